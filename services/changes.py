@@ -1,0 +1,86 @@
+"""How a ticket changes: one conditional update that carries its own audit trail and outbox mark.
+
+The filter holds the `seq` the change was decided on, so of two people who decide on the same
+state one wins and the other is told. Only classic update operators: in a pipeline a title such as
+"$teamId" would be evaluated.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.database import Mongo
+from services.models import Document, Ticket
+from services.outbox import marks
+
+
+class EventType(StrEnum):
+    """The closed list of what can happen to a ticket."""
+
+    FILED = "filed"
+    EDITED = "edited"
+    ANALYSED = "analysed"
+    ASSIGNED = "assigned"
+    NOBODY_AVAILABLE = "nobody_available"
+    STATUS_CHANGED = "status_changed"
+    RESOLVED = "resolved"
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """`by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one field."""
+
+    type: EventType
+    by: ObjectId | str
+    field: str | None = None
+    from_: Any = None
+    to: Any = None
+    note: str | None = None
+
+
+def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
+    """The events as stored, numbered on from `seq`."""
+    docs = []
+    for number, event in enumerate(events, start=seq + 1):
+        doc = {"seq": number, "at": at, "by": event.by, "type": event.type.value}
+        if event.field is not None:
+            doc |= {"field": event.field, "from": event.from_, "to": event.to}
+        if event.note is not None:
+            doc["note"] = event.note
+        docs.append(doc)
+    return docs
+
+
+def apply(
+    db: Mongo,
+    ticket: Ticket,
+    *,
+    values: Mapping[str, Any],
+    events: Sequence[NewEvent],
+    now: datetime,
+    remove: Sequence[str] = (),
+    **also: Any,
+) -> Ticket | None:
+    """Store a change decided on `ticket`; None where the ticket has changed since.
+
+    `also` are further conditions, by field name.
+    """
+    update: Document = {
+        "$set": {**values, **marks(now)},
+        "$inc": {"seq": len(events)},
+        "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}},
+    }
+    if remove:
+        update["$unset"] = dict.fromkeys(remove, "")
+    doc = db.tickets.find_one_and_update(
+        # The predecessor's tickets have no seq before their first change here.
+        {"_id": ticket.id, "seq": ticket.seq or None, **also},
+        update,
+        return_document=ReturnDocument.AFTER,
+    )
+    return Ticket.from_doc(doc) if doc else None

@@ -1,0 +1,40 @@
+"""One leader among several processes: a lease in MongoDB that ends when its holder dies."""
+
+import uuid
+from datetime import timedelta
+
+from pymongo.errors import DuplicateKeyError
+
+from services.clock import Clock, utcnow
+from services.database import Mongo
+
+LENGTH = timedelta(seconds=20)
+RENEW_EVERY = timedelta(seconds=5)
+
+
+class Lease:
+    """A claim to be the only one that does `name`. Not thread-safe; one a process."""
+
+    def __init__(self, db: Mongo, name: str, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._name = name
+        self._clock = clock
+        self._holder = uuid.uuid4().hex
+
+    def hold(self) -> bool:
+        """Take the lease or renew it; False while another process has it."""
+        now = self._clock()
+        mine_or_free = {
+            "_id": self._name,
+            "$or": [{"holder": self._holder}, {"until": {"$lte": now}}],
+        }
+        change = {"$set": {"holder": self._holder, "until": now + LENGTH}}
+        try:
+            self._db.leases.update_one(mine_or_free, change, upsert=True)
+        except DuplicateKeyError:  # it exists and matched nothing: somebody else's
+            return False
+        return True
+
+    def release(self) -> None:
+        """Let another process take over at once."""
+        self._db.leases.delete_one({"_id": self._name, "holder": self._holder})

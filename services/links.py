@@ -1,0 +1,167 @@
+"""Which account a Slack member acts as.
+
+The first use links the member: to a new account of role `user`, or to an invitation (an account
+without password and without links) of the address that Slack calls confirmed.
+"""
+
+from dataclasses import dataclass
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from services.clock import Clock, utcnow
+from services.database import Mongo
+from services.errors import Refused
+from services.models import Role, User
+from services.users import UserService, email_key, new_account
+
+ASK_ADMIN = "Ask an admin of this help desk."
+DEACTIVATED = f"Your help desk account has been deactivated. {ASK_ADMIN}"
+TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
+
+
+@dataclass(frozen=True, slots=True)
+class SlackMember:
+    """What Slack says of a member. `email_confirmed` is None where Slack does not say."""
+
+    team_id: str
+    slack_user_id: str
+    home_team_id: str
+    email: str
+    email_confirmed: bool | None
+    name: str | None = None
+    is_bot: bool = False
+    is_deleted: bool = False
+    is_guest: bool = False
+    is_stranger: bool = False
+
+
+def link_id(team_id: str, slack_user_id: str) -> str:
+    return f"{team_id}:{slack_user_id}"
+
+
+class LinkService:
+    def __init__(
+        self,
+        db: Mongo,
+        users: UserService,
+        *,
+        admin_emails: frozenset[str] = frozenset(),
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._admin_emails = admin_emails
+        self._clock = clock
+
+    def find(self, *, team_id: str, slack_user_id: str) -> User | None:
+        """The linked account, or None where there is none yet.
+
+        Raises `Refused` where it has been deactivated.
+        """
+        link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
+        user = self._users.get(link["userId"]) if link else None
+        if user and not user.active:
+            raise Refused(DEACTIVATED)
+        return user
+
+    def admit(self, member: SlackMember) -> User:
+        """The account of a member seen for the first time; `Refused` says why there is none."""
+        check_member(member)
+        existing = self._users.by_email(member.email)
+        # A link is written before its account, so whoever sees a twin's account sees its link.
+        linked = self.find(team_id=member.team_id, slack_user_id=member.slack_user_id)
+        if linked:
+            return linked
+        if len(existing) > 1:
+            raise Refused(f"Several accounts have your email address. {ASK_ADMIN}")
+        if existing:
+            return self._accept_invitation(member, existing[0])
+        return self._open_account(member)
+
+    def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
+        """Where these users are reached in Slack; those without a link are left out."""
+        query = {"teamId": team_id, "userId": {"$in": list(user_ids)}}
+        return {link["userId"]: link["slackUserId"] for link in self._db.links.find(query)}
+
+    def _accept_invitation(self, member: SlackMember, user: User) -> User:
+        if not user.active:
+            raise Refused(DEACTIVATED)
+        if user.has_password:
+            raise Refused(
+                "Your email address already has an account with a password, which cannot be used "
+                f"from Slack yet. {ASK_ADMIN}"
+            )
+        if member.email_confirmed is not True:
+            raise Refused(
+                "Your email address was invited, but Slack has not confirmed that it is yours. "
+                "Confirm it in your Slack profile, then try again."
+            )
+        if self._db.links.find_one({"userId": user.id}):
+            raise Refused(TAKEN)
+        self._link(member, user.id)
+        return user
+
+    def _open_account(self, member: SlackMember) -> User:
+        user_id = self._link(member, ObjectId())
+        doc = new_account(
+            email=member.email.strip(),
+            role=self._first_role(member),
+            now=self._clock(),
+            name=member.name,
+            user_id=user_id,
+        )
+        # An upsert: of two first uses at once either may be the one that writes it.
+        stored = self._db.users.find_one_and_update(
+            {"_id": user_id},
+            {"$setOnInsert": doc},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return User.from_doc(stored or doc)
+
+    def _first_role(self, member: SlackMember) -> Role:
+        named = email_key(member.email) in self._admin_emails
+        return Role.ADMIN if named and member.email_confirmed is True else Role.USER
+
+    def _link(self, member: SlackMember, user_id: ObjectId) -> ObjectId:
+        """Link the member, and say to which account: a quicker twin's, where there was one."""
+        key = link_id(member.team_id, member.slack_user_id)
+        link = {
+            "teamId": member.team_id,
+            "slackUserId": member.slack_user_id,
+            "userId": user_id,
+            "createdAt": self._clock(),
+        }
+        try:
+            self._db.links.insert_one({"_id": key, **link})
+        except DuplicateKeyError:
+            existing = self._db.links.find_one({"_id": key})
+            if existing is None:  # not our key: another member took this account meanwhile
+                raise Refused(TAKEN) from None
+            return ObjectId(existing["userId"])
+        return user_id
+
+
+def check_member(member: SlackMember) -> None:
+    """Raise `Refused` for whoever is no full, living member of this workspace."""
+    if member.is_bot or member.is_deleted:
+        raise Refused("Only people with a working Slack account can use the help desk.")
+    if member.is_stranger or member.home_team_id != member.team_id:
+        raise Refused(
+            "The help desk is for members of this workspace; you belong to another organisation. "
+            "Ask your contact here to file the ticket."
+        )
+    if member.is_guest:
+        raise Refused(
+            "The help desk is not open to guests. Ask a full member of this workspace to file "
+            "the ticket."
+        )
+    if not member.email:
+        raise Refused(f"Slack does not tell your email address. {ASK_ADMIN}")
+    if member.email_confirmed is False:
+        raise Refused(
+            "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
+            "then try again."
+        )

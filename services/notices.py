@@ -1,0 +1,104 @@
+"""Messages to send once: claimed before sending, recorded after.
+
+A claim expires after a minute, so that a killed worker's message is sent by another: at least
+once, and twice only if a process dies between Slack's answer and the record of it.
+"""
+
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services.database import Mongo
+from services.models import Card, Document, Ticket
+from services.outbox import marks
+
+CLAIM = timedelta(seconds=60)
+
+
+class NoticeState(StrEnum):
+    CLAIMED = "claimed"
+    SENT = "sent"
+    FAILED = "failed"
+
+
+def notice_key(*, seq: int, kind: str, recipient: ObjectId) -> str:
+    return f"{seq}:{kind}:{recipient}"
+
+
+def is_finished(ticket: Ticket, key: str) -> bool:
+    """Sent, or refused by Slack for good."""
+    states = (notice["state"] for notice in ticket.notices if notice["key"] == key)
+    return next(states, None) in (NoticeState.SENT, NoticeState.FAILED)
+
+
+def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
+    """Whether this caller is the one to send it."""
+    fresh = {"key": key, "state": NoticeState.CLAIMED.value, "until": now + CLAIM, "tries": 1}
+    first = db.tickets.update_one(
+        {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": fresh}}
+    )
+    if first.modified_count:
+        return True
+    expired = {"key": key, "state": NoticeState.CLAIMED.value, "until": {"$lte": now}}
+    return _update(
+        db,
+        ticket_id,
+        "notices",
+        expired,
+        {"$set": {"notices.$[this].until": now + CLAIM}, "$inc": {"notices.$[this].tries": 1}},
+    )
+
+
+def release(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
+    """Not sent: another attempt may take it from `until` on."""
+    claimed = {"key": key, "state": NoticeState.CLAIMED.value}
+    _update(db, ticket_id, "notices", claimed, {"$set": {"notices.$[this].until": until}})
+
+
+def fail(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
+    """Slack will never take it; `error` is Slack's own word for why."""
+    values = {"notices.$[this].state": NoticeState.FAILED.value, "notices.$[this].error": error}
+    _update(db, ticket_id, "notices", {"key": key}, {"$set": values})
+
+
+def sent(
+    db: Mongo, ticket_id: ObjectId, key: str, *, channel: str, ts: str, card: Card | None = None
+) -> None:
+    """Record what Slack took and, where it is a card, that it is to be kept up to date."""
+    values = {
+        "notices.$[this].state": NoticeState.SENT.value,
+        "notices.$[this].channel": channel,
+        "notices.$[this].ts": ts,
+    }
+    update: Document = {"$set": values}
+    if card:
+        update["$push"] = {"cards": card.to_doc()}
+    _update(db, ticket_id, "notices", {"key": key}, update)
+
+
+def card_updated(
+    db: Mongo, ticket_id: ObjectId, card: Card, *, seq: int, digest: str, now: datetime
+) -> bool:
+    """Record what a card shows now.
+
+    False where another worker had shown a newer state, which the caller has just painted over:
+    the card then counts as out of date, and the ticket is back in the outbox.
+    """
+    this = {"channel": card.channel, "ts": card.ts}
+    shown = {"cards.$[this].seq": seq, "cards.$[this].digest": digest}
+    if _update(db, ticket_id, "cards", this | {"seq": {"$lte": seq}}, {"$set": shown}):
+        return True
+    stale = {"cards.$[this].digest": "", **marks(now)}
+    _update(db, ticket_id, "cards", this, {"$set": stale})
+    return False
+
+
+def _update(db: Mongo, ticket_id: ObjectId, array: str, this: Document, update: Document) -> bool:
+    """Update the ticket if `array` has an element like `this`, called `$[this]` in the update."""
+    found = db.tickets.update_one(
+        {"_id": ticket_id, array: {"$elemMatch": this}},
+        update,
+        array_filters=[{f"this.{name}": condition for name, condition in this.items()}],
+    )
+    return found.matched_count == 1

@@ -1,0 +1,58 @@
+"""The outbox: a ticket with `outbox: true` has changes that somebody has not been told of yet.
+
+Publishing is only a hint to look at a ticket now. The mark in the ticket is the truth: should a
+hint be lost, or its consumer die, the sweep publishes the ticket again.
+"""
+
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from bson import ObjectId
+
+from services.database import Mongo
+from services.models import Document
+
+# How long a fresh change is left to its own hint before the sweep steps in.
+GRACE = timedelta(seconds=15)
+LONGEST_WAIT = timedelta(minutes=15)
+
+
+class Publisher(Protocol):
+    """Tells the workers that a ticket has changed. Never raises: the sweep repeats what is lost."""
+
+    def publish(self, ticket_id: str) -> None: ...
+
+
+def marks(now: datetime) -> Document:
+    """What every change sets beside its own fields."""
+    return {"outbox": True, "nextTryAt": now + GRACE, "attempts": 0}
+
+
+def settle(db: Mongo, ticket_id: ObjectId, *, seen: int) -> bool:
+    """Everything up to `seen` is done. False where the ticket has changed since: look again."""
+    done = db.tickets.update_one(
+        {"_id": ticket_id, "seq": seen},
+        {"$set": {"outbox": False}, "$unset": {"nextTryAt": "", "attempts": ""}},
+    )
+    return done.matched_count == 1
+
+
+def due(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
+    """The tickets to publish again, the longest overdue first."""
+    overdue = {"outbox": True, "nextTryAt": {"$lte": now}}
+    found = db.tickets.find(overdue, {"_id": True}).sort("nextTryAt").limit(limit)
+    return [doc["_id"] for doc in found]
+
+
+def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
+    """Published once more: the next time is later each time, at most 15 minutes away."""
+    doc = db.tickets.find_one_and_update(
+        {"_id": ticket_id, "outbox": True}, {"$inc": {"attempts": 1}}
+    )
+    if doc is None:
+        return
+    wait = min(GRACE * 2 ** min(doc.get("attempts", 0), 10), LONGEST_WAIT)
+    db.tickets.update_one(
+        {"_id": ticket_id, "outbox": True, "seq": doc.get("seq", 0)},
+        {"$set": {"nextTryAt": now + wait}},
+    )

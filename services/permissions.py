@@ -1,0 +1,68 @@
+"""Who may do what: the one table, checked by every service method."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services.errors import Denied, NotFound
+from services.models import Role, Ticket, User
+
+
+class Permission(StrEnum):
+    FILE_TICKET = "file a ticket"
+    SEE_OWN_TICKET = "see a ticket of one's own"
+    SEE_ANY_TICKET = "see any ticket"
+    RESOLVE_ANY_TICKET = "resolve any ticket"
+    MANAGE_USERS = "manage users"
+
+
+_USER = frozenset({Permission.FILE_TICKET, Permission.SEE_OWN_TICKET})
+_MODERATOR = _USER | {Permission.SEE_ANY_TICKET, Permission.RESOLVE_ANY_TICKET}
+GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.USER: _USER,
+    Role.MODERATOR: _MODERATOR,
+    Role.ADMIN: _MODERATOR | {Permission.MANAGE_USERS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: an account with the role it has at this moment."""
+
+    user_id: ObjectId
+    role: Role
+
+    @classmethod
+    def of(cls, user: User) -> "Actor":
+        return cls(user_id=user.id, role=user.role)
+
+    def may(self, permission: Permission) -> bool:
+        return permission in GRANTS[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whoever has a shell on the server: may do what an admin may."""
+
+    def may(self, permission: Permission) -> bool:
+        return permission in GRANTS[Role.ADMIN]
+
+
+OPERATOR = Operator()
+
+
+def require(actor: Actor | Operator, permission: Permission) -> None:
+    """Raise `Denied` unless the actor's role grants the permission."""
+    if not actor.may(permission):
+        raise Denied(f"Your role does not allow you to {permission}. Ask an admin if it should.")
+
+
+def require_sight(actor: Actor, ticket: Ticket | None) -> Ticket:
+    """The ticket, if the actor may know of it. A foreign ticket is "not found"."""
+    if ticket is not None:
+        if actor.may(Permission.SEE_ANY_TICKET):
+            return ticket
+        if actor.may(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id:
+            return ticket
+    raise NotFound("There is no such ticket, or you may not see it.")

@@ -1,0 +1,19 @@
+"""The one workspace an installation serves, kept in `meta`."""
+
+from services.clock import Clock, utcnow
+from services.database import Mongo
+from services.errors import Conflict
+
+
+def claim_team(db: Mongo, *, team_id: str, clock: Clock = utcnow) -> None:
+    """Remember whose installation this is; `Conflict` where it is another workspace's."""
+    known = db.meta.find_one({"_id": "installation"})
+    if known is None:
+        first = {"$setOnInsert": {"teamId": team_id, "createdAt": clock()}}
+        db.meta.update_one({"_id": "installation"}, first, upsert=True)
+        known = db.meta.find_one({"_id": "installation"}) or {"teamId": team_id}
+    if known["teamId"] != team_id:
+        raise Conflict(
+            f"This database belongs to the Slack workspace {known['teamId']}, but the bot token "
+            f"is for {team_id}. Use that workspace's token, or another database."
+        )

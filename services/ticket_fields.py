@@ -1,0 +1,53 @@
+"""What a ticket's fields accept, checked before anything is stored."""
+
+from dataclasses import dataclass
+
+from services.errors import Invalid
+from services.models import Priority
+from services.text import visible
+
+TITLE_MIN, TITLE_MAX = 3, 150
+DESCRIPTION_MAX = 3_000
+RESOLUTION_MAX = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFields:
+    title: str
+    description: str
+    priority: Priority | None
+
+
+def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
+    """The fields as they are stored; `Invalid` names the first that is not acceptable."""
+    title = " ".join(
+        visible(title).split()
+    )  # one line: it stands in lists, subjects and notifications
+    if len(title) < TITLE_MIN:
+        raise Invalid("title", f"Give it a title of at least {TITLE_MIN} characters.")
+    if len(title) > TITLE_MAX:
+        raise Invalid(
+            "title", f"A title has at most {TITLE_MAX} characters; this one has {len(title)}."
+        )
+    description = checked_text(
+        description, field="description", limit=DESCRIPTION_MAX, missing="Describe what you need."
+    )
+    return TicketFields(title=title, description=description, priority=_priority(priority))
+
+
+def checked_text(text: str, *, field: str, limit: int, missing: str) -> str:
+    """Stripped text of 1 to `limit` characters."""
+    text = visible(text).strip()
+    if not text:
+        raise Invalid(field, missing)
+    if len(text) > limit:
+        raise Invalid(field, f"At most {limit:,} characters; this text has {len(text):,}.")
+    return text
+
+
+def _priority(value: str | None) -> Priority | None:
+    if value is None:
+        return None
+    if value not in set(Priority):
+        raise Invalid("priority", f"Choose one of {', '.join(Priority)}.")
+    return Priority(value)

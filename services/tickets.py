@@ -1,0 +1,195 @@
+"""Tickets: filing them, reading them, moving them on."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from bson import ObjectId
+from bson.errors import InvalidId
+from pymongo.errors import DuplicateKeyError
+
+from services import changes, waiting
+from services.changes import EventType, NewEvent
+from services.clock import Clock, utcnow
+from services.counters import next_number
+from services.database import Mongo
+from services.errors import Conflict, LimitReached, NotFound
+from services.models import Document, Status, Ticket
+from services.outbox import marks
+from services.permissions import Actor, Permission, require, require_sight
+from services.ticket_fields import RESOLUTION_MAX, TicketFields, checked_fields, checked_text
+
+TICKETS_AN_HOUR = 20
+CHANGED_MEANWHILE = "This ticket has changed meanwhile. Look at it again, then decide."
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """`is_new` is False where the same form was submitted before."""
+
+    ticket: Ticket
+    is_new: bool
+
+
+class TicketService:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def create(
+        self,
+        *,
+        actor: Actor,
+        team_id: str,
+        request_id: str,
+        title: str,
+        description: str,
+        priority: str | None = None,
+    ) -> Filed:
+        """File a ticket, once per `request_id`: a second submission finds the first's ticket.
+
+        A second submission with other words is the requester's edit, as long as nobody works on
+        the ticket. Raises `Invalid`, `LimitReached`, `Conflict`.
+        """
+        require(actor, Permission.FILE_TICKET)
+        fields = checked_fields(title=title, description=description, priority=priority)
+        earlier = self._by_request(team_id, request_id)
+        if earlier:
+            return Filed(self._refile(actor, earlier, fields), is_new=False)
+        self._check_rate(actor)
+        try:
+            return Filed(self._insert(actor, team_id, request_id, fields), is_new=True)
+        except DuplicateKeyError:  # a twin of this submission was quicker
+            twin = self._by_request(team_id, request_id)
+            if twin is None:
+                raise
+            return Filed(self._refile(actor, twin, fields), is_new=False)
+
+    def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
+        return require_sight(actor, load(self._db, ticket_id))
+
+    def resolvable(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """The ticket, if the actor may resolve it now; `NotFound`, `Denied` or `Conflict`."""
+        ticket = self.get(actor=actor, ticket_id=ticket_id)
+        require(actor, Permission.RESOLVE_ANY_TICKET)
+        if ticket.status is Status.COMPLETED:
+            raise Conflict(f"Ticket {ticket.number} has been resolved already.")
+        return ticket
+
+    def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
+        """Complete a ticket with a note for its requester.
+
+        Raises `Invalid` for the note, and as `resolvable` does.
+        """
+        ticket = self.resolvable(actor=actor, ticket_id=ticket_id)
+        note = checked_text(
+            resolution,
+            field="resolution",
+            limit=RESOLUTION_MAX,
+            missing="Say in a sentence what was done; the requester reads it.",
+        )
+        now = self._clock()
+        done = changes.apply(
+            self._db,
+            ticket,
+            values={"status": Status.COMPLETED.value, "resolution": note, "completedAt": now},
+            events=[
+                NewEvent(
+                    EventType.RESOLVED,
+                    by=actor.user_id,
+                    field="status",
+                    from_=ticket.status.value,
+                    to=Status.COMPLETED.value,
+                    note=note,
+                )
+            ],
+            now=now,
+            remove=["assignment.next"],
+        )
+        if done is None:
+            raise Conflict(CHANGED_MEANWHILE)
+        waiting.wake(self._db, now=now)  # its assignee has room for one more
+        return done
+
+    def _by_request(self, team_id: str, request_id: str) -> Ticket | None:
+        doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
+        return Ticket.from_doc(doc) if doc else None
+
+    def _check_rate(self, actor: Actor) -> None:
+        # Counted, not reserved: two submissions at the same instant may make it one more.
+        since = self._clock() - timedelta(hours=1)
+        recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
+        if self._db.tickets.count_documents(recent, limit=TICKETS_AN_HOUR) >= TICKETS_AN_HOUR:
+            raise LimitReached(
+                f"You have filed {TICKETS_AN_HOUR} tickets within an hour, which is the limit. "
+                "Try again later; for an emergency, speak to a moderator."
+            )
+
+    def _insert(self, actor: Actor, team_id: str, request_id: str, fields: TicketFields) -> Ticket:
+        now = self._clock()
+        filed = NewEvent(EventType.FILED, by=actor.user_id)
+        doc: Document = {
+            "title": fields.title,
+            "description": fields.description,
+            "status": Status.TODO.value,
+            "priority": fields.priority.value if fields.priority else None,
+            "createdBy": actor.user_id,
+            "assignedTo": None,
+            "createdAt": now,
+            "teamId": team_id,
+            "number": next_number(self._db, team_id=team_id),
+            "requestId": request_id,
+            "seq": 1,
+            "events": changes.event_docs([filed], seq=0, at=now),
+            **marks(now),
+        }
+        self._db.tickets.insert_one(doc)
+        return Ticket.from_doc(doc)
+
+    def _refile(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+        if ticket.created_by != actor.user_id:  # a replayed view of somebody else's
+            raise NotFound("This form is not yours. Open a new one with /ticket.")
+        edits = _edits(ticket, fields)
+        if not edits:
+            return ticket
+        if ticket.status is not Status.TODO:
+            raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
+        events = [
+            NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
+            for name, (old, new) in edits.items()
+        ]
+        edited = changes.apply(
+            self._db,
+            ticket,
+            values={name: new for name, (_, new) in edits.items()},
+            events=events,
+            now=self._clock(),
+            status=Status.TODO.value,
+        )
+        if edited is None:
+            raise Conflict(CHANGED_MEANWHILE)
+        return edited
+
+
+def load(db: Mongo, ticket_id: str) -> Ticket | None:
+    """The ticket of that id; None for a malformed id as for an unknown one."""
+    try:
+        doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
+    except InvalidId:
+        return None
+    return Ticket.from_doc(doc) if doc else None
+
+
+def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[str | None, str | None]]:
+    """The fields a resubmission changes, with their old and new values."""
+    pairs = {
+        "title": (ticket.title, fields.title),
+        "description": (ticket.description, fields.description),
+    }
+    edits: dict[str, tuple[str | None, str | None]] = {
+        name: pair for name, pair in pairs.items() if pair[0] != pair[1]
+    }
+    # Nothing chosen leaves the priority as it is: the analysis may have set it meanwhile.
+    if fields.priority and fields.priority != ticket.priority:
+        edits["priority"] = (ticket.priority, fields.priority.value)
+    return edits
