@@ -1,0 +1,138 @@
+"""The modals: inputs and one submit each."""
+
+from typing import Any
+
+from bot.views import ids, words
+from bot.views.text import Block, cut, plain
+from services.models import Priority, Ticket
+from services.text import visible
+from services.ticket_fields import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
+
+View = dict[str, Any]
+
+NO_SECRETS = "No passwords or keys here, please."
+READ_BY_AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
+
+
+def file_ticket(*, read_by_ai: bool, title: str = "") -> View:
+    """The form for a new ticket; `title` is filled in already."""
+    hint = f"{NO_SECRETS} {READ_BY_AI}" if read_by_ai else NO_SECRETS
+    return _modal(
+        callback_id=ids.FILE_TICKET,
+        title="File a ticket",
+        submit="File",
+        close="Cancel",
+        blocks=[
+            _text("title", "Title", limit=TITLE_MAX, initial=title, example="VPN drops every hour"),
+            _text(
+                "description",
+                "Description",
+                limit=DESCRIPTION_MAX,
+                multiline=True,
+                hint=hint,
+                example="What happens, since when, and what you have tried",
+            ),
+            _priority(),
+        ],
+    )
+
+
+def filed(ticket: Ticket) -> View:
+    """What the form becomes once the ticket is stored."""
+    return _modal(
+        title="Ticket filed",
+        close="Done",
+        blocks=[
+            {"type": "header", "text": plain(f"{words.name(ticket)} filed")},
+            {"type": "section", "text": plain(ticket.title)},
+            {
+                "type": "context",
+                "elements": [
+                    plain("You get a direct message that shows who has it and how it stands.")
+                ],
+            },
+        ],
+    )
+
+
+def refused(sentence: str) -> View:
+    """In place of a form its reader may not use."""
+    return _modal(
+        title="File a ticket",
+        close="Close",
+        blocks=[{"type": "section", "text": plain(sentence)}],
+    )
+
+
+def resolve_ticket(ticket: Ticket) -> View:
+    return _modal(
+        callback_id=ids.RESOLVE_TICKET,
+        title=f"Resolve ticket {ticket.number or ''}".strip()[:24],
+        submit="Resolve",
+        close="Cancel",
+        private_metadata=str(ticket.id),
+        blocks=[
+            {"type": "section", "text": plain(ticket.title)},
+            _text(
+                "resolution",
+                "What was done?",
+                limit=RESOLUTION_MAX,
+                multiline=True,
+                hint="The requester reads this.",
+            ),
+        ],
+    )
+
+
+def _modal(*, title: str, close: str, blocks: list[Block], **more: Any) -> View:
+    if "submit" in more:
+        more["submit"] = plain(more["submit"])
+    return {"type": "modal", "title": plain(title), "close": plain(close), "blocks": blocks, **more}
+
+
+def _text(
+    field: str,
+    label: str,
+    *,
+    limit: int,
+    multiline: bool = False,
+    initial: str = "",
+    hint: str = "",
+    example: str = "",
+) -> Block:
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": field,
+        "multiline": multiline,
+        "max_length": limit,
+    }
+    if initial:
+        element["initial_value"] = cut(visible(initial), limit)
+    if example:
+        element["placeholder"] = plain(example)
+    block: Block = {
+        "type": "input",
+        "block_id": field,
+        "label": plain(label),
+        "element": element,
+    }
+    if hint:
+        block["hint"] = plain(hint)
+    return block
+
+
+def _priority() -> Block:
+    options = [{"text": plain(words.PRIORITY[p]), "value": p.value} for p in Priority]
+    return {
+        "type": "input",
+        "block_id": "priority",
+        "optional": True,
+        "label": plain("Priority"),
+        "hint": plain("Leave it empty if you are not sure; it is estimated from the text."),
+        "element": {
+            "type": "static_select",
+            "action_id": "priority",
+            "placeholder": plain("Choose a priority"),
+            "options": options,
+        },
+    }

@@ -1,0 +1,24 @@
+"""What `/ticket help` answers."""
+
+from bot.views.text import Block, Message, mrkdwn
+
+LINES = (
+    ("/ticket", "file a ticket"),
+    ("/ticket your words here", "file a ticket with that title"),
+    ("/ticket help", "this list"),
+)
+
+
+def help_text(*, unknown: str = "") -> Message:
+    """The commands; `unknown`, already escaped, is a word that is none of them."""
+    listed = "\n".join(f"`{command}`  {what}" for command, what in LINES)
+    about = (
+        "Your ticket goes to somebody who knows about it, and a direct message shows you who has "
+        "it and how it stands."
+    )
+    start = f"There is no `/ticket {unknown}`. " if unknown else ""
+    blocks: list[Block] = [
+        {"type": "section", "text": mrkdwn(f"{start}*What you can do*\n{listed}")},
+        {"type": "context", "elements": [mrkdwn(about)]},
+    ]
+    return Message(text=f"{start}What you can do:\n{listed}", blocks=blocks)
