@@ -1,0 +1,34 @@
+"""The Celery application: names, limits and what happens at a shutdown. Connects to nothing."""
+
+from celery import Celery
+
+NOTIFY = "tasks.notify"
+ASSIGN = "tasks.assign_ticket"
+# The outer bound of one analysis: a model that drips outlives every timeout of its connection.
+ASSIGN_SECONDS = 30
+BROKER_TIMEOUT = 1.0
+
+celery = Celery("tickets")
+celery.conf.update(
+    task_serializer="json",
+    accept_content=["json"],
+    task_ignore_result=True,
+    task_acks_late=True,  # every task looks first whether there is anything left to do
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    worker_hijack_root_logger=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,  # a worker outlives any absence of Redis
+    broker_transport_options={
+        "visibility_timeout": 600,
+        "socket_timeout": BROKER_TIMEOUT,
+        "socket_connect_timeout": BROKER_TIMEOUT,
+        "max_retries": 1,
+    },
+)
+
+
+def configure(*, redis_url: str) -> Celery:
+    celery.conf.update(broker_url=redis_url)
+    return celery

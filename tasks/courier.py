@@ -1,0 +1,135 @@
+"""Brings one ticket's messages to Slack and keeps its cards up to date."""
+
+import hashlib
+import json
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bson import ObjectId
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.views.text import Message, Person
+from services import notices
+from services.models import Card, Ticket
+from tasks.messages import Notice, message
+from tasks.messages import notices as due_notices
+from tasks.runtime import Runtime
+from tasks.slack import busy, error_code, is_permanent
+
+logger = logging.getLogger(__name__)
+
+
+class Courier:
+    def __init__(self, runtime: Runtime, ticket: Ticket, *, admins: Sequence[ObjectId]) -> None:
+        self._runtime = runtime
+        self._ticket = ticket
+        self._admins = admins
+        ids = _people(ticket) | set(admins)
+        self._users = runtime.users.many(ids)
+        self._slack_ids = runtime.links.slack_ids(team_id=ticket.team_id or "", user_ids=ids)
+
+    def deliver(self) -> bool:
+        """Send and update what is due. False where something has to be tried again later.
+
+        Raises `SlackBusy` where Slack asks to wait.
+        """
+        wanted = due_notices(self._ticket, admins=self._admins, people=self._person)
+        outcomes = [self._send(notice) for notice in wanted]
+        outcomes += [self._refresh(card) for card in self._ticket.cards]
+        return all(outcomes)
+
+    def _person(self, user_id: ObjectId | str | None) -> Person:
+        user = self._users.get(user_id) if isinstance(user_id, ObjectId) else None
+        if user is None:
+            return Person("someone who has left" if user_id else "nobody")
+        return Person(user.display_name, self._slack_ids.get(user.id))
+
+    def _send(self, notice: Notice) -> bool:
+        channel = self._slack_ids.get(notice.recipient)
+        if channel is None or notices.is_finished(self._ticket, notice.key):
+            return True  # who has no Slack account is told in no other way
+        db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
+        if not notices.claim(db, ticket_id, notice.key, now=now):
+            return False
+        try:
+            answer = self._runtime.slack.chat_postMessage(
+                channel=channel,
+                unfurl_links=False,
+                unfurl_media=False,
+                **notice.message.as_args(),
+            )
+        except SlackApiError as error:
+            return self._not_sent(notice, error)
+        except (SlackClientError, OSError) as error:
+            # Slack may have taken it: only when the claim has expired is it sent again.
+            logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
+            return False
+        card = self._card(notice, answer["channel"], answer["ts"]) if notice.is_card else None
+        notices.sent(
+            db, ticket_id, notice.key, channel=answer["channel"], ts=answer["ts"], card=card
+        )
+        return True
+
+    def _not_sent(self, notice: Notice, error: SlackApiError) -> bool:
+        db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
+        code = error_code(error)
+        if is_permanent(error):
+            logger.warning("ticket %s: %s is given up: %s", ticket_id, notice.key, code)
+            notices.fail(db, ticket_id, notice.key, error=code)
+            return True
+        wait = busy(error)
+        pause = timedelta(seconds=wait.seconds if wait else 0)
+        notices.release(db, ticket_id, notice.key, until=now + pause)
+        if wait:
+            raise wait from error
+        logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
+        return False
+
+    def _card(self, notice: Notice, channel: str, ts: str) -> Card:
+        return Card(
+            kind=notice.kind,
+            recipient=notice.recipient,
+            channel=channel,
+            ts=ts,
+            seq=self._ticket.seq,
+            digest=digest(notice.message),
+        )
+
+    def _refresh(self, card: Card) -> bool:
+        shown = message(card.kind, self._ticket, self._person)
+        if digest(shown) == card.digest:
+            return True
+        try:
+            self._runtime.slack.chat_update(channel=card.channel, ts=card.ts, **shown.as_args())
+        except SlackApiError as error:
+            if wait := busy(error):
+                raise wait from error
+            if not is_permanent(error):
+                logger.warning("ticket %s: card: %s", self._ticket.id, error_code(error))
+                return False
+            # Deleted, or too old to edit: it counts as shown, so that nobody tries for ever.
+        except (SlackClientError, OSError) as error:
+            logger.warning("ticket %s: card: %s", self._ticket.id, type(error).__name__)
+            return False
+        return notices.card_updated(
+            self._runtime.db,
+            self._ticket.id,
+            card,
+            seq=self._ticket.seq,
+            digest=digest(shown),
+            now=self._runtime.clock(),
+        )
+
+
+def _people(ticket: Ticket) -> set[ObjectId]:
+    """Everybody a ticket names."""
+    named = [ticket.created_by, ticket.assigned_to]
+    named += [card.recipient for card in ticket.cards]
+    named += [event.by for event in ticket.events if isinstance(event.by, ObjectId)]
+    return {user_id for user_id in named if user_id}
+
+
+def digest(shown: Message) -> str:
+    """What tells two contents of a card apart."""
+    return hashlib.sha256(json.dumps([shown.text, shown.blocks]).encode()).hexdigest()

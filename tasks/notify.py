@@ -1,0 +1,52 @@
+"""Tell people what has happened to a ticket since they were last told."""
+
+import logging
+from typing import Any
+
+from celery import Task
+
+from services import outbox
+from services.assigning import needs_assignment
+from services.models import Role, Ticket
+from services.tickets import load
+from tasks.app import NOTIFY, celery
+from tasks.courier import Courier
+from tasks.runtime import Runtime, current
+from tasks.slack import LONGEST_COUNTDOWN, SlackBusy
+
+logger = logging.getLogger(__name__)
+
+# A ticket that changes faster than this is left to the next hint or the sweep.
+ROUNDS = 5
+
+
+@celery.task(name=NOTIFY, bind=True, max_retries=None)
+def notify(self: Task[Any, Any], ticket_id: str) -> None:
+    """Send what is due. Slack's rate limit is waited for; any other fault is left to the sweep."""
+    try:
+        run(current(), ticket_id)
+    except SlackBusy as busy:
+        if busy.seconds > LONGEST_COUNTDOWN:
+            return
+        logger.info("slack is busy: ticket %s again in %s s", ticket_id, busy.seconds)
+        raise self.retry(countdown=busy.seconds) from busy
+
+
+def run(runtime: Runtime, ticket_id: str) -> None:
+    """Send until nobody is behind the ticket's last change."""
+    for attempt in range(ROUNDS):
+        ticket = load(runtime.db, ticket_id)
+        if ticket is None or not ticket.outbox:
+            return
+        awaited = needs_assignment(ticket)
+        if awaited and attempt == 0:
+            runtime.publisher.request_assignment(ticket_id)
+        if not _deliver(runtime, ticket):
+            return
+        if awaited or outbox.settle(runtime.db, ticket.id, seen=ticket.seq):
+            return
+
+
+def _deliver(runtime: Runtime, ticket: Ticket) -> bool:
+    admins = runtime.users.ids_of(Role.ADMIN)
+    return Courier(runtime, ticket, admins=admins).deliver()

@@ -1,0 +1,48 @@
+"""What tasks work with. One a process, made after the fork: a client never crosses one."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from slack_sdk import WebClient
+
+from services.analysis import Analyst
+from services.assigning import AssignmentStore
+from services.clock import Clock
+from services.database import Mongo
+from services.links import LinkService
+from services.users import UserService
+from tasks.publisher import CeleryPublisher
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """`analyst` is None where no key is set: then the offline router reads every ticket."""
+
+    db: Mongo
+    users: UserService
+    links: LinkService
+    assignments: AssignmentStore
+    slack: WebClient
+    publisher: CeleryPublisher
+    analyst: Analyst | None
+    clock: Clock
+
+
+class _Slot:
+    build: Callable[[], Runtime] | None = None
+    made: tuple[int, Runtime] | None = None
+
+
+def configure(build: Callable[[], Runtime]) -> None:
+    """How each worker process makes its own; called once by the composition root."""
+    _Slot.build, _Slot.made = build, None
+
+
+def current() -> Runtime:
+    """This process's runtime, made at its first use in the process."""
+    if _Slot.build is None:
+        raise RuntimeError("tasks.runtime.configure was not called")
+    if _Slot.made is None or _Slot.made[0] != os.getpid():
+        _Slot.made = (os.getpid(), _Slot.build())
+    return _Slot.made[1]

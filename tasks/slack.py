@@ -1,0 +1,55 @@
+"""Sending to Slack, and what its errors mean: try later, try again, or never."""
+
+from slack_sdk.errors import SlackApiError
+
+# A longer wait is the sweep's: a countdown must stay below Redis's visibility timeout.
+LONGEST_COUNTDOWN = 300
+# Slack's own words for "this message will never arrive". Errors of the token or its scopes are not
+# among them: an operator mends those, and then the message is still wanted.
+PERMANENT = frozenset(
+    {
+        "account_inactive",
+        "cannot_dm_bot",
+        "cant_update_message",
+        "channel_not_found",
+        "edit_window_closed",
+        "invalid_arguments",
+        "invalid_blocks",
+        "invalid_blocks_format",
+        "is_archived",
+        "is_inactive",
+        "message_not_found",
+        "messages_tab_disabled",
+        "msg_blocks_too_long",
+        "msg_too_long",
+        "no_text",
+        "restricted_action",
+        "user_disabled",
+        "user_not_found",
+        "user_not_visible",
+    }
+)
+
+
+class SlackBusy(Exception):
+    """Slack asks to wait `seconds`."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(f"rate limited for {seconds} s")
+        self.seconds = seconds
+
+
+def error_code(error: SlackApiError) -> str:
+    return str(error.response.get("error") or "unknown")
+
+
+def is_permanent(error: SlackApiError) -> bool:
+    return error_code(error) in PERMANENT
+
+
+def busy(error: SlackApiError) -> SlackBusy | None:
+    """The wait that a 429 asks for; None for any other error."""
+    if error.response.status_code != 429:
+        return None
+    after = str(error.response.headers.get("Retry-After", ""))
+    return SlackBusy(int(after) if after.isdigit() else 1)

@@ -1,0 +1,63 @@
+"""The Celery worker process: what it makes after a fork, and how it ends in time."""
+
+import logging
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
+
+from tasks import assign, notify, runtime  # the tasks register themselves
+
+logger = logging.getLogger(__name__)
+
+# Mostly waiting for Gemini and Slack, so more than the machine's cores.
+CONCURRENCY = 4
+# A task still running so long after SIGTERM is cut short; the outbox brings it back.
+PATIENCE_SECONDS = 6.0
+TASKS = (assign.assign_ticket, notify.notify)
+
+
+def run(celery: Celery, build: Callable[[], runtime.Runtime]) -> None:
+    """Work until SIGTERM or SIGINT."""
+    runtime.configure(build)
+    _connect_signals()
+    celery.worker_main(
+        [
+            "worker",
+            f"--concurrency={CONCURRENCY}",
+            "--without-gossip",
+            "--without-mingle",
+            "--loglevel=WARNING",
+        ]
+    )
+
+
+def _connect_signals() -> None:
+    # Logging is ours, set up before the fork.
+    setup_logging.connect(_nothing, weak=False)
+    worker_process_init.connect(_make_runtime, weak=False)
+    worker_ready.connect(_say_ready, weak=False)
+    worker_shutting_down.connect(_limit_shutdown, weak=False)
+
+
+def _nothing(**_: Any) -> None:
+    pass
+
+
+def _make_runtime(**_: Any) -> None:
+    runtime.current()
+
+
+def _say_ready(**_: Any) -> None:
+    logger.info("the worker is ready")
+
+
+def _limit_shutdown(**_: Any) -> None:
+    """Celery's warm shutdown waits for its tasks however long they take; SIGQUIT ends that."""
+    timer = threading.Timer(PATIENCE_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
+    timer.daemon = True
+    timer.start()
