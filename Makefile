@@ -1,0 +1,32 @@
+# Every target sets up what it needs: a Python environment in .venv, npm's packages in node_modules.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo smoke test lint clean
+
+demo: .venv/ready node_modules/ready
+	$(BIN)/python app.py demo
+
+smoke: .venv/ready node_modules/ready
+	$(BIN)/python app.py demo --smoke
+
+test: .venv/ready node_modules/ready
+	$(BIN)/python -m pytest
+
+lint: .venv/ready
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+.venv/ready: requirements.txt requirements-dev.txt constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	touch $@
+
+node_modules/ready: package.json package-lock.json
+	npm ci --no-audit --no-fund
+	touch $@
+
+clean:
+	rm -rf .venv node_modules
