@@ -1,0 +1,68 @@
+"""The HTTP of the recording Slack: forms and JSON in, JSON out, on loopback."""
+
+import json
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+Json = dict[str, Any]
+Reply = tuple[int, Json, dict[str, str]]
+"""Status, body, headers."""
+Serve = Callable[[str, Json, str | None], Reply]
+"""Path, arguments and token to a reply."""
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(self, port: int, serve: Serve) -> None:
+        super().__init__(("127.0.0.1", port), _Handler)
+        self.serve = serve
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: Server
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        url = urlsplit(self.path)
+        args = _arguments(url.query, self.headers.get("Content-Type", ""), body)
+        bearer = self.headers.get("Authorization", "").removeprefix("Bearer ")
+        in_body = args.pop("token", None)
+        self._reply(*self.server.serve(url.path, args, bearer or in_body))
+
+    do_GET = do_POST  # noqa: N815, the name http.server asks for
+
+    def _reply(self, status: int, body: Json, headers: dict[str, str]) -> None:
+        try:
+            self.send_response(status)
+            for name, value in {"Content-Type": "application/json", **headers}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(json.dumps(body).encode())
+        except ConnectionError:
+            self.close_connection = True  # the caller gave up waiting
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002, http.server's signature
+        """Silent: the calls are recorded."""
+
+
+def _arguments(query: str, content_type: str, body: bytes) -> Json:
+    args: Json = dict(parse_qsl(query, keep_blank_values=True))
+    if "json" in content_type:
+        args.update(json.loads(body or b"{}"))
+    else:
+        args.update(parse_qsl(body.decode(), keep_blank_values=True))
+    for name in ("blocks", "view", "attachments", "metadata"):
+        if isinstance(args.get(name), str):
+            args[name] = _decoded(args[name])
+    return args
+
+
+def _decoded(value: str) -> Any:
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return value  # answered as Slack answers what is no JSON
