@@ -1,0 +1,140 @@
+"""What local-slack cannot draw, said in what it can; and its answers put right again.
+
+Pure functions on Slack's JSON. They return new objects and leave the given ones alone.
+
+A view keeps, in an element that was exchanged, the element it stands for under `STANDS_FOR`:
+local-slack stores views as they come, so the submission brings it back.
+"""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+Json = dict[str, Any]
+
+STANDS_FOR = "stands_for"
+# Invisible, and enough to keep local-slack from making a link or mention of quoted text.
+GUARD = "\u200b"
+
+
+def show_initial_option(element: Json) -> Json:
+    """local-slack ignores `initial_option`; what it shows while nothing is chosen it does draw."""
+    initial = element.get("initial_option")
+    return {**element, "placeholder": initial["text"]} if initial else element
+
+
+def radio_as_select(element: Json) -> Json:
+    """Radio buttons are drawn, but none is ever marked at first."""
+    if "initial_option" not in element:
+        return element
+    return show_initial_option({**element, "type": "static_select"})
+
+
+# One row for each element that needs help: how it is drawn instead.
+DRAWN: dict[str, Callable[[Json], Json]] = {
+    "static_select": show_initial_option,
+    "radio_buttons": radio_as_select,
+}
+
+# One row for each element that starts with a value: (key in a submission, key in the element).
+# Nobody having touched it, local-slack submits null in place of the initial value.
+FILLED: dict[str, tuple[str, str]] = {
+    "plain_text_input": ("value", "initial_value"),
+    "static_select": ("selected_option", "initial_option"),
+    "radio_buttons": ("selected_option", "initial_option"),
+}
+
+
+def drawn_view(view: Json) -> Json:
+    return {**view, "blocks": drawn_blocks(view.get("blocks") or [])}
+
+
+def drawn_message(message: Json) -> Json:
+    """The arguments of a `chat.*` call, or the body of an answer to a command."""
+    drawn = dict(message)
+    if isinstance(message.get("blocks"), list):
+        drawn["blocks"] = drawn_blocks(message["blocks"])
+    if isinstance(message.get("text"), str):
+        drawn["text"] = drawn_mrkdwn(message["text"], links=message.get("parse") != "none")
+    return drawn
+
+
+def drawn_blocks(blocks: list[Json]) -> list[Json]:
+    return [_drawn_block(block) for block in blocks]
+
+
+def _drawn_block(block: Json) -> Json:
+    drawn = dict(block)
+    for key in ("text", "accessory", "element"):
+        if isinstance(block.get(key), dict):
+            drawn[key] = _drawn_object(block[key])
+    for key in ("fields", "elements"):
+        if isinstance(block.get(key), list):
+            drawn[key] = [_drawn_object(item) for item in block[key]]
+    return drawn
+
+
+def _drawn_object(item: Json) -> Json:
+    """A text object or an element."""
+    if item.get("type") == "mrkdwn":
+        return {**item, "text": drawn_mrkdwn(item["text"], links=not item.get("verbatim"))}
+    draw = DRAWN.get(item.get("type", ""))
+    drawn = draw(item) if draw else item
+    return drawn if drawn is item else {**drawn, STANDS_FOR: item}
+
+
+_DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
+_MARKUP = re.compile(r"(<[^<>]*>)")
+_ESCAPED = re.compile(r"&(lt|gt|amp);")
+_CHARACTER = {"lt": "<" + GUARD, "gt": ">", "amp": "&"}
+
+
+def drawn_mrkdwn(text: str, *, links: bool) -> str:
+    """Dates as their fallback, escapes as what they stand for, and neither becomes markup.
+
+    `links` is whether Slack would make a link of a bare address; local-slack always does.
+    """
+    parts = _MARKUP.split(_DATE.sub(r"\1", text))
+    return "".join(
+        part if _MARKUP.fullmatch(part) else _unescaped(part, links=links) for part in parts
+    )
+
+
+def _unescaped(text: str, *, links: bool) -> str:
+    shown = _ESCAPED.sub(lambda found: _CHARACTER[found.group(1)], text)
+    return shown if links else shown.replace("://", f":{GUARD}//")
+
+
+def restored_view(view: Json) -> Json:
+    """A submitted view as Slack would have sent it: our elements back, untouched inputs filled."""
+    values = (view.get("state") or {}).get("values") or {}
+    blocks = [_restored_block(block) for block in view.get("blocks") or []]
+    restored = {block_id: dict(states) for block_id, states in values.items()}
+    for element, block_id in _inputs(blocks):
+        action_id = element["action_id"]
+        if action_id in restored.get(block_id, {}):
+            restored[block_id][action_id] = _filled(element, restored[block_id][action_id])
+    return {**view, "blocks": blocks, "state": {**(view.get("state") or {}), "values": restored}}
+
+
+def _restored_block(block: Json) -> Json:
+    element = block.get("element")
+    return {**block, "element": element[STANDS_FOR]} if element and STANDS_FOR in element else block
+
+
+def _inputs(blocks: list[Json]) -> list[tuple[Json, str]]:
+    return [
+        (block["element"], block["block_id"]) for block in blocks if block.get("type") == "input"
+    ]
+
+
+def _filled(element: Json, state: Json) -> Json:
+    kind = element["type"]
+    if kind not in FILLED:
+        return state
+    key, initial = FILLED[kind]
+    value = state.get(key)
+    if value is None:
+        value = element.get(initial)
+    # A text that was cleared comes as "", where Slack says null.
+    return {**state, "type": kind, key: None if value == "" else value}

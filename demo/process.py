@@ -1,0 +1,147 @@
+"""One child process: its output in a file, its end certain."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+LEASH = Path(__file__).with_name("leash.py")
+POLL_SECONDS = 0.03
+LINE = 600  # characters of an output line that are shown
+
+# The kernel's "your parent died" fires when the *thread* that forked ends, so all children are
+# forked by one thread that lives as long as this process.
+_forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
+
+
+class ProcessError(RuntimeError):
+    """A child could not be started or ended too early; `str(error)` is for a person to read."""
+
+
+class PortTakenError(ProcessError):
+    """Somebody else listens on the port."""
+
+
+class Process:
+    """A command in a session of its own, so that a terminal's Ctrl-C reaches only us."""
+
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str | Path],
+        *,
+        log: Path,
+        env: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.log = log
+        self._command = [str(part) for part in command]
+        self._env = dict(env) if env is not None else None
+        self._cwd = cwd
+        self._log_start = 0
+        self._popen: subprocess.Popen[bytes] | None = None
+
+    @property
+    def pid(self) -> int:
+        return self._started().pid
+
+    @property
+    def running(self) -> bool:
+        return self._popen is not None and self._popen.poll() is None
+
+    @property
+    def exit_code(self) -> int | None:
+        return self._popen.poll() if self._popen else None
+
+    def start(self) -> None:
+        self._log_start = self.log.stat().st_size if self.log.exists() else 0
+        self._popen = _forker.submit(self._fork).result()
+
+    def _fork(self) -> subprocess.Popen[bytes]:
+        leashed = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *self._command]
+        with self.log.open("ab") as output:
+            return subprocess.Popen(  # noqa: S603  every command here is ours
+                leashed,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=self._env,
+                cwd=self._cwd,
+                start_new_session=True,
+            )
+
+    def wait_until(self, ready: Callable[[], bool], *, timeout: float) -> None:
+        """Return once `ready()`; `ProcessError` if the child ends first or `timeout` s pass."""
+        deadline = time.monotonic() + timeout
+        while not ready():
+            if not self.running:
+                raise ProcessError(self.describe_end())
+            if time.monotonic() > deadline:
+                raise ProcessError(
+                    f"{self.name} was not ready after {timeout:.0f} s. {self._last_words()}"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def describe_end(self) -> str:
+        return f"{self.name} ended by itself (exit {self.exit_code}). {self._last_words()}"
+
+    def output(self) -> str:
+        """What it has written since its last start."""
+        if not self.log.exists():
+            return ""
+        return self.log.read_bytes()[self._log_start :].decode(errors="replace")
+
+    def tail(self, lines: int = 15) -> str:
+        """The last lines of its output."""
+        return "\n".join(_cut(line) for line in self.output().strip().splitlines()[-lines:])
+
+    def _last_words(self) -> str:
+        tail = self.tail()
+        return f"Its last output:\n{tail}" if tail else "It said nothing."
+
+    def ask_to_stop(self) -> None:
+        """SIGTERM, without waiting."""
+        if self.running:
+            self._started().terminate()
+
+    def stop(self, *, grace: float = 10.0) -> bool:
+        """SIGTERM, then SIGKILL after `grace` seconds. False if it had to be killed."""
+        if self._popen is None:
+            return True
+        obeyed = True
+        self.ask_to_stop()
+        try:
+            self._popen.wait(grace)
+        except subprocess.TimeoutExpired:
+            obeyed = False
+        self.kill()
+        return obeyed
+
+    def kill(self) -> None:
+        """SIGKILL to it and to whatever it left in its group, as a power cut would."""
+        if self._popen is None:
+            return
+        self._signal_group(signal.SIGKILL)
+        self._popen.wait()
+        self._popen = None
+
+    def _signal_group(self, number: int) -> None:
+        try:
+            os.killpg(self._started().pid, number)
+        except (ProcessLookupError, PermissionError):
+            return  # nobody is left (macOS says it with the second)
+
+    def _started(self) -> "subprocess.Popen[bytes]":
+        if self._popen is None:
+            raise ProcessError(f"{self.name} is not running.")
+        return self._popen
+
+
+def _cut(line: str) -> str:
+    """A log line may hold a whole traceback, and ends with what it is about."""
+    return line if len(line) <= LINE else f"{line[: LINE // 3]} ... {line[-LINE * 2 // 3 :]}"

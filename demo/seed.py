@@ -1,0 +1,111 @@
+"""Who works in the demo's workspace: one employee, three moderators with skills, one admin."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from services.database import Mongo, ensure_indexes
+from services.links import LinkService, SlackMember
+from services.models import Role
+from services.permissions import OPERATOR
+from services.users import UserService
+
+TEAM_ID = "T0DEMO"
+BOT_USER_ID = "U0HELPDESK"
+BOT_TOKEN = "xoxb-demo"  # noqa: S105  local-slack takes what its configuration says
+APP_TOKEN = "xapp-demo"  # noqa: S105
+GENERAL, TRIAGE = "C0GENERAL", "C0TRIAGE"
+
+MODERATORS = ("Nils", "Lara", "Pia")
+SKILLS = (("VPN", "DNS"), ("Laptop", "Printer"), ("Payroll", "SAP"))
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    first_name: str
+    role: Role
+    skills: tuple[str, ...] = ()
+
+    @property
+    def slack_id(self) -> str:
+        return f"U0{self.first_name.upper()}"
+
+    @property
+    def email(self) -> str:
+        return f"{self.first_name.lower()}@example.com"
+
+    @property
+    def real_name(self) -> str:
+        """With what they do, so that whoever plays them in the page knows who is who."""
+        known = ", ".join(self.skills) or ("employee" if self.role is Role.USER else self.role)
+        return f"{self.first_name} ({known})"
+
+
+EMPLOYEE = Member("Emma", Role.USER)
+ADMIN = Member("Ada", Role.ADMIN)
+
+
+def staff(skills: Sequence[tuple[str, ...]] = SKILLS) -> list[Member]:
+    """The three moderators, each with one of the groups of skills, and the admin."""
+    moderators = [
+        Member(name, Role.MODERATOR, known) for name, known in zip(MODERATORS, skills, strict=True)
+    ]
+    return [*moderators, ADMIN]
+
+
+def workspace_config(members: Sequence[Member]) -> dict[str, Any]:
+    """local-slack's configuration."""
+    everybody = [*(member.slack_id for member in members), BOT_USER_ID]
+    return {
+        "workspace": {"name": "Help desk demo", "domain": "demo", "teamId": TEAM_ID},
+        "app": {
+            "appId": "A0HELPDESK",
+            "botUserId": BOT_USER_ID,
+            "botName": "Help desk",
+            "botToken": BOT_TOKEN,
+            "appToken": APP_TOKEN,
+            "mode": "socket",
+        },
+        "users": [
+            {
+                "id": member.slack_id,
+                "name": member.first_name.lower(),
+                "real_name": member.real_name,
+                "email": member.email,
+                "tz": "Europe/Berlin",
+            }
+            for member in members
+        ],
+        "channels": [
+            {"id": GENERAL, "name": "general", "members": everybody},
+            {"id": TRIAGE, "name": "triage", "members": everybody},
+        ],
+    }
+
+
+def seed_accounts(db: Mongo, members: Sequence[Member], *, team_id: str = TEAM_ID) -> None:
+    """Invite them and link them, as if each had used the help desk once already.
+
+    The employee is not among them: a first use makes that account.
+    """
+    ensure_indexes(db)
+    users = UserService(db)
+    links = LinkService(db, users)
+    for member in members:
+        users.create(
+            actor=OPERATOR,
+            email=member.email,
+            role=member.role,
+            skills=member.skills,
+            name=member.first_name,
+        )
+        links.admit(
+            SlackMember(
+                team_id=team_id,
+                slack_user_id=member.slack_id,
+                home_team_id=team_id,
+                email=member.email,
+                email_confirmed=True,
+                name=member.first_name,
+            )
+        )

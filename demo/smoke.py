@@ -1,0 +1,160 @@
+"""`app.py demo --smoke`: the main job on real servers, without a person, told as a story.
+
+SMOKE_SEED=number draws the texts and skills of an earlier run again.
+"""
+
+import os
+import secrets
+import sys
+import time
+from collections.abc import Sequence
+
+from bot.views import ids
+from demo import seed
+from demo.drawn import Filing, Plan, draw
+from demo.embedded import Stack
+from demo.person import SlackPerson
+from demo.seen import Message
+from demo.workspace import NotSeenError, Workspace
+
+
+class SmokeFailed(AssertionError):
+    """Something else came than was expected."""
+
+    def __init__(self, what: str, *, expected: object, seen: object) -> None:
+        super().__init__(f"{what}\n  expected: {expected}\n  seen:     {seen}")
+
+
+def run() -> int:
+    """0 if everything came as expected; else 1, having said what did not."""
+    number = int(os.environ.get("SMOKE_SEED") or secrets.randbelow(1_000_000))
+    plan = draw(number)
+    print(f"Texts and skills of this run: SMOKE_SEED={number}", flush=True)
+    with Stack(staff=plan.staff) as stack, Workspace(stack.slack.url) as workspace:
+        story = Story(stack, workspace, plan)
+        try:
+            story.tell()
+        except (SmokeFailed, NotSeenError) as error:
+            print(f"\nFAILED: {error}\n\n{_logs(stack)}", file=sys.stderr)
+            return 1
+    print(f"\nPASSED: {len(plan.filings)} tickets, each with the right person, and all told once.")
+    return 0
+
+
+class Story:
+    def __init__(self, stack: Stack, workspace: Workspace, plan: Plan) -> None:
+        self._began = time.monotonic()
+        self._db = stack.database()
+        self._plan = plan
+        self._staff = {m.slack_id: SlackPerson(workspace, m.slack_id) for m in plan.staff}
+        self._emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._began
+
+    def tell(self) -> None:
+        names = ", ".join(member.real_name for member in self._plan.staff)
+        self._say(f"At the help desk: {names}.")
+        for number, filing in enumerate(self._plan.filings, start=1):
+            self._file(number, filing)
+            self._is_assigned(number, filing)
+        self._is_resolved(1, self._plan.filings[0])
+        self._has_settled()
+        self._everybody_got_their_own()
+
+    def _file(self, number: int, filing: Filing) -> None:
+        self._say(f"Emma types /ticket, fills in “{filing.title}” and presses File.")
+        self._show(filing.description)
+        self._emma.command("/ticket")
+        self._emma.fill(title=filing.title, description=filing.description)
+        done = self._emma.submit()
+        _expect("Errors beside the fields", {}, done.errors)
+        answer = done.modal.text if done.modal else "(the form closed)"
+        _expect_in(f"The form becomes Ticket {number} filed", f"Ticket {number} filed", answer)
+        self._say("The form becomes:")
+        self._show(answer)
+        self._emma.dismiss()
+
+    def _is_assigned(self, number: int, filing: Filing) -> None:
+        moderator = self._staff[filing.moderator.slack_id]
+        card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
+        _expect_in("The description, as typed, on the card", filing.description, card.text)
+        _expect_in("Why it is theirs", filing.why, _line(card, "Why you:"))
+        self._say(f"{moderator.name} gets a direct message:")
+        self._show(card.text, buttons=card.labels)
+        mine = f"Assigned to @{moderator.name}"
+        own = _only(self._emma.wait_for_dm(f"Ticket {number}", filing.title, mine))
+        self._say("Emma's own message says:")
+        self._show(own.text)
+
+    def _is_resolved(self, number: int, filing: Filing) -> None:
+        moderator = self._staff[filing.moderator.slack_id]
+        card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
+        self._say(f"{moderator.name} presses Resolve and writes “{self._plan.resolution}”.")
+        moderator.click(card, ids.OPEN_RESOLVE)
+        moderator.fill(resolution=self._plan.resolution)
+        _expect("Errors beside the fields", {}, moderator.submit().errors)
+        own = self._emma.wait_for_dm("Resolved", filing.title, self._plan.resolution)
+        _expect("Emma's card was updated in place", True, own[0].edited)
+        self._say("Emma's own message now says:")
+        self._show(own[0].text)
+
+    def _has_settled(self) -> None:
+        """Nothing is left to be sent, so whatever was sent twice has come by now."""
+        deadline = time.monotonic() + 15
+        while left := self._db.tickets.count_documents({"outbox": True}):
+            if time.monotonic() > deadline:
+                raise SmokeFailed("Tickets with something left to send", expected=0, seen=left)
+            time.sleep(0.1)
+
+    def _everybody_got_their_own(self) -> None:
+        for member in self._plan.staff:
+            expected = [f.title for f in self._plan.filings if f.moderator == member]
+            cards = self._staff[member.slack_id].dm()
+            seen = [_title(card, self._plan.filings) for card in cards]
+            _expect(f"The direct messages of {member.real_name}", expected, seen)
+        for filing in self._plan.filings:
+            name = self._staff[filing.moderator.slack_id].name
+            mine = [card for card in self._emma.dm() if filing.title in card.text]
+            cards = [card for card in mine if f"Assigned to @{name}" in card.text]
+            _expect(f"Emma's messages that say who has “{filing.title}”", 1, len(cards))
+            old = [card.text for card in mine if "Looking for" in card.text]
+            _expect(f"Emma's messages that still look for somebody for “{filing.title}”", [], old)
+        self._say("Nobody else got a message, and nobody got one twice.")
+
+    def _say(self, sentence: str) -> None:
+        print(f"\n[{self.seconds:4.1f} s] {sentence}", flush=True)
+
+    def _show(self, text: str, *, buttons: Sequence[str] = ()) -> None:
+        pressed = [f"[{label}]" for label in buttons]
+        for line in [*text.splitlines(), *pressed]:
+            print(f"          | {line}", flush=True)
+
+
+def _line(card: Message, start: str) -> str:
+    return next((line for line in card.text.splitlines() if line.startswith(start)), "")
+
+
+def _only(cards: list[Message]) -> Message:
+    _expect("How many messages there are of it", 1, len(cards))
+    return cards[0]
+
+
+def _title(card: Message, filings: Sequence[Filing]) -> str:
+    return next((filing.title for filing in filings if filing.title in card.text), card.text)
+
+
+def _expect(what: str, expected: object, seen: object) -> None:
+    if expected != seen:
+        raise SmokeFailed(what, expected=expected, seen=seen)
+
+
+def _expect_in(what: str, expected: str, seen: str) -> None:
+    if expected not in seen:
+        raise SmokeFailed(what, expected=f"a text with {expected!r}", seen=repr(seen))
+
+
+def _logs(stack: Stack) -> str:
+    parts = [f"--- {name}\n{process.tail(20)}" for name, process in stack.crew.processes.items()]
+    return "\n".join(parts)

@@ -1,0 +1,142 @@
+"""The bot with the adapter around it: what reaches local-slack, and what reaches the bot."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from slack_bolt import Ack, App, BoltRequest
+from slack_sdk import WebClient
+
+from demo.adapter import MIDDLEWARE, wrap_client
+from demo.servers import LocalSlack
+from tests.conftest import Inline
+
+Json = dict[str, Any]
+ESCAPED = {"type": "section", "text": {"type": "mrkdwn", "text": "a &amp; b", "verbatim": True}}
+DRAWN = {"type": "section", "text": {"type": "mrkdwn", "text": "a & b", "verbatim": True}}
+CHANNEL = "C0GENERAL"
+MODAL = {
+    "type": "modal",
+    "title": {"type": "plain_text", "text": "Done"},
+    "close": {"type": "plain_text", "text": "Close"},
+}
+
+
+@pytest.fixture(scope="module")
+def local_slack() -> Iterator[LocalSlack]:
+    config = {"channels": [{"id": CHANNEL, "name": "general"}]}
+    with LocalSlack(config) as server:
+        yield server
+
+
+@pytest.fixture
+def plain_client(local_slack: LocalSlack) -> WebClient:
+    token = "xoxb-test-token"
+    return WebClient(token=token, base_url=local_slack.api_url, timeout=7, retry_handlers=[])
+
+
+@pytest.fixture
+def client(plain_client: WebClient) -> WebClient:
+    return wrap_client(plain_client)
+
+
+def last_message(client: WebClient) -> Json:
+    return dict(client.conversations_history(channel=CHANNEL)["messages"][0])
+
+
+class SmallBot:
+    """An app with one listener, which answers with `answer` and keeps what it was given."""
+
+    def __init__(self, client: WebClient, **answer: Any) -> None:
+        self.app = App(client=client, listener_executor=Inline())
+        self.given: Json = {}
+        for layer in MIDDLEWARE:
+            self.app.use(layer)
+
+        def listener(ack: Ack, body: Json, client: WebClient) -> None:
+            self.given = body
+            ack(**answer)
+            client.chat_postMessage(channel=CHANNEL, text="a &amp; b")
+
+        self.app.view("form")(listener)
+        self.app.action("button")(listener)
+
+    def answer_to(self, body: Json) -> Json:
+        response = self.app.dispatch(BoltRequest(body=body, mode="socket_mode"))
+        assert response.status == 200
+        return dict(json.loads(response.body)) if response.body else {}
+
+
+def submission(element: Json, state: Json) -> Json:
+    block = {"type": "input", "block_id": "field", "element": {"action_id": "field", **element}}
+    view = {
+        "id": "V1",
+        "callback_id": "form",
+        "type": "modal",
+        "blocks": [block],
+        "state": {"values": {"field": {"field": state}}},
+    }
+    user = {"id": "U1", "team_id": "T1"}
+    return {"type": "view_submission", "team": {"id": "T1"}, "user": user, "view": view}
+
+
+TEXT = submission(
+    {"type": "plain_text_input", "initial_value": "as it was"},
+    {"type": "plain_text_input", "value": None},
+)
+
+
+def test_the_client_keeps_the_settings_of_the_one_it_is_made_from(
+    client: WebClient, plain_client: WebClient
+) -> None:
+    for name in ("token", "base_url", "timeout", "retry_handlers"):
+        assert getattr(client, name) == getattr(plain_client, name)
+    assert wrap_client(client) is client
+
+
+def test_a_message_goes_out_drawn(client: WebClient) -> None:
+    client.chat_postMessage(channel=CHANNEL, text="c &amp; d", blocks=[ESCAPED])
+    message = last_message(client)
+    assert (message["text"], message["blocks"]) == ("c & d", [DRAWN])
+
+
+def test_a_view_goes_out_drawn(client: WebClient) -> None:
+    answer = client.views_publish(user_id="U1", view={"type": "home", "blocks": [ESCAPED]})
+    assert answer["view"]["blocks"] == [DRAWN]
+
+
+def test_a_modal_in_an_answer_goes_out_drawn(client: WebClient) -> None:
+    bot = SmallBot(client, response_action="update", view={**MODAL, "blocks": [ESCAPED]})
+    assert bot.answer_to(TEXT) == {
+        "response_action": "update",
+        "view": {**MODAL, "blocks": [DRAWN]},
+    }
+
+
+def test_errors_in_an_answer_are_left_alone(client: WebClient) -> None:
+    bot = SmallBot(client, response_action="errors", errors={"field": "a & b"})
+    assert bot.answer_to(TEXT) == {"response_action": "errors", "errors": {"field": "a & b"}}
+
+
+def test_an_empty_answer_stays_empty(client: WebClient) -> None:
+    assert SmallBot(client).answer_to(TEXT) == {}
+
+
+def test_an_answer_in_words_is_for_its_reader_alone(client: WebClient) -> None:
+    bot = SmallBot(client, text="a &amp; b")
+    action = {"type": "button", "action_id": "button", "block_id": "b", "value": "1"}
+    user = {"id": "U1", "team_id": "T1"}
+    body = {"type": "block_actions", "team": {"id": "T1"}, "user": user, "actions": [action]}
+    assert bot.answer_to(body) == {"text": "a & b", "response_type": "ephemeral"}
+
+
+def test_a_listener_is_given_what_the_person_left_untouched(client: WebClient) -> None:
+    bot = SmallBot(client)
+    bot.answer_to(TEXT)
+    assert bot.given["view"]["state"]["values"]["field"]["field"]["value"] == "as it was"
+
+
+def test_a_listener_is_given_a_client_that_draws(client: WebClient) -> None:
+    SmallBot(client).answer_to(TEXT)
+    assert last_message(client)["text"] == "a & b"
