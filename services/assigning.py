@@ -55,16 +55,20 @@ class AssignmentStore:
 
         A priority chosen by a person stays.
         """
-        priority = ticket.priority or analysis.priority or Priority.MEDIUM
+        found = analysis.priority or Priority.MEDIUM
+        by_person = ticket.priority if ticket.priority != _analysed_priority(ticket) else None
         return changes.apply(
             self._db,
             ticket,
             values={
                 "summary": analysis.summary,
-                "priority": priority.value,
+                "priority": (by_person or found).value,
                 "helpfulNotes": analysis.helpful_notes,
                 "relatedSkills": list(analysis.related_skills),
-                "assignment.analysis": _analysis_doc(ticket, analysis, now),
+                "assignment.analysis": {
+                    **_analysis_doc(ticket, analysis, now),
+                    "priority": None if by_person else found.value,
+                },
             },
             events=[NewEvent(EventType.ANALYSED, by=_author(analysis.source))],
             now=now,
@@ -84,7 +88,7 @@ class AssignmentStore:
                 linked=user_id in linked,
                 open_tickets=load.get(user_id, 0),
                 recent=recent.get(user_id, 0),
-                away=doc.get("away"),
+                away_until=_away_until(doc.get("away")),
             )
             for user_id, doc in docs.items()
         ]
@@ -155,6 +159,12 @@ def analysis_source(ticket: Ticket) -> Source:
     return Source(ticket.assignment["analysis"]["source"])
 
 
+def _analysed_priority(ticket: Ticket) -> str | None:
+    """The priority an earlier analysis gave the ticket; None where it kept a person's."""
+    priority: str | None = (ticket.assignment.get("analysis") or {}).get("priority")
+    return priority
+
+
 def _analysis_doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:
     return {
         "digest": _digest(ticket),
@@ -176,7 +186,14 @@ def _author(source: Source) -> str:
     return "ai" if source is Source.GEMINI else "system"
 
 
-def _candidate(user: User, *, linked: bool, open_tickets: int, recent: int, away: Any) -> Candidate:
+def _away_until(away: Any) -> datetime | None:
+    until = away.get("until") if isinstance(away, dict) else None
+    return until if isinstance(until, datetime) else None
+
+
+def _candidate(
+    user: User, *, linked: bool, open_tickets: int, recent: int, away_until: datetime | None
+) -> Candidate:
     return Candidate(
         user_id=user.id,
         role=user.role,
@@ -185,5 +202,5 @@ def _candidate(user: User, *, linked: bool, open_tickets: int, recent: int, away
         capacity=user.capacity,
         recent=recent,
         linked=linked,
-        away_until=(away or {}).get("until"),
+        away_until=away_until,
     )

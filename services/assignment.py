@@ -2,7 +2,7 @@
 
 Moderators who know at least one of the skills are ranked by rarity of those skills, load and
 fairness. Where no skill was recognised, the least loaded moderator gets it. Skills nobody
-available knows go to an admin.
+available knows go to the least loaded admin. Among the equally loaded fairness decides.
 """
 
 from collections.abc import Sequence
@@ -106,8 +106,14 @@ def _best(
     why: Reason,
 ) -> Choice | None:
     choices = [_rated(c, needed, holders, why) for c in candidates]
-    # The id last, so that a tie has one answer whatever the order of candidates.
-    return min(choices, key=lambda choice: (-choice.score, choice.user_id), default=None)
+    return min(choices, key=_rank, default=None)
+
+
+def _rank(choice: Choice) -> tuple[bool, float, float, ObjectId]:
+    """The smallest is the best. The id last: a tie has one answer whatever the order."""
+    fits = choice.why is Reason.SKILLS
+    by_load = 0.0 if fits else -choice.parts["load"]
+    return not fits, by_load, -choice.score, choice.user_id
 
 
 def _rated(

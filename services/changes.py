@@ -29,6 +29,16 @@ class EventType(StrEnum):
     NOBODY_AVAILABLE = "nobody_available"
     STATUS_CHANGED = "status_changed"
     RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+    HANDED_BACK = "handed_back"
+    WAITING = "waiting"
+    ANSWERED = "answered"
+    CANCELLED = "cancelled"
+    REOPENED = "reopened"
+    COMMENTED = "commented"
+    NOTED = "noted"
+    COMMENT_EDITED = "comment_edited"
+    COMMENT_DELETED = "comment_deleted"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,10 +9,16 @@ from services.models import Document
 
 
 def next_number(db: Mongo, *, team_id: str) -> int:
-    counter = db.counters.find_one_and_update(
+    # Of several that count a team's first tickets at once, SecantusDB gives some no answer. Then
+    # the counter exists, and asking again leaves a gap.
+    counter = _count(db, team_id) or _count(db, team_id)
+    return int(cast(Document, counter)["value"])
+
+
+def _count(db: Mongo, team_id: str) -> Document | None:
+    return db.counters.find_one_and_update(
         {"_id": f"tickets:{team_id}"},
         {"$inc": {"value": 1}},
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    return int(cast(Document, counter)["value"])  # an upsert always finds one

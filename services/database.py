@@ -1,10 +1,13 @@
 """The connection to MongoDB and the indexes every query is served by."""
 
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
 
-from pymongo import ASCENDING, DESCENDING, MongoClient
+import pymongo
+from pymongo import ASCENDING, DESCENDING, IndexModel, MongoClient
 from pymongo.database import Database
-from pymongo.errors import ConfigurationError
+from pymongo.errors import ConfigurationError, PyMongoError
 
 from services.models import Document
 
@@ -13,6 +16,7 @@ Mongo = Database[Document]
 DEFAULT_NAME = "ai-ticket-assistant"
 # A call without a handler's tighter deadline around it gives up after this long.
 TIMEOUT_MS = 5_000
+PING_SECONDS = 1.0
 
 
 def connect(uri: str) -> Mongo:
@@ -29,30 +33,74 @@ def connect(uri: str) -> Mongo:
         return client[DEFAULT_NAME]
 
 
+def _unique_where_set(field: str, *more: str, above: int | str) -> IndexModel:
+    """Unique a team, with `more` fields; documents without it (the predecessor's) take no part.
+
+    By comparison and not by `$type`: from `field: 12` a planner concludes that `field` is above 0,
+    but not that it is a number, and without that it would not use the index.
+    """
+    condition: dict[str, Any] = {field: {"$gt": above}}
+    keys = [(name, ASCENDING) for name in ("teamId", field, *more)]
+    return IndexModel(keys, unique=True, partialFilterExpression=condition)
+
+
+# Longer than Slack goes on repeating an event.
+EVENTS_KEPT = timedelta(days=1)
+
+# The order in which lists of tickets are shown, by whose they are and by status.
+_NEWEST = (("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING))
+NEWEST_OF_REQUESTER = (("createdBy", ASCENDING), *_NEWEST)
+NEWEST_OF_ASSIGNEE = (("assignedTo", ASCENDING), *_NEWEST)
+
+# By collection. Every query of the services is served by one of these.
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "users": (
+        IndexModel("emailKey"),
+        IndexModel([("role", ASCENDING), ("active", ASCENDING)]),
+    ),
+    "links": (
+        IndexModel([("teamId", ASCENDING), ("userId", ASCENDING)], unique=True),
+        IndexModel("userId"),
+        IndexModel("home.ticket", sparse=True),
+    ),
+    "inbox": (IndexModel("at", expireAfterSeconds=int(EVENTS_KEPT.total_seconds())),),
+    "tickets": (
+        IndexModel("status"),  # counted for /metrics
+        IndexModel([("createdBy", ASCENDING), ("createdAt", DESCENDING)]),
+        IndexModel(NEWEST_OF_REQUESTER),
+        IndexModel(NEWEST_OF_ASSIGNEE),
+        IndexModel([("assignedTo", ASCENDING), ("assignment.at", DESCENDING)]),
+        _unique_where_set("number", above=0),
+        _unique_where_set("requestId", above=""),
+        _unique_where_set("source.ts", "source.channel", above=""),
+        IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
+        IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
+    ),
+}
+
+
+def answers(db: Mongo) -> bool:
+    """Whether the server is there, said within a second."""
+    try:
+        with pymongo.timeout(PING_SECONDS):
+            db.command("ping")
+    except PyMongoError:
+        return False
+    return True
+
+
 def ensure_indexes(db: Mongo) -> None:
     """Create what is missing; safe to run from several processes at once."""
-    db.users.create_index("emailKey")
-    db.users.create_index([("role", ASCENDING), ("active", ASCENDING)])
-    db.links.create_index([("teamId", ASCENDING), ("userId", ASCENDING)], unique=True)
-    db.links.create_index("userId")
-    db.tickets.create_index([("createdBy", ASCENDING), ("createdAt", DESCENDING)])
-    db.tickets.create_index([("assignedTo", ASCENDING), ("status", ASCENDING)])
-    db.tickets.create_index([("assignedTo", ASCENDING), ("assignment.at", DESCENDING)])
-    _unique_where_set(db, "number", "int")
-    _unique_where_set(db, "requestId", "string")
-    db.tickets.create_index(
-        "nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}
-    )
-    db.tickets.create_index(
-        "assignment.next",
-        name="waiting_for_somebody",
-        partialFilterExpression={"assignment.next": {"$type": "date"}},
-    )
+    for collection, indexes in INDEXES.items():
+        db[collection].create_indexes(list(indexes))
 
 
-def _unique_where_set(db: Mongo, field: str, bson_type: str) -> None:
-    """Unique a team; documents without the field (the predecessor's) do not take part."""
-    condition: dict[str, Any] = {field: {"$type": bson_type}}
-    db.tickets.create_index(
-        [("teamId", ASCENDING), (field, ASCENDING)], unique=True, partialFilterExpression=condition
-    )
+def missing_indexes(db: Mongo) -> list[str]:
+    """Those not there yet, as collection.name."""
+    return [
+        f"{collection}.{index.document['name']}"
+        for collection, indexes in INDEXES.items()
+        for existing in [db[collection].index_information()]
+        for index in indexes
+        if index.document["name"] not in existing
+    ]

@@ -1,7 +1,9 @@
 """One leader among several processes: a lease in MongoDB that ends when its holder dies."""
 
+import os
+import socket
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from pymongo.errors import DuplicateKeyError
 
@@ -19,7 +21,8 @@ class Lease:
         self._db = db
         self._name = name
         self._clock = clock
-        self._holder = uuid.uuid4().hex
+        # Named for the person who looks for it; the end makes it one of its own.
+        self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
     def hold(self) -> bool:
         """Take the lease or renew it; False while another process has it."""
@@ -38,3 +41,8 @@ class Lease:
     def release(self) -> None:
         """Let another process take over at once."""
         self._db.leases.delete_one({"_id": self._name, "holder": self._holder})
+
+
+def is_held(db: Mongo, name: str, *, now: datetime) -> bool:
+    """Whether any process holds the lease."""
+    return db.leases.find_one({"_id": name, "until": {"$gt": now}}) is not None

@@ -98,9 +98,14 @@ class LinkService:
                 "Your email address was invited, but Slack has not confirmed that it is yours. "
                 "Confirm it in your Slack profile, then try again."
             )
-        if self._db.links.find_one({"userId": user.id}):
+        own = link_id(member.team_id, member.slack_user_id)
+        # One's own link may have been made by a twin of this first use.
+        if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
             raise Refused(TAKEN)
-        self._link(member, user.id)
+        former = self._link(member, user.id)
+        if former != user.id:  # that account is gone, or admit() had found it
+            moved = {"$set": {"userId": user.id}}
+            self._db.links.update_one({"_id": own, "userId": former}, moved)
         return user
 
     def _open_account(self, member: SlackMember) -> User:
@@ -158,7 +163,7 @@ def check_member(member: SlackMember) -> None:
             "The help desk is not open to guests. Ask a full member of this workspace to file "
             "the ticket."
         )
-    if not member.email:
+    if not member.email.strip():
         raise Refused(f"Slack does not tell your email address. {ASK_ADMIN}")
     if member.email_confirmed is False:
         raise Refused(

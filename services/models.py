@@ -8,9 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, TypeVar
 
 from bson import ObjectId
+
+from services.sources import Source
 
 Document = dict[str, Any]
 
@@ -36,8 +38,39 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
+_Word = TypeVar("_Word", bound=StrEnum)
+
 OPEN_STATUSES = (Status.TODO, Status.IN_PROGRESS, Status.WAITING, Status.REOPENED)
 DEFAULT_CAPACITY = 8
+_LARGEST = 2**31  # beyond this, and for NaN, a number is nobody's capacity
+
+
+def _text(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _word(kind: type[_Word], value: Any) -> _Word | None:
+    return kind(value) if isinstance(value, str) and value in set(kind) else None
+
+
+def _whole(value: Any) -> int | None:
+    """The mongo shell writes every number as a double."""
+    return int(value) if isinstance(value, (int, float)) and abs(value) < _LARGEST else None
+
+
+def _moment(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+def _id(value: Any) -> ObjectId | None:
+    return value if isinstance(value, ObjectId) else None
+
+
+def names(value: Any) -> tuple[str, ...]:
+    """The texts of a list, stripped and without blanks; of a lone text, that one."""
+    listed = value if isinstance(value, list) else [value]
+    names = (" ".join(name.split()) for name in listed if isinstance(name, str))
+    return tuple(name for name in names if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +88,15 @@ class User:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
-        role = doc.get("role")
+        capacity = _whole(doc.get("capacity"))
         return cls(
             id=doc["_id"],
-            email=doc.get("email") or "",
-            role=Role(role) if role in set(Role) else Role.USER,
-            skills=tuple(str(skill) for skill in doc.get("skills") or ()),
-            name=doc.get("name"),
+            email=_text(doc.get("email")),
+            role=_word(Role, doc.get("role")) or Role.USER,
+            skills=names(doc.get("skills")),
+            name=_text(doc.get("name")) or None,
             active=doc.get("active", True) is not False,
-            capacity=doc.get("capacity", DEFAULT_CAPACITY),
+            capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             has_password=bool(doc.get("password")),
         )
 
@@ -145,35 +178,40 @@ class Ticket:
     helpful_notes: str | None = None
     related_skills: tuple[str, ...] = ()
     resolution: str | None = None
+    deadline: datetime | None = None
+    accepted_at: datetime | None = None
     seq: int = 0
     outbox: bool = False
     events: tuple[Event, ...] = ()
     cards: tuple[Card, ...] = ()
     assignment: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Mapping[str, Any], ...] = ()
+    source: Source | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Ticket":
-        status, priority = doc.get("status"), doc.get("priority")
         return cls(
             id=doc["_id"],
-            title=doc.get("title") or "",
-            description=doc.get("description") or "",
-            status=Status(status) if status in set(Status) else Status.TODO,
-            created_by=doc.get("createdBy"),
-            assigned_to=doc.get("assignedTo"),
+            title=_text(doc.get("title")),
+            description=_text(doc.get("description")),
+            status=_word(Status, doc.get("status")) or Status.TODO,
+            created_by=_id(doc.get("createdBy")),
+            assigned_to=_id(doc.get("assignedTo")),
             created_at=doc.get("createdAt"),
-            number=doc.get("number"),
+            number=_whole(doc.get("number")),
             team_id=doc.get("teamId"),
-            priority=Priority(priority) if priority in set(Priority) else None,
-            summary=doc.get("summary"),
-            helpful_notes=doc.get("helpfulNotes"),
-            related_skills=tuple(doc.get("relatedSkills") or ()),
+            priority=_word(Priority, doc.get("priority")),
+            summary=_text(doc.get("summary")) or None,
+            helpful_notes=_text(doc.get("helpfulNotes")) or None,
+            related_skills=names(doc.get("relatedSkills")),
             resolution=doc.get("resolution"),
-            seq=doc.get("seq", 0),
-            outbox=doc.get("outbox", False),
+            deadline=_moment(doc.get("deadline")),
+            accepted_at=_moment(doc.get("acceptedAt")),
+            seq=_whole(doc.get("seq")) or 0,
+            outbox=bool(doc.get("outbox")),
             events=tuple(Event.from_doc(event) for event in doc.get("events") or ()),
             cards=tuple(Card.from_doc(card) for card in doc.get("cards") or ()),
             assignment=doc.get("assignment") or {},
             notices=tuple(doc.get("notices") or ()),
+            source=Source.from_doc(doc.get("source")),
         )

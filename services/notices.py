@@ -22,7 +22,11 @@ class NoticeState(StrEnum):
     FAILED = "failed"
 
 
-def notice_key(*, seq: int, kind: str, recipient: ObjectId) -> str:
+CLAIMED: Document = {"state": NoticeState.CLAIMED.value}
+
+
+def notice_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
+    """`recipient` is a user, or a channel."""
     return f"{seq}:{kind}:{recipient}"
 
 
@@ -40,26 +44,26 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
     )
     if first.modified_count:
         return True
-    expired = {"key": key, "state": NoticeState.CLAIMED.value, "until": {"$lte": now}}
     return _update(
         db,
         ticket_id,
         "notices",
-        expired,
+        {"key": key},
         {"$set": {"notices.$[this].until": now + CLAIM}, "$inc": {"notices.$[this].tries": 1}},
+        only_if=CLAIMED | {"until": {"$lte": now}},
     )
 
 
 def release(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
     """Not sent: another attempt may take it from `until` on."""
-    claimed = {"key": key, "state": NoticeState.CLAIMED.value}
-    _update(db, ticket_id, "notices", claimed, {"$set": {"notices.$[this].until": until}})
+    values = {"notices.$[this].until": until}
+    _update(db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED)
 
 
 def fail(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
     """Slack will never take it; `error` is Slack's own word for why."""
     values = {"notices.$[this].state": NoticeState.FAILED.value, "notices.$[this].error": error}
-    _update(db, ticket_id, "notices", {"key": key}, {"$set": values})
+    _update(db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED)
 
 
 def sent(
@@ -87,18 +91,29 @@ def card_updated(
     """
     this = {"channel": card.channel, "ts": card.ts}
     shown = {"cards.$[this].seq": seq, "cards.$[this].digest": digest}
-    if _update(db, ticket_id, "cards", this | {"seq": {"$lte": seq}}, {"$set": shown}):
+    not_newer = {"seq": {"$lte": seq}}
+    if _update(db, ticket_id, "cards", this, {"$set": shown}, only_if=not_newer):
         return True
     stale = {"cards.$[this].digest": "", **marks(now)}
-    _update(db, ticket_id, "cards", this, {"$set": stale})
+    # Raising seq keeps that other worker, if it is not done yet, from settling the ticket.
+    _update(db, ticket_id, "cards", this, {"$set": stale, "$inc": {"seq": 1}})
     return False
 
 
-def _update(db: Mongo, ticket_id: ObjectId, array: str, this: Document, update: Document) -> bool:
-    """Update the ticket if `array` has an element like `this`, called `$[this]` in the update."""
+def _update(
+    db: Mongo,
+    ticket_id: ObjectId,
+    array: str,
+    this: Document,
+    update: Document,
+    *,
+    only_if: Document | None = None,
+) -> bool:
+    """Update the ticket if `array` has the element `this`, called `$[this]` in the update."""
     found = db.tickets.update_one(
-        {"_id": ticket_id, array: {"$elemMatch": this}},
+        {"_id": ticket_id, array: {"$elemMatch": this | (only_if or {})}},
         update,
-        array_filters=[{f"this.{name}": condition for name, condition in this.items()}],
+        # By what never changes: SecantusDB applies the filter anew after each field it has set.
+        array_filters=[{f"this.{name}": value for name, value in this.items()}],
     )
     return found.matched_count == 1

@@ -13,7 +13,7 @@ from services.database import Mongo
 from services.models import Document
 
 # How long a fresh change is left to its own hint before the sweep steps in.
-GRACE = timedelta(seconds=15)
+GRACE = timedelta(seconds=10)
 LONGEST_WAIT = timedelta(minutes=15)
 
 
@@ -29,7 +29,10 @@ def marks(now: datetime) -> Document:
 
 
 def settle(db: Mongo, ticket_id: ObjectId, *, seen: int) -> bool:
-    """Everything up to `seen` is done. False where the ticket has changed since: look again."""
+    """Everything up to `seen` is done. False where the ticket has changed since: look again.
+
+    So whatever calls for another look raises `seq`, also where it is no event.
+    """
     done = db.tickets.update_one(
         {"_id": ticket_id, "seq": seen},
         {"$set": {"outbox": False}, "$unset": {"nextTryAt": "", "attempts": ""}},
@@ -44,6 +47,21 @@ def due(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
     return [doc["_id"] for doc in found]
 
 
+def ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedelta]:
+    """For how long the tickets in the outbox have been there, the longest first.
+
+    Counted back from the next attempt over all waits before it: an event's date would not do,
+    because not every mark is an event.
+    """
+    found = db.tickets.find({"outbox": True}, {"nextTryAt": True, "attempts": True}).limit(limit)
+    since = [
+        doc["nextTryAt"] - GRACE - sum(map(_wait, range(doc.get("attempts", 0))), timedelta())
+        for doc in found
+        if doc.get("nextTryAt")
+    ]
+    return sorted((max(now - start, timedelta()) for start in since), reverse=True)
+
+
 def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
     """Published once more: the next time is later each time, at most 15 minutes away."""
     doc = db.tickets.find_one_and_update(
@@ -51,8 +69,15 @@ def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
     )
     if doc is None:
         return
-    wait = min(GRACE * 2 ** min(doc.get("attempts", 0), 10), LONGEST_WAIT)
+    wait = _wait(doc.get("attempts", 0))
     db.tickets.update_one(
-        {"_id": ticket_id, "outbox": True, "seq": doc.get("seq", 0)},
+        # A change, or somebody who became available, has set the attempts back to 0.
+        {"_id": ticket_id, "outbox": True, "attempts": doc.get("attempts", 0) + 1},
         {"$set": {"nextTryAt": now + wait}},
     )
+
+
+def _wait(attempts: int) -> timedelta:
+    """After so many attempts and one more."""
+    doubled: int = 2 ** min(attempts, 10)
+    return min(GRACE * doubled, LONGEST_WAIT)

@@ -1,18 +1,42 @@
 """The environment, read once and checked whole before anything starts."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import urlsplit
+
+from pymongo.errors import PyMongoError
+from pymongo.uri_parser import parse_uri
+
+from services.text import EMAIL
+
+Network = IPv4Network | IPv6Network
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
-# What each command cannot work without. `doctor` and `users` need no Slack token.
+HOST = re.compile(r"[\w.:-]+", re.ASCII)
+
+URL_SCHEMES = {
+    "MONGO_URI": ("mongodb://", "mongodb+srv://"),
+    "REDIS_URL": ("redis://", "rediss://", "unix://"),
+    "SLACK_API_URL": ("http://", "https://"),
+    "GEMINI_API_URL": ("http://", "https://"),
+    "APP_URL": ("http://", "https://"),
+}
+
+# With what stands in where one is not set.
+PORTS = {"PORT": "5000", "MAILTRAP_SMTP_PORT": "2525"}
+
+# What each command cannot work without; of names joined by "or" one is enough. `doctor` and `users`
+# need no Slack token.
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    "bot": ("MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN"),
+    "bot": ("MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET"),
     "worker": ("MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN"),
     "jobs": ("MONGO_URI", "REDIS_URL"),
     "users": ("MONGO_URI",),
+    "manifest": (),
 }
 
 
@@ -30,12 +54,22 @@ class Settings:
     redis_url: str = field(repr=False)
     slack_bot_token: str = field(repr=False)
     slack_app_token: str = field(repr=False)
+    slack_signing_secret: str = field(repr=False)
     slack_api_url: str
     gemini_api_key: str = field(repr=False)
     gemini_model: str
     gemini_api_url: str | None
     admin_emails: frozenset[str] = field(repr=False)
     log_level: str
+    app_url: str | None
+    smtp_host: str
+    smtp_port: int
+    smtp_user: str
+    smtp_password: str = field(repr=False)
+    host: str
+    port: int
+    metrics_token: str = field(repr=False)
+    trusted_proxies: tuple[Network, ...]
 
     @property
     def reads_with_ai(self) -> bool:
@@ -44,41 +78,108 @@ class Settings:
 
 def load(command: str, env: Mapping[str, str] = os.environ) -> Settings:
     """The settings `command` runs on; `SettingsError` names every missing or bad value at once."""
+    config, problems = read(command, env)
+    if problems:
+        raise SettingsError(problems)
+    return config
+
+
+def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
+    """What is set, good or bad, and every problem `command` has with it."""
     values = {name: value.strip() for name, value in env.items() if value.strip()}
-    problems = [f"{name} is missing" for name in NEEDS[command] if name not in values]
+    problems = [
+        f"{name} is missing"
+        for name in NEEDS[command]
+        if not any(one in values for one in name.split(" or "))
+    ]
     problems += _bad_urls(values)
     problems += _bad_tokens(values)
+    problems += _bad_emails(values)
     level = values.get("LOG_LEVEL", "INFO").upper()
     if level not in LOG_LEVELS:
         problems.append(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
-    if problems:
-        raise SettingsError(problems)
-    return Settings(
+    problems += _bad_ports(values)
+    problems += _bad_hosts(values)
+    config = Settings(
         mongo_uri=values.get("MONGO_URI", ""),
         redis_url=values.get("REDIS_URL", ""),
         slack_bot_token=values.get("SLACK_BOT_TOKEN", ""),
         slack_app_token=values.get("SLACK_APP_TOKEN", ""),
+        slack_signing_secret=values.get("SLACK_SIGNING_SECRET", ""),
         slack_api_url=values.get("SLACK_API_URL", "https://slack.com/api/").rstrip("/") + "/",
         gemini_api_key=values.get("GEMINI_API_KEY", ""),
         gemini_model=values.get("GEMINI_MODEL", "gemini-flash-latest"),
         gemini_api_url=values.get("GEMINI_API_URL"),
         admin_emails=_emails(values.get("ADMIN_EMAILS", "")),
         log_level=level,
+        app_url=values.get("APP_URL", "").rstrip("/") or None,
+        smtp_host=values.get("MAILTRAP_SMTP_HOST", ""),
+        smtp_port=_port(values, "MAILTRAP_SMTP_PORT") or 0,
+        smtp_user=values.get("MAILTRAP_SMTP_USER", ""),
+        smtp_password=values.get("MAILTRAP_SMTP_PASS", ""),
+        host=values.get("HOST", "127.0.0.1"),
+        port=_port(values, "PORT") or 0,
+        metrics_token=values.get("METRICS_TOKEN", ""),
+        trusted_proxies=_networks(values.get("TRUSTED_PROXIES", "")) or (),
     )
+    return config, problems
 
 
 def _bad_urls(values: Mapping[str, str]) -> list[str]:
-    schemes = {
-        "MONGO_URI": ("mongodb", "mongodb+srv"),
-        "REDIS_URL": ("redis", "rediss", "unix"),
-        "SLACK_API_URL": ("http", "https"),
-        "GEMINI_API_URL": ("http", "https"),
-    }
+    problems = []
+    for name, schemes in URL_SCHEMES.items():
+        url = values.get(name)
+        if url is None:
+            continue
+        if not url.startswith(schemes):
+            problems.append(f"{name} must begin with {' or '.join(schemes)}")
+        elif not _is_readable(url):
+            problems.append(
+                f"{name} cannot be read: check its host and port, and that a password in it has "
+                "@, :, / and % written as %40, %3A, %2F and %25"
+            )
+    return problems
+
+
+def _is_readable(url: str) -> bool:
+    # Several hosts are MongoDB's alone; its SRV addresses are looked up when connecting.
+    try:
+        if url.startswith("mongodb://"):
+            return bool(parse_uri(url)["nodelist"])
+        parts = urlsplit(url)
+        return bool(parts.hostname or parts.path) and parts.port != 0
+    except (ValueError, PyMongoError):
+        return False
+
+
+def _bad_ports(values: Mapping[str, str]) -> list[str]:
     return [
-        f"{name} must begin with {' or '.join(f'{scheme}://' for scheme in allowed)}"
-        for name, allowed in schemes.items()
-        if name in values and urlsplit(values[name]).scheme not in allowed
+        f"{name} must be a number from 1 to 65535" for name in PORTS if _port(values, name) is None
     ]
+
+
+def _port(values: Mapping[str, str], name: str) -> int | None:
+    text = values.get(name, PORTS[name])
+    return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None
+
+
+def _bad_hosts(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if not HOST.fullmatch(values.get("HOST", "127.0.0.1")):
+        problems.append("HOST must be an address or a name of this machine, such as 127.0.0.1")
+    if _networks(values.get("TRUSTED_PROXIES", "")) is None:
+        problems.append(
+            "TRUSTED_PROXIES must be addresses or networks with commas between them, "
+            "such as 10.0.0.5, 10.1.0.0/16"
+        )
+    return problems
+
+
+def _networks(text: str) -> tuple[Network, ...] | None:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        return None
 
 
 def _bad_tokens(values: Mapping[str, str]) -> list[str]:
@@ -88,6 +189,13 @@ def _bad_tokens(values: Mapping[str, str]) -> list[str]:
         for name, prefix in prefixes.items()
         if name in values and not values[name].startswith(prefix)
     ]
+
+
+def _bad_emails(values: Mapping[str, str]) -> list[str]:
+    emails = _emails(values.get("ADMIN_EMAILS", ""))
+    if all(EMAIL.fullmatch(email) for email in emails):
+        return []
+    return ["ADMIN_EMAILS must be email addresses with commas between them"]
 
 
 def _emails(text: str) -> frozenset[str]:

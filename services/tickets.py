@@ -13,9 +13,11 @@ from services.clock import Clock, utcnow
 from services.counters import next_number
 from services.database import Mongo
 from services.errors import Conflict, LimitReached, NotFound
+from services.message_tickets import check_unused
 from services.models import Document, Status, Ticket
 from services.outbox import marks
 from services.permissions import Actor, Permission, require, require_sight
+from services.sources import Source
 from services.ticket_fields import RESOLUTION_MAX, TicketFields, checked_fields, checked_text
 
 TICKETS_AN_HOUR = 20
@@ -44,25 +46,34 @@ class TicketService:
         title: str,
         description: str,
         priority: str | None = None,
+        source: Source | None = None,
     ) -> Filed:
         """File a ticket, once per `request_id`: a second submission finds the first's ticket.
 
         A second submission with other words is the requester's edit, as long as nobody works on
-        the ticket. Raises `Invalid`, `LimitReached`, `Conflict`.
+        the ticket. Of one message (`source`) only one ticket is made, whoever asks.
+        Raises `Invalid`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require(actor, Permission.FILE_TICKET)
         fields = checked_fields(title=title, description=description, priority=priority)
         earlier = self._by_request(team_id, request_id)
         if earlier:
             return Filed(self._refile(actor, earlier, fields), is_new=False)
+        self._check_unused(actor, team_id, source, request_id)
         self._check_rate(actor)
         try:
-            return Filed(self._insert(actor, team_id, request_id, fields), is_new=True)
-        except DuplicateKeyError:  # a twin of this submission was quicker
+            return Filed(self._insert(actor, team_id, request_id, fields, source), is_new=True)
+        except DuplicateKeyError:  # a twin of this submission, or another of the message's readers
             twin = self._by_request(team_id, request_id)
             if twin is None:
+                self._check_unused(actor, team_id, source, request_id)
                 raise
             return Filed(self._refile(actor, twin, fields), is_new=False)
+
+    def check_unused(self, *, actor: Actor, team_id: str, source: Source) -> None:
+        """Raise `AlreadyFiled` if there is a ticket of that message."""
+        require(actor, Permission.FILE_TICKET)
+        self._check_unused(actor, team_id, source)
 
     def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
@@ -115,6 +126,14 @@ class TicketService:
         doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
         return Ticket.from_doc(doc) if doc else None
 
+    def _check_unused(
+        self, actor: Actor, team_id: str, source: Source | None, request_id: str | None = None
+    ) -> None:
+        if source:
+            check_unused(
+                self._db, actor=actor, team_id=team_id, source=source, request_id=request_id
+            )
+
     def _check_rate(self, actor: Actor) -> None:
         # Counted, not reserved: two submissions at the same instant may make it one more.
         since = self._clock() - timedelta(hours=1)
@@ -125,7 +144,14 @@ class TicketService:
                 "Try again later; for an emergency, speak to a moderator."
             )
 
-    def _insert(self, actor: Actor, team_id: str, request_id: str, fields: TicketFields) -> Ticket:
+    def _insert(
+        self,
+        actor: Actor,
+        team_id: str,
+        request_id: str,
+        fields: TicketFields,
+        source: Source | None,
+    ) -> Ticket:
         now = self._clock()
         filed = NewEvent(EventType.FILED, by=actor.user_id)
         doc: Document = {
@@ -143,6 +169,8 @@ class TicketService:
             "events": changes.event_docs([filed], seq=0, at=now),
             **marks(now),
         }
+        if source:
+            doc["source"] = source.to_doc()
         self._db.tickets.insert_one(doc)
         return Ticket.from_doc(doc)
 
@@ -164,6 +192,7 @@ class TicketService:
             values={name: new for name, (_, new) in edits.items()},
             events=events,
             now=self._clock(),
+            remove=["assignment.next"],  # other words may find somebody
             status=Status.TODO.value,
         )
         if edited is None:

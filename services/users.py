@@ -1,22 +1,21 @@
 """Accounts: who exists, with which role and skills."""
 
-import re
 from collections.abc import Sequence
 
 from bson import ObjectId
-from pymongo import ReturnDocument
+from pymongo import ReturnDocument, UpdateOne
 
 from services import waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Conflict, Invalid, NotFound
-from services.models import DEFAULT_CAPACITY, Document, Role, User
+from services.models import DEFAULT_CAPACITY, Document, Role, User, names
 from services.permissions import Actor, Operator, Permission, require
+from services.text import EMAIL, visible
 
 MAX_SKILLS = 20
 MAX_SKILL_LENGTH = 50
 MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets less its angle brackets
-_EMAIL = re.compile(r"[^@\s<>]+@[^@\s<>]+\.[^@\s<>.]+")
 
 
 def email_key(email: str) -> str:
@@ -25,15 +24,18 @@ def email_key(email: str) -> str:
 
 
 def checked_email(email: str) -> str:
-    email = email.strip()
-    if len(email) > MAX_EMAIL_LENGTH or not _EMAIL.fullmatch(email):
+    email = visible(email).strip()
+    if len(email) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(email):
         raise Invalid("email", "That is not an email address. Write it like name@example.com.")
     return email
 
 
 def checked_skills(skills: Sequence[str]) -> list[str]:
-    """Stripped, without blanks, each once whatever its capitals."""
-    unique = {" ".join(skill.split()).casefold(): " ".join(skill.split()) for skill in skills}
+    """Stripped, without blanks, each once whatever its capitals, as it was written first."""
+    unique: dict[str, str] = {}
+    for skill in skills:
+        name = " ".join(visible(skill).split())
+        unique.setdefault(name.casefold(), name)
     unique.pop("", None)
     if len(unique) > MAX_SKILLS:
         raise Invalid("skills", f"Name at most {MAX_SKILLS} skills.")
@@ -64,6 +66,7 @@ class UserService:
     def everyone(self, *, actor: Actor | Operator) -> list[User]:
         """Every account, by address."""
         require(actor, Permission.MANAGE_USERS)
+        self._index_legacy_emails()
         return [User.from_doc(doc) for doc in self._db.users.find().sort("emailKey")]
 
     def create(
@@ -85,6 +88,9 @@ class UserService:
             raise Conflict("There is an account with that address already.")
         doc = new_account(email=email, role=role, now=self._clock(), skills=listed, name=name)
         self._db.users.insert_one(doc)
+        if len(self.by_email(email)) > 1:  # a twin was made meanwhile: rather none than two
+            self._db.users.delete_one({"_id": doc["_id"]})
+            raise Conflict("There is an account with that address already.")
         waiting.wake(self._db, now=self._clock())
         return User.from_doc(doc)
 
@@ -105,9 +111,8 @@ class UserService:
         """The distinct skills of active moderators and admins, sorted, each in one spelling."""
         staff = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
         spelled: dict[str, str] = {}
-        for skill in sorted(str(skill) for skill in self._db.users.distinct("skills", staff)):
-            spelled.setdefault(skill.strip().casefold(), skill.strip())
-        spelled.pop("", None)
+        for skill in sorted(names(self._db.users.distinct("skills", staff))):
+            spelled.setdefault(skill.casefold(), skill)
         return sorted(spelled.values(), key=str.casefold)
 
     def _set(self, email: str, values: Document) -> User:
@@ -126,9 +131,12 @@ class UserService:
 
     def _index_legacy_emails(self) -> None:
         """Give the predecessor's accounts, also those it makes from now on, their emailKey."""
-        for doc in self._db.users.find({"emailKey": None}, {"email": True}):
-            key = email_key(str(doc.get("email") or ""))
-            self._db.users.update_one({"_id": doc["_id"]}, {"$set": {"emailKey": key}})
+        keys = [
+            UpdateOne({"_id": user.id}, {"$set": {"emailKey": email_key(user.email)}})
+            for user in map(User.from_doc, self._db.users.find({"emailKey": None}, {"email": True}))
+        ]
+        if keys:
+            self._db.users.bulk_write(keys, ordered=False)
 
 
 def new_account(

@@ -229,7 +229,7 @@ def test_it_refuses_an_answer_that_is_none(
         (b"\xff\xfe", "unreadable"),
         (b"<html>Please sign in</html>", "unreadable"),
         (b"[" * 100_000, "unreadable"),
-        (b" " * 1_100_000, "unreadable"),
+        (b" " * 1_100_000 + json.dumps(gemini_body(answer_text())).encode(), "unreadable"),
     ],
     ids=lambda value: str(value)[:40],
 )

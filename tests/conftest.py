@@ -1,0 +1,381 @@
+"""The real servers the tests talk to, started once, and the app put together around them."""
+
+import itertools
+import json
+import threading
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+from slack_bolt import App, BoltRequest, BoltResponse
+from slack_sdk import WebClient
+
+import bot.app
+from bot.request import Desk
+from bot.views import cards
+from bot.views.text import Person
+from demo.servers import MongoServer, RedisServer
+from services.assigning import AssignmentStore
+from services.clock import utcnow
+from services.database import Mongo, connect, ensure_indexes
+from services.home import HomeService
+from services.inbox import Inbox
+from services.links import LinkService, link_id
+from services.models import Role, Status, Ticket, User
+from services.permissions import OPERATOR, Actor
+from services.tickets import TicketService, load
+from services.users import UserService
+from services.visits import VisitService
+from tasks import assign, home, notify
+from tasks.app import ASSIGN, HOME, NOTIFY, celery
+from tasks.publisher import CeleryPublisher
+from tasks.runtime import Runtime
+from tests import payloads
+from tests.recording_slack import TOKEN, RecordingSlack
+from tests.slack_workspace import TEAM_ID, TEAM_URL
+
+NOBODY_LISTENS = "mongodb://127.0.0.1:9/away"
+
+
+@pytest.fixture(scope="session")
+def mongo() -> Iterator[MongoServer]:
+    with MongoServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def db(mongo: MongoServer) -> Iterator[Mongo]:
+    """A database of the test's own, with every index."""
+    database = connect(mongo.uri_for(f"test-{uuid.uuid4().hex}"))
+    ensure_indexes(database)
+    yield database
+    database.client.close()
+
+
+class Commands(CommandListener):
+    """Notes the commands that reach MongoDB, as (name, command)."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.sent.append((event.command_name, dict(event.command)))
+
+    def succeeded(self, event: CommandSucceededEvent) -> None: ...
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+@pytest.fixture
+def commands() -> Commands:
+    return Commands()
+
+
+@pytest.fixture
+def watched_db(mongo: MongoServer, db: Mongo, commands: Commands) -> Iterator[Mongo]:
+    """The test's database over a connection whose commands are noted."""
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        mongo.uri, tz_aware=True, event_listeners=[commands]
+    )
+    yield client[db.name]
+    client.close()
+
+
+@pytest.fixture
+def slack() -> Iterator[RecordingSlack]:
+    """A Slack which, at the end, must not have refused anything."""
+    with RecordingSlack() as server:
+        yield server
+        assert server.refused == []
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A directory without anybody's .env."""
+    monkeypatch.chdir(tmp_path)
+
+
+class FixedClock:
+    """Time that passes when a test says so."""
+
+    def __init__(self) -> None:
+        self.now = utcnow()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **passed: float) -> None:
+        self.now += timedelta(**passed)
+
+
+@pytest.fixture
+def clock() -> FixedClock:
+    return FixedClock()
+
+
+class RecordingPublisher(CeleryPublisher):
+    """Remembers what it was asked to publish; `work` then does it as the workers would."""
+
+    def __init__(self) -> None:
+        super().__init__(celery)
+        self.asked: list[tuple[str, str]] = []
+
+    def send(self, task: str, ticket_id: str) -> None:
+        self.asked.append((task, ticket_id))
+
+    def refresh_home(self, link_id: str, *, countdown: float) -> None:
+        self.asked.append((HOME, link_id))
+
+
+class Inline(Executor):
+    """Runs a listener before Bolt looks for its answer, which makes dispatch deterministic."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(fn(*args, **kwargs))
+        return future
+
+
+class People:
+    """Makes accounts that are linked to members of the recording Slack."""
+
+    def __init__(self, db: Mongo, slack: RecordingSlack, users: UserService) -> None:
+        self._db = db
+        self._slack = slack
+        self._users = users
+        self._numbers = itertools.count(1)
+
+    def add(self, role: Role = Role.USER, *skills: str, linked: bool = True, **fields: Any) -> User:
+        number = next(self._numbers)
+        name = f"{role.value.title()} {number}"
+        user = self._users.create(
+            actor=OPERATOR,
+            email=f"{role.value}{number}@example.com",
+            role=role,
+            skills=skills,
+            name=name,
+        )
+        if fields:
+            self._db.users.update_one({"_id": user.id}, {"$set": fields})
+        if linked:
+            slack_id = self.slack_id(user)
+            self._slack.add_member(slack_id, email=user.email, name=name)
+            link = {"teamId": TEAM_ID, "slackUserId": slack_id, "userId": user.id}
+            self._db.links.insert_one({"_id": link_id(TEAM_ID, slack_id), **link})
+        return self._users.get(user.id) or user
+
+    @staticmethod
+    def slack_id(user: User) -> str:
+        """The Slack member of an account."""
+        return f"U{str(user.id)[-8:].upper()}"
+
+
+@pytest.fixture
+def users(db: Mongo, clock: FixedClock) -> UserService:
+    return UserService(db, clock=clock)
+
+
+@pytest.fixture
+def links(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
+    admins = frozenset({"boss@example.com"})
+    return LinkService(db, users, admin_emails=admins, clock=clock)
+
+
+@pytest.fixture
+def tickets(db: Mongo, clock: FixedClock) -> TicketService:
+    return TicketService(db, clock=clock)
+
+
+@pytest.fixture
+def people(db: Mongo, slack: RecordingSlack, users: UserService) -> People:
+    return People(db, slack, users)
+
+
+@pytest.fixture
+def publisher() -> RecordingPublisher:
+    return RecordingPublisher()
+
+
+@pytest.fixture
+def runtime(
+    db: Mongo,
+    slack: RecordingSlack,
+    users: UserService,
+    links: LinkService,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+) -> Runtime:
+    """What a worker has, without a model."""
+    return Runtime(
+        db=db,
+        users=users,
+        links=links,
+        assignments=AssignmentStore(db, links),
+        home=HomeService(db, users, links, clock=clock),
+        visits=VisitService(db, clock=clock),
+        slack=web_client(slack),
+        publisher=publisher,
+        analyst=None,
+        clock=clock,
+    )
+
+
+class Bot:
+    """The whole Bolt app in front of the recording Slack."""
+
+    def __init__(self, app: App) -> None:
+        self._app = app
+
+    def send(self, body: dict[str, Any]) -> BoltResponse:
+        return self._app.dispatch(BoltRequest(body=body, mode="socket_mode"))
+
+    def answer(self, body: dict[str, Any]) -> dict[str, Any]:
+        """What Slack is given in the acknowledgement; {} where that carries nothing."""
+        response = self.send(body)
+        assert response.status == 200
+        return json.loads(response.body) if response.body else {}
+
+
+@pytest.fixture
+def desk(
+    db: Mongo,
+    slack: RecordingSlack,
+    links: LinkService,
+    tickets: TicketService,
+    users: UserService,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+) -> Desk:
+    return Desk(
+        tickets=tickets,
+        links=links,
+        home=HomeService(db, users, links, clock=clock),
+        visits=VisitService(db, clock=clock),
+        inbox=Inbox(db),
+        publisher=publisher,
+        client=web_client(slack),
+        team_id=TEAM_ID,
+        team_url=TEAM_URL,
+        reads_with_ai=False,
+    )
+
+
+@pytest.fixture
+def ticket_bot(desk: Desk) -> Bot:
+    return Bot(bot.app.build(desk, executor=Inline()))
+
+
+@pytest.fixture
+def bot_without_database(desk: Desk) -> Iterator[Bot]:
+    """Its MongoDB is a port where nobody listens."""
+    away = connect(NOBODY_LISTENS)
+    cut_off = replace(
+        desk,
+        tickets=TicketService(away),
+        links=LinkService(away, UserService(away)),
+        visits=VisitService(away),
+        inbox=Inbox(away),
+    )
+    yield Bot(bot.app.build(cut_off, executor=Inline()))
+    away.client.close()
+
+
+def filled_in(bot: Bot, slack: RecordingSlack, user: str, **values: str | None) -> dict[str, Any]:
+    """What Slack sends when somebody opens the form, fills it in and presses File."""
+    bot.answer(payloads.slash_command(user=user))
+    fine = {"title": "VPN drops", "description": "Every hour since Monday."}
+    return payloads.view_submission(slack.last_view(), {**fine, **values}, user=user)
+
+
+def pressed_resolve(ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
+    """What Slack sends when somebody presses Resolve on the ticket's card, in a DM of theirs."""
+    shown = cards.assignee_card(ticket, requester=Person("Ann"), assignee=Person("Ben"))
+    slack_id = People.slack_id(user)
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown.blocks}
+    return payloads.block_actions(message, "open_resolve", user=slack_id, **overrides)
+
+
+def sample_ticket(**fields: Any) -> Ticket:
+    """A ticket in memory, as freshly filed; `fields` replace what is asked for."""
+    return Ticket(
+        **{
+            "id": ObjectId("65f0c0ffee65f0c0ffee0012"),
+            "number": 12,
+            "title": "VPN drops",
+            "description": "Every hour since Monday.",
+            "status": Status.TODO,
+            "created_by": ObjectId("65f0c0ffee65f0c0ffee0001"),
+            "assigned_to": None,
+            "created_at": None,
+            **fields,
+        }
+    )
+
+
+def web_client(slack: RecordingSlack) -> WebClient:
+    return WebClient(token=TOKEN, base_url=slack.url, timeout=2, retry_handlers=[])
+
+
+def file_ticket(
+    tickets: TicketService,
+    requester: User,
+    title: str = "The printer is on fire",
+    description: str = "Smoke comes out of it.",
+    priority: str | None = None,
+) -> Ticket:
+    return tickets.create(
+        actor=Actor.of(requester),
+        team_id=TEAM_ID,
+        request_id=f"V{uuid.uuid4().hex}",
+        title=title,
+        description=description,
+        priority=priority,
+    ).ticket
+
+
+def at_once(*calls: Callable[[], Any]) -> list[Any]:
+    """What the calls return when threads make them together; what one raises stands in place."""
+    start = threading.Barrier(len(calls))
+
+    def run(call: Callable[[], Any]) -> Any:
+        start.wait()
+        try:
+            return call()
+        except Exception as error:  # noqa: BLE001  handed to the test, which looks at it
+            return error
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
+
+
+def reload(db: Mongo, ticket: Ticket) -> Ticket:
+    found = load(db, str(ticket.id))
+    assert found is not None
+    return found
+
+
+def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
+    """Do what was published, and what that publishes, until nothing is left."""
+    tasks = {NOTIFY: notify.run, ASSIGN: assign.run, HOME: home.run}
+    while publisher.asked:
+        task, ticket_id = publisher.asked.pop(0)
+        tasks[task](runtime, ticket_id)

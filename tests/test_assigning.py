@@ -1,0 +1,308 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.analysis import Analysis, FailureReason, Source
+from services.assigning import (
+    CLAIM,
+    AssignmentStore,
+    analysis_source,
+    is_analysed,
+    needs_assignment,
+)
+from services.assignment import Candidate, Choice, Reason
+from services.database import Mongo
+from services.links import LinkService
+from services.models import Priority, Role, Status, Ticket, User
+from services.tickets import TicketService
+from services.users import UserService
+from services.waiting import RETRY_AFTER, wake
+from tests.conftest import Commands, FixedClock, People, at_once, file_ticket, reload
+from tests.slack_workspace import TEAM_ID
+
+READ = Analysis(
+    summary="No tunnel.",
+    priority=Priority.HIGH,
+    related_skills=("VPN",),
+    helpful_notes="Check the client.",
+    confidence=0.9,
+    source=Source.GEMINI,
+    model="gemini-flash-latest",
+    tokens=321,
+    ms=654,
+)
+ROUTED = Analysis(
+    summary=None,
+    priority=None,
+    related_skills=(),
+    helpful_notes=None,
+    confidence=None,
+    source=Source.ROUTER,
+    failure=FailureReason.TIMEOUT.value,
+)
+
+
+@pytest.fixture
+def store(db: Mongo, links: LinkService) -> AssignmentStore:
+    return AssignmentStore(db, links)
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, requester: User) -> Ticket:
+    return file_ticket(tickets, requester)
+
+
+def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
+    return db.tickets.find_one({"_id": ticket.id}) or {}
+
+
+def chosen(user_id: ObjectId) -> Choice:
+    parts = {"skills": 0.6, "load": 0.3, "fairness": 0.1}
+    return Choice(user_id, Reason.SKILLS, "knows VPN · 0 of 8 open", 1.0, parts)
+
+
+def test_one_of_many_claims_it(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    answers = at_once(*[lambda: store.claim(ticket.id, now=clock())] * 8)
+    assert [answer for answer in answers if answer] == [reload(db, ticket)]
+    assert reload(db, ticket).assignment == {"until": clock() + CLAIM}
+    assert reload(db, ticket).seq == ticket.seq  # a claim is no change
+
+
+def test_a_claim_ends_by_itself_or_by_release(
+    store: AssignmentStore, clock: FixedClock, ticket: Ticket
+) -> None:
+    assert store.claim(ticket.id, now=clock())
+    clock.advance(seconds=CLAIM.total_seconds() - 0.001)
+    assert store.claim(ticket.id, now=clock()) is None
+    clock.advance(seconds=0.001)
+    assert store.claim(ticket.id, now=clock())
+    store.release(ticket.id)
+    assert store.claim(ticket.id, now=clock())
+
+
+@pytest.mark.parametrize(
+    ("fields", "claimable"),
+    [
+        ({"status": "REOPENED"}, True),
+        ({"status": "IN_PROGRESS"}, False),
+        ({"status": "WAITING"}, False),
+        ({"status": "COMPLETED"}, False),
+        ({"assignedTo": ObjectId()}, False),
+    ],
+)
+def test_only_what_nobody_has_is_claimed(
+    store: AssignmentStore,
+    db: Mongo,
+    clock: FixedClock,
+    ticket: Ticket,
+    fields: dict[str, Any],
+    claimable: bool,
+) -> None:
+    db.tickets.update_one({"_id": ticket.id}, {"$set": fields})
+    assert needs_assignment(reload(db, ticket)) is claimable
+    assert bool(store.claim(ticket.id, now=clock())) is claimable
+
+
+def test_the_predecessors_tickets_do_not_enter_by_themselves() -> None:
+    assert not needs_assignment(Ticket.from_doc({"_id": ObjectId(), "status": "TODO"}))
+
+
+def test_an_analysis_is_stored(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    assert not is_analysed(ticket)
+    analysed = store.store_analysis(ticket, READ, now=clock())
+    assert analysed == reload(db, ticket)
+    assert is_analysed(analysed)
+    assert analysis_source(analysed) is Source.GEMINI
+    assert (analysed.summary, analysed.helpful_notes) == ("No tunnel.", "Check the client.")
+    assert (analysed.priority, analysed.related_skills) == (Priority.HIGH, ("VPN",))
+    details = {"model": "gemini-flash-latest", "confidence": 0.9, "tokens": 321, "ms": 654}
+    assert analysed.assignment["analysis"].items() >= (details | {"failure": None}).items()
+    assert [(event.type, event.by) for event in analysed.events[1:]] == [("analysed", "ai")]
+
+
+def test_the_router_leaves_the_priority_in_the_middle(
+    store: AssignmentStore, clock: FixedClock, ticket: Ticket
+) -> None:
+    analysed = store.store_analysis(ticket, ROUTED, now=clock())
+    assert analysed is not None
+    assert (analysed.priority, analysed.summary) == (Priority.MEDIUM, None)
+    assert analysed.assignment["analysis"]["failure"] == "timeout"
+    assert (analysis_source(analysed), analysed.events[-1].by) == (Source.ROUTER, "system")
+
+
+def test_a_persons_priority_stays(
+    store: AssignmentStore, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket: Ticket | None = file_ticket(tickets, requester, priority="low")
+    for analysis in (READ, ROUTED, READ):
+        assert ticket is not None
+        ticket = store.store_analysis(ticket, analysis, now=clock())
+        assert ticket is not None
+        assert ticket.priority is Priority.LOW
+
+
+def test_an_earlier_analysiss_priority_does_not_stay(
+    store: AssignmentStore, clock: FixedClock, ticket: Ticket
+) -> None:
+    first = store.store_analysis(ticket, ROUTED, now=clock())
+    assert first is not None
+    second = store.store_analysis(first, READ, now=clock())
+    assert second is not None
+    assert second.priority is Priority.HIGH
+
+
+@pytest.mark.parametrize("field", ["title", "description"])
+def test_other_words_need_another_analysis(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket, field: str
+) -> None:
+    store.store_analysis(ticket, READ, now=clock())
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {field: "Something else"}})
+    assert not is_analysed(reload(db, ticket))
+
+
+def test_a_ticket_is_handed_over(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"later": {"kept": True}}})
+    store.claim(ticket.id, now=clock())
+    assignee = ObjectId()
+
+    done = store.assign(ticket, chosen(assignee), source=Source.GEMINI, now=clock())
+
+    assert done is not None
+    assert (done.status, done.assigned_to) == (Status.IN_PROGRESS, assignee)
+    assert done.assignment == {
+        "source": "gemini",
+        "reason": "knows VPN · 0 of 8 open",
+        "score": 1.0,
+        "parts": {"skills": 0.6, "load": 0.3, "fairness": 0.1},
+        "at": clock(),
+    }
+    assert stored(db, ticket)["later"] == {"kept": True}
+    assigned, moved = done.events[1:]
+    assert (assigned.type, assigned.by, assigned.to) == ("assigned", "system", assignee)
+    assert assigned.note == "knows VPN · 0 of 8 open"
+    assert (moved.type, moved.from_, moved.to) == ("status_changed", "TODO", "IN_PROGRESS")
+
+
+@pytest.mark.parametrize(
+    "change", [{"seq": 9}, {"status": "COMPLETED"}, {"assignedTo": ObjectId()}]
+)
+def test_a_ticket_that_changed_meanwhile_is_left_alone(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket, change: dict[str, Any]
+) -> None:
+    db.tickets.update_one({"_id": ticket.id}, {"$set": change})
+    before = stored(db, ticket)
+    who = chosen(ObjectId())
+    assert store.assign(ticket, who, source=Source.GEMINI, now=clock()) is None
+    assert store.park(ticket, now=clock()) is None
+    if "seq" in change:
+        assert store.store_analysis(ticket, READ, now=clock()) is None
+    assert stored(db, ticket) == before
+
+
+def test_of_two_assignments_at_once_one_counts(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    def assign() -> Ticket | None:
+        return store.assign(ticket, chosen(ObjectId()), source=Source.ROUTER, now=clock())
+
+    answers = at_once(*[assign] * 8)
+    assert [answer for answer in answers if answer] == [reload(db, ticket)]
+
+
+def test_who_was_told_that_nobody_can_is_told_once(
+    store: AssignmentStore, db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    for _ in range(3):
+        claimed = store.claim(ticket.id, now=clock())
+        assert claimed is not None
+        parked = store.park(claimed, now=clock())
+        assert parked is not None
+        assert parked.assignment == {"next": clock() + RETRY_AFTER}
+        assert not needs_assignment(parked)
+        wake(db, now=clock())
+        assert needs_assignment(reload(db, ticket))
+    types = [event.type for event in reload(db, ticket).events]
+    assert types == ["filed", "nobody_available"]
+
+
+def candidates(store: AssignmentStore, clock: FixedClock) -> dict[ObjectId, Candidate]:
+    return {who.user_id: who for who in store.candidates(team_id=TEAM_ID, now=clock())}
+
+
+def test_candidates_are_the_active_moderators_and_admins(
+    store: AssignmentStore, people: People, clock: FixedClock
+) -> None:
+    people.add()
+    people.add(Role.MODERATOR, active=False)
+    moderator = people.add(Role.MODERATOR, " VPN", capacity=3)
+    admin = people.add(Role.ADMIN, linked=False)
+    assert candidates(store, clock) == {
+        moderator.id: Candidate(moderator.id, Role.MODERATOR, ("VPN",), 0, 3),
+        admin.id: Candidate(admin.id, Role.ADMIN, (), 0, 8, linked=False),
+    }
+    elsewhere = store.candidates(team_id="T0OTHER", now=clock())
+    assert [who.linked for who in elsewhere] == [False, False]
+
+
+def test_load_counts_what_is_open_and_fairness_what_was_given_this_week(
+    store: AssignmentStore, db: Mongo, people: People, clock: FixedClock
+) -> None:
+    busy, idle = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
+    given = [
+        ("IN_PROGRESS", timedelta(days=1)),
+        ("WAITING", timedelta(days=6)),
+        ("REOPENED", timedelta(days=8)),
+        ("COMPLETED", timedelta(days=2)),
+        ("COMPLETED", timedelta(days=7)),
+    ]
+    db.tickets.insert_many(
+        [
+            {"assignedTo": busy.id, "status": status, "assignment": {"at": clock() - age}}
+            for status, age in given
+        ]
+    )
+    found = candidates(store, clock)
+    assert (found[busy.id].open_tickets, found[busy.id].recent) == (3, 3)
+    assert (found[idle.id].open_tickets, found[idle.id].recent) == (0, 0)
+
+
+@pytest.mark.parametrize("odd", [None, "tomorrow", {}, {"until": None}, {"until": "tomorrow"}])
+def test_nobodys_odd_account_stops_the_others_tickets(
+    store: AssignmentStore, people: People, clock: FixedClock, odd: Any
+) -> None:
+    who = people.add(Role.MODERATOR, away=odd, skills=None, capacity="many")
+    assert candidates(store, clock) == {who.id: Candidate(who.id, Role.MODERATOR, (), 0, 8)}
+
+
+def test_it_knows_until_when_somebody_is_away(
+    store: AssignmentStore, people: People, clock: FixedClock
+) -> None:
+    until = clock() + timedelta(days=3)
+    who = people.add(Role.MODERATOR, away={"until": until, "source": "manual"})
+    assert candidates(store, clock)[who.id].away_until == until
+
+
+@pytest.mark.parametrize("team", [3, 60])
+def test_four_queries_however_many_people_there_are(
+    watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock, team: int
+) -> None:
+    ids = [ObjectId() for _ in range(team)]
+    db.users.insert_many([{"_id": who, "role": "moderator", "skills": ["VPN"]} for who in ids])
+    db.tickets.insert_many([{"assignedTo": who, "status": "IN_PROGRESS"} for who in ids * 3])
+    store = AssignmentStore(watched_db, LinkService(watched_db, UserService(watched_db)))
+    found = store.candidates(team_id=TEAM_ID, now=clock())
+    assert [who.open_tickets for who in found] == [3] * team
+    assert [name for name, _ in commands.sent] == ["find", "find", "aggregate", "aggregate"]

@@ -1,0 +1,124 @@
+"""A bad day: the worker is killed with a message in its hands, and Redis goes away."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import bot.app
+from bot.request import Desk
+from demo.servers import MongoServer, RedisServer
+from services.database import Mongo
+from services.home import HomeService
+from services.inbox import Inbox
+from services.links import LinkService
+from services.models import Role, Status, User
+from services.tickets import TicketService
+from services.users import UserService
+from services.visits import VisitService
+from tasks.publisher import CeleryPublisher
+from tests import payloads
+from tests.conftest import Bot, Inline, People, web_client
+from tests.processes import Product, celery_for, eventually, is_settled
+from tests.recording_slack import RecordingSlack
+from tests.slack_workspace import TEAM_ID, TEAM_URL
+
+CANARY = "canary-5f1d"
+
+
+@pytest.fixture
+def own_redis() -> Iterator[RedisServer]:
+    with RedisServer() as server:
+        yield server
+
+
+@pytest.fixture
+def product(
+    mongo: MongoServer, own_redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
+) -> Iterator[Product]:
+    made = Product(
+        mongo_uri=mongo.uri_for(db.name), redis=own_redis, slack=slack, directory=tmp_path
+    )
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def desk_bot(
+    own_redis: RedisServer,
+    slack: RecordingSlack,
+    users: UserService,
+    links: LinkService,
+    db: Mongo,
+) -> Bot:
+    """A bot that publishes to this test's Redis and tells the real time."""
+    desk = Desk(
+        tickets=TicketService(db),
+        links=links,
+        home=HomeService(db, users, links),
+        visits=VisitService(db),
+        inbox=Inbox(db),
+        publisher=CeleryPublisher(celery_for(own_redis)),
+        client=web_client(slack),
+        team_id=TEAM_ID,
+        team_url=TEAM_URL,
+        reads_with_ai=False,
+    )
+    return Bot(bot.app.build(desk, executor=Inline()))
+
+
+def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
+    """File a ticket through the form; the title of the modal it ends in."""
+    user = People.slack_id(person)
+    desk_bot.send(payloads.slash_command(user=user))
+    values = {"title": title, "description": f"{CANARY}: please help"}
+    answer = desk_bot.send(payloads.view_submission(slack.last_view(), values, user=user))
+    assert answer.status == 200
+    return str(answer.body)
+
+
+@pytest.mark.timeout(300)
+def test_nothing_is_lost(
+    product: Product,
+    desk_bot: Bot,
+    own_redis: RedisServer,
+    slack: RecordingSlack,
+    people: People,
+    db: Mongo,
+) -> None:
+    employee = people.add()
+    experts = {skill: people.add(Role.MODERATOR, skill) for skill in ("VPN", "Printer", "SAP")}
+    worker = product.start("worker")
+    product.start("jobs")
+
+    slack.fail("chat.postMessage", status=500)
+    slack.delay("chat.postMessage", 30)
+    file(desk_bot, slack, employee, "The VPN is down")
+    claimed = {"notices.state": "claimed"}
+    eventually(lambda: db.tickets.find_one(claimed) is not None, what="a notice is claimed")
+    worker.kill()
+    own_redis.stop()
+
+    for skill in ("Printer", "SAP", "VPN"):
+        assert "filed" in file(desk_bot, slack, employee, f"{skill} does not work")
+    assert db.tickets.count_documents({"status": Status.TODO}) >= 3
+
+    slack.recover()
+    own_redis.start()
+    product.start("worker")
+    eventually(lambda: is_settled(db), what="nobody is behind any ticket", seconds=240)
+
+    tickets = list(db.tickets.find())
+    assert len(tickets) == 4
+    for ticket in tickets:
+        skill = next(skill for skill in experts if skill in ticket["title"])
+        assert ticket["assignedTo"] == experts[skill].id
+        assert ticket["status"] == Status.IN_PROGRESS
+        assert {notice["state"] for notice in ticket["notices"]} == {"sent"}
+        assert len(ticket["notices"]) == 2
+    for expert in experts.values():
+        cards = slack.messages(people.slack_id(expert))
+        assert len(cards) == sum(t["assignedTo"] == expert.id for t in tickets)
+    logs = "".join(process.log.read_text() for process in product.processes)
+    assert CANARY not in logs
+    assert employee.email not in logs

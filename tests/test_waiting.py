@@ -1,0 +1,81 @@
+from datetime import timedelta
+
+import pytest
+
+from services.assigning import AssignmentStore, needs_assignment
+from services.database import Mongo
+from services.links import LinkService
+from services.models import Role, Ticket
+from services.outbox import due, settle
+from services.permissions import OPERATOR
+from services.tickets import TicketService
+from services.users import UserService
+from services.waiting import RETRY_AFTER, wake, wake_due
+from tests.conftest import FixedClock, People, file_ticket, reload
+
+
+@pytest.fixture
+def parked(
+    db: Mongo, clock: FixedClock, links: LinkService, tickets: TicketService, people: People
+) -> Ticket:
+    """A ticket nobody could take, of which everybody has been told."""
+    ticket = AssignmentStore(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    assert ticket is not None
+    assert settle(db, ticket.id, seen=ticket.seq)
+    return reload(db, ticket)
+
+
+def test_a_parked_ticket_waits(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
+    assert parked.assignment == {"next": clock() + RETRY_AFTER}
+    assert not needs_assignment(parked)
+    wake_due(db, now=clock() + RETRY_AFTER - timedelta(milliseconds=1))
+    assert reload(db, parked) == parked
+
+
+def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
+    clock.advance(seconds=RETRY_AFTER.total_seconds())
+    wake_due(db, now=clock())
+    assert needs_assignment(reload(db, parked))
+    assert due(db, now=clock(), limit=9) == [parked.id]
+
+
+def test_it_is_tried_again_when_somebody_may_take_it(
+    db: Mongo, clock: FixedClock, parked: Ticket
+) -> None:
+    wake(db, now=clock())
+    assert needs_assignment(reload(db, parked))
+    assert due(db, now=clock(), limit=9) == [parked.id]
+
+
+def test_whoever_saw_it_parked_does_not_settle_it_afterwards(
+    db: Mongo, clock: FixedClock, parked: Ticket
+) -> None:
+    """Else it would be neither parked nor in the outbox, and so be forgotten."""
+    wake(db, now=clock())
+    assert not settle(db, parked.id, seen=parked.seq)
+    assert due(db, now=clock(), limit=9) == [parked.id]
+
+
+def test_a_new_account_a_new_role_and_new_skills_wake_it(
+    db: Mongo, clock: FixedClock, parked: Ticket, users: UserService
+) -> None:
+    def woken() -> bool:
+        seen = reload(db, parked)
+        db.tickets.update_one({"_id": parked.id}, {"$set": {"assignment.next": clock()}})
+        return needs_assignment(seen)
+
+    who = users.create(actor=OPERATOR, email="jo@example.com").email
+    assert woken()
+    users.set_role(actor=OPERATOR, email=who, role=Role.MODERATOR)
+    assert woken()
+    users.set_skills(actor=OPERATOR, email=who, skills=["VPN"])
+    assert woken()
+
+
+def test_what_is_not_parked_sleeps_on(
+    db: Mongo, clock: FixedClock, tickets: TicketService, people: People
+) -> None:
+    ticket = file_ticket(tickets, people.add())
+    wake(db, now=clock())
+    wake_due(db, now=clock() + timedelta(days=1))
+    assert reload(db, ticket) == ticket
