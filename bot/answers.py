@@ -4,29 +4,32 @@ import logging
 import uuid
 from typing import Any
 
-from pymongo.errors import ConnectionFailure, PyMongoError
 from slack_bolt import BoltResponse
-from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.faults import Fault, fault_of
+from bot.request import Request
+from bot.views import forms
 from bot.views.text import escape
-from services.errors import DomainError, Invalid
+from services.errors import Invalid
 
 logger = logging.getLogger(__name__)
 
 NOT_SAVED = "This could not be saved, because the database is away. Try again in a minute."
-SLACK_FAILED = "Slack did not take the answer. Try again in a moment."
+AWAY = "This does not work right now, because the database is away. Try again in a minute."
+SLACK_FAILED = "Slack had a problem just now. Try again in a moment."
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: Exception, *, away: str = AWAY) -> str:
     """What the user reads. A fault of ours is logged, and named by a reference id."""
-    if isinstance(error, DomainError):
+    fault = fault_of(error)
+    if fault is Fault.REFUSED:
         return str(error)
     reference = uuid.uuid4().hex[:8]
-    if isinstance(error, ConnectionFailure) or (isinstance(error, PyMongoError) and error.timeout):
-        logger.error("database away (%s), reference %s", type(error).__name__, reference)
-        return NOT_SAVED
-    if isinstance(error, (SlackApiError, SlackClientError, OSError)):
+    if fault is Fault.DATABASE_AWAY:
+        logger.error("database away: %s", type(error).__name__)
+        return away
+    if fault is Fault.SLACK:
         logger.error("slack failed, reference %s", reference, exc_info=error)
         return f"{SLACK_FAILED} (Reference {reference})"
     logger.error("unexpected fault, reference %s", reference, exc_info=error)
@@ -36,19 +39,41 @@ def sentence(error: Exception) -> str:
     )
 
 
-def answer(error: Exception, body: dict[str, Any], client: WebClient) -> BoltResponse:
+def answer(error: Exception, body: dict[str, Any]) -> BoltResponse:
     """The acknowledgement that carries the sentence to whoever sent `body`."""
-    text = sentence(error)
     if body.get("type") == "view_submission":
         field = _field(error, body["view"])
+        text = sentence(error, away=NOT_SAVED)
         return BoltResponse(status=200, body={"response_action": "errors", "errors": {field: text}})
     if "command" in body:
+        text = escape(sentence(error))
         return BoltResponse(
-            status=200, body={"response_type": "ephemeral", "text": escape(text), "parse": "none"}
+            status=200, body={"response_type": "ephemeral", "text": text, "parse": "none"}
         )
-    if body.get("type") == "block_actions":
-        _whisper(client, body, text)
     return BoltResponse(status=200, body="")
+
+
+def tell(error: Exception, req: Request) -> None:
+    """The sentence for whoever pressed a button or used a shortcut, whose answer carries none:
+    in the modal just opened, beside the message, or in a modal of its own."""
+    text = sentence(error)
+    trigger, client = req.body.get("trigger_id"), req.desk.client
+    channel = (req.body.get("channel") or {}).get("id")
+    try:
+        if req.opened:
+            req.update(forms.notice(text))
+        elif channel and req.body["type"] == "block_actions":
+            client.chat_postEphemeral(
+                channel=channel,
+                user=req.slack_user_id,
+                text=escape(text),
+                parse="none",
+                link_names=False,
+            )
+        elif trigger:
+            client.views_open(trigger_id=trigger, view=forms.notice(text))
+    except (SlackApiError, SlackClientError, OSError):
+        logger.exception("could not answer a %s", req.body.get("type"))
 
 
 def _field(error: Exception, view: dict[str, Any]) -> str:
@@ -57,13 +82,3 @@ def _field(error: Exception, view: dict[str, Any]) -> str:
     if isinstance(error, Invalid) and error.field in inputs:
         return error.field
     return inputs[0]
-
-
-def _whisper(client: WebClient, body: dict[str, Any], text: str) -> None:
-    channel = (body.get("channel") or {}).get("id")
-    if not channel:
-        return
-    try:
-        client.chat_postEphemeral(channel=channel, user=body["user"]["id"], text=escape(text))
-    except (SlackApiError, SlackClientError, OSError):
-        logger.exception("could not answer a button")

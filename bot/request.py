@@ -7,11 +7,16 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.members import fetch_member
+from bot.views.text import unescape
+from services.home import HomeService
+from services.inbox import Inbox
 from services.links import LinkService
 from services.models import User
 from services.outbox import Publisher
 from services.permissions import Actor, Permission, require
+from services.text import visible
 from services.tickets import TicketService
+from services.visits import VisitService
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +25,13 @@ class Desk:
 
     tickets: TicketService
     links: LinkService
+    home: HomeService
+    visits: VisitService
+    inbox: Inbox
     publisher: Publisher
     client: WebClient
     team_id: str
+    team_url: str
     reads_with_ai: bool
 
 
@@ -35,10 +44,15 @@ class Request:
     permission: Permission | None
     _ack: Callable[..., Any]
     acked: bool = False
+    opened: dict[str, Any] | None = None
     _actor: Actor | None = None
 
     @property
     def slack_user_id(self) -> str:
+        """Who typed, pressed or did it, in a command, an interaction or an event."""
+        if "event" in self.body:
+            user = self.body["event"]["user"]
+            return str(user["id"] if isinstance(user, dict) else user)
         return str(self.body.get("user_id") or self.body["user"]["id"])
 
     @property
@@ -59,11 +73,26 @@ class Request:
         self._ack(**answer)
         self.acked = True
 
+    def open(self, view: dict[str, Any]) -> None:
+        """Open a modal. A trigger lives three seconds and opens one: do it first, do it once."""
+        answer = self.desk.client.views_open(trigger_id=self.body["trigger_id"], view=view)
+        self.opened = dict(answer["view"])
+
+    def update(self, view: dict[str, Any]) -> None:
+        """Change the modal that `open` opened; Slack refuses where the person was quicker."""
+        opened = self.opened or {}
+        self.desk.client.views_update(view_id=opened["id"], hash=opened["hash"], view=view)
+
     def value(self, name: str) -> str:
         """A submitted field: the text or the chosen option's value, "" where it was left empty."""
         state = self.body["view"]["state"]["values"][name][name]
         option = state.get("selected_option") or {}
         return str(state.get("value") or option.get("value") or "")
+
+    @property
+    def words(self) -> list[str]:
+        """What follows a command."""
+        return visible(unescape(str(self.body.get("text") or ""))).split()
 
     @property
     def pressed(self) -> str:

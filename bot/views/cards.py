@@ -1,26 +1,28 @@
 """The messages that show a ticket and are kept up to date in place."""
 
-from bot.views import ids, words
-from bot.views.text import Block, Message, Person, escape, mrkdwn, plain
+from bot.views import words
+from bot.views.blocks import (
+    actions,
+    context,
+    facts,
+    header,
+    labelled,
+    origin,
+    resolve_button,
+    standing,
+    title,
+)
+from bot.views.text import Block, Message, Person, cut, escape, fitted, mrkdwn, plain
 from services.models import OPEN_STATUSES, Status, Ticket
+from services.ticket_fields import TITLE_MAX
 
 
 def requester_card(ticket: Ticket, *, assignee: Person | None) -> Message:
     """What the person who filed it sees: number, title, status, assignee, resolution."""
-    if assignee:
-        who = f"Assigned to {assignee.mention}"
-    elif ticket.assignment.get("next"):
-        who = "Nobody is available right now; it is assigned as soon as somebody is"
-    else:
-        who = "Looking for the right person"
+    blocks = [*_heading(ticket), standing(ticket, assignee=assignee), *origin(ticket)]
+    if ticket.status is Status.COMPLETED and ticket.resolution:
+        blocks += labelled("What was done", ticket.resolution)
     state = words.STATUS[ticket.status]
-    done = ticket.status is Status.COMPLETED
-    blocks = [
-        *_heading(ticket),
-        _context(mrkdwn(f"*{state}*" if done and not assignee else f"*{state}* · {who}")),
-    ]
-    if done and ticket.resolution:
-        blocks += _labelled("What was done", ticket.resolution)
     name = f" ({escape(assignee.name)})" if assignee else ""
     return Message(text=f"{_line(ticket)}: {state}{name}", blocks=blocks)
 
@@ -28,28 +30,29 @@ def requester_card(ticket: Ticket, *, assignee: Person | None) -> Message:
 def assignee_card(ticket: Ticket, *, requester: Person, assignee: Person) -> Message:
     """What the person who has to work on it sees, with the reason why it is they."""
     is_open = ticket.status in OPEN_STATUSES
-    blocks = [*_heading(ticket), _facts(ticket, requester=requester, assignee=assignee)]
+    blocks = [*_heading(ticket), facts(ticket, requester=requester, assignee=assignee)]
     if ticket.summary:
-        blocks += _labelled("Summary", ticket.summary)
-    blocks += _labelled("In their words", ticket.description)
+        blocks += labelled("Summary", ticket.summary)
+    blocks += labelled("In their words", ticket.description)
+    blocks += origin(ticket)
     if ticket.helpful_notes:
-        blocks += _labelled("Notes", ticket.helpful_notes)
+        blocks += labelled("Notes", ticket.helpful_notes)
     if ticket.resolution and not is_open:
-        blocks += _labelled("What was done", ticket.resolution)
-    blocks.append(_context(plain(f"Why you: {ticket.assignment.get('reason') or 'asked for'}")))
-    blocks.append(_context(plain(words.source(ticket))))
+        blocks += labelled("What was done", ticket.resolution)
+    blocks.append(context(plain(f"Why you: {ticket.assignment.get('reason') or 'asked for'}")))
+    blocks.append(context(plain(words.source(ticket))))
     if is_open:
-        blocks.append(_resolve_button(ticket))
+        blocks.append(actions(resolve_button(ticket)))
     state = "is yours" if is_open else words.STATUS[ticket.status].lower()
-    return Message(text=f"{_line(ticket)}: {state}", blocks=blocks)
+    return Message(text=f"{_line(ticket)}: {state}", blocks=fitted(blocks))
 
 
 def resolved_notice(ticket: Ticket, *, by: Person) -> Message:
     """A changed card makes no sound; this tells the requester that the work is done."""
     blocks: list[Block] = [
         {"type": "section", "text": mrkdwn(f"{by.mention} resolved *{words.name(ticket)}*")},
-        {"type": "section", "text": plain(ticket.title)},
-        *_labelled("What was done", ticket.resolution or ""),
+        title(ticket),
+        *labelled("What was done", ticket.resolution or ""),
     ]
     return Message(text=f"{_line(ticket)}: resolved by {escape(by.name)}", blocks=blocks)
 
@@ -59,7 +62,7 @@ def unassigned_notice(ticket: Ticket, *, requester: Person) -> Message:
     skills = ", ".join(ticket.related_skills) or "none recognised"
     blocks = [
         *_heading(ticket),
-        _context(mrkdwn(f"Filed by {requester.mention}"), plain(f"Skills: {skills}")),
+        context(mrkdwn(f"Filed by {requester.mention}"), plain(f"Skills: {skills}")),
         {
             "type": "section",
             "text": plain(
@@ -72,56 +75,15 @@ def unassigned_notice(ticket: Ticket, *, requester: Person) -> Message:
     return Message(text=f"{_line(ticket)}: nobody is available to take it", blocks=blocks)
 
 
+def thread_line(ticket: Ticket) -> Message:
+    """All that the readers of a message learn of the ticket made of it."""
+    text = f"{words.name(ticket)} was filed from this message."
+    return Message(text=text, blocks=[{"type": "section", "text": plain(text)}])
+
+
 def _line(ticket: Ticket) -> str:
-    return f"{words.name(ticket)} “{escape(ticket.title)}”"
+    return f"{words.name(ticket)} “{escape(cut(ticket.title, TITLE_MAX))}”"
 
 
 def _heading(ticket: Ticket) -> list[Block]:
-    return [
-        {"type": "header", "text": plain(words.name(ticket))},
-        {"type": "section", "text": plain(ticket.title)},
-    ]
-
-
-def _facts(ticket: Ticket, *, requester: Person, assignee: Person) -> Block:
-    priority = words.PRIORITY[ticket.priority] if ticket.priority else "Not set"
-    facts = {
-        "Status": words.STATUS[ticket.status],
-        "Priority": priority,
-        "Requester": requester.mention,
-        "Assignee": assignee.mention,
-    }
-    return {
-        "type": "section",
-        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in facts.items()],
-    }
-
-
-def _labelled(label: str, text: str) -> list[Block]:
-    """A label of ours over somebody's words, which stay plain text.
-
-    Whole: the longest of all texts together are half of what a message may hold.
-    """
-    return [
-        _context(mrkdwn(f"*{label}*")),
-        {"type": "section", "text": plain(text)},
-    ]
-
-
-def _context(*elements: Block) -> Block:
-    return {"type": "context", "elements": list(elements)}
-
-
-def _resolve_button(ticket: Ticket) -> Block:
-    return {
-        "type": "actions",
-        "elements": [
-            {
-                "type": "button",
-                "action_id": ids.OPEN_RESOLVE,
-                "value": str(ticket.id),
-                "style": "primary",
-                "text": plain("Resolve"),
-            }
-        ],
-    }
+    return [header(words.name(ticket)), title(ticket)]

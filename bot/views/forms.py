@@ -3,7 +3,10 @@
 from typing import Any
 
 from bot.views import ids, words
-from bot.views.text import Block, cut, plain
+from bot.views.blocks import context, header, standing
+from bot.views.blocks import title as title_of
+from bot.views.quote import Quote
+from bot.views.text import Block, Person, cut, plain
 from services.models import Priority, Ticket
 from services.text import visible
 from services.ticket_fields import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
@@ -14,21 +17,35 @@ NO_SECRETS = "No passwords or keys here, please."
 READ_BY_AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
 
 
-def file_ticket(*, read_by_ai: bool, title: str = "") -> View:
-    """The form for a new ticket; `title` is filled in already."""
+def file_ticket(
+    *, read_by_ai: bool, title: str = "", quote: Quote | None = None, metadata: str = ""
+) -> View:
+    """The form for a new ticket; `title`, or what a message gave, is filled in already.
+
+    `metadata` is what the submission brings back of that message: its ids.
+    """
     hint = f"{NO_SECRETS} {READ_BY_AI}" if read_by_ai else NO_SECRETS
     return _modal(
         callback_id=ids.FILE_TICKET,
         title="File a ticket",
         submit="File",
         close="Cancel",
+        private_metadata=metadata,
         blocks=[
-            _text("title", "Title", limit=TITLE_MAX, initial=title, example="VPN drops every hour"),
+            *([context(plain(quote.note))] if quote else []),
+            _text(
+                "title",
+                "Title",
+                limit=TITLE_MAX,
+                initial=quote.title if quote else title,
+                example="VPN drops every hour",
+            ),
             _text(
                 "description",
                 "Description",
                 limit=DESCRIPTION_MAX,
                 multiline=True,
+                initial=quote.description if quote else "",
                 hint=hint,
                 example="What happens, since when, and what you have tried",
             ),
@@ -44,7 +61,7 @@ def filed(ticket: Ticket) -> View:
         close="Done",
         blocks=[
             {"type": "header", "text": plain(f"{words.name(ticket)} filed")},
-            {"type": "section", "text": plain(ticket.title)},
+            {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)},
             {
                 "type": "context",
                 "elements": [
@@ -55,10 +72,36 @@ def filed(ticket: Ticket) -> View:
     )
 
 
-def refused(sentence: str) -> View:
-    """In place of a form its reader may not use."""
+def one_moment() -> View:
+    """Open at once, while what fills the form is looked up."""
     return _modal(
-        title="File a ticket",
+        title="Make a ticket",
+        close="Cancel",
+        blocks=[{"type": "section", "text": plain("One moment…")}],
+    )
+
+
+def already_filed(
+    sentence: str, *, ticket: Ticket | None, assignee: Person | None, typed: str = ""
+) -> View:
+    """In place of a form for a message that has a ticket: the `sentence`, how that ticket stands
+    (None: not for this person's eyes), and what they typed, so that it is not lost."""
+    blocks: list[Block] = [{"type": "section", "text": plain(sentence)}]
+    if ticket:
+        heading = [header(words.name(ticket)), title_of(ticket)]
+        blocks += [*heading, standing(ticket, assignee=assignee)]
+    if typed:
+        blocks += [
+            context(plain("What you typed was not filed. Copy it if it says something new:")),
+            {"type": "section", "text": plain(typed)},
+        ]
+    return _modal(title="Already a ticket", close="Close", blocks=blocks)
+
+
+def notice(sentence: str) -> View:
+    """One sentence, where a modal is the only place to say it."""
+    return _modal(
+        title="Help desk",
         close="Close",
         blocks=[{"type": "section", "text": plain(sentence)}],
     )
@@ -72,7 +115,7 @@ def resolve_ticket(ticket: Ticket) -> View:
         close="Cancel",
         private_metadata=str(ticket.id),
         blocks=[
-            {"type": "section", "text": plain(ticket.title)},
+            {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)},
             _text(
                 "resolution",
                 "What was done?",

@@ -1,6 +1,6 @@
 """What `/ticket help` answers."""
 
-from bot.views.text import Block, Message, mrkdwn
+from bot.views.text import Block, Message, cut, escape, mrkdwn
 
 LINES = (
     ("/ticket", "file a ticket"),
@@ -10,13 +10,15 @@ LINES = (
 
 
 def help_text(*, unknown: str = "") -> Message:
-    """The commands; `unknown`, already escaped, is a word that is none of them."""
+    """The commands; `unknown` is a word that is none of them."""
     listed = "\n".join(f"`{command}`  {what}" for command, what in LINES)
     about = (
         "Your ticket goes to somebody who knows about it, and a direct message shows you who has "
         "it and how it stands."
     )
-    start = f"There is no `/ticket {unknown}`. " if unknown else ""
+    # A backtick in it would end the code and begin markup.
+    word = escape(cut(unknown, 40)).replace("`", "'")
+    start = f"There is no `/ticket {word}`. " if word else ""
     blocks: list[Block] = [
         {"type": "section", "text": mrkdwn(f"{start}*What you can do*\n{listed}")},
         {"type": "context", "elements": [mrkdwn(about)]},

@@ -1,5 +1,6 @@
 """Text for Slack: what a person or the model wrote never becomes markup."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,10 +8,18 @@ from services.text import visible
 
 Block = dict[str, Any]
 
+# What Slack takes in all blocks of a message together.
+BLOCKS_MAX = 13_000
+
 
 def escape(text: str) -> str:
     """For mrkdwn and for a message's top-level text: no mention, channel or link survives."""
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def unescape(text: str) -> str:
+    """What was typed after a command, where Slack sends `&`, `<` and `>` escaped."""
+    return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def cut(text: str, limit: int) -> str:
@@ -21,6 +30,21 @@ def cut(text: str, limit: int) -> str:
 def plain(text: str, *, limit: int = 3_000) -> Block:
     """Exactly as typed: nothing in it is markup, not even an emoji's name."""
     return {"type": "plain_text", "text": cut(visible(text), limit).strip() or "–", "emoji": False}
+
+
+def fitted(blocks: list[Block]) -> list[Block]:
+    """The blocks, their longest plain texts cut until Slack takes all of them in one message."""
+    sections = [block for block in blocks if block["type"] == "section"]
+    texts = [section["text"] for section in sections if "text" in section]
+    while _weight(blocks) > BLOCKS_MAX:
+        longest = max(texts, key=_weight)
+        longest["text"] = cut(longest["text"], len(longest["text"]) * 9 // 10)
+    return blocks
+
+
+def _weight(blocks: Any) -> int:
+    """How long they are as JSON, counted as unkindly as Slack may: escaped, and in UTF-16."""
+    return len(escape(json.dumps(blocks, ensure_ascii=False)).encode("utf-16-le")) // 2
 
 
 def mrkdwn(text: str) -> Block:

@@ -1,5 +1,6 @@
 """The words people read for states, priorities and sources."""
 
+from services.analysis import FailureReason, Source
 from services.models import Priority, Status, Ticket
 
 STATUS = {
@@ -17,15 +18,18 @@ PRIORITY = {
     Priority.URGENT: "Urgent",
 }
 
-# Why the offline router stood in for the model; keyed by services.analysis.FailureReason.
+# Why the offline router stood in for the model.
 FAILURE = {
-    "timeout": "did not answer in time",
-    "quota": "is over its quota",
-    "blocked": "declined to read this text",
-    "refused_key": "refused the configured key",
-    "off_schema": "gave an unusable answer",
-    "truncated": "gave an unusable answer",
-    "unavailable": "could not be reached",
+    FailureReason.TIMEOUT: "did not answer in time",
+    FailureReason.QUOTA: "is over its quota",
+    FailureReason.UNAVAILABLE: "could not be reached",
+    FailureReason.BLOCKED: "declined to read this text",
+    FailureReason.TRUNCATED: "gave an unusable answer",
+    FailureReason.EMPTY: "gave an unusable answer",
+    FailureReason.UNREADABLE: "gave an unusable answer",
+    FailureReason.OFF_SCHEMA: "gave an unusable answer",
+    FailureReason.REFUSED_KEY: "refused the configured key",
+    FailureReason.REFUSED_REQUEST: "refused the request",
 }
 
 
@@ -36,9 +40,9 @@ def name(ticket: Ticket) -> str:
 def source(ticket: Ticket) -> str:
     """Where the analysis came from."""
     analysis = ticket.assignment.get("analysis") or {}
-    if analysis.get("source") == "gemini":
+    if analysis.get("source") == Source.GEMINI:
         return f"Summary, skills and notes by Gemini ({analysis.get('model')}); check before use."
     if analysis.get("failure"):
-        why = FAILURE.get(analysis["failure"], "gave no answer")
+        why = FAILURE.get(analysis["failure"], "gave no answer")  # perhaps a newer version's word
         return f"Skills read offline from the text, because Gemini {why}."
     return "Skills read offline from the text."

@@ -1,0 +1,240 @@
+"""The command line, as real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from demo.binaries import ROOT
+from demo.servers import RedisServer, free_port
+from services.database import Mongo
+from services.settings import NEEDS
+from tests.conftest import NOBODY_LISTENS
+from tests.processes import run
+from tests.recording_slack import TOKEN, RecordingSlack
+from tests.slack_workspace import TEAM_ID
+
+COMMANDS = ("bot", "worker", "jobs", "users list")
+SECONDS = 60  # only bounds a test that fails
+
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+@pytest.mark.parametrize("command", ["", *COMMANDS])
+def test_it_names_all_that_is_missing(command: str) -> None:
+    done = run(command)
+    name = command.split(maxsplit=1)[0] if command else "bot"
+    assert done.stderr.splitlines() == [
+        f"app.py {name} cannot start:",
+        *(f"  - {missing} is missing" for missing in NEEDS[name]),
+    ]
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_it_names_all_that_is_bad() -> None:
+    secret = "s3cret"
+    done = run(
+        "bot",
+        MONGO_URI=f"http://user:{secret}@h/",
+        REDIS_URL=f"http://:{secret}@h/",
+        SLACK_BOT_TOKEN=secret,
+        SLACK_APP_TOKEN=secret,
+        LOG_LEVEL="loud",
+    )
+    for name in ("MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN", "LOG_LEVEL"):
+        assert f"  - {name} must b" in done.stderr
+    assert done.returncode == 2
+    assert secret not in done.stderr + done.stdout
+
+
+@pytest.mark.parametrize(
+    "uri", ["mongodb://", "mongodb://h:99999/", "mongodb://[::1", "mongodb://u:p@ss@h/x"]
+)
+def test_it_does_not_start_on_an_address_nobody_can_read(uri: str) -> None:
+    done = run("users list", MONGO_URI=uri)
+    assert done.returncode == 2
+    assert "MONGO_URI" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("command", ["nonsense", "users", "users create", "users role a@b.example"])
+def test_it_explains_its_usage(command: str) -> None:
+    done = run(command)
+    assert done.returncode == 2
+    assert done.stderr.startswith("usage: app.py")
+
+
+class Users:
+    """`app.py users` on the test's own database."""
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def __call__(self, *args: str) -> str:
+        """What it prints when all goes well."""
+        done = run("users", *args, MONGO_URI=self._uri)
+        assert (done.returncode, done.stderr) == (0, "")
+        return done.stdout
+
+    def refusal(self, *args: str) -> tuple[int, str]:
+        done = run("users", *args, MONGO_URI=self._uri)
+        assert done.stdout == ""
+        return done.returncode, done.stderr
+
+
+def uri_of(db: Mongo) -> str:
+    host, port = db.client.address or ("", 0)
+    return f"mongodb://{host}:{port}/{db.name}"
+
+
+@pytest.fixture
+def manage(db: Mongo) -> Users:
+    db.command("ping")
+    return Users(uri_of(db))
+
+
+def test_it_manages_accounts(manage: Users) -> None:
+    assert manage("list") == ""
+    assert manage("create", "Ann@Example.com") == "Ann@Example.com  user  -\n"
+    assert (
+        manage("create", "ben@example.com", "--role", "moderator", "--skills", " VPN, dns,,vpn")
+        == "ben@example.com  moderator  VPN, dns\n"
+    )
+    assert manage("role", "ann@example.com", "admin") == "Ann@Example.com  admin  -\n"
+    assert manage("skills", "BEN@example.com", "C++, C#") == "ben@example.com  moderator  C++, C#\n"
+    assert manage("list") == "Ann@Example.com  admin  -\nben@example.com  moderator  C++, C#\n"
+    assert manage("skills", "ben@example.com", "") == "ben@example.com  moderator  -\n"
+
+
+def test_it_lists_who_is_deactivated(manage: Users, db: Mongo) -> None:
+    manage("create", "ann@example.com")
+    db.users.update_one({}, {"$set": {"active": False}})
+    assert manage("list") == "ann@example.com  user  -  (deactivated)\n"
+
+
+def test_an_invitation_has_the_name_it_is_given(manage: Users, db: Mongo) -> None:
+    manage("create", "ann@example.com", "--name", "Ann")
+    assert db.users.distinct("name") == ["Ann"]
+
+
+def test_it_refuses_in_sentences(manage: Users) -> None:
+    manage("create", "ann@example.com")
+    assert manage.refusal("create", "ANN@example.com") == (
+        1,
+        "There is an account with that address already.\n",
+    )
+    assert manage.refusal("create", "ann") == (
+        1,
+        "That is not an email address. Write it like name@example.com.\n",
+    )
+    nobody = (1, "There is no account with that address.\n")
+    assert manage.refusal("role", "nobody@example.com", "admin") == nobody
+    assert manage.refusal("skills", "nobody@example.com", "VPN") == nobody
+    assert manage.refusal("skills", "ann@example.com", "x" * 51) == (
+        1,
+        "A skill has at most 50 characters.\n",
+    )
+    assert manage.refusal("role", "ann@example.com", "emperor")[0] == 2
+
+
+def test_mongodb_is_away() -> None:
+    assert last_line(run("users list", MONGO_URI=NOBODY_LISTENS)) == (
+        1,
+        "MongoDB cannot be reached at MONGO_URI (ServerSelectionTimeoutError).",
+    )
+
+
+@pytest.fixture
+def settings(db: Mongo, slack: RecordingSlack) -> Mapping[str, str]:
+    """Good ones for the bot, on a Slack that opens no connection for its app token."""
+    db.command("ping")
+    slack.tokens.add("xapp-test")
+    return {
+        "MONGO_URI": uri_of(db),
+        "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "SLACK_BOT_TOKEN": TOKEN,
+        "SLACK_APP_TOKEN": "xapp-test",
+        "SLACK_API_URL": slack.url,
+    }
+
+
+def last_line(done: subprocess.CompletedProcess[str]) -> tuple[int, str]:
+    return done.returncode, done.stderr.splitlines()[-1]
+
+
+def test_a_wrong_bot_token(settings: Mapping[str, str], db: Mongo) -> None:
+    done = run("bot", **{**settings, "SLACK_BOT_TOKEN": "xoxb-wrong"})
+    assert last_line(done) == (1, "The bot cannot start: Slack answered invalid_auth.")
+    assert db.meta.count_documents({}) == 0
+    assert "xoxb-wrong" not in done.stderr
+
+
+def test_a_wrong_app_token(settings: Mapping[str, str]) -> None:
+    assert last_line(run("bot", **settings)) == (
+        1,
+        "The bot cannot start: Slack answered not_allowed_token_type.",
+    )
+
+
+def test_slack_is_away(settings: Mapping[str, str]) -> None:
+    away = {**settings, "SLACK_API_URL": f"http://127.0.0.1:{free_port()}/api"}
+    assert last_line(run("bot", **away)) == (
+        1,
+        "The bot cannot start: Slack cannot be reached (URLError).",
+    )
+
+
+def test_the_bot_refuses_another_workspaces_database(
+    settings: Mapping[str, str], db: Mongo
+) -> None:
+    db.meta.insert_one({"_id": "installation", "teamId": "T0OTHER"})
+    assert last_line(run("bot", **settings)) == (
+        1,
+        "This database belongs to the Slack workspace T0OTHER, but the bot token is for "
+        f"{TEAM_ID}. Use that workspace's token, or another database.",
+    )
+
+
+def test_the_bot_remembers_its_workspace(settings: Mapping[str, str], db: Mongo) -> None:
+    run("bot", **settings)
+    assert db.meta.distinct("teamId") == [TEAM_ID]
+    assert "outbox_due" in db.tickets.index_information()
+
+
+def test_it_reads_the_env_file_here(manage: Users, db: Mongo) -> None:
+    manage("create", "ann@example.com")
+    Path(".env").write_text(f"# the database\nMONGO_URI={uri_of(db)}\n")
+    done = run("users list")
+    assert (done.returncode, done.stdout) == (0, "ann@example.com  user  -\n")
+
+
+def test_the_environment_is_stronger_than_the_env_file(manage: Users) -> None:
+    Path(".env").write_text("MONGO_URI=http://not.a.database/\n")
+    assert manage("list") == ""
+    assert run("users list").returncode == 2
+
+
+@pytest.fixture
+def jobs(db: Mongo, redis: RedisServer) -> Iterator[subprocess.Popen[str]]:
+    db.command("ping")
+    env = {"PATH": os.environ["PATH"], "MONGO_URI": uri_of(db), "REDIS_URL": redis.url}
+    started = subprocess.Popen(  # noqa: S603  our own command
+        [sys.executable, ROOT / "app.py", "jobs"], env=env, stderr=subprocess.PIPE, text=True
+    )
+    with started:
+        yield started
+        started.kill()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it(jobs: subprocess.Popen[str], db: Mongo, number: signal.Signals) -> None:
+    assert jobs.stderr is not None
+    assert any("the jobs are ready" in line for line in jobs.stderr)
+    jobs.send_signal(number)
+    assert jobs.wait(SECONDS) == 0
+    assert db.leases.count_documents({}) == 0

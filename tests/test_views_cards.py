@@ -1,0 +1,259 @@
+"""What each person reads on a card, in every state, and that Slack takes it."""
+
+import json
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views import cards
+from bot.views.text import Message, Person
+from services.models import Priority, Status
+from tests.blockkit import check_message
+from tests.conftest import sample_ticket
+
+ANN = Person("Ann", "U0ANN")
+BEN = Person("Ben", "U0BEN")
+LEFT = Person("someone who has left")
+HOSTILE = "<!channel> <https://e.example|Go> https://bare.example *b* :tada: &amp;"
+ESCAPED = "&lt;!channel&gt; &lt;https://e.example|Go&gt; https://bare.example *b* :tada: &amp;amp;"
+ASSIGNED = {
+    "status": Status.IN_PROGRESS,
+    "assigned_to": ObjectId("65f0c0ffee65f0c0ffee0002"),
+    "priority": Priority.HIGH,
+    "summary": "The tunnel closes.",
+    "helpful_notes": "Look at the gateway's log.",
+    "related_skills": ("VPN",),
+    "assignment": {
+        "reason": "knows VPN · 1 of 8 open",
+        "analysis": {"source": "gemini", "model": "gemini-x"},
+    },
+}
+RESOLVED = {**ASSIGNED, "status": Status.COMPLETED, "resolution": "Renewed the certificate."}
+
+
+def read(message: Message) -> list[str]:
+    """The texts and buttons of a message, as they stand."""
+    assert check_message(message.as_args()) == []
+    found: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict) and isinstance(node.get("text"), str):
+            found.append(node["text"])
+        elif isinstance(node, (dict, list)):
+            for held in node.values() if isinstance(node, dict) else node:
+                walk(held)
+
+    walk(message.blocks)
+    return found
+
+
+def assignee_card(**fields: Any) -> Message:
+    return cards.assignee_card(sample_ticket(**fields), requester=ANN, assignee=BEN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "assignee", "line", "notification"),
+    [
+        ({}, None, "*To do* · Looking for the right person", "To do"),
+        (
+            {"assignment": {"next": "later"}},
+            None,
+            "*To do* · Nobody is available right now; it is assigned as soon as somebody is",
+            "To do",
+        ),
+        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "In progress (Ben)"),
+        (
+            {**ASSIGNED, "status": Status.WAITING},
+            BEN,
+            "*Waiting for the requester* · Assigned to <@U0BEN>",
+            "Waiting for the requester (Ben)",
+        ),
+        (
+            {**ASSIGNED, "status": Status.REOPENED},
+            LEFT,
+            "*Reopened* · Assigned to someone who has left",
+            "Reopened (someone who has left)",
+        ),
+        ({"status": Status.COMPLETED}, None, "*Resolved*", "Resolved"),
+    ],
+)
+def test_the_requester_reads_where_it_stands(
+    fields: dict[str, Any], assignee: Person | None, line: str, notification: str
+) -> None:
+    card = cards.requester_card(sample_ticket(**fields), assignee=assignee)
+    assert read(card) == ["Ticket 12", "VPN drops", line]
+    assert card.text == f"Ticket 12 “VPN drops”: {notification}"
+
+
+def test_the_requester_reads_what_was_done() -> None:
+    card = cards.requester_card(sample_ticket(**RESOLVED), assignee=BEN)
+    assert read(card) == [
+        "Ticket 12",
+        "VPN drops",
+        "*Resolved* · Assigned to <@U0BEN>",
+        "*What was done*",
+        "Renewed the certificate.",
+    ]
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_the_requester_never_reads_what_is_internal(status: Status) -> None:
+    ticket = sample_ticket(**{**RESOLVED, "status": status})
+    shown = json.dumps(
+        [
+            cards.requester_card(ticket, assignee=BEN).as_args(),
+            cards.requester_card(ticket, assignee=None).as_args(),
+            cards.resolved_notice(ticket, by=BEN).as_args(),
+        ]
+    )
+    internal = ("The tunnel closes.", "gateway", "High", 'VPN"', "knows", "gemini", "button")
+    assert [words for words in internal if words in shown] == []
+
+
+def test_the_assignee_reads_everything() -> None:
+    card = assignee_card(**ASSIGNED)
+    assert read(card) == [
+        "Ticket 12",
+        "VPN drops",
+        "*Status*\nIn progress",
+        "*Priority*\nHigh",
+        "*Requester*\n<@U0ANN>",
+        "*Assignee*\n<@U0BEN>",
+        "*Summary*",
+        "The tunnel closes.",
+        "*In their words*",
+        "Every hour since Monday.",
+        "*Notes*",
+        "Look at the gateway's log.",
+        "Why you: knows VPN · 1 of 8 open",
+        "Summary, skills and notes by Gemini (gemini-x); check before use.",
+        "Resolve",
+    ]
+    assert card.text == "Ticket 12 “VPN drops”: is yours"
+
+
+def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
+    card = assignee_card(status=Status.IN_PROGRESS)
+    assert read(card) == [
+        "Ticket 12",
+        "VPN drops",
+        "*Status*\nIn progress",
+        "*Priority*\nNot set",
+        "*Requester*\n<@U0ANN>",
+        "*Assignee*\n<@U0BEN>",
+        "*In their words*",
+        "Every hour since Monday.",
+        "Why you: asked for",
+        "Skills read offline from the text.",
+        "Resolve",
+    ]
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.COMPLETED])
+def test_an_open_ticket_can_be_resolved(status: Status) -> None:
+    card = assignee_card(**{**ASSIGNED, "status": status})
+    assert card.blocks[-1]["elements"][0]["value"] == "65f0c0ffee65f0c0ffee0012"
+    assert "*What was done*" not in read(card)
+
+
+def test_a_resolved_ticket_has_no_button() -> None:
+    card = assignee_card(**RESOLVED)
+    shown = read(card)
+    assert "Resolve" not in shown
+    assert shown[shown.index("*What was done*") + 1] == "Renewed the certificate."
+    assert card.text == "Ticket 12 “VPN drops”: resolved"
+
+
+def test_the_requester_is_told_who_resolved_it() -> None:
+    notice = cards.resolved_notice(sample_ticket(**RESOLVED), by=BEN)
+    assert read(notice) == [
+        "<@U0BEN> resolved *Ticket 12*",
+        "VPN drops",
+        "*What was done*",
+        "Renewed the certificate.",
+    ]
+    assert notice.text == "Ticket 12 “VPN drops”: resolved by Ben"
+
+
+@pytest.mark.parametrize(
+    ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
+)
+def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
+    notice = cards.unassigned_notice(sample_ticket(related_skills=skills), requester=ANN)
+    assert read(notice) == [
+        "Ticket 12",
+        "VPN drops",
+        "Filed by <@U0ANN>",
+        f"Skills: {named}",
+        "Nobody is available to take this ticket: everybody is away, at their capacity, not linked "
+        "to Slack, or its requester. It is tried again every few minutes and as soon as somebody "
+        "is available.",
+    ]
+    assert notice.text == "Ticket 12 “VPN drops”: nobody is available to take it"
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        lambda ticket: cards.requester_card(ticket, assignee=Person(HOSTILE)),
+        lambda ticket: cards.assignee_card(ticket, requester=Person(HOSTILE), assignee=BEN),
+        lambda ticket: cards.resolved_notice(ticket, by=Person(HOSTILE)),
+        lambda ticket: cards.unassigned_notice(ticket, requester=Person(HOSTILE)),
+    ],
+    ids=["requester", "assignee", "resolved", "unassigned"],
+)
+def test_what_people_wrote_is_no_markup(card: Any) -> None:
+    written = dict.fromkeys(("title", "description", "summary", "helpful_notes"), HOSTILE)
+    fields = {**RESOLVED, **written, "resolution": HOSTILE, "related_skills": (HOSTILE,)}
+    message = card(sample_ticket(**fields))
+    assert ESCAPED in message.text
+    assert HOSTILE not in message.text
+    assert HOSTILE in read(message)
+    mrkdwn = [t for t in json.dumps(message.blocks).split("{") if '"mrkdwn"' in t]
+    assert [text for text in mrkdwn if HOSTILE in text] == []
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "本", "🔥", '"', "\\", "<", "&", "a\n"])
+def test_the_longest_texts_fit(sign: str) -> None:
+    def filled(length: int) -> str:
+        return (sign * length)[: length - 1] + "."
+
+    fields = {
+        **RESOLVED,
+        "title": filled(150),
+        "description": filled(3_000),
+        "summary": filled(500),
+        "helpful_notes": filled(2_000),
+        "resolution": filled(1_000),
+    }
+    ticket = sample_ticket(**fields)
+    still_open = sample_ticket(**{**fields, "status": Status.IN_PROGRESS})
+    for message in (
+        cards.requester_card(ticket, assignee=BEN),
+        cards.assignee_card(ticket, requester=ANN, assignee=BEN),
+        cards.assignee_card(still_open, requester=ANN, assignee=BEN),
+        cards.resolved_notice(ticket, by=BEN),
+        cards.unassigned_notice(ticket, requester=ANN),
+    ):
+        assert check_message(message.as_args()) == []
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "\n."])
+def test_ordinary_long_texts_stay_whole(sign: str) -> None:
+    description, notes = (sign * 3_000)[:3_000].strip(), (sign * 2_000)[:2_000].strip()
+    shown = read(assignee_card(**{**ASSIGNED, "description": description, "helpful_notes": notes}))
+    assert description in shown
+    assert notes in shown
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("x" * 9_000, "x" * 149 + "…"), ("\u200b\u202e", "–"), ("", "–"), ("bid\u202ei", "bidi")],
+)
+def test_titles_nobody_would_accept_now_are_shown(title: str, shown: str) -> None:
+    assert read(assignee_card(title=title))[1] == shown
+
+
+def test_a_ticket_without_number_has_a_name() -> None:
+    assert assignee_card(number=None).text == "Ticket “VPN drops”: is yours"
