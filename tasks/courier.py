@@ -5,14 +5,17 @@ import json
 import logging
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
 from bson import ObjectId
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.views.people import person
 from bot.views.text import Message, Person
 from services import notices
+from services.directory import look_up, people_of
 from services.models import Card, Ticket
-from tasks.messages import Notice, message
+from tasks.messages import Notice, Thread, message
 from tasks.messages import notices as due_notices
 from tasks.runtime import Runtime
 from tasks.slack import busy, error_code, is_permanent
@@ -25,9 +28,10 @@ class Courier:
         self._runtime = runtime
         self._ticket = ticket
         self._admins = admins
-        ids = _people(ticket) | set(admins)
-        self._users = runtime.users.many(ids)
-        self._slack_ids = runtime.links.slack_ids(team_id=ticket.team_id or "", user_ids=ids)
+        ids = people_of(ticket) | {card.recipient for card in ticket.cards} | set(admins)
+        self._people = look_up(
+            runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
+        )
 
     def deliver(self) -> bool:
         """Send and update what is due. False where something has to be tried again later.
@@ -40,21 +44,18 @@ class Courier:
         return all(outcomes)
 
     def _person(self, user_id: ObjectId | str | None) -> Person:
-        user = self._users.get(user_id) if isinstance(user_id, ObjectId) else None
-        if user is None:
-            return Person("someone who has left" if user_id else "nobody")
-        return Person(user.display_name, self._slack_ids.get(user.id))
+        return person(self._people, user_id)
 
     def _send(self, notice: Notice) -> bool:
-        channel = self._slack_ids.get(notice.recipient)
-        if channel is None or notices.is_finished(self._ticket, notice.key):
+        address = self._address(notice.recipient)
+        if address is None or notices.is_finished(self._ticket, notice.key):
             return True  # who has no Slack account is told in no other way
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not notices.claim(db, ticket_id, notice.key, now=now):
             return False
         try:
             answer = self._runtime.slack.chat_postMessage(
-                channel=channel,
+                **address,
                 unfurl_links=False,
                 unfurl_media=False,
                 **notice.message.as_args(),
@@ -65,17 +66,26 @@ class Courier:
             # Slack may have taken it: only when the claim has expired is it sent again.
             logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
             return False
-        card = self._card(notice, answer["channel"], answer["ts"]) if notice.is_card else None
+        card = self._card(notice, answer["channel"], answer["ts"])
         notices.sent(
             db, ticket_id, notice.key, channel=answer["channel"], ts=answer["ts"], card=card
         )
         return True
 
+    def _address(self, recipient: ObjectId | Thread) -> dict[str, Any] | None:
+        """Where `chat.postMessage` finds them; None for who has no Slack account."""
+        if isinstance(recipient, Thread):
+            return {"channel": recipient.channel, "thread_ts": recipient.ts}
+        slack_id = self._people.slack_ids.get(recipient)
+        return {"channel": slack_id} if slack_id else None
+
     def _not_sent(self, notice: Notice, error: SlackApiError) -> bool:
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         code = error_code(error)
         if is_permanent(error):
-            logger.warning("ticket %s: %s is given up: %s", ticket_id, notice.key, code)
+            # Many a message stands where the bot may not write: no reason to alarm anybody.
+            level = logging.INFO if isinstance(notice.recipient, Thread) else logging.WARNING
+            logger.log(level, "ticket %s: %s is given up: %s", ticket_id, notice.key, code)
             notices.fail(db, ticket_id, notice.key, error=code)
             return True
         wait = busy(error)
@@ -86,7 +96,10 @@ class Courier:
         logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
         return False
 
-    def _card(self, notice: Notice, channel: str, ts: str) -> Card:
+    def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
+        """What to keep up to date of a message just sent; None where that is nothing."""
+        if not notice.is_card or isinstance(notice.recipient, Thread):
+            return None
         return Card(
             kind=notice.kind,
             recipient=notice.recipient,
@@ -120,14 +133,6 @@ class Courier:
             digest=digest(shown),
             now=self._runtime.clock(),
         )
-
-
-def _people(ticket: Ticket) -> set[ObjectId]:
-    """Everybody a ticket names."""
-    named = [ticket.created_by, ticket.assigned_to]
-    named += [card.recipient for card in ticket.cards]
-    named += [event.by for event in ticket.events if isinstance(event.by, ObjectId)]
-    return {user_id for user_id in named if user_id}
 
 
 def digest(shown: Message) -> str:

@@ -1,0 +1,114 @@
+"""The message a shortcut was used on: which it is, and what may be taken from it."""
+
+import json
+import logging
+from collections.abc import Iterable
+from typing import Any
+
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.request import Desk
+from bot.views import markup, quote
+from bot.views.quote import Quote
+from services.errors import Conflict
+from services.sources import LOST, Source, checked_source
+
+logger = logging.getLogger(__name__)
+
+# All false, said by Slack itself: only then is it a public channel of this workspace alone.
+CLOSED = ("is_private", "is_im", "is_mpim", "is_shared", "is_ext_shared", "is_org_shared")
+# How many people are asked for by name; a message may mention hundreds.
+NAMES_MAX = 5
+SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
+
+
+def source_of(desk: Desk, body: dict[str, Any]) -> Source:
+    """The message in a shortcut's payload."""
+    message = body["message"]
+    return checked_source(
+        team_url=desk.team_url,
+        channel=body["channel"]["id"],
+        ts=message["ts"],
+        thread_ts=message.get("thread_ts"),
+        slack_user_id=message.get("user") or None,
+    )
+
+
+def metadata(source: Source) -> str:
+    """What a form carries of its message: ids, from which the rest is made again."""
+    doc = source.to_doc()
+    return json.dumps({name: doc[name] for name in ("channel", "ts", "threadTs", "slackUserId")})
+
+
+def source_from(desk: Desk, metadata: str) -> Source | None:
+    """The message a submitted form belongs to; None for a form of its own.
+
+    Raises `Conflict` for what `metadata` would not have made.
+    """
+    if not metadata:
+        return None
+    try:
+        ids = json.loads(metadata)
+    except (ValueError, RecursionError):  # the latter for deep nesting
+        ids = None
+    if not isinstance(ids, dict):
+        raise Conflict(LOST)
+    return checked_source(
+        team_url=desk.team_url,
+        channel=ids.get("channel"),
+        ts=ids.get("ts"),
+        thread_ts=ids.get("threadTs"),
+        slack_user_id=ids.get("slackUserId"),
+    )
+
+
+def quote_of(desk: Desk, message: dict[str, Any], source: Source) -> Quote:
+    """The message's words where everybody here may read them anyway, else only the link to it."""
+    channel = _public_channel(desk, source.channel)
+    if channel is None:
+        return quote.link_only(source.permalink, note=quote.PRIVATE)
+    text = str(message.get("text") or "")
+    if not text.strip():
+        return quote.link_only(source.permalink, note=quote.WITHOUT_TEXT)
+    author = str(message.get("user") or "")
+    names = _names(desk, [author, *markup.mentioned(text)])
+    return quote.quoted(
+        markup.readable(text, names),
+        author=f"@{names[author]}" if author in names else _app_name(message),
+        channel=channel,
+        permalink=source.permalink,
+    )
+
+
+def _public_channel(desk: Desk, channel_id: str) -> str | None:
+    """Its name; None where it is not public, is shared, or Slack does not say."""
+    try:
+        channel = desk.client.conversations_info(channel=channel_id)["channel"]
+    except SLACK_ERRORS as error:
+        code = error.response.get("error") if isinstance(error, SlackApiError) else None
+        logger.info("channel %s stays closed: %s", channel_id, code or type(error).__name__)
+        return None
+    if any(channel.get(flag) is not False for flag in CLOSED):
+        return None
+    return str(channel.get("name") or channel_id)
+
+
+def _names(desk: Desk, user_ids: Iterable[str]) -> dict[str, str]:
+    """How Slack shows the first few of them; who cannot be asked for is left out."""
+    names = {}
+    for user_id in list(dict.fromkeys(filter(None, user_ids)))[:NAMES_MAX]:
+        try:
+            user = desk.client.users_info(user=user_id)["user"]
+        except SLACK_ERRORS:
+            continue
+        profile = user.get("profile") or {}
+        shown = profile.get("display_name") or profile.get("real_name") or user.get("name")
+        names[user_id] = str(shown or markup.SOMEONE)
+    return names
+
+
+def _app_name(message: dict[str, Any]) -> str:
+    profile = message.get("bot_profile") or {}
+    is_app = message.get("bot_id") or message.get("subtype") == "bot_message"
+    fallback = "an app" if is_app else markup.SOMEONE
+    return str(message.get("username") or profile.get("name") or fallback)

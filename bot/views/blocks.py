@@ -1,0 +1,73 @@
+"""The pieces that cards and pages are put together from."""
+
+from bot.views import ids, words
+from bot.views.text import Block, Person, escape, mrkdwn, plain
+from services.models import Status, Ticket
+from services.ticket_fields import TITLE_MAX
+
+
+def header(text: str) -> Block:
+    return {"type": "header", "text": plain(text, limit=150)}
+
+
+def title(ticket: Ticket) -> Block:
+    return {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)}
+
+
+def labelled(label: str, text: str) -> list[Block]:
+    """A label of ours over somebody's words, which stay plain text."""
+    return [
+        context(mrkdwn(f"*{label}*")),
+        {"type": "section", "text": plain(text)},
+    ]
+
+
+def context(*elements: Block) -> Block:
+    return {"type": "context", "elements": list(elements)}
+
+
+def facts(ticket: Ticket, *, requester: Person, assignee: Person) -> Block:
+    listed = {
+        "Status": words.STATUS[ticket.status],
+        "Priority": words.PRIORITY[ticket.priority] if ticket.priority else "Not set",
+        "Requester": requester.mention,
+        "Assignee": assignee.mention,
+    }
+    return {
+        "type": "section",
+        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in listed.items()],
+    }
+
+
+def standing(ticket: Ticket, *, assignee: Person | None) -> Block:
+    """Status and assignee in a line."""
+    state = f"*{words.STATUS[ticket.status]}*"
+    if assignee:
+        who = f"Assigned to {assignee.mention}"
+    elif ticket.status is Status.COMPLETED:
+        return context(mrkdwn(state))
+    elif ticket.assignment.get("next"):
+        who = "Nobody is available right now; it is assigned as soon as somebody is"
+    else:
+        who = "Looking for the right person"
+    return context(mrkdwn(f"{state} · {who}"))
+
+
+def origin(ticket: Ticket) -> list[Block]:
+    """A link to the message it was made of. Who may not read that there is told so by Slack."""
+    if ticket.source is None:
+        return []
+    return [context(mrkdwn(f"Filed from <{escape(ticket.source.permalink)}|the message>"))]
+
+
+def button(label: str, action_id: str, value: str, *, primary: bool = False) -> Block:
+    made = {"type": "button", "action_id": action_id, "value": value, "text": plain(label)}
+    return {**made, "style": "primary"} if primary else made
+
+
+def actions(*buttons: Block) -> Block:
+    return {"type": "actions", "elements": list(buttons)}
+
+
+def resolve_button(ticket: Ticket) -> Block:
+    return button("Resolve", ids.OPEN_RESOLVE, str(ticket.id), primary=True)

@@ -1,0 +1,61 @@
+"""What a message gives a ticket's form to begin with."""
+
+from dataclasses import dataclass
+
+from services.text import visible
+from services.ticket_fields import DESCRIPTION_MAX, TITLE_MAX
+
+PRIVATE = (
+    "Only a link to the message is filled in, because the message is not in a public channel of "
+    "this workspace. Say in your own words what is needed."
+)
+WITHOUT_TEXT = (
+    "Only a link to the message is filled in, because the message has no text. Say in your own "
+    "words what is needed."
+)
+FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """`note` tells the person what was filled in, and why no more."""
+
+    title: str
+    description: str
+    note: str
+
+
+def link_only(permalink: str, *, note: str) -> Quote:
+    return Quote(title="", description=permalink, note=note)
+
+
+def quoted(text: str, *, author: str, channel: str, permalink: str) -> Quote:
+    """The message's words with who said them where, cut where they are too long; never the link."""
+    text = visible(text).strip()
+    if not text:
+        return link_only(permalink, note=WITHOUT_TEXT)
+    start = f"From a message of {_line(author)} in #{_line(channel)}:\n\n"
+    end = f"\n\n{permalink}"
+    room = DESCRIPTION_MAX - _length(start) - _length(end)
+    return Quote(
+        title=_line(text.splitlines()[0], TITLE_MAX),
+        description=f"{start}{_fitted(text, room)}{end}",
+        note=FILLED_IN,
+    )
+
+
+def _line(text: str, limit: int = 80) -> str:
+    """On one line; 80 is as long as Slack lets names be."""
+    return _fitted(" ".join(visible(text).split()), limit)
+
+
+def _length(text: str) -> int:
+    """In UTF-16, as a Slack client counts: an emoji is two."""
+    return len(text.encode("utf-16-le")) // 2
+
+
+def _fitted(text: str, limit: int) -> str:
+    if _length(text) <= limit:
+        return text
+    kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
+    return kept.rstrip() + "…"
