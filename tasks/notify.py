@@ -11,6 +11,7 @@ from services.models import Role, Ticket
 from services.tickets import load
 from tasks.app import NOTIFY, celery
 from tasks.courier import Courier
+from tasks.home import refresh_soon
 from tasks.runtime import Runtime, current
 from tasks.slack import LONGEST_COUNTDOWN, SlackBusy
 
@@ -41,7 +42,9 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         awaited = needs_assignment(ticket)
         if awaited and attempt == 0:
             runtime.publisher.request_assignment(ticket_id)
-        if not _deliver(runtime, ticket):
+        delivered = _deliver(runtime, ticket)
+        refresh_soon(runtime, ticket)
+        if not delivered:
             return
         if awaited or outbox.settle(runtime.db, ticket.id, seen=ticket.seq):
             return

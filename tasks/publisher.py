@@ -1,13 +1,16 @@
 """Hints to the workers, through Redis."""
 
 import logging
+from typing import Any
 
 from celery import Celery
 from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from tasks.app import ASSIGN, NOTIFY
+from services import trace
+from tasks.app import ASSIGN, HOME, NOTIFY
+from tasks.watching import headers
 
 logger = logging.getLogger(__name__)
 
@@ -31,13 +34,26 @@ class CeleryPublisher:
 
     def send(self, task: str, ticket_id: str) -> None:
         """Raises `PublishFailed`, within about two seconds."""
+        self._send(task, args=[ticket_id])
+
+    def refresh_home(self, link_id: str, *, countdown: float) -> None:
+        """Ask for a Home to be published again in `countdown` seconds; a lost hint stays lost."""
         try:
-            self._celery.send_task(task, args=[ticket_id], retry=False)
+            # By name: what is passed by position is taken for a ticket in the logs.
+            self._send(HOME, kwargs={"link_id": link_id}, countdown=countdown)
+        except PublishFailed as error:
+            logger.warning("the home of %s is not refreshed: %s", link_id, error)
+
+    def _send(self, task: str, **options: Any) -> None:
+        try:
+            self._celery.send_task(task, headers=headers(), retry=False, **options)
         except (RedisError, KombuError, CeleryError, OSError) as error:
             raise PublishFailed(type(error).__name__) from error
 
     def _hint(self, task: str, ticket_id: str) -> None:
-        try:
-            self.send(task, ticket_id)
-        except PublishFailed as error:
-            logger.warning("ticket %s is left to the sweep: %s", ticket_id, error)
+        with trace.working_on(ticket_id=ticket_id):
+            try:
+                self.send(task, ticket_id)
+                logger.info("%s is asked for", task)
+            except PublishFailed as error:
+                logger.warning("ticket %s is left to the sweep: %s", ticket_id, error)

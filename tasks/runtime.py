@@ -10,8 +10,10 @@ from services.analysis import Analyst
 from services.assigning import AssignmentStore
 from services.clock import Clock
 from services.database import Mongo
+from services.home import HomeService
 from services.links import LinkService
 from services.users import UserService
+from services.visits import VisitService
 from tasks.publisher import CeleryPublisher
 
 
@@ -23,6 +25,8 @@ class Runtime:
     users: UserService
     links: LinkService
     assignments: AssignmentStore
+    home: HomeService
+    visits: VisitService
     slack: WebClient
     publisher: CeleryPublisher
     analyst: Analyst | None

@@ -1,0 +1,59 @@
+"""The app's Home: opened, and gone through with its buttons."""
+
+from typing import Any
+
+from slack_sdk.errors import SlackApiError
+
+from bot.request import Request
+from bot.views import home
+from services.errors import DomainError
+from services.home import Overview, Sheet
+from services.links import link_id
+from services.visits import Screen
+
+
+def opened(req: Request) -> None:
+    """Show what they looked at a moment ago, as it is now, or why there is nothing to see."""
+    event = req.body["event"]
+    if event.get("tab") != "home":
+        return
+    try:
+        actor = req.actor
+    except DomainError as refusal:
+        _publish(req, home.refusal(str(refusal)), view_hash=None)
+        return
+    desk = req.desk
+    screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
+    content = desk.home.look_again(actor=actor, team_id=desk.team_id, screen=screen)
+    _show(req, content, view_hash=(event.get("view") or {}).get("hash"))
+
+
+def go_to(req: Request) -> None:
+    """The screen whose button was pressed. A ticket that is not theirs leaves Home as it is."""
+    desk = req.desk
+    screen = Screen.decode(req.pressed)
+    content = desk.home.look(actor=req.actor, team_id=desk.team_id, screen=screen)
+    _show(req, content, view_hash=(req.body.get("view") or {}).get("hash"))
+
+
+def _show(req: Request, content: Overview | Sheet, *, view_hash: str | None) -> None:
+    """Whoever pressed wins over a refresh that came in between; a later press wins over this."""
+    visits, link = req.desk.visits, link_id(req.desk.team_id, req.slack_user_id)
+    turn = visits.go_to(link, screen=content.screen)
+    view = home.home(content)
+    shown = _publish(req, view, view_hash=view_hash)
+    if shown is None and visits.is_still_at(link, turn=turn):
+        shown = _publish(req, view, view_hash=None)
+    if shown:
+        visits.shown(link, turn=turn, view_hash=shown)
+
+
+def _publish(req: Request, view: dict[str, Any], *, view_hash: str | None) -> str | None:
+    """The hash of the view as Slack shows it; None where it shows another than `view_hash`."""
+    try:
+        answer = req.desk.client.views_publish(user_id=req.slack_user_id, view=view, hash=view_hash)
+    except SlackApiError as error:
+        if error.response.get("error") == "hash_conflict":
+            return None
+        raise
+    return str(answer["view"]["hash"])

@@ -1,0 +1,98 @@
+"""A ticket's history in words: who did what, and when."""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from bot.views import words
+from bot.views.blocks import context
+from bot.views.people import person
+from bot.views.text import Block, Person, escape, mrkdwn
+from bot.views.times import moment
+from services.changes import EventType
+from services.directory import Directory
+from services.models import Event, Priority, Status
+
+SHOWN = 30
+# Of one text object. A line is far shorter: names are cut, and nothing else in it is a person's.
+TEXT_MAX = 3_000
+
+Named = Callable[[Any], Person]
+
+
+def history(events: Sequence[Event], people: Directory) -> list[Block]:
+    """The newest events, the last one last, in as few blocks as hold them."""
+    lines = [_line(event, lambda user_id: person(people, user_id)) for event in events[-SHOWN:]]
+    if older := len(events) - len(lines):
+        lines.insert(0, f"_{older} older {'entry is' if older == 1 else 'entries are'} not shown_")
+    return [context(mrkdwn(text)) for text in _packed(lines)]
+
+
+def _line(event: Event, named: Named) -> str:
+    who = _author(event, named)
+    return f"{who[:1].upper()}{who[1:]} {_deed(event, named)} · {moment(event.at)}"
+
+
+def _author(event: Event, named: Named) -> str:
+    ours = {"system": "the help desk", "ai": "Gemini"}
+    return ours.get(str(event.by)) or escape(named(event.by).name)
+
+
+def _deed(event: Event, named: Named) -> str:
+    if event.type == EventType.ASSIGNED:
+        return f"assigned it to {escape(named(event.to).name)}"
+    if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
+        return _edit(event)
+    return DEEDS.get(event.type, "changed the ticket")
+
+
+DEEDS: dict[str, str] = {
+    EventType.FILED: "filed the ticket",
+    EventType.ANALYSED: "read the ticket",
+    EventType.NOBODY_AVAILABLE: "found nobody who is available",
+    EventType.RESOLVED: "resolved it",
+    EventType.ACCEPTED: "accepted it",
+    EventType.HANDED_BACK: "handed it back",
+    EventType.WAITING: "waits for the requester's answer",
+    EventType.ANSWERED: "answered",
+    EventType.CANCELLED: "cancelled it",
+    EventType.REOPENED: "reopened it",
+    EventType.COMMENTED: "commented",
+    EventType.NOTED: "wrote an internal note",
+    EventType.COMMENT_EDITED: "edited a comment",
+    EventType.COMMENT_DELETED: "deleted a comment",
+}
+
+
+def _edit(event: Event) -> str:
+    if event.field == "status":
+        return f"set the status to {_word(words.STATUS, Status, event.to)}"
+    if event.field == "priority":
+        if event.to is None:
+            return "took the priority away"
+        return f"set the priority to {_word(words.PRIORITY, Priority, event.to)}"
+    return f"changed the {FIELDS.get(event.field or '', 'ticket')}"
+
+
+FIELDS = {
+    "title": "title",
+    "description": "description",
+    "summary": "summary",
+    "helpfulNotes": "notes",
+    "relatedSkills": "skills",
+}
+
+
+def _word(spoken: dict[Any, str], kind: Any, value: Any) -> str:
+    return spoken[kind(value)] if value in set(kind) else "another one"
+
+
+def _packed(lines: Sequence[str]) -> Iterator[str]:
+    """The lines, one below the other, in texts that Slack takes."""
+    text = ""
+    for line in lines:
+        if text and len(text) + 1 + len(line) > TEXT_MAX:
+            yield text
+            text = ""
+        text = f"{text}\n{line}" if text else line
+    if text:
+        yield text

@@ -1,0 +1,149 @@
+"""Who looks at what in the app's Home, and when it is to be brought up to date.
+
+The link of a member who has opened Home holds `home`: `screen`, `ticket` (of a ticket's page),
+`at`, `turn` (counts where they went), `hash` (Slack's, of the view it was last given) and `due`
+(when a refresh that was asked for is to come).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.clock import Clock, utcnow
+from services.database import Mongo
+from services.directory import people_of
+from services.listing import Position
+from services.models import Document, Ticket
+
+# Who comes back later than this begins at the top, not where they were.
+SAME_VISIT = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where in Home somebody is: the pages of the two lists, and the ticket opened over them."""
+
+    own: Position | None = None
+    assigned: Position | None = None
+    ticket_id: ObjectId | None = None
+
+    def encode(self) -> str:
+        """For a button's value."""
+        pages = [page.encode() if page else "" for page in (self.own, self.assigned)]
+        return "|".join([*pages, str(self.ticket_id or "")])
+
+    @classmethod
+    def decode(cls, text: str) -> "Screen":
+        """What cannot be read is the top of the lists."""
+        own, assigned, ticket_id = (text.split("|") + [""] * 3)[:3]
+        return cls(
+            own=Position.decode(own),
+            assigned=Position.decode(assigned),
+            ticket_id=ObjectId(ticket_id) if ObjectId.is_valid(ticket_id) else None,
+        )
+
+    @property
+    def lists(self) -> "Screen":
+        return replace(self, ticket_id=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Visit:
+    """Whose Home it is, what they look at, and the hash of the view that shows it."""
+
+    link_id: str
+    team_id: str
+    slack_user_id: str
+    screen: Screen
+    turn: int
+    hash: str | None
+
+    @classmethod
+    def from_doc(cls, doc: Document) -> "Visit":
+        home = doc["home"]
+        return cls(
+            link_id=doc["_id"],
+            team_id=doc["teamId"],
+            slack_user_id=doc["slackUserId"],
+            screen=Screen.decode(home["screen"]),
+            turn=home["turn"],
+            hash=home.get("hash"),
+        )
+
+
+class VisitService:
+    """`link` is the id of a member's link (`services.links.link_id`)."""
+
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def left_at(self, link: str) -> Screen:
+        """Where a member was a moment ago, or the top of the lists."""
+        doc = self._db.links.find_one({"_id": link}, {"home": True})
+        home = (doc or {}).get("home")
+        if not home or home["at"] < self._clock() - SAME_VISIT:
+            return Screen()
+        return Screen.decode(home["screen"])
+
+    def go_to(self, link: str, *, screen: Screen) -> int:
+        """Remember what a member looks at from now on; the number of that turn."""
+        doc = self._db.links.find_one_and_update(
+            {"_id": link},
+            {
+                "$set": {
+                    "home.screen": screen.encode(),
+                    "home.ticket": screen.ticket_id,
+                    "home.at": self._clock(),
+                },
+                "$inc": {"home.turn": 1},
+            },
+            return_document=ReturnDocument.AFTER,
+        )
+        return int(doc["home"]["turn"]) if doc else 0
+
+    def is_still_at(self, link: str, *, turn: int) -> bool:
+        """Whether the member has gone nowhere since."""
+        this = {"_id": link, "home.turn": turn}
+        return self._db.links.find_one(this, {"_id": True}) is not None
+
+    def shown(self, link: str, *, turn: int, view_hash: str) -> None:
+        """Slack shows that turn's screen, in the view of this hash."""
+        this = {"_id": link, "home.turn": turn}
+        self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
+
+    def watchers(self, ticket: Ticket) -> list[str]:
+        """The links of those who have opened Home and whose Home a change of it concerns:
+        its requester, whoever has or had it, and whoever has it open."""
+        concerned = people_of(ticket)
+        opened = {"home.turn": {"$gt": 0}}
+        found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
+        found += self._db.links.find({"home.ticket": ticket.id}, ["_id"])
+        return sorted({str(doc["_id"]) for doc in found})
+
+    def ask_for_refresh(self, link: str, *, within: timedelta) -> bool:
+        """Whether a refresh has to be sent for; False where one is on its way already."""
+        now = self._clock()
+        nothing_due = {"$or": [{"home.due": None}, {"home.due": {"$lte": now}}]}
+        asked = self._db.links.update_one(
+            {"_id": link, "home.turn": {"$gt": 0}, **nothing_due},
+            {"$set": {"home.due": now + within}},
+        )
+        return asked.modified_count == 1
+
+    def take_refresh(self, link: str) -> Visit | None:
+        """The visit to refresh, for one caller; None where it has been done already.
+
+        Taken before anything is read: a change after that asks for another refresh.
+        """
+        doc = self._db.links.find_one_and_update(
+            {"_id": link, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}
+        )
+        return Visit.from_doc(doc) if doc else None
+
+    def forget_hash(self, visit: Visit) -> None:
+        """Slack shows another view by now, and its hash is not known here."""
+        this = {"_id": visit.link_id, "home.hash": visit.hash}
+        self._db.links.update_one(this, {"$unset": {"home.hash": ""}})
