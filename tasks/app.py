@@ -4,8 +4,9 @@ from celery import Celery
 
 NOTIFY = "tasks.notify"
 ASSIGN = "tasks.assign_ticket"
+HOME = "tasks.refresh_home"
 # The outer bound of one analysis: a model that drips outlives every timeout of its connection.
-ASSIGN_SECONDS = 30
+ASSIGN_SECONDS = 40
 BROKER_TIMEOUT = 1.0
 
 celery = Celery("tickets")

@@ -2,15 +2,17 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
-from services import outbox, waiting
+from services import outbox, trace, waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.leases import RENEW_EVERY, Lease
+from services.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, UNMETERED, Meter
 from tasks.app import NOTIFY
 from tasks.publisher import CeleryPublisher, PublishFailed
 
@@ -23,10 +25,18 @@ SWEEP_LIMIT = 500
 class Jobs:
     """Leads while it holds the lease; a follower looks every five seconds if it may lead."""
 
-    def __init__(self, db: Mongo, publisher: CeleryPublisher, *, clock: Clock = utcnow) -> None:
+    def __init__(
+        self,
+        db: Mongo,
+        publisher: CeleryPublisher,
+        *,
+        clock: Clock = utcnow,
+        meter: Meter = UNMETERED,
+    ) -> None:
         self._db = db
         self._publisher = publisher
         self._clock = clock
+        self._meter = meter
         self._lease = Lease(db, "jobs", clock=clock)
         self._leads = False
 
@@ -44,8 +54,11 @@ class Jobs:
 
     def sweep(self) -> None:
         """Publish again whatever is due. Without a broker nothing is counted as published."""
-        if not self._leads:
-            return
+        if self._leads:
+            with trace.request():
+                self._run("sweep", self._publish_due)
+
+    def _publish_due(self) -> bool:
         try:
             now = self._clock()
             waiting.wake_due(self._db, now=now)
@@ -54,8 +67,22 @@ class Jobs:
                 outbox.back_off(self._db, ticket_id, now=now)
         except PublishFailed as error:
             logger.warning("the broker is away, the sweep stops: %s", error)
+            return False
         except PyMongoError as error:
             logger.error("the sweep stops: %s", type(error).__name__)
+            return False
+        return True
+
+    def _run(self, job: str, work: Callable[[], bool]) -> None:
+        """Run a job and count it; `work` says whether it went well."""
+        outcome, began = "failed", time.monotonic()
+        try:
+            if work():
+                outcome = "ok"
+        finally:
+            self._meter.count(JOB_RUNS, job, outcome)
+            self._meter.set(JOB_LAST_SECONDS, time.monotonic() - began, job)
+            self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), job)
 
     def stop(self) -> None:
         if self._leads:

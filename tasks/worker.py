@@ -10,7 +10,9 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from tasks import assign, notify, runtime  # the tasks register themselves
+from tasks import assign, home, notify, runtime  # the tasks register themselves
+from tasks.metrics import RedisMeter
+from tasks.watching import Watch
 
 logger = logging.getLogger(__name__)
 
@@ -18,15 +20,17 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 4
 # A task still running so long after SIGTERM is cut short; the outbox brings it back.
 PATIENCE_SECONDS = 6.0
-TASKS = (assign.assign_ticket, notify.notify)
+TASKS = (assign.assign_ticket, notify.notify, home.refresh_home)
 
 
-def run(celery: Celery, build: Callable[[], runtime.Runtime]) -> None:
+def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> None:
     """Work until SIGTERM or SIGINT."""
     runtime.configure(build)
     _connect_signals()
+    Watch(meter).connect()
     celery.worker_main(
         [
+            "--quiet",
             "worker",
             f"--concurrency={CONCURRENCY}",
             "--without-gossip",

@@ -1,0 +1,179 @@
+"""What is counted, under which names, and where the counts of one process are kept."""
+
+import threading
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple, Protocol
+
+
+class Kind(StrEnum):
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """`buckets` are a histogram's upper bounds in seconds; one without end follows the last.
+
+    The names of labels are few and their values from closed lists: never an id, never a text.
+    """
+
+    name: str
+    kind: Kind
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+# Slack waits 3 s for an answer, so the bounds are close together below it.
+_ANSWER = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
+_CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+_TASK = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0)
+
+ACKS = Metric(
+    "ticket_bot_ack_seconds",
+    Kind.HISTOGRAM,
+    "From a payload's arrival to the answer that Slack gets; it waits three seconds.",
+    ("process", "handler"),
+    _ANSWER,
+)
+HANDLED = Metric(
+    "ticket_bot_handled_total",
+    Kind.COUNTER,
+    "Payloads by what came of them.",
+    ("process", "handler", "outcome"),
+)
+SLACK_CALLS = Metric(
+    "ticket_bot_slack_calls_total",
+    Kind.COUNTER,
+    "Calls of Slack's Web API by outcome.",
+    ("process", "method", "outcome"),
+)
+SLACK_SECONDS = Metric(
+    "ticket_bot_slack_call_seconds",
+    Kind.HISTOGRAM,
+    "How long calls of Slack's Web API take.",
+    ("process", "method"),
+    _CALL,
+)
+GEMINI_CALLS = Metric(
+    "ticket_bot_gemini_calls_total",
+    Kind.COUNTER,
+    "Calls of Gemini by outcome: an answer, or why there is none.",
+    ("outcome",),
+)
+GEMINI_SECONDS = Metric(
+    "ticket_bot_gemini_call_seconds",
+    Kind.HISTOGRAM,
+    "How long calls of Gemini take.",
+    (),
+    _TASK,
+)
+TASKS = Metric(
+    "ticket_bot_tasks_total",
+    Kind.COUNTER,
+    "Runs of the worker's tasks by outcome.",
+    ("task", "outcome"),
+)
+TASK_SECONDS = Metric(
+    "ticket_bot_task_seconds", Kind.HISTOGRAM, "How long tasks run.", ("task",), _TASK
+)
+JOB_RUNS = Metric(
+    "ticket_bot_job_runs_total",
+    Kind.COUNTER,
+    "Runs of the jobs by outcome.",
+    ("job", "outcome"),
+)
+JOB_LAST_RUN = Metric(
+    "ticket_bot_job_last_run_timestamp_seconds",
+    Kind.GAUGE,
+    "When a job last came to its end, well or not.",
+    ("job",),
+)
+JOB_LAST_SECONDS = Metric(
+    "ticket_bot_job_last_duration_seconds",
+    Kind.GAUGE,
+    "How long a job's last run took.",
+    ("job",),
+)
+ALL = (ACKS, HANDLED, SLACK_CALLS, SLACK_SECONDS, GEMINI_CALLS, GEMINI_SECONDS,
+       TASKS, TASK_SECONDS, JOB_RUNS, JOB_LAST_RUN, JOB_LAST_SECONDS)  # fmt: skip
+
+# Beside a histogram's buckets, which are called by their upper bounds.
+SUM, BEYOND = "sum", "+Inf"
+
+
+class Key(NamedTuple):
+    """One number: a counter's or gauge's own (`part` ""), or one of those of a histogram."""
+
+    metric: str
+    labels: tuple[str, ...]
+    part: str = ""
+
+
+Counts = Mapping[Key, float]
+
+
+class Meter(Protocol):
+    """Counts. Never raises and never waits: nothing may fail or be late because it is counted."""
+
+    def count(self, metric: Metric, *labels: str) -> None: ...
+
+    def observe(self, metric: Metric, seconds: float, *labels: str) -> None: ...
+
+    def set(self, metric: Metric, value: float, *labels: str) -> None: ...
+
+
+class Unmetered:
+    """For where nobody looks."""
+
+    def count(self, metric: Metric, *labels: str) -> None:
+        pass
+
+    def observe(self, metric: Metric, seconds: float, *labels: str) -> None:
+        pass
+
+    def set(self, metric: Metric, value: float, *labels: str) -> None:
+        pass
+
+
+UNMETERED = Unmetered()
+
+
+class Tally:
+    """Sums up in this process's memory. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._sums: defaultdict[Key, float] = defaultdict(float)
+        self._values: dict[Key, float] = {}
+
+    def count(self, metric: Metric, *labels: str) -> None:
+        self._add({Key(metric.name, labels): 1})
+
+    def observe(self, metric: Metric, seconds: float, *labels: str) -> None:
+        bucket = bucket_names(metric)[bisect_left(metric.buckets, seconds)]
+        self._add(
+            {Key(metric.name, labels, bucket): 1, Key(metric.name, labels, SUM): seconds},
+        )
+
+    def set(self, metric: Metric, value: float, *labels: str) -> None:
+        with self._lock:
+            self._values[Key(metric.name, labels)] = value
+
+    def counts(self) -> Counts:
+        with self._lock:
+            return {**self._sums, **self._values}
+
+    def _add(self, amounts: Counts) -> None:
+        with self._lock:
+            for key, amount in amounts.items():
+                self._sums[key] += amount
+
+
+def bucket_names(metric: Metric) -> tuple[str, ...]:
+    return (*(str(bound) for bound in metric.buckets), BEYOND)

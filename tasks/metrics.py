@@ -1,0 +1,137 @@
+"""Counts that several processes share, kept in Redis, and what counts Gemini's answers."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Sequence
+
+import redis
+from billiard.exceptions import SoftTimeLimitExceeded
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+
+from services.analysis import Analysis, AnalysisFailed, Analyst, FailureReason
+from services.metrics import GEMINI_CALLS, GEMINI_SECONDS, Counts, Key, Meter, Metric, Tally
+
+HASH = "ticket-bot:metrics"
+REDIS_SECONDS = 0.5
+# Counts of one moment travel together.
+GATHER_SECONDS = 0.2
+
+
+def connect(redis_url: str) -> "redis.Redis":
+    """Lazy, and quick to give up: no count is worth a wait."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=REDIS_SECONDS,
+        socket_connect_timeout=REDIS_SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
+
+
+class RedisMeter(Tally):
+    """Counts here, and a thread of its own brings it to Redis: what counts never waits.
+
+    Where Redis is away the counts of that moment are lost, and nothing else is. A fork starts
+    with nothing counted, and with a thread of its own once it counts.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = connect(redis_url)
+        self._begin()
+        os.register_at_fork(after_in_child=self._begin)
+
+    def _begin(self) -> None:
+        super().__init__()
+        self._filled = threading.Event()
+        self._writer: threading.Thread | None = None
+
+    def set(self, metric: Metric, value: float, *labels: str) -> None:
+        super().set(metric, value, *labels)
+        self._wake()
+
+    def flush(self) -> None:
+        """Bring what is there to Redis now; at most about a second. Raises nothing."""
+        with self._lock:
+            sums, values = dict(self._sums), dict(self._values)
+            self._sums.clear()
+            self._values.clear()
+        if not sums and not values:
+            return
+        try:
+            pipe = self._redis.pipeline(transaction=False)
+            for key, amount in sums.items():
+                pipe.hincrbyfloat(HASH, _field(key), amount)
+            if values:
+                pipe.hset(HASH, mapping={_field(key): value for key, value in values.items()})
+            pipe.execute()
+        except (RedisError, OSError):
+            return  # whoever scrapes sees that Redis is away
+
+    def _add(self, amounts: Counts) -> None:
+        super()._add(amounts)
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._writer is None:
+            with self._lock:
+                if self._writer is None:
+                    self._writer = threading.Thread(target=self._write, daemon=True, name="meter")
+                    self._writer.start()
+        self._filled.set()
+
+    def _write(self) -> None:
+        while self._filled.wait():
+            time.sleep(GATHER_SECONDS)
+            self._filled.clear()
+            self.flush()
+
+
+class SharedCounts:
+    """Reads what every `RedisMeter` has counted; None where Redis does not answer at once."""
+
+    def __init__(self, redis_url: str) -> None:
+        self._redis = connect(redis_url)
+
+    def __call__(self) -> Counts | None:
+        try:
+            fields = self._redis.hgetall(HASH)
+        except (RedisError, OSError):
+            return None
+        return {_key(str(field)): float(value) for field, value in fields.items()}
+
+
+def _field(key: Key) -> str:
+    return json.dumps([key.metric, key.labels, key.part], separators=(",", ":"))
+
+
+def _key(field: str) -> Key:
+    metric, labels, part = json.loads(field)
+    return Key(metric, tuple(labels), part)
+
+
+class MeasuredAnalyst:
+    """An `Analyst` whose answers and failures are counted."""
+
+    def __init__(self, inner: Analyst, meter: Meter) -> None:
+        self._inner = inner
+        self._meter = meter
+
+    def analyse(self, *, title: str, description: str, skills: Sequence[str]) -> Analysis:
+        outcome, began = "fault", time.monotonic()
+        try:
+            analysis = self._inner.analyse(title=title, description=description, skills=skills)
+            outcome = "answer"
+        except AnalysisFailed as error:
+            outcome = error.reason.value
+            raise
+        except SoftTimeLimitExceeded:
+            outcome = FailureReason.TIMEOUT.value
+            raise
+        finally:
+            self._meter.count(GEMINI_CALLS, outcome)
+            self._meter.observe(GEMINI_SECONDS, time.monotonic() - began)
+        return analysis
