@@ -127,6 +127,19 @@ class GeminiAnalyst:
             ms=round((time.monotonic() - began) * 1_000),
         )
 
+    def check(self) -> None:
+        """Ask for a single token, to see that key, model and network are good.
+
+        Raises `AnalysisFailed`.
+        """
+        self._ask(
+            GenerateContentRequest(
+                model=self._model,
+                contents=[Content(role="user", parts=[Part(text="Hello")])],
+                generation_config=GenerationConfig(max_output_tokens=1, candidate_count=1),
+            )
+        )
+
     def _ask(self, request: GenerateContentRequest) -> GenerateContentResponse:
         # Raised after the excepts, so that no library's message, which may quote the ticket or
         # the answer, hangs on to ours. Celery's SoftTimeLimitExceeded is none of these: it passes.

@@ -1,0 +1,186 @@
+"""The Slack app as Slack's "Create from manifest" takes it, made from the routes.
+
+manifest.yml is what `python app.py manifest` prints. Every scope says what it is for; the test
+holds the table against the routes and against the Web API methods the code calls.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from bot.routes import Kind, top_level
+from bot.views import ids
+
+NAME = "AI Ticket Assistant"
+DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
+LONG_DESCRIPTION = """\
+File a ticket with /ticket. It is read at once, given to the moderator whose skills fit and who \
+has room for it, and a direct message shows you who has it and how it stands.
+
+Moderators get their tickets as direct messages with a summary, what to check first, and the \
+reason why it is theirs."""
+BACKGROUND = "#1f3a5f"
+EVENTS_PATH = "/slack/events"
+ANY_HOST = "https://your-host.example"
+
+HEADER = """\
+# The Slack app, made by `python app.py manifest{option}`: change bot/manifest.py, not this file.
+# At https://api.slack.com/apps press "Create New App", choose "From a manifest" and paste this.
+"""
+SOCKET_MODE_NEXT = """\
+# Then install it; under "Install App" stands SLACK_BOT_TOKEN. Under "Basic Information" make an
+# app-level token with the scope connections:write: that is SLACK_APP_TOKEN.
+"""
+HTTP_NEXT = """\
+# Then install it; under "Install App" stands SLACK_BOT_TOKEN, under "Basic Information"
+# SLACK_SIGNING_SECRET. Start the bot with both, then let Slack verify the request URL.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Why the bot asks for it: the Web API methods, events and kinds of entry that need it."""
+
+    why: str
+    methods: tuple[str, ...] = ()
+    events: tuple[str, ...] = ()
+    kinds: tuple[Kind, ...] = ()
+
+
+SCOPES: dict[str, Scope] = {
+    "commands": Scope(
+        "the slash command and the shortcuts",
+        kinds=(Kind.COMMAND, Kind.SHORTCUT, Kind.MESSAGE_SHORTCUT),
+    ),
+    # Enough for direct messages too, as long as they are addressed to a member and not to a
+    # conversation that has to be opened first.
+    "chat:write": Scope(
+        "cards and notices, and sentences only their reader sees",
+        methods=("chat.postMessage", "chat.update", "chat.postEphemeral"),
+    ),
+    "chat:write.public": Scope(
+        "the line under a message of a public channel that the bot is not in",
+        methods=("chat.postMessage",),
+    ),
+    "channels:read": Scope(
+        "whether a message is in a public channel, so that it may be quoted",
+        methods=("conversations.info",),
+    ),
+    "users:read": Scope("who files: no guest, bot or stranger", methods=("users.info",)),
+    "users:read.email": Scope("which account a member has", methods=("users.info",)),
+}
+
+# Called, and free of any scope. apps.connections.open takes the app-level token.
+NO_SCOPE = frozenset(
+    {"apps.connections.open", "auth.test", "views.open", "views.publish", "views.update"}
+)
+# Received, and free of any scope.
+FREE_EVENTS = frozenset({"app_home_opened"})
+
+# Command to what it does and how it is used.
+COMMANDS = {"/ticket": ("File a ticket with the help desk", "[title] or help")}
+# callback_id to name and description.
+SHORTCUTS = {
+    ids.FILE_TICKET_SHORTCUT: ("File a ticket", "Tell the help desk what you need"),
+    ids.MAKE_TICKET: ("Make a ticket", "File a ticket about this message"),
+}
+
+
+def manifest(*, http_url: str | None) -> dict[str, Any]:
+    """For Socket Mode, or for requests to the host at `http_url`."""
+    to = {} if http_url is None else {"request_url": http_url.rstrip("/") + EVENTS_PATH}
+    return {
+        "_metadata": {"major_version": 1, "minor_version": 1},
+        "display_information": {
+            "name": NAME,
+            "description": DESCRIPTION,
+            "long_description": LONG_DESCRIPTION,
+            "background_color": BACKGROUND,
+        },
+        "features": _features(to.get("request_url")),
+        "oauth_config": {"scopes": {"bot": list(SCOPES)}},
+        "settings": {
+            **_events(to),
+            "interactivity": {"is_enabled": True, **to},
+            "org_deploy_enabled": False,
+            "socket_mode_enabled": http_url is None,
+            "token_rotation_enabled": False,
+        },
+    }
+
+
+def as_yaml(*, http_url: str | None) -> str:
+    """Ready to paste, with what to do next as a comment."""
+    header = (
+        HEADER.format(option="") + SOCKET_MODE_NEXT
+        if http_url is None
+        else HEADER.format(option=" --http") + HTTP_NEXT
+    )
+    return header + yaml.dump(
+        manifest(http_url=http_url), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+    )
+
+
+class _Dumper(yaml.SafeDumper):
+    """Paragraphs as they are read."""
+
+
+def _as_block(dumper: _Dumper, text: str) -> yaml.ScalarNode:
+    style = "|" if "\n" in text else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_Dumper.add_representer(str, _as_block)
+
+
+def address_advice(app_url: str | None) -> str:
+    """What is wrong with the address for Slack, if anything."""
+    if app_url is None:
+        return f"APP_URL is not set: replace {ANY_HOST} by the address Slack reaches the bot at."
+    if not app_url.startswith("https://"):
+        return "Slack calls https addresses only; APP_URL is none."
+    return ""
+
+
+def _features(request_url: str | None) -> dict[str, Any]:
+    url = {} if request_url is None else {"url": request_url}
+    commands = [
+        {
+            "command": command,
+            **url,
+            "description": COMMANDS[command][0],
+            "usage_hint": COMMANDS[command][1],
+            "should_escape": False,
+        }
+        for command in _ids(Kind.COMMAND)
+    ]
+    shortcuts = [
+        {
+            "name": SHORTCUTS[callback_id][0],
+            "type": kind,
+            "callback_id": callback_id,
+            "description": SHORTCUTS[callback_id][1],
+        }
+        for route_kind, kind in ((Kind.SHORTCUT, "global"), (Kind.MESSAGE_SHORTCUT, "message"))
+        for callback_id in _ids(route_kind)
+    ]
+    return {
+        "app_home": {
+            "home_tab_enabled": True,
+            "messages_tab_enabled": True,
+            "messages_tab_read_only_enabled": False,
+        },
+        "bot_user": {"display_name": NAME, "always_online": True},
+        **({"shortcuts": shortcuts} if shortcuts else {}),
+        "slash_commands": commands,
+    }
+
+
+def _events(to: dict[str, str]) -> dict[str, Any]:
+    events = _ids(Kind.EVENT)
+    return {"event_subscriptions": {**to, "bot_events": events}} if events else {}
+
+
+def _ids(kind: Kind) -> list[str]:
+    return [route.id for route in top_level() if route.kind is kind]
