@@ -9,35 +9,51 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dotenv import load_dotenv
-from pymongo.errors import PyMongoError
+from flask import Blueprint
+from pymongo.errors import ConfigurationError
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 import bot.app
+from bot import manifest, serving, starting
+from bot.client import MeasuredClient
+from bot.health import SlackChecks
+from bot.metrics import Metrics
 from bot.request import Desk
 from bot.socket_mode import Connection
-from services import database, logs, settings, team
+from bot.web import create_web
+from bot.web.metrics import metrics
+from bot.web.server import WebServer
+from bot.web.slack import slack_events
+from services import database, findings, health, logs, operator, settings, team
 from services.assigning import AssignmentStore
 from services.clock import utcnow
-from services.errors import DomainError
+from services.findings import Check
+from services.home import HomeService
+from services.inbox import Inbox
 from services.links import LinkService
-from services.models import Role, User
-from services.permissions import OPERATOR
+from services.metrics import UNMETERED, Meter, Tally
+from services.models import Role
+from services.ticket_counts import CachedCounts
 from services.tickets import TicketService
 from services.users import UserService
+from services.visits import VisitService
+from tasks import health as task_health
 from tasks import jobs, worker
 from tasks.app import configure
-from tasks.gemini import GeminiAnalyst
+from tasks.metrics import MeasuredAnalyst, RedisMeter, SharedCounts
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime
+
+if TYPE_CHECKING:
+    from tasks.gemini import GeminiAnalyst
 
 logger = logging.getLogger("app")
 
 # In a handler Slack waits three seconds for us, and so we wait less for Slack.
-HANDLER_TIMEOUT, TASK_TIMEOUT = 2, 10
+HANDLER_TIMEOUT, CHECK_TIMEOUT, TASK_TIMEOUT = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
@@ -58,7 +74,11 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
-    load_dotenv()
+    load_dotenv(".env")  # the one here; by itself it would look beside this file
+    if command == "manifest":
+        return _manifest(http=args.http)
+    if command == "doctor":
+        return _doctor(hooks or Hooks())
     try:
         config = settings.load(command)
     except settings.SettingsError as error:
@@ -72,66 +92,98 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
             return _users(config, args)
         run = {"bot": _bot, "worker": _worker, "jobs": _jobs}[command]
         return run(config, hooks or Hooks())
-    except DomainError as error:
-        print(error, file=sys.stderr)
-    except PyMongoError as error:
-        print(f"MongoDB cannot be reached at MONGO_URI ({type(error).__name__}).", file=sys.stderr)
-    except (SlackApiError, SlackClientError, OSError) as error:
-        print(f"Slack refused to start the bot: {_slack_reason(error)}", file=sys.stderr)
-    return EXIT_FAILED
+    except starting.KNOWN as error:
+        print(starting.why_not(error), file=sys.stderr)
+        return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
 def _bot(config: settings.Settings, hooks: Hooks) -> int:
     db = database.connect(config.mongo_uri)
-    client = _web_client(config, hooks, timeout=HANDLER_TIMEOUT)
-    team_id = client.auth_test()["team_id"]
+    tally, process = Tally(), f"bot:{os.getpid()}"
+    client = _web_client(config, hooks, timeout=HANDLER_TIMEOUT, meter=tally, process=process)
+    identity = client.auth_test()
+    team_id = identity["team_id"]
     team.claim_team(db, team_id=team_id)
     database.ensure_indexes(db)
     executor = ThreadPoolExecutor(bot.app.THREADS, thread_name_prefix="listener")
+    users = UserService(db)
+    links = LinkService(db, users, admin_emails=config.admin_emails)
     desk = Desk(
         tickets=TicketService(db),
-        links=LinkService(db, UserService(db), admin_emails=config.admin_emails),
+        links=links,
+        home=HomeService(db, users, links),
+        visits=VisitService(db),
+        inbox=Inbox(db),
         publisher=CeleryPublisher(configure(redis_url=config.redis_url)),
         client=client,
         team_id=team_id,
+        team_url=identity["url"],
         reads_with_ai=config.reads_with_ai,
     )
-    # In the environment these two would turn on Bolt's OAuth and drop the token.
-    for trap in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
-        os.environ.pop(trap, None)
-    connection = Connection(
-        bot.app.build(desk, executor=executor, middleware=hooks.middleware), config.slack_app_token
+    secret = config.slack_signing_secret
+    slack_app = bot.app.build(
+        desk,
+        executor=executor,
+        signing_secret=secret,
+        middleware=hooks.middleware,
+        meter=tally,
+        process=process,
     )
-    stop = _stop_on_signals()
-    connection.connect()  # type: ignore[no-untyped-call]  # Bolt leaves it unannotated
-    logger.info("the bot is ready")
-    stop.wait()
-    connection.drain()
+    blueprints = [_metrics(config, db, tally)]
+    if secret:
+        blueprints.append(slack_events(slack_app, signing_secret=secret))
+    web = create_web(ready=lambda: database.answers(db), blueprints=blueprints)
+    serving.serve(
+        web=WebServer(web, host=config.host, port=config.port),
+        connection=Connection(slack_app, config.slack_app_token)
+        if config.slack_app_token
+        else None,
+        stop=_stop_on_signals(),
+        ready=lambda: logger.info("the bot is ready"),
+    )
     executor.shutdown(wait=True)
     return 0
 
 
+def _metrics(config: settings.Settings, db: database.Mongo, tally: Tally) -> Blueprint:
+    page = Metrics(
+        own=tally.counts, shared=SharedCounts(config.redis_url), tickets=CachedCounts(db)
+    )
+    return metrics(page, token=config.metrics_token, trusted_proxies=config.trusted_proxies)
+
+
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
-    worker.run(configure(redis_url=config.redis_url), lambda: _runtime(config, hooks))
+    meter = RedisMeter(config.redis_url)
+    worker.run(configure(redis_url=config.redis_url), lambda: _runtime(config, hooks, meter), meter)
     return 0
 
 
-def _runtime(config: settings.Settings, hooks: Hooks) -> Runtime:
+def _runtime(config: settings.Settings, hooks: Hooks, meter: Meter) -> Runtime:
     db = database.connect(config.mongo_uri)
     users = UserService(db)
     links = LinkService(db, users, admin_emails=config.admin_emails)
-    analyst = GeminiAnalyst(
-        api_key=config.gemini_api_key, model=config.gemini_model, api_url=config.gemini_api_url
-    )
     return Runtime(
         db=db,
         users=users,
         links=links,
         assignments=AssignmentStore(db, links),
-        slack=_web_client(config, hooks, timeout=TASK_TIMEOUT),
+        home=HomeService(db, users, links),
+        visits=VisitService(db),
+        slack=_web_client(config, hooks, timeout=TASK_TIMEOUT, meter=meter, process="worker"),
         publisher=CeleryPublisher(configure(redis_url=config.redis_url)),
-        analyst=analyst if config.reads_with_ai else None,
+        analyst=MeasuredAnalyst(_gemini(config), meter) if config.reads_with_ai else None,
         clock=utcnow,
+    )
+
+
+def _gemini(config: settings.Settings, *, timeout: int = TASK_TIMEOUT) -> "GeminiAnalyst":
+    from tasks.gemini import GeminiAnalyst  # noqa: PLC0415  60 MB, for those who set a key only
+
+    return GeminiAnalyst(
+        api_key=config.gemini_api_key,
+        model=config.gemini_model,
+        api_url=config.gemini_api_url,
+        timeout=timeout,
     )
 
 
@@ -139,37 +191,54 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     db = database.connect(config.mongo_uri)
     database.ensure_indexes(db)
     publisher = CeleryPublisher(configure(redis_url=config.redis_url))
+    meter = RedisMeter(config.redis_url)
     jobs.run(
-        jobs.Jobs(db, publisher),
+        jobs.Jobs(db, publisher, meter=meter),
         _stop_on_signals(),
         ready=lambda: logger.info("the jobs are ready"),
     )
+    meter.flush()
     return 0
 
 
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     database.ensure_indexes(db)
-    users = UserService(db)
-    if args.action == "create":
-        _print_user(
-            users.create(
-                actor=OPERATOR,
-                email=args.email,
-                role=Role(args.role),
-                skills=args.skills.split(","),
-                name=args.name,
-            )
-        )
-    elif args.action == "role":
-        _print_user(users.set_role(actor=OPERATOR, email=args.email, role=Role(args.role)))
-    elif args.action == "skills":
-        skills = args.skills.split(",")
-        _print_user(users.set_skills(actor=OPERATOR, email=args.email, skills=skills))
-    else:
-        for user in users.everyone(actor=OPERATOR):
-            _print_user(user)
+    asked = {name: value for name, value in vars(args).items() if name != "command"}
+    for line in operator.manage(UserService(db), **asked):
+        print(line)
     return 0
+
+
+def _manifest(*, http: bool) -> int:
+    app_url = settings.read("manifest")[0].app_url
+    if http and (advice := manifest.address_advice(app_url)):
+        print(advice, file=sys.stderr)
+    print(manifest.as_yaml(http_url=(app_url or manifest.ANY_HOST) if http else None), end="")
+    return 0
+
+
+def _doctor(hooks: Hooks) -> int:
+    """Every check in order. It starts on anything: what is missing is a finding."""
+    logging.disable()  # its lines say it all
+    config, _ = settings.read("bot")
+    stored = health.DatabaseChecks(config.mongo_uri, admin_emails=config.admin_emails)
+    client = _web_client(config, hooks, timeout=CHECK_TIMEOUT)
+    slack = SlackChecks(client, app_token=config.slack_app_token, scopes=manifest.SCOPES)
+    gemini = _gemini(config, timeout=CHECK_TIMEOUT).check if config.reads_with_ai else None
+    checks = [
+        Check("settings", lambda: health.look_at_settings(os.environ)),
+        *stored.checks(),
+        *slack.checks(database_team=stored.team_id),
+        *task_health.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
+        *stored.checks_of_work(),
+    ]
+    states = []
+    for about, finding in findings.run(checks):
+        print(finding.line(about), flush=True)
+        states.append(finding.state)
+    print(findings.summary(states))
+    return EXIT_FAILED if findings.State.FAIL in states else 0
 
 
 def _demo(*, smoke: bool) -> int:
@@ -178,16 +247,22 @@ def _demo(*, smoke: bool) -> int:
     return stack.main(smoke=smoke)
 
 
-def _web_client(config: settings.Settings, hooks: Hooks, *, timeout: int) -> WebClient:
+def _web_client(
+    config: settings.Settings,
+    hooks: Hooks,
+    *,
+    timeout: int,
+    meter: Meter = UNMETERED,
+    process: str = "",
+) -> WebClient:
     """The one factory. No retries of its own: every caller knows better whether one may help."""
-    return hooks.wrap_client(
-        WebClient(
-            token=config.slack_bot_token,
-            base_url=config.slack_api_url,
-            timeout=timeout,
-            retry_handlers=[],
-        )
+    client = WebClient(
+        token=config.slack_bot_token,
+        base_url=config.slack_api_url,
+        timeout=timeout,
+        retry_handlers=[],
     )
+    return MeasuredClient(hooks.wrap_client(client), meter=meter, process=process)
 
 
 def _stop_on_signals() -> threading.Event:
@@ -197,23 +272,15 @@ def _stop_on_signals() -> threading.Event:
     return stop
 
 
-def _slack_reason(error: Exception) -> str:
-    if isinstance(error, SlackApiError):
-        return str(error.response.get("error"))
-    return f"it cannot be reached ({type(error).__name__})"
-
-
-def _print_user(user: User) -> None:
-    state = "" if user.active else "  (deactivated)"
-    print(f"{user.email}  {user.role}  {', '.join(user.skills) or '-'}{state}")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="app.py", description="AI Ticket Assistant for Slack")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     commands.add_parser("bot", help="answer Slack (the default)")
     commands.add_parser("worker", help="assign tickets and send messages")
     commands.add_parser("jobs", help="what runs by the clock")
+    commands.add_parser("doctor", help="what works, what does not, and what to do about it")
+    printed = commands.add_parser("manifest", help="the Slack app, to paste at api.slack.com/apps")
+    printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
     demo = commands.add_parser("demo", help="the whole product on this machine")
     demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
     users = commands.add_parser("users", help="accounts").add_subparsers(

@@ -78,7 +78,8 @@ Open   http://localhost:{stack.slack.port}
    {nils}, with the reason why it is his.
 3. Choose {nils} under "Act as", open his direct message, press Resolve and say
    what was done. Emma's message then says so.
-4. Try other tickets. About a printer: {lara}. About payroll: {pia}.
+4. Press Help desk under Apps, at the left: there each of them sees their own tickets.
+5. Try other tickets. About a printer: {lara}. About payroll: {pia}.
    About nothing in particular: the least loaded of the three. About the VPN, but filed by Nils
    himself: {ada}, because nobody else knows it.
    /ticket help explains the command.

@@ -65,6 +65,7 @@ class RecordingSlack:
         self, *, tokens: Iterable[str] = (TOKEN,), team_id: str = TEAM_ID, scopes: str = SCOPES
     ) -> None:
         self.tokens = set(tokens)
+        self.app_tokens: set[str] = set()  # their connection's URL leads nowhere
         self.scopes = scopes
         self.workspace = Workspace(team_id=team_id)
         self.calls: list[Call] = []
@@ -125,9 +126,10 @@ class RecordingSlack:
         with self._changed:
             return self.workspace.add_member(user_id, email=email, name=name, **overrides)
 
-    def add_channel(self, channel_id: str) -> None:
+    def add_channel(self, channel_id: str, **overrides: Any) -> None:
+        """A channel as conversations.info tells it, public by default."""
         with self._changed:
-            self.workspace.channels.add(channel_id)
+            self.workspace.add_channel(channel_id, **overrides)
 
     def messages(self, channel_or_user: str) -> list[Json]:
         """A conversation's messages as they now are, oldest first; a user's id means the DM."""
@@ -251,6 +253,8 @@ class RecordingSlack:
         return _Fault(method, 0, lambda _: True)
 
     def _call(self, method: str, args: Json, token: str | None) -> Reply:
+        if method == "apps.connections.open" and token in self.app_tokens:
+            return 200, {"ok": True, "url": "wss://127.0.0.1:9/nowhere"}, {}
         if method != "api.test" and token not in self.tokens:
             code = "invalid_auth" if token else "not_authed"
             return 200, SlackError(code).answer(), {}

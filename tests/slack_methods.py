@@ -4,7 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tests.blockkit import check_message, check_view
-from tests.slack_workspace import APP_ID, BOT_ID, BOT_USER_ID, Json, SlackError, Workspace
+from tests.slack_workspace import (
+    APP_ID,
+    BOT_ID,
+    BOT_USER_ID,
+    TEAM_URL,
+    Json,
+    SlackError,
+    Workspace,
+)
 
 # Text is shown as it is written: Slack neither links names nor unfurls what a person typed.
 # chat.update has defaults of its own (`parse` is "client"), so it is told as well.
@@ -25,7 +33,7 @@ def answer(workspace: Workspace, method: str, args: Json) -> Json:
 
 def auth_test(workspace: Workspace, _: Json) -> Json:
     return {
-        "url": "https://example.slack.com/",
+        "url": TEAM_URL,
         "team": "Example",
         "user": "helpdesk",
         "team_id": workspace.team_id,
@@ -71,6 +79,13 @@ def users_list(workspace: Workspace, args: Json) -> Json:
     cursor = str(start + limit) if start + limit < len(everyone) else ""
     page = everyone[start : start + limit]
     return {"members": page, "response_metadata": {"next_cursor": cursor}}
+
+
+def conversations_info(workspace: Workspace, args: Json) -> Json:
+    channel = workspace.channel(str(args.get("channel")))
+    if channel.startswith("D"):
+        return {"channel": {"id": channel, "is_im": True, "user": f"U{channel[1:]}"}}
+    return {"channel": workspace.channels[channel]}
 
 
 def conversations_open(workspace: Workspace, args: Json) -> Json:
@@ -219,6 +234,7 @@ METHODS: dict[str, Callable[[Workspace, Json], Json]] = {
     "chat.postEphemeral": post_ephemeral,
     "chat.postMessage": post_message,
     "chat.update": update,
+    "conversations.info": conversations_info,
     "conversations.open": conversations_open,
     "reactions.add": reactions_add,
     "team.info": team_info,

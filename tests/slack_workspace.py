@@ -13,6 +13,7 @@ from typing import Any
 Json = dict[str, Any]
 
 TEAM_ID = "T0TEAM"
+TEAM_URL = "https://example.slack.com/"
 APP_ID = "A0APP"
 BOT_ID = "B0BOT"
 BOT_USER_ID = "U0BOT"
@@ -34,11 +35,24 @@ class SlackError(Exception):
         return body
 
 
+def _channel(channel_id: str, overrides: Json) -> Json:
+    """As conversations.info tells it: a public channel which the bot has not joined."""
+    flags = ("group", "im", "mpim", "private", "archived", "general", "member")
+    shared = ("shared", "org_shared", "ext_shared", "pending_ext_shared")
+    return {
+        "id": channel_id,
+        "name": channel_id.removeprefix("C0").lower(),
+        "is_channel": True,
+        **{f"is_{flag}": False for flag in (*flags, *shared)},
+        **overrides,
+    }
+
+
 @dataclass
 class Workspace:
     team_id: str = TEAM_ID
     members: dict[str, Json] = field(default_factory=dict)
-    channels: set[str] = field(default_factory=lambda: {GENERAL})
+    channels: dict[str, Json] = field(default_factory=lambda: {GENERAL: _channel(GENERAL, {})})
     messages: dict[str, list[Json]] = field(default_factory=dict)
     views: dict[str, Json] = field(default_factory=dict)
     homes: dict[str, str] = field(default_factory=dict)
@@ -78,12 +92,17 @@ class Workspace:
         }
         return self.members[user_id]
 
+    def add_channel(self, channel_id: str, **overrides: Any) -> None:
+        self.channels[channel_id] = _channel(channel_id, overrides)
+
     def channel(self, target: str) -> str:
         """The conversation a message to `target` goes to; a user id means that user's DM."""
         dm = "U" + target[1:] if target.startswith("D") else target
         if dm in self.members and not self.members[dm]["deleted"]:
             return f"D{dm[1:]}"
-        if target not in self.channels:
+        # chat:write.public opens public channels; a private one is there for its members only.
+        info = self.channels.get(target)
+        if info is None or (info["is_private"] and not info["is_member"]):
             raise SlackError("channel_not_found")
         return target
 

@@ -1,0 +1,87 @@
+"""cheroot's connections with deadlines, for clients that are slow on purpose."""
+
+import socket
+from time import monotonic
+from typing import Any, Self
+
+from cheroot.makefile import MakeFile
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
+
+# A request must have arrived whole after this long, however many pieces it comes in. Slack waits
+# no longer for the answer.
+READ_SECONDS = 3.0
+# A client that does not take its answer is given up after this long.
+WRITE_SECONDS = 5.0
+
+
+class _Socket(socket.socket):
+    """Receives until a deadline. cheroot's own timeout begins anew with every byte."""
+
+    deadline = 0.0
+
+    @classmethod
+    def of(cls, accepted: socket.socket) -> Self:
+        family, kind, proto = accepted.family, accepted.type, accepted.proto
+        return cls(family, kind, proto, fileno=accepted.detach())
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(max(self.deadline - monotonic(), 0.001))
+        try:
+            return super().recv_into(*args)
+        finally:
+            self.settimeout(WRITE_SECONDS)
+
+
+class _Headers(HeaderReader):
+    """Leaves out names with an underscore, which WSGI takes for those with a hyphen.
+
+    A proxy that removes `X-Forwarded-For` would let `X_Forwarded_For` pass.
+    """
+
+    def _allow_header(self, key_name: bytes) -> bool:
+        return b"_" not in key_name
+
+
+class _Answer(list[tuple[bytes, bytes]]):
+    """The headers of an answer, without cheroot's own name and version."""
+
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        if header[0] != b"Server":
+            super().append(header)
+
+
+class _Request(HTTPRequest):
+    header_reader = _Headers()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.outheaders = _Answer()
+
+    def read_request_headers(self) -> bool:
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]  # cheroot leaves it so
+            return False
+        if self.chunked_read:  # Slack sends none, and what is left unread would desynchronise
+            self.simple_response("411 Length Required", "Send a Content-Length.")
+            return False
+        return True
+
+    def send_headers(self) -> None:
+        if self.conn.is_late:  # what is missing of its body is not waited for any more
+            self.close_connection = True
+        super().send_headers()
+
+
+class Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+    def __init__(self, server: Any, sock: socket.socket, makefile: Any = MakeFile) -> None:
+        super().__init__(server, _Socket.of(sock), makefile)
+
+    @property
+    def is_late(self) -> bool:
+        return monotonic() > float(self.socket.deadline)
+
+    def communicate(self) -> bool:
+        """Serve one request. True where the connection is kept for another."""
+        self.socket.deadline = monotonic() + READ_SECONDS
+        return bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot leaves it so

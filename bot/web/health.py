@@ -1,0 +1,24 @@
+"""For whoever watches over the process: is it alive, and can it do its work?"""
+
+from collections.abc import Callable
+
+from flask import Blueprint, Response, jsonify
+
+from bot.web.errors import problem
+
+
+def health(ready: Callable[[], bool]) -> Blueprint:
+    """`/healthz` always says yes; `/readyz` says what `ready` says, with 503 for no."""
+    blueprint = Blueprint("health", __name__)
+
+    @blueprint.get("/healthz")
+    def alive() -> Response:
+        return jsonify(status="ok")
+
+    @blueprint.get("/readyz")
+    def able() -> Response:
+        if ready():
+            return jsonify(status="ok")
+        return problem(503, "not_ready", "MongoDB does not answer. Check MONGO_URI and its server.")
+
+    return blueprint
