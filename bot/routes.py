@@ -84,9 +84,7 @@ ROUTES = (
     Route(Kind.VIEW, ids.RESOLVE_TICKET, submissions.resolve_ticket, Permission.RESOLVE_ANY_TICKET),
     Route(Kind.ACTION, ids.OPEN_RESOLVE, actions.open_resolve, Permission.RESOLVE_ANY_TICKET),
     # Who is refused an account sees the reason there, so `opened` asks for itself.
-    Route(
-        Kind.EVENT, "app_home_opened", home.opened, Permission.SEE_OWN_TICKET, opens_first=True
-    ),
+    Route(Kind.EVENT, "app_home_opened", home.opened, Permission.SEE_OWN_TICKET, opens_first=True),
     Route(
         Kind.ACTION,
         ids.HOME_FILE,
