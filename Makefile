@@ -11,7 +11,7 @@ smoke: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo --smoke
 
 test: .venv/ready node_modules/ready
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 lint: .venv/ready
 	$(BIN)/ruff check .

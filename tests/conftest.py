@@ -379,3 +379,10 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
     while publisher.asked:
         task, ticket_id = publisher.asked.pop(0)
         tasks[task](runtime, ticket_id)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print the figures that tests measured, which no test asserts."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            terminalreporter.write_line(f"{name}: {value}")

@@ -81,8 +81,11 @@ def is_settled(db: Mongo) -> bool:
     return db.tickets.count_documents({"outbox": True}) == 0
 
 
-def celery_for(redis: RedisServer) -> Celery:
-    """A publisher's Celery as the product configures its own, for a Redis of the test's own."""
-    made = Celery("test", broker=redis.url)
+def celery_for(redis_url: str) -> Celery:
+    """A publisher's Celery as the product configures its own, for a Redis of the test's own.
+
+    The product's keeps its connections for good, to whichever Redis it met first.
+    """
+    made = Celery("test", broker=redis_url)
     made.conf.broker_transport_options = celery.conf.broker_transport_options
     return made

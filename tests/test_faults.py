@@ -58,7 +58,7 @@ def desk_bot(
         home=HomeService(db, users, links),
         visits=VisitService(db),
         inbox=Inbox(db),
-        publisher=CeleryPublisher(celery_for(own_redis)),
+        publisher=CeleryPublisher(celery_for(own_redis.url)),
         client=web_client(slack),
         team_id=TEAM_ID,
         team_url=TEAM_URL,

@@ -363,7 +363,7 @@ def test_a_worker_gathers_changes_and_waits_as_long_as_slack_asks(
     visit(runtime, employee)
     slack.fail("views.publish", status=429, retry_after=2)
     worker = product.start("worker")
-    publisher = CeleryPublisher(celery_for(redis))
+    publisher = CeleryPublisher(celery_for(redis.url))
     titles = [f"Trouble {number}" for number in range(3)]
     for title in titles:
         publisher.publish(str(file_ticket(tickets, employee, title).id))

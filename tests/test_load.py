@@ -89,7 +89,6 @@ def test_two_hundred_tickets_of_twenty_people_at_once(
         f"{len(crowd.headings)} tickets by {PEOPLE} people at once: the slowest of {len(acks)} "
         f"acks took {slowest[0]:.2f} s (a {slowest[1]}), half of them under {middle:.2f} s"
     )
-    print(f"\n{said}")  # noqa: T201  the figure is asked for; -s shows it
     record_property("slowest_ack", said)
 
     total = PEOPLE * TICKETS_EACH

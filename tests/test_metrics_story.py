@@ -107,7 +107,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
         bot = Bot(product)
         file(bot, slack, employee)
         eventually(lambda: is_settled(db), what="everybody was told")
-    celery = celery_for(own_redis)
+    celery = celery_for(own_redis.url)
     celery.send_task(NOTIFY, args=["jo@example.com", "one too many"])
     celery.send_task("tasks.unheard_of", args=["jo@example.com"])
     failed = sample("ticket_bot_tasks_total", task=NOTIFY, outcome="failed")

@@ -11,8 +11,7 @@ from demo.servers import free_port
 from services.database import Mongo
 from services.models import Role, Status, Ticket, User
 from services.tickets import TicketService
-from tasks.app import NOTIFY, celery
-from tasks.app import configure as configure_celery
+from tasks.app import NOTIFY
 from tasks.publisher import CeleryPublisher
 from tests import payloads
 from tests.conftest import (
@@ -26,6 +25,7 @@ from tests.conftest import (
     pressed_resolve,
     reload,
 )
+from tests.processes import celery_for
 from tests.recording_slack import RecordingSlack
 
 FilledIn = Callable[..., dict[str, Any]]
@@ -216,13 +216,8 @@ def test_a_submission_says_that_it_was_not_saved(
 def test_redis_away_costs_no_ticket(
     desk: Desk, form: FilledIn, db: Mongo, caplog: pytest.LogCaptureFixture
 ) -> None:
-    before = celery.conf.broker_url
-    try:
-        closed = configure_celery(redis_url=f"redis://127.0.0.1:{free_port()}/0")
-        cut_off = replace(desk, publisher=CeleryPublisher(closed))
-        answer = Bot(bot.app.build(cut_off, executor=Inline())).answer(form())
-    finally:
-        configure_celery(redis_url=before)
+    away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
+    answer = Bot(bot.app.build(replace(desk, publisher=away), executor=Inline())).answer(form())
     assert headline(answer) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     assert "is left to the sweep" in caplog.text

@@ -71,7 +71,7 @@ def test_redis_wants_another_password() -> None:
 
 
 def test_no_worker_answers(redis: RedisServer) -> None:
-    assert said(look_for_worker(celery_for(redis))) == (
+    assert said(look_for_worker(celery_for(redis.url))) == (
         State.FAIL,
         "none answers, so no ticket is assigned",
         "Run: python app.py worker",

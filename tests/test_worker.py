@@ -27,7 +27,7 @@ def product(
 
 @pytest.fixture
 def publisher(redis: RedisServer) -> CeleryPublisher:
-    return CeleryPublisher(celery_for(redis))
+    return CeleryPublisher(celery_for(redis.url))
 
 
 def test_a_worker_asks_gemini_and_waits_as_long_as_slack_asks(
