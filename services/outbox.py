@@ -40,6 +40,10 @@ def settle(db: Mongo, ticket_id: ObjectId, *, seen: int) -> bool:
     return done.matched_count == 1
 
 
+def is_unchanged(db: Mongo, ticket_id: ObjectId, *, seen: int) -> bool:
+    return db.tickets.count_documents({"_id": ticket_id, "seq": seen}, limit=1) == 1
+
+
 def due(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
     """The tickets to publish again, the longest overdue first."""
     overdue = {"outbox": True, "nextTryAt": {"$lte": now}}

@@ -46,7 +46,10 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         refresh_soon(runtime, ticket)
         if not delivered:
             return
-        if awaited or outbox.settle(runtime.db, ticket.id, seen=ticket.seq):
+        # What waits for assignment stays in the outbox. But whoever assigned it meanwhile may have
+        # found these messages in our hands, and left what followed from it to us.
+        finish = outbox.is_unchanged if awaited else outbox.settle
+        if finish(runtime.db, ticket.id, seen=ticket.seq):
             return
 
 

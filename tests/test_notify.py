@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
 
 from services.database import Mongo
 from services.models import Role, Ticket, User
 from services.permissions import Actor
 from services.tickets import TicketService
-from tasks import notify
+from tasks import assign, notify
 from tasks.app import ASSIGN
 from tasks.runtime import Runtime
 from tasks.slack import PERMANENT, SlackBusy
@@ -263,3 +265,28 @@ def test_a_requester_without_slack_is_no_obstacle(
     work(runtime, publisher)
     assert len(sent_to(slack, expert)) == 1
     assert not reload(db, ticket).outbox
+
+
+def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_once(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    employee: User,
+) -> None:
+    class SlowPoster(WebClient):
+        """While it posts the first card, another worker assigns the ticket and notifies."""
+
+        overtaken = False
+
+        def chat_postMessage(self, **args: Any) -> SlackResponse:  # noqa: N802  the library's name
+            if not self.overtaken:
+                self.overtaken = True
+                assign.run(runtime, str(ticket.id))
+                notify.run(runtime, str(ticket.id))
+            return super().chat_postMessage(**args)
+
+    theirs = runtime.slack
+    slow = SlowPoster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
+    notify.run(dataclasses.replace(runtime, slack=slow), str(ticket.id))
+    (card,) = sent_to(slack, employee)
+    assert card["text"].endswith("In progress (Moderator 2)")
