@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test lint clean
+.PHONY: demo smoke test lint screenshots clean
 
 demo: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo
@@ -18,6 +18,13 @@ lint: .venv/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+# Chromium from apt, by root or with sudo, where there is none.
+screenshots: .venv/ready node_modules/ready
+	command -v chromium || command -v chromium-browser || command -v google-chrome || \
+		$(if $(filter 0,$(shell id -u)),,sudo) sh -c \
+		'apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation'
+	$(BIN)/python -m demo.screenshots
 
 .venv/ready: requirements.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv .venv

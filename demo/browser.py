@@ -1,0 +1,175 @@
+"""A headless Chromium, driven over its DevTools protocol: enough to take pictures of a page.
+
+with Browser(directory=Path("/tmp/profile")) as browser:
+    page = browser.open("http://localhost:3000", width=1000, height=800)
+    page.wait_for("document.querySelector('.message')", "a message")
+    page.picture("document.querySelector('.message')", Path("message.png"))
+"""
+
+import base64
+import json
+import re
+import shutil
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import requests
+import websocket
+
+from demo.drawing import Json
+from demo.process import POLL_SECONDS, Process, ProcessError
+
+PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
+SECONDS = 20.0
+PORT = re.compile(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
+# Without a sandbox, since it refuses one to root; it sees nothing but our own page.
+FLAGS = (
+    "--headless=new",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+    "--hide-scrollbars",
+    "--remote-debugging-port=0",
+)
+
+
+class Browser:
+    def __init__(self, *, directory: Path) -> None:
+        """`directory` keeps its profile and its log."""
+        directory.mkdir(parents=True, exist_ok=True)
+        self._process = Process(
+            "Chromium",
+            [_program(), *FLAGS, f"--user-data-dir={directory / 'profile'}", "about:blank"],
+            log=directory / "chromium.log",
+        )
+        self._pages: list[Page] = []
+
+    def open(self, url: str, *, width: int, height: int, scale: float = 1) -> "Page":
+        """A tab of that size, in CSS pixels of `scale` pixels each, once its page has loaded."""
+        found = PORT.search(self._process.output())
+        if found is None:
+            raise ProcessError("Chromium is not running.")
+        tab = f"http://127.0.0.1:{found.group(1)}/json/new?about:blank"
+        answer = requests.put(tab, timeout=SECONDS)
+        answer.raise_for_status()
+        page = Page(answer.json()["webSocketDebuggerUrl"])
+        self._pages.append(page)
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        page.call("Emulation.setDeviceMetricsOverride", **size)
+        page.call("Page.navigate", url=url)
+        page.wait_for(f"location.href.startsWith({json.dumps(url)})", "the page to open")
+        page.wait_for("document.readyState === 'complete'", "the page to load")
+        return page
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        try:
+            self._process.wait_until(
+                lambda: bool(PORT.search(self._process.output())), timeout=SECONDS
+            )
+        except BaseException:  # Ctrl-C too
+            self._process.kill()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for page in self._pages:
+            page.close()
+        self._process.stop(grace=5.0)
+
+
+class Page:
+    """One tab. Elements are named by a JavaScript expression whose value they are."""
+
+    def __init__(self, debugger_url: str) -> None:
+        self._socket = websocket.create_connection(
+            debugger_url, timeout=SECONDS, suppress_origin=True
+        )
+        self._calls = 0
+
+    def call(self, method: str, **params: Any) -> Json:
+        """One call of the protocol; `ProcessError` if the browser refuses it."""
+        self._calls += 1
+        self._socket.send(json.dumps({"id": self._calls, "method": method, "params": params}))
+        while True:
+            answer: Json = json.loads(self._socket.recv())
+            if answer.get("id") == self._calls:  # the others are events
+                break
+        if "error" in answer:
+            raise ProcessError(f"Chromium refuses {method}: {answer['error'].get('message')}")
+        result: Json = answer["result"]
+        return result
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression; `ProcessError` if it throws."""
+        answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
+        if "exceptionDetails" in answer:
+            thrown = answer["exceptionDetails"].get("exception", {}).get("description")
+            raise ProcessError(f"On the page, {expression} failed: {thrown}")
+        return answer["result"].get("value")
+
+    def wait_for(self, expression: str, what: str, *, seconds: float = SECONDS) -> None:
+        """Until `expression` is true; `what` completes the sentence "Waited ... for"."""
+        deadline = time.monotonic() + seconds
+        while not self.evaluate(f"Boolean({expression})"):
+            if time.monotonic() > deadline:
+                shown = self.evaluate("document.body.innerText")
+                raise ProcessError(f"Waited {seconds:.0f} s for {what}. The page shows:\n{shown}")
+            time.sleep(POLL_SECONDS)
+
+    def click(self, element: str) -> None:
+        self.wait_for(element, element)
+        self.evaluate(f"({element}).click()")
+
+    def type(self, element: str, text: str) -> None:
+        """Replace what an input holds, as a keyboard would."""
+        self.wait_for(element, element)
+        self.evaluate(f"(({element}).focus(), ({element}).select())")
+        self.call("Input.insertText", text=text)
+
+    def choose(self, select: str, value: str) -> None:
+        """Choose an option of a select, and tell the page as a mouse would."""
+        self.wait_for(select, select)
+        self.evaluate(
+            f"(select => {{ select.value = {json.dumps(value)};"
+            f" select.dispatchEvent(new Event('change', {{bubbles: true}})) }})({select})"
+        )
+
+    def picture(self, element: str, file: Path, *, margin: int = 0) -> None:
+        """A PNG of one element with so many CSS pixels around it. It must be in sight."""
+        self.wait_for(element, element)
+        box = self.evaluate(
+            f"(({{x, y, width, height}}) => ({{x, y, width, height}}))"
+            f"(({element}).getBoundingClientRect())"
+        )
+        clip = {
+            "x": box["x"] - margin,
+            "y": box["y"] - margin,
+            "width": box["width"] + 2 * margin,
+            "height": box["height"] + 2 * margin,
+            "scale": 1,
+        }
+        answer = self.call("Page.captureScreenshot", format="png", clip=clip)
+        file.write_bytes(base64.b64decode(answer["data"]))
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def _program() -> str:
+    for name in PROGRAMS:
+        if found := shutil.which(name):
+            return found
+    raise ProcessError("Chromium is missing. Run: make screenshots")

@@ -1,0 +1,137 @@
+"""`make screenshots`: the README's pictures, taken of the demo in a headless Chromium.
+
+Other people's tickets are filed without the page, the one in the pictures by hand in the page.
+"""
+
+import json
+import sys
+
+from demo.binaries import ROOT
+from demo.browser import Browser, Page
+from demo.embedded import Stack
+from demo.person import SlackPerson
+from demo.process import ProcessError
+from demo.seed import EMPLOYEE, Member
+from demo.workspace import NotSeenError, Workspace
+
+IMAGES = ROOT / "docs" / "images"
+# Tall enough that nothing has to be scrolled, and narrow enough for a page of text.
+WIDTH, HEIGHT, SCALE, MARGIN = 820, 2400, 1.5, 12
+# No shade around a form, and a message apart from its neighbours, no wider than what it says.
+STYLE = f"""
+    .modal-overlay {{ background: #fff }}
+    .modal {{ box-shadow: none; border: 1px solid #ccc }}
+    .msg {{ width: fit-content; min-width: 480px; border: {MARGIN}px solid #fff }}
+    .msg-hover-actions {{ display: none }}
+"""
+
+# A message that two workers were about to change at once waits for the sweep.
+TOLD_SECONDS = 40.0
+# The entry under Apps.
+BOT = "Help desk"
+TITLE = "VPN drops every hour"
+DESCRIPTION = "Since this morning, at home and in the office alike."
+# Who files, who gets it, title, description.
+EARLIER = (
+    ("Emma", "Nils", "DNS finds no intranet pages", "Other addresses work."),
+    ("Emma", "Lara", "The printer prints blank pages", "The one on the second floor, since noon."),
+    ("Nils", "Lara", "My laptop gets very hot", "Even with all programs closed."),
+)
+
+
+class Photographer:
+    def __init__(self, stack: Stack, workspace: Workspace, page: Page) -> None:
+        members = [EMPLOYEE, *stack.staff]
+        self._members = {member.first_name: member for member in members}
+        self._people = {m.first_name: SlackPerson(workspace, m.slack_id) for m in members}
+        self._page = page
+        page.evaluate(
+            "document.head.appendChild(document.createElement('style'))"
+            f".textContent = {json.dumps(STYLE)}"
+        )
+
+    def take_all(self) -> None:
+        """In the order of a ticket's way."""
+        self._file_earlier()
+        self._file()
+        emma, nils = self._members["Emma"], self._members["Nils"]
+        for member, picture in ((emma, "requester-card"), (nils, "assignee-card")):
+            self._is_told(self._people[member.first_name], TITLE, nils)
+            self._look_into(member.real_name, member=member)
+            self._take(picture, _holding(".msg", TITLE, nils.real_name), margin=0)
+        self._look_into(BOT, member=nils)
+        self._take("home", _holding(".home .blocks", "Hello, Nils", TITLE))
+        self._page.click(f"{_holding('.home .bk-section', TITLE)}?.querySelector('button')")
+        self._take("ticket", _holding(".home .blocks", "History"))
+
+    def _file_earlier(self) -> None:
+        for requester, assignee, title, description in EARLIER:
+            person = self._people[requester]
+            person.command("/ticket")
+            person.fill(title=title, description=description).submit()
+            person.dismiss()
+            self._is_told(person, title, self._members[assignee])
+
+    def _file(self) -> None:
+        self._act_as(self._members["Emma"])
+        self._people["Emma"].command("/ticket")
+        self._page.type(_field("Title"), TITLE)
+        self._page.type(_field("Description"), DESCRIPTION)
+        self._page.evaluate("document.activeElement.blur()")
+        self._take("form", _holding(".modal", "Description"))
+        self._page.click("document.querySelector('.modal-foot .primary')")
+        self._take("filed", _holding(".modal", "filed"))
+        self._people["Emma"].dismiss()
+
+    def _is_told(self, person: SlackPerson, title: str, assignee: Member) -> None:
+        person.wait_for_dm(title, assignee.real_name, seconds=TOLD_SECONDS)
+
+    def _act_as(self, member: Member) -> None:
+        self._page.choose("document.querySelector('.actas select')", member.slack_id)
+
+    def _look_into(self, entry: str, *, member: Member) -> None:
+        """As `member`, what the entry at the left opens."""
+        self._act_as(member)
+        self._page.click(_holding(".sidebar-item", entry))
+
+    def _take(self, picture: str, element: str, *, margin: int = MARGIN) -> None:
+        file = IMAGES / f"{picture}.png"
+        self._page.picture(element, file, margin=margin)
+        print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1000} kB", flush=True)
+
+
+def main() -> int:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    try:
+        with (
+            Stack() as stack,
+            Workspace(stack.slack.url) as workspace,
+            Browser(directory=stack.logs / "browser") as browser,
+        ):
+            page = browser.open(stack.slack.url, width=WIDTH, height=HEIGHT, scale=SCALE)
+            try:
+                Photographer(stack, workspace, page).take_all()
+            except NotSeenError:
+                for name, process in stack.crew.processes.items():
+                    print(f"--- {name}\n{process.tail(20)}", file=sys.stderr)
+                raise
+    except (ProcessError, NotSeenError) as error:
+        print(f"No pictures: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _holding(selector: str, *texts: str) -> str:
+    """JavaScript for the first element of the selector that shows all of the texts."""
+    return (
+        f"[...document.querySelectorAll({json.dumps(selector)})]"
+        f".find(e => {json.dumps(texts)}.every(text => e.textContent.includes(text)))"
+    )
+
+
+def _field(label: str) -> str:
+    return f"{_holding('.modal .bk-input', label)}?.querySelector('input, textarea')"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""README.md holds what it says: its variables, commands, targets, files and pictures are there."""
+
+import argparse
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+
+import pytest
+
+from app import _parser
+from demo.binaries import ROOT
+from services import settings
+from tests.processes import run
+
+README = (ROOT / "README.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+# Blocks first, so that no backtick of theirs begins a span.
+CODE = re.compile(r"^ *```\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
+IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
+LARGEST = 150_000
+PNG = b"\x89PNG\r\n\x1a\n"
+VARIABLE = re.compile(r"[A-Z]{2,}(_[A-Z]+)*")
+READ_BY_NAME = re.compile(r"(?:environ(?:\.get\(|\[)|getenv\()\s*\"(\w+)\"")
+
+
+def code_lines() -> Iterator[str]:
+    for block, span in CODE.findall(README):
+        yield from (line.strip() for line in (block or span).splitlines())
+
+
+def commands() -> list[str]:
+    """What follows `app.py`, as in a shell."""
+    found = (re.search(r"(?:^|\s)app\.py\b(.*)", line) for line in code_lines())
+    return list(dict.fromkeys(match.group(1) for match in found if match))
+
+
+def table(heading: str) -> list[list[str]]:
+    """The cells of the rows below the first table row that begins with `heading`."""
+    rows = README[README.index(f"| {heading} |") :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+
+
+def variables() -> dict[str, str]:
+    """Every variable of the table with its default."""
+    return {name.strip("`"): default for name, _, default in table("variable")}
+
+
+def read_variables() -> set[str]:
+    """Every variable that the product reads."""
+    source = (ROOT / "services" / "settings.py").read_text()
+    texts = [
+        node.value
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    ]
+    names = {part for text in texts for part in text.split(" or ") if VARIABLE.fullmatch(part)}
+    for folder in ("bot", "services", "tasks"):
+        for file in (ROOT / folder).rglob("*.py"):
+            names |= set(READ_BY_NAME.findall(file.read_text()))
+    names |= set(READ_BY_NAME.findall((ROOT / "app.py").read_text()))
+    return names - set(settings.LOG_LEVELS)
+
+
+def test_the_table_names_every_variable_that_is_read_and_no_other() -> None:
+    assert len(table("variable")) == len(variables())
+    assert variables().keys() == read_variables()
+
+
+def test_the_table_says_what_is_required() -> None:
+    needed = {
+        name for names in settings.NEEDS.values() for one in names for name in one.split(" or ")
+    }
+    assert {name for name, default in variables().items() if "required" in default} == needed
+
+
+def test_the_table_tells_the_true_defaults() -> None:
+    config, _ = settings.read("bot", {})
+
+    def default(name: str) -> object:
+        field = name.lower().replace("mailtrap_", "").replace("_pass", "_password")
+        return getattr(config, field)
+
+    told = {name: text.strip("`") for name, text in variables().items() if text.startswith("`")}
+    assert told == {name: str(default(name)) for name in told}
+    unset = [name for name, text in variables().items() if text.startswith("none")]
+    assert [name for name in unset if default(name)] == []
+
+
+def test_every_command_is_one() -> None:
+    assert len(commands()) > 8
+    parser = _parser()
+    for command in commands():
+        words = shlex.split(command, comments=True)
+        try:
+            parser.parse_args(words)
+        except SystemExit:
+            pytest.fail(f"README names app.py{command}, which app.py does not take")
+
+
+def test_it_names_every_command() -> None:
+    (subparsers,) = (
+        action for action in _parser()._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    named = {words[0] for command in commands() if (words := shlex.split(command, comments=True))}
+    assert set(subparsers.choices) - {"bot", "demo"} <= named
+
+
+def test_the_table_of_targets_is_that_of_the_makefile() -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.+)$", MAKEFILE, re.MULTILINE)
+    assert {row[0].strip("`").removeprefix("make ") for row in table("command")} == {*phony.split()}
+
+
+def test_every_target_exists() -> None:
+    named = {name for line in code_lines() for name in re.findall(r"\bmake ([a-z][\w-]*)", line)}
+    assert named
+    targets = set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
+    assert named <= targets
+
+
+def test_every_link_leads_somewhere() -> None:
+    linked = re.findall(r"\]\(([^)]+)\)", README)
+    assert linked
+    for link in linked:
+        assert (ROOT / link).is_file(), link
+    for section in re.findall(r"`(\w+/(?:[\w/]+\.py)?)`", README):
+        assert (ROOT / section).exists(), section
+
+
+def test_every_picture_is_there_and_small_and_says_what_it_shows() -> None:
+    shown = dict(IMAGE.findall(README))
+    assert len(shown) == README.count("<img")
+    for name, alt in shown.items():
+        picture = (ROOT / name).read_bytes()
+        assert picture.startswith(PNG), name
+        assert len(picture) < LARGEST, name
+        assert len(alt) > 20, name
+    stored = {str(file.relative_to(ROOT)) for file in (ROOT / "docs" / "images").iterdir()}
+    assert stored == set(shown)
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_the_doctors_answer_is_of_the_same_lines() -> None:
+    def about(lines: list[str]) -> list[str]:
+        found = [re.match(r"(?:ok|warn|FAIL) +([\w ]+):", line) for line in lines]
+        return list(dict.fromkeys(match.group(1) for match in found if match))
+
+    assert about(README.splitlines()) == about(run("doctor").stdout.splitlines())
+
+
+def test_every_metric_exists() -> None:
+    sources = [ROOT / "bot" / "metrics.py", ROOT / "services" / "metrics.py"]
+    counted = {
+        name for file in sources for name in re.findall(r'"(ticket_bot_\w+)"', file.read_text())
+    }
+    assert set(re.findall(r"ticket_bot_\w+", README)) <= counted
