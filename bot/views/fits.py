@@ -1,0 +1,28 @@
+"""Who could take a ticket, as the options of a menu."""
+
+from bot.views.inputs import OPTION_TEXT_MAX, option
+from bot.views.text import Block, cut
+from services.fits import Fit, Obstacle
+from services.text import visible
+
+OBSTACLE = {
+    Obstacle.REQUESTER: "filed it",
+    Obstacle.AWAY: "away",
+    Obstacle.UNLINKED: "not in Slack",
+    Obstacle.FULL: "full",
+}
+# Of the name at least so much is read, however much there is to say of its owner.
+NAME_LEAST = 25
+
+
+def fit_option(fit: Fit) -> Block:
+    """For example “Nils · knows VPN · 2 of 8 open”; the value is the account's id."""
+    load = f"{fit.open_tickets} of {fit.capacity} open"
+    told = [load, OBSTACLE[fit.obstacle]] if fit.obstacle else [load]
+    name = " ".join(visible(fit.user.display_name).split()) or "someone"
+    room = OPTION_TEXT_MAX - len(" · ".join(["", *told]))
+    if fit.known:
+        known = f"knows {', '.join(fit.known)}"
+        told.insert(0, cut(known, room - min(len(name), NAME_LEAST) - len(" · ")))
+    name = cut(name, OPTION_TEXT_MAX - len(" · ".join(["", *told])))
+    return option(" · ".join([name, *told]), str(fit.user.id))

@@ -1,0 +1,95 @@
+"""What modals are made of: the frame, and one input for each kind of field.
+
+A field's `block_id` and `action_id` are both its name in the domain.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from bot.views.text import Block, cut_units, plain
+from services.text import visible
+
+View = dict[str, Any]
+
+OPTION_TEXT_MAX = 75
+OPTIONS_MAX = 100
+# By kind of input: where a submission tells what it holds, and what a view fills it in with.
+FILLED = {
+    "plain_text_input": ("value", "initial_value"),
+    "static_select": ("selected_option", "initial_option"),
+    "external_select": ("selected_option", "initial_option"),
+    "multi_static_select": ("selected_options", "initial_options"),
+    "multi_external_select": ("selected_options", "initial_options"),
+    "checkboxes": ("selected_options", "initial_options"),
+    "datetimepicker": ("selected_date_time", "initial_date_time"),
+}
+
+
+def modal(*, title: str, close: str, blocks: list[Block], **more: Any) -> View:
+    if "submit" in more:
+        more["submit"] = plain(more["submit"])
+    return {"type": "modal", "title": plain(title), "close": plain(close), "blocks": blocks, **more}
+
+
+def text_input(
+    field: str,
+    label: str,
+    *,
+    limit: int,
+    multiline: bool = False,
+    optional: bool = False,
+    initial: str = "",
+    hint: str = "",
+    example: str = "",
+) -> Block:
+    element: Block = {
+        "type": "plain_text_input",
+        "action_id": field,
+        "multiline": multiline,
+        "max_length": limit,
+    }
+    if initial:
+        element["initial_value"] = cut_units(visible(initial), limit)
+    if example:
+        element["placeholder"] = plain(example)
+    return field_block(label, element, optional=optional, hint=hint)
+
+
+def select(
+    field: str,
+    label: str,
+    options: Sequence[Block],
+    *,
+    placeholder: str,
+    initial: Block | None = None,
+    optional: bool = False,
+    hint: str = "",
+) -> Block:
+    """One of at most 100 options."""
+    element: Block = {
+        "type": "static_select",
+        "action_id": field,
+        "placeholder": plain(placeholder),
+        "options": list(options),
+    }
+    if initial:
+        element["initial_option"] = initial
+    return field_block(label, element, optional=optional, hint=hint)
+
+
+def field_block(label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
+    block: Block = {
+        "type": "input",
+        "block_id": element["action_id"],
+        "label": plain(label),
+        "element": element,
+    }
+    if optional:
+        block["optional"] = True
+    if hint:
+        block["hint"] = plain(hint)
+    return block
+
+
+def option(text: str, value: str) -> Block:
+    return {"text": plain(text, limit=OPTION_TEXT_MAX), "value": value}

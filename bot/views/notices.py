@@ -1,0 +1,79 @@
+"""Messages that tell somebody of one thing, with a sound. A card changes without."""
+
+from bot.views import ids, words
+from bot.views.blocks import actions, context, header, labelled, title
+from bot.views.cards import line
+from bot.views.steps import step_button
+from bot.views.text import Block, Message, Person, escape, mrkdwn, plain
+from services.lifecycle import CANCELLED
+from services.models import Ticket
+
+
+def resolved(ticket: Ticket, *, by: Person) -> Message:
+    """For the requester: the work is done."""
+    blocks = [_deed(f"{by.mention} resolved *{words.name(ticket)}*")]
+    if ticket.resolution and ticket.resolution != CANCELLED:
+        blocks += labelled("What was done", ticket.resolution)
+    blocks.append(context(plain("If that did not solve it, press Reopen on the ticket's card.")))
+    return Message(text=f"{line(ticket)}: resolved by {escape(by.name)}", blocks=blocks)
+
+
+def question(ticket: Ticket, *, by: Person, asked: str) -> Message:
+    """For the requester: the work goes on once they have answered."""
+    blocks = [_deed(f"{by.mention} waits for your answer on *{words.name(ticket)}*")]
+    if asked:
+        blocks.append({"type": "section", "text": plain(asked)})
+    answer = step_button(ticket, ids.COMMENT, primary=True)
+    blocks.append(actions({**answer, "text": plain("Answer")}))
+    text = f"{line(ticket)}: {escape(by.name)} waits for your answer"
+    return Message(text=text, blocks=blocks)
+
+
+def reopened(ticket: Ticket, *, by: Person) -> Message:
+    """For the assignee: it is theirs again."""
+    blocks = [
+        _deed(f"{by.mention} reopened *{words.name(ticket)}*"),
+        title(ticket),
+        context(plain("It is yours again: press Accept on its card when you are at it.")),
+    ]
+    return Message(text=f"{line(ticket)}: reopened by {escape(by.name)}", blocks=blocks)
+
+
+def cancelled(ticket: Ticket, *, by: Person) -> Message:
+    """For the assignee: there is nothing left to do."""
+    blocks = [
+        _deed(f"{by.mention} cancelled *{words.name(ticket)}*"),
+        title(ticket),
+        context(plain("There is nothing left to do.")),
+    ]
+    return Message(text=f"{line(ticket)}: cancelled by {escape(by.name)}", blocks=blocks)
+
+
+def unassigned(ticket: Ticket, *, requester: Person) -> Message:
+    """For admins: nobody can take this ticket."""
+    skills = ", ".join(ticket.related_skills) or "none recognised"
+    blocks = [
+        header(words.name(ticket)),
+        title(ticket),
+        context(mrkdwn(f"Filed by {requester.mention}"), plain(f"Skills: {skills}")),
+        {
+            "type": "section",
+            "text": plain(
+                "Nobody is available to take this ticket: everybody is away, at their "
+                "capacity, not linked to Slack, its requester, or has handed it back. It is "
+                "tried again every few minutes and as soon as somebody is available."
+            ),
+        },
+        actions(step_button(ticket, ids.REASSIGN), step_button(ticket, ids.DETAILS)),
+    ]
+    return Message(text=f"{line(ticket)}: nobody is available to take it", blocks=blocks)
+
+
+def thread_line(ticket: Ticket) -> Message:
+    """All that the readers of a message learn of the ticket made of it."""
+    text = f"{words.name(ticket)} was filed from this message."
+    return Message(text=text, blocks=[{"type": "section", "text": plain(text)}])
+
+
+def _deed(text: str) -> Block:
+    return {"type": "section", "text": mrkdwn(text)}

@@ -1,0 +1,94 @@
+"""The modals of the steps that ask for something before they are taken."""
+
+from bot.views import ids
+from bot.views.inputs import View, field_block, modal, text_input
+from bot.views.steps import value
+from bot.views.text import Block, plain
+from services.models import Status, Ticket
+from services.ticket_fields import QUESTION_MAX, REASON_MAX, TITLE_MAX
+
+TITLE = 24  # of a modal
+
+
+def reassign_ticket(ticket: Ticket) -> View:
+    """Who is to have it. Whoever it may be handed back from can leave that to assignment."""
+    may_hand_back = ticket.assigned_to is not None and ticket.status is not Status.WAITING
+    chosen: Block = {
+        "type": "external_select",
+        "action_id": "assignedTo",
+        "placeholder": plain("Choose somebody"),
+        "min_query_length": 0,
+    }
+    back = "Leave it empty to hand the ticket back: then somebody else is looked for."
+    return modal(
+        callback_id=ids.REASSIGN_TICKET,
+        title=_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
+        submit="Assign",
+        close="Close",
+        # With what its reader decided by: somebody may be quicker while this is open.
+        private_metadata=value(ticket, ids.REASSIGN),
+        blocks=[
+            _about(ticket),
+            field_block(
+                "Who is to have it?",
+                chosen,
+                optional=may_hand_back,
+                hint=back if may_hand_back else "",
+            ),
+            text_input(
+                "reason",
+                "Why?",
+                limit=REASON_MAX,
+                optional=True,
+                hint="Whoever gets it reads this; the requester does not.",
+            ),
+        ],
+    )
+
+
+def ask_requester(ticket: Ticket) -> View:
+    return modal(
+        callback_id=ids.ASK_REQUESTER,
+        title=_title("Ask about", ticket),
+        submit="Ask and wait",
+        close="Close",
+        private_metadata=str(ticket.id),
+        blocks=[
+            _about(ticket),
+            text_input(
+                "question",
+                "What do you need to know?",
+                limit=QUESTION_MAX,
+                multiline=True,
+                hint="The requester reads this. The ticket waits until they have answered.",
+            ),
+        ],
+    )
+
+
+def cancel_ticket(ticket: Ticket) -> View:
+    """Asked once more. A modal of its own, because a `confirm` can make its parent vanish."""
+    return modal(
+        callback_id=ids.CANCEL_TICKET,
+        title=_title("Cancel", ticket),
+        submit="Cancel the ticket",
+        close="Keep it",
+        private_metadata=str(ticket.id),
+        blocks=[
+            _about(ticket),
+            {
+                "type": "section",
+                "text": plain(
+                    "Nobody will work on it any more. You can reopen it later if you need to."
+                ),
+            },
+        ],
+    )
+
+
+def _title(step: str, ticket: Ticket) -> str:
+    return f"{step} ticket {ticket.number or ''}".strip()[:TITLE]
+
+
+def _about(ticket: Ticket) -> Block:
+    return {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)}

@@ -1,0 +1,105 @@
+"""The buttons of a ticket: what its reader may do with it, the most likely first."""
+
+from collections.abc import Set
+
+from bot.views import ids
+from bot.views.blocks import button
+from bot.views.text import Block, plain
+from services.lifecycle import Step, glance
+from services.models import Ticket
+
+BUTTONS, CHOICES = 3, 5
+
+# For whoever works on it, and for its requester.
+OWN = (
+    ids.ACCEPT,
+    ids.REOPEN,
+    ids.RESOLVE,
+    ids.COMMENT,
+    ids.WAIT,
+    ids.DETAILS,
+    ids.REASSIGN,
+    ids.NOTE,
+    ids.UPDATE,
+    ids.CANCEL,
+)
+# For staff who could have it.
+OPEN_TO_STAFF = (
+    ids.TAKE,
+    ids.REASSIGN,
+    ids.DETAILS,
+    ids.COMMENT,
+    ids.RESOLVE,
+    ids.WAIT,
+    ids.NOTE,
+    ids.UPDATE,
+    ids.CANCEL,
+)
+LABELS = {
+    ids.ACCEPT: "Accept",
+    ids.TAKE: "Take it",
+    ids.REASSIGN: "Reassign",
+    ids.UPDATE: "Update",
+    ids.COMMENT: "Comment",
+    ids.NOTE: "Internal note",
+    ids.WAIT: "Wait for requester",
+    ids.RESOLVE: "Resolve",
+    ids.REOPEN: "Reopen",
+    ids.CANCEL: "Cancel ticket",
+    ids.DETAILS: "Details",
+}
+# What is no mistake however the ticket stands by now, and so carries its id alone.
+ALWAYS = frozenset({ids.UPDATE, ids.COMMENT, ids.NOTE, ids.DETAILS})
+STRIKING = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
+
+
+def step_buttons(ticket: Ticket, steps: Set[Step], *, details: bool = True) -> list[Block]:
+    """For one block of actions: three buttons at most, and an overflow menu with the rest.
+
+    `steps` are from `services.lifecycle`; `details` is for wherever the ticket is not shown whole.
+    On a ticket of one's own with all of them, cancelling is left to its page.
+    """
+    order = OPEN_TO_STAFF if Step.TAKE in steps else OWN
+    offered = {*map(str, steps), *([ids.DETAILS] if details else [])}
+    listed = [step for step in order if step in offered]
+    made: list[Block] = [
+        step_button(ticket, step, primary=place == 0 and step in STRIKING)
+        for place, step in enumerate(listed[:BUTTONS])
+    ]
+    more = listed[BUTTONS : BUTTONS + CHOICES]
+    return [*made, _overflow(ticket, more)] if more else made
+
+
+def step_button(ticket: Ticket, step: str, *, primary: bool = False) -> Block:
+    return button(_label(ticket, step), step, value(ticket, step), primary=primary)
+
+
+def value(ticket: Ticket, step: str) -> str:
+    """The ticket's id and, where the step depends on it, what its reader decided by."""
+    return str(ticket.id) if step in ALWAYS else f"{ticket.id}:{glance(ticket)}"
+
+
+def read_value(text: str) -> tuple[str, str]:
+    """The ticket's id, and the glance or ""."""
+    ticket_id, _, seen = text.partition(":")
+    return ticket_id, seen
+
+
+def read_choice(text: str) -> tuple[str, str]:
+    """Of a choice in the overflow menu: the step, and what its button would carry."""
+    step, _, carried = text.partition(":")
+    return step, carried
+
+
+def _overflow(ticket: Ticket, steps: list[str]) -> Block:
+    options = [
+        {"text": plain(_label(ticket, step)), "value": f"{step}:{value(ticket, step)}"}
+        for step in steps
+    ]
+    return {"type": "overflow", "action_id": ids.MORE, "options": options}
+
+
+def _label(ticket: Ticket, step: str) -> str:
+    if step == ids.REASSIGN and ticket.assigned_to is None:
+        return "Assign"
+    return LABELS[step]

@@ -1,0 +1,145 @@
+"""What each step changes in a ticket. Pure; `services.moves` and `services.edits` store it.
+
+Two may be joined into one update: the second is then made of `after(ticket, first)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from services.changes import EventType, NewEvent
+from services.models import Status, Ticket
+
+_ATTEMPT = ("assignment.next", "assignment.until")  # assignment is not to look at it any more
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`values` to set, fields to `remove`, what arrays get at their end, and the events that tell
+    of it."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    events: tuple[NewEvent, ...] = ()
+    remove: tuple[str, ...] = ()
+    push: Mapping[str, Any] = field(default_factory=dict)
+
+    def then(self, later: "Change") -> "Change":
+        """Both in one update; of one field the later word counts."""
+        kept = {name: value for name, value in self.values.items() if name not in later.remove}
+        gone = [name for name in self.remove if name not in later.values]
+        return Change(
+            values={**kept, **later.values},
+            events=self.events + later.events,
+            remove=tuple(dict.fromkeys([*gone, *later.remove])),
+            push={**self.push, **later.push},
+        )
+
+
+def after(ticket: Ticket, change: Change) -> Ticket:
+    """How the ticket stands once that is stored, as far as steps go by it."""
+    values = change.values
+    accepted = None if "acceptedAt" in change.remove else ticket.accepted_at
+    return replace(
+        ticket,
+        status=Status(values.get("status", ticket.status)),
+        assigned_to=values.get("assignedTo", ticket.assigned_to),
+        accepted_at=values.get("acceptedAt", accepted),
+    )
+
+
+def accept(by: ObjectId, ticket: Ticket, *, now: datetime) -> Change:
+    """The assignee is at it. A reopened ticket that kept them goes on by that."""
+    accepted = Change({"acceptedAt": now}, (NewEvent(EventType.ACCEPTED, by=by),))
+    return accepted.then(resume(by, ticket)) if ticket.status is Status.REOPENED else accepted
+
+
+def hand_to(
+    by: ObjectId, ticket: Ticket, assignee: ObjectId, *, reason: str, now: datetime
+) -> Change:
+    """Somebody else's, or one's own: taking a ticket is accepting it."""
+    own = assignee == by
+    values: dict[str, Any] = {
+        "assignedTo": assignee,
+        "assignment.source": "manual",
+        "assignment.reason": reason,
+        "assignment.at": now,
+    }
+    given = NewEvent(
+        EventType.ASSIGNED,
+        by=by,
+        field="assignedTo",
+        from_=ticket.assigned_to,
+        to=assignee,
+        note=reason or None,
+    )
+    events = [given]
+    if own:
+        values["acceptedAt"] = now
+    if ticket.status in (Status.TODO, Status.REOPENED):
+        values["status"] = Status.IN_PROGRESS.value
+        events.append(_moved(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS))
+    gone = [*_ATTEMPT, "assignment.score", "assignment.parts"]
+    return Change(values, tuple(events), tuple(gone if own else [*gone, "acceptedAt"]))
+
+
+def hand_back(by: ObjectId, ticket: Ticket, *, reason: str) -> Change:
+    """Back to assignment. A ticket in progress is to do again."""
+    event = NewEvent(
+        EventType.HANDED_BACK,
+        by=by,
+        field="assignedTo",
+        from_=ticket.assigned_to,
+        to=None,
+        note=reason or None,
+    )
+    values: dict[str, Any] = {"assignedTo": None}
+    if ticket.status is Status.IN_PROGRESS:
+        values["status"] = Status.TODO.value
+    return Change(values, (event,), ("acceptedAt", *_ATTEMPT))
+
+
+def complete(
+    by: ObjectId,
+    ticket: Ticket,
+    event: EventType,
+    *,
+    resolution: str,
+    now: datetime,
+    note: str | None = None,
+) -> Change:
+    """Resolved or cancelled, as `event` says."""
+    return Change(
+        {"status": Status.COMPLETED.value, "resolution": resolution, "completedAt": now},
+        (_moved(event, by, ticket, Status.COMPLETED, note=note),),
+        _ATTEMPT,
+    )
+
+
+def reopen(by: ObjectId, ticket: Ticket, *, stays: bool) -> Change:
+    """`stays`: its assignee is still there to work on it."""
+    values: dict[str, Any] = {"status": Status.REOPENED.value}
+    if not stays:
+        values["assignedTo"] = None
+    event = _moved(EventType.REOPENED, by, ticket, Status.REOPENED)
+    return Change(values, (event,), ("resolution", "completedAt", "acceptedAt"))
+
+
+def wait(by: ObjectId, ticket: Ticket, *, question: str) -> Change:
+    """Its requester has to answer first."""
+    event = _moved(EventType.WAITING, by, ticket, Status.WAITING, note=question)
+    return Change({"status": Status.WAITING.value}, (event,))
+
+
+def resume(by: ObjectId, ticket: Ticket) -> Change:
+    """Its assignee goes on with it."""
+    event = _moved(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS)
+    return Change({"status": Status.IN_PROGRESS.value}, (event,))
+
+
+def _moved(
+    event: EventType, by: ObjectId, ticket: Ticket, to: Status, *, note: str | None = None
+) -> NewEvent:
+    return NewEvent(event, by=by, field="status", from_=ticket.status.value, to=to.value, note=note)
