@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from dotenv import load_dotenv
 from flask import Blueprint
 from pymongo.errors import ConfigurationError
+from slack_bolt import App
 from slack_sdk import WebClient
 
 import bot.app
@@ -30,12 +31,18 @@ from bot.web.slack import slack_events
 from services import database, findings, health, logs, operator, settings, team
 from services.assigning import AssignmentStore
 from services.clock import utcnow
+from services.comments import CommentService
+from services.edits import TicketEdits
 from services.findings import Check
 from services.home import HomeService
 from services.inbox import Inbox
 from services.links import LinkService
+from services.lists import ListService
 from services.metrics import UNMETERED, Meter, Tally
 from services.models import Role
+from services.moves import TicketMoves
+from services.people import PeopleService
+from services.threads import Threads
 from services.ticket_counts import CachedCounts
 from services.tickets import TicketService
 from services.users import UserService
@@ -61,12 +68,19 @@ def _unchanged(client: WebClient) -> WebClient:
     return client
 
 
+def _unheeded(_: App) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where the demo puts its adapter: around every WebClient, and in front of Bolt's routes."""
+    """Where the demo puts its adapter: around every WebClient, and in front of Bolt's routes.
+
+    `built` is given the bot's app once it is made.
+    """
 
     wrap_client: Callable[[WebClient], WebClient] = _unchanged
     middleware: Sequence[Callable[..., Any]] = ()
+    built: Callable[[App], None] = _unheeded
 
 
 def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> int:
@@ -110,7 +124,12 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     links = LinkService(db, users, admin_emails=config.admin_emails)
     desk = Desk(
         tickets=TicketService(db),
+        moves=TicketMoves(db, users),
+        comments=CommentService(db),
+        threads=Threads(db),
+        edits=TicketEdits(db, users, links),
         links=links,
+        lists=ListService(db, users, links),
         home=HomeService(db, users, links),
         visits=VisitService(db),
         inbox=Inbox(db),
@@ -119,6 +138,8 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         team_id=team_id,
         team_url=identity["url"],
         reads_with_ai=config.reads_with_ai,
+        people=PeopleService(db),
+        ticket_emoji=config.ticket_emoji,
     )
     secret = config.slack_signing_secret
     slack_app = bot.app.build(
@@ -129,6 +150,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         meter=tally,
         process=process,
     )
+    hooks.built(slack_app)
     blueprints = [_metrics(config, db, tally)]
     if secret:
         blueprints.append(slack_events(slack_app, signing_secret=secret))
@@ -173,6 +195,7 @@ def _runtime(config: settings.Settings, hooks: Hooks, meter: Meter) -> Runtime:
         publisher=CeleryPublisher(configure(redis_url=config.redis_url)),
         analyst=MeasuredAnalyst(_gemini(config), meter) if config.reads_with_ai else None,
         clock=utcnow,
+        triage_channel=config.triage_channel,
     )
 
 
@@ -224,7 +247,12 @@ def _doctor(hooks: Hooks) -> int:
     config, _ = settings.read("bot")
     stored = health.DatabaseChecks(config.mongo_uri, admin_emails=config.admin_emails)
     client = _web_client(config, hooks, timeout=CHECK_TIMEOUT)
-    slack = SlackChecks(client, app_token=config.slack_app_token, scopes=manifest.SCOPES)
+    slack = SlackChecks(
+        client,
+        app_token=config.slack_app_token,
+        scopes=manifest.SCOPES,
+        triage_channel=config.triage_channel,
+    )
     gemini = _gemini(config, timeout=CHECK_TIMEOUT).check if config.reads_with_ai else None
     checks = [
         Check("settings", lambda: health.look_at_settings(os.environ)),

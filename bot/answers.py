@@ -44,12 +44,21 @@ def answer(error: Exception, body: dict[str, Any]) -> BoltResponse:
     if body.get("type") == "view_submission":
         field = _field(error, body["view"])
         text = sentence(error, away=NOT_SAVED)
+        if field is None:
+            shown = {"response_action": "update", "view": forms.notice(text)}
+            return BoltResponse(status=200, body=shown)
         return BoltResponse(status=200, body={"response_action": "errors", "errors": {field: text}})
+    if body.get("type") == "block_suggestion":  # a menu has no place for a sentence
+        sentence(error)
+        return BoltResponse(status=200, body={"options": []})
     if "command" in body:
         text = escape(sentence(error))
         return BoltResponse(
             status=200, body={"response_type": "ephemeral", "text": text, "parse": "none"}
         )
+    if body.get("type") == "event_callback" and fault_of(error) is not Fault.REFUSED:
+        sentence(error)  # for the log; Slack sends the event again
+        return BoltResponse(status=503, body="")
     return BoltResponse(status=200, body="")
 
 
@@ -62,23 +71,35 @@ def tell(error: Exception, req: Request) -> None:
     try:
         if req.opened:
             req.update(forms.notice(text))
-        elif channel and req.body["type"] == "block_actions":
-            client.chat_postEphemeral(
-                channel=channel,
-                user=req.slack_user_id,
-                text=escape(text),
-                parse="none",
-                link_names=False,
-            )
-        elif trigger:
+        elif not (channel and _beside(req, channel, text)) and trigger:
             client.views_open(trigger_id=trigger, view=forms.notice(text))
     except (SlackApiError, SlackClientError, OSError):
         logger.exception("could not answer a %s", req.body.get("type"))
 
 
-def _field(error: Exception, view: dict[str, Any]) -> str:
-    """The input a sentence stands beside: Slack takes no other place, and keeps what was typed."""
+def _beside(req: Request, channel: str, text: str) -> bool:
+    """Say it below the message whose button was pressed; False where it was none, or the bot may
+    not speak there: a command works in any channel."""
+    if req.body["type"] != "block_actions":
+        return False
+    try:
+        req.desk.client.chat_postEphemeral(
+            channel=channel,
+            user=req.slack_user_id,
+            text=escape(text),
+            parse="none",
+            link_names=False,
+        )
+    except SlackApiError:
+        logger.info("no answer beside the message, so it is a modal")
+        return False
+    return True
+
+
+def _field(error: Exception, view: dict[str, Any]) -> str | None:
+    """The input a sentence stands beside: Slack takes no other place, and keeps what was typed.
+    None for a modal without any, which only asks whether to go on."""
     inputs = [str(block["block_id"]) for block in view["blocks"] if block["type"] == "input"]
     if isinstance(error, Invalid) and error.field in inputs:
         return error.field
-    return inputs[0]
+    return inputs[0] if inputs else None

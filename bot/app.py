@@ -8,10 +8,12 @@ from typing import Any
 
 import pymongo
 from slack_bolt import Ack, App, BoltResponse
+from slack_bolt.listener_matcher import builtins
 
 from bot.answers import answer, tell
 from bot.door import HANDLER_SECONDS, keep_out_others, take_events_once
 from bot.request import Desk, Request
+from bot.respond import Respond, responding
 from bot.routes import ANSWERED_AT_ONCE, Kind, Route, run, top_level
 from bot.watching import InContext, WatchedApp, outcome
 from services.metrics import UNMETERED, Meter
@@ -46,6 +48,7 @@ def build(
         logger=logging.getLogger("slack_bolt"),
         listener_executor=InContext(pool),
     )
+    app.use(responding(meter=meter, process=process))
     for layer in middleware:
         app.use(layer)
 
@@ -63,16 +66,26 @@ def build(
         Kind.SHORTCUT: app.global_shortcut,
         Kind.MESSAGE_SHORTCUT: app.message_shortcut,
         Kind.EVENT: app.event,
+        Kind.OPTIONS: app.options,
     }
     for route in top_level():
-        register[route.kind](route.id)(_listener(route, desk))
+        if route.answers_itself:
+            _register_unanswered(app, route, _listener(route, desk))
+        else:
+            register[route.kind](route.id)(_listener(route, desk))
     return app
 
 
+def _register_unanswered(app: App, route: Route, listener: Callable[..., None]) -> None:
+    """As `app.event` does, which has no way to say that Bolt is not to answer before `listener`."""
+    matcher = builtins.event(route.id)
+    app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
+
+
 def _listener(route: Route, desk: Desk) -> Callable[..., None]:
-    def listener(ack: Ack, body: dict[str, Any]) -> None:
-        req = Request(body=body, desk=desk, permission=route.permission, _ack=ack)
-        if route.kind in ANSWERED_AT_ONCE:
+    def listener(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
+        req = Request(body=body, desk=desk, permission=route.permission, _ack=ack, _respond=respond)
+        if route.kind in ANSWERED_AT_ONCE and not route.answers_itself:
             req.ack()
         try:
             with outcome(), pymongo.timeout(HANDLER_SECONDS):

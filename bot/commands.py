@@ -1,9 +1,12 @@
 """What follows `/ticket`."""
 
+from pymongo.errors import PyMongoError
+
 from bot.request import Request
 from bot.views import forms
 from bot.views.help import help_text
 from services.errors import DomainError
+from services.models import Role
 
 
 def open_form(req: Request) -> None:
@@ -22,10 +25,20 @@ def check_who_asks(req: Request) -> None:
 
 
 def show_help(req: Request) -> None:
-    answer = help_text()
+    answer = help_text(role=_role(req))
     req.ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks)
 
 
 def show_help_for_unknown(req: Request) -> None:
-    answer = help_text(unknown=" ".join(req.words))
+    answer = help_text(role=_role(req), unknown=" ".join(req.words))
     req.ack(response_type="ephemeral", text=answer.text, blocks=answer.blocks)
+
+
+def _role(req: Request) -> Role:
+    """The role of whoever asks. Help is for everybody: also without an account, or a database."""
+    desk = req.desk
+    try:
+        known = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+    except (DomainError, PyMongoError):
+        return Role.USER
+    return known.role if known else Role.USER

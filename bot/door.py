@@ -38,10 +38,19 @@ def keep_out_others(desk: Desk) -> Middleware:
 
 
 def take_events_once(desk: Desk) -> Middleware:
-    """Slack repeats an event it had no answer to, and another process may have taken it up."""
+    """Slack repeats an event it had no answer to, and another process may have taken it up.
+
+    Not so messages: what becomes of one is done once however often it comes, and until it is
+    kept Slack has to send it again.
+    """
 
     def once(body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002  Bolt's name
-        refusal = _already_taken(body["event_id"], desk) if "event_id" in body else None
+        is_kept_itself = (body.get("event") or {}).get("type") == "message"
+        refusal = (
+            _already_taken(body["event_id"], desk)
+            if "event_id" in body and not is_kept_itself
+            else None
+        )
         if refusal is None:
             next()
         return refusal

@@ -12,14 +12,23 @@ from services.health import MONGODB
 TOKEN = "Slack token"  # noqa: S105  a check's name
 # A ValueError is urllib's word for a URL it cannot read.
 UNREACHABLE = (SlackClientError, OSError, ValueError)
+SHARED = ("is_shared", "is_ext_shared", "is_org_shared")
 REINSTALL = 'reinstall the app under "Install App"'
 
 
 class SlackChecks:
     """`client` gives up before the runner does, and asks once."""
 
-    def __init__(self, client: WebClient, *, app_token: str = "", scopes: Collection[str]) -> None:
+    def __init__(
+        self,
+        client: WebClient,
+        *,
+        app_token: str = "",
+        scopes: Collection[str],
+        triage_channel: str = "",
+    ) -> None:
         self._client = client
+        self._triage_channel = triage_channel
         self._app_token = app_token
         self._wanted = set(scopes)
         self._answer: SlackResponse | None = None
@@ -31,6 +40,7 @@ class SlackChecks:
             Check("scopes", self.scopes, needs=(TOKEN,)),
             Check("workspace", lambda: self.workspace(database_team), needs=whose),
             Check("app token", self.app_token),
+            Check("triage", self.triage, needs=(TOKEN,) if self._triage_channel else ()),
         ]
 
     def token(self) -> list[Finding]:
@@ -90,6 +100,33 @@ class SlackChecks:
         except UNREACHABLE as error:
             return _away(error)
         return ok("Socket Mode is open to it")
+
+    def triage(self) -> list[Finding]:
+        """Whether cards can be posted there, and what is answered to them is heard."""
+        if not self._triage_channel:
+            return ok("off, because TRIAGE_CHANNEL is not set")
+        try:
+            channel = self._client.conversations_info(channel=self._triage_channel)["channel"]
+        except SlackApiError as error:
+            if error.response.get("error") == "channel_not_found":
+                found = "the bot finds no such channel"
+                return fail(found, "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.")
+            return _refused(error, f"Compare the scopes with manifest.yml, then {REINSTALL}.")
+        except UNREACHABLE as error:
+            return _away(error)
+        name = f"#{channel.get('name') or self._triage_channel}"
+        if channel.get("is_archived"):
+            return fail(f"{name} is archived", "Take it out of the archive, or use another.")
+        findings = []
+        if not channel.get("is_member"):
+            advice = (
+                "Invite it: until then it posts there, but does not hear the replies to its cards."
+            )
+            findings += warn(f"the bot is not in {name}", advice)
+        if any(channel.get(flag) for flag in SHARED):
+            found = f"{name} is shared with other organisations, and they read the tickets' titles"
+            findings += warn(found, "Use a channel of this workspace alone.")
+        return findings or ok(f"the bot is in {name}")
 
 
 def _refused(error: SlackApiError, advice: str) -> list[Finding]:

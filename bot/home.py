@@ -7,8 +7,9 @@ from slack_sdk.errors import SlackApiError
 from bot.request import Request
 from bot.views import home
 from services.errors import DomainError
-from services.home import Overview, Sheet
+from services.home import Content
 from services.links import link_id
+from services.permissions import Actor
 from services.visits import Screen
 
 
@@ -30,13 +31,31 @@ def opened(req: Request) -> None:
 
 def go_to(req: Request) -> None:
     """The screen whose button was pressed. A ticket that is not theirs leaves Home as it is."""
-    desk = req.desk
-    screen = Screen.decode(req.pressed)
+    show(req, Screen.decode(req.pressed))
+
+
+def show(req: Request, screen: Screen) -> None:
+    """That screen, for somebody who used something in Home, or a modal that leads there."""
+    desk, view = req.desk, req.body.get("view") or {}
     content = desk.home.look(actor=req.actor, team_id=desk.team_id, screen=screen)
-    _show(req, content, view_hash=(req.body.get("view") or {}).get("hash"))
+    _show(req, content, view_hash=view.get("hash") if view.get("type") == "home" else None)
 
 
-def _show(req: Request, content: Overview | Sheet, *, view_hash: str | None) -> None:
+def show_again(req: Request) -> None:
+    """What they look at, after a change by them that may be of what they may see."""
+    desk = req.desk
+    try:
+        user = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+    except DomainError as refusal:
+        _publish(req, home.refusal(str(refusal)), view_hash=None)
+        return
+    if user:
+        screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
+        content = desk.home.look_again(actor=Actor.of(user), team_id=desk.team_id, screen=screen)
+        _show(req, content, view_hash=None)
+
+
+def _show(req: Request, content: Content, *, view_hash: str | None) -> None:
     """Whoever pressed wins over a refresh that came in between; a later press wins over this."""
     visits, link = req.desk.visits, link_id(req.desk.team_id, req.slack_user_id)
     turn = visits.go_to(link, screen=content.screen)

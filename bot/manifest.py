@@ -67,19 +67,46 @@ SCOPES: dict[str, Scope] = {
         "whether a message is in a public channel, so that it may be quoted",
         methods=("conversations.info",),
     ),
+    "groups:read": Scope(
+        "whether the bot is in the triage channel, where that is private",
+        methods=("conversations.info",),
+    ),
+    "channels:history": Scope(
+        "the words of a message in a public channel, once its reader wants a ticket of it; and "
+        "the replies to a ticket's card in the triage channel",
+        methods=("conversations.history", "conversations.replies"),
+        events=("message.channels",),
+    ),
+    "groups:history": Scope(
+        "the replies to a ticket's card, where the triage channel is private",
+        events=("message.groups",),
+    ),
+    "im:history": Scope("what people write to the bot itself", events=("message.im",)),
+    "reactions:read": Scope("that somebody marked a message", events=("reaction_added",)),
     "users:read": Scope("who files: no guest, bot or stranger", methods=("users.info",)),
     "users:read.email": Scope("which account a member has", methods=("users.info",)),
 }
 
 # Called, and free of any scope. apps.connections.open takes the app-level token.
 NO_SCOPE = frozenset(
-    {"apps.connections.open", "auth.test", "views.open", "views.publish", "views.update"}
+    {
+        "apps.connections.open",
+        "auth.test",
+        "chat.getPermalink",
+        "views.open",
+        "views.publish",
+        "views.update",
+    }
 )
 # Received, and free of any scope.
 FREE_EVENTS = frozenset({"app_home_opened"})
+# What arrives as one kind of event and is subscribed to by the conversations it comes from.
+SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+    "message": ("message.im", "message.channels", "message.groups")
+}
 
 # Command to what it does and how it is used.
-COMMANDS = {"/ticket": ("File a ticket with the help desk", "[title] or help")}
+COMMANDS = {"/ticket": ("File a ticket with the help desk", "[title], list, view 12 or help")}
 # callback_id to name and description.
 SHORTCUTS = {
     ids.FILE_TICKET_SHORTCUT: ("File a ticket", "Tell the help desk what you need"),
@@ -178,7 +205,7 @@ def _features(request_url: str | None) -> dict[str, Any]:
 
 
 def _events(to: dict[str, str]) -> dict[str, Any]:
-    events = _ids(Kind.EVENT)
+    events = [name for event in _ids(Kind.EVENT) for name in SUBSCRIPTIONS.get(event, (event,))]
     return {"event_subscriptions": {**to, "bot_events": events}} if events else {}
 
 

@@ -1,6 +1,7 @@
 """What Slack says of a member."""
 
 from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.links import SlackMember
 
@@ -21,3 +22,11 @@ def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> Slac
         is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         is_stranger=bool(user.get("is_stranger")),
     )
+
+
+def fetch_timezone(client: WebClient, *, slack_user_id: str) -> str | None:
+    """The IANA name of their time zone; None where Slack does not say."""
+    try:
+        return client.users_info(user=slack_user_id)["user"].get("tz") or None
+    except (SlackApiError, SlackClientError, OSError):
+        return None

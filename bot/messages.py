@@ -1,9 +1,10 @@
-"""The message a shortcut was used on: which it is, and what may be taken from it."""
+"""A message that a ticket is made of: which it is, and what may be taken from it."""
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -62,16 +63,22 @@ def source_from(desk: Desk, metadata: str) -> Source | None:
     )
 
 
-def quote_of(desk: Desk, message: dict[str, Any], source: Source) -> Quote:
-    """The message's words where everybody here may read them anyway, else only the link to it."""
+def quote_of(desk: Desk, source: Source, read: Callable[[], dict[str, Any] | None]) -> Quote:
+    """The message's words where everybody here may read them anyway, else only the link to it.
+
+    `read` is asked for the message only then; None: Slack does not give it.
+    """
     channel = _public_channel(desk, source.channel)
     if channel is None:
         return quote.link_only(source.permalink, note=quote.PRIVATE)
+    message = read()
+    if message is None:
+        return quote.link_only(source.permalink, note=quote.UNREAD)
     text = str(message.get("text") or "")
     if not text.strip():
         return quote.link_only(source.permalink, note=quote.WITHOUT_TEXT)
     author = str(message.get("user") or "")
-    names = _names(desk, [author, *markup.mentioned(text)])
+    names = names_of(desk, [author, *markup.mentioned(text)])
     return quote.quoted(
         markup.readable(text, names),
         author=f"@{names[author]}" if author in names else _app_name(message),
@@ -93,7 +100,56 @@ def _public_channel(desk: Desk, channel_id: str) -> str | None:
     return str(channel.get("name") or channel_id)
 
 
-def _names(desk: Desk, user_ids: Iterable[str]) -> dict[str, str]:
+def located(desk: Desk, source: Source) -> Source:
+    """With the thread it replies in, which a reaction does not tell; as it is where Slack does
+    not either."""
+    try:
+        answer = desk.client.chat_getPermalink(channel=source.channel, message_ts=source.ts)
+    except SLACK_ERRORS:
+        return source
+    named = parse_qs(urlsplit(str(answer.get("permalink"))).query).get("thread_ts")
+    return checked_source(
+        team_url=desk.team_url,
+        channel=source.channel,
+        ts=source.ts,
+        thread_ts=named[0] if named else None,
+        slack_user_id=source.slack_user_id,
+    )
+
+
+def fetch(desk: Desk, source: Source) -> dict[str, Any] | None:
+    """One message; None where Slack does not give it.
+
+    Slack allows few such calls: for a press on a button, never for an event.
+    """
+    try:
+        if source.thread_ts and source.thread_ts != source.ts:
+            # The thread's first message comes with every page of it.
+            answer = desk.client.conversations_replies(
+                channel=source.channel,
+                ts=source.thread_ts,
+                latest=source.ts,
+                oldest=source.ts,
+                inclusive=True,
+                limit=2,
+            )
+        else:
+            answer = desk.client.conversations_history(
+                channel=source.channel,
+                latest=source.ts,
+                oldest=source.ts,
+                inclusive=True,
+                limit=1,
+            )
+    except SLACK_ERRORS as error:
+        code = error.response.get("error") if isinstance(error, SlackApiError) else None
+        logger.info("a message stays unread: %s", code or type(error).__name__)
+        return None
+    found: list[dict[str, Any]] = answer.get("messages") or []
+    return next((message for message in found if message.get("ts") == source.ts), None)
+
+
+def names_of(desk: Desk, user_ids: Iterable[str]) -> dict[str, str]:
     """How Slack shows the first few of them; who cannot be asked for is left out."""
     names = {}
     for user_id in list(dict.fromkeys(filter(None, user_ids)))[:NAMES_MAX]:

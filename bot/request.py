@@ -7,14 +7,21 @@ from typing import Any
 from slack_sdk import WebClient
 
 from bot.members import fetch_member
-from bot.views.text import unescape
+from bot.respond import Respond
+from bot.views.text import Message, unescape
+from services.comments import CommentService
+from services.edits import TicketEdits
 from services.home import HomeService
 from services.inbox import Inbox
 from services.links import LinkService
+from services.lists import ListService
 from services.models import User
+from services.moves import TicketMoves
 from services.outbox import Publisher
+from services.people import PeopleService
 from services.permissions import Actor, Permission, require
 from services.text import visible
+from services.threads import Threads
 from services.tickets import TicketService
 from services.visits import VisitService
 
@@ -24,7 +31,12 @@ class Desk:
     """Everything behind the handlers, made once in app.py."""
 
     tickets: TicketService
+    moves: TicketMoves
+    comments: CommentService
+    threads: Threads
+    edits: TicketEdits
     links: LinkService
+    lists: ListService
     home: HomeService
     visits: VisitService
     inbox: Inbox
@@ -33,6 +45,8 @@ class Desk:
     team_id: str
     team_url: str
     reads_with_ai: bool
+    people: PeopleService
+    ticket_emoji: str = "ticket"
 
 
 @dataclass(slots=True)
@@ -43,6 +57,7 @@ class Request:
     desk: Desk
     permission: Permission | None
     _ack: Callable[..., Any]
+    _respond: Respond | None = None
     acked: bool = False
     opened: dict[str, Any] | None = None
     _actor: Actor | None = None
@@ -51,7 +66,9 @@ class Request:
     def slack_user_id(self) -> str:
         """Who typed, pressed or did it, in a command, an interaction or an event."""
         if "event" in self.body:
-            user = self.body["event"]["user"]
+            event = self.body["event"]  # of a changed or a deleted message, who wrote it
+            told = (event, event.get("message"), event.get("previous_message"))
+            user = next(place["user"] for place in told if place and "user" in place)
             return str(user["id"] if isinstance(user, dict) else user)
         return str(self.body.get("user_id") or self.body["user"]["id"])
 
@@ -62,10 +79,9 @@ class Request:
         Raises `Refused` for whoever gets no account, `Denied` where the role is not enough.
         """
         if self._actor is None:
-            actor = Actor.of(self._account())
-            if self.permission is not None:
-                require(actor, self.permission)
-            self._actor = actor
+            self._actor = Actor.of(self._account())
+        if self.permission is not None:  # perhaps another than before: one row may lead to another
+            require(self._actor, self.permission)
         return self._actor
 
     def ack(self, **answer: Any) -> None:
@@ -83,11 +99,22 @@ class Request:
         opened = self.opened or {}
         self.desk.client.views_update(view_id=opened["id"], hash=opened["hash"], view=view)
 
+    def replace(self, message: Message) -> bool:
+        """Change the message that the button stands on; False where Slack no longer lets us."""
+        return self._to_message(message, replace_original=True)
+
+    def add(self, message: Message) -> bool:
+        """A further message that only they see, below it; False as for `replace`."""
+        return self._to_message(message, response_type="ephemeral", replace_original=False)
+
+    def _to_message(self, message: Message, **how: Any) -> bool:
+        return self._respond is not None and self._respond({**message.as_args(), **how})
+
     def value(self, name: str) -> str:
         """A submitted field: the text or the chosen option's value, "" where it was left empty."""
         state = self.body["view"]["state"]["values"][name][name]
         option = state.get("selected_option") or {}
-        return str(state.get("value") or option.get("value") or "")
+        return str(state.get("value") or option.get("value") or state.get("selected_date") or "")
 
     @property
     def words(self) -> list[str]:
@@ -98,6 +125,11 @@ class Request:
     def pressed(self) -> str:
         """The value of the button that was pressed."""
         return str(self.body["actions"][0]["value"])
+
+    @property
+    def chosen(self) -> str:
+        """The value of the option that was chosen in a menu."""
+        return str((self.body["actions"][0].get("selected_option") or {}).get("value") or "")
 
     def _account(self) -> User:
         links, team = self.desk.links, self.desk.team_id

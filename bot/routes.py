@@ -7,9 +7,25 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot import actions, commands, home, shortcuts, submissions, watching
+from bot import (
+    actions,
+    commands,
+    conversation,
+    edits,
+    home,
+    intake,
+    lists,
+    people,
+    shortcuts,
+    submissions,
+    ticket,
+    watching,
+)
 from bot.request import Request
 from bot.views import ids
+from bot.views.steps import LABELS, read_choice
+from services.errors import Conflict
+from services.lifecycle import PERMISSION, Step
 from services.permissions import Permission
 
 
@@ -21,6 +37,7 @@ class Kind(StrEnum):
     SHORTCUT = "shortcut"
     MESSAGE_SHORTCUT = "message_shortcut"
     EVENT = "event"
+    OPTIONS = "options"  # what a menu offers for what was typed into it
 
 
 # Their answer is what they open or show; Slack only wants to know at once that they arrived.
@@ -33,6 +50,7 @@ class Route:
 
     `opens_first`: the handler opens its modal before it asks for `req.actor`, because a trigger
     lives three seconds. Everywhere else the permission is checked before the handler runs.
+    `answers_itself`: it is not answered at once, because it must be kept before.
     """
 
     kind: Kind
@@ -40,6 +58,7 @@ class Route:
     handler: Callable[[Request], None]
     permission: Permission | None
     opens_first: bool = False
+    answers_itself: bool = False
 
 
 def run(route: Route, req: Request) -> None:
@@ -62,6 +81,16 @@ def ticket_command(req: Request) -> None:
         run(_SUBCOMMANDS[""], req)
 
 
+def more(req: Request) -> None:
+    """A choice in a ticket's overflow menu is a press on the button it stands for."""
+    action = req.body["actions"][0]
+    step, carried = read_choice(action["selected_option"]["value"])
+    if step not in _MENU:
+        raise Conflict("This menu is out of date. Open the ticket anew with /ticket list.")
+    req.body["actions"] = [{**action, "action_id": step, "value": carried}]
+    run(_MENU[step], req)
+
+
 ROUTES = (
     Route(Kind.COMMAND, "/ticket", ticket_command, None),
     Route(Kind.SUBCOMMAND, "", commands.open_form, Permission.FILE_TICKET, opens_first=True),
@@ -82,7 +111,28 @@ ROUTES = (
     ),
     Route(Kind.VIEW, ids.FILE_TICKET, submissions.file_ticket, Permission.FILE_TICKET),
     Route(Kind.VIEW, ids.RESOLVE_TICKET, submissions.resolve_ticket, Permission.RESOLVE_ANY_TICKET),
-    Route(Kind.ACTION, ids.OPEN_RESOLVE, actions.open_resolve, Permission.RESOLVE_ANY_TICKET),
+    Route(Kind.VIEW, ids.REASSIGN_TICKET, submissions.reassign_ticket, PERMISSION[Step.REASSIGN]),
+    Route(Kind.VIEW, ids.ASK_REQUESTER, submissions.ask_requester, PERMISSION[Step.WAIT]),
+    Route(Kind.VIEW, ids.CANCEL_TICKET, submissions.cancel_ticket, PERMISSION[Step.CANCEL]),
+    Route(Kind.ACTION, ids.ACCEPT, actions.accept, PERMISSION[Step.ACCEPT]),
+    Route(Kind.ACTION, ids.TAKE, actions.take, PERMISSION[Step.TAKE]),
+    Route(Kind.ACTION, ids.REASSIGN, actions.open_reassign, PERMISSION[Step.REASSIGN]),
+    Route(Kind.ACTION, ids.WAIT, actions.open_wait, PERMISSION[Step.WAIT]),
+    Route(Kind.ACTION, ids.RESOLVE, actions.open_resolve, PERMISSION[Step.RESOLVE]),
+    Route(Kind.ACTION, ids.REOPEN, actions.reopen, PERMISSION[Step.REOPEN]),
+    Route(Kind.ACTION, ids.CANCEL, actions.open_cancel, PERMISSION[Step.CANCEL]),
+    Route(Kind.ACTION, ids.MORE, more, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.COMMENT, conversation.open_comment, PERMISSION[Step.COMMENT]),
+    Route(Kind.ACTION, ids.NOTE, conversation.open_note, PERMISSION[Step.NOTE]),
+    Route(Kind.VIEW, ids.WRITE_COMMENT, conversation.write_comment, PERMISSION[Step.COMMENT]),
+    Route(Kind.VIEW, ids.WRITE_NOTE, conversation.write_note, PERMISSION[Step.NOTE]),
+    Route(Kind.SUBCOMMAND, "view", ticket.view, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.DETAILS, ticket.details, Permission.SEE_OWN_TICKET),
+    Route(Kind.SUBCOMMAND, "update", ticket.update, PERMISSION[Step.UPDATE]),
+    Route(Kind.ACTION, ids.UPDATE, edits.open_form, PERMISSION[Step.UPDATE]),
+    Route(Kind.VIEW, ids.UPDATE_TICKET, edits.save, PERMISSION[Step.UPDATE]),
+    Route(Kind.OPTIONS, ids.ASSIGNED_TO, edits.offer_assignees, PERMISSION[Step.REASSIGN]),
+    Route(Kind.OPTIONS, ids.RELATED_SKILLS, edits.offer_skills, PERMISSION[Step.UPDATE]),
     # Who is refused an account sees the reason there, so `opened` asks for itself.
     Route(Kind.EVENT, "app_home_opened", home.opened, Permission.SEE_OWN_TICKET, opens_first=True),
     Route(
@@ -94,9 +144,47 @@ ROUTES = (
     ),
     Route(Kind.ACTION, ids.HOME_OPEN, home.go_to, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.HOME_BACK, home.go_to, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.HOME_NEWER, home.go_to, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.HOME_OLDER, home.go_to, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.HOME_OWN, home.go_to, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.HOME_ASSIGNED, home.go_to, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.HOME_QUEUE, home.go_to, Permission.SEE_ANY_TICKET),
+    Route(Kind.SUBCOMMAND, "list", lists.show_own, Permission.SEE_OWN_TICKET),
+    Route(Kind.SUBCOMMAND, "assigned", lists.show_assigned, Permission.SEE_ANY_TICKET),
+    Route(Kind.SUBCOMMAND, "queue", lists.show_queue, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.LIST_STATUS, lists.narrow, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_PRIORITY, lists.narrow, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_ASSIGNEE, lists.narrow, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.LIST_SKILL, lists.narrow, Permission.SEE_ANY_TICKET),
+    Route(Kind.OPTIONS, ids.LIST_ASSIGNEE, lists.offer_assignees, Permission.SEE_ANY_TICKET),
+    Route(Kind.OPTIONS, ids.LIST_SKILL, lists.offer_skills, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.LIST_PREVIOUS, lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_NEXT, lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_CLEAR, lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_OPEN, lists.open_ticket, Permission.SEE_OWN_TICKET),
+    # Whoever is refused an account reads why as an answer; for a mark of theirs they hear nothing.
+    Route(
+        Kind.EVENT,
+        "message",
+        conversation.heard,
+        Permission.FILE_TICKET,
+        opens_first=True,
+        answers_itself=True,
+    ),
+    Route(Kind.EVENT, "reaction_added", intake.reacted, Permission.FILE_TICKET, opens_first=True),
+    Route(Kind.ACTION, ids.FILE_THIS, intake.file_this, Permission.FILE_TICKET, opens_first=True),
+    Route(
+        Kind.ACTION, ids.FILE_MARKED, intake.file_marked, Permission.FILE_TICKET, opens_first=True
+    ),
+    Route(Kind.ACTION, ids.HOME_PEOPLE, home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.PEOPLE_BACK, home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.PEOPLE_ON, home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.OPEN_SEARCH, people.open_search, Permission.MANAGE_USERS),
+    Route(Kind.VIEW, ids.SEARCH_PEOPLE, people.search, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.OPEN_PERSON, people.open_person, Permission.MANAGE_USERS),
+    Route(Kind.VIEW, ids.EDIT_PERSON, people.edit_person, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.OPEN_PROFILE, people.open_profile, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.VIEW, ids.EDIT_PROFILE, people.edit_profile, Permission.EDIT_OWN_PROFILE),
 )
+_MENU = {route.id: route for route in ROUTES if route.kind is Kind.ACTION and route.id in LABELS}
 _SUBCOMMANDS = {route.id: route for route in ROUTES if route.kind is Kind.SUBCOMMAND}
 
 

@@ -1,10 +1,15 @@
 """Shortcuts: the form from anywhere, and a ticket made of a message."""
 
+from collections.abc import Callable
+
 from bot import commands, messages
 from bot.request import Request
 from bot.views import forms
+from bot.views.inputs import View
+from bot.views.quote import Quote
 from bot.views.text import Person
 from services.message_tickets import AlreadyFiled
+from services.sources import Source
 
 
 def open_form(req: Request) -> None:
@@ -17,6 +22,11 @@ def make_ticket(req: Request) -> None:
     """A modal at once, because its trigger lives three seconds; then the form in it, filled in."""
     req.open(forms.one_moment())
     source = messages.source_of(req.desk, req.body)
+    fill_in(req, source, lambda: messages.quote_of(req.desk, source, lambda: req.body["message"]))
+
+
+def fill_in(req: Request, source: Source, quote: Callable[[], Quote]) -> None:
+    """The form, filled in, in the modal just opened; or the ticket there is of that message."""
     try:
         req.desk.tickets.check_unused(actor=req.actor, team_id=req.desk.team_id, source=source)
     except AlreadyFiled as found:
@@ -25,13 +35,13 @@ def make_ticket(req: Request) -> None:
     req.update(
         forms.file_ticket(
             read_by_ai=req.desk.reads_with_ai,
-            quote=messages.quote_of(req.desk, req.body["message"], source),
+            quote=quote(),
             metadata=messages.metadata(source),
         )
     )
 
 
-def already_filed(req: Request, found: AlreadyFiled, *, typed: str = "") -> forms.View:
+def already_filed(req: Request, found: AlreadyFiled, *, typed: str = "") -> View:
     """What somebody reads who wanted to make a second ticket of a message."""
     assignee: Person | None = None
     if found.ticket and (user_id := found.ticket.assigned_to):

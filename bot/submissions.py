@@ -3,7 +3,9 @@
 from bot import messages, shortcuts
 from bot.request import Request
 from bot.views import forms
+from bot.views.steps import read_value
 from services.message_tickets import AlreadyFiled
+from services.models import Ticket
 
 
 def file_ticket(req: Request) -> None:
@@ -28,10 +30,43 @@ def file_ticket(req: Request) -> None:
 
 
 def resolve_ticket(req: Request) -> None:
-    ticket = req.desk.tickets.resolve(
-        actor=req.actor,
-        ticket_id=req.body["view"]["private_metadata"],
-        resolution=req.value("resolution"),
+    _moved(
+        req,
+        req.desk.moves.resolve(
+            actor=req.actor, ticket_id=_about(req), resolution=req.value("resolution")
+        ),
     )
+
+
+def reassign_ticket(req: Request) -> None:
+    ticket_id, seen = read_value(_about(req))
+    _moved(
+        req,
+        req.desk.moves.reassign(
+            actor=req.actor,
+            ticket_id=ticket_id,
+            assignee_id=req.value("assignedTo") or None,
+            reason=req.value("reason"),
+            seen=seen,
+        ),
+    )
+
+
+def ask_requester(req: Request) -> None:
+    _moved(
+        req,
+        req.desk.moves.wait(actor=req.actor, ticket_id=_about(req), question=req.value("question")),
+    )
+
+
+def cancel_ticket(req: Request) -> None:
+    _moved(req, req.desk.moves.cancel(actor=req.actor, ticket_id=_about(req)))
+
+
+def _about(req: Request) -> str:
+    return str(req.body["view"].get("private_metadata") or "")
+
+
+def _moved(req: Request, ticket: Ticket) -> None:
     req.ack()
     req.desk.publisher.publish(str(ticket.id))

@@ -3,15 +3,26 @@
 `wrap_client` goes around every WebClient (bot, worker, jobs), `MIDDLEWARE` in front of Bolt.
 """
 
+import contextvars
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from slack_bolt import Ack, BoltContext, BoltResponse
+from slack_bolt import Ack, App, BoltContext, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from demo.drawing import Json, drawn_message, drawn_view, restored_view
+from demo.drawing import Json, drawn_message, drawn_view, restored_view, with_options
+from demo.escaped import typed_message
+
+# Whoever the payload being handled comes from, as Slack would say it in a question of theirs.
+_asker: contextvars.ContextVar[Json] = contextvars.ContextVar("asker", default={})  # noqa: B039
+_apps: list[App] = []
+
+
+def remember(app: App) -> None:
+    """The bot whose menus are asked for their options."""
+    _apps[:] = [app]
 
 
 class LocalSlackClient(WebClient):
@@ -24,6 +35,7 @@ class LocalSlackClient(WebClient):
         response = super().api_call(api_method, **options)
         if isinstance(response.data, dict):
             _confirm_addresses(response.data)
+            _complete_channel(response.data)
         return response
 
 
@@ -61,9 +73,16 @@ def adapt(
     next: Callable[[], None],  # noqa: A002  Bolt's name for it
 ) -> None:
     """Bolt middleware: the submission as Slack would send it; client and ack that rewrite."""
+    if (body.get("event") or {}).get("type") == "message":
+        body["event"].update(typed_message(body["event"]))
     if body.get("type") == "view_submission":
         body["view"] = restored_view(body["view"])
+    if body.get("type") == "block_actions" and body.get("channel", {}).get("id") == "":
+        _place_in_home(body)
+    _asker.set({"user": body.get("user") or {"id": body.get("user_id")}, "team": _team(body)})
     context["client"] = wrap_client(context.client)
+    if respond := context.respond:
+        context["respond"] = lambda message: respond(_drawn(message))
     context["ack"] = DrawnAck()  # type: ignore[no-untyped-call]  # Bolt's constructor
     next()
 
@@ -74,7 +93,31 @@ MIDDLEWARE: Sequence[Callable[..., Any]] = (adapt,)
 def _drawn(arguments: Json) -> Json:
     view = arguments.get("view")
     drawn = drawn_message(arguments)
-    return {**drawn, "view": drawn_view(view)} if isinstance(view, dict) else drawn
+    if not isinstance(view, dict):
+        return drawn
+    return {**drawn, "view": drawn_view(with_options(view, lambda block: _offered(view, block)))}
+
+
+def _offered(view: Json, block: Json) -> list[Json]:
+    """What the bot answers Slack when somebody opens a menu of its own making."""
+    action_id = block["element"]["action_id"]
+    asked = {"type": "block_suggestion", "action_id": action_id, "block_id": block["block_id"]}
+    about = {"value": "", "view": {"private_metadata": view.get("private_metadata") or ""}}
+    question = BoltRequest(body={**asked, **about, **_asker.get()}, mode="socket_mode")
+    answers = [app.dispatch(question).body for app in _apps]
+    return list(json.loads(answers[0] or "{}").get("options") or []) if answers else []
+
+
+def _place_in_home(body: Json) -> None:
+    """local-slack says of a press in Home that it was on a message, in a channel without name."""
+    for key in ("channel", "message", "response_url"):
+        body.pop(key, None)
+    body["view"] = {"type": "home", "blocks": []}
+    body["container"] = {"type": "view"}
+
+
+def _team(body: Json) -> Json:
+    return dict(body.get("team") or {"id": body.get("team_id")})
 
 
 def _answer(answer: Json) -> Json:
@@ -82,6 +125,14 @@ def _answer(answer: Json) -> Json:
     if "text" in drawn:  # local-slack shows an answer to everybody unless told otherwise
         drawn.setdefault("response_type", "ephemeral")
     return drawn
+
+
+def _complete_channel(answer: Json) -> None:
+    """Slack says of a channel with whom it is shared; local-slack knows of nobody it could be."""
+    channel = answer.get("channel")
+    if isinstance(channel, dict) and "is_private" in channel:
+        for flag in ("is_mpim", "is_shared", "is_ext_shared", "is_org_shared"):
+            channel.setdefault(flag, False)
 
 
 def _confirm_addresses(answer: Json) -> None:

@@ -6,9 +6,9 @@
 import sys
 
 import app
-from demo.adapter import MIDDLEWARE, wrap_client
+from demo.adapter import MIDDLEWARE, remember, wrap_client
 
-HOOKS = app.Hooks(wrap_client=wrap_client, middleware=MIDDLEWARE)
+HOOKS = app.Hooks(wrap_client=wrap_client, middleware=MIDDLEWARE, built=remember)
 
 if __name__ == "__main__":
     sys.exit(app.main(sys.argv[1:], hooks=HOOKS))

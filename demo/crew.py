@@ -19,7 +19,7 @@ START_SECONDS = 30.0
 # What the product may find in a developer's environment or .env and the demo must not obey.
 # Set empty, because an absent one would be read from .env after all.
 UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_SECRET",
-            "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
+            "TICKET_EMOJI", "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
             "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "GEMINI_API_KEY", "GEMINI_MODEL",
             "GEMINI_API_URL", "MAILTRAP_SMTP_HOST", "MAILTRAP_SMTP_PORT",
             "APP_URL", "LOG_LEVEL")  # fmt: skip

@@ -10,11 +10,15 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+from demo.typed import choices_as_text, date_as_text, text_as_choices, text_as_date
+
 Json = dict[str, Any]
 
 STANDS_FOR = "stands_for"
 # Invisible, and enough to keep local-slack from making a link or mention of quoted text.
 GUARD = "\u200b"
+
+MORE: Json = {"type": "plain_text", "text": "More…"}
 
 
 def show_initial_option(element: Json) -> Json:
@@ -30,10 +34,32 @@ def radio_as_select(element: Json) -> Json:
     return show_initial_option({**element, "type": "static_select"})
 
 
+def search_as_menu(element: Json) -> Json:
+    """Its options are those the app offers, which came with it (see `with_options`)."""
+    return show_initial_option({**element, "type": "static_select"})
+
+
+def menu_as_select(element: Json) -> Json:
+    """An overflow menu is a menu without words of its own."""
+    return {**element, "type": "static_select", "placeholder": MORE}
+
+
 # One row for each element that needs help: how it is drawn instead.
 DRAWN: dict[str, Callable[[Json], Json]] = {
     "static_select": show_initial_option,
     "radio_buttons": radio_as_select,
+    "external_select": search_as_menu,
+    "overflow": menu_as_select,
+    "datetimepicker": date_as_text,
+    "multi_static_select": choices_as_text,
+    "multi_external_select": choices_as_text,
+}
+
+# One row for each element that is typed instead: what was typed as that element's state.
+READ_BACK: dict[str, Callable[[Json, str | None], Json]] = {
+    "datetimepicker": text_as_date,
+    "multi_static_select": text_as_choices,
+    "multi_external_select": text_as_choices,
 }
 
 # One row for each element that starts with a value: (key in a submission, key in the element).
@@ -42,11 +68,29 @@ FILLED: dict[str, tuple[str, str]] = {
     "plain_text_input": ("value", "initial_value"),
     "static_select": ("selected_option", "initial_option"),
     "radio_buttons": ("selected_option", "initial_option"),
+    "datepicker": ("selected_date", "initial_date"),
+    "external_select": ("selected_option", "initial_option"),
+    "checkboxes": ("selected_options", "initial_options"),
 }
+
+# A menu in local-slack has no way back to nothing.
+NONE: Json = {"text": {"type": "plain_text", "text": "(none)"}, "value": "none_of_them"}
+_MENUS = ("static_select", "external_select")
 
 
 def drawn_view(view: Json) -> Json:
     return {**view, "blocks": drawn_blocks(view.get("blocks") or [])}
+
+
+def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
+    """The view, each of its searches with what the app offers for it."""
+    blocks = [
+        {**block, "element": {**block["element"], "options": offered(block)}}
+        if (block.get("element") or {}).get("type") == "external_select"
+        else block
+        for block in view.get("blocks") or []
+    ]
+    return {**view, "blocks": blocks}
 
 
 def drawn_message(message: Json) -> Json:
@@ -68,6 +112,10 @@ def _drawn_block(block: Json) -> Json:
     for key in ("text", "accessory", "element"):
         if isinstance(block.get(key), dict):
             drawn[key] = _drawn_object(block[key])
+    element = block.get("element") or {}
+    if block.get("optional") and element.get("type") in _MENUS and "initial_option" in element:
+        options = [NONE, *drawn["element"].get("options", [])]
+        drawn["element"] = {**drawn["element"], "options": options, STANDS_FOR: element}
     for key in ("fields", "elements"):
         if isinstance(block.get(key), list):
             drawn[key] = [_drawn_object(item) for item in block[key]]
@@ -130,10 +178,14 @@ def _inputs(blocks: list[Json]) -> list[tuple[Json, str]]:
 
 def _filled(element: Json, state: Json) -> Json:
     kind = element["type"]
+    if kind in READ_BACK:
+        return {"type": kind, **READ_BACK[kind](element, state.get("value"))}
     if kind not in FILLED:
         return state
     key, initial = FILLED[kind]
     value = state.get(key)
+    if value == NONE:
+        return {**state, "type": kind, key: None}
     if value is None:
         value = element.get(initial)
     # A text that was cleared comes as "", where Slack says null.

@@ -73,6 +73,7 @@ class Stack:
             "SLACK_BOT_TOKEN": seed.BOT_TOKEN,
             "SLACK_APP_TOKEN": seed.APP_TOKEN,
             "PORT": str(free_port()),
+            "TRIAGE_CHANNEL": seed.TRIAGE,
             **self._settings,
         }
 

@@ -58,6 +58,24 @@ class SlackPerson:
             "message", user=self.user_id, channel=channel or self.channel, text=text
         )
 
+    def reply(self, message: Message, text: str) -> Message:
+        """Write in that message's thread; what was written."""
+        place = {"user": self.user_id, "channel": message.channel}
+        self.workspace.control("message", **place, thread_ts=message.ts, text=text)
+        return self.thread(message)[-1]
+
+    def change(self, message: Message, text: str) -> None:
+        """Edit a message of one's own."""
+        self._own("edit-message", message, text=text)
+
+    def remove(self, message: Message) -> None:
+        """Delete a message of one's own."""
+        self._own("delete-message", message)
+
+    def _own(self, action: str, message: Message, **fields: str) -> None:
+        place = {"user": self.user_id, "channel": message.channel, "ts": message.ts}
+        self.workspace.control(action, **place, **fields)
+
     def fill(self, **fields: str) -> "SlackPerson":
         """Type into the open form's inputs, or choose an option by its words or its value."""
         modal = self.wait_for_modal()
@@ -103,7 +121,46 @@ class SlackPerson:
             action={"type": "button", **action},
         )
 
+    def choose(self, message: Message, action_id: str, label: str) -> None:
+        """Choose in a menu on a message; returns once the bot has answered."""
+        for block in message.raw.get("blocks") or ():
+            for element in block.get("elements", ()):
+                options = {o["text"]["text"]: o for o in element.get("options", ())}
+                if element.get("action_id") == action_id and label in options:
+                    chosen = {"type": "static_select", "selected_option": options[label]}
+                    self.workspace.control(
+                        "interact",
+                        user=self.user_id,
+                        channel=message.channel,
+                        messageTs=message.ts,
+                        action={**chosen, "action_id": action_id},
+                    )
+                    return
+        raise NotSeenError(f"There is no menu {action_id} with {label} on:\n{message.text}")
+
+    def open_home(self) -> None:
+        """Click on the app; returns once there is something to see."""
+        self.workspace.control("open-home", user=self.user_id)
+        self.wait_for(lambda: self.home, "the app's Home")
+
+    def press(self, label: str) -> None:
+        """Press a button in Home, by what it says or, of several, by what is read out for it."""
+        home = self.home
+        for button in home.buttons if home else ():
+            if label in (button["text"]["text"], button.get("accessibility_label")):
+                pressed = {key: button.get(key) for key in ("block_id", "action_id", "value")}
+                action = {"type": "button", "text": button["text"], **pressed}
+                self.workspace.send("block_action", user=self.user_id, action=action)
+                return
+        raise NotSeenError(f"There is no button {label} in Home: {home.labels if home else ()}")
+
     # Seeing
+
+    @property
+    def home(self) -> Message | None:
+        """The app's Home, as if it were a message; None before it was opened."""
+        view = self.workspace.picture.homes.get(self.user_id)
+        return message_of({"ts": "", "channel": "", **view}, self._names()) if view else None
 
     @property
     def modal(self) -> Modal | None:
@@ -127,6 +184,10 @@ class SlackPerson:
         raw = list(self.workspace.picture.messages.get(channel or self.channel, ()))
         seen = [message_of(message, names) for message in raw]
         return [message for message in seen if message.only_for in (None, self.user_id)]
+
+    def thread(self, message: Message) -> list[Message]:
+        """The replies to a message, oldest first."""
+        return [m for m in self.read(message.channel) if m.raw.get("thread_ts") == message.ts]
 
     def wait_for(self, see: Callable[[], T | None], what: str, *, seconds: float = SECONDS) -> T:
         """The first true value of `see()`; `NotSeenError` tells what this person sees instead."""

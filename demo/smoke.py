@@ -92,7 +92,7 @@ class Story:
         moderator = self._staff[filing.moderator.slack_id]
         card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
         self._say(f"{moderator.name} presses Resolve and writes “{self._plan.resolution}”.")
-        moderator.click(card, ids.OPEN_RESOLVE)
+        moderator.click(card, ids.RESOLVE)
         moderator.fill(resolution=self._plan.resolution)
         _expect("Errors beside the fields", {}, moderator.submit().errors)
         own = self._emma.wait_for_dm("Resolved", filing.title, self._plan.resolution)
@@ -117,7 +117,8 @@ class Story:
         for filing in self._plan.filings:
             name = self._staff[filing.moderator.slack_id].name
             mine = [card for card in self._emma.dm() if filing.title in card.text]
-            cards = [card for card in mine if f"Assigned to @{name}" in card.text]
+            whose = (f"Assigned to @{name}", f"*Resolved* by @{name}")
+            cards = [card for card in mine if any(words in card.text for words in whose)]
             _expect(f"Emma's messages that say who has “{filing.title}”", 1, len(cards))
             old = [card.text for card in mine if "Looking for" in card.text]
             _expect(f"Emma's messages that still look for somebody for “{filing.title}”", [], old)

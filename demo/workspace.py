@@ -29,6 +29,7 @@ class Picture:
     channels: dict[str, Json] = field(default_factory=dict)
     messages: dict[str, list[Json]] = field(default_factory=dict)
     modals: list[Json] = field(default_factory=list)
+    homes: dict[str, Json] = field(default_factory=dict)
     errors: dict[str, str] | None = None
     connected: bool = False
     answers: int = 0  # how often the modals or their errors changed
@@ -66,6 +67,9 @@ class Picture:
     def _view(self, event: Json) -> None:
         self.modals, self.errors = event["stack"], None
         self.answers += 1
+
+    def _home(self, event: Json) -> None:
+        self.homes[event["user"]] = event["view"]
 
     def _view_errors(self, event: Json) -> None:
         self.errors = event["errors"]

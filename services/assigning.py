@@ -20,6 +20,9 @@ CLAIM = timedelta(seconds=90)
 FAIRNESS_WINDOW = timedelta(days=7)
 UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
 
+# What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
+_KEPT = frozenset({"helpfulNotes", "relatedSkills"})
+
 
 def needs_assignment(ticket: Ticket) -> bool:
     """Whether the ticket waits for assignment now, rather than for a person or for somebody's
@@ -30,6 +33,12 @@ def needs_assignment(ticket: Ticket) -> bool:
         and ticket.assigned_to is None
         and "next" not in ticket.assignment
     )
+
+
+def declined(ticket: Ticket) -> frozenset[ObjectId]:
+    """Those from whom it was handed back: they are not chosen for it again."""
+    had = (event.from_ for event in ticket.events if event.type == EventType.HANDED_BACK)
+    return frozenset(user_id for user_id in had if isinstance(user_id, ObjectId))
 
 
 class AssignmentStore:
@@ -53,18 +62,22 @@ class AssignmentStore:
     def store_analysis(self, ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket | None:
         """Keep what was found before anybody is chosen; None where the ticket changed meanwhile.
 
-        A priority chosen by a person stays.
+        A priority chosen by a person stays, and so do the notes and skills somebody has edited.
         """
         found = analysis.priority or Priority.MEDIUM
         by_person = ticket.priority if ticket.priority != _analysed_priority(ticket) else None
+        read = {
+            "summary": analysis.summary,
+            "priority": (by_person or found).value,
+            "helpfulNotes": analysis.helpful_notes,
+            "relatedSkills": list(analysis.related_skills),
+        }
+        edited = {event.field for event in ticket.events if event.type == EventType.EDITED}
         return changes.apply(
             self._db,
             ticket,
             values={
-                "summary": analysis.summary,
-                "priority": (by_person or found).value,
-                "helpfulNotes": analysis.helpful_notes,
-                "relatedSkills": list(analysis.related_skills),
+                **{field: value for field, value in read.items() if field not in edited & _KEPT},
                 "assignment.analysis": {
                     **_analysis_doc(ticket, analysis, now),
                     "priority": None if by_person else found.value,
@@ -131,9 +144,10 @@ class AssignmentStore:
         )
 
     def park(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
-        """Nobody can take it: look again in five minutes. Its history says so once."""
+        """Nobody can take it: look again in five minutes. Its history says so once, and once more
+        for a ticket that somebody had meanwhile."""
         values = {"assignment.next": now + RETRY_AFTER}
-        told = any(event.type == EventType.NOBODY_AVAILABLE for event in ticket.events)
+        told = _was_parked(ticket)
         return changes.apply(
             self._db,
             ticket,
@@ -147,6 +161,13 @@ class AssignmentStore:
     def _count(self, match: dict[str, Any]) -> dict[ObjectId, int]:
         pipeline = [{"$match": match}, {"$group": {"_id": "$assignedTo", "count": {"$sum": 1}}}]
         return {row["_id"]: row["count"] for row in self._db.tickets.aggregate(pipeline)}
+
+
+def _was_parked(ticket: Ticket) -> bool:
+    """Whether nobody has had it since it was said that nobody is available."""
+    either = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
+    last = next((event for event in reversed(ticket.events) if event.type in either), None)
+    return last is not None and last.type == EventType.NOBODY_AVAILABLE
 
 
 def is_analysed(ticket: Ticket) -> bool:

@@ -5,10 +5,11 @@ fairness. Where no skill was recognised, the least loaded moderator gets it. Ski
 available knows go to the least loaded admin. Among the equally loaded fairness decides.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from bson import ObjectId
 
@@ -57,9 +58,15 @@ def choose(
     skills: Sequence[str],
     requester: ObjectId | None,
     now: datetime,
+    declined: Set[ObjectId] = frozenset(),
 ) -> Choice | None:
-    """The person for a ticket that needs `skills`; None where nobody is available."""
-    available = [c for c in candidates if _is_available(c, requester, now)]
+    """The person for a ticket that needs `skills`; None where nobody is available.
+
+    `declined` have had it and handed it back.
+    """
+    available = [
+        c for c in candidates if _is_available(c, requester, now) and c.user_id not in declined
+    ]
     moderators = [c for c in available if c.role is Role.MODERATOR]
     admins = [c for c in available if c.role is Role.ADMIN]
     holders = _holders(candidates)
@@ -72,6 +79,38 @@ def choose(
     return _best(fits, needed, holders, Reason.SKILLS) or _best(
         admins, needed, holders, Reason.NOBODY_KNOWS
     )
+
+
+def ranked(
+    *,
+    candidates: Sequence[Candidate],
+    skills: Sequence[str],
+    requester: ObjectId | None,
+    now: datetime,
+) -> list[Candidate]:
+    """Everybody, for a person to choose from: whom `choose` would take first, then who else is
+    available, then the others, the least loaded first."""
+    holders = _holders(candidates)
+    needed = {skill.casefold(): skill for skill in skills}
+
+    def place(candidate: Candidate) -> tuple[int, tuple[Any, ...]]:
+        if not _is_available(candidate, requester, now):
+            return 3, (candidate.open_tickets, candidate.user_id)
+        is_admin = candidate.role is Role.ADMIN
+        if needed and _known(candidate, needed) and not is_admin:
+            group, why = 0, Reason.SKILLS
+        elif needed and is_admin:
+            group, why = 1, Reason.NOBODY_KNOWS
+        else:
+            group, why = 2 if needed or is_admin else 0, Reason.LEAST_LOADED
+        return group, _rank(_rated(candidate, needed, holders, why))
+
+    return sorted(candidates, key=place)
+
+
+def known_skills(candidate: Candidate, skills: Sequence[str]) -> list[str]:
+    """Those of the skills the candidate has, in the order and spelling given."""
+    return _known(candidate, {skill.casefold(): skill for skill in skills})
 
 
 def _is_available(candidate: Candidate, requester: ObjectId | None, now: datetime) -> bool:

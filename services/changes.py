@@ -17,6 +17,8 @@ from pymongo import ReturnDocument
 from services.database import Mongo
 from services.models import Document, Ticket
 from services.outbox import marks
+from services.queue_order import FIELD as QUEUE_KEY
+from services.queue_order import key_after
 
 
 class EventType(StrEnum):
@@ -74,19 +76,23 @@ def apply(
     events: Sequence[NewEvent],
     now: datetime,
     remove: Sequence[str] = (),
+    push: Mapping[str, Any] | None = None,
     **also: Any,
 ) -> Ticket | None:
     """Store a change decided on `ticket`; None where the ticket has changed since.
 
-    `also` are further conditions, by field name.
+    `push` is what arrays get at their end, by field name; `also` are further conditions.
     """
+    place, gone = key_after(ticket, values, remove), list(remove)
     update: Document = {
-        "$set": {**values, **marks(now)},
+        "$set": {**values, **({QUEUE_KEY: place} if place else {}), **marks(now)},
         "$inc": {"seq": len(events)},
-        "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}},
+        "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
     }
-    if remove:
-        update["$unset"] = dict.fromkeys(remove, "")
+    if place is None:
+        gone.append(QUEUE_KEY)
+    if gone:
+        update["$unset"] = dict.fromkeys(gone, "")
     doc = db.tickets.find_one_and_update(
         # The predecessor's tickets have no seq before their first change here.
         {"_id": ticket.id, "seq": ticket.seq or None, **also},

@@ -51,28 +51,45 @@ EVENTS_KEPT = timedelta(days=1)
 _NEWEST = (("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING))
 NEWEST_OF_REQUESTER = (("createdBy", ASCENDING), *_NEWEST)
 NEWEST_OF_ASSIGNEE = (("assignedTo", ASCENDING), *_NEWEST)
+# The order in which they are worked on: services/queue_order.py. Status and priority are there to
+# be filtered by before a ticket is fetched.
+_PLACED = ("queueKey", "_id", "status", "priority")
+QUEUE = tuple((name, ASCENDING) for name in _PLACED)
+QUEUE_OF_ASSIGNEE = (("assignedTo", ASCENDING), *QUEUE)
+QUEUE_OF_SKILL = (("relatedSkills", ASCENDING), *QUEUE)
+IN_QUEUE: dict[str, Any] = {"queueKey": {"$gt": ""}}
 
 # By collection. Every query of the services is served by one of these.
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "users": (
         IndexModel("emailKey"),
         IndexModel([("role", ASCENDING), ("active", ASCENDING)]),
+        IndexModel([("emailKey", ASCENDING), ("_id", ASCENDING)]),
+        IndexModel("searchKeys"),
+        IndexModel("handBack.at", sparse=True),
     ),
     "links": (
         IndexModel([("teamId", ASCENDING), ("userId", ASCENDING)], unique=True),
         IndexModel("userId"),
         IndexModel("home.ticket", sparse=True),
+        IndexModel("home.queueAt", sparse=True),
     ),
     "inbox": (IndexModel("at", expireAfterSeconds=int(EVENTS_KEPT.total_seconds())),),
     "tickets": (
-        IndexModel("status"),  # counted for /metrics
+        # Counted for /metrics; and the open ones without a place in the queue, to give them one.
+        IndexModel([("status", ASCENDING), ("queueKey", ASCENDING)]),
         IndexModel([("createdBy", ASCENDING), ("createdAt", DESCENDING)]),
         IndexModel(NEWEST_OF_REQUESTER),
         IndexModel(NEWEST_OF_ASSIGNEE),
+        *(
+            IndexModel(order, partialFilterExpression=IN_QUEUE)
+            for order in (QUEUE, QUEUE_OF_ASSIGNEE, QUEUE_OF_SKILL)
+        ),
         IndexModel([("assignedTo", ASCENDING), ("assignment.at", DESCENDING)]),
         _unique_where_set("number", above=0),
         _unique_where_set("requestId", above=""),
         _unique_where_set("source.ts", "source.channel", above=""),
+        IndexModel("notices.ts", sparse=True),  # the thread of a message that tells of it
         IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
         IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
     ),

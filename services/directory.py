@@ -31,6 +31,7 @@ def look_up(
 def people_of(ticket: Ticket) -> set[ObjectId]:
     """Everybody a ticket and its history name."""
     named = [ticket.created_by, ticket.assigned_to]
+    named += [comment.by for comment in ticket.comments]
     for event in ticket.events:
         named += [event.by if isinstance(event.by, ObjectId) else None]
         named += [event.to if event.type == EventType.ASSIGNED else None]

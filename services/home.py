@@ -1,5 +1,6 @@
 """What a member sees in the app's Home."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -9,22 +10,30 @@ from services.changes import EventType
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.directory import Directory, look_up, people_of
-from services.errors import NotFound
+from services.errors import Denied, NotFound
+from services.lifecycle import Step, allowed
 from services.links import LinkService
 from services.listing import Page, TicketLists
-from services.models import OPEN_STATUSES, Ticket
+from services.lists import Listed, ListService
+from services.models import Ticket
+from services.people import PeopleService
 from services.permissions import Actor, Permission
+from services.roll import Place, RollPage
+from services.selection import ListKind, Selection
 from services.tickets import TicketService
 from services.users import UserService
 from services.visits import Screen
 
 # What helps the staff is not for the requester, nor is that it was changed.
-INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills")
+INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes")
+# Of each list on the first page. The whole of it is a press away.
+GLIMPSE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """The lists. `assigned` is None for whoever is assigned nothing, by their role."""
+    """The first page: the beginnings of two lists. `assigned` is None for whoever is assigned
+    nothing, by their role."""
 
     screen: Screen
     reader: ObjectId
@@ -32,18 +41,43 @@ class Overview:
     assigned: Page | None
     people: Directory
     now: datetime
+    may_manage_people: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class OpenList:
+    """One list, with its filters and pages."""
+
+    screen: Screen
+    listed: Listed
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """A ticket's page. For a plain requester `ticket` comes without what is internal."""
+    """A ticket's page. For a plain requester `ticket` comes without what is internal.
+
+    `steps` are what the reader may do with it now.
+    """
 
     screen: Screen
     ticket: Ticket
     is_staff: bool
-    may_resolve: bool
+    steps: frozenset[Step]
     people: Directory
     now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """A page of the accounts, for admins; `slack_ids` of those who are linked."""
+
+    screen: Screen
+    page: RollPage
+    slack_ids: Mapping[ObjectId, str]
+    now: datetime
+
+
+Content = Overview | OpenList | Sheet | Roster
 
 
 class HomeService:
@@ -53,51 +87,75 @@ class HomeService:
         self._users = users
         self._links = links
         self._tickets = TicketService(db, clock=clock)
-        self._lists = TicketLists(db)
+        self._glimpses = TicketLists(db)
+        self._lists = ListService(db, users, links, clock=clock)
+        self._accounts = PeopleService(db, clock=clock)
         self._clock = clock
 
-    def look(self, *, actor: Actor, team_id: str, screen: Screen) -> Overview | Sheet:
-        """What that screen shows the actor. `NotFound` for a ticket they may not know of."""
+    def look(self, *, actor: Actor, team_id: str, screen: Screen) -> Content:
+        """What that screen shows the actor. `NotFound` for a ticket they may not know of, `Denied`
+        for a list that is not for their role."""
         if screen.ticket_id:
             return self._sheet(actor, team_id, screen)
-        return self._overview(actor, team_id, screen)
+        if screen.listed:
+            listed = self._lists.look(actor=actor, team_id=team_id, selection=screen.listed)
+            return OpenList(replace(screen, listed=listed.selection), listed)
+        if screen.people:
+            return self._roster(actor, team_id, screen.people)
+        return self._overview(actor, team_id)
 
-    def look_again(self, *, actor: Actor, team_id: str, screen: Screen) -> Overview | Sheet:
-        """As `look`, but the lists in place of a ticket that is no longer theirs to see."""
-        try:
-            return self.look(actor=actor, team_id=team_id, screen=screen)
-        except NotFound:
-            return self.look(actor=actor, team_id=team_id, screen=screen.lists)
+    def page(self, *, actor: Actor, team_id: str, ticket_id: str) -> Sheet:
+        """A ticket's page, wherever it is shown. `NotFound` as for `look`."""
+        ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
+        return self._sheet(actor, team_id, Screen(ticket_id=ticket.id))
 
-    def _overview(self, actor: Actor, team_id: str, screen: Screen) -> Overview:
-        own = self._lists.own(actor=actor, position=screen.own)
+    def look_again(self, *, actor: Actor, team_id: str, screen: Screen) -> Content:
+        """As `look`, but what lies behind it in place of what is no longer theirs to see."""
+        for place in (screen, screen.lists):
+            try:
+                return self.look(actor=actor, team_id=team_id, screen=place)
+            except (NotFound, Denied):
+                continue
+        return self.look(actor=actor, team_id=team_id, screen=Screen())
+
+    def _overview(self, actor: Actor, team_id: str) -> Overview:
+        own = self._glimpse(actor, ListKind.OWN)
         is_staff = actor.may(Permission.SEE_ANY_TICKET)
-        assigned = self._lists.assigned(actor=actor, position=screen.assigned) if is_staff else None
+        assigned = self._glimpse(actor, ListKind.ASSIGNED) if is_staff else None
         tickets = own.tickets + (assigned.tickets if assigned else ())
         named = {user_id for ticket in tickets for user_id in people_of(ticket)}
         return Overview(
-            screen=Screen(
-                # The first page is the newest tickets, whichever way it was come to.
-                own=screen.own if own.newer else None,
-                assigned=screen.assigned if assigned and assigned.newer else None,
-            ),
+            screen=Screen(),
             reader=actor.user_id,
             own=own,
             assigned=assigned,
             people=self._people(team_id, named | {actor.user_id}),
             now=self._clock(),
+            may_manage_people=actor.may(Permission.MANAGE_USERS),
         )
+
+    def _glimpse(self, actor: Actor, kind: ListKind) -> Page:
+        return self._glimpses.page(actor=actor, selection=Selection(kind), size=GLIMPSE)
 
     def _sheet(self, actor: Actor, team_id: str, screen: Screen) -> Sheet:
         ticket = self._tickets.get(actor=actor, ticket_id=str(screen.ticket_id))
         is_staff = actor.may(Permission.SEE_ANY_TICKET)
-        is_open = ticket.status in OPEN_STATUSES
         return Sheet(
             screen=screen,
             ticket=ticket if is_staff else without_internals(ticket),
             is_staff=is_staff,
-            may_resolve=is_open and actor.may(Permission.RESOLVE_ANY_TICKET),
+            steps=allowed(actor, ticket),
             people=self._people(team_id, people_of(ticket)),
+            now=self._clock(),
+        )
+
+    def _roster(self, actor: Actor, team_id: str, place: Place) -> Roster:
+        page = self._accounts.page(actor=actor, place=place)
+        linked = {user.id for user in page.users}
+        return Roster(
+            screen=Screen(people=page.place),
+            page=page,
+            slack_ids=self._links.slack_ids(team_id=team_id, user_ids=linked),
             now=self._clock(),
         )
 
@@ -119,4 +177,5 @@ def without_internals(ticket: Ticket) -> Ticket:
             for event in ticket.events
             if event.field not in INTERNAL_FIELDS and event.type != EventType.NOTED
         ),
+        comments=tuple(comment for comment in ticket.comments if not comment.internal),
     )

@@ -1,130 +1,171 @@
-"""Lists of open tickets, newest first, a page at a time.
+"""Lists of tickets, a page at a time.
 
-A page is found from a ticket at its edge (createdAt and _id), not by counting: however long the
-list, each page costs the same, and a ticket filed meanwhile moves nothing from page to page.
+A page is found from a ticket at its edge (what the list is sorted by, and _id), not by counting:
+however long the list, each page costs the same, and a ticket filed meanwhile moves nothing from
+page to page.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Self
+from typing import Any
 
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
-from services.database import NEWEST_OF_ASSIGNEE, NEWEST_OF_REQUESTER, Mongo
+from services.database import (
+    IN_QUEUE,
+    NEWEST_OF_ASSIGNEE,
+    NEWEST_OF_REQUESTER,
+    QUEUE,
+    QUEUE_OF_ASSIGNEE,
+    QUEUE_OF_SKILL,
+    Mongo,
+)
 from services.models import OPEN_STATUSES, Document, Ticket
 from services.permissions import Actor, Permission, require
+from services.queue_order import FIELD as QUEUE_KEY
+from services.queue_order import KEY
+from services.selection import (
+    NOBODY,
+    ListKind,
+    Position,
+    Selection,
+    milliseconds,
+    moment_of,
+)
 
-PAGE_SIZE = 5
+PAGE_SIZE = 10
 # What a row shows. A ticket's arrays and long texts stay in the database.
-ROW = ("number", "title", "status", "priority", "createdBy", "assignedTo", "createdAt")
+ROW = (
+    "number",
+    "title",
+    "status",
+    "priority",
+    "createdBy",
+    "assignedTo",
+    "createdAt",
+    "deadline",
+    "resolution",  # says which ones were cancelled
+    QUEUE_KEY,
+)
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_POSITION = re.compile(r"([<>])(\d{1,14})-([0-9a-f]{24})")
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """The page on one side of a ticket: those older than it, or those newer."""
-
-    is_newer: bool
-    at: datetime
-    ticket_id: ObjectId
-
-    def encode(self) -> str:
-        """For a button's value."""
-        milliseconds = (self.at - _EPOCH) // timedelta(milliseconds=1)
-        return f"{'>' if self.is_newer else '<'}{milliseconds}-{self.ticket_id}"
-
-    @classmethod
-    def decode(cls, text: str) -> Self | None:
-        """None for whatever `encode` would not have written: the first page."""
-        found = _POSITION.fullmatch(text)
-        if found is None:
-            return None
-        try:
-            at = _EPOCH + timedelta(milliseconds=int(found[2]))
-        except OverflowError:
-            return None
-        return cls(is_newer=found[1] == ">", at=at, ticket_id=ObjectId(found[3]))
+NEEDED = {
+    ListKind.OWN: Permission.SEE_OWN_TICKET,
+    ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,
+    ListKind.QUEUE: Permission.SEE_ANY_TICKET,
+}
+OPEN = list(OPEN_STATUSES)
+Index = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """`newer` and `older` are None where there is nothing more on that side."""
+    """`before` and `after` are None where there is nothing more on that side."""
 
     tickets: tuple[Ticket, ...]
-    newer: Position | None = None
-    older: Position | None = None
+    before: Position | None = None
+    after: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What is asked of the database: `field` is what the list is sorted by, in that `order`."""
+
+    query: Document
+    index: Index
+    field: str
+    order: int
 
 
 class TicketLists:
     def __init__(self, db: Mongo) -> None:
         self._db = db
 
-    def own(self, *, actor: Actor, position: Position | None = None) -> Page:
-        """The open tickets that the actor filed."""
-        require(actor, Permission.SEE_OWN_TICKET)
-        return self._page({"createdBy": actor.user_id}, NEWEST_OF_REQUESTER, position)
-
-    def assigned(self, *, actor: Actor, position: Position | None = None) -> Page:
-        """The open tickets that are the actor's to work on."""
-        require(actor, Permission.SEE_ANY_TICKET)
-        return self._page({"assignedTo": actor.user_id}, NEWEST_OF_ASSIGNEE, position)
-
-    def _page(
-        self, whose: Document, index: Sequence[tuple[str, int]], position: Position | None
+    def page(
+        self,
+        *,
+        actor: Actor,
+        selection: Selection,
+        skills: Sequence[str] = (),
+        size: int = PAGE_SIZE,
     ) -> Page:
-        """The page at `position`, or the first where that one has emptied meanwhile."""
-        tickets, more = self._read(whose, index, position)
-        if position is None:
-            return _cut_out(tickets, newer=False, older=more)
-        if not position.is_newer and tickets:
-            return _cut_out(tickets, newer=True, older=more)
-        if position.is_newer and more:
-            return _cut_out(tickets, newer=True, older=True)
-        # So the first page is always a full one, and knows of the newest.
-        return self._page(whose, index, None)
+        """The page at the selection's position, or the first where that one has emptied meanwhile.
+
+        `skills` are the spellings of the selection's skill.
+        """
+        require(actor, NEEDED[selection.kind])
+        question = _question(actor, selection, skills)
+        position = selection.position
+        beyond = _beyond(question, position) if position else None
+        if position and beyond:
+            tickets, more = self._read(question, beyond, size, backwards=position.is_before)
+            # Back at the start, the first page is asked for: a full one, that knows of the newest.
+            if more if position.is_before else tickets:
+                return _page(question, tickets, before=True, after=more or position.is_before)
+        tickets, more = self._read(question, question.query, size)
+        return _page(question, tickets, before=False, after=more)
 
     def _read(
-        self, whose: Document, index: Sequence[tuple[str, int]], position: Position | None
+        self, question: _Question, query: Document, size: int, *, backwards: bool = False
     ) -> tuple[list[Ticket], bool]:
-        """A page's tickets, newest first, and whether more follow on the side looked at."""
-        is_newer = position is not None and position.is_newer
-        order = ASCENDING if is_newer else DESCENDING
-        query = whose | {"status": {"$in": list(OPEN_STATUSES)}} | _bounds(position)
+        """A page's tickets in the list's order, and whether more follow on the side looked at."""
+        order = -question.order if backwards else question.order
         docs = list(
             self._db.tickets.find(query, dict.fromkeys(ROW, True))
-            .sort([("createdAt", order), ("_id", order)])
-            .limit(PAGE_SIZE + 1)
-            # It holds the list in its order, a status at a time, so that a page reads a page.
-            .hint(list(index))
+            .sort([(question.field, order), ("_id", order)])
+            .limit(size + 1)
+            # It holds the list in its order, so that a page reads a page.
+            .hint(list(question.index))
         )
-        tickets = [Ticket.from_doc(doc) for doc in docs[:PAGE_SIZE]]
-        return tickets[::-1] if is_newer else tickets, len(docs) > PAGE_SIZE
+        tickets = [Ticket.from_doc(doc) for doc in docs[:size]]
+        return tickets[::-1] if backwards else tickets, len(docs) > size
 
 
-def _bounds(position: Position | None) -> Document:
-    if position is None:
-        return {}
-    to, beyond = ("$gte", "$gt") if position.is_newer else ("$lte", "$lt")
-    return {
-        "createdAt": {to: position.at},
-        "$or": [{"createdAt": {beyond: position.at}}, {"_id": {beyond: position.ticket_id}}],
+def _question(actor: Actor, selection: Selection, skills: Sequence[str]) -> _Question:
+    query: Document = {"status": {"$in": [selection.status] if selection.status else OPEN}}
+    if selection.priority:
+        query["priority"] = selection.priority.value
+    if skills:
+        query["relatedSkills"] = {"$in": list(skills)}
+    if selection.kind is ListKind.OWN:
+        query["createdBy"] = actor.user_id
+    elif selection.kind is ListKind.ASSIGNED:
+        query["assignedTo"] = actor.user_id
+    elif selection.assignee:
+        is_person = selection.assignee != NOBODY
+        query["assignedTo"] = ObjectId(selection.assignee) if is_person else None
+    if not selection.is_queued:
+        newest = NEWEST_OF_REQUESTER if "createdBy" in query else NEWEST_OF_ASSIGNEE
+        return _Question(query, newest, "createdAt", DESCENDING)
+    index = QUEUE_OF_ASSIGNEE if "assignedTo" in query else QUEUE_OF_SKILL if skills else QUEUE
+    return _Question(query | IN_QUEUE, index, QUEUE_KEY, ASCENDING)
+
+
+def _beyond(question: _Question, position: Position) -> Document | None:
+    """The query for what is on that side of the position; None for one of another list."""
+    value: Any = position.key if KEY.fullmatch(position.key) else moment_of(position.key)
+    if value is None or isinstance(value, str) != (question.field == QUEUE_KEY):
+        return None
+    is_up = (question.order == ASCENDING) != position.is_before
+    to, past = ("$gte", "$gt") if is_up else ("$lte", "$lt")
+    return question.query | {
+        question.field: {to: value, **question.query.get(question.field, {})},
+        "$or": [{question.field: {past: value}}, {"_id": {past: position.ticket_id}}],
     }
 
 
-def _cut_out(tickets: list[Ticket], *, newer: bool, older: bool) -> Page:
+def _page(question: _Question, tickets: list[Ticket], *, before: bool, after: bool) -> Page:
     return Page(
         tickets=tuple(tickets),
-        newer=_beside(tickets[0], is_newer=True) if newer else None,
-        older=_beside(tickets[-1], is_newer=False) if older else None,
+        before=_beside(question, tickets[0], is_before=True) if before else None,
+        after=_beside(question, tickets[-1], is_before=False) if after else None,
     )
 
 
-def _beside(ticket: Ticket, *, is_newer: bool) -> Position | None:
-    if ticket.created_at is None:  # never written so, by us or by the predecessor
+def _beside(question: _Question, ticket: Ticket, *, is_before: bool) -> Position | None:
+    at = ticket.created_at
+    newest = milliseconds(at) if at else None
+    key = ticket.queue_key if question.field == QUEUE_KEY else newest
+    if key is None:  # no date: never written so, by us or by the predecessor
         return None
-    return Position(is_newer=is_newer, at=ticket.created_at, ticket_id=ticket.id)
+    return Position(is_before=is_before, key=key, ticket_id=ticket.id)

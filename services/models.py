@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from bson import ObjectId
 
+from services.comment import Comment, comments_of
 from services.sources import Source
 
 Document = dict[str, Any]
@@ -85,6 +86,8 @@ class User:
     active: bool = True
     capacity: int = DEFAULT_CAPACITY
     has_password: bool = False
+    timezone: str | None = None
+    away_until: datetime | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
@@ -98,6 +101,10 @@ class User:
             active=doc.get("active", True) is not False,
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             has_password=bool(doc.get("password")),
+            timezone=_text(doc.get("timezone")) or None,
+            away_until=_moment((doc.get("away") or {}).get("until"))
+            if isinstance(doc.get("away"), dict)
+            else None,
         )
 
     @property
@@ -136,12 +143,12 @@ class Event:
 class Card:
     """A message that shows this ticket and is kept up to date.
 
-    `kind` is "requester" or "assignee"; `seq` is the ticket's when it was last rendered;
-    `digest` is of the content Slack has.
+    `kind` is "requester", "assignee" or "triage", with a channel's id as its recipient; `seq` is
+    the ticket's when it was last rendered; `digest` is of the content Slack has.
     """
 
     kind: str
-    recipient: ObjectId
+    recipient: ObjectId | str
     channel: str
     ts: str
     seq: int
@@ -180,10 +187,12 @@ class Ticket:
     resolution: str | None = None
     deadline: datetime | None = None
     accepted_at: datetime | None = None
+    queue_key: str | None = None
     seq: int = 0
     outbox: bool = False
     events: tuple[Event, ...] = ()
     cards: tuple[Card, ...] = ()
+    comments: tuple[Comment, ...] = ()
     assignment: Mapping[str, Any] = field(default_factory=dict)
     notices: tuple[Mapping[str, Any], ...] = ()
     source: Source | None = None
@@ -207,10 +216,12 @@ class Ticket:
             resolution=doc.get("resolution"),
             deadline=_moment(doc.get("deadline")),
             accepted_at=_moment(doc.get("acceptedAt")),
+            queue_key=_text(doc.get("queueKey")) or None,
             seq=_whole(doc.get("seq")) or 0,
             outbox=bool(doc.get("outbox")),
             events=tuple(Event.from_doc(event) for event in doc.get("events") or ()),
             cards=tuple(Card.from_doc(card) for card in doc.get("cards") or ()),
+            comments=comments_of(doc.get("comments")),
             assignment=doc.get("assignment") or {},
             notices=tuple(doc.get("notices") or ()),
             source=Source.from_doc(doc.get("source")),

@@ -30,6 +30,13 @@ def notice_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
     return f"{seq}:{kind}:{recipient}"
 
 
+def read_key(key: str) -> tuple[str, str, str]:
+    """What `notice_key` made it of, as text: seq, kind and recipient."""
+    seq, _, rest = key.partition(":")
+    kind, _, recipient = rest.partition(":")
+    return seq, kind, recipient
+
+
 def is_finished(ticket: Ticket, key: str) -> bool:
     """Sent, or refused by Slack for good."""
     states = (notice["state"] for notice in ticket.notices if notice["key"] == key)
@@ -67,13 +74,24 @@ def fail(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
 
 
 def sent(
-    db: Mongo, ticket_id: ObjectId, key: str, *, channel: str, ts: str, card: Card | None = None
+    db: Mongo,
+    ticket_id: ObjectId,
+    key: str,
+    *,
+    channel: str,
+    ts: str,
+    card: Card | None = None,
+    shown: Document | None = None,
 ) -> None:
-    """Record what Slack took and, where it is a card, that it is to be kept up to date."""
+    """Record what Slack took and, where it is a card, that it is to be kept up to date.
+
+    `shown` is what else to keep in the notice, to tell later whether it is out of date.
+    """
     values = {
         "notices.$[this].state": NoticeState.SENT.value,
         "notices.$[this].channel": channel,
         "notices.$[this].ts": ts,
+        **{f"notices.$[this].{name}": value for name, value in (shown or {}).items()},
     }
     update: Document = {"$set": values}
     if card:
@@ -94,10 +112,30 @@ def card_updated(
     not_newer = {"seq": {"$lte": seq}}
     if _update(db, ticket_id, "cards", this, {"$set": shown}, only_if=not_newer):
         return True
-    stale = {"cards.$[this].digest": "", **marks(now)}
-    # Raising seq keeps that other worker, if it is not done yet, from settling the ticket.
-    _update(db, ticket_id, "cards", this, {"$set": stale, "$inc": {"seq": 1}})
+    spoil_card(db, ticket_id, channel=card.channel, ts=card.ts, now=now)
     return False
+
+
+def message_updated(
+    db: Mongo, ticket_id: ObjectId, key: str, *, seq: int, version: str, now: datetime
+) -> bool:
+    """As `card_updated`, for a message that is kept in step with what it tells of: `version` is
+    of that, `seq` the ticket's."""
+    shown = {"notices.$[this].seq": seq, "notices.$[this].version": version}
+    not_newer = {"seq": {"$lte": seq}}
+    if _update(db, ticket_id, "notices", {"key": key}, {"$set": shown}, only_if=not_newer):
+        return True
+    stale: Document = {"$set": {"notices.$[this].version": "", **marks(now)}, "$inc": {"seq": 1}}
+    _update(db, ticket_id, "notices", {"key": key}, stale)
+    return False
+
+
+def spoil_card(db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime) -> bool:
+    """Let that card count as out of date, and the ticket be looked at. False: no such card."""
+    stale = {"cards.$[this].digest": "", **marks(now)}
+    # Raising seq keeps a worker that is at it, and read the ticket before, from settling it.
+    update: Document = {"$set": stale, "$inc": {"seq": 1}}
+    return _update(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
 
 
 def _update(

@@ -10,15 +10,22 @@ from services.models import Role, Ticket, User
 
 
 class Permission(StrEnum):
-    FILE_TICKET = "file a ticket"
-    SEE_OWN_TICKET = "see a ticket of one's own"
-    SEE_ANY_TICKET = "see any ticket"
-    RESOLVE_ANY_TICKET = "resolve any ticket"
-    MANAGE_USERS = "manage users"
+    # They end the sentence "Your role does not allow you to …".
+    FILE_TICKET = "file tickets"
+    SEE_OWN_TICKET = "see your own tickets"
+    SEE_ANY_TICKET = "see other people's tickets"
+    WORK_ON_TICKETS = "work on tickets"
+    RESOLVE_ANY_TICKET = "resolve tickets"
+    MANAGE_USERS = "manage people"
+    EDIT_OWN_PROFILE = "edit your own profile"
 
 
-_USER = frozenset({Permission.FILE_TICKET, Permission.SEE_OWN_TICKET})
-_MODERATOR = _USER | {Permission.SEE_ANY_TICKET, Permission.RESOLVE_ANY_TICKET}
+_USER = frozenset({Permission.FILE_TICKET, Permission.SEE_OWN_TICKET, Permission.EDIT_OWN_PROFILE})
+_MODERATOR = _USER | {
+    Permission.SEE_ANY_TICKET,
+    Permission.WORK_ON_TICKETS,
+    Permission.RESOLVE_ANY_TICKET,
+}
 GRANTS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,
     Role.MODERATOR: _MODERATOR,

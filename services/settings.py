@@ -17,6 +17,8 @@ Network = IPv4Network | IPv6Network
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 HOST = re.compile(r"[\w.:-]+", re.ASCII)
+CHANNEL = re.compile(r"[CG][A-Z0-9]{1,29}")
+EMOJI = re.compile(r"[^\s:<>&]{1,100}")
 
 URL_SCHEMES = {
     "MONGO_URI": ("mongodb://", "mongodb+srv://"),
@@ -70,6 +72,8 @@ class Settings:
     port: int
     metrics_token: str = field(repr=False)
     trusted_proxies: tuple[Network, ...]
+    triage_channel: str
+    ticket_emoji: str
 
     @property
     def reads_with_ai(self) -> bool:
@@ -100,6 +104,7 @@ def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, l
         problems.append(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
     problems += _bad_ports(values)
     problems += _bad_hosts(values)
+    problems += _bad_slack_names(values)
     config = Settings(
         mongo_uri=values.get("MONGO_URI", ""),
         redis_url=values.get("REDIS_URL", ""),
@@ -121,6 +126,8 @@ def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, l
         port=_port(values, "PORT") or 0,
         metrics_token=values.get("METRICS_TOKEN", ""),
         trusted_proxies=_networks(values.get("TRUSTED_PROXIES", "")) or (),
+        triage_channel=values.get("TRIAGE_CHANNEL", ""),
+        ticket_emoji=_emoji(values),
     )
     return config, problems
 
@@ -173,6 +180,23 @@ def _bad_hosts(values: Mapping[str, str]) -> list[str]:
             "such as 10.0.0.5, 10.1.0.0/16"
         )
     return problems
+
+
+def _bad_slack_names(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if not CHANNEL.fullmatch(values.get("TRIAGE_CHANNEL", "C0")):
+        problems.append(
+            "TRIAGE_CHANNEL must be a channel's id, such as C0123456789: it stands at the end of "
+            "the channel's details in Slack"
+        )
+    if not EMOJI.fullmatch(_emoji(values)):
+        problems.append("TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets")
+    return problems
+
+
+def _emoji(values: Mapping[str, str]) -> str:
+    """With or without the colons around it."""
+    return values.get("TICKET_EMOJI", "ticket").strip(":").lower()
 
 
 def _networks(text: str) -> tuple[Network, ...] | None:

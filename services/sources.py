@@ -30,6 +30,12 @@ class Source:
         """The thread that an answer to the message belongs in."""
         return self.thread_ts or self.ts
 
+    @property
+    def is_direct(self) -> bool:
+        """Whether it was written to the bot alone, so that a link to it leads nobody anywhere.
+        Slack's ids of such conversations begin with D; nothing private hangs on it."""
+        return self.channel.startswith("D")
+
     @classmethod
     def from_doc(cls, doc: Any) -> "Source | None":
         """None for whatever `to_doc` would not have written."""

@@ -9,6 +9,8 @@ from services.text import visible
 TITLE_MIN, TITLE_MAX = 3, 150
 DESCRIPTION_MAX = 3_000
 RESOLUTION_MAX = 1_000
+QUESTION_MAX = 1_000  # to the requester
+REASON_MAX = 300  # why somebody else is to have it
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,19 +22,27 @@ class TicketFields:
 
 def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
     """The fields as they are stored; `Invalid` names the first that is not acceptable."""
-    title = " ".join(
-        visible(title).split()
-    )  # one line: it stands in lists, subjects and notifications
+    title = checked_title(title)
+    description = checked_description(description)
+    return TicketFields(title=title, description=description, priority=checked_priority(priority))
+
+
+def checked_title(title: str) -> str:
+    """On one line: it stands in lists, subjects and notifications."""
+    title = " ".join(visible(title).split())
     if len(title) < TITLE_MIN:
         raise Invalid("title", f"Give it a title of at least {TITLE_MIN} characters.")
     if len(title) > TITLE_MAX:
         raise Invalid(
             "title", f"A title has at most {TITLE_MAX} characters; this one has {len(title)}."
         )
-    description = checked_text(
+    return title
+
+
+def checked_description(description: str) -> str:
+    return checked_text(
         description, field="description", limit=DESCRIPTION_MAX, missing="Describe what you need."
     )
-    return TicketFields(title=title, description=description, priority=_priority(priority))
 
 
 def checked_text(text: str, *, field: str, limit: int, missing: str) -> str:
@@ -45,7 +55,7 @@ def checked_text(text: str, *, field: str, limit: int, missing: str) -> str:
     return text
 
 
-def _priority(value: str | None) -> Priority | None:
+def checked_priority(value: str | None) -> Priority | None:
     if value is None:
         return None
     if value not in set(Priority):

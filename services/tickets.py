@@ -1,4 +1,4 @@
-"""Tickets: filing them, reading them, moving them on."""
+"""Tickets: filing them, reading them."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,7 +7,7 @@ from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.errors import DuplicateKeyError
 
-from services import changes, waiting
+from services import changes
 from services.changes import EventType, NewEvent
 from services.clock import Clock, utcnow
 from services.counters import next_number
@@ -17,8 +17,10 @@ from services.message_tickets import check_unused
 from services.models import Document, Status, Ticket
 from services.outbox import marks
 from services.permissions import Actor, Permission, require, require_sight
+from services.queue_order import FIELD as QUEUE_KEY
+from services.queue_order import queue_key
 from services.sources import Source
-from services.ticket_fields import RESOLUTION_MAX, TicketFields, checked_fields, checked_text
+from services.ticket_fields import TicketFields, checked_fields
 
 TICKETS_AN_HOUR = 20
 CHANGED_MEANWHILE = "This ticket has changed meanwhile. Look at it again, then decide."
@@ -79,48 +81,13 @@ class TicketService:
         """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
         return require_sight(actor, load(self._db, ticket_id))
 
-    def resolvable(self, *, actor: Actor, ticket_id: str) -> Ticket:
-        """The ticket, if the actor may resolve it now; `NotFound`, `Denied` or `Conflict`."""
-        ticket = self.get(actor=actor, ticket_id=ticket_id)
-        require(actor, Permission.RESOLVE_ANY_TICKET)
-        if ticket.status is Status.COMPLETED:
-            raise Conflict(f"Ticket {ticket.number} has been resolved already.")
-        return ticket
-
-    def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
-        """Complete a ticket with a note for its requester.
-
-        Raises `Invalid` for the note, and as `resolvable` does.
-        """
-        ticket = self.resolvable(actor=actor, ticket_id=ticket_id)
-        note = checked_text(
-            resolution,
-            field="resolution",
-            limit=RESOLUTION_MAX,
-            missing="Say in a sentence what was done; the requester reads it.",
-        )
-        now = self._clock()
-        done = changes.apply(
-            self._db,
-            ticket,
-            values={"status": Status.COMPLETED.value, "resolution": note, "completedAt": now},
-            events=[
-                NewEvent(
-                    EventType.RESOLVED,
-                    by=actor.user_id,
-                    field="status",
-                    from_=ticket.status.value,
-                    to=Status.COMPLETED.value,
-                    note=note,
-                )
-            ],
-            now=now,
-            remove=["assignment.next"],
-        )
-        if done is None:
-            raise Conflict(CHANGED_MEANWHILE)
-        waiting.wake(self._db, now=now)  # its assignee has room for one more
-        return done
+    def by_number(self, *, actor: Actor, team_id: str, number: int) -> Ticket:
+        """As `get`, by the number people call it."""
+        doc = self._db.tickets.find_one({"teamId": team_id, "number": number})
+        try:
+            return require_sight(actor, Ticket.from_doc(doc) if doc else None)
+        except NotFound:
+            raise NotFound(f"There is no ticket {number}, or you may not see it.") from None
 
     def _by_request(self, team_id: str, request_id: str) -> Ticket | None:
         doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
@@ -155,6 +122,7 @@ class TicketService:
         now = self._clock()
         filed = NewEvent(EventType.FILED, by=actor.user_id)
         doc: Document = {
+            "_id": ObjectId(),
             "title": fields.title,
             "description": fields.description,
             "status": Status.TODO.value,
@@ -171,6 +139,7 @@ class TicketService:
         }
         if source:
             doc["source"] = source.to_doc()
+        doc[QUEUE_KEY] = queue_key(Ticket.from_doc(doc))
         self._db.tickets.insert_one(doc)
         return Ticket.from_doc(doc)
 

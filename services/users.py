@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 
-from services import waiting
+from services import accounts, waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Conflict, Invalid, NotFound
@@ -95,8 +95,17 @@ class UserService:
         return User.from_doc(doc)
 
     def set_role(self, *, actor: Actor | Operator, email: str, role: Role) -> User:
+        """Raises `Conflict` where no active admin would be left."""
         require(actor, Permission.MANAGE_USERS)
-        return self._set(email, {"role": role.value})
+        by = actor.user_id if isinstance(actor, Actor) else "system"
+        while True:
+            doc = self._only(email)
+            if doc.get("role") == role:
+                return User.from_doc(doc)
+            stored = accounts.store(self._db, doc, {"role": role.value}, by=by, now=self._clock())
+            if stored:
+                waiting.wake(self._db, now=self._clock())
+                return stored
 
     def set_skills(self, *, actor: Actor | Operator, email: str, skills: Sequence[str]) -> User:
         require(actor, Permission.MANAGE_USERS)
@@ -115,14 +124,21 @@ class UserService:
             spelled.setdefault(skill.casefold(), skill)
         return sorted(spelled.values(), key=str.casefold)
 
-    def _set(self, email: str, values: Document) -> User:
+    def _only(self, email: str) -> Document:
+        """The one account of an address, as stored."""
         found = self.by_email(email)
-        if not found:
-            raise NotFound("There is no account with that address.")
         if len(found) > 1:
             raise Conflict("Several accounts have that address. Remove all but one first.")
+        doc = self._db.users.find_one({"_id": found[0].id}) if found else None
+        if doc is None:
+            raise NotFound("There is no account with that address.")
+        return doc
+
+    def _set(self, email: str, values: Document) -> User:
         doc = self._db.users.find_one_and_update(
-            {"_id": found[0].id}, {"$set": values}, return_document=ReturnDocument.AFTER
+            {"_id": self._only(email)["_id"]},
+            {"$set": values},
+            return_document=ReturnDocument.AFTER,
         )
         if doc is None:  # deleted meanwhile
             raise NotFound("There is no account with that address.")

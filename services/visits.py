@@ -1,8 +1,8 @@
 """Who looks at what in the app's Home, and when it is to be brought up to date.
 
 The link of a member who has opened Home holds `home`: `screen`, `ticket` (of a ticket's page),
-`at`, `turn` (counts where they went), `hash` (Slack's, of the view it was last given) and `due`
-(when a refresh that was asked for is to come).
+`at`, `queueAt` (the same while they look at the queue), `turn` (counts where they went), `hash`
+(Slack's, of the view it was last given) and `due` (when a refresh that was asked for is to come).
 """
 
 from dataclasses import dataclass, replace
@@ -14,8 +14,9 @@ from pymongo import ReturnDocument
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.directory import people_of
-from services.listing import Position
 from services.models import Document, Ticket
+from services.roll import Place
+from services.selection import ListKind, Selection
 
 # Who comes back later than this begins at the top, not where they were.
 SAME_VISIT = timedelta(hours=1)
@@ -23,25 +24,26 @@ SAME_VISIT = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Where in Home somebody is: the pages of the two lists, and the ticket opened over them."""
+    """Where in Home somebody is: on its first page, or in a list (`listed`), and the ticket
+    opened over either; or among the `people`."""
 
-    own: Position | None = None
-    assigned: Position | None = None
+    listed: Selection | None = None
     ticket_id: ObjectId | None = None
+    people: Place | None = None
 
     def encode(self) -> str:
-        """For a button's value."""
-        pages = [page.encode() if page else "" for page in (self.own, self.assigned)]
-        return "|".join([*pages, str(self.ticket_id or "")])
+        """For a button's value or a block's id."""
+        people = f"|{self.people.encode()}" if self.people else ""
+        return f"{self.listed.encode() if self.listed else ''}|{self.ticket_id or ''}{people}"
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
-        """What cannot be read is the top of the lists."""
-        own, assigned, ticket_id = (text.split("|") + [""] * 3)[:3]
+        """What cannot be read is the first page."""
+        listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
         return cls(
-            own=Position.decode(own),
-            assigned=Position.decode(assigned),
+            listed=Selection.decode(listed) if listed.partition(",")[0] in set(ListKind) else None,
             ticket_id=ObjectId(ticket_id) if ObjectId.is_valid(ticket_id) else None,
+            people=Place.decode(people),
         )
 
     @property
@@ -90,13 +92,16 @@ class VisitService:
 
     def go_to(self, link: str, *, screen: Screen) -> int:
         """Remember what a member looks at from now on; the number of that turn."""
+        now = self._clock()
+        in_queue = screen.listed and screen.listed.kind is ListKind.QUEUE and not screen.ticket_id
         doc = self._db.links.find_one_and_update(
             {"_id": link},
             {
                 "$set": {
                     "home.screen": screen.encode(),
                     "home.ticket": screen.ticket_id,
-                    "home.at": self._clock(),
+                    "home.queueAt": now if in_queue else None,
+                    "home.at": now,
                 },
                 "$inc": {"home.turn": 1},
             },
@@ -116,11 +121,13 @@ class VisitService:
 
     def watchers(self, ticket: Ticket) -> list[str]:
         """The links of those who have opened Home and whose Home a change of it concerns:
-        its requester, whoever has or had it, and whoever has it open."""
+        its requester, whoever has or had it, whoever has it open or looks at the queue."""
         concerned = people_of(ticket)
         opened = {"home.turn": {"$gt": 0}}
         found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
         found += self._db.links.find({"home.ticket": ticket.id}, ["_id"])
+        lately = {"$gt": self._clock() - SAME_VISIT}
+        found += self._db.links.find({"home.queueAt": lately}, ["_id"])
         return sorted({str(doc["_id"]) for doc in found})
 
     def ask_for_refresh(self, link: str, *, within: timedelta) -> bool:

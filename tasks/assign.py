@@ -6,7 +6,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from services import router
 from services.analysis import Analysis, AnalysisFailed, FailureReason
-from services.assigning import analysis_source, is_analysed, needs_assignment
+from services.assigning import analysis_source, declined, is_analysed, needs_assignment
 from services.assignment import choose
 from services.models import Ticket
 from services.tickets import load
@@ -75,6 +75,7 @@ def _hand_over(runtime: Runtime, ticket: Ticket) -> Ticket | None:
         skills=ticket.related_skills,
         requester=ticket.created_by,
         now=now,
+        declined=declined(ticket),
     )
     if choice is None:
         return runtime.assignments.park(ticket, now=now)

@@ -15,10 +15,12 @@ from bot.views.text import Message, Person
 from services import notices
 from services.directory import look_up, people_of
 from services.models import Card, Ticket
-from tasks.messages import Notice, Thread, message
+from tasks.messages import Notice, message, triage_notice
 from tasks.messages import notices as due_notices
+from tasks.recipients import TRIAGE, Recipient, Thread
 from tasks.runtime import Runtime
-from tasks.slack import busy, error_code, is_permanent
+from tasks.slack import busy, error_code, is_permanent, redraw
+from tasks.talk import Talk
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,9 @@ class Courier:
         self._runtime = runtime
         self._ticket = ticket
         self._admins = admins
-        ids = people_of(ticket) | {card.recipient for card in ticket.cards} | set(admins)
+        self._cards = list(ticket.cards)  # and those that are sent on the way
+        ids = people_of(ticket) | set(admins)
+        ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = look_up(
             runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
         )
@@ -40,8 +44,19 @@ class Courier:
         """
         wanted = due_notices(self._ticket, admins=self._admins, people=self._person)
         outcomes = [self._send(notice) for notice in wanted]
-        outcomes += [self._refresh(card) for card in self._ticket.cards]
+        cards = self._ticket.cards
+        outcomes += [self._refresh(card) for card in cards if card.kind != TRIAGE]
+        talk = Talk(self._runtime, self._ticket, self._people, send=self._send)
+        outcomes.append(talk.tell_people(self._cards, is_all=all(outcomes)))
+        # The channel last: it takes a message a second, and nobody's own card is to wait for that.
+        outcomes += [self._send(notice) for notice in self._for_triage()]
+        outcomes += [self._refresh(card) for card in cards if card.kind == TRIAGE]
+        outcomes.append(talk.tell_channel(self._cards))
         return all(outcomes)
+
+    def _for_triage(self) -> list[Notice]:
+        channel = self._runtime.triage_channel
+        return triage_notice(self._ticket, channel=channel, people=self._person)
 
     def _person(self, user_id: ObjectId | str | None) -> Person:
         return person(self._people, user_id)
@@ -68,14 +83,24 @@ class Courier:
             return False
         card = self._card(notice, answer["channel"], answer["ts"])
         notices.sent(
-            db, ticket_id, notice.key, channel=answer["channel"], ts=answer["ts"], card=card
+            db,
+            ticket_id,
+            notice.key,
+            channel=answer["channel"],
+            ts=answer["ts"],
+            card=card,
+            shown=self._shown(notice),
         )
+        if card:
+            self._cards.append(card)
         return True
 
-    def _address(self, recipient: ObjectId | Thread) -> dict[str, Any] | None:
+    def _address(self, recipient: Recipient) -> dict[str, Any] | None:
         """Where `chat.postMessage` finds them; None for who has no Slack account."""
         if isinstance(recipient, Thread):
             return {"channel": recipient.channel, "thread_ts": recipient.ts}
+        if isinstance(recipient, str):
+            return {"channel": recipient}
         slack_id = self._people.slack_ids.get(recipient)
         return {"channel": slack_id} if slack_id else None
 
@@ -96,6 +121,13 @@ class Courier:
         logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
         return False
 
+    def _shown(self, notice: Notice) -> dict[str, Any] | None:
+        """By what it is told later whether a message that is kept in step is out of date."""
+        if not notice.version:
+            return None
+        alone = not isinstance(notice.recipient, Thread)
+        return {"version": notice.version, "seq": self._ticket.seq, "alone": alone}
+
     def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
         """What to keep up to date of a message just sent; None where that is nothing."""
         if not notice.is_card or isinstance(notice.recipient, Thread):
@@ -110,20 +142,12 @@ class Courier:
         )
 
     def _refresh(self, card: Card) -> bool:
-        shown = message(card.kind, self._ticket, self._person)
+        shown = message(card.kind, self._ticket, self._person, recipient=card.recipient)
         if digest(shown) == card.digest:
             return True
-        try:
-            self._runtime.slack.chat_update(channel=card.channel, ts=card.ts, **shown.as_args())
-        except SlackApiError as error:
-            if wait := busy(error):
-                raise wait from error
-            if not is_permanent(error):
-                logger.warning("ticket %s: card: %s", self._ticket.id, error_code(error))
-                return False
-            # Deleted, or too old to edit: it counts as shown, so that nobody tries for ever.
-        except (SlackClientError, OSError) as error:
-            logger.warning("ticket %s: card: %s", self._ticket.id, type(error).__name__)
+        about = f"ticket {self._ticket.id}: card"
+        slack = self._runtime.slack
+        if not redraw(slack, shown, channel=card.channel, ts=card.ts, about=about):
             return False
         return notices.card_updated(
             self._runtime.db,

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
-from services import outbox, trace, waiting
+from services import handing_back, outbox, queue_places, trace, waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.leases import RENEW_EVERY, Lease
@@ -62,6 +62,10 @@ class Jobs:
         try:
             now = self._clock()
             waiting.wake_due(self._db, now=now)
+            queue_places.give_places(self._db)
+            for user_id in handing_back.due(self._db, now=now):
+                for ticket_id in handing_back.hand_back_some(self._db, user_id, now=now):
+                    self._publisher.send(NOTIFY, str(ticket_id))
             for ticket_id in outbox.due(self._db, now=now, limit=SWEEP_LIMIT):
                 self._publisher.send(NOTIFY, str(ticket_id))
                 outbox.back_off(self._db, ticket_id, now=now)

@@ -1,29 +1,35 @@
 """Which messages a ticket calls for at this moment. Pure."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from bson import ObjectId
 
 from bot.views import cards
+from bot.views import notices as views
 from bot.views.text import Message, Person
+from bot.views.triage import triage_card
 from services.changes import EventType
-from services.models import Event, Ticket
+from services.lifecycle import completed_by
+from services.models import OPEN_STATUSES, Event, Ticket
 from services.notices import notice_key
+from tasks.recipients import (
+    ASSIGNEE,
+    CANCELLED,
+    QUESTION,
+    REOPENED,
+    REQUESTER,
+    RESOLVED,
+    THREAD,
+    TRIAGE,
+    Recipient,
+    Thread,
+    last_of,
+    recipients,
+)
 
-REQUESTER, ASSIGNEE = "requester", "assignee"
-RESOLVED, UNASSIGNED = "resolved", "unassigned"
-THREAD = "thread"
-CARDS = (REQUESTER, ASSIGNEE)
+CARDS = (REQUESTER, ASSIGNEE, TRIAGE)
 People = Callable[[ObjectId | str | None], Person]
-
-
-@dataclass(frozen=True, slots=True)
-class Thread:
-    """A place in Slack, where a person is a recipient elsewhere."""
-
-    channel: str
-    ts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +38,9 @@ class Notice:
 
     key: str
     kind: str
-    recipient: ObjectId | Thread
+    recipient: Recipient
     message: Message
+    version: str = ""  # of what it tells of, where it is kept in step with that
 
     @property
     def is_card(self) -> bool:
@@ -47,46 +54,87 @@ def notices(ticket: Ticket, *, admins: Sequence[ObjectId], people: People) -> li
             key=notice_key(seq=event.seq, kind=kind, recipient=_named(recipient)),
             kind=kind,
             recipient=recipient,
-            message=message(kind, ticket, people, by=event.by),
+            message=message(kind, ticket, people, recipient=recipient, event=event),
         )
         for event in ticket.events
-        for kind, recipient in _recipients(event, ticket, admins)
+        for kind, recipient in recipients(event, ticket, admins)
     ]
 
 
+def triage_notice(ticket: Ticket, *, channel: str, people: People) -> list[Notice]:
+    """The card of an open ticket in the triage channel, sent already or not; "" is no channel."""
+    filed = next((event for event in ticket.events if event.type == EventType.FILED), None)
+    if not channel or filed is None or ticket.status not in OPEN_STATUSES:
+        return []
+    key = notice_key(seq=filed.seq, kind=TRIAGE, recipient=channel)
+    return [Notice(key, TRIAGE, channel, message(TRIAGE, ticket, people))]
+
+
 def message(
-    kind: str, ticket: Ticket, people: People, *, by: ObjectId | str | None = None
+    kind: str,
+    ticket: Ticket,
+    people: People,
+    *,
+    recipient: Recipient | None = None,
+    event: Event | None = None,
 ) -> Message:
-    """What a message of that kind says now; `by` is who did what it tells of."""
-    requester, assignee = people(ticket.created_by), people(ticket.assigned_to)
+    """What a message of that kind says now; `event` is what a notice tells of."""
     if kind == REQUESTER:
-        return cards.requester_card(ticket, assignee=assignee if ticket.assigned_to else None)
+        return _requester_card(ticket, people)
     if kind == ASSIGNEE:
-        return cards.assignee_card(ticket, requester=requester, assignee=assignee)
-    if kind == RESOLVED:
-        return cards.resolved_notice(ticket, by=people(by))
+        return _assignee_card(ticket, people, recipient)
     if kind == THREAD:
-        return cards.thread_line(ticket)
-    return cards.unassigned_notice(ticket, requester=requester)
+        return views.thread_line(ticket)
+    if kind == TRIAGE:
+        return triage_card(
+            ticket,
+            requester=people(ticket.created_by),
+            assignee=_assignee(ticket, people),
+            done_by=_done_by(ticket, people),
+        )
+    by = people(event.by if event else None)
+    if kind == QUESTION:
+        return views.question(ticket, by=by, asked=(event.note if event else None) or "")
+    tell = {
+        RESOLVED: views.resolved,
+        REOPENED: views.reopened,
+        CANCELLED: views.cancelled,
+    }.get(kind)
+    if tell:
+        return tell(ticket, by=by)
+    return views.unassigned(ticket, requester=people(ticket.created_by))
 
 
-def _recipients(
-    event: Event, ticket: Ticket, admins: Sequence[ObjectId]
-) -> Iterator[tuple[str, ObjectId | Thread]]:
-    """Who is told what of an event. Nobody is told of what they did themselves."""
-    requester = ticket.created_by
-    if event.type == EventType.FILED:
-        if requester:
-            yield REQUESTER, requester
-        if ticket.source:
-            yield THREAD, Thread(ticket.source.channel, ticket.source.thread)
-    elif event.type == EventType.ASSIGNED and ticket.assigned_to == event.to:
-        yield ASSIGNEE, event.to
-    elif event.type == EventType.RESOLVED and requester and requester != event.by:
-        yield RESOLVED, requester
-    elif event.type == EventType.NOBODY_AVAILABLE and ticket.assigned_to is None:
-        yield from ((UNASSIGNED, admin) for admin in admins if admin != requester)
+def _requester_card(ticket: Ticket, people: People) -> Message:
+    return cards.requester_card(
+        ticket, assignee=_assignee(ticket, people), done_by=_done_by(ticket, people)
+    )
 
 
-def _named(recipient: ObjectId | Thread) -> ObjectId | str:
+def _assignee_card(ticket: Ticket, people: People, recipient: Recipient | None) -> Message:
+    """For whoever has it; another's card says who that is."""
+    assignee, done_by = _assignee(ticket, people), _done_by(ticket, people)
+    if assignee is None or recipient != ticket.assigned_to:
+        return cards.former_card(ticket, assignee=assignee, done_by=done_by)
+    given = last_of(ticket, EventType.ASSIGNED)
+    by_somebody = given and isinstance(given.by, ObjectId) and given.by != recipient
+    return cards.assignee_card(
+        ticket,
+        requester=people(ticket.created_by),
+        assignee=assignee,
+        given_by=people(given.by) if given and by_somebody else None,
+        done_by=done_by,
+    )
+
+
+def _assignee(ticket: Ticket, people: People) -> Person | None:
+    return people(ticket.assigned_to) if ticket.assigned_to else None
+
+
+def _done_by(ticket: Ticket, people: People) -> Person | None:
+    by = completed_by(ticket)
+    return people(by) if by else None
+
+
+def _named(recipient: Recipient) -> ObjectId | str:
     return recipient.channel if isinstance(recipient, Thread) else recipient

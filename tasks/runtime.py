@@ -19,7 +19,10 @@ from tasks.publisher import CeleryPublisher
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`analyst` is None where no key is set: then the offline router reads every ticket."""
+    """`analyst` is None where no key is set: then the offline router reads every ticket.
+
+    `triage_channel` is a channel's id, or "" where there is none.
+    """
 
     db: Mongo
     users: UserService
@@ -31,6 +34,7 @@ class Runtime:
     publisher: CeleryPublisher
     analyst: Analyst | None
     clock: Clock
+    triage_channel: str = ""
 
 
 class _Slot:

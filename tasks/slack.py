@@ -1,6 +1,13 @@
 """Sending to Slack, and what its errors mean: try later, try again, or never."""
 
-from slack_sdk.errors import SlackApiError
+import logging
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.views.text import Message
+
+logger = logging.getLogger(__name__)
 
 # A longer wait is the sweep's: a countdown must stay below Redis's visibility timeout.
 LONGEST_COUNTDOWN = 300
@@ -60,3 +67,23 @@ def busy(error: SlackApiError) -> SlackBusy | None:
         return None
     after = str(error.response.headers.get("Retry-After", ""))
     return SlackBusy(int(after) if after.isdigit() else 1)
+
+
+def redraw(slack: WebClient, shown: Message, *, channel: str, ts: str, about: str) -> bool:
+    """Change what a message shows. False where that has to be tried again later.
+
+    A message that is deleted, or too old to edit, counts as changed, so that nobody tries for ever.
+    Raises `SlackBusy`.
+    """
+    try:
+        slack.chat_update(channel=channel, ts=ts, **shown.as_args())
+    except SlackApiError as error:
+        if wait := busy(error):
+            raise wait from error
+        if not is_permanent(error):
+            logger.warning("%s: %s", about, error_code(error))
+            return False
+    except (SlackClientError, OSError) as error:
+        logger.warning("%s: %s", about, type(error).__name__)
+        return False
+    return True

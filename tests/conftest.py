@@ -25,17 +25,23 @@ from slack_sdk import WebClient
 
 import bot.app
 from bot.request import Desk
-from bot.views import cards
-from bot.views.text import Person
+from bot.views import blocks
+from bot.views.steps import step_button
 from demo.servers import MongoServer, RedisServer
 from services.assigning import AssignmentStore
 from services.clock import utcnow
+from services.comments import CommentService
 from services.database import Mongo, connect, ensure_indexes
+from services.edits import TicketEdits
 from services.home import HomeService
 from services.inbox import Inbox
 from services.links import LinkService, link_id
+from services.lists import ListService
 from services.models import Role, Status, Ticket, User
+from services.moves import TicketMoves
+from services.people import PeopleService
 from services.permissions import OPERATOR, Actor
+from services.threads import Threads
 from services.tickets import TicketService, load
 from services.users import UserService
 from services.visits import VisitService
@@ -206,6 +212,21 @@ def tickets(db: Mongo, clock: FixedClock) -> TicketService:
 
 
 @pytest.fixture
+def moves(db: Mongo, users: UserService, clock: FixedClock) -> TicketMoves:
+    return TicketMoves(db, users, clock=clock)
+
+
+@pytest.fixture
+def edits(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> TicketEdits:
+    return TicketEdits(db, users, links, clock=clock)
+
+
+@pytest.fixture
+def comments(db: Mongo, clock: FixedClock) -> CommentService:
+    return CommentService(db, clock=clock)
+
+
+@pytest.fixture
 def people(db: Mongo, slack: RecordingSlack, users: UserService) -> People:
     return People(db, slack, users)
 
@@ -261,13 +282,21 @@ def desk(
     slack: RecordingSlack,
     links: LinkService,
     tickets: TicketService,
+    moves: TicketMoves,
+    comments: CommentService,
+    edits: TicketEdits,
     users: UserService,
     publisher: RecordingPublisher,
     clock: FixedClock,
 ) -> Desk:
     return Desk(
         tickets=tickets,
+        moves=moves,
+        comments=comments,
+        threads=Threads(db),
+        edits=edits,
         links=links,
+        lists=ListService(db, users, links, clock=clock),
         home=HomeService(db, users, links, clock=clock),
         visits=VisitService(db, clock=clock),
         inbox=Inbox(db),
@@ -276,6 +305,7 @@ def desk(
         team_id=TEAM_ID,
         team_url=TEAM_URL,
         reads_with_ai=False,
+        people=PeopleService(db, clock=clock),
     )
 
 
@@ -291,6 +321,10 @@ def bot_without_database(desk: Desk) -> Iterator[Bot]:
     cut_off = replace(
         desk,
         tickets=TicketService(away),
+        moves=TicketMoves(away, UserService(away)),
+        comments=CommentService(away),
+        threads=Threads(away),
+        edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
         links=LinkService(away, UserService(away)),
         visits=VisitService(away),
         inbox=Inbox(away),
@@ -306,12 +340,16 @@ def filled_in(bot: Bot, slack: RecordingSlack, user: str, **values: str | None) 
     return payloads.view_submission(slack.last_view(), {**fine, **values}, user=user)
 
 
-def pressed_resolve(ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
-    """What Slack sends when somebody presses Resolve on the ticket's card, in a DM of theirs."""
-    shown = cards.assignee_card(ticket, requester=Person("Ann"), assignee=Person("Ben"))
+def pressed(step: str, ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
+    """What Slack sends when somebody presses that button of the ticket, in a DM of theirs."""
     slack_id = People.slack_id(user)
-    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown.blocks}
-    return payloads.block_actions(message, "open_resolve", user=slack_id, **overrides)
+    shown = [blocks.actions(step_button(ticket, step))]
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
+    return payloads.block_actions(message, step, user=slack_id, **overrides)
+
+
+def pressed_resolve(ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
+    return pressed("resolve", ticket, user, **overrides)
 
 
 def sample_ticket(**fields: Any) -> Ticket:

@@ -146,6 +146,29 @@ def block_actions(
     }
 
 
+def block_suggestion(
+    source: Mapping[str, Any],
+    action_id: str,
+    typed: str = "",
+    *,
+    user: str,
+    block_id: str | None = None,
+    team: str = TEAM_ID,
+    **overrides: Any,
+) -> Json:
+    """What Slack asks while somebody types into a menu whose options come from the app."""
+    _, block = find_element(source, action_id, block_id)
+    return {
+        "type": "block_suggestion",
+        **_base(user, team),
+        "action_id": action_id,
+        "block_id": block,
+        "value": typed,
+        **{key: held for key, held in _place(source, NOWHERE).items() if key != "response_url"},
+        **overrides,
+    }
+
+
 def shortcut(callback_id: str, *, user: str, team: str = TEAM_ID, **overrides: Any) -> Json:
     return {
         "type": "shortcut",

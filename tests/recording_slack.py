@@ -131,6 +131,14 @@ class RecordingSlack:
         with self._changed:
             self.workspace.add_channel(channel_id, **overrides)
 
+    def say(self, channel: str, text: str, *, user: str, **fields: Any) -> Json:
+        """A member writes there; the message as Slack keeps it."""
+        with self._changed:
+            message = {"type": "message", "user": user, "text": text, **fields}
+            message = {"ts": self.workspace.next_ts(), "channel": channel, **message}
+            self.workspace.messages.setdefault(channel, []).append(message)
+            return copy.deepcopy(message)
+
     def messages(self, channel_or_user: str) -> list[Json]:
         """A conversation's messages as they now are, oldest first; a user's id means the DM."""
         with self._changed:

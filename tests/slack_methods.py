@@ -143,7 +143,37 @@ def get_permalink(workspace: Workspace, args: Json) -> Json:
     message = workspace.message(args.get("channel"), args.get("message_ts"))
     place = f"{message['channel']}/p{message['ts'].replace('.', '')}"
     url = f"https://example.slack.com/archives/{place}"
+    thread = message.get("thread_ts", message["ts"])
+    if thread != message["ts"]:
+        url += f"?thread_ts={thread}&cid={message['channel']}"
     return {"channel": message["channel"], "permalink": url}
+
+
+def conversations_history(workspace: Workspace, args: Json) -> Json:
+    """The newest first; replies are not among them."""
+    found = [m for m in _said_in(workspace, args) if m.get("thread_ts", m["ts"]) == m["ts"]]
+    return {"messages": found[::-1][: int(args.get("limit") or 100)]}
+
+
+def conversations_replies(workspace: Workspace, args: Json) -> Json:
+    """The thread's first message comes with every page, whatever its time."""
+    root = workspace.message(args.get("channel"), args.get("ts"))
+    found = [m for m in _said_in(workspace, args) if m.get("thread_ts") == root["ts"] != m["ts"]]
+    return {"messages": [root, *found][: int(args.get("limit") or 1_000)]}
+
+
+def _said_in(workspace: Workspace, args: Json) -> list[Json]:
+    """A bot reads only where it is a member."""
+    channel = workspace.channel(str(args.get("channel")))
+    if channel in workspace.channels and not workspace.channels[channel]["is_member"]:
+        raise SlackError("not_in_channel")
+    oldest, latest = str(args.get("oldest") or "0"), str(args.get("latest") or "9")
+    inclusive = args.get("inclusive") in (True, "1", "true")
+    return [
+        message
+        for message in workspace.messages.get(channel, [])
+        if oldest < message["ts"] < latest or (inclusive and message["ts"] in (oldest, latest))
+    ]
 
 
 def reactions_add(workspace: Workspace, args: Json) -> Json:
@@ -234,8 +264,10 @@ METHODS: dict[str, Callable[[Workspace, Json], Json]] = {
     "chat.postEphemeral": post_ephemeral,
     "chat.postMessage": post_message,
     "chat.update": update,
+    "conversations.history": conversations_history,
     "conversations.info": conversations_info,
     "conversations.open": conversations_open,
+    "conversations.replies": conversations_replies,
     "reactions.add": reactions_add,
     "team.info": team_info,
     "users.info": users_info,

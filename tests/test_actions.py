@@ -1,13 +1,14 @@
-"""The Resolve button: what it opens, and what its presser is told in private."""
+"""A button of a ticket: what it opens, and what its presser is told in private."""
 
 import pytest
 
 from bot.answers import AWAY
 from services.database import Mongo
 from services.models import Role, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
 from services.tickets import TicketService
-from tests.conftest import Bot, People, file_ticket, pressed_resolve
+from tests.conftest import Bot, People, file_ticket, pressed_resolve, reload
 from tests.recording_slack import RecordingSlack
 
 
@@ -27,7 +28,7 @@ def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) 
     filed = file_ticket(tickets, requester, title="VPN drops")
     assigned = {"assignedTo": moderator.id, "status": "IN_PROGRESS"}
     db.tickets.update_one({"_id": filed.id}, {"$set": assigned})
-    return filed
+    return reload(db, filed)
 
 
 def whispers(slack: RecordingSlack) -> list[tuple[str, str]]:
@@ -65,7 +66,7 @@ def test_a_user_who_presses_it_is_denied(
     assert whispers(slack) == [
         (
             People.slack_id(requester),
-            "Your role does not allow you to resolve any ticket. Ask an admin if it should.",
+            "Your role does not allow you to resolve tickets. Ask an admin if it should.",
         )
     ]
 
@@ -87,12 +88,17 @@ def test_a_guest_who_presses_it_is_refused(
 
 
 def test_a_ticket_resolved_meanwhile(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, tickets: TicketService
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, moves: TicketMoves
 ) -> None:
-    tickets.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
     ticket_bot.answer(pressed_resolve(ticket, moderator))
     assert slack.calls_to("views.open") == []
-    assert whispers(slack) == [(People.slack_id(moderator), "Ticket 1 has been resolved already.")]
+    assert whispers(slack) == [
+        (
+            People.slack_id(moderator),
+            "Ticket 1 is resolved now, so this was not done. Look at it again, then decide.",
+        )
+    ]
 
 
 @pytest.mark.parametrize("ticket_id", ["65f0c0ffee65f0c0ffee0012", "no id", "", "<!channel>"])
@@ -147,6 +153,7 @@ def test_slack_takes_no_sentence_either(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     slack.fail("chat.postEphemeral", status=500)
+    slack.fail("views.open", status=500)
     assert ticket_bot.answer(pressed_resolve(ticket, requester)) == {}
     assert "could not answer a block_actions" in caplog.text
 
@@ -157,5 +164,5 @@ def test_a_button_outside_a_conversation_is_answered_in_a_modal(
     assert ticket_bot.answer(pressed_resolve(ticket, requester, channel=None)) == {}
     assert whispers(slack) == []
     assert slack.last_view()["blocks"][0]["text"]["text"] == (
-        "Your role does not allow you to resolve any ticket. Ask an admin if it should."
+        "Your role does not allow you to resolve tickets. Ask an admin if it should."
     )

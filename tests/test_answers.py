@@ -15,7 +15,8 @@ from pymongo.errors import (
 from slack_sdk.errors import SlackApiError, SlackClientConfigurationError
 
 from bot.answers import AWAY, NOT_SAVED, answer, sentence
-from bot.views import forms
+from bot.views import forms, step_forms
+from bot.views.inputs import View
 from services.errors import (
     Conflict,
     Denied,
@@ -90,7 +91,7 @@ def answered(error: Exception, body: dict[str, Any]) -> Any:
     return json.loads(response.body) if response.body else {}
 
 
-def submission(view: forms.View) -> dict[str, Any]:
+def submission(view: View) -> dict[str, Any]:
     return payloads.view_submission({**view, "id": "V1"}, user="U0ANN")
 
 
@@ -111,6 +112,14 @@ def test_a_form_is_answered_beside_a_field(error: DomainError, field: str) -> No
 def test_another_form_has_other_fields() -> None:
     view = forms.resolve_ticket(sample_ticket())
     assert answered(NotFound("None."), submission(view))["errors"] == {"resolution": "None."}
+
+
+def test_a_modal_without_fields_becomes_the_sentence() -> None:
+    view = step_forms.cancel_ticket(sample_ticket())
+    assert answered(Conflict("It is over."), submission(view)) == {
+        "response_action": "update",
+        "view": forms.notice("It is over."),
+    }
 
 
 def test_a_command_is_answered_in_private_without_markup() -> None:

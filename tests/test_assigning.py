@@ -9,13 +9,17 @@ from services.assigning import (
     CLAIM,
     AssignmentStore,
     analysis_source,
+    declined,
     is_analysed,
     needs_assignment,
 )
 from services.assignment import Candidate, Choice, Reason
 from services.database import Mongo
+from services.edits import TicketEdits
 from services.links import LinkService
 from services.models import Priority, Role, Status, Ticket, User
+from services.moves import TicketMoves
+from services.permissions import Actor
 from services.tickets import TicketService
 from services.users import UserService
 from services.waiting import RETRY_AFTER, wake
@@ -238,6 +242,42 @@ def test_who_was_told_that_nobody_can_is_told_once(
     assert types == ["filed", "nobody_available"]
 
 
+def test_it_is_told_again_of_a_ticket_that_somebody_had_meanwhile(
+    store: AssignmentStore,
+    moves: TicketMoves,
+    people: People,
+    db: Mongo,
+    clock: FixedClock,
+    ticket: Ticket,
+) -> None:
+    moderator = people.add(Role.MODERATOR)
+    ids: dict[str, Any] = {"actor": Actor.of(moderator), "ticket_id": str(ticket.id)}
+    assert store.park(ticket, now=clock())
+    moves.take(**ids)
+    moves.reassign(**ids, assignee_id=None)
+    for _ in range(2):
+        assert store.park(reload(db, ticket), now=clock())
+    types = [event.type for event in reload(db, ticket).events]
+    assert types.count("nobody_available") == 2
+    assert types[-2:] == ["handed_back", "nobody_available"]
+
+
+def test_those_it_was_taken_from_are_not_chosen_again(
+    moves: TicketMoves, people: People, db: Mongo, ticket: Ticket
+) -> None:
+    ben, cleo, admin = (
+        people.add(Role.MODERATOR),
+        people.add(Role.MODERATOR),
+        people.add(Role.ADMIN),
+    )
+    ids = {"ticket_id": str(ticket.id)}
+    for had, by in ((ben, ben), (cleo, admin)):
+        moves.take(actor=Actor.of(had), **ids)
+        moves.reassign(actor=Actor.of(by), **ids, assignee_id=None)
+    moves.take(actor=Actor.of(admin), **ids)
+    assert declined(reload(db, ticket)) == {ben.id, cleo.id}
+
+
 def candidates(store: AssignmentStore, clock: FixedClock) -> dict[ObjectId, Candidate]:
     return {who.user_id: who for who in store.candidates(team_id=TEAM_ID, now=clock())}
 
@@ -306,3 +346,19 @@ def test_four_queries_however_many_people_there_are(
     found = store.candidates(team_id=TEAM_ID, now=clock())
     assert [who.open_tickets for who in found] == [3] * team
     assert [name for name, _ in commands.sent] == ["find", "find", "aggregate", "aggregate"]
+
+
+def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
+    store: AssignmentStore, edits: TicketEdits, people: People, ticket: Ticket, clock: FixedClock
+) -> None:
+    moderator = people.add(Role.MODERATOR, "SAP")
+    edited = edits.update(
+        actor=Actor.of(moderator),
+        ticket_id=str(ticket.id),
+        seen_seq=ticket.seq,
+        changes={"relatedSkills": ["SAP"], "helpfulNotes": "Ask Ada."},
+    )
+    analysed = store.store_analysis(edited, READ, now=clock())
+    assert analysed is not None
+    assert (analysed.related_skills, analysed.helpful_notes) == (("SAP",), "Ask Ada.")
+    assert analysed.summary == "No tunnel."

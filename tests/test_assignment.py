@@ -43,6 +43,18 @@ VPN, DNS = person(1, "VPN"), person(2, "DNS")
 ADMIN = person(9, role=Role.ADMIN)
 
 
+def test_who_handed_it_back_is_not_chosen_again() -> None:
+    candidates = [VPN, person(3, "VPN", load=7), ADMIN]
+    ask: dict[str, Any] = {"skills": ("VPN",), "requester": REQUESTER, "now": NOW}
+    gone: set[ObjectId] = set()
+    for expected in candidates:
+        found = choose(candidates=candidates, **ask, declined=gone)
+        assert found is not None
+        assert found.user_id == expected.user_id
+        gone.add(expected.user_id)
+    assert choose(candidates=candidates, **ask, declined=gone) is None
+
+
 @pytest.mark.parametrize(
     ("candidates", "skills", "who", "why", "reason"),
     [

@@ -64,7 +64,8 @@ def test_slack_is_away(url: str, kind: str) -> None:
 def test_scopes_missing_and_superfluous_are_named(
     checks: SlackChecks, slack: RecordingSlack
 ) -> None:
-    slack.scopes = "commands, chat:write,chat:write.public,users:read,files:write,channels:history"
+    missing = {"channels:read", "users:read.email"}
+    slack.scopes = ", ".join({*SCOPES, "files:write", "channels:manage"} - missing)
     checks.token()
     assert said(checks.scopes()) == [
         (
@@ -74,7 +75,7 @@ def test_scopes_missing_and_superfluous_are_named(
         ),
         (
             State.WARN,
-            "more than needed: channels:history, files:write",
+            "more than needed: channels:manage, files:write",
             f"Nothing here needs them: remove them, then {REINSTALL}",
         ),
     ]
@@ -138,3 +139,73 @@ def test_no_app_token_is_http(slack: RecordingSlack) -> None:
         (State.OK, "none, so no Socket Mode: Slack has to come over HTTP", "")
     ]
     assert slack.calls == []
+
+
+def look_at_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Finding]:
+    return SlackChecks(web_client(slack), scopes=SCOPES, triage_channel=channel).triage()
+
+
+def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:
+    found = "off, because TRIAGE_CHANNEL is not set"
+    assert said(look_at_triage(slack, "")) == [(State.OK, found, "")]
+    assert slack.calls == []
+
+
+INVITE = "Invite it: until then it posts there, but does not hear the replies to its cards."
+
+
+@pytest.mark.parametrize(
+    ("about", "expected"),
+    [
+        ({"is_member": True}, [(State.OK, "the bot is in #triage", "")]),
+        ({"is_member": True, "is_private": True}, [(State.OK, "the bot is in #triage", "")]),
+        ({}, [(State.WARN, "the bot is not in #triage", INVITE)]),
+        (
+            {"is_archived": True},
+            [
+                (
+                    State.FAIL,
+                    "#triage is archived",
+                    "Take it out of the archive, or use another.",
+                )
+            ],
+        ),
+        (
+            {"is_member": True, "is_ext_shared": True},
+            [
+                (
+                    State.WARN,
+                    "#triage is shared with other organisations, and they read the tickets' titles",
+                    "Use a channel of this workspace alone.",
+                )
+            ],
+        ),
+        (
+            {"is_private": True},
+            [
+                (
+                    State.FAIL,
+                    "the bot finds no such channel",
+                    "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.",
+                )
+            ],
+        ),
+    ],
+    ids=["member", "private member", "not a member", "archived", "shared", "private"],
+)
+def test_the_triage_channel(
+    slack: RecordingSlack, about: dict[str, bool], expected: list[tuple[State, str, str]]
+) -> None:
+    slack.add_channel("C0TRIAGE", **about)
+    assert said(look_at_triage(slack)) == expected
+
+
+def test_a_token_that_may_not_look_at_the_triage_channel(slack: RecordingSlack) -> None:
+    slack.fail("conversations.info", error="missing_scope")
+    assert said(look_at_triage(slack)) == [
+        (
+            State.FAIL,
+            "Slack answered missing_scope",
+            f"Compare the scopes with manifest.yml, then {REINSTALL}",
+        )
+    ]

@@ -1,4 +1,5 @@
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -6,17 +7,25 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from demo.servers import MongoServer
-from services import notices, outbox, waiting
+from services import handing_back, notices, outbox, queue_places, waiting
 from services.analysis import Source
 from services.assigning import AssignmentStore
 from services.assignment import Choice, Reason
+from services.comment import Place as SlackPlace
+from services.comments import CommentService
 from services.database import DEFAULT_NAME, INDEXES, Mongo, connect, ensure_indexes, missing_indexes
 from services.leases import Lease
 from services.links import LinkService, SlackMember
+from services.lists import ListService
 from services.models import Card, Role
+from services.moves import TicketMoves
+from services.people import PeopleService, PersonFields
 from services.permissions import OPERATOR, Actor
+from services.roll import Place
+from services.selection import ListKind, Selection, skill_key
 from services.sources import checked_source
 from services.team import claim_team
+from services.threads import Threads
 from services.tickets import TicketService
 from services.users import UserService
 from tests.conftest import Commands, FixedClock, at_once, file_ticket
@@ -112,6 +121,15 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         now=clock(),
     )
     store.release(ticket.id)
+    lists = ListService(db, users, links, clock=clock)
+    for kind in ListKind:
+        lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=Selection(kind))
+    for selection in (
+        Selection(ListKind.QUEUE, assignee=str(invited.id)),
+        Selection(ListKind.QUEUE, skill=skill_key("VPN")),
+    ):
+        lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=selection)
+    queue_places.give_places(db)
     outbox.due(db, now=clock(), limit=9)
     outbox.back_off(db, ticket.id, now=clock())
     card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
@@ -119,7 +137,40 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     notices.sent(db, ticket.id, "k", channel="D1", ts="1.5", card=card)
     notices.card_updated(db, ticket.id, card, seq=2, digest="d", now=clock())
     outbox.settle(db, ticket.id, seen=1)
-    tickets.resolve(actor=Actor.of(invited), ticket_id=str(ticket.id), resolution="Done.")
+    notices.spoil_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
+    manage_people(db, invited.id, clock)
+    moves = TicketMoves(db, users, clock=clock)
+    moves.resolve(actor=Actor.of(invited), ticket_id=str(ticket.id), resolution="Done.")
+    moves.redraw(actor=Actor.of(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5")
+    _talk(db, Actor.of(invited), str(ticket.id), clock)
+
+
+def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
+    """Everything admins do to accounts."""
+    service, admin = PeopleService(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
+    first = service.page(actor=admin, place=Place(search="j jo"))
+    service.page(actor=admin, place=Place(beside=first.users[0].id))
+    shown = PersonFields.of(service.get(actor=admin, user_id=str(moderator)))
+    for fields in ({"active": "deactivated"}, {"active": "active", "role": "admin"}):
+        wanted = replace(shown, **fields)
+        service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
+        service.hand_back(actor=admin, user_id=moderator)
+        handing_back.due(db, now=clock())
+        shown = wanted
+    db.users.insert_one({"role": "admin"})
+    wanted = replace(shown, role="moderator")
+    service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
+    service.update_own(actor=Actor(moderator, Role.MODERATOR), skills="VPN", away_until="")
+
+
+def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
+    comments, place = CommentService(db, clock=clock), SlackPlace("D1", "1.6")
+    assert Threads(db).find(team_id=TEAM_ID, place=SlackPlace("D1", "1.5"))
+    comments.add(actor=actor, ticket_id=ticket_id, text="Hello", slack=place)
+    comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", slack=place)
+    comments.delete(ticket_id=ticket_id, slack=place)
+    ticket = comments.ready(actor=actor, ticket_id=ticket_id, internal=False)
+    notices.message_updated(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
 
 
 def filters(name: str, command: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
@@ -145,14 +196,21 @@ def is_served(query: dict[str, Any], index: dict[str, Any]) -> bool:
     narrowed = not isinstance(condition, dict) or not {"$ne", "$exists"} & set(condition)
     implied = all(
         query.get(field) == wanted
-        or (
-            isinstance(wanted, dict)
-            and "$gt" in wanted
-            and not isinstance(query.get(field, {}), dict)
-        )
+        or (isinstance(wanted, dict) and "$gt" in wanted and _implies(query.get(field, {}), wanted))
         for field, wanted in index.get("partialFilterExpression", {}).items()
     )
     return narrowed and implied and not (index.get("sparse") and condition is None)
+
+
+def _implies(condition: Any, wanted: dict[str, Any]) -> bool:
+    """A value, or a range that says so itself."""
+    return not isinstance(condition, dict) or wanted.items() <= condition.items()
+
+
+def is_served_by(query: dict[str, Any], keys: list[tuple[str, int]]) -> bool:
+    """Whether `INDEXES` has a ticket's index of these keys, and it serves the query."""
+    indexes = [index.document for index in INDEXES["tickets"]]
+    return any(is_served(query, i) for i in indexes if list(i["key"].items()) == keys)
 
 
 def test_every_query_of_the_services_is_served_by_an_index(
@@ -182,6 +240,12 @@ def test_every_query_of_the_services_is_served_by_an_index(
         ({"outbox": True, "nextTryAt": {"$lte": 1}}, True),
         ({"nextTryAt": {"$lte": 1}}, False),
         ({"assignment.next": {"$gt": 1}}, True),
+        ({"queueKey": {"$gt": ""}}, True),
+        ({"queueKey": {"$gt": "", "$gte": "0-1"}, "$or": []}, True),
+        ({"queueKey": {"$gte": "0-1"}}, False),
+        ({"status": {"$in": ["TODO"]}, "queueKey": None}, True),
+        ({"relatedSkills": {"$in": ["VPN"]}, "queueKey": {"$gt": ""}}, True),
+        ({"relatedSkills": {"$in": ["VPN"]}}, False),
         ({"assignment.next": None}, False),
         ({"createdBy": {"$ne": 1}}, False),
         ({"title": "x"}, False),

@@ -1,14 +1,14 @@
 """The bot with the adapter around it: what reaches local-slack, and what reaches the bot."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from slack_bolt import Ack, App, BoltRequest
+from slack_bolt import Ack, App, BoltContext, BoltRequest
 from slack_sdk import WebClient
 
-from demo.adapter import MIDDLEWARE, wrap_client
+from demo.adapter import MIDDLEWARE, remember, wrap_client
 from demo.servers import LocalSlack
 from tests.conftest import Inline
 
@@ -114,6 +114,30 @@ def test_a_modal_in_an_answer_goes_out_drawn(client: WebClient) -> None:
     }
 
 
+def test_a_search_goes_out_as_a_menu_of_what_the_bot_offers_its_reader(
+    client: WebClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search = {"type": "external_select", "action_id": "who"}
+    block = {"type": "input", "block_id": "who", "element": search}
+    view = {**MODAL, "private_metadata": "12", "blocks": [block]}
+    bot = SmallBot(client, response_action="update", view=view)
+    asked: list[Json] = []
+
+    @bot.app.options("who")
+    def offer(ack: Ack, body: Json) -> None:
+        asked.append(body)
+        ack(options=[{"text": {"type": "plain_text", "text": "Ann"}, "value": "1"}])
+
+    monkeypatch.setattr("demo.adapter._apps", [])
+    remember(bot.app)
+    menu = bot.answer_to(TEXT)["view"]["blocks"][0]["element"]
+    assert menu["type"] == "static_select"
+    assert [option["value"] for option in menu["options"]] == ["1"]
+    (question,) = asked
+    assert (question["user"]["id"], question["team"]["id"]) == ("U1", "T1")
+    assert (question["value"], question["view"]) == ("", {"private_metadata": "12"})
+
+
 def test_errors_in_an_answer_are_left_alone(client: WebClient) -> None:
     bot = SmallBot(client, response_action="errors", errors={"field": "a & b"})
     assert bot.answer_to(TEXT) == {"response_action": "errors", "errors": {"field": "a & b"}}
@@ -140,3 +164,46 @@ def test_a_listener_is_given_what_the_person_left_untouched(client: WebClient) -
 def test_a_listener_is_given_a_client_that_draws(client: WebClient) -> None:
     SmallBot(client).answer_to(TEXT)
     assert last_message(client)["text"] == "a & b"
+
+
+def test_a_message_changed_through_its_response_url_is_drawn(
+    client: WebClient, local_slack: LocalSlack
+) -> None:
+    sent: list[Json] = []
+    bot = SmallBot(client)
+
+    def give_respond(context: BoltContext, next: Callable[[], None]) -> None:  # noqa: A002
+        context["respond"] = sent.append
+        next()
+
+    def pressed(ack: Ack, respond: Callable[[Json], None]) -> None:
+        ack()
+        respond({"text": "a &amp; b", "blocks": [ESCAPED], "replace_original": True})
+
+    app = App(client=client, listener_executor=Inline())
+    for layer in (give_respond, *MIDDLEWARE):
+        app.use(layer)
+    app.action("again")(pressed)
+    bot.app = app
+    user = {"id": "U1", "team_id": "T1"}
+    action = {"type": "button", "action_id": "again", "block_id": "b"}
+    bot.answer_to({"type": "block_actions", "user": user, "actions": [action]})
+    assert sent == [{"text": "a & b", "blocks": [DRAWN], "replace_original": True}]
+
+
+def test_a_press_in_home_is_one_in_a_view(client: WebClient) -> None:
+    bot = SmallBot(client)
+    user = {"id": "U1", "team_id": "T1"}
+    action = {"type": "button", "action_id": "button", "block_id": "b", "value": "v"}
+    place = {"channel": {"id": "", "name": ""}, "container": {"type": "message", "channel_id": ""}}
+    bot.answer_to(
+        {"type": "block_actions", "user": user, "actions": [action], **place}
+        | {"response_url": "http://127.0.0.1:9/response/1"}
+    )
+    assert bot.given == {
+        "type": "block_actions",
+        "user": user,
+        "actions": [action],
+        "container": {"type": "view"},
+        "view": {"type": "home", "blocks": []},
+    }

@@ -104,6 +104,15 @@ def test_marked_radio_buttons_are_drawn_as_a_select_and_come_back_as_radio_butto
     }
 
 
+def test_an_overflow_menu_is_drawn_as_a_select() -> None:
+    menu = {"type": "overflow", "action_id": "more", "options": [LOW, HIGH]}
+    [block] = drawn_blocks([{"type": "actions", "elements": [menu]}])
+    [drawn] = block["elements"]
+    assert (drawn["type"], drawn["options"]) == ("static_select", [LOW, HIGH])
+    assert (drawn["action_id"], drawn["placeholder"]["text"]) == ("more", "More…")
+    assert drawn["stands_for"] == menu
+
+
 @pytest.mark.parametrize("kind", ["static_select", "radio_buttons"])
 @pytest.mark.parametrize("state", [{"selected_option": None}, {}])
 def test_an_untouched_choice_is_its_initial_option(kind: str, state: Json) -> None:

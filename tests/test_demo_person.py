@@ -59,6 +59,14 @@ def form(title: str) -> Json:
     }
 
 
+def chosen(ack: Ack, body: Json, client: WebClient) -> None:
+    ack()
+    text = f"{body['actions'][0]['selected_option']['value'].title()}, then"
+    client.chat_update(
+        channel=body["channel"]["id"], ts=body["message"]["ts"], text=text, blocks=[]
+    )
+
+
 def small_bot(client: WebClient) -> App:
     """`/ask TEXT` opens the form; what is sent in comes back as a DM with a button on it."""
     app = App(client=wrap_client(client))
@@ -89,13 +97,15 @@ def small_bot(client: WebClient) -> App:
             ]
         )
         button = {"type": "button", "action_id": "done", "value": "7", "text": plain("Done")}
+        options = [option("Later"), option("Never")]
+        menu = {"type": "overflow", "action_id": "more", "options": options}
         client.chat_postMessage(
             channel=body["user"]["id"],
             text="A form",
             blocks=[
                 {"type": "section", "text": {"type": "mrkdwn", "text": "From <@UANNA>"}},
                 {"type": "section", "text": plain(said)},
-                {"type": "actions", "elements": [button]},
+                {"type": "actions", "elements": [button, menu]},
             ],
         )
 
@@ -111,6 +121,7 @@ def small_bot(client: WebClient) -> App:
             channel=body["channel"]["id"], ts=body["message"]["ts"], text=text, blocks=[]
         )
 
+    app.action("more")(chosen)
     return app
 
 
@@ -167,6 +178,18 @@ def test_untouched_fields_are_submitted_as_they_were_shown(anna: SlackPerson) ->
     anna.fill(description="As it is").submit()
     anna.dismiss()
     assert anna.wait_for_dm("As it is")[0].text == "From @Anna\nPrefilled, As it is, low"
+
+
+def test_a_choice_in_a_menu_on_a_message(anna: SlackPerson) -> None:
+    anna.command("/ask", "Menu")
+    anna.fill(description="To choose from").submit()
+    anna.dismiss()
+    [card] = anna.wait_for_dm("To choose from")
+    with pytest.raises(NotSeenError, match="There is no menu more with Maybe on:"):
+        anna.choose(card, "more", "Maybe")
+    anna.choose(card, "more", "Never")
+    [updated] = anna.wait_for_dm("Never, then")
+    assert updated.ts == card.ts
 
 
 def test_an_answer_is_seen_by_who_asked_and_by_nobody_else(

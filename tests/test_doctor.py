@@ -88,6 +88,7 @@ def test_nothing_is_configured() -> None:
         "warn  scopes:        not looked at, because of Slack token",
         "warn  workspace:     not looked at, because of MongoDB and Slack token",
         "ok    app token:     none, so no Socket Mode: Slack has to come over HTTP",
+        "ok    triage:        off, because TRIAGE_CHANNEL is not set",
         "FAIL  Redis:         not asked, because REDIS_URL is missing. See settings.",
         "ok    Gemini:        no GEMINI_API_KEY, so the offline router reads the tickets",
         "ok    mail:          off, because MAILTRAP_SMTP_HOST is not set",
@@ -161,7 +162,7 @@ def test_slack_refuses_the_token(env: Mapping[str, str]) -> None:
 def test_scopes_app_token_and_workspace_are_wrong(
     env: Mapping[str, str], slack: RecordingSlack, db: Mongo
 ) -> None:
-    slack.scopes = "commands,chat:write,users:read,users:read.email,files:read"
+    slack.scopes = ",".join({*SCOPES, "files:read"} - {"channels:read", "chat:write.public"})
     slack.app_tokens.clear()
     db.meta.update_one({"_id": "installation"}, {"$set": {"teamId": "T0OTHER"}})
     done = doctor(env)

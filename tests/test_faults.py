@@ -1,6 +1,7 @@
 """A bad day: the worker is killed with a message in its hands, and Redis goes away."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,19 +10,13 @@ import bot.app
 from bot.request import Desk
 from demo.servers import MongoServer, RedisServer
 from services.database import Mongo
-from services.home import HomeService
-from services.inbox import Inbox
-from services.links import LinkService
 from services.models import Role, Status, User
 from services.tickets import TicketService
-from services.users import UserService
-from services.visits import VisitService
 from tasks.publisher import CeleryPublisher
 from tests import payloads
-from tests.conftest import Bot, Inline, People, web_client
+from tests.conftest import Bot, Inline, People
 from tests.processes import Product, celery_for, eventually, is_settled
 from tests.recording_slack import RecordingSlack
-from tests.slack_workspace import TEAM_ID, TEAM_URL
 
 CANARY = "canary-5f1d"
 
@@ -44,27 +39,11 @@ def product(
 
 
 @pytest.fixture
-def desk_bot(
-    own_redis: RedisServer,
-    slack: RecordingSlack,
-    users: UserService,
-    links: LinkService,
-    db: Mongo,
-) -> Bot:
-    """A bot that publishes to this test's Redis and tells the real time."""
-    desk = Desk(
-        tickets=TicketService(db),
-        links=links,
-        home=HomeService(db, users, links),
-        visits=VisitService(db),
-        inbox=Inbox(db),
-        publisher=CeleryPublisher(celery_for(own_redis.url)),
-        client=web_client(slack),
-        team_id=TEAM_ID,
-        team_url=TEAM_URL,
-        reads_with_ai=False,
-    )
-    return Bot(bot.app.build(desk, executor=Inline()))
+def desk_bot(own_redis: RedisServer, desk: Desk, db: Mongo) -> Bot:
+    """A bot that publishes to this test's Redis, and files at the real time."""
+    publisher = CeleryPublisher(celery_for(own_redis.url))
+    real = replace(desk, tickets=TicketService(db), publisher=publisher)
+    return Bot(bot.app.build(real, executor=Inline()))
 
 
 def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:

@@ -1,20 +1,49 @@
 import pytest
 
-from bot.views.help import help_text
+from bot.routes import ROUTES, Kind
+from bot.views.help import LINES, help_text
+from services.models import Role
+from services.permissions import GRANTS, Permission
 from tests.blockkit import check_message
 
-COMMANDS = (
+EVERYBODYS = (
     "`/ticket`  file a ticket\n"
     "`/ticket your words here`  file a ticket with that title\n"
-    "`/ticket help`  this list"
+    "`/ticket list`  your tickets, and who has them\n"
+    "`/ticket view 12`  everything about ticket 12\n"
 )
+THE_STAFFS = (
+    "`/ticket assigned`  what is assigned to you\n"
+    "`/ticket queue`  every open ticket, unassigned ones first\n"
+    "`/ticket update 12`  change ticket 12\n"
+)
+LAST = "`/ticket help`  this list"
 
 
-def test_it_lists_the_commands() -> None:
-    answer = help_text()
+@pytest.mark.parametrize(
+    ("role", "commands"),
+    [
+        (Role.USER, EVERYBODYS + LAST),
+        (Role.MODERATOR, EVERYBODYS + THE_STAFFS + LAST),
+        (Role.ADMIN, EVERYBODYS + THE_STAFFS + LAST),
+    ],
+)
+def test_it_lists_the_commands_of_a_role(role: Role, commands: str) -> None:
+    answer = help_text(role=role)
     assert check_message(answer.as_args()) == []
-    assert answer.text == f"What you can do:\n{COMMANDS}"
-    assert answer.blocks[0]["text"]["text"] == f"*What you can do*\n{COMMANDS}"
+    assert answer.text == f"What you can do:\n{commands}"
+    assert answer.blocks[0]["text"]["text"] == f"*What you can do*\n{commands}"
+
+
+def may(need: Permission | None) -> set[Role]:
+    return {role for role, granted in GRANTS.items() if need in (None, *granted)}
+
+
+def test_it_lists_every_subcommand_to_whoever_may_use_it() -> None:
+    listed = {command.split()[1]: may(need) for command, _, need in LINES if " " in command}
+    del listed["your"]
+    subcommands = [route for route in ROUTES if route.kind is Kind.SUBCOMMAND and route.id]
+    assert listed == {route.id: may(route.permission) for route in subcommands}
 
 
 @pytest.mark.parametrize(

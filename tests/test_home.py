@@ -4,8 +4,10 @@ from typing import Any
 
 import pytest
 
+from bot.views import ids
 from services.database import Mongo
 from services.models import Role, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
 from services.tickets import TicketService
 from tests import payloads
@@ -64,6 +66,13 @@ class Visitor:
         body = payloads.block_actions(
             view, element["action_id"], user=self.slack_id, block_id=block, **forged
         )
+        assert self._bot.answer(body) == {}
+        return self.see()
+
+    def choose(self, action_id: str, value: str) -> list[str]:
+        """An option of the first menu of that kind."""
+        view = self._slack.home(self.slack_id)
+        body = payloads.block_actions(view, action_id, value, user=self.slack_id)
         assert self._bot.answer(body) == {}
         return self.see()
 
@@ -169,12 +178,46 @@ def test_file_a_ticket_opens_the_form(ann: Visitor, slack: RecordingSlack) -> No
 def test_through_the_pages_and_back(
     ann: Visitor, tickets: TicketService, employee: User, clock: FixedClock
 ) -> None:
-    file_many(tickets, employee, clock, 7)
-    assert numbers(ann.open()) == [f"Ticket {n}" for n in (7, 6, 5, 4, 3)]
-    assert numbers(ann.press("Older")) == ["Ticket 2", "Ticket 1"]
+    file_many(tickets, employee, clock, 12)
+    assert numbers(ann.open()) == [f"Ticket {n}" for n in range(12, 7, -1)]
+    assert numbers(ann.press("All your tickets")) == [f"Ticket {n}" for n in range(12, 2, -1)]
+    assert numbers(ann.press("Next")) == ["Ticket 2", "Ticket 1"]
     assert ann.press("Open")[:3] == ["Ticket 2", "Trouble 2", "Back"]
     assert numbers(ann.press("Back")) == ["Ticket 2", "Ticket 1"]
-    assert numbers(ann.press("Newer")) == [f"Ticket {n}" for n in (7, 6, 5, 4, 3)]
+    assert numbers(ann.press("Previous")) == [f"Ticket {n}" for n in range(12, 2, -1)]
+    assert ann.press("Back")[0] == "Hello, User 1"
+
+
+def test_the_queue_is_narrowed_and_gone_through(
+    ben: Visitor, tickets: TicketService, employee: User, clock: FixedClock, db: Mongo
+) -> None:
+    file_many(tickets, employee, clock, 13)
+    db.tickets.update_many({"number": {"$gt": 2}}, {"$set": {"priority": "high"}})
+    ben.open()
+    seen = ben.press("The queue")
+    assert seen[:2] == ["The queue", "Back"]
+    assert numbers(seen) == [f"Ticket {n}" for n in range(1, 11)]
+    assert numbers(ben.choose(ids.LIST_PRIORITY, "high")) == [f"Ticket {n}" for n in range(3, 13)]
+    assert numbers(ben.press("Next")) == ["Ticket 13"]
+    assert ben.press("Open")[0] == "Ticket 13"
+    assert numbers(ben.press("Back")) == ["Ticket 13"]
+    assert ben.open()[0] == "The queue"  # still there a moment later
+    assert "No ticket here matches these filters." in str(ben.choose(ids.LIST_STATUS, "WAITING"))
+    assert numbers(ben.press("Clear filters")) == [f"Ticket {n}" for n in range(1, 11)]
+    assert ben.press("Back")[0] == "Hello, Moderator 1"
+
+
+def test_a_demoted_moderator_is_led_out_of_the_queue(
+    ben: Visitor, moderator: User, slack: RecordingSlack, db: Mongo
+) -> None:
+    ben.open()
+    ben.press("The queue")
+    db.users.update_one({"_id": moderator.id}, {"$set": {"role": "user"}})
+    ben.choose(ids.LIST_PRIORITY, "high")
+    assert slack.last_view()["blocks"][0]["text"]["text"] == (
+        "Your role does not allow you to see other people's tickets. Ask an admin if it should."
+    )
+    assert ben.open()[0] == "Hello, Moderator 1"
 
 
 def test_the_requesters_page_holds_nothing_internal(ann: Visitor, ticket: Ticket) -> None:
@@ -224,11 +267,11 @@ def test_a_demoted_moderator_presses_an_old_button(
 
 
 def test_opening_it_again_stays_on_the_ticket_for_an_hour(
-    ann: Visitor, ticket: Ticket, tickets: TicketService, moderator: User, clock: FixedClock
+    ann: Visitor, ticket: Ticket, moves: TicketMoves, moderator: User, clock: FixedClock
 ) -> None:
     ann.open()
     ann.press("Open")
-    tickets.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="New key.")
+    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="New key.")
     assert "New key." in ann.open()
     clock.advance(hours=1, seconds=1)
     assert ann.open()[0] == "Hello, User 1"

@@ -13,7 +13,9 @@ from services.database import Mongo
 from services.home import HomeService
 from services.links import LinkService
 from services.models import Role, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
+from services.selection import ListKind, Selection
 from services.tickets import TicketService
 from services.users import UserService
 from services.visits import Screen, VisitService
@@ -77,7 +79,7 @@ def test_requester_and_assignee_see_the_change(
     ticket: Ticket,
     employee: User,
     expert: User,
-    tickets: TicketService,
+    moves: TicketMoves,
 ) -> None:
     visit(runtime, employee)
     visit(runtime, expert)
@@ -85,7 +87,7 @@ def test_requester_and_assignee_see_the_change(
     work(runtime, publisher)
     assert f"Assigned to <@{People.slack_id(expert)}>" in str(seen(slack, employee))
     assert "Ticket 1: VPN is down" in seen(slack, expert)
-    tickets.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
     assert "Ticket 1: VPN is down" not in seen(slack, employee)
@@ -142,13 +144,13 @@ def test_a_refresh_throws_nobody_off_a_tickets_page(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    tickets: TicketService,
+    moves: TicketMoves,
     ticket: Ticket,
     employee: User,
     expert: User,
 ) -> None:
     visit(runtime, employee, Screen(ticket_id=ticket.id))
-    tickets.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New key.")
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New key.")
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
     shown = seen(slack, employee)
@@ -169,6 +171,23 @@ def test_whoever_has_the_ticket_open_sees_the_change(
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
     assert "*Status*\nIn progress" in seen(slack, reader)
+
+
+def test_whoever_looks_at_the_queue_sees_what_comes(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    people: People,
+) -> None:
+    reader, elsewhere = people.add(Role.ADMIN), people.add(Role.ADMIN)
+    visit(runtime, reader, Screen(listed=Selection(ListKind.QUEUE)))
+    visit(runtime, elsewhere)
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert "Ticket 1: VPN is down" in seen(slack, reader)
+    assert "*In progress*" in str(seen(slack, reader))
+    assert len(published(slack, elsewhere)) == 1
 
 
 def test_a_tickets_page_that_is_no_longer_theirs_becomes_the_lists(
@@ -329,7 +348,7 @@ def test_a_publish_is_eight_commands_however_many_tickets(
         visits=VisitService(watched_db),
     )
     home.run(watched, link_of(expert))
-    assert seen(slack, expert).count("Older") == (2 if count > 5 else 0)
+    assert seen(slack, expert).count("There are more.") == (2 if count > 5 else 0)
     assert [(name, command[name]) for name, command in commands.sent] == [
         ("findAndModify", "links"),
         ("find", "links"),

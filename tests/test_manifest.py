@@ -16,6 +16,7 @@ from bot.manifest import (
     NO_SCOPE,
     SCOPES,
     SHORTCUTS,
+    SUBSCRIPTIONS,
     address_advice,
     as_yaml,
     manifest,
@@ -31,6 +32,11 @@ PASSES_ON = ROOT / "bot" / "client.py"
 
 def routed(*kinds: Kind) -> set[str]:
     return {route.id for route in top_level() if route.kind in kinds}
+
+
+def subscribed() -> set[str]:
+    """The events, by the names they are subscribed to under."""
+    return {name for event in routed(Kind.EVENT) for name in SUBSCRIPTIONS.get(event, (event,))}
 
 
 def api_methods() -> dict[str, str]:
@@ -88,7 +94,7 @@ def test_every_method_called_is_in_the_table_and_the_other_way_round() -> None:
 
 
 def test_every_scope_is_needed_by_something_that_is_there() -> None:
-    used, events = methods_used(), routed(Kind.EVENT)
+    used, events = methods_used(), subscribed()
     for name, scope in SCOPES.items():
         entries = routed(*scope.kinds)
         needed = used.intersection(scope.methods) or events.intersection(scope.events) or entries
@@ -98,7 +104,7 @@ def test_every_scope_is_needed_by_something_that_is_there() -> None:
 
 def test_every_event_is_in_the_table_and_the_other_way_round() -> None:
     listed = {event for scope in SCOPES.values() for event in scope.events} | FREE_EVENTS
-    assert routed(Kind.EVENT) == listed
+    assert subscribed() == listed
 
 
 def test_commands_and_shortcuts_are_those_of_the_routes() -> None:
@@ -117,7 +123,7 @@ def test_commands_and_shortcuts_are_those_of_the_routes() -> None:
 def test_it_asks_for_those_events_and_scopes(http_url: str | None) -> None:
     made = manifest(http_url=http_url)
     assert made["oauth_config"] == {"scopes": {"bot": list(SCOPES)}}
-    assert set(made["settings"]["event_subscriptions"]["bot_events"]) == routed(Kind.EVENT)
+    assert set(made["settings"]["event_subscriptions"]["bot_events"]) == subscribed()
 
 
 # By the path of a text in the manifest: how short and how long Slack lets it be, as in

@@ -15,6 +15,7 @@ from services.notices import (
     notice_key,
     release,
     sent,
+    spoil_card,
 )
 from services.outbox import due, settle
 from services.tickets import TicketService
@@ -162,6 +163,18 @@ def test_the_worker_that_was_painted_over_does_not_settle_the_ticket(
     assert show(db, ticket, clock, seq=seen, digest="new")
     assert not show(db, ticket, clock, seq=seen - 1, digest="stale")  # another one, meanwhile
     assert not settle(db, ticket.id, seen=seen)
+
+
+def test_a_card_is_spoilt_by_whoever_knows_better(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    with_card(db, ticket, clock)
+    assert settle(db, ticket.id, seen=1)
+    assert spoil_card(db, ticket.id, channel="D1", ts="2.5", now=clock())
+    found = reload(db, ticket)
+    assert [card.digest for card in found.cards] == ["old", ""]
+    assert (found.outbox, settle(db, ticket.id, seen=1)) == (True, False)
+    assert not spoil_card(db, ticket.id, channel="D2", ts="2.5", now=clock())
 
 
 def test_unknown_cards_and_notices_change_nothing(

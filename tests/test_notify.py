@@ -10,6 +10,7 @@ from slack_sdk.web import SlackResponse
 
 from services.database import Mongo
 from services.models import Role, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
 from services.tickets import TicketService
 from tasks import assign, notify
@@ -83,21 +84,20 @@ def test_the_resolution_reaches_the_requester_with_a_sound(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    tickets: TicketService,
+    moves: TicketMoves,
     ticket: Ticket,
     employee: User,
     expert: User,
 ) -> None:
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
-    tickets.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New certificate.")
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New certificate.")
     notify.run(runtime, str(ticket.id))
     card, told = sent_to(slack, employee)
-    assert card["text"] == "Ticket 1 “VPN is down”: Resolved (Moderator 2)"
+    assert card["text"] == "Ticket 1 “VPN is down”: Resolved by Moderator 2"
     assert told["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
     (theirs,) = sent_to(slack, expert)
-    assert theirs["text"] == "Ticket 1 “VPN is down”: resolved"
-    assert "actions" not in {block["type"] for block in theirs["blocks"]}
+    assert theirs["text"] == "Ticket 1 “VPN is down”: Resolved by Moderator 2"
 
 
 def test_nobody_is_told_of_what_they_did_themselves(
@@ -105,6 +105,7 @@ def test_nobody_is_told_of_what_they_did_themselves(
     publisher: RecordingPublisher,
     slack: RecordingSlack,
     tickets: TicketService,
+    moves: TicketMoves,
     people: People,
     expert: User,
 ) -> None:
@@ -112,7 +113,7 @@ def test_nobody_is_told_of_what_they_did_themselves(
     own = file_ticket(tickets, filer, "VPN for me")
     publisher.publish(str(own.id))
     work(runtime, publisher)
-    tickets.resolve(actor=Actor.of(filer), ticket_id=str(own.id), resolution="Found it myself.")
+    moves.resolve(actor=Actor.of(filer), ticket_id=str(own.id), resolution="Found it myself.")
     notify.run(runtime, str(own.id))
     assert len(sent_to(slack, filer)) == 1
 
@@ -221,7 +222,7 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    tickets: TicketService,
+    moves: TicketMoves,
     ticket: Ticket,
     employee: User,
     expert: User,
@@ -230,7 +231,7 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
     stale = reload(db, ticket)
-    tickets.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
     notify.run(runtime, str(ticket.id))
 
     # A slow worker comes by with what it read before the resolution.
@@ -239,7 +240,7 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
     assert "Old title" in str(sent_to(slack, employee)[0])
 
     notify.run(runtime, str(ticket.id))
-    assert sent_to(slack, employee)[0]["text"].endswith("Resolved (Moderator 2)")
+    assert sent_to(slack, employee)[0]["text"].endswith("Resolved by Moderator 2")
     assert not reload(db, ticket).outbox
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from services.database import Mongo
 from services.models import Role, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
 from services.sources import checked_source
 from services.tickets import TicketService
@@ -84,6 +85,7 @@ def test_it_is_said_once_whatever_happens_to_the_ticket(
     publisher: RecordingPublisher,
     slack: RecordingSlack,
     tickets: TicketService,
+    moves: TicketMoves,
     employee: User,
     people: People,
 ) -> None:
@@ -91,7 +93,7 @@ def test_it_is_said_once_whatever_happens_to_the_ticket(
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
     moderator = Actor.of(people.add(Role.MODERATOR))
-    tickets.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
+    moves.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
     for _ in range(3):
         publisher.publish(str(ticket.id))
         work(runtime, publisher)

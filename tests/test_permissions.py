@@ -11,8 +11,10 @@ MAY = {
     Permission.FILE_TICKET: {U, M, A},
     Permission.SEE_OWN_TICKET: {U, M, A},
     Permission.SEE_ANY_TICKET: {M, A},
+    Permission.WORK_ON_TICKETS: {M, A},
     Permission.RESOLVE_ANY_TICKET: {M, A},
     Permission.MANAGE_USERS: {A},
+    Permission.EDIT_OWN_PROFILE: {U, M, A},
 }
 
 

@@ -1,27 +1,51 @@
 """The table of entry points: complete, and as permissive as the permissions say, no more."""
 
+import json
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from bot import routes
+from bot.lists import FILTERS
 from bot.routes import ROUTES, Kind, Route
-from bot.views import blocks, forms, ids
+from bot.views import blocks, comment_forms, forms, ids, person_forms, step_forms
+from bot.views.edit import edit_ticket
+from bot.views.steps import value
+from services.clock import utcnow
 from services.database import Mongo
+from services.edits import Draft
 from services.models import Role, Ticket, User
 from services.permissions import GRANTS
+from services.selection import ListKind, Selection
 from services.tickets import TicketService
 from services.visits import Screen
 from tests import payloads
-from tests.conftest import Bot, People, file_ticket, pressed_resolve
+from tests.conftest import Bot, People, file_ticket, pressed, reload
 from tests.recording_slack import RecordingSlack
+from tests.slack_workspace import GENERAL
 
 GUEST = (
     "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
 )
 # Wherever a button of Home's says it leads, its value is what counts.
-TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_NEWER, ids.HOME_OLDER)
+TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN)
+NO_SUCH = "There is no such ticket, or you may not see it."
+# What only its requester may do, whatever somebody's role.
+OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.MORE)
+# What its requester and the staff may do.
+ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
+NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
+# What each role is told of somebody else's ticket.
+FOREIGN: dict[Role, dict[str, str]] = {
+    Role.USER: {
+        **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET), NO_SUCH),
+        "view": "There is no ticket 1, or you may not see it.",
+    },
+    Role.MODERATOR: dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+    Role.ADMIN: dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+}
+NOTHING = "nothing to choose from"
 # Who asks, and the role they have by the time they are asked about; None: they get no account.
 ASKERS = {
     "guest": None,
@@ -81,6 +105,142 @@ def home_opened(user: User, _: Ticket) -> dict[str, Any]:
     return payloads.event({**opened, "channel": "D0X"})
 
 
+def written_to_the_bot(user: User, _: Ticket) -> dict[str, Any]:
+    slack_id = People.slack_id(user)
+    said = {"type": "message", "user": slack_id, "text": "Help", "ts": "1700000000.000009"}
+    return payloads.event({**said, "channel": f"D{slack_id[1:]}", "channel_type": "im"})
+
+
+def marked(user: User, _: Ticket) -> dict[str, Any]:
+    item = {"type": "message", "channel": GENERAL, "ts": "1700000000.000009"}
+    slack_id = People.slack_id(user)
+    mark = {"type": "reaction_added", "user": slack_id, "reaction": "ticket", "item": item}
+    return payloads.event(mark)
+
+
+def offer_taken(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    def body(user: User, _: Ticket) -> dict[str, Any]:
+        slack_id = People.slack_id(user)
+        value = json.dumps({"channel": GENERAL, "ts": "1700000000.000009"})
+        shown = [blocks.actions(blocks.button("File", action_id, value))]
+        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
+        return payloads.block_actions(message, action_id, user=slack_id)
+
+    return body
+
+
+def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
+    button = blocks.button("Edit", ids.OPEN_PERSON, str(user.id))
+    view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(view, ids.OPEN_PERSON, user=People.slack_id(user))
+
+
+def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A form about the user, as it was opened."""
+
+    def body(user: User, _: Ticket) -> dict[str, Any]:
+        view = {**form(user), "id": "V1"}
+        return payloads.view_submission(view, {}, user=People.slack_id(user))
+
+    return body
+
+
+def update_form(_: User, ticket: Ticket) -> dict[str, Any]:
+    return {**edit_ticket(Draft(ticket, ("VPN",), None)), "id": "V1"}
+
+
+def updated(user: User, ticket: Ticket) -> dict[str, Any]:
+    view = update_form(user, ticket)
+    return payloads.view_submission(view, {"priority": "high"}, user=People.slack_id(user))
+
+
+def typed_into(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A menu of the form that asks the app for its options."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        menu = {"type": "multi_external_select", "action_id": action_id}
+        view = {**update_form(user, ticket), "blocks": [{"type": "input", "element": menu}]}
+        return payloads.block_suggestion(view, action_id, user=People.slack_id(user))
+
+    return body
+
+
+def typed(text: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    return lambda user, _: payloads.slash_command(text, user=People.slack_id(user))
+
+
+def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """On a list of one's own, or where there is no such filter there, on the queue."""
+    is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL)
+    screen = Screen(listed=Selection(ListKind.QUEUE if is_staffs else ListKind.OWN)).encode()
+    menu = {"type": "static_select", "options": [{"text": {}, "value": "any"}]}
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        value = str(ticket.id) if action_id == ids.LIST_OPEN else screen
+        button = blocks.button("Go", action_id, value)
+        element = {**menu, "action_id": action_id} if action_id in FILTERS else button
+        block = {**blocks.actions(element), "block_id": f"filters|{screen}"}
+        slack_id = People.slack_id(user)
+        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": [block]}
+        chosen = "any" if action_id in FILTERS else None
+        return payloads.block_actions(message, action_id, chosen, user=slack_id)
+
+    return body
+
+
+# The steps that this module presses; what they need of a ticket stands in READY.
+STEPS_AT_HAND = (
+    ids.ACCEPT,
+    ids.TAKE,
+    ids.REASSIGN,
+    ids.WAIT,
+    ids.RESOLVE,
+    ids.REOPEN,
+    ids.CANCEL,
+    ids.COMMENT,
+    ids.NOTE,
+)
+# A ticket in which somebody may take that step, where a fresh one will not do.
+READY: dict[str, Callable[[User], dict[str, Any]]] = {
+    ids.ACCEPT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.WAIT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.REOPEN: lambda _: {"status": "COMPLETED"},
+}
+# Their requester's alone, and open to the staff.
+OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.MORE)
+OWN_OR_STAFF = (ids.REOPEN, ids.COMMENT, ids.WRITE_COMMENT)
+
+
+def step_pressed(step: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    return lambda user, ticket: pressed(step, ticket, user)
+
+
+def chosen_in_the_menu(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Cancel, as the overflow menu has it."""
+    slack_id = People.slack_id(user)
+    choice = f"{ids.CANCEL}:{value(ticket, ids.CANCEL)}"
+    option = {"text": {"type": "plain_text", "text": "Cancel ticket"}, "value": choice}
+    menu = {"type": "overflow", "action_id": ids.MORE, "options": [option]}
+    shown = [blocks.actions(menu)]
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
+    return payloads.block_actions(message, ids.MORE, choice, user=slack_id)
+
+
+def step_form(
+    form: Callable[[Ticket], dict[str, Any]], filled_in: Callable[[User], dict[str, Any]]
+) -> Callable[[User, Ticket], dict[str, Any]]:
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        view = {**form(ticket), "id": "V1"}
+        return payloads.view_submission(view, filled_in(user), user=People.slack_id(user))
+
+    return body
+
+
+def assigned_to_oneself(user: User) -> dict[str, Any]:
+    return {"assignedTo": str(user.id)}
+
+
 # How each row of the table is used.
 USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "command /ticket": lambda user, _: payloads.slash_command("lsit", user=People.slack_id(user)),
@@ -94,8 +254,55 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "message_shortcut make_ticket": lambda user, _: payloads.message_shortcut(
         "make_ticket", "The VPN drops.", user=People.slack_id(user)
     ),
-    "action open_resolve": lambda user, ticket: pressed_resolve(ticket, user),
+    **{f"action {step}": step_pressed(step) for step in STEPS_AT_HAND},
+    "action more": chosen_in_the_menu,
+    "view reassign_ticket": step_form(step_forms.reassign_ticket, assigned_to_oneself),
+    "view ask_requester": step_form(step_forms.ask_requester, lambda _: {"question": "Which?"}),
+    "view write_comment": step_form(comment_forms.comment, lambda _: {"text": "It is back."}),
+    "view write_note": step_form(comment_forms.note, lambda _: {"text": "Second time."}),
+    "view cancel_ticket": step_form(step_forms.cancel_ticket, lambda _: {}),
     "event app_home_opened": home_opened,
+    "subcommand view": lambda user, ticket: payloads.slash_command(
+        f"view {ticket.number}", user=People.slack_id(user)
+    ),
+    "subcommand update": lambda user, ticket: payloads.slash_command(
+        f"update {ticket.number}", user=People.slack_id(user)
+    ),
+    "action details": lambda user, ticket: pressed(ids.DETAILS, ticket, user),
+    "action update": lambda user, ticket: pressed(ids.UPDATE, ticket, user),
+    "view update_ticket": updated,
+    "options assignedTo": typed_into(ids.ASSIGNED_TO),
+    "options relatedSkills": typed_into(ids.RELATED_SKILLS),
+    **{f"subcommand {word}": typed(word) for word in ("list", "assigned", "queue")},
+    **{
+        f"action {action}": in_a_list(action)
+        for action in (
+            *FILTERS,
+            ids.LIST_PREVIOUS,
+            ids.LIST_NEXT,
+            ids.LIST_CLEAR,
+            ids.LIST_OPEN,
+        )
+    },
+    "options list_assignee": typed_into(ids.LIST_ASSIGNEE),
+    "options list_skill": typed_into(ids.LIST_SKILL),
+    **{
+        f"action {action}": pressed_in_home(action)
+        for action in (ids.HOME_ASSIGNED, ids.HOME_QUEUE)
+    },
+    "event message": written_to_the_bot,
+    "event reaction_added": marked,
+    "action file_this": offer_taken(ids.FILE_THIS),
+    "action file_marked": offer_taken(ids.FILE_MARKED),
+    "action home_people": pressed_in_home(ids.HOME_PEOPLE),
+    "action people_back": pressed_in_home(ids.PEOPLE_BACK),
+    "action people_on": pressed_in_home(ids.PEOPLE_ON),
+    "action open_search": pressed_in_home(ids.OPEN_SEARCH),
+    "view search_people": sent(lambda _: person_forms.search("")),
+    "action open_person": person_pressed,
+    "view edit_person": sent(person_forms.person),
+    "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
+    "view edit_profile": sent(lambda user: person_forms.profile(user, is_staff=True, now=utcnow())),
     **{f"action {action}": pressed_in_home(action) for action in (ids.HOME_FILE, *TO_A_TICKET)},
 }
 
@@ -103,8 +310,11 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
 def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None:
     """What the person is told instead of getting what they asked for."""
     slack.clear()
+    if "response_url" in body:
+        body["response_url"] = slack.response_url()
     answer = bot.answer(body)
     said = list(answer.get("errors", {}).values())
+    said += [NOTHING] if answer.get("options") == [] else []
     said += [call.args["text"] for call in slack.calls_to("chat.postEphemeral")]
     changed = [call.args["view"] for call in slack.calls_to("views.update")]
     said += [view["blocks"][0]["text"]["text"] for view in changed if "submit" not in view]
@@ -114,22 +324,34 @@ def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None
     ]
     homes = [call.args["view"]["blocks"] for call in slack.calls_to("views.publish")]
     said += [home[1]["text"]["text"] for home in homes if len(home) == 2]
+    # A refusal is words alone; what is offered has buttons.
+    if answer.get("response_action") == "update" and not answer["view"].get("submit"):
+        held = answer["view"]["blocks"][0]["text"]["text"]
+        said += [held] if answer["view"]["title"]["text"] == "Help desk" else []
+    posted = [call.args for call in slack.calls_to("chat.postMessage")]
+    said += [message["text"] for message in posted if not message.get("blocks")]
     if answer.get("response_type") and "blocks" not in answer:
         said.append(answer["text"])
     assert len(said) < 2
     return said[0] if said else None
 
 
-def expected_refusal(route: Route, role: Role | None, owner: str) -> str | None:
+def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if route.permission is None:
         return None
     if role is None:
-        return GUEST
-    if route.id in TO_A_TICKET and role is Role.USER and owner == "foreign":
-        return "There is no such ticket, or you may not see it."
+        return None if route.id == "reaction_added" else GUEST
+    if owner == "foreign" and route.id in FOREIGN[role]:
+        return FOREIGN[role][route.id]
     if route.permission in GRANTS[role]:
         return None
     return f"Your role does not allow you to {route.permission}. Ask an admin if it should."
+
+
+def expected_refusal(route: Route, role: Role | None, owner: str) -> str | None:
+    """A menu has no place for words."""
+    words = refused_words(route, role, owner)
+    return NOTHING if words and route.kind is Kind.OPTIONS else words
 
 
 @pytest.mark.parametrize("owner", ["own", "foreign"])
@@ -146,8 +368,11 @@ def test_who_may_use_it(
     owner: str,
 ) -> None:
     role = ASKERS[asker]
-    user = people.add(role or Role.USER)
+    user = people.add(role or Role.USER, "VPN")
     ticket = file_ticket(tickets, user if owner == "own" else people.add())
+    if ready := READY.get(route.id):
+        db.tickets.update_one({"_id": ticket.id}, {"$set": ready(user)})
+        ticket = reload(db, ticket)
     if asker in ("guest", "newcomer"):
         db.links.delete_many({"userId": user.id})
         is_guest = {"is_restricted": asker == "guest"}

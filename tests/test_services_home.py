@@ -7,11 +7,14 @@ from bson import ObjectId
 
 from services.changes import EventType
 from services.database import Mongo
-from services.errors import NotFound
-from services.home import HomeService, Overview, Sheet
+from services.errors import Denied, NotFound
+from services.home import Content, HomeService, OpenList, Overview, Sheet
+from services.lifecycle import Step, allowed
 from services.links import LinkService
 from services.models import Event, Role, Status, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
+from services.selection import ListKind, Selection
 from services.tickets import TicketService
 from services.users import UserService
 from services.visits import Screen
@@ -59,7 +62,7 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
     return reload(db, filed)
 
 
-def look(home: HomeService, user: User, screen: Screen | None = None) -> Overview | Sheet:
+def look(home: HomeService, user: User, screen: Screen | None = None) -> Content:
     return home.look(actor=Actor.of(user), team_id=TEAM_ID, screen=screen or Screen())
 
 
@@ -94,30 +97,72 @@ def test_it_names_the_reader_and_everybody_in_the_lists(
     assert people.slack_ids[moderator.id] == People.slack_id(moderator)
 
 
-def test_a_page_that_became_the_first_is_forgotten(
-    home: HomeService, tickets: TicketService, employee: User, clock: FixedClock
+def in_list(home: HomeService, user: User, selection: Selection) -> OpenList:
+    found = look(home, user, Screen(listed=selection))
+    assert isinstance(found, OpenList)
+    return found
+
+
+def test_the_first_page_has_the_beginnings_of_the_lists(
+    home: HomeService, tickets: TicketService, moderator: User, clock: FixedClock, db: Mongo
 ) -> None:
     for _ in range(6):
         clock.advance(minutes=1)
+        file_ticket(tickets, moderator)
+    db.tickets.update_many({}, {"$set": {"assignedTo": moderator.id}})
+    content = overview(home, moderator)
+    assert content.assigned is not None
+    assert [t.number for t in content.own.tickets] == [6, 5, 4, 3, 2]
+    assert [t.number for t in content.assigned.tickets] == [1, 2, 3, 4, 5]
+
+
+def test_a_page_that_became_the_first_is_forgotten(
+    home: HomeService, tickets: TicketService, employee: User, clock: FixedClock
+) -> None:
+    for _ in range(11):
+        clock.advance(minutes=1)
         file_ticket(tickets, employee)
-    older = overview(home, employee).own.older
-    second = overview(home, employee, Screen(own=older))
-    assert second.screen == Screen(own=older)
-    first = overview(home, employee, Screen(own=second.own.newer))
-    assert first.screen == Screen()
+    own = Selection(ListKind.OWN)
+    first = in_list(home, employee, own)
+    second = in_list(home, employee, own.at(first.listed.page.after))
+    assert second.screen == Screen(listed=own.at(first.listed.page.after))
+    again = in_list(home, employee, own.at(second.listed.page.before))
+    assert again.screen == Screen(listed=own)
+
+
+def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
+    home: HomeService, ticket: Ticket, employee: User, moderator: User
+) -> None:
+    screen = Screen(listed=Selection(ListKind.QUEUE), ticket_id=ticket.id)
+    assert isinstance(in_list(home, moderator, Selection(ListKind.QUEUE)), OpenList)
+    with pytest.raises(Denied, match="see other people's tickets"):
+        look(home, employee, screen.lists)
+    for place, kind in ((screen, Sheet), (screen.lists, Overview)):
+        found = home.look_again(actor=Actor.of(employee), team_id=TEAM_ID, screen=place)
+        assert isinstance(found, kind)
+
+
+def test_a_ticket_that_is_no_longer_theirs_is_left_for_the_list(
+    home: HomeService, employee: User
+) -> None:
+    screen = Screen(listed=Selection(ListKind.OWN), ticket_id=ObjectId())
+    found = home.look_again(actor=Actor.of(employee), team_id=TEAM_ID, screen=screen)
+    assert found.screen == screen.lists
 
 
 def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator: User) -> None:
     found = sheet(home, moderator, ticket)
     assert found.ticket == ticket
-    assert (found.is_staff, found.may_resolve) == (True, True)
+    assert found.is_staff
+    assert found.steps == allowed(Actor.of(moderator), ticket)
 
 
 def test_the_requester_reads_nothing_internal(
     home: HomeService, ticket: Ticket, employee: User
 ) -> None:
     found = sheet(home, employee, ticket)
-    assert (found.is_staff, found.may_resolve) == (False, False)
+    assert not found.is_staff
+    assert found.steps == allowed(Actor.of(employee), ticket)
     events = tuple(replace(event, note=None) for event in ticket.events[:2])
     assert found.ticket == replace(
         ticket, summary=None, helpful_notes=None, related_skills=(), assignment={}, events=events
@@ -145,12 +190,12 @@ def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people
 
 
 def test_a_resolved_ticket_is_only_read(
-    home: HomeService, tickets: TicketService, ticket: Ticket, moderator: User
+    home: HomeService, moves: TicketMoves, ticket: Ticket, moderator: User
 ) -> None:
-    tickets.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
     found = sheet(home, moderator, ticket)
     assert found.ticket.status is Status.COMPLETED
-    assert not found.may_resolve
+    assert found.steps == {Step.REOPEN, Step.COMMENT, Step.NOTE, Step.UPDATE}
 
 
 @pytest.mark.parametrize("count", [0, 1, 7])

@@ -158,3 +158,19 @@ def test_no_secret_is_in_its_repr() -> None:
     shown = repr(settings)
     for secret in ("pa55word", "hunter2", "secret", "boss"):
         assert secret not in shown
+
+
+def test_the_triage_channel_and_the_emoji() -> None:
+    assert (load("bot", BOT).triage_channel, load("bot", BOT).ticket_emoji) == ("", "ticket")
+    named = load("worker", BOT | {"TRIAGE_CHANNEL": "C0TRIAGE", "TICKET_EMOJI": ":Eyes: "})
+    assert (named.triage_channel, named.ticket_emoji) == ("C0TRIAGE", "eyes")
+
+
+@pytest.mark.parametrize("channel", ["#triage", "triage", "D0123456789", "C", "c0123456789"])
+@pytest.mark.parametrize("emoji", ["two words", "<!channel>", "a:b", ":"])
+def test_no_channel_and_no_emoji(channel: str, emoji: str) -> None:
+    assert problems("bot", BOT | {"TRIAGE_CHANNEL": channel, "TICKET_EMOJI": emoji}) == [
+        "TRIAGE_CHANNEL must be a channel's id, such as C0123456789: it stands at the end of the "
+        "channel's details in Slack",
+        "TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets",
+    ]

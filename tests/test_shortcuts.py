@@ -9,8 +9,8 @@ import pytest
 from bot.views import quote
 from services.database import Mongo
 from services.models import Role, User
+from services.moves import TicketMoves
 from services.permissions import Actor
-from services.tickets import TicketService
 from tests import payloads
 from tests.conftest import Bot, People, RecordingPublisher
 from tests.recording_slack import RecordingSlack
@@ -408,12 +408,12 @@ def test_a_closed_ticket_is_shown_as_well(
     ticket_bot: Bot,
     slack: RecordingSlack,
     employee: User,
-    tickets: TicketService,
+    moves: TicketMoves,
     people: People,
     taken: dict[str, Any],
 ) -> None:
     expert = Actor.of(people.add(Role.MODERATOR))
-    tickets.resolve(actor=expert, ticket_id=str(taken["_id"]), resolution="Done.")
+    moves.resolve(actor=expert, ticket_id=str(taken["_id"]), resolution="Done.")
     assert texts(use(ticket_bot, slack, employee, written()))[-1] == "*Resolved*"
 
 

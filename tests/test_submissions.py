@@ -317,10 +317,18 @@ def test_a_bad_resolution_is_said_beside_it(
     assert reload(db, ticket) == ticket
 
 
-def test_a_ticket_is_resolved_once(ticket_bot: Bot, resolution: FilledIn) -> None:
-    body = resolution()
+def test_a_ticket_is_resolved_once(
+    ticket_bot: Bot, resolution: FilledIn, ticket: Ticket, db: Mongo
+) -> None:
+    body, other = resolution(), resolution("Another way.")
     ticket_bot.answer(body)
-    assert errors(ticket_bot.answer(body)) == {"resolution": "Ticket 1 has been resolved already."}
+    resolved = reload(db, ticket)
+    assert ticket_bot.answer(body) == {}  # the same once more, as a retry brings it
+    assert errors(ticket_bot.answer(other)) == {
+        "resolution": "Ticket 1 is resolved now, so this was not done. Look at it again, then "
+        "decide."
+    }
+    assert reload(db, ticket) == resolved
 
 
 def test_a_user_who_replays_a_resolution_is_denied(
@@ -329,8 +337,7 @@ def test_a_user_who_replays_a_resolution_is_denied(
     body = resolution()
     body["user"]["id"] = People.slack_id(employee)
     assert errors(ticket_bot.answer(body)) == {
-        "resolution": "Your role does not allow you to resolve any ticket. Ask an admin if it "
-        "should."
+        "resolution": "Your role does not allow you to resolve tickets. Ask an admin if it should."
     }
     assert reload(db, ticket) == ticket
 

@@ -5,9 +5,11 @@ import pytest
 from bson import ObjectId
 
 from services.database import Mongo
-from services.errors import Conflict, Denied, DomainError, Invalid, LimitReached, NotFound
+from services.errors import Conflict, DomainError, Invalid, LimitReached, NotFound
 from services.models import Priority, Role, Status, Ticket
+from services.moves import TicketMoves
 from services.permissions import Actor
+from services.queue_order import queue_key
 from services.tickets import Filed, TicketService, load
 from tests.conftest import FixedClock, at_once
 
@@ -56,6 +58,7 @@ def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
         "teamId": "T1",
         "number": 1,
         "requestId": "V1",
+        "queueKey": queue_key(filed.ticket),
         "seq": 1,
         "events": [{"seq": 1, "at": clock(), "by": EMPLOYEE.user_id, "type": "filed"}],
         "outbox": True,
@@ -117,11 +120,13 @@ def test_the_limits_count_what_can_be_seen(
 @pytest.mark.parametrize(
     "text", ["$teamId", "{$gt: ''}", '{"$gt": ""}', "$$ROOT", "<!channel>", "a.b.$[]", "__proto__"]
 )
-def test_what_could_be_code_stays_text(tickets: TicketService, db: Mongo, text: str) -> None:
+def test_what_could_be_code_stays_text(
+    tickets: TicketService, moves: TicketMoves, db: Mongo, text: str
+) -> None:
     ticket = file(tickets, title=text, description=text, request_id="V1").ticket
     assert (stored(db, ticket)["title"], stored(db, ticket)["description"]) == (text, text)
     edited = file(tickets, title=f"{text}!", description=text, request_id="V1").ticket
-    done = tickets.resolve(actor=MODERATOR, ticket_id=str(edited.id), resolution=text)
+    done = moves.resolve(actor=MODERATOR, ticket_id=str(edited.id), resolution=text)
     assert (stored(db, done)["title"], stored(db, done)["resolution"]) == (f"{text}!", text)
 
 
@@ -222,108 +227,7 @@ def test_who_gets_a_ticket_to_see(tickets: TicketService) -> None:
 @pytest.mark.parametrize("ticket_id", ["", "1", "65f0", "z" * 24, "a" * 12, "{'$gt': ''}", "\x00"])
 def test_a_malformed_id_is_not_found(tickets: TicketService, ticket_id: str) -> None:
     assert refusal(NotFound, tickets.get, actor=ADMIN, ticket_id=ticket_id) == NOT_FOUND
-    resolve = {"actor": ADMIN, "ticket_id": ticket_id, "resolution": "Done."}
-    assert refusal(NotFound, tickets.resolve, **resolve) == NOT_FOUND
 
 
 def test_an_unknown_id_is_not_found(tickets: TicketService) -> None:
     assert refusal(NotFound, tickets.get, actor=ADMIN, ticket_id=str(ObjectId())) == NOT_FOUND
-
-
-@pytest.mark.parametrize("status", ["TODO", "IN_PROGRESS", "WAITING", "REOPENED"])
-def test_a_ticket_is_resolved(
-    tickets: TicketService, db: Mongo, clock: FixedClock, status: str
-) -> None:
-    ticket = file(tickets).ticket
-    change = {"status": status, "assignment.next": clock(), "deadline": None, "later": [1]}
-    db.tickets.update_one({"_id": ticket.id}, {"$set": change})
-    clock.advance(seconds=5)
-
-    done = tickets.resolve(actor=MODERATOR, ticket_id=str(ticket.id), resolution=" Restarted. ")
-
-    assert (done.status, done.resolution) == (Status.COMPLETED, "Restarted.")
-    doc = stored(db, ticket)
-    assert (doc["completedAt"], doc["assignment"], doc["outbox"]) == (clock(), {}, True)
-    assert (doc["later"], doc["deadline"], doc["createdBy"]) == ([1], None, EMPLOYEE.user_id)
-    assert doc["events"][1] == {
-        "seq": 2,
-        "at": clock(),
-        "by": MODERATOR.user_id,
-        "type": "resolved",
-        "field": "status",
-        "from": status,
-        "to": "COMPLETED",
-        "note": "Restarted.",
-    }
-
-
-def test_resolving_needs_a_role(tickets: TicketService, db: Mongo) -> None:
-    ticket = file(tickets).ticket
-    ask = {"ticket_id": str(ticket.id), "resolution": "Done."}
-    assert refusal(Denied, tickets.resolve, actor=EMPLOYEE, **ask) == (
-        "Your role does not allow you to resolve any ticket. Ask an admin if it should."
-    )
-    assert refusal(NotFound, tickets.resolve, actor=COLLEAGUE, **ask) == NOT_FOUND
-    assert load(db, str(ticket.id)) == ticket
-
-
-@pytest.mark.parametrize(
-    ("note", "sentence"),
-    [
-        ("", "Say in a sentence what was done; the requester reads it."),
-        (" \u200b\n", "Say in a sentence what was done; the requester reads it."),
-        ("x" * 1_001, "At most 1,000 characters; this text has 1,001."),
-    ],
-)
-def test_the_note_is_checked(tickets: TicketService, db: Mongo, note: str, sentence: str) -> None:
-    ticket = file(tickets).ticket
-    with pytest.raises(Invalid) as refused:
-        tickets.resolve(actor=ADMIN, ticket_id=str(ticket.id), resolution=note)
-    assert (refused.value.field, str(refused.value)) == ("resolution", sentence)
-    assert load(db, str(ticket.id)) == ticket
-
-
-def test_a_ticket_is_resolved_once(tickets: TicketService, db: Mongo) -> None:
-    ask: dict[str, Any] = {"actor": MODERATOR, "ticket_id": str(file(tickets).ticket.id)}
-    done = tickets.resolve(**ask, resolution="Restarted.")
-    sentence = "Ticket 1 has been resolved already."
-    assert refusal(Conflict, tickets.resolvable, **ask) == sentence
-    assert refusal(Conflict, tickets.resolve, **ask, resolution="Me too.") == sentence
-    assert load(db, str(done.id)) == done
-
-
-def test_of_two_who_resolve_at_once_one_is_told(tickets: TicketService, db: Mongo) -> None:
-    ticket_id = str(file(tickets).ticket.id)
-    notes = [f"Note {number}" for number in range(8)]
-    answers = at_once(
-        *[
-            lambda note=note: tickets.resolve(actor=ADMIN, ticket_id=ticket_id, resolution=note)
-            for note in notes
-        ]
-    )
-    (won,) = [answer for answer in answers if isinstance(answer, Ticket)]
-    told = {str(answer) for answer in answers if isinstance(answer, Conflict)}
-    assert told <= {CHANGED, "Ticket 1 has been resolved already."}
-    assert len([answer for answer in answers if isinstance(answer, Conflict)]) == 7
-    assert load(db, ticket_id) == won
-    assert [event.seq for event in won.events] == [1, 2]
-
-
-def test_resolving_makes_room_for_what_waits(
-    tickets: TicketService, db: Mongo, clock: FixedClock
-) -> None:
-    parked, other = file(tickets).ticket, file(tickets).ticket
-    db.tickets.update_one(
-        {"_id": parked.id}, {"$set": {"outbox": False, "assignment.next": clock()}}
-    )
-    tickets.resolve(actor=ADMIN, ticket_id=str(other.id), resolution="Done.")
-    assert (stored(db, parked)["assignment"], stored(db, parked)["outbox"]) == ({}, True)
-
-
-def test_the_predecessors_ticket_is_resolved(tickets: TicketService, db: Mongo) -> None:
-    old = {"title": "x" * 9_000, "description": None, "status": "IN_PROGRESS", "deadline": "soon"}
-    ticket_id = db.tickets.insert_one(old).inserted_id
-    tickets.resolve(actor=ADMIN, ticket_id=str(ticket_id), resolution="Done.")
-    doc = db.tickets.find_one({"_id": ticket_id}) or {}
-    assert (doc["status"], doc["seq"], len(doc["events"])) == ("COMPLETED", 1, 1)
-    assert (doc["title"], doc["description"], doc["deadline"]) == ("x" * 9_000, None, "soon")

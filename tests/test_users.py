@@ -114,7 +114,8 @@ def test_a_new_role_leaves_all_else_alone(users: UserService, db: Mongo) -> None
     assert (
         users.set_role(actor=OPERATOR, email="Jo@example.com", role=Role.ADMIN).role is Role.ADMIN
     )
-    assert db.users.find_one({"_id": user.id}) == before | {"role": "admin"}
+    # Whoever is signed in with the old role is not any more.
+    assert db.users.find_one({"_id": user.id}) == before | {"role": "admin", "tokenVersion": 2}
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
@@ -136,7 +137,7 @@ def test_only_an_admin_manages_users(
     with pytest.raises(Denied) as denied:
         method(users, Actor.of(jo))
     assert str(denied.value) == (
-        "Your role does not allow you to manage users. Ask an admin if it should."
+        "Your role does not allow you to manage people. Ask an admin if it should."
     )
     assert list(db.users.find()) == before
     method(users, Actor(ObjectId(), Role.ADMIN))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views import cards
+from bot.views import cards, notices
 from bot.views.text import Message, Person
 from services.models import Priority, Status
 from tests.blockkit import check_message
@@ -15,6 +15,7 @@ from tests.conftest import sample_ticket
 ANN = Person("Ann", "U0ANN")
 BEN = Person("Ben", "U0BEN")
 LEFT = Person("someone who has left")
+THREAD = "Write in this message's thread to add a comment."
 HOSTILE = "<!channel> <https://e.example|Go> https://bare.example *b* :tada: &amp;"
 ESCAPED = "&lt;!channel&gt; &lt;https://e.example|Go&gt; https://bare.example *b* :tada: &amp;amp;"
 ASSIGNED = {
@@ -76,25 +77,47 @@ def assignee_card(**fields: Any) -> Message:
             "Reopened (someone who has left)",
         ),
         ({"status": Status.COMPLETED}, None, "*Resolved*", "Resolved"),
+        ({"status": Status.COMPLETED, "resolution": "cancelled"}, None, "*Cancelled*", "Cancelled"),
     ],
 )
 def test_the_requester_reads_where_it_stands(
     fields: dict[str, Any], assignee: Person | None, line: str, notification: str
 ) -> None:
     card = cards.requester_card(sample_ticket(**fields), assignee=assignee)
-    assert read(card) == ["Ticket 12", "VPN drops", line]
+    step = "Reopen" if fields.get("status") is Status.COMPLETED else "Comment"
+    assert read(card)[:5] == ["Ticket 12", "VPN drops", line, THREAD, step]
     assert card.text == f"Ticket 12 “VPN drops”: {notification}"
 
 
 def test_the_requester_reads_what_was_done() -> None:
-    card = cards.requester_card(sample_ticket(**RESOLVED), assignee=BEN)
+    card = cards.requester_card(sample_ticket(**RESOLVED), assignee=BEN, done_by=ANN)
     assert read(card) == [
         "Ticket 12",
         "VPN drops",
-        "*Resolved* · Assigned to <@U0BEN>",
+        "*Resolved* by <@U0ANN>",
         "*What was done*",
         "Renewed the certificate.",
+        THREAD,
+        "Reopen",
+        "Comment",
+        "Details",
     ]
+    assert card.text == "Ticket 12 “VPN drops”: Resolved by Ann"
+
+
+def test_the_requester_may_comment_look_and_cancel() -> None:
+    shown = read(cards.requester_card(sample_ticket(**ASSIGNED), assignee=BEN))
+    assert shown[3:] == [THREAD, "Comment", "Details", "Cancel ticket"]
+
+
+def test_a_cancelled_ticket_was_not_done() -> None:
+    fields = {**RESOLVED, "resolution": "cancelled"}
+    card = cards.requester_card(sample_ticket(**fields), assignee=BEN, done_by=ANN)
+    assert read(card)[2:5] == ["*Cancelled* by <@U0ANN>", THREAD, "Reopen"]
+    held = cards.assignee_card(sample_ticket(**fields), requester=ANN, assignee=BEN, done_by=ANN)
+    assert "*What was done*" not in read(held)
+    assert {"*Status*\nCancelled", "*Cancelled by*\n<@U0ANN>"} <= set(read(held))
+    assert held.text == "Ticket 12 “VPN drops”: Cancelled by Ann"
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -104,10 +127,11 @@ def test_the_requester_never_reads_what_is_internal(status: Status) -> None:
         [
             cards.requester_card(ticket, assignee=BEN).as_args(),
             cards.requester_card(ticket, assignee=None).as_args(),
-            cards.resolved_notice(ticket, by=BEN).as_args(),
+            notices.question(ticket, by=BEN, asked="Which one?").as_args(),
+            notices.resolved(ticket, by=BEN).as_args(),
         ]
     )
-    internal = ("The tunnel closes.", "gateway", "High", 'VPN"', "knows", "gemini", "button")
+    internal = ("The tunnel closes.", "gateway", "High", 'VPN"', "knows", "gemini", "Update")
     assert [words for words in internal if words in shown] == []
 
 
@@ -128,14 +152,23 @@ def test_the_assignee_reads_everything() -> None:
         "Look at the gateway's log.",
         "Why you: knows VPN · 1 of 8 open",
         "Summary, skills and notes by Gemini (gemini-x); check before use.",
+        "The requester reads what you write in this message's thread.",
+        "Accept",
         "Resolve",
+        "Comment",
+        "Wait for requester",
+        "Details",
+        "Reassign",
+        "Internal note",
+        "Update",
     ]
     assert card.text == "Ticket 12 “VPN drops”: is yours"
 
 
 def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
-    card = assignee_card(status=Status.IN_PROGRESS)
-    assert read(card) == [
+    assert read(assignee_card(status=Status.IN_PROGRESS, assigned_to=ASSIGNED["assigned_to"]))[
+        :9
+    ] == [
         "Ticket 12",
         "VPN drops",
         "*Status*\nIn progress",
@@ -145,50 +178,115 @@ def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
         "*In their words*",
         "Every hour since Monday.",
         "Why you: asked for",
-        "Skills read offline from the text.",
-        "Resolve",
     ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "given_by", "why"),
+    [
+        ("knows VPN", None, "knows VPN"),
+        ("took it", None, "took it"),
+        ("It is <yours> & hers", ANN, "Ann gave it to you: It is <yours> & hers"),
+        ("", ANN, "Ann gave it to you"),
+        (None, None, "asked for"),
+    ],
+)
+def test_why_it_is_theirs(reason: str | None, given_by: Person | None, why: str) -> None:
+    ticket = sample_ticket(**{**ASSIGNED, "assignment": {"reason": reason}})
+    card = cards.assignee_card(ticket, requester=ANN, assignee=BEN, given_by=given_by)
+    assert f"Why you: {why}" in read(card)
+
+
+@pytest.mark.parametrize(
+    ("fields", "assignee", "line", "notification"),
+    [
+        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "In progress (Ben)"),
+        ({}, None, "*To do* · Looking for the right person", "To do"),
+        (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "Resolved by Ann"),
+    ],
+)
+def test_who_had_it_reads_whose_it_is_now(
+    fields: dict[str, Any], assignee: Person | None, line: str, notification: str
+) -> None:
+    done_by = ANN if fields is RESOLVED else None
+    card = cards.former_card(sample_ticket(**fields), assignee=assignee, done_by=done_by)
+    assert read(card) == ["Ticket 12", "VPN drops", line, "Details"]
+    assert card.text == f"Ticket 12 “VPN drops”: {notification}"
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.COMPLETED])
 def test_an_open_ticket_can_be_resolved(status: Status) -> None:
-    card = assignee_card(**{**ASSIGNED, "status": status})
-    assert card.blocks[-1]["elements"][0]["value"] == "65f0c0ffee65f0c0ffee0012"
-    assert "*What was done*" not in read(card)
+    shown = read(assignee_card(**{**ASSIGNED, "status": status}))
+    assert "Resolve" in shown
+    assert "*What was done*" not in shown
 
 
-def test_a_resolved_ticket_has_no_button() -> None:
-    card = assignee_card(**RESOLVED)
+def test_a_resolved_ticket_can_be_reopened() -> None:
+    ticket = sample_ticket(**RESOLVED)
+    card = cards.assignee_card(ticket, requester=ANN, assignee=BEN, done_by=BEN)
     shown = read(card)
     assert "Resolve" not in shown
+    assert "*Resolved by*\n<@U0BEN>" in shown
     assert shown[shown.index("*What was done*") + 1] == "Renewed the certificate."
-    assert card.text == "Ticket 12 “VPN drops”: resolved"
+    assert shown[-5:] == ["Reopen", "Comment", "Details", "Internal note", "Update"]
+    assert card.text == "Ticket 12 “VPN drops”: Resolved by Ben"
 
 
 def test_the_requester_is_told_who_resolved_it() -> None:
-    notice = cards.resolved_notice(sample_ticket(**RESOLVED), by=BEN)
+    notice = notices.resolved(sample_ticket(**RESOLVED), by=BEN)
     assert read(notice) == [
         "<@U0BEN> resolved *Ticket 12*",
-        "VPN drops",
         "*What was done*",
         "Renewed the certificate.",
+        "If that did not solve it, press Reopen on the ticket's card.",
     ]
     assert notice.text == "Ticket 12 “VPN drops”: resolved by Ben"
+
+
+@pytest.mark.parametrize(("asked", "shown"), [("Which <one>?", ["Which <one>?"]), ("", [])])
+def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
+    notice = notices.question(sample_ticket(**ASSIGNED), by=BEN, asked=asked)
+    assert read(notice) == [
+        "<@U0BEN> waits for your answer on *Ticket 12*",
+        *shown,
+        "Answer",
+    ]
+    assert notice.text == "Ticket 12 “VPN drops”: Ben waits for your answer"
+    assert notice.blocks[-1]["elements"][0]["action_id"] == "comment"
+
+
+def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
+    ticket = sample_ticket(**ASSIGNED)
+    again, over = notices.reopened(ticket, by=ANN), notices.cancelled(ticket, by=ANN)
+    assert read(again) == [
+        "<@U0ANN> reopened *Ticket 12*",
+        "VPN drops",
+        "It is yours again: press Accept on its card when you are at it.",
+    ]
+    assert again.text == "Ticket 12 “VPN drops”: reopened by Ann"
+    assert read(over) == [
+        "<@U0ANN> cancelled *Ticket 12*",
+        "VPN drops",
+        "There is nothing left to do.",
+    ]
+    assert over.text == "Ticket 12 “VPN drops”: cancelled by Ann"
 
 
 @pytest.mark.parametrize(
     ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
 )
 def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
-    notice = cards.unassigned_notice(sample_ticket(related_skills=skills), requester=ANN)
+    notice = notices.unassigned(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "Ticket 12",
         "VPN drops",
         "Filed by <@U0ANN>",
         f"Skills: {named}",
         "Nobody is available to take this ticket: everybody is away, at their capacity, not linked "
-        "to Slack, or its requester. It is tried again every few minutes and as soon as somebody "
-        "is available.",
+        "to Slack, its requester, or has handed it back. It is tried again every few minutes and "
+        "as soon as somebody is available.",
+        "Assign",
+        "Details",
     ]
     assert notice.text == "Ticket 12 “VPN drops”: nobody is available to take it"
 
@@ -197,11 +295,26 @@ def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named
     "card",
     [
         lambda ticket: cards.requester_card(ticket, assignee=Person(HOSTILE)),
-        lambda ticket: cards.assignee_card(ticket, requester=Person(HOSTILE), assignee=BEN),
-        lambda ticket: cards.resolved_notice(ticket, by=Person(HOSTILE)),
-        lambda ticket: cards.unassigned_notice(ticket, requester=Person(HOSTILE)),
+        lambda ticket: cards.assignee_card(
+            ticket, requester=Person(HOSTILE), assignee=BEN, given_by=Person(HOSTILE)
+        ),
+        lambda ticket: cards.former_card(ticket, assignee=Person(HOSTILE), done_by=Person(HOSTILE)),
+        lambda ticket: notices.question(ticket, by=Person(HOSTILE), asked=HOSTILE),
+        lambda ticket: notices.reopened(ticket, by=Person(HOSTILE)),
+        lambda ticket: notices.cancelled(ticket, by=Person(HOSTILE)),
+        lambda ticket: notices.resolved(ticket, by=Person(HOSTILE)),
+        lambda ticket: notices.unassigned(ticket, requester=Person(HOSTILE)),
     ],
-    ids=["requester", "assignee", "resolved", "unassigned"],
+    ids=[
+        "requester",
+        "assignee",
+        "former",
+        "question",
+        "reopened",
+        "cancelled",
+        "resolved",
+        "unassigned",
+    ],
 )
 def test_what_people_wrote_is_no_markup(card: Any) -> None:
     written = dict.fromkeys(("title", "description", "summary", "helpful_notes"), HOSTILE)
@@ -233,8 +346,12 @@ def test_the_longest_texts_fit(sign: str) -> None:
         cards.requester_card(ticket, assignee=BEN),
         cards.assignee_card(ticket, requester=ANN, assignee=BEN),
         cards.assignee_card(still_open, requester=ANN, assignee=BEN),
-        cards.resolved_notice(ticket, by=BEN),
-        cards.unassigned_notice(ticket, requester=ANN),
+        cards.former_card(ticket, assignee=BEN, done_by=BEN),
+        notices.resolved(ticket, by=BEN),
+        notices.question(still_open, by=BEN, asked=filled(1_000)),
+        notices.reopened(still_open, by=ANN),
+        notices.cancelled(ticket, by=ANN),
+        notices.unassigned(ticket, requester=ANN),
     ):
         assert check_message(message.as_args()) == []
 

@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from bot.views import forms
+from bot.views.inputs import View
 from tests.blockkit import check_view
 from tests.conftest import sample_ticket
 from tests.view_state import state_values
@@ -12,11 +13,11 @@ NO_SECRETS = "No passwords or keys here, please."
 HOSTILE = "<!channel> <https://evil.example|Sign in> https://bare.example *b* :tada: &amp;"
 
 
-def block(view: forms.View, name: str) -> Any:
+def block(view: View, name: str) -> Any:
     return next(block for block in view["blocks"] if block.get("block_id") == name)
 
 
-def texts(view: forms.View) -> list[str]:
+def texts(view: View) -> list[str]:
     return [block["text"]["text"] for block in view["blocks"] if "text" in block]
 
 
@@ -55,7 +56,7 @@ def test_the_hint_says_who_reads_it(read_by_ai: bool, hint: str) -> None:
         (HOSTILE, HOSTILE),
         ("x" * 150, "x" * 150),
         ("x" * 500, "x" * 149 + "…"),
-        ("🔥" * 500, "🔥" * 149 + "…"),
+        ("🔥" * 500, "🔥" * 74 + "…"),
         ("no\u202e VPN\x00", "no VPN"),
     ],
 )

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.views import cards, forms
+from bot.views import cards, forms, notices
 from bot.views.quote import PRIVATE, link_only
 from bot.views.text import Message, Person
 from services.models import Status, Ticket
@@ -60,16 +60,16 @@ def test_other_tickets_have_no_such_line() -> None:
 
 def test_only_the_cards_tell_where_it_comes_from() -> None:
     told = [
-        cards.resolved_notice(ticket(), by=BEN),
-        cards.unassigned_notice(ticket(), requester=ANN),
-        cards.thread_line(ticket()),
+        notices.resolved(ticket(), by=BEN),
+        notices.unassigned(ticket(), requester=ANN),
+        notices.thread_line(ticket()),
     ]
     assert [links(message) for message in told] == [[], [], []]
     assert LINK not in str(told)
 
 
 def test_the_thread_reads_the_number_only() -> None:
-    line = cards.thread_line(ticket(title="<!channel>", description="secret"))
+    line = notices.thread_line(ticket(title="<!channel>", description="secret"))
     assert line.as_args() == {
         "text": "Ticket 12 was filed from this message.",
         "blocks": [

@@ -11,8 +11,9 @@ from bson import ObjectId
 from bot.views import home
 from services.directory import Directory
 from services.home import Overview, Sheet
-from services.listing import Page, Position
+from services.listing import Page
 from services.models import Priority, Role, Status, Ticket, User
+from services.selection import ListKind, Position, Selection
 from services.visits import Screen
 from tests.blockkit import check_view
 from tests.conftest import sample_ticket
@@ -27,7 +28,7 @@ PEOPLE = Directory(
     slack_ids={ANN: "U0ANN", BEN: "U0BEN"},
 )
 HELP = "Type `/ticket help` in any conversation to read what else you can do."
-AT = Position(is_newer=False, at=NOW, ticket_id=ObjectId())
+AT = Position(is_before=False, key="1700000000000", ticket_id=ObjectId())
 TIME = f"<!date^{int((NOW - timedelta(hours=2)).timestamp())}^{{ago}}|2 hours ago>"
 
 
@@ -76,21 +77,31 @@ def test_an_employee_without_tickets_is_told_what_to_do() -> None:
     assert read(shown()) == [
         "Hello, Ann Employee",
         "File a ticket",
+        "My profile",
         HELP,
         "---",
         "Your open tickets",
         "You have no open tickets. When something does not work, press File a ticket.",
+        "All your tickets",
     ]
 
 
 def test_a_moderator_without_tickets_is_told_what_comes() -> None:
-    assert read(shown(reader=BEN, assigned=Page(())))[4:] == [
+    assert read(shown(reader=BEN, assigned=Page(()))) == [
+        "Hello, Ben",
+        "File a ticket",
+        "The queue",
+        "My profile",
+        HELP,
+        "---",
         "Your open tickets",
         "You have no open tickets. When something does not work, press File a ticket.",
+        "All your tickets",
         "---",
         "Assigned to you",
         "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
         "until you resolve it.",
+        "All assigned to you",
     ]
 
 
@@ -114,12 +125,12 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
 )
 def test_a_row_of_ones_own(fields: dict[str, Any], facts: str) -> None:
     view = shown(own=Page((a_ticket(**fields),)))
-    assert read(view)[5:] == ["Ticket 12: VPN drops", "Open", facts]
+    assert read(view)[6:-1] == ["Ticket 12: VPN drops", "Open", facts]
 
 
 def test_a_row_of_the_assigned_says_whose_it_is() -> None:
     view = shown(reader=BEN, assigned=Page((a_ticket(),)))
-    assert read(view)[-3:] == [
+    assert read(view)[-4:-1] == [
         "Ticket 12: VPN drops",
         "Open",
         f"*In progress* · From <@U0ANN> · filed {TIME}",
@@ -131,22 +142,25 @@ def test_a_ticket_of_ones_own_that_is_ones_own_work_stands_twice() -> None:
     assert read(shown(reader=BEN, own=page, assigned=page)).count("Ticket 12: VPN drops") == 2
 
 
-def test_the_buttons_keep_the_other_list_where_it_is() -> None:
-    newer = Position(is_newer=True, at=NOW, ticket_id=ObjectId())
-    other = Position(is_newer=False, at=NOW - timedelta(days=1), ticket_id=ObjectId())
+def test_its_buttons_lead_into_the_lists_and_to_the_tickets() -> None:
     ticket = a_ticket()
-    page = Page((ticket,), newer=newer, older=AT)
-    view = shown(screen=Screen(own=other, assigned=other), own=page, assigned=page)
-    assert pressed(view, "Open") == [Screen(other, other, ticket.id)] * 2
-    assert pressed(view, "Newer") == [Screen(newer, other), Screen(other, newer)]
-    assert pressed(view, "Older") == [Screen(AT, other), Screen(other, AT)]
+    page = Page((ticket,))
+    view = shown(reader=BEN, own=page, assigned=page)
+    assert pressed(view, "Open") == [Screen(ticket_id=ticket.id)] * 2
+    lists = {
+        "All your tickets": ListKind.OWN,
+        "All assigned to you": ListKind.ASSIGNED,
+        "The queue": ListKind.QUEUE,
+    }
+    for label, kind in lists.items():
+        assert pressed(view, label) == [Screen(listed=Selection(kind))]
 
 
-def test_only_the_ways_there_are() -> None:
+def test_it_says_where_there_is_more() -> None:
     page = Page((a_ticket(),))
-    assert "Newer" not in read(shown(own=page))
-    assert "Older" not in read(shown(own=page))
-    assert "Newer" not in read(shown(own=Page(page.tickets, older=AT)))
+    assert "There are more." not in read(shown(own=page, assigned=page))
+    more = Page(page.tickets, after=AT)
+    assert read(shown(own=more, assigned=page)).count("There are more.") == 1
 
 
 def test_open_says_to_a_screen_reader_what_it_opens() -> None:
@@ -188,8 +202,8 @@ def test_the_longest_lists_fit(sign: str) -> None:
         )
         for _ in range(5)
     )
-    page = Page(tickets, newer=AT, older=AT)
-    view = shown(screen=Screen(AT, AT), people=people, own=page, assigned=page)
+    page = Page(tickets, after=AT)
+    view = shown(people=people, own=page, assigned=page)
     assert len(view["blocks"]) <= 100
     assert len(json.dumps(view).encode()) < 250_000
 
@@ -217,7 +231,7 @@ def a_sheet() -> Callable[[], Sheet]:
         screen=Screen(ticket_id=ObjectId()),
         ticket=a_ticket(),
         is_staff=False,
-        may_resolve=False,
+        steps=frozenset(),
         people=PEOPLE,
         now=NOW,
     )

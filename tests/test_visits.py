@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 
 from services.database import Mongo
-from services.listing import Position
-from services.models import Role, Ticket, User
+from services.models import Priority, Role, Ticket, User
+from services.selection import ListKind, Position, Selection
 from services.tickets import TicketService
 from services.visits import SAME_VISIT, Screen, VisitService
 from tests.conftest import FixedClock, People, file_ticket, reload
@@ -41,21 +41,22 @@ def link(employee: User) -> str:
     return link_of(employee)
 
 
-def a_screen(clock: FixedClock) -> Screen:
-    own = Position(is_newer=False, at=clock(), ticket_id=ObjectId())
-    assigned = Position(is_newer=True, at=clock(), ticket_id=ObjectId())
-    return Screen(own=own, assigned=assigned, ticket_id=ObjectId())
+def a_screen() -> Screen:
+    key = "1-000001700000000-4-000001700000000"
+    at = Position(is_before=True, key=key, ticket_id=ObjectId())
+    listed = Selection(ListKind.QUEUE, priority=Priority.HIGH, position=at)
+    return Screen(listed=listed, ticket_id=ObjectId())
 
 
-def test_a_screen_survives_a_button(clock: FixedClock) -> None:
-    screen = a_screen(clock)
+def test_a_screen_survives_a_button() -> None:
+    screen = a_screen()
     for kept in (Screen(), screen, screen.lists, Screen(ticket_id=ObjectId())):
         assert Screen.decode(kept.encode()) == kept
         assert len(kept.encode()) < 150
-    assert screen.lists == Screen(own=screen.own, assigned=screen.assigned)
+    assert screen.lists == Screen(listed=screen.listed)
 
 
-@pytest.mark.parametrize("forged", ["", "|", "||", "||||||", "a|b|c", "||no id", "\x00|$where|{}"])
+@pytest.mark.parametrize("forged", ["", "|", "||", "||||||", "|b|c", "|no id", "|$where|{}"])
 def test_a_forged_screen_is_the_top_of_the_lists(forged: str) -> None:
     assert Screen.decode(forged) == Screen()
 
@@ -63,7 +64,7 @@ def test_a_forged_screen_is_the_top_of_the_lists(forged: str) -> None:
 def test_one_comes_back_to_where_one_was(
     visits: VisitService, link: str, clock: FixedClock
 ) -> None:
-    screen = a_screen(clock)
+    screen = a_screen()
     assert visits.left_at(link) == Screen()
     visits.go_to(link, screen=screen)
     assert visits.left_at(link) == screen
@@ -93,7 +94,7 @@ def test_a_turn_ends_with_the_next(visits: VisitService, link: str) -> None:
 def test_several_changes_are_one_refresh(
     visits: VisitService, link: str, clock: FixedClock
 ) -> None:
-    visits.go_to(link, screen=a_screen(clock))
+    visits.go_to(link, screen=a_screen())
     assert visits.ask_for_refresh(link, within=SOON)
     clock.advance(seconds=2)
     assert not visits.ask_for_refresh(link, within=SOON)
@@ -148,6 +149,22 @@ def test_whom_a_change_concerns(
     )
     concerned = [employee, former, assignee, reader]
     assert visits.watchers(reload(db, ticket)) == sorted(link_of(user) for user in concerned)
+
+
+def test_a_change_concerns_whoever_looks_at_the_queue(
+    visits: VisitService, people: People, ticket: Ticket, clock: FixedClock
+) -> None:
+    here, elsewhere, inside, gone = (people.add(Role.MODERATOR) for _ in range(4))
+    queue = Screen(listed=Selection(ListKind.QUEUE))
+    for user in (gone, elsewhere, inside):
+        visits.go_to(link_of(user), screen=queue)
+    visits.go_to(link_of(elsewhere), screen=Screen(listed=Selection(ListKind.OWN)))
+    visits.go_to(link_of(inside), screen=Screen(queue.listed, ticket_id=ObjectId()))
+    clock.advance(seconds=SAME_VISIT.total_seconds())
+    visits.go_to(link_of(here), screen=queue)
+    assert visits.watchers(ticket) == [link_of(here)]
+    visits.go_to(link_of(inside), screen=queue)
+    assert visits.watchers(ticket) == sorted([link_of(here), link_of(inside)])
 
 
 def test_a_hash_is_forgotten_unless_it_is_newer(visits: VisitService, link: str, db: Mongo) -> None:

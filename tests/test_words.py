@@ -12,6 +12,13 @@ def test_every_state_and_priority_has_a_word() -> None:
     assert set(words.FAILURE) == set(FailureReason)
 
 
+def test_a_cancelled_ticket_is_not_called_resolved() -> None:
+    cancelled = sample_ticket(status=Status.COMPLETED, resolution="cancelled")
+    assert words.status(cancelled) == "Cancelled"
+    assert words.status(sample_ticket(status=Status.COMPLETED, resolution="Done.")) == "Resolved"
+    assert words.status(sample_ticket(status=Status.WAITING)) == "Waiting for the requester"
+
+
 @pytest.mark.parametrize(("number", "name"), [(12, "Ticket 12"), (None, "Ticket")])
 def test_it_names_a_ticket(number: int | None, name: str) -> None:
     assert words.name(sample_ticket(number=number)) == name

@@ -1,7 +1,8 @@
 """The pieces that cards and pages are put together from."""
 
-from bot.views import ids, words
+from bot.views import words
 from bot.views.text import Block, Person, escape, mrkdwn, plain
+from services.lifecycle import CANCELLED
 from services.models import Status, Ticket
 from services.ticket_fields import TITLE_MAX
 
@@ -26,26 +27,31 @@ def context(*elements: Block) -> Block:
     return {"type": "context", "elements": list(elements)}
 
 
-def facts(ticket: Ticket, *, requester: Person, assignee: Person) -> Block:
+def facts(
+    ticket: Ticket, *, requester: Person, assignee: Person, done_by: Person | None = None
+) -> Block:
+    """`done_by` is who resolved or cancelled it."""
     listed = {
-        "Status": words.STATUS[ticket.status],
+        "Status": words.status(ticket),
         "Priority": words.PRIORITY[ticket.priority] if ticket.priority else "Not set",
         "Requester": requester.mention,
         "Assignee": assignee.mention,
     }
+    if done_by:
+        listed[f"{words.status(ticket)} by"] = done_by.mention
     return {
         "type": "section",
         "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in listed.items()],
     }
 
 
-def standing(ticket: Ticket, *, assignee: Person | None) -> Block:
-    """Status and assignee in a line."""
-    state = f"*{words.STATUS[ticket.status]}*"
+def standing(ticket: Ticket, *, assignee: Person | None, done_by: Person | None = None) -> Block:
+    """Status and assignee in a line; at the end, who resolved or cancelled it."""
+    state = f"*{words.status(ticket)}*"
+    if ticket.status is Status.COMPLETED:
+        return context(mrkdwn(f"{state} by {done_by.mention}" if done_by else state))
     if assignee:
         who = f"Assigned to {assignee.mention}"
-    elif ticket.status is Status.COMPLETED:
-        return context(mrkdwn(state))
     elif ticket.assignment.get("next"):
         who = "Nobody is available right now; it is assigned as soon as somebody is"
     else:
@@ -53,9 +59,16 @@ def standing(ticket: Ticket, *, assignee: Person | None) -> Block:
     return context(mrkdwn(f"{state} · {who}"))
 
 
+def outcome(ticket: Ticket) -> list[Block]:
+    """What was done; nothing while it is open, or where it was cancelled."""
+    if ticket.status is not Status.COMPLETED or ticket.resolution in (None, "", CANCELLED):
+        return []
+    return labelled("What was done", str(ticket.resolution))
+
+
 def origin(ticket: Ticket) -> list[Block]:
     """A link to the message it was made of. Who may not read that there is told so by Slack."""
-    if ticket.source is None:
+    if ticket.source is None or ticket.source.is_direct:
         return []
     return [context(mrkdwn(f"Filed from <{escape(ticket.source.permalink)}|the message>"))]
 
@@ -67,7 +80,3 @@ def button(label: str, action_id: str, value: str, *, primary: bool = False) -> 
 
 def actions(*buttons: Block) -> Block:
     return {"type": "actions", "elements": list(buttons)}
-
-
-def resolve_button(ticket: Ticket) -> Block:
-    return button("Resolve", ids.OPEN_RESOLVE, str(ticket.id), primary=True)

@@ -1,6 +1,8 @@
 """The messages that show a ticket and are kept up to date in place."""
 
-from bot.views import words
+from bson import ObjectId
+
+from bot.views import ids, words
 from bot.views.blocks import (
     actions,
     context,
@@ -8,82 +10,107 @@ from bot.views.blocks import (
     header,
     labelled,
     origin,
-    resolve_button,
+    outcome,
     standing,
     title,
 )
-from bot.views.text import Block, Message, Person, cut, escape, fitted, mrkdwn, plain
-from services.models import OPEN_STATUSES, Status, Ticket
+from bot.views.steps import step_button, step_buttons
+from bot.views.text import Block, Message, Person, cut, escape, fitted, plain
+from services.lifecycle import allowed
+from services.models import OPEN_STATUSES, Role, Status, Ticket
+from services.permissions import Actor
 from services.ticket_fields import TITLE_MAX
 
+# What becomes of a reply in a card's thread.
+TO_THE_HELP_DESK = "Write in this message's thread to add a comment."
+TO_THE_REQUESTER = "The requester reads what you write in this message's thread."
 
-def requester_card(ticket: Ticket, *, assignee: Person | None) -> Message:
+
+def requester_card(
+    ticket: Ticket, *, assignee: Person | None, done_by: Person | None = None
+) -> Message:
     """What the person who filed it sees: number, title, status, assignee, resolution."""
-    blocks = [*_heading(ticket), standing(ticket, assignee=assignee), *origin(ticket)]
-    if ticket.status is Status.COMPLETED and ticket.resolution:
-        blocks += labelled("What was done", ticket.resolution)
-    state = words.STATUS[ticket.status]
-    name = f" ({escape(assignee.name)})" if assignee else ""
-    return Message(text=f"{_line(ticket)}: {state}{name}", blocks=blocks)
+    blocks = [
+        *_heading(ticket),
+        standing(ticket, assignee=assignee, done_by=done_by),
+        *origin(ticket),
+        *outcome(ticket),
+        context(plain(TO_THE_HELP_DESK)),
+        # Whatever their role: what they may do as staff they find on its page.
+        actions(*_buttons(ticket, ticket.created_by, Role.USER)),
+    ]
+    return Message(text=f"{line(ticket)}: {_state(ticket, assignee, done_by)}", blocks=blocks)
 
 
-def assignee_card(ticket: Ticket, *, requester: Person, assignee: Person) -> Message:
-    """What the person who has to work on it sees, with the reason why it is they."""
+def assignee_card(
+    ticket: Ticket,
+    *,
+    requester: Person,
+    assignee: Person,
+    given_by: Person | None = None,
+    done_by: Person | None = None,
+) -> Message:
+    """What the person who has to work on it sees, with the reason why it is they.
+
+    `given_by` is who chose them; None where assignment did, or they themselves.
+    """
     is_open = ticket.status in OPEN_STATUSES
-    blocks = [*_heading(ticket), facts(ticket, requester=requester, assignee=assignee)]
+    blocks = [
+        *_heading(ticket),
+        facts(ticket, requester=requester, assignee=assignee, done_by=done_by),
+    ]
     if ticket.summary:
         blocks += labelled("Summary", ticket.summary)
     blocks += labelled("In their words", ticket.description)
     blocks += origin(ticket)
     if ticket.helpful_notes:
         blocks += labelled("Notes", ticket.helpful_notes)
-    if ticket.resolution and not is_open:
-        blocks += labelled("What was done", ticket.resolution)
-    blocks.append(context(plain(f"Why you: {ticket.assignment.get('reason') or 'asked for'}")))
+    blocks += outcome(ticket)
+    blocks.append(context(plain(f"Why you: {_why(ticket, given_by)}")))
     blocks.append(context(plain(words.source(ticket))))
-    if is_open:
-        blocks.append(actions(resolve_button(ticket)))
-    state = "is yours" if is_open else words.STATUS[ticket.status].lower()
-    return Message(text=f"{_line(ticket)}: {state}", blocks=fitted(blocks))
+    blocks.append(context(plain(TO_THE_REQUESTER)))
+    blocks.append(actions(*_buttons(ticket, ticket.assigned_to, Role.MODERATOR)))
+    state = "is yours" if is_open else _state(ticket, None, done_by)
+    return Message(text=f"{line(ticket)}: {state}", blocks=fitted(blocks))
 
 
-def resolved_notice(ticket: Ticket, *, by: Person) -> Message:
-    """A changed card makes no sound; this tells the requester that the work is done."""
-    blocks: list[Block] = [
-        {"type": "section", "text": mrkdwn(f"{by.mention} resolved *{words.name(ticket)}*")},
-        title(ticket),
-        *labelled("What was done", ticket.resolution or ""),
-    ]
-    return Message(text=f"{_line(ticket)}: resolved by {escape(by.name)}", blocks=blocks)
-
-
-def unassigned_notice(ticket: Ticket, *, requester: Person) -> Message:
-    """For admins: nobody can take this ticket."""
-    skills = ", ".join(ticket.related_skills) or "none recognised"
+def former_card(
+    ticket: Ticket, *, assignee: Person | None, done_by: Person | None = None
+) -> Message:
+    """What becomes of the card of somebody who no longer has the ticket."""
     blocks = [
         *_heading(ticket),
-        context(mrkdwn(f"Filed by {requester.mention}"), plain(f"Skills: {skills}")),
-        {
-            "type": "section",
-            "text": plain(
-                "Nobody is available to take this ticket: everybody is away, at their capacity, "
-                "not linked to Slack, or its requester. It is tried again every few minutes and "
-                "as soon as somebody is available."
-            ),
-        },
+        standing(ticket, assignee=assignee, done_by=done_by),
+        actions(step_button(ticket, ids.DETAILS)),
     ]
-    return Message(text=f"{_line(ticket)}: nobody is available to take it", blocks=blocks)
+    return Message(text=f"{line(ticket)}: {_state(ticket, assignee, done_by)}", blocks=blocks)
 
 
-def thread_line(ticket: Ticket) -> Message:
-    """All that the readers of a message learn of the ticket made of it."""
-    text = f"{words.name(ticket)} was filed from this message."
-    return Message(text=text, blocks=[{"type": "section", "text": plain(text)}])
-
-
-def _line(ticket: Ticket) -> str:
+def line(ticket: Ticket) -> str:
+    """How a notification calls it."""
     return f"{words.name(ticket)} “{escape(cut(ticket.title, TITLE_MAX))}”"
 
 
 def _heading(ticket: Ticket) -> list[Block]:
     return [header(words.name(ticket)), title(ticket)]
+
+
+def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
+    """`role` is what such a card's reader has at least: a press is checked against theirs."""
+    steps = allowed(Actor(reader, role), ticket) if reader else frozenset()
+    return step_buttons(ticket, steps)
+
+
+def _state(ticket: Ticket, assignee: Person | None, done_by: Person | None) -> str:
+    """Where it stands and with whom, escaped."""
+    state = words.status(ticket)
+    if ticket.status is Status.COMPLETED:
+        return f"{state} by {escape(done_by.name)}" if done_by else state
+    return f"{state} ({escape(assignee.name)})" if assignee else state
+
+
+def _why(ticket: Ticket, given_by: Person | None) -> str:
+    reason = str(ticket.assignment.get("reason") or "")
+    if given_by:
+        return f"{given_by.name} gave it to you{': ' if reason else ''}{reason}"
+    return reason or "asked for"

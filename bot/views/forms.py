@@ -1,17 +1,13 @@
 """The modals: inputs and one submit each."""
 
-from typing import Any
-
 from bot.views import ids, words
 from bot.views.blocks import context, header, standing
 from bot.views.blocks import title as title_of
+from bot.views.inputs import View, modal, option, select, text_input
 from bot.views.quote import Quote
-from bot.views.text import Block, Person, cut, plain
+from bot.views.text import Block, Person, plain
 from services.models import Priority, Ticket
-from services.text import visible
 from services.ticket_fields import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
-
-View = dict[str, Any]
 
 NO_SECRETS = "No passwords or keys here, please."
 READ_BY_AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
@@ -25,7 +21,7 @@ def file_ticket(
     `metadata` is what the submission brings back of that message: its ids.
     """
     hint = f"{NO_SECRETS} {READ_BY_AI}" if read_by_ai else NO_SECRETS
-    return _modal(
+    return modal(
         callback_id=ids.FILE_TICKET,
         title="File a ticket",
         submit="File",
@@ -33,14 +29,14 @@ def file_ticket(
         private_metadata=metadata,
         blocks=[
             *([context(plain(quote.note))] if quote else []),
-            _text(
+            text_input(
                 "title",
                 "Title",
                 limit=TITLE_MAX,
                 initial=quote.title if quote else title,
                 example="VPN drops every hour",
             ),
-            _text(
+            text_input(
                 "description",
                 "Description",
                 limit=DESCRIPTION_MAX,
@@ -56,7 +52,7 @@ def file_ticket(
 
 def filed(ticket: Ticket) -> View:
     """What the form becomes once the ticket is stored."""
-    return _modal(
+    return modal(
         title="Ticket filed",
         close="Done",
         blocks=[
@@ -74,7 +70,7 @@ def filed(ticket: Ticket) -> View:
 
 def one_moment() -> View:
     """Open at once, while what fills the form is looked up."""
-    return _modal(
+    return modal(
         title="Make a ticket",
         close="Cancel",
         blocks=[{"type": "section", "text": plain("One moment…")}],
@@ -95,12 +91,12 @@ def already_filed(
             context(plain("What you typed was not filed. Copy it if it says something new:")),
             {"type": "section", "text": plain(typed)},
         ]
-    return _modal(title="Already a ticket", close="Close", blocks=blocks)
+    return modal(title="Already a ticket", close="Close", blocks=blocks)
 
 
 def notice(sentence: str) -> View:
     """One sentence, where a modal is the only place to say it."""
-    return _modal(
+    return modal(
         title="Help desk",
         close="Close",
         blocks=[{"type": "section", "text": plain(sentence)}],
@@ -108,7 +104,7 @@ def notice(sentence: str) -> View:
 
 
 def resolve_ticket(ticket: Ticket) -> View:
-    return _modal(
+    return modal(
         callback_id=ids.RESOLVE_TICKET,
         title=f"Resolve ticket {ticket.number or ''}".strip()[:24],
         submit="Resolve",
@@ -116,7 +112,7 @@ def resolve_ticket(ticket: Ticket) -> View:
         private_metadata=str(ticket.id),
         blocks=[
             {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)},
-            _text(
+            text_input(
                 "resolution",
                 "What was done?",
                 limit=RESOLUTION_MAX,
@@ -127,55 +123,12 @@ def resolve_ticket(ticket: Ticket) -> View:
     )
 
 
-def _modal(*, title: str, close: str, blocks: list[Block], **more: Any) -> View:
-    if "submit" in more:
-        more["submit"] = plain(more["submit"])
-    return {"type": "modal", "title": plain(title), "close": plain(close), "blocks": blocks, **more}
-
-
-def _text(
-    field: str,
-    label: str,
-    *,
-    limit: int,
-    multiline: bool = False,
-    initial: str = "",
-    hint: str = "",
-    example: str = "",
-) -> Block:
-    element: Block = {
-        "type": "plain_text_input",
-        "action_id": field,
-        "multiline": multiline,
-        "max_length": limit,
-    }
-    if initial:
-        element["initial_value"] = cut(visible(initial), limit)
-    if example:
-        element["placeholder"] = plain(example)
-    block: Block = {
-        "type": "input",
-        "block_id": field,
-        "label": plain(label),
-        "element": element,
-    }
-    if hint:
-        block["hint"] = plain(hint)
-    return block
-
-
 def _priority() -> Block:
-    options = [{"text": plain(words.PRIORITY[p]), "value": p.value} for p in Priority]
-    return {
-        "type": "input",
-        "block_id": "priority",
-        "optional": True,
-        "label": plain("Priority"),
-        "hint": plain("Leave it empty if you are not sure; it is estimated from the text."),
-        "element": {
-            "type": "static_select",
-            "action_id": "priority",
-            "placeholder": plain("Choose a priority"),
-            "options": options,
-        },
-    }
+    return select(
+        "priority",
+        "Priority",
+        [option(words.PRIORITY[priority], priority.value) for priority in Priority],
+        placeholder="Choose a priority",
+        optional=True,
+        hint="Leave it empty if you are not sure; it is estimated from the text.",
+    )

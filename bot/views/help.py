@@ -1,17 +1,27 @@
 """What `/ticket help` answers."""
 
 from bot.views.text import Block, Message, cut, escape, mrkdwn
+from services.models import Role
+from services.permissions import GRANTS, Permission
 
+# Commands, what they do, and for whom. A number is a ticket's.
 LINES = (
-    ("/ticket", "file a ticket"),
-    ("/ticket your words here", "file a ticket with that title"),
-    ("/ticket help", "this list"),
+    ("/ticket", "file a ticket", Permission.FILE_TICKET),
+    ("/ticket your words here", "file a ticket with that title", Permission.FILE_TICKET),
+    ("/ticket list", "your tickets, and who has them", Permission.SEE_OWN_TICKET),
+    ("/ticket view 12", "everything about ticket 12", Permission.SEE_OWN_TICKET),
+    ("/ticket assigned", "what is assigned to you", Permission.SEE_ANY_TICKET),
+    ("/ticket queue", "every open ticket, unassigned ones first", Permission.SEE_ANY_TICKET),
+    ("/ticket update 12", "change ticket 12", Permission.SEE_ANY_TICKET),
+    ("/ticket help", "this list", None),
 )
 
 
-def help_text(*, unknown: str = "") -> Message:
-    """The commands; `unknown` is a word that is none of them."""
-    listed = "\n".join(f"`{command}`  {what}" for command, what in LINES)
+def help_text(*, role: Role = Role.USER, unknown: str = "") -> Message:
+    """The commands of a role; `unknown` is a word that is none of them."""
+    listed = "\n".join(
+        f"`{command}`  {what}" for command, what, need in LINES if need in (None, *GRANTS[role])
+    )
     about = (
         "Your ticket goes to somebody who knows about it, and a direct message shows you who has "
         "it and how it stands."

@@ -1,27 +1,31 @@
 """A ticket's history in words: who did what, and when."""
 
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
 from typing import Any
+
+from bson import ObjectId
 
 from bot.views import words
 from bot.views.blocks import context
 from bot.views.people import person
-from bot.views.text import Block, Person, escape, mrkdwn
+from bot.views.text import Block, Person, cut, escape, mrkdwn
 from bot.views.times import moment
 from services.changes import EventType
 from services.directory import Directory
 from services.models import Event, Priority, Status
 
 SHOWN = 30
-# Of one text object. A line is far shorter: names are cut, and nothing else in it is a person's.
-TEXT_MAX = 3_000
+TEXT_MAX = 3_000  # of one text object; a line is far shorter, because names and notes are cut
+NOTE_MAX = 120
 
 Named = Callable[[Any], Person]
 
 
-def history(events: Sequence[Event], people: Directory) -> list[Block]:
+def history(events: Sequence[Event], people: Directory, *, shown: int = SHOWN) -> list[Block]:
     """The newest events, the last one last, in as few blocks as hold them."""
-    lines = [_line(event, lambda user_id: person(people, user_id)) for event in events[-SHOWN:]]
+    newest = events[max(len(events) - shown, 0) :]
+    lines = [_line(event, lambda user_id: person(people, user_id)) for event in newest]
     if older := len(events) - len(lines):
         lines.insert(0, f"_{older} older {'entry is' if older == 1 else 'entries are'} not shown_")
     return [context(mrkdwn(text)) for text in _packed(lines)]
@@ -39,10 +43,20 @@ def _author(event: Event, named: Named) -> str:
 
 def _deed(event: Event, named: Named) -> str:
     if event.type == EventType.ASSIGNED:
-        return f"assigned it to {escape(named(event.to).name)}"
+        return _assigned(event, named)
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
-        return _edit(event)
-    return DEEDS.get(event.type, "changed the ticket")
+        return edit(event.field, event.to)
+    deed = DEEDS.get(event.type, "changed the ticket")
+    return f"{deed}: {_quoted(event.note)}" if event.note and event.type in REASONED else deed
+
+
+def _assigned(event: Event, named: Named) -> str:
+    if event.to == event.by:
+        return "took it"
+    if not isinstance(event.by, ObjectId):
+        return f"assigned it to {escape(named(event.to).name)}"
+    reason = f": {_quoted(event.note)}" if event.note else ""
+    return f"gave it to {escape(named(event.to).name)}{reason}"
 
 
 DEEDS: dict[str, str] = {
@@ -63,15 +77,23 @@ DEEDS: dict[str, str] = {
 }
 
 
-def _edit(event: Event) -> str:
-    if event.field == "status":
-        return f"set the status to {_word(words.STATUS, Status, event.to)}"
-    if event.field == "priority":
-        if event.to is None:
+def edit(field: str | None, to: Any) -> str:
+    """Somebody's change of one field, as the end of a sentence about them."""
+    if field == "status":
+        return f"set the status to {_word(words.STATUS, Status, to)}"
+    if field == "priority":
+        if to is None:
             return "took the priority away"
-        return f"set the priority to {_word(words.PRIORITY, Priority, event.to)}"
-    return f"changed the {FIELDS.get(event.field or '', 'ticket')}"
+        return f"set the priority to {_word(words.PRIORITY, Priority, to)}"
+    if field == "deadline":
+        if not isinstance(to, datetime):
+            return "took the deadline away"
+        return f"set the deadline to {moment(to)}"
+    return f"changed the {FIELDS.get(field or '', 'ticket')}"
 
+
+# Whose note says why, or what is asked. What was done stands on the page itself.
+REASONED = frozenset({EventType.HANDED_BACK, EventType.WAITING})
 
 FIELDS = {
     "title": "title",
@@ -80,6 +102,11 @@ FIELDS = {
     "helpfulNotes": "notes",
     "relatedSkills": "skills",
 }
+
+
+def _quoted(note: str) -> str:
+    """Somebody's words within a line."""
+    return escape(cut(" ".join(note.split()), NOTE_MAX))
 
 
 def _word(spoken: dict[Any, str], kind: Any, value: Any) -> str:

@@ -1,19 +1,19 @@
-"""Home: a member's open tickets and what is assigned to them."""
+"""Home: the first page, with a member's open tickets and what is assigned to them."""
 
-from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
-from bot.views import ids, words
+from bot.views import ids
 from bot.views.blocks import actions, button, context, header
+from bot.views.lists import list_home
 from bot.views.people import person
-from bot.views.text import Block, cut, mrkdwn, plain
+from bot.views.roster import roster
+from bot.views.rows import row
+from bot.views.text import Block, mrkdwn, plain
 from bot.views.ticket_page import ticket_page
-from bot.views.times import ago
-from services.home import Overview, Sheet
-from services.listing import Page, Position
-from services.models import Ticket
-from services.ticket_fields import TITLE_MAX
+from services.home import Content, OpenList, Overview, Roster, Sheet
+from services.listing import Page
+from services.roll import Place
+from services.selection import ListKind, Selection
 from services.visits import Screen
 
 View = dict[str, Any]
@@ -24,33 +24,44 @@ NO_ASSIGNED = (
     "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
     "until you resolve it."
 )
+MORE = "There are more."
 
 
-def home(content: Overview | Sheet) -> View:
+def home(content: Content) -> View:
     """What that member looks at."""
-    return ticket_page(content) if isinstance(content, Sheet) else overview(content)
+    if isinstance(content, Sheet):
+        return ticket_page(content)
+    if isinstance(content, Roster):
+        return roster(content)
+    return list_home(content) if isinstance(content, OpenList) else overview(content)
 
 
 def overview(content: Overview) -> View:
-    screen, people = content.screen, content.people
+    is_staff = content.assigned is not None
+    queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
+    everybody = Screen(people=Place()).encode()
+    people = [button("People", ids.HOME_PEOPLE, everybody)] if content.may_manage_people else []
     blocks = [
-        header(f"Hello, {person(people, content.reader).name}"),
-        actions(button("File a ticket", ids.HOME_FILE, "file", primary=True)),
+        header(f"Hello, {person(content.people, content.reader).name}"),
+        actions(
+            button("File a ticket", ids.HOME_FILE, "file", primary=True),
+            *queue,
+            button("My profile", ids.OPEN_PROFILE, "own"),
+            *people,
+        ),
         context(mrkdwn(HELP)),
         {"type": "divider"},
         header("Your open tickets"),
+        *_glimpse(content, content.own, ListKind.OWN, empty=NO_OWN),
+        actions(_list_button("All your tickets", ids.HOME_OWN, ListKind.OWN)),
     ]
-    for ticket in content.own.tickets:
-        who = f"Assigned to {person(people, ticket.assigned_to).mention}"
-        blocks += _row("own", ticket, who if ticket.assigned_to else "Not assigned yet", content)
-    blocks += _turning(content.own, lambda to: replace(screen, own=to), empty=NO_OWN)
-    if content.assigned is None:
-        return {"type": "home", "blocks": blocks}
-    blocks += [{"type": "divider"}, header("Assigned to you")]
-    for ticket in content.assigned.tickets:
-        who = f"From {person(people, ticket.created_by).mention}"
-        blocks += _row("assigned", ticket, who, content)
-    blocks += _turning(content.assigned, lambda to: replace(screen, assigned=to), empty=NO_ASSIGNED)
+    if content.assigned is not None:
+        blocks += [
+            {"type": "divider"},
+            header("Assigned to you"),
+            *_glimpse(content, content.assigned, ListKind.ASSIGNED, empty=NO_ASSIGNED),
+            actions(_list_button("All assigned to you", ids.HOME_ASSIGNED, ListKind.ASSIGNED)),
+        ]
     return {"type": "home", "blocks": blocks}
 
 
@@ -60,34 +71,22 @@ def refusal(sentence: str) -> View:
     return {"type": "home", "blocks": blocks}
 
 
-def _row(listed: str, ticket: Ticket, who: str, content: Overview) -> list[Block]:
-    """A ticket in a list. One may stand in both lists, so `listed` tells the blocks apart."""
-    opened = replace(content.screen, ticket_id=ticket.id)
-    name = words.name(ticket)
-    told = [f"*{words.STATUS[ticket.status]}*"]
-    if ticket.priority:
-        told.append(f"{words.PRIORITY[ticket.priority]} priority")
-    told.append(who)
-    if ticket.created_at:
-        told.append(f"filed {ago(ticket.created_at, now=content.now)}")
-    return [
-        {
-            "type": "section",
-            "block_id": f"{listed}:{ticket.id}",
-            "text": plain(f"{name}: {cut(ticket.title, TITLE_MAX)}"),
-            "accessory": {
-                **button("Open", ids.HOME_OPEN, opened.encode()),
-                "accessibility_label": f"Open {name}",
-            },
-        },
-        context(mrkdwn(" · ".join(told))),
-    ]
-
-
-def _turning(page: Page, at: Callable[[Position], Screen], *, empty: str) -> list[Block]:
-    """What stands below a list: the way to its other pages, or that there is nothing in it."""
+def _glimpse(content: Overview, page: Page, kind: ListKind, *, empty: str) -> list[Block]:
+    """The beginning of a list, and whether there is more of it."""
     if not page.tickets:
         return [{"type": "section", "text": plain(empty)}]
-    ways = (("Newer", ids.HOME_NEWER, page.newer), ("Older", ids.HOME_OLDER, page.older))
-    buttons = [button(label, action, at(to).encode()) for label, action, to in ways if to]
-    return [actions(*buttons)] if buttons else []
+    blocks: list[Block] = []
+    for ticket in page.tickets:
+        to = Screen(ticket_id=ticket.id)
+        blocks += row(
+            ticket,
+            kind=kind,
+            people=content.people,
+            now=content.now,
+            opener=button("Open", ids.HOME_OPEN, to.encode()),
+        )
+    return [*blocks, context(plain(MORE))] if page.after else blocks
+
+
+def _list_button(label: str, action_id: str, kind: ListKind) -> Block:
+    return button(label, action_id, Screen(listed=Selection(kind)).encode())

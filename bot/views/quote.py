@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bot.views.text import cut_units, units
 from services.text import visible
 from services.ticket_fields import DESCRIPTION_MAX, TITLE_MAX
 
@@ -13,6 +14,11 @@ WITHOUT_TEXT = (
     "Only a link to the message is filled in, because the message has no text. Say in your own "
     "words what is needed."
 )
+UNREAD = (
+    "Only a link to the message is filled in, because Slack did not give its text. Say in your own "
+    "words what is needed."
+)
+TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
 FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
 
 
@@ -36,26 +42,26 @@ def quoted(text: str, *, author: str, channel: str, permalink: str) -> Quote:
         return link_only(permalink, note=WITHOUT_TEXT)
     start = f"From a message of {_line(author)} in #{_line(channel)}:\n\n"
     end = f"\n\n{permalink}"
-    room = DESCRIPTION_MAX - _length(start) - _length(end)
+    room = DESCRIPTION_MAX - units(start) - units(end)
     return Quote(
         title=_line(text.splitlines()[0], TITLE_MAX),
-        description=f"{start}{_fitted(text, room)}{end}",
+        description=f"{start}{cut_units(text, room)}{end}",
+        note=FILLED_IN,
+    )
+
+
+def direct(text: str | None) -> Quote:
+    """What somebody wrote to the bot itself; None: that is no longer known."""
+    if text is None:
+        return Quote(title="", description="", note=TOO_OLD)
+    text = visible(text).strip()
+    return Quote(
+        title=_line(text.partition("\n")[0], TITLE_MAX),
+        description=cut_units(text, DESCRIPTION_MAX),
         note=FILLED_IN,
     )
 
 
 def _line(text: str, limit: int = 80) -> str:
     """On one line; 80 is as long as Slack lets names be."""
-    return _fitted(" ".join(visible(text).split()), limit)
-
-
-def _length(text: str) -> int:
-    """In UTF-16, as a Slack client counts: an emoji is two."""
-    return len(text.encode("utf-16-le")) // 2
-
-
-def _fitted(text: str, limit: int) -> str:
-    if _length(text) <= limit:
-        return text
-    kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
-    return kept.rstrip() + "…"
+    return cut_units(" ".join(visible(text).split()), limit)

@@ -1,6 +1,7 @@
 """Text for Slack: what a person or the model wrote never becomes markup."""
 
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,10 @@ Block = dict[str, Any]
 
 # What Slack takes in all blocks of a message together.
 BLOCKS_MAX = 13_000
+MESSAGE_BLOCKS = 50
+# A view may have 250 kB; this leaves room for what stands around its blocks.
+VIEW_MAX = 240_000
+SHORTEST = 40
 
 
 def escape(text: str) -> str:
@@ -27,6 +32,18 @@ def cut(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
+def cut_units(text: str, limit: int) -> str:
+    """As `cut`, in UTF-16: an input's limit counts as Slack's clients do, an emoji as two."""
+    if units(text) <= limit:
+        return text
+    kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
+    return kept.rstrip() + "…"
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
 def plain(text: str, *, limit: int = 3_000) -> Block:
     """Exactly as typed: nothing in it is markup, not even an emoji's name."""
     return {"type": "plain_text", "text": cut(visible(text), limit).strip() or "–", "emoji": False}
@@ -34,17 +51,42 @@ def plain(text: str, *, limit: int = 3_000) -> Block:
 
 def fitted(blocks: list[Block]) -> list[Block]:
     """The blocks, their longest plain texts cut until Slack takes all of them in one message."""
-    sections = [block for block in blocks if block["type"] == "section"]
-    texts = [section["text"] for section in sections if "text" in section]
-    while _weight(blocks) > BLOCKS_MAX:
-        longest = max(texts, key=_weight)
-        longest["text"] = cut(longest["text"], len(longest["text"]) * 9 // 10)
+    return _cut_down(blocks, BLOCKS_MAX, _weight)
+
+
+def fitted_view(blocks: list[Block]) -> list[Block]:
+    """As `fitted`, for a modal or Home."""
+    return _cut_down(blocks, VIEW_MAX, lambda held: len(json.dumps(held)))
+
+
+def are_fit(blocks: list[Block]) -> bool:
+    """Whether Slack takes them in one message. What `fitted` leaves may still be too many."""
+    return len(blocks) <= MESSAGE_BLOCKS and _weight(blocks) <= BLOCKS_MAX
+
+
+def _cut_down(blocks: list[Block], most: int, weigh: Callable[[Any], int]) -> list[Block]:
+    """The blocks, every longer text cut to one length: the greatest that is light enough."""
+    if weigh(blocks) <= most:
+        return blocks
+    sections = [block["text"] for block in blocks if block["type"] == "section" and "text" in block]
+    whole = [(section, section["text"]) for section in sections]
+    low, high = SHORTEST, max((len(text) for _, text in whole), default=SHORTEST)
+    while low < high:
+        middle = (low + high + 1) // 2
+        _cut_all(whole, middle)
+        low, high = (middle, high) if weigh(blocks) <= most else (low, middle - 1)
+    _cut_all(whole, low)
     return blocks
+
+
+def _cut_all(whole: list[tuple[Block, str]], length: int) -> None:
+    for section, text in whole:
+        section["text"] = cut(text, length)
 
 
 def _weight(blocks: Any) -> int:
     """How long they are as JSON, counted as unkindly as Slack may: escaped, and in UTF-16."""
-    return len(escape(json.dumps(blocks, ensure_ascii=False)).encode("utf-16-le")) // 2
+    return units(escape(json.dumps(blocks, ensure_ascii=False)))
 
 
 def mrkdwn(text: str) -> Block:

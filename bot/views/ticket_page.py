@@ -1,5 +1,6 @@
-"""A ticket's page in Home."""
+"""A ticket's page, in Home or as a message that only its reader sees."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from bot.views import ids, words
@@ -11,27 +12,58 @@ from bot.views.blocks import (
     header,
     labelled,
     origin,
-    resolve_button,
+    outcome,
     title,
 )
-from bot.views.history import history
+from bot.views.cards import line
+from bot.views.conversation import conversation
+from bot.views.history import SHOWN, history
 from bot.views.people import person
-from bot.views.text import Block, cut, mrkdwn, plain
+from bot.views.steps import step_buttons
+from bot.views.text import (
+    Block,
+    Message,
+    Person,
+    are_fit,
+    cut,
+    fitted,
+    fitted_view,
+    mrkdwn,
+    plain,
+)
 from bot.views.times import moment
 from services.home import Sheet
+from services.lifecycle import completed_by
+from services.models import Ticket
 
 View = dict[str, Any]
 
-# So that the four long texts together stay within a view's 250 kB, whatever their alphabet.
 SHORT_MAX = 500
+# How much of the conversation and of the history a message holds: the most that fits.
+LENGTHS = ((10, 10), (5, 5), (2, 2), (0, 1))
 
 
 def ticket_page(sheet: Sheet) -> View:
     """What the staff or the requester may know of the ticket, and what they may do with it."""
+    back = button("Back", ids.HOME_BACK, sheet.screen.lists.encode())
+    buttons = [back, *step_buttons(sheet.ticket, sheet.steps, details=False)]
+    return {"type": "home", "blocks": fitted_view(_page(sheet, buttons))}
+
+
+def ticket_message(sheet: Sheet) -> Message:
+    """The same page as an answer to a command or a button."""
+    buttons = step_buttons(sheet.ticket, sheet.steps, details=False)
+    for comments, events in LENGTHS:
+        blocks = fitted(_page(sheet, buttons, comments=comments, events=events))
+        if are_fit(blocks):
+            break
+    return Message(text=f"{line(sheet.ticket)}: {words.status(sheet.ticket)}", blocks=blocks)
+
+
+def _page(
+    sheet: Sheet, buttons: Iterable[Block], *, comments: int = 10, events: int = SHOWN
+) -> list[Block]:
     ticket = sheet.ticket
-    buttons = [button("Back", ids.HOME_BACK, sheet.screen.lists.encode())]
-    if sheet.may_resolve:
-        buttons.append(resolve_button(ticket))
     blocks = [
         header(words.name(ticket)),
         title(ticket),
@@ -40,28 +72,35 @@ def ticket_page(sheet: Sheet) -> View:
             ticket,
             requester=person(sheet.people, ticket.created_by),
             assignee=person(sheet.people, ticket.assigned_to),
+            done_by=_done_by(sheet),
         ),
-        *_filed(sheet),
+        *_dates(ticket),
         *labelled("Description", ticket.description),
         *origin(ticket),
+        *outcome(ticket),
     ]
-    if ticket.resolution:
-        blocks += labelled("What was done", ticket.resolution)
     if sheet.is_staff:
-        blocks += _for_staff(sheet)
+        blocks += _for_staff(ticket)
+    blocks += conversation(ticket.comments, sheet.people, shown=comments)
     if ticket.events:
-        blocks += [{"type": "divider"}, header("History"), *history(ticket.events, sheet.people)]
-    return {"type": "home", "blocks": blocks}
+        past = history(ticket.events, sheet.people, shown=events)
+        blocks += [{"type": "divider"}, header("History"), *past]
+    return blocks
 
 
-def _filed(sheet: Sheet) -> list[Block]:
-    at = sheet.ticket.created_at
-    return [context(mrkdwn(f"Filed {moment(at)}"))] if at else []
+def _done_by(sheet: Sheet) -> Person | None:
+    by = completed_by(sheet.ticket)
+    return person(sheet.people, by) if by else None
 
 
-def _for_staff(sheet: Sheet) -> list[Block]:
+def _dates(ticket: Ticket) -> list[Block]:
+    filed = [f"Filed {moment(ticket.created_at)}"] if ticket.created_at else []
+    due = [f"Deadline {moment(ticket.deadline)}"] if ticket.deadline else []
+    return [context(mrkdwn(" · ".join(filed + due)))] if filed or due else []
+
+
+def _for_staff(ticket: Ticket) -> list[Block]:
     """What the requester never reads."""
-    ticket = sheet.ticket
     blocks: list[Block] = [{"type": "divider"}, header("For the help desk only")]
     if ticket.summary:
         blocks += labelled("Summary", ticket.summary)

@@ -1,6 +1,7 @@
 """The words people read for states, priorities and sources."""
 
 from services.analysis import FailureReason, Source
+from services.lifecycle import CANCELLED
 from services.models import Priority, Status, Ticket
 
 STATUS = {
@@ -31,6 +32,13 @@ FAILURE = {
     FailureReason.REFUSED_KEY: "refused the configured key",
     FailureReason.REFUSED_REQUEST: "refused the request",
 }
+
+
+def status(ticket: Ticket) -> str:
+    """A cancelled ticket is completed, but nobody resolved it."""
+    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
+        return "Cancelled"
+    return STATUS[ticket.status]
 
 
 def name(ticket: Ticket) -> str:

@@ -1,0 +1,78 @@
+"""People: admins search them in Home and edit one in a modal; everybody has a profile."""
+
+from dataclasses import fields
+from typing import Any
+
+from bot import home
+from bot.members import fetch_timezone
+from bot.request import Request
+from bot.views import person_forms
+from services.clock import utcnow
+from services.people import PersonFields
+from services.permissions import Permission
+from services.roll import Place, checked_search
+from services.visits import Screen
+
+
+def open_search(req: Request) -> None:
+    place = Screen.decode(req.pressed).people or Place()
+    req.open(person_forms.search(place.search))
+
+
+def search(req: Request) -> None:
+    place = Place(search=checked_search(req.value("search")))
+    req.ack()
+    home.show(req, Screen(people=place))
+
+
+def open_person(req: Request) -> None:
+    user = req.desk.people.get(actor=req.actor, user_id=req.pressed)
+    req.open(person_forms.person(user))
+
+
+def edit_person(req: Request) -> None:
+    """Stored, and what follows from it begun; jobs go on with that."""
+    view, people = req.body["view"], req.desk.people
+    names = [field.name for field in fields(PersonFields)]
+    user = people.update(
+        actor=req.actor,
+        user_id=view["private_metadata"],
+        shown=PersonFields(**{name: _shown(view, name) for name in names}),
+        wanted=PersonFields(**{name: req.value(name) for name in names}),
+    )
+    req.ack()
+    for ticket_id in people.hand_back(actor=req.actor, user_id=user.id):
+        req.desk.publisher.publish(str(ticket_id))
+    home.show_again(req)
+
+
+def open_profile(req: Request) -> None:
+    user = req.desk.people.own(actor=req.actor)
+    is_staff = req.actor.may(Permission.WORK_ON_TICKETS)
+    req.open(person_forms.profile(user, is_staff=is_staff, now=utcnow()))
+
+
+def edit_profile(req: Request) -> None:
+    """What was not touched stays: a day keeps the zone it was chosen in."""
+    view = req.body["view"]
+    values = {
+        name: req.value(name)
+        for name in ("skills", "awayUntil")
+        if name in view["state"]["values"] and req.value(name) != _shown(view, name)
+    }
+    day = values.get("awayUntil")
+    zone = fetch_timezone(req.desk.client, slack_user_id=req.slack_user_id) if day else None
+    req.desk.people.update_own(
+        actor=req.actor, skills=values.get("skills"), away_until=day, timezone=zone
+    )
+    req.ack()
+    home.show_again(req)
+
+
+def _shown(view: dict[str, Any], name: str) -> str:
+    """What the form began with in that field."""
+    elements = [block["element"] for block in view["blocks"] if block.get("block_id") == name]
+    element = elements[0] if elements else {}
+    option = element.get("initial_option") or {}
+    begun = element.get("initial_value") or element.get("initial_date") or option.get("value")
+    return str(begun or "")

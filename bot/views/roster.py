@@ -1,0 +1,72 @@
+"""Home's screen of people, for admins."""
+
+from typing import Any
+
+from bot.views import ids
+from bot.views.blocks import actions, button, context, header
+from bot.views.person_forms import ROLES
+from bot.views.text import Block, cut, escape, mrkdwn, plain
+from bot.views.times import moment
+from services.home import Roster
+from services.models import User
+from services.roll import Place
+from services.visits import Screen
+
+View = dict[str, Any]
+
+NAME_MAX, EMAIL_MAX, SKILLS_MAX = 80, 100, 300
+NOBODY = "Nobody has a name or an address that begins like that. Search for something else."
+NOT_LINKED = "not seen in Slack yet"
+
+
+def roster(content: Roster) -> View:
+    page = content.page
+    search = page.place.search
+    buttons = [
+        button("Back", ids.HOME_BACK, Screen().encode()),
+        button("Search", ids.OPEN_SEARCH, _at(page.place), primary=True),
+    ]
+    if search:
+        buttons.append(button("Show everybody", ids.HOME_PEOPLE, _at(Place())))
+    blocks = [header("People"), actions(*buttons)]
+    if search:
+        blocks.append(context(plain(f"Found for “{search}”")))
+    for user in page.users:
+        blocks += _row(user, content)
+    if not page.users:
+        blocks.append({"type": "section", "text": plain(NOBODY)})
+    ways = (("Previous", ids.PEOPLE_BACK, page.back), ("Next", ids.PEOPLE_ON, page.on))
+    turning = [button(label, action, _at(to)) for label, action, to in ways if to]
+    if turning:
+        blocks.append(actions(*turning))
+    return {"type": "home", "blocks": blocks}
+
+
+def _at(place: Place) -> str:
+    return Screen(people=place).encode()
+
+
+def _row(user: User, content: Roster) -> list[Block]:
+    name = cut(user.display_name, NAME_MAX)
+    told = [f"*{ROLES[user.role]}*"]
+    if not user.active:
+        told.append("*deactivated*")
+    if user.id not in content.slack_ids:
+        told.append(NOT_LINKED)
+    if user.away_until and user.away_until > content.now:
+        told.append(f"away until {moment(user.away_until)}")
+    told.append(f"capacity {user.capacity}")
+    skills = cut(", ".join(user.skills), SKILLS_MAX)
+    told.append(f"knows {escape(skills)}" if skills else "no skills")
+    return [
+        {
+            "type": "section",
+            "block_id": f"person:{user.id}",
+            "text": plain(f"{name} · {cut(user.email or 'no email address', EMAIL_MAX)}"),
+            "accessory": {
+                **button("Edit", ids.OPEN_PERSON, str(user.id)),
+                "accessibility_label": cut(f"Edit {name}", 75),
+            },
+        },
+        context(mrkdwn(" · ".join(told))),
+    ]

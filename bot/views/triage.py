@@ -1,0 +1,61 @@
+"""The card of a ticket in the triage channel.
+
+Whoever is in the channel reads it, whatever their role: nothing internal stands on it, and each
+press is checked like any other. People are named and not mentioned, so that nobody is pinged.
+"""
+
+from bot.views import ids, words
+from bot.views.blocks import actions, context, header, origin, title
+from bot.views.cards import line
+from bot.views.steps import step_button
+from bot.views.text import Block, Message, Person, escape, mrkdwn
+from bot.views.times import moment
+from services.models import OPEN_STATUSES, Status, Ticket
+
+NOBODY_YET = "Nobody has this yet."
+NOT_SET = "Not set"
+TO_THE_STAFF = "What moderators write in this message's thread is kept as an internal note."
+
+
+def triage_card(
+    ticket: Ticket, *, requester: Person, assignee: Person | None, done_by: Person | None = None
+) -> Message:
+    is_open = ticket.status in OPEN_STATUSES
+    is_free = is_open and assignee is None
+    blocks: list[Block] = [header(words.name(ticket)), title(ticket)]
+    if is_free:
+        blocks.append({"type": "section", "text": mrkdwn(f"*{NOBODY_YET}* {_why(ticket)}")})
+    blocks += [_facts(ticket, requester, assignee), *origin(ticket)]
+    if done_by and not is_open:
+        blocks.append(context(mrkdwn(f"{words.status(ticket)} by {escape(done_by.name)}")))
+    steps = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
+    buttons = [step_button(ticket, step, primary=is_free and step == ids.TAKE) for step in steps]
+    blocks += [context(mrkdwn(TO_THE_STAFF)), actions(*buttons)]
+    return Message(text=f"{line(ticket)}: {_state(ticket, assignee, is_free)}", blocks=blocks)
+
+
+def _why(ticket: Ticket) -> str:
+    if ticket.status is Status.TODO and not ticket.assignment.get("next"):
+        return "The right person is being looked for; take it if that is you."
+    return "Take it, or assign it to somebody."
+
+
+def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
+    listed = {
+        "Status": words.status(ticket),
+        "Priority": words.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
+        "Requester": escape(requester.name),
+        "Assignee": escape(assignee.name) if assignee else "Nobody",
+        "Due": moment(ticket.deadline) if ticket.deadline else NOT_SET,
+    }
+    return {
+        "type": "section",
+        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in listed.items()],
+    }
+
+
+def _state(ticket: Ticket, assignee: Person | None, is_free: bool) -> str:
+    if is_free:
+        return "nobody has this yet"
+    name = f" ({escape(assignee.name)})" if assignee else ""
+    return f"{words.status(ticket).lower()}{name}"

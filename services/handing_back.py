@@ -1,0 +1,76 @@
+"""The open tickets of whoever is no longer at the help desk go back to assignment.
+
+The account that stops being able to work on them is marked in the same update, as
+`handBack {at, by, reason}`: whatever is interrupted, the mark stays, and the sweep goes on.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from services import changes
+from services.database import Mongo
+from services.models import OPEN_STATUSES, Document, Role, Status, Ticket, User
+from services.transitions import after, hand_back, resume
+
+# For so long an assignment that was under way when the account was marked may still come in.
+LATECOMERS = timedelta(minutes=3)
+BATCH = 20
+# Arrays that may be long and that no step goes by.
+_NOT_READ = dict.fromkeys(("comments", "notices", "cards", "events"), False)
+
+
+def works_on_tickets(user: User) -> bool:
+    """Whether tickets may be assigned to that account."""
+    return user.active and user.role is not Role.USER
+
+
+def mark(*, by: ObjectId | str, now: datetime, reason: str) -> Document:
+    """What to set as `handBack` of an account; `reason` stands in each ticket's history."""
+    return {"at": now, "by": by, "reason": reason}
+
+
+def due(db: Mongo, *, now: datetime) -> list[ObjectId]:
+    """The accounts with that mark."""
+    return [doc["_id"] for doc in db.users.find({"handBack.at": {"$lte": now}}, {"_id": True})]
+
+
+def hand_back_some(
+    db: Mongo, user_id: ObjectId, *, now: datetime, limit: int = BATCH
+) -> list[ObjectId]:
+    """Hand back up to `limit` of an account's open tickets; which they were.
+
+    Safe to repeat and to run from several processes: a ticket that another was quicker with is
+    left alone. Whoever came back meanwhile keeps what is left.
+    """
+    doc = db.users.find_one({"_id": user_id})
+    if doc is None or not doc.get("handBack") or works_on_tickets(User.from_doc(doc)):
+        return []
+    asked: dict[str, Any] = doc["handBack"]
+    theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
+    found = [Ticket.from_doc(doc) for doc in db.tickets.find(theirs, _NOT_READ).limit(limit)]
+    given = [ticket.id for ticket in found if _hand_back(db, ticket, asked, now)]
+    if not found and asked["at"] <= now - LATECOMERS:
+        over = {"_id": user_id, "handBack.at": asked["at"]}
+        db.users.update_one(over, {"$unset": {"handBack": ""}})
+    return given
+
+
+def _hand_back(db: Mongo, ticket: Ticket, asked: dict[str, Any], now: datetime) -> bool:
+    """False where the ticket has changed meanwhile; the next round looks at it again."""
+    by, reason = asked["by"], asked["reason"]
+    change = hand_back(by, ticket, reason=reason)
+    if ticket.status is Status.WAITING:  # nobody waits for an answer any more
+        resumed = resume(by, ticket)
+        change = resumed.then(hand_back(by, after(ticket, resumed), reason=reason))
+    stored = changes.apply(
+        db,
+        ticket,
+        values=change.values,
+        events=change.events,
+        remove=change.remove,
+        now=now,
+        assignedTo=ticket.assigned_to,
+    )
+    return stored is not None

@@ -1,0 +1,212 @@
+"""Accounts as admins keep them, and what everybody may change of their own."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
+from datetime import time as time_of_day
+from zoneinfo import ZoneInfo
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services import accounts, handing_back, roll, waiting
+from services.clock import Clock, utcnow
+from services.database import Mongo
+from services.errors import Conflict, Invalid, NotFound
+from services.models import Document, Role, User
+from services.permissions import Actor, Permission, require
+from services.roll import Place, RollPage
+from services.text import visible
+from services.users import checked_skills
+
+CAPACITY_MAX = 100
+# As much as a form's input holds.
+SKILLS_TEXT_MAX = 3_000
+LONGEST_ABSENCE = timedelta(days=366)
+ACTIVE, DEACTIVATED = "active", "deactivated"
+UNKNOWN = "There is no such account any more."
+_COUNT = re.compile(r"\d{1,3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFields:
+    """An account as a form shows it and sends it back; each field in a form's words."""
+
+    role: str
+    skills: str
+    capacity: str
+    active: str
+
+    @classmethod
+    def of(cls, user: User) -> "PersonFields":
+        return cls(
+            role=user.role.value,
+            skills=listed(user.skills),
+            capacity=str(user.capacity),
+            active=ACTIVE if user.active else DEACTIVATED,
+        )
+
+
+def listed(skills: Sequence[str]) -> str:
+    """Skills as they are typed, with commas between; as many whole ones as a form holds."""
+    text = ""
+    for skill in map(visible, skills):
+        longer = f"{text}, {skill}" if text else skill
+        if len(longer.encode("utf-16-le")) // 2 > SKILLS_TEXT_MAX:  # as Slack's clients count
+            break
+        text = longer
+    return text
+
+
+class PeopleService:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def page(self, *, actor: Actor, place: Place) -> RollPage:
+        """Ten accounts, by address."""
+        require(actor, Permission.MANAGE_USERS)
+        return roll.page(self._db, place)
+
+    def get(self, *, actor: Actor, user_id: str) -> User:
+        require(actor, Permission.MANAGE_USERS)
+        return User.from_doc(self._load(user_id))
+
+    def update(
+        self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
+    ) -> User:
+        """Store what differs from what the form showed, and leave the rest as it is by now.
+
+        A new role or a deactivation ends the account's sessions; whoever can no longer work on
+        tickets hands theirs back (`hand_back`). Raises `Invalid`, also for a field that somebody
+        else has changed meanwhile, and for the last active admin.
+        """
+        require(actor, Permission.MANAGE_USERS)
+        while True:
+            doc = self._load(user_id)
+            user = User.from_doc(doc)
+            values = _checked(PersonFields.of(user), shown, wanted)
+            if not values:
+                return user
+            try:
+                stored = accounts.store(self._db, doc, values, by=actor.user_id, now=self._clock())
+            except Conflict as refusal:
+                raise Invalid("active" if "active" in values else "role", str(refusal)) from None
+            if stored:
+                waiting.wake(self._db, now=self._clock())
+                return stored
+
+    def hand_back(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
+        """The first of an account's open tickets that are handed back; the sweep does the rest."""
+        require(actor, Permission.MANAGE_USERS)
+        return handing_back.hand_back_some(self._db, user_id, now=self._clock())
+
+    def own(self, *, actor: Actor) -> User:
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        return User.from_doc(self._load(str(actor.user_id)))
+
+    def update_own(
+        self,
+        *,
+        actor: Actor,
+        skills: str | None = None,
+        away_until: str | None = None,
+        timezone: str | None = None,
+    ) -> User:
+        """Set one's skills ("VPN, DNS") and the day one is back ("2026-12-24", "" for here); None
+        leaves as it is. The day begins in `timezone` (IANA), where that is known.
+
+        Raises `Invalid`.
+        """
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        values: Document = {}
+        if skills is not None:
+            values["skills"] = checked_skills(skills.split(","))
+        zone = zone_of(timezone)
+        if zone:
+            values["timezone"] = zone.key
+        gone = {"away": ""} if away_until == "" else {}
+        if away_until:
+            until = self._checked_return(away_until, zone or ZoneInfo("UTC"))
+            values["away"] = {"until": until, "source": "own"}
+        change = {"$set": values, **({"$unset": gone} if gone else {})}
+        doc = (
+            self._db.users.find_one_and_update(
+                {"_id": actor.user_id},
+                {operator: of for operator, of in change.items() if of},
+                return_document=ReturnDocument.AFTER,
+            )
+            if values or gone
+            else self._load(str(actor.user_id))
+        )
+        if doc is None:
+            raise NotFound(UNKNOWN)
+        waiting.wake(self._db, now=self._clock())
+        return User.from_doc(doc)
+
+    def _checked_return(self, day: str, zone: ZoneInfo) -> datetime:
+        try:
+            until = datetime.combine(date.fromisoformat(day), time_of_day.min, zone)
+        except ValueError:
+            raise Invalid("awayUntil", "Choose a day.") from None
+        now = self._clock()
+        if until <= now:
+            raise Invalid(
+                "awayUntil",
+                "Choose a day after today: the day you are back. Clear it if you are here.",
+            )
+        if until > now + LONGEST_ABSENCE:
+            raise Invalid("awayUntil", "Choose a day within a year.")
+        return until
+
+    def _load(self, user_id: str) -> Document:
+        doc = (
+            self._db.users.find_one({"_id": ObjectId(user_id)})
+            if ObjectId.is_valid(user_id)
+            else None
+        )
+        if doc is None:
+            raise NotFound(UNKNOWN)
+        return doc
+
+
+def zone_of(name: str | None) -> ZoneInfo | None:
+    """None for what is no time zone's name."""
+    try:
+        return ZoneInfo(name) if name else None
+    except (KeyError, ValueError, OSError):
+        return None
+
+
+def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
+    """What to store of the fields that were touched. Raises `Invalid`."""
+    values: Document = {}
+    for field in (field.name for field in fields(PersonFields)):
+        new, old, current = (getattr(form, field) for form in (wanted, shown, now))
+        if new in (old, current):
+            continue
+        if current != old:
+            raise Invalid(
+                field,
+                f"Somebody has changed this to “{current[:100] or 'nothing'}” meanwhile. Close "
+                "this form and open it again, then decide.",
+            )
+        values[field] = _value(field, new)
+    return values
+
+
+def _value(field: str, text: str) -> object:
+    if field == "role":
+        if text not in set(Role):
+            raise Invalid("role", f"Choose one of {', '.join(Role)}.")
+        return text
+    if field == "skills":
+        return checked_skills(text.split(","))
+    if field == "active":
+        if text not in (ACTIVE, DEACTIVATED):
+            raise Invalid("active", "Choose whether the account is active.")
+        return text == ACTIVE
+    if not _COUNT.fullmatch(text) or int(text) > CAPACITY_MAX:
+        raise Invalid("capacity", f"Write a whole number from 0 to {CAPACITY_MAX}.")
+    return int(text)
