@@ -63,6 +63,18 @@ class Photographer:
         self._take("home", _holding(".home .blocks", "Hello, Nils", TITLE))
         self._page.click(f"{_holding('.home .bk-section', TITLE)}?.querySelector('button')")
         self._take("ticket", _holding(".home .blocks", "History"))
+        self._take_moderators_tools(nils)
+
+    def _take_moderators_tools(self, moderator: Member) -> None:
+        self._look_into("triage", member=moderator)
+        self._take("triage", _holding(".msg", TITLE), margin=0)
+        person = self._people[moderator.first_name]
+        self._look_into("general", member=moderator)
+        person.command("/ticket", "queue")
+        self._take("queue", _holding(".msg", "The queue", TITLE), margin=0)
+        person.command("/ticket", f"update {len(EARLIER) + 1}")
+        self._take("update", _holding(".modal", "Assignee"))
+        person.dismiss()
 
     def _file_earlier(self) -> None:
         for requester, assignee, title, description in EARLIER:
