@@ -130,5 +130,5 @@ def _priority() -> Block:
         [option(words.PRIORITY[priority], priority.value) for priority in Priority],
         placeholder="Choose a priority",
         optional=True,
-        hint="Leave it empty if you are not sure; it is estimated from the text.",
+        hint="Leave it empty if you are not sure; it is set for you.",
     )
