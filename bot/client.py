@@ -53,7 +53,7 @@ class MeasuredClient(WebClient):
         try:
             response = self._inner.api_call(api_method, **options)
             outcome = "ok"
-        except Exception as error:
+        except Exception as error:  # counted by its kind, and raised on
             outcome = slack_outcome(error)
             raise
         finally:

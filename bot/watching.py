@@ -43,7 +43,7 @@ def outcome() -> Iterator[None]:
     word = "ok"
     try:
         yield
-    except Exception as error:
+    except Exception as error:  # counted by its kind, and raised on
         word = fault_of(error).value
         raise
     finally:

@@ -89,8 +89,13 @@ class Jobs:
             self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), job)
 
     def stop(self) -> None:
-        if self._leads:
+        """Give up the lease; where the database is away, it ends by itself."""
+        if not self._leads:
+            return
+        try:
             self._lease.release()
+        except PyMongoError as error:
+            logger.error("the lease is left to end by itself: %s", type(error).__name__)
 
 
 def run(jobs: Jobs, stop: threading.Event, *, ready: Callable[[], None]) -> None:

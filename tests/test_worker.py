@@ -86,3 +86,16 @@ def test_jobs_stop_in_time_and_give_up_the_lease(product: Product, db: Mongo) ->
     eventually(lambda: db.leases.find_one({"_id": "jobs"}) is not None, what="it leads")
     assert jobs.stop(grace=10), "the jobs had to be killed"
     assert db.leases.find_one({"_id": "jobs"}) is None
+
+
+def test_jobs_stop_in_time_when_the_database_is_away(
+    redis: RedisServer, slack: RecordingSlack, tmp_path: Path
+) -> None:
+    with MongoServer() as own:
+        made = Product(mongo_uri=own.uri_for("jobs"), redis=redis, slack=slack, directory=tmp_path)
+        jobs = made.start("jobs")
+        own.kill()
+        jobs.ask_to_stop()
+        eventually(lambda: not jobs.running, what="the jobs have ended", seconds=10)
+        assert jobs.exit_code == 0
+        assert "the lease is left to end by itself" in jobs.output()
