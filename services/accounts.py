@@ -28,9 +28,9 @@ def store(
     update: Document = {"$set": dict(values)}
     if (before.role, before.active) != (wanted.role, wanted.active):
         update["$inc"] = {"tokenVersion": 1}
-    if works_on_tickets(wanted):
+    if works_on_tickets(wanted) and not works_on_tickets(before):
         update["$unset"] = {"handBack": ""}
-    elif works_on_tickets(before):
+    elif works_on_tickets(before) and not works_on_tickets(wanted):
         reason = DEMOTED if wanted.active else DEACTIVATED
         update["$set"]["handBack"] = handing_back.mark(by=by, now=now, reason=reason)
     # An absent field equals None here, as it does in what was loaded.

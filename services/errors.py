@@ -13,6 +13,10 @@ class Invalid(DomainError):
         self.field = field
 
 
+class IllegalStep(Invalid):
+    """The value would do, but not in the state that the thing is in."""
+
+
 class NotFound(DomainError):
     """There is no such thing, or none that this person may know of."""
 
@@ -25,8 +29,16 @@ class Conflict(DomainError):
     """The thing changed meanwhile, or its state does not allow this step."""
 
 
+class Unauthenticated(DomainError):
+    """Nobody knows who asks. The sentence is the same whatever the reason."""
+
+
 class LimitReached(DomainError):
-    """Too many, too fast."""
+    """Too many, too fast. `retry_after` is in seconds, None where nobody knows when."""
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class Refused(DomainError):

@@ -1,6 +1,7 @@
 """Accounts: who exists, with which role and skills."""
 
 from collections.abc import Sequence
+from unicodedata import normalize
 
 from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
@@ -9,8 +10,9 @@ from services import accounts, waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Conflict, Invalid, NotFound
-from services.models import DEFAULT_CAPACITY, Document, Role, User, names
+from services.models import DEFAULT_CAPACITY, Document, Role, User
 from services.permissions import Actor, Operator, Permission, require
+from services.stored import names
 from services.text import EMAIL, visible
 
 MAX_SKILLS = 20
@@ -19,15 +21,26 @@ MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets less its ang
 
 
 def email_key(email: str) -> str:
-    """What an address is stored and looked up by: stripped, lower case."""
-    return email.strip().lower()
+    """What an address is stored and looked up by: stripped, lower case, in one spelling.
+
+    Unicode has several for what looks the same and gets the same mail: é may be an e and an accent.
+    """
+    return _in_one_spelling(email).strip().lower()
 
 
 def checked_email(email: str) -> str:
-    email = visible(email).strip()
-    if len(email) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(email):
-        raise Invalid("email", "That is not an email address. Write it like name@example.com.")
-    return email
+    """As it is to be stored. Raises `Invalid`."""
+    typed = visible(email).strip()
+    address = _in_one_spelling(typed)
+    for written in (typed, address):
+        if len(written) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(written):
+            raise Invalid("email", "That is not an email address. Write it like name@example.com.")
+    return address
+
+
+def _in_one_spelling(email: str) -> str:
+    """What is too long for an address stays: a long row of accents takes minutes to be sorted."""
+    return normalize("NFKC", email) if len(email) <= MAX_EMAIL_LENGTH else email
 
 
 def checked_skills(skills: Sequence[str]) -> list[str]:
@@ -99,7 +112,7 @@ class UserService:
         require(actor, Permission.MANAGE_USERS)
         by = actor.user_id if isinstance(actor, Actor) else "system"
         while True:
-            doc = self._only(email)
+            doc = self.only_stored(email)
             if doc.get("role") == role:
                 return User.from_doc(doc)
             stored = accounts.store(self._db, doc, {"role": role.value}, by=by, now=self._clock())
@@ -113,8 +126,12 @@ class UserService:
 
     def by_email(self, email: str) -> list[User]:
         """All accounts of an address, whatever its capitals; more than one is a legacy mishap."""
+        return [User.from_doc(doc) for doc in self.stored_by_email(email)]
+
+    def stored_by_email(self, email: str) -> list[Document]:
+        """The same, as stored."""
         self._index_legacy_emails()
-        return [User.from_doc(doc) for doc in self._db.users.find({"emailKey": email_key(email)})]
+        return list(self._db.users.find({"emailKey": email_key(email)}))
 
     def team_skills(self) -> list[str]:
         """The distinct skills of active moderators and admins, sorted, each in one spelling."""
@@ -124,8 +141,8 @@ class UserService:
             spelled.setdefault(skill.casefold(), skill)
         return sorted(spelled.values(), key=str.casefold)
 
-    def _only(self, email: str) -> Document:
-        """The one account of an address, as stored."""
+    def only_stored(self, email: str) -> Document:
+        """The one account of an address, as stored. Raises `NotFound`, `Conflict` for several."""
         found = self.by_email(email)
         if len(found) > 1:
             raise Conflict("Several accounts have that address. Remove all but one first.")
@@ -136,7 +153,7 @@ class UserService:
 
     def _set(self, email: str, values: Document) -> User:
         doc = self._db.users.find_one_and_update(
-            {"_id": self._only(email)["_id"]},
+            {"_id": self.only_stored(email)["_id"]},
             {"$set": values},
             return_document=ReturnDocument.AFTER,
         )

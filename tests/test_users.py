@@ -1,3 +1,4 @@
+import time
 from collections.abc import Callable
 
 import pytest
@@ -52,6 +53,37 @@ def test_what_cannot_be_seen_in_an_address_goes(users: UserService) -> None:
     assert (
         users.create(actor=OPERATOR, email="\u200bjo@example.com\ufeff").email == "jo@example.com"
     )
+
+
+@pytest.mark.parametrize(
+    ("typed", "twin"),
+    [
+        ("Ke\u0301vin@example.com", "K\xe9vin@example.com"),  # an accent of its own
+        ("\u212aevin@example.com", "Kevin@example.com"),  # the sign for Kelvin
+        ("\uff2bevin@\uff45xample.com", "Kevin@example.com"),  # letters as wide as Chinese ones
+    ],
+)
+def test_an_address_has_one_spelling(users: UserService, typed: str, twin: str) -> None:
+    kevin = users.create(actor=OPERATOR, email=typed)
+    assert kevin.email == twin
+    assert users.by_email(typed) == users.by_email(twin) == [kevin]
+    with pytest.raises(Conflict):
+        users.create(actor=OPERATOR, email=twin)
+
+
+def test_what_only_becomes_an_address_is_none(users: UserService) -> None:
+    for email in ("jo\uff20example.com", "jo@example\uff0ecom", "jo@example.com\uff0e"):
+        with pytest.raises(Invalid):
+            users.create(actor=OPERATOR, email=email)
+
+
+def test_a_long_row_of_accents_takes_no_time(users: UserService) -> None:
+    row = "\u0316\u0301" * 300_000
+    started = time.monotonic()
+    assert users.by_email(f"a{row}@example.com") == []
+    with pytest.raises(Invalid):
+        users.create(actor=OPERATOR, email=f"a{row}@example.com")
+    assert time.monotonic() - started < 5
 
 
 @pytest.mark.parametrize("again", ["jo@example.com", " JO@EXAMPLE.COM", "Jo@example.com"])

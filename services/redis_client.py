@@ -1,0 +1,19 @@
+"""The one way to Redis beside Celery's: lazy, and quick to give up."""
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+# To connect, and again for an answer.
+SECONDS = 0.5
+
+
+def connect(redis_url: str) -> "redis.Redis":
+    """For what can do without: nothing kept there is worth a wait."""
+    return redis.Redis.from_url(
+        redis_url,
+        socket_timeout=SECONDS,
+        socket_connect_timeout=SECONDS,
+        retry=Retry(NoBackoff(), 0),
+        decode_responses=True,
+    )
