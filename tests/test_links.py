@@ -38,9 +38,10 @@ INVITED_UNCONFIRMED = (
     "Confirm it in your Slack profile, then try again."
 )
 HAS_PASSWORD = (
-    "Your email address already has an account with a password, which cannot be used from Slack "
-    "yet. Ask an admin of this help desk."
+    "Your email address already has an account with a password. Type /account to link it."
 )
+LINK_FIRST = "Link your help desk account first: type /account."
+UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
 DEACTIVATED = "Your help desk account has been deactivated. Ask an admin of this help desk."
 TAKEN = (
     "The account of your email address belongs to another Slack member. "
@@ -260,3 +261,74 @@ def test_slack_ids_leave_out_who_is_not_linked_here(links: LinkService) -> None:
 def test_a_full_member_passes() -> None:
     check_member(JO)
     check_member(replace(JO, email_confirmed=None))
+
+
+@pytest.fixture
+def strict(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
+    admins = frozenset({"jo@example.com"})
+    return LinkService(db, users, admin_emails=admins, strict=True, clock=clock)
+
+
+@pytest.mark.parametrize("invited", [False, True])
+def test_where_linking_is_strict_no_address_opens_an_account(
+    strict: LinkService, users: UserService, db: Mongo, invited: bool
+) -> None:
+    if invited:
+        invite(users)
+    assert refusal(strict, JO) == LINK_FIRST
+    assert refusal(strict, replace(JO, email="")) == LINK_FIRST
+    assert refusal(strict, replace(JO, is_guest=True)) == GUEST
+    assert (db.links.count_documents({}), db.users.count_documents({})) == (0, int(invited))
+
+
+def test_where_linking_is_strict_a_link_works_as_ever(
+    strict: LinkService, links: LinkService
+) -> None:
+    user = links.admit(JO)
+    assert strict.find(team_id="T1", slack_user_id="U1") == user
+
+
+def test_whoever_has_unlinked_is_not_linked_by_the_next_use(
+    links: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    user = links.admit(JO)
+    db.links.delete_one({"_id": "T1:U1"})
+    db.unlinked.insert_one({"_id": "T1:U1", "userId": user.id, "at": clock()})
+    assert refusal(links, JO) == UNLINKED
+    assert refusal(links, replace(JO, email="other@example.com")) == UNLINKED
+    assert (db.links.count_documents({}), db.users.count_documents({})) == (0, 1)
+    assert links.admit(JO, again=True) == user
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: FixedClock) -> None:
+    db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
+    db.users.insert_one({"email": "jo@example.com", "password": "$2b$10$hash"})
+    with pytest.raises(Refused) as refused:
+        links.admit(JO, again=True)
+    assert str(refused.value) == HAS_PASSWORD
+    assert refusal(links, JO) == UNLINKED
+
+
+def test_a_stopped_link_is_nobodys_until_slack_lets_them_in_again(
+    links: LinkService, strict: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    user = links.admit(JO)
+    stopped = {"stopped": {"at": clock(), "reason": "guest"}}
+    db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
+    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.slack_ids(team_id="T1", user_ids={user.id}) == {}
+    assert refusal(links, replace(JO, is_guest=True)) == GUEST
+    assert strict.admit(replace(JO, email="")) == user
+    assert links.find(team_id="T1", slack_user_id="U1") == user
+    assert links.slack_ids(team_id="T1", user_ids={user.id}) == {user.id: "U1"}
+
+
+def test_a_stopped_link_of_a_deactivated_account_stays_refused(
+    links: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    user = links.admit(JO)
+    db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
+    stopped = {"stopped": {"at": clock(), "reason": "guest"}}
+    db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
+    assert refusal(links, JO) == DEACTIVATED
