@@ -1,0 +1,161 @@
+"""Brings mails to the mail server by SMTP, and says what its answers mean.
+
+No answer's text is kept: servers quote the address in it.
+"""
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+from email.policy import SMTP, SMTPUTF8
+from types import TracebackType
+from typing import Self
+
+IMPLICIT_TLS = 465
+SECONDS = 10.0
+# 421: the server goes away. The others ask for a sign-in or for TLS: an operator mends that, and
+# then the mail is still wanted.
+OF_THE_SERVER = frozenset({421, 530, 534, 535, 538})
+# Mailtrap says "550 5.7.0 Requested action not taken: too many emails per second", and does not
+# mean for good.
+TOO_FAST = b"too many"
+
+
+class MailFault(Exception):
+    """Not sent. `error` is a code of SMTP or the name of an exception, for logs and operators."""
+
+    def __init__(self, error: str) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+class Refused(MailFault):
+    """The server will never take this mail."""
+
+
+class Delayed(MailFault):
+    """The server does not take this mail now. It may well take others."""
+
+
+class ServerAway(MailFault):
+    """The server takes no mail now: away, slow, or set up otherwise than we are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where mail goes. `seconds` bounds each step: connecting, and the wait for each answer."""
+
+    host: str
+    port: int
+    user: str = ""
+    password: str = field(default="", repr=False)
+    seconds: float = SECONDS
+
+    def connect(self) -> smtplib.SMTP:
+        """Encrypted wherever the server can, its certificate checked, and signed in.
+
+        Raises `smtplib.SMTPException`, `OSError`, or `ValueError` for what SMTP cannot carry.
+        """
+        server = self._reach()
+        try:
+            server.ehlo_or_helo_if_needed()
+            if self.port != IMPLICIT_TLS and server.has_extn("starttls"):
+                server.starttls(context=ssl.create_default_context())
+                server.ehlo_or_helo_if_needed()  # what it offers may be another thing now
+            if self.user:
+                server.login(self.user, self.password)
+        except BaseException:
+            server.close()
+            raise
+        return server
+
+    def _reach(self) -> smtplib.SMTP:
+        # By a literal: smtplib would ask the resolver for this machine's name, however long.
+        name = "[127.0.0.1]"
+        if self.port == IMPLICIT_TLS:
+            context = ssl.create_default_context()
+            return smtplib.SMTP_SSL(
+                self.host, self.port, name, timeout=self.seconds, context=context
+            )
+        return smtplib.SMTP(self.host, self.port, name, timeout=self.seconds)
+
+
+class Line:
+    """A connection for several mails, made when it is needed. `with Line(server.connect) as line:`
+
+    After `ServerAway` it is of no more use.
+    """
+
+    def __init__(self, connect: Callable[[], smtplib.SMTP]) -> None:
+        self._connect = connect
+        self._server: smtplib.SMTP | None = None
+
+    def open(self) -> None:
+        """Connect, if that has not been done. Raises `ServerAway`."""
+        if self._server is None:
+            try:
+                self._server = self._connect()
+            except smtplib.SMTPResponseException as error:
+                raise ServerAway(str(error.smtp_code)) from error
+            except (smtplib.SMTPException, OSError, ValueError) as error:
+                raise ServerAway(type(error).__name__) from error
+
+    def send(self, mail: EmailMessage, *, sender: str, recipient: str) -> None:
+        """Return once the server has taken it; the addresses are the envelope's.
+
+        Raises `Refused`, `Delayed` or `ServerAway`.
+        """
+        self.open()
+        assert self._server  # noqa: S101  open() has raised, or made it
+        try:
+            _send(self._server, mail, sender=sender, recipient=recipient)
+        except smtplib.SMTPRecipientsRefused as error:
+            ((code, text),) = error.recipients.values()
+            raise _meaning(code, text) from error
+        except smtplib.SMTPSenderRefused as error:
+            raise ServerAway(str(error.smtp_code)) from error
+        except smtplib.SMTPResponseException as error:
+            raise _meaning(error.smtp_code, error.smtp_error) from error
+        except (smtplib.SMTPNotSupportedError, ValueError) as error:
+            # An address that this server, or SMTP itself, cannot carry.
+            raise Refused(type(error).__name__) from error
+        except (smtplib.SMTPException, OSError) as error:
+            raise ServerAway(type(error).__name__) from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        if self._server is None:
+            return
+        if kind is not None:  # a server in trouble might not even answer QUIT
+            self._server.close()
+            return
+        with suppress(smtplib.SMTPException, OSError):  # what it was given it has taken
+            self._server.quit()
+
+
+def _send(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipient: str) -> None:
+    """As `server.send_message`, which would write ">From" where a line begins with that word."""
+    if recipient.isascii():
+        server.sendmail(sender, [recipient], mail.as_bytes(policy=SMTP))
+        return
+    if not server.has_extn("smtputf8"):
+        raise smtplib.SMTPNotSupportedError
+    options = ["SMTPUTF8", "BODY=8BITMIME"]
+    server.sendmail(sender, [recipient], mail.as_bytes(policy=SMTPUTF8), options)
+
+
+def _meaning(code: int, text: bytes | str) -> MailFault:
+    said = text if isinstance(text, bytes) else text.encode(errors="replace")
+    if code in OF_THE_SERVER or TOO_FAST in said.lower():
+        return ServerAway(str(code))
+    if 400 <= code < 500:
+        return Delayed(str(code))
+    if 500 <= code < 600:
+        return Refused(str(code))
+    return ServerAway(str(code))  # not SMTP
