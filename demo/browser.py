@@ -24,6 +24,7 @@ from demo.process import POLL_SECONDS, Process, ProcessError
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 SECONDS = 20.0
 PORT = re.compile(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
+LEFT = re.compile(r"navigated or closed|execution context", re.IGNORECASE)
 # Without a sandbox, since it refuses one to root; it sees nothing but our own page.
 FLAGS = (
     "--headless=new",
@@ -40,6 +41,10 @@ FLAGS = (
 )
 
 
+class PageLeft(ProcessError):
+    """The page was being left as it was asked."""
+
+
 class Browser:
     def __init__(self, *, directory: Path) -> None:
         """`directory` keeps its profile and its log."""
@@ -51,7 +56,9 @@ class Browser:
         )
         self._pages: list[Page] = []
 
-    def open(self, url: str, *, width: int, height: int, scale: float = 1) -> "Page":
+    def open(
+        self, url: str, *, width: int, height: int, scale: float = 1, is_phone: bool = False
+    ) -> "Page":
         """A tab of that size, in CSS pixels of `scale` pixels each, once its page has loaded."""
         found = PORT.search(self._process.output())
         if found is None:
@@ -61,11 +68,11 @@ class Browser:
         answer.raise_for_status()
         page = Page(answer.json()["webSocketDebuggerUrl"])
         self._pages.append(page)
-        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": False}
+        size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": is_phone}
         page.call("Emulation.setDeviceMetricsOverride", **size)
-        page.call("Page.navigate", url=url)
-        page.wait_for(f"location.href.startsWith({json.dumps(url)})", "the page to open")
-        page.wait_for("document.readyState === 'complete'", "the page to load")
+        for domain in ("Log", "Runtime"):  # what it complains of comes as their events
+            page.call(f"{domain}.enable")
+        page.go(url)
         return page
 
     def __enter__(self) -> Self:
@@ -98,6 +105,19 @@ class Page:
             debugger_url, timeout=SECONDS, suppress_origin=True
         )
         self._calls = 0
+        self._complaints: list[str] = []
+
+    @property
+    def complaints(self) -> list[str]:
+        """What the console shows of errors, those of the page's security policy among them."""
+        self.evaluate("0")  # with its answer comes what happened before
+        return list(self._complaints)
+
+    def go(self, url: str) -> None:
+        """To another page, which leads to no further one, once it has loaded."""
+        self.call("Page.navigate", url=url)
+        self.wait_for(f"location.href.startsWith({json.dumps(url)})", "the page to open")
+        self.wait_for("document.readyState === 'complete'", "the page to load")
 
     def call(self, method: str, **params: Any) -> Json:
         """One call of the protocol; `ProcessError` if the browser refuses it."""
@@ -105,10 +125,13 @@ class Page:
         self._socket.send(json.dumps({"id": self._calls, "method": method, "params": params}))
         while True:
             answer: Json = json.loads(self._socket.recv())
-            if answer.get("id") == self._calls:  # the others are events
+            if answer.get("id") == self._calls:
                 break
+            self._complaints += _complaint(answer)
         if "error" in answer:
-            raise ProcessError(f"Chromium refuses {method}: {answer['error'].get('message')}")
+            refusal = answer["error"].get("message", "")
+            kind = PageLeft if LEFT.search(refusal) else ProcessError
+            raise kind(f"Chromium refuses {method}: {refusal}")
         result: Json = answer["result"]
         return result
 
@@ -123,11 +146,17 @@ class Page:
     def wait_for(self, expression: str, what: str, *, seconds: float = SECONDS) -> None:
         """Until `expression` is true; `what` completes the sentence "Waited ... for"."""
         deadline = time.monotonic() + seconds
-        while not self.evaluate(f"Boolean({expression})"):
+        while not self._holds(expression):
             if time.monotonic() > deadline:
                 shown = self.evaluate("document.body.innerText")
                 raise ProcessError(f"Waited {seconds:.0f} s for {what}. The page shows:\n{shown}")
             time.sleep(POLL_SECONDS)
+
+    def _holds(self, expression: str) -> bool:
+        try:
+            return bool(self.evaluate(f"Boolean({expression})"))
+        except PageLeft:  # for the next one, which may be what is waited for
+            return False
 
     def click(self, element: str) -> None:
         self.wait_for(element, element)
@@ -166,6 +195,18 @@ class Page:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _complaint(event: Json) -> list[str]:
+    """The text of an event that tells of an error."""
+    method, params = event.get("method"), event.get("params", {})
+    if method == "Log.entryAdded" and params["entry"]["level"] == "error":
+        return [str(params["entry"]["text"])]
+    if method == "Runtime.exceptionThrown":
+        return [str(params["exceptionDetails"]["text"])]
+    if method == "Runtime.consoleAPICalled" and params["type"] == "error":
+        return [str(argument.get("value")) for argument in params["args"]]
+    return []
 
 
 def _program() -> str:

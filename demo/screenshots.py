@@ -1,6 +1,7 @@
 """`make screenshots`: the README's pictures, taken of the demo in a headless Chromium.
 
-Other people's tickets are filed without the page, the one in the pictures by hand in the page.
+First of the bot's own pages, as on a phone, then of the Slack's. Other people's tickets are filed
+without a page, the one in the pictures by hand in it.
 """
 
 import json
@@ -17,6 +18,7 @@ from demo.workspace import NotSeenError, Workspace
 IMAGES = ROOT / "docs" / "images"
 # Tall enough that nothing has to be scrolled, and narrow enough for a page of text.
 WIDTH, HEIGHT, SCALE, MARGIN = 820, 2400, 1.5, 12
+PHONE_WIDTH = 400
 # No shade around a form, and a message apart from its neighbours, no wider than what it says.
 STYLE = f"""
     .modal-overlay {{ background: #fff }}
@@ -37,6 +39,16 @@ EARLIER = (
     ("Emma", "Lara", "The printer prints blank pages", "The one on the second floor, since noon."),
     ("Nils", "Lara", "My laptop gets very hot", "Even with all programs closed."),
 )
+
+
+# What somebody types to sign up.
+NEWCOMER = {
+    "email": "robin@example.com",
+    "name": "Robin",
+    "skills": "VPN, DNS",
+    "password": "for this demo only",
+    "repeat": "for this demo only",
+}
 
 
 class Photographer:
@@ -107,9 +119,24 @@ class Photographer:
         self._page.click(_holding(".sidebar-item", entry))
 
     def _take(self, picture: str, element: str, *, margin: int = MARGIN) -> None:
-        file = IMAGES / f"{picture}.png"
-        self._page.picture(element, file, margin=margin)
-        print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1000} kB", flush=True)
+        take(self._page, picture, element, margin=margin)
+
+
+def take_pages(phone: Page, url: str) -> None:
+    """Of somebody who signs up: the profile, and the code to link it to a Slack member by."""
+    for name, text in NEWCOMER.items():
+        phone.type(f"document.querySelector('#{name}')", text)
+    phone.click("document.querySelector('main button')")
+    phone.wait_for("document.querySelector('.notice')", "the profile")
+    for picture in ("profile", "link"):
+        phone.go(f"{url}/{picture}")
+        take(phone, picture, "document.body", margin=0)
+
+
+def take(page: Page, picture: str, element: str, *, margin: int = MARGIN) -> None:
+    file = IMAGES / f"{picture}.png"
+    page.picture(element, file, margin=margin)
+    print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1000} kB", flush=True)
 
 
 def main() -> int:
@@ -120,6 +147,11 @@ def main() -> int:
             Workspace(stack.slack.url) as workspace,
             Browser(directory=stack.logs / "browser") as browser,
         ):
+            signup = f"{stack.pages_url}/signup"
+            phone = browser.open(
+                signup, width=PHONE_WIDTH, height=HEIGHT, scale=SCALE, is_phone=True
+            )
+            take_pages(phone, stack.pages_url)
             page = browser.open(stack.slack.url, width=WIDTH, height=HEIGHT, scale=SCALE)
             try:
                 Photographer(stack, workspace, page).take_all()

@@ -5,20 +5,26 @@ from collections.abc import Callable, Sequence
 from flask import Blueprint, Flask, Response
 
 from bot.watching import as_requests
-from bot.web.errors import BODY_LIMIT, answer_in_json
+from bot.web.errors import BODY_LIMIT, ErrorPage, answer_errors
 from bot.web.health import health
 
 __all__ = ["create_web"]
 
 
-def create_web(*, ready: Callable[[], bool], blueprints: Sequence[Blueprint] = ()) -> Flask:
+def create_web(
+    *,
+    ready: Callable[[], bool],
+    blueprints: Sequence[Blueprint] = (),
+    error_page: ErrorPage | None = None,
+) -> Flask:
     """The WSGI application: `/healthz`, `/readyz`, and whatever the blueprints bring.
 
-    `ready` says within about a second whether the bot can do its work.
+    `ready` says within about a second whether the bot can do its work. `error_page` draws what
+    goes wrong at addresses that people open.
     """
     web = Flask(__name__, static_folder=None)
     web.config["MAX_CONTENT_LENGTH"] = BODY_LIMIT
-    answer_in_json(web)
+    answer_errors(web, page=error_page)
     web.after_request(_for_nobody_else)
     for blueprint in (health(ready), *blueprints):
         web.register_blueprint(blueprint)

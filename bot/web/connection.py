@@ -1,17 +1,26 @@
 """cheroot's connections with deadlines, for clients that are slow on purpose."""
 
+import json
 import socket
+from contextlib import suppress
 from time import monotonic
 from typing import Any, Self
 
 from cheroot.makefile import MakeFile
 from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 
+from bot.web.errors import SENTENCES
+
 # A request must have arrived whole after this long, however many pieces it comes in. Slack waits
 # no longer for the answer.
 READ_SECONDS = 3.0
 # A client that does not take its answer is given up after this long.
 WRITE_SECONDS = 5.0
+
+_SENTENCES = {
+    **SENTENCES,
+    413: "This request is too large: it may have 1 MB of body and 32 kB of headers. Send less.",
+}
 
 
 class _Socket(socket.socket):
@@ -64,6 +73,20 @@ class _Request(HTTPRequest):
             self.simple_response("411 Length Required", "Send a Content-Length.")
             return False
         return True
+
+    def simple_response(self, status: str, _: str = "") -> None:
+        """A refusal of the server's own, before any application is asked: JSON like theirs."""
+        number, name = int(status[:3]), status[4:]
+        sentence = _SENTENCES.get(number, f"{name}.")
+        body = json.dumps({"error": sentence, "code": name.lower().replace(" ", "_")}).encode()
+        self.close_connection = True
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
+            "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        )
+        with suppress(OSError):  # who asked has gone
+            self.conn.wfile.write(head.encode() + body)
 
     def send_headers(self) -> None:
         if self.conn.is_late:  # what is missing of its body is not waited for any more

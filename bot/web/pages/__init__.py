@@ -1,0 +1,79 @@
+"""The pages of an account: sign up, sign in, profile, a new password, a code to link it by.
+
+Plain HTML forms without a script. Every address is in one table; whoever reads it reads all.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pymongo
+from flask import Blueprint, Response
+from jinja2 import StrictUndefined
+from werkzeug.wrappers import Response as AnyResponse
+
+from bot.web.pages import entrance, linking, profile, resetting
+from bot.web.pages.headers import protected
+from bot.web.pages.site import Site
+from bot.web.pages.visit import Visit
+
+__all__ = ["Site", "pages"]
+
+# Beyond this nobody waits. Longer than a handler of Slack's, because an old password of the
+# predecessor's takes two seconds to compare.
+SECONDS = 10.0
+STATIC = Path(__file__).parent.parent / "static"
+
+View = Callable[[Visit], AnyResponse]
+ROUTES: tuple[tuple[str, str, View], ...] = (
+    ("GET", "/", entrance.begin),
+    ("GET", "/signup", entrance.show_sign_up),
+    ("POST", "/signup", entrance.sign_up),
+    ("GET", "/signin", entrance.show_sign_in),
+    ("POST", "/signin", entrance.sign_in),
+    ("POST", "/signout", entrance.sign_out),
+    ("GET", "/forgot", resetting.show_forgot),
+    ("POST", "/forgot", resetting.forgot),
+    ("GET", "/reset", resetting.show_reset),
+    ("POST", "/reset", resetting.reset),
+    ("GET", "/profile", profile.show),
+    ("POST", "/profile", profile.save),
+    ("POST", "/profile/password", profile.change_password),
+    ("GET", "/unlink", linking.ask_unlink),
+    ("POST", "/unlink", linking.unlink),
+    ("GET", "/link", linking.show_code),
+)
+
+
+def pages(site: Site) -> Blueprint:
+    """Their blueprint. A POST that does not come from one of these pages reaches no view."""
+    blueprint = Blueprint("pages", __name__, static_folder=STATIC, static_url_path="/static")
+    blueprint.record_once(_be_strict)
+    blueprint.before_request(site.forgery.refuse)
+
+    @blueprint.after_request
+    def protect(response: Response) -> Response:
+        return protected(response, secure=site.cookies.secure)
+
+    for method, path, view in ROUTES:
+        blueprint.add_url_rule(
+            path,
+            endpoint=f"{view.__module__.rpartition('.')[2]}_{view.__name__}",
+            view_func=_answering(view, site),
+            methods=[method],
+        )
+    return blueprint
+
+
+def _answering(view: View, site: Site) -> Callable[[], AnyResponse]:
+    def answer() -> AnyResponse:
+        with pymongo.timeout(SECONDS):
+            return view(Visit(site))
+
+    return answer
+
+
+def _be_strict(state: object) -> None:
+    """A template that names what it was not given is a fault, and no gap on the page."""
+    env = state.app.jinja_env  # type: ignore[attr-defined]  # Flask's BlueprintSetupState
+    env.undefined = StrictUndefined
+    env.trim_blocks = env.lstrip_blocks = True

@@ -1,0 +1,31 @@
+"""A form as its page shows it: what was typed, and what is wrong with it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from bot.web.errors import Problem
+
+# Never sent back, not even to whoever typed it.
+SECRET = frozenset({"password", "repeat", "currentPassword", "csrf"})
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """`fields` are its inputs; a problem with none of them stands above all."""
+
+    fields: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    def value(self, name: str) -> str:
+        return "" if name in SECRET else self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        """What is wrong with that field; "" for nothing."""
+        problem = self.problem
+        return problem.sentence if problem and problem.field == name else ""
+
+    @property
+    def above(self) -> str:
+        problem = self.problem
+        return problem.sentence if problem and problem.field not in self.fields else ""

@@ -1,0 +1,71 @@
+"""One's account: what stands in it, its password, who acts as it in Slack, its sessions."""
+
+from typing import Any
+
+from werkzeug.wrappers import Response
+
+from bot.views.person_forms import ROLES
+from bot.web.pages.forms import Form
+from bot.web.pages.members import shown
+from bot.web.pages.visit import PROFILE, Visit, for_signed_in
+from services.models import User
+from services.people import listed
+from services.permissions import Actor
+
+DETAILS = ("name", "skills")
+PASSWORD = ("currentPassword", "password", "repeat")
+
+
+@for_signed_in
+def show(visit: Visit, user: User) -> Response:
+    return _profile(visit, user)
+
+
+@for_signed_in
+def save(visit: Visit, user: User) -> Response:
+    def step() -> Response:
+        name, skills = visit.typed("name"), visit.typed("skills")
+        # What nobody touched stays as it is, also where today's limits would not take it.
+        visit.site.accounts.profiles.update_own(
+            actor=Actor.of(user),
+            name=None if name == (user.name or "") else name,
+            skills=None if skills == listed(user.skills) else skills.split(","),
+        )
+        return visit.go(PROFILE, notice="saved")
+
+    return visit.attempt(DETAILS, step, again=lambda form: _profile(visit, user, details=form))
+
+
+@for_signed_in
+def change_password(visit: Visit, user: User) -> Response:
+    """It ends every session; this browser gets a new one."""
+
+    def step() -> Response:
+        changed = visit.site.accounts.profiles.update_own(
+            actor=Actor.of(user),
+            password=visit.new_password(),
+            current_password=visit.typed("currentPassword"),
+            address=visit.address,
+        )
+        return visit.let_in(changed, notice="password")
+
+    return visit.attempt(PASSWORD, step, again=lambda form: _profile(visit, user, password=form))
+
+
+def _profile(visit: Visit, user: User, **refused: Form) -> Response:
+    stored = {"name": user.name or "", "skills": listed(user.skills)}
+    forms: dict[str, Any] = {
+        "details": Form(DETAILS, stored),
+        "password": Form(PASSWORD),
+        **refused,
+    }
+    identities = visit.site.desk.unlinking.identities(actor=Actor.of(user))
+    form = next(iter(refused.values()), None)
+    return visit.show(
+        "profile.html",
+        form=form,
+        role=ROLES[user.role],
+        details=forms["details"],
+        password=forms["password"],
+        members=[shown(visit.site.desk, identity) for identity in identities],
+    )
