@@ -22,8 +22,8 @@ from tests.recording_slack import TOKEN, RecordingSlack
 
 MB = 1_000_000
 ANSWER_401 = {
-    "error": "invalid_signature",
-    "message": "Slack's signature is missing, wrong or too old.",
+    "code": "invalid_signature",
+    "error": "Slack's signature is missing, wrong or too old.",
 }
 
 
@@ -161,8 +161,8 @@ def test_a_body_over_one_megabyte_is_refused(url: str) -> None:
         response = requests.post(f"{url}/slack/events", data=b"x" * size, timeout=10)
         assert response.status_code == 413
         assert response.json() == {
-            "error": "request_entity_too_large",
-            "message": "The body is larger than 1 MB, which is the limit. Send less.",
+            "code": "request_entity_too_large",
+            "error": "The body is larger than 1 MB, which is the limit. Send less.",
         }
     payload = payloads.slash_command("help", user="U1", padding="x" * (MB - 1000))
     assert post(url, payload).status_code == 200
@@ -172,16 +172,14 @@ def test_other_addresses_and_methods_are_errors_in_json(url: str) -> None:
     nothing = requests.get(f"{url}/slack", timeout=10)
     assert (nothing.status_code, nothing.json()) == (
         404,
-        {"error": "not_found", "message": "There is nothing at this address. Check the path."},
+        {"code": "not_found", "error": "There is nothing at this address. Check the path."},
     )
     wrong = requests.get(f"{url}/slack/events", timeout=10)
     assert wrong.status_code == 405
     assert set(wrong.headers["Allow"].split(", ")) == {"OPTIONS", "POST"}
     assert wrong.json() == {
-        "error": "method_not_allowed",
-        "message": (
-            "This address does not take this method; the Allow header names those it takes."
-        ),
+        "code": "method_not_allowed",
+        "error": ("This address does not take this method; the Allow header names those it takes."),
     }
 
 
@@ -189,10 +187,10 @@ def test_a_fault_is_told_by_its_reference_alone(url: str, caplog: pytest.LogCapt
     with caplog.at_level(logging.ERROR):
         response = requests.get(f"{url}/broken", timeout=10)
     assert response.status_code == 500
-    reference = response.json()["message"].rpartition(" ")[2]
+    reference = response.json()["error"].rpartition(" ")[2]
     assert response.json() == {
-        "error": "internal_server_error",
-        "message": (
+        "code": "internal_server_error",
+        "error": (
             "Something went wrong on our side. Try again; if it goes on, tell an admin this "
             f"reference: {reference}"
         ),
@@ -214,8 +212,8 @@ def test_without_mongodb_it_is_alive_but_not_ready(url_without_database: str) ->
     assert (response.status_code, response.json()) == (
         503,
         {
-            "error": "not_ready",
-            "message": "MongoDB does not answer. Check MONGO_URI and its server.",
+            "code": "not_ready",
+            "error": "MongoDB does not answer. Check MONGO_URI and its server.",
         },
     )
 

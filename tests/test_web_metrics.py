@@ -39,8 +39,8 @@ def test_nobody_else_may(peer: str) -> None:
     answer = get(web(), peer)
     assert answer.status_code == 403
     assert answer.get_json() == {
-        "error": "forbidden",
-        "message": "Only this machine may read this, unless METRICS_TOKEN is set.",
+        "code": "forbidden",
+        "error": "Only this machine may read this, unless METRICS_TOKEN is set.",
     }
 
 
@@ -80,8 +80,8 @@ def test_a_token_is_asked_of_everybody() -> None:
         assert refused.status_code == 401
         assert refused.headers["WWW-Authenticate"] == 'Bearer realm="metrics"'
         assert refused.get_json() == {
-            "error": "unauthorized",
-            "message": "Send METRICS_TOKEN as a bearer token.",
+            "code": "unauthorized",
+            "error": "Send METRICS_TOKEN as a bearer token.",
         }
 
 

@@ -2,17 +2,12 @@
 
 import hmac
 from collections.abc import Callable, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from flask import Blueprint, Request, Response, request
 
+from bot.web.addresses import client_address
 from bot.web.errors import problem
 from services.settings import Network
-
-Address = IPv4Address | IPv6Address
-
-# Other marks that proxies leave.
-FORWARDING = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Proto")
 
 
 def metrics(
@@ -47,35 +42,3 @@ def _knows(token: str, sent: Request) -> bool:
 def _is_local(sent: Request, proxies: Sequence[Network]) -> bool:
     client = client_address(sent, proxies)
     return client is not None and client.is_loopback
-
-
-def client_address(sent: Request, proxies: Sequence[Network]) -> Address | None:
-    """Who asks: the last address on the way here that is no trusted proxy's; None: unknown.
-
-    Each proxy appends whom it was asked by, so the list is believed from its end, and only as
-    far as trusted proxies wrote it. A peer that is none and yet forwards is a proxy nobody told
-    us of, perhaps on this very machine: who asks it cannot be known.
-    """
-    address = _address(sent.remote_addr)
-    way = ",".join(sent.headers.getlist("X-Forwarded-For"))
-    hops = [hop.strip() for hop in way.split(",")] if way else []
-    while hops and address and _is_in(address, proxies):
-        address = _address(hops.pop())
-        if address and not _is_in(address, proxies):
-            return address
-    if way or any(name in sent.headers for name in FORWARDING):
-        return None
-    return address
-
-
-def _address(text: str | None) -> Address | None:
-    try:
-        address = ip_address((text or "").strip("[]"))
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return mapped or address
-
-
-def _is_in(address: Address, networks: Sequence[Network]) -> bool:
-    return any(address in network for network in networks)

@@ -1,0 +1,61 @@
+"""The predecessor's HTTP API, over the services that Slack is served by."""
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import pymongo
+from flask import Blueprint, Response, jsonify, request
+
+from bot.web.api import bodies
+from bot.web.api.call import Call, Counter
+from bot.web.api.openapi import document
+from bot.web.api.operations import OPERATIONS, Operation
+
+__all__ = ["Counter", "api"]
+
+logger = logging.getLogger(__name__)
+
+
+def api(counter: Counter) -> Blueprint:
+    """The calls of `OPERATIONS`, and `/api/openapi.json`, which describes them."""
+    blueprint = Blueprint("api", __name__)
+    for operation in OPERATIONS:
+        blueprint.add_url_rule(
+            operation.rule,
+            operation.name,
+            _answering(operation, counter),
+            methods=[operation.method],
+            provide_automatic_options=False,
+            strict_slashes=False,  # as Express takes them
+        )
+    described = document()
+
+    @blueprint.get("/api/openapi.json")
+    def describe() -> Response:
+        return jsonify(described)
+
+    return blueprint
+
+
+def _answering(operation: Operation, counter: Counter) -> Callable[..., Response]:
+    def answer(**path: str) -> Response:
+        call = Call(request, counter)
+        with pymongo.timeout(operation.seconds):
+            given: dict[str, Any] = {**path}
+            if operation.has_token:
+                _ = call.user  # who asks is found out before anything is read
+            if operation.body:
+                given["body"] = bodies.read(request, operation.body)
+            told = operation.handler(call, **given)
+        answered = Response(
+            told.model_dump_json(), status=operation.status, mimetype="application/json"
+        )
+        for ticket in call.changed:
+            # The queue may be away, which is not for the caller to wait for: the ticket is stored.
+            answered.call_on_close(partial(counter.publisher.publish, str(ticket.id)))
+        logger.info("%s %s", operation.name, operation.status)
+        return answered
+
+    return answer

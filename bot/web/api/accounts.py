@@ -1,0 +1,77 @@
+"""The predecessor's routes about accounts."""
+
+from bot.web.api.answers import Done, Session, User, UserChanged, Users
+from bot.web.api.bodies import SignIn, SignUp, UserPatch
+from bot.web.api.call import Call
+from services.errors import Invalid
+from services.models import User as StoredUser
+from services.permissions import Permission
+from services.users import email_key
+
+
+def sign_up(call: Call, body: SignUp) -> Session:
+    return _session(
+        call,
+        call.counter.sign_in.sign_up(
+            email=body.email,
+            password=body.password,
+            skills=body.skills,
+            name=body.name,
+            address=call.address,
+        ),
+    )
+
+
+def sign_in(call: Call, body: SignIn) -> Session:
+    sign_in = call.counter.sign_in
+    user = sign_in.sign_in(email=body.email, password=body.password, address=call.address)
+    return _session(call, user)
+
+
+def sign_out(call: Call) -> Done:
+    call.counter.sign_in.sign_out(user_id=call.user.id)
+    return Done(message="Signed out, on all devices.")
+
+
+def update_user(call: Call, body: UserPatch) -> UserChanged:
+    return _update_other(call, body) if _is_about_others(call, body) else _update_own(call, body)
+
+
+def list_users(call: Call) -> Users:
+    return Users([User.of(user) for user in call.counter.users.everyone(actor=call.actor)])
+
+
+def _session(call: Call, user: StoredUser) -> Session:
+    return Session(user=User.of(user), token=call.counter.sign_in.token(user))
+
+
+def _is_about_others(call: Call, body: UserPatch) -> bool:
+    """A role is never one's own to give, whosever it is."""
+    is_own = body.email is None or email_key(body.email) == email_key(call.user.email)
+    return body.role is not None or not is_own
+
+
+def _update_other(call: Call, body: UserPatch) -> UserChanged:
+    own = (name for name in ("name", "password") if getattr(body, name) is not None)
+    if (field := next(own, None)) and call.actor.may(Permission.MANAGE_USERS):
+        raise Invalid(field, "Only the account's owner changes this, in a call without a role.")
+    user = call.counter.profiles.update_other(
+        actor=call.actor,
+        email=body.email or call.user.email,
+        role=body.role,
+        skills=body.skills,
+    )
+    return UserChanged(message="User updated.", user=User.of(user), token=None)
+
+
+def _update_own(call: Call, body: UserPatch) -> UserChanged:
+    user = call.counter.profiles.update_own(
+        actor=call.actor,
+        name=body.name,
+        skills=body.skills,
+        password=body.password,
+        current_password=body.current_password,
+        address=call.address,
+    )
+    token = call.counter.sign_in.token(user) if body.password is not None else None
+    return UserChanged(message="User updated.", user=User.of(user), token=token)

@@ -1,0 +1,114 @@
+"""One call of the API: what its handler is given."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from flask import Request
+
+from bot.request import Desk
+from bot.web.addresses import counted_address
+from services.account_services import AccountServices
+from services.database import Mongo
+from services.errors import Invalid, Unauthenticated
+from services.models import Ticket, User
+from services.outbox import Publisher
+from services.patches import Patches
+from services.permissions import Actor, Permission
+from services.profiles import Profiles
+from services.settings import Network
+from services.sign_in import SignIn
+from services.ticket_pages import PAGE_MAX, TicketPages
+from services.tickets import TicketService
+from services.users import UserService
+
+NOBODY = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
+
+
+@dataclass(frozen=True, slots=True)
+class Counter:
+    """Everything behind the API, made once in app.py."""
+
+    tickets: TicketService
+    pages: TicketPages
+    patches: Patches
+    users: UserService
+    sign_in: SignIn
+    profiles: Profiles
+    publisher: Publisher
+    team_id: str
+    trusted_proxies: Sequence[Network] = ()
+
+    @classmethod
+    def of(
+        cls,
+        db: Mongo,
+        desk: Desk,
+        accounts: AccountServices,
+        users: UserService,
+        *,
+        trusted_proxies: Sequence[Network] = (),
+    ) -> "Counter":
+        return cls(
+            tickets=desk.tickets,
+            pages=TicketPages(db),
+            patches=Patches(db, desk.edits),
+            users=users,
+            sign_in=accounts.sign_in,
+            profiles=accounts.profiles,
+            publisher=desk.publisher,
+            team_id=desk.team_id,
+            trusted_proxies=trusted_proxies,
+        )
+
+
+@dataclass
+class Call:
+    sent: Request
+    counter: Counter
+    changed: list[Ticket] = field(default_factory=list)
+    """The workers are told of these once the answer is out."""
+
+    @cached_property
+    def user(self) -> User:
+        """The account whose session it is, as it is now. Raises `Unauthenticated`."""
+        scheme, _, token = self.sent.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not token.strip():
+            raise Unauthenticated(NOBODY)
+        return self.counter.sign_in.authenticate(token.strip())
+
+    @property
+    def actor(self) -> Actor:
+        return Actor.of(self.user)
+
+    @property
+    def is_staff(self) -> bool:
+        return self.actor.may(Permission.SEE_ANY_TICKET)
+
+    @property
+    def address(self) -> str | None:
+        return counted_address(self.sent, self.counter.trusted_proxies)
+
+    @property
+    def limit(self) -> int:
+        text = self._parameter("limit")
+        if text is None:
+            return PAGE_MAX
+        if not (text.isascii() and text.isdecimal() and len(text) <= 3):
+            raise Invalid("limit", _BAD_LIMIT)
+        if not 1 <= int(text) <= PAGE_MAX:
+            raise Invalid("limit", _BAD_LIMIT)
+        return int(text)
+
+    @property
+    def cursor(self) -> str | None:
+        return self._parameter("cursor")
+
+    def _parameter(self, name: str) -> str | None:
+        values = self.sent.args.getlist(name)
+        if len(values) > 1:
+            raise Invalid(name, "Give this once.")
+        return values[0] if values else None
+
+
+_BAD_LIMIT = f"Give a whole number from 1 to {PAGE_MAX}."

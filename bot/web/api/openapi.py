@@ -1,0 +1,130 @@
+"""`/api/openapi.json`, made from the table of operations and the models of bodies and answers."""
+
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import (
+    GenerateJsonSchema,
+    JsonSchemaMode,
+    JsonSchemaValue,
+    models_json_schema,
+)
+from pydantic_core.core_schema import WithDefaultSchema
+
+from bot.web.api.answers import Error
+from bot.web.api.operations import (
+    AWAY,
+    BAD,
+    CONFLICT,
+    FAULT,
+    FORBIDDEN,
+    NO_JSON,
+    NOT_FOUND,
+    OPERATIONS,
+    TOO_LARGE,
+    TOO_MANY,
+    UNKNOWN_CALLER,
+    Operation,
+)
+
+Json = dict[str, Any]
+
+_TOKEN = "token"  # noqa: S105  the name of the scheme
+_ERRORS = {
+    BAD: "The request cannot be taken as it is; `field` names the value that is to blame.",
+    UNKNOWN_CALLER: "Nobody knows who asks: no token, or one that has ended, or a wrong password.",
+    FORBIDDEN: "The account's role does not allow this.",
+    NOT_FOUND: "There is no such thing, or none that the caller may know of.",
+    CONFLICT: "What is stored does not allow this, or has changed meanwhile.",
+    TOO_LARGE: "The body is larger than 1 MB.",
+    NO_JSON: "The body is not said to be JSON.",
+    TOO_MANY: "Too many, too fast.",
+    FAULT: "A fault of ours, with a reference for an admin.",
+    AWAY: "The database cannot be reached at the moment.",
+}
+_HEADERS: dict[int, Json] = {
+    UNKNOWN_CALLER: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    TOO_MANY: {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}},
+    AWAY: {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}},
+}
+
+
+def document() -> Json:
+    """The whole document, OpenAPI 3.1."""
+    schemas = _schemas()
+    paths: dict[str, Json] = {}
+    for operation in OPERATIONS:
+        described = _described(operation)
+        paths.setdefault(operation.path, {})[operation.method.lower()] = described
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "AI Ticket Assistant",
+            "version": "1.0.0",
+            "description": "Tickets and accounts, as in Slack. Every error is an `Error`.",
+        },
+        "servers": [{"url": "/"}],
+        "paths": paths,
+        "components": {
+            "schemas": schemas,
+            "responses": {str(status): _error(status) for status in _ERRORS},
+            "securitySchemes": {
+                _TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
+            },
+        },
+    }
+
+
+def _described(operation: Operation) -> Json:
+    answers: Json = {
+        str(operation.status): {
+            "description": operation.summary,
+            "content": _content(operation.answer),
+        }
+    }
+    for status in operation.statuses:
+        answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
+    described: Json = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "security": [{_TOKEN: []}] if operation.has_token else [],
+        "responses": answers,
+    }
+    if operation.parameters:
+        described["parameters"] = list(operation.parameters)
+    if operation.body:
+        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+    return described
+
+
+def _error(status: int) -> Json:
+    error: Json = {"description": _ERRORS[status], "content": _content(Error)}
+    return error | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
+
+
+def _content(model: type[BaseModel]) -> Json:
+    return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
+
+
+class _Schema(GenerateJsonSchema):
+    """Without a title for each field, which says no more than its name, and without the defaults
+    of what was not sent."""
+
+    def field_title_should_be_set(self, _: Any) -> bool:
+        return False
+
+    def default_schema(self, schema: WithDefaultSchema) -> JsonSchemaValue:
+        return self.generate_inner(schema["schema"])
+
+
+def _schemas() -> Json:
+    models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Error, "validation")]
+    for operation in OPERATIONS:
+        models.append((operation.answer, "serialization"))
+        if operation.body:
+            models.append((operation.body, "validation"))
+    _, found = models_json_schema(
+        models, ref_template="#/components/schemas/{model}", schema_generator=_Schema
+    )
+    schemas: Json = found["$defs"]
+    return schemas

@@ -1,0 +1,178 @@
+"""The table of the API: its routes are registered from it, and described in the document."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from bot.web.api import accounts, answers, bodies, tickets
+from bot.web.api.cursors import BAD_CURSOR
+from services.ticket_pages import PAGE_MAX
+
+Json = dict[str, Any]
+
+BAD, UNKNOWN_CALLER, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY = 400, 401, 403, 404, 409, 429
+TOO_LARGE, NO_JSON, FAULT, AWAY = 413, 415, 500, 503
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call. `errors` are those of its own; what all with a body or a token share is added."""
+
+    name: str
+    method: str
+    path: str
+    handler: Callable[..., BaseModel]
+    summary: str
+    answer: type[BaseModel]
+    status: int = 200
+    body: type[bodies.Body] | None = None
+    has_token: bool = True
+    errors: tuple[int, ...] = ()
+    parameters: tuple[Json, ...] = ()
+    # With MongoDB away it takes this long to say so. Comparing an old hash of a high cost takes
+    # seconds by itself.
+    seconds: float = 2.0
+
+    @property
+    def rule(self) -> str:
+        """The path as Flask spells it."""
+        return self.path.replace("{", "<").replace("}", ">")
+
+    @property
+    def statuses(self) -> list[int]:
+        """Of every error it may answer."""
+        shared = [FAULT, AWAY]
+        if self.has_token:
+            shared.append(UNKNOWN_CALLER)
+        if self.body:
+            shared += [BAD, TOO_LARGE, NO_JSON]
+        return sorted({*self.errors, *shared})
+
+
+_TICKET_ID: Json = {
+    "name": "ticket_id",
+    "in": "path",
+    "required": True,
+    "description": "A ticket's _id. What cannot be one is not found.",
+    "schema": {"type": "string", "pattern": bodies.HEX},
+}
+_LIMIT: Json = {
+    "name": "limit",
+    "in": "query",
+    "description": "How many tickets at most.",
+    "schema": {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_MAX},
+}
+_CURSOR: Json = {
+    "name": "cursor",
+    "in": "query",
+    "description": f"The page after an earlier answer. {BAD_CURSOR}",
+    "schema": {"type": "string"},
+}
+_KEY: Json = {
+    "name": tickets.KEY_HEADER,
+    "in": "header",
+    "description": "Sent again with the same body, the call answers the same ticket; with another "
+    "body it is a conflict. Without it every call files a new ticket.",
+    "schema": {"type": "string", "pattern": "^[!-~]{1,255}$"},
+}
+
+OPERATIONS: tuple[Operation, ...] = (
+    Operation(
+        "signUp",
+        "POST",
+        "/api/auth/signup",
+        accounts.sign_up,
+        "Make an account, of role user whoever asks, and sign in.",
+        answers.Session,
+        status=201,
+        body=bodies.SignUp,
+        has_token=False,
+        errors=(CONFLICT, TOO_MANY),
+        seconds=5.0,
+    ),
+    Operation(
+        "signIn",
+        "POST",
+        "/api/auth/login",
+        accounts.sign_in,
+        "Sign in. The answer is the same whatever is wrong.",
+        answers.Session,
+        body=bodies.SignIn,
+        has_token=False,
+        errors=(UNKNOWN_CALLER, TOO_MANY),
+        seconds=5.0,
+    ),
+    Operation(
+        "signOut",
+        "POST",
+        "/api/auth/logout",
+        accounts.sign_out,
+        "End all sessions of the account.",
+        answers.Done,
+    ),
+    Operation(
+        "updateUser",
+        "POST",
+        "/api/auth/update-user",
+        accounts.update_user,
+        "Change one's own name, skills and password; for admins, anybody's role and skills.",
+        answers.UserChanged,
+        body=bodies.UserPatch,
+        errors=(FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY),
+        seconds=5.0,
+    ),
+    Operation(
+        "listUsers",
+        "GET",
+        "/api/auth/users",
+        accounts.list_users,
+        "Every account, for admins.",
+        answers.Users,
+        errors=(FORBIDDEN,),
+    ),
+    Operation(
+        "listTickets",
+        "GET",
+        "/api/tickets",
+        tickets.list_tickets,
+        "One's own tickets; everybody's for moderators and admins. The newest first.",
+        answers.Tickets,
+        errors=(BAD,),
+        parameters=(_LIMIT, _CURSOR),
+    ),
+    Operation(
+        "createTicket",
+        "POST",
+        "/api/tickets",
+        tickets.create_ticket,
+        "File a ticket, at most 20 an hour. Somebody is chosen for it in the background.",
+        answers.TicketChanged,
+        status=201,
+        body=bodies.NewTicket,
+        errors=(CONFLICT, TOO_MANY),
+        parameters=(_KEY,),
+    ),
+    Operation(
+        "getTicket",
+        "GET",
+        "/api/tickets/{ticket_id}",
+        tickets.get_ticket,
+        "One ticket. Somebody else's is not found, but for moderators and admins.",
+        answers.OneTicket,
+        errors=(NOT_FOUND,),
+        parameters=(_TICKET_ID,),
+    ),
+    Operation(
+        "updateTicket",
+        "PATCH",
+        "/api/tickets/{ticket_id}",
+        tickets.update_ticket,
+        "Change what is given of a ticket, for moderators and admins.",
+        answers.TicketChanged,
+        body=bodies.TicketPatch,
+        errors=(FORBIDDEN, NOT_FOUND, CONFLICT),
+        parameters=(_TICKET_ID,),
+    ),
+)
