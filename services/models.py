@@ -8,12 +8,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, TypeVar
+from typing import Any
 
 from bson import ObjectId
 
 from services.comment import Comment, comments_of
+from services.ladders import Alarm, Ladders, ladders_of
 from services.sources import Source
+from services.stored import moment as _moment
+from services.stored import names
+from services.stored import object_id as _id
+from services.stored import ours as _ours
+from services.stored import text as _text
+from services.stored import whole as _whole
+from services.target_clock import TargetClock
+from services.vocabulary import STATUSES, recognised
 
 Document = dict[str, Any]
 
@@ -39,39 +48,19 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
-_Word = TypeVar("_Word", bound=StrEnum)
+def status_of(value: Any) -> Status | None:
+    """The status that somebody's word for it means; None where it means none."""
+    word = recognised(value, Status, STATUSES)
+    return Status(word) if word else None
+
+
+def priority_of(value: Any) -> Priority | None:
+    word = recognised(value, Priority)
+    return Priority(word) if word else None
+
 
 OPEN_STATUSES = (Status.TODO, Status.IN_PROGRESS, Status.WAITING, Status.REOPENED)
 DEFAULT_CAPACITY = 8
-_LARGEST = 2**31  # beyond this, and for NaN, a number is nobody's capacity
-
-
-def _text(value: Any) -> str:
-    return "" if value is None else str(value)
-
-
-def _word(kind: type[_Word], value: Any) -> _Word | None:
-    return kind(value) if isinstance(value, str) and value in set(kind) else None
-
-
-def _whole(value: Any) -> int | None:
-    """The mongo shell writes every number as a double."""
-    return int(value) if isinstance(value, (int, float)) and abs(value) < _LARGEST else None
-
-
-def _moment(value: Any) -> datetime | None:
-    return value if isinstance(value, datetime) else None
-
-
-def _id(value: Any) -> ObjectId | None:
-    return value if isinstance(value, ObjectId) else None
-
-
-def names(value: Any) -> tuple[str, ...]:
-    """The texts of a list, stripped and without blanks; of a lone text, that one."""
-    listed = value if isinstance(value, list) else [value]
-    names = (" ".join(name.split()) for name in listed if isinstance(name, str))
-    return tuple(name for name in names if name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +75,10 @@ class User:
     active: bool = True
     capacity: int = DEFAULT_CAPACITY
     has_password: bool = False
-    timezone: str | None = None
     away_until: datetime | None = None
+    wants_digest: bool = True
+    token_version: int = 0
+    created_at: datetime | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "User":
@@ -95,16 +86,20 @@ class User:
         return cls(
             id=doc["_id"],
             email=_text(doc.get("email")),
-            role=_word(Role, doc.get("role")) or Role.USER,
+            # To the letter: a word that only resembles "admin" makes nobody one.
+            role=Role(doc["role"]) if doc.get("role") in tuple(Role) else Role.USER,
             skills=names(doc.get("skills")),
-            name=_text(doc.get("name")) or None,
+            # Some editions keep first and last name apart.
+            name=None if isinstance(doc.get("name"), Mapping) else _text(doc.get("name")) or None,
             active=doc.get("active", True) is not False,
             capacity=DEFAULT_CAPACITY if capacity is None else capacity,
             has_password=bool(doc.get("password")),
-            timezone=_text(doc.get("timezone")) or None,
             away_until=_moment((doc.get("away") or {}).get("until"))
             if isinstance(doc.get("away"), dict)
             else None,
+            wants_digest=doc.get("digest") is not False,
+            token_version=_whole(doc.get("tokenVersion")) or 0,
+            created_at=_moment(doc.get("createdAt")),
         )
 
     @property
@@ -114,7 +109,8 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One line of a ticket's history. `by` is a user's id, "system" or "ai"."""
+    """One line of a ticket's history. `by` is a user's id, "system" or "ai"; a note that is
+    `internal` is for the staff."""
 
     seq: int
     at: datetime
@@ -124,6 +120,7 @@ class Event:
     from_: Any = None
     to: Any = None
     note: str | None = None
+    internal: bool = False
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Event":
@@ -136,6 +133,7 @@ class Event:
             from_=doc.get("from"),
             to=doc.get("to"),
             note=doc.get("note"),
+            internal=doc.get("internal") is True,
         )
 
 
@@ -187,7 +185,13 @@ class Ticket:
     resolution: str | None = None
     deadline: datetime | None = None
     accepted_at: datetime | None = None
+    # The earlier of the deadline and the target (services/due.py), whose clock is `target`.
+    due_at: datetime | None = None
+    target: TargetClock | None = None
     queue_key: str | None = None
+    # What happens next by the clock (services/alarms.py), and how far that has come.
+    alarm: Alarm | None = None
+    ladders: Ladders = field(default_factory=dict)
     seq: int = 0
     outbox: bool = False
     events: tuple[Event, ...] = ()
@@ -203,26 +207,30 @@ class Ticket:
             id=doc["_id"],
             title=_text(doc.get("title")),
             description=_text(doc.get("description")),
-            status=_word(Status, doc.get("status")) or Status.TODO,
+            status=status_of(doc.get("status")) or Status.TODO,
             created_by=_id(doc.get("createdBy")),
             assigned_to=_id(doc.get("assignedTo")),
-            created_at=doc.get("createdAt"),
+            created_at=_moment(doc.get("createdAt")),
             number=_whole(doc.get("number")),
-            team_id=doc.get("teamId"),
-            priority=_word(Priority, doc.get("priority")),
+            team_id=_text(doc.get("teamId")) or None,
+            priority=priority_of(doc.get("priority")),
             summary=_text(doc.get("summary")) or None,
             helpful_notes=_text(doc.get("helpfulNotes")) or None,
             related_skills=names(doc.get("relatedSkills")),
-            resolution=doc.get("resolution"),
+            resolution=_text(doc.get("resolution")) or None,
             deadline=_moment(doc.get("deadline")),
             accepted_at=_moment(doc.get("acceptedAt")),
+            due_at=_moment(doc.get("dueAt")),
+            target=TargetClock.from_doc(doc.get("target")),
             queue_key=_text(doc.get("queueKey")) or None,
+            alarm=Alarm.from_doc(doc.get("alarm")),
+            ladders=ladders_of(doc.get("ladders")),
             seq=_whole(doc.get("seq")) or 0,
             outbox=bool(doc.get("outbox")),
-            events=tuple(Event.from_doc(event) for event in doc.get("events") or ()),
-            cards=tuple(Card.from_doc(card) for card in doc.get("cards") or ()),
+            events=tuple(map(Event.from_doc, _ours(doc.get("events"), "seq"))),
+            cards=tuple(map(Card.from_doc, _ours(doc.get("cards"), "digest"))),
             comments=comments_of(doc.get("comments")),
-            assignment=doc.get("assignment") or {},
-            notices=tuple(doc.get("notices") or ()),
+            assignment=doc["assignment"] if isinstance(doc.get("assignment"), Mapping) else {},
+            notices=tuple(_ours(doc.get("notices"), "key")),
             source=Source.from_doc(doc.get("source")),
         )

@@ -1,8 +1,27 @@
 """The one workspace an installation serves, kept in `meta`."""
 
+from dataclasses import dataclass
+from datetime import datetime
+
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Conflict
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """Whose it is, and since when."""
+
+    team_id: str
+    since: datetime
+
+
+def installation(db: Mongo) -> Installation | None:
+    """None before the first bot has been started."""
+    known = db.meta.find_one({"_id": "installation"})
+    if known is None or not isinstance(known.get("createdAt"), datetime):
+        return None
+    return Installation(known["teamId"], known["createdAt"])
 
 
 def claim_team(db: Mongo, *, team_id: str, clock: Clock = utcnow) -> None:

@@ -29,7 +29,12 @@ def test_the_predecessors_user() -> None:
         "skills": ["VPN"],
     }
     assert user(**doc, createdAt=AT, __v=0) == User(
-        id=ID, email="Jo@Example.com", role=Role.MODERATOR, skills=("VPN",), has_password=True
+        id=ID,
+        email="Jo@Example.com",
+        role=Role.MODERATOR,
+        skills=("VPN",),
+        has_password=True,
+        created_at=AT,
     )
 
 
@@ -63,6 +68,13 @@ def test_skills_of_any_shape(stored: Any, skills: tuple[str, ...]) -> None:
 )
 def test_capacity_of_any_shape(stored: Any, capacity: int) -> None:
     assert user(capacity=stored).capacity == capacity
+
+
+@pytest.mark.parametrize(
+    ("stored", "version"), [(3, 3), (4.0, 4), (None, 0), ("3", 0), (float("nan"), 0), ({}, 0)]
+)
+def test_token_version_of_any_shape(stored: Any, version: int) -> None:
+    assert user(tokenVersion=stored).token_version == version
 
 
 @pytest.mark.parametrize(("stored", "active"), [(None, True), (True, True), (False, False)])

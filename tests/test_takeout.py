@@ -1,0 +1,143 @@
+"""What is kept about somebody, as JSON, and `app.py users export|erase`."""
+
+import json
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
+
+from services.account_services import AccountServices
+from services.comments import CommentService
+from services.database import Mongo
+from services.errors import Denied
+from services.letters import LetterKind
+from services.links import link_id
+from services.models import Role, Ticket, User
+from services.permissions import OPERATOR, Actor
+from services.takeout import Takeout, plain
+from services.tickets import TicketService
+from services.users import UserService
+from tests import predecessor
+from tests.conftest import FixedClock, People, file_ticket
+from tests.processes import run
+from tests.slack_workspace import TEAM_ID
+
+
+def uri_of(db: Mongo) -> str:
+    host, port = db.client.address or ("", 0)
+    return f"mongodb://{host}:{port}/{db.name}"
+
+
+def iso(at: datetime) -> str:
+    return at.strftime("%Y-%m-%dT%H:%M:%S.") + f"{at.microsecond // 1000:03d}Z"
+
+
+@pytest.fixture
+def jo(db: Mongo, account_services: AccountServices, clock: FixedClock) -> User:
+    user = account_services.sign_in.sign_up(email="Jo@example.com", password="correct horse")
+    link = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": user.id, "createdAt": clock()}
+    db.links.insert_one({"_id": link_id(TEAM_ID, "U0JO"), **link})
+    return user
+
+
+@pytest.fixture
+def ticket(jo: User, tickets: TicketService, comments: CommentService, people: People) -> Ticket:
+    """Of Jo's; a moderator has written in it, too."""
+    ticket = file_ticket(tickets, jo, "My chair squeaks")
+    helper = Actor.of(people.add(Role.MODERATOR))
+    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="The left wheel.")
+    comments.add(actor=helper, ticket_id=str(ticket.id), text="We oil it.")
+    comments.add(actor=helper, ticket_id=str(ticket.id), text="Him again.", internal=True)
+    return ticket
+
+
+def test_it_holds_what_is_theirs_and_no_more(
+    db: Mongo, users: UserService, jo: User, ticket: Ticket, clock: FixedClock
+) -> None:
+    found = Takeout(db, users).export(actor=OPERATOR, email=" JO@example.com")
+    assert found["email"] == "JO@example.com"
+    (held,) = found["accounts"]
+    assert held["account"] == {
+        "_id": str(jo.id),
+        "email": "Jo@example.com",
+        "name": None,
+        "role": "user",
+        "skills": [],
+        "active": True,
+        "capacity": 8,
+        "createdAt": iso(clock()),
+    }
+    assert held["links"] == [
+        {
+            "_id": link_id(TEAM_ID, "U0JO"),
+            "teamId": TEAM_ID,
+            "slackUserId": "U0JO",
+            "createdAt": iso(clock()),
+        }
+    ]
+    (filed,) = held["tickets"]
+    assert (filed["title"], filed["number"]) == ("My chair squeaks", 1)
+    assert [comment["text"] for comment in held["comments"]] == ["The left wheel."]
+    assert {(event["type"], event["ticketNumber"]) for event in held["events"]} == {
+        ("filed", 1),
+        ("commented", 1),
+    }
+    (letter,) = held["letters"]
+    assert (letter["kind"], letter["createdAt"]) == (LetterKind.WELCOME, iso(clock()))
+    text = json.dumps(found)
+    assert "Him again" not in text
+    assert "$2b$" not in text
+
+
+def test_the_predecessors_accounts_with_all_that_is_in_them(db: Mongo, users: UserService) -> None:
+    predecessor.load_into(db, team_id=TEAM_ID)
+    (held,) = Takeout(db, users).export(actor=OPERATOR, email="mo.derator@example.com")["accounts"]
+    assert held["account"]["department"] == {"name": "IT", "floor": 3}
+    twins = Takeout(db, users).export(actor=OPERATOR, email="jo@example.com")["accounts"]
+    assert [len(held["tickets"]) for held in twins] == [26, 0]
+    assert json.loads(json.dumps(twins, allow_nan=False)) == twins
+
+
+@pytest.mark.parametrize(
+    ("value", "written"),
+    [
+        (datetime(2026, 3, 1, 12, 0, 0, 5_000, UTC), "2026-03-01T12:00:00.005Z"),
+        (ObjectId("65f0c0ffee65f0c0ffee0012"), "65f0c0ffee65f0c0ffee0012"),
+        (math.inf, "inf"),
+        ({"a": [1, 2.5, True, None, "x"]}, {"a": [1, 2.5, True, None, "x"]}),
+        (DatetimeMS(577_186_700_000_000), "577186700000000"),
+    ],
+)
+def test_every_value_has_a_place_in_json(value: Any, written: Any) -> None:
+    assert plain(value) == written
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_who_manages_people_may(db: Mongo, users: UserService, jo: User, role: Role) -> None:
+    with pytest.raises(Denied):
+        Takeout(db, users).export(actor=Actor(jo.id, role), email=jo.email)
+
+
+def test_the_commands(db: Mongo, jo: User, ticket: Ticket) -> None:
+    env = {"MONGO_URI": uri_of(db)}
+    exported = run("users export", "jo@example.com", **env)
+    assert (exported.returncode, exported.stderr) == (0, "")
+    assert json.loads(exported.stdout)["accounts"][0]["account"]["_id"] == str(jo.id)
+    erased = run("users erase", "jo@example.com", **env)
+    assert (erased.returncode, erased.stderr) == (0, "")
+    assert erased.stdout.splitlines() == [
+        f"Account {jo.id} is deactivated, signed out everywhere and called “a former colleague”.",
+        "Address, name, password, skills and profile are removed; Slack links: 1, letters: 1.",
+        "Open tickets handed back: 0. Tickets freed of what leads to the person in Slack: 0.",
+        "The tickets stay, and what people wrote in them was not changed.",
+    ]
+    again = run("users erase", "jo@example.com", **env)
+    assert (again.returncode, again.stdout) == (
+        0,
+        "There is no account with that address, so there is nothing to erase.\n",
+    )
+    gone = run("users export", "jo@example.com", **env)
+    assert (gone.returncode, gone.stderr) == (1, "There is no account with that address.\n")
