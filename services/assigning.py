@@ -1,34 +1,44 @@
 """What assignment reads from and writes to the database; whom it chooses is in assignment.py."""
 
-import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from services import changes
+from services import changes, transitions
+from services.analyses import store_analysis
 from services.analysis import Analysis, Source
-from services.assignment import Candidate, Choice
-from services.changes import EventType, NewEvent
+from services.assignment import Choice, Grounds, choose
+from services.candidates import Candidate
+from services.changes import EventType
+from services.corrections import net_effects
 from services.database import Mongo
 from services.links import LinkService
-from services.models import OPEN_STATUSES, Priority, Role, Status, Ticket, User
+from services.models import Status, Ticket
+from services.reasons import Reason
+from services.scoring import NOBODY
+from services.staff import Pool, Staff, set_aside
+from services.transitions import Change
 from services.waiting import RETRY_AFTER
 
 CLAIM = timedelta(seconds=90)
-FAIRNESS_WINDOW = timedelta(days=7)
+# How many are looked at for what they have solved or been given, beside a large team's shortlist.
+FAVOURED = 10
 UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
 
-# What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
-_KEPT = frozenset({"helpfulNotes", "relatedSkills"})
+# Filed since this is installed, or given back by somebody here. The predecessor's old tickets,
+# which have none of these, do not enter by themselves.
+_ENTRIES = frozenset({EventType.FILED, EventType.HANDED_BACK, EventType.REOPENED})
+_DECLINED = frozenset({EventType.HANDED_BACK, EventType.PASSED_ON})
 
 
 def needs_assignment(ticket: Ticket) -> bool:
     """Whether the ticket waits for assignment now, rather than for a person or for somebody's
-    return. The predecessor's old tickets (no seq) do not enter by themselves."""
+    return."""
     return (
-        ticket.seq > 0
+        any(event.type in _ENTRIES for event in ticket.events)
         and ticket.status in (Status.TODO, Status.REOPENED)
         and ticket.assigned_to is None
         and "next" not in ticket.assignment
@@ -36,15 +46,24 @@ def needs_assignment(ticket: Ticket) -> bool:
 
 
 def declined(ticket: Ticket) -> frozenset[ObjectId]:
-    """Those from whom it was handed back: they are not chosen for it again."""
-    had = (event.from_ for event in ticket.events if event.type == EventType.HANDED_BACK)
+    """Those from whom it was handed back or passed on: they are not chosen for it again."""
+    had = (event.from_ for event in ticket.events if event.type in _DECLINED)
     return frozenset(user_id for user_id in had if isinstance(user_id, ObjectId))
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """A choice, from whom it was made, and what it went by."""
+
+    choice: Choice | None
+    pool: Pool
+    grounds: Grounds
 
 
 class AssignmentStore:
     def __init__(self, db: Mongo, links: LinkService) -> None:
         self._db = db
-        self._links = links
+        self._staff = Staff(db, links)
 
     def claim(self, ticket_id: ObjectId, *, now: datetime) -> Ticket | None:
         """Take the ticket for 90 s, so that two tasks never both ask the model; None: taken."""
@@ -60,168 +79,80 @@ class AssignmentStore:
         self._db.tickets.update_one({"_id": ticket_id}, {"$unset": {"assignment.until": ""}})
 
     def store_analysis(self, ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket | None:
-        """Keep what was found before anybody is chosen; None where the ticket changed meanwhile.
-
-        A priority chosen by a person stays, and so do the notes and skills somebody has edited.
-        """
-        found = analysis.priority or Priority.MEDIUM
-        by_person = ticket.priority if ticket.priority != _analysed_priority(ticket) else None
-        read = {
-            "summary": analysis.summary,
-            "priority": (by_person or found).value,
-            "helpfulNotes": analysis.helpful_notes,
-            "relatedSkills": list(analysis.related_skills),
-        }
-        edited = {event.field for event in ticket.events if event.type == EventType.EDITED}
-        return changes.apply(
-            self._db,
-            ticket,
-            values={
-                **{field: value for field, value in read.items() if field not in edited & _KEPT},
-                "assignment.analysis": {
-                    **_analysis_doc(ticket, analysis, now),
-                    "priority": None if by_person else found.value,
-                },
-            },
-            events=[NewEvent(EventType.ANALYSED, by=_author(analysis.source))],
-            now=now,
-        )
+        """As `services.analyses.store_analysis`."""
+        return store_analysis(self._db, ticket, analysis, now=now)
 
     def candidates(self, *, team_id: str, now: datetime) -> list[Candidate]:
-        """Everybody who may be assigned tickets; four queries however many people there are."""
-        staff = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
-        docs = {doc["_id"]: doc for doc in self._db.users.find(staff)}
-        linked = self._links.slack_ids(team_id=team_id, user_ids=set(docs))
-        everybody = {"assignedTo": {"$in": list(docs)}}
-        load = self._count(everybody | {"status": {"$in": list(OPEN_STATUSES)}})
-        recent = self._count(everybody | {"assignment.at": {"$gt": now - FAIRNESS_WINDOW}})
-        return [
-            _candidate(
-                User.from_doc(doc),
-                linked=user_id in linked,
-                open_tickets=load.get(user_id, 0),
-                recent=recent.get(user_id, 0),
-                away_until=_away_until(doc.get("away")),
-            )
-            for user_id, doc in docs.items()
-        ]
+        """Everybody who may be assigned tickets, for a person to choose from."""
+        return self._staff.everybody(team_id=team_id, now=now)
+
+    def choose(
+        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NOBODY
+    ) -> Choice | None:
+        """The best person for it at the moment; None where nobody is available.
+
+        `history` is as in `services.assignment.choose`. The number of queries is the same however
+        many people there are; only where nobody on a large team's shortlist fits is everybody read.
+        """
+        return self.weigh(ticket, now=now, history=history).choice
+
+    def weigh(
+        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NOBODY
+    ) -> Weighed:
+        """The choice, and how it came about. Nobody is the fuller for having this very ticket."""
+        team_id, skills = ticket.team_id or "", ticket.related_skills
+        grounds = Grounds(
+            skills=skills,
+            requester=ticket.created_by,
+            now=now,
+            declined=declined(ticket),
+            history=history,
+            corrections=net_effects(self._db, skills=skills, now=now),
+        )
+        favoured = _most(history) | _most(grounds["corrections"])
+        pool = self._staff.pool(team_id=team_id, skills=skills, favoured=favoured, now=now)
+        weighed = _weighed(ticket, pool, grounds)
+        choice = weighed.choice
+        is_fit = choice is not None and (choice.why is Reason.SKILLS or not skills)
+        if is_fit or pool.is_everybody:
+            return weighed
+        everybody = Pool(self._staff.everybody(team_id=team_id, now=now))
+        return _weighed(ticket, everybody, grounds)
 
     def assign(
         self, ticket: Ticket, choice: Choice, *, source: Source, now: datetime
     ) -> Ticket | None:
         """Hand the ticket to the chosen one; None where it changed meanwhile."""
-        return changes.apply(
-            self._db,
-            ticket,
-            values={
-                "assignedTo": choice.user_id,
-                "status": Status.IN_PROGRESS.value,
-                "assignment.source": source.value,
-                "assignment.reason": choice.reason,
-                "assignment.score": choice.score,
-                "assignment.parts": choice.parts,
-                "assignment.at": now,
-            },
-            events=[
-                NewEvent(
-                    EventType.ASSIGNED,
-                    by="system",
-                    field="assignedTo",
-                    to=choice.user_id,
-                    note=choice.reason,
-                ),
-                NewEvent(
-                    EventType.STATUS_CHANGED,
-                    by="system",
-                    field="status",
-                    from_=ticket.status.value,
-                    to=Status.IN_PROGRESS.value,
-                ),
-            ],
-            now=now,
-            remove=["assignment.until"],
-            **UNASSIGNED,
-        )
+        self.was_chosen(choice, now=now)
+        return self._store(ticket, transitions.give(ticket, choice, source=source, now=now), now)
+
+    def was_chosen(self, choice: Choice, *, now: datetime) -> None:
+        """Whoever else stores what came of `choose` says so here."""
+        self._staff.was_chosen(choice.user_id, now=now)
 
     def park(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
-        """Nobody can take it: look again in five minutes. Its history says so once, and once more
-        for a ticket that somebody had meanwhile."""
-        values = {"assignment.next": now + RETRY_AFTER}
-        told = _was_parked(ticket)
+        """Nobody can take it: look again in five minutes."""
+        return self._store(ticket, transitions.park(ticket, look_again=now + RETRY_AFTER), now)
+
+    def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
         return changes.apply(
             self._db,
             ticket,
-            values=values,
-            events=[] if told else [NewEvent(EventType.NOBODY_AVAILABLE, by="system")],
+            values=change.values,
+            events=change.events,
             now=now,
-            remove=["assignment.until"],
+            remove=change.remove,
             **UNASSIGNED,
         )
 
-    def _count(self, match: dict[str, Any]) -> dict[ObjectId, int]:
-        pipeline = [{"$match": match}, {"$group": {"_id": "$assignedTo", "count": {"$sum": 1}}}]
-        return {row["_id"]: row["count"] for row in self._db.tickets.aggregate(pipeline)}
+
+def _weighed(ticket: Ticket, pool: Pool, grounds: Grounds) -> Weighed:
+    candidates = set_aside(pool.candidates, ticket, now=grounds["now"])
+    choice = choose(candidates=candidates, holders=pool.holders, **grounds)
+    return Weighed(choice, replace(pool, candidates=candidates), grounds)
 
 
-def _was_parked(ticket: Ticket) -> bool:
-    """Whether nobody has had it since it was said that nobody is available."""
-    either = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
-    last = next((event for event in reversed(ticket.events) if event.type in either), None)
-    return last is not None and last.type == EventType.NOBODY_AVAILABLE
-
-
-def is_analysed(ticket: Ticket) -> bool:
-    """Whether the stored analysis is of the words the ticket has now."""
-    stored = ticket.assignment.get("analysis") or {}
-    return bool(stored.get("digest") == _digest(ticket))
-
-
-def analysis_source(ticket: Ticket) -> Source:
-    return Source(ticket.assignment["analysis"]["source"])
-
-
-def _analysed_priority(ticket: Ticket) -> str | None:
-    """The priority an earlier analysis gave the ticket; None where it kept a person's."""
-    priority: str | None = (ticket.assignment.get("analysis") or {}).get("priority")
-    return priority
-
-
-def _analysis_doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:
-    return {
-        "digest": _digest(ticket),
-        "source": analysis.source.value,
-        "model": analysis.model,
-        "confidence": analysis.confidence,
-        "failure": analysis.failure,
-        "tokens": analysis.tokens,
-        "ms": analysis.ms,
-        "at": now,
-    }
-
-
-def _digest(ticket: Ticket) -> str:
-    return hashlib.sha256(f"{ticket.title}\0{ticket.description}".encode()).hexdigest()
-
-
-def _author(source: Source) -> str:
-    return "ai" if source is Source.GEMINI else "system"
-
-
-def _away_until(away: Any) -> datetime | None:
-    until = away.get("until") if isinstance(away, dict) else None
-    return until if isinstance(until, datetime) else None
-
-
-def _candidate(
-    user: User, *, linked: bool, open_tickets: int, recent: int, away_until: datetime | None
-) -> Candidate:
-    return Candidate(
-        user_id=user.id,
-        role=user.role,
-        skills=user.skills,
-        open_tickets=open_tickets,
-        capacity=user.capacity,
-        recent=recent,
-        linked=linked,
-        away_until=away_until,
-    )
+def _most(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:
+    """The few of whom most speaks for them."""
+    spoken_for = (who for who in shares if shares[who] > 0)
+    return frozenset(sorted(spoken_for, key=lambda who: (-shares[who], who))[:FAVOURED])

@@ -1,55 +1,81 @@
 """Who gets a ticket, and why. Pure: the same input always gives the same choice.
 
-Moderators who know at least one of the skills are ranked by rarity of those skills, load and
-fairness. Where no skill was recognised, the least loaded moderator gets it. Skills nobody
-available knows go to the least loaded admin. Among the equally loaded fairness decides.
+First comes who knows at least one of the skills, then a moderator who has solved similar tickets,
+then an admin. Where no skill was recognised, any moderator may have it, and an admin only where
+there is none. Within each of these the score decides (services/scoring.py); among those who were
+taken for want of a skill fairness counts only between equals, so that load decides.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
-from typing import Any
+from enum import IntEnum
+from typing import TypedDict
 
 from bson import ObjectId
 
+from services.candidates import Candidate, Obstacle, obstacle
 from services.models import Role
+from services.reasons import Reason, sentence
+from services.scoring import NOBODY, WEIGHTS, Scale
 
-# The share each part has in a score of at most 1.
-SKILL_WEIGHT, LOAD_WEIGHT, FAIRNESS_WEIGHT = 0.6, 0.3, 0.1
-# So many tickets within the last week count as a full share.
-FULL_WEEK = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """An active moderator or admin. `recent` counts tickets assigned to them in the last week."""
-
-    user_id: ObjectId
-    role: Role
-    skills: tuple[str, ...]
-    open_tickets: int
-    capacity: int
-    recent: int = 0
-    linked: bool = True
-    away_until: datetime | None = None
+# From this share of what resembles a ticket on, somebody is said to have solved such tickets.
+EXPERIENCED = 0.2
+_PLACES = 6
 
 
-class Reason(StrEnum):
-    SKILLS = "skills"
-    LEAST_LOADED = "least_loaded"
-    NOBODY_KNOWS = "nobody_knows"
+class Tier(IntEnum):
+    """In which order people are considered; the last two are not."""
+
+    KNOWS = 0
+    HAS_SOLVED = 1
+    HAS_ROOM = 2
+    ADMIN = 3
+    NO_FIT = 4
+    UNAVAILABLE = 5
+
+
+class Grounds(TypedDict):
+    """What a choice goes by besides the candidates: arguments of `choose` and `assess`."""
+
+    skills: Sequence[str]
+    requester: ObjectId | None
+    now: datetime
+    declined: Set[ObjectId]
+    history: Mapping[ObjectId, float]
+    corrections: Mapping[ObjectId, float]
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`reason` is a phrase for the assignee; `parts` add up to `score` (0 to 1)."""
+    """`reason` is a phrase for the assignee; `parts` add up to `score`."""
 
     user_id: ObjectId
     why: Reason
     reason: str
     score: float
     parts: dict[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """How one candidate stands for one ticket. `total` is the score before it is rounded."""
+
+    candidate: Candidate
+    tier: Tier
+    obstacle: Obstacle | None
+    known: tuple[str, ...]
+    has_solved: bool
+    parts: dict[str, float]
+    total: float
+
+    @property
+    def score(self) -> float:
+        return round(sum(self.rounded.values()), _PLACES)
+
+    @property
+    def rounded(self) -> dict[str, float]:
+        return {name: round(value, _PLACES) for name, value in self.parts.items()}
 
 
 def choose(
@@ -59,134 +85,132 @@ def choose(
     requester: ObjectId | None,
     now: datetime,
     declined: Set[ObjectId] = frozenset(),
+    history: Mapping[ObjectId, float] = NOBODY,
+    corrections: Mapping[ObjectId, float] = NOBODY,
+    holders: Mapping[str, int] | None = None,
 ) -> Choice | None:
     """The person for a ticket that needs `skills`; None where nobody is available.
 
-    `declined` have had it and handed it back.
+    `declined` have had it and handed it back; `history` is how much of what resembles the ticket
+    each has solved (0 to 1), `corrections` how people have corrected such choices (-1 to 1).
+    `holders` is how many know each skill (casefolded), where `candidates` are not everybody.
     """
-    available = [
-        c for c in candidates if _is_available(c, requester, now) and c.user_id not in declined
-    ]
-    moderators = [c for c in available if c.role is Role.MODERATOR]
-    admins = [c for c in available if c.role is Role.ADMIN]
-    holders = _holders(candidates)
-    needed = {skill.casefold(): skill for skill in skills}
-    if not needed:
-        return _best(moderators, needed, holders, Reason.LEAST_LOADED) or _best(
-            admins, needed, holders, Reason.LEAST_LOADED
-        )
-    fits = [c for c in moderators if _known(c, needed)]
-    return _best(fits, needed, holders, Reason.SKILLS) or _best(
-        admins, needed, holders, Reason.NOBODY_KNOWS
+    scale = Scale.of(
+        candidates,
+        skills=skills,
+        now=now,
+        history=history,
+        corrections=corrections,
+        holders=holders,
     )
+    ratings = (_rating(c, scale, requester, declined) for c in candidates)
+    best = min((r for r in ratings if r.tier < Tier.NO_FIT), key=_rank, default=None)
+    return _choice(best, scale) if best else None
 
 
-def ranked(
+def assess(
     *,
     candidates: Sequence[Candidate],
     skills: Sequence[str],
     requester: ObjectId | None,
     now: datetime,
-) -> list[Candidate]:
-    """Everybody, for a person to choose from: whom `choose` would take first, then who else is
-    available, then the others, the least loaded first."""
-    holders = _holders(candidates)
-    needed = {skill.casefold(): skill for skill in skills}
-
-    def place(candidate: Candidate) -> tuple[int, tuple[Any, ...]]:
-        if not _is_available(candidate, requester, now):
-            return 3, (candidate.open_tickets, candidate.user_id)
-        is_admin = candidate.role is Role.ADMIN
-        if needed and _known(candidate, needed) and not is_admin:
-            group, why = 0, Reason.SKILLS
-        elif needed and is_admin:
-            group, why = 1, Reason.NOBODY_KNOWS
-        else:
-            group, why = 2 if needed or is_admin else 0, Reason.LEAST_LOADED
-        return group, _rank(_rated(candidate, needed, holders, why))
-
-    return sorted(candidates, key=place)
+    declined: Set[ObjectId] = frozenset(),
+    history: Mapping[ObjectId, float] = NOBODY,
+    corrections: Mapping[ObjectId, float] = NOBODY,
+    holders: Mapping[str, int] | None = None,
+) -> list[Rating]:
+    """Everybody, for a person to choose from or to see why: whom `choose` would take first, then
+    who else is available, then the others, the least loaded first."""
+    scale = Scale.of(
+        candidates,
+        skills=skills,
+        now=now,
+        history=history,
+        corrections=corrections,
+        holders=holders,
+    )
+    return sorted((_rating(c, scale, requester, declined) for c in candidates), key=_rank)
 
 
-def known_skills(candidate: Candidate, skills: Sequence[str]) -> list[str]:
-    """Those of the skills the candidate has, in the order and spelling given."""
-    return _known(candidate, {skill.casefold(): skill for skill in skills})
-
-
-def _is_available(candidate: Candidate, requester: ObjectId | None, now: datetime) -> bool:
-    away = candidate.away_until is not None and candidate.away_until > now
-    return (
-        candidate.linked
-        and candidate.user_id != requester
-        and not away
-        and candidate.open_tickets < candidate.capacity
+def _rating(
+    candidate: Candidate, scale: Scale, requester: ObjectId | None, declined: Set[ObjectId]
+) -> Rating:
+    found = obstacle(candidate, requester=requester, now=scale.now, declined=declined)
+    known = tuple(scale.known(candidate))
+    parts = scale.parts(candidate)
+    has_solved = parts["history"] >= EXPERIENCED * WEIGHTS["history"]
+    return Rating(
+        candidate=candidate,
+        tier=Tier.UNAVAILABLE if found else _tier(candidate, scale, bool(known), has_solved),
+        obstacle=found,
+        known=known,
+        has_solved=has_solved,
+        parts=parts,
+        total=sum(parts.values()),
     )
 
 
-def _holders(candidates: Sequence[Candidate]) -> dict[str, int]:
-    """How many people know each skill; the fewer, the more it counts."""
-    holders: dict[str, int] = {}
-    for candidate in candidates:
-        for skill in {skill.casefold() for skill in candidate.skills}:
-            holders[skill] = holders.get(skill, 0) + 1
-    return holders
+def _tier(candidate: Candidate, scale: Scale, knows: bool, has_solved: bool) -> Tier:
+    if candidate.role is Role.ADMIN:
+        return Tier.ADMIN
+    if candidate.role is not Role.MODERATOR:
+        return Tier.NO_FIT
+    if not scale.needed:
+        return Tier.HAS_ROOM
+    if knows:
+        return Tier.KNOWS
+    return Tier.HAS_SOLVED if has_solved else Tier.NO_FIT
 
 
-def _known(candidate: Candidate, needed: dict[str, str]) -> list[str]:
-    """The needed skills the candidate has, in the order and spelling of the ticket."""
-    own = {skill.casefold() for skill in candidate.skills}
-    return [spelling for key, spelling in needed.items() if key in own]
-
-
-def _best(
-    candidates: Sequence[Candidate],
-    needed: dict[str, str],
-    holders: dict[str, int],
-    why: Reason,
-) -> Choice | None:
-    choices = [_rated(c, needed, holders, why) for c in candidates]
-    return min(choices, key=_rank, default=None)
-
-
-def _rank(choice: Choice) -> tuple[bool, float, float, ObjectId]:
+def _rank(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
     """The smallest is the best. The id last: a tie has one answer whatever the order."""
-    fits = choice.why is Reason.SKILLS
-    by_load = 0.0 if fits else -choice.parts["load"]
-    return not fits, by_load, -choice.score, choice.user_id
+    who, score = rating.candidate, round(rating.total, 12)
+    if rating.tier is Tier.UNAVAILABLE:
+        return rating.tier, False, who.weighed, 0.0, who.user_id
+    for_room = rating.tier in (Tier.HAS_ROOM, Tier.ADMIN) and not rating.known
+    before_fairness = round(rating.total - rating.parts["fairness"], 12) if for_room else score
+    return rating.tier, not rating.known, -before_fairness, -score, who.user_id
 
 
-def _rated(
-    candidate: Candidate, needed: dict[str, str], holders: dict[str, int], why: Reason
-) -> Choice:
-    weights = {key: 1 / max(holders.get(key, 0), 1) for key in needed}
-    known = _known(candidate, needed)
-    covered = sum(weights[skill.casefold()] for skill in known)
-    parts = {
-        "skills": SKILL_WEIGHT * covered / sum(weights.values()) if weights else 0.0,
-        "load": LOAD_WEIGHT * (1 - candidate.open_tickets / candidate.capacity),
-        "fairness": FAIRNESS_WEIGHT * (1 - min(candidate.recent, FULL_WEEK) / FULL_WEEK),
-    }
-    if known and why is Reason.NOBODY_KNOWS:
-        why = Reason.SKILLS  # an admin who knows it is a fit after all
+def _choice(rating: Rating, scale: Scale) -> Choice:
+    why = _reason(rating, scale)
     return Choice(
-        user_id=candidate.user_id,
+        user_id=rating.candidate.user_id,
         why=why,
-        reason=_sentence(candidate, known, list(needed.values()), why),
-        score=round(sum(parts.values()), 6),
-        parts={name: round(value, 6) for name, value in parts.items()},
+        reason=_phrase(rating, scale, why),
+        score=rating.score,
+        parts=rating.rounded,
     )
 
 
-def _sentence(candidate: Candidate, known: list[str], needed: list[str], why: Reason) -> str:
-    load = f"{candidate.open_tickets} of {candidate.capacity} open"
-    if why is Reason.SKILLS:
-        return f"knows {_listed(known)} · {load}"
-    if why is Reason.NOBODY_KNOWS:
-        return f"nobody available knows {_listed(needed, 'or')}, so it goes to an admin · {load}"
-    return f"no skill was recognised, so it goes to whoever has room · {load}"
+def phrase(rating: Rating, scale: Scale) -> str:
+    """What speaks for somebody, as their card would say it."""
+    return _phrase(rating, scale, _reason(rating, scale))
 
 
-def _listed(words: list[str], joint: str = "and") -> str:
-    if len(words) < 2:
-        return "".join(words)
-    return f"{', '.join(words[:-1])} {joint} {words[-1]}"
+def merits(rating: Rating, scale: Scale) -> str:
+    """What speaks for them among others who could have it: no more than their load, perhaps."""
+    why = _reason(rating, scale)
+    return _phrase(rating, scale, why if why in (Reason.SKILLS, Reason.HISTORY) else None)
+
+
+def _phrase(rating: Rating, scale: Scale, why: Reason | None) -> str:
+    who = rating.candidate
+    return sentence(
+        who,
+        why=why,
+        known=rating.known,
+        needed=list(scale.needed.values()),
+        has_solved=rating.has_solved,
+        presence=scale.presence(who.week) if who.week else None,
+        end=scale.end(who.week) if who.week else None,
+        now=scale.now,
+    )
+
+
+def _reason(rating: Rating, scale: Scale) -> Reason:
+    if rating.known:
+        return Reason.SKILLS
+    if rating.has_solved:
+        return Reason.HISTORY
+    return Reason.NOBODY_KNOWS if scale.needed else Reason.LEAST_LOADED

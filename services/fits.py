@@ -1,34 +1,28 @@
 """Who could take a ticket, the best fit first, as a list for a person to choose from. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from bson import ObjectId
 
-from services.assignment import Candidate, known_skills, ranked
+from services.assignment import Rating, assess, merits
+from services.candidates import Candidate, Obstacle
 from services.models import User
-
-
-class Obstacle(StrEnum):
-    """Why assignment would not choose somebody by itself. A person may, all the same."""
-
-    REQUESTER = "requester"
-    AWAY = "away"
-    UNLINKED = "unlinked"
-    FULL = "full"
+from services.scoring import NOBODY, Scale
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
-    """`known` are those of the ticket's skills they have; `open_tickets` of `capacity`."""
+    """`known` are those of the ticket's skills they have; `open_tickets` of `capacity`. `reason` is
+    what speaks for them."""
 
     user: User
     known: tuple[str, ...]
     open_tickets: int
     capacity: int
     obstacle: Obstacle | None
+    reason: str = ""
 
 
 def fits(
@@ -38,15 +32,30 @@ def fits(
     skills: Sequence[str],
     requester: ObjectId | None,
     now: datetime,
+    declined: Set[ObjectId] = frozenset(),
+    history: Mapping[ObjectId, float] = NOBODY,
+    corrections: Mapping[ObjectId, float] = NOBODY,
+    holders: Mapping[str, int] | None = None,
     query: str = "",
 ) -> list[Fit]:
-    """Those whose name or skills hold the query, whatever its capitals."""
+    """Those whose name or skills hold the query, whatever its capitals; in the order in which
+    assignment would choose them."""
     wanted = " ".join(query.split()).casefold()
-    ordered = ranked(candidates=candidates, skills=skills, requester=requester, now=now)
+    ordered = assess(
+        candidates=candidates,
+        skills=skills,
+        requester=requester,
+        now=now,
+        declined=declined,
+        history=history,
+        corrections=corrections,
+        holders=holders,
+    )
+    scale = Scale.of(candidates, skills=skills, now=now)
     return [
-        _fit(candidate, user, skills, requester, now)
-        for candidate in ordered
-        if (user := users.get(candidate.user_id)) and _is_wanted(user, wanted)
+        _fit(rating, user, merits(rating, scale))
+        for rating in ordered
+        if (user := users.get(rating.candidate.user_id)) and _is_wanted(user, wanted)
     ]
 
 
@@ -54,29 +63,13 @@ def _is_wanted(user: User, wanted: str) -> bool:
     return any(wanted in text.casefold() for text in (user.display_name, *user.skills))
 
 
-def _fit(
-    candidate: Candidate,
-    user: User,
-    skills: Sequence[str],
-    requester: ObjectId | None,
-    now: datetime,
-) -> Fit:
+def _fit(rating: Rating, user: User, reason: str) -> Fit:
+    who = rating.candidate
     return Fit(
         user=user,
-        known=tuple(known_skills(candidate, skills)),
-        open_tickets=candidate.open_tickets,
-        capacity=candidate.capacity,
-        obstacle=_obstacle(candidate, requester, now),
+        known=rating.known,
+        open_tickets=who.open_tickets,
+        capacity=who.capacity,
+        obstacle=rating.obstacle,
+        reason=reason,
     )
-
-
-def _obstacle(candidate: Candidate, requester: ObjectId | None, now: datetime) -> Obstacle | None:
-    if candidate.user_id == requester:
-        return Obstacle.REQUESTER
-    if candidate.away_until is not None and candidate.away_until > now:
-        return Obstacle.AWAY
-    if not candidate.linked:
-        return Obstacle.UNLINKED
-    if candidate.open_tickets >= candidate.capacity:
-        return Obstacle.FULL
-    return None

@@ -1,7 +1,7 @@
 """Assignment, run as a worker runs it, against a real Gemini over HTTP where one is asked."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
@@ -14,6 +14,7 @@ from services.waiting import wake
 from tasks import assign
 from tasks.app import NOTIFY
 from tasks.gemini import GeminiAnalyst
+from tasks.reading import analyse
 from tasks.runtime import Runtime
 from tests.aimock import AIMock
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload
@@ -106,7 +107,7 @@ def test_the_router_stands_in_when_the_time_limit_strikes(
     runtime: Runtime, people: People, employee: User, tickets: TicketService, db: Mongo
 ) -> None:
     class Dripping(Analyst):
-        def analyse(self, *, title: str, description: str, skills: Sequence[str]) -> Analysis:
+        def analyse(self, **_: object) -> Analysis:
             raise SoftTimeLimitExceeded
 
     people.add(Role.MODERATOR, "VPN")
@@ -173,10 +174,10 @@ def test_a_ticket_edited_during_its_analysis_is_read_again(
     class Editing(Analyst):
         """The requester corrects the title while the model reads."""
 
-        def analyse(self, *, title: str, description: str, skills: Sequence[str]) -> Analysis:
+        def analyse(self, **_: object) -> Analysis:
             new = {"$set": {"title": "Printer is gone"}, "$inc": {"seq": 1}}
             db.tickets.update_one({"_id": ticket.id}, new)
-            return assign.analyse(runtime, ticket)
+            return analyse(runtime, ticket)
 
     assign.run(dataclasses.replace(runtime, analyst=Editing()), str(ticket.id))
     assert reload(db, ticket).assigned_to is None

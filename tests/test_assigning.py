@@ -1,30 +1,27 @@
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from services.analyses import analysis_source, is_analysed
 from services.analysis import Analysis, FailureReason, Source
 from services.assigning import (
     CLAIM,
     AssignmentStore,
-    analysis_source,
     declined,
-    is_analysed,
     needs_assignment,
 )
-from services.assignment import Candidate, Choice, Reason
+from services.assignment import Choice
 from services.database import Mongo
 from services.edits import TicketEdits
 from services.links import LinkService
 from services.models import Priority, Role, Status, Ticket, User
 from services.moves import TicketMoves
 from services.permissions import Actor
+from services.reasons import Reason
 from services.tickets import TicketService
-from services.users import UserService
 from services.waiting import RETRY_AFTER, wake
-from tests.conftest import Commands, FixedClock, People, at_once, file_ticket, reload
-from tests.slack_workspace import TEAM_ID
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 READ = Analysis(
     summary="No tunnel.",
@@ -276,76 +273,6 @@ def test_those_it_was_taken_from_are_not_chosen_again(
         moves.reassign(actor=Actor.of(by), **ids, assignee_id=None)
     moves.take(actor=Actor.of(admin), **ids)
     assert declined(reload(db, ticket)) == {ben.id, cleo.id}
-
-
-def candidates(store: AssignmentStore, clock: FixedClock) -> dict[ObjectId, Candidate]:
-    return {who.user_id: who for who in store.candidates(team_id=TEAM_ID, now=clock())}
-
-
-def test_candidates_are_the_active_moderators_and_admins(
-    store: AssignmentStore, people: People, clock: FixedClock
-) -> None:
-    people.add()
-    people.add(Role.MODERATOR, active=False)
-    moderator = people.add(Role.MODERATOR, " VPN", capacity=3)
-    admin = people.add(Role.ADMIN, linked=False)
-    assert candidates(store, clock) == {
-        moderator.id: Candidate(moderator.id, Role.MODERATOR, ("VPN",), 0, 3),
-        admin.id: Candidate(admin.id, Role.ADMIN, (), 0, 8, linked=False),
-    }
-    elsewhere = store.candidates(team_id="T0OTHER", now=clock())
-    assert [who.linked for who in elsewhere] == [False, False]
-
-
-def test_load_counts_what_is_open_and_fairness_what_was_given_this_week(
-    store: AssignmentStore, db: Mongo, people: People, clock: FixedClock
-) -> None:
-    busy, idle = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
-    given = [
-        ("IN_PROGRESS", timedelta(days=1)),
-        ("WAITING", timedelta(days=6)),
-        ("REOPENED", timedelta(days=8)),
-        ("COMPLETED", timedelta(days=2)),
-        ("COMPLETED", timedelta(days=7)),
-    ]
-    db.tickets.insert_many(
-        [
-            {"assignedTo": busy.id, "status": status, "assignment": {"at": clock() - age}}
-            for status, age in given
-        ]
-    )
-    found = candidates(store, clock)
-    assert (found[busy.id].open_tickets, found[busy.id].recent) == (3, 3)
-    assert (found[idle.id].open_tickets, found[idle.id].recent) == (0, 0)
-
-
-@pytest.mark.parametrize("odd", [None, "tomorrow", {}, {"until": None}, {"until": "tomorrow"}])
-def test_nobodys_odd_account_stops_the_others_tickets(
-    store: AssignmentStore, people: People, clock: FixedClock, odd: Any
-) -> None:
-    who = people.add(Role.MODERATOR, away=odd, skills=None, capacity="many")
-    assert candidates(store, clock) == {who.id: Candidate(who.id, Role.MODERATOR, (), 0, 8)}
-
-
-def test_it_knows_until_when_somebody_is_away(
-    store: AssignmentStore, people: People, clock: FixedClock
-) -> None:
-    until = clock() + timedelta(days=3)
-    who = people.add(Role.MODERATOR, away={"until": until, "source": "manual"})
-    assert candidates(store, clock)[who.id].away_until == until
-
-
-@pytest.mark.parametrize("team", [3, 60])
-def test_four_queries_however_many_people_there_are(
-    watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock, team: int
-) -> None:
-    ids = [ObjectId() for _ in range(team)]
-    db.users.insert_many([{"_id": who, "role": "moderator", "skills": ["VPN"]} for who in ids])
-    db.tickets.insert_many([{"assignedTo": who, "status": "IN_PROGRESS"} for who in ids * 3])
-    store = AssignmentStore(watched_db, LinkService(watched_db, UserService(watched_db)))
-    found = store.candidates(team_id=TEAM_ID, now=clock())
-    assert [who.open_tickets for who in found] == [3] * team
-    assert [name for name, _ in commands.sent] == ["find", "find", "aggregate", "aggregate"]
 
 
 def test_what_somebody_edited_is_not_overwritten_by_an_analysis(

@@ -9,8 +9,9 @@ from bson import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.assignment import Candidate, choose
-from services.fits import Fit, Obstacle, fits
+from services.assignment import choose
+from services.candidates import Candidate, Obstacle
+from services.fits import Fit, fits
 from services.models import Role, User
 
 NOW = datetime(2026, 3, 5, 14, 7, tzinfo=UTC)

@@ -1,8 +1,11 @@
 """Who could take a ticket, as the options of a menu."""
 
+from collections.abc import Sequence
+
 from bot.views.inputs import OPTION_TEXT_MAX, option
-from bot.views.text import Block, cut
-from services.fits import Fit, Obstacle
+from bot.views.text import Block, cut, plain
+from services.candidates import Obstacle
+from services.fits import Fit
 from services.text import visible
 
 OBSTACLE = {
@@ -10,6 +13,8 @@ OBSTACLE = {
     Obstacle.AWAY: "away",
     Obstacle.UNLINKED: "not in Slack",
     Obstacle.FULL: "full",
+    Obstacle.INACTIVE: "deactivated",
+    Obstacle.DECLINED: "handed it back",
 }
 # Of the name at least so much is read, however much there is to say of its owner.
 NAME_LEAST = 25
@@ -19,10 +24,29 @@ def fit_option(fit: Fit) -> Block:
     """For example “Nils · knows VPN · 2 of 8 open”; the value is the account's id."""
     load = f"{fit.open_tickets} of {fit.capacity} open"
     told = [load, OBSTACLE[fit.obstacle]] if fit.obstacle else [load]
-    name = " ".join(visible(fit.user.display_name).split()) or "someone"
+    name = _name(fit)
     room = OPTION_TEXT_MAX - len(" · ".join(["", *told]))
     if fit.known:
         known = f"knows {', '.join(fit.known)}"
         told.insert(0, cut(known, room - min(len(name), NAME_LEAST) - len(" · ")))
     name = cut(name, OPTION_TEXT_MAX - len(" · ".join(["", *told])))
     return option(" · ".join([name, *told]), str(fit.user.id))
+
+
+def next_best(fits: Sequence[Fit]) -> Block:
+    """As radio buttons, each with what speaks for them below their name."""
+    return {
+        "type": "radio_buttons",
+        "action_id": "nextBest",
+        "options": [
+            {
+                **option(_name(fit), str(fit.user.id)),
+                "description": plain(fit.reason, limit=OPTION_TEXT_MAX),
+            }
+            for fit in fits
+        ],
+    }
+
+
+def _name(fit: Fit) -> str:
+    return " ".join(visible(fit.user.display_name).split()) or "someone"

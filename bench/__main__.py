@@ -1,0 +1,19 @@
+"""Figures of one run on this machine, with a MongoDB of its own: `make bench`."""
+
+from bench import choosing, open_tickets
+from bench.figures import table
+from demo.servers import MongoServer
+from services.database import connect
+
+
+def main() -> None:
+    with MongoServer() as mongo:
+        db = connect(mongo.uri_for("bench"))
+        figures = [choosing.pure(), *choosing.stored(db)]
+        db.client.close()
+        figures += open_tickets.figures(mongo.uri)
+    print(table(figures))
+
+
+if __name__ == "__main__":
+    main()

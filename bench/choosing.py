@@ -1,0 +1,142 @@
+"""How long the choice of an assignee takes: 1,000 candidates at hand, and 10,000 in a database."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+from bson import ObjectId
+
+from bench.figures import Figure, milliseconds
+from services.assigning import AssignmentStore
+from services.assignment import Choice, assess, choose
+from services.calendars import WorkWeek
+from services.candidates import Candidate
+from services.database import Mongo, ensure_indexes
+from services.links import LinkService
+from services.models import Role, Ticket
+from services.users import UserService
+
+NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
+TEAM = "T0BENCH"
+SKILLS = [f"Skill {number}" for number in range(40)]
+NEEDED = ("Skill 3", "Skill 17")
+ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney")
+PURE, STORED = 1_000, 10_000
+AT_ONCE = 5_000
+TICKETS_EACH = 4
+
+
+def candidates(count: int) -> list[Candidate]:
+    """Moderators with four skills each, in 40 different weeks of work."""
+    drawn = random.Random(1)  # noqa: S311  the same each time
+    return [
+        Candidate(
+            user_id=ObjectId(f"{number:024x}"),
+            role=Role.MODERATOR,
+            skills=tuple(drawn.sample(SKILLS, 4)),
+            open_tickets=drawn.randrange(8),
+            capacity=8,
+            recent=drawn.randrange(20),
+            load=drawn.randrange(16) / 2,
+            week=WorkWeek(ZoneInfo(drawn.choice(ZONES)), start=time(drawn.randrange(6, 14))),
+        )
+        for number in range(count)
+    ]
+
+
+def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
+    """A team of so many linked moderators, their tickets, and one that nobody has yet."""
+    ensure_indexes(db)
+    drawn = random.Random(2)  # noqa: S311  the same each time
+    team = candidates(people)
+    db.users.insert_many(
+        [
+            {
+                "_id": who.user_id,
+                "email": f"{who.user_id}@example.com",
+                "emailKey": f"{who.user_id}@example.com",
+                "role": who.role.value,
+                "skills": list(who.skills),
+                "timezone": drawn.choice(ZONES),
+                "lastAssignedAt": NOW - timedelta(minutes=drawn.randrange(20_000)),
+            }
+            for who in team
+        ]
+    )
+    db.links.insert_many(
+        [
+            {
+                "_id": f"{TEAM}:{who.user_id}",
+                "teamId": TEAM,
+                "slackUserId": str(who.user_id),
+                "userId": who.user_id,
+            }
+            for who in team
+        ]
+    )
+    tickets = [
+        {
+            "assignedTo": who.user_id,
+            "status": drawn.choice(["IN_PROGRESS", "WAITING", "COMPLETED"]),
+            "priority": drawn.choice(["low", "medium", "high", "urgent"]),
+            "assignment": {"at": NOW - timedelta(minutes=drawn.randrange(20_000))},
+        }
+        for who in team
+        for _ in range(TICKETS_EACH)
+    ]
+    for start in range(0, len(tickets), AT_ONCE):
+        db.tickets.insert_many(tickets[start : start + AT_ONCE])
+    waiting = {"_id": ObjectId(), "teamId": TEAM, "status": "TODO", "relatedSkills": list(needs)}
+    db.tickets.insert_one(waiting)
+    return Ticket.from_doc(waiting)
+
+
+def plainly(team: Sequence[Candidate], needed: Sequence[str]) -> Choice | None:
+    """Everybody rated in full, each for themselves: with all that they share worked out anew."""
+    for who in team:
+        assess(candidates=[who], skills=needed, requester=None, now=NOW)
+    order = assess(candidates=team, skills=needed, requester=None, now=NOW)
+    best = order[0].candidate
+    return choose(candidates=[best], skills=needed, requester=None, now=NOW)
+
+
+def pure() -> Figure:
+    team = candidates(PURE)
+    # Each its own, so that the plain way shares nothing by accident.
+    alone = [replace(who) for who in team]
+
+    def ask() -> Choice | None:
+        return choose(candidates=team, skills=NEEDED, requester=None, now=NOW)
+
+    return Figure(
+        f"choose among {PURE:,}",
+        ms=milliseconds(ask),
+        bound=25,
+        plain_ms=milliseconds(lambda: plainly(alone, NEEDED)),
+    )
+
+
+def stored(db: Mongo, *, people: int = STORED) -> Iterator[Figure]:
+    """With every query; the plain way reads everybody."""
+    ticket = fill(db, people=people)
+    links = LinkService(db, UserService(db))
+    for name, needed in (("two skills", NEEDED), ("no skill", ())):
+        store, asked = AssignmentStore(db, links), replace(ticket, related_skills=needed)
+
+        def shortlisted(store: AssignmentStore = store, asked: Ticket = asked) -> Choice | None:
+            return store.choose(asked, now=NOW)
+
+        def read_all(store: AssignmentStore = store, asked: Ticket = asked) -> Choice | None:
+            everybody = store.candidates(team_id=TEAM, now=NOW)
+            return choose(
+                candidates=everybody, skills=asked.related_skills, requester=None, now=NOW
+            )
+
+        yield Figure(
+            f"choose among {people:,}, queries included, {name}",
+            ms=milliseconds(shortlisted),
+            bound=50,
+            plain_ms=milliseconds(read_all, rounds=1),
+        )

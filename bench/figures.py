@@ -1,0 +1,56 @@
+"""How a figure is measured and shown: the least of several rounds, because whatever else runs on
+the machine only adds to it, beside its bound and the plain way to do the same in the same run."""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+ROUNDS = 15
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """`ms` of one run; `bound` is what it may take, `plain_ms` what the plain way took, if there is
+    one. `note` says what else was found."""
+
+    name: str
+    ms: float
+    bound: float
+    plain_ms: float | None = None
+    note: str = ""
+
+
+def milliseconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
+    """The least, after one round that nobody counts."""
+    work()
+    taken = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        work()
+        taken.append((time.perf_counter() - begun) * 1_000)
+    return min(taken)
+
+
+def table(figures: Iterable[Figure]) -> str:
+    rows = [("", "ms", "bound", "plain way", "ratio")]
+    notes = [""]
+    for figure in figures:
+        plain, ratio = _beside(figure)
+        rows.append((figure.name, f"{figure.ms:.1f}", f"{figure.bound:.0f}", plain, ratio))
+        notes.append(figure.note)
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if column else cell.ljust(width)
+            for column, (cell, width) in enumerate(zip((*row, note), (*widths, 0), strict=True))
+        ).rstrip()
+        for row, note in zip(rows, notes, strict=True)
+    )
+
+
+def _beside(figure: Figure) -> tuple[str, str]:
+    """What the plain way took, and how many times as long that is."""
+    if figure.plain_ms is None:
+        return "", ""
+    ratio = f"{figure.plain_ms / figure.ms:.1f}x" if figure.ms else ""
+    return f"{figure.plain_ms:.1f}", ratio

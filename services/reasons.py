@@ -1,0 +1,99 @@
+"""Why somebody was chosen, in words that they and the help desk understand. Pure.
+
+Times of day are those of the person who was chosen: they read it on their card, and for a
+moderator elsewhere "at work until 18:00" is about the colleague's day.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from services.calendars import WorkWeek
+from services.candidates import Candidate
+from services.scoring import Presence
+
+SOLVED = "solved similar tickets"
+DISTURBED = "does not want to be disturbed now"
+_WEEK = 7
+
+
+class Reason(StrEnum):
+    SKILLS = "skills"
+    HISTORY = "history"
+    LEAST_LOADED = "least_loaded"
+    NOBODY_KNOWS = "nobody_knows"
+
+
+def sentence(
+    candidate: Candidate,
+    *,
+    why: Reason | None,
+    known: Sequence[str],
+    needed: Sequence[str],
+    has_solved: bool,
+    presence: Presence | None,
+    end: datetime | None,
+    now: datetime,
+) -> str:
+    """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00".
+
+    `end` is when the work under way ends, None where it never does.
+    """
+    told = [
+        _why(why, known, needed) if why else "",
+        SOLVED if has_solved and why is not Reason.HISTORY else "",
+        f"{candidate.open_tickets} of {candidate.capacity} open",
+        _hours(candidate, presence, end, now),
+    ]
+    return " · ".join(filter(None, told))
+
+
+def _why(why: Reason, known: Sequence[str], needed: Sequence[str]) -> str:
+    match why:
+        case Reason.SKILLS:
+            return f"knows {listed(known)}"
+        case Reason.HISTORY:
+            return SOLVED
+        case Reason.NOBODY_KNOWS:
+            return f"nobody available knows {listed(needed, 'or')}, so it goes to an admin"
+        case Reason.LEAST_LOADED:
+            return "no skill was recognised, so it goes to whoever has room"
+
+
+def _hours(
+    candidate: Candidate, presence: Presence | None, end: datetime | None, now: datetime
+) -> str:
+    quiet, week = candidate.quiet_until, candidate.week
+    if quiet and quiet > now and (presence is None or presence.at_work):
+        return f"do not disturb until {_ending(quiet, now, week)}" if week else DISTURBED
+    if week is None or presence is None:
+        return ""
+    if presence.at_work:
+        return f"at work until {_ending(end, now, week)}" if end else "at work"
+    if presence.back is None:
+        return ""
+    back, here = presence.back.astimezone(week.zone), now.astimezone(week.zone)
+    days = (back.date() - here.date()) // timedelta(days=1)
+    if days == 0:
+        return f"back at {back:%H:%M}"
+    if days == 1:
+        return f"back at {back:%H:%M} tomorrow"
+    if days < _WEEK:
+        return f"back on {back:%A} at {back:%H:%M}"
+    return f"back on {back.day} {back:%B} at {back:%H:%M}"
+
+
+def _ending(end: datetime, now: datetime, week: WorkWeek) -> str:
+    """The time alone where it comes but once until then."""
+    at = end.astimezone(week.zone)
+    if end - now <= timedelta(days=1):
+        return f"{at:%H:%M}"
+    if end - now < timedelta(days=_WEEK):
+        return f"{at:%A} at {at:%H:%M}"
+    return f"{at.day} {at:%B} at {at:%H:%M}"
+
+
+def listed(words: Sequence[str], joint: str = "and") -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"
