@@ -1,11 +1,19 @@
-"""The offline router: which of the team's skills does a ticket name? No network, no model."""
+"""The offline router: which of the team's skills does a ticket need? No network, no Gemini.
+
+Those it names, by name, other name or mistyped; and those that similar resolved tickets needed.
+"""
 
 import re
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
-from services.analysis import Analysis, FailureReason, Source, canonical_skills
+from services.aliases import aliases_of
+from services.analysis import Analysis, Basis, FailureReason, Source, canonical_skills
+from services.features import MAX_TEXT
+from services.learned import Model
+from services.typos import corrected
 
 # Skills which are everyday words too: "I have no access" does not ask for the Access expert.
 # They count, like all of one or two letters (IT, Go, R), only as their owner spelled them;
@@ -21,39 +29,108 @@ LETTER = r"[^\W_]"  # of any script, or a digit
 DASH = r"[-\s\u2010-\u2015]"
 
 
+# Below this share, a learned skill was wrong more often than right in cross-validation.
+LIKELY = 0.3
+# And where few skills are known, it stands out: words that tell nothing favour none of them.
+STANDS_OUT = 1.5  # times the average share
+MOST_LEARNED = 3
+
+
 def route(
-    *, title: str, description: str, skills: Sequence[str], failure: FailureReason | None = None
+    *,
+    title: str,
+    description: str,
+    skills: Sequence[str],
+    failure: FailureReason | None = None,
+    learned: Model | None = None,
 ) -> Analysis:
-    """What can be said without a model. `failure` says why the model was not heard."""
+    """What can be said offline. `failure` says why the model was not heard.
+
+    `learned` is what resolved tickets taught: it speaks where the text names no skill, and first
+    once it has shown that it knows better.
+    """
+    text = f"{title}\n{description}"
+    choices = canonical_skills(skills)
+    named = skills_named(text, skills)
+    likely: list[str] = []
+    if learned and (learned.leads or not named):
+        likely = _likely(_of_team(learned.rank(text), choices))
     return Analysis(
         summary=None,
         priority=None,
-        related_skills=skills_named(f"{title}\n{description}", skills),
+        related_skills=tuple(dict.fromkeys([*likely, *named])),
         helpful_notes=None,
         confidence=None,
         source=Source.ROUTER,
         failure=failure.value if failure else None,
+        basis=Basis.LEARNED if likely else Basis.NAMED if named else None,
     )
+
+
+def ranked_skills(text: str, skills: Sequence[str], learned: Model | None = None) -> list[str]:
+    """The skills by how likely the text needs each, in the order `route` would go by."""
+    named = skills_named(text, skills)
+    shares = _of_team(learned.rank(text) if learned else [], canonical_skills(skills))
+    by_share = [skill for skill, _ in shares]
+    first, then = (by_share, named) if learned and learned.leads else (named, by_share)
+    return list(dict.fromkeys([*first, *then]))
+
+
+def _likely(ranked: Sequence[tuple[str, float]]) -> list[str]:
+    average = sum(share for _, share in ranked) / max(len(ranked), 1)
+    least = max(LIKELY, STANDS_OUT * average if len(ranked) > 1 else 0)
+    return [skill for skill, share in ranked if share >= least][:MOST_LEARNED]
+
+
+def _of_team(
+    ranked: Sequence[tuple[str, float]], choices: Mapping[str, str]
+) -> list[tuple[str, float]]:
+    """In the team's spelling, without skills that nobody has any more."""
+    return [
+        (choices[label.casefold()], share) for label, share in ranked if label.casefold() in choices
+    ]
 
 
 def skills_named(text: str, skills: Sequence[str]) -> tuple[str, ...]:
     """The skills that `text` names, each once, in order of first mention.
 
-    A skill inside a longer one ("Windows" in "Windows Server") is not a mention of its own.
+    By their own name, by one of `services.aliases` or mistyped, in the first 20,000 characters:
+    the predecessor's tickets may be of any length. A skill inside a longer one
+    ("Windows" in "Windows Server") is not a mention of its own.
     """
-    text = unicodedata.normalize("NFC", text)
+    names = _names(tuple(canonical_skills(skills).values()))
+    text = corrected(unicodedata.normalize("NFC", text[:MAX_TEXT]), names.words)
     mentions = sorted(
-        (match.start(), -match.end(), skill)
-        for skill in canonical_skills(skills).values()
-        for match in _pattern(skill).finditer(text)
+        (match.start(), -match.end(), place)
+        for place, (pattern, _) in enumerate(names.patterns)
+        for match in pattern.finditer(text)
     )
     named: dict[str, None] = {}
     covered = 0  # where the longest mention so far ends
-    for start, negative_end, skill in mentions:
+    for start, negative_end, place in mentions:
         if -negative_end > covered or start >= covered:
-            named[skill] = None
+            named.update(dict.fromkeys(names.patterns[place][1]))
             covered = -negative_end
     return tuple(named)
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """What to look for, and the skills each stands for; `words` are the longer ones in them."""
+
+    patterns: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]
+    words: frozenset[str]
+
+
+@lru_cache(maxsize=16)  # the team's, and what they were before somebody learned something
+def _names(skills: tuple[str, ...]) -> _Names:
+    own = {skill: (skill,) for skill in sorted(skills)}
+    meant = {**own, **aliases_of(skills)}
+    words = {word for name in meant for word in re.split(rf"{DASH}+", name.casefold())}
+    return _Names(
+        patterns=tuple((_pattern(name), stands_for) for name, stands_for in meant.items()),
+        words=frozenset(words) - EVERYDAY_WORDS,
+    )
 
 
 @lru_cache(maxsize=4_096)

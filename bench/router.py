@@ -1,0 +1,117 @@
+"""How often the offline router's first answer is right, and how often one of its first three.
+
+    make bench-router DATA=tickets.csv
+
+The file has the columns `text` and `group`, the oldest ticket first. The first 1,000 rows are the
+history that is learned from; the figures are of the rest, which nobody has seen. The classes are
+those of production: `Learner` learns, `ranked_skills` answers; the groups stand for skills.
+"""
+
+import argparse
+import csv
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from time import perf_counter
+
+from services.learned import Example
+from services.learning import Learner
+from services.router import ranked_skills, skills_named
+
+HISTORY = 1_000
+_95 = 1.959964  # standard deviations
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    text: str
+    group: str
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """Of `asked` new tickets, how many had their group first, or among the first three."""
+
+    asked: int
+    first: int
+    three: int
+    keywords: int
+    learn_seconds: float
+    answer_ms: float
+
+
+def read(path: Path) -> list[Row]:
+    """Raises `ValueError`, with a sentence for a person."""
+    csv.field_size_limit(1_000_000)
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        if not {"text", "group"} <= set(rows.fieldnames or ()):
+            raise ValueError(f"{path} needs the columns text and group")
+        return [Row(row["text"] or "", (row["group"] or "").strip()) for row in rows]
+
+
+def measure(rows: Sequence[Row]) -> Result:
+    """Raises `ValueError` where there are no new tickets."""
+    history, new = rows[:HISTORY], rows[HISTORY:]
+    if not new:
+        raise ValueError(f"{len(rows)} rows are too few: the first {HISTORY:,} are history")
+    groups = sorted({row.group for row in history})
+    began = perf_counter()
+    learned = Learner().learn_beside(
+        [Example(row.text, (row.group,)) for row in history], partial(skills_named, skills=groups)
+    )
+    taught = perf_counter()
+    answers = [ranked_skills(row.text, groups, learned) for row in new]
+    answered = perf_counter()
+    return Result(
+        asked=len(new),
+        first=sum(row.group in answer[:1] for row, answer in zip(new, answers, strict=True)),
+        three=sum(row.group in answer[:3] for row, answer in zip(new, answers, strict=True)),
+        keywords=sum(row.group in skills_named(row.text, groups)[:1] for row in new),
+        learn_seconds=taught - began,
+        answer_ms=(answered - taught) / len(new) * 1_000,
+    )
+
+
+def interval(right: int, asked: int) -> tuple[float, float]:
+    """Wilson's, 95%: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212."""
+    share, square = right / asked, _95 * _95
+    middle = (share + square / (2 * asked)) / (1 + square / asked)
+    spread = share * (1 - share) / asked + square / (4 * asked * asked)
+    half = _95 * math.sqrt(spread) / (1 + square / asked)
+    return middle - half, middle + half
+
+
+def lines(result: Result) -> list[str]:
+    return [
+        f"{result.asked:,} new tickets, learned from {HISTORY:,}",
+        _line("top-1", result.first, result.asked),
+        _line("top-3", result.three, result.asked),
+        _line("named skills alone, top-1", result.keywords, result.asked),
+        f"learning {result.learn_seconds:.2f} s, an answer {result.answer_ms:.2f} ms",
+    ]
+
+
+def _line(what: str, right: int, asked: int) -> str:
+    low, high = interval(right, asked)
+    return f"{what} {right / asked:.4f}  95% [{low:.4f}, {high:.4f}]"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="bench.router")
+    parser.add_argument("data", type=Path, help="a CSV file with the columns text and group")
+    path: Path = parser.parse_args(argv).data
+    try:
+        result = measure(read(path))
+    except (OSError, ValueError) as error:
+        print(f"bench-router: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(lines(result)))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
