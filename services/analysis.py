@@ -1,5 +1,6 @@
 """What a ticket is about, who said so, and the strict door a model's answer comes in by."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -8,9 +9,13 @@ from typing import Annotated, Any, Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from services.models import Priority
+from services.signals import Signal
+from services.text import visible
 
 MAX_SUMMARY = 500
 MAX_NOTES = 2_000
+# A model that is less confident than this is not taken at its word.
+UNSURE = 0.4
 
 
 class Source(StrEnum):
@@ -18,6 +23,13 @@ class Source(StrEnum):
 
     GEMINI = "gemini"
     ROUTER = "router"
+
+
+class Basis(StrEnum):
+    """By what the offline router found the skills."""
+
+    NAMED = "named"
+    LEARNED = "learned"
 
 
 class FailureReason(StrEnum):
@@ -47,7 +59,8 @@ class AnalysisFailed(Exception):
 class Analysis:
     """What was found out about a ticket. `tokens` and `ms` are the model call's cost.
 
-    `failure` is set where the router stands in for a model that failed, and says why.
+    `failure` is set where the router stands in for a model that failed, and says why; `basis` where
+    the router found skills, and says how. `signal` is what besides a claim speaks for urgent.
     """
 
     summary: str | None
@@ -60,12 +73,35 @@ class Analysis:
     tokens: int | None = None
     ms: int | None = None
     failure: str | None = None
+    basis: Basis | None = None
+    signal: Signal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Precedent:
+    """A resolved ticket: what a model wrote about it, and the skills it took. Nobody's own words
+    and no names."""
+
+    summary: str
+    skills: tuple[str, ...] = ()
+
+
+def is_unsure(confidence: float | None) -> bool:
+    """Whether a model that says so is not to be taken at its word. None: nobody was asked."""
+    return confidence is not None and confidence < UNSURE
 
 
 class Analyst(Protocol):
     """Somebody who reads tickets."""
 
-    def analyse(self, *, title: str, description: str, skills: Sequence[str]) -> Analysis:
+    def analyse(
+        self,
+        *,
+        title: str,
+        description: str,
+        skills: Sequence[str],
+        precedents: Sequence[Precedent] = (),
+    ) -> Analysis:
         """Raises `AnalysisFailed`."""
         ...
 
@@ -88,7 +124,7 @@ def answer_schema(skills: Sequence[str]) -> dict[str, Any]:
             "type": "STRING",
             "description": f"What is wrong or wanted, at most {MAX_SUMMARY} characters.",
         },
-        "priority": {"type": "STRING", "enum": ["low", "medium", "high"]},
+        "priority": {"type": "STRING", "enum": [priority.value for priority in Priority]},
         "helpfulNotes": {
             "type": "STRING",
             "description": f"First steps for the moderator, at most {MAX_NOTES} characters.",
@@ -122,7 +158,7 @@ class _Wire(BaseModel):
     summary: Annotated[
         str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_SUMMARY)
     ]
-    priority: Literal["low", "medium", "high"]
+    priority: Literal["low", "medium", "high", "urgent"]
     related_skills: tuple[str, ...] = Field(default=(), alias="relatedSkills")
     helpful_notes: Annotated[
         str, StringConstraints(strip_whitespace=True, max_length=MAX_NOTES)
@@ -138,13 +174,14 @@ def parse_answer(raw: str, *, skills: Sequence[str]) -> Answer:
         raise AnalysisFailed(FailureReason.OFF_SCHEMA)
     named = [choices.get(name.strip().casefold()) for name in wire.related_skills]
     known = [name for name in named if name is not None]
-    if len(known) < len(named):
+    summary = visible(wire.summary).strip()
+    if len(known) < len(named) or not summary:
         raise AnalysisFailed(FailureReason.OFF_SCHEMA)
     return Answer(
-        summary=wire.summary,
+        summary=summary,
         priority=Priority(wire.priority),
         related_skills=tuple(dict.fromkeys(known)),
-        helpful_notes=wire.helpful_notes or None,
+        helpful_notes=visible(wire.helpful_notes).strip() or None,
         confidence=wire.confidence,
     )
 
@@ -153,6 +190,21 @@ def _read(raw: str) -> _Wire | None:
     # pydantic's error quotes the values it refused. Returning, rather than raising from in here,
     # keeps it out of the raised error's context too, where a log or a crash reporter would look.
     try:
-        return _Wire.model_validate_json(raw)
+        wire = _Wire.model_validate_json(raw)
     except ValidationError:
         return None
+    return wire if _says_each_once(raw) else None
+
+
+def _says_each_once(raw: str) -> bool:
+    """Of a key that comes twice pydantic takes the last, and another reader the first."""
+    lengths: list[tuple[int, int]] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        lengths.append((len(pairs), len(dict(pairs))))
+
+    try:
+        json.loads(raw, object_pairs_hook=note)
+    except (ValueError, RecursionError):  # in what the second of two hid from pydantic
+        return False
+    return all(told == different for told, different in lengths)

@@ -2,15 +2,12 @@
 
 import logging
 
-from billiard.exceptions import SoftTimeLimitExceeded
-
-from services import router
-from services.analysis import Analysis, AnalysisFailed, FailureReason
-from services.assigning import analysis_source, declined, is_analysed, needs_assignment
-from services.assignment import choose
+from services.analyses import analysis_source, is_analysed
+from services.assigning import needs_assignment
 from services.models import Ticket
 from services.tickets import load
 from tasks.app import ASSIGN, ASSIGN_SECONDS, celery
+from tasks.reading import analyse
 from tasks.runtime import Runtime, current
 
 logger = logging.getLogger(__name__)
@@ -48,35 +45,11 @@ def _analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     return runtime.assignments.store_analysis(ticket, analysis, now=runtime.clock())
 
 
-def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
-    """Gemini's reading of it, or the offline router's where there is no key or Gemini fails."""
-    skills = runtime.users.team_skills()
-    failure: FailureReason | None = None
-    if runtime.analyst:
-        try:
-            return runtime.analyst.analyse(
-                title=ticket.title, description=ticket.description, skills=skills
-            )
-        except AnalysisFailed as error:
-            failure = error.reason
-        except SoftTimeLimitExceeded:
-            failure = FailureReason.TIMEOUT
-        logger.warning("ticket %s is routed offline: gemini %s", ticket.id, failure)
-    return router.route(
-        title=ticket.title, description=ticket.description, skills=skills, failure=failure
-    )
-
-
 def _hand_over(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     """Give it to the best candidate, or keep it for later; None where it changed meanwhile."""
     now = runtime.clock()
-    choice = choose(
-        candidates=runtime.assignments.candidates(team_id=ticket.team_id or "", now=now),
-        skills=ticket.related_skills,
-        requester=ticket.created_by,
-        now=now,
-        declined=declined(ticket),
-    )
+    history = runtime.models.people(f"{ticket.title}\n{ticket.description}")
+    choice = runtime.assignments.choose(ticket, now=now, history=history)
     if choice is None:
         return runtime.assignments.park(ticket, now=now)
     logger.info("ticket %s goes to user %s", ticket.id, choice.user_id)

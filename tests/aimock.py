@@ -8,12 +8,14 @@ standard library. Neither needs a key or a network.
 import json
 import re
 import shutil
+import socket
+import struct
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 from types import TracebackType
 from typing import Any, Self
 
@@ -117,13 +119,15 @@ class Received:
 
 @dataclass
 class Reply:
-    """What `BareGemini` says next. `drip` blanks are sent first, ten a second."""
+    """What `BareGemini` says. `drip` blanks are sent first, ten a second; before them it waits."""
 
     body: Any = None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     drip: int = 0
     promise: int = 0  # bytes that Content-Length announces and that never come
+    wait: float = 0.0  # seconds
+    reset: bool = False  # the connection, in place of any answer
 
 
 def gemini_body(text: str, *, finish: str = "STOP", **more: Any) -> dict[str, Any]:
@@ -141,10 +145,12 @@ def gemini_body(text: str, *, finish: str = "STOP", **more: Any) -> dict[str, An
 
 
 class BareGemini:
-    """Says `reply` to every request and keeps what it received."""
+    """Says `reply` to every request, or what `decide` makes of it, and keeps what it received."""
 
-    def __init__(self) -> None:
+    def __init__(self, decide: Callable[[Received], Reply] | None = None) -> None:
         self.reply = Reply()
+        self._decide = decide
+        self._stopping = Event()
         self.received: list[Received] = []
         outer = self
 
@@ -152,12 +158,16 @@ class BareGemini:
             def do_POST(self) -> None:
                 length = int(self.headers["Content-Length"])
                 body = json.loads(self.rfile.read(length))
-                outer.received.append(Received(self.path, dict(self.headers.items()), body))
-                outer._send(self)
+                received = Received(self.path, dict(self.headers.items()), body)
+                outer.received.append(received)
+                outer._send(self, outer._decide(received) if outer._decide else outer.reply)
 
             def log_message(self, *_: Any) -> None: ...
 
-        self._server = ThreadingHTTPServer((HOST, 0), Handler)
+        class Many(ThreadingHTTPServer):
+            request_queue_size = 64
+
+        self._server = Many((HOST, 0), Handler)
         self._server.daemon_threads = True
         self._thread = Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
@@ -165,15 +175,21 @@ class BareGemini:
     def url(self) -> str:
         return f"http://{HOST}:{self._server.server_port}"
 
-    def _send(self, handler: BaseHTTPRequestHandler) -> None:
-        reply = self.reply
+    def _send(self, handler: BaseHTTPRequestHandler, reply: Reply) -> None:
+        self._stopping.wait(reply.wait)
+        if reply.reset:  # closed with a lingering time of 0, TCP resets it
+            handler.connection.setsockopt(
+                socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+            )
+            handler.connection.close()
+            return
         raw = reply.body if isinstance(reply.body, bytes) else json.dumps(reply.body).encode()
         handler.send_response(reply.status)
         for name, value in reply.headers.items():
             handler.send_header(name, value)
         handler.send_header("Content-Length", str(reply.drip + len(raw) + reply.promise))
-        handler.end_headers()
         try:
+            handler.end_headers()
             for _ in range(reply.drip):
                 handler.wfile.write(b" ")
                 time.sleep(0.1)
@@ -191,6 +207,7 @@ class BareGemini:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._stopping.set()  # ends every delay
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()

@@ -66,7 +66,7 @@ def test_a_team_without_skills_is_not_asked_for_any() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        {"priority": "urgent"},  # not the model's to give
+        {"priority": "critical"},
         {"priority": "High"},
         {"priority": None},
         {"relatedSkills": ["Printer"]},
@@ -92,6 +92,36 @@ def test_it_refuses_what_is_off_the_schema(change: dict[str, Any]) -> None:
     with pytest.raises(AnalysisFailed) as failed:
         parse_answer(json.dumps(GOOD | change), skills=SKILLS)
     assert failed.value.reason is FailureReason.OFF_SCHEMA
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        '"priority": "low"',
+        '"relatedSkills": ["Node.js"]',
+        '"summary": "x"',
+        '"confidence": ' + "9" * 5_000,
+        '"summary": ' + "[" * 150 + "]" * 150,
+        '"summary": {"a": 1, "a": 2}',
+    ],
+    ids=lambda twice: twice[:30],
+)
+def test_it_refuses_a_key_that_comes_twice(twice: str) -> None:
+    for raw in (
+        "{" + twice + ", " + json.dumps(GOOD)[1:],
+        json.dumps(GOOD)[:-1] + f", {twice}" + "}",
+    ):
+        with pytest.raises(AnalysisFailed, match="off_schema"):
+            parse_answer(raw, skills=SKILLS)
+
+
+def test_what_cannot_be_seen_is_taken_out() -> None:
+    hidden = "\u202e\u200b\x00\U000e0041"
+    raw = json.dumps(GOOD | {"summary": f"{hidden}Fine.{hidden} ", "helpfulNotes": hidden})
+    answer = parse_answer(raw, skills=SKILLS)
+    assert (answer.summary, answer.helpful_notes) == ("Fine.", None)
+    with pytest.raises(AnalysisFailed, match="off_schema"):
+        parse_answer(json.dumps(GOOD | {"summary": hidden}), skills=SKILLS)
 
 
 @pytest.mark.parametrize("key", GOOD)
