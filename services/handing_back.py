@@ -26,9 +26,22 @@ def works_on_tickets(user: User) -> bool:
     return user.active and user.role is not Role.USER
 
 
-def mark(*, by: ObjectId | str, now: datetime, reason: str) -> Document:
-    """What to set as `handBack` of an account; `reason` stands in each ticket's history."""
-    return {"at": now, "by": by, "reason": reason}
+def mark(
+    *,
+    by: ObjectId | str,
+    now: datetime,
+    reason: str,
+    is_gone: bool = False,
+    once: bool = False,
+) -> Document:
+    """What to set as `handBack` of an account; `reason` stands in each ticket's history.
+
+    `is_gone`: though the account might work on tickets, its owner no longer can. `once`: they can,
+    and give away what they have now; what is given to them later stays theirs.
+    """
+    marked: Document = {"at": now, "by": by, "reason": reason}
+    flags = {"isGone": is_gone, "once": once}
+    return marked | {name: True for name, is_so in flags.items() if is_so}
 
 
 def due(db: Mongo, *, now: datetime) -> list[ObjectId]:
@@ -45,13 +58,16 @@ def hand_back_some(
     left alone. Whoever came back meanwhile keeps what is left.
     """
     doc = db.users.find_one({"_id": user_id})
-    if doc is None or not doc.get("handBack") or works_on_tickets(User.from_doc(doc)):
+    if doc is None or not doc.get("handBack"):
         return []
     asked: dict[str, Any] = doc["handBack"]
+    is_once = bool(asked.get("once"))
+    if works_on_tickets(User.from_doc(doc)) and not (asked.get("isGone") or is_once):
+        return []
     theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
     found = [Ticket.from_doc(doc) for doc in db.tickets.find(theirs, _NOT_READ).limit(limit)]
     given = [ticket.id for ticket in found if _hand_back(db, ticket, asked, now)]
-    if not found and asked["at"] <= now - LATECOMERS:
+    if not found and (is_once or asked["at"] <= now - LATECOMERS):
         over = {"_id": user_id, "handBack.at": asked["at"]}
         db.users.update_one(over, {"$unset": {"handBack": ""}})
     return given

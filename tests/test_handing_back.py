@@ -67,9 +67,9 @@ def test_the_sweep_goes_on_where_it_was_interrupted(
     give(db, tickets, people, gone, BATCH + 3)
     jobs = Jobs(db, publisher, clock=clock)
     jobs.lead()
-    jobs.sweep()
+    jobs.run("handing_back")
     assert left(db, gone) == 3
-    jobs.sweep()
+    jobs.run("handing_back")
     assert left(db, gone) == 0
     assert handed_back(db) == BATCH + 3
     assert len(set(publisher.asked)) == BATCH + 3

@@ -1,0 +1,33 @@
+import pytest
+
+from services.countries import countries, country_name
+from services.office import check_country
+
+
+def test_each_has_a_name_and_a_code_that_is_taken() -> None:
+    everybody = countries()
+    assert len(everybody) > 200
+    for code, name in everybody:
+        check_country(code)
+        assert name.strip() == name != ""
+    assert [name for _, name in everybody] == sorted(name for _, name in everybody)
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ("german", [("DE", "Germany")]),
+        ("us", [("AU", "Australia"), ("AT", "Austria")]),
+        ("  united   kingdom ", [("GB", "United Kingdom")]),
+        ("bosnia", [("BA", "Bosnia and Herzegovina")]),
+        ("atlantis", []),
+    ],
+)
+def test_they_are_found_by_name_or_code(query: str, found: list[tuple[str, str]]) -> None:
+    assert countries(query)[: len(found)] == found
+    assert bool(found) == bool(countries(query))
+
+
+def test_a_code_finds_its_country() -> None:
+    assert ("US", "United States") in countries("us")
+    assert (country_name("DE"), country_name("XX"), country_name("")) == ("Germany", "", "")

@@ -1,0 +1,318 @@
+"""The offer to hand over what is open: made once, sent once, answered once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services import handing_back
+from services.availability import AvailabilityService, Wanted
+from services.database import Mongo
+from services.errors import Denied
+from services.handover import Answer, HandOvers, Offer
+from services.models import Role, Status, Ticket, User
+from services.permissions import Actor
+from services.presence import Member
+from services.presence import Status as SlackStatus
+from services.presences import Presences
+from services.tickets import TicketService
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+
+
+@pytest.fixture
+def offers(db: Mongo, clock: FixedClock) -> HandOvers:
+    return HandOvers(db, clock=clock)
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
+def theirs(db: Mongo, tickets: TicketService, people: People, nils: User) -> list[Ticket]:
+    """Two open tickets of Nils."""
+    return [given(db, tickets, people, nils) for _ in range(2)]
+
+
+@pytest.fixture
+def absence(db: Mongo, clock: FixedClock, nils: User) -> Any:
+    """Nils is away for so long, by his own word or an admin's."""
+
+    def begin(*, by: User | None = None, **ahead: float) -> None:
+        wanted = Wanted(is_away=True, away_until=clock() + timedelta(**ahead))
+        AvailabilityService(db, clock=clock).change(
+            actor=Actor.of(by or nils), user_id=str(nils.id), wanted=wanted
+        )
+
+    return begin
+
+
+def given(db: Mongo, tickets: TicketService, people: People, to: User) -> Ticket:
+    ticket = file_ticket(tickets, people.add())
+    busy = {"assignedTo": to.id, "status": "IN_PROGRESS"}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
+    return reload(db, ticket)
+
+
+def stored(db: Mongo, user: User) -> dict[str, Any]:
+    doc = db.users.find_one({"_id": user.id}) or {}
+    return dict(doc.get("handOver", {}))
+
+
+def only(offers: HandOvers) -> Offer:
+    offer = offers.claim_next()
+    assert offer is not None
+    assert offers.claim_next() is None
+    return offer
+
+
+def test_over_a_day_it_is_offered_once_an_absence(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(hours=24)
+    assert not offers.has_due()
+    absence(hours=24, seconds=1)
+    assert offers.has_due()
+    offer = only(offers)
+    assert (offer.user.id, offer.to, offer.tickets) == (nils.id, nils.id, 2)
+    offers.sent(offer, channel="D1", ts="1.5")
+    absence(days=9)
+    clock.advance(hours=1)
+    assert not offers.has_due()
+
+
+def test_the_next_absence_brings_another(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(days=2)
+    first = only(offers)
+    offers.sent(first, channel="D1", ts="1.5")
+    clock.advance(days=3)
+    absence(days=2)
+    assert only(offers).key != first.key
+
+
+def test_a_slack_status_brings_it_too(
+    offers: HandOvers, nils: User, theirs: list[Ticket], db: Mongo, clock: FixedClock
+) -> None:
+    presences = Presences(db, clock=clock)
+    away = Member(SlackStatus("Vacation", "", clock() + timedelta(days=4)))
+    assert presences.keep(nils.id, away) is True
+    assert presences.keep(nils.id, away) is False
+    assert only(offers).to == nils.id
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_where_there_is_nothing_to_hand_over_nothing_is_offered(
+    offers: HandOvers, people: People, clock: FixedClock, db: Mongo, role: Role
+) -> None:
+    user = people.add(role)
+    wanted = Wanted(is_away=True, away_until=clock() + timedelta(days=9))
+    AvailabilityService(db, clock=clock).change(actor=Actor.of(user), wanted=wanted)
+    assert offers.claim_next() is None
+    assert not offers.has_due()
+
+
+def test_who_is_back_before_it_is_sent_is_not_asked(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo, clock: FixedClock
+) -> None:
+    absence(days=2)
+    clock.advance(days=2)
+    assert offers.claim_next() is None
+    assert stored(db, nils) == {}
+
+
+def test_one_of_many_sends_it_and_a_dead_ones_is_sent_by_another(
+    offers: HandOvers, absence: Any, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(days=2)
+    claimed = at_once(*[offers.claim_next] * 4)
+    assert len([one for one in claimed if isinstance(one, Offer)]) == 1
+    clock.advance(seconds=59)
+    assert offers.claim_next() is None
+    clock.advance(seconds=1)
+    assert only(offers).tries == 2
+
+
+def test_it_is_tried_later_and_later_or_when_slack_says(
+    offers: HandOvers, absence: Any, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(days=2)
+    waits = []
+    for _ in range(5):
+        offers.later(only(offers))
+        began = clock()
+        while not offers.has_due():
+            clock.advance(seconds=30)
+        waits.append((clock() - began).total_seconds())
+    assert waits == [120, 240, 480, 900, 900]
+    offers.later(only(offers), wait=timedelta(seconds=30))
+    clock.advance(seconds=30)
+    assert offers.has_due()
+
+
+def test_what_slack_never_takes_is_given_up(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo, clock: FixedClock
+) -> None:
+    absence(days=2)
+    offers.fail(only(offers), error="user_disabled")
+    clock.advance(hours=1)
+    assert not offers.has_due()
+    assert (stored(db, nils)["state"], stored(db, nils)["error"]) == ("failed", "user_disabled")
+
+
+# The answer
+
+
+def answered(
+    offers: HandOvers, by: User, user: User, key: str, *, hand_over: bool = True
+) -> tuple[Answer, int, int]:
+    decision = offers.decide(actor=Actor.of(by), user_id=str(user.id), key=key, hand_over=hand_over)
+    assert decision is not None
+    return decision.answer, decision.tickets, len(decision.begun)
+
+
+def test_handed_over_they_go_back_to_assignment(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
+    for ticket in theirs:
+        now = reload(db, ticket)
+        assert (now.assigned_to, now.status, now.outbox) == (None, Status.TODO, True)
+        event = now.events[-1]
+        assert (event.type, event.by, event.from_, event.note) == (
+            "handed_back", nils.id, nils.id, "the assignee is away"
+        )  # fmt: skip
+    # A second press says the same, and does nothing.
+    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 0)
+    assert answered(offers, nils, nils, key, hand_over=False) == (Answer.HANDED_OVER, 2, 0)
+
+
+def test_what_is_given_to_them_afterwards_stays(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    absence(days=2)
+    answered(offers, nils, nils, only(offers).key)
+    assert handing_back.due(db, now=clock()) == [nils.id]
+    assert handing_back.hand_back_some(db, nils.id, now=clock()) == []
+    assert handing_back.due(db, now=clock()) == []
+    later = given(db, tickets, people, nils)
+    handing_back.hand_back_some(db, nils.id, now=clock())
+    assert reload(db, later).assigned_to == nils.id
+
+
+def test_more_than_a_few_are_left_to_the_sweep(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    for _ in range(23):
+        given(db, tickets, people, nils)
+    absence(days=2)
+    assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 23, 20)
+    assert len(handing_back.hand_back_some(db, nils.id, now=clock())) == 3
+
+
+def test_kept_they_stay_and_may_still_be_handed_over(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    assert answered(offers, nils, nils, key, hand_over=False) == (Answer.KEPT, 2, 0)
+    assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
+    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
+
+
+def test_who_presses_twice_at_once_hands_over_once(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    at_once(*[lambda: answered(offers, nils, nils, key)] * 4)
+    for ticket in theirs:
+        types = [event.type for event in reload(db, ticket).events]
+        assert types.count("handed_back") == 1
+
+
+def test_an_offer_that_is_answered_before_it_is_sent_is_not_sent(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    """Its message had arrived, and only the record of that had not."""
+    absence(days=2)
+    offer = only(offers)
+    answered(offers, nils, nils, offer.key)
+    offers.sent(offer, channel="D1", ts="1.5")
+    assert stored(db, nils)["state"] == "handed_over"
+
+
+@pytest.mark.parametrize("how", ["back", "another", "nonsense"])
+def test_what_is_out_of_date_changes_nothing(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    clock: FixedClock,
+    how: str,
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    if how == "back":
+        clock.advance(days=2)
+    if how == "another":
+        clock.advance(days=2)
+        absence(days=2)
+    used = "nonsense" if how == "nonsense" else key
+    assert answered(offers, nils, nils, used) == (Answer.OVER, 0, 0)
+    assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
+
+
+def test_an_admin_is_asked_about_whom_they_have_set_away(
+    offers: HandOvers, absence: Any, nils: User, theirs: list[Ticket], people: People, db: Mongo
+) -> None:
+    ada = people.add(Role.ADMIN)
+    absence(by=ada, days=2)
+    offer = only(offers)
+    assert (offer.user.id, offer.to) == (nils.id, ada.id)
+    assert answered(offers, ada, nils, offer.key) == (Answer.HANDED_OVER, 2, 2)
+    assert reload(db, theirs[0]).events[-1].by == ada.id
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_nobody_else_answers(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    people: People,
+    db: Mongo,
+    role: Role,
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    with pytest.raises(Denied):
+        answered(offers, people.add(role), nils, key)
+    assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
+
+
+@pytest.mark.parametrize("user_id", ["", "nonsense", str(ObjectId(b"nobody has 1"))])
+def test_of_an_unknown_account_there_is_nothing(
+    offers: HandOvers, people: People, user_id: str
+) -> None:
+    ada = Actor.of(people.add(Role.ADMIN))
+    assert offers.decide(actor=ada, user_id=user_id, key="k", hand_over=True) is None
