@@ -13,7 +13,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot import home
 from bot import ticket as ticket_page
 from bot.request import Request
-from bot.views import forms, step_forms
+from bot.views import forms, not_mine, step_forms
 from bot.views.inputs import View
 from bot.views.steps import read_value
 from services.errors import Conflict
@@ -36,7 +36,16 @@ def reopen(req: Request) -> None:
 
 
 def open_reassign(req: Request) -> None:
-    _open(req, Step.REASSIGN, step_forms.reassign_ticket)
+    ticket_id, seen = read_value(req.pressed)
+    with _shown_anew_if_stale(req, ticket_id):
+        ticket, others = req.desk.handing_on.others(
+            actor=req.actor, team_id=req.desk.team_id, ticket_id=ticket_id, seen=seen
+        )
+    req.open(step_forms.reassign_ticket(ticket, others))
+
+
+def open_not_mine(req: Request) -> None:
+    _open(req, Step.NOT_MINE, not_mine.not_mine)
 
 
 def open_wait(req: Request) -> None:

@@ -20,6 +20,9 @@ NEXT: dict[Status, frozenset[Status]] = {
 }
 
 CANCELLED = "cancelled"  # the resolution of a ticket its requester no longer needs
+NO_ANSWER = "no_answer"  # of one whose requester did not answer
+# Resolutions that are no words about what was done.
+NOTHING_DONE = frozenset({CANCELLED, NO_ANSWER})
 
 
 class Step(StrEnum):
@@ -28,6 +31,7 @@ class Step(StrEnum):
     ACCEPT = "accept"
     TAKE = "take"
     REASSIGN = "reassign"
+    NOT_MINE = "not_mine"
     UPDATE = "update"
     COMMENT = "comment"
     NOTE = "note"
@@ -42,6 +46,7 @@ PERMISSION: dict[Step, Permission] = {
     Step.ACCEPT: Permission.WORK_ON_TICKETS,
     Step.TAKE: Permission.WORK_ON_TICKETS,
     Step.REASSIGN: Permission.WORK_ON_TICKETS,
+    Step.NOT_MINE: Permission.WORK_ON_TICKETS,
     Step.UPDATE: Permission.WORK_ON_TICKETS,
     Step.NOTE: Permission.WORK_ON_TICKETS,
     Step.WAIT: Permission.WORK_ON_TICKETS,
@@ -58,7 +63,8 @@ def allowed(actor: Actor, ticket: Ticket) -> frozenset[Step]:
     if not (is_own or actor.may(Permission.SEE_ANY_TICKET)):
         return frozenset()
     steps = {step for step in _possible(ticket) if actor.may(PERMISSION[step])}
-    steps.discard(Step.TAKE if ticket.assigned_to == actor.user_id else Step.ACCEPT)
+    is_theirs = ticket.assigned_to == actor.user_id
+    steps -= {Step.TAKE} if is_theirs else _OF_THE_ASSIGNEE
     if not is_own:
         steps.discard(Step.CANCEL)  # staff resolve, and say what was done
     return frozenset(steps)
@@ -66,7 +72,7 @@ def allowed(actor: Actor, ticket: Ticket) -> frozenset[Step]:
 
 def open_to_staff(ticket: Ticket) -> frozenset[Step]:
     """The steps of any moderator, for where many read the same buttons."""
-    return frozenset(_possible(ticket) - {Step.ACCEPT, Step.CANCEL})
+    return frozenset(_possible(ticket) - _OF_THE_ASSIGNEE - {Step.CANCEL})
 
 
 def check(actor: Actor, ticket: Ticket, step: Step, *, holder: str = "") -> None:
@@ -91,12 +97,13 @@ def check_status(ticket: Ticket, to: Status) -> None:
         raise Conflict(f"A ticket that is {_STANDING[ticket.status]} can't become {_STANDING[to]}.")
 
 
-def completed_by(ticket: Ticket) -> ObjectId | str | None:
+def completed_by(ticket: Ticket) -> ObjectId | None:
     """Who resolved or cancelled it; None while it is open, and for the predecessor's tickets."""
     if ticket.status is not Status.COMPLETED:
         return None
     done = (e.by for e in reversed(ticket.events) if (e.field, e.to) == ("status", ticket.status))
-    return next(done, None)
+    by = next(done, None)
+    return by if isinstance(by, ObjectId) else None  # "system": the predecessor, as it was found
 
 
 def glance(ticket: Ticket) -> str:
@@ -108,6 +115,8 @@ def standing(ticket: Ticket, *, holder: str = "") -> str:
     """How a ticket stands, as the end of a sentence. `holder` is "you" or a name."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
         return f"{_name(ticket)} is cancelled"
+    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER:
+        return f"{_name(ticket)} is closed without an answer"
     has = f" and {holder} {'have' if holder == 'you' else 'has'} it" if holder else ""
     return f"{_name(ticket)} is {_STANDING[ticket.status]}{has}"
 
@@ -120,6 +129,8 @@ def moved_on(ticket: Ticket, *, holder: str = "") -> str:
     )
 
 
+# What only whoever has the ticket can say of it.
+_OF_THE_ASSIGNEE = frozenset({Step.ACCEPT, Step.NOT_MINE})
 _STANDING = {
     Status.TODO: "waiting for somebody to take it",
     Status.IN_PROGRESS: "in progress",
@@ -143,6 +154,6 @@ def _possible(ticket: Ticket) -> set[Step]:
         steps |= {Step.WAIT}
     # A reopened ticket that has kept its assignee goes on once they accept it again.
     begins = ticket.status in (Status.IN_PROGRESS, Status.REOPENED)
-    if begins and ticket.assigned_to and ticket.accepted_at is None:
-        steps |= {Step.ACCEPT}
+    if begins and ticket.assigned_to:
+        steps |= {Step.NOT_MINE} if ticket.accepted_at else _OF_THE_ASSIGNEE
     return steps

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from services import changes, comments, notices, transitions, waiting
+from services import changes, comments, corrections, notices, transitions, waiting
 from services.changes import EventType
 from services.clock import Clock, utcnow
 from services.database import Mongo
@@ -56,7 +56,7 @@ class TicketMoves:
         """The ticket, if the actor may take that step now; `NotFound`, `Denied` or `Conflict`."""
         require(actor, PERMISSION[step])
         ticket = require_sight(actor, load(self._db, ticket_id))
-        self._check(actor, ticket, step, seen or glance(ticket))
+        self.check(actor, ticket, step, seen or glance(ticket))
         return ticket
 
     def accept(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
@@ -181,7 +181,7 @@ class TicketMoves:
             if _is_repeated(ticket, change):
                 return ticket
             seen = seen or glance(ticket)
-            self._check(actor, ticket, step, seen)
+            self.check(actor, ticket, step, seen)
             if refuse:
                 refuse(ticket)
             stored = changes.apply(
@@ -194,11 +194,13 @@ class TicketMoves:
                 push=change.push,
             )
             if stored:
+                corrections.record(self._db, before=ticket, after=stored)
                 self._wake_waiting(ticket, stored, now)
                 return stored
         raise Conflict(BUSY)
 
-    def _check(self, actor: Actor, ticket: Ticket, step: Step, seen: str) -> None:
+    def check(self, actor: Actor, ticket: Ticket, step: Step, seen: str) -> None:
+        """Raise `Denied` or `Conflict` unless the actor may take that step, and by that glance."""
         holder = self._holder(actor, ticket)
         check(actor, ticket, step, holder=holder)
         if seen != glance(ticket):

@@ -10,7 +10,10 @@ from typing import Any
 
 from bson import ObjectId
 
+from services.analysis import Source
+from services.assignment import Choice
 from services.changes import EventType, NewEvent
+from services.lifecycle import NO_ANSWER
 from services.models import Status, Ticket
 
 _ATTEMPT = ("assignment.next", "assignment.until")  # assignment is not to look at it any more
@@ -74,6 +77,7 @@ def hand_to(
         from_=ticket.assigned_to,
         to=assignee,
         note=reason or None,
+        internal=bool(reason),
     )
     events = [given]
     if own:
@@ -94,6 +98,7 @@ def hand_back(by: ObjectId, ticket: Ticket, *, reason: str) -> Change:
         from_=ticket.assigned_to,
         to=None,
         note=reason or None,
+        internal=bool(reason),
     )
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:
@@ -101,8 +106,45 @@ def hand_back(by: ObjectId, ticket: Ticket, *, reason: str) -> Change:
     return Change(values, (event,), ("acceptedAt", *_ATTEMPT))
 
 
+def give(ticket: Ticket, choice: Choice, *, source: Source, now: datetime) -> Change:
+    """Assignment has chosen somebody for a ticket that nobody has."""
+    values = {
+        "assignedTo": choice.user_id,
+        "status": Status.IN_PROGRESS.value,
+        "assignment.source": source.value,
+        "assignment.reason": choice.reason,
+        "assignment.score": choice.score,
+        "assignment.parts": choice.parts,
+        "assignment.at": now,
+    }
+    given = NewEvent(
+        EventType.ASSIGNED,
+        by="system",
+        field="assignedTo",
+        to=choice.user_id,
+        note=choice.reason,
+    )
+    moved = _moved(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
+    return Change(values, (given, moved), _ATTEMPT)
+
+
+def park(ticket: Ticket, *, look_again: datetime) -> Change:
+    """Nobody can take it. Its history says so once, and once more for a ticket that somebody had
+    meanwhile."""
+    event = NewEvent(EventType.NOBODY_AVAILABLE, by="system")
+    told = () if is_parked(ticket) else (event,)
+    return Change({"assignment.next": look_again}, told, ("assignment.until",))
+
+
+def is_parked(ticket: Ticket) -> bool:
+    """Whether nobody has had it since it was said that nobody is available for it."""
+    either = (EventType.NOBODY_AVAILABLE, EventType.ASSIGNED)
+    last = next((event for event in reversed(ticket.events) if event.type in either), None)
+    return last is not None and last.type == EventType.NOBODY_AVAILABLE
+
+
 def complete(
-    by: ObjectId,
+    by: ObjectId | str,
     ticket: Ticket,
     event: EventType,
     *,
@@ -116,6 +158,13 @@ def complete(
         (_moved(event, by, ticket, Status.COMPLETED, note=note),),
         _ATTEMPT,
     )
+
+
+def unanswered(ticket: Ticket, *, now: datetime) -> Change:
+    """Its requester has not answered."""
+    note = "no answer, though asked once more"
+    event = EventType.UNANSWERED
+    return complete("system", ticket, event, resolution=NO_ANSWER, now=now, note=note)
 
 
 def reopen(by: ObjectId, ticket: Ticket, *, stays: bool) -> Change:
@@ -140,6 +189,6 @@ def resume(by: ObjectId, ticket: Ticket) -> Change:
 
 
 def _moved(
-    event: EventType, by: ObjectId, ticket: Ticket, to: Status, *, note: str | None = None
+    event: EventType, by: ObjectId | str, ticket: Ticket, to: Status, *, note: str | None = None
 ) -> NewEvent:
     return NewEvent(event, by=by, field="status", from_=ticket.status.value, to=to.value, note=note)

@@ -78,8 +78,8 @@ def expected(role: Role, relation: str, state: tuple[Status, bool, bool]) -> set
         steps.add(Step.WAIT)
     if not is_mine:
         steps.add(Step.TAKE)
-    elif status in (P, R) and not is_accepted:
-        steps.add(Step.ACCEPT)
+    elif status in (P, R):
+        steps |= {Step.NOT_MINE} if is_accepted else {Step.NOT_MINE, Step.ACCEPT}
     if is_own:
         steps.add(Step.CANCEL)
     return steps

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from services.analysis import Source
 from services.assigning import AssignmentStore
-from services.assignment import Choice, Reason
+from services.assignment import Choice
 from services.clock import utcnow
 from services.comments import CommentService
 from services.database import Mongo
@@ -22,6 +22,7 @@ from services.links import LinkService
 from services.models import Role, Status, Ticket, User
 from services.moves import TicketMoves
 from services.permissions import Actor
+from services.reasons import Reason
 from services.tickets import TicketService
 from services.users import UserService
 from tests.conftest import FixedClock, People, file_ticket, reload

@@ -51,14 +51,15 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (P, True, False),
-            "[Accept] [Resolve] [Comment] "
-            "(Wait for requester, Details, Reassign, Internal note, Update)",
+            "[Accept] [Reassign] [Not mine] "
+            "(Resolve, Comment, Wait for requester, Details, Update)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (P, True, True),
-            "[Resolve] [Comment] [Wait for requester] (Details, Reassign, Internal note, Update)",
+            "[Resolve] [Comment] [Wait for requester] "
+            "(Details, Reassign, Not mine, Internal note, Update)",
         ),
         (
             Role.ADMIN,
@@ -70,7 +71,7 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (R, True, False),
-            "[Accept] [Resolve] [Comment] (Details, Reassign, Internal note, Update)",
+            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Details, Update, Internal note)",
         ),
         (
             Role.MODERATOR,
@@ -105,14 +106,14 @@ def test_the_most_likely_come_first(
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("relation", RELATIONS)
 @pytest.mark.parametrize("state", STATES, ids=str)
-def test_a_page_offers_everything_and_a_card_all_but_cancelling(
+def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
     role: Role, relation: str, state: tuple[Status, bool, bool]
 ) -> None:
     ticket = ticket_in(state, relation)
     steps = allowed(Actor(ME, role), ticket)
     for details in (True, False):
         elements = step_buttons(ticket, steps, details=details)
-        assert len([e for e in elements if e["type"] == "button"]) <= 3
+        assert len([e for e in elements if e["type"] == "button"]) <= (3 if details else 4)
         found = {e["action_id"] for e in elements if e["type"] == "button"}
         found |= {
             read_choice(option["value"])[0]
@@ -121,7 +122,9 @@ def test_a_page_offers_everything_and_a_card_all_but_cancelling(
             for option in element["options"]
         }
         missing = ({*steps, *([ids.DETAILS] if details else [])}) - found
-        assert missing <= ({Step.CANCEL} if details else set())
+        assert missing <= ({Step.NOTE, Step.CANCEL} if details else set())
+        if ticket.accepted_at:
+            assert Step.NOTE not in missing
         assert found <= {*steps, ids.DETAILS}
         if elements:
             message = {"text": "x", "blocks": [actions(*elements)]}

@@ -1,17 +1,22 @@
 """The modals of the steps that ask for something before they are taken."""
 
+from collections.abc import Sequence
+
 from bot.views import ids
+from bot.views.fits import next_best
 from bot.views.inputs import View, field_block, modal, text_input
 from bot.views.steps import value
 from bot.views.text import Block, plain
+from services.fits import Fit
 from services.models import Status, Ticket
 from services.ticket_fields import QUESTION_MAX, REASON_MAX, TITLE_MAX
 
 TITLE = 24  # of a modal
 
 
-def reassign_ticket(ticket: Ticket) -> View:
-    """Who is to have it. Whoever it may be handed back from can leave that to assignment."""
+def reassign_ticket(ticket: Ticket, others: Sequence[Fit] = ()) -> View:
+    """Who is to have it: the next best at a glance (`others`), or anybody. Whoever it may be handed
+    back from can leave that to assignment."""
     may_hand_back = ticket.assigned_to is not None and ticket.status is not Status.WAITING
     chosen: Block = {
         "type": "external_select",
@@ -19,7 +24,10 @@ def reassign_ticket(ticket: Ticket) -> View:
         "placeholder": plain("Choose somebody"),
         "min_query_length": 0,
     }
-    back = "Leave it empty to hand the ticket back: then somebody else is looked for."
+    first = "Whoever you choose here gets it. " if others else ""
+    empty = "Choose nobody" if others else "Leave it empty"
+    back = f"{empty} to hand the ticket back: then somebody else is looked for."
+    hint = f"{first}{back if may_hand_back else ''}".strip()
     return modal(
         callback_id=ids.REASSIGN_TICKET,
         title=_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
@@ -29,11 +37,13 @@ def reassign_ticket(ticket: Ticket) -> View:
         private_metadata=value(ticket, ids.REASSIGN),
         blocks=[
             _about(ticket),
+            *([field_block("Who fits best?", next_best(others), optional=True)] if others else []),
             field_block(
-                "Who is to have it?",
+                "Or anybody else" if others else "Who is to have it?",
                 chosen,
-                optional=may_hand_back,
-                hint=back if may_hand_back else "",
+                # With two inputs for one answer neither can be asked for: the service does.
+                optional=may_hand_back or bool(others),
+                hint=hint,
             ),
             text_input(
                 "reason",

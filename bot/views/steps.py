@@ -10,15 +10,28 @@ from services.models import Ticket
 
 BUTTONS, CHOICES = 3, 5
 
+# For whoever has been given it: the three answers first.
+NEW = (
+    ids.ACCEPT,
+    ids.REASSIGN,
+    ids.NOT_MINE,
+    ids.RESOLVE,
+    ids.COMMENT,
+    ids.WAIT,
+    ids.DETAILS,
+    ids.UPDATE,
+    ids.NOTE,
+    ids.CANCEL,
+)
 # For whoever works on it, and for its requester.
 OWN = (
-    ids.ACCEPT,
     ids.REOPEN,
     ids.RESOLVE,
     ids.COMMENT,
     ids.WAIT,
     ids.DETAILS,
     ids.REASSIGN,
+    ids.NOT_MINE,
     ids.NOTE,
     ids.UPDATE,
     ids.CANCEL,
@@ -39,6 +52,7 @@ LABELS = {
     ids.ACCEPT: "Accept",
     ids.TAKE: "Take it",
     ids.REASSIGN: "Reassign",
+    ids.NOT_MINE: "Not mine",
     ids.UPDATE: "Update",
     ids.COMMENT: "Comment",
     ids.NOTE: "Internal note",
@@ -54,20 +68,26 @@ STRIKING = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
 
 
 def step_buttons(ticket: Ticket, steps: Set[Step], *, details: bool = True) -> list[Block]:
-    """For one block of actions: three buttons at most, and an overflow menu with the rest.
+    """For one block of actions: three buttons, and an overflow menu with the rest.
 
-    `steps` are from `services.lifecycle`; `details` is for wherever the ticket is not shown whole.
-    On a ticket of one's own with all of them, cancelling is left to its page.
+    `steps` are from `services.lifecycle`; `details` is for wherever the ticket is not shown whole:
+    what does not fit there is left to its page, which has a button more where it has to.
     """
-    order = OPEN_TO_STAFF if Step.TAKE in steps else OWN
     offered = {*map(str, steps), *([ids.DETAILS] if details else [])}
-    listed = [step for step in order if step in offered]
+    listed = [step for step in _order(steps) if step in offered]
+    buttons = BUTTONS if details else max(BUTTONS, len(listed) - CHOICES)
     made: list[Block] = [
         step_button(ticket, step, primary=place == 0 and step in STRIKING)
-        for place, step in enumerate(listed[:BUTTONS])
+        for place, step in enumerate(listed[:buttons])
     ]
-    more = listed[BUTTONS : BUTTONS + CHOICES]
+    more = listed[buttons : buttons + CHOICES]
     return [*made, _overflow(ticket, more)] if more else made
+
+
+def _order(steps: Set[Step]) -> tuple[str, ...]:
+    if Step.TAKE in steps:
+        return OPEN_TO_STAFF
+    return NEW if Step.ACCEPT in steps else OWN
 
 
 def step_button(ticket: Ticket, step: str, *, primary: bool = False) -> Block:

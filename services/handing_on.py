@@ -1,0 +1,194 @@
+"""A ticket in the wrong hands: to whom it could go instead, and handing it on to the next best.
+
+Whoever says "not mine" gives a ticket back and assignment's next choice gets it in one update, so
+that it is with nobody at no time. Where nobody else is available, it waits like any such ticket.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services import changes, corrections, transitions, waiting
+from services.analyses import analysis_source, is_analysed
+from services.assigning import AssignmentStore
+from services.assignment import Choice
+from services.changes import EventType
+from services.clock import Clock, utcnow
+from services.database import Mongo
+from services.errors import Conflict, Invalid
+from services.fits import Fit, fits
+from services.lifecycle import PERMISSION, Step, glance
+from services.links import LinkService
+from services.model_store import ModelStore
+from services.models import Event, Ticket, User
+from services.moves import BUSY, STEPS, TRIES, TicketMoves
+from services.permissions import Actor, require, require_sight
+from services.ticket_fields import REASON_MAX, checked_text
+from services.tickets import load
+from services.transitions import Change
+from services.users import UserService
+
+# Of those who could have it instead, so many are offered at a glance.
+FIRST = 5
+
+
+class Why(StrEnum):
+    """Why it is not theirs; the values are what the history says."""
+
+    SKILL = "Not my subject"
+    TIME = "No time right now"
+    TEAM = "Not for our team"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOn:
+    """`to` is who has it now. Nobody: it waits for somebody (`is_parked`), or is read again."""
+
+    ticket: Ticket
+    to: User | None
+
+    @property
+    def is_parked(self) -> bool:
+        return self.to is None and transitions.is_parked(self.ticket)
+
+
+class HandingOn:
+    def __init__(
+        self,
+        db: Mongo,
+        users: UserService,
+        links: LinkService,
+        moves: TicketMoves,
+        models: ModelStore,
+        *,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._moves = moves
+        self._links = links
+        self._models = models
+        self._clock = clock
+
+    def others(
+        self, *, actor: Actor, team_id: str, ticket_id: str, seen: str = ""
+    ) -> tuple[Ticket, list[Fit]]:
+        """The ticket, and whom assignment would choose for it in place of whoever has it: the
+        first few who are available, the best first. Raises as `TicketMoves.ready`."""
+        require(actor, PERMISSION[Step.REASSIGN])
+        ticket = self._moves.ready(actor=actor, ticket_id=ticket_id, step=Step.REASSIGN, seen=seen)
+        weighed = self._assignments().weigh(
+            replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
+        )
+        candidates = weighed.pool.candidates
+        ordered = fits(
+            candidates=candidates,
+            users=self._users.many({candidate.user_id for candidate in candidates}),
+            holders=weighed.pool.holders,
+            **weighed.grounds,
+        )
+        free = [fit for fit in ordered if not fit.obstacle and fit.user.id != ticket.assigned_to]
+        return ticket, free[:FIRST]
+
+    def not_mine(
+        self, *, actor: Actor, ticket_id: str, why: str = "", reason: str = "", seen: str = ""
+    ) -> HandedOn:
+        """The assignee gives it to whoever is the next best; `why` is one of `Why`, or "".
+
+        A second press tells what the first one did. Raises `Invalid` for either field, `NotFound`,
+        `Denied`, and `Conflict` where it has moved on since they saw it.
+        """
+        require(actor, PERMISSION[Step.NOT_MINE])
+        note = _note(why, reason)
+        for _ in range(TRIES):
+            ticket = require_sight(actor, load(self._db, ticket_id))
+            if _is_repeated(ticket, actor.user_id, note):
+                return self._handed_on(ticket)
+            seen = seen or glance(ticket)
+            self._moves.check(actor, ticket, Step.NOT_MINE, seen)
+            stored = self._pass(ticket, actor.user_id, note, self._clock())
+            if stored:
+                return self._handed_on(stored)
+        raise Conflict(BUSY)
+
+    def _pass(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
+        """None where it has changed meanwhile."""
+        back = transitions.hand_back(by, ticket, reason=note)
+        assignments = self._assignments()
+        change, choice = self._onward(assignments, ticket, back, now)
+        stored = changes.apply(
+            self._db,
+            ticket,
+            values=change.values,
+            events=change.events,
+            now=now,
+            remove=change.remove,
+        )
+        if stored:
+            corrections.record(self._db, before=ticket, after=stored)
+            if choice:
+                assignments.was_chosen(choice, now=now)
+            waiting.wake(self._db, now=now)  # whoever had it has room for one more
+        return stored
+
+    def _onward(
+        self, assignments: AssignmentStore, ticket: Ticket, back: Change, now: datetime
+    ) -> tuple[Change, Choice | None]:
+        """That and who gets it then. What nobody has read since its words changed is left to the
+        workers, who ask the model first."""
+        free = _without(ticket, back, now)
+        if not is_analysed(free):
+            return back, None
+        choice = assignments.choose(free, now=now, history=self._history(ticket))
+        if choice is None:
+            parked = transitions.park(free, look_again=now + waiting.RETRY_AFTER)
+            return back.then(parked), None
+        given = transitions.give(free, choice, source=analysis_source(free), now=now)
+        return back.then(given), choice
+
+    def _assignments(self) -> AssignmentStore:
+        """One a call: what it remembers of a large team is for one thread."""
+        return AssignmentStore(self._db, self._links)
+
+    def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
+        return self._models.people(f"{ticket.title}\n{ticket.description}")
+
+    def _handed_on(self, ticket: Ticket) -> HandedOn:
+        had_by = ticket.assigned_to
+        return HandedOn(ticket, self._users.get(had_by) if had_by else None)
+
+
+def _without(ticket: Ticket, back: Change, now: datetime) -> Ticket:
+    """As it stands once it is given back, with that in its history."""
+    handed = [
+        Event(0, now, event.by, event.type, from_=event.from_, to=event.to) for event in back.events
+    ]
+    return replace(transitions.after(ticket, back), events=(*ticket.events, *handed))
+
+
+def _note(why: str, reason: str) -> str:
+    """What the history keeps, for the staff."""
+    if why and why not in set(Why):
+        raise Invalid("why", "Choose one of these, or none.")
+    told = [why] if why else []
+    if reason.strip():
+        missing = "Say why in a few words, or leave it empty."
+        told.append(checked_text(reason, field="reason", limit=REASON_MAX, missing=missing))
+    return ": ".join(told)
+
+
+def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:
+    """Whether the last that a person did with it was this, by the same one."""
+    steps = [event for event in ticket.events if event.type in STEPS]
+    if steps and (steps[-1].type, steps[-1].by) == (EventType.ASSIGNED, "system"):
+        steps.pop()
+    last = steps[-1] if steps else None
+    return (
+        last is not None
+        and last.type == EventType.HANDED_BACK
+        and last.by == last.from_ == by != ticket.assigned_to
+        and (last.note or "") == note
+    )

@@ -1,0 +1,147 @@
+"""Tell somebody of their tickets that time has passed for: one message for all that are due."""
+
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+from bson import ObjectId
+from celery import Task
+
+from bot.views import nudges as views
+from bot.views.nudges import Line
+from bot.views.people import person
+from bot.views.text import Message
+from services import notices
+from services.directory import look_up
+from services.ladders import AlarmKind
+from services.models import Priority, Role, Ticket
+from services.nudges import ABOUT_NOBODY, TRIAGE, Claim, Nudge, Nudges
+from services.office import OfficeStore
+from services.quiet import quiet_until
+from tasks import nobody
+from tasks.app import NUDGE, celery
+from tasks.nudge_rules import Wanted, wanted
+from tasks.runtime import Runtime, current
+from tasks.slack import LONGEST_COUNTDOWN, SlackBusy
+from tasks.telling import attempt
+
+# What is older, and was told to somebody, is no news for who has become an admin since.
+NEWS = timedelta(days=1)
+_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
+
+
+def post(runtime: Runtime, ticket: Ticket) -> None:
+    """Post the lines that the ticket calls for. From then on it is they that wait."""
+    oldest = runtime.clock() - NEWS
+    for line in wanted(ticket, admins=runtime.users.ids_of(Role.ADMIN)):
+        was_told = notices.is_told(ticket, seq=line.seq, kind=line.kind.value)
+        if notices.is_finished(ticket, line.key) or (was_told and line.at < oldest):
+            continue
+        Nudges(runtime.db, clock=runtime.clock).post(
+            key=f"{ticket.id}:{line.key}",
+            to=line.to,
+            ticket_id=ticket.id,
+            seq=line.seq,
+            kind=line.kind.value,
+            is_urgent=ticket.priority is Priority.URGENT,
+        )
+        notices.handed_over(runtime.db, ticket.id, line.key)
+
+
+@celery.task(name=NUDGE, bind=True, max_retries=None)
+def nudge(self: Task[Any, Any], to: str) -> None:
+    """Send what is due for that recipient. Slack's rate limit is waited for; any other fault is
+    left to the sweep."""
+    try:
+        run(current(), to)
+    except SlackBusy as wait:
+        if wait.seconds > LONGEST_COUNTDOWN:
+            return
+        raise self.retry(countdown=wait.seconds) from wait
+
+
+def run(runtime: Runtime, to: str) -> None:
+    if to.startswith(ABOUT_NOBODY):
+        nobody.tell(runtime, to)
+        return
+    box = Nudges(runtime.db, clock=runtime.clock)
+    claim = box.claim(to)
+    if claim is None:
+        return
+    claim = _not_held(runtime, box, claim)
+    left = _still_so(runtime, box, claim)
+    channel = _channel(runtime, to, left) if left else None
+    if not left or channel is None:  # who has no Slack account is told in no other way
+        box.end(claim, why="dropped")
+        return
+    _send(runtime, box, claim, channel, _message(runtime, to, left, unread=claim.unread))
+
+
+Pair = tuple[Nudge, Ticket]
+
+
+def _still_so(runtime: Runtime, box: Nudges, claim: Claim) -> list[Pair]:
+    """What is to be told, one line a ticket; the rest is dropped."""
+    ids = list({nudge.ticket_id for nudge in claim.nudges})
+    admins = runtime.users.ids_of(Role.ADMIN)
+    called: dict[str, Ticket] = {}
+    for doc in runtime.db.tickets.find({"_id": {"$in": ids}}, _NOT_READ):
+        ticket = Ticket.from_doc(doc)
+        for line in wanted(ticket, admins=admins):
+            called[_key(ticket, line)] = ticket
+    box.drop(claim, [nudge for nudge in claim.nudges if nudge.id not in called])
+    return [(nudge, called[nudge.id]) for nudge in claim.nudges if nudge.id in called]
+
+
+def _key(ticket: Ticket, line: Wanted) -> str:
+    return f"{ticket.id}:{line.key}"
+
+
+def _not_held(runtime: Runtime, box: Nudges, claim: Claim) -> Claim:
+    """Only what is urgent is told to somebody who is not at work; the rest waits for them."""
+    if claim.to == TRIAGE:
+        return claim
+    account = runtime.db.users.find_one({"_id": ObjectId(claim.to)}) or {}
+    office = OfficeStore(runtime.db).read()
+    until = quiet_until(account, office, now=runtime.clock())
+    return box.hold(claim, until=until) if until else claim
+
+
+def _channel(runtime: Runtime, to: str, pairs: list[Pair]) -> str | None:
+    if to == TRIAGE:
+        return runtime.triage_channel or None
+    team_id, reader = pairs[0][1].team_id or "", ObjectId(to)
+    user = runtime.users.get(reader)
+    if user is None or not user.active:
+        return None
+    return runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
+
+
+def _message(runtime: Runtime, to: str, pairs: list[Pair], *, unread: int) -> Message:
+    """The most urgent first."""
+    pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
+    shown = pairs[: views.SHOWN]
+    ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
+    people = look_up(runtime.users, runtime.links, team_id=shown[0][1].team_id or "", user_ids=ids)
+    lines = [
+        Line(
+            ticket=ticket,
+            kind=AlarmKind(nudge.kind),
+            assignee=person(people, ticket.assigned_to) if ticket.assigned_to else None,
+            is_own=str(ticket.assigned_to) == to,
+        )
+        for nudge, ticket in shown
+    ]
+    return views.nudges(lines, count=len(pairs) + unread, is_channel=to == TRIAGE)
+
+
+def _send(runtime: Runtime, box: Nudges, claim: Claim, channel: str, message: Message) -> None:
+    send = partial(
+        runtime.slack.chat_postMessage,
+        channel=channel,
+        unfurl_links=False,
+        unfurl_media=False,
+        **message.as_args(),
+    )
+    if attempt(runtime, box, claim, send):
+        box.end(claim, why="sent")
