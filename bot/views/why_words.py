@@ -1,0 +1,208 @@
+"""What is said of a dry run, in a terminal as in Slack."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from bson import ObjectId
+
+from bot.views import words
+from services.analysis import Basis, FailureReason, Source, is_unsure
+from services.assigning import needs_assignment
+from services.candidates import Obstacle
+from services.changes import EventType
+from services.corrections import Correction, Kind
+from services.dry_run import DryRun
+from services.explaining import Gap, Standing, Then
+from services.models import Status
+from services.presence import OPEN_END
+from services.reasons import listed
+from services.scoring import CORRECTIONS_WEIGHT, WEIGHTS
+from services.stored import moment
+
+CORRECTIONS = "corrections"
+AT_MOST = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {
+    CORRECTIONS: f"±{CORRECTIONS_WEIGHT:.3f}"
+}
+NOTHING_KEPT = "Nobody has said anything against a choice for it."
+BASIS = {
+    Basis.NAMED: "named in the text",
+    Basis.LEARNED: "needed by similar resolved tickets",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """How people and moments are written where it is read, and what somebody wrote is quoted."""
+
+    named: Callable[[ObjectId | str | None], str]
+    at: Callable[[datetime], str]
+    quoted: Callable[[str], str]
+
+
+def state(run: DryRun, voice: Voice) -> str:
+    """How the ticket stands with assignment."""
+    ticket = run.ticket
+    if ticket.status is Status.COMPLETED:
+        return (
+            f"{words.status(ticket)}, so assignment leaves it alone. Below is whom it would choose."
+        )
+    if ticket.assigned_to:
+        return (
+            f"{voice.named(ticket.assigned_to)} has it. Below is whom assignment would choose, "
+            "if nobody had it."
+        )
+    again = moment(ticket.assignment.get("next"))
+    if again:
+        return (
+            f"Nobody could take it. Assignment looks again at {voice.at(again)}, and as soon as "
+            "somebody becomes available."
+        )
+    if needs_assignment(ticket):
+        return "Nobody has it yet. Assignment is about to choose as below."
+    return (
+        "Nobody has it, and assignment leaves it to people: it was filed before this help desk "
+        "came. Below is whom it would choose."
+    )
+
+
+def reading(run: DryRun, voice: Voice) -> dict[str, str]:
+    """The analysis, by what each line is about. Nothing of the ticket's own words."""
+    kept = run.ticket.assignment.get("analysis") or {}
+    at = moment(kept.get("at"))
+    return {
+        "Read by": _reader(run, voice),
+        **({"Read": voice.at(at)} if at and run.is_read else {}),
+        "Skills": _skills(run, voice),
+        "Confidence": _confidence(kept.get("confidence")),
+        "Secrets": _secrets(run),
+    }
+
+
+def chosen_then(then: Then, voice: Voice) -> str:
+    to, at = voice.named(then.to), f" on {voice.at(then.at)}" if then.at else ""
+    if then.by == "system":
+        return f"Assignment chose {to}{at}."
+    if then.by == then.to:
+        return f"{to} took it{at}."
+    return f"{voice.named(then.by)} gave it to {to}{at}." if then.by else f"{to} got it elsewhere."
+
+
+def chosen_now(run: DryRun, voice: Voice) -> str:
+    chosen = run.explanation.chosen
+    if chosen is None:
+        return "Nobody: nobody is available for it."
+    same = run.then is not None and run.then.to == chosen.user_id
+    return f"{voice.named(chosen.user_id)}{', as then' if same else ''}."
+
+
+def rule(run: DryRun) -> str:
+    """In which order people are considered."""
+    if run.ticket.related_skills:
+        return (
+            "First come moderators who know a skill it needs, then those who have solved similar "
+            "tickets, then admins. Within each the score decides."
+        )
+    return (
+        "No skill was recognised: any moderator may have it, an admin only where there is none. "
+        "The score decides; fairness counts only between equals."
+    )
+
+
+def sum_of(score: float | None, parts: dict[str, float]) -> str:
+    """As "0.742 = skills 0.400 + load 0.192"."""
+    told = " + ".join(f"{name} {number(value)}" for name, value in parts.items())
+    if score is None:
+        return told
+    return f"{number(score)} = {told}" if told else number(score)
+
+
+def number(value: float) -> str:
+    return f"{round(value, 3) + 0.0:.3f}"  # no -0.000
+
+
+def left_out(run: DryRun, one: Standing, voice: Voice) -> str:
+    """Why they would not be chosen."""
+    who = one.candidate
+    match one.left_out:
+        case Obstacle.AWAY:
+            until = who.away_until
+            return f"away until {voice.at(until)}" if until and until < OPEN_END else "away"
+        case Obstacle.FULL:
+            return f"at capacity: {who.open_tickets} of {who.capacity} open"
+        case Obstacle.DECLINED:
+            return _declined(run, who.user_id)
+        case None:
+            return ""
+        case why:
+            return LEFT_OUT[why]
+
+
+LEFT_OUT = {
+    Obstacle.REQUESTER: "filed it",
+    Obstacle.INACTIVE: "deactivated",
+    Obstacle.UNLINKED: "not linked to anybody in Slack",
+    Gap.NO_FIT: "knows none of its skills and has not solved tickets like it",
+    Gap.NOT_LISTED: "not on the shortlist: of so large a team a few are looked at at a time",
+}
+
+
+def correction(made: Correction, voice: Voice) -> str:
+    return f"{_correction(made, voice)} on {voice.at(made.at)}."
+
+
+def _correction(made: Correction, voice: Voice) -> str:
+    by = voice.named(made.by or "")
+    if made.kind is Kind.NOT_MINE:
+        return f"{by} said that it was not theirs"
+    if made.from_ is None:
+        return f"{by} gave it to {voice.named(made.to)}"
+    if made.to is None:
+        return f"{by} took it from {voice.named(made.from_)}"
+    return f"{by} moved it from {voice.named(made.from_)} to {voice.named(made.to)}"
+
+
+def _reader(run: DryRun, voice: Voice) -> str:
+    kept = run.ticket.assignment.get("analysis") or {}
+    if not run.is_read:
+        why = "its words have changed since" if run.was_read else "nobody has read it yet"
+        return f"The offline router, just now and without storing it, because {why}"
+    if kept.get("source") == Source.GEMINI:
+        return f"Gemini ({voice.quoted(str(kept.get('model')))})"
+    failure = kept.get("failure")
+    if not failure:
+        return "The offline router"
+    why = words.FAILURE.get(failure, "gave no answer") if failure in set(FailureReason) else ""
+    return f"The offline router, because Gemini {why or 'gave no answer'}"
+
+
+def _skills(run: DryRun, voice: Voice) -> str:
+    skills = voice.quoted(listed(run.ticket.related_skills)) or "None recognised"
+    edits = {e.field for e in run.ticket.events if e.type == EventType.EDITED}
+    if "relatedSkills" in edits:
+        return f"{skills} (set by hand)"
+    basis = (run.ticket.assignment.get("analysis") or {}).get("basis")
+    return f"{skills} ({BASIS[Basis(basis)]})" if basis in tuple(Basis) else skills
+
+
+def _confidence(stored: object) -> str:
+    if not isinstance(stored, (int, float)):
+        return "Not given: only a model says how sure it is"
+    doubt = ": not taken at its word" if is_unsure(stored) else ""
+    return f"{stored:.2f}{doubt}"
+
+
+def _secrets(run: DryRun) -> str:
+    if not run.has_secrets:
+        return "None seen in its text"
+    return "Seen in its text; masked before anything leaves this machine"
+
+
+def _declined(run: DryRun, user_id: ObjectId) -> str:
+    had = [
+        event.type
+        for event in run.ticket.events
+        if event.from_ == user_id and event.type in (EventType.HANDED_BACK, EventType.PASSED_ON)
+    ]
+    is_late = bool(had) and had[-1] == EventType.PASSED_ON
+    return "did not accept it in time" if is_late else "handed it back"
