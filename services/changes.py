@@ -17,8 +17,8 @@ from pymongo import ReturnDocument
 from services.database import Mongo
 from services.models import Document, Ticket
 from services.outbox import marks
-from services.queue_order import FIELD as QUEUE_KEY
-from services.queue_order import key_after
+from services.rules import rules
+from services.timing import timing
 
 
 class EventType(StrEnum):
@@ -41,11 +41,19 @@ class EventType(StrEnum):
     NOTED = "noted"
     COMMENT_EDITED = "comment_edited"
     COMMENT_DELETED = "comment_deleted"
+    # By the clock: the field is `alarms.FIELD`, `to` the step. From whom it was passed on, `from_`.
+    REMINDED = "reminded"
+    PASSED_ON = "passed_on"
+    ESCALATED = "escalated"
+    UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """`by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one field."""
+    """`by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one field.
+
+    `internal`: the note is for the staff.
+    """
 
     type: EventType
     by: ObjectId | str
@@ -53,6 +61,7 @@ class NewEvent:
     from_: Any = None
     to: Any = None
     note: str | None = None
+    internal: bool = False
 
 
 def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
@@ -64,6 +73,8 @@ def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Do
             doc |= {"field": event.field, "from": event.from_, "to": event.to}
         if event.note is not None:
             doc["note"] = event.note
+        if event.internal:
+            doc["internal"] = True
         docs.append(doc)
     return docs
 
@@ -83,15 +94,13 @@ def apply(
 
     `push` is what arrays get at their end, by field name; `also` are further conditions.
     """
-    place, gone = key_after(ticket, values, remove), list(remove)
+    timed = timing(ticket, values=values, remove=remove, rules=rules(db), now=now, events=events)
     update: Document = {
-        "$set": {**values, **({QUEUE_KEY: place} if place else {}), **marks(now)},
+        "$set": {**values, **timed.values, **marks(now)},
         "$inc": {"seq": len(events)},
         "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
     }
-    if place is None:
-        gone.append(QUEUE_KEY)
-    if gone:
+    if gone := (*remove, *timed.gone):
         update["$unset"] = dict.fromkeys(gone, "")
     doc = db.tickets.find_one_and_update(
         # The predecessor's tickets have no seq before their first change here.

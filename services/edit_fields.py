@@ -13,13 +13,17 @@ from bson import ObjectId
 from services.errors import Invalid
 from services.models import Priority, Status, Ticket
 from services.text import visible
-from services.ticket_fields import checked_description, checked_priority, checked_title
+from services.ticket_fields import (
+    checked_deadline,
+    checked_description,
+    checked_priority,
+    checked_title,
+)
 
 NOTES_MAX = 3_000
 SKILLS_MAX = 100
 # What Slack takes as an option's value. The predecessor knew no limit for a skill's name.
 SKILL_VALUE_MAX = 150
-LAST_YEAR = 2099
 
 PLAIN_FIELDS = ("title", "description", "priority", "deadline", "relatedSkills", "helpfulNotes")
 
@@ -60,7 +64,7 @@ def checked(
         priority: Priority | None = checked_priority(_text(field, value) or None)
         return priority.value if priority else None
     if field == "deadline":
-        return _deadline(value, now)
+        return checked_deadline(value, now=now)
     if field == "status":
         return _status(_text(field, value))
     if field == "assignedTo":
@@ -89,18 +93,6 @@ def _notes(text: str) -> str | None:
             "helpfulNotes", f"At most {NOTES_MAX:,} characters; this text has {len(text):,}."
         )
     return text or None
-
-
-def _deadline(value: Any, now: datetime) -> datetime | None:
-    if value is None:
-        return None
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise Invalid("deadline", "Give the deadline as a day and a time.")
-    if value <= now:
-        raise Invalid("deadline", "The deadline has to lie in the future. Choose a later time.")
-    if value.year > LAST_YEAR:
-        raise Invalid("deadline", f"Choose a deadline before the year {LAST_YEAR + 1}.")
-    return value
 
 
 def _status(word: str) -> str:

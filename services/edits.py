@@ -12,11 +12,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from services import changes, waiting
-from services.assigning import AssignmentStore
+from services import changes, corrections, waiting
+from services.assigning import AssignmentStore, declined
 from services.changes import EventType, NewEvent
 from services.clashes import Clash, Clashing, clashes_of
 from services.clock import Clock, utcnow
+from services.corrections import net_effects
 from services.database import Mongo
 from services.edit_fields import PLAIN_FIELDS, checked, is_same, stored
 from services.errors import Conflict, Invalid
@@ -123,12 +124,15 @@ class TicketEdits:
     def _fits(self, team_id: str, ticket: Ticket | None, query: str = "") -> list[Fit]:
         now = self._clock()
         candidates = self._assignments.candidates(team_id=team_id, now=now)
+        skills = ticket.related_skills if ticket else ()
         return fits(
             candidates=candidates,
             users=self._users.many({candidate.user_id for candidate in candidates}),
-            skills=ticket.related_skills if ticket else (),
+            skills=skills,
             requester=ticket.created_by if ticket else None,
             now=now,
+            declined=declined(ticket) if ticket else frozenset(),
+            corrections=net_effects(self._db, skills=skills, now=now),
             query=query,
         )
 
@@ -185,6 +189,8 @@ class TicketEdits:
             now=now,
             remove=change.remove,
         )
+        if done:
+            corrections.record(self._db, before=ticket, after=done)
         if done and ticket.assigned_to and _has_left(ticket, done):
             waiting.wake(self._db, now=now)  # whoever had it has room for one more
         return done

@@ -1,31 +1,72 @@
-"""Places in the queue for tickets that have none: the predecessor's, old ones and those it still
-makes. A ticket that changes here gets its place with the change (services/changes.py)."""
+"""What goes by the clock (services/timing.py), for open tickets that came without it or have it by
+other rules: the predecessor's, old ones and those it still makes, and all once an admin has
+changed the targets. A ticket that changes here gets it with the change (services/changes.py)."""
+
+import time
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
 
 from pymongo import UpdateOne
 
-from services.database import Mongo
-from services.models import OPEN_STATUSES, Ticket
-from services.queue_order import FIELD, queue_key
+from services.clock import utcnow
+from services.database import IN_QUEUE, Mongo
+from services.models import OPEN_STATUSES, Document, Ticket
+from services.queue_order import FIELD as QUEUE_KEY
+from services.rules import Rules, rules_now
+from services.timing import timing_again
 
-AT_ONCE = 1_000
-# What a place is made of, as stored.
-_GROUNDS = ("status", "assignedTo", "deadline", "priority", "createdAt")
+AT_ONCE = 2_000
+# So many in one request, and no more of them after so long: the sweep has more to do.
+_CHUNK, _SECONDS = 25, 3.0
+# What it is worked out by, as stored: as long as that is so, it holds.
+_GROUNDS = ("status", "assignedTo", "deadline", "priority", "createdAt", "acceptedAt", "seq")
+_READ = dict.fromkeys(
+    (*_GROUNDS, QUEUE_KEY, "dueAt", "target", "events", "ladders", "assignment.at"), True
+)
+_BY = "target.rules"
 
 
-def give_places(db: Mongo, *, limit: int = AT_ONCE) -> int:
-    """How many were found without one, at most `limit`; so that many again may be left.
+def give_places(db: Mongo, *, now: datetime | None = None, limit: int = AT_ONCE) -> int:
+    """How many were found to be put right, at most `limit`; so that many again may be left.
 
     Safe to run at any time and by several at once: who changed meanwhile is left for the next run.
     """
-    without = {"status": {"$in": list(OPEN_STATUSES)}, FIELD: None}
-    found = list(db.tickets.find(without, dict.fromkeys(_GROUNDS, True)).limit(limit))
-    places = [
-        UpdateOne(
-            {"_id": doc["_id"], FIELD: None, **{name: doc.get(name) for name in _GROUNDS}},
-            {"$set": {FIELD: queue_key(Ticket.from_doc(doc))}},
-        )
-        for doc in found
-    ]
-    if places:
-        db.tickets.bulk_write(places, ordered=False)
-    return len(found)
+    rules, at = rules_now(db), now or utcnow()
+    count, end = 0, time.monotonic() + _SECONDS
+    for query in _astray(rules):
+        is_helpful = True
+        while is_helpful and count < limit and time.monotonic() < end:
+            docs = list(db.tickets.find(query, _READ).limit(min(_CHUNK, limit - count)))
+            updates = [update for doc in docs if (update := _put_right(doc, rules, at))]
+            # What is left as it was would be found again and again.
+            is_helpful = bool(updates) and _write(db, updates)
+            count += len(docs)
+    return count
+
+
+def _write(db: Mongo, updates: list[UpdateOne]) -> bool:
+    """Whether any of them still held."""
+    return db.tickets.bulk_write(updates, ordered=False).matched_count > 0
+
+
+def _astray(rules: Rules) -> Iterator[Document]:
+    """Each served by an index: "other than this" as what is less, and what is more."""
+    yield {"status": {"$in": list(OPEN_STATUSES)}, QUEUE_KEY: None}
+    yield {**IN_QUEUE, _BY: None}
+    yield {**IN_QUEUE, _BY: {"$lt": rules.mark}}
+    # The next text after the mark: `$gt` would have every ticket with the mark looked at.
+    yield {**IN_QUEUE, _BY: {"$gte": f"{rules.mark}\0"}}
+
+
+def _put_right(doc: Document, rules: Rules, now: datetime) -> UpdateOne | None:
+    ticket = Ticket.from_doc(doc)
+    timed = timing_again(ticket, rules=rules, now=now)
+    place = timed.values.get(QUEUE_KEY, "")
+    if ticket.queue_key and place[:1] != ticket.queue_key[:1]:
+        return None  # by that services/outside.py sees what the predecessor did, and tells of it
+    update: dict[str, Any] = {"$set": timed.values}
+    if timed.gone:
+        update["$unset"] = dict.fromkeys(timed.gone, "")
+    as_read = {name: doc.get(name) for name in (QUEUE_KEY, *_GROUNDS)}
+    return UpdateOne({"_id": doc["_id"], **as_read}, update)

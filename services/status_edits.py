@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from services import transitions
 from services.changes import EventType
-from services.errors import Conflict, Invalid
+from services.errors import Conflict, IllegalStep, Invalid
 from services.lifecycle import check_status, standing
 from services.models import Status, Ticket
 from services.text import visible
@@ -34,7 +34,7 @@ def moved(
     """What `edit`'s `status` and `assignedTo` change, where it has them.
 
     `message` is for the requester; `stays`: the present assignee is still there to go on.
-    Raises `Invalid` for what the status table does not allow, naming the field.
+    Raises `IllegalStep` for what the status table does not allow, and `Invalid`, naming the field.
     """
     status = Status(edit["status"]) if "status" in edit else None
     if status not in (Status.COMPLETED, Status.WAITING) and not _has_been_said(by, ticket, message):
@@ -63,10 +63,11 @@ def _given(
     if assignee == ticket.assigned_to:
         return Change()
     if ticket.status is Status.COMPLETED:
-        raise Invalid("assignedTo", f"Reopen it before you change who has it: {standing(ticket)}.")
+        sentence = f"Reopen it before you change who has it: {standing(ticket)}."
+        raise IllegalStep("assignedTo", sentence)
     if assignee is None:
         if ticket.status is Status.WAITING:
-            raise Invalid("assignedTo", f"Choose somebody to give it to: {standing(ticket)}.")
+            raise IllegalStep("assignedTo", f"Choose somebody to give it to: {standing(ticket)}.")
         return transitions.hand_back(by, ticket, reason="")
     if status is Status.TODO:
         raise Invalid("status", "Whoever has a ticket works on it. Choose In progress.")
@@ -97,4 +98,4 @@ def _check(ticket: Ticket, status: Status) -> None:
     try:
         check_status(ticket, status)
     except Conflict as error:
-        raise Invalid("status", str(error)) from None
+        raise IllegalStep("status", str(error)) from None

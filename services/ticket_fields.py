@@ -1,6 +1,9 @@
 """What a ticket's fields accept, checked before anything is stored."""
 
+import hashlib
+import json
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.errors import Invalid
 from services.models import Priority
@@ -11,6 +14,7 @@ DESCRIPTION_MAX = 3_000
 RESOLUTION_MAX = 1_000
 QUESTION_MAX = 1_000  # to the requester
 REASON_MAX = 300  # why somebody else is to have it
+LAST_YEAR = 2099
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +22,13 @@ class TicketFields:
     title: str
     description: str
     priority: Priority | None
+    deadline: datetime | None = None
+
+    def digest(self) -> str:
+        """The same for the same words."""
+        due = self.deadline.isoformat() if self.deadline else None
+        words = json.dumps([self.title, self.description, self.priority, due])
+        return hashlib.sha256(words.encode()).hexdigest()
 
 
 def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
@@ -61,3 +72,15 @@ def checked_priority(value: str | None) -> Priority | None:
     if value not in set(Priority):
         raise Invalid("priority", f"Choose one of {', '.join(Priority)}.")
     return Priority(value)
+
+
+def checked_deadline(value: datetime | None, *, now: datetime) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid("deadline", "Give the deadline as a day and a time.")
+    if value <= now:
+        raise Invalid("deadline", "The deadline has to lie in the future. Choose a later time.")
+    if value.year > LAST_YEAR:
+        raise Invalid("deadline", f"Choose a deadline before the year {LAST_YEAR + 1}.")
+    return value

@@ -1,13 +1,15 @@
 """Tickets: filing them, reading them."""
 
-from dataclasses import dataclass
-from datetime import timedelta
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
 
 from bson import ObjectId
 from bson.errors import InvalidId
 from pymongo.errors import DuplicateKeyError
 
-from services import changes
+from services import changes, legacy
 from services.changes import EventType, NewEvent
 from services.clock import Clock, utcnow
 from services.counters import next_number
@@ -17,12 +19,13 @@ from services.message_tickets import check_unused
 from services.models import Document, Status, Ticket
 from services.outbox import marks
 from services.permissions import Actor, Permission, require, require_sight
-from services.queue_order import FIELD as QUEUE_KEY
-from services.queue_order import queue_key
+from services.rules import rules
 from services.sources import Source
-from services.ticket_fields import TicketFields, checked_fields
+from services.ticket_fields import TicketFields, checked_deadline, checked_fields
+from services.timing import timing_of_new
 
 TICKETS_AN_HOUR = 20
+OTHER_WORDS = "This key has filed another ticket already. Take a new one for each ticket."
 CHANGED_MEANWHILE = "This ticket has changed meanwhile. Look at it again, then decide."
 
 
@@ -48,29 +51,37 @@ class TicketService:
         title: str,
         description: str,
         priority: str | None = None,
+        deadline: datetime | None = None,
         source: Source | None = None,
+        once: bool = False,
     ) -> Filed:
         """File a ticket, once per `request_id`: a second submission finds the first's ticket.
 
         A second submission with other words is the requester's edit, as long as nobody works on
-        the ticket. Of one message (`source`) only one ticket is made, whoever asks.
+        the ticket; where it is to be made `once`, that is a `Conflict`. Of one message (`source`)
+        only one ticket is made, whoever asks.
         Raises `Invalid`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require(actor, Permission.FILE_TICKET)
         fields = checked_fields(title=title, description=description, priority=priority)
+        fields = replace(fields, deadline=deadline)
+        again = self._found_again if once else self._refile
         earlier = self._by_request(team_id, request_id)
         if earlier:
-            return Filed(self._refile(actor, earlier, fields), is_new=False)
+            return Filed(again(actor, earlier, fields), is_new=False)
+        checked_deadline(deadline, now=self._clock())  # a repeated one may have passed by now
         self._check_unused(actor, team_id, source, request_id)
         self._check_rate(actor)
         try:
-            return Filed(self._insert(actor, team_id, request_id, fields, source), is_new=True)
+            digest = fields.digest() if once else None
+            filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
+            return Filed(filed, is_new=True)
         except DuplicateKeyError:  # a twin of this submission, or another of the message's readers
             twin = self._by_request(team_id, request_id)
             if twin is None:
                 self._check_unused(actor, team_id, source, request_id)
                 raise
-            return Filed(self._refile(actor, twin, fields), is_new=False)
+            return Filed(again(actor, twin, fields), is_new=False)
 
     def check_unused(self, *, actor: Actor, team_id: str, source: Source) -> None:
         """Raise `AlreadyFiled` if there is a ticket of that message."""
@@ -105,10 +116,13 @@ class TicketService:
         # Counted, not reserved: two submissions at the same instant may make it one more.
         since = self._clock() - timedelta(hours=1)
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
-        if self._db.tickets.count_documents(recent, limit=TICKETS_AN_HOUR) >= TICKETS_AN_HOUR:
+        found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
+        latest = [doc["createdAt"] for doc in found.sort("createdAt", -1).limit(TICKETS_AN_HOUR)]
+        if len(latest) == TICKETS_AN_HOUR:
             raise LimitReached(
                 f"You have filed {TICKETS_AN_HOUR} tickets within an hour, which is the limit. "
-                "Try again later; for an emergency, speak to a moderator."
+                "Try again later; for an emergency, speak to a moderator.",
+                retry_after=max(1, math.ceil((latest[-1] - since).total_seconds())),
             )
 
     def _insert(
@@ -117,7 +131,9 @@ class TicketService:
         team_id: str,
         request_id: str,
         fields: TicketFields,
+        *,
         source: Source | None,
+        digest: str | None,
     ) -> Ticket:
         now = self._clock()
         filed = NewEvent(EventType.FILED, by=actor.user_id)
@@ -137,11 +153,22 @@ class TicketService:
             "events": changes.event_docs([filed], seq=0, at=now),
             **marks(now),
         }
+        if fields.deadline:
+            doc["deadline"] = fields.deadline
+        if digest:
+            doc["requestDigest"] = digest
         if source:
             doc["source"] = source.to_doc()
-        doc[QUEUE_KEY] = queue_key(Ticket.from_doc(doc))
+        doc |= timing_of_new(Ticket.from_doc(doc), rules=rules(self._db), now=now).values
         self._db.tickets.insert_one(doc)
         return Ticket.from_doc(doc)
+
+    def _found_again(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+        """The ticket as it is by now, for whoever asked for it with these very words."""
+        doc = self._db.tickets.find_one({"_id": ticket.id}, {"requestDigest": True}) or {}
+        if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.digest():
+            raise Conflict(OTHER_WORDS)
+        return ticket
 
     def _refile(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         if ticket.created_by != actor.user_id:  # a replayed view of somebody else's
@@ -151,6 +178,8 @@ class TicketService:
             return ticket
         if ticket.status is not Status.TODO:
             raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
+        if "deadline" in edits:
+            checked_deadline(fields.deadline, now=self._clock())
         events = [
             NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
             for name, (old, new) in edits.items()
@@ -170,24 +199,31 @@ class TicketService:
 
 
 def load(db: Mongo, ticket_id: str) -> Ticket | None:
-    """The ticket of that id; None for a malformed id as for an unknown one."""
+    """The ticket of that id; None for a malformed id as for an unknown one.
+
+    One of the predecessor's is adopted by that.
+    """
     try:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
     except InvalidId:
         return None
+    if doc and legacy.is_foreign(doc):
+        doc = legacy.adopted(db, doc)
     return Ticket.from_doc(doc) if doc else None
 
 
-def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[str | None, str | None]]:
+def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
     """The fields a resubmission changes, with their old and new values."""
     pairs = {
         "title": (ticket.title, fields.title),
         "description": (ticket.description, fields.description),
     }
-    edits: dict[str, tuple[str | None, str | None]] = {
+    edits: dict[str, tuple[Any, Any]] = {
         name: pair for name, pair in pairs.items() if pair[0] != pair[1]
     }
-    # Nothing chosen leaves the priority as it is: the analysis may have set it meanwhile.
+    # Nothing chosen leaves it as it is: analysis or staff may have set it meanwhile.
     if fields.priority and fields.priority != ticket.priority:
         edits["priority"] = (ticket.priority, fields.priority.value)
+    if fields.deadline and fields.deadline != ticket.deadline:
+        edits["deadline"] = (ticket.deadline, fields.deadline)
     return edits

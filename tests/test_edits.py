@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from services.candidates import Obstacle
 from services.changes import EventType
 from services.clashes import Clashing
 from services.database import Mongo
 from services.edits import BUSY, TicketEdits
 from services.errors import Conflict, Denied, Invalid, NotFound
-from services.fits import Obstacle
 from services.models import Role, Status, Ticket, User
 from services.moves import TicketMoves
 from services.permissions import Actor

@@ -1,16 +1,14 @@
 """The order of the queue, as a text that sorts like it."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
 from bson import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.models import OPEN_STATUSES, Priority, Status, Ticket
-from services.queue_order import KEY, key_after, queue_key
+from services.queue_order import KEY, queue_key
 from tests.conftest import sample_ticket
 
 URGENCY = [Priority.URGENT, Priority.HIGH, Priority.MEDIUM, Priority.LOW, None]
@@ -24,7 +22,7 @@ TICKETS = st.builds(
     sample_ticket,
     status=st.sampled_from(OPEN_STATUSES),
     assigned_to=st.sampled_from([None, SOMEBODY]),
-    deadline=st.none() | MOMENTS,
+    due_at=st.none() | MOMENTS,
     priority=st.sampled_from(URGENCY),
     created_at=st.none() | MOMENTS,
 )
@@ -36,7 +34,7 @@ def in_words(ticket: Ticket) -> tuple[Any, ...]:
     """The order as the issue says it."""
     return (
         ticket.assigned_to is not None,
-        ticket.deadline or FOREVER,
+        ticket.due_at or FOREVER,
         URGENCY.index(ticket.priority),
         ticket.created_at or LONG_AGO,
     )
@@ -63,47 +61,8 @@ def test_every_key_is_read_again(ticket: Ticket) -> None:
     assert KEY.fullmatch(key(ticket))
 
 
-@settings(deadline=None)
-@given(ticket=TICKETS, after=TICKETS | st.builds(sample_ticket, status=st.just(Status.COMPLETED)))
-def test_a_change_gives_the_place_of_what_it_makes(ticket: Ticket, after: Ticket) -> None:
-    values = {
-        "status": after.status.value,
-        "assignedTo": after.assigned_to,
-        "deadline": after.deadline,
-        "priority": after.priority.value if after.priority else None,
-        "title": "Another",
-    }
-    assert key_after(ticket, values, []) == queue_key(replace(after, created_at=ticket.created_at))
-
-
-@settings(deadline=None)
-@given(ticket=TICKETS)
-def test_what_a_change_leaves_alone_stays(ticket: Ticket) -> None:
-    assert key_after(ticket, {"summary": "Short."}, ["resolution"]) == key(ticket)
-
-
-@pytest.mark.parametrize(
-    ("remove", "changed"),
-    [
-        ("deadline", {"deadline": None}),
-        ("priority", {"priority": None}),
-        ("assignedTo", {"assigned_to": None}),
-    ],
-)
-def test_what_a_change_takes_away_is_gone(remove: str, changed: dict[str, Any]) -> None:
-    ticket = sample_ticket(
-        assigned_to=SOMEBODY,
-        deadline=datetime(2030, 1, 1, tzinfo=UTC),
-        priority=Priority.HIGH,
-        status=Status.IN_PROGRESS,
-    )
-    assert key_after(ticket, {}, [remove]) == queue_key(replace(ticket, **changed))
-    assert key_after(ticket, {}, [remove]) != key(ticket)
-
-
 def test_who_is_done_has_no_place() -> None:
     assert queue_key(sample_ticket(status=Status.COMPLETED)) is None
-    assert key_after(sample_ticket(), {"status": "COMPLETED"}, []) is None
 
 
 def test_unassigned_first_then_due_then_priority_then_age() -> None:
@@ -111,13 +70,13 @@ def test_unassigned_first_then_due_then_priority_then_age() -> None:
     hours = [now + timedelta(hours=number) for number in range(3)]
     mine: dict[str, Any] = {"assigned_to": SOMEBODY, "status": Status.IN_PROGRESS}
     expected: list[dict[str, Any]] = [
-        {"deadline": hours[0], "priority": Priority.LOW, "created_at": hours[2]},
-        {"deadline": hours[1], "priority": Priority.URGENT, "created_at": hours[0]},
+        {"due_at": hours[0], "priority": Priority.LOW, "created_at": hours[2]},
+        {"due_at": hours[1], "priority": Priority.URGENT, "created_at": hours[0]},
         {"priority": Priority.URGENT, "created_at": hours[2]},
         {"priority": Priority.LOW, "created_at": hours[0]},
         {"priority": Priority.LOW, "created_at": hours[1]},
         {"priority": None, "created_at": hours[0]},
-        {**mine, "deadline": hours[0], "priority": Priority.LOW, "created_at": hours[2]},
+        {**mine, "due_at": hours[0], "priority": Priority.LOW, "created_at": hours[2]},
         {**mine, "priority": Priority.URGENT, "created_at": hours[0]},
     ]
     keys = [key(sample_ticket(**fields)) for fields in expected]
@@ -128,3 +87,9 @@ def test_a_date_before_1970_is_as_early_as_can_be() -> None:
     assert key(sample_ticket(created_at=datetime(1950, 1, 1, tzinfo=UTC))) == key(
         sample_ticket(created_at=None)
     )
+
+
+def test_until_its_due_time_is_worked_out_a_ticket_goes_by_its_deadline() -> None:
+    at = datetime(2030, 5, 1, tzinfo=UTC)
+    assert key(sample_ticket(deadline=at)) == key(sample_ticket(due_at=at))
+    assert key(sample_ticket(deadline=at, due_at=EPOCH)) == key(sample_ticket(due_at=EPOCH))

@@ -10,6 +10,7 @@ from services.models import Priority, Role, Status, Ticket
 from services.moves import TicketMoves
 from services.permissions import Actor
 from services.queue_order import queue_key
+from services.rules import rules_now
 from services.tickets import Filed, TicketService, load
 from tests.conftest import FixedClock, at_once
 
@@ -46,6 +47,8 @@ def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
     assert filed.is_new
     doc = stored(db, filed.ticket)
     assert doc.pop("nextTryAt") > clock()
+    assert doc.pop("alarm")["at"] > clock()
+    assert doc.pop("ladders").keys() == {"due"}
     assert doc == {
         "_id": filed.ticket.id,
         "title": "No VPN",
@@ -58,6 +61,8 @@ def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
         "teamId": "T1",
         "number": 1,
         "requestId": "V1",
+        "dueAt": filed.ticket.due_at,
+        "target": {"since": clock(), "rules": rules_now(db).mark},
         "queueKey": queue_key(filed.ticket),
         "seq": 1,
         "events": [{"seq": 1, "at": clock(), "by": EMPLOYEE.user_id, "type": "filed"}],

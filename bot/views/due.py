@@ -1,0 +1,72 @@
+"""When a ticket is due, in words.
+
+Relative ones are for what is opened now and not kept; a card names the time itself, so that it
+need not be drawn anew every minute.
+"""
+
+from datetime import datetime, timedelta
+
+from bot.views.times import moment
+from services.alarms import FIELD as ALARM
+from services.ladders import AlarmKind
+from services.models import OPEN_STATUSES, Status, Ticket
+
+PAUSED = "paused while waiting"
+LATE = "late"
+# Beyond that, the day and the time say more.
+SOON = timedelta(hours=6)
+_MISSED = frozenset({AlarmKind.DUE_MISSED, AlarmKind.DUE_TRIAGE, AlarmKind.DUE_ADMINS})
+_MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+
+
+def due(ticket: Ticket, *, now: datetime) -> str:
+    """As "due in 40 min", "due tomorrow at 14:00", "2 h late" or "paused while waiting", for
+    mrkdwn; "" where it is done, or nothing says when it is due."""
+    at = ticket.due_at
+    if ticket.status not in OPEN_STATUSES:
+        return ""
+    if at is None:
+        return _paused(ticket)
+    if at <= now:
+        return f"*{_lasting(now - at)} {LATE}*"
+    return f"due in {_lasting(at - now)}" if at - now < SOON else f"due {moment(at)}"
+
+
+def due_on(ticket: Ticket) -> str:
+    """For a card, which is not drawn anew as time goes by: it says that the ticket is late from
+    when its people are told so."""
+    at = ticket.due_at
+    if ticket.status not in OPEN_STATUSES:
+        return ""
+    if at is None:
+        return _paused(ticket)
+    return f"due {moment(at)}{f' · *{LATE}*' if is_told_late(ticket) else ''}"
+
+
+def is_told_late(ticket: Ticket) -> bool:
+    """Whether its history says that its present due time was missed."""
+    at = ticket.due_at
+    return at is not None and any(
+        event.field == ALARM and event.to in _MISSED and event.at >= at for event in ticket.events
+    )
+
+
+def field(words: str) -> str:
+    """The same under the label "Due"."""
+    told = words.removeprefix("due ")
+    return f"{told[:1].upper()}{told[1:]}"
+
+
+def _paused(ticket: Ticket) -> str:
+    is_waiting = ticket.status is Status.WAITING
+    return PAUSED if is_waiting and ticket.target and ticket.target.has_begun else ""
+
+
+def _lasting(time: timedelta) -> str:
+    """The largest unit that there is one of, and never nothing."""
+    if time >= _DAY:
+        days = time // _DAY
+        return f"{days} day{'' if days == 1 else 's'}"
+    if time >= _HOUR:
+        return f"{time // _HOUR} h"
+    return f"{max(time // _MINUTE, 1)} min"

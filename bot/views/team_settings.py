@@ -1,0 +1,200 @@
+"""Home's screen of settings, for admins, and the modals they are changed in."""
+
+from itertools import product
+
+from bot.views import away_words, ids, words
+from bot.views.availability import DAYS
+from bot.views.blocks import actions, button, context, header
+from bot.views.inputs import View, field_block, modal, option, select, text_input
+from bot.views.text import Block, mrkdwn, plain
+from services.countries import country_name
+from services.models import Priority
+from services.office import Office
+from services.targets import URGENCY, Hours, TargetFields, Targets
+from services.team_settings import Held, OfficeFields
+from services.visits import Screen
+
+CLOCKS = {Hours.BUSINESS: "In office hours", Hours.AROUND: "Around the clock"}
+FOLLOWS = (
+    "Tickets that are open get their new due time within minutes; a card in a conversation shows "
+    "it with the ticket’s next change."
+)
+
+
+def settings_page(held: Held) -> View:
+    return {
+        "type": "home",
+        "blocks": [
+            header("Settings"),
+            actions(button("Back", ids.HOME_BACK, Screen().encode())),
+            {"type": "divider"},
+            header("Due times"),
+            *_targets(held.targets),
+            actions(button("Change due times", ids.OPEN_TARGETS, "all")),
+            {"type": "divider"},
+            header("Office hours"),
+            {"type": "section", "text": plain(_hours(held.office))},
+            context(plain(_holidays(held.office))),
+            actions(button("Change office hours", ids.OPEN_OFFICE, "all")),
+            {"type": "divider"},
+            *away_words.section(),
+        ],
+    }
+
+
+def edit_targets(shown: TargetFields) -> View:
+    """A number each, as text: what is no number is refused beside its field."""
+    return modal(
+        callback_id=ids.EDIT_TARGETS,
+        title="Due times",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            context(plain(FOLLOWS)),
+            _clock(shown.clock),
+            *(_hours_of(shown, priority) for priority in URGENCY),
+            *(_minutes_of(shown, priority) for priority in URGENCY),
+            text_input(
+                "waiting_days",
+                "Ask a silent requester again after working days",
+                limit=3,
+                initial=shown.waiting_days,
+            ),
+            text_input(
+                "auto_complete_days",
+                "Complete the ticket after further working days",
+                limit=3,
+                initial=shown.auto_complete_days,
+                hint="The requester is told, and can reopen it.",
+            ),
+        ],
+    )
+
+
+def edit_office(shown: OfficeFields) -> View:
+    return modal(
+        callback_id=ids.EDIT_OFFICE,
+        title="Office hours",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            context(plain(FOLLOWS)),
+            _days(shown.days),
+            _time("start", "Work begins at", shown.start),
+            _time("end", "Work ends at", shown.end),
+            text_input("zone", "Time zone", limit=60, initial=shown.zone, example="Europe/Berlin"),
+            _country(shown.country),
+            text_input(
+                "subdivision",
+                "Part of that country",
+                limit=3,
+                optional=True,
+                initial=shown.subdivision,
+                hint="Its short name, such as BY for Bavaria, where it has holidays of its own.",
+            ),
+        ],
+    )
+
+
+def _targets(targets: Targets) -> list[Block]:
+    lines = [
+        f"*{words.PRIORITY[of]}* · accepted within {_lasting(targets.accept[of] / 60)} · done "
+        f"within {_lasting(targets.hours[of])}"
+        for of in URGENCY
+    ]
+    waiting = (
+        f"Whoever does not answer is asked again after {_days_of(targets.waiting_days)}; "
+        f"{_days_of(targets.auto_complete_days)} later the ticket is completed."
+    )
+    return [
+        {"type": "section", "text": mrkdwn("\n".join(lines))},
+        context(plain(f"{CLOCKS[targets.clock]}. {waiting}")),
+    ]
+
+
+def _lasting(hours: float) -> str:
+    minutes = round(hours * 60)
+    whole, rest = divmod(minutes, 60)
+    told = [f"{whole} h"] if whole else []
+    return " ".join([*told, *([f"{rest} min"] if rest or not whole else [])])
+
+
+def _days_of(count: int) -> str:
+    return f"{count} working day{'' if count == 1 else 's'}"
+
+
+def _hours(office: Office) -> str:
+    days = ", ".join(DAYS[day] for day in sorted(office.days))
+    guessed = "" if office.is_set else " (nobody has set this yet)"
+    return f"{days}, {office.start} to {office.end}, {office.zone}{guessed}"
+
+
+def _holidays(office: Office) -> str:
+    country = country_name(office.country)
+    if not country:
+        return "No public holidays are kept."
+    part = f", {office.subdivision}" if office.subdivision else ""
+    return f"Public holidays of {country}{part} are days off."
+
+
+def _clock(chosen: str) -> Block:
+    options = {clock.value: option(label, clock.value) for clock, label in CLOCKS.items()}
+    return select(
+        "clock",
+        "Which hours count?",
+        list(options.values()),
+        placeholder="Choose the hours",
+        initial=options[chosen],
+        hint="The clock stands while a ticket waits for its requester.",
+    )
+
+
+def _hours_of(shown: TargetFields, priority: Priority) -> Block:
+    name = f"hours_{priority.value}"
+    return text_input(
+        name,
+        f"{words.PRIORITY[priority]}: done within hours",
+        limit=8,
+        initial=getattr(shown, name),
+        hint="Also for tickets without a priority." if priority is Priority.MEDIUM else "",
+    )
+
+
+def _minutes_of(shown: TargetFields, priority: Priority) -> Block:
+    name = f"accept_{priority.value}"
+    label = f"{words.PRIORITY[priority]}: accepted within minutes"
+    return text_input(name, label, limit=8, initial=getattr(shown, name))
+
+
+def _days(chosen: str) -> Block:
+    options = [option(name, str(number)) for number, name in enumerate(DAYS)]
+    element: Block = {
+        "type": "multi_static_select",
+        "action_id": "days",
+        "placeholder": plain("Choose the days"),
+        "options": options,
+    }
+    if chosen:
+        element["initial_options"] = [options[int(day)] for day in chosen.split(",")]
+    return field_block("Working days", element)
+
+
+def _time(field: str, label: str, chosen: str) -> Block:
+    """Every half hour, and whatever else it is now."""
+    halves = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
+    options = {text: option(text, text) for text in sorted({chosen, *halves})}
+    placeholder, initial = "Choose a time", options[chosen]
+    return select(field, label, list(options.values()), placeholder=placeholder, initial=initial)
+
+
+def _country(chosen: str) -> Block:
+    element: Block = {
+        "type": "external_select",
+        "action_id": ids.COUNTRY,
+        "placeholder": plain("None"),
+        "min_query_length": 0,
+    }
+    if name := country_name(chosen):
+        element["initial_option"] = option(name, chosen)
+    hint = "Its public holidays are days off. Without one, none are."
+    return field_block("Country", element, optional=True, hint=hint)
