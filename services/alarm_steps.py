@@ -1,0 +1,238 @@
+"""Taking the steps that services/alarms.py says are due.
+
+Each is one conditional update, with its event, the outbox's mark and the next alarm: of several
+processes one takes it, and once. Nobody is asked to accept a ticket while they are not at work,
+unless it is urgent; and who is away is not asked at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services import changes, quiet, waiting
+from services.alarms import FIELD, next_alarm, steps_due
+from services.assigning import AssignmentStore
+from services.assignment import Choice
+from services.changes import EventType, NewEvent
+from services.clock import Clock, utcnow
+from services.database import Mongo
+from services.ladders import Alarm, AlarmKind, Family
+from services.models import Document, Event, Priority, Status, Ticket, User
+from services.moves import can_work
+from services.rules import Rules, rules
+from services.transitions import Change, unanswered
+
+AT_ONCE = 200
+# Nobody's answer is waited for any longer because they are away.
+LONGEST_HOLD = timedelta(days=21)
+# Before a step that has failed is tried again.
+SET_ASIDE = timedelta(hours=1)
+# Arrays that may be long and that no alarm goes by. The history tells who has had a ticket.
+_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
+PASSED_ON = "passed on to you, because it was not accepted in time"
+
+History = Callable[[str], Mapping[ObjectId, float]]
+
+
+class Outcome(StrEnum):
+    TAKEN = "taken"
+    PUT_OFF = "put_off"
+    MISSED = "missed"  # it changed meanwhile
+
+
+class AlarmSteps:
+    """`history` tells who has solved what resembles a text; `has_triage`: there is a channel."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        assignments: AssignmentStore,
+        history: History,
+        *,
+        has_triage: bool,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._assignments = assignments
+        self._history = history
+        self._has_triage = has_triage
+        self._clock = clock
+
+    def due(self, *, limit: int = AT_ONCE) -> list[Ticket]:
+        """Tickets with a step to take, the longest overdue first."""
+        found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _NOT_READ)
+        return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
+
+    def take(self, ticket: Ticket) -> Outcome:
+        """Take the ticket's step, or put off what is not to be taken now."""
+        now, by = self._clock(), rules(self._db)
+        held: dict[Family, datetime] = {}
+        for alarm in steps_due(ticket, rules=by, now=now):
+            step = self._step(ticket, alarm.kind)
+            until = self._held(ticket, step, by, now)
+            if until:
+                held[alarm.kind.family] = until
+                continue
+            stored = self._taken(ticket, step, now)
+            return Outcome.TAKEN if stored else Outcome.MISSED
+        return self._put_off(ticket, next_alarm(ticket, rules=by, held=held))
+
+    def set_aside(self, ticket: Ticket) -> None:
+        """Its step could not be taken: the others are not to wait for it."""
+        if ticket.alarm:
+            later = replace(ticket.alarm, at=self._clock() + SET_ASIDE)
+            self._put_off(ticket, later)
+
+    def _step(self, ticket: Ticket, kind: AlarmKind) -> AlarmKind:
+        """What is done in place of a step that makes no sense."""
+        if kind is AlarmKind.ACCEPT_REMINDER and not self._may_accept(ticket):
+            return AlarmKind.ACCEPT_NEXT
+        return self._reaching(kind)
+
+    def _reaching(self, kind: AlarmKind) -> AlarmKind:
+        """Where there is no triage channel, the admins are next."""
+        if self._has_triage:
+            return kind
+        return _WITHOUT_TRIAGE.get(kind, kind)
+
+    def _may_accept(self, ticket: Ticket) -> bool:
+        """Whether they are still at the help desk, and not away."""
+        account = self._account(ticket)
+        user = User.from_doc(account) if account else None
+        if user is None or not can_work(user):
+            return False
+        return user.away_until is None or user.away_until <= self._clock()
+
+    def _held(self, ticket: Ticket, step: AlarmKind, by: Rules, now: datetime) -> datetime | None:
+        if step.family is Family.WAITING:
+            return self._not_answering(ticket, by, now)
+        if step is not AlarmKind.ACCEPT_REMINDER or ticket.priority is Priority.URGENT:
+            return None
+        account = self._account(ticket)
+        return quiet.quiet_until(account, by.office, now=now) if account else None
+
+    def _not_answering(self, ticket: Ticket, by: Rules, now: datetime) -> datetime | None:
+        """Until when its requester is not at work, or away, but for who stays away for long."""
+        account = self._db.users.find_one({"_id": ticket.created_by})
+        until = quiet.quiet_until(account, by.office, now=now) if account else None
+        return until if until and until <= now + LONGEST_HOLD else None
+
+    def _account(self, ticket: Ticket) -> Document | None:
+        return self._db.users.find_one({"_id": ticket.assigned_to})
+
+    def _taken(self, ticket: Ticket, step: AlarmKind, now: datetime) -> Ticket | None:
+        if step is AlarmKind.ACCEPT_NEXT:
+            choice = self._next_candidate(ticket, now)
+            if choice:
+                return self._passed_on(ticket, choice, now)
+            step = self._reaching(AlarmKind.ACCEPT_TRIAGE)
+        if step is AlarmKind.WAITING_CLOSE:
+            return self._closed(ticket, now)
+        return self._store(ticket, _told(ticket, step), now)
+
+    def _closed(self, ticket: Ticket, now: datetime) -> Ticket | None:
+        stored = self._store(ticket, unanswered(ticket, now=now), now)
+        if stored and stored.assigned_to:
+            waiting.wake(self._db, now=now)
+        return stored
+
+    def _next_candidate(self, ticket: Ticket, now: datetime) -> Choice | None:
+        had = Event(0, now, "system", EventType.PASSED_ON, from_=ticket.assigned_to)
+        without = replace(ticket, events=(*ticket.events, had))
+        history = self._history(f"{ticket.title}\n{ticket.description}")
+        return self._assignments.choose(without, now=now, history=history)
+
+    def _passed_on(self, ticket: Ticket, choice: Choice, now: datetime) -> Ticket | None:
+        stored = self._store(ticket, _pass_on(ticket, choice, now), now)
+        if stored:
+            self._assignments.was_chosen(choice, now=now)
+            waiting.wake(self._db, now=now)  # whoever had it has room for one more
+        return stored
+
+    def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
+        return changes.apply(
+            self._db,
+            ticket,
+            values=change.values,
+            events=change.events,
+            now=now,
+            remove=change.remove,
+        )
+
+    def _put_off(self, ticket: Ticket, alarm: Alarm | None) -> Outcome:
+        """Nothing has happened, so that nobody is told: it is only looked at again later."""
+        change: Document = {"$unset": {"alarm": ""}}
+        if alarm:
+            change = {"$set": {"alarm": alarm.to_doc()}}
+        as_seen = {"_id": ticket.id, "seq": ticket.seq or None}
+        done = self._db.tickets.update_one(as_seen, change)
+        return Outcome.PUT_OFF if done.modified_count else Outcome.MISSED
+
+
+_WITHOUT_TRIAGE = {
+    AlarmKind.ACCEPT_TRIAGE: AlarmKind.ACCEPT_ADMINS,
+    AlarmKind.DUE_TRIAGE: AlarmKind.DUE_ADMINS,
+}
+_REMINDERS = frozenset(
+    {
+        AlarmKind.ACCEPT_REMINDER,
+        AlarmKind.DUE_SOON,
+        AlarmKind.DUE_MISSED,
+        AlarmKind.WAITING_ASK,
+    }
+)
+
+
+def _told(ticket: Ticket, step: AlarmKind) -> Change:
+    """Somebody is told, and nothing else changes."""
+    ladder = ticket.ladders[step.family]
+    event = NewEvent(
+        EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
+        by="system",
+        field=FIELD,
+        from_=ladder.done.value if ladder.done else None,
+        to=step.value,
+    )
+    return Change(events=(event,))
+
+
+def _pass_on(ticket: Ticket, choice: Choice, now: datetime) -> Change:
+    """From its assignee to the chosen one."""
+    had, reason = ticket.assigned_to, f"{choice.reason} · {PASSED_ON}"
+    events = [
+        NewEvent(
+            EventType.PASSED_ON,
+            by="system",
+            field=FIELD,
+            from_=had,
+            to=AlarmKind.ACCEPT_NEXT.value,
+        ),
+        NewEvent(
+            EventType.ASSIGNED,
+            by="system",
+            field="assignedTo",
+            from_=had,
+            to=choice.user_id,
+            note=reason,
+        ),
+    ]
+    if ticket.status is not Status.IN_PROGRESS:
+        was, is_now = ticket.status.value, Status.IN_PROGRESS.value
+        moved = NewEvent(
+            EventType.STATUS_CHANGED, by="system", field="status", from_=was, to=is_now
+        )
+        events.append(moved)
+    analysis = ticket.assignment.get("analysis") or {}
+    values = {
+        "assignedTo": choice.user_id,
+        "status": Status.IN_PROGRESS.value,
+        "assignment.reason": reason,
+        "assignment.score": choice.score,
+        "assignment.parts": choice.parts,
+        "assignment.at": now,
+        **({"assignment.source": analysis["source"]} if analysis.get("source") else {}),
+    }
+    return Change(values, tuple(events), ("acceptedAt",))

@@ -1,0 +1,114 @@
+"""What is kept in a ticket of what happens to it by the clock.
+
+The steps of one kind that follow each other are a ladder. How far a ticket is on each stands in
+`ladders: {accept|due|waiting: {about, since, done, ended}}`, and the next step of all of them in
+`alarm: {at, kind, about}`. When which step comes is in services/alarms.py.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from services.stored import moment
+
+
+class AlarmKind(StrEnum):
+    """The steps, by ladder in their order."""
+
+    ACCEPT_REMINDER = "accept_reminder"
+    ACCEPT_NEXT = "accept_next"
+    ACCEPT_TRIAGE = "accept_triage"
+    ACCEPT_ADMINS = "accept_admins"
+    DUE_SOON = "due_soon"
+    DUE_MISSED = "due_missed"
+    DUE_TRIAGE = "due_triage"
+    DUE_ADMINS = "due_admins"
+    WAITING_ASK = "waiting_ask"
+    WAITING_CLOSE = "waiting_close"
+
+    @property
+    def family(self) -> "Family":
+        return Family(self.value.partition("_")[0])
+
+
+class Family(StrEnum):
+    """The ladders: to be accepted, to be done, and to be answered by its requester."""
+
+    ACCEPT = "accept"
+    DUE = "due"
+    WAITING = "waiting"
+
+    @property
+    def steps(self) -> tuple[AlarmKind, ...]:
+        return tuple(kind for kind in AlarmKind if kind.family is self)
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """The next step, and what it is about: of something else its time would be another."""
+
+    at: datetime
+    kind: AlarmKind
+    about: str
+
+    @classmethod
+    def from_doc(cls, doc: Any) -> "Alarm | None":
+        if not isinstance(doc, Mapping) or doc.get("kind") not in set(AlarmKind):
+            return None
+        at = moment(doc.get("at"))
+        return cls(at, AlarmKind(doc["kind"]), str(doc.get("about") or "")) if at else None
+
+    def to_doc(self) -> dict[str, Any]:
+        return {"at": self.at, "kind": self.kind.value, "about": self.about}
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """How far a ticket is. `about` tells one assignment or due time from another, with which the
+    steps begin anew.
+
+    `since` is what the next step is counted from, None while the clock stands; `done` the last
+    step that was taken. One that has `ended` has no further steps.
+    """
+
+    about: str
+    since: datetime | None
+    done: AlarmKind | None = None
+    ended: bool = False
+
+    @classmethod
+    def from_doc(cls, doc: Any) -> "Ladder | None":
+        if not isinstance(doc, Mapping) or not isinstance(doc.get("about"), str):
+            return None
+        done = doc.get("done")
+        return cls(
+            about=doc["about"],
+            since=moment(doc.get("since")),
+            done=AlarmKind(done) if done in set(AlarmKind) else None,
+            ended=doc.get("ended") is True,
+        )
+
+    def to_doc(self) -> dict[str, Any]:
+        doc: dict[str, Any] = {"about": self.about}
+        if self.since:
+            doc["since"] = self.since
+        if self.done:
+            doc["done"] = self.done.value
+        return {**doc, "ended": True} if self.ended else doc
+
+    def is_left(self, kind: AlarmKind) -> bool:
+        """Whether that step is still to come."""
+        steps = kind.family.steps
+        return not self.ended and (self.done is None or steps.index(kind) > steps.index(self.done))
+
+
+Ladders = Mapping[Family, Ladder]
+
+
+def ladders_of(doc: Any) -> dict[Family, Ladder]:
+    """As stored; what cannot be read is as if it were not there."""
+    stored = doc if isinstance(doc, Mapping) else {}
+    found = {family: Ladder.from_doc(stored.get(family.value)) for family in Family}
+    return {family: ladder for family, ladder in found.items() if ladder}
