@@ -2,7 +2,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test lint screenshots clean
+.PHONY: demo smoke test fuzz-api lint screenshots bench bench-router clean
+
+# Chromium from apt, by root or with sudo, where there is none.
+define chromium
+@command -v chromium || command -v chromium-browser || command -v google-chrome || \
+	$(if $(filter 0,$(shell id -u)),,sudo) env DEBIAN_FRONTEND=noninteractive sh -c \
+	'apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation'
+endef
 
 demo: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo
@@ -11,7 +18,12 @@ smoke: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo --smoke
 
 test: .venv/ready node_modules/ready
+	$(chromium)
 	$(BIN)/python -m pytest -n 4 --dist loadfile
+
+# As the tests do, but other calls each time, and a hundred times as many: about ten minutes.
+fuzz-api: .venv/ready
+	FUZZ_EXAMPLES=2500 $(BIN)/python -m pytest --timeout 0 tests/test_api_fuzz.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .
@@ -19,12 +31,16 @@ lint: .venv/ready
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Chromium from apt, by root or with sudo, where there is none.
 screenshots: .venv/ready node_modules/ready
-	command -v chromium || command -v chromium-browser || command -v google-chrome || \
-		$(if $(filter 0,$(shell id -u)),,sudo) sh -c \
-		'apt-get update && apt-get install -y --no-install-recommends chromium fonts-liberation'
+	$(chromium)
 	$(BIN)/python -m demo.screenshots
+
+bench: .venv/ready
+	$(BIN)/python -m bench
+
+bench-router: .venv/ready
+	@test -n "$(DATA)" || { echo 'make bench-router DATA=tickets.csv (columns: text, group)' >&2; exit 2; }
+	$(BIN)/python -m bench.router "$(DATA)"
 
 .venv/ready: requirements.txt requirements-dev.txt constraints.txt
 	$(PYTHON) -m venv .venv

@@ -4,6 +4,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 
 from services.text import visible
@@ -42,6 +43,18 @@ def warn(found: str, advice: str) -> list[Finding]:
 
 def fail(found: str, advice: str) -> list[Finding]:
     return [Finding(State.FAIL, found, advice)]
+
+
+def counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def span(age: timedelta) -> str:
+    seconds = round(age.total_seconds())
+    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds // length} {unit}"
+    return f"{seconds} s"
 
 
 @dataclass(frozen=True, slots=True)

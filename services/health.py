@@ -10,10 +10,10 @@ import pymongo
 from bson import ObjectId
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
-from services import leases, outbox, settings, waiting
+from services import job_runs, leases, outbox, settings, waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo, connect, missing_indexes
-from services.findings import Check, Finding, State, fail, ok, warn
+from services.findings import Check, Finding, State, counted, fail, ok, span, warn
 from services.models import Document, Role, User
 from services.users import email_key
 
@@ -62,6 +62,16 @@ def _is_open(url: str) -> bool:
     except ValueError:  # named as bad already
         return False
     return parts.hostname not in LOCAL_HOSTS and not (parts.password or "authMechanism" in url)
+
+
+def look_at_linking(*, app_url: str | None, strict: bool) -> list[Finding]:
+    """How Slack members come to their accounts."""
+    if app_url:
+        return ok("by a code" if strict else "by Slack's email address, or by a code")
+    if strict:
+        advice = "Set APP_URL to the bot's address outside: its page shows the codes."
+        return fail("by a code, which nobody can get without APP_URL", advice)
+    return ok("by Slack's email address; without APP_URL there is no page that shows codes")
 
 
 class DatabaseChecks:
@@ -143,8 +153,8 @@ class DatabaseChecks:
             advice = "python app.py users role ADDRESS moderator makes one."
             findings += warn("no moderator: admins get every ticket", advice)
         return findings or ok(
-            f"{len(active)} active, of them {_count(count[Role.MODERATOR], 'moderator')} "
-            f"and {_count(count[Role.ADMIN], 'admin')}"
+            f"{len(active)} active, of them {counted(count[Role.MODERATOR], 'moderator')} "
+            f"and {counted(count[Role.ADMIN], 'admin')}"
         )
 
     def _no_admin(self) -> list[Finding]:
@@ -162,7 +172,10 @@ class DatabaseChecks:
     def jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_SECONDS):
             held = leases.is_held(self._db, "jobs", now=self._clock())
-        return ok("one process leads") if held else fail("none leads", "Run: python app.py jobs")
+            runs = job_runs.stored(self._db)
+        if not held:
+            return fail("none leads", "Run: python app.py jobs")
+        return job_runs.what_is_wrong(runs, now=self._clock()) or ok("one process leads")
 
     def outbox(self) -> list[Finding]:
         """Changes that somebody has not been told of yet."""
@@ -170,7 +183,7 @@ class DatabaseChecks:
             ages = outbox.ages(self._db, now=self._clock())
         if not ages:
             return ok("empty")
-        found = f"{_count(len(ages), 'ticket')}, the oldest change {_span(ages[0])} old"
+        found = f"{counted(len(ages), 'ticket')}, the oldest change {span(ages[0])} old"
         if ages[0] < LATE:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
@@ -181,7 +194,7 @@ class DatabaseChecks:
             number = waiting.count(self._db)
         if number == 0:
             return ok("no ticket waits for somebody to become available")
-        found = f"{_count(number, 'ticket')} that nobody is available for"
+        found = f"{counted(number, 'ticket')} that nobody is available for"
         return warn(found, "Make a moderator, or raise a capacity.")
 
 
@@ -216,15 +229,3 @@ def _twins(docs: list[Document]) -> list[Finding]:
     more = f" and {len(twins) - NAMED} more" if len(twins) > NAMED else ""
     found = f"addresses with several accounts: {'; '.join(twins[:NAMED])}{more}"
     return warn(found, "They can use none of them: delete all but one each.")
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
-
-
-def _span(age: timedelta) -> str:
-    seconds = round(age.total_seconds())
-    for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds // length} {unit}"
-    return f"{seconds} s"

@@ -23,6 +23,7 @@ class Lease:
         self._clock = clock
         # Named for the person who looks for it; the end makes it one of its own.
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self._until: datetime | None = None
 
     def hold(self) -> bool:
         """Take the lease or renew it; False while another process has it."""
@@ -35,11 +36,23 @@ class Lease:
         try:
             self._db.leases.update_one(mine_or_free, change, upsert=True)
         except DuplicateKeyError:  # it exists and matched nothing: somebody else's
+            self._until = None
             return False
+        self._until = now + LENGTH
         return True
+
+    def is_held(self) -> bool:
+        """Whether it is this process's still, as far as it knows itself: nobody is asked.
+
+        False from the moment on when another may take it, so also after this process was stopped
+        for a while. Any thread may ask.
+        """
+        until = self._until
+        return until is not None and self._clock() < until
 
     def release(self) -> None:
         """Let another process take over at once."""
+        self._until = None
         self._db.leases.delete_one({"_id": self._name, "holder": self._holder})
 
 

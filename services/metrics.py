@@ -82,6 +82,12 @@ TASKS = Metric(
 TASK_SECONDS = Metric(
     "ticket_bot_task_seconds", Kind.HISTOGRAM, "How long tasks run.", ("task",), _TASK
 )
+MAILS = Metric(
+    "ticket_bot_mails_total",
+    Kind.COUNTER,
+    "Letters by what came of an attempt to send them.",
+    ("letter", "outcome"),
+)
 JOB_RUNS = Metric(
     "ticket_bot_job_runs_total",
     Kind.COUNTER,
@@ -101,7 +107,7 @@ JOB_LAST_SECONDS = Metric(
     ("job",),
 )
 ALL = (ACKS, HANDLED, SLACK_CALLS, SLACK_SECONDS, GEMINI_CALLS, GEMINI_SECONDS,
-       TASKS, TASK_SECONDS, JOB_RUNS, JOB_LAST_RUN, JOB_LAST_SECONDS)  # fmt: skip
+       TASKS, TASK_SECONDS, MAILS, JOB_RUNS, JOB_LAST_RUN, JOB_LAST_SECONDS)  # fmt: skip
 
 # Beside a histogram's buckets, which are called by their upper bounds.
 SUM, BEYOND = "sum", "+Inf"

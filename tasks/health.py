@@ -3,6 +3,7 @@
 import smtplib
 import ssl
 from collections.abc import Callable
+from dataclasses import replace
 
 import redis
 from celery import Celery
@@ -11,12 +12,13 @@ from redis.exceptions import AuthenticationError, RedisError
 from services.analysis import AnalysisFailed, FailureReason
 from services.findings import Check, Finding, fail, ok, warn
 from services.settings import Settings
+from tasks.mails.office import LOCAL, sender, server
+from tasks.smtp import Server
 
 REDIS = "Redis"
 # Below the runner's bound, so that a finding says what it waited for.
 SECONDS = 4.0
 PING_SECONDS = 2.0
-IMPLICIT_TLS = 465
 
 # What an operator can mend; the others pass by themselves, and the offline router stands in.
 MENDABLE = {
@@ -35,15 +37,7 @@ def checks(config: Settings, celery: Celery, *, gemini: Callable[[], None] | Non
     return [
         Check(REDIS, lambda: look_at_redis(config.redis_url)),
         Check("Gemini", lambda: look_at_gemini(gemini)),
-        Check(
-            "mail",
-            lambda: look_at_mail(
-                host=config.smtp_host,
-                port=config.smtp_port,
-                user=config.smtp_user,
-                password=config.smtp_password,
-            ),
-        ),
+        Check("mail", lambda: [*look_at_mail(_server(config)), *look_at_letters(config)]),
         Check("worker", lambda: look_for_worker(celery), needs=(REDIS,)),
     ]
 
@@ -84,34 +78,38 @@ def look_at_gemini(check: Callable[[], None] | None) -> list[Finding]:
     return ok("Gemini takes the key and answers")
 
 
-def look_at_mail(*, host: str, port: int, user: str, password: str) -> list[Finding]:
+def look_at_mail(server: Server) -> list[Finding]:
     """Connects and signs in; sends nothing."""
-    if not host:
+    if not server.host:
         return ok("off, because MAILTRAP_SMTP_HOST is not set")
     try:
-        with _connected(host, port) as server:
-            if user:
-                server.login(user, password)
+        with server.connect():
+            pass
     except smtplib.SMTPAuthenticationError:
         advice = "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS."
         return fail("the mail server refuses name or password", advice)
-    except (smtplib.SMTPException, OSError) as error:
+    except ssl.SSLCertVerificationError:
+        advice = "Set MAILTRAP_SMTP_HOST to the name that its certificate is for."
+        return fail("the mail server's certificate is not valid", advice)
+    except (smtplib.SMTPException, OSError, ValueError) as error:
         advice = "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT."
         return fail(f"the mail server cannot be used ({type(error).__name__})", advice)
-    return ok("the mail server takes the sign-in" if user else "the mail server answers")
+    return ok("the mail server takes the sign-in" if server.user else "the mail server answers")
 
 
-def _connected(host: str, port: int) -> smtplib.SMTP:
-    """Encrypted wherever the server can."""
-    context = ssl.create_default_context()
-    if port == IMPLICIT_TLS:
-        return smtplib.SMTP_SSL(host, port, timeout=SECONDS, context=context)
-    server = smtplib.SMTP(host, port, timeout=SECONDS)
-    try:
-        server.ehlo()
-        if server.has_extn("starttls"):
-            server.starttls(context=context)
-    except BaseException:
-        server.close()
-        raise
-    return server
+def look_at_letters(config: Settings) -> list[Finding]:
+    """What the letters lack that the settings could give them."""
+    if not config.smtp_host:
+        return []
+    found = []
+    if not config.app_url:
+        advice = "Set APP_URL to the bot's address outside."
+        found += warn("without APP_URL nobody is mailed a link to a new password", advice)
+    if sender(config).domain == LOCAL:
+        advice = "Set MAIL_FROM to an address of yours."
+        found += warn(f"many servers refuse mail from {sender(config).addr_spec}", advice)
+    return found
+
+
+def _server(config: Settings) -> Server:
+    return replace(server(config), seconds=SECONDS)

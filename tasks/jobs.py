@@ -1,25 +1,27 @@
-"""What runs by the clock, in one process at a time whichever of several leads."""
+"""Runs the jobs (tasks/job_table.py) in one process at a time, whichever of several leads."""
 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import timedelta
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
-from services import handing_back, outbox, queue_places, trace, waiting
+from services import trace
 from services.clock import Clock, utcnow
 from services.database import Mongo
+from services.job_runs import JobRuns
 from services.leases import RENEW_EVERY, Lease
 from services.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, UNMETERED, Meter
-from tasks.app import NOTIFY
+from tasks.job_table import Job, table
 from tasks.publisher import CeleryPublisher, PublishFailed
 
 logger = logging.getLogger(__name__)
 
-SWEEP_SECONDS = 10
-SWEEP_LIMIT = 500
+UNEXPECTED = "an unexpected error"
 
 
 class Jobs:
@@ -32,83 +34,123 @@ class Jobs:
         *,
         clock: Clock = utcnow,
         meter: Meter = UNMETERED,
+        has_triage: bool = False,
+        jobs: Sequence[Job] | None = None,
     ) -> None:
-        self._db = db
-        self._publisher = publisher
         self._clock = clock
         self._meter = meter
         self._lease = Lease(db, "jobs", clock=clock)
-        self._leads = False
+        self._runs = JobRuns(db, clock=clock)
+        self._led = False
+        self._ends = threading.Event()
+        if jobs is None:
+            jobs = table(db, publisher, has_triage=has_triage, clock=clock)
+        self.table = {job.name: job for job in jobs}
 
-    def lead(self) -> None:
-        """Take or renew the lease."""
+    def leads(self) -> bool:
+        """Whether this process may go on with what it does; False once it is to end."""
+        return self._lease.is_held() and not self._ends.is_set()
+
+    def lead(self) -> bool:
+        """Take or renew the lease; whether this process leads only from now on."""
         try:
-            leads = self._lease.hold()
+            self._lease.hold()
         except PyMongoError as error:
-            # Another process may hold it by now: better none leads for a moment than two.
+            # It leads on until the lease ends: until then nobody else can have it.
             logger.error("the lease could not be renewed: %s", type(error).__name__)
-            leads = False
-        if leads != self._leads:
-            logger.info("this process %s", "leads" if leads else "follows")
-        self._leads = leads
+        led, self._led = self._led, self._lease.is_held()
+        if led != self._led:
+            logger.info("this process %s", "leads" if self._led else "follows")
+        begins = self._led and not led
+        if begins:
+            self._keep(
+                lambda: self._runs.begin({job.name: job.every for job in self.table.values()})
+            )
+        return begins
 
-    def sweep(self) -> None:
-        """Publish again whatever is due. Without a broker nothing is counted as published."""
-        if self._leads:
+    def run(self, name: str) -> None:
+        """Run that job now if this process leads, and count it."""
+        if not self.leads():
+            return
+        job, began, error = self.table[name], time.monotonic(), UNEXPECTED
+        try:
             with trace.request():
-                self._run("sweep", self._publish_due)
-
-    def _publish_due(self) -> bool:
-        try:
-            now = self._clock()
-            waiting.wake_due(self._db, now=now)
-            queue_places.give_places(self._db)
-            for user_id in handing_back.due(self._db, now=now):
-                for ticket_id in handing_back.hand_back_some(self._db, user_id, now=now):
-                    self._publisher.send(NOTIFY, str(ticket_id))
-            for ticket_id in outbox.due(self._db, now=now, limit=SWEEP_LIMIT):
-                self._publisher.send(NOTIFY, str(ticket_id))
-                outbox.back_off(self._db, ticket_id, now=now)
-        except PublishFailed as error:
-            logger.warning("the broker is away, the sweep stops: %s", error)
-            return False
-        except PyMongoError as error:
-            logger.error("the sweep stops: %s", type(error).__name__)
-            return False
-        return True
-
-    def _run(self, job: str, work: Callable[[], bool]) -> None:
-        """Run a job and count it; `work` says whether it went well."""
-        outcome, began = "failed", time.monotonic()
-        try:
-            if work():
-                outcome = "ok"
+                error = _attempt(job, self.leads)
         finally:
-            self._meter.count(JOB_RUNS, job, outcome)
-            self._meter.set(JOB_LAST_SECONDS, time.monotonic() - began, job)
-            self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), job)
+            seconds = time.monotonic() - began
+            # One that was broken off is done by whoever leads now: they say how it went.
+            is_whole = self.leads()
+            outcome = ("failed" if error else "ok") if is_whole else "stopped"
+            self._meter.count(JOB_RUNS, name, outcome)
+            self._meter.set(JOB_LAST_SECONDS, seconds, name)
+            self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), name)
+            if is_whole:
+                self._keep(
+                    lambda: self._runs.ended(name, seconds=seconds, every=job.every, error=error)
+                )
+
+    def wind_up(self) -> None:
+        """Begin nothing more: what runs stops before its next batch."""
+        self._ends.set()
 
     def stop(self) -> None:
         """Give up the lease; where the database is away, it ends by itself."""
-        if not self._leads:
+        self.wind_up()
+        if not self._lease.is_held():
             return
         try:
             self._lease.release()
         except PyMongoError as error:
             logger.error("the lease is left to end by itself: %s", type(error).__name__)
 
+    def _keep(self, write: Callable[[], None]) -> None:
+        try:
+            write()
+        except PyMongoError as error:
+            logger.error("how the jobs went is not kept: %s", type(error).__name__)
 
-def run(jobs: Jobs, stop: threading.Event, *, ready: Callable[[], None]) -> None:
+
+def _attempt(job: Job, go_on: Callable[[], bool]) -> str:
+    """What went wrong, in a word or two; "" where nothing did."""
+    try:
+        job.work(go_on)
+    except PublishFailed as error:
+        logger.warning("the broker is away, %s waits: %s", job.name, error)
+        return f"the broker is away: {error}"
+    except PyMongoError as error:
+        logger.error("%s stops: %s", job.name, type(error).__name__)
+        return f"the database: {type(error).__name__}"
+    return ""
+
+
+def run(
+    jobs: Jobs,
+    stop: threading.Event,
+    *,
+    ready: Callable[[], None],
+    renew_every: timedelta = RENEW_EVERY,
+) -> None:
     """Run the jobs until `stop` is set; then finish what is running and give up the lease."""
     scheduler = BackgroundScheduler(
         timezone="UTC",
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
+        # A thread for each job, and one for the lease: none waits for another that takes long.
+        executors={"default": ThreadPoolExecutor(len(jobs.table)), "lease": ThreadPoolExecutor(1)},
+        # After a pause of this machine each has one turn, however many it has missed.
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
+
+    def lead() -> None:
+        if jobs.lead():  # who led before may have died a while ago: no job waits for its turn
+            for name in jobs.table:
+                scheduler.modify_job(name, next_run_time=utcnow())
+
     jobs.lead()
-    scheduler.add_job(jobs.lead, "interval", seconds=RENEW_EVERY.total_seconds())
-    scheduler.add_job(jobs.sweep, "interval", seconds=SWEEP_SECONDS)
+    scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
+    for job in jobs.table.values():
+        scheduler.add_job(jobs.run, "interval", [job.name], id=job.name, seconds=job.seconds)
     scheduler.start()
     ready()
     stop.wait()
+    jobs.wind_up()
     scheduler.shutdown(wait=True)
     jobs.stop()

@@ -6,30 +6,16 @@ import threading
 import time
 from collections.abc import Sequence
 
-import redis
 from billiard.exceptions import SoftTimeLimitExceeded
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 
-from services.analysis import Analysis, AnalysisFailed, Analyst, FailureReason
+from services.analysis import Analysis, AnalysisFailed, Analyst, FailureReason, Precedent
 from services.metrics import GEMINI_CALLS, GEMINI_SECONDS, Counts, Key, Meter, Metric, Tally
+from services.redis_client import connect
 
 HASH = "ticket-bot:metrics"
-REDIS_SECONDS = 0.5
 # Counts of one moment travel together.
 GATHER_SECONDS = 0.2
-
-
-def connect(redis_url: str) -> "redis.Redis":
-    """Lazy, and quick to give up: no count is worth a wait."""
-    return redis.Redis.from_url(
-        redis_url,
-        socket_timeout=REDIS_SECONDS,
-        socket_connect_timeout=REDIS_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-        decode_responses=True,
-    )
 
 
 class RedisMeter(Tally):
@@ -120,10 +106,19 @@ class MeasuredAnalyst:
         self._inner = inner
         self._meter = meter
 
-    def analyse(self, *, title: str, description: str, skills: Sequence[str]) -> Analysis:
+    def analyse(
+        self,
+        *,
+        title: str,
+        description: str,
+        skills: Sequence[str],
+        precedents: Sequence[Precedent] = (),
+    ) -> Analysis:
         outcome, began = "fault", time.monotonic()
         try:
-            analysis = self._inner.analyse(title=title, description=description, skills=skills)
+            analysis = self._inner.analyse(
+                title=title, description=description, skills=skills, precedents=precedents
+            )
             outcome = "answer"
         except AnalysisFailed as error:
             outcome = error.reason.value

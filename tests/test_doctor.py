@@ -13,7 +13,7 @@ from services.database import Mongo
 from services.models import Role
 from services.team import claim_team
 from tests.aimock import AIMock
-from tests.conftest import People
+from tests.conftest import JWT_SECRET, People
 from tests.processes import Product, run
 from tests.recording_slack import TOKEN, RecordingSlack
 from tests.slack_workspace import TEAM_ID
@@ -21,7 +21,7 @@ from tests.slack_workspace import TEAM_ID
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 APP_TOKEN = "xapp-test"
-SECRETS = ("pa55word", "hunter2", "s3cret", TOKEN, APP_TOKEN)
+SECRETS = ("pa55word", "hunter2", "s3cret", TOKEN, APP_TOKEN, JWT_SECRET)
 AWAY = "FAIL  MongoDB:       it cannot be reached at MONGO_URI (ServerSelectionTimeoutError)."
 
 
@@ -55,6 +55,7 @@ def env(
     return {
         "MONGO_URI": mongo.uri_for(db.name),
         "REDIS_URL": redis.url,
+        "JWT_SECRET": JWT_SECRET,
         "SLACK_API_URL": slack.url,
         "SLACK_BOT_TOKEN": TOKEN,
         "SLACK_APP_TOKEN": APP_TOKEN,
@@ -78,12 +79,15 @@ def test_nothing_is_configured() -> None:
     assert done.stdout.splitlines() == [
         "FAIL  settings:      MONGO_URI is missing. Set it in the environment or in .env.",
         "FAIL  settings:      REDIS_URL is missing. Set it in the environment or in .env.",
+        "FAIL  settings:      JWT_SECRET is missing. Set it in the environment or in .env.",
         "FAIL  settings:      SLACK_BOT_TOKEN is missing. Set it in the environment or in .env.",
         "FAIL  settings:      SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing. Set it in the "
         "environment or in .env.",
         "FAIL  MongoDB:       not asked, because MONGO_URI is missing. See settings.",
         "warn  indexes:       not looked at, because of MongoDB",
         "warn  accounts:      not looked at, because of MongoDB",
+        "ok    linking:       by Slack's email address; without APP_URL there is no page that "
+        "shows codes",
         "FAIL  Slack token:   not asked, because SLACK_BOT_TOKEN is missing. See settings.",
         "warn  scopes:        not looked at, because of Slack token",
         "warn  workspace:     not looked at, because of MongoDB and Slack token",
@@ -96,7 +100,7 @@ def test_nothing_is_configured() -> None:
         "warn  jobs:          not looked at, because of MongoDB",
         "warn  outbox:        not looked at, because of MongoDB",
         "warn  waiting:       not looked at, because of MongoDB",
-        "7 FAIL, 8 warn: what says FAIL has to be mended.",
+        "8 FAIL, 8 warn: what says FAIL has to be mended.",
     ]
 
 

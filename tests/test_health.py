@@ -12,7 +12,7 @@ from services import outbox
 from services.assigning import AssignmentStore
 from services.database import Mongo
 from services.findings import Finding, State
-from services.health import DatabaseChecks, look_at_settings
+from services.health import DatabaseChecks, look_at_linking, look_at_settings
 from services.leases import Lease
 from services.links import LinkService
 from services.models import Role
@@ -24,10 +24,11 @@ from tests.conftest import NOBODY_LISTENS, FixedClock, People, file_ticket, relo
 GOOD = {
     "MONGO_URI": "mongodb://app:pa55word@db.example.com/helpdesk",
     "REDIS_URL": "rediss://:hunter2@cache.example.com:6379/0",
+    "JWT_SECRET": "jwt-secret-that-has-thirty-two-bytes",
     "SLACK_BOT_TOKEN": "xoxb-1-secret",
     "SLACK_APP_TOKEN": "xapp-1-secret",
 }
-SECRETS = ("pa55word", "hunter2", "1-secret", "x0x0")
+SECRETS = ("pa55word", "hunter2", "1-secret", "x0x0", "jwt-secret")
 SET = "Set it in the environment or in .env."
 
 
@@ -44,10 +45,32 @@ def test_good_settings() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("app_url", "strict", "state", "found"),
+    [
+        ("https://x.example", False, State.OK, "by Slack's email address, or by a code"),
+        ("https://x.example", True, State.OK, "by a code"),
+        (
+            None,
+            False,
+            State.OK,
+            "by Slack's email address; without APP_URL there is no page that shows codes",
+        ),
+        (None, True, State.FAIL, "by a code, which nobody can get without APP_URL"),
+    ],
+)
+def test_how_members_come_to_their_accounts(
+    app_url: str | None, strict: bool, state: State, found: str
+) -> None:
+    (finding,) = look_at_linking(app_url=app_url, strict=strict)
+    assert (finding.state, finding.found) == (state, found)
+
+
 def test_everything_missing_is_named_once() -> None:
     assert said(look_at_settings({})) == [
         (State.FAIL, "MONGO_URI is missing", SET),
         (State.FAIL, "REDIS_URL is missing", SET),
+        (State.FAIL, "JWT_SECRET is missing", SET),
         (State.FAIL, "SLACK_BOT_TOKEN is missing", SET),
         (State.FAIL, "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing", SET),
     ]

@@ -6,15 +6,21 @@ from threading import Thread
 
 import pytest
 import redis as redis_client
-from aiosmtpd.controller import Controller
-from aiosmtpd.handlers import Sink
-from aiosmtpd.smtp import AuthResult
 
-from demo.servers import RedisServer, free_port
+from demo.servers import RedisServer
 from services.findings import Finding, State
+from services.settings import read
 from tasks.gemini import GeminiAnalyst
-from tasks.health import look_at_gemini, look_at_mail, look_at_redis, look_for_worker
+from tasks.health import (
+    look_at_gemini,
+    look_at_letters,
+    look_at_mail,
+    look_at_redis,
+    look_for_worker,
+)
+from tasks.smtp import Server
 from tests.aimock import AIMock, BareGemini, Reply, gemini_body
+from tests.mail_server import MAIL_PASSWORD, MailServer
 from tests.processes import celery_for
 
 PASSWORD = "pa55word"
@@ -162,35 +168,14 @@ def test_what_passes_by_itself(gemini: BareGemini, reply: Reply, reason: str) ->
 # Mail
 
 
-class MailServer(Controller):
-    """Takes `desk` with the right password; every mail ends nowhere."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Sink(),
-            hostname="127.0.0.1",
-            port=free_port(),
-            authenticator=self._authenticate,
-            auth_require_tls=False,
-        )
-
-    @staticmethod
-    def _authenticate(*args: object) -> AuthResult:
-        login = args[-1]
-        password = getattr(login, "password", b"")
-        return AuthResult(success=password == PASSWORD.encode(), handled=False)
-
-
 @pytest.fixture
 def mail_server() -> Iterator[MailServer]:
-    server = MailServer()
-    server.start()
-    yield server
-    server.stop()
+    with MailServer() as server:
+        yield server
 
 
 def test_mail_is_off() -> None:
-    assert said(look_at_mail(host="", port=2525, user="", password="")) == (
+    assert said(look_at_mail(Server("", 2525))) == (
         State.OK,
         "off, because MAILTRAP_SMTP_HOST is not set",
         "",
@@ -198,13 +183,12 @@ def test_mail_is_off() -> None:
 
 
 def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
-    host, port = mail_server.hostname, mail_server.port
-    assert said(look_at_mail(host=host, port=port, user="", password="")) == (
+    assert said(look_at_mail(mail_server.server())) == (
         State.OK,
         "the mail server answers",
         "",
     )
-    assert said(look_at_mail(host=host, port=port, user="desk", password=PASSWORD)) == (
+    assert said(look_at_mail(mail_server.server(user="desk", password=MAIL_PASSWORD))) == (
         State.OK,
         "the mail server takes the sign-in",
         "",
@@ -212,8 +196,7 @@ def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
 
 
 def test_mail_refuses_the_password(mail_server: MailServer) -> None:
-    host, port = mail_server.hostname, mail_server.port
-    assert said(look_at_mail(host=host, port=port, user="desk", password="wrong")) == (
+    assert said(look_at_mail(mail_server.server(user="desk", password="wrong"))) == (
         State.FAIL,
         "the mail server refuses name or password",
         "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS.",
@@ -221,7 +204,7 @@ def test_mail_refuses_the_password(mail_server: MailServer) -> None:
 
 
 def test_mail_is_away() -> None:
-    assert said(look_at_mail(host="127.0.0.1", port=9, user="", password="")) == (
+    assert said(look_at_mail(Server("127.0.0.1", 9))) == (
         State.FAIL,
         "the mail server cannot be used (ConnectionRefusedError)",
         "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
@@ -238,9 +221,29 @@ def test_a_mail_server_that_hangs_up() -> None:
         hanging_up = Thread(target=hang_up)
         hanging_up.start()
         port = listener.getsockname()[1]
-        assert said(look_at_mail(host="127.0.0.1", port=port, user="", password="")) == (
+        assert said(look_at_mail(Server("127.0.0.1", port))) == (
             State.FAIL,
             "the mail server cannot be used (SMTPServerDisconnected)",
             "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
         )
         hanging_up.join()
+
+
+def letters_lack(**env: str) -> list[str]:
+    config, _ = read("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
+    return [finding.line("mail") for finding in look_at_letters(config)]
+
+
+def test_letters_lack_nothing() -> None:
+    assert letters_lack(APP_URL="https://desk.example.com") == []
+    assert letters_lack(MAILTRAP_SMTP_HOST="") == []  # off, and said so already
+
+
+def test_without_app_url_some_letters_cannot_be_written() -> None:
+    assert letters_lack() == [
+        "warn  mail:          without APP_URL nobody is mailed a link to a new password. "
+        "Set APP_URL to the bot's address outside.",
+        "warn  mail:          many servers refuse mail from helpdesk@localhost. "
+        "Set MAIL_FROM to an address of yours.",
+    ]
+    assert letters_lack(APP_URL="http://127.0.0.1:5000", MAIL_FROM="desk@example.com") == []

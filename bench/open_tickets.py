@@ -1,0 +1,186 @@
+"""What must not grow with the open tickets: the jobs' look at the clock, a page of the queue, and
+filing one more. Each is measured among 1,000 of them and again among 100,000.
+
+SecantusDB, which this runs on, looks at every ticket where a filter has more than `_id`, as each
+change of a ticket does, and sorts what an index has found already: there both do grow.
+"""
+
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from bson import ObjectId
+from pymongo import MongoClient
+from pymongo.monitoring import (
+    CommandFailedEvent,
+    CommandListener,
+    CommandStartedEvent,
+    CommandSucceededEvent,
+)
+
+from bench import sweeping
+from bench.figures import Figure, milliseconds
+from services.counters import next_numbers
+from services.database import IN_QUEUE, Mongo
+from services.listing import TicketLists
+from services.models import Document, Role
+from services.permissions import Actor
+from services.queue_order import FIELD as QUEUE_KEY
+from services.selection import ListKind, Selection
+from services.tickets import TicketService
+
+TEAM = "T0BENCH"
+FEW, MANY = 1_000, 100_000
+# So many fall due at one moment, which is more than the jobs take at once.
+DUE = 250
+FILED, AT_A_TIME = 160, 8
+PAGE = 10
+BOSS = Actor(ObjectId("b055" * 6), Role.ADMIN)
+
+
+class Reads(CommandListener):
+    """Counts the tickets that the database hands out, and the most of them in one answer."""
+
+    def __init__(self) -> None:
+        self.tickets = self.most = 0
+
+    def started(self, event: CommandStartedEvent) -> None: ...
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        reply: Any = event.reply
+        cursor = reply.get("cursor") or {"ns": ""}
+        if cursor["ns"].endswith(".tickets"):
+            number = len(cursor.get("firstBatch", cursor.get("nextBatch", ())))
+            self.tickets += number
+            self.most = max(self.most, number)
+
+    def failed(self, event: CommandFailedEvent) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sweep:
+    """One turn of the job: the steps it took, how long each, the tickets it read, and the most of
+    them at once."""
+
+    taken: int
+    ms: float
+    read: int
+    most: int
+
+
+class Desk:
+    """A database with so many open tickets, made by `fill`."""
+
+    def __init__(self, uri: str, name: str, *, size: int) -> None:
+        self._reads = Reads()
+        watched: MongoClient[Document] = MongoClient(
+            uri, tz_aware=True, event_listeners=[self._reads]
+        )
+        self.db: Mongo = watched[name]
+        self.size = size
+
+    def count_on(self) -> None:
+        """Those that are there have their numbers."""
+        next_numbers(self.db, team_id=TEAM, count=self.size)
+
+    def close(self) -> None:
+        self.db.client.close()
+
+    def sweep(self, *, due: int) -> Sweep:
+        """After so many more have fallen due."""
+        people = [ObjectId() for _ in range(50)]
+        numbers = next_numbers(self.db, team_id=TEAM, count=due)
+        late = [sweeping.ticket(number - 1, people, is_due=True) for number in numbers]
+        self.db.tickets.insert_many(late)
+        self._reads.tickets = self._reads.most = 0
+        begun = time.perf_counter()
+        taken = sweeping.sweep(self.db)
+        ms = (time.perf_counter() - begun) * 1_000
+        return Sweep(taken, ms / max(taken, 1), self._reads.tickets, self._reads.most)
+
+    def look(self) -> float:
+        """How long it takes to see that nothing is due."""
+        return milliseconds(lambda: sweeping.sweep(self.db))
+
+    def page(self) -> int:
+        lists, queue = TicketLists(self.db), Selection(ListKind.QUEUE)
+        return len(lists.page(actor=BOSS, selection=queue, size=PAGE).tickets)
+
+    def sort_all(self) -> int:
+        """A page in the plain way: the place of each open ticket is read, and all are sorted."""
+        found = list(self.db.tickets.find(IN_QUEUE, {QUEUE_KEY: True}))
+        found.sort(key=lambda doc: (doc[QUEUE_KEY], doc["_id"]))
+        return len(found[:PAGE])
+
+    def file(self) -> float:
+        """Milliseconds a ticket, several filed at a time; each is on disk before it counts."""
+        tickets = TicketService(self.db)
+
+        def one(_: int) -> bool:
+            return tickets.create(
+                actor=Actor(ObjectId(), Role.USER),  # nobody may file many within minutes
+                team_id=TEAM,
+                request_id=uuid.uuid4().hex,
+                title="The VPN is down",
+                description="It does not work. " * 20,
+            ).is_new
+
+        with ThreadPoolExecutor(AT_A_TIME) as pool:
+            begun = time.perf_counter()
+            filed = sum(pool.map(one, range(FILED)))
+        return (time.perf_counter() - begun) * 1_000 / filed
+
+
+def figures(uri: str, *, few: int = FEW, many: int = MANY, due: int = DUE) -> Iterator[Figure]:
+    """In two databases of their own, each with its indexes before its tickets."""
+    small, large = (Desk(uri, f"bench-{ObjectId()}", size=size) for size in (few, many))
+    try:
+        sweeping.fill(small.db, count=few, due=0)
+        yield from sweeping.figures(large.db, count=many)
+        small.count_on()
+        large.count_on()
+        for measured in (_looked, _swept(due), _paged, _filed):
+            yield measured(small, large)
+    finally:
+        small.close()
+        large.close()
+
+
+def _looked(small: Desk, large: Desk) -> Figure:
+    before, ms = small.look(), large.look()
+    return Figure(_named("see that nothing is due", large), ms, 50, note=_times(ms, before, small))
+
+
+def _swept(due: int) -> Callable[[Desk, Desk], Figure]:
+    def swept(small: Desk, large: Desk) -> Figure:
+        before, now = small.sweep(due=due), large.sweep(due=due)
+        read = f"{now.read:,} tickets read ({before.read:,} there), at most {now.most} at once"
+        name = _named(f"take one of {now.taken} steps", large)
+        return Figure(name, now.ms, 50, note=f"{_times(now.ms, before.ms, small)}; {read}")
+
+    return swept
+
+
+def _paged(small: Desk, large: Desk) -> Figure:
+    before, ms = milliseconds(small.page), milliseconds(large.page)
+    plain = milliseconds(large.sort_all, rounds=1)
+    name = _named("a page of the queue", large)
+    return Figure(name, ms, 500, plain, note=_times(ms, before, small))
+
+
+def _filed(small: Desk, large: Desk) -> Figure:
+    before, ms = small.file(), large.file()
+    name = _named(f"file a ticket, {AT_A_TIME} at a time,", large)
+    note = f"{_times(ms, before, small)}; {1_000 / ms:.0f} stored a second"
+    return Figure(name, ms, 50, note=note)
+
+
+def _named(what: str, desk: Desk) -> str:
+    return f"{what} among {desk.size:,} open tickets"
+
+
+def _times(ms: float, before: float, small: Desk) -> str:
+    return f"{ms / before:.1f} times as long as among {small.size:,}"

@@ -1,0 +1,120 @@
+"""How long one look at what is due by the clock takes among many open tickets, and how much of
+them is in memory at once."""
+
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+
+from bson import ObjectId
+
+from bench.figures import Figure, milliseconds
+from services.alarms import steps_due
+from services.database import Mongo, ensure_indexes
+from services.models import OPEN_STATUSES, Document, Ticket
+from services.rules import rules_now
+from tasks import alarms
+from tasks.app import celery
+from tasks.publisher import CeleryPublisher
+
+NOW = datetime(2037, 3, 4, 10, tzinfo=UTC)  # a Wednesday, at work
+OPEN, DUE = 100_000, 50
+AT_ONCE = 5_000
+MEGABYTE = 1_048_576
+
+
+class Unheard(CeleryPublisher):
+    """Nobody works on what is published."""
+
+    def __init__(self) -> None:
+        super().__init__(celery)
+
+    def send(self, task: str, ticket_id: str) -> None: ...
+
+
+def fill(db: Mongo, *, count: int, due: int) -> None:
+    """So many open tickets, of which some were missed a moment ago; the others have all day."""
+    ensure_indexes(db)
+    people = [ObjectId() for _ in range(50)]
+    docs = (ticket(number, people, is_due=number < due) for number in range(count))
+    for batch in _batches(docs):
+        db.tickets.insert_many(batch, ordered=False)
+
+
+def ticket(number: int, people: list[ObjectId], *, is_due: bool) -> Document:
+    at = NOW - timedelta(seconds=number) if is_due else NOW + timedelta(hours=1, seconds=number)
+    milliseconds_since_1970 = int(at.timestamp()) * 1_000
+    about = f"{milliseconds_since_1970}/medium"
+    return {
+        "_id": ObjectId(),
+        "number": number + 1,
+        "teamId": "T0BENCH",
+        "title": f"Ticket {number}",
+        "description": "It does not work. " * 20,
+        "status": "IN_PROGRESS",
+        "priority": "medium",
+        "createdBy": people[number % 7],
+        "assignedTo": people[number % 50],
+        "acceptedAt": NOW - timedelta(days=2),
+        "createdAt": NOW - timedelta(days=3),
+        "deadline": at,
+        "dueAt": at,
+        "seq": 1,
+        "events": [{"seq": 1, "at": NOW, "by": people[0], "type": "filed"}],
+        "ladders": {"due": {"about": about, "since": NOW - timedelta(days=3), "done": "due_soon"}},
+        "alarm": {"at": at, "kind": "due_missed", "about": about},
+        "target": {"since": NOW - timedelta(days=3), "rules": None},
+        "queueKey": f"1-{milliseconds_since_1970:015d}-2-{number:015d}",
+    }
+
+
+def _batches(docs: Iterator[Document]) -> Iterator[list[Document]]:
+    batch: list[Document] = []
+    for doc in docs:
+        batch.append(doc)
+        if len(batch) == AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def sweep(db: Mongo) -> int:
+    steps = alarms.steps(db, has_triage=True, clock=lambda: NOW)
+    return alarms.sweep(steps, Unheard(), go_on=lambda: True)
+
+
+def plainly(db: Mongo) -> int:
+    """Every open ticket read and looked at; how many have a step to take."""
+    by = rules_now(db)
+    found = db.tickets.find({"status": {"$in": list(OPEN_STATUSES)}})
+    return sum(bool(steps_due(Ticket.from_doc(doc), rules=by, now=NOW)) for doc in found)
+
+
+def figures(db: Mongo, *, count: int = OPEN, due: int = DUE) -> Iterator[Figure]:
+    fill(db, count=count, due=due)
+    plain_ms = milliseconds(lambda: plainly(db), rounds=1)
+    taken, ms, megabytes = _measured(lambda: sweep(db))
+    yield Figure(
+        f"take {taken:,} steps due among {count:,} open tickets, {megabytes:.1f} MB at most",
+        ms=ms,
+        bound=30_000,
+        plain_ms=plain_ms,
+    )
+    yield Figure(
+        f"find nothing due among {count:,} open tickets",
+        ms=milliseconds(lambda: sweep(db)),
+        bound=50,
+        plain_ms=plain_ms,
+    )
+
+
+def _measured(work: Callable[[], int]) -> tuple[int, float, float]:
+    """What it returns, its time, and the most of our own memory it takes at once."""
+    tracemalloc.start()
+    begun = time.perf_counter()
+    done = work()
+    ms = (time.perf_counter() - begun) * 1_000
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return done, ms, peak / MEGABYTE

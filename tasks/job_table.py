@@ -1,0 +1,110 @@
+"""The jobs: what is done by the clock, and how often.
+
+Each finds by an index what is due, does so much of it at once that it comes to an end, and leaves
+the rest to its next turn. Each may run again, or beside itself in another process, and does
+nothing twice: every step of it is a conditional update.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from services import handing_back, outbox, outside, queue_places, waiting
+from services.clock import Clock
+from services.database import Mongo
+from services.letters import Letters
+from services.training import Training
+from tasks import alarms, availability, digest
+from tasks.app import NOTIFY
+from tasks.publisher import CeleryPublisher
+
+SWEEP_LIMIT = 500
+# Other targets make all open tickets be looked at: so many batches of 500 at a turn.
+PLACES_ROUNDS = 10
+
+# Asked between two steps or batches; after False nothing more is begun.
+GoOn = Callable[[], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`name` stands in /metrics and with the doctor. `work` raises `PublishFailed` while the broker
+    is away, and `PyMongoError` while the database is: its next turn does it."""
+
+    name: str
+    seconds: int
+    work: Callable[[GoOn], object]
+
+    @property
+    def every(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
+
+
+def table(
+    db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
+) -> tuple[Job, ...]:
+    """All of them; connects to nothing."""
+    work = _Work(db, publisher, has_triage=has_triage, clock=clock)
+    return (
+        Job("sweep", 10, work.publish_due),
+        Job("waiting", 10, work.wake_due),
+        Job("handing_back", 10, work.hand_back),
+        Job("upkeep", 10, work.keep_up),
+        Job("alarms", 10, work.take_alarms),
+        Job("availability", 30, lambda _: availability.ask(db, publisher, clock=clock)),
+        Job("digest", 30, lambda _: digest.ask(db, publisher, clock=clock)),
+        Job("learn", 60, lambda _: Training(db, clock=clock).run_if_due()),
+    )
+
+
+class _Work:
+    """What some of them do, in steps."""
+
+    def __init__(
+        self, db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
+    ) -> None:
+        self._db = db
+        self._publisher = publisher
+        self._clock = clock
+        self._alarm_steps = alarms.steps(db, has_triage=has_triage, clock=clock)
+
+    def publish_due(self, go_on: GoOn) -> None:
+        """Hint again at what is in an outbox. Without a broker nothing counts as published."""
+        now = self._clock()
+        for ticket_id in outbox.due(self._db, now=now, limit=SWEEP_LIMIT):
+            if not go_on():
+                return
+            self._publisher.send(NOTIFY, str(ticket_id))
+            outbox.back_off(self._db, ticket_id, now=now)
+        # One hint: whoever follows it sends all that are due.
+        if letter_id := Letters(self._db, clock=self._clock).due():
+            self._publisher.mail(letter_id)
+
+    def wake_due(self, go_on: GoOn) -> None:
+        """Have those assigned for whom nobody was available."""
+        while waiting.wake_due(self._db, now=self._clock()) and go_on():
+            pass
+
+    def hand_back(self, go_on: GoOn) -> None:
+        """Take the tickets from whoever cannot work on them any more."""
+        now = self._clock()
+        for user_id in handing_back.due(self._db, now=now):
+            if not go_on():
+                return
+            for ticket_id in handing_back.hand_back_some(self._db, user_id, now=now):
+                self._publisher.send(NOTIFY, str(ticket_id))
+
+    def keep_up(self, go_on: GoOn) -> None:
+        """Put right what the predecessor and other targets have left behind."""
+        now = self._clock()
+        outside.keep_up(self._db, now=now)
+        for _ in range(PLACES_ROUNDS):
+            if not go_on():
+                return
+            if queue_places.give_places(self._db, now=now) < queue_places.AT_ONCE:
+                return
+
+    def take_alarms(self, go_on: GoOn) -> None:
+        """Take what is due by the clock, and have people told of it."""
+        alarms.sweep(self._alarm_steps, self._publisher, go_on=go_on)
+        alarms.tell(self._db, self._publisher, clock=self._clock)

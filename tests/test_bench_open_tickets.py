@@ -1,0 +1,30 @@
+"""The bench among many open tickets measures what it says."""
+
+from bench import open_tickets
+from bench.figures import Figure, table
+from demo.servers import MongoServer
+
+
+def test_its_figures(mongo: MongoServer) -> None:
+    figures = list(open_tickets.figures(mongo.uri, few=20, many=80, due=3))
+    assert [figure.name for figure in figures][2:] == [
+        "see that nothing is due among 80 open tickets",
+        "take one of 3 steps among 80 open tickets",
+        "a page of the queue among 80 open tickets",
+        "file a ticket, 8 at a time, among 80 open tickets",
+    ]
+    looked, swept, paged, filed = figures[2:]
+    assert looked.note.endswith(" times as long as among 20")
+    assert swept.note.endswith("; 3 tickets read (3 there), at most 3 at once")
+    assert paged.plain_ms is not None
+    assert filed.note.endswith(" stored a second")
+    assert all(figure.ms > 0 for figure in figures)
+
+
+def test_a_note_stands_behind_the_figures() -> None:
+    figures = [Figure("one", 12.34, 25, 49.36), Figure("another", 0.5, 50, note="of two")]
+    assert table(figures).splitlines() == [
+        "           ms  bound  plain way  ratio",
+        "one      12.3     25       49.4   4.0x",
+        "another   0.5     50                    of two",
+    ]
