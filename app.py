@@ -24,32 +24,55 @@ from bot.health import SlackChecks
 from bot.metrics import Metrics
 from bot.request import Desk
 from bot.socket_mode import Connection
+from bot.views.why_lines import why_lines
 from bot.web import create_web
+from bot.web.api import Counter, api
 from bot.web.metrics import metrics
+from bot.web.pages import Site, pages
+from bot.web.pages.errors import error_page
 from bot.web.server import WebServer
 from bot.web.slack import slack_events
-from services import database, findings, health, logs, operator, settings, team
+from services import account_services, database, findings, health, logs, operator, settings, team
+from services.answering import Answering
 from services.assigning import AssignmentStore
+from services.availability import AvailabilityService
 from services.clock import utcnow
+from services.codes import Codes
 from services.comments import CommentService
+from services.digests import DigestSwitch
+from services.dry_run import ExplainService
 from services.edits import TicketEdits
 from services.findings import Check
+from services.following import Following
+from services.handing_on import HandingOn
+from services.handover import HandOvers
 from services.home import HomeService
 from services.inbox import Inbox
+from services.leaving import Leaving
+from services.linking import Linking
 from services.links import LinkService
 from services.lists import ListService
 from services.metrics import UNMETERED, Meter, Tally
+from services.model_store import ModelStore
 from services.models import Role
 from services.moves import TicketMoves
 from services.people import PeopleService
+from services.permissions import OPERATOR
+from services.presence_rules import RulesStore
+from services.presences import Presences
+from services.takeout import Takeout
+from services.team_settings import TeamSettings
 from services.threads import Threads
 from services.ticket_counts import CachedCounts
 from services.tickets import TicketService
+from services.unlinking import Unlinking
 from services.users import UserService
 from services.visits import VisitService
 from tasks import health as task_health
 from tasks import jobs, worker
 from tasks.app import configure
+from tasks.mail import OFF
+from tasks.mails.office import mail_office
 from tasks.metrics import MeasuredAnalyst, RedisMeter, SharedCounts
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime
@@ -94,7 +117,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     if command == "doctor":
         return _doctor(hooks or Hooks())
     try:
-        config = settings.load(command)
+        config = settings.load(_needing(args, command))
     except settings.SettingsError as error:
         print(f"app.py {command} cannot start:", file=sys.stderr)
         for problem in error.problems:
@@ -102,13 +125,19 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
         return EXIT_USAGE
     logs.configure(config.log_level)
     try:
-        if command == "users":
-            return _users(config, args)
+        if answers := {"users": _users, "explain": _explain}.get(command):
+            return answers(config, args)
         run = {"bot": _bot, "worker": _worker, "jobs": _jobs}[command]
         return run(config, hooks or Hooks())
     except starting.KNOWN as error:
         print(starting.why_not(error), file=sys.stderr)
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
+
+
+def _needing(args: argparse.Namespace, command: str) -> str:
+    """What `settings.NEEDS` calls that command."""
+    whole = f"{command} {getattr(args, 'action', '')}".strip()
+    return whole if whole in settings.NEEDS else command
 
 
 def _bot(config: settings.Settings, hooks: Hooks) -> int:
@@ -121,10 +150,14 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     database.ensure_indexes(db)
     executor = ThreadPoolExecutor(bot.app.THREADS, thread_name_prefix="listener")
     users = UserService(db)
-    links = LinkService(db, users, admin_emails=config.admin_emails)
+    links = _links(config, db, users)
+    accounts = account_services.build(
+        db, users, secret=config.jwt_secret, redis_url=config.redis_url
+    )
     desk = Desk(
         tickets=TicketService(db),
         moves=TicketMoves(db, users),
+        handing_on=HandingOn(db, users, links, TicketMoves(db, users), ModelStore(db)),
         comments=CommentService(db),
         threads=Threads(db),
         edits=TicketEdits(db, users, links),
@@ -139,6 +172,18 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         team_url=identity["url"],
         reads_with_ai=config.reads_with_ai,
         people=PeopleService(db),
+        settings=TeamSettings(db),
+        linking=Linking(db, users, links, accounts.codes, accounts.letters),
+        unlinking=Unlinking(db, users, links, accounts.letters),
+        following=Following(db, users, accounts.codes),
+        availability=AvailabilityService(db),
+        presences=Presences(db),
+        presence_rules=RulesStore(db),
+        hand_overs=HandOvers(db),
+        digest=DigestSwitch(db),
+        answering=Answering(db, TicketMoves(db, users), CommentService(db)),
+        explaining=ExplainService(db, users, links, ModelStore(db)),
+        app_url=config.app_url,
         ticket_emoji=config.ticket_emoji,
     )
     secret = config.slack_signing_secret
@@ -154,7 +199,21 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     blueprints = [_metrics(config, db, tally)]
     if secret:
         blueprints.append(slack_events(slack_app, signing_secret=secret))
-    web = create_web(ready=lambda: database.answers(db), blueprints=blueprints)
+    site = Site.of(
+        desk,
+        accounts,
+        users,
+        secret=config.jwt_secret,
+        trusted_proxies=config.trusted_proxies,
+        has_mail=bool(config.smtp_host),
+    )
+    counter = Counter.of(db, desk, accounts, users, trusted_proxies=config.trusted_proxies)
+    blueprints += [pages(site), api(counter)]
+    web = create_web(
+        ready=lambda: database.answers(db),
+        blueprints=blueprints,
+        error_page=error_page(secure=site.cookies.secure),
+    )
     serving.serve(
         web=WebServer(web, host=config.host, port=config.port),
         connection=Connection(slack_app, config.slack_app_token)
@@ -167,6 +226,11 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     return 0
 
 
+def _links(config: settings.Settings, db: database.Mongo, users: UserService) -> LinkService:
+    admins = config.admin_emails
+    return LinkService(db, users, admin_emails=admins, strict=config.is_strict)
+
+
 def _metrics(config: settings.Settings, db: database.Mongo, tally: Tally) -> Blueprint:
     page = Metrics(
         own=tally.counts, shared=SharedCounts(config.redis_url), tickets=CachedCounts(db)
@@ -175,6 +239,8 @@ def _metrics(config: settings.Settings, db: database.Mongo, tally: Tally) -> Blu
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
+    if not config.smtp_host:
+        logger.info(OFF)
     meter = RedisMeter(config.redis_url)
     worker.run(configure(redis_url=config.redis_url), lambda: _runtime(config, hooks, meter), meter)
     return 0
@@ -183,23 +249,29 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
 def _runtime(config: settings.Settings, hooks: Hooks, meter: Meter) -> Runtime:
     db = database.connect(config.mongo_uri)
     users = UserService(db)
-    links = LinkService(db, users, admin_emails=config.admin_emails)
+    links = _links(config, db, users)
     return Runtime(
         db=db,
         users=users,
         links=links,
         assignments=AssignmentStore(db, links),
+        models=ModelStore(db),
         home=HomeService(db, users, links),
         visits=VisitService(db),
         slack=_web_client(config, hooks, timeout=TASK_TIMEOUT, meter=meter, process="worker"),
         publisher=CeleryPublisher(configure(redis_url=config.redis_url)),
-        analyst=MeasuredAnalyst(_gemini(config), meter) if config.reads_with_ai else None,
+        analyst=_analyst(config, meter) if config.reads_with_ai else None,
         clock=utcnow,
         triage_channel=config.triage_channel,
+        mail=mail_office(config, db, meter),
     )
 
 
-def _gemini(config: settings.Settings, *, timeout: int = TASK_TIMEOUT) -> "GeminiAnalyst":
+def _analyst(config: settings.Settings, meter: Meter) -> MeasuredAnalyst:
+    return MeasuredAnalyst(_gemini(config, timeout=config.gemini_timeout), meter)
+
+
+def _gemini(config: settings.Settings, *, timeout: int) -> "GeminiAnalyst":
     from tasks.gemini import GeminiAnalyst  # noqa: PLC0415  60 MB, for those who set a key only
 
     return GeminiAnalyst(
@@ -216,7 +288,7 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     publisher = CeleryPublisher(configure(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
     jobs.run(
-        jobs.Jobs(db, publisher, meter=meter),
+        jobs.Jobs(db, publisher, meter=meter, has_triage=bool(config.triage_channel)),
         _stop_on_signals(),
         ready=lambda: logger.info("the jobs are ready"),
     )
@@ -227,9 +299,28 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     database.ensure_indexes(db)
+    if args.action == "reset":
+        codes, app_url = Codes(db, config.jwt_secret), config.app_url or ""
+        print(operator.reset_link(UserService(db), codes, app_url=app_url, email=args.email))
+        return 0
+    if args.action == "erase":
+        print("\n".join(operator.erase(Leaving(db, UserService(db)), email=args.email)))
+        return 0
+    if args.action == "export":
+        print(operator.export(Takeout(db, UserService(db)), email=args.email))
+        return 0
     asked = {name: value for name, value in vars(args).items() if name != "command"}
     for line in operator.manage(UserService(db), **asked):
         print(line)
+    return 0
+
+
+def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
+    logging.disable(logging.INFO)  # what it finds out is what it prints
+    db = database.connect(config.mongo_uri)
+    users = UserService(db)
+    service = ExplainService(db, users, LinkService(db, users), ModelStore(db))
+    print("\n".join(why_lines(service.find(actor=OPERATOR, called=args.ticket))))
     return 0
 
 
@@ -245,7 +336,9 @@ def _doctor(hooks: Hooks) -> int:
     """Every check in order. It starts on anything: what is missing is a finding."""
     logging.disable()  # its lines say it all
     config, _ = settings.read("bot")
-    stored = health.DatabaseChecks(config.mongo_uri, admin_emails=config.admin_emails)
+    # Where linking is strict, no address makes an admin.
+    named = frozenset[str]() if config.is_strict else config.admin_emails
+    stored = health.DatabaseChecks(config.mongo_uri, admin_emails=named)
     client = _web_client(config, hooks, timeout=CHECK_TIMEOUT)
     slack = SlackChecks(
         client,
@@ -257,6 +350,10 @@ def _doctor(hooks: Hooks) -> int:
     checks = [
         Check("settings", lambda: health.look_at_settings(os.environ)),
         *stored.checks(),
+        Check(
+            "linking",
+            lambda: health.look_at_linking(app_url=config.app_url, strict=config.is_strict),
+        ),
         *slack.checks(database_team=stored.team_id),
         *task_health.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
         *stored.checks_of_work(),
@@ -306,6 +403,8 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("bot", help="answer Slack (the default)")
     commands.add_parser("worker", help="assign tickets and send messages")
     commands.add_parser("jobs", help="what runs by the clock")
+    explain = commands.add_parser("explain", help="why a ticket is whose it is; changes nothing")
+    explain.add_argument("ticket", help="its number, for example 12")
     commands.add_parser("doctor", help="what works, what does not, and what to do about it")
     printed = commands.add_parser("manifest", help="the Slack app, to paste at api.slack.com/apps")
     printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
@@ -327,6 +426,12 @@ def _parser() -> argparse.ArgumentParser:
     skills.add_argument("email")
     skills.add_argument("skills", help='for example "VPN, DNS"; "" for none')
     users.add_parser("list", help="every account")
+    reset = users.add_parser("reset", help="print a link to set an account's password by, once")
+    reset.add_argument("email")
+    erase = users.add_parser("erase", help="make an account anonymous; its tickets stay")
+    erase.add_argument("email")
+    export = users.add_parser("export", help="print all that is kept about somebody, as JSON")
+    export.add_argument("email")
     return parser
 
 

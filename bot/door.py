@@ -17,6 +17,8 @@ logger = logging.getLogger(__name__)
 # One deadline for all of a handler's queries together, so that the answer is within Slack's 3 s.
 HANDLER_SECONDS = 2.0
 
+KEPT_THEMSELVES = ("message", "user_change")
+
 FOREIGN = Refused(
     "This help desk serves another workspace. Ask your contact there to file the ticket."
 )
@@ -40,12 +42,12 @@ def keep_out_others(desk: Desk) -> Middleware:
 def take_events_once(desk: Desk) -> Middleware:
     """Slack repeats an event it had no answer to, and another process may have taken it up.
 
-    Not so messages: what becomes of one is done once however often it comes, and until it is
-    kept Slack has to send it again.
+    Not so messages and what Slack tells of its members: what becomes of one is done once however
+    often it comes, and until it is kept Slack has to send it again.
     """
 
     def once(body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002  Bolt's name
-        is_kept_itself = (body.get("event") or {}).get("type") == "message"
+        is_kept_itself = (body.get("event") or {}).get("type") in KEPT_THEMSELVES
         refusal = (
             _already_taken(body["event_id"], desk)
             if "event_id" in body and not is_kept_itself

@@ -44,11 +44,12 @@ def _as_values(changed: dict[str, Any]) -> dict[str, Any]:
     if changed.pop("noDeadline", None):
         changed["deadline"] = None
     elif changed.get("deadline") is not None:
-        changed["deadline"] = _moment(changed["deadline"])
+        changed["deadline"] = moment_of(changed["deadline"])
     return changed
 
 
-def _moment(seconds: int) -> datetime:
+def moment_of(seconds: int) -> datetime:
+    """What a date and time picker says; `Invalid` for no moment there is."""
     try:
         return datetime.fromtimestamp(seconds, UTC)
     except (OverflowError, ValueError, OSError):

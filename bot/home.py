@@ -34,6 +34,12 @@ def go_to(req: Request) -> None:
     show(req, Screen.decode(req.pressed))
 
 
+def turn_digest(req: Request) -> None:
+    """On or off, as the button says."""
+    req.desk.digest.turn(actor=req.actor, on=req.pressed == home.DIGEST_ON)
+    show_again(req)
+
+
 def show(req: Request, screen: Screen) -> None:
     """That screen, for somebody who used something in Home, or a modal that leads there."""
     desk, view = req.desk, req.body.get("view") or {}
@@ -53,6 +59,11 @@ def show_again(req: Request) -> None:
         screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
         content = desk.home.look_again(actor=Actor.of(user), team_id=desk.team_id, screen=screen)
         _show(req, content, view_hash=None)
+
+
+def show_refusal(req: Request, sentence: str) -> None:
+    """For whoever has no account any more."""
+    _publish(req, home.refusal(sentence), view_hash=None)
 
 
 def _show(req: Request, content: Content, *, view_hash: str | None) -> None:

@@ -31,6 +31,13 @@ def show_queue(req: Request) -> None:
     _answer(req, ListKind.QUEUE)
 
 
+def show_below(req: Request) -> None:
+    """The list that a message's button names, below that."""
+    selection = Selection.decode(req.pressed)
+    if not req.add(list_message(_look(req, selection))):
+        raise Conflict(f"It could not be shown here. Type {COMMANDS[selection.kind]} instead.")
+
+
 def turn(req: Request) -> None:
     """Another page, or all that are open."""
     _go_to(req, Screen.decode(req.pressed).listed or Selection(ListKind.OWN))

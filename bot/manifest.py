@@ -83,7 +83,16 @@ SCOPES: dict[str, Scope] = {
     ),
     "im:history": Scope("what people write to the bot itself", events=("message.im",)),
     "reactions:read": Scope("that somebody marked a message", events=("reaction_added",)),
-    "users:read": Scope("who files: no guest, bot or stranger", methods=("users.info",)),
+    "users:read": Scope(
+        "who files: no guest, bot or stranger, also not one who has become so; and which "
+        "moderators are away by their status",
+        methods=("users.info",),
+        events=("user_change",),
+    ),
+    "dnd:read": Scope(
+        "which moderators do not want to be disturbed now",
+        methods=("dnd.teamInfo",),
+    ),
     "users:read.email": Scope("which account a member has", methods=("users.info",)),
 }
 
@@ -106,7 +115,10 @@ SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
 }
 
 # Command to what it does and how it is used.
-COMMANDS = {"/ticket": ("File a ticket with the help desk", "[title], list, view 12 or help")}
+COMMANDS = {
+    "/ticket": ("File a ticket with the help desk", "[title], list, view 12 or help"),
+    "/account": ("Your help desk account: see, edit, link or unlink it", ""),
+}
 # callback_id to name and description.
 SHORTCUTS = {
     ids.FILE_TICKET_SHORTCUT: ("File a ticket", "Tell the help desk what you need"),
@@ -177,7 +189,7 @@ def _features(request_url: str | None) -> dict[str, Any]:
             "command": command,
             **url,
             "description": COMMANDS[command][0],
-            "usage_hint": COMMANDS[command][1],
+            **({"usage_hint": COMMANDS[command][1]} if COMMANDS[command][1] else {}),
             "should_escape": False,
         }
         for command in _ids(Kind.COMMAND)

@@ -1,7 +1,8 @@
 """What Slack says of a member."""
 
+from typing import Any
+
 from slack_sdk import WebClient
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.links import SlackMember
 
@@ -9,10 +10,15 @@ from services.links import SlackMember
 def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> SlackMember:
     """Ask `users.info`; `email_confirmed` stays None where Slack leaves it out."""
     user = client.users_info(user=slack_user_id)["user"]
+    return member_of({**user, "id": slack_user_id}, team_id=team_id)
+
+
+def member_of(user: dict[str, Any], *, team_id: str) -> SlackMember:
+    """From Slack's own object of a user, which an event carries as well."""
     profile = user.get("profile") or {}
     return SlackMember(
         team_id=team_id,
-        slack_user_id=slack_user_id,
+        slack_user_id=str(user["id"]),
         home_team_id=user.get("team_id") or team_id,
         email=profile.get("email") or "",
         email_confirmed=user.get("is_email_confirmed"),
@@ -22,11 +28,3 @@ def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> Slac
         is_guest=bool(user.get("is_restricted") or user.get("is_ultra_restricted")),
         is_stranger=bool(user.get("is_stranger")),
     )
-
-
-def fetch_timezone(client: WebClient, *, slack_user_id: str) -> str | None:
-    """The IANA name of their time zone; None where Slack does not say."""
-    try:
-        return client.users_info(user=slack_user_id)["user"].get("tz") or None
-    except (SlackApiError, SlackClientError, OSError):
-        return None

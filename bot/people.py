@@ -4,10 +4,8 @@ from dataclasses import fields
 from typing import Any
 
 from bot import home
-from bot.members import fetch_timezone
 from bot.request import Request
 from bot.views import person_forms
-from services.clock import utcnow
 from services.people import PersonFields
 from services.permissions import Permission
 from services.roll import Place, checked_search
@@ -26,8 +24,8 @@ def search(req: Request) -> None:
 
 
 def open_person(req: Request) -> None:
-    user = req.desk.people.get(actor=req.actor, user_id=req.pressed)
-    req.open(person_forms.person(user))
+    held = req.desk.availability.look(actor=req.actor, user_id=req.pressed)
+    req.open(person_forms.person(held.user, open_tickets=held.open_tickets))
 
 
 def edit_person(req: Request) -> None:
@@ -49,22 +47,18 @@ def edit_person(req: Request) -> None:
 def open_profile(req: Request) -> None:
     user = req.desk.people.own(actor=req.actor)
     is_staff = req.actor.may(Permission.WORK_ON_TICKETS)
-    req.open(person_forms.profile(user, is_staff=is_staff, now=utcnow()))
+    req.open(person_forms.profile(user, is_staff=is_staff))
 
 
 def edit_profile(req: Request) -> None:
-    """What was not touched stays: a day keeps the zone it was chosen in."""
+    """What was not touched stays."""
     view = req.body["view"]
     values = {
         name: req.value(name)
-        for name in ("skills", "awayUntil")
+        for name in ("name", "skills")
         if name in view["state"]["values"] and req.value(name) != _shown(view, name)
     }
-    day = values.get("awayUntil")
-    zone = fetch_timezone(req.desk.client, slack_user_id=req.slack_user_id) if day else None
-    req.desk.people.update_own(
-        actor=req.actor, skills=values.get("skills"), away_until=day, timezone=zone
-    )
+    req.desk.people.update_own(actor=req.actor, **values)
     req.ack()
     home.show_again(req)
 
@@ -74,5 +68,4 @@ def _shown(view: dict[str, Any], name: str) -> str:
     elements = [block["element"] for block in view["blocks"] if block.get("block_id") == name]
     element = elements[0] if elements else {}
     option = element.get("initial_option") or {}
-    begun = element.get("initial_value") or element.get("initial_date") or option.get("value")
-    return str(begun or "")
+    return str(element.get("initial_value") or option.get("value") or "")

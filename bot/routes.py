@@ -8,18 +8,25 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from bot import (
+    account,
     actions,
+    availability,
+    away_words,
     commands,
     conversation,
     edits,
+    following,
     home,
     intake,
     lists,
     people,
     shortcuts,
     submissions,
+    team_settings,
     ticket,
+    waiting,
     watching,
+    why,
 )
 from bot.request import Request
 from bot.views import ids
@@ -112,15 +119,19 @@ ROUTES = (
     Route(Kind.VIEW, ids.FILE_TICKET, submissions.file_ticket, Permission.FILE_TICKET),
     Route(Kind.VIEW, ids.RESOLVE_TICKET, submissions.resolve_ticket, Permission.RESOLVE_ANY_TICKET),
     Route(Kind.VIEW, ids.REASSIGN_TICKET, submissions.reassign_ticket, PERMISSION[Step.REASSIGN]),
+    Route(Kind.VIEW, ids.HAND_ON, submissions.hand_on, PERMISSION[Step.NOT_MINE]),
     Route(Kind.VIEW, ids.ASK_REQUESTER, submissions.ask_requester, PERMISSION[Step.WAIT]),
     Route(Kind.VIEW, ids.CANCEL_TICKET, submissions.cancel_ticket, PERMISSION[Step.CANCEL]),
     Route(Kind.ACTION, ids.ACCEPT, actions.accept, PERMISSION[Step.ACCEPT]),
     Route(Kind.ACTION, ids.TAKE, actions.take, PERMISSION[Step.TAKE]),
     Route(Kind.ACTION, ids.REASSIGN, actions.open_reassign, PERMISSION[Step.REASSIGN]),
+    Route(Kind.ACTION, ids.NOT_MINE, actions.open_not_mine, PERMISSION[Step.NOT_MINE]),
     Route(Kind.ACTION, ids.WAIT, actions.open_wait, PERMISSION[Step.WAIT]),
     Route(Kind.ACTION, ids.RESOLVE, actions.open_resolve, PERMISSION[Step.RESOLVE]),
     Route(Kind.ACTION, ids.REOPEN, actions.reopen, PERMISSION[Step.REOPEN]),
     Route(Kind.ACTION, ids.CANCEL, actions.open_cancel, PERMISSION[Step.CANCEL]),
+    Route(Kind.ACTION, ids.STILL, waiting.still, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.SOLVED, waiting.solved, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.MORE, more, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.COMMENT, conversation.open_comment, PERMISSION[Step.COMMENT]),
     Route(Kind.ACTION, ids.NOTE, conversation.open_note, PERMISSION[Step.NOTE]),
@@ -128,6 +139,7 @@ ROUTES = (
     Route(Kind.VIEW, ids.WRITE_NOTE, conversation.write_note, PERMISSION[Step.NOTE]),
     Route(Kind.SUBCOMMAND, "view", ticket.view, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.DETAILS, ticket.details, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.WHY, why.show, Permission.MANAGE_USERS),
     Route(Kind.SUBCOMMAND, "update", ticket.update, PERMISSION[Step.UPDATE]),
     Route(Kind.ACTION, ids.UPDATE, edits.open_form, PERMISSION[Step.UPDATE]),
     Route(Kind.VIEW, ids.UPDATE_TICKET, edits.save, PERMISSION[Step.UPDATE]),
@@ -159,6 +171,9 @@ ROUTES = (
     Route(Kind.ACTION, ids.LIST_PREVIOUS, lists.turn, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.LIST_NEXT, lists.turn, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.LIST_CLEAR, lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.SHOW_LIST, lists.show_below, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.SHOW_ASSIGNED, lists.show_below, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.TURN_DIGEST, home.turn_digest, Permission.WORK_ON_TICKETS),
     Route(Kind.ACTION, ids.LIST_OPEN, lists.open_ticket, Permission.SEE_OWN_TICKET),
     # Whoever is refused an account reads why as an answer; for a mark of theirs they hear nothing.
     Route(
@@ -174,6 +189,11 @@ ROUTES = (
     Route(
         Kind.ACTION, ids.FILE_MARKED, intake.file_marked, Permission.FILE_TICKET, opens_first=True
     ),
+    Route(Kind.ACTION, ids.HOME_SETTINGS, home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.OPEN_TARGETS, team_settings.open_targets, Permission.MANAGE_USERS),
+    Route(Kind.VIEW, ids.EDIT_TARGETS, team_settings.save_targets, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.OPEN_OFFICE, team_settings.open_office, Permission.MANAGE_USERS),
+    Route(Kind.VIEW, ids.EDIT_OFFICE, team_settings.save_office, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.HOME_PEOPLE, home.go_to, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.PEOPLE_BACK, home.go_to, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.PEOPLE_ON, home.go_to, Permission.MANAGE_USERS),
@@ -183,6 +203,23 @@ ROUTES = (
     Route(Kind.VIEW, ids.EDIT_PERSON, people.edit_person, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.OPEN_PROFILE, people.open_profile, Permission.EDIT_OWN_PROFILE),
     Route(Kind.VIEW, ids.EDIT_PROFILE, people.edit_profile, Permission.EDIT_OWN_PROFILE),
+    # How one comes to an account is open to whoever has none; the code is what they are asked for.
+    Route(Kind.COMMAND, "/account", account.show, None),
+    Route(Kind.ACTION, ids.OPEN_LINK, account.open_link, None),
+    Route(Kind.ACTION, ids.LINK_PAGE, account.page_opened, None),
+    Route(Kind.VIEW, ids.LINK_ACCOUNT, account.link, None),
+    Route(Kind.VIEW, ids.CONFIRM_LINK, account.confirm, None),
+    Route(Kind.ACTION, ids.OPEN_UNLINK, account.open_unlink, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.VIEW, ids.UNLINK_ACCOUNT, account.unlink, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.EVENT, "user_change", following.changed, None, answers_itself=True),
+    # Others' availability is for admins: the service asks.
+    Route(Kind.ACTION, ids.OPEN_AVAILABILITY, availability.open_form, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.VIEW, ids.EDIT_AVAILABILITY, availability.save, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.OPTIONS, ids.COUNTRY, availability.offer_countries, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.ACTION, ids.HAND_OVER, availability.hand_over, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.ACTION, ids.KEEP_TICKETS, availability.keep, Permission.EDIT_OWN_PROFILE),
+    Route(Kind.ACTION, ids.OPEN_AWAY_WORDS, away_words.open_form, Permission.MANAGE_USERS),
+    Route(Kind.VIEW, ids.EDIT_AWAY_WORDS, away_words.save, Permission.MANAGE_USERS),
 )
 _MENU = {route.id: route for route in ROUTES if route.kind is Kind.ACTION and route.id in LABELS}
 _SUBCOMMANDS = {route.id: route for route in ROUTES if route.kind is Kind.SUBCOMMAND}

@@ -1,8 +1,13 @@
 """Modals sent in. Stored first, then answered, so that a failure keeps the modal and its text."""
 
+from datetime import datetime
+from typing import Any
+
 from bot import messages, shortcuts
+from bot.edit_state import moment_of
 from bot.request import Request
 from bot.views import forms
+from bot.views.not_mine import handed_on
 from bot.views.steps import read_value
 from services.message_tickets import AlreadyFiled
 from services.models import Ticket
@@ -18,6 +23,7 @@ def file_ticket(req: Request) -> None:
             title=req.value("title"),
             description=req.value("description"),
             priority=req.value("priority") or None,
+            deadline=_deadline(view),
             source=messages.source_from(req.desk, view.get("private_metadata") or ""),
         )
     except AlreadyFiled as found:  # of the same message, and quicker
@@ -45,11 +51,26 @@ def reassign_ticket(req: Request) -> None:
         req.desk.moves.reassign(
             actor=req.actor,
             ticket_id=ticket_id,
-            assignee_id=req.value("assignedTo") or None,
+            # Radio buttons cannot be cleared again, so whoever is searched for counts.
+            assignee_id=req.value("assignedTo") or _next_best(req) or None,
             reason=req.value("reason"),
             seen=seen,
         ),
     )
+
+
+def hand_on(req: Request) -> None:
+    """Not mine."""
+    ticket_id, seen = read_value(_about(req))
+    outcome = req.desk.handing_on.not_mine(
+        actor=req.actor,
+        ticket_id=ticket_id,
+        why=req.value("why"),
+        reason=req.value("reason"),
+        seen=seen,
+    )
+    req.ack(response_action="update", view=handed_on(outcome))
+    req.desk.publisher.publish(ticket_id)
 
 
 def ask_requester(req: Request) -> None:
@@ -61,6 +82,18 @@ def ask_requester(req: Request) -> None:
 
 def cancel_ticket(req: Request) -> None:
     _moved(req, req.desk.moves.cancel(actor=req.actor, ticket_id=_about(req)))
+
+
+def _deadline(view: dict[str, Any]) -> datetime | None:
+    """A form that was opened before there was the field comes without."""
+    state = view["state"]["values"].get("deadline", {}).get("deadline", {})
+    seconds = state.get("selected_date_time")
+    return None if seconds is None else moment_of(int(seconds))
+
+
+def _next_best(req: Request) -> str:
+    """Nobody is offered where nobody else is available."""
+    return req.value("nextBest") if "nextBest" in req.body["view"]["state"]["values"] else ""
 
 
 def _about(req: Request) -> str:

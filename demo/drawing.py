@@ -28,10 +28,17 @@ def show_initial_option(element: Json) -> Json:
 
 
 def radio_as_select(element: Json) -> Json:
-    """Radio buttons are drawn, but none is ever marked at first."""
+    """Radio buttons are drawn, but none is ever marked at first, and none with what is below it."""
+    if any("description" in option for option in element["options"]):
+        element = {**element, "options": [_with_description(o) for o in element["options"]]}
     if "initial_option" not in element:
         return element
     return show_initial_option({**element, "type": "static_select"})
+
+
+def _with_description(option: Json) -> Json:
+    told = [part["text"] for part in (option["text"], option.get("description")) if part]
+    return {**option, "text": {**option["text"], "text": " · ".join(told)}}
 
 
 def search_as_menu(element: Json) -> Json:
@@ -44,6 +51,11 @@ def menu_as_select(element: Json) -> Json:
     return {**element, "type": "static_select", "placeholder": MORE}
 
 
+def ticked_as_text(element: Json) -> Json:
+    """Boxes are drawn, but none is ever ticked at first, and unticked they come back."""
+    return choices_as_text(element) if element.get("initial_options") else element
+
+
 # One row for each element that needs help: how it is drawn instead.
 DRAWN: dict[str, Callable[[Json], Json]] = {
     "static_select": show_initial_option,
@@ -51,6 +63,7 @@ DRAWN: dict[str, Callable[[Json], Json]] = {
     "external_select": search_as_menu,
     "overflow": menu_as_select,
     "datetimepicker": date_as_text,
+    "checkboxes": ticked_as_text,
     "multi_static_select": choices_as_text,
     "multi_external_select": choices_as_text,
 }
@@ -58,6 +71,7 @@ DRAWN: dict[str, Callable[[Json], Json]] = {
 # One row for each element that is typed instead: what was typed as that element's state.
 READ_BACK: dict[str, Callable[[Json, str | None], Json]] = {
     "datetimepicker": text_as_date,
+    "checkboxes": text_as_choices,
     "multi_static_select": text_as_choices,
     "multi_external_select": text_as_choices,
 }
@@ -178,7 +192,7 @@ def _inputs(blocks: list[Json]) -> list[tuple[Json, str]]:
 
 def _filled(element: Json, state: Json) -> Json:
     kind = element["type"]
-    if kind in READ_BACK:
+    if kind in READ_BACK and "selected_options" not in state:  # else it was drawn as it is
         return {"type": kind, **READ_BACK[kind](element, state.get("value"))}
     if kind not in FILLED:
         return state

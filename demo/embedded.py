@@ -1,5 +1,6 @@
 """Servers and product together: started in order, watched, and stopped without a trace."""
 
+import secrets
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -35,6 +36,8 @@ class Stack:
         config = seed.workspace_config([seed.EMPLOYEE, *self.staff])
         self.slack = LocalSlack(config, port=port, directory=self.logs / "slack")
         self._settings = dict(settings or {})
+        self._http_port = free_port()
+        self.pages_url = f"http://127.0.0.1:{self._http_port}"
         self.crew: Crew
         self._open = ExitStack()
 
@@ -69,10 +72,12 @@ class Stack:
         return {
             "MONGO_URI": self.mongo.uri_for(DATABASE),
             "REDIS_URL": self.redis.url,
+            "JWT_SECRET": secrets.token_urlsafe(),
             "SLACK_API_URL": self.slack.api_url,
             "SLACK_BOT_TOKEN": seed.BOT_TOKEN,
             "SLACK_APP_TOKEN": seed.APP_TOKEN,
-            "PORT": str(free_port()),
+            "PORT": str(self._http_port),
+            "APP_URL": self.pages_url,
             "TRIAGE_CHANNEL": seed.TRIAGE,
             **self._settings,
         }

@@ -91,6 +91,9 @@ class Story:
     def _is_resolved(self, number: int, filing: Filing) -> None:
         moderator = self._staff[filing.moderator.slack_id]
         card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
+        self._say(f"{moderator.name} presses Accept.")
+        moderator.click(card, ids.ACCEPT)
+        card = moderator.wait_for(lambda: self._accepted(moderator, filing), "the card to change")
         self._say(f"{moderator.name} presses Resolve and writes “{self._plan.resolution}”.")
         moderator.click(card, ids.RESOLVE)
         moderator.fill(resolution=self._plan.resolution)
@@ -99,6 +102,12 @@ class Story:
         _expect("Emma's card was updated in place", True, own[0].edited)
         self._say("Emma's own message now says:")
         self._show(own[0].text)
+
+    @staticmethod
+    def _accepted(moderator: SlackPerson, filing: Filing) -> Message | None:
+        """Their card, once the work has begun."""
+        cards = (card for card in moderator.dm() if filing.title in card.text)
+        return next((card for card in cards if "Resolve" in card.labels), None)
 
     def _has_settled(self) -> None:
         """Nothing is left to be sent, so whatever was sent twice has come by now."""

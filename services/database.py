@@ -25,7 +25,14 @@ def connect(uri: str) -> Mongo:
     One client a process, made after any fork. An acknowledged write is on a majority's disks.
     """
     client: MongoClient[Document] = MongoClient(
-        uri, tz_aware=True, timeoutMS=TIMEOUT_MS, w="majority", journal=True, appname="ticket-bot"
+        uri,
+        tz_aware=True,
+        # A deadline mistyped in the predecessor, say the year 20260, is read as a `DatetimeMS`.
+        datetime_conversion="DATETIME_AUTO",
+        timeoutMS=TIMEOUT_MS,
+        w="majority",
+        journal=True,
+        appname="ticket-bot",
     )
     try:
         return client.get_default_database()
@@ -51,6 +58,9 @@ EVENTS_KEPT = timedelta(days=1)
 _NEWEST = (("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING))
 NEWEST_OF_REQUESTER = (("createdBy", ASCENDING), *_NEWEST)
 NEWEST_OF_ASSIGNEE = (("assignedTo", ASCENDING), *_NEWEST)
+# The same whatever the status.
+NEWEST = _NEWEST[1:]
+NEWEST_OF_CREATOR = (("createdBy", ASCENDING), *NEWEST)
 # The order in which they are worked on: services/queue_order.py. Status and priority are there to
 # be filtered by before a ticket is fetched.
 _PLACED = ("queueKey", "_id", "status", "priority")
@@ -58,6 +68,9 @@ QUEUE = tuple((name, ASCENDING) for name in _PLACED)
 QUEUE_OF_ASSIGNEE = (("assignedTo", ASCENDING), *QUEUE)
 QUEUE_OF_SKILL = (("relatedSkills", ASCENDING), *QUEUE)
 IN_QUEUE: dict[str, Any] = {"queueKey": {"$gt": ""}}
+# What is learned from, the newest first.
+RESOLVED = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DESCENDING))
+RESOLVED_OF_SKILL = (("relatedSkills", ASCENDING), *RESOLVED)
 
 # By collection. Every query of the services is served by one of these.
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
@@ -67,6 +80,15 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel([("emailKey", ASCENDING), ("_id", ASCENDING)]),
         IndexModel("searchKeys"),
         IndexModel("handBack.at", sparse=True),
+        # Who is here: services/presences.py and services/handover.py.
+        IndexModel([("role", ASCENDING), ("presence.dueAt", ASCENDING)]),
+        IndexModel("away.until", sparse=True),
+        IndexModel("handOver.nextTryAt", sparse=True),
+        # Whose morning it may be: services/digests.py.
+        IndexModel([("role", ASCENDING), ("digestAt", ASCENDING)]),
+        # The shortlist of a large team: services/staff.py.
+        IndexModel("skills"),
+        IndexModel([("role", ASCENDING), ("lastAssignedAt", ASCENDING)]),
     ),
     "links": (
         IndexModel([("teamId", ASCENDING), ("userId", ASCENDING)], unique=True),
@@ -74,24 +96,61 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("home.ticket", sparse=True),
         IndexModel("home.queueAt", sparse=True),
     ),
+    "letters": (
+        IndexModel("nextTryAt", name="letters_due", partialFilterExpression={"state": "waiting"}),
+        IndexModel("userId"),
+        IndexModel("expiresAt", expireAfterSeconds=0),
+    ),
     "inbox": (IndexModel("at", expireAfterSeconds=int(EVENTS_KEPT.total_seconds())),),
+    "codes": (
+        IndexModel("expiresAt", expireAfterSeconds=0),
+        IndexModel([("userId", ASCENDING), ("kind", ASCENDING)]),
+        # One live code to type, so that the page shown last is the one that counts.
+        IndexModel(
+            [("kind", ASCENDING), ("userId", ASCENDING)],
+            unique=True,
+            partialFilterExpression={"kind": "link"},
+        ),
+    ),
+    "nudges": (
+        IndexModel([("to", ASCENDING), ("at", ASCENDING)]),
+        IndexModel("claim", sparse=True),
+        IndexModel([("to", ASCENDING), ("shown.since", DESCENDING)]),
+        IndexModel("at", sparse=True),
+        IndexModel("expiresAt", expireAfterSeconds=0),
+    ),
+    "corrections": (IndexModel([("skills", ASCENDING), ("at", DESCENDING)]),),
+    "linkTries": (IndexModel("expiresAt", expireAfterSeconds=0),),
+    "unlinked": (IndexModel("userId"),),
     "tickets": (
         # Counted for /metrics; and the open ones without a place in the queue, to give them one.
         IndexModel([("status", ASCENDING), ("queueKey", ASCENDING)]),
-        IndexModel([("createdBy", ASCENDING), ("createdAt", DESCENDING)]),
+        IndexModel(RESOLVED),
+        IndexModel(RESOLVED_OF_SKILL, partialFilterExpression={"status": "COMPLETED"}),
+        IndexModel(NEWEST),
+        IndexModel(NEWEST_OF_CREATOR),
         IndexModel(NEWEST_OF_REQUESTER),
         IndexModel(NEWEST_OF_ASSIGNEE),
         *(
             IndexModel(order, partialFilterExpression=IN_QUEUE)
             for order in (QUEUE, QUEUE_OF_ASSIGNEE, QUEUE_OF_SKILL)
         ),
+        # By which rules they are due, to work it out anew by others: services/queue_places.py.
+        IndexModel("target.rules", partialFilterExpression=IN_QUEUE),
         IndexModel([("assignedTo", ASCENDING), ("assignment.at", DESCENDING)]),
         _unique_where_set("number", above=0),
+        # The predecessor's tickets that services/legacy.py has still to adopt, the oldest first.
+        IndexModel(
+            [("number", ASCENDING), ("_id", ASCENDING)],
+            name="foreign",
+            partialFilterExpression={"number": None},
+        ),
         _unique_where_set("requestId", above=""),
         _unique_where_set("source.ts", "source.channel", above=""),
         IndexModel("notices.ts", sparse=True),  # the thread of a message that tells of it
         IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
         IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
+        IndexModel("alarm.at", name="alarm_due", sparse=True),
     ),
 }
 

@@ -15,17 +15,19 @@ from services.lifecycle import Step, allowed
 from services.links import LinkService
 from services.listing import Page, TicketLists
 from services.lists import Listed, ListService
-from services.models import Ticket
+from services.models import Event, Ticket
 from services.people import PeopleService
 from services.permissions import Actor, Permission
 from services.roll import Place, RollPage
 from services.selection import ListKind, Selection
+from services.team_settings import Held, TeamSettings
 from services.tickets import TicketService
+from services.transitions import is_parked
 from services.users import UserService
 from services.visits import Screen
 
 # What helps the staff is not for the requester, nor is that it was changed.
-INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes")
+INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes", "alarm")
 # Of each list on the first page. The whole of it is a press away.
 GLIMPSE = 5
 
@@ -65,6 +67,7 @@ class Sheet:
     steps: frozenset[Step]
     people: Directory
     now: datetime
+    may_ask_why: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,15 @@ class Roster:
     now: datetime
 
 
-Content = Overview | OpenList | Sheet | Roster
+@dataclass(frozen=True, slots=True)
+class SettingsPage:
+    """What is set for the whole team, for admins."""
+
+    screen: Screen
+    held: Held
+
+
+Content = Overview | OpenList | Sheet | Roster | SettingsPage
 
 
 class HomeService:
@@ -90,6 +101,7 @@ class HomeService:
         self._glimpses = TicketLists(db)
         self._lists = ListService(db, users, links, clock=clock)
         self._accounts = PeopleService(db, clock=clock)
+        self._settings = TeamSettings(db, clock=clock)
         self._clock = clock
 
     def look(self, *, actor: Actor, team_id: str, screen: Screen) -> Content:
@@ -102,6 +114,8 @@ class HomeService:
             return OpenList(replace(screen, listed=listed.selection), listed)
         if screen.people:
             return self._roster(actor, team_id, screen.people)
+        if screen.settings:
+            return SettingsPage(screen, self._settings.look(actor=actor))
         return self._overview(actor, team_id)
 
     def page(self, *, actor: Actor, team_id: str, ticket_id: str) -> Sheet:
@@ -147,6 +161,7 @@ class HomeService:
             steps=allowed(actor, ticket),
             people=self._people(team_id, people_of(ticket)),
             now=self._clock(),
+            may_ask_why=actor.may(Permission.MANAGE_USERS),
         )
 
     def _roster(self, actor: Actor, team_id: str, place: Place) -> Roster:
@@ -175,7 +190,17 @@ def without_internals(ticket: Ticket) -> Ticket:
         events=tuple(
             replace(event, note=None)
             for event in ticket.events
-            if event.field not in INTERNAL_FIELDS and event.type != EventType.NOTED
+            if event.field not in INTERNAL_FIELDS and _may_know(ticket, event)
         ),
         comments=tuple(comment for comment in ticket.comments if not comment.internal),
     )
+
+
+def _may_know(ticket: Ticket, event: Event) -> bool:
+    """A requester learns who has it, and not who would not."""
+    if event.type == EventType.ASSIGNED:
+        given = [past for past in ticket.events if past.type == EventType.ASSIGNED]
+        return event == given[-1] and event.to == ticket.assigned_to
+    if event.type == EventType.NOBODY_AVAILABLE:
+        return is_parked(ticket)
+    return event.type not in (EventType.HANDED_BACK, EventType.NOTED)

@@ -45,7 +45,10 @@ ROW = (
     "assignedTo",
     "createdAt",
     "deadline",
+    "dueAt",
+    "target",  # says which ones have a clock that stands
     "resolution",  # says which ones were cancelled
+    "assignment.next",  # says for which ones nobody is available
     QUEUE_KEY,
 )
 

@@ -43,6 +43,15 @@ def is_finished(ticket: Ticket, key: str) -> bool:
     return next(states, None) in (NoticeState.SENT, NoticeState.FAILED)
 
 
+def is_told(ticket: Ticket, *, seq: int, kind: str) -> bool:
+    """Whether that is finished for anybody."""
+    begins = notice_key(seq=seq, kind=kind, recipient="")
+    return any(
+        notice["key"].startswith(begins) and is_finished(ticket, notice["key"])
+        for notice in ticket.notices
+    )
+
+
 def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
     """Whether this caller is the one to send it."""
     fresh = {"key": key, "state": NoticeState.CLAIMED.value, "until": now + CLAIM, "tries": 1}
@@ -58,6 +67,14 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
         {"key": key},
         {"$set": {"notices.$[this].until": now + CLAIM}, "$inc": {"notices.$[this].tries": 1}},
         only_if=CLAIMED | {"until": {"$lte": now}},
+    )
+
+
+def handed_over(db: Mongo, ticket_id: ObjectId, key: str) -> None:
+    """Somebody else sees to it that it is sent, once."""
+    notice = {"key": key, "state": NoticeState.SENT.value, "tries": 1}
+    db.tickets.update_one(
+        {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": notice}}
     )
 
 

@@ -18,9 +18,16 @@ LONGEST_WAIT = timedelta(minutes=15)
 
 
 class Publisher(Protocol):
-    """Tells the workers that a ticket has changed. Never raises: the sweep repeats what is lost."""
+    """Tells the workers what there is to do. Never raises: the sweep repeats what is lost."""
 
-    def publish(self, ticket_id: str) -> None: ...
+    def publish(self, ticket_id: str) -> None:
+        """That ticket has changed."""
+
+    def mail(self, letter_id: str) -> None:
+        """That letter (services/letters.py) is to be sent."""
+
+    def availability(self) -> None:
+        """Slack is to be asked, or somebody to be told, who is here."""
 
 
 def marks(now: datetime) -> Document:

@@ -3,14 +3,12 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from datetime import date, datetime, timedelta
-from datetime import time as time_of_day
-from zoneinfo import ZoneInfo
 
 from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services import accounts, handing_back, roll, waiting
+from services.account_fields import checked_name
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Conflict, Invalid, NotFound
@@ -23,7 +21,6 @@ from services.users import checked_skills
 CAPACITY_MAX = 100
 # As much as a form's input holds.
 SKILLS_TEXT_MAX = 3_000
-LONGEST_ABSENCE = timedelta(days=366)
 ACTIVE, DEACTIVATED = "active", "deactivated"
 UNKNOWN = "There is no such account any more."
 _COUNT = re.compile(r"\d{1,3}", re.ASCII)
@@ -107,58 +104,24 @@ class PeopleService:
         return User.from_doc(self._load(str(actor.user_id)))
 
     def update_own(
-        self,
-        *,
-        actor: Actor,
-        skills: str | None = None,
-        away_until: str | None = None,
-        timezone: str | None = None,
+        self, *, actor: Actor, name: str | None = None, skills: str | None = None
     ) -> User:
-        """Set one's skills ("VPN, DNS") and the day one is back ("2026-12-24", "" for here); None
-        leaves as it is. The day begins in `timezone` (IANA), where that is known.
-
-        Raises `Invalid`.
-        """
+        """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `Invalid`."""
         require(actor, Permission.EDIT_OWN_PROFILE)
         values: Document = {}
+        if name is not None:
+            values |= {"name": checked_name(name), "searchKeys": None}  # found anew by a search
         if skills is not None:
             values["skills"] = checked_skills(skills.split(","))
-        zone = zone_of(timezone)
-        if zone:
-            values["timezone"] = zone.key
-        gone = {"away": ""} if away_until == "" else {}
-        if away_until:
-            until = self._checked_return(away_until, zone or ZoneInfo("UTC"))
-            values["away"] = {"until": until, "source": "own"}
-        change = {"$set": values, **({"$unset": gone} if gone else {})}
-        doc = (
-            self._db.users.find_one_and_update(
-                {"_id": actor.user_id},
-                {operator: of for operator, of in change.items() if of},
-                return_document=ReturnDocument.AFTER,
-            )
-            if values or gone
-            else self._load(str(actor.user_id))
+        if not values:
+            return User.from_doc(self._load(str(actor.user_id)))
+        doc = self._db.users.find_one_and_update(
+            {"_id": actor.user_id}, {"$set": values}, return_document=ReturnDocument.AFTER
         )
         if doc is None:
             raise NotFound(UNKNOWN)
         waiting.wake(self._db, now=self._clock())
         return User.from_doc(doc)
-
-    def _checked_return(self, day: str, zone: ZoneInfo) -> datetime:
-        try:
-            until = datetime.combine(date.fromisoformat(day), time_of_day.min, zone)
-        except ValueError:
-            raise Invalid("awayUntil", "Choose a day.") from None
-        now = self._clock()
-        if until <= now:
-            raise Invalid(
-                "awayUntil",
-                "Choose a day after today: the day you are back. Clear it if you are here.",
-            )
-        if until > now + LONGEST_ABSENCE:
-            raise Invalid("awayUntil", "Choose a day within a year.")
-        return until
 
     def _load(self, user_id: str) -> Document:
         doc = (
@@ -169,14 +132,6 @@ class PeopleService:
         if doc is None:
             raise NotFound(UNKNOWN)
         return doc
-
-
-def zone_of(name: str | None) -> ZoneInfo | None:
-    """None for what is no time zone's name."""
-    try:
-        return ZoneInfo(name) if name else None
-    except (KeyError, ValueError, OSError):
-        return None
 
 
 def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:

@@ -14,6 +14,14 @@ from services.text import EMAIL
 
 Network = IPv4Network | IPv6Network
 
+# How a Slack member comes to an account: by their address at the first use, or by /account only.
+AUTO, STRICT = "auto", "strict"
+# RFC 7518, 3.2: a key of HS256 is at least as long as its hash.
+SECRET_BYTES = 32
+
+# For Gemini. An assignment as a whole is ended after 40 seconds.
+LONGEST_WAIT = 30
+
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
 HOST = re.compile(r"[\w.:-]+", re.ASCII)
@@ -34,10 +42,18 @@ PORTS = {"PORT": "5000", "MAILTRAP_SMTP_PORT": "2525"}
 # What each command cannot work without; of names joined by "or" one is enough. `doctor` and `users`
 # need no Slack token.
 NEEDS: Mapping[str, tuple[str, ...]] = {
-    "bot": ("MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN", "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET"),
-    "worker": ("MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN"),
+    "bot": (
+        "MONGO_URI",
+        "REDIS_URL",
+        "JWT_SECRET",
+        "SLACK_BOT_TOKEN",
+        "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET",
+    ),
+    "worker": ("MONGO_URI", "REDIS_URL", "JWT_SECRET", "SLACK_BOT_TOKEN"),
     "jobs": ("MONGO_URI", "REDIS_URL"),
     "users": ("MONGO_URI",),
+    "explain": ("MONGO_URI",),
+    "users reset": ("MONGO_URI", "JWT_SECRET", "APP_URL"),
     "manifest": (),
 }
 
@@ -54,6 +70,8 @@ class SettingsError(Exception):
 class Settings:
     mongo_uri: str = field(repr=False)
     redis_url: str = field(repr=False)
+    jwt_secret: str = field(repr=False)
+    account_linking: str
     slack_bot_token: str = field(repr=False)
     slack_app_token: str = field(repr=False)
     slack_signing_secret: str = field(repr=False)
@@ -61,6 +79,7 @@ class Settings:
     gemini_api_key: str = field(repr=False)
     gemini_model: str
     gemini_api_url: str | None
+    gemini_timeout: int
     admin_emails: frozenset[str] = field(repr=False)
     log_level: str
     app_url: str | None
@@ -68,6 +87,7 @@ class Settings:
     smtp_port: int
     smtp_user: str
     smtp_password: str = field(repr=False)
+    mail_from: str
     host: str
     port: int
     metrics_token: str = field(repr=False)
@@ -78,6 +98,11 @@ class Settings:
     @property
     def reads_with_ai(self) -> bool:
         return bool(self.gemini_api_key)
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether only a code links a Slack member to an account."""
+        return self.account_linking == STRICT
 
 
 def load(command: str, env: Mapping[str, str] = os.environ) -> Settings:
@@ -99,15 +124,19 @@ def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, l
     problems += _bad_urls(values)
     problems += _bad_tokens(values)
     problems += _bad_emails(values)
+    problems += _bad_account_rules(values)
     level = values.get("LOG_LEVEL", "INFO").upper()
     if level not in LOG_LEVELS:
         problems.append(f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}")
     problems += _bad_ports(values)
+    problems += _bad_timeout(values)
     problems += _bad_hosts(values)
     problems += _bad_slack_names(values)
     config = Settings(
         mongo_uri=values.get("MONGO_URI", ""),
         redis_url=values.get("REDIS_URL", ""),
+        jwt_secret=values.get("JWT_SECRET", ""),
+        account_linking=values.get("ACCOUNT_LINKING", AUTO).lower(),
         slack_bot_token=values.get("SLACK_BOT_TOKEN", ""),
         slack_app_token=values.get("SLACK_APP_TOKEN", ""),
         slack_signing_secret=values.get("SLACK_SIGNING_SECRET", ""),
@@ -115,6 +144,7 @@ def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, l
         gemini_api_key=values.get("GEMINI_API_KEY", ""),
         gemini_model=values.get("GEMINI_MODEL", "gemini-flash-latest"),
         gemini_api_url=values.get("GEMINI_API_URL"),
+        gemini_timeout=_seconds(values) or 0,
         admin_emails=_emails(values.get("ADMIN_EMAILS", "")),
         log_level=level,
         app_url=values.get("APP_URL", "").rstrip("/") or None,
@@ -122,6 +152,7 @@ def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, l
         smtp_port=_port(values, "MAILTRAP_SMTP_PORT") or 0,
         smtp_user=values.get("MAILTRAP_SMTP_USER", ""),
         smtp_password=values.get("MAILTRAP_SMTP_PASS", ""),
+        mail_from=values.get("MAIL_FROM", ""),
         host=values.get("HOST", "127.0.0.1"),
         port=_port(values, "PORT") or 0,
         metrics_token=values.get("METRICS_TOKEN", ""),
@@ -170,6 +201,17 @@ def _port(values: Mapping[str, str], name: str) -> int | None:
     return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None
 
 
+def _bad_timeout(values: Mapping[str, str]) -> list[str]:
+    if _seconds(values) is None:
+        return [f"GEMINI_TIMEOUT must be whole seconds, from 1 to {LONGEST_WAIT}"]
+    return []
+
+
+def _seconds(values: Mapping[str, str]) -> int | None:
+    text = values.get("GEMINI_TIMEOUT", "10")
+    return int(text) if text.isdecimal() and 0 < int(text) <= LONGEST_WAIT else None
+
+
 def _bad_hosts(values: Mapping[str, str]) -> list[str]:
     problems = []
     if not HOST.fullmatch(values.get("HOST", "127.0.0.1")):
@@ -215,11 +257,27 @@ def _bad_tokens(values: Mapping[str, str]) -> list[str]:
     ]
 
 
+def _bad_account_rules(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if "JWT_SECRET" in values and len(values["JWT_SECRET"].encode()) < SECRET_BYTES:
+        problems.append(
+            f"JWT_SECRET must have at least {SECRET_BYTES} bytes: "
+            """python -c "import secrets; print(secrets.token_urlsafe(32))" prints a good one"""
+        )
+    if values.get("ACCOUNT_LINKING", AUTO).lower() not in (AUTO, STRICT):
+        problems.append(f"ACCOUNT_LINKING must be {AUTO} or {STRICT}")
+    return problems
+
+
 def _bad_emails(values: Mapping[str, str]) -> list[str]:
+    problems = []
     emails = _emails(values.get("ADMIN_EMAILS", ""))
-    if all(EMAIL.fullmatch(email) for email in emails):
-        return []
-    return ["ADMIN_EMAILS must be email addresses with commas between them"]
+    if not all(EMAIL.fullmatch(email) for email in emails):
+        problems.append("ADMIN_EMAILS must be email addresses with commas between them")
+    sender = values.get("MAIL_FROM", "a@b.c")
+    if not (EMAIL.fullmatch(sender) and sender.isascii() and sender.isprintable()):
+        problems.append("MAIL_FROM must be an email address, such as helpdesk@example.com")
+    return problems
 
 
 def _emails(text: str) -> frozenset[str]:

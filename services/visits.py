@@ -20,25 +20,31 @@ from services.selection import ListKind, Selection
 
 # Who comes back later than this begins at the top, not where they were.
 SAME_VISIT = timedelta(hours=1)
+_SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
     """Where in Home somebody is: on its first page, or in a list (`listed`), and the ticket
-    opened over either; or among the `people`."""
+    opened over either; or among the `people`, or at the team's `settings`."""
 
     listed: Selection | None = None
     ticket_id: ObjectId | None = None
     people: Place | None = None
+    settings: bool = False
 
     def encode(self) -> str:
         """For a button's value or a block's id."""
+        if self.settings:
+            return _SETTINGS
         people = f"|{self.people.encode()}" if self.people else ""
         return f"{self.listed.encode() if self.listed else ''}|{self.ticket_id or ''}{people}"
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
         """What cannot be read is the first page."""
+        if text == _SETTINGS:
+            return cls(settings=True)
         listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
         return cls(
             listed=Selection.decode(listed) if listed.partition(",")[0] in set(ListKind) else None,

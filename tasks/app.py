@@ -5,8 +5,15 @@ from celery import Celery
 NOTIFY = "tasks.notify"
 ASSIGN = "tasks.assign_ticket"
 HOME = "tasks.refresh_home"
+MAIL = "tasks.mail"
+AVAILABILITY = "tasks.availability"
+NUDGE = "tasks.nudge"
+DIGEST = "tasks.digest"
 # The outer bound of one analysis: a model that drips outlives every timeout of its connection.
 ASSIGN_SECONDS = 40
+MAIL_SECONDS = 30
+AVAILABILITY_SECONDS = 60
+DIGEST_SECONDS = 120
 BROKER_TIMEOUT = 1.0
 
 celery = Celery("tickets")

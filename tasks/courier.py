@@ -3,7 +3,6 @@
 import hashlib
 import json
 import logging
-from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -26,12 +25,11 @@ logger = logging.getLogger(__name__)
 
 
 class Courier:
-    def __init__(self, runtime: Runtime, ticket: Ticket, *, admins: Sequence[ObjectId]) -> None:
+    def __init__(self, runtime: Runtime, ticket: Ticket) -> None:
         self._runtime = runtime
         self._ticket = ticket
-        self._admins = admins
         self._cards = list(ticket.cards)  # and those that are sent on the way
-        ids = people_of(ticket) | set(admins)
+        ids = people_of(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = look_up(
             runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
@@ -42,7 +40,7 @@ class Courier:
 
         Raises `SlackBusy` where Slack asks to wait.
         """
-        wanted = due_notices(self._ticket, admins=self._admins, people=self._person)
+        wanted = due_notices(self._ticket, people=self._person)
         outcomes = [self._send(notice) for notice in wanted]
         cards = self._ticket.cards
         outcomes += [self._refresh(card) for card in cards if card.kind != TRIAGE]

@@ -1,11 +1,11 @@
 """Which messages a ticket calls for at this moment. Pure."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from bson import ObjectId
 
-from bot.views import cards
+from bot.views import cards, waiting
 from bot.views import notices as views
 from bot.views.text import Message, Person
 from bot.views.triage import triage_card
@@ -14,14 +14,17 @@ from services.lifecycle import completed_by
 from services.models import OPEN_STATUSES, Event, Ticket
 from services.notices import notice_key
 from tasks.recipients import (
+    ASKED_AGAIN,
     ASSIGNEE,
     CANCELLED,
     QUESTION,
     REOPENED,
     REQUESTER,
     RESOLVED,
+    SOLVED,
     THREAD,
     TRIAGE,
+    UNANSWERED,
     Recipient,
     Thread,
     last_of,
@@ -47,7 +50,7 @@ class Notice:
         return self.kind in CARDS
 
 
-def notices(ticket: Ticket, *, admins: Sequence[ObjectId], people: People) -> list[Notice]:
+def notices(ticket: Ticket, *, people: People) -> list[Notice]:
     """Every message the ticket's history calls for, sent already or not."""
     return [
         Notice(
@@ -57,7 +60,7 @@ def notices(ticket: Ticket, *, admins: Sequence[ObjectId], people: People) -> li
             message=message(kind, ticket, people, recipient=recipient, event=event),
         )
         for event in ticket.events
-        for kind, recipient in recipients(event, ticket, admins)
+        for kind, recipient in recipients(event, ticket)
     ]
 
 
@@ -92,6 +95,10 @@ def message(
             assignee=_assignee(ticket, people),
             done_by=_done_by(ticket, people),
         )
+    if kind == ASKED_AGAIN:
+        return waiting.asked_again(ticket, asked=_question(ticket))
+    if kind == UNANSWERED:
+        return waiting.unanswered(ticket)
     by = people(event.by if event else None)
     if kind == QUESTION:
         return views.question(ticket, by=by, asked=(event.note if event else None) or "")
@@ -99,10 +106,14 @@ def message(
         RESOLVED: views.resolved,
         REOPENED: views.reopened,
         CANCELLED: views.cancelled,
-    }.get(kind)
-    if tell:
-        return tell(ticket, by=by)
-    return views.unassigned(ticket, requester=people(ticket.created_by))
+        SOLVED: waiting.solved,
+    }[kind]
+    return tell(ticket, by=by)
+
+
+def _question(ticket: Ticket) -> str:
+    asked = last_of(ticket, EventType.WAITING)
+    return (asked.note if asked else None) or ""
 
 
 def _requester_card(ticket: Ticket, people: People) -> Message:

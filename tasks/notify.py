@@ -7,8 +7,9 @@ from celery import Task
 
 from services import outbox
 from services.assigning import needs_assignment
-from services.models import Role, Ticket
+from services.models import Ticket
 from services.tickets import load
+from tasks import assigned_mail, nobody, nudge
 from tasks.app import NOTIFY, celery
 from tasks.courier import Courier
 from tasks.home import refresh_soon
@@ -54,5 +55,8 @@ def run(runtime: Runtime, ticket_id: str) -> None:
 
 
 def _deliver(runtime: Runtime, ticket: Ticket) -> bool:
-    admins = runtime.users.ids_of(Role.ADMIN)
-    return Courier(runtime, ticket, admins=admins).deliver()
+    # First: these wait for no answer, and Slack may be away.
+    assigned_mail.post(runtime, ticket)
+    nudge.post(runtime, ticket)
+    nobody.post(runtime, ticket)
+    return Courier(runtime, ticket).deliver()

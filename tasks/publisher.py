@@ -9,7 +9,7 @@ from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
 from services import trace
-from tasks.app import ASSIGN, HOME, NOTIFY
+from tasks.app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE
 from tasks.watching import headers
 
 logger = logging.getLogger(__name__)
@@ -31,6 +31,28 @@ class CeleryPublisher:
 
     def request_assignment(self, ticket_id: str) -> None:
         self._hint(ASSIGN, ticket_id)
+
+    def mail(self, letter_id: str) -> None:
+        """Ask for a letter to be sent now; a lost hint is left to the sweep."""
+        try:
+            self._send(MAIL, kwargs={"letter_id": letter_id})
+        except PublishFailed as error:
+            logger.warning("letter %s is left to the sweep: %s", letter_id, error)
+
+    def availability(self) -> None:
+        """Ask for Slack to be asked who is here; a lost hint is left to the jobs."""
+        try:
+            self._send(AVAILABILITY)
+        except PublishFailed as error:
+            logger.warning("who is here is left to the jobs: %s", error)
+
+    def digest(self) -> None:
+        """Ask for the digests that are due; raises as `send`."""
+        self._send(DIGEST)
+
+    def nudge(self, to: str) -> None:
+        """Ask for a recipient (services/nudges.py) to be told what is due; raises as `send`."""
+        self._send(NUDGE, kwargs={"to": to})
 
     def send(self, task: str, ticket_id: str) -> None:
         """Raises `PublishFailed`, within about two seconds."""

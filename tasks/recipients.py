@@ -4,18 +4,20 @@ Nobody is told of what they did themselves. Who files or takes a ticket gets its
 to see it by, and to work from.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from bson import ObjectId
 
+from services.alarms import stands
 from services.changes import EventType
+from services.ladders import AlarmKind
 from services.models import OPEN_STATUSES, Event, Ticket
 
 REQUESTER, ASSIGNEE = "requester", "assignee"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"
-UNASSIGNED, THREAD = "unassigned", "thread"
-TRIAGE = "triage"
+THREAD, TRIAGE = "thread", "triage"
+ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,10 @@ Recipient = ObjectId | Thread | str
 Told = Iterator[tuple[str, Recipient]]
 
 
-def recipients(event: Event, ticket: Ticket, admins: Sequence[ObjectId]) -> Told:
+def recipients(event: Event, ticket: Ticket) -> Told:
     """The kinds of message an event calls for, with whom each is for, as long as it is so."""
     rule = RULES.get(event.type)
-    return rule(event, ticket, admins) if rule else iter(())
+    return rule(event, ticket) if rule else iter(())
 
 
 def last_of(ticket: Ticket, kind: str) -> Event | None:
@@ -42,14 +44,14 @@ def last_of(ticket: Ticket, kind: str) -> Event | None:
     return next((event for event in reversed(ticket.events) if event.type == kind), None)
 
 
-def _filed(_: Event, ticket: Ticket, __: Sequence[ObjectId]) -> Told:
+def _filed(_: Event, ticket: Ticket) -> Told:
     if ticket.created_by:
         yield REQUESTER, ticket.created_by
     if ticket.source:
         yield THREAD, Thread(ticket.source.channel, ticket.source.thread)
 
 
-def _assigned(event: Event, ticket: Ticket, _: Sequence[ObjectId]) -> Told:
+def _assigned(event: Event, ticket: Ticket) -> Told:
     is_theirs = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
     if not is_theirs or not _is_newest(event, ticket):
         return
@@ -57,16 +59,10 @@ def _assigned(event: Event, ticket: Ticket, _: Sequence[ObjectId]) -> Told:
         yield ASSIGNEE, event.to
 
 
-def _nobody_available(event: Event, ticket: Ticket, admins: Sequence[ObjectId]) -> Told:
-    still_so = ticket.assigned_to is None and ticket.status in OPEN_STATUSES
-    if still_so and _is_newest(event, ticket):
-        yield from ((UNASSIGNED, admin) for admin in admins if admin != ticket.created_by)
-
-
 def _requester(kind: str) -> "Rule":
     """As long as the ticket has the status that this event gave it."""
 
-    def rule(event: Event, ticket: Ticket, _: Sequence[ObjectId]) -> Told:
+    def rule(event: Event, ticket: Ticket) -> Told:
         if _still_so(event, ticket) and ticket.created_by and ticket.created_by != event.by:
             yield kind, ticket.created_by
 
@@ -76,19 +72,33 @@ def _requester(kind: str) -> "Rule":
 def _assignee(kind: str) -> "Rule":
     """As long as the ticket has the status that this event gave it."""
 
-    def rule(event: Event, ticket: Ticket, _: Sequence[ObjectId]) -> Told:
+    def rule(event: Event, ticket: Ticket) -> Told:
         if _still_so(event, ticket) and ticket.assigned_to and ticket.assigned_to != event.by:
             yield kind, ticket.assigned_to
 
     return rule
 
 
-Rule = Callable[[Event, Ticket, Sequence[ObjectId]], Told]
+def _resolved(event: Event, ticket: Ticket) -> Told:
+    yield from _requester(RESOLVED)(event, ticket)
+    if event.by == ticket.created_by:
+        yield from _assignee(SOLVED)(event, ticket)
+
+
+def _reminded(event: Event, ticket: Ticket) -> Told:
+    """Whoever works on tickets is reminded of several in one message (tasks/nudge_rules.py)."""
+    is_asked = event.to == AlarmKind.WAITING_ASK and _is_newest(event, ticket)
+    if is_asked and stands(ticket, AlarmKind.WAITING_ASK) and ticket.created_by:
+        yield ASKED_AGAIN, ticket.created_by
+
+
+Rule = Callable[[Event, Ticket], Told]
 RULES: dict[str, Rule] = {
     EventType.FILED: _filed,
     EventType.ASSIGNED: _assigned,
-    EventType.NOBODY_AVAILABLE: _nobody_available,
-    EventType.RESOLVED: _requester(RESOLVED),
+    EventType.RESOLVED: _resolved,
+    EventType.REMINDED: _reminded,
+    EventType.UNANSWERED: _requester(UNANSWERED),
     EventType.WAITING: _requester(QUESTION),
     EventType.REOPENED: _assignee(REOPENED),
     EventType.CANCELLED: _assignee(CANCELLED),

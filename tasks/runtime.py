@@ -12,8 +12,10 @@ from services.clock import Clock
 from services.database import Mongo
 from services.home import HomeService
 from services.links import LinkService
+from services.model_store import ModelStore
 from services.users import UserService
 from services.visits import VisitService
+from tasks.mails.office import MailOffice
 from tasks.publisher import CeleryPublisher
 
 
@@ -21,13 +23,14 @@ from tasks.publisher import CeleryPublisher
 class Runtime:
     """`analyst` is None where no key is set: then the offline router reads every ticket.
 
-    `triage_channel` is a channel's id, or "" where there is none.
+    `triage_channel` is a channel's id, or "" where there is none. `mail` is None where mail is off.
     """
 
     db: Mongo
     users: UserService
     links: LinkService
     assignments: AssignmentStore
+    models: ModelStore
     home: HomeService
     visits: VisitService
     slack: WebClient
@@ -35,6 +38,7 @@ class Runtime:
     analyst: Analyst | None
     clock: Clock
     triage_channel: str = ""
+    mail: MailOffice | None = None
 
 
 class _Slot:

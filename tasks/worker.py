@@ -10,7 +10,16 @@ from typing import Any
 from celery import Celery
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from tasks import assign, home, notify, runtime  # the tasks register themselves
+from tasks import (  # the tasks register themselves
+    assign,
+    availability,
+    digest,
+    home,
+    mail,
+    notify,
+    nudge,
+    runtime,
+)
 from tasks.metrics import RedisMeter
 from tasks.watching import Watch
 
@@ -20,7 +29,15 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 4
 # A task still running so long after SIGTERM is cut short; the outbox brings it back.
 PATIENCE_SECONDS = 6.0
-TASKS = (assign.assign_ticket, notify.notify, home.refresh_home)
+TASKS = (
+    assign.assign_ticket,
+    notify.notify,
+    home.refresh_home,
+    mail.mail,
+    availability.availability,
+    nudge.nudge,
+    digest.digest,
+)
 
 
 def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> None:

@@ -8,11 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import datetime, timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from hypothesis import settings as hypothesis_settings
 from pymongo import MongoClient
 from pymongo.monitoring import (
     CommandFailedEvent,
@@ -27,31 +29,61 @@ import bot.app
 from bot.request import Desk
 from bot.views import blocks
 from bot.views.steps import step_button
+from bot.web import create_web
+from bot.web.api import Counter
+from bot.web.api import api as api_of
+from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
+from services.account_services import AccountServices
+from services.account_services import build as build_accounts
+from services.answering import Answering
 from services.assigning import AssignmentStore
+from services.availability import AvailabilityService
 from services.clock import utcnow
+from services.codes import Codes
 from services.comments import CommentService
 from services.database import Mongo, connect, ensure_indexes
+from services.digests import DigestSwitch
+from services.dry_run import ExplainService
 from services.edits import TicketEdits
+from services.following import Following
+from services.handing_on import HandingOn
+from services.handover import HandOvers
 from services.home import HomeService
 from services.inbox import Inbox
+from services.letters import Letters
+from services.linking import Linking
 from services.links import LinkService, link_id
 from services.lists import ListService
+from services.model_store import ModelStore
 from services.models import Role, Status, Ticket, User
 from services.moves import TicketMoves
+from services.nudges import Nudges
 from services.people import PeopleService
 from services.permissions import OPERATOR, Actor
+from services.presence_rules import RulesStore
+from services.presences import Presences
+from services.team_settings import TeamSettings
 from services.threads import Threads
 from services.tickets import TicketService, load
+from services.unlinking import Unlinking
 from services.users import UserService
 from services.visits import VisitService
-from tasks import assign, home, notify
-from tasks.app import ASSIGN, HOME, NOTIFY, celery
+from tasks import assign, availability, digest, home, mail, notify, nudge
+from tasks.app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE, celery
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests import payloads
+from tests.api_client import Api
 from tests.recording_slack import TOKEN, RecordingSlack
 from tests.slack_workspace import TEAM_ID, TEAM_URL
+
+JWT_SECRET = "the tests' own secret, 32 bytes or more"
+CHEAP = 4  # the lowest of bcrypt's costs
+APP_URL = "https://help.example.com"
+# The same examples each time, and none refused for a slow machine.
+hypothesis_settings.register_profile("tests", derandomize=True, deadline=None)
+hypothesis_settings.load_profile("tests")
 
 NOBODY_LISTENS = "mongodb://127.0.0.1:9/away"
 
@@ -151,6 +183,18 @@ class RecordingPublisher(CeleryPublisher):
     def refresh_home(self, link_id: str, *, countdown: float) -> None:
         self.asked.append((HOME, link_id))
 
+    def mail(self, letter_id: str) -> None:
+        self.asked.append((MAIL, letter_id))
+
+    def availability(self) -> None:
+        self.asked.append((AVAILABILITY, ""))
+
+    def digest(self) -> None:
+        self.asked.append((DIGEST, ""))
+
+    def nudge(self, to: str) -> None:
+        self.asked.append((NUDGE, to))
+
 
 class Inline(Executor):
     """Runs a listener before Bolt looks for its answer, which makes dispatch deterministic."""
@@ -201,9 +245,31 @@ def users(db: Mongo, clock: FixedClock) -> UserService:
 
 
 @pytest.fixture
+def account_services(
+    db: Mongo, users: UserService, redis: RedisServer, clock: FixedClock
+) -> AccountServices:
+    """With passwords that are hashed in a millisecond."""
+    return build_accounts(
+        db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP
+    )
+
+
+@pytest.fixture
 def links(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
     admins = frozenset({"boss@example.com"})
     return LinkService(db, users, admin_emails=admins, clock=clock)
+
+
+@pytest.fixture
+def codes(db: Mongo, clock: FixedClock) -> Codes:
+    return Codes(db, JWT_SECRET, clock)
+
+
+@pytest.fixture
+def linking(
+    db: Mongo, users: UserService, links: LinkService, codes: Codes, clock: FixedClock
+) -> Linking:
+    return Linking(db, users, links, codes, Letters(db, clock=clock), clock=clock)
 
 
 @pytest.fixture
@@ -251,6 +317,7 @@ def runtime(
         users=users,
         links=links,
         assignments=AssignmentStore(db, links),
+        models=ModelStore(db, clock=clock),
         home=HomeService(db, users, links, clock=clock),
         visits=VisitService(db, clock=clock),
         slack=web_client(slack),
@@ -287,11 +354,14 @@ def desk(
     edits: TicketEdits,
     users: UserService,
     publisher: RecordingPublisher,
+    codes: Codes,
+    linking: Linking,
     clock: FixedClock,
 ) -> Desk:
     return Desk(
         tickets=tickets,
         moves=moves,
+        handing_on=HandingOn(db, users, links, moves, ModelStore(db, clock=clock), clock=clock),
         comments=comments,
         threads=Threads(db),
         edits=edits,
@@ -306,7 +376,35 @@ def desk(
         team_url=TEAM_URL,
         reads_with_ai=False,
         people=PeopleService(db, clock=clock),
+        settings=TeamSettings(db, clock=clock),
+        linking=linking,
+        unlinking=Unlinking(db, users, links, Letters(db, clock=clock), clock=clock),
+        following=Following(db, users, codes, clock=clock),
+        availability=AvailabilityService(db, clock=clock),
+        presences=Presences(db, clock=clock),
+        presence_rules=RulesStore(db, clock=clock),
+        hand_overs=HandOvers(db, clock=clock),
+        digest=DigestSwitch(db),
+        answering=Answering(db, moves, comments, clock=clock),
+        explaining=ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock),
+        app_url=APP_URL,
     )
+
+
+@pytest.fixture
+def counter(
+    db: Mongo, desk: Desk, account_services: AccountServices, users: UserService
+) -> Counter:
+    proxies = [ip_network("127.0.0.1/32")]
+    return Counter.of(db, desk, account_services, users, trusted_proxies=proxies)
+
+
+@pytest.fixture
+def api(counter: Counter) -> Iterator[Api]:
+    """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
+    web = create_web(ready=lambda: True, blueprints=[api_of(counter)])
+    with WebServer(web, host="127.0.0.1", port=0) as server:
+        yield Api(f"http://127.0.0.1:{server.port}", counter.sign_in)
 
 
 @pytest.fixture
@@ -413,10 +511,28 @@ def reload(db: Mongo, ticket: Ticket) -> Ticket:
 
 def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
     """Do what was published, and what that publishes, until nothing is left."""
-    tasks = {NOTIFY: notify.run, ASSIGN: assign.run, HOME: home.run}
+    tasks = {
+        NOTIFY: notify.run,
+        ASSIGN: assign.run,
+        HOME: home.run,
+        MAIL: mail.run,
+        NUDGE: nudge.run,
+    }
     while publisher.asked:
         task, ticket_id = publisher.asked.pop(0)
-        tasks[task](runtime, ticket_id)
+        if task == AVAILABILITY:
+            availability.run(runtime)
+        elif task == DIGEST:
+            digest.run(runtime)
+        else:
+            tasks[task](runtime, ticket_id)
+
+
+def tell(runtime: Runtime, clock: FixedClock) -> None:
+    """Let the time pass in which lines for one reader gather, and send what is due by then."""
+    clock.advance(seconds=20)
+    for to in Nudges(runtime.db, clock=clock).due():
+        nudge.run(runtime, to)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from services.models import Ticket, User
 from tasks.runtime import Runtime
 from tests import payloads
-from tests.conftest import Bot, People, RecordingPublisher, work
+from tests.conftest import Bot, FixedClock, People, RecordingPublisher, tell, work
 from tests.recording_slack import RecordingSlack
 
 Json = dict[str, Any]
@@ -22,6 +22,12 @@ class Office:
         if ticket:
             self._publisher.publish(str(ticket.id))
         work(self._runtime, self._publisher)
+
+    def tell(self) -> None:
+        """What gathers before it is told, a moment later."""
+        clock = self._runtime.clock
+        assert isinstance(clock, FixedClock)
+        tell(self._runtime, clock)
 
     def messages(self, user: User) -> list[Json]:
         return self.slack.messages(People.slack_id(user))

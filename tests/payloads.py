@@ -146,6 +146,13 @@ def block_actions(
     }
 
 
+def menu_choice(card: Mapping[str, Any], step: str, *, user: str, **overrides: Any) -> Json:
+    """That step, chosen in the overflow menu of a ticket's card."""
+    menu = next(e for e in card["blocks"][-1]["elements"] if e["type"] == "overflow")
+    (value,) = [o["value"] for o in menu["options"] if o["value"].startswith(f"{step}:")]
+    return block_actions(card, "more", value, user=user, **overrides)
+
+
 def block_suggestion(
     source: Mapping[str, Any],
     action_id: str,

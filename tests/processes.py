@@ -15,6 +15,7 @@ from demo.process import Process
 from demo.servers import RedisServer
 from services.database import Mongo
 from tasks.app import celery
+from tests.conftest import JWT_SECRET
 from tests.recording_slack import TOKEN, RecordingSlack
 
 
@@ -39,6 +40,7 @@ class Product:
         self.settings = {
             "MONGO_URI": mongo_uri,
             "REDIS_URL": redis.url,
+            "JWT_SECRET": JWT_SECRET,
             "SLACK_API_URL": slack.url,
             "SLACK_BOT_TOKEN": TOKEN,
             "LOG_LEVEL": "DEBUG",

@@ -64,6 +64,17 @@ def users_info(workspace: Workspace, args: Json) -> Json:
     return {"user": workspace.members[user]}
 
 
+def dnd_team_info(workspace: Workspace, args: Json) -> Json:
+    """At most 50; of whom nothing is set, that they are never quiet."""
+    asked = str(args.get("users") or "").split(",")
+    if not any(asked):
+        raise SlackError("no_users_provided")
+    if len(asked) > 50:
+        raise SlackError("too_many_users")
+    never = {"dnd_enabled": False, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1}
+    return {"users": {user: workspace.quiet.get(user, never) for user in asked}}
+
+
 def users_lookup_by_email(workspace: Workspace, args: Json) -> Json:
     wanted = str(args.get("email", "")).lower()
     for member in workspace.members.values():
@@ -268,6 +279,7 @@ METHODS: dict[str, Callable[[Workspace, Json], Json]] = {
     "conversations.info": conversations_info,
     "conversations.open": conversations_open,
     "conversations.replies": conversations_replies,
+    "dnd.teamInfo": dnd_team_info,
     "reactions.add": reactions_add,
     "team.info": team_info,
     "users.info": users_info,

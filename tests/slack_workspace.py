@@ -58,6 +58,7 @@ class Workspace:
     homes: dict[str, str] = field(default_factory=dict)
     spent_triggers: set[str] = field(default_factory=set)
     reactions: set[tuple[str, str, str]] = field(default_factory=set)
+    quiet: dict[str, Json] = field(default_factory=dict)  # as dnd.teamInfo tells it
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     _started: int = field(default_factory=lambda: int(time.time()))
 

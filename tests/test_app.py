@@ -11,14 +11,16 @@ import pytest
 
 from demo.binaries import ROOT
 from demo.servers import RedisServer, free_port
+from services.account_services import AccountServices
 from services.database import Mongo
+from services.models import Role
 from services.settings import NEEDS
-from tests.conftest import NOBODY_LISTENS
+from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 from tests.processes import run
 from tests.recording_slack import TOKEN, RecordingSlack
 from tests.slack_workspace import TEAM_ID
 
-COMMANDS = ("bot", "worker", "jobs", "users list")
+COMMANDS = ("bot", "worker", "jobs", "users list", "explain 12")
 SECONDS = 60  # only bounds a test that fails
 
 
@@ -42,6 +44,7 @@ def test_it_names_all_that_is_bad() -> None:
         "bot",
         MONGO_URI=f"http://user:{secret}@h/",
         REDIS_URL=f"http://:{secret}@h/",
+        JWT_SECRET=secret,
         SLACK_BOT_TOKEN=secret,
         SLACK_APP_TOKEN=secret,
         LOG_LEVEL="loud",
@@ -62,7 +65,9 @@ def test_it_does_not_start_on_an_address_nobody_can_read(uri: str) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("command", ["nonsense", "users", "users create", "users role a@b.example"])
+@pytest.mark.parametrize(
+    "command", ["nonsense", "users", "users create", "users role a@b.example", "explain"]
+)
 def test_it_explains_its_usage(command: str) -> None:
     done = run(command)
     assert done.returncode == 2
@@ -142,6 +147,49 @@ def test_it_refuses_in_sentences(manage: Users) -> None:
     assert manage.refusal("role", "ann@example.com", "emperor")[0] == 2
 
 
+def test_it_prints_a_link_to_set_a_password_by(
+    manage: Users, db: Mongo, account_services: AccountServices
+) -> None:
+    manage("create", "ann@example.com", "--role", "moderator")
+    env = {
+        "MONGO_URI": uri_of(db),
+        "JWT_SECRET": JWT_SECRET,
+        "APP_URL": "https://desk.example.com/",
+    }
+    done = run("users reset", "ANN@example.com", **env)
+    assert (done.returncode, done.stderr) == (0, "")
+    at, _, code = done.stdout.rstrip("\n").partition("?code=")
+    assert at == "https://desk.example.com/reset"
+    account_services.resets.reset(code=code, password="correct horse")
+    user = account_services.sign_in.sign_in(email="ann@example.com", password="correct horse")
+    assert user.role is Role.MODERATOR
+    unknown = run("users reset", "x@example.com", **env)
+    assert last_line(unknown) == (1, "There is no account with that address.")
+    assert run("users reset", "ann@example.com", MONGO_URI=uri_of(db)).stderr.splitlines() == [
+        "app.py users cannot start:",
+        "  - JWT_SECRET is missing",
+        "  - APP_URL is missing",
+    ]
+
+
+def test_it_explains_a_ticket_with_mongodb_alone(db: Mongo) -> None:
+    old = {"title": "The printer jams", "description": "Paper", "password": "x"}
+    ticket_id = db.tickets.insert_one(old).inserted_id
+    done = run("explain", str(ticket_id), MONGO_URI=uri_of(db))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Ticket (To do)\n")
+    assert "printer" not in done.stdout
+    assert last_line(run("explain 99", MONGO_URI=uri_of(db))) == (
+        1,
+        "There is no ticket 99. One of the predecessor's gets its number from the jobs; until "
+        "then, write its id.",
+    )
+    assert last_line(run("explain twelve", MONGO_URI=uri_of(db))) == (
+        1,
+        "Write a ticket's number, for example 12, or its id.",
+    )
+
+
 def test_mongodb_is_away() -> None:
     assert last_line(run("users list", MONGO_URI=NOBODY_LISTENS)) == (
         1,
@@ -157,6 +205,7 @@ def settings(db: Mongo, slack: RecordingSlack) -> Mapping[str, str]:
     return {
         "MONGO_URI": uri_of(db),
         "REDIS_URL": f"redis://127.0.0.1:{free_port()}/0",
+        "JWT_SECRET": JWT_SECRET,
         "SLACK_BOT_TOKEN": TOKEN,
         "SLACK_APP_TOKEN": "xapp-test",
         "SLACK_API_URL": slack.url,

@@ -1,5 +1,6 @@
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,28 +8,53 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from demo.servers import MongoServer
-from services import handing_back, notices, outbox, queue_places, waiting
+from services import handing_back, notices, outbox, outside, queue_places, resets, similar, waiting
+from services.account_services import build
 from services.analysis import Source
 from services.assigning import AssignmentStore
-from services.assignment import Choice, Reason
+from services.assignment import Choice
+from services.availability import AvailabilityService, Wanted
+from services.codes import CodeKind, Codes
 from services.comment import Place as SlackPlace
 from services.comments import CommentService
 from services.database import DEFAULT_NAME, INDEXES, Mongo, connect, ensure_indexes, missing_indexes
+from services.digest_counts import DigestCounts
+from services.digests import Digests, DigestSwitch
+from services.dry_run import ExplainService
+from services.errors import Invalid
+from services.following import Following
+from services.gates import Gate
+from services.handover import HandOvers
 from services.leases import Lease
+from services.leaving import Leaving
+from services.letters import LetterKind, Letters
+from services.linking import Linking
 from services.links import LinkService, SlackMember
 from services.lists import ListService
-from services.models import Card, Role
+from services.model_store import ModelStore
+from services.models import Card, Role, User
 from services.moves import TicketMoves
+from services.nudges import Nudges
+from services.pauses import is_paused, pause
 from services.people import PeopleService, PersonFields
 from services.permissions import OPERATOR, Actor
+from services.presence import Member as Presence
+from services.presence import Status as SlackStatus
+from services.presence_rules import RulesStore
+from services.presences import Presences
+from services.reasons import Reason
 from services.roll import Place
 from services.selection import ListKind, Selection, skill_key
 from services.sources import checked_source
+from services.takeout import Takeout
 from services.team import claim_team
 from services.threads import Threads
 from services.tickets import TicketService
+from services.training import Training
+from services.unlinking import Unlinking
 from services.users import UserService
-from tests.conftest import Commands, FixedClock, at_once, file_ticket
+from tasks import alarms
+from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once, file_ticket
 from tests.slack_workspace import TEAM_ID, TEAM_URL
 
 
@@ -97,6 +123,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     store = AssignmentStore(db, links)
     claim_team(db, team_id=TEAM_ID)
     Lease(db, "jobs", clock=clock).hold()
+    _learn(db, clock)
     invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
     users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     for number, email in enumerate(("jo@example.com", "al@example.com")):
@@ -109,8 +136,13 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     message = checked_source(team_url=TEAM_URL, channel="C1X", ts="1.000001")
     tickets.check_unused(actor=Actor.of(invited), team_id=TEAM_ID, source=message)
     store.claim(ticket.id, now=clock())
+    for likely in ([], ["VPN"]):
+        similar.precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
+    similar.reporters(db, ticket, now=clock())
     store.candidates(team_id=TEAM_ID, now=clock())
     store.park(ticket, now=clock())
+    explained = ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
+    explained.find(actor=OPERATOR, called=str(ticket.number))
     waiting.wake_due(db, now=clock())
     waiting.wake(db, now=clock())
     ticket = tickets.get(actor=Actor.of(invited), ticket_id=str(ticket.id))
@@ -130,6 +162,9 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     ):
         lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=selection)
     queue_places.give_places(db)
+    db.tickets.insert_one({"title": "The predecessor's"})
+    outside.keep_up(db, now=clock())
+    _go_by_the_clock(db, ticket.id, invited.id, clock)
     outbox.due(db, now=clock(), limit=9)
     outbox.back_off(db, ticket.id, now=clock())
     card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
@@ -143,6 +178,13 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     moves.resolve(actor=Actor.of(invited), ticket_id=str(ticket.id), resolution="Done.")
     moves.redraw(actor=Actor.of(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5")
     _talk(db, Actor.of(invited), str(ticket.id), clock)
+    _have_accounts(db, users, clock)
+    _write_letters(db, ticket.id, invited.id, clock)
+    _link(db, users, links, invited, clock)
+    _be_away(db, Actor.of(invited), clock)
+    _have_a_morning(db, Actor.of(invited), clock)
+    Takeout(db, users).export(actor=OPERATOR, email="jo@example.com")
+    Leaving(db, users, clock=clock).erase(actor=OPERATOR, email="jo@example.com")
 
 
 def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
@@ -160,7 +202,56 @@ def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
     db.users.insert_one({"role": "admin"})
     wanted = replace(shown, role="moderator")
     service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
-    service.update_own(actor=Actor(moderator, Role.MODERATOR), skills="VPN", away_until="")
+    service.update_own(actor=Actor(moderator, Role.MODERATOR), skills="VPN")
+
+
+def _learn(db: Mongo, clock: FixedClock) -> None:
+    db.tickets.insert_one({"status": "COMPLETED", "title": "old"})
+    for _ in range(2):
+        Training(db, clock=clock).run_if_due()
+        clock.advance(days=1)
+    clock.advance(days=-2)
+    ModelStore(db, clock=clock).people("old")
+
+
+def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+    presences, offers = Presences(db, clock=clock), HandOvers(db, clock=clock)
+    service, holiday = AvailabilityService(db, clock=clock), SlackStatus("Vacation")
+    presences.put_back([user.id for user in presences.claim_due(limit=9)], due=clock())
+    presences.claim_due(limit=9)
+    presences.has_due()
+    presences.hear(team_id=TEAM_ID, slack_user_id="U0", member=Presence(holiday))
+    presences.keep(actor.user_id, Presence(holiday))
+    service.look(actor=actor)
+    service.change(actor=actor, wanted=Wanted(away_until=clock() + timedelta(days=9)))
+    offers.has_due()
+    offer = offers.claim_next()
+    if offer:
+        offers.later(offer)
+        offers.sent(offer, channel="D1", ts="1.5")
+        offers.fail(offer, error="is_bot")
+    key = (db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
+    for hand_over in (False, True):
+        offers.decide(actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over)
+    clock.advance(days=10)
+    presences.end_absences()
+    clock.advance(days=-10)
+    pause(db, "x", until=clock())
+    is_paused(db, "x", now=clock())
+    RulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], here=[])
+
+
+def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+    switch, digests = DigestSwitch(db), Digests(db, clock=clock)
+    switch.turn(actor=actor, on=True)
+    digests.has_due()
+    for account in digests.due():
+        digests.claim(account)
+    digests.due()
+    counts = DigestCounts(db, now=clock())
+    counts.own(actor.user_id)
+    counts.queue()
+    counts.lately(clock() - timedelta(days=1), clock())
 
 
 def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
@@ -171,6 +262,88 @@ def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
     comments.delete(ticket_id=ticket_id, slack=place)
     ticket = comments.ready(actor=actor, ticket_id=ticket_id, internal=False)
     notices.message_updated(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
+
+
+def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
+    """Everything about who acts as whom in Slack."""
+    codes, letters = Codes(db, JWT_SECRET, clock), Letters(db, clock=clock)
+    linking = Linking(db, users, links, codes, letters, clock=clock)
+    unlinking = Unlinking(db, users, links, letters, clock=clock)
+    following = Following(db, users, codes, clock=clock)
+    member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
+    unlinking.identities(actor=Actor.of(user))
+    for _ in range(2):
+        unlinking.look(actor=Actor.of(user))
+        unlinking.unlink(actor=Actor.of(user), team_id=TEAM_ID, slack_user_id="U0")
+        with pytest.raises(Invalid):
+            linking.offer(member=member, code="wrong")
+        offer = linking.offer(member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id))
+        linking.confirm(member=member, name=offer.name)
+        clock.advance(minutes=15)
+    for changed in (replace(member, is_deleted=True), replace(member, email="new@example.com")):
+        following.concerns(member=changed)
+        following.follow(member=changed)
+    codes.revoke(user_id=user.id)
+
+
+def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
+    """Everything behind pages and API that is about accounts."""
+    no_redis = "redis://127.0.0.1:9/0"
+    made = build(db, users, secret=JWT_SECRET, redis_url=no_redis, clock=clock, cost=CHEAP)
+    sign_in, password, email = made.sign_in, "correct horse", "eve@example.com"
+    sign_in.sign_up(email=email, password=password)
+    user = sign_in.sign_in(email=email, password=password)
+    sign_in.authenticate(sign_in.token(user))
+    sign_in.sign_out(user_id=user.id)
+    made.profiles.update_own(actor=Actor.of(user), name="Eve", skills=["VPN"])
+    made.profiles.update_own(
+        actor=Actor.of(user), password="another horse", current_password=password
+    )
+    made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
+    made.resets.request(email=email)
+    code = resets.issue(users, made.codes, actor=OPERATOR, email=email)
+    made.resets.reset(code=code, password=password)
+
+
+def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    steps = alarms.steps(db, has_triage=True, clock=clock)
+    given = {"status": "IN_PROGRESS", "assignedTo": user_id, "assignment.at": clock()}
+    began = {"accept": {"about": "a", "since": clock() - timedelta(days=9)}}
+    was = db.tickets.find_one({"_id": ticket_id}) or {}
+    for done in (None, "accept_reminder"):
+        ladders = {"accept": {**began["accept"], **({"done": done} if done else {})}}
+        values = {**given, "alarm": {"at": clock()}, "ladders": ladders}
+        db.tickets.update_one({"_id": ticket_id}, {"$set": values})
+        assert [steps.take(due) for due in steps.due()]
+    box = Nudges(db, clock=clock)
+    for key in ("held", "dropped"):
+        box.post(key=key, to=user_id, ticket_id=ticket_id, seq=1, kind="due_soon")
+        clock.advance(minutes=1)
+        claim = box.claim(*box.due())
+        assert claim
+        if key == "held":
+            box.hold(claim, until=clock())
+        else:
+            box.drop(claim, claim.nudges)
+        box.release(claim, until=clock())
+        box.end(claim, why="sent")
+        clock.advance(minutes=-1)
+    db.tickets.replace_one({"_id": ticket_id}, was)
+
+
+def _write_letters(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    letters, gate = Letters(db, clock=clock), Gate(db, "mail", hold=timedelta(1), clock=clock)
+    notices.handed_over(db, ticket_id, "1:mail:x")
+    gate.enter()
+    for end in (letters.sent, lambda letter: letters.delay(letter, error="450")):
+        letter_id = letters.post(LetterKind.WELCOME, user_id=user_id, key=str(end))
+        letter = letters.claim(letter_id)
+        assert letter
+        end(letter)
+    letters.due()
+    letters.claim_next()
+    letters.drop_all(why="off")
+    gate.shut()
 
 
 def filters(name: str, command: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

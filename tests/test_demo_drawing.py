@@ -113,6 +113,16 @@ def test_an_overflow_menu_is_drawn_as_a_select() -> None:
     assert drawn["stands_for"] == menu
 
 
+def test_what_stands_below_a_radio_button_is_drawn_behind_it() -> None:
+    below = {"type": "plain_text", "text": "knows VPN"}
+    view = view_of({"type": "radio_buttons", "options": [{**LOW, "description": below}, HIGH]})
+    drawn = drawn_view(view)["blocks"][0]["element"]
+    shown = [option["text"]["text"] for option in drawn["options"]]
+    assert shown == [f"{LOW['text']['text']} · knows VPN", HIGH["text"]["text"]]
+    assert drawn["type"] == "radio_buttons"
+    assert restored_view(drawn_view(view))["blocks"] == view["blocks"]
+
+
 @pytest.mark.parametrize("kind", ["static_select", "radio_buttons"])
 @pytest.mark.parametrize("state", [{"selected_option": None}, {}])
 def test_an_untouched_choice_is_its_initial_option(kind: str, state: Json) -> None:

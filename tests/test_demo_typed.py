@@ -129,6 +129,22 @@ def test_a_menu_that_must_be_filled_in_has_no_such_choice() -> None:
     assert drawn_view(view)["blocks"][0]["element"]["options"] == [DNS]
 
 
+def test_boxes_that_are_ticked_at_first_are_typed() -> None:
+    element = {"type": "checkboxes", "options": [DNS, VPN], "initial_options": [VPN]}
+    drawn = drawn_view(view_of(element))["blocks"][0]["element"]
+    assert (drawn["type"], drawn["initial_value"]) == ("plain_text_input", "VPN")
+    for typed, ticked in ((None, [VPN]), ("dns, vpn", [DNS, VPN]), ("", [])):
+        state = {"type": "plain_text_input", "value": typed}
+        assert submitted(element, state)["selected_options"] == ticked
+
+
+def test_boxes_that_are_not_are_drawn() -> None:
+    element = {"type": "checkboxes", "options": [DNS, VPN]}
+    assert drawn_view(view_of(element))["blocks"][0]["element"]["type"] == "checkboxes"
+    held = submitted(element, {"type": "checkboxes", "selected_options": [DNS]})
+    assert held["selected_options"] == [DNS]
+
+
 def test_a_box_that_was_ticked_and_left_alone_stays_ticked() -> None:
     element = {"type": "checkboxes", "options": [VPN], "initial_options": [VPN]}
     assert submitted(element, {"type": "checkboxes"})["selected_options"] == [VPN]

@@ -234,6 +234,7 @@ def test_the_assignee_resolves_it_from_its_page(
     ben.open()
     seen = ben.press("Open")
     assert "No tunnel." in seen
+    ben.press("Accept")
     ben.press("Resolve")
     view = slack.last_view()
     assert (view["title"]["text"], view["private_metadata"]) == ("Resolve ticket 1", str(ticket.id))

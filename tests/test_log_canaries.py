@@ -114,6 +114,12 @@ def test_faults_of_ours(
         def publish(self, ticket_id: str) -> None:
             raise RuntimeError("out of order")
 
+        def mail(self, letter_id: str) -> None:
+            raise RuntimeError("out of order")
+
+        def availability(self) -> None:
+            raise RuntimeError("out of order")
+
     broken = Bot(bot.app.build(replace(desk, publisher=Broken()), executor=Inline()))
     broken.answer(filled_in(broken, slack, canary, **WORDS))
     body = filled_in(broken, slack, canary, **WORDS)

@@ -23,6 +23,7 @@ from tests.conftest import (
     RecordingPublisher,
     file_ticket,
     reload,
+    tell,
     web_client,
     work,
 )
@@ -125,6 +126,7 @@ def test_admins_are_told_once_that_nobody_is_available(
     tickets: TicketService,
     people: People,
     db: Mongo,
+    clock: FixedClock,
 ) -> None:
     busy_admin = people.add(Role.ADMIN, capacity=0)
     filing_admin = people.add(Role.ADMIN, capacity=0)
@@ -132,6 +134,7 @@ def test_admins_are_told_once_that_nobody_is_available(
     for _ in range(3):
         publisher.publish(str(ticket.id))
         work(runtime, publisher)
+        tell(runtime, clock)
     assert [m["text"] for m in sent_to(slack, busy_admin)] == [
         "Ticket 1 “The roof leaks”: nobody is available to take it"
     ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -323,7 +323,7 @@ def test_a_change_wakes_the_tickets_that_wait_for_somebody(
     waiting = file_ticket(tickets, people.add())
     changes: list[Callable[[], object]] = [
         lambda: edit(desk_people, admin, nils, capacity="9"),
-        lambda: desk_people.update_own(actor=Actor.of(nils), away_until=""),
+        lambda: desk_people.update_own(actor=Actor.of(nils), skills="VPN"),
     ]
     for change in changes:
         later = clock() + timedelta(minutes=5)
@@ -335,58 +335,11 @@ def test_a_change_wakes_the_tickets_that_wait_for_somebody(
 # One's own profile
 
 
-def test_ones_own_skills_and_absence(
-    desk_people: PeopleService, nils: User, db: Mongo, clock: FixedClock
-) -> None:
-    clock.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+def test_ones_own_skills(desk_people: PeopleService, nils: User, db: Mongo) -> None:
     before = db.users.find_one({"_id": nils.id}) or {}
-    changed = desk_people.update_own(
-        actor=Actor.of(nils), skills="SAP, VPN", away_until="2026-07-01", timezone="Europe/Berlin"
-    )
-    back = datetime(2026, 6, 30, 22, 0, tzinfo=UTC)
-    assert (changed.skills, changed.away_until, changed.timezone) == (
-        ("SAP", "VPN"), back, "Europe/Berlin"
-    )  # fmt: skip
-    assert db.users.find_one({"_id": nils.id}) == before | {
-        "skills": ["SAP", "VPN"],
-        "away": {"until": back, "source": "own"},
-        "timezone": "Europe/Berlin",
-    }
-    here = desk_people.update_own(actor=Actor.of(nils), away_until="")
-    assert (here.away_until, here.skills) == (None, ("SAP", "VPN"))
-
-
-@pytest.mark.parametrize(
-    ("day", "sentence"),
-    [
-        (
-            "2026-03-01",
-            "Choose a day after today: the day you are back. Clear it if you are here.",
-        ),
-        ("2027-03-03", "Choose a day within a year."),
-        ("9999-12-31", "Choose a day within a year."),
-        ("0001-01-01", "Choose a day after today: the day you are back. Clear it if you are here."),
-        ("2026-02-30", "Choose a day."),
-        ("soon", "Choose a day."),
-    ],
-)
-def test_a_day_that_cannot_be(
-    desk_people: PeopleService, nils: User, clock: FixedClock, day: str, sentence: str
-) -> None:
-    clock.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-    with pytest.raises(Invalid) as refused:
-        desk_people.update_own(actor=Actor.of(nils), away_until=day, timezone="Asia/Tokyo")
-    assert (refused.value.field, str(refused.value)) == ("awayUntil", sentence)
-
-
-@pytest.mark.parametrize("zone", [None, "", "Nowhere/Atlantis", "../../etc/passwd", "a\0b"])
-def test_an_unknown_time_zone_is_utc(
-    desk_people: PeopleService, nils: User, clock: FixedClock, zone: str | None
-) -> None:
-    clock.now = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-    changed = desk_people.update_own(actor=Actor.of(nils), away_until="2026-03-02", timezone=zone)
-    assert changed.away_until == datetime(2026, 3, 2, tzinfo=UTC)
-    assert changed.timezone is None
+    changed = desk_people.update_own(actor=Actor.of(nils), skills="SAP, VPN")
+    assert changed.skills == ("SAP", "VPN")
+    assert db.users.find_one({"_id": nils.id}) == before | {"skills": ["SAP", "VPN"]}
 
 
 def test_everybody_has_a_profile(desk_people: PeopleService, people: People) -> None:

@@ -17,7 +17,7 @@ from services.visits import Screen
 from tasks.runtime import Runtime
 from tests import payloads
 from tests.blockkit import check_view
-from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.conftest import Bot, People, RecordingPublisher, file_ticket, reload, work
 from tests.reading import read
 from tests.recording_slack import RecordingSlack
 from tests.view_state import elements
@@ -134,6 +134,33 @@ def test_the_form_keeps_what_is_not_acceptable(
     assert ada.submit(role="user")["errors"] == {"role": LAST}
 
 
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "their open tickets go"), (1, "their 1 open ticket goes"), (2, "their 2 open tickets go")],
+)
+def test_the_form_says_what_becomes_of_open_tickets(
+    ada: Visitor,
+    people: People,
+    tickets: TicketService,
+    slack: RecordingSlack,
+    db: Mongo,
+    number: int,
+    words: str,
+) -> None:
+    nils = people.add(Role.MODERATOR)
+    for _ in range(number):
+        ticket = file_ticket(tickets, nils)
+        busy = {"assignedTo": nils.id, "status": Status.IN_PROGRESS}
+        db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=1)
+    hint = slack.last_view()["blocks"][-1]["hint"]["text"]
+    assert hint == (
+        f"Who is deactivated can no longer use the help desk; {words} to somebody else."
+    )
+
+
 def test_an_admin_who_demotes_themselves_loses_the_screen(ada: Visitor, people: People) -> None:
     people.add(Role.ADMIN)
     ada.open()
@@ -214,38 +241,19 @@ def test_whose_tickets_are_handed_back_and_to_whom(
 # My profile
 
 
-def test_a_moderator_is_away_and_comes_back(
-    ticket_bot: Bot, slack: RecordingSlack, people: People, clock: FixedClock, db: Mongo
+def test_a_moderator_says_what_they_know(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     nils = people.add(Role.MODERATOR, "VPN")
     visitor = Visitor(ticket_bot, slack, nils)
     visitor.open()
     visitor.press("My profile")
-    day = clock.now.date().replace(year=clock.now.year + 1, day=1).isoformat()
-    assert visitor.submit(skills="VPN, DNS", awayUntil=day) == {}
+    assert visitor.submit(skills="VPN, DNS") == {}
     doc = db.users.find_one({"_id": nils.id}) or {}
-    assert (doc["skills"], doc["timezone"]) == (["VPN", "DNS"], "Europe/Berlin")
-    assert doc["away"]["source"] == "own"
+    assert doc["skills"] == ["VPN", "DNS"]
     visitor.press("My profile")
-    form = slack.last_view()
-    assert form["blocks"][1]["element"]["initial_date"] == day
-    slack.clear()
     assert visitor.submit() == {}  # nothing was touched
-    assert (db.users.find_one({"_id": nils.id}) or {})["away"] == doc["away"]
-    visitor.press("My profile")
-    assert visitor.submit(awayUntil=None) == {}
-    assert "away" not in (db.users.find_one({"_id": nils.id}) or {})
-
-
-def test_a_past_day_is_said_at_its_field(
-    ticket_bot: Bot, slack: RecordingSlack, people: People
-) -> None:
-    visitor = Visitor(ticket_bot, slack, people.add(Role.MODERATOR))
-    visitor.open()
-    visitor.press("My profile")
-    assert visitor.submit(awayUntil="2020-01-01")["errors"] == {
-        "awayUntil": "Choose a day after today: the day you are back. Clear it if you are here."
-    }
+    assert db.users.find_one({"_id": nils.id}) == doc
 
 
 def test_who_works_on_no_tickets_has_no_skills_to_tell(
@@ -255,23 +263,9 @@ def test_who_works_on_no_tickets_has_no_skills_to_tell(
     visitor = Visitor(ticket_bot, slack, ann)
     visitor.open()
     visitor.press("My profile")
-    assert [block["block_id"] for block in slack.last_view()["blocks"]] == ["awayUntil"]
+    assert [block["block_id"] for block in slack.last_view()["blocks"]] == ["name"]
     assert visitor.submit() == {}
     assert (db.users.find_one({"_id": ann.id}) or {})["skills"] == []
-
-
-def test_without_slacks_word_the_day_begins_in_utc(
-    ticket_bot: Bot, slack: RecordingSlack, people: People, clock: FixedClock, db: Mongo
-) -> None:
-    nils = people.add(Role.MODERATOR)
-    visitor = Visitor(ticket_bot, slack, nils)
-    visitor.open()
-    visitor.press("My profile")
-    slack.fail("users.info", status=500)
-    day = clock.now.date().replace(year=clock.now.year + 1, day=1).isoformat()
-    assert visitor.submit(awayUntil=day) == {}
-    until = (db.users.find_one({"_id": nils.id}) or {})["away"]["until"]
-    assert until.isoformat() == f"{day}T00:00:00+00:00"
 
 
 # Views at their limits
@@ -298,11 +292,10 @@ def test_the_longest_accounts_fit_a_page() -> None:
 @pytest.mark.parametrize("role", Role)
 def test_forms_hold_a_hundred_skills(role: Role) -> None:
     user = somebody(role=role, timezone="Asia/Tokyo")
-    earlier = datetime(2026, 1, 1, tzinfo=UTC)
     for view in (
         person_forms.person(user),
-        person_forms.profile(user, is_staff=True, now=earlier),
-        person_forms.profile(user, is_staff=False, now=earlier),
+        person_forms.profile(user, is_staff=True),
+        person_forms.profile(user, is_staff=False),
         person_forms.search("x" * 80),
     ):
         assert check_view(view) == []

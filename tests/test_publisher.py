@@ -7,7 +7,7 @@ import redis as redis_client
 from celery import Celery
 
 from demo.servers import RedisServer
-from tasks.app import HOME, NOTIFY, celery, configure
+from tasks.app import HOME, MAIL, NOTIFY, celery, configure
 from tasks.publisher import CeleryPublisher, PublishFailed
 
 
@@ -35,6 +35,30 @@ def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
     assert headers["eta"]
     client.flushdb()
     client.close()
+
+
+def test_a_letter_is_hinted_at_by_name(redis: RedisServer) -> None:
+    client = redis_client.Redis.from_url(redis.url)
+    client.flushdb()
+    CeleryPublisher(configure(redis_url=redis.url)).mail("5f2b")
+    (message,) = client.lrange("celery", 0, -1)
+    headers = json.loads(message)["headers"]
+    assert headers["task"] == MAIL
+    # By position it would be logged as a ticket's id.
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'letter_id': '5f2b'}")
+    client.flushdb()
+    client.close()
+
+
+def test_a_letter_whose_hint_is_lost_is_left_to_the_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Away(CeleryPublisher):
+        def _send(self, task: str, **options: object) -> None:
+            raise PublishFailed("ConnectionError")
+
+    Away(celery).mail("5f2b")
+    assert "letter 5f2b is left to the sweep: ConnectionError" in caplog.text
 
 
 def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture) -> None:

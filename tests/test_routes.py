@@ -9,19 +9,40 @@ import pytest
 from bot import routes
 from bot.lists import FILTERS
 from bot.routes import ROUTES, Kind, Route
-from bot.views import blocks, comment_forms, forms, ids, person_forms, step_forms
+from bot.views import (
+    account,
+    availability,
+    away_words,
+    blocks,
+    comment_forms,
+    forms,
+    ids,
+    link_forms,
+    not_mine,
+    person_forms,
+    step_forms,
+    team_settings,
+)
 from bot.views.edit import edit_ticket
 from bot.views.steps import value
-from services.clock import utcnow
+from services.availability import Availability, Hours
 from services.database import Mongo
 from services.edits import Draft
+from services.link_tries import WRONG
+from services.linking import Offer
+from services.links import UNLINKED
 from services.models import Role, Ticket, User
+from services.office import Office
 from services.permissions import GRANTS
+from services.presence import Rules
 from services.selection import ListKind, Selection
+from services.targets import TargetFields, Targets
+from services.team_settings import OfficeFields
 from services.tickets import TicketService
+from services.unlinking import Leaving
 from services.visits import Screen
 from tests import payloads
-from tests.conftest import Bot, People, file_ticket, pressed, reload
+from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import GENERAL
 
@@ -36,14 +57,29 @@ OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.MORE)
 # What its requester and the staff may do.
 ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
+ANSWERS, NOT_ASKED = (ids.STILL, ids.SOLVED), "Only its requester can say that."
 # What each role is told of somebody else's ticket.
 FOREIGN: dict[Role, dict[str, str]] = {
     Role.USER: {
         **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET), NO_SUCH),
+        **dict.fromkeys(ANSWERS, NO_SUCH),
         "view": "There is no ticket 1, or you may not see it.",
     },
-    Role.MODERATOR: dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
-    Role.ADMIN: dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+    Role.MODERATOR: {
+        **dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+        **dict.fromkeys(ANSWERS, NOT_ASKED),
+    },
+    Role.ADMIN: {
+        **dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+        **dict.fromkeys(ANSWERS, NOT_ASKED),
+    },
+}
+# Open to every full member; what they type or send here is no code of anybody's.
+FOR_MEMBERS = {
+    "/account": None,
+    ids.OPEN_LINK: None,
+    ids.LINK_ACCOUNT: WRONG,
+    ids.CONFIRM_LINK: WRONG,
 }
 NOTHING = "nothing to choose from"
 # Who asks, and the role they have by the time they are asked about; None: they get no account.
@@ -71,10 +107,18 @@ def test_every_entry_point_stands_in_the_table_once() -> None:
     assert set(routes.top_level()) == set(ROUTES) - subcommands
 
 
-def test_only_help_is_open_to_those_without_an_account() -> None:
+def test_what_is_open_to_those_without_an_account() -> None:
     assert [name(route) for route in ROUTES if route.permission is None] == [
         "command /ticket",
         "subcommand help",
+        # By these one comes to an account.
+        "command /account",
+        "action open_link",
+        "action link_page",
+        "view link_account",
+        "view confirm_link",
+        # Slack says it, nobody else.
+        "event user_change",
     ]
 
 
@@ -193,6 +237,7 @@ STEPS_AT_HAND = (
     ids.ACCEPT,
     ids.TAKE,
     ids.REASSIGN,
+    ids.NOT_MINE,
     ids.WAIT,
     ids.RESOLVE,
     ids.REOPEN,
@@ -203,6 +248,8 @@ STEPS_AT_HAND = (
 # A ticket in which somebody may take that step, where a fresh one will not do.
 READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.ACCEPT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.NOT_MINE: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.HAND_ON: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.WAIT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
@@ -241,6 +288,100 @@ def assigned_to_oneself(user: User) -> dict[str, Any]:
     return {"assignedTo": str(user.id)}
 
 
+def list_asked_for(user: User, _: Ticket) -> dict[str, Any]:
+    slack_id = People.slack_id(user)
+    button = blocks.button("All", ids.SHOW_LIST, Selection(ListKind.OWN).encode())
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001"}
+    shown = {**message, "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(shown, ids.SHOW_LIST, user=slack_id)
+
+
+def second_question(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A button of the message that asks a ticket's requester once more."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        slack_id = People.slack_id(user)
+        shown = [blocks.actions(blocks.button("Yes", action_id, str(ticket.id)))]
+        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
+        return payloads.block_actions(message, action_id, user=slack_id)
+
+    return body
+
+
+def assigned_asked_for(user: User, _: Ticket) -> dict[str, Any]:
+    slack_id = People.slack_id(user)
+    button = blocks.button("All", ids.SHOW_ASSIGNED, Selection(ListKind.ASSIGNED).encode())
+    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001"}
+    shown = {**message, "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(shown, ids.SHOW_ASSIGNED, user=slack_id)
+
+
+def account_pressed(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A button of the sheet that `/account` answers with, or of the form it opens."""
+
+    def body(user: User, _: Ticket) -> dict[str, Any]:
+        slack_id = People.slack_id(user)
+        shown = [blocks.actions(blocks.button("Go", action_id, str(user.id)))]
+        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
+        return payloads.block_actions(message, action_id, user=slack_id)
+
+    return body
+
+
+def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
+    button = blocks.button("Why?", ids.WHY, str(ticket.id))
+    view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(view, ids.WHY, user=People.slack_id(user))
+
+
+def code_typed(user: User, _: Ticket) -> dict[str, Any]:
+    view = {**link_forms.link_form(app_url=APP_URL, by_address=True), "id": "V1"}
+    return payloads.view_submission(view, {"code": "0A1B2-C3D4E"}, user=People.slack_id(user))
+
+
+def code_confirmed(user: User, _: Ticket) -> dict[str, Any]:
+    offer = Offer(
+        name="0" * 64,
+        email="m…@example.com",
+        is_slack_address=True,
+        former=None,
+        open_tickets=0,
+    )
+    slack_id = People.slack_id(user)
+    view = {**link_forms.confirm(offer, slack_user_id=slack_id), "id": "V1"}
+    return payloads.view_submission(view, {}, user=slack_id)
+
+
+def member_changed(user: User, _: Ticket) -> dict[str, Any]:
+    member = {"id": People.slack_id(user), "profile": {"email": user.email}}
+    return payloads.event({"type": "user_change", "user": member})
+
+
+def own_availability(user: User, _: Ticket) -> dict[str, Any]:
+    button = blocks.button("My availability", ids.OPEN_AVAILABILITY, "own")
+    view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(view, ids.OPEN_AVAILABILITY, user=People.slack_id(user))
+
+
+def availability_sent(user: User, _: Ticket) -> dict[str, Any]:
+    hours = Hours(frozenset(range(5)), "09:00", "17:00")
+    held = Availability(user, None, hours, False, "", "UTC", "", 0, Office())
+    view = {**availability.availability(held, is_own=True), "id": "V1"}
+    return payloads.view_submission(view, {"start": "08:00"}, user=People.slack_id(user))
+
+
+def offer_answered(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """An offer that is out of date by now."""
+
+    def body(user: User, _: Ticket) -> dict[str, Any]:
+        slack_id = People.slack_id(user)
+        shown = [blocks.actions(blocks.button("Go", action_id, f"{user.id}:old"))]
+        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
+        return payloads.block_actions(message, action_id, user=slack_id)
+
+    return body
+
+
 # How each row of the table is used.
 USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "command /ticket": lambda user, _: payloads.slash_command("lsit", user=People.slack_id(user)),
@@ -257,6 +398,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     **{f"action {step}": step_pressed(step) for step in STEPS_AT_HAND},
     "action more": chosen_in_the_menu,
     "view reassign_ticket": step_form(step_forms.reassign_ticket, assigned_to_oneself),
+    "view hand_on": step_form(not_mine.not_mine, lambda _: {"reason": "Not my subject."}),
     "view ask_requester": step_form(step_forms.ask_requester, lambda _: {"question": "Which?"}),
     "view write_comment": step_form(comment_forms.comment, lambda _: {"text": "It is back."}),
     "view write_note": step_form(comment_forms.note, lambda _: {"text": "Second time."}),
@@ -269,6 +411,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         f"update {ticket.number}", user=People.slack_id(user)
     ),
     "action details": lambda user, ticket: pressed(ids.DETAILS, ticket, user),
+    "action why": why_pressed,
     "action update": lambda user, ticket: pressed(ids.UPDATE, ticket, user),
     "view update_ticket": updated,
     "options assignedTo": typed_into(ids.ASSIGNED_TO),
@@ -290,10 +433,33 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         f"action {action}": pressed_in_home(action)
         for action in (ids.HOME_ASSIGNED, ids.HOME_QUEUE)
     },
+    "action show_list": list_asked_for,
+    "action show_assigned": assigned_asked_for,
+    "action turn_digest": pressed_in_home(ids.TURN_DIGEST),
+    "action still_a_problem": second_question(ids.STILL),
+    "action solved": second_question(ids.SOLVED),
     "event message": written_to_the_bot,
     "event reaction_added": marked,
+    "event user_change": member_changed,
+    "command /account": lambda user, _: payloads.slash_command(
+        user=People.slack_id(user), command="/account"
+    ),
+    **{
+        f"action {action}": account_pressed(action)
+        for action in (ids.OPEN_LINK, ids.LINK_PAGE, ids.OPEN_UNLINK)
+    },
+    "view link_account": code_typed,
+    "view confirm_link": code_confirmed,
+    "view unlink_account": sent(
+        lambda user: account.unlink(Leaving(user, open_tickets=0, by_address=True))
+    ),
     "action file_this": offer_taken(ids.FILE_THIS),
     "action file_marked": offer_taken(ids.FILE_MARKED),
+    "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
+    "action open_targets": pressed_in_home(ids.OPEN_TARGETS),
+    "view edit_targets": sent(lambda _: team_settings.edit_targets(TargetFields.of(Targets()))),
+    "action open_office": pressed_in_home(ids.OPEN_OFFICE),
+    "view edit_office": sent(lambda _: team_settings.edit_office(OfficeFields.of(Office()))),
     "action home_people": pressed_in_home(ids.HOME_PEOPLE),
     "action people_back": pressed_in_home(ids.PEOPLE_BACK),
     "action people_on": pressed_in_home(ids.PEOPLE_ON),
@@ -302,7 +468,14 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action open_person": person_pressed,
     "view edit_person": sent(person_forms.person),
     "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
-    "view edit_profile": sent(lambda user: person_forms.profile(user, is_staff=True, now=utcnow())),
+    "action open_availability": own_availability,
+    "view edit_availability": availability_sent,
+    "options country": typed_into(ids.COUNTRY),
+    "action open_away_words": pressed_in_home(ids.OPEN_AWAY_WORDS),
+    "view edit_away_words": sent(lambda _: away_words.edit(Rules())),
+    "action hand_over": offer_answered(ids.HAND_OVER),
+    "action keep_tickets": offer_answered(ids.KEEP_TICKETS),
+    "view edit_profile": sent(lambda user: person_forms.profile(user, is_staff=True)),
     **{f"action {action}": pressed_in_home(action) for action in (ids.HOME_FILE, *TO_A_TICKET)},
 }
 
@@ -317,7 +490,11 @@ def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None
     said += [NOTHING] if answer.get("options") == [] else []
     said += [call.args["text"] for call in slack.calls_to("chat.postEphemeral")]
     changed = [call.args["view"] for call in slack.calls_to("views.update")]
-    said += [view["blocks"][0]["text"]["text"] for view in changed if "submit" not in view]
+    said += [
+        view["blocks"][0]["text"]["text"]
+        for view in changed
+        if view["title"]["text"] == "Help desk"
+    ]
     opened = [call.args["view"] for call in slack.calls_to("views.open")]
     said += [
         view["blocks"][0]["text"]["text"] for view in opened if view["title"]["text"] == "Help desk"
@@ -337,8 +514,12 @@ def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None
 
 
 def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
+    if route.id in FOR_MEMBERS:
+        return FOR_MEMBERS[route.id] if role else GUEST
     if route.permission is None:
         return None
+    if role and route.id == ids.UNLINK_ACCOUNT:
+        return UNLINKED  # done, and what Home says from then on
     if role is None:
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:

@@ -5,10 +5,15 @@ from services.settings import SettingsError, load
 BOT = {
     "MONGO_URI": "mongodb://app:pa55word@db.example.com/helpdesk",
     "REDIS_URL": "redis://:hunter2@cache.example.com:6379/0",
+    "JWT_SECRET": "jwt-secret-that-has-thirty-two-bytes",
     "SLACK_BOT_TOKEN": "xoxb-1-secret",
     "SLACK_APP_TOKEN": "xapp-1-secret",
 }
 EITHER = "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET"
+SHORT = (
+    "JWT_SECRET must have at least 32 bytes: "
+    'python -c "import secrets; print(secrets.token_urlsafe(32))" prints a good one'
+)
 UNREADABLE = (
     " cannot be read: check its host and port, and that a password in it has "
     "@, :, / and % written as %40, %3A, %2F and %25"
@@ -25,8 +30,8 @@ def problems(command: str, env: dict[str, str]) -> list[str]:
 @pytest.mark.parametrize(
     ("command", "missing"),
     [
-        ("bot", ["MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN", EITHER]),
-        ("worker", ["MONGO_URI", "REDIS_URL", "SLACK_BOT_TOKEN"]),
+        ("bot", ["MONGO_URI", "REDIS_URL", "JWT_SECRET", "SLACK_BOT_TOKEN", EITHER]),
+        ("worker", ["MONGO_URI", "REDIS_URL", "JWT_SECRET", "SLACK_BOT_TOKEN"]),
         ("jobs", ["MONGO_URI", "REDIS_URL"]),
         ("users", ["MONGO_URI"]),
     ],
@@ -39,12 +44,15 @@ def test_missing_and_bad_values_are_named_together_and_never_quoted() -> None:
     env = {
         "MONGO_URI": "postgres://app:pa55word@db",
         "REDIS_URL": "  ",
+        "JWT_SECRET": "hunter2",
+        "ACCOUNT_LINKING": "anyhow",
         "SLACK_BOT_TOKEN": "xapp-swapped-secret",
         "SLACK_APP_TOKEN": "xoxb-swapped-secret",
         "SLACK_API_URL": "slack.com/api",
         "GEMINI_API_URL": "ftp://x",
         "ADMIN_EMAILS": "boss@example.com; other@example.com",
         "LOG_LEVEL": "loud",
+        "GEMINI_TIMEOUT": "0",
     }
     assert problems("bot", env) == [
         "REDIS_URL is missing",
@@ -54,7 +62,10 @@ def test_missing_and_bad_values_are_named_together_and_never_quoted() -> None:
         "SLACK_BOT_TOKEN must begin with xoxb-",
         "SLACK_APP_TOKEN must begin with xapp-",
         "ADMIN_EMAILS must be email addresses with commas between them",
+        SHORT,
+        "ACCOUNT_LINKING must be auto or strict",
         "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR",
+        "GEMINI_TIMEOUT must be whole seconds, from 1 to 30",
     ]
 
 
@@ -95,6 +106,7 @@ def test_what_is_not_set_has_a_default() -> None:
     assert (settings.gemini_api_url, settings.gemini_api_key) == (None, "")
     assert not settings.reads_with_ai
     assert settings.admin_emails == frozenset()
+    assert settings.account_linking == "auto"
     assert settings.log_level == "INFO"
     assert (settings.host, settings.port) == ("127.0.0.1", 5000)
     assert (settings.metrics_token, settings.trusted_proxies) == ("", ())
@@ -104,6 +116,14 @@ def test_what_is_not_set_has_a_default() -> None:
 def test_a_bot_takes_socket_mode_or_http(kept: str) -> None:
     env = {name: value for name, value in BOT.items() if name != "SLACK_APP_TOKEN"}
     load("bot", env | {kept: "xapp-1-secret"})
+
+
+@pytest.mark.parametrize("seconds", ["0", "31", "-1", "1.5", "soon", "\N{SUPERSCRIPT TWO}"])
+def test_it_names_a_timeout_there_cannot_be(seconds: str) -> None:
+    assert problems("worker", BOT | {"GEMINI_TIMEOUT": seconds}) == [
+        "GEMINI_TIMEOUT must be whole seconds, from 1 to 30"
+    ]
+    assert load("worker", BOT | {"GEMINI_TIMEOUT": "1"}).gemini_timeout == 1
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "50 00", "\N{SUPERSCRIPT TWO}"])
@@ -174,3 +194,20 @@ def test_no_channel_and_no_emoji(channel: str, emoji: str) -> None:
         "channel's details in Slack",
         "TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets",
     ]
+
+
+@pytest.mark.parametrize("secret", ["x" * 31, "x", "\N{SNOWMAN}" * 10, " " * 40 + "x" * 31])
+def test_a_secret_that_could_be_guessed_is_refused(secret: str) -> None:
+    assert problems("worker", BOT | {"JWT_SECRET": secret}) == [SHORT]
+
+
+@pytest.mark.parametrize("secret", ["x" * 32, "\N{SNOWMAN}" * 11])
+def test_a_secret_is_measured_in_bytes(secret: str) -> None:
+    assert load("worker", BOT | {"JWT_SECRET": secret}).jwt_secret == secret
+
+
+@pytest.mark.parametrize(
+    ("word", "rule"), [("strict", "strict"), (" Strict ", "strict"), ("AUTO", "auto")]
+)
+def test_how_members_come_to_accounts(word: str, rule: str) -> None:
+    assert load("bot", BOT | {"ACCOUNT_LINKING": word}).account_linking == rule

@@ -11,7 +11,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from demo.servers import RedisServer
 from services.analysis import Analysis, AnalysisFailed, FailureReason, Source
 from services.metrics import GEMINI_CALLS, JOB_LAST_RUN, TASK_SECONDS, TASKS, Key, Tally
-from tasks.metrics import HASH, MeasuredAnalyst, RedisMeter, SharedCounts, connect
+from services.redis_client import connect
+from tasks.metrics import HASH, MeasuredAnalyst, RedisMeter, SharedCounts
 from tests.processes import eventually
 
 DONE = Key("ticket_bot_tasks_total", ("tasks.notify", "ok"))
@@ -123,7 +124,7 @@ class Reader:
     def __init__(self, error: BaseException | None = None) -> None:
         self._error = error
 
-    def analyse(self, *, title: str, description: str, skills: object) -> Analysis:
+    def analyse(self, **_: object) -> Analysis:
         if self._error:
             raise self._error
         return Analysis(None, None, (), None, None, source=Source.GEMINI)

@@ -83,7 +83,8 @@ def test_the_global_shortcut_opens_the_form(
     assert ticket_bot.answer(body) == {}
     form = slack.last_view()
     assert form["callback_id"] == "file_ticket"
-    assert [block["block_id"] for block in form["blocks"]] == ["title", "description", "priority"]
+    fields = [block["block_id"] for block in form["blocks"]]
+    assert fields == ["title", "description", "priority", "deadline"]
     answer = ticket_bot.answer(submitted(form, employee, title="VPN drops", description="Hourly."))
     assert answer["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
     assert "source" not in (db.tickets.find_one() or {})

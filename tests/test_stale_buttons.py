@@ -192,7 +192,7 @@ def test_a_page_in_home_changes_at_once(
     office: Office, ticket: Ticket, db: Mongo, ben: User, cleo: User, moves: TicketMoves
 ) -> None:
     page = in_home(office, ben, ticket)
-    assert buttons(page)[:4] == ["Back", "Accept", "Resolve", "Comment"]
+    assert buttons(page)[:4] == ["Back", "Accept", "Reassign", "Not mine"]
     office.press(ben, page, "accept")
     changed = office.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Wait for requester"]

@@ -64,7 +64,7 @@ def ticket(office: Office, tickets: TicketService, ann: User, ben: User, cleo: U
 def test_accepting_is_seen_and_not_heard(
     office: Office, ticket: Ticket, db: Mongo, ann: User, ben: User
 ) -> None:
-    assert buttons(office.card(ben)) == ["Accept", "Resolve", "Comment"]
+    assert buttons(office.card(ben)) == ["Accept", "Reassign", "Not mine"]
     office.press(ben, office.card(ben), "accept")
     office.work()
     assert reload(db, ticket).accepted_at is not None
@@ -89,6 +89,7 @@ def test_taking_a_ticket_that_nobody_could_take(
     admin = people.add(Role.ADMIN, capacity=0)
     parked = file_ticket(tickets, ann, "The roof leaks")
     office.work(parked)
+    office.tell()
     assert office.texts(admin) == ["nobody is available to take it"]
     assert buttons(office.card(admin)) == ["Assign", "Details"]
     office.bot.answer(pressed("take", reload(db, parked), admin))
@@ -167,6 +168,7 @@ def test_handing_it_back_with_nobody_else_there(
     office.press(ben, office.card(ben), "reassign")
     office.submit(ben, assignedTo=None)
     office.work()
+    office.tell()
     assert reload(db, ticket).assigned_to is None
     assert (office.texts(ben), office.texts(ann)) == (["To do"], ["To do"])
     assert "Nobody is available right now" in said(office.card(ann))
@@ -235,7 +237,7 @@ def test_reopening_is_heard_by_the_assignee(
     assert (reload(db, ticket).status, heard(office, ann)) == (Status.REOPENED, before)
     assert office.texts(ann)[0] == f"Reopened ({ben.name})"
     assert office.texts(ben) == ["is yours", f"reopened by {ann.name}"]
-    assert buttons(office.card(ben)) == ["Accept", "Resolve", "Comment"]
+    assert buttons(office.card(ben)) == ["Accept", "Reassign", "Not mine"]
     office.press(ben, office.card(ben), "accept")
     office.work()
     assert reload(db, ticket).status is Status.IN_PROGRESS

@@ -32,13 +32,6 @@ def texts(slack: RecordingSlack, user: User) -> list[str]:
     return [m["text"].split("”: ", 1)[1] for m in shown if "thread_ts" not in m]
 
 
-def chosen(card: Json, step: str, user: str) -> Json:
-    """A choice in the card's menu."""
-    menu = next(e for e in card["blocks"][-1]["elements"] if e["type"] == "overflow")
-    (value,) = [o["value"] for o in menu["options"] if o["value"].startswith(f"{step}:")]
-    return payloads.block_actions(card, "more", value, user=user)
-
-
 def test_from_accepting_to_cancelling(
     product: Product, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
@@ -71,11 +64,13 @@ def test_from_accepting_to_cancelling(
     (accepted,) = db.tickets.find()
     assert [e["type"] for e in accepted["events"]].count("accepted") == 1
 
-    filled_in(chosen(slack.messages(b)[0], "reassign", b), b, assignedTo=str(cleo.id))
+    filled_in(
+        payloads.menu_choice(slack.messages(b)[0], "reassign", user=b), b, assignedTo=str(cleo.id)
+    )
     settled((ben, [f"In progress ({cleo.name})"]), (cleo, ["is yours"]))
 
     # The card as Ben had it open all the while.
-    assert bot.answer(payloads.block_actions(card, "resolve", user=b)) == {}
+    assert bot.answer(payloads.menu_choice(card, "resolve", user=b)) == {}
     (told,) = slack.wait_for("chat.postEphemeral")
     assert (told.args["user"], told.args["text"]) == (
         b,
@@ -83,7 +78,7 @@ def test_from_accepting_to_cancelling(
         "Look at it again, then decide.",
     )
 
-    filled_in(chosen(slack.messages(c)[0], "wait", c), c, question="Since when?")
+    filled_in(payloads.menu_choice(slack.messages(c)[0], "wait", user=c), c, question="Since when?")
     question = f"{cleo.name} waits for your answer"
     settled((ann, [f"Waiting for the requester ({cleo.name})", question]))
 
@@ -114,6 +109,7 @@ def test_of_two_moderators_one_takes_it(
 ) -> None:
     bot = HttpBot(product)
     product.start("worker")
+    product.start("jobs")
     ann = people.add()
     admins = [people.add(Role.ADMIN, capacity=0) for _ in range(2)]
     bot.answer(bot.filled_in(slack, people.slack_id(ann), title="The roof leaks"))

@@ -76,7 +76,7 @@ def test_from_the_command_to_the_resolution(
     (own,) = slack.messages("U0EMMA")
     assert own["text"] == f"Ticket 1 “The VPN drops”: In progress ({expert.name})"
 
-    press = payloads.block_actions(card, "resolve", user=expert_slack)
+    press = payloads.menu_choice(card, "resolve", user=expert_slack)
     assert http_bot.answer(press) == {}
     note = "Updated the client."
     form = payloads.view_submission(
@@ -172,7 +172,7 @@ def test_two_bots_serve_one_desk_by_turns(
     assert sorted(card["text"] for card in slack.messages(expert_slack)) == [
         f"Ticket {number} “VPN problem {number}”: is yours" for number in (1, 2, 3, 4)
     ]
-    press = payloads.block_actions(slack.messages(expert_slack)[0], "resolve", user=expert_slack)
+    press = payloads.menu_choice(slack.messages(expert_slack)[0], "resolve", user=expert_slack)
     assert bots[0].answer(press) == {}
     form = payloads.view_submission(
         opened_by(slack, press["trigger_id"]), {"resolution": "Done."}, user=expert_slack

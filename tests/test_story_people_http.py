@@ -171,12 +171,12 @@ def test_somebody_away_gets_nothing_until_they_are_back(
     opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
     http_bot.answer(payloads.event(opened))
     slack.wait_for("views.publish")
-    day = (utcnow() + timedelta(days=30)).date().isoformat()
-    profile = pressed(slack.home(user), "My profile", user)
-    assert submit(http_bot, slack, profile, user, awayUntil=day) == {}
+    at = {"selected_date_time": int((utcnow() + timedelta(days=30)).timestamp())}
+    form = pressed(slack.home(user), "My availability", user)
+    assert submit(http_bot, slack, form, user, presence="away", awayUntil=at) == {}
     http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
     eventually(lambda: is_settled(db), what="everybody was told")
     assert (db.tickets.find_one() or {})["assignedTo"] is None
-    back = pressed(slack.home(user), "My profile", user)
-    assert submit(http_bot, slack, back, user, awayUntil=None) == {}
+    back = pressed(slack.home(user), "My availability", user)
+    assert submit(http_bot, slack, back, user, presence="here") == {}
     eventually(lambda: (db.tickets.find_one() or {})["assignedTo"] == nils.id, what="Nils has it")

@@ -1,5 +1,6 @@
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -71,6 +72,49 @@ def test_a_ticket_is_filed(
         body["view"]["id"],
     ]
     assert publisher.asked == [(NOTIFY, str(doc["_id"]))]
+
+
+PAST = {"deadline": "The deadline has to lie in the future. Choose a later time."}
+
+
+def test_a_deadline_goes_with_it(
+    ticket_bot: Bot, form: FilledIn, db: Mongo, clock: FixedClock
+) -> None:
+    due = clock.now.replace(second=0, microsecond=0) + timedelta(minutes=2)
+    body = form(deadline=int(due.timestamp()))
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
+    (doc,) = db.tickets.find()
+    assert (doc["deadline"], doc["dueAt"]) == (due, due)
+    clock.advance(minutes=5)  # the same once more, when it has passed
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
+    words = {"title": "VPN drops", "description": "Every hour since Monday."}
+    later = {**words, "deadline": int((due + timedelta(days=1)).timestamp())}
+    again = payloads.view_submission(body["view"], later, user=body["user"]["id"])
+    assert headline(ticket_bot.answer(again)) == "Ticket 1 filed"
+    (doc,) = db.tickets.find()
+    assert doc["deadline"] == due + timedelta(days=1)
+
+
+def test_a_deadline_that_passed_while_the_form_was_open_is_refused(
+    ticket_bot: Bot, form: FilledIn, db: Mongo, clock: FixedClock
+) -> None:
+    due = clock.now.replace(second=0, microsecond=0) + timedelta(minutes=2)
+    body = form(deadline=int(due.timestamp()))
+    clock.advance(minutes=5)
+    assert errors(ticket_bot.answer(body)) == PAST
+    assert errors(ticket_bot.answer(form(deadline=0))) == PAST
+    assert errors(ticket_bot.answer(form(deadline=10**18))) == {
+        "deadline": "Choose a day and a time."
+    }
+    assert db.tickets.count_documents({}) == 0
+
+
+def test_a_form_opened_before_it_asked_for_a_deadline_files_too(
+    ticket_bot: Bot, form: FilledIn, db: Mongo
+) -> None:
+    body = form()
+    del body["view"]["state"]["values"]["deadline"]
+    assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
 
 
 def test_a_priority_may_be_left_open(ticket_bot: Bot, form: FilledIn, db: Mongo) -> None:
@@ -227,6 +271,12 @@ class BrokenPublisher:
     """Breaks its promise never to raise."""
 
     def publish(self, ticket_id: str) -> None:
+        raise RuntimeError("out of order")
+
+    def mail(self, letter_id: str) -> None:
+        raise RuntimeError("out of order")
+
+    def availability(self) -> None:
         raise RuntimeError("out of order")
 
 

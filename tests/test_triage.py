@@ -52,7 +52,8 @@ def test_one_card_follows_the_ticket(
     ticket = file_ticket(tickets, employee, "VPN is down")
     publisher.publish(str(ticket.id))
     work(watched, publisher)
-    assert card(slack)["text"] == "Ticket 1 “VPN is down”: nobody has this yet"
+    assert card(slack)["text"] == "Ticket 1 “VPN is down”: nobody is available for this"
+    assert "*Nobody is available for this.* Take it, or assign it to somebody." in str(card(slack))
     ben = people.add(Role.MODERATOR)
     moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
     publisher.publish(str(ticket.id))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views import cards, notices
+from bot.views import cards, nobody, notices
 from bot.views.text import Message, Person
 from services.models import Priority, Status
 from tests.blockkit import check_message
@@ -154,12 +154,12 @@ def test_the_assignee_reads_everything() -> None:
         "Summary, skills and notes by Gemini (gemini-x); check before use.",
         "The requester reads what you write in this message's thread.",
         "Accept",
+        "Reassign",
+        "Not mine",
         "Resolve",
         "Comment",
         "Wait for requester",
         "Details",
-        "Reassign",
-        "Internal note",
         "Update",
     ]
     assert card.text == "Ticket 12 “VPN drops”: is yours"
@@ -177,8 +177,13 @@ def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
         "*Assignee*\n<@U0BEN>",
         "*In their words*",
         "Every hour since Monday.",
-        "Why you: asked for",
+        "Why you: given to you elsewhere",
     ]
+
+
+def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
+    taken = sample_ticket(**{**ASSIGNED, "assignment": {"source": "manual", "reason": ""}})
+    assert "Why you: you took it" in read(cards.assignee_card(taken, requester=ANN, assignee=BEN))
 
 
 @pytest.mark.parametrize(
@@ -188,7 +193,7 @@ def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
         ("took it", None, "took it"),
         ("It is <yours> & hers", ANN, "Ann gave it to you: It is <yours> & hers"),
         ("", ANN, "Ann gave it to you"),
-        (None, None, "asked for"),
+        (None, None, "given to you elsewhere"),
     ],
 )
 def test_why_it_is_theirs(reason: str | None, given_by: Person | None, why: str) -> None:
@@ -276,15 +281,15 @@ def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
 )
 def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
-    notice = notices.unassigned(sample_ticket(related_skills=skills), requester=ANN)
+    notice = nobody.one(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "Ticket 12",
         "VPN drops",
         "Filed by <@U0ANN>",
         f"Skills: {named}",
-        "Nobody is available to take this ticket: everybody is away, at their capacity, not linked "
-        "to Slack, its requester, or has handed it back. It is tried again every few minutes and "
-        "as soon as somebody is available.",
+        "Nobody is available to take this ticket: whoever could take it is away, at their "
+        "capacity, not linked to Slack, its requester, or has had it before. It is tried again "
+        "every few minutes and as soon as somebody is available.",
         "Assign",
         "Details",
     ]
@@ -303,7 +308,7 @@ def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named
         lambda ticket: notices.reopened(ticket, by=Person(HOSTILE)),
         lambda ticket: notices.cancelled(ticket, by=Person(HOSTILE)),
         lambda ticket: notices.resolved(ticket, by=Person(HOSTILE)),
-        lambda ticket: notices.unassigned(ticket, requester=Person(HOSTILE)),
+        lambda ticket: nobody.one(ticket, requester=Person(HOSTILE)),
     ],
     ids=[
         "requester",
@@ -351,7 +356,7 @@ def test_the_longest_texts_fit(sign: str) -> None:
         notices.question(still_open, by=BEN, asked=filled(1_000)),
         notices.reopened(still_open, by=ANN),
         notices.cancelled(ticket, by=ANN),
-        notices.unassigned(ticket, requester=ANN),
+        nobody.one(ticket, requester=ANN),
     ):
         assert check_message(message.as_args()) == []
 

@@ -10,8 +10,9 @@ from bson import ObjectId
 from bot.views.edit import edit_ticket
 from bot.views.edit_metadata import Metadata, ticket_of
 from bot.views.fits import fit_option
+from services.candidates import Obstacle
 from services.edits import Draft
-from services.fits import Fit, Obstacle
+from services.fits import Fit
 from services.models import Priority, Role, Status, Ticket, User
 from tests.blockkit import check_view
 from tests.conftest import sample_ticket

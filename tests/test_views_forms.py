@@ -21,16 +21,16 @@ def texts(view: View) -> list[str]:
     return [block["text"]["text"] for block in view["blocks"] if "text" in block]
 
 
-def test_the_form_asks_for_a_title_a_description_and_perhaps_a_priority() -> None:
+FIELDS = ["title", "description", "priority", "deadline"]
+
+
+def test_the_form_asks_for_a_title_a_description_and_perhaps_more() -> None:
     view = forms.file_ticket(read_by_ai=False)
     assert check_view(view) == []
-    assert [b["block_id"] for b in view["blocks"]] == ["title", "description", "priority"]
-    assert [b["element"]["action_id"] for b in view["blocks"]] == [
-        "title",
-        "description",
-        "priority",
-    ]
-    assert [b.get("optional", False) for b in view["blocks"]] == [False, False, True]
+    assert [b["block_id"] for b in view["blocks"]] == FIELDS
+    assert [b["element"]["action_id"] for b in view["blocks"]] == FIELDS
+    assert [b.get("optional", False) for b in view["blocks"]] == [False, False, True, True]
+    assert block(view, "deadline")["element"]["type"] == "datetimepicker"
     options = block(view, "priority")["element"]["options"]
     assert [option["text"]["text"] for option in options] == ["Low", "Medium", "High", "Urgent"]
     assert [view[name]["text"] for name in ("title", "submit", "close")] == [

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from bot.views import cards, forms, notices
+from bot.views import cards, forms, nobody, notices
 from bot.views.quote import PRIVATE, link_only
 from bot.views.text import Message, Person
 from services.models import Status, Ticket
@@ -61,7 +61,7 @@ def test_other_tickets_have_no_such_line() -> None:
 def test_only_the_cards_tell_where_it_comes_from() -> None:
     told = [
         notices.resolved(ticket(), by=BEN),
-        notices.unassigned(ticket(), requester=ANN),
+        nobody.one(ticket(), requester=ANN),
         notices.thread_line(ticket()),
     ]
     assert [links(message) for message in told] == [[], [], []]
@@ -112,7 +112,7 @@ def test_the_form_says_why_it_is_empty() -> None:
     assert view["blocks"][0]["elements"] == [
         {"type": "plain_text", "text": PRIVATE, "emoji": False}
     ]
-    title, description, _ = (block["element"] for block in view["blocks"][1:])
+    title, description, *_ = (block["element"] for block in view["blocks"][1:])
     assert "initial_value" not in title
     assert description["initial_value"] == LINK
 

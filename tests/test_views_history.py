@@ -91,10 +91,33 @@ SENTENCES = [
     (an_event("answered", BEN), "Ben &lt;b&gt; answered"),
     (an_event("cancelled", BEN), "Ben &lt;b&gt; cancelled it"),
     (an_event("reopened", BEN), "Ben &lt;b&gt; reopened it"),
+    (
+        an_event("unanswered", "system", field="status", to="COMPLETED", note="no answer"),
+        "The help desk closed it: no answer",
+    ),
     (an_event("commented"), "VPN Moderator commented"),
     (an_event("noted", note="secret"), "VPN Moderator wrote an internal note"),
     (an_event("comment_edited"), "VPN Moderator edited a comment"),
     (an_event("comment_deleted"), "VPN Moderator deleted a comment"),
+    *(
+        (an_event(kind, "system", field="alarm", to=step), f"The help desk {deed}")
+        for kind, step, deed in (
+            ("reminded", "accept_reminder", "reminded its assignee to accept it"),
+            ("passed_on", "accept_next", "passed it on, because it was not accepted in time"),
+            (
+                "escalated",
+                "accept_triage",
+                "told the triage channel that nobody has accepted it",
+            ),
+            ("escalated", "accept_admins", "told the admins that nobody has accepted it"),
+            ("reminded", "due_soon", "reminded its assignee that it is due soon"),
+            ("reminded", "due_missed", "reminded its assignee that it is overdue"),
+            ("escalated", "due_triage", "told the triage channel that it is overdue"),
+            ("escalated", "due_admins", "told the admins that it is overdue"),
+            ("reminded", "waiting_ask", "asked its requester once more"),
+            ("escalated", "of_tomorrow", "looked at it"),
+        )
+    ),
     (an_event("of_tomorrow"), "VPN Moderator changed the ticket"),
 ]
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -92,6 +93,7 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
         "File a ticket",
         "The queue",
         "My profile",
+        "My availability",
         HELP,
         "---",
         "Your open tickets",
@@ -102,7 +104,15 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
         "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
         "until you resolve it.",
         "All assigned to you",
+        "Turn off the morning digest",
     ]
+
+
+def test_who_has_turned_the_digest_off_can_turn_it_on() -> None:
+    ben = replace(PEOPLE.users[BEN], wants_digest=False)
+    people = replace(PEOPLE, users={BEN: ben})
+    view = shown(reader=BEN, assigned=Page(()), people=people)
+    assert read(view)[-1] == "Turn on the morning digest"
 
 
 @pytest.mark.parametrize(
@@ -130,7 +140,7 @@ def test_a_row_of_ones_own(fields: dict[str, Any], facts: str) -> None:
 
 def test_a_row_of_the_assigned_says_whose_it_is() -> None:
     view = shown(reader=BEN, assigned=Page((a_ticket(),)))
-    assert read(view)[-4:-1] == [
+    assert read(view)[-5:-2] == [
         "Ticket 12: VPN drops",
         "Open",
         f"*In progress* · From <@U0ANN> · filed {TIME}",

@@ -89,7 +89,7 @@ OWN, ASSIGNED, QUEUE = (Selection(kind) for kind in ListKind)
 
 
 def test_the_queue_in_a_message() -> None:
-    mine = a_ticket(priority=Priority.HIGH, deadline=NOW)
+    mine = a_ticket(priority=Priority.HIGH, due_at=NOW + timedelta(hours=6))
     free = a_ticket(id=ObjectId(), number=13, status=Status.TODO, assigned_to=None, created_at=None)
     shown = message(listed(QUEUE, free, mine))
     assert rows(shown) == [
@@ -111,8 +111,9 @@ def test_the_queue_in_a_message() -> None:
 
 
 def home_moment() -> str:
-    fallback = NOW.strftime("%-d %b %Y, %H:%M UTC")
-    return f"<!date^{int(NOW.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+    at = NOW + timedelta(hours=6)
+    fallback = at.strftime("%-d %b %Y, %H:%M UTC")
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
 
 
 def test_ones_own_says_who_has_it_and_the_assigned_whose_it_is() -> None:
@@ -305,7 +306,7 @@ def test_the_longest_lists_fit(sign: str, selection: Selection) -> None:
             assigned_to=users[0].id,
             priority=Priority.URGENT,
             status=Status.WAITING,
-            deadline=NOW,
+            due_at=NOW,
         )
         for _ in range(10)
     )

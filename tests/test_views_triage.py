@@ -55,7 +55,7 @@ def test_a_ticket_that_nobody_is_looked_for(fields: dict[str, Any]) -> None:
 
 def test_a_ticket_in_progress() -> None:
     ticket = sample_ticket(
-        status=Status.IN_PROGRESS, priority=Priority.URGENT, deadline=DUE, assigned_to="x"
+        status=Status.IN_PROGRESS, priority=Priority.URGENT, due_at=DUE, assigned_to="x"
     )
     shown = card(ticket, assignee=BEN)
     assert shown["text"] == "Ticket 12 “VPN drops”: in progress (Ben &lt;b&gt;)"

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from services import waiting
 from services.assigning import AssignmentStore, needs_assignment
 from services.database import Mongo
 from services.links import LinkService
@@ -79,3 +80,19 @@ def test_what_is_not_parked_sleeps_on(
     wake(db, now=clock())
     wake_due(db, now=clock() + timedelta(days=1))
     assert reload(db, ticket) == ticket
+
+
+def test_whose_turn_is_next_is_tried_first_and_not_all_at_once(
+    db: Mongo, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler waits for it, and nobody takes a hundred thousand."""
+    monkeypatch.setattr(waiting, "WOKEN", 2)
+    ends = [
+        {"_id": n, "seq": 1, "assignment": {"next": clock() + timedelta(minutes=n)}}
+        for n in (4, 1, 3, 2)
+    ]
+    db.tickets.insert_many(ends)
+    wake(db, now=clock())
+    assert sorted(doc["_id"] for doc in db.tickets.find({"outbox": True})) == [1, 2]
+    wake(db, now=clock())
+    assert db.tickets.count_documents({"outbox": True, "seq": 2}) == 4

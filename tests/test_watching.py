@@ -131,6 +131,10 @@ def test_one_id_from_the_payload_to_what_comes_after_the_answer(
         def publish(self, ticket_id: str) -> None:
             seen.append((threading.get_ident(), trace.ids().get("request_id")))
 
+        def mail(self, letter_id: str) -> None: ...
+
+        def availability(self) -> None: ...
+
     people.add(Role.MODERATOR)
     employee = People.slack_id(people.add())
     app = build(replace(desk, publisher=Noting()), tally, pool)

@@ -1,10 +1,12 @@
 """The pieces that cards and pages are put together from."""
 
 from bot.views import words
+from bot.views.due import field as due_field
 from bot.views.text import Block, Person, escape, mrkdwn, plain
-from services.lifecycle import CANCELLED
+from services.lifecycle import NOTHING_DONE
 from services.models import Status, Ticket
 from services.ticket_fields import TITLE_MAX
+from services.transitions import is_parked
 
 
 def header(text: str) -> Block:
@@ -28,15 +30,22 @@ def context(*elements: Block) -> Block:
 
 
 def facts(
-    ticket: Ticket, *, requester: Person, assignee: Person, done_by: Person | None = None
+    ticket: Ticket,
+    *,
+    requester: Person,
+    assignee: Person,
+    done_by: Person | None = None,
+    due: str = "",
 ) -> Block:
-    """`done_by` is who resolved or cancelled it."""
+    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due.py."""
     listed = {
         "Status": words.status(ticket),
         "Priority": words.PRIORITY[ticket.priority] if ticket.priority else "Not set",
         "Requester": requester.mention,
         "Assignee": assignee.mention,
     }
+    if due:
+        listed["Due"] = due_field(due)
     if done_by:
         listed[f"{words.status(ticket)} by"] = done_by.mention
     return {
@@ -45,23 +54,28 @@ def facts(
     }
 
 
-def standing(ticket: Ticket, *, assignee: Person | None, done_by: Person | None = None) -> Block:
-    """Status and assignee in a line; at the end, who resolved or cancelled it."""
+def standing(
+    ticket: Ticket, *, assignee: Person | None, done_by: Person | None = None, due: str = ""
+) -> Block:
+    """Status and assignee in a line, and when it is `due`; at the end, who resolved or cancelled
+    it."""
     state = f"*{words.status(ticket)}*"
     if ticket.status is Status.COMPLETED:
         return context(mrkdwn(f"{state} by {done_by.mention}" if done_by else state))
     if assignee:
         who = f"Assigned to {assignee.mention}"
-    elif ticket.assignment.get("next"):
+    elif ticket.assignment.get("next") or is_parked(ticket):
         who = "Nobody is available right now; it is assigned as soon as somebody is"
     else:
         who = "Looking for the right person"
-    return context(mrkdwn(f"{state} · {who}"))
+    return context(mrkdwn(" · ".join([state, who, *([due] if due else [])])))
 
 
 def outcome(ticket: Ticket) -> list[Block]:
     """What was done; nothing while it is open, or where it was cancelled."""
-    if ticket.status is not Status.COMPLETED or ticket.resolution in (None, "", CANCELLED):
+    if ticket.status is not Status.COMPLETED or not ticket.resolution:
+        return []
+    if ticket.resolution in NOTHING_DONE:
         return []
     return labelled("What was done", str(ticket.resolution))
 

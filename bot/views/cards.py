@@ -14,8 +14,10 @@ from bot.views.blocks import (
     standing,
     title,
 )
+from bot.views.due import due_on
 from bot.views.steps import step_button, step_buttons
 from bot.views.text import Block, Message, Person, cut, escape, fitted, plain
+from services.explaining import MANUAL
 from services.lifecycle import allowed
 from services.models import OPEN_STATUSES, Role, Status, Ticket
 from services.permissions import Actor
@@ -32,7 +34,7 @@ def requester_card(
     """What the person who filed it sees: number, title, status, assignee, resolution."""
     blocks = [
         *_heading(ticket),
-        standing(ticket, assignee=assignee, done_by=done_by),
+        standing(ticket, assignee=assignee, done_by=done_by, due=due_on(ticket)),
         *origin(ticket),
         *outcome(ticket),
         context(plain(TO_THE_HELP_DESK)),
@@ -57,7 +59,13 @@ def assignee_card(
     is_open = ticket.status in OPEN_STATUSES
     blocks = [
         *_heading(ticket),
-        facts(ticket, requester=requester, assignee=assignee, done_by=done_by),
+        facts(
+            ticket,
+            requester=requester,
+            assignee=assignee,
+            done_by=done_by,
+            due=due_on(ticket),
+        ),
     ]
     if ticket.summary:
         blocks += labelled("Summary", ticket.summary)
@@ -66,8 +74,8 @@ def assignee_card(
     if ticket.helpful_notes:
         blocks += labelled("Notes", ticket.helpful_notes)
     blocks += outcome(ticket)
-    blocks.append(context(plain(f"Why you: {_why(ticket, given_by)}")))
-    blocks.append(context(plain(words.source(ticket))))
+    blocks.append(context(plain(f"Why you: {why(ticket, given_by)}")))
+    blocks += [context(plain(sentence)) for sentence in words.analysis(ticket)]
     blocks.append(context(plain(TO_THE_REQUESTER)))
     blocks.append(actions(*_buttons(ticket, ticket.assigned_to, Role.MODERATOR)))
     state = "is yours" if is_open else _state(ticket, None, done_by)
@@ -109,8 +117,11 @@ def _state(ticket: Ticket, assignee: Person | None, done_by: Person | None) -> s
     return f"{state} ({escape(assignee.name)})" if assignee else state
 
 
-def _why(ticket: Ticket, given_by: Person | None) -> str:
+def why(ticket: Ticket, given_by: Person | None) -> str:
+    """Why it is its assignee who got it, as a phrase."""
     reason = str(ticket.assignment.get("reason") or "")
     if given_by:
         return f"{given_by.name} gave it to you{': ' if reason else ''}{reason}"
-    return reason or "asked for"
+    if reason:
+        return reason
+    return "you took it" if ticket.assignment.get("source") == MANUAL else "given to you elsewhere"

@@ -3,13 +3,17 @@
 from bot.views import ids, words
 from bot.views.blocks import context, header, standing
 from bot.views.blocks import title as title_of
-from bot.views.inputs import View, modal, option, select, text_input
+from bot.views.inputs import View, field_block, modal, option, select, text_input
 from bot.views.quote import Quote
 from bot.views.text import Block, Person, plain
 from services.models import Priority, Ticket
 from services.ticket_fields import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
 
 NO_SECRETS = "No passwords or keys here, please."
+PRIORITY_HINT = (
+    "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
+    "people or endangers security."
+)
 READ_BY_AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
 
 
@@ -46,6 +50,7 @@ def file_ticket(
                 example="What happens, since when, and what you have tried",
             ),
             _priority(),
+            _deadline(),
         ],
     )
 
@@ -130,5 +135,15 @@ def _priority() -> Block:
         [option(words.PRIORITY[priority], priority.value) for priority in Priority],
         placeholder="Choose a priority",
         optional=True,
-        hint="Leave it empty if you are not sure; it is set for you.",
+        hint=PRIORITY_HINT,
+    )
+
+
+def _deadline() -> Block:
+    """Day and time, in the zone of whoever fills it in."""
+    return field_block(
+        "Deadline",
+        {"type": "datetimepicker", "action_id": "deadline"},
+        optional=True,
+        hint="Only if it has to be done by then. Leave it empty otherwise.",
     )

@@ -13,6 +13,7 @@ LINES = (
     ("/ticket assigned", "what is assigned to you", Permission.SEE_ANY_TICKET),
     ("/ticket queue", "every open ticket, unassigned ones first", Permission.SEE_ANY_TICKET),
     ("/ticket update 12", "change ticket 12", Permission.SEE_ANY_TICKET),
+    ("/account", "your account: see, edit, link or unlink it", None),
     ("/ticket help", "this list", None),
 )
 

@@ -11,8 +11,10 @@ from bot.views.blocks import context
 from bot.views.people import person
 from bot.views.text import Block, Person, cut, escape, mrkdwn
 from bot.views.times import moment
+from services.alarms import FIELD
 from services.changes import EventType
 from services.directory import Directory
+from services.ladders import AlarmKind
 from services.models import Event, Priority, Status
 
 SHOWN = 30
@@ -42,6 +44,8 @@ def _author(event: Event, named: Named) -> str:
 
 
 def _deed(event: Event, named: Named) -> str:
+    if event.field == FIELD:
+        return ALARMS.get(event.to, "looked at it")
     if event.type == EventType.ASSIGNED:
         return _assigned(event, named)
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
@@ -70,10 +74,24 @@ DEEDS: dict[str, str] = {
     EventType.ANSWERED: "answered",
     EventType.CANCELLED: "cancelled it",
     EventType.REOPENED: "reopened it",
+    EventType.UNANSWERED: "closed it",
     EventType.COMMENTED: "commented",
     EventType.NOTED: "wrote an internal note",
     EventType.COMMENT_EDITED: "edited a comment",
     EventType.COMMENT_DELETED: "deleted a comment",
+}
+
+
+ALARMS: dict[str, str] = {
+    AlarmKind.ACCEPT_REMINDER: "reminded its assignee to accept it",
+    AlarmKind.ACCEPT_NEXT: "passed it on, because it was not accepted in time",
+    AlarmKind.ACCEPT_TRIAGE: "told the triage channel that nobody has accepted it",
+    AlarmKind.ACCEPT_ADMINS: "told the admins that nobody has accepted it",
+    AlarmKind.DUE_SOON: "reminded its assignee that it is due soon",
+    AlarmKind.DUE_MISSED: "reminded its assignee that it is overdue",
+    AlarmKind.DUE_TRIAGE: "told the triage channel that it is overdue",
+    AlarmKind.DUE_ADMINS: "told the admins that it is overdue",
+    AlarmKind.WAITING_ASK: "asked its requester once more",
 }
 
 
@@ -93,7 +111,7 @@ def edit(field: str | None, to: Any) -> str:
 
 
 # Whose note says why, or what is asked. What was done stands on the page itself.
-REASONED = frozenset({EventType.HANDED_BACK, EventType.WAITING})
+REASONED = frozenset({EventType.HANDED_BACK, EventType.WAITING, EventType.UNANSWERED})
 
 FIELDS = {
     "title": "title",

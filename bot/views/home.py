@@ -8,10 +8,12 @@ from bot.views.lists import list_home
 from bot.views.people import person
 from bot.views.roster import roster
 from bot.views.rows import row
+from bot.views.team_settings import settings_page
 from bot.views.text import Block, mrkdwn, plain
 from bot.views.ticket_page import ticket_page
-from services.home import Content, OpenList, Overview, Roster, Sheet
+from services.home import Content, OpenList, Overview, Roster, SettingsPage, Sheet
 from services.listing import Page
+from services.models import User
 from services.roll import Place
 from services.selection import ListKind, Selection
 from services.visits import Screen
@@ -25,6 +27,7 @@ NO_ASSIGNED = (
     "until you resolve it."
 )
 MORE = "There are more."
+DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
 def home(content: Content) -> View:
@@ -33,6 +36,8 @@ def home(content: Content) -> View:
         return ticket_page(content)
     if isinstance(content, Roster):
         return roster(content)
+    if isinstance(content, SettingsPage):
+        return settings_page(content.held)
     return list_home(content) if isinstance(content, OpenList) else overview(content)
 
 
@@ -41,12 +46,16 @@ def overview(content: Overview) -> View:
     queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
     everybody = Screen(people=Place()).encode()
     people = [button("People", ids.HOME_PEOPLE, everybody)] if content.may_manage_people else []
+    if content.may_manage_people:
+        people.append(button("Settings", ids.HOME_SETTINGS, Screen(settings=True).encode()))
+    own = [button("My availability", ids.OPEN_AVAILABILITY, "own")] if is_staff else []
     blocks = [
         header(f"Hello, {person(content.people, content.reader).name}"),
         actions(
             button("File a ticket", ids.HOME_FILE, "file", primary=True),
             *queue,
             button("My profile", ids.OPEN_PROFILE, "own"),
+            *own,
             *people,
         ),
         context(mrkdwn(HELP)),
@@ -60,7 +69,10 @@ def overview(content: Overview) -> View:
             {"type": "divider"},
             header("Assigned to you"),
             *_glimpse(content, content.assigned, ListKind.ASSIGNED, empty=NO_ASSIGNED),
-            actions(_list_button("All assigned to you", ids.HOME_ASSIGNED, ListKind.ASSIGNED)),
+            actions(
+                _list_button("All assigned to you", ids.HOME_ASSIGNED, ListKind.ASSIGNED),
+                *_digest_button(content.people.users.get(content.reader)),
+            ),
         ]
     return {"type": "home", "blocks": blocks}
 
@@ -86,6 +98,14 @@ def _glimpse(content: Overview, page: Page, kind: ListKind, *, empty: str) -> li
             opener=button("Open", ids.HOME_OPEN, to.encode()),
         )
     return [*blocks, context(plain(MORE))] if page.after else blocks
+
+
+def _digest_button(reader: User | None) -> list[Block]:
+    if reader is None:
+        return []
+    if reader.wants_digest:
+        return [button("Turn off the morning digest", ids.TURN_DIGEST, DIGEST_OFF)]
+    return [button("Turn on the morning digest", ids.TURN_DIGEST, DIGEST_ON)]
 
 
 def _list_button(label: str, action_id: str, kind: ListKind) -> Block:

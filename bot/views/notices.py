@@ -1,7 +1,7 @@
 """Messages that tell somebody of one thing, with a sound. A card changes without."""
 
 from bot.views import ids, words
-from bot.views.blocks import actions, context, header, labelled, title
+from bot.views.blocks import actions, context, labelled, title
 from bot.views.cards import line
 from bot.views.steps import step_button
 from bot.views.text import Block, Message, Person, escape, mrkdwn, plain
@@ -47,26 +47,6 @@ def cancelled(ticket: Ticket, *, by: Person) -> Message:
         context(plain("There is nothing left to do.")),
     ]
     return Message(text=f"{line(ticket)}: cancelled by {escape(by.name)}", blocks=blocks)
-
-
-def unassigned(ticket: Ticket, *, requester: Person) -> Message:
-    """For admins: nobody can take this ticket."""
-    skills = ", ".join(ticket.related_skills) or "none recognised"
-    blocks = [
-        header(words.name(ticket)),
-        title(ticket),
-        context(mrkdwn(f"Filed by {requester.mention}"), plain(f"Skills: {skills}")),
-        {
-            "type": "section",
-            "text": plain(
-                "Nobody is available to take this ticket: everybody is away, at their "
-                "capacity, not linked to Slack, its requester, or has handed it back. It is "
-                "tried again every few minutes and as soon as somebody is available."
-            ),
-        },
-        actions(step_button(ticket, ids.REASSIGN), step_button(ticket, ids.DETAILS)),
-    ]
-    return Message(text=f"{line(ticket)}: nobody is available to take it", blocks=blocks)
 
 
 def thread_line(ticket: Ticket) -> Message:

@@ -1,12 +1,11 @@
 """The modals about people: an account as an admin keeps it, one's own profile, the search."""
 
-from datetime import datetime
-from zoneinfo import ZoneInfo
-
 from bot.views import ids
 from bot.views.blocks import context
-from bot.views.inputs import View, field_block, modal, option, select, text_input
+from bot.views.handover import tickets
+from bot.views.inputs import View, modal, option, select, text_input
 from bot.views.text import Block, plain
+from services.account_fields import MAX_NAME
 from services.models import Role, User
 from services.people import ACTIVE, CAPACITY_MAX, DEACTIVATED, SKILLS_TEXT_MAX, PersonFields
 from services.roll import SEARCH_MAX
@@ -16,9 +15,10 @@ STATES = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
 SKILLS_HINT = "With commas between, at most 20. Tickets that need one of them fit best."
 
 
-def person(user: User) -> View:
+def person(user: User, *, open_tickets: int = 0) -> View:
     """An account; what was not touched in it is not changed."""
     shown = PersonFields.of(user)
+    theirs = tickets(open_tickets) if open_tickets else "open tickets"
     return modal(
         callback_id=ids.EDIT_PERSON,
         title="Edit person",
@@ -50,14 +50,14 @@ def person(user: User) -> View:
                 "Account",
                 STATES,
                 shown.active,
-                hint="Who is deactivated can no longer use the help desk; their open tickets go "
-                "to somebody else.",
+                hint=f"Who is deactivated can no longer use the help desk; their {theirs} "
+                f"{'goes' if open_tickets == 1 else 'go'} to somebody else.",
             ),
         ],
     )
 
 
-def profile(user: User, *, is_staff: bool, now: datetime) -> View:
+def profile(user: User, *, is_staff: bool) -> View:
     """One's own. Skills are for those who work on tickets."""
     return modal(
         callback_id=ids.EDIT_PROFILE,
@@ -65,8 +65,15 @@ def profile(user: User, *, is_staff: bool, now: datetime) -> View:
         submit="Save",
         close="Cancel",
         blocks=[
+            text_input(
+                "name",
+                "Name",
+                limit=MAX_NAME,
+                optional=True,
+                initial=user.name or "",
+                hint="What your colleagues read on tickets.",
+            ),
             *([_skills(PersonFields.of(user).skills)] if is_staff else []),
-            _away(user, is_staff=is_staff, now=now),
         ],
     )
 
@@ -113,22 +120,3 @@ def _choice(field: str, label: str, options: dict[str, str], chosen: str, *, hin
         initial=listed[chosen],
         hint=hint,
     )
-
-
-def _away(user: User, *, is_staff: bool, now: datetime) -> Block:
-    element: Block = {
-        "type": "datepicker",
-        "action_id": "awayUntil",
-        "placeholder": plain("I am here"),
-    }
-    if user.away_until and user.away_until > now:
-        element["initial_date"] = local_day(user.away_until, user)
-    hint = "The day you are back. Clear it as soon as you are here."
-    if is_staff:
-        hint += " Until then no new tickets come to you by themselves."
-    return field_block("Away until", element, optional=True, hint=hint)
-
-
-def local_day(at: datetime, user: User) -> str:
-    """The date in that person's time zone, as Slack's pickers write it."""
-    return at.astimezone(ZoneInfo(user.timezone or "UTC")).date().isoformat()

@@ -6,9 +6,9 @@ from bot.views import ids
 from bot.views.blocks import actions, button, context, header
 from bot.views.person_forms import ROLES
 from bot.views.text import Block, cut, escape, mrkdwn, plain
-from bot.views.times import moment
+from bot.views.times import away
 from services.home import Roster
-from services.models import User
+from services.models import Role, User
 from services.roll import Place
 from services.visits import Screen
 
@@ -54,10 +54,13 @@ def _row(user: User, content: Roster) -> list[Block]:
     if user.id not in content.slack_ids:
         told.append(NOT_LINKED)
     if user.away_until and user.away_until > content.now:
-        told.append(f"away until {moment(user.away_until)}")
+        told.append(away(user.away_until))
     told.append(f"capacity {user.capacity}")
     skills = cut(", ".join(user.skills), SKILLS_MAX)
     told.append(f"knows {escape(skills)}" if skills else "no skills")
+    name_of = f"Availability of {name}"
+    here = button("Availability", ids.OPEN_AVAILABILITY, str(user.id))
+    more = actions({**here, "accessibility_label": cut(name_of, 75)})
     return [
         {
             "type": "section",
@@ -69,4 +72,5 @@ def _row(user: User, content: Roster) -> list[Block]:
             },
         },
         context(mrkdwn(" · ".join(told))),
+        *([more] if user.active and user.role is not Role.USER else []),
     ]

@@ -6,9 +6,10 @@ from datetime import datetime
 
 from bot.views import words
 from bot.views.blocks import context
+from bot.views.due import due
 from bot.views.people import NAME_MAX, person
 from bot.views.text import Block, Person, cut, escape, mrkdwn, plain
-from bot.views.times import ago, moment
+from bot.views.times import ago
 from services.directory import Directory
 from services.models import Ticket
 from services.selection import ListKind
@@ -56,8 +57,8 @@ def _told(
     if ticket.priority:
         told.append(f"{words.PRIORITY[ticket.priority]} priority")
     told.append(_who(ticket, kind, people, called))
-    if ticket.deadline:
-        told.append(f"due {moment(ticket.deadline)}")
+    if by := due(ticket, now=now):
+        told.append(by)
     if ticket.created_at:
         told.append(f"filed {ago(ticket.created_at, now=now)}")
     return told
@@ -68,5 +69,6 @@ def _who(ticket: Ticket, kind: ListKind, people: Directory, called: Callable[[Pe
     if kind is ListKind.ASSIGNED:
         return f"From {called(person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
-        return "Not assigned yet"
+        parked = ticket.assignment.get("next")
+        return "Nobody is available yet" if parked else "Not assigned yet"
     return f"Assigned to {called(person(people, ticket.assigned_to))}"

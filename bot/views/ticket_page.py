@@ -17,6 +17,7 @@ from bot.views.blocks import (
 )
 from bot.views.cards import line
 from bot.views.conversation import conversation
+from bot.views.due import due
 from bot.views.history import SHOWN, history
 from bot.views.people import person
 from bot.views.steps import step_buttons
@@ -46,18 +47,25 @@ LENGTHS = ((10, 10), (5, 5), (2, 2), (0, 1))
 def ticket_page(sheet: Sheet) -> View:
     """What the staff or the requester may know of the ticket, and what they may do with it."""
     back = button("Back", ids.HOME_BACK, sheet.screen.lists.encode())
-    buttons = [back, *step_buttons(sheet.ticket, sheet.steps, details=False)]
+    buttons = [back, *_buttons(sheet)]
     return {"type": "home", "blocks": fitted_view(_page(sheet, buttons))}
 
 
 def ticket_message(sheet: Sheet) -> Message:
     """The same page as an answer to a command or a button."""
-    buttons = step_buttons(sheet.ticket, sheet.steps, details=False)
+    buttons = _buttons(sheet)
     for comments, events in LENGTHS:
         blocks = fitted(_page(sheet, buttons, comments=comments, events=events))
         if are_fit(blocks):
             break
     return Message(text=f"{line(sheet.ticket)}: {words.status(sheet.ticket)}", blocks=blocks)
+
+
+def _buttons(sheet: Sheet) -> list[Block]:
+    buttons = step_buttons(sheet.ticket, sheet.steps, details=False)
+    if sheet.may_ask_why:
+        buttons.append(button("Why?", ids.WHY, str(sheet.ticket.id)))
+    return buttons
 
 
 def _page(
@@ -73,6 +81,7 @@ def _page(
             requester=person(sheet.people, ticket.created_by),
             assignee=person(sheet.people, ticket.assigned_to),
             done_by=_done_by(sheet),
+            due=due(ticket, now=sheet.now),
         ),
         *_dates(ticket),
         *labelled("Description", ticket.description),
@@ -95,8 +104,8 @@ def _done_by(sheet: Sheet) -> Person | None:
 
 def _dates(ticket: Ticket) -> list[Block]:
     filed = [f"Filed {moment(ticket.created_at)}"] if ticket.created_at else []
-    due = [f"Deadline {moment(ticket.deadline)}"] if ticket.deadline else []
-    return [context(mrkdwn(" · ".join(filed + due)))] if filed or due else []
+    deadline = [f"Deadline {moment(ticket.deadline)}"] if ticket.deadline else []
+    return [context(mrkdwn(" · ".join(filed + deadline)))] if filed or deadline else []
 
 
 def _for_staff(ticket: Ticket) -> list[Block]:
@@ -108,9 +117,9 @@ def _for_staff(ticket: Ticket) -> list[Block]:
         blocks += labelled("Notes", ticket.helpful_notes)
     skills = ", ".join(ticket.related_skills) or "None recognised"
     blocks += labelled("Skills", cut(skills, SHORT_MAX))
-    if ticket.assigned_to:
-        reason = str(ticket.assignment.get("reason") or "asked for")
+    if ticket.assigned_to and ticket.assignment:  # of the predecessor's nobody knows why
+        reason = str(ticket.assignment.get("reason") or "chosen by hand")
         blocks += labelled("Why this assignee", cut(reason, SHORT_MAX))
     if ticket.assignment.get("analysis"):
-        blocks.append(context(plain(words.source(ticket))))
+        blocks += [context(plain(sentence)) for sentence in words.analysis(ticket)]
     return blocks

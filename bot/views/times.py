@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime
 
+from services.presence import OPEN_END
+
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
@@ -9,6 +11,11 @@ def moment(at: datetime) -> str:
     """Day and time; where Slack cannot format it, in UTC."""
     fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def away(until: datetime) -> str:
+    """Of somebody who is away; most say until when."""
+    return "away" if until >= OPEN_END else f"away until {moment(until)}"
 
 
 def ago(at: datetime, *, now: datetime) -> str:

@@ -7,12 +7,14 @@ press is checked like any other. People are named and not mentioned, so that nob
 from bot.views import ids, words
 from bot.views.blocks import actions, context, header, origin, title
 from bot.views.cards import line
+from bot.views.due import due_on, field
 from bot.views.steps import step_button
 from bot.views.text import Block, Message, Person, escape, mrkdwn
-from bot.views.times import moment
 from services.models import OPEN_STATUSES, Status, Ticket
+from services.transitions import is_parked
 
 NOBODY_YET = "Nobody has this yet."
+NOBODY_AVAILABLE = "Nobody is available for this."
 NOT_SET = "Not set"
 TO_THE_STAFF = "What moderators write in this message's thread is kept as an internal note."
 
@@ -24,7 +26,7 @@ def triage_card(
     is_free = is_open and assignee is None
     blocks: list[Block] = [header(words.name(ticket)), title(ticket)]
     if is_free:
-        blocks.append({"type": "section", "text": mrkdwn(f"*{NOBODY_YET}* {_why(ticket)}")})
+        blocks.append({"type": "section", "text": mrkdwn(_why(ticket))})
     blocks += [_facts(ticket, requester, assignee), *origin(ticket)]
     if done_by and not is_open:
         blocks.append(context(mrkdwn(f"{words.status(ticket)} by {escape(done_by.name)}")))
@@ -35,9 +37,11 @@ def triage_card(
 
 
 def _why(ticket: Ticket) -> str:
-    if ticket.status is Status.TODO and not ticket.assignment.get("next"):
-        return "The right person is being looked for; take it if that is you."
-    return "Take it, or assign it to somebody."
+    if is_parked(ticket):
+        return f"*{NOBODY_AVAILABLE}* Take it, or assign it to somebody."
+    if ticket.status is Status.TODO:
+        return f"*{NOBODY_YET}* The right person is being looked for; take it if that is you."
+    return f"*{NOBODY_YET}* Take it, or assign it to somebody."
 
 
 def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
@@ -46,7 +50,7 @@ def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
         "Priority": words.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
         "Requester": escape(requester.name),
         "Assignee": escape(assignee.name) if assignee else "Nobody",
-        "Due": moment(ticket.deadline) if ticket.deadline else NOT_SET,
+        "Due": field(due_on(ticket)) or NOT_SET,
     }
     return {
         "type": "section",
@@ -56,6 +60,6 @@ def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
 
 def _state(ticket: Ticket, assignee: Person | None, is_free: bool) -> str:
     if is_free:
-        return "nobody has this yet"
+        return "nobody is available for this" if is_parked(ticket) else "nobody has this yet"
     name = f" ({escape(assignee.name)})" if assignee else ""
     return f"{words.status(ticket).lower()}{name}"
