@@ -100,7 +100,8 @@ def submission(view: View) -> dict[str, Any]:
     [
         (Invalid("description", "Too long."), "description"),
         (Invalid("priority", "Too long."), "priority"),
-        (Invalid("deadline", "Too long."), "title"),
+        (Invalid("deadline", "Too long."), "deadline"),
+        (Invalid("assignedTo", "Too long."), "title"),
         (Conflict("Too long."), "title"),
     ],
 )

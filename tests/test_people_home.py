@@ -291,7 +291,7 @@ def test_the_longest_accounts_fit_a_page() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_forms_hold_a_hundred_skills(role: Role) -> None:
-    user = somebody(role=role, timezone="Asia/Tokyo")
+    user = somebody(role=role)
     for view in (
         person_forms.person(user),
         person_forms.profile(user, is_staff=True),

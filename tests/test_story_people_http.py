@@ -63,7 +63,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
     eventually(lambda: is_settled(db), what="everybody was told")
     (card,) = slack.messages(TRIAGE)
-    assert card["text"] == "Ticket 1 “The VPN drops”: nobody has this yet"
+    assert card["text"] == "Ticket 1 “The VPN drops”: nobody is available for this"
 
     refused = payloads.block_actions(card, "take", user=employee)
     assert http_bot.answer(refused) == {}

@@ -41,6 +41,10 @@ def test_tickets_outbox_and_leader(
     assert count_tickets(db, clock=clock).outbox == 1
 
 
+# Of those that begin with the status either will do: a whole status is counted.
+SERVED_BY = ("status_1_queueKey_1", "status_1_completedAt_-1__id_-1", "outbox_due")
+
+
 def test_both_counts_are_served_by_an_index(
     watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock
 ) -> None:
@@ -49,7 +53,7 @@ def test_both_counts_are_served_by_an_index(
     assert len(pipelines) == 2
     for pipeline in pipelines:
         plan = db.tickets.find(pipeline[0]["$match"]).explain()["queryPlanner"]["winningPlan"]
-        assert plan["inputStage"]["indexName"] in ("status_1_queueKey_1", "outbox_due")
+        assert plan["inputStage"]["indexName"] in SERVED_BY
 
 
 def test_it_asks_once_in_fifteen_seconds(

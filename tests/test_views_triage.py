@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from bot.views.text import Person
 from bot.views.triage import triage_card
-from services.models import Priority, Status, Ticket
+from services.changes import EventType
+from services.models import Event, Priority, Status, Ticket
 from tests.blockkit import check_message
 from tests.conftest import sample_ticket
 from tests.reading import read
@@ -43,14 +42,15 @@ def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
     assert shown["blocks"][-1]["elements"][0]["style"] == "primary"
 
 
-@pytest.mark.parametrize(
-    "fields",
-    [{"assignment": {"next": DUE}}, {"status": Status.REOPENED}],
-    ids=["parked", "reopened"],
-)
-def test_a_ticket_that_nobody_is_looked_for(fields: dict[str, Any]) -> None:
-    shown = read(card(sample_ticket(**fields)))
+def test_a_ticket_that_nobody_is_looked_for() -> None:
+    shown = read(card(sample_ticket(status=Status.REOPENED)))
     assert "*Nobody has this yet.* Take it, or assign it to somebody." in shown
+
+
+def test_a_ticket_that_nobody_is_available_for() -> None:
+    parked = Event(seq=2, at=DUE, by="system", type=EventType.NOBODY_AVAILABLE)
+    shown = read(card(sample_ticket(events=(parked,))))
+    assert "*Nobody is available for this.* Take it, or assign it to somebody." in shown
 
 
 def test_a_ticket_in_progress() -> None:
