@@ -107,16 +107,14 @@ class AlarmSteps:
         return user.away_until is None or user.away_until <= self._clock()
 
     def _held(self, ticket: Ticket, step: AlarmKind, by: Rules, now: datetime) -> datetime | None:
+        """Until when whoever is to answer is not at work, or away, but for who stays away for
+        long."""
         if step.family is Family.WAITING:
-            return self._not_answering(ticket, by, now)
-        if step is not AlarmKind.ACCEPT_REMINDER or ticket.priority is Priority.URGENT:
+            account = self._db.users.find_one({"_id": ticket.created_by})
+        elif step is AlarmKind.ACCEPT_REMINDER and ticket.priority is not Priority.URGENT:
+            account = self._account(ticket)
+        else:
             return None
-        account = self._account(ticket)
-        return quiet.quiet_until(account, by.office, now=now) if account else None
-
-    def _not_answering(self, ticket: Ticket, by: Rules, now: datetime) -> datetime | None:
-        """Until when its requester is not at work, or away, but for who stays away for long."""
-        account = self._db.users.find_one({"_id": ticket.created_by})
         until = quiet.quiet_until(account, by.office, now=now) if account else None
         return until if until and until <= now + LONGEST_HOLD else None
 

@@ -14,7 +14,8 @@ from services.digest_counts import DigestCounts, Lately, Own, Queue
 from services.digests import Digests, DigestSwitch
 from services.errors import Denied
 from services.models import Role, User
-from services.office import OfficeStore
+from services.mornings import Morning, morning
+from services.office import Office, OfficeStore
 from services.permissions import OPERATOR, Actor
 from services.queue_order import queue_key
 from services.team import claim_team
@@ -501,3 +502,26 @@ def test_the_counts(db: Mongo, nils: User, filing: Filing, clock: FixedClock) ->
     assert counts.own(nils.id) == Own(4, 2, at(3, 9, 1))
     assert counts.queue() == Queue(0, 2)
     assert counts.lately(at(3, 0), at(4, 0)) == Lately(0, 1)
+
+
+def test_one_odd_account_holds_up_nobody_else(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock,
+    people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    al = people.add(Role.MODERATOR)
+    filing.file(deadline=at(4, 15))
+
+    def fails(account: dict[str, Any], office: Office, *, now: datetime) -> Morning:
+        if account["_id"] == nils.id:
+            raise OverflowError("date value out of range")
+        return morning(account, office, now=now)
+
+    clock.now = at(3, 9)
+    with monkeypatch.context() as broken:
+        broken.setattr("services.digests.morning", fails)
+        assert digest.run(runtime) == 1
+    assert caplog.messages == [f"the digest of user {nils.id} is set aside"]
+    assert (len(read(slack, nils)), len(read(slack, al))) == (0, 1)
+    clock.now = at(3, 11)
+    assert digest.run(runtime) == 1
+    assert len(read(slack, nils)) == 1

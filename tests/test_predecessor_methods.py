@@ -384,6 +384,7 @@ TABLE: Mapping[str, Entry] = {
         "role",
     ),
     "alarm_steps.AlarmSteps.due": once(lambda w: alarms(w).due()),
+    "alarm_steps.AlarmSteps.set_aside": each(lambda w, t: alarms(w).set_aside(w.ticket(t))),
     "alarm_steps.AlarmSteps.take": each(lambda w, t: alarms(w).take(w.ticket(t)), *GROUNDS),
     "analyses.store_analysis": each(
         lambda w, t: analyses.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
@@ -460,6 +461,7 @@ TABLE: Mapping[str, Entry] = {
     "digests.Digests.has_due": once(lambda w: morning(w).has_due()),
     "digests.Digests.due": once(lambda w: morning(w).due()),
     "digests.Digests.claim": once(digest),
+    "digests.Digests.set_aside": once(lambda w: morning(w).set_aside(morning(w).due()[0])),
     "digests.Digests.done": once(lambda w: morning(w).done(digest(w))),
     "digests.Digests.later": once(lambda w: morning(w).later(digest(w), wait=timedelta(1))),
     "edits.TicketEdits.open": each(

@@ -125,6 +125,13 @@ def test_until_when() -> None:
     assert rules.until(Status("Vacation"), now=NOW) == OPEN_END
 
 
+def test_no_date_is_later_than_an_open_end() -> None:
+    profile = {"status_text": "Vacation", "status_expiration": 253_402_300_799}
+    assert member_of({"profile": profile}).status.expires_at == OPEN_END
+    told = {"dnd_enabled": True, "next_dnd_start_ts": 1_700_000_000, "next_dnd_end_ts": 1e11}
+    assert [span.end for span in quiet_of(told)] == [OPEN_END]
+
+
 @pytest.mark.parametrize(
     ("rules", "status", "away"),
     [
