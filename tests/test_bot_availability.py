@@ -74,7 +74,7 @@ def test_away_until_a_time_and_back(
 ) -> None:
     until = (clock() + timedelta(hours=30)).replace(second=0, microsecond=0)
     his.press("My availability")
-    assert "0 open tickets, at most 8 come by themselves" in read(slack.last_view())
+    assert "0 open tickets, at most 8 are assigned automatically" in read(slack.last_view())
     assert his.submit(presence="away", awayUntil=at(until)) == {}
     assert stored(db, nils)["away"] == {"until": until, "source": "self"}
     his.press("My availability")

@@ -31,7 +31,7 @@ def test_a_moderator_goes_away_hands_over_and_is_back(workspace: Workspace) -> N
     nils.open_home()
     nils.press("My availability")
     form = nils.wait_for_modal("My availability")
-    assert "1 open ticket, at most 8 come by themselves" in form.text
+    assert "1 open ticket, at most 8 are assigned automatically" in form.text
     countries = [option["text"]["text"] for option in form.fields["country"]["options"]]
     assert "Germany" in countries
     refused = nils.fill(awayUntil="yesterday").submit()

@@ -85,7 +85,7 @@ def test_nobody_is_flooded_with_mail(browser: Browser, emma: User, db: Mongo) ->
 def test_without_mail_the_page_says_whom_to_ask(
     desk: Desk, account_services: AccountServices, users: UserService
 ) -> None:
-    said = "This help desk sends no mail. Ask an admin of it for a link to set a new password"
+    said = "This help desk sends no mail. Ask one of its admins for a link to set a new password"
     for app_url, has_mail in (("https://help.example.com", False), (None, True)):
         with serving(desk, account_services, users, app_url=app_url, has_mail=has_mail) as address:
             page = Browser(address).open("/forgot")

@@ -47,8 +47,8 @@ def test_the_screen(ada: Visitor) -> None:
         "*High* · accepted within 1 h · done within 8 h\n"
         "*Medium* · accepted within 4 h · done within 24 h\n"
         "*Low* · accepted within 8 h · done within 40 h",
-        "In office hours. Whoever does not answer is asked again after 3 working days; 4 working "
-        "days later the ticket is completed.",
+        "In office hours. A requester who does not answer is asked again after 3 working days; "
+        "4 working days later the ticket is closed.",
         "Change due times",
         "---",
         "Office hours",
@@ -74,7 +74,9 @@ def test_an_admin_changes_the_targets(
     assert ada.submit(**changed) == {}
     seen = ada.see()
     assert seen[4].startswith("*Urgent* · accepted within 15 min · done within 30 min\n")
-    assert seen[5].startswith("Around the clock. Whoever does not answer is asked again after 1 w")
+    assert seen[5].startswith(
+        "Around the clock. A requester who does not answer is asked again after 1 w"
+    )
     assert TargetStore(db).read().clock is Hours.AROUND
     clock.now = datetime(2026, 3, 7, 3, tzinfo=UTC)
     filed = file_ticket(tickets, people.add(), priority="urgent")

@@ -49,11 +49,11 @@ def hint(view: dict[str, Any], field: str) -> str:
 def test_ones_own() -> None:
     view = shown()
     assert view["title"]["text"] == "My availability"
-    assert "2 open tickets, at most 8 come by themselves" in read(view)
+    assert "2 open tickets, at most 8 are assigned automatically" in read(view)
     assert [block["block_id"] for block in view["blocks"] if "block_id" in block] == [
         "presence", "awayUntil", "days", "start", "end", "country", "zone"
     ]  # fmt: skip
-    assert hint(view, "days") == "These are the team’s hours, and follow them."
+    assert hint(view, "days") == "These are the team’s hours, and change with them."
     assert hint(view, "country") == (
         "Its public holidays are days off. Left empty, the team’s count: Germany."
     )
@@ -72,7 +72,7 @@ def test_ones_own() -> None:
 )
 def test_by_whose_word_they_are_away(away: Away, words: str) -> None:
     view = shown(away=away)
-    assert f"2 open tickets, at most 8 come by themselves · {words}" in read(view)
+    assert f"2 open tickets, at most 8 are assigned automatically · {words}" in read(view)
     assert element(view, "presence")["initial_option"]["value"] == "away"
     assert ("initial_date_time" in element(view, "awayUntil")) == (away.until == FRIDAY)
 

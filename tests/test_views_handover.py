@@ -35,7 +35,7 @@ def test_the_offer_to_oneself() -> None:
     message = offered()
     assert message.text == "You have 3 open tickets. Shall somebody else take them?"
     assert read({"blocks": message.blocks}) == [
-        f"You are *away until {FRIDAY_TEXT}*, so no new tickets come by themselves. You have 3 "
+        f"You are *away until {FRIDAY_TEXT}*, so no new tickets come meanwhile. You have 3 "
         "open tickets. Shall somebody else take them?",
         "Hand over my 3 open tickets",
         "Keep them",
@@ -47,7 +47,7 @@ def test_the_offer_to_oneself() -> None:
 def test_one_ticket_and_no_end() -> None:
     message = offered(number=1, until=OPEN_END, source=AwaySource.SLACK)
     assert read({"blocks": message.blocks}) == [
-        "Your Slack status says that you are *away*, so no new tickets come by themselves. You "
+        "Your Slack status says that you are *away*, so no new tickets come meanwhile. You "
         "have 1 open ticket. Shall somebody else take it?",
         "Hand over my 1 open ticket",
         "Keep it",
@@ -58,7 +58,7 @@ def test_the_offer_to_an_admin() -> None:
     message = offered(to=ADA, source=AwaySource.ADMIN)
     assert message.text == "Nils has 3 open tickets. Shall somebody else take them?"
     assert read({"blocks": message.blocks}) == [
-        f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets come by themselves. Nils has 3 "
+        f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets come meanwhile. Nils has 3 "
         "open tickets. Shall somebody else take them?",
         "Hand over the 3 open tickets",
         "Leave them",

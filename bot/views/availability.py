@@ -53,7 +53,7 @@ def country_options(found: Sequence[tuple[str, str]]) -> list[Block]:
 
 def _standing(held: Availability) -> str:
     """How many tickets they have, and by whose word they are away."""
-    load = f"{tickets(held.open_tickets)}, at most {held.user.capacity} come by themselves"
+    load = f"{tickets(held.open_tickets)}, at most {held.user.capacity} are assigned automatically"
     if held.away is None:
         return load
     words = away_words(held.away.until)
@@ -72,7 +72,7 @@ def _presence(held: Availability, *, is_own: bool) -> Block:
         list(options.values()),
         placeholder="Here or away",
         initial=options[AWAY if held.away else HERE],
-        hint=f"While away no new tickets come to {who} by themselves. A Slack status such as "
+        hint=f"While away no new tickets are assigned to {who}. A Slack status such as "
         "“Vacationing” counts, too, until “Here” is chosen.",
     )
 
@@ -90,7 +90,7 @@ def _days(held: Availability) -> Block:
     element: Block = {"type": "checkboxes", "action_id": "days", "options": options}
     if held.hours.days:
         element["initial_options"] = [options[day] for day in sorted(held.hours.days)]
-    follows = "These are the team’s hours, and follow them." if not held.is_own else ""
+    follows = "These are the team’s hours, and change with them." if not held.is_own else ""
     return field_block("Working days", element, optional=True, hint=follows)
 
 

@@ -25,7 +25,7 @@ def offer(to_send: Offer) -> Message:
         have = f"{name} has"
     counted = tickets(to_send.tickets)
     they = "it" if to_send.tickets == 1 else "them"
-    text = f"{told}, so no new tickets come by themselves. {have} {counted}."
+    text = f"{told}, so no new tickets come meanwhile. {have} {counted}."
     blocks: list[Block] = [
         _said(f"{text} Shall somebody else take {they}?"),
         actions(

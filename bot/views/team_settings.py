@@ -103,8 +103,8 @@ def _targets(targets: Targets) -> list[Block]:
         for of in URGENCY
     ]
     waiting = (
-        f"Whoever does not answer is asked again after {_days_of(targets.waiting_days)}; "
-        f"{_days_of(targets.auto_complete_days)} later the ticket is completed."
+        f"A requester who does not answer is asked again after {_days_of(targets.waiting_days)}; "
+        f"{_days_of(targets.auto_complete_days)} later the ticket is closed."
     )
     return [
         {"type": "section", "text": mrkdwn("\n".join(lines))},
