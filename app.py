@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from dotenv import load_dotenv
-from flask import Blueprint
+from flask import Blueprint, Flask
 from pymongo.errors import ConfigurationError
 from slack_bolt import App
 from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
 
 import bot.app
 from bot import manifest, serving, starting
@@ -145,20 +146,57 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     tally, process = Tally(), f"bot:{os.getpid()}"
     client = _web_client(config, hooks, timeout=HANDLER_TIMEOUT, meter=tally, process=process)
     identity = client.auth_test()
-    team_id = identity["team_id"]
-    team.claim_team(db, team_id=team_id)
+    team.claim_team(db, team_id=identity["team_id"])
     database.ensure_indexes(db)
-    executor = ThreadPoolExecutor(bot.app.THREADS, thread_name_prefix="listener")
     users = UserService(db)
-    links = _links(config, db, users)
     accounts = account_services.build(
         db, users, secret=config.jwt_secret, redis_url=config.redis_url
     )
-    desk = Desk(
+    desk = _desk(config, db, client, identity, users=users, accounts=accounts)
+    executor = ThreadPoolExecutor(bot.app.THREADS, thread_name_prefix="listener")
+    slack_app = bot.app.build(
+        desk,
+        executor=executor,
+        signing_secret=config.slack_signing_secret,
+        middleware=hooks.middleware,
+        meter=tally,
+        process=process,
+    )
+    hooks.built(slack_app)
+    blueprints = [_metrics(config, db, tally)]
+    if config.slack_signing_secret:
+        blueprints.append(slack_events(slack_app, signing_secret=config.slack_signing_secret))
+    counter = Counter.of(db, desk, accounts, users, trusted_proxies=config.trusted_proxies)
+    web = _web(db, _site(config, desk, users, accounts), [*blueprints, api(counter)])
+    serving.serve(
+        web=WebServer(web, host=config.host, port=config.port),
+        connection=Connection(slack_app, config.slack_app_token)
+        if config.slack_app_token
+        else None,
+        stop=_stop_on_signals(),
+        ready=lambda: logger.info("the bot is ready"),
+    )
+    executor.shutdown(wait=True)
+    return 0
+
+
+def _desk(
+    config: settings.Settings,
+    db: database.Mongo,
+    client: WebClient,
+    identity: SlackResponse,
+    *,
+    users: UserService,
+    accounts: account_services.AccountServices,
+) -> Desk:
+    """Everything behind the handlers. `identity` is Slack's answer to `auth.test`."""
+    links, models = _links(config, db, users), ModelStore(db)
+    moves, comments = TicketMoves(db, users), CommentService(db)
+    return Desk(
         tickets=TicketService(db),
-        moves=TicketMoves(db, users),
-        handing_on=HandingOn(db, users, links, TicketMoves(db, users), ModelStore(db)),
-        comments=CommentService(db),
+        moves=moves,
+        handing_on=HandingOn(db, users, links, moves, models),
+        comments=comments,
         threads=Threads(db),
         edits=TicketEdits(db, users, links),
         links=links,
@@ -168,7 +206,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         inbox=Inbox(db),
         publisher=CeleryPublisher(configure(redis_url=config.redis_url)),
         client=client,
-        team_id=team_id,
+        team_id=identity["team_id"],
         team_url=identity["url"],
         reads_with_ai=config.reads_with_ai,
         people=PeopleService(db),
@@ -181,25 +219,20 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         presence_rules=RulesStore(db),
         hand_overs=HandOvers(db),
         digest=DigestSwitch(db),
-        answering=Answering(db, TicketMoves(db, users), CommentService(db)),
-        explaining=ExplainService(db, users, links, ModelStore(db)),
+        answering=Answering(db, moves, comments),
+        explaining=ExplainService(db, users, links, models),
         app_url=config.app_url,
         ticket_emoji=config.ticket_emoji,
     )
-    secret = config.slack_signing_secret
-    slack_app = bot.app.build(
-        desk,
-        executor=executor,
-        signing_secret=secret,
-        middleware=hooks.middleware,
-        meter=tally,
-        process=process,
-    )
-    hooks.built(slack_app)
-    blueprints = [_metrics(config, db, tally)]
-    if secret:
-        blueprints.append(slack_events(slack_app, signing_secret=secret))
-    site = Site.of(
+
+
+def _site(
+    config: settings.Settings,
+    desk: Desk,
+    users: UserService,
+    accounts: account_services.AccountServices,
+) -> Site:
+    return Site.of(
         desk,
         accounts,
         users,
@@ -207,23 +240,14 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         trusted_proxies=config.trusted_proxies,
         has_mail=bool(config.smtp_host),
     )
-    counter = Counter.of(db, desk, accounts, users, trusted_proxies=config.trusted_proxies)
-    blueprints += [pages(site), api(counter)]
-    web = create_web(
+
+
+def _web(db: database.Mongo, site: Site, blueprints: Sequence[Blueprint]) -> Flask:
+    return create_web(
         ready=lambda: database.answers(db),
-        blueprints=blueprints,
+        blueprints=[*blueprints, pages(site)],
         error_page=error_page(secure=site.cookies.secure),
     )
-    serving.serve(
-        web=WebServer(web, host=config.host, port=config.port),
-        connection=Connection(slack_app, config.slack_app_token)
-        if config.slack_app_token
-        else None,
-        stop=_stop_on_signals(),
-        ready=lambda: logger.info("the bot is ready"),
-    )
-    executor.shutdown(wait=True)
-    return 0
 
 
 def _links(config: settings.Settings, db: database.Mongo, users: UserService) -> LinkService:
