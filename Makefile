@@ -19,7 +19,7 @@ smoke: .venv/ready node_modules/ready
 
 test: .venv/ready node_modules/ready
 	$(chromium)
-	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 4 --dist loadfile
 
 # As the tests do, but other calls each time, and a hundred times as many: about ten minutes.
 fuzz-api: .venv/ready

@@ -540,15 +540,3 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{name}: {value}")
-
-
-# These wait for processes more than they work: begun first, they wait beside the others.
-LONGEST = (
-    "test_api_fuzz", "test_becoming", "test_catching_up", "test_demo_", "test_fault", "test_jobs_",
-    "test_load", "test_metrics_story", "test_nobody", "test_pages_story", "test_story_",
-    "test_training", "test_worker",
-)  # fmt: skip
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: not item.path.name.startswith(LONGEST))
