@@ -10,7 +10,7 @@ import pytest
 
 from app import _parser
 from demo.binaries import ROOT
-from services import settings
+from services import setting_values, settings
 from tests.processes import run
 
 README = (ROOT / "README.md").read_text()
@@ -48,10 +48,11 @@ def variables() -> dict[str, str]:
 
 def read_variables() -> set[str]:
     """Every variable that the product reads."""
-    source = (ROOT / "services" / "settings.py").read_text()
+    readers = ("settings.py", "setting_values.py")
     texts = [
         node.value
-        for node in ast.walk(ast.parse(source))
+        for reader in readers
+        for node in ast.walk(ast.parse((ROOT / "services" / reader).read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str)
     ]
     names = {part for text in texts for part in text.split(" or ") if VARIABLE.fullmatch(part)}
@@ -59,7 +60,7 @@ def read_variables() -> set[str]:
         for file in (ROOT / folder).rglob("*.py"):
             names |= set(READ_BY_NAME.findall(file.read_text()))
     names |= set(READ_BY_NAME.findall((ROOT / "app.py").read_text()))
-    return names - set(settings.LOG_LEVELS)
+    return names - set(setting_values.LOG_LEVELS)
 
 
 def test_the_table_names_every_variable_that_is_read_and_no_other() -> None:

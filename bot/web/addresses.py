@@ -7,7 +7,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 
 from flask import Request
 
-from services.settings import Network
+from services.setting_values import Network
 
 logger = logging.getLogger(__name__)
 

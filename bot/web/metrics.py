@@ -7,7 +7,7 @@ from flask import Blueprint, Request, Response, request
 
 from bot.web.addresses import client_address
 from bot.web.errors import problem
-from services.settings import Network
+from services.setting_values import Network
 
 
 def metrics(

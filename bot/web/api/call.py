@@ -16,7 +16,7 @@ from services.outbox import Publisher
 from services.patches import Patches
 from services.permissions import Actor, Permission
 from services.profiles import Profiles
-from services.settings import Network
+from services.setting_values import Network
 from services.sign_in import SignIn
 from services.ticket_pages import PAGE_MAX, TicketPages
 from services.tickets import TicketService

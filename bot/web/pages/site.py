@@ -7,7 +7,7 @@ from bot.request import Desk
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.forgery import Forgery
 from services.account_services import AccountServices
-from services.settings import Network
+from services.setting_values import Network
 from services.users import UserService
 
 
