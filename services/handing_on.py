@@ -69,7 +69,7 @@ class HandingOn:
         self._db = db
         self._users = users
         self._moves = moves
-        self._links = links
+        self._assignments = AssignmentStore(db, links)
         self._models = models
         self._clock = clock
 
@@ -80,7 +80,7 @@ class HandingOn:
         first few who are available, the best first. Raises as `TicketMoves.ready`."""
         require(actor, PERMISSION[Step.REASSIGN])
         ticket = self._moves.ready(actor=actor, ticket_id=ticket_id, step=Step.REASSIGN, seen=seen)
-        weighed = self._assignments().weigh(
+        weighed = self._assignments.weigh(
             replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
         )
         candidates = weighed.pool.candidates
@@ -117,8 +117,7 @@ class HandingOn:
     def _pass(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
         """None where it has changed meanwhile."""
         back = transitions.hand_back(by, ticket, reason=note)
-        assignments = self._assignments()
-        change, choice = self._onward(assignments, ticket, back, now)
+        change, choice = self._onward(ticket, back, now)
         stored = changes.apply(
             self._db,
             ticket,
@@ -130,28 +129,22 @@ class HandingOn:
         if stored:
             corrections.record(self._db, before=ticket, after=stored)
             if choice:
-                assignments.was_chosen(choice, now=now)
+                self._assignments.was_chosen(choice, now=now)
             waiting.wake(self._db, now=now)  # whoever had it has room for one more
         return stored
 
-    def _onward(
-        self, assignments: AssignmentStore, ticket: Ticket, back: Change, now: datetime
-    ) -> tuple[Change, Choice | None]:
+    def _onward(self, ticket: Ticket, back: Change, now: datetime) -> tuple[Change, Choice | None]:
         """That and who gets it then. What nobody has read since its words changed is left to the
         workers, who ask the model first."""
         free = _without(ticket, back, now)
         if not is_analysed(free):
             return back, None
-        choice = assignments.choose(free, now=now, history=self._history(ticket))
+        choice = self._assignments.choose(free, now=now, history=self._history(ticket))
         if choice is None:
             parked = transitions.park(free, look_again=now + waiting.RETRY_AFTER)
             return back.then(parked), None
         given = transitions.give(free, choice, source=analysis_source(free), now=now)
         return back.then(given), choice
-
-    def _assignments(self) -> AssignmentStore:
-        """One a call: what it remembers of a large team is for one thread."""
-        return AssignmentStore(self._db, self._links)
 
     def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
         return self._models.people(f"{ticket.title}\n{ticket.description}")

@@ -46,7 +46,7 @@ def run(runtime: Runtime, letter_id: str) -> None:
         pause = gate.shut()
         logger.warning("no mail for %s s: %s", f"{pause.total_seconds():g}", away.error)
         return
-    except BaseException:
+    except BaseException:  # also the task's time limit: the next one is not let in at once
         gate.shut()
         raise
     gate.leave()

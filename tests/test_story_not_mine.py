@@ -52,7 +52,7 @@ def test_not_mine_goes_to_the_next_best_and_says_to_whom(
     office: Office, ticket: Ticket, db: Mongo, ann: User, ben: User, cleo: User
 ) -> None:
     office.press(ben, office.card(ben), "not_mine")
-    assert office.slack.last_view()["title"]["text"] == "Hand on ticket 1"
+    assert office.slack.last_view()["title"]["text"] == "Not mine: ticket 1"
     answer = office.submit(ben, why="Not my subject", reason="Ask about <routers>.")
     assert answer["response_action"] == "update"
     (told,) = answer["view"]["blocks"]

@@ -28,7 +28,7 @@ def test_it_asks_for_a_reason_that_only_the_staff_reads() -> None:
     view = not_mine(TICKET)
     assert check_view(view) == []
     assert (view["title"]["text"], view["submit"]["text"], view["close"]["text"]) == (
-        "Hand on ticket 12",
+        "Not mine: ticket 12",
         "Hand it on",
         "Keep it",
     )

@@ -19,7 +19,7 @@ def not_mine(ticket: Ticket) -> View:
     }
     return modal(
         callback_id=ids.HAND_ON,
-        title=f"Hand on ticket {ticket.number or ''}".strip()[:TITLE],
+        title=f"Not mine: ticket {ticket.number or ''}".strip()[:TITLE],
         submit="Hand it on",
         close="Keep it",
         # With what its reader decided by: somebody may be quicker while this is open.
