@@ -170,14 +170,16 @@ def test_secrets_are_not_learned(
     assert model.rank("password")[0][1] > 0
 
 
-def test_two_processes_that_learn_at_once_keep_one_model(
+def test_of_processes_that_learn_at_once_one_makes_each_version(
     db: Mongo, clock: FixedClock, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """One that looks between another's two writes may learn both again, never the same version."""
     caplog.set_level(logging.INFO)
     resolve("The tunnel drops", "VPN")
     assert at_once(*[Training(db, clock=clock).run_if_due for _ in range(4)]).count(True) >= 1
+    said = [r.message for r in caplog.records if r.name == "services.training"]
     store = ModelStore(db, clock=clock)
-    assert [store.stored(kind).version for kind in Kind] == [1, 1]
-    assert [r.message for r in caplog.records if r.name == "services.training"].count(
-        "learned skills from 1 tickets"
-    ) == 1
+    for kind in Kind:
+        made = said.count(f"learned {kind.value} from 1 tickets")
+        assert store.stored(kind).version == made >= 1
+    assert not Training(db, clock=clock).run_if_due()
