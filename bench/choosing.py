@@ -15,7 +15,7 @@ from services.calendars import WorkWeek
 from services.candidates import Candidate
 from services.database import Mongo, ensure_indexes
 from services.links import LinkService
-from services.models import Role, Ticket
+from services.models import Document, Role, Ticket
 from services.users import UserService
 
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
@@ -51,46 +51,44 @@ def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
     ensure_indexes(db)
     drawn = random.Random(2)  # noqa: S311  the same each time
     team = candidates(people)
-    db.users.insert_many(
-        [
-            {
-                "_id": who.user_id,
-                "email": f"{who.user_id}@example.com",
-                "emailKey": f"{who.user_id}@example.com",
-                "role": who.role.value,
-                "skills": list(who.skills),
-                "timezone": drawn.choice(ZONES),
-                "lastAssignedAt": NOW - timedelta(minutes=drawn.randrange(20_000)),
-            }
-            for who in team
-        ]
-    )
-    db.links.insert_many(
-        [
-            {
-                "_id": f"{TEAM}:{who.user_id}",
-                "teamId": TEAM,
-                "slackUserId": str(who.user_id),
-                "userId": who.user_id,
-            }
-            for who in team
-        ]
-    )
-    tickets = [
-        {
-            "assignedTo": who.user_id,
-            "status": drawn.choice(["IN_PROGRESS", "WAITING", "COMPLETED"]),
-            "priority": drawn.choice(["low", "medium", "high", "urgent"]),
-            "assignment": {"at": NOW - timedelta(minutes=drawn.randrange(20_000))},
-        }
-        for who in team
-        for _ in range(TICKETS_EACH)
-    ]
+    db.users.insert_many([_account(who, drawn) for who in team])
+    db.links.insert_many([_link(who) for who in team])
+    tickets = [_ticket(who, drawn) for who in team for _ in range(TICKETS_EACH)]
     for start in range(0, len(tickets), AT_ONCE):
         db.tickets.insert_many(tickets[start : start + AT_ONCE])
     waiting = {"_id": ObjectId(), "teamId": TEAM, "status": "TODO", "relatedSkills": list(needs)}
     db.tickets.insert_one(waiting)
     return Ticket.from_doc(waiting)
+
+
+def _account(who: Candidate, drawn: random.Random) -> Document:
+    return {
+        "_id": who.user_id,
+        "email": f"{who.user_id}@example.com",
+        "emailKey": f"{who.user_id}@example.com",
+        "role": who.role.value,
+        "skills": list(who.skills),
+        "timezone": drawn.choice(ZONES),
+        "lastAssignedAt": NOW - timedelta(minutes=drawn.randrange(20_000)),
+    }
+
+
+def _link(who: Candidate) -> Document:
+    return {
+        "_id": f"{TEAM}:{who.user_id}",
+        "teamId": TEAM,
+        "slackUserId": str(who.user_id),
+        "userId": who.user_id,
+    }
+
+
+def _ticket(who: Candidate, drawn: random.Random) -> Document:
+    return {
+        "assignedTo": who.user_id,
+        "status": drawn.choice(["IN_PROGRESS", "WAITING", "COMPLETED"]),
+        "priority": drawn.choice(["low", "medium", "high", "urgent"]),
+        "assignment": {"at": NOW - timedelta(minutes=drawn.randrange(20_000))},
+    }
 
 
 def plainly(team: Sequence[Candidate], needed: Sequence[str]) -> Choice | None:

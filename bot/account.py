@@ -5,8 +5,9 @@ import logging
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot import home
+from bot.desk import Desk
 from bot.members import fetch_member
-from bot.request import Desk, Request
+from bot.request import Request
 from bot.views import account, forms, link_forms
 from bot.views.text import Message
 from services.errors import Conflict, DomainError, NotFound, Refused

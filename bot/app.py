@@ -11,8 +11,9 @@ from slack_bolt import Ack, App, BoltResponse
 from slack_bolt.listener_matcher import builtins
 
 from bot.answers import answer, tell
+from bot.desk import Desk
 from bot.door import HANDLER_SECONDS, keep_out_others, take_events_once
-from bot.request import Desk, Request
+from bot.request import Request
 from bot.respond import Respond, responding
 from bot.routes import ANSWERED_AT_ONCE, Kind, Route, run, top_level
 from bot.watching import InContext, WatchedApp, outcome
@@ -36,8 +37,9 @@ def build(
 
     `process` is what `meter` knows this process by.
     """
-    # In the environment these two would turn on Bolt's OAuth and drop the token.
-    for trap in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET"):
+    # In the environment these two would turn on Bolt's OAuth and drop the token; the third, which
+    # the client has by now, it would warn of at every start.
+    for trap in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         os.environ.pop(trap, None)
     pool = executor or ThreadPoolExecutor(THREADS, thread_name_prefix="listener")
     app = WatchedApp(
@@ -59,7 +61,12 @@ def build(
     def answered(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return answer(error, body)
 
-    register: dict[Kind, Callable[..., Any]] = {
+    _register(app, desk)
+    return app
+
+
+def _register(app: App, desk: Desk) -> None:
+    ways: dict[Kind, Callable[..., Any]] = {
         Kind.COMMAND: app.command,
         Kind.VIEW: app.view,
         Kind.ACTION: app.action,
@@ -72,8 +79,7 @@ def build(
         if route.answers_itself:
             _register_unanswered(app, route, _listener(route, desk))
         else:
-            register[route.kind](route.id)(_listener(route, desk))
-    return app
+            ways[route.kind](route.id)(_listener(route, desk))
 
 
 def _register_unanswered(app: App, route: Route, listener: Callable[..., None]) -> None:

@@ -9,7 +9,8 @@ from pymongo.errors import PyMongoError
 from slack_bolt import BoltResponse
 
 from bot.answers import answer, tell
-from bot.request import Desk, Request
+from bot.desk import Desk
+from bot.request import Request
 from services.errors import Refused
 
 logger = logging.getLogger(__name__)

@@ -183,17 +183,6 @@ def address_advice(app_url: str | None) -> str:
 
 
 def _features(request_url: str | None) -> dict[str, Any]:
-    url = {} if request_url is None else {"url": request_url}
-    commands = [
-        {
-            "command": command,
-            **url,
-            "description": COMMANDS[command][0],
-            **({"usage_hint": COMMANDS[command][1]} if COMMANDS[command][1] else {}),
-            "should_escape": False,
-        }
-        for command in _ids(Kind.COMMAND)
-    ]
     shortcuts = [
         {
             "name": SHORTCUTS[callback_id][0],
@@ -212,7 +201,18 @@ def _features(request_url: str | None) -> dict[str, Any]:
         },
         "bot_user": {"display_name": NAME, "always_online": True},
         **({"shortcuts": shortcuts} if shortcuts else {}),
-        "slash_commands": commands,
+        "slash_commands": [_command(name, request_url) for name in _ids(Kind.COMMAND)],
+    }
+
+
+def _command(name: str, request_url: str | None) -> dict[str, Any]:
+    description, usage = COMMANDS[name]
+    return {
+        "command": name,
+        **({} if request_url is None else {"url": request_url}),
+        "description": description,
+        **({"usage_hint": usage} if usage else {}),
+        "should_escape": False,
     }
 
 

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.request import Desk
+from bot.desk import Desk
 from bot.views import markup, quote
 from bot.views.quote import Quote
 from services.errors import Conflict

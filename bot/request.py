@@ -4,74 +4,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from slack_sdk import WebClient
-
+from bot.desk import Desk
 from bot.members import fetch_member
 from bot.respond import Respond
 from bot.views.text import Message, unescape
-from services.answering import Answering
-from services.availability import AvailabilityService
-from services.comments import CommentService
-from services.digests import DigestSwitch
-from services.dry_run import ExplainService
-from services.edits import TicketEdits
-from services.following import Following
-from services.handing_on import HandingOn
-from services.handover import HandOvers
-from services.home import HomeService
-from services.inbox import Inbox
-from services.linking import Linking
-from services.links import LinkService
-from services.lists import ListService
 from services.models import User
-from services.moves import TicketMoves
-from services.outbox import Publisher
-from services.people import PeopleService
 from services.permissions import Actor, Permission, require
-from services.presence_rules import RulesStore
-from services.presences import Presences
-from services.team_settings import TeamSettings
 from services.text import visible
-from services.threads import Threads
-from services.tickets import TicketService
-from services.unlinking import Unlinking
-from services.visits import VisitService
-
-
-@dataclass(frozen=True, slots=True)
-class Desk:
-    """Everything behind the handlers, made once in app.py."""
-
-    tickets: TicketService
-    moves: TicketMoves
-    handing_on: HandingOn
-    comments: CommentService
-    threads: Threads
-    edits: TicketEdits
-    links: LinkService
-    lists: ListService
-    home: HomeService
-    visits: VisitService
-    inbox: Inbox
-    publisher: Publisher
-    client: WebClient
-    team_id: str
-    team_url: str
-    reads_with_ai: bool
-    people: PeopleService
-    settings: TeamSettings
-    linking: Linking
-    unlinking: Unlinking
-    following: Following
-    availability: AvailabilityService
-    presences: Presences
-    presence_rules: RulesStore
-    hand_overs: HandOvers
-    digest: DigestSwitch
-    answering: Answering
-    explaining: ExplainService
-    app_url: str | None = None
-    ticket_emoji: str = "ticket"
 
 
 @dataclass(slots=True)

@@ -3,26 +3,20 @@
 import threading
 from collections.abc import Callable
 
-from bot.socket_mode import Connection
-from bot.web.server import WebServer
+from bot.assembly import Parts
 
 
-def serve(
-    *,
-    web: WebServer,
-    connection: Connection | None,
-    stop: threading.Event,
-    ready: Callable[[], None],
-) -> None:
+def serve(parts: Parts, stop: threading.Event, *, ready: Callable[[], None]) -> None:
     """Answer until `stop` is set; then let nobody in any more and finish what is under way."""
-    with web:
-        if connection:
-            connection.connect()  # type: ignore[no-untyped-call]  # Bolt leaves it unannotated
+    with parts.web:
+        if parts.connection:
+            parts.connection.connect()  # type: ignore[no-untyped-call]  # Bolt leaves it unannotated
         ready()
         stop.wait()
         # Both at once: together they have ten seconds.
-        closing = threading.Thread(target=web.stop)
+        closing = threading.Thread(target=parts.web.stop)
         closing.start()
-        if connection:
-            connection.drain()
+        if parts.connection:
+            parts.connection.drain()
         closing.join()
+    parts.listeners.shutdown(wait=True)

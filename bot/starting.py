@@ -6,9 +6,16 @@ from pymongo.errors import ConfigurationError, PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.errors import DomainError
+from services.settings import SettingsError
 
 SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
 KNOWN = (DomainError, PyMongoError, *SLACK_ERRORS)
+
+
+def what_it_lacks(command: str, error: SettingsError) -> str:
+    """A line for each setting that is missing or bad, below what cannot start."""
+    problems = (f"  - {problem}" for problem in error.problems)
+    return "\n".join([f"app.py {command} cannot start:", *problems])
 
 
 def why_not(error: Exception) -> str:

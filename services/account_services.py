@@ -33,17 +33,22 @@ def build(
     clock: Clock = utcnow,
     cost: int = COST,
 ) -> AccountServices:
-    """`secret` is JWT_SECRET. They share their passwords, so that the bound on hashes at a time is
-    the process's, and their throttle.
-    """
-    passwords = Passwords(cost=cost)
-    throttle = Throttle(redis_url, space=db.name, clock=clock)
+    """`secret` is JWT_SECRET; `cost` is bcrypt's."""
     codes, letters = Codes(db, secret, clock), Letters(db, clock=clock)
-    tokens = Tokens(secret, clock=clock)
+    shared = (
+        db,
+        users,
+        Passwords(cost=cost),
+        Tokens(secret, clock=clock),
+        Throttle(redis_url, space=db.name, clock=clock),
+        codes,
+        letters,
+        clock,
+    )
     return AccountServices(
-        sign_in=SignIn(db, users, passwords, tokens, throttle, letters, clock=clock),
-        profiles=Profiles(db, users, passwords, throttle, codes, letters, clock=clock),
-        resets=Resets(db, users, passwords, throttle, codes, letters, clock=clock),
+        sign_in=SignIn(*shared),
+        profiles=Profiles(*shared),
+        resets=Resets(*shared),
         codes=codes,
         letters=letters,
     )

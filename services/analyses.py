@@ -11,7 +11,7 @@ from services import changes
 from services.analysis import Analysis, Source
 from services.changes import EventType, NewEvent
 from services.database import Mongo
-from services.models import Priority, Role, Ticket, User, priority_of
+from services.models import Document, Priority, Role, Ticket, User, priority_of
 from services.urgency import Claim, Settled, settled
 
 # What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
@@ -48,33 +48,36 @@ def store_analysis(
     priority = settled(
         asked=asked, is_trusted=is_trusted, found=analysis.priority, signal=analysis.signal
     )
-    read = {
-        "summary": analysis.summary,
-        "priority": priority.priority.value,
-        "helpfulNotes": analysis.helpful_notes,
-        "relatedSkills": list(analysis.related_skills),
-    }
-    edited = edited_fields(ticket)
     is_by_person = asked is not None and priority.claim is None
+    stored = {
+        **_doc(ticket, analysis, now),
+        "priority": None if is_by_person else priority.priority.value,
+        "asked": asked.value if asked and not is_by_person else None,
+        "claim": priority.claim.value if priority.claim else None,
+        "signal": analysis.signal.value if analysis.signal else None,
+    }
     return changes.apply(
         db,
         ticket,
-        values={
-            **{field: value for field, value in read.items() if field not in edited & _KEPT},
-            "assignment.analysis": {
-                **_doc(ticket, analysis, now),
-                "priority": None if is_by_person else priority.priority.value,
-                "asked": asked.value if asked and not is_by_person else None,
-                "claim": priority.claim.value if priority.claim else None,
-                "signal": analysis.signal.value if analysis.signal else None,
-            },
-        },
+        values={**_found(ticket, analysis, priority), "assignment.analysis": stored},
         events=[
             NewEvent(EventType.ANALYSED, by=_author(analysis.source)),
             *_lowered(ticket, priority),
         ],
         now=now,
     )
+
+
+def _found(ticket: Ticket, analysis: Analysis, priority: Settled) -> Document:
+    """The fields it fills in: not those that somebody has edited."""
+    read = {
+        "summary": analysis.summary,
+        "priority": priority.priority.value,
+        "helpfulNotes": analysis.helpful_notes,
+        "relatedSkills": list(analysis.related_skills),
+    }
+    kept = edited_fields(ticket) & _KEPT
+    return {field: value for field, value in read.items() if field not in kept}
 
 
 def as_read(ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket:

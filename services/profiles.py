@@ -8,41 +8,18 @@ from pymongo import ReturnDocument
 from services import accounts, waiting
 from services.account_fields import checked_name, checked_role, checked_skill_list, checked_text
 from services.account_letters import tell_new_password
-from services.clock import Clock, utcnow
-from services.codes import Codes
-from services.database import Mongo
+from services.account_parts import AccountParts
 from services.errors import Conflict, Invalid, NotFound
-from services.letters import Letters
 from services.models import Document, User
-from services.passwords import Passwords, checked_password
+from services.passwords import checked_password
 from services.permissions import Actor, Operator, Permission, require
 from services.text import visible
-from services.throttle import Throttle
-from services.users import UserService, email_key
+from services.users import email_key
 
 UNKNOWN = "There is no such account any more."
 
 
-class Profiles:
-    def __init__(
-        self,
-        db: Mongo,
-        users: UserService,
-        passwords: Passwords,
-        throttle: Throttle,
-        codes: Codes,
-        letters: Letters,
-        *,
-        clock: Clock = utcnow,
-    ) -> None:
-        self._db = db
-        self._users = users
-        self._passwords = passwords
-        self._throttle = throttle
-        self._codes = codes
-        self._letters = letters
-        self._clock = clock
-
+class Profiles(AccountParts):
     def update_own(
         self,
         *,

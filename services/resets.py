@@ -5,16 +5,15 @@ from pymongo import ReturnDocument
 
 from services.account_fields import checked_text
 from services.account_letters import tell, tell_new_password
-from services.clock import Clock, utcnow
+from services.account_parts import AccountParts
 from services.codes import CodeKind, Codes
-from services.database import Mongo
 from services.errors import Conflict, Invalid
-from services.letters import LetterKind, Letters
+from services.letters import LetterKind
 from services.models import User
-from services.passwords import Passwords, checked_password
+from services.passwords import checked_password
 from services.permissions import Actor, Operator, Permission, require
 from services.text import visible
-from services.throttle import Doing, Throttle
+from services.throttle import Doing
 from services.users import UserService, email_key
 
 SPENT = (
@@ -40,26 +39,7 @@ def issue(users: UserService, codes: Codes, *, actor: Actor | Operator, email: s
     return codes.issue(kind=CodeKind.RESET, user_id=user.id)
 
 
-class Resets:
-    def __init__(
-        self,
-        db: Mongo,
-        users: UserService,
-        passwords: Passwords,
-        throttle: Throttle,
-        codes: Codes,
-        letters: Letters,
-        *,
-        clock: Clock = utcnow,
-    ) -> None:
-        self._db = db
-        self._users = users
-        self._passwords = passwords
-        self._throttle = throttle
-        self._codes = codes
-        self._letters = letters
-        self._clock = clock
-
+class Resets(AccountParts):
     def request(self, *, email: str, address: str | None = None) -> None:
         """Have a link mailed to the active accounts of that address, also to those without a
         password. Whether there are any is not said. `address` is the caller's.

@@ -8,17 +8,15 @@ from bson import ObjectId
 
 from services.account_fields import checked_name, checked_skill_list, checked_text
 from services.account_letters import tell
-from services.clock import Clock, utcnow
-from services.database import Mongo
+from services.account_parts import AccountParts
 from services.errors import Conflict, LimitReached, Unauthenticated
 from services.leases import Lease
-from services.letters import LetterKind, Letters
+from services.letters import LetterKind
 from services.models import Document, Role, User
-from services.passwords import Passwords, check_length, checked_password
+from services.passwords import check_length, checked_password
 from services.text import visible
-from services.throttle import Doing, Throttle
-from services.tokens import Tokens
-from services.users import UserService, checked_email, email_key, new_account
+from services.throttle import Doing
+from services.users import checked_email, email_key, new_account
 
 # The same for an unknown address, a wrong password and an account that has been deactivated.
 WRONG = "Email or password is wrong, or the account has been deactivated."
@@ -32,26 +30,7 @@ EXISTS = (
 TWINS = 5
 
 
-class SignIn:
-    def __init__(
-        self,
-        db: Mongo,
-        users: UserService,
-        passwords: Passwords,
-        tokens: Tokens,
-        throttle: Throttle,
-        letters: Letters,
-        *,
-        clock: Clock = utcnow,
-    ) -> None:
-        self._db = db
-        self._users = users
-        self._passwords = passwords
-        self._tokens = tokens
-        self._throttle = throttle
-        self._letters = letters
-        self._clock = clock
-
+class SignIn(AccountParts):
     def sign_up(
         self,
         *,

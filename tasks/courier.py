@@ -79,19 +79,15 @@ class Courier:
             # Slack may have taken it: only when the claim has expired is it sent again.
             logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
             return False
-        card = self._card(notice, answer["channel"], answer["ts"])
-        notices.sent(
-            db,
-            ticket_id,
-            notice.key,
-            channel=answer["channel"],
-            ts=answer["ts"],
-            card=card,
-            shown=self._shown(notice),
-        )
+        self._sent(notice, answer["channel"], answer["ts"])
+        return True
+
+    def _sent(self, notice: Notice, channel: str, ts: str) -> None:
+        db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
+        shown = self._shown(notice)
+        notices.sent(db, ticket_id, notice.key, channel=channel, ts=ts, card=card, shown=shown)
         if card:
             self._cards.append(card)
-        return True
 
     def _address(self, recipient: Recipient) -> dict[str, Any] | None:
         """Where `chat.postMessage` finds them; None for who has no Slack account."""

@@ -110,20 +110,7 @@ class GeminiAnalyst:
         told = prompt(
             title=title, description=description, precedents=precedents, mark=self._mark()
         )
-        response = self._ask(
-            GenerateContentRequest(
-                model=self._model,
-                system_instruction=Content(parts=[Part(text=INSTRUCTION)]),
-                contents=[Content(role="user", parts=[Part(text=told)])],
-                generation_config=GenerationConfig(
-                    temperature=0,
-                    candidate_count=1,
-                    max_output_tokens=MAX_OUTPUT_TOKENS,
-                    response_mime_type="application/json",
-                    response_schema=answer_schema(skills),
-                ),
-            )
-        )
+        response = self._ask(self._request(told, skills))
         answer = parse_answer(_text(response), skills=skills)
         return Analysis(
             summary=answer.summary,
@@ -135,6 +122,20 @@ class GeminiAnalyst:
             model=_named(response) or self._name,
             tokens=max(response.usage_metadata.total_token_count, 0) or None,
             ms=round((time.monotonic() - began) * 1_000),
+        )
+
+    def _request(self, told: str, skills: Sequence[str]) -> GenerateContentRequest:
+        return GenerateContentRequest(
+            model=self._model,
+            system_instruction=Content(parts=[Part(text=INSTRUCTION)]),
+            contents=[Content(role="user", parts=[Part(text=told)])],
+            generation_config=GenerationConfig(
+                temperature=0,
+                candidate_count=1,
+                max_output_tokens=MAX_OUTPUT_TOKENS,
+                response_mime_type="application/json",
+                response_schema=answer_schema(skills),
+            ),
         )
 
     def check(self) -> None:

@@ -8,7 +8,7 @@ from slack_sdk import WebClient
 
 from services.analysis import Analyst
 from services.assigning import AssignmentStore
-from services.clock import Clock
+from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.home import HomeService
 from services.links import LinkService
@@ -37,8 +37,39 @@ class Runtime:
     publisher: CeleryPublisher
     analyst: Analyst | None
     clock: Clock
-    triage_channel: str = ""
-    mail: MailOffice | None = None
+    triage_channel: str
+    mail: MailOffice | None
+
+    @classmethod
+    def of(
+        cls,
+        db: Mongo,
+        users: UserService,
+        links: LinkService,
+        *,
+        slack: WebClient,
+        publisher: CeleryPublisher,
+        analyst: Analyst | None = None,
+        clock: Clock = utcnow,
+        triage_channel: str = "",
+        mail: MailOffice | None = None,
+    ) -> "Runtime":
+        """With the rest made here, on `db`."""
+        return cls(
+            db=db,
+            users=users,
+            links=links,
+            assignments=AssignmentStore(db, links),
+            models=ModelStore(db, clock=clock),
+            home=HomeService(db, users, links, clock=clock),
+            visits=VisitService(db, clock=clock),
+            slack=slack,
+            publisher=publisher,
+            analyst=analyst,
+            clock=clock,
+            triage_channel=triage_channel,
+            mail=mail,
+        )
 
 
 class _Slot:

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import requests
 
-from bot.request import Desk
+from bot.desk import Desk
 from bot.web import create_web
 from bot.web.pages import Site, pages
 from bot.web.pages.errors import error_page

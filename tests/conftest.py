@@ -26,7 +26,7 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from bot.views import blocks
 from bot.views.steps import step_button
 from bot.web import create_web
@@ -36,37 +36,21 @@ from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.account_services import AccountServices
 from services.account_services import build as build_accounts
-from services.answering import Answering
-from services.assigning import AssignmentStore
-from services.availability import AvailabilityService
 from services.clock import utcnow
 from services.codes import Codes
 from services.comments import CommentService
 from services.database import Mongo, connect, ensure_indexes
-from services.digests import DigestSwitch
-from services.dry_run import ExplainService
 from services.edits import TicketEdits
-from services.following import Following
-from services.handing_on import HandingOn
-from services.handover import HandOvers
-from services.home import HomeService
 from services.inbox import Inbox
 from services.letters import Letters
 from services.linking import Linking
 from services.links import LinkService, link_id
-from services.lists import ListService
-from services.model_store import ModelStore
 from services.models import Role, Status, Ticket, User
 from services.moves import TicketMoves
 from services.nudges import Nudges
-from services.people import PeopleService
 from services.permissions import OPERATOR, Actor
-from services.presence_rules import RulesStore
-from services.presences import Presences
-from services.team_settings import TeamSettings
 from services.threads import Threads
 from services.tickets import TicketService, load
-from services.unlinking import Unlinking
 from services.users import UserService
 from services.visits import VisitService
 from tasks import assign, availability, digest, home, mail, notify, nudge
@@ -312,19 +296,7 @@ def runtime(
     clock: FixedClock,
 ) -> Runtime:
     """What a worker has, without a model."""
-    return Runtime(
-        db=db,
-        users=users,
-        links=links,
-        assignments=AssignmentStore(db, links),
-        models=ModelStore(db, clock=clock),
-        home=HomeService(db, users, links, clock=clock),
-        visits=VisitService(db, clock=clock),
-        slack=web_client(slack),
-        publisher=publisher,
-        analyst=None,
-        clock=clock,
-    )
+    return Runtime.of(db, users, links, slack=web_client(slack), publisher=publisher, clock=clock)
 
 
 class Bot:
@@ -347,47 +319,24 @@ class Bot:
 def desk(
     db: Mongo,
     slack: RecordingSlack,
-    links: LinkService,
-    tickets: TicketService,
-    moves: TicketMoves,
-    comments: CommentService,
-    edits: TicketEdits,
     users: UserService,
-    publisher: RecordingPublisher,
+    links: LinkService,
     codes: Codes,
-    linking: Linking,
+    publisher: RecordingPublisher,
     clock: FixedClock,
 ) -> Desk:
-    return Desk(
-        tickets=tickets,
-        moves=moves,
-        handing_on=HandingOn(db, users, links, moves, ModelStore(db, clock=clock), clock=clock),
-        comments=comments,
-        threads=Threads(db),
-        edits=edits,
-        links=links,
-        lists=ListService(db, users, links, clock=clock),
-        home=HomeService(db, users, links, clock=clock),
-        visits=VisitService(db, clock=clock),
-        inbox=Inbox(db),
-        publisher=publisher,
+    return Desk.of(
+        db,
+        users,
+        links,
+        codes,
+        Letters(db, clock=clock),
         client=web_client(slack),
+        publisher=publisher,
         team_id=TEAM_ID,
         team_url=TEAM_URL,
-        reads_with_ai=False,
-        people=PeopleService(db, clock=clock),
-        settings=TeamSettings(db, clock=clock),
-        linking=linking,
-        unlinking=Unlinking(db, users, links, Letters(db, clock=clock), clock=clock),
-        following=Following(db, users, codes, clock=clock),
-        availability=AvailabilityService(db, clock=clock),
-        presences=Presences(db, clock=clock),
-        presence_rules=RulesStore(db, clock=clock),
-        hand_overs=HandOvers(db, clock=clock),
-        digest=DigestSwitch(db),
-        answering=Answering(db, moves, comments, clock=clock),
-        explaining=ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock),
         app_url=APP_URL,
+        clock=clock,
     )
 
 

@@ -1,10 +1,11 @@
 """Somebody who talks in the threads of a ticket's messages, as Slack tells the bot of it."""
 
+from collections.abc import Callable
 from typing import Any
 
 from services.models import User
 from tests import payloads
-from tests.conftest import People
+from tests.conftest import Bot, People
 from tests.recording_slack import RecordingSlack
 
 Json = dict[str, Any]
@@ -85,3 +86,22 @@ def texts(slack: RecordingSlack, channel: str, thread: Json) -> list[str]:
 def whispers(slack: RecordingSlack) -> list[tuple[str, str]]:
     """What the bot said to somebody alone: to whom, and what."""
     return [(c.args["user"], c.args["text"]) for c in slack.calls_to("chat.postEphemeral")]
+
+
+class Talk:
+    """Those who talk about the one ticket there is, each in the thread of their own card."""
+
+    def __init__(self, bot: Bot, slack: RecordingSlack, deliver: Callable[[], None]) -> None:
+        """`deliver` does what the workers do."""
+        self.slack, self.deliver = slack, deliver
+        self.answer, self.send = bot.answer, bot.send
+
+    def said(self, user: User, text: str, **more: Any) -> Json:
+        return said(self.slack, user, card_of(self.slack, user), text, **more)
+
+    def heard(self, user: User) -> list[str]:
+        """What the bot wrote to them there."""
+        return in_thread(self.slack, user, card_of(self.slack, user))
+
+    def whispers(self) -> list[tuple[str, str]]:
+        return whispers(self.slack)

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from bot.request import Desk
+from bot.desk import Desk
 from bot.web.api.answers import _iso
 from demo.servers import free_port
 from services.database import Mongo

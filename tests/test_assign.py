@@ -34,30 +34,33 @@ def reading(runtime: Runtime, gemini: AIMock) -> Runtime:
     return dataclasses.replace(runtime, analyst=analyst)
 
 
+class Case:
+    """Tickets of one employee's, as they are filed and as a worker leaves them."""
+
+    def __init__(self, db: Mongo, tickets: TicketService, employee: User) -> None:
+        self._db, self._tickets, self._employee = db, tickets, employee
+
+    def file(self, *words: str, **more: str) -> Ticket:
+        return file_ticket(self._tickets, self._employee, *words, **more)
+
+    def assign(self, runtime: Runtime, ticket: Ticket) -> Ticket:
+        assign.run(runtime, str(ticket.id))
+        return reload(self._db, ticket)
+
+
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-def assigned(runtime: Runtime, db: Mongo, ticket: Ticket) -> Ticket:
-    assign.run(runtime, str(ticket.id))
-    return reload(db, ticket)
+def case(db: Mongo, tickets: TicketService, people: People) -> Case:
+    return Case(db, tickets, people.add())
 
 
 def test_gemini_reads_and_the_expert_gets_it(
-    reading: Runtime,
-    gemini: AIMock,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
-    publisher: RecordingPublisher,
+    reading: Runtime, gemini: AIMock, people: People, publisher: RecordingPublisher, case: Case
 ) -> None:
     expert = people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, "Printer")
     gemini.answer(skills=["VPN"], summary="No tunnel.", priority="high", notes="Check the client.")
 
-    ticket = assigned(reading, db, file_ticket(tickets, employee, "Cannot reach the office"))
+    ticket = case.assign(reading, case.file("Cannot reach the office"))
 
     assert (ticket.status, ticket.assigned_to) == (Status.IN_PROGRESS, expert.id)
     assert (ticket.summary, ticket.helpful_notes) == ("No tunnel.", "Check the client.")
@@ -69,34 +72,22 @@ def test_gemini_reads_and_the_expert_gets_it(
 
 
 def test_the_requesters_priority_stays(
-    reading: Runtime,
-    gemini: AIMock,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
+    reading: Runtime, gemini: AIMock, people: People, case: Case
 ) -> None:
     people.add(Role.MODERATOR, "VPN")
     gemini.answer(skills=["VPN"], priority="high")
-    ticket = assigned(reading, db, file_ticket(tickets, employee, priority="low"))
+    ticket = case.assign(reading, case.file(priority="low"))
     assert ticket.priority is Priority.LOW
 
 
 @pytest.mark.parametrize(("status", "failure"), [(429, "quota"), (503, "unavailable")])
 def test_the_router_stands_in_when_gemini_fails(
-    reading: Runtime,
-    gemini: AIMock,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
-    status: int,
-    failure: str,
+    reading: Runtime, gemini: AIMock, people: People, status: int, failure: str, case: Case
 ) -> None:
     expert = people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, "Printer")
     gemini.fail(status)
-    ticket = assigned(reading, db, file_ticket(tickets, employee, "My vpn is slow"))
+    ticket = case.assign(reading, case.file("My vpn is slow"))
     assert ticket.assigned_to == expert.id
     assert ticket.assignment["source"] == "router"
     assert ticket.assignment["analysis"]["failure"] == failure
@@ -104,7 +95,7 @@ def test_the_router_stands_in_when_gemini_fails(
 
 
 def test_the_router_stands_in_when_the_time_limit_strikes(
-    runtime: Runtime, people: People, employee: User, tickets: TicketService, db: Mongo
+    runtime: Runtime, people: People, case: Case
 ) -> None:
     class Dripping(Analyst):
         def analyse(self, **_: object) -> Analysis:
@@ -112,42 +103,32 @@ def test_the_router_stands_in_when_the_time_limit_strikes(
 
     people.add(Role.MODERATOR, "VPN")
     slow = dataclasses.replace(runtime, analyst=Dripping())
-    ticket = assigned(slow, db, file_ticket(tickets, employee))
+    ticket = case.assign(slow, case.file())
     assert ticket.assignment["analysis"]["failure"] == "timeout"
     assert ticket.status is Status.IN_PROGRESS
 
 
 def test_gemini_is_asked_once_while_the_words_stay(
-    reading: Runtime,
-    gemini: AIMock,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
+    reading: Runtime, gemini: AIMock, people: People, case: Case
 ) -> None:
     gemini.answer(skills=None)
-    ticket = assigned(reading, db, file_ticket(tickets, employee))
+    ticket = case.assign(reading, case.file())
     assert ticket.status is Status.TODO
     moderator = people.add(Role.MODERATOR, "VPN")
-    ticket = assigned(reading, db, ticket)
+    ticket = case.assign(reading, ticket)
     assert ticket.assigned_to == moderator.id
     assert len(gemini.prompts()) == 1
 
 
 def test_a_ticket_in_other_hands_is_left_alone(
-    runtime: Runtime,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
-    clock: FixedClock,
+    runtime: Runtime, people: People, clock: FixedClock, case: Case
 ) -> None:
     people.add(Role.MODERATOR, "VPN")
-    ticket = file_ticket(tickets, employee)
+    ticket = case.file()
     runtime.assignments.claim(ticket.id, now=clock())
-    assert assigned(runtime, db, ticket).assigned_to is None
+    assert case.assign(runtime, ticket).assigned_to is None
     clock.advance(seconds=91)
-    assert assigned(runtime, db, ticket).assigned_to is not None
+    assert case.assign(runtime, ticket).assigned_to is not None
 
 
 def test_a_finished_or_unknown_ticket_is_left_alone(
@@ -160,16 +141,11 @@ def test_a_finished_or_unknown_ticket_is_left_alone(
 
 
 def test_a_ticket_edited_during_its_analysis_is_read_again(
-    runtime: Runtime,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
-    publisher: RecordingPublisher,
+    runtime: Runtime, people: People, db: Mongo, publisher: RecordingPublisher, case: Case
 ) -> None:
     expert = people.add(Role.MODERATOR, "Printer")
     people.add(Role.MODERATOR, "VPN")
-    ticket = file_ticket(tickets, employee, "VPN is gone")
+    ticket = case.file("VPN is gone")
 
     class Editing(Analyst):
         """The requester corrects the title while the model reads."""
@@ -182,36 +158,29 @@ def test_a_ticket_edited_during_its_analysis_is_read_again(
     assign.run(dataclasses.replace(runtime, analyst=Editing()), str(ticket.id))
     assert reload(db, ticket).assigned_to is None
     assert publisher.asked == [(NOTIFY, str(ticket.id))]
-    assert assigned(runtime, db, ticket).assigned_to == expert.id
+    assert case.assign(runtime, ticket).assigned_to == expert.id
 
 
 def test_nobody_available_keeps_the_ticket_for_later(
-    runtime: Runtime,
-    people: People,
-    employee: User,
-    tickets: TicketService,
-    db: Mongo,
-    clock: FixedClock,
+    runtime: Runtime, people: People, db: Mongo, clock: FixedClock, case: Case
 ) -> None:
     people.add(Role.MODERATOR, "VPN", linked=False)
-    ticket = assigned(runtime, db, file_ticket(tickets, employee))
+    ticket = case.assign(runtime, case.file())
     assert (ticket.status, ticket.assigned_to) == (Status.TODO, None)
     assert ticket.assignment["next"] > clock()
     assert [event.type for event in ticket.events] == ["filed", "analysed", "nobody_available"]
 
     wake(db, now=clock())
-    ticket = assigned(runtime, db, ticket)
+    ticket = case.assign(runtime, ticket)
     assert [event.type for event in ticket.events].count("nobody_available") == 1
 
 
-def test_skills_nobody_has_go_to_an_admin(
-    runtime: Runtime, people: People, employee: User, tickets: TicketService, db: Mongo
-) -> None:
+def test_skills_nobody_has_go_to_an_admin(runtime: Runtime, people: People, case: Case) -> None:
     people.add(Role.MODERATOR, "VPN", capacity=0)
     people.add(Role.MODERATOR, "Printer")
     admin = people.add(Role.ADMIN)
-    ticket = assigned(runtime, db, file_ticket(tickets, employee, "VPN is down"))
+    ticket = case.assign(runtime, case.file("VPN is down"))
     assert ticket.assigned_to == admin.id
     assert ticket.assignment["reason"] == (
-        "nobody available knows VPN, so it goes to an admin · 0 of 8 open"
+        "nobody who could take it knows VPN, so it goes to an admin · 0 of 8 open"
     )

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.request import Desk, Request
+from bot.desk import Desk
+from bot.request import Request
 from bot.routes import Kind, Route
 from bot.views import forms
 from bot.views.text import plain

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from bot.views import ids
 from services.database import Mongo, connect
 from services.models import Role, Status, User

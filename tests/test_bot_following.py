@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from services.codes import Codes
 from services.database import Mongo, connect
 from services.following import Following

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from services.database import Mongo
 from services.links import LinkService
 from services.models import Role

@@ -1,14 +1,13 @@
 """Replies in the threads of a ticket's messages, and the two modals."""
 
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.app import build
+from bot.desk import Desk
 from bot.hearing import reply_in
-from bot.request import Desk
 from demo.servers import free_port
 from services.comment import Place
 from services.comments import CommentService, comment_doc
@@ -37,6 +36,7 @@ from tests.processes import celery_for
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import BOT_ID, BOT_USER_ID, GENERAL
 from tests.talking import (
+    Talk,
     card_of,
     changed,
     deleted,
@@ -44,7 +44,6 @@ from tests.talking import (
     in_thread,
     message_of,
     said,
-    whispers,
 )
 
 
@@ -59,106 +58,93 @@ def nils(people: People) -> User:
 
 
 @pytest.fixture
-def ticket(tickets: TicketService, emma: User, nils: User, deliver: Callable[[], None]) -> Ticket:
-    """Nils has it, and both have their cards."""
-    ticket = file_ticket(tickets, emma, "VPN is down")
-    deliver()
-    return ticket
-
-
-@pytest.fixture
-def deliver(runtime: Runtime, publisher: RecordingPublisher, db: Mongo) -> Callable[[], None]:
-    def run() -> None:
+def talk(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    db: Mongo,
+) -> Talk:
+    def deliver() -> None:
         for doc in db.tickets.find({"outbox": True}):
             publisher.publish(str(doc["_id"]))
         work(runtime, publisher)
 
-    return run
+    return Talk(ticket_bot, slack, deliver)
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, emma: User, nils: User, talk: Talk) -> Ticket:
+    """Nils has it, and both have their cards."""
+    ticket = file_ticket(tickets, emma, "VPN is down")
+    talk.deliver()
+    return ticket
 
 
 def test_a_reply_of_the_requester_is_read_by_the_assignee(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
-    db: Mongo,
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, db: Mongo
 ) -> None:
     text = "Since &lt;Monday&gt; &amp; on <https://vpn.example|the VPN page>, ask <@U0NOBODY|jo>"
-    ticket_bot.answer(said(slack, emma, card_of(slack, emma), text))
+    talk.answer(talk.said(emma, text))
     (comment,) = reload(db, ticket).comments
     readable = "Since <Monday> & on the VPN page (https://vpn.example), ask @jo"
     assert (comment.by, comment.text, comment.internal) == (emma.id, readable, False)
-    deliver()
-    assert in_thread(slack, nils, card_of(slack, nils)) == [
+    talk.deliver()
+    assert talk.heard(nils) == [
         "Ticket 1: User 1 wrote: Since &lt;Monday&gt; &amp; on the VPN page "
         "(https://vpn.example), ask @jo"
     ]
     blocks = slack.messages(People.slack_id(nils))[-1]["blocks"]
     assert blocks[0]["elements"][0]["text"] == "*User 1* wrote:"
     assert blocks[1]["text"] == {"type": "plain_text", "text": readable, "emoji": False}
-    assert in_thread(slack, emma, card_of(slack, emma)) == []
-    assert whispers(slack) == []
+    assert talk.heard(emma) == []
+    assert talk.whispers() == []
 
 
 def test_and_the_assignees_by_the_requester(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
+    talk: Talk, ticket: Ticket, emma: User, nils: User
 ) -> None:
-    ticket_bot.answer(said(slack, nils, card_of(slack, nils), "Which office?"))
-    deliver()
-    assert in_thread(slack, emma, card_of(slack, emma)) == [
-        "Ticket 1: Moderator 2 wrote: Which office?"
-    ]
-    assert in_thread(slack, nils, card_of(slack, nils)) == []
+    talk.answer(talk.said(nils, "Which office?"))
+    talk.deliver()
+    assert talk.heard(emma) == ["Ticket 1: Moderator 2 wrote: Which office?"]
+    assert talk.heard(nils) == []
 
 
 def test_a_reply_to_a_question_moves_the_ticket_on(
-    ticket_bot: Bot,
+    talk: Talk,
     slack: RecordingSlack,
     moves: TicketMoves,
     ticket: Ticket,
     emma: User,
     nils: User,
-    deliver: Callable[[], None],
     db: Mongo,
 ) -> None:
     moves.wait(actor=Actor.of(nils), ticket_id=str(ticket.id), question="Which office?")
-    deliver()
+    talk.deliver()
     question = slack.messages(People.slack_id(emma))[-1]
     assert "waits for your answer" in question["text"]
-    assert in_thread(slack, emma, card_of(slack, emma)) == []  # it was asked once, not twice
-    ticket_bot.answer(said(slack, emma, question, "Berlin"))
+    assert talk.heard(emma) == []  # it was asked once, not twice
+    talk.answer(said(slack, emma, question, "Berlin"))
     assert reload(db, ticket).status is Status.IN_PROGRESS
-    deliver()
-    assert in_thread(slack, nils, card_of(slack, nils)) == ["Ticket 1: User 1 wrote: Berlin"]
+    talk.deliver()
+    assert talk.heard(nils) == ["Ticket 1: User 1 wrote: Berlin"]
 
 
 def test_edits_and_deletions_follow(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "My password is hunter2")
-    ticket_bot.answer(event)
-    deliver()
+    event = talk.said(emma, "My password is hunter2")
+    talk.answer(event)
+    talk.deliver()
     edit = changed(event, "My password is none of your business")
-    ticket_bot.answer(edit)
-    deliver()
+    talk.answer(edit)
+    talk.deliver()
     theirs = card_of(slack, nils)
     assert in_thread(slack, nils, theirs) == [
         "Ticket 1: User 1 wrote: My password is none of your business"
     ]
-    ticket_bot.answer(deleted(edit))
-    deliver()
+    talk.answer(deleted(edit))
+    talk.deliver()
     assert in_thread(slack, nils, theirs) == ["Ticket 1: This comment was deleted."]
     shown = slack.messages(People.slack_id(nils))[-1]["blocks"]
     assert [block["elements"][0]["text"] for block in shown] == ["This comment was deleted."]
@@ -166,37 +152,27 @@ def test_edits_and_deletions_follow(
 
 
 def test_what_is_deleted_before_it_was_sent_is_not_sent(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
+    talk: Talk, ticket: Ticket, emma: User, nils: User
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "Oops")
-    ticket_bot.answer(event)
-    ticket_bot.answer(deleted(event))
-    deliver()
-    assert in_thread(slack, nils, card_of(slack, nils)) == []
+    event = talk.said(emma, "Oops")
+    talk.answer(event)
+    talk.answer(deleted(event))
+    talk.deliver()
+    assert talk.heard(nils) == []
 
 
 def test_a_preview_or_an_unchanged_text_is_no_edit(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "See https://vpn.example")
-    ticket_bot.answer(event)
+    event = talk.said(emma, "See https://vpn.example")
+    talk.answer(event)
     preview = changed(event, "See https://vpn.example", attachments=[{"title": "VPN"}])
-    ticket_bot.answer(preview)
+    talk.answer(preview)
     assert [e.type for e in reload(db, ticket).events].count("comment_edited") == 0
 
 
 def test_files_are_passed_on_as_links(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
 ) -> None:
     file = {
         "id": "F1",
@@ -206,16 +182,16 @@ def test_files_are_passed_on_as_links(
         "url_private_download": "https://files.slack.com/secret",
     }
     card = card_of(slack, emma)
-    ticket_bot.answer(said(slack, emma, card, "", subtype="file_share", files=[file]))
-    ticket_bot.answer(said(slack, emma, card, "One more", subtype="file_share", files=[file]))
-    deliver()
-    texts = in_thread(slack, nils, card_of(slack, nils))
+    talk.answer(said(slack, emma, card, "", subtype="file_share", files=[file]))
+    talk.answer(said(slack, emma, card, "One more", subtype="file_share", files=[file]))
+    talk.deliver()
+    texts = talk.heard(nils)
     assert texts[0] == "Ticket 1: User 1 wrote: The &lt;log&gt;"
     shown = [m["blocks"] for m in slack.messages(People.slack_id(nils))[-2:]]
     link = "<https://example.slack.com/files/U1/F1/log.txt|The &lt;log&gt;>"
     assert [blocks[-1]["elements"][0]["text"] for blocks in shown] == [link, link]
     assert "secret" not in str(shown)
-    assert whispers(slack) == [
+    assert talk.whispers() == [
         (
             People.slack_id(emma),
             "Files are passed on as links. Whoever cannot open one does not see this conversation "
@@ -225,100 +201,89 @@ def test_files_are_passed_on_as_links(
 
 
 def test_another_moderators_comment_reaches_both(
+    talk: Talk,
     slack: RecordingSlack,
     comments: CommentService,
     ticket: Ticket,
     emma: User,
     nils: User,
     people: People,
-    deliver: Callable[[], None],
 ) -> None:
     other = people.add(Role.MODERATOR)
     comments.add(actor=Actor.of(other), ticket_id=str(ticket.id), text="I saw this, too.")
-    deliver()
+    talk.deliver()
     told = ["Ticket 1: Moderator 3 wrote: I saw this, too."]
-    assert in_thread(slack, emma, card_of(slack, emma)) == told
-    assert in_thread(slack, nils, card_of(slack, nils)) == told
+    assert talk.heard(emma) == told
+    assert talk.heard(nils) == told
     assert slack.messages(People.slack_id(other)) == []
 
 
 def test_the_same_message_again_is_nothing_new(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
-    db: Mongo,
+    talk: Talk, ticket: Ticket, emma: User, nils: User, db: Mongo
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "Hello?")
+    event = talk.said(emma, "Hello?")
     repeated = event_of(message_of(event))  # with another event_id
-    at_once(*[lambda body=body: ticket_bot.answer(body) for body in (event, repeated, event) * 2])
+    at_once(*[lambda body=body: talk.answer(body) for body in (event, repeated, event) * 2])
     assert len(reload(db, ticket).comments) == 1
     for _ in range(2):
-        deliver()
-    assert len(in_thread(slack, nils, card_of(slack, nils))) == 1
+        talk.deliver()
+    assert len(talk.heard(nils)) == 1
 
 
 def test_a_changed_message_that_was_lost_is_kept_as_it_is_now(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "x" * 3_001)
+    event = talk.said(emma, "x" * 3_001)
     for _ in range(2):
-        ticket_bot.answer(event)
-    assert whispers(slack) == [
+        talk.answer(event)
+    assert talk.whispers() == [
         (
             People.slack_id(emma),
             "At most 3,000 characters; this text has 3,001. This message was not passed on.",
         )
     ]
-    ticket_bot.answer(changed(event, "Shorter"))
+    talk.answer(changed(event, "Shorter"))
     assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
-    ticket_bot.answer(event)  # which comes late, and once more
+    talk.answer(event)  # which comes late, and once more
     assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
 
 
 def test_an_edit_that_is_too_long_says_so(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "Short")
-    ticket_bot.answer(event)
-    ticket_bot.answer(changed(event, "x" * 3_001))
-    assert whispers(slack)[0][1] == (
+    event = talk.said(emma, "Short")
+    talk.answer(event)
+    talk.answer(changed(event, "x" * 3_001))
+    assert talk.whispers()[0][1] == (
         "At most 3,000 characters; this text has 3,001. This change was not passed on."
     )
     assert reload(db, ticket).comments[0].text == "Short"
 
 
 def test_a_flood_is_told_of_once_until_it_is_over(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    clock: FixedClock,
-    db: Mongo,
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, clock: FixedClock, db: Mongo
 ) -> None:
     card = card_of(slack, emma)
     for number in range(33):
-        ticket_bot.answer(said(slack, emma, card, f"Line {number}"))
+        talk.answer(said(slack, emma, card, f"Line {number}"))
     assert len(reload(db, ticket).comments) == 30
-    (told,) = whispers(slack)
+    (told,) = talk.whispers()
     assert told[1].startswith("You have written 30 comments on ticket 1 within 10 minutes")
     clock.advance(minutes=11)
     for number in range(33):
-        ticket_bot.answer(said(slack, emma, card, f"And line {number}"))
-    assert len(whispers(slack)) == 2
+        talk.answer(said(slack, emma, card, f"And line {number}"))
+    assert len(talk.whispers()) == 2
 
 
 def test_a_full_ticket_says_so_once(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     at = reload(db, ticket).events[0].at
     full = [comment_doc(by=emma.id, text="x", at=at) for _ in range(500)]
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": full}})
     for text in ("One more", "And another"):
-        ticket_bot.answer(said(slack, emma, card_of(slack, emma), text))
-    assert whispers(slack) == [
+        talk.answer(talk.said(emma, text))
+    assert talk.whispers() == [
         (
             People.slack_id(emma),
             "Ticket 1 has 500 comments, which is the limit, so this is not passed on. File a new "
@@ -341,20 +306,20 @@ def test_a_full_ticket_says_so_once(
     ],
 )
 def test_what_is_no_persons_reply_to_a_ticket_is_left_alone(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo, more: Any
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo, more: Any
 ) -> None:
     slack.clear()
-    event = said(slack, emma, card_of(slack, emma), "Hello")
+    event = talk.said(emma, "Hello")
     event["event"].update(more)
-    ticket_bot.answer(event)
-    ticket_bot.answer(changed(event, "Hello again"))
-    ticket_bot.answer(deleted(event))
+    talk.answer(event)
+    talk.answer(changed(event, "Hello again"))
+    talk.answer(deleted(event))
     assert reload(db, ticket).comments == ()
     assert slack.calls == []
 
 
 def test_whoever_talks_elsewhere_gets_no_account(
-    ticket_bot: Bot, slack: RecordingSlack, db: Mongo, ticket: Ticket
+    talk: Talk, slack: RecordingSlack, db: Mongo, ticket: Ticket
 ) -> None:
     slack.add_member("U0PASSER", email="passer@example.com", name="Passer")
     message = {"channel": GENERAL, "ts": "1600000000.000001"}
@@ -371,7 +336,7 @@ def test_whoever_talks_elsewhere_gets_no_account(
         }
     )
     slack.clear()
-    ticket_bot.answer(event)
+    talk.answer(event)
     assert (db.users.count_documents({}), slack.calls) == (before, [])
 
 
@@ -398,103 +363,85 @@ def test_with_the_database_away_slack_is_asked_to_send_it_again(
 
 
 def test_a_deactivated_member_is_told_why_nothing_happens(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
-    event = said(slack, emma, card_of(slack, emma), "Hello")
-    ticket_bot.answer(event)
-    ((_, sentence),) = whispers(slack)
+    event = talk.said(emma, "Hello")
+    talk.answer(event)
+    ((_, sentence),) = talk.whispers()
     assert sentence.startswith("Your help desk account has been deactivated.")
     assert sentence.endswith(" This message was not passed on.")
     assert reload(db, ticket).comments == ()
 
 
 def test_a_deletion_follows_whoever_its_author_is_by_now(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = said(slack, emma, card_of(slack, emma), "Hello")
-    ticket_bot.answer(event)
+    event = talk.said(emma, "Hello")
+    talk.answer(event)
     db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
-    ticket_bot.answer(deleted(event))
+    talk.answer(deleted(event))
     assert reload(db, ticket).comments[0].deleted
 
 
 def test_what_a_new_assignee_finds_in_their_thread(
-    slack: RecordingSlack,
+    talk: Talk,
     comments: CommentService,
     moves: TicketMoves,
     ticket: Ticket,
     emma: User,
     nils: User,
     people: People,
-    deliver: Callable[[], None],
 ) -> None:
     actor, ticket_id = Actor.of(emma), str(ticket.id)
     for number in range(12):
         comments.add(actor=actor, ticket_id=ticket_id, text=f"Line {number}")
-    deliver()
+    talk.deliver()
     ina = people.add(Role.MODERATOR)
     moves.take(actor=Actor.of(ina), ticket_id=ticket_id)
     comments.add(actor=actor, ticket_id=ticket_id, text="And now?")
-    deliver()
-    assert in_thread(slack, ina, card_of(slack, ina)) == [
+    talk.deliver()
+    assert talk.heard(ina) == [
         f"Ticket 1: User 1 wrote: {text}"
         for text in (*[f"Line {number}" for number in range(2, 12)], "And now?")
     ]
-    assert len(in_thread(slack, nils, card_of(slack, nils))) == 12
+    assert len(talk.heard(nils)) == 12
 
 
-def submitted(
-    bot: Bot, slack: RecordingSlack, step: str, ticket: Ticket, user: User, text: str
-) -> dict[str, Any]:
-    assert bot.answer(pressed(step, ticket, user)) == {}
-    return payloads.view_submission(slack.last_view(), {"text": text}, user=People.slack_id(user))
+def submitted(talk: Talk, step: str, ticket: Ticket, user: User, text: str) -> dict[str, Any]:
+    assert talk.answer(pressed(step, ticket, user)) == {}
+    view = talk.slack.last_view()
+    return payloads.view_submission(view, {"text": text}, user=People.slack_id(user))
 
 
 def test_a_comment_by_its_modal(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    deliver: Callable[[], None],
-    db: Mongo,
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, db: Mongo
 ) -> None:
-    form = submitted(ticket_bot, slack, "comment", ticket, emma, "Hello <there>")
+    form = submitted(talk, "comment", ticket, emma, "Hello <there>")
     view = slack.last_view()
     assert view["title"]["text"] == "Comment on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
         "The requester and whoever works on the ticket read this."
     )
     for _ in range(2):
-        assert ticket_bot.answer(form) == {}
+        assert talk.answer(form) == {}
     assert [comment.text for comment in reload(db, ticket).comments] == ["Hello <there>"]
-    deliver()
-    assert in_thread(slack, nils, card_of(slack, nils)) == [
-        "Ticket 1: User 1 wrote: Hello &lt;there&gt;"
-    ]
+    talk.deliver()
+    assert talk.heard(nils) == ["Ticket 1: User 1 wrote: Hello &lt;there&gt;"]
 
 
 def test_an_internal_note_by_its_modal(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    emma: User,
-    nils: User,
-    people: People,
-    deliver: Callable[[], None],
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, people: People
 ) -> None:
-    form = submitted(ticket_bot, slack, "note", ticket, people.add(Role.MODERATOR), "Hush")
+    form = submitted(talk, "note", ticket, people.add(Role.MODERATOR), "Hush")
     view = slack.last_view()
     assert view["title"]["text"] == "Note on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
         "Only the help desk reads this. The requester never does."
     )
-    assert ticket_bot.answer(form) == {}
-    deliver()
-    assert in_thread(slack, nils, card_of(slack, nils)) == [
-        "Ticket 1: Moderator 3 wrote an internal note: Hush"
-    ]
+    assert talk.answer(form) == {}
+    talk.deliver()
+    assert talk.heard(nils) == ["Ticket 1: Moderator 3 wrote an internal note: Hush"]
     last = slack.messages(People.slack_id(nils))[-1]["blocks"][-1]
     assert last["elements"][0]["text"] == (
         "The requester does not see this. What you answer in this thread they do: to answer among "
@@ -503,11 +450,9 @@ def test_an_internal_note_by_its_modal(
     assert len(slack.messages(People.slack_id(emma))) == 1
 
 
-def test_an_empty_comment_keeps_the_modal(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User
-) -> None:
-    form = submitted(ticket_bot, slack, "comment", ticket, emma, " ")
-    assert ticket_bot.answer(form) == {
+def test_an_empty_comment_keeps_the_modal(talk: Talk, ticket: Ticket, emma: User) -> None:
+    form = submitted(talk, "comment", ticket, emma, " ")
+    assert talk.answer(form) == {
         "response_action": "errors",
         "errors": {"text": "Write something first."},
     }
@@ -528,31 +473,31 @@ def test_what_is_no_reply(event: dict[str, Any]) -> None:
 
 
 def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
-    desk: Desk, ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, desk: Desk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = connect(NOBODY_LISTENS)
     cut_off = Bot(build(replace(desk, comments=CommentService(away)), executor=Inline()))
-    event = said(slack, emma, card_of(slack, emma), "Hello")
+    event = talk.said(emma, "Hello")
     assert cut_off.send(event).status == 503
     away.client.close()
-    assert ticket_bot.send(event).status == 200
+    assert talk.send(event).status == 200
     assert [comment.text for comment in reload(db, ticket).comments] == ["Hello"]
 
 
 def test_redis_away_costs_no_comment(
-    desk: Desk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, desk: Desk, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
     cut_off = Bot(build(replace(desk, publisher=away), executor=Inline()))
-    assert cut_off.send(said(slack, emma, card_of(slack, emma), "Hello")).status == 200
+    assert cut_off.send(talk.said(emma, "Hello")).status == 200
     assert (len(reload(db, ticket).comments), reload(db, ticket).outbox) == (1, True)
 
 
 def test_a_confirmation_that_fails_costs_nothing(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     slack.fail("chat.postEphemeral", status=500)
     file = {"name": "a.png", "permalink": "https://example.slack.com/files/U1/F1/a.png"}
-    event = said(slack, emma, card_of(slack, emma), "Look", subtype="file_share", files=[file])
-    assert ticket_bot.send(event).status == 200
+    event = talk.said(emma, "Look", subtype="file_share", files=[file])
+    assert talk.send(event).status == 200
     assert len(reload(db, ticket).comments) == 1

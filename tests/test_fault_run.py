@@ -4,11 +4,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 
-from demo.servers import MongoServer, RedisServer
+from demo.servers import RedisServer
 from services.database import Mongo
 from services.models import Role, Status, Ticket, User
 from services.tickets import TicketService
@@ -16,7 +15,8 @@ from tasks.publisher import CeleryPublisher
 from tests.aimock import BareGemini, Received, Reply, answer_text, gemini_body
 from tests.conftest import People, file_ticket
 from tests.processes import Product, celery_for, eventually, is_settled
-from tests.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.product"]
 
 TICKETS, EACH_FILES, WORKERS = 500, 20, 2
 SKILLS = ("VPN", "Printer", "SAP", "Payroll", "Kubernetes")
@@ -85,20 +85,10 @@ def decide(received: Received) -> Reply:
 
 
 @pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
+def redis() -> Iterator[RedisServer]:
+    """Whose queue no other test's worker reads."""
     with RedisServer() as server:
         yield server
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, own_redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(
-        mongo_uri=mongo.uri_for(db.name), redis=own_redis, slack=slack, directory=tmp_path
-    )
-    yield made
-    made.stop()
 
 
 def filed(people: People, tickets: TicketService) -> list[str]:
@@ -168,7 +158,7 @@ def in_order(db: Mongo, ids: Sequence[str]) -> list[Ticket]:
 @pytest.mark.timeout(480)
 def test_every_ticket_is_assigned_once_by_a_path_that_says_which(
     product: Product,
-    own_redis: RedisServer,
+    redis: RedisServer,
     people: People,
     tickets: TicketService,
     db: Mongo,
@@ -176,7 +166,7 @@ def test_every_ticket_is_assigned_once_by_a_path_that_says_which(
 ) -> None:
     by_skill = experts(people)
     ids = filed(people, tickets)
-    publisher = CeleryPublisher(celery_for(own_redis.url))
+    publisher = CeleryPublisher(celery_for(redis.url))
     with BareGemini(decide) as gemini:
         for _ in range(WORKERS):
             product.start(

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
 import bot.app
-from bot.request import Desk
-from demo.servers import MongoServer, RedisServer
+from bot.desk import Desk
+from demo.servers import RedisServer
 from services.database import Mongo
 from services.models import Role, Status, User
 from services.tickets import TicketService
@@ -18,30 +17,22 @@ from tests.conftest import Bot, Inline, People
 from tests.processes import Product, celery_for, eventually, is_settled
 from tests.recording_slack import RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 CANARY = "canary-5f1d"
 
 
 @pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
+def redis() -> Iterator[RedisServer]:
+    """Whose queue no other test's worker reads."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture
-def product(
-    mongo: MongoServer, own_redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(
-        mongo_uri=mongo.uri_for(db.name), redis=own_redis, slack=slack, directory=tmp_path
-    )
-    yield made
-    made.stop()
-
-
-@pytest.fixture
-def desk_bot(own_redis: RedisServer, desk: Desk, db: Mongo) -> Bot:
+def desk_bot(redis: RedisServer, desk: Desk, db: Mongo) -> Bot:
     """A bot that publishes to this test's Redis, and files at the real time."""
-    publisher = CeleryPublisher(celery_for(own_redis.url))
+    publisher = CeleryPublisher(celery_for(redis.url))
     real = replace(desk, tickets=TicketService(db), publisher=publisher)
     return Bot(bot.app.build(real, executor=Inline()))
 
@@ -60,7 +51,7 @@ def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
 def test_nothing_is_lost(
     product: Product,
     desk_bot: Bot,
-    own_redis: RedisServer,
+    redis: RedisServer,
     slack: RecordingSlack,
     people: People,
     db: Mongo,
@@ -77,14 +68,14 @@ def test_nothing_is_lost(
     held = {"$and": [{"notices.state": "claimed"}, {"notices.state": "sent"}]}
     eventually(lambda: db.tickets.find_one(held) is not None, what="one notice is claimed")
     worker.kill()
-    own_redis.stop()
+    redis.stop()
 
     for skill in ("Printer", "SAP", "VPN"):
         assert "filed" in file(desk_bot, slack, employee, f"{skill} does not work")
     assert db.tickets.count_documents({"status": Status.TODO}) >= 3
 
     slack.recover()
-    own_redis.start()
+    redis.start()
     product.start("worker")
     eventually(lambda: is_settled(db), what="nobody is behind any ticket", seconds=240)
 

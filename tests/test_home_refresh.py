@@ -1,14 +1,12 @@
 """Homes that are brought up to date after a change: once, as they are looked at, and only they."""
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.views import home as views
-from demo.servers import MongoServer, RedisServer
+from demo.servers import RedisServer
 from services.database import Mongo
 from services.home import HomeService
 from services.links import LinkService
@@ -29,6 +27,8 @@ from tests.processes import Product, celery_for, eventually
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import TEAM_ID
 from tests.test_views_home import read
+
+pytest_plugins = ["tests.product"]
 
 
 @pytest.fixture
@@ -359,15 +359,6 @@ def test_a_publish_is_eight_commands_however_many_tickets(
         ("find", "links"),
         ("update", "links"),
     ]
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def test_a_worker_gathers_changes_and_waits_as_long_as_slack_asks(

@@ -1,36 +1,25 @@
 """Two jobs processes as in production; the one that leads is killed."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-import redis
+from redis import Redis
 
-from demo.servers import MongoServer, RedisServer
+from demo.servers import RedisServer
 from services.database import Mongo
 from services.models import Role, Ticket
 from services.tickets import TicketService
 from tests.conftest import People, file_ticket
 from tests.processes import Product, eventually
-from tests.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.product"]
 
 
 @pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
+def redis() -> Iterator[RedisServer]:
     """Whose queue no other test's worker reads."""
     with RedisServer() as server:
         yield server
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, own_redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(
-        mongo_uri=mongo.uri_for(db.name), redis=own_redis, slack=slack, directory=tmp_path
-    )
-    yield made
-    made.stop()
 
 
 def leader(db: Mongo) -> str:
@@ -41,12 +30,12 @@ def leader(db: Mongo) -> str:
 
 def is_asked_for(server: RedisServer, ticket: Ticket) -> bool:
     """Whether a hint at it waits in the broker for a worker."""
-    with redis.Redis.from_url(server.url) as client:
+    with Redis.from_url(server.url) as client:
         return any(str(ticket.id).encode() in message for message in client.lrange("celery", 0, -1))
 
 
 def test_another_leads_within_thirty_seconds_of_the_leaders_death(
-    product: Product, own_redis: RedisServer, db: Mongo, tickets: TicketService, people: People
+    product: Product, redis: RedisServer, db: Mongo, tickets: TicketService, people: People
 ) -> None:
     first, second = product.start("jobs"), product.start("jobs")
     eventually(lambda: leader(db) != "", what="one leads")
@@ -60,6 +49,6 @@ def test_another_leads_within_thirty_seconds_of_the_leaders_death(
     # The lease lasts 20 s, and whoever follows looks every five.
     eventually(lambda: leader(db) not in ("", was), what="the other leads", seconds=30)
     eventually(lambda: "this process leads" in second.output(), what="it says so")
-    eventually(lambda: is_asked_for(own_redis, ticket), what="its sweep publishes the ticket")
+    eventually(lambda: is_asked_for(redis, ticket), what="its sweep publishes the ticket")
     assert second.stop(grace=10)
     assert db.leases.find_one({"_id": "jobs"}) is None

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from services import logs
 from services.database import Mongo
 from services.models import Role, Ticket

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ import requests
 from prometheus_client.parser import text_string_to_metric_families
 
 from demo.process import Process
-from demo.servers import MongoServer, RedisServer, free_port
+from demo.servers import RedisServer, free_port
 from services.database import Mongo
 from services.models import Role, User
 from tasks.app import NOTIFY
@@ -20,26 +19,18 @@ from tests.conftest import People
 from tests.processes import Product, celery_for, eventually, is_settled
 from tests.recording_slack import TOKEN, RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 SECRET = "signing-secret-of-the-test"
 CANARIES = ("canary-7e1c", "example.com", TOKEN, SECRET)
 WORDS = {"title": "canary-7e1c: the VPN is down", "description": "canary-7e1c since Monday."}
 
 
 @pytest.fixture
-def own_redis() -> Iterator[RedisServer]:
+def redis() -> Iterator[RedisServer]:
+    """Whose queue no other test's worker reads."""
     with RedisServer() as server:
         yield server
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, own_redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(
-        mongo_uri=mongo.uri_for(db.name), redis=own_redis, slack=slack, directory=tmp_path
-    )
-    yield made
-    made.stop()
 
 
 class Bot:
@@ -95,7 +86,7 @@ def file(bot: Bot, slack: RecordingSlack, person: User) -> None:
 
 
 def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
-    product: Product, own_redis: RedisServer, slack: RecordingSlack, people: People, db: Mongo
+    product: Product, redis: RedisServer, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     employee = people.add()
     people.add(Role.MODERATOR, "VPN")
@@ -107,7 +98,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
         bot = Bot(product)
         file(bot, slack, employee)
         eventually(lambda: is_settled(db), what="everybody was told")
-    celery = celery_for(own_redis.url)
+    celery = celery_for(redis.url)
     celery.send_task(NOTIFY, args=["jo@example.com", "one too many"])
     celery.send_task("tasks.unheard_of", args=["jo@example.com"])
     failed = sample("ticket_bot_tasks_total", task=NOTIFY, outcome="failed")
@@ -152,7 +143,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert (fault["logger"], fault["ticket_id"]) == ("celery.app.trace", "[email]")
     assert lines(jobs)[-1]["logger"].startswith(("tasks.", "app"))
 
-    own_redis.stop()
+    redis.stop()
     alone = bot.scrape()
     assert alone[sample("ticket_bot_redis_up")] == 0
     assert alone[sample("ticket_bot_mongodb_up")] == 1

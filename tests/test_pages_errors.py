@@ -8,7 +8,7 @@ import pytest
 import requests
 
 import bot.web.pages
-from bot.request import Desk
+from bot.desk import Desk
 from services import account_services as accounts_module
 from services.account_services import AccountServices
 from services.database import connect

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 from bson import ObjectId
 
-from bot.request import Desk
+from bot.desk import Desk
 from services.account_services import AccountServices
 from services.codes import CodeKind
 from services.database import Mongo

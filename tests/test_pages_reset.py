@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.request import Desk
+from bot.desk import Desk
 from services.account_services import AccountServices
 from services.codes import CodeKind
 from services.database import Mongo
@@ -58,7 +58,7 @@ def test_the_answer_is_the_same_for_those_who_have_no_account(
     said = []
     for email in ("emma@example.com", "nobody@example.com"):
         sent = browser.fill(page, "/forgot", email=email)
-        assert (sent.status, sent.title) == (200, "Look into your mail – Help desk")
+        assert (sent.status, sent.title) == (200, "Check your mail – Help desk")
         assert f"If {email} has an account, a link to set a new password is on its" in sent.text
         said.append(sent.text.replace(email, ""))
     assert len(set(said)) == 1

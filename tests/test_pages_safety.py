@@ -7,7 +7,7 @@ import pytest
 import requests
 from bson import ObjectId
 
-from bot.request import Desk
+from bot.desk import Desk
 from bot.web.pages import ROUTES
 from services.account_services import AccountServices
 from services.database import Mongo
@@ -16,7 +16,7 @@ from tests.browsing import OUTSIDE, PASSWORD, Browser, Page, serving
 
 OLD = (
     "Nothing was done: this form is from before you last signed in or out, or your browser keeps "
-    "no cookies here. Open it anew."
+    "no cookies here. Open the page again."
 )
 FOREIGN = "This form was sent by another site, so nothing was done."
 SCRIPT = "<script>alert(1)</script>"

@@ -162,15 +162,26 @@ def marked(user: User, _: Ticket) -> dict[str, Any]:
     return payloads.event(mark)
 
 
-def offer_taken(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    def body(user: User, _: Ticket) -> dict[str, Any]:
-        slack_id = People.slack_id(user)
-        value = json.dumps({"channel": GENERAL, "ts": "1700000000.000009"})
-        shown = [blocks.actions(blocks.button("File", action_id, value))]
-        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
-        return payloads.block_actions(message, action_id, user=slack_id)
+def in_a_message(user: User, *shown: dict[str, Any]) -> dict[str, Any]:
+    """What the bot wrote to somebody: buttons or menus, in a row."""
+    slack_id, row = People.slack_id(user), blocks.actions(*shown)
+    return {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": [row]}
+
+
+def button_pressed(
+    action_id: str, value: Callable[[User, Ticket], str]
+) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A button with that value of a message to somebody."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        message = in_a_message(user, blocks.button("Go", action_id, value(user, ticket)))
+        return payloads.block_actions(message, action_id, user=People.slack_id(user))
 
     return body
+
+
+def message_offered(_: User, __: Ticket) -> str:
+    return json.dumps({"channel": GENERAL, "ts": "1700000000.000009"})
 
 
 def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
@@ -223,11 +234,10 @@ def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
         value = str(ticket.id) if action_id == ids.LIST_OPEN else screen
         button = blocks.button("Go", action_id, value)
         element = {**menu, "action_id": action_id} if action_id in FILTERS else button
-        block = {**blocks.actions(element), "block_id": f"filters|{screen}"}
-        slack_id = People.slack_id(user)
-        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": [block]}
+        message = in_a_message(user, element)
+        message["blocks"][0]["block_id"] = f"filters|{screen}"
         chosen = "any" if action_id in FILTERS else None
-        return payloads.block_actions(message, action_id, chosen, user=slack_id)
+        return payloads.block_actions(message, action_id, chosen, user=People.slack_id(user))
 
     return body
 
@@ -265,13 +275,11 @@ def step_pressed(step: str) -> Callable[[User, Ticket], dict[str, Any]]:
 
 def chosen_in_the_menu(user: User, ticket: Ticket) -> dict[str, Any]:
     """Cancel, as the overflow menu has it."""
-    slack_id = People.slack_id(user)
     choice = f"{ids.CANCEL}:{value(ticket, ids.CANCEL)}"
     option = {"text": {"type": "plain_text", "text": "Cancel ticket"}, "value": choice}
     menu = {"type": "overflow", "action_id": ids.MORE, "options": [option]}
-    shown = [blocks.actions(menu)]
-    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
-    return payloads.block_actions(message, ids.MORE, choice, user=slack_id)
+    message = in_a_message(user, menu)
+    return payloads.block_actions(message, ids.MORE, choice, user=People.slack_id(user))
 
 
 def step_form(
@@ -286,46 +294,6 @@ def step_form(
 
 def assigned_to_oneself(user: User) -> dict[str, Any]:
     return {"assignedTo": str(user.id)}
-
-
-def list_asked_for(user: User, _: Ticket) -> dict[str, Any]:
-    slack_id = People.slack_id(user)
-    button = blocks.button("All", ids.SHOW_LIST, Selection(ListKind.OWN).encode())
-    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001"}
-    shown = {**message, "blocks": [blocks.actions(button)]}
-    return payloads.block_actions(shown, ids.SHOW_LIST, user=slack_id)
-
-
-def second_question(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """A button of the message that asks a ticket's requester once more."""
-
-    def body(user: User, ticket: Ticket) -> dict[str, Any]:
-        slack_id = People.slack_id(user)
-        shown = [blocks.actions(blocks.button("Yes", action_id, str(ticket.id)))]
-        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
-        return payloads.block_actions(message, action_id, user=slack_id)
-
-    return body
-
-
-def assigned_asked_for(user: User, _: Ticket) -> dict[str, Any]:
-    slack_id = People.slack_id(user)
-    button = blocks.button("All", ids.SHOW_ASSIGNED, Selection(ListKind.ASSIGNED).encode())
-    message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001"}
-    shown = {**message, "blocks": [blocks.actions(button)]}
-    return payloads.block_actions(shown, ids.SHOW_ASSIGNED, user=slack_id)
-
-
-def account_pressed(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """A button of the sheet that `/account` answers with, or of the form it opens."""
-
-    def body(user: User, _: Ticket) -> dict[str, Any]:
-        slack_id = People.slack_id(user)
-        shown = [blocks.actions(blocks.button("Go", action_id, str(user.id)))]
-        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
-        return payloads.block_actions(message, action_id, user=slack_id)
-
-    return body
 
 
 def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
@@ -370,16 +338,20 @@ def availability_sent(user: User, _: Ticket) -> dict[str, Any]:
     return payloads.view_submission(view, {"start": "08:00"}, user=People.slack_id(user))
 
 
-def offer_answered(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """An offer that is out of date by now."""
+def offer_out_of_date(user: User, _: Ticket) -> str:
+    return f"{user.id}:old"
 
-    def body(user: User, _: Ticket) -> dict[str, Any]:
-        slack_id = People.slack_id(user)
-        shown = [blocks.actions(blocks.button("Go", action_id, f"{user.id}:old"))]
-        message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
-        return payloads.block_actions(message, action_id, user=slack_id)
 
-    return body
+def about_the_ticket(_: User, ticket: Ticket) -> str:
+    return str(ticket.id)
+
+
+def about_oneself(user: User, _: Ticket) -> str:
+    return str(user.id)
+
+
+def the_whole(kind: ListKind) -> Callable[[User, Ticket], str]:
+    return lambda _, __: Selection(kind).encode()
 
 
 # How each row of the table is used.
@@ -433,11 +405,11 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         f"action {action}": pressed_in_home(action)
         for action in (ids.HOME_ASSIGNED, ids.HOME_QUEUE)
     },
-    "action show_list": list_asked_for,
-    "action show_assigned": assigned_asked_for,
+    "action show_list": button_pressed(ids.SHOW_LIST, the_whole(ListKind.OWN)),
+    "action show_assigned": button_pressed(ids.SHOW_ASSIGNED, the_whole(ListKind.ASSIGNED)),
     "action turn_digest": pressed_in_home(ids.TURN_DIGEST),
-    "action still_a_problem": second_question(ids.STILL),
-    "action solved": second_question(ids.SOLVED),
+    "action still_a_problem": button_pressed(ids.STILL, about_the_ticket),
+    "action solved": button_pressed(ids.SOLVED, about_the_ticket),
     "event message": written_to_the_bot,
     "event reaction_added": marked,
     "event user_change": member_changed,
@@ -445,7 +417,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
         user=People.slack_id(user), command="/account"
     ),
     **{
-        f"action {action}": account_pressed(action)
+        f"action {action}": button_pressed(action, about_oneself)
         for action in (ids.OPEN_LINK, ids.LINK_PAGE, ids.OPEN_UNLINK)
     },
     "view link_account": code_typed,
@@ -453,8 +425,8 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view unlink_account": sent(
         lambda user: account.unlink(Leaving(user, open_tickets=0, by_address=True))
     ),
-    "action file_this": offer_taken(ids.FILE_THIS),
-    "action file_marked": offer_taken(ids.FILE_MARKED),
+    "action file_this": button_pressed(ids.FILE_THIS, message_offered),
+    "action file_marked": button_pressed(ids.FILE_MARKED, message_offered),
     "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
     "action open_targets": pressed_in_home(ids.OPEN_TARGETS),
     "view edit_targets": sent(lambda _: team_settings.edit_targets(TargetFields.of(Targets()))),
@@ -473,8 +445,8 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "options country": typed_into(ids.COUNTRY),
     "action open_away_words": pressed_in_home(ids.OPEN_AWAY_WORDS),
     "view edit_away_words": sent(lambda _: away_words.edit(Rules())),
-    "action hand_over": offer_answered(ids.HAND_OVER),
-    "action keep_tickets": offer_answered(ids.KEEP_TICKETS),
+    "action hand_over": button_pressed(ids.HAND_OVER, offer_out_of_date),
+    "action keep_tickets": button_pressed(ids.KEEP_TICKETS, offer_out_of_date),
     "view edit_profile": sent(lambda user: person_forms.profile(user, is_staff=True)),
     **{f"action {action}": pressed_in_home(action) for action in (ids.HOME_FILE, *TO_A_TICKET)},
 }

@@ -13,7 +13,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 import bot.app
 from bot import socket_mode
-from bot.request import Desk
+from bot.desk import Desk
 from bot.socket_mode import Connection
 from tests import payloads
 from tests.recording_slack import RecordingSlack

@@ -3,60 +3,20 @@
 import pytest
 
 from services.database import Mongo
-from services.models import Role, Ticket, User
+from services.models import Ticket, User
 from services.moves import TicketMoves
 from services.permissions import Actor
-from services.tickets import TicketService
 from services.visits import Screen
-from tasks.runtime import Runtime
 from tests import payloads
 from tests.conftest import (
     Bot,
     People,
-    RecordingPublisher,
-    file_ticket,
     pressed,
     reload,
 )
 from tests.office import Json, Office, buttons
-from tests.recording_slack import RecordingSlack
 
-
-@pytest.fixture
-def office(
-    ticket_bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
-) -> Office:
-    return Office(ticket_bot, slack, runtime, publisher)
-
-
-@pytest.fixture
-def ann(people: People) -> User:
-    """Who files the ticket."""
-    return people.add()
-
-
-@pytest.fixture
-def ben(people: People) -> User:
-    """Who gets it."""
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def cleo(people: People, ben: User) -> User:
-    """Who could have got it."""
-    return people.add(Role.MODERATOR, "Printer")
-
-
-@pytest.fixture
-def ticket(office: Office, tickets: TicketService, ann: User, ben: User, cleo: User) -> Ticket:
-    filed = file_ticket(tickets, ann, "VPN is down")
-    office.work(filed)
-    assert (office.texts(ann), office.texts(ben), office.texts(cleo)) == (
-        [f"In progress ({ben.name})"],
-        ["is yours"],
-        [],
-    )
-    return filed
+pytest_plugins = ["tests.story"]
 
 
 @pytest.mark.parametrize("step", ["accept", "resolve", "reassign", "wait"])
@@ -83,7 +43,7 @@ def test_an_old_card_says_how_it_stands_and_is_drawn_anew(
     assert office.slack.calls_to("views.open") == []
     assert reload(db, ticket).events == taken.events
     office.work()
-    assert office.texts(ben) == [f"In progress ({cleo.name})"]
+    assert office.texts(ben) == [f"in progress, accepted by {cleo.name}"]
     assert buttons(office.card(ben)) == ["Details"]
 
 
@@ -195,7 +155,7 @@ def test_a_page_in_home_changes_at_once(
     assert buttons(page)[:4] == ["Back", "Accept", "Reassign", "Not mine"]
     office.press(ben, page, "accept")
     changed = office.slack.calls_to("views.publish")[-1].args["view"]
-    assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Wait for requester"]
+    assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Ask the requester"]
     moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
     office.press(ben, page, "resolve")
     stale = office.slack.calls_to("views.publish")[-1].args["view"]

@@ -1,13 +1,9 @@
 """Page and Slack together: a real bot process, a browser, and signed HTTP from Slack."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from demo.servers import MongoServer, RedisServer, free_port
+from demo.servers import free_port
 from services.database import Mongo
 from services.models import Role
 from tests import payloads
@@ -18,17 +14,10 @@ from tests.processes import Product
 from tests.reading import read
 from tests.recording_slack import RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 Json = dict[str, Any]
 MONA = "U0MONA"
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def type_code(http_bot: HttpBot, slack: RecordingSlack, view: Json, code: str, user: str) -> Json:

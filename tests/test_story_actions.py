@@ -3,62 +3,21 @@
 from collections.abc import Callable
 from typing import Any
 
-import pytest
-
 from services.changes import EventType
 from services.database import Mongo
 from services.models import Role, Status, Ticket, User
 from services.moves import TicketMoves
 from services.permissions import Actor
 from services.tickets import TicketService
-from tasks.runtime import Runtime
 from tests.conftest import (
-    Bot,
     People,
-    RecordingPublisher,
     file_ticket,
     pressed,
     reload,
 )
 from tests.office import Office, buttons, heard, said
-from tests.recording_slack import RecordingSlack
 
-
-@pytest.fixture
-def office(
-    ticket_bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
-) -> Office:
-    return Office(ticket_bot, slack, runtime, publisher)
-
-
-@pytest.fixture
-def ann(people: People) -> User:
-    """Who files the ticket."""
-    return people.add()
-
-
-@pytest.fixture
-def ben(people: People) -> User:
-    """Who gets it."""
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def cleo(people: People, ben: User) -> User:
-    """Who could have got it."""
-    return people.add(Role.MODERATOR, "Printer")
-
-
-@pytest.fixture
-def ticket(office: Office, tickets: TicketService, ann: User, ben: User, cleo: User) -> Ticket:
-    filed = file_ticket(tickets, ann, "VPN is down")
-    office.work(filed)
-    assert (office.texts(ann), office.texts(ben), office.texts(cleo)) == (
-        [f"In progress ({ben.name})"],
-        ["is yours"],
-        [],
-    )
-    return filed
+pytest_plugins = ["tests.story"]
 
 
 def test_accepting_is_seen_and_not_heard(
@@ -68,8 +27,28 @@ def test_accepting_is_seen_and_not_heard(
     office.press(ben, office.card(ben), "accept")
     office.work()
     assert reload(db, ticket).accepted_at is not None
-    assert buttons(office.card(ben)) == ["Resolve", "Comment", "Wait for requester"]
+    assert buttons(office.card(ben)) == ["Resolve", "Comment", "Ask the requester"]
     assert (heard(office, ann, ben), office.whispers()) == ([1, 1], [])
+    assert (office.texts(ann), office.texts(ben)) == (
+        [f"in progress, accepted by {ben.name}"],
+        ["accepted by you"],
+    )
+    assert f"<@{People.slack_id(ben)}> has accepted it" in said(office.card(ann))
+    assert "*Accepted*" in said(office.card(ben))
+
+
+def test_what_moves_on_is_not_accepted_any_more(
+    office: Office, ticket: Ticket, moves: TicketMoves, ann: User, ben: User, cleo: User
+) -> None:
+    moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=str(cleo.id))
+    office.work(ticket)
+    assert f"Assigned to <@{People.slack_id(cleo)}>" in said(office.card(ann))
+    assert (office.texts(ben), office.texts(cleo)) == (
+        [f"in progress ({cleo.name})"],
+        ["assigned to you"],
+    )
+    assert "ccepted" not in f"{said(office.card(ann))} {office.texts(ann)}"
 
 
 def test_pressing_twice_does_it_once(
@@ -94,10 +73,10 @@ def test_taking_a_ticket_that_nobody_could_take(
     assert buttons(office.card(admin)) == ["Assign", "Details"]
     office.bot.answer(pressed("take", reload(db, parked), admin))
     office.work()
-    assert office.texts(admin) == ["nobody is available to take it", "is yours"]
-    assert "Why you: took it" in said(office.card(admin, 1))
-    assert buttons(office.card(admin, 1)) == ["Resolve", "Comment", "Wait for requester"]
-    assert office.texts(ann) == [f"In progress ({admin.name})"]
+    assert office.texts(admin) == ["nobody is available to take it", "accepted by you"]
+    assert "Why you: you took it" in said(office.card(admin, 1))
+    assert buttons(office.card(admin, 1)) == ["Resolve", "Comment", "Ask the requester"]
+    assert office.texts(ann) == [f"in progress, accepted by {admin.name}"]
 
 
 def test_taking_it_back_shows_on_the_card_one_has(
@@ -105,11 +84,11 @@ def test_taking_it_back_shows_on_the_card_one_has(
 ) -> None:
     moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
     office.work(ticket)
-    assert office.texts(ben) == [f"In progress ({cleo.name})"]
+    assert office.texts(ben) == [f"in progress, accepted by {cleo.name}"]
     office.bot.answer(pressed("take", reload(db, ticket), ben))
     office.work()
-    assert office.texts(ben) == ["is yours"]
-    assert office.texts(cleo) == [f"In progress ({ben.name})"]
+    assert office.texts(ben) == ["accepted by you"]
+    assert office.texts(cleo) == [f"in progress, accepted by {ben.name}"]
 
 
 def test_reassigning_it_through_the_menu(
@@ -121,7 +100,7 @@ def test_reassigning_it_through_the_menu(
     assert answer == {}
     office.work()
     assert reload(db, ticket).assigned_to == cleo.id
-    assert office.texts(cleo) == ["is yours"]
+    assert office.texts(cleo) == ["assigned to you"]
     why = f"Why you: {ben.name} gave it to you: It is the printer's VPN."
     assert why in [
         element["text"]
@@ -129,10 +108,10 @@ def test_reassigning_it_through_the_menu(
         if block["type"] == "context"
         for element in block["elements"]
     ]
-    assert office.texts(ben) == [f"In progress ({cleo.name})"]
+    assert office.texts(ben) == [f"in progress ({cleo.name})"]
     assert buttons(office.card(ben)) == ["Details"]
     assert f"Assigned to <@{People.slack_id(cleo)}>" in said(office.card(ben))
-    assert office.texts(ann) == [f"In progress ({cleo.name})"]
+    assert office.texts(ann) == [f"in progress ({cleo.name})"]
     assert "printer's" not in said(office.card(ann))
 
 
@@ -142,8 +121,8 @@ def test_giving_it_back_and_forth_is_heard_each_time(
     for giver, taker in ((ben, cleo), (cleo, ben)):
         moves.reassign(actor=Actor.of(giver), ticket_id=str(ticket.id), assignee_id=str(taker.id))
         office.work(ticket)
-    assert office.texts(ben) == ["is yours", "is yours"]
-    assert office.texts(cleo) == [f"In progress ({ben.name})"]
+    assert office.texts(ben) == ["assigned to you", "assigned to you"]
+    assert office.texts(cleo) == [f"in progress ({ben.name})"]
 
 
 def test_handing_it_back_finds_somebody_else(
@@ -155,9 +134,9 @@ def test_handing_it_back_finds_somebody_else(
     assert reload(db, ticket).status is Status.TODO
     office.work()
     assert reload(db, ticket).assigned_to == other.id
-    assert office.texts(other) == ["is yours"]
-    assert office.texts(ben) == [f"In progress ({other.name})"]
-    assert office.texts(ann) == [f"In progress ({other.name})"]
+    assert office.texts(other) == ["assigned to you"]
+    assert office.texts(ben) == [f"in progress ({other.name})"]
+    assert office.texts(ann) == [f"in progress ({other.name})"]
     assert heard(office, cleo) == [0]
 
 
@@ -170,7 +149,7 @@ def test_handing_it_back_with_nobody_else_there(
     office.work()
     office.tell()
     assert reload(db, ticket).assigned_to is None
-    assert (office.texts(ben), office.texts(ann)) == (["To do"], ["To do"])
+    assert (office.texts(ben), office.texts(ann)) == (["to do"], ["to do"])
     assert "Nobody is available right now" in said(office.card(ann))
     assert office.texts(admin) == ["nobody is available to take it"]
 
@@ -185,7 +164,7 @@ def test_waiting_asks_the_requester_once(
     office.work(ticket)
     assert reload(db, ticket).status is Status.WAITING
     assert office.texts(ann) == [
-        f"Waiting for the requester ({ben.name})",
+        f"waiting for your answer ({ben.name})",
         f"{ben.name} waits for your answer",
     ]
     assert "Which <VPN>?" in said(office.card(ann, 1))
@@ -208,11 +187,11 @@ def test_resolving_is_heard_by_the_requester(
     office.press(ben, office.card(ben), "resolve")
     assert office.submit(ben, resolution="New certificate.") == {}
     office.work()
-    assert office.texts(ann) == [f"Resolved by {ben.name}", f"resolved by {ben.name}"]
+    assert office.texts(ann) == [f"resolved by {ben.name}", f"resolved by {ben.name}"]
     assert f"*Resolved* by <@{People.slack_id(ben)}>" in said(office.card(ann))
     assert "Assigned to" not in said(office.card(ann))
     assert buttons(office.card(ann)) == ["Reopen", "Comment", "Details"]
-    assert office.texts(ben) == [f"Resolved by {ben.name}"]
+    assert office.texts(ben) == [f"resolved by {ben.name}"]
     assert heard(office, cleo) == [0]
 
 
@@ -221,8 +200,8 @@ def test_a_colleague_who_resolves_it_is_named(
 ) -> None:
     moves.resolve(actor=Actor.of(cleo), ticket_id=str(ticket.id), resolution="Done.")
     office.work(ticket)
-    assert office.texts(ann) == [f"Resolved by {cleo.name}", f"resolved by {cleo.name}"]
-    assert office.texts(ben) == [f"Resolved by {cleo.name}"]
+    assert office.texts(ann) == [f"resolved by {cleo.name}", f"resolved by {cleo.name}"]
+    assert office.texts(ben) == [f"resolved by {cleo.name}"]
     assert heard(office, cleo) == [0]
 
 
@@ -235,8 +214,8 @@ def test_reopening_is_heard_by_the_assignee(
     office.press(ann, office.card(ann), "reopen")
     office.work()
     assert (reload(db, ticket).status, heard(office, ann)) == (Status.REOPENED, before)
-    assert office.texts(ann)[0] == f"Reopened ({ben.name})"
-    assert office.texts(ben) == ["is yours", f"reopened by {ann.name}"]
+    assert office.texts(ann)[0] == f"reopened ({ben.name})"
+    assert office.texts(ben) == ["assigned to you", f"reopened by {ann.name}"]
     assert buttons(office.card(ben)) == ["Accept", "Reassign", "Not mine"]
     office.press(ben, office.card(ben), "accept")
     office.work()
@@ -261,7 +240,7 @@ def test_reopening_what_somebody_had_who_left(
     office.press(ann, office.card(ann), "reopen")
     office.work()
     assert reload(db, ticket).assigned_to == other.id
-    assert office.texts(other) == ["is yours"]
+    assert office.texts(other) == ["assigned to you"]
     assert heard(office, ben, cleo) == [1, 0]
 
 
@@ -274,8 +253,8 @@ def test_cancelling_is_asked_once_and_heard_by_the_assignee(
     assert reload(db, ticket).status is Status.IN_PROGRESS
     assert office.submit(ann) == {}
     office.work()
-    assert office.texts(ann) == [f"Cancelled by {ann.name}"]
-    assert office.texts(ben) == [f"Cancelled by {ann.name}", f"cancelled by {ann.name}"]
+    assert office.texts(ann) == [f"cancelled by {ann.name}"]
+    assert office.texts(ben) == [f"cancelled by {ann.name}", f"cancelled by {ann.name}"]
     assert "What was done" not in said(office.card(ann))
     assert buttons(office.card(ben)) == ["Reopen", "Comment", "Details"]
 
@@ -315,13 +294,13 @@ def test_each_is_told_once_whatever_is_tried_again(
         for _ in range(3):
             office.work(ticket)
     assert office.texts(ann) == [
-        f"Cancelled by {ann.name}",
+        f"cancelled by {ann.name}",
         f"{ben.name} waits for your answer",
         f"resolved by {cleo.name}",
     ]
-    assert office.texts(ben) == [f"Cancelled by {ann.name}"]
+    assert office.texts(ben) == [f"cancelled by {ann.name}"]
     assert office.texts(cleo) == [
-        f"Cancelled by {ann.name}",
+        f"cancelled by {ann.name}",
         f"reopened by {ann.name}",
         f"cancelled by {ann.name}",
     ]
@@ -337,6 +316,6 @@ def test_what_was_over_before_it_was_told_is_not_told(
     moves.reopen(actor=Actor.of(ann), **ids)
     moves.cancel(actor=Actor.of(ann), **ids)
     office.work(ticket)
-    assert office.texts(ann) == [f"Cancelled by {ann.name}"]
+    assert office.texts(ann) == [f"cancelled by {ann.name}"]
     assert heard(office, cleo) == [0]
-    assert office.texts(ben) == [f"Cancelled by {ann.name}", f"cancelled by {ann.name}"]
+    assert office.texts(ben) == [f"cancelled by {ann.name}", f"cancelled by {ann.name}"]

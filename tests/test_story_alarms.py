@@ -1,12 +1,8 @@
 """A ticket that nobody accepts, with the product's own processes and the real clock."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
-import pytest
-
-from demo.servers import MongoServer, RedisServer
+from demo.servers import RedisServer
 from services.clock import utcnow
 from services.database import Mongo
 from services.models import Role, Ticket
@@ -20,14 +16,7 @@ from tests.conftest import FixedClock, People, file_ticket, reload
 from tests.processes import Product, celery_for, eventually
 from tests.recording_slack import RecordingSlack
 
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
+pytest_plugins = ["tests.product"]
 
 
 def long_ago(db: Mongo, ticket: Ticket) -> None:
@@ -61,7 +50,7 @@ def test_its_assignee_is_reminded_and_then_it_is_passed_on(
     db.nudges.update_many({}, {"$set": {"at": utcnow()}})  # nothing else comes to wait for
     eventually(lambda: len(slack.messages(people.slack_id(jo))) == 2, what="Jo was reminded")
     reminder = slack.messages(people.slack_id(jo))[1]
-    assert reminder["text"] == "Ticket 1 “VPN is down” waits for your Accept"
+    assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
     assert buttons(reminder) == ["Accept", "Reassign", "Open"]
 
     long_ago(db, ticket)

@@ -5,12 +5,9 @@ import itertools
 import json
 import threading
 import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
-import pytest
-
-from demo.servers import MongoServer, RedisServer, free_port
+from demo.servers import free_port
 from services.database import Mongo
 from services.models import Role, User
 from services.permissions import OPERATOR
@@ -22,16 +19,9 @@ from tests.http_bot import HttpBot
 from tests.processes import Product, eventually, is_settled, run
 from tests.recording_slack import RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 CALLS, TOGETHER = 200, 10
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def test_from_signing_up_to_the_resolution(

@@ -1,13 +1,8 @@
 """A moderator goes on holiday by their Slack status: others get the tickets, until the return."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
-import pytest
-
-from demo.servers import MongoServer, RedisServer
 from services.clock import utcnow
 from services.database import Mongo
 from services.models import Role, Ticket, User
@@ -22,6 +17,8 @@ from tests.processes import Product, eventually, is_settled
 from tests.reading import read
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import TEAM_ID
+
+pytest_plugins = ["tests.product"]
 
 Json = dict[str, Any]
 
@@ -91,15 +88,6 @@ def test_a_palm_tree_until_friday(
     assert "away" not in (db.users.find_one({"_id": nils.id}) or {})
     third = filed("VPN drops for the third time")
     assert third.assigned_to == nils.id
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def test_the_same_with_real_processes(

@@ -1,11 +1,7 @@
 """A conversation over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
-from demo.servers import MongoServer, RedisServer
 from services.database import Mongo
 from services.models import Role
 from tests.conftest import People
@@ -14,18 +10,17 @@ from tests.processes import Product, eventually, is_settled
 from tests.recording_slack import RecordingSlack
 from tests.talking import card_of, changed, deleted, in_thread, message_of, said, texts
 
+pytest_plugins = ["tests.product"]
+
 TRIAGE = "C0TRIAGE"
 
 
 @pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    made.settings["TRIAGE_CHANNEL"] = TRIAGE
+def product(product: Product, slack: RecordingSlack) -> Product:
+    """With a triage channel."""
     slack.add_channel(TRIAGE, is_member=True)
-    yield made
-    made.stop()
+    product.settings["TRIAGE_CHANNEL"] = TRIAGE
+    return product
 
 
 def test_they_talk_in_the_threads_of_their_cards(

@@ -1,15 +1,13 @@
 """The main job over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
-from demo.servers import MongoServer, RedisServer
 from services.database import Mongo
 from services.models import Role, Status
 from tests import payloads
@@ -18,19 +16,12 @@ from tests.http_bot import SECRET, HttpBot, opened_by
 from tests.processes import Product, eventually, is_settled, run
 from tests.recording_slack import TOKEN, RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 FOREIGN = "This help desk serves another workspace. Ask your contact there to file the ticket."
 GUEST = (
     "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
 )
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 @pytest.fixture
@@ -70,11 +61,11 @@ def test_from_the_command_to_the_resolution(
 
     eventually(lambda: is_settled(db), what="everybody was told")
     (card,) = slack.messages(expert_slack)
-    assert card["text"] == "Ticket 1 “The VPN drops”: is yours"
+    assert card["text"] == "Ticket 1 “The VPN drops”: assigned to you"
     assert "Hourly since Monday." in str(card["blocks"])
     assert slack.messages(people.slack_id(other)) == []
     (own,) = slack.messages("U0EMMA")
-    assert own["text"] == f"Ticket 1 “The VPN drops”: In progress ({expert.name})"
+    assert own["text"] == f"Ticket 1 “The VPN drops”: in progress ({expert.name})"
 
     press = payloads.menu_choice(card, "resolve", user=expert_slack)
     assert http_bot.answer(press) == {}
@@ -84,7 +75,7 @@ def test_from_the_command_to_the_resolution(
     )
     assert http_bot.answer(form) == {}
 
-    resolved = f"Ticket 1 “The VPN drops”: Resolved by {expert.name}"
+    resolved = f"Ticket 1 “The VPN drops”: resolved by {expert.name}"
     eventually(lambda: slack.messages("U0EMMA")[0]["text"] == resolved, what="the card says so")
     eventually(lambda: is_settled(db), what="everybody was told")
     assert note in str(slack.messages("U0EMMA")[0]["blocks"])
@@ -170,7 +161,7 @@ def test_two_bots_serve_one_desk_by_turns(
         assert answer["view"]["blocks"][0]["text"]["text"] == f"Ticket {number} filed"
     eventually(lambda: is_settled(db), what="everybody was told")
     assert sorted(card["text"] for card in slack.messages(expert_slack)) == [
-        f"Ticket {number} “VPN problem {number}”: is yours" for number in (1, 2, 3, 4)
+        f"Ticket {number} “VPN problem {number}”: assigned to you" for number in (1, 2, 3, 4)
     ]
     press = payloads.menu_choice(slack.messages(expert_slack)[0], "resolve", user=expert_slack)
     assert bots[0].answer(press) == {}

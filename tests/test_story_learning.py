@@ -3,11 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from pathlib import Path
 from time import sleep
-
-import pytest
 
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer
@@ -22,6 +18,8 @@ from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.processes import Product, celery_for, eventually
 from tests.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.product"]
 
 
 def resolved(db: Mongo, clock: FixedClock, by: User, skill: str, title: str) -> None:
@@ -87,15 +85,6 @@ def test_a_damaged_model_leaves_the_names_in_the_text(
     assert reload(db, ticket).related_skills == ("VPN",)
 
 
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
-
-
 def test_a_worker_takes_up_a_new_model_while_it_runs(
     product: Product,
     db: Mongo,
@@ -109,7 +98,7 @@ def test_a_worker_takes_up_a_new_model_while_it_runs(
 
     def skills_of_a_new_one() -> tuple[str, ...]:
         # Another employee each time: they have so many tickets an hour.
-        ticket = file_ticket(tickets, people.add(), "It drops", "It does so since Monday.")
+        ticket = file_ticket(tickets, people.add(), "The tunnel drops", "It does so since Monday.")
         publisher.publish(str(ticket.id))
 
         def now() -> Ticket:
@@ -118,13 +107,13 @@ def test_a_worker_takes_up_a_new_model_while_it_runs(
         eventually(lambda: now().assigned_to is not None, what="it is assigned")
         return now().related_skills
 
-    resolved(db, clock, expert, "VPN", "It drops")
+    resolved(db, clock, expert, "VPN", "The tunnel drops")
     assert Training(db, clock=clock).run_if_due()
     worker = product.start("worker")
     assert skills_of_a_new_one() == ("VPN",)
 
     for _ in range(4):
-        resolved(db, clock, expert, "Printer", "It drops")
+        resolved(db, clock, expert, "Printer", "The tunnel drops")
     db.tickets.delete_many({"relatedSkills": "VPN"})
     later = FixedClock()
     later.advance(days=1)

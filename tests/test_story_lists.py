@@ -1,13 +1,10 @@
 """The lists over signed HTTP: typed for, narrowed, gone through, in a message and in Home."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bot.views import ids
-from demo.servers import MongoServer, RedisServer
 from services.database import Mongo
 from services.models import Role
 from services.tickets import TicketService
@@ -20,16 +17,9 @@ from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import GENERAL
 from tests.view_state import elements
 
+pytest_plugins = ["tests.product"]
+
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 @pytest.fixture

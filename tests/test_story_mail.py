@@ -1,13 +1,11 @@
 """Worker and jobs as in production, and a mail server that falls silent and comes back."""
 
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from bson import ObjectId
 
-from demo.servers import MongoServer, RedisServer
+from demo.servers import RedisServer
 from services.clock import utcnow
 from services.database import Mongo
 from services.letters import LetterKind, Letters
@@ -21,14 +19,7 @@ from tests.mail_server import HOST, MAIL_PASSWORD, MAIL_USER, MailServer
 from tests.processes import Product, celery_for, eventually, is_settled
 from tests.recording_slack import RecordingSlack
 
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
+pytest_plugins = ["tests.product"]
 
 
 @pytest.fixture

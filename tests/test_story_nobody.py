@@ -1,11 +1,5 @@
 """Thirty tickets that nobody is available for, over real workers and jobs: one message an admin."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
-import pytest
-
-from demo.servers import MongoServer, RedisServer
 from services.changes import EventType
 from services.database import Mongo
 from services.models import Role, User
@@ -16,16 +10,9 @@ from tests.conftest import People, file_ticket
 from tests.processes import Product, eventually, is_settled
 from tests.recording_slack import RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 TICKETS = 30
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def test_many_tickets_make_one_message_an_admin(

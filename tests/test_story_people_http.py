@@ -1,13 +1,10 @@
 """Triage, intake and people over signed HTTP: real processes, and the recording Slack."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.servers import MongoServer, RedisServer
 from services.clock import utcnow
 from services.database import Mongo
 from services.models import Role, Status
@@ -20,19 +17,18 @@ from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import GENERAL
 from tests.view_state import elements
 
+pytest_plugins = ["tests.product"]
+
 Json = dict[str, Any]
 TRIAGE = "C0TRIAGE"
 
 
 @pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
+def product(product: Product, slack: RecordingSlack) -> Product:
+    """With a triage channel, and another emoji than usual."""
     slack.add_channel(TRIAGE, is_member=True)
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    made.settings |= {"TRIAGE_CHANNEL": TRIAGE, "TICKET_EMOJI": ":sos:"}
-    yield made
-    made.stop()
+    product.settings |= {"TRIAGE_CHANNEL": TRIAGE, "TICKET_EMOJI": ":sos:"}
+    return product
 
 
 @pytest.fixture
@@ -74,7 +70,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     moderator = people.add(Role.MODERATOR)
     taken = payloads.block_actions(card, "take", user=people.slack_id(moderator))
     assert http_bot.answer(taken) == {}
-    state = f"Ticket 1 “The VPN drops”: in progress ({moderator.name})"
+    state = f"Ticket 1 “The VPN drops”: in progress, accepted by {moderator.name}"
     eventually(lambda: slack.messages(TRIAGE)[0]["text"] == state, what="the card follows")
     eventually(lambda: is_settled(db), what="everybody was told")
     assert len(slack.messages(TRIAGE)) == 1
@@ -152,7 +148,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
 
     eventually(moved_on, what="Pia has it")
     (card,) = slack.messages(people.slack_id(pia))
-    assert card["text"] == "Ticket 1 “VPN drops”: is yours"
+    assert card["text"] == "Ticket 1 “VPN drops”: assigned to you"
     assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
     gone = people.slack_id(nils)

@@ -1,14 +1,11 @@
 """A team that ran the predecessor goes on in Slack, with the same database and beside it."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from demo.servers import MongoServer, RedisServer
 from services.database import Mongo
 from services.edits import TicketEdits
 from services.links import link_id
@@ -34,6 +31,8 @@ from tests.processes import Product, eventually, is_settled
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import TEAM_ID
 
+pytest_plugins = ["tests.product"]
+
 BOSS, MO, JO = "U0BOSS", "U0MO", "U0JO"
 LINKED = {BOSS: ADMIN, MO: MODERATOR, JO: USER}
 ONE_BY_ONE = pytest.mark.parametrize("doc", TICKETS, ids=lambda doc: str(doc["_id"])[-3:])
@@ -49,15 +48,6 @@ def shared(db: Mongo, slack: RecordingSlack, clock: FixedClock) -> Mongo:
         link = {"teamId": TEAM_ID, "slackUserId": slack_id, "userId": user_id}
         db.links.insert_one({"_id": link_id(TEAM_ID, slack_id), **link})
     return db
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def stored(db: Mongo, ticket_id: ObjectId) -> dict[str, Any]:
@@ -84,7 +74,7 @@ def test_jobs_and_worker_take_over_what_is_new_and_leave_the_old_alone(
     taken = [stored(shared, ticket_id) for ticket_id in sorted(ENTERING)]
     assert {(doc["assignedTo"], doc["status"]) for doc in taken} == {(MODERATOR, "IN_PROGRESS")}
     assert sorted(texts(slack, MO)) == [
-        f"Ticket {doc['number']} “{doc['title']}”: is yours" for doc in taken
+        f"Ticket {doc['number']} “{doc['title']}”: assigned to you" for doc in taken
     ]
     assert len(texts(slack, JO)) == len(ENTERING)
     assert texts(slack, BOSS) == []

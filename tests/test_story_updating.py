@@ -1,13 +1,8 @@
 """A ticket's page and its update over signed HTTP: real processes, two moderators at once."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-import pytest
-
 from bot.views.edit_clash import KEPT
-from demo.servers import MongoServer, RedisServer
 from services.database import Mongo
 from services.models import Role, User
 from tests import payloads
@@ -17,16 +12,9 @@ from tests.processes import Product, eventually, is_settled
 from tests.reading import read
 from tests.recording_slack import RecordingSlack
 
+pytest_plugins = ["tests.product"]
+
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 class Moderator:

@@ -1,13 +1,10 @@
 """With real processes: somebody's morning, and a ticket whose requester does not answer."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from demo.servers import MongoServer, RedisServer
 from services.clock import utcnow
 from services.database import Mongo
 from services.models import Role, Status, User
@@ -22,16 +19,9 @@ from tests.processes import Product, eventually
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import TEAM_ID
 
+pytest_plugins = ["tests.product"]
+
 LONG_AGO = timedelta(days=60)
-
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
 
 
 def nine_o_clock(now: datetime) -> str:

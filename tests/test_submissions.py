@@ -7,7 +7,7 @@ import pytest
 
 import bot.app
 from bot.answers import NOT_SAVED
-from bot.request import Desk
+from bot.desk import Desk
 from demo.servers import free_port
 from services.database import Mongo
 from services.models import Role, Status, Ticket, User

@@ -11,7 +11,7 @@ from slack_bolt import App, BoltRequest
 from werkzeug.test import Client
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from bot.watching import as_requests
 from services import trace
 from services.database import connect

@@ -10,7 +10,7 @@ import requests
 from flask import Blueprint
 
 import bot.app
-from bot.request import Desk
+from bot.desk import Desk
 from bot.web import create_web
 from bot.web.server import WebServer
 from bot.web.slack import slack_events

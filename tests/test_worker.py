@@ -1,6 +1,5 @@
 """The worker and jobs processes as they run in production: started, used, stopped."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,14 +14,7 @@ from tests.conftest import People, file_ticket, reload
 from tests.processes import Product, celery_for, eventually, is_settled
 from tests.recording_slack import RecordingSlack
 
-
-@pytest.fixture
-def product(
-    mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
-) -> Iterator[Product]:
-    made = Product(mongo_uri=mongo.uri_for(db.name), redis=redis, slack=slack, directory=tmp_path)
-    yield made
-    made.stop()
+pytest_plugins = ["tests.product"]
 
 
 @pytest.fixture

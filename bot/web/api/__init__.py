@@ -12,6 +12,7 @@ from bot.web.api import bodies
 from bot.web.api.call import Call, Counter
 from bot.web.api.openapi import document
 from bot.web.api.operations import OPERATIONS, Operation
+from bot.web.mailing import mail_soon
 
 __all__ = ["Counter", "api"]
 
@@ -55,6 +56,8 @@ def _answering(operation: Operation, counter: Counter) -> Callable[..., Response
         for ticket in call.changed:
             # The queue may be away, which is not for the caller to wait for: the ticket is stored.
             answered.call_on_close(partial(counter.publisher.publish, str(ticket.id)))
+        if call.has_mail:
+            mail_soon(answered, counter.letters, counter.publisher)
         logger.info("%s %s", operation.name, operation.status)
         return answered
 

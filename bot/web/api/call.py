@@ -6,11 +6,12 @@ from functools import cached_property
 
 from flask import Request
 
-from bot.request import Desk
+from bot.desk import Desk
 from bot.web.addresses import counted_address
 from services.account_services import AccountServices
 from services.database import Mongo
 from services.errors import Invalid, Unauthenticated
+from services.letters import Letters
 from services.models import Ticket, User
 from services.outbox import Publisher
 from services.patches import Patches
@@ -35,6 +36,7 @@ class Counter:
     users: UserService
     sign_in: SignIn
     profiles: Profiles
+    letters: Letters
     publisher: Publisher
     team_id: str
     trusted_proxies: Sequence[Network] = ()
@@ -56,6 +58,7 @@ class Counter:
             users=users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
+            letters=accounts.letters,
             publisher=desk.publisher,
             team_id=desk.team_id,
             trusted_proxies=trusted_proxies,
@@ -68,6 +71,8 @@ class Call:
     counter: Counter
     changed: list[Ticket] = field(default_factory=list)
     """The workers are told of these once the answer is out."""
+    has_mail: bool = False
+    """A letter was posted: the workers are told of that as well."""
 
     @cached_property
     def user(self) -> User:

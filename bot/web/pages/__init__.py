@@ -7,10 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pymongo
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
+from bot.web.mailing import mail_soon
 from bot.web.pages import entrance, linking, profile, resetting
 from bot.web.pages.headers import protected
 from bot.web.pages.site import Site
@@ -22,6 +23,9 @@ __all__ = ["Site", "pages"]
 # predecessor's takes two seconds to compare.
 SECONDS = 10.0
 STATIC = Path(__file__).parent.parent / "static"
+
+# What is done there is told by mail.
+MAILING = frozenset({"/signup", "/forgot", "/reset", "/profile/password"})
 
 View = Callable[[Visit], AnyResponse]
 ROUTES: tuple[tuple[str, str, View], ...] = (
@@ -53,6 +57,12 @@ def pages(site: Site) -> Blueprint:
     @blueprint.after_request
     def protect(response: Response) -> Response:
         return protected(response, secure=site.cookies.secure)
+
+    @blueprint.after_request
+    def mail(response: Response) -> Response:
+        if request.path in MAILING and request.method == "POST" and response.status_code < 400:
+            mail_soon(response, site.accounts.letters, site.desk.publisher)
+        return response
 
     for method, path, view in ROUTES:
         blueprint.add_url_rule(
