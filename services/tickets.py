@@ -12,7 +12,7 @@ from pymongo.errors import DuplicateKeyError
 from services import changes, legacy
 from services.changes import EventType, NewEvent
 from services.clock import Clock, utcnow
-from services.counters import next_number
+from services.counters import Numbers
 from services.database import Mongo
 from services.errors import Conflict, LimitReached, NotFound
 from services.message_tickets import check_unused
@@ -41,13 +41,14 @@ class TicketService:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
+        self._numbers = Numbers(db)
 
     def create(
         self,
         *,
         actor: Actor,
         team_id: str,
-        request_id: str,
+        request_id: str | None,
         title: str,
         description: str,
         priority: str | None = None,
@@ -55,7 +56,8 @@ class TicketService:
         source: Source | None = None,
         once: bool = False,
     ) -> Filed:
-        """File a ticket, once per `request_id`: a second submission finds the first's ticket.
+        """File a ticket, once per `request_id`: a second submission finds the first's ticket. None
+        is for what cannot be told from another.
 
         A second submission with other words is the requester's edit, as long as nobody works on
         the ticket; where it is to be made `once`, that is a `Conflict`. Of one message (`source`)
@@ -66,18 +68,18 @@ class TicketService:
         fields = checked_fields(title=title, description=description, priority=priority)
         fields = replace(fields, deadline=deadline)
         again = self._found_again if once else self._refile
-        earlier = self._by_request(team_id, request_id)
+        earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
             return Filed(again(actor, earlier, fields), is_new=False)
         checked_deadline(deadline, now=self._clock())  # a repeated one may have passed by now
         self._check_unused(actor, team_id, source, request_id)
         self._check_rate(actor)
         try:
-            digest = fields.digest() if once else None
+            digest = fields.digest() if once and request_id else None
             filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
             return Filed(filed, is_new=True)
         except DuplicateKeyError:  # a twin of this submission, or another of the message's readers
-            twin = self._by_request(team_id, request_id)
+            twin = self._by_request(team_id, request_id) if request_id else None
             if twin is None:
                 self._check_unused(actor, team_id, source, request_id)
                 raise
@@ -129,7 +131,7 @@ class TicketService:
         self,
         actor: Actor,
         team_id: str,
-        request_id: str,
+        request_id: str | None,
         fields: TicketFields,
         *,
         source: Source | None,
@@ -147,12 +149,13 @@ class TicketService:
             "assignedTo": None,
             "createdAt": now,
             "teamId": team_id,
-            "number": next_number(self._db, team_id=team_id),
-            "requestId": request_id,
+            "number": self._numbers.next(team_id=team_id),
             "seq": 1,
             "events": changes.event_docs([filed], seq=0, at=now),
             **marks(now),
         }
+        if request_id:
+            doc["requestId"] = request_id
         if fields.deadline:
             doc["deadline"] = fields.deadline
         if digest:

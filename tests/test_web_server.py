@@ -197,3 +197,28 @@ def test_two_servers_share_a_port(web: Flask) -> None:
         assert requests.get(url, timeout=10).status_code == 200
         first.stop()
         assert requests.get(url, timeout=10).status_code == 200
+
+
+def test_head_and_body_are_sent_together(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    write = socket.SocketIO.write
+
+    def noted(self: socket.SocketIO, data: bytes) -> int | None:
+        sent.append(bytes(data))
+        return write(self, data)
+
+    monkeypatch.setattr(socket.SocketIO, "write", noted)
+    answer = requests.post(f"http://127.0.0.1:{server.port}/length", data=b"12345", timeout=30)
+    assert answer.text == "5"
+    (packet,) = sent
+    assert packet.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert packet.endswith(b"\r\n\r\n5")
+
+
+def test_an_answer_without_a_body_is_sent_all_the_same(server: WebServer) -> None:
+    with requests.Session() as session:
+        for _ in range(3):  # on one connection
+            answer = session.head(f"http://127.0.0.1:{server.port}/healthz", timeout=30)
+            assert (answer.status_code, answer.content) == (200, b"")

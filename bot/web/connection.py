@@ -1,12 +1,13 @@
 """cheroot's connections with deadlines, for clients that are slow on purpose."""
 
 import json
+import select
 import socket
 from contextlib import suppress
 from time import monotonic
 from typing import Any, Self
 
-from cheroot.makefile import MakeFile
+from cheroot.makefile import MakeFile, StreamWriter
 from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 
 from bot.web.errors import SENTENCES
@@ -16,6 +17,8 @@ from bot.web.errors import SENTENCES
 READ_SECONDS = 3.0
 # A client that does not take its answer is given up after this long.
 WRITE_SECONDS = 5.0
+# Who asks on within this is heard by the same thread, not by way of the selector to another.
+LINGER_MS = 3
 
 _SENTENCES = {
     **SENTENCES,
@@ -39,6 +42,34 @@ class _Socket(socket.socket):
             return super().recv_into(*args)
         finally:
             self.settimeout(WRITE_SECONDS)
+
+
+class _Writer(StreamWriter):
+    """Sends an answer's head together with the beginning of its body, in one packet."""
+
+    _is_held = False
+    _head = b""
+
+    def hold(self) -> None:
+        """What is written next is kept for what follows it."""
+        self._is_held = True
+
+    def write(self, val: bytes) -> int:  # type: ignore[override]  # cheroot's own two differ
+        if self._is_held:
+            self._is_held, self._head = False, bytes(val)
+            return len(val)
+        head, self._head = self._head, b""
+        return int(super().write(head + val))  # type: ignore[no-untyped-call]  # cheroot leaves it so
+
+    def release(self) -> None:
+        """Nothing follows."""
+        self._is_held = False
+        if self._head:
+            self.write(b"")
+
+
+def _file_of(sock: socket.socket, mode: str, size: int) -> Any:
+    return _Writer(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
 
 
 class _Headers(HeaderReader):
@@ -91,20 +122,41 @@ class _Request(HTTPRequest):
     def send_headers(self) -> None:
         if self.conn.is_late:  # what is missing of its body is not waited for any more
             self.close_connection = True
+        self.conn.wfile.hold()
         super().send_headers()
+
+    def respond(self) -> None:
+        try:
+            super().respond()
+        finally:
+            self.conn.wfile.release()
 
 
 class Connection(HTTPConnection):
     RequestHandlerClass = _Request
 
-    def __init__(self, server: Any, sock: socket.socket, makefile: Any = MakeFile) -> None:
-        super().__init__(server, _Socket.of(sock), makefile)
+    def __init__(self, server: Any, sock: socket.socket, _: Any = None) -> None:
+        super().__init__(server, _Socket.of(sock), _file_of)
 
     @property
     def is_late(self) -> bool:
         return monotonic() > float(self.socket.deadline)
 
     def communicate(self) -> bool:
-        """Serve one request. True where the connection is kept for another."""
+        """Serve one request, and those that follow at once. True where the connection is kept."""
+        while self._serve_one():
+            if not self._asks_on():
+                return True
+        return False
+
+    def _serve_one(self) -> bool:
         self.socket.deadline = monotonic() + READ_SECONDS
         return bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot leaves it so
+
+    def _asks_on(self) -> bool:
+        """Not waited for where others wait for a thread, or the server is to end."""
+        if self.server.requests.qsize or not self.server.ready:
+            return False
+        coming = select.poll()
+        coming.register(self.socket, select.POLLIN)
+        return bool(self.rfile.has_data() or coming.poll(LINGER_MS))

@@ -2,7 +2,6 @@
 
 import hashlib
 import re
-import uuid
 
 from bot.web.api import cursors
 from bot.web.api.answers import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
@@ -36,7 +35,7 @@ def create_ticket(call: Call, body: NewTicket) -> TicketChanged:
     filed = call.counter.tickets.create(
         actor=call.actor,
         team_id=call.counter.team_id,
-        request_id=f"api:{uuid.uuid4().hex}" if key is None else _request_id(call, key),
+        request_id=_request_id(call, key) if key is not None else None,
         title=body.title,
         description=body.description,
         priority=body.priority,
