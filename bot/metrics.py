@@ -113,6 +113,14 @@ def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
         "How often the sweep has published the ticket it published most often.",
         tickets.most_attempts,
     )
+    aside = GaugeMetricFamily(
+        "ticket_bot_set_aside",
+        "What is due by the clock and has failed, so that it is tried again later.",
+        labels=["what"],
+    )
+    for what, number in tickets.set_aside.items():
+        aside.add_metric([what], number)
+    yield aside
     leader = GaugeMetricFamily(
         "ticket_bot_jobs_leader", "The process that runs the jobs.", labels=["holder"]
     )

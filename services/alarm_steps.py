@@ -12,15 +12,16 @@ from enum import StrEnum
 
 from bson import ObjectId
 
-from services import changes, quiet, waiting
-from services.alarms import FIELD, next_alarm, steps_due
+from services import alarm_changes, changes, quiet, waiting
+from services.alarms import next_alarm, steps_due
+from services.aside import failed
 from services.assigning import AssignmentStore
 from services.assignment import Choice
-from services.changes import EventType, NewEvent
+from services.changes import EventType
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.ladders import Alarm, AlarmKind, Family
-from services.models import Document, Event, Priority, Status, Ticket, User
+from services.models import Document, Event, Priority, Ticket, User
 from services.moves import can_work
 from services.rules import Rules, rules
 from services.transitions import Change, unanswered
@@ -28,11 +29,8 @@ from services.transitions import Change, unanswered
 AT_ONCE = 200
 # Nobody's answer is waited for any longer because they are away.
 LONGEST_HOLD = timedelta(days=21)
-# Before a step that has failed is tried again.
-SET_ASIDE = timedelta(hours=1)
 # Arrays that may be long and that no alarm goes by. The history tells who has had a ticket.
 _NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
-PASSED_ON = "passed on to you, because it was not accepted in time"
 
 History = Callable[[str], Mapping[ObjectId, float]]
 
@@ -80,11 +78,15 @@ class AlarmSteps:
             return Outcome.TAKEN if stored else Outcome.MISSED
         return self._put_off(ticket, next_alarm(ticket, rules=by, held=held))
 
-    def set_aside(self, ticket: Ticket) -> None:
-        """Its step could not be taken: the others are not to wait for it."""
-        if ticket.alarm:
-            later = replace(ticket.alarm, at=self._clock() + SET_ASIDE)
-            self._put_off(ticket, later)
+    def set_aside(self, ticket: Ticket, error: Exception) -> None:
+        """Its step could not be taken: the others are not to wait for it (services/aside.py).
+
+        What is stored of the step is left as it is, also where it cannot be read."""
+        now = self._clock()
+        aside = failed(ticket.alarm.aside if ticket.alarm else None, error, now=now)
+        later = {"alarm.at": now + aside.wait, "alarm.aside": aside.to_doc()}
+        as_seen = {**_as_seen(ticket), "alarm.at": {"$ne": None}}
+        self._db.tickets.update_one(as_seen, {"$set": later})
 
     def _step(self, ticket: Ticket, kind: AlarmKind) -> AlarmKind:
         """What is done in place of a step that makes no sense."""
@@ -129,7 +131,7 @@ class AlarmSteps:
             step = self._reaching(AlarmKind.ACCEPT_TRIAGE)
         if step is AlarmKind.WAITING_CLOSE:
             return self._closed(ticket, now)
-        return self._store(ticket, _told(ticket, step), now)
+        return self._store(ticket, alarm_changes.told(ticket, step), now)
 
     def _closed(self, ticket: Ticket, now: datetime) -> Ticket | None:
         stored = self._store(ticket, unanswered(ticket, now=now), now)
@@ -144,7 +146,7 @@ class AlarmSteps:
         return self._assignments.choose(without, now=now, history=history)
 
     def _passed_on(self, ticket: Ticket, choice: Choice, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, _pass_on(ticket, choice, now), now)
+        stored = self._store(ticket, alarm_changes.passed_on(ticket, choice, now=now), now)
         if stored:
             self._assignments.was_chosen(choice, now=now)
             waiting.wake(self._db, now=now)  # whoever had it has room for one more
@@ -165,8 +167,7 @@ class AlarmSteps:
         change: Document = {"$unset": {"alarm": ""}}
         if alarm:
             change = {"$set": {"alarm": alarm.to_doc()}}
-        as_seen = {"_id": ticket.id, "seq": ticket.seq or None}
-        done = self._db.tickets.update_one(as_seen, change)
+        done = self._db.tickets.update_one(_as_seen(ticket), change)
         return Outcome.PUT_OFF if done.modified_count else Outcome.MISSED
 
 
@@ -174,63 +175,7 @@ _WITHOUT_TRIAGE = {
     AlarmKind.ACCEPT_TRIAGE: AlarmKind.ACCEPT_ADMINS,
     AlarmKind.DUE_TRIAGE: AlarmKind.DUE_ADMINS,
 }
-_REMINDERS = frozenset(
-    {
-        AlarmKind.ACCEPT_REMINDER,
-        AlarmKind.DUE_SOON,
-        AlarmKind.DUE_MISSED,
-        AlarmKind.WAITING_ASK,
-    }
-)
 
 
-def _told(ticket: Ticket, step: AlarmKind) -> Change:
-    """Somebody is told, and nothing else changes."""
-    ladder = ticket.ladders[step.family]
-    event = NewEvent(
-        EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
-        by="system",
-        field=FIELD,
-        from_=ladder.done.value if ladder.done else None,
-        to=step.value,
-    )
-    return Change(events=(event,))
-
-
-def _pass_on(ticket: Ticket, choice: Choice, now: datetime) -> Change:
-    """From its assignee to the chosen one."""
-    had, reason = ticket.assigned_to, f"{choice.reason} · {PASSED_ON}"
-    events = [
-        NewEvent(
-            EventType.PASSED_ON,
-            by="system",
-            field=FIELD,
-            from_=had,
-            to=AlarmKind.ACCEPT_NEXT.value,
-        ),
-        NewEvent(
-            EventType.ASSIGNED,
-            by="system",
-            field="assignedTo",
-            from_=had,
-            to=choice.user_id,
-            note=reason,
-        ),
-    ]
-    if ticket.status is not Status.IN_PROGRESS:
-        was, is_now = ticket.status.value, Status.IN_PROGRESS.value
-        moved = NewEvent(
-            EventType.STATUS_CHANGED, by="system", field="status", from_=was, to=is_now
-        )
-        events.append(moved)
-    analysis = ticket.assignment.get("analysis") or {}
-    values = {
-        "assignedTo": choice.user_id,
-        "status": Status.IN_PROGRESS.value,
-        "assignment.reason": reason,
-        "assignment.score": choice.score,
-        "assignment.parts": choice.parts,
-        "assignment.at": now,
-        **({"assignment.source": analysis["source"]} if analysis.get("source") else {}),
-    }
-    return Change(values, tuple(events), ("acceptedAt",))
+def _as_seen(ticket: Ticket) -> Document:
+    return {"_id": ticket.id, "seq": ticket.seq or None}

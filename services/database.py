@@ -86,6 +86,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("handOver.nextTryAt", sparse=True),
         # Whose morning it may be: services/digests.py.
         IndexModel([("role", ASCENDING), ("digestAt", ASCENDING)]),
+        IndexModel("digestAside.since", sparse=True),
         # The shortlist of a large team: services/staff.py.
         IndexModel("skills"),
         IndexModel([("role", ASCENDING), ("lastAssignedAt", ASCENDING)]),
@@ -151,6 +152,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
         IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
         IndexModel("alarm.at", name="alarm_due", sparse=True),
+        IndexModel("alarm.aside.since", sparse=True),  # services/set_aside.py
     ),
 }
 

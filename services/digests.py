@@ -2,20 +2,22 @@
 nothing to tell.
 
 An account holds `digest` (False: its owner wants none; True: they have said that they do),
-`digestOn` (the day of the last one, in their own zone), `digestAt` (when to look at it next) and
-`digestTries`. It is its own outbox: whoever is to send one puts `digestAt` off for as long as that
-may take, so that a digest is late, and not lost, where they die.
+`digestOn` (the day of the last one, in their own zone), `digestAt` (when to look at it next),
+`digestTries` and, where it could not be made, `digestAside`. It is its own outbox: whoever is to
+send one puts `digestAt` off for as long as that may take, so that a digest is late, and not lost,
+where they die.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from services.aside import Aside, failed
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.digest_counts import DigestCounts, Lately, Own, Queue
 from services.models import Document, Role, User
-from services.mornings import LOOK_AGAIN, Today, morning
+from services.mornings import Today, morning
 from services.office import Office, OfficeStore
 from services.permissions import Actor, Permission, require
 from services.presences import STAFF
@@ -85,8 +87,11 @@ class Digests:
         send, or another process has looked at it."""
         now = self._clock()
         found = morning(account, self._office, now=now)
-        if found.today is None or not _is_wanted(account, found.today):
-            self._look(account, found.next_look, tries=0)
+        if found.today is None:
+            self._look(account, found.next_look)
+            return None
+        if not _is_wanted(account, found.today):
+            self._look(account, found.next_look, gone=("digestTries", "digestAside"))
             return None
         tries = _tries(account)
         until = now + CLAIM * SLOWER**tries
@@ -98,15 +103,19 @@ class Digests:
         self.done(digest)
         return None
 
-    def set_aside(self, account: Document) -> None:
-        """It could not be made: the others are not to wait for it."""
-        self._look(account, self._clock() + LOOK_AGAIN, tries=0)
+    def set_aside(self, account: Document, error: Exception) -> None:
+        """It could not be made: the others are not to wait for it (services/aside.py)."""
+        now = self._clock()
+        aside = failed(Aside.from_doc(account.get("digestAside")), error, now=now)
+        values = {"digestAt": now + aside.wait, "digestAside": aside.to_doc()}
+        change = {"$set": values, "$unset": {"digestTries": ""}}
+        self._db.users.update_one({"_id": account["_id"]}, change)
 
     def done(self, digest: Digest) -> None:
         """Sent, or not to be sent on that day any more."""
         change = {
             "$set": {"digestOn": digest.today.day.isoformat(), "digestAt": digest.next_look},
-            "$unset": {"digestTries": ""},
+            "$unset": {"digestTries": "", "digestAside": ""},
         }
         self._db.users.update_one(_claimed(digest), change)
 
@@ -118,10 +127,17 @@ class Digests:
     def _due(self) -> tuple[Document, Document]:
         return {**STAFF, "digestAt": None}, {**STAFF, "digestAt": {"$lte": self._clock()}}
 
-    def _look(self, account: Document, at: datetime, *, tries: int) -> bool:
+    def _look(
+        self,
+        account: Document,
+        at: datetime,
+        *,
+        tries: int = 0,
+        gone: tuple[str, ...] = ("digestTries",),
+    ) -> bool:
         """Look at it again then; False where another was quicker."""
         as_seen = {"_id": account["_id"], "digestAt": account.get("digestAt")}
-        change: Document = {"$set": {"digestAt": at}, "$unset": {"digestTries": ""}}
+        change: Document = {"$set": {"digestAt": at}, "$unset": dict.fromkeys(gone, "")}
         if tries:
             change = {"$set": {"digestAt": at, "digestTries": tries}}
         return self._db.users.update_one(as_seen, change).modified_count == 1

@@ -1,8 +1,8 @@
 """When a ticket is due: the earlier of its deadline and its priority's target. Pure.
 
 The deadline is set by people and never moves. The target's clock begins when the ticket is filed,
-stands while it waits for its requester, and begins anew when it is reopened. What is done keeps
-the due time it had.
+stands while it waits for its requester, and begins anew when it is reopened; a deadline that had
+passed by then was of the work that was done. What is done keeps the due time it had.
 """
 
 from collections.abc import Iterable
@@ -49,5 +49,12 @@ def due_at(ticket: Ticket, *, targets: Targets, week: WorkWeek) -> datetime | No
     clock, target = ticket.target, None
     if clock and clock.since:
         target = clock.reaches(targets.time_for(ticket.priority), week)
-    known = [at for at in (ticket.deadline, target) if at]
+    known = [at for at in (deadline_of(ticket), target) if at]
     return min(known) if known else None
+
+
+def deadline_of(ticket: Ticket) -> datetime | None:
+    """The deadline as far as it counts: else whoever reopens a ticket would make it days late."""
+    begun = ticket.target.begun if ticket.target else None
+    passed = begun and ticket.deadline and ticket.deadline <= begun
+    return None if passed else ticket.deadline

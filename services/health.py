@@ -10,7 +10,7 @@ import pymongo
 from bson import ObjectId
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
-from services import job_runs, leases, outbox, settings, waiting
+from services import job_runs, leases, outbox, set_aside, settings, waiting
 from services.clock import Clock, utcnow
 from services.database import Mongo, connect, missing_indexes
 from services.findings import Check, Finding, State, counted, fail, ok, span, warn
@@ -173,9 +173,11 @@ class DatabaseChecks:
         with pymongo.timeout(QUERY_SECONDS):
             held = leases.is_held(self._db, "jobs", now=self._clock())
             runs = job_runs.stored(self._db)
+            stuck = set_aside.what_is_stuck(self._db, now=self._clock())
         if not held:
-            return fail("none leads", "Run: python app.py jobs")
-        return job_runs.what_is_wrong(runs, now=self._clock()) or ok("one process leads")
+            return [*fail("none leads", "Run: python app.py jobs"), *stuck]
+        found = [*job_runs.what_is_wrong(runs, now=self._clock()), *stuck]
+        return found or ok("one process leads")
 
     def outbox(self) -> list[Finding]:
         """Changes that somebody has not been told of yet."""

@@ -2,7 +2,7 @@
 
 The steps of one kind that follow each other are a ladder. How far a ticket is on each stands in
 `ladders: {accept|due|waiting: {about, since, done, ended}}`, and the next step of all of them in
-`alarm: {at, kind, about}`. When which step comes is in services/alarms.py.
+`alarm: {at, kind, about, aside}`. When which step comes is in services/alarms.py.
 """
 
 from collections.abc import Mapping
@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from services.aside import Aside
 from services.stored import moment
 
 
@@ -47,20 +48,24 @@ class Family(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """The next step, and what it is about: of something else its time would be another."""
+    """The next step, and what it is about: of something else its time would be another.
+
+    `aside`: it could not be taken so far (services/aside.py)."""
 
     at: datetime
     kind: AlarmKind
     about: str
+    aside: Aside | None = None
 
     @classmethod
     def from_doc(cls, doc: Any) -> "Alarm | None":
         if not isinstance(doc, Mapping) or doc.get("kind") not in set(AlarmKind):
             return None
-        at = moment(doc.get("at"))
-        return cls(at, AlarmKind(doc["kind"]), str(doc.get("about") or "")) if at else None
+        at, aside = moment(doc.get("at")), Aside.from_doc(doc.get("aside"))
+        return cls(at, AlarmKind(doc["kind"]), str(doc.get("about") or ""), aside) if at else None
 
     def to_doc(self) -> dict[str, Any]:
+        """Without `aside`: whoever stores a step anew has found that it can be worked out."""
         return {"at": self.at, "kind": self.kind.value, "about": self.about}
 
 

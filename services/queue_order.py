@@ -7,6 +7,7 @@ a text whose order is that order, so that an index serves the queue and its page
 import re
 from datetime import UTC, datetime, timedelta
 
+from services.due import deadline_of
 from services.models import OPEN_STATUSES, Priority, Ticket
 
 FIELD = "queueKey"
@@ -23,7 +24,7 @@ def queue_key(ticket: Ticket) -> str | None:
     if ticket.status not in OPEN_STATUSES:
         return None
     is_assigned = int(ticket.assigned_to is not None)
-    at = ticket.due_at or ticket.deadline  # until its due time is worked out
+    at = ticket.due_at or deadline_of(ticket)  # until its due time is worked out
     due = _milliseconds(at) if at else _NEVER
     # The predecessor's tickets without a date are older than all others.
     since = _milliseconds(ticket.created_at) if ticket.created_at else "0" * _DIGITS

@@ -43,9 +43,14 @@ class TargetClock:
         return {**({"ran": ran} if ran else {}), **since, "rules": self.rules}
 
     @property
+    def begun(self) -> datetime | None:
+        """When the ticket was filed or reopened. None for the predecessor's: no target counts for
+        those."""
+        return self.ran[0][0] if self.ran else self.since
+
+    @property
     def has_begun(self) -> bool:
-        """Not so for the predecessor's tickets: no target counts for those."""
-        return bool(self.ran or self.since)
+        return self.begun is not None
 
     def start(self, now: datetime) -> "TargetClock":
         return self if self.since else replace(self, since=now)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 import pymongo
 from pymongo.errors import PyMongoError
 
+from services import set_aside
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.models import Document, Status
@@ -24,6 +25,7 @@ class TicketCounts:
 
     `most_attempts` is how often the sweep has published the ticket that it published most often,
     each time after twice the wait. `leader` is the process that runs the jobs; None: nobody does.
+    `set_aside` counts what goes by the clock and fails, by what it is (services/set_aside.py).
     """
 
     by_status: Mapping[str, int]
@@ -31,6 +33,7 @@ class TicketCounts:
     oldest_due_seconds: float
     most_attempts: int
     leader: str | None
+    set_aside: Mapping[str, int]
 
 
 def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
@@ -57,6 +60,7 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
         oldest_due_seconds=max(0.0, (now - behind["first"]).total_seconds()) if behind else 0.0,
         most_attempts=(behind["attempts"] or 0) if behind else 0,
         leader=lease["holder"] if lease else None,
+        set_aside=set_aside.count(db),
     )
 
 

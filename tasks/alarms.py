@@ -63,9 +63,9 @@ def _take(steps: AlarmSteps, ticket: Ticket) -> Outcome:
         return steps.take(ticket)
     except PyMongoError:  # it is not the ticket
         raise
-    except Exception:  # whatever it is, it would stop every sweep at the same ticket
+    except Exception as error:  # whatever it is, it would stop every sweep at the same ticket
         logger.exception("a step of ticket %s is set aside", ticket.id)
-        steps.set_aside(ticket)
+        steps.set_aside(ticket, error)
         return Outcome.PUT_OFF
 
 

@@ -1,6 +1,9 @@
 """The Celery application: names, limits and what happens at a shutdown. Connects to nothing."""
 
-from celery import Celery
+from typing import Any
+
+from celery import Celery, Task
+from pymongo.errors import PyMongoError
 
 NOTIFY = "tasks.notify"
 ASSIGN = "tasks.assign_ticket"
@@ -16,7 +19,13 @@ AVAILABILITY_SECONDS = 60
 DIGEST_SECONDS = 120
 BROKER_TIMEOUT = 1.0
 
-celery = Celery("tickets")
+
+class _Task(Task[Any, Any]):
+    # Celery leaves out their tracebacks, of the driver's insides; tasks/watching.py says a line.
+    throws = (PyMongoError,)
+
+
+celery: Celery[Task[Any, Any]] = Celery("tickets", task_cls=_Task)
 celery.conf.update(
     task_serializer="json",
     accept_content=["json"],

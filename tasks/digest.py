@@ -7,6 +7,7 @@ from pymongo.errors import PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.digest import digest as digest_message
+from bot.views.text import Message
 from services.clock import Clock
 from services.database import Mongo
 from services.digests import Digest, Digests
@@ -39,8 +40,8 @@ def run(runtime: Runtime) -> int:
     for _ in range(ROUNDS):
         accounts = digests.due()
         for account in accounts:
-            mine = _claim(digests, account)
-            outcome = _send(runtime, digests, mine, team.team_id) if mine else False
+            made = _make(digests, account)
+            outcome = _send(runtime, digests, *made, team.team_id) if made else False
             if outcome is None:
                 return sent
             sent += outcome
@@ -55,18 +56,22 @@ def ask(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
         publisher.digest()
 
 
-def _claim(digests: Digests, account: Document) -> Digest | None:
+def _make(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
+    """None where there is nothing to send."""
     try:
-        return digests.claim(account)
+        mine = digests.claim(account)
+        return (mine, digest_message(mine)) if mine else None
     except PyMongoError:  # it is not the account
         raise
-    except Exception:  # whatever it is, everybody after them would get none
+    except Exception as error:  # whatever it is, everybody after them would get none
         logger.exception("the digest of user %s is set aside", account["_id"])
-        digests.set_aside(account)
+        digests.set_aside(account, error)
         return None
 
 
-def _send(runtime: Runtime, digests: Digests, mine: Digest, team_id: str) -> bool | None:
+def _send(
+    runtime: Runtime, digests: Digests, mine: Digest, message: Message, team_id: str
+) -> bool | None:
     """Whether it was sent; None where Slack is not to be asked for more just now."""
     reader = mine.user.id
     slack_id = runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
@@ -78,7 +83,7 @@ def _send(runtime: Runtime, digests: Digests, mine: Digest, team_id: str) -> boo
             channel=slack_id,
             unfurl_links=False,
             unfurl_media=False,
-            **digest_message(mine).as_args(),
+            **message.as_args(),
         )
     except SlackApiError as error:
         return _refused(digests, mine, error)

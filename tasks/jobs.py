@@ -42,6 +42,7 @@ class Jobs:
         self._lease = Lease(db, "jobs", clock=clock)
         self._runs = JobRuns(db, clock=clock)
         self._led = False
+        self._faults: dict[str, str] = {}
         self._ends = threading.Event()
         if jobs is None:
             jobs = table(db, publisher, has_triage=has_triage, clock=clock)
@@ -53,11 +54,13 @@ class Jobs:
 
     def lead(self) -> bool:
         """Take or renew the lease; whether this process leads only from now on."""
+        fault = ""
         try:
             self._lease.hold()
         except PyMongoError as error:
             # It leads on until the lease ends: until then nobody else can have it.
-            logger.error("the lease could not be renewed: %s", type(error).__name__)
+            fault = _database(error)
+        self._say("the lease", fault)
         led, self._led = self._led, self._lease.is_held()
         if led != self._led:
             logger.info("this process %s", "leads" if self._led else "follows")
@@ -76,6 +79,7 @@ class Jobs:
         try:
             with trace.request():
                 error = _attempt(job, self.leads)
+                self._say(f"the job {name}", error)
         finally:
             seconds = time.monotonic() - began
             # One that was broken off is done by whoever leads now: they say how it went.
@@ -104,10 +108,23 @@ class Jobs:
             logger.error("the lease is left to end by itself: %s", type(error).__name__)
 
     def _keep(self, write: Callable[[], None]) -> None:
+        fault = ""
         try:
             write()
         except PyMongoError as error:
-            logger.error("how the jobs went is not kept: %s", type(error).__name__)
+            fault = _database(error)
+        self._say("the record of the jobs", fault)
+
+    def _say(self, what: str, fault: str) -> None:
+        """When it begins to fail, or to do so otherwise, and when it is well again: in an outage
+        each turn of each job would have a line."""
+        if fault == self._faults.get(what, ""):
+            return
+        self._faults[what] = fault
+        if fault:
+            logger.error("%s waits until it can go on (%s)", what, fault)
+        else:
+            logger.info("%s goes on", what)
 
 
 def _attempt(job: Job, go_on: Callable[[], bool]) -> str:
@@ -115,12 +132,14 @@ def _attempt(job: Job, go_on: Callable[[], bool]) -> str:
     try:
         job.work(go_on)
     except PublishFailed as error:
-        logger.warning("the broker is away, %s waits: %s", job.name, error)
         return f"the broker is away: {error}"
     except PyMongoError as error:
-        logger.error("%s stops: %s", job.name, type(error).__name__)
-        return f"the database: {type(error).__name__}"
+        return _database(error)
     return ""
+
+
+def _database(error: PyMongoError) -> str:
+    return f"the database: {type(error).__name__}"
 
 
 def run(
@@ -131,6 +150,8 @@ def run(
     renew_every: timedelta = RENEW_EVERY,
 ) -> None:
     """Run the jobs until `stop` is set; then finish what is running and give up the lease."""
+    # It warns of each turn that comes while the one before is under way; that is meant.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     scheduler = BackgroundScheduler(
         timezone="UTC",
         # A thread for each job, and one for the lease: none waits for another that takes long.

@@ -13,8 +13,8 @@ from bot.views.people import person
 from bot.views.text import Message
 from services import notices
 from services.directory import look_up
-from services.ladders import AlarmKind
-from services.models import Priority, Role, Ticket
+from services.ladders import AlarmKind, Family
+from services.models import Document, Priority, Role, Ticket
 from services.nudges import ABOUT_NOBODY, TRIAGE, Claim, Nudge, Nudges
 from services.office import OfficeStore
 from services.quiet import quiet_until
@@ -35,6 +35,8 @@ def post(runtime: Runtime, ticket: Ticket) -> None:
     oldest = runtime.clock() - NEWS
     for line in wanted(ticket, admins=runtime.users.ids_of(Role.ADMIN)):
         was_told = notices.is_told(ticket, seq=line.seq, kind=line.kind.value)
+        if line.to == TRIAGE and not runtime.triage_channel:
+            continue
         if notices.is_finished(ticket, line.key) or (was_told and line.at < oldest):
             continue
         Nudges(runtime.db, clock=runtime.clock).post(
@@ -69,7 +71,7 @@ def run(runtime: Runtime, to: str) -> None:
     if claim is None:
         return
     claim = _not_held(runtime, box, claim)
-    left = _still_so(runtime, box, claim)
+    left = _one_a_ticket(_still_so(runtime, box, claim))
     channel = _channel(runtime, to, left) if left else None
     if not left or channel is None:  # who has no Slack account is told in no other way
         box.end(claim, why="dropped")
@@ -81,7 +83,7 @@ Pair = tuple[Nudge, Ticket]
 
 
 def _still_so(runtime: Runtime, box: Nudges, claim: Claim) -> list[Pair]:
-    """What is to be told, one line a ticket; the rest is dropped."""
+    """What is to be told; the rest is dropped."""
     ids = list({nudge.ticket_id for nudge in claim.nudges})
     admins = runtime.users.ids_of(Role.ADMIN)
     called: dict[str, Ticket] = {}
@@ -93,15 +95,30 @@ def _still_so(runtime: Runtime, box: Nudges, claim: Claim) -> list[Pair]:
     return [(nudge, called[nudge.id]) for nudge in claim.nudges if nudge.id in called]
 
 
+def _one_a_ticket(pairs: list[Pair]) -> list[Pair]:
+    """That it is late says the most, and has the button to accept it as well."""
+    told = {ticket.id: (nudge, ticket) for nudge, ticket in sorted(pairs, key=_weight)}
+    return list(told.values())
+
+
+def _weight(pair: Pair) -> tuple[int, int]:
+    nudge, _ = pair
+    kind = AlarmKind(nudge.kind)
+    if kind is AlarmKind.DUE_SOON:
+        return 0, nudge.seq
+    return (2 if kind.family is Family.DUE else 1), nudge.seq
+
+
 def _key(ticket: Ticket, line: Wanted) -> str:
     return f"{ticket.id}:{line.key}"
 
 
 def _not_held(runtime: Runtime, box: Nudges, claim: Claim) -> Claim:
-    """Only what is urgent is told to somebody who is not at work; the rest waits for them."""
-    if claim.to == TRIAGE:
-        return claim
-    account = runtime.db.users.find_one({"_id": ObjectId(claim.to)}) or {}
+    """Only what is urgent is told to somebody who is not at work; the rest waits for them. The
+    channel's hours are the office's."""
+    account: Document = {}
+    if claim.to != TRIAGE:
+        account = runtime.db.users.find_one({"_id": ObjectId(claim.to)}) or {}
     office = OfficeStore(runtime.db).read()
     until = quiet_until(account, office, now=runtime.clock())
     return box.hold(claim, until=until) if until else claim

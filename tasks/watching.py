@@ -7,6 +7,7 @@ from typing import Any
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_failure, task_postrun, task_prerun, worker_process_shutdown
+from pymongo.errors import PyMongoError
 
 from services import trace
 from services.metrics import TASK_SECONDS, TASKS
@@ -35,7 +36,7 @@ class Watch:
         # failed is written outside of that, and has to carry the ids, too.
         task_prerun.connect(self.before, weak=False)
         task_postrun.connect(self.after, weak=False)
-        task_failure.connect(self.killed, weak=False)
+        task_failure.connect(self.failed, weak=False)
         worker_process_shutdown.connect(self.ending, weak=False)
 
     def before(self, task_id: str, task: Any, args: Sequence[Any], **_: Any) -> None:
@@ -54,10 +55,13 @@ class Watch:
         logger.info("%s %s after %.0f ms", task.name, outcome, seconds * 1_000)
         trace.begin()
 
-    def killed(self, sender: Any, exception: BaseException, **_: Any) -> None:
+    def failed(self, sender: Any, exception: BaseException, **_: Any) -> None:
         """A process that had to be killed says nothing of its task; its parent does."""
         if isinstance(exception, (TimeLimitExceeded, WorkerLostError)):
             self._meter.count(TASKS, sender.name, "killed")
+        if isinstance(exception, PyMongoError):
+            kind = type(exception).__name__
+            logger.error("%s is left to the sweep, because of the database: %s", sender.name, kind)
 
     def ending(self, **_: Any) -> None:
         self._meter.flush()

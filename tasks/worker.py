@@ -4,10 +4,12 @@ import logging
 import os
 import signal
 import threading
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
 from tasks import (  # the tasks register themselves
@@ -44,6 +46,8 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
     """Work until SIGTERM or SIGINT."""
     runtime.configure(build)
     _connect_signals()
+    # At each loss of the broker, of a setting that tasks/app.py makes.
+    warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     Watch(meter).connect()
     celery.worker_main(
         [

@@ -1,35 +1,19 @@
 """What goes by the clock where something is odd, or has been away for days."""
 
 import logging
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from services import quiet
-from services.database import Mongo
-from services.models import Document, User
-from services.moves import TicketMoves
+from services.models import Document, Ticket, User
 from services.office import Office
-from services.tickets import TicketService
-from tasks.runtime import Runtime
-from tests.alarm_day import Day, at
-from tests.conftest import FixedClock, People, RecordingPublisher, work
-from tests.recording_slack import RecordingSlack
+from tests.alarm_day import TRIAGE, Day, at, buttons, texts
+from tests.conftest import work
 
-
-@pytest.fixture
-def day(
-    db: Mongo,
-    clock: FixedClock,
-    slack: RecordingSlack,
-    people: People,
-    tickets: TicketService,
-    moves: TicketMoves,
-    publisher: RecordingPublisher,
-    runtime: Runtime,
-) -> Day:
-    return Day(db, clock, slack, people, tickets, moves, publisher, runtime)
+pytest_plugins = ["tests.day"]
 
 
 @pytest.fixture
@@ -80,25 +64,38 @@ def test_a_member_who_is_away_until_the_end_of_time_holds_up_nobody(
     assert day.now(ticket).assigned_to == al.id
 
 
-def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
-    """What the jobs took meanwhile is told once they are back; once, and to no later admin."""
-    jo, boss = day.moderator("VPN"), day.admin()
-    ticket = day.file(employee)
-    day.accept(ticket, jo)
-    while (alarm := day.now(ticket).alarm) and alarm.at < at(5, 9):
+def take_steps(day: Day, ticket: Ticket, *, until: datetime) -> None:
+    """Only the jobs run."""
+    while (alarm := day.now(ticket).alarm) and alarm.at < until:
         day.clock.now = max(alarm.at, day.clock())
         for due in day.steps.due():
             day.steps.take(due)
-    assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
-    assert day.told(boss) == []
 
-    day.clock.now = at(5, 9)
+
+def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
+    """The workers are back, and are told of these twice."""
+    day.clock.now = moment
     for _ in range(2):
-        day.publisher.publish(str(ticket.id))
+        for untold in (ticket, *more):
+            day.publisher.publish(str(untold.id))
         work(day.runtime, day.publisher)
         day.clock.advance(minutes=1)
         day.tell()
-    assert day.told(boss) == ["Ticket 1 “VPN is down” is overdue"]
+
+
+def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
+    """What the jobs took meanwhile is told once they are back: once to everybody that one of the
+    steps was for, and to no later admin."""
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    take_steps(day, ticket, until=at(5, 9))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
+    assert day.told(boss) == []
+
+    back(day, ticket, at(5, 9))
+    for reader in (jo, TRIAGE, boss):
+        assert day.told(reader) == ["Ticket 1 “VPN is down” is overdue"]
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
@@ -107,6 +104,69 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
     day.clock.advance(minutes=1)
     day.tell()
     assert day.told(late) == []
+    assert [len(day.told(reader)) for reader in (jo, TRIAGE, boss)] == [1, 1, 1]
+
+
+def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: User) -> None:
+    """It was passed on meanwhile: who had it hears that, and who has it that it waits for them."""
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    al = day.moderator("VPN")
+    take_steps(day, ticket, until=at(2, 16))
+    assert day.history(ticket) == [
+        "accept_reminder", "accept_next", "accept_triage", "accept_admins", "due_soon",
+    ]  # fmt: skip
+    back(day, ticket, at(2, 16))
+    assert day.told(jo) == ["Ticket 1 “VPN is down” was passed on"]
+    assert day.told(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+    for reader in (TRIAGE, boss):
+        assert day.told(reader) == ["Ticket 1 “VPN is down” has not been accepted yet"]
+
+
+def test_what_waited_for_a_morning_is_told_though_others_have_heard_since(
+    day: Day, employee: User
+) -> None:
+    """It is missed on Jo's free day. Before Jo is at work the admins have heard of it."""
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    later = {"days": [1, 2, 3, 4], "start": "13:00", "end": "21:00"}
+    day.db.users.update_one({"_id": jo.id}, {"$set": {"timezone": "UTC", "workHours": later}})
+    day.runs_until(at(3, 12, 55))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
+    assert [len(day.told(reader)) for reader in (TRIAGE, boss)] == [1, 1]
+    assert day.told(jo) == []
+    day.runs_until(at(3, 16))
+    assert day.told(jo) == ["Ticket 1 “VPN is down” is overdue"]
+
+
+def test_two_lines_of_one_ticket_are_one(day: Day, employee: User) -> None:
+    """Of being late and of waiting for an Accept, the first is said, with the button of both."""
+    jo = day.moderator("VPN")
+    first, second = day.file(employee), day.file(employee)
+    for ticket in (first, second):
+        take_steps(day, ticket, until=at(3, 9, 30))
+    assert {"accept_reminder", "due_missed"} <= set(day.history(first))
+    back(day, first, at(3, 9, 30), second)
+    (message,) = day.messages(jo)
+    assert message["text"] == "2 tickets need a look: Ticket 1, Ticket 2"
+    said = texts(message)
+    assert said[0] == "*2 tickets need a look*"
+    assert [text.split("\n")[1][:11] for text in said[1:]] == ["It was due "] * 2
+    assert buttons(message) == ["Accept", "Reassign", "Open"] * 2
+    assert day.db.nudges.count_documents({"to": str(jo.id), "at": {"$exists": True}}) == 0
+
+
+def test_without_a_channel_nothing_waits_for_one(day: Day, employee: User) -> None:
+    day.has_triage = False
+    day.runtime = replace(day.runtime, triage_channel="")
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    day.runs_until(at(3, 12))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_admins"]
+    assert (len(day.told(jo)), len(day.told(boss))) == (2, 1)
+    assert day.db.nudges.count_documents({"to": "triage"}) == 0
 
 
 def test_who_was_deactivated_is_not_told_that_it_was_passed_on(day: Day, employee: User) -> None:

@@ -9,38 +9,22 @@ from bot.views.times import moment
 from services import outbox
 from services.changes import EventType
 from services.comments import CommentService
-from services.database import Mongo
 from services.directory import look_up, people_of
 from services.edits import TicketEdits
 from services.home import without_internals
 from services.ladders import AlarmKind
 from services.links import LinkService
 from services.models import Role, Status, Ticket, User
-from services.moves import TicketMoves
+from services.office import WORKDAYS, OfficeStore
 from services.permissions import Actor
-from services.tickets import TicketService
 from services.users import UserService
 from tasks.app import NOTIFY
 from tasks.publisher import PublishFailed
-from tasks.runtime import Runtime
 from tests.alarm_day import TRIAGE, Day, at, buttons, texts
-from tests.conftest import FixedClock, People, RecordingPublisher, at_once, work
-from tests.recording_slack import RecordingSlack
+from tests.conftest import People, at_once, work
 from tests.slack_workspace import TEAM_ID
 
-
-@pytest.fixture
-def day(
-    db: Mongo,
-    clock: FixedClock,
-    slack: RecordingSlack,
-    people: People,
-    tickets: TicketService,
-    moves: TicketMoves,
-    publisher: RecordingPublisher,
-    runtime: Runtime,
-) -> Day:
-    return Day(db, clock, slack, people, tickets, moves, publisher, runtime)
+pytest_plugins = ["tests.day"]
 
 
 @pytest.fixture
@@ -68,9 +52,10 @@ def test_nobody_accepts_it(
 
     day.runs_until(at(2, 10))
     (reminder,) = day.messages(jo)
-    assert reminder["text"] == "Ticket 1 “VPN is down” waits for your Accept"
+    assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
     assert texts(reminder) == [
-        "*Ticket 1* “VPN is down”\nIt waits for your Accept. If it does not suit you, reassign it."
+        "*Ticket 1* “VPN is down”\n"
+        "It waits for you to accept it. If it is not for you, press Reassign."
     ]
     assert buttons(reminder) == ["Accept", "Reassign", "Open"]
 
@@ -84,7 +69,7 @@ def test_nobody_accepts_it(
     ]
     assert buttons(passed_on) == ["Open"]
     card = day.slack.messages(People.slack_id(al))[0]
-    assert card["text"] == "Ticket 1 “VPN is down”: is yours"
+    assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
     assert (
         "Why you: knows VPN · 0 of 8 open · passed on to you, because it was not accepted in time"
         in texts(card)
@@ -93,17 +78,18 @@ def test_nobody_accepts_it(
 
     day.runs_until(at(2, 11, 30))
     (channel,) = day.messages(TRIAGE)
-    assert channel["text"] == "Ticket 1 “VPN is down” was not accepted yet"
+    assert channel["text"] == "Ticket 1 “VPN is down” has not been accepted yet"
     assert texts(channel) == [
-        f"*Ticket 1* “VPN is down”\nIt was not accepted yet. It is with {al.name}."
+        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. It is with {al.name}."
     ]
     assert buttons(channel) == ["Take it", "Open"]
-    assert day.told(al) == ["Ticket 1 “VPN is down” waits for your Accept"]
+    assert day.told(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
 
     day.runs_until(at(2, 12, 30))
     (asked,) = day.messages(boss)
     assert texts(asked) == [
-        f"*Ticket 1* “VPN is down”\nIt was not accepted yet. It is with <@{People.slack_id(al)}>."
+        "*Ticket 1* “VPN is down”\n"
+        f"It has not been accepted yet. It is with <@{People.slack_id(al)}>."
     ]
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(2, 14, 30))
@@ -164,7 +150,7 @@ def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None
     assert day.now(ticket).assigned_to == boss.id
     day.runs_until(at(2, 13))
     assert day.history(ticket)[:3] == ["accept_reminder", "accept_next", "accept_admins"]
-    assert day.told(boss) == ["Ticket 1 “VPN is down” waits for your Accept"]
+    assert day.told(boss) == ["Ticket 1 “VPN is down” waits for you to accept it"]
     assert day.told(TRIAGE) == day.told(other) == []
     assert len(day.told(jo)) == 2
 
@@ -199,7 +185,7 @@ def test_but_for_what_is_urgent(day: Day, employee: User) -> None:
     ticket = day.file(employee, "VPN is down for everyone", priority="urgent")
     assert ticket.priority == "urgent"
     day.runs_until(at(2, 9, 15))
-    assert day.told(jo) == ["Ticket 1 “VPN is down for everyone” waits for your Accept"]
+    assert day.told(jo) == ["Ticket 1 “VPN is down for everyone” waits for you to accept it"]
 
 
 def test_what_is_told_at_night_waits_for_the_morning_and_comes_once(
@@ -215,6 +201,30 @@ def test_what_is_told_at_night_waits_for_the_morning_and_comes_once(
     day.accept(held[1], jo)
     day.runs_until(at(2, 17, 5))
     assert day.told(boss) == ["2 tickets need a look: Ticket 1, Ticket 3"]
+
+
+def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: TicketEdits) -> None:
+    """Once an admin has said which those are; of what is urgent also at night."""
+    boss = day.admin(capacity=0)
+    OfficeStore(day.db, clock=day.clock).write(
+        actor=Actor.of(boss), zone="UTC", days=WORKDAYS, start="09:00", end="17:00"
+    )
+    for priority in ("high", "urgent"):
+        ticket = day.file(employee, f"VPN is down for everyone ({priority})", priority=priority)
+        edits.update(
+            actor=Actor.of(boss),
+            ticket_id=str(ticket.id),
+            seen_seq=ticket.seq,
+            changes={"deadline": at(2, 9, 30)},
+        )
+    day.clock.now = at(2, 20)  # the jobs begin again in the evening
+    day.runs_until(at(2, 22))
+    (urgent,) = day.told(TRIAGE)
+    assert urgent == "Ticket 2 “VPN is down for everyone (urgent)” is overdue"
+    day.runs_until(at(3, 8, 59))
+    assert len(day.told(TRIAGE)) == 1
+    day.runs_until(at(3, 9, 1))
+    assert day.told(TRIAGE)[1:] == ["Ticket 1 “VPN is down for everyone (high)” is overdue"]
 
 
 def test_who_is_away_is_not_asked(day: Day, employee: User) -> None:
@@ -318,13 +328,13 @@ def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
     day.runs_until(at(3, 15, 10))
     assert day.history(filed[0]) == ["due_admins"]
     assert day.history(filed[5]) == ["accept_reminder", "due_admins"]
-    # One message each: who has them hears that they are late, and the admins.
-    assert len(day.slack.calls_to("chat.postMessage")) - before == 2
+    # One message each: who has them hears that they are late, the channel and the admins.
+    assert len(day.slack.calls_to("chat.postMessage")) - before == 3
     (late,) = day.told(jo)
     assert late.startswith("6 tickets need a look: ")
-    (asked,) = day.told(boss)
-    assert asked.startswith("6 tickets need a look: ")
-    assert day.told(TRIAGE) == []
+    for reader in (boss, TRIAGE):
+        (asked,) = day.told(reader)
+        assert asked.startswith("6 tickets need a look: ")
 
 
 def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
@@ -472,4 +482,4 @@ def test_an_admin_with_a_ticket_of_their_own_is_asked_as_its_assignee(
     boss = day.people.add(Role.ADMIN)
     day.file(employee)
     day.runs_until(at(2, 13))
-    assert set(day.told(boss)) == {"Ticket 1 “VPN is down” waits for your Accept"}
+    assert set(day.told(boss)) == {"Ticket 1 “VPN is down” waits for you to accept it"}

@@ -8,7 +8,17 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from demo.servers import MongoServer
-from services import handing_back, notices, outbox, outside, queue_places, resets, similar, waiting
+from services import (
+    handing_back,
+    notices,
+    outbox,
+    outside,
+    queue_places,
+    resets,
+    set_aside,
+    similar,
+    waiting,
+)
 from services.account_services import build
 from services.analysis import Source
 from services.assigning import AssignmentStore
@@ -145,6 +155,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     explained.find(actor=OPERATOR, called=str(ticket.number))
     waiting.wake_due(db, now=clock())
     waiting.wake(db, now=clock())
+    set_aside.what_is_stuck(db, now=clock())
     ticket = tickets.get(actor=Actor.of(invited), ticket_id=str(ticket.id))
     store.assign(
         ticket,

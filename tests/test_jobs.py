@@ -1,5 +1,6 @@
 """The jobs and who leads them."""
 
+import logging
 import threading
 import time
 from datetime import datetime, timedelta
@@ -11,6 +12,7 @@ from pymongo.errors import AutoReconnect
 from demo.servers import MongoServer
 from services.database import Mongo, connect
 from services.job_runs import stored, what_is_wrong
+from services.leases import Lease
 from services.letters import LetterKind, Letters
 from services.metrics import Key, Tally
 from services.models import Ticket, User
@@ -282,6 +284,42 @@ def test_how_each_went_is_kept_for_the_doctor(
     assert said() == ["FAIL mine is late: it last ended 17 min ago"]
     ids = {doc["_id"] for doc in db.meta.find()}
     assert ids == {"job:mine", "installation"}
+
+
+def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
+    db: Mongo,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = [PublishFailed("ConnectionError")] * 3 + [AutoReconnect("gone")] * 3
+
+    def work(_: GoOn) -> None:
+        if faults:
+            raise faults.pop(0)
+
+    def away(self: Lease) -> bool:
+        raise AutoReconnect("gone")
+
+    jobs = Jobs(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
+    caplog.set_level(logging.INFO, logger="tasks.jobs")
+    jobs.lead()
+    for _ in range(8):
+        jobs.run("mine")
+    with monkeypatch.context() as broken:
+        broken.setattr(Lease, "hold", away)
+        for _ in range(3):
+            jobs.lead()
+    jobs.lead()
+    assert caplog.messages == [
+        "this process leads",
+        "the job mine waits until it can go on (the broker is away: ConnectionError)",
+        "the job mine waits until it can go on (the database: AutoReconnect)",
+        "the job mine goes on",
+        "the lease waits until it can go on (the database: AutoReconnect)",
+        "the lease goes on",
+    ]
 
 
 def test_a_long_job_keeps_neither_the_lease_nor_another_job(

@@ -112,6 +112,7 @@ def test_tickets_outbox_and_leader() -> None:
         oldest_due_seconds=12.5,
         most_attempts=4,
         leader="host:12:ab",
+        set_aside={"step": 1, "digest": 0},
     )
     assert ours(page(shared={}, tickets=tickets)) == [
         "ticket_bot_redis_up 1.0",
@@ -121,6 +122,8 @@ def test_tickets_outbox_and_leader() -> None:
         "ticket_bot_outbox_tickets 2.0",
         "ticket_bot_outbox_oldest_due_seconds 12.5",
         "ticket_bot_outbox_most_attempts 4.0",
+        'ticket_bot_set_aside{what="step"} 1.0',
+        'ticket_bot_set_aside{what="digest"} 0.0',
         'ticket_bot_jobs_leader{holder="host:12:ab"} 1.0',
     ]
 

@@ -2,6 +2,7 @@
 
 import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from pymongo.errors import ServerSelectionTimeoutError
 
 from services import trace
 from services.metrics import TASKS, Key
@@ -29,8 +30,19 @@ def test_a_killed_task_is_counted_by_the_parent(
     error: Exception, counted: dict[tuple[str, str], float]
 ) -> None:
     meter = Kept("redis://127.0.0.1:1/0")
-    Watch(meter).killed(sender=notify, exception=error, task_id="1")
+    Watch(meter).failed(sender=notify, exception=error, task_id="1")
     assert meter.counts() == {Key(TASKS.name, labels): n for labels, n in counted.items()}
+
+
+def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -> None:
+    meter = Kept("redis://127.0.0.1:1/0")
+    Watch(meter).failed(sender=notify, exception=ServerSelectionTimeoutError("a:1"), task_id="1")
+    assert caplog.messages == [
+        "tasks.notify is left to the sweep, because of the database: ServerSelectionTimeoutError"
+    ]
+    assert caplog.records[0].exc_info is None
+    # Celery would add the traceback, but of what a task is known to throw.
+    assert issubclass(ServerSelectionTimeoutError, notify.throws)
 
 
 def test_a_message_carries_the_request_it_comes_from() -> None:

@@ -100,6 +100,32 @@ def test_a_tickets_life(
     assert due(db, ticket) == at("06 16:00")
 
 
+def test_reopened_a_deadline_of_before_makes_it_late_no_more(
+    db: Mongo,
+    tickets: TicketService,
+    moves: TicketMoves,
+    edits: TicketEdits,
+    employee: User,
+    boss: Actor,
+    clock: FixedClock,
+) -> None:
+    ticket = file_ticket(tickets, employee, priority="high")
+    about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
+    edits.update(**about, seen_seq=ticket.seq, changes={"deadline": at("02 12:00")})
+    assert due(db, ticket) == at("02 12:00")
+    moves.resolve(**about, resolution="Done.")
+    moves.reopen(**about)
+    assert due(db, ticket) == at("02 12:00")  # it is still to come
+    moves.resolve(**about, resolution="Done.")
+    clock.now = at("09 11:00")
+    moves.reopen(**about)
+    assert due(db, ticket) == at("10 11:00")
+    moves.take(**about)
+    moves.wait(**about, question="Which office?")
+    assert due(db, ticket) is None
+    assert reload(db, ticket).deadline == at("02 12:00")
+
+
 def test_priority_and_deadline_move_it_and_nothing_else_does(
     db: Mongo,
     tickets: TicketService,

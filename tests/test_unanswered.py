@@ -15,34 +15,18 @@ from services.errors import Conflict, Denied, NotFound
 from services.lifecycle import NO_ANSWER
 from services.links import LinkService
 from services.models import Role, Status, Ticket, User
-from services.moves import TicketMoves
 from services.permissions import OPERATOR, Actor
 from services.targets import TargetFields, Targets, TargetStore
-from services.tickets import TicketService
 from services.users import UserService
-from tasks.runtime import Runtime
 from tests import payloads
 from tests.alarm_day import Day, at, buttons, texts
-from tests.conftest import Bot, FixedClock, People, RecordingPublisher, at_once, work
-from tests.recording_slack import RecordingSlack
+from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.slack_workspace import TEAM_ID
+
+pytest_plugins = ["tests.day"]
 
 ASKED = "Ticket 1 “VPN is down” still waits for your answer"
 CLOSED = "Ticket 1 “VPN is down” was closed, because there was no answer"
-
-
-@pytest.fixture
-def day(
-    db: Mongo,
-    clock: FixedClock,
-    slack: RecordingSlack,
-    people: People,
-    tickets: TicketService,
-    moves: TicketMoves,
-    publisher: RecordingPublisher,
-    runtime: Runtime,
-) -> Day:
-    return Day(db, clock, slack, people, tickets, moves, publisher, runtime)
 
 
 @pytest.fixture
@@ -109,11 +93,12 @@ def test_asked_once_more_and_then_closed(
     assert texts(asked) == [
         "*Ticket 1* still waits for your answer",
         "VPN is down",
+        "*Question*",
         "Since <when>?",
         f"Without an answer it is closed <!date^{closing}^{{date_short_pretty}} at {{time}}"
         f"|{at(11, 12):%-d %b %Y, %H:%M} UTC>. You can also write in this message's thread.",
     ]
-    assert buttons(asked) == ["Reply", "Still a problem", "Solved"]
+    assert buttons(asked) == ["Answer", "Still a problem", "Solved"]
     assert day.history(ticket) == ["waiting_ask"]
 
     day.runs_until(at(11, 11))

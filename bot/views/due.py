@@ -20,8 +20,8 @@ _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=
 
 
 def due(ticket: Ticket, *, now: datetime) -> str:
-    """As "due in 40 min", "due tomorrow at 14:00", "2 h late" or "paused while waiting", for
-    mrkdwn; "" where it is done, or nothing says when it is due."""
+    """As "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or "paused while
+    waiting", for mrkdwn; "" where it is done, or nothing says when it is due."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
@@ -29,7 +29,7 @@ def due(ticket: Ticket, *, now: datetime) -> str:
         return _paused(ticket)
     if at <= now:
         return f"*{_lasting(now - at)} {LATE}*"
-    return f"due in {_lasting(at - now)}" if at - now < SOON else f"due {moment(at)}"
+    return f"due in {_left(at - now)}" if at - now < SOON else f"due {moment(at)}"
 
 
 def due_on(ticket: Ticket) -> str:
@@ -60,6 +60,13 @@ def field(words: str) -> str:
 def _paused(ticket: Ticket) -> str:
     is_waiting = ticket.status is Status.WAITING
     return PAUSED if is_waiting and ticket.target and ticket.target.has_begun else ""
+
+
+def _left(time: timedelta) -> str:
+    """In hours and minutes: of "1 h" nearly half could be missing."""
+    hours, rest = divmod(time, _HOUR)
+    minutes = rest // _MINUTE
+    return f"{hours} h {minutes} min" if hours and minutes else _lasting(time)
 
 
 def _lasting(time: timedelta) -> str:
