@@ -46,8 +46,11 @@ def needs_assignment(ticket: Ticket) -> bool:
 
 
 def declined(ticket: Ticket) -> frozenset[ObjectId]:
-    """Those from whom it was handed back or passed on: they are not chosen for it again."""
-    had = (event.from_ for event in ticket.events if event.type in _DECLINED)
+    """Those from whom it was handed back or passed on: they are not chosen for it again.
+
+    Not those who were away or gone, which stands in their way only while it lasts.
+    """
+    had = (event.from_ for event in ticket.events if event.type in _DECLINED and not event.absent)
     return frozenset(user_id for user_id in had if isinstance(user_id, ObjectId))
 
 

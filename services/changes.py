@@ -52,7 +52,9 @@ class EventType(StrEnum):
 class NewEvent:
     """`by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one field.
 
-    `internal`: the note is for the staff.
+    `internal`: the note is for the staff. `skills` are those a ticket was thought to need when a
+    person said who is to have it: such an event is a correction (services/corrections.py).
+    `absent`: it was taken from somebody who was away or gone, not from one it did not suit.
     """
 
     type: EventType
@@ -62,6 +64,8 @@ class NewEvent:
     to: Any = None
     note: str | None = None
     internal: bool = False
+    skills: tuple[str, ...] | None = None
+    absent: bool = False
 
 
 def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
@@ -75,6 +79,10 @@ def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Do
             doc["note"] = event.note
         if event.internal:
             doc["internal"] = True
+        if event.skills is not None:
+            doc["skills"] = list(event.skills)
+        if event.absent:
+            doc["absent"] = True
         docs.append(doc)
     return docs
 

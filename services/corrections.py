@@ -59,17 +59,22 @@ class Correction:
         )
 
 
-def record(db: Mongo, *, before: Ticket, after: Ticket) -> None:
-    """Keep the correction that the change from `before` to `after` was, if it was one.
+def keep(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
+    """Keep the corrections in a ticket's history, each once, however often this is called.
 
-    Once a change, however often it is called.
+    By whoever works through the outbox: so a step that is stored is a correction that is kept,
+    whatever dies in between. No query for a ticket without.
     """
-    for event in after.events:
-        if event.seq > before.seq and (doc := _correction(before, event)):
-            try:
-                db.corrections.insert_one(doc)
-            except DuplicateKeyError:  # kept already
-                continue
+    said = [_correction(ticket, event) for event in ticket.events if event.at > now - COUNTS_FOR]
+    made = {doc["_id"]: doc for doc in said if doc}
+    if not made:
+        return
+    known = {doc["_id"] for doc in db.corrections.find({"_id": {"$in": list(made)}}, {"_id": True})}
+    for missing in made.keys() - known:
+        try:
+            db.corrections.insert_one(made[missing])
+        except DuplicateKeyError:  # by another worker, meanwhile
+            continue
 
 
 def net_effects(db: Mongo, *, skills: Sequence[str], now: datetime) -> dict[ObjectId, float]:
@@ -119,19 +124,18 @@ def _by_age(correction: Correction) -> tuple[datetime, list[str]]:
     return correction.at, sorted(correction.skills)
 
 
-def _correction(before: Ticket, event: Event) -> dict[str, Any] | None:
-    """None for what assignment or an account's end did, and for any other event."""
-    given = event.type == EventType.ASSIGNED
-    if not isinstance(event.by, ObjectId) or not (given or event.type == EventType.HANDED_BACK):
+def _correction(ticket: Ticket, event: Event) -> dict[str, Any] | None:
+    """None for what assignment, an absence or an account's end did, and for any other event."""
+    if event.skills is None or not isinstance(event.by, ObjectId):
         return None
-    not_mine = not given and event.by == event.from_
+    not_mine = event.type == EventType.HANDED_BACK and event.by == event.from_
     return {
-        "_id": f"{before.id}:{event.seq}",
-        "ticketId": before.id,
+        "_id": f"{ticket.id}:{event.seq}",
+        "ticketId": ticket.id,
         "at": event.at,
         "by": event.by,
         "kind": (Kind.NOT_MINE if not_mine else Kind.REASSIGNED).value,
         "from": event.from_,
         "to": event.to,
-        "skills": sorted(by_key(before.related_skills)),
+        "skills": sorted(by_key(event.skills)),
     }

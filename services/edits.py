@@ -12,7 +12,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services import changes, corrections, waiting
+from services import changes, waiting
 from services.assigning import AssignmentStore, declined
 from services.changes import EventType, NewEvent
 from services.clashes import Clash, Clashing, clashes_of
@@ -189,8 +189,6 @@ class TicketEdits:
             now=now,
             remove=change.remove,
         )
-        if done:
-            corrections.record(self._db, before=ticket, after=done)
         if done and ticket.assigned_to and _has_left(ticket, done):
             waiting.wake(self._db, now=now)  # whoever had it has room for one more
         return done

@@ -9,13 +9,15 @@ from bson import ObjectId
 from services.assignment import Rating, assess, merits
 from services.candidates import Candidate, Obstacle
 from services.models import User
+from services.reasons import KNOWS_NONE
 from services.scoring import NOBODY, Scale
 
 
 @dataclass(frozen=True, slots=True)
 class Fit:
     """`known` are those of the ticket's skills they have; `open_tickets` of `capacity`. `reason` is
-    what speaks for them."""
+    what speaks for them. `is_match`: they know a skill it needs or have solved such tickets, or it
+    needs none that is known."""
 
     user: User
     known: tuple[str, ...]
@@ -23,6 +25,7 @@ class Fit:
     capacity: int
     obstacle: Obstacle | None
     reason: str = ""
+    is_match: bool = True
 
 
 def fits(
@@ -53,7 +56,7 @@ def fits(
     )
     scale = Scale.of(candidates, skills=skills, now=now)
     return [
-        _fit(rating, user, merits(rating, scale))
+        _fit(rating, user, scale)
         for rating in ordered
         if (user := users.get(rating.candidate.user_id)) and _is_wanted(user, wanted)
     ]
@@ -63,13 +66,15 @@ def _is_wanted(user: User, wanted: str) -> bool:
     return any(wanted in text.casefold() for text in (user.display_name, *user.skills))
 
 
-def _fit(rating: Rating, user: User, reason: str) -> Fit:
-    who = rating.candidate
+def _fit(rating: Rating, user: User, scale: Scale) -> Fit:
+    who, reason = rating.candidate, merits(rating, scale)
+    is_match = bool(rating.known) or rating.has_solved or not scale.needed
     return Fit(
         user=user,
         known=rating.known,
         open_tickets=who.open_tickets,
         capacity=who.capacity,
         obstacle=rating.obstacle,
-        reason=reason,
+        reason=reason if is_match else f"{KNOWS_NONE} · {reason}",
+        is_match=is_match,
     )

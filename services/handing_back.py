@@ -37,7 +37,8 @@ def mark(
     """What to set as `handBack` of an account; `reason` stands in each ticket's history.
 
     `is_gone`: though the account might work on tickets, its owner no longer can. `once`: they can,
-    and give away what they have now; what is given to them later stays theirs.
+    and give away what they have now; what is given to them later, or once they are back, stays
+    theirs.
     """
     marked: Document = {"at": now, "by": by, "reason": reason}
     flags = {"isGone": is_gone, "once": once}
@@ -62,24 +63,35 @@ def hand_back_some(
         return []
     asked: dict[str, Any] = doc["handBack"]
     is_once = bool(asked.get("once"))
-    if works_on_tickets(User.from_doc(doc)) and not (asked.get("isGone") or is_once):
-        return []
+    over = {"_id": user_id, "handBack.at": asked["at"]}
+    user = User.from_doc(doc)
+    if works_on_tickets(user) and not asked.get("isGone"):
+        if not is_once:
+            return []
+        if not _is_away(user, now):
+            # Else they would lose again and again what assignment gives back to them.
+            db.users.update_one(over, {"$unset": {"handBack": ""}})
+            return []
     theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
     found = [Ticket.from_doc(doc) for doc in db.tickets.find(theirs, _NOT_READ).limit(limit)]
     given = [ticket.id for ticket in found if _hand_back(db, ticket, asked, now)]
     if not found and (is_once or asked["at"] <= now - LATECOMERS):
-        over = {"_id": user_id, "handBack.at": asked["at"]}
         db.users.update_one(over, {"$unset": {"handBack": ""}})
     return given
+
+
+def _is_away(user: User, now: datetime) -> bool:
+    return user.away_until is not None and user.away_until > now
 
 
 def _hand_back(db: Mongo, ticket: Ticket, asked: dict[str, Any], now: datetime) -> bool:
     """False where the ticket has changed meanwhile; the next round looks at it again."""
     by, reason = asked["by"], asked["reason"]
-    change = hand_back(by, ticket, reason=reason)
+    change = hand_back(by, ticket, reason=reason, absent=True)
     if ticket.status is Status.WAITING:  # nobody waits for an answer any more
         resumed = resume(by, ticket)
-        change = resumed.then(hand_back(by, after(ticket, resumed), reason=reason))
+        stands = after(ticket, resumed)
+        change = resumed.then(hand_back(by, stands, reason=reason, absent=True))
     stored = changes.apply(
         db,
         ticket,

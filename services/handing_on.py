@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from bson import ObjectId
 
-from services import changes, corrections, transitions, waiting
+from services import changes, transitions, waiting
 from services.analyses import analysis_source, is_analysed
 from services.assigning import AssignmentStore
 from services.assignment import Choice
@@ -31,8 +31,9 @@ from services.tickets import load
 from services.transitions import Change
 from services.users import UserService
 
-# Of those who could have it instead, so many are offered at a glance.
-FIRST = 5
+# Of those who could have it instead, so many are offered at a glance: of those who fit; where they
+# are too few, filled up with others who are available.
+FIRST, ENOUGH = 5, 3
 
 
 class Why(StrEnum):
@@ -76,8 +77,9 @@ class HandingOn:
     def others(
         self, *, actor: Actor, team_id: str, ticket_id: str, seen: str = ""
     ) -> tuple[Ticket, list[Fit]]:
-        """The ticket, and whom assignment would choose for it in place of whoever has it: the
-        first few who are available, the best first. Raises as `TicketMoves.ready`."""
+        """The ticket, and who is available for it in place of whoever has it: the first few who
+        fit, in the order in which assignment would choose them, and others only where those are too
+        few. Raises as `TicketMoves.ready`."""
         require(actor, PERMISSION[Step.REASSIGN])
         ticket = self._moves.ready(actor=actor, ticket_id=ticket_id, step=Step.REASSIGN, seen=seen)
         weighed = self._assignments.weigh(
@@ -91,7 +93,9 @@ class HandingOn:
             **weighed.grounds,
         )
         free = [fit for fit in ordered if not fit.obstacle and fit.user.id != ticket.assigned_to]
-        return ticket, free[:FIRST]
+        matches = [fit for fit in free if fit.is_match][:FIRST]
+        others = [fit for fit in free if not fit.is_match]
+        return ticket, matches + others[: max(ENOUGH - len(matches), 0)]
 
     def not_mine(
         self, *, actor: Actor, ticket_id: str, why: str = "", reason: str = "", seen: str = ""
@@ -127,7 +131,6 @@ class HandingOn:
             remove=change.remove,
         )
         if stored:
-            corrections.record(self._db, before=ticket, after=stored)
             if choice:
                 self._assignments.was_chosen(choice, now=now)
             waiting.wake(self._db, now=now)  # whoever had it has room for one more

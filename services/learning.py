@@ -111,7 +111,9 @@ def _solved(
     count, width = matrix.shape
     spread = np.bincount(matrix.indices, minlength=width)
     rarity = np.log((1 + count) / (1 + spread)) + 1
-    weights = rarity * np.sqrt(_told(normalize(_weighted(matrix, rarity)), belongs))
+    told = _told(normalize(_weighted(matrix, rarity)), belongs)
+    # With one label alone, no word tells anything, nor a rare one more: then all count alike.
+    weights = rarity * np.sqrt(told) if told.any() else np.ones_like(rarity)
     matrix = normalize(_weighted(matrix, weights))
     coefficients = np.empty((width, len(labels)), dtype=np.int16)
     scales, offsets = np.empty(len(labels)), np.empty(len(labels))
@@ -140,12 +142,13 @@ def _told(matrix: Any, belongs: Sequence[Sequence[bool]]) -> _Floats:
     whole = np.asarray(matrix.sum(axis=0)).ravel()
     told = np.zeros(matrix.shape[1])
     for belonging in belongs:
+        if all(belonging):  # there is no rest
+            continue
         own = np.asarray(matrix[np.array(belonging)].sum(axis=0)).ravel()
         inside, outside = own + _SMOOTHING, np.maximum(whole - own, 0) + _SMOOTHING
         ratio = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
         np.maximum(told, np.abs(ratio), out=told)
-    # With one label alone, no word tells anything: then all count alike.
-    return told if told.any() else np.ones_like(told)
+    return told
 
 
 def _separated(matrix: Any, belonging: Sequence[bool]) -> tuple[_Floats, float]:

@@ -59,11 +59,12 @@ class ModelStore:
     def people(self, text: str) -> Mapping[ObjectId, float]:
         """Who resolved tickets like this, from above 0 to 1: how far beyond an even share.
 
-        Of words that tell nothing everybody has an even share, and nobody's says anything. Of one
-        person alone nothing can be told: with nobody to compare them with, any text is like theirs.
+        Of words that tell nothing everybody has an even share, and nobody's says anything; of a
+        text that is like none of theirs neither. Of one person alone nothing can be told: with
+        nobody to compare them with, any text is like theirs.
         """
         model = self._current(Kind.PEOPLE)
-        ranked = model.rank(text) if model else []
+        ranked = model.rank(text) if model and model.knows(text) else []
         if len(ranked) < 2:
             return {}
         whole = sum(share for _, share in ranked)

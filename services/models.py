@@ -110,7 +110,7 @@ class User:
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of a ticket's history. `by` is a user's id, "system" or "ai"; a note that is
-    `internal` is for the staff."""
+    `internal` is for the staff. `skills` and `absent` are as in `services.changes.NewEvent`."""
 
     seq: int
     at: datetime
@@ -121,6 +121,8 @@ class Event:
     to: Any = None
     note: str | None = None
     internal: bool = False
+    skills: tuple[str, ...] | None = None
+    absent: bool = False
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Event":
@@ -134,6 +136,8 @@ class Event:
             to=doc.get("to"),
             note=doc.get("note"),
             internal=doc.get("internal") is True,
+            skills=names(doc["skills"]) if "skills" in doc else None,
+            absent=doc.get("absent") is True,
         )
 
 

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from services import changes, comments, corrections, notices, transitions, waiting
+from services import changes, comments, notices, transitions, waiting
 from services.changes import EventType
 from services.clock import Clock, utcnow
 from services.database import Mongo
@@ -72,7 +72,7 @@ class TicketMoves:
 
         def make(ticket: Ticket, now: datetime) -> Change:
             own = actor.user_id
-            return transitions.hand_to(own, ticket, own, reason="took it", now=now)
+            return transitions.hand_to(own, ticket, own, reason=transitions.TOOK_IT, now=now)
 
         return self._take_step(actor, ticket_id, Step.TAKE, make, seen)
 
@@ -194,7 +194,6 @@ class TicketMoves:
                 push=change.push,
             )
             if stored:
-                corrections.record(self._db, before=ticket, after=stored)
                 self._wake_waiting(ticket, stored, now)
                 return stored
         raise Conflict(BUSY)

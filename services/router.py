@@ -13,6 +13,7 @@ from services.aliases import aliases_of
 from services.analysis import Analysis, Basis, FailureReason, Source, canonical_skills
 from services.features import MAX_TEXT
 from services.learned import Model
+from services.text import UNSPACED
 from services.typos import corrected
 
 # Skills which are everyday words too: "I have no access" does not ask for the Access expert.
@@ -25,8 +26,9 @@ EVERYDAY_WORDS = frozenset(
         "slack", "spark", "spring", "swift", "teams", "word",
     }
 )  # fmt: skip
-LETTER = r"[^\W_]"  # of any script, or a digit
+LETTER = rf"[^\W_{UNSPACED}]"  # of a script with blanks between words, or a digit
 DASH = r"[-\s\u2010-\u2015]"
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 # Below this share, a learned skill was wrong more often than right in cross-validation.
@@ -46,14 +48,14 @@ def route(
 ) -> Analysis:
     """What can be said offline. `failure` says why the model was not heard.
 
-    `learned` is what resolved tickets taught: it speaks where the text names no skill, and first
-    once it has shown that it knows better.
+    `learned` is what resolved tickets taught: it speaks of a text like them where that names no
+    skill, and first once it has shown that it knows better.
     """
     text = f"{title}\n{description}"
     choices = canonical_skills(skills)
     named = skills_named(text, skills)
     likely: list[str] = []
-    if learned and (learned.leads or not named):
+    if learned and (learned.leads or not named) and learned.knows(text):
         likely = _likely(_of_team(learned.rank(text), choices))
     return Analysis(
         summary=None,
@@ -99,7 +101,7 @@ def skills_named(text: str, skills: Sequence[str]) -> tuple[str, ...]:
     ("Windows" in "Windows Server") is not a mention of its own.
     """
     names = _names(tuple(canonical_skills(skills).values()))
-    text = corrected(unicodedata.normalize("NFC", text[:MAX_TEXT]), names.words)
+    text = corrected(unicodedata.normalize("NFKC", text[:MAX_TEXT]), names.words)
     mentions = sorted(
         (match.start(), -match.end(), place)
         for place, (pattern, _) in enumerate(names.patterns)
@@ -135,7 +137,7 @@ def _names(skills: tuple[str, ...]) -> _Names:
 
 @lru_cache(maxsize=4_096)
 def _pattern(skill: str) -> re.Pattern[str]:
-    skill = unicodedata.normalize("NFC", skill)
+    skill = unicodedata.normalize("NFKC", skill)
     exact = (len(skill) <= 2 and skill.isalnum()) or skill.casefold() in EVERYDAY_WORDS
     body = rf"{DASH}{{1,3}}".join(_word(word) for word in skill.split())
     if not exact and skill[-1].isalpha():
@@ -151,6 +153,8 @@ def _word(word: str) -> str:
 
 
 def _left_edge(skill: str) -> str:
+    if _UNSPACED.match(skill):
+        return ""
     if len(skill) == 1:
         return rf"(?<!{LETTER})(?<![_&'\u2019.\\/-])"  # no R in "R&D", no C in "A/C"
     return rf"(?<!{LETTER})"
@@ -158,8 +162,10 @@ def _left_edge(skill: str) -> str:
 
 def _right_edge(skill: str) -> str:
     """What may not follow: a letter, or the ++ and # that make another language of it."""
+    if _UNSPACED.match(skill[-1]):
+        return ""
     if not skill[-1].isalnum():
-        return r"(?![+#])(?![^\W\d_])"  # C++17 is C++
+        return rf"(?![+#])(?![^\W\d_{UNSPACED}])"  # C++17 is C++
     edge = rf"(?!{LETTER})(?![+#]+(?!{LETTER}))"
     if len(skill) == 1:
         edge += rf"(?![_&:'\u2019\\+#-])(?!\.{LETTER})"  # no C in "C:\Users" or "C-level"

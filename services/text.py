@@ -1,7 +1,13 @@
-"""What can be seen of a text, and what an email address looks like."""
+"""What can be seen of a text, what its words are made of, and what an email address looks like."""
 
 import re
 
+# Within the brackets of a pattern: letters of scripts that put no blank between words, or, as
+# Korean's, none between a word and its ending (Thai and Lao, Burmese, Khmer, kana, Han, Hangul).
+UNSPACED = (
+    "\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1780-\u17d3\u1100-\u11ff\u3005-\u3007\u3041-\u30fa"
+    "\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
+)
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;.]+")
 
 # What could disguise what a text says, hide words for the model in it, or be refused by the

@@ -16,6 +16,7 @@ from services.changes import EventType, NewEvent
 from services.lifecycle import NO_ANSWER
 from services.models import Status, Ticket
 
+TOOK_IT = "took it"  # the reason where somebody makes a ticket their own
 _ATTEMPT = ("assignment.next", "assignment.until")  # assignment is not to look at it any more
 
 
@@ -78,6 +79,7 @@ def hand_to(
         to=assignee,
         note=reason or None,
         internal=bool(reason),
+        skills=ticket.related_skills,
     )
     events = [given]
     if own:
@@ -89,8 +91,11 @@ def hand_to(
     return Change(values, tuple(events), tuple(gone if own else [*gone, "acceptedAt"]))
 
 
-def hand_back(by: ObjectId, ticket: Ticket, *, reason: str) -> Change:
-    """Back to assignment. A ticket in progress is to do again."""
+def hand_back(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False) -> Change:
+    """Back to assignment. A ticket in progress is to do again.
+
+    `absent`: its assignee is away or gone, which says nothing of whether it suits them.
+    """
     event = NewEvent(
         EventType.HANDED_BACK,
         by=by,
@@ -99,6 +104,8 @@ def hand_back(by: ObjectId, ticket: Ticket, *, reason: str) -> Change:
         to=None,
         note=reason or None,
         internal=bool(reason),
+        skills=None if absent else ticket.related_skills,
+        absent=absent,
     )
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:

@@ -5,7 +5,7 @@ from typing import Any
 
 from celery import Task
 
-from services import outbox
+from services import corrections, outbox
 from services.assigning import needs_assignment
 from services.models import Ticket
 from services.tickets import load
@@ -56,6 +56,7 @@ def run(runtime: Runtime, ticket_id: str) -> None:
 
 def _deliver(runtime: Runtime, ticket: Ticket) -> bool:
     # First: these wait for no answer, and Slack may be away.
+    corrections.keep(runtime.db, ticket, now=runtime.clock())
     assigned_mail.post(runtime, ticket)
     nudge.post(runtime, ticket)
     nobody.post(runtime, ticket)

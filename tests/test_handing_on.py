@@ -5,10 +5,10 @@ from collections.abc import Callable
 import pytest
 
 from services.changes import EventType
-from services.corrections import Kind, net_effects
+from services.corrections import Kind, keep, net_effects
 from services.database import Mongo
 from services.errors import Conflict, Denied, Invalid, NotFound
-from services.handing_on import FIRST, HandedOn, HandingOn, Why
+from services.handing_on import ENOUGH, FIRST, HandedOn, HandingOn, Why
 from services.lifecycle import glance
 from services.links import LinkService
 from services.model_store import ModelStore
@@ -98,7 +98,8 @@ def test_it_goes_to_the_next_best_in_one_update(
 def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
     handing_on: HandingOn, ticket: Ticket, file: File, db: Mongo, ben: User, clock: FixedClock
 ) -> None:
-    handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    keep(db, done.ticket, now=clock())
     (kept,) = db.corrections.find()
     assert (kept["kind"], kept["from"], kept["to"]) == (Kind.NOT_MINE, ben.id, None)
     assert kept["skills"] == ["dns", "vpn"]
@@ -179,7 +180,6 @@ def test_a_second_press_says_what_the_first_one_did(
     first = press()
     assert press() == HandedOn(reload(db, ticket), cleo)
     assert reload(db, ticket).seq == first.ticket.seq
-    assert db.corrections.count_documents({}) == 1
 
 
 def test_presses_at_once_hand_it_on_once(
@@ -191,7 +191,6 @@ def test_presses_at_once_hand_it_on_once(
     done = at_once(press, press, press, press)
     assert [one.to for one in done] == [cleo] * 4
     assert [e.type for e in reload(db, ticket).events].count(EventType.HANDED_BACK) == 1
-    assert db.corrections.count_documents({}) == 1
 
 
 def test_nobody_elses_and_nothing_that_moved_on(
@@ -256,7 +255,7 @@ def test_the_others_are_those_assignment_would_choose_the_best_first(
     )
     assert [(fit.user, fit.reason) for fit in others] == [
         (cleo, "knows VPN · 0 of 8 open"),
-        (admin, "0 of 8 open"),
+        (admin, "knows none of its skills · 0 of 8 open"),
     ]
     following = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
     assert following.to == others[0].user
@@ -268,6 +267,36 @@ def test_a_few_of_many(handing_on: HandingOn, ticket: Ticket, people: People, be
     _, others = handing_on.others(actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id))
     assert len(others) == FIRST
     assert ben not in [fit.user for fit in others]
+
+
+def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
+    handing_on: HandingOn, ticket: Ticket, people: People, ben: User, cleo: User
+) -> None:
+    for _ in range(ENOUGH):
+        people.add(Role.MODERATOR, "Printer")
+
+    def offered() -> list[tuple[bool, str]]:
+        _, others = handing_on.others(
+            actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
+        )
+        assert cleo in [fit.user for fit in others]
+        return [(fit.is_match, fit.reason) for fit in others]
+
+    fits, fits_not = "knows VPN · 0 of 8 open", "knows none of its skills · 0 of 8 open"
+    assert offered() == [(True, fits), *[(False, fits_not)] * (ENOUGH - 1)]
+    for _ in range(ENOUGH - 1):
+        people.add(Role.MODERATOR, "vpn")
+    assert offered() == [(True, fits)] * ENOUGH
+
+
+def test_of_a_ticket_without_skills_everybody_fits(
+    handing_on: HandingOn, tickets: TicketService, people: People, ben: User, cleo: User
+) -> None:
+    ticket = file_ticket(tickets, people.add(Role.USER))
+    _, others = handing_on.others(actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id))
+    assert {(fit.user.id, fit.reason, fit.is_match) for fit in others} == {
+        (who.id, "0 of 8 open", True) for who in (ben, cleo)
+    }
 
 
 def test_the_others_of_what_moved_on(

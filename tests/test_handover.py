@@ -6,17 +6,19 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services import handing_back
+from services import corrections, handing_back
 from services.availability import AvailabilityService, Wanted
 from services.database import Mongo
 from services.errors import Denied
 from services.handover import Answer, HandOvers, Offer
 from services.models import Role, Status, Ticket, User
+from services.moves import TicketMoves
 from services.permissions import Actor
 from services.presence import Member
 from services.presence import Status as SlackStatus
 from services.presences import Presences
 from services.tickets import TicketService
+from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 
@@ -210,6 +212,72 @@ def test_what_is_given_to_them_afterwards_stays(
     later = given(db, tickets, people, nils)
     handing_back.hand_back_some(db, nils.id, now=clock())
     assert reload(db, later).assigned_to == nils.id
+
+
+def test_once_they_are_back_they_may_have_them_again(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    runtime: Runtime,
+    moves: TicketMoves,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    """An absence counts as long as it lasts. It says nothing of whether a ticket suits them."""
+    ticket = theirs[0]
+    db.tickets.update_many({}, {"$set": {"relatedSkills": ["VPN"]}})
+    absence(days=2)
+    answered(offers, nils, nils, only(offers).key)
+    store = runtime.assignments
+    assert store.choose(reload(db, ticket), now=clock()) is None
+    stand_in = people.add(Role.MODERATOR)
+    moves.take(actor=Actor.of(stand_in), ticket_id=str(ticket.id))
+    clock.advance(days=2)
+    moves.reassign(actor=Actor.of(stand_in), ticket_id=str(ticket.id), assignee_id=None)
+    chosen = store.choose(reload(db, ticket), now=clock())
+    assert chosen is not None
+    assert (chosen.user_id, chosen.parts["corrections"]) == (nils.id, 0)
+    # To give it back oneself is another thing.
+    moves.reassign(actor=Actor.of(stand_in), ticket_id=str(ticket.id), assignee_id=str(nils.id))
+    moves.reassign(actor=Actor.of(nils), ticket_id=str(ticket.id), assignee_id=None)
+    assert store.choose(reload(db, ticket), now=clock()) is None
+
+
+def test_handing_over_for_want_of_presence_is_no_correction(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    clock: FixedClock,
+) -> None:
+    absence(days=2)
+    answered(offers, nils, nils, only(offers).key)
+    for ticket in theirs:
+        corrections.keep(db, reload(db, ticket), now=clock())
+    assert db.corrections.count_documents({}) == 0
+
+
+def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
+    offers: HandOvers,
+    absence: Any,
+    nils: User,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    """Else the sweep would take from them what assignment gives back to them."""
+    for _ in range(22):
+        given(db, tickets, people, nils)
+    absence(days=2)
+    assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 22, 20)
+    AvailabilityService(db, clock=clock).change(actor=Actor.of(nils), wanted=Wanted(is_away=False))
+    assert handing_back.hand_back_some(db, nils.id, now=clock()) == []
+    assert handing_back.due(db, now=clock()) == []
+    assert db.tickets.count_documents({"assignedTo": nils.id}) == 2
 
 
 def test_more_than_a_few_are_left_to_the_sweep(

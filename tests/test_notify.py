@@ -62,9 +62,10 @@ def test_requester_and_assignee_get_one_card_each(
     publisher.publish(str(ticket.id))
     work(runtime, publisher)
     assert [m["text"] for m in sent_to(slack, employee)] == [
-        "Ticket 1 “VPN is down”: In progress (Moderator 2)"
+        "Ticket 1 “VPN is down”: in progress (Moderator 2)"
     ]
-    assert [m["text"] for m in sent_to(slack, expert)] == ["Ticket 1 “VPN is down”: is yours"]
+    (card,) = sent_to(slack, expert)
+    assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
     settled = reload(db, ticket)
     assert not settled.outbox
     assert {notice["state"] for notice in settled.notices} == {"sent"}
@@ -95,10 +96,10 @@ def test_the_resolution_reaches_the_requester_with_a_sound(
     moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New certificate.")
     notify.run(runtime, str(ticket.id))
     card, told = sent_to(slack, employee)
-    assert card["text"] == "Ticket 1 “VPN is down”: Resolved by Moderator 2"
+    assert card["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
     assert told["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
     (theirs,) = sent_to(slack, expert)
-    assert theirs["text"] == "Ticket 1 “VPN is down”: Resolved by Moderator 2"
+    assert theirs["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
 
 
 def test_nobody_is_told_of_what_they_did_themselves(
@@ -243,7 +244,7 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
     assert "Old title" in str(sent_to(slack, employee)[0])
 
     notify.run(runtime, str(ticket.id))
-    assert sent_to(slack, employee)[0]["text"].endswith("Resolved by Moderator 2")
+    assert sent_to(slack, employee)[0]["text"].endswith("resolved by Moderator 2")
     assert not reload(db, ticket).outbox
 
 
@@ -293,4 +294,4 @@ def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_onc
     slow = SlowPoster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
     notify.run(dataclasses.replace(runtime, slack=slow), str(ticket.id))
     (card,) = sent_to(slack, employee)
-    assert card["text"].endswith("In progress (Moderator 2)")
+    assert card["text"].endswith("in progress (Moderator 2)")

@@ -102,6 +102,26 @@ def test_it_finds_skills_of_several_words(text: str, named: tuple[str, ...]) -> 
     assert skills_named(text, skills) == named
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("VPNに接続できない", ("VPN",)),
+        ("\uff36\uff30\uff2e\u3000接続不可", ("VPN",)),
+        ("VPN이 안 돼요", ("VPN",)),
+        ("VPNล่ม", ("VPN",)),
+        ("新しいプリンターが壊れた", ("プリンター",)),
+        ("社内C++のR言語", ("C++", "R")),
+        ("中文输入法不能用", ("中文",)),
+        ("프린터가 고장났어요", ("프린터",)),
+        ("我的xVPNy", ()),
+    ],
+)
+def test_it_finds_skills_where_no_blanks_stand_between_words(
+    text: str, named: tuple[str, ...]
+) -> None:
+    assert skills_named(text, ["VPN", "プリンター", "C++", "C", "R", "中文", "프린터"]) == named
+
+
 def test_a_skill_spelled_twice_is_named_once() -> None:
     assert skills_named("vpn", ["VPN", "vpn", " VPN "]) == ("VPN",)
 
