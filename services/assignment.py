@@ -205,6 +205,7 @@ def _phrase(rating: Rating, scale: Scale, why: Reason | None) -> str:
         presence=scale.presence(who.week) if who.week else None,
         end=scale.end(who.week) if who.week else None,
         now=scale.now,
+        is_spread=scale.is_spread,
     )
 
 

@@ -12,14 +12,16 @@ def country_name(code: str) -> str:
 
 
 def countries(query: str = "") -> list[tuple[str, str]]:
-    """Code and name of those whose name holds the query or whose code it is, by name."""
+    """Code and name: the one whose code the query is, such as US, USA or UK, then those whose name
+    holds it, by name."""
     wanted = " ".join(visible(query).split()).casefold()
+    called = _by_any_code().get(wanted)
     found = [
         (code, name)
         for code, name in _names().items()
-        if wanted in name.casefold() or wanted == code.casefold()
+        if wanted in name.casefold() or code == called
     ]
-    return sorted(found, key=lambda country: country[1])
+    return sorted(found, key=lambda country: (country[0] != called, country[1]))
 
 
 @lru_cache(maxsize=1)
@@ -27,7 +29,14 @@ def _names() -> dict[str, str]:
     """From the library's own keys, such as "united_states"."""
     return {
         code: " ".join(_AS_IS.get(word, word.capitalize()) for word in key.split("_"))
-        for code, key in known_countries().items()
+        for code, (key, *_) in known_countries().items()
+    }
+
+
+@lru_cache(maxsize=1)
+def _by_any_code() -> dict[str, str]:
+    return {
+        other.casefold(): code for code, (_, *codes) in known_countries().items() for other in codes
     }
 
 

@@ -15,11 +15,14 @@ from typing import Any
 
 from services import presence_words
 from services.models import Document
+from services.text import UNSPACED
 
 # Until when somebody is away who does not say until when.
 OPEN_END = datetime(3000, 1, 1, tzinfo=UTC)
 _WORDS = re.compile(r"\w+")
-_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")  # no blanks between words
+# What is denied is denied within its own part of a sentence: "No, sick".
+_PARTS = re.compile(r"[,;:!?()|\n\u2013\u2014]|\.\s|\s-\s")
+_UNSPACED = re.compile(f"[{UNSPACED}]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,8 @@ class Rules:
             return None
         emoji = emoji_name(status.emoji)
         says = _first(_spaced(status.text), self._phrases, _holds)
+        if says is None:
+            says = _usually(status.text)
         if says is None and emoji:
             says = _first(emoji, self._emoji, lambda name, names: name in names)
         return (status.expires_at or OPEN_END) if says else None
@@ -65,7 +70,7 @@ class Rules:
     def _phrases(self) -> tuple[Level, ...]:
         """What counts first stands first; of two phrases of one source `here` wins."""
         own_here, own_away = (_comparable(_phrases(own)) for own in (self.here, self.away))
-        return ((False, own_here), (True, own_away), (False, _HERE), (True, _AWAY))
+        return ((False, own_here), (True, own_away), (False, _HERE))
 
     @cached_property
     def _emoji(self) -> tuple[Level, ...]:
@@ -163,6 +168,15 @@ def _first(
     return next((is_away for is_away, entries in levels if has(said, entries)), None)
 
 
+def _usually(text: str) -> bool | None:
+    """Whether the usual phrases say it, those apart that are denied: of those the contrary."""
+    parts = [_spaced(part) for part in _PARTS.split(text)]
+    left = [_DENIED.sub(" ", part) for part in parts]
+    if _holds(_spaced(" ".join(left)), _AWAY):
+        return True
+    return None if left == parts else False
+
+
 def _holds(said: str, phrases: Iterable[str]) -> bool:
     return any(
         (phrase.strip() if _UNSPACED.search(phrase) else phrase) in said for phrase in phrases
@@ -181,7 +195,15 @@ def _spaced(text: str) -> str:
     return f" {' '.join(_WORDS.findall(plain))} "
 
 
+def _any_of(phrases: Iterable[str]) -> str:
+    return "|".join(re.escape(phrase.strip()) for phrase in _comparable(phrases))
+
+
 _AWAY, _HERE = _comparable(presence_words.AWAY), _comparable(presence_words.HERE)
+_DENIED = re.compile(
+    f" (?:{_any_of(presence_words.DENIALS)})(?: (?:{_any_of(presence_words.BETWEEN)})){{0,3}}"
+    f" (?:{_any_of(presence_words.AWAY)})(?= )"
+)
 
 
 def _text(value: Any) -> str:

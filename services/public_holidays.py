@@ -35,8 +35,8 @@ def is_known(country: str, subdivision: str = "") -> bool:
     return parts is not None and (not subdivision or subdivision in parts)
 
 
-def known_countries() -> dict[str, str]:
-    """The library's key, such as "united_states", by code."""
+def known_countries() -> dict[str, tuple[str, ...]]:
+    """By code, the library's key, such as "united_states", and all codes, such as US and USA."""
     from holidays import registry  # noqa: PLC0415  see above
 
-    return {names[1]: key for key, names in registry.COUNTRIES.items()}
+    return {names[1]: (key, *names[1:]) for key, names in registry.COUNTRIES.items()}

@@ -1,18 +1,22 @@
 """Why somebody was chosen, in words that they and the help desk understand. Pure.
 
 Times of day are those of the person who was chosen: they read it on their card, and for a
-moderator elsewhere "at work until 18:00" is about the colleague's day.
+moderator elsewhere "at work until 18:00" is about the colleague's day. Where not all who were
+considered have the same time, it says whose: "at work until 18:00 (Tokyo time)".
 """
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
+from zoneinfo import ZoneInfo
 
 from services.calendars import WorkWeek
 from services.candidates import Candidate
 from services.scoring import Presence
 
 SOLVED = "solved similar tickets"
+KNOWS_NONE = "knows none of its skills"
+AT_WORK = "at work"
 DISTURBED = "does not want to be disturbed now"
 _WEEK = 7
 
@@ -34,16 +38,18 @@ def sentence(
     presence: Presence | None,
     end: datetime | None,
     now: datetime,
+    is_spread: bool = False,
 ) -> str:
     """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00".
 
-    `end` is when the work under way ends, None where it never does.
+    `end` is when the work under way ends, None where it never does; `is_spread` is as in
+    `services.scoring.Scale`.
     """
     told = [
         _why(why, known, needed) if why else "",
         SOLVED if has_solved and why is not Reason.HISTORY else "",
         f"{candidate.open_tickets} of {candidate.capacity} open",
-        _hours(candidate, presence, end, now),
+        _hours(candidate, presence, end, now, is_spread=is_spread),
     ]
     return " · ".join(filter(None, told))
 
@@ -55,12 +61,34 @@ def _why(why: Reason, known: Sequence[str], needed: Sequence[str]) -> str:
         case Reason.HISTORY:
             return SOLVED
         case Reason.NOBODY_KNOWS:
-            return f"nobody available knows {listed(needed, 'or')}, so it goes to an admin"
+            return f"nobody who could take it knows {listed(needed, 'or')}, so it goes to an admin"
         case Reason.LEAST_LOADED:
             return "no skill was recognised, so it goes to whoever has room"
 
 
 def _hours(
+    candidate: Candidate,
+    presence: Presence | None,
+    end: datetime | None,
+    now: datetime,
+    *,
+    is_spread: bool,
+) -> str:
+    told, week = _when(candidate, presence, end, now), candidate.week
+    has_time = told not in ("", AT_WORK)
+    return f"{told} ({zone_name(week.zone, now)})" if week and has_time and is_spread else told
+
+
+def zone_name(zone: ZoneInfo, now: datetime) -> str:
+    """As "New York time", "CET" or "UTC-05"."""
+    area, _, place = zone.key.rpartition("/")
+    if area and area != "Etc":
+        return f"{place.replace('_', ' ')} time"
+    short = now.astimezone(zone).tzname() or zone.key
+    return short if short[0].isalpha() else f"UTC{short}"
+
+
+def _when(
     candidate: Candidate, presence: Presence | None, end: datetime | None, now: datetime
 ) -> str:
     quiet, week = candidate.quiet_until, candidate.week
@@ -69,7 +97,7 @@ def _hours(
     if week is None or presence is None:
         return ""
     if presence.at_work:
-        return f"at work until {_ending(end, now, week)}" if end else "at work"
+        return f"at work until {_ending(end, now, week)}" if end else AT_WORK
     if presence.back is None:
         return ""
     back, here = presence.back.astimezone(week.zone), now.astimezone(week.zone)

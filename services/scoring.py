@@ -5,7 +5,7 @@ they are the score: at most 1, and below 0 only where corrections outweigh every
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -45,7 +45,8 @@ class Scale:
 
     `needed` are its skills by their casefolded names, `holders` how many know each. `history` is,
     by person, how much of what resembles the ticket they have solved (0 to 1), and `corrections`
-    how people have corrected such choices (-1 to 1).
+    how people have corrected such choices (-1 to 1). `is_spread`: their clocks show different
+    times, so that a time of day needs its zone.
     """
 
     needed: Mapping[str, str]
@@ -53,13 +54,14 @@ class Scale:
     now: datetime
     history: Mapping[ObjectId, float] = field(default_factory=dict)
     corrections: Mapping[ObjectId, float] = field(default_factory=dict)
+    is_spread: bool = False
     _presences: dict[WorkWeek, Presence] = field(default_factory=dict)
     _ends: dict[WorkWeek, datetime | None] = field(default_factory=dict)
 
     @classmethod
     def of(
         cls,
-        candidates: Iterable[Candidate],
+        candidates: Collection[Candidate],
         *,
         skills: Sequence[str],
         now: datetime,
@@ -74,7 +76,15 @@ class Scale:
             for candidate in candidates:
                 for key in counted.keys() & by_key(candidate.skills).keys():
                     counted[key] += 1
-        return cls(needed, counted if holders is None else holders, now, history, corrections)
+        zones = {candidate.week.zone for candidate in candidates if candidate.week}
+        return cls(
+            needed,
+            counted if holders is None else holders,
+            now,
+            history,
+            corrections,
+            is_spread=len({now.astimezone(zone).utcoffset() for zone in zones}) > 1,
+        )
 
     def known(self, candidate: Candidate) -> list[str]:
         """The needed skills they have, in the order and spelling of the ticket."""

@@ -43,11 +43,16 @@ def _in_one_spelling(email: str) -> str:
     return normalize("NFKC", email) if len(email) <= MAX_EMAIL_LENGTH else email
 
 
+def _composed(skill: str) -> str:
+    """With letters and their accents in one: some keyboards write them apart."""
+    return normalize("NFC", skill) if len(skill) <= 2 * MAX_SKILL_LENGTH else skill
+
+
 def checked_skills(skills: Sequence[str]) -> list[str]:
     """Stripped, without blanks, each once whatever its capitals, as it was written first."""
     unique: dict[str, str] = {}
     for skill in skills:
-        name = " ".join(visible(skill).split())
+        name = _composed(" ".join(visible(skill).split()))
         unique.setdefault(name.casefold(), name)
     unique.pop("", None)
     if len(unique) > MAX_SKILLS:

@@ -101,14 +101,14 @@ def test_who_handed_it_back_is_not_chosen_again() -> None:
             ("DNS",),
             ADMIN,
             Reason.NOBODY_KNOWS,
-            "nobody available knows DNS, so it goes to an admin · 0 of 8 open",
+            "nobody who could take it knows DNS, so it goes to an admin · 0 of 8 open",
         ),
         (
             [ADMIN, person(1, "DNS", load=8)],
             ("VPN", "DNS", "SAP"),
             ADMIN,
             Reason.NOBODY_KNOWS,
-            "nobody available knows VPN, DNS or SAP, so it goes to an admin · 0 of 8 open",
+            "nobody who could take it knows VPN, DNS or SAP, so it goes to an admin · 0 of 8 open",
         ),
         (
             [VPN, person(9, "DNS", role=Role.ADMIN, load=5), person(8, role=Role.ADMIN)],
@@ -201,7 +201,7 @@ def test_whoever_is_at_work_comes_before_whoever_is_back_on_monday() -> None:
     here = person(1, "VPN", load=3, week=WEEK)
     asleep = person(2, "VPN", week=replace(WEEK, zone=ZoneInfo("Pacific/Auckland")))
     assert chosen(here, asleep, skills=("VPN",)).reason == (
-        "knows VPN · 3 of 8 open · at work until 17:00"
+        "knows VPN · 3 of 8 open · at work until 17:00 (London time)"
     )
     assert chosen(asleep, skills=("VPN",)).reason == (
         "knows VPN · 0 of 8 open · back at 09:00 tomorrow"

@@ -12,7 +12,7 @@ from demo.binaries import ROOT
 from services import dry_run
 from services.analysis import Analysis, Basis, FailureReason, Source
 from services.assigning import AssignmentStore
-from services.corrections import Kind
+from services.corrections import Kind, keep
 from services.database import Mongo
 from services.dry_run import DryRun, ExplainService
 from services.edits import TicketEdits
@@ -26,6 +26,7 @@ from services.model_store import ModelStore, Stored
 from services.models import Priority, Role, Ticket, User
 from services.moves import TicketMoves
 from services.permissions import OPERATOR, Actor
+from services.signals import Signal
 from services.staff import LARGE
 from services.team import claim_team
 from services.tickets import TicketService
@@ -162,6 +163,7 @@ def test_an_unread_ticket_is_read_offline_in_memory(
         "read it yet",
         "  Skills      VPN (named in the text)",
         "  Confidence  Not given: only a model says how sure it is",
+        "  Priority    Not set yet",
         "  Secrets     None seen in its text",
     ]
     assert "Then" not in said
@@ -180,6 +182,7 @@ def test_words_that_have_changed_are_read_anew(
         "changed since",
         "  Skills      DNS (named in the text)",
         "  Confidence  Not given: only a model says how sure it is",
+        "  Priority    High",
         "  Secrets     Seen in its text; masked before anything leaves this machine",
     ]
     assert "hunter2" not in "\n".join(lines(service))
@@ -218,6 +221,38 @@ def test_the_analysis(
     assert said[1] == "2 Mar 2026, 09:00 UTC"
     assert said[:1] + said[2:3] == told[:2]
     assert said[3].startswith(told[2])
+
+
+@pytest.mark.parametrize(
+    ("signal", "told"),
+    [
+        (Signal.OUTAGE, "Urgent, because it speaks of an outage."),
+        (
+            None,
+            "Gemini called this urgent. Nothing else says so, so it is high; raise it if it is.",
+        ),
+    ],
+)
+def test_why_it_is_as_urgent_as_it_is(
+    service: ExplainService,
+    store: AssignmentStore,
+    edits: TicketEdits,
+    db: Mongo,
+    nils: User,
+    ticket: Ticket,
+    signal: Signal | None,
+    told: str,
+) -> None:
+    claimed = replace(READ, priority=Priority.URGENT, signal=signal)
+    assert store.store_analysis(ticket, claimed, now=MONDAY)
+    assert f"  Priority    {told}" in lines(service)
+    edits.update(
+        actor=Actor.of(nils),
+        ticket_id=str(ticket.id),
+        seen_seq=reload(db, ticket).seq,
+        changes={"priority": "low"},
+    )
+    assert "  Priority    Low (set by hand)" in lines(service)
 
 
 def test_skills_that_somebody_has_set_stay(
@@ -312,6 +347,7 @@ def test_corrections_stand_below_and_in_the_parts(
     boss, to = Actor(anna["_id"], Role.ADMIN), str(anna["_id"])
     clock.advance(minutes=5)
     moves.reassign(actor=boss, ticket_id=str(story.id), assignee_id=to, reason="I know why")
+    keep(db, reload(db, story), now=clock())
     said = lines(service, "12")
     assert section(said, "Corrections") == [
         "  Nils Holm said that it was not theirs on 2 Mar 2026, 09:05 UTC.",

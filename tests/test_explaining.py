@@ -109,7 +109,7 @@ def test_that_nobody_knows_better_is_said_of_the_first_alone() -> None:
         "an admin · 0 of 8 open",
     ]
     assert reasons(explained(ADMIN, second, skills=("VPN",)).able) == [
-        "nobody available knows VPN, so it goes to an admin · 0 of 8 open",
+        "nobody who could take it knows VPN, so it goes to an admin · 0 of 8 open",
         "an admin · 1 of 8 open",
     ]
     assert reasons(explained(person(1), person(2, load=1)).able) == [

@@ -9,7 +9,7 @@ from bson import ObjectId
 from services.calendars import WorkWeek
 from services.candidates import Candidate
 from services.models import Role
-from services.reasons import Reason, listed, sentence
+from services.reasons import Reason, listed, sentence, zone_name
 from services.scoring import Scale
 
 YORK = WorkWeek(ZoneInfo("America/New_York"), end=time(18))
@@ -40,7 +40,7 @@ def said(who: Candidate = WHO, now: datetime = NOON, **about: Any) -> str:
         ),
         (
             {"why": Reason.NOBODY_KNOWS, "known": ()},
-            "nobody available knows VPN or DNS, so it goes to an admin · 2 of 8 open"
+            "nobody who could take it knows VPN or DNS, so it goes to an admin · 2 of 8 open"
             " · at work until 18:00",
         ),
         (
@@ -89,6 +89,46 @@ def test_hours_are_told_in_the_assignees_zone(at: str, week: WorkWeek, hours: st
 @pytest.mark.parametrize("week", [None, replace(YORK, days=frozenset())])
 def test_of_hours_that_nobody_knows_nothing_is_said(week: WorkWeek | None) -> None:
     assert said(replace(WHO, week=week)) == "knows VPN and DNS · 2 of 8 open"
+
+
+@pytest.mark.parametrize(
+    ("at", "week", "hours"),
+    [
+        ("2026-03-02 17:00", YORK, "at work until 18:00 (New York time)"),
+        ("2026-03-02 23:00", YORK, "back at 09:00 tomorrow (New York time)"),
+        ("2026-03-06 23:00", YORK, "back on Monday at 09:00 (New York time)"),
+        ("2026-03-02 17:00", replace(YORK, days=frozenset(range(7)), start=time(0), end=time(0)),
+         "at work"),
+    ],
+)  # fmt: skip
+def test_where_the_team_has_several_times_it_says_whose(
+    at: str, week: WorkWeek, hours: str
+) -> None:
+    now = datetime.fromisoformat(at).replace(tzinfo=UTC)
+    told = said(replace(WHO, week=week), now, is_spread=True)
+    assert told == f"knows VPN and DNS · 2 of 8 open · {hours}"
+
+
+@pytest.mark.parametrize("week", [None, replace(YORK, days=frozenset())])
+def test_where_no_time_is_told_it_is_nobodys(week: WorkWeek | None) -> None:
+    assert said(replace(WHO, week=week), is_spread=True) == "knows VPN and DNS · 2 of 8 open"
+    quiet = replace(WHO, week=None, quiet_until=NOON.replace(hour=18))
+    assert said(quiet, is_spread=True).endswith(" · does not want to be disturbed now")
+
+
+@pytest.mark.parametrize(
+    ("zone", "name"),
+    [
+        ("Europe/Berlin", "Berlin time"),
+        ("America/Argentina/Buenos_Aires", "Buenos Aires time"),
+        ("UTC", "UTC"),
+        ("CET", "CET"),
+        ("Etc/UTC", "UTC"),
+        ("Etc/GMT+5", "UTC-05"),  # that name's sign is the wrong way round
+    ],
+)
+def test_what_a_zone_is_called(zone: str, name: str) -> None:
+    assert zone_name(ZoneInfo(zone), NOON) == name
 
 
 def test_a_list_in_words() -> None:

@@ -81,6 +81,23 @@ def test_the_sooner_somebody_is_back_the_better(
     assert share("hours", replace(WHO, week=week), now=at) == expected
 
 
+@pytest.mark.parametrize(
+    ("zones", "is_spread"),
+    [
+        ((), False),
+        (("Europe/Berlin",), False),
+        (("Europe/Berlin", "Europe/Madrid"), False),
+        (("Europe/Berlin", "Europe/London"), True),
+        # Alike in winter alone.
+        (("Europe/London", "Atlantic/Reykjavik"), False),
+    ],
+)
+def test_a_team_is_spread_where_its_clocks_differ(zones: tuple[str, ...], is_spread: bool) -> None:
+    weeks = [None, *(WorkWeek(ZoneInfo(zone)) for zone in zones)]
+    team = [replace(WHO, week=week) for week in weeks]
+    assert Scale.of(team, skills=(), now=MONDAY).is_spread is is_spread
+
+
 def test_who_shares_a_week_shares_the_answer() -> None:
     scale = Scale.of([], skills=(), now=MONDAY)
     found = scale.presence(WEEK)

@@ -107,6 +107,7 @@ def test_the_same_address_created_at_once_never_makes_two(users: UserService, db
         (["", "  ", "\u200b"], ()),
         ([" VPN ", "vpn", "Vpn"], ("VPN",)),
         (["SAP   HR", "C++", "C"], ("SAP HR", "C++", "C")),
+        (["B\u00fcro", "Bu\u0308ro"], ("B\u00fcro",)),
         ([str(number) for number in range(20)], tuple(str(number) for number in range(20))),
         (["x" * 50], ("x" * 50,)),
     ],

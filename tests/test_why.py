@@ -1,13 +1,17 @@
 """The button "Why?" on a ticket's page, and the modal behind it."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
 
-from bot.views import ids
+from bot.views import ids, why_words
 from bot.views.why import why
+from bot.views.why_words import AT_MOST
 from services.assigning import AssignmentStore
 from services.candidates import Candidate, Obstacle
 from services.corrections import Correction, Kind
@@ -111,6 +115,7 @@ def test_what_an_admin_reads() -> None:
         f"*Read:* {WHEN}\n"
         f"*Skills:* {escaped}\n"
         "*Confidence:* 0.90\n"
+        "*Priority:* Not set yet\n"
         "*Secrets:* Seen in its text; masked before anything leaves this machine",
         "Then",
         f"Assignment chose <@U0NILS> on {WHEN}.",
@@ -175,17 +180,49 @@ def test_the_longest_it_can_be() -> None:
         ),
         (
             {"from_": NILS, "to": None, "kind": Kind.REASSIGNED, "by": None},
-            "nobody took it from <@U0NILS>",
+            "Nobody took it from <@U0NILS>",
         ),
         (
             {"from_": None, "to": NILS, "kind": Kind.REASSIGNED, "by": ObjectId()},
-            "someone who has left gave it to <@U0NILS>",
+            "Someone who has left gave it to <@U0NILS>",
         ),
     ],
 )
 def test_corrections(made: dict[str, Any], said: str) -> None:
     one = Correction(at=AT, skills=frozenset(), **made)
     assert shown(run(corrections=(one,)))[-1] == f"{said} on {WHEN}."
+
+
+def test_a_sentence_that_begins_with_no_name_has_a_capital() -> None:
+    gone = Then(ObjectId(), "", None, "", None, {})
+    had = shown(run(then=gone, ticket=sample_ticket(assigned_to=ObjectId())))
+    assert had[1] == (
+        "Someone who has left has it. Below is whom assignment would choose, if nobody had it."
+    )
+    assert had[had.index("Then") + 1] == "Someone who has left got it elsewhere."
+
+
+SHARE = st.integers(0, 400_000).map(lambda millionths: millionths / 1_000_000)
+
+
+@given(st.lists(SHARE, min_size=5, max_size=5), st.integers(-100_000, 100_000))
+def test_the_parts_add_up_as_they_are_read(shares: list[float], corrected: int) -> None:
+    parts = dict(zip(AT_MOST, [*shares, corrected / 1_000_000], strict=True))
+    score = round(sum(parts.values()), 6)
+    told, _, summands = why_words.sum_of(score, parts).partition(" = ")
+    read_as = [part.split() for part in summands.split(" + ")]
+    assert Decimal(told) == sum(Decimal(number) for _, number in read_as)
+    assert [name for name, _ in read_as] == list(parts)
+    for name, number in read_as:
+        assert float(number) == pytest.approx(parts[name], abs=0.001)
+
+
+def test_parts_of_another_version_are_read_as_they_are() -> None:
+    assert why_words.sum_of(0.5, {"skills": 0.1, "luck": 0.20049}) == (
+        "0.500 = skills 0.100 + luck 0.200"
+    )
+    assert why_words.sum_of(None, {"skills": 0.4}) == "skills 0.400"
+    assert why_words.sum_of(0.5, {}) == "0.500"
 
 
 @pytest.fixture
@@ -292,6 +329,7 @@ def test_the_offline_routers_reading_is_not_kept(
         "it yet",
         "*Skills:* Printer (named in the text)",
         "*Confidence:* Not given: only a model says how sure it is",
+        "*Priority:* Not set yet",
         "*Secrets:* None seen in its text",
     ]
     assert reload(db, filed).assignment == {}

@@ -56,7 +56,7 @@ def _said(text: str) -> Block:
 
 
 def _then(then: Then, voice: Voice) -> list[Block]:
-    told = [then.reason, why_words.sum_of(then.score, dict(then.parts))]
+    told = [then.reason, why_words.sum_of(then.score, then.parts)]
     return [
         header("Then"),
         _said(why_words.chosen_then(then, voice)),
@@ -67,9 +67,8 @@ def _then(then: Then, voice: Voice) -> list[Block]:
 def _able(run: DryRun, voice: Voice) -> list[Block]:
     blocks: list[Block] = []
     for place, one in enumerate(run.explanation.able, start=1):
-        parts = " · ".join(
-            f"{name} {number(one.parts[name])} of {AT_MOST[name]}" for name in AT_MOST
-        )
+        numbers = why_words.numbers(one.score, one.parts)
+        parts = " · ".join(f"{name} {numbers[name]} of {AT_MOST[name]}" for name in AT_MOST)
         blocks += [
             _said(f"*{place}.* {voice.named(one.user_id)} · *{number(one.score)}*"),
             context(plain(one.reason, limit=TEXT_MAX), plain(parts)),

@@ -28,7 +28,7 @@ def why_lines(run: DryRun) -> list[str]:
     ]
     if run.then:
         told = [why_words.chosen_then(run.then, voice), run.then.reason]
-        told.append(why_words.sum_of(run.then.score, dict(run.then.parts)))
+        told.append(why_words.sum_of(run.then.score, run.then.parts))
         lines += _headed("Then", filter(None, told))
     now = [why_words.chosen_now(run, voice), *_wrapped(why_words.rule(run))]
     lines += _headed("Now", now)
@@ -53,7 +53,8 @@ def _able(run: DryRun, voice: Voice) -> list[str]:
         return ["Nobody."]
     rows = [("", "", "score", *AT_MOST, "")]
     for place, one in enumerate(able, start=1):
-        parts = [number(one.parts[name]) for name in AT_MOST]
+        numbers = why_words.numbers(one.score, one.parts)
+        parts = [numbers[name] for name in AT_MOST]
         told = (str(place), voice.named(one.user_id), number(one.score), *parts, one.reason)
         rows.append(told)
     rows.append(("", "at most", number(1), *AT_MOST.values(), ""))

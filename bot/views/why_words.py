@@ -1,6 +1,6 @@
 """What is said of a dry run, in a terminal as in Slack."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,7 +48,7 @@ def state(run: DryRun, voice: Voice) -> str:
             f"{words.status(ticket)}, so assignment leaves it alone. Below is whom it would choose."
         )
     if ticket.assigned_to:
-        return (
+        return _begun(
             f"{voice.named(ticket.assigned_to)} has it. Below is whom assignment would choose, "
             "if nobody had it."
         )
@@ -75,6 +75,7 @@ def reading(run: DryRun, voice: Voice) -> dict[str, str]:
         **({"Read": voice.at(at)} if at and run.is_read else {}),
         "Skills": _skills(run, voice),
         "Confidence": _confidence(kept.get("confidence")),
+        "Priority": _priority(run),
         "Secrets": _secrets(run),
     }
 
@@ -84,8 +85,9 @@ def chosen_then(then: Then, voice: Voice) -> str:
     if then.by == "system":
         return f"Assignment chose {to}{at}."
     if then.by == then.to:
-        return f"{to} took it{at}."
-    return f"{voice.named(then.by)} gave it to {to}{at}." if then.by else f"{to} got it elsewhere."
+        return _begun(f"{to} took it{at}.")
+    by = voice.named(then.by)
+    return _begun(f"{by} gave it to {to}{at}." if then.by else f"{to} got it elsewhere.")
 
 
 def chosen_now(run: DryRun, voice: Voice) -> str:
@@ -109,12 +111,25 @@ def rule(run: DryRun) -> str:
     )
 
 
-def sum_of(score: float | None, parts: dict[str, float]) -> str:
+def sum_of(score: float | None, parts: Mapping[str, float]) -> str:
     """As "0.742 = skills 0.400 + load 0.192"."""
-    told = " + ".join(f"{name} {number(value)}" for name, value in parts.items())
+    told = " + ".join(f"{name} {value}" for name, value in numbers(score, parts).items())
     if score is None:
         return told
     return f"{number(score)} = {told}" if told else number(score)
+
+
+def numbers(score: float | None, parts: Mapping[str, float]) -> dict[str, str]:
+    """The parts as they are read: so rounded that they add up to the score as that is read."""
+    millionths = {name: round(value * 1_000_000) for name, value in parts.items()}
+    if score is None or sum(millionths.values()) != round(score * 1_000_000):
+        return {name: number(value) for name, value in parts.items()}
+    missing = round(float(number(score)) * 1_000) - sum(n // 1_000 for n in millionths.values())
+    most_cut = sorted(millionths, key=lambda name: -(millionths[name] % 1_000))[:missing]
+    return {
+        name: number((value // 1_000 + (name in most_cut)) / 1_000)
+        for name, value in millionths.items()
+    }
 
 
 def number(value: float) -> str:
@@ -148,7 +163,13 @@ LEFT_OUT = {
 
 
 def correction(made: Correction, voice: Voice) -> str:
-    return f"{_correction(made, voice)} on {voice.at(made.at)}."
+    return _begun(f"{_correction(made, voice)} on {voice.at(made.at)}.")
+
+
+def _begun(sentence: str) -> str:
+    """With a capital, where it begins with no name."""
+    is_name = not sentence.startswith(("someone ", "nobody "))
+    return sentence if is_name else sentence[0].upper() + sentence[1:]
 
 
 def _correction(made: Correction, voice: Voice) -> str:
@@ -192,6 +213,18 @@ def _confidence(stored: object) -> str:
     return f"{stored:.2f}{doubt}"
 
 
+def _priority(run: DryRun) -> str:
+    """And why, where somebody called it urgent."""
+    priority = run.ticket.priority
+    if told := words.urgency(run.ticket):
+        return told
+    if priority is None:
+        return "Not set yet"
+    found = (run.ticket.assignment.get("analysis") or {}).get("priority")
+    by_hand = " (set by hand)" if run.is_read and priority != found else ""
+    return f"{words.PRIORITY[priority]}{by_hand}"
+
+
 def _secrets(run: DryRun) -> str:
     if not run.has_secrets:
         return "None seen in its text"
@@ -202,7 +235,9 @@ def _declined(run: DryRun, user_id: ObjectId) -> str:
     had = [
         event.type
         for event in run.ticket.events
-        if event.from_ == user_id and event.type in (EventType.HANDED_BACK, EventType.PASSED_ON)
+        if event.from_ == user_id
+        and event.type in (EventType.HANDED_BACK, EventType.PASSED_ON)
+        and not event.absent
     ]
     is_late = bool(had) and had[-1] == EventType.PASSED_ON
     return "did not accept it in time" if is_late else "handed it back"
