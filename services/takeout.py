@@ -1,6 +1,7 @@
 """What is kept about a person, as JSON can hold it."""
 
 import math
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,7 +9,9 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from services.database import Mongo
+from services.explaining import MANUAL
 from services.models import Document
+from services.notices import read_key
 from services.permissions import Actor, Operator, Permission, require
 from services.stored import object_id, ours
 from services.users import UserService
@@ -29,7 +32,13 @@ _FILED = (
     "resolution",
     "source",
 )
+# What it tells of whoever has it, whose words it is not in.
+_GIVEN = ("status", "acceptedAt", "completedAt")
+_CHOICE = ("source", "reason", "score", "parts", "at")
 _LETTER = ("kind", "state", "createdAt", "endedAt")
+_NOTICE = ("state", "channel", "ts")
+_CORRECTION = ("ticketId", "at", "kind", "skills")
+_READ = (*_FILED, *_GIVEN, "createdBy", "assignedTo", "assignment", "comments", "events", "notices")
 
 
 class Takeout:
@@ -48,6 +57,7 @@ class Takeout:
         held = {doc["_id"]: self._account(doc) for doc in found}
         if held:
             self._add_tickets(held)
+            self._add_corrections(held)
         return {"email": email.strip(), "accounts": [plain(account) for account in held.values()]}
 
     def _account(self, doc: Document) -> Document:
@@ -56,22 +66,53 @@ class Takeout:
         return {
             "account": {name: value for name, value in doc.items() if name not in _SECRET},
             "links": list(links),
+            "formerLinks": list(self._db.unlinked.find(theirs, ["at"])),
             "letters": list(self._db.letters.find(theirs, _LETTER)),
             "tickets": [],
+            "assigned": [],
             "comments": [],
             "events": [],
+            "corrections": [],
+            "messages": [],
         }
 
     def _add_tickets(self, held: dict[ObjectId, Document]) -> None:
-        for doc in every_ticket(self._db, (*_FILED, "createdBy", "comments", "events")):
-            which = {"ticketId": doc["_id"], "ticketNumber": doc.get("number")}
-            if account := _of(held, doc.get("createdBy")):
-                filed = {name: doc[name] for name in _FILED if name in doc}
-                account["tickets"].append({"_id": doc["_id"], **filed})
-            for kind, key in (("comments", "id"), ("events", "seq")):
-                for entry in ours(doc.get(kind), key):
-                    if account := _of(held, entry.get("by")):
-                        account[kind].append({**which, **entry})
+        for doc in every_ticket(self._db, _READ):
+            for kind, whose, entry in _entries(doc):
+                if account := _of(held, whose):
+                    account[kind].append(entry)
+
+    def _add_corrections(self, held: dict[ObjectId, Document]) -> None:
+        """What was said for and against giving them tickets, and what they said of others."""
+        for doc in self._db.corrections.find({"_id": {"$gt": ""}}):
+            said = {name: doc[name] for name in _CORRECTION if name in doc}
+            for side in ("from", "to", "by"):
+                if account := _of(held, doc.get(side)):
+                    account["corrections"].append({**said, "their": side})
+
+
+def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
+    """What a ticket has of people: as what, of whom, and which."""
+    which = {"ticketId": doc["_id"], "ticketNumber": doc.get("number")}
+    filed = {name: doc[name] for name in _FILED if name in doc}
+    yield "tickets", doc.get("createdBy"), {"_id": doc["_id"], **filed}
+    yield "assigned", doc.get("assignedTo"), which | _given(doc)
+    for kind, key in (("comments", "id"), ("events", "seq")):
+        for entry in ours(doc.get(kind), key):
+            yield kind, entry.get("by"), {**which, **entry}
+    for notice in ours(doc.get("notices"), "key"):
+        _, kind, recipient = read_key(str(notice["key"]))
+        told = {name: notice[name] for name in _NOTICE if name in notice}
+        yield "messages", recipient, {**which, "kind": kind, **told}
+
+
+def _given(doc: Document) -> Document:
+    """Of a ticket they have, and why it is theirs; a reason that somebody typed is that one's."""
+    choice = doc.get("assignment")
+    given = {name: doc[name] for name in _GIVEN if name in doc}
+    if isinstance(choice, dict) and choice.get("source") != MANUAL:
+        given["choice"] = {name: choice[name] for name in _CHOICE if name in choice}
+    return given
 
 
 def _of(held: dict[ObjectId, Document], user_id: Any) -> Document | None:

@@ -37,6 +37,10 @@ PER_ADDRESS = {
     Doing.RESET: Limit(30, timedelta(hours=1)),
 }
 
+TOO_OFTEN = "Too many attempts."
+# Most of those were of other people.
+_OFTEN = {Doing.SIGN_UP: "Too many accounts were made from your network within an hour."}
+
 
 class Throttle:
     """An `account` is what its address is looked up by (`email_key`); an `address` is the
@@ -72,7 +76,7 @@ class Throttle:
             counted = self._attempts.add(key, window=limit.window)
             if counted.number > limit.most:
                 over.append(counted)
-        _refuse(over)
+        _refuse(over, _OFTEN.get(doing, TOO_OFTEN))
 
 
 def _keys(doing: Doing, account: str, address: str | None) -> dict[str, Limit]:
@@ -102,11 +106,11 @@ def _network(address: str | None) -> str | None:
     return str(found)
 
 
-def _refuse(over: list[Counted]) -> None:
+def _refuse(over: list[Counted], why: str = TOO_OFTEN) -> None:
     if not over:
         return
     seconds = max(1, *(counted.seconds for counted in over))
-    raise LimitReached(f"Too many attempts. Try again {_when(seconds)}.", retry_after=seconds)
+    raise LimitReached(f"{why} Try again {_when(seconds)}.", retry_after=seconds)
 
 
 def _when(seconds: int) -> str:

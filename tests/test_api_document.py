@@ -7,7 +7,10 @@ import requests
 
 from bot.web.api.openapi import document
 from bot.web.api.operations import OPERATIONS
+from services.models import Role, User
+from services.users import UserService
 from tests.api_client import Api, Json
+from tests.conftest import People
 
 PREDECESSORS = {
     ("post", "/api/auth/signup"),
@@ -75,3 +78,44 @@ def test_its_references_lead_somewhere(described: Json) -> None:
     assert schemas["Error"]["required"] == ["error", "code"]
     assert schemas["TicketPatch"]["additionalProperties"] is False
     assert schemas["NewTicket"]["required"] == ["title", "description"]
+
+
+def test_its_examples_work_one_after_the_other(
+    api: Api, described: Json, people: People, users: UserService
+) -> None:
+    """Each body's, by whom the operation is for."""
+    schemas = described["components"]["schemas"]
+    token, ticket = "", ""
+    for operation in OPERATIONS:
+        if operation.body is None:
+            continue
+        (example,) = schemas[operation.body.__name__]["examples"]
+        by: User | str | None = token or None
+        if operation.name == "updateTicket":
+            by = people.add(Role.MODERATOR)
+        path = operation.path.replace("{ticket_id}", ticket)
+        answer = api.call(operation.method, path, by=by, json=example)
+        assert answer.status_code == operation.status, answer.text
+        told = answer.json()
+        token = told.get("token") or token
+        ticket = told.get("ticket", {}).get("_id", ticket)
+    [ann] = users.by_email("ann@example.com")
+    assert (ann.name, ann.skills) == ("Ann", ("DNS", "VPN"))
+
+
+def test_an_error_is_like_its_example(api: Api, described: Json, people: People) -> None:
+    (example,) = described["components"]["schemas"]["Error"]["examples"]
+    refused = {"title": "ab", "description": "Words."}
+    answer = api.call("POST", "/api/tickets", by=people.add(), json=refused)
+    assert (answer.status_code, answer.json()) == (400, example)
+
+
+def test_its_operations_are_sorted_by_what_they_are_about(described: Json) -> None:
+    named = {tag["name"] for tag in described["tags"]}
+    used = [
+        (path.split("/")[2], *operation["tags"])
+        for path, item in described["paths"].items()
+        for operation in item.values()
+    ]
+    assert set(used) == {("auth", "accounts"), ("tickets", "tickets")}
+    assert named == {"accounts", "tickets"}

@@ -75,6 +75,7 @@ class Fuzzed:
             users=self._users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
+            letters=accounts.letters,
             publisher=RecordingPublisher(),
             team_id="T0TEAM",
             trusted_proxies=[ip_network("127.0.0.1/32")],

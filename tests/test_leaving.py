@@ -26,6 +26,7 @@ from services.link_tries import LinkTries
 from services.links import LinkService, SlackMember, link_id
 from services.listing import TicketLists
 from services.models import Role, Status, Ticket, User
+from services.nudges import ABOUT_NOBODY
 from services.permissions import OPERATOR, Actor
 from services.selection import ListKind, Selection
 from services.sources import checked_source
@@ -141,6 +142,9 @@ def _elsewhere(
     offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
     db.users.insert_one({"email": "other@example.com", "handOver": offer})
     db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
+    shown = {"channel": "D0ZACH", "ts": "1.000010", "since": clock()}
+    for to in (str(zach.id), f"{ABOUT_NOBODY}{zach.id}"):
+        db.nudges.insert_one({"to": to, "ended": "sent", "shown": shown})
 
 
 def traces(db: Mongo) -> list[str]:
@@ -156,7 +160,7 @@ def traces(db: Mongo) -> list[str]:
 
 def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, leaving: Leaving) -> None:
     found = {line.partition(":")[0] for line in traces(db)}
-    assert found == {"users", "links", "unlinked", "linkTries", "letters", "tickets"}
+    assert found == {"users", "links", "unlinked", "linkTries", "letters", "tickets", "nudges"}
     assert db.codes.count_documents({}) == 1
     (erased,) = leaving.erase(actor=OPERATOR, email=" zach.quixote@EXAMPLE.com")
     assert traces(db) == []
@@ -181,7 +185,7 @@ def test_also_where_cards_are_drawn_anew_afterwards(
     assert traces(db) == []
     assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
     card, *_ = slack.messages(f"U{str(life.assigned.created_by)[-8:].upper()}")
-    assert card["text"] == "Ticket 1 “The VPN drops”: To do"
+    assert card["text"] == "Ticket 1 “The VPN drops”: to do"
 
 
 def test_their_open_tickets_go_to_somebody_else(

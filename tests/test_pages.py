@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.request import Desk
+from bot.desk import Desk
 from services.account_services import AccountServices
 from services.database import Mongo
 from services.letters import LetterKind
@@ -173,6 +173,24 @@ def test_whoever_fails_too_often_waits(browser: Browser, url: str) -> None:
     page = Browser(url).sign_in()
     assert (page.status, page.alerts) == (429, ["Too many attempts. Try again in 15 minutes."])
     assert int(page.headers["Retry-After"]) in range(840, 901)
+    assert page.inputs["email"]["value"] == "emma@example.com"
+
+
+def test_the_thirty_first_of_an_office_is_told_when_to_go_on(
+    url: str, account_services: AccountServices
+) -> None:
+    """Who comes through a proxy that nobody told of is not counted; this browser comes straight."""
+    office = "203.0.113.7"
+    for number in range(30):
+        account_services.sign_in.sign_up(
+            email=f"{number}@example.com", password=PASSWORD, address=office
+        )
+    with pytest.MonkeyPatch.context() as there:
+        there.setattr("bot.web.pages.visit.counted_address", lambda *_: office)
+        page = Browser(url).sign_up()
+    words = "Too many accounts were made from your network within an hour. Try again in 60 minutes."
+    assert (page.status, page.alerts) == (429, [words])
+    assert int(page.headers["Retry-After"]) in range(3_500, 3_601)
     assert page.inputs["email"]["value"] == "emma@example.com"
 
 

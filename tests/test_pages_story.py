@@ -51,6 +51,11 @@ class Phone:
     def focus(self) -> object:
         return self._page.evaluate("document.activeElement.id")
 
+    def has_in_focus(self, text: str) -> None:
+        """Until it is: so it is in sight, however long the page, and read out first."""
+        focused = f"document.activeElement.innerText === {json.dumps(text)}"
+        self._page.wait_for(focused, f"the focus on {text}")
+
     def read(self, selector: str) -> str:
         return str(self._page.evaluate(f"document.querySelector({json.dumps(selector)}).innerText"))
 
@@ -102,7 +107,7 @@ def phone(bot: HttpBot, tmp_path: Path) -> Iterator[Phone]:
 def test_an_account_from_its_beginning_to_a_new_password(
     phone: Phone, db: Mongo, users: UserService
 ) -> None:
-    phone.sees("Sign up", "You have an account? Sign in")
+    phone.sees("Sign up", "Already have an account? Sign in")
     assert phone.styles() != 0
     phone.fill("/signup", email=EMAIL, name="Emma", password=FIRST, repeat="something else")
     phone.sees("Sign up", "The two passwords differ. Write the same one twice.")
@@ -125,10 +130,11 @@ def test_an_account_from_its_beginning_to_a_new_password(
     phone.sees("Sign in", "You are signed out, here and everywhere else.")
     phone.fill("/signin", email=EMAIL, password="not this one")
     phone.sees("Sign in", "Email or password is wrong")
+    phone.has_in_focus("Email or password is wrong, or the account has been deactivated.")
 
     phone.open("/forgot")
     phone.fill("/forgot", email=EMAIL)
-    phone.sees("Look into your mail", EMAIL)
+    phone.sees("Check your mail", EMAIL)
     assert db.letters.count_documents({"kind": LetterKind.RESET, "userId": user.id}) == 1
     phone.open(path_of(codes.issue(kind=CodeKind.RESET, user_id=user.id)))
     phone.sees("Choose a new password", EMAIL)

@@ -101,6 +101,44 @@ def test_the_predecessors_accounts_with_all_that_is_in_them(db: Mongo, users: Us
     assert json.loads(json.dumps(twins, allow_nan=False)) == twins
 
 
+def test_what_is_kept_of_whoever_works_on_tickets(
+    db: Mongo,
+    jo: User,
+    users: UserService,
+    people: People,
+    tickets: TicketService,
+    clock: FixedClock,
+) -> None:
+    """Not only what they wrote: what they were given and why, told, and judged by."""
+    chosen, taken = (file_ticket(tickets, people.add(), f"Secret words {n}") for n in (1, 2))
+    why = {"source": "gemini", "reason": "knows VPN", "score": 0.5}
+    sent = {"state": "sent", "channel": "D0JO", "ts": "1.5"}
+    told = [{"key": f"2:assigned:{one}", **sent} for one in (jo.id, ObjectId())]
+    given = {"assignedTo": jo.id, "status": "IN_PROGRESS"}
+    db.tickets.update_one(
+        {"_id": chosen.id}, {"$set": {**given, "assignment": why, "notices": told}}
+    )
+    by_hand = {"source": "manual", "reason": "He has time for once"}
+    db.tickets.update_one({"_id": taken.id}, {"$set": {**given, "assignment": by_hand}})
+    said = {"ticketId": chosen.id, "at": clock(), "kind": "reassigned", "skills": ["vpn"]}
+    db.corrections.insert_one({"_id": "a", **said, "by": ObjectId(), "from": jo.id, "to": None})
+    db.corrections.insert_one({"_id": "b", **said, "by": ObjectId(), "from": None, "to": None})
+    db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0OLD"), "userId": jo.id, "at": clock()})
+    (held,) = Takeout(db, users).export(actor=OPERATOR, email=jo.email)["accounts"]
+    first, second = (
+        {"ticketId": str(one.id), "ticketNumber": one.number, "status": "IN_PROGRESS"}
+        for one in (chosen, taken)
+    )
+    assert held["assigned"] == [{**first, "choice": why}, second]
+    place = {"ticketId": str(chosen.id), "ticketNumber": chosen.number}
+    assert held["messages"] == [{**place, "kind": "assigned", **sent}]
+    assert held["corrections"] == [{**plain(said), "their": "from"}]
+    assert held["formerLinks"] == [{"_id": link_id(TEAM_ID, "U0OLD"), "at": iso(clock())}]
+    text = json.dumps(held)
+    assert "Secret words" not in text
+    assert "for once" not in text
+
+
 @pytest.mark.parametrize(
     ("value", "written"),
     [

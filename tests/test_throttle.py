@@ -98,7 +98,8 @@ def test_sign_ups_are_counted_by_address_for_an_hour(throttle: Throttle, clock: 
 
     for _ in range(30):
         sign_up()
-    assert refusal(sign_up) == ("Too many attempts. Try again in 60 minutes.", 3_600)
+    words = "Too many accounts were made from your network within an hour. Try again in 60 minutes."
+    assert refusal(sign_up) == (words, 3_600)
     throttle.count(Doing.SIGN_UP, address=THERE)
     throttle.check(account="x", address=HERE)
     clock.advance(hours=1)

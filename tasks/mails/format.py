@@ -11,7 +11,7 @@ from services.text import EMAIL
 from tasks.mails.words import Link, Words, one_line
 
 FROM = "Help desk"
-FOOTER = "Sent by the help desk's bot. Nobody reads answers to this address."
+FOOTER = "Sent by the help desk's bot. Nobody reads replies to this address."
 SUBJECT_MAX = 200
 # Quoted-printable is ASCII in short lines, which every server passes on unchanged.
 ENCODING = "quoted-printable"
@@ -36,7 +36,12 @@ overflow-wrap:anywhere">
 </html>
 """
 _PARAGRAPH = '<p style="margin:0 0 16px">{text}</p>'
-_LINK = '<p style="margin:0 0 16px"><a href="{url}" style="color:#1d4ed8">{label}</a></p>'
+# What the letter is for stands out, as the pages' own buttons do. Where a mail program draws less
+# than that, it is a link.
+_LINK = """\
+<p style="margin:24px 0"><a href="{url}" style="display:inline-block;padding:11px 18px;\
+border-radius:8px;background:#1d4ed8;color:#ffffff;font-weight:600;text-decoration:none">\
+{label}</a></p>"""
 
 
 class BadAddressError(ValueError):

@@ -10,16 +10,15 @@ from services.users import email_key
 
 
 def sign_up(call: Call, body: SignUp) -> Session:
-    return _session(
-        call,
-        call.counter.sign_in.sign_up(
-            email=body.email,
-            password=body.password,
-            skills=body.skills,
-            name=body.name,
-            address=call.address,
-        ),
+    user = call.counter.sign_in.sign_up(
+        email=body.email,
+        password=body.password,
+        skills=body.skills,
+        name=body.name,
+        address=call.address,
     )
+    call.has_mail = True
+    return _session(call, user)
 
 
 def sign_in(call: Call, body: SignIn) -> Session:
@@ -73,5 +72,6 @@ def _update_own(call: Call, body: UserPatch) -> UserChanged:
         current_password=body.current_password,
         address=call.address,
     )
+    call.has_mail = body.password is not None
     token = call.counter.sign_in.token(user) if body.password is not None else None
     return UserChanged(message="User updated.", user=User.of(user), token=token)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from bson import ObjectId
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
 from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
 
 from bot.web.api.bodies import HEX
 from services.models import Priority, Role, Status
@@ -30,6 +31,13 @@ def _alias(name: str) -> str:
     return "_id" if name == "id" else to_camel(name)
 
 
+_EXAMPLE: JsonDict = {
+    "error": "title: Give it a title of at least 3 characters.",
+    "code": "invalid",
+    "field": "title",
+}
+
+
 class Answer(BaseModel):
     """Each field is always there."""
 
@@ -43,6 +51,8 @@ class Answer(BaseModel):
 
 
 class Error(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
     error: str = Field(description="A sentence for people.")
     code: str = Field(description="A word for programs.")
     field: str = Field("", description="The value it is about; left out where it is about none.")

@@ -18,7 +18,7 @@ from pydantic import (
     WithJsonSchema,
 )
 from pydantic.alias_generators import to_camel
-from pydantic.config import JsonDict
+from pydantic.config import JsonDict, JsonValue
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import UnsupportedMediaType
 
@@ -42,6 +42,8 @@ _NOT_EMPTY: JsonDict = {"minLength": 1}
 _ADDRESS: JsonDict = {"pattern": rf"^\s*{EMAIL.pattern}\s*$"}
 _NEW_LENGTHS: JsonDict = {"minLength": 8, "maxLength": 72}
 _LENGTHS = "8 characters or more, and at most 72 bytes of UTF-8."
+# Whose account the document's examples are about; they are those of docs/accounts.md.
+ANN, SECRET = "ann@example.com", "correct horse battery"
 
 
 def _moment(value: object) -> datetime:
@@ -61,6 +63,11 @@ Moment = Annotated[
 ]
 
 
+def _example(**fields: JsonValue) -> JsonDict:
+    """What the document shows of a body."""
+    return {"examples": [fields]}
+
+
 class Body(BaseModel):
     """A body that may have these fields and no other."""
 
@@ -74,7 +81,9 @@ class Body(BaseModel):
 class SignUp(Body):
     """A new account. Fields that are not listed are ignored, a `role` too."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(
+        extra="ignore", json_schema_extra=_example(email=ANN, password=SECRET, skills=["DNS"])
+    )
 
     email: str = Field(json_schema_extra=_ADDRESS)
     password: str = Field(description=_LENGTHS, json_schema_extra=_NEW_LENGTHS)
@@ -85,7 +94,9 @@ class SignUp(Body):
 class SignIn(Body):
     """An account's address and password. Fields that are not listed are ignored."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(
+        extra="ignore", json_schema_extra=_example(email=ANN, password=SECRET)
+    )
 
     email: str
     password: str
@@ -93,6 +104,8 @@ class SignIn(Body):
 
 class UserPatch(Body):
     """What changes of one's own account; for an admin, with `email`, of somebody else's."""
+
+    model_config = ConfigDict(json_schema_extra=_example(name="Ann", skills=["DNS", "VPN"]))
 
     email: str | None = Field(None, description="Whose account. Only admins change others'.")
     role: Role | None = Field(None, description="Only admins give one.")
@@ -103,6 +116,10 @@ class UserPatch(Body):
 
 
 class NewTicket(Body):
+    model_config = ConfigDict(
+        json_schema_extra=_example(title="The VPN drops", description="Every hour since Monday.")
+    )
+
     title: str = Field(description="3 to 150 characters.", json_schema_extra=_AT_LEAST_3)
     description: str = Field(description="1 to 3,000 characters.", json_schema_extra=_NOT_EMPTY)
     priority: Priority | None = Field(None, description="Left out, the analysis sets it.")
@@ -112,6 +129,12 @@ class NewTicket(Body):
 class TicketPatch(Body):
     """What changes of a ticket. null clears `priority`, `deadline`, `relatedSkills`, `helpfulNotes`
     and `assignedTo`."""
+
+    model_config = ConfigDict(
+        json_schema_extra=_example(
+            status=Status.COMPLETED.value, message="Renewed the certificate.", priority="high"
+        )
+    )
 
     title: str = Field("", description="3 to 150 characters.", json_schema_extra=_AT_LEAST_3)
     description: str = Field("", description="1 to 3,000 characters.", json_schema_extra=_NOT_EMPTY)

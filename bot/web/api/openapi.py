@@ -13,6 +13,7 @@ from pydantic_core.core_schema import WithDefaultSchema
 
 from bot.web.api.answers import Error
 from bot.web.api.operations import (
+    ACCOUNTS,
     AWAY,
     BAD,
     CONFLICT,
@@ -21,6 +22,7 @@ from bot.web.api.operations import (
     NO_JSON,
     NOT_FOUND,
     OPERATIONS,
+    TICKETS,
     TOO_LARGE,
     TOO_MANY,
     UNKNOWN_CALLER,
@@ -64,6 +66,10 @@ def document() -> Json:
             "description": "Tickets and accounts, as in Slack. Every error is an `Error`.",
         },
         "servers": [{"url": "/"}],
+        "tags": [
+            {"name": ACCOUNTS, "description": "Sign up, sign in and out, one's own, everybody's."},
+            {"name": TICKETS, "description": "File, read and change tickets."},
+        ],
         "paths": paths,
         "components": {
             "schemas": schemas,
@@ -86,6 +92,7 @@ def _described(operation: Operation) -> Json:
         answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
     described: Json = {
         "operationId": operation.name,
+        "tags": [operation.tag],
         "summary": operation.summary,
         "security": [{_TOKEN: []}] if operation.has_token else [],
         "responses": answers,

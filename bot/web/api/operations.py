@@ -14,6 +14,7 @@ Json = dict[str, Any]
 
 BAD, UNKNOWN_CALLER, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY = 400, 401, 403, 404, 409, 429
 TOO_LARGE, NO_JSON, FAULT, AWAY = 413, 415, 500, 503
+ACCOUNTS, TICKETS = "accounts", "tickets"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Operation:
     # With MongoDB away it takes this long to say so. Comparing an old hash of a high cost takes
     # seconds by itself.
     seconds: float = 2.0
+
+    @property
+    def tag(self) -> str:
+        """What it is about."""
+        return TICKETS if self.path.startswith("/api/tickets") else ACCOUNTS
 
     @property
     def rule(self) -> str:

@@ -18,7 +18,7 @@ FIELD = "csrf"
 FOREIGN = "This form was sent by another site, so nothing was done."
 OLD = (
     "Nothing was done: this form is from before you last signed in or out, or your browser keeps "
-    "no cookies here. Open it anew."
+    "no cookies here. Open the page again."
 )
 # A browser says "none" where its user has typed the address, or has reloaded the page.
 _OWN = ("same-origin", "none")

@@ -5,8 +5,8 @@ from datetime import datetime
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
+from bot.desk import Desk
 from bot.members import fetch_member
-from bot.request import Desk
 from services.unlinking import Identity
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from bot.request import Desk
+from bot.desk import Desk
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.forgery import Forgery
 from services.account_services import AccountServices
