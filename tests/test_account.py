@@ -8,7 +8,7 @@ from bson import ObjectId
 
 import bot.app
 from bot import account
-from bot.request import Desk
+from bot.desk import Desk
 from services.codes import CodeKind, Codes
 from services.database import Mongo
 from services.letters import Letters
@@ -166,7 +166,9 @@ def test_a_moderator_with_a_password_links_by_a_code(
     assert db.users.count_documents({}) == 1  # no account was made by the way
 
 
-def test_the_account_and_its_edits(jo: Visitor, slack: RecordingSlack, people: People) -> None:
+def test_the_account_and_its_edits(
+    jo: Visitor, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
     mod = people.add(Role.MODERATOR, "VPN", "<DNS>")
     visitor = Visitor(jo._bot, slack, People.slack_id(mod))
     shown = visitor.account("whatever they type")
@@ -179,10 +181,14 @@ def test_the_account_and_its_edits(jo: Visitor, slack: RecordingSlack, people: P
         f"*Linked to*\n<@{visitor.slack_id}>",
         f"Password and sessions: <{APP_URL}/profile>",
         "Edit profile",
+        "My availability",
         "Link another account",
         "Unlink",
     ]
     assert visitor.answer["text"] == "Your account: moderator1@example.com, Moderator"
+    assert visitor.press("open_availability", "own")[0] == "My availability"
+    assert visitor.submit(start="08:30") == {}
+    assert (db.users.find_one({"_id": mod.id}) or {})["workHours"]["start"] == "08:30"
     assert visitor.press("open_profile")[:3] == [
         "My profile",
         "Name",

@@ -47,7 +47,7 @@ def at(day: int, hour: int, minute: int = 0) -> datetime:
 
 
 SUNDAY = at(1, 9)
-OFF = "This comes on the mornings you work. Turn it off in this app’s Home."
+OFF = "This comes on the mornings you work. Turn it off in this app's Home."
 
 
 @pytest.fixture(autouse=True)

@@ -142,7 +142,7 @@ def test_a_list_is_narrowed_and_widened(ann: Reader, twelve: None) -> None:
     assert ann.press(ids.LIST_STATUS, "WAITING")[1:] == [
         "No ticket here matches these filters. Press Clear filters to see all that are open.",
     ]
-    assert ann.set_to() == ["Waiting for the requester", "Urgent"]
+    assert ann.set_to() == ["Waiting for your answer", "Urgent"]
     assert numbers(ann.press(ids.LIST_STATUS, "any")) == [12, 9, 6, 3]
     assert ann.press(ids.LIST_CLEAR) == everything
 

@@ -335,8 +335,8 @@ def test_its_buttons_lead_to_the_queue_and_to_somebody(
     (answer,) = slack.calls_to("response_url")
     assert answer.args["text"].splitlines() == [
         "The queue:",
-        "Ticket 1 “The roof leaks”: To do, medium priority, nobody is available yet",
-        "Ticket 2 “The cellar, too”: To do, medium priority, nobody is available yet",
+        "Ticket 1 “The roof leaks”: to do, medium priority, nobody is available yet",
+        "Ticket 2 “The cellar, too”: to do, medium priority, nobody is available yet",
     ]
     assert ticket_bot.answer(payloads.block_actions(message, "reassign", **press)) == {}
     assert slack.last_view()["title"]["text"] == "Assign ticket 1"
@@ -346,4 +346,4 @@ def test_its_buttons_lead_to_the_queue_and_to_somebody(
     )
     assert ticket_bot.answer(form) == {}
     notify.run(runtime, str(first.id))
-    assert texts(slack, moderator) == ["Ticket 1 “The roof leaks”: is yours"]
+    assert texts(slack, moderator) == ["Ticket 1 “The roof leaks”: assigned to you"]

@@ -233,7 +233,8 @@ def test_whose_tickets_are_handed_back_and_to_whom(
     work(runtime, publisher)
     now = reload(db, ticket)
     assert (now.assigned_to, now.status) == (pia.id, Status.IN_PROGRESS)
-    assert slack.messages(People.slack_id(pia))[0]["text"] == "Ticket 1 “VPN is down”: is yours"
+    told = slack.messages(People.slack_id(pia))[0]["text"]
+    assert told == "Ticket 1 “VPN is down”: assigned to you"
     assert slack.messages(People.slack_id(nils))[0]["text"].startswith("Ticket 1 “VPN is down”")
     assert "*Moderator* · *deactivated* · capacity 8 · knows VPN" in ada.see()
 

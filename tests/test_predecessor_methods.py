@@ -31,6 +31,7 @@ from services import (
     outside,
     queue_places,
     roll,
+    set_aside,
     similar,
     unlinking,
     waiting,
@@ -121,6 +122,7 @@ ELSEWHERE = frozenset(
         "pauses",
         "kept",
         "team",
+        "user_commands",
     }
 )
 
@@ -298,9 +300,8 @@ def unlinked(world: World) -> None:
 
 
 def corrected(world: World, ticket_id: ObjectId) -> None:
-    before = world.ticket(ticket_id)
-    after = world.moves.reassign(actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND))
-    corrections.record(world.db, before=before, after=after)
+    moved = world.moves.reassign(actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND))
+    corrections.keep(world.db, moved, now=world.now)
 
 
 def handing_on(world: World) -> HandingOn:
@@ -384,7 +385,9 @@ TABLE: Mapping[str, Entry] = {
         "role",
     ),
     "alarm_steps.AlarmSteps.due": once(lambda w: alarms(w).due()),
-    "alarm_steps.AlarmSteps.set_aside": each(lambda w, t: alarms(w).set_aside(w.ticket(t))),
+    "alarm_steps.AlarmSteps.set_aside": each(
+        lambda w, t: alarms(w).set_aside(w.ticket(t), OverflowError())
+    ),
     "alarm_steps.AlarmSteps.take": each(lambda w, t: alarms(w).take(w.ticket(t)), *GROUNDS),
     "analyses.store_analysis": each(
         lambda w, t: analyses.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
@@ -441,7 +444,7 @@ TABLE: Mapping[str, Entry] = {
     "comments.CommentService.delete": each(
         lambda w, t: w.comments.delete(ticket_id=said(w, t), slack=PLACE)
     ),
-    "corrections.record": each(corrected, *GROUNDS),
+    "corrections.keep": each(corrected, *GROUNDS),
     "corrections.net_effects": once(
         lambda w: corrections.net_effects(w.db, skills=["VPN"], now=w.now)
     ),
@@ -461,7 +464,9 @@ TABLE: Mapping[str, Entry] = {
     "digests.Digests.has_due": once(lambda w: morning(w).has_due()),
     "digests.Digests.due": once(lambda w: morning(w).due()),
     "digests.Digests.claim": once(digest),
-    "digests.Digests.set_aside": once(lambda w: morning(w).set_aside(morning(w).due()[0])),
+    "digests.Digests.set_aside": once(
+        lambda w: morning(w).set_aside(morning(w).due()[0], OverflowError())
+    ),
     "digests.Digests.done": once(lambda w: morning(w).done(digest(w))),
     "digests.Digests.later": once(lambda w: morning(w).later(digest(w), wait=timedelta(1))),
     "edits.TicketEdits.open": each(
@@ -631,6 +636,8 @@ TABLE: Mapping[str, Entry] = {
     "shortlist.Shortlist.was_chosen": once(lambda w: large(w).was_chosen(MODERATOR, now=w.now)),
     "shortlist.Shortlist.who_know": once(lambda w: large(w).who_know(["VPN"], now=w.now)),
     "shortlist.Shortlist.longest_ago": once(lambda w: large(w).longest_ago(now=w.now)),
+    "set_aside.count": once(lambda w: set_aside.count(w.db)),
+    "set_aside.what_is_stuck": once(lambda w: set_aside.what_is_stuck(w.db, now=w.now)),
     "sign_in.SignIn.sign_up": once(
         lambda w: w.accounts.sign_in.sign_up(email="new@example.com", password=PASSWORD)
     ),

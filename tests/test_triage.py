@@ -58,7 +58,7 @@ def test_one_card_follows_the_ticket(
     moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
     publisher.publish(str(ticket.id))
     work(watched, publisher)
-    assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress ({ben.name})"
+    assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress, accepted by {ben.name}"
     moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="New key.")
     publisher.publish(str(ticket.id))
     work(watched, publisher)
@@ -114,9 +114,10 @@ def test_a_busy_channel_keeps_nobody_waiting(
     clock.advance(seconds=2)
     with pytest.raises(SlackBusy):
         notify.run(watched, str(ticket.id))
-    assert slack.messages(People.slack_id(expert))[0]["text"] == "Ticket 1 “VPN is down”: is yours"
+    theirs = slack.messages(People.slack_id(expert))[0]["text"]
+    assert theirs == "Ticket 1 “VPN is down”: assigned to you"
     own = slack.messages(People.slack_id(employee))[0]["text"]
-    assert own == f"Ticket 1 “VPN is down”: In progress ({expert.name})"
+    assert own == f"Ticket 1 “VPN is down”: in progress ({expert.name})"
     assert slack.messages(TRIAGE) == []
 
 
@@ -208,7 +209,7 @@ def test_a_moderator_takes_it(
     now = reload(db, posted)
     assert (now.assigned_to, now.status) == (ben.id, Status.IN_PROGRESS)
     work(watched, publisher)
-    assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress ({ben.name})"
+    assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress, accepted by {ben.name}"
 
 
 def test_assign_opens_the_form(
@@ -269,4 +270,4 @@ def test_a_stale_card_says_so_and_is_refreshed(
     press(ticket_bot, slack, lara, "take")
     assert reload(db, posted).assigned_to == ben.id
     work(watched, publisher)
-    assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress ({ben.name})"
+    assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress, accepted by {ben.name}"

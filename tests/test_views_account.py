@@ -75,3 +75,16 @@ def test_messages_hold_the_longest_address() -> None:
     ):
         assert check_message(message.as_args()) == []
         assert "<!channel>" not in str(message)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_availability_is_for_whoever_tickets_are_assigned_to(role: Role) -> None:
+    shown = account.sheet(somebody(role=role), slack_user_id="U0JO", app_url=None)
+    buttons = [(e["text"]["text"], e["action_id"]) for e in shown.blocks[-1]["elements"]]
+    own = [] if role is Role.USER else [("My availability", "open_availability")]
+    assert buttons == [
+        ("Edit profile", "open_profile"),
+        *own,
+        ("Link another account", "open_link"),
+        ("Unlink", "open_unlink"),
+    ]

@@ -53,9 +53,9 @@ def test_ones_own() -> None:
     assert [block["block_id"] for block in view["blocks"] if "block_id" in block] == [
         "presence", "awayUntil", "days", "start", "end", "country", "zone"
     ]  # fmt: skip
-    assert hint(view, "days") == "These are the team’s hours, and change with them."
+    assert hint(view, "days") == "These are the team's hours, and change with them."
     assert hint(view, "country") == (
-        "Its public holidays are days off. Left empty, the team’s count: Germany."
+        "Its public holidays are days off. Left empty, the team's count: Germany."
     )
     assert hint(view, "zone") == "Leave it empty to go by your Slack, now Europe/Berlin."
     assert element(view, "presence")["initial_option"]["value"] == "here"
@@ -96,7 +96,7 @@ def test_hours_that_no_half_hour_is() -> None:
 def test_what_is_unknown_is_left_empty() -> None:
     view = shown(country="XX", office=Office())
     assert "initial_option" not in element(view, "country")
-    assert hint(view, "country").endswith("the team’s count: none.")
+    assert hint(view, "country").endswith("the team's count: none.")
 
 
 def test_the_longest_name_fits() -> None:

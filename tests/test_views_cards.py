@@ -1,6 +1,7 @@
 """What each person reads on a card, in every state, and that Slack takes it."""
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -18,6 +19,8 @@ LEFT = Person("someone who has left")
 THREAD = "Write in this message's thread to add a comment."
 HOSTILE = "<!channel> <https://e.example|Go> https://bare.example *b* :tada: &amp;"
 ESCAPED = "&lt;!channel&gt; &lt;https://e.example|Go&gt; https://bare.example *b* :tada: &amp;amp;"
+TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
+TEN_TEXT = f"<!date^{int(TEN.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 10:00 UTC>"
 ASSIGNED = {
     "status": Status.IN_PROGRESS,
     "assigned_to": ObjectId("65f0c0ffee65f0c0ffee0002"),
@@ -56,28 +59,28 @@ def assignee_card(**fields: Any) -> Message:
 @pytest.mark.parametrize(
     ("fields", "assignee", "line", "notification"),
     [
-        ({}, None, "*To do* · Looking for the right person", "To do"),
+        ({}, None, "*To do* · Looking for the right person", "to do"),
         (
             {"assignment": {"next": "later"}},
             None,
             "*To do* · Nobody is available right now; it is assigned as soon as somebody is",
-            "To do",
+            "to do",
         ),
-        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "In progress (Ben)"),
+        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
         (
             {**ASSIGNED, "status": Status.WAITING},
             BEN,
-            "*Waiting for the requester* · Assigned to <@U0BEN>",
-            "Waiting for the requester (Ben)",
+            "*Waiting for your answer* · Assigned to <@U0BEN>",
+            "waiting for your answer (Ben)",
         ),
         (
             {**ASSIGNED, "status": Status.REOPENED},
             LEFT,
             "*Reopened* · Assigned to someone who has left",
-            "Reopened (someone who has left)",
+            "reopened (someone who has left)",
         ),
-        ({"status": Status.COMPLETED}, None, "*Resolved*", "Resolved"),
-        ({"status": Status.COMPLETED, "resolution": "cancelled"}, None, "*Cancelled*", "Cancelled"),
+        ({"status": Status.COMPLETED}, None, "*Resolved*", "resolved"),
+        ({"status": Status.COMPLETED, "resolution": "cancelled"}, None, "*Cancelled*", "cancelled"),
     ],
 )
 def test_the_requester_reads_where_it_stands(
@@ -87,6 +90,27 @@ def test_the_requester_reads_where_it_stands(
     step = "Reopen" if fields.get("status") is Status.COMPLETED else "Comment"
     assert read(card)[:5] == ["Ticket 12", "VPN drops", line, THREAD, step]
     assert card.text == f"Ticket 12 “VPN drops”: {notification}"
+
+
+def test_once_it_is_accepted_everybody_reads_so() -> None:
+    ticket = sample_ticket(**ASSIGNED, accepted_at=TEN)
+    own = cards.requester_card(ticket, assignee=BEN)
+    assert read(own)[2] == "*In progress* · <@U0BEN> has accepted it"
+    assert own.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
+    held = cards.assignee_card(ticket, requester=ANN, assignee=BEN)
+    assert read(held)[5:7] == ["*Assignee*\n<@U0BEN>", f"*Accepted*\n{TEN_TEXT}"]
+    assert held.text == "Ticket 12 “VPN drops”: accepted by you"
+    former = cards.former_card(ticket, assignee=BEN)
+    assert read(former)[2] == "*In progress* · <@U0BEN> has accepted it"
+    assert former.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
+
+
+def test_once_it_is_done_nobody_reads_when_it_was_accepted() -> None:
+    ticket = sample_ticket(**RESOLVED, accepted_at=TEN)
+    held = cards.assignee_card(ticket, requester=ANN, assignee=BEN, done_by=BEN)
+    assert "ccepted" not in f"{held.text} {read(held)}"
+    own = cards.requester_card(ticket, assignee=BEN, done_by=BEN)
+    assert read(own)[2] == "*Resolved* by <@U0BEN>"
 
 
 def test_the_requester_reads_what_was_done() -> None:
@@ -102,7 +126,7 @@ def test_the_requester_reads_what_was_done() -> None:
         "Comment",
         "Details",
     ]
-    assert card.text == "Ticket 12 “VPN drops”: Resolved by Ann"
+    assert card.text == "Ticket 12 “VPN drops”: resolved by Ann"
 
 
 def test_the_requester_may_comment_look_and_cancel() -> None:
@@ -117,7 +141,7 @@ def test_a_cancelled_ticket_was_not_done() -> None:
     held = cards.assignee_card(sample_ticket(**fields), requester=ANN, assignee=BEN, done_by=ANN)
     assert "*What was done*" not in read(held)
     assert {"*Status*\nCancelled", "*Cancelled by*\n<@U0ANN>"} <= set(read(held))
-    assert held.text == "Ticket 12 “VPN drops”: Cancelled by Ann"
+    assert held.text == "Ticket 12 “VPN drops”: cancelled by Ann"
 
 
 @pytest.mark.parametrize("status", list(Status))
@@ -158,11 +182,11 @@ def test_the_assignee_reads_everything() -> None:
         "Not mine",
         "Resolve",
         "Comment",
-        "Wait for requester",
+        "Ask the requester",
         "Details",
         "Update",
     ]
-    assert card.text == "Ticket 12 “VPN drops”: is yours"
+    assert card.text == "Ticket 12 “VPN drops”: assigned to you"
 
 
 def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
@@ -190,7 +214,7 @@ def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
     ("reason", "given_by", "why"),
     [
         ("knows VPN", None, "knows VPN"),
-        ("took it", None, "took it"),
+        ("took it", None, "you took it"),
         ("It is <yours> & hers", ANN, "Ann gave it to you: It is <yours> & hers"),
         ("", ANN, "Ann gave it to you"),
         (None, None, "given to you elsewhere"),
@@ -205,9 +229,9 @@ def test_why_it_is_theirs(reason: str | None, given_by: Person | None, why: str)
 @pytest.mark.parametrize(
     ("fields", "assignee", "line", "notification"),
     [
-        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "In progress (Ben)"),
-        ({}, None, "*To do* · Looking for the right person", "To do"),
-        (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "Resolved by Ann"),
+        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
+        ({}, None, "*To do* · Looking for the right person", "to do"),
+        (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "resolved by Ann"),
     ],
 )
 def test_who_had_it_reads_whose_it_is_now(
@@ -234,26 +258,32 @@ def test_a_resolved_ticket_can_be_reopened() -> None:
     assert "*Resolved by*\n<@U0BEN>" in shown
     assert shown[shown.index("*What was done*") + 1] == "Renewed the certificate."
     assert shown[-5:] == ["Reopen", "Comment", "Details", "Internal note", "Update"]
-    assert card.text == "Ticket 12 “VPN drops”: Resolved by Ben"
+    assert card.text == "Ticket 12 “VPN drops”: resolved by Ben"
 
 
 def test_the_requester_is_told_who_resolved_it() -> None:
     notice = notices.resolved(sample_ticket(**RESOLVED), by=BEN)
     assert read(notice) == [
         "<@U0BEN> resolved *Ticket 12*",
+        "VPN drops",
         "*What was done*",
         "Renewed the certificate.",
-        "If that did not solve it, press Reopen on the ticket's card.",
+        "If that did not solve it, press Reopen.",
+        "Reopen",
     ]
     assert notice.text == "Ticket 12 “VPN drops”: resolved by Ben"
 
 
-@pytest.mark.parametrize(("asked", "shown"), [("Which <one>?", ["Which <one>?"]), ("", [])])
+@pytest.mark.parametrize(
+    ("asked", "shown"), [("Which <one>?", ["*Question*", "Which <one>?"]), ("", [])]
+)
 def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
     notice = notices.question(sample_ticket(**ASSIGNED), by=BEN, asked=asked)
     assert read(notice) == [
         "<@U0BEN> waits for your answer on *Ticket 12*",
+        "VPN drops",
         *shown,
+        "You can also write in this message's thread.",
         "Answer",
     ]
     assert notice.text == "Ticket 12 “VPN drops”: Ben waits for your answer"
@@ -378,4 +408,4 @@ def test_titles_nobody_would_accept_now_are_shown(title: str, shown: str) -> Non
 
 
 def test_a_ticket_without_number_has_a_name() -> None:
-    assert assignee_card(number=None).text == "Ticket “VPN drops”: is yours"
+    assert assignee_card(number=None).text == "Ticket “VPN drops”: assigned to you"

@@ -35,8 +35,8 @@ def test_the_offer_to_oneself() -> None:
     message = offered()
     assert message.text == "You have 3 open tickets. Shall somebody else take them?"
     assert read({"blocks": message.blocks}) == [
-        f"You are *away until {FRIDAY_TEXT}*, so no new tickets come meanwhile. You have 3 "
-        "open tickets. Shall somebody else take them?",
+        f"You are *away until {FRIDAY_TEXT}*, so no new tickets are assigned to you "
+        "meanwhile. You have 3 open tickets. Shall somebody else take them?",
         "Hand over my 3 open tickets",
         "Keep them",
     ]
@@ -47,8 +47,8 @@ def test_the_offer_to_oneself() -> None:
 def test_one_ticket_and_no_end() -> None:
     message = offered(number=1, until=OPEN_END, source=AwaySource.SLACK)
     assert read({"blocks": message.blocks}) == [
-        "Your Slack status says that you are *away*, so no new tickets come meanwhile. You "
-        "have 1 open ticket. Shall somebody else take it?",
+        "Your Slack status says that you are *away*, so no new tickets are assigned to you "
+        "meanwhile. You have 1 open ticket. Shall somebody else take it?",
         "Hand over my 1 open ticket",
         "Keep it",
     ]
@@ -58,8 +58,8 @@ def test_the_offer_to_an_admin() -> None:
     message = offered(to=ADA, source=AwaySource.ADMIN)
     assert message.text == "Nils has 3 open tickets. Shall somebody else take them?"
     assert read({"blocks": message.blocks}) == [
-        f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets come meanwhile. Nils has 3 "
-        "open tickets. Shall somebody else take them?",
+        f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets are assigned to them "
+        "meanwhile. Nils has 3 open tickets. Shall somebody else take them?",
         "Hand over the 3 open tickets",
         "Leave them",
     ]
@@ -79,13 +79,13 @@ def test_a_name_never_becomes_markup() -> None:
             Answer.HANDED_OVER,
             3,
             "Handed over: your 3 open tickets go to somebody else.",
-            "Handed over: Nils’s 3 open tickets go to somebody else.",
+            "Handed over: Nils's 3 open tickets go to somebody else.",
         ),
         (
             Answer.HANDED_OVER,
             1,
             "Handed over: your 1 open ticket goes to somebody else.",
-            "Handed over: Nils’s 1 open ticket goes to somebody else.",
+            "Handed over: Nils's 1 open ticket goes to somebody else.",
         ),
         (
             Answer.HANDED_OVER,
@@ -98,6 +98,12 @@ def test_a_name_never_becomes_markup() -> None:
             2,
             "You keep 2 open tickets. Each can still be reassigned on its card.",
             "Nils keeps 2 open tickets. Each can still be reassigned on its card.",
+        ),
+        (
+            Answer.KEPT,
+            1,
+            "You keep 1 open ticket. It can still be reassigned on its card.",
+            "Nils keeps 1 open ticket. It can still be reassigned on its card.",
         ),
         (
             Answer.OVER,

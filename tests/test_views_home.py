@@ -10,10 +10,12 @@ import pytest
 from bson import ObjectId
 
 from bot.views import home
+from bot.views.times import moment
 from services.directory import Directory
 from services.home import Overview, Sheet
 from services.listing import Page
 from services.models import Priority, Role, Status, Ticket, User
+from services.presence import OPEN_END
 from services.selection import ListKind, Position, Selection
 from services.visits import Screen
 from tests.blockkit import check_view
@@ -113,6 +115,24 @@ def test_who_has_turned_the_digest_off_can_turn_it_on() -> None:
     people = replace(PEOPLE, users={BEN: ben})
     view = shown(reader=BEN, assigned=Page(()), people=people)
     assert read(view)[-1] == "Turn on the morning digest"
+
+
+@pytest.mark.parametrize(
+    ("until", "said"),
+    [
+        (NOW + timedelta(days=2), f"away until {moment(NOW + timedelta(days=2))}"),
+        (OPEN_END, "away"),
+        (NOW, None),
+    ],
+    ids=["until Sunday", "for good", "no longer"],
+)
+def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None) -> None:
+    ben = replace(PEOPLE.users[BEN], away_until=until)
+    people = replace(PEOPLE, users={BEN: ben})
+    line = f"You are *{said}*, so no new tickets are assigned to you. If that is wrong, press "
+    found = read(shown(reader=BEN, assigned=Page(()), people=people))
+    assert (f"{line}My availability." in found) is (said is not None)
+    assert not any("away" in text for text in read(shown(reader=BEN, people=people)))
 
 
 @pytest.mark.parametrize(

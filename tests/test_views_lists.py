@@ -105,8 +105,8 @@ def test_the_queue_in_a_message() -> None:
     ]
     assert shown["text"] == (
         "The queue:\n"
-        "Ticket 13 “VPN drops”: To do, not assigned yet\n"
-        "Ticket 12 “VPN drops”: In progress, high priority, assigned to Ben"
+        "Ticket 13 “VPN drops”: to do, not assigned yet\n"
+        "Ticket 12 “VPN drops”: in progress, high priority, assigned to Ben"
     )
 
 
@@ -114,6 +114,13 @@ def home_moment() -> str:
     at = NOW + timedelta(hours=6)
     fallback = at.strftime("%-d %b %Y, %H:%M UTC")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+@pytest.mark.parametrize("selection", [OWN, QUEUE])
+def test_what_is_accepted_says_by_whom(selection: Selection) -> None:
+    shown = message(listed(selection, a_ticket(accepted_at=NOW)))
+    assert rows(shown)[-1] == f"*In progress* · Accepted by <@U0BEN> · filed {TIME}"
+    assert shown["text"].endswith("”: in progress, accepted by Ben")
 
 
 def test_ones_own_says_who_has_it_and_the_assigned_whose_it_is() -> None:
@@ -189,7 +196,7 @@ def test_the_filters_of_each_list() -> None:
     own = message(listed(OWN))
     assert offered(own, ids.LIST_STATUS)[0] == [
         *statuses[:3],
-        "Waiting for the requester",
+        "Waiting for your answer",
         "Resolved or cancelled",
         "Reopened",
     ]

@@ -1,5 +1,7 @@
 """What an assignee reads who hands a ticket on, and who reassigns it."""
 
+from dataclasses import replace
+
 import pytest
 from bson import ObjectId
 
@@ -98,6 +100,16 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
         "else is looked for."
     )
     assert (best["optional"], anybody["optional"]) == (True, True)
+
+
+def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
+    other = replace(fit(NILS, "knows none of its skills · 0 of 8 open"), is_match=False)
+    best = reassign_ticket(TICKET, [other])["blocks"][1]
+    assert best["label"]["text"] == "Nobody who fits is available. Who has room?"
+    (only,) = best["element"]["options"]
+    assert only["description"]["text"] == "knows none of its skills · 0 of 8 open"
+    view = reassign_ticket(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), other])
+    assert view["blocks"][1]["label"]["text"] == "Who fits best?"
 
 
 def test_where_it_cannot_be_handed_back() -> None:

@@ -51,14 +51,13 @@ def offered(
             Role.MODERATOR,
             "assignee",
             (P, True, False),
-            "[Accept] [Reassign] [Not mine] "
-            "(Resolve, Comment, Wait for requester, Details, Update)",
+            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Ask the requester, Details, Update)",
         ),
         (
             Role.MODERATOR,
             "assignee",
             (P, True, True),
-            "[Resolve] [Comment] [Wait for requester] "
+            "[Resolve] [Comment] [Ask the requester] "
             "(Details, Reassign, Not mine, Internal note, Update)",
         ),
         (
@@ -90,7 +89,7 @@ def offered(
             "stranger",
             (P, True, True),
             "[Take it] [Reassign] [Details] "
-            "(Comment, Resolve, Wait for requester, Internal note, Update)",
+            "(Comment, Resolve, Ask the requester, Internal note, Update)",
         ),
         (Role.USER, "requester", (P, True, True), "[Comment] [Details] [Cancel ticket]"),
         (Role.USER, "requester", (C, True, True), "[Reopen] [Comment] [Details]"),

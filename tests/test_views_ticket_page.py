@@ -109,7 +109,7 @@ def test_the_staff_reads_the_rest_and_may_do_more() -> None:
         "Not mine",
         "Resolve",
         "Comment",
-        "Wait for requester",
+        "Ask the requester",
         "Update",
         "Internal note",
     ]
@@ -153,7 +153,19 @@ def test_a_message_shows_the_same_but_the_way_back() -> None:
         assert "Back" in in_home
         shown = message(ticket, staff=staff)
         assert read(shown) == [text for text in in_home if text != "Back"]
-        assert shown["text"] == "Ticket 12 “VPN drops”: Resolved"
+        assert shown["text"] == "Ticket 12 “VPN drops”: resolved"
+
+
+@pytest.mark.parametrize(
+    ("staff", "state"), [(True, "Waiting for the requester"), (False, "Waiting for your answer")]
+)
+def test_when_it_was_accepted_is_told_and_whom_it_waits_for(staff: bool, state: str) -> None:
+    ticket = sample_ticket(**{**KNOWN, "status": Status.WAITING, "accepted_at": AT})
+    shown = message(ticket, staff=staff)
+    assert {f"*Accepted*\n{WHEN}", f"*Status*\n{state}"} <= set(read(shown))
+    assert shown["text"] == f"Ticket 12 “VPN drops”: w{state[1:]}"
+    held = {**KNOWN, "accepted_at": None}
+    assert "*Accepted*" not in str(page(sample_ticket(**held), staff=staff))
 
 
 def test_who_resolved_it_is_told() -> None:

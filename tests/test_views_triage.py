@@ -3,6 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from bot.views.text import Person
 from bot.views.triage import triage_card
 from services.changes import EventType
@@ -64,6 +66,7 @@ def test_a_ticket_in_progress() -> None:
         "*Priority*\nUrgent",
         "*Requester*\nAnn",
         "*Assignee*\nBen &lt;b&gt;",
+        "*Accepted*\nNot yet",
         f"*Due*\n<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 "
         "UTC>",
         THREAD,
@@ -71,6 +74,20 @@ def test_a_ticket_in_progress() -> None:
         "Reassign",
         "Details",
     ]
+
+
+def test_once_it_is_accepted_the_channel_reads_when() -> None:
+    ticket = sample_ticket(status=Status.IN_PROGRESS, assigned_to="x", accepted_at=DUE)
+    shown = card(ticket, assignee=BEN)
+    assert shown["text"] == "Ticket 12 “VPN drops”: in progress, accepted by Ben &lt;b&gt;"
+    at = f"<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 UTC>"
+    assert read(shown)[5:7] == ["*Assignee*\nBen &lt;b&gt;", f"*Accepted*\n{at}"]
+
+
+@pytest.mark.parametrize("status", [Status.TODO, Status.WAITING, Status.COMPLETED])
+def test_of_what_nobody_is_to_accept_now_it_says_nothing(status: Status) -> None:
+    has_it = {} if status is Status.TODO else {"assigned_to": "x"}
+    assert "Accepted" not in str(card(sample_ticket(status=status, **has_it)))
 
 
 def test_a_resolved_ticket_has_nothing_to_take() -> None:

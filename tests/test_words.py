@@ -21,7 +21,10 @@ def test_a_cancelled_ticket_is_not_called_resolved() -> None:
     cancelled = sample_ticket(status=Status.COMPLETED, resolution="cancelled")
     assert words.status(cancelled) == "Cancelled"
     assert words.status(sample_ticket(status=Status.COMPLETED, resolution="Done.")) == "Resolved"
-    assert words.status(sample_ticket(status=Status.WAITING)) == "Waiting for the requester"
+    waiting = sample_ticket(status=Status.WAITING)
+    assert words.status(waiting) == "Waiting for the requester"
+    assert words.status(waiting, is_own=True) == "Waiting for your answer"
+    assert words.state(waiting) == "waiting for the requester"
 
 
 @pytest.mark.parametrize(("number", "name"), [(12, "Ticket 12"), (None, "Ticket")])

@@ -6,7 +6,7 @@ from bot.views.blocks import actions, button, context, header
 from bot.views.inputs import View, modal
 from bot.views.person_forms import ROLES
 from bot.views.text import Block, Message, cut, escape, mrkdwn, plain
-from services.models import User
+from services.models import Role, User
 from services.unlinking import Leaving
 
 # Escaped, a character may be five, and Slack takes 2,000 in a field.
@@ -32,11 +32,19 @@ def sheet(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
         *([context(mrkdwn(f"Password and sessions: <{escape(page)}>"))] if page else []),
         actions(
             button("Edit profile", ids.OPEN_PROFILE, "own"),
+            *_availability(user),
             button("Link another account", ids.OPEN_LINK, "another"),
             button("Unlink", ids.OPEN_UNLINK, str(user.id)),
         ),
     ]
     return Message(text=f"Your account: {escape(user.email)}, {ROLES[user.role]}", blocks=blocks)
+
+
+def _availability(user: User) -> list[Block]:
+    """For whoever tickets are assigned to."""
+    if user.role is Role.USER:
+        return []
+    return [button("My availability", ids.OPEN_AVAILABILITY, "own")]
 
 
 def unlink(leaving: Leaving) -> View:

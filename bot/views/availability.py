@@ -90,7 +90,7 @@ def _days(held: Availability) -> Block:
     element: Block = {"type": "checkboxes", "action_id": "days", "options": options}
     if held.hours.days:
         element["initial_options"] = [options[day] for day in sorted(held.hours.days)]
-    follows = "These are the team’s hours, and change with them." if not held.is_own else ""
+    follows = "These are the team's hours, and change with them." if not held.is_own else ""
     return field_block("Working days", element, optional=True, hint=follows)
 
 
@@ -114,7 +114,7 @@ def _country(held: Availability) -> Block:
     if name := country_name(held.country):
         element["initial_option"] = option(name, held.country)
     team = country_name(held.office.country) or "none"
-    hint = f"Its public holidays are days off. Left empty, the team’s count: {team}."
+    hint = f"Its public holidays are days off. Left empty, the team's count: {team}."
     return field_block("Country", element, optional=True, hint=hint)
 
 

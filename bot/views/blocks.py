@@ -3,8 +3,9 @@
 from bot.views import words
 from bot.views.due import field as due_field
 from bot.views.text import Block, Person, escape, mrkdwn, plain
+from bot.views.times import moment
 from services.lifecycle import NOTHING_DONE
-from services.models import Status, Ticket
+from services.models import OPEN_STATUSES, Status, Ticket
 from services.ticket_fields import TITLE_MAX
 from services.transitions import is_parked
 
@@ -36,14 +37,18 @@ def facts(
     assignee: Person,
     done_by: Person | None = None,
     due: str = "",
+    is_own: bool = False,
 ) -> Block:
-    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due.py."""
+    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due.py. `is_own`: its
+    requester reads it."""
     listed = {
-        "Status": words.status(ticket),
+        "Status": words.status(ticket, is_own=is_own),
         "Priority": words.PRIORITY[ticket.priority] if ticket.priority else "Not set",
         "Requester": requester.mention,
         "Assignee": assignee.mention,
     }
+    if since := accepted(ticket):
+        listed["Accepted"] = since
     if due:
         listed["Due"] = due_field(due)
     if done_by:
@@ -55,20 +60,34 @@ def facts(
 
 
 def standing(
-    ticket: Ticket, *, assignee: Person | None, done_by: Person | None = None, due: str = ""
+    ticket: Ticket,
+    *,
+    assignee: Person | None,
+    done_by: Person | None = None,
+    due: str = "",
+    is_own: bool = False,
 ) -> Block:
     """Status and assignee in a line, and when it is `due`; at the end, who resolved or cancelled
-    it."""
-    state = f"*{words.status(ticket)}*"
+    it. `is_own`: its requester reads it."""
+    state = f"*{words.status(ticket, is_own=is_own)}*"
     if ticket.status is Status.COMPLETED:
         return context(mrkdwn(f"{state} by {done_by.mention}" if done_by else state))
-    if assignee:
+    if assignee and accepted(ticket):
+        who = f"{assignee.mention} has accepted it"
+    elif assignee:
         who = f"Assigned to {assignee.mention}"
     elif ticket.assignment.get("next") or is_parked(ticket):
         who = "Nobody is available right now; it is assigned as soon as somebody is"
     else:
         who = "Looking for the right person"
     return context(mrkdwn(" · ".join([state, who, *([due] if due else [])])))
+
+
+def accepted(ticket: Ticket) -> str:
+    """When whoever has it said that they are at it, for mrkdwn; "" where they have not, or it is
+    done."""
+    has_it = ticket.status in OPEN_STATUSES and ticket.assigned_to is not None
+    return moment(ticket.accepted_at) if has_it and ticket.accepted_at else ""
 
 
 def outcome(ticket: Ticket) -> list[Block]:

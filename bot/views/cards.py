@@ -4,6 +4,7 @@ from bson import ObjectId
 
 from bot.views import ids, words
 from bot.views.blocks import (
+    accepted,
     actions,
     context,
     facts,
@@ -22,6 +23,7 @@ from services.lifecycle import allowed
 from services.models import OPEN_STATUSES, Role, Status, Ticket
 from services.permissions import Actor
 from services.ticket_fields import TITLE_MAX
+from services.transitions import TOOK_IT
 
 # What becomes of a reply in a card's thread.
 TO_THE_HELP_DESK = "Write in this message's thread to add a comment."
@@ -34,14 +36,15 @@ def requester_card(
     """What the person who filed it sees: number, title, status, assignee, resolution."""
     blocks = [
         *_heading(ticket),
-        standing(ticket, assignee=assignee, done_by=done_by, due=due_on(ticket)),
+        standing(ticket, assignee=assignee, done_by=done_by, due=due_on(ticket), is_own=True),
         *origin(ticket),
         *outcome(ticket),
         context(plain(TO_THE_HELP_DESK)),
         # Whatever their role: what they may do as staff they find on its page.
         actions(*_buttons(ticket, ticket.created_by, Role.USER)),
     ]
-    return Message(text=f"{line(ticket)}: {_state(ticket, assignee, done_by)}", blocks=blocks)
+    state = _state(ticket, assignee, done_by, is_own=True)
+    return Message(text=f"{line(ticket)}: {state}", blocks=blocks)
 
 
 def assignee_card(
@@ -56,7 +59,6 @@ def assignee_card(
 
     `given_by` is who chose them; None where assignment did, or they themselves.
     """
-    is_open = ticket.status in OPEN_STATUSES
     blocks = [
         *_heading(ticket),
         facts(
@@ -78,7 +80,9 @@ def assignee_card(
     blocks += [context(plain(sentence)) for sentence in words.analysis(ticket)]
     blocks.append(context(plain(TO_THE_REQUESTER)))
     blocks.append(actions(*_buttons(ticket, ticket.assigned_to, Role.MODERATOR)))
-    state = "is yours" if is_open else _state(ticket, None, done_by)
+    state = f"{'accepted by' if accepted(ticket) else 'assigned to'} you"
+    if ticket.status not in OPEN_STATUSES:
+        state = _state(ticket, None, done_by)
     return Message(text=f"{line(ticket)}: {state}", blocks=fitted(blocks))
 
 
@@ -99,6 +103,15 @@ def line(ticket: Ticket) -> str:
     return f"{words.name(ticket)} “{escape(cut(ticket.title, TITLE_MAX))}”"
 
 
+def with_whom(ticket: Ticket, assignee: Person | None, *, is_own: bool = False) -> str:
+    """How it stands and who has it, escaped, as "in progress (Nils)"."""
+    state = words.state(ticket, is_own=is_own)
+    if assignee is None:
+        return state
+    name = escape(assignee.name)
+    return f"{state}, accepted by {name}" if accepted(ticket) else f"{state} ({name})"
+
+
 def _heading(ticket: Ticket) -> list[Block]:
     return [header(words.name(ticket)), title(ticket)]
 
@@ -109,12 +122,14 @@ def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]
     return step_buttons(ticket, steps)
 
 
-def _state(ticket: Ticket, assignee: Person | None, done_by: Person | None) -> str:
+def _state(
+    ticket: Ticket, assignee: Person | None, done_by: Person | None, *, is_own: bool = False
+) -> str:
     """Where it stands and with whom, escaped."""
-    state = words.status(ticket)
-    if ticket.status is Status.COMPLETED:
-        return f"{state} by {escape(done_by.name)}" if done_by else state
-    return f"{state} ({escape(assignee.name)})" if assignee else state
+    if ticket.status is not Status.COMPLETED:
+        return with_whom(ticket, assignee, is_own=is_own)
+    state = words.state(ticket)
+    return f"{state} by {escape(done_by.name)}" if done_by else state
 
 
 def why(ticket: Ticket, given_by: Person | None) -> str:
@@ -123,5 +138,5 @@ def why(ticket: Ticket, given_by: Person | None) -> str:
     if given_by:
         return f"{given_by.name} gave it to you{': ' if reason else ''}{reason}"
     if reason:
-        return reason
+        return f"you {reason}" if reason == TOOK_IT else reason
     return "you took it" if ticket.assignment.get("source") == MANUAL else "given to you elsewhere"

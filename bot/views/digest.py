@@ -10,7 +10,7 @@ from services.mornings import Today
 from services.selection import ListKind, Selection
 
 ASSIGNED, QUEUE = Selection(ListKind.ASSIGNED), Selection(ListKind.QUEUE)
-OFF = "This comes on the mornings you work. Turn it off in this app’s Home."
+OFF = "This comes on the mornings you work. Turn it off in this app's Home."
 
 
 def digest(told: Digest) -> Message:

@@ -28,7 +28,7 @@ ANY = {
 }
 EVERY = "any"
 TYPED = (Filter.ASSIGNEE, Filter.SKILL)
-STATUS_WORDS = {**words.STATUS, Status.COMPLETED: "Resolved or cancelled"}
+CLOSED = "Resolved or cancelled"
 
 
 def filters(listed: Listed, most: int) -> Block:
@@ -90,5 +90,7 @@ def _options(by: Filter, listed: Listed) -> list[Block]:
     if by is Filter.PRIORITY:
         priorities = reversed(Priority)
         return [every, *(option(words.PRIORITY[one], one.value) for one in priorities)]
-    statuses = STATUSES[listed.selection.kind]
-    return [every, *(option(STATUS_WORDS[one], one.value) for one in statuses)]
+    kind = listed.selection.kind
+    named = words.OWN_STATUS if kind is ListKind.OWN else words.STATUS
+    named = {**named, Status.COMPLETED: CLOSED}
+    return [every, *(option(named[one], one.value) for one in STATUSES[kind])]

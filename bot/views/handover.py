@@ -18,14 +18,14 @@ def offer(to_send: Offer) -> Message:
         told, whose, keep = f"You are *{away(to_send.until)}*", "my", "Keep them"
         if to_send.source is AwaySource.SLACK:
             told = f"Your Slack status says that you are *{away(to_send.until)}*"
-        have = "You have"
+        have, to = "You have", "you"
     else:
         name = _name(to_send.user)
         told, whose, keep = f"*{name}* is *{away(to_send.until)}*", "the", "Leave them"
-        have = f"{name} has"
+        have, to = f"{name} has", "them"
     counted = tickets(to_send.tickets)
     they = "it" if to_send.tickets == 1 else "them"
-    text = f"{told}, so no new tickets come meanwhile. {have} {counted}."
+    text = f"{told}, so no new tickets are assigned to {to} meanwhile. {have} {counted}."
     blocks: list[Block] = [
         _said(f"{text} Shall somebody else take {they}?"),
         actions(
@@ -43,9 +43,10 @@ def decided(decision: Decision, *, is_own: bool) -> Message:
         text = "This offer is out of date. Nothing was handed over."
     elif decision.answer is Answer.KEPT:
         whose = "You keep" if is_own else f"{name} keeps"
-        text = f"{whose} {counted}. Each can still be reassigned on its card."
+        each = "It" if decision.tickets == 1 else "Each"
+        text = f"{whose} {counted}. {each} can still be reassigned on its card."
     elif decision.tickets:
-        whose = "your" if is_own else f"{name}’s"
+        whose = "your" if is_own else f"{name}'s"
         text = f"Handed over: {whose} {counted} {_goes(decision.tickets)} to somebody else."
     else:
         text = "There is nothing left to hand over."

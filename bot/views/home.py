@@ -11,6 +11,7 @@ from bot.views.rows import row
 from bot.views.team_settings import settings_page
 from bot.views.text import Block, mrkdwn, plain
 from bot.views.ticket_page import ticket_page
+from bot.views.times import away
 from services.home import Content, OpenList, Overview, Roster, SettingsPage, Sheet
 from services.listing import Page
 from services.models import User
@@ -27,6 +28,7 @@ NO_ASSIGNED = (
     "until you resolve it."
 )
 MORE = "There are more."
+WRONG = "If that is wrong, press My availability."
 DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
@@ -59,6 +61,7 @@ def overview(content: Overview) -> View:
             *people,
         ),
         context(mrkdwn(HELP)),
+        *(_away(content) if is_staff else []),
         {"type": "divider"},
         header("Your open tickets"),
         *_glimpse(content, content.own, ListKind.OWN, empty=NO_OWN),
@@ -81,6 +84,18 @@ def refusal(sentence: str) -> View:
     """For a member who gets no account."""
     blocks = [header("Help desk"), {"type": "section", "text": plain(sentence)}]
     return {"type": "home", "blocks": blocks}
+
+
+def _away(content: Overview) -> list[Block]:
+    """Else somebody wonders why no ticket comes: their Slack status alone may have said so."""
+    reader = content.people.users.get(content.reader)
+    until = reader.away_until if reader else None
+    if until is None or until <= content.now:
+        return []
+    told = (
+        f"You are *{away(until)}*, so no new tickets are assigned to you. If that is wrong, press"
+    )
+    return [{"type": "section", "text": mrkdwn(f"{told} My availability.")}]
 
 
 def _glimpse(content: Overview, page: Page, kind: ListKind, *, empty: str) -> list[Block]:

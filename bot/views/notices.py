@@ -4,27 +4,33 @@ from bot.views import ids, words
 from bot.views.blocks import actions, context, labelled, title
 from bot.views.cards import line
 from bot.views.steps import step_button
-from bot.views.text import Block, Message, Person, escape, mrkdwn, plain
+from bot.views.text import Block, Message, Person, escape, fitted, mrkdwn, plain
 from services.lifecycle import CANCELLED
 from services.models import Ticket
+
+QUESTION = "Question"
+IN_THREAD = "You can also write in this message's thread."
 
 
 def resolved(ticket: Ticket, *, by: Person) -> Message:
     """For the requester: the work is done."""
-    blocks = [_deed(f"{by.mention} resolved *{words.name(ticket)}*")]
+    blocks = [_deed(f"{by.mention} resolved *{words.name(ticket)}*"), title(ticket)]
     if ticket.resolution and ticket.resolution != CANCELLED:
         blocks += labelled("What was done", ticket.resolution)
-    blocks.append(context(plain("If that did not solve it, press Reopen on the ticket's card.")))
-    return Message(text=f"{line(ticket)}: resolved by {escape(by.name)}", blocks=blocks)
+    blocks += [
+        context(plain("If that did not solve it, press Reopen.")),
+        actions(step_button(ticket, ids.REOPEN)),
+    ]
+    return Message(text=f"{line(ticket)}: resolved by {escape(by.name)}", blocks=fitted(blocks))
 
 
 def question(ticket: Ticket, *, by: Person, asked: str) -> Message:
     """For the requester: the work goes on once they have answered."""
-    blocks = [_deed(f"{by.mention} waits for your answer on *{words.name(ticket)}*")]
+    blocks = [_deed(f"{by.mention} waits for your answer on *{words.name(ticket)}*"), title(ticket)]
     if asked:
-        blocks.append({"type": "section", "text": plain(asked)})
+        blocks += labelled(QUESTION, asked)
     answer = step_button(ticket, ids.COMMENT, primary=True)
-    blocks.append(actions({**answer, "text": plain("Answer")}))
+    blocks += [context(plain(IN_THREAD)), actions({**answer, "text": plain("Answer")})]
     text = f"{line(ticket)}: {escape(by.name)} waits for your answer"
     return Message(text=text, blocks=blocks)
 

@@ -66,7 +66,7 @@ def _state(line: Line) -> str:
     if line.kind is AlarmKind.ACCEPT_NEXT:
         return "was passed on"
     if line.kind.family is Family.ACCEPT:
-        return "waits for your Accept" if line.is_own else "was not accepted yet"
+        return "waits for you to accept it" if line.is_own else "has not been accepted yet"
     return "is due soon" if line.kind is AlarmKind.DUE_SOON else "is overdue"
 
 
@@ -79,8 +79,8 @@ def _sentence(line: Line, is_channel: bool) -> str:
         )
     if line.kind.family is Family.ACCEPT:
         if line.is_own:
-            return "It waits for your Accept. If it does not suit you, reassign it."
-        return f"It was not accepted yet. {_holder(line, who)}"
+            return "It waits for you to accept it. If it is not for you, press Reassign."
+        return f"It has not been accepted yet. {_holder(line, who)}"
     due = moment(line.ticket.due_at) if line.ticket.due_at else "by now"
     if line.kind is AlarmKind.DUE_SOON:
         return f"It is due {due}."

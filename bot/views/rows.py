@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.views import words
-from bot.views.blocks import context
+from bot.views.blocks import accepted, context
 from bot.views.due import due
 from bot.views.people import NAME_MAX, person
 from bot.views.text import Block, Person, cut, escape, mrkdwn, plain
@@ -39,7 +39,7 @@ def row(
 
 def spoken(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
     """The row as a line of text, escaped: for whoever has it read out."""
-    told = [words.status(ticket)]
+    told = [words.state(ticket, is_own=kind is ListKind.OWN)]
     if ticket.priority:
         told.append(f"{words.PRIORITY[ticket.priority].lower()} priority")
     who = _who(ticket, kind, people, lambda someone: escape(someone.name))
@@ -53,7 +53,7 @@ def _told(
     def called(someone: Person) -> str:
         return replace(someone, name=cut(someone.name, name_max)).mention
 
-    told = [f"*{words.status(ticket)}*"]
+    told = [f"*{words.status(ticket, is_own=kind is ListKind.OWN)}*"]
     if ticket.priority:
         told.append(f"{words.PRIORITY[ticket.priority]} priority")
     told.append(_who(ticket, kind, people, called))
@@ -71,4 +71,5 @@ def _who(ticket: Ticket, kind: ListKind, people: Directory, called: Callable[[Pe
     if ticket.assigned_to is None:
         parked = ticket.assignment.get("next")
         return "Nobody is available yet" if parked else "Not assigned yet"
-    return f"Assigned to {called(person(people, ticket.assigned_to))}"
+    said = "Accepted by" if accepted(ticket) else "Assigned to"
+    return f"{said} {called(person(people, ticket.assigned_to))}"

@@ -37,7 +37,7 @@ def reassign_ticket(ticket: Ticket, others: Sequence[Fit] = ()) -> View:
         private_metadata=value(ticket, ids.REASSIGN),
         blocks=[
             _about(ticket),
-            *([field_block("Who fits best?", next_best(others), optional=True)] if others else []),
+            *_at_a_glance(others),
             field_block(
                 "Or anybody else" if others else "Who is to have it?",
                 chosen,
@@ -54,6 +54,14 @@ def reassign_ticket(ticket: Ticket, others: Sequence[Fit] = ()) -> View:
             ),
         ],
     )
+
+
+def _at_a_glance(others: Sequence[Fit]) -> list[Block]:
+    if not others:
+        return []
+    fit = any(other.is_match for other in others)
+    label = "Who fits best?" if fit else "Nobody who fits is available. Who has room?"
+    return [field_block(label, next_best(others), optional=True)]
 
 
 def ask_requester(ticket: Ticket) -> View:

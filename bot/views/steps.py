@@ -56,7 +56,7 @@ LABELS = {
     ids.UPDATE: "Update",
     ids.COMMENT: "Comment",
     ids.NOTE: "Internal note",
-    ids.WAIT: "Wait for requester",
+    ids.WAIT: "Ask the requester",
     ids.RESOLVE: "Resolve",
     ids.REOPEN: "Reopen",
     ids.CANCEL: "Cancel ticket",

@@ -17,7 +17,7 @@ from services.visits import Screen
 CLOCKS = {Hours.BUSINESS: "In office hours", Hours.AROUND: "Around the clock"}
 FOLLOWS = (
     "Tickets that are open get their new due time within minutes; a card in a conversation shows "
-    "it with the ticket’s next change."
+    "it with the ticket's next change."
 )
 
 
@@ -56,13 +56,13 @@ def edit_targets(shown: TargetFields) -> View:
             *(_minutes_of(shown, priority) for priority in URGENCY),
             text_input(
                 "waiting_days",
-                "Ask a silent requester again after working days",
+                "Ask a silent requester again after (working days)",
                 limit=3,
                 initial=shown.waiting_days,
             ),
             text_input(
                 "auto_complete_days",
-                "Complete the ticket after further working days",
+                "Close the ticket after further (working days)",
                 limit=3,
                 initial=shown.auto_complete_days,
                 hint="The requester is told, and can reopen it.",
@@ -145,7 +145,7 @@ def _clock(chosen: str) -> Block:
         list(options.values()),
         placeholder="Choose the hours",
         initial=options[chosen],
-        hint="The clock stands while a ticket waits for its requester.",
+        hint="The clock stops while a ticket waits for its requester.",
     )
 
 
@@ -153,7 +153,7 @@ def _hours_of(shown: TargetFields, priority: Priority) -> Block:
     name = f"hours_{priority.value}"
     return text_input(
         name,
-        f"{words.PRIORITY[priority]}: done within hours",
+        f"{words.PRIORITY[priority]}: done within (hours)",
         limit=8,
         initial=getattr(shown, name),
         hint="Also for tickets without a priority." if priority is Priority.MEDIUM else "",
@@ -162,7 +162,7 @@ def _hours_of(shown: TargetFields, priority: Priority) -> Block:
 
 def _minutes_of(shown: TargetFields, priority: Priority) -> Block:
     name = f"accept_{priority.value}"
-    label = f"{words.PRIORITY[priority]}: accepted within minutes"
+    label = f"{words.PRIORITY[priority]}: accepted within (minutes)"
     return text_input(name, label, limit=8, initial=getattr(shown, name))
 
 

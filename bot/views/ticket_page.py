@@ -58,7 +58,8 @@ def ticket_message(sheet: Sheet) -> Message:
         blocks = fitted(_page(sheet, buttons, comments=comments, events=events))
         if are_fit(blocks):
             break
-    return Message(text=f"{line(sheet.ticket)}: {words.status(sheet.ticket)}", blocks=blocks)
+    state = words.state(sheet.ticket, is_own=not sheet.is_staff)
+    return Message(text=f"{line(sheet.ticket)}: {state}", blocks=blocks)
 
 
 def _buttons(sheet: Sheet) -> list[Block]:
@@ -82,6 +83,7 @@ def _page(
             assignee=person(sheet.people, ticket.assigned_to),
             done_by=_done_by(sheet),
             due=due(ticket, now=sheet.now),
+            is_own=not sheet.is_staff,
         ),
         *_dates(ticket),
         *labelled("Description", ticket.description),

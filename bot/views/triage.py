@@ -5,17 +5,20 @@ press is checked like any other. People are named and not mentioned, so that nob
 """
 
 from bot.views import ids, words
-from bot.views.blocks import actions, context, header, origin, title
-from bot.views.cards import line
+from bot.views.blocks import accepted, actions, context, header, origin, title
+from bot.views.cards import line, with_whom
 from bot.views.due import due_on, field
 from bot.views.steps import step_button
 from bot.views.text import Block, Message, Person, escape, mrkdwn
-from services.models import OPEN_STATUSES, Status, Ticket
+from services.lifecycle import Step, allowed
+from services.models import OPEN_STATUSES, Role, Status, Ticket
+from services.permissions import Actor
 from services.transitions import is_parked
 
 NOBODY_YET = "Nobody has this yet."
 NOBODY_AVAILABLE = "Nobody is available for this."
 NOT_SET = "Not set"
+NOT_YET = "Not yet"
 TO_THE_STAFF = "What moderators write in this message's thread is kept as an internal note."
 
 
@@ -50,6 +53,7 @@ def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
         "Priority": words.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
         "Requester": escape(requester.name),
         "Assignee": escape(assignee.name) if assignee else "Nobody",
+        **_accepted(ticket),
         "Due": field(due_on(ticket)) or NOT_SET,
     }
     return {
@@ -58,8 +62,15 @@ def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
     }
 
 
+def _accepted(ticket: Ticket) -> dict[str, str]:
+    """When its assignee did; nothing where they are not asked to, or there is none."""
+    who = ticket.assigned_to
+    is_asked = who is not None and Step.ACCEPT in allowed(Actor(who, Role.MODERATOR), ticket)
+    told = accepted(ticket) or (NOT_YET if is_asked else "")
+    return {"Accepted": told} if told else {}
+
+
 def _state(ticket: Ticket, assignee: Person | None, is_free: bool) -> str:
     if is_free:
         return "nobody is available for this" if is_parked(ticket) else "nobody has this yet"
-    name = f" ({escape(assignee.name)})" if assignee else ""
-    return f"{words.status(ticket).lower()}{name}"
+    return with_whom(ticket, assignee)

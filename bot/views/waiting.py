@@ -1,30 +1,29 @@
 """Messages about a ticket that waits for its requester, or has waited too long."""
 
 from bot.views import ids, words
-from bot.views.blocks import actions, button, context, title
+from bot.views.blocks import actions, button, context, labelled, title
 from bot.views.cards import line
+from bot.views.notices import IN_THREAD, QUESTION
 from bot.views.steps import step_button
 from bot.views.text import Block, Message, Person, escape, mrkdwn, plain
 from bot.views.times import moment
 from services.ladders import AlarmKind
 from services.models import Ticket
 
-THREAD = "You can also write in this message's thread."
-
 
 def asked_again(ticket: Ticket, *, asked: str) -> Message:
     """For the requester: once more what they were asked, and what becomes of it."""
     blocks = [_said(f"*{words.name(ticket)}* still waits for your answer"), title(ticket)]
     if asked:
-        blocks.append({"type": "section", "text": plain(asked)})
-    reply = {**step_button(ticket, ids.COMMENT, primary=True), "text": plain("Reply")}
+        blocks += labelled(QUESTION, asked)
+    answer = {**step_button(ticket, ids.COMMENT, primary=True), "text": plain("Answer")}
     return Message(
         text=f"{line(ticket)} still waits for your answer",
         blocks=[
             *blocks,
-            context(mrkdwn(f"{_closing(ticket)}{THREAD}")),
+            context(mrkdwn(f"{_closing(ticket)}{IN_THREAD}")),
             actions(
-                reply,
+                answer,
                 button("Still a problem", ids.STILL, str(ticket.id)),
                 button("Solved", ids.SOLVED, str(ticket.id)),
             ),
@@ -60,7 +59,7 @@ def solved(ticket: Ticket, *, by: Person) -> Message:
 
 def said_still(ticket: Ticket) -> Message:
     """What stands in place of the buttons once one is pressed."""
-    text = f"You said that *{words.name(ticket)}* is still a problem. It goes on. {THREAD}"
+    text = f"You said that *{words.name(ticket)}* is still a problem. It goes on. {IN_THREAD}"
     return Message(text=f"{line(ticket)}: still a problem", blocks=[_said(text)])
 
 

@@ -26,6 +26,9 @@ PRIORITY = {
     Priority.URGENT: "Urgent",
 }
 
+# For the requester themselves.
+OWN_STATUS = {**STATUS, Status.WAITING: "Waiting for your answer"}
+
 # Why the offline router stood in for the model.
 FAILURE = {
     FailureReason.TIMEOUT: "did not answer in time",
@@ -52,13 +55,19 @@ SIGNAL = {
 }
 
 
-def status(ticket: Ticket) -> str:
-    """A cancelled ticket is completed, but nobody resolved it."""
+def status(ticket: Ticket, *, is_own: bool = False) -> str:
+    """A cancelled ticket is completed, but nobody resolved it. `is_own`: its requester reads it."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
         return "Cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER:
         return "Closed without an answer"
-    return STATUS[ticket.status]
+    return (OWN_STATUS if is_own else STATUS)[ticket.status]
+
+
+def state(ticket: Ticket, *, is_own: bool = False) -> str:
+    """The same within a sentence."""
+    told = status(ticket, is_own=is_own)
+    return told[0].lower() + told[1:]
 
 
 def name(ticket: Ticket) -> str:
