@@ -1,4 +1,4 @@
-"""The command line and the composition root: everything is made here and handed in."""
+"""The command line and the composition root: everything is made from here and handed in."""
 
 import argparse
 import logging

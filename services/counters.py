@@ -41,7 +41,7 @@ class _Place:
 
 
 class Numbers:
-    """The next numbers for a process's threads, in the order they ask.
+    """The next numbers for a process's threads.
 
     The counter is one document, whose every write waits for a disk. So who asks the database asks
     for all who wait in line by then: twenty who file at once cost a few writes and not twenty.

@@ -12,7 +12,7 @@ from services.outbox import Publisher
 
 logger = logging.getLogger(__name__)
 
-# With Redis away each takes up to two seconds. What finds no room is left to the sweep.
+# With Redis away each takes up to four seconds. What finds no room is left to the sweep.
 ROOM = 1_000
 # What still waits when the process ends is sent within so long, or left to the sweep.
 LAST_SECONDS = 2.0

@@ -55,7 +55,7 @@ class CeleryPublisher:
         self._send(NUDGE, kwargs={"to": to})
 
     def send(self, task: str, ticket_id: str) -> None:
-        """Raises `PublishFailed`, within about two seconds."""
+        """Raises `PublishFailed`, within about four seconds."""
         self._send(task, args=[ticket_id])
 
     def refresh_home(self, link_id: str, *, countdown: float) -> None:

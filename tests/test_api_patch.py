@@ -63,7 +63,6 @@ def test_every_field_can_be_set_and_cleared(
     assert (ticket["title"], ticket["description"]) == ("VPN drops daily", "At noon.")
     one = api.get(path, by=moderator).json()["ticket"]
     assert {name: one[name] for name in cleared} == {**cleared, "relatedSkills": []}
-    # Asked once the answer is out, but before the next call over the same connection is read.
     assert publisher.asked == [(NOTIFY, ticket["_id"])] * 3
 
 

@@ -8,6 +8,7 @@ from bson import ObjectId
 from bot.desk import Desk
 from bot.web.api.answers import _iso
 from demo.servers import free_port
+from services import trace
 from services.database import Mongo
 from services.models import Role
 from services.office import Office
@@ -201,6 +202,15 @@ def test_twenty_tickets_an_hour(
     assert answer.headers["Retry-After"] == str(20 * 60)  # the first one was 40 minutes ago
     clock.advance(minutes=20)
     api.filed(requester)
+
+
+def test_the_workers_are_told_under_the_requests_id(
+    api: Api, people: People, publisher: RecordingPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried: list[set[str]] = []
+    monkeypatch.setattr(publisher, "send", lambda *_: carried.append({*trace.ids()}))
+    api.filed(people.add())
+    assert carried == [{trace.REQUEST_ID, trace.TICKET_ID}]
 
 
 def test_with_the_queue_away_a_ticket_is_filed_once(

@@ -8,6 +8,7 @@ from pymongo.errors import AutoReconnect
 
 from bot.desk import Desk
 from bot.web.mailing import mail_soon
+from services import trace
 from services.account_services import AccountServices
 from services.database import Mongo
 from services.letters import Letters
@@ -57,6 +58,15 @@ def test_of_the_api(api: Api, db: Mongo, publisher: RecordingPublisher) -> None:
     change = {"password": "four words by chance", "currentPassword": PASSWORD}
     assert api.post("/api/auth/update-user", by=token, json=change).status_code == 200
     eventually(lambda: is_asked_for(db, publisher, "password_changed"), what="the new password")
+
+
+def test_it_is_asked_for_under_the_requests_id(
+    api: Api, publisher: RecordingPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carried: list[str] = []
+    monkeypatch.setattr(publisher, "mail", lambda _: carried.extend(trace.ids()))
+    api.post("/api/auth/signup", json={"email": "jo@example.com", "password": PASSWORD})
+    eventually(lambda: carried == [trace.REQUEST_ID], what="the welcome")
 
 
 def test_whatever_is_away_is_the_jobs_matter(

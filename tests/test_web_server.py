@@ -134,6 +134,28 @@ def test_a_malformed_request_is_refused(server: WebServer, sent: bytes, status: 
     assert b"heroot" not in answer
 
 
+@pytest.mark.parametrize(
+    "length",
+    [
+        b"Content-Length: -5",
+        b"Content-Length: +5",
+        b"Content-Length: 5, 5",
+        b"Content-Length:",
+        b"Content-Length: 5\r\nContent-Length: 0",
+        b"Content-Length : 0",
+        b"Content-Length: 0\r\n Content-Length: 5",
+    ],
+)
+def test_after_a_length_that_is_none_nothing_is_taken_for_a_request(
+    server: WebServer, length: bytes
+) -> None:
+    """What looks like the next one was this one's body to a proxy that reads it otherwise."""
+    head = b"POST /length HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n"
+    answer = raw(server, head + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
 def test_a_connection_serves_several_requests(server: WebServer) -> None:
     with requests.Session() as session:
         for size in (0, 10, 100_000):

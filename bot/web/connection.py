@@ -81,6 +81,20 @@ class _Headers(HeaderReader):
     def _allow_header(self, key_name: bytes) -> bool:
         return b"_" not in key_name
 
+    def _transform_key(self, key_name: bytes) -> bytes:
+        if key_name != key_name.strip():  # a proxy may take it for another header
+            raise ValueError("a blank beside a header's name")
+        return key_name.title()
+
+
+class _Received(dict[bytes, bytes]):
+    """The headers of a request; of two lengths, nobody knows which one a proxy went by."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"Content-Length" and name in self:
+            raise ValueError("a second length")
+        super().__setitem__(name, value)
+
 
 class _Answer(list[tuple[bytes, bytes]]):
     """The headers of an answer, without cheroot's own name and version."""
@@ -95,10 +109,14 @@ class _Request(HTTPRequest):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
+        self.inheaders = _Received()
         self.outheaders = _Answer()
 
     def read_request_headers(self) -> bool:
         if not super().read_request_headers():  # type: ignore[no-untyped-call]  # cheroot leaves it so
+            return False
+        if not self.inheaders.get(b"Content-Length", b"0").isdigit():  # -5, for one, is a number
+            self.simple_response("400 Bad Request")
             return False
         if self.chunked_read:  # Slack sends none, and what is left unread would desynchronise
             self.simple_response("411 Length Required", "Send a Content-Length.")

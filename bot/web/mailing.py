@@ -1,6 +1,7 @@
 """Letters that a request has posted, sent at once and not at the next turn of the jobs."""
 
 import logging
+from contextvars import copy_context
 from functools import partial
 
 import pymongo
@@ -17,7 +18,8 @@ SECONDS = 2.0
 
 def mail_soon(response: Response, letters: Letters, publisher: Publisher) -> None:
     """Once the answer is out: nobody waits for the queue, and whatever is lost the jobs repeat."""
-    response.call_on_close(partial(_hint, letters, publisher))
+    # The request is over by then; in its context what is asked for carries its id.
+    response.call_on_close(partial(copy_context().run, _hint, letters, publisher))
 
 
 def _hint(letters: Letters, publisher: Publisher) -> None:

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import pymongo
@@ -54,8 +53,7 @@ def _answering(operation: Operation, counter: Counter) -> Callable[..., Response
             told.model_dump_json(), status=operation.status, mimetype="application/json"
         )
         for ticket in call.changed:
-            # The queue may be away, which is not for the caller to wait for: the ticket is stored.
-            answered.call_on_close(partial(counter.publisher.publish, str(ticket.id)))
+            counter.publisher.publish(str(ticket.id))
         if call.has_mail:
             mail_soon(answered, counter.letters, counter.publisher)
         logger.info("%s %s", operation.name, operation.status)

@@ -90,7 +90,8 @@ class _Ticket(Answer):
     deadline: Date | None = Field(description="Set by people; it never moves.")
     due_at: Date | None = Field(
         description="The earlier of the deadline and the priority's target; null while the ticket "
-        "waits for its requester and has no deadline."
+        "waits for its requester and has no deadline. A deadline that had passed when the ticket "
+        "was reopened does not count."
     )
     created_at: Date | None
     resolution: str | None = Field(

@@ -28,7 +28,7 @@ NOBODY = "Send the token of a sign-in in the Authorization header, as Bearer TOK
 
 @dataclass(frozen=True, slots=True)
 class Counter:
-    """Everything behind the API, made once in app.py."""
+    """Everything behind the API, made once a process."""
 
     tickets: TicketService
     pages: TicketPages
@@ -70,7 +70,7 @@ class Call:
     sent: Request
     counter: Counter
     changed: list[Ticket] = field(default_factory=list)
-    """The workers are told of these once the answer is out."""
+    """The workers are told of these."""
     has_mail: bool = False
     """A letter was posted: the workers are told of that as well."""
 
