@@ -21,6 +21,9 @@ from services.models import Document
 WINDOW = timedelta(seconds=20)
 CLAIM = timedelta(seconds=60)
 KEPT = timedelta(days=7)
+# Whoever is not at work may be back sooner than they said. Full hours, so that what was posted at
+# different times is still told together.
+LOOK_AGAIN = timedelta(hours=1)
 # More in one message are counted and not read.
 READ_MOST = 2_000
 TRIAGE = "triage"  # the channel, as a recipient
@@ -129,9 +132,13 @@ class Nudges:
         return Claim(to, token, nudges, unread=taken.modified_count - len(nudges))
 
     def hold(self, claim: Claim, *, until: datetime) -> Claim:
-        """Not now, but for what is urgent, which is left: the rest is told from `until` on."""
+        """Not now, but for what is urgent, which is left: the rest is looked at again at `until`,
+        or before. However long that goes on, it is kept."""
+        now = self._clock()
+        next_hour = now.replace(minute=0, second=0, microsecond=0) + LOOK_AGAIN
+        later = {"at": min(until, next_hour), "expiresAt": now + KEPT}
         held = self._db.nudges.update_many(
-            {**_of(claim), "urgent": False}, {"$set": {"at": until}, "$unset": {"claim": ""}}
+            {**_of(claim), "urgent": False}, {"$set": later, "$unset": {"claim": ""}}
         )
         urgent = [nudge for nudge in claim.nudges if nudge.is_urgent]
         # Where anything else was read, all that is urgent was.

@@ -29,6 +29,8 @@ EVERYDAY_WORDS = frozenset(
 LETTER = rf"[^\W_{UNSPACED}]"  # of a script with blanks between words, or a digit
 DASH = r"[-\s\u2010-\u2015]"
 _UNSPACED = re.compile(f"[{UNSPACED}]")
+# These would become letters of the word before them: no VPN in "VPN™".
+_APART = {ord(sign): f" {sign}" for sign in "\u2122\u2120"}
 
 
 # Below this share, a learned skill was wrong more often than right in cross-validation.
@@ -101,7 +103,7 @@ def skills_named(text: str, skills: Sequence[str]) -> tuple[str, ...]:
     ("Windows" in "Windows Server") is not a mention of its own.
     """
     names = _names(tuple(canonical_skills(skills).values()))
-    text = corrected(unicodedata.normalize("NFKC", text[:MAX_TEXT]), names.words)
+    text = corrected(_plain(text[:MAX_TEXT]), names.words)
     mentions = sorted(
         (match.start(), -match.end(), place)
         for place, (pattern, _) in enumerate(names.patterns)
@@ -137,7 +139,7 @@ def _names(skills: tuple[str, ...]) -> _Names:
 
 @lru_cache(maxsize=4_096)
 def _pattern(skill: str) -> re.Pattern[str]:
-    skill = unicodedata.normalize("NFKC", skill)
+    skill = _plain(skill)
     exact = (len(skill) <= 2 and skill.isalnum()) or skill.casefold() in EVERYDAY_WORDS
     body = rf"{DASH}{{1,3}}".join(_word(word) for word in skill.split())
     if not exact and skill[-1].isalpha():
@@ -145,6 +147,11 @@ def _pattern(skill: str) -> re.Pattern[str]:
     return re.compile(
         _left_edge(skill) + body + _right_edge(skill), re.NOFLAG if exact else re.IGNORECASE
     )
+
+
+def _plain(text: str) -> str:
+    """In one form, however wide or joined its letters were typed."""
+    return unicodedata.normalize("NFKC", text.translate(_APART))
 
 
 def _word(word: str) -> str:

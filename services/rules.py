@@ -14,7 +14,7 @@ from services.targets import TARGETS, URGENCY, Hours, Targets, targets_of
 
 ALWAYS = WorkWeek(zone=ZoneInfo("UTC"), days=frozenset(range(7)), start=time(0), end=time(0))
 # Another one has the jobs work out all due times anew.
-_EDITION = 1
+_EDITION = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import pytest
 from services import quiet
 from services.models import Document, Ticket, User
 from services.office import Office
+from services.presence import OPEN_END
 from tests.alarm_day import TRIAGE, Day, at, buttons, texts
 from tests.conftest import work
 
@@ -183,3 +184,21 @@ def test_who_was_deactivated_is_not_told_that_it_was_passed_on(day: Day, employe
     day.clock.advance(minutes=1)
     day.tell()
     assert len(day.told(jo)) == told
+
+
+def test_who_is_back_sooner_than_they_said_hears_what_was_held(day: Day, employee: User) -> None:
+    """Most statuses say no end, and a nudge that waits for one is not forgotten after a week."""
+    jo = day.moderator("VPN")
+    who = {"_id": jo.id}
+    for minutes in (0, 20):
+        day.clock.now += timedelta(minutes=minutes)
+        day.accept(day.file(employee), jo)
+    day.db.users.update_one(who, {"$set": {"away": {"until": OPEN_END, "source": "slack"}}})
+    day.runs_until(at(3, 13))
+    assert (len(day.told(TRIAGE)), day.told(jo)) == (2, [])
+    held = day.db.nudges.find_one({"to": str(jo.id), "kind": "due_missed"})
+    assert held
+    assert held["expiresAt"] > at(10, 11)
+    day.db.users.update_one(who, {"$unset": {"away": ""}})
+    day.runs_until(at(3, 14))
+    assert day.told(jo) == ["2 tickets need a look: Ticket 1, Ticket 2"]

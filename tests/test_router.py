@@ -114,12 +114,15 @@ def test_it_finds_skills_of_several_words(text: str, named: tuple[str, ...]) -> 
         ("中文输入法不能用", ("中文",)),
         ("프린터가 고장났어요", ("프린터",)),
         ("我的xVPNy", ()),
+        ("VPN\u2122: no connection", ("VPN",)),
+        ("Jira\u2122 is down", ("Jira\u2122",)),
     ],
 )
 def test_it_finds_skills_where_no_blanks_stand_between_words(
     text: str, named: tuple[str, ...]
 ) -> None:
-    assert skills_named(text, ["VPN", "プリンター", "C++", "C", "R", "中文", "프린터"]) == named
+    skills = ["VPN", "プリンター", "C++", "C", "R", "中文", "프린터", "Jira\u2122"]
+    assert skills_named(text, skills) == named
 
 
 def test_a_skill_spelled_twice_is_named_once() -> None:

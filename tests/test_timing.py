@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from services import rules
 from services.analysis import Analysis, Source
 from services.assigning import AssignmentStore
 from services.assignment import Choice
@@ -124,6 +125,32 @@ def test_reopened_a_deadline_of_before_makes_it_late_no_more(
     moves.wait(**about, question="Which office?")
     assert due(db, ticket) is None
     assert reload(db, ticket).deadline == at("02 12:00")
+
+
+def test_what_the_edition_before_worked_out_is_worked_out_anew(
+    db: Mongo,
+    tickets: TicketService,
+    moves: TicketMoves,
+    edits: TicketEdits,
+    employee: User,
+    boss: Actor,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Reopened then, it counts as late by the deadline of before."""
+    passed = at("02 12:00")
+    ticket = file_ticket(tickets, employee, priority="high")
+    about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
+    edits.update(**about, seen_seq=ticket.seq, changes={"deadline": passed})
+    moves.resolve(**about, resolution="Done.")
+    clock.now = at("09 11:00")
+    moves.reopen(**about)
+    with monkeypatch.context() as before:
+        before.setattr(rules, "_EDITION", 1)
+        stale = {"dueAt": passed, "target.rules": rules_now(db).mark}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": stale})
+    assert give_places(db, now=clock()) == 1
+    assert due(db, ticket) == at("10 11:00")
 
 
 def test_priority_and_deadline_move_it_and_nothing_else_does(

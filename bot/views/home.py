@@ -92,10 +92,8 @@ def _away(content: Overview) -> list[Block]:
     until = reader.away_until if reader else None
     if until is None or until <= content.now:
         return []
-    told = (
-        f"You are *{away(until)}*, so no new tickets are assigned to you. If that is wrong, press"
-    )
-    return [{"type": "section", "text": mrkdwn(f"{told} My availability.")}]
+    told = f"You are *{away(until)}*, so no new tickets are assigned to you. {WRONG}"
+    return [{"type": "section", "text": mrkdwn(told)}]
 
 
 def _glimpse(content: Overview, page: Page, kind: ListKind, *, empty: str) -> list[Block]:
