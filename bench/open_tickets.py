@@ -72,7 +72,7 @@ class Sweep:
 
 
 class Desk:
-    """A database with so many open tickets, made by `fill`."""
+    """A database with so many open tickets, made by `sweeping.fill`."""
 
     def __init__(self, uri: str, name: str, *, size: int) -> None:
         self._reads = Reads()

@@ -5,6 +5,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 
 from bson import ObjectId
 
@@ -37,7 +38,7 @@ def fill(db: Mongo, *, count: int, due: int) -> None:
     ensure_indexes(db)
     people = [ObjectId() for _ in range(50)]
     docs = (ticket(number, people, is_due=number < due) for number in range(count))
-    for batch in _batches(docs):
+    while batch := list(islice(docs, AT_ONCE)):
         db.tickets.insert_many(batch, ordered=False)
 
 
@@ -66,17 +67,6 @@ def ticket(number: int, people: list[ObjectId], *, is_due: bool) -> Document:
         "target": {"since": NOW - timedelta(days=3), "rules": None},
         "queueKey": f"1-{milliseconds_since_1970:015d}-2-{number:015d}",
     }
-
-
-def _batches(docs: Iterator[Document]) -> Iterator[list[Document]]:
-    batch: list[Document] = []
-    for doc in docs:
-        batch.append(doc)
-        if len(batch) == AT_ONCE:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
 def sweep(db: Mongo) -> int:

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import Executor, ThreadPoolExecutor
+from concurrent.futures import Executor
 from typing import Any
 
 import pymongo
@@ -21,13 +21,11 @@ from services.metrics import UNMETERED, Meter
 
 logger = logging.getLogger(__name__)
 
-THREADS = 20
-
 
 def build(
     desk: Desk,
     *,
-    executor: Executor | None = None,
+    executor: Executor,
     signing_secret: str = "",
     middleware: Sequence[Callable[..., Any]] = (),
     meter: Meter = UNMETERED,
@@ -35,20 +33,19 @@ def build(
 ) -> App:
     """The app, ready for Socket Mode or HTTP. Asks Slack who the bot is (`auth.test`).
 
-    `process` is what `meter` knows this process by.
+    `executor` runs the listeners; `process` is what `meter` knows this process by.
     """
     # In the environment these two would turn on Bolt's OAuth and drop the token; the third, which
     # the client has by now, it would warn of at every start.
     for trap in ("SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "SLACK_BOT_TOKEN"):
         os.environ.pop(trap, None)
-    pool = executor or ThreadPoolExecutor(THREADS, thread_name_prefix="listener")
     app = WatchedApp(
         meter=meter,
         process=process,
         client=desk.client,
         signing_secret=signing_secret,
         logger=logging.getLogger("slack_bolt"),
-        listener_executor=InContext(pool),
+        listener_executor=InContext(executor),
     )
     app.use(responding(meter=meter, process=process))
     for layer in middleware:
@@ -96,7 +93,7 @@ def _listener(route: Route, desk: Desk) -> Callable[..., None]:
         try:
             with outcome(), pymongo.timeout(HANDLER_SECONDS):
                 run(route, req)
-        except Exception as error:
+        except Exception as error:  # whatever it is; it is told, or where that is too late, logged
             if not req.acked:
                 raise  # for the error handler, which answers in a sentence
             # An exception that reaches Bolt now would erase the answer already given.

@@ -30,6 +30,8 @@ from services.settings import Settings
 from services.ticket_counts import CachedCounts
 from services.users import UserService
 
+THREADS = 20
+
 
 @dataclass(frozen=True, slots=True)
 class Given:
@@ -67,7 +69,7 @@ def assemble(config: Settings, given: Given) -> Parts:
         given.db, users, secret=config.jwt_secret, redis_url=config.redis_url
     )
     desk = _desk(config, given, users, accounts)
-    listeners = ThreadPoolExecutor(app.THREADS, thread_name_prefix="listener")
+    listeners = ThreadPoolExecutor(THREADS, thread_name_prefix="listener")
     slack_app = app.build(
         desk,
         executor=listeners,

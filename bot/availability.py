@@ -1,17 +1,17 @@
 """Who is here: the form about it, the answer to an offer, and what Slack tells of a member."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from bot import home
+from bot.edit_state import moment_of
 from bot.request import Request
 from bot.views import availability as form
 from bot.views import handover
 from bot.views.inputs import FILLED
 from services.availability import Wanted
 from services.countries import countries
-from services.errors import Invalid, NotFound
+from services.errors import NotFound
 from services.people import UNKNOWN
 from services.presence import member_of
 
@@ -80,7 +80,7 @@ def _wanted(view: Mapping[str, Any]) -> Wanted:
         is_away = seconds is not None
     return Wanted(
         is_away=is_away,
-        away_until=_moment(seconds) if seconds is not None else None,
+        away_until=moment_of(seconds, field="awayUntil") if seconds is not None else None,
         days=_days(touched["days"]) if "days" in touched else None,
         start=touched.get("start"),
         end=touched.get("end"),
@@ -127,10 +127,3 @@ def _plain(value: Any) -> Any:
 
 def _days(chosen: list[str] | None) -> frozenset[int]:
     return frozenset(int(day) for day in chosen or () if day.isdecimal())
-
-
-def _moment(seconds: Any) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (OverflowError, ValueError, OSError):
-        raise Invalid("awayUntil", "Choose a day and a time.") from None

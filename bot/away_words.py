@@ -10,7 +10,6 @@ _SEPARATORS = re.compile(r"[,;\n]")
 
 
 def open_form(req: Request) -> None:
-    _ = req.actor
     req.open(away_words.edit(req.desk.presence_rules.read()))
 
 

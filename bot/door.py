@@ -11,6 +11,7 @@ from slack_bolt import BoltResponse
 from bot.answers import answer, tell
 from bot.desk import Desk
 from bot.request import Request
+from bot.routes import ROUTES
 from services.errors import Refused
 
 logger = logging.getLogger(__name__)
@@ -18,7 +19,7 @@ logger = logging.getLogger(__name__)
 # One deadline for all of a handler's queries together, so that the answer is within Slack's 3 s.
 HANDLER_SECONDS = 2.0
 
-KEPT_THEMSELVES = ("message", "user_change")
+KEPT_THEMSELVES = frozenset(route.id for route in ROUTES if route.answers_itself)
 
 FOREIGN = Refused(
     "This help desk serves another workspace. Ask your contact there to file the ticket."

@@ -48,12 +48,12 @@ def _as_values(changed: dict[str, Any]) -> dict[str, Any]:
     return changed
 
 
-def moment_of(seconds: int) -> datetime:
+def moment_of(seconds: Any, *, field: str = "deadline") -> datetime:
     """What a date and time picker says; `Invalid` for no moment there is."""
     try:
-        return datetime.fromtimestamp(seconds, UTC)
+        return datetime.fromtimestamp(int(seconds), UTC)
     except (OverflowError, ValueError, OSError):
-        raise Invalid("deadline", "Choose a day and a time.") from None
+        raise Invalid(field, "Choose a day and a time.") from None
 
 
 def _text(state: State) -> str:

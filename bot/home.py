@@ -21,7 +21,7 @@ def opened(req: Request) -> None:
     try:
         actor = req.actor
     except DomainError as refusal:
-        _publish(req, home.refusal(str(refusal)), view_hash=None)
+        show_refusal(req, str(refusal))
         return
     desk = req.desk
     screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
@@ -53,7 +53,7 @@ def show_again(req: Request) -> None:
     try:
         user = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
     except DomainError as refusal:
-        _publish(req, home.refusal(str(refusal)), view_hash=None)
+        show_refusal(req, str(refusal))
         return
     if user:
         screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
@@ -62,7 +62,7 @@ def show_again(req: Request) -> None:
 
 
 def show_refusal(req: Request, sentence: str) -> None:
-    """For whoever has no account any more."""
+    """For whoever has no account, or none any more: why there is nothing to see."""
     _publish(req, home.refusal(sentence), view_hash=None)
 
 

@@ -78,7 +78,7 @@ class Request:
         """A submitted field: the text or the chosen option's value, "" where it was left empty."""
         state = self.body["view"]["state"]["values"][name][name]
         option = state.get("selected_option") or {}
-        return str(state.get("value") or option.get("value") or state.get("selected_date") or "")
+        return str(state.get("value") or option.get("value") or "")
 
     @property
     def words(self) -> list[str]:

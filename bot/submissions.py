@@ -88,7 +88,7 @@ def _deadline(view: dict[str, Any]) -> datetime | None:
     """A form that was opened before there was the field comes without."""
     state = view["state"]["values"].get("deadline", {}).get("deadline", {})
     seconds = state.get("selected_date_time")
-    return None if seconds is None else moment_of(int(seconds))
+    return None if seconds is None else moment_of(seconds)
 
 
 def _next_best(req: Request) -> str:

@@ -11,7 +11,8 @@ from services import changes
 from services.analysis import Analysis, Source
 from services.changes import EventType, NewEvent
 from services.database import Mongo
-from services.models import Document, Priority, Role, Ticket, User, priority_of
+from services.handing_back import works_on_tickets
+from services.models import Document, Priority, Ticket, User, priority_of
 from services.urgency import Claim, Settled, settled
 
 # What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
@@ -118,8 +119,7 @@ def _is_by_staff(db: Mongo, ticket: Ticket) -> bool:
     if author is None or author != ticket.created_by:
         return author is not None
     doc = db.users.find_one({"_id": author})
-    user = User.from_doc(doc) if doc else None
-    return user is not None and user.active and user.role is not Role.USER
+    return doc is not None and works_on_tickets(User.from_doc(doc))
 
 
 def _doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:

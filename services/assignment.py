@@ -91,8 +91,9 @@ def choose(
 ) -> Choice | None:
     """The person for a ticket that needs `skills`; None where nobody is available.
 
-    `declined` have had it and handed it back; `history` is how much of what resembles the ticket
-    each has solved (0 to 1), `corrections` how people have corrected such choices (-1 to 1).
+    `declined` have had it and handed it back, or it was passed on from them; `history` is how much
+    of what resembles the ticket each has solved (0 to 1), `corrections` how people have corrected
+    such choices (-1 to 1).
     `holders` is how many know each skill (casefolded), where `candidates` are not everybody.
     """
     scale = Scale.of(

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services import absences, office, waiting
@@ -15,7 +14,7 @@ from services.database import Mongo
 from services.errors import Invalid, NotFound
 from services.models import Document, User
 from services.office import Office, OfficeStore
-from services.people import UNKNOWN
+from services.people import UNKNOWN, load_account
 from services.permissions import Actor, Permission, require
 from services.unlinking import open_tickets
 
@@ -146,13 +145,7 @@ class AvailabilityService:
         require(actor, Permission.EDIT_OWN_PROFILE)
         if user_id not in (None, str(actor.user_id)):
             require(actor, Permission.MANAGE_USERS)
-        known = actor.user_id if user_id is None else user_id
-        doc = (
-            self._db.users.find_one({"_id": ObjectId(known)}) if ObjectId.is_valid(known) else None
-        )
-        if doc is None:
-            raise NotFound(UNKNOWN)
-        return doc
+        return load_account(self._db, str(actor.user_id) if user_id is None else user_id)
 
 
 def _country(wanted: Wanted) -> tuple[Document, Document]:

@@ -66,7 +66,7 @@ def obstacle(
     declined: Set[ObjectId] = frozenset(),
 ) -> Obstacle | None:
     """The first thing that keeps the ticket from them. Off hours and holidays are none: they lower
-    a score. `declined` have had it and handed it back."""
+    a score. `declined` have had it and handed it back, or it was passed on from them."""
     away = candidate.away_until is not None and candidate.away_until > now
     found = {
         Obstacle.REQUESTER: candidate.user_id == requester,

@@ -45,6 +45,7 @@ class EventType(StrEnum):
     REMINDED = "reminded"
     PASSED_ON = "passed_on"
     ESCALATED = "escalated"
+    # By the clock, too, and a change of the status: nobody has answered.
     UNANSWERED = "unanswered"
 
 

@@ -44,18 +44,15 @@ class Codes:
         self._key = hmac.digest(secret.encode(), b"one-time codes", hashlib.sha256)
         self._clock = clock
 
-    def issue(self, *, kind: CodeKind, user_id: ObjectId, lifetime: timedelta | None = None) -> str:
-        """A new code for that account. Of `LINK` it ends the account's former one.
-
-        `lifetime` is by default what stands in `LIFETIMES`.
-        """
+    def issue(self, *, kind: CodeKind, user_id: ObjectId) -> str:
+        """A new code for that account. Of `LINK` it ends the account's former one."""
         while True:
             code = _new(kind)
             doc = {
                 "_id": self.name(kind=kind, code=code),
                 "kind": kind.value,
                 "userId": user_id,
-                "expiresAt": self._clock() + (lifetime or LIFETIMES[kind]),
+                "expiresAt": self._clock() + LIFETIMES[kind],
             }
             if kind is CodeKind.LINK:
                 self.revoke(kind=kind, user_id=user_id)

@@ -10,10 +10,6 @@ from services.database import Mongo
 from services.models import Document
 
 
-def next_number(db: Mongo, *, team_id: str) -> int:
-    return next_numbers(db, team_id=team_id, count=1)[0]
-
-
 def next_numbers(db: Mongo, *, team_id: str, count: int) -> range:
     """So many at once, one after the other."""
     # Of several that count a team's first tickets at once, SecantusDB gives some no answer. Then

@@ -2,6 +2,7 @@
 
 `handOver {key, to, state, nextTryAt, tries}` of an account is an outbox of one message to `to`:
 the account's owner, or the admin who has said that they are away. It goes with the absence.
+Beside these it keeps what came of it: `channel` and `ts`, `error`, or `count`.
 """
 
 from dataclasses import dataclass, field

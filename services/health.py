@@ -177,7 +177,8 @@ class DatabaseChecks:
         if not held:
             return [*fail("none leads", "Run: python app.py jobs"), *stuck]
         found = [*job_runs.what_is_wrong(runs, now=self._clock()), *stuck]
-        return found or ok("one process leads")
+        went = job_runs.how_they_went(runs, now=self._clock())
+        return found or ok(f"one process leads; {went}" if went else "one process leads")
 
     def outbox(self) -> list[Finding]:
         """Changes that somebody has not been told of yet."""

@@ -1,6 +1,6 @@
 """How the jobs last ended: kept in MongoDB, so that whoever asks needs neither Redis nor a log.
 
-`meta` has one document a job, `job:NAME {at, seconds, dueBy, okAt, failures, error}`.
+`meta` has one document a job, `job:NAME {at, seconds, dueBy, failures, error}`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ _PREFIX, _AFTER = "job:", "job;"  # from the one to the other are all that begin
 class JobRun:
     """`at` is when it last ended, None before the first time; `due_by` when it should have again.
 
-    `failures` are those in a row, and `error` what the last one was, None where it went well.
+    The last run took so many `seconds`. `failures` are those in a row, and `error` what the last
+    one was, None where it went well.
     """
 
     name: str
@@ -33,6 +34,7 @@ class JobRun:
     due_by: datetime
     failures: int
     error: str | None
+    seconds: float = 0.0
 
     @classmethod
     def from_doc(cls, doc: Document) -> "JobRun":
@@ -42,6 +44,7 @@ class JobRun:
             due_by=doc["dueBy"],
             failures=doc.get("failures", 0),
             error=doc.get("error"),
+            seconds=doc.get("seconds", 0.0),
         )
 
 
@@ -68,7 +71,7 @@ class JobRuns:
         if error:
             change = {"$set": {**values, "error": error}, "$inc": {"failures": 1}}
         else:
-            change = {"$set": {**values, "okAt": now, "failures": 0}, "$unset": {"error": ""}}
+            change = {"$set": {**values, "failures": 0}, "$unset": {"error": ""}}
         self._db.meta.update_one({"_id": f"{_PREFIX}{name}"}, change, upsert=True)
 
 
@@ -76,6 +79,18 @@ def stored(db: Mongo) -> list[JobRun]:
     """Each job of the process that leads, or was the last to, by name."""
     found = db.meta.find({"_id": {"$gte": _PREFIX, "$lt": _AFTER}})
     return [JobRun.from_doc(doc) for doc in found.sort("_id") if doc.get("dueBy")]
+
+
+def how_they_went(runs: Sequence[JobRun], *, now: datetime) -> str:
+    """How many have run, when the last one ended and how long the slowest took; "" before any."""
+    ended = [(run.at, run.seconds) for run in runs if run.at]
+    if not ended:
+        return ""
+    last, slowest = max(at for at, _ in ended), max(seconds for _, seconds in ended)
+    return (
+        f"{counted(len(ended), 'job')}, the last one ended {span(now - last)} ago, "
+        f"the slowest took {slowest:.1f} s"
+    )
 
 
 def what_is_wrong(runs: Sequence[JobRun], *, now: datetime) -> list[Finding]:

@@ -50,10 +50,9 @@ class Leaving:
         Raises `Conflict` where no active admin would be left.
         """
         require(actor, Permission.MANAGE_USERS)
-        by = actor.user_id if isinstance(actor, Actor) else "system"
         ids = [user.id for user in self._users.by_email(email)]
         for user_id in ids:
-            self._deactivate(user_id, by)
+            self._deactivate(user_id, actor.by)
         return [self._erase(user_id) for user_id in ids]
 
     def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:

@@ -70,11 +70,6 @@ def allowed(actor: Actor, ticket: Ticket) -> frozenset[Step]:
     return frozenset(steps)
 
 
-def open_to_staff(ticket: Ticket) -> frozenset[Step]:
-    """The steps of any moderator, for where many read the same buttons."""
-    return frozenset(_possible(ticket) - _OF_THE_ASSIGNEE - {Step.CANCEL})
-
-
 def check(actor: Actor, ticket: Ticket, step: Step, *, holder: str = "") -> None:
     """Raise `Denied` where the role is not enough, `Conflict` where the state does not allow it.
 

@@ -221,9 +221,3 @@ def check_address(member: SlackMember) -> None:
             "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
             "then try again."
         )
-
-
-def check_member(member: SlackMember) -> None:
-    """Both."""
-    check_person(member)
-    check_address(member)

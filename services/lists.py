@@ -11,13 +11,11 @@ from services.database import Mongo
 from services.directory import Directory, look_up, people_of
 from services.links import LinkService
 from services.listing import NEEDED, PAGE_SIZE, Page, TicketLists
-from services.models import Role, User
+from services.models import User
 from services.permissions import Actor, Permission, require
 from services.selection import FILTERS, NOBODY, Filter, Selection, skill_key
 from services.stored import names
-from services.users import UserService
-
-STAFF = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
+from services.users import STAFF, UserService
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,10 +67,10 @@ class ModelStore:
         ranked = model.rank(text) if model and model.knows(text) else []
         if len(ranked) < 2:
             return {}
-        whole = sum(share for _, share in ranked)
-        even = whole / len(ranked)
+        total = sum(share for _, share in ranked)
+        even = total / len(ranked)
         return {
-            ObjectId(label): (share - even) / (whole - even) * whole
+            ObjectId(label): (share - even) / (total - even) * total
             for label, share in ranked
             if share > even and ObjectId.is_valid(label)
         }

@@ -15,6 +15,7 @@ from services.calendars import WorkWeek, zone_of
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Invalid
+from services.kept import forget
 from services.models import Document
 from services.permissions import Actor, Operator, Permission, require
 from services.public_holidays import is_known
@@ -87,9 +88,10 @@ class OfficeStore:
             "country": country,
             "subdivision": subdivision,
             "at": self._clock(),
-            "by": actor.user_id if isinstance(actor, Actor) else "system",
+            "by": actor.by,
         }
         self._db.settings.update_one({"_id": OFFICE}, {"$set": values}, upsert=True)
+        forget(self._db)
         return office
 
 

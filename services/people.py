@@ -8,11 +8,11 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services import accounts, handing_back, roll, waiting
-from services.account_fields import checked_name
+from services.account_fields import checked_name, checked_role
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Conflict, Invalid, NotFound
-from services.models import Document, Role, User
+from services.models import Document, User
 from services.permissions import Actor, Permission, require
 from services.roll import Place, RollPage
 from services.text import visible
@@ -68,7 +68,7 @@ class PeopleService:
 
     def get(self, *, actor: Actor, user_id: str) -> User:
         require(actor, Permission.MANAGE_USERS)
-        return User.from_doc(self._load(user_id))
+        return User.from_doc(load_account(self._db, user_id))
 
     def update(
         self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
@@ -81,7 +81,7 @@ class PeopleService:
         """
         require(actor, Permission.MANAGE_USERS)
         while True:
-            doc = self._load(user_id)
+            doc = load_account(self._db, user_id)
             user = User.from_doc(doc)
             values = _checked(PersonFields.of(user), shown, wanted)
             if not values:
@@ -101,7 +101,7 @@ class PeopleService:
 
     def own(self, *, actor: Actor) -> User:
         require(actor, Permission.EDIT_OWN_PROFILE)
-        return User.from_doc(self._load(str(actor.user_id)))
+        return User.from_doc(load_account(self._db, str(actor.user_id)))
 
     def update_own(
         self, *, actor: Actor, name: str | None = None, skills: str | None = None
@@ -114,7 +114,7 @@ class PeopleService:
         if skills is not None:
             values["skills"] = checked_skills(skills.split(","))
         if not values:
-            return User.from_doc(self._load(str(actor.user_id)))
+            return User.from_doc(load_account(self._db, str(actor.user_id)))
         doc = self._db.users.find_one_and_update(
             {"_id": actor.user_id}, {"$set": values}, return_document=ReturnDocument.AFTER
         )
@@ -123,15 +123,13 @@ class PeopleService:
         waiting.wake(self._db, now=self._clock())
         return User.from_doc(doc)
 
-    def _load(self, user_id: str) -> Document:
-        doc = (
-            self._db.users.find_one({"_id": ObjectId(user_id)})
-            if ObjectId.is_valid(user_id)
-            else None
-        )
-        if doc is None:
-            raise NotFound(UNKNOWN)
-        return doc
+
+def load_account(db: Mongo, user_id: str) -> Document:
+    """As stored. Raises `NotFound`."""
+    doc = db.users.find_one({"_id": ObjectId(user_id)}) if ObjectId.is_valid(user_id) else None
+    if doc is None:
+        raise NotFound(UNKNOWN)
+    return doc
 
 
 def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
@@ -153,9 +151,7 @@ def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Do
 
 def _value(field: str, text: str) -> object:
     if field == "role":
-        if text not in set(Role):
-            raise Invalid("role", f"Choose one of {', '.join(Role)}.")
-        return text
+        return checked_role(text).value
     if field == "skills":
         return checked_skills(text.split(","))
     if field == "active":

@@ -40,6 +40,11 @@ class Actor:
     user_id: ObjectId
     role: Role
 
+    @property
+    def by(self) -> ObjectId:
+        """How what they do is signed."""
+        return self.user_id
+
     @classmethod
     def of(cls, user: User) -> "Actor":
         return cls(user_id=user.id, role=user.role)
@@ -51,6 +56,10 @@ class Actor:
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Whoever has a shell on the server: may do what an admin may."""
+
+    @property
+    def by(self) -> str:
+        return "system"
 
     def may(self, permission: Permission) -> bool:
         return permission in GRANTS[Role.ADMIN]

@@ -36,7 +36,7 @@ class RulesStore:
             "away": list(rules.away),
             "here": list(rules.here),
             "at": self._clock(),
-            "by": actor.user_id if isinstance(actor, Actor) else "system",
+            "by": actor.by,
         }
         self._db.settings.update_one({"_id": PRESENCE}, {"$set": values}, upsert=True)
         return rules

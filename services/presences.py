@@ -7,7 +7,6 @@ their status tells of, "" for none), `waived` (the mark of one that they say is 
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from bson import ObjectId
 
@@ -18,7 +17,7 @@ from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.links import link_id
 from services.models import Document, Role, User
-from services.presence import Member, Reading
+from services.presence import Member, Quiet, Reading
 from services.presence_rules import RulesStore
 
 # How often Slack is asked about each; between, it tells of changes itself.
@@ -60,7 +59,9 @@ class Presences:
         query = {"_id": {"$in": list(user_ids)}}
         self._db.users.update_many(query, {"$set": {"presence.dueAt": due}})
 
-    def keep(self, user_id: ObjectId, member: Member, *, quiet: Any = None) -> bool:
+    def keep(
+        self, user_id: ObjectId, member: Member, *, quiet: tuple[Quiet, ...] | None = None
+    ) -> bool:
         """Keep what Slack says of one; whether an offer to hand over has become due.
 
         `quiet` is as in `services.presence.Reading`.

@@ -12,11 +12,10 @@ from services.account_parts import AccountParts
 from services.errors import Conflict, Invalid, NotFound
 from services.models import Document, User
 from services.passwords import checked_password
+from services.people import UNKNOWN
 from services.permissions import Actor, Operator, Permission, require
 from services.text import visible
 from services.users import email_key
-
-UNKNOWN = "There is no such account any more."
 
 
 class Profiles(AccountParts):
@@ -78,12 +77,11 @@ class Profiles(AccountParts):
             values["role"] = checked_role(role).value
         if skills is not None:
             values["skills"] = checked_skill_list(skills)
-        by = actor.user_id if isinstance(actor, Actor) else "system"
         while True:
             doc = self._users.only_stored(email)
             if not values:
                 return User.from_doc(doc)
-            stored = accounts.store(self._db, doc, values, by=by, now=self._clock())
+            stored = accounts.store(self._db, doc, values, by=actor.by, now=self._clock())
             if stored:
                 waiting.wake(self._db, now=self._clock())
                 return stored

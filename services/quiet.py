@@ -7,6 +7,8 @@ from services import absences, presence
 from services.models import Document
 from services.office import Office, week_of
 
+_ROUNDS = 5
+
 
 def quiet_until(account: Document, office: Office, *, now: datetime) -> datetime | None:
     """When the owner of that account can be told something next; None: now."""
@@ -20,9 +22,6 @@ def quiet_until(account: Document, office: Office, *, now: datetime) -> datetime
         if at == presence.OPEN_END:
             break
     return at if at > now else None
-
-
-_ROUNDS = 5
 
 
 def _over_at(account: Document, office: Office, at: datetime) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The one way to Redis beside Celery's: lazy, and quick to give up."""
+"""Redis for what can do without it: lazy, and quick to give up."""
 
 import redis
 from redis.backoff import NoBackoff
@@ -8,8 +8,8 @@ from redis.retry import Retry
 SECONDS = 0.5
 
 
-def connect(redis_url: str) -> "redis.Redis":
-    """For what can do without: nothing kept there is worth a wait."""
+def connect(redis_url: str) -> redis.Redis:
+    """Nothing kept there is worth a wait."""
     return redis.Redis.from_url(
         redis_url,
         socket_timeout=SECONDS,

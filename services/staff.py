@@ -21,12 +21,12 @@ from services.office import OFFICE, Office, office_of, week_of
 from services.presence import quiet_until
 from services.shortlist import Shortlist
 from services.stored import moment
+from services.users import STAFF
 
 LARGE = 200
 # For so many at once it is asked what they have; a list of ids is no faster for being longer.
 AT_ONCE = 250
 FAIRNESS_WINDOW = timedelta(days=7)
-STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
 DEACTIVATED: Document = {**STAFF, "active": False}
 _READ = dict.fromkeys(
     (

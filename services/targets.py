@@ -114,7 +114,7 @@ class TargetStore:
             "waitingDays": targets.waiting_days,
             "autoCompleteDays": targets.auto_complete_days,
             "at": self._clock(),
-            "by": actor.user_id if isinstance(actor, Actor) else "system",
+            "by": actor.by,
         }
         self._db.settings.update_one({"_id": TARGETS}, {"$set": values}, upsert=True)
         forget(self._db)
@@ -171,11 +171,11 @@ def _typed_hours(wanted: TargetFields, priority: Priority) -> float:
 
 def _typed_whole(wanted: TargetFields, name: str, most: int) -> int:
     typed = getattr(wanted, name).strip()
-    if not (typed.isascii() and typed.isdigit() and len(typed) <= len(str(most))):
+    is_whole = typed.isascii() and typed.isdigit() and len(typed) <= len(str(most))
+    number = int(typed) if is_whole else 0
+    if not 1 <= number <= most:
         raise Invalid(name, f"Write a whole number from 1 to {most:,}.")
-    if not 1 <= int(typed) <= most:
-        raise Invalid(name, f"Write a whole number from 1 to {most:,}.")
-    return int(typed)
+    return number
 
 
 def _check_order(times: Mapping[Priority, float], kind: str) -> None:

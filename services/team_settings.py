@@ -9,7 +9,6 @@ from typing import TypeVar
 from services.clock import Clock, utcnow
 from services.database import Mongo
 from services.errors import Invalid
-from services.kept import forget
 from services.office import Office, OfficeStore
 from services.permissions import Actor, Permission, require
 from services.targets import TargetFields, Targets, TargetStore
@@ -49,7 +48,6 @@ Form = TypeVar("Form", TargetFields, OfficeFields)
 
 class TeamSettings:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
-        self._db = db
         self._targets = TargetStore(db, clock=clock)
         self._office = OfficeStore(db, clock=clock)
 
@@ -67,7 +65,7 @@ class TeamSettings:
         """As `set_targets`."""
         require(actor, Permission.MANAGE_USERS)
         merged = _merged(OfficeFields.of(self._office.read()), shown, wanted)
-        office = self._office.write(
+        return self._office.write(
             actor=actor,
             zone=merged.zone.strip(),
             days=frozenset(int(day) for day in merged.days.split(",") if day.isdecimal()),
@@ -76,8 +74,6 @@ class TeamSettings:
             country=merged.country,
             subdivision=merged.subdivision.strip().upper(),
         )
-        forget(self._db)
-        return office
 
 
 def _merged(current: Form, shown: Form, wanted: Form) -> Form:

@@ -19,9 +19,10 @@ from services.database import RESOLVED, Mongo
 from services.learned import Example
 from services.lifecycle import NOTHING_DONE
 from services.model_store import Kind, ModelStore
-from services.models import Document, Role, Status
+from services.models import Document, Status
 from services.router import skills_named
 from services.stored import names, object_id, text
+from services.users import STAFF
 
 logger = logging.getLogger(__name__)
 
@@ -102,8 +103,7 @@ class Training:
 
     def _team(self) -> tuple[_Skills, _Staff]:
         """The team's skills by key in one spelling, and the keys of each one's."""
-        who = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
-        found = self._db.users.find(who, {"skills": True})
+        found = self._db.users.find(STAFF, {"skills": True})
         staff = {doc["_id"]: names(doc.get("skills")) for doc in found}
         everybody = sorted(skill for own in staff.values() for skill in own)
         spelled = {skill.casefold(): skill for skill in reversed(everybody)}

@@ -19,6 +19,9 @@ MAX_SKILLS = 20
 MAX_SKILL_LENGTH = 50
 MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets less its angle brackets
 
+# Whoever works on tickets.
+STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
+
 
 def email_key(email: str) -> str:
     """What an address is stored and looked up by: stripped, lower case, in one spelling.
@@ -115,12 +118,13 @@ class UserService:
     def set_role(self, *, actor: Actor | Operator, email: str, role: Role) -> User:
         """Raises `Conflict` where no active admin would be left."""
         require(actor, Permission.MANAGE_USERS)
-        by = actor.user_id if isinstance(actor, Actor) else "system"
         while True:
             doc = self.only_stored(email)
             if doc.get("role") == role:
                 return User.from_doc(doc)
-            stored = accounts.store(self._db, doc, {"role": role.value}, by=by, now=self._clock())
+            stored = accounts.store(
+                self._db, doc, {"role": role.value}, by=actor.by, now=self._clock()
+            )
             if stored:
                 waiting.wake(self._db, now=self._clock())
                 return stored
@@ -140,9 +144,8 @@ class UserService:
 
     def team_skills(self) -> list[str]:
         """The distinct skills of active moderators and admins, sorted, each in one spelling."""
-        staff = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
         spelled: dict[str, str] = {}
-        for skill in sorted(names(self._db.users.distinct("skills", staff))):
+        for skill in sorted(names(self._db.users.distinct("skills", STAFF))):
             spelled.setdefault(skill.casefold(), skill)
         return sorted(spelled.values(), key=str.casefold)
 

@@ -18,7 +18,7 @@ from tasks.messages import Notice, message, triage_notice
 from tasks.messages import notices as due_notices
 from tasks.recipients import TRIAGE, Recipient, Thread
 from tasks.runtime import Runtime
-from tasks.slack import busy, error_code, is_permanent, redraw
+from tasks.slack import busy, error_code, is_permanent, redraw, say
 from tasks.talk import Talk
 
 logger = logging.getLogger(__name__)
@@ -67,12 +67,7 @@ class Courier:
         if not notices.claim(db, ticket_id, notice.key, now=now):
             return False
         try:
-            answer = self._runtime.slack.chat_postMessage(
-                **address,
-                unfurl_links=False,
-                unfurl_media=False,
-                **notice.message.as_args(),
-            )
+            answer = say(self._runtime.slack, notice.message, **address)
         except SlackApiError as error:
             return self._not_sent(notice, error)
         except (SlackClientError, OSError) as error:
@@ -89,7 +84,7 @@ class Courier:
         if card:
             self._cards.append(card)
 
-    def _address(self, recipient: Recipient) -> dict[str, Any] | None:
+    def _address(self, recipient: Recipient) -> dict[str, str] | None:
         """Where `chat.postMessage` finds them; None for who has no Slack account."""
         if isinstance(recipient, Thread):
             return {"channel": recipient.channel, "thread_ts": recipient.ts}

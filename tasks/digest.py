@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -16,7 +17,7 @@ from services.team import installation
 from tasks.app import DIGEST, DIGEST_SECONDS, celery
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime, current
-from tasks.slack import busy, error_code, is_permanent
+from tasks.slack import busy, error_code, is_permanent, say
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ def _make(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
     try:
         mine = digests.claim(account)
         return (mine, digest_message(mine)) if mine else None
-    except PyMongoError:  # it is not the account
+    except (PyMongoError, SoftTimeLimitExceeded):  # it is not the account
         raise
     except Exception as error:  # whatever it is, everybody after them would get none
         logger.exception("the digest of user %s is set aside", account["_id"])
@@ -79,12 +80,7 @@ def _send(
         digests.done(mine)
         return False
     try:
-        runtime.slack.chat_postMessage(
-            channel=slack_id,
-            unfurl_links=False,
-            unfurl_media=False,
-            **message.as_args(),
-        )
+        say(runtime.slack, message, channel=slack_id)
     except SlackApiError as error:
         return _refused(digests, mine, error)
     except (SlackClientError, OSError) as error:

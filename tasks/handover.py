@@ -9,7 +9,7 @@ from bot.views.handover import offer as offer_message
 from services.handover import HandOvers, Offer
 from services.team import installation
 from tasks.runtime import Runtime
-from tasks.slack import busy, error_code, is_permanent
+from tasks.slack import busy, error_code, is_permanent, say
 
 logger = logging.getLogger(__name__)
 
@@ -35,11 +35,8 @@ def _send(runtime: Runtime, offers: HandOvers, offer: Offer, team_id: str) -> bo
     if offer.to not in found:
         offers.fail(offer, error="not linked")
         return False
-    message = offer_message(offer)
     try:
-        answer = runtime.slack.chat_postMessage(
-            channel=found[offer.to], unfurl_links=False, unfurl_media=False, **message.as_args()
-        )
+        answer = say(runtime.slack, offer_message(offer), channel=found[offer.to])
     except SlackApiError as error:
         code, wait = error_code(error), busy(error)
         if not wait and is_permanent(error):

@@ -23,13 +23,12 @@ from services.nudges import ABOUT_NOBODY, Nudge, Nudges, Shown
 from services.transitions import is_parked
 from tasks.recipients import last_of
 from tasks.runtime import Runtime
-from tasks.slack import is_permanent
-from tasks.telling import PAUSE, attempt
+from tasks.slack import is_permanent, say
+from tasks.telling import PAUSE, attempt, tickets_of
 
 KIND = "unassigned"
 # For so long a message takes up further tickets, without a sound.
 OPEN_FOR = timedelta(minutes=5)
-_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
 def post(runtime: Runtime, ticket: Ticket) -> None:
@@ -74,12 +73,7 @@ def tell(runtime: Runtime, to: str) -> None:
 
     def send() -> SlackResponse:
         added = _added(runtime, before, with_new) if before else None
-        return added or runtime.slack.chat_postMessage(
-            channel=channel,
-            unfurl_links=False,
-            unfurl_media=False,
-            **_message(runtime, new).as_args(),
-        )
+        return added or say(runtime.slack, _message(runtime, new), channel=channel)
 
     answer = attempt(runtime, box, claim, send)
     if answer:
@@ -97,8 +91,7 @@ def _called(ticket: Ticket) -> Event | None:
 def _still_so(runtime: Runtime, nudges: Iterable[Nudge]) -> dict[str, Ticket]:
     """The tickets of those lines that are to be told, by the line's id."""
     listed = list(nudges)
-    ids = list({nudge.ticket_id for nudge in listed})
-    found = map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _NOT_READ))
+    found = tickets_of(runtime, listed)
     called = {(ticket.id, event.seq): ticket for ticket in found if (event := _called(ticket))}
     keys = {nudge.id: (nudge.ticket_id, nudge.seq) for nudge in listed}
     return {nudge: called[key] for nudge, key in keys.items() if key in called}

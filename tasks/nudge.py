@@ -22,12 +22,11 @@ from tasks import nobody
 from tasks.app import NUDGE, celery
 from tasks.nudge_rules import Wanted, wanted
 from tasks.runtime import Runtime, current
-from tasks.slack import LONGEST_COUNTDOWN, SlackBusy
-from tasks.telling import attempt
+from tasks.slack import LONGEST_COUNTDOWN, SlackBusy, say
+from tasks.telling import attempt, tickets_of
 
 # What is older, and was told to somebody, is no news for who has become an admin since.
 NEWS = timedelta(days=1)
-_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
 def post(runtime: Runtime, ticket: Ticket) -> None:
@@ -40,7 +39,7 @@ def post(runtime: Runtime, ticket: Ticket) -> None:
         if notices.is_finished(ticket, line.key) or (was_told and line.at < oldest):
             continue
         Nudges(runtime.db, clock=runtime.clock).post(
-            key=f"{ticket.id}:{line.key}",
+            key=_key(ticket, line),
             to=line.to,
             ticket_id=ticket.id,
             seq=line.seq,
@@ -84,11 +83,9 @@ Pair = tuple[Nudge, Ticket]
 
 def _still_so(runtime: Runtime, box: Nudges, claim: Claim) -> list[Pair]:
     """What is to be told; the rest is dropped."""
-    ids = list({nudge.ticket_id for nudge in claim.nudges})
     admins = runtime.users.ids_of(Role.ADMIN)
     called: dict[str, Ticket] = {}
-    for doc in runtime.db.tickets.find({"_id": {"$in": ids}}, _NOT_READ):
-        ticket = Ticket.from_doc(doc)
+    for ticket in tickets_of(runtime, claim.nudges):
         for line in wanted(ticket, admins=admins):
             called[_key(ticket, line)] = ticket
     box.drop(claim, [nudge for nudge in claim.nudges if nudge.id not in called])
@@ -153,12 +150,6 @@ def _message(runtime: Runtime, to: str, pairs: list[Pair], *, unread: int) -> Me
 
 
 def _send(runtime: Runtime, box: Nudges, claim: Claim, channel: str, message: Message) -> None:
-    send = partial(
-        runtime.slack.chat_postMessage,
-        channel=channel,
-        unfurl_links=False,
-        unfurl_media=False,
-        **message.as_args(),
-    )
+    send = partial(say, runtime.slack, message, channel=channel)
     if attempt(runtime, box, claim, send):
         box.end(claim, why="sent")

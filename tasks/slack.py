@@ -4,6 +4,7 @@ import logging
 
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
 
 from bot.views.text import Message
 
@@ -67,6 +68,19 @@ def busy(error: SlackApiError) -> SlackBusy | None:
         return None
     after = str(error.response.headers.get("Retry-After", ""))
     return SlackBusy(int(after) if after.isdigit() else 1)
+
+
+def say(
+    slack: WebClient, message: Message, *, channel: str, thread_ts: str | None = None
+) -> SlackResponse:
+    """Post a message, without previews of what it links to."""
+    return slack.chat_postMessage(
+        channel=channel,
+        thread_ts=thread_ts,
+        unfurl_links=False,
+        unfurl_media=False,
+        **message.as_args(),
+    )
 
 
 def redraw(slack: WebClient, shown: Message, *, channel: str, ts: str, about: str) -> bool:

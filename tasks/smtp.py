@@ -66,7 +66,7 @@ class Server:
                 server.ehlo_or_helo_if_needed()  # what it offers may be another thing now
             if self.user:
                 server.login(self.user, self.password)
-        except BaseException:
+        except BaseException:  # a time limit of the task too
             server.close()
             raise
         return server

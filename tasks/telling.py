@@ -1,19 +1,27 @@
 """Sending what was claimed for somebody (services/nudges.py), and what becomes of it."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from services.nudges import Claim, Nudges
+from services.models import Ticket
+from services.nudges import Claim, Nudge, Nudges
 from tasks.runtime import Runtime
 from tasks.slack import busy, error_code, is_permanent
 
 logger = logging.getLogger(__name__)
 
 PAUSE = timedelta(seconds=10)
+_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
+
+
+def tickets_of(runtime: Runtime, nudges: Iterable[Nudge]) -> Iterator[Ticket]:
+    """The tickets that those lines are about, as they are now, without what no line shows."""
+    ids = list({nudge.ticket_id for nudge in nudges})
+    return map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _NOT_READ))
 
 
 def attempt(

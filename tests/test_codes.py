@@ -48,12 +48,6 @@ def test_it_ends_by_itself(
     assert codes.peek(kind=kind, code=code) is codes.take(kind=kind, code=code) is None
 
 
-def test_a_lifetime_of_ones_own(codes: Codes, clock: FixedClock) -> None:
-    code = codes.issue(kind=CodeKind.RESET, user_id=OWNER, lifetime=timedelta(days=1))
-    clock.advance(hours=23)
-    assert codes.take(kind=CodeKind.RESET, code=code) == OWNER
-
-
 def test_one_kind_is_not_the_other(codes: Codes) -> None:
     link, reset = issue(codes), issue(codes, CodeKind.RESET)
     assert codes.take(kind=CodeKind.RESET, code=link) is None

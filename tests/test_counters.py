@@ -6,21 +6,23 @@ from typing import Any
 import pytest
 from pymongo.errors import AutoReconnect
 
-from services.counters import Numbers, next_number
+from services.counters import Numbers
 from services.database import Mongo
 from tests.conftest import at_once
 from tests.processes import eventually
 
 
 def test_each_team_counts_for_itself(db: Mongo) -> None:
-    assert [next_number(db, team_id="T1") for _ in range(3)] == [1, 2, 3]
-    assert next_number(db, team_id="T2") == 1
+    numbers = Numbers(db)
+    assert [numbers.next(team_id="T1") for _ in range(3)] == [1, 2, 3]
+    assert numbers.next(team_id="T2") == 1
 
 
 @pytest.mark.parametrize("team_id", ["T1", "T2", "T3", "T4", "T5"])
 def test_no_number_is_given_twice(db: Mongo, team_id: str) -> None:
     def take_five() -> list[int]:
-        return [next_number(db, team_id=team_id) for _ in range(5)]
+        numbers = Numbers(db)  # as another process has its own
+        return [numbers.next(team_id=team_id) for _ in range(5)]
 
     numbers = [number for five in at_once(*[take_five] * 8) for number in five]
     assert len(set(numbers)) == len(numbers) == 40
@@ -66,7 +68,7 @@ def test_who_waits_in_line_is_asked_for_together(db: Mongo) -> None:
     first, *behind = held.taken("T1", "T1", "T1")
     assert (first, sorted(behind)) == (1, [2, 3, 4])
     assert held.counts == [1, 3]
-    assert next_number(db, team_id="T1") == 5
+    assert Numbers(db).next(team_id="T1") == 5
 
 
 def test_another_team_is_asked_for_by_itself(db: Mongo) -> None:

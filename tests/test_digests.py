@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
 from bson import ObjectId
 from slack_sdk import WebClient
 
@@ -525,3 +526,19 @@ def test_one_odd_account_holds_up_nobody_else(
     clock.now = at(3, 11)
     assert digest.run(runtime) == 1
     assert len(read(slack, nils)) == 1
+
+
+def test_the_end_of_the_time_is_no_fault_of_an_account(
+    runtime: Runtime, nils: User, filing: Filing, clock: FixedClock, db: Mongo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    filing.file(deadline=at(4, 15))
+    clock.now = at(3, 9)
+
+    def struck(*_: object, **__: object) -> Morning:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("services.digests.morning", struck)
+    with pytest.raises(SoftTimeLimitExceeded):
+        digest.run(runtime)
+    assert db.users.find_one({"_id": nils.id, "digestAside": {"$exists": True}}) is None

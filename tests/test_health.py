@@ -13,6 +13,7 @@ from services.assigning import AssignmentStore
 from services.database import Mongo
 from services.findings import Finding, State
 from services.health import DatabaseChecks, look_at_linking, look_at_settings
+from services.job_runs import JobRuns
 from services.leases import Lease
 from services.links import LinkService
 from services.models import Role
@@ -279,6 +280,20 @@ def test_jobs_are_alive_while_one_holds_the_lease(
     assert said(checks().jobs()) == [(State.OK, "one process leads", "")]
     clock.advance(seconds=21)
     assert said(checks().jobs()) == none
+
+
+def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
+    checks: Look, db: Mongo, clock: FixedClock
+) -> None:
+    assert Lease(db, "jobs", clock=clock).hold()
+    runs, every = JobRuns(db, clock=clock), timedelta(seconds=10)
+    runs.begin({"sweep": every, "digest": every, "training": every})
+    runs.ended("sweep", seconds=0.04, every=every)
+    clock.advance(seconds=3)
+    runs.ended("digest", seconds=1.26, every=every)
+    clock.advance(seconds=2)
+    told = "one process leads; 2 jobs, the last one ended 2 s ago, the slowest took 1.3 s"
+    assert said(checks().jobs()) == [(State.OK, told, "")]
 
 
 def test_the_outbox_is_as_old_as_its_oldest_change(

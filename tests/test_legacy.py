@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services import counters, legacy, outside
+from services import legacy, outside
 from services.assigning import needs_assignment
 from services.changes import EventType
+from services.counters import Numbers
 from services.database import Mongo
 from services.models import Status, Ticket, priority_of, status_of
 from services.tickets import TicketService, load
@@ -38,7 +39,7 @@ def test_each_gets_a_number_the_oldest_first(shared: Mongo) -> None:
     assert {doc["teamId"] for doc in docs} == {TEAM_ID}
     assert all(doc["seq"] >= 1 for doc in docs)
     assert legacy.adopt_some(shared, now=NEW) == 0
-    assert counters.next_number(shared, team_id=TEAM_ID) == len(TICKETS) + 1
+    assert Numbers(shared).next(team_id=TEAM_ID) == len(TICKETS) + 1
 
 
 def test_only_what_waits_and_is_newer_is_to_be_assigned(shared: Mongo) -> None:

@@ -18,7 +18,6 @@ from services.lifecycle import (
     completed_by,
     glance,
     moved_on,
-    open_to_staff,
     standing,
 )
 from services.models import Event, Role, Status, Ticket
@@ -102,12 +101,6 @@ def test_who_may_do_what_and_when(
                 check(actor, ticket, step)
             is_denied = not actor.may(PERMISSION[step])
             assert isinstance(refused.value, Denied) == is_denied
-
-
-@pytest.mark.parametrize("state", STATES, ids=str)
-def test_what_any_moderator_may_do(state: tuple[Status, bool, bool]) -> None:
-    steps = allowed(Actor(ME, Role.MODERATOR), ticket_in(state))
-    assert open_to_staff(ticket_in(state)) == steps
 
 
 @pytest.mark.parametrize(

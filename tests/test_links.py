@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from services.database import Mongo
 from services.errors import Refused
-from services.links import LinkService, SlackMember, check_member
+from services.links import LinkService, SlackMember, check_address, check_person
 from services.models import Role, User
 from services.permissions import OPERATOR
 from services.users import UserService
@@ -259,8 +259,9 @@ def test_slack_ids_leave_out_who_is_not_linked_here(links: LinkService) -> None:
 
 
 def test_a_full_member_passes() -> None:
-    check_member(JO)
-    check_member(replace(JO, email_confirmed=None))
+    for member in (JO, replace(JO, email_confirmed=None)):
+        check_person(member)
+        check_address(member)
 
 
 @pytest.fixture

@@ -1,35 +1,23 @@
 """Sign up, sign in and sign out, on the real server."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from bot.desk import Desk
 from services.account_services import AccountServices
 from services.database import Mongo
 from services.letters import LetterKind
 from services.models import Role
 from services.permissions import OPERATOR
 from services.users import UserService
-from tests.browsing import PASSWORD, Browser, serving
+from tests.browsing import PASSWORD, Browser
 from tests.conftest import FixedClock
+
+pytest_plugins = ["tests.pages"]
 
 WRONG = "Email or password is wrong, or the account has been deactivated."
 EXISTS = (
     "There is an account with that address already. Sign in, or set a password by “Forgot your "
     "password?”."
 )
-
-
-@pytest.fixture
-def url(desk: Desk, account_services: AccountServices, users: UserService) -> Iterator[str]:
-    with serving(desk, account_services, users) as address:
-        yield address
-
-
-@pytest.fixture
-def browser(url: str) -> Browser:
-    return Browser(url)
 
 
 def test_somebody_signs_up_and_reads_their_profile(

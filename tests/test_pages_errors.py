@@ -17,13 +17,9 @@ from services.users import UserService
 from tests.browsing import PASSWORD, Browser, Page, serving
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 
+pytest_plugins = ["tests.pages"]
+
 AWAY = "This could not be done, because the database is away. Try again in a minute."
-
-
-@pytest.fixture
-def url(desk: Desk, account_services: AccountServices, users: UserService) -> Iterator[str]:
-    with serving(desk, account_services, users) as address:
-        yield address
 
 
 @pytest.fixture

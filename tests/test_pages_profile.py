@@ -1,12 +1,10 @@
 """One's own account on its page: details, password, Slack members, sessions, the code to link."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 from bson import ObjectId
 
-from bot.desk import Desk
 from services.account_services import AccountServices
 from services.codes import CodeKind
 from services.database import Mongo
@@ -15,19 +13,15 @@ from services.links import link_id
 from services.models import Role, User
 from services.users import UserService
 from tasks.app import MAIL
-from tests.browsing import PASSWORD, Browser, Page, serving
+from tests.browsing import PASSWORD, Browser, Page
 from tests.conftest import FixedClock, RecordingPublisher, sample_ticket
 from tests.recording_slack import RecordingSlack
 from tests.slack_workspace import TEAM_ID
 
+pytest_plugins = ["tests.pages"]
+
 NEW = "a new password"
 CODE = re.compile(r"[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}")
-
-
-@pytest.fixture
-def url(desk: Desk, account_services: AccountServices, users: UserService) -> Iterator[str]:
-    with serving(desk, account_services, users) as address:
-        yield address
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A forgotten password: asked for, and set anew by the link."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from bot.desk import Desk
@@ -16,22 +14,13 @@ from services.users import UserService
 from tests.browsing import PASSWORD, Browser, serving
 from tests.conftest import FixedClock
 
+pytest_plugins = ["tests.pages"]
+
 NEW = "a new password"
 SPENT = (
     "That link is no longer valid: each works once, and for an hour. Ask for a new one by “Forgot "
     "your password?”."
 )
-
-
-@pytest.fixture
-def url(desk: Desk, account_services: AccountServices, users: UserService) -> Iterator[str]:
-    with serving(desk, account_services, users) as address:
-        yield address
-
-
-@pytest.fixture
-def browser(url: str) -> Browser:
-    return Browser(url)
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """What keeps others out of the pages: tokens in forms, cookies, headers, escaping."""
 
 import re
-from collections.abc import Iterator
 
 import pytest
 import requests
@@ -14,6 +13,8 @@ from services.database import Mongo
 from services.users import UserService
 from tests.browsing import OUTSIDE, PASSWORD, Browser, Page, serving
 
+pytest_plugins = ["tests.pages"]
+
 OLD = (
     "Nothing was done: this form is from before you last signed in or out, or your browser keeps "
     "no cookies here. Open the page again."
@@ -22,17 +23,6 @@ FOREIGN = "This form was sent by another site, so nothing was done."
 SCRIPT = "<script>alert(1)</script>"
 FORMS = sorted(path for method, path, _ in ROUTES if method == "POST")
 PAGES = sorted(path for method, path, _ in ROUTES if method == "GET")
-
-
-@pytest.fixture
-def url(desk: Desk, account_services: AccountServices, users: UserService) -> Iterator[str]:
-    with serving(desk, account_services, users) as address:
-        yield address
-
-
-@pytest.fixture
-def browser(url: str) -> Browser:
-    return Browser(url)
 
 
 def state(db: Mongo) -> object:
@@ -69,6 +59,7 @@ def test_a_form_without_our_token_does_nothing(browser: Browser, db: Mongo, path
         {"Origin": "https://evil.example"},
         {"Origin": "http://127.0.0.1:1"},
         {"Origin": "http://helpdesk.example.com.evil.example"},
+        {"Origin": "http://["},
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
     ],

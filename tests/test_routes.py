@@ -264,9 +264,6 @@ READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
 }
-# Their requester's alone, and open to the staff.
-OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.MORE)
-OWN_OR_STAFF = (ids.REOPEN, ids.COMMENT, ids.WRITE_COMMENT)
 
 
 def step_pressed(step: str) -> Callable[[User, Ticket], dict[str, Any]]:

@@ -16,6 +16,7 @@ from bot import socket_mode
 from bot.desk import Desk
 from bot.socket_mode import Connection
 from tests import payloads
+from tests.conftest import Inline
 from tests.recording_slack import RecordingSlack
 
 SECONDS = 10  # only bounds a test that fails
@@ -52,7 +53,7 @@ class SlowApp:
 
 @pytest.fixture
 def connection(desk: Desk) -> Connection:
-    made = Connection(bot.app.build(desk), "xapp-test")
+    made = Connection(bot.app.build(desk, executor=Inline()), "xapp-test")
     made.client.close()
     made.client = FakeClient()
     return made

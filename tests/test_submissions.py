@@ -1,4 +1,5 @@
 from collections.abc import Callable
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -280,12 +281,12 @@ class BrokenPublisher:
         raise RuntimeError("out of order")
 
 
-@pytest.mark.parametrize("executor", [Inline(), None], ids=["inline", "threads"])
+@pytest.mark.parametrize("executor", [Inline(), ThreadPoolExecutor(1)], ids=["inline", "threads"])
 def test_a_fault_after_the_answer_keeps_the_answer(
     desk: Desk,
     form: FilledIn,
     db: Mongo,
-    executor: Inline | None,
+    executor: Executor,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     app = bot.app.build(replace(desk, publisher=BrokenPublisher()), executor=executor)

@@ -20,7 +20,6 @@ MODERATOR = Actor(ObjectId(), Role.MODERATOR)
 ADMIN = Actor(ObjectId(), Role.ADMIN)
 
 NOT_FOUND = "There is no such ticket, or you may not see it."
-CHANGED = "This ticket has changed meanwhile. Look at it again, then decide."
 
 
 def file(tickets: TicketService, actor: Actor = EMPLOYEE, **fields: Any) -> Filed:

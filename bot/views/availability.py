@@ -39,8 +39,8 @@ def availability(held: Availability, *, is_own: bool) -> View:
             _presence(held, is_own=is_own),
             _away_until(held),
             _days(held),
-            _time("start", "Work begins at", held.hours.start),
-            _time("end", "Work ends at", held.hours.end),
+            time_of_day("start", "Work begins at", held.hours.start),
+            time_of_day("end", "Work ends at", held.hours.end),
             _country(held),
             _zone(held, is_own=is_own),
         ],
@@ -94,7 +94,7 @@ def _days(held: Availability) -> Block:
     return field_block("Working days", element, optional=True, hint=follows)
 
 
-def _time(field: str, label: str, chosen: str) -> Block:
+def time_of_day(field: str, label: str, chosen: str) -> Block:
     """Every half hour, and whatever else it is now."""
     halves = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
     times = sorted({chosen, *halves})
@@ -104,18 +104,23 @@ def _time(field: str, label: str, chosen: str) -> Block:
     )
 
 
-def _country(held: Availability) -> Block:
+def country(chosen: str, *, empty: str, hint: str) -> Block:
+    """`empty` is what it shows while none is chosen."""
     element: Block = {
         "type": "external_select",
         "action_id": ids.COUNTRY,
-        "placeholder": plain("As the team"),
+        "placeholder": plain(empty),
         "min_query_length": 0,
     }
-    if name := country_name(held.country):
-        element["initial_option"] = option(name, held.country)
+    if name := country_name(chosen):
+        element["initial_option"] = option(name, chosen)
+    return field_block("Country", element, optional=True, hint=hint)
+
+
+def _country(held: Availability) -> Block:
     team = country_name(held.office.country) or "none"
     hint = f"Its public holidays are days off. Left empty, the team's count: {team}."
-    return field_block("Country", element, optional=True, hint=hint)
+    return country(held.country, empty="As the team", hint=hint)
 
 
 def _zone(held: Availability, *, is_own: bool) -> Block:

@@ -35,10 +35,11 @@ def digest(told: Digest) -> Message:
 
 
 def _spoken(told: Digest) -> str:
-    when = "yesterday" if told.today.is_after_yesterday else f"since {told.today.last_day:%A}"
+    when = _when(told.today)
     return (
         f"Open tickets this morning: {told.own.open:,} yours, {told.queue.unassigned:,} "
-        f"unassigned, {told.queue.overdue:,} overdue; {when} {_lately(told.lately)}"
+        f"unassigned, {told.queue.overdue:,} overdue; {when[0].lower()}{when[1:]} "
+        f"{_lately(told.lately)}"
     )
 
 

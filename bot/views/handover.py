@@ -15,13 +15,13 @@ def offer(to_send: Offer) -> Message:
     """For the account's owner, or for the admin who has said that they are away."""
     value = f"{to_send.user.id}:{to_send.key}"
     if to_send.to == to_send.user.id:
-        told, whose, keep = f"You are *{away(to_send.until)}*", "my", "Keep them"
+        told, whose, keep = f"You are *{away(to_send.until)}*", "my", "Keep"
         if to_send.source is AwaySource.SLACK:
             told = f"Your Slack status says that you are *{away(to_send.until)}*"
         have, to = "You have", "you"
     else:
         name = _name(to_send.user)
-        told, whose, keep = f"*{name}* is *{away(to_send.until)}*", "the", "Leave them"
+        told, whose, keep = f"*{name}* is *{away(to_send.until)}*", "the", "Leave"
         have, to = f"{name} has", "them"
     counted = tickets(to_send.tickets)
     they = "it" if to_send.tickets == 1 else "them"
@@ -30,7 +30,7 @@ def offer(to_send: Offer) -> Message:
         _said(f"{text} Shall somebody else take {they}?"),
         actions(
             button(f"Hand over {whose} {counted}", ids.HAND_OVER, value, primary=True),
-            button(keep if to_send.tickets > 1 else _singular(keep), ids.KEEP_TICKETS, value),
+            button(f"{keep} {they}", ids.KEEP_TICKETS, value),
         ),
     ]
     return Message(text=f"{have} {counted}. Shall somebody else take {they}?", blocks=blocks)
@@ -65,10 +65,6 @@ def tickets(number: int) -> str:
 
 def _goes(number: int) -> str:
     return "goes" if number == 1 else "go"
-
-
-def _singular(label: str) -> str:
-    return label.replace("them", "it")
 
 
 def _name(user: User) -> str:

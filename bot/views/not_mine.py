@@ -2,13 +2,12 @@
 
 from bot.views import ids, words
 from bot.views.inputs import View, field_block, modal, option, text_input
+from bot.views.step_forms import about, title
 from bot.views.steps import value
 from bot.views.text import Block, plain
 from services.handing_on import HandedOn, Why
 from services.models import Ticket
-from services.ticket_fields import REASON_MAX, TITLE_MAX
-
-TITLE = 24  # of a modal
+from services.ticket_fields import REASON_MAX
 
 
 def not_mine(ticket: Ticket) -> View:
@@ -19,13 +18,13 @@ def not_mine(ticket: Ticket) -> View:
     }
     return modal(
         callback_id=ids.HAND_ON,
-        title=f"Not mine: ticket {ticket.number or ''}".strip()[:TITLE],
+        title=title("Not mine:", ticket),
         submit="Hand it on",
         close="Keep it",
         # With what its reader decided by: somebody may be quicker while this is open.
         private_metadata=value(ticket, ids.NOT_MINE),
         blocks=[
-            _section(ticket.title, TITLE_MAX),
+            about(ticket),
             _section("It goes to whoever fits next best. Its requester only sees who that is."),
             field_block("Why is it not yours?", radios, optional=True),
             text_input(
@@ -56,5 +55,5 @@ def _told(outcome: HandedOn) -> str:
     return f"{name} is not yours any more. Somebody else is looked for; its card says who has it."
 
 
-def _section(text: str, limit: int = 3_000) -> Block:
-    return {"type": "section", "text": plain(text, limit=limit)}
+def _section(text: str) -> Block:
+    return {"type": "section", "text": plain(text)}

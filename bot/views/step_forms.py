@@ -30,13 +30,13 @@ def reassign_ticket(ticket: Ticket, others: Sequence[Fit] = ()) -> View:
     hint = f"{first}{back if may_hand_back else ''}".strip()
     return modal(
         callback_id=ids.REASSIGN_TICKET,
-        title=_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
+        title=title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
         submit="Assign",
         close="Close",
         # With what its reader decided by: somebody may be quicker while this is open.
         private_metadata=value(ticket, ids.REASSIGN),
         blocks=[
-            _about(ticket),
+            about(ticket),
             *_at_a_glance(others),
             field_block(
                 "Or anybody else" if others else "Who is to have it?",
@@ -67,12 +67,12 @@ def _at_a_glance(others: Sequence[Fit]) -> list[Block]:
 def ask_requester(ticket: Ticket) -> View:
     return modal(
         callback_id=ids.ASK_REQUESTER,
-        title=_title("Ask about", ticket),
+        title=title("Ask about", ticket),
         submit="Ask and wait",
         close="Close",
         private_metadata=str(ticket.id),
         blocks=[
-            _about(ticket),
+            about(ticket),
             text_input(
                 "question",
                 "What do you need to know?",
@@ -88,12 +88,12 @@ def cancel_ticket(ticket: Ticket) -> View:
     """Asked once more. A modal of its own, because a `confirm` can make its parent vanish."""
     return modal(
         callback_id=ids.CANCEL_TICKET,
-        title=_title("Cancel", ticket),
+        title=title("Cancel", ticket),
         submit="Cancel the ticket",
         close="Keep it",
         private_metadata=str(ticket.id),
         blocks=[
-            _about(ticket),
+            about(ticket),
             {
                 "type": "section",
                 "text": plain(
@@ -104,9 +104,9 @@ def cancel_ticket(ticket: Ticket) -> View:
     )
 
 
-def _title(step: str, ticket: Ticket) -> str:
+def title(step: str, ticket: Ticket) -> str:
     return f"{step} ticket {ticket.number or ''}".strip()[:TITLE]
 
 
-def _about(ticket: Ticket) -> Block:
+def about(ticket: Ticket) -> Block:
     return {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)}

@@ -1,9 +1,7 @@
 """Home's screen of settings, for admins, and the modals they are changed in."""
 
-from itertools import product
-
 from bot.views import away_words, ids, words
-from bot.views.availability import DAYS
+from bot.views.availability import DAYS, country, time_of_day
 from bot.views.blocks import actions, button, context, header
 from bot.views.inputs import View, field_block, modal, option, select, text_input
 from bot.views.text import Block, mrkdwn, plain
@@ -80,10 +78,14 @@ def edit_office(shown: OfficeFields) -> View:
         blocks=[
             context(plain(FOLLOWS)),
             _days(shown.days),
-            _time("start", "Work begins at", shown.start),
-            _time("end", "Work ends at", shown.end),
+            time_of_day("start", "Work begins at", shown.start),
+            time_of_day("end", "Work ends at", shown.end),
             text_input("zone", "Time zone", limit=60, initial=shown.zone, example="Europe/Berlin"),
-            _country(shown.country),
+            country(
+                shown.country,
+                empty="None",
+                hint="Its public holidays are days off. Without one, none are.",
+            ),
             text_input(
                 "subdivision",
                 "Part of that country",
@@ -98,8 +100,8 @@ def edit_office(shown: OfficeFields) -> View:
 
 def _targets(targets: Targets) -> list[Block]:
     lines = [
-        f"*{words.PRIORITY[of]}* · accepted within {_lasting(targets.accept[of] / 60)} · done "
-        f"within {_lasting(targets.hours[of])}"
+        f"*{words.PRIORITY[of]}* · accepted within {_lasting(targets.accept[of])} · done "
+        f"within {_lasting(targets.hours[of] * 60)}"
         for of in URGENCY
     ]
     waiting = (
@@ -112,9 +114,8 @@ def _targets(targets: Targets) -> list[Block]:
     ]
 
 
-def _lasting(hours: float) -> str:
-    minutes = round(hours * 60)
-    whole, rest = divmod(minutes, 60)
+def _lasting(minutes: float) -> str:
+    whole, rest = divmod(round(minutes), 60)
     told = [f"{whole} h"] if whole else []
     return " ".join([*told, *([f"{rest} min"] if rest or not whole else [])])
 
@@ -130,11 +131,11 @@ def _hours(office: Office) -> str:
 
 
 def _holidays(office: Office) -> str:
-    country = country_name(office.country)
-    if not country:
+    name = country_name(office.country)
+    if not name:
         return "No public holidays are kept."
     part = f", {office.subdivision}" if office.subdivision else ""
-    return f"Public holidays of {country}{part} are days off."
+    return f"Public holidays of {name}{part} are days off."
 
 
 def _clock(chosen: str) -> Block:
@@ -177,24 +178,3 @@ def _days(chosen: str) -> Block:
     if chosen:
         element["initial_options"] = [options[int(day)] for day in chosen.split(",")]
     return field_block("Working days", element)
-
-
-def _time(field: str, label: str, chosen: str) -> Block:
-    """Every half hour, and whatever else it is now."""
-    halves = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
-    options = {text: option(text, text) for text in sorted({chosen, *halves})}
-    placeholder, initial = "Choose a time", options[chosen]
-    return select(field, label, list(options.values()), placeholder=placeholder, initial=initial)
-
-
-def _country(chosen: str) -> Block:
-    element: Block = {
-        "type": "external_select",
-        "action_id": ids.COUNTRY,
-        "placeholder": plain("None"),
-        "min_query_length": 0,
-    }
-    if name := country_name(chosen):
-        element["initial_option"] = option(name, chosen)
-    hint = "Its public holidays are days off. Without one, none are."
-    return field_block("Country", element, optional=True, hint=hint)

@@ -7,7 +7,8 @@ from datetime import datetime
 from bson import ObjectId
 
 from bot.views import words
-from services.analysis import Basis, FailureReason, Source, is_unsure
+from services.analyses import edited_fields
+from services.analysis import Basis, Source, is_unsure
 from services.assigning import needs_assignment
 from services.candidates import Obstacle
 from services.changes import EventType
@@ -193,14 +194,13 @@ def _reader(run: DryRun, voice: Voice) -> str:
     failure = kept.get("failure")
     if not failure:
         return "The offline router"
-    why = words.FAILURE.get(failure, "gave no answer") if failure in set(FailureReason) else ""
-    return f"The offline router, because Gemini {why or 'gave no answer'}"
+    why = words.FAILURE.get(failure, "gave no answer")
+    return f"The offline router, because Gemini {why}"
 
 
 def _skills(run: DryRun, voice: Voice) -> str:
     skills = voice.quoted(listed(run.ticket.related_skills)) or "None recognised"
-    edits = {e.field for e in run.ticket.events if e.type == EventType.EDITED}
-    if "relatedSkills" in edits:
+    if "relatedSkills" in edited_fields(run.ticket):
         return f"{skills} (set by hand)"
     basis = (run.ticket.assignment.get("analysis") or {}).get("basis")
     return f"{skills} ({BASIS[Basis(basis)]})" if basis in tuple(Basis) else skills

@@ -119,7 +119,7 @@ class _Request(HTTPRequest):
             self.simple_response("400 Bad Request")
             return False
         if self.chunked_read:  # Slack sends none, and what is left unread would desynchronise
-            self.simple_response("411 Length Required", "Send a Content-Length.")
+            self.simple_response("411 Length Required")
             return False
         return True
 

@@ -13,6 +13,7 @@ from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
 from bot.faults import Fault, fault_of
+from bot.web.bearer import bearer_token
 from services.errors import (
     Conflict,
     Denied,
@@ -95,7 +96,7 @@ def answer_errors(web: Flask, *, page: ErrorPage | None = None) -> None:
 
     def answer(error: Exception) -> Response:
         found = problem_of(error)
-        if page is None or is_for_programs(request.path):
+        if page is None or _is_for_programs(request.path):
             return found.as_json()
         return page(found)
 
@@ -107,7 +108,7 @@ def problem(status: int, code: str, sentence: str) -> Response:
     return Problem(status, code, sentence).as_json()
 
 
-def is_for_programs(path: str) -> bool:
+def _is_for_programs(path: str) -> bool:
     return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _FOR_PROGRAMS)
 
 
@@ -138,9 +139,7 @@ def _told(error: DomainError) -> Problem:
 
 def _challenge() -> str:
     """RFC 6750, 3: what is wrong is only said to those who have sent a token."""
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    is_refused = scheme.lower() == "bearer" and token.strip()
-    return 'Bearer realm="api"' + (', error="invalid_token"' if is_refused else "")
+    return 'Bearer realm="api"' + (', error="invalid_token"' if bearer_token(request) else "")
 
 
 def _refused(error: HTTPException) -> Problem:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from flask import Blueprint, Request, Response, request
 
 from bot.web.addresses import client_address
+from bot.web.bearer import bearer_token
 from bot.web.errors import problem
 from services.setting_values import Network
 
@@ -18,7 +19,8 @@ def metrics(
 
     @blueprint.get("/metrics")
     def show() -> Response:
-        if token and not _knows(token, request):
+        # Compared as bytes: of other than ASCII characters compare_digest takes no text.
+        if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
             answer = problem(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
             answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
             return answer
@@ -30,13 +32,6 @@ def metrics(
         return Response(body, content_type=content_type)
 
     return blueprint
-
-
-def _knows(token: str, sent: Request) -> bool:
-    scheme, _, given = sent.headers.get("Authorization", "").partition(" ")
-    # Compared as bytes: of other than ASCII characters compare_digest takes no text.
-    same = hmac.compare_digest(given.strip().encode(), token.encode())
-    return same and scheme.lower() == "bearer"
 
 
 def _is_local(sent: Request, proxies: Sequence[Network]) -> bool:

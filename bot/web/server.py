@@ -15,7 +15,8 @@ from services.errors import Conflict
 
 logger = logging.getLogger(__name__)
 
-# As many as may wait for a listener (bot.app.THREADS), and as many again that still read or probe.
+# As many as may wait for a listener (bot.assembly.THREADS), and as many again that still read or
+# probe.
 THREADS = 40
 # More wait in line, but not so many that Slack would have given up on the last; then 503.
 LINE = 200

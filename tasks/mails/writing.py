@@ -9,7 +9,7 @@ from bson import ObjectId
 from bot.views.cards import why
 from bot.views.people import person
 from services.changes import EventType
-from services.codes import LIFETIMES, CodeKind
+from services.codes import CodeKind
 from services.directory import look_up
 from services.letters import Letter, LetterKind
 from services.models import OPEN_STATUSES, Role, User
@@ -61,8 +61,7 @@ def _welcome(_: Runtime, office: MailOffice, __: Letter, user: User) -> Words:
 def _reset(_: Runtime, office: MailOffice, __: Letter, user: User) -> Words:
     if not office.app_url:
         raise Unwritable("APP_URL is not set")
-    kind = CodeKind.RESET
-    code = office.codes.issue(kind=kind, user_id=user.id, lifetime=LIFETIMES[kind])
+    code = office.codes.issue(kind=CodeKind.RESET, user_id=user.id)
     return words.reset(user, app_url=office.app_url, code=code)
 
 

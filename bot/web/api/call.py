@@ -8,6 +8,7 @@ from flask import Request
 
 from bot.desk import Desk
 from bot.web.addresses import counted_address
+from bot.web.bearer import bearer_token
 from services.account_services import AccountServices
 from services.database import Mongo
 from services.errors import Invalid, Unauthenticated
@@ -24,6 +25,7 @@ from services.tickets import TicketService
 from services.users import UserService
 
 NOBODY = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
+_BAD_LIMIT = f"Give a whole number from 1 to {PAGE_MAX}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,10 +79,10 @@ class Call:
     @cached_property
     def user(self) -> User:
         """The account whose session it is, as it is now. Raises `Unauthenticated`."""
-        scheme, _, token = self.sent.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not token.strip():
+        token = bearer_token(self.sent)
+        if not token:
             raise Unauthenticated(NOBODY)
-        return self.counter.sign_in.authenticate(token.strip())
+        return self.counter.sign_in.authenticate(token)
 
     @property
     def actor(self) -> Actor:
@@ -99,9 +101,8 @@ class Call:
         text = self._parameter("limit")
         if text is None:
             return PAGE_MAX
-        if not (text.isascii() and text.isdecimal() and len(text) <= 3):
-            raise Invalid("limit", _BAD_LIMIT)
-        if not 1 <= int(text) <= PAGE_MAX:
+        is_short = text.isascii() and text.isdecimal() and len(text) <= 3
+        if not (is_short and 1 <= int(text) <= PAGE_MAX):
             raise Invalid("limit", _BAD_LIMIT)
         return int(text)
 
@@ -114,6 +115,3 @@ class Call:
         if len(values) > 1:
             raise Invalid(name, "Give this once.")
         return values[0] if values else None
-
-
-_BAD_LIMIT = f"Give a whole number from 1 to {PAGE_MAX}."

@@ -26,10 +26,9 @@ from bot.web.api.operations import (
     TOO_LARGE,
     TOO_MANY,
     UNKNOWN_CALLER,
+    Json,
     Operation,
 )
-
-Json = dict[str, Any]
 
 _TOKEN = "token"  # noqa: S105  the name of the scheme
 _ERRORS = {

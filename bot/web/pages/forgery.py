@@ -50,4 +50,4 @@ class Forgery:
     def _is_own_origin(self) -> bool:
         """A page without referrers, as ours are, has the origin "null": that says nothing."""
         origin = request.headers.get("Origin", "null")
-        return origin == "null" or urlsplit(origin).netloc in (request.host, self._outside)
+        return origin == "null" or origin.partition("://")[2] in (request.host, self._outside)

@@ -19,12 +19,12 @@ GONE = "That Slack member does not act as your account any more."
 @for_signed_in
 def show_code(visit: Visit, user: User) -> Response:
     """Each time a new one, and the one before no longer works: what is stored is not the code."""
-    members = [shown(visit.site.desk, identity) for identity in _here(visit, user)]
+    working = [identity for identity in _here(visit, user) if identity.works]
     return visit.show(
         "link.html",
         code=visit.site.accounts.codes.issue(kind=CodeKind.LINK, user_id=user.id),
         minutes=int(LIFETIMES[CodeKind.LINK].total_seconds()) // 60,
-        member=next((member for member in members if member.works), None),
+        member=shown(visit.site.desk, working[0]) if working else None,
     )
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.errors import SlackClientError
 
 from bot.desk import Desk
 from bot.members import fetch_member
@@ -36,6 +36,6 @@ def shown(desk: Desk, identity: Identity) -> Member:
 def _name(desk: Desk, slack_user_id: str) -> str:
     try:
         member = fetch_member(desk.client, team_id=desk.team_id, slack_user_id=slack_user_id)
-    except (SlackApiError, SlackClientError, OSError):
+    except (SlackClientError, OSError):
         return ""
     return member.name or ""

@@ -1,7 +1,5 @@
 """One's account: what stands in it, its password, who acts as it in Slack, its sessions."""
 
-from typing import Any
-
 from werkzeug.wrappers import Response
 
 from bot.views.person_forms import ROLES
@@ -52,20 +50,17 @@ def change_password(visit: Visit, user: User) -> Response:
     return visit.attempt(PASSWORD, step, again=lambda form: _profile(visit, user, password=form))
 
 
-def _profile(visit: Visit, user: User, **refused: Form) -> Response:
+def _profile(
+    visit: Visit, user: User, *, details: Form | None = None, password: Form | None = None
+) -> Response:
+    """With the form that was refused, where one was."""
     stored = {"name": user.name or "", "skills": listed(user.skills)}
-    forms: dict[str, Any] = {
-        "details": Form(DETAILS, stored),
-        "password": Form(PASSWORD),
-        **refused,
-    }
     identities = visit.site.desk.unlinking.identities(actor=Actor.of(user))
-    form = next(iter(refused.values()), None)
     return visit.show(
         "profile.html",
-        form=form,
+        form=details or password,
         role=ROLES[user.role],
-        details=forms["details"],
-        password=forms["password"],
+        details=details or Form(DETAILS, stored),
+        password=password or Form(PASSWORD),
         members=[shown(visit.site.desk, identity) for identity in identities],
     )

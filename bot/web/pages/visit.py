@@ -73,7 +73,8 @@ class Visit:
             user=self.user,
             goal=self.goal,
             notice=NOTICES.get(request.args.get("notice", ""), ""),
-            **{"failed": problem is not None, **values},
+            failed=problem is not None,
+            **values,
         )
         response = make_response(page, problem.status if problem else 200)
         if problem:
