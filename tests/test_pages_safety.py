@@ -5,11 +5,15 @@ import re
 import pytest
 import requests
 from bson import ObjectId
+from flask import Flask
 
 from bot.desk import Desk
 from bot.web.pages import ROUTES
+from bot.web.pages.cookies import Cookies
+from bot.web.pages.forgery import Forgery
 from services.account_services import AccountServices
 from services.database import Mongo
+from services.errors import Denied
 from services.users import UserService
 from tests.browsing import OUTSIDE, PASSWORD, Browser, Page, serving
 
@@ -73,6 +77,13 @@ def test_a_form_on_another_site_does_nothing(
         page = submit(browser, path, token, **headers)
         assert (page.status, page.alerts) == (403, [FOREIGN])
     assert state(db) == before
+
+
+def test_without_an_address_outside_an_origin_without_a_host_is_foreign_too() -> None:
+    forgery = Forgery("s" * 32, Cookies(secure=False), app_url=None)
+    sent = Flask("pages").test_request_context(method="POST", headers={"Origin": "nowhere"})
+    with sent, pytest.raises(Denied, match=FOREIGN):
+        forgery.refuse()
 
 
 @pytest.mark.parametrize("origin", ["null", OUTSIDE, None])

@@ -50,4 +50,5 @@ class Forgery:
     def _is_own_origin(self) -> bool:
         """A page without referrers, as ours are, has the origin "null": that says nothing."""
         origin = request.headers.get("Origin", "null")
-        return origin == "null" or origin.partition("://")[2] in (request.host, self._outside)
+        ours = {request.host, self._outside or request.host}
+        return origin == "null" or origin.partition("://")[2] in ours
