@@ -29,6 +29,8 @@ class Courier:
         self._runtime = runtime
         self._ticket = ticket
         self._cards = list(ticket.cards)  # and those that are sent on the way
+        self.met_another = False
+        """Whether something is being sent by another process just now."""
         ids = people_of(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = look_up(
@@ -65,6 +67,7 @@ class Courier:
             return True  # who has no Slack account is told in no other way
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not notices.claim(db, ticket_id, notice.key, now=now):
+            self.met_another = True
             return False
         try:
             answer = say(self._runtime.slack, notice.message, **address)

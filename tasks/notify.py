@@ -1,6 +1,7 @@
 """Tell people what has happened to a ticket since they were last told."""
 
 import logging
+from time import sleep
 from typing import Any
 
 from celery import Task
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 # A ticket that changes faster than this is left to the next hint or the sweep.
 ROUNDS = 5
+# Two that meet in the middle of a ticket must not both leave the rest to the sweep.
+LOOK_AGAIN_SECONDS = 0.2
 
 
 @celery.task(name=NOTIFY, bind=True, max_retries=None)
@@ -43,8 +46,13 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         awaited = needs_assignment(ticket)
         if awaited and attempt == 0:
             runtime.publisher.request_assignment(ticket_id)
-        delivered = _deliver(runtime, ticket)
+        _post(runtime, ticket)
+        courier = Courier(runtime, ticket)
+        delivered = courier.deliver()
         refresh_soon(runtime, ticket)
+        if courier.met_another:
+            sleep(LOOK_AGAIN_SECONDS)
+            continue
         if not delivered:
             return
         # What waits for assignment stays in the outbox. But whoever assigned it meanwhile may have
@@ -54,10 +62,9 @@ def run(runtime: Runtime, ticket_id: str) -> None:
             return
 
 
-def _deliver(runtime: Runtime, ticket: Ticket) -> bool:
-    # First: these wait for no answer, and Slack may be away.
+def _post(runtime: Runtime, ticket: Ticket) -> None:
+    """First: these wait for no answer, and Slack may be away."""
     corrections.keep(runtime.db, ticket, now=runtime.clock())
     assigned_mail.post(runtime, ticket)
     nudge.post(runtime, ticket)
     nobody.post(runtime, ticket)
-    return Courier(runtime, ticket).deliver()

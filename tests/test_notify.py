@@ -8,6 +8,7 @@ import pytest
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
+from services import notices
 from services.database import Mongo
 from services.models import Role, Ticket, User
 from services.moves import TicketMoves
@@ -15,6 +16,8 @@ from services.permissions import Actor
 from services.tickets import TicketService
 from tasks import assign, notify
 from tasks.app import ASSIGN
+from tasks.courier import Courier
+from tasks.messages import notices as due_notices
 from tasks.runtime import Runtime
 from tasks.slack import PERMANENT, SlackBusy
 from tests.conftest import (
@@ -240,7 +243,7 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
 
     # A slow worker comes by with what it read before the resolution.
     edited = dataclasses.replace(stale, title="Old title")
-    notify._deliver(runtime, edited)
+    Courier(runtime, edited).deliver()
     assert "Old title" in str(sent_to(slack, employee)[0])
 
     notify.run(runtime, str(ticket.id))
@@ -254,6 +257,34 @@ def test_many_workers_send_each_message_once(
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: notify.run(runtime, str(ticket.id)), range(16)))
     assert len(sent_to(slack, employee)) == 1
+
+
+def test_two_that_meet_leave_nothing_to_the_sweep(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    moves: TicketMoves,
+    ticket: Ticket,
+    expert: User,
+    db: Mongo,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who finds a message in another's hands looks again: the other may have met theirs."""
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    now = reload(db, ticket)
+    listed = due_notices(now, people=Courier(runtime, now)._person)
+    (key,) = [notice.key for notice in listed if not notices.is_finished(now, notice.key)]
+    assert notices.claim(db, ticket.id, key, now=clock())
+
+    def other_ends(_: float) -> None:
+        notices.sent(db, ticket.id, key, channel="D0OTHER", ts="1.000001")
+
+    monkeypatch.setattr("tasks.notify.sleep", other_ends)
+    notify.run(runtime, str(ticket.id))
+    assert not reload(db, ticket).outbox
 
 
 def test_a_requester_without_slack_is_no_obstacle(

@@ -29,6 +29,7 @@ from services import (
     notices,
     outbox,
     outside,
+    people,
     queue_places,
     roll,
     set_aside,
@@ -606,6 +607,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "people.PeopleService.own": once(lambda w: w.people.own(actor=MO)),
     "people.PeopleService.update_own": once(lambda w: w.people.update_own(actor=MO, name="Mo")),
+    "people.load_account": once(
+        lambda w: [people.load_account(w.db, str(doc["_id"])) for doc in USERS]
+    ),
     "presences.Presences.claim_due": once(lambda w: w.presences.claim_due(limit=9)),
     "presences.Presences.has_due": once(lambda w: w.presences.has_due()),
     "presences.Presences.put_back": once(lambda w: w.presences.put_back([MODERATOR], due=w.now)),
