@@ -23,7 +23,7 @@ test: .venv/ready node_modules/ready
 
 # As the tests do, but other calls each time, and a hundred times as many: about ten minutes.
 fuzz-api: .venv/ready
-	FUZZ_EXAMPLES=2500 $(BIN)/python -m pytest --timeout 0 tests/test_api_fuzz.py
+	FUZZ_EXAMPLES=2500 $(BIN)/python -m pytest --timeout 0 tests/bot/web/api/test_fuzz.py
 
 lint: .venv/ready
 	$(BIN)/ruff check .

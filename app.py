@@ -15,27 +15,29 @@ from pymongo.errors import ConfigurationError
 from slack_bolt import App
 from slack_sdk import WebClient
 
-from bot import assembly as bot_assembly
-from bot import manifest, serving, starting
-from bot.client import MeasuredClient
-from bot.health import SlackChecks
-from bot.views.why_lines import why_lines
-from services import database, findings, health, logs, settings, team, user_commands
-from services.dry_run import ExplainService
-from services.findings import Check
-from services.links import LinkService
-from services.metrics import UNMETERED, Meter, Tally
-from services.model_store import ModelStore
-from services.permissions import OPERATOR
-from services.users import UserService
-from tasks import assembly as task_assembly
-from tasks import health as task_health
-from tasks import jobs, worker
-from tasks.app import configure
-from tasks.hints import Hints
-from tasks.mail import OFF
+from bot import bootstrap as bot_bootstrap
+from bot import manifest, startup_errors
+from bot.doctor import SlackChecks
+from bot.slack.client import MeasuredClient
+from bot.views.explain.terminal import why_lines
+from services.accounts.users import UserService
+from services.assignment.dry_run import ExplainService
+from services.core import database, installation, logs, settings
+from services.core.metrics import UNMETERED, Meter, Tally
+from services.linking.links import LinkService
+from services.models.permissions import OPERATOR
+from services.ops import checks as ops_checks
+from services.ops import database_checks
+from services.ops.checks import Check
+from services.people import cli
+from services.routing.model_store import ModelStore
+from tasks import doctor as task_doctor
+from tasks import runtime as task_runtime
+from tasks import scheduler, worker
+from tasks.celery_app import configure
 from tasks.metrics import RedisMeter, SharedCounts
-from tasks.publisher import CeleryPublisher
+from tasks.notifications.email import OFF
+from tasks.publisher import BackgroundPublisher, CeleryPublisher
 from tasks.runtime import Runtime
 
 logger = logging.getLogger("app")
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     try:
         config = settings.load(getattr(args, "needs", command))
     except settings.SettingsError as error:
-        print(starting.what_it_lacks(command, error), file=sys.stderr)
+        print(startup_errors.what_it_lacks(command, error), file=sys.stderr)
         return EXIT_USAGE
     logs.configure(config.log_level)
     try:
@@ -82,8 +84,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
         return runs[command](config, hooks or Hooks())
-    except starting.KNOWN as error:
-        print(starting.why_not(error), file=sys.stderr)
+    except startup_errors.KNOWN as error:
+        print(startup_errors.why_not(error), file=sys.stderr)
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
@@ -92,10 +94,10 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     tally, process = Tally(), f"bot:{os.getpid()}"
     client = _web_client(config, hooks, timeout=HANDLER_TIMEOUT, meter=tally, process=process)
     identity = client.auth_test()
-    team.claim_team(db, team_id=identity["team_id"])
+    installation.claim_team(db, team_id=identity["team_id"])
     database.ensure_indexes(db)
-    hints = Hints(CeleryPublisher(configure(redis_url=config.redis_url)))
-    given = bot_assembly.Given(
+    hints = BackgroundPublisher(CeleryPublisher(configure(redis_url=config.redis_url)))
+    given = bot_bootstrap.BotConfig(
         db=db,
         client=client,
         publisher=hints,
@@ -106,9 +108,9 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         shared_counts=SharedCounts(config.redis_url),
         middleware=hooks.middleware,
     )
-    parts = bot_assembly.assemble(config, given)
+    parts = bot_bootstrap.assemble(config, given)
     hooks.built(parts.slack_app)
-    serving.serve(parts, _stop_on_signals(), ready=lambda: logger.info("the bot is ready"))
+    bot_bootstrap.serve(parts, _stop_on_signals(), ready=lambda: logger.info("the bot is ready"))
     hints.stop()
     return 0
 
@@ -120,7 +122,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
 
     def build() -> Runtime:
         slack = _web_client(config, hooks, timeout=TASK_TIMEOUT, meter=meter, process="worker")
-        return task_assembly.assemble(config, slack=slack, meter=meter)
+        return task_runtime.assemble(config, slack=slack, meter=meter)
 
     worker.run(configure(redis_url=config.redis_url), build, meter)
     return 0
@@ -131,8 +133,8 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     database.ensure_indexes(db)
     publisher = CeleryPublisher(configure(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
-    made = jobs.Jobs(db, publisher, meter=meter, has_triage=bool(config.triage_channel))
-    jobs.run(made, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready"))
+    made = scheduler.Scheduler(db, publisher, meter=meter, has_triage=bool(config.triage_channel))
+    scheduler.run(made, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready"))
     meter.flush()
     return 0
 
@@ -140,7 +142,7 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     database.ensure_indexes(db)
-    for line in user_commands.answer(config, db, args):
+    for line in cli.answer(config, db, args):
         print(line)
     return 0
 
@@ -166,11 +168,11 @@ def _doctor(hooks: Hooks) -> int:
     """It starts on anything: what is missing is a finding."""
     logging.disable()  # its lines say it all
     states = []
-    for about, finding in findings.run(_checks(settings.read("bot")[0], hooks)):
+    for about, finding in ops_checks.run(_checks(settings.read("bot")[0], hooks)):
         print(finding.line(about), flush=True)
         states.append(finding.state)
-    print(findings.summary(states))
-    return EXIT_FAILED if findings.State.FAIL in states else 0
+    print(ops_checks.summary(states))
+    return EXIT_FAILED if ops_checks.State.FAIL in states else 0
 
 
 def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
@@ -178,26 +180,26 @@ def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
     strict, app_url = config.is_strict, config.app_url
     # Where linking is strict, no address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
-    stored = health.DatabaseChecks(config.mongo_uri, admin_emails=named)
+    stored = database_checks.DatabaseChecks(config.mongo_uri, admin_emails=named)
     slack = SlackChecks(
         _web_client(config, hooks, timeout=CHECK_TIMEOUT),
         app_token=config.slack_app_token,
         scopes=manifest.SCOPES,
         triage_channel=config.triage_channel,
     )
-    gemini = task_assembly.gemini_check(config, timeout=CHECK_TIMEOUT)
+    gemini = task_runtime.gemini_check(config, timeout=CHECK_TIMEOUT)
     return [
-        Check("settings", lambda: health.look_at_settings(os.environ)),
+        Check("settings", lambda: database_checks.look_at_settings(os.environ)),
         *stored.checks(),
-        Check("linking", lambda: health.look_at_linking(app_url=app_url, strict=strict)),
+        Check("linking", lambda: database_checks.look_at_linking(app_url=app_url, strict=strict)),
         *slack.checks(database_team=stored.team_id),
-        *task_health.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
+        *task_doctor.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
         *stored.checks_of_work(),
     ]
 
 
 def _demo(*, smoke: bool) -> int:
-    from demo import stack  # noqa: PLC0415  its servers are installed for tests and demo only
+    from demo import main as stack  # noqa: PLC0415  its servers are installed for tests and demo only
 
     return stack.main(smoke=smoke)
 
@@ -240,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
     demo = commands.add_parser("demo", help="the whole product on this machine")
     demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
-    user_commands.add_to(commands.add_parser("users", help="accounts"))
+    cli.add_to(commands.add_parser("users", help="accounts"))
     return parser
 
 

@@ -3,7 +3,7 @@
 from bench import choosing, open_tickets
 from bench.figures import table
 from demo.servers import MongoServer
-from services.database import connect
+from services.core.database import connect
 
 
 def main() -> None:

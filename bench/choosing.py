@@ -9,14 +9,16 @@ from zoneinfo import ZoneInfo
 from bson import ObjectId
 
 from bench.figures import Figure, milliseconds
-from services.assigning import AssignmentStore
-from services.assignment import Choice, assess, choose
-from services.calendars import WorkWeek
-from services.candidates import Candidate
-from services.database import Mongo, ensure_indexes
-from services.links import LinkService
-from services.models import Document, Role, Ticket
-from services.users import UserService
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.assignment.candidate import Candidate
+from services.assignment.ranking import assess, choose_assignee
+from services.calendar.work_week import WorkWeek
+from services.core.database import Document, Mongo, ensure_indexes
+from services.linking.links import LinkService
+from services.models.choice import Choice
+from services.models.ticket import Ticket
+from services.models.user import Role
 
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 TEAM = "T0BENCH"
@@ -97,7 +99,7 @@ def plainly(team: Sequence[Candidate], needed: Sequence[str]) -> Choice | None:
         assess(candidates=[who], skills=needed, requester=None, now=NOW)
     order = assess(candidates=team, skills=needed, requester=None, now=NOW)
     best = order[0].candidate
-    return choose(candidates=[best], skills=needed, requester=None, now=NOW)
+    return choose_assignee(candidates=[best], skills=needed, requester=None, now=NOW)
 
 
 def pure() -> Figure:
@@ -106,7 +108,7 @@ def pure() -> Figure:
     alone = [replace(who) for who in team]
 
     def ask() -> Choice | None:
-        return choose(candidates=team, skills=NEEDED, requester=None, now=NOW)
+        return choose_assignee(candidates=team, skills=NEEDED, requester=None, now=NOW)
 
     return Figure(
         f"choose among {PURE:,}",
@@ -121,14 +123,14 @@ def stored(db: Mongo, *, people: int = STORED) -> Iterator[Figure]:
     ticket = fill(db, people=people)
     links = LinkService(db, UserService(db))
     for name, needed in (("two skills", NEEDED), ("no skill", ())):
-        store, asked = AssignmentStore(db, links), replace(ticket, related_skills=needed)
+        store, asked = AssignmentService(db, links), replace(ticket, related_skills=needed)
 
-        def shortlisted(store: AssignmentStore = store, asked: Ticket = asked) -> Choice | None:
+        def shortlisted(store: AssignmentService = store, asked: Ticket = asked) -> Choice | None:
             return store.choose(asked, now=NOW)
 
-        def read_all(store: AssignmentStore = store, asked: Ticket = asked) -> Choice | None:
+        def read_all(store: AssignmentService = store, asked: Ticket = asked) -> Choice | None:
             everybody = store.candidates(team_id=TEAM, now=NOW)
-            return choose(
+            return choose_assignee(
                 candidates=everybody, skills=asked.related_skills, requester=None, now=NOW
             )
 

@@ -23,14 +23,14 @@ from pymongo.monitoring import (
 
 from bench import sweeping
 from bench.figures import Figure, milliseconds
-from services.counters import next_numbers
-from services.database import IN_QUEUE, Mongo
-from services.listing import TicketLists
-from services.models import Document, Role
-from services.permissions import Actor
-from services.queue_order import FIELD as QUEUE_KEY
-from services.selection import ListKind, Selection
-from services.tickets import TicketService
+from services.core.database import IN_QUEUE, Document, Mongo
+from services.core.sequences import next_numbers
+from services.lists.list_pages import TicketLists
+from services.lists.list_query import ListKind, ListQuery
+from services.models.permissions import Actor
+from services.models.user import Role
+from services.sla.queue_key import QUEUE_KEY_FIELD
+from services.tickets.filing import TicketService
 
 TEAM = "T0BENCH"
 FEW, MANY = 1_000, 100_000
@@ -106,13 +106,13 @@ class Desk:
         return milliseconds(lambda: sweeping.sweep(self.db))
 
     def page(self) -> int:
-        lists, queue = TicketLists(self.db), Selection(ListKind.QUEUE)
+        lists, queue = TicketLists(self.db), ListQuery(ListKind.QUEUE)
         return len(lists.page(actor=BOSS, selection=queue, size=PAGE).tickets)
 
     def sort_all(self) -> int:
         """A page in the plain way: the place of each open ticket is read, and all are sorted."""
-        found = list(self.db.tickets.find(IN_QUEUE, {QUEUE_KEY: True}))
-        found.sort(key=lambda doc: (doc[QUEUE_KEY], doc["_id"]))
+        found = list(self.db.tickets.find(IN_QUEUE, {QUEUE_KEY_FIELD: True}))
+        found.sort(key=lambda doc: (doc[QUEUE_KEY_FIELD], doc["_id"]))
         return len(found[:PAGE])
 
     def file(self) -> float:

@@ -17,9 +17,9 @@ from functools import partial
 from pathlib import Path
 from time import perf_counter
 
-from services.learned import Example
-from services.learning import Learner
-from services.router import ranked_skills, skills_named
+from services.routing.learned_model import Example
+from services.routing.router import ranked_skills, skills_named
+from services.routing.trainer import Learner
 
 HISTORY = 1_000
 _95 = 1.959964  # standard deviations

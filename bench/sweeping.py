@@ -10,12 +10,12 @@ from itertools import islice
 from bson import ObjectId
 
 from bench.figures import Figure, milliseconds
-from services.alarms import steps_due
-from services.database import Mongo, ensure_indexes
-from services.models import OPEN_STATUSES, Document, Ticket
-from services.rules import rules_now
-from tasks import alarms
-from tasks.app import celery
+from services.core.database import Document, Mongo, ensure_indexes
+from services.models.ticket import OPEN_STATUSES, Ticket
+from services.sla.escalation_schedule import steps_due
+from services.sla.policy import rules_now
+from tasks import escalation
+from tasks.celery_app import celery
 from tasks.publisher import CeleryPublisher
 
 NOW = datetime(2037, 3, 4, 10, tzinfo=UTC)  # a Wednesday, at work
@@ -70,8 +70,8 @@ def ticket(number: int, people: list[ObjectId], *, is_due: bool) -> Document:
 
 
 def sweep(db: Mongo) -> int:
-    steps = alarms.steps(db, has_triage=True, clock=lambda: NOW)
-    return alarms.sweep(steps, Unheard(), go_on=lambda: True)
+    steps = escalation.steps(db, has_triage=True, clock=lambda: NOW)
+    return escalation.sweep(steps, Unheard(), go_on=lambda: True)
 
 
 def plainly(db: Mongo) -> int:

@@ -10,20 +10,20 @@ import pymongo
 from slack_bolt import Ack, App, BoltResponse
 from slack_bolt.listener_matcher import builtins
 
-from bot.answers import answer, tell
-from bot.desk import Desk
-from bot.door import HANDLER_SECONDS, keep_out_others, take_events_once
-from bot.request import Request
-from bot.respond import Respond, responding
+from bot.middleware import HANDLER_SECONDS, keep_out_others, take_events_once
 from bot.routes import ANSWERED_AT_ONCE, Kind, Route, run, top_level
-from bot.watching import InContext, WatchedApp, outcome
-from services.metrics import UNMETERED, Meter
+from bot.slack.error_responses import answer, tell
+from bot.slack.instrumentation import InContext, WatchedApp, outcome
+from bot.slack.request import Request
+from bot.slack.response_url import Respond, responding
+from bot.slack.services import BotServices
+from services.core.metrics import UNMETERED, Meter
 
 logger = logging.getLogger(__name__)
 
 
 def build(
-    desk: Desk,
+    desk: BotServices,
     *,
     executor: Executor,
     signing_secret: str = "",
@@ -62,7 +62,7 @@ def build(
     return app
 
 
-def _register(app: App, desk: Desk) -> None:
+def _register(app: App, desk: BotServices) -> None:
     ways: dict[Kind, Callable[..., Any]] = {
         Kind.COMMAND: app.command,
         Kind.VIEW: app.view,
@@ -85,7 +85,7 @@ def _register_unanswered(app: App, route: Route, listener: Callable[..., None]) 
     app._register_listener([listener], matcher, [], [], auto_acknowledgement=False)
 
 
-def _listener(route: Route, desk: Desk) -> Callable[..., None]:
+def _listener(route: Route, desk: BotServices) -> Callable[..., None]:
     def listener(ack: Ack, body: dict[str, Any], respond: Respond) -> None:
         req = Request(body=body, desk=desk, permission=route.permission, _ack=ack, _respond=respond)
         if route.kind in ANSWERED_AT_ONCE and not route.answers_itself:

@@ -7,33 +7,30 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot import (
+from bot.handlers import (
     account,
-    actions,
+    app_home,
     availability,
-    away_words,
     commands,
-    conversation,
-    edits,
-    following,
-    home,
-    intake,
-    lists,
+    filing,
+    member_events,
+    message_intake,
     people,
-    shortcuts,
-    submissions,
     team_settings,
-    ticket,
-    waiting,
-    watching,
-    why,
+    thread_replies,
+    ticket_actions,
+    ticket_edit,
+    ticket_lists,
+    ticket_page,
+    ticket_submissions,
 )
-from bot.request import Request
+from bot.slack import instrumentation
+from bot.slack.request import Request
 from bot.views import ids
-from bot.views.steps import LABELS, read_choice
-from services.errors import Conflict
-from services.lifecycle import PERMISSION, Step
-from services.permissions import Permission
+from bot.views.cards.action_buttons import LABELS, read_choice
+from services.core.errors import Conflict
+from services.models.permissions import Permission
+from services.tickets.lifecycle import PERMISSION, TicketAction
 
 
 class Kind(StrEnum):
@@ -70,7 +67,7 @@ class Route:
 
 def run(route: Route, req: Request) -> None:
     """The only way into a handler."""
-    watching.enter(f"{route.kind}:{route.id or 'bare'}")
+    instrumentation.enter(f"{route.kind}:{route.id or 'bare'}")
     req.permission = route.permission
     if route.permission is not None and not route.opens_first:
         _ = req.actor
@@ -105,98 +102,149 @@ ROUTES = (
     Route(
         Kind.SHORTCUT,
         ids.FILE_TICKET_SHORTCUT,
-        shortcuts.open_form,
+        filing.open_form,
         Permission.FILE_TICKET,
         opens_first=True,
     ),
     Route(
         Kind.MESSAGE_SHORTCUT,
         ids.MAKE_TICKET,
-        shortcuts.make_ticket,
+        filing.make_ticket,
         Permission.FILE_TICKET,
         opens_first=True,
     ),
-    Route(Kind.VIEW, ids.FILE_TICKET, submissions.file_ticket, Permission.FILE_TICKET),
-    Route(Kind.VIEW, ids.RESOLVE_TICKET, submissions.resolve_ticket, Permission.RESOLVE_ANY_TICKET),
-    Route(Kind.VIEW, ids.REASSIGN_TICKET, submissions.reassign_ticket, PERMISSION[Step.REASSIGN]),
-    Route(Kind.VIEW, ids.HAND_ON, submissions.hand_on, PERMISSION[Step.NOT_MINE]),
-    Route(Kind.VIEW, ids.ASK_REQUESTER, submissions.ask_requester, PERMISSION[Step.WAIT]),
-    Route(Kind.VIEW, ids.CANCEL_TICKET, submissions.cancel_ticket, PERMISSION[Step.CANCEL]),
-    Route(Kind.ACTION, ids.ACCEPT, actions.accept, PERMISSION[Step.ACCEPT]),
-    Route(Kind.ACTION, ids.TAKE, actions.take, PERMISSION[Step.TAKE]),
-    Route(Kind.ACTION, ids.REASSIGN, actions.open_reassign, PERMISSION[Step.REASSIGN]),
-    Route(Kind.ACTION, ids.NOT_MINE, actions.open_not_mine, PERMISSION[Step.NOT_MINE]),
-    Route(Kind.ACTION, ids.WAIT, actions.open_wait, PERMISSION[Step.WAIT]),
-    Route(Kind.ACTION, ids.RESOLVE, actions.open_resolve, PERMISSION[Step.RESOLVE]),
-    Route(Kind.ACTION, ids.REOPEN, actions.reopen, PERMISSION[Step.REOPEN]),
-    Route(Kind.ACTION, ids.CANCEL, actions.open_cancel, PERMISSION[Step.CANCEL]),
-    Route(Kind.ACTION, ids.STILL, waiting.still, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.SOLVED, waiting.solved, Permission.SEE_OWN_TICKET),
+    Route(Kind.VIEW, ids.FILE_TICKET, ticket_submissions.file_ticket, Permission.FILE_TICKET),
+    Route(
+        Kind.VIEW,
+        ids.RESOLVE_TICKET,
+        ticket_submissions.resolve_ticket,
+        Permission.RESOLVE_ANY_TICKET,
+    ),
+    Route(
+        Kind.VIEW,
+        ids.REASSIGN_TICKET,
+        ticket_submissions.reassign_ticket,
+        PERMISSION[TicketAction.REASSIGN],
+    ),
+    Route(Kind.VIEW, ids.HAND_ON, ticket_submissions.hand_on, PERMISSION[TicketAction.NOT_MINE]),
+    Route(
+        Kind.VIEW,
+        ids.ASK_REQUESTER,
+        ticket_submissions.ask_requester,
+        PERMISSION[TicketAction.WAIT],
+    ),
+    Route(
+        Kind.VIEW,
+        ids.CANCEL_TICKET,
+        ticket_submissions.cancel_ticket,
+        PERMISSION[TicketAction.CANCEL],
+    ),
+    Route(Kind.ACTION, ids.ACCEPT, ticket_actions.accept, PERMISSION[TicketAction.ACCEPT]),
+    Route(Kind.ACTION, ids.TAKE, ticket_actions.take, PERMISSION[TicketAction.TAKE]),
+    Route(
+        Kind.ACTION, ids.REASSIGN, ticket_actions.open_reassign, PERMISSION[TicketAction.REASSIGN]
+    ),
+    Route(
+        Kind.ACTION, ids.NOT_MINE, ticket_actions.open_not_mine, PERMISSION[TicketAction.NOT_MINE]
+    ),
+    Route(Kind.ACTION, ids.WAIT, ticket_actions.open_wait, PERMISSION[TicketAction.WAIT]),
+    Route(Kind.ACTION, ids.RESOLVE, ticket_actions.open_resolve, PERMISSION[TicketAction.RESOLVE]),
+    Route(Kind.ACTION, ids.REOPEN, ticket_actions.reopen, PERMISSION[TicketAction.REOPEN]),
+    Route(Kind.ACTION, ids.CANCEL, ticket_actions.open_cancel, PERMISSION[TicketAction.CANCEL]),
+    Route(Kind.ACTION, ids.STILL, ticket_actions.still, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.SOLVED, ticket_actions.solved, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.MORE, more, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.COMMENT, conversation.open_comment, PERMISSION[Step.COMMENT]),
-    Route(Kind.ACTION, ids.NOTE, conversation.open_note, PERMISSION[Step.NOTE]),
-    Route(Kind.VIEW, ids.WRITE_COMMENT, conversation.write_comment, PERMISSION[Step.COMMENT]),
-    Route(Kind.VIEW, ids.WRITE_NOTE, conversation.write_note, PERMISSION[Step.NOTE]),
-    Route(Kind.SUBCOMMAND, "view", ticket.view, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.DETAILS, ticket.details, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.WHY, why.show, Permission.MANAGE_USERS),
-    Route(Kind.SUBCOMMAND, "update", ticket.update, PERMISSION[Step.UPDATE]),
-    Route(Kind.ACTION, ids.UPDATE, edits.open_form, PERMISSION[Step.UPDATE]),
-    Route(Kind.VIEW, ids.UPDATE_TICKET, edits.save, PERMISSION[Step.UPDATE]),
-    Route(Kind.OPTIONS, ids.ASSIGNED_TO, edits.offer_assignees, PERMISSION[Step.REASSIGN]),
-    Route(Kind.OPTIONS, ids.RELATED_SKILLS, edits.offer_skills, PERMISSION[Step.UPDATE]),
+    Route(Kind.ACTION, ids.COMMENT, thread_replies.open_comment, PERMISSION[TicketAction.COMMENT]),
+    Route(Kind.ACTION, ids.NOTE, thread_replies.open_note, PERMISSION[TicketAction.NOTE]),
+    Route(
+        Kind.VIEW, ids.WRITE_COMMENT, thread_replies.write_comment, PERMISSION[TicketAction.COMMENT]
+    ),
+    Route(Kind.VIEW, ids.WRITE_NOTE, thread_replies.write_note, PERMISSION[TicketAction.NOTE]),
+    Route(Kind.SUBCOMMAND, "view", ticket_page.view, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.DETAILS, ticket_page.details, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.WHY, ticket_page.show_reasons, Permission.MANAGE_USERS),
+    Route(Kind.SUBCOMMAND, "update", ticket_page.update, PERMISSION[TicketAction.UPDATE]),
+    Route(Kind.ACTION, ids.UPDATE, ticket_edit.open_form, PERMISSION[TicketAction.UPDATE]),
+    Route(Kind.VIEW, ids.UPDATE_TICKET, ticket_edit.save, PERMISSION[TicketAction.UPDATE]),
+    Route(
+        Kind.OPTIONS,
+        ids.ASSIGNED_TO,
+        ticket_edit.offer_assignees,
+        PERMISSION[TicketAction.REASSIGN],
+    ),
+    Route(
+        Kind.OPTIONS, ids.RELATED_SKILLS, ticket_edit.offer_skills, PERMISSION[TicketAction.UPDATE]
+    ),
     # Who is refused an account sees the reason there, so `opened` asks for itself.
-    Route(Kind.EVENT, "app_home_opened", home.opened, Permission.SEE_OWN_TICKET, opens_first=True),
+    Route(
+        Kind.EVENT, "app_home_opened", app_home.opened, Permission.SEE_OWN_TICKET, opens_first=True
+    ),
     Route(
         Kind.ACTION,
         ids.HOME_FILE,
-        shortcuts.open_form,
+        filing.open_form,
         Permission.FILE_TICKET,
         opens_first=True,
     ),
-    Route(Kind.ACTION, ids.HOME_OPEN, home.go_to, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.HOME_BACK, home.go_to, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.HOME_OWN, home.go_to, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.HOME_ASSIGNED, home.go_to, Permission.SEE_ANY_TICKET),
-    Route(Kind.ACTION, ids.HOME_QUEUE, home.go_to, Permission.SEE_ANY_TICKET),
-    Route(Kind.SUBCOMMAND, "list", lists.show_own, Permission.SEE_OWN_TICKET),
-    Route(Kind.SUBCOMMAND, "assigned", lists.show_assigned, Permission.SEE_ANY_TICKET),
-    Route(Kind.SUBCOMMAND, "queue", lists.show_queue, Permission.SEE_ANY_TICKET),
-    Route(Kind.ACTION, ids.LIST_STATUS, lists.narrow, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.LIST_PRIORITY, lists.narrow, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.LIST_ASSIGNEE, lists.narrow, Permission.SEE_ANY_TICKET),
-    Route(Kind.ACTION, ids.LIST_SKILL, lists.narrow, Permission.SEE_ANY_TICKET),
-    Route(Kind.OPTIONS, ids.LIST_ASSIGNEE, lists.offer_assignees, Permission.SEE_ANY_TICKET),
-    Route(Kind.OPTIONS, ids.LIST_SKILL, lists.offer_skills, Permission.SEE_ANY_TICKET),
-    Route(Kind.ACTION, ids.LIST_PREVIOUS, lists.turn, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.LIST_NEXT, lists.turn, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.LIST_CLEAR, lists.turn, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.SHOW_LIST, lists.show_below, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.SHOW_ASSIGNED, lists.show_below, Permission.SEE_ANY_TICKET),
-    Route(Kind.ACTION, ids.TURN_DIGEST, home.turn_digest, Permission.WORK_ON_TICKETS),
-    Route(Kind.ACTION, ids.LIST_OPEN, lists.open_ticket, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.HOME_OPEN, app_home.go_to, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.HOME_BACK, app_home.go_to, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.HOME_OWN, app_home.go_to, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.HOME_ASSIGNED, app_home.go_to, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.HOME_QUEUE, app_home.go_to, Permission.SEE_ANY_TICKET),
+    Route(Kind.SUBCOMMAND, "list", ticket_lists.show_own, Permission.SEE_OWN_TICKET),
+    Route(Kind.SUBCOMMAND, "assigned", ticket_lists.show_assigned, Permission.SEE_ANY_TICKET),
+    Route(Kind.SUBCOMMAND, "queue", ticket_lists.show_queue, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.LIST_STATUS, ticket_lists.narrow, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_PRIORITY, ticket_lists.narrow, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_ASSIGNEE, ticket_lists.narrow, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.LIST_SKILL, ticket_lists.narrow, Permission.SEE_ANY_TICKET),
+    Route(Kind.OPTIONS, ids.LIST_ASSIGNEE, ticket_lists.offer_assignees, Permission.SEE_ANY_TICKET),
+    Route(Kind.OPTIONS, ids.LIST_SKILL, ticket_lists.offer_skills, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.LIST_PREVIOUS, ticket_lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_NEXT, ticket_lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.LIST_CLEAR, ticket_lists.turn, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.SHOW_LIST, ticket_lists.show_below, Permission.SEE_OWN_TICKET),
+    Route(Kind.ACTION, ids.SHOW_ASSIGNED, ticket_lists.show_below, Permission.SEE_ANY_TICKET),
+    Route(Kind.ACTION, ids.TURN_DIGEST, app_home.turn_digest, Permission.WORK_ON_TICKETS),
+    Route(Kind.ACTION, ids.LIST_OPEN, ticket_lists.open_ticket, Permission.SEE_OWN_TICKET),
     # Whoever is refused an account reads why as an answer; for a mark of theirs they hear nothing.
     Route(
         Kind.EVENT,
         "message",
-        conversation.heard,
+        thread_replies.heard,
         Permission.FILE_TICKET,
         opens_first=True,
         answers_itself=True,
     ),
-    Route(Kind.EVENT, "reaction_added", intake.reacted, Permission.FILE_TICKET, opens_first=True),
-    Route(Kind.ACTION, ids.FILE_THIS, intake.file_this, Permission.FILE_TICKET, opens_first=True),
     Route(
-        Kind.ACTION, ids.FILE_MARKED, intake.file_marked, Permission.FILE_TICKET, opens_first=True
+        Kind.EVENT,
+        "reaction_added",
+        message_intake.reacted,
+        Permission.FILE_TICKET,
+        opens_first=True,
     ),
-    Route(Kind.ACTION, ids.HOME_SETTINGS, home.go_to, Permission.MANAGE_USERS),
+    Route(
+        Kind.ACTION,
+        ids.FILE_THIS,
+        message_intake.file_this,
+        Permission.FILE_TICKET,
+        opens_first=True,
+    ),
+    Route(
+        Kind.ACTION,
+        ids.FILE_MARKED,
+        message_intake.file_marked,
+        Permission.FILE_TICKET,
+        opens_first=True,
+    ),
+    Route(Kind.ACTION, ids.HOME_SETTINGS, app_home.go_to, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.OPEN_TARGETS, team_settings.open_targets, Permission.MANAGE_USERS),
     Route(Kind.VIEW, ids.EDIT_TARGETS, team_settings.save_targets, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.OPEN_OFFICE, team_settings.open_office, Permission.MANAGE_USERS),
     Route(Kind.VIEW, ids.EDIT_OFFICE, team_settings.save_office, Permission.MANAGE_USERS),
-    Route(Kind.ACTION, ids.HOME_PEOPLE, home.go_to, Permission.MANAGE_USERS),
-    Route(Kind.ACTION, ids.PEOPLE_BACK, home.go_to, Permission.MANAGE_USERS),
-    Route(Kind.ACTION, ids.PEOPLE_ON, home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.HOME_PEOPLE, app_home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.PEOPLE_BACK, app_home.go_to, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.PEOPLE_ON, app_home.go_to, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.OPEN_SEARCH, people.open_search, Permission.MANAGE_USERS),
     Route(Kind.VIEW, ids.SEARCH_PEOPLE, people.search, Permission.MANAGE_USERS),
     Route(Kind.ACTION, ids.OPEN_PERSON, people.open_person, Permission.MANAGE_USERS),
@@ -211,15 +259,15 @@ ROUTES = (
     Route(Kind.VIEW, ids.CONFIRM_LINK, account.confirm, None),
     Route(Kind.ACTION, ids.OPEN_UNLINK, account.open_unlink, Permission.EDIT_OWN_PROFILE),
     Route(Kind.VIEW, ids.UNLINK_ACCOUNT, account.unlink, Permission.EDIT_OWN_PROFILE),
-    Route(Kind.EVENT, "user_change", following.changed, None, answers_itself=True),
+    Route(Kind.EVENT, "user_change", member_events.changed, None, answers_itself=True),
     # Others' availability is for admins: the service asks.
     Route(Kind.ACTION, ids.OPEN_AVAILABILITY, availability.open_form, Permission.EDIT_OWN_PROFILE),
     Route(Kind.VIEW, ids.EDIT_AVAILABILITY, availability.save, Permission.EDIT_OWN_PROFILE),
     Route(Kind.OPTIONS, ids.COUNTRY, availability.offer_countries, Permission.EDIT_OWN_PROFILE),
     Route(Kind.ACTION, ids.HAND_OVER, availability.hand_over, Permission.EDIT_OWN_PROFILE),
     Route(Kind.ACTION, ids.KEEP_TICKETS, availability.keep, Permission.EDIT_OWN_PROFILE),
-    Route(Kind.ACTION, ids.OPEN_AWAY_WORDS, away_words.open_form, Permission.MANAGE_USERS),
-    Route(Kind.VIEW, ids.EDIT_AWAY_WORDS, away_words.save, Permission.MANAGE_USERS),
+    Route(Kind.ACTION, ids.OPEN_AWAY_WORDS, team_settings.open_form, Permission.MANAGE_USERS),
+    Route(Kind.VIEW, ids.EDIT_AWAY_WORDS, team_settings.save, Permission.MANAGE_USERS),
 )
 _MENU = {route.id: route for route in ROUTES if route.kind is Kind.ACTION and route.id in LABELS}
 _SUBCOMMANDS = {route.id: route for route in ROUTES if route.kind is Kind.SUBCOMMAND}

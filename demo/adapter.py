@@ -12,8 +12,8 @@ from slack_bolt import Ack, App, BoltContext, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from demo.drawing import Json, drawn_message, drawn_view, restored_view, with_options
-from demo.escaped import typed_message
+from demo.block_translation import Json, drawn_message, drawn_view, restored_view, with_options
+from demo.slack_escaping import typed_message
 
 # Whoever the payload being handled comes from, as Slack would say it in a question of theirs.
 _asker: contextvars.ContextVar[Json] = contextvars.ContextVar("asker", default={})  # noqa: B039

@@ -18,7 +18,7 @@ from typing import Any, Self
 import requests
 import websocket
 
-from demo.drawing import Json
+from demo.block_translation import Json
 from demo.process import POLL_SECONDS, Process, ProcessError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")

@@ -9,11 +9,11 @@ import sys
 
 from demo.binaries import ROOT
 from demo.browser import Browser, Page
-from demo.embedded import Stack
-from demo.person import SlackPerson
+from demo.local_stack import Stack
 from demo.process import ProcessError
 from demo.seed import EMPLOYEE, Member
-from demo.workspace import NotSeenError, Workspace
+from demo.slack_page import NotSeenError, Workspace
+from demo.slack_user import SlackPerson
 
 IMAGES = ROOT / "docs" / "images"
 # Tall enough that nothing has to be scrolled, and narrow enough for a page of text.

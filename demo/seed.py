@@ -4,11 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from services.database import Mongo, ensure_indexes
-from services.links import LinkService, SlackMember
-from services.models import Role
-from services.permissions import OPERATOR
-from services.users import UserService
+from services.accounts.users import UserService
+from services.core.database import Mongo, ensure_indexes
+from services.linking.links import LinkService
+from services.models.permissions import OPERATOR
+from services.models.slack_member import SlackMember
+from services.models.user import Role
 
 TEAM_ID = "T0DEMO"
 BOT_USER_ID = "U0HELPDESK"

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 
 from bot.views import ids
 from demo import seed
-from demo.drawn import Filing, Plan, draw
-from demo.embedded import Stack
-from demo.person import SlackPerson
-from demo.seen import Message
-from demo.workspace import NotSeenError, Workspace
+from demo.local_stack import Stack
+from demo.screen import Message
+from demo.slack_page import NotSeenError, Workspace
+from demo.slack_user import SlackPerson
+from demo.smoke_scenario import Filing, Plan, draw
 
 
 class SmokeFailed(AssertionError):

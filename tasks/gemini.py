@@ -1,6 +1,7 @@
 """Asks Gemini what a ticket is about. The one module that knows google-generativeai.
 
-Google ended that library's support, so whatever follows it must pass tests/test_gemini.py, which
+Google ended that library's support, so whatever follows it must pass tests/tasks/test_gemini.py,
+which
 looks only at what goes over HTTP. Importing it costs about half a second and 60 MB: import this
 module where a key is set.
 """
@@ -17,16 +18,16 @@ import requests
 import urllib3
 from requests.adapters import HTTPAdapter
 
-from services.analysis import (
+from services.analysis.model_answer import (
     Analysis,
     AnalysisFailed,
     FailureReason,
     Precedent,
-    Source,
     answer_schema,
     parse_answer,
 )
-from services.prompt import INSTRUCTION, new_mark, prompt
+from services.analysis.prompt import INSTRUCTION, new_mark, prompt
+from services.models.choice import AnalysisSource
 
 with warnings.catch_warnings():  # it announces its end at every import; requirements.txt knows
     warnings.simplefilter("ignore", FutureWarning)
@@ -73,7 +74,7 @@ TALKATIVE_LOGGERS = (
 
 
 class GeminiAnalyst:
-    """`services.analysis.Analyst` by Gemini's REST API.
+    """`services.analysis.model_answer.Analyst` by Gemini's REST API.
 
     `timeout` (seconds) bounds connecting, the wait for an answer's start, and the answer's end
     counted from the call; only a server that drips its *headers* outlives it, until Celery's soft
@@ -118,7 +119,7 @@ class GeminiAnalyst:
             related_skills=answer.related_skills,
             helpful_notes=answer.helpful_notes,
             confidence=answer.confidence,
-            source=Source.GEMINI,
+            source=AnalysisSource.GEMINI,
             model=_named(response) or self._name,
             tokens=max(response.usage_metadata.total_token_count, 0) or None,
             ms=round((time.monotonic() - began) * 1_000),
@@ -227,7 +228,8 @@ class _UntilDeadline(HTTPAdapter):
         super().__init__(max_retries=0)
         self._seconds = seconds
 
-    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]  # same arguments, passed on
+    # same arguments, passed on
+    def send(self, request: requests.PreparedRequest, **options: Any) -> requests.Response:  # type: ignore[override]
         deadline = time.monotonic() + self._seconds
         response = super().send(request, **(options | {"stream": True}))
         body = bytearray()

@@ -1,177 +1,113 @@
-"""Runs the jobs (tasks/job_table.py) in one process at a time, whichever of several leads."""
+"""The jobs: what is done by the clock, and how often.
 
-import logging
-import threading
-import time
-from collections.abc import Callable, Sequence
+Each finds by an index what is due, does so much of it at once that it comes to an end, and leaves
+the rest to its next turn. Each may run again, or beside itself in another process, and does
+nothing twice: every step of it is a conditional update.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import timedelta
 
-from apscheduler.executors.pool import ThreadPoolExecutor
-from apscheduler.schedulers.background import BackgroundScheduler
-from pymongo.errors import PyMongoError
+from services.core.clock import Clock
+from services.core.database import Mongo
+from services.outbox import pending
+from services.outbox.emails import Emails
+from services.routing.training import Training
+from services.sla import recompute
+from services.tickets import legacy_reconcile, release
+from tasks import escalation, slack_status_sync
+from tasks.celery_app import NOTIFY
+from tasks.notifications import digest
+from tasks.publisher import CeleryPublisher
 
-from services import trace
-from services.clock import Clock, utcnow
-from services.database import Mongo
-from services.job_runs import JobRuns
-from services.leases import RENEW_EVERY, Lease
-from services.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, UNMETERED, Meter
-from tasks.job_table import Job, table
-from tasks.publisher import CeleryPublisher, PublishFailed
+SWEEP_LIMIT = 500
+# Other targets make all open tickets be looked at: so many batches of 500 at a turn.
+PLACES_ROUNDS = 10
 
-logger = logging.getLogger(__name__)
-
-UNEXPECTED = "an unexpected error"
-
-
-class Jobs:
-    """Leads while it holds the lease; a follower looks every five seconds if it may lead."""
-
-    def __init__(
-        self,
-        db: Mongo,
-        publisher: CeleryPublisher,
-        *,
-        clock: Clock = utcnow,
-        meter: Meter = UNMETERED,
-        has_triage: bool = False,
-        jobs: Sequence[Job] | None = None,
-    ) -> None:
-        self._clock = clock
-        self._meter = meter
-        self._lease = Lease(db, "jobs", clock=clock)
-        self._runs = JobRuns(db, clock=clock)
-        self._led = False
-        self._faults: dict[str, str] = {}
-        self._ends = threading.Event()
-        if jobs is None:
-            jobs = table(db, publisher, has_triage=has_triage, clock=clock)
-        self.table = {job.name: job for job in jobs}
-
-    def leads(self) -> bool:
-        """Whether this process may go on with what it does; False once it is to end."""
-        return self._lease.is_held() and not self._ends.is_set()
-
-    def lead(self) -> bool:
-        """Take or renew the lease; whether this process leads only from now on."""
-        fault = ""
-        try:
-            self._lease.hold()
-        except PyMongoError as error:
-            # It leads on until the lease ends: until then nobody else can have it.
-            fault = _database(error)
-        self._say("the lease", fault)
-        led, self._led = self._led, self._lease.is_held()
-        if led != self._led:
-            logger.info("this process %s", "leads" if self._led else "follows")
-        begins = self._led and not led
-        if begins:
-            self._keep(
-                lambda: self._runs.begin({job.name: job.every for job in self.table.values()})
-            )
-        return begins
-
-    def run(self, name: str) -> None:
-        """Run that job now if this process leads, and count it."""
-        if not self.leads():
-            return
-        job, began, error = self.table[name], time.monotonic(), UNEXPECTED
-        try:
-            with trace.request():
-                error = _attempt(job, self.leads)
-                self._say(f"the job {name}", error)
-        finally:
-            seconds = time.monotonic() - began
-            # One that was broken off is done by whoever leads now: they say how it went.
-            is_whole = self.leads()
-            outcome = ("failed" if error else "ok") if is_whole else "stopped"
-            self._meter.count(JOB_RUNS, name, outcome)
-            self._meter.set(JOB_LAST_SECONDS, seconds, name)
-            self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), name)
-            if is_whole:
-                self._keep(
-                    lambda: self._runs.ended(name, seconds=seconds, every=job.every, error=error)
-                )
-
-    def wind_up(self) -> None:
-        """Begin nothing more: what runs stops before its next batch."""
-        self._ends.set()
-
-    def stop(self) -> None:
-        """Give up the lease; where the database is away, it ends by itself."""
-        self.wind_up()
-        if not self._lease.is_held():
-            return
-        try:
-            self._lease.release()
-        except PyMongoError as error:
-            logger.error("the lease is left to end by itself: %s", type(error).__name__)
-
-    def _keep(self, write: Callable[[], None]) -> None:
-        fault = ""
-        try:
-            write()
-        except PyMongoError as error:
-            fault = _database(error)
-        self._say("the record of the jobs", fault)
-
-    def _say(self, what: str, fault: str) -> None:
-        """When it begins to fail, or to do so otherwise, and when it is well again: in an outage
-        each turn of each job would have a line."""
-        if fault == self._faults.get(what, ""):
-            return
-        self._faults[what] = fault
-        if fault:
-            logger.error("%s waits until it can go on (%s)", what, fault)
-        else:
-            logger.info("%s goes on", what)
+# Asked between two steps or batches; after False nothing more is begun.
+GoOn = Callable[[], bool]
 
 
-def _attempt(job: Job, go_on: Callable[[], bool]) -> str:
-    """What went wrong, in a word or two; "" where nothing did."""
-    try:
-        job.work(go_on)
-    except PublishFailed as error:
-        return f"the broker is away: {error}"
-    except PyMongoError as error:
-        return _database(error)
-    return ""
+@dataclass(frozen=True, slots=True)
+class Job:
+    """`name` stands in /metrics and with the doctor. `work` raises `PublishFailed` while the broker
+    is away, and `PyMongoError` while the database is: its next turn does it."""
+
+    name: str
+    seconds: int
+    work: Callable[[GoOn], object]
+
+    @property
+    def every(self) -> timedelta:
+        return timedelta(seconds=self.seconds)
 
 
-def _database(error: PyMongoError) -> str:
-    return f"the database: {type(error).__name__}"
-
-
-def run(
-    jobs: Jobs,
-    stop: threading.Event,
-    *,
-    ready: Callable[[], None],
-    renew_every: timedelta = RENEW_EVERY,
-) -> None:
-    """Run the jobs until `stop` is set; then finish what is running and give up the lease."""
-    # It warns of each turn that comes while the one before is under way; that is meant.
-    logging.getLogger("apscheduler").setLevel(logging.ERROR)
-    scheduler = BackgroundScheduler(
-        timezone="UTC",
-        # A thread for each job, and one for the lease: none waits for another that takes long.
-        executors={"default": ThreadPoolExecutor(len(jobs.table)), "lease": ThreadPoolExecutor(1)},
-        # After a pause of this machine each has one turn, however many it has missed.
-        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+def table(
+    db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
+) -> tuple[Job, ...]:
+    """All of them; connects to nothing."""
+    work = _Work(db, publisher, has_triage=has_triage, clock=clock)
+    return (
+        Job("sweep", 10, work.publish_due),
+        Job("waiting", 10, work.wake_due),
+        Job("handing_back", 10, work.hand_back),
+        Job("upkeep", 10, work.keep_up),
+        Job("alarms", 10, work.take_alarms),
+        Job("availability", 30, lambda _: slack_status_sync.ask(db, publisher, clock=clock)),
+        Job("digest", 30, lambda _: digest.ask(db, publisher, clock=clock)),
+        Job("learn", 60, lambda _: Training(db, clock=clock).run_if_due()),
     )
 
-    def lead() -> None:
-        if jobs.lead():  # who led before may have died a while ago: no job waits for its turn
-            for name in jobs.table:
-                scheduler.modify_job(name, next_run_time=utcnow())
 
-    jobs.lead()
-    scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
-    for job in jobs.table.values():
-        scheduler.add_job(jobs.run, "interval", [job.name], id=job.name, seconds=job.seconds)
-    scheduler.start()
-    ready()
-    stop.wait()
-    jobs.wind_up()
-    scheduler.shutdown(wait=True)
-    jobs.stop()
+class _Work:
+    """What some of them do, in steps."""
+
+    def __init__(
+        self, db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
+    ) -> None:
+        self._db = db
+        self._publisher = publisher
+        self._clock = clock
+        self._alarm_steps = escalation.steps(db, has_triage=has_triage, clock=clock)
+
+    def publish_due(self, go_on: GoOn) -> None:
+        """Hint again at what is in an outbox. Without a broker nothing counts as published."""
+        now = self._clock()
+        for ticket_id in pending.due(self._db, now=now, limit=SWEEP_LIMIT):
+            if not go_on():
+                return
+            self._publisher.send(NOTIFY, str(ticket_id))
+            pending.backoff(self._db, ticket_id, now=now)
+        # One hint: whoever follows it sends all that are due.
+        if letter_id := Emails(self._db, clock=self._clock).due():
+            self._publisher.mail(letter_id)
+
+    def wake_due(self, go_on: GoOn) -> None:
+        """Have those assigned for whom nobody was available."""
+        while pending.wake_due(self._db, now=self._clock()) and go_on():
+            pass
+
+    def hand_back(self, go_on: GoOn) -> None:
+        """Take the tickets from whoever cannot work on them any more."""
+        now = self._clock()
+        for user_id in release.due(self._db, now=now):
+            if not go_on():
+                return
+            for ticket_id in release.hand_back_some(self._db, user_id, now=now):
+                self._publisher.send(NOTIFY, str(ticket_id))
+
+    def keep_up(self, go_on: GoOn) -> None:
+        """Put right what the predecessor and other targets have left behind."""
+        now = self._clock()
+        legacy_reconcile.keep_up(self._db, now=now)
+        for _ in range(PLACES_ROUNDS):
+            if not go_on():
+                return
+            if recompute.give_places(self._db, now=now) < recompute.AT_ONCE:
+                return
+
+    def take_alarms(self, go_on: GoOn) -> None:
+        """Take what is due by the clock, and have people told of it."""
+        escalation.sweep(self._alarm_steps, self._publisher, go_on=go_on)
+        escalation.tell(self._db, self._publisher, clock=self._clock)

@@ -9,9 +9,15 @@ from collections.abc import Sequence
 from billiard.exceptions import SoftTimeLimitExceeded
 from redis.exceptions import RedisError
 
-from services.analysis import Analysis, AnalysisFailed, Analyst, FailureReason, Precedent
-from services.metrics import GEMINI_CALLS, GEMINI_SECONDS, Counts, Key, Meter, Metric, Tally
-from services.redis_client import connect
+from services.analysis.model_answer import (
+    Analysis,
+    AnalysisFailed,
+    Analyst,
+    FailureReason,
+    Precedent,
+)
+from services.core.metrics import GEMINI_CALLS, GEMINI_SECONDS, Counts, Key, Meter, Metric, Tally
+from services.core.redis import connect
 
 HASH = "ticket-bot:metrics"
 # Counts of one moment travel together.

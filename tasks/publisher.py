@@ -1,6 +1,15 @@
-"""Hints to the workers, through Redis."""
+"""Hints to the workers, through Redis.
+
+Hints sent by a thread of their own: whoever has changed a ticket does not wait for Redis.
+"""
 
 import logging
+import queue
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from contextvars import Context, copy_context
+from functools import partial
 from typing import Any
 
 from celery import Celery
@@ -8,9 +17,10 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from services import trace
-from tasks.app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE
-from tasks.watching import headers
+from services.core import context as core_context
+from services.outbox.pending import Publisher
+from tasks.celery_app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE
+from tasks.instrumentation import headers
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +30,7 @@ class PublishFailed(Exception):
 
 
 class CeleryPublisher:
-    """`services.outbox.Publisher` over Celery."""
+    """`services.outbox.pending.Publisher` over Celery."""
 
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
@@ -51,7 +61,9 @@ class CeleryPublisher:
         self._send(DIGEST)
 
     def nudge(self, to: str) -> None:
-        """Ask for a recipient (services/nudges.py) to be told what is due; raises as `send`."""
+        """Ask for a recipient (services/outbox/reminders.py) to be told what is due; raises as
+        `send`.
+        """
         self._send(NUDGE, kwargs={"to": to})
 
     def send(self, task: str, ticket_id: str) -> None:
@@ -73,9 +85,56 @@ class CeleryPublisher:
             raise PublishFailed(type(error).__name__) from error
 
     def _hint(self, task: str, ticket_id: str) -> None:
-        with trace.working_on(ticket_id=ticket_id):
+        with core_context.working_on(ticket_id=ticket_id):
             try:
                 self.send(task, ticket_id)
                 logger.info("%s is asked for", task)
             except PublishFailed as error:
                 logger.warning("ticket %s is left to the sweep: %s", ticket_id, error)
+
+
+# With Redis away each takes up to four seconds. What finds no room is left to the sweep.
+ROOM = 1_000
+# What still waits when the process ends is sent within so long, or left to the sweep.
+LAST_SECONDS = 2.0
+
+
+class BackgroundPublisher:
+    """`services.outbox.pending.Publisher` over another one, which it calls in the order of its
+    calls.
+    """
+
+    def __init__(self, publisher: Publisher, *, room: int = ROOM) -> None:
+        self._publisher = publisher
+        self._waiting: queue.Queue[tuple[Context, Callable[[], None]] | None] = queue.Queue(room)
+        self._thread = threading.Thread(target=self._work, name="hints", daemon=True)
+        self._thread.start()
+
+    def publish(self, ticket_id: str) -> None:
+        self._later(partial(self._publisher.publish, ticket_id))
+
+    def mail(self, letter_id: str) -> None:
+        self._later(partial(self._publisher.mail, letter_id))
+
+    def availability(self) -> None:
+        self._later(self._publisher.availability)
+
+    def stop(self) -> None:
+        """Once nobody calls any more."""
+        with suppress(queue.Full):
+            self._waiting.put_nowait(None)
+            self._thread.join(LAST_SECONDS)
+
+    def _later(self, send: Callable[[], None]) -> None:
+        try:
+            self._waiting.put_nowait((copy_context(), send))  # the request's id goes with it
+        except queue.Full:
+            logger.warning("a hint is left to the sweep: too many wait")
+
+    def _work(self) -> None:
+        while waiting := self._waiting.get():
+            context, send = waiting
+            try:
+                context.run(send)
+            except Exception:  # the next one is not to suffer for it
+                logger.exception("a hint is left to the sweep")

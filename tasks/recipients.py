@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 from bson import ObjectId
 
-from services.alarms import stands
-from services.changes import EventType
-from services.ladders import AlarmKind
-from services.models import OPEN_STATUSES, Event, Ticket
+from services.models.escalation_track import EscalationStep
+from services.models.events import Event, EventType
+from services.models.ticket import OPEN_STATUSES, Ticket
+from services.sla.escalation_schedule import stands
 
 REQUESTER, ASSIGNEE = "requester", "assignee"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"
@@ -86,9 +86,11 @@ def _resolved(event: Event, ticket: Ticket) -> Told:
 
 
 def _reminded(event: Event, ticket: Ticket) -> Told:
-    """Whoever works on tickets is reminded of several in one message (tasks/nudge_rules.py)."""
-    is_asked = event.to == AlarmKind.WAITING_ASK and _is_newest(event, ticket)
-    if is_asked and stands(ticket, AlarmKind.WAITING_ASK) and ticket.created_by:
+    """Whoever works on tickets is reminded of several in one message
+    (tasks/notifications/reminder_rules.py).
+    """
+    is_asked = event.to == EscalationStep.WAITING_ASK and _is_newest(event, ticket)
+    if is_asked and stands(ticket, EscalationStep.WAITING_ASK) and ticket.created_by:
         yield ASKED_AGAIN, ticket.created_by
 
 

@@ -1,21 +1,30 @@
-"""What tasks work with. One a process, made after the fork: a client never crosses one."""
+"""What tasks work with. One a process, made after the fork: a client never crosses one.
+
+A worker process's runtime, put together from the settings.
+"""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from slack_sdk import WebClient
 
-from services.analysis import Analyst
-from services.assigning import AssignmentStore
-from services.clock import Clock, utcnow
-from services.database import Mongo
-from services.home import HomeService
-from services.links import LinkService
-from services.model_store import ModelStore
-from services.users import UserService
-from services.visits import VisitService
-from tasks.mails.office import MailOffice
+from services.accounts.users import UserService
+from services.analysis.model_answer import Analyst
+from services.assignment.assignment_service import AssignmentService
+from services.core import database
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.metrics import Meter
+from services.core.settings import Settings
+from services.home.home_service import HomeService
+from services.home.sessions import HomeSessions
+from services.linking.links import LinkService
+from services.routing.model_store import ModelStore
+from tasks.celery_app import configure as tasks_configure
+from tasks.email.email_config import MailOffice, mail_office
+from tasks.metrics import MeasuredAnalyst
 from tasks.publisher import CeleryPublisher
 
 
@@ -29,10 +38,10 @@ class Runtime:
     db: Mongo
     users: UserService
     links: LinkService
-    assignments: AssignmentStore
+    assignments: AssignmentService
     models: ModelStore
     home: HomeService
-    visits: VisitService
+    visits: HomeSessions
     slack: WebClient
     publisher: CeleryPublisher
     analyst: Analyst | None
@@ -59,10 +68,10 @@ class Runtime:
             db=db,
             users=users,
             links=links,
-            assignments=AssignmentStore(db, links),
+            assignments=AssignmentService(db, links),
             models=ModelStore(db, clock=clock),
             home=HomeService(db, users, links, clock=clock),
-            visits=VisitService(db, clock=clock),
+            visits=HomeSessions(db, clock=clock),
             slack=slack,
             publisher=publisher,
             analyst=analyst,
@@ -89,3 +98,46 @@ def current() -> Runtime:
     if _Slot.made is None or _Slot.made[0] != os.getpid():
         _Slot.made = (os.getpid(), _Slot.build())
     return _Slot.made[1]
+
+
+if TYPE_CHECKING:
+    from tasks.gemini import GeminiAnalyst
+
+
+def assemble(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
+    """Connects to MongoDB anew, as every process has to after its fork."""
+    db = database.connect(config.mongo_uri)
+    users = UserService(db)
+    admins, strict = config.admin_emails, config.is_strict
+    return Runtime.of(
+        db,
+        users,
+        LinkService(db, users, admin_emails=admins, strict=strict),
+        slack=slack,
+        publisher=CeleryPublisher(tasks_configure(redis_url=config.redis_url)),
+        analyst=_analyst(config, meter),
+        triage_channel=config.triage_channel,
+        mail=mail_office(config, db, meter),
+    )
+
+
+def gemini_check(config: Settings, *, timeout: int) -> Callable[[], None] | None:
+    """Asks for one token, within `timeout` seconds. None where no key is set."""
+    return _gemini(config, timeout=timeout).check if config.reads_with_ai else None
+
+
+def _analyst(config: Settings, meter: Meter) -> MeasuredAnalyst | None:
+    if not config.reads_with_ai:
+        return None
+    return MeasuredAnalyst(_gemini(config, timeout=config.gemini_timeout), meter)
+
+
+def _gemini(config: Settings, *, timeout: int) -> "GeminiAnalyst":
+    from tasks.gemini import GeminiAnalyst  # noqa: PLC0415  60 MB, for those who set a key only
+
+    return GeminiAnalyst(
+        api_key=config.gemini_api_key,
+        model=config.gemini_model,
+        api_url=config.gemini_api_url,
+        timeout=timeout,
+    )

@@ -12,18 +12,11 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from tasks import (  # the tasks register themselves
-    assign,
-    availability,
-    digest,
-    home,
-    mail,
-    notify,
-    nudge,
-    runtime,
-)
+from tasks import runtime, slack_status_sync
+from tasks.assignment import assign_ticket
+from tasks.instrumentation import Watch
 from tasks.metrics import RedisMeter
-from tasks.watching import Watch
+from tasks.notifications import digest, email, home_refresh, notify, reminders
 
 logger = logging.getLogger(__name__)
 
@@ -32,12 +25,12 @@ CONCURRENCY = 4
 # A task still running so long after SIGTERM is cut short; the outbox brings it back.
 PATIENCE_SECONDS = 6.0
 TASKS = (
-    assign.assign_ticket,
+    assign_ticket.assign_ticket,
     notify.notify,
-    home.refresh_home,
-    mail.mail,
-    availability.availability,
-    nudge.nudge,
+    home_refresh.refresh_home,
+    email.mail,
+    slack_status_sync.availability,
+    reminders.nudge,
     digest.digest,
 )
 
@@ -46,7 +39,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
     """Work until SIGTERM or SIGINT."""
     runtime.configure(build)
     _connect_signals()
-    # At each loss of the broker, of a setting that tasks/app.py makes.
+    # At each loss of the broker, of a setting that tasks/celery_app.py makes.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     Watch(meter).connect()
     celery.worker_main(

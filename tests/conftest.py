@@ -26,41 +26,47 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 
 import bot.app
-from bot.desk import Desk
+from bot.slack.services import BotServices
 from bot.views import blocks
-from bot.views.steps import step_button
-from bot.web import create_web
-from bot.web.api import Counter
-from bot.web.api import api as api_of
+from bot.views.cards.action_buttons import step_button
+from bot.web.api.blueprint import api as api_of
+from bot.web.api.call import ApiServices
+from bot.web.flask_app import create_web
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
-from services.account_services import AccountServices
-from services.account_services import build as build_accounts
-from services.clock import utcnow
-from services.codes import Codes
-from services.comments import CommentService
-from services.database import Mongo, connect, ensure_indexes
-from services.edits import TicketEdits
-from services.inbox import Inbox
-from services.letters import Letters
-from services.linking import Linking
-from services.links import LinkService, link_id
-from services.models import Role, Status, Ticket, User
-from services.moves import TicketMoves
-from services.nudges import Nudges
-from services.permissions import OPERATOR, Actor
-from services.threads import Threads
-from services.tickets import TicketService, load
-from services.users import UserService
-from services.visits import VisitService
-from tasks import assign, availability, digest, home, mail, notify, nudge
-from tasks.app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE, celery
+from services.accounts.users import UserService
+from services.auth.one_time_codes import Codes
+from services.auth.services import AccountServices
+from services.auth.services import build as build_accounts
+from services.core.clock import utcnow
+from services.core.database import Mongo, connect, ensure_indexes
+from services.core.processed_events import ProcessedEvents
+from services.editing.ticket_edits import TicketEdits
+from services.home.sessions import HomeSessions
+from services.linking.link_by_code import LinkByCode
+from services.linking.links import LinkService
+from services.models.permissions import OPERATOR, Actor
+from services.models.slack_member import link_id
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.outbox.deliveries import Threads
+from services.outbox.emails import Emails
+from services.outbox.reminders import Reminders
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService
+from services.tickets.queries import load
+from tasks import slack_status_sync
+from tasks.assignment import assign_ticket
+from tasks.celery_app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE, celery
+from tasks.notifications import digest as notification_digest
+from tasks.notifications import email, home_refresh, notify, reminders
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime
-from tests import payloads
-from tests.api_client import Api
-from tests.recording_slack import TOKEN, RecordingSlack
-from tests.slack_workspace import TEAM_ID, TEAM_URL
+from tests.support import payloads
+from tests.support.api_client import Api
+from tests.support.recording_slack import TOKEN, RecordingSlack
+from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 JWT_SECRET = "the tests' own secret, 32 bytes or more"
 CHEAP = 4  # the lowest of bcrypt's costs
@@ -252,8 +258,8 @@ def codes(db: Mongo, clock: FixedClock) -> Codes:
 @pytest.fixture
 def linking(
     db: Mongo, users: UserService, links: LinkService, codes: Codes, clock: FixedClock
-) -> Linking:
-    return Linking(db, users, links, codes, Letters(db, clock=clock), clock=clock)
+) -> LinkByCode:
+    return LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
 
 
 @pytest.fixture
@@ -262,8 +268,8 @@ def tickets(db: Mongo, clock: FixedClock) -> TicketService:
 
 
 @pytest.fixture
-def moves(db: Mongo, users: UserService, clock: FixedClock) -> TicketMoves:
-    return TicketMoves(db, users, clock=clock)
+def moves(db: Mongo, users: UserService, clock: FixedClock) -> TicketActions:
+    return TicketActions(db, users, clock=clock)
 
 
 @pytest.fixture
@@ -324,13 +330,13 @@ def desk(
     codes: Codes,
     publisher: RecordingPublisher,
     clock: FixedClock,
-) -> Desk:
-    return Desk.of(
+) -> BotServices:
+    return BotServices.of(
         db,
         users,
         links,
         codes,
-        Letters(db, clock=clock),
+        Emails(db, clock=clock),
         client=web_client(slack),
         publisher=publisher,
         team_id=TEAM_ID,
@@ -342,14 +348,14 @@ def desk(
 
 @pytest.fixture
 def counter(
-    db: Mongo, desk: Desk, account_services: AccountServices, users: UserService
-) -> Counter:
+    db: Mongo, desk: BotServices, account_services: AccountServices, users: UserService
+) -> ApiServices:
     proxies = [ip_network("127.0.0.1/32")]
-    return Counter.of(db, desk, account_services, users, trusted_proxies=proxies)
+    return ApiServices.of(db, desk, account_services, users, trusted_proxies=proxies)
 
 
 @pytest.fixture
-def api(counter: Counter) -> Iterator[Api]:
+def api(counter: ApiServices) -> Iterator[Api]:
     """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
     web = create_web(ready=lambda: True, blueprints=[api_of(counter)])
     with WebServer(web, host="127.0.0.1", port=0) as server:
@@ -357,24 +363,24 @@ def api(counter: Counter) -> Iterator[Api]:
 
 
 @pytest.fixture
-def ticket_bot(desk: Desk) -> Bot:
+def ticket_bot(desk: BotServices) -> Bot:
     return Bot(bot.app.build(desk, executor=Inline()))
 
 
 @pytest.fixture
-def bot_without_database(desk: Desk) -> Iterator[Bot]:
+def bot_without_database(desk: BotServices) -> Iterator[Bot]:
     """Its MongoDB is a port where nobody listens."""
     away = connect(NOBODY_LISTENS)
     cut_off = replace(
         desk,
         tickets=TicketService(away),
-        moves=TicketMoves(away, UserService(away)),
+        moves=TicketActions(away, UserService(away)),
         comments=CommentService(away),
         threads=Threads(away),
         edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
         links=LinkService(away, UserService(away)),
-        visits=VisitService(away),
-        inbox=Inbox(away),
+        visits=HomeSessions(away),
+        inbox=ProcessedEvents(away),
     )
     yield Bot(bot.app.build(cut_off, executor=Inline()))
     away.client.close()
@@ -462,17 +468,17 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
     """Do what was published, and what that publishes, until nothing is left."""
     tasks = {
         NOTIFY: notify.run,
-        ASSIGN: assign.run,
-        HOME: home.run,
-        MAIL: mail.run,
-        NUDGE: nudge.run,
+        ASSIGN: assign_ticket.run,
+        HOME: home_refresh.run,
+        MAIL: email.run,
+        NUDGE: reminders.run,
     }
     while publisher.asked:
         task, ticket_id = publisher.asked.pop(0)
         if task == AVAILABILITY:
-            availability.run(runtime)
+            slack_status_sync.run(runtime)
         elif task == DIGEST:
-            digest.run(runtime)
+            notification_digest.run(runtime)
         else:
             tasks[task](runtime, ticket_id)
 
@@ -480,8 +486,8 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
 def tell(runtime: Runtime, clock: FixedClock) -> None:
     """Let the time pass in which lines for one reader gather, and send what is due by then."""
     clock.advance(seconds=20)
-    for to in Nudges(runtime.db, clock=clock).due():
-        nudge.run(runtime, to)
+    for to in Reminders(runtime.db, clock=clock).due():
+        reminders.run(runtime, to)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

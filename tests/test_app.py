@@ -11,14 +11,14 @@ import pytest
 
 from demo.binaries import ROOT
 from demo.servers import RedisServer, free_port
-from services.account_services import AccountServices
-from services.database import Mongo
-from services.models import Role
-from services.settings import NEEDS
+from services.auth.services import AccountServices
+from services.core.database import Mongo
+from services.core.settings import NEEDS
+from services.models.user import Role
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
-from tests.processes import run
-from tests.recording_slack import TOKEN, RecordingSlack
-from tests.slack_workspace import TEAM_ID
+from tests.support.processes import run
+from tests.support.recording_slack import TOKEN, RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
 
 COMMANDS = ("bot", "worker", "jobs", "users list", "explain 12")
 SECONDS = 60  # only bounds a test that fails

@@ -12,14 +12,14 @@ import pytest
 
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer
-from services.account_services import AccountServices
-from services.database import Mongo
-from services.models import Role
-from services.permissions import OPERATOR
-from services.users import UserService
-from tests.http_bot import HttpBot
-from tests.processes import Product
-from tests.recording_slack import RecordingSlack
+from services.accounts.users import UserService
+from services.auth.services import AccountServices
+from services.core.database import Mongo
+from services.models.permissions import OPERATOR
+from services.models.user import Role
+from tests.support.http_bot import HttpBot
+from tests.support.processes import Product
+from tests.support.recording_slack import RecordingSlack
 
 PAGE = (ROOT / "docs" / "accounts.md").read_text()
 README = (ROOT / "README.md").read_text()

@@ -10,8 +10,8 @@ import pytest
 
 from app import _parser
 from demo.binaries import ROOT
-from services import setting_values, settings
-from tests.processes import run
+from services.core import settings
+from tests.support.processes import run
 
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
@@ -60,7 +60,7 @@ def read_variables() -> set[str]:
         for file in (ROOT / folder).rglob("*.py"):
             names |= set(READ_BY_NAME.findall(file.read_text()))
     names |= set(READ_BY_NAME.findall((ROOT / "app.py").read_text()))
-    return names - set(setting_values.LOG_LEVELS)
+    return names - set(settings.LOG_LEVELS)
 
 
 def test_the_table_names_every_variable_that_is_read_and_no_other() -> None:

@@ -1,28 +1,28 @@
 """The pieces that cards and pages are put together from."""
 
-from bot.views import words
-from bot.views.due import field as due_field
-from bot.views.text import Block, Person, escape, mrkdwn, plain
-from bot.views.times import moment
-from services.lifecycle import NOTHING_DONE
-from services.models import OPEN_STATUSES, Status, Ticket
-from services.ticket_fields import TITLE_MAX
-from services.transitions import is_parked
+from bot.views import labels
+from bot.views.due_text import field as due_field
+from bot.views.due_text import moment
+from bot.views.text import Block, Person, escape, mrkdwn, plain_text
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.tickets.lifecycle import NOTHING_DONE
+from services.tickets.transitions import is_queued_unassigned
+from services.tickets.validation import TITLE_MAX
 
 
 def header(text: str) -> Block:
-    return {"type": "header", "text": plain(text, limit=150)}
+    return {"type": "header", "text": plain_text(text, limit=150)}
 
 
 def title(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain(ticket.title, limit=TITLE_MAX)}
+    return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
 
 
-def labelled(label: str, text: str) -> list[Block]:
+def titled_section(label: str, text: str) -> list[Block]:
     """A label of ours over somebody's words, which stay plain text."""
     return [
         context(mrkdwn(f"*{label}*")),
-        {"type": "section", "text": plain(text)},
+        {"type": "section", "text": plain_text(text)},
     ]
 
 
@@ -39,11 +39,12 @@ def facts(
     due: str = "",
     is_own: bool = False,
 ) -> Block:
-    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due.py. `is_own`: its
+    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due_text.py. `is_own`:
+    its
     requester reads it."""
     listed = {
-        "Status": words.status(ticket, is_own=is_own),
-        "Priority": words.PRIORITY[ticket.priority] if ticket.priority else "Not set",
+        "Status": labels.status(ticket, is_own=is_own),
+        "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
         "Requester": requester.mention,
         "Assignee": assignee.mention,
     }
@@ -52,7 +53,7 @@ def facts(
     if due:
         listed["Due"] = due_field(due)
     if done_by:
-        listed[f"{words.status(ticket)} by"] = done_by.mention
+        listed[f"{labels.status(ticket)} by"] = done_by.mention
     return {
         "type": "section",
         "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in listed.items()],
@@ -69,14 +70,14 @@ def standing(
 ) -> Block:
     """Status and assignee in a line, and when it is `due`; at the end, who resolved or cancelled
     it. `is_own`: its requester reads it."""
-    state = f"*{words.status(ticket, is_own=is_own)}*"
+    state = f"*{labels.status(ticket, is_own=is_own)}*"
     if ticket.status is Status.COMPLETED:
         return context(mrkdwn(f"{state} by {done_by.mention}" if done_by else state))
     if assignee and accepted(ticket):
         who = f"{assignee.mention} has accepted it"
     elif assignee:
         who = f"Assigned to {assignee.mention}"
-    elif ticket.assignment.get("next") or is_parked(ticket):
+    elif ticket.assignment.get("next") or is_queued_unassigned(ticket):
         who = "Nobody is available right now; it is assigned as soon as somebody is"
     else:
         who = "Looking for the right person"
@@ -96,7 +97,7 @@ def outcome(ticket: Ticket) -> list[Block]:
         return []
     if ticket.resolution in NOTHING_DONE:
         return []
-    return labelled("What was done", str(ticket.resolution))
+    return titled_section("What was done", str(ticket.resolution))
 
 
 def origin(ticket: Ticket) -> list[Block]:
@@ -107,7 +108,7 @@ def origin(ticket: Ticket) -> list[Block]:
 
 
 def button(label: str, action_id: str, value: str, *, primary: bool = False) -> Block:
-    made = {"type": "button", "action_id": action_id, "value": value, "text": plain(label)}
+    made = {"type": "button", "action_id": action_id, "value": value, "text": plain_text(label)}
     return {**made, "style": "primary"} if primary else made
 
 

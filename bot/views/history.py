@@ -6,16 +6,15 @@ from typing import Any
 
 from bson import ObjectId
 
-from bot.views import words
+from bot.views import labels
 from bot.views.blocks import context
-from bot.views.people import person
-from bot.views.text import Block, Person, cut, escape, mrkdwn
-from bot.views.times import moment
-from services.alarms import FIELD
-from services.changes import EventType
-from services.directory import Directory
-from services.ladders import AlarmKind
-from services.models import Event, Priority, Status
+from bot.views.due_text import moment
+from bot.views.text import Block, Person, escape, mrkdwn, person, truncate
+from services.linking.directory import Directory
+from services.models.escalation_track import EscalationStep
+from services.models.events import Event, EventType
+from services.models.ticket import Priority, Status
+from services.sla.escalation_schedule import NEXT_STEP_FIELD
 
 SHOWN = 30
 TEXT_MAX = 3_000  # of one text object; a line is far shorter, because names and notes are cut
@@ -44,7 +43,7 @@ def _author(event: Event, named: Named) -> str:
 
 
 def _deed(event: Event, named: Named) -> str:
-    if event.field == FIELD:
+    if event.field == NEXT_STEP_FIELD:
         return ALARMS.get(event.to, "looked at it")
     if event.type == EventType.ASSIGNED:
         return _assigned(event, named)
@@ -83,26 +82,26 @@ DEEDS: dict[str, str] = {
 
 
 ALARMS: dict[str, str] = {
-    AlarmKind.ACCEPT_REMINDER: "reminded its assignee to accept it",
-    AlarmKind.ACCEPT_NEXT: "passed it on, because it was not accepted in time",
-    AlarmKind.ACCEPT_TRIAGE: "told the triage channel that nobody has accepted it",
-    AlarmKind.ACCEPT_ADMINS: "told the admins that nobody has accepted it",
-    AlarmKind.DUE_SOON: "reminded its assignee that it is due soon",
-    AlarmKind.DUE_MISSED: "reminded its assignee that it is overdue",
-    AlarmKind.DUE_TRIAGE: "told the triage channel that it is overdue",
-    AlarmKind.DUE_ADMINS: "told the admins that it is overdue",
-    AlarmKind.WAITING_ASK: "asked its requester once more",
+    EscalationStep.ACCEPT_REMINDER: "reminded its assignee to accept it",
+    EscalationStep.ACCEPT_NEXT: "passed it on, because it was not accepted in time",
+    EscalationStep.ACCEPT_TRIAGE: "told the triage channel that nobody has accepted it",
+    EscalationStep.ACCEPT_ADMINS: "told the admins that nobody has accepted it",
+    EscalationStep.DUE_SOON: "reminded its assignee that it is due soon",
+    EscalationStep.DUE_MISSED: "reminded its assignee that it is overdue",
+    EscalationStep.DUE_TRIAGE: "told the triage channel that it is overdue",
+    EscalationStep.DUE_ADMINS: "told the admins that it is overdue",
+    EscalationStep.WAITING_ASK: "asked its requester once more",
 }
 
 
 def edit(field: str | None, to: Any) -> str:
     """Somebody's change of one field, as the end of a sentence about them."""
     if field == "status":
-        return f"set the status to {_word(words.STATUS, Status, to)}"
+        return f"set the status to {_word(labels.STATUS, Status, to)}"
     if field == "priority":
         if to is None:
             return "took the priority away"
-        return f"set the priority to {_word(words.PRIORITY, Priority, to)}"
+        return f"set the priority to {_word(labels.PRIORITY, Priority, to)}"
     if field == "deadline":
         if not isinstance(to, datetime):
             return "took the deadline away"
@@ -124,7 +123,7 @@ FIELDS = {
 
 def _quoted(note: str) -> str:
     """Somebody's words within a line."""
-    return escape(cut(" ".join(note.split()), NOTE_MAX))
+    return escape(truncate(" ".join(note.split()), NOTE_MAX))
 
 
 def _word(spoken: dict[Any, str], kind: Any, value: Any) -> str:

@@ -7,7 +7,7 @@ MAKE_TICKET = "make_ticket"
 HOME_FILE = "home_file"
 HOME_OPEN = "home_open"
 HOME_BACK = "home_back"
-# The steps of services.lifecycle.Step, by its values, and what stands beside them.
+# The steps of services.tickets.lifecycle.TicketAction, by its values, and what stands beside them.
 ACCEPT = "accept"
 TAKE = "take"
 REASSIGN = "reassign"

@@ -6,8 +6,8 @@ A field's `block_id` and `action_id` are both its name in the domain.
 from collections.abc import Sequence
 from typing import Any
 
-from bot.views.text import Block, cut_units, plain
-from services.text import visible
+from bot.views.text import Block, plain_text, truncate_utf16
+from services.core.text import strip_invisible
 
 View = dict[str, Any]
 
@@ -27,8 +27,14 @@ FILLED = {
 
 def modal(*, title: str, close: str, blocks: list[Block], **more: Any) -> View:
     if "submit" in more:
-        more["submit"] = plain(more["submit"])
-    return {"type": "modal", "title": plain(title), "close": plain(close), "blocks": blocks, **more}
+        more["submit"] = plain_text(more["submit"])
+    return {
+        "type": "modal",
+        "title": plain_text(title),
+        "close": plain_text(close),
+        "blocks": blocks,
+        **more,
+    }
 
 
 def text_input(
@@ -49,9 +55,9 @@ def text_input(
         "max_length": limit,
     }
     if initial:
-        element["initial_value"] = cut_units(visible(initial), limit)
+        element["initial_value"] = truncate_utf16(strip_invisible(initial), limit)
     if example:
-        element["placeholder"] = plain(example)
+        element["placeholder"] = plain_text(example)
     return field_block(label, element, optional=optional, hint=hint)
 
 
@@ -69,7 +75,7 @@ def select(
     element: Block = {
         "type": "static_select",
         "action_id": field,
-        "placeholder": plain(placeholder),
+        "placeholder": plain_text(placeholder),
         "options": list(options),
     }
     if initial:
@@ -81,15 +87,15 @@ def field_block(label: str, element: Block, *, optional: bool = False, hint: str
     block: Block = {
         "type": "input",
         "block_id": element["action_id"],
-        "label": plain(label),
+        "label": plain_text(label),
         "element": element,
     }
     if optional:
         block["optional"] = True
     if hint:
-        block["hint"] = plain(hint)
+        block["hint"] = plain_text(hint)
     return block
 
 
 def option(text: str, value: str) -> Block:
-    return {"text": plain(text, limit=OPTION_TEXT_MAX), "value": value}
+    return {"text": plain_text(text, limit=OPTION_TEXT_MAX), "value": value}

@@ -1,11 +1,17 @@
-"""Text for Slack: what a person or the model wrote never becomes markup."""
+"""Text for Slack: what a person or the model wrote never becomes markup.
+
+How people are named.
+"""
 
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from services.text import visible
+from bson import ObjectId
+
+from services.core.text import strip_invisible
+from services.linking.directory import Directory
 
 Block = dict[str, Any]
 
@@ -19,7 +25,7 @@ SHORTEST = 40
 
 def escape(text: str) -> str:
     """For mrkdwn and for a message's top-level text: no mention, channel or link survives."""
-    return visible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+    return strip_invisible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def unescape(text: str) -> str:
@@ -27,39 +33,43 @@ def unescape(text: str) -> str:
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
-def cut(text: str, limit: int) -> str:
+def truncate(text: str, limit: int) -> str:
     """At most `limit` characters, with an ellipsis where something is missing."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
-def cut_units(text: str, limit: int) -> str:
+def truncate_utf16(text: str, limit: int) -> str:
     """As `cut`, in UTF-16: an input's limit counts as Slack's clients do, an emoji as two."""
-    if units(text) <= limit:
+    if utf16_length(text) <= limit:
         return text
     kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
     return kept.rstrip() + "…"
 
 
-def units(text: str) -> int:
+def utf16_length(text: str) -> int:
     return len(text.encode("utf-16-le")) // 2
 
 
-def plain(text: str, *, limit: int = 3_000) -> Block:
+def plain_text(text: str, *, limit: int = 3_000) -> Block:
     """Exactly as typed: nothing in it is markup, not even an emoji's name."""
-    return {"type": "plain_text", "text": cut(visible(text), limit).strip() or "–", "emoji": False}
+    return {
+        "type": "plain_text",
+        "text": truncate(strip_invisible(text), limit).strip() or "–",
+        "emoji": False,
+    }
 
 
-def fitted(blocks: list[Block]) -> list[Block]:
+def fit_to_limit(blocks: list[Block]) -> list[Block]:
     """The blocks, their longest plain texts cut until Slack takes all of them in one message."""
     return _cut_down(blocks, BLOCKS_MAX, _weight)
 
 
-def fitted_view(blocks: list[Block]) -> list[Block]:
+def fit_view_to_limit(blocks: list[Block]) -> list[Block]:
     """As `fitted`, for a modal or Home."""
     return _cut_down(blocks, VIEW_MAX, lambda held: len(json.dumps(held)))
 
 
-def are_fit(blocks: list[Block]) -> bool:
+def fits_limit(blocks: list[Block]) -> bool:
     """Whether Slack takes them in one message. What `fitted` leaves may still be too many."""
     return len(blocks) <= MESSAGE_BLOCKS and _weight(blocks) <= BLOCKS_MAX
 
@@ -81,12 +91,12 @@ def _cut_down(blocks: list[Block], most: int, weigh: Callable[[Any], int]) -> li
 
 def _cut_all(whole: list[tuple[Block, str]], length: int) -> None:
     for section, text in whole:
-        section["text"] = cut(text, length)
+        section["text"] = truncate(text, length)
 
 
 def _weight(blocks: Any) -> int:
     """How long they are as JSON, counted as unkindly as Slack may: escaped, and in UTF-16."""
-    return units(escape(json.dumps(blocks, ensure_ascii=False)))
+    return utf16_length(escape(json.dumps(blocks, ensure_ascii=False)))
 
 
 def mrkdwn(text: str) -> Block:
@@ -116,3 +126,16 @@ class Person:
     @property
     def mention(self) -> str:
         return f"<@{self.slack_user_id}>" if self.slack_user_id else escape(self.name)
+
+
+# Slack's own limit for a real name is 80; the predecessor's accounts know none.
+NAME_MAX = 80
+
+
+def person(directory: Directory, user_id: ObjectId | str | None) -> Person:
+    """Whoever has no account any more has left; None is nobody."""
+    user = directory.users.get(user_id) if isinstance(user_id, ObjectId) else None
+    if user is None:
+        return Person("someone who has left" if user_id else "nobody")
+    name = " ".join(user.display_name.split())  # one line: it stands within sentences
+    return Person(truncate(name, NAME_MAX), directory.slack_ids.get(user.id))

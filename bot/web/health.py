@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
-from bot.web.errors import problem
+from bot.web.http_errors import problem
 
 
 def health(ready: Callable[[], bool]) -> Blueprint:

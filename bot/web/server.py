@@ -1,21 +1,29 @@
-"""The HTTP server of a bot process: bounded threads, bounded requests, a graceful end."""
+"""The HTTP server of a bot process: bounded threads, bounded requests, a graceful end.
 
+cheroot's connections with deadlines, for clients that are slow on purpose.
+"""
+
+import json
 import logging
+import select
 import socket
 import threading
+from contextlib import suppress
+from time import monotonic
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from cheroot import wsgi
+from cheroot.makefile import MakeFile, StreamWriter
+from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from flask import Flask
 
-from bot.web.connection import Connection
-from bot.web.errors import DISCARD_LIMIT
-from services.errors import Conflict
+from bot.web.http_errors import DISCARD_LIMIT, SENTENCES
+from services.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
 
-# As many as may wait for a listener (bot.assembly.THREADS), and as many again that still read or
+# As many as may wait for a listener (bot.bootstrap.THREADS), and as many again that still read or
 # probe.
 THREADS = 40
 # More wait in line, but not so many that Slack would have given up on the last; then 503.
@@ -24,6 +32,98 @@ HEADER_LIMIT = 32_768
 IDLE_SECONDS = 10
 # What is under way gets an answer within this, well inside the ten seconds a process has to exit.
 DRAIN_SECONDS = 5
+
+
+class _Headers(HeaderReader):
+    """Leaves out names with an underscore, which WSGI takes for those with a hyphen.
+
+    A proxy that removes `X-Forwarded-For` would let `X_Forwarded_For` pass.
+    """
+
+    def _allow_header(self, key_name: bytes) -> bool:
+        return b"_" not in key_name
+
+    def _transform_key(self, key_name: bytes) -> bytes:
+        if key_name != key_name.strip():  # a proxy may take it for another header
+            raise ValueError("a blank beside a header's name")
+        return key_name.title()
+
+
+class _Request(HTTPRequest):
+    header_reader = _Headers()
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.inheaders = _Received()
+        self.outheaders = _Answer()
+
+    def read_request_headers(self) -> bool:
+        # cheroot leaves it so
+        if not super().read_request_headers():  # type: ignore[no-untyped-call]
+            return False
+        if not self.inheaders.get(b"Content-Length", b"0").isdigit():  # -5, for one, is a number
+            self.simple_response("400 Bad Request")
+            return False
+        if self.chunked_read:  # Slack sends none, and what is left unread would desynchronise
+            self.simple_response("411 Length Required")
+            return False
+        return True
+
+    def simple_response(self, status: str, _: str = "") -> None:
+        """A refusal of the server's own, before any application is asked: JSON like theirs."""
+        number, name = int(status[:3]), status[4:]
+        sentence = _SENTENCES.get(number, f"{name}.")
+        body = json.dumps({"error": sentence, "code": name.lower().replace(" ", "_")}).encode()
+        self.close_connection = True
+        head = (
+            f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\n"
+            f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
+            "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+        )
+        with suppress(OSError):  # who asked has gone
+            self.conn.wfile.write(head.encode() + body)
+
+    def send_headers(self) -> None:
+        if self.conn.is_late:  # what is missing of its body is not waited for any more
+            self.close_connection = True
+        self.conn.wfile.hold()
+        super().send_headers()
+
+    def respond(self) -> None:
+        try:
+            super().respond()
+        finally:
+            self.conn.wfile.release()
+
+
+class Connection(HTTPConnection):
+    RequestHandlerClass = _Request
+
+    def __init__(self, server: Any, sock: socket.socket, _: Any = None) -> None:
+        super().__init__(server, _Socket.of(sock), _file_of)
+
+    @property
+    def is_late(self) -> bool:
+        return monotonic() > float(self.socket.deadline)
+
+    def communicate(self) -> bool:
+        """Serve one request, and those that follow at once. True where the connection is kept."""
+        while self._serve_one():
+            if not self._asks_on():
+                return True
+        return False
+
+    def _serve_one(self) -> bool:
+        self.socket.deadline = monotonic() + READ_SECONDS
+        return bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot leaves it so
+
+    def _asks_on(self) -> bool:
+        """Not waited for where others wait for a thread, or the server is to end."""
+        if self.server.requests.qsize or not self.server.ready:
+            return False
+        coming = select.poll()
+        coming.register(self.socket, select.POLLIN)
+        return bool(self.rfile.has_data() or coming.poll(LINGER_MS))
 
 
 class _Server(wsgi.Server):
@@ -108,3 +208,81 @@ class WebServer:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+
+# A request must have arrived whole after this long, however many pieces it comes in. Slack waits
+# no longer for the answer.
+READ_SECONDS = 3.0
+# A client that does not take its answer is given up after this long.
+WRITE_SECONDS = 5.0
+# Who asks on within this is heard by the same thread, not by way of the selector to another.
+LINGER_MS = 3
+
+_SENTENCES = {
+    **SENTENCES,
+    413: "This request is too large: it may have 1 MB of body and 32 kB of headers. Send less.",
+}
+
+
+class _Socket(socket.socket):
+    """Receives until a deadline. cheroot's own timeout begins anew with every byte."""
+
+    deadline = 0.0
+
+    @classmethod
+    def of(cls, accepted: socket.socket) -> Self:
+        family, kind, proto = accepted.family, accepted.type, accepted.proto
+        return cls(family, kind, proto, fileno=accepted.detach())
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(max(self.deadline - monotonic(), 0.001))
+        try:
+            return super().recv_into(*args)
+        finally:
+            self.settimeout(WRITE_SECONDS)
+
+
+class _Writer(StreamWriter):
+    """Sends an answer's head together with the beginning of its body, in one packet."""
+
+    _is_held = False
+    _head = b""
+
+    def hold(self) -> None:
+        """What is written next is kept for what follows it."""
+        self._is_held = True
+
+    def write(self, val: bytes) -> int:  # type: ignore[override]  # cheroot's own two differ
+        if self._is_held:
+            self._is_held, self._head = False, bytes(val)
+            return len(val)
+        head, self._head = self._head, b""
+        # cheroot leaves it so
+        return int(super().write(head + val))  # type: ignore[no-untyped-call]
+
+    def release(self) -> None:
+        """Nothing follows."""
+        self._is_held = False
+        if self._head:
+            self.write(b"")
+
+
+def _file_of(sock: socket.socket, mode: str, size: int) -> Any:
+    return _Writer(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
+
+
+class _Received(dict[bytes, bytes]):
+    """The headers of a request; of two lengths, nobody knows which one a proxy went by."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"Content-Length" and name in self:
+            raise ValueError("a second length")
+        super().__setitem__(name, value)
+
+
+class _Answer(list[tuple[bytes, bytes]]):
+    """The headers of an answer, without cheroot's own name and version."""
+
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        if header[0] != b"Server":
+            super().append(header)

@@ -1,12 +1,12 @@
 """The predecessor's routes about accounts."""
 
-from bot.web.api.answers import Done, Session, User, UserChanged, Users
-from bot.web.api.bodies import SignIn, SignUp, UserPatch
 from bot.web.api.call import Call
-from services.errors import Invalid
-from services.models import User as StoredUser
-from services.permissions import Permission
-from services.users import email_key
+from bot.web.api.request_bodies import SignIn, SignUp, UserPatch
+from bot.web.api.response_bodies import Done, Session, User, UserChanged, Users
+from services.accounts.validation import email_key
+from services.core.errors import Invalid
+from services.models.permissions import Permission
+from services.models.user import User as StoredUser
 
 
 def sign_up(call: Call, body: SignUp) -> Session:

@@ -6,30 +6,30 @@ from functools import cached_property
 
 from flask import Request
 
-from bot.desk import Desk
-from bot.web.addresses import counted_address
-from bot.web.bearer import bearer_token
-from services.account_services import AccountServices
-from services.database import Mongo
-from services.errors import Invalid, Unauthenticated
-from services.letters import Letters
-from services.models import Ticket, User
-from services.outbox import Publisher
-from services.patches import Patches
-from services.permissions import Actor, Permission
-from services.profiles import Profiles
-from services.setting_values import Network
-from services.sign_in import SignIn
-from services.ticket_pages import PAGE_MAX, TicketPages
-from services.tickets import TicketService
-from services.users import UserService
+from bot.slack.services import BotServices
+from bot.web.client_ip import bearer_token, counted_address
+from services.accounts.users import UserService
+from services.auth.profile import Profiles
+from services.auth.services import AccountServices
+from services.auth.sign_in import SignIn
+from services.core.database import Mongo
+from services.core.errors import Invalid, Unauthenticated
+from services.core.settings import Network
+from services.editing.ticket_edits import Patches
+from services.lists.api_pages import PAGE_MAX, TicketPages
+from services.models.permissions import Actor, Permission
+from services.models.ticket import Ticket
+from services.models.user import User
+from services.outbox.emails import Emails
+from services.outbox.pending import Publisher
+from services.tickets.filing import TicketService
 
 NOBODY = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
 _BAD_LIMIT = f"Give a whole number from 1 to {PAGE_MAX}."
 
 
 @dataclass(frozen=True, slots=True)
-class Counter:
+class ApiServices:
     """Everything behind the API, made once a process."""
 
     tickets: TicketService
@@ -38,7 +38,7 @@ class Counter:
     users: UserService
     sign_in: SignIn
     profiles: Profiles
-    letters: Letters
+    letters: Emails
     publisher: Publisher
     team_id: str
     trusted_proxies: Sequence[Network] = ()
@@ -47,12 +47,12 @@ class Counter:
     def of(
         cls,
         db: Mongo,
-        desk: Desk,
+        desk: BotServices,
         accounts: AccountServices,
         users: UserService,
         *,
         trusted_proxies: Sequence[Network] = (),
-    ) -> "Counter":
+    ) -> "ApiServices":
         return cls(
             tickets=desk.tickets,
             pages=TicketPages(db),
@@ -70,7 +70,7 @@ class Counter:
 @dataclass
 class Call:
     sent: Request
-    counter: Counter
+    counter: ApiServices
     changed: list[Ticket] = field(default_factory=list)
     """The workers are told of these."""
     has_mail: bool = False

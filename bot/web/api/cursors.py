@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
-from services.errors import Invalid
-from services.ticket_pages import Edge
+from services.core.errors import Invalid
+from services.lists.api_pages import PageCursor
 
 BAD_CURSOR = "Give a nextCursor as it was answered, or leave it out for the newest tickets."
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -18,12 +18,12 @@ _MILLISECOND = timedelta(milliseconds=1)
 _CURSOR = re.compile(r"(-?\d{1,15}|)\.([0-9a-f]{24})", re.ASCII)
 
 
-def encode(edge: Edge) -> str:
+def encode(edge: PageCursor) -> str:
     at = (edge.created_at - _EPOCH) // _MILLISECOND if edge.created_at else ""
     return urlsafe_b64encode(f"{at}.{edge.ticket_id}".encode()).decode().rstrip("=")
 
 
-def decode(text: str) -> Edge:
+def decode(text: str) -> PageCursor:
     """`Invalid` for whatever `encode` would not have written."""
     edge = _read(text)
     if edge is None or encode(edge) != text:
@@ -31,7 +31,7 @@ def decode(text: str) -> Edge:
     return edge
 
 
-def _read(text: str) -> Edge | None:
+def _read(text: str) -> PageCursor | None:
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
         found = _CURSOR.fullmatch(plain)
@@ -40,4 +40,4 @@ def _read(text: str) -> Edge | None:
         at = _EPOCH + int(found[1]) * _MILLISECOND if found[1] else None
     except (ValueError, OverflowError):  # no base64, no ASCII, no date
         return None
-    return Edge(at, ObjectId(found[2]))
+    return PageCursor(at, ObjectId(found[2]))

@@ -11,7 +11,6 @@ from pydantic.json_schema import (
 )
 from pydantic_core.core_schema import WithDefaultSchema
 
-from bot.web.api.answers import Error
 from bot.web.api.operations import (
     ACCOUNTS,
     AWAY,
@@ -29,6 +28,7 @@ from bot.web.api.operations import (
     Json,
     Operation,
 )
+from bot.web.api.response_bodies import Error
 
 _TOKEN = "token"  # noqa: S105  the name of the scheme
 _ERRORS = {

@@ -6,9 +6,9 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from bot.web.api import accounts, answers, bodies, tickets
+from bot.web.api import accounts, request_bodies, response_bodies, tickets
 from bot.web.api.cursors import BAD_CURSOR
-from services.ticket_pages import PAGE_MAX
+from services.lists.api_pages import PAGE_MAX
 
 Json = dict[str, Any]
 
@@ -28,7 +28,7 @@ class Operation:
     summary: str
     answer: type[BaseModel]
     status: int = 200
-    body: type[bodies.Body] | None = None
+    body: type[request_bodies.Body] | None = None
     has_token: bool = True
     errors: tuple[int, ...] = ()
     parameters: tuple[Json, ...] = ()
@@ -62,7 +62,7 @@ _TICKET_ID: Json = {
     "in": "path",
     "required": True,
     "description": "A ticket's _id. What cannot be one is not found.",
-    "schema": {"type": "string", "pattern": bodies.HEX},
+    "schema": {"type": "string", "pattern": request_bodies.HEX},
 }
 _LIMIT: Json = {
     "name": "limit",
@@ -91,9 +91,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/auth/signup",
         accounts.sign_up,
         "Make an account, of role user whoever asks, and sign in.",
-        answers.Session,
+        response_bodies.Session,
         status=201,
-        body=bodies.SignUp,
+        body=request_bodies.SignUp,
         has_token=False,
         errors=(CONFLICT, TOO_MANY),
         seconds=5.0,
@@ -104,8 +104,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/auth/login",
         accounts.sign_in,
         "Sign in. The answer is the same whatever is wrong.",
-        answers.Session,
-        body=bodies.SignIn,
+        response_bodies.Session,
+        body=request_bodies.SignIn,
         has_token=False,
         errors=(UNKNOWN_CALLER, TOO_MANY),
         seconds=5.0,
@@ -116,7 +116,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/auth/logout",
         accounts.sign_out,
         "End all sessions of the account.",
-        answers.Done,
+        response_bodies.Done,
     ),
     Operation(
         "updateUser",
@@ -124,8 +124,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/auth/update-user",
         accounts.update_user,
         "Change one's own name, skills and password; for admins, anybody's role and skills.",
-        answers.UserChanged,
-        body=bodies.UserPatch,
+        response_bodies.UserChanged,
+        body=request_bodies.UserPatch,
         errors=(FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY),
         seconds=5.0,
     ),
@@ -135,7 +135,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/auth/users",
         accounts.list_users,
         "Every account, for admins.",
-        answers.Users,
+        response_bodies.Users,
         errors=(FORBIDDEN,),
     ),
     Operation(
@@ -144,7 +144,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/tickets",
         tickets.list_tickets,
         "One's own tickets; everybody's for moderators and admins. The newest first.",
-        answers.Tickets,
+        response_bodies.Tickets,
         errors=(BAD,),
         parameters=(_LIMIT, _CURSOR),
     ),
@@ -154,9 +154,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/tickets",
         tickets.create_ticket,
         "File a ticket, at most 20 an hour. Somebody is chosen for it in the background.",
-        answers.TicketChanged,
+        response_bodies.TicketChanged,
         status=201,
-        body=bodies.NewTicket,
+        body=request_bodies.NewTicket,
         errors=(CONFLICT, TOO_MANY),
         parameters=(_KEY,),
     ),
@@ -166,7 +166,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/tickets/{ticket_id}",
         tickets.get_ticket,
         "One ticket. Somebody else's is not found, but for moderators and admins.",
-        answers.OneTicket,
+        response_bodies.OneTicket,
         errors=(NOT_FOUND,),
         parameters=(_TICKET_ID,),
     ),
@@ -176,8 +176,8 @@ OPERATIONS: tuple[Operation, ...] = (
         "/api/tickets/{ticket_id}",
         tickets.update_ticket,
         "Change what is given of a ticket, for moderators and admins.",
-        answers.TicketChanged,
-        body=bodies.TicketPatch,
+        response_bodies.TicketChanged,
+        body=request_bodies.TicketPatch,
         errors=(FORBIDDEN, NOT_FOUND, CONFLICT),
         parameters=(_TICKET_ID,),
     ),

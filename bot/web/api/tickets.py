@@ -4,10 +4,10 @@ import hashlib
 import re
 
 from bot.web.api import cursors
-from bot.web.api.answers import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
-from bot.web.api.bodies import NewTicket, TicketPatch
 from bot.web.api.call import Call
-from services.errors import Invalid
+from bot.web.api.request_bodies import NewTicket, TicketPatch
+from bot.web.api.response_bodies import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
+from services.core.errors import Invalid
 
 KEY_HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")

@@ -6,7 +6,7 @@ import secrets
 from flask import g, request
 from werkzeug.wrappers import Response
 
-from services.tokens import LIFETIME
+from services.auth.session_tokens import LIFETIME
 
 SESSION, VISITOR = "session", "visitor"
 VISITOR_BYTES = 32

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from bot.web.errors import Problem
+from bot.web.http_errors import Problem
 
 # Never sent back, not even to whoever typed it.
 SECRET = frozenset({"password", "repeat", "currentPassword", "csrf"})

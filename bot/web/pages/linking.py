@@ -1,23 +1,31 @@
-"""Who acts as an account in Slack: a code to link a member by, and the end of a link."""
+"""Who acts as an account in Slack: a code to link a member by, and the end of a link.
+
+A Slack member who acts as an account, as pages name them.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
 
 from flask import request
+from slack_sdk.errors import SlackClientError
 from werkzeug.wrappers import Response
 
-from bot import account
+from bot.handlers import account
+from bot.slack.members import fetch_member
+from bot.slack.services import BotServices
+from bot.web.pages.browser_request import PROFILE, BrowserRequest, for_signed_in
 from bot.web.pages.forms import Form
-from bot.web.pages.members import Member, shown
-from bot.web.pages.visit import PROFILE, Visit, for_signed_in
-from services.codes import LIFETIMES, CodeKind
-from services.errors import Conflict
-from services.models import User
-from services.permissions import Actor
-from services.unlinking import Identity
+from services.auth.one_time_codes import LIFETIMES, CodeKind
+from services.core.errors import Conflict
+from services.linking.unlink import Identity
+from services.models.permissions import Actor
+from services.models.user import User
 
 GONE = "That Slack member does not act as your account any more."
 
 
 @for_signed_in
-def show_code(visit: Visit, user: User) -> Response:
+def show_code(visit: BrowserRequest, user: User) -> Response:
     """Each time a new one, and the one before no longer works: what is stored is not the code."""
     working = [identity for identity in _here(visit, user) if identity.works]
     return visit.show(
@@ -29,12 +37,12 @@ def show_code(visit: Visit, user: User) -> Response:
 
 
 @for_signed_in
-def ask_unlink(visit: Visit, user: User) -> Response:
+def ask_unlink(visit: BrowserRequest, user: User) -> Response:
     return _ask(visit, user, _asked(visit, user), Form(()))
 
 
 @for_signed_in
-def unlink(visit: Visit, user: User) -> Response:
+def unlink(visit: BrowserRequest, user: User) -> Response:
     member, desk = _asked(visit, user), visit.site.desk
 
     def step() -> Response:
@@ -52,12 +60,23 @@ def unlink(visit: Visit, user: User) -> Response:
     return visit.attempt((), step, again=lambda form: _ask(visit, user, member, form))
 
 
-def _ask(visit: Visit, user: User, member: Member, form: Form) -> Response:
+@dataclass(frozen=True, slots=True)
+class Member:
+    """`is_here`: in the workspace that this help desk serves."""
+
+    id: str
+    name: str
+    since: datetime | None
+    works: bool
+    is_here: bool
+
+
+def _ask(visit: BrowserRequest, user: User, member: Member, form: Form) -> Response:
     leaving = visit.site.desk.unlinking.look(actor=Actor.of(user))
     return visit.show("unlink.html", form=form, member=member, leaving=leaving)
 
 
-def _asked(visit: Visit, user: User) -> Member:
+def _asked(visit: BrowserRequest, user: User) -> Member:
     """Whom the page is about. Raises `Conflict` where they are not linked to the account."""
     asked = request.values.get("member", "")
     found = [identity for identity in _here(visit, user) if identity.slack_user_id == asked]
@@ -66,6 +85,26 @@ def _asked(visit: Visit, user: User) -> Member:
     return shown(visit.site.desk, found[0])
 
 
-def _here(visit: Visit, user: User) -> list[Identity]:
+def _here(visit: BrowserRequest, user: User) -> list[Identity]:
     identities = visit.site.desk.unlinking.identities(actor=Actor.of(user))
     return [identity for identity in identities if identity.team_id == visit.site.desk.team_id]
+
+
+def shown(desk: BotServices, identity: Identity) -> Member:
+    """By the name Slack has for them; where it does not tell in time, by their id alone."""
+    is_here = identity.team_id == desk.team_id
+    return Member(
+        id=identity.slack_user_id,
+        name=_name(desk, identity.slack_user_id) if is_here else "",
+        since=identity.since,
+        works=identity.works,
+        is_here=is_here,
+    )
+
+
+def _name(desk: BotServices, slack_user_id: str) -> str:
+    try:
+        member = fetch_member(desk.client, team_id=desk.team_id, slack_user_id=slack_user_id)
+    except (SlackClientError, OSError):
+        return ""
+    return member.name or ""

@@ -2,25 +2,25 @@
 
 from werkzeug.wrappers import Response
 
-from bot.views.person_forms import ROLES
+from bot.views.modals.person import ROLES
+from bot.web.pages.browser_request import PROFILE, BrowserRequest, for_signed_in
 from bot.web.pages.forms import Form
-from bot.web.pages.members import shown
-from bot.web.pages.visit import PROFILE, Visit, for_signed_in
-from services.models import User
-from services.people import listed
-from services.permissions import Actor
+from bot.web.pages.linking import shown
+from services.models.permissions import Actor
+from services.models.user import User
+from services.people.admin import listed
 
 DETAILS = ("name", "skills")
 PASSWORD = ("currentPassword", "password", "repeat")
 
 
 @for_signed_in
-def show(visit: Visit, user: User) -> Response:
+def show(visit: BrowserRequest, user: User) -> Response:
     return _profile(visit, user)
 
 
 @for_signed_in
-def save(visit: Visit, user: User) -> Response:
+def save(visit: BrowserRequest, user: User) -> Response:
     def step() -> Response:
         name, skills = visit.typed("name"), visit.typed("skills")
         # What nobody touched stays as it is, also where today's limits would not take it.
@@ -35,7 +35,7 @@ def save(visit: Visit, user: User) -> Response:
 
 
 @for_signed_in
-def change_password(visit: Visit, user: User) -> Response:
+def change_password(visit: BrowserRequest, user: User) -> Response:
     """It ends every session; this browser gets a new one."""
 
     def step() -> Response:
@@ -51,7 +51,7 @@ def change_password(visit: Visit, user: User) -> Response:
 
 
 def _profile(
-    visit: Visit, user: User, *, details: Form | None = None, password: Form | None = None
+    visit: BrowserRequest, user: User, *, details: Form | None = None, password: Form | None = None
 ) -> Response:
     """With the form that was refused, where one was."""
     stored = {"name": user.name or "", "skills": listed(user.skills)}

@@ -1,0 +1,141 @@
+"""The doctor's look at Slack: the tokens, what they may do, and whose workspace they are for."""
+
+from collections.abc import Callable, Collection
+
+from slack_sdk import WebClient
+from slack_sdk.errors import SlackApiError, SlackClientError
+from slack_sdk.web import SlackResponse
+
+from services.ops.checks import Check, Finding, fail, ok, warn
+from services.ops.database_checks import MONGODB
+
+TOKEN = "Slack token"  # noqa: S105  a check's name
+# A ValueError is urllib's word for a URL it cannot read.
+UNREACHABLE = (SlackClientError, OSError, ValueError)
+SHARED = ("is_shared", "is_ext_shared", "is_org_shared")
+REINSTALL = 'reinstall the app under "Install App"'
+
+
+class SlackChecks:
+    """`client` gives up before the runner does, and asks once."""
+
+    def __init__(
+        self,
+        client: WebClient,
+        *,
+        app_token: str = "",
+        scopes: Collection[str],
+        triage_channel: str = "",
+    ) -> None:
+        self._client = client
+        self._triage_channel = triage_channel
+        self._app_token = app_token
+        self._wanted = set(scopes)
+        self._answer: SlackResponse | None = None
+
+    def checks(self, *, database_team: Callable[[], str | None]) -> list[Check]:
+        whose = (MONGODB, TOKEN)
+        return [
+            Check(TOKEN, self.token),
+            Check("scopes", self.scopes, needs=(TOKEN,)),
+            Check("workspace", lambda: self.workspace(database_team), needs=whose),
+            Check("app token", self.app_token),
+            Check("triage", self.triage, needs=(TOKEN,) if self._triage_channel else ()),
+        ]
+
+    def token(self) -> list[Finding]:
+        if not self._client.token:
+            return fail("not asked, because SLACK_BOT_TOKEN is missing", "See settings.")
+        try:
+            self._answer = self._client.auth_test()
+        except SlackApiError as error:
+            return _refused(error, f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL}.")
+        except UNREACHABLE as error:
+            return _away(error)
+        team, team_id = self._answer.get("team"), self._answer.get("team_id")
+        return ok(f"{self._answer.get('user')} in the workspace {team} ({team_id})")
+
+    def scopes(self) -> list[Finding]:
+        """What Slack says the token may do, against the manifest."""
+        headers = self._answer.headers if self._answer else {}
+        lowered = {name.lower(): value for name, value in headers.items()}
+        granted = lowered.get("x-oauth-scopes")
+        if granted is None:
+            return warn("Slack did not say which the token has", "Compare them with manifest.yml.")
+        has = {scope.strip() for scope in str(granted).split(",") if scope.strip()}
+        findings = []
+        if missing := sorted(self._wanted - has):
+            advice = f'Add under "OAuth & Permissions" what is missing, then {REINSTALL}.'
+            findings += fail(f"missing: {', '.join(missing)}", advice)
+        if needless := sorted(has - self._wanted):
+            advice = f"Nothing here needs them: remove them, then {REINSTALL}."
+            findings += warn(f"more than needed: {', '.join(needless)}", advice)
+        return findings or ok("those of manifest.yml, no more and no fewer")
+
+    def workspace(self, database_team: Callable[[], str | None]) -> list[Finding]:
+        """Whether database and token are of one workspace."""
+        token_team = self._answer.get("team_id") if self._answer else None
+        known = database_team()
+        if known is None:
+            return ok("the database is nobody's yet; the bot's first start makes it this one's")
+        if known == token_team:
+            return ok("database and token are of one workspace")
+        return fail(
+            f"the database is of {known}, the token of {token_team}",
+            "Use that workspace's token, or another database.",
+        )
+
+    def app_token(self) -> list[Finding]:
+        """Asks for a connection, and does not make it."""
+        if not self._app_token:
+            return ok("none, so no Socket Mode: Slack has to come over HTTP")
+        try:
+            self._client.apps_connections_open(app_token=self._app_token)
+        except SlackApiError as error:
+            advice = (
+                "Switch Socket Mode on, and make an app-level token with connections:write under "
+                '"Basic Information".'
+            )
+            return _refused(error, advice)
+        except UNREACHABLE as error:
+            return _away(error)
+        return ok("Socket Mode is open to it")
+
+    def triage(self) -> list[Finding]:
+        """Whether cards can be posted there, and what is answered to them is heard."""
+        if not self._triage_channel:
+            return ok("off, because TRIAGE_CHANNEL is not set")
+        try:
+            channel = self._client.conversations_info(channel=self._triage_channel)["channel"]
+        except SlackApiError as error:
+            if error.response.get("error") == "channel_not_found":
+                found = "the bot finds no such channel"
+                return fail(found, "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.")
+            return _refused(error, f"Compare the scopes with manifest.yml, then {REINSTALL}.")
+        except UNREACHABLE as error:
+            return _away(error)
+        name = f"#{channel.get('name') or self._triage_channel}"
+        if channel.get("is_archived"):
+            return fail(f"{name} is archived", "Take it out of the archive, or use another.")
+        findings = []
+        if not channel.get("is_member"):
+            advice = (
+                "Invite it: until then it posts there, but does not hear the replies to its cards."
+            )
+            findings += warn(f"the bot is not in {name}", advice)
+        if any(channel.get(flag) for flag in SHARED):
+            found = f"{name} is shared with other organisations, and they read the tickets' titles"
+            findings += warn(found, "Use a channel of this workspace alone.")
+        return findings or ok(f"the bot is in {name}")
+
+
+def _refused(error: SlackApiError, advice: str) -> list[Finding]:
+    code = str(error.response.get("error"))
+    if code == "ratelimited":
+        return warn("Slack asks to wait", "Try again in a minute.")
+    return fail(f"Slack answered {code}", advice)
+
+
+def _away(error: Exception) -> list[Finding]:
+    advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
+    return fail(f"Slack cannot be reached ({type(error).__name__})", advice)

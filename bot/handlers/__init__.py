@@ -1,0 +1,1 @@
+"""Slack payload in, one service call, reply out."""

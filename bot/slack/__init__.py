@@ -1,0 +1,1 @@
+"""Slack's request, form state, client and errors."""

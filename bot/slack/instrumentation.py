@@ -1,0 +1,95 @@
+"""Around every payload: the id its log lines carry, how soon it is answered, what came of it."""
+
+import contextvars
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from slack_bolt import App, BoltRequest, BoltResponse
+
+from bot.slack.error_kinds import fault_of
+from services.core import context
+from services.core.metrics import ACKS, HANDLED, UNMETERED, Meter
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Watched:
+    """One payload. `handler` is the innermost route that took it up; "none" so far."""
+
+    meter: Meter
+    process: str
+    handler: str = "none"
+
+
+_current: contextvars.ContextVar[Watched | None] = contextvars.ContextVar("watched", default=None)
+
+
+def enter(handler: str) -> None:
+    """A route takes the payload up."""
+    if watched := _current.get():
+        watched.handler = handler
+
+
+@contextmanager
+def outcome() -> Iterator[None]:
+    """Counts how what is inside ends, whoever catches the exception."""
+    word = "ok"
+    try:
+        yield
+    except Exception as error:  # counted by its kind, and raised on
+        word = fault_of(error).value
+        raise
+    finally:
+        watched = _current.get() or Watched(UNMETERED, "")
+        watched.meter.count(HANDLED, watched.process, watched.handler, word)
+        logger.info("%s %s", watched.handler, word)
+
+
+class WatchedApp(App):
+    """Bolt's app; `dispatch` is what Socket Mode and HTTP both call."""
+
+    def __init__(self, *, meter: Meter, process: str, **options: Any) -> None:
+        super().__init__(**options)
+        self._meter = meter
+        self._process = process
+
+    def dispatch(self, req: BoltRequest) -> BoltResponse:
+        watched, began = Watched(self._meter, self._process), time.monotonic()
+        token = _current.set(watched)
+        try:
+            with context.request():
+                return super().dispatch(req)
+        finally:
+            _current.reset(token)
+            seconds = time.monotonic() - began
+            self._meter.observe(ACKS, seconds, self._process, watched.handler)
+
+
+class InContext(Executor):
+    """Runs what it is given in the context it was given in: a pool's threads have none of it."""
+
+    def __init__(self, pool: Executor) -> None:
+        self._pool = pool
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        return self._pool.submit(contextvars.copy_context().run, fn, *args, **kwargs)
+
+    def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
+        self._pool.shutdown(wait, cancel_futures=cancel_futures)
+
+
+def as_requests(app: WSGIApplication) -> WSGIApplication:
+    """The WSGI application, each of its requests with an id."""
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        with context.request():
+            return app(environ, start_response)
+
+    return answer

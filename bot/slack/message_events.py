@@ -1,0 +1,72 @@
+"""What a `message` event of Slack's says: a reply was written, changed or deleted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from services.models.comment import FileLink, Place, links
+
+# A message that a person wrote themselves. What else carries a subtype is Slack's or an app's.
+_WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+
+
+class Deed(StrEnum):
+    WROTE = "wrote"
+    CHANGED = "changed"
+    DELETED = "deleted"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageEvent:
+    """A reply in a thread. `text` is in Slack's markup; `at` is the event's own time stamp."""
+
+    deed: Deed
+    place: Place
+    thread: Place
+    author: str
+    text: str
+    files: tuple[FileLink, ...]
+    at: str
+
+
+def reply_in(event: Mapping[str, Any]) -> MessageEvent | None:
+    """None for what is no person's reply in a thread, and for a change that changes no words."""
+    deed, message, ts = _message(event)
+    thread_ts, author = message.get("thread_ts"), message.get("user")
+    if message.get("subtype") not in _WRITTEN or message.get("bot_id") or not author:
+        return None
+    if not ts or not thread_ts or thread_ts == ts:
+        return None
+    if deed is Deed.CHANGED and _content(message) == _content(event.get("previous_message") or {}):
+        return None  # Slack has added a preview, or counts a file's readers
+    text, files = _content(message)
+    channel = str(event["channel"])
+    return MessageEvent(
+        deed=deed,
+        place=Place(channel, str(ts)),
+        thread=Place(channel, str(thread_ts)),
+        author=str(author),
+        text=text,
+        files=files,
+        at=str(event.get("event_ts") or event.get("ts")),
+    )
+
+
+def _message(event: Mapping[str, Any]) -> tuple[Deed, Mapping[str, Any], Any]:
+    """What was done to which message, and that message's time stamp."""
+    subtype = event.get("subtype")
+    if subtype == "message_changed":
+        message = event.get("message") or {}
+        return Deed.CHANGED, message, message.get("ts")
+    if subtype == "message_deleted":
+        return Deed.DELETED, event.get("previous_message") or {}, event.get("deleted_ts")
+    return Deed.WROTE, event, event.get("ts")
+
+
+def _content(message: Mapping[str, Any]) -> tuple[str, tuple[FileLink, ...]]:
+    files = [
+        {"name": file.get("title") or file.get("name"), "url": file.get("permalink")}
+        for file in message.get("files") or ()
+    ]
+    return str(message.get("text") or ""), links(files)

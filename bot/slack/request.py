@@ -1,0 +1,105 @@
+"""What a handler is given: the payload, the services, and who asks."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from bot.slack.members import fetch_member
+from bot.slack.response_url import Respond
+from bot.slack.services import BotServices
+from bot.views.text import Message, unescape
+from services.core.text import strip_invisible
+from services.models.permissions import Actor, Permission, require
+from services.models.user import User
+
+
+@dataclass(slots=True)
+class Request:
+    """One payload from Slack. `permission` is what its route asks for."""
+
+    body: dict[str, Any]
+    desk: BotServices
+    permission: Permission | None
+    _ack: Callable[..., Any]
+    _respond: Respond | None = None
+    acked: bool = False
+    opened: dict[str, Any] | None = None
+    _actor: Actor | None = None
+
+    @property
+    def slack_user_id(self) -> str:
+        """Who typed, pressed or did it, in a command, an interaction or an event."""
+        if "event" in self.body:
+            event = self.body["event"]  # of a changed or a deleted message, who wrote it
+            told = (event, event.get("message"), event.get("previous_message"))
+            user = next(place["user"] for place in told if place and "user" in place)
+            return str(user["id"] if isinstance(user, dict) else user)
+        return str(self.body.get("user_id") or self.body["user"]["id"])
+
+    @property
+    def actor(self) -> Actor:
+        """The caller with the role their account has now, allowed to do what the route does.
+
+        Raises `Refused` for whoever gets no account, `Denied` where the role is not enough.
+        """
+        if self._actor is None:
+            self._actor = Actor.of(self._account())
+        if self.permission is not None:  # perhaps another than before: one row may lead to another
+            require(self._actor, self.permission)
+        return self._actor
+
+    def ack(self, **answer: Any) -> None:
+        """Answer Slack. What comes after can no longer fail the user's action."""
+        self._ack(**answer)
+        self.acked = True
+
+    def open(self, view: dict[str, Any]) -> None:
+        """Open a modal. A trigger lives three seconds and opens one: do it first, do it once."""
+        answer = self.desk.client.views_open(trigger_id=self.body["trigger_id"], view=view)
+        self.opened = dict(answer["view"])
+
+    def update(self, view: dict[str, Any]) -> None:
+        """Change the modal that `open` opened; Slack refuses where the person was quicker."""
+        opened = self.opened or {}
+        self.desk.client.views_update(view_id=opened["id"], hash=opened["hash"], view=view)
+
+    def replace(self, message: Message) -> bool:
+        """Change the message that the button stands on; False where Slack no longer lets us."""
+        return self._to_message(message, replace_original=True)
+
+    def add(self, message: Message) -> bool:
+        """A further message that only they see, below it; False as for `replace`."""
+        return self._to_message(message, response_type="ephemeral", replace_original=False)
+
+    def _to_message(self, message: Message, **how: Any) -> bool:
+        return self._respond is not None and self._respond({**message.as_args(), **how})
+
+    def value(self, name: str) -> str:
+        """A submitted field: the text or the chosen option's value, "" where it was left empty."""
+        state = self.body["view"]["state"]["values"][name][name]
+        option = state.get("selected_option") or {}
+        return str(state.get("value") or option.get("value") or "")
+
+    @property
+    def words(self) -> list[str]:
+        """What follows a command."""
+        return strip_invisible(unescape(str(self.body.get("text") or ""))).split()
+
+    @property
+    def pressed(self) -> str:
+        """The value of the button that was pressed."""
+        return str(self.body["actions"][0]["value"])
+
+    @property
+    def chosen(self) -> str:
+        """The value of the option that was chosen in a menu."""
+        return str((self.body["actions"][0].get("selected_option") or {}).get("value") or "")
+
+    def _account(self) -> User:
+        links, team = self.desk.links, self.desk.team_id
+        known = links.find(team_id=team, slack_user_id=self.slack_user_id)
+        if known:
+            return known
+        return links.admit(
+            fetch_member(self.desk.client, team_id=team, slack_user_id=self.slack_user_id)
+        )

@@ -1,0 +1,32 @@
+"""Why a process cannot start or a command cannot be carried out, in a sentence for its operator."""
+
+from urllib.error import URLError
+
+from pymongo.errors import ConfigurationError, PyMongoError
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from services.core.errors import DomainError
+from services.core.settings import SettingsError
+
+SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
+KNOWN = (DomainError, PyMongoError, *SLACK_ERRORS)
+
+
+def what_it_lacks(command: str, error: SettingsError) -> str:
+    """A line for each setting that is missing or bad, below what cannot start."""
+    problems = (f"  - {problem}" for problem in error.problems)
+    return "\n".join([f"app.py {command} cannot start:", *problems])
+
+
+def why_not(error: Exception) -> str:
+    """For one of `KNOWN`. Quotes no setting: only what kind of error it is."""
+    kind = type(error).__name__
+    if isinstance(error, DomainError):
+        return str(error)
+    if isinstance(error, ConfigurationError):
+        return f"MONGO_URI cannot be used ({kind})."
+    if isinstance(error, PyMongoError):
+        return f"MongoDB cannot be reached at MONGO_URI ({kind})."
+    if isinstance(error, SlackApiError):
+        return f"The bot cannot start: Slack answered {error.response.get('error')}."
+    return f"The bot cannot start: Slack cannot be reached ({kind})."

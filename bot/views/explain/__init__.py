@@ -1,0 +1,1 @@
+"""Why a ticket went to its assignee."""

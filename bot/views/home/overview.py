@@ -1,0 +1,131 @@
+"""Home: the first page, with a member's open tickets and what is assigned to them."""
+
+from typing import Any
+
+from bot.views import ids
+from bot.views.blocks import actions, button, context, header
+from bot.views.due_text import away
+from bot.views.home.people_list import roster
+from bot.views.home.ticket_list import list_home
+from bot.views.home.ticket_page import ticket_page
+from bot.views.home.ticket_row import row
+from bot.views.modals.team_settings import settings_page
+from bot.views.text import Block, mrkdwn, person, plain_text
+from services.accounts.account_search import Place
+from services.home.home_service import (
+    Content,
+    HomePage,
+    OpenList,
+    PeoplePage,
+    SettingsPage,
+    TicketPage,
+)
+from services.home.sessions import Screen
+from services.lists.list_pages import Page
+from services.lists.list_query import ListKind, ListQuery
+from services.models.user import User
+
+View = dict[str, Any]
+
+HELP = "Type `/ticket help` in any conversation to read what else you can do."
+NO_OWN = "You have no open tickets. When something does not work, press File a ticket."
+NO_ASSIGNED = (
+    "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
+    "until you resolve it."
+)
+MORE = "There are more."
+WRONG = "If that is wrong, press My availability."
+DIGEST_ON, DIGEST_OFF = "on", "off"
+
+
+def home(content: Content) -> View:
+    """What that member looks at."""
+    if isinstance(content, TicketPage):
+        return ticket_page(content)
+    if isinstance(content, PeoplePage):
+        return roster(content)
+    if isinstance(content, SettingsPage):
+        return settings_page(content.held)
+    return list_home(content) if isinstance(content, OpenList) else overview(content)
+
+
+def overview(content: HomePage) -> View:
+    is_staff = content.assigned is not None
+    queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
+    everybody = Screen(people=Place()).encode()
+    people = [button("People", ids.HOME_PEOPLE, everybody)] if content.may_manage_people else []
+    if content.may_manage_people:
+        people.append(button("Settings", ids.HOME_SETTINGS, Screen(settings=True).encode()))
+    own = [button("My availability", ids.OPEN_AVAILABILITY, "own")] if is_staff else []
+    blocks = [
+        header(f"Hello, {person(content.people, content.reader).name}"),
+        actions(
+            button("File a ticket", ids.HOME_FILE, "file", primary=True),
+            *queue,
+            button("My profile", ids.OPEN_PROFILE, "own"),
+            *own,
+            *people,
+        ),
+        context(mrkdwn(HELP)),
+        *(_away(content) if is_staff else []),
+        {"type": "divider"},
+        header("Your open tickets"),
+        *_glimpse(content, content.own, ListKind.OWN, empty=NO_OWN),
+        actions(_list_button("All your tickets", ids.HOME_OWN, ListKind.OWN)),
+    ]
+    if content.assigned is not None:
+        blocks += [
+            {"type": "divider"},
+            header("Assigned to you"),
+            *_glimpse(content, content.assigned, ListKind.ASSIGNED, empty=NO_ASSIGNED),
+            actions(
+                _list_button("All assigned to you", ids.HOME_ASSIGNED, ListKind.ASSIGNED),
+                *_digest_button(content.people.users.get(content.reader)),
+            ),
+        ]
+    return {"type": "home", "blocks": blocks}
+
+
+def refusal(sentence: str) -> View:
+    """For a member who gets no account."""
+    blocks = [header("Help desk"), {"type": "section", "text": plain_text(sentence)}]
+    return {"type": "home", "blocks": blocks}
+
+
+def _away(content: HomePage) -> list[Block]:
+    """Else somebody wonders why no ticket comes: their Slack status alone may have said so."""
+    reader = content.people.users.get(content.reader)
+    until = reader.away_until if reader else None
+    if until is None or until <= content.now:
+        return []
+    told = f"You are *{away(until)}*, so no new tickets are assigned to you. {WRONG}"
+    return [{"type": "section", "text": mrkdwn(told)}]
+
+
+def _glimpse(content: HomePage, page: Page, kind: ListKind, *, empty: str) -> list[Block]:
+    """The beginning of a list, and whether there is more of it."""
+    if not page.tickets:
+        return [{"type": "section", "text": plain_text(empty)}]
+    blocks: list[Block] = []
+    for ticket in page.tickets:
+        to = Screen(ticket_id=ticket.id)
+        blocks += row(
+            ticket,
+            kind=kind,
+            people=content.people,
+            now=content.now,
+            opener=button("Open", ids.HOME_OPEN, to.encode()),
+        )
+    return [*blocks, context(plain_text(MORE))] if page.after else blocks
+
+
+def _digest_button(reader: User | None) -> list[Block]:
+    if reader is None:
+        return []
+    if reader.wants_digest:
+        return [button("Turn off the morning digest", ids.TURN_DIGEST, DIGEST_OFF)]
+    return [button("Turn on the morning digest", ids.TURN_DIGEST, DIGEST_ON)]
+
+
+def _list_button(label: str, action_id: str, kind: ListKind) -> Block:
+    return button(label, action_id, Screen(listed=ListQuery(kind)).encode())

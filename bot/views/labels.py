@@ -1,0 +1,130 @@
+"""The words people read for states, priorities and sources."""
+
+from collections.abc import Mapping, Set
+from typing import Any
+
+from services.analysis.analysis_store import edited_fields
+from services.analysis.model_answer import Basis, FailureReason, is_unsure
+from services.analysis.urgency import Claim, Signal
+from services.assignment.reasons import listed
+from services.models.choice import AnalysisSource
+from services.models.ticket import Priority, Status, Ticket
+from services.tickets.lifecycle import CANCELLED, NO_ANSWER
+
+STATUS = {
+    Status.TODO: "To do",
+    Status.IN_PROGRESS: "In progress",
+    Status.WAITING: "Waiting for the requester",
+    Status.COMPLETED: "Resolved",
+    Status.REOPENED: "Reopened",
+}
+
+PRIORITY = {
+    Priority.LOW: "Low",
+    Priority.MEDIUM: "Medium",
+    Priority.HIGH: "High",
+    Priority.URGENT: "Urgent",
+}
+
+# For the requester themselves.
+OWN_STATUS = {**STATUS, Status.WAITING: "Waiting for your answer"}
+
+# Why the offline router stood in for the model.
+FAILURE = {
+    FailureReason.TIMEOUT: "did not answer in time",
+    FailureReason.QUOTA: "is over its quota",
+    FailureReason.UNAVAILABLE: "could not be reached",
+    FailureReason.BLOCKED: "declined to read this text",
+    FailureReason.TRUNCATED: "gave an unusable answer",
+    FailureReason.EMPTY: "gave an unusable answer",
+    FailureReason.UNREADABLE: "gave an unusable answer",
+    FailureReason.OFF_SCHEMA: "gave an unusable answer",
+    FailureReason.REFUSED_KEY: "refused the configured key",
+    FailureReason.REFUSED_REQUEST: "refused the request",
+}
+
+# What an analysis fills in and somebody may edit, except the summary.
+_BY_ANALYSIS = {"summary": "summary", "relatedSkills": "skills", "helpfulNotes": "notes"}
+
+# What besides somebody's word speaks for urgent.
+SIGNAL = {
+    Signal.OUTAGE: "it speaks of an outage",
+    Signal.BREACH: "it speaks of a breach of security",
+    Signal.PEOPLE: "it speaks of several people",
+    Signal.REPORTS: "others report the same",
+}
+
+
+def status(ticket: Ticket, *, is_own: bool = False) -> str:
+    """A cancelled ticket is completed, but nobody resolved it. `is_own`: its requester reads it."""
+    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
+        return "Cancelled"
+    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER:
+        return "Closed without an answer"
+    return (OWN_STATUS if is_own else STATUS)[ticket.status]
+
+
+def state(ticket: Ticket, *, is_own: bool = False) -> str:
+    """The same within a sentence."""
+    told = status(ticket, is_own=is_own)
+    return told[0].lower() + told[1:]
+
+
+def name(ticket: Ticket) -> str:
+    return f"Ticket {ticket.number}" if ticket.number else "Ticket"
+
+
+def analysis(ticket: Ticket) -> list[str]:
+    """Where the analysis came from, and what became of somebody's "urgent"."""
+    return [sentence for sentence in (source(ticket), urgency(ticket)) if sentence]
+
+
+def source(ticket: Ticket) -> str | None:
+    """Where the analysis came from, and what of it somebody has set since; None without one."""
+    analysis = ticket.assignment.get("analysis") or {}
+    if not analysis:
+        return None
+    by_hand = edited_fields(ticket) & _BY_ANALYSIS.keys()
+    if analysis.get("source") == AnalysisSource.GEMINI:
+        return _by_gemini(analysis, by_hand)
+    if "relatedSkills" in by_hand:
+        return "Skills set by hand."
+    learned = analysis.get("basis") == Basis.LEARNED
+    found = "Skills read offline from the text" if ticket.related_skills else "Read offline"
+    if learned:
+        found = "Skills guessed offline: similar resolved tickets needed them"
+    if analysis.get("failure"):
+        why = FAILURE.get(analysis["failure"], "gave no answer")  # perhaps a newer version's word
+        return f"{found} (Gemini {why})." if learned else f"{found}, because Gemini {why}."
+    return f"{found}."
+
+
+def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
+    model = analysis.get("model")
+    own = listed([word for field, word in _BY_ANALYSIS.items() if field in by_hand])
+    if not is_unsure(analysis.get("confidence")):
+        rest = listed([word for field, word in _BY_ANALYSIS.items() if field not in by_hand])
+        told = f"{rest.capitalize()} by Gemini ({model}); check before use."
+        return f"{told} {own.capitalize()} set by hand." if own else told
+    doubt = f"Gemini ({model}) is not sure what this ticket needs."
+    if "relatedSkills" in by_hand:
+        return f"{doubt} {own.capitalize()} set by hand."
+    if analysis.get("basis") == Basis.LEARNED:
+        return f"{doubt} The skills are those that similar resolved tickets needed."
+    if analysis.get("basis") == Basis.NAMED:
+        return f"{doubt} The skills are those that the text names."
+    return f"{doubt} Check its summary, skills and notes with care."
+
+
+def urgency(ticket: Ticket) -> str | None:
+    """Why a ticket that somebody calls urgent is so, or is not; None where nobody's word was
+    weighed, or somebody has set the priority since."""
+    analysis = ticket.assignment.get("analysis") or {}
+    claim, given = analysis.get("claim"), analysis.get("priority")
+    if not claim or ticket.priority is None or ticket.priority != given:
+        return None
+    if ticket.priority is Priority.URGENT:
+        signal = analysis.get("signal")
+        return f"Urgent, because {SIGNAL[Signal(signal)]}." if signal in set(Signal) else None
+    who = "The requester" if claim == Claim.REQUESTER else "Gemini"
+    return f"{who} called this urgent. Nothing else says so, so it is high; raise it if it is."

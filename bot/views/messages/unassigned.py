@@ -1,0 +1,61 @@
+"""Messages for admins about tickets that nobody is available for."""
+
+from collections.abc import Sequence
+
+from bot.views import ids, labels
+from bot.views.blocks import actions, button, context, header, title
+from bot.views.cards.action_buttons import step_button
+from bot.views.cards.ticket_cards import line
+from bot.views.text import Block, Message, Person, mrkdwn, plain_text, truncate
+from services.lists.list_query import ListKind, ListQuery
+from services.models.ticket import Ticket
+from services.tickets.validation import TITLE_MAX
+
+# Of many tickets; the queue has them all, at its top.
+SHOWN = 10
+WHY = (
+    "whoever could take it is away, at their capacity, not linked to Slack, its requester, or has "
+    "had it before. It is tried again every few minutes and as soon as somebody is available."
+)
+WHY_SEVERAL = (
+    "Whoever could take these is away, at their capacity, not linked to Slack, their requester, "
+    "or has had them before. They are tried again every few minutes and as soon as somebody is "
+    "available."
+)
+
+
+def one(ticket: Ticket, *, requester: Person) -> Message:
+    skills = ", ".join(ticket.related_skills) or "none recognised"
+    why = plain_text(f"Nobody is available to take this ticket: {WHY}")
+    blocks = [
+        header(labels.name(ticket)),
+        title(ticket),
+        context(mrkdwn(f"Filed by {requester.mention}"), plain_text(f"Skills: {skills}")),
+        {"type": "section", "text": why},
+        actions(step_button(ticket, ids.REASSIGN), step_button(ticket, ids.DETAILS)),
+    ]
+    return Message(text=f"{line(ticket)}: nobody is available to take it", blocks=blocks)
+
+
+def several(tickets: Sequence[Ticket], *, count: int) -> Message:
+    """`tickets` are the first of `count`, which is more than one."""
+    heading = f"Nobody is available for {count:,} tickets"
+    more = count - len(tickets)
+    blocks = [header(heading), {"type": "section", "text": plain_text(WHY_SEVERAL)}]
+    blocks += [_row(ticket) for ticket in tickets]
+    if more:
+        blocks.append(context(plain_text(f"and {more:,} more")))
+    queue = button("The queue", ids.SHOW_LIST, ListQuery(ListKind.QUEUE).encode())
+    names = ", ".join(labels.name(ticket) for ticket in tickets)
+    text = f"{heading}: {names}{f' and {more:,} more' if more else ''}"
+    return Message(text=text, blocks=[*blocks, actions(queue)])
+
+
+def _row(ticket: Ticket) -> Block:
+    name = labels.name(ticket)
+    assign = step_button(ticket, ids.REASSIGN)
+    return {
+        "type": "section",
+        "text": plain_text(f"{name}: {truncate(ticket.title, TITLE_MAX)}"),
+        "accessory": {**assign, "accessibility_label": f"Assign {name}"},
+    }

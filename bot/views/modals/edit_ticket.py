@@ -1,0 +1,176 @@
+"""The modal to update a ticket, and what it becomes where somebody else was quicker."""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from itertools import accumulate
+
+from bot.views import ids, labels
+from bot.views.assignee_options import fit_option
+from bot.views.inputs import OPTIONS_MAX, View, field_block, modal, option, select, text_input
+from bot.views.modals.edit_metadata import Metadata
+from bot.views.text import Block, plain_text, utf16_length
+from services.core.text import strip_invisible
+from services.editing.editable_fields import NOTES_MAX, SKILL_VALUE_MAX, skill_choices
+from services.editing.ticket_edits import Draft
+from services.models.ticket import Priority, Status, Ticket
+from services.tickets.lifecycle import NEXT
+from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
+
+GONE = "If you change it, the part you do not see is gone for good."
+# In bytes, so that the view stays within its 250 kB whatever the alphabet.
+MENU_MAX, CHOSEN_MAX = 40_000, 90_000
+LEFT = "Somebody who can take no tickets any more"
+# What Slack takes as an initial date: ten digits.
+_FIRST, _LAST = 1_000_000_000, 9_999_999_999
+# Both need words for the requester.
+_TOLD = {Status.COMPLETED, Status.WAITING}
+
+
+def edit_ticket(draft: Draft) -> View:
+    """Every field filled in as it is. A text too long for Slack is shown cut, and says so."""
+    ticket = draft.ticket
+    blocks = [
+        _long_text("title", "Title", ticket.title, TITLE_MAX, required=True),
+        _long_text(
+            "description", "Description", ticket.description, DESCRIPTION_MAX, required=True
+        ),
+        status_select(ticket.status),
+        *_message(ticket.status),
+        _priority(ticket.priority),
+        *_deadline(ticket.deadline),
+        *_skills(ticket, draft.team_skills),
+        _assignee(draft),
+        _long_text("helpfulNotes", "Notes for the help desk", ticket.helpful_notes, NOTES_MAX),
+    ]
+    return framed(ticket, blocks, Metadata(ticket_id=str(ticket.id), seq=ticket.seq))
+
+
+def framed(ticket: Ticket, blocks: list[Block], metadata: Metadata) -> View:
+    return modal(
+        callback_id=ids.UPDATE_TICKET,
+        title=f"Update ticket {ticket.number or ''}".strip()[:24],
+        submit="Save",
+        close="Cancel",
+        private_metadata=metadata.encode(),
+        blocks=blocks,
+    )
+
+
+def status_select(status: Status, *also: Status) -> Block:
+    """The present status first, then what the table allows; `also` what somebody had chosen."""
+    allowed = [status, *(to for to in Status if to in NEXT[status])]
+    listed = dict.fromkeys([*allowed, *also])
+    return select(
+        "status",
+        "Status",
+        [option(labels.STATUS[to], to.value) for to in listed],
+        placeholder="Choose a status",
+        initial=option(labels.STATUS[status], status.value),
+    )
+
+
+def _message(status: Status) -> list[Block]:
+    if not _TOLD & NEXT[status]:
+        return []
+    can_wait = Status.WAITING in NEXT[status]
+    asked = f" With {labels.STATUS[Status.WAITING]}: what you need to know." if can_wait else ""
+    return [
+        text_input(
+            "message",
+            "Message to the requester",
+            limit=RESOLUTION_MAX,
+            multiline=True,
+            optional=True,
+            hint=f"With {labels.STATUS[Status.COMPLETED]}: what was done.{asked}",
+        )
+    ]
+
+
+def _long_text(
+    field: str, label: str, text: str | None, limit: int, *, required: bool = False
+) -> Block:
+    held = strip_invisible(text or "")
+    too_long = utf16_length(held) > limit
+    return text_input(
+        field,
+        label,
+        limit=limit,
+        multiline=field != "title",
+        # What the predecessor left empty must not keep anybody from saving the rest.
+        optional=not (required and held.strip()),
+        initial=held,
+        hint=f"Cut: it has {utf16_length(held):,} characters. {GONE}" if too_long else "",
+    )
+
+
+def _priority(priority: Priority | None) -> Block:
+    options = {p: option(labels.PRIORITY[p], p.value) for p in Priority}
+    return select(
+        "priority",
+        "Priority",
+        list(options.values()),
+        placeholder="Not set",
+        initial=options[priority] if priority else None,
+        optional=True,
+    )
+
+
+def _deadline(deadline: datetime | None) -> list[Block]:
+    element: Block = {"type": "datetimepicker", "action_id": "deadline"}
+    seconds = int(deadline.timestamp()) if deadline else 0
+    if _FIRST <= seconds <= _LAST:
+        element["initial_date_time"] = seconds
+    picker = field_block("Deadline", element, optional=True)
+    if deadline is None:
+        return [picker]
+    # Not every client has a way to empty the picker.
+    none = option("Take the deadline away", "none")
+    box: Block = {"type": "checkboxes", "action_id": "noDeadline", "options": [none]}
+    return [picker, field_block("No deadline", box, optional=True)]
+
+
+def _skills(ticket: Ticket, team_skills: Sequence[str]) -> list[Block]:
+    """A menu; where it would be too long for one, a search."""
+    choices = skill_choices(ticket, team_skills)
+    if not choices:
+        return []
+    spelled = {skill.casefold(): skill for skill in choices}
+    own = list(dict.fromkeys(spelled[skill.casefold()] for skill in ticket.related_skills))
+    shown = _light(skill_options(own[:OPTIONS_MAX]), CHOSEN_MAX)
+    options = skill_options(choices)
+    element: Block = {"action_id": "relatedSkills", "placeholder": plain_text("Choose skills")}
+    if len(options) > OPTIONS_MAX or len(_light(options, MENU_MAX)) < len(options):
+        element |= {"type": "multi_external_select", "min_query_length": 0}
+    else:
+        element |= {"type": "multi_static_select", "options": options}
+    if shown:
+        element["initial_options"] = shown
+    hint = f"Cut: it has {len(own)}. {GONE}" if len(shown) < len(own) else ""
+    return [field_block("Skills", element, optional=True, hint=hint)]
+
+
+def _light(options: list[Block], most: int) -> list[Block]:
+    """As many of them as have at most so many bytes."""
+    sizes = accumulate(len(json.dumps(one)) for one in options)
+    return [one for one, size in zip(options, sizes, strict=True) if size <= most]
+
+
+def skill_options(skills: Sequence[str]) -> list[Block]:
+    return [option(skill, skill[:SKILL_VALUE_MAX]) for skill in skills]
+
+
+def _assignee(draft: Draft) -> Block:
+    element: Block = {
+        "type": "external_select",
+        "action_id": ids.ASSIGNED_TO,
+        "placeholder": plain_text("Nobody: it is assigned again"),
+        "min_query_length": 0,
+    }
+    if draft.assignee:
+        element["initial_option"] = fit_option(draft.assignee)
+    elif draft.ticket.assigned_to:
+        element["initial_option"] = option(LEFT, str(draft.ticket.assigned_to))
+    return field_block(
+        "Assignee", element, optional=True, hint="Empty it to hand the ticket back to assignment."
+    )

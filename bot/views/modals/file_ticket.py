@@ -1,0 +1,149 @@
+"""The modals: inputs and one submit each."""
+
+from bot.views import ids, labels
+from bot.views.blocks import context, header, standing
+from bot.views.blocks import title as title_of
+from bot.views.inputs import View, field_block, modal, option, select, text_input
+from bot.views.modals.message_quote import Quote
+from bot.views.text import Block, Person, plain_text
+from services.models.ticket import Priority, Ticket
+from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
+
+NO_SECRETS = "No passwords or keys here, please."
+PRIORITY_HINT = (
+    "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
+    "people or endangers security."
+)
+READ_BY_AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
+
+
+def file_ticket(
+    *, read_by_ai: bool, title: str = "", quote: Quote | None = None, metadata: str = ""
+) -> View:
+    """The form for a new ticket; `title`, or what a message gave, is filled in already.
+
+    `metadata` is what the submission brings back of that message: its ids.
+    """
+    hint = f"{NO_SECRETS} {READ_BY_AI}" if read_by_ai else NO_SECRETS
+    return modal(
+        callback_id=ids.FILE_TICKET,
+        title="File a ticket",
+        submit="File",
+        close="Cancel",
+        private_metadata=metadata,
+        blocks=[
+            *([context(plain_text(quote.note))] if quote else []),
+            text_input(
+                "title",
+                "Title",
+                limit=TITLE_MAX,
+                initial=quote.title if quote else title,
+                example="VPN drops every hour",
+            ),
+            text_input(
+                "description",
+                "Description",
+                limit=DESCRIPTION_MAX,
+                multiline=True,
+                initial=quote.description if quote else "",
+                hint=hint,
+                example="What happens, since when, and what you have tried",
+            ),
+            _priority(),
+            _deadline(),
+        ],
+    )
+
+
+def filed(ticket: Ticket) -> View:
+    """What the form becomes once the ticket is stored."""
+    return modal(
+        title="Ticket filed",
+        close="Done",
+        blocks=[
+            {"type": "header", "text": plain_text(f"{labels.name(ticket)} filed")},
+            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
+            {
+                "type": "context",
+                "elements": [
+                    plain_text("You get a direct message that shows who has it and how it stands.")
+                ],
+            },
+        ],
+    )
+
+
+def one_moment() -> View:
+    """Open at once, while what fills the form is looked up."""
+    return modal(
+        title="Make a ticket",
+        close="Cancel",
+        blocks=[{"type": "section", "text": plain_text("One moment…")}],
+    )
+
+
+def already_filed(
+    sentence: str, *, ticket: Ticket | None, assignee: Person | None, typed: str = ""
+) -> View:
+    """In place of a form for a message that has a ticket: the `sentence`, how that ticket stands
+    (None: not for this person's eyes), and what they typed, so that it is not lost."""
+    blocks: list[Block] = [{"type": "section", "text": plain_text(sentence)}]
+    if ticket:
+        heading = [header(labels.name(ticket)), title_of(ticket)]
+        blocks += [*heading, standing(ticket, assignee=assignee)]
+    if typed:
+        blocks += [
+            context(plain_text("What you typed was not filed. Copy it if it says something new:")),
+            {"type": "section", "text": plain_text(typed)},
+        ]
+    return modal(title="Already a ticket", close="Close", blocks=blocks)
+
+
+def notice(sentence: str) -> View:
+    """One sentence, where a modal is the only place to say it."""
+    return modal(
+        title="Help desk",
+        close="Close",
+        blocks=[{"type": "section", "text": plain_text(sentence)}],
+    )
+
+
+def resolve_ticket(ticket: Ticket) -> View:
+    return modal(
+        callback_id=ids.RESOLVE_TICKET,
+        title=f"Resolve ticket {ticket.number or ''}".strip()[:24],
+        submit="Resolve",
+        close="Cancel",
+        private_metadata=str(ticket.id),
+        blocks=[
+            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
+            text_input(
+                "resolution",
+                "What was done?",
+                limit=RESOLUTION_MAX,
+                multiline=True,
+                hint="The requester reads this.",
+            ),
+        ],
+    )
+
+
+def _priority() -> Block:
+    return select(
+        "priority",
+        "Priority",
+        [option(labels.PRIORITY[priority], priority.value) for priority in Priority],
+        placeholder="Choose a priority",
+        optional=True,
+        hint=PRIORITY_HINT,
+    )
+
+
+def _deadline() -> Block:
+    """Day and time, in the zone of whoever fills it in."""
+    return field_block(
+        "Deadline",
+        {"type": "datetimepicker", "action_id": "deadline"},
+        optional=True,
+        hint="Only if it has to be done by then. Leave it empty otherwise.",
+    )

@@ -1,0 +1,67 @@
+"""What a message gives a ticket's form to begin with."""
+
+from dataclasses import dataclass
+
+from bot.views.text import truncate_utf16, utf16_length
+from services.core.text import strip_invisible
+from services.tickets.validation import DESCRIPTION_MAX, TITLE_MAX
+
+PRIVATE = (
+    "Only a link to the message is filled in, because the message is not in a public channel of "
+    "this workspace. Say in your own words what is needed."
+)
+WITHOUT_TEXT = (
+    "Only a link to the message is filled in, because the message has no text. Say in your own "
+    "words what is needed."
+)
+UNREAD = (
+    "Only a link to the message is filled in, because Slack did not give its text. Say in your own "
+    "words what is needed."
+)
+TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
+FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """`note` tells the person what was filled in, and why no more."""
+
+    title: str
+    description: str
+    note: str
+
+
+def link_only(permalink: str, *, note: str) -> Quote:
+    return Quote(title="", description=permalink, note=note)
+
+
+def quoted(text: str, *, author: str, channel: str, permalink: str) -> Quote:
+    """The message's words with who said them where, cut where they are too long; never the link."""
+    text = strip_invisible(text).strip()
+    if not text:
+        return link_only(permalink, note=WITHOUT_TEXT)
+    start = f"From a message of {_line(author)} in #{_line(channel)}:\n\n"
+    end = f"\n\n{permalink}"
+    room = DESCRIPTION_MAX - utf16_length(start) - utf16_length(end)
+    return Quote(
+        title=_line(text.splitlines()[0], TITLE_MAX),
+        description=f"{start}{truncate_utf16(text, room)}{end}",
+        note=FILLED_IN,
+    )
+
+
+def direct(text: str | None) -> Quote:
+    """What somebody wrote to the bot itself; None: that is no longer known."""
+    if text is None:
+        return Quote(title="", description="", note=TOO_OLD)
+    text = strip_invisible(text).strip()
+    return Quote(
+        title=_line(text.partition("\n")[0], TITLE_MAX),
+        description=truncate_utf16(text, DESCRIPTION_MAX),
+        note=FILLED_IN,
+    )
+
+
+def _line(text: str, limit: int = 80) -> str:
+    """On one line; 80 is as long as Slack lets names be."""
+    return truncate_utf16(" ".join(strip_invisible(text).split()), limit)

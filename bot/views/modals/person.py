@@ -1,0 +1,122 @@
+"""The modals about people: an account as an admin keeps it, one's own profile, the search."""
+
+from bot.views import ids
+from bot.views.blocks import context
+from bot.views.inputs import View, modal, option, select, text_input
+from bot.views.messages.handover_offer import tickets
+from bot.views.text import Block, plain_text
+from services.accounts.account_search import SEARCH_MAX
+from services.accounts.validation import MAX_NAME
+from services.models.user import Role, User
+from services.people.admin import ACTIVE, CAPACITY_MAX, DEACTIVATED, SKILLS_TEXT_MAX, PersonFields
+
+ROLES = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
+STATES = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
+SKILLS_HINT = "With commas between, at most 20. Tickets that need one of them fit best."
+
+
+def person(user: User, *, open_tickets: int = 0) -> View:
+    """An account; what was not touched in it is not changed."""
+    shown = PersonFields.of(user)
+    theirs = tickets(open_tickets) if open_tickets else "open tickets"
+    return modal(
+        callback_id=ids.EDIT_PERSON,
+        title="Edit person",
+        submit="Save",
+        close="Cancel",
+        private_metadata=str(user.id),
+        blocks=[
+            {"type": "section", "text": plain_text(user.display_name, limit=200)},
+            context(plain_text(user.email or "No email address", limit=300)),
+            _choice(
+                "role",
+                "Role",
+                {role.value: label for role, label in ROLES.items()},
+                shown.role,
+                hint="Moderators and admins work on tickets, admins also manage people. The open "
+                "tickets of somebody who becomes a user go to somebody else.",
+            ),
+            _skills(shown.skills),
+            text_input(
+                "capacity",
+                "Capacity",
+                limit=3,
+                initial=shown.capacity,
+                hint=f"So many open tickets are enough, 0 to {CAPACITY_MAX}. Nobody gets more by "
+                "themselves.",
+            ),
+            _choice(
+                "active",
+                "Account",
+                STATES,
+                shown.active,
+                hint=f"Who is deactivated can no longer use the help desk; their {theirs} "
+                f"{'goes' if open_tickets == 1 else 'go'} to somebody else.",
+            ),
+        ],
+    )
+
+
+def profile(user: User, *, is_staff: bool) -> View:
+    """One's own. Skills are for those who work on tickets."""
+    return modal(
+        callback_id=ids.EDIT_PROFILE,
+        title="My profile",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            text_input(
+                "name",
+                "Name",
+                limit=MAX_NAME,
+                optional=True,
+                initial=user.name or "",
+                hint="What your colleagues read on tickets.",
+            ),
+            *([_skills(PersonFields.of(user).skills)] if is_staff else []),
+        ],
+    )
+
+
+def search(text: str) -> View:
+    return modal(
+        callback_id=ids.SEARCH_PEOPLE,
+        title="Search people",
+        submit="Search",
+        close="Cancel",
+        blocks=[
+            text_input(
+                "search",
+                "Name or email address",
+                limit=SEARCH_MAX,
+                optional=True,
+                initial=text,
+                hint="The beginning of each word is enough. Leave it empty to see everybody.",
+            )
+        ],
+    )
+
+
+def _skills(initial: str) -> Block:
+    return text_input(
+        "skills",
+        "Skills",
+        limit=SKILLS_TEXT_MAX,
+        multiline=True,
+        optional=True,
+        initial=initial,
+        hint=SKILLS_HINT,
+        example="VPN, Active Directory, Printer",
+    )
+
+
+def _choice(field: str, label: str, options: dict[str, str], chosen: str, *, hint: str) -> Block:
+    listed = {value: option(text, value) for value, text in options.items()}
+    return select(
+        field,
+        label,
+        list(listed.values()),
+        placeholder=f"Choose: {label.lower()}",
+        initial=listed[chosen],
+        hint=hint,
+    )

@@ -1,0 +1,61 @@
+"""The modal about by which words and emoji a Slack status means away."""
+
+from bot.views import ids
+from bot.views.blocks import actions, button, header
+from bot.views.inputs import View, modal, text_input
+from bot.views.text import Block, plain_text
+from services.availability.slack_status import StatusRules
+from services.availability.status_rules import TEXT_MAX, listed
+
+SECTION = (
+    "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
+    ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
+    "your own here."
+)
+
+
+def section() -> list[Block]:
+    """On the screen of settings."""
+    return [
+        header("Who is away"),
+        {"type": "section", "text": plain_text(SECTION)},
+        actions(button("Change words", ids.OPEN_AWAY_WORDS, "all")),
+    ]
+
+
+def edit(rules: StatusRules) -> View:
+    return modal(
+        callback_id=ids.EDIT_AWAY_WORDS,
+        title="Who is away",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            _entries(
+                "away",
+                "Also away",
+                rules.away,
+                hint="Words and emoji with commas between. Whose status has one is away.",
+                example="at the spa, :sailboat:",
+            ),
+            _entries(
+                "here",
+                "Here all the same",
+                rules.here,
+                hint="Whose status has one of these is here, whatever else it says.",
+                example="holiday season, :palm_tree:",
+            ),
+        ],
+    )
+
+
+def _entries(field: str, label: str, held: tuple[str, ...], *, hint: str, example: str) -> Block:
+    return text_input(
+        field,
+        label,
+        limit=TEXT_MAX,
+        multiline=True,
+        optional=True,
+        initial=listed(held),
+        hint=hint,
+        example=example,
+    )

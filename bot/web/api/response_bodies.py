@@ -1,0 +1,202 @@
+"""What the calls answer, from domain objects. Pure; the models describe it in the document, too."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from bson import ObjectId
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, WithJsonSchema
+from pydantic.alias_generators import to_camel
+from pydantic.config import JsonDict
+
+from bot.web.api.request_bodies import HEX
+from services.models.ticket import Priority, Status
+from services.models.ticket import Ticket as StoredTicket
+from services.models.user import Role
+from services.models.user import User as StoredUser
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+Id = Annotated[str, Field(pattern=HEX)]
+Date = Annotated[
+    datetime,
+    PlainSerializer(_iso, return_type=str),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
+]
+
+
+def _alias(name: str) -> str:
+    return "_id" if name == "id" else to_camel(name)
+
+
+_EXAMPLE: JsonDict = {
+    "error": "title: Give it a title of at least 3 characters.",
+    "code": "invalid",
+    "field": "title",
+}
+
+
+class Answer(BaseModel):
+    """Each field is always there."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        alias_generator=_alias,
+        validate_by_name=True,
+        serialize_by_alias=True,
+        json_schema_serialization_defaults_required=True,
+    )
+
+
+class Error(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
+
+    error: str = Field(description="A sentence for people.")
+    code: str = Field(description="A word for programs.")
+    field: str = Field("", description="The value it is about; left out where it is about none.")
+
+
+class User(Answer):
+    id: Id
+    email: str
+    name: str | None
+    role: Role
+    skills: list[str]
+    active: bool = Field(description="A deactivated account cannot sign in.")
+    created_at: Date | None
+
+    @classmethod
+    def of(cls, user: StoredUser) -> "User":
+        return cls(
+            id=str(user.id),
+            email=user.email,
+            name=user.name,
+            role=user.role,
+            skills=list(user.skills),
+            active=user.active,
+            created_at=user.created_at,
+        )
+
+
+class _Ticket(Answer):
+    id: Id
+    number: int | None
+    title: str
+    description: str
+    status: Status
+    priority: Priority | None
+    deadline: Date | None = Field(description="Set by people; it never moves.")
+    due_at: Date | None = Field(
+        description="The earlier of the deadline and the priority's target; null while the ticket "
+        "waits for its requester and has no deadline. A deadline that had passed when the ticket "
+        "was reopened does not count."
+    )
+    created_at: Date | None
+    resolution: str | None = Field(
+        description='What was done; "cancelled" if not needed any more, "no_answer" if its '
+        "requester did not answer."
+    )
+    related_skills: list[str] = Field(description="For the staff; others get none.")
+    helpful_notes: str | None = Field(description="For the staff; others get null.")
+    summary: str | None = Field(description="For the staff; others get null.")
+
+
+class Person(Answer):
+    id: Id
+    email: str
+
+    @classmethod
+    def of(cls, user: StoredUser | None) -> "Person | None":
+        return cls(id=str(user.id), email=user.email) if user else None
+
+
+class Ticket(_Ticket):
+    """A ticket; `createdBy` and `assignedTo` are accounts' ids."""
+
+    created_by: Id | None
+    assigned_to: Id | None
+
+    @classmethod
+    def of(cls, ticket: StoredTicket, *, is_staff: bool) -> "Ticket":
+        by, to = ticket.created_by, ticket.assigned_to
+        return cls(
+            created_by=str(by) if by else None,
+            assigned_to=str(to) if to else None,
+            **_shared(ticket, is_staff=is_staff),
+        )
+
+
+class TicketWithPeople(_Ticket):
+    """A ticket with the accounts of its people, null for one that is no more."""
+
+    created_by: Person | None
+    assigned_to: Person | None
+
+    @classmethod
+    def among(
+        cls, ticket: StoredTicket, people: Mapping[ObjectId, StoredUser], *, is_staff: bool
+    ) -> "TicketWithPeople":
+        by, to = ticket.created_by, ticket.assigned_to
+        return cls(
+            created_by=Person.of(people.get(by) if by else None),
+            assigned_to=Person.of(people.get(to) if to else None),
+            **_shared(ticket, is_staff=is_staff),
+        )
+
+
+def _shared(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
+    return {
+        "id": str(ticket.id),
+        "number": ticket.number,
+        "title": ticket.title,
+        "description": ticket.description,
+        "status": ticket.status,
+        "priority": ticket.priority,
+        "deadline": ticket.deadline,
+        "due_at": ticket.due_at,
+        "created_at": ticket.created_at,
+        "resolution": ticket.resolution,
+        "related_skills": list(ticket.related_skills) if is_staff else [],
+        "helpful_notes": ticket.helpful_notes if is_staff else None,
+        "summary": ticket.summary if is_staff else None,
+    }
+
+
+class Session(Answer):
+    user: User
+    token: str = Field(description="For the header `Authorization: Bearer TOKEN`; for seven days.")
+
+
+class Done(Answer):
+    message: str
+
+
+class UserChanged(Answer):
+    message: str
+    user: User
+    token: str | None = Field(
+        description="A new one where the caller's password has changed, which ends all others."
+    )
+
+
+class Users(RootModel[list[User]]):
+    """Every account, by address."""
+
+
+class Tickets(Answer):
+    """The newest first."""
+
+    tickets: list[Ticket]
+    next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")
+
+
+class OneTicket(Answer):
+    ticket: TicketWithPeople
+
+
+class TicketChanged(Answer):
+    message: str
+    ticket: Ticket

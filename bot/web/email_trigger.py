@@ -1,0 +1,33 @@
+"""Letters that a request has posted, sent at once and not at the next turn of the jobs."""
+
+import logging
+from contextvars import copy_context
+from functools import partial
+
+import pymongo
+from flask import Response
+from pymongo.errors import PyMongoError
+
+from services.outbox.emails import Emails
+from services.outbox.pending import Publisher
+
+logger = logging.getLogger(__name__)
+
+SECONDS = 2.0
+
+
+def mail_soon(response: Response, letters: Emails, publisher: Publisher) -> None:
+    """Once the answer is out: nobody waits for the queue, and whatever is lost the jobs repeat."""
+    # The request is over by then; in its context what is asked for carries its id.
+    response.call_on_close(partial(copy_context().run, _hint, letters, publisher))
+
+
+def _hint(letters: Emails, publisher: Publisher) -> None:
+    try:
+        with pymongo.timeout(SECONDS):
+            letter_id = letters.due()
+    except PyMongoError as error:
+        logger.warning("a letter is left to the sweep: %s", type(error).__name__)
+        return
+    if letter_id:  # whoever follows it sends all that are due
+        publisher.mail(letter_id)

@@ -1,0 +1,43 @@
+"""What goes wrong at an address that people open, as a page."""
+
+from flask import Response, make_response, render_template
+
+from bot.web.http_errors import ErrorPage, Problem
+from bot.web.pages.browser_request import AWAY
+from bot.web.pages.security_headers import protected
+
+TITLES = {
+    403: "Not done",
+    404: "Nothing here",
+    405: "Not like this",
+    413: "Too large",
+    429: "Too many attempts",
+    503: "Back in a minute",
+}
+# In place of sentences that are written for programs.
+SENTENCES = {
+    404: "There is no page at this address.",
+    405: "This page cannot be opened like this.",
+    413: "What was sent is too large.",
+    503: AWAY,
+}
+
+
+def error_page(*, secure: bool) -> ErrorPage:
+    """Asks no database, which may be what went wrong."""
+
+    def page(problem: Problem) -> Response:
+        status = problem.status
+        drawn = render_template(
+            "error.html",
+            title=TITLES.get(status, "That did not work"),
+            sentence=SENTENCES.get(status, problem.sentence),
+            user=None,
+            failed=True,
+            notice="",
+        )
+        response = make_response(drawn, status)
+        response.headers.extend(problem.headers)
+        return protected(response, secure=secure)
+
+    return page

@@ -1,0 +1,169 @@
+"""What `/metrics` shows: this process's counts, those in Redis, and the tickets'.
+
+`/metrics`, for those who may read it: by a token, or from this machine where none is set.
+"""
+
+import hmac
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
+
+from flask import Blueprint, Request, Response, request
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
+from prometheus_client.metrics_core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.registry import Collector
+
+from bot.web.client_ip import bearer_token, client_address
+from bot.web.http_errors import problem
+from services.core import metrics as core_metrics
+from services.core.metrics import Counts, Key, Kind
+from services.core.settings import Network
+from services.ops.ticket_counts import TicketCounts
+
+
+class Metrics:
+    """The page, made anew each time. `shared` and `tickets` answer None where their server is away.
+
+    They must answer soon: whoever scrapes waits for them.
+    """
+
+    def __init__(
+        self,
+        *,
+        own: Callable[[], Counts],
+        shared: Callable[[], Counts | None],
+        tickets: Callable[[], TicketCounts | None],
+    ) -> None:
+        self._registry = CollectorRegistry()
+        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+            collector(registry=self._registry)
+        self._registry.register(_Ours(own, shared, tickets))
+
+    def __call__(self) -> tuple[bytes, str]:
+        """The text and its content type."""
+        return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+class _Ours(Collector):
+    def __init__(
+        self,
+        own: Callable[[], Counts],
+        shared: Callable[[], Counts | None],
+        tickets: Callable[[], TicketCounts | None],
+    ) -> None:
+        self._own = own
+        self._shared = shared
+        self._tickets = tickets
+
+    def describe(self) -> Iterable[Metric]:
+        return ()  # otherwise registering would collect, and so connect
+
+    def collect(self) -> Iterator[Metric]:
+        shared, tickets = self._shared(), self._tickets()
+        yield _gauge("ticket_bot_redis_up", "Whether Redis answers.", shared is not None)
+        yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", tickets is not None)
+        yield from families({**(shared or {}), **self._own()})
+        if tickets:
+            yield from _ticket_families(tickets)
+
+
+def families(counts: Counts) -> Iterator[Metric]:
+    """Every metric of ours that has been counted. Names and buckets of other releases stay out."""
+    by_metric: defaultdict[str, dict[Key, float]] = defaultdict(dict)
+    for key, value in counts.items():
+        by_metric[key.metric][key] = value
+    for metric in core_metrics.ALL:
+        if found := by_metric.get(metric.name):
+            yield _family(metric, found)
+
+
+def _family(metric: core_metrics.Metric, counts: Counts) -> Metric:
+    sets = {key.labels: None for key in counts if len(key.labels) == len(metric.labels)}
+    if metric.kind is Kind.HISTOGRAM:
+        histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
+        for labels in sets:
+            names = core_metrics.bucket_names(metric)
+            parts = [counts.get(Key(metric.name, labels, name), 0) for name in names]
+            total = counts.get(Key(metric.name, labels, core_metrics.SUM), 0)
+            buckets = list(zip(names, accumulate(parts), strict=True))
+            histogram.add_metric(labels, buckets, sum_value=total)
+        return histogram
+    single = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    family = single(metric.name, metric.help, labels=metric.labels)
+    for labels in sets:
+        family.add_metric(labels, counts[Key(metric.name, labels)])
+    return family
+
+
+def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
+    by_status = GaugeMetricFamily("ticket_bot_tickets", "Tickets by status.", labels=["status"])
+    for status, number in tickets.by_status.items():
+        by_status.add_metric([status], number)
+    yield by_status
+    yield _gauge(
+        "ticket_bot_outbox_tickets",
+        "Tickets with changes that somebody has not been told of yet.",
+        tickets.outbox,
+    )
+    yield _gauge(
+        "ticket_bot_outbox_oldest_due_seconds",
+        "For how long the ticket longest overdue has waited for the sweep; 0: none is overdue.",
+        tickets.oldest_due_seconds,
+    )
+    yield _gauge(
+        "ticket_bot_outbox_most_attempts",
+        "How often the sweep has published the ticket it published most often.",
+        tickets.most_attempts,
+    )
+    aside = GaugeMetricFamily(
+        "ticket_bot_set_aside",
+        "What is due by the clock and has failed, so that it is tried again later.",
+        labels=["what"],
+    )
+    for what, number in tickets.set_aside.items():
+        aside.add_metric([what], number)
+    yield aside
+    leader = GaugeMetricFamily(
+        "ticket_bot_jobs_leader", "The process that runs the jobs.", labels=["holder"]
+    )
+    if tickets.leader:
+        leader.add_metric([tickets.leader], 1)
+    yield leader
+
+
+def _gauge(name: str, text: str, value: float) -> Metric:
+    return GaugeMetricFamily(name, text, value=float(value))
+
+
+def metrics(
+    page: Callable[[], tuple[bytes, str]], *, token: str, trusted_proxies: Sequence[Network]
+) -> Blueprint:
+    """`page` makes the text and its content type. `token` "": callers on this machine only."""
+    blueprint = Blueprint("metrics", __name__)
+
+    @blueprint.get("/metrics")
+    def show() -> Response:
+        # Compared as bytes: of other than ASCII characters compare_digest takes no text.
+        if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
+            answer = problem(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
+            return answer
+        if not token and not _is_local(request, trusted_proxies):
+            return problem(
+                403, "forbidden", "Only this machine may read this, unless METRICS_TOKEN is set."
+            )
+        body, content_type = page()
+        return Response(body, content_type=content_type)
+
+    return blueprint
+
+
+def _is_local(sent: Request, proxies: Sequence[Network]) -> bool:
+    client = client_address(sent, proxies)
+    return client is not None and client.is_loopback

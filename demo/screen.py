@@ -1,0 +1,91 @@
+"""What a person reads: messages and modals as text, as local-slack's page draws them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from demo.block_translation import GUARD, Json
+
+_MENTION = re.compile(r"<@([A-Z0-9]+)>")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """`text` is what is read in it, a line for each piece; mentions are written @name."""
+
+    ts: str
+    channel: str
+    text: str
+    buttons: tuple[Json, ...]
+    edited: bool
+    only_for: str | None
+    by_bot: bool
+    raw: Json
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """What its buttons say."""
+        return tuple(button["text"]["text"] for button in self.buttons)
+
+
+@dataclass(frozen=True, slots=True)
+class Modal:
+    """`fields` are its inputs by block_id; `errors` stand beside them by block_id."""
+
+    id: str
+    title: str
+    text: str
+    fields: Mapping[str, Json]
+    can_submit: bool
+    errors: Mapping[str, str]
+    raw: Json
+
+
+def message_of(raw: Json, names: Mapping[str, str]) -> Message:
+    blocks = raw.get("blocks") or []
+    lines = [line for block in blocks for line in _lines(block)] or [raw.get("text") or ""]
+    buttons = [
+        {**element, "block_id": block.get("block_id") or f"b{index}"}
+        for index, block in enumerate(blocks)
+        for element in [*block.get("elements", ()), block.get("accessory") or {}]
+        if element.get("type") == "button"
+    ]
+    return Message(
+        ts=raw["ts"],
+        channel=raw["channel"],
+        text=_readable("\n".join(lines), names),
+        buttons=tuple(buttons),
+        edited="edited" in raw,
+        only_for=raw.get("ephemeral_to"),
+        by_bot="bot_id" in raw,
+        raw=raw,
+    )
+
+
+def modal_of(raw: Json, errors: Mapping[str, str] | None, names: Mapping[str, str]) -> Modal:
+    blocks = raw.get("blocks") or []
+    lines = [line for block in blocks for line in _lines(block)]
+    return Modal(
+        id=raw["id"],
+        title=raw["title"]["text"],
+        text=_readable("\n".join(lines), names),
+        fields={
+            block["block_id"]: block["element"] for block in blocks if block["type"] == "input"
+        },
+        can_submit="submit" in raw,
+        errors=dict(errors or {}),
+        raw=raw,
+    )
+
+
+def _lines(block: Json) -> list[str]:
+    found: list[Any] = [block.get("text"), block.get("label"), block.get("hint")]
+    found += block.get("fields") or []
+    found += [item for item in block.get("elements") or [] if item.get("type") != "button"]
+    return [str(item["text"]) for item in found if item and isinstance(item.get("text"), str)]
+
+
+def _readable(text: str, names: Mapping[str, str]) -> str:
+    named = _MENTION.sub(lambda found: "@" + names.get(found.group(1), found.group(1)), text)
+    return named.replace(GUARD, "")

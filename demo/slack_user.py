@@ -1,0 +1,239 @@
+"""Somebody who uses local-slack: types commands, fills in forms, presses buttons, reads.
+
+    with Workspace(local_slack.url) as workspace:
+        anna = SlackPerson(workspace, "UANNA")
+        anna.command("/ticket")
+        anna.fill(title="VPN is down", description="Since this morning")
+        assert anna.submit().errors == {}
+
+local-slack has one pile of modals for all: let people take turns.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from demo.block_translation import STANDS_FOR, Json
+from demo.screen import Message, Modal, message_of, modal_of
+from demo.slack_page import SECONDS, NotSeenError, Workspace
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a form: `errors` beside its fields, or `modal`, which is None if it closed."""
+
+    errors: dict[str, str]
+    modal: Modal | None
+
+
+class SlackPerson:
+    def __init__(self, workspace: Workspace, user_id: str, *, channel: str | None = None) -> None:
+        """`channel` is where commands are typed; the first public one if not given."""
+        self.workspace = workspace
+        self.user_id = user_id
+        self.channel = channel or next(
+            key
+            for key, value in workspace.picture.channels.items()
+            if not (value["is_im"] or value["is_private"])
+        )
+        self._values: dict[str, dict[str, Json]] = {}
+
+    @property
+    def name(self) -> str:
+        return self._names()[self.user_id]
+
+    # Doing
+
+    def command(self, command: str, text: str = "") -> None:
+        """Type a slash command; returns once the bot has answered it."""
+        self._values = {}
+        self.workspace.control(
+            "command", user=self.user_id, channel=self.channel, command=command, text=text
+        )
+
+    def say(self, text: str, *, channel: str | None = None) -> None:
+        self.workspace.control(
+            "message", user=self.user_id, channel=channel or self.channel, text=text
+        )
+
+    def reply(self, message: Message, text: str) -> Message:
+        """Write in that message's thread; what was written."""
+        place = {"user": self.user_id, "channel": message.channel}
+        self.workspace.control("message", **place, thread_ts=message.ts, text=text)
+        return self.thread(message)[-1]
+
+    def change(self, message: Message, text: str) -> None:
+        """Edit a message of one's own."""
+        self._own("edit-message", message, text=text)
+
+    def remove(self, message: Message) -> None:
+        """Delete a message of one's own."""
+        self._own("delete-message", message)
+
+    def _own(self, action: str, message: Message, **fields: str) -> None:
+        place = {"user": self.user_id, "channel": message.channel, "ts": message.ts}
+        self.workspace.control(action, **place, **fields)
+
+    def fill(self, **fields: str) -> "SlackPerson":
+        """Type into the open form's inputs, or choose an option by its words or its value."""
+        modal = self.wait_for_modal()
+        for name, value in fields.items():
+            if name not in modal.fields:
+                raise NotSeenError(f"“{modal.title}” has no field {name}, only {[*modal.fields]}.")
+            element = modal.fields[name]
+            self._values[name] = {element["action_id"]: _entered(element, value)}
+        return self
+
+    def submit(self, *, seconds: float = SECONDS) -> Submission:
+        """Press the form's submit button; returns once it changed, closed or showed errors."""
+        if not self.wait_for_modal().can_submit:
+            raise NotSeenError("The open modal has no submit button.")
+        picture = self.workspace.picture
+        before = picture.answers
+        self.workspace.send("view_submit", user=self.user_id, values=self._values)
+        self.workspace.wait_for(
+            lambda: picture.answers > before, "an answer to the form", seconds=seconds
+        )
+        errors = dict(picture.errors or {})
+        if not errors:
+            self._values = {}
+        return Submission(errors=errors, modal=self.modal)
+
+    def dismiss(self) -> None:
+        """Close the modal with its close button or the cross."""
+        self._values = {}
+        self.workspace.send("view_close", user=self.user_id)
+        self.workspace.wait_for(lambda: not self.workspace.picture.modals, "the modal to close")
+
+    def click(self, message: Message, action_id: str) -> None:
+        """Press a button on a message; returns once the bot has answered."""
+        button = next((b for b in message.buttons if b["action_id"] == action_id), None)
+        if button is None:
+            raise NotSeenError(f"There is no button {action_id} on:\n{message.text}")
+        action = {key: button.get(key) for key in ("block_id", "action_id", "value", "text")}
+        self.workspace.control(
+            "interact",
+            user=self.user_id,
+            channel=message.channel,
+            messageTs=message.ts,
+            action={"type": "button", **action},
+        )
+
+    def choose(self, message: Message, action_id: str, label: str) -> None:
+        """Choose in a menu on a message; returns once the bot has answered."""
+        for block in message.raw.get("blocks") or ():
+            for element in block.get("elements", ()):
+                options = {o["text"]["text"]: o for o in element.get("options", ())}
+                if element.get("action_id") == action_id and label in options:
+                    chosen = {"type": "static_select", "selected_option": options[label]}
+                    self.workspace.control(
+                        "interact",
+                        user=self.user_id,
+                        channel=message.channel,
+                        messageTs=message.ts,
+                        action={**chosen, "action_id": action_id},
+                    )
+                    return
+        raise NotSeenError(f"There is no menu {action_id} with {label} on:\n{message.text}")
+
+    def open_home(self) -> None:
+        """Click on the app; returns once there is something to see."""
+        self.workspace.control("open-home", user=self.user_id)
+        self.wait_for(lambda: self.home, "the app's Home")
+
+    def press(self, label: str) -> None:
+        """Press a button in Home, by what it says or, of several, by what is read out for it."""
+        home = self.home
+        for button in home.buttons if home else ():
+            if label in (button["text"]["text"], button.get("accessibility_label")):
+                pressed = {key: button.get(key) for key in ("block_id", "action_id", "value")}
+                action = {"type": "button", "text": button["text"], **pressed}
+                self.workspace.send("block_action", user=self.user_id, action=action)
+                return
+        raise NotSeenError(f"There is no button {label} in Home: {home.labels if home else ()}")
+
+    # Seeing
+
+    @property
+    def home(self) -> Message | None:
+        """The app's Home, as if it were a message; None before it was opened."""
+        view = self.workspace.picture.homes.get(self.user_id)
+        return message_of({"ts": "", "channel": "", **view}, self._names()) if view else None
+
+    @property
+    def modal(self) -> Modal | None:
+        """The modal that is open now."""
+        picture = self.workspace.picture
+        modals = picture.modals
+        return modal_of(modals[-1], picture.errors, self._names()) if modals else None
+
+    def dm(self) -> list[Message]:
+        """Messages between this person and the bot, oldest first."""
+        ims = [
+            channel["id"]
+            for channel in list(self.workspace.picture.channels.values())
+            if channel["is_im"] and self.user_id in channel["members"]
+        ]
+        return self.read(ims[0]) if ims else []
+
+    def read(self, channel: str | None = None) -> list[Message]:
+        """A channel's messages that this person may see, oldest first."""
+        names = self._names()
+        raw = list(self.workspace.picture.messages.get(channel or self.channel, ()))
+        seen = [message_of(message, names) for message in raw]
+        return [message for message in seen if message.only_for in (None, self.user_id)]
+
+    def thread(self, message: Message) -> list[Message]:
+        """The replies to a message, oldest first."""
+        return [m for m in self.read(message.channel) if m.raw.get("thread_ts") == message.ts]
+
+    def wait_for(self, see: Callable[[], T | None], what: str, *, seconds: float = SECONDS) -> T:
+        """The first true value of `see()`; `NotSeenError` tells what this person sees instead."""
+        try:
+            return self.workspace.wait_for(see, what, seconds=seconds)
+        except NotSeenError as error:
+            raise NotSeenError(f"{error} {self._what_is_there()}") from None
+
+    def wait_for_modal(self, title: str = "", *, seconds: float = SECONDS) -> Modal:
+        def see() -> Modal | None:
+            modal = self.modal
+            return modal if modal and title in modal.title else None
+
+        return self.wait_for(see, f"a modal {title!r}" if title else "a modal", seconds=seconds)
+
+    def wait_for_dm(self, *parts: str, count: int = 1, seconds: float = SECONDS) -> list[Message]:
+        """The DMs that hold all of `parts`, once there are `count` or more."""
+
+        def see() -> list[Message] | None:
+            found = [m for m in self.dm() if all(part in m.text for part in parts)]
+            return found if len(found) >= count else None
+
+        return self.wait_for(see, f"{count} DM with {', '.join(parts)}", seconds=seconds)
+
+    def _names(self) -> dict[str, str]:
+        users = self.workspace.picture.users
+        return {key: user.get("real_name") or user["name"] for key, user in users.items()}
+
+    def _what_is_there(self) -> str:
+        modal = self.modal
+        seen = [f"{self.name} sees the modal “{modal.title}”: {modal.text}"] if modal else []
+        seen += [f"DM: {message.text}" for message in self.dm()[-5:]]
+        seen += [f"Here: {message.text}" for message in self.read()[-3:]]
+        return "\n".join(seen) or f"{self.name} sees nothing."
+
+
+def _entered(element: Json, value: str) -> Json:
+    """What the page submits for an input that was used."""
+    kind = element["type"]
+    if kind == "plain_text_input":
+        return {"type": kind, "value": value}
+    if kind in ("static_select", "radio_buttons"):
+        for option in element["options"]:
+            if value in (option["value"], option["text"]["text"]):
+                return {"type": kind, "selected_option": option}
+        texts = [option["text"]["text"] for option in element["options"]]
+        raise NotSeenError(f"There is no option {value}, only {texts}.")
+    original = (element.get(STANDS_FOR) or element)["type"]
+    raise NotSeenError(f"local-slack's page has no way to fill in a {original}.")

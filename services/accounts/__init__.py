@@ -1,0 +1,1 @@
+"""Accounts: create, validate, update, search."""

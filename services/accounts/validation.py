@@ -1,0 +1,87 @@
+"""What may stand in an account, checked as it comes from a form or from anybody's JSON."""
+
+from collections.abc import Sequence
+from unicodedata import normalize
+
+from services.core.errors import Invalid
+from services.core.text import EMAIL, strip_invisible
+from services.models.user import Role
+
+MAX_NAME = 80
+
+
+def checked_text(field: str, value: str) -> str:
+    """The value, if it is a text. An object such as `{"$gt": ""}` would be a query's condition."""
+    if not isinstance(value, str):
+        raise Invalid(field, f"Write the {field} as text.")
+    return value
+
+
+def checked_name(name: str | None) -> str | None:
+    """On one line; None for none."""
+    if name is None:
+        return None
+    text = " ".join(strip_invisible(checked_text("name", name)).split())
+    if len(text) > MAX_NAME:
+        raise Invalid("name", f"A name has at most {MAX_NAME} characters.")
+    return text or None
+
+
+def checked_skill_list(skills: Sequence[str]) -> list[str]:
+    if not isinstance(skills, (list, tuple)) or not all(isinstance(one, str) for one in skills):
+        raise Invalid("skills", "Write the skills as a list of texts.")
+    return checked_skills(skills)
+
+
+def checked_role(role: str) -> Role:
+    if not isinstance(role, str) or role not in set(Role):
+        raise Invalid("role", f"Choose one of {', '.join(Role)}.")
+    return Role(role)
+
+
+MAX_SKILLS = 20
+MAX_SKILL_LENGTH = 50
+MAX_EMAIL_LENGTH = 254  # RFC 5321, 4.5.3.1.3: a path of 256 octets less its angle brackets
+
+
+def email_key(email: str) -> str:
+    """What an address is stored and looked up by: stripped, lower case, in one spelling.
+
+    Unicode has several for what looks the same and gets the same mail: é may be an e and an accent.
+    """
+    return _in_one_spelling(email).strip().lower()
+
+
+def checked_email(email: str) -> str:
+    """As it is to be stored. Raises `Invalid`."""
+    typed = strip_invisible(email).strip()
+    address = _in_one_spelling(typed)
+    for written in (typed, address):
+        if len(written) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(written):
+            raise Invalid("email", "That is not an email address. Write it like name@example.com.")
+    return address
+
+
+def _in_one_spelling(email: str) -> str:
+    """What is too long for an address stays: a long row of accents takes minutes to be sorted."""
+    return normalize("NFKC", email) if len(email) <= MAX_EMAIL_LENGTH else email
+
+
+def _composed(skill: str) -> str:
+    """With letters and their accents in one: some keyboards write them apart."""
+    return normalize("NFC", skill) if len(skill) <= 2 * MAX_SKILL_LENGTH else skill
+
+
+def checked_skills(skills: Sequence[str]) -> list[str]:
+    """Stripped, without blanks, each once whatever its capitals, as it was written first."""
+    unique: dict[str, str] = {}
+    for skill in skills:
+        name = _composed(" ".join(strip_invisible(skill).split()))
+        unique.setdefault(name.casefold(), name)
+    unique.pop("", None)
+    if len(unique) > MAX_SKILLS:
+        raise Invalid("skills", f"Name at most {MAX_SKILLS} skills.")
+    for skill in unique.values():
+        if len(skill) > MAX_SKILL_LENGTH:
+            raise Invalid("skills", f"A skill has at most {MAX_SKILL_LENGTH} characters.")
+    return list(unique.values())

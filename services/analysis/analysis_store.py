@@ -1,0 +1,149 @@
+"""The analysis a ticket carries: what it is of, and how it is stored."""
+
+import hashlib
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from services.analysis.model_answer import Analysis
+from services.analysis.urgency import Claim, Settled, settled
+from services.core.database import Document, Mongo
+from services.models.choice import AnalysisSource
+from services.models.events import EventType, NewEvent
+from services.models.ticket import Priority, Ticket, priority_of
+from services.models.user import User, works_on_tickets
+from services.tickets import ticket_store
+
+# What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
+_KEPT = frozenset({"helpfulNotes", "relatedSkills"})
+
+
+def is_analysed(ticket: Ticket) -> bool:
+    """Whether the stored analysis is of the words the ticket has now."""
+    return bool(_stored(ticket).get("digest") == _digest(ticket))
+
+
+def analysis_source(ticket: Ticket) -> AnalysisSource:
+    return AnalysisSource(ticket.assignment["analysis"]["source"])
+
+
+def asked_priority(ticket: Ticket) -> Priority | None:
+    """The priority a person gave the ticket, also where an analysis made less of it."""
+    before = _stored(ticket)
+    if ticket.priority != before.get("priority"):
+        return ticket.priority
+    return priority_of(before.get("asked"))
+
+
+def store_analysis(
+    db: Mongo, ticket: Ticket, analysis: Analysis, *, now: datetime
+) -> Ticket | None:
+    """Keep what was found before anybody is chosen; None where the ticket changed meanwhile.
+
+    A priority chosen by a person stays, unless it is a requester's urgent that nothing else speaks
+    for; and so do the notes and skills somebody has edited.
+    """
+    asked = asked_priority(ticket)
+    is_trusted = asked is Priority.URGENT and _is_by_staff(db, ticket)
+    priority = settled(
+        asked=asked, is_trusted=is_trusted, found=analysis.priority, signal=analysis.signal
+    )
+    is_by_person = asked is not None and priority.claim is None
+    stored = {
+        **_doc(ticket, analysis, now),
+        "priority": None if is_by_person else priority.priority.value,
+        "asked": asked.value if asked and not is_by_person else None,
+        "claim": priority.claim.value if priority.claim else None,
+        "signal": analysis.signal.value if analysis.signal else None,
+    }
+    return ticket_store.apply(
+        db,
+        ticket,
+        values={**_found(ticket, analysis, priority), "assignment.analysis": stored},
+        events=[
+            NewEvent(EventType.ANALYSED, by=_author(analysis.source)),
+            *_lowered(ticket, priority),
+        ],
+        now=now,
+    )
+
+
+def _found(ticket: Ticket, analysis: Analysis, priority: Settled) -> Document:
+    """The fields it fills in: not those that somebody has edited."""
+    read = {
+        "summary": analysis.summary,
+        "priority": priority.priority.value,
+        "helpfulNotes": analysis.helpful_notes,
+        "relatedSkills": list(analysis.related_skills),
+    }
+    kept = edited_fields(ticket) & _KEPT
+    return {field: value for field, value in read.items() if field not in kept}
+
+
+def as_read(ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket:
+    """The ticket as assignment would find it with that analysis. Nothing is stored."""
+    keeps = "relatedSkills" in edited_fields(ticket)
+    return replace(
+        ticket,
+        related_skills=ticket.related_skills if keeps else analysis.related_skills,
+        assignment={**ticket.assignment, "analysis": _doc(ticket, analysis, now)},
+    )
+
+
+def edited_fields(ticket: Ticket) -> frozenset[str]:
+    """The fields that somebody has edited."""
+    edits = (event.field for event in ticket.events if event.type == EventType.EDITED)
+    return frozenset(field for field in edits if field)
+
+
+def _lowered(ticket: Ticket, priority: Settled) -> list[NewEvent]:
+    """Said in the history, where it is a person's that is made less of."""
+    old, new = ticket.priority, priority.priority
+    if priority.claim is not Claim.REQUESTER or old is None or old is new:
+        return []
+    return [
+        NewEvent(EventType.EDITED, by="system", field="priority", from_=old.value, to=new.value)
+    ]
+
+
+def _is_by_staff(db: Mongo, ticket: Ticket) -> bool:
+    """Whether who set the priority works on tickets. Others edit none but their own."""
+    set_by = [
+        event.by
+        for event in ticket.events
+        if (event.type, event.field) == (EventType.EDITED, "priority")
+        and isinstance(event.by, ObjectId)
+    ]
+    author = set_by[-1] if set_by else ticket.created_by
+    if author is None or author != ticket.created_by:
+        return author is not None
+    doc = db.users.find_one({"_id": author})
+    return doc is not None and works_on_tickets(User.from_doc(doc))
+
+
+def _doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:
+    return {
+        "digest": _digest(ticket),
+        "source": analysis.source.value,
+        "model": analysis.model,
+        "confidence": analysis.confidence,
+        "failure": analysis.failure,
+        "basis": analysis.basis.value if analysis.basis else None,
+        "tokens": analysis.tokens,
+        "ms": analysis.ms,
+        "at": now,
+    }
+
+
+def _stored(ticket: Ticket) -> dict[str, Any]:
+    return ticket.assignment.get("analysis") or {}
+
+
+def _digest(ticket: Ticket) -> str:
+    return hashlib.sha256(f"{ticket.title}\0{ticket.description}".encode()).hexdigest()
+
+
+def _author(source: AnalysisSource) -> str:
+    return "ai" if source is AnalysisSource.GEMINI else "system"

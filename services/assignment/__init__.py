@@ -1,0 +1,1 @@
+"""Choose an assignee, explain the choice, reassign."""

@@ -1,0 +1,206 @@
+"""The moderators and admins as candidates for a ticket, read from the database.
+
+In a team of up to `LARGE` everybody is read, in a larger one a shortlist
+(services/assignment/shortlist.py):
+neither the number of queries nor of documents grows with the team.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence, Set
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from bson import ObjectId
+
+from services.assignment.candidate import Candidate, load_of
+from services.assignment.shortlist import Shortlist
+from services.availability.slack_status import do_not_disturb_until
+from services.calendar.office_hours import OFFICE, Office, office_of, week_of
+from services.core.coerce import as_datetime
+from services.core.database import Document, Mongo
+from services.linking.links import LinkService
+from services.models.ticket import OPEN_STATUSES, Ticket, priority_of, status_of
+from services.models.user import ACTIVE_STAFF, Role, User
+
+LARGE = 200
+# For so many at once it is asked what they have; a list of ids is no faster for being longer.
+AT_ONCE = 250
+FAIRNESS_WINDOW = timedelta(days=7)
+DEACTIVATED: Document = {**ACTIVE_STAFF, "active": False}
+_READ = dict.fromkeys(
+    (
+        "role",
+        "active",
+        "skills",
+        "capacity",
+        "away",
+        "timezone",
+        "workHours",
+        "country",
+        "presence.quiet",
+    ),
+    True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CandidatePool:
+    """Some of the staff, or all. `holders` is how many of all know each skill (casefolded); None
+    where that is to be counted among these candidates."""
+
+    candidates: list[Candidate]
+    is_everybody: bool = True
+    holders: Mapping[str, int] | None = None
+
+
+class CandidateLoader:
+    def __init__(self, db: Mongo, links: LinkService) -> None:
+        self._db = db
+        self._links = links
+        self._shortlist = Shortlist(db)
+
+    def everybody(self, *, team_id: str, now: datetime) -> list[Candidate]:
+        """Whoever may be assigned tickets; five queries, and three more for every 250 people."""
+        return self._candidates(self._db.users.find(ACTIVE_STAFF, _READ), team_id, now)
+
+    def size(self) -> int:
+        """How many `everybody` are."""
+        return self._db.users.count_documents(ACTIVE_STAFF)
+
+    def deactivated(self, *, team_id: str, now: datetime) -> list[Candidate]:
+        """Whoever would be among them with an account that is active."""
+        return self._candidates(self._db.users.find(DEACTIVATED, _READ), team_id, now)
+
+    def pool(
+        self, *, team_id: str, skills: Sequence[str], favoured: Set[ObjectId], now: datetime
+    ) -> CandidatePool:
+        """Whom to choose from for a ticket. `favoured` are moderators to look at in any case."""
+        if not self._shortlist.is_large(now):
+            docs = list(self._db.users.find(ACTIVE_STAFF, _READ).limit(LARGE + 1))
+            if len(docs) <= LARGE:
+                return CandidatePool(self._candidates(docs, team_id, now))
+            self._shortlist.found_large(now)
+        if skills:
+            ids, holders = self._shortlist.who_know(skills, now=now)
+        else:
+            ids, holders = self._shortlist.longest_ago(now=now), None
+        # By their ids alone: SecantusDB scans the collection where there is a second condition.
+        found = self._db.users.find({"_id": {"$in": sorted({*ids, *favoured})}}, _READ)
+        docs = [doc for doc in found if _is_moderator(doc)]
+        return CandidatePool(
+            self._candidates(docs, team_id, now), is_everybody=False, holders=holders
+        )
+
+    def was_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
+        self._shortlist.was_chosen(user_id, now=now)
+
+    def _candidates(self, docs: Iterable[Document], team_id: str, now: datetime) -> list[Candidate]:
+        office = office_of(self._db.settings.find_one({"_id": OFFICE}))
+        everybody, left = [], iter(docs)
+        while some := list(islice(left, AT_ONCE)):
+            everybody += self._counted(some, office, team_id, now)
+        return everybody
+
+    def _counted(
+        self, docs: list[Document], office: Office, team_id: str, now: datetime
+    ) -> list[Candidate]:
+        ids = [doc["_id"] for doc in docs]
+        linked = self._links.slack_ids(team_id=team_id, user_ids=set(ids))
+        counts, loads = self._open(ids)
+        recent = self._recent(ids, now)
+        return [
+            _candidate(
+                doc,
+                office,
+                linked=doc["_id"] in linked,
+                open_tickets=counts[doc["_id"]],
+                load=loads[doc["_id"]],
+                recent=recent.get(doc["_id"], 0),
+                now=now,
+            )
+            for doc in docs
+        ]
+
+    def _open(
+        self, user_ids: list[ObjectId]
+    ) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
+        """How many open tickets each has, and what they weigh."""
+        key = {"who": "$assignedTo", "status": "$status", "priority": "$priority"}
+        rows = self._grouped(user_ids, {"status": {"$in": list(OPEN_STATUSES)}}, key)
+        counts: defaultdict[ObjectId, int] = defaultdict(int)
+        loads: defaultdict[ObjectId, float] = defaultdict(float)
+        for row in rows:
+            status, priority = (row["_id"].get(name) for name in ("status", "priority"))
+            weight = load_of(priority_of(priority), status_of(status) or OPEN_STATUSES[0])
+            counts[row["_id"]["who"]] += row["count"]
+            loads[row["_id"]["who"]] += row["count"] * weight
+        return counts, loads
+
+    def _recent(self, user_ids: list[ObjectId], now: datetime) -> dict[ObjectId, int]:
+        lately = {"assignment.at": {"$gt": now - FAIRNESS_WINDOW}}
+        return {row["_id"]: row["count"] for row in self._grouped(user_ids, lately, "$assignedTo")}
+
+    def _grouped(self, user_ids: list[ObjectId], which: Document, key: Any) -> list[Document]:
+        # In two stages, which MongoDB makes one of, because SecantusDB scans the collection for a
+        # list of ids beside another condition.
+        pipeline: list[Document] = [
+            {"$match": {"assignedTo": {"$in": user_ids}}},
+            {"$match": which},
+            {"$group": {"_id": key, "count": {"$sum": 1}}},
+        ]
+        return list(self._db.tickets.aggregate(pipeline))
+
+
+def set_aside(candidates: list[Candidate], ticket: Ticket, *, now: datetime) -> list[Candidate]:
+    """As if nobody had that ticket, so that whoever has it is measured like the others."""
+    if ticket.assigned_to is None:
+        return candidates
+    at = as_datetime(ticket.assignment.get("at"))
+    is_open = ticket.status in OPEN_STATUSES
+    is_recent = at is not None and at > now - FAIRNESS_WINDOW
+    weight = load_of(ticket.priority, ticket.status) if is_open else 0.0
+    return [
+        replace(
+            who,
+            open_tickets=max(who.open_tickets - is_open, 0),
+            load=max(who.weighed - weight, 0.0),
+            recent=max(who.recent - is_recent, 0),
+        )
+        if who.user_id == ticket.assigned_to
+        else who
+        for who in candidates
+    ]
+
+
+def _is_moderator(doc: Document) -> bool:
+    user = User.from_doc(doc)
+    return user.active and user.role is Role.MODERATOR
+
+
+def _candidate(
+    doc: Document,
+    office: Office,
+    *,
+    linked: bool,
+    open_tickets: int,
+    load: float,
+    recent: int,
+    now: datetime,
+) -> Candidate:
+    user = User.from_doc(doc)
+    return Candidate(
+        user_id=user.id,
+        role=user.role,
+        skills=user.skills,
+        open_tickets=open_tickets,
+        capacity=user.capacity,
+        recent=recent,
+        linked=linked,
+        away_until=user.away_until,
+        active=user.active,
+        load=load,
+        week=week_of(doc, office),
+        quiet_until=do_not_disturb_until(doc, now=now),
+    )

@@ -1,0 +1,200 @@
+"""A dry run of a ticket's assignment: what would be done now and why, and what was done.
+
+It reads and reckons as the workers do, but stores, sends and publishes nothing, and asks no model:
+a ticket that nobody has read yet is read by the offline router, in memory.
+"""
+
+import re
+from collections.abc import Iterable, Set
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.analysis.analysis_store import as_read, is_analysed
+from services.assignment import explanation as assignment_explanation
+from services.assignment import feedback
+from services.assignment.assignment_service import AssignmentService
+from services.assignment.candidate import Candidate
+from services.assignment.candidate_pool import CandidateLoader, CandidatePool, set_aside
+from services.assignment.explanation import CandidateScore, Explanation, LastAssignment, explain
+from services.assignment.feedback import Correction
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.core.errors import Invalid, NotFound
+from services.core.installation import installation
+from services.core.redaction import mask
+from services.linking.directory import Directory, resolve_people
+from services.linking.links import LinkService
+from services.models.permissions import Actor, Operator, Permission, require
+from services.models.ticket import Ticket
+from services.routing import router
+from services.routing.model_store import ModelStore
+
+# Beyond, somebody who waits for an answer is shown the shortlist alone.
+MOST_READ = 2_000
+_NUMBER = re.compile(r"#?([0-9]{1,9})")
+
+
+@dataclass(frozen=True, slots=True)
+class DryRun:
+    """`ticket` has the analysis it was reckoned with; where it `is_read` that is the stored one,
+    else what the router makes of it now. `was_read`: there is one, of other words.
+
+    `more_able` and `more_left_out` people are not in `explanation`, which begins with the first.
+    """
+
+    ticket: Ticket
+    is_read: bool
+    was_read: bool
+    has_secrets: bool
+    explanation: Explanation
+    then: LastAssignment | None
+    corrections: tuple[Correction, ...]
+    people: Directory
+    now: datetime
+    more_able: int = 0
+    more_left_out: int = 0
+
+
+class ExplainService:
+    def __init__(
+        self,
+        db: Mongo,
+        users: UserService,
+        links: LinkService,
+        models: ModelStore,
+        *,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._links = links
+        self._models = models
+        self._assignments = AssignmentService(db, links)
+        self._staff = CandidateLoader(db, links)
+        self._clock = clock
+
+    def look(self, *, actor: Actor | Operator, ticket_id: str, most: int | None = None) -> DryRun:
+        """Of the ticket with that id; of those who are able and of those who are not, `most` at
+        most. Raises `Denied`, `NotFound`."""
+        require(actor, Permission.MANAGE_USERS)
+        doc = self._by_id(ticket_id)
+        if doc is None:
+            raise NotFound("There is no such ticket.")
+        return self._explained(doc, most)
+
+    def find(self, *, actor: Actor | Operator, called: str) -> DryRun:
+        """The same of the ticket that people call so: by its number, or by its id, since one of
+        the predecessor's has no number yet. Raises `Denied`, `Invalid`, `NotFound`."""
+        require(actor, Permission.MANAGE_USERS)
+        number = _NUMBER.fullmatch(called.strip())
+        if number is None and not ObjectId.is_valid(called.strip()):
+            raise Invalid("number", "Write a ticket's number, for example 12, or its id.")
+        doc = self._by_number(int(number[1])) if number else self._by_id(called.strip())
+        if doc is None:
+            raise NotFound(
+                f"There is no ticket {called.strip()}. One of the predecessor's gets its number "
+                "from the jobs; until then, write its id."
+            )
+        return self._explained(doc, None)
+
+    # Read as they are: `services.tickets.queries.load` would give a ticket of the predecessor's a
+    # number.
+    def _by_id(self, ticket_id: str) -> Document | None:
+        if not ObjectId.is_valid(ticket_id):
+            return None
+        return self._db.tickets.find_one({"_id": ObjectId(ticket_id)})
+
+    def _by_number(self, number: int) -> Document | None:
+        home = installation(self._db)
+        if home is None:
+            return None
+        return self._db.tickets.find_one({"teamId": home.team_id, "number": number})
+
+    def _explained(self, doc: Document, most: int | None) -> DryRun:
+        now, stored = self._clock(), Ticket.from_doc(doc)
+        is_read = is_analysed(stored)
+        ticket = self._of_team(stored if is_read else self._routed(stored, now))
+        words = f"{ticket.title}\n{ticket.description}"
+        whole, unread = self._weighed(ticket, words, now, in_haste=most is not None)
+        shown = Explanation(whole.able[:most], whole.left_out[:most])
+        then, corrected = (
+            assignment_explanation.then(stored),
+            feedback.of_ticket(self._db, ticket.id),
+        )
+        return DryRun(
+            ticket=ticket,
+            is_read=is_read,
+            was_read=bool(stored.assignment.get("analysis")),
+            has_secrets=mask(words) != words,
+            explanation=shown,
+            then=then,
+            corrections=tuple(corrected),
+            people=self._people(ticket, shown, then, corrected),
+            now=now,
+            more_able=len(whole.able) - len(shown.able),
+            more_left_out=len(whole.left_out) - len(shown.left_out) + unread,
+        )
+
+    def _routed(self, ticket: Ticket, now: datetime) -> Ticket:
+        """As the workers would without a model."""
+        found = router.route(
+            title=ticket.title,
+            description=ticket.description,
+            skills=self._users.team_skills(),
+            learned=self._models.skills(),
+        )
+        return as_read(ticket, found, now=now)
+
+    def _of_team(self, ticket: Ticket) -> Ticket:
+        """With whose it will be once it is adopted."""
+        home = None if ticket.team_id else installation(self._db)
+        return replace(ticket, team_id=home.team_id) if home else ticket
+
+    def _weighed(
+        self, ticket: Ticket, words: str, now: datetime, *, in_haste: bool
+    ) -> tuple[Explanation, int]:
+        """And how many were not even read."""
+        weighed = self._assignments.weigh(ticket, now=now, history=self._models.people(words))
+        pool = weighed.pool
+        listed = {who.user_id for who in pool.candidates}
+        size = len(listed) if pool.is_everybody else self._staff.size()
+        rest = [] if in_haste and size > MOST_READ else self._rest(ticket, pool, listed, now)
+        found = explain(
+            [*pool.candidates, *rest],
+            listed=listed,
+            holders=pool.holders,
+            grounds=weighed.grounds,
+        )
+        return found, 0 if rest or pool.is_everybody else max(size - len(listed), 0)
+
+    def _rest(
+        self, ticket: Ticket, pool: CandidatePool, listed: Set[ObjectId], now: datetime
+    ) -> list[Candidate]:
+        """Whom assignment does not even look at."""
+        team_id = ticket.team_id or ""
+        gone = self._staff.deactivated(team_id=team_id, now=now)
+        if pool.is_everybody:
+            return gone
+        staff = set_aside(self._staff.everybody(team_id=team_id, now=now), ticket, now=now)
+        return [*(who for who in staff if who.user_id not in listed), *gone]
+
+    def _people(
+        self,
+        ticket: Ticket,
+        shown: Explanation,
+        then: LastAssignment | None,
+        made: Iterable[Correction],
+    ) -> Directory:
+        standings: tuple[CandidateScore, ...] = (*shown.able, *shown.left_out)
+        named = [ticket.created_by, ticket.assigned_to, *(one.user_id for one in standings)]
+        named += [then.to] if then else []
+        named += [then.by] if then and isinstance(then.by, ObjectId) else []
+        for correction in made:
+            named += [correction.by, correction.from_, correction.to]
+        wanted = {user_id for user_id in named if user_id}
+        return resolve_people(
+            self._users, self._links, team_id=ticket.team_id or "", user_ids=wanted
+        )

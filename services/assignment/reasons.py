@@ -1,0 +1,120 @@
+"""Why somebody was chosen, in words that they and the help desk understand. Pure.
+
+Times of day are those of the person who was chosen: they read it on their card, and for a
+moderator elsewhere "at work until 18:00" is about the colleague's day. Where not all who were
+considered have the same time, it says whose: "at work until 18:00 (Tokyo time)".
+"""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from services.assignment.candidate import Candidate
+from services.assignment.scoring import Presence
+from services.calendar.work_week import WorkWeek
+from services.models.choice import Reason
+
+SOLVED = "solved similar tickets"
+KNOWS_NONE = "knows none of its skills"
+AT_WORK = "at work"
+DISTURBED = "does not want to be disturbed now"
+_WEEK = 7
+
+
+def sentence(
+    candidate: Candidate,
+    *,
+    why: Reason | None,
+    known: Sequence[str],
+    needed: Sequence[str],
+    has_solved: bool,
+    presence: Presence | None,
+    end: datetime | None,
+    now: datetime,
+    is_spread: bool = False,
+) -> str:
+    """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00".
+
+    `end` is when the work under way ends, None where it never does; `is_spread` is as in
+    `services.assignment.scoring.ScoringContext`.
+    """
+    told = [
+        _why(why, known, needed) if why else "",
+        SOLVED if has_solved and why is not Reason.HISTORY else "",
+        f"{candidate.open_tickets} of {candidate.capacity} open",
+        _hours(candidate, presence, end, now, is_spread=is_spread),
+    ]
+    return " · ".join(filter(None, told))
+
+
+def _why(why: Reason, known: Sequence[str], needed: Sequence[str]) -> str:
+    match why:
+        case Reason.SKILLS:
+            return f"knows {listed(known)}"
+        case Reason.HISTORY:
+            return SOLVED
+        case Reason.NOBODY_KNOWS:
+            return f"nobody who could take it knows {listed(needed, 'or')}, so it goes to an admin"
+        case Reason.LEAST_LOADED:
+            return "no skill was recognised, so it goes to whoever has room"
+
+
+def _hours(
+    candidate: Candidate,
+    presence: Presence | None,
+    end: datetime | None,
+    now: datetime,
+    *,
+    is_spread: bool,
+) -> str:
+    told, week = _when(candidate, presence, end, now), candidate.week
+    has_time = told not in ("", AT_WORK)
+    return f"{told} ({zone_name(week.zone, now)})" if week and has_time and is_spread else told
+
+
+def zone_name(zone: ZoneInfo, now: datetime) -> str:
+    """As "New York time", "CET" or "UTC-05"."""
+    area, _, place = zone.key.rpartition("/")
+    if area and area != "Etc":
+        return f"{place.replace('_', ' ')} time"
+    short = now.astimezone(zone).tzname() or zone.key
+    return short if short[0].isalpha() else f"UTC{short}"
+
+
+def _when(
+    candidate: Candidate, presence: Presence | None, end: datetime | None, now: datetime
+) -> str:
+    quiet, week = candidate.quiet_until, candidate.week
+    if quiet and quiet > now and (presence is None or presence.at_work):
+        return f"do not disturb until {_ending(quiet, now, week)}" if week else DISTURBED
+    if week is None or presence is None:
+        return ""
+    if presence.at_work:
+        return f"at work until {_ending(end, now, week)}" if end else AT_WORK
+    if presence.back is None:
+        return ""
+    back, here = presence.back.astimezone(week.zone), now.astimezone(week.zone)
+    days = (back.date() - here.date()) // timedelta(days=1)
+    if days == 0:
+        return f"back at {back:%H:%M}"
+    if days == 1:
+        return f"back at {back:%H:%M} tomorrow"
+    if days < _WEEK:
+        return f"back on {back:%A} at {back:%H:%M}"
+    return f"back on {back.day} {back:%B} at {back:%H:%M}"
+
+
+def _ending(end: datetime, now: datetime, week: WorkWeek) -> str:
+    """The time alone where it comes but once until then."""
+    at = end.astimezone(week.zone)
+    if end - now <= timedelta(days=1):
+        return f"{at:%H:%M}"
+    if end - now < timedelta(days=_WEEK):
+        return f"{at:%A} at {at:%H:%M}"
+    return f"{at.day} {at:%B} at {at:%H:%M}"
+
+
+def listed(words: Sequence[str], joint: str = "and") -> str:
+    if len(words) < 2:
+        return "".join(words)
+    return f"{', '.join(words[:-1])} {joint} {words[-1]}"

@@ -1,0 +1,194 @@
+"""A ticket in the wrong hands: to whom it could go instead, and handing it on to the next best.
+
+Whoever says "not mine" gives a ticket back and assignment's next choice gets it in one update, so
+that it is with nobody at no time. Where nobody else is available, it waits like any such ticket.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.analysis.analysis_store import analysis_source, is_analysed
+from services.assignment.assignee_options import AssigneeOption, rank_options
+from services.assignment.assignment_service import AssignmentService
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.errors import Conflict, Invalid
+from services.linking.links import LinkService
+from services.models.choice import Choice
+from services.models.events import Event, EventType
+from services.models.permissions import Actor, require, require_sight
+from services.models.ticket import Ticket
+from services.models.user import User
+from services.outbox import pending
+from services.routing.model_store import ModelStore
+from services.tickets import ticket_store, transitions
+from services.tickets.actions import BUSY, STEPS, TRIES, TicketActions
+from services.tickets.lifecycle import PERMISSION, TicketAction, state_token
+from services.tickets.queries import load
+from services.tickets.transitions import Change
+from services.tickets.validation import REASON_MAX, checked_text
+
+# Of those who could have it instead, so many are offered at a glance: of those who fit; where they
+# are too few, filled up with others who are available.
+FIRST, ENOUGH = 5, 3
+
+
+class Why(StrEnum):
+    """Why it is not theirs; the values are what the history says."""
+
+    SKILL = "Not my subject"
+    TIME = "No time right now"
+    TEAM = "Not for our team"
+
+
+@dataclass(frozen=True, slots=True)
+class Reassigned:
+    """`to` is who has it now. Nobody: it waits for somebody (`is_parked`), or is read again."""
+
+    ticket: Ticket
+    to: User | None
+
+    @property
+    def is_parked(self) -> bool:
+        return self.to is None and transitions.is_queued_unassigned(self.ticket)
+
+
+class Reassignment:
+    def __init__(
+        self,
+        db: Mongo,
+        users: UserService,
+        links: LinkService,
+        moves: TicketActions,
+        models: ModelStore,
+        *,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._moves = moves
+        self._assignments = AssignmentService(db, links)
+        self._models = models
+        self._clock = clock
+
+    def others(
+        self, *, actor: Actor, team_id: str, ticket_id: str, seen: str = ""
+    ) -> tuple[Ticket, list[AssigneeOption]]:
+        """The ticket, and who is available for it in place of whoever has it: the first few who
+        fit, in the order in which assignment would choose them, and others only where those are too
+        few. Raises as `TicketMoves.ready`."""
+        require(actor, PERMISSION[TicketAction.REASSIGN])
+        ticket = self._moves.ready(
+            actor=actor, ticket_id=ticket_id, step=TicketAction.REASSIGN, seen=seen
+        )
+        weighed = self._assignments.weigh(
+            replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
+        )
+        candidates = weighed.pool.candidates
+        ordered = rank_options(
+            candidates=candidates,
+            users=self._users.many({candidate.user_id for candidate in candidates}),
+            holders=weighed.pool.holders,
+            **weighed.grounds,
+        )
+        free = [fit for fit in ordered if not fit.obstacle and fit.user.id != ticket.assigned_to]
+        matches = [fit for fit in free if fit.is_match][:FIRST]
+        others = [fit for fit in free if not fit.is_match]
+        return ticket, matches + others[: max(ENOUGH - len(matches), 0)]
+
+    def not_mine(
+        self, *, actor: Actor, ticket_id: str, why: str = "", reason: str = "", seen: str = ""
+    ) -> Reassigned:
+        """The assignee gives it to whoever is the next best; `why` is one of `Why`, or "".
+
+        A second press tells what the first one did. Raises `Invalid` for either field, `NotFound`,
+        `Denied`, and `Conflict` where it has moved on since they saw it.
+        """
+        require(actor, PERMISSION[TicketAction.NOT_MINE])
+        note = _note(why, reason)
+        for _ in range(TRIES):
+            ticket = require_sight(actor, load(self._db, ticket_id))
+            if _is_repeated(ticket, actor.user_id, note):
+                return self._handed_on(ticket)
+            seen = seen or state_token(ticket)
+            self._moves.check(actor, ticket, TicketAction.NOT_MINE, seen)
+            stored = self._pass(ticket, actor.user_id, note, self._clock())
+            if stored:
+                return self._handed_on(stored)
+        raise Conflict(BUSY)
+
+    def _pass(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
+        """None where it has changed meanwhile."""
+        back = transitions.unassign(by, ticket, reason=note)
+        change, choice = self._onward(ticket, back, now)
+        stored = ticket_store.apply(
+            self._db,
+            ticket,
+            values=change.values,
+            events=change.events,
+            now=now,
+            remove=change.remove,
+        )
+        if stored:
+            if choice:
+                self._assignments.was_chosen(choice, now=now)
+            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+        return stored
+
+    def _onward(self, ticket: Ticket, back: Change, now: datetime) -> tuple[Change, Choice | None]:
+        """That and who gets it then. What nobody has read since its words changed is left to the
+        workers, who ask the model first."""
+        free = _without(ticket, back, now)
+        if not is_analysed(free):
+            return back, None
+        choice = self._assignments.choose(free, now=now, history=self._history(ticket))
+        if choice is None:
+            parked = transitions.queue_unassigned(free, look_again=now + pending.RETRY_AFTER)
+            return back.then(parked), None
+        given = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
+        return back.then(given), choice
+
+    def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
+        return self._models.people(f"{ticket.title}\n{ticket.description}")
+
+    def _handed_on(self, ticket: Ticket) -> Reassigned:
+        had_by = ticket.assigned_to
+        return Reassigned(ticket, self._users.get(had_by) if had_by else None)
+
+
+def _without(ticket: Ticket, back: Change, now: datetime) -> Ticket:
+    """As it stands once it is given back, with that in its history."""
+    handed = [
+        Event(0, now, event.by, event.type, from_=event.from_, to=event.to) for event in back.events
+    ]
+    return replace(transitions.after(ticket, back), events=(*ticket.events, *handed))
+
+
+def _note(why: str, reason: str) -> str:
+    """What the history keeps, for the staff."""
+    if why and why not in set(Why):
+        raise Invalid("why", "Choose one of these, or none.")
+    told = [why] if why else []
+    if reason.strip():
+        missing = "Say why in a few words, or leave it empty."
+        told.append(checked_text(reason, field="reason", limit=REASON_MAX, missing=missing))
+    return ": ".join(told)
+
+
+def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:
+    """Whether the last that a person did with it was this, by the same one."""
+    steps = [event for event in ticket.events if event.type in STEPS]
+    if steps and (steps[-1].type, steps[-1].by) == (EventType.ASSIGNED, "system"):
+        steps.pop()
+    last = steps[-1] if steps else None
+    return (
+        last is not None
+        and last.type == EventType.HANDED_BACK
+        and last.by == last.from_ == by != ticket.assigned_to
+        and (last.note or "") == note
+    )

@@ -1,0 +1,154 @@
+"""How good a choice somebody is, part by part. Pure.
+
+Each part lies between 0 and its weight, corrections between the weight and its negative. Together
+they are the score: at most 1, and below 0 only where corrections outweigh everything else.
+"""
+
+import math
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from services.assignment.candidate import Candidate
+from services.calendar.work_week import WorkWeek
+
+WEIGHTS: Mapping[str, float] = {
+    "skills": 0.4,
+    "history": 0.15,
+    "load": 0.2,
+    "hours": 0.1,
+    "fairness": 0.05,
+}
+CORRECTIONS_WEIGHT = 0.1
+# As full as anybody can be: each of their tickets weighs twice a medium one at most.
+FULL_LOAD = 2
+# So many tickets within the last week count as a full share.
+FULL_WEEK = 20
+# Who is back after so long counts half as much as who is at work.
+HALF_AFTER = timedelta(hours=8)
+NOBODY: Mapping[ObjectId, float] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether somebody is at work, or else when they are back; None: not within a year."""
+
+    at_work: bool
+    back: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ScoringContext:
+    """What all candidates for one ticket are measured by.
+
+    `needed` are its skills by their casefolded names, `holders` how many know each. `history` is,
+    by person, how much of what resembles the ticket they have solved (0 to 1), and `corrections`
+    how people have corrected such choices (-1 to 1). `is_spread`: their clocks show different
+    times, so that a time of day needs its zone.
+    """
+
+    needed: Mapping[str, str]
+    holders: Mapping[str, int]
+    now: datetime
+    history: Mapping[ObjectId, float] = field(default_factory=dict)
+    corrections: Mapping[ObjectId, float] = field(default_factory=dict)
+    is_spread: bool = False
+    _presences: dict[WorkWeek, Presence] = field(default_factory=dict)
+    _ends: dict[WorkWeek, datetime | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        candidates: Collection[Candidate],
+        *,
+        skills: Sequence[str],
+        now: datetime,
+        history: Mapping[ObjectId, float] = NOBODY,
+        corrections: Mapping[ObjectId, float] = NOBODY,
+        holders: Mapping[str, int] | None = None,
+    ) -> "ScoringContext":
+        """`holders` are counted among the candidates where they are not given."""
+        needed = by_key(skills)
+        counted = dict.fromkeys(needed, 0)
+        if needed and holders is None:
+            for candidate in candidates:
+                for key in counted.keys() & by_key(candidate.skills).keys():
+                    counted[key] += 1
+        zones = {candidate.week.zone for candidate in candidates if candidate.week}
+        return cls(
+            needed,
+            counted if holders is None else holders,
+            now,
+            history,
+            corrections,
+            is_spread=len({now.astimezone(zone).utcoffset() for zone in zones}) > 1,
+        )
+
+    def known(self, candidate: Candidate) -> list[str]:
+        """The needed skills they have, in the order and spelling of the ticket."""
+        if not self.needed:
+            return []
+        own = by_key(candidate.skills)
+        return [spelling for key, spelling in self.needed.items() if key in own]
+
+    def parts(self, candidate: Candidate) -> dict[str, float]:
+        shares = {
+            "skills": self._cover(candidate),
+            "history": _within(self.history.get(candidate.user_id, 0.0), 0.0),
+            "load": 1 - min(candidate.weighed / (FULL_LOAD * max(candidate.capacity, 1)), 1.0),
+            "hours": self._hours(candidate),
+            "fairness": 1 - min(candidate.recent, FULL_WEEK) / FULL_WEEK,
+        }
+        corrected = _within(self.corrections.get(candidate.user_id, 0.0), -1.0)
+        return {
+            **{name: weight * shares[name] for name, weight in WEIGHTS.items()},
+            "corrections": CORRECTIONS_WEIGHT * corrected,
+        }
+
+    def presence(self, week: WorkWeek) -> Presence:
+        """Asked once a week however many people share it."""
+        found = self._presences.get(week)
+        if found is None:
+            at_work = week.is_at_work(self.now)
+            found = Presence(at_work, None if at_work else week.next_start(self.now))
+            self._presences[week] = found
+        return found
+
+    def end(self, week: WorkWeek) -> datetime | None:
+        """When the work under way ends, as `WorkWeek.ends_at`; asked once a week, too."""
+        if week not in self._ends:
+            self._ends[week] = week.ends_at(self.now)
+        return self._ends[week]
+
+    def _cover(self, candidate: Candidate) -> float:
+        """The share of the needed skills they have; the fewer know one, the more it counts."""
+        known = by_key(self.known(candidate))
+        if not known:
+            return 0.0
+        weights = {key: 1 / max(self.holders.get(key, 0), 1) for key in self.needed}
+        return sum(weights[key] for key in known) / sum(weights.values())
+
+    def _hours(self, candidate: Candidate) -> float:
+        """Of whose hours nothing is known, they count as at work, unless they want not to be
+        disturbed."""
+        quiet = candidate.quiet_until
+        share = self._until(quiet) if quiet and quiet > self.now else 1.0
+        presence = self.presence(candidate.week) if candidate.week else None
+        if presence is None or presence.at_work:
+            return share
+        return 0.0 if presence.back is None else min(share, self._until(presence.back))
+
+    def _until(self, back: datetime) -> float:
+        return 1 / (1 + (back - self.now) / HALF_AFTER)
+
+
+def by_key(skills: Iterable[str]) -> dict[str, str]:
+    """Skills by what they are compared by."""
+    return {skill.casefold(): skill for skill in skills}
+
+
+def _within(share: float, least: float) -> float:
+    """The share, kept between `least` and 1; 0 for NaN."""
+    return 0.0 if math.isnan(share) else min(max(share, least), 1.0)

@@ -1,0 +1,1 @@
+"""Passwords, tokens, sign-in, password reset, rate limits."""

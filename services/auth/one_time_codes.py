@@ -1,0 +1,107 @@
+"""One-time codes: short ones to type from a page into Slack, long ones to follow from a letter.
+
+Stored is an HMAC of each: whoever reads the database can neither use nor guess one.
+"""
+
+import hashlib
+import hmac
+import secrets
+import unicodedata
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import StrEnum
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+
+# Crockford's base32: without I, L, O and U. Ten of them are 50 bits.
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+LENGTH, GROUP = 10, 5
+RESET_BYTES = 32
+# Nobody types or follows more than this, and nothing longer is worth an HMAC.
+LONGEST = 100
+_LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
+
+
+class CodeKind(StrEnum):
+    LINK = "link"
+    RESET = "reset"
+
+
+LIFETIMES: Mapping[CodeKind, timedelta] = {
+    CodeKind.LINK: timedelta(minutes=10),
+    CodeKind.RESET: timedelta(hours=1),
+}
+
+
+class Codes:
+    def __init__(self, db: Mongo, secret: str, clock: Clock = utcnow) -> None:
+        self._db = db
+        # A key of its own: nothing signed elsewhere with this secret can be a code's HMAC.
+        self._key = hmac.digest(secret.encode(), b"one-time codes", hashlib.sha256)
+        self._clock = clock
+
+    def issue(self, *, kind: CodeKind, user_id: ObjectId) -> str:
+        """A new code for that account. Of `LINK` it ends the account's former one."""
+        while True:
+            code = _new(kind)
+            doc = {
+                "_id": self.name(kind=kind, code=code),
+                "kind": kind.value,
+                "userId": user_id,
+                "expiresAt": self._clock() + LIFETIMES[kind],
+            }
+            if kind is CodeKind.LINK:
+                self.revoke(kind=kind, user_id=user_id)
+            try:
+                self._db.codes.insert_one(doc)
+            except DuplicateKeyError:  # another page of theirs was quicker, and the last one counts
+                continue
+            return code
+
+    def peek(self, *, kind: CodeKind, code: str) -> ObjectId | None:
+        """Whose code it is, which it stays; None for a wrong, a used and an expired one alike."""
+        return self.peek_named(kind=kind, name=self.name(kind=kind, code=code))
+
+    def take(self, *, kind: CodeKind, code: str) -> ObjectId | None:
+        """As `peek`, and it is used up: of any number of takers one gets it."""
+        return self.take_named(kind=kind, name=self.name(kind=kind, code=code))
+
+    def name(self, *, kind: CodeKind, code: str) -> str:
+        """What a code is called without saying it, however it was typed."""
+        text = _normal(code) if kind is CodeKind.LINK else code.strip()
+        named = f"{kind.value}:{text[:LONGEST]}".encode("utf-8", "replace")
+        return hmac.new(self._key, named, hashlib.sha256).hexdigest()
+
+    def peek_named(self, *, kind: CodeKind, name: str) -> ObjectId | None:
+        doc = self._db.codes.find_one(self._living(kind, name))
+        return doc["userId"] if doc else None
+
+    def take_named(self, *, kind: CodeKind, name: str) -> ObjectId | None:
+        doc = self._db.codes.find_one_and_delete(self._living(kind, name))
+        return doc["userId"] if doc else None
+
+    def revoke(self, *, user_id: ObjectId, kind: CodeKind | None = None) -> None:
+        """End every code the account has, or those of one kind."""
+        of_kind = {"kind": kind.value} if kind else {}
+        self._db.codes.delete_many({"userId": user_id, **of_kind})
+
+    def _living(self, kind: CodeKind, name: str) -> dict[str, object]:
+        # MongoDB removes what has expired once a minute only.
+        return {"_id": name, "kind": kind.value, "expiresAt": {"$gt": self._clock()}}
+
+
+def _new(kind: CodeKind) -> str:
+    if kind is CodeKind.RESET:
+        return secrets.token_urlsafe(RESET_BYTES)
+    text = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
+    return "-".join(text[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+
+
+def _normal(code: str) -> str:
+    """As it was shown, whatever the capitals, spaces, dashes and look-alikes it was typed with."""
+    text = unicodedata.normalize("NFKC", code[:LONGEST]).upper()
+    return "".join(filter(str.isalnum, text)).translate(_LOOKALIKES)

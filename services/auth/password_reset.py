@@ -1,0 +1,81 @@
+"""A new password for whoever can read the account's mail, or was handed a link by an operator."""
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.accounts.users import UserService
+from services.accounts.validation import checked_text, email_key
+from services.auth.base import AccountParts
+from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.passwords import checked_password
+from services.auth.rate_limit import Doing
+from services.core.errors import Conflict, Invalid
+from services.core.text import strip_invisible
+from services.models.permissions import Actor, Operator, Permission, require
+from services.models.user import User
+from services.outbox.emails import EmailKind, queue_account_email, queue_new_password_email
+
+SPENT = (
+    "That link is no longer valid: each works once, and for an hour. Ask for a new one by “Forgot "
+    "your password?”."
+)
+
+
+def path_of(code: str) -> str:
+    """Where below APP_URL a new password is set with that code."""
+    return f"/reset?code={code}"
+
+
+def issue(users: UserService, codes: Codes, *, actor: Actor | Operator, email: str) -> str:
+    """A code for that account's owner, for teams without mail: whoever has it is them.
+
+    Raises `NotFound`, and `Conflict` for an address of several accounts and a deactivated one.
+    """
+    require(actor, Permission.MANAGE_USERS)
+    user = User.from_doc(users.only_stored(email))
+    if not user.active:
+        raise Conflict("That account has been deactivated, so nobody can sign in to it.")
+    return codes.issue(kind=CodeKind.RESET, user_id=user.id)
+
+
+class Resets(AccountParts):
+    def request(self, *, email: str, address: str | None = None) -> None:
+        """Have a link mailed to the active accounts of that address, also to those without a
+        password. Whether there are any is not said. `address` is the caller's.
+
+        Raises `LimitReached` after three in an hour, and `Invalid` for what is no text.
+        """
+        email = strip_invisible(checked_text("email", email))
+        self._throttle.count(Doing.RESET, account=email_key(email), address=address)
+        known = [user.id for user in self._users.by_email(email) if user.active]
+        # A letter to nobody is dropped unsent, and so takes this as long as one to somebody.
+        for user_id in known or [ObjectId()]:
+            # Of a double click one mail. The code is made as the letter is sent.
+            key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
+            queue_account_email(self._letters, EmailKind.RESET, user_id=user_id, key=key)
+
+    def reset(self, *, code: str, password: str) -> User:
+        """Set the password of whoever was sent that code, which is then used up. It ends all
+        sessions, and the owner is told.
+
+        Raises `Invalid` for the code and for the password, which leaves the code as it is, and
+        `LimitReached` while many sign in.
+        """
+        checked_text("code", code)
+        checked_password(password)
+        if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
+            raise Invalid("code", SPENT)
+        hashed = self._passwords.hash(password)
+        user_id = self._codes.take(kind=CodeKind.RESET, code=code)
+        doc = user_id and self._db.users.find_one_and_update(
+            {"_id": user_id, "active": {"$ne": False}},
+            {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if not doc:
+            raise Invalid("code", SPENT)
+        user = User.from_doc(doc)
+        self._codes.revoke(user_id=user.id)
+        self._throttle.succeeded(account=email_key(user.email))
+        queue_new_password_email(self._letters, user_id=user.id, token_version=user.token_version)
+        return user

@@ -1,0 +1,118 @@
+"""Passwords as bcrypt keeps them: the bytes of their UTF-8 as given, as the predecessor did.
+
+Nothing is normalised and nothing cut, because either would refuse somebody's old password or take
+a part of a new one for the whole.
+"""
+
+import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import bcrypt
+
+from services.core.errors import Invalid, LimitReached
+
+COST = 12
+AT_ONCE = 2
+SHORTEST = 8  # characters
+LONGEST = 72  # bytes: bcrypt reads no more
+# A hash of cost 16 takes four seconds, and each one more twice as long: none of ours or of the
+# predecessor's, and whoever could plant one could stop all others from signing in.
+HIGHEST_COST = 16
+BUSY = "Many people are signing in at this moment. Try again in a few seconds."
+_HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
+_CURRENT = "$2b$"
+
+
+def checked_password(text: str) -> str:
+    """A password to set. Raises `Invalid`."""
+    check_length(text)
+    if len(text) < SHORTEST:
+        raise Invalid("password", f"Choose a password of at least {SHORTEST} characters.")
+    if _bytes(text) is None:
+        raise Invalid("password", "Leave out the character of the password that nobody can type.")
+    return text
+
+
+def check_length(text: str) -> None:
+    """Refuse what bcrypt would read a part of only, also from whoever signs in with it.
+
+    The predecessor cut such a password: its owner sets another one by mail. Raises `Invalid`.
+    """
+    if not isinstance(text, str):
+        raise Invalid("password", "Write the password as text.")
+    if len(text.encode("utf-8", "replace")) > LONGEST:
+        raise Invalid(
+            "password",
+            f"A password has at most {LONGEST} bytes: {LONGEST} letters or digits, or fewer where "
+            "there are others among them. If yours is longer, set a new one by “Forgot your "
+            "password?”.",
+        )
+
+
+class Passwords:
+    """Hashes and compares. Thread-safe; at most `at_once` of either at a time in this process,
+    because each takes a core for a quarter of a second, and `LimitReached` for the next.
+    """
+
+    def __init__(self, *, cost: int = COST, at_once: int = AT_ONCE) -> None:
+        self._cost = cost
+        self._slots = threading.BoundedSemaphore(at_once)
+
+    def hash(self, text: str) -> str:
+        with self._slot():
+            return bcrypt.hashpw(text.encode(), bcrypt.gensalt(self._cost)).decode()
+
+    def matches(self, text: str, stored: str | None) -> bool:
+        """Whether that is the password; False where there is none or the hash is none of bcrypt's.
+
+        A refusal takes as long as a hash of today's cost, so that its time tells nothing about the
+        account. Only an old hash of a higher cost takes longer, until its owner signs in once.
+        """
+        typed, cost = _bytes(text), cost_of(stored)
+        with self._slot():
+            if typed is not None and stored is not None and cost is not None:
+                if bcrypt.checkpw(typed, stored.encode()):
+                    return True
+                self._spend(*range(cost, self._cost))
+            else:
+                self._spend(self._cost)
+        return False
+
+    def is_outdated(self, stored: str) -> bool:
+        """Whether it should be replaced by a hash of today's kind."""
+        return not stored.startswith(_CURRENT) or cost_of(stored) != self._cost
+
+    @staticmethod
+    def _spend(*costs: int) -> None:
+        """As long as hashes of these costs take. Those from 10 to 11 and one of 10 make one of 12:
+        each takes twice the time of the one before.
+        """
+        for cost in costs:
+            bcrypt.hashpw(b"", bcrypt.gensalt(cost))
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._slots.acquire(blocking=False):
+            raise LimitReached(BUSY, retry_after=1)
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+
+def cost_of(stored: object) -> int | None:
+    """The cost of a hash, as the power of two; None for whatever bcrypt cannot compare with."""
+    found = _HASH.fullmatch(stored) if isinstance(stored, str) else None
+    cost = int(found[1]) if found else 0
+    return cost if 4 <= cost <= HIGHEST_COST else None
+
+
+def _bytes(text: str) -> bytes | None:
+    """None for what nobody can have typed and no hash can be of."""
+    try:
+        typed = text.encode()
+    except UnicodeEncodeError:  # half of an emoji
+        return None
+    return typed if b"\0" not in typed and len(typed) <= LONGEST else None

@@ -1,0 +1,132 @@
+"""What people change of their own account over pages and API, and admins of anybody's."""
+
+from collections.abc import Sequence
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.accounts import users
+from services.accounts.users import UNKNOWN
+from services.accounts.validation import (
+    checked_name,
+    checked_role,
+    checked_skill_list,
+    checked_text,
+    email_key,
+)
+from services.auth.base import AccountParts
+from services.auth.passwords import checked_password
+from services.core.database import Document
+from services.core.errors import Conflict, Invalid, NotFound
+from services.core.text import strip_invisible
+from services.models.permissions import Actor, Operator, Permission, require
+from services.models.user import User
+from services.outbox import pending
+from services.outbox.emails import queue_new_password_email
+
+
+class Profiles(AccountParts):
+    def update_own(
+        self,
+        *,
+        actor: Actor,
+        name: str | None = None,
+        skills: Sequence[str] | None = None,
+        password: str | None = None,
+        current_password: str | None = None,
+        address: str | None = None,
+    ) -> User:
+        """Change what is given of one's own account; None leaves as it is, a name "" removes it.
+
+        A new password ends every session, this one too, and its owner is told. It takes the
+        current one, which is counted against guessing as at sign-in (`address`: the caller's).
+        Raises `Invalid`, `LimitReached`, and `Conflict` where the password has changed meanwhile.
+        """
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        update = _profile(name, skills)
+        seen: Document = {"_id": actor.user_id}
+        if password is not None:
+            checked_password(password)
+            seen["password"] = self._proven(actor.user_id, current_password, address)
+            update.setdefault("$set", {})["password"] = self._passwords.hash(password)
+            update["$inc"] = {"tokenVersion": 1}
+        if not update:
+            return User.from_doc(self._load(actor.user_id))
+        doc = self._db.users.find_one_and_update(seen, update, return_document=ReturnDocument.AFTER)
+        if doc is None:
+            self._load(actor.user_id)
+            raise Conflict("Your password has just been changed. Sign in with the new one.")
+        user = User.from_doc(doc)
+        if password is not None:
+            self._codes.revoke(user_id=user.id)
+            queue_new_password_email(
+                self._letters, user_id=user.id, token_version=user.token_version
+            )
+        if skills is not None:
+            pending.retry_unassigned(self._db, now=self._clock())
+        return user
+
+    def update_other(
+        self,
+        *,
+        actor: Actor | Operator,
+        email: str,
+        role: str | None = None,
+        skills: Sequence[str] | None = None,
+    ) -> User:
+        """Change what is given of the account with that address; None leaves as it is.
+
+        A new role ends its sessions. Raises `Invalid`; `NotFound`; `Conflict` for the last active
+        admin, and where several accounts have the address.
+        """
+        require(actor, Permission.MANAGE_USERS)
+        email = strip_invisible(checked_text("email", email))
+        values: Document = {}
+        if role is not None:
+            values["role"] = checked_role(role).value
+        if skills is not None:
+            values["skills"] = checked_skill_list(skills)
+        while True:
+            doc = self._users.only_stored(email)
+            if not values:
+                return User.from_doc(doc)
+            stored = users.store(self._db, doc, values, by=actor.by, now=self._clock())
+            if stored:
+                pending.retry_unassigned(self._db, now=self._clock())
+                return stored
+
+    def _proven(self, user_id: ObjectId, current: str | None, address: str | None) -> str:
+        """The stored hash that `current` is the password of."""
+        doc = self._load(user_id)
+        stored = doc.get("password")
+        if not stored:
+            raise Invalid(
+                "password",
+                "This account has no password yet. Set its first one by “Forgot your password?”.",
+            )
+        if current is None:
+            raise Invalid("currentPassword", "Write your current password, too.")
+        checked_text("currentPassword", current)
+        account = email_key(User.from_doc(doc).email)
+        self._throttle.check(account=account, address=address)
+        if not self._passwords.matches(current, stored):
+            self._throttle.failed(account=account, address=address)
+            raise Invalid("currentPassword", "That is not your current password.")
+        return str(stored)
+
+    def _load(self, user_id: ObjectId) -> Document:
+        doc = self._db.users.find_one({"_id": user_id})
+        if doc is None:
+            raise NotFound(UNKNOWN)
+        return doc
+
+
+def _profile(name: str | None, skills: Sequence[str] | None) -> Document:
+    """The update of what stands in a profile."""
+    update: Document = {}
+    if name is not None:
+        update["$set"] = {"name": checked_name(name)}
+        update["$unset"] = {"searchKeys": ""}  # made anew at the next search
+    if skills is not None:
+        update.setdefault("$set", {})["skills"] = checked_skill_list(skills)
+    return update

@@ -1,0 +1,151 @@
+"""Accounts with a password: sign up, sign in, sessions."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from bson import ObjectId
+
+from services.accounts.users import new_account
+from services.accounts.validation import (
+    checked_email,
+    checked_name,
+    checked_skill_list,
+    checked_text,
+    email_key,
+)
+from services.auth.base import AccountParts
+from services.auth.passwords import check_length, checked_password
+from services.auth.rate_limit import Doing
+from services.core.database import Document
+from services.core.errors import Conflict, LimitReached, Unauthenticated
+from services.core.leases import Lease
+from services.core.text import strip_invisible
+from services.models.user import Role, User
+from services.outbox.emails import EmailKind, queue_account_email
+
+# The same for an unknown address, a wrong password and an account that has been deactivated.
+WRONG = "Email or password is wrong, or the account has been deactivated."
+ENDED = "Your session has ended, or there was none. Sign in."
+EXISTS = (
+    "There is an account with that address already. Sign in, or set a password by “Forgot your "
+    "password?”."
+)
+# Of more accounts than these with one address, all but the oldest have to be removed first:
+# comparing takes a quarter of a second each.
+TWINS = 5
+
+
+class SignIn(AccountParts):
+    def sign_up(
+        self,
+        *,
+        email: str,
+        password: str,
+        skills: Sequence[str] = (),
+        name: str | None = None,
+        address: str | None = None,
+    ) -> User:
+        """A new account, of role `user` whoever asks. `address` is the caller's.
+
+        Raises `Invalid`, `LimitReached`, and `Conflict` where the address has an account, be it an
+        invitation: whoever owns the address sets its password by mail.
+        """
+        email = checked_email(checked_text("email", email))
+        values = {"skills": checked_skill_list(skills), "name": checked_name(name)}
+        checked_password(password)
+        self._throttle.count(Doing.SIGN_UP, address=address)
+        self._refuse_known(email)
+        doc = new_account(email=email, role=Role.USER, now=self._clock()) | values
+        doc["password"] = self._passwords.hash(password)
+        with self._alone(email):
+            self._refuse_known(email)
+            self._db.users.insert_one(doc)
+            # An admin who invites, or a first use of Slack, does not ask whether one is alone.
+            if len(self._users.by_email(email)) > 1:
+                self._db.users.delete_one({"_id": doc["_id"]})
+                raise Conflict(EXISTS)
+        queue_account_email(
+            self._letters, EmailKind.WELCOME, user_id=doc["_id"], key=str(doc["_id"])
+        )
+        return User.from_doc(doc)
+
+    def sign_in(self, *, email: str, password: str, address: str | None = None) -> User:
+        """The account whose address and password these are. `address` is the caller's.
+
+        Raises `Unauthenticated`, in the same words and after the same time whatever is wrong;
+        `LimitReached` after many failures and while many sign in; `Invalid` for what is no text,
+        and for a password that is too long for anybody's.
+        """
+        email, password = (
+            strip_invisible(checked_text("email", email)),
+            checked_text("password", password),
+        )
+        check_length(password)
+        account = email_key(email)
+        self._throttle.check(account=account, address=address)
+        doc = self._matching(email, password)
+        if doc is None:
+            self._throttle.failed(account=account, address=address)
+            raise Unauthenticated(WRONG)
+        self._throttle.succeeded(account=account)
+        self._renew(doc, password)
+        return User.from_doc(doc)
+
+    def authenticate(self, token: str) -> User:
+        """Whose session it is, as the account is at this moment. Raises `Unauthenticated`."""
+        claims = self._tokens.read(token)
+        user = self._users.get(claims.user_id) if claims else None
+        if claims is None or user is None:
+            raise Unauthenticated(ENDED)
+        if not user.active or user.token_version != claims.version:
+            raise Unauthenticated(ENDED)
+        return user
+
+    def token(self, user: User) -> str:
+        """A new session for somebody who has just signed in or up, or set a password."""
+        return self._tokens.issue(user)
+
+    def sign_out(self, *, user_id: ObjectId) -> None:
+        """End every session of the account."""
+        self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
+
+    def _matching(self, email: str, password: str) -> Document | None:
+        """Of an address's active accounts the one with that password: first the one whose address
+        is written like this, then the oldest. Where there is none, that takes as long.
+        """
+        docs = [doc for doc in self._users.stored_by_email(email) if User.from_doc(doc).active]
+        docs.sort(key=lambda doc: (doc.get("email") != email.strip(), doc["_id"]))
+        for doc in docs[:TWINS]:
+            if self._passwords.matches(password, doc.get("password")):
+                return doc
+        if not docs:
+            self._passwords.matches(password, None)
+        return None
+
+    def _renew(self, doc: Document, password: str) -> None:
+        """Replace a hash of another kind or cost than today's, unless it has changed since."""
+        old = doc["password"]
+        if not self._passwords.is_outdated(old):
+            return
+        try:
+            new = self._passwords.hash(password)
+        except LimitReached:  # next time
+            return
+        self._db.users.update_one({"_id": doc["_id"], "password": old}, {"$set": {"password": new}})
+
+    def _refuse_known(self, email: str) -> None:
+        if self._users.by_email(email):
+            raise Conflict(EXISTS)
+
+    @contextmanager
+    def _alone(self, email: str) -> Iterator[None]:
+        """Of several who sign up with one address at once, one goes on."""
+        name = hashlib.sha256(email_key(email).encode()).hexdigest()
+        lease = Lease(self._db, f"sign-up:{name[:32]}", clock=self._clock)
+        if not lease.hold():
+            raise Conflict(EXISTS)
+        try:
+            yield
+        finally:
+            lease.release()

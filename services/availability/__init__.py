@@ -1,0 +1,1 @@
+"""Absences, Slack status and hand-over offers."""

@@ -1,0 +1,77 @@
+"""Somebody's absence, as their account holds it: `away {until, source}`. Pure.
+
+What a person (or an admin for them) has said stays until it is over or one of them says otherwise;
+what Slack has said, Slack may take back. A long absence brings an offer to hand over what is open,
+as `handOver` (services/availability/handover_offers.py), in the same update.
+"""
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.database import Document
+from services.models.user import User, works_on_tickets
+
+# From so long on somebody else may have to take over.
+LONG = timedelta(days=1)
+
+
+class AwaySource(StrEnum):
+    """Who has said so."""
+
+    SLACK = "slack"
+    SELF = "self"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Away:
+    until: datetime
+    source: AwaySource
+
+
+def away_of(account: Document, *, now: datetime) -> Away | None:
+    """The absence under way."""
+    stored = _stored(account)
+    until, source = stored.get("until"), stored.get("source")
+    if not isinstance(until, datetime) or until <= now:
+        return None
+    # Whoever wrote something else here was no Slack status.
+    return Away(until, AwaySource(source) if source in set(AwaySource) else AwaySource.SELF)
+
+
+def leave(account: Document, absence: Away, *, tell: ObjectId, now: datetime) -> Document:
+    """What to set for an absence that begins or changes. `tell` is who may be offered to hand
+    over what is open: once an absence."""
+    values: Document = {"away": {"until": absence.until, "source": absence.source.value}}
+    is_long = absence.until - now > LONG
+    was_offered = "handOver" in account and away_of(account, now=now) is not None
+    if is_long and not was_offered and works_on_tickets(User.from_doc(account)):
+        values["handOver"] = {
+            "key": uuid.uuid4().hex,
+            "to": tell,
+            "state": "due",
+            "nextTryAt": now,
+            "tries": 0,
+        }
+    return values
+
+
+# What to unset where one ends.
+BACK = ("away", "handOver")
+
+
+def as_seen(account: Document) -> Document:
+    """The condition that nobody has said anything about it since."""
+    stored = _stored(account)
+    return {f"away.{name}": stored.get(name) for name in ("until", "source")}
+
+
+def _stored(account: Document) -> Mapping[str, Any]:
+    away = account.get("away")
+    return away if isinstance(away, Mapping) else {}

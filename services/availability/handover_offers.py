@@ -1,0 +1,167 @@
+"""Offers to hand over the open tickets of somebody who is away for long.
+
+`handOver {key, to, state, nextTryAt, tries}` of an account is an outbox of one message to `to`:
+the account's owner, or the admin who has said that they are away. It goes with the absence.
+Beside these it keeps what came of it: `channel` and `ts`, `error`, or `count`.
+"""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.availability import absence
+from services.availability.absence import AwaySource
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.core.retry import MAX_DELIVERY_WAIT
+from services.models import user as model_user
+from services.models.permissions import Actor, Permission, require
+from services.models.user import User
+from services.tickets import release
+from services.tickets.queries import open_tickets
+
+CLAIM = timedelta(seconds=60)
+AWAY = "the assignee is away"  # in the history of each ticket
+
+
+class OfferState(StrEnum):
+    DUE = "due"
+    SENT = "sent"
+    FAILED = "failed"
+    HANDED_OVER = "handed_over"
+    KEPT = "kept"
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """`tickets` are how many `user` has open; `to` is who decides."""
+
+    user: User
+    key: str
+    to: ObjectId
+    tickets: int
+    until: datetime
+    source: AwaySource
+    tries: int
+
+
+class Answer(StrEnum):
+    HANDED_OVER = "handed_over"
+    KEPT = "kept"
+    OVER = "over"  # the absence has ended, or there is another one by now
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What an offer has come to. `begun` are the first tickets that are handed back; the sweep does
+    the rest."""
+
+    answer: Answer
+    user: User
+    tickets: int = 0
+    begun: list[ObjectId] = field(default_factory=list)
+
+
+class HandoverOffers:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def has_due(self) -> bool:
+        return self._db.users.find_one(self._due(), {"_id": True}) is not None
+
+    def claim_next(self) -> Offer | None:
+        """The next to be sent, for a minute. One about nothing, or out of date, is dropped."""
+        while True:
+            now = self._clock()
+            doc = self._db.users.find_one_and_update(
+                self._due(),
+                {"$set": {"handOver.nextTryAt": now + CLAIM}, "$inc": {"handOver.tries": 1}},
+                return_document=ReturnDocument.AFTER,
+            )
+            if doc is None:
+                return None
+            offer = self._offer(doc, now)
+            if offer:
+                return offer
+            self._db.users.update_one(_this(doc), {"$unset": {"handOver": ""}})
+
+    def sent(self, offer: Offer, *, channel: str, ts: str) -> None:
+        """Decided in the meantime, it stays so."""
+        self._end(offer, {"channel": channel, "ts": ts}, OfferState.SENT)
+
+    def fail(self, offer: Offer, *, error: str) -> None:
+        """Nobody will ever take it; `error` is Slack's own word for why."""
+        self._end(offer, {"error": error}, OfferState.FAILED)
+
+    def later(self, offer: Offer, *, wait: timedelta | None = None) -> None:
+        """Not sent: again after `wait`, or later each time."""
+        doubled: timedelta = min(CLAIM * 2 ** min(offer.tries, 10), MAX_DELIVERY_WAIT)
+        at = self._clock() + (doubled if wait is None else wait)
+        this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
+        self._db.users.update_one(this, {"$set": {"handOver.nextTryAt": at}})
+
+    def decide(self, *, actor: Actor, user_id: str, key: str, hand_over: bool) -> Decision | None:
+        """The answer to an offer; None where there is no such account any more.
+
+        A second press changes nothing. Once handed over, nothing is left to keep.
+        """
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        if user_id != str(actor.user_id):
+            require(actor, Permission.MANAGE_USERS)
+        known = ObjectId(user_id) if ObjectId.is_valid(user_id) else None
+        doc = self._db.users.find_one({"_id": known}) if known else None
+        if doc is None:
+            return None
+        user, now = User.from_doc(doc), self._clock()
+        offer = doc.get("handOver") or {}
+        if offer.get("key") != key or absence.away_of(doc, now=now) is None:
+            return Decision(Answer.OVER, user)
+        if offer["state"] == OfferState.HANDED_OVER:
+            return Decision(Answer.HANDED_OVER, user, offer.get("count", 0))
+        count = open_tickets(self._db, user.id)
+        if not hand_over:
+            self._decided(doc, {"handOver.state": OfferState.KEPT.value})
+            return Decision(Answer.KEPT, user, count)
+        mark = model_user.hand_back_mark(by=actor.user_id, now=now, reason=AWAY, once=True)
+        # Who is marked already hands all of theirs back.
+        self._db.users.update_one({**_this(doc), "handBack": None}, {"$set": {"handBack": mark}})
+        state = OfferState.HANDED_OVER.value
+        self._decided(doc, {"handOver.state": state, "handOver.count": count})
+        begun = release.hand_back_some(self._db, user.id, now=now)
+        return Decision(Answer.HANDED_OVER, user, count, begun)
+
+    def _due(self) -> Document:
+        return {"handOver.nextTryAt": {"$lte": self._clock()}}
+
+    def _offer(self, doc: Document, now: datetime) -> Offer | None:
+        user, stored = User.from_doc(doc), doc["handOver"]
+        away = absence.away_of(doc, now=now)
+        if away is None or not model_user.works_on_tickets(user):
+            return None
+        tickets = open_tickets(self._db, user.id)
+        if not tickets:
+            return None
+        return Offer(
+            user, stored["key"], stored["to"], tickets, away.until, away.source, stored["tries"]
+        )
+
+    def _decided(self, doc: Document, values: Document) -> None:
+        change = {"$set": values, "$unset": {"handOver.nextTryAt": ""}}
+        self._db.users.update_one(_this(doc), change)
+
+    def _end(self, offer: Offer, values: Document, state: OfferState) -> None:
+        this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
+        told = {f"handOver.{name}": value for name, value in values.items()}
+        change = {
+            "$set": {"handOver.state": state.value, **told},
+            "$unset": {"handOver.nextTryAt": ""},
+        }
+        self._db.users.update_one(this, change)
+
+
+def _this(doc: Document) -> Document:
+    return {"_id": doc["_id"], "handOver.key": doc["handOver"]["key"]}

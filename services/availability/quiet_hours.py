@@ -1,0 +1,33 @@
+"""When somebody is not to be disturbed: beyond their working hours, while away, or where Slack
+says that they want no interruption. Pure."""
+
+from datetime import datetime
+
+from services.availability import absence, slack_status
+from services.calendar.office_hours import Office, week_of
+from services.core.database import Document
+
+_ROUNDS = 5
+
+
+def quiet_until(account: Document, office: Office, *, now: datetime) -> datetime | None:
+    """When the owner of that account can be told something next; None: now."""
+    at = now
+    # Each of these may end in another: somebody is back at night, or during their quiet hours.
+    for _ in range(_ROUNDS):
+        later = _over_at(account, office, at)
+        if later is None or later <= at:
+            break
+        at = min(later, slack_status.NO_END)
+        if at == slack_status.NO_END:
+            break
+    return at if at > now else None
+
+
+def _over_at(account: Document, office: Office, at: datetime) -> datetime | None:
+    if away := absence.away_of(account, now=at):
+        return away.until
+    week = week_of(account, office)
+    if week and not week.is_at_work(at):
+        return week.next_start(at)
+    return slack_status.do_not_disturb_until(account, now=at)

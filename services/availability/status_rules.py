@@ -1,0 +1,65 @@
+"""By which words and emoji a team tells an absence, beside the usual ones (presence_words.py).
+
+Stored in `settings` as `_id: "presence"`: `away` and `here`, lists of phrases and of emoji such as
+":sailboat:". Reading is forgiving, entry by entry.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from services.availability.slack_status import StatusRules
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.errors import Invalid
+from services.core.text import strip_invisible
+from services.models.permissions import Actor, Operator, Permission, require
+
+PRESENCE = "presence"
+# As much as a form holds, in UTF-16 as Slack counts.
+TEXT_MAX, ENTRY_MAX = 3_000, 60
+
+
+class RulesStore:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def read(self) -> StatusRules:
+        doc = self._db.settings.find_one({"_id": PRESENCE}) or {}
+        return StatusRules(away=_entries(doc.get("away")), here=_entries(doc.get("here")))
+
+    def write(
+        self, *, actor: Actor | Operator, away: Iterable[str], here: Iterable[str]
+    ) -> StatusRules:
+        """Set both. Raises `Invalid`, naming the field."""
+        require(actor, Permission.MANAGE_USERS)
+        rules = StatusRules(away=_checked("away", away), here=_checked("here", here))
+        values = {
+            "away": list(rules.away),
+            "here": list(rules.here),
+            "at": self._clock(),
+            "by": actor.by,
+        }
+        self._db.settings.update_one({"_id": PRESENCE}, {"$set": values}, upsert=True)
+        return rules
+
+
+def listed(entries: Iterable[str]) -> str:
+    """As they are typed."""
+    return ", ".join(entries)
+
+
+def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
+    entries = _entries([strip_invisible(entry) for entry in typed])
+    if len(listed(entries).encode("utf-16-le")) // 2 > TEXT_MAX:
+        raise Invalid(field, f"Write less: together at most {TEXT_MAX:,} characters.")
+    if any(len(entry) > ENTRY_MAX for entry in entries):
+        raise Invalid(field, f"A phrase has at most {ENTRY_MAX} characters.")
+    return entries
+
+
+def _entries(listed: Any) -> tuple[str, ...]:
+    """Each once, without blanks."""
+    held = listed if isinstance(listed, list) else []
+    texts = (" ".join(entry.split()) for entry in held if isinstance(entry, str))
+    return tuple(dict.fromkeys(filter(None, texts)))

@@ -1,0 +1,156 @@
+"""What Slack says of the staff's presence, kept in their accounts.
+
+`presence` holds `dueAt` (when Slack is to be asked again), `readAt`, `mark` (of the absence that
+their status tells of, "" for none), `waived` (the mark of one that they say is none) and `quiet`
+(spans of do not disturb). The words of a status are not kept.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from bson import ObjectId
+
+from services.availability import absence as availability_absence
+from services.availability.absence import Away, AwaySource
+from services.availability.slack_status import MemberStatus, Quiet, Reading
+from services.availability.status_rules import RulesStore
+from services.calendar.work_week import zone_of
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.models.slack_member import link_id
+from services.models.user import STAFF, User
+from services.outbox import pending
+
+# How often Slack is asked about each; between, it tells of changes itself.
+EVERY = timedelta(minutes=10)
+AT_ONCE = 200
+# Each is lost only to somebody who has just said something of the same absence.
+TRIES = 3
+
+
+class StatusSync:
+    """It has no actor: Slack says it, of its own members."""
+
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+        self._rules = RulesStore(db, clock=clock)
+
+    def claim_due(self, *, limit: int) -> list[User]:
+        """Whom Slack is to be asked about now: never asked first, then the longest ago.
+
+        They are the caller's: nobody else is given them before they are due again.
+        """
+        now = self._clock()
+        seen = {"presence.dueAt": True, "role": True, "active": True}
+        found = list(self._db.users.find({**STAFF, "presence.dueAt": None}, seen).limit(limit))
+        if len(found) < limit:
+            due = self._db.users.find({**STAFF, "presence.dueAt": {"$lte": now}}, seen)
+            found += due.sort("presence.dueAt").limit(limit - len(found))
+        return [User.from_doc(doc) for doc in found if self._claim(doc, now)]
+
+    def has_due(self) -> bool:
+        """Whether `claim_due` would give anybody."""
+        ask = ({"presence.dueAt": None}, {"presence.dueAt": {"$lte": self._clock()}})
+        return any(self._db.users.find_one({**STAFF, **due}, {"_id": True}) for due in ask)
+
+    def put_back(self, user_ids: Iterable[ObjectId], *, due: datetime) -> None:
+        """They were not asked about after all."""
+        query = {"_id": {"$in": list(user_ids)}}
+        self._db.users.update_many(query, {"$set": {"presence.dueAt": due}})
+
+    def keep(
+        self, user_id: ObjectId, member: MemberStatus, *, quiet: tuple[Quiet, ...] | None = None
+    ) -> bool:
+        """Keep what Slack says of one; whether an offer to hand over has become due.
+
+        `quiet` is as in `services.availability.slack_status.Reading`.
+        """
+        reading = member.reading(self._rules.read(), now=self._clock(), quiet=quiet)
+        for _ in range(TRIES):
+            doc = self._db.users.find_one({"_id": user_id})
+            if doc is None:
+                return False
+            now = self._clock()
+            values, gone = _after(doc, reading, now)
+            change: Document = {"$set": values, **({"$unset": gone} if gone else {})}
+            same = {"_id": user_id, **availability_absence.as_seen(doc)}
+            if self._db.users.update_one(same, change).matched_count:
+                if "away" in gone:
+                    pending.retry_unassigned(self._db, now=now)
+                return "handOver" in values
+        return False
+
+    def hear(self, *, team_id: str, slack_user_id: str, member: MemberStatus) -> bool:
+        """Slack tells of a change. Whether it is one here: then Slack is due to be asked, because
+        what it tells comes late, twice and out of order."""
+        link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
+        if link is None or "stopped" in link:
+            return False
+        doc = self._db.users.find_one({"_id": link["userId"], **STAFF})
+        if doc is None:
+            return False
+        now = self._clock()
+        reading = member.reading(self._rules.read(), now=now)
+        has_moved = _zone(doc, reading) is not None
+        if reading.mark == _presence(doc).get("mark", "") and not has_moved:
+            return False
+        self._db.users.update_one({"_id": doc["_id"]}, {"$set": {"presence.dueAt": now}})
+        return True
+
+    def end_absences(self) -> int:
+        """Whoever's is over is back; how many were, at most `AT_ONCE`.
+
+        Safe to run at any time and by several at once.
+        """
+        now = self._clock()
+        over = {"away.until": {"$lte": now}}
+        change = {"$unset": dict.fromkeys(availability_absence.BACK, "")}
+        found = self._db.users.find(over, {"away.until": True}).limit(AT_ONCE)
+        ended = sum(
+            self._db.users.update_one({"_id": doc["_id"], **over}, change).modified_count
+            for doc in list(found)
+        )
+        if ended:
+            pending.retry_unassigned(self._db, now=now)
+        return ended
+
+    def _claim(self, doc: Document, now: datetime) -> bool:
+        same = {"_id": doc["_id"], "presence.dueAt": _presence(doc).get("dueAt")}
+        change = {"$set": {"presence.dueAt": now + EVERY}}
+        return self._db.users.update_one(same, change).modified_count == 1
+
+
+def _after(account: Document, reading: Reading, now: datetime) -> tuple[Document, Document]:
+    """What to set and what to unset."""
+    values: Document = {"presence.readAt": now, "presence.mark": reading.mark}
+    gone: Document = {}
+    if reading.quiet is not None:
+        spans = [{"start": span.start, "end": span.end} for span in reading.quiet]
+        values["presence.quiet"] = spans
+    if zone := _zone(account, reading):
+        values |= {"timezone": zone, "zoneSource": AwaySource.SLACK.value}
+    waived = _presence(account).get("waived")
+    if waived and waived != reading.mark:
+        gone["presence.waived"] = ""
+    until = None if waived and waived == reading.mark else reading.until
+    away = availability_absence.away_of(account, now=now)
+    if away is None or away.source is AwaySource.SLACK:
+        if until and (away is None or away.until != until):
+            absence, own = Away(until, AwaySource.SLACK), account["_id"]
+            values |= availability_absence.leave(account, absence, tell=own, now=now)
+        elif away and not until:
+            gone |= dict.fromkeys(availability_absence.BACK, "")
+    return values, gone
+
+
+def _zone(account: Document, reading: Reading) -> str | None:
+    """The zone to take over from Slack: another than is kept, and not one of their own."""
+    zone = zone_of(reading.zone)
+    is_own = account.get("zoneSource") == AwaySource.SELF.value
+    return zone.key if zone and not is_own and zone.key != account.get("timezone") else None
+
+
+def _presence(account: Document) -> Document:
+    held = account.get("presence")
+    return held if isinstance(held, dict) else {}

@@ -1,0 +1,137 @@
+"""When the team works, where a person says nothing of their own.
+
+Stored in `settings` as `_id: "office"`; a person's own in their account, as `timezone`,
+`workHours {days, start, end}` and `country`. Reading is forgiving, part by part.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from services.calendar.holidays import is_known
+from services.calendar.work_week import WorkWeek, zone_of
+from services.core.database import Document
+from services.core.errors import Invalid
+
+OFFICE = "office"
+WORKDAYS = frozenset(range(5))
+_TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
+_CODE = re.compile(r"[A-Z]{2}", re.ASCII)
+_PART = re.compile(r"[A-Z0-9]{1,3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """The team's hours: `days` from 0 for Monday, `start` and `end` as "09:00".
+
+    `is_set`: an admin has said so; else the hours are a guess that nobody is held to.
+    """
+
+    zone: str = "UTC"
+    days: frozenset[int] = WORKDAYS
+    start: str = "09:00"
+    end: str = "17:00"
+    country: str = ""
+    subdivision: str = ""
+    is_set: bool = False
+
+    @property
+    def week(self) -> WorkWeek:
+        return WorkWeek(
+            zone=zone_of(self.zone) or ZoneInfo("UTC"),
+            days=self.days,
+            start=_time(self.start) or time(9),
+            end=_time(self.end) or time(17),
+            country=self.country,
+            subdivision=self.subdivision,
+        )
+
+
+def office_of(doc: Mapping[str, Any] | None) -> Office:
+    """As stored; a part that makes no sense is as if it were not set."""
+    if doc is None:
+        return Office()
+    usual, hours = Office(), hours_of(doc)
+    zone = doc.get("zone")
+    return Office(
+        zone=zone if isinstance(zone, str) and zone_of(zone) else usual.zone,
+        days=hours[0] if hours else usual.days,
+        start=hours[1] if hours else usual.start,
+        end=hours[2] if hours else usual.end,
+        country=_word(doc.get("country"), _CODE),
+        subdivision=_word(doc.get("subdivision"), _PART),
+        is_set=True,
+    )
+
+
+def hours_of(stored: Any) -> tuple[frozenset[int], str, str] | None:
+    """Days, start and end of `{days, start, end}`; None where one of them makes no sense."""
+    if not isinstance(stored, Mapping) or not isinstance(stored.get("days"), list):
+        return None
+    days = frozenset(day for day in stored["days"] if type(day) in (int, float) and day in range(7))
+    start, end = stored.get("start"), stored.get("end")
+    if len(days) < len(stored["days"]) or not _time(start) or not _time(end):
+        return None
+    return frozenset(map(int, days)), str(start), str(end)
+
+
+def zone_in(account: Document) -> ZoneInfo | None:
+    """The owner's own time zone, or Slack's of them; None where neither is known."""
+    named = account.get("timezone")
+    return zone_of(named) if isinstance(named, str) else None
+
+
+def week_of(account: Document, office: Office) -> WorkWeek | None:
+    """When the owner of that account works: what they say, else what the team says.
+
+    None where neither has said so much as a time zone: then nothing is known.
+    """
+    zone = zone_in(account)
+    hours = hours_of(account.get("workHours"))
+    if zone is None and hours is None and not office.is_set:
+        return None
+    week = office.week
+    own = _word(account.get("country"), _CODE)
+    return WorkWeek(
+        zone=zone or week.zone,
+        days=hours[0] if hours else week.days,
+        start=(_time(hours[1]) if hours else None) or week.start,
+        end=(_time(hours[2]) if hours else None) or week.end,
+        country=own or week.country,
+        # Which part of their own country they are in is not known.
+        subdivision=week.subdivision if own in ("", week.country) else "",
+    )
+
+
+def check_zone(zone: str) -> None:
+    if zone_of(zone) is None:
+        raise Invalid("zone", "Choose a time zone such as Europe/Berlin.")
+
+
+def check_hours(*, days: frozenset[int], start: str, end: str) -> None:
+    """Raise `Invalid` for hours that are none; a person's are checked alike."""
+    if not days or not days <= frozenset(range(7)):
+        raise Invalid("days", "Choose at least one day of the week.")
+    for field, text in (("start", start), ("end", end)):
+        if _time(text) is None:
+            raise Invalid(field, "Write a time such as 09:00.")
+
+
+def check_country(country: str, subdivision: str = "") -> None:
+    """ "" is none: then no public holidays are kept."""
+    if country and not (_CODE.fullmatch(country) and is_known(country)):
+        raise Invalid("country", "Write a country's two letters such as DE, or leave it empty.")
+    if subdivision and not (country and is_known(country, subdivision)):
+        raise Invalid("subdivision", "Write a part of that country such as BY, or leave it empty.")
+
+
+def _time(text: Any) -> time | None:
+    found = _TIME.fullmatch(text) if isinstance(text, str) else None
+    return time(int(found[1]), int(found[2])) if found else None
+
+
+def _word(value: Any, shape: re.Pattern[str]) -> str:
+    return value if isinstance(value, str) and shape.fullmatch(value) else ""

@@ -1,0 +1,1 @@
+"""What knows nothing of tickets: clock, database, settings, logs, retry."""

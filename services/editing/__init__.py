@@ -1,0 +1,1 @@
+"""Change the fields of a filed ticket, and answer edit conflicts."""

@@ -1,0 +1,126 @@
+"""The fields of a ticket that the staff may edit: what each holds now, and what it accepts. Pure.
+
+By field, as stored: `title`, `description` and `helpfulNotes` are texts, `priority` a word,
+`deadline` a moment, `relatedSkills` a list of names. All but the first two may be cleared (None).
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.errors import Invalid
+from services.core.text import strip_invisible
+from services.models.ticket import Priority, Status, Ticket
+from services.tickets.validation import (
+    checked_deadline,
+    checked_description,
+    checked_priority,
+    checked_title,
+)
+
+NOTES_MAX = 3_000
+SKILLS_MAX = 100
+# What Slack takes as an option's value. The predecessor knew no limit for a skill's name.
+SKILL_VALUE_MAX = 150
+
+PLAIN_FIELDS = ("title", "description", "priority", "deadline", "relatedSkills", "helpfulNotes")
+
+
+def stored(ticket: Ticket, field: str) -> Any:
+    """What the ticket holds there now."""
+    held: Mapping[str, Any] = {
+        "title": ticket.title,
+        "description": ticket.description,
+        "status": ticket.status.value,
+        "priority": ticket.priority.value if ticket.priority else None,
+        "deadline": ticket.deadline,
+        "relatedSkills": list(ticket.related_skills),
+        "assignedTo": ticket.assigned_to,
+        "helpfulNotes": ticket.helpful_notes,
+    }
+    return held[field]
+
+
+def is_same(field: str, one: Any, other: Any) -> bool:
+    """Skills are the same in another order or with other capitals."""
+    if field == "relatedSkills":
+        return {skill.casefold() for skill in one} == {skill.casefold() for skill in other}
+    return bool(one == other)
+
+
+def checked(
+    field: str, value: Any, *, ticket: Ticket, team_skills: Sequence[str], now: datetime
+) -> Any:
+    """The value as it is stored; `Invalid` for what that field does not accept."""
+    if field == "title":
+        return checked_title(_text(field, value))
+    if field == "description":
+        return checked_description(_text(field, value))
+    if field == "helpfulNotes":
+        return _notes(_text(field, value))
+    if field == "priority":
+        priority: Priority | None = checked_priority(_text(field, value) or None)
+        return priority.value if priority else None
+    if field == "deadline":
+        return checked_deadline(value, now=now)
+    if field == "status":
+        return _status(_text(field, value))
+    if field == "assignedTo":
+        return _person(value)
+    return _skills(value, skill_choices(ticket, team_skills))
+
+
+def skill_choices(ticket: Ticket, team_skills: Sequence[str]) -> list[str]:
+    """What may be chosen: the skills the team has and those the ticket has, by name."""
+    spelled = {skill.casefold(): skill for skill in ticket.related_skills}
+    for skill in team_skills:
+        spelled.setdefault(skill.casefold(), skill)
+    return sorted(spelled.values(), key=str.casefold)
+
+
+def _text(field: str, value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise Invalid(field, "Give this as a text.")
+    return value or ""
+
+
+def _notes(text: str) -> str | None:
+    text = strip_invisible(text).strip()
+    if len(text) > NOTES_MAX:
+        raise Invalid(
+            "helpfulNotes", f"At most {NOTES_MAX:,} characters; this text has {len(text):,}."
+        )
+    return text or None
+
+
+def _status(word: str) -> str:
+    if word not in set(Status):
+        raise Invalid("status", f"Choose one of {', '.join(Status)}.")
+    return word
+
+
+def _person(value: Any) -> ObjectId | None:
+    if value is None:
+        return None
+    if not ObjectId.is_valid(value):
+        raise Invalid("assignedTo", "Choose somebody from the list.")
+    return ObjectId(value)
+
+
+def _skills(value: Any, choices: Sequence[str]) -> list[str]:
+    if value is not None and not isinstance(value, (list, tuple)):
+        raise Invalid("relatedSkills", "Give the skills as a list.")
+    known = {skill[:SKILL_VALUE_MAX].casefold(): skill for skill in choices}
+    chosen: dict[str, str] = {}
+    for name in value or ():
+        key = str(name)[:SKILL_VALUE_MAX].casefold()
+        if key not in known:
+            raise Invalid(
+                "relatedSkills", f"Nobody in the team knows “{name}”. Choose from the list."
+            )
+        chosen[key] = known[key]
+    if len(chosen) > SKILLS_MAX:
+        raise Invalid("relatedSkills", f"Choose at most {SKILLS_MAX} skills.")
+    return list(chosen.values())

@@ -1,0 +1,103 @@
+"""A status and an assignee chosen in a form, as the steps that lead there. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.errors import Conflict, IllegalStep, Invalid
+from services.core.text import strip_invisible
+from services.models.events import EventType
+from services.models.ticket import Status, Ticket
+from services.tickets import transitions
+from services.tickets.lifecycle import check_status, describe_state
+from services.tickets.transitions import Change, after
+from services.tickets.validation import QUESTION_MAX, RESOLUTION_MAX, checked_text
+
+ASK = "Ask what you need to know; the requester reads it."
+TELL = "Say in a sentence what was done; the requester reads it."
+MESSAGE_ALONE = (
+    "This goes out with the status Resolved or Waiting. For anything else, add a comment."
+)
+
+
+def moved(
+    by: ObjectId,
+    ticket: Ticket,
+    edit: Mapping[str, Any],
+    *,
+    message: str,
+    stays: bool,
+    now: datetime,
+) -> Change:
+    """What `edit`'s `status` and `assignedTo` change, where it has them.
+
+    `message` is for the requester; `stays`: the present assignee is still there to go on.
+    Raises `IllegalStep` for what the status table does not allow, and `Invalid`, naming the field.
+    """
+    status = Status(edit["status"]) if "status" in edit else None
+    if status not in (Status.COMPLETED, Status.WAITING) and not _has_been_said(by, ticket, message):
+        raise Invalid("message", MESSAGE_ALONE)
+    change = Change()
+    if status is Status.REOPENED:
+        _check(ticket, status)
+        change, status = transitions.reopen(by, ticket, stays=stays), None
+    if "assignedTo" in edit:
+        stands = after(ticket, change)
+        change = change.then(_given(by, stands, edit["assignedTo"], status, now))
+    if status:
+        change = change.then(_led_to(by, after(ticket, change), status, message, now))
+    return change
+
+
+def _has_been_said(by: ObjectId, ticket: Ticket, message: str) -> bool:
+    """Also by the same form, sent twice: the first time it went out with the status."""
+    said = [event.note for event in ticket.events if event.by == by]
+    return not message.strip() or strip_invisible(message).strip() in said
+
+
+def _given(
+    by: ObjectId, ticket: Ticket, assignee: ObjectId | None, status: Status | None, now: datetime
+) -> Change:
+    if assignee == ticket.assigned_to:
+        return Change()
+    if ticket.status is Status.COMPLETED:
+        sentence = f"Reopen it before you change who has it: {describe_state(ticket)}."
+        raise IllegalStep("assignedTo", sentence)
+    if assignee is None:
+        if ticket.status is Status.WAITING:
+            raise IllegalStep(
+                "assignedTo", f"Choose somebody to give it to: {describe_state(ticket)}."
+            )
+        return transitions.unassign(by, ticket, reason="")
+    if status is Status.TODO:
+        raise Invalid("status", "Whoever has a ticket works on it. Choose In progress.")
+    return transitions.assign(by, ticket, assignee, reason="", now=now)
+
+
+def _led_to(by: ObjectId, ticket: Ticket, status: Status, message: str, now: datetime) -> Change:
+    if status is ticket.status:  # giving it away or back has led there
+        return Change()
+    if status is Status.IN_PROGRESS and ticket.assigned_to is None:
+        raise Invalid("assignedTo", "Choose who works on it.")
+    _check(ticket, status)
+    if status is Status.IN_PROGRESS:
+        return transitions.resume(by, ticket)
+    if status is Status.TODO:
+        return transitions.unassign(by, ticket, reason="")
+    if status is Status.WAITING:
+        return transitions.wait(by, ticket, question=_message(message, QUESTION_MAX, ASK))
+    note = _message(message, RESOLUTION_MAX, TELL)
+    return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
+
+
+def _message(text: str, limit: int, missing: str) -> str:
+    return checked_text(text, field="message", limit=limit, missing=missing)
+
+
+def _check(ticket: Ticket, status: Status) -> None:
+    try:
+        check_status(ticket, status)
+    except Conflict as error:
+        raise IllegalStep("status", str(error)) from None

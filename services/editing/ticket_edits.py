@@ -1,0 +1,254 @@
+"""Editing a ticket: several fields at once, by several people at once.
+
+An edit says which `seq` of the ticket its author had before them. What others changed since stays,
+where the edit does not touch it. Where it does, `Clashing` says who changed what; having read that
+(`told`), the author may send the edit once more.
+
+Changes of a ticket by programs, which see no form: what they leave unsaid is filled in.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.assignment.assignee_options import AssigneeOption, rank_options
+from services.assignment.assignment_service import AssignmentService, declined
+from services.assignment.feedback import net_effects
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.errors import Conflict, Invalid
+from services.editing.conflicts import EditConflict, FieldConflict, conflicts_of
+from services.editing.editable_fields import PLAIN_FIELDS, checked, is_same, stored
+from services.editing.status_change import moved
+from services.linking.links import LinkService
+from services.models.events import EventType, NewEvent
+from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.user import User, can_work
+from services.outbox import pending
+from services.tickets import ticket_store
+from services.tickets.lifecycle import TicketAction, check
+from services.tickets.queries import load
+from services.tickets.transitions import Change
+
+ATTEMPTS = 5
+BUSY = "Several people are changing this ticket right now. Send it again in a moment."
+NOTHING: Mapping[str, int] = MappingProxyType({})
+# `message` is for the requester: what was done, or what has to be known.
+FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
+# Other words or skills may find somebody for a ticket that nobody could take.
+_ROUTED_BY = frozenset({"title", "description", "relatedSkills"})
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a form to edit a ticket is filled in with."""
+
+    ticket: Ticket
+    team_skills: tuple[str, ...]
+    assignee: AssigneeOption | None
+
+
+class TicketEdits:
+    def __init__(
+        self, db: Mongo, users: UserService, links: LinkService, *, clock: Clock = utcnow
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._assignments = AssignmentService(db, links)
+        self._clock = clock
+
+    def open(self, *, actor: Actor, team_id: str, ticket_id: str) -> Draft:
+        """The ticket as it is to be edited. Raises `NotFound`, `Denied`."""
+        ticket = self._editable(actor, ticket_id)
+        everybody = self._fits(team_id, ticket) if ticket.assigned_to else []
+        assignee = (fit for fit in everybody if fit.user.id == ticket.assigned_to)
+        return Draft(
+            ticket=ticket,
+            team_skills=tuple(self._users.team_skills()),
+            assignee=next(assignee, None),
+        )
+
+    def assignees(
+        self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
+    ) -> list[AssigneeOption]:
+        """Whom a ticket may be given to, the best fit first; by load where no ticket is named."""
+        require(actor, Permission.WORK_ON_TICKETS)
+        return self._fits(team_id, load(self._db, ticket_id) if ticket_id else None, query)
+
+    def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
+        """The skills the team has whose name holds the query, whatever its capitals."""
+        require(actor, Permission.WORK_ON_TICKETS)
+        wanted = " ".join(query.split()).casefold()
+        return [skill for skill in self._users.team_skills() if wanted in skill.casefold()]
+
+    def update(
+        self,
+        *,
+        actor: Actor,
+        ticket_id: str,
+        seen_seq: int,
+        changes: Mapping[str, Any],
+        told: Mapping[str, int] = NOTHING,
+    ) -> Ticket:
+        """Store the `changes`, by field, in one update with an event for each field.
+
+        `told` says, by field, up to which seq the author knows of others' changes, where that is
+        further than `seen_seq`. A status or an assignee moves the ticket on as the buttons do;
+        an `assignedTo` of None hands it back. What is as it was already is no change.
+        Raises `Invalid`, `Clashing`, `NotFound`, `Denied`, `Conflict`.
+        """
+        require(actor, Permission.WORK_ON_TICKETS)
+        for unknown in sorted(changes.keys() - FIELDS):
+            raise Invalid(unknown, "A ticket has no such field.")
+        for _ in range(ATTEMPTS):
+            ticket = self._editable(actor, ticket_id)
+            edit = self._edit(ticket, changes)
+            clashes = conflicts_of(ticket, edit, seen_seq=seen_seq, told=told)
+            if clashes:
+                raise EditConflict(clashes, ticket, self._named(clashes))
+            change = self._change(actor, ticket, edit, changes.get("message"))
+            if not change.events:
+                return ticket
+            if done := self._store(ticket, change):
+                return done
+        raise Conflict(BUSY)
+
+    def _editable(self, actor: Actor, ticket_id: str) -> Ticket:
+        require(actor, Permission.WORK_ON_TICKETS)
+        ticket = require_sight(actor, load(self._db, ticket_id))
+        check(actor, ticket, TicketAction.UPDATE)
+        return ticket
+
+    def _fits(self, team_id: str, ticket: Ticket | None, query: str = "") -> list[AssigneeOption]:
+        now = self._clock()
+        candidates = self._assignments.candidates(team_id=team_id, now=now)
+        skills = ticket.related_skills if ticket else ()
+        return rank_options(
+            candidates=candidates,
+            users=self._users.many({candidate.user_id for candidate in candidates}),
+            skills=skills,
+            requester=ticket.created_by if ticket else None,
+            now=now,
+            declined=declined(ticket) if ticket else frozenset(),
+            corrections=net_effects(self._db, skills=skills, now=now),
+            query=query,
+        )
+
+    def _edit(self, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that become different, each as it is to be stored."""
+        skills = self._users.team_skills() if "relatedSkills" in changes else ()
+        edit: dict[str, Any] = {}
+        for field in (*PLAIN_FIELDS, "status", "assignedTo"):
+            old = stored(ticket, field)
+            if field not in changes or changes[field] == old:
+                continue
+            new = checked(
+                field, changes[field], ticket=ticket, team_skills=skills, now=self._clock()
+            )
+            if not is_same(field, new, old):
+                edit[field] = new
+        return edit
+
+    def _change(
+        self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
+    ) -> Change:
+        by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
+        if (given := edit.get("assignedTo")) and not self._can_work(given):
+            raise Invalid("assignedTo", "Choose a moderator or an admin who is still active.")
+        change = Change(
+            values={field: edit[field] for field in plain},
+            events=tuple(
+                NewEvent(
+                    EventType.EDITED,
+                    by=by,
+                    field=field,
+                    from_=stored(ticket, field),
+                    to=edit[field],
+                )
+                for field in plain
+            ),
+            remove=("assignment.next",) if _ROUTED_BY.intersection(plain) else (),
+        )
+        stays = self._can_work(ticket.assigned_to)
+        moves = moved(by, ticket, edit, message=str(message or ""), stays=stays, now=self._clock())
+        return change.then(moves)
+
+    def _can_work(self, user_id: ObjectId | None) -> bool:
+        user = self._users.get(user_id) if user_id else None
+        return user is not None and can_work(user)
+
+    def _store(self, ticket: Ticket, change: Change) -> Ticket | None:
+        now = self._clock()
+        done = ticket_store.apply(
+            self._db,
+            ticket,
+            values=change.values,
+            events=change.events,
+            now=now,
+            remove=change.remove,
+        )
+        if done and ticket.assigned_to and _has_left(ticket, done):
+            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+        return done
+
+    def _named(self, clashes: Sequence[FieldConflict]) -> dict[ObjectId, User]:
+        named = [value for clash in clashes for value in (clash.by, clash.value)]
+        return self._users.many({name for name in named if isinstance(name, ObjectId)})
+
+
+def _has_left(before: Ticket, now: Ticket) -> bool:
+    is_open = now.status in OPEN_STATUSES
+    return before.status in OPEN_STATUSES and not (
+        is_open and now.assigned_to == before.assigned_to
+    )
+
+
+TRIES = 5
+# What the requester reads where a program says no more than the status.
+MESSAGES = {
+    Status.COMPLETED: "Marked as completed.",
+    Status.WAITING: "The help desk needs to know more. Please write a comment.",
+}
+
+
+class Patches:
+    def __init__(self, db: Mongo, edits: TicketEdits) -> None:
+        self._db = db
+        self._edits = edits
+
+    def apply(self, *, actor: Actor, ticket_id: str, changes: Mapping[str, Any]) -> Ticket:
+        """`TicketEdits.update` of the ticket as it is now: of two who write at once the later
+        counts. Raises `NotFound` before `Denied`, because a requester knows of their own.
+
+        A status alone does, too. Whoever puts a ticket that nobody has in progress has it.
+        """
+        for _ in range(TRIES):
+            ticket = require_sight(actor, load(self._db, ticket_id))
+            require(actor, Permission.WORK_ON_TICKETS)
+            try:
+                return self._edits.update(
+                    actor=actor,
+                    ticket_id=ticket_id,
+                    seen_seq=ticket.seq,
+                    changes=_filled_in(actor, ticket, changes),
+                )
+            except EditConflict:  # changed since it was read
+                continue
+        raise Conflict(BUSY)
+
+
+def _filled_in(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+    filled, status = dict(changes), changes.get("status")
+    if status == ticket.status:
+        return filled
+    if status in MESSAGES:
+        filled.setdefault("message", MESSAGES[Status(status)])
+    waits = ticket.status in (Status.TODO, Status.REOPENED) and ticket.assigned_to is None
+    if status == Status.IN_PROGRESS and waits:
+        filled.setdefault("assignedTo", actor.user_id)
+    return filled

@@ -1,0 +1,1 @@
+"""Take the escalation steps that are due."""

@@ -1,0 +1,67 @@
+"""What the steps that are taken by the clock change of a ticket."""
+
+from datetime import datetime
+
+from services.core.database import Document
+from services.models.choice import Choice
+from services.models.escalation_track import EscalationStep
+from services.models.events import EventType, NewEvent
+from services.models.ticket import Status, Ticket
+from services.sla.escalation_schedule import NEXT_STEP_FIELD
+from services.tickets.transitions import Change
+
+PASSED_ON = "passed on to you, because it was not accepted in time"
+_REMINDERS = frozenset(
+    {
+        EscalationStep.ACCEPT_REMINDER,
+        EscalationStep.DUE_SOON,
+        EscalationStep.DUE_MISSED,
+        EscalationStep.WAITING_ASK,
+    }
+)
+
+
+def told(ticket: Ticket, step: EscalationStep) -> Change:
+    """Somebody is told, and nothing else changes."""
+    ladder = ticket.ladders[step.family]
+    event = NewEvent(
+        EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
+        by="system",
+        field=NEXT_STEP_FIELD,
+        from_=ladder.done.value if ladder.done else None,
+        to=step.value,
+    )
+    return Change(events=(event,))
+
+
+def passed_on(ticket: Ticket, choice: Choice, *, now: datetime) -> Change:
+    """From its assignee to the chosen one."""
+    had, to, reason = ticket.assigned_to, choice.user_id, f"{choice.reason} · {PASSED_ON}"
+    passed, kind = EventType.PASSED_ON, EscalationStep.ACCEPT_NEXT.value
+    events = [
+        NewEvent(passed, by="system", field=NEXT_STEP_FIELD, from_=had, to=kind),
+        NewEvent(
+            EventType.ASSIGNED, by="system", field="assignedTo", from_=had, to=to, note=reason
+        ),
+    ]
+    was, is_now = ticket.status, Status.IN_PROGRESS
+    if was is not is_now:
+        moved = EventType.STATUS_CHANGED
+        event = NewEvent(moved, by="system", field="status", from_=was.value, to=is_now.value)
+        events.append(event)
+    return Change(
+        {"assignedTo": to, "status": is_now.value, **_assignment(ticket, choice, reason, now)},
+        tuple(events),
+        ("acceptedAt",),
+    )
+
+
+def _assignment(ticket: Ticket, choice: Choice, reason: str, now: datetime) -> Document:
+    analysis = ticket.assignment.get("analysis") or {}
+    return {
+        "assignment.reason": reason,
+        "assignment.score": choice.score,
+        "assignment.parts": choice.parts,
+        "assignment.at": now,
+        **({"assignment.source": analysis["source"]} if analysis.get("source") else {}),
+    }

@@ -1,0 +1,186 @@
+"""Taking the steps that services/sla/escalation_schedule.py says are due.
+
+Each is one conditional update, with its event, the outbox's mark and the next alarm: of several
+processes one takes it, and once. Nobody is asked to accept a ticket while they are not at work,
+unless it is urgent; and who is away is not asked at all.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services.assignment.assignment_service import AssignmentService
+from services.availability import quiet_hours
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.core.retry import failed
+from services.escalation import escalation_changes
+from services.models.choice import Choice
+from services.models.escalation_track import EscalationStep, EscalationTrack, ScheduledStep
+from services.models.events import Event, EventType
+from services.models.ticket import Priority, Ticket
+from services.models.user import User, can_work
+from services.outbox import pending
+from services.sla.escalation_schedule import next_alarm, steps_due
+from services.sla.policy import SlaPolicy, rules
+from services.tickets import ticket_store
+from services.tickets.transitions import Change, unanswered
+
+BATCH_SIZE = 200
+# Nobody's answer is waited for any longer because they are away.
+LONGEST_HOLD = timedelta(days=21)
+# Arrays that may be long and that no alarm goes by. The history tells who has had a ticket.
+_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
+
+History = Callable[[str], Mapping[ObjectId, float]]
+
+
+class Outcome(StrEnum):
+    TAKEN = "taken"
+    PUT_OFF = "put_off"
+    MISSED = "missed"  # it changed meanwhile
+
+
+class EscalationSteps:
+    """`history` tells who has solved what resembles a text; `has_triage`: there is a channel."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        assignments: AssignmentService,
+        history: History,
+        *,
+        has_triage: bool,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._assignments = assignments
+        self._history = history
+        self._has_triage = has_triage
+        self._clock = clock
+
+    def due(self, *, limit: int = BATCH_SIZE) -> list[Ticket]:
+        """Tickets with a step to take, the longest overdue first."""
+        found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _NOT_READ)
+        return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
+
+    def take(self, ticket: Ticket) -> Outcome:
+        """Take the ticket's step, or put off what is not to be taken now."""
+        now, by = self._clock(), rules(self._db)
+        held: dict[EscalationTrack, datetime] = {}
+        for alarm in steps_due(ticket, rules=by, now=now):
+            step = self._step(ticket, alarm.kind)
+            until = self._held(ticket, step, by, now)
+            if until:
+                held[alarm.kind.family] = until
+                continue
+            stored = self._taken(ticket, step, now)
+            return Outcome.TAKEN if stored else Outcome.MISSED
+        return self._put_off(ticket, next_alarm(ticket, rules=by, held=held))
+
+    def set_aside(self, ticket: Ticket, error: Exception) -> None:
+        """Its step could not be taken: the others are not to wait for it (services/core/retry.py).
+
+        What is stored of the step is left as it is, also where it cannot be read."""
+        now = self._clock()
+        aside = failed(ticket.alarm.aside if ticket.alarm else None, error, now=now)
+        later = {"alarm.at": now + aside.wait, "alarm.aside": aside.to_doc()}
+        as_seen = {**_as_seen(ticket), "alarm.at": {"$ne": None}}
+        self._db.tickets.update_one(as_seen, {"$set": later})
+
+    def _step(self, ticket: Ticket, kind: EscalationStep) -> EscalationStep:
+        """What is done in place of a step that makes no sense."""
+        if kind is EscalationStep.ACCEPT_REMINDER and not self._may_accept(ticket):
+            return EscalationStep.ACCEPT_NEXT
+        return self._reaching(kind)
+
+    def _reaching(self, kind: EscalationStep) -> EscalationStep:
+        """Where there is no triage channel, the admins are next."""
+        if self._has_triage:
+            return kind
+        return _WITHOUT_TRIAGE.get(kind, kind)
+
+    def _may_accept(self, ticket: Ticket) -> bool:
+        """Whether they are still at the help desk, and not away."""
+        account = self._account(ticket)
+        user = User.from_doc(account) if account else None
+        if user is None or not can_work(user):
+            return False
+        return user.away_until is None or user.away_until <= self._clock()
+
+    def _held(
+        self, ticket: Ticket, step: EscalationStep, by: SlaPolicy, now: datetime
+    ) -> datetime | None:
+        """Until when whoever is to answer is not at work, or away, but for who stays away for
+        long."""
+        if step.family is EscalationTrack.WAITING:
+            account = self._db.users.find_one({"_id": ticket.created_by})
+        elif step is EscalationStep.ACCEPT_REMINDER and ticket.priority is not Priority.URGENT:
+            account = self._account(ticket)
+        else:
+            return None
+        until = quiet_hours.quiet_until(account, by.office, now=now) if account else None
+        return until if until and until <= now + LONGEST_HOLD else None
+
+    def _account(self, ticket: Ticket) -> Document | None:
+        return self._db.users.find_one({"_id": ticket.assigned_to})
+
+    def _taken(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
+        if step is EscalationStep.ACCEPT_NEXT:
+            choice = self._next_candidate(ticket, now)
+            if choice:
+                return self._passed_on(ticket, choice, now)
+            step = self._reaching(EscalationStep.ACCEPT_TRIAGE)
+        if step is EscalationStep.WAITING_CLOSE:
+            return self._closed(ticket, now)
+        return self._store(ticket, escalation_changes.told(ticket, step), now)
+
+    def _closed(self, ticket: Ticket, now: datetime) -> Ticket | None:
+        stored = self._store(ticket, unanswered(ticket, now=now), now)
+        if stored and stored.assigned_to:
+            pending.retry_unassigned(self._db, now=now)
+        return stored
+
+    def _next_candidate(self, ticket: Ticket, now: datetime) -> Choice | None:
+        had = Event(0, now, "system", EventType.PASSED_ON, from_=ticket.assigned_to)
+        without = replace(ticket, events=(*ticket.events, had))
+        history = self._history(f"{ticket.title}\n{ticket.description}")
+        return self._assignments.choose(without, now=now, history=history)
+
+    def _passed_on(self, ticket: Ticket, choice: Choice, now: datetime) -> Ticket | None:
+        stored = self._store(ticket, escalation_changes.passed_on(ticket, choice, now=now), now)
+        if stored:
+            self._assignments.was_chosen(choice, now=now)
+            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+        return stored
+
+    def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
+        return ticket_store.apply(
+            self._db,
+            ticket,
+            values=change.values,
+            events=change.events,
+            now=now,
+            remove=change.remove,
+        )
+
+    def _put_off(self, ticket: Ticket, alarm: ScheduledStep | None) -> Outcome:
+        """Nothing has happened, so that nobody is told: it is only looked at again later."""
+        change: Document = {"$unset": {"alarm": ""}}
+        if alarm:
+            change = {"$set": {"alarm": alarm.to_doc()}}
+        done = self._db.tickets.update_one(_as_seen(ticket), change)
+        return Outcome.PUT_OFF if done.modified_count else Outcome.MISSED
+
+
+_WITHOUT_TRIAGE = {
+    EscalationStep.ACCEPT_TRIAGE: EscalationStep.ACCEPT_ADMINS,
+    EscalationStep.DUE_TRIAGE: EscalationStep.DUE_ADMINS,
+}
+
+
+def _as_seen(ticket: Ticket) -> Document:
+    return {"_id": ticket.id, "seq": ticket.seq or None}

@@ -1,0 +1,1 @@
+"""The pages of the App Home, and who has it open."""

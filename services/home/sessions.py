@@ -1,0 +1,162 @@
+"""Who looks at what in the app's Home, and when it is to be brought up to date.
+
+The link of a member who has opened Home holds `home`: `screen`, `ticket` (of a ticket's page),
+`at`, `queueAt` (the same while they look at the queue), `turn` (counts where they went), `hash`
+(Slack's, of the view it was last given) and `due` (when a refresh that was asked for is to come).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.accounts.account_search import Place
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.linking.directory import people_of
+from services.lists.list_query import ListKind, ListQuery
+from services.models.ticket import Ticket
+
+# Who comes back later than this begins at the top, not where they were.
+SAME_VISIT = timedelta(hours=1)
+_SETTINGS = "settings"
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """Where in Home somebody is: on its first page, or in a list (`listed`), and the ticket
+    opened over either; or among the `people`, or at the team's `settings`."""
+
+    listed: ListQuery | None = None
+    ticket_id: ObjectId | None = None
+    people: Place | None = None
+    settings: bool = False
+
+    def encode(self) -> str:
+        """For a button's value or a block's id."""
+        if self.settings:
+            return _SETTINGS
+        people = f"|{self.people.encode()}" if self.people else ""
+        return f"{self.listed.encode() if self.listed else ''}|{self.ticket_id or ''}{people}"
+
+    @classmethod
+    def decode(cls, text: str) -> "Screen":
+        """What cannot be read is the first page."""
+        if text == _SETTINGS:
+            return cls(settings=True)
+        listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
+        return cls(
+            listed=ListQuery.decode(listed) if listed.partition(",")[0] in set(ListKind) else None,
+            ticket_id=ObjectId(ticket_id) if ObjectId.is_valid(ticket_id) else None,
+            people=Place.decode(people),
+        )
+
+    @property
+    def lists(self) -> "Screen":
+        return replace(self, ticket_id=None)
+
+
+@dataclass(frozen=True, slots=True)
+class HomeSession:
+    """Whose Home it is, what they look at, and the hash of the view that shows it."""
+
+    link_id: str
+    team_id: str
+    slack_user_id: str
+    screen: Screen
+    turn: int
+    hash: str | None
+
+    @classmethod
+    def from_doc(cls, doc: Document) -> "HomeSession":
+        home = doc["home"]
+        return cls(
+            link_id=doc["_id"],
+            team_id=doc["teamId"],
+            slack_user_id=doc["slackUserId"],
+            screen=Screen.decode(home["screen"]),
+            turn=home["turn"],
+            hash=home.get("hash"),
+        )
+
+
+class HomeSessions:
+    """`link` is the id of a member's link (`services.models.slack_member.link_id`)."""
+
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def left_at(self, link: str) -> Screen:
+        """Where a member was a moment ago, or the top of the lists."""
+        doc = self._db.links.find_one({"_id": link}, {"home": True})
+        home = (doc or {}).get("home")
+        if not home or home["at"] < self._clock() - SAME_VISIT:
+            return Screen()
+        return Screen.decode(home["screen"])
+
+    def go_to(self, link: str, *, screen: Screen) -> int:
+        """Remember what a member looks at from now on; the number of that turn."""
+        now = self._clock()
+        in_queue = screen.listed and screen.listed.kind is ListKind.QUEUE and not screen.ticket_id
+        doc = self._db.links.find_one_and_update(
+            {"_id": link},
+            {
+                "$set": {
+                    "home.screen": screen.encode(),
+                    "home.ticket": screen.ticket_id,
+                    "home.queueAt": now if in_queue else None,
+                    "home.at": now,
+                },
+                "$inc": {"home.turn": 1},
+            },
+            return_document=ReturnDocument.AFTER,
+        )
+        return int(doc["home"]["turn"]) if doc else 0
+
+    def is_still_at(self, link: str, *, turn: int) -> bool:
+        """Whether the member has gone nowhere since."""
+        this = {"_id": link, "home.turn": turn}
+        return self._db.links.find_one(this, {"_id": True}) is not None
+
+    def shown(self, link: str, *, turn: int, view_hash: str) -> None:
+        """Slack shows that turn's screen, in the view of this hash."""
+        this = {"_id": link, "home.turn": turn}
+        self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
+
+    def watchers(self, ticket: Ticket) -> list[str]:
+        """The links of those who have opened Home and whose Home a change of it concerns:
+        its requester, whoever has or had it, whoever has it open or looks at the queue."""
+        concerned = people_of(ticket)
+        opened = {"home.turn": {"$gt": 0}}
+        found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
+        found += self._db.links.find({"home.ticket": ticket.id}, ["_id"])
+        lately = {"$gt": self._clock() - SAME_VISIT}
+        found += self._db.links.find({"home.queueAt": lately}, ["_id"])
+        return sorted({str(doc["_id"]) for doc in found})
+
+    def ask_for_refresh(self, link: str, *, within: timedelta) -> bool:
+        """Whether a refresh has to be sent for; False where one is on its way already."""
+        now = self._clock()
+        nothing_due = {"$or": [{"home.due": None}, {"home.due": {"$lte": now}}]}
+        asked = self._db.links.update_one(
+            {"_id": link, "home.turn": {"$gt": 0}, **nothing_due},
+            {"$set": {"home.due": now + within}},
+        )
+        return asked.modified_count == 1
+
+    def take_refresh(self, link: str) -> HomeSession | None:
+        """The visit to refresh, for one caller; None where it has been done already.
+
+        Taken before anything is read: a change after that asks for another refresh.
+        """
+        doc = self._db.links.find_one_and_update(
+            {"_id": link, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}
+        )
+        return HomeSession.from_doc(doc) if doc else None
+
+    def forget_hash(self, visit: HomeSession) -> None:
+        """Slack shows another view by now, and its hash is not known here."""
+        this = {"_id": visit.link_id, "home.hash": visit.hash}
+        self._db.links.update_one(this, {"$unset": {"home.hash": ""}})

@@ -1,0 +1,1 @@
+"""Link Slack members to accounts."""

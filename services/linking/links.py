@@ -1,0 +1,205 @@
+"""Which account a Slack member acts as.
+
+The first use links the member: to a new account of role `user`, or to an invitation (an account
+without password and without links) of the address that Slack calls confirmed. Where linking is
+`strict`, or they have unlinked themselves, only a code does (services/linking/link_by_code.py).
+
+A link whose member Slack no longer lets work here is `stopped` (services/linking/suspension.py): it
+is
+nobody's until Slack says otherwise.
+"""
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.errors import DuplicateKeyError
+
+from services.accounts.users import UserService, new_account
+from services.accounts.validation import email_key
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.errors import Refused
+from services.linking import suspension
+from services.linking.suspension import Gone
+from services.models.slack_member import SlackMember, link_id
+from services.models.user import Role, User
+from services.outbox import pending
+
+ASK_ADMIN = "Ask an admin of this help desk."
+DEACTIVATED = f"Your help desk account has been deactivated. {ASK_ADMIN}"
+LINK_FIRST = "Link your help desk account first: type /account."
+UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
+PROVE_IT = "Your email address already has an account with a password. Type /account to link it."
+TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
+
+
+class LinkService:
+    def __init__(
+        self,
+        db: Mongo,
+        users: UserService,
+        *,
+        admin_emails: frozenset[str] = frozenset(),
+        strict: bool = False,
+        clock: Clock = utcnow,
+    ) -> None:
+        """`strict`: an address opens no account, and only a code links to one."""
+        self._db = db
+        self._users = users
+        self._admin_emails = admin_emails
+        self.strict = strict
+        self._clock = clock
+
+    def find(self, *, team_id: str, slack_user_id: str) -> User | None:
+        """The linked account, or None where there is none yet.
+
+        Raises `Refused` where it has been deactivated.
+        """
+        link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
+        user = self._users.get(link["userId"]) if link and "stopped" not in link else None
+        if user and not user.active:
+            raise Refused(DEACTIVATED)
+        return user
+
+    def admit(self, member: SlackMember, *, again: bool = False) -> User:
+        """The account of a member seen for the first time; `Refused` says why there is none.
+
+        `again`: also of one who had unlinked it.
+        """
+        check_person(member)
+        resumed = self._resume(member)
+        if resumed:
+            return resumed
+        if self.strict:
+            raise Refused(LINK_FIRST)
+        check_address(member)
+        existing = self._users.by_email(member.email)
+        # A link is written before its account, so whoever sees a twin's account sees its link.
+        linked = self.find(team_id=member.team_id, slack_user_id=member.slack_user_id)
+        if linked:
+            return linked
+        own = {"_id": link_id(member.team_id, member.slack_user_id)}
+        if not again and self._db.unlinked.find_one(own):
+            raise Refused(UNLINKED)
+        account = self._account(member, existing)
+        if account.role is not Role.USER:  # somebody more who can be given tickets
+            pending.retry_unassigned(self._db, now=self._clock())
+        if again:
+            self._db.unlinked.delete_one(own)
+        return account
+
+    def _account(self, member: SlackMember, existing: list[User]) -> User:
+        if len(existing) > 1:
+            raise Refused(f"Several accounts have your email address. {ASK_ADMIN}")
+        if existing:
+            return self._accept_invitation(member, existing[0])
+        return self._open_account(member)
+
+    def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
+        """Where these users are reached in Slack; those without a link are left out."""
+        query = {"teamId": team_id, "userId": {"$in": list(user_ids)}}
+        found = [link for link in self._db.links.find(query) if "stopped" not in link]
+        return {link["userId"]: link["slackUserId"] for link in found}
+
+    def _resume(self, member: SlackMember) -> User | None:
+        """The account of a member whom Slack lets work here again."""
+        link = self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
+        if link is None or "stopped" not in link:
+            return None
+        suspension.resume(self._db, link, now=self._clock())
+        return self.find(team_id=member.team_id, slack_user_id=member.slack_user_id)
+
+    def _accept_invitation(self, member: SlackMember, user: User) -> User:
+        if not user.active:
+            raise Refused(DEACTIVATED)
+        if user.has_password:
+            raise Refused(PROVE_IT)
+        if member.email_confirmed is not True:
+            raise Refused(
+                "Your email address was invited, but Slack has not confirmed that it is yours. "
+                "Confirm it in your Slack profile, then try again."
+            )
+        own = link_id(member.team_id, member.slack_user_id)
+        # One's own link may have been made by a twin of this first use.
+        if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
+            raise Refused(TAKEN)
+        former = self._link(member, user.id)
+        if former != user.id:  # that account is gone, or admit() had found it
+            moved = {"$set": {"userId": user.id}}
+            self._db.links.update_one({"_id": own, "userId": former}, moved)
+        return user
+
+    def _open_account(self, member: SlackMember) -> User:
+        user_id = self._link(member, ObjectId())
+        doc = new_account(
+            email=member.email.strip(),
+            role=self._first_role(member),
+            now=self._clock(),
+            name=member.name,
+            user_id=user_id,
+        )
+        # An upsert: of two first uses at once either may be the one that writes it.
+        stored = self._db.users.find_one_and_update(
+            {"_id": user_id},
+            {"$setOnInsert": doc},
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return User.from_doc(stored or doc)
+
+    def _first_role(self, member: SlackMember) -> Role:
+        named = email_key(member.email) in self._admin_emails
+        return Role.ADMIN if named and member.email_confirmed is True else Role.USER
+
+    def _link(self, member: SlackMember, user_id: ObjectId) -> ObjectId:
+        """Link the member, and say to which account: a quicker twin's, where there was one."""
+        key = link_id(member.team_id, member.slack_user_id)
+        link = {
+            "teamId": member.team_id,
+            "slackUserId": member.slack_user_id,
+            "userId": user_id,
+            "createdAt": self._clock(),
+        }
+        try:
+            self._db.links.insert_one({"_id": key, **link})
+        except DuplicateKeyError:
+            existing = self._db.links.find_one({"_id": key})
+            if existing is None:  # not our key: another member took this account meanwhile
+                raise Refused(TAKEN) from None
+            return ObjectId(existing["userId"])
+        return user_id
+
+
+_REFUSALS = {
+    Gone.NOBODY: "Only people with a working Slack account can use the help desk.",
+    Gone.ELSEWHERE: "The help desk is for members of this workspace; you belong to another "
+    "organisation. Ask your contact here to file the ticket.",
+    Gone.GUEST: "The help desk is not open to guests. Ask a full member of this workspace to file "
+    "the ticket.",
+}
+
+
+def gone(member: SlackMember) -> Gone | None:
+    """What keeps somebody out; None for a full, living member of this workspace."""
+    if member.is_bot or member.is_deleted:
+        return Gone.NOBODY
+    if member.is_stranger or member.home_team_id != member.team_id:
+        return Gone.ELSEWHERE
+    return Gone.GUEST if member.is_guest else None
+
+
+def check_person(member: SlackMember) -> None:
+    """Raise `Refused` for whoever is no full, living member of this workspace."""
+    reason = gone(member)
+    if reason:
+        raise Refused(_REFUSALS[reason])
+
+
+def check_address(member: SlackMember) -> None:
+    """Raise `Refused` for whoever has no address that an account may be found by."""
+    if not member.email.strip():
+        raise Refused(f"Slack does not tell your email address. {ASK_ADMIN}")
+    if member.email_confirmed is False:
+        raise Refused(
+            "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
+            "then try again."
+        )

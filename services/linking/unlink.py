@@ -1,0 +1,122 @@
+"""Ending one's link: no Slack member acts as that account any more. Account and tickets stay."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from pymongo.errors import DuplicateKeyError
+
+from services.accounts.users import UserService
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.core.errors import Conflict
+from services.linking.links import LinkService
+from services.models.permissions import Actor, Permission, require
+from services.models.slack_member import link_id
+from services.models.user import User
+from services.outbox.emails import EmailKind, Emails, write
+from services.tickets.queries import open_tickets
+
+STALE = "You are linked to another account by now, or to none. Type /account to see which."
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkPreview:
+    """What somebody is to know before they unlink. `by_address`: they can come back without a
+    password, by their Slack address."""
+
+    user: User
+    open_tickets: int
+    by_address: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unlinked:
+    """`letters` are to be sent to the account's owner."""
+
+    user: User
+    letters: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """A Slack member linked to an account. `works`: Slack lets them use the help desk."""
+
+    team_id: str
+    slack_user_id: str
+    since: datetime | None
+    works: bool
+
+
+class Unlink:
+    def __init__(
+        self,
+        db: Mongo,
+        users: UserService,
+        links: LinkService,
+        letters: Emails,
+        *,
+        clock: Clock = utcnow,
+    ) -> None:
+        self._db = db
+        self._users = users
+        self._links = links
+        self._letters = letters
+        self._clock = clock
+
+    def look(self, *, actor: Actor) -> UnlinkPreview:
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        user = self._own(actor)
+        by_address = not self._links.strict and not user.has_password
+        return UnlinkPreview(user, open_tickets(self._db, user.id), by_address)
+
+    def unlink(
+        self, *, actor: Actor, team_id: str, slack_user_id: str, slack_name: str | None = None
+    ) -> Unlinked:
+        """End the actor's link with that Slack member. `slack_name` is for the letter.
+
+        From then on no first use links or opens an account by itself. Raises `Conflict` where
+        there is no such link.
+        """
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        user, key, now = self._own(actor), link_id(team_id, slack_user_id), self._clock()
+        # Before the link goes, so that no use in between opens an account. As long as there is a
+        # link, nobody asks for this.
+        record = {"userId": user.id, "at": now}
+        self._remember(key, record)
+        gone = self._db.links.delete_one({"_id": key, "userId": user.id})
+        if not gone.deleted_count:
+            self._db.unlinked.delete_one({"_id": key, **record})
+            raise Conflict(STALE)
+        letters = write(
+            self._letters,
+            EmailKind.UNLINKED,
+            user,
+            key=f"{key}:{now.isoformat()}",
+            member=slack_name,
+        )
+        return Unlinked(user, letters)
+
+    def identities(self, *, actor: Actor) -> list[Identity]:
+        """The Slack members that act as the actor's account."""
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        return [
+            Identity(
+                team_id=link["teamId"],
+                slack_user_id=link["slackUserId"],
+                since=link.get("createdAt"),
+                works="stopped" not in link,
+            )
+            for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
+        ]
+
+    def _own(self, actor: Actor) -> User:
+        user = self._users.get(actor.user_id)
+        if user is None:
+            raise Conflict(STALE)
+        return user
+
+    def _remember(self, key: str, record: Document) -> None:
+        try:
+            self._db.unlinked.insert_one({"_id": key, **record})
+        except DuplicateKeyError:
+            self._db.unlinked.update_one({"_id": key}, {"$set": record})

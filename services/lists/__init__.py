@@ -1,0 +1,1 @@
+"""Selections and pages of tickets."""

@@ -1,0 +1,121 @@
+"""Whole tickets, the newest first, a page at a time: for programs that read them all.
+
+A page is found from the ticket before it (createdAt and _id), not by counting: however long the
+list, each page costs the same. Tickets without a date, which direct writes may leave, come last.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bson import ObjectId
+from pymongo import DESCENDING
+
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.models.permissions import Actor, Permission, require
+from services.models.ticket import Ticket
+
+PAGE_MAX = 100
+# A ticket without the arrays that grow with its history.
+FIELDS = (
+    "number",
+    "title",
+    "description",
+    "status",
+    "priority",
+    "deadline",
+    "dueAt",
+    "createdBy",
+    "assignedTo",
+    "createdAt",
+    "summary",
+    "helpfulNotes",
+    "relatedSkills",
+    "resolution",
+)
+# A page is looked for in so long a time before its edge, then in a longer one: an engine that sorts
+# all that matches has little to sort then. MongoDB reads it from its index in order either way.
+_SPANS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
+# Whose lists are short is kept for so many: theirs are looked for among all at once.
+_SHORT_MAX = 10_000
+_EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class PageCursor:
+    """The last ticket of a page."""
+
+    created_at: datetime | None
+    ticket_id: ObjectId
+
+
+@dataclass(frozen=True, slots=True)
+class NewestPage:
+    """`edge` is None where nothing follows."""
+
+    tickets: tuple[Ticket, ...]
+    edge: PageCursor | None
+
+
+class TicketPages:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+        self._short: set[ObjectId | None] = set()
+
+    def newest(
+        self, *, actor: Actor, size: int = PAGE_MAX, after: PageCursor | None = None
+    ) -> NewestPage:
+        """The actor's tickets after that edge; everybody's for those who may see them."""
+        require(actor, Permission.SEE_OWN_TICKET)
+        whose: Document = {}
+        if not actor.may(Permission.SEE_ANY_TICKET):
+            whose["createdBy"] = actor.user_id
+        found = self._read(whose, after, size + 1)
+        tickets = tuple(map(Ticket.from_doc, found[:size]))
+        edge = PageCursor(tickets[-1].created_at, tickets[-1].id) if len(found) > size else None
+        return NewestPage(tickets, edge)
+
+    def _read(self, whose: Document, after: PageCursor | None, wanted: int) -> list[Document]:
+        if after is None:
+            return self._read_first(whose, wanted)
+        found: list[Document] = []
+        for dated in _dated(after):
+            found = self._find(whose | dated, wanted)
+            if len(found) == wanted:
+                return found
+        return found + self._find(whose | _undated(after), wanted - len(found))
+
+    def _read_first(self, whose: Document, wanted: int) -> list[Document]:
+        creator = whose.get("createdBy")
+        now, spans = self._clock(), () if creator in self._short else _SPANS
+        for among in (*({"createdAt": {"$gte": now - span}} for span in spans), {}):
+            found = self._find(whose | among, wanted)
+            if len(found) == wanted:
+                self._short.discard(creator)
+                return found
+        if len(self._short) >= _SHORT_MAX:
+            self._short.clear()
+        self._short.add(creator)
+        return found
+
+    def _find(self, query: Document, limit: int) -> list[Document]:
+        cursor = self._db.tickets.find(query, dict.fromkeys(FIELDS, True))
+        return list(cursor.sort([("createdAt", DESCENDING), ("_id", DESCENDING)]).limit(limit))
+
+
+def _dated(after: PageCursor) -> Iterator[Document]:
+    """Where to look for what has a date: further and further back, at last among all."""
+    if at := after.created_at:
+        beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
+        spans = (span for span in _SPANS if span < at - _EARLIEST)
+        for earliest in (*(at - span for span in spans), _EARLIEST):
+            yield {"createdAt": {"$gte": earliest, "$lte": at}, **beyond}
+
+
+def _undated(after: PageCursor) -> Document:
+    """What has none comes last."""
+    if after.created_at:
+        return {"createdAt": None}
+    return {"createdAt": None, "_id": {"$lt": after.ticket_id}}

@@ -1,0 +1,148 @@
+"""Which list somebody looks at: whose tickets, which of them, and which page."""
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Self
+
+from bson import ObjectId
+
+from services.models.ticket import OPEN_STATUSES, Priority, Status
+from services.sla.queue_key import KEY
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_POSITION = re.compile(rf"([<>])([0-9]{{1,14}}|{KEY.pattern})~([0-9a-f]{{24}})")
+
+
+class ListKind(StrEnum):
+    OWN = "own"
+    ASSIGNED = "assigned"
+    QUEUE = "queue"
+
+
+class Filter(StrEnum):
+    """What a list can be narrowed by. The values are `Selection`'s fields."""
+
+    STATUS = "status"
+    PRIORITY = "priority"
+    ASSIGNEE = "assignee"
+    SKILL = "skill"
+
+
+# A ticket's skills are not for its requester; who has the assigned ones is no question.
+FILTERS: dict[ListKind, tuple[Filter, ...]] = {
+    ListKind.OWN: (Filter.STATUS, Filter.PRIORITY),
+    ListKind.ASSIGNED: (Filter.STATUS, Filter.PRIORITY, Filter.SKILL),
+    ListKind.QUEUE: tuple(Filter),
+}
+STATUSES: dict[ListKind, tuple[Status, ...]] = {
+    ListKind.OWN: tuple(Status),
+    ListKind.ASSIGNED: (Status.IN_PROGRESS, Status.WAITING, Status.REOPENED, Status.COMPLETED),
+    ListKind.QUEUE: OPEN_STATUSES,
+}
+NOBODY = "nobody"
+
+
+@dataclass(frozen=True, slots=True)
+class ListCursor:
+    """The page on one side of a ticket: those after it in the list, or those before.
+
+    `key` is what the list is sorted by: a queue key, or in lists with the newest first the
+    milliseconds of createdAt.
+    """
+
+    is_before: bool
+    key: str
+    ticket_id: ObjectId
+
+    def encode(self) -> str:
+        return f"{'<' if self.is_before else '>'}{self.key}~{self.ticket_id}"
+
+    @classmethod
+    def decode(cls, text: str) -> Self | None:
+        """None for whatever `encode` would not have written: the first page."""
+        found = _POSITION.fullmatch(text)
+        return cls(found[1] == "<", found[2], ObjectId(found[3])) if found else None
+
+
+@dataclass(frozen=True, slots=True)
+class ListQuery:
+    """A list, what it is narrowed by, and a page of it.
+
+    `status` None: all that are open. `assignee` is an account's id, `NOBODY`, or "" for anybody;
+    `skill` a `skill_key`, or "" for any.
+    """
+
+    kind: ListKind
+    status: Status | None = None
+    priority: Priority | None = None
+    assignee: str = ""
+    skill: str = ""
+    position: ListCursor | None = None
+
+    @property
+    def is_narrowed(self) -> bool:
+        return self.everything != replace(self, position=None)
+
+    @property
+    def everything(self) -> "ListQuery":
+        """The same list without filters."""
+        return ListQuery(self.kind)
+
+    @property
+    def is_queued(self) -> bool:
+        """In the order of work, or else the newest first: what is done stands in no queue, and
+        who filed a ticket looks for it by when they did."""
+        is_done = self.kind is ListKind.ASSIGNED and self.status is Status.COMPLETED
+        return self.kind is not ListKind.OWN and not is_done
+
+    def at(self, position: ListCursor | None) -> "ListQuery":
+        return replace(self, position=position)
+
+    def narrowed(self, by: Filter, value: str) -> "ListQuery":
+        """With that filter set to a value from Slack; what it cannot be set to takes it away."""
+        words = {name.value: str(getattr(self, name) or "") for name in Filter}
+        return _checked(self.kind.value, **{**words, by.value: value})
+
+    def encode(self) -> str:
+        """For a button's value or a block's id: at most 130 characters."""
+        words = [str(getattr(self, name) or "") for name in Filter]
+        return ",".join([self.kind, *words, self.position.encode() if self.position else ""])
+
+    @classmethod
+    def decode(cls, text: str) -> "ListQuery":
+        """What cannot be read is left away: a forged text is somebody's own list."""
+        kind, status, priority, assignee, skill, position = (text.split(",") + [""] * 6)[:6]
+        read = _checked(kind, status=status, priority=priority, assignee=assignee, skill=skill)
+        return read.at(ListCursor.decode(position))
+
+
+def skill_key(skill: str) -> str:
+    """What a skill is called in a payload: short, and the same however it is spelled."""
+    return hashlib.sha256(skill.casefold().encode()).hexdigest()[:12]
+
+
+def milliseconds(at: datetime) -> str:
+    """A moment as a `Position` holds it."""
+    return str(max(at - _EPOCH, timedelta()) // timedelta(milliseconds=1))
+
+
+def moment_of(key: str) -> datetime | None:
+    """The moment of a `Position`'s key; None for a queue key."""
+    return _EPOCH + timedelta(milliseconds=int(key)) if key.isdecimal() else None
+
+
+def _checked(kind: str, *, status: str, priority: str, assignee: str, skill: str) -> ListQuery:
+    listed = ListKind(kind) if kind in set(ListKind) else ListKind.OWN
+    may = FILTERS[listed]
+    is_person = assignee == NOBODY or re.fullmatch("[0-9a-f]{24}", assignee)
+    is_skill = re.fullmatch("[0-9a-f]{12}", skill)
+    return ListQuery(
+        kind=listed,
+        status=Status(status) if status in STATUSES[listed] else None,
+        priority=Priority(priority) if priority in set(Priority) else None,
+        assignee=assignee if is_person and Filter.ASSIGNEE in may else "",
+        skill=skill if is_skill and Filter.SKILL in may else "",
+    )

@@ -1,0 +1,114 @@
+"""Events in the history of a ticket."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.coerce import as_string_list
+from services.core.database import Document
+
+
+class EventType(StrEnum):
+    """The closed list of what can happen to a ticket."""
+
+    FILED = "filed"
+    EDITED = "edited"
+    ANALYSED = "analysed"
+    ASSIGNED = "assigned"
+    NOBODY_AVAILABLE = "nobody_available"
+    STATUS_CHANGED = "status_changed"
+    RESOLVED = "resolved"
+    ACCEPTED = "accepted"
+    HANDED_BACK = "handed_back"
+    WAITING = "waiting"
+    ANSWERED = "answered"
+    CANCELLED = "cancelled"
+    REOPENED = "reopened"
+    COMMENTED = "commented"
+    NOTED = "noted"
+    COMMENT_EDITED = "comment_edited"
+    COMMENT_DELETED = "comment_deleted"
+    # By the clock: the field is `alarms.FIELD`, `to` the step. From whom it was passed on, `from_`.
+    REMINDED = "reminded"
+    PASSED_ON = "passed_on"
+    ESCALATED = "escalated"
+    # By the clock, too, and a change of the status: nobody has answered.
+    UNANSWERED = "unanswered"
+
+
+@dataclass(frozen=True, slots=True)
+class NewEvent:
+    """`by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one field.
+
+    `internal`: the note is for the staff. `skills` are those a ticket was thought to need when a
+    person said who is to have it: such an event is a correction (services/assignment/feedback.py).
+    `absent`: it was taken from somebody who was away or gone, not from one it did not suit.
+    """
+
+    type: EventType
+    by: ObjectId | str
+    field: str | None = None
+    from_: Any = None
+    to: Any = None
+    note: str | None = None
+    internal: bool = False
+    skills: tuple[str, ...] | None = None
+    absent: bool = False
+
+
+def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
+    """The events as stored, numbered on from `seq`."""
+    docs = []
+    for number, event in enumerate(events, start=seq + 1):
+        doc = {"seq": number, "at": at, "by": event.by, "type": event.type.value}
+        if event.field is not None:
+            doc |= {"field": event.field, "from": event.from_, "to": event.to}
+        if event.note is not None:
+            doc["note"] = event.note
+        if event.internal:
+            doc["internal"] = True
+        if event.skills is not None:
+            doc["skills"] = list(event.skills)
+        if event.absent:
+            doc["absent"] = True
+        docs.append(doc)
+    return docs
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a ticket's history. `by` is a user's id, "system" or "ai"; a note that is
+    `internal` is for the staff. `skills` and `absent` are as in
+    `services.models.events.NewEvent`."""
+
+    seq: int
+    at: datetime
+    by: ObjectId | str
+    type: str
+    field: str | None = None
+    from_: Any = None
+    to: Any = None
+    note: str | None = None
+    internal: bool = False
+    skills: tuple[str, ...] | None = None
+    absent: bool = False
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> "Event":
+        return cls(
+            seq=doc["seq"],
+            at=doc["at"],
+            by=doc["by"],
+            type=doc["type"],
+            field=doc.get("field"),
+            from_=doc.get("from"),
+            to=doc.get("to"),
+            note=doc.get("note"),
+            internal=doc.get("internal") is True,
+            skills=as_string_list(doc["skills"]) if "skills" in doc else None,
+            absent=doc.get("absent") is True,
+        )

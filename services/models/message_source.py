@@ -1,0 +1,97 @@
+"""The Slack message a ticket was made of: ids only, and the address we make of them."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from services.core.errors import Conflict
+
+_ID = re.compile(r"[A-Z][A-Z0-9]{1,29}")
+_TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
+_TEAM_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/")
+
+LOST = "This form has lost the message it belongs to. Close it, then use “Make a ticket” again."
+
+
+@dataclass(frozen=True, slots=True)
+class MessageSource:
+    """`channel` and `ts` name the message within the workspace; `thread_ts` is of the thread it
+    replies in; `slack_user_id` is who wrote it, where Slack tells."""
+
+    channel: str
+    ts: str
+    permalink: str
+    thread_ts: str | None = None
+    slack_user_id: str | None = None
+
+    @property
+    def thread(self) -> str:
+        """The thread that an answer to the message belongs in."""
+        return self.thread_ts or self.ts
+
+    @property
+    def is_direct(self) -> bool:
+        """Whether it was written to the bot alone, so that a link to it leads nobody anywhere.
+        Slack's ids of such conversations begin with D; nothing private hangs on it."""
+        return self.channel.startswith("D")
+
+    @classmethod
+    def from_doc(cls, doc: Any) -> "MessageSource | None":
+        """None for whatever `to_doc` would not have written."""
+        if not isinstance(doc, Mapping):
+            return None
+        team_url = str(doc.get("permalink")).partition("archives/")[0]
+        try:
+            return checked_source(
+                team_url=team_url,
+                channel=doc.get("channel"),
+                ts=doc.get("ts"),
+                thread_ts=doc.get("threadTs"),
+                slack_user_id=doc.get("slackUserId"),
+            )
+        except Conflict:
+            return None
+
+    def to_doc(self) -> dict[str, str | None]:
+        return {
+            "channel": self.channel,
+            "ts": self.ts,
+            "permalink": self.permalink,
+            "threadTs": self.thread_ts,
+            "slackUserId": self.slack_user_id,
+        }
+
+
+def checked_source(
+    *, team_url: str, channel: Any, ts: Any, thread_ts: Any = None, slack_user_id: Any = None
+) -> MessageSource:
+    """The source made of ids that came from outside; `Conflict` where one cannot be an id.
+
+    `team_url` is the workspace's address as `auth.test` tells it, with a slash at its end: so the
+    permalink leads into no other workspace, whatever the ids say.
+    """
+    if not _fits(_TEAM_URL, team_url) or not _fits(_ID, channel) or not _fits(_TS, ts):
+        raise Conflict(LOST)
+    if thread_ts is not None and not _fits(_TS, thread_ts):
+        raise Conflict(LOST)
+    if slack_user_id is not None and not _fits(_ID, slack_user_id):
+        raise Conflict(LOST)
+    reply_to = thread_ts if thread_ts != ts else None  # a thread's first message names itself
+    return MessageSource(
+        channel=channel,
+        ts=ts,
+        permalink=_permalink(team_url, channel, ts, reply_to),
+        thread_ts=reply_to,
+        slack_user_id=slack_user_id,
+    )
+
+
+def _fits(shape: re.Pattern[str], value: Any) -> bool:
+    return isinstance(value, str) and bool(shape.fullmatch(value))
+
+
+def _permalink(team_url: str, channel: str, ts: str, thread_ts: str | None) -> str:
+    """As Slack writes it (chat.getPermalink)."""
+    url = f"{team_url}archives/{channel}/p{ts.replace('.', '')}"
+    return f"{url}?thread_ts={thread_ts}&cid={channel}" if thread_ts else url

@@ -1,0 +1,85 @@
+"""Who may do what: the one table, checked by every service method."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services.core.errors import Denied, NotFound
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+
+
+class Permission(StrEnum):
+    # They end the sentence "Your role does not allow you to …".
+    FILE_TICKET = "file tickets"
+    SEE_OWN_TICKET = "see your own tickets"
+    SEE_ANY_TICKET = "see other people's tickets"
+    WORK_ON_TICKETS = "work on tickets"
+    RESOLVE_ANY_TICKET = "resolve tickets"
+    MANAGE_USERS = "manage people"
+    EDIT_OWN_PROFILE = "edit your own profile"
+
+
+_USER = frozenset({Permission.FILE_TICKET, Permission.SEE_OWN_TICKET, Permission.EDIT_OWN_PROFILE})
+_MODERATOR = _USER | {
+    Permission.SEE_ANY_TICKET,
+    Permission.WORK_ON_TICKETS,
+    Permission.RESOLVE_ANY_TICKET,
+}
+GRANTS: dict[Role, frozenset[Permission]] = {
+    Role.USER: _USER,
+    Role.MODERATOR: _MODERATOR,
+    Role.ADMIN: _MODERATOR | {Permission.MANAGE_USERS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who asks: an account with the role it has at this moment."""
+
+    user_id: ObjectId
+    role: Role
+
+    @property
+    def by(self) -> ObjectId:
+        """How what they do is signed."""
+        return self.user_id
+
+    @classmethod
+    def of(cls, user: User) -> "Actor":
+        return cls(user_id=user.id, role=user.role)
+
+    def may(self, permission: Permission) -> bool:
+        return permission in GRANTS[self.role]
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """Whoever has a shell on the server: may do what an admin may."""
+
+    @property
+    def by(self) -> str:
+        return "system"
+
+    def may(self, permission: Permission) -> bool:
+        return permission in GRANTS[Role.ADMIN]
+
+
+OPERATOR = Operator()
+
+
+def require(actor: Actor | Operator, permission: Permission) -> None:
+    """Raise `Denied` unless the actor's role grants the permission."""
+    if not actor.may(permission):
+        raise Denied(f"Your role does not allow you to {permission}. Ask an admin if it should.")
+
+
+def require_sight(actor: Actor, ticket: Ticket | None) -> Ticket:
+    """The ticket, if the actor may know of it. A foreign ticket is "not found"."""
+    if ticket is not None:
+        if actor.may(Permission.SEE_ANY_TICKET):
+            return ticket
+        if actor.may(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id:
+            return ticket
+    raise NotFound("There is no such ticket, or you may not see it.")

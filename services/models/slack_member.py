@@ -1,0 +1,23 @@
+"""A member of a Slack workspace."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class SlackMember:
+    """What Slack says of a member. `email_confirmed` is None where Slack does not say."""
+
+    team_id: str
+    slack_user_id: str
+    home_team_id: str
+    email: str
+    email_confirmed: bool | None
+    name: str | None = None
+    is_bot: bool = False
+    is_deleted: bool = False
+    is_guest: bool = False
+    is_stranger: bool = False
+
+
+def link_id(team_id: str, slack_user_id: str) -> str:
+    return f"{team_id}:{slack_user_id}"

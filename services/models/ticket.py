@@ -1,0 +1,159 @@
+"""The domain's objects, read from the predecessor's documents as well as from ours.
+
+Reading is forgiving (a legacy ticket has no number, a legacy user no name); writing is done by
+the services, field by field, so that fields unknown here survive.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.coerce import (
+    STATUSES,
+    as_datetime,
+    as_int,
+    as_object_id,
+    as_str,
+    as_string_list,
+    own_entries,
+    recognised,
+)
+from services.core.database import Document
+from services.models.comment import Comment, comments_of
+from services.models.escalation_track import Ladders, ScheduledStep, ladders_of
+from services.models.events import Event
+from services.models.message_source import MessageSource
+from services.models.sla_clock import TargetClock
+
+
+class Status(StrEnum):
+    TODO = "TODO"
+    IN_PROGRESS = "IN_PROGRESS"
+    WAITING = "WAITING"
+    COMPLETED = "COMPLETED"
+    REOPENED = "REOPENED"
+
+
+class Priority(StrEnum):
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    URGENT = "urgent"
+
+
+def status_of(value: Any) -> Status | None:
+    """The status that somebody's word for it means; None where it means none."""
+    word = recognised(value, Status, STATUSES)
+    return Status(word) if word else None
+
+
+def priority_of(value: Any) -> Priority | None:
+    word = recognised(value, Priority)
+    return Priority(word) if word else None
+
+
+OPEN_STATUSES = (Status.TODO, Status.IN_PROGRESS, Status.WAITING, Status.REOPENED)
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A message that shows this ticket and is kept up to date.
+
+    `kind` is "requester", "assignee" or "triage", with a channel's id as its recipient; `seq` is
+    the ticket's when it was last rendered; `digest` is of the content Slack has.
+    """
+
+    kind: str
+    recipient: ObjectId | str
+    channel: str
+    ts: str
+    seq: int
+    digest: str
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> "Card":
+        return cls(
+            kind=doc["kind"],
+            recipient=doc["recipient"],
+            channel=doc["channel"],
+            ts=doc["ts"],
+            seq=doc["seq"],
+            digest=doc["digest"],
+        )
+
+    def to_doc(self) -> Document:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    id: ObjectId
+    title: str
+    description: str
+    status: Status
+    created_by: ObjectId | None
+    assigned_to: ObjectId | None
+    created_at: datetime | None
+    number: int | None = None
+    team_id: str | None = None
+    priority: Priority | None = None
+    summary: str | None = None
+    helpful_notes: str | None = None
+    related_skills: tuple[str, ...] = ()
+    resolution: str | None = None
+    deadline: datetime | None = None
+    accepted_at: datetime | None = None
+    # The earlier of the deadline and the target (services/sla/due.py), whose clock is `target`.
+    due_at: datetime | None = None
+    target: TargetClock | None = None
+    queue_key: str | None = None
+    # What happens next by the clock (services/sla/escalation_schedule.py), and how far that has
+    # come.
+    alarm: ScheduledStep | None = None
+    ladders: Ladders = field(default_factory=dict)
+    seq: int = 0
+    outbox: bool = False
+    events: tuple[Event, ...] = ()
+    cards: tuple[Card, ...] = ()
+    comments: tuple[Comment, ...] = ()
+    assignment: Mapping[str, Any] = field(default_factory=dict)
+    notices: tuple[Mapping[str, Any], ...] = ()
+    source: MessageSource | None = None
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> "Ticket":
+        return cls(
+            id=doc["_id"],
+            title=as_str(doc.get("title")),
+            description=as_str(doc.get("description")),
+            status=status_of(doc.get("status")) or Status.TODO,
+            created_by=as_object_id(doc.get("createdBy")),
+            assigned_to=as_object_id(doc.get("assignedTo")),
+            created_at=as_datetime(doc.get("createdAt")),
+            number=as_int(doc.get("number")),
+            team_id=as_str(doc.get("teamId")) or None,
+            priority=priority_of(doc.get("priority")),
+            summary=as_str(doc.get("summary")) or None,
+            helpful_notes=as_str(doc.get("helpfulNotes")) or None,
+            related_skills=as_string_list(doc.get("relatedSkills")),
+            resolution=as_str(doc.get("resolution")) or None,
+            deadline=as_datetime(doc.get("deadline")),
+            accepted_at=as_datetime(doc.get("acceptedAt")),
+            due_at=as_datetime(doc.get("dueAt")),
+            target=TargetClock.from_doc(doc.get("target")),
+            queue_key=as_str(doc.get("queueKey")) or None,
+            alarm=ScheduledStep.from_doc(doc.get("alarm")),
+            ladders=ladders_of(doc.get("ladders")),
+            seq=as_int(doc.get("seq")) or 0,
+            outbox=bool(doc.get("outbox")),
+            events=tuple(map(Event.from_doc, own_entries(doc.get("events"), "seq"))),
+            cards=tuple(map(Card.from_doc, own_entries(doc.get("cards"), "digest"))),
+            comments=comments_of(doc.get("comments")),
+            assignment=doc["assignment"] if isinstance(doc.get("assignment"), Mapping) else {},
+            notices=tuple(own_entries(doc.get("notices"), "key")),
+            source=MessageSource.from_doc(doc.get("source")),
+        )

@@ -1,0 +1,100 @@
+"""A user, their role, and who works on tickets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.coerce import as_datetime, as_int, as_str, as_string_list
+from services.core.database import Document
+
+
+class Role(StrEnum):
+    USER = "user"
+    MODERATOR = "moderator"
+    ADMIN = "admin"
+
+
+# Whoever works on tickets.
+ACTIVE_STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
+
+
+DEFAULT_CAPACITY = 8
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """An account. `email` is as its owner wrote it; `email_key` is what we look it up by."""
+
+    id: ObjectId
+    email: str
+    role: Role
+    skills: tuple[str, ...] = ()
+    name: str | None = None
+    active: bool = True
+    capacity: int = DEFAULT_CAPACITY
+    has_password: bool = False
+    away_until: datetime | None = None
+    wants_digest: bool = True
+    token_version: int = 0
+    created_at: datetime | None = None
+
+    @classmethod
+    def from_doc(cls, doc: Mapping[str, Any]) -> "User":
+        capacity = as_int(doc.get("capacity"))
+        return cls(
+            id=doc["_id"],
+            email=as_str(doc.get("email")),
+            # To the letter: a word that only resembles "admin" makes nobody one.
+            role=Role(doc["role"]) if doc.get("role") in tuple(Role) else Role.USER,
+            skills=as_string_list(doc.get("skills")),
+            # Some editions keep first and last name apart.
+            name=None if isinstance(doc.get("name"), Mapping) else as_str(doc.get("name")) or None,
+            active=doc.get("active", True) is not False,
+            capacity=DEFAULT_CAPACITY if capacity is None else capacity,
+            has_password=bool(doc.get("password")),
+            away_until=as_datetime((doc.get("away") or {}).get("until"))
+            if isinstance(doc.get("away"), dict)
+            else None,
+            wants_digest=doc.get("digest") is not False,
+            token_version=as_int(doc.get("tokenVersion")) or 0,
+            created_at=as_datetime(doc.get("createdAt")),
+        )
+
+    @property
+    def display_name(self) -> str:
+        return self.name or self.email.partition("@")[0] or "someone"
+
+
+def works_on_tickets(user: User) -> bool:
+    """Whether tickets may be assigned to that account."""
+    return user.active and user.role is not Role.USER
+
+
+def hand_back_mark(
+    *,
+    by: ObjectId | str,
+    now: datetime,
+    reason: str,
+    is_gone: bool = False,
+    once: bool = False,
+) -> Document:
+    """What to set as `handBack` of an account; `reason` stands in each ticket's history.
+
+    `is_gone`: though the account might work on tickets, its owner no longer can. `once`: they can,
+    and give away what they have now; what is given to them later, or once they are back, stays
+    theirs.
+    """
+    marked: Document = {"at": now, "by": by, "reason": reason}
+    flags = {"isGone": is_gone, "once": once}
+    return marked | {name: True for name, is_so in flags.items() if is_so}
+
+
+def can_work(user: User) -> bool:
+    return user.active and user.role is not Role.USER
+
+
+STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}}

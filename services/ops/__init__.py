@@ -1,0 +1,1 @@
+"""Health checks, job runs, counts and failing items."""

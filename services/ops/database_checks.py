@@ -1,0 +1,236 @@
+"""The doctor's look at the settings and at what MongoDB holds. It reads; one probe is written."""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import timedelta
+from functools import cached_property
+from urllib.parse import urlsplit
+
+import pymongo
+from bson import ObjectId
+from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
+
+from services.accounts.validation import email_key
+from services.core import leases, retry, settings
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo, connect, missing_indexes
+from services.models.user import Role, User
+from services.ops import failing_items, job_runs
+from services.ops.checks import Check, Finding, State, counted, fail, ok, span, warn
+from services.outbox import pending
+
+MONGODB = "MongoDB"
+# Below the runner's bound, so that a finding says what it waited for.
+QUERY_SECONDS = 4.0
+LATE = timedelta(minutes=1)
+NAMED = 5
+TOKEN_LENGTH = 16
+LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
+UNAUTHORIZED = frozenset({13, 18, 8000})
+
+
+def look_at_settings(env: Mapping[str, str]) -> list[Finding]:
+    """Everything bot, worker and jobs would refuse to start on, then what is weak."""
+    problems: dict[str, None] = {}
+    for command in ("bot", "worker", "jobs"):
+        problems |= dict.fromkeys(settings.read(command, env)[1])
+    findings = [
+        Finding(State.FAIL, problem, "Set it in the environment or in .env.")
+        for problem in problems
+    ]
+    findings += _weak(env)
+    return findings or ok("all that bot, worker and jobs need is set")
+
+
+def _weak(env: Mapping[str, str]) -> list[Finding]:
+    findings = []
+    for name in ("MONGO_URI", "REDIS_URL"):
+        url = env.get(name, "").strip()
+        if _is_open(url):
+            found = f"{name} names another machine and no password"
+            findings += warn(found, "Whoever reaches that machine reads and changes everything.")
+    if 0 < len(env.get("METRICS_TOKEN", "").strip()) < TOKEN_LENGTH:
+        findings += warn("METRICS_TOKEN is short enough to be guessed", "Make it 32 characters.")
+    api = env.get("SLACK_API_URL", "").strip()
+    if api and urlsplit(api).hostname != "slack.com":
+        found = "SLACK_API_URL is not Slack's, and the tokens go there"
+        findings += warn(found, "Remove it unless this is a test.")
+    return findings
+
+
+def _is_open(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # named as bad already
+        return False
+    return parts.hostname not in LOCAL_HOSTS and not (parts.password or "authMechanism" in url)
+
+
+def look_at_linking(*, app_url: str | None, strict: bool) -> list[Finding]:
+    """How Slack members come to their accounts."""
+    if app_url:
+        return ok("by a code" if strict else "by Slack's email address, or by a code")
+    if strict:
+        advice = "Set APP_URL to the bot's address outside: its page shows the codes."
+        return fail("by a code, which nobody can get without APP_URL", advice)
+    return ok("by Slack's email address; without APP_URL there is no page that shows codes")
+
+
+class DatabaseChecks:
+    """Connects at the first check, so that a bad URI is a finding as well."""
+
+    def __init__(
+        self,
+        uri: str,
+        *,
+        admin_emails: frozenset[str] = frozenset(),
+        clock: Clock = utcnow,
+    ) -> None:
+        self._uri = uri
+        self._admin_emails = admin_emails
+        self._clock = clock
+
+    @cached_property
+    def _db(self) -> Mongo:
+        return connect(self._uri)
+
+    def checks(self) -> list[Check]:
+        return [
+            Check(MONGODB, self.reachable),
+            Check("indexes", self.indexes, needs=(MONGODB,)),
+            Check("accounts", self.accounts, needs=(MONGODB,)),
+        ]
+
+    def checks_of_work(self) -> list[Check]:
+        """Whether it gets done."""
+        return [
+            Check("jobs", self.jobs, needs=(MONGODB,)),
+            Check("outbox", self.outbox, needs=(MONGODB,)),
+            Check("waiting", self.waiting, needs=(MONGODB,)),
+        ]
+
+    def close(self) -> None:
+        if "_db" in vars(self):
+            self._db.client.close()
+
+    def reachable(self) -> list[Finding]:
+        """That it answers, and that it takes a write as durable as the product's are."""
+        if not self._uri:
+            return fail("not asked, because MONGO_URI is missing", "See settings.")
+        try:
+            with pymongo.timeout(QUERY_SECONDS):
+                hello = self._db.client.admin.command("hello")
+                if not hello.get("isWritablePrimary"):
+                    return fail("no primary takes writes", "Look at the replica set's members.")
+                version = self._db.client.server_info()["version"]
+                self._write()
+        except PyMongoError as error:
+            return [_away(error)]
+        return _described(hello, version)
+
+    def _write(self) -> None:
+        probe = {"_id": f"doctor-{ObjectId()}"}
+        self._db.meta.insert_one(dict(probe))
+        self._db.meta.delete_one(probe)
+
+    def indexes(self) -> list[Finding]:
+        with pymongo.timeout(QUERY_SECONDS):
+            missing = missing_indexes(self._db)
+        if missing:
+            advice = "Start the bot or the jobs: they create them."
+            return fail(f"missing: {', '.join(missing)}", advice)
+        return ok("every index is there")
+
+    def accounts(self) -> list[Finding]:
+        """Who there is, and whose address has several accounts and so opens none of them."""
+        with pymongo.timeout(QUERY_SECONDS):
+            wanted = {"email": True, "emailKey": True, "role": True, "active": True}
+            docs = list(self._db.users.find({}, wanted))
+        findings = _twins(docs)
+        active = [user for user in map(User.from_doc, docs) if user.active]
+        count = {role: sum(user.role is role for user in active) for role in Role}
+        if not count[Role.ADMIN]:
+            findings += self._no_admin()
+        elif not count[Role.MODERATOR]:
+            advice = "python app.py users role ADDRESS moderator makes one."
+            findings += warn("no moderator: admins get every ticket", advice)
+        return findings or ok(
+            f"{len(active)} active, of them {counted(count[Role.MODERATOR], 'moderator')} "
+            f"and {counted(count[Role.ADMIN], 'admin')}"
+        )
+
+    def _no_admin(self) -> list[Finding]:
+        if self._admin_emails:
+            return warn("no admin yet", "Those in ADMIN_EMAILS become one at their first use.")
+        advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
+        return warn("no admin, so nobody hears of tickets that nobody can take", advice)
+
+    def team_id(self) -> str | None:
+        """The workspace this database belongs to; None before the bot's first start."""
+        with pymongo.timeout(QUERY_SECONDS):
+            known = self._db.meta.find_one({"_id": "installation"})
+        return str(known["teamId"]) if known else None
+
+    def jobs(self) -> list[Finding]:
+        with pymongo.timeout(QUERY_SECONDS):
+            held = leases.is_held(self._db, "jobs", now=self._clock())
+            runs = job_runs.stored(self._db)
+            stuck = failing_items.what_is_stuck(self._db, now=self._clock())
+        if not held:
+            return [*fail("none leads", "Run: python app.py jobs"), *stuck]
+        found = [*job_runs.what_is_wrong(runs, now=self._clock()), *stuck]
+        went = job_runs.how_they_went(runs, now=self._clock())
+        return found or ok(f"one process leads; {went}" if went else "one process leads")
+
+    def outbox(self) -> list[Finding]:
+        """Changes that somebody has not been told of yet."""
+        with pymongo.timeout(QUERY_SECONDS):
+            ages = pending.ages(self._db, now=self._clock())
+        if not ages:
+            return ok("empty")
+        found = f"{counted(len(ages), 'ticket')}, the oldest change {span(ages[0])} old"
+        if ages[0] < LATE:
+            return ok(found)
+        advice = "If worker and jobs are alive, the worker's log says what keeps it."
+        return fail(found, advice) if ages[0] >= retry.MAX_DELIVERY_WAIT else warn(found, advice)
+
+    def waiting(self) -> list[Finding]:
+        with pymongo.timeout(QUERY_SECONDS):
+            number = pending.count(self._db)
+        if number == 0:
+            return ok("no ticket waits for somebody to become available")
+        found = f"{counted(number, 'ticket')} that nobody is available for"
+        return warn(found, "Make a moderator, or raise a capacity.")
+
+
+def _described(hello: Document, version: str) -> list[Finding]:
+    if hello.get("setName"):
+        return ok(f"{version}, replica set {hello['setName']}; a majority takes writes")
+    if hello.get("msg") == "isdbgrid":
+        return ok(f"{version}, sharded; a majority takes writes")
+    advice = "Use a replica set where tickets must outlive a machine."
+    return warn(f"{version}, a single server, which takes writes", advice)
+
+
+def _away(error: PyMongoError) -> Finding:
+    kind = type(error).__name__
+    if isinstance(error, ConfigurationError):
+        return Finding(State.FAIL, f"MONGO_URI cannot be used ({kind})", "Check how it is written.")
+    if isinstance(error, OperationFailure) and error.code in UNAUTHORIZED:
+        advice = "Check name and password in MONGO_URI, and that the user may write."
+        return Finding(State.FAIL, f"it refuses the user of MONGO_URI ({error.code})", advice)
+    advice = "Start it, or check host, port and firewall (for Atlas: the IP access list)."
+    return Finding(State.FAIL, f"it cannot be reached at MONGO_URI ({kind})", advice)
+
+
+def _twins(docs: list[Document]) -> list[Finding]:
+    by_key: defaultdict[str, list[str]] = defaultdict(list)
+    for doc in docs:
+        key = doc.get("emailKey") or email_key(str(doc.get("email") or ""))
+        by_key[key].append(str(doc["_id"]))
+    twins = [f"{key} ({', '.join(ids)})" for key, ids in by_key.items() if key and len(ids) > 1]
+    if not twins:
+        return []
+    more = f" and {len(twins) - NAMED} more" if len(twins) > NAMED else ""
+    found = f"addresses with several accounts: {'; '.join(twins[:NAMED])}{more}"
+    return warn(found, "They can use none of them: delete all but one each.")

@@ -1,0 +1,97 @@
+"""How many tickets stand where, for whoever watches the installation."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import pymongo
+from pymongo.errors import PyMongoError
+
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.models.ticket import Status
+from services.ops import failing_items
+
+KEPT_SECONDS = 15.0
+ASKED_SECONDS = 2.0
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class TicketCounts:
+    """`oldest_due_seconds`: for how long the ticket longest overdue has waited to be looked at.
+
+    `most_attempts` is how often the sweep has published the ticket that it published most often,
+    each time after twice the wait. `leader` is the process that runs the jobs; None: nobody does.
+    `set_aside` counts what goes by the clock and fails, by what it is
+    (services/ops/failing_items.py).
+    """
+
+    by_status: Mapping[str, int]
+    outbox: int
+    oldest_due_seconds: float
+    most_attempts: int
+    leader: str | None
+    set_aside: Mapping[str, int]
+
+
+def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
+    """Counted now, from the indexes. Raises `PyMongoError`."""
+    now = clock()
+    # Every status is named: a query for these alone is answered from the index without a ticket.
+    known: Document = {"status": {"$in": [status.value for status in Status]}}
+    groups = db.tickets.aggregate(
+        [{"$match": known}, {"$group": {"_id": "$status", "tickets": {"$sum": 1}}}]
+    )
+    found = {group["_id"]: group["tickets"] for group in groups}
+    waiting = {
+        "_id": None,
+        "tickets": {"$sum": 1},
+        "first": {"$min": "$nextTryAt"},
+        "attempts": {"$max": "$attempts"},
+    }
+    marked: Document = {"outbox": True, "nextTryAt": {"$gt": _ANY_TIME}}
+    behind = next(iter(db.tickets.aggregate([{"$match": marked}, {"$group": waiting}])), None)
+    lease = db.leases.find_one({"_id": "jobs", "until": {"$gt": now}})
+    return TicketCounts(
+        by_status={status.value: found.get(status.value, 0) for status in Status},
+        outbox=behind["tickets"] if behind else 0,
+        oldest_due_seconds=max(0.0, (now - behind["first"]).total_seconds()) if behind else 0.0,
+        most_attempts=(behind["attempts"] or 0) if behind else 0,
+        leader=lease["holder"] if lease else None,
+        set_aside=failing_items.count(db),
+    )
+
+
+class CachedCounts:
+    """`count_tickets` at most every 15 s, whoever asks. None while MongoDB is away."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        *,
+        clock: Clock = utcnow,
+        seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._db = db
+        self._clock = clock
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._kept: TicketCounts | None = None
+        self._until: float | None = None
+
+    def __call__(self) -> TicketCounts | None:
+        with self._lock:  # whoever comes meanwhile waits for the same answer
+            if self._until is None or self._seconds() >= self._until:
+                self._kept = self._count()
+                self._until = self._seconds() + KEPT_SECONDS
+            return self._kept
+
+    def _count(self) -> TicketCounts | None:
+        try:
+            with pymongo.timeout(ASKED_SECONDS):
+                return count_tickets(self._db, clock=self._clock)
+        except PyMongoError:
+            return None

@@ -1,0 +1,1 @@
+"""Administer other accounts: roles, erasure, export, command line."""

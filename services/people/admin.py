@@ -1,0 +1,156 @@
+"""Accounts as admins keep them, and what everybody may change of their own."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+from bson import ObjectId
+from pymongo import ReturnDocument
+
+from services.accounts import account_search, users
+from services.accounts.account_search import Place, RollPage
+from services.accounts.users import UNKNOWN, load_account
+from services.accounts.validation import checked_name, checked_role, checked_skills
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.core.errors import Conflict, Invalid, NotFound
+from services.core.text import strip_invisible
+from services.models.permissions import Actor, Permission, require
+from services.models.user import User
+from services.outbox import pending
+from services.tickets import release
+
+CAPACITY_MAX = 100
+# As much as a form's input holds.
+SKILLS_TEXT_MAX = 3_000
+ACTIVE, DEACTIVATED = "active", "deactivated"
+_COUNT = re.compile(r"\d{1,3}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class PersonFields:
+    """An account as a form shows it and sends it back; each field in a form's words."""
+
+    role: str
+    skills: str
+    capacity: str
+    active: str
+
+    @classmethod
+    def of(cls, user: User) -> "PersonFields":
+        return cls(
+            role=user.role.value,
+            skills=listed(user.skills),
+            capacity=str(user.capacity),
+            active=ACTIVE if user.active else DEACTIVATED,
+        )
+
+
+def listed(skills: Sequence[str]) -> str:
+    """Skills as they are typed, with commas between; as many whole ones as a form holds."""
+    text = ""
+    for skill in map(strip_invisible, skills):
+        longer = f"{text}, {skill}" if text else skill
+        if len(longer.encode("utf-16-le")) // 2 > SKILLS_TEXT_MAX:  # as Slack's clients count
+            break
+        text = longer
+    return text
+
+
+class AccountAdmin:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def page(self, *, actor: Actor, place: Place) -> RollPage:
+        """Ten accounts, by address."""
+        require(actor, Permission.MANAGE_USERS)
+        return account_search.page(self._db, place)
+
+    def get(self, *, actor: Actor, user_id: str) -> User:
+        require(actor, Permission.MANAGE_USERS)
+        return User.from_doc(load_account(self._db, user_id))
+
+    def update(
+        self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
+    ) -> User:
+        """Store what differs from what the form showed, and leave the rest as it is by now.
+
+        A new role or a deactivation ends the account's sessions; whoever can no longer work on
+        tickets hands theirs back (`hand_back`). Raises `Invalid`, also for a field that somebody
+        else has changed meanwhile, and for the last active admin.
+        """
+        require(actor, Permission.MANAGE_USERS)
+        while True:
+            doc = load_account(self._db, user_id)
+            user = User.from_doc(doc)
+            values = _checked(PersonFields.of(user), shown, wanted)
+            if not values:
+                return user
+            try:
+                stored = users.store(self._db, doc, values, by=actor.user_id, now=self._clock())
+            except Conflict as refusal:
+                raise Invalid("active" if "active" in values else "role", str(refusal)) from None
+            if stored:
+                pending.retry_unassigned(self._db, now=self._clock())
+                return stored
+
+    def hand_back(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
+        """The first of an account's open tickets that are handed back; the sweep does the rest."""
+        require(actor, Permission.MANAGE_USERS)
+        return release.hand_back_some(self._db, user_id, now=self._clock())
+
+    def own(self, *, actor: Actor) -> User:
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        return User.from_doc(load_account(self._db, str(actor.user_id)))
+
+    def update_own(
+        self, *, actor: Actor, name: str | None = None, skills: str | None = None
+    ) -> User:
+        """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `Invalid`."""
+        require(actor, Permission.EDIT_OWN_PROFILE)
+        values: Document = {}
+        if name is not None:
+            values |= {"name": checked_name(name), "searchKeys": None}  # found anew by a search
+        if skills is not None:
+            values["skills"] = checked_skills(skills.split(","))
+        if not values:
+            return User.from_doc(load_account(self._db, str(actor.user_id)))
+        doc = self._db.users.find_one_and_update(
+            {"_id": actor.user_id}, {"$set": values}, return_document=ReturnDocument.AFTER
+        )
+        if doc is None:
+            raise NotFound(UNKNOWN)
+        pending.retry_unassigned(self._db, now=self._clock())
+        return User.from_doc(doc)
+
+
+def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
+    """What to store of the fields that were touched. Raises `Invalid`."""
+    values: Document = {}
+    for field in (field.name for field in fields(PersonFields)):
+        new, old, current = (getattr(form, field) for form in (wanted, shown, now))
+        if new in (old, current):
+            continue
+        if current != old:
+            raise Invalid(
+                field,
+                f"Somebody has changed this to “{current[:100] or 'nothing'}” meanwhile. Close "
+                "this form and open it again, then decide.",
+            )
+        values[field] = _value(field, new)
+    return values
+
+
+def _value(field: str, text: str) -> object:
+    if field == "role":
+        return checked_role(text).value
+    if field == "skills":
+        return checked_skills(text.split(","))
+    if field == "active":
+        if text not in (ACTIVE, DEACTIVATED):
+            raise Invalid("active", "Choose whether the account is active.")
+        return text == ACTIVE
+    if not _COUNT.fullmatch(text) or int(text) > CAPACITY_MAX:
+        raise Invalid("capacity", f"Write a whole number from 0 to {CAPACITY_MAX}.")
+    return int(text)

@@ -1,0 +1,119 @@
+"""What whoever has a shell on the server may do to accounts; each returns the lines to print.
+
+`app.py users`: what may be written after it, and the lines that it prints.
+"""
+
+import argparse
+import json
+
+from services.accounts.users import UserService
+from services.auth import password_reset
+from services.auth.one_time_codes import Codes
+from services.core.database import Mongo
+from services.core.errors import NotFound
+from services.core.settings import Settings
+from services.models.permissions import OPERATOR
+from services.models.user import Role, User
+from services.people.erasure import NAME, Erased, Erasure
+from services.people.export import DataExport
+
+
+def manage(
+    users: UserService,
+    *,
+    action: str,
+    email: str = "",
+    role: str = Role.USER.value,
+    skills: str = "",
+    name: str | None = None,
+) -> list[str]:
+    """`create`, `role`, `skills` or `list`. Raises the service's errors."""
+    listed = skills.split(",")
+    if action == "create":
+        made = users.create(actor=OPERATOR, email=email, role=Role(role), skills=listed, name=name)
+        return [_line(made)]
+    if action == "role":
+        return [_line(users.set_role(actor=OPERATOR, email=email, role=Role(role)))]
+    if action == "skills":
+        return [_line(users.set_skills(actor=OPERATOR, email=email, skills=listed))]
+    return [_line(user) for user in users.everyone(actor=OPERATOR)]
+
+
+def reset_link(users: UserService, codes: Codes, *, app_url: str, email: str) -> str:
+    """Where the account's owner sets a new password, once, within an hour."""
+    code = password_reset.issue(users, codes, actor=OPERATOR, email=email)
+    return app_url + password_reset.path_of(code)
+
+
+def erase(leaving: Erasure, *, email: str) -> list[str]:
+    """Nothing is asked first; the lines say what was done."""
+    done = leaving.erase(actor=OPERATOR, email=email)
+    if not done:
+        return ["There is no account with that address, so there is nothing to erase."]
+    return [line for erased in done for line in _erased(erased)]
+
+
+def export(takeout: DataExport, *, email: str) -> str:
+    """JSON, to be read by people as well."""
+    found = takeout.export(actor=OPERATOR, email=email)
+    if not found["accounts"]:
+        raise NotFound("There is no account with that address.")
+    return json.dumps(found, indent=2, ensure_ascii=False)
+
+
+def _erased(erased: Erased) -> list[str]:
+    return [
+        f"Account {erased.user_id} is deactivated, signed out everywhere and called “{NAME}”.",
+        f"Address, name, password, skills and profile are removed; Slack links: {erased.links}, "
+        f"letters: {erased.letters}.",
+        f"Open tickets handed back: {erased.handed_back}. Tickets freed of what leads to the "
+        f"person in Slack: {erased.tickets}.",
+        "The tickets stay, and what people wrote in them was not changed.",
+    ]
+
+
+def _line(user: User) -> str:
+    state = "" if user.active else "  (deactivated)"
+    return f"{user.email}  {user.role}  {', '.join(user.skills) or '-'}{state}"
+
+
+SKILLS = 'for example "VPN, DNS"'
+
+
+def add_to(parser: argparse.ArgumentParser) -> None:
+    """The actions, with what each is given."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    roles = [role.value for role in Role]
+    create = actions.add_parser("create", help="invite somebody by email address")
+    create.add_argument("email")
+    create.add_argument("--role", choices=roles, default=Role.USER.value)
+    create.add_argument("--skills", default="", help=SKILLS)
+    create.add_argument("--name")
+    role = actions.add_parser("role", help="give an account another role")
+    role.add_argument("email")
+    role.add_argument("role", choices=roles)
+    skills = actions.add_parser("skills", help="replace an account's skills")
+    skills.add_argument("email")
+    skills.add_argument("skills", help=f'{SKILLS}; "" for none')
+    actions.add_parser("list", help="every account")
+    reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
+    reset.add_argument("email")
+    reset.set_defaults(needs="users reset")  # more than the others, by `settings.NEEDS`
+    erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
+    erase.add_argument("email")
+    export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
+    export.add_argument("email")
+
+
+def answer(config: Settings, db: Mongo, args: argparse.Namespace) -> list[str]:
+    """Do what was asked for. Raises the services' errors."""
+    users = UserService(db)
+    if args.action == "reset":
+        codes, app_url = Codes(db, config.jwt_secret), config.app_url or ""
+        return [reset_link(users, codes, app_url=app_url, email=args.email)]
+    if args.action == "erase":
+        return erase(Erasure(db, users), email=args.email)
+    if args.action == "export":
+        return [export(DataExport(db, users), email=args.email)]
+    asked = {name: value for name, value in vars(args).items() if name != "command"}
+    return manage(users, **asked)

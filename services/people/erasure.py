@@ -1,0 +1,216 @@
+"""When somebody leaves for good: their account is made anonymous, and their tickets stay.
+
+What is interrupted goes on where it was when it is run again: the account, by whose address all is
+found, loses it last; and it keeps the Slack members it had until nothing leads to them any more.
+
+What of a ticket leads to a person in Slack, and the update that removes it. Pure.
+
+Texts stay as people wrote them, and so do ids of accounts: those lead nowhere once the account is
+anonymous.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
+
+from services.accounts import users as account_users
+from services.accounts.users import DEACTIVATED, UserService
+from services.accounts.validation import email_key
+from services.core.clock import Clock, utcnow
+from services.core.coerce import own_entries
+from services.core.database import Document, Mongo
+from services.models import user as model_user
+from services.models.comment import comments_of
+from services.models.permissions import Actor, Operator, Permission, require
+from services.models.ticket import OPEN_STATUSES
+from services.models.user import Role
+from services.outbox.deliveries import NoticeState, notice_key, read_key
+from services.outbox.pending import outbox_fields
+from services.outbox.reminders import ABOUT_NOBODY
+from services.tickets import release
+from services.tickets.queries import every_ticket
+
+NAME = "a former colleague"
+# Nobody can ever receive mail there (RFC 2606), and the predecessor wants an address, each another.
+DOMAIN = "erased.invalid"
+# What is left of an account: nothing that tells whose it was.
+_KEPT = ("createdAt", "handBack", "__v")
+
+
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """An account, and how much of each was removed; `handed_back` and `tickets` are tickets."""
+
+    user_id: ObjectId
+    handed_back: int
+    tickets: int
+    links: int
+    letters: int
+
+
+class Erasure:
+    def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._users = users
+        self._clock = clock
+
+    def erase(self, *, actor: Actor | Operator, email: str) -> list[Erased]:
+        """Make every account of that address anonymous; none is left where there was none.
+
+        Raises `Conflict` where no active admin would be left.
+        """
+        require(actor, Permission.MANAGE_USERS)
+        ids = [user.id for user in self._users.by_email(email)]
+        for user_id in ids:
+            self._deactivate(user_id, actor.by)
+        return [self._erase(user_id) for user_id in ids]
+
+    def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:
+        """From here on nobody signs in as them, and nothing is given to them."""
+        while True:
+            doc = self._db.users.find_one({"_id": user_id})
+            now = self._clock()
+            if doc is None or account_users.store(self._db, doc, {"active": False}, by=by, now=now):
+                break
+        # A plain user has tickets, too, where the predecessor gave them some.
+        mark = model_user.hand_back_mark(by=by, now=self._clock(), reason=DEACTIVATED)
+        unmarked = {"_id": user_id, "handBack": None}
+        self._db.users.update_one(unmarked, {"$set": {"handBack": mark}})
+
+    def _erase(self, user_id: ObjectId) -> Erased:
+        links, slack_ids = self._unlink(user_id)
+        handed_back = 0
+        while given := release.hand_back_some(self._db, user_id, now=self._clock()):
+            handed_back += len(given)
+        found = every_ticket(self._db, (*READ, "status"))
+        tickets = sum(self._free(doc, user_id, slack_ids) for doc in found)
+        self._forget_messages(user_id)
+        letters = self._db.letters.delete_many({"userId": user_id}).deleted_count
+        self._db.codes.delete_many({"userId": user_id})
+        told = [str(user_id), f"{ABOUT_NOBODY}{user_id}"]
+        self._db.nudges.delete_many({"to": {"$in": told}})
+        self._anonymise(user_id)
+        return Erased(user_id, handed_back, tickets, links, letters)
+
+    def _unlink(self, user_id: ObjectId) -> tuple[int, list[str]]:
+        """How many links there were, and all Slack members the account ever acted for."""
+        theirs = {"userId": user_id}
+        keys = [doc["_id"] for name in ("links", "unlinked") for doc in self._db[name].find(theirs)]
+        slack_ids = [key.partition(":")[2] for key in keys]
+        remember = {"$addToSet": {"erasing": {"$each": slack_ids}}}
+        self._db.users.update_one({"_id": user_id}, remember)
+        links = self._db.links.delete_many(theirs).deleted_count
+        self._db.unlinked.delete_many(theirs)
+        self._db.linkTries.delete_many({"_id": {"$in": keys}})
+        doc = self._db.users.find_one({"_id": user_id}) or {}
+        return links, list(doc.get("erasing", ()))
+
+    def _forget_messages(self, user_id: ObjectId) -> None:
+        """About others' tickets: offers to hand those over, which admins are sent."""
+        told = {"_id": {"$gt": ObjectId("0" * 24)}, "handOver.to": user_id}
+        gone = {"handOver.channel": "", "handOver.ts": ""}
+        self._db.users.update_many(told, {"$unset": gone})
+
+    def _free(self, doc: Document, user_id: ObjectId, slack_ids: list[str]) -> bool:
+        """Take them out of one ticket; False where they were not in it."""
+        update = without(doc, user_id=user_id, slack_ids=slack_ids)
+        if not update:
+            return False
+        if doc.get("createdBy") == user_id and doc.get("status") in OPEN_STATUSES:
+            # Others' cards name them: they are drawn anew.
+            update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}
+            update["$inc"] = {"seq": 1}
+        self._db.tickets.update_one({"_id": doc["_id"]}, update)
+        return True
+
+    def _anonymise(self, user_id: ObjectId) -> None:
+        doc = self._db.users.find_one({"_id": user_id}) or {}
+        nobody = anonymous(user_id, token_version=doc.get("tokenVersion"), now=self._clock())
+        kept = {name: doc[name] for name in _KEPT if name in doc}
+        self._db.users.replace_one({"_id": user_id}, kept | nobody)
+
+
+def anonymous(user_id: ObjectId, *, token_version: object, now: datetime) -> Document:
+    """The account as everybody sees it from then on."""
+    address = f"{user_id}@{DOMAIN}"
+    version = token_version if isinstance(token_version, int) else 0
+    return {
+        "email": address,
+        "emailKey": email_key(address),
+        "name": NAME,
+        "role": Role.USER.value,
+        "skills": [],
+        "active": False,
+        "tokenVersion": version + 1,
+        "erasedAt": now,
+    }
+
+
+# What `without` reads of a ticket.
+READ = ("cards", "notices", "comments", "source", "createdBy")
+ERASED = "erased"  # stands where Slack's own word for a failure would
+
+
+def without(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:
+    """The update that takes the person out of the ticket; {} where there is nothing to take.
+
+    Places in `notices` and `comments` hold still: nothing is ever taken out of those.
+    """
+    source: Document = doc["source"] if isinstance(doc.get("source"), dict) else {}
+    # A message that they wrote to the bot stands in their own conversation with it.
+    is_direct = doc.get("createdBy") == user_id and _is_direct(source.get("channel"))
+    theirs = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
+    values, gone = _told(doc, theirs)
+    values |= _written(doc, user_id, slack_ids)
+    if is_direct:
+        gone.append("source")
+    elif source.get("slackUserId") in slack_ids:
+        values["source.slackUserId"] = None
+    update: Document = {"$set": values} if values else {}
+    if gone:
+        update["$unset"] = dict.fromkeys(gone, "")
+    if any(card.get("recipient") == user_id for card in own_entries(doc.get("cards"), "recipient")):
+        update["$pull"] = {"cards": {"recipient": user_id}}
+    return update
+
+
+def _told(doc: Document, recipients: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+    """What to set and to remove, so that nobody can tell where they were sent a message."""
+    values: dict[str, Any] = {}
+    gone: list[str] = []
+    listed = doc.get("notices")
+    for place, notice in enumerate(listed if isinstance(listed, list) else []):
+        seq, kind, recipient = read_key(str(notice.get("key")))
+        if recipient not in recipients or notice.get("error") == ERASED:
+            continue
+        this = f"notices.{place}"
+        values |= {f"{this}.state": NoticeState.FAILED.value, f"{this}.error": ERASED}
+        gone += [f"{this}.channel", f"{this}.ts"]
+        if not ObjectId.is_valid(recipient):  # a conversation: nobody else's key is like that
+            values[f"{this}.key"] = notice_key(seq=int(seq), kind=kind, recipient=ERASED)
+    return values, gone
+
+
+def _written(doc: Document, user_id: ObjectId, slack_ids: Collection[str]) -> dict[str, Any]:
+    """Where in Slack they wrote their comments, and addresses of files that name them."""
+    values: dict[str, Any] = {}
+    for comment in comments_of(doc.get("comments")):
+        place = f"comments.{comment.position}"
+        if comment.by == user_id and comment.slack and comment.slack.ts:
+            # In a channel it still counts as written there, so that it is not sent there again.
+            channel = comment.slack.channel
+            values[f"{place}.slack"] = (
+                None if _is_direct(channel) else {"channel": channel, "ts": ""}
+            )
+        kept = [file for file in comment.files if not any(i in file.url for i in slack_ids)]
+        if len(kept) < len(comment.files):
+            values[f"{place}.files"] = [file.to_doc() for file in kept]
+    return values
+
+
+def _is_direct(channel: object) -> bool:
+    """Slack's ids of conversations with the bot alone begin with D."""
+    return str(channel).startswith("D")

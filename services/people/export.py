@@ -1,0 +1,134 @@
+"""What is kept about a person, as JSON can hold it."""
+
+import math
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from bson import ObjectId
+from bson.datetime_ms import DatetimeMS
+
+from services.accounts.users import UserService
+from services.core.coerce import as_object_id, own_entries
+from services.core.database import Document, Mongo
+from services.models.choice import MANUAL
+from services.models.permissions import Actor, Operator, Permission, require
+from services.outbox.deliveries import read_key
+from services.tickets.queries import every_ticket
+
+# An account's secrets, and what is only made to look it up.
+_SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
+# What its requester may read of a ticket.
+_FILED = (
+    "number",
+    "title",
+    "description",
+    "status",
+    "priority",
+    "deadline",
+    "createdAt",
+    "completedAt",
+    "resolution",
+    "source",
+)
+# What it tells of whoever has it, whose words it is not in.
+_GIVEN = ("status", "acceptedAt", "completedAt")
+_CHOICE = ("source", "reason", "score", "parts", "at")
+_LETTER = ("kind", "state", "createdAt", "endedAt")
+_NOTICE = ("state", "channel", "ts")
+_CORRECTION = ("ticketId", "at", "kind", "skills")
+_READ = (*_FILED, *_GIVEN, "createdBy", "assignedTo", "assignment", "comments", "events", "notices")
+
+
+class DataExport:
+    def __init__(self, db: Mongo, users: UserService) -> None:
+        self._db = db
+        self._users = users
+
+    def export(self, *, actor: Actor | Operator, email: str) -> Document:
+        """All accounts of that address with what belongs to them; no account is an empty list.
+
+        Dates are ISO 8601 in UTC, ids are texts. Never a password's hash, nor what staff wrote to
+        each other, except by this person.
+        """
+        require(actor, Permission.MANAGE_USERS)
+        found = self._users.stored_by_email(email)
+        held = {doc["_id"]: self._account(doc) for doc in found}
+        if held:
+            self._add_tickets(held)
+            self._add_corrections(held)
+        return {"email": email.strip(), "accounts": [plain(account) for account in held.values()]}
+
+    def _account(self, doc: Document) -> Document:
+        theirs = {"userId": doc["_id"]}
+        links = self._db.links.find(theirs, ["teamId", "slackUserId", "createdAt"])
+        return {
+            "account": {name: value for name, value in doc.items() if name not in _SECRET},
+            "links": list(links),
+            "formerLinks": list(self._db.unlinked.find(theirs, ["at"])),
+            "letters": list(self._db.letters.find(theirs, _LETTER)),
+            "tickets": [],
+            "assigned": [],
+            "comments": [],
+            "events": [],
+            "corrections": [],
+            "messages": [],
+        }
+
+    def _add_tickets(self, held: dict[ObjectId, Document]) -> None:
+        for doc in every_ticket(self._db, _READ):
+            for kind, whose, entry in _entries(doc):
+                if account := _of(held, whose):
+                    account[kind].append(entry)
+
+    def _add_corrections(self, held: dict[ObjectId, Document]) -> None:
+        """What was said for and against giving them tickets, and what they said of others."""
+        for doc in self._db.corrections.find({"_id": {"$gt": ""}}):
+            said = {name: doc[name] for name in _CORRECTION if name in doc}
+            for side in ("from", "to", "by"):
+                if account := _of(held, doc.get(side)):
+                    account["corrections"].append({**said, "their": side})
+
+
+def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
+    """What a ticket has of people: as what, of whom, and which."""
+    which = {"ticketId": doc["_id"], "ticketNumber": doc.get("number")}
+    filed = {name: doc[name] for name in _FILED if name in doc}
+    yield "tickets", doc.get("createdBy"), {"_id": doc["_id"], **filed}
+    yield "assigned", doc.get("assignedTo"), which | _given(doc)
+    for kind, key in (("comments", "id"), ("events", "seq")):
+        for entry in own_entries(doc.get(kind), key):
+            yield kind, entry.get("by"), {**which, **entry}
+    for notice in own_entries(doc.get("notices"), "key"):
+        _, kind, recipient = read_key(str(notice["key"]))
+        told = {name: notice[name] for name in _NOTICE if name in notice}
+        yield "messages", recipient, {**which, "kind": kind, **told}
+
+
+def _given(doc: Document) -> Document:
+    """Of a ticket they have, and why it is theirs; a reason that somebody typed is that one's."""
+    choice = doc.get("assignment")
+    given = {name: doc[name] for name in _GIVEN if name in doc}
+    if isinstance(choice, dict) and choice.get("source") != MANUAL:
+        given["choice"] = {name: choice[name] for name in _CHOICE if name in choice}
+    return given
+
+
+def _of(held: dict[ObjectId, Document], user_id: Any) -> Document | None:
+    known = as_object_id(user_id)
+    return held.get(known) if known else None
+
+
+def plain(value: Any) -> Any:
+    """As JSON has it, whatever the predecessor has stored there."""
+    if isinstance(value, dict):
+        return {str(name): plain(held) for name, held in value.items()}
+    if isinstance(value, list):
+        return [plain(held) for held in value]
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    if isinstance(value, DatetimeMS):  # beyond the calendar
+        return str(int(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, (str, int, float, bool)) else str(value)

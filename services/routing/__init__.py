@@ -1,0 +1,1 @@
+"""The learned router: which tickets went to whom."""

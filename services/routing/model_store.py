@@ -1,0 +1,130 @@
+"""The learned models in the database, and each process's copy of them.
+
+A model is one document of `models`, so a new one replaces the old one at once and whole. A process
+asks every ten seconds at most for the versions alone, and reads a model when its version is new.
+"""
+
+import logging
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError, PyMongoError
+
+from services.core.clock import Clock, utcnow
+from services.core.coerce import as_datetime, as_int
+from services.core.database import Mongo
+from services.routing.learned_model import Model, Unreadable, from_doc, to_doc
+
+logger = logging.getLogger(__name__)
+
+LOOK_EVERY = timedelta(seconds=10)
+
+
+class Kind(StrEnum):
+    """What the labels of a model are."""
+
+    SKILLS = "skills"
+    PEOPLE = "people"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What there is of a model without reading it; `version` as stored, None in a foreign one."""
+
+    exists: bool = False
+    version: Any = None
+    at: datetime | None = None
+    examples: int = 0
+
+
+class ModelStore:
+    """One a process, for all its threads."""
+
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+        self._looked: datetime | None = None
+        self._mine: dict[Kind, tuple[int, Model | None]] = {}
+        self._lock = threading.Lock()
+
+    def skills(self) -> Model | None:
+        """Which skills a text needs; None before anything was learned."""
+        return self._current(Kind.SKILLS)
+
+    def people(self, text: str) -> Mapping[ObjectId, float]:
+        """Who resolved tickets like this, from above 0 to 1: how far beyond an even share.
+
+        Of words that tell nothing everybody has an even share, and nobody's says anything; of a
+        text that is like none of theirs neither. Of one person alone nothing can be told: with
+        nobody to compare them with, any text is like theirs.
+        """
+        model = self._current(Kind.PEOPLE)
+        ranked = model.rank(text) if model and model.knows(text) else []
+        if len(ranked) < 2:
+            return {}
+        total = sum(share for _, share in ranked)
+        even = total / len(ranked)
+        return {
+            ObjectId(label): (share - even) / (total - even) * total
+            for label, share in ranked
+            if share > even and ObjectId.is_valid(label)
+        }
+
+    def stored(self, kind: Kind) -> Stored:
+        fields = {"version": True, "at": True, "examples": True}
+        doc = self._db.models.find_one({"_id": kind.value}, fields)
+        if doc is None:
+            return Stored()
+        examples = as_int(doc.get("examples")) or 0
+        return Stored(True, doc.get("version"), as_datetime(doc.get("at")), examples)
+
+    def replace(self, kind: Kind, model: Model, *, seen: Stored, now: datetime) -> bool:
+        """Put it in the place of the one seen; False where another process was first."""
+        version = (as_int(seen.version) or 0) + 1
+        doc = {**to_doc(model), "version": version, "at": now}
+        try:
+            if not seen.exists:
+                self._db.models.insert_one({"_id": kind.value, **doc})
+                return True
+        except DuplicateKeyError:
+            return False
+        current = {"_id": kind.value, "version": seen.version}
+        return self._db.models.update_one(current, {"$set": doc}).modified_count == 1
+
+    def _current(self, kind: Kind) -> Model | None:
+        with self._lock:
+            now = self._clock()
+            if self._looked is None or now - self._looked >= LOOK_EVERY:
+                self._looked = now
+                try:
+                    self._refresh()
+                except PyMongoError as error:  # what is here is good enough, and so are names
+                    logger.warning("no look at the learned models: %s", type(error).__name__)
+            return self._mine.get(kind, (0, None))[1]
+
+    def _refresh(self) -> None:
+        kinds = [kind.value for kind in Kind]
+        found = self._db.models.find({"_id": {"$in": kinds}}, {"version": True})
+        versions = {Kind(doc["_id"]): as_int(doc.get("version")) or 0 for doc in found}
+        for kind, version in versions.items():
+            if version != self._mine.get(kind, (-1, None))[0]:
+                self._mine[kind] = (version, self._read(kind))
+        for gone in self._mine.keys() - versions.keys():
+            del self._mine[gone]
+
+    def _read(self, kind: Kind) -> Model | None:
+        """None for what cannot be read, said once a version: the names in the texts are left."""
+        doc = self._db.models.find_one({"_id": kind.value})
+        try:
+            model = from_doc(doc) if doc else None
+        except Unreadable as error:
+            logger.error("the learned model of %s cannot be read: %s", kind.value, error)
+            return None
+        if model:
+            logger.info("a model of %s, learned from %d tickets", kind.value, model.examples)
+        return model

@@ -1,0 +1,166 @@
+"""Learns from resolved tickets which label (a skill, a person) a text belongs to.
+
+TF-IDF of words, each weighted besides by how well it tells one label from the others, and a linear
+support vector machine a label (liblinear, by scikit-learn). Chosen by cross-validation over naive
+Bayes, centroids, nearest neighbours, logistic and ridge regression, bigrams and character n-grams.
+
+Importing this takes a second and 100 MB, so only who learns does it;
+`services.routing.learned_model` reads.
+"""
+
+import math
+import warnings
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.preprocessing import normalize
+from sklearn.svm import LinearSVC
+
+from services.routing.features import features
+from services.routing.learned_model import MAX_LABELS, MAX_WORDS, STEPS, Example, Model
+
+_Floats = NDArray[np.float64]
+
+# Found by cross-validation: liblinear's C, and what is added to a word's weight in each label so
+# that one met once says little.
+_COST = 0.2
+_SMOOTHING = 0.1
+# A label's few tickets weigh as much as all the others', but each at most so many times its own.
+_HEAVIEST = 25.0
+# So much of the history, the newest, tells whether the model may lead; it is learned from after.
+_TRIAL_SHARE, _TRIAL_LEAST, _TRIAL_MOST = 0.2, 25, 500
+_SURE = 1.96  # standard errors: 95%
+
+
+class Learner:
+    """Deterministic: the same examples in the same order make the same model."""
+
+    def learn(self, examples: Iterable[Example]) -> Model:
+        """Empty where no example has a label. Texts are not kept."""
+        return _fitted([(features(example.text), example.labels) for example in examples])
+
+    def learn_beside(
+        self, examples: Sequence[Example], named: Callable[[str], Sequence[str]]
+    ) -> Model:
+        """The same, and whether it leads: better than what `named` reads from the text itself.
+
+        Tried on the newest fifth by a model of the older ones; `examples` are the oldest first.
+        """
+        prepared = [(features(example.text), example.labels) for example in examples]
+        tried = min(int(len(prepared) * _TRIAL_SHARE), _TRIAL_MOST)
+        model = _fitted(prepared)
+        if tried < _TRIAL_LEAST:
+            return model
+        trial = _fitted(prepared[:-tried])
+        return replace(model, leads=_knows_better(trial, examples[-tried:], named))
+
+
+def _knows_better(
+    model: Model, unseen: Sequence[Example], named: Callable[[str], Sequence[str]]
+) -> bool:
+    """By a sign test where the two differ: better beyond chance, not just as good."""
+    won = lost = 0
+    for example in unseen:
+        names = named(example.text)
+        ranked = model.rank(example.text)
+        if names and ranked:
+            learned = ranked[0][0] in example.labels
+            read = names[0] in example.labels
+            won += learned and not read
+            lost += read and not learned
+    return won - lost > _SURE * math.sqrt(won + lost)
+
+
+def _fitted(prepared: Iterable[tuple[Mapping[int, float], tuple[str, ...]]]) -> Model:
+    told = [(words, set(labels)) for words, labels in prepared if words]
+    counted = Counter(label for _, own in told for label in own)
+    common = sorted(counted, key=lambda label: (-counted[label], label))[:MAX_LABELS]
+    labels = tuple(sorted(common))
+    taught = [(words, own) for words, own in told if own & set(labels)]
+    if not taught:
+        return Model()
+    matrix, hashes = _matrix([words for words, _ in taught])
+    belongs = [[label in own for _, own in taught] for label in labels]
+    return _solved(matrix, hashes, labels, belongs)
+
+
+def _matrix(bags: Sequence[Mapping[int, float]]) -> tuple[Any, list[int]]:
+    """A row a text, and the hash of each column's word; of very many words the commonest."""
+    spread = Counter(word for bag in bags for word in bag)
+    hashes = sorted(sorted(spread, key=lambda word: (-spread[word], word))[:MAX_WORDS])
+    columns = {word: column for column, word in enumerate(hashes)}
+    values, indices, ends = array("d"), array("l"), array("l", [0])
+    for bag in bags:
+        for word in sorted(bag.keys() & columns.keys()):
+            values.append(bag[word])
+            indices.append(columns[word])
+        ends.append(len(indices))
+    shape = (len(bags), len(hashes))
+    return csr_matrix((np.array(values), np.array(indices), np.array(ends)), shape=shape), hashes
+
+
+def _solved(
+    matrix: Any, hashes: list[int], labels: tuple[str, ...], belongs: Sequence[Sequence[bool]]
+) -> Model:
+    count, width = matrix.shape
+    spread = np.bincount(matrix.indices, minlength=width)
+    rarity = np.log((1 + count) / (1 + spread)) + 1
+    told = _told(normalize(_weighted(matrix, rarity)), belongs)
+    # With one label alone, no word tells anything, nor a rare one more: then all count alike.
+    weights = rarity * np.sqrt(told) if told.any() else np.ones_like(rarity)
+    matrix = normalize(_weighted(matrix, weights))
+    coefficients = np.empty((width, len(labels)), dtype=np.int16)
+    scales, offsets = np.empty(len(labels)), np.empty(len(labels))
+    for column, belonging in enumerate(belongs):
+        line, offsets[column] = _separated(matrix, belonging)
+        scales[column] = max(float(np.abs(line).max()), 1e-9) / STEPS
+        coefficients[:, column] = np.rint(line / scales[column])
+    return Model(
+        labels=labels,
+        rows={word: row for row, word in enumerate(hashes)},
+        weights=array("f", weights),
+        strange=float(weights[spread == spread.min()].mean()),
+        coefficients=array("h", coefficients.tobytes()),
+        scales=array("f", scales),
+        offsets=array("f", offsets),
+        examples=count,
+    )
+
+
+def _weighted(matrix: Any, weights: _Floats) -> Any:
+    return matrix.multiply(weights).tocsr()
+
+
+def _told(matrix: Any, belongs: Sequence[Sequence[bool]]) -> _Floats:
+    """How well each word tells a label from the rest: its largest log ratio between the two."""
+    whole = np.asarray(matrix.sum(axis=0)).ravel()
+    told = np.zeros(matrix.shape[1])
+    for belonging in belongs:
+        if all(belonging):  # there is no rest
+            continue
+        own = np.asarray(matrix[np.array(belonging)].sum(axis=0)).ravel()
+        inside, outside = own + _SMOOTHING, np.maximum(whole - own, 0) + _SMOOTHING
+        ratio = np.log(inside / inside.sum()) - np.log(outside / outside.sum())
+        np.maximum(told, np.abs(ratio), out=told)
+    return told
+
+
+def _separated(matrix: Any, belonging: Sequence[bool]) -> tuple[_Floats, float]:
+    """The line between a label's texts and the others, and its offset."""
+    count, own = len(belonging), sum(belonging)
+    if own == count:  # nothing to tell it from
+        return np.zeros(matrix.shape[1]), 1.0
+    shares = {True: own, False: count - own}
+    weight = {side: min(count / (2 * share), _HEAVIEST) for side, share in shares.items()}
+    machine = LinearSVC(C=_COST, class_weight=weight, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is near enough
+        machine.fit(matrix, np.array(belonging))
+    return machine.coef_[0], float(machine.intercept_[0])

@@ -1,0 +1,1 @@
+"""SLA policy, targets, due dates and escalation times."""

@@ -1,0 +1,1 @@
+"""File tickets, change their state, comment on them."""

@@ -1,0 +1,257 @@
+"""Moving a ticket on: accept, take, reassign, hand back, wait, resolve, reopen, cancel.
+
+What each step changes stands in `services.tickets.transitions`; here it is decided whether it may
+be taken.
+A step is one conditional update. Where somebody was quicker, `Conflict` says how the ticket stands
+now; where it was the same person with the same step (a second press), nothing more happens.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.errors import Conflict, Invalid
+from services.models.events import EventType
+from services.models.permissions import Actor, require, require_sight
+from services.models.ticket import Status, Ticket
+from services.models.user import User, can_work
+from services.outbox import deliveries, pending
+from services.tickets import comments, ticket_store, transitions
+from services.tickets.lifecycle import (
+    CANCELLED,
+    PERMISSION,
+    TicketAction,
+    check,
+    describe_state,
+    stale_message,
+    state_token,
+)
+from services.tickets.queries import load
+from services.tickets.transitions import Change
+from services.tickets.validation import QUESTION_MAX, REASON_MAX, RESOLUTION_MAX, checked_text
+
+# Each is lost only to a change that leaves the decision as it is, such as a comment.
+TRIES = 10
+BUSY = "Many people are changing this ticket at the moment. Try again in a moment."
+# What tells of a step; other events may come between a press and its repetition.
+STEPS = frozenset(
+    {
+        EventType.ACCEPTED,
+        EventType.ASSIGNED,
+        EventType.HANDED_BACK,
+        EventType.WAITING,
+        EventType.ANSWERED,
+        EventType.RESOLVED,
+        EventType.CANCELLED,
+        EventType.REOPENED,
+    }
+)
+
+Make = Callable[[Ticket, datetime], Change]
+
+
+class TicketActions:
+    """`seen` is the `lifecycle.glance` somebody decided by: what has changed since is a `Conflict`.
+    Without it, what the ticket is on coming here counts."""
+
+    def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._users = users
+        self._clock = clock
+
+    def ready(self, *, actor: Actor, ticket_id: str, step: TicketAction, seen: str = "") -> Ticket:
+        """The ticket, if the actor may take that step now; `NotFound`, `Denied` or `Conflict`."""
+        require(actor, PERMISSION[step])
+        ticket = require_sight(actor, load(self._db, ticket_id))
+        self.check(actor, ticket, step, seen or state_token(ticket))
+        return ticket
+
+    def accept(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
+        """The assignee says that they are at it."""
+
+        def make(ticket: Ticket, now: datetime) -> Change:
+            return transitions.accept(actor.user_id, ticket, now=now)
+
+        return self._take_step(actor, ticket_id, TicketAction.ACCEPT, make, seen)
+
+    def take(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
+        """A moderator makes it their own, whoever had it. Taking it is accepting it."""
+
+        def make(ticket: Ticket, now: datetime) -> Change:
+            own = actor.user_id
+            return transitions.assign(own, ticket, own, reason=transitions.TOOK_IT, now=now)
+
+        return self._take_step(actor, ticket_id, TicketAction.TAKE, make, seen)
+
+    def reassign(
+        self,
+        *,
+        actor: Actor,
+        ticket_id: str,
+        assignee_id: str | None,
+        reason: str = "",
+        seen: str = "",
+    ) -> Ticket:
+        """Give it to that moderator or admin; None hands it back to assignment, which does not
+        choose whoever had it again. `Invalid` for either field."""
+        require(actor, PERMISSION[TicketAction.REASSIGN])
+        why = _checked_reason(reason)
+        person = self._assignable(assignee_id) if assignee_id else None
+
+        def make(ticket: Ticket, now: datetime) -> Change:
+            if person:
+                return transitions.assign(actor.user_id, ticket, person.id, reason=why, now=now)
+            return transitions.unassign(actor.user_id, ticket, reason=why)
+
+        def refuse(ticket: Ticket) -> None:
+            if person and person.id == ticket.assigned_to:
+                raise Invalid("assignedTo", f"{person.display_name} has this ticket already.")
+            if not person and not ticket.assigned_to:
+                raise Invalid("assignedTo", "Nobody has this ticket. Choose somebody for it.")
+            if not person and ticket.status is Status.WAITING:
+                raise Invalid("assignedTo", f"Choose somebody, because {describe_state(ticket)}.")
+
+        return self._take_step(actor, ticket_id, TicketAction.REASSIGN, make, seen, refuse)
+
+    def wait(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
+        """Its requester has to answer first; `Invalid` for the question."""
+        require(actor, PERMISSION[TicketAction.WAIT])
+        asked = checked_text(
+            question,
+            field="question",
+            limit=QUESTION_MAX,
+            missing="Ask what you need to know; the requester reads it.",
+        )
+
+        def make(ticket: Ticket, now: datetime) -> Change:
+            waits = transitions.wait(actor.user_id, ticket, question=asked)
+            return waits.then(comments.asked(ticket, by=actor.user_id, text=asked, at=now))
+
+        return self._take_step(actor, ticket_id, TicketAction.WAIT, make)
+
+    def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
+        """Complete it with a note for its requester; `Invalid` for the note."""
+        require(actor, PERMISSION[TicketAction.RESOLVE])
+        note = checked_text(
+            resolution,
+            field="resolution",
+            limit=RESOLUTION_MAX,
+            missing="Say in a sentence what was done; the requester reads it.",
+        )
+
+        def make(ticket: Ticket, now: datetime) -> Change:
+            by, done = actor.user_id, EventType.RESOLVED
+            return transitions.complete(by, ticket, done, resolution=note, note=note, now=now)
+
+        return self._take_step(actor, ticket_id, TicketAction.RESOLVE, make)
+
+    def cancel(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """Its requester no longer needs it."""
+
+        def make(ticket: Ticket, now: datetime) -> Change:
+            by, done = actor.user_id, EventType.CANCELLED
+            return transitions.complete(by, ticket, done, resolution=CANCELLED, now=now)
+
+        return self._take_step(actor, ticket_id, TicketAction.CANCEL, make)
+
+    def reopen(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
+        """It was not done after all: back to its assignee, or to assignment if they have left."""
+
+        def make(ticket: Ticket, _: datetime) -> Change:
+            had = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
+            return transitions.reopen(actor.user_id, ticket, stays=bool(had and can_work(had)))
+
+        return self._take_step(actor, ticket_id, TicketAction.REOPEN, make, seen)
+
+    def redraw(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
+        """Have the card of that message drawn anew, because it shows what is no longer so.
+
+        False where that message is none of the ticket's cards.
+        """
+        ticket = require_sight(actor, load(self._db, ticket_id))
+        return deliveries.spoil_card(self._db, ticket.id, channel=channel, ts=ts, now=self._clock())
+
+    def _take_step(
+        self,
+        actor: Actor,
+        ticket_id: str,
+        step: TicketAction,
+        make: Make,
+        seen: str = "",
+        refuse: Callable[[Ticket], None] | None = None,
+    ) -> Ticket:
+        require(actor, PERMISSION[step])
+        for _ in range(TRIES):
+            ticket = require_sight(actor, load(self._db, ticket_id))
+            now = self._clock()
+            change = make(ticket, now)
+            if _is_repeated(ticket, change):
+                return ticket
+            seen = seen or state_token(ticket)
+            self.check(actor, ticket, step, seen)
+            if refuse:
+                refuse(ticket)
+            stored = ticket_store.apply(
+                self._db,
+                ticket,
+                values=change.values,
+                events=change.events,
+                now=now,
+                remove=change.remove,
+                push=change.push,
+            )
+            if stored:
+                self._wake_waiting(ticket, stored, now)
+                return stored
+        raise Conflict(BUSY)
+
+    def check(self, actor: Actor, ticket: Ticket, step: TicketAction, seen: str) -> None:
+        """Raise `Denied` or `Conflict` unless the actor may take that step, and by that glance."""
+        holder = self._holder(actor, ticket)
+        check(actor, ticket, step, holder=holder)
+        if seen != state_token(ticket):
+            raise Conflict(stale_message(ticket, holder=holder))
+
+    def _holder(self, actor: Actor, ticket: Ticket) -> str:
+        """How a sentence for the actor calls whoever has the ticket."""
+        if ticket.assigned_to is None or ticket.status is Status.COMPLETED:
+            return ""
+        if ticket.assigned_to == actor.user_id:
+            return "you"
+        had = self._users.get(ticket.assigned_to)
+        return had.display_name if had else ""
+
+    def _assignable(self, user_id: str) -> User:
+        """A moderator or admin who is still there."""
+        user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
+        if user is None or not can_work(user):
+            raise Invalid("assignedTo", "Choose a moderator or an admin who is still active.")
+        return user
+
+    def _wake_waiting(self, before: Ticket, after: Ticket, now: datetime) -> None:
+        """Whoever had it has room for one more."""
+        is_done = after.status is Status.COMPLETED
+        if before.assigned_to and (is_done or after.assigned_to != before.assigned_to):
+            pending.retry_unassigned(self._db, now=now)
+
+
+def _checked_reason(reason: str) -> str:
+    if not reason.strip():
+        return ""
+    missing = "Say why in a few words, or leave it empty."
+    return checked_text(reason, field="reason", limit=REASON_MAX, missing=missing)
+
+
+def _is_repeated(ticket: Ticket, change: Change) -> bool:
+    """Whether the last step taken was this one, by the same person, and still stands."""
+    taken = (past for past in reversed(ticket.events) if past.type in STEPS)
+    last, new = next(taken, None), change.events[0]
+    return (
+        last is not None
+        and (last.type, last.by, last.to, last.note) == (new.type, new.by, new.to, new.note)
+        and state_token(transitions.after(ticket, change)) == state_token(ticket)
+    )

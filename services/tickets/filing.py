@@ -1,0 +1,248 @@
+"""Tickets: filing them, reading them.
+
+Of one message one ticket is made, whoever asks: what its other readers are told of it.
+"""
+
+import math
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from services.core.clock import Clock, utcnow
+from services.core.database import Document, Mongo
+from services.core.errors import Conflict, LimitReached, NotFound
+from services.core.sequences import Sequence
+from services.models import events as model_events
+from services.models.events import EventType, NewEvent
+from services.models.message_source import MessageSource
+from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.ticket import Status, Ticket
+from services.outbox.pending import outbox_fields
+from services.sla.policy import rules
+from services.sla.timing import timing_of_new
+from services.tickets import ticket_store
+from services.tickets.queries import load
+from services.tickets.validation import TicketFields, checked_deadline, checked_fields
+
+TICKETS_AN_HOUR = 20
+OTHER_WORDS = "This key has filed another ticket already. Take a new one for each ticket."
+CHANGED_MEANWHILE = "This ticket has changed meanwhile. Look at it again, then decide."
+
+
+@dataclass(frozen=True, slots=True)
+class Filed:
+    """`is_new` is False where the same form was submitted before."""
+
+    ticket: Ticket
+    is_new: bool
+
+
+class TicketService:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+        self._numbers = Sequence(db)
+
+    def create(
+        self,
+        *,
+        actor: Actor,
+        team_id: str,
+        request_id: str | None,
+        title: str,
+        description: str,
+        priority: str | None = None,
+        deadline: datetime | None = None,
+        source: MessageSource | None = None,
+        once: bool = False,
+    ) -> Filed:
+        """File a ticket, once per `request_id`: a second submission finds the first's ticket. None
+        is for what cannot be told from another.
+
+        A second submission with other words is the requester's edit, as long as nobody works on
+        the ticket; where it is to be made `once`, that is a `Conflict`. Of one message (`source`)
+        only one ticket is made, whoever asks.
+        Raises `Invalid`, `LimitReached`, `AlreadyFiled`, `Conflict`.
+        """
+        require(actor, Permission.FILE_TICKET)
+        fields = checked_fields(title=title, description=description, priority=priority)
+        fields = replace(fields, deadline=deadline)
+        again = self._found_again if once else self._refile
+        earlier = self._by_request(team_id, request_id) if request_id else None
+        if earlier:
+            return Filed(again(actor, earlier, fields), is_new=False)
+        checked_deadline(deadline, now=self._clock())  # a repeated one may have passed by now
+        self._check_unused(actor, team_id, source, request_id)
+        self._check_rate(actor)
+        try:
+            digest = fields.digest() if once and request_id else None
+            filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
+            return Filed(filed, is_new=True)
+        except DuplicateKeyError:  # a twin of this submission, or another of the message's readers
+            twin = self._by_request(team_id, request_id) if request_id else None
+            if twin is None:
+                self._check_unused(actor, team_id, source, request_id)
+                raise
+            return Filed(again(actor, twin, fields), is_new=False)
+
+    def check_unused(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
+        """Raise `AlreadyFiled` if there is a ticket of that message."""
+        require(actor, Permission.FILE_TICKET)
+        self._check_unused(actor, team_id, source)
+
+    def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
+        return require_sight(actor, load(self._db, ticket_id))
+
+    def by_number(self, *, actor: Actor, team_id: str, number: int) -> Ticket:
+        """As `get`, by the number people call it."""
+        doc = self._db.tickets.find_one({"teamId": team_id, "number": number})
+        try:
+            return require_sight(actor, Ticket.from_doc(doc) if doc else None)
+        except NotFound:
+            raise NotFound(f"There is no ticket {number}, or you may not see it.") from None
+
+    def _by_request(self, team_id: str, request_id: str) -> Ticket | None:
+        doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
+        return Ticket.from_doc(doc) if doc else None
+
+    def _check_unused(
+        self,
+        actor: Actor,
+        team_id: str,
+        source: MessageSource | None,
+        request_id: str | None = None,
+    ) -> None:
+        if source:
+            check_unused(
+                self._db, actor=actor, team_id=team_id, source=source, request_id=request_id
+            )
+
+    def _check_rate(self, actor: Actor) -> None:
+        # Counted, not reserved: two submissions at the same instant may make it one more.
+        since = self._clock() - timedelta(hours=1)
+        recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
+        found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
+        latest = [doc["createdAt"] for doc in found.sort("createdAt", -1).limit(TICKETS_AN_HOUR)]
+        if len(latest) == TICKETS_AN_HOUR:
+            raise LimitReached(
+                f"You have filed {TICKETS_AN_HOUR} tickets within an hour, which is the limit. "
+                "Try again later; for an emergency, speak to a moderator.",
+                retry_after=max(1, math.ceil((latest[-1] - since).total_seconds())),
+            )
+
+    def _insert(
+        self,
+        actor: Actor,
+        team_id: str,
+        request_id: str | None,
+        fields: TicketFields,
+        *,
+        source: MessageSource | None,
+        digest: str | None,
+    ) -> Ticket:
+        now = self._clock()
+        filed = NewEvent(EventType.FILED, by=actor.user_id)
+        doc: Document = {
+            "_id": ObjectId(),
+            "title": fields.title,
+            "description": fields.description,
+            "status": Status.TODO.value,
+            "priority": fields.priority.value if fields.priority else None,
+            "createdBy": actor.user_id,
+            "assignedTo": None,
+            "createdAt": now,
+            "teamId": team_id,
+            "number": self._numbers.next(team_id=team_id),
+            "seq": 1,
+            "events": model_events.event_docs([filed], seq=0, at=now),
+            **outbox_fields(now),
+        }
+        if request_id:
+            doc["requestId"] = request_id
+        if fields.deadline:
+            doc["deadline"] = fields.deadline
+        if digest:
+            doc["requestDigest"] = digest
+        if source:
+            doc["source"] = source.to_doc()
+        doc |= timing_of_new(Ticket.from_doc(doc), rules=rules(self._db), now=now).values
+        self._db.tickets.insert_one(doc)
+        return Ticket.from_doc(doc)
+
+    def _found_again(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+        """The ticket as it is by now, for whoever asked for it with these very words."""
+        doc = self._db.tickets.find_one({"_id": ticket.id}, {"requestDigest": True}) or {}
+        if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.digest():
+            raise Conflict(OTHER_WORDS)
+        return ticket
+
+    def _refile(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+        if ticket.created_by != actor.user_id:  # a replayed view of somebody else's
+            raise NotFound("This form is not yours. Open a new one with /ticket.")
+        edits = _edits(ticket, fields)
+        if not edits:
+            return ticket
+        if ticket.status is not Status.TODO:
+            raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
+        if "deadline" in edits:
+            checked_deadline(fields.deadline, now=self._clock())
+        events = [
+            NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
+            for name, (old, new) in edits.items()
+        ]
+        edited = ticket_store.apply(
+            self._db,
+            ticket,
+            values={name: new for name, (_, new) in edits.items()},
+            events=events,
+            now=self._clock(),
+            remove=["assignment.next"],  # other words may find somebody
+            status=Status.TODO.value,
+        )
+        if edited is None:
+            raise Conflict(CHANGED_MEANWHILE)
+        return edited
+
+
+def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
+    """The fields a resubmission changes, with their old and new values."""
+    pairs = {
+        "title": (ticket.title, fields.title),
+        "description": (ticket.description, fields.description),
+    }
+    edits: dict[str, tuple[Any, Any]] = {
+        name: pair for name, pair in pairs.items() if pair[0] != pair[1]
+    }
+    # Nothing chosen leaves it as it is: analysis or staff may have set it meanwhile.
+    if fields.priority and fields.priority != ticket.priority:
+        edits["priority"] = (ticket.priority, fields.priority.value)
+    if fields.deadline and fields.deadline != ticket.deadline:
+        edits["deadline"] = (ticket.deadline, fields.deadline)
+    return edits
+
+
+class AlreadyFiled(Conflict):
+    """There is a ticket of that message; `ticket` is None for who may not know more of it."""
+
+    def __init__(self, number: int | None, ticket: Ticket | None) -> None:
+        super().__init__(f"Somebody has already made ticket {number} of this message.")
+        self.ticket = ticket
+
+
+def check_unused(
+    db: Mongo, *, actor: Actor, team_id: str, source: MessageSource, request_id: str | None = None
+) -> None:
+    """Raise `AlreadyFiled`, except where the asker's own form (`request_id`) made that ticket."""
+    same = {"source.ts": source.ts, "source.channel": source.channel}
+    doc = db.tickets.find_one({"teamId": team_id, **same})
+    if doc is None or (request_id is not None and doc.get("requestId") == request_id):
+        return
+    ticket = Ticket.from_doc(doc)
+    try:
+        raise AlreadyFiled(ticket.number, require_sight(actor, ticket))
+    except NotFound:
+        raise AlreadyFiled(ticket.number, None) from None

@@ -1,0 +1,118 @@
+"""What the predecessor changes of our tickets while it runs beside us.
+
+It writes a status or an assignee without a seq, an event or a place in the queue. What shows by
+the place that is left is put right: the history says so, and the cards are drawn anew.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.database import Document, Mongo
+from services.models.events import EventType, NewEvent
+from services.models.ticket import Status, Ticket
+from services.tickets import legacy_adopt, ticket_store
+from services.tickets.transitions import Change
+
+ROUNDS = 5
+AT_ONCE = 200
+REASON = "assigned outside of Slack"
+_ASSIGNED = "1-"  # how the places of assigned tickets begin: services/sla/queue_key.py
+_ANYBODY = {"$gt": ObjectId("0" * 24)}
+_ATTEMPT = ("assignment.next", "assignment.until")
+
+
+def keep_up(db: Mongo, *, now: datetime) -> None:
+    """Adopt what it has made, then put right what it has changed."""
+    for _ in range(ROUNDS):
+        if legacy_adopt.adopt_some(db, now=now) < legacy_adopt.AT_ONCE:
+            # Until all are adopted, the queries for what is wrong would find those over and over.
+            put_right(db, now=now)
+            return
+
+
+def put_right(db: Mongo, *, now: datetime, limit: int = AT_ONCE) -> int:
+    """How many were; at most about `limit` of each kind, so that as many again may be left.
+
+    Safe to run at any time and by several at once.
+    """
+    return sum(
+        _put_right(db, doc, change_of(doc, now), now)
+        for query, change_of in _STALE
+        for doc in db.tickets.find(query).limit(limit)
+    )
+
+
+def _put_right(db: Mongo, doc: Document, change: Change, now: datetime) -> bool:
+    """False where somebody was quicker: the next run looks at it again, if it is still so."""
+    ticket = Ticket.from_doc(doc)
+    read = {"status": ticket.status.value, "assignedTo": ticket.assigned_to}
+    stored = ticket_store.apply(
+        db,
+        ticket,
+        values={**read, **change.values},
+        events=change.events,
+        now=now,
+        remove=change.remove,
+        status=doc.get("status"),
+        assignedTo=doc.get("assignedTo"),
+    )
+    return stored is not None
+
+
+def _moved(doc: Document, now: datetime) -> Change:
+    ticket = Ticket.from_doc(doc)
+    told = (event.to for event in reversed(ticket.events) if event.field == "status")
+    is_foreign = doc.get("status") != ticket.status  # the history keeps what word it was
+    was = doc.get("status") if is_foreign else next(told, None)
+    event = _event(EventType.STATUS_CHANGED, "status", was, ticket.status.value)
+    if ticket.status is Status.COMPLETED:
+        return Change({"completedAt": now}, (event,), _ATTEMPT)
+    return Change(events=(event,))
+
+
+def _given(doc: Document, now: datetime) -> Change:
+    event = _event(EventType.ASSIGNED, "assignedTo", None, Ticket.from_doc(doc).assigned_to)
+    values = {
+        "assignment.source": "manual",
+        "assignment.reason": REASON,
+        "assignment.at": now,
+    }
+    gone = (*_ATTEMPT, "assignment.score", "assignment.parts", "acceptedAt")
+    return Change(values, (event,), gone)
+
+
+def _given_back(_: Document, __: datetime) -> Change:
+    event = _event(EventType.HANDED_BACK, "assignedTo", None, None)
+    return Change(events=(event,), remove=("acceptedAt", *_ATTEMPT))
+
+
+def _event(kind: EventType, field: str, was: Any, now: Any) -> NewEvent:
+    return NewEvent(kind, by="system", field=field, from_=was, to=now)
+
+
+def _foreign_words() -> list[Document]:
+    """Statuses that are none of ours, as ranges between ours: an index serves those."""
+    ours = sorted(Status)
+    between = [{"$gt": low, "$lt": high} for low, high in pairwise(ours)]
+    ranges: list[Any] = [None, {"$lt": ours[0]}, *between, {"$gt": ours[-1]}]
+    return [{"status": words} for words in ranges]
+
+
+# What is found, and what is to be done about it. All by the index of status and queueKey.
+_STALE: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
+    *((query, _moved) for query in _foreign_words()),
+    ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _moved),
+    (
+        {
+            "status": Status.IN_PROGRESS,
+            "queueKey": {"$gt": "", "$lt": _ASSIGNED},
+            "assignedTo": _ANYBODY,
+        },
+        _given,
+    ),
+    ({"status": Status.TODO, "queueKey": {"$gte": _ASSIGNED}, "assignedTo": None}, _given_back),
+)

@@ -1,0 +1,154 @@
+"""What may happen to a ticket next: the status table, and who may take which step. Pure.
+
+Buttons are drawn from `allowed`; the services ask the same function before they act.
+"""
+
+from enum import StrEnum
+
+from bson import ObjectId
+
+from services.core.errors import Conflict
+from services.models.permissions import Actor, Permission, require
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
+
+NEXT: dict[Status, frozenset[Status]] = {
+    Status.TODO: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
+    Status.IN_PROGRESS: frozenset({Status.WAITING, Status.COMPLETED, Status.TODO}),
+    Status.WAITING: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
+    Status.COMPLETED: frozenset({Status.REOPENED}),
+    Status.REOPENED: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
+}
+
+CANCELLED = "cancelled"  # the resolution of a ticket its requester no longer needs
+NO_ANSWER = "no_answer"  # of one whose requester did not answer
+# Resolutions that are no words about what was done.
+NOTHING_DONE = frozenset({CANCELLED, NO_ANSWER})
+
+
+class TicketAction(StrEnum):
+    """What a person can do with a ticket. The values are the buttons' action_ids."""
+
+    ACCEPT = "accept"
+    TAKE = "take"
+    REASSIGN = "reassign"
+    NOT_MINE = "not_mine"
+    UPDATE = "update"
+    COMMENT = "comment"
+    NOTE = "note"
+    WAIT = "wait"
+    RESOLVE = "resolve"
+    REOPEN = "reopen"
+    CANCEL = "cancel"
+
+
+# What each step asks of a role. Which of them somebody may take also depends on whose ticket it is.
+PERMISSION: dict[TicketAction, Permission] = {
+    TicketAction.ACCEPT: Permission.WORK_ON_TICKETS,
+    TicketAction.TAKE: Permission.WORK_ON_TICKETS,
+    TicketAction.REASSIGN: Permission.WORK_ON_TICKETS,
+    TicketAction.NOT_MINE: Permission.WORK_ON_TICKETS,
+    TicketAction.UPDATE: Permission.WORK_ON_TICKETS,
+    TicketAction.NOTE: Permission.WORK_ON_TICKETS,
+    TicketAction.WAIT: Permission.WORK_ON_TICKETS,
+    TicketAction.RESOLVE: Permission.RESOLVE_ANY_TICKET,
+    TicketAction.COMMENT: Permission.SEE_OWN_TICKET,
+    TicketAction.REOPEN: Permission.SEE_OWN_TICKET,
+    TicketAction.CANCEL: Permission.SEE_OWN_TICKET,
+}
+
+
+def allowed(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
+    """The steps this person may take now. Empty for a ticket they may not know of."""
+    is_own = ticket.created_by == actor.user_id
+    if not (is_own or actor.may(Permission.SEE_ANY_TICKET)):
+        return frozenset()
+    steps = {step for step in _possible(ticket) if actor.may(PERMISSION[step])}
+    is_theirs = ticket.assigned_to == actor.user_id
+    steps -= {TicketAction.TAKE} if is_theirs else _OF_THE_ASSIGNEE
+    if not is_own:
+        steps.discard(TicketAction.CANCEL)  # staff resolve, and say what was done
+    return frozenset(steps)
+
+
+def check(actor: Actor, ticket: Ticket, step: TicketAction, *, holder: str = "") -> None:
+    """Raise `Denied` where the role is not enough, `Conflict` where the state does not allow it.
+
+    `holder` is how the sentence calls whoever has the ticket.
+    """
+    require(actor, PERMISSION[step])
+    if step in allowed(actor, ticket):
+        return
+    name, is_open = _name(ticket), ticket.status in OPEN_STATUSES
+    if step is TicketAction.TAKE and is_open:
+        raise Conflict(f"{name.capitalize()} is yours already.")
+    if step is TicketAction.CANCEL and is_open:
+        raise Conflict(f"Only its requester can cancel {name}. Resolve it, and say why.")
+    raise Conflict(stale_message(ticket, holder=holder))
+
+
+def check_status(ticket: Ticket, to: Status) -> None:
+    """Raise `Conflict` unless the table has that step."""
+    if to not in NEXT[ticket.status]:
+        raise Conflict(f"A ticket that is {_STANDING[ticket.status]} can't become {_STANDING[to]}.")
+
+
+def completed_by(ticket: Ticket) -> ObjectId | None:
+    """Who resolved or cancelled it; None while it is open, and for the predecessor's tickets."""
+    if ticket.status is not Status.COMPLETED:
+        return None
+    done = (e.by for e in reversed(ticket.events) if (e.field, e.to) == ("status", ticket.status))
+    by = next(done, None)
+    return by if isinstance(by, ObjectId) else None  # "system": the predecessor, as it was found
+
+
+def state_token(ticket: Ticket) -> str:
+    """What somebody decides by: a button drawn on another glance is out of date."""
+    return f"{ticket.status}:{ticket.assigned_to or ''}"
+
+
+def describe_state(ticket: Ticket, *, holder: str = "") -> str:
+    """How a ticket stands, as the end of a sentence. `holder` is "you" or a name."""
+    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
+        return f"{_name(ticket)} is cancelled"
+    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER:
+        return f"{_name(ticket)} is closed without an answer"
+    has = f" and {holder} {'have' if holder == 'you' else 'has'} it" if holder else ""
+    return f"{_name(ticket)} is {_STANDING[ticket.status]}{has}"
+
+
+def stale_message(ticket: Ticket, *, holder: str = "") -> str:
+    """For whoever decided by what is no longer so."""
+    stands = describe_state(ticket, holder=holder)
+    return (
+        f"{stands[0].upper()}{stands[1:]} now, so this was not done. Look at it again, then decide."
+    )
+
+
+# What only whoever has the ticket can say of it.
+_OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.NOT_MINE})
+_STANDING = {
+    Status.TODO: "waiting for somebody to take it",
+    Status.IN_PROGRESS: "in progress",
+    Status.WAITING: "waiting for its requester",
+    Status.COMPLETED: "resolved",
+    Status.REOPENED: "reopened",
+}
+
+
+def _name(ticket: Ticket) -> str:
+    return f"ticket {ticket.number}" if ticket.number else "the ticket"
+
+
+def _possible(ticket: Ticket) -> set[TicketAction]:
+    """The steps the state allows, whoever takes them."""
+    steps = {TicketAction.UPDATE, TicketAction.COMMENT, TicketAction.NOTE}
+    if ticket.status not in OPEN_STATUSES:
+        return steps | {TicketAction.REOPEN}
+    steps |= {TicketAction.TAKE, TicketAction.REASSIGN, TicketAction.RESOLVE, TicketAction.CANCEL}
+    if ticket.status is Status.IN_PROGRESS:
+        steps |= {TicketAction.WAIT}
+    # A reopened ticket that has kept its assignee goes on once they accept it again.
+    begins = ticket.status in (Status.IN_PROGRESS, Status.REOPENED)
+    if begins and ticket.assigned_to:
+        steps |= {TicketAction.NOT_MINE} if ticket.accepted_at else _OF_THE_ASSIGNEE
+    return steps

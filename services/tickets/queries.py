@@ -1,0 +1,41 @@
+"""Every ticket there is, for the rare command that has to look at all of them."""
+
+from collections.abc import Iterable, Iterator
+
+from bson import ObjectId
+from bson.errors import InvalidId
+
+from services.core.database import Document, Mongo
+from services.models.ticket import OPEN_STATUSES, Ticket
+from services.tickets import legacy_adopt
+
+AT_ONCE = 500
+
+
+def every_ticket(db: Mongo, fields: Iterable[str]) -> Iterator[Document]:
+    """By `_id`, some at a time, each with these fields only."""
+    read = dict.fromkeys(fields, True)
+    last = ObjectId("0" * 24)
+    while found := list(db.tickets.find({"_id": {"$gt": last}}, read).sort("_id").limit(AT_ONCE)):
+        yield from found
+        last = found[-1]["_id"]
+
+
+def load(db: Mongo, ticket_id: str) -> Ticket | None:
+    """The ticket of that id; None for a malformed id as for an unknown one.
+
+    One of the predecessor's is adopted by that.
+    """
+    try:
+        doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
+    except InvalidId:
+        return None
+    if doc and legacy_adopt.is_foreign(doc):
+        doc = legacy_adopt.adopted(db, doc)
+    return Ticket.from_doc(doc) if doc else None
+
+
+def open_tickets(db: Mongo, user_id: ObjectId) -> int:
+    """How many are assigned to that account."""
+    theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
+    return db.tickets.count_documents(theirs)

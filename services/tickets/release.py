@@ -1,0 +1,81 @@
+"""The open tickets of whoever is no longer at the help desk go back to assignment.
+
+The account that stops being able to work on them is marked in the same update, as
+`handBack {at, by, reason}`: whatever is interrupted, the mark stays, and the sweep goes on.
+"""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from bson import ObjectId
+
+from services.core.database import Mongo
+from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.user import User, works_on_tickets
+from services.tickets import ticket_store
+from services.tickets.transitions import after, resume, unassign
+
+# For so long an assignment that was under way when the account was marked may still come in.
+LATECOMERS = timedelta(minutes=3)
+BATCH = 20
+# Arrays that may be long and that no step goes by.
+_NOT_READ = dict.fromkeys(("comments", "notices", "cards", "events"), False)
+
+
+def due(db: Mongo, *, now: datetime) -> list[ObjectId]:
+    """The accounts with that mark."""
+    return [doc["_id"] for doc in db.users.find({"handBack.at": {"$lte": now}}, {"_id": True})]
+
+
+def hand_back_some(
+    db: Mongo, user_id: ObjectId, *, now: datetime, limit: int = BATCH
+) -> list[ObjectId]:
+    """Hand back up to `limit` of an account's open tickets; which they were.
+
+    Safe to repeat and to run from several processes: a ticket that another was quicker with is
+    left alone. Whoever came back meanwhile keeps what is left.
+    """
+    doc = db.users.find_one({"_id": user_id})
+    if doc is None or not doc.get("handBack"):
+        return []
+    asked: dict[str, Any] = doc["handBack"]
+    is_once = bool(asked.get("once"))
+    over = {"_id": user_id, "handBack.at": asked["at"]}
+    user = User.from_doc(doc)
+    if works_on_tickets(user) and not asked.get("isGone"):
+        if not is_once:
+            return []
+        if not _is_away(user, now):
+            # Else they would lose again and again what assignment gives back to them.
+            db.users.update_one(over, {"$unset": {"handBack": ""}})
+            return []
+    theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
+    found = [Ticket.from_doc(doc) for doc in db.tickets.find(theirs, _NOT_READ).limit(limit)]
+    given = [ticket.id for ticket in found if _hand_back(db, ticket, asked, now)]
+    if not found and (is_once or asked["at"] <= now - LATECOMERS):
+        db.users.update_one(over, {"$unset": {"handBack": ""}})
+    return given
+
+
+def _is_away(user: User, now: datetime) -> bool:
+    return user.away_until is not None and user.away_until > now
+
+
+def _hand_back(db: Mongo, ticket: Ticket, asked: dict[str, Any], now: datetime) -> bool:
+    """False where the ticket has changed meanwhile; the next round looks at it again."""
+    by, reason = asked["by"], asked["reason"]
+    change = unassign(by, ticket, reason=reason, absent=True)
+    if ticket.status is Status.WAITING:  # nobody waits for an answer any more
+        resumed = resume(by, ticket)
+        stands = after(ticket, resumed)
+        change = resumed.then(unassign(by, stands, reason=reason, absent=True))
+    stored = ticket_store.apply(
+        db,
+        ticket,
+        values=change.values,
+        events=change.events,
+        remove=change.remove,
+        now=now,
+        assignedTo=ticket.assigned_to,
+    )
+    return stored is not None

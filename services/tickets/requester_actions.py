@@ -1,0 +1,75 @@
+"""What a requester says of a ticket that has waited for them: it is solved, or it is not."""
+
+from datetime import datetime
+
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied
+from services.models.events import EventType
+from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.ticket import Status, Ticket
+from services.outbox import pending
+from services.tickets import ticket_store, transitions
+from services.tickets.actions import BUSY, TRIES, TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.lifecycle import completed_by, stale_message
+from services.tickets.queries import load
+
+SOLVED = "Its requester says that it is solved."
+STILL = "It is still a problem."
+
+
+class Answering:
+    """Neither is refused because the ticket has moved on meanwhile: both are true all the same."""
+
+    def __init__(
+        self, db: Mongo, moves: TicketActions, comments: CommentService, *, clock: Clock = utcnow
+    ) -> None:
+        self._db = db
+        self._moves = moves
+        self._comments = comments
+        self._clock = clock
+
+    def solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """Complete it. Raises `Conflict` where somebody else has."""
+        require(actor, Permission.SEE_OWN_TICKET)
+        for _ in range(TRIES):
+            ticket = self._own(actor, ticket_id)
+            if ticket.status is Status.COMPLETED:
+                if completed_by(ticket) == actor.user_id:
+                    return ticket
+                raise Conflict(stale_message(ticket))
+            now = self._clock()
+            if stored := self._complete(ticket, actor, now):
+                if stored.assigned_to:
+                    pending.retry_unassigned(self._db, now=now)
+                return stored
+        raise Conflict(BUSY)
+
+    def still(self, *, actor: Actor, ticket_id: str, key: str) -> Ticket:
+        """It goes on, by a comment of theirs, one a `key`; what was completed is reopened."""
+        require(actor, Permission.SEE_OWN_TICKET)
+        ticket = self._own(actor, ticket_id)
+        if ticket.status is Status.COMPLETED:
+            return self._moves.reopen(actor=actor, ticket_id=ticket_id)
+        written = self._comments.add(actor=actor, ticket_id=ticket_id, text=STILL, form=key)
+        return written.ticket
+
+    def _own(self, actor: Actor, ticket_id: str) -> Ticket:
+        ticket = require_sight(actor, load(self._db, ticket_id))
+        if ticket.created_by != actor.user_id:
+            raise Denied("Only its requester can say that.")
+        return ticket
+
+    def _complete(self, ticket: Ticket, actor: Actor, now: datetime) -> Ticket | None:
+        change = transitions.complete(
+            actor.user_id, ticket, EventType.RESOLVED, resolution=SOLVED, now=now, note=SOLVED
+        )
+        return ticket_store.apply(
+            self._db,
+            ticket,
+            values=change.values,
+            events=change.events,
+            now=now,
+            remove=change.remove,
+        )

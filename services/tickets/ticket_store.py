@@ -1,0 +1,51 @@
+"""How a ticket changes: one conditional update that carries its own audit trail and outbox mark.
+
+The filter holds the `seq` the change was decided on, so of two people who decide on the same
+state one wins and the other is told. Only classic update operators: in a pipeline a title such as
+"$teamId" would be evaluated.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from pymongo import ReturnDocument
+
+from services.core.database import Document, Mongo
+from services.models.events import NewEvent, event_docs
+from services.models.ticket import Ticket
+from services.outbox.pending import outbox_fields
+from services.sla.policy import rules
+from services.sla.timing import timing
+
+
+def apply(
+    db: Mongo,
+    ticket: Ticket,
+    *,
+    values: Mapping[str, Any],
+    events: Sequence[NewEvent],
+    now: datetime,
+    remove: Sequence[str] = (),
+    push: Mapping[str, Any] | None = None,
+    **also: Any,
+) -> Ticket | None:
+    """Store a change decided on `ticket`; None where the ticket has changed since.
+
+    `push` is what arrays get at their end, by field name; `also` are further conditions.
+    """
+    timed = timing(ticket, values=values, remove=remove, rules=rules(db), now=now, events=events)
+    update: Document = {
+        "$set": {**values, **timed.values, **outbox_fields(now)},
+        "$inc": {"seq": len(events)},
+        "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
+    }
+    if gone := (*remove, *timed.gone):
+        update["$unset"] = dict.fromkeys(gone, "")
+    doc = db.tickets.find_one_and_update(
+        # The predecessor's tickets have no seq before their first change here.
+        {"_id": ticket.id, "seq": ticket.seq or None, **also},
+        update,
+        return_document=ReturnDocument.AFTER,
+    )
+    return Ticket.from_doc(doc) if doc else None

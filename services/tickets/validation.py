@@ -1,0 +1,86 @@
+"""What a ticket's fields accept, checked before anything is stored."""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.core.errors import Invalid
+from services.core.text import strip_invisible
+from services.models.ticket import Priority
+
+TITLE_MIN, TITLE_MAX = 3, 150
+DESCRIPTION_MAX = 3_000
+RESOLUTION_MAX = 1_000
+QUESTION_MAX = 1_000  # to the requester
+REASON_MAX = 300  # why somebody else is to have it
+LAST_YEAR = 2099
+
+
+@dataclass(frozen=True, slots=True)
+class TicketFields:
+    title: str
+    description: str
+    priority: Priority | None
+    deadline: datetime | None = None
+
+    def digest(self) -> str:
+        """The same for the same words."""
+        due = self.deadline.isoformat() if self.deadline else None
+        words = json.dumps([self.title, self.description, self.priority, due])
+        return hashlib.sha256(words.encode()).hexdigest()
+
+
+def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
+    """The fields as they are stored; `Invalid` names the first that is not acceptable."""
+    title = checked_title(title)
+    description = checked_description(description)
+    return TicketFields(title=title, description=description, priority=checked_priority(priority))
+
+
+def checked_title(title: str) -> str:
+    """On one line: it stands in lists, subjects and notifications."""
+    title = " ".join(strip_invisible(title).split())
+    if len(title) < TITLE_MIN:
+        raise Invalid("title", f"Give it a title of at least {TITLE_MIN} characters.")
+    if len(title) > TITLE_MAX:
+        raise Invalid(
+            "title", f"A title has at most {TITLE_MAX} characters; this one has {len(title)}."
+        )
+    return title
+
+
+def checked_description(description: str) -> str:
+    return checked_text(
+        description, field="description", limit=DESCRIPTION_MAX, missing="Describe what you need."
+    )
+
+
+def checked_text(text: str, *, field: str, limit: int, missing: str) -> str:
+    """Stripped text of 1 to `limit` characters."""
+    text = strip_invisible(text).strip()
+    if not text:
+        raise Invalid(field, missing)
+    if len(text) > limit:
+        raise Invalid(field, f"At most {limit:,} characters; this text has {len(text):,}.")
+    return text
+
+
+def checked_priority(value: str | None) -> Priority | None:
+    if value is None:
+        return None
+    if value not in set(Priority):
+        raise Invalid("priority", f"Choose one of {', '.join(Priority)}.")
+    return Priority(value)
+
+
+def checked_deadline(value: datetime | None, *, now: datetime) -> datetime | None:
+    if value is None:
+        return None
+    if not isinstance(value, datetime) or value.tzinfo is None:
+        raise Invalid("deadline", "Give the deadline as a day and a time.")
+    if value <= now:
+        raise Invalid("deadline", "The deadline has to lie in the future. Choose a later time.")
+    if value.year > LAST_YEAR:
+        raise Invalid("deadline", f"Choose a deadline before the year {LAST_YEAR + 1}.")
+    return value

@@ -1,0 +1,1 @@
+"""Analyse and assign a ticket."""

@@ -1,0 +1,105 @@
+"""Reads a ticket: by the model, and by plain code what the model's word is not enough for."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from services.analysis import urgency
+from services.analysis.analysis_store import asked_priority
+from services.analysis.model_answer import (
+    Analysis,
+    AnalysisFailed,
+    Analyst,
+    FailureReason,
+    Precedent,
+    is_unsure,
+)
+from services.analysis.urgency import Signal
+from services.models.ticket import Priority, Ticket
+from services.routing import router, similar_tickets
+from tasks.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+# So many others who report the same make an outage of it.
+ENOUGH_REPORTERS = 2
+
+
+def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
+    """Gemini's reading of it, or the offline router's where there is no key or Gemini fails."""
+    skills = runtime.users.team_skills()
+    found: Analysis | FailureReason | None = None
+    if runtime.analyst:
+        found = _asked(runtime, runtime.analyst, ticket, skills)
+    if isinstance(found, Analysis):
+        analysis = _sure(runtime, ticket, found, skills)
+    else:
+        analysis = _routed(runtime, ticket, skills, failure=found)
+    return replace(analysis, signal=_signal(runtime, ticket, analysis))
+
+
+def _asked(
+    runtime: Runtime, analyst: Analyst, ticket: Ticket, skills: Sequence[str]
+) -> Analysis | FailureReason:
+    try:
+        text = f"{ticket.title}\n{ticket.description}"
+        likely = router.ranked_skills(text, skills, runtime.models.skills())
+        known = similar_tickets.precedents(runtime.db, text=text, likely=likely, team_skills=skills)
+        return _answer(analyst, ticket, skills, known)
+    except AnalysisFailed as error:
+        failure = error.reason
+    except SoftTimeLimitExceeded:
+        failure = FailureReason.TIMEOUT
+    logger.warning("ticket %s is routed offline: gemini %s", ticket.id, failure)
+    return failure
+
+
+def _answer(
+    analyst: Analyst, ticket: Ticket, skills: Sequence[str], known: Sequence[Precedent]
+) -> Analysis:
+    """Raises `AnalysisFailed`, and Celery's end of the time."""
+    try:
+        return analyst.analyse(
+            title=ticket.title, description=ticket.description, skills=skills, precedents=known
+        )
+    except (AnalysisFailed, SoftTimeLimitExceeded):
+        raise
+    except Exception as error:  # noqa: BLE001  nobody mends the model's library any more: whatever
+        # it stumbles over, the ticket goes on. Its message may quote the ticket: not logged.
+        logger.error("gemini's library: %s", type(error).__name__)
+    raise AnalysisFailed(FailureReason.UNREADABLE)
+
+
+def _sure(runtime: Runtime, ticket: Ticket, found: Analysis, skills: Sequence[str]) -> Analysis:
+    """The model's reading; where it is not sure of its skills, with those the text names."""
+    if not is_unsure(found.confidence):
+        return found
+    offline = _routed(runtime, ticket, skills)
+    if not offline.related_skills:
+        return found
+    return replace(found, related_skills=offline.related_skills, basis=offline.basis)
+
+
+def _routed(
+    runtime: Runtime, ticket: Ticket, skills: Sequence[str], failure: FailureReason | None = None
+) -> Analysis:
+    return router.route(
+        title=ticket.title,
+        description=ticket.description,
+        skills=skills,
+        failure=failure,
+        learned=runtime.models.skills(),
+    )
+
+
+def _signal(runtime: Runtime, ticket: Ticket, analysis: Analysis) -> Signal | None:
+    """What besides a claim speaks for urgent; looked for only where somebody claims it."""
+    if Priority.URGENT not in (asked_priority(ticket), analysis.priority):
+        return None
+    found = urgency.signal_in(f"{ticket.title}\n{ticket.description}")
+    if found is None:
+        others = similar_tickets.reporters(runtime.db, ticket, now=runtime.clock())
+        found = Signal.REPORTS if others >= ENOUGH_REPORTERS else None
+    return found

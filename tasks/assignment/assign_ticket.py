@@ -1,0 +1,56 @@
+"""Assign a ticket: read it, find out what it is about, choose somebody, hand it over."""
+
+import logging
+
+from services.analysis.analysis_store import analysis_source, is_analysed
+from services.assignment.assignment_service import needs_assignment
+from services.models.ticket import Ticket
+from services.tickets.queries import load
+from tasks.assignment.analyse import analyse
+from tasks.celery_app import ASSIGN, ASSIGN_SECONDS, celery
+from tasks.runtime import Runtime, current
+
+logger = logging.getLogger(__name__)
+
+
+@celery.task(name=ASSIGN, soft_time_limit=ASSIGN_SECONDS, time_limit=ASSIGN_SECONDS + 30)
+def assign_ticket(ticket_id: str) -> None:
+    """Assign the ticket if it still needs it. A fault leaves it to the sweep."""
+    run(current(), ticket_id)
+
+
+def run(runtime: Runtime, ticket_id: str) -> None:
+    ticket = load(runtime.db, ticket_id)
+    if ticket is None or not needs_assignment(ticket):
+        return
+    claimed = runtime.assignments.claim(ticket.id, now=runtime.clock())
+    if claimed is None:  # another task is at it
+        return
+    try:
+        analysed = _analysed(runtime, claimed)
+        outcome = _hand_over(runtime, analysed) if analysed else None
+    finally:
+        # Also when nothing came of it: the next attempt need not wait for the claim to expire.
+        runtime.assignments.release(ticket.id)
+    if outcome is None:
+        logger.info("ticket %s changed during its assignment; it is tried again", ticket_id)
+    runtime.publisher.publish(ticket_id)
+
+
+def _analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+    """The ticket with an analysis of its present words, stored before anybody is chosen."""
+    if is_analysed(ticket):
+        return ticket
+    analysis = analyse(runtime, ticket)
+    return runtime.assignments.store_analysis(ticket, analysis, now=runtime.clock())
+
+
+def _hand_over(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+    """Give it to the best candidate, or keep it for later; None where it changed meanwhile."""
+    now = runtime.clock()
+    history = runtime.models.people(f"{ticket.title}\n{ticket.description}")
+    choice = runtime.assignments.choose(ticket, now=now, history=history)
+    if choice is None:
+        return runtime.assignments.park(ticket, now=now)
+    logger.info("ticket %s goes to user %s", ticket.id, choice.user_id)
+    return runtime.assignments.assign(ticket, choice, source=analysis_source(ticket), now=now)

@@ -1,0 +1,115 @@
+"""The doctor's look at what tasks need: Redis, a worker, Gemini, mail."""
+
+import smtplib
+import ssl
+from collections.abc import Callable
+from dataclasses import replace
+
+import redis
+from celery import Celery
+from redis.exceptions import AuthenticationError, RedisError
+
+from services.analysis.model_answer import AnalysisFailed, FailureReason
+from services.core.settings import Settings
+from services.ops.checks import Check, Finding, fail, ok, warn
+from tasks.email.email_config import LOCAL, sender, server
+from tasks.email.smtp import Server
+
+REDIS = "Redis"
+# Below the runner's bound, so that a finding says what it waited for.
+SECONDS = 4.0
+PING_SECONDS = 2.0
+
+# What an operator can mend; the others pass by themselves, and the offline router stands in.
+MENDABLE = {
+    FailureReason.REFUSED_KEY: (
+        "Gemini refuses the key",
+        "Put a valid one into GEMINI_API_KEY, or none to use the offline router.",
+    ),
+    FailureReason.REFUSED_REQUEST: (
+        "Gemini refuses the request",
+        "Check GEMINI_MODEL and GEMINI_API_URL.",
+    ),
+}
+
+
+def checks(config: Settings, celery: Celery, *, gemini: Callable[[], None] | None) -> list[Check]:
+    return [
+        Check(REDIS, lambda: look_at_redis(config.redis_url)),
+        Check("Gemini", lambda: look_at_gemini(gemini)),
+        Check("mail", lambda: [*look_at_mail(_server(config)), *look_at_letters(config)]),
+        Check("worker", lambda: look_for_worker(celery), needs=(REDIS,)),
+    ]
+
+
+def look_at_redis(url: str) -> list[Finding]:
+    if not url:
+        return fail("not asked, because REDIS_URL is missing", "See settings.")
+    try:
+        client = redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+        with client:
+            version = client.info("server")["redis_version"]
+    except AuthenticationError:
+        return fail("it refuses the password", "Check the password in REDIS_URL.")
+    except (RedisError, OSError, ValueError) as error:
+        advice = "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile."
+        return fail(f"it cannot be reached at REDIS_URL ({type(error).__name__})", advice)
+    return ok(f"{version} answers")
+
+
+def look_for_worker(celery: Celery) -> list[Finding]:
+    answers = celery.control.inspect(timeout=PING_SECONDS).ping() or {}
+    if not answers:
+        return fail("none answers, so no ticket is assigned", "Run: python app.py worker")
+    return ok(", ".join(sorted(answers)))
+
+
+def look_at_gemini(check: Callable[[], None] | None) -> list[Finding]:
+    """`check` asks for one token and raises `AnalysisFailed`; None where no key is set."""
+    if check is None:
+        return ok("no GEMINI_API_KEY, so the offline router reads the tickets")
+    try:
+        check()
+    except AnalysisFailed as error:
+        if error.reason in MENDABLE:
+            return fail(*MENDABLE[error.reason])
+        advice = "Until it answers, the offline router reads the tickets."
+        return warn(f"Gemini did not answer ({error.reason})", advice)
+    return ok("Gemini takes the key and answers")
+
+
+def look_at_mail(server: Server) -> list[Finding]:
+    """Connects and signs in; sends nothing."""
+    if not server.host:
+        return ok("off, because MAILTRAP_SMTP_HOST is not set")
+    try:
+        with server.connect():
+            pass
+    except smtplib.SMTPAuthenticationError:
+        advice = "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS."
+        return fail("the mail server refuses name or password", advice)
+    except ssl.SSLCertVerificationError:
+        advice = "Set MAILTRAP_SMTP_HOST to the name that its certificate is for."
+        return fail("the mail server's certificate is not valid", advice)
+    except (smtplib.SMTPException, OSError, ValueError) as error:
+        advice = "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT."
+        return fail(f"the mail server cannot be used ({type(error).__name__})", advice)
+    return ok("the mail server takes the sign-in" if server.user else "the mail server answers")
+
+
+def look_at_letters(config: Settings) -> list[Finding]:
+    """What the letters lack that the settings could give them."""
+    if not config.smtp_host:
+        return []
+    found = []
+    if not config.app_url:
+        advice = "Set APP_URL to the bot's address outside."
+        found += warn("without APP_URL nobody is mailed a link to a new password", advice)
+    if sender(config).domain == LOCAL:
+        advice = "Set MAIL_FROM to an address of yours."
+        found += warn(f"many servers refuse mail from {sender(config).addr_spec}", advice)
+    return found
+
+
+def _server(config: Settings) -> Server:
+    return replace(server(config), seconds=SECONDS)

@@ -1,0 +1,63 @@
+"""What sending mail takes, from the settings; None of it where mail is off."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from email.headerregistry import Address
+from urllib.parse import urlsplit
+
+from services.auth.one_time_codes import Codes
+from services.core.database import Mongo
+from services.core.metrics import Meter
+from services.core.settings import Settings
+from tasks.email.mime import FROM, BadAddressError, address
+from tasks.email.smtp import Server
+
+LOCAL = "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class MailOffice:
+    """`app_url` is where the pages are; without it no letter can lead there."""
+
+    server: Server
+    sender: Address
+    app_url: str | None
+    codes: Codes
+    meter: Meter
+
+
+def mail_office(config: Settings, db: Mongo, meter: Meter) -> MailOffice | None:
+    """None where no mail server is set."""
+    if not config.smtp_host:
+        return None
+    return MailOffice(
+        server=server(config),
+        sender=sender(config),
+        app_url=config.app_url,
+        codes=Codes(db, config.jwt_secret),
+        meter=meter,
+    )
+
+
+def server(config: Settings) -> Server:
+    return Server(
+        config.smtp_host,
+        config.smtp_port,
+        user=config.smtp_user,
+        password=config.smtp_password,
+    )
+
+
+def sender(config: Settings) -> Address:
+    """Who the mails are from: as set, else as one signs in, else of where the pages are."""
+    for email in (config.mail_from, config.smtp_user):
+        with suppress(BadAddressError):  # many sign in with a name
+            return address(email, name=FROM)
+    return Address(display_name=FROM, username="helpdesk", domain=_host(config.app_url))
+
+
+def _host(app_url: str | None) -> str:
+    """A name and no number: an address with a number is refused by many."""
+    host = urlsplit(app_url or "").hostname or LOCAL
+    is_name = host.isascii() and "." in host and not host.replace(".", "").isdecimal()
+    return host if is_name and ":" not in host else LOCAL

@@ -1,0 +1,132 @@
+"""What each letter says. Pure; the text is plain and becomes HTML elsewhere.
+
+For the account's owner only. What is internal or by the model is not in it: mail travels far.
+"""
+
+from dataclasses import dataclass
+
+from bot.views.text import truncate
+from services.auth.password_reset import path_of
+from services.core.text import strip_invisible
+from services.models.ticket import Ticket
+from services.models.user import User
+
+TITLE_MAX = 150
+NAME_MAX = 80
+NOT_YOU = "If that was not you"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    label: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """`body` is in paragraphs of one line each."""
+
+    subject: str
+    body: tuple[str | Link, ...]
+
+
+def welcome(user: User, *, app_url: str | None) -> Words:
+    return Words(
+        "Welcome to the help desk",
+        (
+            _hello(user),
+            f"You have an account at the help desk now, for the address {one_line(user.email)}.",
+            "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+            *_link("Your profile", app_url, "/profile"),
+        ),
+    )
+
+
+def reset(user: User, *, app_url: str, code: str) -> Words:
+    return Words(
+        "Choose a new password",
+        (
+            _hello(user),
+            "Somebody, probably you, asked for a new password for your help desk account.",
+            Link("Choose a new password", app_url + path_of(code)),
+            "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
+            "as you.",
+            "If you did not ask for it, there is nothing to do: your password stays as it is.",
+        ),
+    )
+
+
+def password_changed(user: User, *, app_url: str | None) -> Words:
+    return Words(
+        "Your password was changed",
+        (
+            _hello(user),
+            "The password of your help desk account was changed, and everybody who was signed in "
+            "with the old one is signed out.",
+            f"{NOT_YOU}, choose a new password at once, and tell an admin of your help desk.",
+            *_link("Choose a new password", app_url, "/forgot"),
+        ),
+    )
+
+
+def linked(user: User, *, slack_name: str, app_url: str | None) -> Words:
+    return Words(
+        "Your account was linked to Slack",
+        (
+            _hello(user),
+            f"{_member(slack_name)} was linked to your help desk account, and acts as you from "
+            "now on.",
+            f"{NOT_YOU}, change your password at once, press Unlink on your profile, and tell an "
+            "admin of your help desk.",
+            *_link("Your profile", app_url, "/profile"),
+        ),
+    )
+
+
+def unlinked(user: User, *, slack_name: str, app_url: str | None) -> Words:
+    return Words(
+        "Your account was unlinked from Slack",
+        (
+            _hello(user),
+            f"{_member(slack_name)} is no longer linked to your help desk account. Your tickets "
+            "stay as they are. In Slack, /account links an account again.",
+            f"{NOT_YOU}, tell an admin of your help desk.",
+            *_link("Your profile", app_url, "/profile"),
+        ),
+    )
+
+
+def assigned(user: User, ticket: Ticket, *, requester: str, why: str) -> Words:
+    """`why` is a phrase: why it is they who got it."""
+    title = truncate(one_line(ticket.title), TITLE_MAX)
+    name = f"Ticket {ticket.number}" if ticket.number else "A ticket"
+    find = f"type /ticket view {ticket.number}, or " if ticket.number else ""
+    return Words(
+        f"{name} is yours: {title}",
+        (
+            _hello(user),
+            f"{name} is assigned to you:",
+            f"“{title}”",
+            f"Filed by {truncate(one_line(requester), NAME_MAX)}. Why you: {one_line(why)}.",
+            f"To work on it, open Slack: {find}open the app's Home.",
+        ),
+    )
+
+
+def one_line(text: str) -> str:
+    """What can be seen of it, in one line."""
+    return " ".join(strip_invisible(text).split())
+
+
+def _hello(user: User) -> str:
+    name = truncate(one_line(user.name or ""), NAME_MAX)
+    return f"Hello {name}," if name else "Hello,"
+
+
+def _member(slack_name: str) -> str:
+    name = truncate(one_line(slack_name), NAME_MAX)
+    return f"The Slack member “{name}”" if name else "A Slack member"
+
+
+def _link(label: str, app_url: str | None, path: str) -> tuple[Link, ...]:
+    return (Link(label, f"{app_url}{path}"),) if app_url else ()

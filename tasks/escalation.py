@@ -1,0 +1,75 @@
+"""The job that takes what is due by the clock, and hints at what is to be told of it."""
+
+import logging
+from collections.abc import Callable
+
+from pymongo.errors import PyMongoError
+
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.core.clock import Clock
+from services.core.database import Mongo
+from services.escalation.escalation_steps import BATCH_SIZE, EscalationSteps, Outcome
+from services.linking.links import LinkService
+from services.models.ticket import Ticket
+from services.outbox.reminders import Reminders
+from services.routing.model_store import ModelStore
+from tasks.celery_app import NOTIFY
+from tasks.publisher import CeleryPublisher
+
+logger = logging.getLogger(__name__)
+
+
+def steps(db: Mongo, *, has_triage: bool, clock: Clock) -> EscalationSteps:
+    """What the job works with; connects to nothing."""
+    links = LinkService(db, UserService(db, clock=clock), clock=clock)
+    return EscalationSteps(
+        db,
+        AssignmentService(db, links),
+        ModelStore(db, clock=clock).people,
+        has_triage=has_triage,
+        clock=clock,
+    )
+
+
+def sweep(
+    steps: EscalationSteps,
+    publisher: CeleryPublisher,
+    *,
+    go_on: Callable[[], bool],
+    limit: int = BATCH_SIZE,
+) -> int:
+    """Take the steps that are due, `limit` at once, as long as `go_on` says so; how many were.
+
+    Raises `PublishFailed`: what was taken until then is told by the outbox's sweep.
+    """
+    taken = 0
+    while go_on():
+        due = steps.due(limit=limit)
+        outcomes = [(ticket, _take(steps, ticket)) for ticket in due]
+        done = [ticket for ticket, outcome in outcomes if outcome is Outcome.TAKEN]
+        for ticket in done:
+            publisher.send(NOTIFY, str(ticket.id))
+        taken += len(done)
+        # Until nothing is left: a ticket may have another step, to be told together with the first.
+        # What changed meanwhile comes back with the next sweep.
+        if all(outcome is Outcome.MISSED for _, outcome in outcomes):
+            break
+    return taken
+
+
+def _take(steps: EscalationSteps, ticket: Ticket) -> Outcome:
+    try:
+        return steps.take(ticket)
+    except PyMongoError:  # it is not the ticket
+        raise
+    except Exception as error:  # whatever it is, it would stop every sweep at the same ticket
+        logger.exception("a step of ticket %s is set aside", ticket.id)
+        steps.set_aside(ticket, error)
+        return Outcome.PUT_OFF
+
+
+def tell(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+    """Hint at each recipient for whom something is to be told by now."""
+    for to in Reminders(db, clock=clock).due():
+        publisher.nudge(to)

@@ -1,0 +1,67 @@
+"""Around every task: the ids its log lines carry, how long it runs and how it ends."""
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from billiard.exceptions import TimeLimitExceeded, WorkerLostError
+from celery.signals import task_failure, task_postrun, task_prerun, worker_process_shutdown
+from pymongo.errors import PyMongoError
+
+from services.core import context
+from services.core.metrics import TASK_SECONDS, TASKS
+from tasks.metrics import RedisMeter
+
+logger = logging.getLogger(__name__)
+
+OUTCOMES: Mapping[str, str] = {"SUCCESS": "ok", "RETRY": "retried", "FAILURE": "failed"}
+
+
+def headers() -> dict[str, str]:
+    """What a message carries besides the task: the id of the request it comes from."""
+    known = context.ids().get(context.REQUEST_ID)
+    return {context.REQUEST_ID: known} if known else {}
+
+
+class Watch:
+    """One a process; a worker's process runs one task at a time."""
+
+    def __init__(self, meter: RedisMeter) -> None:
+        self._meter = meter
+        self._began = 0.0
+
+    def connect(self) -> None:
+        # By signals rather than around the task's function: Celery's own line on a task that
+        # failed is written outside of that, and has to carry the ids, too.
+        task_prerun.connect(self.before, weak=False)
+        task_postrun.connect(self.after, weak=False)
+        task_failure.connect(self.failed, weak=False)
+        worker_process_shutdown.connect(self.ending, weak=False)
+
+    def before(self, task_id: str, task: Any, args: Sequence[Any], **_: Any) -> None:
+        sent = task.request.headers or {}
+        context.begin(
+            request_id=sent.get(context.REQUEST_ID),
+            task_id=task_id,
+            ticket_id=str(args[0]) if args else None,
+        )
+        self._began = time.monotonic()
+
+    def after(self, task: Any, state: str | None, **_: Any) -> None:
+        seconds, outcome = time.monotonic() - self._began, OUTCOMES.get(state or "", "other")
+        self._meter.count(TASKS, task.name, outcome)
+        self._meter.observe(TASK_SECONDS, seconds, task.name)
+        logger.info("%s %s after %.0f ms", task.name, outcome, seconds * 1_000)
+        context.begin()
+
+    def failed(self, sender: Any, exception: BaseException, **_: Any) -> None:
+        """A process that had to be killed says nothing of its task; its parent does."""
+        if isinstance(exception, (TimeLimitExceeded, WorkerLostError)):
+            self._meter.count(TASKS, sender.name, "killed")
+        if isinstance(exception, PyMongoError):
+            kind = type(exception).__name__
+            logger.error("%s is left to the sweep, because of the database: %s", sender.name, kind)
+
+    def ending(self, **_: Any) -> None:
+        self._meter.flush()

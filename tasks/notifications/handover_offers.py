@@ -1,0 +1,53 @@
+"""Sends the offers to hand over the open tickets of whoever is away for long."""
+
+import logging
+from datetime import timedelta
+
+from slack_sdk.errors import SlackApiError, SlackClientError
+
+from bot.views.messages.handover_offer import offer as offer_message
+from services.availability.handover_offers import HandoverOffers, Offer
+from services.core.installation import installation
+from tasks.notifications.slack import busy, error_code, is_permanent, post_message
+from tasks.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+AT_ONCE = 20
+
+
+def send_due(runtime: Runtime) -> int:
+    """How many were sent; what fails is tried again later."""
+    team, offers = installation(runtime.db), HandoverOffers(runtime.db, clock=runtime.clock)
+    if team is None:
+        return 0
+    sent = 0
+    for _ in range(AT_ONCE):
+        offer = offers.claim_next()
+        if offer is None:
+            break
+        sent += _send(runtime, offers, offer, team.team_id)
+    return sent
+
+
+def _send(runtime: Runtime, offers: HandoverOffers, offer: Offer, team_id: str) -> bool:
+    found = runtime.links.slack_ids(team_id=team_id, user_ids={offer.to})
+    if offer.to not in found:
+        offers.fail(offer, error="not linked")
+        return False
+    try:
+        answer = post_message(runtime.slack, offer_message(offer), channel=found[offer.to])
+    except SlackApiError as error:
+        code, wait = error_code(error), busy(error)
+        if not wait and is_permanent(error):
+            offers.fail(offer, error=code)
+        else:
+            offers.later(offer, wait=timedelta(seconds=wait.seconds) if wait else None)
+        logger.warning("the offer to user %s is not sent: %s", offer.to, code)
+        return False
+    except (SlackClientError, OSError) as error:
+        # Slack may have taken it: only when the claim has expired is it sent again.
+        logger.warning("the offer to user %s: %s", offer.to, type(error).__name__)
+        return False
+    offers.sent(offer, channel=answer["channel"], ts=answer["ts"])
+    return True

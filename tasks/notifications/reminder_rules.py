@@ -1,0 +1,108 @@
+"""Who is told of a step that was taken by the clock. Pure.
+
+What is no longer so is told to nobody, also where it was posted by then.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+
+from bson import ObjectId
+
+from services.models.escalation_track import EscalationStep, EscalationTrack
+from services.models.events import Event, EventType
+from services.models.ticket import Ticket
+from services.outbox.deliveries import notice_key
+from services.outbox.reminders import TRIAGE
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, stands
+from tasks.recipients import last_of
+
+_OF_ASSIGNEE = frozenset(
+    {EscalationStep.ACCEPT_REMINDER, EscalationStep.DUE_SOON, EscalationStep.DUE_MISSED}
+)
+_OF_CHANNEL = frozenset({EscalationStep.ACCEPT_TRIAGE, EscalationStep.DUE_TRIAGE})
+_OF_ADMINS = frozenset({EscalationStep.ACCEPT_ADMINS, EscalationStep.DUE_ADMINS})
+# After one of these its assignee has not heard yet that it is missed.
+_BEFORE_MISSED = frozenset({None, EscalationStep.DUE_SOON})
+# After one of these the channel has not.
+_BEFORE_CHANNEL = _BEFORE_MISSED | {EscalationStep.DUE_MISSED}
+
+
+@dataclass(frozen=True, slots=True)
+class DueReminder:
+    """A line for somebody; `key` is the same for the same."""
+
+    seq: int
+    at: datetime
+    kind: EscalationStep
+    to: ObjectId | str
+
+    @property
+    def key(self) -> str:
+        return notice_key(seq=self.seq, kind=self.kind.value, recipient=self.to)
+
+
+def wanted(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
+    """Every line that the ticket calls for as it is, told already or not: of each ladder one a
+    person, by the last step that concerns them. Further steps, which concern others, leave it: it
+    may wait for a worker, for Slack or for their working day until then."""
+    found: dict[tuple[ObjectId | str, EscalationTrack], DueReminder] = {}
+    for event in _steps(ticket):
+        kind = EscalationStep(event.to)
+        for to in _recipients(event, kind, ticket, admins):
+            found[to, kind.family] = DueReminder(event.seq, event.at, kind, to)
+    return list(found.values())
+
+
+def _steps(ticket: Ticket) -> list[Event]:
+    """Those of each ladder since it last began anew, if it still stands as the last one left it;
+    the latest last."""
+    runs: dict[EscalationTrack, list[Event]] = {}
+    for event in ticket.events:
+        if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):
+            family = EscalationStep(event.to).family
+            goes_on = event.from_ in family.steps
+            runs[family] = [*(runs.get(family, ()) if goes_on else ()), event]
+    standing = (run for run in runs.values() if stands(ticket, EscalationStep(run[-1].to)))
+    return sorted(chain.from_iterable(standing), key=lambda event: event.seq)
+
+
+def _recipients(
+    event: Event, kind: EscalationStep, ticket: Ticket, admins: Sequence[ObjectId]
+) -> Iterator[ObjectId | str]:
+    if kind is EscalationStep.ACCEPT_NEXT and isinstance(event.from_, ObjectId):
+        yield event.from_  # its card tells the new one
+    if kind in _OF_CHANNEL or (
+        kind is EscalationStep.DUE_ADMINS and _before(event) in _BEFORE_CHANNEL
+    ):
+        yield TRIAGE
+    if kind in _OF_ADMINS:
+        yield from admins
+    had_it = _had_it_then(ticket, event)
+    if ticket.assigned_to and had_it and (kind in _OF_ASSIGNEE or _is_news(event, kind)):
+        yield ticket.assigned_to
+
+
+def _had_it_then(ticket: Ticket, event: Event) -> bool:
+    """Whoever got it later sees by its card how it stands."""
+    given = last_of(ticket, EventType.ASSIGNED)
+    return given is None or given.seq < event.seq
+
+
+def _is_news(event: Event, kind: EscalationStep) -> bool:
+    """Whether its assignee hears of it by a step that is for others: whoever it was passed on to
+    was not reminded yet, and after a pause of the jobs a step may have been left out."""
+    before = _before(event)
+    if kind is EscalationStep.ACCEPT_TRIAGE:
+        return True
+    if kind is EscalationStep.ACCEPT_ADMINS:
+        return before is not EscalationStep.ACCEPT_TRIAGE
+    return (
+        kind in (EscalationStep.DUE_TRIAGE, EscalationStep.DUE_ADMINS) and before in _BEFORE_MISSED
+    )
+
+
+def _before(event: Event) -> EscalationStep | None:
+    """The step before it; None where it was the first, or somebody else had the ticket then."""
+    return EscalationStep(event.from_) if event.from_ in tuple(EscalationStep) else None

@@ -1,0 +1,132 @@
+"""Tell the admins which tickets nobody is available for: each once, several in one message.
+
+A message that was sent a moment ago takes up what comes after it, so that many tickets within a few
+minutes make one sound. It waits for nobody's working day: somebody has to decide.
+"""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import timedelta
+
+from bson import ObjectId
+from slack_sdk.errors import SlackApiError
+from slack_sdk.web import SlackResponse
+
+from bot.views.messages import unassigned as views
+from bot.views.text import Message, person
+from services.linking.directory import resolve_people
+from services.models.events import Event, EventType
+from services.models.ticket import OPEN_STATUSES, Ticket
+from services.models.user import Role
+from services.outbox import deliveries
+from services.outbox.deliveries import notice_key
+from services.outbox.reminders import ABOUT_NOBODY, Reminder, Reminders, Shown
+from services.tickets.transitions import is_queued_unassigned
+from tasks.notifications.reminders_delivery import PAUSE, attempt, tickets_of
+from tasks.notifications.slack import is_permanent, post_message
+from tasks.recipients import last_of
+from tasks.runtime import Runtime
+
+KIND = "unassigned"
+# For so long a message takes up further tickets, without a sound.
+OPEN_FOR = timedelta(minutes=5)
+
+
+def post(runtime: Runtime, ticket: Ticket) -> None:
+    """A line for each admin whom Slack reaches, but for who has filed the ticket."""
+    event = _called(ticket)
+    if event is None:
+        return
+    admins = set(runtime.users.ids_of(Role.ADMIN)) - {ticket.created_by}
+    reached = runtime.links.slack_ids(team_id=ticket.team_id or "", user_ids=admins)
+    for admin in sorted(reached):
+        key = notice_key(seq=event.seq, kind=KIND, recipient=admin)
+        if deliveries.is_finished(ticket, key):
+            continue
+        Reminders(runtime.db, clock=runtime.clock).post(
+            key=f"{ticket.id}:{key}",
+            to=f"{ABOUT_NOBODY}{admin}",
+            ticket_id=ticket.id,
+            seq=event.seq,
+            kind=KIND,
+        )
+        deliveries.handed_over(runtime.db, ticket.id, key)
+
+
+def tell(runtime: Runtime, to: str) -> None:
+    """Send what is due for that recipient, or add it to what was sent a moment ago."""
+    box, now = Reminders(runtime.db, clock=runtime.clock), runtime.clock()
+    claim = box.claim(to)
+    if claim is None:
+        return
+    if not box.is_alone(claim):  # a moment later both go into one message
+        box.release(claim, until=now + PAUSE)
+        return
+    before = box.last_shown(to, since=now - OPEN_FOR)
+    called = _still_so(runtime, [*(before.nudges if before else ()), *claim.nudges])
+    box.drop(claim, [nudge for nudge in claim.nudges if nudge.id not in called])
+    new = [called[nudge.id] for nudge in claim.nudges if nudge.id in called]
+    channel = _channel(runtime, to, new)
+    if channel is None:
+        box.end(claim, why="dropped")
+        return
+    with_new = _message(runtime, called.values())
+
+    def send() -> SlackResponse:
+        added = _added(runtime, before, with_new) if before else None
+        return added or post_message(runtime.slack, _message(runtime, new), channel=channel)
+
+    answer = attempt(runtime, box, claim, send)
+    if answer:
+        place = answer["channel"], answer["ts"]
+        stays = before is not None and (before.channel, before.ts) == place
+        box.shown(claim, Shown(*place, since=before.since if before and stays else now))
+
+
+def _called(ticket: Ticket) -> Event | None:
+    """What says that nobody is available for it, as long as it is so."""
+    is_so = (
+        ticket.assigned_to is None
+        and ticket.status in OPEN_STATUSES
+        and is_queued_unassigned(ticket)
+    )
+    return last_of(ticket, EventType.NOBODY_AVAILABLE) if is_so else None
+
+
+def _still_so(runtime: Runtime, nudges: Iterable[Reminder]) -> dict[str, Ticket]:
+    """The tickets of those lines that are to be told, by the line's id."""
+    listed = list(nudges)
+    found = tickets_of(runtime, listed)
+    called = {(ticket.id, event.seq): ticket for ticket in found if (event := _called(ticket))}
+    keys = {nudge.id: (nudge.ticket_id, nudge.seq) for nudge in listed}
+    return {nudge: called[key] for nudge, key in keys.items() if key in called}
+
+
+def _channel(runtime: Runtime, to: str, tickets: Sequence[Ticket]) -> str | None:
+    """None where there is nothing to tell, and for whoever is no admin in Slack any more."""
+    admin = ObjectId(to.removeprefix(ABOUT_NOBODY))
+    if not tickets or admin not in runtime.users.ids_of(Role.ADMIN):
+        return None
+    team_id = tickets[0].team_id or ""
+    return runtime.links.slack_ids(team_id=team_id, user_ids={admin}).get(admin)
+
+
+def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
+    """In the order of the queue."""
+    ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
+    if len(ordered) > 1:
+        return views.several(ordered[: views.SHOWN], count=len(ordered))
+    (ticket,) = ordered
+    ids = {ticket.created_by} if ticket.created_by else set()
+    team_id = ticket.team_id or ""
+    people = resolve_people(runtime.users, runtime.links, team_id=team_id, user_ids=ids)
+    return views.one(ticket, requester=person(people, ticket.created_by))
+
+
+def _added(runtime: Runtime, before: Shown, message: Message) -> SlackResponse | None:
+    """Change what that message says; None where Slack no longer lets us."""
+    try:
+        return runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())
+    except SlackApiError as error:
+        if not is_permanent(error):
+            raise
+    return None

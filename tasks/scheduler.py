@@ -1,0 +1,177 @@
+"""Runs the jobs (tasks/jobs.py) in one process at a time, whichever of several leads."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from pymongo.errors import PyMongoError
+
+from services.core import context
+from services.core.clock import Clock, utcnow
+from services.core.database import Mongo
+from services.core.leases import RENEW_EVERY, Lease
+from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, UNMETERED, Meter
+from services.ops.job_runs import JobRuns
+from tasks.jobs import Job, table
+from tasks.publisher import CeleryPublisher, PublishFailed
+
+logger = logging.getLogger(__name__)
+
+UNEXPECTED = "an unexpected error"
+
+
+class Scheduler:
+    """Leads while it holds the lease; a follower looks every five seconds if it may lead."""
+
+    def __init__(
+        self,
+        db: Mongo,
+        publisher: CeleryPublisher,
+        *,
+        clock: Clock = utcnow,
+        meter: Meter = UNMETERED,
+        has_triage: bool = False,
+        jobs: Sequence[Job] | None = None,
+    ) -> None:
+        self._clock = clock
+        self._meter = meter
+        self._lease = Lease(db, "jobs", clock=clock)
+        self._runs = JobRuns(db, clock=clock)
+        self._led = False
+        self._faults: dict[str, str] = {}
+        self._ends = threading.Event()
+        if jobs is None:
+            jobs = table(db, publisher, has_triage=has_triage, clock=clock)
+        self.table = {job.name: job for job in jobs}
+
+    def leads(self) -> bool:
+        """Whether this process may go on with what it does; False once it is to end."""
+        return self._lease.is_held() and not self._ends.is_set()
+
+    def lead(self) -> bool:
+        """Take or renew the lease; whether this process leads only from now on."""
+        fault = ""
+        try:
+            self._lease.hold()
+        except PyMongoError as error:
+            # It leads on until the lease ends: until then nobody else can have it.
+            fault = _database(error)
+        self._say("the lease", fault)
+        led, self._led = self._led, self._lease.is_held()
+        if led != self._led:
+            logger.info("this process %s", "leads" if self._led else "follows")
+        begins = self._led and not led
+        if begins:
+            self._keep(
+                lambda: self._runs.begin({job.name: job.every for job in self.table.values()})
+            )
+        return begins
+
+    def run(self, name: str) -> None:
+        """Run that job now if this process leads, and count it."""
+        if not self.leads():
+            return
+        job, began, error = self.table[name], time.monotonic(), UNEXPECTED
+        try:
+            with context.request():
+                error = _attempt(job, self.leads)
+                self._say(f"the job {name}", error)
+        finally:
+            seconds = time.monotonic() - began
+            # One that was broken off is done by whoever leads now: they say how it went.
+            is_whole = self.leads()
+            outcome = ("failed" if error else "ok") if is_whole else "stopped"
+            self._meter.count(JOB_RUNS, name, outcome)
+            self._meter.set(JOB_LAST_SECONDS, seconds, name)
+            self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), name)
+            if is_whole:
+                self._keep(
+                    lambda: self._runs.ended(name, seconds=seconds, every=job.every, error=error)
+                )
+
+    def wind_up(self) -> None:
+        """Begin nothing more: what runs stops before its next batch."""
+        self._ends.set()
+
+    def stop(self) -> None:
+        """Give up the lease; where the database is away, it ends by itself."""
+        self.wind_up()
+        if not self._lease.is_held():
+            return
+        try:
+            self._lease.release()
+        except PyMongoError as error:
+            logger.error("the lease is left to end by itself: %s", type(error).__name__)
+
+    def _keep(self, write: Callable[[], None]) -> None:
+        fault = ""
+        try:
+            write()
+        except PyMongoError as error:
+            fault = _database(error)
+        self._say("the record of the jobs", fault)
+
+    def _say(self, what: str, fault: str) -> None:
+        """When it begins to fail, or to do so otherwise, and when it is well again: in an outage
+        each turn of each job would have a line."""
+        if fault == self._faults.get(what, ""):
+            return
+        self._faults[what] = fault
+        if fault:
+            logger.error("%s waits until it can go on (%s)", what, fault)
+        else:
+            logger.info("%s goes on", what)
+
+
+def _attempt(job: Job, go_on: Callable[[], bool]) -> str:
+    """What went wrong, in a word or two; "" where nothing did."""
+    try:
+        job.work(go_on)
+    except PublishFailed as error:
+        return f"the broker is away: {error}"
+    except PyMongoError as error:
+        return _database(error)
+    return ""
+
+
+def _database(error: PyMongoError) -> str:
+    return f"the database: {type(error).__name__}"
+
+
+def run(
+    jobs: Scheduler,
+    stop: threading.Event,
+    *,
+    ready: Callable[[], None],
+    renew_every: timedelta = RENEW_EVERY,
+) -> None:
+    """Run the jobs until `stop` is set; then finish what is running and give up the lease."""
+    # It warns of each turn that comes while the one before is under way; that is meant.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    scheduler = BackgroundScheduler(
+        timezone="UTC",
+        # A thread for each job, and one for the lease: none waits for another that takes long.
+        executors={"default": ThreadPoolExecutor(len(jobs.table)), "lease": ThreadPoolExecutor(1)},
+        # After a pause of this machine each has one turn, however many it has missed.
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+
+    def lead() -> None:
+        if jobs.lead():  # who led before may have died a while ago: no job waits for its turn
+            for name in jobs.table:
+                scheduler.modify_job(name, next_run_time=utcnow())
+
+    jobs.lead()
+    scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
+    for job in jobs.table.values():
+        scheduler.add_job(jobs.run, "interval", [job.name], id=job.name, seconds=job.seconds)
+    scheduler.start()
+    ready()
+    stop.wait()
+    jobs.wind_up()
+    scheduler.shutdown(wait=True)
+    jobs.stop()

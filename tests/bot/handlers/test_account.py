@@ -1,0 +1,510 @@
+"""`/account` as people use it: see, link, link another, unlink; and what others cannot do to it."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+import bot.app
+from bot.handlers import account as handler_account
+from bot.slack.services import BotServices
+from services.accounts.users import UserService, new_account
+from services.auth.one_time_codes import CodeKind, Codes
+from services.core.database import Mongo
+from services.linking.link_by_code import LinkByCode
+from services.linking.links import LinkService
+from services.linking.unlink import Unlink
+from services.models.user import Role, User
+from services.outbox.emails import Emails
+from services.tickets.filing import TicketService
+from tasks.celery_app import MAIL
+from tests.conftest import (
+    APP_URL,
+    Bot,
+    FixedClock,
+    Inline,
+    People,
+    RecordingPublisher,
+    at_once,
+    file_ticket,
+)
+from tests.support import payloads
+from tests.support.block_text import read
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import GENERAL
+
+Json = dict[str, Any]
+JO = "U0JO"
+WRONG = (
+    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
+    "ten minutes."
+)
+UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
+GUEST = (
+    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
+)
+
+
+def seen(view: Json) -> list[str]:
+    """A modal's title, and what it reads."""
+    return [view["title"]["text"], *read(view)]
+
+
+class Visitor:
+    """A Slack member who types `/account` and goes on from there."""
+
+    def __init__(self, bot: Bot, slack: RecordingSlack, slack_id: str) -> None:
+        self._bot, self._slack, self.slack_id = bot, slack, slack_id
+        self.answer: Json = {}
+
+    def account(self, text: str = "") -> list[str]:
+        """The sheet, or the form that opened, as it reads."""
+        self._slack.clear()
+        body = payloads.slash_command(text, user=self.slack_id, command="/account")
+        self.answer = self._bot.answer(body)
+        if self.answer:
+            assert self.answer["response_type"] == "ephemeral"
+            return read(self.answer)
+        return seen(self._slack.last_view())
+
+    def press(self, action_id: str, value: str | None = None) -> list[str]:
+        """A button of the sheet; the modal that opens."""
+        shown = {"ts": "1700000000.000001", "channel": GENERAL, **self.answer}
+        body = payloads.block_actions(shown, action_id, value, user=self.slack_id)
+        body["container"]["is_ephemeral"] = True
+        assert self._bot.answer(body) == {}
+        return seen(self._slack.last_view())
+
+    def submit(self, **values: str | None) -> Json:
+        """Send the open modal in; it becomes what the answer says."""
+        return self.send(self._slack.last_view(), **values)
+
+    def send(self, view: Json, **values: str | None) -> Json:
+        answer = self._bot.answer(payloads.view_submission(view, values, user=self.slack_id))
+        if answer.get("response_action") == "update":
+            self._slack.workspace.keep_view(view["id"], answer["view"])
+        return answer
+
+    def links(self, code: str) -> list[str]:
+        """Both steps; the modal at the end."""
+        assert self.submit(code=code)["response_action"] == "update"
+        return seen(self.submit()["view"])
+
+    def home(self) -> list[str]:
+        return read(self._slack.home(self.slack_id))
+
+
+@pytest.fixture
+def mona(db: Mongo, clock: FixedClock) -> User:
+    """A moderator of the predecessor's, with a password."""
+    doc = new_account(
+        email="mona@example.com", role=Role.MODERATOR, now=clock(), skills=["VPN"], name="Mona"
+    )
+    db.users.insert_one({**doc, "password": "$2b$04$hash"})
+    return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})
+
+
+@pytest.fixture
+def jo(ticket_bot: Bot, slack: RecordingSlack) -> Visitor:
+    slack.add_member(JO, email="jo@slack.example", name="Jo in Slack")
+    return Visitor(ticket_bot, slack, JO)
+
+
+def issue(codes: Codes, user: User) -> str:
+    return codes.issue(kind=CodeKind.LINK, user_id=user.id)
+
+
+def strict(
+    desk: BotServices, db: Mongo, users: UserService, codes: Codes, **more: Any
+) -> BotServices:
+    links, letters = LinkService(db, users, strict=True), Emails(db)
+    return replace(
+        desk,
+        links=links,
+        linking=LinkByCode(db, users, links, codes, letters),
+        unlinking=Unlink(db, users, links, letters),
+        **more,
+    )
+
+
+def test_a_moderator_with_a_password_links_by_a_code(
+    jo: Visitor,
+    links: LinkService,
+    codes: Codes,
+    slack: RecordingSlack,
+    publisher: RecordingPublisher,
+    db: Mongo,
+    mona: User,
+) -> None:
+    assert jo.account() == [
+        "Link an account",
+        "1. Open the page, and sign in or sign up there.\n"
+        "2. It shows a one-time code. Type it here.",
+        "Open the page",
+        f"{APP_URL}/link",
+        "One-time code",
+        "7KQ2M-9XV4D",
+        "Never type a code that somebody else gave you, and pass yours on to nobody. Or leave this "
+        "empty, to use the account of your Slack email address.",
+    ]
+    code = issue(codes, mona)
+    assert jo.submit(code=code.lower())["response_action"] == "update"
+    asked = slack.last_view()
+    assert seen(asked)[1] == "Link to m…@example.com?"
+    assert code not in str(asked)
+    assert links.find(team_id="T0TEAM", slack_user_id=JO) is None
+    assert seen(jo.submit()["view"]) == [
+        "Account linked",
+        "Your account is linked",
+        "In Slack you act as mona@example.com, with the role Moderator.",
+        "Type /account whenever you want to change something.",
+    ]
+    assert links.find(team_id="T0TEAM", slack_user_id=JO) == mona
+    assert jo.home()[0] == "Hello, Mona"
+    assert "The queue" in jo.home()  # their role has changed
+    assert [task for task, _ in publisher.asked] == [MAIL]
+    assert (db.letters.find_one() or {})["facts"] == {"slack_name": "Jo in Slack"}
+    assert db.users.count_documents({}) == 1  # no account was made by the way
+
+
+def test_the_account_and_its_edits(
+    jo: Visitor, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    mod = people.add(Role.MODERATOR, "VPN", "<DNS>")
+    visitor = Visitor(jo._bot, slack, People.slack_id(mod))
+    shown = visitor.account("whatever they type")
+    assert shown == [
+        "Your account",
+        "*Name*\nModerator 1",
+        "*Email*\nmoderator1@example.com",
+        "*Role*\nModerator",
+        "*Skills*\nVPN, &lt;DNS&gt;",
+        f"*Linked to*\n<@{visitor.slack_id}>",
+        f"Password and sessions: <{APP_URL}/profile>",
+        "Edit profile",
+        "My availability",
+        "Link another account",
+        "Unlink",
+    ]
+    assert visitor.answer["text"] == "Your account: moderator1@example.com, Moderator"
+    assert visitor.press("open_availability", "own")[0] == "My availability"
+    assert visitor.submit(start="08:30") == {}
+    assert (db.users.find_one({"_id": mod.id}) or {})["workHours"]["start"] == "08:30"
+    assert visitor.press("open_profile")[:3] == [
+        "My profile",
+        "Name",
+        "What your colleagues read on tickets.",
+    ]
+    assert visitor.submit(name="  Mo\nD  ", skills="VPN") == {}
+    assert visitor.account()[1:5:3] == ["*Name*\nMo D", "*Skills*\nVPN"]
+    visitor.press("open_profile")
+    too_long = {"name": "A name has at most 80 characters."}
+    assert visitor.submit(name="x" * 81)["errors"] == too_long
+    assert visitor.submit(name=None) == {}
+    assert visitor.account()[1] == "*Name*\nnot set"
+
+
+def test_whatever_is_wrong_with_a_code_stands_at_the_field(
+    jo: Visitor, codes: Codes, slack: RecordingSlack, mona: User
+) -> None:
+    jo.account()
+    form = slack.last_view()
+    issue(codes, mona)
+    for _ in range(4):
+        answer = jo.submit(code="7KQ2M-9XV4D")
+        assert answer == {"response_action": "errors", "errors": {"code": WRONG}}
+    assert slack.last_view() == form  # with what was typed
+    locked = jo.submit(code="7KQ2M-9XV4D")["errors"]["code"]
+    assert locked.startswith("Too many wrong codes. Try again in 15 minutes, at ")
+    code = issue(codes, mona)
+    assert jo.submit(code=code)["errors"]["code"].startswith("Too many wrong codes.")
+
+
+def test_a_code_that_is_used_up_before_the_second_press(
+    jo: Visitor, codes: Codes, mona: User, slack: RecordingSlack
+) -> None:
+    jo.account()
+    code = issue(codes, mona)
+    jo.submit(code=code)
+    codes.take(kind=CodeKind.LINK, code=code)
+    assert seen(jo.submit()["view"]) == ["Help desk", WRONG]
+
+
+def test_two_presses_link_once(
+    jo: Visitor, codes: Codes, mona: User, slack: RecordingSlack, db: Mongo
+) -> None:
+    jo.account()
+    jo.submit(code=issue(codes, mona))
+    view = slack.last_view()
+    shown = [seen(answer["view"]) for answer in at_once(*[lambda: jo.send(view)] * 3)]
+    assert [said[1] for said in shown].count("Your account is linked") == 1
+    assert db.letters.count_documents({}) == 1
+
+
+def test_somebody_elses_second_press_is_refused(
+    jo: Visitor, codes: Codes, mona: User, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    jo.account()
+    jo.submit(code=issue(codes, mona))
+    thief = Visitor(jo._bot, slack, People.slack_id(people.add()))
+    replayed = thief.send(slack.last_view())
+    assert seen(replayed["view"])[1:] == ["This form is not yours. Open a new one with /account."]
+    assert db.links.count_documents({"userId": mona.id}) == 0
+
+
+@pytest.mark.parametrize("metadata", ["", "x", "[]", "null", '{"user": "U0JO"}', "[" * 9_000])
+def test_a_form_that_was_not_opened_here_links_nothing(
+    jo: Visitor, slack: RecordingSlack, metadata: str, codes: Codes, mona: User, db: Mongo
+) -> None:
+    jo.account()
+    jo.submit(code=issue(codes, mona))
+    forged = {**slack.last_view(), "private_metadata": metadata}
+    assert seen(jo.send(forged)["view"])[0] == "Help desk"
+    assert db.links.count_documents({}) == 0
+
+
+def test_an_account_of_somebody_else_stays_theirs_and_they_are_told(
+    jo: Visitor, codes: Codes, slack: RecordingSlack, people: People
+) -> None:
+    owner = people.add()
+    jo.account()
+    answer = jo.submit(code=issue(codes, owner))
+    assert answer["errors"]["code"] == (
+        "That account is linked to another Slack member, who has been told. Unlink it there "
+        "first: type /account as that member, or open your profile on the page."
+    )
+    (told,) = slack.messages(People.slack_id(owner))
+    assert told["text"] == (
+        f"<@{JO}> typed a one-time code of your account user1@example.com into Slack, to link it. "
+        "It was refused, because the account is linked to you. Was that not you? Then somebody "
+        "can sign in as you: change your password on the page."
+    )
+
+
+def test_another_account_says_what_becomes_of_the_former(
+    jo: Visitor,
+    codes: Codes,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+    mona: User,
+    publisher: RecordingPublisher,
+) -> None:
+    former = people.add(Role.MODERATOR)
+    for _ in range(2):
+        ticket = file_ticket(tickets, people.add())
+        db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignedTo": former.id}})
+    visitor = Visitor(jo._bot, slack, People.slack_id(former))
+    visitor.account()
+    form = visitor.press("open_link")
+    assert form[-1] == (
+        "Never type a code that somebody else gave you, and pass yours on to nobody."
+    )
+    assert visitor.submit(code=None)["errors"] == {"code": "Type the code that the page shows."}
+    visitor.submit(code=issue(codes, mona))
+    assert seen(slack.last_view())[1:] == [
+        "Link to m…@example.com?",
+        "That is another address than the one you have in Slack.",
+        "If that is not your own address, press Cancel: somebody gave you a code of theirs, and "
+        "would read what you write to the help desk.",
+        "Until now you are linked to moderator1@example.com. That account keeps its tickets, but "
+        "you no longer act as it here, and its messages no longer reach you. 2 open tickets are "
+        "assigned to it and stay so until somebody takes them.",
+    ]
+    assert seen(visitor.submit()["view"])[1] == "Your account is linked"
+    assert visitor.account()[2] == "*Email*\nmona@example.com"
+    assert [task for task, _ in publisher.asked] == [MAIL, MAIL]
+    assert db.tickets.count_documents({"assignedTo": former.id}) == 2
+
+
+def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
+    jo: Visitor,
+    links: LinkService,
+    slack: RecordingSlack,
+    publisher: RecordingPublisher,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    mod = people.add(Role.MODERATOR)
+    ticket = file_ticket(tickets, people.add())
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignedTo": mod.id}})
+    visitor = Visitor(jo._bot, slack, People.slack_id(mod))
+    visitor.account()
+    assert visitor.press("open_unlink") == [
+        "Unlink",
+        "Unlink your account?",
+        "You no longer act as moderator1@example.com. The account and its tickets stay, but their "
+        "messages no longer reach you here.",
+        "1 open ticket is assigned to you and stays so until somebody else takes it.",
+        "Type /account to link it again by your Slack email address.",
+    ]
+    assert links.find(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
+    assert seen(visitor.submit()["view"]) == [
+        "Account unlinked",
+        "You are no longer linked to moderator1@example.com.",
+        "Type /account to link an account again.",
+    ]
+    assert [task for task, _ in publisher.asked] == [MAIL]
+    assert visitor.home() == ["Help desk", UNLINKED]
+    body = payloads.slash_command("list", user=visitor.slack_id)
+    assert jo._bot.answer(body)["text"] == UNLINKED
+    counts = db.users.count_documents({}), db.links.count_documents({"userId": mod.id})
+    assert counts == (2, 0)
+    assert "leave this empty" in visitor.account()[-1]
+    assert seen(visitor.submit(code=None)["view"])[1:3] == [
+        "Your account is linked",
+        "In Slack you act as moderator1@example.com, with the role Moderator.",
+    ]
+    assert links.find(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
+    assert "The queue" in visitor.home()
+
+
+def test_an_old_answers_buttons_unlink_nothing_else(
+    jo: Visitor, codes: Codes, slack: RecordingSlack, people: People, mona: User, db: Mongo
+) -> None:
+    user = people.add()
+    visitor = Visitor(jo._bot, slack, People.slack_id(user))
+    visitor.account()
+    visitor.press("open_unlink")
+    stale = slack.last_view()
+    visitor.press("open_link")
+    visitor.links(issue(codes, mona))
+    said = "You are linked to another account by now, or to none. Type /account to see which."
+    assert seen(visitor.send(stale)["view"])[1] == said
+    slack.clear()
+    shown = {"ts": "1700000000.000001", "channel": GENERAL, **visitor.answer}
+    assert jo._bot.answer(payloads.block_actions(shown, "open_unlink", user=visitor.slack_id)) == {}
+    assert [call.args["text"] for call in slack.calls_to("chat.postEphemeral")] == [said]
+    assert db.links.count_documents({"userId": mona.id}) == 1
+
+
+def test_somebody_elses_unlink_form_ends_no_link(
+    jo: Visitor, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    owner, other = people.add(), people.add()
+    visitor = Visitor(jo._bot, slack, People.slack_id(owner))
+    visitor.account()
+    visitor.press("open_unlink")
+    replayed = Visitor(jo._bot, slack, People.slack_id(other)).send(slack.last_view())
+    assert seen(replayed["view"])[0] == "Help desk"
+    assert db.links.count_documents({}) == 2
+
+
+def test_a_guest_reads_why_in_the_form(
+    ticket_bot: Bot, slack: RecordingSlack, codes: Codes, mona: User, db: Mongo
+) -> None:
+    slack.add_member("U0GUEST", email="g@example.com", name="Guest", is_restricted=True)
+    guest = Visitor(ticket_bot, slack, "U0GUEST")
+    assert guest.account() == ["Help desk", GUEST]
+    opened = slack.calls_to("views.open")[0].answer["view"]
+    answer = guest.send(opened, code=issue(codes, mona))
+    assert answer["errors"] == {"code": GUEST}
+    assert db.links.count_documents({}) == 0
+
+
+def test_a_deactivated_account_gives_way_to_another(
+    jo: Visitor, slack: RecordingSlack, people: People, codes: Codes, mona: User, db: Mongo
+) -> None:
+    user = people.add()
+    db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
+    visitor = Visitor(jo._bot, slack, People.slack_id(user))
+    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    assert visitor.account()[1] == deactivated
+    assert visitor.links(issue(codes, mona))[1] == "Your account is linked"
+
+
+def test_an_address_with_a_password_account_is_led_to_the_code(
+    jo: Visitor, slack: RecordingSlack, db: Mongo
+) -> None:
+    db.users.insert_one({"email": "jo@slack.example", "password": "$2b$04$hash"})
+    has_password = (
+        "Your email address already has an account with a password. Type /account to link it."
+    )
+    assert jo._bot.answer(payloads.slash_command("list", user=JO))["text"] == has_password
+    jo.account()
+    assert jo.submit(code=None)["errors"] == {"code": has_password}
+
+
+def test_strict_linking_lets_nobody_in_without_a_code(
+    desk: BotServices,
+    slack: RecordingSlack,
+    db: Mongo,
+    users: UserService,
+    codes: Codes,
+    mona: User,
+) -> None:
+    slack.add_member(JO, email="jo@slack.example", name="Jo")
+    ticket_bot = Bot(bot.app.build(strict(desk, db, users, codes), executor=Inline()))
+    link_first = "Link your help desk account first: type /account."
+    answer = ticket_bot.answer(payloads.slash_command("list", user=JO))
+    assert answer["text"] == link_first
+    opened = {"type": "app_home_opened", "user": JO, "tab": "home", "channel": "D0JO"}
+    ticket_bot.answer(payloads.event(opened))
+    assert read(slack.home(JO)) == ["Help desk", link_first]
+    jo = Visitor(ticket_bot, slack, JO)
+    assert "leave this empty" not in str(jo.account())
+    assert jo.submit(code=None)["errors"] == {"code": "Type the code that the page shows."}
+    assert jo.links(issue(codes, mona))[1] == "Your account is linked"
+    assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 1)
+    assert jo.home()[0] == "Hello, Mona"
+    jo.account()
+    assert jo.press("open_unlink")[-1] == "Type /account to link it again by a one-time code."
+
+
+def test_without_a_page_ones_address_is_the_only_way(
+    desk: BotServices, slack: RecordingSlack, db: Mongo
+) -> None:
+    slack.add_member(JO, email="jo@slack.example", name="Jo")
+    pageless = Bot(bot.app.build(replace(desk, app_url=None), executor=Inline()))
+    jo = Visitor(pageless, slack, JO)
+    assert jo.account() == [
+        "Link an account",
+        "Press Link to use the account of your Slack email address.",
+    ]
+    assert seen(jo.submit()["view"])[1] == "Your account is linked"
+    assert "Password and sessions" not in str(jo.account())
+    no_page = (
+        "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask "
+        "an admin of this help desk to set APP_URL."
+    )
+    assert jo.press("open_link") == ["Link an account", no_page]
+
+
+def test_slack_away_after_linking_changes_nothing_about_it(
+    jo: Visitor, codes: Codes, slack: RecordingSlack, mona: User, db: Mongo
+) -> None:
+    jo.account()
+    slack.fail("views.publish", status=500)
+    assert jo.links(issue(codes, mona))[1] == "Your account is linked"
+
+
+def test_without_a_database_it_says_so(bot_without_database: Bot, slack: RecordingSlack) -> None:
+    away = "This does not work right now, because the database is away. Try again in a minute."
+    command = payloads.slash_command(user=JO, command="/account")
+    assert bot_without_database.answer(command)["text"] == away
+    assert slack.calls_to("views.open") == []
+
+
+def test_a_press_on_the_link_is_answered(jo: Visitor, slack: RecordingSlack) -> None:
+    jo.account()
+    body = payloads.block_actions(slack.last_view(), "link_page", user=JO)
+    assert jo._bot.answer(body) == {}
+
+
+def test_who_is_unlinked_on_the_page_is_told(
+    desk: BotServices, slack: RecordingSlack, people: People
+) -> None:
+    user = people.add()
+    slack_id = People.slack_id(user)
+    handler_account.tell_unlinked(desk, slack_user_id=slack_id, email="a&b@example.com")
+    (told,) = slack.messages(slack_id)
+    assert told["text"] == (
+        "Your account a&amp;b@example.com was unlinked from you on its page. Type /account to link "
+        "one again. Was that not you? Then change your password on the page."
+    )
+    slack.fail("chat.postMessage", status=500)
+    handler_account.tell_unlinked(desk, slack_user_id=slack_id, email="x@example.com")
+    assert ObjectId.is_valid(str(user.id))

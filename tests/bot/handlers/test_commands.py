@@ -1,0 +1,218 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import bot.app
+from bot.slack.services import BotServices
+from services.core.database import Mongo
+from services.linking.links import LinkService
+from services.models.user import Role
+from tests.conftest import Bot, Inline, People
+from tests.support import payloads
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
+
+TRY_AGAIN = "Slack had a problem just now. Try again in a moment. (Reference "
+
+
+@pytest.fixture
+def employee(slack: RecordingSlack) -> str:
+    """A member the help desk has not met yet."""
+    slack.add_member("U0ANN", email="ann@example.com", name="Ann Employee")
+    return "U0ANN"
+
+
+def filled_in_title(view: dict[str, Any]) -> str | None:
+    title: str | None = view["blocks"][0]["element"].get("initial_value")
+    return title
+
+
+def is_form(view: dict[str, Any]) -> bool:
+    return bool(view["callback_id"] == "file_ticket")
+
+
+@pytest.mark.parametrize("text", ["", "   ", "\u200b"])
+def test_it_opens_an_empty_form(
+    ticket_bot: Bot, slack: RecordingSlack, employee: str, text: str
+) -> None:
+    assert ticket_bot.answer(payloads.slash_command(text, user=employee)) == {}
+    assert is_form(slack.last_view())
+    assert filled_in_title(slack.last_view()) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("VPN is down", "VPN is down"),
+        ("  VPN   is\tdown ", "VPN is down"),
+        ("helpful words", "helpful words"),
+        ("R&amp;D needs &lt;this&gt;", "R&D needs <this>"),
+        ("<!channel> <https://evil.example|Sign in>", "<!channel> <https://evil.example|Sign in>"),
+        (" ".join(["word"] * 100), ("word " * 30)[:149] + "…"),
+    ],
+)
+def test_the_words_become_the_title(
+    ticket_bot: Bot, slack: RecordingSlack, employee: str, text: str, title: str
+) -> None:
+    assert ticket_bot.answer(payloads.slash_command(text, user=employee)) == {}
+    assert filled_in_title(slack.last_view()) == title
+
+
+def test_the_form_opens_before_anything_is_looked_up(
+    ticket_bot: Bot, slack: RecordingSlack, employee: str
+) -> None:
+    slack.clear()
+    ticket_bot.answer(payloads.slash_command(user=employee))
+    assert [call.method for call in slack.calls] == ["views.open", "users.info"]
+
+
+def test_a_new_member_gets_an_account_behind_the_form(
+    ticket_bot: Bot, slack: RecordingSlack, employee: str, db: Mongo
+) -> None:
+    ticket_bot.answer(payloads.slash_command(user=employee))
+    ticket_bot.answer(payloads.slash_command(user=employee))
+    (account,) = db.users.find()
+    assert (account["email"], account["role"]) == ("ann@example.com", "user")
+    assert db.links.find_one({"_id": f"{TEAM_ID}:{employee}", "userId": account["_id"]})
+    assert is_form(slack.last_view())
+
+
+@pytest.mark.parametrize("text", ["help", "HELP", "help me please"])
+def test_help_is_for_everybody(ticket_bot: Bot, slack: RecordingSlack, text: str) -> None:
+    slack.clear()
+    answer = ticket_bot.answer(payloads.slash_command(text, user="U0STRANGER"))
+    assert answer["response_type"] == "ephemeral"
+    assert answer["text"].startswith("What you can do:\n`/ticket`  file a ticket\n")
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("lsit", "lsit"),
+        ("<!channel>", "&lt;!channel&gt;"),
+        ("&lt;b&gt;", "&lt;b&gt;"),
+        ("`:tada:`", "':tada:'"),
+    ],
+)
+def test_one_unknown_word_is_answered_with_the_help(
+    ticket_bot: Bot, slack: RecordingSlack, text: str, named: str
+) -> None:
+    slack.clear()
+    answer = ticket_bot.answer(payloads.slash_command(text, user="U0STRANGER"))
+    assert answer["response_type"] == "ephemeral"
+    assert answer["text"].startswith(f"There is no `/ticket {named}`. What you can do:\n")
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (
+            {"is_restricted": True},
+            "The help desk is not open to guests. Ask a full member of this workspace to file the "
+            "ticket.",
+        ),
+        (
+            {"is_bot": True},
+            "Only people with a working Slack account can use the help desk.",
+        ),
+        (
+            {"deleted": True},
+            "Only people with a working Slack account can use the help desk.",
+        ),
+        (
+            {"is_email_confirmed": False},
+            "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
+            "then try again.",
+        ),
+        (
+            {"team_id": "T0OTHER"},
+            "The help desk is for members of this workspace; you belong to another organisation. "
+            "Ask your contact here to file the ticket.",
+        ),
+        (
+            {"profile": {"email": ""}},
+            "Slack does not tell your email address. Ask an admin of this help desk.",
+        ),
+    ],
+    ids=["guest", "bot", "deleted", "unconfirmed", "foreign", "no address"],
+)
+def test_the_form_turns_into_a_refusal(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    db: Mongo,
+    overrides: dict[str, Any],
+    sentence: str,
+) -> None:
+    slack.add_member("U0ANN", email="ann@example.com", name="Ann", **overrides)
+    assert ticket_bot.answer(payloads.slash_command(user="U0ANN")) == {}
+    view = slack.last_view()
+    assert [block["text"]["text"] for block in view["blocks"]] == [sentence]
+    assert view["submit"] is None
+    assert (db.users.count_documents({}), db.links.count_documents({})) == (0, 0)
+
+
+def test_a_deactivated_account_is_refused(
+    ticket_bot: Bot, slack: RecordingSlack, people: People
+) -> None:
+    former = people.add(Role.MODERATOR, active=False)
+    ticket_bot.answer(payloads.slash_command(user=people.slack_id(former)))
+    assert slack.last_view()["blocks"][0]["text"]["text"] == (
+        "Your help desk account has been deactivated. Ask an admin of this help desk."
+    )
+
+
+def test_the_form_stays_while_the_database_is_away(
+    bot_without_database: Bot,
+    slack: RecordingSlack,
+    employee: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = payloads.slash_command("VPN is down", user=employee)
+    assert bot_without_database.answer(body) == {}
+    assert is_form(slack.last_view())
+    assert "after the answer to /ticket" in caplog.text
+
+
+def test_it_says_that_slack_failed(
+    ticket_bot: Bot, slack: RecordingSlack, employee: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.fail("views.open", status=500)
+    answer = ticket_bot.answer(payloads.slash_command(user=employee))
+    assert answer["response_type"] == "ephemeral"
+    assert answer["text"].startswith(TRY_AGAIN)
+    reference = answer["text"].removeprefix(TRY_AGAIN).removesuffix(")")
+    (record,) = [r for r in caplog.records if reference in r.getMessage()]
+    assert record.exc_info
+
+
+def test_it_says_that_slack_is_slow(
+    desk: BotServices, slack: RecordingSlack, employee: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    desk.client.timeout = 1  # a handler's two seconds, shortened
+    slow = Bot(bot.app.build(desk, executor=Inline()))
+    slack.delay("views.open", 5)
+    answer = slow.answer(payloads.slash_command(user=employee))
+    assert answer["text"].startswith(TRY_AGAIN)
+    assert "slack failed, reference" in caplog.text
+
+
+def test_a_refusal_that_slack_does_not_take_is_only_logged(
+    ticket_bot: Bot, slack: RecordingSlack, caplog: pytest.LogCaptureFixture
+) -> None:
+    slack.add_member("U0ANN", email="ann@example.com", name="Ann", is_restricted=True)
+    slack.fail("views.update", error="not_found")  # the form was closed meanwhile
+    assert ticket_bot.answer(payloads.slash_command(user="U0ANN")) == {}
+    assert is_form(slack.last_view())
+    assert "after the answer to /ticket" in caplog.text
+
+
+def test_an_address_of_the_admins_list_makes_an_admin(
+    desk: BotServices, links: LinkService, slack: RecordingSlack, db: Mongo
+) -> None:
+    slack.add_member("U0BOSS", email="Boss@Example.com", name="Boss")
+    app = bot.app.build(replace(desk, links=links), executor=Inline())
+    Bot(app).answer(payloads.slash_command(user="U0BOSS"))
+    assert db.users.distinct("role") == ["admin"]

@@ -1,0 +1,354 @@
+"""A message to the bot, or one marked with the emoji, becomes a ticket."""
+
+from typing import Any
+
+import pytest
+
+from bot.views import blocks
+from bot.views.messages import filing_offer
+from bot.views.modals import message_quote
+from services.core.database import Mongo
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from tests.conftest import Bot, People
+from tests.support import payloads
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import BOT_ID, GENERAL
+
+GUEST = (
+    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
+)
+LINK = f"https://example.slack.com/archives/{GENERAL}/p"
+
+
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def ann(employee: User) -> str:
+    return People.slack_id(employee)
+
+
+@pytest.fixture
+def wilma(slack: RecordingSlack) -> str:
+    slack.add_channel(GENERAL, is_member=True)
+    slack.add_member("U0WRITER", email="writer@example.com", name="Wilma Writer")
+    return "U0WRITER"
+
+
+def written(slack: RecordingSlack, user: str, text: str, **fields: Any) -> dict[str, Any]:
+    """What Slack sends when somebody writes to the bot."""
+    said = slack.say(f"D{user[1:]}", text, user=user, **fields)
+    return payloads.event({**said, "channel_type": "im"})
+
+
+def marked(message: dict[str, Any], user: str, reaction: str = "ticket") -> dict[str, Any]:
+    """What Slack sends when somebody reacts to it."""
+    item = {"type": "message", "channel": message["channel"], "ts": message["ts"]}
+    body = {"type": "reaction_added", "user": user, "reaction": reaction, "item": item}
+    return payloads.event({**body, "item_user": message["user"]})
+
+
+def offered(slack: RecordingSlack, user: str) -> list[dict[str, Any]]:
+    """What the bot has answered."""
+    return [message for message in slack.messages(user) if message.get("bot_id")]
+
+
+def texts(message: dict[str, Any]) -> list[str]:
+    return [
+        (block["elements"][0] if "elements" in block else block)["text"]["text"]
+        for block in message["blocks"]
+    ]
+
+
+def press(bot: Bot, slack: RecordingSlack, message: dict[str, Any], user: str) -> dict[str, Any]:
+    """File this as a ticket; the modal it ends in."""
+    action_id = message["blocks"][-1]["elements"][0]["action_id"]
+    assert bot.answer(payloads.block_actions(message, action_id, user=user)) == {}
+    return slack.last_view()
+
+
+def begun(view: dict[str, Any]) -> tuple[str, str, str]:
+    """Note, title and description as the form begins."""
+    assert view["callback_id"] == "file_ticket"
+    fields = {block.get("block_id"): block for block in view["blocks"][1:]}
+    first = [fields[name]["element"].get("initial_value", "") for name in ("title", "description")]
+    return view["blocks"][0]["elements"][0]["text"], first[0], first[1]
+
+
+# Written to the bot
+
+
+def test_from_a_message_to_the_ticket(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, employee: User, db: Mongo
+) -> None:
+    event = written(slack, ann, "The VPN drops\nEvery hour, with &lt;error 5&gt;.")
+    assert ticket_bot.answer(event) == {}
+    (offer,) = offered(slack, ann)
+    assert texts(offer) == [
+        "“The VPN drops Every hour, with <error 5>.”",
+        "Shall I file this as a ticket? You can change everything before it is filed.",
+        "File this as a ticket",
+    ]
+    assert offer["text"] == (
+        "Shall I file this as a ticket? You can change everything before it is filed. "
+        "“The VPN drops Every hour, with &lt;error 5&gt;.”"
+    )
+    view = press(ticket_bot, slack, offer, ann)
+    words = "The VPN drops\nEvery hour, with <error 5>."
+    assert begun(view) == (message_quote.FILLED_IN, "The VPN drops", words)
+    filed = ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    doc = db.tickets.find_one() or {}
+    assert (doc["title"], doc["description"]) == ("The VPN drops", words)
+    assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])
+    # Nobody else could follow a link to it.
+    assert blocks.origin(Ticket.from_doc(doc)) == []
+    again = press(ticket_bot, slack, offer, ann)
+    assert again["title"]["text"] == "Already a ticket"
+
+
+def test_one_offer_a_message_however_often_it_comes(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str
+) -> None:
+    event = written(slack, ann, "Help")
+    for _ in range(2):
+        ticket_bot.answer(event)
+        ticket_bot.answer(payloads.event(event["event"]))
+    assert len(offered(slack, ann)) == 1
+
+
+def test_people_are_named_and_files_linked(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str
+) -> None:
+    files = [{"name": "screen.png", "permalink": "https://files.example.com/F1"}, {"id": "F2"}]
+    event = written(slack, ann, f"Ask <@{wilma}>", subtype="file_share", files=files)
+    ticket_bot.answer(event)
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    assert begun(view)[2] == "Ask @wilma\nscreen.png: https://files.example.com/F1"
+
+
+def test_a_long_message_is_cut_to_what_a_ticket_holds(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str
+) -> None:
+    ticket_bot.answer(written(slack, ann, "&amp;&lt;😀 " * 4_000))
+    (offer,) = offered(slack, ann)
+    _, title, description = begun(press(ticket_bot, slack, offer, ann))
+    assert title.endswith("…")
+    assert description.endswith("…")
+
+
+def test_a_message_of_yesterday_is_no_longer_known(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, db: Mongo
+) -> None:
+    ticket_bot.answer(written(slack, ann, "Help"))
+    db.inbox.delete_many({})  # as MongoDB does after a day
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    assert begun(view) == (message_quote.TOO_OLD, "", "")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"subtype": "message_changed", "message": {"text": "x"}, "user": None},
+        {"subtype": "message_deleted", "user": None},
+        {"subtype": "bot_message", "bot_id": "B0OTHER"},
+        {"bot_id": BOT_ID},
+        {"thread_ts": "1700000000.000001"},
+        {"channel_type": "channel"},
+        {"text": ""},
+        {"text": " \u200b "},
+        {"channel": "nonsense"},
+    ],
+)
+def test_what_is_no_message_to_the_bot_is_not_answered(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, changes: dict[str, Any]
+) -> None:
+    event = written(slack, ann, "Help")
+    body = {name: of for name, of in {**event["event"], **changes}.items() if of is not None}
+    ticket_bot.answer({**event, "event": body})
+    assert offered(slack, ann) == []
+    assert slack.calls_to("chat.postMessage") == []
+
+
+def test_a_guest_who_writes_reads_why_not(
+    ticket_bot: Bot, slack: RecordingSlack, db: Mongo
+) -> None:
+    slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
+    ticket_bot.answer(written(slack, "U0GUEST", "Help"))
+    assert [message["text"] for message in offered(slack, "U0GUEST")] == [GUEST]
+    assert db.users.count_documents({}) == 0
+
+
+def test_a_guest_who_presses_reads_why_not(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str
+) -> None:
+    ticket_bot.answer(written(slack, ann, "Help"))
+    slack.add_member("U0GUEST", email="guest@example.com", name="Guest", is_restricted=True)
+    view = press(ticket_bot, slack, offered(slack, ann)[0], "U0GUEST")
+    assert view["blocks"][0]["text"]["text"] == GUEST
+
+
+# Marked with the emoji
+
+
+def test_from_a_mark_to_the_ticket(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, db: Mongo
+) -> None:
+    message = slack.say(GENERAL, "The VPN drops.\nEvery hour.", user=wilma)
+    slack.clear()
+    ticket_bot.answer(marked(message, ann))
+    (offer,) = offered(slack, ann)
+    link = LINK + message["ts"].replace(".", "")
+    assert texts(offer) == [
+        f"You marked <{link}|a message> with :ticket:. Shall I file it as a ticket? You can "
+        "change everything before it is filed.",
+        "File this as a ticket",
+    ]
+    assert [call.method for call in slack.calls] == ["chat.postMessage"]  # nothing was read
+    view = press(ticket_bot, slack, offer, ann)
+    words = f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{link}"
+    assert begun(view) == (message_quote.FILLED_IN, "The VPN drops.", words)
+    ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    assert (db.tickets.find_one() or {})["source"]["permalink"] == link
+
+
+def test_a_reply_is_found_in_its_thread(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, db: Mongo
+) -> None:
+    root = slack.say(GENERAL, "Lunch?", user=wilma)
+    slack.say(GENERAL, "Yes", user=wilma, thread_ts=root["ts"])
+    reply = slack.say(GENERAL, "By the way, the VPN drops.", user=wilma, thread_ts=root["ts"])
+    ticket_bot.answer(marked(reply, ann))
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    assert begun(view)[1] == "By the way, the VPN drops."
+    assert f"thread_ts={root['ts']}" in begun(view)[2]
+    ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    assert (db.tickets.find_one() or {})["source"]["threadTs"] == root["ts"]
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"is_private": True, "is_channel": False, "is_group": True},
+        {"is_ext_shared": True},
+        {"is_shared": True},
+        {"is_org_shared": True},
+        {"is_mpim": True},
+    ],
+    ids=str,
+)
+def test_of_a_closed_channel_only_the_link_is_taken(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, closed: dict[str, Any]
+) -> None:
+    slack.add_channel("C0CLOSED", is_member=True, **closed)
+    message = slack.say("C0CLOSED", "The secret project's VPN", user=wilma)
+    ticket_bot.answer(marked(message, ann))
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    link = f"https://example.slack.com/archives/C0CLOSED/p{message['ts'].replace('.', '')}"
+    assert begun(view) == (message_quote.PRIVATE, "", link)
+    assert slack.calls_to("conversations.history") == []
+    assert slack.calls_to("conversations.replies") == []
+
+
+@pytest.mark.parametrize("error", ["not_in_channel", "missing_scope", "ratelimited"])
+def test_what_slack_does_not_give_is_linked(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, error: str
+) -> None:
+    message = slack.say(GENERAL, "The VPN drops.", user=wilma)
+    ticket_bot.answer(marked(message, ann))
+    slack.fail("conversations.history", error=error)
+    slack.fail("chat.getPermalink", error=error)
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    assert begun(view) == (message_quote.UNREAD, "", LINK + message["ts"].replace(".", ""))
+
+
+def test_a_message_deleted_meanwhile_is_linked(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str
+) -> None:
+    message = slack.say(GENERAL, "The VPN drops.", user=wilma)
+    ticket_bot.answer(marked(message, ann))
+    slack.workspace.messages[GENERAL].clear()
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    assert begun(view)[0] == message_quote.UNREAD
+
+
+def test_the_ticket_there_is_already_is_shown(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, ann: str, wilma: str
+) -> None:
+    message = slack.say(GENERAL, "The VPN drops.", user=wilma)
+    bob, moderator = (People.slack_id(people.add(role)) for role in (Role.USER, Role.MODERATOR))
+    ticket_bot.answer(marked(message, ann))
+    ticket_bot.answer(marked(message, bob))
+    view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
+    ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
+    late = press(ticket_bot, slack, offered(slack, bob)[0], bob)
+    already = "Somebody has already made ticket 1 of this message."
+    assert late["blocks"][0]["text"]["text"] == already
+    assert len(late["blocks"]) == 1  # Bob may not know more of it
+    ticket_bot.answer(marked(message, moderator))
+    (told,) = offered(slack, moderator)
+    assert told["text"] == already
+    said = str(told["blocks"])
+    assert "Ticket 1" in said
+    assert "The VPN drops." in said
+    assert "*To do* · Looking for the right person" in said
+    assert "file_marked" not in said
+
+
+def test_each_who_marks_it_is_asked_once(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, ann: str, wilma: str
+) -> None:
+    message = slack.say(GENERAL, "The VPN drops.", user=wilma)
+    bob = People.slack_id(people.add())
+    for user in (ann, bob, ann):
+        ticket_bot.answer(marked(message, user, "ticket::skin-tone-2"))
+    assert (len(offered(slack, ann)), len(offered(slack, bob))) == (1, 1)
+    assert offered(slack, wilma) == []
+
+
+@pytest.mark.parametrize("reaction", ["eyes", "tickets", "admission_tickets", ""])
+def test_other_emojis_are_no_concern_of_ours(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str, reaction: str
+) -> None:
+    message = slack.say(GENERAL, "The VPN drops.", user=wilma)
+    slack.clear()
+    ticket_bot.answer(marked(message, ann, reaction))
+    assert slack.calls == []
+
+
+@pytest.mark.parametrize(
+    "overrides", [{"is_restricted": True}, {"is_bot": True}, {"team_id": "T0OTHER"}], ids=str
+)
+def test_who_gets_no_account_hears_nothing(
+    ticket_bot: Bot, slack: RecordingSlack, wilma: str, db: Mongo, overrides: dict[str, Any]
+) -> None:
+    slack.add_member("U0NO", email="no@example.com", name="No", **overrides)
+    message = slack.say(GENERAL, "The VPN drops.", user=wilma)
+    ticket_bot.answer(marked(message, "U0NO"))
+    assert slack.calls_to("chat.postMessage") == []
+    assert db.users.count_documents({}) == 0
+
+
+def test_a_file_that_was_marked_is_no_message(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str
+) -> None:
+    item = {"type": "file", "file": "F1"}
+    body = {"type": "reaction_added", "user": ann, "reaction": "ticket", "item": item}
+    ticket_bot.answer(payloads.event(body))
+    assert offered(slack, ann) == []
+
+
+@pytest.mark.parametrize("value", ["nonsense", "{}", '{"channel": "C1", "ts": {"$gt": ""}}', ""])
+@pytest.mark.parametrize("action", ["file_this", "file_marked"])
+def test_a_forged_button_says_so(
+    ticket_bot: Bot, slack: RecordingSlack, ann: str, action: str, value: str
+) -> None:
+    offer = filing_offer.for_message("Help", value="x")
+    offer.blocks[-1]["elements"][0]["action_id"] = action
+    message = {"channel": f"D{ann[1:]}", "ts": "1.000001", "blocks": offer.blocks}
+    ticket_bot.answer(payloads.block_actions(message, action, value, user=ann))
+    said = slack.last_view()["blocks"][0]["text"]["text"]
+    assert said.startswith("This form has lost the message it belongs to.")

@@ -1,0 +1,311 @@
+"""People in Home: admins search and edit them, everybody keeps a profile."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views.home.people_list import roster
+from bot.views.modals import person
+from services.accounts.account_search import Place, RollPage
+from services.core.database import Mongo
+from services.home.home_service import PeoplePage
+from services.home.sessions import Screen
+from services.models.ticket import Status
+from services.models.user import Role, User
+from services.tickets.filing import TicketService
+from tasks.runtime import Runtime
+from tests.conftest import Bot, People, RecordingPublisher, file_ticket, reload, work
+from tests.support import payloads
+from tests.support.block_text import read
+from tests.support.blockkit import check_view
+from tests.support.recording_slack import RecordingSlack
+from tests.support.view_state import elements
+
+NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
+LAST = "There has to be an active admin. Make somebody else an admin first."
+
+
+def _says(element: dict[str, Any], label: str) -> bool:
+    return bool(element["type"] == "button" and element["text"]["text"] == label)
+
+
+class Visitor:
+    """Somebody in front of their Home."""
+
+    def __init__(self, bot: Bot, slack: RecordingSlack, user: User) -> None:
+        self._bot = bot
+        self._slack = slack
+        self.slack_id = People.slack_id(user)
+
+    def open(self) -> list[str]:
+        body = {"type": "app_home_opened", "user": self.slack_id, "channel": "D0X", "tab": "home"}
+        assert self._bot.answer(payloads.event(body)) == {}
+        return self.see()
+
+    def see(self) -> list[str]:
+        return read(self._slack.home(self.slack_id))
+
+    def press(self, label: str, *, number: int = 0, **forged: Any) -> list[str]:
+        view = self._slack.home(self.slack_id)
+        found = [(e, b) for e, b in elements(view) if _says(e, label)]
+        element, block = found[number]
+        body = payloads.block_actions(
+            view, element["action_id"], user=self.slack_id, block_id=block, **forged
+        )
+        assert self._bot.answer(body) == {}
+        return self.see()
+
+    def submit(self, **values: Any) -> dict[str, Any]:
+        """Send the open modal in; {} where it closes."""
+        view = self._slack.last_view()
+        return self._bot.answer(payloads.view_submission(view, values, user=self.slack_id))
+
+
+@pytest.fixture
+def admin(people: People) -> User:
+    return people.add(Role.ADMIN)
+
+
+@pytest.fixture
+def ada(ticket_bot: Bot, slack: RecordingSlack, admin: User) -> Visitor:
+    return Visitor(ticket_bot, slack, admin)
+
+
+def named(seen: list[str]) -> list[str]:
+    return [text for text in seen if "@example.com" in text]
+
+
+def test_an_admin_edits_a_person(ada: Visitor, people: People, db: Mongo) -> None:
+    nils = people.add(Role.MODERATOR, "VPN")
+    assert "People" in ada.open()
+    seen = ada.press("People")
+    assert seen[:4] == ["People", "Back", "Search", "Admin 1 · admin1@example.com"]
+    assert "*Moderator* · capacity 8 · knows VPN" in seen
+    ada.press("Edit", number=1)
+    assert ada.submit(role="admin", skills="VPN, C++", capacity="3") == {}
+    assert "*Admin* · capacity 3 · knows VPN, C++" in ada.see()
+    doc = db.users.find_one({"_id": nils.id}) or {}
+    assert (doc["role"], doc["skills"], doc["capacity"]) == ("admin", ["VPN", "C++"], 3)
+
+
+def test_search_pages_and_back(ada: Visitor, db: Mongo, people: People) -> None:
+    db.users.insert_many([{"email": f"nora{n:02d}@example.com"} for n in range(12)])
+    people.add(Role.MODERATOR)
+    ada.open()
+    ada.press("People")
+    ada.press("Search")
+    assert ada.submit(search="nora") == {}
+    first = ada.see()
+    assert first[3:5] == ["Show everybody", "Found for “nora”"]
+    assert named(first) == [f"nora{n:02d} · nora{n:02d}@example.com" for n in range(10)]
+    assert len(named(ada.press("Next"))) == 2
+    assert named(ada.press("Previous")) == named(first)
+    assert len(named(ada.press("Show everybody"))) == 10
+    assert ada.press("Back")[0] == "Hello, Admin 1"
+
+
+def test_a_search_that_finds_nobody_says_what_to_do(ada: Visitor) -> None:
+    ada.open()
+    ada.press("People")
+    ada.press("Search")
+    ada.submit(search="<!channel>")
+    seen = ada.see()
+    assert seen[-2:] == [
+        "Found for “<!channel>”",
+        "Nobody has a name or an address that begins like that. Search for something else.",
+    ]
+    ada.press("Search")  # begins with what was searched for
+    ada.submit(search="")
+    assert named(ada.see()) == ["Admin 1 · admin1@example.com"]
+
+
+def test_the_form_keeps_what_is_not_acceptable(
+    ada: Visitor, people: People, slack: RecordingSlack
+) -> None:
+    ada.open()
+    ada.press("People")
+    ada.press("Edit")
+    assert ada.submit(capacity="many") == {
+        "response_action": "errors",
+        "errors": {"capacity": "Write a whole number from 0 to 100."},
+    }
+    assert ada.submit(active="deactivated")["errors"] == {"active": LAST}
+    assert ada.submit(role="user")["errors"] == {"role": LAST}
+
+
+@pytest.mark.parametrize(
+    ("number", "words"),
+    [(0, "their open tickets go"), (1, "their 1 open ticket goes"), (2, "their 2 open tickets go")],
+)
+def test_the_form_says_what_becomes_of_open_tickets(
+    ada: Visitor,
+    people: People,
+    tickets: TicketService,
+    slack: RecordingSlack,
+    db: Mongo,
+    number: int,
+    words: str,
+) -> None:
+    nils = people.add(Role.MODERATOR)
+    for _ in range(number):
+        ticket = file_ticket(tickets, nils)
+        busy = {"assignedTo": nils.id, "status": Status.IN_PROGRESS}
+        db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=1)
+    hint = slack.last_view()["blocks"][-1]["hint"]["text"]
+    assert hint == (
+        f"Who is deactivated can no longer use the help desk; {words} to somebody else."
+    )
+
+
+def test_an_admin_who_demotes_themselves_loses_the_screen(ada: Visitor, people: People) -> None:
+    people.add(Role.ADMIN)
+    ada.open()
+    ada.press("People")
+    ada.press("Edit")
+    assert ada.submit(role="moderator") == {}
+    seen = ada.see()
+    assert seen[0] == "Hello, Admin 1"
+    assert "People" not in seen
+
+
+def test_an_admin_who_deactivates_themselves_reads_so(ada: Visitor, people: People) -> None:
+    people.add(Role.ADMIN)
+    ada.open()
+    ada.press("People")
+    ada.press("Edit")
+    assert ada.submit(active="deactivated") == {}
+    assert ada.see() == [
+        "Help desk",
+        "Your help desk account has been deactivated. Ask an admin of this help desk.",
+    ]
+
+
+def test_a_demoted_admin_reads_why_an_old_button_does_nothing(
+    ada: Visitor, slack: RecordingSlack, admin: User, db: Mongo
+) -> None:
+    ada.open()
+    ada.press("People")
+    db.users.update_one({"_id": admin.id}, {"$set": {"role": "moderator"}})
+    ada.press("Edit")
+    assert slack.last_view()["blocks"][0]["text"]["text"] == (
+        "Your role does not allow you to manage people. Ask an admin if it should."
+    )
+    assert ada.open()[0] == "Hello, Admin 1"
+
+
+def test_a_user_who_forges_the_way_gets_no_roll(
+    ticket_bot: Bot, slack: RecordingSlack, people: People
+) -> None:
+    ann = Visitor(ticket_bot, slack, people.add())
+    before = ann.open()
+    assert "People" not in before
+    view = slack.home(ann.slack_id)
+    value = Screen(people=Place()).encode()
+    for element in (e for e, _ in elements(view) if e.get("action_id", "").startswith("home_")):
+        body = payloads.block_actions(view, element["action_id"], value, user=ann.slack_id)
+        ticket_bot.answer(body)
+        assert "@example.com" not in str(slack.home(ann.slack_id))
+
+
+def test_whose_tickets_are_handed_back_and_to_whom(
+    ada: Visitor,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    db: Mongo,
+) -> None:
+    nils = people.add(Role.MODERATOR, "VPN")
+    ticket = file_ticket(tickets, people.add(), "VPN is down")
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert reload(db, ticket).assigned_to == nils.id
+    pia = people.add(Role.MODERATOR, "VPN")
+    ada.open()
+    ada.press("People")
+    ada.press("Edit", number=next(i for i, t in enumerate(named(ada.see())) if nils.email in t))
+    assert ada.submit(active="deactivated") == {}
+    work(runtime, publisher)
+    now = reload(db, ticket)
+    assert (now.assigned_to, now.status) == (pia.id, Status.IN_PROGRESS)
+    told = slack.messages(People.slack_id(pia))[0]["text"]
+    assert told == "Ticket 1 “VPN is down”: assigned to you"
+    assert slack.messages(People.slack_id(nils))[0]["text"].startswith("Ticket 1 “VPN is down”")
+    assert "*Moderator* · *deactivated* · capacity 8 · knows VPN" in ada.see()
+
+
+# My profile
+
+
+def test_a_moderator_says_what_they_know(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    nils = people.add(Role.MODERATOR, "VPN")
+    visitor = Visitor(ticket_bot, slack, nils)
+    visitor.open()
+    visitor.press("My profile")
+    assert visitor.submit(skills="VPN, DNS") == {}
+    doc = db.users.find_one({"_id": nils.id}) or {}
+    assert doc["skills"] == ["VPN", "DNS"]
+    visitor.press("My profile")
+    assert visitor.submit() == {}  # nothing was touched
+    assert db.users.find_one({"_id": nils.id}) == doc
+
+
+def test_who_works_on_no_tickets_has_no_skills_to_tell(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    ann = people.add()
+    visitor = Visitor(ticket_bot, slack, ann)
+    visitor.open()
+    visitor.press("My profile")
+    assert [block["block_id"] for block in slack.last_view()["blocks"]] == ["name"]
+    assert visitor.submit() == {}
+    assert (db.users.find_one({"_id": ann.id}) or {})["skills"] == []
+
+
+# Views at their limits
+
+
+def somebody(**fields: Any) -> User:
+    skills = tuple(f"&{'skill' * 9}{n:03d}" for n in range(100))
+    name, email = "&<>😀" * 50, f"{'x' * 240}@example.com"
+    full = {"skills": skills, "name": name, "email": email, "active": False, "capacity": 10**6}
+    return User(**{**full, "id": ObjectId(), "role": Role.MODERATOR, "away_until": NOW, **fields})
+
+
+def test_the_longest_accounts_fit_a_page() -> None:
+    users = tuple(somebody() for _ in range(10))
+    place = Place("x" * 80, beside=users[0].id)
+    page = RollPage(place, users, back=place, on=place)
+    content = PeoplePage(Screen(people=place), page, {}, now=datetime(2026, 1, 1, tzinfo=UTC))
+    view = roster(content)
+    assert check_view(view, home=True) == []
+    assert "away until <!date^" in str(view)
+    assert "not seen in Slack yet" in str(view)
+
+
+@pytest.mark.parametrize("role", Role)
+def test_forms_hold_a_hundred_skills(role: Role) -> None:
+    user = somebody(role=role)
+    for view in (
+        person.person(user),
+        person.profile(user, is_staff=True),
+        person.profile(user, is_staff=False),
+        person.search("x" * 80),
+    ):
+        assert check_view(view) == []
+
+
+def test_an_account_as_the_predecessor_left_it() -> None:
+    user = User(ObjectId(), "", Role.USER)
+    assert check_view(person.person(user)) == []
+    page = RollPage(Place(), (user,))
+    view = roster(PeoplePage(Screen(people=Place()), page, {}, now=NOW))
+    assert "someone · no email address" in read(view)

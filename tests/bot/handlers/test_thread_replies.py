@@ -1,0 +1,504 @@
+"""Replies in the threads of a ticket's messages, and the two modals."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.app import build
+from bot.slack.message_events import reply_in
+from bot.slack.services import BotServices
+from demo.servers import free_port
+from services.core.database import Mongo, connect
+from services.models.comment import Place
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService, comment_doc
+from services.tickets.filing import TicketService
+from tasks.publisher import CeleryPublisher
+from tasks.runtime import Runtime
+from tests.conftest import (
+    NOBODY_LISTENS,
+    Bot,
+    FixedClock,
+    Inline,
+    People,
+    RecordingPublisher,
+    at_once,
+    file_ticket,
+    pressed,
+    reload,
+    work,
+)
+from tests.support import payloads
+from tests.support.comment_helpers import (
+    Talk,
+    card_of,
+    changed,
+    deleted,
+    event_of,
+    in_thread,
+    message_of,
+    said,
+)
+from tests.support.processes import celery_for
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import BOT_ID, BOT_USER_ID, GENERAL
+
+
+@pytest.fixture
+def emma(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
+def talk(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    db: Mongo,
+) -> Talk:
+    def deliver() -> None:
+        for doc in db.tickets.find({"outbox": True}):
+            publisher.publish(str(doc["_id"]))
+        work(runtime, publisher)
+
+    return Talk(ticket_bot, slack, deliver)
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, emma: User, nils: User, talk: Talk) -> Ticket:
+    """Nils has it, and both have their cards."""
+    ticket = file_ticket(tickets, emma, "VPN is down")
+    talk.deliver()
+    return ticket
+
+
+def test_a_reply_of_the_requester_is_read_by_the_assignee(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, db: Mongo
+) -> None:
+    text = "Since &lt;Monday&gt; &amp; on <https://vpn.example|the VPN page>, ask <@U0NOBODY|jo>"
+    talk.answer(talk.said(emma, text))
+    (comment,) = reload(db, ticket).comments
+    readable = "Since <Monday> & on the VPN page (https://vpn.example), ask @jo"
+    assert (comment.by, comment.text, comment.internal) == (emma.id, readable, False)
+    talk.deliver()
+    assert talk.heard(nils) == [
+        "Ticket 1: User 1 wrote: Since &lt;Monday&gt; &amp; on the VPN page "
+        "(https://vpn.example), ask @jo"
+    ]
+    blocks = slack.messages(People.slack_id(nils))[-1]["blocks"]
+    assert blocks[0]["elements"][0]["text"] == "*User 1* wrote:"
+    assert blocks[1]["text"] == {"type": "plain_text", "text": readable, "emoji": False}
+    assert talk.heard(emma) == []
+    assert talk.whispers() == []
+
+
+def test_and_the_assignees_by_the_requester(
+    talk: Talk, ticket: Ticket, emma: User, nils: User
+) -> None:
+    talk.answer(talk.said(nils, "Which office?"))
+    talk.deliver()
+    assert talk.heard(emma) == ["Ticket 1: Moderator 2 wrote: Which office?"]
+    assert talk.heard(nils) == []
+
+
+def test_a_reply_to_a_question_moves_the_ticket_on(
+    talk: Talk,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    ticket: Ticket,
+    emma: User,
+    nils: User,
+    db: Mongo,
+) -> None:
+    moves.wait(actor=Actor.of(nils), ticket_id=str(ticket.id), question="Which office?")
+    talk.deliver()
+    question = slack.messages(People.slack_id(emma))[-1]
+    assert "waits for your answer" in question["text"]
+    assert talk.heard(emma) == []  # it was asked once, not twice
+    talk.answer(said(slack, emma, question, "Berlin"))
+    assert reload(db, ticket).status is Status.IN_PROGRESS
+    talk.deliver()
+    assert talk.heard(nils) == ["Ticket 1: User 1 wrote: Berlin"]
+
+
+def test_edits_and_deletions_follow(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
+) -> None:
+    event = talk.said(emma, "My password is hunter2")
+    talk.answer(event)
+    talk.deliver()
+    edit = changed(event, "My password is none of your business")
+    talk.answer(edit)
+    talk.deliver()
+    theirs = card_of(slack, nils)
+    assert in_thread(slack, nils, theirs) == [
+        "Ticket 1: User 1 wrote: My password is none of your business"
+    ]
+    talk.answer(deleted(edit))
+    talk.deliver()
+    assert in_thread(slack, nils, theirs) == ["Ticket 1: This comment was deleted."]
+    shown = slack.messages(People.slack_id(nils))[-1]["blocks"]
+    assert [block["elements"][0]["text"] for block in shown] == ["This comment was deleted."]
+    assert len(slack.calls_to("chat.update")) >= 2
+
+
+def test_what_is_deleted_before_it_was_sent_is_not_sent(
+    talk: Talk, ticket: Ticket, emma: User, nils: User
+) -> None:
+    event = talk.said(emma, "Oops")
+    talk.answer(event)
+    talk.answer(deleted(event))
+    talk.deliver()
+    assert talk.heard(nils) == []
+
+
+def test_a_preview_or_an_unchanged_text_is_no_edit(
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    event = talk.said(emma, "See https://vpn.example")
+    talk.answer(event)
+    preview = changed(event, "See https://vpn.example", attachments=[{"title": "VPN"}])
+    talk.answer(preview)
+    assert [e.type for e in reload(db, ticket).events].count("comment_edited") == 0
+
+
+def test_files_are_passed_on_as_links(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
+) -> None:
+    file = {
+        "id": "F1",
+        "name": "log.txt",
+        "title": "The <log>",
+        "permalink": "https://example.slack.com/files/U1/F1/log.txt",
+        "url_private_download": "https://files.slack.com/secret",
+    }
+    card = card_of(slack, emma)
+    talk.answer(said(slack, emma, card, "", subtype="file_share", files=[file]))
+    talk.answer(said(slack, emma, card, "One more", subtype="file_share", files=[file]))
+    talk.deliver()
+    texts = talk.heard(nils)
+    assert texts[0] == "Ticket 1: User 1 wrote: The &lt;log&gt;"
+    shown = [m["blocks"] for m in slack.messages(People.slack_id(nils))[-2:]]
+    link = "<https://example.slack.com/files/U1/F1/log.txt|The &lt;log&gt;>"
+    assert [blocks[-1]["elements"][0]["text"] for blocks in shown] == [link, link]
+    assert "secret" not in str(shown)
+    assert talk.whispers() == [
+        (
+            People.slack_id(emma),
+            "Files are passed on as links. Whoever cannot open one does not see this conversation "
+            "in Slack: share the file with them there.",
+        )
+    ]
+
+
+def test_another_moderators_comment_reaches_both(
+    talk: Talk,
+    slack: RecordingSlack,
+    comments: CommentService,
+    ticket: Ticket,
+    emma: User,
+    nils: User,
+    people: People,
+) -> None:
+    other = people.add(Role.MODERATOR)
+    comments.add(actor=Actor.of(other), ticket_id=str(ticket.id), text="I saw this, too.")
+    talk.deliver()
+    told = ["Ticket 1: Moderator 3 wrote: I saw this, too."]
+    assert talk.heard(emma) == told
+    assert talk.heard(nils) == told
+    assert slack.messages(People.slack_id(other)) == []
+
+
+def test_the_same_message_again_is_nothing_new(
+    talk: Talk, ticket: Ticket, emma: User, nils: User, db: Mongo
+) -> None:
+    event = talk.said(emma, "Hello?")
+    repeated = event_of(message_of(event))  # with another event_id
+    at_once(*[lambda body=body: talk.answer(body) for body in (event, repeated, event) * 2])
+    assert len(reload(db, ticket).comments) == 1
+    for _ in range(2):
+        talk.deliver()
+    assert len(talk.heard(nils)) == 1
+
+
+def test_a_changed_message_that_was_lost_is_kept_as_it_is_now(
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    event = talk.said(emma, "x" * 3_001)
+    for _ in range(2):
+        talk.answer(event)
+    assert talk.whispers() == [
+        (
+            People.slack_id(emma),
+            "At most 3,000 characters; this text has 3,001. This message was not passed on.",
+        )
+    ]
+    talk.answer(changed(event, "Shorter"))
+    assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
+    talk.answer(event)  # which comes late, and once more
+    assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
+
+
+def test_an_edit_that_is_too_long_says_so(
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    event = talk.said(emma, "Short")
+    talk.answer(event)
+    talk.answer(changed(event, "x" * 3_001))
+    assert talk.whispers()[0][1] == (
+        "At most 3,000 characters; this text has 3,001. This change was not passed on."
+    )
+    assert reload(db, ticket).comments[0].text == "Short"
+
+
+def test_a_flood_is_told_of_once_until_it_is_over(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, clock: FixedClock, db: Mongo
+) -> None:
+    card = card_of(slack, emma)
+    for number in range(33):
+        talk.answer(said(slack, emma, card, f"Line {number}"))
+    assert len(reload(db, ticket).comments) == 30
+    (told,) = talk.whispers()
+    assert told[1].startswith("You have written 30 comments on ticket 1 within 10 minutes")
+    clock.advance(minutes=11)
+    for number in range(33):
+        talk.answer(said(slack, emma, card, f"And line {number}"))
+    assert len(talk.whispers()) == 2
+
+
+def test_a_full_ticket_says_so_once(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    at = reload(db, ticket).events[0].at
+    full = [comment_doc(by=emma.id, text="x", at=at) for _ in range(500)]
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": full}})
+    for text in ("One more", "And another"):
+        talk.answer(talk.said(emma, text))
+    assert talk.whispers() == [
+        (
+            People.slack_id(emma),
+            "Ticket 1 has 500 comments, which is the limit, so this is not passed on. File a new "
+            "ticket with /ticket and name this one in it.",
+        )
+    ]
+    (call,) = slack.calls_to("chat.postEphemeral")
+    assert call.args["thread_ts"] == card_of(slack, emma)["ts"]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"bot_id": BOT_ID, "user": BOT_USER_ID},
+        {"bot_id": "B0OTHER"},
+        {"subtype": "bot_message", "bot_id": "B0OTHER", "user": None},
+        {"subtype": "channel_join"},
+        {"subtype": "tombstone"},
+        {"thread_ts": "1600000000.000001"},
+    ],
+)
+def test_what_is_no_persons_reply_to_a_ticket_is_left_alone(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo, more: Any
+) -> None:
+    slack.clear()
+    event = talk.said(emma, "Hello")
+    event["event"].update(more)
+    talk.answer(event)
+    talk.answer(changed(event, "Hello again"))
+    talk.answer(deleted(event))
+    assert reload(db, ticket).comments == ()
+    assert slack.calls == []
+
+
+def test_whoever_talks_elsewhere_gets_no_account(
+    talk: Talk, slack: RecordingSlack, db: Mongo, ticket: Ticket
+) -> None:
+    slack.add_member("U0PASSER", email="passer@example.com", name="Passer")
+    message = {"channel": GENERAL, "ts": "1600000000.000001"}
+    before = db.users.count_documents({})
+    event = payloads.event(
+        {
+            "type": "message",
+            "user": "U0PASSER",
+            "text": "Lunch?",
+            "ts": "1600000000.000002",
+            "thread_ts": message["ts"],
+            "channel": GENERAL,
+            "channel_type": "channel",
+        }
+    )
+    slack.clear()
+    talk.answer(event)
+    assert (db.users.count_documents({}), slack.calls) == (before, [])
+
+
+def test_the_line_below_a_message_is_no_conversation_of_ours(
+    slack: RecordingSlack, ticket: Ticket, db: Mongo, desk: BotServices
+) -> None:
+    notice = {"key": f"1:thread:{GENERAL}", "state": "sent", "channel": GENERAL, "ts": "1.000001"}
+    db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": notice}})
+    team = reload(db, ticket).team_id or ""
+    assert desk.threads.find(team_id=team, place=Place(GENERAL, "1.000001")) is None
+    own = reload(db, ticket).cards[0]
+    found = desk.threads.find(team_id=team, place=Place(own.channel, own.ts))
+    assert found is not None
+    assert (found.ticket_id, found.internal) == (str(ticket.id), False)
+    assert desk.threads.find(team_id="T0OTHER", place=Place(own.channel, own.ts)) is None
+    assert desk.threads.find(team_id=team, place=Place("D0OTHER", own.ts)) is None
+
+
+def test_with_the_database_away_slack_is_asked_to_send_it_again(
+    bot_without_database: Bot, slack: RecordingSlack, ticket: Ticket, emma: User
+) -> None:
+    response = bot_without_database.send(said(slack, emma, card_of(slack, emma), "Hello"))
+    assert response.status == 503
+
+
+def test_a_deactivated_member_is_told_why_nothing_happens(
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
+    event = talk.said(emma, "Hello")
+    talk.answer(event)
+    ((_, sentence),) = talk.whispers()
+    assert sentence.startswith("Your help desk account has been deactivated.")
+    assert sentence.endswith(" This message was not passed on.")
+    assert reload(db, ticket).comments == ()
+
+
+def test_a_deletion_follows_whoever_its_author_is_by_now(
+    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    event = talk.said(emma, "Hello")
+    talk.answer(event)
+    db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
+    talk.answer(deleted(event))
+    assert reload(db, ticket).comments[0].deleted
+
+
+def test_what_a_new_assignee_finds_in_their_thread(
+    talk: Talk,
+    comments: CommentService,
+    moves: TicketActions,
+    ticket: Ticket,
+    emma: User,
+    nils: User,
+    people: People,
+) -> None:
+    actor, ticket_id = Actor.of(emma), str(ticket.id)
+    for number in range(12):
+        comments.add(actor=actor, ticket_id=ticket_id, text=f"Line {number}")
+    talk.deliver()
+    ina = people.add(Role.MODERATOR)
+    moves.take(actor=Actor.of(ina), ticket_id=ticket_id)
+    comments.add(actor=actor, ticket_id=ticket_id, text="And now?")
+    talk.deliver()
+    assert talk.heard(ina) == [
+        f"Ticket 1: User 1 wrote: {text}"
+        for text in (*[f"Line {number}" for number in range(2, 12)], "And now?")
+    ]
+    assert len(talk.heard(nils)) == 12
+
+
+def submitted(talk: Talk, step: str, ticket: Ticket, user: User, text: str) -> dict[str, Any]:
+    assert talk.answer(pressed(step, ticket, user)) == {}
+    view = talk.slack.last_view()
+    return payloads.view_submission(view, {"text": text}, user=People.slack_id(user))
+
+
+def test_a_comment_by_its_modal(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, db: Mongo
+) -> None:
+    form = submitted(talk, "comment", ticket, emma, "Hello <there>")
+    view = slack.last_view()
+    assert view["title"]["text"] == "Comment on ticket 1"
+    assert view["blocks"][1]["hint"]["text"] == (
+        "The requester and whoever works on the ticket read this."
+    )
+    for _ in range(2):
+        assert talk.answer(form) == {}
+    assert [comment.text for comment in reload(db, ticket).comments] == ["Hello <there>"]
+    talk.deliver()
+    assert talk.heard(nils) == ["Ticket 1: User 1 wrote: Hello &lt;there&gt;"]
+
+
+def test_an_internal_note_by_its_modal(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, people: People
+) -> None:
+    form = submitted(talk, "note", ticket, people.add(Role.MODERATOR), "Hush")
+    view = slack.last_view()
+    assert view["title"]["text"] == "Note on ticket 1"
+    assert view["blocks"][1]["hint"]["text"] == (
+        "Only the help desk reads this. The requester never does."
+    )
+    assert talk.answer(form) == {}
+    talk.deliver()
+    assert talk.heard(nils) == ["Ticket 1: Moderator 3 wrote an internal note: Hush"]
+    last = slack.messages(People.slack_id(nils))[-1]["blocks"][-1]
+    assert last["elements"][0]["text"] == (
+        "The requester does not see this. What you answer in this thread they do: to answer among "
+        "yourselves, press Internal note on the card."
+    )
+    assert len(slack.messages(People.slack_id(emma))) == 1
+
+
+def test_an_empty_comment_keeps_the_modal(talk: Talk, ticket: Ticket, emma: User) -> None:
+    form = submitted(talk, "comment", ticket, emma, " ")
+    assert talk.answer(form) == {
+        "response_action": "errors",
+        "errors": {"text": "Write something first."},
+    }
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"type": "message", "channel": "D1", "ts": "1.1", "user": "U1"},
+        {"type": "message", "channel": "D1", "ts": "1.1", "thread_ts": "1.1", "user": "U1"},
+        {"type": "message", "channel": "D1", "subtype": "message_changed"},
+        {"type": "message", "channel": "D1", "subtype": "message_deleted"},
+        {"type": "message", "channel": "D1", "subtype": "message_replied", "ts": "1.1"},
+    ],
+)
+def test_what_is_no_reply(event: dict[str, Any]) -> None:
+    assert reply_in(event) is None
+
+
+def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
+    talk: Talk, desk: BotServices, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    away = connect(NOBODY_LISTENS)
+    cut_off = Bot(build(replace(desk, comments=CommentService(away)), executor=Inline()))
+    event = talk.said(emma, "Hello")
+    assert cut_off.send(event).status == 503
+    away.client.close()
+    assert talk.send(event).status == 200
+    assert [comment.text for comment in reload(db, ticket).comments] == ["Hello"]
+
+
+def test_redis_away_costs_no_comment(
+    talk: Talk, desk: BotServices, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
+    cut_off = Bot(build(replace(desk, publisher=away), executor=Inline()))
+    assert cut_off.send(talk.said(emma, "Hello")).status == 200
+    assert (len(reload(db, ticket).comments), reload(db, ticket).outbox) == (1, True)
+
+
+def test_a_confirmation_that_fails_costs_nothing(
+    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+) -> None:
+    slack.fail("chat.postEphemeral", status=500)
+    file = {"name": "a.png", "permalink": "https://example.slack.com/files/U1/F1/a.png"}
+    event = talk.said(emma, "Look", subtype="file_share", files=[file])
+    assert talk.send(event).status == 200
+    assert len(reload(db, ticket).comments) == 1

@@ -1,0 +1,169 @@
+"""A button of a ticket: what it opens, and what its presser is told in private."""
+
+import pytest
+
+from bot.slack.error_responses import AWAY
+from services.core.database import Mongo
+from services.models.permissions import Actor
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tests.conftest import Bot, People, file_ticket, pressed_resolve, reload
+from tests.support.recording_slack import RecordingSlack
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def moderator(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) -> Ticket:
+    """The moderator's."""
+    filed = file_ticket(tickets, requester, title="VPN drops")
+    assigned = {"assignedTo": moderator.id, "status": "IN_PROGRESS"}
+    db.tickets.update_one({"_id": filed.id}, {"$set": assigned})
+    return reload(db, filed)
+
+
+def whispers(slack: RecordingSlack) -> list[tuple[str, str]]:
+    """Who was told what, seen by them alone."""
+    calls = slack.calls_to("chat.postEphemeral")
+    assert {call.args["channel"] for call in calls} <= {f"D{c.args['user'][1:]}" for c in calls}
+    return [(call.args["user"], call.args["text"]) for call in calls]
+
+
+def test_the_assignee_is_asked_what_was_done(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User
+) -> None:
+    assert ticket_bot.answer(pressed_resolve(ticket, moderator)) == {}
+    view = slack.last_view()
+    assert (view["title"]["text"], view["private_metadata"]) == (
+        "Resolve ticket 1",
+        str(ticket.id),
+    )
+    assert whispers(slack) == []
+
+
+@pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
+def test_other_staff_may_resolve_it(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, people: People, role: Role
+) -> None:
+    ticket_bot.answer(pressed_resolve(ticket, people.add(role)))
+    assert slack.last_view()["private_metadata"] == str(ticket.id)
+
+
+def test_a_user_who_presses_it_is_denied(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, requester: User
+) -> None:
+    assert ticket_bot.answer(pressed_resolve(ticket, requester)) == {}
+    assert slack.calls_to("views.open") == []
+    assert whispers(slack) == [
+        (
+            People.slack_id(requester),
+            "Your role does not allow you to resolve tickets. Ask an admin if it should.",
+        )
+    ]
+
+
+def test_a_guest_who_presses_it_is_refused(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, people: People, db: Mongo
+) -> None:
+    guest = people.add()
+    db.links.delete_many({"userId": guest.id})
+    slack.add_member(People.slack_id(guest), email="g@example.com", name="G", is_restricted=True)
+    ticket_bot.answer(pressed_resolve(ticket, guest))
+    assert whispers(slack) == [
+        (
+            People.slack_id(guest),
+            "The help desk is not open to guests. Ask a full member of this workspace to file the "
+            "ticket.",
+        )
+    ]
+
+
+def test_a_ticket_resolved_meanwhile(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, moves: TicketActions
+) -> None:
+    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_bot.answer(pressed_resolve(ticket, moderator))
+    assert slack.calls_to("views.open") == []
+    assert whispers(slack) == [
+        (
+            People.slack_id(moderator),
+            "Ticket 1 is resolved now, so this was not done. Look at it again, then decide.",
+        )
+    ]
+
+
+@pytest.mark.parametrize("ticket_id", ["65f0c0ffee65f0c0ffee0012", "no id", "", "<!channel>"])
+def test_a_ticket_that_is_not_there(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, ticket_id: str
+) -> None:
+    ticket_bot.answer(pressed_resolve(ticket, moderator, value=ticket_id))
+    assert whispers(slack) == [
+        (People.slack_id(moderator), "There is no such ticket, or you may not see it.")
+    ]
+
+
+def test_a_button_without_value_is_a_fault(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    moderator: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    body = pressed_resolve(ticket, moderator)
+    del body["actions"][0]["value"]
+    assert ticket_bot.answer(body) == {}
+    ((_, sentence),) = whispers(slack)
+    assert sentence.startswith("Something went wrong on our side.")
+    assert f"unexpected fault, reference {sentence[-8:]}" in caplog.text
+
+
+def test_the_database_is_away(
+    bot_without_database: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User
+) -> None:
+    assert bot_without_database.answer(pressed_resolve(ticket, moderator)) == {}
+    assert whispers(slack) == [(People.slack_id(moderator), AWAY)]
+    assert AWAY == (
+        "This does not work right now, because the database is away. Try again in a minute."
+    )
+
+
+def test_slack_does_not_open_the_modal(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User
+) -> None:
+    slack.fail("views.open", error="expired_trigger_id")
+    assert ticket_bot.answer(pressed_resolve(ticket, moderator)) == {}
+    ((_, sentence),) = whispers(slack)
+    assert sentence.startswith("Slack had a problem just now. Try again in a moment. (Reference ")
+
+
+def test_slack_takes_no_sentence_either(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    requester: User,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    slack.fail("chat.postEphemeral", status=500)
+    slack.fail("views.open", status=500)
+    assert ticket_bot.answer(pressed_resolve(ticket, requester)) == {}
+    assert "could not answer a block_actions" in caplog.text
+
+
+def test_a_button_outside_a_conversation_is_answered_in_a_modal(
+    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, requester: User
+) -> None:
+    assert ticket_bot.answer(pressed_resolve(ticket, requester, channel=None)) == {}
+    assert whispers(slack) == []
+    assert slack.last_view()["blocks"][0]["text"]["text"] == (
+        "Your role does not allow you to resolve tickets. Ask an admin if it should."
+    )

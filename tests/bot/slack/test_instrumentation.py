@@ -1,0 +1,162 @@
+"""Payloads: counted by handler and outcome, timed until the answer, one id through all threads."""
+
+import json
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+from slack_bolt import App, BoltRequest
+from werkzeug.test import Client
+
+import bot.app
+from bot.slack.instrumentation import as_requests
+from bot.slack.services import BotServices
+from services.core import context
+from services.core.database import connect
+from services.core.metrics import ACKS, HANDLED, Key, Tally
+from services.models.user import Role
+from services.tickets.filing import TicketService
+from tests.conftest import NOBODY_LISTENS, People
+from tests.support import payloads
+from tests.support.recording_slack import RecordingSlack
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    """Real threads, as in production."""
+    with ThreadPoolExecutor(4) as made:
+        yield made
+
+
+def build(desk: BotServices, tally: Tally, pool: ThreadPoolExecutor) -> App:
+    return bot.app.build(desk, executor=pool, meter=tally, process="bot:1")
+
+
+def send(app: App, body: dict[str, object]) -> str:
+    answer = app.dispatch(BoltRequest(body=body, mode="socket_mode"))
+    return str(answer.body)
+
+
+def handled(tally: Tally) -> dict[tuple[str, ...], float]:
+    """By handler and outcome."""
+    counts = tally.counts()
+    return {key.labels[1:]: n for key, n in counts.items() if key.metric == HANDLED.name}
+
+
+def answered(tally: Tally) -> dict[str, float]:
+    """How many answers were timed, by handler."""
+    found: dict[str, float] = {}
+    for key, number in tally.counts().items():
+        if key.metric == ACKS.name and key.part != "sum":
+            found[key.labels[1]] = found.get(key.labels[1], 0) + number
+    return found
+
+
+def test_by_the_innermost_route(
+    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, slack: RecordingSlack, people: People
+) -> None:
+    employee = People.slack_id(people.add())
+    app = build(desk, tally, pool)
+    send(app, payloads.slash_command(user=employee))
+    form = {"title": "The VPN is down", "description": "Since Monday."}
+    send(app, payloads.view_submission(slack.last_view(), form, user=employee))
+    send(app, payloads.slash_command("help", user=employee))
+    send(app, payloads.slash_command("hepl", user=employee))
+    pool.shutdown(wait=True)  # what comes after the answers, too
+    assert handled(tally) == {
+        ("subcommand:bare", "ok"): 1,
+        ("view:file_ticket", "ok"): 1,
+        ("subcommand:help", "ok"): 1,
+        ("command:/ticket", "ok"): 1,
+    }
+    assert answered(tally) == {handler: n for (handler, _), n in handled(tally).items()}
+    assert {key.labels[0] for key in tally.counts()} == {"bot:1"}
+    assert Key(ACKS.name, ("bot:1", "view:file_ticket"), "sum") in tally.counts()
+
+
+def test_by_what_came_of_it(
+    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, slack: RecordingSlack, people: People
+) -> None:
+    employee = People.slack_id(people.add())
+    app = build(desk, tally, pool)
+    send(app, payloads.slash_command(user=employee))
+    view = slack.last_view()
+    send(app, payloads.view_submission(view, {"title": "ab", "description": "x"}, user=employee))
+    slack.fail("views.open", status=500)
+    send(app, payloads.slash_command(user=employee))
+    away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
+    cut_off = build(replace(desk, tickets=TicketService(away)), tally, pool)
+    form = {"title": "The VPN is down", "description": "Since Monday."}
+    send(cut_off, payloads.view_submission(view, form, user=employee))
+
+    class Broken(TicketService):
+        create = None  # type: ignore[assignment]  # a fault of ours
+
+    broken = build(replace(desk, tickets=Broken(away)), tally, pool)
+    send(broken, payloads.view_submission(view, form, user=employee))
+    pool.shutdown(wait=True)
+    away.client.close()
+    assert handled(tally) == {
+        ("subcommand:bare", "ok"): 1,
+        ("view:file_ticket", "refused"): 1,
+        ("subcommand:bare", "slack"): 1,
+        ("view:file_ticket", "database_away"): 1,
+        ("view:file_ticket", "fault"): 1,
+    }
+
+
+def test_what_reaches_no_handler_is_timed_all_the_same(
+    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, people: People
+) -> None:
+    app = build(desk, tally, pool)
+    send(app, payloads.slash_command(user="U0STRANGER", team="T0OTHER"))
+    send(app, payloads.slash_command(user="U0ANN", command="/unknown"))
+    assert handled(tally) == {}
+    assert answered(tally) == {"none": 2}
+
+
+def test_one_id_from_the_payload_to_what_comes_after_the_answer(
+    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, slack: RecordingSlack, people: People
+) -> None:
+    seen: list[tuple[int, str | None]] = []
+
+    class Noting:
+        def publish(self, ticket_id: str) -> None:
+            seen.append((threading.get_ident(), context.ids().get("request_id")))
+
+        def mail(self, letter_id: str) -> None: ...
+
+        def availability(self) -> None: ...
+
+    people.add(Role.MODERATOR)
+    employee = People.slack_id(people.add())
+    app = build(replace(desk, publisher=Noting()), tally, pool)
+    send(app, payloads.slash_command(user=employee))
+    view = slack.last_view()
+    with context.request():
+        outer = context.ids()["request_id"]
+        form = {"title": "The VPN is down", "description": "Since Monday."}
+        send(app, payloads.view_submission(view, form, user=employee))
+    pool.shutdown(wait=True)
+    ((thread, inner),) = seen
+    assert thread != threading.get_ident()
+    assert inner == outer
+    assert context.ids() == {}
+
+
+def test_each_http_request_has_an_id_of_its_own() -> None:
+    def app(environ: object, start_response: object) -> list[bytes]:
+        start_response("200 OK", [("Content-Type", "application/json")])  # type: ignore[operator]
+        return [json.dumps(dict(context.ids())).encode()]
+
+    client = Client(as_requests(app))
+    first, second = (client.get("/").get_json()["request_id"] for _ in range(2))
+    assert len(first) == 32
+    assert first != second

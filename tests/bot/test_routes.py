@@ -1,0 +1,529 @@
+"""The table of entry points: complete, and as permissive as the permissions say, no more."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from bot import routes
+from bot.handlers.ticket_lists import FILTERS
+from bot.routes import ROUTES, Kind, Route
+from bot.views import blocks, ids
+from bot.views.cards.action_buttons import value
+from bot.views.modals import (
+    account,
+    availability,
+    link_account,
+    person,
+    status_words,
+    team_settings,
+    ticket_actions,
+)
+from bot.views.modals import file_ticket as modal_file_ticket
+from bot.views.modals.edit_ticket import edit_ticket
+from services.availability.availability_service import Availability, Hours
+from services.availability.slack_status import StatusRules
+from services.calendar.office_hours import Office
+from services.core.database import Mongo
+from services.editing.ticket_edits import Draft
+from services.home.sessions import Screen
+from services.linking.code_attempts import WRONG
+from services.linking.link_by_code import Offer
+from services.linking.links import UNLINKED
+from services.linking.unlink import UnlinkPreview
+from services.lists.list_query import ListKind, ListQuery
+from services.models.permissions import GRANTS
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.sla.targets import TargetFields, Targets
+from services.team_settings.settings_service import OfficeFields
+from services.tickets.filing import TicketService
+from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload
+from tests.support import payloads
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import GENERAL
+
+GUEST = (
+    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
+)
+# Wherever a button of Home's says it leads, its value is what counts.
+TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN)
+NO_SUCH = "There is no such ticket, or you may not see it."
+# What only its requester may do, whatever somebody's role.
+OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.MORE)
+# What its requester and the staff may do.
+ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
+NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
+ANSWERS, NOT_ASKED = (ids.STILL, ids.SOLVED), "Only its requester can say that."
+# What each role is told of somebody else's ticket.
+FOREIGN: dict[Role, dict[str, str]] = {
+    Role.USER: {
+        **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET), NO_SUCH),
+        **dict.fromkeys(ANSWERS, NO_SUCH),
+        "view": "There is no ticket 1, or you may not see it.",
+    },
+    Role.MODERATOR: {
+        **dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+        **dict.fromkeys(ANSWERS, NOT_ASKED),
+    },
+    Role.ADMIN: {
+        **dict.fromkeys(OF_THE_REQUESTER, NOT_THEIRS),
+        **dict.fromkeys(ANSWERS, NOT_ASKED),
+    },
+}
+# Open to every full member; what they type or send here is no code of anybody's.
+FOR_MEMBERS = {
+    "/account": None,
+    ids.OPEN_LINK: None,
+    ids.LINK_ACCOUNT: WRONG,
+    ids.CONFIRM_LINK: WRONG,
+}
+NOTHING = "nothing to choose from"
+# Who asks, and the role they have by the time they are asked about; None: they get no account.
+ASKERS = {
+    "guest": None,
+    "newcomer": Role.USER,
+    "user": Role.USER,
+    "moderator": Role.MODERATOR,
+    "admin": Role.ADMIN,
+}
+
+
+def name(route: Route) -> str:
+    return f"{route.kind} {route.id}".strip()
+
+
+def test_every_id_has_a_route() -> None:
+    known = {route.id for route in ROUTES}
+    assert {value for key, value in vars(ids).items() if key.isupper()} <= known
+
+
+def test_every_entry_point_stands_in_the_table_once() -> None:
+    assert len({name(route) for route in ROUTES}) == len(ROUTES)
+    subcommands = {route for route in ROUTES if route.kind is Kind.SUBCOMMAND}
+    assert set(routes.top_level()) == set(ROUTES) - subcommands
+
+
+def test_what_is_open_to_those_without_an_account() -> None:
+    assert [name(route) for route in ROUTES if route.permission is None] == [
+        "command /ticket",
+        "subcommand help",
+        # By these one comes to an account.
+        "command /account",
+        "action open_link",
+        "action link_page",
+        "view link_account",
+        "view confirm_link",
+        # Slack says it, nobody else.
+        "event user_change",
+    ]
+
+
+def file_form(user: User, _: Ticket) -> dict[str, Any]:
+    view = {**modal_file_ticket.file_ticket(read_by_ai=False), "id": "V1"}
+    values = {"title": "VPN drops", "description": "Every hour."}
+    return payloads.view_submission(view, values, user=People.slack_id(user))
+
+
+def resolve_form(user: User, ticket: Ticket) -> dict[str, Any]:
+    view = {**modal_file_ticket.resolve_ticket(ticket), "id": "V1"}
+    return payloads.view_submission(view, {"resolution": "Done."}, user=People.slack_id(user))
+
+
+def pressed_in_home(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A button of Home's, which leads to the ticket."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        button = blocks.button("Go", action_id, Screen(ticket_id=ticket.id).encode())
+        view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+        return payloads.block_actions(view, action_id, user=People.slack_id(user))
+
+    return body
+
+
+def home_opened(user: User, _: Ticket) -> dict[str, Any]:
+    opened = {"type": "app_home_opened", "user": People.slack_id(user), "tab": "home"}
+    return payloads.event({**opened, "channel": "D0X"})
+
+
+def written_to_the_bot(user: User, _: Ticket) -> dict[str, Any]:
+    slack_id = People.slack_id(user)
+    said = {"type": "message", "user": slack_id, "text": "Help", "ts": "1700000000.000009"}
+    return payloads.event({**said, "channel": f"D{slack_id[1:]}", "channel_type": "im"})
+
+
+def marked(user: User, _: Ticket) -> dict[str, Any]:
+    item = {"type": "message", "channel": GENERAL, "ts": "1700000000.000009"}
+    slack_id = People.slack_id(user)
+    mark = {"type": "reaction_added", "user": slack_id, "reaction": "ticket", "item": item}
+    return payloads.event(mark)
+
+
+def in_a_message(user: User, *shown: dict[str, Any]) -> dict[str, Any]:
+    """What the bot wrote to somebody: buttons or menus, in a row."""
+    slack_id, row = People.slack_id(user), blocks.actions(*shown)
+    return {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": [row]}
+
+
+def button_pressed(
+    action_id: str, value: Callable[[User, Ticket], str]
+) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A button with that value of a message to somebody."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        message = in_a_message(user, blocks.button("Go", action_id, value(user, ticket)))
+        return payloads.block_actions(message, action_id, user=People.slack_id(user))
+
+    return body
+
+
+def message_offered(_: User, __: Ticket) -> str:
+    return json.dumps({"channel": GENERAL, "ts": "1700000000.000009"})
+
+
+def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
+    button = blocks.button("Edit", ids.OPEN_PERSON, str(user.id))
+    view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(view, ids.OPEN_PERSON, user=People.slack_id(user))
+
+
+def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A form about the user, as it was opened."""
+
+    def body(user: User, _: Ticket) -> dict[str, Any]:
+        view = {**form(user), "id": "V1"}
+        return payloads.view_submission(view, {}, user=People.slack_id(user))
+
+    return body
+
+
+def update_form(_: User, ticket: Ticket) -> dict[str, Any]:
+    return {**edit_ticket(Draft(ticket, ("VPN",), None)), "id": "V1"}
+
+
+def updated(user: User, ticket: Ticket) -> dict[str, Any]:
+    view = update_form(user, ticket)
+    return payloads.view_submission(view, {"priority": "high"}, user=People.slack_id(user))
+
+
+def typed_into(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """A menu of the form that asks the app for its options."""
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        menu = {"type": "multi_external_select", "action_id": action_id}
+        view = {**update_form(user, ticket), "blocks": [{"type": "input", "element": menu}]}
+        return payloads.block_suggestion(view, action_id, user=People.slack_id(user))
+
+    return body
+
+
+def typed(text: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    return lambda user, _: payloads.slash_command(text, user=People.slack_id(user))
+
+
+def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    """On a list of one's own, or where there is no such filter there, on the queue."""
+    is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL)
+    screen = Screen(listed=ListQuery(ListKind.QUEUE if is_staffs else ListKind.OWN)).encode()
+    menu = {"type": "static_select", "options": [{"text": {}, "value": "any"}]}
+
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        value = str(ticket.id) if action_id == ids.LIST_OPEN else screen
+        button = blocks.button("Go", action_id, value)
+        element = {**menu, "action_id": action_id} if action_id in FILTERS else button
+        message = in_a_message(user, element)
+        message["blocks"][0]["block_id"] = f"filters|{screen}"
+        chosen = "any" if action_id in FILTERS else None
+        return payloads.block_actions(message, action_id, chosen, user=People.slack_id(user))
+
+    return body
+
+
+# The steps that this module presses; what they need of a ticket stands in READY.
+STEPS_AT_HAND = (
+    ids.ACCEPT,
+    ids.TAKE,
+    ids.REASSIGN,
+    ids.NOT_MINE,
+    ids.WAIT,
+    ids.RESOLVE,
+    ids.REOPEN,
+    ids.CANCEL,
+    ids.COMMENT,
+    ids.NOTE,
+)
+# A ticket in which somebody may take that step, where a fresh one will not do.
+READY: dict[str, Callable[[User], dict[str, Any]]] = {
+    ids.ACCEPT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.NOT_MINE: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.HAND_ON: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.WAIT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.REOPEN: lambda _: {"status": "COMPLETED"},
+}
+
+
+def step_pressed(step: str) -> Callable[[User, Ticket], dict[str, Any]]:
+    return lambda user, ticket: pressed(step, ticket, user)
+
+
+def chosen_in_the_menu(user: User, ticket: Ticket) -> dict[str, Any]:
+    """Cancel, as the overflow menu has it."""
+    choice = f"{ids.CANCEL}:{value(ticket, ids.CANCEL)}"
+    option = {"text": {"type": "plain_text", "text": "Cancel ticket"}, "value": choice}
+    menu = {"type": "overflow", "action_id": ids.MORE, "options": [option]}
+    message = in_a_message(user, menu)
+    return payloads.block_actions(message, ids.MORE, choice, user=People.slack_id(user))
+
+
+def step_form(
+    form: Callable[[Ticket], dict[str, Any]], filled_in: Callable[[User], dict[str, Any]]
+) -> Callable[[User, Ticket], dict[str, Any]]:
+    def body(user: User, ticket: Ticket) -> dict[str, Any]:
+        view = {**form(ticket), "id": "V1"}
+        return payloads.view_submission(view, filled_in(user), user=People.slack_id(user))
+
+    return body
+
+
+def assigned_to_oneself(user: User) -> dict[str, Any]:
+    return {"assignedTo": str(user.id)}
+
+
+def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
+    button = blocks.button("Why?", ids.WHY, str(ticket.id))
+    view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(view, ids.WHY, user=People.slack_id(user))
+
+
+def code_typed(user: User, _: Ticket) -> dict[str, Any]:
+    view = {**link_account.link_form(app_url=APP_URL, by_address=True), "id": "V1"}
+    return payloads.view_submission(view, {"code": "0A1B2-C3D4E"}, user=People.slack_id(user))
+
+
+def code_confirmed(user: User, _: Ticket) -> dict[str, Any]:
+    offer = Offer(
+        name="0" * 64,
+        email="m…@example.com",
+        is_slack_address=True,
+        former=None,
+        open_tickets=0,
+    )
+    slack_id = People.slack_id(user)
+    view = {**link_account.confirm(offer, slack_user_id=slack_id), "id": "V1"}
+    return payloads.view_submission(view, {}, user=slack_id)
+
+
+def member_changed(user: User, _: Ticket) -> dict[str, Any]:
+    member = {"id": People.slack_id(user), "profile": {"email": user.email}}
+    return payloads.event({"type": "user_change", "user": member})
+
+
+def own_availability(user: User, _: Ticket) -> dict[str, Any]:
+    button = blocks.button("My availability", ids.OPEN_AVAILABILITY, "own")
+    view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
+    return payloads.block_actions(view, ids.OPEN_AVAILABILITY, user=People.slack_id(user))
+
+
+def availability_sent(user: User, _: Ticket) -> dict[str, Any]:
+    hours = Hours(frozenset(range(5)), "09:00", "17:00")
+    held = Availability(user, None, hours, False, "", "UTC", "", 0, Office())
+    view = {**availability.availability(held, is_own=True), "id": "V1"}
+    return payloads.view_submission(view, {"start": "08:00"}, user=People.slack_id(user))
+
+
+def offer_out_of_date(user: User, _: Ticket) -> str:
+    return f"{user.id}:old"
+
+
+def about_the_ticket(_: User, ticket: Ticket) -> str:
+    return str(ticket.id)
+
+
+def about_oneself(user: User, _: Ticket) -> str:
+    return str(user.id)
+
+
+def the_whole(kind: ListKind) -> Callable[[User, Ticket], str]:
+    return lambda _, __: ListQuery(kind).encode()
+
+
+# How each row of the table is used.
+USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
+    "command /ticket": lambda user, _: payloads.slash_command("lsit", user=People.slack_id(user)),
+    "subcommand": lambda user, _: payloads.slash_command(user=People.slack_id(user)),
+    "subcommand help": lambda user, _: payloads.slash_command("help", user=People.slack_id(user)),
+    "view file_ticket": file_form,
+    "view resolve_ticket": resolve_form,
+    "shortcut file_ticket_shortcut": lambda user, _: payloads.shortcut(
+        "file_ticket_shortcut", user=People.slack_id(user)
+    ),
+    "message_shortcut make_ticket": lambda user, _: payloads.message_shortcut(
+        "make_ticket", "The VPN drops.", user=People.slack_id(user)
+    ),
+    **{f"action {step}": step_pressed(step) for step in STEPS_AT_HAND},
+    "action more": chosen_in_the_menu,
+    "view reassign_ticket": step_form(ticket_actions.reassign_ticket, assigned_to_oneself),
+    "view hand_on": step_form(ticket_actions.not_mine, lambda _: {"reason": "Not my subject."}),
+    "view ask_requester": step_form(ticket_actions.ask_requester, lambda _: {"question": "Which?"}),
+    "view write_comment": step_form(ticket_actions.comment, lambda _: {"text": "It is back."}),
+    "view write_note": step_form(ticket_actions.note, lambda _: {"text": "Second time."}),
+    "view cancel_ticket": step_form(ticket_actions.cancel_ticket, lambda _: {}),
+    "event app_home_opened": home_opened,
+    "subcommand view": lambda user, ticket: payloads.slash_command(
+        f"view {ticket.number}", user=People.slack_id(user)
+    ),
+    "subcommand update": lambda user, ticket: payloads.slash_command(
+        f"update {ticket.number}", user=People.slack_id(user)
+    ),
+    "action details": lambda user, ticket: pressed(ids.DETAILS, ticket, user),
+    "action why": why_pressed,
+    "action update": lambda user, ticket: pressed(ids.UPDATE, ticket, user),
+    "view update_ticket": updated,
+    "options assignedTo": typed_into(ids.ASSIGNED_TO),
+    "options relatedSkills": typed_into(ids.RELATED_SKILLS),
+    **{f"subcommand {word}": typed(word) for word in ("list", "assigned", "queue")},
+    **{
+        f"action {action}": in_a_list(action)
+        for action in (
+            *FILTERS,
+            ids.LIST_PREVIOUS,
+            ids.LIST_NEXT,
+            ids.LIST_CLEAR,
+            ids.LIST_OPEN,
+        )
+    },
+    "options list_assignee": typed_into(ids.LIST_ASSIGNEE),
+    "options list_skill": typed_into(ids.LIST_SKILL),
+    **{
+        f"action {action}": pressed_in_home(action)
+        for action in (ids.HOME_ASSIGNED, ids.HOME_QUEUE)
+    },
+    "action show_list": button_pressed(ids.SHOW_LIST, the_whole(ListKind.OWN)),
+    "action show_assigned": button_pressed(ids.SHOW_ASSIGNED, the_whole(ListKind.ASSIGNED)),
+    "action turn_digest": pressed_in_home(ids.TURN_DIGEST),
+    "action still_a_problem": button_pressed(ids.STILL, about_the_ticket),
+    "action solved": button_pressed(ids.SOLVED, about_the_ticket),
+    "event message": written_to_the_bot,
+    "event reaction_added": marked,
+    "event user_change": member_changed,
+    "command /account": lambda user, _: payloads.slash_command(
+        user=People.slack_id(user), command="/account"
+    ),
+    **{
+        f"action {action}": button_pressed(action, about_oneself)
+        for action in (ids.OPEN_LINK, ids.LINK_PAGE, ids.OPEN_UNLINK)
+    },
+    "view link_account": code_typed,
+    "view confirm_link": code_confirmed,
+    "view unlink_account": sent(
+        lambda user: account.unlink(UnlinkPreview(user, open_tickets=0, by_address=True))
+    ),
+    "action file_this": button_pressed(ids.FILE_THIS, message_offered),
+    "action file_marked": button_pressed(ids.FILE_MARKED, message_offered),
+    "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
+    "action open_targets": pressed_in_home(ids.OPEN_TARGETS),
+    "view edit_targets": sent(lambda _: team_settings.edit_targets(TargetFields.of(Targets()))),
+    "action open_office": pressed_in_home(ids.OPEN_OFFICE),
+    "view edit_office": sent(lambda _: team_settings.edit_office(OfficeFields.of(Office()))),
+    "action home_people": pressed_in_home(ids.HOME_PEOPLE),
+    "action people_back": pressed_in_home(ids.PEOPLE_BACK),
+    "action people_on": pressed_in_home(ids.PEOPLE_ON),
+    "action open_search": pressed_in_home(ids.OPEN_SEARCH),
+    "view search_people": sent(lambda _: person.search("")),
+    "action open_person": person_pressed,
+    "view edit_person": sent(person.person),
+    "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
+    "action open_availability": own_availability,
+    "view edit_availability": availability_sent,
+    "options country": typed_into(ids.COUNTRY),
+    "action open_away_words": pressed_in_home(ids.OPEN_AWAY_WORDS),
+    "view edit_away_words": sent(lambda _: status_words.edit(StatusRules())),
+    "action hand_over": button_pressed(ids.HAND_OVER, offer_out_of_date),
+    "action keep_tickets": button_pressed(ids.KEEP_TICKETS, offer_out_of_date),
+    "view edit_profile": sent(lambda user: person.profile(user, is_staff=True)),
+    **{f"action {action}": pressed_in_home(action) for action in (ids.HOME_FILE, *TO_A_TICKET)},
+}
+
+
+def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None:
+    """What the person is told instead of getting what they asked for."""
+    slack.clear()
+    if "response_url" in body:
+        body["response_url"] = slack.response_url()
+    answer = bot.answer(body)
+    said = list(answer.get("errors", {}).values())
+    said += [NOTHING] if answer.get("options") == [] else []
+    said += [call.args["text"] for call in slack.calls_to("chat.postEphemeral")]
+    changed = [call.args["view"] for call in slack.calls_to("views.update")]
+    said += [
+        view["blocks"][0]["text"]["text"]
+        for view in changed
+        if view["title"]["text"] == "Help desk"
+    ]
+    opened = [call.args["view"] for call in slack.calls_to("views.open")]
+    said += [
+        view["blocks"][0]["text"]["text"] for view in opened if view["title"]["text"] == "Help desk"
+    ]
+    homes = [call.args["view"]["blocks"] for call in slack.calls_to("views.publish")]
+    said += [home[1]["text"]["text"] for home in homes if len(home) == 2]
+    # A refusal is words alone; what is offered has buttons.
+    if answer.get("response_action") == "update" and not answer["view"].get("submit"):
+        held = answer["view"]["blocks"][0]["text"]["text"]
+        said += [held] if answer["view"]["title"]["text"] == "Help desk" else []
+    posted = [call.args for call in slack.calls_to("chat.postMessage")]
+    said += [message["text"] for message in posted if not message.get("blocks")]
+    if answer.get("response_type") and "blocks" not in answer:
+        said.append(answer["text"])
+    assert len(said) < 2
+    return said[0] if said else None
+
+
+def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
+    if route.id in FOR_MEMBERS:
+        return FOR_MEMBERS[route.id] if role else GUEST
+    if route.permission is None:
+        return None
+    if role and route.id == ids.UNLINK_ACCOUNT:
+        return UNLINKED  # done, and what Home says from then on
+    if role is None:
+        return None if route.id == "reaction_added" else GUEST
+    if owner == "foreign" and route.id in FOREIGN[role]:
+        return FOREIGN[role][route.id]
+    if route.permission in GRANTS[role]:
+        return None
+    return f"Your role does not allow you to {route.permission}. Ask an admin if it should."
+
+
+def expected_refusal(route: Route, role: Role | None, owner: str) -> str | None:
+    """A menu has no place for words."""
+    words = refused_words(route, role, owner)
+    return NOTHING if words and route.kind is Kind.OPTIONS else words
+
+
+@pytest.mark.parametrize("owner", ["own", "foreign"])
+@pytest.mark.parametrize("asker", list(ASKERS))
+@pytest.mark.parametrize("route", ROUTES, ids=name)
+def test_who_may_use_it(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+    route: Route,
+    asker: str,
+    owner: str,
+) -> None:
+    role = ASKERS[asker]
+    user = people.add(role or Role.USER, "VPN")
+    ticket = file_ticket(tickets, user if owner == "own" else people.add())
+    if ready := READY.get(route.id):
+        db.tickets.update_one({"_id": ticket.id}, {"$set": ready(user)})
+        ticket = reload(db, ticket)
+    if asker in ("guest", "newcomer"):
+        db.links.delete_many({"userId": user.id})
+        is_guest = {"is_restricted": asker == "guest"}
+        slack.add_member(People.slack_id(user), email=user.email, name="New", **is_guest)
+    body = USES[name(route)](user, ticket)
+    assert refusal(ticket_bot, slack, body) == expected_refusal(route, role, owner)

@@ -1,0 +1,223 @@
+"""Which buttons a ticket's reader gets, in which order, and what they carry."""
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views import ids
+from bot.views.blocks import actions
+from bot.views.cards.action_buttons import (
+    ALWAYS,
+    LABELS,
+    read_choice,
+    read_value,
+    step_button,
+    step_buttons,
+    value,
+)
+from bot.views.modals import ticket_actions
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role
+from services.tickets.lifecycle import TicketAction, allowed, state_token
+from tests.conftest import sample_ticket
+from tests.services.tickets.test_lifecycle import ME, RELATIONS, STATES, ticket_in
+from tests.support.blockkit import check_message, check_view
+
+T, P, W, C, R = list(Status)
+
+
+def labels(elements: list[dict[str, Any]]) -> str:
+    """`[A] [B] (C, D)`: buttons, and what the menu holds."""
+    shown = []
+    for element in elements:
+        if element["type"] == "overflow":
+            shown.append(f"({', '.join(o['text']['text'] for o in element['options'])})")
+        else:
+            shown.append(f"[{element['text']['text']}]")
+    return " ".join(shown)
+
+
+def offered(
+    role: Role, relation: str, state: tuple[Status, bool, bool], *, details: bool = True
+) -> str:
+    ticket = ticket_in(state, relation)
+    return labels(step_buttons(ticket, allowed(Actor(ME, role), ticket), details=details))
+
+
+@pytest.mark.parametrize(
+    ("role", "relation", "state", "shown"),
+    [
+        (
+            Role.MODERATOR,
+            "assignee",
+            (P, True, False),
+            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Ask the requester, Details, Update)",
+        ),
+        (
+            Role.MODERATOR,
+            "assignee",
+            (P, True, True),
+            "[Resolve] [Comment] [Ask the requester] "
+            "(Details, Reassign, Not mine, Internal note, Update)",
+        ),
+        (
+            Role.ADMIN,
+            "assignee",
+            (W, True, True),
+            "[Resolve] [Comment] [Details] (Reassign, Internal note, Update)",
+        ),
+        (
+            Role.MODERATOR,
+            "assignee",
+            (R, True, False),
+            "[Accept] [Reassign] [Not mine] (Resolve, Comment, Details, Update, Internal note)",
+        ),
+        (
+            Role.MODERATOR,
+            "assignee",
+            (C, True, True),
+            "[Reopen] [Comment] [Details] (Internal note, Update)",
+        ),
+        (
+            Role.MODERATOR,
+            "stranger",
+            (T, False, False),
+            "[Take it] [Assign] [Details] (Comment, Resolve, Internal note, Update)",
+        ),
+        (
+            Role.ADMIN,
+            "stranger",
+            (P, True, True),
+            "[Take it] [Reassign] [Details] "
+            "(Comment, Resolve, Ask the requester, Internal note, Update)",
+        ),
+        (Role.USER, "requester", (P, True, True), "[Comment] [Details] [Cancel ticket]"),
+        (Role.USER, "requester", (C, True, True), "[Reopen] [Comment] [Details]"),
+        (Role.USER, "stranger", (P, True, True), "[Details]"),
+    ],
+)
+def test_the_most_likely_come_first(
+    role: Role, relation: str, state: tuple[Status, bool, bool], shown: str
+) -> None:
+    assert offered(role, relation, state) == shown
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("relation", RELATIONS)
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
+    role: Role, relation: str, state: tuple[Status, bool, bool]
+) -> None:
+    ticket = ticket_in(state, relation)
+    steps = allowed(Actor(ME, role), ticket)
+    for details in (True, False):
+        elements = step_buttons(ticket, steps, details=details)
+        assert len([e for e in elements if e["type"] == "button"]) <= (3 if details else 4)
+        found = {e["action_id"] for e in elements if e["type"] == "button"}
+        found |= {
+            read_choice(option["value"])[0]
+            for element in elements
+            if element["type"] == "overflow"
+            for option in element["options"]
+        }
+        missing = ({*steps, *([ids.DETAILS] if details else [])}) - found
+        assert missing <= ({TicketAction.NOTE, TicketAction.CANCEL} if details else set())
+        if ticket.accepted_at:
+            assert TicketAction.NOTE not in missing
+        assert found <= {*steps, ids.DETAILS}
+        if elements:
+            message = {"text": "x", "blocks": [actions(*elements)]}
+            assert check_message(message) == []
+
+
+def test_only_the_first_button_strikes() -> None:
+    ticket = ticket_in((P, True, False), "assignee")
+    elements = step_buttons(ticket, allowed(Actor(ME, Role.MODERATOR), ticket))
+    assert [element.get("style") for element in elements] == ["primary", None, None, None]
+    reopened = step_buttons(ticket_in((C, True, True)), {TicketAction.REOPEN})
+    assert "style" not in reopened[0]
+
+
+def test_what_many_read_offers_what_any_moderator_may_do() -> None:
+    ticket = ticket_in((T, False, False))
+    few = allowed(Actor(ME, Role.MODERATOR), ticket) & {TicketAction.TAKE, TicketAction.REASSIGN}
+    assert labels(step_buttons(ticket, few)) == "[Take it] [Assign] [Details]"
+
+
+@pytest.mark.parametrize("step", LABELS)
+def test_a_button_carries_the_ticket_and_what_was_decided_by(step: str) -> None:
+    ticket = sample_ticket(status=Status.WAITING, assigned_to=ObjectId())
+    carried = step_button(ticket, step)["value"]
+    assert read_value(carried) == (str(ticket.id), "" if step in ALWAYS else state_token(ticket))
+    assert read_choice(f"{step}:{carried}") == (step, carried)
+    assert carried == value(ticket, step)
+
+
+def test_what_cannot_be_read_names_nothing() -> None:
+    assert (read_value(""), read_choice("")) == (("", ""), ("", ""))
+
+
+def test_every_step_has_words() -> None:
+    assert set(LABELS) == {*TicketAction, ids.DETAILS}
+
+
+@pytest.mark.parametrize("title", ["x" * 150, "本" * 150, "", "\u200b", "<!channel> & *b*"])
+@pytest.mark.parametrize("number", [12, 123_456_789, None])
+@pytest.mark.parametrize("state", STATES, ids=str)
+def test_the_modals_are_within_slacks_limits(
+    title: str, number: int | None, state: tuple[Status, bool, bool]
+) -> None:
+    ticket = sample_ticket(
+        title=title,
+        number=number,
+        status=state[0],
+        assigned_to=ObjectId() if state[1] else None,
+    )
+    for view in (
+        ticket_actions.reassign_ticket(ticket),
+        ticket_actions.ask_requester(ticket),
+        ticket_actions.cancel_ticket(ticket),
+    ):
+        assert check_view(view) == []
+        assert "confirm" not in str(view)
+
+
+def held(ticket: Ticket) -> dict[str, Any]:
+    (block,) = [
+        block
+        for block in ticket_actions.reassign_ticket(ticket)["blocks"]
+        if block.get("block_id") == "assignedTo"
+    ]
+    return dict(block)
+
+
+def test_handing_back_is_offered_to_who_can() -> None:
+    back = "Leave it empty to hand the ticket back: then somebody else is looked for."
+    mine = held(sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId()))
+    assert (mine["optional"], mine["hint"]["text"]) == (True, back)
+    for ticket in (
+        sample_ticket(status=Status.TODO),
+        sample_ticket(status=Status.WAITING, assigned_to=ObjectId()),
+    ):
+        assert {"optional", "hint"} & set(held(ticket)) == set()
+
+
+def test_the_titles_of_the_modals() -> None:
+    ticket = sample_ticket(assigned_to=ObjectId(), status=Status.IN_PROGRESS)
+    titles = [
+        view["title"]["text"]
+        for view in (
+            ticket_actions.reassign_ticket(ticket),
+            ticket_actions.reassign_ticket(sample_ticket()),
+            ticket_actions.ask_requester(ticket),
+            ticket_actions.cancel_ticket(ticket),
+        )
+    ]
+    assert titles == [
+        "Reassign ticket 12",
+        "Assign ticket 12",
+        "Ask about ticket 12",
+        "Cancel ticket 12",
+    ]

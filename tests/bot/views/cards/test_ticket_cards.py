@@ -1,0 +1,418 @@
+"""What each person reads on a card, in every state, and that Slack takes it."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views.cards import ticket_cards
+from bot.views.messages import ticket_updates, unassigned
+from bot.views.text import Message, Person
+from services.models.ticket import Priority, Status
+from tests.conftest import sample_ticket
+from tests.support.blockkit import check_message
+
+ANN = Person("Ann", "U0ANN")
+BEN = Person("Ben", "U0BEN")
+LEFT = Person("someone who has left")
+THREAD = "Write in this message's thread to add a comment."
+HOSTILE = "<!channel> <https://e.example|Go> https://bare.example *b* :tada: &amp;"
+ESCAPED = "&lt;!channel&gt; &lt;https://e.example|Go&gt; https://bare.example *b* :tada: &amp;amp;"
+TEN = datetime(2026, 3, 1, 10, tzinfo=UTC)
+TEN_TEXT = f"<!date^{int(TEN.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 10:00 UTC>"
+ASSIGNED = {
+    "status": Status.IN_PROGRESS,
+    "assigned_to": ObjectId("65f0c0ffee65f0c0ffee0002"),
+    "priority": Priority.HIGH,
+    "summary": "The tunnel closes.",
+    "helpful_notes": "Look at the gateway's log.",
+    "related_skills": ("VPN",),
+    "assignment": {
+        "reason": "knows VPN · 1 of 8 open",
+        "analysis": {"source": "gemini", "model": "gemini-x"},
+    },
+}
+RESOLVED = {**ASSIGNED, "status": Status.COMPLETED, "resolution": "Renewed the certificate."}
+
+
+def read(message: Message) -> list[str]:
+    """The texts and buttons of a message, as they stand."""
+    assert check_message(message.as_args()) == []
+    found: list[str] = []
+
+    def walk(node: Any) -> None:
+        if isinstance(node, dict) and isinstance(node.get("text"), str):
+            found.append(node["text"])
+        elif isinstance(node, (dict, list)):
+            for held in node.values() if isinstance(node, dict) else node:
+                walk(held)
+
+    walk(message.blocks)
+    return found
+
+
+def assignee_card(**fields: Any) -> Message:
+    return ticket_cards.assignee_card(sample_ticket(**fields), requester=ANN, assignee=BEN)
+
+
+@pytest.mark.parametrize(
+    ("fields", "assignee", "line", "notification"),
+    [
+        ({}, None, "*To do* · Looking for the right person", "to do"),
+        (
+            {"assignment": {"next": "later"}},
+            None,
+            "*To do* · Nobody is available right now; it is assigned as soon as somebody is",
+            "to do",
+        ),
+        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
+        (
+            {**ASSIGNED, "status": Status.WAITING},
+            BEN,
+            "*Waiting for your answer* · Assigned to <@U0BEN>",
+            "waiting for your answer (Ben)",
+        ),
+        (
+            {**ASSIGNED, "status": Status.REOPENED},
+            LEFT,
+            "*Reopened* · Assigned to someone who has left",
+            "reopened (someone who has left)",
+        ),
+        ({"status": Status.COMPLETED}, None, "*Resolved*", "resolved"),
+        ({"status": Status.COMPLETED, "resolution": "cancelled"}, None, "*Cancelled*", "cancelled"),
+    ],
+)
+def test_the_requester_reads_where_it_stands(
+    fields: dict[str, Any], assignee: Person | None, line: str, notification: str
+) -> None:
+    card = ticket_cards.requester_card(sample_ticket(**fields), assignee=assignee)
+    step = "Reopen" if fields.get("status") is Status.COMPLETED else "Comment"
+    assert read(card)[:5] == ["Ticket 12", "VPN drops", line, THREAD, step]
+    assert card.text == f"Ticket 12 “VPN drops”: {notification}"
+
+
+def test_once_it_is_accepted_everybody_reads_so() -> None:
+    ticket = sample_ticket(**ASSIGNED, accepted_at=TEN)
+    own = ticket_cards.requester_card(ticket, assignee=BEN)
+    assert read(own)[2] == "*In progress* · <@U0BEN> has accepted it"
+    assert own.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
+    held = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN)
+    assert read(held)[5:7] == ["*Assignee*\n<@U0BEN>", f"*Accepted*\n{TEN_TEXT}"]
+    assert held.text == "Ticket 12 “VPN drops”: accepted by you"
+    former = ticket_cards.former_card(ticket, assignee=BEN)
+    assert read(former)[2] == "*In progress* · <@U0BEN> has accepted it"
+    assert former.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
+
+
+def test_once_it_is_done_nobody_reads_when_it_was_accepted() -> None:
+    ticket = sample_ticket(**RESOLVED, accepted_at=TEN)
+    held = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, done_by=BEN)
+    assert "ccepted" not in f"{held.text} {read(held)}"
+    own = ticket_cards.requester_card(ticket, assignee=BEN, done_by=BEN)
+    assert read(own)[2] == "*Resolved* by <@U0BEN>"
+
+
+def test_the_requester_reads_what_was_done() -> None:
+    card = ticket_cards.requester_card(sample_ticket(**RESOLVED), assignee=BEN, done_by=ANN)
+    assert read(card) == [
+        "Ticket 12",
+        "VPN drops",
+        "*Resolved* by <@U0ANN>",
+        "*What was done*",
+        "Renewed the certificate.",
+        THREAD,
+        "Reopen",
+        "Comment",
+        "Details",
+    ]
+    assert card.text == "Ticket 12 “VPN drops”: resolved by Ann"
+
+
+def test_the_requester_may_comment_look_and_cancel() -> None:
+    shown = read(ticket_cards.requester_card(sample_ticket(**ASSIGNED), assignee=BEN))
+    assert shown[3:] == [THREAD, "Comment", "Details", "Cancel ticket"]
+
+
+def test_a_cancelled_ticket_was_not_done() -> None:
+    fields = {**RESOLVED, "resolution": "cancelled"}
+    card = ticket_cards.requester_card(sample_ticket(**fields), assignee=BEN, done_by=ANN)
+    assert read(card)[2:5] == ["*Cancelled* by <@U0ANN>", THREAD, "Reopen"]
+    held = ticket_cards.assignee_card(
+        sample_ticket(**fields), requester=ANN, assignee=BEN, done_by=ANN
+    )
+    assert "*What was done*" not in read(held)
+    assert {"*Status*\nCancelled", "*Cancelled by*\n<@U0ANN>"} <= set(read(held))
+    assert held.text == "Ticket 12 “VPN drops”: cancelled by Ann"
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_the_requester_never_reads_what_is_internal(status: Status) -> None:
+    ticket = sample_ticket(**{**RESOLVED, "status": status})
+    shown = json.dumps(
+        [
+            ticket_cards.requester_card(ticket, assignee=BEN).as_args(),
+            ticket_cards.requester_card(ticket, assignee=None).as_args(),
+            ticket_updates.question(ticket, by=BEN, asked="Which one?").as_args(),
+            ticket_updates.resolved(ticket, by=BEN).as_args(),
+        ]
+    )
+    internal = ("The tunnel closes.", "gateway", "High", 'VPN"', "knows", "gemini", "Update")
+    assert [words for words in internal if words in shown] == []
+
+
+def test_the_assignee_reads_everything() -> None:
+    card = assignee_card(**ASSIGNED)
+    assert read(card) == [
+        "Ticket 12",
+        "VPN drops",
+        "*Status*\nIn progress",
+        "*Priority*\nHigh",
+        "*Requester*\n<@U0ANN>",
+        "*Assignee*\n<@U0BEN>",
+        "*Summary*",
+        "The tunnel closes.",
+        "*In their words*",
+        "Every hour since Monday.",
+        "*Notes*",
+        "Look at the gateway's log.",
+        "Why you: knows VPN · 1 of 8 open",
+        "Summary, skills and notes by Gemini (gemini-x); check before use.",
+        "The requester reads what you write in this message's thread.",
+        "Accept",
+        "Reassign",
+        "Not mine",
+        "Resolve",
+        "Comment",
+        "Ask the requester",
+        "Details",
+        "Update",
+    ]
+    assert card.text == "Ticket 12 “VPN drops”: assigned to you"
+
+
+def test_the_assignee_of_an_unread_ticket_reads_less() -> None:
+    assert read(assignee_card(status=Status.IN_PROGRESS, assigned_to=ASSIGNED["assigned_to"]))[
+        :9
+    ] == [
+        "Ticket 12",
+        "VPN drops",
+        "*Status*\nIn progress",
+        "*Priority*\nNot set",
+        "*Requester*\n<@U0ANN>",
+        "*Assignee*\n<@U0BEN>",
+        "*In their words*",
+        "Every hour since Monday.",
+        "Why you: given to you elsewhere",
+    ]
+
+
+def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
+    taken = sample_ticket(**{**ASSIGNED, "assignment": {"source": "manual", "reason": ""}})
+    assert "Why you: you took it" in read(
+        ticket_cards.assignee_card(taken, requester=ANN, assignee=BEN)
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "given_by", "why"),
+    [
+        ("knows VPN", None, "knows VPN"),
+        ("took it", None, "you took it"),
+        ("It is <yours> & hers", ANN, "Ann gave it to you: It is <yours> & hers"),
+        ("", ANN, "Ann gave it to you"),
+        (None, None, "given to you elsewhere"),
+    ],
+)
+def test_why_it_is_theirs(reason: str | None, given_by: Person | None, why: str) -> None:
+    ticket = sample_ticket(**{**ASSIGNED, "assignment": {"reason": reason}})
+    card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, given_by=given_by)
+    assert f"Why you: {why}" in read(card)
+
+
+@pytest.mark.parametrize(
+    ("fields", "assignee", "line", "notification"),
+    [
+        (ASSIGNED, BEN, "*In progress* · Assigned to <@U0BEN>", "in progress (Ben)"),
+        ({}, None, "*To do* · Looking for the right person", "to do"),
+        (RESOLVED, BEN, "*Resolved* by <@U0ANN>", "resolved by Ann"),
+    ],
+)
+def test_who_had_it_reads_whose_it_is_now(
+    fields: dict[str, Any], assignee: Person | None, line: str, notification: str
+) -> None:
+    done_by = ANN if fields is RESOLVED else None
+    card = ticket_cards.former_card(sample_ticket(**fields), assignee=assignee, done_by=done_by)
+    assert read(card) == ["Ticket 12", "VPN drops", line, "Details"]
+    assert card.text == f"Ticket 12 “VPN drops”: {notification}"
+
+
+@pytest.mark.parametrize("status", [s for s in Status if s is not Status.COMPLETED])
+def test_an_open_ticket_can_be_resolved(status: Status) -> None:
+    shown = read(assignee_card(**{**ASSIGNED, "status": status}))
+    assert "Resolve" in shown
+    assert "*What was done*" not in shown
+
+
+def test_a_resolved_ticket_can_be_reopened() -> None:
+    ticket = sample_ticket(**RESOLVED)
+    card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, done_by=BEN)
+    shown = read(card)
+    assert "Resolve" not in shown
+    assert "*Resolved by*\n<@U0BEN>" in shown
+    assert shown[shown.index("*What was done*") + 1] == "Renewed the certificate."
+    assert shown[-5:] == ["Reopen", "Comment", "Details", "Internal note", "Update"]
+    assert card.text == "Ticket 12 “VPN drops”: resolved by Ben"
+
+
+def test_the_requester_is_told_who_resolved_it() -> None:
+    notice = ticket_updates.resolved(sample_ticket(**RESOLVED), by=BEN)
+    assert read(notice) == [
+        "<@U0BEN> resolved *Ticket 12*",
+        "VPN drops",
+        "*What was done*",
+        "Renewed the certificate.",
+        "If that did not solve it, press Reopen.",
+        "Reopen",
+    ]
+    assert notice.text == "Ticket 12 “VPN drops”: resolved by Ben"
+
+
+@pytest.mark.parametrize(
+    ("asked", "shown"), [("Which <one>?", ["*Question*", "Which <one>?"]), ("", [])]
+)
+def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
+    notice = ticket_updates.question(sample_ticket(**ASSIGNED), by=BEN, asked=asked)
+    assert read(notice) == [
+        "<@U0BEN> waits for your answer on *Ticket 12*",
+        "VPN drops",
+        *shown,
+        "You can also write in this message's thread.",
+        "Answer",
+    ]
+    assert notice.text == "Ticket 12 “VPN drops”: Ben waits for your answer"
+    assert notice.blocks[-1]["elements"][0]["action_id"] == "comment"
+
+
+def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
+    ticket = sample_ticket(**ASSIGNED)
+    again, over = ticket_updates.reopened(ticket, by=ANN), ticket_updates.cancelled(ticket, by=ANN)
+    assert read(again) == [
+        "<@U0ANN> reopened *Ticket 12*",
+        "VPN drops",
+        "It is yours again: press Accept on its card when you are at it.",
+    ]
+    assert again.text == "Ticket 12 “VPN drops”: reopened by Ann"
+    assert read(over) == [
+        "<@U0ANN> cancelled *Ticket 12*",
+        "VPN drops",
+        "There is nothing left to do.",
+    ]
+    assert over.text == "Ticket 12 “VPN drops”: cancelled by Ann"
+
+
+@pytest.mark.parametrize(
+    ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
+)
+def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
+    notice = unassigned.one(sample_ticket(related_skills=skills), requester=ANN)
+    assert read(notice) == [
+        "Ticket 12",
+        "VPN drops",
+        "Filed by <@U0ANN>",
+        f"Skills: {named}",
+        "Nobody is available to take this ticket: whoever could take it is away, at their "
+        "capacity, not linked to Slack, its requester, or has had it before. It is tried again "
+        "every few minutes and as soon as somebody is available.",
+        "Assign",
+        "Details",
+    ]
+    assert notice.text == "Ticket 12 “VPN drops”: nobody is available to take it"
+
+
+@pytest.mark.parametrize(
+    "card",
+    [
+        lambda ticket: ticket_cards.requester_card(ticket, assignee=Person(HOSTILE)),
+        lambda ticket: ticket_cards.assignee_card(
+            ticket, requester=Person(HOSTILE), assignee=BEN, given_by=Person(HOSTILE)
+        ),
+        lambda ticket: ticket_cards.former_card(
+            ticket, assignee=Person(HOSTILE), done_by=Person(HOSTILE)
+        ),
+        lambda ticket: ticket_updates.question(ticket, by=Person(HOSTILE), asked=HOSTILE),
+        lambda ticket: ticket_updates.reopened(ticket, by=Person(HOSTILE)),
+        lambda ticket: ticket_updates.cancelled(ticket, by=Person(HOSTILE)),
+        lambda ticket: ticket_updates.resolved(ticket, by=Person(HOSTILE)),
+        lambda ticket: unassigned.one(ticket, requester=Person(HOSTILE)),
+    ],
+    ids=[
+        "requester",
+        "assignee",
+        "former",
+        "question",
+        "reopened",
+        "cancelled",
+        "resolved",
+        "unassigned",
+    ],
+)
+def test_what_people_wrote_is_no_markup(card: Any) -> None:
+    written = dict.fromkeys(("title", "description", "summary", "helpful_notes"), HOSTILE)
+    fields = {**RESOLVED, **written, "resolution": HOSTILE, "related_skills": (HOSTILE,)}
+    message = card(sample_ticket(**fields))
+    assert ESCAPED in message.text
+    assert HOSTILE not in message.text
+    assert HOSTILE in read(message)
+    mrkdwn = [t for t in json.dumps(message.blocks).split("{") if '"mrkdwn"' in t]
+    assert [text for text in mrkdwn if HOSTILE in text] == []
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "本", "🔥", '"', "\\", "<", "&", "a\n"])
+def test_the_longest_texts_fit(sign: str) -> None:
+    def filled(length: int) -> str:
+        return (sign * length)[: length - 1] + "."
+
+    fields = {
+        **RESOLVED,
+        "title": filled(150),
+        "description": filled(3_000),
+        "summary": filled(500),
+        "helpful_notes": filled(2_000),
+        "resolution": filled(1_000),
+    }
+    ticket = sample_ticket(**fields)
+    still_open = sample_ticket(**{**fields, "status": Status.IN_PROGRESS})
+    for message in (
+        ticket_cards.requester_card(ticket, assignee=BEN),
+        ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN),
+        ticket_cards.assignee_card(still_open, requester=ANN, assignee=BEN),
+        ticket_cards.former_card(ticket, assignee=BEN, done_by=BEN),
+        ticket_updates.resolved(ticket, by=BEN),
+        ticket_updates.question(still_open, by=BEN, asked=filled(1_000)),
+        ticket_updates.reopened(still_open, by=ANN),
+        ticket_updates.cancelled(ticket, by=ANN),
+        unassigned.one(ticket, requester=ANN),
+    ):
+        assert check_message(message.as_args()) == []
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "\n."])
+def test_ordinary_long_texts_stay_whole(sign: str) -> None:
+    description, notes = (sign * 3_000)[:3_000].strip(), (sign * 2_000)[:2_000].strip()
+    shown = read(assignee_card(**{**ASSIGNED, "description": description, "helpful_notes": notes}))
+    assert description in shown
+    assert notes in shown
+
+
+@pytest.mark.parametrize(
+    ("title", "shown"),
+    [("x" * 9_000, "x" * 149 + "…"), ("\u200b\u202e", "–"), ("", "–"), ("bid\u202ei", "bidi")],
+)
+def test_titles_nobody_would_accept_now_are_shown(title: str, shown: str) -> None:
+    assert read(assignee_card(title=title))[1] == shown
+
+
+def test_a_ticket_without_number_has_a_name() -> None:
+    assert assignee_card(number=None).text == "Ticket “VPN drops”: assigned to you"

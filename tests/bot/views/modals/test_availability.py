@@ -1,0 +1,110 @@
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views.modals.availability import availability, country_options
+from services.availability.absence import Away, AwaySource
+from services.availability.availability_service import Availability, Hours
+from services.availability.slack_status import NO_END
+from services.calendar.holidays import countries
+from services.calendar.office_hours import Office
+from services.models.user import Role, User
+from tests.support.block_text import read
+from tests.support.blockkit import check_view
+
+FRIDAY = datetime(2026, 3, 6, 17, 0, tzinfo=UTC)
+FRIDAY_TEXT = "<!date^1772816400^{date_short_pretty} at {time}|6 Mar 2026, 17:00 UTC>"
+NILS = User(ObjectId("65f0c0ffee65f0c0ffee0001"), "nils@example.com", Role.MODERATOR, name="Nils")
+
+
+def shown(*, is_own: bool = True, **fields: Any) -> dict[str, Any]:
+    usual: dict[str, Any] = {
+        "user": NILS,
+        "away": None,
+        "hours": Hours(frozenset(range(5)), "09:00", "17:00"),
+        "is_own": False,
+        "country": "",
+        "zone": "Europe/Berlin",
+        "own_zone": "",
+        "open_tickets": 2,
+        "office": Office(country="DE", is_set=True),
+    }
+    view = availability(Availability(**{**usual, **fields}), is_own=is_own)
+    assert check_view(view) == []
+    return view
+
+
+def element(view: dict[str, Any], field: str) -> dict[str, Any]:
+    (found,) = [b["element"] for b in view["blocks"] if b.get("block_id") == field]
+    return dict(found)
+
+
+def hint(view: dict[str, Any], field: str) -> str:
+    (found,) = [b for b in view["blocks"] if b.get("block_id") == field]
+    return str(found.get("hint", {}).get("text", ""))
+
+
+def test_ones_own() -> None:
+    view = shown()
+    assert view["title"]["text"] == "My availability"
+    assert "2 open tickets, at most 8 are assigned automatically" in read(view)
+    assert [block["block_id"] for block in view["blocks"] if "block_id" in block] == [
+        "presence", "awayUntil", "days", "start", "end", "country", "zone"
+    ]  # fmt: skip
+    assert hint(view, "days") == "These are the team's hours, and change with them."
+    assert hint(view, "country") == (
+        "Its public holidays are days off. Left empty, the team's count: Germany."
+    )
+    assert hint(view, "zone") == "Leave it empty to go by your Slack, now Europe/Berlin."
+    assert element(view, "presence")["initial_option"]["value"] == "here"
+
+
+@pytest.mark.parametrize(
+    ("away", "words"),
+    [
+        (Away(FRIDAY, AwaySource.SLACK), f"away until {FRIDAY_TEXT}, as the Slack status says"),
+        (Away(NO_END, AwaySource.SLACK), "away, as the Slack status says"),
+        (Away(FRIDAY, AwaySource.SELF), f"away until {FRIDAY_TEXT}, as set here"),
+        (Away(FRIDAY, AwaySource.ADMIN), f"away until {FRIDAY_TEXT}, as an admin has set"),
+    ],
+)
+def test_by_whose_word_they_are_away(away: Away, words: str) -> None:
+    view = shown(away=away)
+    assert f"2 open tickets, at most 8 are assigned automatically · {words}" in read(view)
+    assert element(view, "presence")["initial_option"]["value"] == "away"
+    assert ("initial_date_time" in element(view, "awayUntil")) == (away.until == FRIDAY)
+
+
+def test_somebody_elses() -> None:
+    view = shown(is_own=False)
+    assert (view["title"]["text"], view["private_metadata"]) == ("Availability", str(NILS.id))
+    assert "Nils" in read(view)
+    assert hint(view, "zone") == "Leave it empty to go by their Slack, now Europe/Berlin."
+
+
+def test_hours_that_no_half_hour_is() -> None:
+    view = shown(hours=Hours(frozenset(), "09:15", "23:59"), is_own=True)
+    times = [option["value"] for option in element(view, "start")["options"]]
+    assert len(times) == 49
+    assert times == sorted(times)
+    assert element(view, "start")["initial_option"]["value"] == "09:15"
+    assert "initial_options" not in element(view, "days")
+
+
+def test_what_is_unknown_is_left_empty() -> None:
+    view = shown(country="XX", office=Office())
+    assert "initial_option" not in element(view, "country")
+    assert hint(view, "country").endswith("the team's count: none.")
+
+
+def test_the_longest_name_fits() -> None:
+    long = User(NILS.id, "nils@example.com", Role.MODERATOR, name="&<>😀" * 90)
+    shown(user=long, is_own=False)
+
+
+def test_countries_as_options() -> None:
+    options = country_options(countries())
+    assert len(options) == 100
+    assert all(len(option["text"]["text"]) <= 75 for option in options)

@@ -1,0 +1,296 @@
+"""The modal to update a ticket, as Slack is given it."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views.assignee_options import fit_option
+from bot.views.modals.edit_metadata import Metadata, ticket_of
+from bot.views.modals.edit_ticket import edit_ticket
+from services.assignment.assignee_options import AssigneeOption
+from services.assignment.candidate import Obstacle
+from services.editing.ticket_edits import Draft
+from services.models.ticket import Priority, Status, Ticket
+from services.models.user import Role, User
+from tests.conftest import sample_ticket
+from tests.support.blockkit import check_view
+
+AT = datetime(2026, 3, 5, 14, 7, 31, tzinfo=UTC)
+BEN = User(ObjectId(), "ben@example.com", Role.MODERATOR, name="Ben")
+FIT = AssigneeOption(BEN, known=("VPN",), open_tickets=2, capacity=8, obstacle=None)
+FULL: dict[str, Any] = {
+    "status": Status.IN_PROGRESS,
+    "priority": Priority.HIGH,
+    "deadline": AT,
+    "related_skills": ("VPN",),
+    "assigned_to": BEN.id,
+    "helpful_notes": "Look at the log.",
+    "seq": 7,
+}
+GONE = "If you change it, the part you do not see is gone for good."
+
+
+def form(
+    ticket: Ticket, *, skills: tuple[str, ...] = ("DNS", "VPN"), fit: AssigneeOption | None = FIT
+) -> Any:
+    view = edit_ticket(Draft(ticket, skills, fit if ticket.assigned_to else None))
+    assert check_view(view) == []
+    return view
+
+
+def blocks(view: Any) -> dict[str, Any]:
+    return {block["block_id"]: block for block in view["blocks"]}
+
+
+def elements(ticket: Ticket, **about: Any) -> dict[str, Any]:
+    return {name: block["element"] for name, block in blocks(form(ticket, **about)).items()}
+
+
+def words(options: list[dict[str, Any]]) -> list[str]:
+    return [option["text"]["text"] for option in options]
+
+
+def test_it_is_a_form_with_one_submit_and_knows_ticket_and_seq() -> None:
+    view = form(sample_ticket(**FULL))
+    assert [view[part]["text"] for part in ("title", "submit", "close")] == [
+        "Update ticket 12",
+        "Save",
+        "Cancel",
+    ]
+    assert Metadata.decode(view["private_metadata"]) == Metadata(
+        ticket_id="65f0c0ffee65f0c0ffee0012", seq=7
+    )
+    assert [block["element"]["action_id"] for block in view["blocks"]] == [*blocks(view)]
+
+
+def test_every_field_is_filled_in_as_it_is() -> None:
+    shown = elements(sample_ticket(**FULL))
+    assert shown["title"]["initial_value"] == "VPN drops"
+    assert shown["description"]["initial_value"] == "Every hour since Monday."
+    assert words([shown["status"]["initial_option"]]) == ["In progress"]
+    assert words([shown["priority"]["initial_option"]]) == ["High"]
+    assert shown["deadline"]["initial_date_time"] == int(AT.timestamp())
+    assert words(shown["relatedSkills"]["initial_options"]) == ["VPN"]
+    assert words([shown["assignedTo"]["initial_option"]]) == ["Ben · knows VPN · 2 of 8 open"]
+    assert shown["assignedTo"]["initial_option"]["value"] == str(BEN.id)
+    assert shown["helpfulNotes"]["initial_value"] == "Look at the log."
+    assert not {"initial_value", "initial_options"} & {*shown["message"], *shown["noDeadline"]}
+
+
+def test_what_is_empty_stays_empty() -> None:
+    shown = elements(sample_ticket())
+    initial = [key for element in shown.values() for key in element if key.startswith("initial")]
+    assert initial == ["initial_value", "initial_value", "initial_option"]
+    assert "noDeadline" not in shown
+
+
+def test_all_but_title_description_and_status_may_be_emptied() -> None:
+    view = blocks(form(sample_ticket(**FULL)))
+    assert [name for name, block in view.items() if not block.get("optional")] == [
+        "title",
+        "description",
+        "status",
+    ]
+
+
+def test_what_the_predecessor_left_empty_keeps_nobody_from_saving() -> None:
+    view = blocks(form(sample_ticket(description=" ", title="")))
+    assert view["title"]["optional"]
+    assert view["description"]["optional"]
+
+
+@pytest.mark.parametrize(
+    ("status", "offered"),
+    [
+        (Status.TODO, ["To do", "In progress", "Resolved"]),
+        (
+            Status.IN_PROGRESS,
+            ["In progress", "To do", "Waiting for the requester", "Resolved"],
+        ),
+        (Status.WAITING, ["Waiting for the requester", "In progress", "Resolved"]),
+        (Status.COMPLETED, ["Resolved", "Reopened"]),
+        (Status.REOPENED, ["Reopened", "In progress", "Resolved"]),
+    ],
+)
+def test_it_offers_what_the_table_allows_and_the_present(
+    status: Status, offered: list[str]
+) -> None:
+    assert words(elements(sample_ticket(status=status))["status"]["options"]) == offered
+
+
+def test_the_message_goes_with_a_status_and_says_so() -> None:
+    hints = {
+        status: block["hint"]["text"]
+        for status in Status
+        if (block := blocks(form(sample_ticket(status=status))).get("message"))
+    }
+    done = "With Resolved: what was done."
+    assert hints == {
+        Status.TODO: done,
+        Status.IN_PROGRESS: f"{done} With Waiting for the requester: what you need to know.",
+        Status.WAITING: done,
+        Status.REOPENED: done,
+    }
+
+
+@pytest.mark.parametrize(
+    ("field", "limit", "fields"),
+    [
+        ("title", 150, {"title": "🔥" * 9_000}),
+        ("description", 3_000, {"description": "x" * 9_000}),
+        ("helpfulNotes", 3_000, {"helpful_notes": "x" * 3_001}),
+    ],
+)
+def test_long_legacy_texts_are_shown_cut_and_say_so(
+    field: str, limit: int, fields: dict[str, str]
+) -> None:
+    block = blocks(form(sample_ticket(**fields)))[field]
+    (text,) = fields.values()
+    shown = block["element"]["initial_value"]
+    assert len(shown.encode("utf-16-le")) <= 2 * limit
+    assert shown.endswith("…")
+    length = len(text.encode("utf-16-le")) // 2
+    assert block["hint"]["text"] == f"Cut: it has {length:,} characters. {GONE}"
+
+
+def test_a_text_that_just_fits_is_not_cut() -> None:
+    block = blocks(form(sample_ticket(description="x" * 3_000)))["description"]
+    assert block["element"]["initial_value"] == "x" * 3_000
+    assert "hint" not in block
+
+
+@pytest.mark.parametrize("year", [1980, 2500])
+def test_a_deadline_slack_cannot_show_is_left_empty_but_can_be_taken_away(year: int) -> None:
+    shown = elements(sample_ticket(deadline=datetime(year, 1, 1, tzinfo=UTC)))
+    assert "initial_date_time" not in shown["deadline"]
+    assert words(shown["noDeadline"]["options"]) == ["Take the deadline away"]
+
+
+def test_skills_are_those_of_the_team_and_of_the_ticket_in_one_spelling() -> None:
+    shown = elements(sample_ticket(related_skills=("vpn", "VPN", "Cobol")))["relatedSkills"]
+    assert words(shown["options"]) == ["Cobol", "DNS", "VPN"]
+    assert words(shown["initial_options"]) == ["VPN", "Cobol"]
+
+
+def test_a_hundred_skills_are_a_menu_and_more_are_a_search() -> None:
+    own = tuple(f"Skill {n:03}" for n in range(100))
+    menu = elements(sample_ticket(related_skills=own), skills=own)["relatedSkills"]
+    assert (menu["type"], len(menu["options"])) == ("multi_static_select", 100)
+    assert len(menu["initial_options"]) == 100
+    search = elements(sample_ticket(related_skills=own), skills=("One more",))["relatedSkills"]
+    assert (search["type"], search["min_query_length"]) == ("multi_external_select", 0)
+    assert len(search["initial_options"]) == 100
+
+
+def test_of_more_than_a_hundred_the_first_are_shown() -> None:
+    own = tuple(f"Skill {n:03}" for n in range(130))
+    block = blocks(form(sample_ticket(related_skills=own)))["relatedSkills"]
+    assert len(block["element"]["initial_options"]) == 100
+    assert block["hint"]["text"] == f"Cut: it has 130. {GONE}"
+
+
+def test_without_any_skills_there_is_nothing_to_choose() -> None:
+    assert "relatedSkills" not in elements(sample_ticket(), skills=())
+
+
+def test_an_assignee_who_has_left_is_still_the_assignee() -> None:
+    gone = ObjectId()
+    shown = elements(sample_ticket(assigned_to=gone), fit=None)["assignedTo"]["initial_option"]
+    assert words([shown]) == ["Somebody who can take no tickets any more"]
+    assert shown["value"] == str(gone)
+
+
+def test_a_legacy_ticket_without_a_number_has_a_title_too() -> None:
+    assert form(sample_ticket(number=None))["title"]["text"] == "Update ticket"
+    assert len(form(sample_ticket(number=2**31 - 1))["title"]["text"]) == 24
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "本", "🔥", '"', "\\", "a\n"])
+def test_the_longest_form_fits(sign: str) -> None:
+    def filled(length: int, number: int = 0) -> str:
+        return f"{(sign * length)[: length - 4]}.{number:03}"
+
+    skills = tuple(filled(50, number) for number in range(100))
+    fields = {
+        **FULL,
+        "title": filled(9_000),
+        "description": filled(9_000),
+        "helpful_notes": filled(9_000),
+        "related_skills": skills,
+    }
+    fit = AssigneeOption(BEN, skills, open_tickets=2, capacity=8, obstacle=None)
+    view = form(sample_ticket(**fields), skills=skills, fit=fit)
+    assert len(json.dumps(view).encode()) < 250_000
+    legacy = tuple(filled(400, number) for number in range(150))
+    form(sample_ticket(**{**fields, "related_skills": legacy}), skills=skills, fit=fit)
+
+
+# Who could have it
+
+
+@pytest.mark.parametrize(
+    ("about", "label"),
+    [
+        ({}, "Ben · 2 of 8 open"),
+        ({"known": ("VPN", "DNS")}, "Ben · knows VPN, DNS · 2 of 8 open"),
+        ({"obstacle": Obstacle.AWAY}, "Ben · 2 of 8 open · away"),
+        ({"obstacle": Obstacle.FULL, "open_tickets": 8}, "Ben · 8 of 8 open · full"),
+        ({"obstacle": Obstacle.UNLINKED}, "Ben · 2 of 8 open · not in Slack"),
+        ({"obstacle": Obstacle.REQUESTER}, "Ben · 2 of 8 open · filed it"),
+        (
+            {"known": ("Virtual private networks", "Domain name servers", "Kerberos")},
+            "Ben · knows Virtual private networks, Domain name servers, K… · 2 of 8 open",
+        ),
+        (
+            {"user": User(BEN.id, "", Role.ADMIN, name="Ben " * 30), "known": ("x" * 50,)},
+            f"Ben Ben Ben Ben Ben Ben… · knows {'x' * 26}… · 2 of 8 open",
+        ),
+        (
+            {"user": User(BEN.id, "", Role.ADMIN, name="\u200b")},
+            "someone · 2 of 8 open",
+        ),
+    ],
+)
+def test_an_option_says_in_a_line_why_and_how_much(about: dict[str, Any], label: str) -> None:
+    plain: dict[str, Any] = {"user": BEN, "known": (), "open_tickets": 2, "capacity": 8}
+    fit = AssigneeOption(**{**plain, "obstacle": None, **about})
+    option = fit_option(fit)
+    assert option["text"]["text"] == label
+    assert len(label) <= 75
+    assert option["value"] == str(BEN.id)
+
+
+# What it brings back
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        Metadata("65f0c0ffee65f0c0ffee0012", 7),
+        Metadata("65f0c0ffee65f0c0ffee0012", 7, frozenset({"title"}), {"title": 9}),
+    ],
+)
+def test_metadata_comes_back_as_it_was(kept: Metadata) -> None:
+    assert Metadata.decode(kept.encode()) == kept
+
+
+@pytest.mark.parametrize("text", ["", "x", "[]", "null", "12", '{"id": null, "told": 3}'])
+def test_what_was_not_written_by_us_is_of_no_ticket(text: str) -> None:
+    assert Metadata.decode(text) == Metadata("", 0)
+    assert ticket_of({"private_metadata": text}) is None
+
+
+def test_the_metadata_of_every_field_is_short() -> None:
+    fields = frozenset(blocks(form(sample_ticket(**FULL))))
+    told = dict.fromkeys(fields, 2**31)
+    assert len(Metadata("65f0c0ffee65f0c0ffee0012", 2**31, fields, told).encode()) < 3_000
+
+
+def test_a_menu_s_ticket_is_known_in_whichever_modal_it_stands() -> None:
+    ticket_id = "65f0c0ffee65f0c0ffee0012"
+    for text in (ticket_id, f"{ticket_id}:TODO:", Metadata(ticket_id, 7).encode()):
+        assert ticket_of({"private_metadata": text}) == ticket_id
+    assert ticket_of({}) is None

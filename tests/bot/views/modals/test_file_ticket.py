@@ -1,0 +1,118 @@
+from typing import Any
+
+import pytest
+
+from bot.views.inputs import View
+from bot.views.modals import file_ticket
+from tests.conftest import sample_ticket
+from tests.support.blockkit import check_view
+from tests.support.view_state import state_values
+
+AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
+NO_SECRETS = "No passwords or keys here, please."
+HOSTILE = "<!channel> <https://evil.example|Sign in> https://bare.example *b* :tada: &amp;"
+
+
+def block(view: View, name: str) -> Any:
+    return next(block for block in view["blocks"] if block.get("block_id") == name)
+
+
+def texts(view: View) -> list[str]:
+    return [block["text"]["text"] for block in view["blocks"] if "text" in block]
+
+
+FIELDS = ["title", "description", "priority", "deadline"]
+
+
+def test_the_form_asks_for_a_title_a_description_and_perhaps_more() -> None:
+    view = file_ticket.file_ticket(read_by_ai=False)
+    assert check_view(view) == []
+    assert [b["block_id"] for b in view["blocks"]] == FIELDS
+    assert [b["element"]["action_id"] for b in view["blocks"]] == FIELDS
+    assert [b.get("optional", False) for b in view["blocks"]] == [False, False, True, True]
+    assert block(view, "deadline")["element"]["type"] == "datetimepicker"
+    options = block(view, "priority")["element"]["options"]
+    assert [option["text"]["text"] for option in options] == ["Low", "Medium", "High", "Urgent"]
+    assert [view[name]["text"] for name in ("title", "submit", "close")] == [
+        "File a ticket",
+        "File",
+        "Cancel",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("read_by_ai", "hint"), [(False, NO_SECRETS), (True, f"{NO_SECRETS} {AI}")]
+)
+def test_the_hint_says_who_reads_it(read_by_ai: bool, hint: str) -> None:
+    view = file_ticket.file_ticket(read_by_ai=read_by_ai)
+    assert block(view, "description")["hint"]["text"] == hint
+
+
+@pytest.mark.parametrize(
+    ("title", "filled_in"),
+    [
+        ("", None),
+        ("No VPN since Monday", "No VPN since Monday"),
+        (HOSTILE, HOSTILE),
+        ("x" * 150, "x" * 150),
+        ("x" * 500, "x" * 149 + "…"),
+        ("🔥" * 500, "🔥" * 74 + "…"),
+        ("no\u202e VPN\x00", "no VPN"),
+    ],
+)
+def test_the_title_is_filled_in(title: str, filled_in: str | None) -> None:
+    view = file_ticket.file_ticket(read_by_ai=True, title=title)
+    assert check_view(view) == []
+    assert block(view, "title")["element"].get("initial_value") == filled_in
+
+
+def test_nothing_can_be_typed_that_is_too_long() -> None:
+    view = file_ticket.file_ticket(read_by_ai=True)
+    limits = [block(view, name)["element"]["max_length"] for name in ("title", "description")]
+    assert limits == [150, 3_000]
+
+
+def test_it_says_that_the_ticket_is_filed() -> None:
+    view = file_ticket.filed(sample_ticket(title=HOSTILE))
+    assert check_view(view) == []
+    assert texts(view) == ["Ticket 12 filed", HOSTILE]
+    assert "submit" not in view
+
+
+@pytest.mark.parametrize("title", ["x" * 150, "🔥" * 150, "x" * 9_000, "\u200b", ""])
+def test_any_title_fits_the_modals(title: str) -> None:
+    ticket = sample_ticket(title=title)
+    assert check_view(file_ticket.filed(ticket)) == []
+    assert check_view(file_ticket.resolve_ticket(ticket)) == []
+
+
+def test_a_notice_has_no_inputs() -> None:
+    view = file_ticket.notice("The help desk is not open to guests.")
+    assert check_view(view) == []
+    assert texts(view) == ["The help desk is not open to guests."]
+    assert state_values(view, {}) == {}
+
+
+def test_resolving_asks_what_was_done() -> None:
+    ticket = sample_ticket(title=HOSTILE)
+    view = file_ticket.resolve_ticket(ticket)
+    assert check_view(view) == []
+    assert view["title"]["text"] == "Resolve ticket 12"
+    assert view["private_metadata"] == str(ticket.id)
+    assert texts(view) == [HOSTILE]
+    assert block(view, "resolution")["label"]["text"] == "What was done?"
+    assert block(view, "resolution")["hint"]["text"] == "The requester reads this."
+    assert block(view, "resolution")["element"]["max_length"] == 1_000
+
+
+@pytest.mark.parametrize(
+    ("number", "title"),
+    [
+        (None, "Resolve ticket"),
+        (999_999_999, "Resolve ticket 999999999"),
+    ],
+)
+def test_the_modals_title_stays_short(number: int | None, title: str) -> None:
+    view = file_ticket.resolve_ticket(sample_ticket(number=number))
+    assert check_view(view) == []
+    assert view["title"]["text"] == title

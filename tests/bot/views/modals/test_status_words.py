@@ -1,0 +1,49 @@
+"""An admin says by which words somebody is away."""
+
+import pytest
+
+from bot.views.modals import status_words
+from services.availability.slack_status import StatusRules
+from services.availability.status_rules import RulesStore
+from services.core.database import Mongo
+from services.models.user import Role
+from tests.bot.handlers.test_people import Visitor
+from tests.conftest import Bot, People
+from tests.support.blockkit import check_view
+from tests.support.recording_slack import RecordingSlack
+
+
+@pytest.fixture
+def ada(ticket_bot: Bot, slack: RecordingSlack, people: People) -> Visitor:
+    visitor = Visitor(ticket_bot, slack, people.add(Role.ADMIN))
+    visitor.open()
+    visitor.press("Settings")
+    return visitor
+
+
+def test_words_are_added_and_taken_out_again(
+    ada: Visitor, db: Mongo, slack: RecordingSlack
+) -> None:
+    rules = RulesStore(db)
+    ada.press("Change words")
+    assert ada.submit(away="at the spa,\n:sailboat: ; ,", here=":palm_tree:") == {}
+    assert rules.read() == StatusRules(away=("at the spa", ":sailboat:"), here=(":palm_tree:",))
+    ada.press("Change words")
+    shown = [block["element"]["initial_value"] for block in slack.last_view()["blocks"]]
+    assert shown == ["at the spa, :sailboat:", ":palm_tree:"]
+    assert ada.submit(away="", here=None) == {}
+    assert rules.read() == StatusRules()
+
+
+def test_what_is_too_long_is_said_beside_its_field(ada: Visitor, db: Mongo) -> None:
+    ada.press("Change words")
+    assert ada.submit(here="x" * 61) == {
+        "response_action": "errors",
+        "errors": {"here": "A phrase has at most 60 characters."},
+    }
+    assert RulesStore(db).read() == StatusRules()
+
+
+def test_the_longest_lists_fit_the_form() -> None:
+    longest = tuple(f"{number:058}" for number in range(50))
+    assert check_view(status_words.edit(StatusRules(away=longest, here=longest))) == []

@@ -1,0 +1,119 @@
+"""What an assignee reads who hands a ticket on, and who reassigns it."""
+
+from dataclasses import replace
+
+import pytest
+from bson import ObjectId
+
+from bot.views.modals.ticket_actions import handed_on, not_mine, reassign_ticket
+from services.assignment.assignee_options import AssigneeOption
+from services.assignment.candidate import Obstacle
+from services.assignment.reassign import Reassigned
+from services.models.events import Event, EventType
+from services.models.ticket import Status
+from services.models.user import Role, User
+from services.tickets.lifecycle import state_token
+from tests.conftest import sample_ticket
+from tests.services.assignment.test_assignee_options import NOW
+from tests.support.blockkit import check_view
+
+TICKET = sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId())
+NILS = User(ObjectId(), "nils@example.com", Role.MODERATOR, name="Nils <!channel>")
+PARKED = Event(3, NOW, "system", EventType.NOBODY_AVAILABLE)
+
+
+def fit(user: User, reason: str, obstacle: Obstacle | None = None) -> AssigneeOption:
+    return AssigneeOption(user, ("VPN",), 2, 8, obstacle, reason)
+
+
+def test_it_asks_for_a_reason_that_only_the_staff_reads() -> None:
+    view = not_mine(TICKET)
+    assert check_view(view) == []
+    assert (view["title"]["text"], view["submit"]["text"], view["close"]["text"]) == (
+        "Not mine: ticket 12",
+        "Hand it on",
+        "Keep it",
+    )
+    assert view["private_metadata"] == f"{TICKET.id}:{state_token(TICKET)}"
+    title, what, why, reason = view["blocks"]
+    assert title["text"]["text"] == "VPN drops"
+    assert what["text"]["text"] == (
+        "It goes to whoever fits next best. Its requester only sees who that is."
+    )
+    assert [option["text"]["text"] for option in why["element"]["options"]] == [
+        "Not my subject",
+        "No time right now",
+        "Not for our team",
+    ]
+    assert (why["optional"], reason["optional"]) == (True, True)
+    assert reason["hint"]["text"] == "Moderators and admins read this; the requester does not."
+
+
+@pytest.mark.parametrize("number", [123_456_789, None])
+@pytest.mark.parametrize("title", ["本" * 150, "", "<!channel> & *b*"])
+def test_it_stays_within_slacks_limits(number: int | None, title: str) -> None:
+    ticket = sample_ticket(number=number, title=title)
+    for view in (not_mine(ticket), handed_on(Reassigned(ticket, NILS))):
+        assert check_view(view) == []
+
+
+@pytest.mark.parametrize(
+    ("outcome", "sentence"),
+    [
+        (Reassigned(TICKET, NILS), "Ticket 12 goes to Nils <!channel>, who is told now."),
+        (
+            Reassigned(sample_ticket(events=(PARKED,)), None),
+            "Nobody else is available for ticket 12 right now. It stands at the top of the queue, "
+            "the admins are told, and somebody gets it as soon as they can.",
+        ),
+        (
+            Reassigned(sample_ticket(), None),
+            "Ticket 12 is not yours any more. Somebody else is looked for; its card says who has "
+            "it.",
+        ),
+    ],
+)
+def test_it_says_to_whom_it_went(outcome: Reassigned, sentence: str) -> None:
+    view = handed_on(outcome)
+    assert check_view(view) == []
+    (block,) = view["blocks"]
+    assert block["text"] == {"type": "plain_text", "text": sentence, "emoji": False}
+
+
+def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
+    lara = User(ObjectId(), "lara@example.com", Role.MODERATOR, name="本" * 80)
+    view = reassign_ticket(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), fit(lara, "x" * 90)])
+    assert check_view(view) == []
+    _, best, anybody, _ = view["blocks"]
+    assert best["label"]["text"] == "Who fits best?"
+    assert best["element"]["type"] == "radio_buttons"
+    assert [
+        (option["value"], option["text"]["text"], option["description"]["text"])
+        for option in best["element"]["options"]
+    ] == [
+        (str(NILS.id), "Nils <!channel>", "knows VPN · 2 of 8 open"),
+        (str(lara.id), "本" * 74 + "…", "x" * 74 + "…"),
+    ]
+    assert (anybody["label"]["text"], anybody["block_id"]) == ("Or anybody else", "assignedTo")
+    assert anybody["hint"]["text"] == (
+        "Whoever you choose here gets it. Choose nobody to hand the ticket back: then somebody "
+        "else is looked for."
+    )
+    assert (best["optional"], anybody["optional"]) == (True, True)
+
+
+def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
+    other = replace(fit(NILS, "knows none of its skills · 0 of 8 open"), is_match=False)
+    best = reassign_ticket(TICKET, [other])["blocks"][1]
+    assert best["label"]["text"] == "Nobody who fits is available. Who has room?"
+    (only,) = best["element"]["options"]
+    assert only["description"]["text"] == "knows none of its skills · 0 of 8 open"
+    view = reassign_ticket(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), other])
+    assert view["blocks"][1]["label"]["text"] == "Who fits best?"
+
+
+def test_where_it_cannot_be_handed_back() -> None:
+    view = reassign_ticket(sample_ticket(), [fit(NILS, "knows VPN · 2 of 8 open")])
+    hints = [block["hint"]["text"] for block in view["blocks"] if "hint" in block]
+    assert hints[0] == "Whoever you choose here gets it."
+    assert view["title"]["text"] == "Assign ticket 12"

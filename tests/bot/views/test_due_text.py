@@ -1,0 +1,84 @@
+"""When a ticket is due, in words."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from bot.views.cards.ticket_cards import assignee_card, requester_card
+from bot.views.cards.triage_card import triage_card
+from bot.views.due_text import due, due_on, field, moment
+from bot.views.text import Person
+from services.models.events import Event
+from services.models.sla_clock import TargetClock
+from services.models.ticket import Status, Ticket
+from tests.conftest import sample_ticket
+from tests.support.block_text import read
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # of the parametrised names, too: xdist compares them
+ANN, BEN = (Person(name, f"U0{name.upper()}") for name in ("Ann", "Ben"))
+
+
+def ticket(**fields: Any) -> Ticket:
+    return sample_ticket(**{"status": Status.IN_PROGRESS, "assigned_to": ObjectId(), **fields})
+
+
+@pytest.mark.parametrize(
+    ("left", "said"),
+    [
+        ({"seconds": 1}, "due in 1 min"),
+        ({"minutes": 40, "seconds": 59}, "due in 40 min"),
+        ({"minutes": 60}, "due in 1 h"),
+        ({"minutes": 60, "seconds": 59}, "due in 1 h"),
+        ({"hours": 1, "minutes": 59}, "due in 1 h 59 min"),
+        ({"hours": 5, "minutes": 59, "seconds": 59}, "due in 5 h 59 min"),
+        ({"seconds": 0}, "*1 min late*"),
+        ({"minutes": -59}, "*59 min late*"),
+        ({"hours": -2, "minutes": -59}, "*2 h late*"),
+        ({"hours": -24}, "*1 day late*"),
+        ({"days": -400}, "*400 days late*"),
+    ],
+)
+def test_soon_or_late(left: dict[str, int], said: str) -> None:
+    assert due(ticket(due_at=NOW + timedelta(**left)), now=NOW) == said
+
+
+@pytest.mark.parametrize("left", [{"hours": 6}, {"days": 30}])
+def test_later_it_is_a_day_and_a_time(left: dict[str, int]) -> None:
+    at = NOW + timedelta(**left)
+    assert due(ticket(due_at=at), now=NOW) == f"due {moment(at)}"
+
+
+def test_where_there_is_nothing_to_say() -> None:
+    begun = TargetClock(ran=((NOW, NOW),))
+    waits = ticket(status=Status.WAITING, target=begun)
+    assert due(waits, now=NOW) == due_on(waits) == "paused while waiting"
+    assert due(ticket(status=Status.WAITING), now=NOW) == ""
+    assert due(ticket(), now=NOW) == due_on(ticket()) == field("") == ""
+    done = ticket(status=Status.COMPLETED, due_at=NOW)
+    assert due(done, now=NOW) == due_on(done) == ""
+    assert due(ticket(status=Status.WAITING, due_at=NOW, target=begun), now=NOW) == "*1 min late*"
+
+
+def test_a_card_says_that_it_is_late_once_its_people_were_told() -> None:
+    told = Event(3, NOW, "system", "reminded", "alarm", None, "due_missed")
+    soon = Event(3, NOW, "system", "reminded", "alarm", None, "due_soon")
+    assert due_on(ticket(due_at=NOW, events=(soon,))) == f"due {moment(NOW)}"
+    assert due_on(ticket(due_at=NOW, events=(told,))) == f"due {moment(NOW)} · *late*"
+    later = NOW + timedelta(hours=1)  # somebody has set another deadline since
+    assert due_on(ticket(due_at=later, events=(told,))) == f"due {moment(later)}"
+
+
+def test_it_stands_on_every_card() -> None:
+    shown = ticket(due_at=NOW)
+    for_requester = read(requester_card(shown, assignee=BEN).as_args())
+    assert f"*In progress* · Assigned to <@U0BEN> · due {moment(NOW)}" in for_requester
+    for card in (
+        assignee_card(shown, requester=ANN, assignee=BEN),
+        triage_card(shown, requester=ANN, assignee=BEN),
+    ):
+        assert f"*Due*\n{moment(NOW)}" in read(card.as_args())
+    waits = ticket(status=Status.WAITING, target=TargetClock(since=NOW))
+    card = assignee_card(waits, requester=ANN, assignee=BEN)
+    assert "*Due*\nPaused while waiting" in read(card.as_args())

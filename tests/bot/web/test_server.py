@@ -1,0 +1,247 @@
+"""The HTTP server: slow clients, malformed requests, its end, and its port."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+
+import pytest
+import requests
+from flask import Blueprint, Flask, request
+
+from bot.web import server as web_server
+from bot.web.flask_app import create_web
+from bot.web.server import THREADS, WebServer
+from demo.servers import free_port
+from services.core.errors import Conflict
+
+
+class Gate:
+    """Lets a test hold a request inside the application."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.opened = threading.Event()
+
+    def blueprint(self) -> Blueprint:
+        made = Blueprint("gate", __name__)
+
+        @made.get("/gate")
+        def wait() -> str:
+            self.entered.set()
+            assert self.opened.wait(30)
+            return "through"
+
+        @made.post("/length")
+        def length() -> str:
+            return str(len(request.get_data()))
+
+        return made
+
+
+@pytest.fixture
+def gate() -> Gate:
+    return Gate()
+
+
+@pytest.fixture
+def web(gate: Gate) -> Flask:
+    return create_web(ready=lambda: True, blueprints=[gate.blueprint()])
+
+
+@pytest.fixture
+def server(web: Flask) -> Iterator[WebServer]:
+    with WebServer(web, host="127.0.0.1", port=0) as made:
+        yield made
+
+
+def raw(server: WebServer, *pieces: bytes) -> bytes:
+    """All that comes back for what is sent, and for nothing more being sent."""
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as sent:
+        for piece in pieces:
+            sent.sendall(piece)
+        answer = b""
+        while received := sent.recv(4096):
+            answer += received
+        return answer
+
+
+@pytest.mark.parametrize(
+    ("pieces", "status"),
+    [
+        ((b"POST /length HTTP/1.1\r\nHost: x\r\nX-Slow: ",), b"408 Request Timeout"),
+        (
+            (b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\nhalf",),
+            b"400 BAD REQUEST",
+        ),
+    ],
+)
+def test_a_request_that_never_ends_is_given_up(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...], status: bytes
+) -> None:
+    monkeypatch.setattr(web_server, "READ_SECONDS", 0.2)
+    assert raw(server, *pieces).startswith(b"HTTP/1.1 " + status)
+
+
+def test_a_client_that_drips_gets_no_more_time(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(web_server, "READ_SECONDS", 0.5)
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=0.05)) as sent:
+        sent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+        answer = b""
+        for _ in range(600):  # each byte within any timeout of a single read
+            try:
+                sent.sendall(b"x")
+                answer += sent.recv(4096)
+            except TimeoutError:
+                continue
+            except ConnectionError:
+                break
+            if answer:
+                break
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout")
+
+
+def test_those_who_connect_and_say_nothing_take_no_thread(server: WebServer) -> None:
+    dawdlers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * THREADS)]
+    try:
+        url = f"http://127.0.0.1:{server.port}/healthz"
+        assert requests.get(url, timeout=3).status_code == 200
+    finally:
+        for dawdler in dawdlers:
+            dawdler.close()
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 40_000, b"413"),
+        (b"GET /" + b"x" * 40_000, b"414"),
+        (b"nonsense\r\n\r\n", b"400"),
+        (b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", b"400"),
+        (b"POST /length HTTP/1.1\r\nHost: x\r\nContent-Length: 9000000\r\n\r\n", b"413"),
+        (
+            b"POST /length HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+            b"411",
+        ),
+    ],
+)
+def test_a_malformed_request_is_refused(server: WebServer, sent: bytes, status: bytes) -> None:
+    with closing(socket.create_connection(("127.0.0.1", server.port), timeout=10)) as client:
+        client.sendall(sent)
+        answer = client.recv(4096)
+    assert answer.split()[1] == status
+    assert b"heroot" not in answer
+
+
+@pytest.mark.parametrize(
+    "length",
+    [
+        b"Content-Length: -5",
+        b"Content-Length: +5",
+        b"Content-Length: 5, 5",
+        b"Content-Length:",
+        b"Content-Length: 5\r\nContent-Length: 0",
+        b"Content-Length : 0",
+        b"Content-Length: 0\r\n Content-Length: 5",
+    ],
+)
+def test_after_a_length_that_is_none_nothing_is_taken_for_a_request(
+    server: WebServer, length: bytes
+) -> None:
+    """What looks like the next one was this one's body to a proxy that reads it otherwise."""
+    head = b"POST /length HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n"
+    answer = raw(server, head + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+
+
+def test_a_connection_serves_several_requests(server: WebServer) -> None:
+    with requests.Session() as session:
+        for size in (0, 10, 100_000):
+            url = f"http://127.0.0.1:{server.port}/length"
+            assert session.post(url, data=b"x" * size, timeout=10).text == str(size)
+
+
+def test_stopping_answers_what_is_under_way_and_takes_nothing_new(
+    server: WebServer, gate: Gate
+) -> None:
+    url = f"http://127.0.0.1:{server.port}"
+    answers: list[str] = []
+    under_way = threading.Thread(
+        target=lambda: answers.append(requests.get(f"{url}/gate", timeout=30).text)
+    )
+    under_way.start()
+    assert gate.entered.wait(10)
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    refused = False
+    while not refused:
+        try:
+            requests.get(f"{url}/healthz", timeout=10)
+        except requests.ConnectionError:
+            refused = True
+    assert answers == []
+    gate.opened.set()
+    stopping.join(30)
+    under_way.join(30)
+    assert answers == ["through"]
+
+
+def test_a_server_that_never_started_can_be_stopped(web: Flask) -> None:
+    WebServer(web, host="127.0.0.1", port=0).stop()
+
+
+def test_a_taken_port_is_told_in_a_sentence(web: Flask) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        with pytest.raises(Conflict) as refused:
+            WebServer(web, host="127.0.0.1", port=port).start()
+    assert str(refused.value) == (
+        f"The bot cannot listen on 127.0.0.1, port {port}: something else listens there, or it is "
+        "no address of this machine. Set PORT or HOST to another."
+    )
+
+
+def test_a_host_that_is_not_here_is_told_in_the_same_way(web: Flask) -> None:
+    with pytest.raises(Conflict, match=r"on 192\.0\.2\.1, port 5000: .* Set PORT or HOST"):
+        WebServer(web, host="192.0.2.1", port=5000).start()
+
+
+def test_two_servers_share_a_port(web: Flask) -> None:
+    port = free_port()
+    first = WebServer(web, host="127.0.0.1", port=port)
+    second = WebServer(web, host="127.0.0.1", port=port)
+    url = f"http://127.0.0.1:{port}/healthz"
+    with first, second:
+        assert requests.get(url, timeout=10).status_code == 200
+        first.stop()
+        assert requests.get(url, timeout=10).status_code == 200
+
+
+def test_head_and_body_are_sent_together(
+    server: WebServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[bytes] = []
+    write = socket.SocketIO.write
+
+    def noted(self: socket.SocketIO, data: bytes) -> int | None:
+        sent.append(bytes(data))
+        return write(self, data)
+
+    monkeypatch.setattr(socket.SocketIO, "write", noted)
+    answer = requests.post(f"http://127.0.0.1:{server.port}/length", data=b"12345", timeout=30)
+    assert answer.text == "5"
+    (packet,) = sent
+    assert packet.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert packet.endswith(b"\r\n\r\n5")
+
+
+def test_an_answer_without_a_body_is_sent_all_the_same(server: WebServer) -> None:
+    with requests.Session() as session:
+        for _ in range(3):  # on one connection
+            answer = session.head(f"http://127.0.0.1:{server.port}/healthz", timeout=30)
+            assert (answer.status_code, answer.content) == (200, b"")

@@ -1,0 +1,50 @@
+"""Not mine and Reassign in the demo's Slack, with the whole product behind it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from demo import seed
+from demo.local_stack import Stack
+from demo.screen import Message
+from demo.slack_page import Workspace
+from demo.slack_user import SlackPerson
+
+
+@pytest.fixture(scope="module")
+def workspace() -> Iterator[Workspace]:
+    with Stack(staff=seed.staff()) as stack, Workspace(stack.slack.url) as made:
+        yield made
+
+
+def test_it_is_handed_on_and_given_back(workspace: Workspace) -> None:
+    emma, nils, ada = (SlackPerson(workspace, who) for who in ("U0EMMA", "U0NILS", "U0ADA"))
+    emma.command("/ticket", "The VPN drops every hour")
+    emma.fill(description="Since Monday")
+    assert emma.submit().errors == {}
+    emma.dismiss()
+    (card,) = nils.wait_for_dm("The VPN drops every hour", "Why you:")
+    assert card.labels == ("Accept", "Reassign", "Not mine")
+    nils.click(card, "not_mine")
+    nils.fill(why="No time right now", reason="In a training until Friday")
+    handed = nils.submit()
+    assert handed.errors == {}
+    assert handed.modal is not None
+    assert handed.modal.text == "Ticket 1 goes to Ada, who is told now."
+    nils.dismiss()
+    (hers,) = ada.wait_for_dm("The VPN drops every hour", "Why you:")
+    emma.wait_for_dm("The VPN drops every hour", f"Assigned to @{ada.name}")
+
+    ada.click(hers, "reassign")
+    best = ada.wait_for_modal("Reassign ticket 1").fields["nextBest"]
+    first, *_ = [option["text"]["text"] for option in best["options"]]
+    lara, _, reason = first.partition(" · ")
+    assert reason.endswith("of 8 open")
+    ada.fill(nextBest=first)
+    assert ada.submit().errors == {}
+    emma.wait_for_dm("The VPN drops every hour", f"Assigned to @{lara}")
+
+    def former() -> Message | None:
+        return next((c for c in nils.dm() if f"Assigned to @{lara}" in c.text), None)
+
+    assert nils.wait_for(former, "the card to say who has it").labels == ("Details",)

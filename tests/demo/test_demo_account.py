@@ -1,0 +1,64 @@
+"""`/account` in the demo's Slack, with the page behind it."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from demo import seed
+from demo.local_stack import Stack
+from demo.slack_page import Workspace
+from demo.slack_user import SlackPerson
+from tests.support.page_client import Browser
+
+
+@pytest.fixture(scope="module")
+def stack() -> Iterator[Stack]:
+    with Stack(staff=seed.staff()) as made:
+        yield made
+
+
+@pytest.fixture
+def workspace(stack: Stack) -> Iterator[Workspace]:
+    with Workspace(stack.slack.url) as made:
+        yield made
+
+
+def test_somebody_links_an_account_of_the_page_and_unlinks_it(
+    stack: Stack, workspace: Workspace
+) -> None:
+    emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
+    browser = Browser(stack.pages_url)
+    browser.sign_up("emma@example.com", name="Emma of the page")
+    emma.command("/ticket", "list")
+    assert "already has an account with a password. Type /account" in emma.read()[-1].text
+
+    emma.command("/account")
+    form = emma.wait_for_modal("Link an account")
+    assert f"{stack.pages_url}/link" in form.text  # its buttons are dead there, and no links
+    assert emma.fill(code="0A1B2-C3D4E").submit().errors["code"].startswith("This code is wrong")
+    (code,) = re.findall(r"[0-9A-Z]{5}-[0-9A-Z]{5}", browser.open("/link").text)
+    asked = emma.fill(code=code.lower()).submit()
+    assert asked.errors == {}
+    assert "Link to e…@example.com?" in emma.wait_for_modal().text
+    assert emma.submit().errors == {}
+    assert "In Slack you act as emma@example.com" in emma.wait_for_modal("Account linked").text
+    emma.dismiss()
+
+    emma.command("/account")
+    sheet = emma.read()[-1]
+    assert sheet.only_for == emma.user_id
+    assert "Emma of the page" in sheet.text
+    emma.click(sheet, "open_profile")
+    emma.wait_for_modal("My profile")
+    assert emma.fill(name="Emma E.").submit().errors == {}
+    emma.command("/account")
+    assert "Emma E." in emma.read()[-1].text
+
+    emma.click(emma.read()[-1], "open_unlink")
+    emma.wait_for_modal("Unlink")
+    assert emma.submit().errors == {}
+    emma.wait_for_modal("Account unlinked")
+    emma.dismiss()
+    emma.command("/ticket", "list")
+    assert "You have unlinked your help desk account." in emma.read()[-1].text

@@ -1,0 +1,1 @@
+"""Stories, races, faults and load over the whole product."""

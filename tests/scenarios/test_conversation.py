@@ -1,0 +1,82 @@
+"""A conversation over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+
+import pytest
+
+from services.core.database import Mongo
+from services.models.user import Role
+from tests.conftest import People
+from tests.support.comment_helpers import (
+    card_of,
+    changed,
+    deleted,
+    in_thread,
+    message_of,
+    said,
+    texts,
+)
+from tests.support.http_bot import HttpBot
+from tests.support.processes import Product, eventually, is_settled
+from tests.support.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.support.product"]
+
+TRIAGE = "C0TRIAGE"
+
+
+@pytest.fixture
+def product(product: Product, slack: RecordingSlack) -> Product:
+    """With a triage channel."""
+    slack.add_channel(TRIAGE, is_member=True)
+    product.settings["TRIAGE_CHANNEL"] = TRIAGE
+    return product
+
+
+def test_they_talk_in_the_threads_of_their_cards(
+    product: Product, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    http_bot, second = HttpBot(product), HttpBot(product)
+    product.start("worker")
+    product.start("jobs")
+    emma, nils, ina = people.add(), people.add(Role.MODERATOR, "VPN"), people.add(Role.ADMIN)
+    form = http_bot.filled_in(slack, people.slack_id(emma), title="The VPN drops")
+    http_bot.answer(form)
+    eventually(lambda: is_settled(db), what="everybody was told")
+    emmas, his = card_of(slack, emma), card_of(slack, nils)
+
+    question = said(slack, nils, his, "Which client?")
+    http_bot.answer(question)
+    seen = ["Ticket 1: Moderator 2 wrote: Which client?"]
+    eventually(lambda: in_thread(slack, emma, emmas) == seen, what="Emma reads it")
+
+    answer = said(slack, emma, emmas, "Version 4")
+    for bot in (http_bot, second, http_bot):  # Slack sends it again, to whichever process
+        bot.answer(answer)
+    seen = ["Ticket 1: User 1 wrote: Version 4"]
+    eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads it")
+    second.answer(changed(answer, "Version 5"))
+    seen = ["Ticket 1: User 1 wrote: Version 5"]
+    eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads what it says now")
+
+    (triage,) = slack.messages(TRIAGE)
+    http_bot.answer(said(slack, ina, triage, "Known since Monday", is_im=False))
+    seen.append("Ticket 1: Admin 3 wrote an internal note: Known since Monday")
+    eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads the note")
+
+    second.answer(deleted(answer))
+    seen[0] = "Ticket 1: This comment was deleted."
+    eventually(lambda: in_thread(slack, nils, his) == seen, what="it is gone")
+    eventually(lambda: is_settled(db), what="everybody was told")
+    assert in_thread(slack, emma, emmas) == ["Ticket 1: Moderator 2 wrote: Which client?"]
+    assert "Known since Monday" not in str(slack.messages(people.slack_id(emma)))
+    assert texts(slack, TRIAGE, triage) == []
+    (ticket,) = db.tickets.find()
+    assert [comment["text"] for comment in ticket["comments"]] == [
+        "Which client?",
+        "",
+        "Known since Monday",
+    ]
+    assert message_of(question)["ts"] == ticket["comments"][0]["slack"]["ts"]
+
+    written = "".join(process.log.read_text() for process in product.processes)
+    for canary in ("Which client", "Version 4", "Version 5", "Known since"):
+        assert canary not in written

@@ -1,0 +1,206 @@
+"""What goes by the clock where something is odd, or has been away for days."""
+
+import logging
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.availability import quiet_hours
+from services.availability.slack_status import NO_END
+from services.calendar.office_hours import Office
+from services.core.database import Document
+from services.models.ticket import Ticket
+from services.models.user import User
+from tests.conftest import work
+from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
+
+pytest_plugins = ["tests.support.business_day"]
+
+
+@pytest.fixture
+def employee(day: Day) -> User:
+    return day.people.add()
+
+
+def test_one_odd_ticket_holds_up_no_other(
+    day: Day, employee: User, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    jo = day.moderator("VPN")
+    odd = day.file(employee, "VPN is odd")
+    al = day.moderator("Mail")
+    day.clock.now += timedelta(minutes=1)
+    ticket = day.file(employee, "Mail is down")
+    assert (odd.assigned_to, ticket.assigned_to) == (jo.id, al.id)
+    usual = quiet_hours.quiet_until
+
+    def fails(account: Document, office: Office, *, now: datetime) -> datetime | None:
+        if account["_id"] == jo.id:
+            raise OverflowError("date value out of range")
+        return usual(account, office, now=now)
+
+    with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
+        broken.setattr(quiet_hours, "quiet_until", fails)
+        day.clock.now = at(2, 10, 1)
+        day.sweep()
+    assert caplog.messages == [f"a step of ticket {odd.id} is set aside"]
+    assert day.history(ticket) == ["accept_reminder"]
+    assert day.history(odd) == []
+    assert day.now(odd).seq == odd.seq
+    day.runs_until(at(2, 11, 1))
+    assert day.history(odd)[0] == "accept_reminder"
+
+
+def test_a_member_who_is_away_until_the_end_of_time_holds_up_nobody(
+    day: Day, employee: User
+) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    ends = datetime.max.replace(microsecond=0, tzinfo=at(2, 9).tzinfo)
+    presence: dict[str, Any] = {"quiet": [{"start": at(2, 9), "end": ends}]}
+    day.db.users.update_one({"_id": jo.id}, {"$set": {"presence": presence}})
+    al = day.moderator("VPN")
+    day.runs_until(at(2, 10, 31))
+    assert day.told(jo) == []
+    assert day.history(ticket) == ["accept_reminder", "accept_next"]
+    assert day.now(ticket).assigned_to == al.id
+
+
+def take_steps(day: Day, ticket: Ticket, *, until: datetime) -> None:
+    """Only the jobs run."""
+    while (alarm := day.now(ticket).alarm) and alarm.at < until:
+        day.clock.now = max(alarm.at, day.clock())
+        for due in day.steps.due():
+            day.steps.take(due)
+
+
+def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
+    """The workers are back, and are told of these twice."""
+    day.clock.now = moment
+    for _ in range(2):
+        for untold in (ticket, *more):
+            day.publisher.publish(str(untold.id))
+        work(day.runtime, day.publisher)
+        day.clock.advance(minutes=1)
+        day.tell()
+
+
+def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
+    """What the jobs took meanwhile is told once they are back: once to everybody that one of the
+    steps was for, and to no later admin."""
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    take_steps(day, ticket, until=at(5, 9))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
+    assert day.told(boss) == []
+
+    back(day, ticket, at(5, 9))
+    for reader in (jo, TRIAGE, boss):
+        assert day.told(reader) == ["Ticket 1 “VPN is down” is overdue"]
+
+    late = day.admin()
+    day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
+    day.publisher.publish(str(ticket.id))
+    work(day.runtime, day.publisher)
+    day.clock.advance(minutes=1)
+    day.tell()
+    assert day.told(late) == []
+    assert [len(day.told(reader)) for reader in (jo, TRIAGE, boss)] == [1, 1, 1]
+
+
+def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: User) -> None:
+    """It was passed on meanwhile: who had it hears that, and who has it that it waits for them."""
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    al = day.moderator("VPN")
+    take_steps(day, ticket, until=at(2, 16))
+    assert day.history(ticket) == [
+        "accept_reminder", "accept_next", "accept_triage", "accept_admins", "due_soon",
+    ]  # fmt: skip
+    back(day, ticket, at(2, 16))
+    assert day.told(jo) == ["Ticket 1 “VPN is down” was passed on"]
+    assert day.told(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+    for reader in (TRIAGE, boss):
+        assert day.told(reader) == ["Ticket 1 “VPN is down” has not been accepted yet"]
+
+
+def test_what_waited_for_a_morning_is_told_though_others_have_heard_since(
+    day: Day, employee: User
+) -> None:
+    """It is missed on Jo's free day. Before Jo is at work the admins have heard of it."""
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    later = {"days": [1, 2, 3, 4], "start": "13:00", "end": "21:00"}
+    day.db.users.update_one({"_id": jo.id}, {"$set": {"timezone": "UTC", "workHours": later}})
+    day.runs_until(at(3, 12, 55))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
+    assert [len(day.told(reader)) for reader in (TRIAGE, boss)] == [1, 1]
+    assert day.told(jo) == []
+    day.runs_until(at(3, 16))
+    assert day.told(jo) == ["Ticket 1 “VPN is down” is overdue"]
+
+
+def test_two_lines_of_one_ticket_are_one(day: Day, employee: User) -> None:
+    """Of being late and of waiting for an Accept, the first is said, with the button of both."""
+    jo = day.moderator("VPN")
+    first, second = day.file(employee), day.file(employee)
+    for ticket in (first, second):
+        take_steps(day, ticket, until=at(3, 9, 30))
+    assert {"accept_reminder", "due_missed"} <= set(day.history(first))
+    back(day, first, at(3, 9, 30), second)
+    (message,) = day.messages(jo)
+    assert message["text"] == "2 tickets need a look: Ticket 1, Ticket 2"
+    said = texts(message)
+    assert said[0] == "*2 tickets need a look*"
+    assert [text.split("\n")[1][:11] for text in said[1:]] == ["It was due "] * 2
+    assert buttons(message) == ["Accept", "Reassign", "Open"] * 2
+    assert day.db.nudges.count_documents({"to": str(jo.id), "at": {"$exists": True}}) == 0
+
+
+def test_without_a_channel_nothing_waits_for_one(day: Day, employee: User) -> None:
+    day.has_triage = False
+    day.runtime = replace(day.runtime, triage_channel="")
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    day.runs_until(at(3, 12))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_admins"]
+    assert (len(day.told(jo)), len(day.told(boss))) == (2, 1)
+    assert day.db.nudges.count_documents({"to": "triage"}) == 0
+
+
+def test_who_was_deactivated_is_not_told_that_it_was_passed_on(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    al = day.moderator("VPN")
+    day.runs_until(at(2, 10))
+    told = len(day.told(jo))
+    assert told == 1
+    day.clock.now = at(2, 10, 30)
+    day.sweep()
+    assert day.now(ticket).assigned_to == al.id
+    day.db.users.update_one({"_id": jo.id}, {"$set": {"active": False}})
+    day.clock.advance(minutes=1)
+    day.tell()
+    assert len(day.told(jo)) == told
+
+
+def test_who_is_back_sooner_than_they_said_hears_what_was_held(day: Day, employee: User) -> None:
+    """Most statuses say no end, and a nudge that waits for one is not forgotten after a week."""
+    jo = day.moderator("VPN")
+    who = {"_id": jo.id}
+    for minutes in (0, 20):
+        day.clock.now += timedelta(minutes=minutes)
+        day.accept(day.file(employee), jo)
+    day.db.users.update_one(who, {"$set": {"away": {"until": NO_END, "source": "slack"}}})
+    day.runs_until(at(3, 13))
+    assert (len(day.told(TRIAGE)), day.told(jo)) == (2, [])
+    held = day.db.nudges.find_one({"to": str(jo.id), "kind": "due_missed"})
+    assert held
+    assert held["expiresAt"] > at(10, 11)
+    day.db.users.update_one(who, {"$unset": {"away": ""}})
+    day.runs_until(at(3, 14))
+    assert day.told(jo) == ["2 tickets need a look: Ticket 1, Ticket 2"]

@@ -1,0 +1,122 @@
+"""A moderator goes on holiday by their Slack status: others get the tickets, until the return."""
+
+from datetime import timedelta
+from typing import Any
+
+from services.core.clock import utcnow
+from services.core.database import Mongo
+from services.core.installation import claim_team
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.tickets.filing import TicketService
+from tasks.runtime import Runtime
+from tasks.scheduler import Scheduler
+from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.support import payloads
+from tests.support.block_text import read
+from tests.support.http_bot import HttpBot
+from tests.support.processes import Product, eventually, is_settled
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
+
+pytest_plugins = ["tests.support.product"]
+
+Json = dict[str, Any]
+
+
+def status(slack: RecordingSlack, user: User, emoji: str = "", until: float = 0) -> Json:
+    """What Slack sends once they have set it."""
+    profile = {"status_text": "", "status_emoji": emoji, "status_expiration": int(until)}
+    member = slack.add_member(
+        People.slack_id(user), email=user.email, name=user.display_name, profile=profile
+    )
+    return payloads.event({"type": "user_change", "user": member})
+
+
+def test_a_palm_tree_until_friday(
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+    clock: FixedClock,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+) -> None:
+    claim_team(db, team_id=TEAM_ID)
+    nils, employee = people.add(Role.MODERATOR, "VPN"), people.add()
+
+    def filed(title: str) -> Ticket:
+        ticket = file_ticket(tickets, employee, title=title)
+        publisher.publish(str(ticket.id))
+        work(runtime, publisher)
+        return reload(db, ticket)
+
+    first = filed("VPN drops")
+    assert first.assigned_to == nils.id
+
+    friday = clock() + timedelta(days=4)
+    ticket_bot.answer(status(slack, nils, ":palm_tree:", friday.timestamp()))
+    work(runtime, publisher)
+    offer = slack.messages(People.slack_id(nils))[-1]
+    assert offer["text"] == "You have 1 open ticket. Shall somebody else take it?"
+
+    # He is the only one who knows VPN, and is not chosen.
+    second = filed("VPN drops again")
+    assert second.assigned_to is None
+
+    press = payloads.block_actions(offer, "hand_over", user=People.slack_id(nils))
+    press["response_url"] = slack.response_url()
+    assert ticket_bot.answer(press) == {}
+    work(runtime, publisher)
+    assert reload(db, first).assigned_to is None
+    lara = people.add(Role.MODERATOR, "VPN", capacity=1)  # which wakes what waits
+    clock.advance(seconds=20)
+    jobs = Scheduler(db, publisher, clock=clock)
+    jobs.lead()
+    jobs.run("sweep")
+    work(runtime, publisher)
+    taken = [reload(db, ticket).assigned_to for ticket in (first, second)]
+    assert sorted(map(str, taken)) == sorted(["None", str(lara.id)])
+
+    # On Friday he is back by himself, and the other one is his, if he has not handed that over.
+    clock.now = friday
+    status(slack, nils)
+    jobs.lead()
+    jobs.run("availability")
+    jobs.run("sweep")
+    work(runtime, publisher)
+    assert "away" not in (db.users.find_one({"_id": nils.id}) or {})
+    third = filed("VPN drops for the third time")
+    assert third.assigned_to == nils.id
+
+
+def test_the_same_with_real_processes(
+    product: Product, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    http_bot = HttpBot(product)
+    product.start("worker")
+    nils = people.add(Role.MODERATOR, "VPN")
+    his, employee = people.slack_id(nils), people.slack_id(people.add())
+    http_bot.answer(http_bot.filled_in(slack, employee, title="VPN drops"))
+    eventually(lambda: is_settled(db), what="Nils has it")
+    assert (db.tickets.find_one() or {})["assignedTo"] == nils.id
+
+    until = utcnow() + timedelta(days=4)
+    assert http_bot.answer(status(slack, nils, ":palm_tree:", until.timestamp())) == {}
+    asks = "You have 1 open ticket. Shall somebody else take it?"
+    eventually(lambda: slack.messages(his)[-1]["text"] == asks, what="he is asked")
+    lara = people.add(Role.MODERATOR, "VPN")
+    press = payloads.block_actions(slack.messages(his)[-1], "hand_over", user=his)
+    press["response_url"] = slack.response_url()
+    assert http_bot.answer(press) == {}
+    (answer,) = slack.wait_for("response_url")
+    assert read(answer.args) == ["Handed over: your 1 open ticket goes to somebody else."]
+
+    def is_hers() -> bool:
+        return (db.tickets.find_one() or {})["assignedTo"] == lara.id and is_settled(db)
+
+    eventually(is_hers, what="Lara has it")
+    assert http_bot.answer(status(slack, nils)) == {}
+    back = {"_id": nils.id, "away": None}
+    eventually(lambda: db.users.count_documents(back) == 1, what="Nils is back")

@@ -1,0 +1,159 @@
+"""What resolved tickets teach, from the resolution to the next ticket's card; real processes."""
+
+import os
+import subprocess
+import sys
+from time import sleep
+
+from demo.binaries import ROOT
+from demo.servers import MongoServer, RedisServer
+from services.core.database import Mongo
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.routing.model_store import Kind, ModelStore
+from services.routing.training import Training
+from services.tickets.filing import TicketService
+from tasks.publisher import CeleryPublisher
+from tasks.runtime import Runtime
+from tasks.scheduler import Scheduler
+from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.support.processes import Product, celery_for, eventually
+from tests.support.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.support.product"]
+
+
+def resolved(db: Mongo, clock: FixedClock, by: User, skill: str, title: str) -> None:
+    db.tickets.insert_one(
+        {
+            "title": title,
+            "description": "It does so since Monday.",
+            "status": "COMPLETED",
+            "resolution": "resolved",
+            "assignedTo": by.id,
+            "relatedSkills": [skill],
+            "completedAt": clock(),
+        }
+    )
+
+
+def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
+    runtime: Runtime,
+    db: Mongo,
+    people: People,
+    tickets: TicketService,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    clock: FixedClock,
+) -> None:
+    employee = people.add()
+    people.add(Role.MODERATOR, "Printer")
+    expert = people.add(Role.MODERATOR, "VPN")
+    resolved(db, clock, expert, "VPN", "The tunnel to the office drops")
+    jobs = Scheduler(db, publisher, clock=clock)
+    jobs.run("learn")
+    assert ModelStore(db, clock=clock).skills() is None  # who follows does not learn
+    jobs.lead()
+    jobs.run("learn")
+
+    ticket = file_ticket(tickets, employee, "My tunnel to the office drops", "It does so today.")
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+
+    found = reload(db, ticket)
+    assert (found.assigned_to, found.related_skills) == (expert.id, ("VPN",))
+    assert found.assignment["analysis"]["basis"] == "learned"
+    assert found.assignment["source"] == "router"
+    (card,) = slack.messages(people.slack_id(expert))
+    assert "Skills guessed offline: similar resolved tickets needed them." in str(card["blocks"])
+
+
+def test_a_damaged_model_leaves_the_names_in_the_text(
+    runtime: Runtime,
+    db: Mongo,
+    people: People,
+    tickets: TicketService,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+) -> None:
+    employee, expert = people.add(), people.add(Role.MODERATOR, "VPN")
+    resolved(db, clock, expert, "VPN", "The tunnel drops")
+    Training(db, clock=clock).run_if_due()
+    db.models.update_many({}, {"$set": {"checksum": "0"}})
+    ticket = file_ticket(tickets, employee, "The vpn drops")
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert reload(db, ticket).related_skills == ("VPN",)
+
+
+def test_a_worker_takes_up_a_new_model_while_it_runs(
+    product: Product,
+    db: Mongo,
+    people: People,
+    tickets: TicketService,
+    redis: RedisServer,
+    clock: FixedClock,
+) -> None:
+    expert = people.add(Role.MODERATOR, "VPN", "Printer", capacity=1_000)
+    publisher = CeleryPublisher(celery_for(redis.url))
+
+    def skills_of_a_new_one() -> tuple[str, ...]:
+        # Another employee each time: they have so many tickets an hour.
+        ticket = file_ticket(tickets, people.add(), "The tunnel drops", "It does so since Monday.")
+        publisher.publish(str(ticket.id))
+
+        def now() -> Ticket:
+            return reload(db, ticket)
+
+        eventually(lambda: now().assigned_to is not None, what="it is assigned")
+        return now().related_skills
+
+    resolved(db, clock, expert, "VPN", "The tunnel drops")
+    assert Training(db, clock=clock).run_if_due()
+    worker = product.start("worker")
+    assert skills_of_a_new_one() == ("VPN",)
+
+    for _ in range(4):
+        resolved(db, clock, expert, "Printer", "The tunnel drops")
+    db.tickets.delete_many({"relatedSkills": "VPN"})
+    later = FixedClock()
+    later.advance(days=1)
+    assert Training(db, clock=later).run_if_due()
+
+    def is_taken_up() -> bool:
+        sleep(1)
+        return skills_of_a_new_one() == ("Printer",)
+
+    eventually(is_taken_up, what="the new model is in use")
+    assert worker.running
+
+
+def test_two_processes_that_learn_at_once_keep_one_model(
+    mongo: MongoServer, db: Mongo, people: People, clock: FixedClock
+) -> None:
+    expert = people.add(Role.MODERATOR, "VPN", linked=False)
+    resolved(db, clock, expert, "VPN", "The tunnel drops")
+    learn = (
+        "import sys; from services.core.database import connect; "
+        "from services.routing.training import Training; "
+        "import services.routing.trainer; print('ready', flush=True); sys.stdin.readline(); "
+        "print(Training(connect(sys.argv[1])).run_if_due())"
+    )
+    both = [
+        subprocess.Popen(  # noqa: S603  our own command
+            [sys.executable, "-c", learn, mongo.uri_for(db.name)],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"]},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout
+        assert process.stdout.readline() == "ready\n"
+    said = [process.communicate("go\n", timeout=60)[0].strip() for process in both]
+    assert "True" in said
+    store = ModelStore(db)
+    assert [store.stored(kind).version for kind in Kind] == [1, 1]

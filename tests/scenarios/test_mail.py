@@ -1,0 +1,93 @@
+"""Worker and jobs as in production, and a mail server that falls silent and comes back."""
+
+import socket
+
+import pytest
+from bson import ObjectId
+
+from demo.servers import RedisServer
+from services.core.clock import utcnow
+from services.core.database import Mongo
+from services.models.user import Role
+from services.outbox.emails import EmailKind, Emails
+from services.tickets.filing import TicketService
+from tasks.metrics import SharedCounts
+from tasks.notifications.email import OFF
+from tasks.publisher import CeleryPublisher
+from tests.conftest import People, file_ticket
+from tests.support.mail_server import HOST, MAIL_PASSWORD, MAIL_USER, MailServer
+from tests.support.processes import Product, celery_for, eventually, is_settled
+from tests.support.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.support.product"]
+
+
+@pytest.fixture
+def publisher(redis: RedisServer) -> CeleryPublisher:
+    return CeleryPublisher(celery_for(redis.url))
+
+
+def let_claims_expire(db: Mongo) -> None:
+    """As time does: those of whoever died."""
+    db.leases.update_one({"_id": "mail"}, {"$set": {"until": utcnow()}})
+    db.letters.update_many({"state": "waiting"}, {"$set": {"nextTryAt": utcnow()}})
+
+
+def sent(redis: RedisServer) -> float:
+    """So many letters of an assignment have been counted as sent, in all tests of this Redis."""
+    counts = SharedCounts(redis.url)() or {}
+    ours = (n for key, n in counts.items() if key.labels == ("assigned", "sent"))
+    return sum(ours)
+
+
+def test_a_silent_mail_server_delays_nobody_and_a_killed_worker_mails_nobody_twice(
+    product: Product,
+    publisher: CeleryPublisher,
+    redis: RedisServer,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    employee, expert = people.add(), people.add(Role.MODERATOR, "VPN")
+    before = sent(redis)
+    with socket.create_server((HOST, 0)) as silent:  # accepts, and never answers
+        port = silent.getsockname()[1]
+        settings = {
+            "MAILTRAP_SMTP_HOST": HOST,
+            "MAILTRAP_SMTP_PORT": str(port),
+            "MAILTRAP_SMTP_USER": MAIL_USER,
+            "MAILTRAP_SMTP_PASS": MAIL_PASSWORD,
+            "APP_URL": "https://desk.example.com",
+        }
+        worker = product.start("worker", **settings)
+        # More than there are processes: if each letter waited, nobody would be left for Slack.
+        for number in range(6):
+            ticket = file_ticket(tickets, employee, f"VPN fault {number}")
+            publisher.publish(str(ticket.id))
+        eventually(lambda: is_settled(db), what="everybody was told in Slack")
+        caller, _ = silent.accept()
+        with caller:
+            assert len(slack.messages(People.slack_id(expert))) == 6
+            worker.kill()
+    with MailServer(port=port, auth=True) as mail_server:
+        let_claims_expire(db)
+        product.start("worker", **settings)
+        product.start("jobs")
+        subjects = {f"Ticket {n + 1} is yours: VPN fault {n}" for n in range(6)}
+        eventually(lambda: len(mail_server.mails) >= 6, what="the mails have arrived")
+        eventually(lambda: sent(redis) - before == 6, what="they are counted")
+        assert sorted(mail["Subject"] for mail in mail_server.mails) == sorted(subjects)
+        assert {to for _, (to,) in mail_server.envelopes} == {expert.email}
+    assert {letter["state"] for letter in db.letters.find()} == {"sent"}
+
+
+def test_a_worker_without_a_mail_server_says_so_once_and_keeps_no_letters(
+    product: Product, publisher: CeleryPublisher, db: Mongo
+) -> None:
+    letter_id = Emails(db).post(EmailKind.WELCOME, user_id=ObjectId(), key="k")
+    worker = product.start("worker")
+    publisher.mail(letter_id)
+    dropped = {"_id": letter_id, "state": "dropped", "error": OFF}
+    eventually(lambda: db.letters.find_one(dropped) is not None, what="it was dropped")
+    assert worker.output().count(OFF) == 1

@@ -1,0 +1,179 @@
+"""Triage, intake and people over signed HTTP: real processes, and the recording Slack."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from services.core.clock import utcnow
+from services.core.database import Mongo
+from services.models.ticket import Status
+from services.models.user import Role
+from tests.conftest import People
+from tests.support import payloads
+from tests.support.block_text import read
+from tests.support.http_bot import HttpBot, opened_by
+from tests.support.processes import Product, eventually, is_settled
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import GENERAL
+from tests.support.view_state import elements
+
+pytest_plugins = ["tests.support.product"]
+
+Json = dict[str, Any]
+TRIAGE = "C0TRIAGE"
+
+
+@pytest.fixture
+def product(product: Product, slack: RecordingSlack) -> Product:
+    """With a triage channel, and another emoji than usual."""
+    slack.add_channel(TRIAGE, is_member=True)
+    product.settings |= {"TRIAGE_CHANNEL": TRIAGE, "TICKET_EMOJI": ":sos:"}
+    return product
+
+
+@pytest.fixture
+def http_bot(product: Product) -> HttpBot:
+    return HttpBot(product)
+
+
+def last_dm(slack: RecordingSlack, user: str) -> Json:
+    """What the bot wrote to them last, once it has."""
+    eventually(lambda: any(m.get("bot_id") for m in slack.messages(user)), what="a DM came")
+    return [m for m in slack.messages(user) if m.get("bot_id")][-1]
+
+
+def submit(http_bot: HttpBot, slack: RecordingSlack, press: Json, user: str, **values: Any) -> Json:
+    """Press, wait for the form that comes of it, and send it in."""
+    assert http_bot.answer(press) == {}
+    view_id = opened_by(slack, press["trigger_id"])["id"]
+    eventually(lambda: bool(slack.view(view_id).get("callback_id")), what="the form is there")
+    return http_bot.answer(payloads.view_submission(slack.view(view_id), values, user=user))
+
+
+def test_a_ticket_is_taken_from_the_triage_channel(
+    product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    product.start("worker")
+    product.start("jobs")
+    employee = people.slack_id(people.add())
+    http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
+    eventually(lambda: is_settled(db), what="everybody was told")
+    (card,) = slack.messages(TRIAGE)
+    assert card["text"] == "Ticket 1 “The VPN drops”: nobody is available for this"
+
+    refused = payloads.block_actions(card, "take", user=employee)
+    assert http_bot.answer(refused) == {}
+    (told,) = slack.wait_for("chat.postEphemeral")
+    assert told.args["text"] == (
+        "Your role does not allow you to work on tickets. Ask an admin if it should."
+    )
+    moderator = people.add(Role.MODERATOR)
+    taken = payloads.block_actions(card, "take", user=people.slack_id(moderator))
+    assert http_bot.answer(taken) == {}
+    state = f"Ticket 1 “The VPN drops”: in progress, accepted by {moderator.name}"
+    eventually(lambda: slack.messages(TRIAGE)[0]["text"] == state, what="the card follows")
+    eventually(lambda: is_settled(db), what="everybody was told")
+    assert len(slack.messages(TRIAGE)) == 1
+    assert (db.tickets.find_one() or {})["assignedTo"] == moderator.id
+
+
+def test_a_message_to_the_bot_becomes_a_ticket(
+    product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    user = people.slack_id(people.add())
+    said = slack.say(f"D{user[1:]}", "The VPN drops\nEvery hour &amp; a half.", user=user)
+    event = payloads.event({**said, "channel_type": "im"})
+    for retry in ({}, {"x-slack-retry-num": "1"}):
+        assert http_bot.answer(event, **retry) == {}
+    press = payloads.block_actions(last_dm(slack, user), "file_this", user=user)
+    filed = submit(http_bot, slack, press, user)
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    doc = db.tickets.find_one() or {}
+    assert doc["description"] == "The VPN drops\nEvery hour & a half."
+    assert len([m for m in slack.messages(user) if m.get("bot_id")]) == 1
+
+
+def test_a_marked_message_becomes_a_ticket(
+    http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    user, author = (people.slack_id(people.add()) for _ in range(2))
+    slack.add_channel(GENERAL, is_member=True)
+    said = slack.say(GENERAL, "The printer is on fire.", user=author)
+    item = {"type": "message", "channel": GENERAL, "ts": said["ts"]}
+    mark = {"type": "reaction_added", "user": user, "reaction": "sos", "item": item}
+    assert http_bot.answer(payloads.event({**mark, "item_user": author})) == {}
+    press = payloads.block_actions(last_dm(slack, user), "file_marked", user=user)
+    filed = submit(http_bot, slack, press, user)
+    assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
+    assert "The printer is on fire." in (db.tickets.find_one() or {})["description"]
+    assert slack.messages(author) == []
+
+
+def pressed(home: Json, label: str, user: str, number: int = 0) -> Json:
+    """A press on the button of that label."""
+    found = [
+        (element, block)
+        for element, block in elements(home)
+        if element["type"] == "button" and element["text"]["text"] == label
+    ]
+    element, block = found[number]
+    return payloads.block_actions(home, element["action_id"], user=user, block_id=block)
+
+
+def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
+    product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    product.start("worker")
+    product.start("jobs")
+    admin, nils = people.add(Role.ADMIN), people.add(Role.MODERATOR, "VPN")
+    http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
+    eventually(lambda: is_settled(db), what="Nils has it")
+    assert (db.tickets.find_one() or {})["assignedTo"] == nils.id
+    pia = people.add(Role.MODERATOR, "VPN")
+
+    ada = people.slack_id(admin)
+    opened = {"type": "app_home_opened", "user": ada, "tab": "home", "channel": f"D{ada[1:]}"}
+    assert http_bot.answer(payloads.event(opened)) == {}
+    slack.wait_for("views.publish")
+    assert http_bot.answer(pressed(slack.home(ada), "People", ada)) == {}
+    eventually(lambda: read(slack.home(ada))[0] == "People", what="the people are there")
+    submit(http_bot, slack, pressed(slack.home(ada), "Search", ada), ada, search=nils.email)
+    found = f"Found for “{nils.email}”"
+    eventually(lambda: found in read(slack.home(ada)), what="only Nils is left")
+    edit = pressed(slack.home(ada), "Edit", ada)
+    assert submit(http_bot, slack, edit, ada, active="deactivated") == {}
+
+    def moved_on() -> bool:
+        return (db.tickets.find_one() or {})["assignedTo"] == pia.id and is_settled(db)
+
+    eventually(moved_on, what="Pia has it")
+    (card,) = slack.messages(people.slack_id(pia))
+    assert card["text"] == "Ticket 1 “VPN drops”: assigned to you"
+    assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
+    deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
+    gone = people.slack_id(nils)
+    assert http_bot.answer(payloads.event({**opened, "user": gone})) == {}
+    slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == gone)
+    assert read(slack.home(gone)) == ["Help desk", deactivated]
+
+
+def test_somebody_away_gets_nothing_until_they_are_back(
+    product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
+) -> None:
+    product.start("worker")
+    product.start("jobs")
+    nils = people.add(Role.MODERATOR, "VPN")
+    user = people.slack_id(nils)
+    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
+    http_bot.answer(payloads.event(opened))
+    slack.wait_for("views.publish")
+    at = {"selected_date_time": int((utcnow() + timedelta(days=30)).timestamp())}
+    form = pressed(slack.home(user), "My availability", user)
+    assert submit(http_bot, slack, form, user, presence="away", awayUntil=at) == {}
+    http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
+    eventually(lambda: is_settled(db), what="everybody was told")
+    assert (db.tickets.find_one() or {})["assignedTo"] is None
+    back = pressed(slack.home(user), "My availability", user)
+    assert submit(http_bot, slack, back, user, presence="here") == {}
+    eventually(lambda: (db.tickets.find_one() or {})["assignedTo"] == nils.id, what="Nils has it")

@@ -1,0 +1,85 @@
+"""How often a request asks the database. Each question is a wait, and none is added unseen."""
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from demo.servers import MongoServer
+from services.core.database import Mongo, ensure_indexes
+from services.models.user import User
+from tests.conftest import Bot, Commands, People
+from tests.support import payloads
+from tests.support.api_client import FINE, Api
+from tests.support.http_bot import opened_by
+from tests.support.recording_slack import RecordingSlack
+
+WHO = "find users"
+OWN_TICKETS_OF_AN_HOUR = "find tickets"
+FILING = [OWN_TICKETS_OF_AN_HOUR, "findAndModify counters", "insert tickets"]
+
+
+@pytest.fixture
+def db(mongo: MongoServer, commands: Commands) -> Iterator[Mongo]:
+    """The test's database, every command to which is noted."""
+    client: MongoClient[dict[str, Any]] = MongoClient(
+        mongo.uri, tz_aware=True, event_listeners=[commands]
+    )
+    database = client[f"test-{uuid.uuid4().hex}"]
+    ensure_indexes(database)
+    yield database
+    client.close()
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+def asked(commands: Commands) -> list[str]:
+    """Since the last time; without the settings, which are read every few seconds for all."""
+    found = [f"{name} {command[name]}" for name, command in commands.sent]
+    commands.sent.clear()
+    return [line for line in found if not line.endswith(" settings")]
+
+
+def test_filing_over_the_api(api: Api, requester: User, commands: Commands) -> None:
+    asked(commands)
+    api.filed(requester)
+    assert asked(commands) == [WHO, *FILING]
+
+
+def test_filing_with_a_key_looks_first_whether_it_was(
+    api: Api, requester: User, commands: Commands
+) -> None:
+    asked(commands)
+    headers = {"Idempotency-Key": "1"}
+    assert api.post("/api/tickets", by=requester, json=FINE, headers=headers).status_code == 201
+    assert asked(commands) == [WHO, "find tickets", *FILING]
+    assert api.post("/api/tickets", by=requester, json=FINE, headers=headers).status_code == 201
+    assert asked(commands) == [WHO, "find tickets", "find tickets"]
+
+
+def test_reading_over_the_api(api: Api, requester: User, commands: Commands) -> None:
+    path = f"/api/tickets/{api.filed(requester)['_id']}"
+    api.get("/api/tickets", by=requester)  # from here on the list is known for a short one
+    asked(commands)
+    assert len(api.get("/api/tickets", by=requester).json()["tickets"]) == 1
+    assert asked(commands) == [WHO, "find tickets"]
+    assert api.get(path, by=requester).status_code == 200
+    assert asked(commands) == [WHO, "find tickets", WHO]
+
+
+def test_filing_in_slack(
+    ticket_bot: Bot, slack: RecordingSlack, people: People, requester: User, commands: Commands
+) -> None:
+    user = people.slack_id(requester)
+    asked(commands)
+    command = payloads.slash_command(user=user)
+    ticket_bot.answer(command)
+    assert asked(commands) == ["find links", WHO]
+    view = opened_by(slack, command["trigger_id"])
+    ticket_bot.answer(payloads.view_submission(view, FINE, user=user))
+    assert asked(commands) == ["find links", WHO, "find tickets", *FILING]

@@ -1,0 +1,246 @@
+"""Second presses, old cards, and several people at once."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from services.accounts.users import UserService
+from services.core.clock import utcnow
+from services.core.database import Mongo
+from services.core.errors import Conflict, NotFound
+from services.models.events import EventType, NewEvent
+from services.models.permissions import Actor
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.tickets import ticket_store
+from services.tickets.actions import BUSY, TRIES, TicketActions
+from services.tickets.filing import TicketService
+from services.tickets.lifecycle import TicketAction, state_token
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.support.action_helpers import NOT_FOUND, in_progress, put, refusal
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def ben(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def cleo(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, requester: User) -> Ticket:
+    return file_ticket(tickets, requester)
+
+
+def test_a_second_press_changes_nothing(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
+) -> None:
+    ids = {"ticket_id": str(ticket.id)}
+    steps: list[tuple[Callable[..., Ticket], User, dict[str, Any]]] = [
+        (moves.take, ben, {"seen": state_token(ticket)}),
+        (moves.reassign, ben, {"assignee_id": str(cleo.id), "reason": "Hers."}),
+        (moves.accept, cleo, {}),
+        (moves.wait, cleo, {"question": "Which one?"}),
+        (moves.resolve, cleo, {"resolution": "Done."}),
+        (moves.reopen, requester, {}),
+        (moves.reassign, cleo, {"assignee_id": None}),
+        (moves.cancel, requester, {}),
+    ]
+    for step, user, fields in steps:
+        first = step(actor=Actor.of(user), **ids, **fields)
+        again = step(actor=Actor.of(user), **ids, **fields)
+        assert again == first == reload(db, ticket)
+
+
+def test_other_words_are_no_second_press(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    ids: dict[str, Any] = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    done = moves.resolve(**ids, resolution="Restarted.")
+    sentence = "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
+    assert refusal(Conflict, moves.resolve, **ids, resolution="Replaced.") == sentence
+    assert refusal(Conflict, moves.ready, **ids, step=TicketAction.RESOLVE) == sentence
+    assert (
+        refusal(
+            Conflict, moves.resolve, **{**ids, "actor": Actor.of(cleo)}, resolution="Restarted."
+        )
+        == sentence
+    )
+    assert reload(db, ticket) == done
+
+
+def test_the_same_question_may_be_asked_anew(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+) -> None:
+    in_progress(db, ticket, ben)
+    ask: dict[str, Any] = {
+        "actor": Actor.of(ben),
+        "ticket_id": str(ticket.id),
+        "question": "Which one?",
+    }
+    waiting = moves.wait(**ask)
+    put(db, ticket, status="IN_PROGRESS")  # by somebody's edit of the status
+    assert moves.wait(**ask).seq == waiting.seq + 2
+
+
+def test_who_decides_by_an_old_card_is_told(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    taken = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id), seen=state_token(ticket))
+    ask: dict[str, Any] = {
+        "actor": Actor.of(cleo),
+        "ticket_id": str(ticket.id),
+        "seen": state_token(ticket),
+    }
+    sentence = (
+        f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
+        "Look at it again, then decide."
+    )
+    assert refusal(Conflict, moves.take, **ask) == sentence
+    assert refusal(Conflict, moves.ready, **ask, step=TicketAction.RESOLVE) == sentence
+    assert refusal(Conflict, moves.reassign, **ask, assignee_id=str(cleo.id)) == sentence
+    assert reload(db, ticket) == taken
+    # Having looked again, one may.
+    assert moves.take(**(ask | {"seen": state_token(taken)})).assigned_to == cleo.id
+
+
+def test_of_many_who_take_it_at_once_one_does(
+    moves: TicketActions, db: Mongo, ticket: Ticket, people: People
+) -> None:
+    staff = [people.add(Role.MODERATOR) for _ in range(8)]
+    answers = at_once(
+        *[
+            lambda user=user: moves.take(actor=Actor.of(user), ticket_id=str(ticket.id))
+            for user in staff
+        ]
+    )
+    taken = [answer for answer in answers if isinstance(answer, Ticket)]
+    refused = [str(answer) for answer in answers if isinstance(answer, Conflict)]
+    # Who came later than another's whole step took it from them knowingly; nobody did so blindly.
+    assert len(taken) + len(refused) == 8
+    now = reload(db, ticket)
+    assert now.assigned_to == max(taken, key=lambda answer: answer.seq).assigned_to
+    given = [event for event in now.events if event.type == EventType.ASSIGNED]
+    assert len(given) == len(taken)
+    assert [event.from_ for event in given] == [None, *(event.to for event in given[:-1])]
+
+
+def test_of_many_with_the_same_old_card_one_takes_it(
+    moves: TicketActions, db: Mongo, ticket: Ticket, people: People
+) -> None:
+    staff = [people.add(Role.MODERATOR) for _ in range(8)]
+    seen = state_token(ticket)
+    answers = at_once(
+        *[
+            lambda user=user: moves.take(actor=Actor.of(user), ticket_id=str(ticket.id), seen=seen)
+            for user in staff
+        ]
+    )
+    (won,) = [answer for answer in answers if isinstance(answer, Ticket)]
+    assert len([answer for answer in answers if isinstance(answer, Conflict)]) == 7
+    assert reload(db, ticket) == won
+    assert [event.type for event in won.events] == ["filed", "assigned", "status_changed"]
+
+
+def test_the_same_press_many_times_at_once_is_one_step(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+) -> None:
+    in_progress(db, ticket, ben)
+    ask: dict[str, Any] = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    for step in (
+        lambda: moves.accept(**ask),
+        lambda: moves.resolve(**ask, resolution="Done."),
+        lambda: moves.reopen(**ask),
+    ):
+        before = reload(db, ticket)
+        answers = at_once(*[step] * 8)
+        assert {type(answer) for answer in answers} == {Ticket}
+        assert reload(db, ticket).seq == before.seq + 1
+
+
+def test_of_those_who_resolve_at_once_one_does(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+) -> None:
+    notes = [f"Note {number}" for number in range(8)]
+    answers = at_once(
+        *[
+            lambda note=note: moves.resolve(
+                actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=note
+            )
+            for note in notes
+        ]
+    )
+    (won,) = [answer for answer in answers if isinstance(answer, Ticket)]
+    assert len([answer for answer in answers if isinstance(answer, Conflict)]) == 7
+    assert reload(db, ticket) == won
+    assert [event.seq for event in won.events] == [1, 2]
+
+
+class Meanwhile(FixedClock):
+    """Something happens between a step's look at the ticket and its update."""
+
+    def __init__(self, happen: Callable[[], Any], times: int) -> None:
+        super().__init__()
+        self._happen, self.left = happen, times
+
+    def __call__(self) -> Any:
+        if self.left:
+            self.left -= 1
+            self._happen()
+        return super().__call__()
+
+
+def edit(db: Mongo, ticket: Ticket) -> None:
+    event = NewEvent(EventType.EDITED, by="system", field="priority", from_=None, to="low")
+    now = reload(db, ticket)
+    assert ticket_store.apply(db, now, values={"priority": "low"}, events=[event], now=utcnow())
+
+
+def test_what_does_not_matter_to_a_step_does_not_hinder_it(
+    db: Mongo, users: UserService, ticket: Ticket, ben: User
+) -> None:
+    moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), TRIES - 1))
+    after = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id), seen=state_token(ticket))
+    assert (after.assigned_to, after.priority, after.seq) == (ben.id, "low", TRIES + 2)
+
+
+def test_a_ticket_that_never_stands_still(
+    db: Mongo, users: UserService, ticket: Ticket, ben: User
+) -> None:
+    moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
+    asked = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    assert refusal(Conflict, moves.take, **asked) == BUSY
+    assert reload(db, ticket).assigned_to is None
+
+
+def test_who_is_overtaken_between_look_and_update_is_told(
+    db: Mongo, users: UserService, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    def quicker() -> None:
+        moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+
+    slow = TicketActions(db, users, clock=Meanwhile(quicker, 1))
+    asked = {"actor": Actor.of(cleo), "ticket_id": str(ticket.id)}
+    assert refusal(Conflict, slow.take, **asked) == (
+        f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
+        "Look at it again, then decide."
+    )
+    assert reload(db, ticket).assigned_to == ben.id
+
+
+def test_a_ticket_deleted_meanwhile_is_not_found(
+    db: Mongo, users: UserService, ticket: Ticket, ben: User
+) -> None:
+    gone = Meanwhile(lambda: db.tickets.delete_one({"_id": ticket.id}), 1)
+    moves = TicketActions(db, users, clock=gone)
+    asked = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    assert refusal(NotFound, moves.take, **asked) == NOT_FOUND

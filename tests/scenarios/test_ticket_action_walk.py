@@ -1,0 +1,178 @@
+"""Whatever people and assignment do to a ticket, one after the other: the status table holds."""
+
+import random
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.core.clock import utcnow
+from services.core.database import Mongo
+from services.core.errors import DomainError
+from services.editing.ticket_edits import TicketEdits
+from services.linking.links import LinkService
+from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService
+from services.tickets.lifecycle import NEXT
+from tests.conftest import FixedClock, People, file_ticket, reload
+
+HELD = (Status.IN_PROGRESS, Status.WAITING)
+
+
+@dataclass(frozen=True)
+class Desk:
+    """Everything that can move a ticket; `crew` are its requester, two moderators and an admin."""
+
+    db: Mongo
+    moves: TicketActions
+    edits: TicketEdits
+    comments: CommentService
+    store: AssignmentService
+    crew: tuple[User, ...]
+    clock: FixedClock
+
+    def file(self) -> Ticket:
+        self.clock.advance(hours=1)  # nobody files more than a few an hour
+        return file_ticket(TicketService(self.db, clock=self.clock), self.crew[0])
+
+
+Deed = Callable[[Desk, Ticket, User, User], Any]
+
+
+def ids(ticket: Ticket, user: User) -> dict[str, Any]:
+    return {"actor": Actor.of(user), "ticket_id": str(ticket.id)}
+
+
+def assigned(desk: Desk, ticket: Ticket, _: User, to: User) -> None:
+    """Assignment does its work on the ticket, whether or not it should."""
+    claimed = desk.store.claim(ticket.id, now=utcnow()) or ticket
+    choice = Choice(to.id, Reason.SKILLS, "knows it", 1.0, {})
+    desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
+    desk.store.release(ticket.id)
+
+
+def set_status(status: Status) -> Deed:
+    def deed(desk: Desk, ticket: Ticket, by: User, _: User) -> None:
+        ready = {Status.WAITING, Status.COMPLETED}
+        message = {"message": "Well?"} if status in ready else {}
+        wanted = {"status": status.value, **message}
+        desk.edits.update(**ids(ticket, by), seen_seq=ticket.seq, changes=wanted)
+
+    return deed
+
+
+DEEDS: dict[str, Deed] = {
+    "accept": lambda desk, ticket, by, _: desk.moves.accept(**ids(ticket, by)),
+    "take": lambda desk, ticket, by, _: desk.moves.take(**ids(ticket, by)),
+    "reassign": lambda desk, ticket, by, to: desk.moves.reassign(
+        **ids(ticket, by), assignee_id=str(to.id)
+    ),
+    "hand back": lambda desk, ticket, by, _: desk.moves.reassign(
+        **ids(ticket, by), assignee_id=None
+    ),
+    "wait": lambda desk, ticket, by, _: desk.moves.wait(**ids(ticket, by), question="Which?"),
+    "resolve": lambda desk, ticket, by, _: desk.moves.resolve(
+        **ids(ticket, by), resolution="Done."
+    ),
+    "cancel": lambda desk, ticket, by, _: desk.moves.cancel(**ids(ticket, by)),
+    "reopen": lambda desk, ticket, by, _: desk.moves.reopen(**ids(ticket, by)),
+    "comment": lambda desk, ticket, by, _: desk.comments.add(**ids(ticket, by), text="This one."),
+    "assign": assigned,
+    "park": lambda desk, ticket, _, __: desk.store.park(ticket, now=utcnow()),
+    **{f"set {status}": set_status(status) for status in Status},
+}
+
+
+def assert_sound(before: Ticket, after: Ticket, name: str) -> None:
+    assert after.status is before.status or after.status in NEXT[before.status], name
+    if after.status in HELD:
+        assert after.assigned_to is not None, name
+    if after.status is Status.TODO:
+        assert after.assigned_to is None, name
+    if after.status is Status.COMPLETED:
+        assert after.assigned_to == before.assigned_to, name
+    assert bool(after.resolution) == (after.status is Status.COMPLETED), name
+    assert after.assigned_to or after.accepted_at is None, name
+    if before.status is Status.COMPLETED and name in ("assign", "park"):
+        assert (after.status, after.assigned_to) == (before.status, before.assigned_to)
+    numbers = [event.seq for event in after.events]
+    assert numbers == sorted(set(numbers)), name
+    moved = [event for event in after.events if event.field == "status"]
+    assert all(Status(event.to) in NEXT[Status(event.from_)] for event in moved), name
+
+
+# Those that lead on more often than those that are refused nearly always.
+NAMES = [*DEEDS, "accept", "take", "assign", "wait", "reopen", "hand back", "resolve"]
+STAFF_FIRST = [1, 2, 3, 0]
+
+
+@pytest.fixture
+def desk(db: Mongo, users: UserService, links: LinkService, people: People) -> Desk:
+    roles = (Role.USER, Role.MODERATOR, Role.MODERATOR, Role.ADMIN)
+    return Desk(
+        db=db,
+        moves=TicketActions(db, users),
+        edits=TicketEdits(db, users, links),
+        comments=CommentService(db),
+        store=AssignmentService(db, links),
+        crew=tuple(people.add(role) for role in roles),
+        clock=FixedClock(),
+    )
+
+
+def walk(desk: Desk, deeds: Iterable[tuple[str, int, int]]) -> set[tuple[Status, Status]]:
+    """The steps from status to status that were taken on the way."""
+    ticket = desk.file()
+    taken = set()
+    for name, by, to in deeds:
+        before = reload(desk.db, ticket)
+        try:
+            DEEDS[name](desk, before, desk.crew[by], desk.crew[to])
+        except DomainError:
+            assert reload(desk.db, ticket) == before, name
+        after = reload(desk.db, ticket)
+        assert_sound(before, after, name)
+        taken.add((before.status, after.status))
+    return taken
+
+
+@given(
+    deeds=st.lists(
+        st.tuples(
+            st.sampled_from(NAMES), st.sampled_from(STAFF_FIRST), st.sampled_from(STAFF_FIRST)
+        ),
+        min_size=12,
+        max_size=25,
+    )
+)
+@settings(
+    max_examples=50,
+    deadline=None,
+    # Every example files a ticket of its own in the one database.
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+def test_only_the_tables_steps_ever_happen(desk: Desk, deeds: list[tuple[str, int, int]]) -> None:
+    walk(desk, deeds)
+
+
+def test_on_a_long_way_every_step_of_the_table_happens(desk: Desk) -> None:
+    dice = random.Random(4)  # noqa: S311  always the same way
+    taken: set[tuple[Status, Status]] = set()
+    for _ in range(25):
+        way = [
+            (dice.choice(NAMES), dice.choice(STAFF_FIRST), dice.choice(STAFF_FIRST))
+            for _ in range(40)
+        ]
+        taken |= walk(desk, way)
+    changed = {(old, new) for old, new in taken if old is not new}
+    assert changed == {(old, new) for old in NEXT for new in NEXT[old]}

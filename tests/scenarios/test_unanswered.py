@@ -1,0 +1,355 @@
+"""A ticket that waits for its requester: asked once more, then closed, unless they answer."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.views.history import history
+from services.accounts.users import UserService
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, NotFound
+from services.linking.directory import resolve_people
+from services.linking.links import LinkService
+from services.models.events import EventType
+from services.models.permissions import OPERATOR, Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.sla.targets import TargetFields, Targets
+from services.team_settings.settings_service import TargetStore
+from services.tickets.comments import CommentService
+from services.tickets.lifecycle import NO_ANSWER
+from services.tickets.requester_actions import SOLVED, STILL, Answering
+from tests.conftest import Bot, FixedClock, People, at_once, work
+from tests.support import payloads
+from tests.support.escalation_day import Day, at, buttons, texts
+from tests.support.slack_workspace import TEAM_ID
+
+pytest_plugins = ["tests.support.business_day"]
+
+ASKED = "Ticket 1 “VPN is down” still waits for your answer"
+CLOSED = "Ticket 1 “VPN is down” was closed, because there was no answer"
+
+
+@pytest.fixture
+def jo(day: Day) -> User:
+    return day.moderator("VPN")
+
+
+@pytest.fixture
+def eve(day: Day) -> User:
+    return day.people.add()
+
+
+@pytest.fixture
+def ticket(day: Day, jo: User, eve: User) -> Ticket:
+    """Since Monday noon it waits for an answer."""
+    return waiting(day, jo, eve)
+
+
+def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket:
+    day.clock.now = at(2, 12)
+    ticket = day.file(eve, title)
+    day.accept(ticket, jo)
+    day.moves.wait(actor=Actor.of(jo), ticket_id=str(ticket.id), question="Since <when>?")
+    delivered(day, ticket)
+    return day.now(ticket)
+
+
+def delivered(day: Day, ticket: Ticket) -> None:
+    day.publisher.publish(str(ticket.id))
+    work(day.runtime, day.publisher)
+
+
+def told(day: Day, eve: User) -> list[str]:
+    """What its requester was told since the question."""
+    return day.told(eve)[1:]
+
+
+def press(bot: Bot, day: Day, message: dict[str, Any], action_id: str, user: User) -> Any:
+    """What then stands in place of the message, or what they are told instead."""
+    day.slack.clear()
+    body = payloads.block_actions(message, action_id, user=People.slack_id(user))
+    body["response_url"] = day.slack.response_url()
+    bot.answer(body)
+    work(day.runtime, day.publisher)
+    replaced = [call.args for call in day.slack.calls_to("response_url")]
+    said = [call.args for call in day.slack.calls_to("chat.postEphemeral")]
+    (shown,) = replaced or said
+    return shown
+
+
+def card_texts(day: Day, reader: User) -> str:
+    return "\n".join(texts(day.slack.messages(People.slack_id(reader))[0]))
+
+
+def test_asked_once_more_and_then_closed(
+    day: Day, jo: User, eve: User, ticket: Ticket, users: UserService, links: LinkService
+) -> None:
+    day.runs_until(at(5, 11))
+    assert told(day, eve) == []
+    day.runs_until(at(5, 12))
+    (asked,) = day.messages(eve)[1:]
+    closing = int(at(11, 12).timestamp())
+    assert asked["text"] == ASKED
+    assert texts(asked) == [
+        "*Ticket 1* still waits for your answer",
+        "VPN is down",
+        "*Question*",
+        "Since <when>?",
+        f"Without an answer it is closed <!date^{closing}^{{date_short_pretty}} at {{time}}"
+        f"|{at(11, 12):%-d %b %Y, %H:%M} UTC>. You can also write in this message's thread.",
+    ]
+    assert buttons(asked) == ["Answer", "Still a problem", "Solved"]
+    assert day.history(ticket) == ["waiting_ask"]
+
+    day.runs_until(at(11, 11))
+    assert day.now(ticket).status is Status.WAITING
+    day.runs_until(at(11, 12))
+    closed = day.now(ticket)
+    assert (closed.status, closed.resolution) == (Status.COMPLETED, NO_ANSWER)
+    message = day.messages(eve)[-1]
+    assert told(day, eve) == [ASKED, CLOSED]
+    assert texts(message) == [
+        "*Ticket 1* was closed, because there was no answer",
+        "VPN is down",
+        "If you still need help, press Reopen: it goes on where it was.",
+    ]
+    assert buttons(message) == ["Reopen", "Details"]
+    for reader in (jo, eve):
+        assert "Closed without an answer" in str(day.slack.messages(People.slack_id(reader))[0])
+        assert "no_answer" not in str(day.slack.messages(People.slack_id(reader)))
+
+    day.runs_until(at(20, 9))
+    assert told(day, eve) == [ASKED, CLOSED]
+    people = resolve_people(users, links, team_id=TEAM_ID, user_ids={jo.id, eve.id})
+    lines = "\n".join(text for block in history(closed.events, people)
+                      for text in texts({"blocks": [block]}))  # fmt: skip
+    assert "The help desk asked its requester once more · " in lines
+    assert "The help desk closed it: no answer, though asked once more · " in lines
+
+
+def test_reopened_by_its_button(
+    day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot
+) -> None:
+    day.runs_until(at(11, 12))
+    day.runs_until(at(12, 9))
+    body = payloads.block_actions(day.messages(eve)[-1], "reopen", user=People.slack_id(eve))
+    ticket_bot.answer(body)
+    work(day.runtime, day.publisher)
+    reopened = day.now(ticket)
+    assert (reopened.status, reopened.assigned_to) == (Status.REOPENED, jo.id)
+    assert reopened.resolution is None
+    assert day.told(jo)[-1] == f"Ticket 1 “VPN is down”: reopened by {eve.name}"
+
+
+@pytest.mark.parametrize("after", [at(4, 9), at(6, 9)], ids=["before", "after"])
+def test_an_answer_ends_it(
+    day: Day, eve: User, ticket: Ticket, comments: CommentService, after: Any
+) -> None:
+    day.runs_until(after)
+    comments.add(actor=Actor.of(eve), ticket_id=str(ticket.id), text="Since nine.")
+    delivered(day, ticket)
+    before = told(day, eve)
+    day.runs_until(at(20, 9))
+    assert day.now(ticket).status is Status.IN_PROGRESS
+    assert told(day, eve) == before == ([ASKED] if after == at(6, 9) else [])
+
+
+def test_an_answer_in_the_messages_thread_ends_it(
+    day: Day, eve: User, ticket: Ticket, ticket_bot: Bot
+) -> None:
+    day.runs_until(at(5, 12))
+    asked = day.messages(eve)[-1]
+    said = {
+        "type": "message",
+        "channel": asked["channel"],
+        "channel_type": "im",
+        "user": People.slack_id(eve),
+        "text": "Since nine.",
+        "ts": "1900000000.000001",
+        "thread_ts": asked["ts"],
+    }
+    ticket_bot.answer(payloads.event(said))
+    work(day.runtime, day.publisher)
+    now = day.now(ticket)
+    assert (now.status, now.comments[-1].text) == (Status.IN_PROGRESS, "Since nine.")
+
+
+def test_still_a_problem(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
+    day.runs_until(at(5, 12))
+    asked = day.messages(eve)[-1]
+    for _ in range(2):
+        shown = press(ticket_bot, day, asked, "still_a_problem", eve)
+        assert texts(shown) == [
+            "You said that *Ticket 1* is still a problem. It goes on. You can also write in this "
+            "message's thread."
+        ]
+        assert shown["replace_original"] is True
+    now = day.now(ticket)
+    assert now.status is Status.IN_PROGRESS
+    assert [comment.text for comment in now.comments] == ["Since <when>?", STILL]
+    day.runs_until(at(20, 9))
+    assert "waiting_close" not in day.history(ticket)
+
+
+def test_still_a_problem_reopens_what_was_closed(
+    day: Day, eve: User, ticket: Ticket, ticket_bot: Bot
+) -> None:
+    day.runs_until(at(12, 9))
+    asked = day.messages(eve)[-2]
+    assert day.now(ticket).status is Status.COMPLETED
+    press(ticket_bot, day, asked, "still_a_problem", eve)
+    assert day.now(ticket).status is Status.REOPENED
+
+
+def test_solved(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
+    day.runs_until(at(5, 12))
+    asked, before = day.messages(eve)[-1], len(day.told(jo))
+    for _ in range(2):
+        shown = press(ticket_bot, day, asked, "solved", eve)
+        assert texts(shown) == [
+            "You said that *Ticket 1* is solved. Thank you. If it comes back, press Reopen on its "
+            "card."
+        ]
+    done = day.now(ticket)
+    assert (done.status, done.resolution) == (Status.COMPLETED, SOLVED)
+    assert day.told(jo)[before:] == [f"Ticket 1 “VPN is down”: solved, says {eve.name}"]
+    assert texts(day.messages(jo)[-1]) == [
+        f"<@{People.slack_id(eve)}> says that *Ticket 1* is solved",
+        "VPN is down",
+        "There is nothing left to do.",
+    ]
+    assert SOLVED in card_texts(day, eve)
+    assert [event.type for event in done.events].count(EventType.RESOLVED) == 1
+
+
+def test_what_somebody_else_has_resolved(
+    day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot
+) -> None:
+    day.runs_until(at(5, 12))
+    asked = day.messages(eve)[-1]
+    day.moves.resolve(actor=Actor.of(jo), ticket_id=str(ticket.id), resolution="Mended.")
+    shown = press(ticket_bot, day, asked, "solved", eve)
+    assert shown["text"] == (
+        "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
+    )
+    assert day.now(ticket).resolution == "Mended."
+
+
+def test_only_its_requester_answers(
+    db: Mongo, day: Day, jo: User, ticket: Ticket, comments: CommentService, clock: FixedClock
+) -> None:
+    service, other = Answering(db, day.moves, comments, clock=clock), day.people.add()
+    for user, error in ((jo, Denied), (other, NotFound)):
+        with pytest.raises(error):
+            service.solved(actor=Actor.of(user), ticket_id=str(ticket.id))
+        with pytest.raises(error):
+            service.still(actor=Actor.of(user), ticket_id=str(ticket.id), key="x")
+    assert day.now(ticket).status is Status.WAITING
+
+
+def test_solved_and_closed_at_once(
+    db: Mongo, day: Day, eve: User, ticket: Ticket, comments: CommentService, clock: FixedClock
+) -> None:
+    day.runs_until(at(5, 12))
+    clock.now = at(11, 12)
+    (due,) = day.steps.due()
+    service = Answering(db, day.moves, comments, clock=clock)
+
+    def solve() -> Any:
+        return service.solved(actor=Actor.of(eve), ticket_id=str(ticket.id))
+
+    outcomes = at_once(solve, lambda: day.steps.take(due))
+    done = day.now(ticket)
+    closings = [e for e in done.events if e.to == "COMPLETED"]
+    assert len(closings) == 1
+    assert done.resolution == (NO_ANSWER if isinstance(outcomes[0], Conflict) else SOLVED)
+
+
+def test_who_is_written_to_again_has_all_the_time_again(
+    day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
+) -> None:
+    day.runs_until(at(5, 11))
+    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="Or is it the router?")
+    day.runs_until(at(10, 10))
+    assert "waiting_ask" not in day.history(ticket)
+    day.runs_until(at(10, 12))
+    assert day.history(ticket) == ["waiting_ask"]
+
+
+def test_a_note_is_no_question(
+    day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
+) -> None:
+    day.runs_until(at(5, 11))
+    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="Away?", internal=True)
+    day.runs_until(at(5, 12))
+    assert day.history(ticket) == ["waiting_ask"]
+
+
+def test_as_many_days_as_the_admins_say(day: Day, jo: User, eve: User) -> None:
+    wanted = TargetFields.of(Targets(waiting_days=1, auto_complete_days=2))
+    TargetStore(day.db).write(actor=OPERATOR, wanted=wanted)
+    ticket = waiting(day, jo, eve)
+    day.runs_until(at(3, 12))
+    assert told(day, eve) == [ASKED]
+    day.runs_until(at(5, 12))
+    assert day.now(ticket).status is Status.COMPLETED
+
+
+def test_after_a_pause_of_the_jobs_nobody_is_closed_unasked(
+    day: Day, eve: User, ticket: Ticket
+) -> None:
+    day.goes_on_at(at(20, 12))
+    assert told(day, eve) == [ASKED]
+    assert day.now(ticket).status is Status.WAITING
+    day.runs_until(at(26, 11))
+    assert day.now(ticket).status is Status.WAITING
+    day.runs_until(at(26, 12))
+    assert told(day, eve) == [ASKED, CLOSED]
+
+
+def test_each_once_whoever_takes_it(day: Day, jo: User, eve: User) -> None:
+    asked = [waiting(day, jo, eve, f"VPN {number}") for number in range(4)]
+    for moment, kinds in ((at(5, 12), ["waiting_ask"]), (at(11, 12), ["waiting_ask"])):
+        day.clock.now = moment
+        at_once(*[lambda: [day.steps.take(ticket) for ticket in day.steps.due()]] * 3)
+        assert [day.history(ticket) for ticket in asked] == [kinds] * 4
+    assert [
+        [event.type for event in day.now(ticket).events].count(EventType.UNANSWERED)
+        for ticket in asked
+    ] == [1] * 4
+
+
+def test_nobody_is_asked_at_night_or_while_away(day: Day, jo: User) -> None:
+    """Her day begins when the office's ends, and then she is away until Friday."""
+    eve = day.moderator(timezone="America/Los_Angeles")
+    ticket = waiting(day, jo, eve)
+    day.runs_until(at(5, 16, 30))
+    assert told(day, eve) == []
+    away = {"until": at(6, 19), "source": "self"}
+    day.db.users.update_one({"_id": eve.id}, {"$set": {"away": away}})
+    day.runs_until(at(6, 18))
+    assert told(day, eve) == []
+    day.runs_until(at(6, 19))
+    assert told(day, eve) == [ASKED]
+    away["until"] = at(31, 19) + timedelta(days=9)  # gone for long: nobody waits for that
+    day.db.users.update_one({"_id": eve.id}, {"$set": {"away": away}})
+    day.runs_until(at(13, 9))
+    assert day.now(ticket).status is Status.COMPLETED
+
+
+def test_closing_makes_room_for_one_more(day: Day, jo: User, eve: User, ticket: Ticket) -> None:
+    day.db.users.update_one({"_id": jo.id}, {"$set": {"capacity": 1}})
+    parked = day.file(eve, "VPN again")
+    assert parked.assigned_to is None
+    day.runs_until(at(11, 12))
+    delivered(day, parked)
+    assert day.now(parked).assigned_to == jo.id
+
+
+def test_whoever_is_not_in_slack_is_not_told(day: Day, jo: User) -> None:
+    eve = day.people.add(Role.USER, linked=False)
+    ticket = waiting(day, jo, eve)
+    day.runs_until(at(12, 9))
+    assert day.now(ticket).status is Status.COMPLETED

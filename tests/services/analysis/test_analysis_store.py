@@ -1,0 +1,136 @@
+"""What becomes of a ticket's priority when its analysis is stored."""
+
+from dataclasses import replace
+
+import pytest
+
+from services.analysis.analysis_store import asked_priority, store_analysis
+from services.analysis.model_answer import Analysis
+from services.analysis.urgency import Signal
+from services.core.database import Mongo
+from services.editing.ticket_edits import TicketEdits
+from services.models.choice import AnalysisSource
+from services.models.permissions import Actor
+from services.models.ticket import Priority, Ticket
+from services.models.user import Role, User
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, file_ticket
+
+URGENT = Analysis(
+    summary="No tunnel.",
+    priority=Priority.URGENT,
+    related_skills=("VPN",),
+    helpful_notes=None,
+    confidence=0.9,
+    source=AnalysisSource.GEMINI,
+)
+BACKED = replace(URGENT, signal=Signal.OUTAGE)
+LOW = replace(URGENT, priority=Priority.LOW)
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+class Desk:
+    def __init__(self, db: Mongo, edits: TicketEdits, clock: FixedClock) -> None:
+        self._db = db
+        self._edits = edits
+        self._clock = clock
+
+    def read(self, ticket: Ticket, analysis: Analysis) -> Ticket:
+        stored = store_analysis(self._db, ticket, analysis, now=self._clock())
+        assert stored is not None
+        return stored
+
+    def set(self, ticket: Ticket, by: User, **changes: object) -> Ticket:
+        return self._edits.update(
+            actor=Actor.of(by), ticket_id=str(ticket.id), seen_seq=ticket.seq, changes=changes
+        )
+
+
+@pytest.fixture
+def desk(db: Mongo, edits: TicketEdits, clock: FixedClock) -> Desk:
+    return Desk(db, edits, clock)
+
+
+def weighed(ticket: Ticket) -> tuple[object, ...]:
+    analysis = ticket.assignment["analysis"]
+    return ticket.priority, analysis["claim"], analysis["signal"]
+
+
+def test_the_models_urgent_takes_a_second_signal(
+    desk: Desk, tickets: TicketService, requester: User
+) -> None:
+    ticket = desk.read(file_ticket(tickets, requester), URGENT)
+    assert weighed(ticket) == ("high", "model", None)
+    assert [event.type for event in ticket.events] == ["filed", "analysed"]
+    ticket = desk.read(ticket, BACKED)
+    assert weighed(ticket) == ("urgent", "model", "outage")
+    assert weighed(desk.read(ticket, LOW)) == ("low", None, None)
+
+
+def test_a_requesters_urgent_takes_a_second_signal_and_is_remembered(
+    desk: Desk, tickets: TicketService, requester: User
+) -> None:
+    ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
+    assert weighed(ticket) == ("high", "requester", None)
+    lowered = ticket.events[-1]
+    assert (lowered.by, lowered.type, lowered.field) == ("system", "edited", "priority")
+    assert (lowered.from_, lowered.to) == ("urgent", "high")
+    assert asked_priority(ticket) is Priority.URGENT
+
+    seen = len(ticket.events)
+    ticket = desk.read(ticket, LOW)  # read again: it is said once
+    assert weighed(ticket) == ("high", "requester", None)
+    assert [event.type for event in ticket.events[seen:]] == ["analysed"]
+    ticket = desk.read(ticket, replace(LOW, signal=Signal.PEOPLE))
+    assert weighed(ticket) == ("urgent", "requester", "people")
+
+
+@pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
+def test_whoever_works_on_tickets_is_believed(
+    desk: Desk, tickets: TicketService, people: People, role: Role
+) -> None:
+    ticket = file_ticket(tickets, people.add(role), priority="urgent")
+    for analysis in (LOW, URGENT):
+        ticket = desk.read(ticket, analysis)
+        assert weighed(ticket) == ("urgent", None, None)
+    assert "edited" not in [event.type for event in ticket.events]
+
+
+def test_a_moderator_who_is_none_any_more_is_not(
+    desk: Desk, db: Mongo, tickets: TicketService, people: People
+) -> None:
+    former = people.add(Role.MODERATOR)
+    ticket = file_ticket(tickets, former, priority="urgent")
+    db.users.update_one({"_id": former.id}, {"$set": {"active": False}})
+    assert weighed(desk.read(ticket, LOW)) == ("high", "requester", None)
+
+
+def test_a_moderator_may_raise_what_was_lowered(
+    desk: Desk, tickets: TicketService, people: People, requester: User
+) -> None:
+    ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
+    ticket = desk.set(ticket, people.add(Role.MODERATOR), priority="urgent")
+    assert asked_priority(ticket) is Priority.URGENT
+    assert weighed(desk.read(ticket, LOW)) == ("urgent", None, None)
+
+
+@pytest.mark.parametrize("priority", ["low", None])
+def test_a_moderators_other_priority_ends_the_claim(
+    desk: Desk, tickets: TicketService, people: People, requester: User, priority: str | None
+) -> None:
+    ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
+    ticket = desk.set(ticket, people.add(Role.MODERATOR), priority=priority)
+    assert asked_priority(ticket) == priority
+    assert weighed(desk.read(ticket, LOW)) == ("low", None, None)
+
+
+def test_a_ticket_that_changed_meanwhile_is_left_alone(
+    desk: Desk, db: Mongo, tickets: TicketService, people: People, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester, priority="urgent")
+    desk.set(ticket, people.add(Role.MODERATOR), title="Another one")
+    assert store_analysis(db, ticket, URGENT, now=FixedClock()()) is None

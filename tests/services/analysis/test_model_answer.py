@@ -1,0 +1,178 @@
+import json
+import traceback
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.analysis.model_answer import (
+    AnalysisFailed,
+    Answer,
+    FailureReason,
+    answer_schema,
+    parse_answer,
+)
+from services.models.ticket import Priority
+
+SKILLS = ("VPN", "Node.js", "Straße")
+GOOD: dict[str, Any] = {
+    "summary": "The VPN drops every ten minutes.",
+    "priority": "high",
+    "relatedSkills": ["VPN"],
+    "helpfulNotes": "Ask for the client's log.",
+    "confidence": 0.9,
+}
+
+
+def test_it_reads_an_answer() -> None:
+    assert parse_answer(json.dumps(GOOD), skills=SKILLS) == Answer(
+        summary="The VPN drops every ten minutes.",
+        priority=Priority.HIGH,
+        related_skills=("VPN",),
+        helpful_notes="Ask for the client's log.",
+        confidence=0.9,
+    )
+
+
+def test_it_gives_skills_their_own_spelling_and_each_once() -> None:
+    raw = json.dumps(GOOD | {"relatedSkills": ["STRASSE", "vpn", "VPN "]})
+    assert parse_answer(raw, skills=SKILLS).related_skills == ("Straße", "VPN")
+
+
+def test_two_spellings_of_a_skill_are_one() -> None:
+    raw = json.dumps(GOOD | {"relatedSkills": ["VPN"]})
+    assert parse_answer(raw, skills=["vpn", "VPN"]).related_skills == ("vpn",)
+
+
+@pytest.mark.parametrize("notes", ["", " \n"])
+def test_empty_notes_are_no_notes(notes: str) -> None:
+    raw = json.dumps(GOOD | {"helpfulNotes": notes})
+    assert parse_answer(raw, skills=SKILLS).helpful_notes is None
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 0.0, 1.0])
+def test_confidence_may_be_at_either_end(confidence: float) -> None:
+    raw = json.dumps(GOOD | {"confidence": confidence})
+    assert parse_answer(raw, skills=SKILLS).confidence == confidence
+
+
+def test_a_team_without_skills_is_not_asked_for_any() -> None:
+    assert "relatedSkills" not in answer_schema([])["properties"]
+    answer = {key: value for key, value in GOOD.items() if key != "relatedSkills"}
+    assert parse_answer(json.dumps(answer), skills=[]).related_skills == ()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"priority": "critical"},
+        {"priority": "High"},
+        {"priority": None},
+        {"relatedSkills": ["Printer"]},
+        {"relatedSkills": ["VPN", "Printer"]},
+        {"relatedSkills": "VPN"},
+        {"relatedSkills": None},
+        {"relatedSkills": [1]},
+        {"confidence": 1.01},
+        {"confidence": -0.1},
+        {"confidence": "0.9"},
+        {"confidence": True},
+        {"confidence": float("nan")},
+        {"summary": " "},
+        {"summary": "x" * 501},
+        {"summary": ["x"]},
+        {"helpfulNotes": "x" * 2_001},
+        {"helpfulNotes": None},
+        {"assignee": "U1"},
+    ],
+    ids=str,
+)
+def test_it_refuses_what_is_off_the_schema(change: dict[str, Any]) -> None:
+    with pytest.raises(AnalysisFailed) as failed:
+        parse_answer(json.dumps(GOOD | change), skills=SKILLS)
+    assert failed.value.reason is FailureReason.OFF_SCHEMA
+
+
+@pytest.mark.parametrize(
+    "twice",
+    [
+        '"priority": "low"',
+        '"relatedSkills": ["Node.js"]',
+        '"summary": "x"',
+        '"confidence": ' + "9" * 5_000,
+        '"summary": ' + "[" * 150 + "]" * 150,
+        '"summary": {"a": 1, "a": 2}',
+    ],
+    ids=lambda twice: twice[:30],
+)
+def test_it_refuses_a_key_that_comes_twice(twice: str) -> None:
+    for raw in (
+        "{" + twice + ", " + json.dumps(GOOD)[1:],
+        json.dumps(GOOD)[:-1] + f", {twice}" + "}",
+    ):
+        with pytest.raises(AnalysisFailed, match="off_schema"):
+            parse_answer(raw, skills=SKILLS)
+
+
+def test_what_cannot_be_seen_is_taken_out() -> None:
+    hidden = "\u202e\u200b\x00\U000e0041"
+    raw = json.dumps(GOOD | {"summary": f"{hidden}Fine.{hidden} ", "helpfulNotes": hidden})
+    answer = parse_answer(raw, skills=SKILLS)
+    assert (answer.summary, answer.helpful_notes) == ("Fine.", None)
+    with pytest.raises(AnalysisFailed, match="off_schema"):
+        parse_answer(json.dumps(GOOD | {"summary": hidden}), skills=SKILLS)
+
+
+@pytest.mark.parametrize("key", GOOD)
+def test_it_refuses_an_answer_that_lacks(key: str) -> None:
+    answer = {name: value for name, value in GOOD.items() if name != key}
+    with pytest.raises(AnalysisFailed, match="off_schema"):
+        parse_answer(json.dumps(answer), skills=SKILLS)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "",
+        "null",
+        "[]",
+        "{",
+        '"text"',
+        "Sure! Here it is: {}",
+        "[" * 100_000,
+        '{"summary":"\\ud800"}',
+    ],
+    ids=lambda raw: raw[:20],
+)
+def test_it_refuses_what_is_not_an_answer_at_all(raw: str) -> None:
+    with pytest.raises(AnalysisFailed, match="off_schema"):
+        parse_answer(raw, skills=SKILLS)
+
+
+def test_it_refuses_an_answer_wrapped_in_prose_or_a_code_fence() -> None:
+    with pytest.raises(AnalysisFailed, match="off_schema"):
+        parse_answer(f"```json\n{json.dumps(GOOD)}\n```", skills=SKILLS)
+
+
+@given(st.text())
+def test_no_text_gets_past_or_breaks_it(raw: str) -> None:
+    with pytest.raises(AnalysisFailed):
+        parse_answer(raw, skills=SKILLS)
+
+
+def test_the_error_does_not_repeat_the_answer() -> None:
+    raw = json.dumps(GOOD | {"priority": "canary-7", "relatedSkills": ["canary-7"]})
+    with pytest.raises(AnalysisFailed) as failed:
+        parse_answer(raw, skills=SKILLS)
+    assert str(failed.value) == "off_schema"
+    assert failed.value.__cause__ is None
+    assert failed.value.__context__ is None
+    told = "".join(traceback.format_exception(failed.value))
+    assert "ValidationError" not in told
+
+
+def test_the_schema_offers_each_skill_once_and_demands_every_key() -> None:
+    schema = answer_schema(["VPN", "vpn", " ", "SAP"])
+    assert schema["properties"]["relatedSkills"]["items"]["enum"] == ["VPN", "SAP"]
+    assert set(schema["required"]) == set(GOOD)

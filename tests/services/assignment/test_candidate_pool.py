@@ -1,0 +1,334 @@
+"""Candidates as they are read: of a small team everybody, of a large one a shortlist."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.assignment.candidate import Candidate
+from services.assignment.candidate_pool import LARGE, CandidateLoader
+from services.assignment.shortlist import LENGTH as SHORTLIST
+from services.assignment.shortlist import STAYS_LARGE, Shortlist
+from services.calendar.work_week import WorkWeek, zone_of
+from services.core.database import INDEXES, Mongo
+from services.linking.links import LinkService
+from services.models.choice import AnalysisSource, Choice
+from services.models.permissions import OPERATOR
+from services.models.ticket import Ticket
+from services.models.user import Role
+from services.team_settings.settings_service import OfficeStore
+from services.tickets.filing import TicketService
+from tests.conftest import Commands, FixedClock, People, file_ticket, reload
+from tests.services.core.test_database import filters, is_served
+from tests.support.slack_workspace import TEAM_ID
+
+BERLIN = zone_of("Europe/Berlin")
+
+
+@pytest.fixture
+def staff(db: Mongo, links: LinkService) -> CandidateLoader:
+    return CandidateLoader(db, links)
+
+
+def candidates(staff: CandidateLoader, clock: FixedClock) -> dict[ObjectId, Candidate]:
+    return {who.user_id: who for who in staff.everybody(team_id=TEAM_ID, now=clock())}
+
+
+def test_candidates_are_the_active_moderators_and_admins(
+    staff: CandidateLoader, people: People, clock: FixedClock
+) -> None:
+    people.add()
+    people.add(Role.MODERATOR, active=False)
+    moderator = people.add(Role.MODERATOR, " VPN", capacity=3)
+    admin = people.add(Role.ADMIN, linked=False)
+    assert candidates(staff, clock) == {
+        moderator.id: Candidate(moderator.id, Role.MODERATOR, ("VPN",), 0, 3, load=0),
+        admin.id: Candidate(admin.id, Role.ADMIN, (), 0, 8, linked=False, load=0),
+    }
+    elsewhere = staff.everybody(team_id="T0OTHER", now=clock())
+    assert [who.linked for who in elsewhere] == [False, False]
+
+
+def test_load_weighs_what_is_open_and_fairness_counts_what_was_given_this_week(
+    staff: CandidateLoader, db: Mongo, people: People, clock: FixedClock
+) -> None:
+    busy, idle = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
+    given = [
+        ("IN_PROGRESS", "urgent", timedelta(days=1)),
+        ("WAITING", "high", timedelta(days=6)),
+        ("REOPENED", "low", timedelta(days=8)),
+        ("IN_PROGRESS", None, timedelta(days=9)),
+        ("COMPLETED", "urgent", timedelta(days=2)),
+        ("COMPLETED", "urgent", timedelta(days=7)),
+    ]
+    db.tickets.insert_many(
+        [
+            {
+                "assignedTo": busy.id,
+                "status": status,
+                "priority": priority,
+                "assignment": {"at": clock() - age},
+            }
+            for status, priority, age in given
+        ]
+    )
+    found = candidates(staff, clock)
+    assert (found[busy.id].open_tickets, found[busy.id].recent) == (4, 3)
+    assert found[busy.id].load == 2 + 0.75 + 0.5 + 1
+    assert (found[idle.id].open_tickets, found[idle.id].recent, found[idle.id].load) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("odd", [None, "tomorrow", {}, {"until": None}, {"until": "tomorrow"}])
+def test_nobodys_odd_account_stops_the_others_tickets(
+    staff: CandidateLoader, people: People, clock: FixedClock, odd: Any
+) -> None:
+    fields = {"away": odd, "workHours": odd, "country": odd, "timezone": odd}
+    who = people.add(Role.MODERATOR, **fields, skills=None, capacity="many")
+    assert candidates(staff, clock) == {who.id: Candidate(who.id, Role.MODERATOR, (), 0, 8, load=0)}
+
+
+def test_it_knows_until_when_somebody_is_away(
+    staff: CandidateLoader, people: People, clock: FixedClock
+) -> None:
+    until = clock() + timedelta(days=3)
+    who = people.add(Role.MODERATOR, away={"until": until, "source": "manual"})
+    assert candidates(staff, clock)[who.id].away_until == until
+
+
+def test_it_knows_when_somebody_works_by_their_own_word_or_the_teams(
+    staff: CandidateLoader, db: Mongo, people: People, clock: FixedClock
+) -> None:
+    told = people.add(Role.MODERATOR, timezone="Europe/Berlin", country="DE")
+    untold = people.add(Role.MODERATOR)
+    assert BERLIN
+    found = candidates(staff, clock)
+    assert (found[told.id].week, found[untold.id].week) == (WorkWeek(BERLIN, country="DE"), None)
+    office = OfficeStore(db).write(
+        actor=OPERATOR, zone="UTC", days=frozenset({0}), start="09:00", end="12:00"
+    )
+    assert candidates(staff, clock)[untold.id].week == office.week
+
+
+def hire(db: Mongo, count: int, *skills: str, **fields: Any) -> list[ObjectId]:
+    """So many linked moderators, in the order of their ids."""
+    ids = [ObjectId() for _ in range(count)]
+    about = {"role": "moderator", "skills": list(skills), **fields}
+    db.users.insert_many([{"_id": who, **about} for who in ids])
+    db.links.insert_many(
+        [
+            {"_id": str(who), "teamId": TEAM_ID, "slackUserId": str(who), "userId": who}
+            for who in ids
+        ]
+    )
+    return ids
+
+
+@pytest.fixture
+def large(db: Mongo) -> list[ObjectId]:
+    """More who know nothing than are ever read at once."""
+    return hire(db, LARGE)
+
+
+def needing(
+    db: Mongo, tickets: TicketService, people: People, skills: Sequence[str] = ("VPN",)
+) -> Ticket:
+    filed = file_ticket(tickets, people.add())
+    db.tickets.update_one({"_id": filed.id}, {"$set": {"relatedSkills": list(skills)}})
+    return reload(db, filed)
+
+
+@pytest.fixture
+def ticket(db: Mongo, tickets: TicketService, people: People) -> Ticket:
+    return needing(db, tickets, people)
+
+
+@pytest.fixture
+def store(db: Mongo, links: LinkService) -> AssignmentService:
+    return AssignmentService(db, links)
+
+
+def choose(store: AssignmentService, ticket: Ticket, clock: FixedClock, **asked: Any) -> Choice:
+    found = store.choose(ticket, now=clock(), **asked)
+    assert found is not None
+    return found
+
+
+def asked(commands: Commands) -> list[str]:
+    """The queries, less what fetches the rest of a longer answer."""
+    return [name for name, _ in commands.sent if name != "getMore"]
+
+
+@pytest.mark.parametrize(
+    ("team", "sent"),
+    [
+        # corrections; staff; office, links, open tickets, recent ones
+        (3, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
+        (LARGE, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
+        # and for a large team: who knows it, and their accounts
+        (LARGE + 1, ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2),
+        (LARGE * 3, ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2),
+    ],
+)
+def test_the_queries_of_a_choice_do_not_grow_with_the_team(
+    watched_db: Mongo, commands: Commands, db: Mongo, ticket: Ticket, clock: FixedClock,
+    team: int, sent: list[str],
+) -> None:  # fmt: skip
+    hire(db, team, "VPN")
+    store = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
+    choose(store, ticket, clock)
+    assert asked(commands) == sent
+    commands.sent.clear()
+    choose(store, ticket, clock)  # a team known to be large is not counted again
+    assert asked(commands) == sent[:1] + sent[2 if team > LARGE else 1 :]
+
+
+def test_of_a_large_team_a_shortlist_is_read(
+    staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
+) -> None:
+    experts = hire(db, SHORTLIST + 20, "VPN")
+    pool = staff.pool(team_id=TEAM_ID, skills=["VPN"], favoured={large[7]}, now=clock())
+    assert not pool.is_everybody
+    assert pool.holders == {"vpn": SHORTLIST + 20}
+    assert {who.user_id for who in pool.candidates} == {*experts[:SHORTLIST], large[7]}
+
+
+def test_the_shortlist_is_of_those_who_know_most_and_of_them_whoever_was_chosen_longest_ago(
+    staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
+) -> None:
+    common = hire(db, SHORTLIST, "VPN", lastAssignedAt=clock() - timedelta(days=9))
+    rare = hire(db, 2, "sap", lastAssignedAt=clock())
+    both = hire(db, 1, "VPN", "SAP", lastAssignedAt=clock())
+    new = hire(db, 3, "vpn")
+    pool = staff.pool(team_id=TEAM_ID, skills=["VPN", "SAP"], favoured=set(), now=clock())
+    found = {who.user_id for who in pool.candidates}
+    assert found == {*both, *rare, *new, *common[: SHORTLIST - 6]}
+    assert pool.holders == {"vpn": SHORTLIST + 4, "sap": 3}
+
+
+def test_whoever_is_away_takes_nobodys_place_on_it(
+    staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
+) -> None:
+    hire(db, SHORTLIST, "VPN", away={"until": clock() + timedelta(days=1)})
+    hire(db, 1, "VPN", active=False)
+    back = hire(db, 1, "VPN", away={"until": clock()})
+    db.users.update_one({"_id": large[0]}, {"$set": {"skills": "VPN"}})  # as a lone text
+    pool = staff.pool(team_id=TEAM_ID, skills=["VPN"], favoured=set(), now=clock())
+    assert {who.user_id for who in pool.candidates} == {*back, large[0]}
+
+
+def test_a_large_teams_tickets_go_round(
+    store: AssignmentService, db: Mongo, tickets: TicketService, people: People,
+    large: list[ObjectId], clock: FixedClock,
+) -> None:  # fmt: skip
+    experts = hire(db, SHORTLIST * 2, "VPN")
+    chosen = []
+    for _ in range(5):
+        clock.advance(seconds=1)
+        ticket = needing(db, tickets, people)
+        choice = choose(store, ticket, clock)
+        assert store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
+        chosen.append(choice.user_id)
+    assert chosen == experts[:5]
+    assert db.users.count_documents({"lastAssignedAt": {"$ne": None}}) == 5
+
+
+@pytest.mark.parametrize("skills", [["VPN"], []])
+def test_where_nobody_on_the_shortlist_can_take_it_everybody_is_looked_at(
+    store: AssignmentService, db: Mongo, tickets: TicketService, people: People, clock: FixedClock,
+    skills: list[str],
+) -> None:  # fmt: skip
+    hire(db, LARGE + SHORTLIST, "VPN", capacity=0)
+    (free,) = hire(db, 1, "VPN", lastAssignedAt=clock())
+    ticket = needing(db, tickets, people, skills)
+    assert choose(store, ticket, clock).user_id == free
+
+
+def test_in_a_large_team_too_an_admin_has_what_nobody_knows(
+    store: AssignmentService, people: People, ticket: Ticket, large: list[ObjectId],
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    admin = people.add(Role.ADMIN)
+    assert choose(store, ticket, clock).user_id == admin.id
+
+
+def test_in_a_large_team_too_whoever_solved_such_tickets_is_looked_at(
+    store: AssignmentService, db: Mongo, tickets: TicketService, people: People,
+    large: list[ObjectId], clock: FixedClock,
+) -> None:  # fmt: skip
+    veteran = large[-1]
+    ticket = needing(db, tickets, people, [])
+    assert choose(store, ticket, clock, history={veteran: 0.5}).user_id == veteran
+
+
+def test_a_team_that_shrank_is_read_whole_again(
+    staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
+) -> None:
+    hire(db, 1, "VPN")
+    ask: dict[str, Any] = {"team_id": TEAM_ID, "skills": ["VPN"], "favoured": frozenset()}
+    assert len(staff.pool(**ask, now=clock()).candidates) == 1
+    db.users.delete_many({"_id": {"$in": large[10:]}})
+    clock.advance(seconds=STAYS_LARGE.total_seconds() - 1)
+    assert not staff.pool(**ask, now=clock()).is_everybody
+    clock.advance(seconds=1)
+    assert len(staff.pool(**ask, now=clock()).candidates) == 11
+
+
+def test_a_small_teams_accounts_are_left_as_they_are(
+    store: AssignmentService, db: Mongo, people: People, ticket: Ticket, clock: FixedClock
+) -> None:
+    people.add(Role.MODERATOR, "VPN")
+    before = list(db.users.find())
+    choice = choose(store, ticket, clock)
+    assert store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
+    assert list(db.users.find()) == before
+
+
+def test_where_no_skill_is_needed_it_is_the_turn_of_whoever_was_chosen_longest_ago(
+    watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock
+) -> None:
+    shortlist = Shortlist(watched_db)
+    shortlist.found_large(clock())
+    turns = hire(db, LARGE * 2)
+    for hours, who in enumerate(turns):
+        at = clock() - timedelta(hours=1_000 - hours)
+        db.users.update_one({"_id": who}, {"$set": {"lastAssignedAt": at}})
+    (new,) = hire(db, 1)
+    hire(db, 1, away={"until": clock() + timedelta(days=1)})
+    chosen = []
+    for _ in range(LARGE + 20):
+        clock.advance(seconds=1)
+        first, *others = shortlist.longest_ago(now=clock())
+        assert len(others) == SHORTLIST - 1
+        shortlist.was_chosen(first, now=clock())
+        chosen.append(first)
+    assert chosen == [new, *turns[: LARGE + 19]]
+    # Most rounds read the beginning of the order, and all of it is read anew when that is used up.
+    rounds = [name for name, _ in commands.sent if name == "aggregate"]
+    assert len(rounds) < (LARGE + 20) * 2 + 10
+    matched = [command["pipeline"][0]["$match"] for name, command in commands.sent
+               if name == "aggregate"]  # fmt: skip
+    assert sum("$lte" not in (match["lastAssignedAt"] or {"$lte": 0}) for match in matched) == 2
+
+
+def test_every_query_of_a_choice_is_served_by_an_index(
+    watched_db: Mongo, commands: Commands, db: Mongo, tickets: TicketService, people: People,
+    large: list[ObjectId], clock: FixedClock,
+) -> None:  # fmt: skip
+    store = AssignmentService(watched_db, LinkService(watched_db, UserService(watched_db)))
+    db.users.update_many({}, {"$set": {"lastAssignedAt": clock()}})
+    hire(db, 1, "VPN")
+    for skills in (["VPN"], [], [], ["DNS"]):
+        store.choose(needing(db, tickets, people, skills), now=clock())
+    asked = [question for sent in commands.sent if sent[0] != "getMore"
+             for question in filters(*sent)]  # fmt: skip
+    assert {name for name, _ in asked} == {"corrections", "users", "settings", "links", "tickets"}
+    served = {name: [index.document for index in INDEXES.get(name, ())] for name, _ in asked}
+    assert [
+        (name, query)
+        for name, query in asked
+        if "_id" not in query and not any(is_served(query, index) for index in served[name])
+    ] == []

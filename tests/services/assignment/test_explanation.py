@@ -1,0 +1,198 @@
+"""How everybody stands for a ticket: asked of what chooses, so that both say the same."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import pytest
+from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.assignment.candidate import Candidate, Obstacle
+from services.assignment.explanation import (
+    CandidateScore,
+    Explanation,
+    Gap,
+    LastAssignment,
+    explain,
+    then,
+)
+from services.assignment.ranking import Criteria, assess, choose_assignee
+from services.models.events import Event, EventType
+from services.models.ticket import Ticket
+from services.models.user import Role
+from tests.conftest import sample_ticket
+from tests.services.assignment.test_ranking import ADMIN, NOW, REQUESTER, person, questions, teams
+
+AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
+NILS, OLGA = ObjectId(), ObjectId()
+
+
+def explained(
+    *team: Candidate,
+    listed: frozenset[ObjectId] | None = None,
+    holders: dict[str, int] | None = None,
+    **asked: Any,
+) -> Explanation:
+    grounds = Criteria(
+        skills=(),
+        requester=REQUESTER,
+        now=NOW,
+        declined=frozenset(),
+        history={},
+        corrections={},
+    )
+    grounds.update(cast("Criteria", asked))
+    everybody = frozenset(who.user_id for who in team)
+    looked_at = everybody if listed is None else listed
+    return explain(team, listed=looked_at, holders=holders, grounds=grounds)
+
+
+def reasons(standings: tuple[CandidateScore, ...]) -> list[str]:
+    return [one.reason for one in standings]
+
+
+@given(teams(), questions(), st.data())
+def test_the_first_who_is_able_is_whom_it_chooses(
+    team: list[Candidate], question: Any, data: st.DataObject
+) -> None:
+    some = data.draw(st.lists(st.sampled_from(team), unique=True)) if team else []
+    for looked_at in (team, some):
+        listed = frozenset(who.user_id for who in looked_at)
+        found = explain(team, listed=listed, holders=None, grounds=question)
+        chosen = choose_assignee(candidates=looked_at, **question)
+        assert (found.chosen and found.chosen.user_id) == (chosen and chosen.user_id)
+        if found.chosen and chosen:
+            shown = found.chosen
+            assert (shown.score, shown.parts, shown.reason) == (
+                chosen.score,
+                chosen.parts,
+                chosen.reason,
+            )
+
+
+@given(teams(), questions())
+def test_everybody_stands_in_it_once_with_their_own_parts(
+    team: list[Candidate], question: Any
+) -> None:
+    everybody = frozenset(who.user_id for who in team)
+    found = explain(team, listed=everybody, holders=None, grounds=question)
+    standings = [*found.able, *found.left_out]
+    assert [one.candidate for one in standings] == [
+        rating.candidate for rating in assess(candidates=team, **question)
+    ]
+    assert all(one.left_out is None for one in found.able)
+    assert all(one.left_out for one in found.left_out)
+
+
+def test_why_somebody_is_left_out() -> None:
+    team = [
+        person(1, "VPN"),
+        person(2, "DNS"),
+        person(3, "VPN", user_id=REQUESTER),
+        person(4, "VPN", active=False, load=1),
+        person(5, "VPN", away_until=NOW + timedelta(days=1), load=2),
+        person(6, "VPN", linked=False, load=3),
+        person(7, "VPN", load=8),
+        person(8, "VPN", load=4),
+    ]
+    declined = frozenset({team[-1].user_id})
+    found = explained(*team, ADMIN, skills=("VPN",), declined=declined)
+    assert [one.candidate for one in found.able] == [team[0], ADMIN]
+    assert {one.user_id: one.left_out for one in found.left_out} == {
+        team[1].user_id: Gap.NO_FIT,
+        team[2].user_id: Obstacle.REQUESTER,
+        team[3].user_id: Obstacle.INACTIVE,
+        team[4].user_id: Obstacle.AWAY,
+        team[5].user_id: Obstacle.UNLINKED,
+        team[6].user_id: Obstacle.FULL,
+        team[7].user_id: Obstacle.DECLINED,
+    }
+
+
+def test_that_nobody_knows_better_is_said_of_the_first_alone() -> None:
+    second = person(8, role=Role.ADMIN, load=1)
+    assert reasons(explained(person(1, "VPN"), ADMIN, skills=("VPN",)).able) == [
+        "knows VPN · 0 of 8 open",
+        "an admin · 0 of 8 open",
+    ]
+    assert reasons(explained(ADMIN, second, skills=("VPN",)).able) == [
+        "nobody who could take it knows VPN, so it goes to an admin · 0 of 8 open",
+        "an admin · 1 of 8 open",
+    ]
+    assert reasons(explained(person(1), person(2, load=1)).able) == [
+        "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
+        "1 of 8 open",
+    ]
+
+
+def test_of_a_large_team_only_those_who_were_looked_at_could_be_chosen() -> None:
+    seen, better = person(1, "VPN", load=2), person(2, "VPN")
+    found = explained(
+        better, seen, skills=("VPN",), listed=frozenset({seen.user_id}), holders={"vpn": 70}
+    )
+    assert found.chosen is not None
+    assert found.chosen.candidate == seen
+    assert found.chosen.reason == "knows VPN · 2 of 8 open"
+    assert [(one.candidate, one.left_out) for one in found.left_out] == [(better, Gap.NOT_LISTED)]
+
+
+def test_whoever_has_left_makes_no_skill_less_rare() -> None:
+    here, gone = person(1, "VPN"), person(2, "DNS", active=False)
+    asked: Any = {"skills": ("VPN", "DNS"), "listed": frozenset({here.user_id})}
+    with_them, without = explained(here, gone, **asked), explained(here, **asked)
+    assert with_them.chosen == without.chosen
+
+
+def given_to(to: ObjectId, by: ObjectId | str) -> Event:
+    return Event(2, AT, by, EventType.ASSIGNED, field="assignedTo", to=to)
+
+
+CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"skills": 0.4}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "found"),
+    [
+        ({}, None),
+        (
+            {"assigned_to": NILS, "events": (given_to(NILS, "system"),), "assignment": CHOSEN},
+            LastAssignment(NILS, "system", AT, "knows VPN", 0.5, {"skills": 0.4}),
+        ),
+        (
+            # Whoever had it has given it back.
+            {"events": (given_to(NILS, "system"),), "assignment": CHOSEN},
+            LastAssignment(NILS, "system", AT, "knows VPN", 0.5, {"skills": 0.4}),
+        ),
+        (
+            {
+                "assigned_to": NILS,
+                "events": (given_to(OLGA, "system"), given_to(NILS, OLGA)),
+                "assignment": {"source": "manual", "reason": "Your subject."},
+            },
+            LastAssignment(NILS, OLGA, AT, "Your subject.", None, {}),
+        ),
+        (
+            # The predecessor has given it to somebody while it ran beside us.
+            {
+                "assigned_to": NILS,
+                "events": (given_to(NILS, "system"),),
+                "assignment": {"source": "manual", "reason": "assigned outside of Slack"},
+            },
+            LastAssignment(NILS, "", AT, "assigned outside of Slack", None, {}),
+        ),
+        ({"assigned_to": NILS}, LastAssignment(NILS, "", None, "", None, {})),
+        (
+            {
+                "assigned_to": NILS,
+                "assignment": {"score": "high", "parts": {"skills": None, "load": float("nan")}},
+            },
+            LastAssignment(NILS, "", None, "", None, {}),
+        ),
+    ],
+)
+def test_what_is_known_of_the_last_choice(
+    fields: dict[str, Any], found: LastAssignment | None
+) -> None:
+    ticket: Ticket = sample_ticket(**fields)
+    assert then(ticket) == found

@@ -1,0 +1,529 @@
+"""Whom assignment chooses. Pure, so any case can be written down, and Hypothesis invents more."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from bson import ObjectId
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from services.assignment.candidate import Candidate
+from services.assignment.ranking import Rating, Tier, assess, choose_assignee
+from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
+from services.calendar.work_week import WorkWeek
+from services.models.choice import Choice, Reason
+from services.models.user import Role
+
+NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
+REQUESTER = ObjectId("65f0c0ffee65f0c0ffee0000")
+
+
+def person(number: int, *skills: str, load: int = 0, **fields: Any) -> Candidate:
+    return Candidate(
+        **{
+            "user_id": ObjectId(f"65f0c0ffee65f0c0ffee{number:04}"),
+            "role": Role.MODERATOR,
+            "skills": skills,
+            "open_tickets": load,
+            "capacity": 8,
+            **fields,
+        }
+    )
+
+
+def choice(*candidates: Candidate, skills: tuple[str, ...] = (), **shares: Any) -> Choice | None:
+    return choose_assignee(
+        candidates=candidates, skills=skills, requester=REQUESTER, now=NOW, **shares
+    )
+
+
+def chosen(*candidates: Candidate, skills: tuple[str, ...] = (), **shares: Any) -> Choice:
+    found = choice(*candidates, skills=skills, **shares)
+    assert found is not None
+    return found
+
+
+VPN, DNS = person(1, "VPN"), person(2, "DNS")
+ADMIN = person(9, role=Role.ADMIN)
+SOLVED_BY_DNS = {DNS.user_id: 0.6}
+AGAINST_1 = {VPN.user_id: -0.5}
+WEEK = WorkWeek(ZoneInfo("Europe/London"))
+
+
+def test_who_handed_it_back_is_not_chosen_again() -> None:
+    candidates = [VPN, person(3, "VPN", load=7), ADMIN]
+    ask: dict[str, Any] = {"skills": ("VPN",), "requester": REQUESTER, "now": NOW}
+    gone: set[ObjectId] = set()
+    for expected in candidates:
+        found = choose_assignee(candidates=candidates, **ask, declined=gone)
+        assert found is not None
+        assert found.user_id == expected.user_id
+        gone.add(expected.user_id)
+    assert choose_assignee(candidates=candidates, **ask, declined=gone) is None
+
+
+@pytest.mark.parametrize(
+    ("candidates", "skills", "who", "why", "reason"),
+    [
+        ([VPN, DNS], ("VPN",), VPN, Reason.SKILLS, "knows VPN · 0 of 8 open"),
+        ([person(1, "vpn", load=3)], ("VPN",), VPN, Reason.SKILLS, "knows VPN · 3 of 8 open"),
+        (
+            [person(1, "SAP", "DNS", "VPN"), DNS],
+            ("VPN", "DNS", "SAP"),
+            VPN,
+            Reason.SKILLS,
+            "knows VPN, DNS and SAP · 0 of 8 open",
+        ),
+        (
+            [person(1, "DNS", "VPN")],
+            ("VPN", "DNS"),
+            VPN,
+            Reason.SKILLS,
+            "knows VPN and DNS · 0 of 8 open",
+        ),
+        (
+            [person(1, load=2), DNS],
+            (),
+            DNS,
+            Reason.LEAST_LOADED,
+            "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
+        ),
+        (
+            [ADMIN],
+            (),
+            ADMIN,
+            Reason.LEAST_LOADED,
+            "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
+        ),
+        (
+            [VPN, ADMIN],
+            ("DNS",),
+            ADMIN,
+            Reason.NOBODY_KNOWS,
+            "nobody who could take it knows DNS, so it goes to an admin · 0 of 8 open",
+        ),
+        (
+            [ADMIN, person(1, "DNS", load=8)],
+            ("VPN", "DNS", "SAP"),
+            ADMIN,
+            Reason.NOBODY_KNOWS,
+            "nobody who could take it knows VPN, DNS or SAP, so it goes to an admin · 0 of 8 open",
+        ),
+        (
+            [VPN, person(9, "DNS", role=Role.ADMIN, load=5), person(8, role=Role.ADMIN)],
+            ("DNS",),
+            person(9),
+            Reason.SKILLS,
+            "knows DNS · 5 of 8 open",
+        ),
+    ],
+)
+def test_who_and_why(
+    candidates: list[Candidate], skills: tuple[str, ...], who: Candidate, why: Reason, reason: str
+) -> None:
+    found = chosen(*candidates, skills=skills)
+    assert (found.user_id, found.why, found.reason) == (who.user_id, why, reason)
+
+
+def test_the_rarer_skill_counts_more() -> None:
+    common = [person(number, "Windows") for number in (1, 2, 3)]
+    rare = person(4, "SAP", load=2)
+    assert chosen(*common, rare, skills=("Windows", "SAP")).user_id == rare.user_id
+
+
+@pytest.mark.parametrize("skills", [(), ("VPN",)])
+def test_load_is_measured_by_capacity(skills: tuple[str, ...]) -> None:
+    part_time = person(1, "VPN", load=1, capacity=2)
+    full_time = person(2, "VPN", load=2)
+    assert chosen(part_time, full_time, skills=skills).user_id == full_time.user_id
+
+
+@pytest.mark.parametrize("skills", [(), ("VPN",)])
+def test_of_the_equally_loaded_the_one_with_the_quieter_week(skills: tuple[str, ...]) -> None:
+    busy, quiet = person(1, "VPN", recent=5), person(2, "VPN", recent=4)
+    assert chosen(busy, quiet, skills=skills).user_id == quiet.user_id
+
+
+def test_without_a_skill_a_quiet_week_does_not_outweigh_load() -> None:
+    room, quiet = person(1, load=1, recent=20), person(2, load=2)
+    assert chosen(room, quiet).user_id == room.user_id
+
+
+def test_a_score_is_the_sum_of_its_parts() -> None:
+    found = chosen(person(1, "VPN", load=2, recent=5), skills=("VPN", "DNS"))
+    assert found.parts == {
+        "skills": 0.2,
+        "history": 0.0,
+        "load": 0.175,
+        "hours": 0.1,
+        "fairness": 0.0375,
+        "corrections": 0.0,
+    }
+    assert found.score == 0.5125
+
+
+def test_whoever_has_everything_for_them_scores_one() -> None:
+    ideal = {VPN.user_id: 1.0}
+    found = chosen(VPN, skills=("VPN",), history=ideal, corrections=ideal)
+    assert found.score == 1
+
+
+def test_who_has_solved_such_tickets_comes_first_among_the_knowing() -> None:
+    new, old = person(1, "VPN"), person(2, "VPN", load=2)
+    found = chosen(new, old, skills=("VPN",), history={old.user_id: 0.6, new.user_id: 0.1})
+    assert found.user_id == old.user_id
+    assert found.reason == "knows VPN · solved similar tickets · 2 of 8 open"
+
+
+def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> None:
+    found = chosen(VPN, DNS, ADMIN, skills=("VPN",), history={DNS.user_id: 1.0})
+    assert found.user_id == VPN.user_id
+
+
+def test_where_nobody_knows_it_whoever_solved_such_tickets_comes_before_an_admin() -> None:
+    found = chosen(person(1, "VPN", load=8), DNS, ADMIN, skills=("VPN",), history=SOLVED_BY_DNS)
+    assert (found.user_id, found.why) == (DNS.user_id, Reason.HISTORY)
+    assert found.reason == "solved similar tickets · 0 of 8 open"
+    hardly = {DNS.user_id: 0.19}
+    assert chosen(DNS, ADMIN, skills=("VPN",), history=hardly).user_id == ADMIN.user_id
+
+
+def test_where_no_skill_was_recognised_such_a_history_outweighs_a_few_tickets() -> None:
+    busy = replace(DNS, open_tickets=3)
+    found = chosen(VPN, busy, history=SOLVED_BY_DNS)
+    assert (found.user_id, found.why) == (DNS.user_id, Reason.HISTORY)
+    full = replace(DNS, open_tickets=8)
+    assert chosen(VPN, full, history=SOLVED_BY_DNS).user_id == VPN.user_id
+
+
+def test_whoever_is_at_work_comes_before_whoever_is_back_on_monday() -> None:
+    here = person(1, "VPN", load=3, week=WEEK)
+    asleep = person(2, "VPN", week=replace(WEEK, zone=ZoneInfo("Pacific/Auckland")))
+    assert chosen(here, asleep, skills=("VPN",)).reason == (
+        "knows VPN · 3 of 8 open · at work until 17:00 (London time)"
+    )
+    assert chosen(asleep, skills=("VPN",)).reason == (
+        "knows VPN · 0 of 8 open · back at 09:00 tomorrow"
+    )
+
+
+def test_a_holiday_is_no_day_at_work_and_excludes_nobody() -> None:
+    christmas = datetime(2026, 12, 25, 10, tzinfo=UTC)
+    here, at_home = person(2, "VPN", week=WEEK), person(1, "VPN", week=replace(WEEK, country="DE"))
+    ask: dict[str, Any] = {"skills": ("VPN",), "requester": None, "now": christmas}
+    first = choose_assignee(candidates=[at_home, here], **ask)
+    alone = choose_assignee(candidates=[at_home], **ask)
+    assert first is not None
+    assert first.user_id == here.user_id
+    assert alone is not None
+    assert alone.reason == "knows VPN · 0 of 8 open · back on Monday at 09:00"
+
+
+def test_an_urgent_ticket_weighs_more_than_a_waiting_one() -> None:
+    urgent = replace(person(1, "VPN", load=1), load=2.0)
+    waiting = replace(person(2, "VPN", load=1), load=0.5)
+    assert chosen(urgent, waiting, skills=("VPN",)).user_id == waiting.user_id
+
+
+def test_a_correction_tips_the_scales_between_equals() -> None:
+    found = chosen(person(1, "VPN"), person(2, "VPN"), skills=("VPN",), corrections=AGAINST_1)
+    assert found.user_id == person(2).user_id
+    alone = chosen(person(1, "VPN"), skills=("VPN",), corrections=AGAINST_1)
+    assert alone.parts["corrections"] == -0.05  # shown, and no exclusion
+
+
+@pytest.mark.parametrize("odd", [7.0, -7.0, float("nan"), float("inf")])
+def test_odd_shares_keep_within_bounds(odd: float) -> None:
+    spoken = {VPN.user_id: odd}
+    found = chosen(VPN, skills=("VPN",), history=spoken, corrections=spoken)
+    assert_within_bounds(found)
+
+
+def test_how_many_know_a_skill_may_be_said_of_more_people_than_the_candidates() -> None:
+    one, other = person(1, "VPN"), person(2, "DNS")
+    skills = ("VPN", "DNS")
+    for holders, first in (({"vpn": 9, "dns": 1}, other), ({"vpn": 1, "dns": 9}, one)):
+        assert chosen(one, other, skills=skills, holders=holders).user_id == first.user_id
+
+
+@pytest.mark.parametrize(
+    "candidates",
+    [
+        [],
+        [VPN],  # no admin for a skill that nobody has
+        [person(1, "DNS", load=8)],
+        [person(1, "DNS", load=9)],
+        [person(1, "DNS", capacity=0)],
+        [person(1, "DNS", linked=False)],
+        [person(1, "DNS", user_id=REQUESTER)],
+        [person(1, "DNS", away_until=NOW + timedelta(milliseconds=1))],
+        [person(1, "DNS", role=Role.USER)],
+        [person(1, "DNS", active=False)],
+        [person(1, "DNS", role=Role.ADMIN, load=8)],
+    ],
+)
+def test_nobody(candidates: list[Candidate]) -> None:
+    assert choice(*candidates, skills=("DNS",)) is None
+
+
+def test_whoever_is_back_is_available_again() -> None:
+    assert chosen(person(1, away_until=NOW)).user_id == person(1).user_id
+
+
+def assert_within_bounds(found: Choice | Rating) -> None:
+    parts = found.parts if isinstance(found, Choice) else found.rounded
+    assert parts.keys() == {*WEIGHTS, "corrections"}
+    assert all(0 <= parts[name] <= weight for name, weight in WEIGHTS.items())
+    assert abs(parts["corrections"]) <= CORRECTIONS_WEIGHT
+    assert found.score == pytest.approx(sum(parts.values()), abs=1e-9)
+    assert -CORRECTIONS_WEIGHT <= found.score <= 1
+
+
+# What follows holds for every team that Hypothesis thinks of.
+SKILLS = ("VPN", "DNS", "SAP", "Printer")
+IDS = [person(number).user_id for number in range(12)]
+WEEKS = [
+    None,
+    WEEK,
+    replace(WEEK, zone=ZoneInfo("Pacific/Auckland")),
+    replace(WEEK, days=frozenset({5, 6})),
+    replace(WEEK, days=frozenset()),
+]
+
+
+def people(**fields: Any) -> st.SearchStrategy[Candidate]:
+    drawn: dict[str, st.SearchStrategy[Any]] = {
+        "user_id": st.sampled_from(IDS),
+        "role": st.sampled_from(Role),
+        "skills": st.lists(st.sampled_from([*SKILLS, "vpn"]), max_size=3).map(tuple),
+        "open_tickets": st.integers(0, 10),
+        "capacity": st.integers(0, 10),
+        "recent": st.integers(0, 40),
+        "linked": st.booleans(),
+        "away_until": st.sampled_from([None, NOW, NOW + timedelta(hours=1)]),
+        "active": st.booleans(),
+        "load": st.one_of(st.none(), st.integers(0, 40).map(lambda quarters: quarters / 4)),
+        "week": st.sampled_from(WEEKS),
+    }
+    return st.builds(Candidate, **{**drawn, **fields})
+
+
+AVAILABLE: dict[str, st.SearchStrategy[Any]] = {
+    "role": st.sampled_from([Role.MODERATOR, Role.MODERATOR, Role.ADMIN]),
+    "open_tickets": st.integers(0, 4),
+    "capacity": st.integers(5, 10),
+    "linked": st.just(True),
+    "away_until": st.none(),
+    "active": st.just(True),
+}
+
+
+def teams(least: int = 0, **fields: Any) -> st.SearchStrategy[list[Candidate]]:
+    everybody = st.one_of(people(**fields), people(**AVAILABLE | fields))
+    return st.lists(everybody, min_size=least, max_size=8, unique_by=lambda who: who.user_id)
+
+
+def shares(least: float) -> st.SearchStrategy[dict[ObjectId, float]]:
+    return st.dictionaries(st.sampled_from(IDS), st.floats(least, 1), max_size=6)
+
+
+asked = st.lists(st.sampled_from(SKILLS), max_size=3, unique=True).map(tuple)
+histories, corrected = shares(0), shares(-1)
+declining = st.frozensets(st.sampled_from(IDS), max_size=3)
+
+
+@st.composite
+def questions(draw: st.DrawFn) -> dict[str, Any]:
+    """All that `choose` and `assess` are asked with, but for the candidates."""
+    return {
+        "skills": draw(asked),
+        "requester": draw(st.sampled_from([REQUESTER, *IDS[:3]])),
+        "now": NOW,
+        "declined": draw(declining),
+        "history": draw(histories),
+        "corrections": draw(corrected),
+    }
+
+
+def standing(team: list[Candidate], who: Candidate, question: dict[str, Any]) -> int:
+    """How many come before them."""
+    order = [rating.candidate.user_id for rating in assess(candidates=team, **question)]
+    return order.index(who.user_id)
+
+
+@given(teams(), questions(), st.randoms(use_true_random=False))
+def test_the_order_of_candidates_changes_nothing(
+    team: list[Candidate], question: dict[str, Any], random: Any
+) -> None:
+    first, order = choose_assignee(candidates=team, **question), assess(candidates=team, **question)
+    assert choose_assignee(candidates=team, **question) == first  # nor does asking again
+    random.shuffle(team)
+    assert choose_assignee(candidates=team, **question) == first
+    assert assess(candidates=team, **question) == order
+
+
+@given(teams(), questions())
+def test_nobody_is_chosen_who_cannot_take_it(
+    team: list[Candidate], question: dict[str, Any]
+) -> None:
+    found = choose_assignee(candidates=team, **question)
+    if found is None:
+        return
+    (who,) = [candidate for candidate in team if candidate.user_id == found.user_id]
+    assert who.role in (Role.MODERATOR, Role.ADMIN)
+    assert who.linked
+    assert who.active
+    assert who.open_tickets < who.capacity
+    assert who.user_id != question["requester"]
+    assert who.user_id not in question["declined"]
+    assert who.away_until is None or who.away_until <= NOW
+
+
+@given(teams(1), questions())
+def test_whom_it_chooses_is_the_first_of_all(
+    team: list[Candidate], question: dict[str, Any]
+) -> None:
+    found, ratings = (
+        choose_assignee(candidates=team, **question),
+        assess(candidates=team, **question),
+    )
+    assert {rating.candidate.user_id for rating in ratings} == {who.user_id for who in team}
+    if found is None:
+        assert all(rating.tier >= Tier.NO_FIT for rating in ratings)
+    else:
+        best = ratings[0]
+        assert (found.user_id, found.score) == (best.candidate.user_id, best.score)
+        assert (found.parts, best.obstacle) == (best.rounded, None)
+
+
+@given(teams(), questions())
+def test_parts_add_up_and_keep_within_bounds(
+    team: list[Candidate], question: dict[str, Any]
+) -> None:
+    for rating in assess(candidates=team, **question):
+        assert_within_bounds(rating)
+    if found := choose_assignee(candidates=team, **question):
+        assert_within_bounds(found)
+
+
+@given(teams(), asked.filter(bool), corrected)
+def test_a_moderator_chosen_for_skills_knows_one_of_them(
+    team: list[Candidate], skills: tuple[str, ...], corrections: dict[ObjectId, float]
+) -> None:
+    found = choice(*team, skills=skills, corrections=corrections)
+    if found is None:
+        return
+    (who,) = [candidate for candidate in team if candidate.user_id == found.user_id]
+    knows = {skill.casefold() for skill in who.skills} & {skill.casefold() for skill in skills}
+    assert who.role is Role.ADMIN or knows
+    assert (found.why is Reason.SKILLS) == bool(knows)
+
+
+@given(teams(), questions())
+def test_a_moderator_who_fits_is_never_passed_over(
+    team: list[Candidate], question: dict[str, Any]
+) -> None:
+    fit = person(100, *question["skills"])
+    found = choose_assignee(candidates=[*team, fit], **question)
+    assert found is not None
+    (who,) = [candidate for candidate in [*team, fit] if candidate.user_id == found.user_id]
+    assert who.role is Role.MODERATOR
+
+
+@given(teams(1), questions(), st.data())
+def test_somebody_away_is_never_chosen_while_another_fits(
+    team: list[Candidate], question: dict[str, Any], data: st.DataObject
+) -> None:
+    before = choose_assignee(candidates=team, **question)
+    assume(before is not None)
+    gone = data.draw(st.sampled_from(team))
+    away = replace(gone, away_until=NOW + timedelta(hours=1))
+    found = choose_assignee(candidates=[away if who is gone else who for who in team], **question)
+    assert found is None or found.user_id != gone.user_id
+    if before and before.user_id != gone.user_id:
+        assert found is not None
+        assert found.user_id == before.user_id
+
+
+@given(teams(1), questions(), st.data(), st.integers(1, 5), st.booleans())
+def test_more_load_never_raises_a_score_or_a_rank(
+    team: list[Candidate],
+    question: dict[str, Any],
+    data: st.DataObject,
+    more: int,
+    is_known: bool,
+) -> None:
+    who = data.draw(st.sampled_from(team))
+    load = who.weighed if is_known else None
+    before = replace(who, load=load)
+    heavier = None if load is None else load + more / 2
+    after = replace(before, open_tickets=who.open_tickets + more, load=heavier)
+    others = [other for other in team if other is not who]
+    scores = [
+        next(r.score for r in assess(candidates=[*others, one], **question) if r.candidate == one)
+        for one in (before, after)
+    ]
+    assert scores[1] <= scores[0]
+    earlier, later = (standing([*others, one], one, question) for one in (before, after))
+    assert later >= earlier
+
+
+@given(people(**AVAILABLE), asked, st.integers(1, 5))
+def test_more_load_lowers_the_score_of_whoever_has_room(
+    who: Candidate, skills: tuple[str, ...], more: int
+) -> None:
+    free = replace(who, load=None)
+    before = choice(free, skills=skills)
+    after = choice(replace(free, open_tickets=free.open_tickets + more), skills=skills)
+    if before and after:
+        assert after.score < before.score
+
+
+@given(teams(1), questions(), st.data())
+def test_a_needed_skill_more_never_lowers_a_rank(
+    team: list[Candidate], question: dict[str, Any], data: st.DataObject
+) -> None:
+    assume(question["skills"])
+    who, skill = data.draw(st.sampled_from(team)), data.draw(st.sampled_from(question["skills"]))
+    learned = replace(who, skills=(*who.skills, skill))
+    others = [other for other in team if other is not who]
+    before, after = (standing([*others, one], one, question) for one in (who, learned))
+    assert after <= before
+
+
+@given(teams(1), questions(), st.data(), st.floats(0, 1))
+def test_a_worse_correction_never_raises_a_rank_and_a_longer_history_never_lowers_it(
+    team: list[Candidate], question: dict[str, Any], data: st.DataObject, by: float
+) -> None:
+    who = data.draw(st.sampled_from(team))
+    now = standing(team, who, question)
+    for name, change, sign in (("corrections", -by, -1), ("history", by, 1)):
+        share = question[name].get(who.user_id, 0.0) + change
+        changed = {**question, name: {**question[name], who.user_id: share}}
+        assert (now - standing(team, who, changed)) * sign >= 0
+
+
+@given(teams(1), questions(), st.data())
+def test_whoever_comes_to_work_never_falls_behind(
+    team: list[Candidate], question: dict[str, Any], data: st.DataObject
+) -> None:
+    who = data.draw(st.sampled_from(team))
+    here = replace(who, week=WEEK)
+    assert WEEK.is_at_work(NOW)
+    others = [other for other in team if other is not who]
+    before, after = (standing([*others, one], one, question) for one in (who, here))
+    assert after <= before
+
+
+@given(teams(week=st.none()))
+def test_without_a_skill_nobody_has_more_room_than_the_chosen_one(team: list[Candidate]) -> None:
+    found = choice(*team)
+    if found is None:
+        return
+    (who,) = [candidate for candidate in team if candidate.user_id == found.user_id]
+    rivals = [other for other in team if other.role is who.role and choice(other) is not None]
+    loads = [min(other.weighed / other.capacity, 2) for other in rivals]
+    assert min(who.weighed / who.capacity, 2) == min(loads)

@@ -1,0 +1,316 @@
+"""Not mine: who gets it then, what is kept of it, and what a second press or a stale card does."""
+
+from collections.abc import Callable
+
+import pytest
+
+from services.accounts.users import UserService
+from services.assignment.feedback import Kind, keep, net_effects
+from services.assignment.reassign import ENOUGH, FIRST, Reassigned, Reassignment, Why
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.linking.links import LinkService
+from services.models.events import EventType
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.routing.model_store import ModelStore
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from services.tickets.lifecycle import state_token
+from tasks.assignment import assign_ticket
+from tasks.runtime import Runtime
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.support.slack_workspace import TEAM_ID
+
+
+@pytest.fixture
+def handing_on(
+    db: Mongo, users: UserService, links: LinkService, moves: TicketActions, clock: FixedClock
+) -> Reassignment:
+    models = ModelStore(db, clock=clock)
+    return Reassignment(db, users, links, moves, models, clock=clock)
+
+
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def ben(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN", "DNS")
+
+
+@pytest.fixture
+def cleo(people: People, ben: User) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+File = Callable[[str], Ticket]
+
+
+@pytest.fixture
+def file(tickets: TicketService, employee: User, runtime: Runtime, db: Mongo) -> File:
+    """File a ticket and let assignment have its way."""
+
+    def filed(title: str) -> Ticket:
+        ticket = file_ticket(tickets, employee, title)
+        assign_ticket.run(runtime, str(ticket.id))
+        return reload(db, ticket)
+
+    return filed
+
+
+@pytest.fixture
+def ticket(file: File, ben: User, cleo: User) -> Ticket:
+    """Ben's."""
+    given = file("VPN and DNS are down")
+    assert given.assigned_to == ben.id
+    return given
+
+
+def types(ticket: Ticket, after: int) -> list[tuple[str, object]]:
+    return [(event.type, event.by) for event in ticket.events if event.seq > after]
+
+
+def test_it_goes_to_the_next_best_in_one_update(
+    handing_on: Reassignment, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    done = handing_on.not_mine(
+        actor=Actor.of(ben), ticket_id=str(ticket.id), why=Why.SKILL, reason=" It is the router. "
+    )
+    now = done.ticket
+    assert (done.to, now.assigned_to, now.status) == (cleo, cleo.id, Status.IN_PROGRESS)
+    assert types(now, ticket.seq) == [
+        (EventType.HANDED_BACK, ben.id),
+        (EventType.ASSIGNED, "system"),
+        (EventType.STATUS_CHANGED, "system"),
+    ]
+    back, given, _ = now.events[-3:]
+    assert (back.note, back.internal) == ("Not my subject: It is the router.", True)
+    assert (given.to, given.note) == (cleo.id, "knows VPN · 0 of 8 open")
+    assert now.assignment["source"] == "router"
+    assert now.assignment["reason"] == "knows VPN · 0 of 8 open"
+    assert now.assignment["score"] == pytest.approx(sum(now.assignment["parts"].values()))
+    assert (now.outbox, now.accepted_at) == (True, None)
+
+
+def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
+    handing_on: Reassignment, ticket: Ticket, file: File, db: Mongo, ben: User, clock: FixedClock
+) -> None:
+    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    keep(db, done.ticket, now=clock())
+    (kept,) = db.corrections.find()
+    assert (kept["kind"], kept["from"], kept["to"]) == (Kind.NOT_MINE, ben.id, None)
+    assert kept["skills"] == ["dns", "vpn"]
+    assert net_effects(db, skills=["VPN", "DNS"], now=clock()) == {ben.id: pytest.approx(-0.5)}
+    following = file("DNS is down again")
+    assert following.assigned_to == ben.id
+    assert following.assignment["parts"]["corrections"] == pytest.approx(-0.05)
+
+
+def test_once_accepted_it_may_still_turn_out_not_to_be_theirs(
+    handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    assert (done.to, done.ticket.accepted_at) == (cleo, None)
+
+
+def test_a_reopened_one_goes_on_with_the_next(
+    handing_on: Reassignment,
+    moves: TicketActions,
+    ticket: Ticket,
+    ben: User,
+    cleo: User,
+    employee: User,
+) -> None:
+    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
+    moves.reopen(actor=Actor.of(employee), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    assert (done.to, done.ticket.status) == (cleo, Status.IN_PROGRESS)
+
+
+def test_who_has_said_so_before_does_not_get_it_again(
+    handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
+) -> None:
+    admin = people.add(Role.ADMIN)
+    gone_to: list[User | None] = []
+    for holder in (ben, cleo):
+        done = handing_on.not_mine(actor=Actor.of(holder), ticket_id=str(ticket.id))
+        gone_to.append(done.to)
+    assert gone_to == [cleo, admin]
+
+
+def test_the_last_one_leaves_it_to_wait(
+    handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User, clock: FixedClock
+) -> None:
+    handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    assert (done.to, done.is_parked) == (None, True)
+    assert types(done.ticket, done.ticket.seq - 2) == [
+        (EventType.HANDED_BACK, cleo.id),
+        (EventType.NOBODY_AVAILABLE, "system"),
+    ]
+    assert (done.ticket.status, done.ticket.assigned_to) == (Status.TODO, None)
+    assert done.ticket.queue_key is not None
+    assert done.ticket.queue_key.startswith("0-")
+    # Their room may be somebody else's chance, so all that wait are tried again at once.
+    stored = db.tickets.find_one({"_id": ticket.id}) or {}
+    assert (stored["outbox"], stored["nextTryAt"]) == (True, clock())
+
+
+def test_what_was_never_read_is_left_to_the_workers(
+    handing_on: Reassignment,
+    moves: TicketActions,
+    tickets: TicketService,
+    employee: User,
+    ben: User,
+    cleo: User,
+) -> None:
+    filed = file_ticket(tickets, employee)
+    moves.take(actor=Actor.of(ben), ticket_id=str(filed.id))
+    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(filed.id))
+    assert (done.to, done.is_parked, done.ticket.status) == (None, False, Status.TODO)
+
+
+def test_a_second_press_says_what_the_first_one_did(
+    handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
+) -> None:
+    def press() -> Reassigned:
+        return handing_on.not_mine(
+            actor=Actor.of(ben), ticket_id=str(ticket.id), why=Why.TIME, seen=state_token(ticket)
+        )
+
+    first = press()
+    assert press() == Reassigned(reload(db, ticket), cleo)
+    assert reload(db, ticket).seq == first.ticket.seq
+
+
+def test_presses_at_once_hand_it_on_once(
+    handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
+) -> None:
+    def press() -> Reassigned:
+        return handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+
+    done = at_once(press, press, press, press)
+    assert [one.to for one in done] == [cleo] * 4
+    assert [e.type for e in reload(db, ticket).events].count(EventType.HANDED_BACK) == 1
+
+
+def test_nobody_elses_and_nothing_that_moved_on(
+    handing_on: Reassignment,
+    moves: TicketActions,
+    ticket: Ticket,
+    ben: User,
+    cleo: User,
+    employee: User,
+) -> None:
+    ids = {"ticket_id": str(ticket.id)}
+    name = ben.display_name
+    has_it = f"Ticket 1 is in progress and {name} has it now, so this was not done. "
+    again = "Look at it again, then decide."
+    with pytest.raises(Conflict) as refused:
+        handing_on.not_mine(actor=Actor.of(cleo), **ids)
+    assert str(refused.value) == has_it + again
+    with pytest.raises(Denied):
+        handing_on.not_mine(actor=Actor.of(employee), **ids)
+    with pytest.raises(NotFound):
+        handing_on.not_mine(actor=Actor.of(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
+    stale = state_token(ticket)
+    moves.wait(actor=Actor.of(ben), **ids, question="Which one?")
+    with pytest.raises(Conflict) as refused:
+        handing_on.not_mine(actor=Actor.of(ben), **ids, seen=stale)
+    waits = "Ticket 1 is waiting for its requester and you have it now, so this was not done. "
+    assert str(refused.value) == waits + again
+    moves.resolve(actor=Actor.of(ben), **ids, resolution="Done.")
+    with pytest.raises(Conflict) as refused:
+        handing_on.not_mine(actor=Actor.of(ben), **ids, seen=stale)
+    assert str(refused.value) == f"Ticket 1 is resolved now, so this was not done. {again}"
+
+
+@pytest.mark.parametrize(
+    ("field", "fields", "sentence"),
+    [
+        ("why", {"why": "because"}, "Choose one of these, or none."),
+        ("reason", {"reason": "x" * 301}, "At most 300 characters; this text has 301."),
+    ],
+)
+def test_what_is_refused_beside_its_field(
+    handing_on: Reassignment,
+    ticket: Ticket,
+    ben: User,
+    field: str,
+    fields: dict[str, str],
+    sentence: str,
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id), **fields)
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+
+
+def test_the_others_are_those_assignment_would_choose_the_best_first(
+    handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
+) -> None:
+    admin = people.add(Role.ADMIN)
+    people.add(Role.MODERATOR, "VPN", capacity=0)
+    people.add(Role.MODERATOR, "VPN", linked=False)
+    _, others = handing_on.others(
+        actor=Actor.of(cleo), team_id=TEAM_ID, ticket_id=str(ticket.id), seen=state_token(ticket)
+    )
+    assert [(fit.user, fit.reason) for fit in others] == [
+        (cleo, "knows VPN · 0 of 8 open"),
+        (admin, "knows none of its skills · 0 of 8 open"),
+    ]
+    following = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    assert following.to == others[0].user
+
+
+def test_a_few_of_many(handing_on: Reassignment, ticket: Ticket, people: People, ben: User) -> None:
+    for _ in range(FIRST):
+        people.add(Role.MODERATOR, "VPN")
+    _, others = handing_on.others(actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id))
+    assert len(others) == FIRST
+    assert ben not in [fit.user for fit in others]
+
+
+def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
+    handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
+) -> None:
+    for _ in range(ENOUGH):
+        people.add(Role.MODERATOR, "Printer")
+
+    def offered() -> list[tuple[bool, str]]:
+        _, others = handing_on.others(
+            actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
+        )
+        assert cleo in [fit.user for fit in others]
+        return [(fit.is_match, fit.reason) for fit in others]
+
+    fits, fits_not = "knows VPN · 0 of 8 open", "knows none of its skills · 0 of 8 open"
+    assert offered() == [(True, fits), *[(False, fits_not)] * (ENOUGH - 1)]
+    for _ in range(ENOUGH - 1):
+        people.add(Role.MODERATOR, "vpn")
+    assert offered() == [(True, fits)] * ENOUGH
+
+
+def test_of_a_ticket_without_skills_everybody_fits(
+    handing_on: Reassignment, tickets: TicketService, people: People, ben: User, cleo: User
+) -> None:
+    ticket = file_ticket(tickets, people.add(Role.USER))
+    _, others = handing_on.others(actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id))
+    assert {(fit.user.id, fit.reason, fit.is_match) for fit in others} == {
+        (who.id, "0 of 8 open", True) for who in (ben, cleo)
+    }
+
+
+def test_the_others_of_what_moved_on(
+    handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    stale = state_token(ticket)
+    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    with pytest.raises(Conflict):
+        handing_on.others(
+            actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id), seen=stale
+        )

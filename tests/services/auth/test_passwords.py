@@ -1,0 +1,230 @@
+"""Passwords, those of the predecessor included, and what each comparison costs."""
+
+import threading
+from collections.abc import Callable
+
+import bcrypt
+import pytest
+
+from services.auth.passwords import COST, Passwords, check_length, checked_password, cost_of
+from services.core.errors import Invalid, LimitReached
+from tests.conftest import CHEAP, at_once
+
+PASSWORD = "correct horse"
+TOO_LONG = (
+    "A password has at most 72 bytes: 72 letters or digits, or fewer where there are others among "
+    "them. If yours is longer, set a new one by “Forgot your password?”."
+)
+
+
+def hashed(text: str, *, cost: int = CHEAP, prefix: str = "$2b$") -> str:
+    """A hash as it may stand in the predecessor's database."""
+    made = bcrypt.hashpw(text.encode(), bcrypt.gensalt(cost)).decode()
+    return prefix + made.removeprefix("$2b$")
+
+
+def test_what_is_hashed_matches_and_nothing_else() -> None:
+    cheap = Passwords(cost=CHEAP)
+    stored = cheap.hash(PASSWORD)
+    assert stored != cheap.hash(PASSWORD)
+    assert cheap.matches(PASSWORD, stored)
+    for other in ("", "correct hors", "Correct horse", "correct horse ", "correct horse\0"):
+        assert not cheap.matches(other, stored)
+
+
+def test_the_cost_is_twelve() -> None:
+    assert COST == 12
+    assert cost_of(Passwords().hash(PASSWORD)) == 12
+
+
+@pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
+@pytest.mark.parametrize("cost", [4, 5])
+def test_the_predecessors_hashes_match(prefix: str, cost: int) -> None:
+    cheap = Passwords(cost=CHEAP)
+    stored = hashed("pässwörd \N{SNOWMAN}", cost=cost, prefix=prefix)
+    assert cheap.matches("pässwörd \N{SNOWMAN}", stored)
+    assert not cheap.matches("passwörd \N{SNOWMAN}", stored)
+    assert cheap.is_outdated(stored) is ((prefix, cost) != ("$2b$", CHEAP))
+
+
+def test_hashes_made_by_other_programs_match() -> None:
+    cheap = Passwords(cost=CHEAP)
+    # The test vectors of OpenBSD's and of Spring's implementations.
+    for text, stored in {
+        "abc": "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i",
+        "~!@#$%^&*()      ~!@#$%^&*()PNBFRD": (
+            "$2a$06$fPIsBO8qRqkjj273rfaOI.HtSV9jLDpTbZn782DC6/t7qT67P6FfO"
+        ),
+    }.items():
+        assert cheap.matches(text, stored)
+        assert cheap.is_outdated(stored)
+
+
+def test_letters_are_taken_as_they_come() -> None:
+    """One letter written in two ways is two passwords, as it was to the predecessor."""
+    cheap = Passwords(cost=CHEAP)
+    composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
+    assert cheap.matches(composed, hashed(composed))
+    assert not cheap.matches(decomposed, hashed(composed))
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        "",
+        "plain text",
+        "$2b$04$short",
+        "$2x$04$" + "." * 53,
+        "$2b$03$" + "." * 53,
+        "$2b$31$" + "." * 53,
+        "$2b$04$" + "." * 52 + "!",
+        "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$hash",
+        "$2b$04$" + "." * 53 + "\n",
+    ],
+)
+def test_what_is_no_hash_matches_nothing(stored: str | None) -> None:
+    for text in ("", PASSWORD, stored or "None"):
+        assert not Passwords(cost=CHEAP).matches(text, stored)
+
+
+@pytest.mark.parametrize("text", ["half \ud83d of one", "nul\0nul", "x" * 73])
+def test_what_nobody_can_have_typed_matches_nothing(text: str) -> None:
+    assert not Passwords(cost=CHEAP).matches(text, hashed(text[:3]))
+
+
+class Work:
+    """In front of bcrypt: sums up what is spent, in hashes of cost 0, and may make each wait."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.spent = 0
+        self.before: Callable[[], object] = lambda: None
+        hash_, check = bcrypt.hashpw, bcrypt.checkpw
+
+        def counting_hash(password: bytes, salt: bytes) -> bytes:
+            self._count(salt)
+            return hash_(password, salt)
+
+        def counting_check(password: bytes, stored: bytes) -> bool:
+            self._count(stored)
+            return check(password, stored)
+
+        monkeypatch.setattr(bcrypt, "hashpw", counting_hash)
+        monkeypatch.setattr(bcrypt, "checkpw", counting_check)
+
+    def _count(self, salt: bytes) -> None:
+        self.before()
+        self.spent += 2 ** int(salt[4:6])
+
+
+@pytest.fixture
+def work(monkeypatch: pytest.MonkeyPatch) -> Work:
+    return Work(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        None,
+        "no hash",
+        hashed(PASSWORD, cost=4),
+        hashed(PASSWORD, cost=5, prefix="$2a$"),
+        hashed(PASSWORD, cost=7),
+        "$2b$31$" + "." * 53,
+    ],
+    ids=["no account", "unreadable", "cost 4", "cost 5", "cost 7", "cost 31"],
+)
+@pytest.mark.parametrize("text", ["wrong", "half \ud83d of one"], ids=["wrong", "impossible"])
+def test_every_refusal_costs_the_same(stored: str | None, text: str, work: Work) -> None:
+    assert not Passwords(cost=7).matches(text, stored)
+    assert work.spent == 2**7
+
+
+def test_an_old_hash_of_a_higher_cost_costs_what_it_costs(work: Work) -> None:
+    """A predecessor's of cost 15, here of 8 among those of 6: until its owner signs in once."""
+    stored = hashed(PASSWORD, cost=8)
+    work.spent = 0
+    assert not Passwords(cost=6).matches("wrong", stored)
+    assert work.spent == 2**8
+
+
+def test_two_at_a_time_and_the_third_is_told_to_come_again(work: Work) -> None:
+    cheap = Passwords(cost=CHEAP, at_once=2)
+    stored = cheap.hash(PASSWORD)
+    inside, go_on = threading.Semaphore(0), threading.Event()
+
+    def wait() -> None:
+        inside.release()
+        assert go_on.wait(60)
+
+    work.before = wait
+
+    def come_late() -> None:
+        inside.acquire()
+        inside.acquire()
+        for call in (lambda: cheap.hash(PASSWORD), lambda: cheap.matches(PASSWORD, None)):
+            with pytest.raises(LimitReached) as refused:
+                call()
+            assert refused.value.retry_after == 1
+            assert str(refused.value) == (
+                "Many people are signing in at this moment. Try again in a few seconds."
+            )
+        go_on.set()
+
+    answers = at_once(lambda: cheap.hash(PASSWORD), lambda: cheap.matches("x", stored), come_late)
+    assert [type(answer) for answer in answers] == [str, bool, type(None)]
+    assert cheap.matches(PASSWORD, stored)
+
+
+def test_a_fault_within_gives_its_place_back(work: Work) -> None:
+    def fail() -> None:
+        raise MemoryError
+
+    cheap = Passwords(cost=CHEAP, at_once=1)
+    work.before = fail
+    with pytest.raises(MemoryError):
+        cheap.hash(PASSWORD)
+    work.before = lambda: None
+    assert cheap.hash(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    "text", ["12345678", " " * 8, "x" * 72, "\N{SNOWMAN}" * 24, "pässwörd", "$gt12345"]
+)
+def test_a_good_password_is_taken_as_it_is(text: str) -> None:
+    assert checked_password(text) == text
+    cheap = Passwords(cost=CHEAP)
+    assert cheap.matches(text, cheap.hash(text))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "Choose a password of at least 8 characters."),
+        ("1234567", "Choose a password of at least 8 characters."),
+        ("x" * 73, TOO_LONG),
+        ("\N{SNOWMAN}" * 25, TOO_LONG),
+        ("12345678\0", "Leave out the character of the password that nobody can type."),
+        ("12345678\ud83d", "Leave out the character of the password that nobody can type."),
+        ({"$gt": ""}, "Write the password as text."),
+        (["12345678"], "Write the password as text."),
+        (12345678, "Write the password as text."),
+        (None, "Write the password as text."),
+    ],
+)
+def test_a_bad_password_is_refused(text: str, sentence: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        checked_password(text)
+    assert (refused.value.field, str(refused.value)) == ("password", sentence)
+
+
+def test_whoever_signs_in_may_have_a_short_one_but_none_that_would_be_cut() -> None:
+    check_length("x")
+    with pytest.raises(Invalid) as refused:
+        check_length("x" * 73)
+    assert str(refused.value) == TOO_LONG
+
+
+@pytest.mark.parametrize("prefix", ["$2b$12$", "$2a$10$", "$2b$10$", "$2b$15$", "$2y$12$"])
+def test_what_is_replaced_at_sign_in(prefix: str) -> None:
+    assert Passwords().is_outdated(prefix + "." * 53) is (prefix != "$2b$12$")

@@ -1,0 +1,297 @@
+"""What people change of their own account, and admins of anybody's."""
+
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.accounts.account_search import Place, page
+from services.accounts.users import UserService
+from services.auth.one_time_codes import CodeKind
+from services.auth.profile import Profiles
+from services.auth.services import AccountServices
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unauthenticated
+from services.models.permissions import OPERATOR, Actor
+from services.models.user import Role, User
+from tests.conftest import at_once
+
+PASSWORD, NEW = "correct horse", "another horse"
+HERE = "198.51.100.7"
+
+
+@pytest.fixture
+def profiles(account_services: AccountServices) -> Profiles:
+    return account_services.profiles
+
+
+@pytest.fixture
+def jo(account_services: AccountServices) -> User:
+    return account_services.sign_in.sign_up(
+        email="Jo@example.com", password=PASSWORD, skills=["VPN"], name="Jo"
+    )
+
+
+def stored(db: Mongo, user: User) -> dict[str, Any]:
+    return db.users.find_one({"_id": user.id}) or {}
+
+
+def opens(services: AccountServices, password: str) -> bool:
+    try:
+        services.sign_in.sign_in(email="jo@example.com", password=password)
+    except Unauthenticated:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("given", "changed"),
+    [
+        ({}, {}),
+        ({"name": " Jo  Doe "}, {"name": "Jo Doe"}),
+        ({"name": ""}, {"name": None}),
+        ({"skills": [" DNS ", "dns", "C++"]}, {"skills": ["DNS", "C++"]}),
+        ({"skills": []}, {"skills": []}),
+        ({"skills": ("DNS",), "name": "Al"}, {"skills": ["DNS"], "name": "Al"}),
+        ({"current_password": "whatever"}, {}),
+    ],
+)
+def test_what_is_given_changes_and_nothing_else(
+    profiles: Profiles, jo: User, db: Mongo, given: dict[str, Any], changed: dict[str, Any]
+) -> None:
+    db.users.update_one({"_id": jo.id}, {"$set": {"badge": {"colour": "green"}}})
+    before = stored(db, jo)
+    user = profiles.update_own(actor=Actor.of(jo), **given)
+    assert stored(db, jo) == before | changed
+    assert user == User.from_doc(stored(db, jo))
+    assert db.letters.count_documents({"kind": "password_changed"}) == 0
+
+
+def test_a_new_name_is_found(profiles: Profiles, jo: User, db: Mongo) -> None:
+    assert [user.id for user in page(db, Place(search="jo")).users] == [jo.id]
+    profiles.update_own(actor=Actor.of(jo), name="Zoë")
+    assert [user.name for user in page(db, Place(search="zoë")).users] == ["Zoë"]
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "sentence"),
+    [
+        ({"name": "x" * 81}, "name", "A name has at most 80 characters."),
+        ({"name": {"$gt": ""}}, "name", "Write the name as text."),
+        ({"skills": "VPN"}, "skills", "Write the skills as a list of texts."),
+        ({"skills": {"VPN": 1}}, "skills", "Write the skills as a list of texts."),
+        ({"skills": [None]}, "skills", "Write the skills as a list of texts."),
+        ({"skills": [str(n) for n in range(21)]}, "skills", "Name at most 20 skills."),
+        ({"password": NEW}, "currentPassword", "Write your current password, too."),
+        (
+            {"password": NEW, "current_password": "wrong"},
+            "currentPassword",
+            "That is not your current password.",
+        ),
+        (
+            {"password": NEW, "current_password": {"$ne": ""}},
+            "currentPassword",
+            "Write the currentPassword as text.",
+        ),
+        (
+            {"password": "short", "current_password": PASSWORD},
+            "password",
+            "Choose a password of at least 8 characters.",
+        ),
+    ],
+)
+def test_what_is_bad_is_named_and_nothing_changes(
+    profiles: Profiles,
+    jo: User,
+    db: Mongo,
+    given: dict[str, Any],
+    field: str,
+    sentence: str,
+) -> None:
+    before = stored(db, jo)
+    with pytest.raises(Invalid) as refused:
+        profiles.update_own(actor=Actor.of(jo), **{"name": "Al", **given})
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+    assert stored(db, jo) == before
+
+
+def test_a_new_password_ends_every_session_and_is_told(
+    account_services: AccountServices, jo: User, db: Mongo
+) -> None:
+    sign_in, codes = account_services.sign_in, account_services.codes
+    session = sign_in.token(jo)
+    link = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
+    user = account_services.profiles.update_own(
+        actor=Actor.of(jo), password=NEW, current_password=PASSWORD, name="Al"
+    )
+    assert (user.name, user.token_version) == ("Al", 2)
+    with pytest.raises(Unauthenticated):
+        sign_in.authenticate(session)
+    assert sign_in.authenticate(sign_in.token(user)) == user
+    assert (opens(account_services, NEW), opens(account_services, PASSWORD)) == (True, False)
+    # Whoever has a link in an old mail cannot use it any more.
+    assert codes.peek(kind=CodeKind.RESET, code=link) is None
+    letters = db.letters.find({"kind": "password_changed"})
+    assert [letter["userId"] for letter in letters] == [jo.id]
+
+
+def test_each_new_password_is_told(account_services: AccountServices, jo: User, db: Mongo) -> None:
+    actor, change = Actor.of(jo), account_services.profiles.update_own
+    change(actor=actor, password=NEW, current_password=PASSWORD)
+    change(actor=actor, password=PASSWORD, current_password=NEW)
+    assert db.letters.count_documents({"kind": "password_changed"}) == 2
+
+
+def test_of_two_new_passwords_at_once_one_counts(
+    account_services: AccountServices, jo: User, db: Mongo
+) -> None:
+    changes = [
+        lambda new=new: account_services.profiles.update_own(
+            actor=Actor.of(jo), password=new, current_password=PASSWORD
+        )
+        for new in ("first horse", "second horse")
+    ]
+    answers = at_once(*changes)
+    refused = [answer for answer in answers if not isinstance(answer, User)]
+    assert {str(answer) for answer in refused} <= {
+        "Your password has just been changed. Sign in with the new one.",
+        "That is not your current password.",
+    }
+    assert len(refused) == 1
+    winner = ("first horse", "second horse")[isinstance(answers[1], User)]
+    assert opens(account_services, winner)
+    assert stored(db, jo)["tokenVersion"] == 2
+
+
+def test_guesses_with_a_stolen_session_are_throttled_like_others(
+    account_services: AccountServices, jo: User
+) -> None:
+    def guess(current: str) -> None:
+        account_services.profiles.update_own(
+            actor=Actor.of(jo), password=NEW, current_password=current, address=HERE
+        )
+
+    for _ in range(10):
+        with pytest.raises(Invalid):
+            guess("wrong")
+    with pytest.raises(LimitReached):
+        guess(PASSWORD)
+    with pytest.raises(LimitReached):
+        opens(account_services, PASSWORD)
+
+
+def test_an_account_from_slack_gets_its_first_password_by_mail(
+    profiles: Profiles, users: UserService
+) -> None:
+    al = users.create(actor=OPERATOR, email="al@example.com")
+    with pytest.raises(Invalid) as refused:
+        profiles.update_own(actor=Actor.of(al), password=NEW, current_password="")
+    assert (refused.value.field, str(refused.value)) == (
+        "password",
+        "This account has no password yet. Set its first one by “Forgot your password?”.",
+    )
+
+
+@pytest.mark.parametrize(
+    "given", [{}, {"name": "Al"}, {"password": NEW, "current_password": PASSWORD}]
+)
+def test_an_account_that_is_gone(profiles: Profiles, given: dict[str, Any]) -> None:
+    with pytest.raises(NotFound) as refused:
+        profiles.update_own(actor=Actor(ObjectId(), Role.USER), **given)
+    assert str(refused.value) == "There is no such account any more."
+
+
+# Others' accounts
+
+ADMIN = Actor(ObjectId(), Role.ADMIN)
+
+
+@pytest.mark.parametrize("actor", [ADMIN, OPERATOR], ids=["admin", "operator"])
+def test_an_admin_sets_role_and_skills_by_address(
+    profiles: Profiles, jo: User, db: Mongo, actor: Actor
+) -> None:
+    before = stored(db, jo)
+    user = profiles.update_other(
+        actor=actor, email=" JO@example.com", role="moderator", skills=["DNS"]
+    )
+    assert (user.role, user.skills) == (Role.MODERATOR, ("DNS",))
+    changed = {"role": "moderator", "skills": ["DNS"], "tokenVersion": 2}
+    assert stored(db, jo) == before | changed
+
+
+def test_only_a_new_role_ends_sessions(account_services: AccountServices, jo: User) -> None:
+    token, change = account_services.sign_in.token(jo), account_services.profiles.update_other
+    for same in ({}, {"skills": ["DNS"]}, {"role": "user"}):
+        change(actor=ADMIN, email=jo.email, **same)
+        assert account_services.sign_in.authenticate(token).id == jo.id
+    change(actor=ADMIN, email=jo.email, role="admin")
+    with pytest.raises(Unauthenticated):
+        account_services.sign_in.authenticate(token)
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+@pytest.mark.parametrize("given", [{}, {"role": "admin"}, {"skills": ["DNS"]}], ids=str)
+def test_nobody_else_may(
+    profiles: Profiles, jo: User, db: Mongo, role: Role, given: dict[str, Any]
+) -> None:
+    before = stored(db, jo)
+    with pytest.raises(Denied) as refused:
+        profiles.update_other(actor=Actor(jo.id, role), email=jo.email, **given)
+    assert str(refused.value) == (
+        "Your role does not allow you to manage people. Ask an admin if it should."
+    )
+    assert stored(db, jo) == before
+
+
+@pytest.mark.parametrize(
+    ("given", "field", "sentence"),
+    [
+        ({"role": "emperor"}, "role", "Choose one of user, moderator, admin."),
+        ({"role": ""}, "role", "Choose one of user, moderator, admin."),
+        ({"role": {"$ne": "user"}}, "role", "Choose one of user, moderator, admin."),
+        ({"skills": ["x" * 51]}, "skills", "A skill has at most 50 characters."),
+        ({"email": {"$gt": ""}}, "email", "Write the email as text."),
+    ],
+)
+def test_what_is_bad_of_anothers_is_named(
+    profiles: Profiles, jo: User, db: Mongo, given: dict[str, Any], field: str, sentence: str
+) -> None:
+    before = stored(db, jo)
+    whole = {"email": jo.email, "role": "admin", "skills": ["DNS"], **given}
+    with pytest.raises(Invalid) as refused:
+        profiles.update_other(actor=ADMIN, **whole)
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+    assert stored(db, jo) == before
+
+
+def test_there_has_to_be_an_admin(profiles: Profiles, jo: User) -> None:
+    profiles.update_other(actor=OPERATOR, email=jo.email, role="admin")
+    with pytest.raises(Conflict) as refused:
+        profiles.update_other(actor=Actor(jo.id, Role.ADMIN), email=jo.email, role="user")
+    assert str(refused.value) == (
+        "There has to be an active admin. Make somebody else an admin first."
+    )
+
+
+@pytest.mark.parametrize("email", ["nobody@example.com", "", "\ud83d"])
+def test_an_address_without_account(profiles: Profiles, email: str) -> None:
+    with pytest.raises(NotFound) as refused:
+        profiles.update_other(actor=ADMIN, email=email, role="admin")
+    assert str(refused.value) == "There is no account with that address."
+
+
+def test_an_address_of_several_accounts(profiles: Profiles, db: Mongo) -> None:
+    db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@example.com"}])
+    with pytest.raises(Conflict) as refused:
+        profiles.update_other(actor=ADMIN, email="jo@example.com", role="admin")
+    assert str(refused.value) == "Several accounts have that address. Remove all but one first."
+
+
+def test_a_demoted_moderator_hands_back(profiles: Profiles, jo: User, db: Mongo) -> None:
+    profiles.update_other(actor=ADMIN, email=jo.email, role="moderator")
+    profiles.update_other(actor=ADMIN, email=jo.email, role="user")
+    mark = stored(db, jo)["handBack"]
+    assert (mark["by"], mark["reason"]) == (
+        ADMIN.user_id,
+        "the account no longer works on tickets",
+    )

@@ -1,0 +1,540 @@
+"""Sign-up, sign-in and sessions: what the predecessor let pass, and what one may rely on."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
+
+import bcrypt
+import pytest
+from bson import ObjectId
+
+from demo.servers import RedisServer, free_port
+from services.accounts.users import UserService
+from services.auth.services import AccountServices, build
+from services.auth.sign_in import ENDED, EXISTS, WRONG, SignIn
+from services.core.database import Mongo
+from services.core.errors import Conflict, Invalid, LimitReached, Unauthenticated
+from services.models.permissions import OPERATOR, Actor
+from services.models.user import Role, User
+from services.outbox.emails import EmailKind
+from services.people.admin import AccountAdmin, PersonFields
+from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once
+
+PASSWORD = "correct horse"
+COST_15 = "$2b$15$TW1gj9hhxx8nlhVPenzZtOK2Sv7RwryAFNw6WSXvLsMzh1iYKHENW"
+HERE = "198.51.100.7"
+
+
+@pytest.fixture
+def sign_in(account_services: AccountServices) -> SignIn:
+    return account_services.sign_in
+
+
+def join(sign_in: SignIn, email: str = "jo@example.com", **fields: Any) -> User:
+    return sign_in.sign_up(**{"email": email, "password": PASSWORD, **fields})
+
+
+def legacy(db: Mongo, password: str = PASSWORD, **fields: Any) -> ObjectId:
+    """An account as the predecessor made it, with its hash."""
+    cost, prefix = fields.pop("cost", CHEAP), fields.pop("prefix", "$2b$")
+    made = bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
+    doc = {
+        "email": "jo@example.com",
+        "password": prefix + made.removeprefix("$2b$"),
+        "role": "moderator",
+        "skills": ["VPN"],
+        "__v": 0,
+        **fields,
+    }
+    return ObjectId(db.users.insert_one(doc).inserted_id)
+
+
+def stored(db: Mongo, user_id: ObjectId) -> dict[str, Any]:
+    return db.users.find_one({"_id": user_id}) or {}
+
+
+def refusal(sign_in: SignIn, email: str = "jo@example.com", password: str = PASSWORD) -> str:
+    with pytest.raises(Unauthenticated) as refused:
+        sign_in.sign_in(email=email, password=password)
+    return str(refused.value)
+
+
+# Signing up
+
+
+def test_whoever_signs_up_is_a_user_who_can_sign_in(
+    sign_in: SignIn, db: Mongo, clock: FixedClock
+) -> None:
+    user = join(sign_in, " Jo@Example.com ", skills=[" VPN ", "vpn"], name=" Jo  Doe ")
+    doc = stored(db, user.id)
+    password = doc.pop("password")
+    assert doc == {
+        "_id": user.id,
+        "email": "Jo@Example.com",
+        "emailKey": "jo@example.com",
+        "role": "user",
+        "skills": ["VPN"],
+        "name": "Jo Doe",
+        "active": True,
+        "tokenVersion": 1,
+        "capacity": 8,
+        "createdAt": clock(),
+    }
+    assert password.startswith("$2b$04$")
+    assert sign_in.sign_in(email="JO@example.com", password=PASSWORD) == user
+    assert sign_in.authenticate(sign_in.token(user)) == user
+
+
+def test_nobody_signs_up_as_an_admin(sign_in: SignIn) -> None:
+    """The predecessor took the role that was sent. Here there is no such argument."""
+    assert join(sign_in).role is Role.USER
+    with pytest.raises(TypeError):
+        join(sign_in, "al@example.com", role="admin")
+
+
+def test_no_answer_carries_the_hash(sign_in: SignIn) -> None:
+    for user in (join(sign_in), sign_in.sign_in(email="jo@example.com", password=PASSWORD)):
+        assert "$2b$" not in str(asdict(user))
+
+
+def test_a_welcome_is_posted_once(sign_in: SignIn, db: Mongo) -> None:
+    user = join(sign_in)
+    with pytest.raises(Conflict):
+        join(sign_in)
+    letters = [(doc["kind"], doc["userId"]) for doc in db.letters.find()]
+    assert letters == [(EmailKind.WELCOME, user.id)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        (
+            {"email": "jo"},
+            "email",
+            "That is not an email address. Write it like name@example.com.",
+        ),
+        ({"email": {"$gt": ""}}, "email", "Write the email as text."),
+        ({"password": "1234567"}, "password", "Choose a password of at least 8 characters."),
+        ({"password": {"$ne": "x"}}, "password", "Write the password as text."),
+        ({"skills": "VPN"}, "skills", "Write the skills as a list of texts."),
+        ({"skills": ["x" * 51]}, "skills", "A skill has at most 50 characters."),
+        ({"name": "x" * 81}, "name", "A name has at most 80 characters."),
+        ({"name": ["Jo"]}, "name", "Write the name as text."),
+    ],
+)
+def test_a_bad_field_is_named(
+    sign_in: SignIn, db: Mongo, fields: dict[str, Any], field: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        join(sign_in, **fields)
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+    assert db.users.count_documents({}) == db.letters.count_documents({}) == 0
+
+
+@pytest.mark.parametrize("again", ["jo@example.com", " JO@EXAMPLE.COM", "j\u200bo@example.com"])
+@pytest.mark.parametrize("before", ["password", "invitation", "deactivated", "legacy"])
+def test_an_address_has_one_account(
+    sign_in: SignIn, users: UserService, db: Mongo, again: str, before: str
+) -> None:
+    if before == "invitation":
+        users.create(actor=OPERATOR, email="Jo@example.com", role=Role.ADMIN)
+    elif before == "legacy":
+        db.users.insert_one({"email": "Jo@Example.com"})
+    else:
+        user = join(sign_in, "Jo@example.com")
+        db.users.update_one({"_id": user.id}, {"$set": {"active": before != "deactivated"}})
+    there = list(db.users.find())
+    with pytest.raises(Conflict) as refused:
+        join(sign_in, again, password="another one")
+    assert str(refused.value) == (
+        "There is an account with that address already. Sign in, or set a password by “Forgot "
+        "your password?”."
+    )
+    untouched = [doc | {"emailKey": "jo@example.com"} for doc in there]
+    assert list(db.users.find()) == untouched
+
+
+def test_of_many_who_sign_up_with_one_address_at_once_one_does(
+    db: Mongo, users: UserService, redis: RedisServer, clock: FixedClock
+) -> None:
+    # Each a process of its own, or they would wait for each other's hashes.
+    bots = [
+        build(db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP).sign_in
+        for _ in range(8)
+    ]
+    answers = at_once(*[lambda bot=bot: join(bot, password=f"{id(bot):016}") for bot in bots])
+    made = [answer for answer in answers if isinstance(answer, User)]
+    assert len(made) == 1
+    assert {str(answer) for answer in answers if answer not in made} == {EXISTS}
+    assert [doc["_id"] for doc in db.users.find()] == [made[0].id]
+    assert db.leases.count_documents({}) == 0
+    winner = bots[answers.index(made[0])]
+    assert winner.sign_in(email="jo@example.com", password=f"{id(winner):016}") == made[0]
+
+
+def test_an_invitation_that_comes_between_is_not_doubled(
+    account_services: AccountServices, users: UserService, db: Mongo
+) -> None:
+    sign_in = account_services.sign_in
+
+    class Meanwhile(UserService):
+        """An admin invites that address right before the account is stored."""
+
+        asked = 0
+
+        def by_email(self, email: str) -> list[User]:
+            self.asked += 1
+            found = super().by_email(email)
+            if self.asked == 2:
+                users.create(actor=OPERATOR, email=email, role=Role.MODERATOR)
+            return found
+
+    sign_in._users = Meanwhile(db)
+    with pytest.raises(Conflict) as refused:
+        join(sign_in)
+    assert str(refused.value) == EXISTS
+    assert db.users.distinct("role") == ["moderator"]
+    assert db.letters.count_documents({}) == 0
+
+
+def test_sign_ups_from_one_address_have_a_limit(sign_in: SignIn, db: Mongo) -> None:
+    join(sign_in, address=HERE)
+    for _ in range(29):
+        with pytest.raises(Conflict):
+            join(sign_in, address=HERE)
+    with pytest.raises(LimitReached) as refused:
+        join(sign_in, "al@example.com", address=HERE)
+    assert refused.value.retry_after in range(3_500, 3_601)
+    assert join(sign_in, "al@example.com", address="203.0.113.9")
+
+
+# Signing in
+
+
+def test_wrong_unknown_deactivated_and_without_password_are_told_alike(
+    sign_in: SignIn, users: UserService, db: Mongo
+) -> None:
+    user = join(sign_in)
+    gone = join(sign_in, "gone@example.com")
+    db.users.update_one({"_id": gone.id}, {"$set": {"active": False}})
+    users.create(actor=OPERATOR, email="invited@example.com")
+    told = {
+        refusal(sign_in, password="correct hors"),
+        refusal(sign_in, password=""),
+        refusal(sign_in, "nobody@example.com"),
+        refusal(sign_in, "gone@example.com"),
+        refusal(sign_in, "invited@example.com"),
+        refusal(sign_in, "invited@example.com", ""),
+        refusal(sign_in, "no address"),
+        refusal(sign_in, "\ud83d@example.com"),
+        refusal(sign_in, "x" * 100_000),
+        refusal(sign_in, ""),
+    }
+    assert told == {WRONG}
+    assert WRONG == "Email or password is wrong, or the account has been deactivated."
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD) == user
+
+
+@pytest.mark.parametrize("field", ["email", "password"])
+@pytest.mark.parametrize("value", [{"$gt": ""}, {"$ne": None}, ["jo@example.com"], 7, None, True])
+def test_a_condition_in_place_of_a_text_reaches_no_query(
+    watched_db: Mongo, commands: Commands, redis: RedisServer, field: str, value: Any
+) -> None:
+    """The predecessor opened an admin's session for {"email": {"$gt": ""}}."""
+    users = UserService(watched_db)
+    sign_in = build(watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP).sign_in
+    legacy(watched_db, email="admin@example.com", role="admin")
+    commands.sent.clear()
+    sent: dict[str, Any] = {"email": "admin@example.com", "password": PASSWORD}
+    with pytest.raises(Invalid) as refused:
+        sign_in.sign_in(**{**sent, field: value})
+    assert (refused.value.field, str(refused.value)) == (field, f"Write the {field} as text.")
+    assert commands.sent == []
+
+
+def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
+    watched_db: Mongo,
+    commands: Commands,
+    redis: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    users = UserService(watched_db)
+    sign_in = build(watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=5).sign_in
+    users.create(actor=OPERATOR, email="invited@example.com")
+    legacy(watched_db, cost=4, prefix="$2a$")
+    join(sign_in, "al@example.com")
+    users.by_email("any")  # all are found by their address by now
+    spent: list[int] = []
+    hash_, check = bcrypt.hashpw, bcrypt.checkpw
+
+    def counting_hash(text: bytes, salt: bytes) -> bytes:
+        spent.append(2 ** int(salt[4:6]))
+        return hash_(text, salt)
+
+    def counting_check(text: bytes, old: bytes) -> bool:
+        spent.append(2 ** int(old[4:6]))
+        return check(text, old)
+
+    monkeypatch.setattr(bcrypt, "hashpw", counting_hash)
+    monkeypatch.setattr(bcrypt, "checkpw", counting_check)
+    seen = []
+    for email in ("nobody", "invited", "jo", "al"):
+        spent.clear()
+        commands.sent.clear()
+        refusal(sign_in, f"{email}@example.com", "wrong horse")
+        seen.append((sum(spent), [name for name, _ in commands.sent]))
+    assert seen == [(2**5, ["find", "find"])] * 4
+
+
+@pytest.mark.parametrize(("cost", "prefix"), [(10, "$2b$"), (4, "$2a$"), (5, "$2y$")])
+def test_the_predecessors_hash_is_replaced_at_the_first_sign_in(
+    sign_in: SignIn, db: Mongo, cost: int, prefix: str
+) -> None:
+    user_id = legacy(db, cost=cost, prefix=prefix, email=" Jo@Example.com")
+    before = stored(db, user_id)
+    refusal(sign_in, password="wrong horse")
+    assert stored(db, user_id) == before | {"emailKey": "jo@example.com"}
+    session = sign_in.token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
+    after = stored(db, user_id)
+    assert after.pop("password") != before.pop("password")
+    assert after == before | {"emailKey": "jo@example.com"}
+    assert stored(db, user_id)["password"].startswith("$2b$04$")
+    # It ended no session, and it still is the password.
+    assert sign_in.authenticate(session).id == user_id
+    renewed = stored(db, user_id)["password"]
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD).role is Role.MODERATOR
+    assert stored(db, user_id)["password"] == renewed
+
+
+def test_a_predecessors_hash_of_cost_fifteen_opens_once_and_is_replaced(
+    sign_in: SignIn, db: Mongo
+) -> None:
+    user_id = legacy(db)
+    db.users.update_one({}, {"$set": {"password": COST_15}})
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD).id == user_id
+    assert stored(db, user_id)["password"].startswith("$2b$04$")
+
+
+def test_a_new_password_set_meanwhile_is_not_undone_by_a_renewal(
+    account_services: AccountServices, db: Mongo
+) -> None:
+    sign_in = account_services.sign_in
+    user_id = legacy(db, cost=5)
+    real = sign_in._passwords.hash
+
+    def meanwhile(text: str) -> str:
+        db.users.update_one({"_id": user_id}, {"$set": {"password": real("changed horse")}})
+        return real(text)
+
+    sign_in._passwords.hash = meanwhile  # type: ignore[method-assign]
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD)
+    assert sign_in.sign_in(email="jo@example.com", password="changed horse")
+    refusal(sign_in)
+
+
+def test_a_renewal_that_finds_no_place_waits_for_the_next_time(
+    account_services: AccountServices, db: Mongo
+) -> None:
+    sign_in = account_services.sign_in
+    user_id = legacy(db, cost=5)
+    before = stored(db, user_id)["password"]
+
+    def busy(text: str) -> str:
+        raise LimitReached("busy", retry_after=1)
+
+    sign_in._passwords.hash = busy  # type: ignore[method-assign]
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD)
+    assert stored(db, user_id)["password"] == before
+
+
+def test_of_accounts_with_one_address_the_password_decides(sign_in: SignIn, db: Mongo) -> None:
+    one = legacy(db, "first horse", email="Jo@example.com", role="user")
+    two = legacy(db, "second horse", email="jo@Example.com", role="admin")
+    three = legacy(db, "first horse", email="JO@EXAMPLE.COM", role="user")
+    db.users.insert_one({"email": "jO@example.com", "password": None})
+
+    def opened(email: str, password: str) -> ObjectId:
+        return sign_in.sign_in(email=email, password=password).id
+
+    assert opened("jo@example.com", "first horse") == one
+    assert opened("jo@example.com", "second horse") == two
+    # Of two with the same password the one that is written like that.
+    assert opened("JO@EXAMPLE.COM", "first horse") == three
+    db.users.update_one({"_id": one}, {"$set": {"active": False}})
+    assert opened("Jo@example.com", "first horse") == three
+    refusal(sign_in, password="third horse")
+
+
+@pytest.mark.parametrize("hashed", [None, "", "plain", 7, b"$2b$", {"$gt": ""}, ["x"]])
+def test_an_account_whose_hash_is_none_cannot_be_signed_in_to(
+    sign_in: SignIn, db: Mongo, hashed: Any
+) -> None:
+    legacy(db)
+    db.users.update_one({}, {"$set": {"password": hashed}})
+    for password in ("", "plain", "None", PASSWORD):
+        refusal(sign_in, password=password)
+
+
+def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
+    sign_in: SignIn, db: Mongo
+) -> None:
+    """The predecessor cut it: then any with the same beginning would open the account."""
+    legacy(db, "x" * 72)
+    assert sign_in.sign_in(email="jo@example.com", password="x" * 72)
+    for email in ("jo@example.com", "nobody@example.com"):
+        with pytest.raises(Invalid) as refused:
+            sign_in.sign_in(email=email, password="x" * 73)
+        assert refused.value.field == "password"
+        assert str(refused.value).startswith("A password has at most 72 bytes")
+
+
+def test_after_ten_failures_not_even_the_right_password_opens(sign_in: SignIn) -> None:
+    join(sign_in)
+    for email in ("jo@example.com", "nobody@example.com"):
+        for number in range(10):
+            refusal(sign_in, f" {email.title() if number % 2 else email}", "wrong horse")
+        with pytest.raises(LimitReached) as refused:
+            sign_in.sign_in(email=email, password=PASSWORD)
+        assert str(refused.value) == "Too many attempts. Try again in 15 minutes."
+        assert refused.value.retry_after in range(840, 901)
+
+
+def test_a_success_in_time_forgives_the_failures(sign_in: SignIn) -> None:
+    join(sign_in)
+    for _ in range(2):
+        for _ in range(9):
+            refusal(sign_in, password="wrong horse")
+        assert sign_in.sign_in(email="jo@example.com", password=PASSWORD)
+
+
+def test_thirty_failures_close_an_address(sign_in: SignIn) -> None:
+    join(sign_in)
+    for number in range(30):
+        with pytest.raises(Unauthenticated):
+            sign_in.sign_in(email=f"{number}@example.com", password=PASSWORD, address=HERE)
+    with pytest.raises(LimitReached):
+        sign_in.sign_in(email="jo@example.com", password=PASSWORD, address=HERE)
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, address="203.0.113.9")
+
+
+def test_with_redis_away_one_signs_in_and_is_throttled_all_the_same(
+    db: Mongo, users: UserService, clock: FixedClock
+) -> None:
+    away = f"redis://127.0.0.1:{free_port()}/0"
+    sign_in = build(db, users, secret=JWT_SECRET, redis_url=away, clock=clock, cost=CHEAP).sign_in
+    user = join(sign_in, address=HERE)
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, address=HERE) == user
+    for _ in range(10):
+        refusal(sign_in, password="wrong horse")
+    with pytest.raises(LimitReached) as refused:
+        sign_in.sign_in(email="jo@example.com", password=PASSWORD)
+    assert refused.value.retry_after == 900
+    clock.advance(minutes=15)
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD) == user
+
+
+# Sessions
+
+
+def ended(sign_in: SignIn, token: str) -> None:
+    with pytest.raises(Unauthenticated) as refused:
+        sign_in.authenticate(token)
+    assert str(refused.value) == ENDED == "Your session has ended, or there was none. Sign in."
+
+
+def test_a_session_ends_after_a_week(sign_in: SignIn, clock: FixedClock) -> None:
+    """The predecessor's had no end."""
+    token = sign_in.token(join(sign_in))
+    clock.advance(days=6, hours=23)
+    assert sign_in.authenticate(token)
+    clock.advance(hours=1)
+    ended(sign_in, token)
+
+
+def test_signing_out_ends_every_session_and_no_other_accounts(sign_in: SignIn) -> None:
+    user, other = join(sign_in), join(sign_in, "al@example.com")
+    tokens = [sign_in.token(user), sign_in.token(user)]
+    sign_in.sign_out(user_id=user.id)
+    for token in tokens:
+        ended(sign_in, token)
+    assert sign_in.authenticate(sign_in.token(other)) == other
+    again = sign_in.sign_in(email="jo@example.com", password=PASSWORD)
+    assert sign_in.authenticate(sign_in.token(again)) == again
+
+
+def test_a_legacy_account_can_sign_out_too(sign_in: SignIn, db: Mongo) -> None:
+    """It has no version yet."""
+    user_id = legacy(db)
+    token = sign_in.token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
+    assert sign_in.authenticate(token).id == user_id
+    sign_in.sign_out(user_id=user_id)
+    ended(sign_in, token)
+
+
+def test_signing_out_many_times_at_once_counts_each(sign_in: SignIn, db: Mongo) -> None:
+    user = join(sign_in)
+    at_once(*[lambda: sign_in.sign_out(user_id=user.id)] * 8)
+    assert stored(db, user.id)["tokenVersion"] == 9
+
+
+def _delete(db: Mongo, user: User) -> None:
+    db.users.delete_one({"_id": user.id})
+
+
+def _demote(db: Mongo, user: User) -> None:
+    UserService(db).set_role(actor=OPERATOR, email=user.email, role=Role.USER)
+
+
+def _deactivate(db: Mongo, user: User) -> None:
+    service, admin = AccountAdmin(db), Actor(ObjectId(), Role.ADMIN)
+    shown = PersonFields.of(user)
+    wanted = PersonFields(**{**asdict(shown), "active": "deactivated"})
+    service.update(actor=admin, user_id=str(user.id), shown=shown, wanted=wanted)
+
+
+@pytest.mark.parametrize("happens", [_delete, _demote, _deactivate])
+def test_a_session_ends_with_what_it_stood_for(
+    sign_in: SignIn, users: UserService, db: Mongo, happens: Callable[[Mongo, User], None]
+) -> None:
+    """The predecessor's demoted admins and deleted users kept their rights."""
+    users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
+    user = join(sign_in)
+    user = users.set_role(actor=OPERATOR, email=user.email, role=Role.ADMIN)
+    token = sign_in.token(user)
+    assert sign_in.authenticate(token).role is Role.ADMIN
+    happens(db, user)
+    ended(sign_in, token)
+
+
+def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignIn, db: Mongo) -> None:
+    """It raises no version."""
+    user = join(sign_in)
+    token = sign_in.token(user)
+    db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
+    ended(sign_in, token)
+
+
+def test_the_role_is_that_of_this_moment(sign_in: SignIn, db: Mongo) -> None:
+    """Also where the predecessor changed it, without a version."""
+    user = join(sign_in)
+    token = sign_in.token(user)
+    db.users.update_one({"_id": user.id}, {"$set": {"role": "moderator"}})
+    assert sign_in.authenticate(token).role is Role.MODERATOR
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", {"$gt": ""}, None])
+def test_nonsense_is_nobodys_session(sign_in: SignIn, token: str) -> None:
+    ended(sign_in, token)
+
+
+def test_nothing_secret_is_logged(
+    sign_in: SignIn, db: Mongo, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.DEBUG, logger="services"):
+        user = join(sign_in)
+        token = sign_in.token(user)
+        refusal(sign_in, password="wrong horse")
+        sign_in.authenticate(token)
+    for secret in (PASSWORD, "wrong horse", token, "jo@example.com", "$2b$"):
+        assert secret not in caplog.text

@@ -1,0 +1,402 @@
+"""The offer to hand over what is open: made once, sent once, answered once."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.assignment import feedback
+from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.handover_offers import Answer, HandoverOffers, Offer
+from services.availability.slack_status import MemberStatus, SlackStatus
+from services.availability.status_sync import StatusSync
+from services.core.database import Mongo
+from services.core.errors import Denied
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.tickets import release
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tasks.runtime import Runtime
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+
+
+@pytest.fixture
+def offers(db: Mongo, clock: FixedClock) -> HandoverOffers:
+    return HandoverOffers(db, clock=clock)
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
+def theirs(db: Mongo, tickets: TicketService, people: People, nils: User) -> list[Ticket]:
+    """Two open tickets of Nils."""
+    return [given(db, tickets, people, nils) for _ in range(2)]
+
+
+@pytest.fixture
+def absence(db: Mongo, clock: FixedClock, nils: User) -> Any:
+    """Nils is away for so long, by his own word or an admin's."""
+
+    def begin(*, by: User | None = None, **ahead: float) -> None:
+        wanted = Wanted(is_away=True, away_until=clock() + timedelta(**ahead))
+        AvailabilityService(db, clock=clock).change(
+            actor=Actor.of(by or nils), user_id=str(nils.id), wanted=wanted
+        )
+
+    return begin
+
+
+def given(db: Mongo, tickets: TicketService, people: People, to: User) -> Ticket:
+    ticket = file_ticket(tickets, people.add())
+    busy = {"assignedTo": to.id, "status": "IN_PROGRESS"}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
+    return reload(db, ticket)
+
+
+def stored(db: Mongo, user: User) -> dict[str, Any]:
+    doc = db.users.find_one({"_id": user.id}) or {}
+    return dict(doc.get("handOver", {}))
+
+
+def only(offers: HandoverOffers) -> Offer:
+    offer = offers.claim_next()
+    assert offer is not None
+    assert offers.claim_next() is None
+    return offer
+
+
+def test_over_a_day_it_is_offered_once_an_absence(
+    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(hours=24)
+    assert not offers.has_due()
+    absence(hours=24, seconds=1)
+    assert offers.has_due()
+    offer = only(offers)
+    assert (offer.user.id, offer.to, offer.tickets) == (nils.id, nils.id, 2)
+    offers.sent(offer, channel="D1", ts="1.5")
+    absence(days=9)
+    clock.advance(hours=1)
+    assert not offers.has_due()
+
+
+def test_the_next_absence_brings_another(
+    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(days=2)
+    first = only(offers)
+    offers.sent(first, channel="D1", ts="1.5")
+    clock.advance(days=3)
+    absence(days=2)
+    assert only(offers).key != first.key
+
+
+def test_a_slack_status_brings_it_too(
+    offers: HandoverOffers, nils: User, theirs: list[Ticket], db: Mongo, clock: FixedClock
+) -> None:
+    presences = StatusSync(db, clock=clock)
+    away = MemberStatus(SlackStatus("Vacation", "", clock() + timedelta(days=4)))
+    assert presences.keep(nils.id, away) is True
+    assert presences.keep(nils.id, away) is False
+    assert only(offers).to == nils.id
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_where_there_is_nothing_to_hand_over_nothing_is_offered(
+    offers: HandoverOffers, people: People, clock: FixedClock, db: Mongo, role: Role
+) -> None:
+    user = people.add(role)
+    wanted = Wanted(is_away=True, away_until=clock() + timedelta(days=9))
+    AvailabilityService(db, clock=clock).change(actor=Actor.of(user), wanted=wanted)
+    assert offers.claim_next() is None
+    assert not offers.has_due()
+
+
+def test_who_is_back_before_it_is_sent_is_not_asked(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    clock: FixedClock,
+) -> None:
+    absence(days=2)
+    clock.advance(days=2)
+    assert offers.claim_next() is None
+    assert stored(db, nils) == {}
+
+
+def test_one_of_many_sends_it_and_a_dead_ones_is_sent_by_another(
+    offers: HandoverOffers, absence: Any, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(days=2)
+    claimed = at_once(*[offers.claim_next] * 4)
+    assert len([one for one in claimed if isinstance(one, Offer)]) == 1
+    clock.advance(seconds=59)
+    assert offers.claim_next() is None
+    clock.advance(seconds=1)
+    assert only(offers).tries == 2
+
+
+def test_it_is_tried_later_and_later_or_when_slack_says(
+    offers: HandoverOffers, absence: Any, theirs: list[Ticket], clock: FixedClock
+) -> None:
+    absence(days=2)
+    waits = []
+    for _ in range(5):
+        offers.later(only(offers))
+        began = clock()
+        while not offers.has_due():
+            clock.advance(seconds=30)
+        waits.append((clock() - began).total_seconds())
+    assert waits == [120, 240, 480, 900, 900]
+    offers.later(only(offers), wait=timedelta(seconds=30))
+    clock.advance(seconds=30)
+    assert offers.has_due()
+
+
+def test_what_slack_never_takes_is_given_up(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    clock: FixedClock,
+) -> None:
+    absence(days=2)
+    offers.fail(only(offers), error="user_disabled")
+    clock.advance(hours=1)
+    assert not offers.has_due()
+    assert (stored(db, nils)["state"], stored(db, nils)["error"]) == ("failed", "user_disabled")
+
+
+# The answer
+
+
+def answered(
+    offers: HandoverOffers, by: User, user: User, key: str, *, hand_over: bool = True
+) -> tuple[Answer, int, int]:
+    decision = offers.decide(actor=Actor.of(by), user_id=str(user.id), key=key, hand_over=hand_over)
+    assert decision is not None
+    return decision.answer, decision.tickets, len(decision.begun)
+
+
+def test_handed_over_they_go_back_to_assignment(
+    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
+    for ticket in theirs:
+        now = reload(db, ticket)
+        assert (now.assigned_to, now.status, now.outbox) == (None, Status.TODO, True)
+        event = now.events[-1]
+        assert (event.type, event.by, event.from_, event.note) == (
+            "handed_back", nils.id, nils.id, "the assignee is away"
+        )  # fmt: skip
+    # A second press says the same, and does nothing.
+    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 0)
+    assert answered(offers, nils, nils, key, hand_over=False) == (Answer.HANDED_OVER, 2, 0)
+
+
+def test_what_is_given_to_them_afterwards_stays(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    absence(days=2)
+    answered(offers, nils, nils, only(offers).key)
+    assert release.due(db, now=clock()) == [nils.id]
+    assert release.hand_back_some(db, nils.id, now=clock()) == []
+    assert release.due(db, now=clock()) == []
+    later = given(db, tickets, people, nils)
+    release.hand_back_some(db, nils.id, now=clock())
+    assert reload(db, later).assigned_to == nils.id
+
+
+def test_once_they_are_back_they_may_have_them_again(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    runtime: Runtime,
+    moves: TicketActions,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    """An absence counts as long as it lasts. It says nothing of whether a ticket suits them."""
+    ticket = theirs[0]
+    db.tickets.update_many({}, {"$set": {"relatedSkills": ["VPN"]}})
+    absence(days=2)
+    answered(offers, nils, nils, only(offers).key)
+    store = runtime.assignments
+    assert store.choose(reload(db, ticket), now=clock()) is None
+    stand_in = people.add(Role.MODERATOR)
+    moves.take(actor=Actor.of(stand_in), ticket_id=str(ticket.id))
+    clock.advance(days=2)
+    moves.reassign(actor=Actor.of(stand_in), ticket_id=str(ticket.id), assignee_id=None)
+    chosen = store.choose(reload(db, ticket), now=clock())
+    assert chosen is not None
+    assert (chosen.user_id, chosen.parts["corrections"]) == (nils.id, 0)
+    # To give it back oneself is another thing.
+    moves.reassign(actor=Actor.of(stand_in), ticket_id=str(ticket.id), assignee_id=str(nils.id))
+    moves.reassign(actor=Actor.of(nils), ticket_id=str(ticket.id), assignee_id=None)
+    assert store.choose(reload(db, ticket), now=clock()) is None
+
+
+def test_handing_over_for_want_of_presence_is_no_correction(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    clock: FixedClock,
+) -> None:
+    absence(days=2)
+    answered(offers, nils, nils, only(offers).key)
+    for ticket in theirs:
+        feedback.keep(db, reload(db, ticket), now=clock())
+    assert db.corrections.count_documents({}) == 0
+
+
+def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    """Else the sweep would take from them what assignment gives back to them."""
+    for _ in range(22):
+        given(db, tickets, people, nils)
+    absence(days=2)
+    assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 22, 20)
+    AvailabilityService(db, clock=clock).change(actor=Actor.of(nils), wanted=Wanted(is_away=False))
+    assert release.hand_back_some(db, nils.id, now=clock()) == []
+    assert release.due(db, now=clock()) == []
+    assert db.tickets.count_documents({"assignedTo": nils.id}) == 2
+
+
+def test_more_than_a_few_are_left_to_the_sweep(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    clock: FixedClock,
+) -> None:
+    for _ in range(23):
+        given(db, tickets, people, nils)
+    absence(days=2)
+    assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 23, 20)
+    assert len(release.hand_back_some(db, nils.id, now=clock())) == 3
+
+
+def test_kept_they_stay_and_may_still_be_handed_over(
+    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    assert answered(offers, nils, nils, key, hand_over=False) == (Answer.KEPT, 2, 0)
+    assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
+    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
+
+
+def test_who_presses_twice_at_once_hands_over_once(
+    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    at_once(*[lambda: answered(offers, nils, nils, key)] * 4)
+    for ticket in theirs:
+        types = [event.type for event in reload(db, ticket).events]
+        assert types.count("handed_back") == 1
+
+
+def test_an_offer_that_is_answered_before_it_is_sent_is_not_sent(
+    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+) -> None:
+    """Its message had arrived, and only the record of that had not."""
+    absence(days=2)
+    offer = only(offers)
+    answered(offers, nils, nils, offer.key)
+    offers.sent(offer, channel="D1", ts="1.5")
+    assert stored(db, nils)["state"] == "handed_over"
+
+
+@pytest.mark.parametrize("how", ["back", "another", "nonsense"])
+def test_what_is_out_of_date_changes_nothing(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    db: Mongo,
+    clock: FixedClock,
+    how: str,
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    if how == "back":
+        clock.advance(days=2)
+    if how == "another":
+        clock.advance(days=2)
+        absence(days=2)
+    used = "nonsense" if how == "nonsense" else key
+    assert answered(offers, nils, nils, used) == (Answer.OVER, 0, 0)
+    assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
+
+
+def test_an_admin_is_asked_about_whom_they_have_set_away(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    people: People,
+    db: Mongo,
+) -> None:
+    ada = people.add(Role.ADMIN)
+    absence(by=ada, days=2)
+    offer = only(offers)
+    assert (offer.user.id, offer.to) == (nils.id, ada.id)
+    assert answered(offers, ada, nils, offer.key) == (Answer.HANDED_OVER, 2, 2)
+    assert reload(db, theirs[0]).events[-1].by == ada.id
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_nobody_else_answers(
+    offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    people: People,
+    db: Mongo,
+    role: Role,
+) -> None:
+    absence(days=2)
+    key = only(offers).key
+    with pytest.raises(Denied):
+        answered(offers, people.add(role), nils, key)
+    assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
+
+
+@pytest.mark.parametrize("user_id", ["", "nonsense", str(ObjectId(b"nobody has 1"))])
+def test_of_an_unknown_account_there_is_nothing(
+    offers: HandoverOffers, people: People, user_id: str
+) -> None:
+    ada = Actor.of(people.add(Role.ADMIN))
+    assert offers.decide(actor=ada, user_id=user_id, key="k", hand_over=True) is None

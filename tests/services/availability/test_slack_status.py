@@ -1,0 +1,276 @@
+"""What in a Slack status says that somebody is away."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from services.availability.slack_status import (
+    NO_END,
+    MemberStatus,
+    Quiet,
+    SlackStatus,
+    StatusRules,
+    do_not_disturb_until,
+    emoji_name,
+    mark_of,
+    member_of,
+    quiet_of,
+)
+from services.availability.status_words import AWAY, EMOJI, HERE
+
+NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
+LATER = NOW + timedelta(days=4)
+
+
+def is_away(text: str = "", emoji: str = "", rules: StatusRules | None = None) -> bool:
+    return (rules or StatusRules()).until(SlackStatus(text, emoji), now=NOW) is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "emoji"),
+    [
+        # Slack's own suggestions
+        ("Vacationing", ":palm_tree:"),
+        ("Out sick", ":face_with_thermometer:"),
+        # Others' words
+        ("OOO", ""),
+        ("o.o.o. until Monday", ""),
+        ("Out of office", ":calendar:"),
+        ("Out-of-the-office till Friday", ""),
+        ("On parental leave 👶", ""),
+        ("PTO", ""),
+        ("Nicht im Büro", ""),
+        ("Außer Haus", ""),
+        ("Im Urlaub bis Freitag", ""),
+        ("URLAUB!", ""),
+        ("krank", ""),
+        ("Elternzeit", ""),
+        ("En congé", ""),
+        ("en conges", ""),
+        ("De vacaciones en Cádiz", ""),
+        ("In ferie", ""),
+        ("Férias", ""),
+        ("op vakantie", ""),
+        ("Na urlopie", ""),
+        ("På semester", ""),
+        ("休暇中", ""),
+        ("今天请假", ""),
+        ("Out until Monday", ""),
+        ("в отпуске до 5.03", ""),
+        ("İzinliyim", ""),
+        ("ลาพักร้อนวันนี้", ""),
+        # What is denied is something else.
+        ("Not available, on holiday", ""),
+        ("No. Sick.", ""),
+        ("Not in: ill", ""),
+        ("Vacation - no meetings", ""),
+        ("not sick but on vacation", ""),
+        ("휴가 중", ""),
+        # The picture alone, or with words that say nothing of it
+        ("", ":palm_tree:"),
+        ("Back on Monday", ":palm_tree:"),
+        ("", ":face_with_thermometer::skin-tone-3:"),
+        ("", "palm_tree"),
+    ],
+)
+def test_who_is_away(text: str, emoji: str) -> None:
+    assert is_away(text, emoji)
+
+
+@pytest.mark.parametrize(
+    ("text", "emoji"),
+    [
+        ("", ""),
+        ("Commuting", ":bus:"),
+        ("Working remotely", ":house_with_garden:"),
+        ("Working from home", ":house_with_garden:"),
+        ("WFH", ":palm_tree:"),
+        ("wfh, kid is sick", ""),
+        ("Working from the beach", ":desert_island:"),
+        ("In a meeting", ":spiral_calendar_pad:"),
+        ("In a meeting about vacation planning", ""),
+        ("Im Homeoffice", ""),
+        ("Télétravail", ""),
+        ("在宅勤務", ""),
+        ("Back from vacation!", ":palm_tree:"),
+        ("Zurück aus dem Urlaub", ""),
+        ("de retour de vacances", ""),
+        ("De retour d'arrêt maladie", ""),
+        ("returned from PTO", ""),
+        ("Zurück vom Urlaub", ""),
+        ("Terug van vakantie", ""),
+        ("tilbake fra ferie", ""),
+        ("Not sick", ":face_with_thermometer:"),
+        ("not on vacation anymore", ""),
+        ("No longer on sick leave", ""),
+        ("no PTO this year", ""),
+        ("Nicht mehr krank", ""),
+        ("kein Urlaub", ""),
+        ("pas en congé", ""),
+        ("Plus malade", ""),
+        ("no estoy de vacaciones", ""),
+        ("não estou mais de férias", ""),
+        ("Non sono in ferie", ""),
+        ("niet op vakantie", ""),
+        ("inte på semester", ""),
+        ("ikke syk", ""),
+        ("nie jestem chora", ""),
+        ("не болею", ""),
+        ("Happy holidays!", ":christmas_tree:"),
+        ("Sick of this printer", ""),
+        ("Holiday party tonight", ""),
+        # Words within words
+        ("Classick cars", ""),
+        ("Optometry", ""),
+        ("I'll be right back", ""),
+        ("The VPN is not working", ""),
+        ("Semester starts", ""),
+        ("At lunch", ":pizza:"),
+        ("Focus time", ":headphones:"),
+        ("🌴", ""),
+    ],
+)
+def test_who_is_not(text: str, emoji: str) -> None:
+    assert not is_away(text, emoji)
+
+
+@pytest.mark.parametrize("phrase", AWAY)
+def test_each_usual_phrase_means_away(phrase: str) -> None:
+    assert is_away(phrase.upper())
+
+
+@pytest.mark.parametrize("phrase", HERE)
+def test_each_phrase_of_the_other_kind_does_not(phrase: str) -> None:
+    assert not is_away(f"{phrase}, vacation", ":palm_tree:")
+
+
+@pytest.mark.parametrize("emoji", EMOJI)
+def test_each_usual_emoji_means_away(emoji: str) -> None:
+    assert is_away(emoji=f":{emoji}:")
+
+
+def test_until_when() -> None:
+    rules = StatusRules()
+    assert rules.until(SlackStatus("Vacation", expires_at=LATER), now=NOW) == LATER
+    assert rules.until(SlackStatus("Vacation", expires_at=NOW), now=NOW) is None
+    assert rules.until(SlackStatus("Vacation"), now=NOW) == NO_END
+
+
+def test_no_date_is_later_than_an_open_end() -> None:
+    profile = {"status_text": "Vacation", "status_expiration": 253_402_300_799}
+    assert member_of({"profile": profile}).status.expires_at == NO_END
+    told = {"dnd_enabled": True, "next_dnd_start_ts": 1_700_000_000, "next_dnd_end_ts": 1e11}
+    assert [span.end for span in quiet_of(told)] == [NO_END]
+
+
+@pytest.mark.parametrize(
+    ("rules", "status", "away"),
+    [
+        (StatusRules(away=("Kur",)), SlackStatus("Zur Kur"), True),
+        (StatusRules(away=(":sailboat:",)), SlackStatus("", ":sailboat:"), True),
+        (
+            StatusRules(away=(":sailboat:",)),
+            SlackStatus("Working from my boat", ":sailboat:"),
+            False,
+        ),
+        # What a team says counts before what is usual, and of its own words "here" first.
+        (StatusRules(away=("remote",)), SlackStatus("Remote island"), True),
+        (StatusRules(here=("holiday",)), SlackStatus("Holiday season!"), False),
+        (StatusRules(here=("holiday",)), SlackStatus("On vacation, holiday season"), False),
+        (StatusRules(here=("kur",), away=("kur",)), SlackStatus("Kur"), False),
+        (StatusRules(here=(":palm_tree:",)), SlackStatus("", ":palm_tree:"), False),
+        (StatusRules(here=(":palm_tree:",)), SlackStatus("Vacation", ":palm_tree:"), True),
+        (StatusRules(away=("", "  ", "::", ":")), SlackStatus("Nothing", ":"), False),
+    ],
+)
+def test_what_a_team_has_said(rules: StatusRules, status: SlackStatus, away: bool) -> None:
+    assert (rules.until(status, now=NOW) is not None) is away
+
+
+@pytest.mark.parametrize(
+    ("user", "member"),
+    [
+        ({}, MemberStatus()),
+        ({"profile": None, "tz": None}, MemberStatus()),
+        ({"profile": {"status_text": 5, "status_expiration": "soon"}, "tz": 3}, MemberStatus()),
+        ({"profile": {"status_expiration": 0}}, MemberStatus()),
+        ({"profile": {"status_expiration": True}}, MemberStatus()),
+        ({"profile": {"status_expiration": 1e300}}, MemberStatus()),
+        ({"profile": {"status_expiration": float("nan")}}, MemberStatus()),
+        (
+            {
+                "tz": "Europe/Berlin",
+                "profile": {
+                    "status_text": "Vacation",
+                    "status_emoji": ":palm_tree:",
+                    "status_expiration": int(LATER.timestamp()),
+                },
+            },
+            MemberStatus(SlackStatus("Vacation", ":palm_tree:", LATER), "Europe/Berlin"),
+        ),
+    ],
+)
+def test_slacks_own_object_of_a_user(user: dict[str, Any], member: MemberStatus) -> None:
+    assert member_of(user) == member
+
+
+def test_the_mark_tells_absences_apart_and_nothing_else() -> None:
+    one = SlackStatus("Vacation", ":palm_tree:", LATER)
+    assert mark_of(one) == mark_of(SlackStatus("Vacation", ":palm_tree:", LATER))
+    assert mark_of(one) != mark_of(SlackStatus("Vacation", ":palm_tree:", None))
+    assert "Vacation" not in mark_of(one)
+    here = MemberStatus(SlackStatus("In a meeting")).reading(StatusRules(), now=NOW)
+    assert (here.until, here.mark) == (None, "")
+    away = MemberStatus(one, "Asia/Tokyo").reading(StatusRules(), now=NOW)
+    assert (away.until, away.mark, away.zone, away.quiet) == (
+        LATER, mark_of(one), "Asia/Tokyo", None
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        {},
+        {"dnd_enabled": False, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1},
+        {"dnd_enabled": True, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1},
+        {"dnd_enabled": True, "next_dnd_start_ts": 900, "next_dnd_end_ts": 800},
+        {"dnd_enabled": True, "next_dnd_start_ts": "9"},
+    ],
+)
+def test_who_is_never_quiet(told: dict[str, Any]) -> None:
+    assert quiet_of(told) == ()
+
+
+def test_do_not_disturb_is_a_span() -> None:
+    start, end = NOW - timedelta(hours=1), NOW + timedelta(hours=2)
+    told = {
+        "dnd_enabled": True,
+        "next_dnd_start_ts": int(start.timestamp()),
+        "next_dnd_end_ts": int(end.timestamp()),
+    }
+    assert quiet_of(told) == (Quiet(start, end),)
+
+
+@pytest.mark.parametrize(
+    ("account", "until"),
+    [
+        ({}, None),
+        ({"presence": "yes"}, None),
+        ({"presence": {"quiet": "yes"}}, None),
+        ({"presence": {"quiet": [{"start": NOW}, 5, {"start": "a", "end": "b"}]}}, None),
+        ({"presence": {"quiet": [{"start": NOW, "end": LATER}]}}, LATER),
+        ({"presence": {"quiet": [{"start": LATER, "end": NO_END}]}}, None),
+        ({"presence": {"quiet": [{"start": NOW - timedelta(days=1), "end": NOW}]}}, None),
+    ],
+)
+def test_who_wants_no_interruption_now(account: dict[str, Any], until: datetime | None) -> None:
+    assert do_not_disturb_until(account, now=NOW) == until
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [(":palm_tree:", "palm_tree"), ("Palm_Tree", "palm_tree"), (":baby::skin-tone-2:", "baby")],
+)
+def test_the_name_of_an_emoji(written: str, name: str) -> None:
+    assert emoji_name(written) == name

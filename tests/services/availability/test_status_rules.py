@@ -1,0 +1,65 @@
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.availability.slack_status import StatusRules
+from services.availability.status_rules import RulesStore
+from services.core.database import Mongo
+from services.core.errors import Denied, Invalid
+from services.models.permissions import OPERATOR, Actor
+from services.models.user import Role
+from tests.conftest import FixedClock
+
+
+@pytest.fixture
+def store(db: Mongo, clock: FixedClock) -> RulesStore:
+    return RulesStore(db, clock=clock)
+
+
+def test_nothing_is_set_at_first(store: RulesStore) -> None:
+    assert store.read() == StatusRules()
+
+
+def test_an_admin_says_what_counts(store: RulesStore, db: Mongo, clock: FixedClock) -> None:
+    admin = Actor(ObjectId(), Role.ADMIN)
+    kept = store.write(actor=admin, away=[" Kur ", "Kur", ":sailboat:", ""], here=["holiday"])
+    assert kept == store.read() == StatusRules(away=("Kur", ":sailboat:"), here=("holiday",))
+    assert db.settings.find_one({"_id": "presence"}) == {
+        "_id": "presence",
+        "away": ["Kur", ":sailboat:"],
+        "here": ["holiday"],
+        "at": clock(),
+        "by": admin.user_id,
+    }
+
+
+@pytest.mark.parametrize(
+    ("away", "sentence"),
+    [
+        ([f"{n:058}" for n in range(51)], "Write less: together at most 3,000 characters."),
+        ([f"😀{n:058}" for n in range(49)], "Write less: together at most 3,000 characters."),
+        (["x" * 61], "A phrase has at most 60 characters."),
+    ],
+)
+def test_what_is_too_much_is_said_at_its_field(
+    store: RulesStore, away: list[str], sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        store.write(actor=OPERATOR, away=away, here=[])
+    assert (refused.value.field, str(refused.value)) == ("away", sentence)
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_admins_say_so(store: RulesStore, db: Mongo, role: Role) -> None:
+    with pytest.raises(Denied):
+        store.write(actor=Actor(ObjectId(), role), away=["Kur"], here=[])
+    assert db.settings.find_one() is None
+
+
+@pytest.mark.parametrize("stored", [{}, {"away": "Kur"}, {"away": [5, None, {}], "here": 7}])
+def test_what_makes_no_sense_is_left_out(
+    store: RulesStore, db: Mongo, stored: dict[str, Any]
+) -> None:
+    db.settings.insert_one({"_id": "presence", **stored})
+    assert store.read() == StatusRules()

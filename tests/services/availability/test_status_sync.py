@@ -1,0 +1,296 @@
+"""What Slack says of somebody, kept beside what they say themselves."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.assignment.assignment_service import AssignmentService, needs_assignment
+from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.slack_status import NO_END, MemberStatus, Quiet, SlackStatus
+from services.availability.status_rules import RulesStore
+from services.availability.status_sync import EVERY, StatusSync
+from services.core.database import Mongo
+from services.linking.links import LinkService
+from services.models.permissions import OPERATOR, Actor
+from services.models.user import Role, User
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.support.slack_workspace import TEAM_ID
+
+HERE = MemberStatus(zone="Europe/Berlin")
+
+
+@pytest.fixture
+def presences(db: Mongo, clock: FixedClock) -> StatusSync:
+    return StatusSync(db, clock=clock)
+
+
+@pytest.fixture
+def nils(people: People, db: Mongo) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
+def own(db: Mongo, clock: FixedClock, nils: User) -> Any:
+    """What Nils says of himself."""
+    service = AvailabilityService(db, clock=clock)
+    return lambda **wanted: service.change(actor=Actor.of(nils), wanted=Wanted(**wanted))
+
+
+def on_holiday(until: datetime | None, text: str = "Vacation") -> MemberStatus:
+    return MemberStatus(SlackStatus(text, ":palm_tree:", until), "Europe/Berlin")
+
+
+def stored(db: Mongo, user: User) -> dict[str, Any]:
+    return db.users.find_one({"_id": user.id}) or {}
+
+
+def test_slack_begins_an_absence_moves_it_and_ends_it(
+    presences: StatusSync, nils: User, db: Mongo, clock: FixedClock
+) -> None:
+    friday = clock() + timedelta(days=4)
+    for until in (friday, friday + timedelta(days=3), None):
+        presences.keep(nils.id, on_holiday(until))
+        away = {"until": until or NO_END, "source": "slack"}
+        assert stored(db, nils)["away"] == away
+    presences.keep(nils.id, HERE)
+    assert "away" not in stored(db, nils)
+    assert "handOver" not in stored(db, nils)
+
+
+def test_the_words_of_a_status_are_not_kept(presences: StatusSync, nils: User, db: Mongo) -> None:
+    presences.keep(nils.id, on_holiday(None, "Vacation with Fido at Lake Garda"))
+    presences.keep(nils.id, MemberStatus(SlackStatus("Therapy at noon", ":couch_and_lamp:")))
+    assert "Fido" not in str(stored(db, nils))
+    assert "Therapy" not in str(stored(db, nils))
+
+
+def test_what_a_person_has_said_stays(
+    presences: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
+) -> None:
+    mine = clock() + timedelta(days=2)
+    own(is_away=True, away_until=mine)
+    for member in (on_holiday(clock() + timedelta(days=9)), HERE):
+        presences.keep(nils.id, member)
+        assert stored(db, nils)["away"] == {"until": mine, "source": "self"}
+    # Once it is over, Slack counts again.
+    clock.now = mine
+    presences.keep(nils.id, on_holiday(mine + timedelta(days=7)))
+    assert stored(db, nils)["away"]["source"] == "slack"
+
+
+def test_who_says_that_they_are_here_is_believed_until_the_status_is_another(
+    presences: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
+) -> None:
+    until = clock() + timedelta(days=4)
+    presences.keep(nils.id, on_holiday(until))
+    own(is_away=False)
+    for _ in range(2):
+        presences.keep(nils.id, on_holiday(until))
+        assert "away" not in stored(db, nils)
+    presences.keep(nils.id, on_holiday(until + timedelta(days=1)))
+    assert stored(db, nils)["away"]["until"] == until + timedelta(days=1)
+    assert "waived" not in stored(db, nils)["presence"]
+
+
+def test_a_status_that_is_cleared_and_set_again_counts_again(
+    presences: StatusSync, nils: User, own: Any, db: Mongo
+) -> None:
+    presences.keep(nils.id, on_holiday(None))
+    own(is_away=False)
+    presences.keep(nils.id, HERE)
+    presences.keep(nils.id, on_holiday(None))
+    assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}
+
+
+def test_the_teams_own_words_count(presences: StatusSync, nils: User, db: Mongo) -> None:
+    RulesStore(db).write(actor=OPERATOR, away=["Kur"], here=[":palm_tree:"])
+    presences.keep(nils.id, MemberStatus(SlackStatus("", ":palm_tree:")))
+    assert "away" not in stored(db, nils)
+    presences.keep(nils.id, MemberStatus(SlackStatus("Zur Kur")))
+    assert stored(db, nils)["away"]["source"] == "slack"
+
+
+def test_the_zone_is_slacks_unless_they_have_set_one(
+    presences: StatusSync, nils: User, own: Any, db: Mongo
+) -> None:
+    presences.keep(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    assert stored(db, nils)["timezone"] == "Asia/Tokyo"
+    presences.keep(nils.id, MemberStatus(zone="Nowhere/Atlantis"))
+    assert stored(db, nils)["timezone"] == "Asia/Tokyo"
+    own(zone="America/Lima")
+    presences.keep(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    assert stored(db, nils)["timezone"] == "America/Lima"
+    own(zone="")
+    presences.keep(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    assert stored(db, nils)["timezone"] == "Asia/Tokyo"
+
+
+def test_do_not_disturb_is_kept_until_it_is_known_to_be_another(
+    presences: StatusSync, nils: User, db: Mongo, clock: FixedClock, links: LinkService
+) -> None:
+    end = clock() + timedelta(hours=2)
+    presences.keep(nils.id, HERE, quiet=(Quiet(clock(), end),))
+    presences.keep(nils.id, HERE)  # it could not be asked
+    store = AssignmentService(db, links)
+    (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
+    assert (candidate.quiet_until, candidate.away_until) == (end, None)
+    presences.keep(nils.id, HERE, quiet=())
+    (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
+    assert candidate.quiet_until is None
+
+
+def test_unknown_fields_stay(presences: StatusSync, nils: User, db: Mongo) -> None:
+    db.users.update_one({"_id": nils.id}, {"$set": {"badge": {"colour": "green"}}})
+    before = stored(db, nils)
+    presences.keep(nils.id, on_holiday(None))
+    assert before.items() <= stored(db, nils).items()
+
+
+def test_nobody_is_kept_who_is_not_there(presences: StatusSync, db: Mongo) -> None:
+    assert presences.keep(ObjectId(), on_holiday(None)) is False
+    assert db.users.find_one() is None
+
+
+# Who is due
+
+
+def due(presences: StatusSync, limit: int = 9) -> set[ObjectId]:
+    return {user.id for user in presences.claim_due(limit=limit)}
+
+
+def test_moderators_and_admins_are_due_in_turn(
+    presences: StatusSync, people: People, nils: User, clock: FixedClock
+) -> None:
+    ada = people.add(Role.ADMIN)
+    people.add()
+    assert presences.has_due()
+    assert due(presences) == {nils.id, ada.id}
+    assert not presences.has_due()
+    assert due(presences) == set()
+    clock.advance(seconds=EVERY.total_seconds())
+    assert due(presences, limit=1) | due(presences, limit=1) == {nils.id, ada.id}
+
+
+def test_a_new_one_comes_first_and_then_who_waited_longest(
+    presences: StatusSync, people: People, nils: User, clock: FixedClock
+) -> None:
+    due(presences)
+    clock.advance(minutes=1)
+    lara = people.add(Role.MODERATOR)
+    due(presences)
+    clock.advance(minutes=20)
+    pia = people.add(Role.MODERATOR)
+    assert [due(presences, limit=1) for _ in range(3)] == [{pia.id}, {nils.id}, {lara.id}]
+
+
+def test_many_claim_at_once_and_each_is_one_ones(
+    presences: StatusSync, people: People, nils: User
+) -> None:
+    everybody = {nils.id} | {people.add(Role.MODERATOR).id for _ in range(7)}
+    found = at_once(*[lambda: due(presences)] * 4)
+    assert sorted(user_id for one in found for user_id in one) == sorted(everybody)
+
+
+def test_who_was_not_asked_about_is_put_back(
+    presences: StatusSync, nils: User, clock: FixedClock
+) -> None:
+    due(presences)
+    presences.put_back([nils.id], due=clock())
+    assert due(presences) == {nils.id}
+
+
+# What Slack tells by itself
+
+
+@pytest.mark.parametrize(
+    ("member", "news"),
+    [
+        (HERE, False),
+        (MemberStatus(SlackStatus("In a meeting"), "Europe/Berlin"), False),
+        (MemberStatus(zone="Asia/Tokyo"), True),
+        (on_holiday(None), True),
+    ],
+)
+def test_only_what_changes_something_is_asked_about(
+    presences: StatusSync, nils: User, member: MemberStatus, news: bool
+) -> None:
+    presences.keep(nils.id, HERE)
+    due(presences)
+    slack_id = People.slack_id(nils)
+    assert presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=member) is news
+    assert due(presences) == ({nils.id} if news else set())
+
+
+def test_the_end_of_an_absence_is_heard_too(presences: StatusSync, nils: User) -> None:
+    presences.keep(nils.id, on_holiday(None))
+    slack_id = People.slack_id(nils)
+    assert not presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None))
+    assert presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=HERE)
+
+
+def test_of_others_nothing_is_heard(presences: StatusSync, people: People, db: Mongo) -> None:
+    employee, gone = people.add(), people.add(Role.MODERATOR)
+    db.links.update_one({"userId": gone.id}, {"$set": {"stopped": {"reason": "nobody"}}})
+    for slack_id in (People.slack_id(employee), People.slack_id(gone), "U0NOBODY"):
+        assert not presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None))
+
+
+# Who is back
+
+
+def test_an_absence_ends_by_itself_and_wakes_what_waits(
+    presences: StatusSync,
+    nils: User,
+    own: Any,
+    db: Mongo,
+    links: LinkService,
+    people: People,
+    tickets: TicketService,
+    clock: FixedClock,
+) -> None:
+    own(is_away=True, away_until=clock() + timedelta(hours=2))
+    parked = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    assert parked
+    assert presences.end_absences() == 0
+    clock.advance(hours=2)
+    assert at_once(*[presences.end_absences] * 3).count(1) == 1
+    assert "away" not in stored(db, nils)
+    assert needs_assignment(reload(db, parked))
+
+
+@pytest.mark.parametrize("how", ["slack", "self"])
+def test_whoever_is_back_earlier_wakes_what_waits(
+    presences: StatusSync,
+    nils: User,
+    own: Any,
+    db: Mongo,
+    links: LinkService,
+    people: People,
+    tickets: TicketService,
+    clock: FixedClock,
+    how: str,
+) -> None:
+    presences.keep(nils.id, on_holiday(None))
+    parked = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    assert parked
+    presences.keep(nils.id, on_holiday(None))  # nothing new
+    assert not needs_assignment(reload(db, parked))
+    if how == "slack":
+        presences.keep(nils.id, HERE)
+    else:
+        own(is_away=False)
+    assert needs_assignment(reload(db, parked))
+
+
+@pytest.mark.parametrize("away", [None, "yes", {}, {"until": "soon"}, {"until": None}])
+def test_what_makes_no_sense_is_no_absence(
+    presences: StatusSync, nils: User, db: Mongo, away: Any
+) -> None:
+    db.users.update_one({"_id": nils.id}, {"$set": {"away": away}})
+    presences.keep(nils.id, HERE)
+    assert presences.end_absences() == 0
+    presences.keep(nils.id, on_holiday(None))
+    assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}

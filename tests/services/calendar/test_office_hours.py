@@ -1,0 +1,157 @@
+from datetime import time
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.calendar.office_hours import Office, office_of, week_of
+from services.calendar.work_week import WorkWeek, zone_of
+from services.core.database import Mongo
+from services.core.errors import Denied, Invalid
+from services.models.permissions import OPERATOR, Actor
+from services.models.user import Role
+from services.team_settings.settings_service import OfficeStore
+from tests.conftest import FixedClock
+
+ADMIN = Actor(ObjectId("65f0c0ffee65f0c0ffee0009"), Role.ADMIN)
+BERLIN, YORK = zone_of("Europe/Berlin"), zone_of("America/New_York")
+TEAM: dict[str, Any] = {
+    "zone": "Europe/Berlin",
+    "days": frozenset({0, 1, 2, 3}),
+    "start": "08:30",
+    "end": "18:00",
+    "country": "DE",
+    "subdivision": "BY",
+}
+SET = Office(**TEAM, is_set=True)
+
+
+@pytest.fixture
+def store(db: Mongo, clock: FixedClock) -> OfficeStore:
+    return OfficeStore(db, clock=clock)
+
+
+def test_nine_to_five_until_somebody_says_otherwise(store: OfficeStore) -> None:
+    assert store.read() == Office()
+    assert not store.read().is_set
+    utc = zone_of("UTC")
+    assert utc
+    assert Office().week == WorkWeek(utc, frozenset(range(5)), time(9), time(17))
+
+
+def test_what_is_written_is_read(store: OfficeStore, db: Mongo, clock: FixedClock) -> None:
+    db.settings.insert_one({"_id": "office", "later": 1})
+    assert store.write(actor=ADMIN, **TEAM) == store.read() == SET
+    kept = db.settings.find_one({"_id": "office"}) or {}
+    assert (kept["by"], kept["at"], kept["later"]) == (ADMIN.user_id, clock(), 1)
+    plain = {name: TEAM[name] for name in ("zone", "days", "start", "end")}
+    assert store.write(actor=OPERATOR, **plain).country == store.read().country == ""
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_admins_set_it(store: OfficeStore, role: Role) -> None:
+    with pytest.raises(Denied):
+        store.write(actor=Actor(ADMIN.user_id, role), **TEAM)
+    assert store.read() == Office()
+
+
+@pytest.mark.parametrize(
+    ("change", "field", "said"),
+    [
+        ({"zone": "Mars"}, "zone", "Choose a time zone such as Europe/Berlin."),
+        ({"zone": ""}, "zone", "Choose a time zone such as Europe/Berlin."),
+        ({"days": frozenset()}, "days", "Choose at least one day of the week."),
+        ({"days": frozenset({7})}, "days", "Choose at least one day of the week."),
+        ({"start": "8:30"}, "start", "Write a time such as 09:00."),
+        ({"end": "24:00"}, "end", "Write a time such as 09:00."),
+        ({"end": "٠٩:٠٠"}, "end", "Write a time such as 09:00."),
+        (
+            {"country": "XX", "subdivision": ""},
+            "country",
+            "Write a country's two letters such as DE, or leave it empty.",
+        ),
+        (
+            {"country": "DEU"},
+            "country",
+            "Write a country's two letters such as DE, or leave it empty.",
+        ),
+        (
+            {"subdivision": "CA"},
+            "subdivision",
+            "Write a part of that country such as BY, or leave it empty.",
+        ),
+        (
+            {"country": ""},
+            "subdivision",
+            "Write a part of that country such as BY, or leave it empty.",
+        ),
+    ],
+)
+def test_what_makes_no_sense_is_refused(
+    store: OfficeStore, change: dict[str, Any], field: str, said: str
+) -> None:
+    with pytest.raises(Invalid) as refusal:
+        store.write(actor=ADMIN, **(TEAM | change))
+    assert (refusal.value.field, str(refusal.value)) == (field, said)
+    assert store.read() == Office()
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ({}, Office(is_set=True)),
+        ({"zone": "Mars", "days": "all", "country": 49}, Office(is_set=True)),
+        ({"zone": "Europe/Berlin"}, Office("Europe/Berlin", is_set=True)),
+        ({"days": [0, 9], "start": "08:00", "end": "12:00"}, Office(is_set=True)),
+        ({"days": [True], "start": "08:00", "end": "12:00"}, Office(is_set=True)),
+        ({"days": [0.0], "start": "08:00", "end": None}, Office(is_set=True)),
+        (
+            {"days": [0.0, 1], "start": "08:00", "end": "12:00"},
+            Office(days=frozenset({0, 1}), start="08:00", end="12:00", is_set=True),
+        ),
+    ],
+)
+def test_what_was_stored_by_hand_is_read_part_by_part(stored: dict[str, Any], read: Office) -> None:
+    assert office_of(stored) == read
+
+
+HALF_DAYS = {"days": [1, 2], "start": "08:00", "end": "12:00"}
+
+
+def week(zone: Any, **fields: Any) -> WorkWeek:
+    return WorkWeek(zone, **fields)
+
+
+@pytest.mark.parametrize(
+    ("account", "office", "expected"),
+    [
+        ({}, Office(), None),
+        ({"timezone": "Mars", "workHours": "late", "country": "DE"}, Office(), None),
+        ({"timezone": ["Europe/Berlin"]}, Office(), None),
+        ({"timezone": "America/New_York"}, Office(), week(YORK)),
+        ({"timezone": "America/New_York", "country": "US"}, Office(), week(YORK, country="US")),
+        ({}, SET, SET.week),
+        (
+            {"workHours": HALF_DAYS},
+            SET,
+            week(BERLIN, days=frozenset({1, 2}), start=time(8), end=time(12), country="DE",
+                 subdivision="BY"),
+        ),
+        (
+            {"timezone": "America/New_York", "country": "US"},
+            SET,
+            week(YORK, days=SET.days, start=time(8, 30), end=time(18), country="US"),
+        ),
+        ({"country": "DE"}, SET, SET.week),
+        (
+            {"workHours": {**HALF_DAYS, "days": []}},
+            SET,
+            week(BERLIN, days=frozenset(), start=time(8), end=time(12), country="DE",
+                 subdivision="BY"),
+        ),
+    ],
+)  # fmt: skip
+def test_a_person_s_own_word_comes_first(
+    account: dict[str, Any], office: Office, expected: WorkWeek | None
+) -> None:
+    assert week_of({"_id": ADMIN.user_id, **account}, office) == expected

@@ -1,0 +1,445 @@
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo.errors import DuplicateKeyError
+
+from demo.servers import MongoServer
+from services.accounts.account_search import Place
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.assignment.dry_run import ExplainService
+from services.auth import password_reset
+from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.services import build
+from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.handover_offers import HandoverOffers
+from services.availability.slack_status import MemberStatus, SlackStatus
+from services.availability.status_rules import RulesStore
+from services.availability.status_sync import StatusSync
+from services.core.database import (
+    DEFAULT_NAME,
+    INDEXES,
+    Mongo,
+    connect,
+    ensure_indexes,
+    missing_indexes,
+)
+from services.core.errors import Invalid
+from services.core.installation import claim_team
+from services.core.leases import BackoffLock, Lease, is_paused, pause
+from services.digest.digest_counts import DigestCounts
+from services.digest.digest_service import Digests, DigestSwitch
+from services.linking.link_by_code import LinkByCode
+from services.linking.links import LinkService
+from services.linking.member_sync import MemberSync
+from services.linking.unlink import Unlink
+from services.lists.list_query import ListKind, ListQuery, skill_key
+from services.lists.list_service import ListService
+from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.comment import Place as SlackPlace
+from services.models.message_source import checked_source
+from services.models.permissions import OPERATOR, Actor
+from services.models.slack_member import SlackMember
+from services.models.ticket import Card
+from services.models.user import Role, User
+from services.ops import failing_items
+from services.outbox import deliveries, pending
+from services.outbox.deliveries import Threads
+from services.outbox.emails import EmailKind, Emails
+from services.outbox.reminders import Reminders
+from services.people.admin import AccountAdmin, PersonFields
+from services.people.erasure import Erasure
+from services.people.export import DataExport
+from services.routing import similar_tickets
+from services.routing.model_store import ModelStore
+from services.routing.training import Training
+from services.sla import recompute
+from services.tickets import legacy_reconcile, release
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService
+from tasks import escalation
+from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once, file_ticket
+from tests.support.slack_workspace import TEAM_ID, TEAM_URL
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [("helpdesk", "helpdesk"), ("", DEFAULT_NAME), ("?retryWrites=true", DEFAULT_NAME)],
+)
+def test_the_uri_names_the_database(path: str, name: str) -> None:
+    db = connect(f"mongodb://127.0.0.1:9/{path}")  # nobody listens there: nothing is reached yet
+    assert db.name == name
+    assert db.client.codec_options.tz_aware
+    assert db.client.write_concern.document == {"w": "majority", "j": True}
+    assert db.client.options.timeout == 5
+    db.client.close()
+
+
+@pytest.fixture
+def bare(mongo: MongoServer) -> Iterator[Mongo]:
+    """A database without an index."""
+    db = connect(mongo.uri_for(f"test-{ObjectId()}"))
+    yield db
+    db.client.close()
+
+
+def test_every_index_is_made_once_whoever_asks_and_how_often(bare: Mongo) -> None:
+    wanted = {
+        f"{collection}.{index.document['name']}"
+        for collection, indexes in INDEXES.items()
+        for index in indexes
+    }
+    assert set(missing_indexes(bare)) == wanted
+    assert at_once(*[lambda: ensure_indexes(bare)] * 4) == [None] * 4
+    ensure_indexes(bare)
+    assert missing_indexes(bare) == []
+    made = {name: set(bare[name].index_information()) - {"_id_"} for name in INDEXES}
+    assert {f"{name}.{index}" for name, indexes in made.items() for index in indexes} == wanted
+
+
+def test_the_predecessors_documents_do_not_stand_in_the_way(bare: Mongo) -> None:
+    bare.users.insert_many([{"email": "jo@example.com"}, {"email": "jo@example.com"}])
+    bare.tickets.insert_many([{"title": "a"}, {"title": "a"}, {"number": None}, {"number": None}])
+    ensure_indexes(bare)
+    bare.tickets.insert_many([{"title": "b"}, {"title": "b"}])
+
+
+@pytest.mark.parametrize(
+    ("collection", "doc"),
+    [
+        ("tickets", {"teamId": "T1", "number": 1}),
+        ("tickets", {"teamId": "T1", "requestId": "V1"}),
+        ("tickets", {"teamId": "T1", "source": {"channel": "C1", "ts": "1.000001"}}),
+        ("links", {"teamId": "T1", "userId": "u"}),
+    ],
+)
+def test_what_must_be_unique_in_a_team_is(db: Mongo, collection: str, doc: dict[str, Any]) -> None:
+    db[collection].insert_one(dict(doc))
+    db[collection].insert_one(doc | {"teamId": "T2"})
+    with pytest.raises(DuplicateKeyError):
+        db[collection].insert_one(dict(doc))
+
+
+def use_all(db: Mongo, clock: FixedClock) -> None:
+    """Everything the services do for filing, assigning, notifying and resolving."""
+    users, tickets = UserService(db, clock=clock), TicketService(db, clock=clock)
+    links = LinkService(db, users, clock=clock)
+    store = AssignmentService(db, links)
+    claim_team(db, team_id=TEAM_ID)
+    Lease(db, "jobs", clock=clock).hold()
+    _learn(db, clock)
+    invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
+    users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
+    for number, email in enumerate(("jo@example.com", "al@example.com")):
+        links.admit(SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True))
+    users.team_skills()
+    users.ids_of(Role.ADMIN)
+    users.many({invited.id})
+    links.slack_ids(team_id=TEAM_ID, user_ids={invited.id})
+    ticket = file_ticket(tickets, invited)
+    message = checked_source(team_url=TEAM_URL, channel="C1X", ts="1.000001")
+    tickets.check_unused(actor=Actor.of(invited), team_id=TEAM_ID, source=message)
+    store.claim(ticket.id, now=clock())
+    for likely in ([], ["VPN"]):
+        similar_tickets.precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
+    similar_tickets.reporters(db, ticket, now=clock())
+    store.candidates(team_id=TEAM_ID, now=clock())
+    store.park(ticket, now=clock())
+    explained = ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
+    explained.find(actor=OPERATOR, called=str(ticket.number))
+    pending.wake_due(db, now=clock())
+    pending.retry_unassigned(db, now=clock())
+    failing_items.what_is_stuck(db, now=clock())
+    ticket = tickets.get(actor=Actor.of(invited), ticket_id=str(ticket.id))
+    store.assign(
+        ticket,
+        Choice(invited.id, Reason.SKILLS, "knows VPN", 1.0, {}),
+        source=AnalysisSource.ROUTER,
+        now=clock(),
+    )
+    store.release(ticket.id)
+    lists = ListService(db, users, links, clock=clock)
+    for kind in ListKind:
+        lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=ListQuery(kind))
+    for selection in (
+        ListQuery(ListKind.QUEUE, assignee=str(invited.id)),
+        ListQuery(ListKind.QUEUE, skill=skill_key("VPN")),
+    ):
+        lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=selection)
+    recompute.give_places(db)
+    db.tickets.insert_one({"title": "The predecessor's"})
+    legacy_reconcile.keep_up(db, now=clock())
+    _go_by_the_clock(db, ticket.id, invited.id, clock)
+    pending.due(db, now=clock(), limit=9)
+    pending.backoff(db, ticket.id, now=clock())
+    card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
+    deliveries.claim(db, ticket.id, "k", now=clock())
+    deliveries.sent(db, ticket.id, "k", channel="D1", ts="1.5", card=card)
+    deliveries.card_updated(db, ticket.id, card, seq=2, digest="d", now=clock())
+    pending.mark_delivered(db, ticket.id, seen=1)
+    deliveries.spoil_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
+    manage_people(db, invited.id, clock)
+    moves = TicketActions(db, users, clock=clock)
+    moves.resolve(actor=Actor.of(invited), ticket_id=str(ticket.id), resolution="Done.")
+    moves.redraw(actor=Actor.of(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5")
+    _talk(db, Actor.of(invited), str(ticket.id), clock)
+    _have_accounts(db, users, clock)
+    _write_letters(db, ticket.id, invited.id, clock)
+    _link(db, users, links, invited, clock)
+    _be_away(db, Actor.of(invited), clock)
+    _have_a_morning(db, Actor.of(invited), clock)
+    DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")
+    Erasure(db, users, clock=clock).erase(actor=OPERATOR, email="jo@example.com")
+
+
+def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
+    """Everything admins do to accounts."""
+    service, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
+    first = service.page(actor=admin, place=Place(search="j jo"))
+    service.page(actor=admin, place=Place(beside=first.users[0].id))
+    shown = PersonFields.of(service.get(actor=admin, user_id=str(moderator)))
+    for fields in ({"active": "deactivated"}, {"active": "active", "role": "admin"}):
+        wanted = replace(shown, **fields)
+        service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
+        service.hand_back(actor=admin, user_id=moderator)
+        release.due(db, now=clock())
+        shown = wanted
+    db.users.insert_one({"role": "admin"})
+    wanted = replace(shown, role="moderator")
+    service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
+    service.update_own(actor=Actor(moderator, Role.MODERATOR), skills="VPN")
+
+
+def _learn(db: Mongo, clock: FixedClock) -> None:
+    db.tickets.insert_one({"status": "COMPLETED", "title": "old"})
+    for _ in range(2):
+        Training(db, clock=clock).run_if_due()
+        clock.advance(days=1)
+    clock.advance(days=-2)
+    ModelStore(db, clock=clock).people("old")
+
+
+def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+    presences, offers = StatusSync(db, clock=clock), HandoverOffers(db, clock=clock)
+    service, holiday = AvailabilityService(db, clock=clock), SlackStatus("Vacation")
+    presences.put_back([user.id for user in presences.claim_due(limit=9)], due=clock())
+    presences.claim_due(limit=9)
+    presences.has_due()
+    presences.hear(team_id=TEAM_ID, slack_user_id="U0", member=MemberStatus(holiday))
+    presences.keep(actor.user_id, MemberStatus(holiday))
+    service.look(actor=actor)
+    service.change(actor=actor, wanted=Wanted(away_until=clock() + timedelta(days=9)))
+    offers.has_due()
+    offer = offers.claim_next()
+    if offer:
+        offers.later(offer)
+        offers.sent(offer, channel="D1", ts="1.5")
+        offers.fail(offer, error="is_bot")
+    key = (db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
+    for hand_over in (False, True):
+        offers.decide(actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over)
+    clock.advance(days=10)
+    presences.end_absences()
+    clock.advance(days=-10)
+    pause(db, "x", until=clock())
+    is_paused(db, "x", now=clock())
+    RulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], here=[])
+
+
+def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+    switch, digests = DigestSwitch(db), Digests(db, clock=clock)
+    switch.turn(actor=actor, on=True)
+    digests.has_due()
+    for account in digests.due():
+        digests.claim(account)
+    digests.due()
+    counts = DigestCounts(db, now=clock())
+    counts.own(actor.user_id)
+    counts.queue()
+    counts.lately(clock() - timedelta(days=1), clock())
+
+
+def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
+    comments, place = CommentService(db, clock=clock), SlackPlace("D1", "1.6")
+    assert Threads(db).find(team_id=TEAM_ID, place=SlackPlace("D1", "1.5"))
+    comments.add(actor=actor, ticket_id=ticket_id, text="Hello", slack=place)
+    comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", slack=place)
+    comments.delete(ticket_id=ticket_id, slack=place)
+    ticket = comments.ready(actor=actor, ticket_id=ticket_id, internal=False)
+    deliveries.message_updated(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
+
+
+def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
+    """Everything about who acts as whom in Slack."""
+    codes, letters = Codes(db, JWT_SECRET, clock), Emails(db, clock=clock)
+    linking = LinkByCode(db, users, links, codes, letters, clock=clock)
+    unlinking = Unlink(db, users, links, letters, clock=clock)
+    following = MemberSync(db, users, codes, clock=clock)
+    member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
+    unlinking.identities(actor=Actor.of(user))
+    for _ in range(2):
+        unlinking.look(actor=Actor.of(user))
+        unlinking.unlink(actor=Actor.of(user), team_id=TEAM_ID, slack_user_id="U0")
+        with pytest.raises(Invalid):
+            linking.offer(member=member, code="wrong")
+        offer = linking.offer(member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id))
+        linking.confirm(member=member, name=offer.name)
+        clock.advance(minutes=15)
+    for changed in (replace(member, is_deleted=True), replace(member, email="new@example.com")):
+        following.concerns(member=changed)
+        following.follow(member=changed)
+    codes.revoke(user_id=user.id)
+
+
+def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
+    """Everything behind pages and API that is about accounts."""
+    no_redis = "redis://127.0.0.1:9/0"
+    made = build(db, users, secret=JWT_SECRET, redis_url=no_redis, clock=clock, cost=CHEAP)
+    sign_in, password, email = made.sign_in, "correct horse", "eve@example.com"
+    sign_in.sign_up(email=email, password=password)
+    user = sign_in.sign_in(email=email, password=password)
+    sign_in.authenticate(sign_in.token(user))
+    sign_in.sign_out(user_id=user.id)
+    made.profiles.update_own(actor=Actor.of(user), name="Eve", skills=["VPN"])
+    made.profiles.update_own(
+        actor=Actor.of(user), password="another horse", current_password=password
+    )
+    made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
+    made.resets.request(email=email)
+    code = password_reset.issue(users, made.codes, actor=OPERATOR, email=email)
+    made.resets.reset(code=code, password=password)
+
+
+def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    steps = escalation.steps(db, has_triage=True, clock=clock)
+    given = {"status": "IN_PROGRESS", "assignedTo": user_id, "assignment.at": clock()}
+    began = {"accept": {"about": "a", "since": clock() - timedelta(days=9)}}
+    was = db.tickets.find_one({"_id": ticket_id}) or {}
+    for done in (None, "accept_reminder"):
+        ladders = {"accept": {**began["accept"], **({"done": done} if done else {})}}
+        values = {**given, "alarm": {"at": clock()}, "ladders": ladders}
+        db.tickets.update_one({"_id": ticket_id}, {"$set": values})
+        assert [steps.take(due) for due in steps.due()]
+    box = Reminders(db, clock=clock)
+    for key in ("held", "dropped"):
+        box.post(key=key, to=user_id, ticket_id=ticket_id, seq=1, kind="due_soon")
+        clock.advance(minutes=1)
+        claim = box.claim(*box.due())
+        assert claim
+        if key == "held":
+            box.hold(claim, until=clock())
+        else:
+            box.drop(claim, claim.nudges)
+        box.release(claim, until=clock())
+        box.end(claim, why="sent")
+        clock.advance(minutes=-1)
+    db.tickets.replace_one({"_id": ticket_id}, was)
+
+
+def _write_letters(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    letters, gate = Emails(db, clock=clock), BackoffLock(db, "mail", hold=timedelta(1), clock=clock)
+    deliveries.handed_over(db, ticket_id, "1:mail:x")
+    gate.enter()
+    for end in (letters.sent, lambda letter: letters.delay(letter, error="450")):
+        letter_id = letters.post(EmailKind.WELCOME, user_id=user_id, key=str(end))
+        letter = letters.claim(letter_id)
+        assert letter
+        end(letter)
+    letters.due()
+    letters.claim_next()
+    letters.drop_all(why="off")
+    gate.shut()
+
+
+def filters(name: str, command: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:
+    """What a command looks for, by collection."""
+    collection = str(command.get(name))
+    if name == "find":
+        return [(collection, command["filter"])]
+    if name in ("findAndModify", "distinct", "count"):
+        return [(collection, command["query"])]
+    if name == "aggregate":
+        return [(collection, stage["$match"]) for stage in command["pipeline"][:1]]
+    return [(collection, change["q"]) for change in command.get(f"{name}s", [])]
+
+
+def is_served(query: dict[str, Any], index: dict[str, Any]) -> bool:
+    """Whether MongoDB can use the index: the query narrows its first field and implies its filter.
+
+    SecantusDB's own explain() cannot be asked: it scans as soon as one condition of a query is
+    on a field outside the index, even beside an `_id`.
+    """
+    first = next(iter(index["key"]))
+    condition = query.get(first, {"$ne": None})
+    narrowed = not isinstance(condition, dict) or not {"$ne", "$exists"} & set(condition)
+    implied = all(
+        query.get(field) == wanted
+        or (isinstance(wanted, dict) and "$gt" in wanted and _implies(query.get(field, {}), wanted))
+        for field, wanted in index.get("partialFilterExpression", {}).items()
+    )
+    return narrowed and implied and not (index.get("sparse") and condition is None)
+
+
+def _implies(condition: Any, wanted: dict[str, Any]) -> bool:
+    """A value, or a range that says so itself."""
+    return not isinstance(condition, dict) or wanted.items() <= condition.items()
+
+
+def is_served_by(query: dict[str, Any], keys: list[tuple[str, int]]) -> bool:
+    """Whether `INDEXES` has a ticket's index of these keys, and it serves the query."""
+    indexes = [index.document for index in INDEXES["tickets"]]
+    return any(is_served(query, i) for i in indexes if list(i["key"].items()) == keys)
+
+
+def test_every_query_of_the_services_is_served_by_an_index(
+    watched_db: Mongo, commands: Commands, clock: FixedClock
+) -> None:
+    use_all(watched_db, clock)
+    asked = [question for sent in commands.sent for question in filters(*sent)]
+    assert {collection for collection, _ in asked} >= {"users", "links", "tickets", "leases"}
+    served = {name: [{"key": {"_id": 1}}] for name, _ in asked}
+    for name, indexes in INDEXES.items():
+        served.setdefault(name, []).extend(index.document for index in indexes)
+    assert [
+        (collection, query)
+        for collection, query in asked
+        if not any(is_served(query, index) for index in served[collection])
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "served"),
+    [
+        ({"teamId": "T1", "requestId": "V1"}, True),
+        ({"requestId": "V1"}, False),
+        ({"teamId": "T1", "source.ts": "1.000001", "source.channel": "C1"}, True),
+        ({"teamId": "T1", "source.channel": "C1"}, False),
+        ({"teamId": "T1", "title": "x"}, False),
+        ({"outbox": True, "nextTryAt": {"$lte": 1}}, True),
+        ({"nextTryAt": {"$lte": 1}}, False),
+        ({"assignment.next": {"$gt": 1}}, True),
+        ({"queueKey": {"$gt": ""}}, True),
+        ({"queueKey": {"$gt": "", "$gte": "0-1"}, "$or": []}, True),
+        ({"queueKey": {"$gte": "0-1"}}, False),
+        ({"status": {"$in": ["TODO"]}, "queueKey": None}, True),
+        ({"relatedSkills": {"$in": ["VPN"]}, "queueKey": {"$gt": ""}}, True),
+        ({"relatedSkills": {"$in": ["VPN"]}}, False),
+        ({"assignment.next": None}, False),
+        ({"createdBy": {"$ne": 1}}, False),
+        ({"title": "x"}, False),
+    ],
+)
+def test_the_check_itself(query: dict[str, Any], served: bool) -> None:
+    assert any(is_served(query, index.document) for index in INDEXES["tickets"]) is served
+
+
+def test_the_sweep_needs_no_sort(db: Mongo, clock: FixedClock) -> None:
+    due = db.tickets.find({"outbox": True, "nextTryAt": {"$lte": clock()}}).sort("nextTryAt")
+    plan = str(due.explain()["queryPlanner"])
+    assert "outbox_due" in plan
+    assert "SORT" not in plan

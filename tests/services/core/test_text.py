@@ -1,0 +1,60 @@
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.core.text import EMAIL, strip_invisible
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Plain text, with\ttabs\nand lines.",
+        "Größe, naïve, 日本語, שלום",
+        "C++ <!channel> *bold* :tada: &amp; $teamId",
+        "👩‍💻 and ❤️ stay whole",
+        "نمی‌خواهم",  # Persian: without its joiner it is misspelt
+    ],
+)
+def test_what_can_be_seen_stays(text: str) -> None:
+    assert strip_invisible(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("a\u200bb\ufeff", "ab"),
+        ("evil\u202egnp.exe", "evilgnp.exe"),
+        ("\u061cx\u2066y\u2069", "xy"),
+        ("\x00nul\x1b[31m\x7f\x9b", "nul[31m"),
+        ("half an emoji \ud83d", "half an emoji "),
+        ("tagged\U000e0068\U000e0069", "tagged"),  # letters that only a model reads
+        ("\u200d\u200c\u200d", ""),
+        ("\ufe0f \u200d", " "),
+        ("\u3164\u115f\u2800\xad", ""),
+        ("one\r\ntwo\rthree\u2028four", "one\ntwo\nthree\nfour"),
+    ],
+)
+def test_what_cannot_be_seen_goes(text: str, seen: str) -> None:
+    assert strip_invisible(text) == seen
+
+
+@given(st.text(st.characters(exclude_categories=[]), max_size=60))
+def test_whatever_is_typed_can_be_stored_and_holds_no_control_character(text: str) -> None:
+    seen = strip_invisible(text)
+    seen.encode()
+    assert not [c for c in seen if unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t"]
+    assert strip_invisible(seen) == seen
+
+
+@pytest.mark.parametrize("address", ["a@b.co", "first.o'last+tag@mail.example.com", "ü@exämple.de"])
+def test_it_knows_an_address(address: str) -> None:
+    assert EMAIL.fullmatch(address)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a", "@b.co", "a@b", "a@b.", "a@@b.co", "a b@c.de", "<a@b.co>", "a@b.co,c@d.ee"]
+)
+def test_it_knows_what_is_no_address(text: str) -> None:
+    assert not EMAIL.fullmatch(text)

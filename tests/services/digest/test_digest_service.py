@@ -1,0 +1,545 @@
+"""The morning's digest: who gets it, when, how often, and what it says."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+from bson import ObjectId
+from slack_sdk import WebClient
+
+from bot.views.messages.digest import digest as digest_message
+from services.calendar.office_hours import Office
+from services.core.database import Mongo
+from services.core.errors import Denied
+from services.core.installation import claim_team
+from services.digest.digest_counts import DigestCounts, Lately, Own, Queue
+from services.digest.digest_schedule import Morning, morning
+from services.digest.digest_service import Digests, DigestSwitch
+from services.models.permissions import OPERATOR, Actor
+from services.models.user import Role, User
+from services.sla.queue_key import queue_key
+from services.team_settings.settings_service import OfficeStore
+from services.tickets.filing import TicketService
+from tasks.celery_app import DIGEST
+from tasks.notifications import digest
+from tasks.publisher import PublishFailed
+from tasks.runtime import Runtime
+from tasks.scheduler import Scheduler
+from tests.conftest import (
+    Bot,
+    Commands,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    at_once,
+    reload,
+    work,
+)
+from tests.support import payloads
+from tests.support.escalation_day import buttons, texts
+from tests.support.recording_slack import TOKEN, RecordingSlack
+from tests.support.slack_workspace import TEAM_ID
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    """Of March 2026, whose second day is a Monday."""
+    return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
+
+
+SUNDAY = at(1, 9)
+OFF = "This comes on the mornings you work. Turn it off in this app's Home."
+
+
+@pytest.fixture(autouse=True)
+def office(db: Mongo, clock: FixedClock) -> None:
+    """Monday to Friday, 9 to 5 in UTC. It is Tuesday, 3 March 2026, seven in the morning."""
+    claim_team(db, team_id=TEAM_ID)
+    days = frozenset(range(5))
+    OfficeStore(db).write(actor=OPERATOR, zone="UTC", days=days, start="09:00", end="17:00")
+    clock.now = at(3, 7)
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+class Filing:
+    """Puts tickets where the test wants them."""
+
+    def __init__(self, db: Mongo, tickets: TicketService, clock: FixedClock, by: User) -> None:
+        self._db, self._tickets, self._clock, self._by = db, tickets, clock, by
+
+    def file(
+        self,
+        to: User | None = None,
+        *,
+        filed: datetime = SUNDAY,
+        deadline: datetime | None = None,
+        **fields: Any,
+    ) -> None:
+        now, self._clock.now = self._clock.now, filed
+        ticket = self._tickets.create(
+            actor=Actor.of(self._by),
+            team_id=TEAM_ID,
+            request_id=f"V{self._db.tickets.count_documents({})}",
+            title="VPN is down",
+            description="Since Monday.",
+            priority="low",
+            deadline=deadline,
+        ).ticket
+        self._clock.now = now
+        if to:
+            fields = {"assignedTo": to.id, "status": "IN_PROGRESS", **fields}
+        self._db.tickets.update_one({"_id": ticket.id}, {"$set": {"title": "VPN", **fields}})
+        key = queue_key(reload(self._db, ticket))
+        placed = {"$set": {"queueKey": key}} if key else {"$unset": {"queueKey": ""}}
+        self._db.tickets.update_one({"_id": ticket.id}, placed)
+
+
+@pytest.fixture
+def filing(db: Mongo, tickets: TicketService, clock: FixedClock, people: People) -> Filing:
+    return Filing(db, tickets, clock, people.add())
+
+
+def read(slack: RecordingSlack, reader: User) -> list[dict[str, Any]]:
+    return slack.messages(People.slack_id(reader))
+
+
+def due(moment: datetime) -> str:
+    fallback = f"{moment:%-d %b %Y, %H:%M} UTC"
+    return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def test_four_lines_in_the_morning(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock,
+    people: People,
+) -> None:  # fmt: skip
+    al = people.add(Role.MODERATOR)
+    filing.file(nils, deadline=at(3, 15))
+    filing.file(nils, deadline=at(4, 15))
+    filing.file(nils, deadline=at(2, 15))
+    filing.file(al, deadline=at(2, 16))
+    filing.file(deadline=at(2, 17))
+    filing.file(filed=at(2, 0), deadline=at(5, 9))
+    filing.file(filed=at(2, 23, 59), status="COMPLETED", completedAt=at(2, 23, 59))
+    filing.file(filed=at(3, 0), status="COMPLETED", completedAt=at(3, 0))
+    assert digest.run(runtime) == 0
+    clock.now = at(3, 9)
+    assert digest.run(runtime) == 2
+    (message,) = read(slack, nils)
+    assert texts(message) == [
+        f"*Yours*: 3 open, the next is due {due(at(3, 15))}\n"
+        "*Unassigned*: 2 tickets\n"
+        "*Overdue*: 3 tickets, 1 of them yours\n"
+        "*Yesterday*: 2 filed, 1 closed",
+        OFF,
+    ]
+    assert message["text"] == (
+        "Open tickets this morning: 3 yours, 2 unassigned, 3 overdue; yesterday 2 filed, 1 closed"
+    )
+    assert buttons(message) == ["Assigned to you", "The queue"]
+    (other,) = read(slack, al)
+    assert texts(other)[0].split("\n")[::2] == [
+        "*Yours*: 1 open",
+        "*Overdue*: 3 tickets, 1 of them yours",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("own", "queue", "lines"),
+    [
+        (Own(0, 0, None), Queue(0, 0), ["*Yours*: none", "*Unassigned*: none", "*Overdue*: none"]),
+        (
+            Own(1, 1, None),
+            Queue(1, 1),
+            ["*Yours*: 1 open", "*Unassigned*: 1 ticket", "*Overdue*: 1 ticket, yours"],
+        ),
+        (
+            Own(1_234, 2, None),
+            Queue(5_000, 2),
+            [
+                "*Yours*: 1,234 open",
+                "*Unassigned*: 5,000 tickets",
+                "*Overdue*: 2 tickets, all yours",
+            ],
+        ),
+    ],
+)
+def test_its_words(
+    own: Own, queue: Queue, lines: list[str], db: Mongo, nils: User, filing: Filing,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    filing.file()
+    clock.now = at(3, 9)
+    digests = Digests(db, clock=clock)
+    (account,) = digests.due()
+    found = digests.claim(account)
+    assert found
+    message = digest_message(replace(found, own=own, queue=queue))
+    assert texts({"blocks": message.blocks})[0].split("\n")[:3] == lines
+
+
+def test_on_a_monday_the_weekend_is_in_it(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    for filed in (at(5, 23, 59), at(6, 0), at(8, 12), at(9, 8)):
+        filing.file(filed=filed)
+    clock.now = at(9, 9)
+    digest.run(runtime)
+    (message,) = read(slack, nils)
+    assert texts(message)[0].endswith("*Since Friday*: 2 filed, 0 closed")
+    assert message["text"].endswith("; since Friday 2 filed, 0 closed")
+
+
+def test_where_there_is_nothing_to_tell_there_is_no_message(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    clock.now = at(3, 9)
+    assert digest.run(runtime) == 0
+    filing.file()
+    clock.now = at(3, 11)
+    assert digest.run(runtime) == 0  # that day's is done with
+    assert read(slack, nils) == []
+    clock.now = at(4, 9)
+    assert digest.run(runtime) == 1
+
+
+def test_once_a_day_whoever_looks_and_how_often(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    filing.file(nils)
+    clock.now = at(3, 9)
+    assert sum(at_once(*[lambda: digest.run(runtime)] * 4)) == 1
+    while clock.now < at(10, 9):
+        clock.advance(hours=1)
+        digest.run(runtime)
+    assert len(read(slack, nils)) == 6  # Tuesday to Friday, Monday, Tuesday
+
+
+def test_not_while_away_on_a_holiday_or_at_a_weekend(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
+    db: Mongo,
+) -> None:
+    filing.file(nils)
+    away = {"away": {"until": at(4, 12), "source": "self"}, "country": "DE"}
+    db.users.update_one({"_id": nils.id}, {"$set": away})
+    sent = []
+    clock.now = datetime(2026, 3, 31, 7, tzinfo=UTC)  # before Easter
+    db.users.update_one({"_id": nils.id}, {"$set": {"away.until": clock.now + timedelta(hours=26)}})
+    while clock.now < datetime(2026, 4, 8, 7, tzinfo=UTC):
+        if digest.run(runtime):
+            sent.append(clock.now)
+        clock.advance(hours=1)
+    days = [datetime(2026, 4, day, 9, tzinfo=UTC) for day in (1, 2, 7)]
+    assert sent == days
+
+
+def test_after_a_day_of_downtime_only_todays_and_none_in_the_afternoon(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    filing.file(nils)
+    digest.run(runtime)
+    clock.now = at(5, 11, 59)
+    assert digest.run(runtime) == 1
+    assert len(read(slack, nils)) == 1
+    clock.now = at(9, 12)
+    assert digest.run(runtime) == 0
+    clock.now = at(10, 9)
+    assert digest.run(runtime) == 1
+
+
+def test_each_in_their_own_zone(
+    runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
+) -> None:
+    zones = ["Asia/Tokyo", "Europe/Berlin", "America/New_York", "America/Los_Angeles"]
+    staff = [people.add(Role.MODERATOR, timezone=zone) for zone in zones]
+    filing.file()
+    begun: dict[ObjectId, datetime] = {}
+    clock.now = at(3, 0)
+    while clock.now < at(4, 0):
+        digest.run(runtime)
+        for user in staff:
+            if read(slack, user):
+                begun.setdefault(user.id, clock.now)
+        clock.advance(hours=1)
+    assert [begun[user.id] for user in staff] == [at(3, 0), at(3, 8), at(3, 14), at(3, 17)]
+    assert [len(read(slack, user)) for user in staff] == [1, 1, 1, 1]
+
+
+def test_who_gets_it(
+    runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
+) -> None:
+    """An admin who works on tickets, or has asked for it, and nobody who is not at the help desk
+    or not in Slack."""
+    busy, skilled, keen, boss = (
+        people.add(Role.ADMIN),
+        people.add(Role.ADMIN, "VPN"),
+        people.add(Role.ADMIN, digest=True),
+        people.add(Role.ADMIN),
+    )
+    user, gone = people.add(), people.add(Role.MODERATOR, active=False)
+    people.add(Role.MODERATOR, linked=False)
+    off = people.add(Role.MODERATOR, digest=False)
+    filing.file(busy)
+    filing.file()
+    clock.now = at(3, 9)
+    assert digest.run(runtime) == 3
+    told = [len(read(slack, u)) for u in (busy, skilled, keen, boss, user, gone, off)]
+    assert told == [1, 1, 1, 0, 0, 0, 0]
+
+
+def test_slack_asks_to_wait(
+    runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
+) -> None:
+    staff = [people.add(Role.MODERATOR) for _ in range(3)]
+    filing.file()
+    clock.now = at(3, 9)
+    slack.fail("chat.postMessage", status=429, retry_after=90)
+    assert digest.run(runtime) == 0
+    assert len(slack.calls_to("chat.postMessage")) == 1
+    assert digest.run(runtime) == 2
+    clock.advance(seconds=90)
+    assert digest.run(runtime) == 1
+    assert [len(read(slack, user)) for user in staff] == [1, 1, 1]
+
+
+def test_slack_is_in_trouble_all_morning(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
+    db: Mongo,
+) -> None:
+    """It is tried again, each time later, and not in the afternoon."""
+    filing.file(nils)
+    clock.now = at(3, 9)
+    slack.fail("chat.postMessage", status=500, times=99)
+    tried = []
+    while clock.now < at(3, 12, 30):
+        before = len(slack.calls_to("chat.postMessage"))
+        digest.run(runtime)
+        if len(slack.calls_to("chat.postMessage")) > before:
+            tried.append(clock.now)
+        clock.advance(minutes=1)
+    minutes = [int((moment - at(3, 9)).total_seconds() // 60) for moment in tried]
+    assert minutes == [0, 1, 5, 21, 85]
+    clock.now = at(3, 17)
+    digest.run(runtime)
+    assert "digestTries" not in (db.users.find_one({"_id": nils.id}) or {})
+    assert read(slack, nils) == []
+
+
+def test_what_slack_refuses_for_good_is_given_up_for_the_day(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    filing.file(nils)
+    clock.now = at(3, 9)
+    slack.fail("chat.postMessage", error="user_disabled")
+    assert digest.run(runtime) == 0
+    clock.advance(minutes=90)
+    assert digest.run(runtime) == 0
+    assert len(slack.calls_to("chat.postMessage")) == 1
+
+
+def test_a_process_that_dies_makes_it_late(
+    db: Mongo,
+    runtime: Runtime,
+    slack: RecordingSlack,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    filing.file(nils)
+    clock.now = at(3, 9)
+    digests = Digests(db, clock=clock)
+    (account,) = digests.due()
+    assert digests.claim(account)  # and then it is killed
+    assert digest.run(runtime) == 0
+    clock.advance(seconds=60)
+    assert digest.run(runtime) == 1
+    assert digest.run(runtime) == 0
+    assert len(read(slack, nils)) == 1
+
+
+def test_a_slack_that_is_away_ends_the_round(
+    runtime: Runtime, people: People, filing: Filing, clock: FixedClock, db: Mongo
+) -> None:
+    for _ in range(2):
+        people.add(Role.MODERATOR)
+    filing.file()
+    clock.now = at(3, 9)
+    nobody = WebClient(token=TOKEN, base_url="http://127.0.0.1:9/", timeout=1, retry_handlers=[])
+    assert digest.run(replace(runtime, slack=nobody)) == 0
+    assert db.users.count_documents({"digestTries": 1}) == 1
+
+
+def test_before_the_first_bot_there_is_nobody_to_tell(
+    db: Mongo, runtime: Runtime, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    filing.file()
+    db.meta.delete_many({})
+    clock.now = at(3, 9)
+    assert digest.run(runtime) == 0
+
+
+def test_it_is_turned_off_and_on_in_home(
+    ticket_bot: Bot, runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    slack_id = People.slack_id(nils)
+    filing.file(nils)
+
+    def press(label: str) -> None:
+        view = slack.home(slack_id)
+        shown = {**view, "type": "home"}
+        ticket_bot.answer(payloads.block_actions(shown, "turn_digest", user=slack_id))
+        assert label in buttons({"blocks": slack.home(slack_id)["blocks"]})
+
+    opened = {"type": "app_home_opened", "user": slack_id, "tab": "home"}
+    ticket_bot.answer(payloads.event(opened))
+    assert "Turn off the morning digest" in buttons({"blocks": slack.home(slack_id)["blocks"]})
+    press("Turn on the morning digest")
+    clock.now = at(3, 9)
+    assert digest.run(runtime) == 0
+    press("Turn off the morning digest")
+    assert digest.run(runtime) == 1  # the morning is not over
+    press("Turn on the morning digest")
+    press("Turn off the morning digest")
+    assert digest.run(runtime) == 0
+    assert len(read(slack, nils)) == 1
+
+
+def test_its_buttons_show_the_lists(
+    ticket_bot: Bot, runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    filing.file(nils)
+    clock.now = at(3, 9)
+    digest.run(runtime)
+    (message,) = read(slack, nils)
+    for action_id, title in (("show_assigned", "Assigned to you"), ("show_list", "The queue")):
+        slack.clear()
+        body = payloads.block_actions(message, action_id, user=People.slack_id(nils))
+        body["response_url"] = slack.response_url()
+        ticket_bot.answer(body)
+        (shown,) = slack.calls_to("response_url")
+        assert shown.args["blocks"][0]["text"]["text"] == title
+        assert shown.args["response_type"] == "ephemeral"
+
+
+def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None:
+    actor = Actor.of(people.add())
+    with pytest.raises(Denied):
+        DigestSwitch(db).turn(actor=actor, on=True)
+
+
+def test_the_job_hints_only_while_somebody_is_due(
+    db: Mongo, runtime: Runtime, publisher: RecordingPublisher, nils: User, filing: Filing,
+    clock: FixedClock, monkeypatch: pytest.MonkeyPatch, slack: RecordingSlack,
+) -> None:  # fmt: skip
+    filing.file(nils)
+    publisher.asked.clear()
+    leader, follower = (Scheduler(db, publisher, clock=clock) for _ in range(2))
+    for jobs in (leader, follower):
+        jobs.lead()
+        jobs.run("digest")
+    assert publisher.asked == [(DIGEST, "")]
+    work(runtime, publisher)
+    leader.run("digest")
+    assert publisher.asked == []
+    clock.now = at(3, 9)
+    leader.lead()
+    leader.run("digest")
+    work(runtime, publisher)
+    assert len(read(slack, nils)) == 1
+    clock.now = at(4, 9)
+
+    def away() -> None:
+        raise PublishFailed("ConnectionError")
+
+    monkeypatch.setattr(publisher, "digest", away)
+    leader.lead()
+    leader.run("digest")  # the broker's absence ends no process
+
+
+def test_the_number_of_queries_does_not_grow(
+    watched_db: Mongo, commands: Commands, people: People, filing: Filing, clock: FixedClock
+) -> None:
+    people.add(Role.MODERATOR)
+    clock.now = at(3, 9)
+
+    def counted() -> int:
+        commands.sent.clear()
+        DigestCounts(watched_db, now=clock()).own(people.add().id)
+        counts = DigestCounts(watched_db, now=clock())
+        for _ in range(3):
+            counts.queue()
+            counts.lately(at(2, 0), at(3, 0))
+        return sum(name in ("find", "aggregate") for name, _ in commands.sent)
+
+    assert counted() == 8
+    for _ in range(5):
+        filing.file(people.add(Role.MODERATOR))
+        filing.file()
+    assert counted() == 8
+
+
+def test_the_counts(db: Mongo, nils: User, filing: Filing, clock: FixedClock) -> None:
+    clock.now = at(3, 9)
+    assert DigestCounts(db, now=clock()).own(nils.id) == Own(0, 0, None)
+    filing.file(nils, deadline=at(3, 9, 1))
+    filing.file(nils, deadline=at(2, 9))
+    filing.file(nils, status="WAITING", deadline=at(2, 10))
+    filing.file(nils, status="COMPLETED", completedAt=at(3, 1))
+    db.tickets.insert_one({"assignedTo": nils.id, "status": "IN_PROGRESS", "title": "Old"})
+    counts = DigestCounts(db, now=clock())
+    assert counts.own(nils.id) == Own(4, 2, at(3, 9, 1))
+    assert counts.queue() == Queue(0, 2)
+    assert counts.lately(at(3, 0), at(4, 0)) == Lately(0, 1)
+
+
+def test_one_odd_account_holds_up_nobody_else(
+    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock,
+    people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    al = people.add(Role.MODERATOR)
+    filing.file(deadline=at(4, 15))
+
+    def fails(account: dict[str, Any], office: Office, *, now: datetime) -> Morning:
+        if account["_id"] == nils.id:
+            raise OverflowError("date value out of range")
+        return morning(account, office, now=now)
+
+    clock.now = at(3, 9)
+    with monkeypatch.context() as broken:
+        broken.setattr("services.digest.digest_service.morning", fails)
+        assert digest.run(runtime) == 1
+    assert caplog.messages == [f"the digest of user {nils.id} is set aside"]
+    assert (len(read(slack, nils)), len(read(slack, al))) == (0, 1)
+    clock.now = at(3, 11)
+    assert digest.run(runtime) == 1
+    assert len(read(slack, nils)) == 1
+
+
+def test_the_end_of_the_time_is_no_fault_of_an_account(
+    runtime: Runtime, nils: User, filing: Filing, clock: FixedClock, db: Mongo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    filing.file(deadline=at(4, 15))
+    clock.now = at(3, 9)
+
+    def struck(*_: object, **__: object) -> Morning:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("services.digest.digest_service.morning", struck)
+    with pytest.raises(SoftTimeLimitExceeded):
+        digest.run(runtime)
+    assert db.users.find_one({"_id": nils.id, "digestAside": {"$exists": True}}) is None

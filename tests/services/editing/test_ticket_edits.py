@@ -1,0 +1,446 @@
+"""Editing a ticket: each field, several people at once, and what is left alone."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.assignment.candidate import Obstacle
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.editing.conflicts import EditConflict
+from services.editing.ticket_edits import BUSY, TicketEdits
+from services.models.events import EventType
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.support.slack_workspace import TEAM_ID
+
+
+@pytest.fixture
+def moderator(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN", "DNS")
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, people: People, moderator: User) -> Ticket:
+    return file_ticket(tickets, people.add(), title="VPN drops", description="Hourly.")
+
+
+class Editor:
+    """One person's edits of one ticket, as somebody who has just opened it."""
+
+    def __init__(self, edits: TicketEdits, db: Mongo, ticket: Ticket, user: User) -> None:
+        self._edits, self._db, self._id = edits, db, ticket.id
+        self.actor = Actor.of(user)
+
+    def __call__(self, *, seen: Any = None, told: Any = None, **changes: Any) -> Ticket:
+        now = self._db.tickets.find_one({"_id": self._id}) or {}
+        return self._edits.update(
+            actor=self.actor,
+            ticket_id=str(self._id),
+            seen_seq=now.get("seq", 0) if seen is None else seen,
+            changes=changes,
+            told=told or {},
+        )
+
+
+@pytest.fixture
+def update(edits: TicketEdits, db: Mongo, ticket: Ticket, moderator: User) -> Editor:
+    return Editor(edits, db, ticket, moderator)
+
+
+def kinds(ticket: Ticket) -> list[str]:
+    return [event.type for event in ticket.events]
+
+
+# Each field
+
+
+def test_every_plain_field_is_set_with_an_event_each(
+    update: Editor, clock: FixedClock, moderator: User
+) -> None:
+    due = clock() + timedelta(days=2)
+    done = update(
+        title="VPN down",
+        description="For good.",
+        priority="urgent",
+        deadline=due,
+        relatedSkills=["dns"],
+        helpfulNotes="Restart it.",
+    )
+    assert (done.title, done.description, done.priority) == ("VPN down", "For good.", "urgent")
+    assert (done.deadline, done.related_skills) == (due, ("DNS",))
+    assert (done.helpful_notes, done.seq) == ("Restart it.", 7)
+    assert [(e.type, e.field, e.from_, e.to) for e in done.events[1:]] == [
+        ("edited", "title", "VPN drops", "VPN down"),
+        ("edited", "description", "Hourly.", "For good."),
+        ("edited", "priority", None, "urgent"),
+        ("edited", "deadline", None, due),
+        ("edited", "relatedSkills", [], ["DNS"]),
+        ("edited", "helpfulNotes", None, "Restart it."),
+    ]
+    assert {event.by for event in done.events[1:]} == {moderator.id}
+    assert done.outbox
+
+
+def test_what_may_be_empty_is_cleared(update: Editor, clock: FixedClock) -> None:
+    update(
+        priority="high",
+        deadline=clock() + timedelta(days=2),
+        relatedSkills=["VPN"],
+        helpfulNotes="Look.",
+    )
+    done = update(priority=None, deadline=None, relatedSkills=[], helpfulNotes="")
+    assert (done.priority, done.deadline) == (None, None)
+    assert (done.related_skills, done.helpful_notes) == ((), None)
+    assert [event.to for event in done.events[-4:]] == [None, None, [], None]
+
+
+@pytest.mark.parametrize("field", ["title", "description"])
+def test_what_may_not_be_empty_stays(update: Editor, field: str) -> None:
+    with pytest.raises(Invalid) as refused:
+        update(**{field: ""})
+    assert refused.value.field == field
+
+
+def test_one_bad_field_keeps_all_from_being_stored(
+    update: Editor, db: Mongo, ticket: Ticket
+) -> None:
+    with pytest.raises(Invalid):
+        update(title="Fine", priority="asap")
+    assert reload(db, ticket) == ticket
+
+
+def test_what_is_as_it_was_is_no_change(update: Editor, ticket: Ticket) -> None:
+    assert update(title=" VPN  drops", priority=None, status="TODO", assignedTo=None) == ticket
+
+
+def test_a_deadline_that_has_passed_may_stay_but_not_be_set(
+    update: Editor, clock: FixedClock
+) -> None:
+    due = clock() + timedelta(hours=1)
+    update(deadline=due)
+    clock.advance(days=1)
+    assert update(deadline=due, title="VPN down").deadline == due
+    with pytest.raises(Invalid, match="has to lie in the future"):
+        update(deadline=due + timedelta(minutes=1))
+
+
+def test_an_unknown_field_is_refused(update: Editor) -> None:
+    with pytest.raises(Invalid) as refused:
+        update(createdBy="me")
+    assert (refused.value.field, str(refused.value)) == ("createdBy", "A ticket has no such field.")
+
+
+# Status and assignee
+
+
+def test_giving_it_to_somebody_is_what_reassigning_does(
+    update: Editor, people: People, db: Mongo, moderator: User
+) -> None:
+    ben = people.add(Role.MODERATOR)
+    done = update(assignedTo=str(ben.id), title="VPN down")
+    assert (done.assigned_to, done.status) == (ben.id, Status.IN_PROGRESS)
+    assert kinds(done)[1:] == ["edited", "assigned", "status_changed"]
+    assert done.assignment["source"] == "manual"
+    again = update(assignedTo=None)
+    assert (again.assigned_to, again.status) == (None, Status.TODO)
+    assert kinds(again)[-1] == "handed_back"
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_who_cannot_work_on_it_is_not_given_it(update: Editor, people: People, role: Role) -> None:
+    away = people.add(role, active=role is Role.USER)
+    with pytest.raises(Invalid, match="Choose a moderator or an admin who is still active"):
+        update(assignedTo=str(away.id))
+    with pytest.raises(Invalid, match="Choose a moderator or an admin who is still active"):
+        update(assignedTo="6b0368971218f597fece92d1")
+
+
+def test_resolving_wakes_what_waits_for_somebody(
+    update: Editor, tickets: TicketService, people: People, db: Mongo, clock: FixedClock
+) -> None:
+    update(assignedTo=str(update.actor.user_id))
+    parked = file_ticket(tickets, people.add())
+    db.tickets.update_one({"_id": parked.id}, {"$set": {"assignment.next": clock()}})
+    done = update(status="COMPLETED", message="Renewed it.")
+    assert (done.status, done.resolution) == (Status.COMPLETED, "Renewed it.")
+    assert "next" not in reload(db, parked).assignment
+
+
+def test_other_words_or_skills_are_tried_again_at_once(
+    update: Editor, db: Mongo, ticket: Ticket, clock: FixedClock
+) -> None:
+    for changes in ({"title": "DNS down"}, {"relatedSkills": ["DNS"]}):
+        db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.next": clock()}})
+        assert "next" not in update(**changes).assignment
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.next": clock()}})
+    assert "next" in update(priority="low").assignment
+
+
+def test_a_reopened_ticket_whose_assignee_has_left_is_nobody_s(
+    update: Editor, people: People, db: Mongo
+) -> None:
+    ben = people.add(Role.MODERATOR)
+    update(assignedTo=str(ben.id), status="COMPLETED", message="Done.")
+    db.users.update_one({"_id": ben.id}, {"$set": {"active": False}})
+    done = update(status="REOPENED")
+    assert (done.status, done.assigned_to, done.resolution) == (Status.REOPENED, None, None)
+
+
+# Several people at once
+
+
+@pytest.fixture
+def other(edits: TicketEdits, db: Mongo, ticket: Ticket, people: People) -> Editor:
+    return Editor(edits, db, ticket, people.add(Role.ADMIN))
+
+
+def clashing(update: Editor, **changes: Any) -> EditConflict:
+    with pytest.raises(EditConflict) as found:
+        update(**changes)
+    return found.value
+
+
+def test_what_two_people_change_of_different_fields_is_merged(
+    update: Editor, other: Editor, ticket: Ticket
+) -> None:
+    other(priority="high")
+    done = update(seen=ticket.seq, title="VPN down")
+    assert (done.title, done.priority) == ("VPN down", "high")
+
+
+def test_of_the_same_field_the_second_is_told_and_nothing_is_stored(
+    update: Editor, other: Editor, ticket: Ticket, db: Mongo
+) -> None:
+    now = other(priority="high", title="VPN dead")
+    found = clashing(update, seen=ticket.seq, title="VPN down", description="New")
+    told = {clash.field: (clash.by, clash.value) for clash in found.clashes}
+    assert told == {"title": (other.actor.user_id, "VPN dead")}
+    assert found.people[other.actor.user_id].role is Role.ADMIN
+    assert reload(db, ticket) == now
+
+
+def test_having_been_told_the_second_may_send_it_again(
+    update: Editor, other: Editor, ticket: Ticket
+) -> None:
+    now = other(priority="high")
+    again = {"seen": ticket.seq, "priority": "low"}
+    clashing(update, **again)
+    assert update(**again, told={"priority": now.seq}).priority == "low"
+
+
+def test_but_not_over_what_was_changed_after_that(
+    update: Editor, other: Editor, ticket: Ticket
+) -> None:
+    now = other(priority="high")
+    other(priority="urgent")
+    found = clashing(update, seen=ticket.seq, priority="low", told={"priority": now.seq})
+    assert [clash.value for clash in found.clashes] == ["urgent"]
+
+
+def test_being_told_of_one_field_says_nothing_of_another(
+    update: Editor, other: Editor, ticket: Ticket
+) -> None:
+    now = other(priority="high", title="VPN dead")
+    found = clashing(
+        update, seen=ticket.seq, priority="low", title="VPN down", told={"priority": now.seq}
+    )
+    assert [clash.field for clash in found.clashes] == ["title"]
+
+
+def test_wanting_the_same_is_no_clash(update: Editor, other: Editor, ticket: Ticket) -> None:
+    now = other(priority="high")
+    assert update(seen=ticket.seq, priority="high") == now
+
+
+def test_somebody_else_s_step_is_told_of_too(
+    update: Editor, moves: TicketActions, other: Editor, ticket: Ticket, people: People
+) -> None:
+    ben = people.add(Role.MODERATOR)
+    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    found = clashing(
+        update,
+        seen=ticket.seq,
+        assignedTo=str(update.actor.user_id),
+        status="COMPLETED",
+        message="Done.",
+    )
+    told = {clash.field: (clash.by, clash.value) for clash in found.clashes}
+    assert told == {"assignedTo": (ben.id, ben.id), "status": (ben.id, "IN_PROGRESS")}
+    moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None)
+    found = clashing(update, seen=ticket.seq, assignedTo=str(update.actor.user_id))
+    assert [(clash.by, clash.value) for clash in found.clashes] == [(ben.id, None)]
+
+
+@pytest.mark.parametrize("found", ["high", None])
+def test_an_analysis_counts_where_it_found_something(
+    update: Editor, db: Mongo, ticket: Ticket, found: str | None, clock: FixedClock
+) -> None:
+    analysed = {"seq": 2, "at": clock(), "by": "ai", "type": EventType.ANALYSED}
+    values = {
+        "seq": 2,
+        "priority": "high",
+        "relatedSkills": ["VPN"],
+        "helpfulNotes": "Look.",
+        "assignment.analysis": {"priority": found},
+    }
+    db.tickets.update_one({"_id": ticket.id}, {"$set": values, "$push": {"events": analysed}})
+    clash = clashing(
+        update, seen=1, priority="low", relatedSkills=["DNS"], helpfulNotes="Mine.", title="New"
+    )
+    fields = ["relatedSkills", "helpfulNotes"]
+    assert [c.field for c in clash.clashes] == (["priority", *fields] if found else fields)
+    assert {c.by for c in clash.clashes} == {"ai"}
+
+
+def test_a_comment_meanwhile_is_in_nobody_s_way(
+    update: Editor, db: Mongo, ticket: Ticket, clock: FixedClock
+) -> None:
+    event = {"seq": 2, "at": clock(), "by": ObjectId(), "type": EventType.COMMENTED}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"seq": 2}, "$push": {"events": event}})
+    assert update(seen=1, title="VPN down").title == "VPN down"
+
+
+def test_at_the_same_moment_one_of_one_field_wins_and_all_of_different_ones_do(
+    edits: TicketEdits, db: Mongo, ticket: Ticket, people: People, clock: FixedClock
+) -> None:
+    staff = [Editor(edits, db, ticket, people.add(Role.MODERATOR, "SAP")) for _ in range(6)]
+    different = (
+        {"description": "New."},
+        {"deadline": clock() + timedelta(days=1)},
+        {"relatedSkills": ["SAP"]},
+    )
+    wanted: list[dict[str, Any]] = [{"title": f"Title {number}"} for number in range(3)]
+    edits_at_once = zip(staff, [*wanted, *different], strict=True)
+    results = at_once(*[partial(editor, seen=1, **edit) for editor, edit in edits_at_once])
+    assert sum(isinstance(result, EditConflict) for result in results[:3]) == 2
+    assert all(isinstance(result, Ticket) for result in results[3:])
+    now = reload(db, ticket)
+    (winner,) = [n for n in range(3) if isinstance(results[n], Ticket)]
+    assert (now.title, now.description) == (f"Title {winner}", "New.")
+    assert (now.related_skills, now.deadline) == (("SAP",), clock() + timedelta(days=1))
+    assert [event.seq for event in now.events] == [1, 2, 3, 4, 5]
+
+
+def test_a_ticket_that_is_never_still_ends_in_a_sentence(
+    update: Editor, db: Mongo, ticket: Ticket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.tickets.ticket_store.apply", lambda *_, **__: None)
+    with pytest.raises(Conflict) as busy:
+        update(title="VPN down")
+    assert str(busy.value) == BUSY
+
+
+# What is left alone
+
+
+def test_unknown_fields_and_long_legacy_texts_survive(
+    edits: TicketEdits, db: Mongo, moderator: User, people: People
+) -> None:
+    legacy = {
+        "_id": ObjectId(),
+        "title": "t" * 900,
+        "description": "d" * 9_000,
+        "helpfulNotes": "n" * 9_000,
+        "status": "TODO",
+        "createdBy": people.add().id,
+        "assignedTo": None,
+        "relatedSkills": ["Cobol"],
+        "priority": "medium",
+        "mood": {"of": "the day"},
+    }
+    db.tickets.insert_one(legacy)
+    done = Editor(edits, db, Ticket.from_doc(legacy), moderator)(priority="high")
+    after = db.tickets.find_one({"_id": legacy["_id"]}) or {}
+    assert {name: after[name] for name in legacy} == {**legacy, "priority": "high"}
+    assert (done.seq, kinds(done)) == (1, ["edited"])
+    changed = Editor(edits, db, done, moderator)(relatedSkills=["Cobol", "VPN"], helpfulNotes="x")
+    assert (changed.related_skills, changed.helpful_notes) == (("Cobol", "VPN"), "x")
+
+
+# Who may
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_only_staff_may(
+    edits: TicketEdits, db: Mongo, ticket: Ticket, people: People, role: Role
+) -> None:
+    user = people.add(role)
+    editor = Editor(edits, db, ticket, user)
+    asks: list[Callable[[], object]] = [
+        partial(editor, title="VPN down"),
+        partial(edits.open, actor=editor.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)),
+        partial(edits.assignees, actor=editor.actor, team_id=TEAM_ID),
+        partial(edits.team_skills, actor=editor.actor),
+    ]
+    for ask in asks:
+        if role is Role.USER:
+            with pytest.raises(Denied, match="Your role does not allow you to work on tickets"):
+                ask()
+        else:
+            ask()
+
+
+def test_the_requester_may_not_either(
+    edits: TicketEdits, db: Mongo, tickets: TicketService, people: People
+) -> None:
+    requester = people.add()
+    own = file_ticket(tickets, requester)
+    with pytest.raises(Denied):
+        Editor(edits, db, own, requester)(priority="urgent")
+
+
+@pytest.mark.parametrize("ticket_id", ["", "12", "6b0368971218f597fece92d1"])
+def test_no_such_ticket(edits: TicketEdits, moderator: User, ticket_id: str) -> None:
+    with pytest.raises(NotFound):
+        edits.update(
+            actor=Actor.of(moderator), ticket_id=ticket_id, seen_seq=1, changes={"title": "x"}
+        )
+
+
+# What a form is filled in with
+
+
+def test_a_draft_holds_the_team_s_skills_and_how_the_assignee_stands(
+    edits: TicketEdits, update: Editor, people: People, ticket: Ticket
+) -> None:
+    ben = people.add(Role.MODERATOR, "SAP")
+    update(assignedTo=str(ben.id), relatedSkills=["SAP"])
+    draft = edits.open(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    assert draft.team_skills == ("DNS", "SAP", "VPN")
+    assert draft.assignee is not None
+    assert (draft.assignee.user, draft.assignee.known) == (ben, ("SAP",))
+    assert draft.assignee.open_tickets == 1
+
+
+def test_without_an_assignee_nobody_is_counted(
+    edits: TicketEdits, update: Editor, ticket: Ticket
+) -> None:
+    draft = edits.open(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    assert draft.assignee is None
+
+
+def test_assignees_are_ranked_for_the_ticket_and_found_by_what_is_typed(
+    edits: TicketEdits, update: Editor, people: People, ticket: Ticket
+) -> None:
+    ben, unlinked = people.add(Role.MODERATOR, "SAP"), people.add(Role.ADMIN, linked=False)
+    update(relatedSkills=["SAP"])
+    ask = partial(edits.assignees, actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    found = ask()
+    assert [fit.user.id for fit in found] == [ben.id, update.actor.user_id, unlinked.id]
+    assert found[2].obstacle is Obstacle.UNLINKED
+    assert [fit.user.id for fit in ask(query="sap")] == [ben.id]
+    anywhere = edits.assignees(actor=update.actor, team_id=TEAM_ID)
+    assert {fit.user.id for fit in anywhere} == {fit.user.id for fit in found}
+
+
+def test_the_team_s_skills_are_found_by_what_is_typed(edits: TicketEdits, update: Editor) -> None:
+    assert edits.team_skills(actor=update.actor, query=" vp") == ["VPN"]

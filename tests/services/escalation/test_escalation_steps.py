@@ -1,0 +1,487 @@
+"""What happens to tickets by the clock, with the database, the tasks and Slack."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from bot.views.due_text import moment
+from bot.views.history import history
+from services.accounts.users import UserService
+from services.calendar.office_hours import WORKDAYS
+from services.editing.ticket_edits import TicketEdits
+from services.home.home_service import without_internals
+from services.linking.directory import people_of, resolve_people
+from services.linking.links import LinkService
+from services.models.escalation_track import EscalationStep
+from services.models.events import EventType
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.outbox import pending
+from services.team_settings.settings_service import OfficeStore
+from services.tickets.comments import CommentService
+from tasks.celery_app import NOTIFY
+from tasks.publisher import PublishFailed
+from tests.conftest import People, at_once, work
+from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
+from tests.support.slack_workspace import TEAM_ID
+
+pytest_plugins = ["tests.support.business_day"]
+
+
+@pytest.fixture
+def employee(day: Day) -> User:
+    return day.people.add()
+
+
+def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> list[str]:
+    """The history as its page shows it, without the times."""
+    found = day.now(ticket)
+    people = resolve_people(users, links, team_id=TEAM_ID, user_ids=people_of(found))
+    (shown,) = texts({"blocks": history(found.events, people)})
+    return [line.rpartition(" · ")[0] for line in shown.split("\n")]
+
+
+def test_nobody_accepts_it(
+    day: Day, employee: User, users: UserService, links: LinkService
+) -> None:
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    assert ticket.assigned_to == jo.id
+    al = day.moderator("VPN")
+    day.runs_until(at(2, 9, 55))
+    assert day.told(jo) == []
+
+    day.runs_until(at(2, 10))
+    (reminder,) = day.messages(jo)
+    assert reminder["text"] == "Ticket 1 “VPN is down” waits for you to accept it"
+    assert texts(reminder) == [
+        "*Ticket 1* “VPN is down”\n"
+        "It waits for you to accept it. If it is not for you, press Reassign."
+    ]
+    assert buttons(reminder) == ["Accept", "Reassign", "Open"]
+
+    day.runs_until(at(2, 10, 30))
+    assert day.now(ticket).assigned_to == al.id
+    passed_on = day.messages(jo)[-1]
+    assert passed_on["text"] == "Ticket 1 “VPN is down” was passed on"
+    assert texts(passed_on) == [
+        f"*Ticket 1* “VPN is down”\nIt was passed on to <@{People.slack_id(al)}>, because it was "
+        "not accepted in time. There is nothing left for you to do."
+    ]
+    assert buttons(passed_on) == ["Open"]
+    card = day.slack.messages(People.slack_id(al))[0]
+    assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
+    assert (
+        "Why you: knows VPN · 0 of 8 open · passed on to you, because it was not accepted in time"
+        in texts(card)
+    )
+    assert day.told(al) == day.told(boss) == day.told(TRIAGE) == []
+
+    day.runs_until(at(2, 11, 30))
+    (channel,) = day.messages(TRIAGE)
+    assert channel["text"] == "Ticket 1 “VPN is down” has not been accepted yet"
+    assert texts(channel) == [
+        f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. It is with {al.name}."
+    ]
+    assert buttons(channel) == ["Take it", "Open"]
+    assert day.told(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+
+    day.runs_until(at(2, 12, 30))
+    (asked,) = day.messages(boss)
+    assert texts(asked) == [
+        "*Ticket 1* “VPN is down”\n"
+        f"It has not been accepted yet. It is with <@{People.slack_id(al)}>."
+    ]
+    assert buttons(asked) == ["Reassign", "Open"]
+    day.runs_until(at(2, 14, 30))
+    assert [len(day.told(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
+    assert lines(day, ticket, users, links)[-5:] == [
+        "The help desk reminded its assignee to accept it",
+        "The help desk passed it on, because it was not accepted in time",
+        f"The help desk assigned it to {al.name}",
+        "The help desk told the triage channel that nobody has accepted it",
+        "The help desk told the admins that nobody has accepted it",
+    ]
+
+
+def test_its_requester_does_not_read_who_was_late(day: Day, employee: User) -> None:
+    day.moderator("VPN")
+    ticket = day.file(employee)
+    day.moderator("VPN")
+    day.runs_until(at(2, 11))
+    types = {event.type for event in without_internals(day.now(ticket)).events}
+    assert EventType.ASSIGNED in types
+    assert not {EventType.REMINDED, EventType.PASSED_ON, EventType.ESCALATED} & types
+
+
+def test_who_accepts_is_left_alone(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    day.runs_until(at(2, 14))
+    assert day.history(ticket) == []
+    assert day.told(jo) == []
+
+
+def test_who_answers_has_accepted(day: Day, employee: User, comments: CommentService) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="Have you restarted it?")
+    day.runs_until(at(2, 14))
+    assert day.history(ticket) == []
+
+
+def test_without_anybody_else_the_channel_is_next(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.runs_until(at(2, 10, 30))
+    assert day.history(ticket) == ["accept_reminder", "accept_triage"]
+    assert day.now(ticket).assigned_to == jo.id
+    assert len(day.told(TRIAGE)) == 1
+    assert len(day.told(jo)) == 2
+
+
+def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None:
+    day.has_triage = False
+    jo, boss = day.moderator("VPN"), day.admin()
+    other = day.moderator(capacity=0)
+    ticket = day.file(employee)
+    day.runs_until(at(2, 12))
+    # An admin may have it in a moderator's place.
+    assert day.now(ticket).assigned_to == boss.id
+    day.runs_until(at(2, 13))
+    assert day.history(ticket)[:3] == ["accept_reminder", "accept_next", "accept_admins"]
+    assert day.told(boss) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+    assert day.told(TRIAGE) == day.told(other) == []
+    assert len(day.told(jo)) == 2
+
+
+def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -> None:
+    day.moderator("VPN")
+    ticket = day.file(employee)
+    al = day.moderator("VPN")
+    day.runs_until(at(2, 10, 30))
+    day.moves.reassign(actor=Actor.of(al), ticket_id=str(ticket.id), assignee_id=None)
+    day.publisher.publish(str(ticket.id))
+    work(day.runtime, day.publisher)
+    assert day.now(ticket).assigned_to is None
+
+
+def test_nobody_is_disturbed_at_night(day: Day, employee: User) -> None:
+    """It is nine in the office, and evening for Jo, who begins when it is one in the morning."""
+    hours = {"workHours": {"days": [0, 1, 2, 3, 4], "start": "10:00", "end": "18:00"}}
+    jo = day.moderator("VPN", timezone="Asia/Tokyo", **hours)
+    ticket = day.file(employee, priority="high")
+    day.moderator("VPN", timezone="Asia/Tokyo", **hours)
+    day.runs_until(at(3, 0, 55))
+    assert "accept_reminder" not in day.history(ticket)
+    day.runs_until(at(3, 1))
+    assert "accept_reminder" in day.history(ticket)
+    assert day.told(jo)
+
+
+def test_but_for_what_is_urgent(day: Day, employee: User) -> None:
+    hours = {"workHours": {"days": [0, 1, 2, 3, 4], "start": "10:00", "end": "18:00"}}
+    jo = day.moderator("VPN", timezone="Asia/Tokyo", **hours)
+    ticket = day.file(employee, "VPN is down for everyone", priority="urgent")
+    assert ticket.priority == "urgent"
+    day.runs_until(at(2, 9, 15))
+    assert day.told(jo) == ["Ticket 1 “VPN is down for everyone” waits for you to accept it"]
+
+
+def test_what_is_told_at_night_waits_for_the_morning_and_comes_once(
+    day: Day, employee: User
+) -> None:
+    """An admin who has gone home reads in the morning what is still so, in one message."""
+    boss = day.admin(timezone="America/Los_Angeles", capacity=0)
+    jo = day.moderator("VPN")
+    held = [day.file(employee, f"VPN {number}") for number in range(3)]
+    day.runs_until(at(2, 16, 55))
+    assert {"accept_admins"} <= set(day.history(held[0]))
+    assert day.told(boss) == []  # nine in the morning there is five in the afternoon here
+    day.accept(held[1], jo)
+    day.runs_until(at(2, 17, 5))
+    assert day.told(boss) == ["2 tickets need a look: Ticket 1, Ticket 3"]
+
+
+def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: TicketEdits) -> None:
+    """Once an admin has said which those are; of what is urgent also at night."""
+    boss = day.admin(capacity=0)
+    OfficeStore(day.db, clock=day.clock).write(
+        actor=Actor.of(boss), zone="UTC", days=WORKDAYS, start="09:00", end="17:00"
+    )
+    for priority in ("high", "urgent"):
+        ticket = day.file(employee, f"VPN is down for everyone ({priority})", priority=priority)
+        edits.update(
+            actor=Actor.of(boss),
+            ticket_id=str(ticket.id),
+            seen_seq=ticket.seq,
+            changes={"deadline": at(2, 9, 30)},
+        )
+    day.clock.now = at(2, 20)  # the jobs begin again in the evening
+    day.runs_until(at(2, 22))
+    (urgent,) = day.told(TRIAGE)
+    assert urgent == "Ticket 2 “VPN is down for everyone (urgent)” is overdue"
+    day.runs_until(at(3, 8, 59))
+    assert len(day.told(TRIAGE)) == 1
+    day.runs_until(at(3, 9, 1))
+    assert day.told(TRIAGE)[1:] == ["Ticket 1 “VPN is down for everyone (high)” is overdue"]
+
+
+def test_who_is_away_is_not_asked(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.db.users.update_one(
+        {"_id": jo.id}, {"$set": {"away": {"until": at(6, 9), "source": "self"}}}
+    )
+    al = day.moderator("VPN")
+    day.runs_until(at(2, 10))
+    assert day.history(ticket) == ["accept_next"]
+    assert day.now(ticket).assigned_to == al.id
+    assert day.told(jo) == []
+
+
+def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
+    jo, boss = day.moderator("VPN"), day.admin()
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    assert day.now(ticket).due_at == at(2, 17)
+    day.runs_until(at(2, 15))
+    (soon,) = day.messages(jo)
+    due = moment(at(2, 17))
+    assert due.endswith("|2 Mar 2037, 17:00 UTC>")
+    assert soon["text"] == "Ticket 1 “VPN is down” is due soon"
+    assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}."]
+    assert buttons(soon) == ["Open"]
+    day.runs_until(at(3, 9))
+    assert day.history(ticket) == ["due_soon", "due_missed"]
+    day.runs_until(at(3, 11))
+    assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
+    assert day.told(jo)[1:] == ["Ticket 1 “VPN is down” is overdue"]
+    assert texts(day.messages(jo)[1]) == [f"*Ticket 1* “VPN is down”\nIt was due {due}."]
+    (channel,) = day.messages(TRIAGE)
+    assert texts(channel) == [f"*Ticket 1* “VPN is down”\nIt was due {due}. It is with {jo.name}."]
+    (asked,) = day.messages(boss)
+    assert buttons(asked) == ["Reassign", "Open"]
+    day.runs_until(at(3, 16))
+    assert len(day.history(ticket)) == 4
+
+
+def test_nobodys_ticket_is_overdue_in_the_channel(day: Day, employee: User) -> None:
+    boss = day.admin(capacity=0)
+    ticket = day.file(employee)
+    day.runs_until(at(3, 11))
+    assert day.history(ticket) == ["due_triage", "due_admins"]
+    (channel,) = day.messages(TRIAGE)
+    assert texts(channel)[0].endswith("Nobody has it.")
+    assert "Ticket 1 “VPN is down” is overdue" in day.told(boss)
+
+
+@pytest.mark.parametrize("field", ["deadline", "priority"])
+def test_another_deadline_or_priority_begins_anew(
+    day: Day, employee: User, edits: TicketEdits, field: str
+) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.accept(ticket, jo)
+    day.runs_until(at(3, 9, 30))
+    assert day.history(ticket) == ["due_soon", "due_missed"]
+    change = {"deadline": at(3, 15)} if field == "deadline" else {"priority": "medium"}
+    if field == "deadline":
+        # The target alone made it late; only a later one moves that.
+        day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"priority": "low"}})
+    edits.update(
+        actor=Actor.of(jo), ticket_id=str(ticket.id), seen_seq=day.now(ticket).seq, changes=change
+    )
+    day.runs_until(at(10, 9))
+    assert day.history(ticket) == [
+        "due_soon",
+        "due_missed",
+        "due_soon",
+        "due_missed",
+        "due_triage",
+        "due_admins",
+    ]
+
+
+def test_many_at_once_are_one_message(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN", capacity=30)
+    for number in range(13):
+        day.file(employee, f"VPN & <{number}>")
+    day.goes_on_at(at(2, 10))
+    (reminder,) = day.messages(jo)
+    names = ", ".join(f"Ticket {number}" for number in range(1, 11))
+    assert reminder["text"] == f"13 tickets need a look: {names} and 3 more"
+    said = texts(reminder)
+    assert said[0] == "*13 tickets need a look*"
+    assert said[1].startswith("*Ticket 1* “VPN &amp; &lt;0&gt;”\n")
+    assert said[-1] == "and 3 more: type `/ticket assigned` to see them all"
+    assert buttons(reminder).count("Accept") == 10
+
+
+def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
+    jo, boss = day.moderator("VPN", capacity=30), day.admin()
+    filed = [day.file(employee, f"VPN {number}") for number in range(6)]
+    for ticket in filed[:3]:
+        day.accept(ticket, jo)
+    before = len(day.slack.calls_to("chat.postMessage"))
+    day.goes_on_at(at(3, 15))
+    day.runs_until(at(3, 15, 10))
+    assert day.history(filed[0]) == ["due_admins"]
+    assert day.history(filed[5]) == ["accept_reminder", "due_admins"]
+    # One message each: who has them hears that they are late, the channel and the admins.
+    assert len(day.slack.calls_to("chat.postMessage")) - before == 3
+    (late,) = day.told(jo)
+    assert late.startswith("6 tickets need a look: ")
+    for reader in (boss, TRIAGE):
+        (asked,) = day.told(reader)
+        assert asked.startswith("6 tickets need a look: ")
+
+
+def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN", capacity=30)
+    filed = [day.file(employee, f"VPN {number}") for number in range(8)]
+    day.clock.now = at(2, 10)
+    at_once(*[lambda: [day.steps.take(ticket) for ticket in day.steps.due()]] * 3)
+    assert [day.history(ticket) for ticket in filed] == [["accept_reminder"]] * 8
+    for ticket in filed:
+        day.publisher.publish(str(ticket.id))
+    work(day.runtime, day.publisher)
+    day.clock.advance(seconds=30)
+    asked = [(task, to) for task, to in [("tasks.nudge", str(jo.id))] * 3]
+    day.publisher.asked += asked
+    work(day.runtime, day.publisher)
+    assert len(day.told(jo)) == 1
+
+
+def test_a_step_is_told_though_the_hint_was_lost(
+    day: Day, employee: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.clock.now = at(2, 10)
+
+    def away(task: str, ticket_id: str) -> None:
+        raise PublishFailed("ConnectionError")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(day.publisher, "send", away)
+        with pytest.raises(PublishFailed):
+            day.sweep()
+    day.sweep()
+    assert day.history(ticket) == ["accept_reminder"]
+    assert day.told(jo) == []
+    day.clock.advance(seconds=11)
+    (due,) = pending.due(day.db, now=day.clock(), limit=10)
+    day.publisher.send(NOTIFY, str(due))
+    work(day.runtime, day.publisher)
+    day.clock.advance(seconds=30)
+    day.tell()
+    day.tell()
+    assert len(day.told(jo)) == 1
+
+
+@pytest.mark.parametrize("status", [429, 500])
+def test_slack_may_be_busy(day: Day, employee: User, status: int) -> None:
+    jo = day.moderator("VPN")
+    day.file(employee)
+    day.clock.now = at(2, 10)
+    day.sweep()
+    day.slack.fail("chat.postMessage", status=status, retry_after=7)
+    day.clock.advance(seconds=20)
+    if status == 429:
+        with pytest.raises(Exception, match="rate limited for 7 s"):
+            day.tell()
+    else:
+        day.tell()
+    assert day.told(jo) == []
+    day.clock.advance(seconds=11)
+    day.tell()
+    assert len(day.told(jo)) == 1
+
+
+def test_what_slack_refuses_for_good_is_given_up(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    day.file(employee)
+    day.clock.now = at(2, 10)
+    day.sweep()
+    day.slack.fail("chat.postMessage", error="user_disabled")
+    for _ in range(3):
+        day.clock.advance(minutes=2)
+        day.tell()
+    assert day.told(jo) == []
+    assert day.db.nudges.count_documents({"at": {"$exists": True}}) == 0
+
+
+def test_what_is_no_longer_so_is_not_told(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.clock.now = at(2, 10)
+    day.sweep()
+    day.accept(ticket, jo)
+    day.clock.advance(minutes=1)
+    day.tell()
+    assert day.history(ticket) == ["accept_reminder"]
+    assert day.told(jo) == []
+
+
+def test_who_is_not_in_slack_holds_nobody_up(day: Day, employee: User) -> None:
+    day.moderator("VPN")
+    ticket = day.file(employee)
+    boss = day.admin(linked=False)
+    day.runs_until(at(2, 13))
+    assert day.history(ticket)[-1] == "accept_admins"
+    assert day.told(TRIAGE)
+    assert day.db.nudges.count_documents({"to": str(boss.id), "at": {"$exists": True}}) == 0
+
+
+def test_another_target_moves_the_steps_without_a_sound(day: Day, employee: User) -> None:
+    """The jobs find by the alarm that it is too early by what the admins have set since."""
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"alarm.at": day.clock()}})
+    day.sweep()
+    stored = day.now(ticket)
+    assert day.history(ticket) == []
+    assert stored.alarm is not None
+    assert (stored.alarm.kind, stored.alarm.at) == (EscalationStep.ACCEPT_REMINDER, at(2, 10))
+    assert stored.seq == ticket.seq
+    assert day.told(jo) == []
+
+
+def test_old_tickets_of_the_predecessor_wake_nobody(day: Day) -> None:
+    jo = day.moderator("VPN")
+    old = {
+        "title": "Old",
+        "description": "Old",
+        "status": "IN_PROGRESS",
+        "assignedTo": jo.id,
+        "createdAt": datetime(2024, 1, 1, tzinfo=UTC),
+        "deadline": datetime(2024, 2, 1, tzinfo=UTC),
+    }
+    made = day.db.tickets.insert_one(old).inserted_id
+    from services.sla.recompute import give_places  # noqa: PLC0415
+
+    give_places(day.db, now=day.clock())
+    day.runs_until(at(2, 12))
+    assert day.told(jo) == []
+    assert (day.db.tickets.find_one({"_id": made}) or {}).get("alarm") is None
+
+
+def test_a_completed_ticket_is_left_alone(day: Day, employee: User) -> None:
+    jo = day.moderator("VPN")
+    ticket = day.file(employee)
+    day.moves.resolve(actor=Actor.of(jo), ticket_id=str(ticket.id), resolution="Done.")
+    day.runs_until(at(3, 12))
+    assert day.now(ticket).status is Status.COMPLETED
+    assert day.history(ticket) == []
+
+
+def test_an_admin_with_a_ticket_of_their_own_is_asked_as_its_assignee(
+    day: Day, employee: User
+) -> None:
+    boss = day.people.add(Role.ADMIN)
+    day.file(employee)
+    day.runs_until(at(2, 13))
+    assert set(day.told(boss)) == {"Ticket 1 “VPN is down” waits for you to accept it"}

@@ -1,0 +1,244 @@
+"""What Home holds for whom, and how many queries that takes."""
+
+from dataclasses import replace
+
+import pytest
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.core.database import Mongo
+from services.core.errors import Denied, NotFound
+from services.home.home_service import Content, HomePage, HomeService, OpenList, TicketPage
+from services.home.sessions import Screen
+from services.linking.links import LinkService
+from services.lists.list_query import ListKind, ListQuery
+from services.models.events import Event, EventType
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from services.tickets.lifecycle import TicketAction, allowed
+from tests.conftest import Commands, FixedClock, People, file_ticket, reload
+from tests.support.slack_workspace import TEAM_ID
+
+
+@pytest.fixture
+def home(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> HomeService:
+    return HomeService(db, users, links, clock=clock)
+
+
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def moderator(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -> Ticket:
+    """The moderator's, with everything the staff knows of it."""
+    filed = file_ticket(tickets, employee)
+    at = {"at": filed.created_at, "by": "system"}
+    events = [
+        {**at, "seq": 2, "type": "assigned", "field": "assignedTo", "to": moderator.id}
+        | {"note": "knows fire"},
+        {**at, "seq": 3, "type": "edited", "field": "helpfulNotes", "to": "secret"},
+        {**at, "seq": 4, "type": "noted", "note": "secret"},
+    ]
+    known = {
+        "assignedTo": moderator.id,
+        "status": "IN_PROGRESS",
+        "summary": "It burns.",
+        "helpfulNotes": "Call the fire brigade.",
+        "relatedSkills": ["Fire"],
+        "assignment": {"reason": "knows fire", "analysis": {"source": "gemini"}},
+    }
+    db.tickets.update_one(
+        {"_id": filed.id}, {"$set": known, "$push": {"events": {"$each": events}}}
+    )
+    return reload(db, filed)
+
+
+def look(home: HomeService, user: User, screen: Screen | None = None) -> Content:
+    return home.look(actor=Actor.of(user), team_id=TEAM_ID, screen=screen or Screen())
+
+
+def sheet(home: HomeService, user: User, ticket: Ticket) -> TicketPage:
+    found = look(home, user, Screen(ticket_id=ticket.id))
+    assert isinstance(found, TicketPage)
+    return found
+
+
+def overview(home: HomeService, user: User, screen: Screen | None = None) -> HomePage:
+    found = look(home, user, screen)
+    assert isinstance(found, HomePage)
+    return found
+
+
+def test_each_sees_their_own_lists(
+    home: HomeService, ticket: Ticket, employee: User, moderator: User
+) -> None:
+    mine, theirs = overview(home, employee), overview(home, moderator)
+    assert [t.id for t in mine.own.tickets] == [ticket.id]
+    assert mine.assigned is None
+    assert theirs.own.tickets == ()
+    assert theirs.assigned is not None
+    assert [t.id for t in theirs.assigned.tickets] == [ticket.id]
+
+
+def test_it_names_the_reader_and_everybody_in_the_lists(
+    home: HomeService, ticket: Ticket, employee: User, moderator: User
+) -> None:
+    people = overview(home, employee).people
+    assert people.users.keys() == {employee.id, moderator.id}
+    assert people.slack_ids[moderator.id] == People.slack_id(moderator)
+
+
+def in_list(home: HomeService, user: User, selection: ListQuery) -> OpenList:
+    found = look(home, user, Screen(listed=selection))
+    assert isinstance(found, OpenList)
+    return found
+
+
+def test_the_first_page_has_the_beginnings_of_the_lists(
+    home: HomeService, tickets: TicketService, moderator: User, clock: FixedClock, db: Mongo
+) -> None:
+    for _ in range(6):
+        clock.advance(minutes=1)
+        file_ticket(tickets, moderator)
+    db.tickets.update_many({}, {"$set": {"assignedTo": moderator.id}})
+    content = overview(home, moderator)
+    assert content.assigned is not None
+    assert [t.number for t in content.own.tickets] == [6, 5, 4, 3, 2]
+    assert [t.number for t in content.assigned.tickets] == [1, 2, 3, 4, 5]
+
+
+def test_a_page_that_became_the_first_is_forgotten(
+    home: HomeService, tickets: TicketService, employee: User, clock: FixedClock
+) -> None:
+    for _ in range(11):
+        clock.advance(minutes=1)
+        file_ticket(tickets, employee)
+    own = ListQuery(ListKind.OWN)
+    first = in_list(home, employee, own)
+    second = in_list(home, employee, own.at(first.listed.page.after))
+    assert second.screen == Screen(listed=own.at(first.listed.page.after))
+    again = in_list(home, employee, own.at(second.listed.page.before))
+    assert again.screen == Screen(listed=own)
+
+
+def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
+    home: HomeService, ticket: Ticket, employee: User, moderator: User
+) -> None:
+    screen = Screen(listed=ListQuery(ListKind.QUEUE), ticket_id=ticket.id)
+    assert isinstance(in_list(home, moderator, ListQuery(ListKind.QUEUE)), OpenList)
+    with pytest.raises(Denied, match="see other people's tickets"):
+        look(home, employee, screen.lists)
+    for place, kind in ((screen, TicketPage), (screen.lists, HomePage)):
+        found = home.look_again(actor=Actor.of(employee), team_id=TEAM_ID, screen=place)
+        assert isinstance(found, kind)
+
+
+def test_a_ticket_that_is_no_longer_theirs_is_left_for_the_list(
+    home: HomeService, employee: User
+) -> None:
+    screen = Screen(listed=ListQuery(ListKind.OWN), ticket_id=ObjectId())
+    found = home.look_again(actor=Actor.of(employee), team_id=TEAM_ID, screen=screen)
+    assert found.screen == screen.lists
+
+
+def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator: User) -> None:
+    found = sheet(home, moderator, ticket)
+    assert found.ticket == ticket
+    assert found.is_staff
+    assert found.steps == allowed(Actor.of(moderator), ticket)
+
+
+def test_the_requester_reads_nothing_internal(
+    home: HomeService, ticket: Ticket, employee: User
+) -> None:
+    found = sheet(home, employee, ticket)
+    assert not found.is_staff
+    assert found.steps == allowed(Actor.of(employee), ticket)
+    events = tuple(replace(event, note=None) for event in ticket.events[:2])
+    assert found.ticket == replace(
+        ticket, summary=None, helpful_notes=None, related_skills=(), assignment={}, events=events
+    )
+    assert "knows fire" not in repr(found)
+    assert "secret" not in repr(found)
+
+
+def test_that_nobody_is_available_is_no_secret(
+    home: HomeService, ticket: Ticket, employee: User, db: Mongo
+) -> None:
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment": {"next": "later", "x": 1}}})
+    assert sheet(home, employee, ticket).ticket.assignment == {"next": "later"}
+
+
+def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people: People) -> None:
+    stranger = people.add()
+    for ticket_id in (ticket.id, ObjectId()):
+        screen = Screen(ticket_id=ticket_id)
+        with pytest.raises(NotFound, match="There is no such ticket, or you may not see it"):
+            look(home, stranger, screen)
+        again = home.look_again(actor=Actor.of(stranger), team_id=TEAM_ID, screen=screen)
+        assert isinstance(again, HomePage)
+        assert again.screen == Screen()
+
+
+def test_a_resolved_ticket_is_only_read(
+    home: HomeService, moves: TicketActions, ticket: Ticket, moderator: User
+) -> None:
+    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    found = sheet(home, moderator, ticket)
+    assert found.ticket.status is Status.COMPLETED
+    assert found.steps == {
+        TicketAction.REOPEN,
+        TicketAction.COMMENT,
+        TicketAction.NOTE,
+        TicketAction.UPDATE,
+    }
+
+
+@pytest.mark.parametrize("count", [0, 1, 7])
+def test_the_number_of_queries_is_always_the_same(
+    watched_db: Mongo,
+    commands: Commands,
+    tickets: TicketService,
+    people: People,
+    moderator: User,
+    db: Mongo,
+    count: int,
+) -> None:
+    for _ in range(count):
+        file_ticket(tickets, people.add())
+        file_ticket(tickets, moderator)
+    db.tickets.update_many({}, {"$set": {"assignedTo": moderator.id}})
+    users = UserService(watched_db)
+    home = HomeService(watched_db, users, LinkService(watched_db, users))
+    overview(home, moderator)
+    assert [command["find"] for name, command in commands.sent if name == "find"] == [
+        "tickets",
+        "tickets",
+        "users",
+        "links",
+    ]
+    assert len(commands.sent) == 4
+
+
+def test_a_tickets_page_is_three_queries(
+    watched_db: Mongo, commands: Commands, ticket: Ticket, moderator: User, db: Mongo
+) -> None:
+    event = {"seq": 9, "at": ticket.created_at, "by": moderator.id, "type": "edited"}
+    db.tickets.update_one({"_id": ticket.id}, {"$push": {"events": {"$each": [event] * 500}}})
+    users = UserService(watched_db)
+    found = sheet(HomeService(watched_db, users, LinkService(watched_db, users)), moderator, ticket)
+    assert len(found.ticket.events) == 504
+    assert found.ticket.events[-1] == Event(
+        9, found.ticket.events[-1].at, moderator.id, EventType.EDITED
+    )
+    assert [command["find"] for _, command in commands.sent] == ["tickets", "users", "links"]

@@ -1,0 +1,336 @@
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.core.database import Mongo
+from services.core.errors import Refused
+from services.linking.links import LinkService, check_address, check_person
+from services.models.permissions import OPERATOR
+from services.models.slack_member import SlackMember
+from services.models.user import Role, User
+from tests.conftest import FixedClock, at_once
+
+JO = SlackMember(
+    team_id="T1",
+    slack_user_id="U1",
+    home_team_id="T1",
+    email="Jo@Example.com",
+    email_confirmed=True,
+    name="Jo",
+)
+NO_PERSON = "Only people with a working Slack account can use the help desk."
+STRANGER = (
+    "The help desk is for members of this workspace; you belong to another organisation. "
+    "Ask your contact here to file the ticket."
+)
+GUEST = (
+    "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
+)
+NO_EMAIL = "Slack does not tell your email address. Ask an admin of this help desk."
+UNCONFIRMED = (
+    "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
+    "then try again."
+)
+INVITED_UNCONFIRMED = (
+    "Your email address was invited, but Slack has not confirmed that it is yours. "
+    "Confirm it in your Slack profile, then try again."
+)
+HAS_PASSWORD = (
+    "Your email address already has an account with a password. Type /account to link it."
+)
+LINK_FIRST = "Link your help desk account first: type /account."
+UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
+DEACTIVATED = "Your help desk account has been deactivated. Ask an admin of this help desk."
+TAKEN = (
+    "The account of your email address belongs to another Slack member. "
+    "Ask an admin of this help desk."
+)
+SEVERAL = "Several accounts have your email address. Ask an admin of this help desk."
+
+
+def refusal(links: LinkService, member: SlackMember) -> str:
+    with pytest.raises(Refused) as refused:
+        links.admit(member)
+    return str(refused.value)
+
+
+def invite(users: UserService, role: Role = Role.MODERATOR) -> User:
+    return users.create(actor=OPERATOR, email="jo@example.com", role=role)
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ({"is_bot": True}, NO_PERSON),
+        ({"is_deleted": True}, NO_PERSON),
+        ({"is_stranger": True}, STRANGER),
+        ({"home_team_id": "T2"}, STRANGER),
+        ({"is_guest": True}, GUEST),
+        ({"email": ""}, NO_EMAIL),
+        ({"email": "  "}, NO_EMAIL),
+        ({"email_confirmed": False}, UNCONFIRMED),
+        ({"is_guest": True, "email": "", "is_stranger": True, "is_bot": True}, NO_PERSON),
+    ],
+)
+def test_who_gets_no_account(
+    links: LinkService, db: Mongo, what: dict[str, Any], sentence: str
+) -> None:
+    db.users.insert_one({"email": ""})  # must not become a blank address's account
+    assert refusal(links, replace(JO, **what)) == sentence
+    assert (db.links.count_documents({}), db.users.count_documents({})) == (0, 1)
+
+
+@pytest.mark.parametrize("confirmed", [True, None])
+def test_a_first_use_makes_an_account(
+    links: LinkService, db: Mongo, clock: FixedClock, confirmed: bool | None
+) -> None:
+    user = links.admit(replace(JO, email_confirmed=confirmed))
+    assert (user.email, user.role, user.name) == ("Jo@Example.com", Role.USER, "Jo")
+    assert db.users.find_one({}, {"_id": 0}) == {
+        "email": "Jo@Example.com",
+        "emailKey": "jo@example.com",
+        "role": "user",
+        "skills": [],
+        "name": "Jo",
+        "active": True,
+        "tokenVersion": 1,
+        "capacity": 8,
+        "createdAt": clock(),
+    }
+    assert list(db.links.find()) == [
+        {
+            "_id": "T1:U1",
+            "teamId": "T1",
+            "slackUserId": "U1",
+            "userId": user.id,
+            "createdAt": clock(),
+        }
+    ]
+    assert links.find(team_id="T1", slack_user_id="U1") == user
+    assert links.admit(JO) == user
+
+
+@pytest.mark.parametrize(("confirmed", "role"), [(True, Role.ADMIN), (None, Role.USER)])
+def test_admin_emails_count_only_where_confirmed(
+    links: LinkService, confirmed: bool | None, role: Role
+) -> None:
+    boss = replace(JO, email="Boss@Example.com", email_confirmed=confirmed)
+    assert links.admit(boss).role is role
+
+
+def test_admin_emails_leave_an_invitation_as_it_was_made(
+    links: LinkService, users: UserService
+) -> None:
+    users.create(actor=OPERATOR, email="boss@example.com", role=Role.MODERATOR)
+    assert links.admit(replace(JO, email="boss@example.com")).role is Role.MODERATOR
+
+
+def test_an_invitation_links_to_the_confirmed_address(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    invitation = invite(users)
+    assert links.admit(JO) == invitation
+    assert links.find(team_id="T1", slack_user_id="U1") == invitation
+    assert db.users.count_documents({}) == 1
+
+
+def test_an_invitation_is_not_for_an_address_slack_says_nothing_about(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    invite(users)
+    assert refusal(links, replace(JO, email_confirmed=None)) == INVITED_UNCONFIRMED
+    assert refusal(links, replace(JO, email_confirmed=False)) == UNCONFIRMED
+    assert db.links.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("account", "sentence"),
+    [
+        ({"password": "$2b$10$hash"}, HAS_PASSWORD),
+        ({"active": False}, DEACTIVATED),
+        ({"active": False, "password": "$2b$10$hash"}, DEACTIVATED),
+    ],
+)
+def test_an_account_that_is_no_invitation_is_not_linked(
+    links: LinkService, db: Mongo, account: dict[str, Any], sentence: str
+) -> None:
+    db.users.insert_one({"email": "JO@example.com", "role": "admin", **account})
+    assert refusal(links, JO) == sentence
+    assert db.links.count_documents({}) == 0
+
+
+def test_two_accounts_with_the_address_link_to_neither(links: LinkService, db: Mongo) -> None:
+    db.users.insert_many([{"email": "jo@example.com"}, {"email": "Jo@Example.com"}])
+    assert refusal(links, JO) == SEVERAL
+    assert db.links.count_documents({}) == 0
+
+
+def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db: Mongo) -> None:
+    user = links.admit(JO)
+    db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
+    with pytest.raises(Refused) as refused:
+        links.find(team_id="T1", slack_user_id="U1")
+    assert str(refused.value) == refusal(links, JO) == DEACTIVATED
+
+
+def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> None:
+    links.admit(JO)
+    users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
+    found = links.find(team_id="T1", slack_user_id="U1")
+    assert found is not None
+    assert found.role is Role.ADMIN
+
+
+def test_somebody_elses_account_is_not_shared(links: LinkService) -> None:
+    """An address that was handed on to another member does not hand on the account."""
+    links.admit(JO)
+    assert refusal(links, replace(JO, slack_user_id="U2")) == TAKEN
+    assert links.find(team_id="T1", slack_user_id="U2") is None
+
+
+def test_a_member_keeps_the_account_when_the_address_changes(links: LinkService) -> None:
+    user = links.admit(JO)
+    assert links.admit(replace(JO, email="married@example.com")) == user
+
+
+@pytest.mark.parametrize("invited", [False, True])
+def test_twin_first_uses_make_one_account_and_one_link(
+    links: LinkService, users: UserService, db: Mongo, invited: bool
+) -> None:
+    if invited:
+        invite(users)
+    answers = at_once(*[lambda: links.admit(JO)] * 8)
+    assert answers == [answers[0]] * 8
+    assert isinstance(answers[0], User)
+    assert db.users.count_documents({}) == 1
+    assert [link["userId"] for link in db.links.find()] == [answers[0].id]
+
+
+def test_a_twin_that_linked_just_before_is_no_other_member(users: UserService, db: Mongo) -> None:
+    class Late(LinkService):
+        """Looks for the member's link just before the twin makes it."""
+
+        def find(self, **_: str) -> None:
+            LinkService(db, users).admit(JO)
+
+    invitation = invite(users)
+    assert Late(db, users).admit(JO) == invitation
+    assert db.links.count_documents({}) == 1
+
+
+def test_of_two_members_for_one_invitation_one_wins(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    invitation = invite(users)
+    twins = [replace(JO, slack_user_id=f"U{number}") for number in range(8)]
+    answers = at_once(*[lambda member=member: links.admit(member) for member in twins])
+    assert [answer for answer in answers if isinstance(answer, User)] == [invitation]
+    assert {str(answer) for answer in answers if not isinstance(answer, User)} == {TAKEN}
+    assert db.links.count_documents({}) == 1
+
+
+def test_a_link_whose_account_was_never_written_is_healed(links: LinkService, db: Mongo) -> None:
+    """The process died between the link and the account."""
+    user_id = ObjectId()
+    db.links.insert_one({"_id": "T1:U1", "teamId": "T1", "slackUserId": "U1", "userId": user_id})
+    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.admit(JO).id == user_id
+
+
+def test_whoever_is_invited_anew_after_a_deletion_is_linked_anew(
+    links: LinkService, users: UserService, db: Mongo
+) -> None:
+    db.users.delete_one({"_id": links.admit(JO).id})
+    invitation = invite(users)
+    assert links.admit(JO) == invitation
+    assert links.slack_ids(team_id="T1", user_ids={invitation.id}) == {invitation.id: "U1"}
+
+
+def test_slack_ids_leave_out_who_is_not_linked_here(links: LinkService) -> None:
+    user = links.admit(JO)
+    elsewhere = links.admit(
+        replace(JO, team_id="T2", home_team_id="T2", email="x@example.com", slack_user_id="U2")
+    )
+    asked = {user.id, elsewhere.id, ObjectId()}
+    assert links.slack_ids(team_id="T1", user_ids=asked) == {user.id: "U1"}
+    assert links.slack_ids(team_id="T1", user_ids=set()) == {}
+
+
+def test_a_full_member_passes() -> None:
+    for member in (JO, replace(JO, email_confirmed=None)):
+        check_person(member)
+        check_address(member)
+
+
+@pytest.fixture
+def strict(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
+    admins = frozenset({"jo@example.com"})
+    return LinkService(db, users, admin_emails=admins, strict=True, clock=clock)
+
+
+@pytest.mark.parametrize("invited", [False, True])
+def test_where_linking_is_strict_no_address_opens_an_account(
+    strict: LinkService, users: UserService, db: Mongo, invited: bool
+) -> None:
+    if invited:
+        invite(users)
+    assert refusal(strict, JO) == LINK_FIRST
+    assert refusal(strict, replace(JO, email="")) == LINK_FIRST
+    assert refusal(strict, replace(JO, is_guest=True)) == GUEST
+    assert (db.links.count_documents({}), db.users.count_documents({})) == (0, int(invited))
+
+
+def test_where_linking_is_strict_a_link_works_as_ever(
+    strict: LinkService, links: LinkService
+) -> None:
+    user = links.admit(JO)
+    assert strict.find(team_id="T1", slack_user_id="U1") == user
+
+
+def test_whoever_has_unlinked_is_not_linked_by_the_next_use(
+    links: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    user = links.admit(JO)
+    db.links.delete_one({"_id": "T1:U1"})
+    db.unlinked.insert_one({"_id": "T1:U1", "userId": user.id, "at": clock()})
+    assert refusal(links, JO) == UNLINKED
+    assert refusal(links, replace(JO, email="other@example.com")) == UNLINKED
+    assert (db.links.count_documents({}), db.users.count_documents({})) == (0, 1)
+    assert links.admit(JO, again=True) == user
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: FixedClock) -> None:
+    db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
+    db.users.insert_one({"email": "jo@example.com", "password": "$2b$10$hash"})
+    with pytest.raises(Refused) as refused:
+        links.admit(JO, again=True)
+    assert str(refused.value) == HAS_PASSWORD
+    assert refusal(links, JO) == UNLINKED
+
+
+def test_a_stopped_link_is_nobodys_until_slack_lets_them_in_again(
+    links: LinkService, strict: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    user = links.admit(JO)
+    stopped = {"stopped": {"at": clock(), "reason": "guest"}}
+    db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
+    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.slack_ids(team_id="T1", user_ids={user.id}) == {}
+    assert refusal(links, replace(JO, is_guest=True)) == GUEST
+    assert strict.admit(replace(JO, email="")) == user
+    assert links.find(team_id="T1", slack_user_id="U1") == user
+    assert links.slack_ids(team_id="T1", user_ids={user.id}) == {user.id: "U1"}
+
+
+def test_a_stopped_link_of_a_deactivated_account_stays_refused(
+    links: LinkService, db: Mongo, clock: FixedClock
+) -> None:
+    user = links.admit(JO)
+    db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
+    stopped = {"stopped": {"at": clock(), "reason": "guest"}}
+    db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
+    assert refusal(links, JO) == DEACTIVATED

@@ -1,0 +1,225 @@
+"""What Slack says of its members, and what becomes of their accounts."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.accounts import users as account_users
+from services.accounts.account_search import Place
+from services.accounts.users import UserService
+from services.auth.one_time_codes import CodeKind, Codes
+from services.core.database import Mongo
+from services.linking.links import LinkService
+from services.linking.member_sync import MemberSync
+from services.models.permissions import OPERATOR, Actor
+from services.models.slack_member import SlackMember
+from services.models.user import Role, User
+from services.people.admin import AccountAdmin, PersonFields
+from services.tickets import release
+from services.tickets.filing import TicketService
+from services.tickets.release import LATECOMERS
+from tests.conftest import FixedClock, file_ticket, reload
+
+JO = SlackMember(
+    team_id="T1",
+    slack_user_id="U1",
+    home_team_id="T1",
+    email="jo@example.com",
+    email_confirmed=True,
+    name="Jo",
+)
+DELETED, GUEST = replace(JO, is_deleted=True), replace(JO, is_guest=True)
+ELSEWHERE = replace(JO, home_team_id="T2")
+
+
+@pytest.fixture
+def following(db: Mongo, users: UserService, codes: Codes, clock: FixedClock) -> MemberSync:
+    return MemberSync(db, users, codes, clock=clock)
+
+
+@pytest.fixture
+def jo(users: UserService, links: LinkService) -> User:
+    users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
+    return links.admit(JO)
+
+
+def assigned(db: Mongo, tickets: TicketService, requester: User, to: User) -> Any:
+    ticket = file_ticket(tickets, requester)
+    mine = {"assignedTo": to.id, "status": "IN_PROGRESS"}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": mine})
+    return ticket
+
+
+@pytest.mark.parametrize(
+    ("member", "note"),
+    [
+        (DELETED, "the Slack member was deactivated"),
+        (replace(JO, is_bot=True), "the Slack member was deactivated"),
+        (GUEST, "the Slack member is a guest by now"),
+        (ELSEWHERE, "the Slack member belongs to another organisation by now"),
+        (replace(JO, is_stranger=True), "the Slack member belongs to another organisation by now"),
+    ],
+)
+def test_of_whoever_is_gone_the_link_stops_and_open_tickets_go_back(
+    following: MemberSync,
+    links: LinkService,
+    users: UserService,
+    tickets: TicketService,
+    db: Mongo,
+    jo: User,
+    member: SlackMember,
+    note: str,
+) -> None:
+    emma = links.admit(replace(JO, slack_user_id="U2", email="emma@example.com"))
+    ticket = assigned(db, tickets, emma, jo)
+    own = file_ticket(tickets, jo)
+    assert following.concerns(member=member)
+    assert following.follow(member=member) == [ticket.id]
+    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
+    assert users.get(jo.id) == jo  # the account stays as it is
+    back = reload(db, ticket)
+    assert (back.assigned_to, back.status) == (None, "TODO")
+    assert (back.events[-1].by, back.events[-1].note) == ("system", note)
+    assert reload(db, own).created_by == jo.id
+    assert not following.concerns(member=member)
+    assert following.follow(member=member) == []
+
+
+def test_what_comes_in_late_is_handed_back_by_the_sweep_and_then_it_ends(
+    following: MemberSync,
+    tickets: TicketService,
+    db: Mongo,
+    clock: FixedClock,
+    jo: User,
+    links: LinkService,
+) -> None:
+    following.follow(member=DELETED)
+    late = assigned(db, tickets, jo, jo)
+    assert release.due(db, now=clock()) == [jo.id]
+    assert release.hand_back_some(db, jo.id, now=clock()) == [late.id]
+    clock.now += LATECOMERS
+    assert release.hand_back_some(db, jo.id, now=clock()) == []
+    assert release.due(db, now=clock()) == []
+
+
+def test_an_admins_edit_meanwhile_does_not_stop_it(
+    following: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
+) -> None:
+    following.follow(member=DELETED)
+    ticket = assigned(db, tickets, jo, jo)
+    people, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
+    shown = PersonFields.of(jo)
+    wanted = replace(shown, capacity="3")
+    people.update(actor=admin, user_id=str(jo.id), shown=shown, wanted=wanted)
+    assert release.hand_back_some(db, jo.id, now=clock()) == [ticket.id]
+
+
+def test_whoever_comes_back_works_again_and_keeps_what_is_left(
+    following: MemberSync,
+    links: LinkService,
+    tickets: TicketService,
+    db: Mongo,
+    clock: FixedClock,
+    jo: User,
+) -> None:
+    following.follow(member=DELETED)
+    kept = assigned(db, tickets, jo, jo)
+    parked = {"assignment.next": clock()}
+    waiting = file_ticket(tickets, jo)
+    db.tickets.update_one({"_id": waiting.id}, {"$set": parked})
+    assert following.concerns(member=JO)
+    assert following.follow(member=JO) == []
+    assert links.find(team_id="T1", slack_user_id="U1") == jo
+    assert release.due(db, now=clock()) == []
+    assert reload(db, kept).assigned_to == jo.id
+    assert "next" not in reload(db, waiting).assignment  # they may take it
+    assert not following.concerns(member=JO)
+
+
+def test_a_demoted_accounts_tickets_go_back_though_its_owner_comes_back(
+    following: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
+) -> None:
+    doc = db.users.find_one({"_id": jo.id}) or {}
+    account_users.store(db, doc, {"role": "user"}, by="system", now=clock())
+    following.follow(member=DELETED)
+    following.follow(member=JO)
+    ticket = assigned(db, tickets, jo, jo)
+    assert release.hand_back_some(db, jo.id, now=clock()) == [ticket.id]
+
+
+def test_nothing_is_made_of_somebody_without_a_link(following: MemberSync, db: Mongo) -> None:
+    for member in (JO, DELETED):
+        assert not following.concerns(member=member)
+        assert following.follow(member=member) == []
+    assert (db.users.count_documents({}), db.links.count_documents({})) == (0, 0)
+
+
+def address(db: Mongo, user: User) -> tuple[str, str]:
+    doc = db.users.find_one({"_id": user.id}) or {}
+    return doc["email"], doc["emailKey"]
+
+
+RENAMED = replace(JO, email="Jo.Married@example.com")
+
+
+def test_an_account_made_from_slack_follows_the_new_address(
+    following: MemberSync, links: LinkService, codes: Codes, db: Mongo, users: UserService, jo: User
+) -> None:
+    AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), place=Place())
+    code = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
+    assert following.concerns(member=RENAMED)
+    assert following.follow(member=RENAMED) == []
+    assert address(db, jo) == ("Jo.Married@example.com", "jo.married@example.com")
+    assert codes.peek(kind=CodeKind.RESET, code=code) is None
+    found = AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), place=Place(search="married"))
+    assert [user.id for user in found.users] == [jo.id]
+    assert not following.concerns(member=RENAMED)
+    assert links.admit(RENAMED).id == jo.id
+
+
+@pytest.mark.parametrize(
+    "member",
+    [
+        replace(RENAMED, email_confirmed=False),
+        replace(RENAMED, email_confirmed=None),
+        replace(RENAMED, email=" "),
+        replace(RENAMED, email="JO@example.com"),
+        replace(RENAMED, email="nothing"),
+        replace(RENAMED, email="taken@example.com"),
+    ],
+    ids=["unconfirmed", "silent", "blank", "capitals", "none", "taken"],
+)
+def test_the_address_stays_where_the_new_one_is_not_surely_theirs(
+    following: MemberSync, db: Mongo, jo: User, member: SlackMember
+) -> None:
+    db.users.insert_one({"email": "Taken@example.com"})
+    assert following.follow(member=member) == []
+    assert address(db, jo) == ("jo@example.com", "jo@example.com")
+
+
+def test_an_account_with_a_password_keeps_its_address(
+    following: MemberSync, db: Mongo, jo: User
+) -> None:
+    db.users.update_one({"_id": jo.id}, {"$set": {"password": "$2b$04$hash"}})
+    assert not following.concerns(member=RENAMED)
+    assert following.follow(member=RENAMED) == []
+    assert address(db, jo) == ("jo@example.com", "jo@example.com")
+
+
+def test_a_twin_made_meanwhile_puts_the_address_back(
+    db: Mongo, codes: Codes, clock: FixedClock, jo: User
+) -> None:
+    class Late(UserService):
+        """Looks for the address just before somebody else takes it."""
+
+        def by_email(self, email: str) -> list[User]:
+            found = super().by_email(email)
+            if not found:
+                db.users.insert_one({"email": email})
+            return found
+
+    MemberSync(db, Late(db, clock=clock), codes, clock=clock).follow(member=RENAMED)
+    assert address(db, jo) == ("jo@example.com", "jo@example.com")

@@ -1,0 +1,144 @@
+import pytest
+from bson import ObjectId
+
+from services.accounts.users import UserService
+from services.core.database import Mongo
+from services.core.errors import Conflict, Refused
+from services.linking.links import UNLINKED, LinkService
+from services.linking.unlink import Identity, Unlink, UnlinkPreview
+from services.models.permissions import Actor
+from services.models.slack_member import SlackMember
+from services.models.user import Role, User
+from services.outbox.emails import EmailKind, Emails
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, at_once, file_ticket
+
+JO = SlackMember(
+    team_id="T1",
+    slack_user_id="U1",
+    home_team_id="T1",
+    email="jo@example.com",
+    email_confirmed=True,
+    name="Jo",
+)
+STALE = "You are linked to another account by now, or to none. Type /account to see which."
+
+
+@pytest.fixture
+def jo(links: LinkService) -> User:
+    return links.admit(JO)
+
+
+@pytest.fixture
+def unlinking(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> Unlink:
+    return Unlink(db, users, links, Emails(db, clock=clock), clock=clock)
+
+
+def test_account_and_tickets_stay(
+    unlinking: Unlink,
+    links: LinkService,
+    users: UserService,
+    tickets: TicketService,
+    db: Mongo,
+    clock: FixedClock,
+    jo: User,
+) -> None:
+    ticket = file_ticket(tickets, jo)
+    done = unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1", slack_name="Jo")
+    assert done.user == users.get(jo.id) == jo
+    assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == jo.id
+    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
+    letter = Emails(db, clock=clock).claim(done.letters[0])
+    assert letter is not None
+    assert (letter.kind, letter.user_id, letter.facts) == (
+        EmailKind.UNLINKED,
+        jo.id,
+        {"slack_name": "Jo"},
+    )
+
+
+def test_the_next_use_neither_links_again_nor_makes_a_twin(
+    unlinking: Unlink, links: LinkService, db: Mongo, jo: User
+) -> None:
+    unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+    with pytest.raises(Refused) as refused:
+        links.admit(JO)
+    assert str(refused.value) == UNLINKED
+    assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 0)
+    # Until they ask for it; and they may unlink it as often as they like.
+    for _ in range(2):
+        assert links.admit(JO, again=True) == jo
+        unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+
+
+def test_only_ones_own_link_is_ended(unlinking: Unlink, links: LinkService, db: Mongo) -> None:
+    jo = links.admit(JO)
+    al = Actor(ObjectId(), Role.ADMIN)
+    db.users.insert_one({"_id": al.user_id, "email": "al@example.com"})
+    with pytest.raises(Conflict) as refused:
+        unlinking.unlink(actor=al, team_id="T1", slack_user_id="U1")
+    assert str(refused.value) == STALE
+    assert links.find(team_id="T1", slack_user_id="U1") == jo
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_whoever_is_linked_to_another_account_by_now_is_told(
+    unlinking: Unlink, links: LinkService, db: Mongo, jo: User
+) -> None:
+    other = db.users.insert_one({"email": "other@example.com"}).inserted_id
+    db.links.update_one({"_id": "T1:U1"}, {"$set": {"userId": other}})
+    with pytest.raises(Conflict):
+        unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+    assert (db.links.find_one() or {})["userId"] == other
+    assert db.unlinked.count_documents({}) == 0
+
+
+def test_two_presses_are_one(unlinking: Unlink, db: Mongo, jo: User) -> None:
+    def unlink() -> object:
+        return unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+
+    done = at_once(*[unlink] * 6)
+    assert sorted(type(outcome).__name__ for outcome in done) == ["Conflict"] * 5 + ["Unlinked"]
+    assert db.links.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(("password", "by_address"), [(None, True), ("$2b$04$hash", False)])
+def test_what_to_know_before(
+    unlinking: Unlink, db: Mongo, jo: User, password: str | None, by_address: bool
+) -> None:
+    db.users.update_one({"_id": jo.id}, {"$set": {"password": password}})
+    theirs = {"assignedTo": jo.id}
+    db.tickets.insert_many(
+        [{**theirs, "status": status} for status in ("TODO", "WAITING", "COMPLETED")]
+    )
+    leaving = unlinking.look(actor=Actor.of(jo))
+    assert (leaving.user.id, leaving.open_tickets, leaving.by_address) == (jo.id, 2, by_address)
+
+
+def test_where_linking_is_strict_only_a_code_leads_back(
+    db: Mongo, users: UserService, clock: FixedClock, jo: User
+) -> None:
+    strict = LinkService(db, users, strict=True)
+    unlinking = Unlink(db, users, strict, Emails(db, clock=clock), clock=clock)
+    assert unlinking.look(actor=Actor.of(jo)) == UnlinkPreview(jo, 0, by_address=False)
+
+
+def test_an_account_that_is_gone_has_nothing_to_unlink(unlinking: Unlink) -> None:
+    nobody = Actor(ObjectId(), Role.USER)
+    for call in (
+        lambda: unlinking.look(actor=nobody),
+        lambda: unlinking.unlink(actor=nobody, team_id="T1", slack_user_id="U1"),
+    ):
+        with pytest.raises(Conflict) as refused:
+            call()
+        assert str(refused.value) == STALE
+
+
+def test_ones_slack_identities(unlinking: Unlink, db: Mongo, jo: User, clock: FixedClock) -> None:
+    stopped = {"teamId": "T0", "slackUserId": "U9", "userId": jo.id, "stopped": {"at": clock()}}
+    db.links.insert_one({"_id": "T0:U9", **stopped})
+    assert unlinking.identities(actor=Actor.of(jo)) == [
+        Identity("T0", "U9", since=None, works=False),
+        Identity("T1", "U1", since=clock(), works=True),
+    ]

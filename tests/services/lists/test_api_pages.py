@@ -1,0 +1,98 @@
+"""A requester with 10,000 tickets, who took the predecessor 0.6 to 0.9 s a call."""
+
+import statistics
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.core.clock import utcnow
+from services.core.database import NEWEST, NEWEST_OF_CREATOR, Mongo
+from services.lists.api_pages import FIELDS, PageCursor, TicketPages
+from services.models.permissions import Actor
+from services.models.user import Role
+from tests.conftest import Commands
+from tests.services.core.test_database import is_served_by
+
+MANY = 10_000
+ARRAYS = {"events", "comments", "cards", "notices"}
+
+
+def pile(db: Mongo, creator: ObjectId, number: int, *, apart: timedelta) -> None:
+    """That many tickets of theirs, each older than the one before."""
+    now = utcnow()
+    arrays: dict[str, Any] = {name: [{"text": "x" * 100}] * 5 for name in ARRAYS}
+    db.tickets.insert_many(
+        [
+            {"title": f"Ticket {n}", "createdBy": creator, "createdAt": now - n * apart, **arrays}
+            for n in range(number)
+        ],
+        ordered=False,
+    )
+
+
+def queries(commands: Commands) -> list[dict[str, Any]]:
+    found = [command for name, command in commands.sent if name == "find"]
+    commands.sent.clear()
+    return found
+
+
+def test_a_page_of_ten_thousand_tickets(
+    watched_db: Mongo, commands: Commands, record_property: Callable[[str, object], None]
+) -> None:
+    actor, pages = Actor(ObjectId(), Role.USER), TicketPages(watched_db)
+    pile(watched_db, actor.user_id, MANY, apart=timedelta(minutes=7))
+    edge: PageCursor | None = None
+    seconds, titles = [], []
+    for _ in range(5):
+        began = time.perf_counter()
+        page = pages.newest(actor=actor, size=100, after=edge)
+        seconds.append(time.perf_counter() - began)
+        titles += [ticket.title for ticket in page.tickets]
+        edge = page.edge
+    assert titles == [f"Ticket {n}" for n in range(500)]
+    asked = queries(commands)
+    assert len(asked) <= 4 * 5
+    for command in asked:
+        assert is_served_by(command["filter"], list(NEWEST_OF_CREATOR))
+        assert set(command["projection"]) == set(FIELDS)
+        assert not set(command["projection"]) & ARRAYS
+        assert command["limit"] == 101
+    median = 1000 * statistics.median(seconds)
+    record_property("ticket_pages", f"100 of a requester's {MANY:,} tickets: {median:.0f} ms")
+
+
+def test_a_short_list_is_one_query_from_the_second_time_on(
+    watched_db: Mongo, commands: Commands
+) -> None:
+    actor, pages = Actor(ObjectId(), Role.USER), TicketPages(watched_db)
+    pile(watched_db, actor.user_id, 10, apart=timedelta(days=40))
+    assert len(pages.newest(actor=actor).tickets) == 10
+    queries(commands)
+    assert len(pages.newest(actor=actor).tickets) == 10
+    assert [command["filter"] for command in queries(commands)] == [{"createdBy": actor.user_id}]
+    pile(watched_db, actor.user_id, 100, apart=timedelta(seconds=1))
+    for most in (
+        1,
+        1,
+    ):  # it is found out that the list is long, and then looked for in the last hour
+        assert len(pages.newest(actor=actor).tickets) == 100
+        assert len(queries(commands)) == most
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.ADMIN])
+def test_the_plan_is_an_index_in_the_lists_order(db: Mongo, role: Role) -> None:
+    creator = ObjectId()
+    pile(db, creator, 300, apart=timedelta(hours=1))
+    query: dict[str, Any] = {"createdAt": {"$gte": utcnow() - timedelta(days=1)}}
+    index: tuple[tuple[str, int], ...] = NEWEST
+    if role is Role.USER:
+        query, index = {"createdBy": creator, **query}, NEWEST_OF_CREATOR
+    cursor = db.tickets.find(query).sort([("createdAt", -1), ("_id", -1)]).limit(101)
+    plan = str(cursor.explain()["queryPlanner"]["winningPlan"])
+    assert "IXSCAN" in plan
+    assert "COLLSCAN" not in plan
+    assert str(dict(index)) in plan

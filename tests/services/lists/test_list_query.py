@@ -1,0 +1,145 @@
+"""Which list somebody looks at, as it travels in buttons and blocks."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from bson import ObjectId
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from services.lists.list_query import (
+    FILTERS,
+    NOBODY,
+    STATUSES,
+    Filter,
+    ListCursor,
+    ListKind,
+    ListQuery,
+    milliseconds,
+    moment_of,
+    skill_key,
+)
+from services.models.ticket import OPEN_STATUSES, Priority, Status
+
+ID = "65f0c0ffee65f0c0ffee0012"
+KEY = "0-999999999999999-4-000001700000000"
+EVERYTHING = ListQuery(
+    ListKind.QUEUE,
+    status=Status.REOPENED,
+    priority=Priority.URGENT,
+    assignee=ID,
+    skill=skill_key("VPN"),
+    position=ListCursor(is_before=True, key=KEY, ticket_id=ObjectId(ID)),
+)
+
+
+@pytest.mark.parametrize(
+    "selection",
+    [
+        *(ListQuery(kind) for kind in ListKind),
+        EVERYTHING,
+        ListQuery(ListKind.QUEUE, assignee=NOBODY),
+        ListQuery(ListKind.OWN, status=Status.COMPLETED),
+        ListQuery(ListKind.OWN, position=ListCursor(False, "1700000000000", ObjectId(ID))),
+    ],
+)
+def test_it_survives_a_button(selection: ListQuery) -> None:
+    assert ListQuery.decode(selection.encode()) == selection
+    assert len(selection.encode()) <= 130  # beside it a block's id has room for more
+
+
+@settings(deadline=None)
+@given(
+    forged=st.text(max_size=300) | st.text(alphabet="ownqueue,<>~-0123456789abcdef$", max_size=99)
+)
+def test_a_forged_one_is_read_as_one_of_ours(forged: str) -> None:
+    read = ListQuery.decode(forged)
+    assert ListQuery.decode(read.encode()) == read
+    assert read.kind in ListKind
+    assert read.status is None or read.status in STATUSES[read.kind]
+
+
+@pytest.mark.parametrize(
+    ("forged", "read"),
+    [
+        ("", ListQuery(ListKind.OWN)),
+        ("everything", ListQuery(ListKind.OWN)),
+        ('queue,{"$gt":""},x,{"$ne":null},$where', ListQuery(ListKind.QUEUE)),
+        ("queue,COMPLETED", ListQuery(ListKind.QUEUE)),
+        ("assigned,TODO", ListQuery(ListKind.ASSIGNED)),
+        (f"own,,,{ID},{skill_key('VPN')}", ListQuery(ListKind.OWN)),
+        (f"assigned,,,{ID}", ListQuery(ListKind.ASSIGNED)),
+        (f"queue,,,{ID}0", ListQuery(ListKind.QUEUE)),
+        ("queue,,,nobody,VPN", ListQuery(ListKind.QUEUE, assignee=NOBODY)),
+    ],
+)
+def test_what_a_list_has_no_filter_for_is_left_away(forged: str, read: ListQuery) -> None:
+    assert ListQuery.decode(forged) == read
+
+
+@pytest.mark.parametrize(
+    "forged",
+    [
+        "",
+        "<",
+        "<1~",
+        "<1~xyz",
+        f">x~{ID}",
+        '{"$gt": ""}',
+        f"<{'9' * 15}~{ID}",
+        f">2-999999999999999-4-000001700000000~{ID}",
+        f"<1~{ID}\n",
+    ],
+)
+def test_a_forged_position_is_the_first_page(forged: str) -> None:
+    assert ListCursor.decode(forged) is None
+
+
+def test_a_filter_changes_the_list_and_leads_to_its_first_page() -> None:
+    changed = EVERYTHING.narrowed(Filter.PRIORITY, "low")
+    assert changed == ListQuery(
+        ListKind.QUEUE,
+        status=Status.REOPENED,
+        priority=Priority.LOW,
+        assignee=ID,
+        skill=skill_key("VPN"),
+    )
+    for by in Filter:
+        assert getattr(EVERYTHING.narrowed(by, "any"), by) in (None, "")
+    assert EVERYTHING.everything == ListQuery(ListKind.QUEUE)
+
+
+def test_whether_it_is_narrowed() -> None:
+    assert EVERYTHING.is_narrowed
+    assert not EVERYTHING.everything.is_narrowed
+    assert not EVERYTHING.everything.at(EVERYTHING.position).is_narrowed
+
+
+@pytest.mark.parametrize("kind", ListKind)
+def test_every_filter_of_a_list_can_be_set(kind: ListKind) -> None:
+    values = {"status": "WAITING", "priority": "high", "assignee": ID, "skill": skill_key("VPN")}
+    for by in Filter:
+        is_set = ListQuery(kind).narrowed(by, values[by]).is_narrowed
+        assert is_set == (by in FILTERS[kind])
+
+
+def test_a_requester_cannot_ask_for_what_is_internal() -> None:
+    assert not {Filter.SKILL, Filter.ASSIGNEE} & set(FILTERS[ListKind.OWN])
+
+
+def test_the_queue_is_of_what_is_open() -> None:
+    assert STATUSES[ListKind.QUEUE] == OPEN_STATUSES
+
+
+def test_a_skill_is_one_however_it_is_spelled() -> None:
+    assert skill_key("VPN") == skill_key("vpn") != skill_key("DNS")
+    assert len(skill_key("🔥" * 500)) == 12
+
+
+def test_moments() -> None:
+    now = datetime(2026, 5, 1, 12, 30, 15, 123_000, tzinfo=UTC)
+    for at in (now, now - timedelta(days=365 * 40)):
+        assert moment_of(milliseconds(at)) == at
+    assert milliseconds(datetime(1950, 1, 1, tzinfo=UTC)) == "0"
+    assert moment_of("9" * 14) is not None  # a forged one is a moment, too
+    assert moment_of(KEY) is None

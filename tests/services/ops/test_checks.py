@@ -1,0 +1,86 @@
+"""The doctor's runner: in order, bounded, and nothing in the way of the next check."""
+
+import threading
+
+import pytest
+
+from services.ops.checks import Check, Finding, State, fail, ok, run, summary, warn
+
+
+def lines(*checks: Check, seconds: float = 5.0) -> list[str]:
+    return [finding.line(about) for about, finding in run(checks, seconds=seconds)]
+
+
+def test_a_line_says_how_it_stands_what_was_found_and_what_to_do() -> None:
+    assert lines(
+        Check("MongoDB", lambda: ok("8.2 answers")),
+        Check("mail", lambda: warn("it is slow", "Wait.")),
+        Check("Slack token", lambda: fail("it is dead", "Make another.")),
+    ) == [
+        "ok    MongoDB:       8.2 answers",
+        "warn  mail:          it is slow. Wait.",
+        "FAIL  Slack token:   it is dead. Make another.",
+    ]
+
+
+def test_whatever_a_server_says_stays_on_one_line() -> None:
+    found = Finding(State.OK, "Ex\x1b[31mam\nple\u202e  Inc")
+    assert found.line("Slack token") == "ok    Slack token:   Ex[31mam ple Inc"
+
+
+def test_a_check_that_breaks_off_stops_no_other_and_tells_no_secret() -> None:
+    def broken() -> list[Finding]:
+        raise RuntimeError("could not connect with pa55word")
+
+    assert lines(Check("MongoDB", broken), Check("Redis", lambda: ok("here"))) == [
+        "FAIL  MongoDB:       the check broke off (RuntimeError). Report this.",
+        "ok    Redis:         here",
+    ]
+
+
+def test_a_check_that_hangs_is_left_behind() -> None:
+    forever = threading.Event()
+
+    def hangs() -> list[Finding]:
+        forever.wait()
+        return ok("too late")
+
+    try:
+        assert lines(Check("MongoDB", hangs), Check("Redis", lambda: ok("here")), seconds=0.05) == [
+            "FAIL  MongoDB:       no answer within 0.05 s. Check the network between the two.",
+            "ok    Redis:         here",
+        ]
+    finally:
+        forever.set()
+
+
+def test_what_rests_on_a_failed_check_is_not_looked_at() -> None:
+    def never() -> list[Finding]:
+        raise AssertionError("looked at all the same")
+
+    assert lines(
+        Check("MongoDB", lambda: fail("away", "Start it.")),
+        Check("token", lambda: warn("odd", "Look.")),
+        Check("scopes", lambda: ok("fine"), needs=("token",)),
+        Check("accounts", never, needs=("MongoDB", "token")),
+        Check("outbox", never, needs=("accounts", "MongoDB")),
+    ) == [
+        "FAIL  MongoDB:       away. Start it.",
+        "warn  token:         odd. Look.",
+        "ok    scopes:        fine",
+        "warn  accounts:      not looked at, because of MongoDB",
+        "warn  outbox:        not looked at, because of accounts and MongoDB",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("states", "said"),
+    [
+        ([State.OK], "Everything is in order."),
+        ([State.OK, State.WARN], "It works; 1 warn: have a look at this."),
+        ([State.WARN, State.WARN], "It works; 2 warn: have a look at these."),
+        ([State.FAIL, State.WARN], "1 FAIL, 1 warn: what says FAIL has to be mended."),
+    ],
+)
+def test_the_last_line_sums_up(states: list[State], said: str) -> None:
+    assert summary(states) == said

@@ -1,0 +1,354 @@
+"""What the doctor finds in the settings and in MongoDB."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from demo.servers import MongoServer
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.core.database import Mongo
+from services.core.leases import Lease
+from services.linking.links import LinkService
+from services.models.permissions import OPERATOR
+from services.models.user import Role
+from services.ops.checks import Finding, State
+from services.ops.database_checks import DatabaseChecks, look_at_linking, look_at_settings
+from services.ops.job_runs import JobRuns
+from services.outbox import pending
+from services.tickets.filing import TicketService
+from tests.conftest import NOBODY_LISTENS, FixedClock, People, file_ticket, reload
+
+GOOD = {
+    "MONGO_URI": "mongodb://app:pa55word@db.example.com/helpdesk",
+    "REDIS_URL": "rediss://:hunter2@cache.example.com:6379/0",
+    "JWT_SECRET": "jwt-secret-that-has-thirty-two-bytes",
+    "SLACK_BOT_TOKEN": "xoxb-1-secret",
+    "SLACK_APP_TOKEN": "xapp-1-secret",
+}
+SECRETS = ("pa55word", "hunter2", "1-secret", "x0x0", "jwt-secret")
+SET = "Set it in the environment or in .env."
+
+
+def said(findings: list[Finding]) -> list[tuple[State, str, str]]:
+    return [(finding.state, finding.found, finding.advice) for finding in findings]
+
+
+# Settings
+
+
+def test_good_settings() -> None:
+    assert said(look_at_settings(GOOD)) == [
+        (State.OK, "all that bot, worker and jobs need is set", "")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("app_url", "strict", "state", "found"),
+    [
+        ("https://x.example", False, State.OK, "by Slack's email address, or by a code"),
+        ("https://x.example", True, State.OK, "by a code"),
+        (
+            None,
+            False,
+            State.OK,
+            "by Slack's email address; without APP_URL there is no page that shows codes",
+        ),
+        (None, True, State.FAIL, "by a code, which nobody can get without APP_URL"),
+    ],
+)
+def test_how_members_come_to_their_accounts(
+    app_url: str | None, strict: bool, state: State, found: str
+) -> None:
+    (finding,) = look_at_linking(app_url=app_url, strict=strict)
+    assert (finding.state, finding.found) == (state, found)
+
+
+def test_everything_missing_is_named_once() -> None:
+    assert said(look_at_settings({})) == [
+        (State.FAIL, "MONGO_URI is missing", SET),
+        (State.FAIL, "REDIS_URL is missing", SET),
+        (State.FAIL, "JWT_SECRET is missing", SET),
+        (State.FAIL, "SLACK_BOT_TOKEN is missing", SET),
+        (State.FAIL, "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing", SET),
+    ]
+
+
+def test_everything_bad_is_named_and_never_quoted() -> None:
+    bad = {
+        **GOOD,
+        "MONGO_URI": "http://app:pa55word@[db",
+        "SLACK_BOT_TOKEN": "xapp-1-secret",
+        "LOG_LEVEL": "x0x0",
+        "PORT": "x0x0",
+    }
+    found = [finding.found for finding in look_at_settings(bad)]
+    assert found == [
+        "MONGO_URI must begin with mongodb:// or mongodb+srv://",
+        "SLACK_BOT_TOKEN must begin with xoxb-",
+        "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR",
+        "PORT must be a number from 1 to 65535",
+    ]
+    assert not any(secret in str(found) for secret in SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("change", "found", "advice"),
+    [
+        (
+            {"MONGO_URI": "mongodb://db.example.com/helpdesk"},
+            "MONGO_URI names another machine and no password",
+            "Whoever reaches that machine reads and changes everything.",
+        ),
+        (
+            {"REDIS_URL": "redis://cache.example.com"},
+            "REDIS_URL names another machine and no password",
+            "Whoever reaches that machine reads and changes everything.",
+        ),
+        (
+            {"METRICS_TOKEN": "x0x0"},
+            "METRICS_TOKEN is short enough to be guessed",
+            "Make it 32 characters.",
+        ),
+        (
+            {"SLACK_API_URL": "https://proxy.example.com/api/"},
+            "SLACK_API_URL is not Slack's, and the tokens go there",
+            "Remove it unless this is a test.",
+        ),
+    ],
+)
+def test_what_is_weak(change: dict[str, str], found: str, advice: str) -> None:
+    assert said(look_at_settings(GOOD | change)) == [(State.WARN, found, advice)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"MONGO_URI": "mongodb://localhost/helpdesk", "REDIS_URL": "redis://127.0.0.1:6379/0"},
+        {"REDIS_URL": "unix:///run/redis.sock"},
+        {"MONGO_URI": "mongodb+srv://db.example.com/?authMechanism=MONGODB-X509"},
+        {"SLACK_API_URL": "https://slack.com/api/", "METRICS_TOKEN": "long-enough-to-be-safe"},
+    ],
+)
+def test_what_is_not_weak(change: dict[str, str]) -> None:
+    assert [finding.state for finding in look_at_settings(GOOD | change)] == [State.OK]
+
+
+# MongoDB
+
+Look = Callable[..., DatabaseChecks]
+
+
+@pytest.fixture
+def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[Look]:
+    made: list[DatabaseChecks] = []
+
+    def make(uri: str | None = None, **options: Any) -> DatabaseChecks:
+        found = mongo.uri_for(db.name) if uri is None else uri
+        made.append(DatabaseChecks(found, clock=clock, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def test_mongodb_answers_and_takes_a_write(checks: Look, db: Mongo) -> None:
+    version = db.client.server_info()["version"]
+    assert said(checks().reachable()) == [
+        (State.OK, f"{version}, replica set secantus; a majority takes writes", "")
+    ]
+    assert db.meta.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("uri", "found", "advice"),
+    [
+        ("", "not asked, because MONGO_URI is missing", "See settings."),
+        (
+            f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100",
+            "it cannot be reached at MONGO_URI (ServerSelectionTimeoutError)",
+            "Start it, or check host, port and firewall (for Atlas: the IP access list).",
+        ),
+        (
+            "mongodb://app:pa@55@127.0.0.1:9/",
+            "MONGO_URI cannot be used (InvalidURI)",
+            "Check how it is written.",
+        ),
+    ],
+)
+def test_mongodb_is_away(checks: Look, uri: str, found: str, advice: str) -> None:
+    assert said(checks(uri).reachable()) == [(State.FAIL, found, advice)]
+
+
+def test_missing_indexes_are_named(checks: Look, db: Mongo) -> None:
+    assert said(checks().indexes()) == [(State.OK, "every index is there", "")]
+    db.tickets.drop_index("outbox_due")
+    db.links.drop_index("teamId_1_userId_1")
+    assert said(checks().indexes()) == [
+        (
+            State.FAIL,
+            "missing: links.teamId_1_userId_1, tickets.outbox_due",
+            "Start the bot or the jobs: they create them.",
+        )
+    ]
+
+
+def test_an_empty_database_has_no_index(checks: Look, mongo: MongoServer) -> None:
+    (finding,) = checks(mongo.uri_for("nobody-was-here")).indexes()
+    assert finding.state is State.FAIL
+    assert finding.found.startswith("missing: users.emailKey_1, users.role_1_active_1, ")
+    assert ", links.teamId_1_userId_1, " in finding.found
+
+
+# Accounts
+
+
+def test_who_there_is(checks: Look, people: People) -> None:
+    people.add()
+    people.add(Role.MODERATOR, "VPN")
+    people.add(Role.MODERATOR, active=False)
+    people.add(Role.ADMIN)
+    assert said(checks().accounts()) == [
+        (State.OK, "3 active, of them 1 moderator and 1 admin", "")
+    ]
+
+
+def test_accounts_of_one_address_are_named_also_the_predecessors(
+    checks: Look, users: UserService, db: Mongo
+) -> None:
+    users.create(actor=OPERATOR, email="admin@example.com", role=Role.ADMIN)
+    users.create(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
+    first = users.create(actor=OPERATOR, email="Ann@Example.com")
+    legacy = {"_id": ObjectId(), "email": " ANN@example.com", "role": "user"}
+    db.users.insert_many([legacy, {"email": "", "role": "user"}, {"role": "user"}])
+    assert said(checks().accounts()) == [
+        (
+            State.WARN,
+            f"addresses with several accounts: ann@example.com ({first.id}, {legacy['_id']})",
+            "They can use none of them: delete all but one each.",
+        )
+    ]
+    assert "emailKey" not in (db.users.find_one({"_id": legacy["_id"]}) or {})
+
+
+def test_many_such_addresses_are_counted(checks: Look, db: Mongo) -> None:
+    db.users.insert_many(
+        [{"email": f"{number}@example.com", "role": "admin"} for number in range(7)]
+        + [{"email": f"{number}@EXAMPLE.com", "role": "moderator"} for number in range(7)]
+    )
+    (finding,) = checks().accounts()
+    assert finding.found.count("@example.com (") == 5
+    assert finding.found.endswith(") and 2 more")
+
+
+def test_nobody_to_take_tickets(checks: Look, people: People) -> None:
+    nobody = "no admin, so nobody hears of tickets that nobody can take"
+    advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
+    assert said(checks().accounts()) == [(State.WARN, nobody, advice)]
+    assert said(checks(admin_emails=frozenset({"boss@example.com"})).accounts()) == [
+        (State.WARN, "no admin yet", "Those in ADMIN_EMAILS become one at their first use.")
+    ]
+    people.add(Role.ADMIN)
+    assert said(checks().accounts()) == [
+        (
+            State.WARN,
+            "no moderator: admins get every ticket",
+            "python app.py users role ADDRESS moderator makes one.",
+        )
+    ]
+
+
+def test_whose_database_it_is(checks: Look, db: Mongo) -> None:
+    assert checks().team_id() is None
+    db.meta.insert_one({"_id": "installation", "teamId": "T0TEAM"})
+    assert checks().team_id() == "T0TEAM"
+
+
+# Jobs, outbox, waiting
+
+
+def test_jobs_are_alive_while_one_holds_the_lease(
+    checks: Look, db: Mongo, clock: FixedClock
+) -> None:
+    none = [(State.FAIL, "none leads", "Run: python app.py jobs")]
+    assert said(checks().jobs()) == none
+    assert Lease(db, "jobs", clock=clock).hold()
+    assert said(checks().jobs()) == [(State.OK, "one process leads", "")]
+    clock.advance(seconds=21)
+    assert said(checks().jobs()) == none
+
+
+def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
+    checks: Look, db: Mongo, clock: FixedClock
+) -> None:
+    assert Lease(db, "jobs", clock=clock).hold()
+    runs, every = JobRuns(db, clock=clock), timedelta(seconds=10)
+    runs.begin({"sweep": every, "digest": every, "training": every})
+    runs.ended("sweep", seconds=0.04, every=every)
+    clock.advance(seconds=3)
+    runs.ended("digest", seconds=1.26, every=every)
+    clock.advance(seconds=2)
+    told = "one process leads; 2 jobs, the last one ended 2 s ago, the slowest took 1.3 s"
+    assert said(checks().jobs()) == [(State.OK, told, "")]
+
+
+def test_the_outbox_is_as_old_as_its_oldest_change(
+    checks: Look, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
+) -> None:
+    assert said(checks().outbox()) == [(State.OK, "empty", "")]
+    employee = people.add()
+    ticket = file_ticket(tickets, employee)
+    clock.advance(seconds=15)
+    assert said(checks().outbox()) == [(State.OK, "1 ticket, the oldest change 15 s old", "")]
+    advice = "If worker and jobs are alive, the worker's log says what keeps it."
+    # Published again and again by the jobs, and taken by nobody.
+    for _ in range(4):
+        pending.backoff(db, ticket.id, now=clock())
+        clock.advance(seconds=60)
+    file_ticket(tickets, employee)
+    (finding,) = checks().outbox()
+    assert finding.state is State.WARN
+    assert finding.found == "2 tickets, the oldest change 2 min old"
+    assert finding.advice == advice
+    clock.advance(minutes=30)
+    assert said(checks().outbox()) == [
+        (State.FAIL, "2 tickets, the oldest change 32 min old", advice)
+    ]
+
+
+def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
+    start = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    ticket = db.tickets.insert_one({**pending.outbox_fields(start), "seq": 1}).inserted_id
+    now = start
+    for _ in range(9):
+        doc = db.tickets.find_one({"_id": ticket}) or {}
+        now = doc["nextTryAt"]  # swept as soon as it is due
+        assert pending.ages(db, now=now) == [now - start]
+        pending.backoff(db, ticket, now=now)
+    assert now - start > timedelta(minutes=30)
+
+
+def test_tickets_nobody_is_available_for(
+    checks: Look,
+    db: Mongo,
+    clock: FixedClock,
+    links: LinkService,
+    people: People,
+    tickets: TicketService,
+) -> None:
+    assert said(checks().waiting()) == [
+        (State.OK, "no ticket waits for somebody to become available", "")
+    ]
+    ticket = file_ticket(tickets, people.add())
+    AssignmentService(db, links).park(reload(db, ticket), now=clock())
+    assert said(checks().waiting()) == [
+        (
+            State.WARN,
+            "1 ticket that nobody is available for",
+            "Make a moderator, or raise a capacity.",
+        )
+    ]

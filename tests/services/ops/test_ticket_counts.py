@@ -1,0 +1,95 @@
+import pytest
+
+from services.core.database import Mongo, connect
+from services.core.leases import Lease
+from services.models.ticket import Status
+from services.ops.ticket_counts import KEPT_SECONDS, CachedCounts, TicketCounts, count_tickets
+from services.outbox import pending
+from services.tickets.filing import TicketService
+from tests.conftest import NOBODY_LISTENS, Commands, FixedClock, People, file_ticket
+
+NONE = dict.fromkeys([status.value for status in Status], 0)
+
+
+def test_a_new_installation(db: Mongo, clock: FixedClock) -> None:
+    assert count_tickets(db, clock=clock) == TicketCounts(
+        by_status=NONE,
+        outbox=0,
+        oldest_due_seconds=0,
+        most_attempts=0,
+        leader=None,
+        set_aside={"step": 0, "digest": 0},
+    )
+
+
+def test_tickets_outbox_and_leader(
+    db: Mongo, clock: FixedClock, tickets: TicketService, people: People
+) -> None:
+    employee = people.add()
+    first, second, third = (file_ticket(tickets, employee, f"Number {n}") for n in range(3))
+    db.tickets.update_one({"_id": third.id}, {"$set": {"status": "COMPLETED"}})
+    pending.mark_delivered(db, third.id, seen=third.seq)
+    pending.backoff(db, second.id, now=clock())
+    pending.backoff(db, second.id, now=clock())
+    lease = Lease(db, "jobs", clock=clock)
+    lease.hold()
+    counts = count_tickets(db, clock=clock)
+    assert counts.by_status == {**NONE, "TODO": 2, "COMPLETED": 1}
+    assert (counts.outbox, counts.most_attempts) == (2, 2)
+    assert counts.oldest_due_seconds == 0  # both have time yet
+    clock.advance(seconds=15)
+    assert count_tickets(db, clock=clock).oldest_due_seconds == 5
+    assert counts.leader == (db.leases.find_one({"_id": "jobs"}) or {})["holder"]
+    clock.advance(seconds=30)
+    assert count_tickets(db, clock=clock).leader is None
+    pending.mark_delivered(db, first.id, seen=first.seq)
+    assert count_tickets(db, clock=clock).outbox == 1
+
+
+# Of those that begin with the status either will do: a whole status is counted.
+SERVED_BY = (
+    "status_1_queueKey_1",
+    "status_1_completedAt_-1__id_-1",
+    "outbox_due",
+    "alarm.aside.since_1",
+)
+
+
+def test_the_counts_are_served_by_an_index(
+    watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock
+) -> None:
+    count_tickets(watched_db, clock=clock)
+    asked = [command for name, command in commands.sent if name == "aggregate"]
+    assert len(asked) == 3
+    for command in asked:
+        query = db[command["aggregate"]].find(command["pipeline"][0]["$match"])
+        plan = query.explain()["queryPlanner"]["winningPlan"]
+        assert plan["inputStage"]["indexName"] in SERVED_BY
+
+
+def test_it_asks_once_in_fifteen_seconds(
+    db: Mongo, clock: FixedClock, tickets: TicketService, people: People
+) -> None:
+    now = [100.0]
+    counts = CachedCounts(db, clock=clock, seconds=lambda: now[0])
+    employee = people.add()
+    for passed, seen in ((0.0, 0), (KEPT_SECONDS - 0.1, 0), (0.1, 2), (1.0, 2)):
+        now[0] += passed
+        shown = counts()
+        assert shown is not None
+        assert shown.outbox == seen
+        file_ticket(tickets, employee, "One more")
+
+
+def test_without_mongodb_there_is_none_and_it_does_not_ask_each_time(
+    clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
+    now = [0.0]
+    counts = CachedCounts(away, clock=clock, seconds=lambda: now[0])
+    assert counts() is None
+    monkeypatch.setattr("services.ops.ticket_counts.count_tickets", lambda *_, **__: NONE)
+    assert counts() is None
+    now[0] += KEPT_SECONDS
+    assert counts() is NONE  # type: ignore[comparison-overlap]  # what stands in for the counts
+    away.client.close()

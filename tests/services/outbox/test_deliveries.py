@@ -1,0 +1,187 @@
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.core.database import Mongo
+from services.models.ticket import Card, Ticket
+from services.outbox.deliveries import (
+    CLAIM,
+    card_updated,
+    claim,
+    fail,
+    is_finished,
+    notice_key,
+    release,
+    sent,
+    spoil_card,
+)
+from services.outbox.pending import due, mark_delivered
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+
+KEY = "1:requester:65f0c0ffee65f0c0ffee0001"
+CARD = Card("requester", ObjectId("65f0c0ffee65f0c0ffee0001"), "D1", "1.5", seq=1, digest="old")
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, people: People) -> Ticket:
+    return file_ticket(tickets, people.add())
+
+
+def only_notice(db: Mongo, ticket: Ticket) -> Any:
+    (notice,) = reload(db, ticket).notices
+    return notice
+
+
+def test_a_key_names_event_kind_and_recipient() -> None:
+    assert notice_key(seq=1, kind="requester", recipient=CARD.recipient) == KEY
+
+
+def test_one_of_many_claims_it(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    answers = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
+    assert sorted(answers) == [False] * 7 + [True]
+    assert only_notice(db, ticket) == {
+        "key": KEY,
+        "state": "claimed",
+        "until": clock() + CLAIM,
+        "tries": 1,
+    }
+
+
+def test_each_notice_has_its_own_claim(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    assert claim(db, ticket.id, KEY, now=clock())
+    assert claim(db, ticket.id, "2:assignee:x", now=clock())
+    assert not claim(db, ObjectId(), KEY, now=clock())
+
+
+def test_one_of_many_takes_over_an_expired_claim(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    claim(db, ticket.id, "2:assignee:x", now=clock())
+    claim(db, ticket.id, KEY, now=clock())
+    assert not claim(db, ticket.id, KEY, now=clock() + CLAIM - timedelta(milliseconds=1))
+    clock.advance(seconds=CLAIM.total_seconds())
+    answers = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
+    assert sorted(answers) == [False] * 7 + [True]
+    other, this = reload(db, ticket).notices
+    assert (this["until"], this["tries"]) == (clock() + CLAIM, 2)
+    assert other["tries"] == 1
+
+
+def test_a_released_claim_is_free_from_then_on(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    claim(db, ticket.id, KEY, now=clock())
+    release(db, ticket.id, KEY, until=clock() + timedelta(seconds=3))
+    assert not claim(db, ticket.id, KEY, now=clock() + timedelta(seconds=2))
+    assert claim(db, ticket.id, KEY, now=clock() + timedelta(seconds=3))
+
+
+def test_what_slack_refuses_for_good_is_finished(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    claim(db, ticket.id, KEY, now=clock())
+    assert not is_finished(reload(db, ticket), KEY)
+    fail(db, ticket.id, KEY, error="channel_not_found")
+    assert is_finished(reload(db, ticket), KEY)
+    assert not is_finished(reload(db, ticket), "2:assignee:x")
+    assert only_notice(db, ticket)["error"] == "channel_not_found"
+    assert not claim(db, ticket.id, KEY, now=clock() + timedelta(days=1))
+
+
+def test_what_was_sent_is_recorded_with_its_card(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    claim(db, ticket.id, KEY, now=clock())
+    sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    found = reload(db, ticket)
+    assert is_finished(found, KEY)
+    assert found.cards == (CARD,)
+    assert only_notice(db, ticket) | {"until": None} == {
+        "key": KEY,
+        "state": "sent",
+        "until": None,
+        "tries": 1,
+        "channel": "D1",
+        "ts": "1.5",
+    }
+    assert not claim(db, ticket.id, KEY, now=clock() + timedelta(days=1))
+
+
+def test_what_was_sent_stays_sent(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    """A slow worker whose claim had expired reports last."""
+    claim(db, ticket.id, KEY, now=clock())
+    sent(db, ticket.id, KEY, channel="D1", ts="1.5")
+    release(db, ticket.id, KEY, until=clock())
+    fail(db, ticket.id, KEY, error="account_inactive")
+    assert only_notice(db, ticket)["state"] == "sent"
+    assert reload(db, ticket).cards == ()
+
+
+def show(db: Mongo, ticket: Ticket, clock: FixedClock, *, seq: int, digest: str) -> bool:
+    return card_updated(db, ticket.id, CARD, seq=seq, digest=digest, now=clock())
+
+
+def with_card(db: Mongo, ticket: Ticket, clock: FixedClock) -> None:
+    claim(db, ticket.id, KEY, now=clock())
+    sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    db.tickets.update_one({"_id": ticket.id}, {"$push": {"cards": CARD.to_doc() | {"ts": "2.5"}}})
+
+
+def test_a_card_keeps_what_it_shows(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    with_card(db, ticket, clock)
+    assert show(db, ticket, clock, seq=3, digest="new")
+    assert show(db, ticket, clock, seq=3, digest="newer")
+    this, other = reload(db, ticket).cards
+    assert (this.seq, this.digest) == (3, "newer")
+    assert (other.seq, other.digest) == (1, "old")
+
+
+def test_a_card_painted_over_with_older_content_is_out_of_date(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    with_card(db, ticket, clock)
+    assert show(db, ticket, clock, seq=3, digest="new")
+    mark_delivered(db, ticket.id, seen=1)
+
+    assert not show(db, ticket, clock, seq=2, digest="stale")
+
+    found = reload(db, ticket)
+    assert (found.cards[0].seq, found.cards[0].digest, found.outbox) == (3, "", True)
+    clock.advance(minutes=1)
+    assert due(db, now=clock(), limit=9) == [ticket.id]
+    assert show(db, ticket, clock, seq=3, digest="new")
+
+
+def test_the_worker_that_was_painted_over_does_not_settle_the_ticket(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    with_card(db, ticket, clock)
+    seen = reload(db, ticket).seq
+    assert show(db, ticket, clock, seq=seen, digest="new")
+    assert not show(db, ticket, clock, seq=seen - 1, digest="stale")  # another one, meanwhile
+    assert not mark_delivered(db, ticket.id, seen=seen)
+
+
+def test_a_card_is_spoilt_by_whoever_knows_better(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    with_card(db, ticket, clock)
+    assert mark_delivered(db, ticket.id, seen=1)
+    assert spoil_card(db, ticket.id, channel="D1", ts="2.5", now=clock())
+    found = reload(db, ticket)
+    assert [card.digest for card in found.cards] == ["old", ""]
+    assert (found.outbox, mark_delivered(db, ticket.id, seen=1)) == (True, False)
+    assert not spoil_card(db, ticket.id, channel="D2", ts="2.5", now=clock())
+
+
+def test_unknown_cards_and_notices_change_nothing(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    fail(db, ticket.id, KEY, error="x")
+    sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    release(db, ticket.id, KEY, until=clock())
+    assert not show(db, ticket, clock, seq=1, digest="new")
+    assert reload(db, ticket) == ticket

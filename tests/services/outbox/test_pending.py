@@ -1,0 +1,111 @@
+from datetime import datetime, timedelta
+
+import pytest
+from bson import ObjectId
+
+from services.core.database import Mongo
+from services.core.retry import MAX_DELIVERY_WAIT
+from services.models.user import User
+from services.outbox.pending import GRACE, backoff, due, mark_delivered, outbox_fields
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, file_ticket, reload
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+def next_try(db: Mongo, ticket_id: ObjectId) -> datetime:
+    doc = db.tickets.find_one({"_id": ticket_id})
+    assert doc is not None
+    found = doc["nextTryAt"]
+    assert isinstance(found, datetime)
+    return found
+
+
+def test_a_fresh_change_is_left_to_its_own_hint_first(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    just_before = clock() + GRACE - timedelta(milliseconds=1)
+    assert due(db, now=just_before, limit=9) == []
+    assert due(db, now=clock() + GRACE, limit=9) == [ticket.id]
+
+
+def test_the_longest_overdue_comes_first(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    filed = [file_ticket(tickets, requester).id for _ in range(4)]
+    for minutes, ticket_id in zip((2, 4, 1, 3), filed, strict=True):
+        db.tickets.update_one(
+            {"_id": ticket_id}, {"$set": {"nextTryAt": clock() - timedelta(minutes=minutes)}}
+        )
+    in_order = [filed[1], filed[3], filed[0], filed[2]]
+    assert due(db, now=clock(), limit=9) == in_order
+    assert due(db, now=clock(), limit=2) == in_order[:2]
+
+
+def test_what_is_settled_is_never_due(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    assert mark_delivered(db, ticket.id, seen=ticket.seq)
+    assert not reload(db, ticket).outbox
+    assert due(db, now=clock() + timedelta(days=1), limit=9) == []
+    doc = db.tickets.find_one({"_id": ticket.id}) or {}
+    assert "nextTryAt" not in doc
+    assert "attempts" not in doc
+
+
+@pytest.mark.parametrize("seen", [0, 2])
+def test_only_what_was_seen_is_settled(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User, seen: int
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    assert not mark_delivered(db, ticket.id, seen=seen)
+    assert reload(db, ticket) == ticket
+    assert due(db, now=clock() + GRACE, limit=9) == [ticket.id]
+
+
+def test_it_backs_off_to_fifteen_minutes(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    waits = []
+    for _ in range(10):
+        backoff(db, ticket.id, now=clock())
+        waits.append(next_try(db, ticket.id) - clock())
+    doubled = [GRACE * 2**tries for tries in range(7)]
+    assert waits == [*doubled, *[MAX_DELIVERY_WAIT] * 3]
+    assert timedelta(minutes=15) == MAX_DELIVERY_WAIT > doubled[-1]
+
+
+def test_a_hundred_attempts_do_not_overflow(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"attempts": 10_000}})
+    backoff(db, ticket.id, now=clock())
+    assert next_try(db, ticket.id) == clock() + MAX_DELIVERY_WAIT
+
+
+def test_a_change_starts_the_waits_anew(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    for _ in range(3):
+        backoff(db, ticket.id, now=clock())
+    db.tickets.update_one({"_id": ticket.id}, {"$set": outbox_fields(clock())})
+    backoff(db, ticket.id, now=clock())
+    assert next_try(db, ticket.id) == clock() + GRACE
+
+
+def test_a_settled_or_deleted_ticket_does_not_back_off(
+    db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
+) -> None:
+    ticket = file_ticket(tickets, requester)
+    mark_delivered(db, ticket.id, seen=ticket.seq)
+    backoff(db, ticket.id, now=clock())
+    backoff(db, ObjectId(), now=clock())
+    assert "nextTryAt" not in (db.tickets.find_one({"_id": ticket.id}) or {})

@@ -1,0 +1,98 @@
+from datetime import timedelta
+
+import pytest
+
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService, needs_assignment
+from services.core.database import Mongo
+from services.linking.links import LinkService
+from services.models.permissions import OPERATOR
+from services.models.ticket import Ticket
+from services.models.user import Role
+from services.outbox import pending
+from services.outbox.pending import RETRY_AFTER, due, mark_delivered, retry_unassigned, wake_due
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, file_ticket, reload
+
+
+@pytest.fixture
+def parked(
+    db: Mongo, clock: FixedClock, links: LinkService, tickets: TicketService, people: People
+) -> Ticket:
+    """A ticket nobody could take, of which everybody has been told."""
+    ticket = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    assert ticket is not None
+    assert mark_delivered(db, ticket.id, seen=ticket.seq)
+    return reload(db, ticket)
+
+
+def test_a_parked_ticket_waits(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
+    assert parked.assignment == {"next": clock() + RETRY_AFTER}
+    assert not needs_assignment(parked)
+    wake_due(db, now=clock() + RETRY_AFTER - timedelta(milliseconds=1))
+    assert reload(db, parked) == parked
+
+
+def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
+    clock.advance(seconds=RETRY_AFTER.total_seconds())
+    wake_due(db, now=clock())
+    assert needs_assignment(reload(db, parked))
+    assert due(db, now=clock(), limit=9) == [parked.id]
+
+
+def test_it_is_tried_again_when_somebody_may_take_it(
+    db: Mongo, clock: FixedClock, parked: Ticket
+) -> None:
+    retry_unassigned(db, now=clock())
+    assert needs_assignment(reload(db, parked))
+    assert due(db, now=clock(), limit=9) == [parked.id]
+
+
+def test_whoever_saw_it_parked_does_not_settle_it_afterwards(
+    db: Mongo, clock: FixedClock, parked: Ticket
+) -> None:
+    """Else it would be neither parked nor in the outbox, and so be forgotten."""
+    retry_unassigned(db, now=clock())
+    assert not mark_delivered(db, parked.id, seen=parked.seq)
+    assert due(db, now=clock(), limit=9) == [parked.id]
+
+
+def test_a_new_account_a_new_role_and_new_skills_wake_it(
+    db: Mongo, clock: FixedClock, parked: Ticket, users: UserService
+) -> None:
+    def woken() -> bool:
+        seen = reload(db, parked)
+        db.tickets.update_one({"_id": parked.id}, {"$set": {"assignment.next": clock()}})
+        return needs_assignment(seen)
+
+    who = users.create(actor=OPERATOR, email="jo@example.com").email
+    assert woken()
+    users.set_role(actor=OPERATOR, email=who, role=Role.MODERATOR)
+    assert woken()
+    users.set_skills(actor=OPERATOR, email=who, skills=["VPN"])
+    assert woken()
+
+
+def test_what_is_not_parked_sleeps_on(
+    db: Mongo, clock: FixedClock, tickets: TicketService, people: People
+) -> None:
+    ticket = file_ticket(tickets, people.add())
+    retry_unassigned(db, now=clock())
+    wake_due(db, now=clock() + timedelta(days=1))
+    assert reload(db, ticket) == ticket
+
+
+def test_whose_turn_is_next_is_tried_first_and_not_all_at_once(
+    db: Mongo, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A handler waits for it, and nobody takes a hundred thousand."""
+    monkeypatch.setattr(pending, "WOKEN", 2)
+    ends = [
+        {"_id": n, "seq": 1, "assignment": {"next": clock() + timedelta(minutes=n)}}
+        for n in (4, 1, 3, 2)
+    ]
+    db.tickets.insert_many(ends)
+    retry_unassigned(db, now=clock())
+    assert sorted(doc["_id"] for doc in db.tickets.find({"outbox": True})) == [1, 2]
+    retry_unassigned(db, now=clock())
+    assert db.tickets.count_documents({"outbox": True, "seq": 2}) == 4

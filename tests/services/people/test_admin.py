@@ -1,0 +1,348 @@
+"""Accounts as admins keep them, and what everybody may change of their own."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.accounts import users as account_users
+from services.accounts.account_search import Place
+from services.accounts.last_admin import ANNOUNCED, LAST
+from services.accounts.users import UNKNOWN, UserService
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, DomainError, Invalid, NotFound
+from services.models.permissions import OPERATOR, Actor
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.people.admin import SKILLS_TEXT_MAX, AccountAdmin, PersonFields, listed
+from services.tickets.filing import TicketService
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+
+MANAGE = "Your role does not allow you to manage people. Ask an admin if it should."
+
+
+@pytest.fixture
+def admin(people: People) -> User:
+    return people.add(Role.ADMIN)
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN", "DNS")
+
+
+@pytest.fixture
+def desk_people(db: Mongo, clock: FixedClock) -> AccountAdmin:
+    return AccountAdmin(db, clock=clock)
+
+
+def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
+    """As a form that shows the account as `user` is and sends `wanted` back."""
+    shown = PersonFields.of(user)
+    return service.update(
+        actor=Actor.of(by), user_id=str(user.id), shown=shown, wanted=replace(shown, **wanted)
+    )
+
+
+def test_each_field_is_set_and_unknown_ones_stay(
+    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+) -> None:
+    db.users.update_one({"_id": nils.id}, {"$set": {"badge": {"colour": "green"}}})
+    before = db.users.find_one({"_id": nils.id}) or {}
+    changed = edit(desk_people, admin, nils, role="admin", skills="SAP,  sap , C++", capacity="3")
+    assert (changed.role, changed.skills, changed.capacity) == (Role.ADMIN, ("SAP", "C++"), 3)
+    new = {"role": "admin", "skills": ["SAP", "C++"], "capacity": 3, "tokenVersion": 2}
+    assert db.users.find_one({"_id": nils.id}) == before | new
+
+
+def test_what_was_not_touched_stays_as_it_is_by_now(
+    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+) -> None:
+    db.users.update_one({"_id": nils.id}, {"$set": {"capacity": 2, "skills": ["SAP"]}})
+    changed = edit(desk_people, admin, nils, role="admin")
+    assert (changed.capacity, changed.skills, changed.role) == (2, ("SAP",), Role.ADMIN)
+
+
+def test_somebody_elses_change_of_the_same_field_is_not_overwritten(
+    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+) -> None:
+    db.users.update_one({"_id": nils.id}, {"$set": {"skills": ["SAP"]}})
+    with pytest.raises(Invalid) as refused:
+        edit(desk_people, admin, nils, skills="Printer", capacity="3")
+    assert (refused.value.field, str(refused.value)) == (
+        "skills",
+        "Somebody has changed this to “SAP” meanwhile. Close this form and open it again, then "
+        "decide.",
+    )
+    unchanged = desk_people.get(actor=Actor.of(admin), user_id=str(nils.id))
+    assert (unchanged.skills, unchanged.capacity) == (("SAP",), nils.capacity)
+
+
+def test_the_same_change_by_two_is_fine(
+    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+) -> None:
+    edit(desk_people, admin, nils, role="admin")
+    edit(desk_people, admin, nils, role="admin")
+    assert (db.users.find_one({"_id": nils.id}) or {})["tokenVersion"] == 2
+
+
+def test_nothing_changed_writes_nothing(
+    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+) -> None:
+    before = db.users.find_one({"_id": nils.id})
+    edit(desk_people, admin, nils)
+    assert db.users.find_one({"_id": nils.id}) == before
+
+
+def test_skills_too_many_to_show_are_kept_when_nobody_touched_them(
+    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+) -> None:
+    many = [f"{'a skill of many words'} {n:028d}" for n in range(100)]
+    db.users.update_one({"_id": nils.id}, {"$set": {"skills": many}})
+    user = desk_people.get(actor=Actor.of(admin), user_id=str(nils.id))
+    assert len(PersonFields.of(user).skills) <= SKILLS_TEXT_MAX
+    assert edit(desk_people, admin, user, capacity="3").skills == tuple(many)
+
+
+def test_skills_as_they_are_typed() -> None:
+    assert listed([]) == ""
+    assert listed(["VPN", "C++"]) == "VPN, C++"
+    assert listed(["x" * SKILLS_TEXT_MAX, "y"]) == "x" * SKILLS_TEXT_MAX
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "sentence"),
+    [
+        ("role", "king", "Choose one of user, moderator, admin."),
+        ("role", "", "Choose one of user, moderator, admin."),
+        ("skills", "x" * 51, "A skill has at most 50 characters."),
+        ("skills", ",".join(map(str, range(21))), "Name at most 20 skills."),
+        ("capacity", "", "Write a whole number from 0 to 100."),
+        ("capacity", "101", "Write a whole number from 0 to 100."),
+        ("capacity", "-1", "Write a whole number from 0 to 100."),
+        ("capacity", "3.5", "Write a whole number from 0 to 100."),
+        ("capacity", "٣", "Write a whole number from 0 to 100."),
+        ("active", "perhaps", "Choose whether the account is active."),
+    ],
+)
+def test_what_is_not_acceptable_is_said_at_its_field(
+    desk_people: AccountAdmin, admin: User, nils: User, field: str, value: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        edit(desk_people, admin, nils, **{field: value})
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+
+
+@pytest.mark.parametrize("user_id", ["", "nonsense", "6b0368971218f597fece92d1", '{"$gt": ""}'])
+def test_an_unknown_account_is_not_found(
+    desk_people: AccountAdmin, admin: User, user_id: str
+) -> None:
+    with pytest.raises(NotFound) as refused:
+        desk_people.get(actor=Actor.of(admin), user_id=user_id)
+    assert str(refused.value) == UNKNOWN
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda service, actor, _: service.page(actor=actor, place=Place()),
+        lambda service, actor, user: service.get(actor=actor, user_id=str(user.id)),
+        lambda service, actor, user: service.hand_back(actor=actor, user_id=user.id),
+        lambda service, actor, user: service.update(
+            actor=actor,
+            user_id=str(user.id),
+            shown=PersonFields.of(user),
+            wanted=replace(PersonFields.of(user), role="admin"),
+        ),
+    ],
+    ids=["page", "get", "hand_back", "update"],
+)
+def test_only_admins_manage_people(
+    desk_people: AccountAdmin,
+    nils: User,
+    db: Mongo,
+    role: Role,
+    use: Callable[[AccountAdmin, Actor, User], Any],
+) -> None:
+    before = list(db.users.find())
+    with pytest.raises(Denied) as denied:
+        use(desk_people, Actor(nils.id, role), nils)
+    assert str(denied.value) == MANAGE
+    assert list(db.users.find()) == before
+
+
+# The last active admin
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"role": "user"}, {"role": "moderator"}, {"active": "deactivated"}]
+)
+def test_the_last_active_admin_stays(
+    desk_people: AccountAdmin, people: People, admin: User, db: Mongo, wanted: dict[str, str]
+) -> None:
+    people.add(Role.ADMIN, active=False)
+    before = list(db.users.find())
+    with pytest.raises(Invalid) as refused:
+        edit(desk_people, admin, admin, **wanted)
+    assert str(refused.value) == LAST
+    assert list(db.users.find()) == before
+    second = people.add(Role.ADMIN)
+    edit(desk_people, admin, admin, **wanted)
+    with pytest.raises(Invalid):
+        edit(desk_people, second, second, **wanted)
+
+
+def test_the_command_line_leaves_one_too(users: UserService, admin: User) -> None:
+    with pytest.raises(Conflict) as refused:
+        users.set_role(actor=OPERATOR, email=admin.email, role=Role.USER)
+    assert str(refused.value) == LAST
+
+
+@pytest.mark.parametrize("round_", range(5))
+def test_two_admins_who_demote_each_other_at_once_leave_one(
+    desk_people: AccountAdmin, people: People, db: Mongo, round_: int
+) -> None:
+    one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
+    results = at_once(
+        lambda: edit(desk_people, one, other, role="user"),
+        lambda: edit(desk_people, other, one, active="deactivated"),
+    )
+    refusals = [result for result in results if isinstance(result, DomainError)]
+    assert [str(refusal) for refusal in refusals] == [LAST]
+    assert db.users.count_documents({"role": "admin", "active": {"$ne": False}}) == 1
+
+
+def test_of_many_who_leave_at_once_one_stays(
+    desk_people: AccountAdmin, people: People, db: Mongo
+) -> None:
+    leaving = [people.add(Role.ADMIN) for _ in range(6)]
+    results = at_once(
+        *[lambda user=user: edit(desk_people, user, user, role="moderator") for user in leaving]
+    )
+    assert [str(result) for result in results if isinstance(result, Exception)] == [LAST]
+    assert db.users.count_documents({"role": "admin"}) == 1
+    assert (db.meta.find_one({"_id": "admins"}) or {})["leaving"] == []
+
+
+def test_who_died_while_taking_one_away_counts_for_a_minute(
+    desk_people: AccountAdmin, people: People, clock: FixedClock, db: Mongo
+) -> None:
+    one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
+    dead = {"id": ObjectId(), "user": other.id, "until": clock() + ANNOUNCED}
+    db.meta.insert_one({"_id": "admins", "turn": 7, "leaving": [dead]})
+    with pytest.raises(Invalid):
+        edit(desk_people, one, one, role="user")
+    clock.advance(seconds=61)
+    assert edit(desk_people, one, one, role="user").role is Role.USER
+
+
+def test_who_was_changed_meanwhile_is_looked_at_again(
+    admin: User, nils: User, db: Mongo, clock: FixedClock
+) -> None:
+    loaded = db.users.find_one({"_id": nils.id}) or {}
+    db.users.update_one({"_id": nils.id}, {"$set": {"active": False}})
+    stored = account_users.store(db, loaded, {"role": "user"}, by=admin.id, now=clock())
+    assert stored is None
+    assert (db.users.find_one({"_id": nils.id}) or {})["role"] == "moderator"
+
+
+# Handing back
+
+
+@pytest.mark.parametrize(
+    ("wanted", "why"),
+    [
+        ({"active": "deactivated"}, "the account was deactivated"),
+        ({"role": "user"}, "the account no longer works on tickets"),
+    ],
+)
+def test_open_tickets_go_back_to_assignment(
+    desk_people: AccountAdmin,
+    tickets: TicketService,
+    people: People,
+    admin: User,
+    nils: User,
+    db: Mongo,
+    wanted: dict[str, str],
+    why: str,
+) -> None:
+    states = {"IN_PROGRESS": "TODO", "WAITING": "TODO", "REOPENED": "REOPENED"}
+    theirs = {state: given(db, tickets, people, nils, state) for state in states}
+    done = given(db, tickets, people, nils, "COMPLETED")
+    edit(desk_people, admin, nils, **wanted)
+    handed = desk_people.hand_back(actor=Actor.of(admin), user_id=nils.id)
+    assert set(handed) == {ticket.id for ticket in theirs.values()}
+    for state, ticket in theirs.items():
+        now = reload(db, ticket)
+        assert (now.status, now.assigned_to, now.outbox) == (states[state], None, True)
+        event = now.events[-1]
+        assert (event.type, event.by, event.from_, event.note) == (
+            "handed_back", admin.id, nils.id, why
+        )  # fmt: skip
+        assert now.seq == now.events[-1].seq
+    assert reload(db, done).assigned_to == nils.id
+
+
+def given(
+    db: Mongo, tickets: TicketService, people: People, to: User, status: str = "IN_PROGRESS"
+) -> Ticket:
+    ticket = file_ticket(tickets, people.add())
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignedTo": to.id, "status": status}})
+    return reload(db, ticket)
+
+
+def test_an_admin_made_moderator_keeps_their_tickets(
+    desk_people: AccountAdmin, tickets: TicketService, people: People, admin: User, db: Mongo
+) -> None:
+    other = people.add(Role.ADMIN)
+    ticket = given(db, tickets, people, other)
+    edit(desk_people, admin, other, role="moderator")
+    assert desk_people.hand_back(actor=Actor.of(admin), user_id=other.id) == []
+    assert reload(db, ticket).assigned_to == other.id
+
+
+def test_who_is_made_active_again_keeps_what_is_left(
+    desk_people: AccountAdmin, tickets: TicketService, people: People, admin: User, nils: User,
+    db: Mongo,
+) -> None:  # fmt: skip
+    ticket = given(db, tickets, people, nils)
+    away = edit(desk_people, admin, nils, active="deactivated")
+    edit(desk_people, admin, away, active="active")
+    assert desk_people.hand_back(actor=Actor.of(admin), user_id=nils.id) == []
+    assert reload(db, ticket).assigned_to == nils.id
+    assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
+
+
+def test_a_change_wakes_the_tickets_that_wait_for_somebody(
+    desk_people: AccountAdmin, tickets: TicketService, people: People, admin: User, nils: User,
+    db: Mongo, clock: FixedClock,
+) -> None:  # fmt: skip
+    waiting = file_ticket(tickets, people.add())
+    changes: list[Callable[[], object]] = [
+        lambda: edit(desk_people, admin, nils, capacity="9"),
+        lambda: desk_people.update_own(actor=Actor.of(nils), skills="VPN"),
+    ]
+    for change in changes:
+        later = clock() + timedelta(minutes=5)
+        db.tickets.update_one({"_id": waiting.id}, {"$set": {"assignment.next": later}})
+        change()
+        assert "next" not in reload(db, waiting).assignment
+
+
+# One's own profile
+
+
+def test_ones_own_skills(desk_people: AccountAdmin, nils: User, db: Mongo) -> None:
+    before = db.users.find_one({"_id": nils.id}) or {}
+    changed = desk_people.update_own(actor=Actor.of(nils), skills="SAP, VPN")
+    assert changed.skills == ("SAP", "VPN")
+    assert db.users.find_one({"_id": nils.id}) == before | {"skills": ["SAP", "VPN"]}
+
+
+def test_everybody_has_a_profile(desk_people: AccountAdmin, people: People) -> None:
+    user = people.add()
+    assert desk_people.own(actor=Actor.of(user)).id == user.id

@@ -1,0 +1,332 @@
+"""Somebody leaves for good: nothing leads to them any more, and their tickets stay."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from bson.codec_options import CodecOptions
+from bson.raw_bson import RawBSONDocument
+from pymongo import ASCENDING
+from pymongo.errors import AutoReconnect
+
+from services.accounts import account_search
+from services.accounts.users import UserService
+from services.auth.one_time_codes import CodeKind
+from services.auth.services import AccountServices
+from services.availability.availability_service import AvailabilityService, Wanted
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, Refused, Unauthenticated
+from services.home.home_service import HomeService
+from services.home.sessions import HomeSessions, Screen
+from services.linking.code_attempts import LinkTries
+from services.linking.links import LinkService
+from services.lists.list_pages import TicketLists
+from services.lists.list_query import ListKind, ListQuery
+from services.models.comment import FileLink
+from services.models.comment import Place as SlackPlace
+from services.models.message_source import checked_source
+from services.models.permissions import OPERATOR, Actor
+from services.models.slack_member import SlackMember, link_id
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.outbox.emails import EmailKind
+from services.outbox.reminders import ABOUT_NOBODY
+from services.people.erasure import Erasure
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService
+from tasks.runtime import Runtime
+from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL
+
+EMAIL, NAME, SLACK_ID = "Zach.Quixote@example.com", "Zacharias Quixote", "U0ZACH"
+TRACES = (b"zach", b"quixote")
+PASSWORD = "correct horse"
+MEMBER = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, EMAIL, email_confirmed=True, name=NAME)
+
+
+@pytest.fixture
+def leaving(db: Mongo, users: UserService, clock: FixedClock) -> Erasure:
+    return Erasure(db, users, clock=clock)
+
+
+@pytest.fixture
+def zach(
+    db: Mongo, slack: RecordingSlack, users: UserService, account_services: AccountServices
+) -> User:
+    """A moderator with a password and a Slack identity."""
+    user = account_services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
+    users.set_role(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
+    users.set_skills(actor=OPERATOR, email=EMAIL, skills=["VPN"])
+    slack.add_member(SLACK_ID, email=EMAIL, name=NAME)
+    link = {"teamId": TEAM_ID, "slackUserId": SLACK_ID, "userId": user.id}
+    db.links.insert_one({"_id": link_id(TEAM_ID, SLACK_ID), **link})
+    found = users.get(user.id)
+    assert found is not None
+    return found
+
+
+class Life:
+    """What they have left behind: a ticket to work on, their own one, and traces elsewhere."""
+
+    def __init__(self, *, assigned: Ticket, own: Ticket, quoted: Ticket) -> None:
+        self.assigned = assigned
+        self.own = own
+        self.quoted = quoted
+
+
+@pytest.fixture
+def life(
+    db: Mongo,
+    zach: User,
+    people: People,
+    tickets: TicketService,
+    comments: CommentService,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    account_services: AccountServices,
+    clock: FixedClock,
+) -> Life:
+    jo, actor = people.add(), Actor.of(zach)
+    assigned = file_ticket(tickets, jo, "The VPN drops")
+    direct = checked_source(
+        team_url=TEAM_URL, channel="D0ZACH", ts="1.000001", slack_user_id=SLACK_ID
+    )
+    said = checked_source(team_url=TEAM_URL, channel=GENERAL, ts="1.000002", slack_user_id=SLACK_ID)
+    own = _of_message(tickets, actor, "My chair squeaks", direct)
+    quoted = _of_message(tickets, Actor.of(jo), "Somebody's printer", said)
+    for ticket in (assigned, own, quoted):
+        publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    log = FileLink("log.txt", f"{TEAM_URL}files/{SLACK_ID}/F1/log.txt")
+    also = FileLink("map.png", "https://example.com/map.png")
+    ticket_id = str(assigned.id)
+    comments.add(
+        actor=actor,
+        ticket_id=ticket_id,
+        text="Which office?",
+        files=(log, also),
+        slack=SlackPlace("D0ZACH", "1.5"),
+    )
+    comments.add(
+        actor=actor, ticket_id=ticket_id, text="Odd.", internal=True, slack=SlackPlace(GENERAL, "2")
+    )
+    publisher.publish(ticket_id)
+    work(runtime, publisher)
+    _elsewhere(db, zach, assigned, account_services, clock)
+    return Life(assigned=reload(db, assigned), own=reload(db, own), quoted=reload(db, quoted))
+
+
+def _of_message(tickets: TicketService, actor: Actor, title: str, source: Any) -> Ticket:
+    return tickets.create(
+        actor=actor,
+        team_id=TEAM_ID,
+        request_id=f"V{ObjectId()}",
+        title=title,
+        description="Words.",
+        source=source,
+    ).ticket
+
+
+def _elsewhere(
+    db: Mongo, zach: User, ticket: Ticket, accounts: AccountServices, clock: FixedClock
+) -> None:
+    actor, link = Actor.of(zach), link_id(TEAM_ID, SLACK_ID)
+    HomeSessions(db, clock=clock).go_to(link, screen=Screen(ticket_id=ticket.id))
+    away = Wanted(is_away=True, away_until=clock() + timedelta(days=30), zone="Europe/Berlin")
+    AvailabilityService(db, clock=clock).change(actor=actor, wanted=away)
+    db.users.update_one({"_id": zach.id}, {"$set": {"avatar": "https://example.com/zach.png"}})
+    account_search.index_newcomers(db)
+    accounts.codes.issue(kind=CodeKind.LINK, user_id=zach.id)
+    accounts.letters.post(EmailKind.LINKED, user_id=zach.id, key="k", facts={"slack_name": NAME})
+    LinkTries(db, clock=clock).count(link)
+    offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
+    db.users.insert_one({"email": "other@example.com", "handOver": offer})
+    db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
+    shown = {"channel": "D0ZACH", "ts": "1.000010", "since": clock()}
+    for to in (str(zach.id), f"{ABOUT_NOBODY}{zach.id}"):
+        db.nudges.insert_one({"to": to, "ended": "sent", "shown": shown})
+
+
+def traces(db: Mongo) -> list[str]:
+    """The collections in which something leads to them, looked for in the bytes as stored."""
+    raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
+    return [
+        f"{name}: {doc.raw!r}"
+        for name in db.list_collection_names()
+        for doc in db.get_collection(name).with_options(codec_options=raw).find()
+        if any(trace in bytes(doc.raw).lower() for trace in TRACES)
+    ]
+
+
+def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, leaving: Erasure) -> None:
+    found = {line.partition(":")[0] for line in traces(db)}
+    assert found == {"users", "links", "unlinked", "linkTries", "letters", "tickets", "nudges"}
+    assert db.codes.count_documents({}) == 1
+    (erased,) = leaving.erase(actor=OPERATOR, email=" zach.quixote@EXAMPLE.com")
+    assert traces(db) == []
+    assert db.codes.count_documents({}) == 0
+    assert (erased.handed_back, erased.links, erased.letters) == (2, 1, 2)
+    assert erased.tickets == 3
+
+
+def test_also_where_cards_are_drawn_anew_afterwards(
+    db: Mongo,
+    life: Life,
+    leaving: Erasure,
+    slack: RecordingSlack,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+) -> None:
+    sent = len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    for ticket in (life.assigned, life.own, life.quoted):
+        publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert traces(db) == []
+    assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
+    card, *_ = slack.messages(f"U{str(life.assigned.created_by)[-8:].upper()}")
+    assert card["text"] == "Ticket 1 “The VPN drops”: to do"
+
+
+def test_their_open_tickets_go_to_somebody_else(
+    db: Mongo,
+    life: Life,
+    leaving: Erasure,
+    people: People,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+) -> None:
+    assert life.assigned.status is Status.IN_PROGRESS
+    other = people.add(Role.MODERATOR, "VPN")
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    publisher.publish(str(life.assigned.id))
+    work(runtime, publisher)
+    assert reload(db, life.assigned).assigned_to == other.id
+
+
+def test_tickets_and_what_was_written_in_them_stay(
+    db: Mongo, life: Life, leaving: Erasure, zach: User, users: UserService, links: LinkService
+) -> None:
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    own, assigned = reload(db, life.own), reload(db, life.assigned)
+    assert (own.title, own.created_by, own.source) == ("My chair squeaks", zach.id, None)
+    said, noted = assigned.comments
+    assert (said.text, said.by, said.slack) == ("Which office?", zach.id, None)
+    assert [file.name for file in said.files] == ["map.png"]
+    assert (noted.text, noted.slack) == ("Odd.", SlackPlace(GENERAL, ""))
+    assert {event.by for event in assigned.events} >= {zach.id}
+    quoted = reload(db, life.quoted)
+    assert quoted.source is not None
+    assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
+    boss = Actor(ObjectId(), Role.ADMIN)
+    sheet = HomeService(db, users, links).page(actor=boss, team_id=TEAM_ID, ticket_id=str(own.id))
+    assert sheet.people.users[zach.id].display_name == "a former colleague"
+
+
+def test_nothing_is_left_of_the_account(
+    db: Mongo, life: Life, leaving: Erasure, zach: User, clock: FixedClock
+) -> None:
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    doc = db.users.find_one({"_id": zach.id})
+    assert doc is not None
+    assert set(doc.pop("handBack")) == {"at", "by", "reason"}
+    assert doc.pop("tokenVersion") > zach.token_version
+    assert doc == {
+        "_id": zach.id,
+        "email": f"{zach.id}@erased.invalid",
+        "emailKey": f"{zach.id}@erased.invalid",
+        "name": "a former colleague",
+        "role": "user",
+        "skills": [],
+        "active": False,
+        "createdAt": zach.created_at,
+        "erasedAt": clock(),
+    }
+
+
+def test_every_session_ends_and_nobody_signs_in_again(
+    leaving: Erasure, zach: User, account_services: AccountServices
+) -> None:
+    sign_in = account_services.sign_in
+    token = sign_in.token(zach)
+    assert sign_in.authenticate(token).id == zach.id
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    with pytest.raises(Unauthenticated):
+        sign_in.authenticate(token)
+    with pytest.raises(Unauthenticated):
+        sign_in.sign_in(email=EMAIL, password=PASSWORD)
+
+
+def test_the_same_slack_member_begins_anew(
+    leaving: Erasure, zach: User, links: LinkService, life: Life, db: Mongo, tickets: TicketService
+) -> None:
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    fresh = links.admit(MEMBER)
+    assert fresh.id != zach.id
+    assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
+    own = ListQuery(ListKind.OWN)
+    assert TicketLists(db).page(actor=Actor.of(fresh), selection=own).tickets == ()
+
+
+def test_erasing_again_finds_nobody(leaving: Erasure, life: Life, db: Mongo) -> None:
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    before = list(db.users.find()), list(db.tickets.find())
+    assert leaving.erase(actor=OPERATOR, email=EMAIL) == []
+    assert (list(db.users.find()), list(db.tickets.find())) == before
+
+
+@pytest.mark.parametrize("step", ["_unlink", "_free", "_anonymise"])
+def test_what_was_interrupted_is_finished_by_the_next_run(
+    db: Mongo, life: Life, leaving: Erasure, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    whole = getattr(Erasure, step)
+
+    def breaks(*args: Any) -> None:
+        if step != "_anonymise":
+            whole(*args)
+        raise AutoReconnect("gone")
+
+    monkeypatch.setattr(Erasure, step, breaks)
+    with pytest.raises(AutoReconnect):
+        leaving.erase(actor=OPERATOR, email=EMAIL)
+    monkeypatch.undo()
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    assert traces(db) == []
+
+
+def test_the_last_admin_stays(leaving: Erasure, users: UserService, db: Mongo) -> None:
+    users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
+    before = list(db.users.find())
+    with pytest.raises(Conflict, match="There has to be an active admin"):
+        leaving.erase(actor=OPERATOR, email="boss@example.com")
+    assert list(db.users.find()) == before
+
+
+def test_who_has_several_accounts_loses_all_of_them(db: Mongo, leaving: Erasure) -> None:
+    db.users.create_index([("email", ASCENDING)], unique=True)  # the predecessor has it so
+    db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
+    assert len(leaving.erase(actor=OPERATOR, email="jo@example.com")) == 2
+    assert set(db.users.distinct("name")) == {"a former colleague"}
+
+
+def test_a_deactivated_account_can_be_erased(
+    db: Mongo, life: Life, leaving: Erasure, zach: User
+) -> None:
+    db.users.update_one({"_id": zach.id}, {"$set": {"active": False}})
+    leaving.erase(actor=OPERATOR, email=EMAIL)
+    assert traces(db) == []
+    assert reload(db, life.assigned).assigned_to is None
+
+
+def test_in_between_they_are_locked_out(db: Mongo, leaving: Erasure, zach: User) -> None:
+    leaving._deactivate(zach.id, "system")
+    with pytest.raises(Refused, match="deactivated"):
+        LinkService(db, UserService(db)).admit(MEMBER)
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_only_who_manages_people_may(leaving: Erasure, zach: User, role: Role) -> None:
+    with pytest.raises(Denied):
+        leaving.erase(actor=Actor(ObjectId(), role), email=EMAIL)

@@ -1,0 +1,111 @@
+import subprocess
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import bson
+import pytest
+
+from demo.binaries import ROOT
+from services.routing.learned_model import (
+    MAX_LABELS,
+    MAX_WORDS,
+    Example,
+    Model,
+    Unreadable,
+    from_doc,
+    to_doc,
+)
+from services.routing.trainer import Learner
+from tests.support.resolved_tickets import examples
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return Learner().learn(examples(60))
+
+
+def test_it_is_the_same_after_a_stay_in_the_database(model: Model) -> None:
+    doc = bson.decode(bson.encode({"_id": "skills", "version": 7, **to_doc(model)}))
+    for example in examples(20, seed=2):
+        assert from_doc(doc).rank(example.text) == model.rank(example.text)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ({"format": 2}, "format 2"),
+        ({"format": None}, "format None"),
+        ({"examples": 61}, "checksum"),
+        ({"coefficients": b"\0" * 8}, "checksum"),
+        ({"words": "text"}, "TypeError"),
+        ({"labels": None}, "checksum"),
+        ({"checksum": ""}, "checksum"),
+    ],
+)
+def test_a_damaged_or_foreign_one_is_refused(
+    model: Model, damage: Mapping[str, Any], said: str
+) -> None:
+    with pytest.raises(Unreadable, match=said):
+        from_doc({**to_doc(model), **damage})
+
+
+@pytest.mark.parametrize("doc", [{}, {"format": 1}, {"format": 1, "checksum": "x"}])
+def test_a_document_of_something_else_is_refused(doc: dict[str, Any]) -> None:
+    with pytest.raises(Unreadable, match="KeyError"):
+        from_doc(doc)
+
+
+def test_one_whose_parts_do_not_fit_is_refused(model: Model) -> None:
+    short = Model(**{name: getattr(model, name) for name in Model.__slots__} | {"scales": ()})
+    with pytest.raises(Unreadable, match="size"):
+        from_doc(to_doc(short))
+
+
+def test_the_largest_fits_in_a_document() -> None:
+    full = Model(
+        labels=tuple(f"{'skill':x<40}{number}" for number in range(MAX_LABELS)),
+        rows={word: word for word in range(MAX_WORDS)},
+        weights=[1.0] * MAX_WORDS,
+        coefficients=[1] * (MAX_WORDS * MAX_LABELS),
+        scales=[1.0] * MAX_LABELS,
+        offsets=[0.0] * MAX_LABELS,
+    )
+    assert len(bson.encode(to_doc(full))) < 15_000_000
+
+
+def test_shares_are_probabilities_and_strange_words_are_doubt(model: Model) -> None:
+    known, strange = (dict(model.rank(text)) for text in ("toner paper", "toner paper qwert asdf"))
+    assert known["Printer"] > 0.5
+    assert 0 < strange["Printer"] < known["Printer"]
+    assert sum(known.values()) <= 1
+
+
+@pytest.mark.parametrize("text", ["", "🔥", "qwert asdf", "\0", "qwert\ud800"])
+def test_of_words_it_never_met_it_says_nothing_much(model: Model, text: str) -> None:
+    ranked = model.rank(text)
+    assert len(ranked) == 4
+    assert sum(share for _, share in ranked) == 0
+
+
+def test_it_reads_any_length(model: Model) -> None:
+    assert model.rank("paper jam " * 10_000)[0][0] == "Printer"
+    assert Model().rank("anything") == []
+
+
+def test_a_worker_needs_nothing_of_what_made_it() -> None:
+    heavy = "print(sorted({'numpy', 'scipy', 'sklearn'} & {*sys.modules}))"
+    imported = subprocess.run(  # noqa: S603  our own command
+        [sys.executable, "-c", f"import sys, tasks.worker, services.routing.training; {heavy}"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert imported.stdout == "[]\n"
+
+
+def test_it_stores_no_word_of_a_ticket() -> None:
+    stored = bson.encode(to_doc(Learner().learn([Example("Zoe Quimby lost her badge", ("HR",))])))
+    assert b"HR" in stored
+    assert not any(word in stored.lower() for word in (b"zoe", b"quimby", b"badge"))

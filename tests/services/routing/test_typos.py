@@ -1,0 +1,104 @@
+import pytest
+
+from services.routing.aliases import ALIASES, aliases_of
+from services.routing.router import skills_named
+from services.routing.typos import FALSE_FRIENDS, corrected
+
+SKILLS = [
+    "Printer", "Kubernetes", "Salesforce", "Windows", "Active Directory", "Splunk", "React",
+    "VPN", "Server", "Teams", "Frontend", "SharePoint",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("the pritner is out of paper", ("Printer",)),
+        ("printr, prinnter", ("Printer",)),
+        ("PRITNER!", ("Printer",)),
+        ("kuberntes and kubernetis", ("Kubernetes",)),
+        ("Salesfroce login", ("Salesforce",)),
+        ("windwos update", ("Windows",)),
+        ("Active Direcotry sync", ("Active Directory",)),
+        ("sharepiont", ("SharePoint",)),
+    ],
+)
+def test_slips_of_the_fingers_are_understood(text: str, named: tuple[str, ...]) -> None:
+    assert skills_named(text, SKILLS) == named
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I cannot reach anybody",  # no React
+        "the pointer jumps",
+        "a printed page",
+        "a broken window",
+        "widows and orphans",
+        "spunk",
+        "it severs the line and serves nobody",
+        "he fronted the money",
+        "the vpm and the vnp",  # short words count as they are spelled
+        "my steam account",
+        "wrinter rinter",
+        "",
+    ],
+)
+def test_real_words_are_no_slips(text: str) -> None:
+    assert skills_named(text, SKILLS) == ()
+
+
+def test_what_could_be_a_slip_of_two_is_none() -> None:
+    assert skills_named("casting", ["Tasting", "Testing"]) == ()
+    assert corrected("prinnter", ["printer", "prinner", "pinnter"]) == "prinnter"
+
+
+def test_a_skill_that_is_a_false_friend_is_found_by_its_own_name() -> None:
+    assert skills_named("contact the supplier", ["Contract", "Contact"]) == ("Contact",)
+    assert all(word.islower() and len(word) >= 6 for word in FALSE_FRIENDS)
+
+
+def test_a_text_is_otherwise_left_as_it_stands() -> None:
+    text = "The  Pritner\n-- ünïcode \U0001f525 --"
+    assert corrected(text, ["printer"]) == text.replace("Pritner", "printer")
+    assert corrected(text, []) == text
+
+
+@pytest.mark.timeout(20)  # only bounds a test that fails
+def test_a_hostile_text_costs_little() -> None:
+    text = " ".join(
+        f"print{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10 % 10]}er" for n in range(15_000)
+    )
+    assert len(text) > 100_000
+    skills_named(text, [f"printing{letter * 3}" for letter in "abcdefghijklmnop"])
+
+
+@pytest.mark.parametrize(
+    ("text", "skills", "named"),
+    [
+        ("the wireless is gone", ["Wi-Fi"], ("Wi-Fi",)),
+        ("wifi", ["Wireless network"], ("Wireless network",)),
+        ("Outlook crashes", ["Email"], ("Email",)),
+        ("Outlook crashes", ["Email", "Outlook"], ("Outlook",)),
+        ("Outlook crashes", ["Printer"], ()),
+        ("outlok", ["Email"], ("Email",)),
+        ("my macbook", ["Laptop"], ("Laptop",)),
+        ("k8s pods", ["Kubernetes"], ("Kubernetes",)),
+        ("Mein Drucker", ["printer"], ("printer",)),
+        ("a JS error; js", ["JavaScript"], ("JavaScript",)),
+        ("please mail me", ["Email"], ()),
+        ("Windows 11 and Linux", ["Linux", "Windows"], ("Windows", "Linux")),
+        ("my payslip", ["Payroll", "Human Resources"], ("Payroll",)),
+    ],
+)
+def test_other_words_for_a_skill_are_understood(
+    text: str, skills: list[str], named: tuple[str, ...]
+) -> None:
+    assert skills_named(text, skills) == named
+
+
+def test_an_alias_stands_for_what_the_team_has() -> None:
+    assert aliases_of(["Wi-Fi"])["wlan"] == ("Wi-Fi",)
+    assert "wlan" not in aliases_of(["Wi-Fi", "WLAN"])
+    assert aliases_of(["Cooking"]) == aliases_of([]) == {}
+    assert all(len(group) > 1 and "" not in group for group in ALIASES)

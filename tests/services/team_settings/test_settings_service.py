@@ -1,0 +1,202 @@
+"""The admins' settings in Home: what they show, and what becomes of a change."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.views.modals import status_words
+from bot.views.modals import team_settings as views
+from services.calendar.office_hours import Office
+from services.core.database import Mongo
+from services.core.errors import Denied
+from services.models.permissions import Actor
+from services.models.user import Role, User
+from services.sla.targets import Hours, TargetFields, Targets
+from services.team_settings.settings_service import (
+    Held,
+    OfficeFields,
+    OfficeStore,
+    TargetStore,
+    TeamSettings,
+)
+from services.tickets.filing import TicketService
+from tests.bot.handlers.test_people import Visitor
+from tests.conftest import Bot, FixedClock, People, file_ticket
+from tests.support import payloads
+from tests.support.block_text import read
+from tests.support.blockkit import check_view
+from tests.support.recording_slack import RecordingSlack
+from tests.support.view_state import find_element
+
+GERMANY = {"value": "DE", "text": {"type": "plain_text", "text": "Germany"}}
+
+
+@pytest.fixture
+def admin(people: People) -> User:
+    return people.add(Role.ADMIN)
+
+
+@pytest.fixture
+def ada(ticket_bot: Bot, slack: RecordingSlack, admin: User) -> Visitor:
+    return Visitor(ticket_bot, slack, admin)
+
+
+def test_the_screen(ada: Visitor) -> None:
+    assert "Settings" in ada.open()
+    assert ada.press("Settings") == [
+        "Settings",
+        "Back",
+        "---",
+        "Due times",
+        "*Urgent* · accepted within 15 min · done within 4 h\n"
+        "*High* · accepted within 1 h · done within 8 h\n"
+        "*Medium* · accepted within 4 h · done within 24 h\n"
+        "*Low* · accepted within 8 h · done within 40 h",
+        "In office hours. A requester who does not answer is asked again after 3 working days; "
+        "4 working days later the ticket is closed.",
+        "Change due times",
+        "---",
+        "Office hours",
+        "Monday, Tuesday, Wednesday, Thursday, Friday, 09:00 to 17:00, UTC (nobody has set this "
+        "yet)",
+        "No public holidays are kept.",
+        "Change office hours",
+        "---",
+        "Who is away",
+        status_words.SECTION,
+        "Change words",
+    ]
+    assert ada.press("Back")[0] == "Hello, Admin 1"
+
+
+def test_an_admin_changes_the_targets(
+    ada: Visitor, db: Mongo, people: People, tickets: TicketService, clock: FixedClock
+) -> None:
+    ada.open()
+    ada.press("Settings")
+    ada.press("Change due times")
+    changed = {"hours_urgent": "0.5", "clock": "around", "waiting_days": "1"}
+    assert ada.submit(**changed) == {}
+    seen = ada.see()
+    assert seen[4].startswith("*Urgent* · accepted within 15 min · done within 30 min\n")
+    assert seen[5].startswith(
+        "Around the clock. A requester who does not answer is asked again after 1 w"
+    )
+    assert TargetStore(db).read().clock is Hours.AROUND
+    clock.now = datetime(2026, 3, 7, 3, tzinfo=UTC)
+    filed = file_ticket(tickets, people.add(), priority="urgent")
+    assert filed.due_at == datetime(2026, 3, 7, 3, 30, tzinfo=UTC)
+
+
+def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
+    ada.open()
+    ada.press("Settings")
+    ada.press("Change office hours")
+    assert (
+        ada.submit(
+            days=["0", "1", "2"],
+            start="08:30",
+            zone="Europe/Berlin",
+            country={"selected_option": GERMANY},
+            subdivision="by",
+        )
+        == {}
+    )
+    assert OfficeStore(db).read() == Office(
+        "Europe/Berlin", frozenset({0, 1, 2}), "08:30", "17:00", "DE", "BY", is_set=True
+    )
+    assert ada.see()[-7:-5] == [
+        "Monday, Tuesday, Wednesday, 08:30 to 17:00, Europe/Berlin",
+        "Public holidays of Germany, BY are days off.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("button", "values", "errors"),
+    [
+        (
+            "Change due times",
+            {"hours_high": "soon"},
+            {"hours_high": "Write hours from 0.25 to 2,000, such as 8."},
+        ),
+        (
+            "Change due times",
+            {"accept_low": "1"},
+            {"accept_low": "Write no less than for medium: the more urgent comes first."},
+        ),
+        (
+            "Change office hours",
+            {"zone": "Berlin"},
+            {"zone": "Choose a time zone such as Europe/Berlin."},
+        ),
+        ("Change office hours", {"days": []}, {"days": "Choose at least one day of the week."}),
+        (
+            "Change office hours",
+            {"subdivision": "BY"},
+            {"subdivision": "Write a part of that country such as BY, or leave it empty."},
+        ),
+    ],
+)
+def test_what_is_refused_stands_beside_its_field(
+    ada: Visitor, db: Mongo, button: str, values: dict[str, Any], errors: dict[str, str]
+) -> None:
+    ada.open()
+    ada.press("Settings")
+    ada.press(button)
+    assert ada.submit(**values) == {"response_action": "errors", "errors": errors}
+    assert db.settings.count_documents({"_id": {"$in": ["targets", "office"]}}) == 0
+
+
+def test_two_admins_at_once(
+    ada: Visitor, db: Mongo, slack: RecordingSlack, ticket_bot: Bot, people: People
+) -> None:
+    ada.open()
+    ada.press("Settings")
+    ada.press("Change due times")
+    form = slack.last_view()
+    bob = Actor.of(people.add(Role.ADMIN))
+    usual = TargetFields.of(Targets())
+    settings = TeamSettings(db)
+    settings.set_targets(actor=bob, shown=usual, wanted=TargetFields.of(Targets(waiting_days=5)))
+
+    def submit(**values: str) -> dict[str, Any]:
+        sent = payloads.view_submission(form, values, user=ada.slack_id)
+        return ticket_bot.answer(sent)
+
+    assert submit(waiting_days="6")["errors"] == {
+        "waiting_days": "Somebody has changed this to “5” meanwhile. Close this form and open it "
+        "again, then decide."
+    }
+    assert submit(auto_complete_days="9") == {}
+    held = TargetStore(db).read()
+    assert (held.waiting_days, held.auto_complete_days) == (5, 9)
+    assert submit(auto_complete_days="9") == {}  # sent twice
+
+
+@pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
+def test_it_is_for_admins(db: Mongo, people: People, role: Role) -> None:
+    actor, settings = Actor.of(people.add(role)), TeamSettings(db)
+    targets, office = TargetFields.of(Targets()), OfficeFields.of(Office())
+    for ask in (
+        lambda: settings.look(actor=actor),
+        lambda: settings.set_targets(actor=actor, shown=targets, wanted=targets),
+        lambda: settings.set_office(actor=actor, shown=office, wanted=office),
+    ):
+        with pytest.raises(Denied):
+            ask()
+
+
+def test_others_have_no_such_button(ticket_bot: Bot, slack: RecordingSlack, people: People) -> None:
+    assert "Settings" not in Visitor(ticket_bot, slack, people.add(Role.MODERATOR)).open()
+
+
+def test_slack_takes_all_of_it() -> None:
+    office = Office("America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX")
+    assert check_view(views.settings_page(Held(Targets(), office)), home=True) == []
+    assert check_view(views.edit_targets(TargetFields.of(Targets()))) == []
+    form = views.edit_office(OfficeFields.of(office))
+    assert check_view(form) == []
+    start, _ = find_element(form, "start", None)
+    assert start["initial_option"]["value"] == "08:17"
+    assert views.FOLLOWS in read(form)

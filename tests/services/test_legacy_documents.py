@@ -1,0 +1,859 @@
+"""Every method of the services over the predecessor's documents: none loses what it did not come
+to change. The table has all of them, so that a new one is not forgotten."""
+
+import importlib
+import inspect
+import pkgutil
+import re
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+import services
+from demo.servers import MongoServer
+from services.accounts import account_search, users
+from services.accounts.users import UserService
+from services.analysis import analysis_store
+from services.analysis.model_answer import Analysis
+from services.assignment import feedback
+from services.assignment.assignment_service import AssignmentService
+from services.assignment.candidate_pool import CandidateLoader
+from services.assignment.dry_run import ExplainService
+from services.assignment.reassign import Reassignment
+from services.assignment.shortlist import Shortlist
+from services.auth.one_time_codes import CodeKind
+from services.auth.services import build
+from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.handover_offers import Decision, HandoverOffers, Offer
+from services.availability.slack_status import MemberStatus, SlackStatus
+from services.availability.status_sync import StatusSync
+from services.core.database import Document, Mongo, connect, ensure_indexes
+from services.core.errors import DomainError
+from services.digest.digest_counts import DigestCounts
+from services.digest.digest_service import Digest, Digests, DigestSwitch
+from services.editing.ticket_edits import Patches, TicketEdits
+from services.escalation.escalation_steps import EscalationSteps
+from services.home.home_service import HomeService
+from services.home.sessions import HomeSessions, Screen
+from services.linking import suspension
+from services.linking.link_by_code import LinkByCode
+from services.linking.links import LinkService
+from services.linking.member_sync import MemberSync
+from services.linking.suspension import Gone
+from services.linking.unlink import Unlink
+from services.lists.api_pages import TicketPages
+from services.lists.list_pages import TicketLists
+from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import ListService
+from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.comment import Place
+from services.models.events import EventType, NewEvent
+from services.models.message_source import checked_source
+from services.models.permissions import OPERATOR, Actor
+from services.models.slack_member import SlackMember, link_id
+from services.models.ticket import Card, Priority, Ticket
+from services.models.user import Role, User
+from services.ops import failing_items
+from services.ops.ticket_counts import count_tickets
+from services.outbox import deliveries, pending
+from services.outbox.deliveries import Threads
+from services.people.admin import AccountAdmin, PersonFields
+from services.people.erasure import Erasure
+from services.people.export import DataExport
+from services.routing import similar_tickets
+from services.routing.model_store import ModelStore
+from services.routing.training import Training
+from services.sla import recompute
+from services.tickets import legacy_adopt, legacy_reconcile, release, ticket_store
+from services.tickets import queries as ticket_queries
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService, check_unused
+from services.tickets.lifecycle import TicketAction, state_token
+from services.tickets.queries import load
+from services.tickets.requester_actions import Answering
+from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
+from tests.support import legacy_app
+from tests.support.legacy_app import ADMIN, MODERATOR, NEW, PASSWORD, SECOND, TICKETS, USER, USERS
+from tests.support.slack_workspace import TEAM_ID, TEAM_URL
+
+NO_REDIS = NOBODY_LISTENS.replace("mongodb", "redis")
+BOSS, MO, JO = Actor(ADMIN, Role.ADMIN), Actor(MODERATOR, Role.MODERATOR), Actor(USER, Role.USER)
+SLACK_ID, PLACE = "U0MO", Place("D0MO", "1.000001")
+LINK = link_id(TEAM_ID, SLACK_ID)
+MO_ADDRESS = "mo.derator@example.com"
+# They touch neither accounts nor tickets.
+ELSEWHERE = frozenset(
+    {
+        "auth.services",
+        "accounts.last_admin",
+        "auth.one_time_codes",
+        "core.sequences",
+        "core.database",
+        "core.leases",
+        "core.processed_events",
+        "ops.job_runs",
+        "outbox.emails",
+        "linking.code_attempts",
+        "routing.model_store",
+        "outbox.reminders",
+        "calendar.office_hours",
+        "sla.targets",
+        "team_settings.settings_service",
+        "sla.policy",
+        "availability.status_rules",
+        "core.ttl_cache",
+        "core.installation",
+        "people.cli",
+    }
+)
+
+
+class World:
+    """The services, as they are made for a request."""
+
+    def __init__(self, db: Mongo) -> None:
+        self.db = db
+        self.now = NEW + timedelta(hours=1)
+        self.users = UserService(db, clock=self.clock)
+        self.links = LinkService(db, self.users, clock=self.clock)
+        self.moves = TicketActions(db, self.users, clock=self.clock)
+        self.edits = TicketEdits(db, self.users, self.links, clock=self.clock)
+        self.tickets = TicketService(db, clock=self.clock)
+        self.comments = CommentService(db, clock=self.clock)
+        self.store = AssignmentService(db, self.links)
+        self.lists = ListService(db, self.users, self.links, clock=self.clock)
+        self.home = HomeService(db, self.users, self.links, clock=self.clock)
+        self.people = AccountAdmin(db, clock=self.clock)
+        self.visits = HomeSessions(db, clock=self.clock)
+        self.availability = AvailabilityService(db, clock=self.clock)
+        self.handovers = HandoverOffers(db, clock=self.clock)
+        self.presences = StatusSync(db, clock=self.clock)
+        self.staff = CandidateLoader(db, self.links)
+        self.accounts = build(
+            db, self.users, secret=JWT_SECRET, redis_url=NO_REDIS, clock=self.clock, cost=CHEAP
+        )
+        letters, codes = self.accounts.letters, self.accounts.codes
+        self.linking = LinkByCode(db, self.users, self.links, codes, letters, clock=self.clock)
+        self.unlinking = Unlink(db, self.users, self.links, letters, clock=self.clock)
+        self.following = MemberSync(db, self.users, codes, clock=self.clock)
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def ticket(self, ticket_id: ObjectId) -> Ticket:
+        ticket = load(self.db, str(ticket_id))
+        assert ticket is not None
+        return ticket
+
+    def user(self, user_id: ObjectId) -> User:
+        user = self.users.get(user_id)
+        assert user is not None
+        return user
+
+    def doc(self, user_id: ObjectId) -> Document:
+        doc = self.db.users.find_one({"_id": user_id})
+        assert doc is not None
+        return doc
+
+    @cached_property
+    def link(self) -> Document:
+        return {"_id": LINK, "teamId": TEAM_ID, "slackUserId": SLACK_ID, "userId": MODERATOR}
+
+    def member(self, **fields: Any) -> SlackMember:
+        known = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, MO_ADDRESS, email_confirmed=True)
+        return replace(known, **fields)
+
+
+OfTicket = Callable[[World, ObjectId], Any]
+OfAll = Callable[[World], Any]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """`may` are the fields that the call is for."""
+
+    run: OfAll
+    may: frozenset[str]
+
+
+def each(call: OfTicket, *may: str) -> Entry:
+    """For every ticket. What the state of one does not allow is refused; not all of them are."""
+
+    def run(world: World) -> None:
+        done = 0
+        for doc in TICKETS:
+            with suppress(DomainError):
+                call(world, doc["_id"])
+                done += 1
+        assert done
+
+    return Entry(run, frozenset(may))
+
+
+def once(call: OfAll, *may: str) -> Entry:
+    return Entry(call, frozenset(may))
+
+
+def move(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
+    def call(world: World, ticket_id: ObjectId) -> Any:
+        step = getattr(world.moves, name)
+        return step(actor=actor, ticket_id=str(ticket_id), **fields)
+
+    return each(call, *may)
+
+
+def notice(name: str, *args: Any, **fields: Any) -> Entry:
+    def call(world: World, ticket_id: ObjectId) -> None:
+        if name != "claim":
+            deliveries.claim(world.db, ticket_id, "1:requester:x", now=world.now)
+        getattr(deliveries, name)(world.db, ticket_id, *args, **fields)
+
+    return each(call)
+
+
+CARD = Card("requester", USER, "D0MO", "1.5", seq=1, digest="d")
+ON_HOLIDAY = MemberStatus(SlackStatus(text="On holiday", emoji=":palm_tree:"), "Asia/Tokyo")
+ANALYSIS = Analysis(
+    summary="No tunnel.",
+    priority=Priority.LOW,
+    related_skills=("VPN",),
+    helpful_notes="Look.",
+    confidence=0.9,
+    source=AnalysisSource.ROUTER,
+)
+CHOICE = Choice(MODERATOR, Reason.SKILLS, "knows VPN", 1.0, {})
+GROUNDS = frozenset({"status", "assignedTo"})
+FOUND = ("priority", "helpfulNotes", "relatedSkills")
+
+
+def said(world: World, ticket_id: ObjectId) -> str:
+    """A comment of the moderator's, in a thread."""
+    world.comments.add(actor=MO, ticket_id=str(ticket_id), text="Hello", slack=PLACE)
+    return str(ticket_id)
+
+
+def linked(world: World) -> bool:
+    return world.db.links.insert_one(dict(world.link)).acknowledged
+
+
+def stopped(world: World) -> None:
+    linked(world)
+    suspension.stop(world.db, world.link, Gone.GUEST, now=world.now)
+
+
+def resumed(world: World) -> None:
+    stopped(world)
+    suspension.resume(world.db, world.link, now=world.now)
+
+
+def watched(world: World) -> int:
+    linked(world)
+    return world.visits.go_to(LINK, screen=Screen())
+
+
+def forgotten(world: World) -> None:
+    watched(world)
+    world.visits.ask_for_refresh(LINK, within=timedelta(seconds=1))
+    visit = world.visits.take_refresh(LINK)
+    assert visit is not None
+    world.visits.forget_hash(visit)
+
+
+def saved(world: World, **fields: str) -> User:
+    shown = PersonFields.of(world.user(MODERATOR))
+    wanted = replace(shown, **fields)
+    return world.people.update(actor=BOSS, user_id=str(MODERATOR), shown=shown, wanted=wanted)
+
+
+def reset(world: World) -> User:
+    code = world.accounts.codes.issue(kind=CodeKind.RESET, user_id=MODERATOR)
+    return world.accounts.resets.reset(code=code, password="another horse")
+
+
+def offered(world: World) -> str:
+    code = world.accounts.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
+    return world.linking.offer(member=world.member(), code=code).name
+
+
+def unlinked(world: World) -> None:
+    linked(world)
+    world.unlinking.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
+
+
+def corrected(world: World, ticket_id: ObjectId) -> None:
+    moved = world.moves.reassign(actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND))
+    feedback.keep(world.db, moved, now=world.now)
+
+
+def handing_on(world: World) -> Reassignment:
+    models = ModelStore(world.db, clock=world.clock)
+    return Reassignment(world.db, world.users, world.links, world.moves, models, clock=world.clock)
+
+
+def large(world: World) -> Shortlist:
+    """As where there are more moderators than are all read for a ticket."""
+    made = Shortlist(world.db)
+    made.found_large(world.now)
+    return made
+
+
+def dry(world: World) -> ExplainService:
+    models = ModelStore(world.db, clock=world.clock)
+    return ExplainService(world.db, world.users, world.links, models, clock=world.clock)
+
+
+def alarms(world: World) -> EscalationSteps:
+    return EscalationSteps(world.db, world.store, lambda _: {}, has_triage=True, clock=world.clock)
+
+
+def answering(world: World) -> Answering:
+    return Answering(world.db, world.moves, world.comments, clock=world.clock)
+
+
+def morning(world: World) -> Digests:
+    """A Tuesday's, at nine."""
+    world.now = datetime(2037, 3, 3, 9, tzinfo=UTC)
+    return Digests(world.db, clock=world.clock)
+
+
+def digest(world: World) -> Digest:
+    filed(world)
+    digests = morning(world)
+    found = [digests.claim(account) for account in digests.due()]
+    return next(digest for digest in found if digest)
+
+
+def away(world: World) -> User:
+    """The moderator is, for long enough that somebody may have to take over."""
+    until = world.now + timedelta(days=9)
+    return world.availability.change(actor=MO, wanted=Wanted(is_away=True, away_until=until))
+
+
+def offer(world: World) -> Offer:
+    away(world)
+    found = world.handovers.claim_next()
+    assert found is not None
+    return found
+
+
+def decided(world: World) -> Decision | None:
+    key = offer(world).key
+    return world.handovers.decide(actor=MO, user_id=str(MODERATOR), key=key, hand_over=True)
+
+
+def edited(**fields: Any) -> OfTicket:
+    def call(world: World, ticket_id: ObjectId) -> Ticket:
+        seen = world.ticket(ticket_id).seq
+        return world.edits.update(
+            actor=BOSS, ticket_id=str(ticket_id), seen_seq=seen, changes=fields
+        )
+
+    return call
+
+
+SAID = checked_source(team_url=TEAM_URL, channel="C0X", ts="1.000001")
+
+
+def filed(world: World) -> None:
+    world.tickets.create(
+        actor=JO, team_id=TEAM_ID, request_id="V1", title="New", description="Words."
+    )
+
+
+TABLE: Mapping[str, Entry] = {
+    "accounts.users.store": once(
+        lambda w: users.store(w.db, w.doc(MODERATOR), {"role": "user"}, by=ADMIN, now=w.now),
+        "role",
+    ),
+    "escalation.escalation_steps.EscalationSteps.due": once(lambda w: alarms(w).due()),
+    "escalation.escalation_steps.EscalationSteps.set_aside": each(
+        lambda w, t: alarms(w).set_aside(w.ticket(t), OverflowError())
+    ),
+    "escalation.escalation_steps.EscalationSteps.take": each(
+        lambda w, t: alarms(w).take(w.ticket(t)), *GROUNDS
+    ),
+    "analysis.analysis_store.store_analysis": each(
+        lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
+    ),
+    "tickets.requester_actions.Answering.solved": each(
+        lambda w, t: answering(w).solved(actor=JO, ticket_id=str(t)), *GROUNDS
+    ),
+    "tickets.requester_actions.Answering.still": each(
+        lambda w, t: answering(w).still(actor=JO, ticket_id=str(t), key="V1"), *GROUNDS
+    ),
+    "assignment.assignment_service.AssignmentService.claim": each(
+        lambda w, t: w.store.claim(t, now=w.now)
+    ),
+    "assignment.assignment_service.AssignmentService.release": each(
+        lambda w, t: w.store.release(t)
+    ),
+    "assignment.assignment_service.AssignmentService.store_analysis": each(
+        lambda w, t: w.store.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
+    ),
+    "assignment.assignment_service.AssignmentService.candidates": once(
+        lambda w: w.store.candidates(team_id=TEAM_ID, now=w.now)
+    ),
+    "assignment.assignment_service.AssignmentService.choose": each(
+        lambda w, t: w.store.choose(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+    ),
+    "assignment.assignment_service.AssignmentService.weigh": each(
+        lambda w, t: w.store.weigh(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+    ),
+    "assignment.assignment_service.AssignmentService.assign": each(
+        lambda w, t: w.store.assign(w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now),
+        *GROUNDS,
+    ),
+    "assignment.assignment_service.AssignmentService.was_chosen": once(
+        lambda w: w.store.was_chosen(CHOICE, now=w.now)
+    ),
+    "assignment.assignment_service.AssignmentService.park": each(
+        lambda w, t: w.store.park(w.ticket(t), now=w.now)
+    ),
+    "availability.availability_service.AvailabilityService.look": once(
+        lambda w: [w.availability.look(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
+    ),
+    "availability.availability_service.AvailabilityService.change": once(away),
+    "tickets.ticket_store.apply": each(
+        lambda w, t: ticket_store.apply(
+            w.db,
+            w.ticket(t),
+            values={"title": "Another"},
+            events=[NewEvent(EventType.EDITED, by=ADMIN, field="title", to="Another")],
+            now=w.now,
+        ),
+        "title",
+    ),
+    "tickets.comments.CommentService.ready": each(
+        lambda w, t: w.comments.ready(actor=JO, ticket_id=str(t), internal=False)
+    ),
+    "tickets.comments.CommentService.add": each(said),
+    "tickets.comments.CommentService.edit": each(
+        lambda w, t: w.comments.edit(
+            actor=MO, ticket_id=said(w, t), slack=PLACE, text="Hello again"
+        )
+    ),
+    "tickets.comments.CommentService.delete": each(
+        lambda w, t: w.comments.delete(ticket_id=said(w, t), slack=PLACE)
+    ),
+    "assignment.feedback.keep": each(corrected, *GROUNDS),
+    "assignment.feedback.net_effects": once(
+        lambda w: feedback.net_effects(w.db, skills=["VPN"], now=w.now)
+    ),
+    "assignment.feedback.of_ticket": each(lambda w, t: feedback.of_ticket(w.db, t)),
+    "assignment.dry_run.ExplainService.look": each(
+        lambda w, t: dry(w).look(actor=BOSS, ticket_id=str(t), most=1)
+    ),
+    "assignment.dry_run.ExplainService.find": each(
+        lambda w, t: dry(w).find(actor=OPERATOR, called=str(t))
+    ),
+    "digest.digest_counts.DigestCounts.own": once(
+        lambda w: [DigestCounts(w.db, now=w.now).own(doc["_id"]) for doc in USERS]
+    ),
+    "digest.digest_counts.DigestCounts.queue": once(
+        lambda w: DigestCounts(w.db, now=w.now).queue()
+    ),
+    "digest.digest_counts.DigestCounts.lately": once(
+        lambda w: DigestCounts(w.db, now=w.now).lately(w.now - timedelta(days=1), w.now)
+    ),
+    "digest.digest_service.DigestSwitch.turn": once(
+        lambda w: DigestSwitch(w.db).turn(actor=MO, on=True)
+    ),
+    "digest.digest_service.Digests.has_due": once(lambda w: morning(w).has_due()),
+    "digest.digest_service.Digests.due": once(lambda w: morning(w).due()),
+    "digest.digest_service.Digests.claim": once(digest),
+    "digest.digest_service.Digests.set_aside": once(
+        lambda w: morning(w).set_aside(morning(w).due()[0], OverflowError())
+    ),
+    "digest.digest_service.Digests.done": once(lambda w: morning(w).done(digest(w))),
+    "digest.digest_service.Digests.later": once(
+        lambda w: morning(w).later(digest(w), wait=timedelta(1))
+    ),
+    "editing.ticket_edits.TicketEdits.open": each(
+        lambda w, t: w.edits.open(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
+    ),
+    "editing.ticket_edits.TicketEdits.assignees": each(
+        lambda w, t: w.edits.assignees(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
+    ),
+    "editing.ticket_edits.TicketEdits.team_skills": once(lambda w: w.edits.team_skills(actor=MO)),
+    "editing.ticket_edits.TicketEdits.update": each(
+        edited(title="Another", priority="urgent", helpfulNotes=None),
+        "title",
+        "priority",
+        "helpfulNotes",
+    ),
+    "linking.member_sync.MemberSync.concerns": once(
+        lambda w: (linked(w), w.following.concerns(member=w.member()))
+    ),
+    "linking.member_sync.MemberSync.follow": once(
+        lambda w: (linked(w), w.following.follow(member=w.member(is_deleted=True))), *GROUNDS
+    ),
+    "tickets.release.due": once(lambda w: release.due(w.db, now=w.now)),
+    "tickets.release.hand_back_some": once(
+        lambda w: (
+            saved(w, active="deactivated"),
+            release.hand_back_some(w.db, MODERATOR, now=w.now),
+        ),
+        "active",
+        *GROUNDS,
+    ),
+    "availability.handover_offers.HandoverOffers.has_due": once(
+        lambda w: (away(w), w.handovers.has_due())
+    ),
+    "availability.handover_offers.HandoverOffers.claim_next": once(offer),
+    "availability.handover_offers.HandoverOffers.sent": once(
+        lambda w: w.handovers.sent(offer(w), channel="D0X", ts="1.5")
+    ),
+    "availability.handover_offers.HandoverOffers.fail": once(
+        lambda w: w.handovers.fail(offer(w), error="is_bot")
+    ),
+    "availability.handover_offers.HandoverOffers.later": once(
+        lambda w: w.handovers.later(offer(w))
+    ),
+    "availability.handover_offers.HandoverOffers.decide": once(decided, *GROUNDS),
+    "assignment.reassign.Reassignment.others": each(
+        lambda w, t: handing_on(w).others(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
+    ),
+    "assignment.reassign.Reassignment.not_mine": each(
+        lambda w, t: handing_on(w).not_mine(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
+    ),
+    "home.home_service.HomeService.look": each(
+        lambda w, t: w.home.look(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
+    ),
+    "home.home_service.HomeService.page": each(
+        lambda w, t: w.home.page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
+    ),
+    "home.home_service.HomeService.look_again": once(
+        lambda w: w.home.look_again(actor=JO, team_id=TEAM_ID, screen=Screen())
+    ),
+    "people.erasure.Erasure.erase": once(
+        lambda w: Erasure(w.db, w.users, clock=w.clock).erase(actor=OPERATOR, email=MO_ADDRESS),
+        *{name for doc in USERS for name in doc} - {"_id", "createdAt", "__v"},
+        *GROUNDS,
+    ),
+    "tickets.legacy_adopt.adopted": each(
+        lambda w, t: legacy_adopt.adopted(w.db, _raw(w, t), now=w.now)
+    ),
+    "tickets.legacy_adopt.adopt_some": once(lambda w: legacy_adopt.adopt_some(w.db, now=w.now)),
+    "linking.suspension.stop": once(stopped),
+    "linking.suspension.resume": once(resumed),
+    "linking.suspension.call_off": once(lambda w: suspension.call_off(w.db, w.link, now=w.now)),
+    "linking.link_by_code.LinkByCode.by_address": once(
+        lambda w: w.linking.by_address(team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    ),
+    "linking.link_by_code.LinkByCode.claim_address": once(
+        lambda w: refused(lambda: w.linking.claim_address(member=w.member()))
+    ),
+    "linking.link_by_code.LinkByCode.offer": once(offered),
+    "linking.link_by_code.LinkByCode.confirm": once(
+        lambda w: w.linking.confirm(member=w.member(), name=offered(w))
+    ),
+    "linking.links.LinkService.find": once(
+        lambda w: (linked(w), w.links.find(team_id=TEAM_ID, slack_user_id=SLACK_ID))
+    ),
+    "linking.links.LinkService.admit": once(lambda w: refused(lambda: w.links.admit(w.member()))),
+    "linking.links.LinkService.slack_ids": once(
+        lambda w: w.links.slack_ids(team_id=TEAM_ID, user_ids={MODERATOR})
+    ),
+    "lists.list_pages.TicketLists.page": once(
+        lambda w: [
+            TicketLists(w.db).page(actor=BOSS, selection=ListQuery(kind)) for kind in ListKind
+        ]
+    ),
+    "lists.list_service.ListService.look": once(
+        lambda w: [
+            w.lists.look(actor=BOSS, team_id=TEAM_ID, selection=ListQuery(kind))
+            for kind in ListKind
+        ]
+    ),
+    "lists.list_service.ListService.assignees": once(lambda w: w.lists.assignees(actor=BOSS)),
+    "lists.list_service.ListService.skills": once(lambda w: w.lists.skills(actor=BOSS)),
+    "tickets.filing.check_unused": once(
+        lambda w: check_unused(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
+    ),
+    "tickets.actions.TicketActions.ready": move("ready", step=TicketAction.RESOLVE),
+    "tickets.actions.TicketActions.check": each(
+        lambda w, t: w.moves.check(
+            BOSS, w.ticket(t), TicketAction.RESOLVE, seen=state_token(w.ticket(t))
+        )
+    ),
+    "tickets.actions.TicketActions.accept": move("accept", actor=MO),
+    "tickets.actions.TicketActions.take": move("take", *GROUNDS),
+    "tickets.actions.TicketActions.reassign": move("reassign", *GROUNDS, assignee_id=str(SECOND)),
+    "tickets.actions.TicketActions.wait": move("wait", "status", question="Which one?"),
+    "tickets.actions.TicketActions.resolve": move("resolve", "status", resolution="Done."),
+    "tickets.actions.TicketActions.cancel": move("cancel", "status", actor=JO),
+    "tickets.actions.TicketActions.reopen": move("reopen", *GROUNDS),
+    "tickets.actions.TicketActions.redraw": move("redraw", channel="D0MO", ts="1.5"),
+    "outbox.deliveries.claim": notice("claim", "1:requester:x", now=NEW),
+    "outbox.deliveries.handed_over": notice("handed_over", "1:mail:x"),
+    "outbox.deliveries.release": notice("release", "1:requester:x", until=NEW),
+    "outbox.deliveries.fail": notice("fail", "1:requester:x", error="is_archived"),
+    "outbox.deliveries.sent": notice("sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD),
+    "outbox.deliveries.card_updated": notice("card_updated", CARD, seq=2, digest="e", now=NEW),
+    "outbox.deliveries.message_updated": notice(
+        "message_updated", "1:requester:x", seq=2, version="v", now=NEW
+    ),
+    "outbox.deliveries.spoil_card": notice("spoil_card", channel="D0MO", ts="1.5", now=NEW),
+    "outbox.pending.mark_delivered": each(lambda w, t: pending.mark_delivered(w.db, t, seen=1)),
+    "outbox.pending.is_unchanged": each(lambda w, t: pending.is_unchanged(w.db, t, seen=1)),
+    "outbox.pending.due": once(lambda w: pending.due(w.db, now=w.now, limit=9)),
+    "outbox.pending.ages": once(lambda w: pending.ages(w.db, now=w.now)),
+    "outbox.pending.backoff": each(lambda w, t: pending.backoff(w.db, t, now=w.now)),
+    "tickets.legacy_reconcile.keep_up": once(lambda w: legacy_reconcile.keep_up(w.db, now=w.now)),
+    "tickets.legacy_reconcile.put_right": once(
+        lambda w: legacy_reconcile.put_right(w.db, now=w.now)
+    ),
+    "editing.ticket_edits.Patches.apply": each(
+        lambda w, t: Patches(w.db, w.edits).apply(
+            actor=BOSS, ticket_id=str(t), changes={"description": "Other words."}
+        ),
+        "description",
+    ),
+    "people.admin.AccountAdmin.page": once(
+        lambda w: w.people.page(actor=BOSS, place=account_search.Place())
+    ),
+    "people.admin.AccountAdmin.get": once(
+        lambda w: [w.people.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
+    ),
+    "people.admin.AccountAdmin.update": once(lambda w: saved(w, skills="VPN, DNS"), "skills"),
+    "people.admin.AccountAdmin.hand_back": once(
+        lambda w: w.people.hand_back(actor=BOSS, user_id=MODERATOR)
+    ),
+    "people.admin.AccountAdmin.own": once(lambda w: w.people.own(actor=MO)),
+    "people.admin.AccountAdmin.update_own": once(
+        lambda w: w.people.update_own(actor=MO, name="Mo")
+    ),
+    "accounts.users.load_account": once(
+        lambda w: [users.load_account(w.db, str(doc["_id"])) for doc in USERS]
+    ),
+    "availability.status_sync.StatusSync.claim_due": once(lambda w: w.presences.claim_due(limit=9)),
+    "availability.status_sync.StatusSync.has_due": once(lambda w: w.presences.has_due()),
+    "availability.status_sync.StatusSync.put_back": once(
+        lambda w: w.presences.put_back([MODERATOR], due=w.now)
+    ),
+    "availability.status_sync.StatusSync.keep": once(
+        lambda w: [w.presences.keep(doc["_id"], ON_HOLIDAY) for doc in USERS]
+    ),
+    "availability.status_sync.StatusSync.hear": once(
+        lambda w: (
+            linked(w),
+            w.presences.hear(team_id=TEAM_ID, slack_user_id=SLACK_ID, member=ON_HOLIDAY),
+        )
+    ),
+    "availability.status_sync.StatusSync.end_absences": once(
+        lambda w: (away(w), w.presences.end_absences())
+    ),
+    "auth.profile.Profiles.update_own": once(
+        lambda w: w.accounts.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
+    ),
+    "auth.profile.Profiles.update_other": once(
+        lambda w: w.accounts.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
+        "role",
+    ),
+    "sla.recompute.give_places": once(lambda w: recompute.give_places(w.db)),
+    "auth.password_reset.Resets.request": once(
+        lambda w: w.accounts.resets.request(email=MO_ADDRESS)
+    ),
+    "auth.password_reset.Resets.reset": once(reset, "password"),
+    "accounts.account_search.index_newcomers": once(lambda w: account_search.index_newcomers(w.db)),
+    "accounts.account_search.page": once(
+        lambda w: account_search.page(w.db, account_search.Place(search="mo"))
+    ),
+    "assignment.shortlist.Shortlist.is_large": once(lambda w: Shortlist(w.db).is_large(w.now)),
+    "assignment.shortlist.Shortlist.found_large": once(
+        lambda w: Shortlist(w.db).found_large(w.now)
+    ),
+    "assignment.shortlist.Shortlist.was_chosen": once(
+        lambda w: large(w).was_chosen(MODERATOR, now=w.now)
+    ),
+    "assignment.shortlist.Shortlist.who_know": once(
+        lambda w: large(w).who_know(["VPN"], now=w.now)
+    ),
+    "assignment.shortlist.Shortlist.longest_ago": once(lambda w: large(w).longest_ago(now=w.now)),
+    "ops.failing_items.count": once(lambda w: failing_items.count(w.db)),
+    "ops.failing_items.what_is_stuck": once(lambda w: failing_items.what_is_stuck(w.db, now=w.now)),
+    "auth.sign_in.SignIn.sign_up": once(
+        lambda w: w.accounts.sign_in.sign_up(email="new@example.com", password=PASSWORD)
+    ),
+    "auth.sign_in.SignIn.sign_in": once(
+        lambda w: w.accounts.sign_in.sign_in(email=MO_ADDRESS, password=PASSWORD), "password"
+    ),
+    "auth.sign_in.SignIn.authenticate": once(
+        lambda w: w.accounts.sign_in.authenticate(w.accounts.sign_in.token(w.user(MODERATOR)))
+    ),
+    "auth.sign_in.SignIn.token": once(lambda w: w.accounts.sign_in.token(w.user(USER))),
+    "auth.sign_in.SignIn.sign_out": once(lambda w: w.accounts.sign_in.sign_out(user_id=USER)),
+    "routing.similar_tickets.precedents": once(
+        lambda w: similar_tickets.precedents(
+            w.db, text="VPN", likely=["VPN"], team_skills=["VPN", "DNS"]
+        )
+    ),
+    "routing.similar_tickets.reporters": each(
+        lambda w, t: similar_tickets.reporters(w.db, w.ticket(t), now=w.now)
+    ),
+    "assignment.candidate_pool.CandidateLoader.size": once(lambda w: w.staff.size()),
+    "assignment.candidate_pool.CandidateLoader.deactivated": once(
+        lambda w: w.staff.deactivated(team_id=TEAM_ID, now=w.now)
+    ),
+    "assignment.candidate_pool.CandidateLoader.everybody": once(
+        lambda w: w.staff.everybody(team_id=TEAM_ID, now=w.now)
+    ),
+    "assignment.candidate_pool.CandidateLoader.pool": once(
+        lambda w: w.staff.pool(
+            team_id=TEAM_ID, skills=["VPN"], favoured=frozenset({MODERATOR}), now=w.now
+        )
+    ),
+    "assignment.candidate_pool.CandidateLoader.was_chosen": once(
+        lambda w: w.staff.was_chosen(MODERATOR, now=w.now)
+    ),
+    "people.export.DataExport.export": once(
+        lambda w: DataExport(w.db, w.users).export(actor=OPERATOR, email=MO_ADDRESS)
+    ),
+    "outbox.deliveries.Threads.find": once(
+        lambda w: Threads(w.db).find(team_id=TEAM_ID, place=PLACE)
+    ),
+    "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
+    "lists.api_pages.TicketPages.newest": once(
+        lambda w: [TicketPages(w.db, clock=w.clock).newest(actor=actor) for actor in (BOSS, JO)]
+    ),
+    "tickets.filing.TicketService.create": once(filed),
+    "tickets.filing.TicketService.check_unused": once(
+        lambda w: w.tickets.check_unused(actor=JO, team_id=TEAM_ID, source=SAID)
+    ),
+    "tickets.filing.TicketService.get": each(
+        lambda w, t: w.tickets.get(actor=JO, ticket_id=str(t))
+    ),
+    "tickets.filing.TicketService.by_number": each(
+        lambda w, t: w.tickets.by_number(
+            actor=BOSS, team_id=TEAM_ID, number=w.ticket(t).number or 0
+        )
+    ),
+    "tickets.queries.load": each(lambda w, t: load(w.db, str(t))),
+    "routing.training.Training.run_if_due": once(
+        lambda w: Training(w.db, clock=w.clock).run_if_due()
+    ),
+    "linking.unlink.Unlink.look": once(lambda w: w.unlinking.look(actor=MO)),
+    "linking.unlink.Unlink.unlink": once(unlinked),
+    "linking.unlink.Unlink.identities": once(lambda w: w.unlinking.identities(actor=MO)),
+    "tickets.queries.open_tickets": once(lambda w: ticket_queries.open_tickets(w.db, MODERATOR)),
+    "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
+    "accounts.users.UserService.many": once(lambda w: w.users.many({doc["_id"] for doc in USERS})),
+    "accounts.users.UserService.ids_of": once(lambda w: w.users.ids_of(Role.ADMIN)),
+    "accounts.users.UserService.everyone": once(lambda w: w.users.everyone(actor=OPERATOR)),
+    "accounts.users.UserService.create": once(
+        lambda w: w.users.create(actor=OPERATOR, email="new@example.com")
+    ),
+    "accounts.users.UserService.set_role": once(
+        lambda w: w.users.set_role(actor=OPERATOR, email=MO_ADDRESS, role=Role.USER), "role"
+    ),
+    "accounts.users.UserService.set_skills": once(
+        lambda w: w.users.set_skills(actor=OPERATOR, email="sec@example.com", skills=["DNS"]),
+        "skills",
+    ),
+    "accounts.users.UserService.by_email": once(lambda w: w.users.by_email("jo@example.com")),
+    "accounts.users.UserService.stored_by_email": once(
+        lambda w: w.users.stored_by_email("jo@example.com")
+    ),
+    "accounts.users.UserService.team_skills": once(lambda w: w.users.team_skills()),
+    "accounts.users.UserService.only_stored": once(lambda w: w.users.only_stored(MO_ADDRESS)),
+    "home.sessions.HomeSessions.left_at": once(lambda w: w.visits.left_at(LINK)),
+    "home.sessions.HomeSessions.go_to": once(watched),
+    "home.sessions.HomeSessions.is_still_at": once(
+        lambda w: w.visits.is_still_at(LINK, turn=watched(w))
+    ),
+    "home.sessions.HomeSessions.shown": once(
+        lambda w: w.visits.shown(LINK, turn=watched(w), view_hash="1.5")
+    ),
+    "home.sessions.HomeSessions.watchers": each(lambda w, t: w.visits.watchers(w.ticket(t))),
+    "home.sessions.HomeSessions.ask_for_refresh": once(
+        lambda w: (watched(w), w.visits.ask_for_refresh(LINK, within=timedelta(seconds=1)))
+    ),
+    "home.sessions.HomeSessions.take_refresh": once(
+        lambda w: (watched(w), w.visits.take_refresh(LINK))
+    ),
+    "home.sessions.HomeSessions.forget_hash": once(forgotten),
+    "outbox.pending.retry_unassigned": once(lambda w: pending.retry_unassigned(w.db, now=w.now)),
+    "outbox.pending.wake_due": once(lambda w: pending.wake_due(w.db, now=w.now)),
+    "outbox.pending.count": once(lambda w: pending.count(w.db)),
+    "tickets.queries.every_ticket": once(
+        lambda w: list(ticket_queries.every_ticket(w.db, ["title"]))
+    ),
+}
+
+
+def _some(found: Any) -> Any:
+    assert found is not None
+    return found
+
+
+def _raw(world: World, ticket_id: ObjectId) -> Document:
+    doc: Document = _some(world.db.tickets.find_one({"_id": ticket_id}))
+    return doc
+
+
+def refused(call: Callable[[], Any]) -> None:
+    """An account with a password is not linked by its address."""
+    with pytest.raises(DomainError):
+        call()
+
+
+@pytest.fixture(scope="module")
+def emptied(mongo: MongoServer) -> Iterator[Mongo]:
+    """One database for all of them: making indexes takes longer than anything else here."""
+    made = connect(mongo.uri_for(f"test-{uuid.uuid4().hex}"))
+    ensure_indexes(made)
+    yield made
+    made.client.close()
+
+
+@pytest.fixture
+def world(emptied: Mongo) -> World:
+    for name in emptied.list_collection_names():
+        emptied[name].delete_many({})
+    legacy_app.load_into(emptied, team_id=TEAM_ID)
+    return World(emptied)
+
+
+@pytest.mark.parametrize("name", sorted(TABLE))
+def test_it_loses_nothing(world: World, name: str) -> None:
+    before = legacy_app.contents(world.db)
+    TABLE[name].run(world)
+    after = legacy_app.contents(world.db)
+    assert legacy_app.lost(before, after, TABLE[name].may) == []
+
+
+def methods() -> Iterator[str]:
+    """Everything in the services that is given the database, by module, class and name."""
+    for info in pkgutil.iter_modules(services.__path__):
+        module = importlib.import_module(f"services.{info.name}")
+        for name, made in vars(module).items():
+            if name.startswith("_") or getattr(made, "__module__", None) != module.__name__:
+                continue
+            if inspect.isfunction(made) and "db" in inspect.signature(made).parameters:
+                yield f"{info.name}.{name}"
+            makes = getattr(made, "__init__", None) if inspect.isclass(made) else None
+            if inspect.isfunction(makes) and "db" in inspect.signature(makes).parameters:
+                own = [key for key, of in vars(made).items() if inspect.isfunction(of)]
+                public = [key for key in own if not key.startswith("_")]
+                yield from (f"{info.name}.{name}.{key}" for key in public)
+
+
+def test_the_table_has_every_method() -> None:
+    found = {name for name in methods() if name.partition(".")[0] not in ELSEWHERE}
+    assert sorted(found - set(TABLE)) == []
+    assert sorted(set(TABLE) - found) == []
+
+
+@pytest.mark.parametrize("module", sorted(ELSEWHERE))
+def test_the_others_touch_neither_accounts_nor_tickets(module: str) -> None:
+    source = inspect.getsource(importlib.import_module(f"services.{module}"))
+    written = re.findall(r"db\.(?:users|tickets)\.(?!find|count|distinct|aggregate)\w+", source)
+    assert written == []

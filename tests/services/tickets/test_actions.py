@@ -1,0 +1,475 @@
+"""Steps on a real database: what they store, who may take them, and who is too late."""
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.assignment.assignment_service import declined
+from services.core.clock import utcnow
+from services.core.database import Mongo
+from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.models.permissions import Actor
+from services.models.ticket import Card, Status, Ticket
+from services.models.user import Role, User
+from services.outbox import deliveries, pending
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from services.tickets.lifecycle import TicketAction
+from tests.conftest import FixedClock, People, file_ticket, reload
+from tests.services.tickets.test_lifecycle import RELATIONS, STATES, expected
+from tests.support.action_helpers import NOT_FOUND, doc_of, in_progress, last_events, put, refusal
+
+
+@pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def ben(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def cleo(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, requester: User) -> Ticket:
+    return file_ticket(tickets, requester)
+
+
+def take_step(
+    moves: TicketActions, step: TicketAction, actor: Actor, ticket: Ticket, other: User
+) -> Ticket:
+    call: dict[TicketAction, Callable[..., Ticket]] = {
+        TicketAction.ACCEPT: moves.accept,
+        TicketAction.TAKE: moves.take,
+        TicketAction.REASSIGN: lambda **ids: moves.reassign(**ids, assignee_id=str(other.id)),
+        TicketAction.WAIT: lambda **ids: moves.wait(**ids, question="Which one?"),
+        TicketAction.RESOLVE: lambda **ids: moves.resolve(**ids, resolution="Done."),
+        TicketAction.CANCEL: moves.cancel,
+        TicketAction.REOPEN: moves.reopen,
+    }
+    return call[step](actor=actor, ticket_id=str(ticket.id))
+
+
+LEADS_TO = {
+    TicketAction.TAKE: {Status.IN_PROGRESS, Status.WAITING},
+    TicketAction.REASSIGN: {Status.IN_PROGRESS, Status.WAITING},
+    TicketAction.ACCEPT: {Status.IN_PROGRESS},
+    TicketAction.WAIT: {Status.WAITING},
+    TicketAction.RESOLVE: {Status.COMPLETED},
+    TicketAction.CANCEL: {Status.COMPLETED},
+    TicketAction.REOPEN: {Status.REOPENED},
+}
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("relation", RELATIONS)
+def test_every_step_by_everybody_in_every_state(
+    moves: TicketActions,
+    db: Mongo,
+    people: People,
+    requester: User,
+    cleo: User,
+    ben: User,
+    tickets: TicketService,
+    role: Role,
+    relation: str,
+) -> None:
+    me = people.add(role)
+    made = file_ticket(tickets, requester)
+    for state, (step, leads_to) in itertools.product(STATES, LEADS_TO.items()):
+        status, is_assigned, is_accepted = state
+        owner = me if relation in ("requester", "both") else requester
+        holder = me if relation in ("assignee", "both") else ben
+        before = put(
+            db,
+            made,
+            status=status.value,
+            createdBy=owner.id,
+            assignedTo=holder.id if is_assigned else None,
+            acceptedAt=utcnow() if is_accepted else None,
+            events=[],
+        )
+        if step in expected(role, relation, state):
+            after = take_step(moves, step, Actor.of(me), before, cleo)
+            assert after.status in leads_to
+            assert after.seq > before.seq
+            assert after == reload(db, made)
+        else:
+            with pytest.raises((Denied, Conflict, NotFound)):
+                take_step(moves, step, Actor.of(me), before, cleo)
+            assert reload(db, made) == before
+
+
+def test_accepting_says_so_and_no_more(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+) -> None:
+    before = in_progress(db, ticket, ben)
+    after = moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    assert (after.accepted_at, after.status) == (clock(), Status.IN_PROGRESS)
+    assert last_events(after, 1) == [("accepted", ben.id, None, None, None, None)]
+    assert after.assigned_to == before.assigned_to
+
+
+def test_a_reopened_ticket_goes_on_when_it_is_accepted(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, requester: User
+) -> None:
+    in_progress(db, ticket, ben)
+    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
+    reopened = moves.reopen(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    assert (reopened.status, reopened.assigned_to) == (Status.REOPENED, ben.id)
+    assert (reopened.resolution, reopened.accepted_at) == (None, None)
+    assert "completedAt" not in doc_of(db, ticket)
+    accepted = moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    assert accepted.status is Status.IN_PROGRESS
+    assert last_events(accepted, 2) == [
+        ("accepted", ben.id, None, None, None, None),
+        ("status_changed", ben.id, "status", "REOPENED", "IN_PROGRESS", None),
+    ]
+
+
+def test_taking_a_ticket_nobody_has(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+) -> None:
+    put(db, ticket, **{"assignment.next": clock(), "assignment.analysis": {"model": "m"}})
+    after = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    assert (after.status, after.assigned_to) == (Status.IN_PROGRESS, ben.id)
+    assert after.accepted_at == clock()
+    assert after.assignment == {
+        "analysis": {"model": "m"},
+        "source": "manual",
+        "reason": "took it",
+        "at": clock(),
+    }
+    assert last_events(after, 2) == [
+        ("assigned", ben.id, "assignedTo", None, ben.id, "took it"),
+        ("status_changed", ben.id, "status", "TODO", "IN_PROGRESS", None),
+    ]
+
+
+@pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.WAITING])
+def test_taking_a_colleagues_ticket_leaves_its_status(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, status: Status
+) -> None:
+    put(db, ticket, status=status.value, assignedTo=ben.id)
+    after = moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    assert (after.status, after.assigned_to) == (status, cleo.id)
+    assert last_events(after, 1) == [
+        ("assigned", cleo.id, "assignedTo", ben.id, cleo.id, "took it")
+    ]
+
+
+def test_giving_it_to_somebody_else(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
+) -> None:
+    put(db, in_progress(db, ticket, ben), acceptedAt=utcnow())
+    after = moves.reassign(
+        actor=Actor.of(ben),
+        ticket_id=str(ticket.id),
+        assignee_id=str(cleo.id),
+        reason=" She knows it. ",
+    )
+    assert (after.assigned_to, after.accepted_at) == (cleo.id, None)
+    assert after.assignment["reason"] == "She knows it."
+    assert last_events(after, 1) == [
+        ("assigned", ben.id, "assignedTo", ben.id, cleo.id, "She knows it.")
+    ]
+
+
+def test_handing_it_back(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+) -> None:
+    put(db, in_progress(db, ticket, ben), acceptedAt=utcnow(), **{"assignment.until": clock()})
+    pending.mark_delivered(db, ticket.id, seen=1)
+    after = moves.reassign(
+        actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine."
+    )
+    assert (after.status, after.assigned_to, after.accepted_at) == (Status.TODO, None, None)
+    assert (after.outbox, "until" in after.assignment) == (True, False)
+    assert last_events(after, 1) == [
+        ("handed_back", ben.id, "assignedTo", ben.id, None, "Not mine.")
+    ]
+    assert declined(after) == {ben.id}
+
+
+def test_handing_back_a_reopened_ticket_leaves_it_reopened(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+) -> None:
+    put(db, ticket, status="REOPENED", assignedTo=ben.id)
+    after = moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None)
+    assert (after.status, after.assigned_to) == (Status.REOPENED, None)
+
+
+def test_whom_a_ticket_cannot_be_given_to(
+    moves: TicketActions, db: Mongo, people: People, ticket: Ticket, ben: User, requester: User
+) -> None:
+    in_progress(db, ticket, ben)
+    gone = people.add(Role.MODERATOR, active=False)
+    for user_id in (str(requester.id), str(gone.id), str(ObjectId()), "no id", "{'$gt': ''}"):
+        with pytest.raises(Invalid) as refused:
+            moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=user_id)
+        assert (refused.value.field, str(refused.value)) == (
+            "assignedTo",
+            "Choose a moderator or an admin who is still active.",
+        )
+
+
+@pytest.mark.parametrize(
+    ("values", "chosen", "reason", "field", "sentence"),
+    [
+        ({"status": "IN_PROGRESS"}, "ben", "", "assignedTo", "{} has this ticket already."),
+        (
+            {"status": "WAITING"},
+            None,
+            "",
+            "assignedTo",
+            "Choose somebody, because ticket 1 is waiting for its requester.",
+        ),
+        (
+            {"status": "TODO", "assignedTo": None},
+            None,
+            "",
+            "assignedTo",
+            "Nobody has this ticket. Choose somebody for it.",
+        ),
+        (
+            {"status": "IN_PROGRESS"},
+            None,
+            "x" * 301,
+            "reason",
+            "At most 300 characters; this text has 301.",
+        ),
+        (
+            {"status": "IN_PROGRESS"},
+            None,
+            " \u200b",
+            "reason",
+            "Say why in a few words, or leave it empty.",
+        ),
+    ],
+)
+def test_what_else_a_reassignment_refuses(
+    moves: TicketActions,
+    db: Mongo,
+    ticket: Ticket,
+    ben: User,
+    cleo: User,
+    values: dict[str, Any],
+    chosen: str | None,
+    reason: str,
+    field: str,
+    sentence: str,
+) -> None:
+    before = put(db, ticket, **({"assignedTo": ben.id} | values))
+    with pytest.raises(Invalid) as refused:
+        moves.reassign(
+            actor=Actor.of(cleo),
+            ticket_id=str(ticket.id),
+            assignee_id=str(ben.id) if chosen else None,
+            reason=reason,
+        )
+    assert (refused.value.field, str(refused.value)) == (field, sentence.format(ben.display_name))
+    assert reload(db, ticket) == before
+
+
+def test_waiting_asks_the_requester(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+) -> None:
+    in_progress(db, ticket, ben)
+    after = moves.wait(actor=Actor.of(ben), ticket_id=str(ticket.id), question=" Which VPN? ")
+    assert (after.status, after.assigned_to) == (Status.WAITING, ben.id)
+    (comment,) = after.comments
+    assert (comment.text, comment.by, comment.internal) == ("Which VPN?", ben.id, False)
+    assert last_events(after, 2) == [
+        ("waiting", ben.id, "status", "IN_PROGRESS", "WAITING", "Which VPN?"),
+        ("commented", ben.id, "comments", None, comment.id, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("question", "sentence"),
+    [
+        (" \n", "Ask what you need to know; the requester reads it."),
+        ("x" * 1_001, "At most 1,000 characters; this text has 1,001."),
+    ],
+)
+def test_the_question_is_checked(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, question: str, sentence: str
+) -> None:
+    in_progress(db, ticket, ben)
+    with pytest.raises(Invalid) as refused:
+        moves.wait(actor=Actor.of(ben), ticket_id=str(ticket.id), question=question)
+    assert (refused.value.field, str(refused.value)) == ("question", sentence)
+
+
+@pytest.mark.parametrize("status", ["TODO", "IN_PROGRESS", "WAITING", "REOPENED"])
+def test_a_ticket_is_resolved(
+    moves: TicketActions, db: Mongo, clock: FixedClock, ticket: Ticket, ben: User, status: str
+) -> None:
+    put(db, ticket, **{"status": status, "assignment.next": clock(), "deadline": None, "later": 1})
+    clock.advance(seconds=5)
+    done = moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=" Restarted. ")
+    assert (done.status, done.resolution) == (Status.COMPLETED, "Restarted.")
+    doc = doc_of(db, ticket)
+    assert (doc["completedAt"], doc["assignment"], doc["outbox"]) == (clock(), {}, True)
+    assert (doc["later"], doc["deadline"], doc["createdBy"]) == (1, None, ticket.created_by)
+    assert doc["events"][1] == {
+        "seq": 2,
+        "at": clock(),
+        "by": ben.id,
+        "type": "resolved",
+        "field": "status",
+        "from": status,
+        "to": "COMPLETED",
+        "note": "Restarted.",
+    }
+
+
+def test_a_completed_ticket_keeps_its_assignee(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
+) -> None:
+    in_progress(db, ticket, ben)
+    cancelled = moves.cancel(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    assert (cancelled.assigned_to, cancelled.resolution) == (ben.id, "cancelled")
+    assert last_events(cancelled, 1) == [
+        ("cancelled", requester.id, "status", "IN_PROGRESS", "COMPLETED", None)
+    ]
+    sentence = "Ticket 1 is cancelled now, so this was not done. Look at it again, then decide."
+    assert refusal(Conflict, moves.take, actor=Actor.of(cleo), ticket_id=str(ticket.id)) == sentence
+
+
+@pytest.mark.parametrize("change", [{"active": False}, {"role": "user"}, None])
+def test_who_has_left_does_not_get_it_back(
+    moves: TicketActions,
+    db: Mongo,
+    ticket: Ticket,
+    ben: User,
+    requester: User,
+    change: dict[str, Any] | None,
+) -> None:
+    put(db, ticket, status="COMPLETED", assignedTo=ben.id, resolution="Done.")
+    if change:
+        db.users.update_one({"_id": ben.id}, {"$set": change})
+    else:
+        db.users.delete_one({"_id": ben.id})
+    after = moves.reopen(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    assert (after.status, after.assigned_to) == (Status.REOPENED, None)
+
+
+def test_a_role_is_asked_for_before_anything_is_read(
+    moves: TicketActions, ticket: Ticket, requester: User, people: People
+) -> None:
+    stranger = people.add()
+    ids = {"ticket_id": str(ticket.id)}
+    for user in (requester, stranger):
+        assert refusal(Denied, moves.take, actor=Actor.of(user), **ids) == (
+            "Your role does not allow you to work on tickets. Ask an admin if it should."
+        )
+        assert (
+            refusal(Denied, moves.resolve, actor=Actor.of(user), **ids, resolution="")
+            == "Your role does not allow you to resolve tickets. Ask an admin if it should."
+        )
+    for step in (moves.cancel, moves.reopen):
+        assert refusal(NotFound, step, actor=Actor.of(stranger), **ids) == NOT_FOUND
+
+
+@pytest.mark.parametrize("ticket_id", ["", "1", "65f0", "z" * 24, "{'$gt': ''}", "\x00"])
+def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id: str) -> None:
+    asked = {"actor": Actor.of(ben), "ticket_id": ticket_id}
+    assert refusal(NotFound, moves.take, **asked) == NOT_FOUND
+    assert refusal(NotFound, moves.ready, **asked, step=TicketAction.RESOLVE) == NOT_FOUND
+    assert refusal(NotFound, moves.redraw, **asked, channel="D1", ts="1.5") == NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("note", "sentence"),
+    [
+        ("", "Say in a sentence what was done; the requester reads it."),
+        (" \u200b\n", "Say in a sentence what was done; the requester reads it."),
+        ("x" * 1_001, "At most 1,000 characters; this text has 1,001."),
+    ],
+)
+def test_the_note_is_checked(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, note: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=note)
+    assert (refused.value.field, str(refused.value)) == ("resolution", sentence)
+    assert reload(db, ticket) == ticket
+
+
+@pytest.mark.parametrize("step", ["resolve", "cancel", "reassign", "hand back", "take"])
+def test_whoever_gets_room_gets_what_waits(
+    moves: TicketActions,
+    db: Mongo,
+    clock: FixedClock,
+    tickets: TicketService,
+    ticket: Ticket,
+    requester: User,
+    ben: User,
+    cleo: User,
+    step: str,
+) -> None:
+    parked = file_ticket(tickets, requester)
+    put(db, parked, outbox=False, **{"assignment.next": clock()})
+    in_progress(db, ticket, ben)
+    ids = {"ticket_id": str(ticket.id)}
+    steps: dict[str, Callable[[], Ticket]] = {
+        "resolve": lambda: moves.resolve(actor=Actor.of(ben), **ids, resolution="Done."),
+        "cancel": lambda: moves.cancel(actor=Actor.of(requester), **ids),
+        "reassign": lambda: moves.reassign(actor=Actor.of(ben), **ids, assignee_id=str(cleo.id)),
+        "hand back": lambda: moves.reassign(actor=Actor.of(ben), **ids, assignee_id=None),
+        "take": lambda: moves.take(actor=Actor.of(cleo), **ids),
+    }
+    steps[step]()
+    assert (doc_of(db, parked)["assignment"], doc_of(db, parked)["outbox"]) == ({}, True)
+
+
+def test_a_card_that_was_pressed_in_vain_is_drawn_anew(
+    moves: TicketActions, db: Mongo, ticket: Ticket, requester: User, people: People
+) -> None:
+    for kind, ts in (("requester", "1.5"), ("assignee", "2.5")):
+        card = Card(kind, requester.id, "D1", ts, seq=1, digest="shown")
+        deliveries.claim(db, ticket.id, kind, now=utcnow())
+        deliveries.sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
+    pending.mark_delivered(db, ticket.id, seen=1)
+    ids: dict[str, Any] = {"ticket_id": str(ticket.id), "channel": "D1"}
+    assert moves.redraw(actor=Actor.of(requester), **ids, ts="2.5")
+    after = reload(db, ticket)
+    assert [card.digest for card in after.cards] == ["shown", ""]
+    assert (after.outbox, after.seq) == (True, 2)
+    assert not moves.redraw(actor=Actor.of(requester), **ids, ts="3.5")
+    asked = {"actor": Actor.of(people.add()), **ids, "ts": "1.5"}
+    assert refusal(NotFound, moves.redraw, **asked) == NOT_FOUND
+
+
+def test_the_predecessors_ticket_goes_the_same_way(
+    moves: TicketActions, db: Mongo, ben: User
+) -> None:
+    old = {"title": "x" * 9_000, "description": None, "status": "TODO", "deadline": "soon"}
+    ticket_id = str(db.tickets.insert_one(old).inserted_id)
+    moves.take(actor=Actor.of(ben), ticket_id=ticket_id)
+    moves.resolve(actor=Actor.of(ben), ticket_id=ticket_id, resolution="Done.")
+    doc = db.tickets.find_one({"_id": ObjectId(ticket_id)}) or {}
+    assert (doc["status"], doc["seq"], len(doc["events"])) == ("COMPLETED", 3, 3)
+    assert (doc["title"], doc["description"], doc["deadline"]) == ("x" * 9_000, None, "soon")
+
+
+def test_nothing_of_it_is_evaluated(
+    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+) -> None:
+    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    for text in ("$teamId", "{$gt: ''}", "$$ROOT"):
+        moves.wait(actor=Actor.of(ben), ticket_id=str(ticket.id), question=text)
+        moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=text)
+        found = reload(db, ticket)
+        assert (found.resolution, found.comments[-1].text) == (text, text)
+        moves.reopen(actor=Actor.of(ben), ticket_id=str(ticket.id))
+        moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))

@@ -1,0 +1,239 @@
+import uuid
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.core.database import Mongo
+from services.core.errors import Conflict, DomainError, Invalid, LimitReached, NotFound
+from services.models.permissions import Actor
+from services.models.ticket import Priority, Status, Ticket
+from services.models.user import Role
+from services.sla.policy import rules_now
+from services.sla.queue_key import queue_key
+from services.tickets.actions import TicketActions
+from services.tickets.filing import Filed, TicketService
+from services.tickets.queries import load
+from tests.conftest import FixedClock, at_once
+
+EMPLOYEE = Actor(ObjectId(), Role.USER)
+COLLEAGUE = Actor(ObjectId(), Role.USER)
+MODERATOR = Actor(ObjectId(), Role.MODERATOR)
+ADMIN = Actor(ObjectId(), Role.ADMIN)
+
+NOT_FOUND = "There is no such ticket, or you may not see it."
+
+
+def file(tickets: TicketService, actor: Actor = EMPLOYEE, **fields: Any) -> Filed:
+    form = {"title": "No VPN", "description": "It drops.", "request_id": uuid.uuid4().hex}
+    return tickets.create(**{"actor": actor, "team_id": "T1", **form, **fields})
+
+
+def refusal(kind: type[DomainError], call: Any, *args: Any, **fields: Any) -> str:
+    with pytest.raises(kind) as refused:
+        call(*args, **fields)
+    return str(refused.value)
+
+
+def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
+    doc = db.tickets.find_one({"_id": ticket.id})
+    assert doc is not None
+    return doc
+
+
+def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
+    tickets: TicketService, db: Mongo, clock: FixedClock
+) -> None:
+    filed = file(tickets, title=" No\nVPN ", description=" It drops.\r\nDaily. ", request_id="V1")
+    assert filed.is_new
+    doc = stored(db, filed.ticket)
+    assert doc.pop("nextTryAt") > clock()
+    assert doc.pop("alarm")["at"] > clock()
+    assert doc.pop("ladders").keys() == {"due"}
+    assert doc == {
+        "_id": filed.ticket.id,
+        "title": "No VPN",
+        "description": "It drops.\nDaily.",
+        "status": "TODO",
+        "priority": None,
+        "createdBy": EMPLOYEE.user_id,
+        "assignedTo": None,
+        "createdAt": clock(),
+        "teamId": "T1",
+        "number": 1,
+        "requestId": "V1",
+        "dueAt": filed.ticket.due_at,
+        "target": {"since": clock(), "rules": rules_now(db).mark},
+        "queueKey": queue_key(filed.ticket),
+        "seq": 1,
+        "events": [{"seq": 1, "at": clock(), "by": EMPLOYEE.user_id, "type": "filed"}],
+        "outbox": True,
+        "attempts": 0,
+    }
+    assert load(db, str(filed.ticket.id)) == filed.ticket
+
+
+def test_numbers_count_up(tickets: TicketService) -> None:
+    assert [file(tickets).ticket.number for _ in range(3)] == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("fields", "field", "sentence"),
+    [
+        ({"title": ""}, "title", "Give it a title of at least 3 characters."),
+        ({"title": " \t\n "}, "title", "Give it a title of at least 3 characters."),
+        ({"title": "ab"}, "title", "Give it a title of at least 3 characters."),
+        ({"title": "\u200b\u2060\ufeff"}, "title", "Give it a title of at least 3 characters."),
+        ({"title": "\u200d\u3164\ufe0f"}, "title", "Give it a title of at least 3 characters."),
+        ({"title": "x" * 151}, "title", "A title has at most 150 characters; this one has 151."),
+        ({"description": ""}, "description", "Describe what you need."),
+        ({"description": "\n \u200b\u202e"}, "description", "Describe what you need."),
+        (
+            {"description": "x" * 3_001},
+            "description",
+            "At most 3,000 characters; this text has 3,001.",
+        ),
+        ({"priority": "BANANA"}, "priority", "Choose one of low, medium, high, urgent."),
+        ({"priority": ""}, "priority", "Choose one of low, medium, high, urgent."),
+    ],
+)
+def test_a_bad_field_is_named_and_nothing_stored(
+    tickets: TicketService, db: Mongo, fields: dict[str, Any], field: str, sentence: str
+) -> None:
+    with pytest.raises(Invalid) as refused:
+        file(tickets, **fields)
+    assert (refused.value.field, str(refused.value)) == (field, sentence)
+    assert (db.tickets.count_documents({}), db.counters.count_documents({})) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("title", "description"),
+    [
+        ("abc", "x"),
+        ("x" * 150, "y" * 3_000),
+        ("  " + "x" * 150 + "\u200b", "\n" + "😀" * 3_000 + "\n"),
+        ("👩‍💻", "half an emoji: \ud83d"),
+    ],
+)
+def test_the_limits_count_what_can_be_seen(
+    tickets: TicketService, title: str, description: str
+) -> None:
+    ticket = file(tickets, title=title, description=description).ticket
+    assert ticket.title == title.strip(" \u200b")
+    assert ticket.description == description.strip().rstrip("\ud83d ")
+
+
+@pytest.mark.parametrize(
+    "text", ["$teamId", "{$gt: ''}", '{"$gt": ""}', "$$ROOT", "<!channel>", "a.b.$[]", "__proto__"]
+)
+def test_what_could_be_code_stays_text(
+    tickets: TicketService, moves: TicketActions, db: Mongo, text: str
+) -> None:
+    ticket = file(tickets, title=text, description=text, request_id="V1").ticket
+    assert (stored(db, ticket)["title"], stored(db, ticket)["description"]) == (text, text)
+    edited = file(tickets, title=f"{text}!", description=text, request_id="V1").ticket
+    done = moves.resolve(actor=MODERATOR, ticket_id=str(edited.id), resolution=text)
+    assert (stored(db, done)["title"], stored(db, done)["resolution"]) == (f"{text}!", text)
+
+
+def test_a_double_submit_is_one_ticket(tickets: TicketService, db: Mongo) -> None:
+    first = file(tickets, request_id="V1", priority="high")
+    again = file(tickets, request_id="V1", priority="high", title=" No  VPN")
+    assert (first.is_new, again.is_new) == (True, False)
+    assert again.ticket == first.ticket
+    assert db.tickets.count_documents({}) == 1
+
+
+def test_one_form_submitted_many_times_at_once_is_one_ticket(
+    tickets: TicketService, db: Mongo
+) -> None:
+    answers = at_once(*[lambda: file(tickets, request_id="V1")] * 8)
+    assert [type(answer) for answer in answers] == [Filed] * 8
+    assert sum(answer.is_new for answer in answers) == 1
+    assert {answer.ticket.id for answer in answers} == {doc["_id"] for doc in db.tickets.find()}
+    assert db.tickets.count_documents({}) == 1
+
+
+def test_another_teams_form_is_another_ticket(tickets: TicketService, db: Mongo) -> None:
+    file(tickets, request_id="V1")
+    assert file(tickets, request_id="V1", team_id="T2").is_new
+    assert db.tickets.count_documents({}) == 2
+
+
+def test_other_words_in_the_same_form_are_an_edit(
+    tickets: TicketService, db: Mongo, clock: FixedClock
+) -> None:
+    ticket = file(tickets, request_id="V1").ticket
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.next": clock(), "later": 1}})
+    clock.advance(seconds=5)
+
+    edited = file(tickets, request_id="V1", title="No DNS", priority="low")
+
+    assert not edited.is_new
+    assert (edited.ticket.title, edited.ticket.description) == ("No DNS", "It drops.")
+    doc = stored(db, ticket)
+    assert (doc["priority"], doc["seq"], doc["outbox"], doc["later"]) == ("low", 3, True, 1)
+    assert doc["assignment"] == {}  # parked before: other words may find somebody
+    line = {"at": clock(), "by": EMPLOYEE.user_id, "type": "edited"}
+    assert doc["events"][1:] == [
+        line | {"seq": 2, "field": "title", "from": "No VPN", "to": "No DNS"},
+        line | {"seq": 3, "field": "priority", "from": None, "to": "low"},
+    ]
+
+
+def test_no_priority_in_a_second_submission_leaves_the_first(tickets: TicketService) -> None:
+    file(tickets, request_id="V1", priority="high")
+    again = file(tickets, request_id="V1", title="No DNS").ticket
+    assert again.priority is Priority.HIGH
+
+
+@pytest.mark.parametrize("status", [status for status in Status if status is not Status.TODO])
+def test_an_edit_of_what_is_worked_on_is_refused(
+    tickets: TicketService, db: Mongo, status: Status
+) -> None:
+    ticket = file(tickets, request_id="V1").ticket
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"status": status.value}})
+    before = stored(db, ticket)
+    sentence = refusal(Conflict, file, tickets, request_id="V1", title="No DNS")
+    assert sentence == "Ticket 1 is being worked on; it can't be edited here."
+    assert not file(tickets, request_id="V1").is_new  # the same words are no edit
+    assert stored(db, ticket) == before
+
+
+def test_somebody_elses_form_is_not_found(tickets: TicketService, db: Mongo) -> None:
+    ticket = file(tickets, request_id="V1").ticket
+    for thief in (COLLEAGUE, MODERATOR, ADMIN):
+        sentence = refusal(NotFound, file, tickets, thief, request_id="V1", title="Mine now")
+        assert sentence == "This form is not yours. Open a new one with /ticket."
+    assert load(db, str(ticket.id)) == ticket
+
+
+def test_twenty_an_hour_then_a_sentence(tickets: TicketService, clock: FixedClock) -> None:
+    for number in range(20):
+        file(tickets, request_id=f"V{number}")
+    assert refusal(LimitReached, file, tickets) == (
+        "You have filed 20 tickets within an hour, which is the limit. Try again later; "
+        "for an emergency, speak to a moderator."
+    )
+    assert not file(tickets, request_id="V7").is_new  # a double submit is no new ticket
+    assert file(tickets, COLLEAGUE).is_new
+    clock.advance(minutes=59)
+    refusal(LimitReached, file, tickets)
+    clock.advance(minutes=1)
+    assert file(tickets).is_new
+
+
+def test_who_gets_a_ticket_to_see(tickets: TicketService) -> None:
+    ticket = file(tickets).ticket
+    for actor in (EMPLOYEE, MODERATOR, ADMIN):
+        assert tickets.get(actor=actor, ticket_id=str(ticket.id)) == ticket
+    assert refusal(NotFound, tickets.get, actor=COLLEAGUE, ticket_id=str(ticket.id)) == NOT_FOUND
+
+
+@pytest.mark.parametrize("ticket_id", ["", "1", "65f0", "z" * 24, "a" * 12, "{'$gt': ''}", "\x00"])
+def test_a_malformed_id_is_not_found(tickets: TicketService, ticket_id: str) -> None:
+    assert refusal(NotFound, tickets.get, actor=ADMIN, ticket_id=ticket_id) == NOT_FOUND
+
+
+def test_an_unknown_id_is_not_found(tickets: TicketService) -> None:
+    assert refusal(NotFound, tickets.get, actor=ADMIN, ticket_id=str(ObjectId())) == NOT_FOUND

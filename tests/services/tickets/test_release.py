@@ -1,0 +1,117 @@
+"""The tickets of whoever has left, handed back in batches, whatever interrupts it."""
+
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from services.core.database import Mongo
+from services.models.user import Role, User, hand_back_mark
+from services.tickets.filing import TicketService
+from services.tickets.release import BATCH, due, hand_back_some
+from tasks.scheduler import Scheduler
+from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
+
+LEFT = "the account was deactivated"
+
+
+@pytest.fixture
+def gone(people: People, db: Mongo, clock: FixedClock) -> User:
+    """Deactivated a moment ago by somebody."""
+    asked = hand_back_mark(by=ObjectId(), now=clock(), reason=LEFT)
+    return people.add(Role.MODERATOR, active=False, handBack=asked)
+
+
+def give(db: Mongo, tickets: TicketService, people: People, to: User, count: int) -> None:
+    for _ in range(count):
+        ticket = file_ticket(tickets, people.add(linked=False))
+        values = {"assignedTo": to.id, "status": "IN_PROGRESS"}
+        db.tickets.update_one({"_id": ticket.id}, {"$set": values})
+
+
+def left(db: Mongo, user: User) -> int:
+    return db.tickets.count_documents({"assignedTo": user.id})
+
+
+def handed_back(db: Mongo) -> int:
+    return sum(
+        event["type"] == "handed_back" for doc in db.tickets.find() for event in doc["events"]
+    )
+
+
+def test_it_takes_as_many_as_it_is_told(
+    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+) -> None:
+    give(db, tickets, people, gone, 5)
+    assert len(hand_back_some(db, gone.id, now=clock(), limit=2)) == 2
+    assert left(db, gone) == 3
+
+
+def test_several_at_once_hand_each_back_once(
+    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+) -> None:
+    give(db, tickets, people, gone, 6)
+    results = at_once(*[lambda: hand_back_some(db, gone.id, now=clock())] * 4)
+    given = [ticket_id for result in results for ticket_id in result]
+    assert len(given) == len(set(given)) == handed_back(db) == 6
+
+
+def test_the_sweep_goes_on_where_it_was_interrupted(
+    db: Mongo,
+    tickets: TicketService,
+    people: People,
+    gone: User,
+    clock: FixedClock,
+    publisher: RecordingPublisher,
+) -> None:
+    give(db, tickets, people, gone, BATCH + 3)
+    jobs = Scheduler(db, publisher, clock=clock)
+    jobs.lead()
+    jobs.run("handing_back")
+    assert left(db, gone) == 3
+    jobs.run("handing_back")
+    assert left(db, gone) == 0
+    assert handed_back(db) == BATCH + 3
+    assert len(set(publisher.asked)) == BATCH + 3
+
+
+def test_a_latecomer_is_handed_back_too(
+    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+) -> None:
+    assert hand_back_some(db, gone.id, now=clock()) == []
+    clock.advance(minutes=2)
+    give(db, tickets, people, gone, 1)  # an assignment that was under way
+    assert due(db, now=clock()) == [gone.id]
+    assert len(hand_back_some(db, gone.id, now=clock())) == 1
+    clock.advance(minutes=2)
+    assert hand_back_some(db, gone.id, now=clock()) == []
+    assert due(db, now=clock()) == []
+
+
+def test_who_came_back_keeps_theirs(
+    db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
+) -> None:
+    give(db, tickets, people, gone, 1)
+    db.users.update_one({"_id": gone.id}, {"$set": {"active": True}})
+    assert hand_back_some(db, gone.id, now=clock()) == []
+    assert left(db, gone) == 1
+
+
+def test_the_predecessors_ticket_is_handed_back_as_well(
+    db: Mongo, gone: User, clock: FixedClock
+) -> None:
+    legacy = {"title": "Old", "status": "IN_PROGRESS", "assignedTo": gone.id}
+    ticket_id = db.tickets.insert_one(legacy).inserted_id
+    assert hand_back_some(db, gone.id, now=clock()) == [ticket_id]
+    doc = db.tickets.find_one({"_id": ticket_id}) or {}
+    assert (doc["status"], doc["assignedTo"], doc["seq"]) == ("TODO", None, 1)
+
+
+def test_who_has_no_mark_is_left_alone(
+    db: Mongo, tickets: TicketService, people: People, clock: FixedClock
+) -> None:
+    inactive = people.add(Role.MODERATOR, active=False)
+    give(db, tickets, people, inactive, 1)
+    assert hand_back_some(db, inactive.id, now=clock()) == []
+    assert hand_back_some(db, ObjectId(), now=clock()) == []
+    assert due(db, now=clock() + timedelta(days=1)) == []

@@ -1,0 +1,96 @@
+import uuid
+from typing import Any
+
+import pytest
+from bson import ObjectId
+
+from services.core.database import Mongo
+from services.models.events import EventType, NewEvent
+from services.models.ticket import Ticket
+from services.outbox import pending
+from services.tickets import ticket_store
+from services.tickets.filing import TicketService
+from services.tickets.queries import load
+from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+
+EDIT = NewEvent(EventType.EDITED, by="system", field="title", from_="a", to="b")
+
+
+@pytest.fixture
+def ticket(people: People, tickets: TicketService) -> Ticket:
+    return file_ticket(tickets, people.add())
+
+
+def test_a_change_carries_its_events_and_outbox_mark(
+    db: Mongo, clock: FixedClock, ticket: Ticket
+) -> None:
+    pending.mark_delivered(db, ticket.id, seen=1)
+    clock.advance(minutes=1)
+    note = NewEvent(EventType.NOBODY_AVAILABLE, by="ai", note="n")
+
+    done = ticket_store.apply(
+        db, ticket, values={"title": "$teamId"}, events=[EDIT, note], now=clock(), remove=["number"]
+    )
+
+    assert done is not None
+    assert (done.title, done.number, done.seq, done.outbox) == ("$teamId", None, 3, True)
+    doc = db.tickets.find_one({"_id": ticket.id}) or {}
+    assert (doc["nextTryAt"], doc["attempts"]) == (clock() + pending.GRACE, 0)
+    assert doc["events"][1:] == [
+        {
+            "seq": 2,
+            "at": clock(),
+            "by": "system",
+            "type": "edited",
+            "field": "title",
+            "from": "a",
+            "to": "b",
+        },
+        {"seq": 3, "at": clock(), "by": "ai", "type": "nobody_available", "note": "n"},
+    ]
+
+
+def test_a_lost_race_changes_nothing(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    won = ticket_store.apply(db, ticket, values={"title": "first"}, events=[EDIT], now=clock())
+    assert (
+        ticket_store.apply(db, ticket, values={"title": "2nd"}, events=[EDIT], now=clock()) is None
+    )
+    assert reload(db, ticket) == won
+
+
+def test_of_many_at_once_one_wins(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    def change() -> Ticket | None:
+        values = {"title": uuid.uuid4().hex}
+        return ticket_store.apply(db, ticket, values=values, events=[EDIT], now=clock())
+
+    answers = at_once(*[change] * 8)
+    assert [answer for answer in answers if answer] == [reload(db, ticket)]
+
+
+def test_further_conditions_count(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    change: dict[str, Any] = {"values": {"title": "x"}, "events": [EDIT], "now": clock()}
+    assert ticket_store.apply(db, ticket, **change, status="COMPLETED") is None
+    assert ticket_store.apply(db, ticket, **change, status="TODO", assignedTo=None)
+
+
+def test_a_deleted_ticket_is_a_lost_race(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+    db.tickets.delete_one({"_id": ticket.id})
+    assert ticket_store.apply(db, ticket, values={}, events=[EDIT], now=clock()) is None
+
+
+def test_a_legacy_ticket_starts_at_one_and_only_once(db: Mongo, clock: FixedClock) -> None:
+    legacy = {"_id": ObjectId(), "title": "old", "status": "TODO", "__v": 0}
+    db.tickets.insert_one(legacy)
+    ticket = load(db, str(legacy["_id"]))
+    assert ticket is not None
+    answers = at_once(
+        *[
+            lambda: ticket_store.apply(
+                db, ticket, values={"title": "new"}, events=[EDIT], now=clock()
+            )
+        ]
+        * 4
+    )
+    (done,) = [answer for answer in answers if answer]
+    assert (done.seq, [event.seq for event in done.events]) == (1, [1])
+    assert (db.tickets.find_one({"_id": legacy["_id"]}) or {})["__v"] == 0

@@ -1,0 +1,83 @@
+"""A client of the HTTP API that holds every answer to the document it serves."""
+
+import itertools
+from typing import Any
+
+import requests
+import schemathesis
+
+from bot.web.api.openapi import document
+from bot.web.api.operations import OPERATIONS
+from services.auth.sign_in import SignIn
+from services.models.user import User
+
+Json = dict[str, Any]
+
+SCHEMA = schemathesis.openapi.from_dict(document())
+DESCRIBED = {(one.method, one.path): SCHEMA[one.path][one.method] for one in OPERATIONS}
+PASSWORD = "correct horse battery"
+FINE = {"title": "VPN drops", "description": "Every hour since Monday."}
+
+
+class Api:
+    """Calls as several people would; each call comes from an address of its own."""
+
+    _hosts = itertools.count(1)
+
+    def __init__(self, url: str, sign_in: SignIn | None = None) -> None:
+        self.url = url
+        self._sign_in = sign_in
+        self._session = requests.Session()
+        # As a trusted proxy would tell, so that one test's callers are not counted for another's.
+        number = next(self._hosts)
+        self.host = f"198.18.{number // 250}.{number % 250}"
+
+    def call(
+        self, method: str, path: str, *, by: User | str | None = None, **sent: Any
+    ) -> requests.Response:
+        """`by` is an account, or a token. `json` is the body, `headers` come on top."""
+        headers = {"X-Forwarded-For": self.host, **sent.pop("headers", {})}
+        if by is not None:
+            headers["Authorization"] = f"Bearer {self.token(by)}"
+        answer = self._session.request(method, self.url + path, headers=headers, timeout=30, **sent)
+        self.check(method, path, answer)
+        return answer
+
+    def token(self, by: User | str) -> str:
+        if isinstance(by, str):
+            return by
+        assert self._sign_in
+        return self._sign_in.token(by)
+
+    def get(self, path: str, **sent: Any) -> requests.Response:
+        return self.call("GET", path, **sent)
+
+    def post(self, path: str, **sent: Any) -> requests.Response:
+        return self.call("POST", path, **sent)
+
+    def patch(self, path: str, **sent: Any) -> requests.Response:
+        return self.call("PATCH", path, **sent)
+
+    def filed(self, by: User | str, **fields: Any) -> Json:
+        """A ticket of theirs, as it is answered."""
+        answer = self.post("/api/tickets", by=by, json={**FINE, **fields})
+        assert answer.status_code == 201, answer.text
+        return dict(answer.json()["ticket"])
+
+    @staticmethod
+    def check(method: str, path: str, answer: requests.Response) -> None:
+        """JSON whatever happened, no password in it, and as the document says."""
+        assert answer.headers["Content-Type"] == "application/json"
+        assert answer.headers["Cache-Control"] == "no-store"
+        assert "$2" not in answer.text
+        assert '"password"' not in answer.text.replace('"field":"password"', "")
+        if answer.status_code == 401:
+            assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+        place = path.partition("?")[0]
+        template = "/api/tickets/{ticket_id}" if place.startswith("/api/tickets/") else place
+        if described := DESCRIBED.get((method, template)):
+            described.validate_response(answer)
+
+
+def problem(answer: requests.Response) -> tuple[int, Json]:
+    return answer.status_code, answer.json()

@@ -1,0 +1,143 @@
+"""A working day that a test drives: jobs and workers do what is due as its clock goes on."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from services.core.database import Mongo
+from services.escalation.escalation_steps import EscalationSteps
+from services.models.permissions import Actor
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.outbox.reminders import WINDOW
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tasks import escalation
+from tasks.runtime import Runtime
+from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
+from tests.support.recording_slack import RecordingSlack
+
+TRIAGE = "C0TRIAGE"
+
+
+def at(day: int, hour: int, minute: int = 0) -> datetime:
+    """Of March 2037, whose second day is a Monday."""
+    return datetime(2037, 3, day, hour, minute, tzinfo=UTC)
+
+
+@dataclass
+class Day:
+    """Begins on Monday, 2 March 2037, at nine in UTC, when the office opens."""
+
+    db: Mongo
+    clock: FixedClock
+    slack: RecordingSlack
+    people: People
+    tickets: TicketService
+    moves: TicketActions
+    publisher: RecordingPublisher
+    runtime: Runtime
+    has_triage: bool = True
+
+    def __post_init__(self) -> None:
+        self.clock.now = at(2, 9)
+        if self.has_triage:
+            self.slack.add_channel(TRIAGE)
+            self.runtime = replace(self.runtime, triage_channel=TRIAGE)
+
+    @property
+    def steps(self) -> EscalationSteps:
+        return escalation.steps(self.db, has_triage=self.has_triage, clock=self.clock)
+
+    def file(
+        self, requester: User, title: str = "VPN is down", priority: str | None = "high"
+    ) -> Ticket:
+        """Filed and assigned to whoever fits."""
+        ticket = file_ticket(self.tickets, requester, title, priority=priority)
+        self.publisher.publish(str(ticket.id))
+        work(self.runtime, self.publisher)
+        return self.now(ticket)
+
+    def now(self, ticket: Ticket) -> Ticket:
+        return reload(self.db, ticket)
+
+    def accept(self, ticket: Ticket, by: User) -> None:
+        self.moves.accept(actor=Actor.of(by), ticket_id=str(ticket.id))
+        self.publisher.publish(str(ticket.id))
+        work(self.runtime, self.publisher)
+
+    def sweep(self) -> None:
+        """One run of the job, and what the workers make of it."""
+        escalation.sweep(self.steps, self.publisher, go_on=lambda: True)
+        work(self.runtime, self.publisher)
+
+    def tell(self) -> None:
+        """What was posted by now is sent."""
+        escalation.tell(self.db, self.publisher, clock=self.clock)
+        work(self.runtime, self.publisher)
+
+    def goes_on_at(self, moment: datetime) -> None:
+        """The jobs begin anew at that moment, after a pause."""
+        self.clock.now = moment
+        self.sweep()
+        self.tell()
+        self.clock.now += WINDOW
+        self.tell()
+
+    def runs_until(self, moment: datetime) -> None:
+        """The jobs run all the time: at each moment that something is due at."""
+        while (due := self._next()) and due < moment:
+            self.goes_on_at(max(due, self.clock.now))
+        self.goes_on_at(moment)
+
+    def _next(self) -> datetime | None:
+        """The first of all alarms and of all that is to be told."""
+        tickets, nudges = self.db.tickets, self.db.nudges
+        first = [doc["alarm"]["at"] for doc in tickets.find({"alarm": {"$ne": None}})]
+        first += [doc["at"] for doc in nudges.find({"at": {"$ne": None}})]
+        return min(first, default=None)
+
+    def told(self, reader: User | str) -> list[str]:
+        """The texts of all messages but the cards."""
+        return [message["text"] for message in self.messages(reader)]
+
+    def messages(self, reader: User | str) -> list[dict[str, Any]]:
+        conversation = reader if isinstance(reader, str) else People.slack_id(reader)
+        shown = self.slack.messages(conversation)
+        return [message for message in shown if not _is_card(message)]
+
+    def history(self, ticket: Ticket) -> list[str]:
+        """What the clock has done."""
+        return [str(event.to) for event in self.now(ticket).events if event.field == "alarm"]
+
+    def moderator(self, *skills: str, **fields: Any) -> User:
+        return self.people.add(Role.MODERATOR, *skills, **fields)
+
+    def admin(self, **fields: Any) -> User:
+        """Who gets no tickets as long as there are moderators."""
+        return self.people.add(Role.ADMIN, **fields)
+
+
+def _is_card(message: dict[str, Any]) -> bool:
+    return bool(message["blocks"][0]["type"] == "header")
+
+
+def buttons(message: dict[str, Any]) -> list[str]:
+    """The labels, in order."""
+    return [
+        element["text"]["text"]
+        for block in message["blocks"]
+        if block["type"] == "actions"
+        for element in block["elements"]
+    ]
+
+
+def texts(message: dict[str, Any]) -> list[str]:
+    """What sections and contexts say."""
+    found = []
+    for block in message["blocks"]:
+        if block["type"] == "section" and "text" in block:
+            found.append(block["text"]["text"])
+        if block["type"] == "context":
+            found += [element["text"] for element in block["elements"]]
+    return found

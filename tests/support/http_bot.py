@@ -1,0 +1,62 @@
+"""A bot process as Slack reaches it: over signed HTTP."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import requests
+
+from demo.process import Process
+from demo.servers import free_port
+from tests.support import payloads
+from tests.support.processes import Product
+from tests.support.recording_slack import RecordingSlack
+
+SECRET = "0123456789abcdef0123456789abcdef"
+SLACK_SECONDS = 3.0
+"""How long Slack waits for an acknowledgement; what comes later is counted, not refused."""
+PATIENCE = 30.0
+"""Seconds; a busy machine is slow, only a fault takes so long."""
+
+Json = dict[str, Any]
+
+
+class HttpBot:
+    """`app.py` without Socket Mode. It is at work once this is made."""
+
+    def __init__(self, product: Product, *, port: int | None = None, **settings: str) -> None:
+        self.port = port or free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.process: Process = product.start(
+            "bot", SLACK_SIGNING_SECRET=SECRET, PORT=str(self.port), **settings
+        )
+
+    def send(self, payload: Mapping[str, Any], **headers: str) -> requests.Response:
+        """Slack's POST, on a connection of its own."""
+        body, signed = payloads.signed(payload, SECRET)
+        return requests.post(
+            f"{self.url}/slack/events",
+            data=body,
+            headers={**signed, **headers, "Connection": "close"},
+            timeout=PATIENCE,
+        )
+
+    def answer(self, payload: Mapping[str, Any], **headers: str) -> Json:
+        """What the acknowledgement carries; {} where that is nothing."""
+        response = self.send(payload, **headers)
+        assert response.status_code == 200, response.text
+        return dict(json.loads(response.text)) if response.text else {}
+
+    def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
+        """What Slack sends when somebody has opened the form, filled it in and presses File."""
+        command = payloads.slash_command(user=user)
+        self.answer(command)
+        view = opened_by(slack, command["trigger_id"])
+        fine = {"title": "VPN drops", "description": "Every hour since Monday."}
+        return payloads.view_submission(view, {**fine, **values}, user=user)
+
+
+def opened_by(slack: RecordingSlack, trigger_id: str) -> Json:
+    """The modal as it was opened with this trigger, whatever became of it and others open."""
+    (call,) = slack.wait_for("views.open", where=lambda c: c.args["trigger_id"] == trigger_id)
+    return dict(call.answer["view"])

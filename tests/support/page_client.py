@@ -1,0 +1,135 @@
+"""A browser without a screen: keeps cookies, reads forms, and sends them with what is typed."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from html.parser import HTMLParser
+
+import requests
+
+from bot.slack.services import BotServices
+from bot.web.flask_app import create_web
+from bot.web.pages.blueprint import pages
+from bot.web.pages.browser_request import PageServices
+from bot.web.pages.error_pages import error_page
+from bot.web.server import WebServer
+from services.accounts.users import UserService
+from services.auth.services import AccountServices
+from tests.conftest import JWT_SECRET
+
+PASSWORD = "correct horse battery"
+OUTSIDE = "http://helpdesk.example.com"
+
+
+@dataclass
+class Form:
+    action: str
+    values: dict[str, str] = field(default_factory=dict)
+
+
+class Page(HTMLParser):
+    """What a page says and asks for."""
+
+    VOID = ("meta", "link", "input", "img", "br")
+    INLINE = ("strong", "code", "a", "span")
+
+    def __init__(self, response: requests.Response) -> None:
+        super().__init__()
+        self.status, self.html = response.status_code, response.text
+        self.headers = response.headers
+        self.path = response.url.split("/", 3)[3]
+        self.forms: dict[str, Form] = {}
+        self.inputs: dict[str, dict[str, str]] = {}
+        self.texts: dict[str, str] = {}  # of what has an id
+        self.alerts: list[str] = []
+        self.links: list[str] = []
+        self._said: list[str] = []
+        self._open: list[tuple[str, dict[str, str]]] = []
+        self._form: Form | None = None
+        self.feed(response.text)
+
+    @property
+    def text(self) -> str:
+        """With one blank between the words."""
+        return " ".join("".join(self._said).split())
+
+    @property
+    def title(self) -> str:
+        return self.html.partition("<title>")[2].partition("</title>")[0]
+
+    def described_by(self, name: str) -> list[str]:
+        """What is read out with that input."""
+        return [self.texts[one] for one in self.inputs[name].get("aria-describedby", "").split()]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        named = {name: value or "" for name, value in attrs}
+        if tag == "form":
+            self._form = self.forms[named["action"]] = Form(named["action"])
+        if tag == "input":
+            self.inputs[named["name"]] = named
+            if self._form:
+                self._form.values[named["name"]] = named.get("value", "")
+        if tag == "a":
+            self.links.append(named["href"])
+        if named.get("role") == "alert":
+            self.alerts.append("")
+        if tag not in self.VOID:
+            self._open.append((tag, named))
+
+    def handle_endtag(self, tag: str) -> None:
+        opened, _ = self._open.pop()
+        assert opened == tag, f"<{opened}> is closed by </{tag}>"
+        if tag == "form":
+            self._form = None
+        if tag not in self.INLINE:
+            self._said.append(" ")
+
+    def handle_data(self, data: str) -> None:
+        self._said.append(data)
+        for _, named in self._open:
+            if one := named.get("id"):
+                self.texts[one] = self.texts.get(one, "") + data
+            if named.get("role") == "alert":
+                self.alerts[-1] += data
+
+
+class Browser(requests.Session):
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.url = url
+
+    def open(self, path: str) -> Page:
+        return Page(self.get(self.url + path, timeout=20))
+
+    def fill(self, page: Page, action: str, **typed: str) -> Page:
+        """Fill the page's form with that action in and send it."""
+        values = page.forms[action].values | typed
+        return Page(self.post(self.url + action, data=values, timeout=20))
+
+    def sign_up(self, email: str = "emma@example.com", **typed: str) -> Page:
+        fine = {"email": email, "password": PASSWORD, "repeat": PASSWORD}
+        return self.fill(self.open("/signup"), "/signup", **{**fine, **typed})
+
+    def sign_in(self, email: str = "emma@example.com", password: str = PASSWORD) -> Page:
+        return self.fill(self.open("/signin"), "/signin", email=email, password=password)
+
+
+@contextmanager
+def serving(
+    desk: BotServices,
+    accounts: AccountServices,
+    users: UserService,
+    *,
+    app_url: str | None = OUTSIDE,
+    has_mail: bool = True,
+) -> Iterator[str]:
+    """The pages on a real server; the address."""
+    desk = replace(desk, app_url=app_url)
+    site = PageServices.of(desk, accounts, users, secret=JWT_SECRET, has_mail=has_mail)
+    web = create_web(
+        ready=lambda: True,
+        blueprints=[pages(site)],
+        error_page=error_page(secure=site.cookies.secure),
+    )
+    with WebServer(web, host="127.0.0.1", port=0) as server:
+        yield f"http://127.0.0.1:{server.port}"

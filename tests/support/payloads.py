@@ -1,0 +1,268 @@
+"""What Slack sends to the app: commands, interactions and events, and how they are signed.
+
+Each builder returns the decoded body, as Socket Mode delivers it; `signed` makes the HTTP request
+of it. Keyword `overrides` replace fields of the body at the end.
+"""
+
+import hashlib
+import hmac
+import itertools
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+from tests.support.slack_workspace import APP_ID, BOT_USER_ID, GENERAL, TEAM_ID
+from tests.support.view_state import entered, find_element, state_values
+
+Json = dict[str, Any]
+
+_numbers = itertools.count(1)
+NOWHERE = "http://127.0.0.1:9/response/nowhere"
+"""The response_url where a test gives none (RecordingSlack.response_url() makes real ones)."""
+
+
+def sign(body: bytes, secret: str, timestamp: int | None = None) -> dict[str, str]:
+    """Slack's signature headers; `timestamp` in Unix seconds, now by default."""
+    at = str(int(time.time()) if timestamp is None else timestamp)
+    digest = hmac.new(secret.encode(), f"v0:{at}:".encode() + body, hashlib.sha256).hexdigest()
+    return {"X-Slack-Request-Timestamp": at, "X-Slack-Signature": f"v0={digest}"}
+
+
+def signed(
+    payload: Mapping[str, Any], secret: str, timestamp: int | None = None
+) -> tuple[bytes, dict[str, str]]:
+    """The body and headers of Slack's POST: a form, a `payload` form, or JSON for events."""
+    content_type = "application/x-www-form-urlencoded"
+    if "command" in payload:
+        body = urlencode(payload).encode()
+    elif payload["type"] in ("event_callback", "url_verification"):
+        body, content_type = json.dumps(payload).encode(), "application/json"
+    else:
+        body = urlencode({"payload": json.dumps(payload)}).encode()
+    return body, {"Content-Type": content_type, **sign(body, secret, timestamp)}
+
+
+def trigger_id() -> str:
+    return f"{next(_numbers)}.{time.time_ns()}.{uuid.uuid4().hex}"
+
+
+def slash_command(
+    text: str = "",
+    *,
+    user: str,
+    command: str = "/ticket",
+    channel: str = GENERAL,
+    team: str = TEAM_ID,
+    response_url: str = NOWHERE,
+    **overrides: Any,
+) -> Json:
+    return {
+        "token": "verification-token",
+        "team_id": team,
+        "team_domain": "example",
+        "channel_id": channel,
+        "channel_name": "directmessage" if channel.startswith("D") else "general",
+        "user_id": user,
+        "user_name": user.lower(),
+        "command": command,
+        "text": text,
+        "api_app_id": APP_ID,
+        "is_enterprise_install": "false",
+        "response_url": response_url,
+        "trigger_id": trigger_id(),
+        **overrides,
+    }
+
+
+def view_submission(
+    view: Mapping[str, Any],
+    values: Mapping[str, Any] | None = None,
+    *,
+    user: str,
+    team: str = TEAM_ID,
+    **overrides: Any,
+) -> Json:
+    """A press on submit. `view` comes from RecordingSlack.last_view().
+
+    `values` is what the person entered, by block_id: a string for text and dates, an option's
+    value (or a list of values) for menus, None for emptied. Untouched inputs keep their initial
+    value. A dict is sent as it stands, for what no Slack client would send.
+    """
+    return {
+        "type": "view_submission",
+        **_base(user, team),
+        "trigger_id": trigger_id(),
+        "view": {**view, "state": {"values": state_values(view, values or {})}},
+        "response_urls": [],
+        "is_enterprise_install": False,
+        **overrides,
+    }
+
+
+def view_closed(
+    view: Mapping[str, Any], *, user: str, team: str = TEAM_ID, **overrides: Any
+) -> Json:
+    closed = {"view": dict(view), "is_cleared": False, "is_enterprise_install": False}
+    return {"type": "view_closed", **_base(user, team), **closed, **overrides}
+
+
+def block_actions(
+    source: Mapping[str, Any],
+    action_id: str,
+    value: str | None = None,
+    *,
+    user: str,
+    block_id: str | None = None,
+    team: str = TEAM_ID,
+    response_url: str = NOWHERE,
+    **overrides: Any,
+) -> Json:
+    """A press on an element of a message (RecordingSlack.messages()) or of a view.
+
+    `value` is the option chosen in a menu, or replaces a button's own value. `block_id` tells
+    elements with one action_id apart.
+    """
+    element, block = find_element(source, action_id, block_id)
+    action = {"action_id": action_id, "block_id": block, "type": element["type"]}
+    if element["type"] == "button":
+        action |= {
+            "text": element["text"],
+            "value": element.get("value") if value is None else value,
+        }
+    else:
+        action |= entered(element, value)
+    return {
+        "type": "block_actions",
+        **_base(user, team),
+        "trigger_id": trigger_id(),
+        "enterprise": None,
+        "is_enterprise_install": False,
+        "actions": [{**action, "action_ts": _ts()}],
+        **_place(source, response_url),
+        **overrides,
+    }
+
+
+def menu_choice(card: Mapping[str, Any], step: str, *, user: str, **overrides: Any) -> Json:
+    """That step, chosen in the overflow menu of a ticket's card."""
+    menu = next(e for e in card["blocks"][-1]["elements"] if e["type"] == "overflow")
+    (value,) = [o["value"] for o in menu["options"] if o["value"].startswith(f"{step}:")]
+    return block_actions(card, "more", value, user=user, **overrides)
+
+
+def block_suggestion(
+    source: Mapping[str, Any],
+    action_id: str,
+    typed: str = "",
+    *,
+    user: str,
+    block_id: str | None = None,
+    team: str = TEAM_ID,
+    **overrides: Any,
+) -> Json:
+    """What Slack asks while somebody types into a menu whose options come from the app."""
+    _, block = find_element(source, action_id, block_id)
+    return {
+        "type": "block_suggestion",
+        **_base(user, team),
+        "action_id": action_id,
+        "block_id": block,
+        "value": typed,
+        **{key: held for key, held in _place(source, NOWHERE).items() if key != "response_url"},
+        **overrides,
+    }
+
+
+def shortcut(callback_id: str, *, user: str, team: str = TEAM_ID, **overrides: Any) -> Json:
+    return {
+        "type": "shortcut",
+        **_base(user, team),
+        "callback_id": callback_id,
+        "trigger_id": trigger_id(),
+        "action_ts": _ts(),
+        "enterprise": None,
+        "is_enterprise_install": False,
+        **overrides,
+    }
+
+
+def message_shortcut(
+    callback_id: str,
+    message: Mapping[str, Any] | str,
+    *,
+    user: str,
+    channel: str = GENERAL,
+    team: str = TEAM_ID,
+    response_url: str = NOWHERE,
+    **overrides: Any,
+) -> Json:
+    """Pressed on a message: its text, or all of it as a dict with `user`, `text` and `ts`."""
+    if isinstance(message, str):
+        message = {"type": "message", "user": "U0OTHER", "text": message, "ts": _ts()}
+    return {
+        **shortcut(callback_id, user=user, team=team),
+        "type": "message_action",
+        "channel": {"id": channel, "name": _channel_name(channel)},
+        "message": dict(message),
+        "message_ts": message["ts"],
+        "response_url": response_url,
+        **overrides,
+    }
+
+
+def event(body: Mapping[str, Any], *, team: str = TEAM_ID, **overrides: Any) -> Json:
+    """`body` is the event itself, with its `type`; each call is a new event_id."""
+    bot = {"enterprise_id": None, "team_id": team, "user_id": BOT_USER_ID, "is_bot": True}
+    return {
+        "token": "verification-token",
+        "team_id": team,
+        "api_app_id": APP_ID,
+        "event": {"event_ts": _ts(), **body},
+        "type": "event_callback",
+        "event_id": f"Ev0{next(_numbers):08d}",
+        "event_time": int(time.time()),
+        "authorizations": [{**bot, "is_enterprise_install": False}],
+        "is_ext_shared_channel": False,
+        "event_context": f"4-{uuid.uuid4().hex}",
+        **overrides,
+    }
+
+
+def _base(user: str, team: str) -> Json:
+    name = user.lower()
+    return {
+        "team": {"id": team, "domain": "example"},
+        "user": {"id": user, "username": name, "name": name, "team_id": team},
+        "api_app_id": APP_ID,
+        "token": "verification-token",
+    }
+
+
+def _place(source: Mapping[str, Any], response_url: str) -> Json:
+    if "ts" not in source:
+        view = {**source, "state": {"values": state_values(source, {})}}
+        return {"container": {"type": "view", "view_id": source["id"]}, "view": view}
+    channel, ts = source["channel"], source["ts"]
+    return {
+        "container": {
+            "type": "message",
+            "message_ts": ts,
+            "channel_id": channel,
+            "is_ephemeral": False,
+        },
+        "channel": {"id": channel, "name": _channel_name(channel)},
+        "message": {key: value for key, value in source.items() if key != "channel"},
+        "state": {"values": state_values(source, {})},
+        "response_url": response_url,
+    }
+
+
+def _channel_name(channel: str) -> str:
+    return "directmessage" if channel.startswith("D") else "general"
+
+
+def _ts() -> str:
+    return f"{int(time.time())}.{next(_numbers):06d}"

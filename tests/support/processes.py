@@ -1,0 +1,93 @@
+"""The product's own processes, as they run in production, against the tests' servers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from time import monotonic, sleep
+
+from celery import Celery
+
+from demo.binaries import ROOT
+from demo.process import Process
+from demo.product_processes import READY, environment
+from demo.servers import RedisServer
+from services.core.database import Mongo
+from tasks.celery_app import celery
+from tests.conftest import JWT_SECRET
+from tests.support.recording_slack import TOKEN, RecordingSlack
+
+
+def run(command: str, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
+    """`app.py` with this environment and nothing else of the product's."""
+    return subprocess.run(  # noqa: S603  our own command
+        [sys.executable, ROOT / "app.py", *command.split(), *more],
+        env={"PATH": os.environ["PATH"], **env},
+        capture_output=True,
+        text=True,
+        timeout=60,  # only bounds a test that fails,
+        check=False,
+    )
+
+
+class Product:
+    """Starts `app.py worker` and `app.py jobs`; their logs are kept in `directory`."""
+
+    def __init__(
+        self, *, mongo_uri: str, redis: RedisServer, slack: RecordingSlack, directory: Path
+    ) -> None:
+        self.settings = {
+            "MONGO_URI": mongo_uri,
+            "REDIS_URL": redis.url,
+            "JWT_SECRET": JWT_SECRET,
+            "SLACK_API_URL": slack.url,
+            "SLACK_BOT_TOKEN": TOKEN,
+            "LOG_LEVEL": "DEBUG",
+        }
+        self._directory = directory
+        self.processes: list[Process] = []
+
+    def start(self, command: str, **settings: str) -> Process:
+        """Return once it is at work."""
+        log = self._directory / f"{command}-{len(self.processes)}.log"
+        process = Process(
+            command,
+            [sys.executable, "app.py", command],
+            log=log,
+            env=environment(self.settings | settings),
+            cwd=ROOT,
+        )
+        self.processes.append(process)
+        process.start()
+        process.wait_until(lambda: READY[command] in process.output(), timeout=30)
+        return process
+
+    def stop(self) -> None:
+        for process in self.processes:
+            process.ask_to_stop()
+        for process in self.processes:
+            process.stop()
+
+
+def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 60) -> None:
+    """Wait until it holds; `seconds` only bounds a test that fails."""
+    deadline = monotonic() + seconds
+    while not condition():
+        assert monotonic() < deadline, f"never came true: {what}"
+        sleep(0.1)
+
+
+def is_settled(db: Mongo) -> bool:
+    """Nobody is behind any ticket."""
+    return db.tickets.count_documents({"outbox": True}) == 0
+
+
+def celery_for(redis_url: str) -> Celery:
+    """A publisher's Celery as the product configures its own, for a Redis of the test's own.
+
+    The product's keeps its connections for good, to whichever Redis it met first.
+    """
+    made = Celery("test", broker=redis_url)
+    made.conf.broker_transport_options = celery.conf.broker_transport_options
+    return made

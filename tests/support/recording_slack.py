@@ -1,0 +1,289 @@
+"""A Slack Web API on loopback that records every call, answers as Slack would, and can misbehave.
+
+    with RecordingSlack() as slack:
+        slack.add_member("U0EMP", email="employee@example.com", name="Employee")
+        WebClient(token="xoxb-test", base_url=slack.url).chat_postMessage(channel="U0EMP", ...)
+        slack.messages("U0EMP")[-1]["text"]
+
+A payload that Slack or the rules of tests/support/blockkit.py refuse is answered with an error and
+kept
+in `refused`, so that a fixture can assert that there was none.
+"""
+
+import copy
+import itertools
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.blockkit import check_message
+from tests.support.slack_http import Reply, Server
+from tests.support.slack_methods import answer
+from tests.support.slack_workspace import TEAM_ID, Json, SlackError, Workspace
+
+TOKEN = "xoxb-test"
+SCOPES = "chat:write,commands,im:write,reactions:write,users:read,users:read.email"
+RESPONSE_URL_USES = 5
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request. `method` is "response_url" for those; `at` is time.monotonic() in seconds."""
+
+    method: str
+    args: Json
+    token: str | None
+    at: float
+    path: str
+    status: int
+    answer: Json
+
+
+@dataclass(frozen=True)
+class Refused:
+    method: str
+    violations: list[str]
+    args: Json
+
+
+@dataclass
+class _Fault:
+    method: str
+    times: int
+    where: Callable[[Json], bool]
+    reply: Reply | None = None
+    seconds: float = 0.0
+
+
+class RecordingSlack:
+    """Start it with `with` or start(); after stop(), start() listens on the same port again."""
+
+    def __init__(
+        self, *, tokens: Iterable[str] = (TOKEN,), team_id: str = TEAM_ID, scopes: str = SCOPES
+    ) -> None:
+        self.tokens = set(tokens)
+        self.app_tokens: set[str] = set()  # their connection's URL leads nowhere
+        self.scopes = scopes
+        self.workspace = Workspace(team_id=team_id)
+        self.calls: list[Call] = []
+        self.refused: list[Refused] = []
+        self._faults: list[_Fault] = []
+        self._response_urls: dict[str, int] = {}
+        self._ids = itertools.count(1)
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+        self._port = 0
+
+    def start(self) -> Self:
+        self._stopping.clear()
+        self._server = Server(self._port, self.serve)
+        self._port = self._server.server_port
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,))
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        if self._server is None or self._thread is None:
+            return
+        self._stopping.set()  # ends every delay
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self._server = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """For WebClient(base_url=...) and SLACK_API_URL; ends in /api/."""
+        return f"http://127.0.0.1:{self._port}/api/"
+
+    def response_url(self) -> str:
+        """A new one: five uses, as Slack allows."""
+        with self._changed:
+            path = f"/response/{next(self._ids)}"
+            self._response_urls[path] = RESPONSE_URL_USES
+        return f"http://127.0.0.1:{self._port}{path}"
+
+    # What the workspace holds
+
+    def add_member(self, user_id: str, *, email: str, name: str, **overrides: Any) -> Json:
+        """A member as users.info tells it. Overrides replace fields; `profile` is merged."""
+        with self._changed:
+            return self.workspace.add_member(user_id, email=email, name=name, **overrides)
+
+    def add_channel(self, channel_id: str, **overrides: Any) -> None:
+        """A channel as conversations.info tells it, public by default."""
+        with self._changed:
+            self.workspace.add_channel(channel_id, **overrides)
+
+    def say(self, channel: str, text: str, *, user: str, **fields: Any) -> Json:
+        """A member writes there; the message as Slack keeps it."""
+        with self._changed:
+            message = {"type": "message", "user": user, "text": text, **fields}
+            message = {"ts": self.workspace.next_ts(), "channel": channel, **message}
+            self.workspace.messages.setdefault(channel, []).append(message)
+            return copy.deepcopy(message)
+
+    def messages(self, channel_or_user: str) -> list[Json]:
+        """A conversation's messages as they now are, oldest first; a user's id means the DM."""
+        with self._changed:
+            channel = self.workspace.channel(channel_or_user)
+            return copy.deepcopy(self.workspace.messages.get(channel, []))
+
+    def view(self, view_id: str) -> Json:
+        with self._changed:
+            return copy.deepcopy(self.workspace.views[view_id])
+
+    def last_view(self) -> Json:
+        """The modal opened, pushed or updated last."""
+        with self._changed:
+            modals = [v for v in self.workspace.views.values() if v["type"] == "modal"]
+            assert modals, f"no modal was opened; {self._arrived()}"
+            return copy.deepcopy(modals[-1])
+
+    def home(self, user_id: str) -> Json:
+        with self._changed:
+            assert user_id in self.workspace.homes, f"no Home was published; {self._arrived()}"
+            return copy.deepcopy(self.workspace.views[self.workspace.homes[user_id]])
+
+    # What was called
+
+    def calls_to(self, method: str) -> list[Call]:
+        with self._changed:
+            return [call for call in self.calls if call.method == method]
+
+    def wait_for(
+        self,
+        method: str,
+        count: int = 1,
+        timeout: float = 10,
+        where: Callable[[Call], bool] = lambda _: True,
+    ) -> list[Call]:
+        """All matching calls, once there are at least `count`; fails after `timeout` seconds."""
+
+        def matching() -> list[Call]:
+            return [call for call in self.calls if call.method == method and where(call)]
+
+        with self._changed:
+            if not self._changed.wait_for(lambda: len(matching()) >= count, timeout):
+                had = f"{len(matching())} of {count} calls to {method} within {timeout} s"
+                raise AssertionError(f"{had}; {self._arrived()}")
+            return matching()
+
+    def clear(self) -> None:
+        """Forgets calls and refusals; messages, views and faults stay."""
+        with self._changed:
+            self.calls.clear()
+            self.refused.clear()
+
+    def _arrived(self) -> str:
+        calls = [f"{c.method} {c.status} {json.dumps(c.args)[:120]}" for c in self.calls]
+        return "arrived:\n  " + "\n  ".join(calls or ["nothing"])
+
+    # How it misbehaves
+
+    def fail(
+        self,
+        method: str,
+        *,
+        times: int = 1,
+        status: int = 200,
+        error: str | None = None,
+        retry_after: int = 1,
+        where: Callable[[Json], bool] = lambda _: True,
+    ) -> None:
+        """The next `times` calls whose args match change nothing and get this answer instead."""
+        known = {429: "ratelimited", 500: "internal_error", 503: "service_unavailable"}
+        code = error or known.get(status)
+        if code is None:
+            raise ValueError("say which error Slack answers")
+        headers = {"Retry-After": str(retry_after)} if status == 429 else {}
+        reply = (status, {"ok": False, "error": code}, headers)
+        with self._changed:
+            self._faults.append(_Fault(method, times, where, reply))
+
+    def delay(
+        self,
+        method: str,
+        seconds: float,
+        *,
+        times: int = 1,
+        where: Callable[[Json], bool] = lambda _: True,
+    ) -> None:
+        """The next `times` calls are carried out at once and answered `seconds` later."""
+        with self._changed:
+            self._faults.append(_Fault(method, times, where, seconds=seconds))
+
+    def recover(self) -> None:
+        """Takes back what fail() and delay() still had in store."""
+        with self._changed:
+            self._faults.clear()
+
+    # How a request is served
+
+    def serve(self, path: str, args: Json, token: str | None) -> Reply:
+        """Answers and records in one step: who sees the call also sees what it changed."""
+        is_response = path.startswith("/response/")
+        method = "response_url" if is_response else path.removeprefix("/api/")
+        with self._changed:
+            seconds = self._fault(method, args, slow=True).seconds
+            status, body_out, more = self._fault(method, args, slow=False).reply or (
+                self._respond(path, args) if is_response else self._call(method, args, token)
+            )
+            reply = (status, copy.deepcopy(body_out), {"x-oauth-scopes": self.scopes, **more})
+            self.calls.append(Call(method, args, token, time.monotonic(), path, status, reply[1]))
+            self._changed.notify_all()
+        self._stopping.wait(seconds)
+        return reply
+
+    def _fault(self, method: str, args: Json, *, slow: bool) -> _Fault:
+        for fault in self._faults:
+            if fault.method == method and (fault.reply is None) == slow and fault.where(args):
+                fault.times -= 1
+                if fault.times == 0:
+                    self._faults.remove(fault)
+                return fault
+        return _Fault(method, 0, lambda _: True)
+
+    def _call(self, method: str, args: Json, token: str | None) -> Reply:
+        if method == "apps.connections.open" and token in self.app_tokens:
+            return 200, {"ok": True, "url": "wss://127.0.0.1:9/nowhere"}, {}
+        if method != "api.test" and token not in self.tokens:
+            code = "invalid_auth" if token else "not_authed"
+            return 200, SlackError(code).answer(), {}
+        try:
+            return 200, answer(self.workspace, method, args), {}
+        except SlackError as error:
+            return 200, self._refuse(method, args, error), {}
+
+    def _respond(self, path: str, args: Json) -> Reply:
+        if not self._response_urls.get(path):
+            code = "used_url" if path in self._response_urls else "expired_url"
+            return 404, {"ok": False, "error": code}, {}
+        self._response_urls[path] -= 1
+        violations = [] if args.get("delete_original") else check_message(args)
+        if violations:
+            error = SlackError("invalid_blocks", violations)
+            return 400, self._refuse("response_url", args, error), {}
+        return 200, {"ok": True}, {}
+
+    def _refuse(self, method: str, args: Json, error: SlackError) -> Json:
+        if error.violations:
+            self.refused.append(Refused(method, error.violations, args))
+        return error.answer()

@@ -1,0 +1,292 @@
+"""What Slack's Web API methods answer, refuse and change. Transport and faults are elsewhere."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from tests.support.blockkit import check_message, check_view
+from tests.support.slack_workspace import (
+    APP_ID,
+    BOT_ID,
+    BOT_USER_ID,
+    TEAM_URL,
+    Json,
+    SlackError,
+    Workspace,
+)
+
+# Text is shown as it is written: Slack neither links names nor unfurls what a person typed.
+# chat.update has defaults of its own (`parse` is "client"), so it is told as well.
+_AS_TYPED: Json = {"parse": "none", "link_names": False}
+DELIVERY: dict[str, Json] = {
+    "chat.postMessage": {**_AS_TYPED, "unfurl_links": False},
+    "chat.postEphemeral": _AS_TYPED,
+    "chat.update": _AS_TYPED,
+}
+
+
+def answer(workspace: Workspace, method: str, args: Json) -> Json:
+    """The body of Slack's answer. Raises SlackError where Slack would refuse."""
+    if method not in METHODS:
+        raise SlackError("unknown_method")
+    return {"ok": True, **METHODS[method](workspace, args)}
+
+
+def auth_test(workspace: Workspace, _: Json) -> Json:
+    return {
+        "url": TEAM_URL,
+        "team": "Example",
+        "user": "helpdesk",
+        "team_id": workspace.team_id,
+        "user_id": BOT_USER_ID,
+        "bot_id": BOT_ID,
+        "is_enterprise_install": False,
+    }
+
+
+def api_test(_: Workspace, args: Json) -> Json:
+    if "error" in args:
+        raise SlackError(args["error"])
+    return {"args": args}
+
+
+def connections_open(_: Workspace, __: Json) -> Json:
+    raise SlackError("not_allowed_token_type")
+
+
+def team_info(workspace: Workspace, _: Json) -> Json:
+    team = {"id": workspace.team_id, "name": "Example", "domain": "example", "email_domain": ""}
+    return {"team": team}
+
+
+def users_info(workspace: Workspace, args: Json) -> Json:
+    if (user := args.get("user")) not in workspace.members:
+        raise SlackError("user_not_found")
+    return {"user": workspace.members[user]}
+
+
+def dnd_team_info(workspace: Workspace, args: Json) -> Json:
+    """At most 50; of whom nothing is set, that they are never quiet."""
+    asked = str(args.get("users") or "").split(",")
+    if not any(asked):
+        raise SlackError("no_users_provided")
+    if len(asked) > 50:
+        raise SlackError("too_many_users")
+    never = {"dnd_enabled": False, "next_dnd_start_ts": 1, "next_dnd_end_ts": 1}
+    return {"users": {user: workspace.quiet.get(user, never) for user in asked}}
+
+
+def users_lookup_by_email(workspace: Workspace, args: Json) -> Json:
+    wanted = str(args.get("email", "")).lower()
+    for member in workspace.members.values():
+        if member["profile"]["email"].lower() == wanted and not member["deleted"]:
+            return {"user": member}
+    raise SlackError("users_not_found")
+
+
+def users_list(workspace: Workspace, args: Json) -> Json:
+    """One page; the cursor is the number of members already seen."""
+    start, limit = int(args.get("cursor") or 0), int(args.get("limit") or 1000)
+    everyone = list(workspace.members.values())
+    cursor = str(start + limit) if start + limit < len(everyone) else ""
+    page = everyone[start : start + limit]
+    return {"members": page, "response_metadata": {"next_cursor": cursor}}
+
+
+def conversations_info(workspace: Workspace, args: Json) -> Json:
+    channel = workspace.channel(str(args.get("channel")))
+    if channel.startswith("D"):
+        return {"channel": {"id": channel, "is_im": True, "user": f"U{channel[1:]}"}}
+    return {"channel": workspace.channels[channel]}
+
+
+def conversations_open(workspace: Workspace, args: Json) -> Json:
+    if not (user := args.get("users")):
+        raise SlackError("users_list_not_supplied")
+    if user not in workspace.members:
+        raise SlackError("user_not_found")
+    if workspace.members[user]["deleted"]:
+        raise SlackError("user_disabled")
+    return {"channel": {"id": workspace.channel(user)}}
+
+
+def post_message(workspace: Workspace, args: Json) -> Json:
+    _check_message("chat.postMessage", args)
+    channel = workspace.channel(str(args.get("channel")))
+    message = {
+        "type": "message",
+        "ts": workspace.next_ts(),
+        "channel": channel,
+        "team": workspace.team_id,
+        "user": BOT_USER_ID,
+        "bot_id": BOT_ID,
+        "app_id": APP_ID,
+        **_content(args),
+    }
+    if thread := args.get("thread_ts"):
+        message["thread_ts"] = thread
+    workspace.messages.setdefault(channel, []).append(message)
+    return {"channel": channel, "ts": message["ts"], "message": message}
+
+
+def update(workspace: Workspace, args: Json) -> Json:
+    _check_message("chat.update", args)
+    message = workspace.message(args.get("channel"), args.get("ts"))
+    message.update(_content(args))  # a text without blocks takes the old blocks away, as in Slack
+    same = {key: message[key] for key in ("channel", "ts", "text")}
+    return {**same, "message": message}
+
+
+def post_ephemeral(workspace: Workspace, args: Json) -> Json:
+    _check_message("chat.postEphemeral", args)
+    workspace.channel(str(args.get("channel")))
+    if args.get("user") not in workspace.members:
+        raise SlackError("user_not_in_channel")
+    return {"message_ts": workspace.next_ts()}
+
+
+def delete(workspace: Workspace, args: Json) -> Json:
+    message = workspace.message(args.get("channel"), args.get("ts"))
+    workspace.messages[message["channel"]].remove(message)
+    return {"channel": message["channel"], "ts": message["ts"]}
+
+
+def get_permalink(workspace: Workspace, args: Json) -> Json:
+    message = workspace.message(args.get("channel"), args.get("message_ts"))
+    place = f"{message['channel']}/p{message['ts'].replace('.', '')}"
+    url = f"https://example.slack.com/archives/{place}"
+    thread = message.get("thread_ts", message["ts"])
+    if thread != message["ts"]:
+        url += f"?thread_ts={thread}&cid={message['channel']}"
+    return {"channel": message["channel"], "permalink": url}
+
+
+def conversations_history(workspace: Workspace, args: Json) -> Json:
+    """The newest first; replies are not among them."""
+    found = [m for m in _said_in(workspace, args) if m.get("thread_ts", m["ts"]) == m["ts"]]
+    return {"messages": found[::-1][: int(args.get("limit") or 100)]}
+
+
+def conversations_replies(workspace: Workspace, args: Json) -> Json:
+    """The thread's first message comes with every page, whatever its time."""
+    root = workspace.message(args.get("channel"), args.get("ts"))
+    found = [m for m in _said_in(workspace, args) if m.get("thread_ts") == root["ts"] != m["ts"]]
+    return {"messages": [root, *found][: int(args.get("limit") or 1_000)]}
+
+
+def _said_in(workspace: Workspace, args: Json) -> list[Json]:
+    """A bot reads only where it is a member."""
+    channel = workspace.channel(str(args.get("channel")))
+    if channel in workspace.channels and not workspace.channels[channel]["is_member"]:
+        raise SlackError("not_in_channel")
+    oldest, latest = str(args.get("oldest") or "0"), str(args.get("latest") or "9")
+    inclusive = args.get("inclusive") in (True, "1", "true")
+    return [
+        message
+        for message in workspace.messages.get(channel, [])
+        if oldest < message["ts"] < latest or (inclusive and message["ts"] in (oldest, latest))
+    ]
+
+
+def reactions_add(workspace: Workspace, args: Json) -> Json:
+    message = workspace.message(args.get("channel"), args.get("timestamp"))
+    reaction = (message["channel"], message["ts"], str(args.get("name")))
+    if reaction in workspace.reactions:
+        raise SlackError("already_reacted")
+    workspace.reactions.add(reaction)
+    return {}
+
+
+def views_open(workspace: Workspace, args: Json) -> Json:
+    view = _checked_view(args)
+    trigger = str(args.get("trigger_id") or "")
+    if not trigger:
+        raise SlackError("invalid_arguments", ["missing required field: trigger_id"])
+    if trigger in workspace.spent_triggers:
+        raise SlackError("exchanged_trigger_id")
+    workspace.spent_triggers.add(trigger)
+    return {"view": workspace.keep_view(workspace.next_id("V"), view)}
+
+
+def views_update(workspace: Workspace, args: Json) -> Json:
+    view = _checked_view(args)
+    wanted = str(args.get("view_id") or _by_external_id(workspace, args.get("external_id")))
+    if wanted not in workspace.views or wanted in workspace.homes.values():
+        raise SlackError("not_found")
+    _check_hash(args, workspace.views[wanted])
+    return {"view": workspace.keep_view(wanted, view)}
+
+
+def views_publish(workspace: Workspace, args: Json) -> Json:
+    view = _checked_view(args, home=True)
+    user = str(args.get("user_id"))
+    if user not in workspace.members:
+        raise SlackError("invalid_arguments", ["invalid `user_id` [json-pointer:/user_id]"])
+    if user in workspace.homes:
+        _check_hash(args, workspace.views[workspace.homes[user]])
+    view_id = workspace.homes.setdefault(user, workspace.next_id("V"))
+    return {"view": workspace.keep_view(view_id, view)}
+
+
+def _content(args: Json) -> Json:
+    return {key: args.get(key) or empty for key, empty in (("text", ""), ("blocks", []))}
+
+
+def _check_message(method: str, args: Json) -> None:
+    if not args.get("text") and not args.get("blocks"):
+        raise SlackError("no_text", ["missing required field: text [json-pointer:/]"])
+    if isinstance(args.get("blocks"), str):
+        raise SlackError("invalid_blocks_format", ["blocks are not JSON [json-pointer:/blocks]"])
+    violations = [
+        f"must be {wanted} [json-pointer:/{name}]"
+        for name, wanted in DELIVERY[method].items()
+        if args.get(name) not in (wanted, *(("0", "false") if wanted is False else ()))
+    ]
+    violations += check_message(args)
+    if violations:
+        about_blocks = any("pointer:/blocks" in v or "pointer:/attach" in v for v in violations)
+        raise SlackError("invalid_blocks" if about_blocks else "invalid_arguments", violations)
+
+
+def _checked_view(args: Json, *, home: bool = False) -> Json:
+    view = args.get("view")
+    if not isinstance(view, dict):
+        raise SlackError("invalid_arguments", ["must provide an object [json-pointer:/view]"])
+    if violations := check_view(view, home=home):
+        raise SlackError("invalid_arguments", violations)
+    return view
+
+
+def _check_hash(args: Json, view: Mapping[str, Any]) -> None:
+    if args.get("hash") and args["hash"] != view["hash"]:
+        raise SlackError("hash_conflict")
+
+
+def _by_external_id(workspace: Workspace, external_id: Any) -> str | None:
+    ids = (v["id"] for v in workspace.views.values() if external_id == v["external_id"] != "")
+    return next(ids, None)
+
+
+METHODS: dict[str, Callable[[Workspace, Json], Json]] = {
+    "api.test": api_test,
+    "apps.connections.open": connections_open,
+    "auth.test": auth_test,
+    "chat.delete": delete,
+    "chat.getPermalink": get_permalink,
+    "chat.postEphemeral": post_ephemeral,
+    "chat.postMessage": post_message,
+    "chat.update": update,
+    "conversations.history": conversations_history,
+    "conversations.info": conversations_info,
+    "conversations.open": conversations_open,
+    "conversations.replies": conversations_replies,
+    "dnd.teamInfo": dnd_team_info,
+    "reactions.add": reactions_add,
+    "team.info": team_info,
+    "users.info": users_info,
+    "users.list": users_list,
+    "users.lookupByEmail": users_lookup_by_email,
+    "views.open": views_open,
+    "views.publish": views_publish,
+    "views.push": views_open,
+    "views.update": views_update,
+}

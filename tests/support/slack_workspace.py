@@ -1,0 +1,149 @@
+"""A Slack workspace in memory: its members, conversations, messages and views.
+
+tests/support/slack_methods.py changes it, one caller at a time; tests/support/recording_slack.py
+serves it.
+"""
+
+import itertools
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+TEAM_ID = "T0TEAM"
+TEAM_URL = "https://example.slack.com/"
+APP_ID = "A0APP"
+BOT_ID = "B0BOT"
+BOT_USER_ID = "U0BOT"
+GENERAL = "C0GENERAL"
+
+
+class SlackError(Exception):
+    """`{"ok": false, "error": code}`, with the rules that were broken, if any."""
+
+    def __init__(self, code: str, violations: list[str] | None = None) -> None:
+        super().__init__(code)
+        self.code = code
+        self.violations = violations or []
+
+    def answer(self) -> Json:
+        body: Json = {"ok": False, "error": self.code}
+        if self.violations:
+            body["response_metadata"] = {"messages": [f"[ERROR] {v}" for v in self.violations]}
+        return body
+
+
+def _channel(channel_id: str, overrides: Json) -> Json:
+    """As conversations.info tells it: a public channel which the bot has not joined."""
+    flags = ("group", "im", "mpim", "private", "archived", "general", "member")
+    shared = ("shared", "org_shared", "ext_shared", "pending_ext_shared")
+    return {
+        "id": channel_id,
+        "name": channel_id.removeprefix("C0").lower(),
+        "is_channel": True,
+        **{f"is_{flag}": False for flag in (*flags, *shared)},
+        **overrides,
+    }
+
+
+@dataclass
+class Workspace:
+    team_id: str = TEAM_ID
+    members: dict[str, Json] = field(default_factory=dict)
+    channels: dict[str, Json] = field(default_factory=lambda: {GENERAL: _channel(GENERAL, {})})
+    messages: dict[str, list[Json]] = field(default_factory=dict)
+    views: dict[str, Json] = field(default_factory=dict)
+    homes: dict[str, str] = field(default_factory=dict)
+    spent_triggers: set[str] = field(default_factory=set)
+    reactions: set[tuple[str, str, str]] = field(default_factory=set)
+    quiet: dict[str, Json] = field(default_factory=dict)  # as dnd.teamInfo tells it
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    _started: int = field(default_factory=lambda: int(time.time()))
+
+    def add_member(self, user_id: str, *, email: str, name: str, **overrides: Any) -> Json:
+        profile = {
+            "email": email,
+            "real_name": name,
+            "display_name": name.partition(" ")[0].lower(),
+        }
+        self.members[user_id] = {
+            "id": user_id,
+            "team_id": self.team_id,
+            "name": email.partition("@")[0] or user_id.lower(),
+            "real_name": name,
+            "deleted": False,
+            "color": "9f69e7",
+            "tz": "Europe/Berlin",
+            "tz_label": "Central European Time",
+            "tz_offset": 3600,
+            "is_admin": False,
+            "is_owner": False,
+            "is_primary_owner": False,
+            "is_restricted": False,
+            "is_ultra_restricted": False,
+            "is_bot": False,
+            "is_app_user": False,
+            "is_stranger": False,
+            "is_email_confirmed": True,
+            "updated": self._started,
+            **overrides,
+            "profile": {**profile, "team": self.team_id, **overrides.get("profile", {})},
+        }
+        return self.members[user_id]
+
+    def add_channel(self, channel_id: str, **overrides: Any) -> None:
+        self.channels[channel_id] = _channel(channel_id, overrides)
+
+    def channel(self, target: str) -> str:
+        """The conversation a message to `target` goes to; a user id means that user's DM."""
+        dm = "U" + target[1:] if target.startswith("D") else target
+        if dm in self.members and not self.members[dm]["deleted"]:
+            return f"D{dm[1:]}"
+        # chat:write.public opens public channels; a private one is there for its members only.
+        info = self.channels.get(target)
+        if info is None or (info["is_private"] and not info["is_member"]):
+            raise SlackError("channel_not_found")
+        return target
+
+    def message(self, channel: Any, ts: Any) -> Json:
+        """Only a conversation has messages: a user's id is refused here, as in Slack."""
+        if str(channel) in self.members:
+            raise SlackError("channel_not_found")
+        for message in self.messages.get(self.channel(str(channel)), []):
+            if message["ts"] == ts:
+                return message
+        raise SlackError("message_not_found")
+
+    def keep_view(self, view_id: str, view: Json) -> Json:
+        """The view as Slack keeps and sends it: with defaults, an id, and a hash that is new."""
+        self.views.pop(view_id, None)  # so that the newest stands last
+        self.views[view_id] = {
+            "private_metadata": "",
+            "callback_id": "",
+            "external_id": "",
+            "clear_on_close": False,
+            "notify_on_close": False,
+            "close": None,
+            "submit": None,
+            **view,
+            "id": view_id,
+            "team_id": self.team_id,
+            "state": {"values": {}},
+            "hash": f"{int(time.time())}.{uuid.uuid4().hex[:8]}",
+            "previous_view_id": None,
+            "root_view_id": view_id,
+            "app_id": APP_ID,
+            "app_installed_team_id": self.team_id,
+            "bot_id": BOT_ID,
+        }
+        return self.views[view_id]
+
+    def next_ts(self) -> str:
+        number = next(self._numbers)
+        return f"{self._started + number}.{number:06d}"
+
+    def next_id(self, letter: str) -> str:
+        return f"{letter}0{next(self._numbers):06d}"

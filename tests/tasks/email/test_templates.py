@@ -1,0 +1,140 @@
+"""What each letter says, and what none of them says."""
+
+from dataclasses import replace
+
+import pytest
+from bson import ObjectId
+
+from services.models.user import Role, User
+from tasks.email import templates
+from tasks.email.templates import Link, Words
+from tests.conftest import sample_ticket
+
+URL = "https://desk.example.com"
+EMMA = User(ObjectId("65f0c0ffee65f0c0ffee0001"), "emma@example.com", Role.USER, name="Emma")
+PROFILE = Link("Your profile", f"{URL}/profile")
+
+
+def test_welcome() -> None:
+    assert templates.welcome(EMMA, app_url=URL) == Words(
+        "Welcome to the help desk",
+        (
+            "Hello Emma,",
+            "You have an account at the help desk now, for the address emma@example.com.",
+            "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
+            PROFILE,
+        ),
+    )
+
+
+def test_reset() -> None:
+    assert templates.reset(EMMA, app_url=URL, code="s3-_cret") == Words(
+        "Choose a new password",
+        (
+            "Hello Emma,",
+            "Somebody, probably you, asked for a new password for your help desk account.",
+            Link("Choose a new password", f"{URL}/reset?code=s3-_cret"),
+            "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
+            "as you.",
+            "If you did not ask for it, there is nothing to do: your password stays as it is.",
+        ),
+    )
+
+
+def test_password_changed() -> None:
+    assert templates.password_changed(EMMA, app_url=URL) == Words(
+        "Your password was changed",
+        (
+            "Hello Emma,",
+            "The password of your help desk account was changed, and everybody who was signed in "
+            "with the old one is signed out.",
+            "If that was not you, choose a new password at once, and tell an admin of your help "
+            "desk.",
+            Link("Choose a new password", f"{URL}/forgot"),
+        ),
+    )
+
+
+def test_linked() -> None:
+    assert templates.linked(EMMA, slack_name="Emma P.", app_url=URL) == Words(
+        "Your account was linked to Slack",
+        (
+            "Hello Emma,",
+            "The Slack member “Emma P.” was linked to your help desk account, and acts as you "
+            "from now on.",
+            "If that was not you, change your password at once, press Unlink on your profile, and "
+            "tell an admin of your help desk.",
+            PROFILE,
+        ),
+    )
+
+
+def test_unlinked() -> None:
+    assert templates.unlinked(EMMA, slack_name="", app_url=URL) == Words(
+        "Your account was unlinked from Slack",
+        (
+            "Hello Emma,",
+            "A Slack member is no longer linked to your help desk account. Your tickets stay as "
+            "they are. In Slack, /account links an account again.",
+            "If that was not you, tell an admin of your help desk.",
+            PROFILE,
+        ),
+    )
+
+
+def test_assigned() -> None:
+    ticket = sample_ticket(title="VPN drops")
+    assert templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN") == Words(
+        "Ticket 12 is yours: VPN drops",
+        (
+            "Hello Emma,",
+            "Ticket 12 is assigned to you:",
+            "“VPN drops”",
+            "Filed by Jo. Why you: knows VPN.",
+            "To work on it, open Slack: type /ticket view 12, or open the app's Home.",
+        ),
+    )
+
+
+def test_a_ticket_without_a_number() -> None:
+    ticket = sample_ticket(number=None, title="VPN drops")
+    said = templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN")
+    assert said.subject == "A ticket is yours: VPN drops"
+    assert said.body[1] == "A ticket is assigned to you:"
+    assert said.body[-1] == "To work on it, open Slack: open the app's Home."
+
+
+def test_without_pages_no_letter_leads_there() -> None:
+    letters = [
+        templates.welcome(EMMA, app_url=None),
+        templates.password_changed(EMMA, app_url=None),
+        templates.linked(EMMA, slack_name="Jo", app_url=None),
+        templates.unlinked(EMMA, slack_name="Jo", app_url=None),
+    ]
+    assert [part for letter in letters for part in letter.body if isinstance(part, Link)] == []
+
+
+@pytest.mark.parametrize("name", [None, "", " \n", "\u202e\u200b"])
+def test_who_has_no_name_is_greeted_all_the_same(name: str | None) -> None:
+    assert templates.welcome(replace(EMMA, name=name), app_url=URL).body[0] == "Hello,"
+
+
+def test_what_people_wrote_is_one_line_and_not_longer_than_needed() -> None:
+    named = replace(EMMA, name="Em\r\nBcc: all@example.com" + "a" * 200)
+    ticket = sample_ticket(title="VPN\r\nBcc: all@example.com\u202e " + "x" * 10_000)
+    said = templates.assigned(named, ticket, requester="Jo\nFrom", why="knows\nVPN")
+    assert said.subject.startswith("Ticket 12 is yours: VPN Bcc: all@example.com xxx")
+    assert said.subject.endswith("x…")
+    assert len(said.subject) == len("Ticket 12 is yours: ") + 150
+    assert said.body[0] == "Hello Em Bcc: all@example.com" + "a" * 56 + "…,"
+    assert said.body[3] == "Filed by Jo From. Why you: knows VPN."
+
+
+def test_what_is_for_moderators_in_slack_is_not_in_the_mail() -> None:
+    ticket = sample_ticket(
+        summary="canary summary",
+        helpful_notes="canary notes",
+        description="canary description",
+        assignment={"analysis": {"notes": "canary"}},
+    )
+    assert "canary" not in repr(templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN"))

@@ -1,0 +1,277 @@
+"""Whoever is given a ticket gets a mail, too: once, and only while it is so."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+from bson import ObjectId
+
+from services.auth.one_time_codes import Codes
+from services.core.database import Mongo
+from services.core.metrics import UNMETERED
+from services.core.settings import read
+from services.models.events import Event, EventType
+from services.models.permissions import Actor
+from services.models.ticket import Status, Ticket
+from services.models.user import Role, User
+from services.outbox.pending import outbox_fields
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService
+from tasks.assignment import assign_ticket
+from tasks.celery_app import MAIL
+from tasks.email.email_config import MailOffice, sender
+from tasks.notifications import assignment_email, notify
+from tasks.notifications.slack import SlackBusy
+from tasks.runtime import Runtime
+from tests.conftest import (
+    JWT_SECRET,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    file_ticket,
+    reload,
+    sample_ticket,
+    work,
+)
+from tests.support.mail_server import MailServer, html
+from tests.support.recording_slack import RecordingSlack
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailServer) -> Runtime:
+    config, _ = read("worker", {"APP_URL": "https://desk.example.com"})
+    return replace(
+        runtime,
+        mail=MailOffice(
+            server=mail_server.server(),
+            sender=sender(config),
+            app_url=config.app_url,
+            codes=Codes(db, JWT_SECRET, clock),
+            meter=UNMETERED,
+        ),
+    )
+
+
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def expert(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
+    return file_ticket(tickets, employee, "VPN is down")
+
+
+def look(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
+    """Everything that follows from what has happened to the ticket."""
+    publisher.publish(str(ticket.id))
+    work(mailing, publisher)
+
+
+def told(mail_server: MailServer) -> list[str]:
+    return [f"{mail['To']}: {mail['Subject']}" for mail in mail_server.mails]
+
+
+def test_the_assignee_is_written_to_once(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, slack: RecordingSlack,
+    ticket: Ticket, expert: User, employee: User, comments: CommentService, db: Mongo,
+) -> None:  # fmt: skip
+    look(mailing, publisher, ticket)
+    comments.add(actor=Actor.of(employee), ticket_id=str(ticket.id), text="Still so.")
+    look(mailing, publisher, ticket)
+    assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
+    (text,) = mail_server.texts()
+    assert text.startswith(
+        f"Hello {expert.name},\n\n"
+        "Ticket 1 is assigned to you:\n\n"
+        "“VPN is down”\n\n"
+        f"Filed by {employee.name}. Why you: "
+    )
+    assert "knows VPN" in text
+    assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as ever
+    settled = reload(db, ticket)
+    assert not settled.outbox
+    (notice,) = (n for n in settled.notices if ":mail:" in n["key"])
+    assert (notice["key"], notice["state"]) == (f"3:mail:{expert.id}", "sent")
+
+
+def test_markup_in_a_title_is_text(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, expert: User,
+    tickets: TicketService, employee: User,
+) -> None:  # fmt: skip
+    title = "VPN <img src=x> & <a href='https://evil.example.com'>sign in</a>"
+    look(mailing, publisher, file_ticket(tickets, employee, title))
+    (mail,) = mail_server.mails
+    assert mail["Subject"] == f"Ticket 1 is yours: {title}"
+    assert "<img" not in html(mail)
+    assert "href='" not in html(mail)
+    assert "&lt;img src=x&gt; &amp; &lt;a href=&#x27;https://evil" in html(mail)
+
+
+def test_who_hands_it_over_is_named_and_who_had_it_gets_no_second_mail(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
+    moves: TicketActions, people: People, expert: User,
+) -> None:  # fmt: skip
+    look(mailing, publisher, ticket)
+    colleague = people.add(Role.MODERATOR)
+    moves.reassign(actor=Actor.of(expert), ticket_id=str(ticket.id), assignee_id=str(colleague.id))
+    look(mailing, publisher, ticket)
+    moves.reassign(actor=Actor.of(colleague), ticket_id=str(ticket.id), assignee_id=str(expert.id))
+    look(mailing, publisher, ticket)
+    subject = "Ticket 1 is yours: VPN is down"
+    assert told(mail_server) == [f"{user.email}: {subject}" for user in (expert, colleague, expert)]
+    assert f"Why you: {expert.name} gave it to you" in mail_server.texts()[1]
+
+
+def test_nobody_is_written_to_for_what_they_took_themselves(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, people: People,
+    tickets: TicketService, employee: User, moves: TicketActions,
+) -> None:  # fmt: skip
+    taker = people.add(Role.MODERATOR, capacity=0)
+    ticket = file_ticket(tickets, employee)
+    look(mailing, publisher, ticket)
+    moves.take(actor=Actor.of(taker), ticket_id=str(ticket.id))
+    look(mailing, publisher, ticket)
+    assert told(mail_server) == []
+
+
+def test_who_is_not_in_slack_gets_the_mail(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, people: People,
+    ticket: Ticket, db: Mongo, clock: FixedClock,
+) -> None:  # fmt: skip
+    remote = people.add(Role.MODERATOR, linked=False)
+    given = {"seq": 2, "at": clock(), "by": "system", "type": "assigned", "to": remote.id}
+    status = {"field": "status", "from": "TODO"}
+    db.tickets.update_one(
+        {"_id": ticket.id},
+        {
+            "$set": {
+                "assignedTo": remote.id,
+                "status": "IN_PROGRESS",
+                "seq": 2,
+                **outbox_fields(clock()),
+            },
+            "$push": {"events": given | status},
+        },
+    )
+    look(mailing, publisher, ticket)
+    assert told(mail_server) == [f"{remote.email}: Ticket 1 is yours: VPN is down"]
+    assert not reload(db, ticket).outbox
+
+
+def test_slack_away_does_not_hold_up_the_mail(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, slack: RecordingSlack,
+    ticket: Ticket, expert: User,
+) -> None:  # fmt: skip
+    assign_ticket.run(mailing, str(ticket.id))
+    slack.fail("chat.postMessage", status=429, retry_after=60)
+    with pytest.raises(SlackBusy):
+        notify.run(mailing, str(ticket.id))
+    publisher.asked = [hint for hint in publisher.asked if hint[0] == MAIL]
+    work(mailing, publisher)
+    assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
+
+
+def test_mail_away_does_not_hold_up_slack_nor_the_ticket(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, slack: RecordingSlack,
+    ticket: Ticket, expert: User, db: Mongo, clock: FixedClock,
+) -> None:  # fmt: skip
+    mail_server.stop()
+    look(mailing, publisher, ticket)
+    assert len(slack.messages(People.slack_id(expert))) == 1
+    assert not reload(db, ticket).outbox
+    mail_server.start()
+    clock.advance(seconds=10)
+    publisher.mail("")
+    work(mailing, publisher)
+    assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
+
+
+def test_a_worker_that_dies_between_letter_and_notice_writes_no_second_one(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
+    db: Mongo,
+) -> None:  # fmt: skip
+    look(mailing, publisher, ticket)
+    db.tickets.update_one({"_id": ticket.id}, {"$pull": {"notices": {"key": {"$regex": "mail"}}}})
+    assignment_email.post(mailing, reload(db, ticket))
+    work(mailing, publisher)
+    assert len(mail_server.mails) == db.letters.count_documents({}) == 1
+
+
+@pytest.mark.parametrize("change", ["reassigned", "resolved", "demoted", "deleted"])
+def test_what_is_no_longer_so_is_not_mailed(
+    mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
+    expert: User, people: People, moves: TicketActions, db: Mongo, clock: FixedClock, change: str,
+) -> None:  # fmt: skip
+    mail_server.stop()
+    look(mailing, publisher, ticket)
+    actor, ticket_id = Actor.of(expert), str(ticket.id)
+    if change == "reassigned":
+        colleague = people.add(Role.MODERATOR)
+        moves.reassign(actor=actor, ticket_id=ticket_id, assignee_id=str(colleague.id))
+    elif change == "resolved":
+        moves.resolve(actor=actor, ticket_id=ticket_id, resolution="Done.")
+    elif change == "demoted":
+        db.users.update_one({"_id": expert.id}, {"$set": {"role": "user"}})
+    else:
+        db.tickets.delete_one({"_id": ticket.id})
+    mail_server.start()
+    clock.advance(seconds=10)
+    publisher.mail("")
+    work(mailing, publisher)
+    assert told(mail_server) == []
+    (letter,) = db.letters.find()
+    why = "the account may not see the ticket" if change == "demoted" else "the ticket has moved on"
+    assert (letter["state"], letter["error"]) == ("dropped", why)
+
+
+def test_while_mail_is_off_nothing_is_noted_and_later_only_news_are_mailed(
+    mailing: Runtime, runtime: Runtime, publisher: RecordingPublisher, mail_server: MailServer,
+    ticket: Ticket, employee: User, comments: CommentService, db: Mongo, clock: FixedClock,
+) -> None:  # fmt: skip
+    look(runtime, publisher, ticket)
+    assert [n for n in reload(db, ticket).notices if ":mail:" in n["key"]] == []
+    assert db.letters.count_documents({}) == 0
+    clock.advance(hours=24)
+    comments.add(actor=Actor.of(employee), ticket_id=str(ticket.id), text="Still so.")
+    look(mailing, publisher, ticket)
+    assert told(mail_server) == []
+    assert (MAIL, "") not in publisher.asked
+
+
+NILS = ObjectId("65f0c0ffee65f0c0ffee0002")
+
+
+def given(**fields: object) -> Ticket:
+    event = {"seq": 2, "by": "system", "type": EventType.ASSIGNED, "to": NILS, **fields}
+    return sample_ticket(
+        assigned_to=NILS,
+        status=Status.IN_PROGRESS,
+        events=(Event(**event),),  # type: ignore[arg-type]
+    )
+
+
+def test_which_assignment_is_written_of(clock: FixedClock) -> None:
+    now = clock()
+    fresh = given(at=now)
+    assert assignment_email.due(fresh, now=now) == fresh.events[0]
+    assert assignment_email.due(fresh, now=now + timedelta(hours=23)) == fresh.events[0]
+    assert assignment_email.due(fresh, now=now + timedelta(hours=24)) is None
+    assert assignment_email.due(given(at=now, by=NILS), now=now) is None
+    assert assignment_email.due(given(at=now, to="legacy"), now=now) is None
+    assert assignment_email.due(replace(fresh, assigned_to=None), now=now) is None
+    assert assignment_email.due(replace(fresh, status=Status.COMPLETED), now=now) is None
+    assert assignment_email.due(replace(fresh, events=()), now=now) is None

@@ -1,0 +1,442 @@
+"""Letters reach the mail server once, whatever it answers, and hold nobody up."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from billiard.exceptions import SoftTimeLimitExceeded
+
+from services.auth.one_time_codes import LIFETIMES, CodeKind, Codes
+from services.core.database import Mongo
+from services.core.leases import BackoffLock
+from services.core.metrics import Tally
+from services.core.settings import read
+from services.models.user import Role, User
+from services.outbox.emails import EmailKind, Emails
+from tasks.celery_app import MAIL
+from tasks.email.email_config import MailOffice, mail_office, sender
+from tasks.notifications import email
+from tasks.runtime import Runtime
+from tests.conftest import JWT_SECRET, FixedClock, People, RecordingPublisher, at_once, work
+from tests.support.mail_server import HOST, MailServer, html
+
+URL = "https://desk.example.com"
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+@pytest.fixture
+def tally() -> Tally:
+    return Tally()
+
+
+@pytest.fixture
+def office(mail_server: MailServer, db: Mongo, clock: FixedClock, tally: Tally) -> MailOffice:
+    config, _ = read("worker", {"APP_URL": URL})
+    return MailOffice(
+        server=mail_server.server(seconds=1.0),
+        sender=sender(config),
+        app_url=config.app_url,
+        codes=Codes(db, JWT_SECRET, clock),
+        meter=tally,
+    )
+
+
+@pytest.fixture
+def mailing(runtime: Runtime, office: MailOffice) -> Runtime:
+    return replace(runtime, mail=office)
+
+
+@pytest.fixture
+def letters(db: Mongo, clock: FixedClock) -> Emails:
+    return Emails(db, clock=clock)
+
+
+@pytest.fixture
+def emma(people: People) -> User:
+    return people.add()
+
+
+def states(db: Mongo) -> list[tuple[str, str | None]]:
+    """Of the letters, as they were posted."""
+    return [(doc["state"], doc.get("error")) for doc in db.letters.find().sort("facts.n")]
+
+
+def post(letters: Emails, user: User, key: int = 1, kind: EmailKind = EmailKind.LINKED) -> str:
+    facts = {"slack_name": "Emma P.", "n": key}
+    return letters.post(kind, user_id=user.id, key=str(key), facts=facts)
+
+
+def counted(tally: Tally) -> dict[tuple[str, ...], Any]:
+    return {
+        key.labels: value
+        for key, value in tally.counts().items()
+        if key.metric == "ticket_bot_mails_total"
+    }
+
+
+def test_a_letter_is_sent_once_to_its_owner(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo, tally: Tally
+) -> None:
+    letter_id = post(letters, emma)
+    for _ in range(3):
+        email.run(mailing, letter_id)
+    assert mail_server.envelopes == [("helpdesk@desk.example.com", [emma.email])]
+    (sent,) = mail_server.mails
+    assert sent["Subject"] == "Your account was linked to Slack"
+    assert sent["From"] == "Help desk <helpdesk@desk.example.com>"
+    assert sent["Message-ID"] == f"<{letter_id}@desk.example.com>"
+    (text,) = mail_server.texts()
+    assert text.startswith(f"Hello {emma.name},\n\nThe Slack member “Emma P.” was linked to your")
+    assert f'<a href="{URL}/profile"' in html(sent)
+    assert states(db) == [("sent", None)]
+    assert counted(tally) == {("linked", "sent"): 1}
+
+
+@pytest.mark.parametrize(
+    "kind", [kind for kind in EmailKind if kind is not EmailKind.ASSIGNED], ids=str
+)
+def test_every_kind_is_written(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, kind: EmailKind
+) -> None:
+    email.run(mailing, post(letters, emma, kind=kind))
+    assert len(mail_server.mails) == 1
+
+
+def test_one_hint_sends_all_that_are_due_over_one_connection(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
+) -> None:
+    ids = [post(letters, people.add(), key) for key in range(5)]
+    email.run(mailing, ids[3])
+    assert [mail["Message-ID"][1:33] for mail in mail_server.mails] == [ids[3], *ids[:3], ids[4]]
+    assert mail_server.connections == 1
+
+
+def test_many_tasks_at_once_send_each_letter_once(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
+) -> None:
+    ids = [post(letters, people.add(), key) for key in range(6)]
+    at_once(*[lambda letter_id=letter_id: email.run(mailing, letter_id) for letter_id in ids])
+    assert sorted(mail["Message-ID"][1:33] for mail in mail_server.mails) == sorted(ids)
+
+
+def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
+    mailing: Runtime,
+    mail_server: MailServer,
+    letters: Emails,
+    people: People,
+    publisher: RecordingPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = post(letters, people.add(), 1), ""
+    leave = BackoffLock.leave
+
+    def after_the_last_look(gate: BackoffLock) -> None:
+        nonlocal second
+        if not second:
+            second = post(letters, people.add(), 2)
+            email.run(mailing, second)  # finds the gate closed
+            assert len(mail_server.mails) == 1
+        leave(gate)
+
+    monkeypatch.setattr(BackoffLock, "leave", after_the_last_look)
+    email.run(mailing, first)
+    assert publisher.asked == [(MAIL, second)]
+    work(mailing, publisher)
+    assert len(mail_server.mails) == 2
+
+
+def test_a_long_queue_is_worked_off_by_several_tasks(
+    mailing: Runtime,
+    mail_server: MailServer,
+    letters: Emails,
+    people: People,
+    publisher: RecordingPublisher,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(email, "ROUND_SECONDS", 0.0)
+    ids = [post(letters, people.add(), key) for key in range(3)]
+    email.run(mailing, ids[0])
+    assert len(mail_server.mails) == 1
+    assert publisher.asked == [(MAIL, ids[1])]
+    work(mailing, publisher)
+    assert len(mail_server.mails) == 3
+
+
+def test_a_reset_letter_carries_a_code_made_as_it_is_sent(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    office: MailOffice,
+) -> None:  # fmt: skip
+    letter_id = post(letters, emma, kind=EmailKind.RESET)
+    assert db.codes.count_documents({}) == 0
+    email.run(mailing, letter_id)
+    (text,) = mail_server.texts("Choose a new password")
+    code = text.partition(f"{URL}/reset?code=")[2].split()[0]
+    assert office.codes.peek(kind=CodeKind.RESET, code=code) == emma.id
+    assert code not in str([*db.letters.find(), *db.codes.find()])
+
+
+def test_no_code_is_made_while_the_server_is_away(
+    mailing: Runtime, office: MailOffice, mail_server: MailServer, letters: Emails, emma: User,
+    db: Mongo,
+) -> None:  # fmt: skip
+    mail_server.stop()
+    email.run(mailing, post(letters, emma, kind=EmailKind.RESET))
+    assert db.codes.count_documents({}) == 0
+
+
+def test_the_code_lives_as_long_as_the_letter_says() -> None:
+    assert LIFETIMES[CodeKind.RESET] == timedelta(hours=1)
+
+
+def test_without_pages_there_is_no_link_to_a_new_password(
+    mailing: Runtime, office: MailOffice, mail_server: MailServer, letters: Emails, emma: User,
+    db: Mongo, tally: Tally,
+) -> None:  # fmt: skip
+    post(letters, emma, 1, EmailKind.RESET)
+    letter_id = post(letters, emma, 2, EmailKind.WELCOME)
+    email.run(replace(mailing, mail=replace(office, app_url=None)), letter_id)
+    assert states(db) == [("failed", "APP_URL is not set"), ("sent", None)]
+    assert counted(tally) == {("reset", "refused"): 1, ("welcome", "sent"): 1}
+
+
+def test_a_server_that_is_down_gets_it_once_it_is_up(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    clock: FixedClock, tally: Tally, caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    mail_server.stop()
+    letter_id = post(letters, emma)
+    email.run(mailing, letter_id)
+    assert states(db) == [("waiting", "ConnectionRefusedError")]
+    assert "no mail for 10 s: ConnectionRefusedError" in caplog.text
+    mail_server.start()
+    email.run(mailing, letter_id)
+    assert mail_server.mails == []  # not yet
+    clock.advance(seconds=10)
+    email.run(mailing, letter_id)
+    assert len(mail_server.mails) == 1
+    assert states(db) == [("sent", None)]
+    assert counted(tally) == {("linked", "delayed"): 1, ("linked", "sent"): 1}
+
+
+def test_a_server_in_trouble_is_left_alone_whoever_comes(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
+) -> None:
+    mail_server.answers = ["421 4.3.2 Shutting down"]
+    ids = [post(letters, people.add(), key) for key in range(4)]
+    for letter_id in ids:
+        email.run(mailing, letter_id)
+    assert mail_server.connections == 1
+
+
+def test_a_server_that_is_away_for_a_day_is_given_up_on(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    clock: FixedClock, tally: Tally,
+) -> None:  # fmt: skip
+    mail_server.stop()
+    post(letters, emma, 1, EmailKind.RESET)
+    post(letters, emma, 2)
+    calls = 0
+    while letters.due():
+        email.run(mailing, letters.due() or "")
+        calls += 1
+        clock.advance(minutes=15)
+        if calls == 5:  # an hour
+            assert states(db)[0] == ("failed", "too late")
+    assert states(db)[1] == ("failed", "too late")
+    assert 90 < calls < 110
+    assert counted(tally)["reset", "given_up"] == counted(tally)["linked", "given_up"] == 1
+
+
+def test_a_refused_recipient_fails_at_once_and_stops_nobody(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+    tally: Tally,
+) -> None:  # fmt: skip
+    gone, here = people.add(), people.add()
+    mail_server.recipients[gone.email] = "550 5.1.1 No such user"
+    email.run(mailing, post(letters, gone, 1))
+    email.run(mailing, post(letters, here, 2))
+    assert states(db) == [("failed", "550"), ("sent", None)]
+    assert counted(tally) == {("linked", "refused"): 1, ("linked", "sent"): 1}
+
+
+def test_a_delayed_recipient_is_tried_later_and_stops_nobody(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    full, here = people.add(), people.add()
+    mail_server.recipients[full.email] = "452 4.2.2 Mailbox full"
+    post(letters, full, 1)
+    email.run(mailing, post(letters, here, 2))
+    assert states(db) == [("waiting", "452"), ("sent", None)]
+    mail_server.recipients.clear()
+    clock.advance(seconds=10)
+    email.run(mailing, letters.due() or "")
+    assert states(db) == [("sent", None)] * 2
+
+
+def test_a_letter_that_breaks_the_connection_each_time_lets_the_others_go_first(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    poison, here = people.add(), people.add()
+    mail_server.recipients[poison.email] = "421 4.7.0 Go away"
+    email.run(mailing, post(letters, poison, 1))
+    post(letters, here, 2)
+    clock.advance(seconds=10)
+    email.run(mailing, letters.due() or "")
+    assert states(db) == [("waiting", "421"), ("sent", None)]
+
+
+def test_a_slow_server_costs_one_task_its_time_and_no_other(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    clock: FixedClock,
+) -> None:  # fmt: skip
+    mail_server.delay = 1.5  # longer than an answer is waited for
+    letter_id = post(letters, emma)
+    email.run(mailing, letter_id)
+    assert states(db) == [("waiting", "SMTPServerDisconnected")]
+    mail_server.delay = 0.0
+    clock.advance(seconds=10)
+    email.run(mailing, letter_id)
+    assert states(db) == [("sent", None)]
+    # It had taken the first one: who gets both can tell.
+    assert len({mail["Message-ID"] for mail in mail_server.mails}) == 1
+
+
+def test_the_time_limit_ends_a_server_that_drips(
+    mailing: Runtime, letters: Emails, emma: User, db: Mongo, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    def drip(*_: object, **__: object) -> None:
+        raise SoftTimeLimitExceeded
+
+    monkeypatch.setattr("tasks.email.smtp.Line.send", drip)
+    email.run(mailing, post(letters, emma))
+    assert states(db) == [("waiting", "time limit")]
+    assert "no mail for 10 s: time limit" in caplog.text
+
+
+def test_a_fault_of_ours_lets_the_next_task_in_soon(
+    mailing: Runtime, letters: Emails, emma: User, db: Mongo, clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch, mail_server: MailServer,
+) -> None:  # fmt: skip
+    def broken(*_: object) -> None:
+        raise RuntimeError("out of order")
+
+    letter_id = post(letters, emma)
+    with monkeypatch.context() as patch:
+        patch.setattr(email, "write", broken)
+        with pytest.raises(RuntimeError):
+            email.run(mailing, letter_id)
+    clock.advance(seconds=45)
+    email.run(mailing, letter_id)
+    assert states(db) == [("sent", None)]
+
+
+@pytest.mark.parametrize("kind", list(EmailKind), ids=str)
+def test_who_may_no_longer_sign_in_is_told_only_who_else_could(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+    kind: EmailKind,
+) -> None:  # fmt: skip
+    former = people.add(active=False)
+    email.run(mailing, post(letters, former, kind=kind))
+    told = kind in {"password_changed", "linked", "unlinked"}
+    assert states(db) == [("sent", None) if told else ("dropped", "the account is deactivated")]
+    assert len(mail_server.mails) == told
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        (None, "the account is gone"),
+        ({"email": ""}, "the account has no address"),
+        ({"email": "a former colleague"}, "the account has no address"),
+    ],
+    ids=["gone", "no address", "erased"],
+)
+def test_nobody_to_write_to(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    fields: dict[str, str] | None, why: str,
+) -> None:  # fmt: skip
+    if fields:
+        db.users.update_one({"_id": emma.id}, {"$set": fields})
+    else:
+        db.users.delete_one({"_id": emma.id})
+    email.run(mailing, post(letters, emma))
+    assert states(db) == [("dropped", why)]
+    assert mail_server.mails == []
+
+
+def test_while_mail_is_off_letters_do_not_pile_up(
+    runtime: Runtime, letters: Emails, emma: User, db: Mongo, mailing: Runtime,
+    mail_server: MailServer,
+) -> None:  # fmt: skip
+    letter_id = post(letters, emma)
+    email.run(runtime, letter_id)
+    off = "mail is off, because MAILTRAP_SMTP_HOST is not set"
+    assert states(db) == [("dropped", off)]
+    email.run(mailing, letter_id)  # turning it on does not bring back what is old
+    assert mail_server.mails == []
+
+
+def test_no_address_and_no_word_of_it_is_logged(
+    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    caplog.set_level("DEBUG")
+    for key, answer in enumerate(["550 No such user jo@canary", "450 jo@canary", "421 jo@canary"]):
+        user = people.add(Role.MODERATOR)
+        mail_server.recipients[user.email] = answer
+        post(letters, user, key)
+    email.run(mailing, letters.due() or "")
+    assert "is given up: 550" in caplog.text
+    ours = [record.getMessage() for record in caplog.records if record.name.startswith("tasks")]
+    assert len(ours) == 3
+    assert [line for line in ours if "@" in line or "Emma" in line] == []
+
+
+@pytest.mark.parametrize(
+    ("env", "shown"),
+    [
+        ({}, "Help desk <helpdesk@localhost>"),
+        ({"APP_URL": "http://127.0.0.1:5000"}, "Help desk <helpdesk@localhost>"),
+        ({"APP_URL": "http://[::1]:5000"}, "Help desk <helpdesk@localhost>"),
+        ({"APP_URL": "https://desk.example.com/x"}, "Help desk <helpdesk@desk.example.com>"),
+        ({"MAILTRAP_SMTP_USER": "1a2b3c", "APP_URL": URL}, f"Help desk <helpdesk@{URL[8:]}>"),
+        ({"MAILTRAP_SMTP_USER": "it@example.com", "APP_URL": URL}, "Help desk <it@example.com>"),
+        (
+            {"MAIL_FROM": "desk@example.com", "MAILTRAP_SMTP_USER": "it@example.com"},
+            "Help desk <desk@example.com>",
+        ),
+    ],
+)
+def test_whom_it_is_from(env: dict[str, str], shown: str) -> None:
+    config, problems = read("manifest", env)
+    assert problems == []
+    assert str(sender(config)) == shown
+
+
+@pytest.mark.parametrize(
+    "bad", ["desk", "Help <desk@example.com>", "désk@example.com", "a@b.c\x07"]
+)
+def test_a_bad_sender_is_a_problem_of_the_settings(bad: str) -> None:
+    _, problems = read("manifest", {"MAIL_FROM": bad})
+    assert problems == ["MAIL_FROM must be an email address, such as helpdesk@example.com"]
+
+
+def test_the_settings_make_the_office(db: Mongo) -> None:
+    off, _ = read("worker", {})
+    assert mail_office(off, db, Tally()) is None
+    env = {"MAILTRAP_SMTP_HOST": HOST, "MAILTRAP_SMTP_USER": "u", "MAILTRAP_SMTP_PASS": "p"}
+    made = mail_office(read("worker", env)[0], db, Tally())
+    assert made
+    server = made.server
+    assert (server.host, server.port, server.user, server.password) == (HOST, 2525, "u", "p")
+    assert server.seconds == 10

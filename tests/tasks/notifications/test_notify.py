@@ -1,0 +1,330 @@
+"""Telling people: once, in the right order, and through whatever Slack answers."""
+
+import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+from slack_sdk import WebClient
+from slack_sdk.web import SlackResponse
+
+from services.core.database import Mongo
+from services.models.permissions import Actor
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.outbox import deliveries
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tasks.assignment import assign_ticket
+from tasks.celery_app import ASSIGN
+from tasks.notifications import notify
+from tasks.notifications.slack import PERMANENT, SlackBusy
+from tasks.notifications.ticket_messages import notices as due_notices
+from tasks.notifications.ticket_sender import TicketSender
+from tasks.runtime import Runtime
+from tests.conftest import (
+    FixedClock,
+    People,
+    RecordingPublisher,
+    file_ticket,
+    reload,
+    tell,
+    web_client,
+    work,
+)
+from tests.support.recording_slack import RecordingSlack
+
+
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def expert(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
+    """Filed, and nobody has been told yet."""
+    return file_ticket(tickets, employee, "VPN is down")
+
+
+def sent_to(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
+    return slack.messages(People.slack_id(user))
+
+
+def test_requester_and_assignee_get_one_card_each(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    employee: User,
+    expert: User,
+    db: Mongo,
+) -> None:
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert [m["text"] for m in sent_to(slack, employee)] == [
+        "Ticket 1 “VPN is down”: in progress (Moderator 2)"
+    ]
+    (card,) = sent_to(slack, expert)
+    assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
+    settled = reload(db, ticket)
+    assert not settled.outbox
+    assert {notice["state"] for notice in settled.notices} == {"sent"}
+
+    notify.run(runtime, str(ticket.id))
+    assert len(slack.calls_to("chat.postMessage")) == 2
+
+
+def test_a_ticket_that_needs_somebody_stays_in_the_outbox(
+    runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket, db: Mongo
+) -> None:
+    notify.run(runtime, str(ticket.id))
+    assert publisher.asked == [(ASSIGN, str(ticket.id))]
+    assert reload(db, ticket).outbox
+
+
+def test_the_resolution_reaches_the_requester_with_a_sound(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    ticket: Ticket,
+    employee: User,
+    expert: User,
+) -> None:
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New certificate.")
+    notify.run(runtime, str(ticket.id))
+    card, told = sent_to(slack, employee)
+    assert card["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
+    assert told["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
+    (theirs,) = sent_to(slack, expert)
+    assert theirs["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
+
+
+def test_nobody_is_told_of_what_they_did_themselves(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    tickets: TicketService,
+    moves: TicketActions,
+    people: People,
+    expert: User,
+) -> None:
+    filer = people.add(Role.MODERATOR)
+    own = file_ticket(tickets, filer, "VPN for me")
+    publisher.publish(str(own.id))
+    work(runtime, publisher)
+    moves.resolve(actor=Actor.of(filer), ticket_id=str(own.id), resolution="Found it myself.")
+    notify.run(runtime, str(own.id))
+    assert len(sent_to(slack, filer)) == 1
+
+
+def test_admins_are_told_once_that_nobody_is_available(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    tickets: TicketService,
+    people: People,
+    db: Mongo,
+    clock: FixedClock,
+) -> None:
+    busy_admin = people.add(Role.ADMIN, capacity=0)
+    filing_admin = people.add(Role.ADMIN, capacity=0)
+    ticket = file_ticket(tickets, filing_admin, "The roof leaks")
+    for _ in range(3):
+        publisher.publish(str(ticket.id))
+        work(runtime, publisher)
+        tell(runtime, clock)
+    assert [m["text"] for m in sent_to(slack, busy_admin)] == [
+        "Ticket 1 “The roof leaks”: nobody is available to take it"
+    ]
+    (card,) = sent_to(slack, filing_admin)
+    assert "Nobody is available right now" in str(card["blocks"])
+    assert not reload(db, ticket).outbox
+
+
+def test_a_rate_limit_is_waited_for(
+    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, clock: FixedClock
+) -> None:
+    slack.fail("chat.postMessage", status=429, retry_after=7)
+    with pytest.raises(SlackBusy) as busy:
+        notify.run(runtime, str(ticket.id))
+    assert busy.value.seconds == 7
+    notify.run(runtime, str(ticket.id))  # a sweep meanwhile does not press on
+    assert sent_to(slack, employee) == []
+    clock.advance(seconds=7)
+    notify.run(runtime, str(ticket.id))
+    assert len(sent_to(slack, employee)) == 1
+
+
+def test_it_handles_500(
+    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, db: Mongo
+) -> None:
+    slack.fail("chat.postMessage", status=500)
+    notify.run(runtime, str(ticket.id))
+    assert reload(db, ticket).outbox
+    notify.run(runtime, str(ticket.id))
+    assert len(sent_to(slack, employee)) == 1
+
+
+def test_an_unanswered_message_waits_for_its_claim_to_expire(
+    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, clock: FixedClock
+) -> None:
+    impatient = dataclasses.replace(runtime, slack=web_client(slack))
+    impatient.slack.timeout = 1
+    slack.delay("chat.postMessage", 2)  # Slack takes it, but its answer is late
+    notify.run(impatient, str(ticket.id))
+    notify.run(runtime, str(ticket.id))
+    assert len(sent_to(slack, employee)) == 1
+    clock.advance(seconds=61)
+    notify.run(runtime, str(ticket.id))
+    assert len(sent_to(slack, employee)) == 2  # at least once
+
+
+@pytest.mark.parametrize("error", sorted(PERMANENT))
+def test_it_gives_up_on_a_permanent_error(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+    error: str,
+) -> None:
+    people.add(Role.MODERATOR, capacity=0)
+    ticket = file_ticket(tickets, people.add())
+    slack.fail("chat.postMessage", error=error)
+    notify.run(runtime, str(ticket.id))
+    (notice,) = reload(db, ticket).notices
+    assert (notice["state"], notice["error"]) == ("failed", error)
+
+
+@pytest.mark.parametrize("error", ["invalid_auth", "missing_scope", "fatal_error"])
+def test_it_tries_again_after_other_errors(
+    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, error: str
+) -> None:
+    slack.fail("chat.postMessage", error=error)
+    notify.run(runtime, str(ticket.id))
+    notify.run(runtime, str(ticket.id))
+    assert len(sent_to(slack, employee)) == 1
+
+
+def test_a_deleted_card_is_not_updated_for_ever(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    db: Mongo,
+) -> None:
+    slack.fail("chat.update", error="message_not_found")
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert not reload(db, ticket).outbox
+
+
+def test_a_card_painted_over_with_an_old_state_is_painted_again(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    ticket: Ticket,
+    employee: User,
+    expert: User,
+    db: Mongo,
+) -> None:
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    stale = reload(db, ticket)
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    notify.run(runtime, str(ticket.id))
+
+    # A slow worker comes by with what it read before the resolution.
+    edited = dataclasses.replace(stale, title="Old title")
+    TicketSender(runtime, edited).deliver()
+    assert "Old title" in str(sent_to(slack, employee)[0])
+
+    notify.run(runtime, str(ticket.id))
+    assert sent_to(slack, employee)[0]["text"].endswith("resolved by Moderator 2")
+    assert not reload(db, ticket).outbox
+
+
+def test_many_workers_send_each_message_once(
+    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User
+) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: notify.run(runtime, str(ticket.id)), range(16)))
+    assert len(sent_to(slack, employee)) == 1
+
+
+def test_two_that_meet_leave_nothing_to_the_sweep(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    ticket: Ticket,
+    expert: User,
+    db: Mongo,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who finds a message in another's hands looks again: the other may have met theirs."""
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    now = reload(db, ticket)
+    listed = due_notices(now, people=TicketSender(runtime, now)._person)
+    (key,) = [notice.key for notice in listed if not deliveries.is_finished(now, notice.key)]
+    assert deliveries.claim(db, ticket.id, key, now=clock())
+
+    def other_ends(_: float) -> None:
+        deliveries.sent(db, ticket.id, key, channel="D0OTHER", ts="1.000001")
+
+    monkeypatch.setattr("tasks.notifications.notify.sleep", other_ends)
+    notify.run(runtime, str(ticket.id))
+    assert not reload(db, ticket).outbox
+
+
+def test_a_requester_without_slack_is_no_obstacle(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    publisher: RecordingPublisher,
+    people: People,
+    tickets: TicketService,
+    db: Mongo,
+) -> None:
+    expert = people.add(Role.MODERATOR)
+    ticket = file_ticket(tickets, people.add(linked=False))
+    publisher.publish(str(ticket.id))
+    work(runtime, publisher)
+    assert len(sent_to(slack, expert)) == 1
+    assert not reload(db, ticket).outbox
+
+
+def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_once(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    employee: User,
+) -> None:
+    class SlowPoster(WebClient):
+        """While it posts the first card, another worker assigns the ticket and notifies."""
+
+        overtaken = False
+
+        def chat_postMessage(self, **args: Any) -> SlackResponse:  # noqa: N802  the library's name
+            if not self.overtaken:
+                self.overtaken = True
+                assign_ticket.run(runtime, str(ticket.id))
+                notify.run(runtime, str(ticket.id))
+            return super().chat_postMessage(**args)
+
+    theirs = runtime.slack
+    slow = SlowPoster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
+    notify.run(dataclasses.replace(runtime, slack=slow), str(ticket.id))
+    (card,) = sent_to(slack, employee)
+    assert card["text"].endswith("in progress (Moderator 2)")

@@ -1,0 +1,350 @@
+"""Telling the admins that nobody is available: once a ticket, several of them in one message."""
+
+from typing import Any
+
+import pytest
+
+from services.core.database import Mongo
+from services.models.permissions import Actor
+from services.models.ticket import Ticket
+from services.models.user import Role, User
+from services.outbox.reminders import Reminders
+from services.tickets.actions import TicketActions
+from services.tickets.filing import TicketService
+from tasks.notifications import notify, reminders, unassigned_alert
+from tasks.notifications.slack import SlackBusy
+from tasks.runtime import Runtime
+from tests.conftest import (
+    Bot,
+    FixedClock,
+    People,
+    RecordingPublisher,
+    at_once,
+    file_ticket,
+    reload,
+    tell,
+    work,
+)
+from tests.support import payloads
+from tests.support.bot_and_workers import buttons
+from tests.support.recording_slack import RecordingSlack
+
+
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def admin(people: People) -> User:
+    """Nobody is available: the only one at the help roofs takes no tickets."""
+    return people.add(Role.ADMIN, capacity=0)
+
+
+class Roofs:
+    """Files tickets that nobody is available for."""
+
+    def __init__(
+        self,
+        runtime: Runtime,
+        publisher: RecordingPublisher,
+        tickets: TicketService,
+        employee: User,
+    ) -> None:
+        self._runtime, self._publisher = runtime, publisher
+        self._tickets, self._employee = tickets, employee
+
+    def park(self, *titles: str, by: User | None = None) -> list[Ticket]:
+        requester = by or self._employee
+        filed = [file_ticket(self._tickets, requester, title) for title in titles]
+        for ticket in filed:
+            self.work(ticket)
+        return [reload(self._runtime.db, ticket) for ticket in filed]
+
+    def work(self, ticket: Ticket) -> None:
+        self._publisher.publish(str(ticket.id))
+        work(self._runtime, self._publisher)
+
+
+@pytest.fixture
+def roofs(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    tickets: TicketService,
+    employee: User,
+    admin: User,
+) -> Roofs:
+    return Roofs(runtime, publisher, tickets, employee)
+
+
+def sent_to(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
+    return slack.messages(People.slack_id(user))
+
+
+def texts(slack: RecordingSlack, user: User) -> list[str]:
+    return [message["text"] for message in sent_to(slack, user)]
+
+
+def rows(message: dict[str, Any]) -> list[str]:
+    return [block["text"]["text"] for block in message["blocks"] if "accessory" in block]
+
+
+ONE = "Ticket 1 “The roof leaks”: nobody is available to take it"
+
+
+def test_it_gathers_for_a_moment(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+) -> None:
+    roofs.park("The roof leaks")
+    assert Reminders(runtime.db, clock=clock).due() == []
+    tell(runtime, clock)
+    assert texts(slack, admin) == [ONE]
+    assert buttons(sent_to(slack, admin)[0]) == ["Assign", "Details"]
+
+
+def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
+    roofs: Roofs,
+    runtime: Runtime,
+    slack: RecordingSlack,
+    people: People,
+    admin: User,
+    clock: FixedClock,
+) -> None:
+    roofs.park(*(f"Leak {number}" for number in range(1, 16)))
+    roofs.park(*(f"Leak {number}" for number in range(16, 31)), by=people.add())
+    tell(runtime, clock)
+    (message,) = sent_to(slack, admin)
+    first = [f"Ticket {number}" for number in range(1, 11)]
+    assert message["text"] == (
+        f"Nobody is available for 30 tickets: {', '.join(first)} and 20 more"
+    )
+    assert rows(message) == [f"{name}: Leak {n}" for n, name in enumerate(first, start=1)]
+    assert "and 20 more" in str(message["blocks"])
+    assert buttons(message) == ["The queue"]
+
+    roofs.park("Leak 31")
+    tell(runtime, clock)
+    (changed,) = sent_to(slack, admin)
+    assert changed["ts"] == message["ts"]
+    assert changed["text"] == (
+        f"Nobody is available for 31 tickets: {', '.join(first)} and 21 more"
+    )
+    in_place = [call for call in slack.calls_to("chat.update") if call.args["ts"] == message["ts"]]
+    assert len(in_place) == 1
+
+
+def test_a_second_ticket_joins_the_first_for_five_minutes(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+) -> None:
+    roofs.park("The roof leaks")
+    tell(runtime, clock)
+    clock.advance(minutes=4)
+    roofs.park("The cellar, too")
+    tell(runtime, clock)
+    both = "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
+    assert texts(slack, admin) == [both]
+    assert rows(sent_to(slack, admin)[0]) == [
+        "Ticket 1: The roof leaks",
+        "Ticket 2: The cellar, too",
+    ]
+    roofs.park("And the garage")  # five minutes after the first
+    clock.advance(seconds=21)
+    tell(runtime, clock)
+    third = "Ticket 3 “And the garage”: nobody is available to take it"
+    assert texts(slack, admin) == [both, third]
+
+
+def test_what_somebody_has_by_now_is_not_told(
+    roofs: Roofs,
+    runtime: Runtime,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    admin: User,
+    clock: FixedClock,
+) -> None:
+    roof, cellar = roofs.park("The roof leaks", "The cellar, too")
+    moves.take(actor=Actor.of(admin), ticket_id=str(roof.id))
+    tell(runtime, clock)
+    assert texts(slack, admin) == ["Ticket 2 “The cellar, too”: nobody is available to take it"]
+    moves.take(actor=Actor.of(admin), ticket_id=str(cellar.id))
+    roofs.park("And the garage")
+    tell(runtime, clock)  # the message that is there says what is so
+    assert texts(slack, admin) == ["Ticket 3 “And the garage”: nobody is available to take it"]
+    assert len(slack.calls_to("chat.postMessage")) == 4  # the requester's cards, and this
+
+
+def test_nothing_left_to_tell_is_told_to_nobody(
+    roofs: Roofs,
+    runtime: Runtime,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    admin: User,
+    clock: FixedClock,
+    db: Mongo,
+) -> None:
+    (roof,) = roofs.park("The roof leaks")
+    moves.take(actor=Actor.of(admin), ticket_id=str(roof.id))
+    tell(runtime, clock)
+    assert sent_to(slack, admin) == []
+    assert db.nudges.count_documents({"at": {"$exists": True}}) == 0
+
+
+def test_once_a_ticket_until_somebody_has_had_it(
+    roofs: Roofs,
+    runtime: Runtime,
+    slack: RecordingSlack,
+    moves: TicketActions,
+    admin: User,
+    clock: FixedClock,
+) -> None:
+    (roof,) = roofs.park("The roof leaks")
+    for _ in range(3):
+        clock.advance(minutes=6)
+        roofs.work(roof)
+        tell(runtime, clock)
+    assert texts(slack, admin) == [ONE]
+    moves.take(actor=Actor.of(admin), ticket_id=str(roof.id))
+    moves.reassign(actor=Actor.of(admin), ticket_id=str(roof.id), assignee_id=None)
+    clock.advance(minutes=6)
+    roofs.work(roof)
+    tell(runtime, clock)
+    assert [text for text in texts(slack, admin) if text == ONE] == [ONE, ONE]
+
+
+def test_each_admin_has_a_message_but_who_filed_it(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    tickets: TicketService,
+    people: People,
+    admin: User,
+    clock: FixedClock,
+) -> None:
+    filing, unlinked = people.add(Role.ADMIN, capacity=0), people.add(Role.ADMIN, linked=False)
+    Roofs(runtime, publisher, tickets, filing).park("The roof leaks", "The cellar, too")
+    tell(runtime, clock)
+    assert texts(slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
+    assert len(sent_to(slack, filing)) == 2  # their own cards
+    assert runtime.db.nudges.count_documents({"to": f"nobody:{unlinked.id}"}) == 0
+
+
+def test_workers_at_once_send_one_message(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+) -> None:
+    roofs.park("The roof leaks", "The cellar, too")
+    clock.advance(seconds=20)
+    (to,) = Reminders(runtime.db, clock=clock).due()
+    assert at_once(*[lambda: reminders.run(runtime, to)] * 6) == [None] * 6
+    assert len(sent_to(slack, admin)) == 1
+
+
+def test_who_comes_while_another_sends_waits_for_that(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+) -> None:
+    roofs.park("The roof leaks")
+    clock.advance(seconds=20)
+    box, to = Reminders(runtime.db, clock=clock), f"nobody:{admin.id}"
+    slow = box.claim(to)
+    assert slow is not None
+    roofs.park("The cellar, too")
+    tell(runtime, clock)
+    assert sent_to(slack, admin) == []
+    clock.advance(seconds=40)  # its claim has expired: whoever had it has died
+    reminders.run(runtime, to)
+    assert texts(slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
+
+
+def test_a_worker_that_dies_between_posting_lines_posts_none_twice(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
+) -> None:
+    (roof,) = roofs.park("The roof leaks")
+    key = {"notices.key": {"$regex": ":unassigned:"}}
+    db.tickets.update_one(key, {"$pull": {"notices": {"key": {"$regex": ":unassigned:"}}}})
+    unassigned_alert.post(runtime, reload(db, roof))
+    assert db.nudges.count_documents({}) == 1
+    tell(runtime, clock)
+    unassigned_alert.post(runtime, reload(db, roof))
+    tell(runtime, clock)
+    assert texts(slack, admin) == [ONE]
+
+
+def test_it_handles_500_and_429(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+) -> None:
+    roofs.park("The roof leaks")
+    theirs = People.slack_id(admin)
+    slack.fail("chat.postMessage", status=500, where=lambda args: args["channel"] == theirs)
+    tell(runtime, clock)
+    assert sent_to(slack, admin) == []
+    slack.fail("chat.postMessage", status=429, retry_after=7)
+    with pytest.raises(SlackBusy) as busy:
+        tell(runtime, clock)
+    assert busy.value.seconds == 7
+    tell(runtime, clock)
+    assert texts(slack, admin) == [ONE]
+
+
+def test_it_gives_up_on_a_permanent_error(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
+) -> None:
+    roofs.park("The roof leaks")
+    slack.fail("chat.postMessage", error="user_disabled")
+    tell(runtime, clock)
+    (line,) = db.nudges.find()
+    assert (line["ended"], sent_to(slack, admin)) == ("user_disabled", [])
+
+
+def test_a_message_that_cannot_be_changed_is_followed_by_another(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+) -> None:
+    roofs.park("The roof leaks")
+    tell(runtime, clock)
+    roofs.park("The cellar, too")
+    slack.fail("chat.update", error="message_not_found")
+    tell(runtime, clock)
+    cellar = "Ticket 2 “The cellar, too”: nobody is available to take it"
+    assert texts(slack, admin) == [ONE, cellar]
+    roofs.park("And the garage")
+    tell(runtime, clock)
+    assert texts(slack, admin) == [ONE, "Nobody is available for 2 tickets: Ticket 2, Ticket 3"]
+
+
+def test_whoever_is_no_admin_by_then_is_not_told(
+    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
+) -> None:
+    roofs.park("The roof leaks")
+    db.users.update_one({"_id": admin.id}, {"$set": {"role": "user"}})
+    tell(runtime, clock)
+    assert sent_to(slack, admin) == []
+
+
+def test_its_buttons_lead_to_the_queue_and_to_somebody(
+    roofs: Roofs,
+    runtime: Runtime,
+    slack: RecordingSlack,
+    admin: User,
+    clock: FixedClock,
+    ticket_bot: Bot,
+    people: People,
+) -> None:
+    first, _ = roofs.park("The roof leaks", "The cellar, too")
+    tell(runtime, clock)
+    (message,) = sent_to(slack, admin)
+    shown = slack.response_url()
+    press = {"user": People.slack_id(admin), "response_url": shown}
+    assert ticket_bot.answer(payloads.block_actions(message, "show_list", **press)) == {}
+    (answer,) = slack.calls_to("response_url")
+    assert answer.args["text"].splitlines() == [
+        "The queue:",
+        "Ticket 1 “The roof leaks”: to do, medium priority, nobody is available yet",
+        "Ticket 2 “The cellar, too”: to do, medium priority, nobody is available yet",
+    ]
+    assert ticket_bot.answer(payloads.block_actions(message, "reassign", **press)) == {}
+    assert slack.last_view()["title"]["text"] == "Assign ticket 1"
+    moderator = people.add(Role.MODERATOR)
+    form = payloads.view_submission(
+        slack.last_view(), {"assignedTo": str(moderator.id)}, user=People.slack_id(admin)
+    )
+    assert ticket_bot.answer(form) == {}
+    notify.run(runtime, str(first.id))
+    assert texts(slack, moderator) == ["Ticket 1 “The roof leaks”: assigned to you"]

@@ -1,0 +1,249 @@
+"""What the doctor finds of Redis, the worker, Gemini and mail, on real servers."""
+
+import socket
+from collections.abc import Callable, Iterator
+from threading import Thread
+
+import pytest
+import redis as redis_client
+
+from demo.servers import RedisServer
+from services.core.settings import read
+from services.ops.checks import Finding, State
+from tasks.doctor import (
+    look_at_gemini,
+    look_at_letters,
+    look_at_mail,
+    look_at_redis,
+    look_for_worker,
+)
+from tasks.email.smtp import Server
+from tasks.gemini import GeminiAnalyst
+from tests.support.aimock import AIMock, BareGemini, Reply, gemini_body
+from tests.support.mail_server import MAIL_PASSWORD, MailServer
+from tests.support.processes import celery_for
+
+PASSWORD = "pa55word"
+
+
+def said(findings: list[Finding]) -> tuple[State, str, str]:
+    (finding,) = findings
+    return finding.state, finding.found, finding.advice
+
+
+# Redis and the worker
+
+
+def test_redis_answers(redis: RedisServer) -> None:
+    client = redis_client.Redis.from_url(redis.url)
+    with client:
+        version = client.info("server")["redis_version"]
+    assert said(look_at_redis(redis.url)) == (State.OK, f"{version} answers", "")
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [
+        (f"redis://:{PASSWORD}@127.0.0.1:9/0", "ConnectionError"),
+        (f"http://:{PASSWORD}@127.0.0.1:9/0", "ValueError"),
+    ],
+)
+def test_redis_is_away(url: str, kind: str) -> None:
+    assert said(look_at_redis(url)) == (
+        State.FAIL,
+        f"it cannot be reached at REDIS_URL ({kind})",
+        "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile.",
+    )
+
+
+def test_redis_is_not_set() -> None:
+    assert said(look_at_redis("")) == (
+        State.FAIL,
+        "not asked, because REDIS_URL is missing",
+        "See settings.",
+    )
+
+
+def test_redis_wants_another_password() -> None:
+    with RedisServer() as server, redis_client.Redis.from_url(server.url) as client:
+        client.config_set("requirepass", PASSWORD)
+        client.execute_command("AUTH", PASSWORD)
+        refused = (State.FAIL, "it refuses the password", "Check the password in REDIS_URL.")
+        assert said(look_at_redis(server.url)) == refused
+        wrong = f"redis://:wrong@127.0.0.1:{server.port}/0"
+        assert said(look_at_redis(wrong)) == refused
+        right = f"redis://:{PASSWORD}@127.0.0.1:{server.port}/0"
+        assert look_at_redis(right)[0].state is State.OK
+
+
+def test_no_worker_answers(redis: RedisServer) -> None:
+    assert said(look_for_worker(celery_for(redis.url))) == (
+        State.FAIL,
+        "none answers, so no ticket is assigned",
+        "Run: python app.py worker",
+    )
+
+
+# Gemini
+
+
+def check_of(server: AIMock | BareGemini, *, timeout: float = 5.0) -> Callable[[], None]:
+    return GeminiAnalyst(
+        api_key="test-key-of-no-value", model="gemini-flash-latest", api_url=server.url,
+        timeout=timeout,
+    ).check  # fmt: skip
+
+
+@pytest.fixture
+def gemini() -> Iterator[BareGemini]:
+    with BareGemini() as server:
+        yield server
+
+
+def test_without_a_key_the_router_reads() -> None:
+    assert said(look_at_gemini(None)) == (
+        State.OK,
+        "no GEMINI_API_KEY, so the offline router reads the tickets",
+        "",
+    )
+
+
+def test_gemini_answers() -> None:
+    with AIMock() as server:
+        server.say("Hi")
+        assert said(look_at_gemini(check_of(server))) == (
+            State.OK,
+            "Gemini takes the key and answers",
+            "",
+        )
+
+
+def test_it_asks_for_one_token_and_takes_one_cut_short(gemini: BareGemini) -> None:
+    gemini.reply = Reply(gemini_body("", finish="MAX_TOKENS"))
+    assert said(look_at_gemini(check_of(gemini)))[0] is State.OK
+    (asked,) = gemini.received
+    assert asked.body["generationConfig"]["maxOutputTokens"] == 1
+    assert asked.path.startswith("/v1beta/models/gemini-flash-latest:generateContent")
+
+
+@pytest.mark.parametrize(
+    ("reply", "found", "advice"),
+    [
+        (
+            Reply({"error": {"message": "API key not valid", "status": "API_KEY_INVALID"}}, 400),
+            "Gemini refuses the key",
+            "Put a valid one into GEMINI_API_KEY, or none to use the offline router.",
+        ),
+        (
+            Reply({"error": {"message": "no such model"}}, 404),
+            "Gemini refuses the request",
+            "Check GEMINI_MODEL and GEMINI_API_URL.",
+        ),
+    ],
+)
+def test_what_an_operator_can_mend(
+    gemini: BareGemini, reply: Reply, found: str, advice: str
+) -> None:
+    gemini.reply = reply
+    assert said(look_at_gemini(check_of(gemini))) == (State.FAIL, found, advice)
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        (Reply({}, 429), "quota"),
+        (Reply({}, 503), "unavailable"),
+        (Reply({}, drip=50), "timeout"),
+    ],
+)
+def test_what_passes_by_itself(gemini: BareGemini, reply: Reply, reason: str) -> None:
+    gemini.reply = reply
+    assert said(look_at_gemini(check_of(gemini, timeout=0.3))) == (
+        State.WARN,
+        f"Gemini did not answer ({reason})",
+        "Until it answers, the offline router reads the tickets.",
+    )
+
+
+# Mail
+
+
+@pytest.fixture
+def mail_server() -> Iterator[MailServer]:
+    with MailServer() as server:
+        yield server
+
+
+def test_mail_is_off() -> None:
+    assert said(look_at_mail(Server("", 2525))) == (
+        State.OK,
+        "off, because MAILTRAP_SMTP_HOST is not set",
+        "",
+    )
+
+
+def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
+    assert said(look_at_mail(mail_server.server())) == (
+        State.OK,
+        "the mail server answers",
+        "",
+    )
+    assert said(look_at_mail(mail_server.server(user="desk", password=MAIL_PASSWORD))) == (
+        State.OK,
+        "the mail server takes the sign-in",
+        "",
+    )
+
+
+def test_mail_refuses_the_password(mail_server: MailServer) -> None:
+    assert said(look_at_mail(mail_server.server(user="desk", password="wrong"))) == (
+        State.FAIL,
+        "the mail server refuses name or password",
+        "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS.",
+    )
+
+
+def test_mail_is_away() -> None:
+    assert said(look_at_mail(Server("127.0.0.1", 9))) == (
+        State.FAIL,
+        "the mail server cannot be used (ConnectionRefusedError)",
+        "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
+    )
+
+
+def test_a_mail_server_that_hangs_up() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            caller, _ = listener.accept()
+            caller.close()
+
+        hanging_up = Thread(target=hang_up)
+        hanging_up.start()
+        port = listener.getsockname()[1]
+        assert said(look_at_mail(Server("127.0.0.1", port))) == (
+            State.FAIL,
+            "the mail server cannot be used (SMTPServerDisconnected)",
+            "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
+        )
+        hanging_up.join()
+
+
+def letters_lack(**env: str) -> list[str]:
+    config, _ = read("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
+    return [finding.line("mail") for finding in look_at_letters(config)]
+
+
+def test_letters_lack_nothing() -> None:
+    assert letters_lack(APP_URL="https://desk.example.com") == []
+    assert letters_lack(MAILTRAP_SMTP_HOST="") == []  # off, and said so already
+
+
+def test_without_app_url_some_letters_cannot_be_written() -> None:
+    assert letters_lack() == [
+        "warn  mail:          without APP_URL nobody is mailed a link to a new password. "
+        "Set APP_URL to the bot's address outside.",
+        "warn  mail:          many servers refuse mail from helpdesk@localhost. "
+        "Set MAIL_FROM to an address of yours.",
+    ]
+    assert letters_lack(APP_URL="http://127.0.0.1:5000", MAIL_FROM="desk@example.com") == []

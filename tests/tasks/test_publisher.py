@@ -1,0 +1,74 @@
+"""Hints through a real Redis, and what happens without one."""
+
+import json
+
+import pytest
+import redis as redis_client
+from celery import Celery
+
+from demo.servers import RedisServer
+from tasks.celery_app import HOME, MAIL, NOTIFY, celery, configure
+from tasks.publisher import CeleryPublisher, PublishFailed
+
+
+def test_a_hint_is_a_task_with_the_tickets_id(redis: RedisServer) -> None:
+    client = redis_client.Redis.from_url(redis.url)
+    client.flushdb()
+    CeleryPublisher(configure(redis_url=redis.url)).publish("6b034d3e158a02994a8b0c47")
+    (message,) = client.lrange("celery", 0, -1)
+    headers = json.loads(message)["headers"]
+    assert headers["task"] == NOTIFY
+    assert headers["argsrepr"] == "['6b034d3e158a02994a8b0c47']"
+    client.flushdb()
+    client.close()
+
+
+def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
+    client = redis_client.Redis.from_url(redis.url)
+    client.flushdb()
+    CeleryPublisher(configure(redis_url=redis.url)).refresh_home("T0TEAM:U0ANN", countdown=3)
+    (message,) = client.lrange("celery", 0, -1)
+    headers = json.loads(message)["headers"]
+    assert headers["task"] == HOME
+    # By position it would be logged as a ticket's id.
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'link_id': 'T0TEAM:U0ANN'}")
+    assert headers["eta"]
+    client.flushdb()
+    client.close()
+
+
+def test_a_letter_is_hinted_at_by_name(redis: RedisServer) -> None:
+    client = redis_client.Redis.from_url(redis.url)
+    client.flushdb()
+    CeleryPublisher(configure(redis_url=redis.url)).mail("5f2b")
+    (message,) = client.lrange("celery", 0, -1)
+    headers = json.loads(message)["headers"]
+    assert headers["task"] == MAIL
+    # By position it would be logged as a ticket's id.
+    assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'letter_id': '5f2b'}")
+    client.flushdb()
+    client.close()
+
+
+def test_a_letter_whose_hint_is_lost_is_left_to_the_sweep(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Away(CeleryPublisher):
+        def _send(self, task: str, **options: object) -> None:
+            raise PublishFailed("ConnectionError")
+
+    Away(celery).mail("5f2b")
+    assert "letter 5f2b is left to the sweep: ConnectionError" in caplog.text
+
+
+def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture) -> None:
+    away = Celery("away", broker="redis://127.0.0.1:1/0")
+    away.conf.broker_transport_options = celery.conf.broker_transport_options
+    publisher = CeleryPublisher(away)
+    publisher.publish("6b034d3e158a02994a8b0c47")
+    publisher.request_assignment("6b034d3e158a02994a8b0c47")
+    publisher.refresh_home("T0TEAM:U0ANN", countdown=3)
+    assert "ticket 6b034d3e158a02994a8b0c47 is left to the sweep" in caplog.text
+    assert "the home of T0TEAM:U0ANN is not refreshed: " in caplog.text
+    with pytest.raises(PublishFailed):
+        publisher.send(NOTIFY, "6b034d3e158a02994a8b0c47")

@@ -1,0 +1,93 @@
+"""Hints that wait their turn, in front of a publisher that is slow or fails."""
+
+import threading
+
+import pytest
+
+from services.core import context
+from tasks.celery_app import AVAILABILITY, MAIL, NOTIFY
+from tasks.publisher import BackgroundPublisher
+from tests.conftest import RecordingPublisher
+from tests.support.processes import eventually
+
+
+class Held(RecordingPublisher):
+    """Sends nothing before `go`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.begun, self.go = threading.Event(), threading.Event()
+        self.requests: list[str | None] = []
+
+    def send(self, task: str, ticket_id: str) -> None:
+        self.begun.set()
+        self.go.wait()
+        self.requests.append(context.ids().get(context.REQUEST_ID))
+        super().send(task, ticket_id)
+
+
+def is_asked(publisher: RecordingPublisher, *wanted: tuple[str, str]) -> None:
+    eventually(lambda: publisher.asked == list(wanted), what=f"{wanted} are asked for")
+
+
+def said(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [line.getMessage() for line in caplog.records if line.name == "tasks.publisher"]
+
+
+def test_nobody_waits_for_the_publisher() -> None:
+    held = Held()
+    hints = BackgroundPublisher(held)
+    hints.publish("a")
+    hints.publish("b")
+    assert held.asked == []
+    held.go.set()
+    is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
+    hints.stop()
+
+
+def test_each_kind_is_passed_on(publisher: RecordingPublisher) -> None:
+    hints = BackgroundPublisher(publisher)
+    hints.publish("a")
+    hints.mail("b")
+    hints.availability()
+    hints.stop()
+    is_asked(publisher, (NOTIFY, "a"), (MAIL, "b"), (AVAILABILITY, ""))
+
+
+def test_the_request_is_known_behind_it() -> None:
+    held = Held()
+    hints = BackgroundPublisher(held)
+    with context.working_on(request_id="r1"):
+        hints.publish("a")
+    hints.publish("b")
+    held.go.set()
+    is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
+    assert held.requests == ["r1", None]
+    hints.stop()
+
+
+def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
+    held = Held()
+    hints = BackgroundPublisher(held, room=1)
+    hints.publish("a")
+    held.begun.wait()  # it has left the line
+    hints.publish("b")
+    hints.publish("c")
+    assert said(caplog) == ["a hint is left to the sweep: too many wait"]
+    held.go.set()
+    is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
+    hints.stop()
+
+
+def test_a_fault_is_logged_and_the_next_is_sent(caplog: pytest.LogCaptureFixture) -> None:
+    class Faulty(RecordingPublisher):
+        def mail(self, letter_id: str) -> None:
+            raise RuntimeError(letter_id)
+
+    faulty = Faulty()
+    hints = BackgroundPublisher(faulty)
+    hints.mail("a")
+    hints.publish("b")
+    is_asked(faulty, (NOTIFY, "b"))
+    assert said(caplog) == ["a hint is left to the sweep"]
+    hints.stop()

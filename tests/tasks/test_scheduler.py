@@ -1,0 +1,381 @@
+"""The jobs and who leads them."""
+
+import logging
+import threading
+import time
+from datetime import datetime, timedelta
+
+import pytest
+from bson import ObjectId
+from pymongo.errors import AutoReconnect
+
+from demo.servers import MongoServer
+from services.core.database import Mongo, connect
+from services.core.leases import Lease
+from services.core.metrics import Key, Tally
+from services.models.ticket import Ticket
+from services.models.user import User
+from services.ops.job_runs import stored, what_is_wrong
+from services.outbox.emails import EmailKind, Emails
+from services.outbox.pending import mark_delivered
+from services.tickets.filing import TicketService
+from tasks.celery_app import MAIL, NOTIFY
+from tasks.jobs import GoOn, Job
+from tasks.publisher import CeleryPublisher, PublishFailed
+from tasks.scheduler import Scheduler, run
+from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
+from tests.support.processes import eventually
+
+EVERY = {
+    "sweep": 10,
+    "waiting": 10,
+    "handing_back": 10,
+    "upkeep": 10,
+    "alarms": 10,
+    "availability": 30,
+    "digest": 30,
+    "learn": 60,
+}
+
+
+@pytest.fixture
+def ticket(tickets: TicketService, people: People) -> Ticket:
+    employee: User = people.add()
+    return file_ticket(tickets, employee)
+
+
+def leading(db: Mongo, publisher: CeleryPublisher, clock: FixedClock) -> Scheduler:
+    jobs = Scheduler(db, publisher, clock=clock)
+    jobs.lead()
+    return jobs
+
+
+def test_a_lost_hint_is_published_again_later_and_later(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    jobs = leading(db, publisher, clock)
+    jobs.run("sweep")
+    assert publisher.asked == []  # its own hint may still be on its way
+    waits = []
+    for _ in range(8):
+        before = clock()
+        while not publisher.asked:
+            clock.advance(seconds=1)
+            jobs.lead()
+            jobs.run("sweep")
+        assert publisher.asked == [(NOTIFY, str(ticket.id))]
+        publisher.asked.clear()
+        waits.append((clock() - before).total_seconds())
+    assert waits == [10, 10, 20, 40, 80, 160, 320, 640]
+
+
+def test_a_settled_ticket_is_not_published(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    mark_delivered(db, ticket.id, seen=ticket.seq)
+    clock.advance(hours=1)
+    leading(db, publisher, clock).run("sweep")
+    assert publisher.asked == []
+
+
+def test_a_ticket_nobody_could_take_comes_back(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    mark_delivered(db, ticket.id, seen=ticket.seq)
+    db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.next": clock()}})
+    jobs = leading(db, publisher, clock)
+    jobs.run("waiting")
+    jobs.run("sweep")
+    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+
+
+def test_letters_that_wait_are_hinted_at_by_one_of_them(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock
+) -> None:
+    letters, jobs = Emails(db, clock=clock), leading(db, publisher, clock)
+    jobs.run("sweep")
+    assert publisher.asked == []
+    first, _ = (letters.post(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
+    jobs.run("sweep")
+    assert publisher.asked == [(MAIL, first)]  # whoever sends it sends the other, too
+    publisher.asked.clear()
+    while letter := letters.claim_next():
+        letters.sent(letter)
+    jobs.run("sweep")
+    assert publisher.asked == []
+
+
+def test_only_the_leader_sweeps_and_another_takes_over(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    first, second = leading(db, publisher, clock), leading(db, publisher, clock)
+    clock.advance(seconds=16)
+    second.run("sweep")
+    assert publisher.asked == []
+    first.run("sweep")
+    assert len(publisher.asked) == 1
+    clock.advance(seconds=21)  # the first one has died
+    second.lead()
+    second.run("sweep")
+    assert len(publisher.asked) == 2
+
+
+def test_a_leader_that_stops_hands_over_at_once(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    first, second = leading(db, publisher, clock), leading(db, publisher, clock)
+    first.stop()
+    second.lead()
+    clock.advance(seconds=16)
+    second.run("sweep")
+    assert len(publisher.asked) == 1
+
+
+def test_without_a_broker_nothing_counts_as_published(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    class Away(RecordingPublisher):
+        def send(self, task: str, ticket_id: str) -> None:
+            raise PublishFailed("ConnectionError")
+
+    jobs = leading(db, Away(), clock)
+    clock.advance(seconds=16)
+    for _ in range(5):
+        jobs.lead()
+        jobs.run("sweep")
+    jobs.stop()
+    jobs = leading(db, publisher, clock)
+    jobs.run("waiting")
+    jobs.run("sweep")
+    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+
+
+def test_runs_are_counted(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+) -> None:
+    class Away(RecordingPublisher):
+        def send(self, task: str, ticket_id: str) -> None:
+            raise PublishFailed("ConnectionError")
+
+    tally = Tally()
+    jobs = Scheduler(db, Away(), clock=clock, meter=tally)
+    jobs.run("sweep")
+    assert tally.counts() == {}  # who follows does not run
+    jobs.lead()
+    jobs.run("sweep")
+    clock.advance(seconds=16)
+    jobs.run("sweep")
+    counts = tally.counts()
+    assert counts[Key("ticket_bot_job_runs_total", ("sweep", "ok"))] == 1
+    assert counts[Key("ticket_bot_job_runs_total", ("sweep", "failed"))] == 1
+    last = Key("ticket_bot_job_last_run_timestamp_seconds", ("sweep",))
+    assert counts[last] == clock().timestamp()
+    assert Key("ticket_bot_job_last_duration_seconds", ("sweep",)) in counts
+
+
+class Slow(RecordingPublisher):
+    """A broker that takes a second for each hint."""
+
+    def __init__(self, clock: FixedClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def send(self, task: str, ticket_id: str) -> None:
+        super().send(task, ticket_id)
+        self._clock.advance(seconds=1)
+
+
+def many_due(db: Mongo, clock: FixedClock, count: int) -> None:
+    marks = {"outbox": True, "nextTryAt": clock(), "attempts": 0}
+    db.tickets.insert_many([{"seq": 1, "number": number, **marks} for number in range(1, count)])
+
+
+def test_who_loses_the_lease_stops_in_the_middle(db: Mongo, clock: FixedClock) -> None:
+    many_due(db, clock, 30)
+    slow, tally = Slow(clock), Tally()
+    jobs = Scheduler(db, slow, clock=clock, meter=tally)
+    jobs.lead()
+    jobs.run("sweep")
+    assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
+    assert tally.counts()[Key("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
+    other = leading(db, Slow(clock), clock)
+    jobs.lead()
+    jobs.run("sweep")
+    assert len(slow.asked) == 20
+    other.run("sweep")
+    assert db.tickets.count_documents({"attempts": 0}) == 0
+
+
+def test_who_is_to_end_stops_in_the_middle(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock
+) -> None:
+    many_due(db, clock, 5)
+    done: list[bool] = []
+
+    def work(go_on: GoOn) -> None:
+        done.append(go_on())
+        jobs.wind_up()
+        done.append(go_on())
+
+    jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("long", 10, work)])
+    jobs.lead()
+    jobs.run("long")
+    jobs.run("long")
+    assert done == [True, False]
+
+
+def test_a_lease_that_cannot_be_renewed_lasts_until_its_end(
+    publisher: RecordingPublisher, clock: FixedClock, mongo: MongoServer
+) -> None:
+    away = connect(mongo.uri_for("away"))
+    ran: list[int] = []
+    jobs = Scheduler(away, publisher, clock=clock, jobs=[Job("it", 10, lambda _: ran.append(1))])
+    jobs.lead()
+    away.client.close()
+    jobs.lead()
+    jobs.run("it")
+    clock.advance(seconds=20)
+    jobs.run("it")
+    assert ran == [1]
+
+
+def test_how_each_went_is_kept_for_the_doctor(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock
+) -> None:
+    faults: list[Exception] = []
+
+    def work(_: GoOn) -> None:
+        if faults:
+            raise faults.pop()
+
+    def said() -> list[str]:
+        jobs.lead()
+        found = what_is_wrong(stored(db), now=clock())
+        return [f"{finding.state} {finding.found}" for finding in found]
+
+    db.meta.insert_many([{"_id": "job:gone", "dueBy": clock()}, {"_id": "installation"}])
+    jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
+    assert said() == []
+    clock.advance(seconds=70)
+    assert said() == []
+    clock.advance(seconds=1)
+    assert said() == ["warn mine is late: it never ended"]
+    jobs.run("mine")
+    assert said() == []
+    for number in range(1, 4):
+        clock.advance(seconds=5)
+        faults.append(PublishFailed("ConnectionError"))
+        jobs.run("mine")
+        state = "FAIL" if number > 2 else "warn"
+        times = "" if number == 1 else f" {number} times"
+        why = "(the broker is away: ConnectionError)"
+        assert said() == [f"{state} mine failed{times} and last ended 0 s ago {why}"]
+    faults.append(AutoReconnect("gone"))
+    jobs.run("mine")
+    assert said() == [
+        "FAIL mine failed 4 times and last ended 0 s ago (the database: AutoReconnect)"
+    ]
+    faults.append(ZeroDivisionError())
+    with pytest.raises(ZeroDivisionError):
+        jobs.run("mine")
+    assert said() == ["FAIL mine failed 5 times and last ended 0 s ago (an unexpected error)"]
+    jobs.run("mine")
+    assert said() == []
+    clock.advance(minutes=17)
+    assert said() == ["FAIL mine is late: it last ended 17 min ago"]
+    ids = {doc["_id"] for doc in db.meta.find()}
+    assert ids == {"job:mine", "installation"}
+
+
+def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
+    db: Mongo,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    faults = [PublishFailed("ConnectionError")] * 3 + [AutoReconnect("gone")] * 3
+
+    def work(_: GoOn) -> None:
+        if faults:
+            raise faults.pop(0)
+
+    def away(self: Lease) -> bool:
+        raise AutoReconnect("gone")
+
+    jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
+    caplog.set_level(logging.INFO, logger="tasks.scheduler")
+    jobs.lead()
+    for _ in range(8):
+        jobs.run("mine")
+    with monkeypatch.context() as broken:
+        broken.setattr(Lease, "hold", away)
+        for _ in range(3):
+            jobs.lead()
+    jobs.lead()
+    assert caplog.messages == [
+        "this process leads",
+        "the job mine waits until it can go on (the broker is away: ConnectionError)",
+        "the job mine waits until it can go on (the database: AutoReconnect)",
+        "the job mine goes on",
+        "the lease waits until it can go on (the database: AutoReconnect)",
+        "the lease goes on",
+    ]
+
+
+def test_a_long_job_keeps_neither_the_lease_nor_another_job(
+    db: Mongo, publisher: RecordingPublisher
+) -> None:
+    """And who is told to stop ends it before its next batch."""
+    begun, stop, ready = threading.Event(), threading.Event(), threading.Event()
+    others: list[datetime | None] = []
+
+    def until() -> datetime | None:
+        doc = db.leases.find_one({"_id": "jobs"})
+        return doc["until"] if doc else None
+
+    def long(go_on: GoOn) -> None:
+        begun.set()
+        while go_on():
+            time.sleep(0.01)
+
+    jobs = Scheduler(
+        db,
+        publisher,
+        jobs=[Job("long", 1, long), Job("short", 1, lambda _: others.append(until()))],
+    )
+    every = timedelta(seconds=0.2)
+    thread = threading.Thread(
+        target=run, args=(jobs, stop), kwargs={"ready": ready.set, "renew_every": every}
+    )
+    thread.start()
+    try:
+        assert ready.wait(30)
+        assert begun.wait(30)
+        eventually(lambda: len(set(others)) > 1, what="the lease is renewed, the other job runs")
+    finally:
+        stop.set()
+        thread.join(30)
+    assert not thread.is_alive()
+    assert until() is None
+
+
+def test_the_table_says_what_runs(db: Mongo, publisher: RecordingPublisher) -> None:
+    table = Scheduler(db, publisher).table
+    assert {name: job.seconds for name, job in table.items()} == EVERY
+
+
+@pytest.mark.parametrize("name", sorted(EVERY))
+def test_each_may_run_beside_itself_and_again(
+    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket, name: str
+) -> None:
+    """As if two led for a moment: nothing is left of one run that the next would stumble over."""
+    first = leading(db, publisher, clock)
+    work = first.table[name].work
+    clock.advance(minutes=10)
+    faults = at_once(*[lambda: work(lambda: True)] * 3)
+    assert not [fault for fault in faults if isinstance(fault, Exception)]
+    first.lead()
+    first.run(name)
+    (kept,) = [run for run in stored(db) if run.name == name]
+    assert (kept.error, kept.failures, kept.at) == (None, 0, clock())
