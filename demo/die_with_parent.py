@@ -1,4 +1,4 @@
-"""Run a command that does not outlive its parent: `leash.py PARENT_PID COMMAND...`.
+"""Run a command that does not outlive its parent: `die_with_parent.py PARENT_PID COMMAND...`.
 
 A parent that is killed hard stops nobody. Linux can tell the child, through a wish made in the
 child itself, and that wish survives exec; so this asks for it and then becomes the command.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-LEASH = Path(__file__).with_name("leash.py")
+LEASH = Path(__file__).with_name("die_with_parent.py")
 POLL_SECONDS = 0.03
 LINE = 600  # characters of an output line that are shown
 

@@ -27,7 +27,7 @@ from tests.support.processes import run
 
 SOURCES = [ROOT / "app.py", *(ROOT / "bot").rglob("*.py"), *(ROOT / "tasks").rglob("*.py")]
 # Hands on whatever method it is given.
-PASSES_ON = ROOT / "bot" / "client.py"
+PASSES_ON = ROOT / "bot" / "slack" / "client.py"
 
 
 def routed(*kinds: Kind) -> set[str]:

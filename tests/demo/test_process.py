@@ -14,7 +14,7 @@ import pytest
 
 from demo.process import Process, ProcessError
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up'); time.sleep(60)"
 
 

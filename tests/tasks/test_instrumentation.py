@@ -1,5 +1,4 @@
-"""What a worker says of its tasks; tests/scenarios/test_metrics_of_processes.py has a real worker.
-"""
+"""What a worker says of its tasks; test_metrics_of_processes.py has a real worker."""
 
 import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError

@@ -46,7 +46,8 @@ def state(run: DryRun, voice: Voice) -> str:
     """How the ticket stands with assignment."""
     ticket = run.ticket
     if ticket.status is Status.COMPLETED:
-        return f"{labels.status(ticket)}, so assignment leaves it alone. Below is whom it would choose."
+        status = labels.status(ticket)
+        return f"{status}, so assignment leaves it alone. Below is whom it would choose."
     if ticket.assigned_to:
         return _begun(
             f"{voice.named(ticket.assigned_to)} has it. Below is whom assignment would choose, "

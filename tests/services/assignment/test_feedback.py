@@ -223,9 +223,15 @@ def test_each_is_kept_once_however_often_it_is_said(
 
 
 def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
-    moves: TicketActions, runtime: Runtime, publisher: RecordingPublisher, db: Mongo, ticket: Ticket,
-    ben: User, cleo: User, clock: FixedClock,
-) -> None:  # fmt: skip
+    moves: TicketActions,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    db: Mongo,
+    ticket: Ticket,
+    ben: User,
+    cleo: User,
+    clock: FixedClock,
+) -> None:
     """The step is all that the press stores. No hint of it arrives; the sweep makes up for it."""
     at = {"ticket_id": str(ticket.id)}
     moves.reassign(actor=Actor.of(ben), **at, assignee_id=str(cleo.id))
