@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from hypothesis import settings as hypothesis_settings
-from pymongo import MongoClient
+from pymongo import DeleteMany, IndexModel, MongoClient
 from pymongo.monitoring import (
     CommandFailedEvent,
     CommandListener,
@@ -38,8 +38,9 @@ from services.accounts.users import UserService
 from services.auth.one_time_codes import Codes
 from services.auth.services import AccountServices
 from services.auth.services import build as build_accounts
+from services.core import ttl_cache
 from services.core.clock import utcnow
-from services.core.database import Mongo, connect, ensure_indexes
+from services.core.database import INDEXES, Mongo, connect, ensure_indexes
 from services.core.processed_events import ProcessedEvents
 from services.editing.ticket_edits import TicketEdits
 from services.home.sessions import HomeSessions
@@ -90,13 +91,57 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def database(mongo: MongoServer) -> Iterator[Mongo]:
+    """The one database of this test process, with every index. Tests use `db`."""
+    made = connect(mongo.uri_for(f"test-{uuid.uuid4().hex}"))
+    ensure_indexes(made)
+    yield made
+    made.client.close()
+
+
 @pytest.fixture
-def db(mongo: MongoServer) -> Iterator[Mongo]:
-    """A database of the test's own, with every index."""
-    database = connect(mongo.uri_for(f"test-{uuid.uuid4().hex}"))
-    ensure_indexes(database)
+def db(database: Mongo) -> Iterator[Mongo]:
+    """The database with every index and no document. Leaves it so for the next test."""
     yield database
-    database.client.close()
+    _empty(database)
+    ttl_cache.forget(database)
+
+
+@pytest.fixture
+def indexes_restored(db: Mongo) -> Iterator[None]:
+    """For a test that makes or drops indexes: afterwards they are as before."""
+    yield
+    _empty(db)
+    for name in db.list_collection_names():
+        db[name].drop_indexes()
+    ensure_indexes(db)
+
+
+def _empty(db: Mongo) -> None:
+    """Delete every document, in one round trip."""
+    names = db.list_collection_names()
+    if not names:
+        return
+    deletions = [DeleteMany({}, namespace=f"{db.name}.{name}") for name in names]
+    result = db.client.bulk_write(deletions, verbose_results=True)
+    for place, name in enumerate(names):
+        if result.delete_results[place].deleted_count:
+            _rebuild_partial_unique_indexes(db, name)
+
+
+def _rebuild_partial_unique_indexes(db: Mongo, name: str) -> None:
+    """SecantusDB keeps an entry of such an index when an update changes the key or takes the
+    document out of the index; the next test's document would be called a duplicate of it."""
+    indexes = [index for index in INDEXES.get(name, ()) if _is_partial_unique(index)]
+    for index in indexes:
+        db[name].drop_index(index.document["name"])
+    if indexes:
+        db[name].create_indexes(indexes)
+
+
+def _is_partial_unique(index: IndexModel) -> bool:
+    return index.document.get("unique", False) and "partialFilterExpression" in index.document
 
 
 class Commands(CommandListener):
@@ -128,12 +173,19 @@ def watched_db(mongo: MongoServer, db: Mongo, commands: Commands) -> Iterator[Mo
     client.close()
 
 
-@pytest.fixture
-def slack() -> Iterator[RecordingSlack]:
-    """A Slack which, at the end, must not have refused anything."""
+@pytest.fixture(scope="session")
+def slack_server() -> Iterator[RecordingSlack]:
+    """The one recording Slack of this test process. Tests use `slack`."""
     with RecordingSlack() as server:
         yield server
-        assert server.refused == []
+
+
+@pytest.fixture
+def slack(slack_server: RecordingSlack) -> Iterator[RecordingSlack]:
+    """A Slack as new, which by the end of the test must not have refused anything."""
+    slack_server.reset()
+    yield slack_server
+    assert slack_server.refused == []
 
 
 @pytest.fixture
@@ -488,6 +540,15 @@ def tell(runtime: Runtime, clock: FixedClock) -> None:
     clock.advance(seconds=20)
     for to in Reminders(runtime.db, clock=clock).due():
         reminders.run(runtime, to)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One test process runs a module's tests, which share its fixtures; those of a module marked
+    `spread` go to whichever process is free."""
+    for item in items:
+        if item.get_closest_marker("spread") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem + str(item.path.parent)))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -183,6 +183,7 @@ def test_scopes_app_token_and_workspace_are_wrong(
     assert failed(done) == ["scopes", "workspace", "app token", "worker", "jobs"]
 
 
+@pytest.mark.usefixtures("indexes_restored")
 def test_an_empty_database_with_twins(
     env: Mapping[str, str], mongo: MongoServer, db: Mongo
 ) -> None:

@@ -130,6 +130,7 @@ def test_faults_of_ours(
     assert_no_canary(log, because="unexpected fault, reference")
 
 
+@pytest.mark.usefixtures("indexes_restored")
 def test_an_address_in_the_databases_own_words(
     ticket_bot: Bot, canary: str, db: Mongo, log: io.StringIO
 ) -> None:

@@ -65,6 +65,16 @@ class RecordingSlack:
     def __init__(
         self, *, tokens: Iterable[str] = (TOKEN,), team_id: str = TEAM_ID, scopes: str = SCOPES
     ) -> None:
+        self._initial = (frozenset(tokens), team_id, scopes)
+        self._changed = threading.Condition()
+        self._stopping = threading.Event()
+        self._server: Server | None = None
+        self._thread: threading.Thread | None = None
+        self._port = 0
+        self._clear_state()
+
+    def _clear_state(self) -> None:
+        tokens, team_id, scopes = self._initial
         self.tokens = set(tokens)
         self.app_tokens: set[str] = set()  # their connection's URL leads nowhere
         self.scopes = scopes
@@ -74,11 +84,15 @@ class RecordingSlack:
         self._faults: list[_Fault] = []
         self._response_urls: dict[str, int] = {}
         self._ids = itertools.count(1)
-        self._changed = threading.Condition()
-        self._stopping = threading.Event()
-        self._server: Server | None = None
-        self._thread: threading.Thread | None = None
-        self._port = 0
+
+    def reset(self) -> None:
+        """Forget everything and run, as a new one would."""
+        self._stopping.set()  # ends the delays of what is still being answered
+        with self._changed:
+            self._clear_state()
+        self._stopping.clear()
+        if self._server is None:
+            self.start()
 
     def start(self) -> Self:
         self._stopping.clear()

@@ -293,8 +293,8 @@ def test_a_fault_after_the_answer_keeps_the_answer(
     app = bot.app.build(replace(desk, publisher=BrokenPublisher()), executor=executor)
     assert headline(Bot(app).answer(form())) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
+    app.listener_runner.listener_executor.shutdown()  # waits for what comes after the answer
     assert "after the answer to file_ticket" in caplog.text
-    app.listener_runner.listener_executor.shutdown()
 
 
 def test_a_fault_before_the_answer_names_a_reference(

@@ -184,6 +184,7 @@ def test_mongodb_is_away(checks: Look, uri: str, found: str, advice: str) -> Non
     assert said(checks(uri).reachable()) == [(State.FAIL, found, advice)]
 
 
+@pytest.mark.usefixtures("indexes_restored")
 def test_missing_indexes_are_named(checks: Look, db: Mongo) -> None:
     assert said(checks().indexes()) == [(State.OK, "every index is there", "")]
     db.tickets.drop_index("outbox_due")

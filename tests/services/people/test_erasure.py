@@ -304,6 +304,7 @@ def test_the_last_admin_stays(leaving: Erasure, users: UserService, db: Mongo) -
     assert list(db.users.find()) == before
 
 
+@pytest.mark.usefixtures("indexes_restored")
 def test_who_has_several_accounts_loses_all_of_them(db: Mongo, leaving: Erasure) -> None:
     db.users.create_index([("email", ASCENDING)], unique=True)  # the predecessor has it so
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
