@@ -42,6 +42,7 @@ def build(
     app = WatchedApp(
         meter=meter,
         process=process,
+        name=process,  # without a name Bolt reads the source of every caller to find one
         client=desk.client,
         signing_secret=signing_secret,
         logger=logging.getLogger("slack_bolt"),
