@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test fuzz-api lint screenshots bench bench-router clean
+.PHONY: demo smoke test test-all fuzz-api lint screenshots bench bench-router clean
 
 # Chromium from apt, by root or with sudo, where there is none.
 define chromium
@@ -19,7 +19,12 @@ smoke: .venv/ready node_modules/ready
 
 test: .venv/ready node_modules/ready
 	$(chromium)
-	$(BIN)/python -m pytest -n 4 --dist loadfile
+	$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not long"
+
+# With the long runs.
+test-all: .venv/ready node_modules/ready
+	$(chromium)
+	$(BIN)/python -m pytest -n 4 --dist loadgroup
 
 # As the tests do, but other calls each time, and a hundred times as many: about ten minutes.
 fuzz-api: .venv/ready
