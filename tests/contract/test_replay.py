@@ -8,8 +8,9 @@ A new route, task, job or API operation gets its recording from its own tests:
 
     python -m pytest -p tests.contract.record tests/bot/handlers/test_filing.py
 
-Where a recording no longer fits because Slack shows another text, RECORD=again replaces those that
-the named tests make. A changed field, id or value is a change of the contract: see docs/upgrade.md.
+Sentences that people read are not compared. If a screen gets another structure, RECORD=again
+replaces the recordings that the named tests make. A changed field, id or value is a change of the
+contract: see docs/upgrade.md.
 """
 
 import time
