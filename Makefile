@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo smoke test test-all fuzz-api lint screenshots bench bench-router clean
+.PHONY: demo smoke test test-all mutations fuzz-api lint screenshots bench bench-router clean
 
 # Chromium from apt, by root or with sudo, where there is none.
 define chromium
@@ -25,6 +25,10 @@ test: .venv/ready node_modules/ready
 test-all: .venv/ready node_modules/ready
 	$(chromium)
 	$(BIN)/python -m pytest -n 4 --dist loadgroup
+
+# Breaks one rule at a time in a copy, and fails unless the tests notice: about five minutes of CPU time.
+mutations: .venv/ready node_modules/ready
+	$(BIN)/python -m tests.mutations
 
 # As the tests do, but other calls each time, and a hundred times as many: about ten minutes.
 fuzz-api: .venv/ready

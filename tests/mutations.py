@@ -1,0 +1,431 @@
+"""Mutations of the product that the tests must catch: `python -m tests.mutations [NAME...]`.
+
+Coverage says which lines a test run executes. This says whether it would notice that one of them
+is wrong: each mutation breaks one rule of the product, alone and in a copy, and the tests named
+for it have to fail. So a faster suite can prove that it still checks what the slower one checked.
+
+`find` is in `file` exactly once. When a rename breaks that, adapt `find` to the new text; when a
+mutation survives, a test was lost.
+"""
+
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import cache_from_source
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PYTEST = ("-m", "pytest", "-x", "-q", "-p", "no:xdist", "-p", "no:cacheprovider")
+# What selects the short run, such as ("-m", "not long"): pytest refuses a marker it does not know.
+SHORT_RUN: tuple[str, ...] = ("-m", "not long")
+# Installed files that the tests start subprocesses from.
+LINKED = (".venv", "node_modules")
+# For one run of pytest, which itself ends a single test long before.
+MAX_SECONDS = 1_800
+TESTS_FAILED = 1  # https://docs.pytest.org/en/stable/reference/exit-codes.html
+# Without the parameters, which may be of any length.
+FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?::[^\s\[]+)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """`replace` takes the place of `find` in `file`; at least one of `tests` must then fail."""
+
+    name: str
+    file: str
+    find: str
+    replace: str
+    tests: tuple[str, ...]
+
+
+class Unusable(Exception):
+    """The mutation or its tests say nothing about the product."""
+
+
+MUTATIONS = (
+    # Permissions
+    Mutation(
+        "requester-gets-staff-permissions",
+        "services/models/permissions.py",
+        "Role.USER: _USER",
+        "Role.USER: _MODERATOR",
+        ("tests/services/models/test_permissions.py",),
+    ),
+    Mutation(
+        "admin-cannot-manage-users",
+        "services/models/permissions.py",
+        "_MODERATOR | {Permission.MANAGE_USERS}",
+        "_MODERATOR",
+        ("tests/services/models/test_permissions.py",),
+    ),
+    Mutation(
+        "any-requester-sees-any-ticket",
+        "services/models/permissions.py",
+        " and ticket.created_by == actor.user_id",
+        "",
+        ("tests/services/models/test_permissions.py",),
+    ),
+    Mutation(
+        "staff-cancel-for-the-requester",
+        "services/tickets/lifecycle.py",
+        "if not is_own:",
+        "if is_own:",
+        ("tests/services/tickets/test_lifecycle.py",),
+    ),
+    Mutation(
+        "comment-edited-by-another-user",
+        "services/tickets/comments.py",
+        "if comment.by != ",
+        "if not comment.by != ",
+        ("tests/services/tickets/test_comments.py",),
+    ),
+    # Concurrent changes, and the outbox
+    Mutation(
+        "ticket-update-without-seq",
+        "services/tickets/ticket_store.py",
+        '"seq": ticket.seq or None, ',
+        "",
+        ("tests/services/tickets/test_ticket_store.py",),
+    ),
+    Mutation(
+        "outbox-cleared-without-seq",
+        "services/outbox/pending.py",
+        ', "seq": seen},\n',
+        "},\n",
+        ("tests/services/outbox/test_pending.py",),
+    ),
+    Mutation(
+        "outbox-mark-forgotten",
+        "services/outbox/pending.py",
+        'return {"outbox": True',
+        'return {"outbox": False',
+        ("tests/services/tickets/test_ticket_store.py", "tests/services/outbox/test_pending.py"),
+    ),
+    Mutation(
+        "delivery-claimed-by-two-workers",
+        "services/outbox/deliveries.py",
+        '{"until": {"$lte": now}}',
+        "{}",
+        ("tests/services/outbox/test_deliveries.py",),
+    ),
+    Mutation(
+        "lease-held-by-two-processes",
+        "services/core/leases.py",
+        '{"until": {"$lte": now}}]',
+        "{}]",
+        ("tests/services/core/test_leases.py",),
+    ),
+    Mutation(
+        "unknown-account-fields-lost",
+        "services/auth/profile.py",
+        "find_one_and_update(seen, update,",
+        'find_one_and_replace(seen, update["$set"],',
+        ("tests/services/auth/test_profile.py",),
+    ),
+    # Who is told, and of what
+    Mutation(
+        "requester-and-assignee-swapped",
+        "tasks/recipients.py",
+        "yield kind, ticket.assigned_to",
+        "yield kind, ticket.created_by",
+        ("tests/tasks/notifications/test_notify.py",),
+    ),
+    Mutation(
+        "requester-reads-internal-notes",
+        "services/home/home_service.py",
+        " if not comment.internal",
+        "",
+        ("tests/scenarios/test_internal_notes.py",),
+    ),
+    Mutation(
+        "requester-is-sent-internal-notes",
+        "tasks/notifications/comment_sync.py",
+        " and not comment.internal and",
+        " and",
+        ("tests/bot/handlers/test_thread_replies.py", "tests/scenarios/test_internal_notes.py"),
+    ),
+    Mutation(
+        "ai-notes-on-the-requester-card",
+        "bot/views/cards/ticket_cards.py",
+        "*origin(ticket),",
+        '*origin(ticket), header(ticket.helpful_notes or "-"),',
+        ("tests/bot/views/cards/test_ticket_cards.py",),
+    ),
+    Mutation(
+        "api-shows-notes-to-the-requester",
+        "bot/web/api/response_bodies.py",
+        "helpful_notes if is_staff else None",
+        "helpful_notes",
+        ("tests/bot/web/api/test_tickets.py",),
+    ),
+    Mutation(
+        "digest-sent-twice",
+        "services/digest/digest_service.py",
+        'account.get("digestOn") != ',
+        "None != ",
+        ("tests/services/digest/test_digest_service.py",),
+    ),
+    Mutation(
+        "reminder-sent-twice",
+        "services/outbox/reminders.py",
+        '"_id": key,',
+        "",
+        ("tests/services/outbox/test_reminders.py",),
+    ),
+    Mutation(
+        "slack-event-handled-twice",
+        "services/core/processed_events.py",
+        "return False",
+        "return True",
+        ("tests/services/core/test_processed_events.py",),
+    ),
+    # Slack's text and payloads, and the model's
+    Mutation(
+        "mrkdwn-not-escaped",
+        "bot/views/text.py",
+        '.replace("<", "&lt;")',
+        "",
+        ("tests/bot/views/test_text.py",),
+    ),
+    Mutation(
+        "another-workspace-let-in",
+        "bot/middleware.py",
+        "if _teams(",
+        "if True or _teams(",
+        ("tests/bot/test_app.py",),
+    ),
+    Mutation(
+        "secrets-sent-to-the-model",
+        "services/analysis/prompt.py",
+        '_clean(f"Title',
+        'str(f"Title',
+        ("tests/services/analysis/test_prompt.py",),
+    ),
+    Mutation(
+        "urgent-on-a-requesters-word",
+        "services/analysis/urgency.py",
+        "else Priority.HIGH",
+        "else Priority.URGENT",
+        ("tests/services/analysis/test_urgency.py",),
+    ),
+    # Assignment
+    Mutation(
+        "capacity-off-by-one",
+        "services/assignment/candidate.py",
+        ".open_tickets >= ",
+        ".open_tickets > ",
+        ("tests/services/assignment/test_candidate.py",),
+    ),
+    Mutation(
+        "requester-assigned-to-own-ticket",
+        "services/assignment/candidate.py",
+        "candidate.user_id == requester",
+        "False",
+        ("tests/services/assignment/test_candidate.py",),
+    ),
+    Mutation(
+        "inactive-account-assigned",
+        "services/assignment/candidate.py",
+        "not candidate.active",
+        "False",
+        ("tests/services/assignment/test_candidate.py",),
+    ),
+    # Due dates and pages
+    Mutation(
+        "time-worked-added-to-the-target",
+        "services/models/sla_clock.py",
+        "left -= worked",
+        "left += worked",
+        ("tests/services/sla/test_due.py",),
+    ),
+    Mutation(
+        "urgent-queued-as-low",
+        "services/sla/queue_key.py",
+        "Priority.URGENT: 0",
+        "Priority.URGENT: 3",
+        ("tests/services/sla/test_queue_key.py",),
+    ),
+    Mutation(
+        "page-repeats-its-edge",
+        "services/lists/list_pages.py",
+        '("$lte", "$lt")',
+        '("$lte", "$lte")',
+        ("tests/services/lists/test_list_pages.py",),
+    ),
+    # Accounts
+    Mutation(
+        "any-password-signs-in",
+        "services/auth/passwords.py",
+        "if bcrypt.checkpw(",
+        "if not bcrypt.checkpw(",
+        ("tests/services/auth/test_passwords.py",),
+    ),
+    Mutation(
+        "session-outlives-sign-out",
+        "services/auth/sign_in.py",
+        " or user.token_version != claims.version",
+        "",
+        ("tests/services/auth/test_sign_in.py",),
+    ),
+    Mutation(
+        "attempts-never-counted",
+        "services/auth/attempt_counter.py",
+        "pipe.incr(self._prefix + key",
+        "pipe.incr(self._prefix + key, 0",
+        ("tests/services/auth/test_rate_limit.py",),
+    ),
+    Mutation(
+        "form-without-csrf-token-taken",
+        "bot/web/pages/csrf.py",
+        "if not hmac.compare_digest(",
+        "if False and not hmac.compare_digest(",
+        ("tests/bot/web/pages/test_safety.py",),
+    ),
+    Mutation(
+        "code-used-twice",
+        "services/auth/one_time_codes.py",
+        "find_one_and_delete(",
+        "find_one(",
+        ("tests/services/auth/test_one_time_codes.py",),
+    ),
+)
+
+
+def main(names: Sequence[str] = ()) -> int:
+    """Run the named mutations, or all. The exit status is 1 if one of them was not caught."""
+    known = {mutation.name: mutation for mutation in MUTATIONS}
+    if unknown := sorted(set(names) - known.keys()):
+        _say(f"No such mutation: {', '.join(unknown)}. There are: {', '.join(known)}")
+        return 1
+    wanted = [known[name] for name in dict.fromkeys(names)] or list(MUTATIONS)
+    with tempfile.TemporaryDirectory(prefix="mutations-") as folder:
+        copy = Path(folder)
+        _copy_tree(copy)
+        problems = list(_not_applicable(copy, wanted)) or list(_failing_before(copy, wanted))
+        for problem in problems:
+            _say(problem)
+        if problems:
+            return 1
+        survived = [mutation for mutation in wanted if not _report(copy, mutation)]
+        return int(bool(survived))
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+def _copy_tree(copy: Path) -> None:
+    """The tracked files as they are in the work tree, with whatever is not committed yet."""
+    listed = subprocess.run(
+        ("git", "ls-files", "-z"),  # noqa: S607  the developer's git
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout
+    for name in filter(None, listed.split("\0")):
+        if (ROOT / name).is_file():
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name)
+    for name in LINKED:
+        if (ROOT / name).exists():
+            (copy / name).symlink_to(ROOT / name)
+
+
+def _not_applicable(copy: Path, mutations: Sequence[Mutation]) -> Iterator[str]:
+    """What to change in the table before anything is run."""
+    for mutation in mutations:
+        missing = [name for name in (mutation.file, *mutation.tests) if not (copy / name).is_file()]
+        if missing:
+            yield f"{mutation.name}: not found: {', '.join(missing)}. Give the new path."
+            continue
+        text = (copy / mutation.file).read_text()
+        if (count := text.count(mutation.find)) != 1:
+            yield (
+                f"{mutation.name}: {mutation.find!r} is in {mutation.file} {count} times, not once."
+                f" It was to become {mutation.replace!r}. Adapt `find` to the file's new text."
+            )
+            continue
+        if undefined := _undefined_names(text.replace(mutation.find, mutation.replace)):
+            yield (
+                f"{mutation.name}: {mutation.file} does not run with {mutation.replace!r}, so any "
+                f"test would catch it. Adapt `replace`:\n{undefined}"
+            )
+
+
+def _undefined_names(text: str) -> str:
+    """Names without a definition and faults of syntax, as ruff prints them; "" for none."""
+    rules = ("--isolated", "--quiet", "--output-format", "concise", "--select", "F821")
+    found = subprocess.run(  # noqa: S603  ruff on a text of this repository
+        (sys.executable, "-m", "ruff", "check", *rules, "-"),
+        input=text,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return found.stdout + found.stderr if found.returncode else ""
+
+
+def _failing_before(copy: Path, mutations: Sequence[Mutation]) -> Iterator[str]:
+    tests = tuple(dict.fromkeys(name for mutation in mutations for name in mutation.tests))
+    status, output = _run_tests(copy, tests)
+    if status:
+        yield f"{output}\nThe tests fail without a mutation (pytest's exit status is {status})."
+
+
+def _report(copy: Path, mutation: Mutation) -> bool:
+    """Print the mutation's row, and return whether a test caught it."""
+    started = time.monotonic()
+    try:
+        caught_by = _caught_by(copy, mutation)
+    except Unusable as error:
+        _say(f"{mutation.name} | {mutation.file} | UNUSABLE: {error}")
+        return False
+    seconds = time.monotonic() - started
+    _say(f"{mutation.name} | {mutation.file} | {caught_by or 'SURVIVED'} | {seconds:.0f} s")
+    return caught_by is not None
+
+
+def _caught_by(copy: Path, mutation: Mutation) -> str | None:
+    """The first test that fails with the mutation; None if all pass. Raises `Unusable`."""
+    file = copy / mutation.file
+    original = file.read_text()
+    try:
+        _write(file, original.replace(mutation.find, mutation.replace))
+        status, output = _run_tests(copy, mutation.tests)
+    finally:
+        _write(file, original)
+    if status == 0:
+        return None
+    failed = FAILED.search(output)
+    if status != TESTS_FAILED or failed is None:
+        raise Unusable(f"pytest's exit status is {status}\n{output}")
+    return failed[1]
+
+
+def _write(file: Path, text: str) -> None:
+    file.write_text(text)
+    # Python takes a compiled file for current by size and whole second, which may be the same.
+    Path(cache_from_source(str(file))).unlink(missing_ok=True)
+
+
+def _run_tests(copy: Path, tests: Sequence[str]) -> tuple[int, str]:
+    done = subprocess.run(  # noqa: S603  this repository's own tests
+        (sys.executable, *PYTEST, *SHORT_RUN, *tests),
+        cwd=copy,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=MAX_SECONDS,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
