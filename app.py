@@ -23,7 +23,7 @@ from bot.views.explain.terminal import why_lines
 from services.accounts.users import UserService
 from services.assignment.dry_run import ExplainService
 from services.core import database, installation, logs, settings
-from services.core.metrics import UNMETERED, Meter, Tally
+from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.ops import checks as ops_checks
@@ -74,11 +74,11 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     if command == "doctor":
         return _doctor(hooks or Hooks())
     try:
-        config = settings.load(getattr(args, "needs", command))
+        config = settings.load_settings(getattr(args, "needs", command))
     except settings.SettingsError as error:
         print(startup_errors.what_it_lacks(command, error), file=sys.stderr)
         return EXIT_USAGE
-    logs.configure(config.log_level)
+    logs.configure_logging(config.log_level)
     try:
         if answers := {"users": _users, "explain": _explain}.get(command):
             return answers(config, args)
@@ -91,10 +91,10 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
 
 def _bot(config: settings.Settings, hooks: Hooks) -> int:
     db = database.connect(config.mongo_uri)
-    tally, process = Tally(), f"bot:{os.getpid()}"
+    tally, process = InMemoryMeter(), f"bot:{os.getpid()}"
     client = _web_client(config, hooks, timeout=HANDLER_TIMEOUT, meter=tally, process=process)
     identity = client.auth_test()
-    installation.claim_team(db, team_id=identity["team_id"])
+    installation.claim_installation(db, team_id=identity["team_id"])
     database.ensure_indexes(db)
     hints = BackgroundPublisher(CeleryPublisher(configure(redis_url=config.redis_url)))
     given = bot_bootstrap.BotConfig(
@@ -157,7 +157,7 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
 
 
 def _manifest(*, http: bool) -> int:
-    app_url = settings.read("manifest")[0].app_url
+    app_url = settings.parse_settings("manifest")[0].app_url
     if http and (advice := manifest.address_advice(app_url)):
         print(advice, file=sys.stderr)
     print(manifest.as_yaml(http_url=(app_url or manifest.ANY_HOST) if http else None), end="")
@@ -168,7 +168,7 @@ def _doctor(hooks: Hooks) -> int:
     """It starts on anything: what is missing is a finding."""
     logging.disable()  # its lines say it all
     states = []
-    for about, finding in ops_checks.run(_checks(settings.read("bot")[0], hooks)):
+    for about, finding in ops_checks.run(_checks(settings.parse_settings("bot")[0], hooks)):
         print(finding.line(about), flush=True)
         states.append(finding.state)
     print(ops_checks.summary(states))
@@ -177,7 +177,7 @@ def _doctor(hooks: Hooks) -> int:
 
 def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
     """In the order in which they are looked at and said."""
-    strict, app_url = config.is_strict, config.app_url
+    strict, app_url = config.is_linking_strict, config.app_url
     # Where linking is strict, no address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
     stored = database_checks.DatabaseChecks(config.mongo_uri, admin_emails=named)
@@ -209,7 +209,7 @@ def _web_client(
     hooks: Hooks,
     *,
     timeout: int,
-    meter: Meter = UNMETERED,
+    meter: Meter = NOOP_METER,
     process: str = "",
 ) -> WebClient:
     """The one factory. No retries of its own: every caller knows better whether one may help."""

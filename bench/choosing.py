@@ -16,7 +16,7 @@ from services.assignment.ranking import assess, choose_assignee
 from services.calendar.work_week import WorkWeek
 from services.core.database import Document, Mongo, ensure_indexes
 from services.linking.links import LinkService
-from services.models.choice import Choice
+from services.models.assignee_choice import AssigneeChoice
 from services.models.ticket import Ticket
 from services.models.user import Role
 
@@ -93,7 +93,7 @@ def _ticket(who: Candidate, drawn: random.Random) -> Document:
     }
 
 
-def plainly(team: Sequence[Candidate], needed: Sequence[str]) -> Choice | None:
+def plainly(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
     """Everybody rated in full, each for themselves: with all that they share worked out anew."""
     for who in team:
         assess(candidates=[who], skills=needed, requester=None, now=NOW)
@@ -107,7 +107,7 @@ def pure() -> Figure:
     # Each its own, so that the plain way shares nothing by accident.
     alone = [replace(who) for who in team]
 
-    def ask() -> Choice | None:
+    def ask() -> AssigneeChoice | None:
         return choose_assignee(candidates=team, skills=NEEDED, requester=None, now=NOW)
 
     return Figure(
@@ -125,10 +125,14 @@ def stored(db: Mongo, *, people: int = STORED) -> Iterator[Figure]:
     for name, needed in (("two skills", NEEDED), ("no skill", ())):
         store, asked = AssignmentService(db, links), replace(ticket, related_skills=needed)
 
-        def shortlisted(store: AssignmentService = store, asked: Ticket = asked) -> Choice | None:
+        def shortlisted(
+            store: AssignmentService = store, asked: Ticket = asked
+        ) -> AssigneeChoice | None:
             return store.choose(asked, now=NOW)
 
-        def read_all(store: AssignmentService = store, asked: Ticket = asked) -> Choice | None:
+        def read_all(
+            store: AssignmentService = store, asked: Ticket = asked
+        ) -> AssigneeChoice | None:
             everybody = store.candidates(team_id=TEAM, now=NOW)
             return choose_assignee(
                 candidates=everybody, skills=asked.related_skills, requester=None, now=NOW

@@ -23,8 +23,8 @@ from pymongo.monitoring import (
 
 from bench import sweeping
 from bench.figures import Figure, milliseconds
-from services.core.database import IN_QUEUE, Document, Mongo
-from services.core.sequences import next_numbers
+from services.core.database import IN_QUEUE_FILTER, Document, Mongo
+from services.core.sequences import allocate_numbers
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import Actor
@@ -84,7 +84,7 @@ class Desk:
 
     def count_on(self) -> None:
         """Those that are there have their numbers."""
-        next_numbers(self.db, team_id=TEAM, count=self.size)
+        allocate_numbers(self.db, team_id=TEAM, count=self.size)
 
     def close(self) -> None:
         self.db.client.close()
@@ -92,7 +92,7 @@ class Desk:
     def sweep(self, *, due: int) -> Sweep:
         """After so many more have fallen due."""
         people = [ObjectId() for _ in range(50)]
-        numbers = next_numbers(self.db, team_id=TEAM, count=due)
+        numbers = allocate_numbers(self.db, team_id=TEAM, count=due)
         late = [sweeping.ticket(number - 1, people, is_due=True) for number in numbers]
         self.db.tickets.insert_many(late)
         self._reads.tickets = self._reads.most = 0
@@ -111,7 +111,7 @@ class Desk:
 
     def sort_all(self) -> int:
         """A page in the plain way: the place of each open ticket is read, and all are sorted."""
-        found = list(self.db.tickets.find(IN_QUEUE, {QUEUE_KEY_FIELD: True}))
+        found = list(self.db.tickets.find(IN_QUEUE_FILTER, {QUEUE_KEY_FIELD: True}))
         found.sort(key=lambda doc: (doc[QUEUE_KEY_FIELD], doc["_id"]))
         return len(found[:PAGE])
 

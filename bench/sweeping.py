@@ -12,8 +12,8 @@ from bson import ObjectId
 from bench.figures import Figure, milliseconds
 from services.core.database import Document, Mongo, ensure_indexes
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.sla.escalation_schedule import steps_due
-from services.sla.policy import rules_now
+from services.sla.escalation_schedule import due_steps
+from services.sla.policy import load_policy
 from tasks import escalation
 from tasks.celery_app import celery
 from tasks.publisher import CeleryPublisher
@@ -76,9 +76,9 @@ def sweep(db: Mongo) -> int:
 
 def plainly(db: Mongo) -> int:
     """Every open ticket read and looked at; how many have a step to take."""
-    by = rules_now(db)
+    by = load_policy(db)
     found = db.tickets.find({"status": {"$in": list(OPEN_STATUSES)}})
-    return sum(bool(steps_due(Ticket.from_doc(doc), rules=by, now=NOW)) for doc in found)
+    return sum(bool(due_steps(Ticket.from_doc(doc), policy=by, now=NOW)) for doc in found)
 
 
 def figures(db: Mongo, *, count: int = OPEN, due: int = DUE) -> Iterator[Figure]:

@@ -17,7 +17,7 @@ from bot.slack.instrumentation import InContext, WatchedApp, outcome
 from bot.slack.request import Request
 from bot.slack.response_url import Respond, responding
 from bot.slack.services import BotServices
-from services.core.metrics import UNMETERED, Meter
+from services.core.metrics import NOOP_METER, Meter
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ def build(
     executor: Executor,
     signing_secret: str = "",
     middleware: Sequence[Callable[..., Any]] = (),
-    meter: Meter = UNMETERED,
+    meter: Meter = NOOP_METER,
     process: str = "bot",
 ) -> App:
     """The app, ready for Socket Mode or HTTP. Asks Slack who the bot is (`auth.test`).

@@ -30,7 +30,7 @@ from services.auth import services as auth_services
 from services.auth.services import AccountServices
 from services.core import database
 from services.core.database import Mongo
-from services.core.metrics import Counts, Tally
+from services.core.metrics import InMemoryMeter, Samples
 from services.core.settings import Settings
 from services.linking.links import LinkService
 from services.ops.ticket_counts import CachedCounts
@@ -52,9 +52,9 @@ class BotConfig:
     publisher: Publisher
     team_id: str
     team_url: str
-    tally: Tally
+    tally: InMemoryMeter
     process: str
-    shared_counts: Callable[[], Counts | None]
+    shared_counts: Callable[[], Samples | None]
     middleware: Sequence[Callable[..., Any]] = ()
 
 
@@ -96,7 +96,7 @@ def assemble(config: Settings, given: BotConfig) -> BotProcess:
 def _desk(
     config: Settings, given: BotConfig, users: UserService, accounts: AccountServices
 ) -> BotServices:
-    admins, strict = config.admin_emails, config.is_strict
+    admins, strict = config.admin_emails, config.is_linking_strict
     return BotServices.of(
         given.db,
         users,
@@ -107,7 +107,7 @@ def _desk(
         publisher=given.publisher,
         team_id=given.team_id,
         team_url=given.team_url,
-        reads_with_ai=config.reads_with_ai,
+        reads_with_ai=config.is_ai_enabled,
         app_url=config.app_url,
         ticket_emoji=config.ticket_emoji,
     )
@@ -123,14 +123,14 @@ def _web(
 ) -> Flask:
     """Health, metrics, API, pages; and Slack's requests, where a secret to know them by is set."""
     db, proxies = given.db, config.trusted_proxies
-    page = Metrics(own=given.tally.counts, shared=given.shared_counts, tickets=CachedCounts(db))
+    page = Metrics(own=given.tally.samples, shared=given.shared_counts, tickets=CachedCounts(db))
     blueprints = [metrics(page, token=config.metrics_token, trusted_proxies=proxies)]
     if config.slack_signing_secret:
         blueprints.append(slack_events(slack_app, signing_secret=config.slack_signing_secret))
     counter = ApiServices.of(db, desk, accounts, users, trusted_proxies=proxies)
     site = _site(config, desk, accounts, users)
     return create_web(
-        ready=lambda: database.answers(db),
+        ready=lambda: database.is_reachable(db),
         blueprints=[*blueprints, api(counter), pages(site)],
         error_page=error_page(secure=site.cookies.secure),
     )

@@ -12,7 +12,7 @@ from bot.routes import ROUTES
 from bot.slack.error_responses import answer, tell
 from bot.slack.request import Request
 from bot.slack.services import BotServices
-from services.core.errors import Refused
+from services.core.errors import MemberRefused
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +21,7 @@ HANDLER_SECONDS = 2.0
 
 KEPT_THEMSELVES = frozenset(route.id for route in ROUTES if route.answers_itself)
 
-FOREIGN = Refused(
+FOREIGN = MemberRefused(
     "This help desk serves another workspace. Ask your contact there to file the ticket."
 )
 
@@ -66,7 +66,7 @@ def _already_taken(event_id: str, desk: BotServices) -> BoltResponse | None:
     """What ends the matter here; None where the event is this process's to handle."""
     try:
         with pymongo.timeout(HANDLER_SECONDS):
-            first = desk.inbox.take(event_id)
+            first = desk.inbox.claim(event_id)
     except PyMongoError as error:
         logger.error("an event is left to Slack's next try: %s", type(error).__name__)
         return BoltResponse(status=503, body="")

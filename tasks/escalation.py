@@ -71,5 +71,5 @@ def _take(steps: EscalationSteps, ticket: Ticket) -> Outcome:
 
 def tell(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     """Hint at each recipient for whom something is to be told by now."""
-    for to in Reminders(db, clock=clock).due():
+    for to in Reminders(db, clock=clock).due_recipients():
         publisher.nudge(to)

@@ -27,7 +27,7 @@ from services.analysis.model_answer import (
     parse_answer,
 )
 from services.analysis.prompt import INSTRUCTION, new_mark, prompt
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 
 with warnings.catch_warnings():  # it announces its end at every import; requirements.txt knows
     warnings.simplefilter("ignore", FutureWarning)

@@ -9,8 +9,8 @@ from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from celery.signals import task_failure, task_postrun, task_prerun, worker_process_shutdown
 from pymongo.errors import PyMongoError
 
-from services.core import context
-from services.core.metrics import TASK_SECONDS, TASKS
+from services.core import request_context
+from services.core.metrics import TASK_RUNS, TASK_SECONDS
 from tasks.metrics import RedisMeter
 
 logger = logging.getLogger(__name__)
@@ -20,8 +20,8 @@ OUTCOMES: Mapping[str, str] = {"SUCCESS": "ok", "RETRY": "retried", "FAILURE": "
 
 def headers() -> dict[str, str]:
     """What a message carries besides the task: the id of the request it comes from."""
-    known = context.ids().get(context.REQUEST_ID)
-    return {context.REQUEST_ID: known} if known else {}
+    known = request_context.current_ids().get(request_context.REQUEST_ID)
+    return {request_context.REQUEST_ID: known} if known else {}
 
 
 class Watch:
@@ -41,8 +41,8 @@ class Watch:
 
     def before(self, task_id: str, task: Any, args: Sequence[Any], **_: Any) -> None:
         sent = task.request.headers or {}
-        context.begin(
-            request_id=sent.get(context.REQUEST_ID),
+        request_context.reset_ids(
+            request_id=sent.get(request_context.REQUEST_ID),
             task_id=task_id,
             ticket_id=str(args[0]) if args else None,
         )
@@ -50,15 +50,15 @@ class Watch:
 
     def after(self, task: Any, state: str | None, **_: Any) -> None:
         seconds, outcome = time.monotonic() - self._began, OUTCOMES.get(state or "", "other")
-        self._meter.count(TASKS, task.name, outcome)
+        self._meter.count(TASK_RUNS, task.name, outcome)
         self._meter.observe(TASK_SECONDS, seconds, task.name)
         logger.info("%s %s after %.0f ms", task.name, outcome, seconds * 1_000)
-        context.begin()
+        request_context.reset_ids()
 
     def failed(self, sender: Any, exception: BaseException, **_: Any) -> None:
         """A process that had to be killed says nothing of its task; its parent does."""
         if isinstance(exception, (TimeLimitExceeded, WorkerLostError)):
-            self._meter.count(TASKS, sender.name, "killed")
+            self._meter.count(TASK_RUNS, sender.name, "killed")
         if isinstance(exception, PyMongoError):
             kind = type(exception).__name__
             logger.error("%s is left to the sweep, because of the database: %s", sender.name, kind)

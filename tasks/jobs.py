@@ -74,18 +74,18 @@ class _Work:
     def publish_due(self, go_on: GoOn) -> None:
         """Hint again at what is in an outbox. Without a broker nothing counts as published."""
         now = self._clock()
-        for ticket_id in pending.due(self._db, now=now, limit=SWEEP_LIMIT):
+        for ticket_id in pending.due_ticket_ids(self._db, now=now, limit=SWEEP_LIMIT):
             if not go_on():
                 return
             self._publisher.send(NOTIFY, str(ticket_id))
-            pending.backoff(self._db, ticket_id, now=now)
+            pending.back_off(self._db, ticket_id, now=now)
         # One hint: whoever follows it sends all that are due.
-        if letter_id := Emails(self._db, clock=self._clock).due():
-            self._publisher.mail(letter_id)
+        if letter_id := Emails(self._db, clock=self._clock).next_due_id():
+            self._publisher.publish_email(letter_id)
 
     def wake_due(self, go_on: GoOn) -> None:
         """Have those assigned for whom nobody was available."""
-        while pending.wake_due(self._db, now=self._clock()) and go_on():
+        while pending.retry_due_unassigned(self._db, now=self._clock()) and go_on():
             pass
 
     def hand_back(self, go_on: GoOn) -> None:
@@ -104,7 +104,7 @@ class _Work:
         for _ in range(PLACES_ROUNDS):
             if not go_on():
                 return
-            if recompute.give_places(self._db, now=now) < recompute.AT_ONCE:
+            if recompute.recompute_stale(self._db, now=now) < recompute.MAX_TICKETS_PER_RUN:
                 return
 
     def take_alarms(self, go_on: GoOn) -> None:

@@ -16,15 +16,23 @@ from services.analysis.model_answer import (
     FailureReason,
     Precedent,
 )
-from services.core.metrics import GEMINI_CALLS, GEMINI_SECONDS, Counts, Key, Meter, Metric, Tally
-from services.core.redis import connect
+from services.core.metrics import (
+    GEMINI_CALLS,
+    GEMINI_SECONDS,
+    InMemoryMeter,
+    Meter,
+    Metric,
+    SampleKey,
+    Samples,
+)
+from services.core.redis_client import connect_redis
 
 HASH = "ticket-bot:metrics"
 # Counts of one moment travel together.
 GATHER_SECONDS = 0.2
 
 
-class RedisMeter(Tally):
+class RedisMeter(InMemoryMeter):
     """Counts here, and a thread of its own brings it to Redis: what counts never waits.
 
     Where Redis is away the counts of that moment are lost, and nothing else is. A fork starts
@@ -32,7 +40,7 @@ class RedisMeter(Tally):
     """
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = connect(redis_url)
+        self._redis = connect_redis(redis_url)
         self._begin()
         os.register_at_fork(after_in_child=self._begin)
 
@@ -63,7 +71,7 @@ class RedisMeter(Tally):
         except (RedisError, OSError):
             return  # whoever scrapes sees that Redis is away
 
-    def _add(self, amounts: Counts) -> None:
+    def _add(self, amounts: Samples) -> None:
         super()._add(amounts)
         self._wake()
 
@@ -86,9 +94,9 @@ class SharedCounts:
     """Reads what every `RedisMeter` has counted; None where Redis does not answer at once."""
 
     def __init__(self, redis_url: str) -> None:
-        self._redis = connect(redis_url)
+        self._redis = connect_redis(redis_url)
 
-    def __call__(self) -> Counts | None:
+    def __call__(self) -> Samples | None:
         try:
             fields = self._redis.hgetall(HASH)
         except (RedisError, OSError):
@@ -96,13 +104,13 @@ class SharedCounts:
         return {_key(str(field)): float(value) for field, value in fields.items()}
 
 
-def _field(key: Key) -> str:
+def _field(key: SampleKey) -> str:
     return json.dumps([key.metric, key.labels, key.part], separators=(",", ":"))
 
 
-def _key(field: str) -> Key:
+def _key(field: str) -> SampleKey:
     metric, labels, part = json.loads(field)
-    return Key(metric, tuple(labels), part)
+    return SampleKey(metric, tuple(labels), part)
 
 
 class MeasuredAnalyst:

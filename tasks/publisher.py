@@ -17,7 +17,7 @@ from celery.exceptions import CeleryError
 from kombu.exceptions import KombuError
 from redis.exceptions import RedisError
 
-from services.core import context as core_context
+from services.core import request_context as core_context
 from services.outbox.pending import Publisher
 from tasks.celery_app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE
 from tasks.instrumentation import headers
@@ -35,21 +35,21 @@ class CeleryPublisher:
     def __init__(self, celery: Celery) -> None:
         self._celery = celery
 
-    def publish(self, ticket_id: str) -> None:
+    def publish_ticket(self, ticket_id: str) -> None:
         """Ask for the ticket to be looked at now; a lost hint is left to the sweep."""
         self._hint(NOTIFY, ticket_id)
 
     def request_assignment(self, ticket_id: str) -> None:
         self._hint(ASSIGN, ticket_id)
 
-    def mail(self, letter_id: str) -> None:
+    def publish_email(self, email_id: str) -> None:
         """Ask for a letter to be sent now; a lost hint is left to the sweep."""
         try:
-            self._send(MAIL, kwargs={"letter_id": letter_id})
+            self._send(MAIL, kwargs={"letter_id": email_id})
         except PublishFailed as error:
-            logger.warning("letter %s is left to the sweep: %s", letter_id, error)
+            logger.warning("letter %s is left to the sweep: %s", email_id, error)
 
-    def availability(self) -> None:
+    def publish_availability_check(self) -> None:
         """Ask for Slack to be asked who is here; a lost hint is left to the jobs."""
         try:
             self._send(AVAILABILITY)
@@ -85,7 +85,7 @@ class CeleryPublisher:
             raise PublishFailed(type(error).__name__) from error
 
     def _hint(self, task: str, ticket_id: str) -> None:
-        with core_context.working_on(ticket_id=ticket_id):
+        with core_context.bound_ids(ticket_id=ticket_id):
             try:
                 self.send(task, ticket_id)
                 logger.info("%s is asked for", task)
@@ -110,14 +110,14 @@ class BackgroundPublisher:
         self._thread = threading.Thread(target=self._work, name="hints", daemon=True)
         self._thread.start()
 
-    def publish(self, ticket_id: str) -> None:
-        self._later(partial(self._publisher.publish, ticket_id))
+    def publish_ticket(self, ticket_id: str) -> None:
+        self._later(partial(self._publisher.publish_ticket, ticket_id))
 
-    def mail(self, letter_id: str) -> None:
-        self._later(partial(self._publisher.mail, letter_id))
+    def publish_email(self, email_id: str) -> None:
+        self._later(partial(self._publisher.publish_email, email_id))
 
-    def availability(self) -> None:
-        self._later(self._publisher.availability)
+    def publish_availability_check(self) -> None:
+        self._later(self._publisher.publish_availability_check)
 
     def stop(self) -> None:
         """Once nobody calls any more."""

@@ -12,7 +12,7 @@ from bson import ObjectId
 from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.sla.escalation_schedule import stands
+from services.sla.escalation_schedule import is_current_step
 
 REQUESTER, ASSIGNEE = "requester", "assignee"
 RESOLVED, QUESTION, REOPENED, CANCELLED = "resolved", "question", "reopened", "cancelled"
@@ -48,7 +48,7 @@ def _filed(_: Event, ticket: Ticket) -> Told:
     if ticket.created_by:
         yield REQUESTER, ticket.created_by
     if ticket.source:
-        yield THREAD, Thread(ticket.source.channel, ticket.source.thread)
+        yield THREAD, Thread(ticket.source.channel, ticket.source.reply_thread_ts)
 
 
 def _assigned(event: Event, ticket: Ticket) -> Told:
@@ -89,8 +89,8 @@ def _reminded(event: Event, ticket: Ticket) -> Told:
     """Whoever works on tickets is reminded of several in one message
     (tasks/notifications/reminder_rules.py).
     """
-    is_asked = event.to == EscalationStep.WAITING_ASK and _is_newest(event, ticket)
-    if is_asked and stands(ticket, EscalationStep.WAITING_ASK) and ticket.created_by:
+    is_asked = event.to == EscalationStep.WAITING_REMINDER and _is_newest(event, ticket)
+    if is_asked and is_current_step(ticket, EscalationStep.WAITING_REMINDER) and ticket.created_by:
         yield ASKED_AGAIN, ticket.created_by
 
 

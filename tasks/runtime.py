@@ -108,7 +108,7 @@ def assemble(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
     """Connects to MongoDB anew, as every process has to after its fork."""
     db = database.connect(config.mongo_uri)
     users = UserService(db)
-    admins, strict = config.admin_emails, config.is_strict
+    admins, strict = config.admin_emails, config.is_linking_strict
     return Runtime.of(
         db,
         users,
@@ -123,11 +123,11 @@ def assemble(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
 
 def gemini_check(config: Settings, *, timeout: int) -> Callable[[], None] | None:
     """Asks for one token, within `timeout` seconds. None where no key is set."""
-    return _gemini(config, timeout=timeout).check if config.reads_with_ai else None
+    return _gemini(config, timeout=timeout).check if config.is_ai_enabled else None
 
 
 def _analyst(config: Settings, meter: Meter) -> MeasuredAnalyst | None:
-    if not config.reads_with_ai:
+    if not config.is_ai_enabled:
         return None
     return MeasuredAnalyst(_gemini(config, timeout=config.gemini_timeout), meter)
 

@@ -10,11 +10,11 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
-from services.core import context
+from services.core import request_context
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.leases import RENEW_EVERY, Lease
-from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, UNMETERED, Meter
+from services.core.leases import LEASE_RENEW_INTERVAL, Lease
+from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_runs import JobRuns
 from tasks.jobs import Job, table
 from tasks.publisher import CeleryPublisher, PublishFailed
@@ -33,7 +33,7 @@ class Scheduler:
         publisher: CeleryPublisher,
         *,
         clock: Clock = utcnow,
-        meter: Meter = UNMETERED,
+        meter: Meter = NOOP_METER,
         has_triage: bool = False,
         jobs: Sequence[Job] | None = None,
     ) -> None:
@@ -56,7 +56,7 @@ class Scheduler:
         """Take or renew the lease; whether this process leads only from now on."""
         fault = ""
         try:
-            self._lease.hold()
+            self._lease.acquire()
         except PyMongoError as error:
             # It leads on until the lease ends: until then nobody else can have it.
             fault = _database(error)
@@ -77,7 +77,7 @@ class Scheduler:
             return
         job, began, error = self.table[name], time.monotonic(), UNEXPECTED
         try:
-            with context.request():
+            with request_context.request_scope():
                 error = _attempt(job, self.leads)
                 self._say(f"the job {name}", error)
         finally:
@@ -147,7 +147,7 @@ def run(
     stop: threading.Event,
     *,
     ready: Callable[[], None],
-    renew_every: timedelta = RENEW_EVERY,
+    renew_every: timedelta = LEASE_RENEW_INTERVAL,
 ) -> None:
     """Run the jobs until `stop` is set; then finish what is running and give up the lease."""
     # It warns of each turn that comes while the one before is under way; that is meant.

@@ -17,7 +17,7 @@ from services.availability.slack_status import Quiet, member_of, quiet_of
 from services.availability.status_sync import StatusSync
 from services.core.clock import Clock
 from services.core.database import Mongo
-from services.core.installation import installation
+from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
 from tasks.celery_app import AVAILABILITY, AVAILABILITY_SECONDS, celery
 from tasks.notifications import handover_offers
@@ -42,7 +42,7 @@ def read_due(runtime: Runtime) -> int:
 
     Where Slack says to wait, or is in trouble, nobody asks before that is over.
     """
-    team = installation(runtime.db)
+    team = get_installation(runtime.db)
     if team is None or is_paused(runtime.db, STATUS, now=runtime.clock()):
         return 0
     presences = StatusSync(runtime.db, clock=runtime.clock)
@@ -135,4 +135,4 @@ def ask(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     presences = StatusSync(db, clock=clock)
     presences.end_absences()
     if presences.has_due() or HandoverOffers(db, clock=clock).has_due():
-        publisher.availability()
+        publisher.publish_availability_check()

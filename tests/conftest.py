@@ -50,7 +50,7 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
-from services.outbox.deliveries import Threads
+from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.reminders import Reminders
 from services.tickets.actions import TicketActions
@@ -225,10 +225,10 @@ class RecordingPublisher(CeleryPublisher):
     def refresh_home(self, link_id: str, *, countdown: float) -> None:
         self.asked.append((HOME, link_id))
 
-    def mail(self, letter_id: str) -> None:
-        self.asked.append((MAIL, letter_id))
+    def publish_email(self, email_id: str) -> None:
+        self.asked.append((MAIL, email_id))
 
-    def availability(self) -> None:
+    def publish_availability_check(self) -> None:
         self.asked.append((AVAILABILITY, ""))
 
     def digest(self) -> None:
@@ -428,7 +428,7 @@ def bot_without_database(desk: BotServices) -> Iterator[Bot]:
         tickets=TicketService(away),
         moves=TicketActions(away, UserService(away)),
         comments=CommentService(away),
-        threads=Threads(away),
+        threads=TicketThreads(away),
         edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
         links=LinkService(away, UserService(away)),
         visits=HomeSessions(away),
@@ -486,7 +486,7 @@ def file_ticket(
     priority: str | None = None,
 ) -> Ticket:
     return tickets.create(
-        actor=Actor.of(requester),
+        actor=Actor.from_user(requester),
         team_id=TEAM_ID,
         request_id=f"V{uuid.uuid4().hex}",
         title=title,
@@ -538,7 +538,7 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
 def tell(runtime: Runtime, clock: FixedClock) -> None:
     """Let the time pass in which lines for one reader gather, and send what is due by then."""
     clock.advance(seconds=20)
-    for to in Reminders(runtime.db, clock=clock).due():
+    for to in Reminders(runtime.db, clock=clock).due_recipients():
         reminders.run(runtime, to)
 
 

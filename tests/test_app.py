@@ -13,7 +13,7 @@ from demo.binaries import ROOT
 from demo.servers import RedisServer, free_port
 from services.auth.services import AccountServices
 from services.core.database import Mongo
-from services.core.settings import NEEDS
+from services.core.settings import REQUIRED_VARIABLES
 from services.models.user import Role
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 from tests.support.processes import run
@@ -33,7 +33,7 @@ def test_it_names_all_that_is_missing(command: str) -> None:
     name = command.split(maxsplit=1)[0] if command else "bot"
     assert done.stderr.splitlines() == [
         f"app.py {name} cannot start:",
-        *(f"  - {missing} is missing" for missing in NEEDS[name]),
+        *(f"  - {missing} is missing" for missing in REQUIRED_VARIABLES[name]),
     ]
     assert (done.returncode, done.stdout) == (2, "")
 

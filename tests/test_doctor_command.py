@@ -10,7 +10,7 @@ import pytest
 from bot.manifest import SCOPES
 from demo.servers import MongoServer, RedisServer, free_port
 from services.core.database import Mongo
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.models.user import Role
 from tests.conftest import JWT_SECRET, People
 from tests.support.aimock import AIMock
@@ -49,7 +49,7 @@ def env(
     """All that is needed; a workspace in which everything is as it should be."""
     slack.scopes = ",".join(SCOPES)
     slack.app_tokens.add(APP_TOKEN)
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     people.add(Role.MODERATOR, "VPN")
     people.add(Role.ADMIN)
     return {

@@ -69,13 +69,16 @@ def test_the_table_names_every_variable_that_is_read_and_no_other() -> None:
 
 def test_the_table_says_what_is_required() -> None:
     needed = {
-        name for names in settings.NEEDS.values() for one in names for name in one.split(" or ")
+        name
+        for names in settings.REQUIRED_VARIABLES.values()
+        for one in names
+        for name in one.split(" or ")
     }
     assert {name for name, default in variables().items() if "required" in default} == needed
 
 
 def test_the_table_tells_the_true_defaults() -> None:
-    config, _ = settings.read("bot", {})
+    config, _ = settings.parse_settings("bot", {})
 
     def default(name: str) -> object:
         field = name.lower().replace("mailtrap_", "").replace("_pass", "_password")

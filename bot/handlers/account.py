@@ -10,7 +10,7 @@ from bot.slack.request import Request
 from bot.slack.services import BotServices
 from bot.views.modals import account, file_ticket, link_account
 from bot.views.text import Message
-from services.core.errors import Conflict, DomainError, NotFound, Refused
+from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.link_by_code import Held
 from services.linking.links import UNLINKED, check_person
 from services.linking.unlink import STALE
@@ -26,7 +26,7 @@ def show(req: Request) -> None:
     desk, note = req.desk, ""
     try:
         user = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
-    except Refused as refusal:  # deactivated; they may have another
+    except MemberRefused as refusal:  # deactivated; they may have another
         user, note = None, str(refusal)
     if user:
         shown = account.sheet(user, slack_user_id=req.slack_user_id, app_url=desk.app_url)
@@ -73,7 +73,7 @@ def confirm(req: Request) -> None:
         raise
     req.ack(response_action="update", view=link_account.linked(linked.user))
     for letter in linked.letters:
-        req.desk.publisher.mail(letter)
+        req.desk.publisher.publish_email(letter)
     app_home.show_again(req)
 
 
@@ -91,7 +91,7 @@ def unlink(req: Request) -> None:
     done = desk.unlinking.unlink(actor=actor, team_id=desk.team_id, slack_user_id=req.slack_user_id)
     req.ack(response_action="update", view=account.unlinked(done.user))
     for letter in done.letters:
-        desk.publisher.mail(letter)
+        desk.publisher.publish_email(letter)
     app_home.show_refusal(req, UNLINKED)
 
 

@@ -57,7 +57,9 @@ def show_again(req: Request) -> None:
         return
     if user:
         screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
-        content = desk.home.look_again(actor=Actor.of(user), team_id=desk.team_id, screen=screen)
+        content = desk.home.look_again(
+            actor=Actor.from_user(user), team_id=desk.team_id, screen=screen
+        )
         _show(req, content, view_hash=None)
 
 

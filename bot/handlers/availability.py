@@ -9,10 +9,10 @@ from bot.slack.request import Request
 from bot.views.inputs import FILLED
 from bot.views.messages import handover_offer
 from bot.views.modals import availability as form
-from services.accounts.users import UNKNOWN
+from services.accounts.users import UNKNOWN_ACCOUNT
 from services.availability.availability_service import Wanted
 from services.availability.slack_status import member_of
-from services.calendar.holidays import countries
+from services.calendar.holidays import search_countries
 from services.core.errors import NotFound
 
 OWN = "own"
@@ -31,12 +31,12 @@ def save(req: Request) -> None:
     user_id = view.get("private_metadata") or None
     req.desk.availability.change(actor=req.actor, user_id=user_id, wanted=_wanted(view))
     req.ack()
-    req.desk.publisher.availability()
+    req.desk.publisher.publish_availability_check()
     app_home.show_again(req)
 
 
 def offer_countries(req: Request) -> None:
-    found = countries(str(req.body.get("value") or ""))
+    found = search_countries(str(req.body.get("value") or ""))
     req.ack(options=form.country_options(found))
 
 
@@ -54,7 +54,7 @@ def heard(req: Request, user: Mapping[str, Any]) -> None:
     if desk.presences.hear(
         team_id=desk.team_id, slack_user_id=req.slack_user_id, member=member_of(user)
     ):
-        desk.publisher.availability()
+        desk.publisher.publish_availability_check()
 
 
 def _decide(req: Request, *, hand_over: bool) -> None:
@@ -63,9 +63,9 @@ def _decide(req: Request, *, hand_over: bool) -> None:
         actor=req.actor, user_id=user_id, key=key, hand_over=hand_over
     )
     if decision is None:
-        raise NotFound(UNKNOWN)
+        raise NotFound(UNKNOWN_ACCOUNT)
     for ticket_id in decision.begun:
-        req.desk.publisher.publish(str(ticket_id))
+        req.desk.publisher.publish_ticket(str(ticket_id))
     req.replace(handover_offer.decided(decision, is_own=decision.user.id == req.actor.user_id))
 
 

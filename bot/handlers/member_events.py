@@ -18,7 +18,7 @@ def changed(req: Request) -> None:
     desk, user = req.desk, req.body["event"]["user"]
     if desk.following.concerns(member=member_of(user, team_id=desk.team_id)):
         for ticket_id in desk.following.follow(member=_now(req, user)):
-            desk.publisher.publish(str(ticket_id))
+            desk.publisher.publish_ticket(str(ticket_id))
     availability.heard(req, user)
     req.ack()
 

@@ -33,7 +33,7 @@ def heard(req: Request) -> None:
         return
     text = _written(req, event)
     source = _source(req, event)
-    if text and source and req.desk.inbox.take(_key(source), text=text):
+    if text and source and req.desk.inbox.claim(_key(source), text=text):
         _say(req, event["channel"], filing_offer.for_message(text, value=messages.metadata(source)))
 
 
@@ -49,7 +49,7 @@ def reacted(req: Request) -> None:
     except DomainError:
         return
     desk, user = req.desk, req.slack_user_id
-    if not desk.inbox.take(f"{_key(source)}:{user}"):
+    if not desk.inbox.claim(f"{_key(source)}:{user}"):
         return
     try:
         desk.tickets.check_unused(actor=actor, team_id=desk.team_id, source=source)
@@ -65,7 +65,7 @@ def file_this(req: Request) -> None:
     """The offer below a message to the bot was taken up."""
     req.open(file_ticket.one_moment())
     source = _pressed(req)
-    filing.fill_in(req, source, lambda: message_quote.direct(req.desk.inbox.text_of(_key(source))))
+    filing.fill_in(req, source, lambda: message_quote.direct(req.desk.inbox.get_text(_key(source))))
 
 
 def file_marked(req: Request) -> None:

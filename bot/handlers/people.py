@@ -6,19 +6,19 @@ from typing import Any
 from bot.handlers import app_home
 from bot.slack.request import Request
 from bot.views.modals import person
-from services.accounts.account_search import Place, checked_search
+from services.accounts.account_search import AccountCursor, checked_search
 from services.home.sessions import Screen
 from services.models.permissions import Permission
 from services.people.admin import PersonFields
 
 
 def open_search(req: Request) -> None:
-    place = Screen.decode(req.pressed).people or Place()
+    place = Screen.decode(req.pressed).people or AccountCursor()
     req.open(person.search(place.search))
 
 
 def search(req: Request) -> None:
-    place = Place(search=checked_search(req.value("search")))
+    place = AccountCursor(search=checked_search(req.value("search")))
     req.ack()
     app_home.show(req, Screen(people=place))
 
@@ -40,13 +40,13 @@ def edit_person(req: Request) -> None:
     )
     req.ack()
     for ticket_id in people.hand_back(actor=req.actor, user_id=user.id):
-        req.desk.publisher.publish(str(ticket_id))
+        req.desk.publisher.publish_ticket(str(ticket_id))
     app_home.show_again(req)
 
 
 def open_profile(req: Request) -> None:
     user = req.desk.people.own(actor=req.actor)
-    is_staff = req.actor.may(Permission.WORK_ON_TICKETS)
+    is_staff = req.actor.has_permission(Permission.WORK_ON_TICKETS)
     req.open(person.profile(user, is_staff=is_staff))
 
 

@@ -14,31 +14,31 @@ from bot.views.inputs import FILLED
 from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.sla.targets import TargetFields
-from services.team_settings.settings_service import OfficeFields
+from services.team_settings.settings_service import BusinessHoursFields
 
-Form = TypeVar("Form", TargetFields, OfficeFields)
+Form = TypeVar("Form", TargetFields, BusinessHoursFields)
 
 
 def open_targets(req: Request) -> None:
-    held = req.desk.settings.look(actor=req.actor)
-    req.open(views.edit_targets(TargetFields.of(held.targets)))
+    held = req.desk.settings.get(actor=req.actor)
+    req.open(views.edit_targets(TargetFields.from_targets(held.targets)))
 
 
 def save_targets(req: Request) -> None:
     shown, wanted = _read(req.body["view"], TargetFields)
-    req.desk.settings.set_targets(actor=req.actor, shown=shown, wanted=wanted)
+    req.desk.settings.set_targets(actor=req.actor, original=shown, submitted=wanted)
     req.ack()
     app_home.show_again(req)
 
 
 def open_office(req: Request) -> None:
-    held = req.desk.settings.look(actor=req.actor)
-    req.open(views.edit_office(OfficeFields.of(held.office)))
+    held = req.desk.settings.get(actor=req.actor)
+    req.open(views.edit_office(BusinessHoursFields.from_business_hours(held.business_hours)))
 
 
 def save_office(req: Request) -> None:
-    shown, wanted = _read(req.body["view"], OfficeFields)
-    req.desk.settings.set_office(actor=req.actor, shown=shown, wanted=wanted)
+    shown, wanted = _read(req.body["view"], BusinessHoursFields)
+    req.desk.settings.set_business_hours(actor=req.actor, original=shown, submitted=wanted)
     req.ack()
     app_home.show_again(req)
 

@@ -17,7 +17,7 @@ from bot.views.modals import ticket_actions
 from bot.views.text import escape
 from services.core.errors import DomainError, LimitReached
 from services.models.ticket import Ticket
-from services.outbox.deliveries import Thread
+from services.outbox.deliveries import TicketThread
 from services.tickets.comments import Flood, Full
 
 KEPT = (
@@ -46,7 +46,7 @@ def heard(req: Request) -> None:
         req.ack()
         message_intake.heard(req)
         return
-    thread = req.desk.threads.find(team_id=req.desk.team_id, place=said.thread)
+    thread = req.desk.threads.find_ticket(team_id=req.desk.team_id, message=said.thread)
     if thread is None:
         req.ack()  # of the many conversations that are no concern of ours
         return
@@ -58,7 +58,7 @@ def heard(req: Request) -> None:
         return
     req.ack()
     if outcome.ticket:
-        req.desk.publisher.publish(str(outcome.ticket.id))
+        req.desk.publisher.publish_ticket(str(outcome.ticket.id))
     for sentence, key in outcome.told:
         _say_once(req, said, sentence, key=key)
 
@@ -95,10 +95,10 @@ def _write(req: Request, *, internal: bool) -> None:
         form=view["id"],
     )
     req.ack()
-    req.desk.publisher.publish(str(written.ticket.id))
+    req.desk.publisher.publish_ticket(str(written.ticket.id))
 
 
-def _wrote(req: Request, said: MessageEvent, thread: Thread) -> Outcome:
+def _wrote(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
     written = req.desk.comments.add(
         actor=req.actor,
         ticket_id=thread.ticket_id,
@@ -115,7 +115,7 @@ def _wrote(req: Request, said: MessageEvent, thread: Thread) -> Outcome:
     return Outcome(written.ticket, told if written.is_new else [])
 
 
-def _changed(req: Request, said: MessageEvent, thread: Thread) -> Outcome:
+def _changed(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
     """What was refused before, because it was too long, may be kept after the change."""
     edited = req.desk.comments.edit(
         actor=req.actor,
@@ -127,7 +127,7 @@ def _changed(req: Request, said: MessageEvent, thread: Thread) -> Outcome:
     return Outcome(edited) if edited else _wrote(req, said, thread)
 
 
-def _deleted(req: Request, said: MessageEvent, thread: Thread) -> Outcome:
+def _deleted(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
     return Outcome(req.desk.comments.delete(ticket_id=thread.ticket_id, slack=said.place))
 
 
@@ -147,7 +147,7 @@ def _refused(refusal: DomainError, said: MessageEvent) -> str:
     return f"{refusal} This {what} was not passed on."
 
 
-def _key(refusal: DomainError, thread: Thread, said: MessageEvent) -> str:
+def _key(refusal: DomainError, thread: TicketThread, said: MessageEvent) -> str:
     """A full ticket is told of once a day, a flood once, anything else for each message."""
     if isinstance(refusal, Full):
         return f"full:{thread.ticket_id}:{said.author}"
@@ -158,7 +158,7 @@ def _key(refusal: DomainError, thread: Thread, said: MessageEvent) -> str:
 
 def _say_once(req: Request, said: MessageEvent, sentence: str, *, key: str) -> None:
     """Below what they wrote, for their eyes only."""
-    if not req.desk.inbox.take(key):
+    if not req.desk.inbox.claim(key):
         return
     req.desk.client.chat_postEphemeral(
         channel=said.thread.channel,

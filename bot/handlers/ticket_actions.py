@@ -66,7 +66,7 @@ def _take(req: Request, step: Callable[..., Ticket]) -> None:
     ticket_id, seen = read_value(req.pressed)
     with _shown_anew_if_stale(req, ticket_id):
         ticket = step(actor=req.actor, ticket_id=ticket_id, seen=seen)
-    req.desk.publisher.publish(str(ticket.id))
+    req.desk.publisher.publish_ticket(str(ticket.id))
     _show_page_anew(req, ticket_id)
 
 
@@ -87,7 +87,7 @@ def _shown_anew_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
         if channel and ts and not place.get("is_ephemeral"):
             moves = req.desk.moves
             moves.redraw(actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts)
-            req.desk.publisher.publish(ticket_id)
+            req.desk.publisher.publish_ticket(ticket_id)
         _show_page_anew(req, ticket_id)
         raise
 
@@ -107,11 +107,11 @@ def still(req: Request) -> None:
     """Pressed twice, it is said once."""
     key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
     ticket = req.desk.answering.still(actor=req.actor, ticket_id=req.pressed, key=key)
-    req.desk.publisher.publish(str(ticket.id))
+    req.desk.publisher.publish_ticket(str(ticket.id))
     req.replace(ticket_updates.said_still(ticket))
 
 
 def solved(req: Request) -> None:
     ticket = req.desk.answering.solved(actor=req.actor, ticket_id=req.pressed)
-    req.desk.publisher.publish(str(ticket.id))
+    req.desk.publisher.publish_ticket(str(ticket.id))
     req.replace(ticket_updates.said_solved(ticket))

@@ -41,7 +41,7 @@ def save(req: Request) -> None:
         req.ack(response_action="update", view=again)
         return
     req.ack()
-    req.desk.publisher.publish(str(ticket.id))
+    req.desk.publisher.publish_ticket(str(ticket.id))
 
 
 def offer_assignees(req: Request) -> None:

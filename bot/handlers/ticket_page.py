@@ -11,7 +11,7 @@ from bot.views.cards.action_buttons import read_value
 from bot.views.explain.modal import SHOWN, looking, why
 from bot.views.home.ticket_page import ticket_message
 from bot.views.text import Message
-from services.core.errors import Conflict, Invalid
+from services.core.errors import Conflict, InvalidValue
 from services.models.ticket import Ticket
 
 _NUMBER = re.compile(r"#?([0-9]{1,9})")
@@ -58,7 +58,7 @@ def _named(req: Request) -> Ticket:
     command, *more = req.words
     found = _NUMBER.fullmatch(more[0]) if more else None
     if found is None:
-        raise Invalid(
+        raise InvalidValue(
             "number",
             f"Write the ticket's number behind it, for example /ticket {command.lower()} 12.",
         )

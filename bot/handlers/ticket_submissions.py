@@ -33,7 +33,7 @@ def file_ticket(req: Request) -> None:
         req.ack(response_action="update", view=view)
         return
     req.ack(response_action="update", view=modal_file_ticket.filed(filed.ticket))
-    req.desk.publisher.publish(str(filed.ticket.id))
+    req.desk.publisher.publish_ticket(str(filed.ticket.id))
 
 
 def resolve_ticket(req: Request) -> None:
@@ -71,7 +71,7 @@ def hand_on(req: Request) -> None:
         seen=seen,
     )
     req.ack(response_action="update", view=handed_on(outcome))
-    req.desk.publisher.publish(ticket_id)
+    req.desk.publisher.publish_ticket(ticket_id)
 
 
 def ask_requester(req: Request) -> None:
@@ -103,4 +103,4 @@ def _about(req: Request) -> str:
 
 def _moved(req: Request, ticket: Ticket) -> None:
     req.ack()
-    req.desk.publisher.publish(str(ticket.id))
+    req.desk.publisher.publish_ticket(str(ticket.id))

@@ -11,7 +11,7 @@ from bot.slack.error_kinds import Fault, fault_of
 from bot.slack.request import Request
 from bot.views.modals import file_ticket
 from bot.views.text import escape
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 
 logger = logging.getLogger(__name__)
 
@@ -100,6 +100,6 @@ def _field(error: Exception, view: dict[str, Any]) -> str | None:
     """The input a sentence stands beside: Slack takes no other place, and keeps what was typed.
     None for a modal without any, which only asks whether to go on."""
     inputs = [str(block["block_id"]) for block in view["blocks"] if block["type"] == "input"]
-    if isinstance(error, Invalid) and error.field in inputs:
+    if isinstance(error, InvalidValue) and error.field in inputs:
         return error.field
     return inputs[0] if inputs else None

@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.views.inputs import FILLED
 from bot.views.modals.edit_metadata import Metadata
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 
 State = Mapping[str, Any]
@@ -53,7 +53,7 @@ def moment_of(seconds: Any, *, field: str = "deadline") -> datetime:
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (OverflowError, ValueError, OSError):
-        raise Invalid(field, "Choose a day and a time.") from None
+        raise InvalidValue(field, "Choose a day and a time.") from None
 
 
 def _text(state: State) -> str:

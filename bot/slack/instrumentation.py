@@ -13,8 +13,8 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 from slack_bolt import App, BoltRequest, BoltResponse
 
 from bot.slack.error_kinds import fault_of
-from services.core import context
-from services.core.metrics import ACKS, HANDLED, UNMETERED, Meter
+from services.core import request_context
+from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, NOOP_METER, Meter
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +47,8 @@ def outcome() -> Iterator[None]:
         word = fault_of(error).value
         raise
     finally:
-        watched = _current.get() or Watched(UNMETERED, "")
-        watched.meter.count(HANDLED, watched.process, watched.handler, word)
+        watched = _current.get() or Watched(NOOP_METER, "")
+        watched.meter.count(HANDLED_PAYLOADS, watched.process, watched.handler, word)
         logger.info("%s %s", watched.handler, word)
 
 
@@ -64,12 +64,12 @@ class WatchedApp(App):
         watched, began = Watched(self._meter, self._process), time.monotonic()
         token = _current.set(watched)
         try:
-            with context.request():
+            with request_context.request_scope():
                 return super().dispatch(req)
         finally:
             _current.reset(token)
             seconds = time.monotonic() - began
-            self._meter.observe(ACKS, seconds, self._process, watched.handler)
+            self._meter.observe(ACK_SECONDS, seconds, self._process, watched.handler)
 
 
 class InContext(Executor):
@@ -89,7 +89,7 @@ def as_requests(app: WSGIApplication) -> WSGIApplication:
     """The WSGI application, each of its requests with an id."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        with context.request():
+        with request_context.request_scope():
             return app(environ, start_response)
 
     return answer

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from services.models.comment import FileLink, Place, links
+from services.models.comment import FileLink, MessageRef, file_links
 
 # A message that a person wrote themselves. What else carries a subtype is Slack's or an app's.
 _WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
@@ -22,8 +22,8 @@ class MessageEvent:
     """A reply in a thread. `text` is in Slack's markup; `at` is the event's own time stamp."""
 
     deed: Deed
-    place: Place
-    thread: Place
+    place: MessageRef
+    thread: MessageRef
     author: str
     text: str
     files: tuple[FileLink, ...]
@@ -44,8 +44,8 @@ def reply_in(event: Mapping[str, Any]) -> MessageEvent | None:
     channel = str(event["channel"])
     return MessageEvent(
         deed=deed,
-        place=Place(channel, str(ts)),
-        thread=Place(channel, str(thread_ts)),
+        place=MessageRef(channel, str(ts)),
+        thread=MessageRef(channel, str(thread_ts)),
         author=str(author),
         text=text,
         files=files,
@@ -69,4 +69,4 @@ def _content(message: Mapping[str, Any]) -> tuple[str, tuple[FileLink, ...]]:
         {"name": file.get("title") or file.get("name"), "url": file.get("permalink")}
         for file in message.get("files") or ()
     ]
-    return str(message.get("text") or ""), links(files)
+    return str(message.get("text") or ""), file_links(files)

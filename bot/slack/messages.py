@@ -13,7 +13,7 @@ from bot.views import slack_markup
 from bot.views.modals import message_quote
 from bot.views.modals.message_quote import Quote
 from services.core.errors import Conflict
-from services.models.message_source import LOST, MessageSource, checked_source
+from services.models.message_source import MESSAGE_LOST, MessageSource, checked_source
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def source_from(desk: BotServices, metadata: str) -> MessageSource | None:
     except (ValueError, RecursionError):  # the latter for deep nesting
         ids = None
     if not isinstance(ids, dict):
-        raise Conflict(LOST)
+        raise Conflict(MESSAGE_LOST)
     return checked_source(
         team_url=desk.team_url,
         channel=ids.get("channel"),

@@ -9,7 +9,7 @@ from bot.slack.response_url import Respond
 from bot.slack.services import BotServices
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 
 
@@ -43,9 +43,9 @@ class Request:
         Raises `Refused` for whoever gets no account, `Denied` where the role is not enough.
         """
         if self._actor is None:
-            self._actor = Actor.of(self._account())
+            self._actor = Actor.from_user(self._account())
         if self.permission is not None:  # perhaps another than before: one row may lead to another
-            require(self._actor, self.permission)
+            require_permission(self._actor, self.permission)
         return self._actor
 
     def ack(self, **answer: Any) -> None:

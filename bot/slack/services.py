@@ -24,7 +24,7 @@ from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
 from services.linking.unlink import Unlink
 from services.lists.list_service import ListService
-from services.outbox.deliveries import Threads
+from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.pending import Publisher
 from services.people.admin import AccountAdmin
@@ -48,7 +48,7 @@ class BotServices:
     moves: TicketActions
     handing_on: Reassignment
     comments: CommentService
-    threads: Threads
+    threads: TicketThreads
     edits: TicketEdits
     links: LinkService
     lists: ListService
@@ -97,7 +97,7 @@ class BotServices:
             moves=moves,
             handing_on=Reassignment(db, users, links, moves, models, clock=clock),
             comments=comments,
-            threads=Threads(db),
+            threads=TicketThreads(db),
             edits=TicketEdits(db, users, links, clock=clock),
             links=links,
             lists=ListService(db, users, links, clock=clock),

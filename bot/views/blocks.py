@@ -102,7 +102,7 @@ def outcome(ticket: Ticket) -> list[Block]:
 
 def origin(ticket: Ticket) -> list[Block]:
     """A link to the message it was made of. Who may not read that there is told so by Slack."""
-    if ticket.source is None or ticket.source.is_direct:
+    if ticket.source is None or ticket.source.is_direct_message:
         return []
     return [context(mrkdwn(f"Filed from <{escape(ticket.source.permalink)}|the message>"))]
 

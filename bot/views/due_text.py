@@ -64,7 +64,7 @@ def field(words: str) -> str:
 
 def _paused(ticket: Ticket) -> str:
     is_waiting = ticket.status is Status.WAITING
-    return PAUSED if is_waiting and ticket.target and ticket.target.has_begun else ""
+    return PAUSED if is_waiting and ticket.sla_clock and ticket.sla_clock.has_started else ""
 
 
 def _left(time: timedelta) -> str:

@@ -68,7 +68,7 @@ DEEDS: dict[str, str] = {
     EventType.NOBODY_AVAILABLE: "found nobody who is available",
     EventType.RESOLVED: "resolved it",
     EventType.ACCEPTED: "accepted it",
-    EventType.HANDED_BACK: "handed it back",
+    EventType.UNASSIGNED: "handed it back",
     EventType.WAITING: "waits for the requester's answer",
     EventType.ANSWERED: "answered",
     EventType.CANCELLED: "cancelled it",
@@ -83,14 +83,14 @@ DEEDS: dict[str, str] = {
 
 ALARMS: dict[str, str] = {
     EscalationStep.ACCEPT_REMINDER: "reminded its assignee to accept it",
-    EscalationStep.ACCEPT_NEXT: "passed it on, because it was not accepted in time",
+    EscalationStep.ACCEPT_REASSIGN: "passed it on, because it was not accepted in time",
     EscalationStep.ACCEPT_TRIAGE: "told the triage channel that nobody has accepted it",
     EscalationStep.ACCEPT_ADMINS: "told the admins that nobody has accepted it",
     EscalationStep.DUE_SOON: "reminded its assignee that it is due soon",
     EscalationStep.DUE_MISSED: "reminded its assignee that it is overdue",
     EscalationStep.DUE_TRIAGE: "told the triage channel that it is overdue",
     EscalationStep.DUE_ADMINS: "told the admins that it is overdue",
-    EscalationStep.WAITING_ASK: "asked its requester once more",
+    EscalationStep.WAITING_REMINDER: "asked its requester once more",
 }
 
 
@@ -110,7 +110,7 @@ def edit(field: str | None, to: Any) -> str:
 
 
 # Whose note says why, or what is asked. What was done stands on the page itself.
-REASONED = frozenset({EventType.HANDED_BACK, EventType.WAITING, EventType.UNANSWERED})
+REASONED = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
 FIELDS = {
     "title": "title",

@@ -7,7 +7,7 @@ from services.analysis.analysis_store import edited_fields
 from services.analysis.model_answer import Basis, FailureReason, is_unsure
 from services.analysis.urgency import Claim, Signal
 from services.assignment.reasons import listed
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import CANCELLED, NO_ANSWER
 

@@ -25,9 +25,9 @@ def mail_soon(response: Response, letters: Emails, publisher: Publisher) -> None
 def _hint(letters: Emails, publisher: Publisher) -> None:
     try:
         with pymongo.timeout(SECONDS):
-            letter_id = letters.due()
+            letter_id = letters.next_due_id()
     except PyMongoError as error:
         logger.warning("a letter is left to the sweep: %s", type(error).__name__)
         return
     if letter_id:  # whoever follows it sends all that are due
-        publisher.mail(letter_id)
+        publisher.publish_email(letter_id)

@@ -16,13 +16,13 @@ from bot.slack.error_kinds import Fault, fault_of
 from bot.web.client_ip import bearer_token
 from services.core.errors import (
     Conflict,
-    Denied,
     DomainError,
-    IllegalStep,
-    Invalid,
+    InvalidValue,
     LimitReached,
+    MemberRefused,
+    NotAllowedInState,
     NotFound,
-    Refused,
+    PermissionDenied,
     Unauthenticated,
 )
 
@@ -49,11 +49,11 @@ SENTENCES = {
 _AWAY = "The tickets cannot be reached at the moment. Try again in a minute."
 # The first that fits counts.
 _STATUSES: tuple[tuple[type[DomainError], int, str], ...] = (
-    (IllegalStep, 409, "conflict"),
-    (Invalid, 400, "invalid"),
+    (NotAllowedInState, 409, "conflict"),
+    (InvalidValue, 400, "invalid"),
     (Unauthenticated, 401, "unauthenticated"),
-    (Denied, 403, "forbidden"),
-    (Refused, 403, "forbidden"),
+    (PermissionDenied, 403, "forbidden"),
+    (MemberRefused, 403, "forbidden"),
     (NotFound, 404, "not_found"),
     (Conflict, 409, "conflict"),
     (LimitReached, 429, "too_many_requests"),
@@ -128,7 +128,7 @@ def _told(error: DomainError) -> Problem:
     """A domain error's sentence is its user's to read."""
     status, code = next((s, c) for kind, s, c in _STATUSES if isinstance(error, kind))
     told = Problem(status, code, str(error))
-    if isinstance(error, Invalid):
+    if isinstance(error, InvalidValue):
         return replace(told, field=error.field)
     if isinstance(error, Unauthenticated):
         return replace(told, headers=(("WWW-Authenticate", _challenge()),))

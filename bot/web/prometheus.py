@@ -22,7 +22,7 @@ from prometheus_client.registry import Collector
 from bot.web.client_ip import bearer_token, client_address
 from bot.web.http_errors import problem
 from services.core import metrics as core_metrics
-from services.core.metrics import Counts, Key, Kind
+from services.core.metrics import MetricKind, SampleKey, Samples
 from services.core.settings import Network
 from services.ops.ticket_counts import TicketCounts
 
@@ -36,8 +36,8 @@ class Metrics:
     def __init__(
         self,
         *,
-        own: Callable[[], Counts],
-        shared: Callable[[], Counts | None],
+        own: Callable[[], Samples],
+        shared: Callable[[], Samples | None],
         tickets: Callable[[], TicketCounts | None],
     ) -> None:
         self._registry = CollectorRegistry()
@@ -53,8 +53,8 @@ class Metrics:
 class _Ours(Collector):
     def __init__(
         self,
-        own: Callable[[], Counts],
-        shared: Callable[[], Counts | None],
+        own: Callable[[], Samples],
+        shared: Callable[[], Samples | None],
         tickets: Callable[[], TicketCounts | None],
     ) -> None:
         self._own = own
@@ -73,31 +73,31 @@ class _Ours(Collector):
             yield from _ticket_families(tickets)
 
 
-def families(counts: Counts) -> Iterator[Metric]:
+def families(counts: Samples) -> Iterator[Metric]:
     """Every metric of ours that has been counted. Names and buckets of other releases stay out."""
-    by_metric: defaultdict[str, dict[Key, float]] = defaultdict(dict)
+    by_metric: defaultdict[str, dict[SampleKey, float]] = defaultdict(dict)
     for key, value in counts.items():
         by_metric[key.metric][key] = value
-    for metric in core_metrics.ALL:
+    for metric in core_metrics.ALL_METRICS:
         if found := by_metric.get(metric.name):
             yield _family(metric, found)
 
 
-def _family(metric: core_metrics.Metric, counts: Counts) -> Metric:
+def _family(metric: core_metrics.Metric, counts: Samples) -> Metric:
     sets = {key.labels: None for key in counts if len(key.labels) == len(metric.labels)}
-    if metric.kind is Kind.HISTOGRAM:
+    if metric.kind is MetricKind.HISTOGRAM:
         histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
         for labels in sets:
             names = core_metrics.bucket_names(metric)
-            parts = [counts.get(Key(metric.name, labels, name), 0) for name in names]
-            total = counts.get(Key(metric.name, labels, core_metrics.SUM), 0)
+            parts = [counts.get(SampleKey(metric.name, labels, name), 0) for name in names]
+            total = counts.get(SampleKey(metric.name, labels, core_metrics.SUM), 0)
             buckets = list(zip(names, accumulate(parts), strict=True))
             histogram.add_metric(labels, buckets, sum_value=total)
         return histogram
-    single = CounterMetricFamily if metric.kind is Kind.COUNTER else GaugeMetricFamily
+    single = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
     family = single(metric.name, metric.help, labels=metric.labels)
     for labels in sets:
-        family.add_metric(labels, counts[Key(metric.name, labels)])
+        family.add_metric(labels, counts[SampleKey(metric.name, labels)])
     return family
 
 

@@ -17,50 +17,50 @@ from services.core.text import strip_invisible
 from services.models.user import User
 
 PAGE_SIZE = 10
-SEARCH_MAX = 80
-WORDS_MAX = 5
+MAX_SEARCH_LENGTH = 80
+MAX_SEARCH_WORDS = 5
 _PARTS = re.compile(r"[\s.@_+-]+")
-_PLACE = re.compile(r"([<>])([0-9a-f]{24})~(.*)|~(.*)", re.DOTALL)
+_CURSOR_PATTERN = re.compile(r"([<>])([0-9a-f]{24})~(.*)|~(.*)", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class AccountCursor:
     """Where in the roll somebody is: what they search for, and the page after or before a user."""
 
     search: str = ""
-    beside: ObjectId | None = None
-    is_back: bool = False
+    anchor_id: ObjectId | None = None
+    is_backward: bool = False
 
     def encode(self) -> str:
         """For a button's value: no "|" in it."""
-        at = f"{'<' if self.is_back else '>'}{self.beside}" if self.beside else ""
+        at = f"{'<' if self.is_backward else '>'}{self.anchor_id}" if self.anchor_id else ""
         return f"{at}~{quote(self.search, safe='')}"
 
     @classmethod
     def decode(cls, text: str) -> Self | None:
         """None for whatever `encode` would not have written."""
-        found = _PLACE.fullmatch(text)
+        found = _CURSOR_PATTERN.fullmatch(text)
         if found is None:
             return None
         search = checked_search(unquote(found[3] or found[4] or ""))
         if found[2] is None:
             return cls(search=search)
-        return cls(search=search, beside=ObjectId(found[2]), is_back=found[1] == "<")
+        return cls(search=search, anchor_id=ObjectId(found[2]), is_backward=found[1] == "<")
 
 
 @dataclass(frozen=True, slots=True)
-class RollPage:
+class AccountPage:
     """`back` and `on` are None where there is nobody more on that side."""
 
-    place: Place
+    cursor: AccountCursor
     users: tuple[User, ...]
-    back: Place | None = None
-    on: Place | None = None
+    previous: AccountCursor | None = None
+    next: AccountCursor | None = None
 
 
 def checked_search(text: str) -> str:
     """On one line, and no longer than anybody would type."""
-    return " ".join(strip_invisible(text).split())[:SEARCH_MAX].strip()
+    return " ".join(strip_invisible(text).split())[:MAX_SEARCH_LENGTH].strip()
 
 
 def search_keys(user: User) -> list[str]:
@@ -69,7 +69,7 @@ def search_keys(user: User) -> list[str]:
     return sorted({address, *words, *_PARTS.split(address.partition("@")[0])} - {""})
 
 
-def index_newcomers(db: Mongo) -> None:
+def index_new_accounts(db: Mongo) -> None:
     """Give accounts made since, also the predecessor's, what they are searched and sorted by."""
     found = db.users.find({"searchKeys": None}, {"email": True, "name": True})
     keys = [
@@ -83,65 +83,75 @@ def index_newcomers(db: Mongo) -> None:
         db.users.bulk_write(keys, ordered=False)
 
 
-def page(db: Mongo, place: Place) -> RollPage:
+def account_page(db: Mongo, cursor: AccountCursor) -> AccountPage:
     """The page at `place`, or the first where that one has emptied meanwhile."""
-    index_newcomers(db)
-    edge = _edge(db, place)
-    if edge is None:
-        users, more = _read(db, place.search, None, is_back=False)
-        return _cut_out(Place(search=place.search), users, back=False, on=more)
-    users, more = _read(db, place.search, edge, is_back=place.is_back)
-    if not place.is_back and users:
-        return _cut_out(place, users, back=True, on=more)
-    if place.is_back and more:
-        return _cut_out(place, users, back=True, on=True)
+    index_new_accounts(db)
+    anchor = _anchor(db, cursor)
+    if anchor is None:
+        users, more = _read_page(db, cursor.search, None, is_backward=False)
+        return _build_page(
+            AccountCursor(search=cursor.search), users, has_previous=False, has_next=more
+        )
+    users, more = _read_page(db, cursor.search, anchor, is_backward=cursor.is_backward)
+    if not cursor.is_backward and users:
+        return _build_page(cursor, users, has_previous=True, has_next=more)
+    if cursor.is_backward and more:
+        return _build_page(cursor, users, has_previous=True, has_next=True)
     # So the first page is always a full one.
-    return page(db, Place(search=place.search))
+    return account_page(db, AccountCursor(search=cursor.search))
 
 
-def _edge(db: Mongo, place: Place) -> Document | None:
+def _anchor(db: Mongo, cursor: AccountCursor) -> Document | None:
     """The user beside the page; None for the first page."""
-    return db.users.find_one({"_id": place.beside}, {"emailKey": True}) if place.beside else None
+    return (
+        db.users.find_one({"_id": cursor.anchor_id}, {"emailKey": True})
+        if cursor.anchor_id
+        else None
+    )
 
 
-def _read(
-    db: Mongo, search: str, edge: Document | None, *, is_back: bool
+def _read_page(
+    db: Mongo, search: str, anchor: Document | None, *, is_backward: bool
 ) -> tuple[list[User], bool]:
     """A page's accounts in order, and whether more follow on the side looked at."""
-    order = DESCENDING if is_back else ASCENDING
+    order = DESCENDING if is_backward else ASCENDING
     docs = list(
-        db.users.find({**_matching(search), **_bounds(edge, is_back=is_back)})
+        db.users.find({**_matching(search), **_bounds(anchor, is_backward=is_backward)})
         .sort([("emailKey", order), ("_id", order)])
         .limit(PAGE_SIZE + 1)
     )
     users = [User.from_doc(doc) for doc in docs[:PAGE_SIZE]]
-    return users[::-1] if is_back else users, len(docs) > PAGE_SIZE
+    return users[::-1] if is_backward else users, len(docs) > PAGE_SIZE
 
 
 def _matching(search: str) -> Document:
     """Every word of the search begins one of the keys."""
-    words = search.casefold().split()[:WORDS_MAX]
+    words = search.casefold().split()[:MAX_SEARCH_WORDS]
     if not words:
         return {}
     first, *rest = [{"searchKeys": {"$regex": f"^{re.escape(word)}"}} for word in words]
     return {**first, "$and": rest} if rest else dict(first)
 
 
-def _bounds(edge: Document | None, *, is_back: bool) -> Document:
-    if edge is None:
+def _bounds(anchor: Document | None, *, is_backward: bool) -> Document:
+    if anchor is None:
         return {"emailKey": {"$gte": ""}}
-    to, beyond = ("$lte", "$lt") if is_back else ("$gte", "$gt")
-    key: Any = edge.get("emailKey") or ""
+    to, beyond = ("$lte", "$lt") if is_backward else ("$gte", "$gt")
+    key: Any = anchor.get("emailKey") or ""
     return {
         "emailKey": {to: key},
-        "$or": [{"emailKey": {beyond: key}}, {"_id": {beyond: edge["_id"]}}],
+        "$or": [{"emailKey": {beyond: key}}, {"_id": {beyond: anchor["_id"]}}],
     }
 
 
-def _cut_out(place: Place, users: list[User], *, back: bool, on: bool) -> RollPage:
-    return RollPage(
-        place=place,
+def _build_page(
+    cursor: AccountCursor, users: list[User], *, has_previous: bool, has_next: bool
+) -> AccountPage:
+    return AccountPage(
+        cursor=cursor,
         users=tuple(users),
-        back=Place(place.search, users[0].id, is_back=True) if back else None,
-        on=Place(place.search, users[-1].id) if on else None,
+        previous=AccountCursor(cursor.search, users[0].id, is_backward=True)
+        if has_previous
+        else None,
+        next=AccountCursor(cursor.search, users[-1].id) if has_next else None,
     )

@@ -16,28 +16,28 @@ from services.core.database import Document, Mongo
 from services.core.errors import Conflict
 from services.models.user import Role
 
-LAST = "There has to be an active admin. Make somebody else an admin first."
+LAST_ADMIN_MESSAGE = "There has to be an active admin. Make somebody else an admin first."
 # Longer than any update may take, so that an announcement outlives the change it tells of. One
 # whose process died is over then.
-ANNOUNCED = timedelta(seconds=60)
+ANNOUNCEMENT_TTL = timedelta(seconds=60)
 _GUARD: Document = {"_id": "admins"}
 
 
 @contextmanager
-def taking_away(db: Mongo, user_id: ObjectId, *, now: datetime) -> Iterator[None]:
+def removing_admin(db: Mongo, user_id: ObjectId, *, now: datetime) -> Iterator[None]:
     """Around the update by which that admin stops being an active one.
 
     Raises `Conflict` where no other would be left.
     """
-    mark = ObjectId()
-    while not _announced(db, user_id, mark, now):
+    announcement_id = ObjectId()
+    while not _announce(db, user_id, announcement_id, now):
         pass  # somebody else was quicker, so each turn is somebody's success
     yield
     # Not where the update raised: then it may still happen, and counts as announced until later.
-    db.meta.update_one(_GUARD, {"$pull": {"leaving": {"id": mark}}})
+    db.meta.update_one(_GUARD, {"$pull": {"leaving": {"id": announcement_id}}})
 
 
-def _announced(db: Mongo, user_id: ObjectId, mark: ObjectId, now: datetime) -> bool:
+def _announce(db: Mongo, user_id: ObjectId, announcement_id: ObjectId, now: datetime) -> bool:
     """False where another announcement came in between."""
     # Read before the admins: an update that is over by now shows there, any other one here.
     guard = db.meta.find_one_and_update(
@@ -48,11 +48,15 @@ def _announced(db: Mongo, user_id: ObjectId, mark: ObjectId, now: datetime) -> b
     )
     if guard is None:  # a twin has just made it
         return False
-    gone = [entry["user"] for entry in guard["leaving"] if entry["until"] > now]
-    others = {"role": Role.ADMIN, "active": {"$ne": False}, "_id": {"$nin": [*gone, user_id]}}
+    leaving_ids = [entry["user"] for entry in guard["leaving"] if entry["until"] > now]
+    others = {
+        "role": Role.ADMIN,
+        "active": {"$ne": False},
+        "_id": {"$nin": [*leaving_ids, user_id]},
+    }
     if db.users.find_one(others, {"_id": True}) is None:
-        raise Conflict(LAST)
-    announcement = {"id": mark, "user": user_id, "until": now + ANNOUNCED}
+        raise Conflict(LAST_ADMIN_MESSAGE)
+    announcement = {"id": announcement_id, "user": user_id, "until": now + ANNOUNCEMENT_TTL}
     counted = db.meta.update_one(
         {**_GUARD, "turn": guard["turn"]},
         {"$inc": {"turn": 1}, "$push": {"leaving": announcement}},

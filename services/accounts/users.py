@@ -17,7 +17,7 @@ from services.core.coerce import as_string_list
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, NotFound
 from services.models import user as model_user
-from services.models.permissions import Actor, Operator, Permission, require
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, works_on_tickets
 from services.outbox import pending
 
@@ -31,18 +31,18 @@ class UserService:
         doc = self._db.users.find_one({"_id": user_id})
         return User.from_doc(doc) if doc else None
 
-    def many(self, user_ids: set[ObjectId]) -> dict[ObjectId, User]:
+    def get_many(self, user_ids: set[ObjectId]) -> dict[ObjectId, User]:
         docs = self._db.users.find({"_id": {"$in": list(user_ids)}})
         return {doc["_id"]: User.from_doc(doc) for doc in docs}
 
-    def ids_of(self, role: Role) -> list[ObjectId]:
+    def active_ids_with_role(self, role: Role) -> list[ObjectId]:
         """The active accounts of a role, oldest first."""
         query = {"role": role, "active": {"$ne": False}}
         return [doc["_id"] for doc in self._db.users.find(query, {"_id": True}).sort("_id")]
 
-    def everyone(self, *, actor: Actor | Operator) -> list[User]:
+    def list_all(self, *, actor: Actor | Operator) -> list[User]:
         """Every account, by address."""
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         self._index_legacy_emails()
         return [User.from_doc(doc) for doc in self._db.users.find().sort("emailKey")]
 
@@ -59,13 +59,13 @@ class UserService:
 
         Raises `Invalid` for a bad address or skill, `Conflict` where the address has an account.
         """
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         email, listed = checked_email(email), checked_skills(skills)
-        if self.by_email(email):
+        if self.find_by_email(email):
             raise Conflict("There is an account with that address already.")
-        doc = new_account(email=email, role=role, now=self._clock(), skills=listed, name=name)
+        doc = new_account_doc(email=email, role=role, now=self._clock(), skills=listed, name=name)
         self._db.users.insert_one(doc)
-        if len(self.by_email(email)) > 1:  # a twin was made meanwhile: rather none than two
+        if len(self.find_by_email(email)) > 1:  # a twin was made meanwhile: rather none than two
             self._db.users.delete_one({"_id": doc["_id"]})
             raise Conflict("There is an account with that address already.")
         pending.retry_unassigned(self._db, now=self._clock())
@@ -73,25 +73,27 @@ class UserService:
 
     def set_role(self, *, actor: Actor | Operator, email: str, role: Role) -> User:
         """Raises `Conflict` where no active admin would be left."""
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         while True:
-            doc = self.only_stored(email)
+            doc = self.get_doc_by_email(email)
             if doc.get("role") == role:
                 return User.from_doc(doc)
-            stored = store(self._db, doc, {"role": role.value}, by=actor.by, now=self._clock())
+            stored = update_account(
+                self._db, doc, {"role": role.value}, by=actor.event_author, now=self._clock()
+            )
             if stored:
                 pending.retry_unassigned(self._db, now=self._clock())
                 return stored
 
     def set_skills(self, *, actor: Actor | Operator, email: str, skills: Sequence[str]) -> User:
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         return self._set(email, {"skills": checked_skills(skills)})
 
-    def by_email(self, email: str) -> list[User]:
+    def find_by_email(self, email: str) -> list[User]:
         """All accounts of an address, whatever its capitals; more than one is a legacy mishap."""
-        return [User.from_doc(doc) for doc in self.stored_by_email(email)]
+        return [User.from_doc(doc) for doc in self.find_docs_by_email(email)]
 
-    def stored_by_email(self, email: str) -> list[Document]:
+    def find_docs_by_email(self, email: str) -> list[Document]:
         """The same, as stored."""
         self._index_legacy_emails()
         return list(self._db.users.find({"emailKey": email_key(email)}))
@@ -103,9 +105,9 @@ class UserService:
             spelled.setdefault(skill.casefold(), skill)
         return sorted(spelled.values(), key=str.casefold)
 
-    def only_stored(self, email: str) -> Document:
+    def get_doc_by_email(self, email: str) -> Document:
         """The one account of an address, as stored. Raises `NotFound`, `Conflict` for several."""
-        found = self.by_email(email)
+        found = self.find_by_email(email)
         if len(found) > 1:
             raise Conflict("Several accounts have that address. Remove all but one first.")
         doc = self._db.users.find_one({"_id": found[0].id}) if found else None
@@ -115,7 +117,7 @@ class UserService:
 
     def _set(self, email: str, values: Document) -> User:
         doc = self._db.users.find_one_and_update(
-            {"_id": self.only_stored(email)["_id"]},
+            {"_id": self.get_doc_by_email(email)["_id"]},
             {"$set": values},
             return_document=ReturnDocument.AFTER,
         )
@@ -134,7 +136,7 @@ class UserService:
             self._db.users.bulk_write(keys, ordered=False)
 
 
-def new_account(
+def new_account_doc(
     *,
     email: str,
     role: Role,
@@ -158,11 +160,11 @@ def new_account(
     }
 
 
-DEACTIVATED = "the account was deactivated"
-DEMOTED = "the account no longer works on tickets"
+DEACTIVATED_REASON = "the account was deactivated"
+DEMOTED_REASON = "the account no longer works on tickets"
 
 
-def store(
+def update_account(
     db: Mongo, doc: Document, values: Document, *, by: ObjectId | str, now: datetime
 ) -> User | None:
     """Change `role`, `skills`, `capacity` or `active` of the account as loaded; None where one of
@@ -178,33 +180,35 @@ def store(
     if works_on_tickets(wanted) and not works_on_tickets(before):
         update["$unset"] = {"handBack": ""}
     elif works_on_tickets(before) and not works_on_tickets(wanted):
-        reason = DEMOTED if wanted.active else DEACTIVATED
-        update["$set"]["handBack"] = model_user.hand_back_mark(by=by, now=now, reason=reason)
+        reason = DEMOTED_REASON if wanted.active else DEACTIVATED_REASON
+        update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
     # An absent field equals None here, as it does in what was loaded.
-    seen = {name: doc.get(name) for name in ("role", "active", *values)}
+    expected = {name: doc.get(name) for name in ("role", "active", *values)}
     last_of = (
-        last_admin.taking_away(db, before.id, now=now) if _ends_admin(before, wanted) else None
+        last_admin.removing_admin(db, before.id, now=now)
+        if _loses_admin_rights(before, wanted)
+        else None
     )
     with last_of or nullcontext():
         stored = db.users.find_one_and_update(
-            {"_id": before.id, **seen}, update, return_document=ReturnDocument.AFTER
+            {"_id": before.id, **expected}, update, return_document=ReturnDocument.AFTER
         )
     return User.from_doc(stored) if stored else None
 
 
-def _ends_admin(before: User, wanted: User) -> bool:
+def _loses_admin_rights(before: User, wanted: User) -> bool:
     def leads(user: User) -> bool:
         return user.active and user.role is Role.ADMIN
 
     return leads(before) and not leads(wanted)
 
 
-UNKNOWN = "There is no such account any more."
+UNKNOWN_ACCOUNT = "There is no such account any more."
 
 
-def load_account(db: Mongo, user_id: str) -> Document:
+def load_account_doc(db: Mongo, user_id: str) -> Document:
     """As stored. Raises `NotFound`."""
     doc = db.users.find_one({"_id": ObjectId(user_id)}) if ObjectId.is_valid(user_id) else None
     if doc is None:
-        raise NotFound(UNKNOWN)
+        raise NotFound(UNKNOWN_ACCOUNT)
     return doc

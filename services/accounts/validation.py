@@ -3,17 +3,17 @@
 from collections.abc import Sequence
 from unicodedata import normalize
 
-from services.core.errors import Invalid
-from services.core.text import EMAIL, strip_invisible
+from services.core.errors import InvalidValue
+from services.core.text import EMAIL_PATTERN, strip_invisible
 from services.models.user import Role
 
-MAX_NAME = 80
+MAX_NAME_LENGTH = 80
 
 
-def checked_text(field: str, value: str) -> str:
+def checked_string(field: str, value: str) -> str:
     """The value, if it is a text. An object such as `{"$gt": ""}` would be a query's condition."""
     if not isinstance(value, str):
-        raise Invalid(field, f"Write the {field} as text.")
+        raise InvalidValue(field, f"Write the {field} as text.")
     return value
 
 
@@ -21,21 +21,21 @@ def checked_name(name: str | None) -> str | None:
     """On one line; None for none."""
     if name is None:
         return None
-    text = " ".join(strip_invisible(checked_text("name", name)).split())
-    if len(text) > MAX_NAME:
-        raise Invalid("name", f"A name has at most {MAX_NAME} characters.")
+    text = " ".join(strip_invisible(checked_string("name", name)).split())
+    if len(text) > MAX_NAME_LENGTH:
+        raise InvalidValue("name", f"A name has at most {MAX_NAME_LENGTH} characters.")
     return text or None
 
 
 def checked_skill_list(skills: Sequence[str]) -> list[str]:
     if not isinstance(skills, (list, tuple)) or not all(isinstance(one, str) for one in skills):
-        raise Invalid("skills", "Write the skills as a list of texts.")
+        raise InvalidValue("skills", "Write the skills as a list of texts.")
     return checked_skills(skills)
 
 
 def checked_role(role: str) -> Role:
     if not isinstance(role, str) or role not in set(Role):
-        raise Invalid("role", f"Choose one of {', '.join(Role)}.")
+        raise InvalidValue("role", f"Choose one of {', '.join(Role)}.")
     return Role(role)
 
 
@@ -57,8 +57,10 @@ def checked_email(email: str) -> str:
     typed = strip_invisible(email).strip()
     address = _in_one_spelling(typed)
     for written in (typed, address):
-        if len(written) > MAX_EMAIL_LENGTH or not EMAIL.fullmatch(written):
-            raise Invalid("email", "That is not an email address. Write it like name@example.com.")
+        if len(written) > MAX_EMAIL_LENGTH or not EMAIL_PATTERN.fullmatch(written):
+            raise InvalidValue(
+                "email", "That is not an email address. Write it like name@example.com."
+            )
     return address
 
 
@@ -80,8 +82,8 @@ def checked_skills(skills: Sequence[str]) -> list[str]:
         unique.setdefault(name.casefold(), name)
     unique.pop("", None)
     if len(unique) > MAX_SKILLS:
-        raise Invalid("skills", f"Name at most {MAX_SKILLS} skills.")
+        raise InvalidValue("skills", f"Name at most {MAX_SKILLS} skills.")
     for skill in unique.values():
         if len(skill) > MAX_SKILL_LENGTH:
-            raise Invalid("skills", f"A skill has at most {MAX_SKILL_LENGTH} characters.")
+            raise InvalidValue("skills", f"A skill has at most {MAX_SKILL_LENGTH} characters.")
     return list(unique.values())

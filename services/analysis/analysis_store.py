@@ -10,9 +10,9 @@ from bson import ObjectId
 from services.analysis.model_answer import Analysis
 from services.analysis.urgency import Claim, Settled, settled
 from services.core.database import Document, Mongo
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType, NewEvent
-from services.models.ticket import Priority, Ticket, priority_of
+from services.models.ticket import Priority, Ticket, parse_priority
 from services.models.user import User, works_on_tickets
 from services.tickets import ticket_store
 
@@ -34,7 +34,7 @@ def asked_priority(ticket: Ticket) -> Priority | None:
     before = _stored(ticket)
     if ticket.priority != before.get("priority"):
         return ticket.priority
-    return priority_of(before.get("asked"))
+    return parse_priority(before.get("asked"))
 
 
 def store_analysis(

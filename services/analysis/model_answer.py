@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from services.analysis.urgency import Signal
 from services.core.text import strip_invisible
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority
 
 MAX_SUMMARY = 500

@@ -16,10 +16,10 @@ from services.assignment.ranking import Criteria, choose_assignee
 from services.assignment.scoring import NOBODY
 from services.core.database import Mongo
 from services.linking.links import LinkService
-from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import EventType
 from services.models.ticket import Status, Ticket
-from services.outbox.pending import RETRY_AFTER
+from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
 from services.tickets.transitions import Change
 
@@ -30,8 +30,8 @@ UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": N
 
 # Filed since this is installed, or given back by somebody here. The predecessor's old tickets,
 # which have none of these, do not enter by themselves.
-_ENTRIES = frozenset({EventType.FILED, EventType.HANDED_BACK, EventType.REOPENED})
-_DECLINED = frozenset({EventType.HANDED_BACK, EventType.PASSED_ON})
+_ENTRIES = frozenset({EventType.FILED, EventType.UNASSIGNED, EventType.REOPENED})
+_DECLINED = frozenset({EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION})
 
 
 def needs_assignment(ticket: Ticket) -> bool:
@@ -50,7 +50,11 @@ def declined(ticket: Ticket) -> frozenset[ObjectId]:
 
     Not those who were away or gone, which stands in their way only while it lasts.
     """
-    had = (event.from_ for event in ticket.events if event.type in _DECLINED and not event.absent)
+    had = (
+        event.from_
+        for event in ticket.events
+        if event.type in _DECLINED and not event.assignee_was_absent
+    )
     return frozenset(user_id for user_id in had if isinstance(user_id, ObjectId))
 
 
@@ -58,7 +62,7 @@ def declined(ticket: Ticket) -> frozenset[ObjectId]:
 class Evaluation:
     """A choice, from whom it was made, and what it went by."""
 
-    choice: Choice | None
+    choice: AssigneeChoice | None
     pool: CandidatePool
     grounds: Criteria
 
@@ -91,7 +95,7 @@ class AssignmentService:
 
     def choose(
         self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NOBODY
-    ) -> Choice | None:
+    ) -> AssigneeChoice | None:
         """The best person for it at the moment; None where nobody is available.
 
         `history` is as in `services.assignment.ranking.choose_assignee`. The number of queries is
@@ -117,14 +121,14 @@ class AssignmentService:
         pool = self._staff.pool(team_id=team_id, skills=skills, favoured=favoured, now=now)
         weighed = _weighed(ticket, pool, grounds)
         choice = weighed.choice
-        is_fit = choice is not None and (choice.why is Reason.SKILLS or not skills)
+        is_fit = choice is not None and (choice.main_reason is ChoiceReason.SKILLS or not skills)
         if is_fit or pool.is_everybody:
             return weighed
         everybody = CandidatePool(self._staff.everybody(team_id=team_id, now=now))
         return _weighed(ticket, everybody, grounds)
 
     def assign(
-        self, ticket: Ticket, choice: Choice, *, source: AnalysisSource, now: datetime
+        self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
     ) -> Ticket | None:
         """Hand the ticket to the chosen one; None where it changed meanwhile."""
         self.was_chosen(choice, now=now)
@@ -132,14 +136,16 @@ class AssignmentService:
             ticket, transitions.auto_assign(ticket, choice, source=source, now=now), now
         )
 
-    def was_chosen(self, choice: Choice, *, now: datetime) -> None:
+    def was_chosen(self, choice: AssigneeChoice, *, now: datetime) -> None:
         """Whoever else stores what came of `choose` says so here."""
         self._staff.was_chosen(choice.user_id, now=now)
 
     def park(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
         """Nobody can take it: look again in five minutes."""
         return self._store(
-            ticket, transitions.queue_unassigned(ticket, look_again=now + RETRY_AFTER), now
+            ticket,
+            transitions.queue_unassigned(ticket, look_again=now + UNASSIGNED_RETRY_INTERVAL),
+            now,
         )
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:

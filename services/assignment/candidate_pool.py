@@ -17,11 +17,16 @@ from bson import ObjectId
 from services.assignment.candidate import Candidate, load_of
 from services.assignment.shortlist import Shortlist
 from services.availability.slack_status import do_not_disturb_until
-from services.calendar.office_hours import OFFICE, Office, office_of, week_of
+from services.calendar.business_hours import (
+    BUSINESS_HOURS_ID,
+    BusinessHours,
+    account_work_week,
+    business_hours_from_doc,
+)
 from services.core.coerce import as_datetime
 from services.core.database import Document, Mongo
 from services.linking.links import LinkService
-from services.models.ticket import OPEN_STATUSES, Ticket, priority_of, status_of
+from services.models.ticket import OPEN_STATUSES, Ticket, parse_priority, parse_status
 from services.models.user import ACTIVE_STAFF, Role, User
 
 LARGE = 200
@@ -97,14 +102,14 @@ class CandidateLoader:
         self._shortlist.was_chosen(user_id, now=now)
 
     def _candidates(self, docs: Iterable[Document], team_id: str, now: datetime) -> list[Candidate]:
-        office = office_of(self._db.settings.find_one({"_id": OFFICE}))
+        office = business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
         everybody, left = [], iter(docs)
         while some := list(islice(left, AT_ONCE)):
             everybody += self._counted(some, office, team_id, now)
         return everybody
 
     def _counted(
-        self, docs: list[Document], office: Office, team_id: str, now: datetime
+        self, docs: list[Document], office: BusinessHours, team_id: str, now: datetime
     ) -> list[Candidate]:
         ids = [doc["_id"] for doc in docs]
         linked = self._links.slack_ids(team_id=team_id, user_ids=set(ids))
@@ -133,7 +138,7 @@ class CandidateLoader:
         loads: defaultdict[ObjectId, float] = defaultdict(float)
         for row in rows:
             status, priority = (row["_id"].get(name) for name in ("status", "priority"))
-            weight = load_of(priority_of(priority), status_of(status) or OPEN_STATUSES[0])
+            weight = load_of(parse_priority(priority), parse_status(status) or OPEN_STATUSES[0])
             counts[row["_id"]["who"]] += row["count"]
             loads[row["_id"]["who"]] += row["count"] * weight
         return counts, loads
@@ -181,7 +186,7 @@ def _is_moderator(doc: Document) -> bool:
 
 def _candidate(
     doc: Document,
-    office: Office,
+    office: BusinessHours,
     *,
     linked: bool,
     open_tickets: int,
@@ -201,6 +206,6 @@ def _candidate(
         away_until=user.away_until,
         active=user.active,
         load=load,
-        week=week_of(doc, office),
+        week=account_work_week(doc, office),
         quiet_until=do_not_disturb_until(doc, now=now),
     )

@@ -22,12 +22,12 @@ from services.assignment.explanation import CandidateScore, Explanation, LastAss
 from services.assignment.feedback import Correction
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Invalid, NotFound
-from services.core.installation import installation
+from services.core.errors import InvalidValue, NotFound
+from services.core.installation import get_installation
 from services.core.redaction import mask
 from services.linking.directory import Directory, resolve_people
 from services.linking.links import LinkService
-from services.models.permissions import Actor, Operator, Permission, require
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.ticket import Ticket
 from services.routing import router
 from services.routing.model_store import ModelStore
@@ -79,7 +79,7 @@ class ExplainService:
     def look(self, *, actor: Actor | Operator, ticket_id: str, most: int | None = None) -> DryRun:
         """Of the ticket with that id; of those who are able and of those who are not, `most` at
         most. Raises `Denied`, `NotFound`."""
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         doc = self._by_id(ticket_id)
         if doc is None:
             raise NotFound("There is no such ticket.")
@@ -88,10 +88,10 @@ class ExplainService:
     def find(self, *, actor: Actor | Operator, called: str) -> DryRun:
         """The same of the ticket that people call so: by its number, or by its id, since one of
         the predecessor's has no number yet. Raises `Denied`, `Invalid`, `NotFound`."""
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         number = _NUMBER.fullmatch(called.strip())
         if number is None and not ObjectId.is_valid(called.strip()):
-            raise Invalid("number", "Write a ticket's number, for example 12, or its id.")
+            raise InvalidValue("number", "Write a ticket's number, for example 12, or its id.")
         doc = self._by_number(int(number[1])) if number else self._by_id(called.strip())
         if doc is None:
             raise NotFound(
@@ -108,7 +108,7 @@ class ExplainService:
         return self._db.tickets.find_one({"_id": ObjectId(ticket_id)})
 
     def _by_number(self, number: int) -> Document | None:
-        home = installation(self._db)
+        home = get_installation(self._db)
         if home is None:
             return None
         return self._db.tickets.find_one({"teamId": home.team_id, "number": number})
@@ -150,7 +150,7 @@ class ExplainService:
 
     def _of_team(self, ticket: Ticket) -> Ticket:
         """With whose it will be once it is adopted."""
-        home = None if ticket.team_id else installation(self._db)
+        home = None if ticket.team_id else get_installation(self._db)
         return replace(ticket, team_id=home.team_id) if home else ticket
 
     def _weighed(

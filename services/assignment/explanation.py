@@ -16,7 +16,7 @@ from services.assignment.candidate import Candidate, Obstacle
 from services.assignment.ranking import Criteria, Rating, Tier, assess, merits, phrase
 from services.assignment.scoring import ScoringContext
 from services.core.coerce import as_datetime, as_str
-from services.models.choice import MANUAL
+from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.events import EventType
 from services.models.ticket import Ticket
 
@@ -107,7 +107,7 @@ def then(ticket: Ticket) -> LastAssignment | None:
     kept = ticket.assignment
     score = _number(kept.get("score"))
     # Somebody may also have been found to have it, given by another program.
-    is_ours = last is not None and (last.by != "system" or kept.get("source") != MANUAL)
+    is_ours = last is not None and (last.by != "system" or kept.get("source") != MANUAL_SOURCE)
     return LastAssignment(
         to=to,
         by=last.by if last and is_ours else "",

@@ -128,7 +128,7 @@ def _correction(ticket: Ticket, event: Event) -> dict[str, Any] | None:
     """None for what assignment, an absence or an account's end did, and for any other event."""
     if event.skills is None or not isinstance(event.by, ObjectId):
         return None
-    not_mine = event.type == EventType.HANDED_BACK and event.by == event.from_
+    not_mine = event.type == EventType.UNASSIGNED and event.by == event.from_
     return {
         "_id": f"{ticket.id}:{event.seq}",
         "ticketId": ticket.id,

@@ -18,7 +18,7 @@ from bson import ObjectId
 from services.assignment.candidate import Candidate, Obstacle, obstacle
 from services.assignment.reasons import sentence
 from services.assignment.scoring import NOBODY, WEIGHTS, ScoringContext
-from services.models.choice import Choice, Reason
+from services.models.assignee_choice import AssigneeChoice, ChoiceReason
 from services.models.user import Role
 
 # From this share of what resembles a ticket on, somebody is said to have solved such tickets.
@@ -79,7 +79,7 @@ def choose_assignee(
     history: Mapping[ObjectId, float] = NOBODY,
     corrections: Mapping[ObjectId, float] = NOBODY,
     holders: Mapping[str, int] | None = None,
-) -> Choice | None:
+) -> AssigneeChoice | None:
     """The person for a ticket that needs `skills`; None where nobody is available.
 
     `declined` have had it and handed it back, or it was passed on from them; `history` is how much
@@ -164,14 +164,14 @@ def _rank(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
     return rating.tier, not rating.known, -before_fairness, -score, who.user_id
 
 
-def _choice(rating: Rating, scale: ScoringContext) -> Choice:
+def _choice(rating: Rating, scale: ScoringContext) -> AssigneeChoice:
     why = _reason(rating, scale)
-    return Choice(
+    return AssigneeChoice(
         user_id=rating.candidate.user_id,
-        why=why,
-        reason=_phrase(rating, scale, why),
+        main_reason=why,
+        reason_text=_phrase(rating, scale, why),
         score=rating.score,
-        parts=rating.rounded,
+        score_parts=rating.rounded,
     )
 
 
@@ -183,10 +183,12 @@ def phrase(rating: Rating, scale: ScoringContext) -> str:
 def merits(rating: Rating, scale: ScoringContext) -> str:
     """What speaks for them among others who could have it: no more than their load, perhaps."""
     why = _reason(rating, scale)
-    return _phrase(rating, scale, why if why in (Reason.SKILLS, Reason.HISTORY) else None)
+    return _phrase(
+        rating, scale, why if why in (ChoiceReason.SKILLS, ChoiceReason.HISTORY) else None
+    )
 
 
-def _phrase(rating: Rating, scale: ScoringContext, why: Reason | None) -> str:
+def _phrase(rating: Rating, scale: ScoringContext, why: ChoiceReason | None) -> str:
     who = rating.candidate
     return sentence(
         who,
@@ -201,9 +203,9 @@ def _phrase(rating: Rating, scale: ScoringContext, why: Reason | None) -> str:
     )
 
 
-def _reason(rating: Rating, scale: ScoringContext) -> Reason:
+def _reason(rating: Rating, scale: ScoringContext) -> ChoiceReason:
     if rating.known:
-        return Reason.SKILLS
+        return ChoiceReason.SKILLS
     if rating.has_solved:
-        return Reason.HISTORY
-    return Reason.NOBODY_KNOWS if scale.needed else Reason.LEAST_LOADED
+        return ChoiceReason.HISTORY
+    return ChoiceReason.NO_SKILL_MATCH if scale.needed else ChoiceReason.LEAST_LOADED

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from services.assignment.candidate import Candidate
 from services.assignment.scoring import Presence
 from services.calendar.work_week import WorkWeek
-from services.models.choice import Reason
+from services.models.assignee_choice import ChoiceReason
 
 SOLVED = "solved similar tickets"
 KNOWS_NONE = "knows none of its skills"
@@ -24,7 +24,7 @@ _WEEK = 7
 def sentence(
     candidate: Candidate,
     *,
-    why: Reason | None,
+    why: ChoiceReason | None,
     known: Sequence[str],
     needed: Sequence[str],
     has_solved: bool,
@@ -40,22 +40,22 @@ def sentence(
     """
     told = [
         _why(why, known, needed) if why else "",
-        SOLVED if has_solved and why is not Reason.HISTORY else "",
+        SOLVED if has_solved and why is not ChoiceReason.HISTORY else "",
         f"{candidate.open_tickets} of {candidate.capacity} open",
         _hours(candidate, presence, end, now, is_spread=is_spread),
     ]
     return " · ".join(filter(None, told))
 
 
-def _why(why: Reason, known: Sequence[str], needed: Sequence[str]) -> str:
+def _why(why: ChoiceReason, known: Sequence[str], needed: Sequence[str]) -> str:
     match why:
-        case Reason.SKILLS:
+        case ChoiceReason.SKILLS:
             return f"knows {listed(known)}"
-        case Reason.HISTORY:
+        case ChoiceReason.HISTORY:
             return SOLVED
-        case Reason.NOBODY_KNOWS:
+        case ChoiceReason.NO_SKILL_MATCH:
             return f"nobody who could take it knows {listed(needed, 'or')}, so it goes to an admin"
-        case Reason.LEAST_LOADED:
+        case ChoiceReason.LEAST_LOADED:
             return "no skill was recognised, so it goes to whoever has room"
 
 

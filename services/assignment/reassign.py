@@ -17,11 +17,11 @@ from services.assignment.assignee_options import AssigneeOption, rank_options
 from services.assignment.assignment_service import AssignmentService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, Invalid
+from services.core.errors import Conflict, InvalidValue
 from services.linking.links import LinkService
-from services.models.choice import Choice
+from services.models.assignee_choice import AssigneeChoice
 from services.models.events import Event, EventType
-from services.models.permissions import Actor, require, require_sight
+from services.models.permissions import Actor, require_permission, require_visible
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.outbox import pending
@@ -82,7 +82,7 @@ class Reassignment:
         """The ticket, and who is available for it in place of whoever has it: the first few who
         fit, in the order in which assignment would choose them, and others only where those are too
         few. Raises as `TicketMoves.ready`."""
-        require(actor, PERMISSION[TicketAction.REASSIGN])
+        require_permission(actor, PERMISSION[TicketAction.REASSIGN])
         ticket = self._moves.ready(
             actor=actor, ticket_id=ticket_id, step=TicketAction.REASSIGN, seen=seen
         )
@@ -92,7 +92,7 @@ class Reassignment:
         candidates = weighed.pool.candidates
         ordered = rank_options(
             candidates=candidates,
-            users=self._users.many({candidate.user_id for candidate in candidates}),
+            users=self._users.get_many({candidate.user_id for candidate in candidates}),
             holders=weighed.pool.holders,
             **weighed.grounds,
         )
@@ -109,10 +109,10 @@ class Reassignment:
         A second press tells what the first one did. Raises `Invalid` for either field, `NotFound`,
         `Denied`, and `Conflict` where it has moved on since they saw it.
         """
-        require(actor, PERMISSION[TicketAction.NOT_MINE])
+        require_permission(actor, PERMISSION[TicketAction.NOT_MINE])
         note = _note(why, reason)
         for _ in range(TRIES):
-            ticket = require_sight(actor, load(self._db, ticket_id))
+            ticket = require_visible(actor, load(self._db, ticket_id))
             if _is_repeated(ticket, actor.user_id, note):
                 return self._handed_on(ticket)
             seen = seen or state_token(ticket)
@@ -140,7 +140,9 @@ class Reassignment:
             pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
         return stored
 
-    def _onward(self, ticket: Ticket, back: Change, now: datetime) -> tuple[Change, Choice | None]:
+    def _onward(
+        self, ticket: Ticket, back: Change, now: datetime
+    ) -> tuple[Change, AssigneeChoice | None]:
         """That and who gets it then. What nobody has read since its words changed is left to the
         workers, who ask the model first."""
         free = _without(ticket, back, now)
@@ -148,7 +150,9 @@ class Reassignment:
             return back, None
         choice = self._assignments.choose(free, now=now, history=self._history(ticket))
         if choice is None:
-            parked = transitions.queue_unassigned(free, look_again=now + pending.RETRY_AFTER)
+            parked = transitions.queue_unassigned(
+                free, look_again=now + pending.UNASSIGNED_RETRY_INTERVAL
+            )
             return back.then(parked), None
         given = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
         return back.then(given), choice
@@ -172,7 +176,7 @@ def _without(ticket: Ticket, back: Change, now: datetime) -> Ticket:
 def _note(why: str, reason: str) -> str:
     """What the history keeps, for the staff."""
     if why and why not in set(Why):
-        raise Invalid("why", "Choose one of these, or none.")
+        raise InvalidValue("why", "Choose one of these, or none.")
     told = [why] if why else []
     if reason.strip():
         missing = "Say why in a few words, or leave it empty."
@@ -188,7 +192,7 @@ def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:
     last = steps[-1] if steps else None
     return (
         last is not None
-        and last.type == EventType.HANDED_BACK
+        and last.type == EventType.UNASSIGNED
         and last.by == last.from_ == by != ticket.assigned_to
         and (last.note or "") == note
     )

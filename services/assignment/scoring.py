@@ -111,7 +111,7 @@ class ScoringContext:
         """Asked once a week however many people share it."""
         found = self._presences.get(week)
         if found is None:
-            at_work = week.is_at_work(self.now)
+            at_work = week.is_working_time(self.now)
             found = Presence(at_work, None if at_work else week.next_start(self.now))
             self._presences[week] = found
         return found
@@ -119,7 +119,7 @@ class ScoringContext:
     def end(self, week: WorkWeek) -> datetime | None:
         """When the work under way ends, as `WorkWeek.ends_at`; asked once a week, too."""
         if week not in self._ends:
-            self._ends[week] = week.ends_at(self.now)
+            self._ends[week] = week.current_work_end(self.now)
         return self._ends[week]
 
     def _cover(self, candidate: Candidate) -> float:

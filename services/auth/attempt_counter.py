@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
-from services.core import redis
+from services.core import redis_client
 from services.core.clock import Clock, utcnow
 
 logger = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class Attempts:
     """
 
     def __init__(self, redis_url: str, *, space: str = "", clock: Clock = utcnow) -> None:
-        self._redis = redis.connect(redis_url)
+        self._redis = redis_client.connect_redis(redis_url)
         self._prefix = f"{PREFIX}{space}:"
         self._clock = clock
         self._own = OwnAttempts(clock)

@@ -4,14 +4,14 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services.accounts.users import UserService
-from services.accounts.validation import checked_text, email_key
+from services.accounts.validation import checked_string, email_key
 from services.auth.base import AccountParts
 from services.auth.one_time_codes import CodeKind, Codes
 from services.auth.passwords import checked_password
 from services.auth.rate_limit import Doing
-from services.core.errors import Conflict, Invalid
+from services.core.errors import Conflict, InvalidValue
 from services.core.text import strip_invisible
-from services.models.permissions import Actor, Operator, Permission, require
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import User
 from services.outbox.emails import EmailKind, queue_account_email, queue_new_password_email
 
@@ -31,8 +31,8 @@ def issue(users: UserService, codes: Codes, *, actor: Actor | Operator, email: s
 
     Raises `NotFound`, and `Conflict` for an address of several accounts and a deactivated one.
     """
-    require(actor, Permission.MANAGE_USERS)
-    user = User.from_doc(users.only_stored(email))
+    require_permission(actor, Permission.MANAGE_USERS)
+    user = User.from_doc(users.get_doc_by_email(email))
     if not user.active:
         raise Conflict("That account has been deactivated, so nobody can sign in to it.")
     return codes.issue(kind=CodeKind.RESET, user_id=user.id)
@@ -45,9 +45,9 @@ class Resets(AccountParts):
 
         Raises `LimitReached` after three in an hour, and `Invalid` for what is no text.
         """
-        email = strip_invisible(checked_text("email", email))
+        email = strip_invisible(checked_string("email", email))
         self._throttle.count(Doing.RESET, account=email_key(email), address=address)
-        known = [user.id for user in self._users.by_email(email) if user.active]
+        known = [user.id for user in self._users.find_by_email(email) if user.active]
         # A letter to nobody is dropped unsent, and so takes this as long as one to somebody.
         for user_id in known or [ObjectId()]:
             # Of a double click one mail. The code is made as the letter is sent.
@@ -61,10 +61,10 @@ class Resets(AccountParts):
         Raises `Invalid` for the code and for the password, which leaves the code as it is, and
         `LimitReached` while many sign in.
         """
-        checked_text("code", code)
+        checked_string("code", code)
         checked_password(password)
         if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
-            raise Invalid("code", SPENT)
+            raise InvalidValue("code", SPENT)
         hashed = self._passwords.hash(password)
         user_id = self._codes.take(kind=CodeKind.RESET, code=code)
         doc = user_id and self._db.users.find_one_and_update(
@@ -73,7 +73,7 @@ class Resets(AccountParts):
             return_document=ReturnDocument.AFTER,
         )
         if not doc:
-            raise Invalid("code", SPENT)
+            raise InvalidValue("code", SPENT)
         user = User.from_doc(doc)
         self._codes.revoke(user_id=user.id)
         self._throttle.succeeded(account=email_key(user.email))

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 import bcrypt
 
-from services.core.errors import Invalid, LimitReached
+from services.core.errors import InvalidValue, LimitReached
 
 COST = 12
 AT_ONCE = 2
@@ -29,9 +29,11 @@ def checked_password(text: str) -> str:
     """A password to set. Raises `Invalid`."""
     check_length(text)
     if len(text) < SHORTEST:
-        raise Invalid("password", f"Choose a password of at least {SHORTEST} characters.")
+        raise InvalidValue("password", f"Choose a password of at least {SHORTEST} characters.")
     if _bytes(text) is None:
-        raise Invalid("password", "Leave out the character of the password that nobody can type.")
+        raise InvalidValue(
+            "password", "Leave out the character of the password that nobody can type."
+        )
     return text
 
 
@@ -41,9 +43,9 @@ def check_length(text: str) -> None:
     The predecessor cut such a password: its owner sets another one by mail. Raises `Invalid`.
     """
     if not isinstance(text, str):
-        raise Invalid("password", "Write the password as text.")
+        raise InvalidValue("password", "Write the password as text.")
     if len(text.encode("utf-8", "replace")) > LONGEST:
-        raise Invalid(
+        raise InvalidValue(
             "password",
             f"A password has at most {LONGEST} bytes: {LONGEST} letters or digits, or fewer where "
             "there are others among them. If yours is longer, set a new one by “Forgot your "

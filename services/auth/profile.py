@@ -6,20 +6,20 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services.accounts import users
-from services.accounts.users import UNKNOWN
+from services.accounts.users import UNKNOWN_ACCOUNT
 from services.accounts.validation import (
     checked_name,
     checked_role,
     checked_skill_list,
-    checked_text,
+    checked_string,
     email_key,
 )
 from services.auth.base import AccountParts
 from services.auth.passwords import checked_password
 from services.core.database import Document
-from services.core.errors import Conflict, Invalid, NotFound
+from services.core.errors import Conflict, InvalidValue, NotFound
 from services.core.text import strip_invisible
-from services.models.permissions import Actor, Operator, Permission, require
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import User
 from services.outbox import pending
 from services.outbox.emails import queue_new_password_email
@@ -42,7 +42,7 @@ class Profiles(AccountParts):
         current one, which is counted against guessing as at sign-in (`address`: the caller's).
         Raises `Invalid`, `LimitReached`, and `Conflict` where the password has changed meanwhile.
         """
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         update = _profile(name, skills)
         seen: Document = {"_id": actor.user_id}
         if password is not None:
@@ -79,18 +79,20 @@ class Profiles(AccountParts):
         A new role ends its sessions. Raises `Invalid`; `NotFound`; `Conflict` for the last active
         admin, and where several accounts have the address.
         """
-        require(actor, Permission.MANAGE_USERS)
-        email = strip_invisible(checked_text("email", email))
+        require_permission(actor, Permission.MANAGE_USERS)
+        email = strip_invisible(checked_string("email", email))
         values: Document = {}
         if role is not None:
             values["role"] = checked_role(role).value
         if skills is not None:
             values["skills"] = checked_skill_list(skills)
         while True:
-            doc = self._users.only_stored(email)
+            doc = self._users.get_doc_by_email(email)
             if not values:
                 return User.from_doc(doc)
-            stored = users.store(self._db, doc, values, by=actor.by, now=self._clock())
+            stored = users.update_account(
+                self._db, doc, values, by=actor.event_author, now=self._clock()
+            )
             if stored:
                 pending.retry_unassigned(self._db, now=self._clock())
                 return stored
@@ -100,24 +102,24 @@ class Profiles(AccountParts):
         doc = self._load(user_id)
         stored = doc.get("password")
         if not stored:
-            raise Invalid(
+            raise InvalidValue(
                 "password",
                 "This account has no password yet. Set its first one by “Forgot your password?”.",
             )
         if current is None:
-            raise Invalid("currentPassword", "Write your current password, too.")
-        checked_text("currentPassword", current)
+            raise InvalidValue("currentPassword", "Write your current password, too.")
+        checked_string("currentPassword", current)
         account = email_key(User.from_doc(doc).email)
         self._throttle.check(account=account, address=address)
         if not self._passwords.matches(current, stored):
             self._throttle.failed(account=account, address=address)
-            raise Invalid("currentPassword", "That is not your current password.")
+            raise InvalidValue("currentPassword", "That is not your current password.")
         return str(stored)
 
     def _load(self, user_id: ObjectId) -> Document:
         doc = self._db.users.find_one({"_id": user_id})
         if doc is None:
-            raise NotFound(UNKNOWN)
+            raise NotFound(UNKNOWN_ACCOUNT)
         return doc
 
 

@@ -6,12 +6,12 @@ from contextlib import contextmanager
 
 from bson import ObjectId
 
-from services.accounts.users import new_account
+from services.accounts.users import new_account_doc
 from services.accounts.validation import (
     checked_email,
     checked_name,
     checked_skill_list,
-    checked_text,
+    checked_string,
     email_key,
 )
 from services.auth.base import AccountParts
@@ -51,18 +51,18 @@ class SignIn(AccountParts):
         Raises `Invalid`, `LimitReached`, and `Conflict` where the address has an account, be it an
         invitation: whoever owns the address sets its password by mail.
         """
-        email = checked_email(checked_text("email", email))
+        email = checked_email(checked_string("email", email))
         values = {"skills": checked_skill_list(skills), "name": checked_name(name)}
         checked_password(password)
         self._throttle.count(Doing.SIGN_UP, address=address)
         self._refuse_known(email)
-        doc = new_account(email=email, role=Role.USER, now=self._clock()) | values
+        doc = new_account_doc(email=email, role=Role.USER, now=self._clock()) | values
         doc["password"] = self._passwords.hash(password)
         with self._alone(email):
             self._refuse_known(email)
             self._db.users.insert_one(doc)
             # An admin who invites, or a first use of Slack, does not ask whether one is alone.
-            if len(self._users.by_email(email)) > 1:
+            if len(self._users.find_by_email(email)) > 1:
                 self._db.users.delete_one({"_id": doc["_id"]})
                 raise Conflict(EXISTS)
         queue_account_email(
@@ -78,8 +78,8 @@ class SignIn(AccountParts):
         and for a password that is too long for anybody's.
         """
         email, password = (
-            strip_invisible(checked_text("email", email)),
-            checked_text("password", password),
+            strip_invisible(checked_string("email", email)),
+            checked_string("password", password),
         )
         check_length(password)
         account = email_key(email)
@@ -114,7 +114,7 @@ class SignIn(AccountParts):
         """Of an address's active accounts the one with that password: first the one whose address
         is written like this, then the oldest. Where there is none, that takes as long.
         """
-        docs = [doc for doc in self._users.stored_by_email(email) if User.from_doc(doc).active]
+        docs = [doc for doc in self._users.find_docs_by_email(email) if User.from_doc(doc).active]
         docs.sort(key=lambda doc: (doc.get("email") != email.strip(), doc["_id"]))
         for doc in docs[:TWINS]:
             if self._passwords.matches(password, doc.get("password")):
@@ -135,7 +135,7 @@ class SignIn(AccountParts):
         self._db.users.update_one({"_id": doc["_id"], "password": old}, {"$set": {"password": new}})
 
     def _refuse_known(self, email: str) -> None:
-        if self._users.by_email(email):
+        if self._users.find_by_email(email):
             raise Conflict(EXISTS)
 
     @contextmanager
@@ -143,7 +143,7 @@ class SignIn(AccountParts):
         """Of several who sign up with one address at once, one goes on."""
         name = hashlib.sha256(email_key(email).encode()).hexdigest()
         lease = Lease(self._db, f"sign-up:{name[:32]}", clock=self._clock)
-        if not lease.hold():
+        if not lease.acquire():
             raise Conflict(EXISTS)
         try:
             yield

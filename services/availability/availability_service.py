@@ -7,18 +7,18 @@ from zoneinfo import ZoneInfo
 
 from pymongo import ReturnDocument
 
-from services.accounts.users import UNKNOWN, load_account
+from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
 from services.availability import absence
 from services.availability.absence import Away, AwaySource
-from services.calendar import office_hours
-from services.calendar.office_hours import Office
+from services.calendar import business_hours
+from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Invalid, NotFound
-from services.models.permissions import Actor, Permission, require
+from services.core.errors import InvalidValue, NotFound
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox import pending
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.queries import open_tickets
 
 LONGEST_ABSENCE = timedelta(days=366)
@@ -46,7 +46,7 @@ class Availability:
     zone: str
     own_zone: str
     open_tickets: int
-    office: Office
+    office: BusinessHours
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +70,13 @@ class AvailabilityService:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._office = OfficeStore(db, clock=clock)
+        self._office = BusinessHoursStore(db, clock=clock)
 
     def look(self, *, actor: Actor, user_id: str | None = None) -> Availability:
         """One's own, or for admins that of the account with that id."""
         doc = self._load(actor, user_id)
-        team, own = self._office.read(), office_hours.hours_of(doc.get("workHours"))
-        country, zone = doc.get("country"), office_hours.zone_in(doc)
+        team, own = self._office.read(), business_hours.parse_work_hours(doc.get("workHours"))
+        country, zone = doc.get("country"), business_hours.account_time_zone(doc)
         is_own_zone = doc.get("zoneSource") == AwaySource.SELF.value
         return Availability(
             user=User.from_doc(doc),
@@ -112,7 +112,7 @@ class AvailabilityService:
             {"_id": doc["_id"]}, update, return_document=ReturnDocument.AFTER
         )
         if stored is None:
-            raise NotFound(UNKNOWN)
+            raise NotFound(UNKNOWN_ACCOUNT)
         if "away" not in values:  # nobody is here who was not, where one goes away
             pending.retry_unassigned(self._db, now=now)
         return User.from_doc(stored)
@@ -136,27 +136,30 @@ class AvailabilityService:
         """What equals the team's hours goes on following them."""
         if wanted.days is None and wanted.start is None and wanted.end is None:
             return {}, {}
-        team, stored = self._office.read(), office_hours.hours_of(account.get("workHours"))
+        team, stored = (
+            self._office.read(),
+            business_hours.parse_work_hours(account.get("workHours")),
+        )
         days, start, end = stored or (team.days, team.start, team.end)
         days = days if wanted.days is None else wanted.days
         start, end = wanted.start or start, wanted.end or end
-        office_hours.check_hours(days=days, start=start, end=end)
-        if team.is_set and (days, start, end) == (team.days, team.start, team.end):
+        business_hours.check_hours(days=days, start=start, end=end)
+        if team.is_configured and (days, start, end) == (team.days, team.start, team.end):
             return {}, {"workHours": ""}
         return {"workHours": {"days": sorted(days), "start": start, "end": end}}, {}
 
     def _load(self, actor: Actor, user_id: str | None) -> Document:
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         if user_id not in (None, str(actor.user_id)):
-            require(actor, Permission.MANAGE_USERS)
-        return load_account(self._db, str(actor.user_id) if user_id is None else user_id)
+            require_permission(actor, Permission.MANAGE_USERS)
+        return load_account_doc(self._db, str(actor.user_id) if user_id is None else user_id)
 
 
 def _country(wanted: Wanted) -> tuple[Document, Document]:
     if wanted.country is None:
         return {}, {}
     code = wanted.country.strip().upper()
-    office_hours.check_country(code)
+    business_hours.check_country(code)
     return ({"country": code}, {}) if code else ({}, {"country": ""})
 
 
@@ -167,17 +170,17 @@ def _zone(wanted: Wanted) -> tuple[Document, Document]:
     name = wanted.zone.strip()
     if not name:
         return {}, {"zoneSource": "", "presence.dueAt": ""}
-    office_hours.check_zone(name)
+    business_hours.check_zone(name)
     return {"timezone": ZoneInfo(name).key, "zoneSource": AwaySource.SELF.value}, {}
 
 
 def _checked_return(until: datetime | None, now: datetime) -> datetime:
     if until is None:
-        raise Invalid("awayUntil", "Choose the day and time of the return.")
+        raise InvalidValue("awayUntil", "Choose the day and time of the return.")
     if until <= now:
-        raise Invalid("awayUntil", "That is in the past. Choose a later time.")
+        raise InvalidValue("awayUntil", "That is in the past. Choose a later time.")
     if until > now + LONGEST_ABSENCE:
-        raise Invalid("awayUntil", "Choose a time within a year.")
+        raise InvalidValue("awayUntil", "Choose a time within a year.")
     return until
 
 

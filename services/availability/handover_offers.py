@@ -16,9 +16,9 @@ from services.availability import absence
 from services.availability.absence import AwaySource
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_WAIT
+from services.core.retry import MAX_DELIVERY_DELAY
 from services.models import user as model_user
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.tickets import release
 from services.tickets.queries import open_tickets
@@ -99,7 +99,7 @@ class HandoverOffers:
 
     def later(self, offer: Offer, *, wait: timedelta | None = None) -> None:
         """Not sent: again after `wait`, or later each time."""
-        doubled: timedelta = min(CLAIM * 2 ** min(offer.tries, 10), MAX_DELIVERY_WAIT)
+        doubled: timedelta = min(CLAIM * 2 ** min(offer.tries, 10), MAX_DELIVERY_DELAY)
         at = self._clock() + (doubled if wait is None else wait)
         this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
         self._db.users.update_one(this, {"$set": {"handOver.nextTryAt": at}})
@@ -109,9 +109,9 @@ class HandoverOffers:
 
         A second press changes nothing. Once handed over, nothing is left to keep.
         """
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         if user_id != str(actor.user_id):
-            require(actor, Permission.MANAGE_USERS)
+            require_permission(actor, Permission.MANAGE_USERS)
         known = ObjectId(user_id) if ObjectId.is_valid(user_id) else None
         doc = self._db.users.find_one({"_id": known}) if known else None
         if doc is None:
@@ -126,7 +126,7 @@ class HandoverOffers:
         if not hand_over:
             self._decided(doc, {"handOver.state": OfferState.KEPT.value})
             return Decision(Answer.KEPT, user, count)
-        mark = model_user.hand_back_mark(by=actor.user_id, now=now, reason=AWAY, once=True)
+        mark = model_user.release_request(by=actor.user_id, now=now, reason=AWAY, one_off=True)
         # Who is marked already hands all of theirs back.
         self._db.users.update_one({**_this(doc), "handBack": None}, {"$set": {"handBack": mark}})
         state = OfferState.HANDED_OVER.value

@@ -4,13 +4,13 @@ says that they want no interruption. Pure."""
 from datetime import datetime
 
 from services.availability import absence, slack_status
-from services.calendar.office_hours import Office, week_of
+from services.calendar.business_hours import BusinessHours, account_work_week
 from services.core.database import Document
 
 _ROUNDS = 5
 
 
-def quiet_until(account: Document, office: Office, *, now: datetime) -> datetime | None:
+def quiet_until(account: Document, office: BusinessHours, *, now: datetime) -> datetime | None:
     """When the owner of that account can be told something next; None: now."""
     at = now
     # Each of these may end in another: somebody is back at night, or during their quiet hours.
@@ -24,10 +24,10 @@ def quiet_until(account: Document, office: Office, *, now: datetime) -> datetime
     return at if at > now else None
 
 
-def _over_at(account: Document, office: Office, at: datetime) -> datetime | None:
+def _over_at(account: Document, office: BusinessHours, at: datetime) -> datetime | None:
     if away := absence.away_of(account, now=at):
         return away.until
-    week = week_of(account, office)
-    if week and not week.is_at_work(at):
+    week = account_work_week(account, office)
+    if week and not week.is_working_time(at):
         return week.next_start(at)
     return slack_status.do_not_disturb_until(account, now=at)

@@ -15,14 +15,14 @@ from typing import Any
 
 from services.availability import status_words
 from services.core.database import Document
-from services.core.text import UNSPACED
+from services.core.text import UNSPACED_SCRIPT_RANGES
 
 # Until when somebody is away who does not say until when.
 NO_END = datetime(3000, 1, 1, tzinfo=UTC)
 _WORDS = re.compile(r"\w+")
 # What is denied is denied within its own part of a sentence: "No, sick".
 _PARTS = re.compile(r"[,;:!?()|\n\u2013\u2014]|\.\s|\s-\s")
-_UNSPACED = re.compile(f"[{UNSPACED}]")
+_UNSPACED = re.compile(f"[{UNSPACED_SCRIPT_RANGES}]")
 
 
 @dataclass(frozen=True, slots=True)

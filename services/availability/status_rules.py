@@ -10,9 +10,9 @@ from typing import Any
 from services.availability.slack_status import StatusRules
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
-from services.models.permissions import Actor, Operator, Permission, require
+from services.models.permissions import Actor, Operator, Permission, require_permission
 
 PRESENCE = "presence"
 # As much as a form holds, in UTF-16 as Slack counts.
@@ -32,13 +32,13 @@ class RulesStore:
         self, *, actor: Actor | Operator, away: Iterable[str], here: Iterable[str]
     ) -> StatusRules:
         """Set both. Raises `Invalid`, naming the field."""
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         rules = StatusRules(away=_checked("away", away), here=_checked("here", here))
         values = {
             "away": list(rules.away),
             "here": list(rules.here),
             "at": self._clock(),
-            "by": actor.by,
+            "by": actor.event_author,
         }
         self._db.settings.update_one({"_id": PRESENCE}, {"$set": values}, upsert=True)
         return rules
@@ -52,9 +52,9 @@ def listed(entries: Iterable[str]) -> str:
 def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
     entries = _entries([strip_invisible(entry) for entry in typed])
     if len(listed(entries).encode("utf-16-le")) // 2 > TEXT_MAX:
-        raise Invalid(field, f"Write less: together at most {TEXT_MAX:,} characters.")
+        raise InvalidValue(field, f"Write less: together at most {TEXT_MAX:,} characters.")
     if any(len(entry) > ENTRY_MAX for entry in entries):
-        raise Invalid(field, f"A phrase has at most {ENTRY_MAX} characters.")
+        raise InvalidValue(field, f"A phrase has at most {ENTRY_MAX} characters.")
     return entries
 
 

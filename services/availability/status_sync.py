@@ -14,7 +14,7 @@ from services.availability import absence as availability_absence
 from services.availability.absence import Away, AwaySource
 from services.availability.slack_status import MemberStatus, Quiet, Reading
 from services.availability.status_rules import RulesStore
-from services.calendar.work_week import zone_of
+from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.models.slack_member import link_id
@@ -146,7 +146,7 @@ def _after(account: Document, reading: Reading, now: datetime) -> tuple[Document
 
 def _zone(account: Document, reading: Reading) -> str | None:
     """The zone to take over from Slack: another than is kept, and not one of their own."""
-    zone = zone_of(reading.zone)
+    zone = parse_time_zone(reading.zone)
     is_own = account.get("zoneSource") == AwaySource.SELF.value
     return zone.key if zone and not is_own and zone.key != account.get("timezone") else None
 

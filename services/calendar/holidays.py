@@ -17,7 +17,7 @@ def country_name(code: str) -> str:
     return _names().get(code, "")
 
 
-def countries(query: str = "") -> list[tuple[str, str]]:
+def search_countries(query: str = "") -> list[tuple[str, str]]:
     """Code and name: the one whose code the query is, such as US, USA or UK, then those whose name
     holds it, by name."""
     wanted = " ".join(strip_invisible(query).split()).casefold()
@@ -68,7 +68,7 @@ def public_holidays(country: str, subdivision: str, year: int) -> frozenset[date
     return frozenset()
 
 
-def is_known(country: str, subdivision: str = "") -> bool:
+def has_holidays(country: str, subdivision: str = "") -> bool:
     """Whether there are holidays of that country and part of it."""
     import holidays  # noqa: PLC0415  see above
 

@@ -15,12 +15,12 @@ from services.calendar.holidays import public_holidays
 
 DAY = timedelta(days=1)
 # No week is without a shift for longer, unless it never has one.
-HORIZON = timedelta(days=400)
-NOTHING = timedelta(0)
+SEARCH_HORIZON = timedelta(days=400)
+ZERO_DURATION = timedelta(0)
 
 
 @lru_cache(maxsize=1_024)
-def zone_of(name: str | None) -> ZoneInfo | None:
+def parse_time_zone(name: str | None) -> ZoneInfo | None:
     """None for what is no time zone's name."""
     try:
         return ZoneInfo(name) if name else None
@@ -43,13 +43,13 @@ class WorkWeek:
     country: str = ""
     subdivision: str = ""
 
-    def is_at_work(self, now: datetime) -> bool:
+    def is_working_time(self, now: datetime) -> bool:
         return any(start <= now < end for start, end in self._shifts(now, now))
 
-    def ends_at(self, now: datetime) -> datetime | None:
+    def current_work_end(self, now: datetime) -> datetime | None:
         """When the work under way at `now` ends; None where none is, or where it never does."""
         until: datetime | None = None
-        for start, end in self._shifts(now, now + HORIZON):
+        for start, end in self._shifts(now, now + SEARCH_HORIZON):
             if until is None and not start <= now < end:
                 if start > now:
                     return None
@@ -61,7 +61,7 @@ class WorkWeek:
 
     def next_start(self, now: datetime) -> datetime | None:
         """When work begins next after `now`; None where it never does."""
-        starts = (start for start, _ in self._shifts(now, now + HORIZON))
+        starts = (start for start, _ in self._shifts(now, now + SEARCH_HORIZON))
         return next((start for start in starts if start > now), None)
 
     def add_working_time(self, start: datetime, duration: timedelta) -> datetime | None:
@@ -69,17 +69,17 @@ class WorkWeek:
 
         Raises `ValueError` for a negative duration.
         """
-        if duration < NOTHING:
+        if duration < ZERO_DURATION:
             raise ValueError("working time to add is not negative")
         left, at = duration, start.astimezone(UTC)
-        while left > NOTHING:
+        while left > ZERO_DURATION:
             began = at
-            for opened, closed in self._shifts(at, at + HORIZON):
-                room = closed - max(opened, began)
-                if room >= left:
+            for opened, closed in self._shifts(at, at + SEARCH_HORIZON):
+                available = closed - max(opened, began)
+                if available >= left:
                     return max(opened, began) + left
-                if room > NOTHING:
-                    left, at = left - room, closed
+                if available > ZERO_DURATION:
+                    left, at = left - available, closed
             if at == began:
                 return None
         return at
@@ -89,7 +89,7 @@ class WorkWeek:
         if last < first:
             return -self.working_time_between(last, first)
         spans = (min(e, last) - max(s, first) for s, e in self._shifts(first, last))
-        return sum((max(span, NOTHING) for span in spans), NOTHING)
+        return sum((max(span, ZERO_DURATION) for span in spans), ZERO_DURATION)
 
     def _shifts(self, first: datetime, last: datetime) -> Iterator[tuple[datetime, datetime]]:
         """Those that end after `first` and begin by `last`, in order and never overlapping."""

@@ -16,7 +16,7 @@ from bson import ObjectId
 
 _BETWEEN = re.compile(r"[\s_-]+")
 # Seen in editions of the predecessor.
-STATUSES: Mapping[str, str] = MappingProxyType(
+STATUS_ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "open": "TODO",
         "new": "TODO",
@@ -28,8 +28,8 @@ STATUSES: Mapping[str, str] = MappingProxyType(
 )
 
 
-def recognised(
-    value: object, words: Iterable[str], also: Mapping[str, str] = MappingProxyType({})
+def match_word(
+    value: object, words: Iterable[str], aliases: Mapping[str, str] = MappingProxyType({})
 ) -> str | None:
     """Which of `words` is meant, whatever its capitals and what stands between its parts.
 
@@ -42,7 +42,7 @@ def recognised(
         return value
     wanted = _plain(value)
     spelled = {_plain(word): word for word in known}
-    return spelled.get(wanted) or also.get(wanted)
+    return spelled.get(wanted) or aliases.get(wanted)
 
 
 def _plain(text: str) -> str:

@@ -14,10 +14,10 @@ Document = dict[str, Any]
 
 Mongo = Database[Document]
 
-DEFAULT_NAME = "ai-ticket-assistant"
+DEFAULT_DATABASE_NAME = "ai-ticket-assistant"
 # A call without a handler's tighter deadline around it gives up after this long.
 TIMEOUT_MS = 5_000
-PING_SECONDS = 1.0
+PING_TIMEOUT_SECONDS = 1.0
 
 
 def connect(uri: str) -> Mongo:
@@ -38,7 +38,7 @@ def connect(uri: str) -> Mongo:
     try:
         return client.get_default_database()
     except ConfigurationError:  # the URI names no database
-        return client[DEFAULT_NAME]
+        return client[DEFAULT_DATABASE_NAME]
 
 
 def _unique_where_set(field: str, *more: str, above: int | str) -> IndexModel:
@@ -53,25 +53,25 @@ def _unique_where_set(field: str, *more: str, above: int | str) -> IndexModel:
 
 
 # Longer than Slack goes on repeating an event.
-EVENTS_KEPT = timedelta(days=1)
+EVENT_RETENTION = timedelta(days=1)
 
 # The order in which lists of tickets are shown, by whose they are and by status.
-_NEWEST = (("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING))
-NEWEST_OF_REQUESTER = (("createdBy", ASCENDING), *_NEWEST)
-NEWEST_OF_ASSIGNEE = (("assignedTo", ASCENDING), *_NEWEST)
+_STATUS_NEWEST_KEYS = (("status", ASCENDING), ("createdAt", DESCENDING), ("_id", DESCENDING))
+REQUESTER_STATUS_NEWEST_INDEX = (("createdBy", ASCENDING), *_STATUS_NEWEST_KEYS)
+ASSIGNEE_STATUS_NEWEST_INDEX = (("assignedTo", ASCENDING), *_STATUS_NEWEST_KEYS)
 # The same whatever the status.
-NEWEST = _NEWEST[1:]
-NEWEST_OF_CREATOR = (("createdBy", ASCENDING), *NEWEST)
+NEWEST_INDEX = _STATUS_NEWEST_KEYS[1:]
+REQUESTER_NEWEST_INDEX = (("createdBy", ASCENDING), *NEWEST_INDEX)
 # The order in which they are worked on: services/sla/queue_key.py. Status and priority are there to
 # be filtered by before a ticket is fetched.
-_PLACED = ("queueKey", "_id", "status", "priority")
-QUEUE = tuple((name, ASCENDING) for name in _PLACED)
-QUEUE_OF_ASSIGNEE = (("assignedTo", ASCENDING), *QUEUE)
-QUEUE_OF_SKILL = (("relatedSkills", ASCENDING), *QUEUE)
-IN_QUEUE: dict[str, Any] = {"queueKey": {"$gt": ""}}
+_QUEUE_FIELDS = ("queueKey", "_id", "status", "priority")
+QUEUE_INDEX = tuple((name, ASCENDING) for name in _QUEUE_FIELDS)
+ASSIGNEE_QUEUE_INDEX = (("assignedTo", ASCENDING), *QUEUE_INDEX)
+SKILL_QUEUE_INDEX = (("relatedSkills", ASCENDING), *QUEUE_INDEX)
+IN_QUEUE_FILTER: dict[str, Any] = {"queueKey": {"$gt": ""}}
 # What is learned from, the newest first.
-RESOLVED = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DESCENDING))
-RESOLVED_OF_SKILL = (("relatedSkills", ASCENDING), *RESOLVED)
+RESOLVED_INDEX = (("status", ASCENDING), ("completedAt", DESCENDING), ("_id", DESCENDING))
+SKILL_RESOLVED_INDEX = (("relatedSkills", ASCENDING), *RESOLVED_INDEX)
 
 # By collection. Every query of the services is served by one of these.
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
@@ -104,7 +104,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel("userId"),
         IndexModel("expiresAt", expireAfterSeconds=0),
     ),
-    "inbox": (IndexModel("at", expireAfterSeconds=int(EVENTS_KEPT.total_seconds())),),
+    "inbox": (IndexModel("at", expireAfterSeconds=int(EVENT_RETENTION.total_seconds())),),
     "codes": (
         IndexModel("expiresAt", expireAfterSeconds=0),
         IndexModel([("userId", ASCENDING), ("kind", ASCENDING)]),
@@ -128,18 +128,18 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
         # Counted for /metrics; and the open ones without a place in the queue, to give them one.
         IndexModel([("status", ASCENDING), ("queueKey", ASCENDING)]),
-        IndexModel(RESOLVED),
-        IndexModel(RESOLVED_OF_SKILL, partialFilterExpression={"status": "COMPLETED"}),
-        IndexModel(NEWEST),
-        IndexModel(NEWEST_OF_CREATOR),
-        IndexModel(NEWEST_OF_REQUESTER),
-        IndexModel(NEWEST_OF_ASSIGNEE),
+        IndexModel(RESOLVED_INDEX),
+        IndexModel(SKILL_RESOLVED_INDEX, partialFilterExpression={"status": "COMPLETED"}),
+        IndexModel(NEWEST_INDEX),
+        IndexModel(REQUESTER_NEWEST_INDEX),
+        IndexModel(REQUESTER_STATUS_NEWEST_INDEX),
+        IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         *(
-            IndexModel(order, partialFilterExpression=IN_QUEUE)
-            for order in (QUEUE, QUEUE_OF_ASSIGNEE, QUEUE_OF_SKILL)
+            IndexModel(order, partialFilterExpression=IN_QUEUE_FILTER)
+            for order in (QUEUE_INDEX, ASSIGNEE_QUEUE_INDEX, SKILL_QUEUE_INDEX)
         ),
         # By which rules they are due, to work it out anew by others: services/sla/recompute.py.
-        IndexModel("target.rules", partialFilterExpression=IN_QUEUE),
+        IndexModel("target.rules", partialFilterExpression=IN_QUEUE_FILTER),
         IndexModel([("assignedTo", ASCENDING), ("assignment.at", DESCENDING)]),
         _unique_where_set("number", above=0),
         # The predecessor's tickets that services/tickets/legacy_adopt.py has still to adopt, the
@@ -160,10 +160,10 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
 }
 
 
-def answers(db: Mongo) -> bool:
+def is_reachable(db: Mongo) -> bool:
     """Whether the server is there, said within a second."""
     try:
-        with pymongo.timeout(PING_SECONDS):
+        with pymongo.timeout(PING_TIMEOUT_SECONDS):
             db.command("ping")
     except PyMongoError:
         return False

@@ -5,7 +5,7 @@ class DomainError(Exception):
     """The base: bad input or a refusal, never a fault of ours."""
 
 
-class Invalid(DomainError):
+class InvalidValue(DomainError):
     """A value is not acceptable; `field` names the form's field it is about."""
 
     def __init__(self, field: str, message: str) -> None:
@@ -13,7 +13,7 @@ class Invalid(DomainError):
         self.field = field
 
 
-class IllegalStep(Invalid):
+class NotAllowedInState(InvalidValue):
     """The value would do, but not in the state that the thing is in."""
 
 
@@ -21,7 +21,7 @@ class NotFound(DomainError):
     """There is no such thing, or none that this person may know of."""
 
 
-class Denied(DomainError):
+class PermissionDenied(DomainError):
     """The person's role does not allow this."""
 
 
@@ -41,5 +41,5 @@ class LimitReached(DomainError):
         self.retry_after = retry_after
 
 
-class Refused(DomainError):
+class MemberRefused(DomainError):
     """This Slack member gets no account; the sentence says why and what to do."""

@@ -13,10 +13,10 @@ class Installation:
     """Whose it is, and since when."""
 
     team_id: str
-    since: datetime
+    created_at: datetime
 
 
-def installation(db: Mongo) -> Installation | None:
+def get_installation(db: Mongo) -> Installation | None:
     """None before the first bot has been started."""
     known = db.meta.find_one({"_id": "installation"})
     if known is None or not isinstance(known.get("createdAt"), datetime):
@@ -24,7 +24,7 @@ def installation(db: Mongo) -> Installation | None:
     return Installation(known["teamId"], known["createdAt"])
 
 
-def claim_team(db: Mongo, *, team_id: str, clock: Clock = utcnow) -> None:
+def claim_installation(db: Mongo, *, team_id: str, clock: Clock = utcnow) -> None:
     """Remember whose installation this is; `Conflict` where it is another workspace's."""
     known = db.meta.find_one({"_id": "installation"})
     if known is None:

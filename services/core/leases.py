@@ -15,9 +15,9 @@ from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_WAIT
+from services.core.retry import MAX_DELIVERY_DELAY
 
-FIRST_PAUSE = timedelta(seconds=10)
+INITIAL_BACKOFF = timedelta(seconds=10)
 
 
 class BackoffLock:
@@ -26,25 +26,27 @@ class BackoffLock:
     `hold` is how long who is in has it, should it die there. Not thread-safe; one a task.
     """
 
-    def __init__(self, db: Mongo, name: str, *, hold: timedelta, clock: Clock = utcnow) -> None:
+    def __init__(
+        self, db: Mongo, name: str, *, lock_timeout: timedelta, clock: Clock = utcnow
+    ) -> None:
         self._db = db
         self._name = name
-        self._hold = hold
+        self._lock_timeout = lock_timeout
         self._clock = clock
         self._holder = uuid.uuid4().hex
-        self._faults = 0
+        self._failures = 0
 
-    def enter(self) -> bool:
+    def acquire(self) -> bool:
         """False while somebody else is in, or it is shut."""
         now = self._clock()
-        mine = {"holder": self._holder, "until": now + self._hold}
+        mine = {"holder": self._holder, "until": now + self._lock_timeout}
         found = self._db.leases.find_one_and_update(
             {"_id": self._name, "until": {"$lte": now}},
             {"$set": mine},
             return_document=ReturnDocument.BEFORE,
         )
         if found:
-            self._faults = int(found.get("faults", 0))
+            self._failures = int(found.get("faults", 0))
             return True
         try:
             self._db.leases.insert_one({"_id": self._name, **mine})
@@ -52,24 +54,24 @@ class BackoffLock:
             return False
         return True
 
-    def leave(self) -> None:
+    def release(self) -> None:
         """All went well."""
-        self._let_go(self._clock(), faults=0)
+        self._release_until(self._clock(), failures=0)
 
-    def shut(self) -> timedelta:
+    def back_off(self) -> timedelta:
         """After a fault, and for how long: longer each time in a row, at most 15 minutes."""
-        doubled: int = 2 ** min(self._faults, 10)
-        pause = min(FIRST_PAUSE * doubled, MAX_DELIVERY_WAIT)
-        self._let_go(self._clock() + pause, faults=self._faults + 1)
+        doubled: int = 2 ** min(self._failures, 10)
+        pause = min(INITIAL_BACKOFF * doubled, MAX_DELIVERY_DELAY)
+        self._release_until(self._clock() + pause, failures=self._failures + 1)
         return pause
 
-    def _let_go(self, until: datetime, *, faults: int) -> None:
-        change: Document = {"$set": {"until": until, "faults": faults}, "$unset": {"holder": ""}}
+    def _release_until(self, until: datetime, *, failures: int) -> None:
+        change: Document = {"$set": {"until": until, "faults": failures}, "$unset": {"holder": ""}}
         self._db.leases.update_one({"_id": self._name, "holder": self._holder}, change)
 
 
-LENGTH = timedelta(seconds=20)
-RENEW_EVERY = timedelta(seconds=5)
+LEASE_DURATION = timedelta(seconds=20)
+LEASE_RENEW_INTERVAL = timedelta(seconds=5)
 
 
 class Lease:
@@ -83,20 +85,20 @@ class Lease:
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._until: datetime | None = None
 
-    def hold(self) -> bool:
+    def acquire(self) -> bool:
         """Take the lease or renew it; False while another process has it."""
         now = self._clock()
         mine_or_free = {
             "_id": self._name,
             "$or": [{"holder": self._holder}, {"until": {"$lte": now}}],
         }
-        change = {"$set": {"holder": self._holder, "until": now + LENGTH}}
+        change = {"$set": {"holder": self._holder, "until": now + LEASE_DURATION}}
         try:
             self._db.leases.update_one(mine_or_free, change, upsert=True)
         except DuplicateKeyError:  # it exists and matched nothing: somebody else's
             self._until = None
             return False
-        self._until = now + LENGTH
+        self._until = now + LEASE_DURATION
         return True
 
     def is_held(self) -> bool:
@@ -114,7 +116,7 @@ class Lease:
         self._db.leases.delete_one({"_id": self._name, "holder": self._holder})
 
 
-def is_held(db: Mongo, name: str, *, now: datetime) -> bool:
+def is_lease_held(db: Mongo, name: str, *, now: datetime) -> bool:
     """Whether any process holds the lease."""
     return db.leases.find_one({"_id": name, "until": {"$gt": now}}) is not None
 

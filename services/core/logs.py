@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, TextIO
 
-from services.core import context
+from services.core import request_context
 
 _TOKEN = re.compile(r"\b(?:xox[a-z]|xapp)-[\w-]+|\bAIza[\w-]{20,}")
 # Each begins where its run of characters does: a long line without an @ takes no longer.
@@ -21,16 +21,16 @@ _USERINFO = re.compile(r"(?<=://)[^\s'\"]{1,500}@")
 _SECRET = re.compile(r"(?<=[?&])(key|token|ticket|secret|password)=[^&\s'\"]+", re.IGNORECASE)
 
 # Ours follow LOG_LEVEL; libraries write whole payloads at DEBUG, so they never go below this.
-OURS = ("app", "bot", "demo", "services", "tasks")
-LIBRARIES = logging.WARNING
+PRODUCT_LOGGERS = ("app", "bot", "demo", "services", "tasks")
+LIBRARY_LOG_LEVEL = logging.WARNING
 # Their errors quote the documents they are about.
-QUOTING = ("pymongo", "bson")
+DOCUMENT_QUOTING_LIBRARIES = ("pymongo", "bson")
 
 # JSON lets these stand in a text, but there are readers to whom they end a line.
 _LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
 
 
-def clean(text: str) -> str:
+def redact_log_text(text: str) -> str:
     """The last line of defence: what should not be in a log line is taken out of it."""
     text = _TOKEN.sub("[token]", text)
     text = _USERINFO.sub("[credentials]@", text)
@@ -44,18 +44,20 @@ class _Formatter(logging.Formatter):
         text = super().formatException(ei)
         error: BaseException | None = ei[1]
         while error is not None:
-            if type(error).__module__.partition(".")[0] in QUOTING and str(error):
+            if type(error).__module__.partition(".")[0] in DOCUMENT_QUOTING_LIBRARIES and str(
+                error
+            ):
                 text = text.replace(str(error), "[left out: it may quote a document]")
             error = error.__cause__ or error.__context__
         return text
 
 
-class CleanFormatter(_Formatter):
+class TextFormatter(_Formatter):
     """For a person at a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        known = "".join(f" {name}={value}" for name, value in context.ids().items())
-        return clean(super().format(record) + known)
+        known = "".join(f" {name}={value}" for name, value in request_context.current_ids().items())
+        return redact_log_text(super().format(record) + known)
 
 
 class JsonFormatter(_Formatter):
@@ -66,13 +68,16 @@ class JsonFormatter(_Formatter):
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
-            "message": clean(record.getMessage()),
-            **{name: clean(value) for name, value in context.ids().items()},
+            "message": redact_log_text(record.getMessage()),
+            **{
+                name: redact_log_text(value)
+                for name, value in request_context.current_ids().items()
+            },
         }
         if record.exc_info:
-            line["traceback"] = clean(self.formatException(record.exc_info))
+            line["traceback"] = redact_log_text(self.formatException(record.exc_info))
         if record.stack_info:
-            line["stack"] = clean(record.stack_info)
+            line["stack"] = redact_log_text(record.stack_info)
         text = json.dumps(line, ensure_ascii=False).translate(_LINE_ENDS)
         # Half a surrogate pair cannot be written; written as an escape, JSON takes it.
         return text.encode(errors="backslashreplace").decode()
@@ -87,15 +92,15 @@ class _Handler(logging.StreamHandler[TextIO]):
             self.stream.write(self.format(error) + self.terminator)
 
 
-def configure(level: str) -> None:
+def configure_logging(level: str) -> None:
     """Set up logging for a process; called once, by its main function."""
     handler = _Handler(sys.stderr)
-    plain = CleanFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
+    plain = TextFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(plain if sys.stderr.isatty() else JsonFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(LIBRARIES)
-    for name in OURS:
+    root.setLevel(LIBRARY_LOG_LEVEL)
+    for name in PRODUCT_LOGGERS:
         logging.getLogger(name).setLevel(level)
     # What nobody caught would otherwise be printed past the formatters.
     logging.captureWarnings(capture=True)

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 
 
-class Kind(StrEnum):
+class MetricKind(StrEnum):
     COUNTER = "counter"
     GAUGE = "gauge"
     HISTOGRAM = "histogram"
@@ -23,7 +23,7 @@ class Metric:
     """
 
     name: str
-    kind: Kind
+    kind: MetricKind
     help: str
     labels: tuple[str, ...] = ()
     buckets: tuple[float, ...] = ()
@@ -34,86 +34,98 @@ _ANSWER = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 _CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _TASK = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0)
 
-ACKS = Metric(
+ACK_SECONDS = Metric(
     "ticket_bot_ack_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "From a payload's arrival to the answer that Slack gets; it waits three seconds.",
     ("process", "handler"),
     _ANSWER,
 )
-HANDLED = Metric(
+HANDLED_PAYLOADS = Metric(
     "ticket_bot_handled_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Payloads by what came of them.",
     ("process", "handler", "outcome"),
 )
 SLACK_CALLS = Metric(
     "ticket_bot_slack_calls_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Calls of Slack's Web API by outcome.",
     ("process", "method", "outcome"),
 )
 SLACK_SECONDS = Metric(
     "ticket_bot_slack_call_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "How long calls of Slack's Web API take.",
     ("process", "method"),
     _CALL,
 )
 GEMINI_CALLS = Metric(
     "ticket_bot_gemini_calls_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Calls of Gemini by outcome: an answer, or why there is none.",
     ("outcome",),
 )
 GEMINI_SECONDS = Metric(
     "ticket_bot_gemini_call_seconds",
-    Kind.HISTOGRAM,
+    MetricKind.HISTOGRAM,
     "How long calls of Gemini take.",
     (),
     _TASK,
 )
-TASKS = Metric(
+TASK_RUNS = Metric(
     "ticket_bot_tasks_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Runs of the worker's tasks by outcome.",
     ("task", "outcome"),
 )
 TASK_SECONDS = Metric(
-    "ticket_bot_task_seconds", Kind.HISTOGRAM, "How long tasks run.", ("task",), _TASK
+    "ticket_bot_task_seconds", MetricKind.HISTOGRAM, "How long tasks run.", ("task",), _TASK
 )
-MAILS = Metric(
+EMAIL_ATTEMPTS = Metric(
     "ticket_bot_mails_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Letters by what came of an attempt to send them.",
     ("letter", "outcome"),
 )
 JOB_RUNS = Metric(
     "ticket_bot_job_runs_total",
-    Kind.COUNTER,
+    MetricKind.COUNTER,
     "Runs of the jobs by outcome.",
     ("job", "outcome"),
 )
 JOB_LAST_RUN = Metric(
     "ticket_bot_job_last_run_timestamp_seconds",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "When a job last came to its end, well or not.",
     ("job",),
 )
 JOB_LAST_SECONDS = Metric(
     "ticket_bot_job_last_duration_seconds",
-    Kind.GAUGE,
+    MetricKind.GAUGE,
     "How long a job's last run took.",
     ("job",),
 )
-ALL = (ACKS, HANDLED, SLACK_CALLS, SLACK_SECONDS, GEMINI_CALLS, GEMINI_SECONDS,
-       TASKS, TASK_SECONDS, MAILS, JOB_RUNS, JOB_LAST_RUN, JOB_LAST_SECONDS)  # fmt: skip
+ALL_METRICS = (
+    ACK_SECONDS,
+    HANDLED_PAYLOADS,
+    SLACK_CALLS,
+    SLACK_SECONDS,
+    GEMINI_CALLS,
+    GEMINI_SECONDS,
+    TASK_RUNS,
+    TASK_SECONDS,
+    EMAIL_ATTEMPTS,
+    JOB_RUNS,
+    JOB_LAST_RUN,
+    JOB_LAST_SECONDS,
+)
 
 # Beside a histogram's buckets, which are called by their upper bounds.
-SUM, BEYOND = "sum", "+Inf"
+SUM, INF_BUCKET = "sum", "+Inf"
 
 
-class Key(NamedTuple):
+class SampleKey(NamedTuple):
     """One number: a counter's or gauge's own (`part` ""), or one of those of a histogram."""
 
     metric: str
@@ -121,7 +133,7 @@ class Key(NamedTuple):
     part: str = ""
 
 
-Counts = Mapping[Key, float]
+Samples = Mapping[SampleKey, float]
 
 
 class Meter(Protocol):
@@ -134,7 +146,7 @@ class Meter(Protocol):
     def set(self, metric: Metric, value: float, *labels: str) -> None: ...
 
 
-class Unmetered:
+class NoopMeter:
     """For where nobody looks."""
 
     def count(self, metric: Metric, *labels: str) -> None:
@@ -147,39 +159,42 @@ class Unmetered:
         pass
 
 
-UNMETERED = Unmetered()
+NOOP_METER = NoopMeter()
 
 
-class Tally:
+class InMemoryMeter:
     """Sums up in this process's memory. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._sums: defaultdict[Key, float] = defaultdict(float)
-        self._values: dict[Key, float] = {}
+        self._sums: defaultdict[SampleKey, float] = defaultdict(float)
+        self._values: dict[SampleKey, float] = {}
 
     def count(self, metric: Metric, *labels: str) -> None:
-        self._add({Key(metric.name, labels): 1})
+        self._add({SampleKey(metric.name, labels): 1})
 
     def observe(self, metric: Metric, seconds: float, *labels: str) -> None:
         bucket = bucket_names(metric)[bisect_left(metric.buckets, seconds)]
         self._add(
-            {Key(metric.name, labels, bucket): 1, Key(metric.name, labels, SUM): seconds},
+            {
+                SampleKey(metric.name, labels, bucket): 1,
+                SampleKey(metric.name, labels, SUM): seconds,
+            },
         )
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
         with self._lock:
-            self._values[Key(metric.name, labels)] = value
+            self._values[SampleKey(metric.name, labels)] = value
 
-    def counts(self) -> Counts:
+    def samples(self) -> Samples:
         with self._lock:
             return {**self._sums, **self._values}
 
-    def _add(self, amounts: Counts) -> None:
+    def _add(self, amounts: Samples) -> None:
         with self._lock:
             for key, amount in amounts.items():
                 self._sums[key] += amount
 
 
 def bucket_names(metric: Metric) -> tuple[str, ...]:
-    return (*(str(bound) for bound in metric.buckets), BEYOND)
+    return (*(str(bound) for bound in metric.buckets), INF_BUCKET)

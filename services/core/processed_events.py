@@ -14,7 +14,7 @@ class ProcessedEvents:
         self._db = db
         self._clock = clock
 
-    def take(self, event_id: str, *, text: str | None = None) -> bool:
+    def claim(self, event_id: str, *, text: str | None = None) -> bool:
         """True for the first who asks for this event, in whichever process; False for the rest.
 
         `text` is what `text_of` tells for a day: what an event brought need not be fetched again.
@@ -26,7 +26,7 @@ class ProcessedEvents:
             return False
         return True
 
-    def text_of(self, event_id: str) -> str | None:
+    def get_text(self, event_id: str) -> str | None:
         """None where it is not known, or no longer."""
         doc = self._db.inbox.find_one({"_id": event_id})
         return doc.get("text") if doc else None

@@ -15,83 +15,86 @@ Bank and card numbers, told from order numbers by length, grouping and check dig
 
 import re
 
-KEY = "[key removed]"
-PASSWORD = "[password removed]"  # noqa: S105  it is what stands where one was
-LABEL = r"\[[A-Za-z ]{2,20} removed\]"
+KEY_LABEL = "[key removed]"
+PASSWORD_LABEL = "[password removed]"  # noqa: S105  it is what stands where one was
+LABEL_PATTERN = r"\[[A-Za-z ]{2,20} removed\]"
 
-START = r"(?<![A-Za-z0-9])"
+KEY_BOUNDARY = r"(?<![A-Za-z0-9])"
 
 # Shapes as their makers document them or as gitleaks' rules (config/gitleaks.toml) give them.
-KEY_SHAPES = (
+KEY_PATTERNS = (
     # RFC 7468 and OpenSSH/PGP private keys; one whose end was cut off runs to the end of the text
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     # RFC 7519: three base64url parts, the first begins with {"
     r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]{8,}+\.[A-Za-z0-9_-]*+",
     # AWS IAM identifiers: access keys, long-lived and temporary
-    START + r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
+    KEY_BOUNDARY + r"(?:A3T[A-Z0-9]|AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}(?![A-Za-z0-9])",
     # GitHub: personal, OAuth, user-to-server, server-to-server and refresh; fine-grained
-    START + r"gh[pousr]_[A-Za-z0-9]{36,255}",
-    START + r"github_pat_[A-Za-z0-9_]{22,255}",
+    KEY_BOUNDARY + r"gh[pousr]_[A-Za-z0-9]{36,255}",
+    KEY_BOUNDARY + r"github_pat_[A-Za-z0-9_]{22,255}",
     # GitLab: personal, project and group access tokens
-    START + r"glpat-[A-Za-z0-9_.-]{20,255}",
+    KEY_BOUNDARY + r"glpat-[A-Za-z0-9_.-]{20,255}",
     # Slack: bot, user, app-level, configuration and refresh tokens; incoming webhooks
-    START + r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,255}",
-    START + r"xapp-[A-Za-z0-9-]{10,255}",
-    START
+    KEY_BOUNDARY + r"xox[a-z](?:\.xox[a-z])?-[A-Za-z0-9-]{10,255}",
+    KEY_BOUNDARY + r"xapp-[A-Za-z0-9-]{10,255}",
+    KEY_BOUNDARY
     + r"https://hooks\.slack(?:-gov)?\.com/(?:services|triggers|workflows)/[A-Za-z0-9/_-]{10,255}",
     # Google: API keys, AI Studio's newer ones, OAuth client secrets and access tokens
-    START + r"AIza[A-Za-z0-9_-]{35}",
-    START + r"AQ\.[A-Za-z0-9_-]{30,255}",
-    START + r"GOCSPX-[A-Za-z0-9_-]{20,255}",
-    START + r"ya29\.[A-Za-z0-9._-]{20,1024}",
+    KEY_BOUNDARY + r"AIza[A-Za-z0-9_-]{35}",
+    KEY_BOUNDARY + r"AQ\.[A-Za-z0-9_-]{30,255}",
+    KEY_BOUNDARY + r"GOCSPX-[A-Za-z0-9_-]{20,255}",
+    KEY_BOUNDARY + r"ya29\.[A-Za-z0-9._-]{20,1024}",
     # OpenAI (sk-, sk-proj-, sk-svcacct-) and Anthropic (sk-ant-): no key is without a digit
-    START + r"sk-(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{20,255}",
+    KEY_BOUNDARY + r"sk-(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{20,255}",
     # Stripe: secret and restricted keys, webhook secrets
-    START + r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}",
-    START + r"whsec_[A-Za-z0-9+/=]{20,255}",
+    KEY_BOUNDARY + r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}",
+    KEY_BOUNDARY + r"whsec_[A-Za-z0-9+/=]{20,255}",
     # RFC 6750 and RFC 7617: what a pasted `Authorization:` header carries
-    START + r"(?i:bearer)[ \t]{1,4}(?=[A-Za-z._~+/-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,2048}",
+    KEY_BOUNDARY + r"(?i:bearer)[ \t]{1,4}(?=[A-Za-z._~+/-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,2048}",
     r"(?i:(?<=authorization: basic )|(?<=authorization:basic ))[A-Za-z0-9+/=]{6,1024}",
 )
-KEYS = re.compile("|".join(f"(?:{shape})" for shape in KEY_SHAPES))
+ANY_KEY_PATTERN = re.compile("|".join(f"(?:{shape})" for shape in KEY_PATTERNS))
 
 # RFC 3986 `scheme://user:password@host`, but up to the last @ as drivers read it, for people do
 # not percent-encode. Digits and then a slash are a port.
-CONNECTION = re.compile(
+CONNECTION_URL_PATTERN = re.compile(
     r"(?P<before>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}+://[^\s:/?#@\"'<>]{0,128}+:)"
-    rf"(?![0-9]{{1,5}}[/?#])(?!{LABEL})[^\s\"'<>]{{1,256}}(?=@)"
+    rf"(?![0-9]{{1,5}}[/?#])(?!{LABEL_PATTERN})[^\s\"'<>]{{1,256}}(?=@)"
 )
 
 # What announces a secret. The first kind is also found inside words (DB_PASSWORD,
 # Windowspasswort); the second would be found in too many, so it stands alone.
-STRONG = r"pass(?:word|wort|wd|code|phrase)|kennwort|pwd"
-WEAK = (
+STRONG_KEYWORDS = r"pass(?:word|wort|wd|code|phrase)|kennwort|pwd"
+WEAK_KEYWORDS = (
     r"(?<![^\W_])(?:pw|pass|pin(?:[ -]?(?:code|nummer|number))?|token|secret|geheimzahl|cv[vc]2?"
     r"|zugangscode|(?:api|access|secret|private|client|auth|zugangs)[ _-]?"
     r"(?:key|secret|schlüssel|token))"
 )
-ABOUT = r"(?:[ \t]+(?:for|of|to|on|für|zu|zum|zur|vom|von|bei|im|in)\b[^\n:=]{0,40}?)?"
-IS = r"\b(?:is|was|are|lautet|ist|war)\b(?:[ \t]+(?:now|still|jetzt|nun|noch))?+[ \t]*:?[ \t]+"
-GIVEN = r"[ \t]*(?:[:=\uff1a]{1,2}+>?+|->|→)\s{0,3}"
-QUOTED = r"\"[^\"\n]{1,256}\"|'[^'\n]{1,256}'|`[^`\n]{1,256}`|[„“][^“”\n]{1,256}[“”]"
-ANNOUNCED = re.compile(
-    rf"(?P<label>{LABEL})"  # names a password, holds none
-    rf"|(?P<before>(?:(?P<strong>{STRONG})|{WEAK})s?[0-9]?(?![^\W_])[\"'`*]{{0,3}}"
-    rf"(?:{ABOUT}(?:(?P<given>{GIVEN})|[ \t]+{IS})|(?P<bare>[ \t]+)))"
-    rf"(?!{LABEL})(?P<value>{QUOTED}|\S+)",
+QUALIFIER_PATTERN = r"(?:[ \t]+(?:for|of|to|on|für|zu|zum|zur|vom|von|bei|im|in)\b[^\n:=]{0,40}?)?"
+COPULA_PATTERN = (
+    r"\b(?:is|was|are|lautet|ist|war)\b(?:[ \t]+(?:now|still|jetzt|nun|noch))?+[ \t]*:?[ \t]+"
+)
+SEPARATOR_PATTERN = r"[ \t]*(?:[:=\uff1a]{1,2}+>?+|->|→)\s{0,3}"
+QUOTED_VALUE_PATTERN = r"\"[^\"\n]{1,256}\"|'[^'\n]{1,256}'|`[^`\n]{1,256}`|[„“][^“”\n]{1,256}[“”]"
+ANNOUNCED_SECRET_PATTERN = re.compile(
+    rf"(?P<label>{LABEL_PATTERN})"  # names a password, holds none
+    rf"|(?P<before>(?:(?P<strong>{STRONG_KEYWORDS})|{WEAK_KEYWORDS})s?[0-9]?(?![^\W_])[\"'`*]{{0,3}}"
+    rf"(?:{QUALIFIER_PATTERN}"
+    rf"(?:(?P<given>{SEPARATOR_PATTERN})|[ \t]+{COPULA_PATTERN})|(?P<bare>[ \t]+)))"
+    rf"(?!{LABEL_PATTERN})(?P<value>{QUOTED_VALUE_PATTERN}|\S+)",
     re.IGNORECASE,
 )
-PIN = re.compile(
+PIN_PATTERN = re.compile(
     r"(?P<before>(?<![^\W_])(?:pin|cv[vc]2?)[ \t]+)[0-9]{3,8}(?![^\W_])", re.IGNORECASE
 )
-OPTION = re.compile(
-    rf"(?P<before>(?<!\S)--?(?:[a-z]{{1,20}}-)?(?:{STRONG}|token|secret|api-key)[ \t]+)"
-    rf"(?!{LABEL}|-)(?P<value>{QUOTED}|\S+)",
+COMMAND_OPTION_PATTERN = re.compile(
+    rf"(?P<before>(?<!\S)--?(?:[a-z]{{1,20}}-)?(?:{STRONG_KEYWORDS}|token|secret|api-key)[ \t]+)"
+    rf"(?!{LABEL_PATTERN}|-)(?P<value>{QUOTED_VALUE_PATTERN}|\S+)",
     re.IGNORECASE,
 )
 # "The password is expired" tells what is wrong; taking "expired" out would hide that.
-NO_SECRETS = frozenset(
+NON_SECRET_WORDS = frozenset(
     re.findall(
         r"\w+",
         """
@@ -121,23 +124,23 @@ def mask(text: str) -> str:
 
 
 def _mask_once(text: str) -> str:
-    text = KEYS.sub(KEY, text)
-    text = CONNECTION.sub(_keeping_before, text)
-    text = OPTION.sub(_keeping_before, text)
-    text = PIN.sub(_keeping_before, text)
-    text = ANNOUNCED.sub(_announced, text)
+    text = ANY_KEY_PATTERN.sub(KEY_LABEL, text)
+    text = CONNECTION_URL_PATTERN.sub(_mask_value, text)
+    text = COMMAND_OPTION_PATTERN.sub(_mask_value, text)
+    text = PIN_PATTERN.sub(_mask_value, text)
+    text = ANNOUNCED_SECRET_PATTERN.sub(_mask_announced, text)
     return mask_cards(mask_ibans(text))
 
 
-def _keeping_before(match: re.Match[str]) -> str:
-    return match["before"] + PASSWORD
+def _mask_value(match: re.Match[str]) -> str:
+    return match["before"] + PASSWORD_LABEL
 
 
-def _announced(match: re.Match[str]) -> str:
+def _mask_announced(match: re.Match[str]) -> str:
     if match["label"]:
         return match[0]
     word = match["value"].strip(".,;:!?()\"'`*_").casefold()
-    if not word or word in NO_SECRETS:
+    if not word or word in NON_SECRET_WORDS:
         return match[0]
     digit = any(character.isdigit() for character in word)
     letter = any(character.isalpha() for character in word)
@@ -145,11 +148,11 @@ def _announced(match: re.Match[str]) -> str:
         secret = digit and letter and len(word) >= 6 and "://" not in word
     else:  # "the pin is bent": said of these, a secret has a digit in it
         secret = digit or bool(match["strong"] or match["given"])
-    return _keeping_before(match) if secret else match[0]
+    return _mask_value(match) if secret else match[0]
 
 
-CARD = "[card number removed]"
-IBAN = "[IBAN removed]"
+CARD_LABEL = "[card number removed]"
+IBAN_LABEL = "[IBAN removed]"
 
 # Length of an IBAN by country: the registry of ISO 13616, kept by SWIFT.
 IBAN_LENGTHS = {
@@ -164,11 +167,11 @@ IBAN_LENGTHS = {
     }.items()
     for country in countries.split()
 }  # fmt: skip
-IBAN_SIGN = re.compile(r"[ \u00a0-]?([A-Za-z0-9])")
+IBAN_CHARACTER_PATTERN = re.compile(r"[ \u00a0-]?([A-Za-z0-9])")
 IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Za-z]{2})[0-9]{2}")
 
 # ISO/IEC 7812 lengths, written in one piece or grouped as on the card, with one kind of separator.
-CARD_SHAPES = re.compile(
+CARD_NUMBER_PATTERN = re.compile(
     r"(?<![0-9])(?:"
     r"[0-9]{4}(?P<a>[ .\u00a0-])[0-9]{4}(?P=a)[0-9]{4}(?P=a)[0-9]{4}(?:(?P=a)[0-9]{3})?"
     r"|[0-9]{4}(?P<b>[ .\u00a0-])[0-9]{6}(?P=b)[0-9]{4,5}"  # Diners, American Express
@@ -177,7 +180,7 @@ CARD_SHAPES = re.compile(
 )
 # The leading digits that are issued for payment cards; other numbers of that length (orders,
 # parcels, meters) begin with anything.
-CARD_ISSUERS = re.compile(
+CARD_ISSUER_PATTERN = re.compile(
     r"4(?:.{15}|.{18})"  # Visa; its 13 digits of old look like phone numbers
     r"|5[1-5].{14}|2(?:22[1-9]|2[3-9].|[3-6]..|7[01].|720).{12}"  # Mastercard
     r"|3[47].{13}"  # American Express
@@ -189,7 +192,9 @@ CARD_ISSUERS = re.compile(
 
 
 def mask_cards(text: str) -> str:
-    return CARD_SHAPES.sub(lambda match: CARD if _is_card(match[0]) else match[0], text)
+    return CARD_NUMBER_PATTERN.sub(
+        lambda match: CARD_LABEL if _is_card(match[0]) else match[0], text
+    )
 
 
 def mask_ibans(text: str) -> str:
@@ -197,14 +202,14 @@ def mask_ibans(text: str) -> str:
     for head in IBAN_HEAD.finditer(text):
         end = _iban_end(text, head)
         if end is not None and head.start() >= done:
-            parts += [text[done : head.start()], IBAN]
+            parts += [text[done : head.start()], IBAN_LABEL]
             done = end
     return "".join([*parts, text[done:]])
 
 
 def _is_card(written: str) -> bool:
     digits = re.sub(r"[^0-9]", "", written)
-    return CARD_ISSUERS.fullmatch(digits) is not None and _luhn(digits)
+    return CARD_ISSUER_PATTERN.fullmatch(digits) is not None and _luhn(digits)
 
 
 def _luhn(digits: str) -> bool:
@@ -220,7 +225,7 @@ def _iban_end(text: str, head: re.Match[str]) -> int | None:
         return None
     signs, position = head[0], head.end()
     while len(signs) < length:
-        step = IBAN_SIGN.match(text, position)
+        step = IBAN_CHARACTER_PATTERN.match(text, position)
         if step is None:
             return None
         signs, position = signs + step[1], step.end()

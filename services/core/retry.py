@@ -12,7 +12,7 @@ from typing import Any
 
 from services.core.coerce import as_datetime, as_int
 
-FIRST_WAIT, SLOWER, LONGEST_WAIT = timedelta(minutes=5), 4, timedelta(hours=1)
+INITIAL_RETRY_DELAY, BACKOFF_FACTOR, MAX_RETRY_DELAY = timedelta(minutes=5), 4, timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +20,8 @@ class RetryState:
     """`since` is when it failed first, `times` how often in a row, and `error` the last fault's
     kind: its text might quote a person."""
 
-    since: datetime
-    times: int
+    first_failed_at: datetime
+    failure_count: int
     error: str
 
     @classmethod
@@ -32,19 +32,19 @@ class RetryState:
         return cls(since, times or 1, str(doc.get("error") or "")) if since else None
 
     def to_doc(self) -> dict[str, Any]:
-        return {"since": self.since, "times": self.times, "error": self.error}
+        return {"since": self.first_failed_at, "times": self.failure_count, "error": self.error}
 
     @property
-    def wait(self) -> timedelta:
+    def delay(self) -> timedelta:
         """Until it is tried again."""
-        slower: int = SLOWER ** min(self.times - 1, 5)
-        return min(FIRST_WAIT * slower, LONGEST_WAIT)
+        slower: int = BACKOFF_FACTOR ** min(self.failure_count - 1, 5)
+        return min(INITIAL_RETRY_DELAY * slower, MAX_RETRY_DELAY)
 
 
-def failed(before: RetryState | None, error: Exception, *, now: datetime) -> RetryState:
+def record_failure(previous: RetryState | None, error: Exception, *, now: datetime) -> RetryState:
     """It has failed, once more if it had `before`."""
-    since, times = (before.since, before.times + 1) if before else (now, 1)
+    since, times = (previous.first_failed_at, previous.failure_count + 1) if previous else (now, 1)
     return RetryState(since, times, type(error).__name__)
 
 
-MAX_DELIVERY_WAIT = timedelta(minutes=15)
+MAX_DELIVERY_DELAY = timedelta(minutes=15)

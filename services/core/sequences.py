@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 from services.core.database import Document, Mongo
 
 
-def next_numbers(db: Mongo, *, team_id: str, count: int) -> range:
+def allocate_numbers(db: Mongo, *, team_id: str, count: int) -> range:
     """So many at once, one after the other."""
     # Of several that count a team's first tickets at once, SecantusDB gives some no answer. Then
     # the counter exists, and asking again leaves a gap.
@@ -28,14 +28,14 @@ def _count(db: Mongo, team_id: str, count: int) -> Document | None:
 
 
 @dataclass(eq=False, slots=True)
-class _Place:
+class _Waiter:
     """Somebody in line."""
 
     team_id: str
     number: int | None = None
 
 
-class Sequence:
+class NumberSequence:
     """The next numbers for a process's threads.
 
     The counter is one document, whose every write waits for a disk. So who asks the database asks
@@ -44,26 +44,26 @@ class Sequence:
 
     def __init__(self, db: Mongo) -> None:
         self._db = db
-        self._asking = threading.Lock()
-        self._changing = threading.Lock()
-        self._line: list[_Place] = []
+        self._allocation_lock = threading.Lock()
+        self._queue_lock = threading.Lock()
+        self._waiters: list[_Waiter] = []
 
-    def next(self, *, team_id: str) -> int:
-        place = _Place(team_id)
-        with self._changing:
-            self._line.append(place)
-        with self._asking:
-            return self._given(place) if place.number is None else place.number
+    def next_number(self, *, team_id: str) -> int:
+        waiter = _Waiter(team_id)
+        with self._queue_lock:
+            self._waiters.append(waiter)
+        with self._allocation_lock:
+            return self._allocate_for_waiters(waiter) if waiter.number is None else waiter.number
 
-    def _given(self, place: _Place) -> int:
+    def _allocate_for_waiters(self, waiter: _Waiter) -> int:
         """It may stand in line no longer: where its asker failed, each asks for itself."""
-        with self._changing:
-            behind = [p for p in self._line if p.team_id == place.team_id and p is not place]
-            self._line = [p for p in self._line if p.team_id != place.team_id]
-        numbers = self._ask(place.team_id, 1 + len(behind))
-        for another, number in zip(behind, numbers[1:], strict=True):
+        with self._queue_lock:
+            others = [p for p in self._waiters if p.team_id == waiter.team_id and p is not waiter]
+            self._waiters = [p for p in self._waiters if p.team_id != waiter.team_id]
+        numbers = self._allocate(waiter.team_id, 1 + len(others))
+        for another, number in zip(others, numbers[1:], strict=True):
             another.number = number
         return numbers[0]
 
-    def _ask(self, team_id: str, count: int) -> range:
-        return next_numbers(self._db, team_id=team_id, count=count)
+    def _allocate(self, team_id: str, count: int) -> range:
+        return allocate_numbers(self._db, team_id=team_id, count=count)

@@ -13,23 +13,23 @@ from urllib.parse import urlsplit
 from pymongo.errors import PyMongoError
 from pymongo.uri_parser import parse_uri
 
-from services.core.text import EMAIL
+from services.core.text import EMAIL_PATTERN
 
 Network = IPv4Network | IPv6Network
 
 # How a Slack member comes to an account: by their address at the first use, or by /account only.
-AUTO, STRICT = "auto", "strict"
+LINKING_AUTO, LINKING_STRICT = "auto", "strict"
 # RFC 7518, 3.2: a key of HS256 is at least as long as its hash.
-SECRET_BYTES = 32
+MIN_SECRET_BYTES = 32
 
 # For Gemini. An assignment as a whole is ended after 40 seconds.
-LONGEST_WAIT = 30
+MAX_GEMINI_TIMEOUT_SECONDS = 30
 
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 
-HOST = re.compile(r"[\w.:-]+", re.ASCII)
-CHANNEL = re.compile(r"[CG][A-Z0-9]{1,29}")
-EMOJI = re.compile(r"[^\s:<>&]{1,100}")
+HOST_PATTERN = re.compile(r"[\w.:-]+", re.ASCII)
+CHANNEL_ID_PATTERN = re.compile(r"[CG][A-Z0-9]{1,29}")
+EMOJI_PATTERN = re.compile(r"[^\s:<>&]{1,100}")
 
 URL_SCHEMES = {
     "MONGO_URI": ("mongodb://", "mongodb+srv://"),
@@ -40,10 +40,10 @@ URL_SCHEMES = {
 }
 
 # With what stands in where one is not set.
-PORTS = {"PORT": "5000", "MAILTRAP_SMTP_PORT": "2525"}
+DEFAULT_PORTS = {"PORT": "5000", "MAILTRAP_SMTP_PORT": "2525"}
 
 
-def problems_of(values: Mapping[str, str]) -> list[str]:
+def find_problems(values: Mapping[str, str]) -> list[str]:
     """A sentence for each value that is set and cannot be used."""
     checks = (
         _bad_urls,
@@ -59,12 +59,12 @@ def problems_of(values: Mapping[str, str]) -> list[str]:
     return [problem for check in checks for problem in check(values)]
 
 
-def level(values: Mapping[str, str]) -> str:
+def parse_log_level(values: Mapping[str, str]) -> str:
     return values.get("LOG_LEVEL", "INFO").upper()
 
 
 def _bad_level(values: Mapping[str, str]) -> list[str]:
-    if level(values) not in LOG_LEVELS:
+    if parse_log_level(values) not in LOG_LEVELS:
         return [f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}"]
     return []
 
@@ -98,31 +98,33 @@ def _is_readable(url: str) -> bool:
 
 def _bad_ports(values: Mapping[str, str]) -> list[str]:
     return [
-        f"{name} must be a number from 1 to 65535" for name in PORTS if port(values, name) is None
+        f"{name} must be a number from 1 to 65535"
+        for name in DEFAULT_PORTS
+        if parse_port(values, name) is None
     ]
 
 
-def port(values: Mapping[str, str], name: str) -> int | None:
-    text = values.get(name, PORTS[name])
+def parse_port(values: Mapping[str, str], name: str) -> int | None:
+    text = values.get(name, DEFAULT_PORTS[name])
     return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None
 
 
 def _bad_timeout(values: Mapping[str, str]) -> list[str]:
-    if seconds(values) is None:
-        return [f"GEMINI_TIMEOUT must be whole seconds, from 1 to {LONGEST_WAIT}"]
+    if parse_gemini_timeout(values) is None:
+        return [f"GEMINI_TIMEOUT must be whole seconds, from 1 to {MAX_GEMINI_TIMEOUT_SECONDS}"]
     return []
 
 
-def seconds(values: Mapping[str, str]) -> int | None:
+def parse_gemini_timeout(values: Mapping[str, str]) -> int | None:
     text = values.get("GEMINI_TIMEOUT", "10")
-    return int(text) if text.isdecimal() and 0 < int(text) <= LONGEST_WAIT else None
+    return int(text) if text.isdecimal() and 0 < int(text) <= MAX_GEMINI_TIMEOUT_SECONDS else None
 
 
 def _bad_hosts(values: Mapping[str, str]) -> list[str]:
     problems = []
-    if not HOST.fullmatch(values.get("HOST", "127.0.0.1")):
+    if not HOST_PATTERN.fullmatch(values.get("HOST", "127.0.0.1")):
         problems.append("HOST must be an address or a name of this machine, such as 127.0.0.1")
-    if networks(values.get("TRUSTED_PROXIES", "")) is None:
+    if parse_networks(values.get("TRUSTED_PROXIES", "")) is None:
         problems.append(
             "TRUSTED_PROXIES must be addresses or networks with commas between them, "
             "such as 10.0.0.5, 10.1.0.0/16"
@@ -132,22 +134,22 @@ def _bad_hosts(values: Mapping[str, str]) -> list[str]:
 
 def _bad_slack_names(values: Mapping[str, str]) -> list[str]:
     problems = []
-    if not CHANNEL.fullmatch(values.get("TRIAGE_CHANNEL", "C0")):
+    if not CHANNEL_ID_PATTERN.fullmatch(values.get("TRIAGE_CHANNEL", "C0")):
         problems.append(
             "TRIAGE_CHANNEL must be a channel's id, such as C0123456789: it stands at the end of "
             "the channel's details in Slack"
         )
-    if not EMOJI.fullmatch(emoji(values)):
+    if not EMOJI_PATTERN.fullmatch(parse_ticket_emoji(values)):
         problems.append("TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets")
     return problems
 
 
-def emoji(values: Mapping[str, str]) -> str:
+def parse_ticket_emoji(values: Mapping[str, str]) -> str:
     """With or without the colons around it."""
     return values.get("TICKET_EMOJI", "ticket").strip(":").lower()
 
 
-def networks(text: str) -> tuple[Network, ...] | None:
+def parse_networks(text: str) -> tuple[Network, ...] | None:
     try:
         return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
     except ValueError:
@@ -165,34 +167,34 @@ def _bad_tokens(values: Mapping[str, str]) -> list[str]:
 
 def _bad_account_rules(values: Mapping[str, str]) -> list[str]:
     problems = []
-    if "JWT_SECRET" in values and len(values["JWT_SECRET"].encode()) < SECRET_BYTES:
+    if "JWT_SECRET" in values and len(values["JWT_SECRET"].encode()) < MIN_SECRET_BYTES:
         problems.append(
-            f"JWT_SECRET must have at least {SECRET_BYTES} bytes: "
+            f"JWT_SECRET must have at least {MIN_SECRET_BYTES} bytes: "
             """python -c "import secrets; print(secrets.token_urlsafe(32))" prints a good one"""
         )
-    if values.get("ACCOUNT_LINKING", AUTO).lower() not in (AUTO, STRICT):
-        problems.append(f"ACCOUNT_LINKING must be {AUTO} or {STRICT}")
+    if values.get("ACCOUNT_LINKING", LINKING_AUTO).lower() not in (LINKING_AUTO, LINKING_STRICT):
+        problems.append(f"ACCOUNT_LINKING must be {LINKING_AUTO} or {LINKING_STRICT}")
     return problems
 
 
 def _bad_emails(values: Mapping[str, str]) -> list[str]:
     problems = []
-    admins = emails(values.get("ADMIN_EMAILS", ""))
-    if not all(EMAIL.fullmatch(email) for email in admins):
+    admins = parse_emails(values.get("ADMIN_EMAILS", ""))
+    if not all(EMAIL_PATTERN.fullmatch(email) for email in admins):
         problems.append("ADMIN_EMAILS must be email addresses with commas between them")
     sender = values.get("MAIL_FROM", "a@b.c")
-    if not (EMAIL.fullmatch(sender) and sender.isascii() and sender.isprintable()):
+    if not (EMAIL_PATTERN.fullmatch(sender) and sender.isascii() and sender.isprintable()):
         problems.append("MAIL_FROM must be an email address, such as helpdesk@example.com")
     return problems
 
 
-def emails(text: str) -> frozenset[str]:
+def parse_emails(text: str) -> frozenset[str]:
     return frozenset(part.strip().lower() for part in text.split(",") if part.strip())
 
 
 # What each command cannot work without; of names joined by "or" one is enough. `doctor` and `users`
 # need no Slack token.
-NEEDS: Mapping[str, tuple[str, ...]] = {
+REQUIRED_VARIABLES: Mapping[str, tuple[str, ...]] = {
     "bot": (
         "MONGO_URI",
         "REDIS_URL",
@@ -247,37 +249,37 @@ class Settings:
     ticket_emoji: str
 
     @property
-    def reads_with_ai(self) -> bool:
+    def is_ai_enabled(self) -> bool:
         return bool(self.gemini_api_key)
 
     @property
-    def is_strict(self) -> bool:
+    def is_linking_strict(self) -> bool:
         """Whether only a code links a Slack member to an account."""
-        return self.account_linking == STRICT
+        return self.account_linking == LINKING_STRICT
 
 
-def load(command: str, env: Mapping[str, str] = os.environ) -> Settings:
+def load_settings(command: str, env: Mapping[str, str] = os.environ) -> Settings:
     """The settings `command` runs on; `SettingsError` names every missing or bad value at once."""
-    config, problems = read(command, env)
+    config, problems = parse_settings(command, env)
     if problems:
         raise SettingsError(problems)
     return config
 
 
-def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
+def parse_settings(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, list[str]]:
     """What is set, good or bad, and every problem `command` has with it."""
     values = {name: value.strip() for name, value in env.items() if value.strip()}
     problems = [
         f"{name} is missing"
-        for name in NEEDS[command]
+        for name in REQUIRED_VARIABLES[command]
         if not any(one in values for one in name.split(" or "))
     ]
-    problems += problems_of(values)
+    problems += find_problems(values)
     config = Settings(
         mongo_uri=values.get("MONGO_URI", ""),
         redis_url=values.get("REDIS_URL", ""),
         jwt_secret=values.get("JWT_SECRET", ""),
-        account_linking=values.get("ACCOUNT_LINKING", AUTO).lower(),
+        account_linking=values.get("ACCOUNT_LINKING", LINKING_AUTO).lower(),
         slack_bot_token=values.get("SLACK_BOT_TOKEN", ""),
         slack_app_token=values.get("SLACK_APP_TOKEN", ""),
         slack_signing_secret=values.get("SLACK_SIGNING_SECRET", ""),
@@ -285,20 +287,20 @@ def read(command: str, env: Mapping[str, str] = os.environ) -> tuple[Settings, l
         gemini_api_key=values.get("GEMINI_API_KEY", ""),
         gemini_model=values.get("GEMINI_MODEL", "gemini-flash-latest"),
         gemini_api_url=values.get("GEMINI_API_URL"),
-        gemini_timeout=seconds(values) or 0,
-        admin_emails=emails(values.get("ADMIN_EMAILS", "")),
-        log_level=level(values),
+        gemini_timeout=parse_gemini_timeout(values) or 0,
+        admin_emails=parse_emails(values.get("ADMIN_EMAILS", "")),
+        log_level=parse_log_level(values),
         app_url=values.get("APP_URL", "").rstrip("/") or None,
         smtp_host=values.get("MAILTRAP_SMTP_HOST", ""),
-        smtp_port=port(values, "MAILTRAP_SMTP_PORT") or 0,
+        smtp_port=parse_port(values, "MAILTRAP_SMTP_PORT") or 0,
         smtp_user=values.get("MAILTRAP_SMTP_USER", ""),
         smtp_password=values.get("MAILTRAP_SMTP_PASS", ""),
         mail_from=values.get("MAIL_FROM", ""),
         host=values.get("HOST", "127.0.0.1"),
-        port=port(values, "PORT") or 0,
+        port=parse_port(values, "PORT") or 0,
         metrics_token=values.get("METRICS_TOKEN", ""),
-        trusted_proxies=networks(values.get("TRUSTED_PROXIES", "")) or (),
+        trusted_proxies=parse_networks(values.get("TRUSTED_PROXIES", "")) or (),
         triage_channel=values.get("TRIAGE_CHANNEL", ""),
-        ticket_emoji=emoji(values),
+        ticket_emoji=parse_ticket_emoji(values),
     )
     return config, problems

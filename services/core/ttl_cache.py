@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 
 from services.core.database import Mongo
 
-SECONDS = 5.0
+TTL_SECONDS = 5.0
 # A process has one database; tests have many.
 _MOST = 8
 
@@ -18,39 +18,41 @@ T = TypeVar("T")
 class TtlCache(Generic[T]):
     """One answer a database; thread-safe."""
 
-    def __init__(self, *, seconds: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
+    def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
+        self._timer = timer
         self._lock = threading.Lock()
-        self._answers: dict[Mongo, tuple[float, T]] = {}
-        self._forgotten = 0
-        _everything.add(self)
+        self._entries: dict[Mongo, tuple[float, T]] = {}
+        self._invalidations = 0
+        _instances.add(self)
 
-    def get(self, db: Mongo, read: Callable[[Mongo], T]) -> T:
+    def get(self, db: Mongo, load: Callable[[Mongo], T]) -> T:
         """What `read` answers, or what it answered a moment ago."""
-        now = self._seconds()
+        now = self._timer()
         with self._lock:
-            found, before = self._answers.get(db), self._forgotten
-        if found and now < found[0] + SECONDS:
+            found, before = self._entries.get(db), self._invalidations
+        if found and now < found[0] + TTL_SECONDS:
             return found[1]
-        answer = read(db)
+        answer = load(db)
         with self._lock:
-            if before == self._forgotten:  # else it may be from before what was written meanwhile
-                self._answers.pop(db, None)
-                self._answers[db] = (now, answer)
-                while len(self._answers) > _MOST:
-                    del self._answers[next(iter(self._answers))]
+            if (
+                before == self._invalidations
+            ):  # else it may be from before what was written meanwhile
+                self._entries.pop(db, None)
+                self._entries[db] = (now, answer)
+                while len(self._entries) > _MOST:
+                    del self._entries[next(iter(self._entries))]
         return answer
 
-    def forget(self, db: Mongo) -> None:
+    def invalidate(self, db: Mongo) -> None:
         with self._lock:
-            self._forgotten += 1
-            self._answers.pop(db, None)
+            self._invalidations += 1
+            self._entries.pop(db, None)
 
 
-_everything: "weakref.WeakSet[TtlCache[Any]]" = weakref.WeakSet()
+_instances: "weakref.WeakSet[TtlCache[Any]]" = weakref.WeakSet()
 
 
-def forget(db: Mongo) -> None:
+def invalidate_caches(db: Mongo) -> None:
     """This process has changed that database's settings: they are read anew."""
-    for kept in _everything:
-        kept.forget(db)
+    for cache in _instances:
+        cache.invalidate(db)

@@ -5,9 +5,9 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from services.core.database import IN_QUEUE, Document, Mongo
+from services.core.database import IN_QUEUE_FILTER, Document, Mongo
 from services.models.ticket import Status, Ticket
-from services.sla.queue_key import QUEUE_KEY_FIELD, edge
+from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key_bound
 from services.tickets.queries import open_tickets
 
 
@@ -46,7 +46,10 @@ class DigestCounts:
         self._lately: dict[tuple[datetime, datetime], Lately] = {}
 
     def own(self, user_id: ObjectId) -> Own:
-        late, never = edge(self._now, is_assigned=True), edge(None, is_assigned=True)
+        late, never = (
+            queue_key_bound(self._now, is_assigned=True),
+            queue_key_bound(None, is_assigned=True),
+        )
         theirs = {"assignedTo": user_id}
         to_come = self._db.tickets.find(
             {**theirs, **_placed(late, never)}, {"dueAt": True, "deadline": True}
@@ -61,7 +64,7 @@ class DigestCounts:
 
     def queue(self) -> Queue:
         if self._queue is None:
-            late = {kind: edge(self._now, is_assigned=kind) for kind in (False, True)}
+            late = {kind: queue_key_bound(self._now, is_assigned=kind) for kind in (False, True)}
             overdue = (_placed("0", late[False]), _placed("1", late[True]))
             self._queue = Queue(
                 unassigned=self._count(_placed("0", "1")),
@@ -86,4 +89,4 @@ class DigestCounts:
 
 def _placed(first: str, last: str) -> Document:
     """Whose place in the queue is from the one edge to the other."""
-    return {QUEUE_KEY_FIELD: {**IN_QUEUE[QUEUE_KEY_FIELD], "$gte": first, "$lt": last}}
+    return {QUEUE_KEY_FIELD: {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": first, "$lt": last}}

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
 from services.availability.quiet_hours import quiet_until
-from services.calendar.office_hours import Office, week_of
+from services.calendar.business_hours import BusinessHours, account_work_week
 from services.calendar.work_week import DAY, WorkWeek
 from services.core.database import Document
 
@@ -43,10 +43,10 @@ class Morning:
     next_look: datetime
 
 
-def morning(account: Document, office: Office, *, now: datetime) -> Morning:
+def morning(account: Document, office: BusinessHours, *, now: datetime) -> Morning:
     """Of the owner of that account. Where nobody has said so much as a zone, the team's usual
     hours are taken."""
-    week = week_of(account, office) or office.week
+    week = account_work_week(account, office) or office.work_week
     day = now.astimezone(week.zone).date()
     begins, latest = week.next_start(now), now + LOOK_AGAIN
     next_look = min(begins, latest) if begins else latest

@@ -12,15 +12,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import RetryState, failed
+from services.core.retry import RetryState, record_failure
 from services.digest.digest_counts import DigestCounts, Lately, Own, Queue
 from services.digest.digest_schedule import Today, morning
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import STAFF, Role, User
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 
 # How long sending one may take; what is not sent by then is tried again, each time later.
 CLAIM = timedelta(seconds=60)
@@ -54,7 +54,7 @@ class DigestSwitch:
 
     def turn(self, *, actor: Actor, on: bool) -> None:
         """From the next morning on, or from this one as long as it lasts."""
-        require(actor, Permission.WORK_ON_TICKETS)
+        require_permission(actor, Permission.WORK_ON_TICKETS)
         change: Document = {"$set": {"digest": on}}
         if on:
             change["$unset"] = {"digestAt": ""}
@@ -106,8 +106,8 @@ class Digests:
     def set_aside(self, account: Document, error: Exception) -> None:
         """It could not be made: the others are not to wait for it (services/core/retry.py)."""
         now = self._clock()
-        aside = failed(RetryState.from_doc(account.get("digestAside")), error, now=now)
-        values = {"digestAt": now + aside.wait, "digestAside": aside.to_doc()}
+        aside = record_failure(RetryState.from_doc(account.get("digestAside")), error, now=now)
+        values = {"digestAt": now + aside.delay, "digestAside": aside.to_doc()}
         change = {"$set": values, "$unset": {"digestTries": ""}}
         self._db.users.update_one({"_id": account["_id"]}, change)
 
@@ -157,8 +157,8 @@ class Digests:
         )
 
     @cached_property
-    def _office(self) -> Office:
-        return OfficeStore(self._db).read()
+    def _office(self) -> BusinessHours:
+        return BusinessHoursStore(self._db).read()
 
     @cached_property
     def _counts(self) -> DigestCounts:

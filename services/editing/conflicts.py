@@ -52,7 +52,7 @@ def conflicts_of(
 
 def _fields_of(event: Event, ticket: Ticket) -> tuple[str, ...]:
     """The fields of the form that an event has changed."""
-    if event.type in (EventType.HANDED_BACK, EventType.REOPENED):
+    if event.type in (EventType.UNASSIGNED, EventType.REOPENED):
         return "status", "assignedTo"
     if event.type == EventType.ANALYSED:
         return _found(ticket)

@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.validation import (
@@ -82,14 +82,14 @@ def skill_choices(ticket: Ticket, team_skills: Sequence[str]) -> list[str]:
 
 def _text(field: str, value: Any) -> str:
     if value is not None and not isinstance(value, str):
-        raise Invalid(field, "Give this as a text.")
+        raise InvalidValue(field, "Give this as a text.")
     return value or ""
 
 
 def _notes(text: str) -> str | None:
     text = strip_invisible(text).strip()
     if len(text) > NOTES_MAX:
-        raise Invalid(
+        raise InvalidValue(
             "helpfulNotes", f"At most {NOTES_MAX:,} characters; this text has {len(text):,}."
         )
     return text or None
@@ -97,7 +97,7 @@ def _notes(text: str) -> str | None:
 
 def _status(word: str) -> str:
     if word not in set(Status):
-        raise Invalid("status", f"Choose one of {', '.join(Status)}.")
+        raise InvalidValue("status", f"Choose one of {', '.join(Status)}.")
     return word
 
 
@@ -105,22 +105,22 @@ def _person(value: Any) -> ObjectId | None:
     if value is None:
         return None
     if not ObjectId.is_valid(value):
-        raise Invalid("assignedTo", "Choose somebody from the list.")
+        raise InvalidValue("assignedTo", "Choose somebody from the list.")
     return ObjectId(value)
 
 
 def _skills(value: Any, choices: Sequence[str]) -> list[str]:
     if value is not None and not isinstance(value, (list, tuple)):
-        raise Invalid("relatedSkills", "Give the skills as a list.")
+        raise InvalidValue("relatedSkills", "Give the skills as a list.")
     known = {skill[:SKILL_VALUE_MAX].casefold(): skill for skill in choices}
     chosen: dict[str, str] = {}
     for name in value or ():
         key = str(name)[:SKILL_VALUE_MAX].casefold()
         if key not in known:
-            raise Invalid(
+            raise InvalidValue(
                 "relatedSkills", f"Nobody in the team knows “{name}”. Choose from the list."
             )
         chosen[key] = known[key]
     if len(chosen) > SKILLS_MAX:
-        raise Invalid("relatedSkills", f"Choose at most {SKILLS_MAX} skills.")
+        raise InvalidValue("relatedSkills", f"Choose at most {SKILLS_MAX} skills.")
     return list(chosen.values())

@@ -6,7 +6,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.core.errors import Conflict, IllegalStep, Invalid
+from services.core.errors import Conflict, InvalidValue, NotAllowedInState
 from services.core.text import strip_invisible
 from services.models.events import EventType
 from services.models.ticket import Status, Ticket
@@ -38,7 +38,7 @@ def moved(
     """
     status = Status(edit["status"]) if "status" in edit else None
     if status not in (Status.COMPLETED, Status.WAITING) and not _has_been_said(by, ticket, message):
-        raise Invalid("message", MESSAGE_ALONE)
+        raise InvalidValue("message", MESSAGE_ALONE)
     change = Change()
     if status is Status.REOPENED:
         _check(ticket, status)
@@ -64,15 +64,15 @@ def _given(
         return Change()
     if ticket.status is Status.COMPLETED:
         sentence = f"Reopen it before you change who has it: {describe_state(ticket)}."
-        raise IllegalStep("assignedTo", sentence)
+        raise NotAllowedInState("assignedTo", sentence)
     if assignee is None:
         if ticket.status is Status.WAITING:
-            raise IllegalStep(
+            raise NotAllowedInState(
                 "assignedTo", f"Choose somebody to give it to: {describe_state(ticket)}."
             )
         return transitions.unassign(by, ticket, reason="")
     if status is Status.TODO:
-        raise Invalid("status", "Whoever has a ticket works on it. Choose In progress.")
+        raise InvalidValue("status", "Whoever has a ticket works on it. Choose In progress.")
     return transitions.assign(by, ticket, assignee, reason="", now=now)
 
 
@@ -80,7 +80,7 @@ def _led_to(by: ObjectId, ticket: Ticket, status: Status, message: str, now: dat
     if status is ticket.status:  # giving it away or back has led there
         return Change()
     if status is Status.IN_PROGRESS and ticket.assigned_to is None:
-        raise Invalid("assignedTo", "Choose who works on it.")
+        raise InvalidValue("assignedTo", "Choose who works on it.")
     _check(ticket, status)
     if status is Status.IN_PROGRESS:
         return transitions.resume(by, ticket)
@@ -100,4 +100,4 @@ def _check(ticket: Ticket, status: Status) -> None:
     try:
         check_status(ticket, status)
     except Conflict as error:
-        raise IllegalStep("status", str(error)) from None
+        raise NotAllowedInState("status", str(error)) from None

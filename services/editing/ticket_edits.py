@@ -20,13 +20,13 @@ from services.assignment.assignment_service import AssignmentService, declined
 from services.assignment.feedback import net_effects
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, Invalid
+from services.core.errors import Conflict, InvalidValue
 from services.editing.conflicts import EditConflict, FieldConflict, conflicts_of
 from services.editing.editable_fields import PLAIN_FIELDS, checked, is_same, stored
 from services.editing.status_change import moved
 from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
-from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, can_work
 from services.outbox import pending
@@ -77,12 +77,12 @@ class TicketEdits:
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
     ) -> list[AssigneeOption]:
         """Whom a ticket may be given to, the best fit first; by load where no ticket is named."""
-        require(actor, Permission.WORK_ON_TICKETS)
+        require_permission(actor, Permission.WORK_ON_TICKETS)
         return self._fits(team_id, load(self._db, ticket_id) if ticket_id else None, query)
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
         """The skills the team has whose name holds the query, whatever its capitals."""
-        require(actor, Permission.WORK_ON_TICKETS)
+        require_permission(actor, Permission.WORK_ON_TICKETS)
         wanted = " ".join(query.split()).casefold()
         return [skill for skill in self._users.team_skills() if wanted in skill.casefold()]
 
@@ -102,9 +102,9 @@ class TicketEdits:
         an `assignedTo` of None hands it back. What is as it was already is no change.
         Raises `Invalid`, `Clashing`, `NotFound`, `Denied`, `Conflict`.
         """
-        require(actor, Permission.WORK_ON_TICKETS)
+        require_permission(actor, Permission.WORK_ON_TICKETS)
         for unknown in sorted(changes.keys() - FIELDS):
-            raise Invalid(unknown, "A ticket has no such field.")
+            raise InvalidValue(unknown, "A ticket has no such field.")
         for _ in range(ATTEMPTS):
             ticket = self._editable(actor, ticket_id)
             edit = self._edit(ticket, changes)
@@ -119,8 +119,8 @@ class TicketEdits:
         raise Conflict(BUSY)
 
     def _editable(self, actor: Actor, ticket_id: str) -> Ticket:
-        require(actor, Permission.WORK_ON_TICKETS)
-        ticket = require_sight(actor, load(self._db, ticket_id))
+        require_permission(actor, Permission.WORK_ON_TICKETS)
+        ticket = require_visible(actor, load(self._db, ticket_id))
         check(actor, ticket, TicketAction.UPDATE)
         return ticket
 
@@ -130,7 +130,7 @@ class TicketEdits:
         skills = ticket.related_skills if ticket else ()
         return rank_options(
             candidates=candidates,
-            users=self._users.many({candidate.user_id for candidate in candidates}),
+            users=self._users.get_many({candidate.user_id for candidate in candidates}),
             skills=skills,
             requester=ticket.created_by if ticket else None,
             now=now,
@@ -159,7 +159,7 @@ class TicketEdits:
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
         if (given := edit.get("assignedTo")) and not self._can_work(given):
-            raise Invalid("assignedTo", "Choose a moderator or an admin who is still active.")
+            raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         change = Change(
             values={field: edit[field] for field in plain},
             events=tuple(
@@ -198,7 +198,7 @@ class TicketEdits:
 
     def _named(self, clashes: Sequence[FieldConflict]) -> dict[ObjectId, User]:
         named = [value for clash in clashes for value in (clash.by, clash.value)]
-        return self._users.many({name for name in named if isinstance(name, ObjectId)})
+        return self._users.get_many({name for name in named if isinstance(name, ObjectId)})
 
 
 def _has_left(before: Ticket, now: Ticket) -> bool:
@@ -228,8 +228,8 @@ class Patches:
         A status alone does, too. Whoever puts a ticket that nobody has in progress has it.
         """
         for _ in range(TRIES):
-            ticket = require_sight(actor, load(self._db, ticket_id))
-            require(actor, Permission.WORK_ON_TICKETS)
+            ticket = require_visible(actor, load(self._db, ticket_id))
+            require_permission(actor, Permission.WORK_ON_TICKETS)
             try:
                 return self._edits.update(
                     actor=actor,

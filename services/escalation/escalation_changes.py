@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.core.database import Document
-from services.models.choice import Choice
+from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import EscalationStep
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
@@ -16,28 +16,28 @@ _REMINDERS = frozenset(
         EscalationStep.ACCEPT_REMINDER,
         EscalationStep.DUE_SOON,
         EscalationStep.DUE_MISSED,
-        EscalationStep.WAITING_ASK,
+        EscalationStep.WAITING_REMINDER,
     }
 )
 
 
 def told(ticket: Ticket, step: EscalationStep) -> Change:
     """Somebody is told, and nothing else changes."""
-    ladder = ticket.ladders[step.family]
+    ladder = ticket.escalation_tracks[step.track]
     event = NewEvent(
         EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
         by="system",
         field=NEXT_STEP_FIELD,
-        from_=ladder.done.value if ladder.done else None,
+        from_=ladder.last_step.value if ladder.last_step else None,
         to=step.value,
     )
     return Change(events=(event,))
 
 
-def passed_on(ticket: Ticket, choice: Choice, *, now: datetime) -> Change:
+def passed_on(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change:
     """From its assignee to the chosen one."""
-    had, to, reason = ticket.assigned_to, choice.user_id, f"{choice.reason} · {PASSED_ON}"
-    passed, kind = EventType.PASSED_ON, EscalationStep.ACCEPT_NEXT.value
+    had, to, reason = ticket.assigned_to, choice.user_id, f"{choice.reason_text} · {PASSED_ON}"
+    passed, kind = EventType.REASSIGNED_BY_ESCALATION, EscalationStep.ACCEPT_REASSIGN.value
     events = [
         NewEvent(passed, by="system", field=NEXT_STEP_FIELD, from_=had, to=kind),
         NewEvent(
@@ -56,12 +56,12 @@ def passed_on(ticket: Ticket, choice: Choice, *, now: datetime) -> Change:
     )
 
 
-def _assignment(ticket: Ticket, choice: Choice, reason: str, now: datetime) -> Document:
+def _assignment(ticket: Ticket, choice: AssigneeChoice, reason: str, now: datetime) -> Document:
     analysis = ticket.assignment.get("analysis") or {}
     return {
         "assignment.reason": reason,
         "assignment.score": choice.score,
-        "assignment.parts": choice.parts,
+        "assignment.parts": choice.score_parts,
         "assignment.at": now,
         **({"assignment.source": analysis["source"]} if analysis.get("source") else {}),
     }

@@ -16,16 +16,16 @@ from services.assignment.assignment_service import AssignmentService
 from services.availability import quiet_hours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import failed
+from services.core.retry import record_failure
 from services.escalation import escalation_changes
-from services.models.choice import Choice
+from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import EscalationStep, EscalationTrack, ScheduledStep
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
 from services.models.user import User, can_work
 from services.outbox import pending
-from services.sla.escalation_schedule import next_alarm, steps_due
-from services.sla.policy import SlaPolicy, rules
+from services.sla.escalation_schedule import due_steps, next_scheduled_step
+from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
 from services.tickets.transitions import Change, unanswered
 
@@ -69,32 +69,32 @@ class EscalationSteps:
 
     def take(self, ticket: Ticket) -> Outcome:
         """Take the ticket's step, or put off what is not to be taken now."""
-        now, by = self._clock(), rules(self._db)
+        now, by = self._clock(), cached_policy(self._db)
         held: dict[EscalationTrack, datetime] = {}
-        for alarm in steps_due(ticket, rules=by, now=now):
-            step = self._step(ticket, alarm.kind)
+        for alarm in due_steps(ticket, policy=by, now=now):
+            step = self._step(ticket, alarm.step)
             until = self._held(ticket, step, by, now)
             if until:
-                held[alarm.kind.family] = until
+                held[alarm.step.track] = until
                 continue
             stored = self._taken(ticket, step, now)
             return Outcome.TAKEN if stored else Outcome.MISSED
-        return self._put_off(ticket, next_alarm(ticket, rules=by, held=held))
+        return self._put_off(ticket, next_scheduled_step(ticket, policy=by, postponed=held))
 
     def set_aside(self, ticket: Ticket, error: Exception) -> None:
         """Its step could not be taken: the others are not to wait for it (services/core/retry.py).
 
         What is stored of the step is left as it is, also where it cannot be read."""
         now = self._clock()
-        aside = failed(ticket.alarm.aside if ticket.alarm else None, error, now=now)
-        later = {"alarm.at": now + aside.wait, "alarm.aside": aside.to_doc()}
+        aside = record_failure(ticket.next_step.retry if ticket.next_step else None, error, now=now)
+        later = {"alarm.at": now + aside.delay, "alarm.aside": aside.to_doc()}
         as_seen = {**_as_seen(ticket), "alarm.at": {"$ne": None}}
         self._db.tickets.update_one(as_seen, {"$set": later})
 
     def _step(self, ticket: Ticket, kind: EscalationStep) -> EscalationStep:
         """What is done in place of a step that makes no sense."""
         if kind is EscalationStep.ACCEPT_REMINDER and not self._may_accept(ticket):
-            return EscalationStep.ACCEPT_NEXT
+            return EscalationStep.ACCEPT_REASSIGN
         return self._reaching(kind)
 
     def _reaching(self, kind: EscalationStep) -> EscalationStep:
@@ -116,20 +116,20 @@ class EscalationSteps:
     ) -> datetime | None:
         """Until when whoever is to answer is not at work, or away, but for who stays away for
         long."""
-        if step.family is EscalationTrack.WAITING:
+        if step.track is EscalationTrack.WAITING:
             account = self._db.users.find_one({"_id": ticket.created_by})
         elif step is EscalationStep.ACCEPT_REMINDER and ticket.priority is not Priority.URGENT:
             account = self._account(ticket)
         else:
             return None
-        until = quiet_hours.quiet_until(account, by.office, now=now) if account else None
+        until = quiet_hours.quiet_until(account, by.business_hours, now=now) if account else None
         return until if until and until <= now + LONGEST_HOLD else None
 
     def _account(self, ticket: Ticket) -> Document | None:
         return self._db.users.find_one({"_id": ticket.assigned_to})
 
     def _taken(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        if step is EscalationStep.ACCEPT_NEXT:
+        if step is EscalationStep.ACCEPT_REASSIGN:
             choice = self._next_candidate(ticket, now)
             if choice:
                 return self._passed_on(ticket, choice, now)
@@ -144,13 +144,13 @@ class EscalationSteps:
             pending.retry_unassigned(self._db, now=now)
         return stored
 
-    def _next_candidate(self, ticket: Ticket, now: datetime) -> Choice | None:
-        had = Event(0, now, "system", EventType.PASSED_ON, from_=ticket.assigned_to)
+    def _next_candidate(self, ticket: Ticket, now: datetime) -> AssigneeChoice | None:
+        had = Event(0, now, "system", EventType.REASSIGNED_BY_ESCALATION, from_=ticket.assigned_to)
         without = replace(ticket, events=(*ticket.events, had))
         history = self._history(f"{ticket.title}\n{ticket.description}")
         return self._assignments.choose(without, now=now, history=history)
 
-    def _passed_on(self, ticket: Ticket, choice: Choice, now: datetime) -> Ticket | None:
+    def _passed_on(self, ticket: Ticket, choice: AssigneeChoice, now: datetime) -> Ticket | None:
         stored = self._store(ticket, escalation_changes.passed_on(ticket, choice, now=now), now)
         if stored:
             self._assignments.was_chosen(choice, now=now)

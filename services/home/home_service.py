@@ -6,11 +6,11 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from services.accounts.account_search import Place, RollPage
+from services.accounts.account_search import AccountCursor, AccountPage
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Denied, NotFound
+from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
 from services.linking.directory import Directory, people_of, resolve_people
 from services.linking.links import LinkService
@@ -21,7 +21,7 @@ from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.people.admin import AccountAdmin
-from services.team_settings.settings_service import Held, TeamSettings
+from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed
 from services.tickets.transitions import is_queued_unassigned
@@ -75,7 +75,7 @@ class PeoplePage:
     """A page of the accounts, for admins; `slack_ids` of those who are linked."""
 
     screen: Screen
-    page: RollPage
+    page: AccountPage
     slack_ids: Mapping[ObjectId, str]
     now: datetime
 
@@ -85,7 +85,7 @@ class SettingsPage:
     """What is set for the whole team, for admins."""
 
     screen: Screen
-    held: Held
+    held: CurrentSettings
 
 
 Content = HomePage | OpenList | TicketPage | PeoplePage | SettingsPage
@@ -115,7 +115,7 @@ class HomeService:
         if screen.people:
             return self._roster(actor, team_id, screen.people)
         if screen.settings:
-            return SettingsPage(screen, self._settings.look(actor=actor))
+            return SettingsPage(screen, self._settings.get(actor=actor))
         return self._overview(actor, team_id)
 
     def page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
@@ -128,13 +128,13 @@ class HomeService:
         for place in (screen, screen.lists):
             try:
                 return self.look(actor=actor, team_id=team_id, screen=place)
-            except (NotFound, Denied):
+            except (NotFound, PermissionDenied):
                 continue
         return self.look(actor=actor, team_id=team_id, screen=Screen())
 
     def _overview(self, actor: Actor, team_id: str) -> HomePage:
         own = self._glimpse(actor, ListKind.OWN)
-        is_staff = actor.may(Permission.SEE_ANY_TICKET)
+        is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         assigned = self._glimpse(actor, ListKind.ASSIGNED) if is_staff else None
         tickets = own.tickets + (assigned.tickets if assigned else ())
         named = {user_id for ticket in tickets for user_id in people_of(ticket)}
@@ -145,7 +145,7 @@ class HomeService:
             assigned=assigned,
             people=self._people(team_id, named | {actor.user_id}),
             now=self._clock(),
-            may_manage_people=actor.may(Permission.MANAGE_USERS),
+            may_manage_people=actor.has_permission(Permission.MANAGE_USERS),
         )
 
     def _glimpse(self, actor: Actor, kind: ListKind) -> Page:
@@ -153,7 +153,7 @@ class HomeService:
 
     def _sheet(self, actor: Actor, team_id: str, screen: Screen) -> TicketPage:
         ticket = self._tickets.get(actor=actor, ticket_id=str(screen.ticket_id))
-        is_staff = actor.may(Permission.SEE_ANY_TICKET)
+        is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         return TicketPage(
             screen=screen,
             ticket=ticket if is_staff else without_internals(ticket),
@@ -161,14 +161,14 @@ class HomeService:
             steps=allowed(actor, ticket),
             people=self._people(team_id, people_of(ticket)),
             now=self._clock(),
-            may_ask_why=actor.may(Permission.MANAGE_USERS),
+            may_ask_why=actor.has_permission(Permission.MANAGE_USERS),
         )
 
-    def _roster(self, actor: Actor, team_id: str, place: Place) -> PeoplePage:
+    def _roster(self, actor: Actor, team_id: str, place: AccountCursor) -> PeoplePage:
         page = self._accounts.page(actor=actor, place=place)
         linked = {user.id for user in page.users}
         return PeoplePage(
-            screen=Screen(people=page.place),
+            screen=Screen(people=page.cursor),
             page=page,
             slack_ids=self._links.slack_ids(team_id=team_id, user_ids=linked),
             now=self._clock(),
@@ -203,4 +203,4 @@ def _may_know(ticket: Ticket, event: Event) -> bool:
         return event == given[-1] and event.to == ticket.assigned_to
     if event.type == EventType.NOBODY_AVAILABLE:
         return is_queued_unassigned(ticket)
-    return event.type not in (EventType.HANDED_BACK, EventType.NOTED)
+    return event.type not in (EventType.UNASSIGNED, EventType.NOTED)

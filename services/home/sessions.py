@@ -11,7 +11,7 @@ from datetime import timedelta
 from bson import ObjectId
 from pymongo import ReturnDocument
 
-from services.accounts.account_search import Place
+from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.linking.directory import people_of
@@ -30,7 +30,7 @@ class Screen:
 
     listed: ListQuery | None = None
     ticket_id: ObjectId | None = None
-    people: Place | None = None
+    people: AccountCursor | None = None
     settings: bool = False
 
     def encode(self) -> str:
@@ -49,7 +49,7 @@ class Screen:
         return cls(
             listed=ListQuery.decode(listed) if listed.partition(",")[0] in set(ListKind) else None,
             ticket_id=ObjectId(ticket_id) if ObjectId.is_valid(ticket_id) else None,
-            people=Place.decode(people),
+            people=AccountCursor.decode(people),
         )
 
     @property

@@ -11,7 +11,7 @@ from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Invalid, LimitReached
+from services.core.errors import InvalidValue, LimitReached
 
 MOST = 5
 LOCKED = timedelta(minutes=15)
@@ -45,7 +45,7 @@ class LinkTries:
     def was_wrong(self, link: str, *, number: int) -> NoReturn:
         """Raises what to say of it; with the fifth, the lock begins."""
         if number < MOST:
-            raise Invalid("code", WRONG)
+            raise InvalidValue("code", WRONG)
         until = self._clock() + LOCKED
         self._db.linkTries.update_one({"_id": link}, {"$set": {"expiresAt": until}})
         raise self._locked(until)

@@ -25,7 +25,8 @@ def resolve_people(
 ) -> Directory:
     """Two queries, however many people."""
     return Directory(
-        users=users.many(user_ids), slack_ids=links.slack_ids(team_id=team_id, user_ids=user_ids)
+        users=users.get_many(user_ids),
+        slack_ids=links.slack_ids(team_id=team_id, user_ids=user_ids),
     )
 
 

@@ -13,13 +13,13 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, Codes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, Invalid, Refused
+from services.core.errors import Conflict, InvalidValue, MemberRefused
 from services.linking import suspension
 from services.linking.code_attempts import WRONG, LinkTries
 from services.linking.links import DEACTIVATED, LinkService, check_person
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
-from services.outbox.emails import EmailKind, Emails, write
+from services.outbox.emails import EmailKind, Emails, queue_link_email
 from services.tickets.queries import open_tickets
 
 TYPE_IT = "Type the code that the page shows."
@@ -55,7 +55,7 @@ class Linked:
     letters: tuple[str, ...]
 
 
-class Held(Refused):
+class Held(MemberRefused):
     """A right code, typed by another than the Slack member `holder`, who has the account."""
 
     def __init__(self, user: User, holder: str) -> None:
@@ -95,7 +95,7 @@ class LinkByCode:
         """
         check_person(member)
         if not self.by_address(team_id=member.team_id, slack_user_id=member.slack_user_id):
-            raise Invalid("code", TYPE_IT)
+            raise InvalidValue("code", TYPE_IT)
         return self._links.admit(member, again=True)
 
     def offer(self, *, member: SlackMember, code: str) -> Offer:
@@ -126,10 +126,10 @@ class LinkByCode:
         check_person(member)
         user = self._owner(name)
         if user is None:
-            raise Invalid("code", WRONG)
+            raise InvalidValue("code", WRONG)
         former = self._former(member, user, name)
         if self._codes.take_named(kind=CodeKind.LINK, name=name) is None:
-            raise Invalid("code", WRONG)
+            raise InvalidValue("code", WRONG)
         self._point(member, user)
         suspension.call_off(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": link_id(member.team_id, member.slack_user_id)})
@@ -141,7 +141,9 @@ class LinkByCode:
                 letter
                 for kind, owner in told.items()
                 if owner
-                for letter in write(self._letters, kind, owner, key=name, member=member.name)
+                for letter in queue_link_email(
+                    self._letters, kind, owner, key=name, member_name=member.name
+                )
             ),
         )
 
@@ -152,10 +154,10 @@ class LinkByCode:
     def _former(self, member: SlackMember, user: User, name: str) -> User | None:
         """The other account the member has now. Raises where the new one is not to be theirs."""
         if not user.active:
-            raise Refused(DEACTIVATED)
+            raise MemberRefused(DEACTIVATED)
         own = self._link(member.team_id, member.slack_user_id)
         if own and own["userId"] == user.id and "stopped" not in own:
-            raise Invalid("code", SAME)
+            raise InvalidValue("code", SAME)
         holder = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         is_own = holder and holder["_id"] == link_id(member.team_id, member.slack_user_id)
         if holder and not is_own and "stopped" not in holder:

@@ -13,11 +13,11 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
-from services.accounts.users import UserService, new_account
+from services.accounts.users import UserService, new_account_doc
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Refused
+from services.core.errors import MemberRefused
 from services.linking import suspension
 from services.linking.suspension import Gone
 from services.models.slack_member import SlackMember, link_id
@@ -57,7 +57,7 @@ class LinkService:
         link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
         user = self._users.get(link["userId"]) if link and "stopped" not in link else None
         if user and not user.active:
-            raise Refused(DEACTIVATED)
+            raise MemberRefused(DEACTIVATED)
         return user
 
     def admit(self, member: SlackMember, *, again: bool = False) -> User:
@@ -70,16 +70,16 @@ class LinkService:
         if resumed:
             return resumed
         if self.strict:
-            raise Refused(LINK_FIRST)
+            raise MemberRefused(LINK_FIRST)
         check_address(member)
-        existing = self._users.by_email(member.email)
+        existing = self._users.find_by_email(member.email)
         # A link is written before its account, so whoever sees a twin's account sees its link.
         linked = self.find(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
         own = {"_id": link_id(member.team_id, member.slack_user_id)}
         if not again and self._db.unlinked.find_one(own):
-            raise Refused(UNLINKED)
+            raise MemberRefused(UNLINKED)
         account = self._account(member, existing)
         if account.role is not Role.USER:  # somebody more who can be given tickets
             pending.retry_unassigned(self._db, now=self._clock())
@@ -89,7 +89,7 @@ class LinkService:
 
     def _account(self, member: SlackMember, existing: list[User]) -> User:
         if len(existing) > 1:
-            raise Refused(f"Several accounts have your email address. {ASK_ADMIN}")
+            raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
         if existing:
             return self._accept_invitation(member, existing[0])
         return self._open_account(member)
@@ -110,18 +110,18 @@ class LinkService:
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
         if not user.active:
-            raise Refused(DEACTIVATED)
+            raise MemberRefused(DEACTIVATED)
         if user.has_password:
-            raise Refused(PROVE_IT)
+            raise MemberRefused(PROVE_IT)
         if member.email_confirmed is not True:
-            raise Refused(
+            raise MemberRefused(
                 "Your email address was invited, but Slack has not confirmed that it is yours. "
                 "Confirm it in your Slack profile, then try again."
             )
         own = link_id(member.team_id, member.slack_user_id)
         # One's own link may have been made by a twin of this first use.
         if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
-            raise Refused(TAKEN)
+            raise MemberRefused(TAKEN)
         former = self._link(member, user.id)
         if former != user.id:  # that account is gone, or admit() had found it
             moved = {"$set": {"userId": user.id}}
@@ -130,7 +130,7 @@ class LinkService:
 
     def _open_account(self, member: SlackMember) -> User:
         user_id = self._link(member, ObjectId())
-        doc = new_account(
+        doc = new_account_doc(
             email=member.email.strip(),
             role=self._first_role(member),
             now=self._clock(),
@@ -164,7 +164,7 @@ class LinkService:
         except DuplicateKeyError:
             existing = self._db.links.find_one({"_id": key})
             if existing is None:  # not our key: another member took this account meanwhile
-                raise Refused(TAKEN) from None
+                raise MemberRefused(TAKEN) from None
             return ObjectId(existing["userId"])
         return user_id
 
@@ -191,15 +191,15 @@ def check_person(member: SlackMember) -> None:
     """Raise `Refused` for whoever is no full, living member of this workspace."""
     reason = gone(member)
     if reason:
-        raise Refused(_REFUSALS[reason])
+        raise MemberRefused(_REFUSALS[reason])
 
 
 def check_address(member: SlackMember) -> None:
     """Raise `Refused` for whoever has no address that an account may be found by."""
     if not member.email.strip():
-        raise Refused(f"Slack does not tell your email address. {ASK_ADMIN}")
+        raise MemberRefused(f"Slack does not tell your email address. {ASK_ADMIN}")
     if member.email_confirmed is False:
-        raise Refused(
+        raise MemberRefused(
             "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
             "then try again."
         )

@@ -7,7 +7,7 @@ from services.accounts.validation import checked_email, email_key
 from services.auth.one_time_codes import CodeKind, Codes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.linking import suspension
 from services.linking.links import gone
 from services.models.slack_member import SlackMember, link_id
@@ -60,9 +60,9 @@ class MemberSync:
         """An address that has an account already, or that is none, changes nothing."""
         try:
             address = checked_email(member.email)
-        except Invalid:
+        except InvalidValue:
             return
-        if self._users.by_email(address):
+        if self._users.find_by_email(address):
             return
         # Who sets a password from now on keeps the address it was set with.
         same = {"_id": user.id, "email": user.email, "password": None}
@@ -70,7 +70,9 @@ class MemberSync:
             return
         # A link to a new password may be on its way to whoever has the old address now.
         self._codes.revoke(user_id=user.id, kind=CodeKind.RESET)
-        if len(self._users.by_email(address)) > 1:  # a twin was made meanwhile: rather as it was
+        if (
+            len(self._users.find_by_email(address)) > 1
+        ):  # a twin was made meanwhile: rather as it was
             mine = {"_id": user.id, "email": address}
             self._db.users.update_one(mine, _address(user.email))
 

@@ -36,7 +36,9 @@ def stop(db: Mongo, link: Document, reason: Gone, *, now: datetime) -> None:
     """
     doc = db.users.find_one({"_id": link["userId"]})
     if doc and user.works_on_tickets(User.from_doc(doc)):
-        mark = user.hand_back_mark(by="system", now=now, reason=_REASONS[reason], is_gone=True)
+        mark = user.release_request(
+            by="system", now=now, reason=_REASONS[reason], member_removed=True
+        )
         db.users.update_one({"_id": doc["_id"], "handBack": None}, {"$set": {"handBack": mark}})
     db.links.update_one(
         {"_id": link["_id"], "userId": link["userId"]},

@@ -10,10 +10,10 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict
 from services.linking.links import LinkService
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import link_id
 from services.models.user import User
-from services.outbox.emails import EmailKind, Emails, write
+from services.outbox.emails import EmailKind, Emails, queue_link_email
 from services.tickets.queries import open_tickets
 
 STALE = "You are linked to another account by now, or to none. Type /account to see which."
@@ -64,7 +64,7 @@ class Unlink:
         self._clock = clock
 
     def look(self, *, actor: Actor) -> UnlinkPreview:
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         user = self._own(actor)
         by_address = not self._links.strict and not user.has_password
         return UnlinkPreview(user, open_tickets(self._db, user.id), by_address)
@@ -77,7 +77,7 @@ class Unlink:
         From then on no first use links or opens an account by itself. Raises `Conflict` where
         there is no such link.
         """
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         user, key, now = self._own(actor), link_id(team_id, slack_user_id), self._clock()
         # Before the link goes, so that no use in between opens an account. As long as there is a
         # link, nobody asks for this.
@@ -87,18 +87,18 @@ class Unlink:
         if not gone.deleted_count:
             self._db.unlinked.delete_one({"_id": key, **record})
             raise Conflict(STALE)
-        letters = write(
+        letters = queue_link_email(
             self._letters,
             EmailKind.UNLINKED,
             user,
             key=f"{key}:{now.isoformat()}",
-            member=slack_name,
+            member_name=slack_name,
         )
         return Unlinked(user, letters)
 
     def identities(self, *, actor: Actor) -> list[Identity]:
         """The Slack members that act as the actor's account."""
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         return [
             Identity(
                 team_id=link["teamId"],

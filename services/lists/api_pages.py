@@ -13,7 +13,7 @@ from pymongo import DESCENDING
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
 
 PAGE_MAX = 100
@@ -68,9 +68,9 @@ class TicketPages:
         self, *, actor: Actor, size: int = PAGE_MAX, after: PageCursor | None = None
     ) -> NewestPage:
         """The actor's tickets after that edge; everybody's for those who may see them."""
-        require(actor, Permission.SEE_OWN_TICKET)
+        require_permission(actor, Permission.SEE_OWN_TICKET)
         whose: Document = {}
-        if not actor.may(Permission.SEE_ANY_TICKET):
+        if not actor.has_permission(Permission.SEE_ANY_TICKET):
             whose["createdBy"] = actor.user_id
         found = self._read(whose, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))

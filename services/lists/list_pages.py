@@ -13,12 +13,12 @@ from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
 from services.core.database import (
-    IN_QUEUE,
-    NEWEST_OF_ASSIGNEE,
-    NEWEST_OF_REQUESTER,
-    QUEUE,
-    QUEUE_OF_ASSIGNEE,
-    QUEUE_OF_SKILL,
+    ASSIGNEE_QUEUE_INDEX,
+    ASSIGNEE_STATUS_NEWEST_INDEX,
+    IN_QUEUE_FILTER,
+    QUEUE_INDEX,
+    REQUESTER_STATUS_NEWEST_INDEX,
+    SKILL_QUEUE_INDEX,
     Document,
     Mongo,
 )
@@ -30,9 +30,9 @@ from services.lists.list_query import (
     milliseconds,
     moment_of,
 )
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.sla.queue_key import KEY, QUEUE_KEY_FIELD
+from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
 
 PAGE_SIZE = 10
 # What a row shows. A ticket's arrays and long texts stay in the database.
@@ -96,7 +96,7 @@ class TicketLists:
 
         `skills` are the spellings of the selection's skill.
         """
-        require(actor, NEEDED[selection.kind])
+        require_permission(actor, NEEDED[selection.kind])
         question = _question(actor, selection, skills)
         position = selection.position
         beyond = _beyond(question, position) if position else None
@@ -138,15 +138,25 @@ def _question(actor: Actor, selection: ListQuery, skills: Sequence[str]) -> _Que
         is_person = selection.assignee != NOBODY
         query["assignedTo"] = ObjectId(selection.assignee) if is_person else None
     if not selection.is_queued:
-        newest = NEWEST_OF_REQUESTER if "createdBy" in query else NEWEST_OF_ASSIGNEE
+        newest = (
+            REQUESTER_STATUS_NEWEST_INDEX if "createdBy" in query else ASSIGNEE_STATUS_NEWEST_INDEX
+        )
         return _Question(query, newest, "createdAt", DESCENDING)
-    index = QUEUE_OF_ASSIGNEE if "assignedTo" in query else QUEUE_OF_SKILL if skills else QUEUE
-    return _Question(query | IN_QUEUE, index, QUEUE_KEY_FIELD, ASCENDING)
+    index = (
+        ASSIGNEE_QUEUE_INDEX
+        if "assignedTo" in query
+        else SKILL_QUEUE_INDEX
+        if skills
+        else QUEUE_INDEX
+    )
+    return _Question(query | IN_QUEUE_FILTER, index, QUEUE_KEY_FIELD, ASCENDING)
 
 
 def _beyond(question: _Question, position: ListCursor) -> Document | None:
     """The query for what is on that side of the position; None for one of another list."""
-    value: Any = position.key if KEY.fullmatch(position.key) else moment_of(position.key)
+    value: Any = (
+        position.key if QUEUE_KEY_PATTERN.fullmatch(position.key) else moment_of(position.key)
+    )
     if value is None or isinstance(value, str) != (question.field == QUEUE_KEY_FIELD):
         return None
     is_up = (question.order == ASCENDING) != position.is_before

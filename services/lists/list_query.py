@@ -10,10 +10,10 @@ from typing import Self
 from bson import ObjectId
 
 from services.models.ticket import OPEN_STATUSES, Priority, Status
-from services.sla.queue_key import KEY
+from services.sla.queue_key import QUEUE_KEY_PATTERN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_POSITION = re.compile(rf"([<>])([0-9]{{1,14}}|{KEY.pattern})~([0-9a-f]{{24}})")
+_POSITION = re.compile(rf"([<>])([0-9]{{1,14}}|{QUEUE_KEY_PATTERN.pattern})~([0-9a-f]{{24}})")
 
 
 class ListKind(StrEnum):

@@ -14,7 +14,7 @@ from services.linking.directory import Directory, people_of, resolve_people
 from services.linking.links import LinkService
 from services.lists.list_pages import NEEDED, PAGE_SIZE, Page, TicketLists
 from services.lists.list_query import FILTERS, NOBODY, Filter, ListQuery, skill_key
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import ACTIVE_STAFF, User
 
 
@@ -48,7 +48,7 @@ class ListService:
 
         Raises `Denied` where the list is not for the actor's role.
         """
-        require(actor, NEEDED[selection.kind])
+        require_permission(actor, NEEDED[selection.kind])
         by = FILTERS[selection.kind]
         skills = self.skills(actor=actor) if Filter.SKILL in by else {}
         assignees = self.assignees(actor=actor) if Filter.ASSIGNEE in by else ()
@@ -72,7 +72,7 @@ class ListService:
 
     def assignees(self, *, actor: Actor, like: str = "") -> tuple[User, ...]:
         """Who can have tickets and whose name has those letters, by name."""
-        require(actor, Permission.SEE_ANY_TICKET)
+        require_permission(actor, Permission.SEE_ANY_TICKET)
         wanted = like.casefold().strip()
         found = [User.from_doc(doc) for doc in self._db.users.find(ACTIVE_STAFF)]
         named = [user for user in found if wanted in user.display_name.casefold()]
@@ -80,7 +80,7 @@ class ListService:
 
     def skills(self, *, actor: Actor, like: str = "") -> dict[str, tuple[str, ...]]:
         """The team's skills that have those letters, by `skill_key`, each in all its spellings."""
-        require(actor, Permission.SEE_ANY_TICKET)
+        require_permission(actor, Permission.SEE_ANY_TICKET)
         wanted = like.casefold().strip()
         found = as_string_list(self._db.users.distinct("skills", ACTIVE_STAFF))
         spelled: dict[str, tuple[str, ...]] = {}

@@ -10,8 +10,8 @@ from bson import ObjectId
 
 from services.core.text import strip_invisible
 
-FILES_MAX = 10
-NAME_MAX, URL_MAX = 100, 500
+MAX_FILES = 10
+MAX_FILE_NAME_LENGTH, MAX_URL_LENGTH = 100, 500
 # Nothing that could end a link, or begin another, in Slack's markup.
 _URL = re.compile(r"https?://[^\s<>|\"\\]+")
 
@@ -28,7 +28,7 @@ class FileLink:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class MessageRef:
     """Where a comment was written in Slack: the message `ts` of a channel."""
 
     channel: str
@@ -52,8 +52,8 @@ class Comment:
     position: int
     internal: bool = False
     files: tuple[FileLink, ...] = ()
-    slack: Place | None = None
-    form: str | None = None
+    slack_message: MessageRef | None = None
+    submission_id: str | None = None
     edited_at: datetime | None = None
     deleted: bool = False
 
@@ -68,15 +68,15 @@ class Comment:
             position=position,
             # Whatever does not say that it is for everybody is not.
             internal=doc.get("internal") is not False,
-            files=links(doc.get("files") or ()),
-            slack=Place(slack["channel"], slack["ts"]) if slack else None,
-            form=doc.get("form"),
+            files=file_links(doc.get("files") or ()),
+            slack_message=MessageRef(slack["channel"], slack["ts"]) if slack else None,
+            submission_id=doc.get("form"),
             edited_at=doc.get("editedAt"),
             deleted=bool(doc.get("deleted")),
         )
 
 
-def comments_of(stored: Any) -> tuple[Comment, ...]:
+def comments_from_doc(stored: Any) -> tuple[Comment, ...]:
     """The comments of a ticket's document; what was not written by us is left out."""
     if not isinstance(stored, list):
         return ()
@@ -87,14 +87,14 @@ def comments_of(stored: Any) -> tuple[Comment, ...]:
     )
 
 
-def links(files: Any) -> tuple[FileLink, ...]:
+def file_links(files: Any) -> tuple[FileLink, ...]:
     """Of things with a `name` and a `url`, the first ten that can be opened."""
     found = (_link(str(file.get("name") or ""), str(file.get("url") or "")) for file in files)
-    return tuple(link for link in found if link)[:FILES_MAX]
+    return tuple(link for link in found if link)[:MAX_FILES]
 
 
 def _link(name: str, url: str) -> FileLink | None:
-    if len(url) > URL_MAX or not _URL.fullmatch(url):
+    if len(url) > MAX_URL_LENGTH or not _URL.fullmatch(url):
         return None
-    shown = " ".join(strip_invisible(name).replace("|", " ").split())[:NAME_MAX]
+    shown = " ".join(strip_invisible(name).replace("|", " ").split())[:MAX_FILE_NAME_LENGTH]
     return FileLink(name=shown or "a file", url=url)

@@ -19,18 +19,18 @@ class EscalationStep(StrEnum):
     """The steps, by ladder in their order."""
 
     ACCEPT_REMINDER = "accept_reminder"
-    ACCEPT_NEXT = "accept_next"
+    ACCEPT_REASSIGN = "accept_next"
     ACCEPT_TRIAGE = "accept_triage"
     ACCEPT_ADMINS = "accept_admins"
     DUE_SOON = "due_soon"
     DUE_MISSED = "due_missed"
     DUE_TRIAGE = "due_triage"
     DUE_ADMINS = "due_admins"
-    WAITING_ASK = "waiting_ask"
+    WAITING_REMINDER = "waiting_ask"
     WAITING_CLOSE = "waiting_close"
 
     @property
-    def family(self) -> "EscalationTrack":
+    def track(self) -> "EscalationTrack":
         return EscalationTrack(self.value.partition("_")[0])
 
 
@@ -43,7 +43,7 @@ class EscalationTrack(StrEnum):
 
     @property
     def steps(self) -> tuple[EscalationStep, ...]:
-        return tuple(kind for kind in EscalationStep if kind.family is self)
+        return tuple(kind for kind in EscalationStep if kind.track is self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,22 +53,22 @@ class ScheduledStep:
     `aside`: it could not be taken so far (services/core/retry.py)."""
 
     at: datetime
-    kind: EscalationStep
-    about: str
-    aside: RetryState | None = None
+    step: EscalationStep
+    subject: str
+    retry: RetryState | None = None
 
     @classmethod
     def from_doc(cls, doc: Any) -> "ScheduledStep | None":
         if not isinstance(doc, Mapping) or doc.get("kind") not in set(EscalationStep):
             return None
-        at, aside = as_datetime(doc.get("at")), RetryState.from_doc(doc.get("aside"))
+        at, retry = as_datetime(doc.get("at")), RetryState.from_doc(doc.get("aside"))
         return (
-            cls(at, EscalationStep(doc["kind"]), str(doc.get("about") or ""), aside) if at else None
+            cls(at, EscalationStep(doc["kind"]), str(doc.get("about") or ""), retry) if at else None
         )
 
     def to_doc(self) -> dict[str, Any]:
         """Without `aside`: whoever stores a step anew has found that it can be worked out."""
-        return {"at": self.at, "kind": self.kind.value, "about": self.about}
+        return {"at": self.at, "kind": self.step.value, "about": self.subject}
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +80,10 @@ class TrackState:
     step that was taken. One that has `ended` has no further steps.
     """
 
-    about: str
-    since: datetime | None
-    done: EscalationStep | None = None
-    ended: bool = False
+    subject: str
+    counted_from: datetime | None
+    last_step: EscalationStep | None = None
+    is_ended: bool = False
 
     @classmethod
     def from_doc(cls, doc: Any) -> "TrackState | None":
@@ -91,31 +91,33 @@ class TrackState:
             return None
         done = doc.get("done")
         return cls(
-            about=doc["about"],
-            since=as_datetime(doc.get("since")),
-            done=EscalationStep(done) if done in set(EscalationStep) else None,
-            ended=doc.get("ended") is True,
+            subject=doc["about"],
+            counted_from=as_datetime(doc.get("since")),
+            last_step=EscalationStep(done) if done in set(EscalationStep) else None,
+            is_ended=doc.get("ended") is True,
         )
 
     def to_doc(self) -> dict[str, Any]:
-        doc: dict[str, Any] = {"about": self.about}
-        if self.since:
-            doc["since"] = self.since
-        if self.done:
-            doc["done"] = self.done.value
-        return {**doc, "ended": True} if self.ended else doc
+        doc: dict[str, Any] = {"about": self.subject}
+        if self.counted_from:
+            doc["since"] = self.counted_from
+        if self.last_step:
+            doc["done"] = self.last_step.value
+        return {**doc, "ended": True} if self.is_ended else doc
 
-    def is_left(self, kind: EscalationStep) -> bool:
+    def is_pending(self, step: EscalationStep) -> bool:
         """Whether that step is still to come."""
-        steps = kind.family.steps
-        return not self.ended and (self.done is None or steps.index(kind) > steps.index(self.done))
+        steps = step.track.steps
+        return not self.is_ended and (
+            self.last_step is None or steps.index(step) > steps.index(self.last_step)
+        )
 
 
-Ladders = Mapping[EscalationTrack, TrackState]
+TrackStates = Mapping[EscalationTrack, TrackState]
 
 
-def ladders_of(doc: Any) -> dict[EscalationTrack, TrackState]:
+def track_states_from_doc(doc: Any) -> dict[EscalationTrack, TrackState]:
     """As stored; what cannot be read is as if it were not there."""
     stored = doc if isinstance(doc, Mapping) else {}
-    found = {family: TrackState.from_doc(stored.get(family.value)) for family in EscalationTrack}
-    return {family: ladder for family, ladder in found.items() if ladder}
+    found = {track: TrackState.from_doc(stored.get(track.value)) for track in EscalationTrack}
+    return {family: state for family, state in found.items() if state}

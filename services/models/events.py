@@ -23,7 +23,7 @@ class EventType(StrEnum):
     STATUS_CHANGED = "status_changed"
     RESOLVED = "resolved"
     ACCEPTED = "accepted"
-    HANDED_BACK = "handed_back"
+    UNASSIGNED = "handed_back"
     WAITING = "waiting"
     ANSWERED = "answered"
     CANCELLED = "cancelled"
@@ -34,7 +34,7 @@ class EventType(StrEnum):
     COMMENT_DELETED = "comment_deleted"
     # By the clock: the field is `alarms.FIELD`, `to` the step. From whom it was passed on, `from_`.
     REMINDED = "reminded"
-    PASSED_ON = "passed_on"
+    REASSIGNED_BY_ESCALATION = "passed_on"
     ESCALATED = "escalated"
     # By the clock, too, and a change of the status: nobody has answered.
     UNANSWERED = "unanswered"
@@ -57,7 +57,7 @@ class NewEvent:
     note: str | None = None
     internal: bool = False
     skills: tuple[str, ...] | None = None
-    absent: bool = False
+    assignee_was_absent: bool = False
 
 
 def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
@@ -73,7 +73,7 @@ def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Do
             doc["internal"] = True
         if event.skills is not None:
             doc["skills"] = list(event.skills)
-        if event.absent:
+        if event.assignee_was_absent:
             doc["absent"] = True
         docs.append(doc)
     return docs
@@ -95,7 +95,7 @@ class Event:
     note: str | None = None
     internal: bool = False
     skills: tuple[str, ...] | None = None
-    absent: bool = False
+    assignee_was_absent: bool = False
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Event":
@@ -110,5 +110,5 @@ class Event:
             note=doc.get("note"),
             internal=doc.get("internal") is True,
             skills=as_string_list(doc["skills"]) if "skills" in doc else None,
-            absent=doc.get("absent") is True,
+            assignee_was_absent=doc.get("absent") is True,
         )

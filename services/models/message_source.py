@@ -11,7 +11,9 @@ _ID = re.compile(r"[A-Z][A-Z0-9]{1,29}")
 _TS = re.compile(r"[0-9]{1,12}\.[0-9]{6}")
 _TEAM_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/")
 
-LOST = "This form has lost the message it belongs to. Close it, then use “Make a ticket” again."
+MESSAGE_LOST = (
+    "This form has lost the message it belongs to. Close it, then use “Make a ticket” again."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +28,12 @@ class MessageSource:
     slack_user_id: str | None = None
 
     @property
-    def thread(self) -> str:
+    def reply_thread_ts(self) -> str:
         """The thread that an answer to the message belongs in."""
         return self.thread_ts or self.ts
 
     @property
-    def is_direct(self) -> bool:
+    def is_direct_message(self) -> bool:
         """Whether it was written to the bot alone, so that a link to it leads nobody anywhere.
         Slack's ids of such conversations begin with D; nothing private hangs on it."""
         return self.channel.startswith("D")
@@ -72,11 +74,11 @@ def checked_source(
     permalink leads into no other workspace, whatever the ids say.
     """
     if not _fits(_TEAM_URL, team_url) or not _fits(_ID, channel) or not _fits(_TS, ts):
-        raise Conflict(LOST)
+        raise Conflict(MESSAGE_LOST)
     if thread_ts is not None and not _fits(_TS, thread_ts):
-        raise Conflict(LOST)
+        raise Conflict(MESSAGE_LOST)
     if slack_user_id is not None and not _fits(_ID, slack_user_id):
-        raise Conflict(LOST)
+        raise Conflict(MESSAGE_LOST)
     reply_to = thread_ts if thread_ts != ts else None  # a thread's first message names itself
     return MessageSource(
         channel=channel,

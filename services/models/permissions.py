@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from bson import ObjectId
 
-from services.core.errors import Denied, NotFound
+from services.core.errors import NotFound, PermissionDenied
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 
@@ -27,7 +27,7 @@ _MODERATOR = _USER | {
     Permission.WORK_ON_TICKETS,
     Permission.RESOLVE_ANY_TICKET,
 }
-GRANTS: dict[Role, frozenset[Permission]] = {
+ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.USER: _USER,
     Role.MODERATOR: _MODERATOR,
     Role.ADMIN: _MODERATOR | {Permission.MANAGE_USERS},
@@ -42,16 +42,16 @@ class Actor:
     role: Role
 
     @property
-    def by(self) -> ObjectId:
+    def event_author(self) -> ObjectId:
         """How what they do is signed."""
         return self.user_id
 
     @classmethod
-    def of(cls, user: User) -> "Actor":
+    def from_user(cls, user: User) -> "Actor":
         return cls(user_id=user.id, role=user.role)
 
-    def may(self, permission: Permission) -> bool:
-        return permission in GRANTS[self.role]
+    def has_permission(self, permission: Permission) -> bool:
+        return permission in ROLE_PERMISSIONS[self.role]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +59,29 @@ class Operator:
     """Whoever has a shell on the server: may do what an admin may."""
 
     @property
-    def by(self) -> str:
+    def event_author(self) -> str:
         return "system"
 
-    def may(self, permission: Permission) -> bool:
-        return permission in GRANTS[Role.ADMIN]
+    def has_permission(self, permission: Permission) -> bool:
+        return permission in ROLE_PERMISSIONS[Role.ADMIN]
 
 
 OPERATOR = Operator()
 
 
-def require(actor: Actor | Operator, permission: Permission) -> None:
+def require_permission(actor: Actor | Operator, permission: Permission) -> None:
     """Raise `Denied` unless the actor's role grants the permission."""
-    if not actor.may(permission):
-        raise Denied(f"Your role does not allow you to {permission}. Ask an admin if it should.")
+    if not actor.has_permission(permission):
+        raise PermissionDenied(
+            f"Your role does not allow you to {permission}. Ask an admin if it should."
+        )
 
 
-def require_sight(actor: Actor, ticket: Ticket | None) -> Ticket:
+def require_visible(actor: Actor, ticket: Ticket | None) -> Ticket:
     """The ticket, if the actor may know of it. A foreign ticket is "not found"."""
     if ticket is not None:
-        if actor.may(Permission.SEE_ANY_TICKET):
+        if actor.has_permission(Permission.SEE_ANY_TICKET):
             return ticket
-        if actor.may(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id:
+        if actor.has_permission(Permission.SEE_OWN_TICKET) and ticket.created_by == actor.user_id:
             return ticket
     raise NotFound("There is no such ticket, or you may not see it.")

@@ -17,64 +17,64 @@ Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class TargetClock:
+class SlaClock:
     """`since` is None while it stands; `rules` is the mark (services/sla/policy.py) of those that
     the
     ticket's due time was worked out by, None where it was not yet."""
 
-    ran: tuple[Span, ...] = ()
-    since: datetime | None = None
-    rules: str | None = None
+    spans: tuple[Span, ...] = ()
+    running_since: datetime | None = None
+    policy_fingerprint: str | None = None
 
     @classmethod
-    def from_doc(cls, doc: Any) -> "TargetClock | None":
+    def from_doc(cls, doc: Any) -> "SlaClock | None":
         if not isinstance(doc, Mapping):
             return None
         spans = doc.get("ran") if isinstance(doc.get("ran"), list) else []
-        mark = doc.get("rules")
+        fingerprint = doc.get("rules")
         return cls(
-            ran=tuple(_spans(spans or [])),
-            since=as_datetime(doc.get("since")),
-            rules=mark if isinstance(mark, str) else None,
+            spans=tuple(_spans(spans or [])),
+            running_since=as_datetime(doc.get("since")),
+            policy_fingerprint=fingerprint if isinstance(fingerprint, str) else None,
         )
 
     def to_doc(self) -> dict[str, Any]:
-        ran = [{"from": start, "to": end} for start, end in self.ran]
-        since = {"since": self.since} if self.since else {}
-        return {**({"ran": ran} if ran else {}), **since, "rules": self.rules}
+        ran = [{"from": start, "to": end} for start, end in self.spans]
+        since = {"since": self.running_since} if self.running_since else {}
+        return {**({"ran": ran} if ran else {}), **since, "rules": self.policy_fingerprint}
 
     @property
-    def begun(self) -> datetime | None:
+    def started_at(self) -> datetime | None:
         """When the ticket was filed or reopened. None for the predecessor's: no target counts for
         those."""
-        return self.ran[0][0] if self.ran else self.since
+        return self.spans[0][0] if self.spans else self.running_since
 
     @property
-    def has_begun(self) -> bool:
-        return self.begun is not None
+    def has_started(self) -> bool:
+        return self.started_at is not None
 
-    def start(self, now: datetime) -> "TargetClock":
-        return self if self.since else replace(self, since=now)
+    def start(self, now: datetime) -> "SlaClock":
+        return self if self.running_since else replace(self, running_since=now)
 
-    def stop(self, now: datetime) -> "TargetClock":
-        if self.since is None:
+    def stop(self, now: datetime) -> "SlaClock":
+        if self.running_since is None:
             return self
-        span = (self.since, max(now, self.since))
-        return replace(self, ran=(*self.ran, span), since=None)
+        span = (self.running_since, max(now, self.running_since))
+        return replace(self, spans=(*self.spans, span), running_since=None)
 
-    def reaches(self, duration: timedelta, week: WorkWeek) -> datetime | None:
+    def reaches_at(self, duration: timedelta, week: WorkWeek) -> datetime | None:
         """When it has run for so much working time, if it goes on; None while it stands short of
         that, where nobody ever works, and where it would be after the last year there is."""
         left = duration
-        for start, end in self.ran:
+        for start, end in self.spans:
             worked = week.working_time_between(start, end)
             if worked >= left:
                 return week.add_working_time(start, left)
             left -= worked
-        if self.since is None:
+        if self.running_since is None:
             return None
         try:
-            return week.add_working_time(self.since, left)
+            return week.add_working_time(self.running_since, left)
         except OverflowError:
             return None
 

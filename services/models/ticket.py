@@ -13,21 +13,21 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.coerce import (
-    STATUSES,
+    STATUS_ALIASES,
     as_datetime,
     as_int,
     as_object_id,
     as_str,
     as_string_list,
+    match_word,
     own_entries,
-    recognised,
 )
 from services.core.database import Document
-from services.models.comment import Comment, comments_of
-from services.models.escalation_track import Ladders, ScheduledStep, ladders_of
+from services.models.comment import Comment, comments_from_doc
+from services.models.escalation_track import ScheduledStep, TrackStates, track_states_from_doc
 from services.models.events import Event
 from services.models.message_source import MessageSource
-from services.models.sla_clock import TargetClock
+from services.models.sla_clock import SlaClock
 
 
 class Status(StrEnum):
@@ -45,14 +45,14 @@ class Priority(StrEnum):
     URGENT = "urgent"
 
 
-def status_of(value: Any) -> Status | None:
+def parse_status(value: Any) -> Status | None:
     """The status that somebody's word for it means; None where it means none."""
-    word = recognised(value, Status, STATUSES)
+    word = match_word(value, Status, STATUS_ALIASES)
     return Status(word) if word else None
 
 
-def priority_of(value: Any) -> Priority | None:
-    word = recognised(value, Priority)
+def parse_priority(value: Any) -> Priority | None:
+    word = match_word(value, Priority)
     return Priority(word) if word else None
 
 
@@ -109,19 +109,19 @@ class Ticket:
     accepted_at: datetime | None = None
     # The earlier of the deadline and the target (services/sla/due.py), whose clock is `target`.
     due_at: datetime | None = None
-    target: TargetClock | None = None
+    sla_clock: SlaClock | None = None
     queue_key: str | None = None
     # What happens next by the clock (services/sla/escalation_schedule.py), and how far that has
     # come.
-    alarm: ScheduledStep | None = None
-    ladders: Ladders = field(default_factory=dict)
+    next_step: ScheduledStep | None = None
+    escalation_tracks: TrackStates = field(default_factory=dict)
     seq: int = 0
-    outbox: bool = False
+    is_in_outbox: bool = False
     events: tuple[Event, ...] = ()
     cards: tuple[Card, ...] = ()
     comments: tuple[Comment, ...] = ()
     assignment: Mapping[str, Any] = field(default_factory=dict)
-    notices: tuple[Mapping[str, Any], ...] = ()
+    deliveries: tuple[Mapping[str, Any], ...] = ()
     source: MessageSource | None = None
 
     @classmethod
@@ -130,13 +130,13 @@ class Ticket:
             id=doc["_id"],
             title=as_str(doc.get("title")),
             description=as_str(doc.get("description")),
-            status=status_of(doc.get("status")) or Status.TODO,
+            status=parse_status(doc.get("status")) or Status.TODO,
             created_by=as_object_id(doc.get("createdBy")),
             assigned_to=as_object_id(doc.get("assignedTo")),
             created_at=as_datetime(doc.get("createdAt")),
             number=as_int(doc.get("number")),
             team_id=as_str(doc.get("teamId")) or None,
-            priority=priority_of(doc.get("priority")),
+            priority=parse_priority(doc.get("priority")),
             summary=as_str(doc.get("summary")) or None,
             helpful_notes=as_str(doc.get("helpfulNotes")) or None,
             related_skills=as_string_list(doc.get("relatedSkills")),
@@ -144,16 +144,16 @@ class Ticket:
             deadline=as_datetime(doc.get("deadline")),
             accepted_at=as_datetime(doc.get("acceptedAt")),
             due_at=as_datetime(doc.get("dueAt")),
-            target=TargetClock.from_doc(doc.get("target")),
+            sla_clock=SlaClock.from_doc(doc.get("target")),
             queue_key=as_str(doc.get("queueKey")) or None,
-            alarm=ScheduledStep.from_doc(doc.get("alarm")),
-            ladders=ladders_of(doc.get("ladders")),
+            next_step=ScheduledStep.from_doc(doc.get("alarm")),
+            escalation_tracks=track_states_from_doc(doc.get("ladders")),
             seq=as_int(doc.get("seq")) or 0,
-            outbox=bool(doc.get("outbox")),
+            is_in_outbox=bool(doc.get("outbox")),
             events=tuple(map(Event.from_doc, own_entries(doc.get("events"), "seq"))),
             cards=tuple(map(Card.from_doc, own_entries(doc.get("cards"), "digest"))),
-            comments=comments_of(doc.get("comments")),
+            comments=comments_from_doc(doc.get("comments")),
             assignment=doc["assignment"] if isinstance(doc.get("assignment"), Mapping) else {},
-            notices=tuple(own_entries(doc.get("notices"), "key")),
+            deliveries=tuple(own_entries(doc.get("notices"), "key")),
             source=MessageSource.from_doc(doc.get("source")),
         )

@@ -74,13 +74,13 @@ def works_on_tickets(user: User) -> bool:
     return user.active and user.role is not Role.USER
 
 
-def hand_back_mark(
+def release_request(
     *,
     by: ObjectId | str,
     now: datetime,
     reason: str,
-    is_gone: bool = False,
-    once: bool = False,
+    member_removed: bool = False,
+    one_off: bool = False,
 ) -> Document:
     """What to set as `handBack` of an account; `reason` stands in each ticket's history.
 
@@ -88,9 +88,9 @@ def hand_back_mark(
     and give away what they have now; what is given to them later, or once they are back, stays
     theirs.
     """
-    marked: Document = {"at": now, "by": by, "reason": reason}
-    flags = {"isGone": is_gone, "once": once}
-    return marked | {name: True for name, is_so in flags.items() if is_so}
+    request: Document = {"at": now, "by": by, "reason": reason}
+    flags = {"isGone": member_removed, "once": one_off}
+    return request | {name: True for name, is_so in flags.items() if is_so}
 
 
 def can_work(user: User) -> bool:

@@ -33,7 +33,7 @@ def look_at_settings(env: Mapping[str, str]) -> list[Finding]:
     """Everything bot, worker and jobs would refuse to start on, then what is weak."""
     problems: dict[str, None] = {}
     for command in ("bot", "worker", "jobs"):
-        problems |= dict.fromkeys(settings.read(command, env)[1])
+        problems |= dict.fromkeys(settings.parse_settings(command, env)[1])
     findings = [
         Finding(State.FAIL, problem, "Set it in the environment or in .env.")
         for problem in problems
@@ -173,7 +173,7 @@ class DatabaseChecks:
 
     def jobs(self) -> list[Finding]:
         with pymongo.timeout(QUERY_SECONDS):
-            held = leases.is_held(self._db, "jobs", now=self._clock())
+            held = leases.is_lease_held(self._db, "jobs", now=self._clock())
             runs = job_runs.stored(self._db)
             stuck = failing_items.what_is_stuck(self._db, now=self._clock())
         if not held:
@@ -185,18 +185,18 @@ class DatabaseChecks:
     def outbox(self) -> list[Finding]:
         """Changes that somebody has not been told of yet."""
         with pymongo.timeout(QUERY_SECONDS):
-            ages = pending.ages(self._db, now=self._clock())
+            ages = pending.outbox_ages(self._db, now=self._clock())
         if not ages:
             return ok("empty")
         found = f"{counted(len(ages), 'ticket')}, the oldest change {span(ages[0])} old"
         if ages[0] < LATE:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
-        return fail(found, advice) if ages[0] >= retry.MAX_DELIVERY_WAIT else warn(found, advice)
+        return fail(found, advice) if ages[0] >= retry.MAX_DELIVERY_DELAY else warn(found, advice)
 
     def waiting(self) -> list[Finding]:
         with pymongo.timeout(QUERY_SECONDS):
-            number = pending.count(self._db)
+            number = pending.count_unassigned(self._db)
         if number == 0:
             return ok("no ticket waits for somebody to become available")
         found = f"{counted(number, 'ticket')} that nobody is available for"

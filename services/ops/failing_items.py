@@ -57,8 +57,10 @@ def _digests(db: Mongo) -> list[Document]:
 
 def _finding(what: str, stored: Any, advice: str, now: datetime) -> Finding:
     aside = RetryState.from_doc(stored) or RetryState(now, 1, "")
-    state = State.FAIL if aside.times > SOON_ENOUGH else State.WARN
-    said = f"failed {counted(aside.times, 'time')} within {span(now - aside.since)}"
+    state = State.FAIL if aside.failure_count > SOON_ENOUGH else State.WARN
+    said = (
+        f"failed {counted(aside.failure_count, 'time')} within {span(now - aside.first_failed_at)}"
+    )
     again = "and is tried again by itself"
     return Finding(state, f"{what} {said} ({aside.error}) {again}", advice)
 

@@ -13,28 +13,28 @@ from enum import StrEnum
 from bson import ObjectId
 
 from services.core.database import Document, Mongo
-from services.models.comment import Place
+from services.models.comment import MessageRef
 from services.models.ticket import Card, Ticket
 from services.outbox.pending import outbox_fields
 
-CLAIM = timedelta(seconds=60)
+CLAIM_DURATION = timedelta(seconds=60)
 
 
-class NoticeState(StrEnum):
+class DeliveryState(StrEnum):
     CLAIMED = "claimed"
     SENT = "sent"
     FAILED = "failed"
 
 
-CLAIMED: Document = {"state": NoticeState.CLAIMED.value}
+CLAIMED_FILTER: Document = {"state": DeliveryState.CLAIMED.value}
 
 
-def notice_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
+def delivery_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
     """`recipient` is a user, or a channel."""
     return f"{seq}:{kind}:{recipient}"
 
 
-def read_key(key: str) -> tuple[str, str, str]:
+def parse_delivery_key(key: str) -> tuple[str, str, str]:
     """What `notice_key` made it of, as text: seq, kind and recipient."""
     seq, _, rest = key.partition(":")
     kind, _, recipient = rest.partition(":")
@@ -43,58 +43,70 @@ def read_key(key: str) -> tuple[str, str, str]:
 
 def is_finished(ticket: Ticket, key: str) -> bool:
     """Sent, or refused by Slack for good."""
-    states = (notice["state"] for notice in ticket.notices if notice["key"] == key)
-    return next(states, None) in (NoticeState.SENT, NoticeState.FAILED)
+    states = (notice["state"] for notice in ticket.deliveries if notice["key"] == key)
+    return next(states, None) in (DeliveryState.SENT, DeliveryState.FAILED)
 
 
-def is_told(ticket: Ticket, *, seq: int, kind: str) -> bool:
+def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
     """Whether that is finished for anybody."""
-    begins = notice_key(seq=seq, kind=kind, recipient="")
+    begins = delivery_key(seq=seq, kind=kind, recipient="")
     return any(
         notice["key"].startswith(begins) and is_finished(ticket, notice["key"])
-        for notice in ticket.notices
+        for notice in ticket.deliveries
     )
 
 
 def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
     """Whether this caller is the one to send it."""
-    fresh = {"key": key, "state": NoticeState.CLAIMED.value, "until": now + CLAIM, "tries": 1}
+    fresh = {
+        "key": key,
+        "state": DeliveryState.CLAIMED.value,
+        "until": now + CLAIM_DURATION,
+        "tries": 1,
+    }
     first = db.tickets.update_one(
         {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": fresh}}
     )
     if first.modified_count:
         return True
-    return _update(
+    return _update_element(
         db,
         ticket_id,
         "notices",
         {"key": key},
-        {"$set": {"notices.$[this].until": now + CLAIM}, "$inc": {"notices.$[this].tries": 1}},
-        only_if=CLAIMED | {"until": {"$lte": now}},
+        {
+            "$set": {"notices.$[this].until": now + CLAIM_DURATION},
+            "$inc": {"notices.$[this].tries": 1},
+        },
+        only_if=CLAIMED_FILTER | {"until": {"$lte": now}},
     )
 
 
-def handed_over(db: Mongo, ticket_id: ObjectId, key: str) -> None:
+def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
     """Somebody else sees to it that it is sent, once."""
-    notice = {"key": key, "state": NoticeState.SENT.value, "tries": 1}
+    notice = {"key": key, "state": DeliveryState.SENT.value, "tries": 1}
     db.tickets.update_one(
         {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": notice}}
     )
 
 
-def release(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
+def release_claim(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
     """Not sent: another attempt may take it from `until` on."""
     values = {"notices.$[this].until": until}
-    _update(db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED)
+    _update_element(
+        db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED_FILTER
+    )
 
 
-def fail(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
+def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
     """Slack will never take it; `error` is Slack's own word for why."""
-    values = {"notices.$[this].state": NoticeState.FAILED.value, "notices.$[this].error": error}
-    _update(db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED)
+    values = {"notices.$[this].state": DeliveryState.FAILED.value, "notices.$[this].error": error}
+    _update_element(
+        db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED_FILTER
+    )
 
 
-def sent(
+def mark_sent(
     db: Mongo,
     ticket_id: ObjectId,
     key: str,
@@ -102,25 +114,25 @@ def sent(
     channel: str,
     ts: str,
     card: Card | None = None,
-    shown: Document | None = None,
+    extra_fields: Document | None = None,
 ) -> None:
     """Record what Slack took and, where it is a card, that it is to be kept up to date.
 
     `shown` is what else to keep in the notice, to tell later whether it is out of date.
     """
     values = {
-        "notices.$[this].state": NoticeState.SENT.value,
+        "notices.$[this].state": DeliveryState.SENT.value,
         "notices.$[this].channel": channel,
         "notices.$[this].ts": ts,
-        **{f"notices.$[this].{name}": value for name, value in (shown or {}).items()},
+        **{f"notices.$[this].{name}": value for name, value in (extra_fields or {}).items()},
     }
     update: Document = {"$set": values}
     if card:
         update["$push"] = {"cards": card.to_doc()}
-    _update(db, ticket_id, "notices", {"key": key}, update)
+    _update_element(db, ticket_id, "notices", {"key": key}, update)
 
 
-def card_updated(
+def record_card_update(
     db: Mongo, ticket_id: ObjectId, card: Card, *, seq: int, digest: str, now: datetime
 ) -> bool:
     """Record what a card shows now.
@@ -131,84 +143,89 @@ def card_updated(
     this = {"channel": card.channel, "ts": card.ts}
     shown = {"cards.$[this].seq": seq, "cards.$[this].digest": digest}
     not_newer = {"seq": {"$lte": seq}}
-    if _update(db, ticket_id, "cards", this, {"$set": shown}, only_if=not_newer):
+    if _update_element(db, ticket_id, "cards", this, {"$set": shown}, only_if=not_newer):
         return True
-    spoil_card(db, ticket_id, channel=card.channel, ts=card.ts, now=now)
+    invalidate_card(db, ticket_id, channel=card.channel, ts=card.ts, now=now)
     return False
 
 
-def message_updated(
+def record_message_update(
     db: Mongo, ticket_id: ObjectId, key: str, *, seq: int, version: str, now: datetime
 ) -> bool:
     """As `card_updated`, for a message that is kept in step with what it tells of: `version` is
     of that, `seq` the ticket's."""
     shown = {"notices.$[this].seq": seq, "notices.$[this].version": version}
     not_newer = {"seq": {"$lte": seq}}
-    if _update(db, ticket_id, "notices", {"key": key}, {"$set": shown}, only_if=not_newer):
+    if _update_element(db, ticket_id, "notices", {"key": key}, {"$set": shown}, only_if=not_newer):
         return True
     stale: Document = {
         "$set": {"notices.$[this].version": "", **outbox_fields(now)},
         "$inc": {"seq": 1},
     }
-    _update(db, ticket_id, "notices", {"key": key}, stale)
+    _update_element(db, ticket_id, "notices", {"key": key}, stale)
     return False
 
 
-def spoil_card(db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime) -> bool:
+def invalidate_card(
+    db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime
+) -> bool:
     """Let that card count as out of date, and the ticket be looked at. False: no such card."""
     stale = {"cards.$[this].digest": "", **outbox_fields(now)}
     # Raising seq keeps a worker that is at it, and read the ticket before, from settling it.
     update: Document = {"$set": stale, "$inc": {"seq": 1}}
-    return _update(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
+    return _update_element(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
 
 
-def _update(
+def _update_element(
     db: Mongo,
     ticket_id: ObjectId,
     array: str,
-    this: Document,
+    element: Document,
     update: Document,
     *,
     only_if: Document | None = None,
 ) -> bool:
     """Update the ticket if `array` has the element `this`, called `$[this]` in the update."""
     found = db.tickets.update_one(
-        {"_id": ticket_id, array: {"$elemMatch": this | (only_if or {})}},
+        {"_id": ticket_id, array: {"$elemMatch": element | (only_if or {})}},
         update,
         # By what never changes: SecantusDB applies the filter anew after each field it has set.
-        array_filters=[{f"this.{name}": value for name, value in this.items()}],
+        array_filters=[{f"this.{name}": value for name, value in element.items()}],
     )
     return found.matched_count == 1
 
 
-TRIAGE = "triage"  # the kind of the card that the staff reads together
-_LINE = "thread"  # the line below a message that a ticket was made of: others talk there
+TRIAGE_CARD_KIND = "triage"  # the kind of the card that the staff reads together
+_THREAD_REPLY_KIND = (
+    "thread"  # the line below a message that a ticket was made of: others talk there
+)
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class TicketThread:
     """`internal`: what is written there is for the staff only."""
 
     ticket_id: str
     internal: bool
 
 
-class Threads:
+class TicketThreads:
     def __init__(self, db: Mongo) -> None:
         self._db = db
 
-    def find(self, *, team_id: str, place: Place) -> Thread | None:
+    def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
         """The ticket that the message at `place` tells of; None where it is none of the bot's.
 
         Asks nobody's permission, because it tells no more than an id.
         """
         found = self._db.tickets.find(
-            {"notices.ts": place.ts}, {"teamId": True, "notices": {"$elemMatch": {"ts": place.ts}}}
+            {"notices.ts": message.ts},
+            {"teamId": True, "notices": {"$elemMatch": {"ts": message.ts}}},
         )
         for doc in found:
             for notice in doc["notices"]:
-                _, kind, _ = read_key(str(notice["key"]))
-                is_here = (doc.get("teamId"), notice.get("channel")) == (team_id, place.channel)
-                if is_here and kind != _LINE:
-                    return Thread(str(doc["_id"]), internal=kind == TRIAGE)
+                _, kind, _ = parse_delivery_key(str(notice["key"]))
+                is_here = (doc.get("teamId"), notice.get("channel")) == (team_id, message.channel)
+                if is_here and kind != _THREAD_REPLY_KIND:
+                    return TicketThread(str(doc["_id"]), internal=kind == TRIAGE_CARD_KIND)
         return None

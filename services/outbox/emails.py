@@ -23,13 +23,13 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_WAIT
+from services.core.retry import MAX_DELIVERY_DELAY
 from services.models.user import User
 
 # Longer than it takes to send one, however slow the server: until then it is one task's own.
-CLAIM = timedelta(seconds=45)
-FIRST_WAIT = timedelta(seconds=10)
-KEPT = timedelta(days=30)
+CLAIM_DURATION = timedelta(seconds=45)
+INITIAL_RETRY_DELAY = timedelta(seconds=10)
+RETENTION = timedelta(days=30)
 
 
 class EmailKind(StrEnum):
@@ -46,13 +46,13 @@ class EmailKind(StrEnum):
 class EmailState(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
-    DROPPED = "dropped"  # nobody needs it any more, or mail is off
+    DISCARDED = "dropped"  # nobody needs it any more, or mail is off
     FAILED = "failed"  # refused for good, or given up
 
 
 # Later than this nobody waits for it any more.
-GIVE_UP_AFTER = {kind: timedelta(days=1) for kind in EmailKind}
-GIVE_UP_AFTER[EmailKind.RESET] = timedelta(hours=1)
+MAX_AGE_BY_KIND = {kind: timedelta(days=1) for kind in EmailKind}
+MAX_AGE_BY_KIND[EmailKind.RESET] = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,8 @@ class Email:
             facts=doc["facts"],
         )
 
-    def is_too_late(self, now: datetime) -> bool:
-        return now >= self.created_at + GIVE_UP_AFTER[self.kind]
+    def is_expired(self, now: datetime) -> bool:
+        return now >= self.created_at + MAX_AGE_BY_KIND[self.kind]
 
 
 class Emails:
@@ -86,7 +86,7 @@ class Emails:
         self._db = db
         self._clock = clock
 
-    def post(
+    def queue(
         self,
         kind: EmailKind,
         *,
@@ -99,9 +99,9 @@ class Emails:
         One a kind and key, however often it is posted. `facts` are ids and names: never a secret.
         """
         now = self._clock()
-        letter_id = hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:32]
+        email_id = hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:32]
         doc = {
-            "_id": letter_id,
+            "_id": email_id,
             "kind": kind.value,
             "userId": user_id,
             "facts": dict(facts or {}),
@@ -109,69 +109,69 @@ class Emails:
             "createdAt": now,
             "nextTryAt": now,
             "attempts": 0,
-            "expiresAt": now + KEPT,
+            "expiresAt": now + RETENTION,
         }
         with suppress(DuplicateKeyError):  # posted before
             self._db.letters.insert_one(doc)
-        return letter_id
+        return email_id
 
-    def due(self) -> str | None:
+    def next_due_id(self) -> str | None:
         """The id of the letter that has waited longest for its next attempt."""
-        query, order = self._waiting(), [("nextTryAt", 1)]
+        query, order = self._due_filter(), [("nextTryAt", 1)]
         doc = self._db.letters.find_one(query, {"_id": True}, sort=order)
         return str(doc["_id"]) if doc else None
 
-    def claim(self, letter_id: str) -> Email | None:
+    def claim(self, email_id: str) -> Email | None:
         """Take that letter to send it; None where another has it, or it needs no sending."""
-        return self._claim({"_id": letter_id, **self._waiting()})
+        return self._claim({"_id": email_id, **self._due_filter()})
 
     def claim_next(self) -> Email | None:
         """Take the one that has waited longest."""
-        return self._claim(self._waiting())
+        return self._claim(self._due_filter())
 
-    def sent(self, letter: Email) -> None:
-        self._end(letter, EmailState.SENT)
+    def mark_sent(self, email: Email) -> None:
+        self._finish(email, EmailState.SENT)
 
-    def drop(self, letter: Email, *, why: str) -> None:
-        self._end(letter, EmailState.DROPPED, why)
+    def discard(self, email: Email, *, why: str) -> None:
+        self._finish(email, EmailState.DISCARDED, why)
 
-    def fail(self, letter: Email, *, error: str) -> None:
-        self._end(letter, EmailState.FAILED, error)
+    def mark_failed(self, email: Email, *, error: str) -> None:
+        self._finish(email, EmailState.FAILED, error)
 
-    def delay(self, letter: Email, *, error: str) -> None:
+    def retry_later(self, email: Email, *, error: str) -> None:
         """Not sent: tried again later each time, at most 15 minutes away."""
-        doubled: int = 2 ** min(letter.attempts - 1, 10)
-        wait = min(FIRST_WAIT * doubled, MAX_DELIVERY_WAIT)
-        self._update(letter, {"$set": {"nextTryAt": self._clock() + wait, "error": error}})
+        doubled: int = 2 ** min(email.attempts - 1, 10)
+        wait = min(INITIAL_RETRY_DELAY * doubled, MAX_DELIVERY_DELAY)
+        self._update(email, {"$set": {"nextTryAt": self._clock() + wait, "error": error}})
 
-    def drop_all(self, *, why: str) -> int:
+    def discard_all(self, *, why: str) -> int:
         """Nobody will send those that wait; how many there were."""
-        ended = _ended(EmailState.DROPPED, why, now=self._clock())
-        return self._db.letters.update_many(self._waiting(), ended).modified_count
+        ended = _finished_update(EmailState.DISCARDED, why, now=self._clock())
+        return self._db.letters.update_many(self._due_filter(), ended).modified_count
 
-    def _waiting(self) -> Document:
+    def _due_filter(self) -> Document:
         return {"state": EmailState.WAITING.value, "nextTryAt": {"$lte": self._clock()}}
 
     def _claim(self, query: Document) -> Email | None:
         doc = self._db.letters.find_one_and_update(
             query,
-            {"$set": {"nextTryAt": self._clock() + CLAIM}, "$inc": {"attempts": 1}},
+            {"$set": {"nextTryAt": self._clock() + CLAIM_DURATION}, "$inc": {"attempts": 1}},
             sort=[("nextTryAt", 1)],
             return_document=ReturnDocument.AFTER,
         )
         return Email.from_doc(doc) if doc else None
 
-    def _end(self, letter: Email, state: EmailState, error: str | None = None) -> None:
-        self._update(letter, _ended(state, error, now=self._clock()))
+    def _finish(self, email: Email, state: EmailState, error: str | None = None) -> None:
+        self._update(email, _finished_update(state, error, now=self._clock()))
 
-    def _update(self, letter: Email, change: Document) -> None:
+    def _update(self, email: Email, change: Document) -> None:
         """Unless the claim has passed to another meanwhile."""
-        waiting, mine = EmailState.WAITING.value, letter.attempts
-        claimed = {"_id": letter.id, "state": waiting, "attempts": mine}
+        waiting, mine = EmailState.WAITING.value, email.attempts
+        claimed = {"_id": email.id, "state": waiting, "attempts": mine}
         self._db.letters.update_one(claimed, change)
 
 
-def _ended(state: EmailState, error: str | None, *, now: datetime) -> Document:
+def _finished_update(state: EmailState, error: str | None, *, now: datetime) -> Document:
     """Of the facts no name is kept: it may be that of somebody else than the account's owner."""
     return {
         "$set": {"state": state.value, "error": error, "endedAt": now},
@@ -182,27 +182,27 @@ def _ended(state: EmailState, error: str | None, *, now: datetime) -> Document:
 logger = logging.getLogger(__name__)
 
 
-def queue_account_email(letters: Emails, kind: EmailKind, *, user_id: ObjectId, key: str) -> None:
+def queue_account_email(emails: Emails, kind: EmailKind, *, user_id: ObjectId, key: str) -> None:
     """Post it. What it tells of is done by now, and must not look undone for want of a letter."""
     try:
-        letters.post(kind, user_id=user_id, key=key)
+        emails.queue(kind, user_id=user_id, key=key)
     except PyMongoError as error:
         logger.warning("no letter %s to account %s: %s", kind, user_id, type(error).__name__)
 
 
-def queue_new_password_email(letters: Emails, *, user_id: ObjectId, token_version: int) -> None:
+def queue_new_password_email(emails: Emails, *, user_id: ObjectId, token_version: int) -> None:
     key = f"{user_id}:{token_version}"
-    queue_account_email(letters, EmailKind.PASSWORD_CHANGED, user_id=user_id, key=key)
+    queue_account_email(emails, EmailKind.PASSWORD_CHANGED, user_id=user_id, key=key)
 
 
-def write(
-    letters: Emails, kind: EmailKind, owner: User, *, key: str, member: str | None
+def queue_link_email(
+    emails: Emails, kind: EmailKind, owner: User, *, key: str, member_name: str | None
 ) -> tuple[str, ...]:
     """The ids of the letters to hint at: one, or none, for then the link or its end is done all the
     same. `member` is the Slack member's name, where it is known."""
-    facts = {"slack_name": member} if member else {}
+    facts = {"slack_name": member_name} if member_name else {}
     try:
-        return (letters.post(kind, user_id=owner.id, key=key, facts=facts),)
+        return (emails.queue(kind, user_id=owner.id, key=key, facts=facts),)
     except PyMongoError as error:
         logger.warning("no letter %s to account %s: %s", kind, owner.id, type(error).__name__)
         return ()

@@ -17,17 +17,17 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 
 # What comes within this time is told together.
-WINDOW = timedelta(seconds=20)
-CLAIM = timedelta(seconds=60)
-KEPT = timedelta(days=7)
+BATCH_WINDOW = timedelta(seconds=20)
+CLAIM_DURATION = timedelta(seconds=60)
+RETENTION = timedelta(days=7)
 # Whoever is not at work may be back sooner than they said. Full hours, so that what was posted at
 # different times is still told together.
-LOOK_AGAIN = timedelta(hours=1)
+RECHECK_INTERVAL = timedelta(hours=1)
 # More in one message are counted and not read.
-READ_MOST = 2_000
-TRIAGE = "triage"  # the channel, as a recipient
+MAX_REMINDERS_READ = 2_000
+TRIAGE_RECIPIENT = "triage"  # the channel, as a recipient
 # Before an account's id: what is told by itself (tasks/notifications/unassigned_alert.py).
-ABOUT_NOBODY = "nobody:"
+UNASSIGNED_ALERT_PREFIX = "nobody:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class Reminder:
     One that `is_urgent` waits for nobody's working day."""
 
     id: str
-    to: str
+    recipient: str
     ticket_id: ObjectId
     seq: int
     kind: str
@@ -46,7 +46,7 @@ class Reminder:
     def from_doc(cls, doc: Document) -> "Reminder":
         return cls(
             id=doc["_id"],
-            to=doc["to"],
+            recipient=doc["to"],
             ticket_id=doc["ticketId"],
             seq=doc["seq"],
             kind=doc["kind"],
@@ -55,24 +55,24 @@ class Reminder:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ReminderClaim:
     """All that is due for somebody, for a minute one caller's own, the urgent first; `unread` are
     further ones."""
 
-    to: str
+    recipient: str
     token: str
-    nudges: Sequence[Reminder]
-    unread: int = 0
+    reminders: Sequence[Reminder]
+    unread_count: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class SentMessage:
     """A message, when it was sent, and the lines it tells."""
 
     channel: str
     ts: str
-    since: datetime
-    nudges: Sequence[Reminder] = ()
+    sent_at: datetime
+    reminders: Sequence[Reminder] = ()
 
 
 class Reminders:
@@ -80,11 +80,11 @@ class Reminders:
         self._db = db
         self._clock = clock
 
-    def post(
+    def queue(
         self,
         *,
         key: str,
-        to: ObjectId | str,
+        recipient: ObjectId | str,
         ticket_id: ObjectId,
         seq: int,
         kind: str,
@@ -94,18 +94,18 @@ class Reminders:
         now = self._clock()
         doc = {
             "_id": key,
-            "to": str(to),
+            "to": str(recipient),
             "ticketId": ticket_id,
             "seq": seq,
             "kind": kind,
             "urgent": is_urgent,
-            "at": now + WINDOW,
-            "expiresAt": now + KEPT,
+            "at": now + BATCH_WINDOW,
+            "expiresAt": now + RETENTION,
         }
         with suppress(DuplicateKeyError):  # posted before
             self._db.nudges.insert_one(doc)
 
-    def due(self, *, limit: int = 500) -> list[str]:
+    def due_recipients(self, *, limit: int = 500) -> list[str]:
         """Who is to be told something now, at most so many."""
         rows = self._db.nudges.aggregate(
             [
@@ -117,76 +117,87 @@ class Reminders:
         )
         return [row["_id"] for row in rows]
 
-    def claim(self, to: str) -> Claim | None:
+    def claim(self, recipient: str) -> ReminderClaim | None:
         """What is due for that recipient; None where nothing is, or another tells it."""
         now = self._clock()
         token = uuid.uuid4().hex
         taken = self._db.nudges.update_many(
-            {"to": to, "at": {"$lte": now}}, {"$set": {"at": now + CLAIM, "claim": token}}
+            {"to": recipient, "at": {"$lte": now}},
+            {"$set": {"at": now + CLAIM_DURATION, "claim": token}},
         )
         if not taken.modified_count:
             return None
-        found = self._db.nudges.find({"claim": token}).sort("urgent", -1).limit(READ_MOST)
-        nudges = [Reminder.from_doc(doc) for doc in found]
-        return Claim(to, token, nudges, unread=taken.modified_count - len(nudges))
+        found = self._db.nudges.find({"claim": token}).sort("urgent", -1).limit(MAX_REMINDERS_READ)
+        reminders = [Reminder.from_doc(doc) for doc in found]
+        return ReminderClaim(
+            recipient, token, reminders, unread_count=taken.modified_count - len(reminders)
+        )
 
-    def hold(self, claim: Claim, *, until: datetime) -> Claim:
+    def defer(self, claim: ReminderClaim, *, until: datetime) -> ReminderClaim:
         """Not now, but for what is urgent, which is left: the rest is looked at again at `until`,
         or before. However long that goes on, it is kept."""
         now = self._clock()
-        next_hour = now.replace(minute=0, second=0, microsecond=0) + LOOK_AGAIN
-        later = {"at": min(until, next_hour), "expiresAt": now + KEPT}
-        held = self._db.nudges.update_many(
-            {**_of(claim), "urgent": False}, {"$set": later, "$unset": {"claim": ""}}
+        next_hour = now.replace(minute=0, second=0, microsecond=0) + RECHECK_INTERVAL
+        later = {"at": min(until, next_hour), "expiresAt": now + RETENTION}
+        deferred = self._db.nudges.update_many(
+            {**_claim_filter(claim), "urgent": False}, {"$set": later, "$unset": {"claim": ""}}
         )
-        urgent = [nudge for nudge in claim.nudges if nudge.is_urgent]
+        urgent = [reminder for reminder in claim.reminders if reminder.is_urgent]
         # Where anything else was read, all that is urgent was.
-        unread = claim.unread - held.modified_count if len(urgent) == len(claim.nudges) else 0
-        return replace(claim, nudges=urgent, unread=unread)
+        unread = (
+            claim.unread_count - deferred.modified_count
+            if len(urgent) == len(claim.reminders)
+            else 0
+        )
+        return replace(claim, reminders=urgent, unread_count=unread)
 
-    def end(self, claim: Claim, *, why: str) -> None:
+    def finish(self, claim: ReminderClaim, *, why: str) -> None:
         """All that were not held are done with: told, or not needed any more."""
         self._db.nudges.update_many(
-            _of(claim), {"$set": {"ended": why}, "$unset": {"at": "", "claim": ""}}
+            _claim_filter(claim), {"$set": {"ended": why}, "$unset": {"at": "", "claim": ""}}
         )
 
-    def drop(self, claim: Claim, nudges: Iterable[Reminder]) -> None:
+    def discard(self, claim: ReminderClaim, reminders: Iterable[Reminder]) -> None:
         """What these tell of is no longer so."""
         self._db.nudges.update_many(
-            {"_id": {"$in": [nudge.id for nudge in nudges]}, **_of(claim)},
+            {"_id": {"$in": [reminder.id for reminder in reminders]}, **_claim_filter(claim)},
             {"$set": {"ended": "dropped"}, "$unset": {"at": "", "claim": ""}},
         )
 
-    def is_alone(self, claim: Claim) -> bool:
+    def is_sole_claimer(self, claim: ReminderClaim) -> bool:
         """Whether no other caller has something for that recipient in their hands."""
         others = {"$gt": "", "$ne": claim.token}
-        held = {"to": claim.to, "at": {"$gt": self._clock()}, "claim": others}
-        return self._db.nudges.find_one(held, {"_id": True}) is None
+        claimed_by_others = {"to": claim.recipient, "at": {"$gt": self._clock()}, "claim": others}
+        return self._db.nudges.find_one(claimed_by_others, {"_id": True}) is None
 
-    def shown(self, claim: Claim, where: Shown) -> None:
+    def mark_sent(self, claim: ReminderClaim, message: SentMessage) -> None:
         """Told, in a message that may take up more."""
-        place = {"channel": where.channel, "ts": where.ts, "since": where.since}
+        location = {"channel": message.channel, "ts": message.ts, "since": message.sent_at}
         self._db.nudges.update_many(
-            _of(claim),
-            {"$set": {"ended": "sent", "shown": place}, "$unset": {"at": "", "claim": ""}},
+            _claim_filter(claim),
+            {"$set": {"ended": "sent", "shown": location}, "$unset": {"at": "", "claim": ""}},
         )
 
-    def last_shown(self, to: str, *, since: datetime) -> Shown | None:
+    def last_sent(self, recipient: str, *, since: datetime) -> SentMessage | None:
         """The message that recipient got last, if it was sent after `since`."""
-        theirs = {"to": to, "shown.since": {"$gt": since}}
+        theirs = {"to": recipient, "shown.since": {"$gt": since}}
         docs = list(
-            self._db.nudges.find(theirs).sort([("shown.since", -1), ("_id", 1)]).limit(READ_MOST)
+            self._db.nudges.find(theirs)
+            .sort([("shown.since", -1), ("_id", 1)])
+            .limit(MAX_REMINDERS_READ)
         )
         if not docs:
             return None
         last = docs[0]["shown"]
-        told = [Reminder.from_doc(doc) for doc in docs if doc["shown"]["ts"] == last["ts"]]
-        return Shown(last["channel"], last["ts"], last["since"], told)
+        reminders = [Reminder.from_doc(doc) for doc in docs if doc["shown"]["ts"] == last["ts"]]
+        return SentMessage(last["channel"], last["ts"], last["since"], reminders)
 
-    def release(self, claim: Claim, *, until: datetime) -> None:
+    def release_claim(self, claim: ReminderClaim, *, until: datetime) -> None:
         """Not told: another attempt may take them from `until` on."""
-        self._db.nudges.update_many(_of(claim), {"$set": {"at": until}, "$unset": {"claim": ""}})
+        self._db.nudges.update_many(
+            _claim_filter(claim), {"$set": {"at": until}, "$unset": {"claim": ""}}
+        )
 
 
-def _of(claim: Claim) -> Document:
+def _claim_filter(claim: ReminderClaim) -> Document:
     return {"claim": claim.token}

@@ -8,14 +8,14 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services.accounts import account_search, users
-from services.accounts.account_search import Place, RollPage
-from services.accounts.users import UNKNOWN, load_account
+from services.accounts.account_search import AccountCursor, AccountPage
+from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
 from services.accounts.validation import checked_name, checked_role, checked_skills
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, Invalid, NotFound
+from services.core.errors import Conflict, InvalidValue, NotFound
 from services.core.text import strip_invisible
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox import pending
 from services.tickets import release
@@ -62,14 +62,14 @@ class AccountAdmin:
         self._db = db
         self._clock = clock
 
-    def page(self, *, actor: Actor, place: Place) -> RollPage:
+    def page(self, *, actor: Actor, place: AccountCursor) -> AccountPage:
         """Ten accounts, by address."""
-        require(actor, Permission.MANAGE_USERS)
-        return account_search.page(self._db, place)
+        require_permission(actor, Permission.MANAGE_USERS)
+        return account_search.account_page(self._db, place)
 
     def get(self, *, actor: Actor, user_id: str) -> User:
-        require(actor, Permission.MANAGE_USERS)
-        return User.from_doc(load_account(self._db, user_id))
+        require_permission(actor, Permission.MANAGE_USERS)
+        return User.from_doc(load_account_doc(self._db, user_id))
 
     def update(
         self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
@@ -80,47 +80,51 @@ class AccountAdmin:
         tickets hands theirs back (`hand_back`). Raises `Invalid`, also for a field that somebody
         else has changed meanwhile, and for the last active admin.
         """
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         while True:
-            doc = load_account(self._db, user_id)
+            doc = load_account_doc(self._db, user_id)
             user = User.from_doc(doc)
             values = _checked(PersonFields.of(user), shown, wanted)
             if not values:
                 return user
             try:
-                stored = users.store(self._db, doc, values, by=actor.user_id, now=self._clock())
+                stored = users.update_account(
+                    self._db, doc, values, by=actor.user_id, now=self._clock()
+                )
             except Conflict as refusal:
-                raise Invalid("active" if "active" in values else "role", str(refusal)) from None
+                raise InvalidValue(
+                    "active" if "active" in values else "role", str(refusal)
+                ) from None
             if stored:
                 pending.retry_unassigned(self._db, now=self._clock())
                 return stored
 
     def hand_back(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
         """The first of an account's open tickets that are handed back; the sweep does the rest."""
-        require(actor, Permission.MANAGE_USERS)
+        require_permission(actor, Permission.MANAGE_USERS)
         return release.hand_back_some(self._db, user_id, now=self._clock())
 
     def own(self, *, actor: Actor) -> User:
-        require(actor, Permission.EDIT_OWN_PROFILE)
-        return User.from_doc(load_account(self._db, str(actor.user_id)))
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
 
     def update_own(
         self, *, actor: Actor, name: str | None = None, skills: str | None = None
     ) -> User:
         """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `Invalid`."""
-        require(actor, Permission.EDIT_OWN_PROFILE)
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
         values: Document = {}
         if name is not None:
             values |= {"name": checked_name(name), "searchKeys": None}  # found anew by a search
         if skills is not None:
             values["skills"] = checked_skills(skills.split(","))
         if not values:
-            return User.from_doc(load_account(self._db, str(actor.user_id)))
+            return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
         doc = self._db.users.find_one_and_update(
             {"_id": actor.user_id}, {"$set": values}, return_document=ReturnDocument.AFTER
         )
         if doc is None:
-            raise NotFound(UNKNOWN)
+            raise NotFound(UNKNOWN_ACCOUNT)
         pending.retry_unassigned(self._db, now=self._clock())
         return User.from_doc(doc)
 
@@ -133,7 +137,7 @@ def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Do
         if new in (old, current):
             continue
         if current != old:
-            raise Invalid(
+            raise InvalidValue(
                 field,
                 f"Somebody has changed this to “{current[:100] or 'nothing'}” meanwhile. Close "
                 "this form and open it again, then decide.",
@@ -149,8 +153,8 @@ def _value(field: str, text: str) -> object:
         return checked_skills(text.split(","))
     if field == "active":
         if text not in (ACTIVE, DEACTIVATED):
-            raise Invalid("active", "Choose whether the account is active.")
+            raise InvalidValue("active", "Choose whether the account is active.")
         return text == ACTIVE
     if not _COUNT.fullmatch(text) or int(text) > CAPACITY_MAX:
-        raise Invalid("capacity", f"Write a whole number from 0 to {CAPACITY_MAX}.")
+        raise InvalidValue("capacity", f"Write a whole number from 0 to {CAPACITY_MAX}.")
     return int(text)

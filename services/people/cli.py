@@ -36,7 +36,7 @@ def manage(
         return [_line(users.set_role(actor=OPERATOR, email=email, role=Role(role)))]
     if action == "skills":
         return [_line(users.set_skills(actor=OPERATOR, email=email, skills=listed))]
-    return [_line(user) for user in users.everyone(actor=OPERATOR)]
+    return [_line(user) for user in users.list_all(actor=OPERATOR)]
 
 
 def reset_link(users: UserService, codes: Codes, *, app_url: str, email: str) -> str:

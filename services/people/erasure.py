@@ -17,19 +17,19 @@ from typing import Any
 from bson import ObjectId
 
 from services.accounts import users as account_users
-from services.accounts.users import DEACTIVATED, UserService
+from services.accounts.users import DEACTIVATED_REASON, UserService
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.coerce import own_entries
 from services.core.database import Document, Mongo
 from services.models import user as model_user
-from services.models.comment import comments_of
-from services.models.permissions import Actor, Operator, Permission, require
+from services.models.comment import comments_from_doc
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES
 from services.models.user import Role
-from services.outbox.deliveries import NoticeState, notice_key, read_key
+from services.outbox.deliveries import DeliveryState, delivery_key, parse_delivery_key
 from services.outbox.pending import outbox_fields
-from services.outbox.reminders import ABOUT_NOBODY
+from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.tickets import release
 from services.tickets.queries import every_ticket
 
@@ -62,10 +62,10 @@ class Erasure:
 
         Raises `Conflict` where no active admin would be left.
         """
-        require(actor, Permission.MANAGE_USERS)
-        ids = [user.id for user in self._users.by_email(email)]
+        require_permission(actor, Permission.MANAGE_USERS)
+        ids = [user.id for user in self._users.find_by_email(email)]
         for user_id in ids:
-            self._deactivate(user_id, actor.by)
+            self._deactivate(user_id, actor.event_author)
         return [self._erase(user_id) for user_id in ids]
 
     def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:
@@ -73,10 +73,12 @@ class Erasure:
         while True:
             doc = self._db.users.find_one({"_id": user_id})
             now = self._clock()
-            if doc is None or account_users.store(self._db, doc, {"active": False}, by=by, now=now):
+            if doc is None or account_users.update_account(
+                self._db, doc, {"active": False}, by=by, now=now
+            ):
                 break
         # A plain user has tickets, too, where the predecessor gave them some.
-        mark = model_user.hand_back_mark(by=by, now=self._clock(), reason=DEACTIVATED)
+        mark = model_user.release_request(by=by, now=self._clock(), reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": mark}})
 
@@ -90,7 +92,7 @@ class Erasure:
         self._forget_messages(user_id)
         letters = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
-        told = [str(user_id), f"{ABOUT_NOBODY}{user_id}"]
+        told = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
         self._db.nudges.delete_many({"to": {"$in": told}})
         self._anonymise(user_id)
         return Erased(user_id, handed_back, tickets, links, letters)
@@ -183,25 +185,25 @@ def _told(doc: Document, recipients: Collection[str]) -> tuple[dict[str, Any], l
     gone: list[str] = []
     listed = doc.get("notices")
     for place, notice in enumerate(listed if isinstance(listed, list) else []):
-        seq, kind, recipient = read_key(str(notice.get("key")))
+        seq, kind, recipient = parse_delivery_key(str(notice.get("key")))
         if recipient not in recipients or notice.get("error") == ERASED:
             continue
         this = f"notices.{place}"
-        values |= {f"{this}.state": NoticeState.FAILED.value, f"{this}.error": ERASED}
+        values |= {f"{this}.state": DeliveryState.FAILED.value, f"{this}.error": ERASED}
         gone += [f"{this}.channel", f"{this}.ts"]
         if not ObjectId.is_valid(recipient):  # a conversation: nobody else's key is like that
-            values[f"{this}.key"] = notice_key(seq=int(seq), kind=kind, recipient=ERASED)
+            values[f"{this}.key"] = delivery_key(seq=int(seq), kind=kind, recipient=ERASED)
     return values, gone
 
 
 def _written(doc: Document, user_id: ObjectId, slack_ids: Collection[str]) -> dict[str, Any]:
     """Where in Slack they wrote their comments, and addresses of files that name them."""
     values: dict[str, Any] = {}
-    for comment in comments_of(doc.get("comments")):
+    for comment in comments_from_doc(doc.get("comments")):
         place = f"comments.{comment.position}"
-        if comment.by == user_id and comment.slack and comment.slack.ts:
+        if comment.by == user_id and comment.slack_message and comment.slack_message.ts:
             # In a channel it still counts as written there, so that it is not sent there again.
-            channel = comment.slack.channel
+            channel = comment.slack_message.channel
             values[f"{place}.slack"] = (
                 None if _is_direct(channel) else {"channel": channel, "ts": ""}
             )

@@ -11,9 +11,9 @@ from bson.datetime_ms import DatetimeMS
 from services.accounts.users import UserService
 from services.core.coerce import as_object_id, own_entries
 from services.core.database import Document, Mongo
-from services.models.choice import MANUAL
-from services.models.permissions import Actor, Operator, Permission, require
-from services.outbox.deliveries import read_key
+from services.models.assignee_choice import MANUAL_SOURCE
+from services.models.permissions import Actor, Operator, Permission, require_permission
+from services.outbox.deliveries import parse_delivery_key
 from services.tickets.queries import every_ticket
 
 # An account's secrets, and what is only made to look it up.
@@ -51,8 +51,8 @@ class DataExport:
         Dates are ISO 8601 in UTC, ids are texts. Never a password's hash, nor what staff wrote to
         each other, except by this person.
         """
-        require(actor, Permission.MANAGE_USERS)
-        found = self._users.stored_by_email(email)
+        require_permission(actor, Permission.MANAGE_USERS)
+        found = self._users.find_docs_by_email(email)
         held = {doc["_id"]: self._account(doc) for doc in found}
         if held:
             self._add_tickets(held)
@@ -100,7 +100,7 @@ def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
         for entry in own_entries(doc.get(kind), key):
             yield kind, entry.get("by"), {**which, **entry}
     for notice in own_entries(doc.get("notices"), "key"):
-        _, kind, recipient = read_key(str(notice["key"]))
+        _, kind, recipient = parse_delivery_key(str(notice["key"]))
         told = {name: notice[name] for name in _NOTICE if name in notice}
         yield "messages", recipient, {**which, "kind": kind, **told}
 
@@ -109,7 +109,7 @@ def _given(doc: Document) -> Document:
     """Of a ticket they have, and why it is theirs; a reason that somebody typed is that one's."""
     choice = doc.get("assignment")
     given = {name: doc[name] for name in _GIVEN if name in doc}
-    if isinstance(choice, dict) and choice.get("source") != MANUAL:
+    if isinstance(choice, dict) and choice.get("source") != MANUAL_SOURCE:
         given["choice"] = {name: choice[name] for name in _CHOICE if name in choice}
     return given
 

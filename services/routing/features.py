@@ -17,13 +17,13 @@ from collections.abc import Iterator, Mapping
 from itertools import pairwise
 
 from services.core.redaction import mask
-from services.core.text import UNSPACED
+from services.core.text import UNSPACED_SCRIPT_RANGES
 
 # A ticket has at most 3,150 characters; the predecessor's may be of any length.
 MAX_TEXT = 20_000
 # The vowels of India's scripts are marks and no letters to `\w`, so their blocks are named.
 _RUN = re.compile(
-    rf"(?P<unspaced>[{UNSPACED}]+)|(?:[^\W_{UNSPACED}]|[\u0900-\u0963\u0966-\u0dff])+"
+    rf"(?P<unspaced>[{UNSPACED_SCRIPT_RANGES}]+)|(?:[^\W_{UNSPACED_SCRIPT_RANGES}]|[\u0900-\u0963\u0966-\u0dff])+"
 )
 _GRAMMAR = re.compile(r"[\u3041-\u309f]+")
 _SHORTEST, _LONGEST = 2, 30  # longer runs are keys and hashes, which never come again

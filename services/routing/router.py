@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from services.analysis.model_answer import Analysis, Basis, FailureReason, canonical_skills
-from services.core.text import UNSPACED
-from services.models.choice import AnalysisSource
+from services.core.text import UNSPACED_SCRIPT_RANGES
+from services.models.assignee_choice import AnalysisSource
 from services.routing.aliases import aliases_of
 from services.routing.features import MAX_TEXT
 from services.routing.learned_model import Model
@@ -27,9 +27,9 @@ EVERYDAY_WORDS = frozenset(
         "slack", "spark", "spring", "swift", "teams", "word",
     }
 )  # fmt: skip
-LETTER = rf"[^\W_{UNSPACED}]"  # of a script with blanks between words, or a digit
+LETTER = rf"[^\W_{UNSPACED_SCRIPT_RANGES}]"  # of a script with blanks between words, or a digit
 DASH = r"[-\s\u2010-\u2015]"
-_UNSPACED = re.compile(f"[{UNSPACED}]")
+_UNSPACED = re.compile(f"[{UNSPACED_SCRIPT_RANGES}]")
 # These would become letters of the word before them: no VPN in "VPN™".
 _APART = {ord(sign): f" {sign}" for sign in "\u2122\u2120"}
 
@@ -174,7 +174,7 @@ def _right_edge(skill: str) -> str:
     if _UNSPACED.match(skill[-1]):
         return ""
     if not skill[-1].isalnum():
-        return rf"(?![+#])(?![^\W\d_{UNSPACED}])"  # C++17 is C++
+        return rf"(?![+#])(?![^\W\d_{UNSPACED_SCRIPT_RANGES}])"  # C++17 is C++
     edge = rf"(?!{LETTER})(?![+#]+(?!{LETTER}))"
     if len(skill) == 1:
         edge += rf"(?![_&:'\u2019\\+#-])(?!\.{LETTER})"  # no C in "C:\Users" or "C-level"

@@ -12,7 +12,13 @@ from datetime import datetime, timedelta
 
 from services.analysis.model_answer import Precedent, canonical_skills
 from services.core.coerce import as_object_id, as_str, as_string_list
-from services.core.database import NEWEST, RESOLVED, RESOLVED_OF_SKILL, Document, Mongo
+from services.core.database import (
+    NEWEST_INDEX,
+    RESOLVED_INDEX,
+    SKILL_RESOLVED_INDEX,
+    Document,
+    Mongo,
+)
 from services.models.ticket import Status, Ticket
 from services.routing.features import features
 from services.tickets.lifecycle import NOTHING_DONE
@@ -55,7 +61,7 @@ def precedents(
 def reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     """How many others have filed a ticket that says the same, within the last hour."""
     found = db.tickets.find({"createdAt": {"$gt": now - RECENT}}, _REPORTED)
-    newest = found.sort(list(NEWEST)).limit(LOOKED_AT)
+    newest = found.sort(list(NEWEST_INDEX)).limit(LOOKED_AT)
     own = {None, ticket.created_by}
     others = [doc for doc in newest if as_object_id(doc.get("createdBy")) not in own]
     text = f"{ticket.title}\n{ticket.description}"[:BEGINNING]
@@ -66,11 +72,11 @@ def reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
 
 def _resolved(db: Mongo, skills: Sequence[str]) -> Iterator[Document]:
     if not skills:
-        newest = db.tickets.find(_COMPLETED, _SUMMARISED).sort(list(RESOLVED)[1:])
+        newest = db.tickets.find(_COMPLETED, _SUMMARISED).sort(list(RESOLVED_INDEX)[1:])
         yield from newest.limit(LOOKED_AT)
     for skill in skills:
         of_skill = db.tickets.find({"relatedSkills": skill, **_COMPLETED}, _SUMMARISED)
-        yield from of_skill.sort(list(RESOLVED_OF_SKILL)[2:]).limit(LOOKED_AT // len(skills))
+        yield from of_skill.sort(list(SKILL_RESOLVED_INDEX)[2:]).limit(LOOKED_AT // len(skills))
 
 
 def _summary(doc: Document) -> str:

@@ -15,7 +15,7 @@ from bson import ObjectId
 
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_object_id, as_str, as_string_list
-from services.core.database import RESOLVED, Document, Mongo
+from services.core.database import RESOLVED_INDEX, Document, Mongo
 from services.models.events import EventType
 from services.models.ticket import Status
 from services.models.user import ACTIVE_STAFF
@@ -93,7 +93,7 @@ class Training:
         self, skills: _Skills, staff: _Staff
     ) -> list[tuple[str, tuple[str, ...], str | None]]:
         """Text, skills and resolver of each, the oldest first."""
-        newest = self._db.tickets.find(_COMPLETED, _FIELDS).sort(list(RESOLVED)[1:])
+        newest = self._db.tickets.find(_COMPLETED, _FIELDS).sort(list(RESOLVED_INDEX)[1:])
         taught = [
             (_words(doc), *_taught(doc, skills, staff))
             for doc in newest.limit(MOST_TICKETS)

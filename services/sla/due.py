@@ -10,32 +10,32 @@ from datetime import datetime
 
 from services.calendar.work_week import WorkWeek
 from services.models.events import Event
-from services.models.sla_clock import TargetClock
+from services.models.sla_clock import SlaClock
 from services.models.ticket import Status, Ticket
 from services.sla.targets import Targets
 
 
-def clock_after(
-    clock: TargetClock, before: Status | None, after: Status, *, now: datetime
-) -> TargetClock:
+def clock_after_change(
+    clock: SlaClock, before: Status | None, after: Status, *, now: datetime
+) -> SlaClock:
     """The clock once the ticket has gone from one status to another at `now`; `before` is None for
     one that is filed. The predecessor's tickets have none until they are reopened."""
     if before is None or (after is Status.REOPENED and before is not Status.REOPENED):
-        return TargetClock(since=now)
+        return SlaClock(running_since=now)
     if after in (Status.WAITING, Status.COMPLETED):
         return clock.stop(now)
-    return clock.start(now) if clock.has_begun else clock
+    return clock.start(now) if clock.has_started else clock
 
 
-def clock_of(events: Iterable[Event]) -> TargetClock:
+def clock_from_events(events: Iterable[Event]) -> SlaClock:
     """The clock as the ticket's history tells it, for one that was filed without."""
-    clock, status = TargetClock(), Status.TODO
+    clock, status = SlaClock(), Status.TODO
     for event in events:
         if event.type == "filed":
-            clock = clock_after(clock, None, status, now=event.at)
+            clock = clock_after_change(clock, None, status, now=event.at)
         elif event.field == "status" and event.to in set(Status):
             before, status = status, Status(event.to)
-            clock = clock_after(clock, before, status, now=event.at)
+            clock = clock_after_change(clock, before, status, now=event.at)
     return clock
 
 
@@ -47,15 +47,15 @@ def due_at(ticket: Ticket, *, targets: Targets, week: WorkWeek) -> datetime | No
     """
     if ticket.status is Status.COMPLETED:
         return ticket.due_at
-    clock, target = ticket.target, None
-    if clock and clock.since:
-        target = clock.reaches(targets.time_for(ticket.priority), week)
-    known = [at for at in (deadline_of(ticket), target) if at]
+    clock, target = ticket.sla_clock, None
+    if clock and clock.running_since:
+        target = clock.reaches_at(targets.resolution_time(ticket.priority), week)
+    known = [at for at in (effective_deadline(ticket), target) if at]
     return min(known) if known else None
 
 
-def deadline_of(ticket: Ticket) -> datetime | None:
+def effective_deadline(ticket: Ticket) -> datetime | None:
     """The deadline as far as it counts: else whoever reopens a ticket would make it days late."""
-    begun = ticket.target.begun if ticket.target else None
+    begun = ticket.sla_clock.started_at if ticket.sla_clock else None
     passed = begun and ticket.deadline and ticket.deadline <= begun
     return None if passed else ticket.deadline

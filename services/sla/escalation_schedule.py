@@ -23,26 +23,26 @@ from services.core.coerce import as_datetime
 from services.models.escalation_track import (
     EscalationStep,
     EscalationTrack,
-    Ladders,
     ScheduledStep,
     TrackState,
+    TrackStates,
 )
 from services.models.ticket import Status, Ticket
-from services.sla.escalation_times import steps
+from services.sla.escalation_times import remaining_steps
 from services.sla.policy import SlaPolicy
 
 # An event with this as its field tells of a step, by its kind.
 NEXT_STEP_FIELD = "alarm"
 
 # The field of events that tell of what people write to each other about it.
-CONVERSATION = "comments"
+COMMENTS_FIELD = "comments"
 
-_NOTHING_HELD: Mapping[EscalationTrack, datetime] = MappingProxyType({})
+_NOTHING_POSTPONED: Mapping[EscalationTrack, datetime] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IN_WORK = frozenset({Status.IN_PROGRESS, Status.REOPENED})
 
 
-class Told(Protocol):
+class EventLike(Protocol):
     """What of an event counts here."""
 
     @property
@@ -54,24 +54,24 @@ class Told(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Schedule:
+class EscalationSchedule:
     """What a ticket is to keep of it."""
 
-    alarm: ScheduledStep | None
-    ladders: Ladders
+    next_step: ScheduledStep | None
+    tracks: TrackStates
 
 
-NO_SCHEDULE = Schedule(None, MappingProxyType({}))
+NO_SCHEDULE = EscalationSchedule(None, MappingProxyType({}))
 
 
-def schedule(
+def build_schedule(
     ticket: Ticket,
     *,
-    rules: SlaPolicy,
+    policy: SlaPolicy,
     now: datetime,
-    events: Sequence[Told] = (),
-    is_found: bool = False,
-) -> Schedule:
+    events: Sequence[EventLike] = (),
+    is_recalculation: bool = False,
+) -> EscalationSchedule:
     """For a ticket as it will be but for this, with its ladders as they were.
 
     `events` are those of the change; what its assignee does is as good as accepting it.
@@ -83,123 +83,148 @@ def schedule(
     taken = {EscalationStep(str(event.to)) for event in events if event.field == NEXT_STEP_FIELD}
     by_assignee = any(event.by == ticket.assigned_to for event in events)
     found = {
-        EscalationTrack.ACCEPT: _to_accept(
-            ticket, now=now, taken=taken, is_accepted=by_assignee, is_found=is_found
+        EscalationTrack.ACCEPT: _accept_state(
+            ticket, now=now, taken=taken, is_accepted=by_assignee, is_recalculation=is_recalculation
         ),
-        EscalationTrack.DUE: _to_do(ticket, now=now, taken=taken, is_found=is_found),
-        EscalationTrack.WAITING: _to_answer(ticket, now=now, taken=taken, events=events),
+        EscalationTrack.DUE: _due_state(
+            ticket, now=now, taken=taken, is_recalculation=is_recalculation
+        ),
+        EscalationTrack.WAITING: _waiting_state(ticket, now=now, taken=taken, events=events),
     }
-    ladders = {family: ladder for family, ladder in found.items() if ladder}
-    return Schedule(_next(ticket, ladders, rules), ladders)
+    tracks = {track: state for track, state in found.items() if state}
+    return EscalationSchedule(_first_step_of_all(ticket, tracks, policy), tracks)
 
 
-def next_alarm(
-    ticket: Ticket, *, rules: SlaPolicy, held: Mapping[EscalationTrack, datetime] = _NOTHING_HELD
+def next_scheduled_step(
+    ticket: Ticket,
+    *,
+    policy: SlaPolicy,
+    postponed: Mapping[EscalationTrack, datetime] = _NOTHING_POSTPONED,
 ) -> ScheduledStep | None:
     """The next step of a ticket whose ladders are up to date. `held` are ladders whose next step
     is put off until then."""
-    alarm = _next(
-        ticket, {f: ladder for f, ladder in ticket.ladders.items() if f not in held}, rules
+    next_step = _first_step_of_all(
+        ticket,
+        {f: state for f, state in ticket.escalation_tracks.items() if f not in postponed},
+        policy,
     )
     put_off = [
         replace(first, at=max(first.at, until))
-        for family, until in held.items()
-        if (first := _first(ticket, ticket.ladders, family, rules))
+        for track, until in postponed.items()
+        if (first := _first_step(ticket, ticket.escalation_tracks, track, policy))
     ]
-    return min([*put_off, *([alarm] if alarm else [])], key=_at, default=None)
+    return min([*put_off, *([next_step] if next_step else [])], key=_step_time, default=None)
 
 
-def steps_due(ticket: Ticket, *, rules: SlaPolicy, now: datetime) -> list[ScheduledStep]:
+def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[ScheduledStep]:
     """The step of each ladder to take now, the longest overdue first. Of several steps of one that
     are overdue, after a pause of the jobs, it is the last: nobody is told twice at once."""
     due = []
-    for family, ladder in ticket.ladders.items():
-        overdue = list(takewhile(lambda a: a.at <= now, steps(ticket, ladder, family, rules)))
+    for track, state in ticket.escalation_tracks.items():
+        overdue = list(
+            takewhile(lambda a: a.at <= now, remaining_steps(ticket, state, track, policy))
+        )
         due += overdue[-1:]
-    return sorted(due, key=_at)
+    return sorted(due, key=_step_time)
 
 
-def stands(ticket: Ticket, kind: EscalationStep) -> bool:
+def is_current_step(ticket: Ticket, step: EscalationStep) -> bool:
     """Whether it is still so as it was when that step was taken: none followed, and it was not
     accepted, done, given to somebody else or moved to another time."""
-    ladder = ticket.ladders.get(kind.family)
-    is_paused = ticket.status is Status.WAITING and kind.family is not EscalationTrack.WAITING
-    return ladder is not None and ladder.done is kind and not ladder.ended and not is_paused
+    state = ticket.escalation_tracks.get(step.track)
+    is_paused = ticket.status is Status.WAITING and step.track is not EscalationTrack.WAITING
+    return state is not None and state.last_step is step and not state.is_ended and not is_paused
 
 
-def _to_accept(
-    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], is_accepted: bool, is_found: bool
+def _accept_state(
+    ticket: Ticket,
+    *,
+    now: datetime,
+    taken: set[EscalationStep],
+    is_accepted: bool,
+    is_recalculation: bool,
 ) -> TrackState | None:
-    known = ticket.ladders.get(EscalationTrack.ACCEPT)
+    known = ticket.escalation_tracks.get(EscalationTrack.ACCEPT)
     if ticket.status is Status.WAITING and known:  # and counted anew when it is back
-        return TrackState(known.about, None, known.done, known.ended or is_accepted)
+        return TrackState(known.subject, None, known.last_step, known.is_ended or is_accepted)
     at = as_datetime(ticket.assignment.get("at"))
     if ticket.status not in _IN_WORK or not ticket.assigned_to or ticket.accepted_at or not at:
         return None
     assignment = f"{ticket.assigned_to}@{_milliseconds(at)}"
-    about = f"{assignment}/{_word(ticket)}"
-    if known is None or known.about.partition("/")[0] != assignment:
-        given_on = EscalationStep.ACCEPT_NEXT if EscalationStep.ACCEPT_NEXT in taken else None
-        return TrackState(about, now, given_on, ended=is_found or is_accepted)
-    if known.ended or is_accepted:
-        return TrackState(about, known.since, known.done, ended=True)
-    if known.about != about:
+    about = f"{assignment}/{_priority_value(ticket)}"
+    if known is None or known.subject.partition("/")[0] != assignment:
+        given_on = (
+            EscalationStep.ACCEPT_REASSIGN if EscalationStep.ACCEPT_REASSIGN in taken else None
+        )
+        return TrackState(about, now, given_on, is_ended=is_recalculation or is_accepted)
+    if known.is_ended or is_accepted:
+        return TrackState(about, known.counted_from, known.last_step, is_ended=True)
+    if known.subject != about:
         return TrackState(about, now)
-    done = _last(taken, EscalationTrack.ACCEPT)
-    return TrackState(about, now if done or not known.since else known.since, done or known.done)
+    done = _last_taken(taken, EscalationTrack.ACCEPT)
+    return TrackState(
+        about,
+        now if done or not known.counted_from else known.counted_from,
+        done or known.last_step,
+    )
 
 
-def _to_do(
-    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], is_found: bool
+def _due_state(
+    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], is_recalculation: bool
 ) -> TrackState | None:
-    known = ticket.ladders.get(EscalationTrack.DUE)
+    known = ticket.escalation_tracks.get(EscalationTrack.DUE)
     if ticket.status is Status.WAITING:
         return known
     if ticket.due_at is None:
         return None
-    about = f"{_milliseconds(ticket.due_at)}/{_word(ticket)}"
-    if known is None or known.about != about:
-        return TrackState(about, now, ended=is_found and ticket.due_at <= now)
+    about = f"{_milliseconds(ticket.due_at)}/{_priority_value(ticket)}"
+    if known is None or known.subject != about:
+        return TrackState(about, now, is_ended=is_recalculation and ticket.due_at <= now)
     return TrackState(
-        about, known.since, _last(taken, EscalationTrack.DUE) or known.done, known.ended
+        about,
+        known.counted_from,
+        _last_taken(taken, EscalationTrack.DUE) or known.last_step,
+        known.is_ended,
     )
 
 
-def _to_answer(
-    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], events: Sequence[Told]
+def _waiting_state(
+    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], events: Sequence[EventLike]
 ) -> TrackState | None:
     """Who is written to again has all the time again."""
     if ticket.status is not Status.WAITING:
         return None
-    if any(event.field == CONVERSATION for event in events):
+    if any(event.field == COMMENTS_FIELD for event in events):
         return TrackState("", now)
-    known = ticket.ladders.get(EscalationTrack.WAITING) or TrackState("", now)
-    done = _last(taken, EscalationTrack.WAITING)
+    known = ticket.escalation_tracks.get(EscalationTrack.WAITING) or TrackState("", now)
+    done = _last_taken(taken, EscalationTrack.WAITING)
     return TrackState("", now, done) if done else known
 
 
-def _next(ticket: Ticket, ladders: Ladders, rules: SlaPolicy) -> ScheduledStep | None:
-    """The first step of all ladders."""
-    firsts = (_first(ticket, ladders, family, rules) for family in ladders)
-    return min((alarm for alarm in firsts if alarm), key=_at, default=None)
-
-
-def _first(
-    ticket: Ticket, ladders: Ladders, family: EscalationTrack, rules: SlaPolicy
+def _first_step_of_all(
+    ticket: Ticket, tracks: TrackStates, policy: SlaPolicy
 ) -> ScheduledStep | None:
-    ladder = ladders.get(family)
-    return next(steps(ticket, ladder, family, rules), None) if ladder else None
+    """The first step of all ladders."""
+    firsts = (_first_step(ticket, tracks, track, policy) for track in tracks)
+    return min((step for step in firsts if step), key=_step_time, default=None)
 
 
-def _at(alarm: ScheduledStep) -> datetime:
-    return alarm.at
+def _first_step(
+    ticket: Ticket, tracks: TrackStates, track: EscalationTrack, policy: SlaPolicy
+) -> ScheduledStep | None:
+    state = tracks.get(track)
+    return next(remaining_steps(ticket, state, track, policy), None) if state else None
 
 
-def _last(taken: set[EscalationStep], family: EscalationTrack) -> EscalationStep | None:
-    return next((kind for kind in reversed(family.steps) if kind in taken), None)
+def _step_time(step: ScheduledStep) -> datetime:
+    return step.at
 
 
-def _word(ticket: Ticket) -> str:
+def _last_taken(taken: set[EscalationStep], track: EscalationTrack) -> EscalationStep | None:
+    return next((kind for kind in reversed(track.steps) if kind in taken), None)
+
+
+def _priority_value(ticket: Ticket) -> str:
     return ticket.priority.value if ticket.priority else ""
 
 

@@ -6,15 +6,27 @@ from dataclasses import dataclass
 from datetime import time
 from zoneinfo import ZoneInfo
 
-from services.calendar.office_hours import OFFICE, Office, office_of
+from services.calendar.business_hours import (
+    BUSINESS_HOURS_ID,
+    BusinessHours,
+    business_hours_from_doc,
+)
 from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
 from services.core.ttl_cache import TtlCache
-from services.sla.targets import TARGETS, URGENCY, Hours, Targets, targets_of
+from services.sla.targets import (
+    PRIORITIES_BY_URGENCY,
+    TARGETS_ID,
+    CountedHours,
+    Targets,
+    targets_from_doc,
+)
 
-ALWAYS = WorkWeek(zone=ZoneInfo("UTC"), days=frozenset(range(7)), start=time(0), end=time(0))
+AROUND_THE_CLOCK = WorkWeek(
+    zone=ZoneInfo("UTC"), days=frozenset(range(7)), start=time(0), end=time(0)
+)
 # Another one has the jobs work out all due times anew.
-_EDITION = 2
+_POLICY_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,38 +35,49 @@ class SlaPolicy:
     `target.rules`, what its due time was worked out by."""
 
     targets: Targets
-    office: Office
-    mark: str
+    business_hours: BusinessHours
+    fingerprint: str
 
     @classmethod
-    def of(cls, targets: Targets, office: Office) -> "SlaPolicy":
-        return cls(targets, office, _mark(targets, office))
+    def build(cls, targets: Targets, business_hours: BusinessHours) -> "SlaPolicy":
+        return cls(targets, business_hours, _fingerprint(targets, business_hours))
 
     @property
-    def week(self) -> WorkWeek:
+    def work_week(self) -> WorkWeek:
         """The hours that targets are of."""
-        return ALWAYS if self.targets.clock is Hours.AROUND else self.office.week
+        return (
+            AROUND_THE_CLOCK
+            if self.targets.counted_hours is CountedHours.AROUND_THE_CLOCK
+            else self.business_hours.work_week
+        )
 
 
-def rules(db: Mongo) -> SlaPolicy:
+def cached_policy(db: Mongo) -> SlaPolicy:
     """As they were within the last few seconds: for every change of a ticket."""
-    return _KEPT.get(db, rules_now)
+    return _POLICY_CACHE.get(db, load_policy)
 
 
-def rules_now(db: Mongo) -> SlaPolicy:
-    found = db.settings.find({"_id": {"$in": [TARGETS, OFFICE]}})
+def load_policy(db: Mongo) -> SlaPolicy:
+    found = db.settings.find({"_id": {"$in": [TARGETS_ID, BUSINESS_HOURS_ID]}})
     docs = {doc["_id"]: doc for doc in found}
-    return SlaPolicy.of(targets_of(docs.get(TARGETS)), office_of(docs.get(OFFICE)))
+    return SlaPolicy.build(
+        targets_from_doc(docs.get(TARGETS_ID)), business_hours_from_doc(docs.get(BUSINESS_HOURS_ID))
+    )
 
 
-_KEPT: TtlCache[SlaPolicy] = TtlCache()
+_POLICY_CACHE: TtlCache[SlaPolicy] = TtlCache()
 
 
-def _mark(targets: Targets, office: Office) -> str:
-    hours = [targets.hours[of] for of in URGENCY]
-    accept = [targets.accept[of] for of in URGENCY]
+def _fingerprint(targets: Targets, business_hours: BusinessHours) -> str:
+    hours = [targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY]
+    accept = [targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY]
     days = [targets.waiting_days, targets.auto_complete_days]
-    when = [office.zone, sorted(office.days), office.start, office.end]
-    where = [office.country, office.subdivision]
-    told = json.dumps([_EDITION, hours, accept, targets.clock, days, when, where])
-    return hashlib.sha256(told.encode()).hexdigest()[:8]
+    when = [
+        business_hours.zone,
+        sorted(business_hours.days),
+        business_hours.start,
+        business_hours.end,
+    ]
+    where = [business_hours.country, business_hours.subdivision]
+    payload = json.dumps([_POLICY_VERSION, hours, accept, targets.counted_hours, days, when, where])
+    return hashlib.sha256(payload.encode()).hexdigest()[:8]

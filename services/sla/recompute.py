@@ -12,35 +12,37 @@ from typing import Any
 from pymongo import UpdateOne
 
 from services.core.clock import utcnow
-from services.core.database import IN_QUEUE, Document, Mongo
+from services.core.database import IN_QUEUE_FILTER, Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.sla.policy import SlaPolicy, rules_now
+from services.sla.policy import SlaPolicy, load_policy
 from services.sla.queue_key import QUEUE_KEY_FIELD
-from services.sla.timing import timing_again
+from services.sla.timing import recompute_timing
 
-AT_ONCE = 2_000
+MAX_TICKETS_PER_RUN = 2_000
 # So many in one request, and no more of them after so long: the sweep has more to do.
 _CHUNK, _SECONDS = 25, 3.0
 # What it is worked out by, as stored: as long as that is so, it holds.
-_GROUNDS = ("status", "assignedTo", "deadline", "priority", "createdAt", "acceptedAt", "seq")
-_READ = dict.fromkeys(
-    (*_GROUNDS, QUEUE_KEY_FIELD, "dueAt", "target", "events", "ladders", "assignment.at"), True
+_INPUT_FIELDS = ("status", "assignedTo", "deadline", "priority", "createdAt", "acceptedAt", "seq")
+_PROJECTION = dict.fromkeys(
+    (*_INPUT_FIELDS, QUEUE_KEY_FIELD, "dueAt", "target", "events", "ladders", "assignment.at"), True
 )
-_BY = "target.rules"
+_POLICY_FIELD = "target.rules"
 
 
-def give_places(db: Mongo, *, now: datetime | None = None, limit: int = AT_ONCE) -> int:
+def recompute_stale(
+    db: Mongo, *, now: datetime | None = None, limit: int = MAX_TICKETS_PER_RUN
+) -> int:
     """How many were found to be put right, at most `limit`; so that many again may be left.
 
     Safe to run at any time and by several at once: who changed meanwhile is left for the next run.
     """
-    rules, at = rules_now(db), now or utcnow()
+    policy, at = load_policy(db), now or utcnow()
     count, end = 0, time.monotonic() + _SECONDS
-    for query in _astray(rules):
+    for query in _stale_queries(policy):
         is_helpful = True
         while is_helpful and count < limit and time.monotonic() < end:
-            docs = list(db.tickets.find(query, _READ).limit(min(_CHUNK, limit - count)))
-            updates = [update for doc in docs if (update := _put_right(doc, rules, at))]
+            docs = list(db.tickets.find(query, _PROJECTION).limit(min(_CHUNK, limit - count)))
+            updates = [update for doc in docs if (update := _timing_update(doc, policy, at))]
             # What is left as it was would be found again and again.
             is_helpful = bool(updates) and _write(db, updates)
             count += len(docs)
@@ -52,25 +54,25 @@ def _write(db: Mongo, updates: list[UpdateOne]) -> bool:
     return db.tickets.bulk_write(updates, ordered=False).matched_count > 0
 
 
-def _astray(rules: SlaPolicy) -> Iterator[Document]:
+def _stale_queries(policy: SlaPolicy) -> Iterator[Document]:
     """Each served by an index: "other than this" as what is less, and what is more."""
     yield {"status": {"$in": list(OPEN_STATUSES)}, QUEUE_KEY_FIELD: None}
-    yield {**IN_QUEUE, _BY: None}
-    yield {**IN_QUEUE, _BY: {"$lt": rules.mark}}
+    yield {**IN_QUEUE_FILTER, _POLICY_FIELD: None}
+    yield {**IN_QUEUE_FILTER, _POLICY_FIELD: {"$lt": policy.fingerprint}}
     # The next text after the mark: `$gt` would have every ticket with the mark looked at.
-    yield {**IN_QUEUE, _BY: {"$gte": f"{rules.mark}\0"}}
+    yield {**IN_QUEUE_FILTER, _POLICY_FIELD: {"$gte": f"{policy.fingerprint}\0"}}
 
 
-def _put_right(doc: Document, rules: SlaPolicy, now: datetime) -> UpdateOne | None:
+def _timing_update(doc: Document, policy: SlaPolicy, now: datetime) -> UpdateOne | None:
     ticket = Ticket.from_doc(doc)
-    timed = timing_again(ticket, rules=rules, now=now)
-    place = timed.values.get(QUEUE_KEY_FIELD, "")
-    if ticket.queue_key and place[:1] != ticket.queue_key[:1]:
+    timed = recompute_timing(ticket, policy=policy, now=now)
+    new_key = timed.values.get(QUEUE_KEY_FIELD, "")
+    if ticket.queue_key and new_key[:1] != ticket.queue_key[:1]:
         # by that services/tickets/legacy_reconcile.py sees what the predecessor did, and tells of
         # it
         return None
     update: dict[str, Any] = {"$set": timed.values}
-    if timed.gone:
-        update["$unset"] = dict.fromkeys(timed.gone, "")
-    as_read = {name: doc.get(name) for name in (QUEUE_KEY_FIELD, *_GROUNDS)}
+    if timed.removed:
+        update["$unset"] = dict.fromkeys(timed.removed, "")
+    as_read = {name: doc.get(name) for name in (QUEUE_KEY_FIELD, *_INPUT_FIELDS)}
     return UpdateOne({"_id": doc["_id"], **as_read}, update)

@@ -6,31 +6,31 @@ A form sends back all of its fields; what was not touched in it stays as others 
 from dataclasses import dataclass, fields, replace
 from typing import TypeVar
 
-from services.calendar.office_hours import (
-    OFFICE,
-    Office,
+from services.calendar.business_hours import (
+    BUSINESS_HOURS_ID,
+    BusinessHours,
+    business_hours_from_doc,
     check_country,
     check_hours,
     check_zone,
-    office_of,
 )
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Invalid
-from services.core.ttl_cache import forget
-from services.models.permissions import Actor, Operator, Permission, require
+from services.core.errors import InvalidValue
+from services.core.ttl_cache import invalidate_caches
+from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.sla.targets import (
-    TARGETS,
-    URGENCY,
+    PRIORITIES_BY_URGENCY,
+    TARGETS_ID,
     TargetFields,
     Targets,
     checked_targets,
-    targets_of,
+    targets_from_doc,
 )
 
 
 @dataclass(frozen=True, slots=True)
-class OfficeFields:
+class BusinessHoursFields:
     """The team's hours in a form's words; `days` are numbers, Monday being 0: "0,1,2,3,4"."""
 
     zone: str
@@ -41,46 +41,54 @@ class OfficeFields:
     subdivision: str
 
     @classmethod
-    def of(cls, office: Office) -> "OfficeFields":
+    def from_business_hours(cls, business_hours: BusinessHours) -> "BusinessHoursFields":
         return cls(
-            zone=office.zone,
-            days=",".join(map(str, sorted(office.days))),
-            start=office.start,
-            end=office.end,
-            country=office.country,
-            subdivision=office.subdivision,
+            zone=business_hours.zone,
+            days=",".join(map(str, sorted(business_hours.days))),
+            start=business_hours.start,
+            end=business_hours.end,
+            country=business_hours.country,
+            subdivision=business_hours.subdivision,
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class CurrentSettings:
     targets: Targets
-    office: Office
+    business_hours: BusinessHours
 
 
-Form = TypeVar("Form", TargetFields, OfficeFields)
+Form = TypeVar("Form", TargetFields, BusinessHoursFields)
 
 
 class TeamSettings:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._targets = TargetStore(db, clock=clock)
-        self._office = OfficeStore(db, clock=clock)
+        self._business_hours = BusinessHoursStore(db, clock=clock)
 
-    def look(self, *, actor: Actor) -> Held:
-        require(actor, Permission.MANAGE_USERS)
-        return Held(self._targets.read(), self._office.read())
+    def get(self, *, actor: Actor) -> CurrentSettings:
+        require_permission(actor, Permission.MANAGE_USERS)
+        return CurrentSettings(self._targets.read(), self._business_hours.read())
 
-    def set_targets(self, *, actor: Actor, shown: TargetFields, wanted: TargetFields) -> Targets:
+    def set_targets(
+        self, *, actor: Actor, original: TargetFields, submitted: TargetFields
+    ) -> Targets:
         """Raises `Invalid`, also for a field that somebody else has changed meanwhile."""
-        require(actor, Permission.MANAGE_USERS)
-        current = TargetFields.of(self._targets.read())
-        return self._targets.write(actor=actor, wanted=_merged(current, shown, wanted))
+        require_permission(actor, Permission.MANAGE_USERS)
+        current = TargetFields.from_targets(self._targets.read())
+        return self._targets.write(actor=actor, submitted=_merge_form(current, original, submitted))
 
-    def set_office(self, *, actor: Actor, shown: OfficeFields, wanted: OfficeFields) -> Office:
+    def set_business_hours(
+        self, *, actor: Actor, original: BusinessHoursFields, submitted: BusinessHoursFields
+    ) -> BusinessHours:
         """As `set_targets`."""
-        require(actor, Permission.MANAGE_USERS)
-        merged = _merged(OfficeFields.of(self._office.read()), shown, wanted)
-        return self._office.write(
+        require_permission(actor, Permission.MANAGE_USERS)
+        merged = _merge_form(
+            BusinessHoursFields.from_business_hours(self._business_hours.read()),
+            original,
+            submitted,
+        )
+        return self._business_hours.write(
             actor=actor,
             zone=merged.zone.strip(),
             days=frozenset(int(day) for day in merged.days.split(",") if day.isdecimal()),
@@ -91,15 +99,15 @@ class TeamSettings:
         )
 
 
-def _merged(current: Form, shown: Form, wanted: Form) -> Form:
+def _merge_form(current: Form, original: Form, submitted: Form) -> Form:
     """What is held now, but for the fields that were touched."""
     touched: dict[str, str] = {}
     for name in (field.name for field in fields(current)):
-        new, old, now = (getattr(form, name) for form in (wanted, shown, current))
+        new, old, now = (getattr(form, name) for form in (submitted, original, current))
         if new in (old, now):
             continue
         if now != old:
-            raise Invalid(
+            raise InvalidValue(
                 name,
                 f"Somebody has changed this to “{now or 'nothing'}” meanwhile. Close this form "
                 "and open it again, then decide.",
@@ -108,14 +116,14 @@ def _merged(current: Form, shown: Form, wanted: Form) -> Form:
     return replace(current, **touched)
 
 
-class OfficeStore:
+class BusinessHoursStore:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
 
-    def read(self) -> Office:
+    def read(self) -> BusinessHours:
         """The team's hours; Monday to Friday, 9 to 5 in UTC, for what is not set."""
-        return office_of(self._db.settings.find_one({"_id": OFFICE}))
+        return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
 
     def write(
         self,
@@ -127,10 +135,12 @@ class OfficeStore:
         end: str,
         country: str = "",
         subdivision: str = "",
-    ) -> Office:
+    ) -> BusinessHours:
         """Set all of it. Raises `Invalid`, naming the field."""
-        require(actor, Permission.MANAGE_USERS)
-        office = Office(zone, days, start, end, country, subdivision, is_set=True)
+        require_permission(actor, Permission.MANAGE_USERS)
+        business_hours = BusinessHours(
+            zone, days, start, end, country, subdivision, is_configured=True
+        )
         check_zone(zone)
         check_hours(days=days, start=start, end=end)
         check_country(country, subdivision)
@@ -142,11 +152,11 @@ class OfficeStore:
             "country": country,
             "subdivision": subdivision,
             "at": self._clock(),
-            "by": actor.by,
+            "by": actor.event_author,
         }
-        self._db.settings.update_one({"_id": OFFICE}, {"$set": values}, upsert=True)
-        forget(self._db)
-        return office
+        self._db.settings.update_one({"_id": BUSINESS_HOURS_ID}, {"$set": values}, upsert=True)
+        invalidate_caches(self._db)
+        return business_hours
 
 
 class TargetStore:
@@ -156,24 +166,27 @@ class TargetStore:
 
     def read(self) -> Targets:
         """As set, and as is usual for what is not set."""
-        return targets_of(self._db.settings.find_one({"_id": TARGETS}))
+        return targets_from_doc(self._db.settings.find_one({"_id": TARGETS_ID}))
 
-    def write(self, *, actor: Actor | Operator, wanted: TargetFields) -> Targets:
+    def write(self, *, actor: Actor | Operator, submitted: TargetFields) -> Targets:
         """Set all of it. Raises `Invalid`, naming the field.
 
         Due times of open tickets follow with the jobs' next sweeps.
         """
-        require(actor, Permission.MANAGE_USERS)
-        targets = checked_targets(wanted)
+        require_permission(actor, Permission.MANAGE_USERS)
+        targets = checked_targets(submitted)
         values: Document = {
-            "hours": {of.value: targets.hours[of] for of in URGENCY},
-            "accept": {of.value: targets.accept[of] for of in URGENCY},
-            "clock": targets.clock.value,
+            "hours": {
+                priority.value: targets.resolution_hours[priority]
+                for priority in PRIORITIES_BY_URGENCY
+            },
+            "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
+            "clock": targets.counted_hours.value,
             "waitingDays": targets.waiting_days,
             "autoCompleteDays": targets.auto_complete_days,
             "at": self._clock(),
-            "by": actor.by,
+            "by": actor.event_author,
         }
-        self._db.settings.update_one({"_id": TARGETS}, {"$set": values}, upsert=True)
-        forget(self._db)
+        self._db.settings.update_one({"_id": TARGETS_ID}, {"$set": values}, upsert=True)
+        invalidate_caches(self._db)
         return targets

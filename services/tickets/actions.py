@@ -14,9 +14,9 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, Invalid
+from services.core.errors import Conflict, InvalidValue
 from services.models.events import EventType
-from services.models.permissions import Actor, require, require_sight
+from services.models.permissions import Actor, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work
 from services.outbox import deliveries, pending
@@ -42,7 +42,7 @@ STEPS = frozenset(
     {
         EventType.ACCEPTED,
         EventType.ASSIGNED,
-        EventType.HANDED_BACK,
+        EventType.UNASSIGNED,
         EventType.WAITING,
         EventType.ANSWERED,
         EventType.RESOLVED,
@@ -65,8 +65,8 @@ class TicketActions:
 
     def ready(self, *, actor: Actor, ticket_id: str, step: TicketAction, seen: str = "") -> Ticket:
         """The ticket, if the actor may take that step now; `NotFound`, `Denied` or `Conflict`."""
-        require(actor, PERMISSION[step])
-        ticket = require_sight(actor, load(self._db, ticket_id))
+        require_permission(actor, PERMISSION[step])
+        ticket = require_visible(actor, load(self._db, ticket_id))
         self.check(actor, ticket, step, seen or state_token(ticket))
         return ticket
 
@@ -98,7 +98,7 @@ class TicketActions:
     ) -> Ticket:
         """Give it to that moderator or admin; None hands it back to assignment, which does not
         choose whoever had it again. `Invalid` for either field."""
-        require(actor, PERMISSION[TicketAction.REASSIGN])
+        require_permission(actor, PERMISSION[TicketAction.REASSIGN])
         why = _checked_reason(reason)
         person = self._assignable(assignee_id) if assignee_id else None
 
@@ -109,17 +109,19 @@ class TicketActions:
 
         def refuse(ticket: Ticket) -> None:
             if person and person.id == ticket.assigned_to:
-                raise Invalid("assignedTo", f"{person.display_name} has this ticket already.")
+                raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
             if not person and not ticket.assigned_to:
-                raise Invalid("assignedTo", "Nobody has this ticket. Choose somebody for it.")
+                raise InvalidValue("assignedTo", "Nobody has this ticket. Choose somebody for it.")
             if not person and ticket.status is Status.WAITING:
-                raise Invalid("assignedTo", f"Choose somebody, because {describe_state(ticket)}.")
+                raise InvalidValue(
+                    "assignedTo", f"Choose somebody, because {describe_state(ticket)}."
+                )
 
         return self._take_step(actor, ticket_id, TicketAction.REASSIGN, make, seen, refuse)
 
     def wait(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
         """Its requester has to answer first; `Invalid` for the question."""
-        require(actor, PERMISSION[TicketAction.WAIT])
+        require_permission(actor, PERMISSION[TicketAction.WAIT])
         asked = checked_text(
             question,
             field="question",
@@ -135,7 +137,7 @@ class TicketActions:
 
     def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
         """Complete it with a note for its requester; `Invalid` for the note."""
-        require(actor, PERMISSION[TicketAction.RESOLVE])
+        require_permission(actor, PERMISSION[TicketAction.RESOLVE])
         note = checked_text(
             resolution,
             field="resolution",
@@ -172,8 +174,10 @@ class TicketActions:
 
         False where that message is none of the ticket's cards.
         """
-        ticket = require_sight(actor, load(self._db, ticket_id))
-        return deliveries.spoil_card(self._db, ticket.id, channel=channel, ts=ts, now=self._clock())
+        ticket = require_visible(actor, load(self._db, ticket_id))
+        return deliveries.invalidate_card(
+            self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
+        )
 
     def _take_step(
         self,
@@ -184,9 +188,9 @@ class TicketActions:
         seen: str = "",
         refuse: Callable[[Ticket], None] | None = None,
     ) -> Ticket:
-        require(actor, PERMISSION[step])
+        require_permission(actor, PERMISSION[step])
         for _ in range(TRIES):
-            ticket = require_sight(actor, load(self._db, ticket_id))
+            ticket = require_visible(actor, load(self._db, ticket_id))
             now = self._clock()
             change = make(ticket, now)
             if _is_repeated(ticket, change):
@@ -229,7 +233,7 @@ class TicketActions:
         """A moderator or admin who is still there."""
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
         if user is None or not can_work(user):
-            raise Invalid("assignedTo", "Choose a moderator or an admin who is still active.")
+            raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
 
     def _wake_waiting(self, before: Ticket, after: Ticket, now: datetime) -> None:

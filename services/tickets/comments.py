@@ -15,10 +15,10 @@ from bson import ObjectId
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, Denied, LimitReached
-from services.models.comment import Comment, FileLink, Place
+from services.core.errors import Conflict, LimitReached, PermissionDenied
+from services.models.comment import Comment, FileLink, MessageRef
 from services.models.events import EventType, NewEvent
-from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.tickets import ticket_store
 from services.tickets.lifecycle import PERMISSION, TicketAction
@@ -49,8 +49,10 @@ class CommentService:
 
     def ready(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
         """The ticket, if the actor may write that about it; `NotFound` or `Denied`."""
-        require(actor, PERMISSION[TicketAction.NOTE if internal else TicketAction.COMMENT])
-        return require_sight(actor, load(self._db, ticket_id))
+        require_permission(
+            actor, PERMISSION[TicketAction.NOTE if internal else TicketAction.COMMENT]
+        )
+        return require_visible(actor, load(self._db, ticket_id))
 
     def add(
         self,
@@ -60,7 +62,7 @@ class CommentService:
         text: str,
         internal: bool = False,
         files: tuple[FileLink, ...] = (),
-        slack: Place | None = None,
+        slack: MessageRef | None = None,
         form: str | None = None,
     ) -> Written:
         """Keep a comment, once per message (`slack`) or modal (`form`) it was written in.
@@ -94,7 +96,7 @@ class CommentService:
         *,
         actor: Actor,
         ticket_id: str,
-        slack: Place,
+        slack: MessageRef,
         text: str,
         files: tuple[FileLink, ...] = (),
     ) -> Ticket | None:
@@ -102,12 +104,12 @@ class CommentService:
 
         Raises `Invalid`, `Denied` for another's comment, `Full` and `Flood`.
         """
-        require(actor, Permission.SEE_OWN_TICKET)
+        require_permission(actor, Permission.SEE_OWN_TICKET)
         words = checked(text, files)
 
         def change(ticket: Ticket, comment: Comment, now: datetime) -> Change | None:
             if comment.by != actor.user_id:
-                raise Denied("Only its author can change a comment.")
+                raise PermissionDenied("Only its author can change a comment.")
             self.ready(actor=actor, ticket_id=ticket_id, internal=comment.internal)
             if comment.deleted or (comment.text, comment.files) == (words, files):
                 return None
@@ -117,7 +119,7 @@ class CommentService:
 
         return self._follow(ticket_id, slack, change)
 
-    def delete(self, *, ticket_id: str, slack: Place) -> Ticket | None:
+    def delete(self, *, ticket_id: str, slack: MessageRef) -> Ticket | None:
         """Follow a message that was deleted. None where it was no comment.
 
         Slack lets its author do that, and the workspace's admins, and does not say who it was: so
@@ -135,7 +137,7 @@ class CommentService:
     def _follow(
         self,
         ticket_id: str,
-        slack: Place,
+        slack: MessageRef,
         change: Callable[[Ticket, Comment, datetime], Change | None],
     ) -> Ticket | None:
         for _ in range(TRIES):
@@ -211,17 +213,19 @@ def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Chang
     return Change(placed, (event,))
 
 
-def _same(ticket: Ticket, slack: Place | None, form: str | None, *, by: ObjectId) -> Comment | None:
+def _same(
+    ticket: Ticket, slack: MessageRef | None, form: str | None, *, by: ObjectId
+) -> Comment | None:
     """The comment that this one repeats."""
     for comment in ticket.comments:
-        is_same_form = form is not None and (comment.form, comment.by) == (form, by)
-        if is_same_form or (slack is not None and comment.slack == slack):
+        is_same_form = form is not None and (comment.submission_id, comment.by) == (form, by)
+        if is_same_form or (slack is not None and comment.slack_message == slack):
             return comment
     return None
 
 
-def _written_in(ticket: Ticket, slack: Place) -> Comment | None:
-    return next((comment for comment in ticket.comments if comment.slack == slack), None)
+def _written_in(ticket: Ticket, slack: MessageRef) -> Comment | None:
+    return next((comment for comment in ticket.comments if comment.slack_message == slack), None)
 
 
 COMMENTS_MAX = 500

@@ -14,15 +14,15 @@ from pymongo.errors import DuplicateKeyError
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, LimitReached, NotFound
-from services.core.sequences import Sequence
+from services.core.sequences import NumberSequence
 from services.models import events as model_events
 from services.models.events import EventType, NewEvent
 from services.models.message_source import MessageSource
-from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.outbox.pending import outbox_fields
-from services.sla.policy import rules
-from services.sla.timing import timing_of_new
+from services.sla.policy import cached_policy
+from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
 from services.tickets.queries import load
 from services.tickets.validation import TicketFields, checked_deadline, checked_fields
@@ -44,7 +44,7 @@ class TicketService:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._numbers = Sequence(db)
+        self._numbers = NumberSequence(db)
 
     def create(
         self,
@@ -67,7 +67,7 @@ class TicketService:
         only one ticket is made, whoever asks.
         Raises `Invalid`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
-        require(actor, Permission.FILE_TICKET)
+        require_permission(actor, Permission.FILE_TICKET)
         fields = checked_fields(title=title, description=description, priority=priority)
         fields = replace(fields, deadline=deadline)
         again = self._found_again if once else self._refile
@@ -90,18 +90,18 @@ class TicketService:
 
     def check_unused(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
         """Raise `AlreadyFiled` if there is a ticket of that message."""
-        require(actor, Permission.FILE_TICKET)
+        require_permission(actor, Permission.FILE_TICKET)
         self._check_unused(actor, team_id, source)
 
     def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
-        return require_sight(actor, load(self._db, ticket_id))
+        return require_visible(actor, load(self._db, ticket_id))
 
     def by_number(self, *, actor: Actor, team_id: str, number: int) -> Ticket:
         """As `get`, by the number people call it."""
         doc = self._db.tickets.find_one({"teamId": team_id, "number": number})
         try:
-            return require_sight(actor, Ticket.from_doc(doc) if doc else None)
+            return require_visible(actor, Ticket.from_doc(doc) if doc else None)
         except NotFound:
             raise NotFound(f"There is no ticket {number}, or you may not see it.") from None
 
@@ -156,7 +156,7 @@ class TicketService:
             "assignedTo": None,
             "createdAt": now,
             "teamId": team_id,
-            "number": self._numbers.next(team_id=team_id),
+            "number": self._numbers.next_number(team_id=team_id),
             "seq": 1,
             "events": model_events.event_docs([filed], seq=0, at=now),
             **outbox_fields(now),
@@ -169,7 +169,9 @@ class TicketService:
             doc["requestDigest"] = digest
         if source:
             doc["source"] = source.to_doc()
-        doc |= timing_of_new(Ticket.from_doc(doc), rules=rules(self._db), now=now).values
+        doc |= timing_for_new_ticket(
+            Ticket.from_doc(doc), policy=cached_policy(self._db), now=now
+        ).values
         self._db.tickets.insert_one(doc)
         return Ticket.from_doc(doc)
 
@@ -243,6 +245,6 @@ def check_unused(
         return
     ticket = Ticket.from_doc(doc)
     try:
-        raise AlreadyFiled(ticket.number, require_sight(actor, ticket))
+        raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
     except NotFound:
         raise AlreadyFiled(ticket.number, None) from None

@@ -11,12 +11,12 @@ from typing import Any
 from pymongo import ReturnDocument, UpdateOne
 
 from services.core.clock import utcnow
-from services.core.coerce import recognised
+from services.core.coerce import match_word
 from services.core.database import Document, Mongo
-from services.core.installation import Installation, installation
-from services.core.sequences import next_numbers
+from services.core.installation import Installation, get_installation
+from services.core.sequences import allocate_numbers
 from services.models.events import EventType, NewEvent, event_docs
-from services.models.ticket import Status, Ticket, status_of
+from services.models.ticket import Status, Ticket, parse_status
 from services.outbox.pending import outbox_fields
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key
 
@@ -38,10 +38,10 @@ def is_foreign(doc: Document) -> bool:
 def adopted(db: Mongo, doc: Document, *, now: datetime | None = None) -> Document:
     """The ticket once it is adopted; as it was before any bot has said whose installation this
     is, or where it changed this very moment."""
-    home = installation(db)
+    home = get_installation(db)
     if home is None:
         return doc
-    (number,) = next_numbers(db, team_id=home.team_id, count=1)
+    (number,) = allocate_numbers(db, team_id=home.team_id, count=1)
     which, update = _adoption(doc, home, number, now or utcnow())
     stored = db.tickets.find_one_and_update(
         which, update, return_document=ReturnDocument.AFTER
@@ -55,13 +55,13 @@ def adopt_some(db: Mongo, *, now: datetime, limit: int = AT_ONCE) -> int:
     Safe to run at any time and by several at once: a ticket that changed meanwhile is left for
     the next run, and a number that came to nothing is a gap.
     """
-    home = installation(db)
+    home = get_installation(db)
     if home is None:
         return 0
     read = dict.fromkeys(_GROUNDS, True)
     found = list(db.tickets.find(FOREIGN, read).sort("_id").limit(limit))
     if found:
-        numbers = next_numbers(db, team_id=home.team_id, count=len(found))
+        numbers = allocate_numbers(db, team_id=home.team_id, count=len(found))
         adoptions = [
             UpdateOne(*_adoption(doc, home, number, now))
             for doc, number in zip(found, numbers, strict=True)
@@ -118,7 +118,7 @@ def _history(
         events = event_docs([NewEvent(EventType.FILED, by=author)], seq=ticket.seq, at=filed)
         marked = {**outbox_fields(now), "nextTryAt": max(now, filed + ITS_OWN_TURN)}
     was = doc.get("status")
-    if was is not None and not recognised(was, Status):
+    if was is not None and not match_word(was, Status):
         translated = NewEvent(
             EventType.STATUS_CHANGED, by="system", field="status", from_=was, to=ticket.status.value
         )
@@ -129,8 +129,8 @@ def _history(
 def _enters(doc: Document, home: Installation) -> bool:
     """Whether it is to be assigned: nobody wants to be told of years of old tickets at once."""
     filed = _filed_at(doc)
-    is_waiting = status_of(doc.get("status")) is Status.TODO and doc.get("assignedTo") is None
-    return is_waiting and filed is not None and filed > home.since
+    is_waiting = parse_status(doc.get("status")) is Status.TODO and doc.get("assignedTo") is None
+    return is_waiting and filed is not None and filed > home.created_at
 
 
 def _filed_at(doc: Document) -> datetime | None:

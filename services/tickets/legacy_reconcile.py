@@ -86,7 +86,7 @@ def _given(doc: Document, now: datetime) -> Change:
 
 
 def _given_back(_: Document, __: datetime) -> Change:
-    event = _event(EventType.HANDED_BACK, "assignedTo", None, None)
+    event = _event(EventType.UNASSIGNED, "assignedTo", None, None)
     return Change(events=(event,), remove=("acceptedAt", *_ATTEMPT))
 
 

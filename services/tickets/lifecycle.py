@@ -8,7 +8,7 @@ from enum import StrEnum
 from bson import ObjectId
 
 from services.core.errors import Conflict
-from services.models.permissions import Actor, Permission, require
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 
 NEXT: dict[Status, frozenset[Status]] = {
@@ -60,9 +60,9 @@ PERMISSION: dict[TicketAction, Permission] = {
 def allowed(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
     """The steps this person may take now. Empty for a ticket they may not know of."""
     is_own = ticket.created_by == actor.user_id
-    if not (is_own or actor.may(Permission.SEE_ANY_TICKET)):
+    if not (is_own or actor.has_permission(Permission.SEE_ANY_TICKET)):
         return frozenset()
-    steps = {step for step in _possible(ticket) if actor.may(PERMISSION[step])}
+    steps = {step for step in _possible(ticket) if actor.has_permission(PERMISSION[step])}
     is_theirs = ticket.assigned_to == actor.user_id
     steps -= {TicketAction.TAKE} if is_theirs else _OF_THE_ASSIGNEE
     if not is_own:
@@ -75,7 +75,7 @@ def check(actor: Actor, ticket: Ticket, step: TicketAction, *, holder: str = "")
 
     `holder` is how the sentence calls whoever has the ticket.
     """
-    require(actor, PERMISSION[step])
+    require_permission(actor, PERMISSION[step])
     if step in allowed(actor, ticket):
         return
     name, is_open = _name(ticket), ticket.status in OPEN_STATUSES

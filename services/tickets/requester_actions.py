@@ -4,9 +4,9 @@ from datetime import datetime
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied
+from services.core.errors import Conflict, PermissionDenied
 from services.models.events import EventType
-from services.models.permissions import Actor, Permission, require, require_sight
+from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.outbox import pending
 from services.tickets import ticket_store, transitions
@@ -32,7 +32,7 @@ class Answering:
 
     def solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Complete it. Raises `Conflict` where somebody else has."""
-        require(actor, Permission.SEE_OWN_TICKET)
+        require_permission(actor, Permission.SEE_OWN_TICKET)
         for _ in range(TRIES):
             ticket = self._own(actor, ticket_id)
             if ticket.status is Status.COMPLETED:
@@ -48,7 +48,7 @@ class Answering:
 
     def still(self, *, actor: Actor, ticket_id: str, key: str) -> Ticket:
         """It goes on, by a comment of theirs, one a `key`; what was completed is reopened."""
-        require(actor, Permission.SEE_OWN_TICKET)
+        require_permission(actor, Permission.SEE_OWN_TICKET)
         ticket = self._own(actor, ticket_id)
         if ticket.status is Status.COMPLETED:
             return self._moves.reopen(actor=actor, ticket_id=ticket_id)
@@ -56,9 +56,9 @@ class Answering:
         return written.ticket
 
     def _own(self, actor: Actor, ticket_id: str) -> Ticket:
-        ticket = require_sight(actor, load(self._db, ticket_id))
+        ticket = require_visible(actor, load(self._db, ticket_id))
         if ticket.created_by != actor.user_id:
-            raise Denied("Only its requester can say that.")
+            raise PermissionDenied("Only its requester can say that.")
         return ticket
 
     def _complete(self, ticket: Ticket, actor: Actor, now: datetime) -> Ticket | None:

@@ -15,8 +15,8 @@ from services.core.database import Document, Mongo
 from services.models.events import NewEvent, event_docs
 from services.models.ticket import Ticket
 from services.outbox.pending import outbox_fields
-from services.sla.policy import rules
-from services.sla.timing import timing
+from services.sla.policy import cached_policy
+from services.sla.timing import compute_timing
 
 
 def apply(
@@ -34,13 +34,15 @@ def apply(
 
     `push` is what arrays get at their end, by field name; `also` are further conditions.
     """
-    timed = timing(ticket, values=values, remove=remove, rules=rules(db), now=now, events=events)
+    timed = compute_timing(
+        ticket, values=values, remove=remove, policy=cached_policy(db), now=now, events=events
+    )
     update: Document = {
         "$set": {**values, **timed.values, **outbox_fields(now)},
         "$inc": {"seq": len(events)},
         "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
     }
-    if gone := (*remove, *timed.gone):
+    if gone := (*remove, *timed.removed):
         update["$unset"] = dict.fromkeys(gone, "")
     doc = db.tickets.find_one_and_update(
         # The predecessor's tickets have no seq before their first change here.

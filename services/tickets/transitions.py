@@ -11,7 +11,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.models.choice import AnalysisSource, Choice
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
 from services.tickets.lifecycle import NO_ANSWER
@@ -97,7 +97,7 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
     `absent`: its assignee is away or gone, which says nothing of whether it suits them.
     """
     event = NewEvent(
-        EventType.HANDED_BACK,
+        EventType.UNASSIGNED,
         by=by,
         field="assignedTo",
         from_=ticket.assigned_to,
@@ -105,7 +105,7 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
         note=reason or None,
         internal=bool(reason),
         skills=None if absent else ticket.related_skills,
-        absent=absent,
+        assignee_was_absent=absent,
     )
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:
@@ -113,15 +113,17 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
     return Change(values, (event,), ("acceptedAt", *_ATTEMPT))
 
 
-def auto_assign(ticket: Ticket, choice: Choice, *, source: AnalysisSource, now: datetime) -> Change:
+def auto_assign(
+    ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
+) -> Change:
     """Assignment has chosen somebody for a ticket that nobody has."""
     values = {
         "assignedTo": choice.user_id,
         "status": Status.IN_PROGRESS.value,
         "assignment.source": source.value,
-        "assignment.reason": choice.reason,
+        "assignment.reason": choice.reason_text,
         "assignment.score": choice.score,
-        "assignment.parts": choice.parts,
+        "assignment.parts": choice.score_parts,
         "assignment.at": now,
     }
     given = NewEvent(
@@ -129,7 +131,7 @@ def auto_assign(ticket: Ticket, choice: Choice, *, source: AnalysisSource, now: 
         by="system",
         field="assignedTo",
         to=choice.user_id,
-        note=choice.reason,
+        note=choice.reason_text,
     )
     moved = _moved(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
     return Change(values, (given, moved), _ATTEMPT)

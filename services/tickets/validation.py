@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 from services.models.ticket import Priority
 
@@ -42,9 +42,9 @@ def checked_title(title: str) -> str:
     """On one line: it stands in lists, subjects and notifications."""
     title = " ".join(strip_invisible(title).split())
     if len(title) < TITLE_MIN:
-        raise Invalid("title", f"Give it a title of at least {TITLE_MIN} characters.")
+        raise InvalidValue("title", f"Give it a title of at least {TITLE_MIN} characters.")
     if len(title) > TITLE_MAX:
-        raise Invalid(
+        raise InvalidValue(
             "title", f"A title has at most {TITLE_MAX} characters; this one has {len(title)}."
         )
     return title
@@ -60,9 +60,9 @@ def checked_text(text: str, *, field: str, limit: int, missing: str) -> str:
     """Stripped text of 1 to `limit` characters."""
     text = strip_invisible(text).strip()
     if not text:
-        raise Invalid(field, missing)
+        raise InvalidValue(field, missing)
     if len(text) > limit:
-        raise Invalid(field, f"At most {limit:,} characters; this text has {len(text):,}.")
+        raise InvalidValue(field, f"At most {limit:,} characters; this text has {len(text):,}.")
     return text
 
 
@@ -70,7 +70,7 @@ def checked_priority(value: str | None) -> Priority | None:
     if value is None:
         return None
     if value not in set(Priority):
-        raise Invalid("priority", f"Choose one of {', '.join(Priority)}.")
+        raise InvalidValue("priority", f"Choose one of {', '.join(Priority)}.")
     return Priority(value)
 
 
@@ -78,9 +78,11 @@ def checked_deadline(value: datetime | None, *, now: datetime) -> datetime | Non
     if value is None:
         return None
     if not isinstance(value, datetime) or value.tzinfo is None:
-        raise Invalid("deadline", "Give the deadline as a day and a time.")
+        raise InvalidValue("deadline", "Give the deadline as a day and a time.")
     if value <= now:
-        raise Invalid("deadline", "The deadline has to lie in the future. Choose a later time.")
+        raise InvalidValue(
+            "deadline", "The deadline has to lie in the future. Choose a later time."
+        )
     if value.year > LAST_YEAR:
-        raise Invalid("deadline", f"Choose a deadline before the year {LAST_YEAR + 1}.")
+        raise InvalidValue("deadline", f"Choose a deadline before the year {LAST_YEAR + 1}.")
     return value

@@ -34,7 +34,7 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         runtime.assignments.release(ticket.id)
     if outcome is None:
         logger.info("ticket %s changed during its assignment; it is tried again", ticket_id)
-    runtime.publisher.publish(ticket_id)
+    runtime.publisher.publish_ticket(ticket_id)
 
 
 def _analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:

@@ -7,7 +7,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from html import escape
 
-from services.core.text import EMAIL
+from services.core.text import EMAIL_PATTERN
 from tasks.email.templates import Link, Words, one_line
 
 FROM = "Help desk"
@@ -69,7 +69,7 @@ def address(email: str, *, name: str = "") -> Address:
     """Raises `BadAddressError`."""
     email = email.strip()
     local, _, domain = email.rpartition("@")
-    if not email.isprintable() or not EMAIL.fullmatch(email) or ENCODED in email:
+    if not email.isprintable() or not EMAIL_PATTERN.fullmatch(email) or ENCODED in email:
         raise BadAddressError("not an address")
     try:
         if not domain.isascii():

@@ -7,8 +7,8 @@ from bson import ObjectId
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox import deliveries
-from services.outbox.deliveries import notice_key
-from services.outbox.emails import GIVE_UP_AFTER, EmailKind, Emails
+from services.outbox.deliveries import delivery_key
+from services.outbox.emails import MAX_AGE_BY_KIND, EmailKind, Emails
 from tasks.recipients import last_of
 from tasks.runtime import Runtime
 
@@ -21,17 +21,17 @@ def post(runtime: Runtime, ticket: Ticket) -> None:
     event = due(ticket, now=runtime.clock()) if runtime.mail else None
     if event is None:
         return
-    key = notice_key(seq=event.seq, kind=MAIL, recipient=event.to)
+    key = delivery_key(seq=event.seq, kind=MAIL, recipient=event.to)
     if deliveries.is_finished(ticket, key):
         return
-    letter_id = Emails(runtime.db, clock=runtime.clock).post(
+    letter_id = Emails(runtime.db, clock=runtime.clock).queue(
         EmailKind.ASSIGNED,
         user_id=event.to,
         key=f"{ticket.id}:{key}",
         facts={"ticket": ticket.id, "seq": event.seq},
     )
-    deliveries.handed_over(runtime.db, ticket.id, key)
-    runtime.publisher.mail(letter_id)
+    deliveries.mark_delegated(runtime.db, ticket.id, key)
+    runtime.publisher.publish_email(letter_id)
 
 
 def due(ticket: Ticket, *, now: datetime) -> Event | None:
@@ -40,6 +40,6 @@ def due(ticket: Ticket, *, now: datetime) -> Event | None:
     if event is None or not isinstance(event.to, ObjectId) or event.by == event.to:
         return None
     # What is older was made while mail was off.
-    is_news = now < event.at + GIVE_UP_AFTER[EmailKind.ASSIGNED]
+    is_news = now < event.at + MAX_AGE_BY_KIND[EmailKind.ASSIGNED]
     is_so = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
     return event if is_so and is_news else None

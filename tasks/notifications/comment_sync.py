@@ -18,7 +18,7 @@ from services.models.events import Event, EventType
 from services.models.ticket import Card, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
-from services.outbox.deliveries import NoticeState, notice_key
+from services.outbox.deliveries import DeliveryState, delivery_key
 from tasks.notifications.slack import redraw
 from tasks.notifications.ticket_messages import Notice
 from tasks.recipients import ASSIGNEE, REQUESTER, TRIAGE, Recipient, Thread, last_of
@@ -39,7 +39,7 @@ class Reply:
 
     @property
     def key(self) -> str:
-        return notice_key(seq=self.seq, kind=COMMENT, recipient=self.recipient)
+        return delivery_key(seq=self.seq, kind=COMMENT, recipient=self.recipient)
 
 
 class CommentSync:
@@ -50,7 +50,7 @@ class CommentSync:
         self._ticket = ticket
         self._people = people
         self._post = send
-        self._sent = {str(notice["key"]): notice for notice in ticket.notices}
+        self._sent = {str(notice["key"]): notice for notice in ticket.deliveries}
         self._comments = {str(event.seq): comment for event, comment in comment_events(ticket)}
 
     def tell_people(self, cards: Sequence[Card], *, is_all: bool) -> bool:
@@ -72,7 +72,7 @@ class CommentSync:
         return all(outcomes)
 
     def _due(self, cards: Sequence[Card]) -> Iterable[Reply]:
-        done = (NoticeState.SENT, NoticeState.FAILED)
+        done = (DeliveryState.SENT, DeliveryState.FAILED)
         for reply in replies(self._ticket, cards, is_staff=self._is_staff):
             known = self._sent.get(reply.key)
             if not reply.comment.deleted and not (known and known["state"] in done):
@@ -95,9 +95,9 @@ class CommentSync:
     def _outdated(self, *, is_channel: bool) -> Iterable[Mapping[str, Any]]:
         """Notices that show a comment as it no longer is, and whose reader may see what it is."""
         for key, notice in self._sent.items():
-            seq, kind, recipient = deliveries.read_key(key)
+            seq, kind, recipient = deliveries.parse_delivery_key(key)
             comment = self._comments.get(seq) if kind == COMMENT else None
-            if comment is None or notice["state"] != NoticeState.SENT:
+            if comment is None or notice["state"] != DeliveryState.SENT:
                 continue
             is_here = _is_channel(recipient) == is_channel and self._may_see(comment, recipient)
             if is_here and notice.get("version") != _version(comment, is_channel=is_channel):
@@ -111,14 +111,14 @@ class CommentSync:
 
     def _follow(self, notice: Mapping[str, Any]) -> bool:
         """Change the message where the comment was changed."""
-        seq, _, recipient = deliveries.read_key(str(notice["key"]))
+        seq, _, recipient = deliveries.parse_delivery_key(str(notice["key"]))
         comment, is_channel = self._comments[seq], _is_channel(recipient)
         channel, ts = str(notice["channel"]), str(notice["ts"])
         shown = self._message(comment, is_alone=bool(notice.get("alone")), is_channel=is_channel)
         about = f"ticket {self._ticket.id}: comment"
         if not redraw(self._runtime.slack, shown, channel=channel, ts=ts, about=about):
             return False
-        return deliveries.message_updated(
+        return deliveries.record_message_update(
             self._runtime.db,
             self._ticket.id,
             str(notice["key"]),
@@ -187,7 +187,7 @@ def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
 def _for_triage(event: Event, comment: Comment, cards: Sequence[Card]) -> Iterator[Reply]:
     """Unless it was written there."""
     card = next((card for card in reversed(cards) if card.kind == TRIAGE), None)
-    if card and not (comment.slack and comment.slack.channel == card.channel):
+    if card and not (comment.slack_message and comment.slack_message.channel == card.channel):
         yield Reply(event.seq, comment, card.recipient, card)
 
 

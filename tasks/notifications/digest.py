@@ -11,7 +11,7 @@ from bot.views.messages.digest import digest as digest_message
 from bot.views.text import Message
 from services.core.clock import Clock
 from services.core.database import Document, Mongo
-from services.core.installation import installation
+from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
 from tasks.celery_app import DIGEST, DIGEST_SECONDS, celery
 from tasks.notifications.slack import busy, error_code, is_permanent, post_message
@@ -33,7 +33,7 @@ def digest() -> None:
 
 def run(runtime: Runtime) -> int:
     """How many were sent. What Slack does not take now is sent later in the morning."""
-    team = installation(runtime.db)
+    team = get_installation(runtime.db)
     if team is None:
         return 0
     digests, sent = Digests(runtime.db, clock=runtime.clock), 0

@@ -7,7 +7,7 @@ from datetime import timedelta
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.core.leases import BackoffLock
-from services.core.metrics import MAILS
+from services.core.metrics import EMAIL_ATTEMPTS
 from services.outbox.emails import Email, Emails
 from tasks.celery_app import MAIL, MAIL_SECONDS, celery
 from tasks.email.email_config import MailOffice
@@ -34,25 +34,25 @@ def mail(letter_id: str) -> None:
 def run(runtime: Runtime, letter_id: str) -> None:
     letters = Emails(runtime.db, clock=runtime.clock)
     if runtime.mail is None:
-        letters.drop_all(why=OFF)
+        letters.discard_all(why=OFF)
         return
-    gate = BackoffLock(runtime.db, "mail", hold=HOLD, clock=runtime.clock)
+    gate = BackoffLock(runtime.db, "mail", lock_timeout=HOLD, clock=runtime.clock)
     # Whoever is in sends this one, too; and a server in trouble is left alone for a while.
-    if letters.due() is None or not gate.enter():
+    if letters.next_due_id() is None or not gate.acquire():
         return
     try:
         _Clerk(runtime, runtime.mail, letters).work(letter_id)
     except ServerAway as away:
-        pause = gate.shut()
+        pause = gate.back_off()
         logger.warning("no mail for %s s: %s", f"{pause.total_seconds():g}", away.error)
         return
     except BaseException:  # also the task's time limit: the next one is not let in at once
-        gate.shut()
+        gate.back_off()
         raise
-    gate.leave()
+    gate.release()
     # Also what was posted, and found us in, after our last look.
-    if more := letters.due():
-        runtime.publisher.mail(more)
+    if more := letters.next_due_id():
+        runtime.publisher.publish_email(more)
 
 
 class _Clerk:
@@ -77,33 +77,33 @@ class _Clerk:
 
     def _send(self, letter: Email, line: Line) -> str:
         """One letter; what came of it."""
-        if letter.is_too_late(self._runtime.clock()):
-            self._letters.fail(letter, error="too late")
+        if letter.is_expired(self._runtime.clock()):
+            self._letters.mark_failed(letter, error="too late")
             return "given_up"
         try:
             line.open()  # before a code is made for whom nothing can be sent
             mail, recipient = write(self._runtime, self._office, letter)
             line.send(mail, sender=self._office.sender.addr_spec, recipient=recipient.addr_spec)
         except Unneeded as reason:
-            self._letters.drop(letter, why=str(reason))
+            self._letters.discard(letter, why=str(reason))
             return "dropped"
         except (Refused, Unwritable) as fault:
             logger.warning("letter %s is given up: %s", letter.id, fault)
-            self._letters.fail(letter, error=str(fault))
+            self._letters.mark_failed(letter, error=str(fault))
             return "refused"
         except Delayed as fault:
             logger.warning("letter %s is tried again: %s", letter.id, fault)
-            self._letters.delay(letter, error=str(fault))
+            self._letters.retry_later(letter, error=str(fault))
             return "delayed"
         except (ServerAway, SoftTimeLimitExceeded) as fault:
             # This one, too, waits longer each time: should the trouble be with it alone, the
             # others go before it.
             error = str(fault) if isinstance(fault, ServerAway) else "time limit"
-            self._letters.delay(letter, error=error)
+            self._letters.retry_later(letter, error=error)
             self._count(letter, "delayed")
             raise ServerAway(error) from fault
-        self._letters.sent(letter)
+        self._letters.mark_sent(letter)
         return "sent"
 
     def _count(self, letter: Email, outcome: str) -> None:
-        self._office.meter.count(MAILS, letter.kind.value, outcome)
+        self._office.meter.count(EMAIL_ATTEMPTS, letter.kind.value, outcome)

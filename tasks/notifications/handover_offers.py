@@ -7,7 +7,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.messages.handover_offer import offer as offer_message
 from services.availability.handover_offers import HandoverOffers, Offer
-from services.core.installation import installation
+from services.core.installation import get_installation
 from tasks.notifications.slack import busy, error_code, is_permanent, post_message
 from tasks.runtime import Runtime
 
@@ -18,7 +18,7 @@ AT_ONCE = 20
 
 def send_due(runtime: Runtime) -> int:
     """How many were sent; what fails is tried again later."""
-    team, offers = installation(runtime.db), HandoverOffers(runtime.db, clock=runtime.clock)
+    team, offers = get_installation(runtime.db), HandoverOffers(runtime.db, clock=runtime.clock)
     if team is None:
         return 0
     sent = 0

@@ -67,7 +67,7 @@ def _view(runtime: Runtime, visit: HomeSession) -> dict[str, Any] | None:
         if user is None:
             return None
         content = runtime.home.look_again(
-            actor=Actor.of(user), team_id=visit.team_id, screen=visit.screen
+            actor=Actor.from_user(user), team_id=visit.team_id, screen=visit.screen
         )
     except DomainError as refusal:
         return overview.refusal(str(refusal))

@@ -42,7 +42,7 @@ def run(runtime: Runtime, ticket_id: str) -> None:
     """Send until nobody is behind the ticket's last change."""
     for attempt in range(ROUNDS):
         ticket = load(runtime.db, ticket_id)
-        if ticket is None or not ticket.outbox:
+        if ticket is None or not ticket.is_in_outbox:
             return
         awaited = needs_assignment(ticket)
         if awaited and attempt == 0:
@@ -59,7 +59,7 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         # What waits for assignment stays in the outbox. But whoever assigned it meanwhile may have
         # found these messages in our hands, and left what followed from it to us.
         finish = pending.is_unchanged if awaited else pending.mark_delivered
-        if finish(runtime.db, ticket.id, seen=ticket.seq):
+        if finish(runtime.db, ticket.id, expected_seq=ticket.seq):
             return
 
 

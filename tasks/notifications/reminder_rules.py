@@ -13,9 +13,9 @@ from bson import ObjectId
 from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
-from services.outbox.deliveries import notice_key
-from services.outbox.reminders import TRIAGE
-from services.sla.escalation_schedule import NEXT_STEP_FIELD, stands
+from services.outbox.deliveries import delivery_key
+from services.outbox.reminders import TRIAGE_RECIPIENT
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from tasks.recipients import last_of
 
 _OF_ASSIGNEE = frozenset(
@@ -40,7 +40,7 @@ class DueReminder:
 
     @property
     def key(self) -> str:
-        return notice_key(seq=self.seq, kind=self.kind.value, recipient=self.to)
+        return delivery_key(seq=self.seq, kind=self.kind.value, recipient=self.to)
 
 
 def wanted(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
@@ -51,7 +51,7 @@ def wanted(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
     for event in _steps(ticket):
         kind = EscalationStep(event.to)
         for to in _recipients(event, kind, ticket, admins):
-            found[to, kind.family] = DueReminder(event.seq, event.at, kind, to)
+            found[to, kind.track] = DueReminder(event.seq, event.at, kind, to)
     return list(found.values())
 
 
@@ -61,22 +61,22 @@ def _steps(ticket: Ticket) -> list[Event]:
     runs: dict[EscalationTrack, list[Event]] = {}
     for event in ticket.events:
         if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):
-            family = EscalationStep(event.to).family
+            family = EscalationStep(event.to).track
             goes_on = event.from_ in family.steps
             runs[family] = [*(runs.get(family, ()) if goes_on else ()), event]
-    standing = (run for run in runs.values() if stands(ticket, EscalationStep(run[-1].to)))
+    standing = (run for run in runs.values() if is_current_step(ticket, EscalationStep(run[-1].to)))
     return sorted(chain.from_iterable(standing), key=lambda event: event.seq)
 
 
 def _recipients(
     event: Event, kind: EscalationStep, ticket: Ticket, admins: Sequence[ObjectId]
 ) -> Iterator[ObjectId | str]:
-    if kind is EscalationStep.ACCEPT_NEXT and isinstance(event.from_, ObjectId):
+    if kind is EscalationStep.ACCEPT_REASSIGN and isinstance(event.from_, ObjectId):
         yield event.from_  # its card tells the new one
     if kind in _OF_CHANNEL or (
         kind is EscalationStep.DUE_ADMINS and _before(event) in _BEFORE_CHANNEL
     ):
-        yield TRIAGE
+        yield TRIAGE_RECIPIENT
     if kind in _OF_ADMINS:
         yield from admins
     had_it = _had_it_then(ticket, event)

@@ -17,8 +17,14 @@ from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
-from services.outbox.reminders import ABOUT_NOBODY, TRIAGE, Claim, Reminder, Reminders
-from services.team_settings.settings_service import OfficeStore
+from services.outbox.reminders import (
+    TRIAGE_RECIPIENT,
+    UNASSIGNED_ALERT_PREFIX,
+    Reminder,
+    ReminderClaim,
+    Reminders,
+)
+from services.team_settings.settings_service import BusinessHoursStore
 from tasks.celery_app import NUDGE, celery
 from tasks.notifications import unassigned_alert
 from tasks.notifications.reminder_rules import DueReminder, wanted
@@ -33,21 +39,21 @@ NEWS = timedelta(days=1)
 def post(runtime: Runtime, ticket: Ticket) -> None:
     """Post the lines that the ticket calls for. From then on it is they that wait."""
     oldest = runtime.clock() - NEWS
-    for line in wanted(ticket, admins=runtime.users.ids_of(Role.ADMIN)):
-        was_told = deliveries.is_told(ticket, seq=line.seq, kind=line.kind.value)
-        if line.to == TRIAGE and not runtime.triage_channel:
+    for line in wanted(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
+        was_told = deliveries.has_finished_delivery(ticket, seq=line.seq, kind=line.kind.value)
+        if line.to == TRIAGE_RECIPIENT and not runtime.triage_channel:
             continue
         if deliveries.is_finished(ticket, line.key) or (was_told and line.at < oldest):
             continue
-        Reminders(runtime.db, clock=runtime.clock).post(
+        Reminders(runtime.db, clock=runtime.clock).queue(
             key=_key(ticket, line),
-            to=line.to,
+            recipient=line.to,
             ticket_id=ticket.id,
             seq=line.seq,
             kind=line.kind.value,
             is_urgent=ticket.priority is Priority.URGENT,
         )
-        deliveries.handed_over(runtime.db, ticket.id, line.key)
+        deliveries.mark_delegated(runtime.db, ticket.id, line.key)
 
 
 @celery.task(name=NUDGE, bind=True, max_retries=None)
@@ -63,7 +69,7 @@ def nudge(self: Task[Any, Any], to: str) -> None:
 
 
 def run(runtime: Runtime, to: str) -> None:
-    if to.startswith(ABOUT_NOBODY):
+    if to.startswith(UNASSIGNED_ALERT_PREFIX):
         unassigned_alert.tell(runtime, to)
         return
     box = Reminders(runtime.db, clock=runtime.clock)
@@ -74,23 +80,23 @@ def run(runtime: Runtime, to: str) -> None:
     left = _one_a_ticket(_still_so(runtime, box, claim))
     channel = _channel(runtime, to, left) if left else None
     if not left or channel is None:  # who has no Slack account is told in no other way
-        box.end(claim, why="dropped")
+        box.finish(claim, why="dropped")
         return
-    _send(runtime, box, claim, channel, _message(runtime, to, left, unread=claim.unread))
+    _send(runtime, box, claim, channel, _message(runtime, to, left, unread=claim.unread_count))
 
 
 Pair = tuple[Reminder, Ticket]
 
 
-def _still_so(runtime: Runtime, box: Reminders, claim: Claim) -> list[Pair]:
+def _still_so(runtime: Runtime, box: Reminders, claim: ReminderClaim) -> list[Pair]:
     """What is to be told; the rest is dropped."""
-    admins = runtime.users.ids_of(Role.ADMIN)
+    admins = runtime.users.active_ids_with_role(Role.ADMIN)
     called: dict[str, Ticket] = {}
-    for ticket in tickets_of(runtime, claim.nudges):
+    for ticket in tickets_of(runtime, claim.reminders):
         for line in wanted(ticket, admins=admins):
             called[_key(ticket, line)] = ticket
-    box.drop(claim, [nudge for nudge in claim.nudges if nudge.id not in called])
-    return [(nudge, called[nudge.id]) for nudge in claim.nudges if nudge.id in called]
+    box.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in called])
+    return [(nudge, called[nudge.id]) for nudge in claim.reminders if nudge.id in called]
 
 
 def _one_a_ticket(pairs: list[Pair]) -> list[Pair]:
@@ -104,26 +110,26 @@ def _weight(pair: Pair) -> tuple[int, int]:
     kind = EscalationStep(nudge.kind)
     if kind is EscalationStep.DUE_SOON:
         return 0, nudge.seq
-    return (2 if kind.family is EscalationTrack.DUE else 1), nudge.seq
+    return (2 if kind.track is EscalationTrack.DUE else 1), nudge.seq
 
 
 def _key(ticket: Ticket, line: DueReminder) -> str:
     return f"{ticket.id}:{line.key}"
 
 
-def _not_held(runtime: Runtime, box: Reminders, claim: Claim) -> Claim:
+def _not_held(runtime: Runtime, box: Reminders, claim: ReminderClaim) -> ReminderClaim:
     """Only what is urgent is told to somebody who is not at work; the rest waits for them. The
     channel's hours are the office's."""
     account: Document = {}
-    if claim.to != TRIAGE:
-        account = runtime.db.users.find_one({"_id": ObjectId(claim.to)}) or {}
-    office = OfficeStore(runtime.db).read()
+    if claim.recipient != TRIAGE_RECIPIENT:
+        account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
+    office = BusinessHoursStore(runtime.db).read()
     until = quiet_until(account, office, now=runtime.clock())
-    return box.hold(claim, until=until) if until else claim
+    return box.defer(claim, until=until) if until else claim
 
 
 def _channel(runtime: Runtime, to: str, pairs: list[Pair]) -> str | None:
-    if to == TRIAGE:
+    if to == TRIAGE_RECIPIENT:
         return runtime.triage_channel or None
     team_id, reader = pairs[0][1].team_id or "", ObjectId(to)
     user = runtime.users.get(reader)
@@ -149,10 +155,12 @@ def _message(runtime: Runtime, to: str, pairs: list[Pair], *, unread: int) -> Me
         )
         for nudge, ticket in shown
     ]
-    return views.nudges(lines, count=len(pairs) + unread, is_channel=to == TRIAGE)
+    return views.nudges(lines, count=len(pairs) + unread, is_channel=to == TRIAGE_RECIPIENT)
 
 
-def _send(runtime: Runtime, box: Reminders, claim: Claim, channel: str, message: Message) -> None:
+def _send(
+    runtime: Runtime, box: Reminders, claim: ReminderClaim, channel: str, message: Message
+) -> None:
     send = partial(post_message, runtime.slack, message, channel=channel)
     if attempt(runtime, box, claim, send):
-        box.end(claim, why="sent")
+        box.finish(claim, why="sent")

@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from services.models.ticket import Ticket
-from services.outbox.reminders import Claim, Reminder, Reminders
+from services.outbox.reminders import Reminder, ReminderClaim, Reminders
 from tasks.notifications.slack import busy, error_code, is_permanent
 from tasks.runtime import Runtime
 
@@ -25,7 +25,7 @@ def tickets_of(runtime: Runtime, nudges: Iterable[Reminder]) -> Iterator[Ticket]
 
 
 def attempt(
-    runtime: Runtime, box: Reminders, claim: Claim, send: Callable[[], SlackResponse]
+    runtime: Runtime, box: Reminders, claim: ReminderClaim, send: Callable[[], SlackResponse]
 ) -> SlackResponse | None:
     """Slack's answer; None where it took nothing: then the claim is given up, for a while or, where
     Slack will never take it, for good. Raises `SlackBusy`."""
@@ -34,16 +34,16 @@ def attempt(
     except SlackApiError as error:
         code = error_code(error)
         if is_permanent(error):
-            logger.warning("what %s is to be told is given up: %s", claim.to, code)
-            box.end(claim, why=code)
+            logger.warning("what %s is to be told is given up: %s", claim.recipient, code)
+            box.finish(claim, why=code)
             return None
         wait = busy(error)
         pause = timedelta(seconds=wait.seconds) if wait else PAUSE
-        box.release(claim, until=runtime.clock() + pause)
+        box.release_claim(claim, until=runtime.clock() + pause)
         if wait:
             raise wait from error
-        logger.warning("what %s is to be told is tried again: %s", claim.to, code)
+        logger.warning("what %s is to be told is tried again: %s", claim.recipient, code)
     except (SlackClientError, OSError) as error:
         # Slack may have taken it: only when the claim has expired is it sent again.
-        logger.warning("slack did not answer for %s: %s", claim.to, type(error).__name__)
+        logger.warning("slack did not answer for %s: %s", claim.recipient, type(error).__name__)
     return None

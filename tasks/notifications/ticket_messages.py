@@ -11,7 +11,7 @@ from bot.views.messages import ticket_updates
 from bot.views.text import Message, Person
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.outbox.deliveries import notice_key
+from services.outbox.deliveries import delivery_key
 from services.tickets.lifecycle import completed_by
 from tasks.recipients import (
     ASKED_AGAIN,
@@ -54,7 +54,7 @@ def notices(ticket: Ticket, *, people: People) -> list[Notice]:
     """Every message the ticket's history calls for, sent already or not."""
     return [
         Notice(
-            key=notice_key(seq=event.seq, kind=kind, recipient=_named(recipient)),
+            key=delivery_key(seq=event.seq, kind=kind, recipient=_named(recipient)),
             kind=kind,
             recipient=recipient,
             message=message(kind, ticket, people, recipient=recipient, event=event),
@@ -69,7 +69,7 @@ def triage_notice(ticket: Ticket, *, channel: str, people: People) -> list[Notic
     filed = next((event for event in ticket.events if event.type == EventType.FILED), None)
     if not channel or filed is None or ticket.status not in OPEN_STATUSES:
         return []
-    key = notice_key(seq=filed.seq, kind=TRIAGE, recipient=channel)
+    key = delivery_key(seq=filed.seq, kind=TRIAGE, recipient=channel)
     return [Notice(key, TRIAGE, channel, message(TRIAGE, ticket, people))]
 
 

@@ -82,7 +82,9 @@ class TicketSender:
     def _sent(self, notice: Notice, channel: str, ts: str) -> None:
         db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
         shown = self._shown(notice)
-        deliveries.sent(db, ticket_id, notice.key, channel=channel, ts=ts, card=card, shown=shown)
+        deliveries.mark_sent(
+            db, ticket_id, notice.key, channel=channel, ts=ts, card=card, extra_fields=shown
+        )
         if card:
             self._cards.append(card)
 
@@ -102,11 +104,11 @@ class TicketSender:
             # Many a message stands where the bot may not write: no reason to alarm anybody.
             level = logging.INFO if isinstance(notice.recipient, Thread) else logging.WARNING
             logger.log(level, "ticket %s: %s is given up: %s", ticket_id, notice.key, code)
-            deliveries.fail(db, ticket_id, notice.key, error=code)
+            deliveries.mark_failed(db, ticket_id, notice.key, error=code)
             return True
         wait = busy(error)
         pause = timedelta(seconds=wait.seconds if wait else 0)
-        deliveries.release(db, ticket_id, notice.key, until=now + pause)
+        deliveries.release_claim(db, ticket_id, notice.key, until=now + pause)
         if wait:
             raise wait from error
         logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
@@ -140,7 +142,7 @@ class TicketSender:
         slack = self._runtime.slack
         if not redraw(slack, shown, channel=card.channel, ts=card.ts, about=about):
             return False
-        return deliveries.card_updated(
+        return deliveries.record_card_update(
             self._runtime.db,
             self._ticket.id,
             card,

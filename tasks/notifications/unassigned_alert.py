@@ -18,8 +18,8 @@ from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
-from services.outbox.deliveries import notice_key
-from services.outbox.reminders import ABOUT_NOBODY, Reminder, Reminders, Shown
+from services.outbox.deliveries import delivery_key
+from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, Reminders, SentMessage
 from services.tickets.transitions import is_queued_unassigned
 from tasks.notifications.reminders_delivery import PAUSE, attempt, tickets_of
 from tasks.notifications.slack import is_permanent, post_message
@@ -36,20 +36,20 @@ def post(runtime: Runtime, ticket: Ticket) -> None:
     event = _called(ticket)
     if event is None:
         return
-    admins = set(runtime.users.ids_of(Role.ADMIN)) - {ticket.created_by}
+    admins = set(runtime.users.active_ids_with_role(Role.ADMIN)) - {ticket.created_by}
     reached = runtime.links.slack_ids(team_id=ticket.team_id or "", user_ids=admins)
     for admin in sorted(reached):
-        key = notice_key(seq=event.seq, kind=KIND, recipient=admin)
+        key = delivery_key(seq=event.seq, kind=KIND, recipient=admin)
         if deliveries.is_finished(ticket, key):
             continue
-        Reminders(runtime.db, clock=runtime.clock).post(
+        Reminders(runtime.db, clock=runtime.clock).queue(
             key=f"{ticket.id}:{key}",
-            to=f"{ABOUT_NOBODY}{admin}",
+            recipient=f"{UNASSIGNED_ALERT_PREFIX}{admin}",
             ticket_id=ticket.id,
             seq=event.seq,
             kind=KIND,
         )
-        deliveries.handed_over(runtime.db, ticket.id, key)
+        deliveries.mark_delegated(runtime.db, ticket.id, key)
 
 
 def tell(runtime: Runtime, to: str) -> None:
@@ -58,16 +58,16 @@ def tell(runtime: Runtime, to: str) -> None:
     claim = box.claim(to)
     if claim is None:
         return
-    if not box.is_alone(claim):  # a moment later both go into one message
-        box.release(claim, until=now + PAUSE)
+    if not box.is_sole_claimer(claim):  # a moment later both go into one message
+        box.release_claim(claim, until=now + PAUSE)
         return
-    before = box.last_shown(to, since=now - OPEN_FOR)
-    called = _still_so(runtime, [*(before.nudges if before else ()), *claim.nudges])
-    box.drop(claim, [nudge for nudge in claim.nudges if nudge.id not in called])
-    new = [called[nudge.id] for nudge in claim.nudges if nudge.id in called]
+    before = box.last_sent(to, since=now - OPEN_FOR)
+    called = _still_so(runtime, [*(before.reminders if before else ()), *claim.reminders])
+    box.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in called])
+    new = [called[nudge.id] for nudge in claim.reminders if nudge.id in called]
     channel = _channel(runtime, to, new)
     if channel is None:
-        box.end(claim, why="dropped")
+        box.finish(claim, why="dropped")
         return
     with_new = _message(runtime, called.values())
 
@@ -79,7 +79,9 @@ def tell(runtime: Runtime, to: str) -> None:
     if answer:
         place = answer["channel"], answer["ts"]
         stays = before is not None and (before.channel, before.ts) == place
-        box.shown(claim, Shown(*place, since=before.since if before and stays else now))
+        box.mark_sent(
+            claim, SentMessage(*place, sent_at=before.sent_at if before and stays else now)
+        )
 
 
 def _called(ticket: Ticket) -> Event | None:
@@ -103,8 +105,8 @@ def _still_so(runtime: Runtime, nudges: Iterable[Reminder]) -> dict[str, Ticket]
 
 def _channel(runtime: Runtime, to: str, tickets: Sequence[Ticket]) -> str | None:
     """None where there is nothing to tell, and for whoever is no admin in Slack any more."""
-    admin = ObjectId(to.removeprefix(ABOUT_NOBODY))
-    if not tickets or admin not in runtime.users.ids_of(Role.ADMIN):
+    admin = ObjectId(to.removeprefix(UNASSIGNED_ALERT_PREFIX))
+    if not tickets or admin not in runtime.users.active_ids_with_role(Role.ADMIN):
         return None
     team_id = tickets[0].team_id or ""
     return runtime.links.slack_ids(team_id=team_id, user_ids={admin}).get(admin)
@@ -122,7 +124,7 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     return views.one(ticket, requester=person(people, ticket.created_by))
 
 
-def _added(runtime: Runtime, before: Shown, message: Message) -> SlackResponse | None:
+def _added(runtime: Runtime, before: SentMessage, message: Message) -> SlackResponse | None:
     """Change what that message says; None where Slack no longer lets us."""
     try:
         return runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())

@@ -25,7 +25,7 @@ from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.modals.edit_ticket import edit_ticket
 from services.availability.availability_service import Availability, Hours
 from services.availability.slack_status import StatusRules
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.editing.ticket_edits import Draft
 from services.home.sessions import Screen
@@ -34,11 +34,11 @@ from services.linking.link_by_code import Offer
 from services.linking.links import UNLINKED
 from services.linking.unlink import UnlinkPreview
 from services.lists.list_query import ListKind, ListQuery
-from services.models.permissions import GRANTS
+from services.models.permissions import ROLE_PERMISSIONS
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.sla.targets import TargetFields, Targets
-from services.team_settings.settings_service import OfficeFields
+from services.team_settings.settings_service import BusinessHoursFields
 from services.tickets.filing import TicketService
 from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload, sample_ticket
 from tests.support import payloads
@@ -331,7 +331,7 @@ def own_availability(user: User, _: Ticket) -> dict[str, Any]:
 
 def availability_sent(user: User, _: Ticket) -> dict[str, Any]:
     hours = Hours(frozenset(range(5)), "09:00", "17:00")
-    held = Availability(user, None, hours, False, "", "UTC", "", 0, Office())
+    held = Availability(user, None, hours, False, "", "UTC", "", 0, BusinessHours())
     view = {**availability.availability(held, is_own=True), "id": "V1"}
     return payloads.view_submission(view, {"start": "08:00"}, user=People.slack_id(user))
 
@@ -427,9 +427,15 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "action file_marked": button_pressed(ids.FILE_MARKED, message_offered),
     "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
     "action open_targets": pressed_in_home(ids.OPEN_TARGETS),
-    "view edit_targets": sent(lambda _: team_settings.edit_targets(TargetFields.of(Targets()))),
+    "view edit_targets": sent(
+        lambda _: team_settings.edit_targets(TargetFields.from_targets(Targets()))
+    ),
     "action open_office": pressed_in_home(ids.OPEN_OFFICE),
-    "view edit_office": sent(lambda _: team_settings.edit_office(OfficeFields.of(Office()))),
+    "view edit_office": sent(
+        lambda _: team_settings.edit_office(
+            BusinessHoursFields.from_business_hours(BusinessHours())
+        )
+    ),
     "action home_people": pressed_in_home(ids.HOME_PEOPLE),
     "action people_back": pressed_in_home(ids.PEOPLE_BACK),
     "action people_on": pressed_in_home(ids.PEOPLE_ON),
@@ -494,7 +500,7 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:
         return FOREIGN[role][route.id]
-    if route.permission in GRANTS[role]:
+    if route.permission in ROLE_PERMISSIONS[role]:
         return None
     return f"Your role does not allow you to {route.permission}. Ask an admin if it should."
 

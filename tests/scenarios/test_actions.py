@@ -36,8 +36,8 @@ def test_accepting_is_seen_and_not_heard(
 def test_what_moves_on_is_not_accepted_any_more(
     office: Office, ticket: Ticket, moves: TicketActions, ann: User, ben: User, cleo: User
 ) -> None:
-    moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
-    moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=str(cleo.id))
+    moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    moves.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=str(cleo.id))
     office.work(ticket)
     assert f"Assigned to <@{People.slack_id(cleo)}>" in said(office.card(ann))
     assert (office.texts(ben), office.texts(cleo)) == (
@@ -78,7 +78,7 @@ def test_taking_a_ticket_that_nobody_could_take(
 def test_taking_it_back_shows_on_the_card_one_has(
     office: Office, ticket: Ticket, moves: TicketActions, db: Mongo, ben: User, cleo: User
 ) -> None:
-    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     office.work(ticket)
     assert office.texts(ben) == [f"in progress, accepted by {cleo.name}"]
     office.bot.answer(pressed("take", reload(db, ticket), ben))
@@ -115,7 +115,9 @@ def test_giving_it_back_and_forth_is_heard_each_time(
     office: Office, ticket: Ticket, moves: TicketActions, ben: User, cleo: User
 ) -> None:
     for giver, taker in ((ben, cleo), (cleo, ben)):
-        moves.reassign(actor=Actor.of(giver), ticket_id=str(ticket.id), assignee_id=str(taker.id))
+        moves.reassign(
+            actor=Actor.from_user(giver), ticket_id=str(ticket.id), assignee_id=str(taker.id)
+        )
         office.work(ticket)
     assert office.texts(ben) == ["assigned to you", "assigned to you"]
     assert office.texts(cleo) == [f"in progress ({ben.name})"]
@@ -194,7 +196,7 @@ def test_resolving_is_heard_by_the_requester(
 def test_a_colleague_who_resolves_it_is_named(
     office: Office, ticket: Ticket, moves: TicketActions, ann: User, ben: User, cleo: User
 ) -> None:
-    moves.resolve(actor=Actor.of(cleo), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(cleo), ticket_id=str(ticket.id), resolution="Done.")
     office.work(ticket)
     assert office.texts(ann) == [f"resolved by {cleo.name}", f"resolved by {cleo.name}"]
     assert office.texts(ben) == [f"resolved by {cleo.name}"]
@@ -204,7 +206,7 @@ def test_a_colleague_who_resolves_it_is_named(
 def test_reopening_is_heard_by_the_assignee(
     office: Office, ticket: Ticket, moves: TicketActions, db: Mongo, ann: User, ben: User
 ) -> None:
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
     office.work(ticket)
     before = heard(office, ann)
     office.press(ann, office.card(ann), "reopen")
@@ -229,7 +231,7 @@ def test_reopening_what_somebody_had_who_left(
     cleo: User,
     people: People,
 ) -> None:
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
     db.users.update_one({"_id": ben.id}, {"$set": {"active": False}})
     other = people.add(Role.MODERATOR, "VPN")
     office.work(ticket)
@@ -259,7 +261,7 @@ def test_cancelling_what_was_resolved_meanwhile(
     office: Office, ticket: Ticket, moves: TicketActions, ann: User, ben: User
 ) -> None:
     office.press(ann, office.card(ann), "cancel")
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
     answer = office.submit(ann)
     assert answer["response_action"] == "update"
     assert answer["view"]["blocks"][0]["text"]["text"] == (
@@ -286,7 +288,7 @@ def test_each_is_told_once_whatever_is_tried_again(
         (moves.cancel, ann, {}),
     ]
     for step, user, fields in steps:
-        step(actor=Actor.of(user), **ids, **fields)
+        step(actor=Actor.from_user(user), **ids, **fields)
         for _ in range(3):
             office.work(ticket)
     assert office.texts(ann) == [
@@ -306,11 +308,11 @@ def test_what_was_over_before_it_was_told_is_not_told(
     office: Office, ticket: Ticket, moves: TicketActions, ann: User, ben: User, cleo: User
 ) -> None:
     ids = {"ticket_id": str(ticket.id)}
-    moves.reassign(actor=Actor.of(ben), **ids, assignee_id=str(cleo.id))
-    moves.reassign(actor=Actor.of(cleo), **ids, assignee_id=str(ben.id))
-    moves.resolve(actor=Actor.of(ben), **ids, resolution="Done.")
-    moves.reopen(actor=Actor.of(ann), **ids)
-    moves.cancel(actor=Actor.of(ann), **ids)
+    moves.reassign(actor=Actor.from_user(ben), **ids, assignee_id=str(cleo.id))
+    moves.reassign(actor=Actor.from_user(cleo), **ids, assignee_id=str(ben.id))
+    moves.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
+    moves.reopen(actor=Actor.from_user(ann), **ids)
+    moves.cancel(actor=Actor.from_user(ann), **ids)
     office.work(ticket)
     assert office.texts(ann) == [f"cancelled by {ann.name}"]
     assert heard(office, cleo) == [0]

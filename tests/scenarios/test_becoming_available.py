@@ -23,7 +23,7 @@ from services.models.slack_member import SlackMember
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import Emails
-from services.outbox.pending import due
+from services.outbox.pending import due_ticket_ids
 from services.people.admin import AccountAdmin, PersonFields
 from services.routing.model_store import ModelStore
 from services.tickets.actions import TicketActions
@@ -59,13 +59,13 @@ class Desk:
 
     @property
     def admin(self) -> Actor:
-        return Actor.of(self.boss)
+        return Actor.from_user(self.boss)
 
     def with_one_open(self) -> tuple[User, Ticket]:
         """A moderator who can take one ticket, and has it."""
         full = self.people.add(Role.MODERATOR, capacity=1)
         ticket = file_ticket(self.tickets, self.people.add())
-        self.moves.take(actor=Actor.of(full), ticket_id=str(ticket.id))
+        self.moves.take(actor=Actor.from_user(full), ticket_id=str(ticket.id))
         return full, ticket
 
     def member(self, user: User) -> SlackMember:
@@ -195,7 +195,7 @@ def a_link_by_a_code(desk: Desk) -> Way:
 def a_link_made_again(desk: Desk) -> Way:
     user = desk.people.add(Role.MODERATOR)
     slack_id = People.slack_id(user)
-    desk.unlinking.unlink(actor=Actor.of(user), team_id=TEAM_ID, slack_user_id=slack_id)
+    desk.unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id=slack_id)
     yield None
     desk.linking.claim_address(member=desk.member(user))
     yield user
@@ -221,7 +221,7 @@ def back_now(desk: Desk) -> Way:
     away = {"until": desk.clock() + timedelta(days=3), "source": "self"}
     user = desk.people.add(Role.MODERATOR, away=away)
     yield None
-    desk.availability.change(actor=Actor.of(user), wanted=Wanted(is_away=False))
+    desk.availability.change(actor=Actor.from_user(user), wanted=Wanted(is_away=False))
     yield user
 
 
@@ -237,7 +237,7 @@ def an_absence_that_is_over(desk: Desk) -> Way:
 def a_ticket_resolved(desk: Desk) -> Way:
     full, ticket = desk.with_one_open()
     yield None
-    desk.moves.resolve(actor=Actor.of(full), ticket_id=str(ticket.id), resolution="Done.")
+    desk.moves.resolve(actor=Actor.from_user(full), ticket_id=str(ticket.id), resolution="Done.")
     yield full
 
 
@@ -246,7 +246,7 @@ def a_ticket_cancelled(desk: Desk) -> Way:
     yield None
     requester = desk.users.get(ticket.created_by) if ticket.created_by else None
     assert requester is not None
-    desk.moves.cancel(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    desk.moves.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     yield full
 
 
@@ -254,7 +254,7 @@ def a_ticket_given_away(desk: Desk) -> Way:
     full, ticket = desk.with_one_open()
     yield None
     to = str(desk.boss.id)
-    desk.moves.reassign(actor=Actor.of(full), ticket_id=str(ticket.id), assignee_id=to)
+    desk.moves.reassign(actor=Actor.from_user(full), ticket_id=str(ticket.id), assignee_id=to)
     yield full
 
 
@@ -268,7 +268,7 @@ def a_ticket_taken_over(desk: Desk) -> Way:
 def a_ticket_not_theirs(desk: Desk) -> Way:
     full, ticket = desk.with_one_open()
     yield None
-    desk.handing_on.not_mine(actor=Actor.of(full), ticket_id=str(ticket.id))
+    desk.handing_on.not_mine(actor=Actor.from_user(full), ticket_id=str(ticket.id))
     yield full
 
 
@@ -276,7 +276,7 @@ def a_ticket_edited_to_be_resolved(desk: Desk) -> Way:
     full, ticket = desk.with_one_open()
     yield None
     desk.edits.update(
-        actor=Actor.of(full),
+        actor=Actor.from_user(full),
         ticket_id=str(ticket.id),
         seen_seq=reload(desk.db, ticket).seq,
         changes={"status": "COMPLETED", "message": "Done."},
@@ -322,14 +322,14 @@ def test_they_get_what_waited(
     steps = way(desk)
     next(steps)
     parked = file_ticket(desk.tickets, desk.people.add(), "The roof leaks")
-    publisher.publish(str(parked.id))
+    publisher.publish_ticket(str(parked.id))
     work(runtime, publisher)
     assert reload(desk.db, parked).assigned_to is None
-    assert due(desk.db, now=desk.clock(), limit=10) == []
+    assert due_ticket_ids(desk.db, now=desk.clock(), limit=10) == []
 
     who = next(steps)
     assert who is not None
-    woken = due(desk.db, now=desk.clock(), limit=10)
+    woken = due_ticket_ids(desk.db, now=desk.clock(), limit=10)
     assert parked.id in woken
     for ticket_id in woken:  # as the sweep does
         publisher.send(NOTIFY, str(ticket_id))
@@ -346,17 +346,17 @@ def test_a_skill_is_somebodys_chance_too(
     other = desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
     desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])
     parked = file_ticket(desk.tickets, desk.people.add(), "Roofs leak")
-    publisher.publish(str(parked.id))
+    publisher.publish_ticket(str(parked.id))
     work(runtime, publisher)
     assert reload(desk.db, parked).assigned_to is None
     if by == "operator":
         desk.users.set_skills(actor=OPERATOR, email=user.email, skills=["Roofs"])
     elif by == "profile":
-        desk.accounts.update_own(actor=Actor.of(user), skills="Roofs")
+        desk.accounts.update_own(actor=Actor.from_user(user), skills="Roofs")
     else:
         profiles = desk.account_services.profiles
-        profiles.update_own(actor=Actor.of(user), skills=["Roofs"])
-    assert due(desk.db, now=desk.clock(), limit=10) == [parked.id]
+        profiles.update_own(actor=Actor.from_user(user), skills=["Roofs"])
+    assert due_ticket_ids(desk.db, now=desk.clock(), limit=10) == [parked.id]
     publisher.send(NOTIFY, str(parked.id))
     work(runtime, publisher)
     assert reload(desk.db, parked).assigned_to == user.id

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.ops.job_runs import stored, what_is_wrong
@@ -60,11 +60,11 @@ def steps_taken(day: Day) -> Counter[str]:
 @pytest.mark.timeout(300)  # only bounds a test that fails; it takes about 20 s of one core
 def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     employee, jo, boss = day.people.add(), day.moderator("VPN", capacity=900), day.admin()
-    claim_team(day.db, team_id=TEAM_ID)
+    claim_installation(day.db, team_id=TEAM_ID)
     day.clock.now = THURSDAY
     asked = day.file(employee)
-    day.moves.wait(actor=Actor.of(jo), ticket_id=str(asked.id), question="Which office?")
-    day.publisher.publish(str(asked.id))
+    day.moves.wait(actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?")
+    day.publisher.publish_ticket(str(asked.id))
     work(day.runtime, day.publisher)
     day.clock.now = at(2, 9)
     unaccepted, late = day.file(employee), day.file(employee)

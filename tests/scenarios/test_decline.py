@@ -95,7 +95,7 @@ def test_a_form_left_open_while_it_was_given_away(
     office: Office, ticket: Ticket, moves: TicketActions, ben: User, cleo: User
 ) -> None:
     office.press(ben, office.card(ben), "not_mine")
-    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     assert office.submit(ben, why="Not my subject")["errors"] == {
         "why": f"Ticket 1 is in progress and {cleo.name} has it now, so this was not done. Look at "
         "it again, then decide."
@@ -106,7 +106,7 @@ def test_a_card_of_before(
     office: Office, ticket: Ticket, moves: TicketActions, ben: User, cleo: User
 ) -> None:
     card = office.card(ben)
-    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     office.press(ben, card, "not_mine")
     ((_, whisper),) = office.whispers()
     assert whisper.startswith(f"Ticket 1 is in progress and {cleo.name} has it now")

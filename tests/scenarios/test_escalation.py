@@ -40,7 +40,7 @@ def test_its_assignee_is_reminded_and_then_it_is_passed_on(
     employee, jo = people.add(), people.add(Role.MODERATOR, "VPN")
     product.start("worker")
     ticket = file_ticket(tickets, employee, "VPN is down")
-    CeleryPublisher(celery_for(redis.url)).publish(str(ticket.id))
+    CeleryPublisher(celery_for(redis.url)).publish_ticket(str(ticket.id))
     eventually(lambda: reload(db, ticket).assigned_to == jo.id, what="it is Jo's")
     al = people.add(Role.MODERATOR, "VPN")
     long_ago(db, ticket)
@@ -57,9 +57,11 @@ def test_its_assignee_is_reminded_and_then_it_is_passed_on(
     long_ago(db, ticket)
     eventually(lambda: reload(db, ticket).assigned_to == al.id, what="it was passed on")
     eventually(lambda: slack.messages(people.slack_id(al)) != [], what="Al has a card")
-    TicketActions(db, users, clock=clock).accept(actor=Actor.of(al), ticket_id=str(ticket.id))
+    TicketActions(db, users, clock=clock).accept(
+        actor=Actor.from_user(al), ticket_id=str(ticket.id)
+    )
     told = [event.to for event in reload(db, ticket).events if event.field == "alarm"]
     assert told == ["accept_reminder", "accept_next"]
-    alarm = reload(db, ticket).alarm
+    alarm = reload(db, ticket).next_step
     assert alarm is not None
-    assert alarm.kind.value.startswith("due_")
+    assert alarm.step.value.startswith("due_")

@@ -9,7 +9,7 @@ import pytest
 
 from services.availability import quiet_hours
 from services.availability.slack_status import NO_END
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.core.database import Document
 from services.models.ticket import Ticket
 from services.models.user import User
@@ -35,7 +35,7 @@ def test_one_odd_ticket_holds_up_no_other(
     assert (odd.assigned_to, ticket.assigned_to) == (jo.id, al.id)
     usual = quiet_hours.quiet_until
 
-    def fails(account: Document, office: Office, *, now: datetime) -> datetime | None:
+    def fails(account: Document, office: BusinessHours, *, now: datetime) -> datetime | None:
         if account["_id"] == jo.id:
             raise OverflowError("date value out of range")
         return usual(account, office, now=now)
@@ -69,7 +69,7 @@ def test_a_member_who_is_away_until_the_end_of_time_holds_up_nobody(
 
 def take_steps(day: Day, ticket: Ticket, *, until: datetime) -> None:
     """Only the jobs run."""
-    while (alarm := day.now(ticket).alarm) and alarm.at < until:
+    while (alarm := day.now(ticket).next_step) and alarm.at < until:
         day.clock.now = max(alarm.at, day.clock())
         for due in day.steps.due():
             day.steps.take(due)
@@ -80,7 +80,7 @@ def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
     day.clock.now = moment
     for _ in range(2):
         for untold in (ticket, *more):
-            day.publisher.publish(str(untold.id))
+            day.publisher.publish_ticket(str(untold.id))
         work(day.runtime, day.publisher)
         day.clock.advance(minutes=1)
         day.tell()
@@ -102,7 +102,7 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
-    day.publisher.publish(str(ticket.id))
+    day.publisher.publish_ticket(str(ticket.id))
     work(day.runtime, day.publisher)
     day.clock.advance(minutes=1)
     day.tell()

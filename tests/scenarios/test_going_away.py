@@ -5,7 +5,7 @@ from typing import Any
 
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
@@ -43,12 +43,12 @@ def test_a_palm_tree_until_friday(
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> None:
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     nils, employee = people.add(Role.MODERATOR, "VPN"), people.add()
 
     def filed(title: str) -> Ticket:
         ticket = file_ticket(tickets, employee, title=title)
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)
         return reload(db, ticket)
 

@@ -62,7 +62,7 @@ def deliver(
 
     def run() -> None:
         for doc in db.tickets.find({"outbox": True}):
-            publisher.publish(str(doc["_id"]))
+            publisher.publish_ticket(str(doc["_id"]))
         work(with_channel, publisher)
 
     return run
@@ -126,7 +126,7 @@ def test_a_note_from_elsewhere_is_pointed_at_in_the_triage_thread(
     nils: User,
     deliver: Callable[[], None],
 ) -> None:
-    comments.add(actor=Actor.of(nils), ticket_id=str(ticket.id), text=CANARY, internal=True)
+    comments.add(actor=Actor.from_user(nils), ticket_id=str(ticket.id), text=CANARY, internal=True)
     deliver()
     assert texts(slack, TRIAGE, triage_card(slack)) == [
         "Ticket 1: Moderator 2 wrote an internal note."
@@ -185,7 +185,7 @@ def noted(
     form = {"text": f"{CANARY} 4"}
     view = slack.last_view()
     ticket_bot.answer(payloads.view_submission(view, form, user=People.slack_id(nils)))
-    comments.add(actor=Actor.of(nils), ticket_id=str(ticket.id), text="For everybody")
+    comments.add(actor=Actor.from_user(nils), ticket_id=str(ticket.id), text="For everybody")
     deliver()
     return ticket
 
@@ -256,7 +256,7 @@ def test_what_the_services_give_a_requester_has_none_of_it(
 ) -> None:
     def page(user: User) -> Ticket:
         screen = Screen(ticket_id=noted.id)
-        sheet = home.look(actor=Actor.of(user), team_id=TEAM_ID, screen=screen)
+        sheet = home.look(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen)
         found: Ticket = getattr(sheet, "ticket")  # noqa: B009  of a page, whichever kind it is
         return found
 
@@ -316,7 +316,7 @@ def test_a_requester_it_was_given_to_in_spite_of_their_role(
     card = Card("assignee", emma.id, "D" + People.slack_id(emma)[1:], "1.5", seq=1, digest="")
     to_emma = {"$set": {"assignedTo": emma.id, "outbox": True}, "$push": {"cards": card.to_doc()}}
     db.tickets.update_one({"_id": ticket.id}, to_emma)
-    comments.add(actor=Actor.of(nils), ticket_id=str(ticket.id), text=CANARY, internal=True)
+    comments.add(actor=Actor.from_user(nils), ticket_id=str(ticket.id), text=CANARY, internal=True)
     deliver()
     assert CANARY not in reached(slack, emma)
 
@@ -356,9 +356,9 @@ def test_a_moderator_is_staff_on_their_own_ticket_too(
 ) -> None:
     asker = people.add(Role.MODERATOR)
     own = file_ticket(tickets, asker, "VPN is down")
-    moves.reassign(actor=Actor.of(ina), ticket_id=str(own.id), assignee_id=str(nils.id))
+    moves.reassign(actor=Actor.from_user(ina), ticket_id=str(own.id), assignee_id=str(nils.id))
     deliver()
-    comments.add(actor=Actor.of(ina), ticket_id=str(own.id), text=CANARY, internal=True)
+    comments.add(actor=Actor.from_user(ina), ticket_id=str(own.id), text=CANARY, internal=True)
     deliver()
     assert CANARY in reached(slack, nils)
     assert CANARY not in reached(slack, asker)  # they may read it, but it is not sent to them

@@ -57,7 +57,7 @@ def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
     jobs.run("learn")
 
     ticket = file_ticket(tickets, employee, "My tunnel to the office drops", "It does so today.")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
 
     found = reload(db, ticket)
@@ -81,7 +81,7 @@ def test_a_damaged_model_leaves_the_names_in_the_text(
     Training(db, clock=clock).run_if_due()
     db.models.update_many({}, {"$set": {"checksum": "0"}})
     ticket = file_ticket(tickets, employee, "The vpn drops")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert reload(db, ticket).related_skills == ("VPN",)
 
@@ -100,7 +100,7 @@ def test_a_worker_takes_up_a_new_model_while_it_runs(
     def skills_of_a_new_one() -> tuple[str, ...]:
         # Another employee each time: they have so many tickets an hour.
         ticket = file_ticket(tickets, people.add(), "The tunnel drops", "It does so since Monday.")
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
 
         def now() -> Ticket:
             return reload(db, ticket)

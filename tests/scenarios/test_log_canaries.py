@@ -38,14 +38,14 @@ CANARIES = ("canary", "hunter2", "example.com", TOKEN)
 @pytest.fixture(autouse=True)
 def log(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What is written with logging as `app.py` sets it up at LOG_LEVEL=DEBUG."""
-    root, names = logging.getLogger(), (None, *logs.OURS)
+    root, names = logging.getLogger(), (None, *logs.PRODUCT_LOGGERS)
     handlers, levels = list(root.handlers), [logging.getLogger(name).level for name in names]
     written = io.StringIO()
     with monkeypatch.context() as patched:
         patched.setattr(sys, "stderr", written)
         patched.setattr(sys, "excepthook", sys.excepthook)
         patched.setattr(threading, "excepthook", threading.excepthook)
-        logs.configure("DEBUG")
+        logs.configure_logging("DEBUG")
         yield written
     root.handlers[:] = handlers
     for name, level in zip(names, levels, strict=True):
@@ -112,13 +112,13 @@ def test_faults_of_ours(
     desk: BotServices, slack: RecordingSlack, canary: str, db: Mongo, log: io.StringIO
 ) -> None:
     class Broken:
-        def publish(self, ticket_id: str) -> None:
+        def publish_ticket(self, ticket_id: str) -> None:
             raise RuntimeError("out of order")
 
-        def mail(self, letter_id: str) -> None:
+        def publish_email(self, email_id: str) -> None:
             raise RuntimeError("out of order")
 
-        def availability(self) -> None:
+        def publish_availability_check(self) -> None:
             raise RuntimeError("out of order")
 
     broken = Bot(bot.app.build(replace(desk, publisher=Broken()), executor=Inline()))

@@ -64,7 +64,7 @@ def test_a_silent_mail_server_delays_nobody_and_a_killed_worker_mails_nobody_twi
         # More than there are processes: if each letter waited, nobody would be left for Slack.
         for number in range(6):
             ticket = file_ticket(tickets, employee, f"VPN fault {number}")
-            publisher.publish(str(ticket.id))
+            publisher.publish_ticket(str(ticket.id))
         eventually(lambda: is_settled(db), what="everybody was told in Slack")
         caller, _ = silent.accept()
         with caller:
@@ -85,9 +85,9 @@ def test_a_silent_mail_server_delays_nobody_and_a_killed_worker_mails_nobody_twi
 def test_a_worker_without_a_mail_server_says_so_once_and_keeps_no_letters(
     product: Product, publisher: CeleryPublisher, db: Mongo
 ) -> None:
-    letter_id = Emails(db).post(EmailKind.WELCOME, user_id=ObjectId(), key="k")
+    letter_id = Emails(db).queue(EmailKind.WELCOME, user_id=ObjectId(), key="k")
     worker = product.start("worker")
-    publisher.mail(letter_id)
+    publisher.publish_email(letter_id)
     dropped = {"_id": letter_id, "state": "dropped", "error": OFF}
     eventually(lambda: db.letters.find_one(dropped) is not None, what="it was dropped")
     assert worker.output().count(OFF) == 1

@@ -26,7 +26,7 @@ def test_an_old_card_says_how_it_stands_and_is_drawn_anew(
     step: str,
 ) -> None:
     old = office.card(ben)
-    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     taken = reload(db, ticket)
     office.press(ben, old, step)
     assert office.whispers() == [
@@ -48,7 +48,7 @@ def test_a_card_that_slack_shows_wrongly_is_drawn_anew(
 ) -> None:
     """Its digest says that it is up to date; whoever presses on it knows better."""
     old = office.card(ann)
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
     office.work(ticket)
     current = office.card(ann)
     office.slack.calls.clear()
@@ -56,7 +56,7 @@ def test_a_card_that_slack_shows_wrongly_is_drawn_anew(
     office.work()
     updated = [call.args["ts"] for call in office.slack.calls_to("chat.update")]
     assert updated == [current["ts"]]
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_an_old_menu_says_so(office: Office, ticket: Ticket, ben: User) -> None:
@@ -152,7 +152,7 @@ def test_a_page_in_home_changes_at_once(
     office.press(ben, page, "accept")
     changed = office.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Ask the requester"]
-    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     office.press(ben, page, "resolve")
     stale = office.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(stale)[:2] == ["Back", "Take it"]
@@ -175,7 +175,7 @@ def test_a_page_among_the_messages_changes_at_once(
     body["container"]["is_ephemeral"] = True
     del body["message"]
     if is_stale:
-        moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+        moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     office.bot.answer(body)
     (shown,) = office.slack.calls_to("response_url")
     assert shown.args["replace_original"] is True

@@ -56,22 +56,25 @@ def test_a_second_press_changes_nothing(
         (moves.cancel, requester, {}),
     ]
     for step, user, fields in steps:
-        first = step(actor=Actor.of(user), **ids, **fields)
-        again = step(actor=Actor.of(user), **ids, **fields)
+        first = step(actor=Actor.from_user(user), **ids, **fields)
+        again = step(actor=Actor.from_user(user), **ids, **fields)
         assert again == first == reload(db, ticket)
 
 
 def test_other_words_are_no_second_press(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    ids: dict[str, Any] = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    ids: dict[str, Any] = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
     done = moves.resolve(**ids, resolution="Restarted.")
     sentence = "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
     assert refusal(Conflict, moves.resolve, **ids, resolution="Replaced.") == sentence
     assert refusal(Conflict, moves.ready, **ids, step=TicketAction.RESOLVE) == sentence
     assert (
         refusal(
-            Conflict, moves.resolve, **{**ids, "actor": Actor.of(cleo)}, resolution="Restarted."
+            Conflict,
+            moves.resolve,
+            **{**ids, "actor": Actor.from_user(cleo)},
+            resolution="Restarted.",
         )
         == sentence
     )
@@ -83,7 +86,7 @@ def test_the_same_question_may_be_asked_anew(
 ) -> None:
     in_progress(db, ticket, ben)
     ask: dict[str, Any] = {
-        "actor": Actor.of(ben),
+        "actor": Actor.from_user(ben),
         "ticket_id": str(ticket.id),
         "question": "Which one?",
     }
@@ -95,9 +98,11 @@ def test_the_same_question_may_be_asked_anew(
 def test_who_decides_by_an_old_card_is_told(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    taken = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id), seen=state_token(ticket))
+    taken = moves.take(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), seen=state_token(ticket)
+    )
     ask: dict[str, Any] = {
-        "actor": Actor.of(cleo),
+        "actor": Actor.from_user(cleo),
         "ticket_id": str(ticket.id),
         "seen": state_token(ticket),
     }
@@ -119,7 +124,7 @@ def test_of_many_who_take_it_at_once_one_does(
     staff = [people.add(Role.MODERATOR) for _ in range(8)]
     answers = at_once(
         *[
-            lambda user=user: moves.take(actor=Actor.of(user), ticket_id=str(ticket.id))
+            lambda user=user: moves.take(actor=Actor.from_user(user), ticket_id=str(ticket.id))
             for user in staff
         ]
     )
@@ -141,7 +146,9 @@ def test_of_many_with_the_same_old_card_one_takes_it(
     seen = state_token(ticket)
     answers = at_once(
         *[
-            lambda user=user: moves.take(actor=Actor.of(user), ticket_id=str(ticket.id), seen=seen)
+            lambda user=user: moves.take(
+                actor=Actor.from_user(user), ticket_id=str(ticket.id), seen=seen
+            )
             for user in staff
         ]
     )
@@ -155,7 +162,7 @@ def test_the_same_press_many_times_at_once_is_one_step(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
-    ask: dict[str, Any] = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    ask: dict[str, Any] = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
     for step in (
         lambda: moves.accept(**ask),
         lambda: moves.resolve(**ask, resolution="Done."),
@@ -174,7 +181,7 @@ def test_of_those_who_resolve_at_once_one_does(
     answers = at_once(
         *[
             lambda note=note: moves.resolve(
-                actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=note
+                actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note
             )
             for note in notes
         ]
@@ -209,7 +216,9 @@ def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), TRIES - 1))
-    after = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id), seen=state_token(ticket))
+    after = moves.take(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), seen=state_token(ticket)
+    )
     assert (after.assigned_to, after.priority, after.seq) == (ben.id, "low", TRIES + 2)
 
 
@@ -217,7 +226,7 @@ def test_a_ticket_that_never_stands_still(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
-    asked = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
     assert refusal(Conflict, moves.take, **asked) == BUSY
     assert reload(db, ticket).assigned_to is None
 
@@ -226,10 +235,10 @@ def test_who_is_overtaken_between_look_and_update_is_told(
     db: Mongo, users: UserService, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     def quicker() -> None:
-        moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+        moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     slow = TicketActions(db, users, clock=Meanwhile(quicker, 1))
-    asked = {"actor": Actor.of(cleo), "ticket_id": str(ticket.id)}
+    asked = {"actor": Actor.from_user(cleo), "ticket_id": str(ticket.id)}
     assert refusal(Conflict, slow.take, **asked) == (
         f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
         "Look at it again, then decide."
@@ -242,5 +251,5 @@ def test_a_ticket_deleted_meanwhile_is_not_found(
 ) -> None:
     gone = Meanwhile(lambda: db.tickets.delete_one({"_id": ticket.id}), 1)
     moves = TicketActions(db, users, clock=gone)
-    asked = {"actor": Actor.of(ben), "ticket_id": str(ticket.id)}
+    asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
     assert refusal(NotFound, moves.take, **asked) == NOT_FOUND

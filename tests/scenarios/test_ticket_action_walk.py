@@ -16,7 +16,7 @@ from services.core.database import Mongo
 from services.core.errors import DomainError
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
@@ -50,13 +50,13 @@ Deed = Callable[[Desk, Ticket, User, User], Any]
 
 
 def ids(ticket: Ticket, user: User) -> dict[str, Any]:
-    return {"actor": Actor.of(user), "ticket_id": str(ticket.id)}
+    return {"actor": Actor.from_user(user), "ticket_id": str(ticket.id)}
 
 
 def assigned(desk: Desk, ticket: Ticket, _: User, to: User) -> None:
     """Assignment does its work on the ticket, whether or not it should."""
     claimed = desk.store.claim(ticket.id, now=utcnow()) or ticket
-    choice = Choice(to.id, Reason.SKILLS, "knows it", 1.0, {})
+    choice = AssigneeChoice(to.id, ChoiceReason.SKILLS, "knows it", 1.0, {})
     desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
     desk.store.release(ticket.id)
 

@@ -52,20 +52,20 @@ def test_one_card_follows_the_ticket(
     db: Mongo,
 ) -> None:
     ticket = file_ticket(tickets, employee, "VPN is down")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     assert card(slack)["text"] == "Ticket 1 “VPN is down”: nobody is available for this"
     assert "*Nobody is available for this.* Take it, or assign it to somebody." in str(card(slack))
     ben = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
-    publisher.publish(str(ticket.id))
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress, accepted by {ben.name}"
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="New key.")
-    publisher.publish(str(ticket.id))
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="New key.")
+    publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: resolved ({ben.name})"
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
     posted = [c for c in slack.calls_to("chat.postMessage") if c.args["channel"] == TRIAGE]
     assert len(posted) == 1
 
@@ -78,7 +78,7 @@ def test_without_a_channel_there_is_no_card(
     employee: User,
 ) -> None:
     slack.add_channel(TRIAGE)
-    publisher.publish(str(file_ticket(tickets, employee).id))
+    publisher.publish_ticket(str(file_ticket(tickets, employee).id))
     work(runtime, publisher)
     assert slack.messages(TRIAGE) == []
 
@@ -93,10 +93,10 @@ def test_what_was_resolved_before_there_was_a_channel_is_not_announced(
 ) -> None:
     ticket = file_ticket(tickets, employee)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"status": Status.COMPLETED}})
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     assert slack.messages(TRIAGE) == []
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_a_busy_channel_keeps_nobody_waiting(
@@ -149,7 +149,7 @@ def test_who_is_overtaken_while_posting_the_card_finishes_the_job(
     slow = SlowPoster(token=TOKEN, base_url=slack.url, retry_handlers=[])
     notify.run(replace(watched, slack=slow), str(ticket.id))
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress ({expert.name})"
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 @pytest.mark.parametrize("error", ["channel_not_found", "not_in_channel", "is_archived"])
@@ -166,9 +166,9 @@ def test_a_channel_the_bot_may_not_write_to_is_given_up(
     people.add(Role.MODERATOR)
     slack.fail("chat.postMessage", error=error, times=9, where=lambda a: a["channel"] == TRIAGE)
     ticket = file_ticket(tickets, employee)
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
     refused = [c for c in slack.calls_to("chat.postMessage") if c.args["channel"] == TRIAGE]
     assert len(refused) == 1
 
@@ -185,7 +185,7 @@ def posted(
 ) -> Ticket:
     """A ticket that nobody has, with its card in the channel."""
     ticket = file_ticket(tickets, employee, "VPN is down")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     return ticket
 
@@ -268,7 +268,7 @@ def test_a_stale_card_says_so_and_is_refreshed(
     clock: FixedClock,
 ) -> None:
     ben, lara = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
-    moves.take(actor=Actor.of(ben), ticket_id=str(posted.id))  # its hint was lost
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(posted.id))  # its hint was lost
     press(ticket_bot, slack, lara, "take")
     assert reload(db, posted).assigned_to == ben.id
     work(watched, publisher)

@@ -8,7 +8,7 @@ import pytest
 from bot.views.history import history
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, NotFound
+from services.core.errors import Conflict, NotFound, PermissionDenied
 from services.linking.directory import resolve_people
 from services.linking.links import LinkService
 from services.models.events import EventType
@@ -51,13 +51,13 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
     day.clock.now = at(2, 12)
     ticket = day.file(eve, title)
     day.accept(ticket, jo)
-    day.moves.wait(actor=Actor.of(jo), ticket_id=str(ticket.id), question="Since <when>?")
+    day.moves.wait(actor=Actor.from_user(jo), ticket_id=str(ticket.id), question="Since <when>?")
     delivered(day, ticket)
     return day.now(ticket)
 
 
 def delivered(day: Day, ticket: Ticket) -> None:
-    day.publisher.publish(str(ticket.id))
+    day.publisher.publish_ticket(str(ticket.id))
     work(day.runtime, day.publisher)
 
 
@@ -148,7 +148,7 @@ def test_an_answer_ends_it(
     day: Day, eve: User, ticket: Ticket, comments: CommentService, after: Any
 ) -> None:
     day.runs_until(after)
-    comments.add(actor=Actor.of(eve), ticket_id=str(ticket.id), text="Since nine.")
+    comments.add(actor=Actor.from_user(eve), ticket_id=str(ticket.id), text="Since nine.")
     delivered(day, ticket)
     before = told(day, eve)
     day.runs_until(at(20, 9))
@@ -229,7 +229,7 @@ def test_what_somebody_else_has_resolved(
 ) -> None:
     day.runs_until(at(5, 12))
     asked = day.messages(eve)[-1]
-    day.moves.resolve(actor=Actor.of(jo), ticket_id=str(ticket.id), resolution="Mended.")
+    day.moves.resolve(actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Mended.")
     shown = press(ticket_bot, day, asked, "solved", eve)
     assert shown["text"] == (
         "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
@@ -241,11 +241,11 @@ def test_only_its_requester_answers(
     db: Mongo, day: Day, jo: User, ticket: Ticket, comments: CommentService, clock: FixedClock
 ) -> None:
     service, other = Answering(db, day.moves, comments, clock=clock), day.people.add()
-    for user, error in ((jo, Denied), (other, NotFound)):
+    for user, error in ((jo, PermissionDenied), (other, NotFound)):
         with pytest.raises(error):
-            service.solved(actor=Actor.of(user), ticket_id=str(ticket.id))
+            service.solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
         with pytest.raises(error):
-            service.still(actor=Actor.of(user), ticket_id=str(ticket.id), key="x")
+            service.still(actor=Actor.from_user(user), ticket_id=str(ticket.id), key="x")
     assert day.now(ticket).status is Status.WAITING
 
 
@@ -258,7 +258,7 @@ def test_solved_and_closed_at_once(
     service = Answering(db, day.moves, comments, clock=clock)
 
     def solve() -> Any:
-        return service.solved(actor=Actor.of(eve), ticket_id=str(ticket.id))
+        return service.solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
 
     outcomes = at_once(solve, lambda: day.steps.take(due))
     done = day.now(ticket)
@@ -271,7 +271,7 @@ def test_who_is_written_to_again_has_all_the_time_again(
     day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
 ) -> None:
     day.runs_until(at(5, 11))
-    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="Or is it the router?")
+    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Or is it the router?")
     day.runs_until(at(10, 10))
     assert "waiting_ask" not in day.history(ticket)
     day.runs_until(at(10, 12))
@@ -282,14 +282,14 @@ def test_a_note_is_no_question(
     day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
 ) -> None:
     day.runs_until(at(5, 11))
-    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="Away?", internal=True)
+    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Away?", internal=True)
     day.runs_until(at(5, 12))
     assert day.history(ticket) == ["waiting_ask"]
 
 
 def test_as_many_days_as_the_admins_say(day: Day, jo: User, eve: User) -> None:
-    wanted = TargetFields.of(Targets(waiting_days=1, auto_complete_days=2))
-    TargetStore(day.db).write(actor=OPERATOR, wanted=wanted)
+    wanted = TargetFields.from_targets(Targets(waiting_days=1, auto_complete_days=2))
+    TargetStore(day.db).write(actor=OPERATOR, submitted=wanted)
     ticket = waiting(day, jo, eve)
     day.runs_until(at(3, 12))
     assert told(day, eve) == [ASKED]

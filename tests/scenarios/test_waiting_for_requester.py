@@ -8,7 +8,7 @@ import pytest
 from services.accounts.users import UserService
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.models.permissions import Actor
 from services.models.ticket import Status
 from services.models.user import Role, User
@@ -42,12 +42,12 @@ def test_somewhere_it_is_nine(hour: int) -> None:
 def test_the_morning_and_an_answer_that_does_not_come(
     product: Product, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     hours = {"days": list(range(7)), "start": "00:00", "end": "00:00"}
     zone: dict[str, Any] = {"timezone": nine_o_clock(utcnow()), "zoneSource": "self"}
     jo = people.add(Role.MODERATOR, "VPN", workHours=hours, **zone)
     eve = people.add()
-    moves, asker = TicketActions(db, UserService(db)), Actor.of(jo)
+    moves, asker = TicketActions(db, UserService(db)), Actor.from_user(jo)
     ticket = file_ticket(TicketService(db), eve, "VPN drops")
     moves.take(actor=asker, ticket_id=str(ticket.id))
     moves.wait(actor=asker, ticket_id=str(ticket.id), question="Since when?")

@@ -52,8 +52,8 @@ from services.lists.api_pages import TicketPages
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListService
-from services.models.choice import AnalysisSource, Choice, Reason
-from services.models.comment import Place
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
+from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
 from services.models.message_source import checked_source
 from services.models.permissions import OPERATOR, Actor
@@ -63,7 +63,7 @@ from services.models.user import Role, User
 from services.ops import failing_items
 from services.ops.ticket_counts import count_tickets
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import Threads
+from services.outbox.deliveries import TicketThreads
 from services.people.admin import AccountAdmin, PersonFields
 from services.people.erasure import Erasure
 from services.people.export import DataExport
@@ -86,7 +86,7 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 NO_REDIS = NOBODY_LISTENS.replace("mongodb", "redis")
 BOSS, MO, JO = Actor(ADMIN, Role.ADMIN), Actor(MODERATOR, Role.MODERATOR), Actor(USER, Role.USER)
-SLACK_ID, PLACE = "U0MO", Place("D0MO", "1.000001")
+SLACK_ID, PLACE = "U0MO", MessageRef("D0MO", "1.000001")
 LINK = link_id(TEAM_ID, SLACK_ID)
 MO_ADDRESS = "mo.derator@example.com"
 # They touch neither accounts nor tickets.
@@ -104,7 +104,7 @@ ELSEWHERE = frozenset(
         "linking.code_attempts",
         "routing.model_store",
         "outbox.reminders",
-        "calendar.office_hours",
+        "calendar.business_hours",
         "sla.targets",
         "team_settings.settings_service",
         "sla.policy",
@@ -229,7 +229,7 @@ ANALYSIS = Analysis(
     confidence=0.9,
     source=AnalysisSource.ROUTER,
 )
-CHOICE = Choice(MODERATOR, Reason.SKILLS, "knows VPN", 1.0, {})
+CHOICE = AssigneeChoice(MODERATOR, ChoiceReason.SKILLS, "knows VPN", 1.0, {})
 GROUNDS = frozenset({"status", "assignedTo"})
 FOUND = ("priority", "helpfulNotes", "relatedSkills")
 
@@ -369,8 +369,10 @@ def filed(world: World) -> None:
 
 
 TABLE: Mapping[str, Entry] = {
-    "accounts.users.store": once(
-        lambda w: users.store(w.db, w.doc(MODERATOR), {"role": "user"}, by=ADMIN, now=w.now),
+    "accounts.users.update_account": once(
+        lambda w: users.update_account(
+            w.db, w.doc(MODERATOR), {"role": "user"}, by=ADMIN, now=w.now
+        ),
         "role",
     ),
     "escalation.escalation_steps.EscalationSteps.due": once(lambda w: alarms(w).due()),
@@ -593,20 +595,28 @@ TABLE: Mapping[str, Entry] = {
     "tickets.actions.TicketActions.reopen": move("reopen", *GROUNDS),
     "tickets.actions.TicketActions.redraw": move("redraw", channel="D0MO", ts="1.5"),
     "outbox.deliveries.claim": notice("claim", "1:requester:x", now=NEW),
-    "outbox.deliveries.handed_over": notice("handed_over", "1:mail:x"),
-    "outbox.deliveries.release": notice("release", "1:requester:x", until=NEW),
-    "outbox.deliveries.fail": notice("fail", "1:requester:x", error="is_archived"),
-    "outbox.deliveries.sent": notice("sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD),
-    "outbox.deliveries.card_updated": notice("card_updated", CARD, seq=2, digest="e", now=NEW),
-    "outbox.deliveries.message_updated": notice(
+    "outbox.deliveries.mark_delegated": notice("handed_over", "1:mail:x"),
+    "outbox.deliveries.release_claim": notice("release", "1:requester:x", until=NEW),
+    "outbox.deliveries.mark_failed": notice("fail", "1:requester:x", error="is_archived"),
+    "outbox.deliveries.mark_sent": notice(
+        "sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
+    ),
+    "outbox.deliveries.record_card_update": notice(
+        "card_updated", CARD, seq=2, digest="e", now=NEW
+    ),
+    "outbox.deliveries.record_message_update": notice(
         "message_updated", "1:requester:x", seq=2, version="v", now=NEW
     ),
-    "outbox.deliveries.spoil_card": notice("spoil_card", channel="D0MO", ts="1.5", now=NEW),
-    "outbox.pending.mark_delivered": each(lambda w, t: pending.mark_delivered(w.db, t, seen=1)),
-    "outbox.pending.is_unchanged": each(lambda w, t: pending.is_unchanged(w.db, t, seen=1)),
-    "outbox.pending.due": once(lambda w: pending.due(w.db, now=w.now, limit=9)),
-    "outbox.pending.ages": once(lambda w: pending.ages(w.db, now=w.now)),
-    "outbox.pending.backoff": each(lambda w, t: pending.backoff(w.db, t, now=w.now)),
+    "outbox.deliveries.invalidate_card": notice("spoil_card", channel="D0MO", ts="1.5", now=NEW),
+    "outbox.pending.mark_delivered": each(
+        lambda w, t: pending.mark_delivered(w.db, t, expected_seq=1)
+    ),
+    "outbox.pending.is_unchanged": each(lambda w, t: pending.is_unchanged(w.db, t, expected_seq=1)),
+    "outbox.pending.due_ticket_ids": once(
+        lambda w: pending.due_ticket_ids(w.db, now=w.now, limit=9)
+    ),
+    "outbox.pending.outbox_ages": once(lambda w: pending.outbox_ages(w.db, now=w.now)),
+    "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, t, now=w.now)),
     "tickets.legacy_reconcile.keep_up": once(lambda w: legacy_reconcile.keep_up(w.db, now=w.now)),
     "tickets.legacy_reconcile.put_right": once(
         lambda w: legacy_reconcile.put_right(w.db, now=w.now)
@@ -618,7 +628,7 @@ TABLE: Mapping[str, Entry] = {
         "description",
     ),
     "people.admin.AccountAdmin.page": once(
-        lambda w: w.people.page(actor=BOSS, place=account_search.Place())
+        lambda w: w.people.page(actor=BOSS, place=account_search.AccountCursor())
     ),
     "people.admin.AccountAdmin.get": once(
         lambda w: [w.people.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
@@ -631,8 +641,8 @@ TABLE: Mapping[str, Entry] = {
     "people.admin.AccountAdmin.update_own": once(
         lambda w: w.people.update_own(actor=MO, name="Mo")
     ),
-    "accounts.users.load_account": once(
-        lambda w: [users.load_account(w.db, str(doc["_id"])) for doc in USERS]
+    "accounts.users.load_account_doc": once(
+        lambda w: [users.load_account_doc(w.db, str(doc["_id"])) for doc in USERS]
     ),
     "availability.status_sync.StatusSync.claim_due": once(lambda w: w.presences.claim_due(limit=9)),
     "availability.status_sync.StatusSync.has_due": once(lambda w: w.presences.has_due()),
@@ -658,14 +668,16 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.accounts.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
         "role",
     ),
-    "sla.recompute.give_places": once(lambda w: recompute.give_places(w.db)),
+    "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
     "auth.password_reset.Resets.request": once(
         lambda w: w.accounts.resets.request(email=MO_ADDRESS)
     ),
     "auth.password_reset.Resets.reset": once(reset, "password"),
-    "accounts.account_search.index_newcomers": once(lambda w: account_search.index_newcomers(w.db)),
-    "accounts.account_search.page": once(
-        lambda w: account_search.page(w.db, account_search.Place(search="mo"))
+    "accounts.account_search.index_new_accounts": once(
+        lambda w: account_search.index_new_accounts(w.db)
+    ),
+    "accounts.account_search.account_page": once(
+        lambda w: account_search.account_page(w.db, account_search.AccountCursor(search="mo"))
     ),
     "assignment.shortlist.Shortlist.is_large": once(lambda w: Shortlist(w.db).is_large(w.now)),
     "assignment.shortlist.Shortlist.found_large": once(
@@ -717,8 +729,8 @@ TABLE: Mapping[str, Entry] = {
     "people.export.DataExport.export": once(
         lambda w: DataExport(w.db, w.users).export(actor=OPERATOR, email=MO_ADDRESS)
     ),
-    "outbox.deliveries.Threads.find": once(
-        lambda w: Threads(w.db).find(team_id=TEAM_ID, place=PLACE)
+    "outbox.deliveries.TicketThreads.find_ticket": once(
+        lambda w: TicketThreads(w.db).find_ticket(team_id=TEAM_ID, message=PLACE)
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
     "lists.api_pages.TicketPages.newest": once(
@@ -745,9 +757,13 @@ TABLE: Mapping[str, Entry] = {
     "linking.unlink.Unlink.identities": once(lambda w: w.unlinking.identities(actor=MO)),
     "tickets.queries.open_tickets": once(lambda w: ticket_queries.open_tickets(w.db, MODERATOR)),
     "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
-    "accounts.users.UserService.many": once(lambda w: w.users.many({doc["_id"] for doc in USERS})),
-    "accounts.users.UserService.ids_of": once(lambda w: w.users.ids_of(Role.ADMIN)),
-    "accounts.users.UserService.everyone": once(lambda w: w.users.everyone(actor=OPERATOR)),
+    "accounts.users.UserService.get_many": once(
+        lambda w: w.users.get_many({doc["_id"] for doc in USERS})
+    ),
+    "accounts.users.UserService.active_ids_with_role": once(
+        lambda w: w.users.active_ids_with_role(Role.ADMIN)
+    ),
+    "accounts.users.UserService.list_all": once(lambda w: w.users.list_all(actor=OPERATOR)),
     "accounts.users.UserService.create": once(
         lambda w: w.users.create(actor=OPERATOR, email="new@example.com")
     ),
@@ -758,12 +774,16 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.users.set_skills(actor=OPERATOR, email="sec@example.com", skills=["DNS"]),
         "skills",
     ),
-    "accounts.users.UserService.by_email": once(lambda w: w.users.by_email("jo@example.com")),
-    "accounts.users.UserService.stored_by_email": once(
-        lambda w: w.users.stored_by_email("jo@example.com")
+    "accounts.users.UserService.find_by_email": once(
+        lambda w: w.users.find_by_email("jo@example.com")
+    ),
+    "accounts.users.UserService.find_docs_by_email": once(
+        lambda w: w.users.find_docs_by_email("jo@example.com")
     ),
     "accounts.users.UserService.team_skills": once(lambda w: w.users.team_skills()),
-    "accounts.users.UserService.only_stored": once(lambda w: w.users.only_stored(MO_ADDRESS)),
+    "accounts.users.UserService.get_doc_by_email": once(
+        lambda w: w.users.get_doc_by_email(MO_ADDRESS)
+    ),
     "home.sessions.HomeSessions.left_at": once(lambda w: w.visits.left_at(LINK)),
     "home.sessions.HomeSessions.go_to": once(watched),
     "home.sessions.HomeSessions.is_still_at": once(
@@ -781,8 +801,10 @@ TABLE: Mapping[str, Entry] = {
     ),
     "home.sessions.HomeSessions.forget_hash": once(forgotten),
     "outbox.pending.retry_unassigned": once(lambda w: pending.retry_unassigned(w.db, now=w.now)),
-    "outbox.pending.wake_due": once(lambda w: pending.wake_due(w.db, now=w.now)),
-    "outbox.pending.count": once(lambda w: pending.count(w.db)),
+    "outbox.pending.retry_due_unassigned": once(
+        lambda w: pending.retry_due_unassigned(w.db, now=w.now)
+    ),
+    "outbox.pending.count_unassigned": once(lambda w: pending.count_unassigned(w.db)),
     "tickets.queries.every_ticket": once(
         lambda w: list(ticket_queries.every_ticket(w.db, ["title"]))
     ),

@@ -21,7 +21,7 @@ class Office:
 
     def work(self, ticket: Ticket | None = None) -> None:
         if ticket:
-            self._publisher.publish(str(ticket.id))
+            self._publisher.publish_ticket(str(ticket.id))
         work(self._runtime, self._publisher)
 
     def tell(self) -> None:

@@ -9,7 +9,7 @@ from services.escalation.escalation_steps import EscalationSteps
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.outbox.reminders import WINDOW
+from services.outbox.reminders import BATCH_WINDOW
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks import escalation
@@ -54,7 +54,7 @@ class Day:
     ) -> Ticket:
         """Filed and assigned to whoever fits."""
         ticket = file_ticket(self.tickets, requester, title, priority=priority)
-        self.publisher.publish(str(ticket.id))
+        self.publisher.publish_ticket(str(ticket.id))
         work(self.runtime, self.publisher)
         return self.now(ticket)
 
@@ -62,8 +62,8 @@ class Day:
         return reload(self.db, ticket)
 
     def accept(self, ticket: Ticket, by: User) -> None:
-        self.moves.accept(actor=Actor.of(by), ticket_id=str(ticket.id))
-        self.publisher.publish(str(ticket.id))
+        self.moves.accept(actor=Actor.from_user(by), ticket_id=str(ticket.id))
+        self.publisher.publish_ticket(str(ticket.id))
         work(self.runtime, self.publisher)
 
     def sweep(self) -> None:
@@ -81,7 +81,7 @@ class Day:
         self.clock.now = moment
         self.sweep()
         self.tell()
-        self.clock.now += WINDOW
+        self.clock.now += BATCH_WINDOW
         self.tell()
 
     def runs_until(self, moment: datetime) -> None:

@@ -7,7 +7,7 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from services.core.database import Mongo
-from services.models.ticket import Status, priority_of, status_of
+from services.models.ticket import Status, parse_priority, parse_status
 
 Document = dict[str, Any]
 
@@ -158,9 +158,9 @@ def lost(
 
 def _is_same(name: str, was: Any, now: Any) -> bool:
     if name == "status":
-        return now in (was, status_of(was) or Status.TODO)
+        return now in (was, parse_status(was) or Status.TODO)
     if name == "priority":
-        return now in (was, priority_of(was) or was)
+        return now in (was, parse_priority(was) or was)
     if name in ("createdBy", "assignedTo"):
         return str(was) == str(now)
     if name == "comments" and isinstance(now, list):  # ours come behind

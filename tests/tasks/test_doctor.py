@@ -8,7 +8,7 @@ import pytest
 import redis as redis_client
 
 from demo.servers import RedisServer
-from services.core.settings import read
+from services.core.settings import parse_settings
 from services.ops.checks import Finding, State
 from tasks.doctor import (
     look_at_gemini,
@@ -230,7 +230,7 @@ def test_a_mail_server_that_hangs_up() -> None:
 
 
 def letters_lack(**env: str) -> list[str]:
-    config, _ = read("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
+    config, _ = parse_settings("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
     return [finding.line("mail") for finding in look_at_letters(config)]
 
 

@@ -14,7 +14,7 @@ import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.analysis.model_answer import Analysis, AnalysisFailed, FailureReason
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority
 from tasks.gemini import GeminiAnalyst
 from tests.support.aimock import AIMock, BareGemini, Reply, answer_text, gemini_body

@@ -4,8 +4,8 @@ import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
 from pymongo.errors import ServerSelectionTimeoutError
 
-from services.core import context
-from services.core.metrics import TASKS, Key
+from services.core import request_context
+from services.core.metrics import TASK_RUNS, SampleKey
 from tasks.instrumentation import Watch, headers
 from tasks.metrics import RedisMeter
 from tasks.notifications.notify import notify
@@ -31,7 +31,9 @@ def test_a_killed_task_is_counted_by_the_parent(
 ) -> None:
     meter = Kept("redis://127.0.0.1:1/0")
     Watch(meter).failed(sender=notify, exception=error, task_id="1")
-    assert meter.counts() == {Key(TASKS.name, labels): n for labels, n in counted.items()}
+    assert meter.samples() == {
+        SampleKey(TASK_RUNS.name, labels): n for labels, n in counted.items()
+    }
 
 
 def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -47,5 +49,5 @@ def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -
 
 def test_a_message_carries_the_request_it_comes_from() -> None:
     assert headers() == {}
-    with context.working_on(request_id="r", ticket_id="t"):
+    with request_context.bound_ids(request_id="r", ticket_id="t"):
         assert headers() == {"request_id": "r"}

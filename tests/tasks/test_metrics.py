@@ -10,18 +10,25 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from demo.servers import RedisServer
 from services.analysis.model_answer import Analysis, AnalysisFailed, FailureReason
-from services.core.metrics import GEMINI_CALLS, JOB_LAST_RUN, TASK_SECONDS, TASKS, Key, Tally
-from services.core.redis import connect
-from services.models.choice import AnalysisSource
+from services.core.metrics import (
+    GEMINI_CALLS,
+    JOB_LAST_RUN,
+    TASK_RUNS,
+    TASK_SECONDS,
+    InMemoryMeter,
+    SampleKey,
+)
+from services.core.redis_client import connect_redis
+from services.models.assignee_choice import AnalysisSource
 from tasks.metrics import HASH, MeasuredAnalyst, RedisMeter, SharedCounts
 from tests.support.processes import eventually
 
-DONE = Key("ticket_bot_tasks_total", ("tasks.notify", "ok"))
+DONE = SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok"))
 
 
 @pytest.fixture
 def url(redis: RedisServer) -> Iterator[str]:
-    with connect(redis.url) as client:
+    with connect_redis(redis.url) as client:
         client.delete(HASH)
         yield redis.url
         client.delete(HASH)
@@ -37,14 +44,14 @@ def silent() -> Iterator[str]:
 def test_counts_arrive_by_themselves(url: str) -> None:
     meter, shared = RedisMeter(url), SharedCounts(url)
     for _ in range(3):
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
     meter.observe(TASK_SECONDS, 0.3, "tasks.notify")
     meter.set(JOB_LAST_RUN, 12.5, "sweep")
     expected = {
         DONE: 3,
-        Key("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 1,
-        Key("ticket_bot_task_seconds", ("tasks.notify",), "sum"): 0.3,
-        Key("ticket_bot_job_last_run_timestamp_seconds", ("sweep",)): 12.5,
+        SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 1,
+        SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "sum"): 0.3,
+        SampleKey("ticket_bot_job_last_run_timestamp_seconds", ("sweep",)): 12.5,
     }
     eventually(lambda: shared() == expected, what="the counts are in Redis")
 
@@ -52,14 +59,14 @@ def test_counts_arrive_by_themselves(url: str) -> None:
 def test_the_counts_of_several_meters_add_up(url: str) -> None:
     for _ in range(2):
         meter = RedisMeter(url)
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
         meter.flush()
         meter.flush()  # nothing is counted twice
     assert (SharedCounts(url)() or {})[DONE] == 2
 
 
 def _count_and_leave(meter: RedisMeter) -> None:
-    meter.count(TASKS, "tasks.notify", "ok")
+    meter.count(TASK_RUNS, "tasks.notify", "ok")
     meter.flush()
 
 
@@ -86,9 +93,9 @@ def test_a_fork_counts_for_itself(url: str) -> None:
 def test_without_redis_counts_are_lost_and_nothing_else() -> None:
     away = "redis://127.0.0.1:1/0"
     meter = RedisMeter(away)
-    meter.count(TASKS, "tasks.notify", "ok")
+    meter.count(TASK_RUNS, "tasks.notify", "ok")
     meter.flush()
-    assert meter.counts() == {}
+    assert meter.samples() == {}
     assert SharedCounts(away)() is None
 
 
@@ -96,10 +103,10 @@ def test_counting_does_not_wait_for_a_silent_redis(silent: str) -> None:
     meter = RedisMeter(silent)
     flushing = threading.Thread(target=meter.flush)
     for _ in range(10_000):  # each of them half a second, if it were sent at once
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
     flushing.start()
     for _ in range(10_000):
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
     flushing.join(timeout=10)
     assert not flushing.is_alive()
     assert SharedCounts(silent)() is None
@@ -108,15 +115,15 @@ def test_counting_does_not_wait_for_a_silent_redis(silent: str) -> None:
 def test_a_redis_that_comes_back_is_used_again(url: str) -> None:
     with RedisServer() as own:
         meter, shared = RedisMeter(own.url), SharedCounts(own.url)
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
         meter.flush()
         assert shared() == {DONE: 1}
         own.stop()
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
         meter.flush()
         assert shared() is None
         own.start()
-        meter.count(TASKS, "tasks.notify", "ok")
+        meter.count(TASK_RUNS, "tasks.notify", "ok")
         meter.flush()
         assert (shared() or {})[DONE] in (1, 2)  # as much as that Redis kept of the first
 
@@ -144,13 +151,13 @@ class Reader:
 def test_geminis_answers_and_failures_are_counted(
     error: BaseException | None, outcome: str
 ) -> None:
-    tally = Tally()
+    tally = InMemoryMeter()
     analyst = MeasuredAnalyst(Reader(error), tally)
     if error:
         with pytest.raises(type(error)):
             analyst.analyse(title="t", description="d", skills=())
     else:
         analyst.analyse(title="t", description="d", skills=())
-    counts = tally.counts()
-    assert counts[Key(GEMINI_CALLS.name, (outcome,))] == 1
+    counts = tally.samples()
+    assert counts[SampleKey(GEMINI_CALLS.name, (outcome,))] == 1
     assert len(counts) == 3  # with the one call's bucket and seconds

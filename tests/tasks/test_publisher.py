@@ -14,7 +14,7 @@ from tasks.publisher import CeleryPublisher, PublishFailed
 def test_a_hint_is_a_task_with_the_tickets_id(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
-    CeleryPublisher(configure(redis_url=redis.url)).publish("6b034d3e158a02994a8b0c47")
+    CeleryPublisher(configure(redis_url=redis.url)).publish_ticket("6b034d3e158a02994a8b0c47")
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
     assert headers["task"] == NOTIFY
@@ -40,7 +40,7 @@ def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
 def test_a_letter_is_hinted_at_by_name(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
-    CeleryPublisher(configure(redis_url=redis.url)).mail("5f2b")
+    CeleryPublisher(configure(redis_url=redis.url)).publish_email("5f2b")
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
     assert headers["task"] == MAIL
@@ -57,7 +57,7 @@ def test_a_letter_whose_hint_is_lost_is_left_to_the_sweep(
         def _send(self, task: str, **options: object) -> None:
             raise PublishFailed("ConnectionError")
 
-    Away(celery).mail("5f2b")
+    Away(celery).publish_email("5f2b")
     assert "letter 5f2b is left to the sweep: ConnectionError" in caplog.text
 
 
@@ -65,7 +65,7 @@ def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture)
     away = Celery("away", broker="redis://127.0.0.1:1/0")
     away.conf.broker_transport_options = celery.conf.broker_transport_options
     publisher = CeleryPublisher(away)
-    publisher.publish("6b034d3e158a02994a8b0c47")
+    publisher.publish_ticket("6b034d3e158a02994a8b0c47")
     publisher.request_assignment("6b034d3e158a02994a8b0c47")
     publisher.refresh_home("T0TEAM:U0ANN", countdown=3)
     assert "ticket 6b034d3e158a02994a8b0c47 is left to the sweep" in caplog.text

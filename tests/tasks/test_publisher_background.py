@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from services.core import context
+from services.core import request_context
 from tasks.celery_app import AVAILABILITY, MAIL, NOTIFY
 from tasks.publisher import BackgroundPublisher
 from tests.conftest import RecordingPublisher
@@ -22,7 +22,7 @@ class Held(RecordingPublisher):
     def send(self, task: str, ticket_id: str) -> None:
         self.begun.set()
         self.go.wait()
-        self.requests.append(context.ids().get(context.REQUEST_ID))
+        self.requests.append(request_context.current_ids().get(request_context.REQUEST_ID))
         super().send(task, ticket_id)
 
 
@@ -37,8 +37,8 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 def test_nobody_waits_for_the_publisher() -> None:
     held = Held()
     hints = BackgroundPublisher(held)
-    hints.publish("a")
-    hints.publish("b")
+    hints.publish_ticket("a")
+    hints.publish_ticket("b")
     assert held.asked == []
     held.go.set()
     is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
@@ -47,9 +47,9 @@ def test_nobody_waits_for_the_publisher() -> None:
 
 def test_each_kind_is_passed_on(publisher: RecordingPublisher) -> None:
     hints = BackgroundPublisher(publisher)
-    hints.publish("a")
-    hints.mail("b")
-    hints.availability()
+    hints.publish_ticket("a")
+    hints.publish_email("b")
+    hints.publish_availability_check()
     hints.stop()
     is_asked(publisher, (NOTIFY, "a"), (MAIL, "b"), (AVAILABILITY, ""))
 
@@ -57,9 +57,9 @@ def test_each_kind_is_passed_on(publisher: RecordingPublisher) -> None:
 def test_the_request_is_known_behind_it() -> None:
     held = Held()
     hints = BackgroundPublisher(held)
-    with context.working_on(request_id="r1"):
-        hints.publish("a")
-    hints.publish("b")
+    with request_context.bound_ids(request_id="r1"):
+        hints.publish_ticket("a")
+    hints.publish_ticket("b")
     held.go.set()
     is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
     assert held.requests == ["r1", None]
@@ -69,10 +69,10 @@ def test_the_request_is_known_behind_it() -> None:
 def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
     held = Held()
     hints = BackgroundPublisher(held, room=1)
-    hints.publish("a")
+    hints.publish_ticket("a")
     held.begun.wait()  # it has left the line
-    hints.publish("b")
-    hints.publish("c")
+    hints.publish_ticket("b")
+    hints.publish_ticket("c")
     assert said(caplog) == ["a hint is left to the sweep: too many wait"]
     held.go.set()
     is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
@@ -81,13 +81,13 @@ def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixtur
 
 def test_a_fault_is_logged_and_the_next_is_sent(caplog: pytest.LogCaptureFixture) -> None:
     class Faulty(RecordingPublisher):
-        def mail(self, letter_id: str) -> None:
-            raise RuntimeError(letter_id)
+        def publish_email(self, email_id: str) -> None:
+            raise RuntimeError(email_id)
 
     faulty = Faulty()
     hints = BackgroundPublisher(faulty)
-    hints.mail("a")
-    hints.publish("b")
+    hints.publish_email("a")
+    hints.publish_ticket("b")
     is_asked(faulty, (NOTIFY, "b"))
     assert said(caplog) == ["a hint is left to the sweep"]
     hints.stop()

@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect
 from demo.servers import MongoServer
 from services.core.database import Mongo, connect
 from services.core.leases import Lease
-from services.core.metrics import Key, Tally
+from services.core.metrics import InMemoryMeter, SampleKey
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.ops.job_runs import stored, what_is_wrong
@@ -72,7 +72,7 @@ def test_a_lost_hint_is_published_again_later_and_later(
 def test_a_settled_ticket_is_not_published(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    mark_delivered(db, ticket.id, seen=ticket.seq)
+    mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     clock.advance(hours=1)
     leading(db, publisher, clock).run("sweep")
     assert publisher.asked == []
@@ -81,7 +81,7 @@ def test_a_settled_ticket_is_not_published(
 def test_a_ticket_nobody_could_take_comes_back(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    mark_delivered(db, ticket.id, seen=ticket.seq)
+    mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.next": clock()}})
     jobs = leading(db, publisher, clock)
     jobs.run("waiting")
@@ -95,12 +95,12 @@ def test_letters_that_wait_are_hinted_at_by_one_of_them(
     letters, jobs = Emails(db, clock=clock), leading(db, publisher, clock)
     jobs.run("sweep")
     assert publisher.asked == []
-    first, _ = (letters.post(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
+    first, _ = (letters.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
     jobs.run("sweep")
     assert publisher.asked == [(MAIL, first)]  # whoever sends it sends the other, too
     publisher.asked.clear()
     while letter := letters.claim_next():
-        letters.sent(letter)
+        letters.mark_sent(letter)
     jobs.run("sweep")
     assert publisher.asked == []
 
@@ -157,20 +157,20 @@ def test_runs_are_counted(
         def send(self, task: str, ticket_id: str) -> None:
             raise PublishFailed("ConnectionError")
 
-    tally = Tally()
+    tally = InMemoryMeter()
     jobs = Scheduler(db, Away(), clock=clock, meter=tally)
     jobs.run("sweep")
-    assert tally.counts() == {}  # who follows does not run
+    assert tally.samples() == {}  # who follows does not run
     jobs.lead()
     jobs.run("sweep")
     clock.advance(seconds=16)
     jobs.run("sweep")
-    counts = tally.counts()
-    assert counts[Key("ticket_bot_job_runs_total", ("sweep", "ok"))] == 1
-    assert counts[Key("ticket_bot_job_runs_total", ("sweep", "failed"))] == 1
-    last = Key("ticket_bot_job_last_run_timestamp_seconds", ("sweep",))
+    counts = tally.samples()
+    assert counts[SampleKey("ticket_bot_job_runs_total", ("sweep", "ok"))] == 1
+    assert counts[SampleKey("ticket_bot_job_runs_total", ("sweep", "failed"))] == 1
+    last = SampleKey("ticket_bot_job_last_run_timestamp_seconds", ("sweep",))
     assert counts[last] == clock().timestamp()
-    assert Key("ticket_bot_job_last_duration_seconds", ("sweep",)) in counts
+    assert SampleKey("ticket_bot_job_last_duration_seconds", ("sweep",)) in counts
 
 
 class Slow(RecordingPublisher):
@@ -192,12 +192,12 @@ def many_due(db: Mongo, clock: FixedClock, count: int) -> None:
 
 def test_who_loses_the_lease_stops_in_the_middle(db: Mongo, clock: FixedClock) -> None:
     many_due(db, clock, 30)
-    slow, tally = Slow(clock), Tally()
+    slow, tally = Slow(clock), InMemoryMeter()
     jobs = Scheduler(db, slow, clock=clock, meter=tally)
     jobs.lead()
     jobs.run("sweep")
     assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
-    assert tally.counts()[Key("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
+    assert tally.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
     other = leading(db, Slow(clock), clock)
     jobs.lead()
     jobs.run("sweep")
@@ -309,7 +309,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
     for _ in range(8):
         jobs.run("mine")
     with monkeypatch.context() as broken:
-        broken.setattr(Lease, "hold", away)
+        broken.setattr(Lease, "acquire", away)
         for _ in range(3):
             jobs.lead()
     jobs.lead()

@@ -10,7 +10,7 @@ from slack_sdk import WebClient
 
 from services.availability.status_sync import EVERY
 from services.core.database import Mongo
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
 from services.models.user import Role, User
 from tasks import slack_status_sync
@@ -27,7 +27,7 @@ BERLIN = "Europe/Berlin"
 
 @pytest.fixture(autouse=True)
 def ours(db: Mongo) -> None:
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
 
 
 @pytest.fixture

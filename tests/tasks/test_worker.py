@@ -37,7 +37,7 @@ def test_a_worker_asks_gemini_and_waits_as_long_as_slack_asks(
         gemini.answer(skills=["VPN"], summary="No tunnel.", priority="high", notes="Look.")
         worker = product.start("worker", GEMINI_API_KEY="key", GEMINI_API_URL=gemini.url)
         ticket = file_ticket(tickets, employee, "Cannot reach the office")
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         eventually(lambda: is_settled(db), what="everybody was told")
     found = reload(db, ticket)
     assert (found.status, found.assigned_to) == (Status.IN_PROGRESS, expert.id)
@@ -63,14 +63,14 @@ def test_a_worker_told_to_stop_leaves_a_slow_ticket_to_the_next(
         gemini.delay(30, skills=["VPN"])
         worker = product.start("worker", GEMINI_API_KEY="key", GEMINI_API_URL=gemini.url)
         ticket = file_ticket(tickets, employee)
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         eventually(
             lambda: "until" in reload(db, ticket).assignment, what="the worker is asking Gemini"
         )
         assert worker.stop(grace=10), "the worker had to be killed"
-    assert reload(db, ticket).outbox
+    assert reload(db, ticket).is_in_outbox
     product.start("worker")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     eventually(lambda: reload(db, ticket).assigned_to is not None, what="it was assigned")
 
 

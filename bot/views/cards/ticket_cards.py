@@ -18,7 +18,7 @@ from bot.views.blocks import (
 from bot.views.cards.action_buttons import step_button, step_buttons
 from bot.views.due_text import due_on
 from bot.views.text import Block, Message, Person, escape, fit_to_limit, plain_text, truncate
-from services.models.choice import MANUAL
+from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
@@ -140,4 +140,8 @@ def why(ticket: Ticket, given_by: Person | None) -> str:
         return f"{given_by.name} gave it to you{': ' if reason else ''}{reason}"
     if reason:
         return f"you {reason}" if reason == TOOK_IT else reason
-    return "you took it" if ticket.assignment.get("source") == MANUAL else "given to you elsewhere"
+    return (
+        "you took it"
+        if ticket.assignment.get("source") == MANUAL_SOURCE
+        else "given to you elsewhere"
+    )

@@ -18,7 +18,7 @@ from services.assignment.reasons import listed
 from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
 from services.availability.slack_status import NO_END
 from services.core.coerce import as_datetime
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType
 from services.models.ticket import Status
 
@@ -236,8 +236,8 @@ def _declined(run: DryRun, user_id: ObjectId) -> str:
         event.type
         for event in run.ticket.events
         if event.from_ == user_id
-        and event.type in (EventType.HANDED_BACK, EventType.PASSED_ON)
-        and not event.absent
+        and event.type in (EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION)
+        and not event.assignee_was_absent
     ]
-    is_late = bool(had) and had[-1] == EventType.PASSED_ON
+    is_late = bool(had) and had[-1] == EventType.REASSIGNED_BY_ESCALATION
     return "did not accept it in time" if is_late else "handed it back"

@@ -11,7 +11,7 @@ from bot.views.home.ticket_page import ticket_page
 from bot.views.home.ticket_row import row
 from bot.views.modals.team_settings import settings_page
 from bot.views.text import Block, mrkdwn, person, plain_text
-from services.accounts.account_search import Place
+from services.accounts.account_search import AccountCursor
 from services.home.home_service import (
     Content,
     HomePage,
@@ -52,7 +52,7 @@ def home(content: Content) -> View:
 def overview(content: HomePage) -> View:
     is_staff = content.assigned is not None
     queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
-    everybody = Screen(people=Place()).encode()
+    everybody = Screen(people=AccountCursor()).encode()
     people = [button("People", ids.HOME_PEOPLE, everybody)] if content.may_manage_people else []
     if content.may_manage_people:
         people.append(button("Settings", ids.HOME_SETTINGS, Screen(settings=True).encode()))

@@ -7,7 +7,7 @@ from bot.views.blocks import actions, button, context, header
 from bot.views.due_text import away
 from bot.views.modals.person import ROLES
 from bot.views.text import Block, escape, mrkdwn, plain_text, truncate
-from services.accounts.account_search import Place
+from services.accounts.account_search import AccountCursor
 from services.home.home_service import PeoplePage
 from services.home.sessions import Screen
 from services.models.user import Role, User
@@ -21,13 +21,13 @@ NOT_LINKED = "not seen in Slack yet"
 
 def roster(content: PeoplePage) -> View:
     page = content.page
-    search = page.place.search
+    search = page.cursor.search
     buttons = [
         button("Back", ids.HOME_BACK, Screen().encode()),
-        button("Search", ids.OPEN_SEARCH, _at(page.place), primary=True),
+        button("Search", ids.OPEN_SEARCH, _at(page.cursor), primary=True),
     ]
     if search:
-        buttons.append(button("Show everybody", ids.HOME_PEOPLE, _at(Place())))
+        buttons.append(button("Show everybody", ids.HOME_PEOPLE, _at(AccountCursor())))
     blocks = [header("People"), actions(*buttons)]
     if search:
         blocks.append(context(plain_text(f"Found for “{search}”")))
@@ -35,14 +35,14 @@ def roster(content: PeoplePage) -> View:
         blocks += _row(user, content)
     if not page.users:
         blocks.append({"type": "section", "text": plain_text(NOBODY)})
-    ways = (("Previous", ids.PEOPLE_BACK, page.back), ("Next", ids.PEOPLE_ON, page.on))
+    ways = (("Previous", ids.PEOPLE_BACK, page.previous), ("Next", ids.PEOPLE_ON, page.next))
     turning = [button(label, action, _at(to)) for label, action, to in ways if to]
     if turning:
         blocks.append(actions(*turning))
     return {"type": "home", "blocks": blocks}
 
 
-def _at(place: Place) -> str:
+def _at(place: AccountCursor) -> str:
     return Screen(people=place).encode()
 
 

@@ -1,7 +1,7 @@
 """What `/ticket help` answers."""
 
 from bot.views.text import Block, Message, escape, mrkdwn, truncate
-from services.models.permissions import GRANTS, Permission
+from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
 
 # Commands, what they do, and for whom. A number is a ticket's.
@@ -21,7 +21,9 @@ LINES = (
 def help_text(*, role: Role = Role.USER, unknown: str = "") -> Message:
     """The commands of a role; `unknown` is a word that is none of them."""
     listed = "\n".join(
-        f"`{command}`  {what}" for command, what, need in LINES if need in (None, *GRANTS[role])
+        f"`{command}`  {what}"
+        for command, what, need in LINES
+        if need in (None, *ROLE_PERMISSIONS[role])
     )
     about = (
         "Your ticket goes to somebody who knows about it, and a direct message shows you who has "

@@ -64,21 +64,21 @@ def _blocks(line: Line, is_channel: bool) -> list[Block]:
 
 
 def _state(line: Line) -> str:
-    if line.kind is EscalationStep.ACCEPT_NEXT:
+    if line.kind is EscalationStep.ACCEPT_REASSIGN:
         return "was passed on"
-    if line.kind.family is EscalationTrack.ACCEPT:
+    if line.kind.track is EscalationTrack.ACCEPT:
         return "waits for you to accept it" if line.is_own else "has not been accepted yet"
     return "is due soon" if line.kind is EscalationStep.DUE_SOON else "is overdue"
 
 
 def _sentence(line: Line, is_channel: bool) -> str:
     who = _who(line, is_channel)
-    if line.kind is EscalationStep.ACCEPT_NEXT:
+    if line.kind is EscalationStep.ACCEPT_REASSIGN:
         return (
             f"It was passed on to {who}, because it was not accepted in time. "
             "There is nothing left for you to do."
         )
-    if line.kind.family is EscalationTrack.ACCEPT:
+    if line.kind.track is EscalationTrack.ACCEPT:
         if line.is_own:
             return "It waits for you to accept it. If it is not for you, press Reassign."
         return f"It has not been accepted yet. {_holder(line, who)}"
@@ -101,7 +101,7 @@ def _who(line: Line, is_channel: bool) -> str:
 def _buttons(line: Line, is_channel: bool) -> list[Block]:
     ticket = line.ticket
     opener = {**step_button(ticket, ids.DETAILS), "text": plain_text("Open")}
-    if line.kind is EscalationStep.ACCEPT_NEXT:
+    if line.kind is EscalationStep.ACCEPT_REASSIGN:
         return [opener]
     if is_channel:
         return [step_button(ticket, ids.TAKE), opener]

@@ -76,8 +76,8 @@ def said_solved(ticket: Ticket) -> Message:
 
 def _closing(ticket: Ticket) -> str:
     """When it is closed without an answer, where that is the next thing to come."""
-    alarm = ticket.alarm
-    if alarm is None or alarm.kind is not EscalationStep.WAITING_CLOSE:
+    alarm = ticket.next_step
+    if alarm is None or alarm.step is not EscalationStep.WAITING_CLOSE:
         return ""
     return f"Without an answer it is closed {moment(alarm.at)}. "
 

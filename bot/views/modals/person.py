@@ -5,8 +5,8 @@ from bot.views.blocks import context
 from bot.views.inputs import View, modal, option, select, text_input
 from bot.views.messages.handover_offer import tickets
 from bot.views.text import Block, plain_text
-from services.accounts.account_search import SEARCH_MAX
-from services.accounts.validation import MAX_NAME
+from services.accounts.account_search import MAX_SEARCH_LENGTH
+from services.accounts.validation import MAX_NAME_LENGTH
 from services.models.user import Role, User
 from services.people.admin import ACTIVE, CAPACITY_MAX, DEACTIVATED, SKILLS_TEXT_MAX, PersonFields
 
@@ -68,7 +68,7 @@ def profile(user: User, *, is_staff: bool) -> View:
             text_input(
                 "name",
                 "Name",
-                limit=MAX_NAME,
+                limit=MAX_NAME_LENGTH,
                 optional=True,
                 initial=user.name or "",
                 hint="What your colleagues read on tickets.",
@@ -88,7 +88,7 @@ def search(text: str) -> View:
             text_input(
                 "search",
                 "Name or email address",
-                limit=SEARCH_MAX,
+                limit=MAX_SEARCH_LENGTH,
                 optional=True,
                 initial=text,
                 hint="The beginning of each word is enough. Leave it empty to see everybody.",

@@ -6,21 +6,24 @@ from bot.views.inputs import View, field_block, modal, option, select, text_inpu
 from bot.views.modals import status_words
 from bot.views.modals.availability import DAYS, country, time_of_day
 from bot.views.text import Block, mrkdwn, plain_text
+from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
-from services.calendar.office_hours import Office
 from services.home.sessions import Screen
 from services.models.ticket import Priority
-from services.sla.targets import URGENCY, Hours, TargetFields, Targets
-from services.team_settings.settings_service import Held, OfficeFields
+from services.sla.targets import PRIORITIES_BY_URGENCY, CountedHours, TargetFields, Targets
+from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
-CLOCKS = {Hours.BUSINESS: "In office hours", Hours.AROUND: "Around the clock"}
+CLOCKS = {
+    CountedHours.BUSINESS: "In office hours",
+    CountedHours.AROUND_THE_CLOCK: "Around the clock",
+}
 FOLLOWS = (
     "Tickets that are open get their new due time within minutes; a card in a conversation shows "
     "it with the ticket's next change."
 )
 
 
-def settings_page(held: Held) -> View:
+def settings_page(held: CurrentSettings) -> View:
     return {
         "type": "home",
         "blocks": [
@@ -32,8 +35,8 @@ def settings_page(held: Held) -> View:
             actions(button("Change due times", ids.OPEN_TARGETS, "all")),
             {"type": "divider"},
             header("Office hours"),
-            {"type": "section", "text": plain_text(_hours(held.office))},
-            context(plain_text(_holidays(held.office))),
+            {"type": "section", "text": plain_text(_hours(held.business_hours))},
+            context(plain_text(_holidays(held.business_hours))),
             actions(button("Change office hours", ids.OPEN_OFFICE, "all")),
             {"type": "divider"},
             *status_words.section(),
@@ -51,8 +54,8 @@ def edit_targets(shown: TargetFields) -> View:
         blocks=[
             context(plain_text(FOLLOWS)),
             _clock(shown.clock),
-            *(_hours_of(shown, priority) for priority in URGENCY),
-            *(_minutes_of(shown, priority) for priority in URGENCY),
+            *(_hours_of(shown, priority) for priority in PRIORITIES_BY_URGENCY),
+            *(_minutes_of(shown, priority) for priority in PRIORITIES_BY_URGENCY),
             text_input(
                 "waiting_days",
                 "Ask a silent requester again after (working days)",
@@ -70,7 +73,7 @@ def edit_targets(shown: TargetFields) -> View:
     )
 
 
-def edit_office(shown: OfficeFields) -> View:
+def edit_office(shown: BusinessHoursFields) -> View:
     return modal(
         callback_id=ids.EDIT_OFFICE,
         title="Office hours",
@@ -101,9 +104,10 @@ def edit_office(shown: OfficeFields) -> View:
 
 def _targets(targets: Targets) -> list[Block]:
     lines = [
-        f"*{labels.PRIORITY[of]}* · accepted within {_lasting(targets.accept[of])} · done "
-        f"within {_lasting(targets.hours[of] * 60)}"
-        for of in URGENCY
+        f"*{labels.PRIORITY[of]}* · "
+        f"accepted within {_lasting(targets.acceptance_minutes[of])} · "
+        f"done within {_lasting(targets.resolution_hours[of] * 60)}"
+        for of in PRIORITIES_BY_URGENCY
     ]
     waiting = (
         f"A requester who does not answer is asked again after {_days_of(targets.waiting_days)}; "
@@ -111,7 +115,7 @@ def _targets(targets: Targets) -> list[Block]:
     )
     return [
         {"type": "section", "text": mrkdwn("\n".join(lines))},
-        context(plain_text(f"{CLOCKS[targets.clock]}. {waiting}")),
+        context(plain_text(f"{CLOCKS[targets.counted_hours]}. {waiting}")),
     ]
 
 
@@ -125,13 +129,13 @@ def _days_of(count: int) -> str:
     return f"{count} working day{'' if count == 1 else 's'}"
 
 
-def _hours(office: Office) -> str:
+def _hours(office: BusinessHours) -> str:
     days = ", ".join(DAYS[day] for day in sorted(office.days))
-    guessed = "" if office.is_set else " (nobody has set this yet)"
+    guessed = "" if office.is_configured else " (nobody has set this yet)"
     return f"{days}, {office.start} to {office.end}, {office.zone}{guessed}"
 
 
-def _holidays(office: Office) -> str:
+def _holidays(office: BusinessHours) -> str:
     name = country_name(office.country)
     if not name:
         return "No public holidays are kept."

@@ -4,7 +4,7 @@ from bot.web.api.call import Call
 from bot.web.api.request_bodies import SignIn, SignUp, UserPatch
 from bot.web.api.response_bodies import Done, Session, User, UserChanged, Users
 from services.accounts.validation import email_key
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.models.permissions import Permission
 from services.models.user import User as StoredUser
 
@@ -37,7 +37,7 @@ def update_user(call: Call, body: UserPatch) -> UserChanged:
 
 
 def list_users(call: Call) -> Users:
-    return Users([User.of(user) for user in call.counter.users.everyone(actor=call.actor)])
+    return Users([User.of(user) for user in call.counter.users.list_all(actor=call.actor)])
 
 
 def _session(call: Call, user: StoredUser) -> Session:
@@ -52,8 +52,10 @@ def _is_about_others(call: Call, body: UserPatch) -> bool:
 
 def _update_other(call: Call, body: UserPatch) -> UserChanged:
     own = (name for name in ("name", "password") if getattr(body, name) is not None)
-    if (field := next(own, None)) and call.actor.may(Permission.MANAGE_USERS):
-        raise Invalid(field, "Only the account's owner changes this, in a call without a role.")
+    if (field := next(own, None)) and call.actor.has_permission(Permission.MANAGE_USERS):
+        raise InvalidValue(
+            field, "Only the account's owner changes this, in a call without a role."
+        )
     user = call.counter.profiles.update_other(
         actor=call.actor,
         email=body.email or call.user.email,

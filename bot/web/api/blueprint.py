@@ -51,7 +51,7 @@ def _answering(operation: Operation, counter: ApiServices) -> Callable[..., Resp
             told.model_dump_json(), status=operation.status, mimetype="application/json"
         )
         for ticket in call.changed:
-            counter.publisher.publish(str(ticket.id))
+            counter.publisher.publish_ticket(str(ticket.id))
         if call.has_mail:
             mail_soon(answered, counter.letters, counter.publisher)
         logger.info("%s %s", operation.name, operation.status)

@@ -13,7 +13,7 @@ from services.auth.profile import Profiles
 from services.auth.services import AccountServices
 from services.auth.sign_in import SignIn
 from services.core.database import Mongo
-from services.core.errors import Invalid, Unauthenticated
+from services.core.errors import InvalidValue, Unauthenticated
 from services.core.settings import Network
 from services.editing.ticket_edits import Patches
 from services.lists.api_pages import PAGE_MAX, TicketPages
@@ -86,11 +86,11 @@ class Call:
 
     @property
     def actor(self) -> Actor:
-        return Actor.of(self.user)
+        return Actor.from_user(self.user)
 
     @property
     def is_staff(self) -> bool:
-        return self.actor.may(Permission.SEE_ANY_TICKET)
+        return self.actor.has_permission(Permission.SEE_ANY_TICKET)
 
     @property
     def address(self) -> str | None:
@@ -103,7 +103,7 @@ class Call:
             return PAGE_MAX
         is_short = text.isascii() and text.isdecimal() and len(text) <= 3
         if not (is_short and 1 <= int(text) <= PAGE_MAX):
-            raise Invalid("limit", _BAD_LIMIT)
+            raise InvalidValue("limit", _BAD_LIMIT)
         return int(text)
 
     @property
@@ -113,5 +113,5 @@ class Call:
     def _parameter(self, name: str) -> str | None:
         values = self.sent.args.getlist(name)
         if len(values) > 1:
-            raise Invalid(name, "Give this once.")
+            raise InvalidValue(name, "Give this once.")
         return values[0] if values else None

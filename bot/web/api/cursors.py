@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from bson import ObjectId
 
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.lists.api_pages import PageCursor
 
 BAD_CURSOR = "Give a nextCursor as it was answered, or leave it out for the newest tickets."
@@ -27,7 +27,7 @@ def decode(text: str) -> PageCursor:
     """`Invalid` for whatever `encode` would not have written."""
     edge = _read(text)
     if edge is None or encode(edge) != text:
-        raise Invalid("cursor", BAD_CURSOR)
+        raise InvalidValue("cursor", BAD_CURSOR)
     return edge
 
 

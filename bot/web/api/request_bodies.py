@@ -23,8 +23,8 @@ from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import UnsupportedMediaType
 
 from bot.web.http_errors import Malformed
-from services.core.errors import Invalid
-from services.core.text import EMAIL
+from services.core.errors import InvalidValue
+from services.core.text import EMAIL_PATTERN
 from services.models.ticket import Priority, Status
 from services.models.user import Role
 
@@ -40,7 +40,7 @@ _NOT_A_MOMENT = (
 # taken, because the services count what can be seen.
 _AT_LEAST_3: JsonDict = {"minLength": 3}
 _NOT_EMPTY: JsonDict = {"minLength": 1}
-_ADDRESS: JsonDict = {"pattern": rf"^\s*{EMAIL.pattern}\s*$"}
+_ADDRESS: JsonDict = {"pattern": rf"^\s*{EMAIL_PATTERN.pattern}\s*$"}
 _NEW_LENGTHS: JsonDict = {"minLength": 8, "maxLength": 72}
 _LENGTHS = "8 characters or more, and at most 72 bytes of UTF-8."
 # Whose account the document's examples are about; they are those of docs/accounts.md.
@@ -175,7 +175,7 @@ def _told(error: ValidationError) -> Exception:
         return Malformed("This is not valid JSON. Check its quotes, commas, brackets and encoding.")
     if not place:
         return Malformed(NOT_AN_OBJECT)
-    return Invalid(str(place[0])[:50], _sentence(kind, first.get("ctx", {}), place))
+    return InvalidValue(str(place[0])[:50], _sentence(kind, first.get("ctx", {}), place))
 
 
 def _sentence(kind: str, context: dict[str, Any], place: tuple[int | str, ...]) -> str:

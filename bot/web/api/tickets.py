@@ -7,7 +7,7 @@ from bot.web.api import cursors
 from bot.web.api.call import Call
 from bot.web.api.request_bodies import NewTicket, TicketPatch
 from bot.web.api.response_bodies import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 
 KEY_HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -26,7 +26,7 @@ def list_tickets(call: Call) -> Tickets:
 def get_ticket(call: Call, ticket_id: str) -> OneTicket:
     ticket = call.counter.tickets.get(actor=call.actor, ticket_id=ticket_id)
     named = {person for person in (ticket.created_by, ticket.assigned_to) if person}
-    people = call.counter.users.many(named)
+    people = call.counter.users.get_many(named)
     return OneTicket(ticket=TicketWithPeople.among(ticket, people, is_staff=call.is_staff))
 
 
@@ -60,5 +60,5 @@ def update_ticket(call: Call, body: TicketPatch, ticket_id: str) -> TicketChange
 def _request_id(call: Call, key: str) -> str:
     """One's keys are one's own. Only a hash is kept, because a key may be anything."""
     if not _KEY.fullmatch(key):
-        raise Invalid(KEY_HEADER, _BAD_KEY)
+        raise InvalidValue(KEY_HEADER, _BAD_KEY)
     return f"api:{call.user.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"

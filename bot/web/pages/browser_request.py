@@ -21,7 +21,7 @@ from bot.web.pages.csrf import Forgery
 from bot.web.pages.forms import Form
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
-from services.core.errors import DomainError, Invalid, Unauthenticated
+from services.core.errors import DomainError, InvalidValue, Unauthenticated
 from services.core.settings import Network
 from services.models.user import User
 
@@ -104,7 +104,7 @@ class BrowserRequest:
         """Written twice the same. Raises `Invalid`."""
         password = self.typed("password")
         if password != self.typed("repeat"):
-            raise Invalid("repeat", DIFFERENT)
+            raise InvalidValue("repeat", DIFFERENT)
         return password
 
     def show(self, template: str, **values: Any) -> Response:

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from flask import request
 
 from bot.web.pages.cookies import Cookies
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 
 FIELD = "csrf"
 FOREIGN = "This form was sent by another site, so nothing was done."
@@ -42,10 +42,10 @@ class Forgery:
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         if request.headers.get("Sec-Fetch-Site", "none") not in _OWN or not self._is_own_origin():
-            raise Denied(FOREIGN)
+            raise PermissionDenied(FOREIGN)
         sent = request.form.get(FIELD, "")
         if not hmac.compare_digest(sent.encode("utf-8", "replace"), self.token().encode()):
-            raise Denied(OLD)
+            raise PermissionDenied(OLD)
 
     def _is_own_origin(self) -> bool:
         """A page without referrers, as ours are, has the origin "null": that says nothing."""

@@ -47,13 +47,13 @@ def unlink(visit: BrowserRequest, user: User) -> Response:
 
     def step() -> Response:
         done = desk.unlinking.unlink(
-            actor=Actor.of(user),
+            actor=Actor.from_user(user),
             team_id=desk.team_id,
             slack_user_id=member.id,
             slack_name=member.name or None,
         )
         for letter in done.letters:
-            desk.publisher.mail(letter)
+            desk.publisher.publish_email(letter)
         account.tell_unlinked(desk, slack_user_id=member.id, email=user.email)
         return visit.go(PROFILE, notice="unlinked")
 
@@ -72,7 +72,7 @@ class Member:
 
 
 def _ask(visit: BrowserRequest, user: User, member: Member, form: Form) -> Response:
-    leaving = visit.site.desk.unlinking.look(actor=Actor.of(user))
+    leaving = visit.site.desk.unlinking.look(actor=Actor.from_user(user))
     return visit.show("unlink.html", form=form, member=member, leaving=leaving)
 
 
@@ -86,7 +86,7 @@ def _asked(visit: BrowserRequest, user: User) -> Member:
 
 
 def _here(visit: BrowserRequest, user: User) -> list[Identity]:
-    identities = visit.site.desk.unlinking.identities(actor=Actor.of(user))
+    identities = visit.site.desk.unlinking.identities(actor=Actor.from_user(user))
     return [identity for identity in identities if identity.team_id == visit.site.desk.team_id]
 
 

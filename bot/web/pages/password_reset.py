@@ -8,7 +8,7 @@ from bot.web.pages.forms import Form
 from services.accounts.validation import checked_email
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import SPENT
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 
 FORGOT = ("email",)
 RESET = ("password", "repeat")
@@ -65,5 +65,5 @@ def _reset(visit: BrowserRequest, form: Form) -> Response:
     owner = visit.site.accounts.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
     account = visit.site.users.get(owner) if owner else None
     if account is None or not account.active:
-        raise Invalid("code", SPENT)
+        raise InvalidValue("code", SPENT)
     return visit.show("reset.html", form=form, account=account)

@@ -25,7 +25,7 @@ def save(visit: BrowserRequest, user: User) -> Response:
         name, skills = visit.typed("name"), visit.typed("skills")
         # What nobody touched stays as it is, also where today's limits would not take it.
         visit.site.accounts.profiles.update_own(
-            actor=Actor.of(user),
+            actor=Actor.from_user(user),
             name=None if name == (user.name or "") else name,
             skills=None if skills == listed(user.skills) else skills.split(","),
         )
@@ -40,7 +40,7 @@ def change_password(visit: BrowserRequest, user: User) -> Response:
 
     def step() -> Response:
         changed = visit.site.accounts.profiles.update_own(
-            actor=Actor.of(user),
+            actor=Actor.from_user(user),
             password=visit.new_password(),
             current_password=visit.typed("currentPassword"),
             address=visit.address,
@@ -55,7 +55,7 @@ def _profile(
 ) -> Response:
     """With the form that was refused, where one was."""
     stored = {"name": user.name or "", "skills": listed(user.skills)}
-    identities = visit.site.desk.unlinking.identities(actor=Actor.of(user))
+    identities = visit.site.desk.unlinking.identities(actor=Actor.from_user(user))
     return visit.show(
         "profile.html",
         form=details or password,

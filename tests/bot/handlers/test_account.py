@@ -9,7 +9,7 @@ from bson import ObjectId
 import bot.app
 from bot.handlers import account as handler_account
 from bot.slack.services import BotServices
-from services.accounts.users import UserService, new_account
+from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, Codes
 from services.core.database import Mongo
 from services.linking.link_by_code import LinkByCode
@@ -98,7 +98,7 @@ class Visitor:
 @pytest.fixture
 def mona(db: Mongo, clock: FixedClock) -> User:
     """A moderator of the predecessor's, with a password."""
-    doc = new_account(
+    doc = new_account_doc(
         email="mona@example.com", role=Role.MODERATOR, now=clock(), skills=["VPN"], name="Mona"
     )
     db.users.insert_one({**doc, "password": "$2b$04$hash"})

@@ -273,7 +273,7 @@ def test_opening_it_again_stays_on_the_ticket_for_an_hour(
 ) -> None:
     ann.open()
     ann.press("Open")
-    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="New key.")
+    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="New key.")
     assert "New key." in ann.open()
     clock.advance(hours=1, seconds=1)
     assert ann.open()[0] == "Hello, User 1"

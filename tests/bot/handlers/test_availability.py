@@ -12,7 +12,7 @@ from bot.views import ids
 from services.availability.slack_status import NO_END
 from services.availability.status_sync import StatusSync
 from services.core.database import Mongo, connect
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.models.ticket import Status
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
@@ -252,7 +252,7 @@ def test_a_new_status_is_asked_about_at_once(
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> None:
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     assert ticket_bot.answer(changed(slack, nils, status_emoji=":palm_tree:")) == {}
     assert publisher.asked == [(AVAILABILITY, "")]
     work(runtime, publisher)
@@ -276,7 +276,7 @@ def test_an_old_event_does_not_count_against_what_slack_says_now(
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> None:
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     late = changed(slack, nils, status_text="Vacation")
     changed(slack, nils)
     ticket_bot.answer(late)
@@ -310,7 +310,7 @@ def offered(
     publisher: RecordingPublisher,
 ) -> Json:
     """Nils has two open tickets and goes away: the message that asks about them."""
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     for _ in range(2):
         ticket = file_ticket(tickets, people.add())
         busy = {"assignedTo": nils.id, "status": "IN_PROGRESS", "outbox": False}

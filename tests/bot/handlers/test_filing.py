@@ -413,7 +413,7 @@ def test_a_closed_ticket_is_shown_as_well(
     people: People,
     taken: dict[str, Any],
 ) -> None:
-    expert = Actor.of(people.add(Role.MODERATOR))
+    expert = Actor.from_user(people.add(Role.MODERATOR))
     moves.resolve(actor=expert, ticket_id=str(taken["_id"]), resolution="Done.")
     assert texts(use(ticket_bot, slack, employee, written()))[-1] == "*Resolved*"
 

@@ -107,7 +107,7 @@ def test_a_new_address_is_followed(
     user = people.add()
     event = changed(slack, People.slack_id(user), "married@example.com")
     assert ticket_bot.answer(event) == {}
-    assert [found.id for found in users.by_email("married@example.com")] == [user.id]
+    assert [found.id for found in users.find_by_email("married@example.com")] == [user.id]
 
 
 def test_slack_is_not_asked_about_every_new_status(

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from bot.views.home.people_list import roster
 from bot.views.modals import person
-from services.accounts.account_search import Place, RollPage
+from services.accounts.account_search import AccountCursor, AccountPage
 from services.core.database import Mongo
 from services.home.home_service import PeoplePage
 from services.home.sessions import Screen
@@ -205,7 +205,7 @@ def test_a_user_who_forges_the_way_gets_no_roll(
     before = ann.open()
     assert "People" not in before
     view = slack.home(ann.slack_id)
-    value = Screen(people=Place()).encode()
+    value = Screen(people=AccountCursor()).encode()
     for element in (e for e, _ in elements(view) if e.get("action_id", "").startswith("home_")):
         body = payloads.block_actions(view, element["action_id"], value, user=ann.slack_id)
         ticket_bot.answer(body)
@@ -223,7 +223,7 @@ def test_whose_tickets_are_handed_back_and_to_whom(
 ) -> None:
     nils = people.add(Role.MODERATOR, "VPN")
     ticket = file_ticket(tickets, people.add(), "VPN is down")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert reload(db, ticket).assigned_to == nils.id
     pia = people.add(Role.MODERATOR, "VPN")
@@ -282,8 +282,8 @@ def somebody(**fields: Any) -> User:
 
 def test_the_longest_accounts_fit_a_page() -> None:
     users = tuple(somebody() for _ in range(10))
-    place = Place("x" * 80, beside=users[0].id)
-    page = RollPage(place, users, back=place, on=place)
+    place = AccountCursor("x" * 80, anchor_id=users[0].id)
+    page = AccountPage(place, users, previous=place, next=place)
     content = PeoplePage(Screen(people=place), page, {}, now=datetime(2026, 1, 1, tzinfo=UTC))
     view = roster(content)
     assert check_view(view, home=True) == []
@@ -306,6 +306,6 @@ def test_forms_hold_a_hundred_skills(role: Role) -> None:
 def test_an_account_as_the_predecessor_left_it() -> None:
     user = User(ObjectId(), "", Role.USER)
     assert check_view(person.person(user)) == []
-    page = RollPage(Place(), (user,))
-    view = roster(PeoplePage(Screen(people=Place()), page, {}, now=NOW))
+    page = AccountPage(AccountCursor(), (user,))
+    view = roster(PeoplePage(Screen(people=AccountCursor()), page, {}, now=NOW))
     assert "someone · no email address" in read(view)

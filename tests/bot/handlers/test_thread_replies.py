@@ -10,7 +10,7 @@ from bot.slack.message_events import reply_in
 from bot.slack.services import BotServices
 from demo.servers import free_port
 from services.core.database import Mongo, connect
-from services.models.comment import Place
+from services.models.comment import MessageRef
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
@@ -68,7 +68,7 @@ def talk(
 ) -> Talk:
     def deliver() -> None:
         for doc in db.tickets.find({"outbox": True}):
-            publisher.publish(str(doc["_id"]))
+            publisher.publish_ticket(str(doc["_id"]))
         work(runtime, publisher)
 
     return Talk(ticket_bot, slack, deliver)
@@ -120,7 +120,7 @@ def test_a_reply_to_a_question_moves_the_ticket_on(
     nils: User,
     db: Mongo,
 ) -> None:
-    moves.wait(actor=Actor.of(nils), ticket_id=str(ticket.id), question="Which office?")
+    moves.wait(actor=Actor.from_user(nils), ticket_id=str(ticket.id), question="Which office?")
     talk.deliver()
     question = slack.messages(People.slack_id(emma))[-1]
     assert "waits for your answer" in question["text"]
@@ -211,7 +211,7 @@ def test_another_moderators_comment_reaches_both(
     people: People,
 ) -> None:
     other = people.add(Role.MODERATOR)
-    comments.add(actor=Actor.of(other), ticket_id=str(ticket.id), text="I saw this, too.")
+    comments.add(actor=Actor.from_user(other), ticket_id=str(ticket.id), text="I saw this, too.")
     talk.deliver()
     told = ["Ticket 1: Moderator 3 wrote: I saw this, too."]
     assert talk.heard(emma) == told
@@ -347,13 +347,15 @@ def test_the_line_below_a_message_is_no_conversation_of_ours(
     notice = {"key": f"1:thread:{GENERAL}", "state": "sent", "channel": GENERAL, "ts": "1.000001"}
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": notice}})
     team = reload(db, ticket).team_id or ""
-    assert desk.threads.find(team_id=team, place=Place(GENERAL, "1.000001")) is None
+    assert desk.threads.find_ticket(team_id=team, message=MessageRef(GENERAL, "1.000001")) is None
     own = reload(db, ticket).cards[0]
-    found = desk.threads.find(team_id=team, place=Place(own.channel, own.ts))
+    found = desk.threads.find_ticket(team_id=team, message=MessageRef(own.channel, own.ts))
     assert found is not None
     assert (found.ticket_id, found.internal) == (str(ticket.id), False)
-    assert desk.threads.find(team_id="T0OTHER", place=Place(own.channel, own.ts)) is None
-    assert desk.threads.find(team_id=team, place=Place("D0OTHER", own.ts)) is None
+    assert (
+        desk.threads.find_ticket(team_id="T0OTHER", message=MessageRef(own.channel, own.ts)) is None
+    )
+    assert desk.threads.find_ticket(team_id=team, message=MessageRef("D0OTHER", own.ts)) is None
 
 
 def test_with_the_database_away_slack_is_asked_to_send_it_again(
@@ -394,12 +396,12 @@ def test_what_a_new_assignee_finds_in_their_thread(
     nils: User,
     people: People,
 ) -> None:
-    actor, ticket_id = Actor.of(emma), str(ticket.id)
+    actor, ticket_id = Actor.from_user(emma), str(ticket.id)
     for number in range(12):
         comments.add(actor=actor, ticket_id=ticket_id, text=f"Line {number}")
     talk.deliver()
     ina = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.of(ina), ticket_id=ticket_id)
+    moves.take(actor=Actor.from_user(ina), ticket_id=ticket_id)
     comments.add(actor=actor, ticket_id=ticket_id, text="And now?")
     talk.deliver()
     assert talk.heard(ina) == [
@@ -491,7 +493,7 @@ def test_redis_away_costs_no_comment(
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
     cut_off = Bot(build(replace(desk, publisher=away), executor=Inline()))
     assert cut_off.send(talk.said(emma, "Hello")).status == 200
-    assert (len(reload(db, ticket).comments), reload(db, ticket).outbox) == (1, True)
+    assert (len(reload(db, ticket).comments), reload(db, ticket).is_in_outbox) == (1, True)
 
 
 def test_a_confirmation_that_fails_costs_nothing(

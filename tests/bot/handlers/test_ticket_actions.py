@@ -91,7 +91,7 @@ def test_a_guest_who_presses_it_is_refused(
 def test_a_ticket_resolved_meanwhile(
     ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, moves: TicketActions
 ) -> None:
-    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
     ticket_bot.answer(pressed_resolve(ticket, moderator))
     assert slack.calls_to("views.open") == []
     assert whispers(slack) == [

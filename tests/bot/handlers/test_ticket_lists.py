@@ -159,7 +159,9 @@ def test_what_was_resolved_lately_is_a_filter_away(
     for number in (4, 7):
         doc = db.tickets.find_one({"title": f"Trouble {number}"})
         assert doc is not None
-        moves.resolve(actor=Actor.of(moderator), ticket_id=str(doc["_id"]), resolution="New cable.")
+        moves.resolve(
+            actor=Actor.from_user(moderator), ticket_id=str(doc["_id"]), resolution="New cable."
+        )
     assert 7 not in numbers(ann.type("list"))
     assert numbers(ann.press(ids.LIST_STATUS, "COMPLETED")) == [7, 4]
 
@@ -170,7 +172,7 @@ def test_the_queue_is_in_the_order_of_work(
     assert numbers(ben.type("queue")) == [3, 6, 9, 12, 1, 2, 4, 5, 7, 8]
     doc = db.tickets.find_one({"title": "Trouble 3"})
     assert doc is not None
-    moves.take(actor=Actor.of(moderator), ticket_id=str(doc["_id"]))
+    moves.take(actor=Actor.from_user(moderator), ticket_id=str(doc["_id"]))
     assert numbers(ben.press(ids.LIST_STATUS, "any")) == [6, 9, 12, 1, 2, 4, 5, 7, 8, 10]
     assert numbers(ben.press(ids.LIST_NEXT)) == [11, 3]
     assert numbers(ben.press(ids.LIST_ASSIGNEE, str(moderator.id))) == [3]

@@ -272,13 +272,13 @@ def test_redis_away_costs_no_ticket(
 class BrokenPublisher:
     """Breaks its promise never to raise."""
 
-    def publish(self, ticket_id: str) -> None:
+    def publish_ticket(self, ticket_id: str) -> None:
         raise RuntimeError("out of order")
 
-    def mail(self, letter_id: str) -> None:
+    def publish_email(self, email_id: str) -> None:
         raise RuntimeError("out of order")
 
-    def availability(self) -> None:
+    def publish_availability_check(self) -> None:
         raise RuntimeError("out of order")
 
 

@@ -10,18 +10,18 @@ from slack_sdk.web import SlackResponse
 
 from bot.slack.client import MeasuredClient, slack_outcome
 from demo.adapter import LocalSlackClient, wrap_client
-from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Key, Tally
+from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, InMemoryMeter, SampleKey
 from tests.conftest import web_client
 from tests.support.recording_slack import RecordingSlack
 
 
-def measured(inner: WebClient) -> tuple[MeasuredClient, Tally]:
-    tally = Tally()
+def measured(inner: WebClient) -> tuple[MeasuredClient, InMemoryMeter]:
+    tally = InMemoryMeter()
     return MeasuredClient(inner, meter=tally, process="worker"), tally
 
 
-def calls(tally: Tally) -> dict[tuple[str, ...], float]:
-    return {key.labels: n for key, n in tally.counts().items() if key.metric == SLACK_CALLS.name}
+def calls(tally: InMemoryMeter) -> dict[tuple[str, ...], float]:
+    return {key.labels: n for key, n in tally.samples().items() if key.metric == SLACK_CALLS.name}
 
 
 def test_calls_are_counted_and_timed(slack: RecordingSlack) -> None:
@@ -39,8 +39,8 @@ def test_calls_are_counted_and_timed(slack: RecordingSlack) -> None:
         ("worker", "auth.test", "slack_fault"): 1,
         ("worker", "auth.test", "ok"): 1,
     }
-    timed = [n for key, n in tally.counts().items() if key.metric == SLACK_SECONDS.name]
-    assert Key(SLACK_SECONDS.name, ("worker", "auth.test"), "sum") in tally.counts()
+    timed = [n for key, n in tally.samples().items() if key.metric == SLACK_SECONDS.name]
+    assert SampleKey(SLACK_SECONDS.name, ("worker", "auth.test"), "sum") in tally.samples()
     assert sum(timed) >= 4
 
 

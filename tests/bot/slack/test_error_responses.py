@@ -19,12 +19,12 @@ from bot.views.inputs import View
 from bot.views.modals import file_ticket, ticket_actions
 from services.core.errors import (
     Conflict,
-    Denied,
     DomainError,
-    Invalid,
+    InvalidValue,
     LimitReached,
+    MemberRefused,
     NotFound,
-    Refused,
+    PermissionDenied,
 )
 from tests.conftest import sample_ticket
 from tests.support import payloads
@@ -33,7 +33,9 @@ OURS = "Something went wrong on our side. Try again; if it goes on, tell an admi
 SLACKS = "Slack had a problem just now. Try again in a moment. (Reference "
 
 
-@pytest.mark.parametrize("kind", [Conflict, Denied, LimitReached, NotFound, Refused])
+@pytest.mark.parametrize(
+    "kind", [Conflict, PermissionDenied, LimitReached, NotFound, MemberRefused]
+)
 def test_a_domain_error_is_its_own_sentence(
     kind: type[DomainError], caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -98,10 +100,10 @@ def submission(view: View) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("error", "field"),
     [
-        (Invalid("description", "Too long."), "description"),
-        (Invalid("priority", "Too long."), "priority"),
-        (Invalid("deadline", "Too long."), "deadline"),
-        (Invalid("assignedTo", "Too long."), "title"),
+        (InvalidValue("description", "Too long."), "description"),
+        (InvalidValue("priority", "Too long."), "priority"),
+        (InvalidValue("deadline", "Too long."), "deadline"),
+        (InvalidValue("assignedTo", "Too long."), "title"),
         (Conflict("Too long."), "title"),
     ],
 )
@@ -125,7 +127,7 @@ def test_a_modal_without_fields_becomes_the_sentence() -> None:
 
 def test_a_command_is_answered_in_private_without_markup() -> None:
     body = payloads.slash_command(user="U0ANN")
-    assert answered(Refused("No <!channel> & co."), body) == {
+    assert answered(MemberRefused("No <!channel> & co."), body) == {
         "response_type": "ephemeral",
         "text": "No &lt;!channel&gt; &amp; co.",
         "parse": "none",
@@ -134,4 +136,4 @@ def test_a_command_is_answered_in_private_without_markup() -> None:
 
 def test_an_event_is_answered_with_nothing() -> None:
     body = payloads.event({"type": "app_home_opened", "user": "U0ANN"})
-    assert answered(Refused("No."), body) == {}
+    assert answered(MemberRefused("No."), body) == {}

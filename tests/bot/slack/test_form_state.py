@@ -10,7 +10,7 @@ from bot.slack.form_state import changes_in
 from bot.views.modals.edit_metadata import Metadata
 from bot.views.modals.edit_ticket import edit_ticket
 from services.assignment.assignee_options import AssigneeOption
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.editing.ticket_edits import Draft
 from services.models.ticket import Priority, Status
 from services.models.user import Role, User
@@ -97,7 +97,7 @@ def test_a_deadline_is_taken_away_with_the_box_whatever_the_picker_holds() -> No
 
 @pytest.mark.parametrize("seconds", [10**18, -(10**18)])
 def test_no_date_is_refused_at_its_field(seconds: int) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         sent(values={"deadline": {"selected_date_time": seconds}})
     assert (refused.value.field, str(refused.value)) == ("deadline", "Choose a day and a time.")
 

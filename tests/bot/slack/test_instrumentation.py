@@ -13,9 +13,9 @@ from werkzeug.test import Client
 import bot.app
 from bot.slack.instrumentation import as_requests
 from bot.slack.services import BotServices
-from services.core import context
+from services.core import request_context
 from services.core.database import connect
-from services.core.metrics import ACKS, HANDLED, Key, Tally
+from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, InMemoryMeter, SampleKey
 from services.models.user import Role
 from services.tickets.filing import TicketService
 from tests.conftest import NOBODY_LISTENS, People
@@ -24,8 +24,8 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally()
+def tally() -> InMemoryMeter:
+    return InMemoryMeter()
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-def build(desk: BotServices, tally: Tally, pool: ThreadPoolExecutor) -> App:
+def build(desk: BotServices, tally: InMemoryMeter, pool: ThreadPoolExecutor) -> App:
     return bot.app.build(desk, executor=pool, meter=tally, process="bot:1")
 
 
@@ -44,23 +44,27 @@ def send(app: App, body: dict[str, object]) -> str:
     return str(answer.body)
 
 
-def handled(tally: Tally) -> dict[tuple[str, ...], float]:
+def handled(tally: InMemoryMeter) -> dict[tuple[str, ...], float]:
     """By handler and outcome."""
-    counts = tally.counts()
-    return {key.labels[1:]: n for key, n in counts.items() if key.metric == HANDLED.name}
+    counts = tally.samples()
+    return {key.labels[1:]: n for key, n in counts.items() if key.metric == HANDLED_PAYLOADS.name}
 
 
-def answered(tally: Tally) -> dict[str, float]:
+def answered(tally: InMemoryMeter) -> dict[str, float]:
     """How many answers were timed, by handler."""
     found: dict[str, float] = {}
-    for key, number in tally.counts().items():
-        if key.metric == ACKS.name and key.part != "sum":
+    for key, number in tally.samples().items():
+        if key.metric == ACK_SECONDS.name and key.part != "sum":
             found[key.labels[1]] = found.get(key.labels[1], 0) + number
     return found
 
 
 def test_by_the_innermost_route(
-    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, slack: RecordingSlack, people: People
+    desk: BotServices,
+    tally: InMemoryMeter,
+    pool: ThreadPoolExecutor,
+    slack: RecordingSlack,
+    people: People,
 ) -> None:
     employee = People.slack_id(people.add())
     app = build(desk, tally, pool)
@@ -77,12 +81,16 @@ def test_by_the_innermost_route(
         ("command:/ticket", "ok"): 1,
     }
     assert answered(tally) == {handler: n for (handler, _), n in handled(tally).items()}
-    assert {key.labels[0] for key in tally.counts()} == {"bot:1"}
-    assert Key(ACKS.name, ("bot:1", "view:file_ticket"), "sum") in tally.counts()
+    assert {key.labels[0] for key in tally.samples()} == {"bot:1"}
+    assert SampleKey(ACK_SECONDS.name, ("bot:1", "view:file_ticket"), "sum") in tally.samples()
 
 
 def test_by_what_came_of_it(
-    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, slack: RecordingSlack, people: People
+    desk: BotServices,
+    tally: InMemoryMeter,
+    pool: ThreadPoolExecutor,
+    slack: RecordingSlack,
+    people: People,
 ) -> None:
     employee = People.slack_id(people.add())
     app = build(desk, tally, pool)
@@ -113,7 +121,7 @@ def test_by_what_came_of_it(
 
 
 def test_what_reaches_no_handler_is_timed_all_the_same(
-    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, people: People
+    desk: BotServices, tally: InMemoryMeter, pool: ThreadPoolExecutor, people: People
 ) -> None:
     app = build(desk, tally, pool)
     send(app, payloads.slash_command(user="U0STRANGER", team="T0OTHER"))
@@ -123,38 +131,42 @@ def test_what_reaches_no_handler_is_timed_all_the_same(
 
 
 def test_one_id_from_the_payload_to_what_comes_after_the_answer(
-    desk: BotServices, tally: Tally, pool: ThreadPoolExecutor, slack: RecordingSlack, people: People
+    desk: BotServices,
+    tally: InMemoryMeter,
+    pool: ThreadPoolExecutor,
+    slack: RecordingSlack,
+    people: People,
 ) -> None:
     seen: list[tuple[int, str | None]] = []
 
     class Noting:
-        def publish(self, ticket_id: str) -> None:
-            seen.append((threading.get_ident(), context.ids().get("request_id")))
+        def publish_ticket(self, ticket_id: str) -> None:
+            seen.append((threading.get_ident(), request_context.current_ids().get("request_id")))
 
-        def mail(self, letter_id: str) -> None: ...
+        def publish_email(self, email_id: str) -> None: ...
 
-        def availability(self) -> None: ...
+        def publish_availability_check(self) -> None: ...
 
     people.add(Role.MODERATOR)
     employee = People.slack_id(people.add())
     app = build(replace(desk, publisher=Noting()), tally, pool)
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
-    with context.request():
-        outer = context.ids()["request_id"]
+    with request_context.request_scope():
+        outer = request_context.current_ids()["request_id"]
         form = {"title": "The VPN is down", "description": "Since Monday."}
         send(app, payloads.view_submission(view, form, user=employee))
     pool.shutdown(wait=True)
     ((thread, inner),) = seen
     assert thread != threading.get_ident()
     assert inner == outer
-    assert context.ids() == {}
+    assert request_context.current_ids() == {}
 
 
 def test_each_http_request_has_an_id_of_its_own() -> None:
     def app(environ: object, start_response: object) -> list[bytes]:
         start_response("200 OK", [("Content-Type", "application/json")])  # type: ignore[operator]
-        return [json.dumps(dict(context.ids())).encode()]
+        return [json.dumps(dict(request_context.current_ids())).encode()]
 
     client = Client(as_requests(app))
     first, second = (client.get("/").get_json()["request_id"] for _ in range(2))

@@ -7,18 +7,18 @@ from slack_bolt import BoltContext
 from slack_sdk.errors import SlackRequestError
 
 from bot.slack.response_url import Respond, responding
-from services.core.metrics import SLACK_CALLS, Tally
+from services.core.metrics import SLACK_CALLS, InMemoryMeter
 from tests.support.recording_slack import RecordingSlack
 
 MESSAGE = {"text": "New.", "replace_original": True}
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally()
+def tally() -> InMemoryMeter:
+    return InMemoryMeter()
 
 
-def respond_to(url: str | None, tally: Tally) -> Respond:
+def respond_to(url: str | None, tally: InMemoryMeter) -> Respond:
     context = BoltContext({"response_url": url})
     passed: list[bool] = []
     responding(meter=tally, process="bot:1")(context=context, next=lambda: passed.append(True))
@@ -27,26 +27,26 @@ def respond_to(url: str | None, tally: Tally) -> Respond:
     return made
 
 
-def counted(tally: Tally) -> dict[str, float]:
+def counted(tally: InMemoryMeter) -> dict[str, float]:
     """By outcome."""
-    assert {(key.metric, key.labels[1]) for key in tally.counts()} == {
+    assert {(key.metric, key.labels[1]) for key in tally.samples()} == {
         (SLACK_CALLS.name, "response_url")
     }
-    return {key.labels[2]: value for key, value in tally.counts().items()}
+    return {key.labels[2]: value for key, value in tally.samples().items()}
 
 
-def test_a_message_is_changed(slack: RecordingSlack, tally: Tally) -> None:
+def test_a_message_is_changed(slack: RecordingSlack, tally: InMemoryMeter) -> None:
     assert respond_to(slack.response_url(), tally)(dict(MESSAGE))
     (call,) = slack.calls_to("response_url")
     assert (call.args, call.token) == (MESSAGE, None)
 
 
-def test_five_times_and_no_more(slack: RecordingSlack, tally: Tally) -> None:
+def test_five_times_and_no_more(slack: RecordingSlack, tally: InMemoryMeter) -> None:
     respond = respond_to(slack.response_url(), tally)
     assert [respond(dict(MESSAGE)) for _ in range(6)] == [True] * 5 + [False]
 
 
-def test_an_address_that_is_too_old_or_missing(slack: RecordingSlack, tally: Tally) -> None:
+def test_an_address_that_is_too_old_or_missing(slack: RecordingSlack, tally: InMemoryMeter) -> None:
     assert not respond_to(f"{slack.url}nowhere".replace("/api/", "/response/"), tally)(
         dict(MESSAGE)
     )
@@ -54,14 +54,14 @@ def test_an_address_that_is_too_old_or_missing(slack: RecordingSlack, tally: Tal
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-def test_it_handles_slacks_faults(slack: RecordingSlack, tally: Tally, status: int) -> None:
+def test_it_handles_slacks_faults(slack: RecordingSlack, tally: InMemoryMeter, status: int) -> None:
     slack.fail("response_url", status=status)
     with pytest.raises(SlackRequestError, match=f"by {status}$"):
         respond_to(slack.response_url(), tally)(dict(MESSAGE))
     assert len(slack.calls_to("response_url")) == 1  # whoever pressed has no patience for retries
 
 
-def test_it_handles_silence(tally: Tally) -> None:
+def test_it_handles_silence(tally: InMemoryMeter) -> None:
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{nobody.getsockname()[1]}/response/1"
@@ -69,7 +69,7 @@ def test_it_handles_silence(tally: Tally) -> None:
             respond_to(url, tally)(dict(MESSAGE))
 
 
-def test_each_is_counted(slack: RecordingSlack, tally: Tally) -> None:
+def test_each_is_counted(slack: RecordingSlack, tally: InMemoryMeter) -> None:
     respond = respond_to(slack.response_url(), tally)
     for _ in range(6):
         respond(dict(MESSAGE))

@@ -11,7 +11,7 @@ from bot.views.cards.triage_card import triage_card
 from bot.views.due_text import due, due_on, field, moment
 from bot.views.text import Person
 from services.models.events import Event
-from services.models.sla_clock import TargetClock
+from services.models.sla_clock import SlaClock
 from services.models.ticket import Status, Ticket
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
@@ -51,7 +51,7 @@ def test_later_it_is_a_day_and_a_time(left: dict[str, int]) -> None:
 
 
 def test_where_there_is_nothing_to_say() -> None:
-    begun = TargetClock(ran=((NOW, NOW),))
+    begun = SlaClock(spans=((NOW, NOW),))
     waits = ticket(status=Status.WAITING, target=begun)
     assert due(waits, now=NOW) == due_on(waits) == "paused while waiting"
     assert due(ticket(status=Status.WAITING), now=NOW) == ""
@@ -79,6 +79,6 @@ def test_it_stands_on_every_card() -> None:
         triage_card(shown, requester=ANN, assignee=BEN),
     ):
         assert f"*Due*\n{moment(NOW)}" in read(card.as_args())
-    waits = ticket(status=Status.WAITING, target=TargetClock(since=NOW))
+    waits = ticket(status=Status.WAITING, target=SlaClock(running_since=NOW))
     card = assignee_card(waits, requester=ANN, assignee=BEN)
     assert "*Due*\nPaused while waiting" in read(card.as_args())

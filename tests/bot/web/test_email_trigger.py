@@ -10,7 +10,7 @@ from bot.slack.services import BotServices
 from bot.web.email_trigger import mail_soon
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
-from services.core import context
+from services.core import request_context
 from services.core.database import Mongo
 from services.outbox.emails import Emails
 from tasks.celery_app import MAIL
@@ -66,9 +66,11 @@ def test_it_is_asked_for_under_the_requests_id(
     api: Api, publisher: RecordingPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     carried: list[str] = []
-    monkeypatch.setattr(publisher, "mail", lambda _: carried.extend(context.ids()))
+    monkeypatch.setattr(
+        publisher, "publish_email", lambda _: carried.extend(request_context.current_ids())
+    )
     api.post("/api/auth/signup", json={"email": "jo@example.com", "password": PASSWORD})
-    eventually(lambda: carried == [context.REQUEST_ID], what="the welcome")
+    eventually(lambda: carried == [request_context.REQUEST_ID], what="the welcome")
 
 
 def test_whatever_is_away_is_the_jobs_matter(
@@ -80,7 +82,7 @@ def test_whatever_is_away_is_the_jobs_matter(
     def away() -> str | None:
         raise AutoReconnect("gone")
 
-    monkeypatch.setattr(letters, "due", away)
+    monkeypatch.setattr(letters, "next_due_id", away)
     response = Response()
     mail_soon(response, letters, publisher)
     response.close()

@@ -5,7 +5,7 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from tests.conftest import FixedClock, at_once
@@ -41,7 +41,7 @@ def test_an_invitation_is_stored_as_the_predecessor_would_and_more(
     "email", ["", " ", "jo", "jo@example", "jo @example.com", "a@b.co, c@d.ee", "x" * 250 + "@b.co"]
 )
 def test_a_bad_address_is_refused(users: UserService, db: Mongo, email: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         users.create(actor=OPERATOR, email=email)
     assert refused.value.field == "email"
     assert str(refused.value) == "That is not an email address. Write it like name@example.com."
@@ -65,22 +65,22 @@ def test_what_cannot_be_seen_in_an_address_goes(users: UserService) -> None:
 def test_an_address_has_one_spelling(users: UserService, typed: str, twin: str) -> None:
     kevin = users.create(actor=OPERATOR, email=typed)
     assert kevin.email == twin
-    assert users.by_email(typed) == users.by_email(twin) == [kevin]
+    assert users.find_by_email(typed) == users.find_by_email(twin) == [kevin]
     with pytest.raises(Conflict):
         users.create(actor=OPERATOR, email=twin)
 
 
 def test_what_only_becomes_an_address_is_none(users: UserService) -> None:
     for email in ("jo\uff20example.com", "jo@example\uff0ecom", "jo@example.com\uff0e"):
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidValue):
             users.create(actor=OPERATOR, email=email)
 
 
 def test_a_long_row_of_accents_is_refused_unread(users: UserService) -> None:
     """To put so many in their order takes minutes, which the test's timeout would end."""
     row = "\u0316\u0301" * 300_000
-    assert users.by_email(f"a{row}@example.com") == []
-    with pytest.raises(Invalid):
+    assert users.find_by_email(f"a{row}@example.com") == []
+    with pytest.raises(InvalidValue):
         users.create(actor=OPERATOR, email=f"a{row}@example.com")
 
 
@@ -132,10 +132,10 @@ def test_too_much_of_a_skill_is_refused(
     users: UserService, written: list[str], sentence: str
 ) -> None:
     users.create(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         users.set_skills(actor=OPERATOR, email="jo@example.com", skills=written)
     assert (refused.value.field, str(refused.value)) == ("skills", sentence)
-    assert users.by_email("jo@example.com")[0].skills == ("VPN",)
+    assert users.find_by_email("jo@example.com")[0].skills == ("VPN",)
 
 
 def test_a_new_role_leaves_all_else_alone(users: UserService, db: Mongo) -> None:
@@ -165,8 +165,8 @@ def test_only_an_admin_manages_users(
 ) -> None:
     jo = users.create(actor=OPERATOR, email="jo@example.com", role=role)
     before = list(db.users.find())
-    with pytest.raises(Denied) as denied:
-        method(users, Actor.of(jo))
+    with pytest.raises(PermissionDenied) as denied:
+        method(users, Actor.from_user(jo))
     assert str(denied.value) == (
         "Your role does not allow you to manage people. Ask an admin if it should."
     )
@@ -188,9 +188,9 @@ def test_the_predecessors_accounts_are_found_whatever_their_capitals(
     db.users.insert_many(
         [{"email": " Jo@Example.com", "password": "hash"}, {"email": None}, {"role": "user"}]
     )
-    assert [user.email for user in users.by_email("jo@example.COM ")] == [" Jo@Example.com"]
+    assert [user.email for user in users.find_by_email("jo@example.COM ")] == [" Jo@Example.com"]
     db.users.insert_one({"email": "LATER@example.com"})  # the predecessor goes on making them
-    assert len(users.by_email("later@example.com")) == 1
+    assert len(users.find_by_email("later@example.com")) == 1
     assert users.set_role(actor=OPERATOR, email="Later@Example.com", role=Role.ADMIN)
     with pytest.raises(Conflict):
         users.create(actor=OPERATOR, email="jo@example.com")
@@ -198,7 +198,7 @@ def test_the_predecessors_accounts_are_found_whatever_their_capitals(
 
 def test_of_two_accounts_with_one_address_none_is_touched(users: UserService, db: Mongo) -> None:
     db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@Example.com"}])
-    assert len(users.by_email("jo@example.com")) == 2
+    assert len(users.find_by_email("jo@example.com")) == 2
     with pytest.raises(Conflict) as refused:
         users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
     assert str(refused.value) == SEVERAL
@@ -209,7 +209,7 @@ def test_everyone_is_listed_by_address(users: UserService, db: Mongo) -> None:
     users.create(actor=OPERATOR, email="b@example.com")
     db.users.insert_one({"email": "C@example.com"})
     users.create(actor=OPERATOR, email="A@example.com")
-    listed = [user.email for user in users.everyone(actor=OPERATOR)]
+    listed = [user.email for user in users.list_all(actor=OPERATOR)]
     assert listed == ["A@example.com", "b@example.com", "C@example.com"]
 
 
@@ -241,11 +241,11 @@ def test_it_lists_the_active_accounts_of_a_role_oldest_first(users: UserService,
     )
     db.users.update_one({"_id": gone.id}, {"$set": {"active": False}})
     users.create(actor=OPERATOR, email="m@example.com", role=Role.MODERATOR)
-    assert users.ids_of(Role.ADMIN) == [first.id, second.id]
+    assert users.active_ids_with_role(Role.ADMIN) == [first.id, second.id]
 
 
 def test_it_reads_many_at_once(users: UserService) -> None:
     jo = users.create(actor=OPERATOR, email="jo@example.com")
-    assert users.many({jo.id, ObjectId()}) == {jo.id: jo}
-    assert users.many(set()) == {}
+    assert users.get_many({jo.id, ObjectId()}) == {jo.id: jo}
+    assert users.get_many(set()) == {}
     assert users.get(ObjectId()) is None

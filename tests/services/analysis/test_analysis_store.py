@@ -9,7 +9,7 @@ from services.analysis.model_answer import Analysis
 from services.analysis.urgency import Signal
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role, User
@@ -46,7 +46,10 @@ class Desk:
 
     def set(self, ticket: Ticket, by: User, **changes: object) -> Ticket:
         return self._edits.update(
-            actor=Actor.of(by), ticket_id=str(ticket.id), seen_seq=ticket.seq, changes=changes
+            actor=Actor.from_user(by),
+            ticket_id=str(ticket.id),
+            seen_seq=ticket.seq,
+            changes=changes,
         )
 
 

@@ -14,11 +14,11 @@ from services.assignment.assignment_service import (
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
-from services.outbox.pending import RETRY_AFTER, retry_unassigned
+from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL, retry_unassigned
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
@@ -64,9 +64,9 @@ def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
     return db.tickets.find_one({"_id": ticket.id}) or {}
 
 
-def chosen(user_id: ObjectId) -> Choice:
+def chosen(user_id: ObjectId) -> AssigneeChoice:
     parts = {"skills": 0.6, "load": 0.3, "fairness": 0.1}
-    return Choice(user_id, Reason.SKILLS, "knows VPN · 0 of 8 open", 1.0, parts)
+    return AssigneeChoice(user_id, ChoiceReason.SKILLS, "knows VPN · 0 of 8 open", 1.0, parts)
 
 
 def test_one_of_many_claims_it(
@@ -231,7 +231,7 @@ def test_who_was_told_that_nobody_can_is_told_once(
         assert claimed is not None
         parked = store.park(claimed, now=clock())
         assert parked is not None
-        assert parked.assignment == {"next": clock() + RETRY_AFTER}
+        assert parked.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
         assert not needs_assignment(parked)
         retry_unassigned(db, now=clock())
         assert needs_assignment(reload(db, ticket))
@@ -248,7 +248,7 @@ def test_it_is_told_again_of_a_ticket_that_somebody_had_meanwhile(
     ticket: Ticket,
 ) -> None:
     moderator = people.add(Role.MODERATOR)
-    ids: dict[str, Any] = {"actor": Actor.of(moderator), "ticket_id": str(ticket.id)}
+    ids: dict[str, Any] = {"actor": Actor.from_user(moderator), "ticket_id": str(ticket.id)}
     assert store.park(ticket, now=clock())
     moves.take(**ids)
     moves.reassign(**ids, assignee_id=None)
@@ -269,9 +269,9 @@ def test_those_it_was_taken_from_are_not_chosen_again(
     )
     ids = {"ticket_id": str(ticket.id)}
     for had, by in ((ben, ben), (cleo, admin)):
-        moves.take(actor=Actor.of(had), **ids)
-        moves.reassign(actor=Actor.of(by), **ids, assignee_id=None)
-    moves.take(actor=Actor.of(admin), **ids)
+        moves.take(actor=Actor.from_user(had), **ids)
+        moves.reassign(actor=Actor.from_user(by), **ids, assignee_id=None)
+    moves.take(actor=Actor.from_user(admin), **ids)
     assert declined(reload(db, ticket)) == {ben.id, cleo.id}
 
 
@@ -280,7 +280,7 @@ def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
 ) -> None:
     moderator = people.add(Role.MODERATOR, "SAP")
     edited = edits.update(
-        actor=Actor.of(moderator),
+        actor=Actor.from_user(moderator),
         ticket_id=str(ticket.id),
         seen_seq=ticket.seq,
         changes={"relatedSkills": ["SAP"], "helpfulNotes": "Ask Ada."},

@@ -13,20 +13,20 @@ from services.assignment.candidate import Candidate
 from services.assignment.candidate_pool import LARGE, CandidateLoader
 from services.assignment.shortlist import LENGTH as SHORTLIST
 from services.assignment.shortlist import STAYS_LARGE, Shortlist
-from services.calendar.work_week import WorkWeek, zone_of
+from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import INDEXES, Mongo
 from services.linking.links import LinkService
-from services.models.choice import AnalysisSource, Choice
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.permissions import OPERATOR
 from services.models.ticket import Ticket
 from services.models.user import Role
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket, reload
 from tests.services.core.test_database import filters, is_served
 from tests.support.slack_workspace import TEAM_ID
 
-BERLIN = zone_of("Europe/Berlin")
+BERLIN = parse_time_zone("Europe/Berlin")
 
 
 @pytest.fixture
@@ -107,10 +107,10 @@ def test_it_knows_when_somebody_works_by_their_own_word_or_the_teams(
     assert BERLIN
     found = candidates(staff, clock)
     assert (found[told.id].week, found[untold.id].week) == (WorkWeek(BERLIN, country="DE"), None)
-    office = OfficeStore(db).write(
+    office = BusinessHoursStore(db).write(
         actor=OPERATOR, zone="UTC", days=frozenset({0}), start="09:00", end="12:00"
     )
-    assert candidates(staff, clock)[untold.id].week == office.week
+    assert candidates(staff, clock)[untold.id].week == office.work_week
 
 
 def hire(db: Mongo, count: int, *skills: str, **fields: Any) -> list[ObjectId]:
@@ -151,7 +151,9 @@ def store(db: Mongo, links: LinkService) -> AssignmentService:
     return AssignmentService(db, links)
 
 
-def choose(store: AssignmentService, ticket: Ticket, clock: FixedClock, **asked: Any) -> Choice:
+def choose(
+    store: AssignmentService, ticket: Ticket, clock: FixedClock, **asked: Any
+) -> AssigneeChoice:
     found = store.choose(ticket, now=clock(), **asked)
     assert found is not None
     return found

@@ -19,11 +19,11 @@ from services.assignment.dry_run import DryRun, ExplainService
 from services.assignment.feedback import Kind, keep
 from services.assignment.reassign import Reassignment
 from services.core.database import Mongo
-from services.core.errors import Denied, Invalid, NotFound
-from services.core.installation import claim_team
+from services.core.errors import InvalidValue, NotFound, PermissionDenied
+from services.core.installation import claim_installation
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role, User
@@ -57,7 +57,7 @@ NO_NUMBER = (
 @pytest.fixture
 def service(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> ExplainService:
     clock.now = MONDAY
-    claim_team(db, team_id=TEAM_ID, clock=clock)
+    claim_installation(db, team_id=TEAM_ID, clock=clock)
     return ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
 
 
@@ -258,7 +258,7 @@ def test_why_it_is_as_urgent_as_it_is(
     assert store.store_analysis(ticket, claimed, now=MONDAY)
     assert f"  Priority    {told}" in lines(service)
     edits.update(
-        actor=Actor.of(nils),
+        actor=Actor.from_user(nils),
         ticket_id=str(ticket.id),
         seen_seq=reload(db, ticket).seq,
         changes={"priority": "low"},
@@ -270,7 +270,7 @@ def test_skills_that_somebody_has_set_stay(
     service: ExplainService, edits: TicketEdits, nils: User, ticket: Ticket
 ) -> None:
     edits.update(
-        actor=Actor.of(nils),
+        actor=Actor.from_user(nils),
         ticket_id=str(ticket.id),
         seen_seq=ticket.seq,
         changes={"relatedSkills": ["DNS"]},
@@ -312,7 +312,9 @@ def test_a_parked_ticket(
 def test_a_resolved_ticket(
     service: ExplainService, moves: TicketActions, story: Ticket, nils: User
 ) -> None:
-    moves.resolve(actor=Actor.of(nils), ticket_id=str(story.id), resolution="A new certificate.")
+    moves.resolve(
+        actor=Actor.from_user(nils), ticket_id=str(story.id), resolution="A new certificate."
+    )
     said = lines(service, "12")
     assert said[:2] == [
         "Ticket 12 (Resolved)",
@@ -353,7 +355,7 @@ def test_corrections_stand_below_and_in_the_parts(
 ) -> None:
     on = Reassignment(db, users, links, moves, ModelStore(db, clock=clock), clock=clock)
     clock.advance(minutes=5)
-    on.not_mine(actor=Actor.of(nils), ticket_id=str(story.id), reason="Ask <Olga>")
+    on.not_mine(actor=Actor.from_user(nils), ticket_id=str(story.id), reason="Ask <Olga>")
     (anna,) = db.users.find({"name": "Anna Berg"})
     boss, to = Actor(anna["_id"], Role.ADMIN), str(anna["_id"])
     clock.advance(minutes=5)
@@ -402,7 +404,7 @@ def test_there_is_no_such_ticket(service: ExplainService, ticket: Ticket, called
 
 @pytest.mark.parametrize("called", ["", "twelve", "-1", "12345678901", "1 2"])
 def test_what_is_no_number(service: ExplainService, called: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         service.find(actor=OPERATOR, called=called)
     assert str(refused.value) == "Write a ticket's number, for example 12, or its id."
 
@@ -422,13 +424,13 @@ def test_before_any_bot_was_started_there_are_no_numbers(
 def test_it_is_for_admins(
     service: ExplainService, people: People, ticket: Ticket, role: Role
 ) -> None:
-    actor = Actor.of(people.add(role))
+    actor = Actor.from_user(people.add(role))
     said = "Your role does not allow you to manage people. Ask an admin if it should."
-    with pytest.raises(Denied) as refused:
+    with pytest.raises(PermissionDenied) as refused:
         service.look(actor=actor, ticket_id=str(ticket.id))
     assert str(refused.value) == said
     for called in ("1", "99", "twelve"):  # nor do they learn what there is
-        with pytest.raises(Denied) as refused:
+        with pytest.raises(PermissionDenied) as refused:
             service.find(actor=actor, called=called)
         assert str(refused.value) == said
 

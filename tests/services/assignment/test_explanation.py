@@ -66,8 +66,8 @@ def test_the_first_who_is_able_is_whom_it_chooses(
             shown = found.chosen
             assert (shown.score, shown.parts, shown.reason) == (
                 chosen.score,
-                chosen.parts,
-                chosen.reason,
+                chosen.score_parts,
+                chosen.reason_text,
             )
 
 

@@ -14,7 +14,7 @@ from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.models import user
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -132,10 +132,10 @@ def kept(db: Mongo, ticket: Ticket) -> list[tuple[Any, ...]]:
 def test_whoever_hands_their_ticket_back_says_not_mine(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
-    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     clock.advance(seconds=1)
     given_back = moves.reassign(
-        actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine"
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine"
     )
     assert kept(db, ticket) == [
         ("reassigned", ben.id, None, ben.id),
@@ -161,9 +161,11 @@ def test_a_reassignment_is_for_one_and_against_the_other(
     admin, at = people.add(Role.ADMIN), str(ticket.id)
     for actor, to in ((admin, ben), (ben, cleo), (admin, None)):
         clock.advance(seconds=1)
-        moves.reassign(actor=Actor.of(actor), ticket_id=at, assignee_id=str(to.id) if to else None)
+        moves.reassign(
+            actor=Actor.from_user(actor), ticket_id=at, assignee_id=str(to.id) if to else None
+        )
     clock.advance(seconds=1)
-    moves.take(actor=Actor.of(ben), ticket_id=at)
+    moves.take(actor=Actor.from_user(ben), ticket_id=at)
     assert kept(db, ticket) == [
         ("reassigned", admin.id, None, ben.id),
         ("reassigned", ben.id, ben.id, cleo.id),
@@ -179,7 +181,7 @@ def test_so_is_one_by_the_form(
         clock.advance(seconds=1)
         now = reload(db, ticket)
         edits.update(
-            actor=Actor.of(ben),
+            actor=Actor.from_user(ben),
             ticket_id=str(ticket.id),
             seen_seq=now.seq,
             changes={"assignedTo": to.id, "relatedSkills": ["VPN"]},
@@ -203,8 +205,8 @@ def test_what_assignment_does_is_none_nor_what_follows_from_leaving(
     choice = store.choose(ticket, now=clock())
     assert choice is not None
     store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
-    moves.accept(actor=Actor.of(who), ticket_id=str(ticket.id))
-    mark = user.hand_back_mark(by=ObjectId(), now=clock(), reason="left")
+    moves.accept(actor=Actor.from_user(who), ticket_id=str(ticket.id))
+    mark = user.release_request(by=ObjectId(), now=clock(), reason="left")
     db.users.update_one({"_id": who.id}, {"$set": {"active": False, "handBack": mark}})
     assert release.hand_back_some(db, who.id, now=clock()) == [ticket.id]
     assert kept(db, ticket) == []
@@ -214,7 +216,7 @@ def test_each_is_kept_once_however_often_it_is_said(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     def take() -> Ticket:
-        return moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+        return moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     taken = at_once(*[take] * 4)[0]
     again: list[Callable[[], None]] = [lambda: keep(db, taken, now=clock())] * 4
@@ -234,8 +236,8 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
 ) -> None:
     """The step is all that the press stores. No hint of it arrives; the sweep makes up for it."""
     at = {"ticket_id": str(ticket.id)}
-    moves.reassign(actor=Actor.of(ben), **at, assignee_id=str(cleo.id))
-    moves.reassign(actor=Actor.of(cleo), **at, assignee_id=None)
+    moves.reassign(actor=Actor.from_user(ben), **at, assignee_id=str(cleo.id))
+    moves.reassign(actor=Actor.from_user(cleo), **at, assignee_id=None)
     publisher.asked.clear()
     assert db.corrections.count_documents({}) == 0
     clock.advance(minutes=1)
@@ -256,9 +258,9 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
 def test_it_is_about_the_skills_of_that_moment(
     moves: TicketActions, edits: TicketEdits, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
-    taken = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    taken = moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     edits.update(
-        actor=Actor.of(ben),
+        actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
         seen_seq=taken.seq,
         changes={"relatedSkills": []},
@@ -273,7 +275,7 @@ def test_a_ticket_without_costs_no_query_and_one_with_costs_one(
 ) -> None:  # fmt: skip
     keep(watched_db, ticket, now=clock())
     assert commands.sent == []
-    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     taken = reload(db, ticket)
     keep(db, taken, now=clock())
     keep(watched_db, taken, now=clock())
@@ -318,12 +320,12 @@ def test_not_mine_shifts_the_next_choice_and_is_seen_in_its_parts(
         db.tickets.update_one({"_id": filed.id}, {"$set": {"relatedSkills": ["VPN"]}})
         found = store.choose(reload(db, filed), now=clock())
         assert found is not None
-        return found.user_id, found.parts["corrections"]
+        return found.user_id, found.score_parts["corrections"]
 
     assert next_choice() == (first.id, 0)
     admin, at = people.add(Role.ADMIN), str(ticket.id)
-    moves.reassign(actor=Actor.of(admin), ticket_id=at, assignee_id=str(first.id))
-    moves.reassign(actor=Actor.of(first), ticket_id=at, assignee_id=str(second.id))
+    moves.reassign(actor=Actor.from_user(admin), ticket_id=at, assignee_id=str(first.id))
+    moves.reassign(actor=Actor.from_user(first), ticket_id=at, assignee_id=str(second.id))
     assert len(kept(db, ticket)) == 2
     assert next_choice() == (second.id, 0.05)
     clock.advance(days=91)

@@ -14,7 +14,7 @@ from services.assignment.candidate import Candidate
 from services.assignment.ranking import Rating, Tier, assess, choose_assignee
 from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
 from services.calendar.work_week import WorkWeek
-from services.models.choice import Choice, Reason
+from services.models.assignee_choice import AssigneeChoice, ChoiceReason
 from services.models.user import Role
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -34,13 +34,15 @@ def person(number: int, *skills: str, load: int = 0, **fields: Any) -> Candidate
     )
 
 
-def choice(*candidates: Candidate, skills: tuple[str, ...] = (), **shares: Any) -> Choice | None:
+def choice(
+    *candidates: Candidate, skills: tuple[str, ...] = (), **shares: Any
+) -> AssigneeChoice | None:
     return choose_assignee(
         candidates=candidates, skills=skills, requester=REQUESTER, now=NOW, **shares
     )
 
 
-def chosen(*candidates: Candidate, skills: tuple[str, ...] = (), **shares: Any) -> Choice:
+def chosen(*candidates: Candidate, skills: tuple[str, ...] = (), **shares: Any) -> AssigneeChoice:
     found = choice(*candidates, skills=skills, **shares)
     assert found is not None
     return found
@@ -68,64 +70,68 @@ def test_who_handed_it_back_is_not_chosen_again() -> None:
 @pytest.mark.parametrize(
     ("candidates", "skills", "who", "why", "reason"),
     [
-        ([VPN, DNS], ("VPN",), VPN, Reason.SKILLS, "knows VPN · 0 of 8 open"),
-        ([person(1, "vpn", load=3)], ("VPN",), VPN, Reason.SKILLS, "knows VPN · 3 of 8 open"),
+        ([VPN, DNS], ("VPN",), VPN, ChoiceReason.SKILLS, "knows VPN · 0 of 8 open"),
+        ([person(1, "vpn", load=3)], ("VPN",), VPN, ChoiceReason.SKILLS, "knows VPN · 3 of 8 open"),
         (
             [person(1, "SAP", "DNS", "VPN"), DNS],
             ("VPN", "DNS", "SAP"),
             VPN,
-            Reason.SKILLS,
+            ChoiceReason.SKILLS,
             "knows VPN, DNS and SAP · 0 of 8 open",
         ),
         (
             [person(1, "DNS", "VPN")],
             ("VPN", "DNS"),
             VPN,
-            Reason.SKILLS,
+            ChoiceReason.SKILLS,
             "knows VPN and DNS · 0 of 8 open",
         ),
         (
             [person(1, load=2), DNS],
             (),
             DNS,
-            Reason.LEAST_LOADED,
+            ChoiceReason.LEAST_LOADED,
             "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
         ),
         (
             [ADMIN],
             (),
             ADMIN,
-            Reason.LEAST_LOADED,
+            ChoiceReason.LEAST_LOADED,
             "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
         ),
         (
             [VPN, ADMIN],
             ("DNS",),
             ADMIN,
-            Reason.NOBODY_KNOWS,
+            ChoiceReason.NO_SKILL_MATCH,
             "nobody who could take it knows DNS, so it goes to an admin · 0 of 8 open",
         ),
         (
             [ADMIN, person(1, "DNS", load=8)],
             ("VPN", "DNS", "SAP"),
             ADMIN,
-            Reason.NOBODY_KNOWS,
+            ChoiceReason.NO_SKILL_MATCH,
             "nobody who could take it knows VPN, DNS or SAP, so it goes to an admin · 0 of 8 open",
         ),
         (
             [VPN, person(9, "DNS", role=Role.ADMIN, load=5), person(8, role=Role.ADMIN)],
             ("DNS",),
             person(9),
-            Reason.SKILLS,
+            ChoiceReason.SKILLS,
             "knows DNS · 5 of 8 open",
         ),
     ],
 )
 def test_who_and_why(
-    candidates: list[Candidate], skills: tuple[str, ...], who: Candidate, why: Reason, reason: str
+    candidates: list[Candidate],
+    skills: tuple[str, ...],
+    who: Candidate,
+    why: ChoiceReason,
+    reason: str,
 ) -> None:
     found = chosen(*candidates, skills=skills)
-    assert (found.user_id, found.why, found.reason) == (who.user_id, why, reason)
+    assert (found.user_id, found.main_reason, found.reason_text) == (who.user_id, why, reason)
 
 
 def test_the_rarer_skill_counts_more() -> None:
@@ -154,7 +160,7 @@ def test_without_a_skill_a_quiet_week_does_not_outweigh_load() -> None:
 
 def test_a_score_is_the_sum_of_its_parts() -> None:
     found = chosen(person(1, "VPN", load=2, recent=5), skills=("VPN", "DNS"))
-    assert found.parts == {
+    assert found.score_parts == {
         "skills": 0.2,
         "history": 0.0,
         "load": 0.175,
@@ -175,7 +181,7 @@ def test_who_has_solved_such_tickets_comes_first_among_the_knowing() -> None:
     new, old = person(1, "VPN"), person(2, "VPN", load=2)
     found = chosen(new, old, skills=("VPN",), history={old.user_id: 0.6, new.user_id: 0.1})
     assert found.user_id == old.user_id
-    assert found.reason == "knows VPN · solved similar tickets · 2 of 8 open"
+    assert found.reason_text == "knows VPN · solved similar tickets · 2 of 8 open"
 
 
 def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> None:
@@ -185,8 +191,8 @@ def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> N
 
 def test_where_nobody_knows_it_whoever_solved_such_tickets_comes_before_an_admin() -> None:
     found = chosen(person(1, "VPN", load=8), DNS, ADMIN, skills=("VPN",), history=SOLVED_BY_DNS)
-    assert (found.user_id, found.why) == (DNS.user_id, Reason.HISTORY)
-    assert found.reason == "solved similar tickets · 0 of 8 open"
+    assert (found.user_id, found.main_reason) == (DNS.user_id, ChoiceReason.HISTORY)
+    assert found.reason_text == "solved similar tickets · 0 of 8 open"
     hardly = {DNS.user_id: 0.19}
     assert chosen(DNS, ADMIN, skills=("VPN",), history=hardly).user_id == ADMIN.user_id
 
@@ -194,7 +200,7 @@ def test_where_nobody_knows_it_whoever_solved_such_tickets_comes_before_an_admin
 def test_where_no_skill_was_recognised_such_a_history_outweighs_a_few_tickets() -> None:
     busy = replace(DNS, open_tickets=3)
     found = chosen(VPN, busy, history=SOLVED_BY_DNS)
-    assert (found.user_id, found.why) == (DNS.user_id, Reason.HISTORY)
+    assert (found.user_id, found.main_reason) == (DNS.user_id, ChoiceReason.HISTORY)
     full = replace(DNS, open_tickets=8)
     assert chosen(VPN, full, history=SOLVED_BY_DNS).user_id == VPN.user_id
 
@@ -202,10 +208,10 @@ def test_where_no_skill_was_recognised_such_a_history_outweighs_a_few_tickets() 
 def test_whoever_is_at_work_comes_before_whoever_is_back_on_monday() -> None:
     here = person(1, "VPN", load=3, week=WEEK)
     asleep = person(2, "VPN", week=replace(WEEK, zone=ZoneInfo("Pacific/Auckland")))
-    assert chosen(here, asleep, skills=("VPN",)).reason == (
+    assert chosen(here, asleep, skills=("VPN",)).reason_text == (
         "knows VPN · 3 of 8 open · at work until 17:00 (London time)"
     )
-    assert chosen(asleep, skills=("VPN",)).reason == (
+    assert chosen(asleep, skills=("VPN",)).reason_text == (
         "knows VPN · 0 of 8 open · back at 09:00 tomorrow"
     )
 
@@ -219,7 +225,7 @@ def test_a_holiday_is_no_day_at_work_and_excludes_nobody() -> None:
     assert first is not None
     assert first.user_id == here.user_id
     assert alone is not None
-    assert alone.reason == "knows VPN · 0 of 8 open · back on Monday at 09:00"
+    assert alone.reason_text == "knows VPN · 0 of 8 open · back on Monday at 09:00"
 
 
 def test_an_urgent_ticket_weighs_more_than_a_waiting_one() -> None:
@@ -232,7 +238,7 @@ def test_a_correction_tips_the_scales_between_equals() -> None:
     found = chosen(person(1, "VPN"), person(2, "VPN"), skills=("VPN",), corrections=AGAINST_1)
     assert found.user_id == person(2).user_id
     alone = chosen(person(1, "VPN"), skills=("VPN",), corrections=AGAINST_1)
-    assert alone.parts["corrections"] == -0.05  # shown, and no exclusion
+    assert alone.score_parts["corrections"] == -0.05  # shown, and no exclusion
 
 
 @pytest.mark.parametrize("odd", [7.0, -7.0, float("nan"), float("inf")])
@@ -273,8 +279,8 @@ def test_whoever_is_back_is_available_again() -> None:
     assert chosen(person(1, away_until=NOW)).user_id == person(1).user_id
 
 
-def assert_within_bounds(found: Choice | Rating) -> None:
-    parts = found.parts if isinstance(found, Choice) else found.rounded
+def assert_within_bounds(found: AssigneeChoice | Rating) -> None:
+    parts = found.score_parts if isinstance(found, AssigneeChoice) else found.rounded
     assert parts.keys() == {*WEIGHTS, "corrections"}
     assert all(0 <= parts[name] <= weight for name, weight in WEIGHTS.items())
     assert abs(parts["corrections"]) <= CORRECTIONS_WEIGHT
@@ -396,7 +402,7 @@ def test_whom_it_chooses_is_the_first_of_all(
     else:
         best = ratings[0]
         assert (found.user_id, found.score) == (best.candidate.user_id, best.score)
-        assert (found.parts, best.obstacle) == (best.rounded, None)
+        assert (found.score_parts, best.obstacle) == (best.rounded, None)
 
 
 @given(teams(), questions())
@@ -419,7 +425,7 @@ def test_a_moderator_chosen_for_skills_knows_one_of_them(
     (who,) = [candidate for candidate in team if candidate.user_id == found.user_id]
     knows = {skill.casefold() for skill in who.skills} & {skill.casefold() for skill in skills}
     assert who.role is Role.ADMIN or knows
-    assert (found.why is Reason.SKILLS) == bool(knows)
+    assert (found.main_reason is ChoiceReason.SKILLS) == bool(knows)
 
 
 @given(teams(), questions())
@@ -512,7 +518,7 @@ def test_whoever_comes_to_work_never_falls_behind(
 ) -> None:
     who = data.draw(st.sampled_from(team))
     here = replace(who, week=WEEK)
-    assert WEEK.is_at_work(NOW)
+    assert WEEK.is_working_time(NOW)
     others = [other for other in team if other is not who]
     before, after = (standing([*others, one], one, question) for one in (who, here))
     assert after <= before

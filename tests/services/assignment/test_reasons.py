@@ -10,7 +10,7 @@ from services.assignment.candidate import Candidate
 from services.assignment.reasons import listed, sentence, zone_name
 from services.assignment.scoring import ScoringContext
 from services.calendar.work_week import WorkWeek
-from services.models.choice import Reason
+from services.models.assignee_choice import ChoiceReason
 from services.models.user import Role
 
 YORK = WorkWeek(ZoneInfo("America/New_York"), end=time(18))
@@ -20,7 +20,13 @@ NEEDED = ("VPN", "DNS")
 
 
 def said(who: Candidate = WHO, now: datetime = NOON, **about: Any) -> str:
-    asked = {"why": Reason.SKILLS, "known": NEEDED, "needed": NEEDED, "has_solved": False, **about}
+    asked = {
+        "why": ChoiceReason.SKILLS,
+        "known": NEEDED,
+        "needed": NEEDED,
+        "has_solved": False,
+        **about,
+    }
     scale = ScoringContext.of([who], skills=(), now=now)
     presence = scale.presence(who.week) if who.week else None
     end = scale.end(who.week) if who.week else None
@@ -36,16 +42,16 @@ def said(who: Candidate = WHO, now: datetime = NOON, **about: Any) -> str:
             "knows VPN and DNS · solved similar tickets · 2 of 8 open · at work until 18:00",
         ),
         (
-            {"why": Reason.HISTORY, "known": (), "has_solved": True},
+            {"why": ChoiceReason.HISTORY, "known": (), "has_solved": True},
             "solved similar tickets · 2 of 8 open · at work until 18:00",
         ),
         (
-            {"why": Reason.NOBODY_KNOWS, "known": ()},
+            {"why": ChoiceReason.NO_SKILL_MATCH, "known": ()},
             "nobody who could take it knows VPN or DNS, so it goes to an admin · 2 of 8 open"
             " · at work until 18:00",
         ),
         (
-            {"why": Reason.LEAST_LOADED, "known": (), "needed": ()},
+            {"why": ChoiceReason.LEAST_LOADED, "known": (), "needed": ()},
             "no skill was recognised, so it goes to whoever has room · 2 of 8 open"
             " · at work until 18:00",
         ),

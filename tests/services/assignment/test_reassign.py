@@ -8,7 +8,7 @@ from services.accounts.users import UserService
 from services.assignment.feedback import Kind, keep, net_effects
 from services.assignment.reassign import ENOUGH, FIRST, Reassigned, Reassignment, Why
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
 from services.linking.links import LinkService
 from services.models.events import EventType
 from services.models.permissions import Actor
@@ -78,12 +78,15 @@ def test_it_goes_to_the_next_best_in_one_update(
     handing_on: Reassignment, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     done = handing_on.not_mine(
-        actor=Actor.of(ben), ticket_id=str(ticket.id), why=Why.SKILL, reason=" It is the router. "
+        actor=Actor.from_user(ben),
+        ticket_id=str(ticket.id),
+        why=Why.SKILL,
+        reason=" It is the router. ",
     )
     now = done.ticket
     assert (done.to, now.assigned_to, now.status) == (cleo, cleo.id, Status.IN_PROGRESS)
     assert types(now, ticket.seq) == [
-        (EventType.HANDED_BACK, ben.id),
+        (EventType.UNASSIGNED, ben.id),
         (EventType.ASSIGNED, "system"),
         (EventType.STATUS_CHANGED, "system"),
     ]
@@ -93,13 +96,13 @@ def test_it_goes_to_the_next_best_in_one_update(
     assert now.assignment["source"] == "router"
     assert now.assignment["reason"] == "knows VPN · 0 of 8 open"
     assert now.assignment["score"] == pytest.approx(sum(now.assignment["parts"].values()))
-    assert (now.outbox, now.accepted_at) == (True, None)
+    assert (now.is_in_outbox, now.accepted_at) == (True, None)
 
 
 def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
     handing_on: Reassignment, ticket: Ticket, file: File, db: Mongo, ben: User, clock: FixedClock
 ) -> None:
-    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     keep(db, done.ticket, now=clock())
     (kept,) = db.corrections.find()
     assert (kept["kind"], kept["from"], kept["to"]) == (Kind.NOT_MINE, ben.id, None)
@@ -113,8 +116,8 @@ def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
 def test_once_accepted_it_may_still_turn_out_not_to_be_theirs(
     handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
-    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (done.to, done.ticket.accepted_at) == (cleo, None)
 
 
@@ -126,9 +129,9 @@ def test_a_reopened_one_goes_on_with_the_next(
     cleo: User,
     employee: User,
 ) -> None:
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
-    moves.reopen(actor=Actor.of(employee), ticket_id=str(ticket.id))
-    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    moves.reopen(actor=Actor.from_user(employee), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (done.to, done.ticket.status) == (cleo, Status.IN_PROGRESS)
 
 
@@ -138,7 +141,7 @@ def test_who_has_said_so_before_does_not_get_it_again(
     admin = people.add(Role.ADMIN)
     gone_to: list[User | None] = []
     for holder in (ben, cleo):
-        done = handing_on.not_mine(actor=Actor.of(holder), ticket_id=str(ticket.id))
+        done = handing_on.not_mine(actor=Actor.from_user(holder), ticket_id=str(ticket.id))
         gone_to.append(done.to)
     assert gone_to == [cleo, admin]
 
@@ -146,11 +149,11 @@ def test_who_has_said_so_before_does_not_get_it_again(
 def test_the_last_one_leaves_it_to_wait(
     handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User, clock: FixedClock
 ) -> None:
-    handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
-    done = handing_on.not_mine(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    done = handing_on.not_mine(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     assert (done.to, done.is_parked) == (None, True)
     assert types(done.ticket, done.ticket.seq - 2) == [
-        (EventType.HANDED_BACK, cleo.id),
+        (EventType.UNASSIGNED, cleo.id),
         (EventType.NOBODY_AVAILABLE, "system"),
     ]
     assert (done.ticket.status, done.ticket.assigned_to) == (Status.TODO, None)
@@ -170,8 +173,8 @@ def test_what_was_never_read_is_left_to_the_workers(
     cleo: User,
 ) -> None:
     filed = file_ticket(tickets, employee)
-    moves.take(actor=Actor.of(ben), ticket_id=str(filed.id))
-    done = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(filed.id))
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(filed.id))
+    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(filed.id))
     assert (done.to, done.is_parked, done.ticket.status) == (None, False, Status.TODO)
 
 
@@ -180,7 +183,10 @@ def test_a_second_press_says_what_the_first_one_did(
 ) -> None:
     def press() -> Reassigned:
         return handing_on.not_mine(
-            actor=Actor.of(ben), ticket_id=str(ticket.id), why=Why.TIME, seen=state_token(ticket)
+            actor=Actor.from_user(ben),
+            ticket_id=str(ticket.id),
+            why=Why.TIME,
+            seen=state_token(ticket),
         )
 
     first = press()
@@ -192,11 +198,11 @@ def test_presses_at_once_hand_it_on_once(
     handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
 ) -> None:
     def press() -> Reassigned:
-        return handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+        return handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     done = at_once(press, press, press, press)
     assert [one.to for one in done] == [cleo] * 4
-    assert [e.type for e in reload(db, ticket).events].count(EventType.HANDED_BACK) == 1
+    assert [e.type for e in reload(db, ticket).events].count(EventType.UNASSIGNED) == 1
 
 
 def test_nobody_elses_and_nothing_that_moved_on(
@@ -212,21 +218,21 @@ def test_nobody_elses_and_nothing_that_moved_on(
     has_it = f"Ticket 1 is in progress and {name} has it now, so this was not done. "
     again = "Look at it again, then decide."
     with pytest.raises(Conflict) as refused:
-        handing_on.not_mine(actor=Actor.of(cleo), **ids)
+        handing_on.not_mine(actor=Actor.from_user(cleo), **ids)
     assert str(refused.value) == has_it + again
-    with pytest.raises(Denied):
-        handing_on.not_mine(actor=Actor.of(employee), **ids)
+    with pytest.raises(PermissionDenied):
+        handing_on.not_mine(actor=Actor.from_user(employee), **ids)
     with pytest.raises(NotFound):
-        handing_on.not_mine(actor=Actor.of(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
+        handing_on.not_mine(actor=Actor.from_user(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
     stale = state_token(ticket)
-    moves.wait(actor=Actor.of(ben), **ids, question="Which one?")
+    moves.wait(actor=Actor.from_user(ben), **ids, question="Which one?")
     with pytest.raises(Conflict) as refused:
-        handing_on.not_mine(actor=Actor.of(ben), **ids, seen=stale)
+        handing_on.not_mine(actor=Actor.from_user(ben), **ids, seen=stale)
     waits = "Ticket 1 is waiting for its requester and you have it now, so this was not done. "
     assert str(refused.value) == waits + again
-    moves.resolve(actor=Actor.of(ben), **ids, resolution="Done.")
+    moves.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
     with pytest.raises(Conflict) as refused:
-        handing_on.not_mine(actor=Actor.of(ben), **ids, seen=stale)
+        handing_on.not_mine(actor=Actor.from_user(ben), **ids, seen=stale)
     assert str(refused.value) == f"Ticket 1 is resolved now, so this was not done. {again}"
 
 
@@ -245,8 +251,8 @@ def test_what_is_refused_beside_its_field(
     fields: dict[str, str],
     sentence: str,
 ) -> None:
-    with pytest.raises(Invalid) as refused:
-        handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id), **fields)
+    with pytest.raises(InvalidValue) as refused:
+        handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id), **fields)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
 
 
@@ -257,20 +263,25 @@ def test_the_others_are_those_assignment_would_choose_the_best_first(
     people.add(Role.MODERATOR, "VPN", capacity=0)
     people.add(Role.MODERATOR, "VPN", linked=False)
     _, others = handing_on.others(
-        actor=Actor.of(cleo), team_id=TEAM_ID, ticket_id=str(ticket.id), seen=state_token(ticket)
+        actor=Actor.from_user(cleo),
+        team_id=TEAM_ID,
+        ticket_id=str(ticket.id),
+        seen=state_token(ticket),
     )
     assert [(fit.user, fit.reason) for fit in others] == [
         (cleo, "knows VPN · 0 of 8 open"),
         (admin, "knows none of its skills · 0 of 8 open"),
     ]
-    following = handing_on.not_mine(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    following = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert following.to == others[0].user
 
 
 def test_a_few_of_many(handing_on: Reassignment, ticket: Ticket, people: People, ben: User) -> None:
     for _ in range(FIRST):
         people.add(Role.MODERATOR, "VPN")
-    _, others = handing_on.others(actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id))
+    _, others = handing_on.others(
+        actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
+    )
     assert len(others) == FIRST
     assert ben not in [fit.user for fit in others]
 
@@ -283,7 +294,7 @@ def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
 
     def offered() -> list[tuple[bool, str]]:
         _, others = handing_on.others(
-            actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
+            actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
         )
         assert cleo in [fit.user for fit in others]
         return [(fit.is_match, fit.reason) for fit in others]
@@ -299,7 +310,9 @@ def test_of_a_ticket_without_skills_everybody_fits(
     handing_on: Reassignment, tickets: TicketService, people: People, ben: User, cleo: User
 ) -> None:
     ticket = file_ticket(tickets, people.add(Role.USER))
-    _, others = handing_on.others(actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id))
+    _, others = handing_on.others(
+        actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
+    )
     assert {(fit.user.id, fit.reason, fit.is_match) for fit in others} == {
         (who.id, "0 of 8 open", True) for who in (ben, cleo)
     }
@@ -309,8 +322,8 @@ def test_the_others_of_what_moved_on(
     handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     stale = state_token(ticket)
-    moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     with pytest.raises(Conflict):
         handing_on.others(
-            actor=Actor.of(ben), team_id=TEAM_ID, ticket_id=str(ticket.id), seen=stale
+            actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id), seen=stale
         )

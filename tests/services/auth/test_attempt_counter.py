@@ -10,7 +10,7 @@ import pytest
 
 from demo.servers import RedisServer, free_port
 from services.auth.attempt_counter import MOST_KEPT, Attempts, Counted, OwnAttempts
-from services.core.redis import connect
+from services.core.redis_client import connect_redis
 from tests.conftest import FixedClock, at_once
 
 WINDOW = timedelta(minutes=15)
@@ -77,7 +77,7 @@ def test_those_who_share_a_redis_are_kept_apart(redis: RedisServer, space: str) 
 def test_redis_forgets_them_after_the_window(redis: RedisServer, space: str) -> None:
     attempts = Attempts(redis.url, space=space)
     assert attempts.add("a", window=WINDOW).seconds in range(840, 901)
-    with connect(redis.url) as client:
+    with connect_redis(redis.url) as client:
         (key,) = client.keys(f"*{space}*")
         client.expire(key, 7)
         # A further one does not lengthen it.

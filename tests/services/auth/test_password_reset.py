@@ -11,7 +11,14 @@ from services.auth.one_time_codes import CodeKind, Codes
 from services.auth.password_reset import SPENT
 from services.auth.services import AccountServices, build
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unauthenticated
+from services.core.errors import (
+    Conflict,
+    InvalidValue,
+    LimitReached,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
@@ -48,7 +55,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
 
 
 def refusal(services: AccountServices, code: str, password: str = NEW) -> tuple[str, str]:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         services.resets.reset(code=code, password=password)
     return refused.value.field, str(refused.value)
 
@@ -130,7 +137,7 @@ def test_three_mails_an_hour(services: AccountServices, jo: User, email: str) ->
 
 @pytest.mark.parametrize("email", [{"$gt": ""}, None, ["jo@example.com"]])
 def test_a_condition_is_no_address(services: AccountServices, db: Mongo, email: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         services.resets.request(email=email)
     assert str(refused.value) == "Write the email as text."
     assert mailed(db) == []
@@ -267,5 +274,5 @@ def test_no_code_for_whom_nobody_can_sign_in_as(
 def test_nobody_without_the_right_hands_one_out(
     codes: Codes, users: UserService, jo: User, role: Role
 ) -> None:
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         password_reset.issue(users, codes, actor=Actor(jo.id, role), email=jo.email)

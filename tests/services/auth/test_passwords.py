@@ -7,7 +7,7 @@ import bcrypt
 import pytest
 
 from services.auth.passwords import COST, Passwords, check_length, checked_password, cost_of
-from services.core.errors import Invalid, LimitReached
+from services.core.errors import InvalidValue, LimitReached
 from tests.conftest import CHEAP, at_once
 
 PASSWORD = "correct horse"
@@ -213,14 +213,14 @@ def test_a_good_password_is_taken_as_it_is(text: str) -> None:
     ],
 )
 def test_a_bad_password_is_refused(text: str, sentence: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         checked_password(text)
     assert (refused.value.field, str(refused.value)) == ("password", sentence)
 
 
 def test_whoever_signs_in_may_have_a_short_one_but_none_that_would_be_cut() -> None:
     check_length("x")
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         check_length("x" * 73)
     assert str(refused.value) == TOO_LONG
 

@@ -5,13 +5,20 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.accounts.account_search import Place, page
+from services.accounts.account_search import AccountCursor, account_page
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.profile import Profiles
 from services.auth.services import AccountServices
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Invalid, LimitReached, NotFound, Unauthenticated
+from services.core.errors import (
+    Conflict,
+    InvalidValue,
+    LimitReached,
+    NotFound,
+    PermissionDenied,
+    Unauthenticated,
+)
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from tests.conftest import at_once
@@ -61,16 +68,16 @@ def test_what_is_given_changes_and_nothing_else(
 ) -> None:
     db.users.update_one({"_id": jo.id}, {"$set": {"badge": {"colour": "green"}}})
     before = stored(db, jo)
-    user = profiles.update_own(actor=Actor.of(jo), **given)
+    user = profiles.update_own(actor=Actor.from_user(jo), **given)
     assert stored(db, jo) == before | changed
     assert user == User.from_doc(stored(db, jo))
     assert db.letters.count_documents({"kind": "password_changed"}) == 0
 
 
 def test_a_new_name_is_found(profiles: Profiles, jo: User, db: Mongo) -> None:
-    assert [user.id for user in page(db, Place(search="jo")).users] == [jo.id]
-    profiles.update_own(actor=Actor.of(jo), name="Zoë")
-    assert [user.name for user in page(db, Place(search="zoë")).users] == ["Zoë"]
+    assert [user.id for user in account_page(db, AccountCursor(search="jo")).users] == [jo.id]
+    profiles.update_own(actor=Actor.from_user(jo), name="Zoë")
+    assert [user.name for user in account_page(db, AccountCursor(search="zoë")).users] == ["Zoë"]
 
 
 @pytest.mark.parametrize(
@@ -109,8 +116,8 @@ def test_what_is_bad_is_named_and_nothing_changes(
     sentence: str,
 ) -> None:
     before = stored(db, jo)
-    with pytest.raises(Invalid) as refused:
-        profiles.update_own(actor=Actor.of(jo), **{"name": "Al", **given})
+    with pytest.raises(InvalidValue) as refused:
+        profiles.update_own(actor=Actor.from_user(jo), **{"name": "Al", **given})
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert stored(db, jo) == before
 
@@ -122,7 +129,7 @@ def test_a_new_password_ends_every_session_and_is_told(
     session = sign_in.token(jo)
     link = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
     user = account_services.profiles.update_own(
-        actor=Actor.of(jo), password=NEW, current_password=PASSWORD, name="Al"
+        actor=Actor.from_user(jo), password=NEW, current_password=PASSWORD, name="Al"
     )
     assert (user.name, user.token_version) == ("Al", 2)
     with pytest.raises(Unauthenticated):
@@ -136,7 +143,7 @@ def test_a_new_password_ends_every_session_and_is_told(
 
 
 def test_each_new_password_is_told(account_services: AccountServices, jo: User, db: Mongo) -> None:
-    actor, change = Actor.of(jo), account_services.profiles.update_own
+    actor, change = Actor.from_user(jo), account_services.profiles.update_own
     change(actor=actor, password=NEW, current_password=PASSWORD)
     change(actor=actor, password=PASSWORD, current_password=NEW)
     assert db.letters.count_documents({"kind": "password_changed"}) == 2
@@ -147,7 +154,7 @@ def test_of_two_new_passwords_at_once_one_counts(
 ) -> None:
     changes = [
         lambda new=new: account_services.profiles.update_own(
-            actor=Actor.of(jo), password=new, current_password=PASSWORD
+            actor=Actor.from_user(jo), password=new, current_password=PASSWORD
         )
         for new in ("first horse", "second horse")
     ]
@@ -168,11 +175,11 @@ def test_guesses_with_a_stolen_session_are_throttled_like_others(
 ) -> None:
     def guess(current: str) -> None:
         account_services.profiles.update_own(
-            actor=Actor.of(jo), password=NEW, current_password=current, address=HERE
+            actor=Actor.from_user(jo), password=NEW, current_password=current, address=HERE
         )
 
     for _ in range(10):
-        with pytest.raises(Invalid):
+        with pytest.raises(InvalidValue):
             guess("wrong")
     with pytest.raises(LimitReached):
         guess(PASSWORD)
@@ -184,8 +191,8 @@ def test_an_account_from_slack_gets_its_first_password_by_mail(
     profiles: Profiles, users: UserService
 ) -> None:
     al = users.create(actor=OPERATOR, email="al@example.com")
-    with pytest.raises(Invalid) as refused:
-        profiles.update_own(actor=Actor.of(al), password=NEW, current_password="")
+    with pytest.raises(InvalidValue) as refused:
+        profiles.update_own(actor=Actor.from_user(al), password=NEW, current_password="")
     assert (refused.value.field, str(refused.value)) == (
         "password",
         "This account has no password yet. Set its first one by “Forgot your password?”.",
@@ -235,7 +242,7 @@ def test_nobody_else_may(
     profiles: Profiles, jo: User, db: Mongo, role: Role, given: dict[str, Any]
 ) -> None:
     before = stored(db, jo)
-    with pytest.raises(Denied) as refused:
+    with pytest.raises(PermissionDenied) as refused:
         profiles.update_other(actor=Actor(jo.id, role), email=jo.email, **given)
     assert str(refused.value) == (
         "Your role does not allow you to manage people. Ask an admin if it should."
@@ -258,7 +265,7 @@ def test_what_is_bad_of_anothers_is_named(
 ) -> None:
     before = stored(db, jo)
     whole = {"email": jo.email, "role": "admin", "skills": ["DNS"], **given}
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         profiles.update_other(actor=ADMIN, **whole)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert stored(db, jo) == before

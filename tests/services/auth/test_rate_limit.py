@@ -8,7 +8,7 @@ import pytest
 from demo.servers import RedisServer
 from services.auth.rate_limit import Doing, Throttle
 from services.core.errors import LimitReached
-from services.core.redis import connect
+from services.core.redis_client import connect_redis
 from tests.conftest import FixedClock
 
 NO_REDIS = "redis://127.0.0.1:9/0"
@@ -126,7 +126,7 @@ def test_processes_count_together_and_keep_no_address(
         words, seconds = refusal(partial(throttle.check, account="jo@example.com"))
         assert words == "Too many attempts. Try again in 15 minutes."
         assert seconds in range(840, 901)
-    with connect(redis.url) as client:
+    with connect_redis(redis.url) as client:
         kept = client.keys(f"*{space}*")
         assert len(kept) == 2
         assert not any("jo" in key.split(space)[1] or HERE in key for key in kept)

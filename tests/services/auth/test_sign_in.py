@@ -14,7 +14,7 @@ from services.accounts.users import UserService
 from services.auth.services import AccountServices, build
 from services.auth.sign_in import ENDED, EXISTS, WRONG, SignIn
 from services.core.database import Mongo
-from services.core.errors import Conflict, Invalid, LimitReached, Unauthenticated
+from services.core.errors import Conflict, InvalidValue, LimitReached, Unauthenticated
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
@@ -126,7 +126,7 @@ def test_a_welcome_is_posted_once(sign_in: SignIn, db: Mongo) -> None:
 def test_a_bad_field_is_named(
     sign_in: SignIn, db: Mongo, fields: dict[str, Any], field: str, sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         join(sign_in, **fields)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert db.users.count_documents({}) == db.letters.count_documents({}) == 0
@@ -183,9 +183,9 @@ def test_an_invitation_that_comes_between_is_not_doubled(
 
         asked = 0
 
-        def by_email(self, email: str) -> list[User]:
+        def find_by_email(self, email: str) -> list[User]:
             self.asked += 1
-            found = super().by_email(email)
+            found = super().find_by_email(email)
             if self.asked == 2:
                 users.create(actor=OPERATOR, email=email, role=Role.MODERATOR)
             return found
@@ -247,7 +247,7 @@ def test_a_condition_in_place_of_a_text_reaches_no_query(
     legacy(watched_db, email="admin@example.com", role="admin")
     commands.sent.clear()
     sent: dict[str, Any] = {"email": "admin@example.com", "password": PASSWORD}
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         sign_in.sign_in(**{**sent, field: value})
     assert (refused.value.field, str(refused.value)) == (field, f"Write the {field} as text.")
     assert commands.sent == []
@@ -264,7 +264,7 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
     users.create(actor=OPERATOR, email="invited@example.com")
     legacy(watched_db, cost=4, prefix="$2a$")
     join(sign_in, "al@example.com")
-    users.by_email("any")  # all are found by their address by now
+    users.find_by_email("any")  # all are found by their address by now
     spent: list[int] = []
     hash_, check = bcrypt.hashpw, bcrypt.checkpw
 
@@ -383,7 +383,7 @@ def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
     legacy(db, "x" * 72)
     assert sign_in.sign_in(email="jo@example.com", password="x" * 72)
     for email in ("jo@example.com", "nobody@example.com"):
-        with pytest.raises(Invalid) as refused:
+        with pytest.raises(InvalidValue) as refused:
             sign_in.sign_in(email=email, password="x" * 73)
         assert refused.value.field == "password"
         assert str(refused.value).startswith("A password has at most 72 bytes")

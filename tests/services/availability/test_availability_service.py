@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.accounts.users import UNKNOWN
+from services.accounts.users import UNKNOWN_ACCOUNT
 from services.availability.absence import AwaySource
 from services.availability.availability_service import (
     Availability,
@@ -15,10 +15,10 @@ from services.availability.availability_service import (
     Wanted,
 )
 from services.core.database import Mongo
-from services.core.errors import Denied, DomainError, Invalid, NotFound
+from services.core.errors import DomainError, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket
 
@@ -45,7 +45,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
 
 
 def look(service: AvailabilityService, user: User) -> Availability:
-    return service.look(actor=Actor.of(user))
+    return service.look(actor=Actor.from_user(user))
 
 
 def test_at_first_the_teams_hours_count(
@@ -54,7 +54,7 @@ def test_at_first_the_teams_hours_count(
     ticket = file_ticket(tickets, people.add())
     busy = {"assignedTo": nils.id, "status": "IN_PROGRESS"}
     db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
-    OfficeStore(db).write(
+    BusinessHoursStore(db).write(
         actor=OPERATOR,
         zone="Europe/Berlin",
         days=frozenset({0, 1}),
@@ -85,7 +85,7 @@ def test_each_part_is_ones_own(
         country="at",
         zone="Asia/Tokyo",
     )
-    assert service.change(actor=Actor.of(nils), wanted=wanted).away_until == until
+    assert service.change(actor=Actor.from_user(nils), wanted=wanted).away_until == until
     assert stored(db, nils) == before | {
         "away": {"until": until, "source": "self"},
         "workHours": {"days": [0, 6], "start": "22:00", "end": "06:00"},
@@ -103,14 +103,14 @@ def test_each_part_is_ones_own(
 def test_what_was_not_touched_stays(
     service: AvailabilityService, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
-    service.change(actor=Actor.of(nils), wanted=Wanted(start="07:00"))
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(start="07:00"))
     assert stored(db, nils)["workHours"] == {
         "days": [0, 1, 2, 3, 4], "start": "07:00", "end": "17:00"
     }  # fmt: skip
     before = stored(db, nils)
-    assert service.change(actor=Actor.of(nils), wanted=Wanted()).id == nils.id
+    assert service.change(actor=Actor.from_user(nils), wanted=Wanted()).id == nils.id
     assert stored(db, nils) == before
-    service.change(actor=Actor.of(nils), wanted=Wanted(end="15:00"))
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(end="15:00"))
     assert stored(db, nils)["workHours"]["start"] == "07:00"
 
 
@@ -118,11 +118,11 @@ def test_whoever_chooses_the_teams_hours_follows_them(
     service: AvailabilityService, nils: User, db: Mongo
 ) -> None:
     office: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}
-    service.change(actor=Actor.of(nils), wanted=Wanted(start="07:00"))
-    service.change(actor=Actor.of(nils), wanted=Wanted(start="09:00"))
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(start="07:00"))
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(start="09:00"))
     assert "workHours" in stored(db, nils)  # nobody has said what the team's are
-    OfficeStore(db).write(actor=OPERATOR, **office)
-    service.change(actor=Actor.of(nils), wanted=Wanted(days=WORKWEEK))
+    BusinessHoursStore(db).write(actor=OPERATOR, **office)
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(days=WORKWEEK))
     assert "workHours" not in stored(db, nils)
     assert not look(service, nils).is_own
 
@@ -130,8 +130,8 @@ def test_whoever_chooses_the_teams_hours_follows_them(
 def test_country_and_zone_are_given_back(
     service: AvailabilityService, nils: User, db: Mongo
 ) -> None:
-    service.change(actor=Actor.of(nils), wanted=Wanted(country="DE", zone="Asia/Tokyo"))
-    service.change(actor=Actor.of(nils), wanted=Wanted(country="", zone=" "))
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(country="DE", zone="Asia/Tokyo"))
+    service.change(actor=Actor.from_user(nils), wanted=Wanted(country="", zone=" "))
     assert {"country", "zoneSource"} & stored(db, nils).keys() == set()
     assert look(service, nils).own_zone == ""
 
@@ -162,8 +162,8 @@ def test_what_is_not_acceptable_is_said_at_its_field(
     sentence: str,
 ) -> None:
     before = stored(db, nils)
-    with pytest.raises(Invalid) as refused:
-        service.change(actor=Actor.of(nils), wanted=Wanted(**wanted))
+    with pytest.raises(InvalidValue) as refused:
+        service.change(actor=Actor.from_user(nils), wanted=Wanted(**wanted))
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert stored(db, nils) == before
 
@@ -179,8 +179,8 @@ def test_what_is_not_acceptable_is_said_at_its_field(
 def test_a_return_that_cannot_be(
     service: AvailabilityService, nils: User, clock: FixedClock, ahead: timedelta, sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
-        service.change(actor=Actor.of(nils), wanted=Wanted(away_until=clock() + ahead))
+    with pytest.raises(InvalidValue) as refused:
+        service.change(actor=Actor.from_user(nils), wanted=Wanted(away_until=clock() + ahead))
     assert (refused.value.field, str(refused.value)) == ("awayUntil", sentence)
 
 
@@ -189,13 +189,13 @@ def test_an_admin_says_it_for_others(
 ) -> None:
     until: datetime = clock() + timedelta(days=3)
     wanted = Wanted(is_away=True, away_until=until, start="10:00")
-    service.change(actor=Actor.of(ada), user_id=str(nils.id), wanted=wanted)
+    service.change(actor=Actor.from_user(ada), user_id=str(nils.id), wanted=wanted)
     assert stored(db, nils)["away"] == {"until": until, "source": "admin"}
     assert stored(db, nils)["handOver"]["to"] == ada.id
-    held = service.look(actor=Actor.of(ada), user_id=str(nils.id))
+    held = service.look(actor=Actor.from_user(ada), user_id=str(nils.id))
     assert (held.user.id, held.hours.start) == (nils.id, "10:00")
     own = Wanted(is_away=True, away_until=until)
-    service.change(actor=Actor.of(ada), user_id=str(ada.id), wanted=own)
+    service.change(actor=Actor.from_user(ada), user_id=str(ada.id), wanted=own)
     assert stored(db, ada)["away"]["source"] == "self"
 
 
@@ -206,12 +206,12 @@ def test_nobody_else_does(
     other = people.add(role)
     before = stored(db, nils)
     for use in (
-        lambda: service.look(actor=Actor.of(other), user_id=str(nils.id)),
+        lambda: service.look(actor=Actor.from_user(other), user_id=str(nils.id)),
         lambda: service.change(
-            actor=Actor.of(other), user_id=str(nils.id), wanted=Wanted(is_away=False)
+            actor=Actor.from_user(other), user_id=str(nils.id), wanted=Wanted(is_away=False)
         ),
     ):
-        with pytest.raises(Denied):
+        with pytest.raises(PermissionDenied):
             use()
     assert stored(db, nils) == before
 
@@ -221,5 +221,5 @@ def test_an_unknown_account_is_not_found(
     service: AvailabilityService, ada: User, user_id: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
-        service.look(actor=Actor.of(ada), user_id=user_id)
-    assert (type(refused.value), str(refused.value)) == (NotFound, UNKNOWN)
+        service.look(actor=Actor.from_user(ada), user_id=user_id)
+    assert (type(refused.value), str(refused.value)) == (NotFound, UNKNOWN_ACCOUNT)

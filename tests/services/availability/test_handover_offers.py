@@ -12,7 +12,7 @@ from services.availability.handover_offers import Answer, HandoverOffers, Offer
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.availability.status_sync import StatusSync
 from services.core.database import Mongo
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
@@ -46,7 +46,7 @@ def absence(db: Mongo, clock: FixedClock, nils: User) -> Any:
     def begin(*, by: User | None = None, **ahead: float) -> None:
         wanted = Wanted(is_away=True, away_until=clock() + timedelta(**ahead))
         AvailabilityService(db, clock=clock).change(
-            actor=Actor.of(by or nils), user_id=str(nils.id), wanted=wanted
+            actor=Actor.from_user(by or nils), user_id=str(nils.id), wanted=wanted
         )
 
     return begin
@@ -113,7 +113,7 @@ def test_where_there_is_nothing_to_hand_over_nothing_is_offered(
 ) -> None:
     user = people.add(role)
     wanted = Wanted(is_away=True, away_until=clock() + timedelta(days=9))
-    AvailabilityService(db, clock=clock).change(actor=Actor.of(user), wanted=wanted)
+    AvailabilityService(db, clock=clock).change(actor=Actor.from_user(user), wanted=wanted)
     assert offers.claim_next() is None
     assert not offers.has_due()
 
@@ -182,7 +182,9 @@ def test_what_slack_never_takes_is_given_up(
 def answered(
     offers: HandoverOffers, by: User, user: User, key: str, *, hand_over: bool = True
 ) -> tuple[Answer, int, int]:
-    decision = offers.decide(actor=Actor.of(by), user_id=str(user.id), key=key, hand_over=hand_over)
+    decision = offers.decide(
+        actor=Actor.from_user(by), user_id=str(user.id), key=key, hand_over=hand_over
+    )
     assert decision is not None
     return decision.answer, decision.tickets, len(decision.begun)
 
@@ -195,7 +197,7 @@ def test_handed_over_they_go_back_to_assignment(
     assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
     for ticket in theirs:
         now = reload(db, ticket)
-        assert (now.assigned_to, now.status, now.outbox) == (None, Status.TODO, True)
+        assert (now.assigned_to, now.status, now.is_in_outbox) == (None, Status.TODO, True)
         event = now.events[-1]
         assert (event.type, event.by, event.from_, event.note) == (
             "handed_back", nils.id, nils.id, "the assignee is away"
@@ -244,15 +246,17 @@ def test_once_they_are_back_they_may_have_them_again(
     store = runtime.assignments
     assert store.choose(reload(db, ticket), now=clock()) is None
     stand_in = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.of(stand_in), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(stand_in), ticket_id=str(ticket.id))
     clock.advance(days=2)
-    moves.reassign(actor=Actor.of(stand_in), ticket_id=str(ticket.id), assignee_id=None)
+    moves.reassign(actor=Actor.from_user(stand_in), ticket_id=str(ticket.id), assignee_id=None)
     chosen = store.choose(reload(db, ticket), now=clock())
     assert chosen is not None
-    assert (chosen.user_id, chosen.parts["corrections"]) == (nils.id, 0)
+    assert (chosen.user_id, chosen.score_parts["corrections"]) == (nils.id, 0)
     # To give it back oneself is another thing.
-    moves.reassign(actor=Actor.of(stand_in), ticket_id=str(ticket.id), assignee_id=str(nils.id))
-    moves.reassign(actor=Actor.of(nils), ticket_id=str(ticket.id), assignee_id=None)
+    moves.reassign(
+        actor=Actor.from_user(stand_in), ticket_id=str(ticket.id), assignee_id=str(nils.id)
+    )
+    moves.reassign(actor=Actor.from_user(nils), ticket_id=str(ticket.id), assignee_id=None)
     assert store.choose(reload(db, ticket), now=clock()) is None
 
 
@@ -285,7 +289,9 @@ def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
         given(db, tickets, people, nils)
     absence(days=2)
     assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 22, 20)
-    AvailabilityService(db, clock=clock).change(actor=Actor.of(nils), wanted=Wanted(is_away=False))
+    AvailabilityService(db, clock=clock).change(
+        actor=Actor.from_user(nils), wanted=Wanted(is_away=False)
+    )
     assert release.hand_back_some(db, nils.id, now=clock()) == []
     assert release.due(db, now=clock()) == []
     assert db.tickets.count_documents({"assignedTo": nils.id}) == 2
@@ -389,7 +395,7 @@ def test_nobody_else_answers(
 ) -> None:
     absence(days=2)
     key = only(offers).key
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         answered(offers, people.add(role), nils, key)
     assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
 
@@ -398,5 +404,5 @@ def test_nobody_else_answers(
 def test_of_an_unknown_account_there_is_nothing(
     offers: HandoverOffers, people: People, user_id: str
 ) -> None:
-    ada = Actor.of(people.add(Role.ADMIN))
+    ada = Actor.from_user(people.add(Role.ADMIN))
     assert offers.decide(actor=ada, user_id=user_id, key="k", hand_over=True) is None

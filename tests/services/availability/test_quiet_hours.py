@@ -7,9 +7,9 @@ import pytest
 
 from services.availability.quiet_hours import quiet_until
 from services.availability.slack_status import NO_END
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 
-OFFICE = Office(zone="Europe/Berlin", is_set=True)
+OFFICE = BusinessHours(zone="Europe/Berlin", is_configured=True)
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -61,7 +61,7 @@ def test_until(account: dict[str, Any], now: datetime, until: datetime | None) -
 
 
 def test_where_nobody_has_said_when_they_work_nobody_is_kept_waiting() -> None:
-    assert quiet_until({}, Office(), now=at(1, 3)) is None
+    assert quiet_until({}, BusinessHours(), now=at(1, 3)) is None
 
 
 @pytest.mark.parametrize(

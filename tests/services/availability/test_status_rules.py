@@ -6,7 +6,7 @@ from bson import ObjectId
 from services.availability.slack_status import StatusRules
 from services.availability.status_rules import RulesStore
 from services.core.database import Mongo
-from services.core.errors import Denied, Invalid
+from services.core.errors import InvalidValue, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role
 from tests.conftest import FixedClock
@@ -45,14 +45,14 @@ def test_an_admin_says_what_counts(store: RulesStore, db: Mongo, clock: FixedClo
 def test_what_is_too_much_is_said_at_its_field(
     store: RulesStore, away: list[str], sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         store.write(actor=OPERATOR, away=away, here=[])
     assert (refused.value.field, str(refused.value)) == ("away", sentence)
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_only_admins_say_so(store: RulesStore, db: Mongo, role: Role) -> None:
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         store.write(actor=Actor(ObjectId(), role), away=["Kur"], here=[])
     assert db.settings.find_one() is None
 

@@ -36,7 +36,7 @@ def nils(people: People, db: Mongo) -> User:
 def own(db: Mongo, clock: FixedClock, nils: User) -> Any:
     """What Nils says of himself."""
     service = AvailabilityService(db, clock=clock)
-    return lambda **wanted: service.change(actor=Actor.of(nils), wanted=Wanted(**wanted))
+    return lambda **wanted: service.change(actor=Actor.from_user(nils), wanted=Wanted(**wanted))
 
 
 def on_holiday(until: datetime | None, text: str = "Vacation") -> MemberStatus:

@@ -1,11 +1,11 @@
 import pytest
 
-from services.calendar.holidays import countries, country_name
-from services.calendar.office_hours import check_country
+from services.calendar.business_hours import check_country
+from services.calendar.holidays import country_name, search_countries
 
 
 def test_each_has_a_name_and_a_code_that_is_taken() -> None:
-    everybody = countries()
+    everybody = search_countries()
     assert len(everybody) > 200
     for code, name in everybody:
         check_country(code)
@@ -26,8 +26,8 @@ def test_each_has_a_name_and_a_code_that_is_taken() -> None:
     ],
 )
 def test_they_are_found_by_name_or_code(query: str, found: list[tuple[str, str]]) -> None:
-    assert countries(query)[: len(found)] == found
-    assert bool(found) == bool(countries(query))
+    assert search_countries(query)[: len(found)] == found
+    assert bool(found) == bool(search_countries(query))
 
 
 def test_a_code_names_its_country() -> None:

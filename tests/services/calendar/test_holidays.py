@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from demo.binaries import ROOT
-from services.calendar.holidays import is_known, public_holidays
+from services.calendar.holidays import has_holidays, public_holidays
 
 
 @pytest.mark.parametrize(
@@ -41,7 +41,7 @@ def test_days_off(country: str, subdivision: str, day: date, is_one: bool) -> No
     ],
 )
 def test_which_countries_there_are(country: str, subdivision: str, known: bool) -> None:
-    assert is_known(country, subdivision) is known
+    assert has_holidays(country, subdivision) is known
 
 
 def test_the_library_is_loaded_when_a_country_is_asked_for() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.calendar.work_week import WorkWeek, zone_of
+from services.calendar.work_week import WorkWeek, parse_time_zone
 
 BERLIN, YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
 OFFICE = WorkWeek(BERLIN)
@@ -54,16 +54,16 @@ def told(at: datetime | None) -> str | None:
     ],
 )
 def test_who_is_at_work(week: WorkWeek, at: str, expected: bool) -> None:
-    assert week.is_at_work(berlin(at)) is expected
-    assert week.is_at_work(berlin(at).astimezone(YORK)) is expected
+    assert week.is_working_time(berlin(at)) is expected
+    assert week.is_working_time(berlin(at).astimezone(YORK)) is expected
 
 
 def test_a_zone_is_its_own() -> None:
     at = berlin("2026-03-02 15:00")
-    assert WorkWeek(YORK).is_at_work(at)
+    assert WorkWeek(YORK).is_working_time(at)
     # For three weeks in March the two are five hours apart.
-    assert WorkWeek(YORK).is_at_work(berlin("2026-03-09 14:00"))
-    assert not WorkWeek(YORK).is_at_work(berlin("2026-03-02 14:00"))
+    assert WorkWeek(YORK).is_working_time(berlin("2026-03-09 14:00"))
+    assert not WorkWeek(YORK).is_working_time(berlin("2026-03-02 14:00"))
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_a_zone_is_its_own() -> None:
     ],
 )
 def test_when_it_ends(week: WorkWeek, at: str, end: str | None) -> None:
-    assert told(week.ends_at(berlin(at))) == end
+    assert told(week.current_work_end(berlin(at))) == end
 
 
 @pytest.mark.parametrize(
@@ -159,11 +159,11 @@ def test_a_day_that_an_island_skipped_is_no_second_shift() -> None:
 
 @pytest.mark.parametrize("name", [None, "", "Mars/Olympus", "../etc/passwd", "\0", "x" * 300, "a/"])
 def test_what_is_no_zone(name: str | None) -> None:
-    assert zone_of(name) is None
+    assert parse_time_zone(name) is None
 
 
 def test_a_zone_by_its_name() -> None:
-    assert zone_of("Europe/Berlin") is BERLIN
+    assert parse_time_zone("Europe/Berlin") is BERLIN
 
 
 # Around changes of the clocks, a leap day and year ends.
@@ -207,22 +207,22 @@ def test_parts_add_up(week: WorkWeek, first: datetime, then: datetime, last: dat
 @given(WEEKS, MOMENTS)
 def test_it_is_what_counting_minutes_comes_to(week: WorkWeek, first: datetime) -> None:
     minutes = [first + timedelta(minutes=count) for count in range(30 * 60)]
-    worked = sum(week.is_at_work(minute) for minute in minutes)
+    worked = sum(week.is_working_time(minute) for minute in minutes)
     last = minutes[-1] + timedelta(minutes=1)
     assert week.working_time_between(first, last) == timedelta(minutes=worked)
 
 
 @given(WEEKS, MOMENTS)
 def test_an_end_and_a_beginning_are_such(week: WorkWeek, now: datetime) -> None:
-    start, end = week.next_start(now), week.ends_at(now)
+    start, end = week.next_start(now), week.current_work_end(now)
     assert start is not None
     assert start > now
-    assert week.is_at_work(start)
+    assert week.is_working_time(start)
     if end is not None:
-        assert week.is_at_work(now)
-        assert not week.is_at_work(end)
+        assert week.is_working_time(now)
+        assert not week.is_working_time(end)
         assert week.working_time_between(now, end) == end - now
-    if not week.is_at_work(now):
+    if not week.is_working_time(now):
         assert week.working_time_between(now, start) == timedelta(0)
 
 
@@ -233,4 +233,4 @@ def test_a_day_shift_is_what_the_clock_on_the_wall_says(week: WorkWeek, now: dat
         return  # on the day of a change a time may be there twice, or not at all
     if not week.country:
         by_clock = here.weekday() in week.days and week.start <= here.time() < week.end
-        assert week.is_at_work(now) is by_clock
+        assert week.is_working_time(now) is by_clock

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from demo.servers import MongoServer
-from services.accounts.account_search import Place
+from services.accounts.account_search import AccountCursor
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.dry_run import ExplainService
@@ -21,15 +21,15 @@ from services.availability.slack_status import MemberStatus, SlackStatus
 from services.availability.status_rules import RulesStore
 from services.availability.status_sync import StatusSync
 from services.core.database import (
-    DEFAULT_NAME,
+    DEFAULT_DATABASE_NAME,
     INDEXES,
     Mongo,
     connect,
     ensure_indexes,
     missing_indexes,
 )
-from services.core.errors import Invalid
-from services.core.installation import claim_team
+from services.core.errors import InvalidValue
+from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
 from services.digest.digest_counts import DigestCounts
 from services.digest.digest_service import Digests, DigestSwitch
@@ -39,8 +39,8 @@ from services.linking.member_sync import MemberSync
 from services.linking.unlink import Unlink
 from services.lists.list_query import ListKind, ListQuery, skill_key
 from services.lists.list_service import ListService
-from services.models.choice import AnalysisSource, Choice, Reason
-from services.models.comment import Place as SlackPlace
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
+from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember
@@ -48,7 +48,7 @@ from services.models.ticket import Card
 from services.models.user import Role, User
 from services.ops import failing_items
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import Threads
+from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.reminders import Reminders
 from services.people.admin import AccountAdmin, PersonFields
@@ -69,7 +69,11 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 @pytest.mark.parametrize(
     ("path", "name"),
-    [("helpdesk", "helpdesk"), ("", DEFAULT_NAME), ("?retryWrites=true", DEFAULT_NAME)],
+    [
+        ("helpdesk", "helpdesk"),
+        ("", DEFAULT_DATABASE_NAME),
+        ("?retryWrites=true", DEFAULT_DATABASE_NAME),
+    ],
 )
 def test_the_uri_names_the_database(path: str, name: str) -> None:
     db = connect(f"mongodb://127.0.0.1:9/{path}")  # nobody listens there: nothing is reached yet
@@ -130,20 +134,20 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     users, tickets = UserService(db, clock=clock), TicketService(db, clock=clock)
     links = LinkService(db, users, clock=clock)
     store = AssignmentService(db, links)
-    claim_team(db, team_id=TEAM_ID)
-    Lease(db, "jobs", clock=clock).hold()
+    claim_installation(db, team_id=TEAM_ID)
+    Lease(db, "jobs", clock=clock).acquire()
     _learn(db, clock)
     invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
     users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     for number, email in enumerate(("jo@example.com", "al@example.com")):
         links.admit(SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True))
     users.team_skills()
-    users.ids_of(Role.ADMIN)
-    users.many({invited.id})
+    users.active_ids_with_role(Role.ADMIN)
+    users.get_many({invited.id})
     links.slack_ids(team_id=TEAM_ID, user_ids={invited.id})
     ticket = file_ticket(tickets, invited)
     message = checked_source(team_url=TEAM_URL, channel="C1X", ts="1.000001")
-    tickets.check_unused(actor=Actor.of(invited), team_id=TEAM_ID, source=message)
+    tickets.check_unused(actor=Actor.from_user(invited), team_id=TEAM_ID, source=message)
     store.claim(ticket.id, now=clock())
     for likely in ([], ["VPN"]):
         similar_tickets.precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
@@ -152,47 +156,47 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     store.park(ticket, now=clock())
     explained = ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
     explained.find(actor=OPERATOR, called=str(ticket.number))
-    pending.wake_due(db, now=clock())
+    pending.retry_due_unassigned(db, now=clock())
     pending.retry_unassigned(db, now=clock())
     failing_items.what_is_stuck(db, now=clock())
-    ticket = tickets.get(actor=Actor.of(invited), ticket_id=str(ticket.id))
+    ticket = tickets.get(actor=Actor.from_user(invited), ticket_id=str(ticket.id))
     store.assign(
         ticket,
-        Choice(invited.id, Reason.SKILLS, "knows VPN", 1.0, {}),
+        AssigneeChoice(invited.id, ChoiceReason.SKILLS, "knows VPN", 1.0, {}),
         source=AnalysisSource.ROUTER,
         now=clock(),
     )
     store.release(ticket.id)
     lists = ListService(db, users, links, clock=clock)
     for kind in ListKind:
-        lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=ListQuery(kind))
+        lists.look(actor=Actor.from_user(invited), team_id=TEAM_ID, selection=ListQuery(kind))
     for selection in (
         ListQuery(ListKind.QUEUE, assignee=str(invited.id)),
         ListQuery(ListKind.QUEUE, skill=skill_key("VPN")),
     ):
-        lists.look(actor=Actor.of(invited), team_id=TEAM_ID, selection=selection)
-    recompute.give_places(db)
+        lists.look(actor=Actor.from_user(invited), team_id=TEAM_ID, selection=selection)
+    recompute.recompute_stale(db)
     db.tickets.insert_one({"title": "The predecessor's"})
     legacy_reconcile.keep_up(db, now=clock())
     _go_by_the_clock(db, ticket.id, invited.id, clock)
-    pending.due(db, now=clock(), limit=9)
-    pending.backoff(db, ticket.id, now=clock())
+    pending.due_ticket_ids(db, now=clock(), limit=9)
+    pending.back_off(db, ticket.id, now=clock())
     card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
     deliveries.claim(db, ticket.id, "k", now=clock())
-    deliveries.sent(db, ticket.id, "k", channel="D1", ts="1.5", card=card)
-    deliveries.card_updated(db, ticket.id, card, seq=2, digest="d", now=clock())
-    pending.mark_delivered(db, ticket.id, seen=1)
-    deliveries.spoil_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
+    deliveries.mark_sent(db, ticket.id, "k", channel="D1", ts="1.5", card=card)
+    deliveries.record_card_update(db, ticket.id, card, seq=2, digest="d", now=clock())
+    pending.mark_delivered(db, ticket.id, expected_seq=1)
+    deliveries.invalidate_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
     manage_people(db, invited.id, clock)
     moves = TicketActions(db, users, clock=clock)
-    moves.resolve(actor=Actor.of(invited), ticket_id=str(ticket.id), resolution="Done.")
-    moves.redraw(actor=Actor.of(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5")
-    _talk(db, Actor.of(invited), str(ticket.id), clock)
+    moves.resolve(actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done.")
+    moves.redraw(actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5")
+    _talk(db, Actor.from_user(invited), str(ticket.id), clock)
     _have_accounts(db, users, clock)
     _write_letters(db, ticket.id, invited.id, clock)
     _link(db, users, links, invited, clock)
-    _be_away(db, Actor.of(invited), clock)
-    _have_a_morning(db, Actor.of(invited), clock)
+    _be_away(db, Actor.from_user(invited), clock)
+    _have_a_morning(db, Actor.from_user(invited), clock)
     DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")
     Erasure(db, users, clock=clock).erase(actor=OPERATOR, email="jo@example.com")
 
@@ -200,8 +204,8 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
 def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
     """Everything admins do to accounts."""
     service, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
-    first = service.page(actor=admin, place=Place(search="j jo"))
-    service.page(actor=admin, place=Place(beside=first.users[0].id))
+    first = service.page(actor=admin, place=AccountCursor(search="j jo"))
+    service.page(actor=admin, place=AccountCursor(anchor_id=first.users[0].id))
     shown = PersonFields.of(service.get(actor=admin, user_id=str(moderator)))
     for fields in ({"active": "deactivated"}, {"active": "active", "role": "admin"}):
         wanted = replace(shown, **fields)
@@ -266,12 +270,12 @@ def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
 
 def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
     comments, place = CommentService(db, clock=clock), SlackPlace("D1", "1.6")
-    assert Threads(db).find(team_id=TEAM_ID, place=SlackPlace("D1", "1.5"))
+    assert TicketThreads(db).find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
     comments.add(actor=actor, ticket_id=ticket_id, text="Hello", slack=place)
     comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", slack=place)
     comments.delete(ticket_id=ticket_id, slack=place)
     ticket = comments.ready(actor=actor, ticket_id=ticket_id, internal=False)
-    deliveries.message_updated(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
+    deliveries.record_message_update(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
 
 
 def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
@@ -281,11 +285,11 @@ def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: 
     unlinking = Unlink(db, users, links, letters, clock=clock)
     following = MemberSync(db, users, codes, clock=clock)
     member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
-    unlinking.identities(actor=Actor.of(user))
+    unlinking.identities(actor=Actor.from_user(user))
     for _ in range(2):
-        unlinking.look(actor=Actor.of(user))
-        unlinking.unlink(actor=Actor.of(user), team_id=TEAM_ID, slack_user_id="U0")
-        with pytest.raises(Invalid):
+        unlinking.look(actor=Actor.from_user(user))
+        unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
+        with pytest.raises(InvalidValue):
             linking.offer(member=member, code="wrong")
         offer = linking.offer(member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id))
         linking.confirm(member=member, name=offer.name)
@@ -305,9 +309,9 @@ def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
     user = sign_in.sign_in(email=email, password=password)
     sign_in.authenticate(sign_in.token(user))
     sign_in.sign_out(user_id=user.id)
-    made.profiles.update_own(actor=Actor.of(user), name="Eve", skills=["VPN"])
+    made.profiles.update_own(actor=Actor.from_user(user), name="Eve", skills=["VPN"])
     made.profiles.update_own(
-        actor=Actor.of(user), password="another horse", current_password=password
+        actor=Actor.from_user(user), password="another horse", current_password=password
     )
     made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
     made.resets.request(email=email)
@@ -327,33 +331,36 @@ def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: F
         assert [steps.take(due) for due in steps.due()]
     box = Reminders(db, clock=clock)
     for key in ("held", "dropped"):
-        box.post(key=key, to=user_id, ticket_id=ticket_id, seq=1, kind="due_soon")
+        box.queue(key=key, recipient=user_id, ticket_id=ticket_id, seq=1, kind="due_soon")
         clock.advance(minutes=1)
-        claim = box.claim(*box.due())
+        claim = box.claim(*box.due_recipients())
         assert claim
         if key == "held":
-            box.hold(claim, until=clock())
+            box.defer(claim, until=clock())
         else:
-            box.drop(claim, claim.nudges)
-        box.release(claim, until=clock())
-        box.end(claim, why="sent")
+            box.discard(claim, claim.reminders)
+        box.release_claim(claim, until=clock())
+        box.finish(claim, why="sent")
         clock.advance(minutes=-1)
     db.tickets.replace_one({"_id": ticket_id}, was)
 
 
 def _write_letters(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
-    letters, gate = Emails(db, clock=clock), BackoffLock(db, "mail", hold=timedelta(1), clock=clock)
-    deliveries.handed_over(db, ticket_id, "1:mail:x")
-    gate.enter()
-    for end in (letters.sent, lambda letter: letters.delay(letter, error="450")):
-        letter_id = letters.post(EmailKind.WELCOME, user_id=user_id, key=str(end))
+    letters, gate = (
+        Emails(db, clock=clock),
+        BackoffLock(db, "mail", lock_timeout=timedelta(1), clock=clock),
+    )
+    deliveries.mark_delegated(db, ticket_id, "1:mail:x")
+    gate.acquire()
+    for end in (letters.mark_sent, lambda letter: letters.retry_later(letter, error="450")):
+        letter_id = letters.queue(EmailKind.WELCOME, user_id=user_id, key=str(end))
         letter = letters.claim(letter_id)
         assert letter
         end(letter)
-    letters.due()
+    letters.next_due_id()
     letters.claim_next()
-    letters.drop_all(why="off")
-    gate.shut()
+    letters.discard_all(why="off")
+    gate.back_off()
 
 
 def filters(name: str, command: dict[str, Any]) -> list[tuple[str, dict[str, Any]]]:

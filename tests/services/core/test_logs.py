@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 import pytest
 from pymongo.errors import DuplicateKeyError
 
-from services.core import context, logs
+from services.core import logs, request_context
 
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
-    names = ("", *logs.OURS, "slack_sdk")
+    names = ("", *logs.PRODUCT_LOGGERS, "slack_sdk")
     before = [(logging.getLogger(name), logging.getLogger(name).level) for name in names]
     handlers = logging.getLogger().handlers[:]
     hooks = sys.excepthook, threading.excepthook
@@ -48,17 +48,17 @@ def logging_as_before() -> Iterator[None]:
     ],
 )
 def test_no_address_token_or_credential_is_left(text: str, written: str) -> None:
-    assert logs.clean(text) == written
+    assert logs.redact_log_text(text) == written
 
 
 def test_what_is_written_is_cleaned(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("INFO")
+    logs.configure_logging("INFO")
     logging.getLogger("app").info("%s wrote", "jo@example.com")
     assert "[email] wrote" in capsys.readouterr().err
 
 
 def test_a_traceback_is_cleaned_too(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("INFO")
+    logs.configure_logging("INFO")
     try:
         int("xoxb-1-secret of jo@example.com at mongodb://app:pa55@db")
     except ValueError:
@@ -69,7 +69,7 @@ def test_a_traceback_is_cleaned_too(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_libraries_stay_silent_at_debug(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("DEBUG")
+    logs.configure_logging("DEBUG")
     for name in (
         "slack_sdk.web.base_client",
         "slack_bolt.App",
@@ -87,15 +87,15 @@ def test_libraries_stay_silent_at_debug(capsys: pytest.CaptureFixture[str]) -> N
 
 
 def test_a_second_configuration_does_not_write_twice(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("INFO")
-    logs.configure("WARNING")
+    logs.configure_logging("INFO")
+    logs.configure_logging("WARNING")
     logging.getLogger("services.accounts.users").warning("once")
     logging.getLogger("services.accounts.users").info("below the level")
     assert capsys.readouterr().err.count("\n") == 1
 
 
 def test_each_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("INFO")
+    logs.configure_logging("INFO")
     logging.getLogger("bot.app").warning("two\nlines, \x85 one\u2028 still, \udc80 Zoë \x1b[31m")
     (line,) = capsys.readouterr().err.split("\n")[:-1]
     assert len(line.splitlines()) == 1
@@ -110,9 +110,9 @@ def test_each_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_a_line_says_what_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("INFO")
-    with context.request(), context.working_on(ticket_id="65f0", task_id="t1"):
-        known = dict(context.ids())
+    logs.configure_logging("INFO")
+    with request_context.request_scope(), request_context.bound_ids(ticket_id="65f0", task_id="t1"):
+        known = dict(request_context.current_ids())
         try:
             dict[str, str]()["jo@example.com"]
         except KeyError:
@@ -137,9 +137,9 @@ class Terminal(io.StringIO):
 def test_a_person_at_a_terminal_reads_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     screen = Terminal()
     monkeypatch.setattr(sys, "stderr", screen)
-    logs.configure("INFO")
+    logs.configure_logging("INFO")
     logging.getLogger("app").info("the bot is ready")
-    with context.working_on(request_id="ab12"):
+    with request_context.bound_ids(request_id="ab12"):
         logging.getLogger("app").info("to %s", "jo@example.com")
     first, second = screen.getvalue().splitlines()
     assert first.endswith(" INFO app the bot is ready")
@@ -149,7 +149,7 @@ def test_a_person_at_a_terminal_reads_plain_lines(monkeypatch: pytest.MonkeyPatc
 def test_a_line_that_cannot_be_written_does_not_show_what_was_in_it(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    logs.configure("INFO")
+    logs.configure_logging("INFO")
     words = ("canary", "canary")
     logging.getLogger("app").info("too many for %s", *words)
     written = json.loads(capsys.readouterr().err)
@@ -159,7 +159,7 @@ def test_a_line_that_cannot_be_written_does_not_show_what_was_in_it(
 
 
 def test_what_nobody_caught_is_a_line_too(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.configure("INFO")
+    logs.configure_logging("INFO")
 
     def fail() -> None:
         raise ValueError("jo@example.com")
@@ -178,7 +178,7 @@ def test_what_nobody_caught_is_a_line_too(capsys: pytest.CaptureFixture[str]) ->
 def test_warnings_are_lines_too(capsys: pytest.CaptureFixture[str]) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        logs.configure("INFO")
+        logs.configure_logging("INFO")
         warnings.warn("of jo@example.com", stacklevel=1)
     assert "UserWarning: of [email]" in json.loads(capsys.readouterr().err)["message"]
 

@@ -7,23 +7,23 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bot.web.prometheus import Metrics
 from services.core.metrics import (
-    ACKS,
-    ALL,
+    ACK_SECONDS,
+    ALL_METRICS,
     GEMINI_CALLS,
     JOB_LAST_RUN,
+    TASK_RUNS,
     TASK_SECONDS,
-    TASKS,
-    Counts,
-    Key,
-    Kind,
-    Tally,
+    InMemoryMeter,
+    MetricKind,
+    SampleKey,
+    Samples,
 )
 from services.ops.ticket_counts import TicketCounts
 
 
 def page(
-    own: Counts | None = None,
-    shared: Counts | None = None,
+    own: Samples | None = None,
+    shared: Samples | None = None,
     tickets: TicketCounts | None = None,
 ) -> str:
     show = Metrics(own=lambda: own or {}, shared=lambda: shared, tickets=lambda: tickets)
@@ -38,11 +38,11 @@ def ours(text: str) -> list[str]:
 
 
 def test_it_counts_from_many_threads_at_once() -> None:
-    tally = Tally()
+    tally = InMemoryMeter()
 
     def count() -> None:
         for _ in range(500):
-            tally.count(TASKS, "tasks.notify", "ok")
+            tally.count(TASK_RUNS, "tasks.notify", "ok")
             tally.observe(TASK_SECONDS, 0.5, "tasks.notify")
 
     threads = [threading.Thread(target=count) for _ in range(8)]
@@ -50,18 +50,18 @@ def test_it_counts_from_many_threads_at_once() -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    assert tally.counts() == {
-        Key("ticket_bot_tasks_total", ("tasks.notify", "ok")): 4_000,
-        Key("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 4_000,
-        Key("ticket_bot_task_seconds", ("tasks.notify",), "sum"): 2_000,
+    assert tally.samples() == {
+        SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok")): 4_000,
+        SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 4_000,
+        SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "sum"): 2_000,
     }
 
 
 def test_a_histogram_is_cumulative_and_ends_without_bound() -> None:
-    tally = Tally()
+    tally = InMemoryMeter()
     for seconds in (0.004, 0.01, 0.2, 2.9, 7.0):
-        tally.observe(ACKS, seconds, "bot:1", "command:/ticket")
-    shown = ours(page(own=tally.counts()))
+        tally.observe(ACK_SECONDS, seconds, "bot:1", "command:/ticket")
+    shown = ours(page(own=tally.samples()))
     counts = {
         found[1]: float(found[2])
         for line in shown
@@ -77,8 +77,8 @@ def test_a_histogram_is_cumulative_and_ends_without_bound() -> None:
 
 
 def test_one_metric_of_two_processes_is_one_family() -> None:
-    own = {Key("ticket_bot_slack_calls_total", ("bot:1", "views.open", "ok")): 2.0}
-    shared = {Key("ticket_bot_slack_calls_total", ("worker", "team.info", "timeout")): 1.0}
+    own = {SampleKey("ticket_bot_slack_calls_total", ("bot:1", "views.open", "ok")): 2.0}
+    shared = {SampleKey("ticket_bot_slack_calls_total", ("worker", "team.info", "timeout")): 1.0}
     text = page(own=own, shared=shared)
     assert text.count("# TYPE ticket_bot_slack_calls_total counter") == 1
     calls = [line for line in ours(text) if line.startswith("ticket_bot_slack_calls_total{")]
@@ -91,11 +91,11 @@ def test_one_metric_of_two_processes_is_one_family() -> None:
 def test_what_another_release_left_in_redis_is_not_shown() -> None:
     text = page(
         shared={
-            Key("ticket_bot_forgotten_total", ()): 3.0,
-            Key("ticket_bot_tasks_total", ("tasks.notify", "ok", "a third label")): 3.0,
-            Key("ticket_bot_task_seconds", ("tasks.notify",), "0.77"): 3.0,
-            Key("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 1.0,
-            Key("ticket_bot_gemini_calls_total", ("answer",)): 4.0,
+            SampleKey("ticket_bot_forgotten_total", ()): 3.0,
+            SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok", "a third label")): 3.0,
+            SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "0.77"): 3.0,
+            SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 1.0,
+            SampleKey("ticket_bot_gemini_calls_total", ("answer",)): 4.0,
         }
     )
     assert "forgotten" not in text
@@ -136,7 +136,7 @@ def test_with_everything_away_it_says_so() -> None:
 
 def test_a_label_can_hold_any_text() -> None:
     word = 'a "b"\\\n'
-    text = page(own={Key("ticket_bot_gemini_calls_total", (word,)): 1.0})
+    text = page(own={SampleKey("ticket_bot_gemini_calls_total", (word,)): 1.0})
     (family,) = (
         found
         for found in text_string_to_metric_families(text)
@@ -146,12 +146,12 @@ def test_a_label_can_hold_any_text() -> None:
 
 
 def test_names_keep_to_the_conventions() -> None:
-    for metric in ALL:
+    for metric in ALL_METRICS:
         assert metric.name.startswith("ticket_bot_")
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert metric.name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
         assert metric.name.endswith(("_total", "_seconds"))
         assert metric.help.endswith(".")
-        assert bool(metric.buckets) == (metric.kind is Kind.HISTOGRAM)
-    assert len({metric.name for metric in ALL}) == len(ALL)
+        assert bool(metric.buckets) == (metric.kind is MetricKind.HISTOGRAM)
+    assert len({metric.name for metric in ALL_METRICS}) == len(ALL_METRICS)
     assert GEMINI_CALLS.labels == ("outcome",)
     assert JOB_LAST_RUN.name == "ticket_bot_job_last_run_timestamp_seconds"

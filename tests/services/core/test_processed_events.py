@@ -7,9 +7,9 @@ from tests.conftest import FixedClock
 
 
 def test_an_event_is_taken_once(db: Mongo) -> None:
-    assert ProcessedEvents(db).take("Ev1")
-    assert not ProcessedEvents(db).take("Ev1")
-    assert ProcessedEvents(db).take("Ev2")
+    assert ProcessedEvents(db).claim("Ev1")
+    assert not ProcessedEvents(db).claim("Ev1")
+    assert ProcessedEvents(db).claim("Ev2")
 
 
 def test_of_many_processes_at_once_one_takes_it(mongo: MongoServer, db: Mongo) -> None:
@@ -18,7 +18,7 @@ def test_of_many_processes_at_once_one_takes_it(mongo: MongoServer, db: Mongo) -
 
     def ask(inbox: ProcessedEvents) -> None:
         gate.wait()
-        taken.append(inbox.take("Ev1"))
+        taken.append(inbox.claim("Ev1"))
 
     threads = [threading.Thread(target=ask, args=(ProcessedEvents(other),)) for other in others]
     for thread in threads:
@@ -31,7 +31,7 @@ def test_of_many_processes_at_once_one_takes_it(mongo: MongoServer, db: Mongo) -
 
 
 def test_mongodb_forgets_events_after_a_day(db: Mongo, clock: FixedClock) -> None:
-    ProcessedEvents(db, clock=clock).take("Ev1")
+    ProcessedEvents(db, clock=clock).claim("Ev1")
     assert db.inbox.find_one() == {"_id": "Ev1", "at": clock.now}
     (index,) = [
         index for index in db.inbox.index_information().values() if index["key"] != [("_id", 1)]

@@ -7,22 +7,22 @@ import pytest
 from pymongo.errors import AutoReconnect
 
 from services.core.database import Mongo
-from services.core.sequences import Sequence as core_Sequence
+from services.core.sequences import NumberSequence as core_Sequence
 from tests.conftest import at_once
 from tests.support.processes import eventually
 
 
 def test_each_team_counts_for_itself(db: Mongo) -> None:
     numbers = core_Sequence(db)
-    assert [numbers.next(team_id="T1") for _ in range(3)] == [1, 2, 3]
-    assert numbers.next(team_id="T2") == 1
+    assert [numbers.next_number(team_id="T1") for _ in range(3)] == [1, 2, 3]
+    assert numbers.next_number(team_id="T2") == 1
 
 
 @pytest.mark.parametrize("team_id", ["T1", "T2", "T3", "T4", "T5"])
 def test_no_number_is_given_twice(db: Mongo, team_id: str) -> None:
     def take_five() -> list[int]:
         numbers = core_Sequence(db)  # as another process has its own
-        return [numbers.next(team_id=team_id) for _ in range(5)]
+        return [numbers.next_number(team_id=team_id) for _ in range(5)]
 
     numbers = [number for five in at_once(*[take_five] * 8) for number in five]
     assert len(set(numbers)) == len(numbers) == 40
@@ -44,7 +44,7 @@ class Held(core_Sequence):
         self.go.wait()
         if len(self.counts) in self._failing:
             raise AutoReconnect("away")
-        return super()._ask(team_id, count)
+        return super()._allocate(team_id, count)
 
     def taken(self, *behind: str) -> list[Any]:
         """What one of T1 gets, and those of the teams `behind` who come while it asks."""
@@ -53,13 +53,15 @@ class Held(core_Sequence):
         def take(place: int) -> int:
             if place:
                 self.begun.wait()
-            return self.next(team_id=teams[place])
+            return self.next_number(team_id=teams[place])
 
         threading.Thread(target=self._let_go, args=(len(behind),)).start()
         return at_once(*(partial(take, place) for place in range(len(teams))))
 
     def _let_go(self, waiting: int) -> None:
-        eventually(lambda: len(self._line) == waiting and self.begun.is_set(), what="all in line")
+        eventually(
+            lambda: len(self._waiters) == waiting and self.begun.is_set(), what="all in line"
+        )
         self.go.set()
 
 
@@ -68,7 +70,7 @@ def test_who_waits_in_line_is_asked_for_together(db: Mongo) -> None:
     first, *behind = held.taken("T1", "T1", "T1")
     assert (first, sorted(behind)) == (1, [2, 3, 4])
     assert held.counts == [1, 3]
-    assert core_Sequence(db).next(team_id="T1") == 5
+    assert core_Sequence(db).next_number(team_id="T1") == 5
 
 
 def test_another_team_is_asked_for_by_itself(db: Mongo) -> None:

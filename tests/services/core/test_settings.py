@@ -1,6 +1,6 @@
 import pytest
 
-from services.core.settings import SettingsError, load
+from services.core.settings import SettingsError, load_settings
 
 BOT = {
     "MONGO_URI": "mongodb://app:pa55word@db.example.com/helpdesk",
@@ -22,7 +22,7 @@ UNREADABLE = (
 
 def problems(command: str, env: dict[str, str]) -> list[str]:
     with pytest.raises(SettingsError) as refused:
-        load(command, env)
+        load_settings(command, env)
     assert str(refused.value) == "; ".join(refused.value.problems)
     return refused.value.problems
 
@@ -96,15 +96,15 @@ def test_it_names_an_address_that_cannot_be_read(name: str, value: str) -> None:
     ],
 )
 def test_it_takes_every_kind_of_address(name: str, value: str) -> None:
-    load("bot", BOT | {name: value})
+    load_settings("bot", BOT | {name: value})
 
 
 def test_what_is_not_set_has_a_default() -> None:
-    settings = load("bot", BOT)
+    settings = load_settings("bot", BOT)
     assert settings.slack_api_url == "https://slack.com/api/"
     assert settings.gemini_model == "gemini-flash-latest"
     assert (settings.gemini_api_url, settings.gemini_api_key) == (None, "")
-    assert not settings.reads_with_ai
+    assert not settings.is_ai_enabled
     assert settings.admin_emails == frozenset()
     assert settings.account_linking == "auto"
     assert settings.log_level == "INFO"
@@ -115,7 +115,7 @@ def test_what_is_not_set_has_a_default() -> None:
 @pytest.mark.parametrize("kept", ["SLACK_APP_TOKEN", "SLACK_SIGNING_SECRET"])
 def test_a_bot_takes_socket_mode_or_http(kept: str) -> None:
     env = {name: value for name, value in BOT.items() if name != "SLACK_APP_TOKEN"}
-    load("bot", env | {kept: "xapp-1-secret"})
+    load_settings("bot", env | {kept: "xapp-1-secret"})
 
 
 @pytest.mark.parametrize("seconds", ["0", "31", "-1", "1.5", "soon", "\N{SUPERSCRIPT TWO}"])
@@ -123,7 +123,7 @@ def test_it_names_a_timeout_there_cannot_be(seconds: str) -> None:
     assert problems("worker", BOT | {"GEMINI_TIMEOUT": seconds}) == [
         "GEMINI_TIMEOUT must be whole seconds, from 1 to 30"
     ]
-    assert load("worker", BOT | {"GEMINI_TIMEOUT": "1"}).gemini_timeout == 1
+    assert load_settings("worker", BOT | {"GEMINI_TIMEOUT": "1"}).gemini_timeout == 1
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "-1", "http", "50 00", "\N{SUPERSCRIPT TWO}"])
@@ -142,7 +142,9 @@ def test_it_names_what_cannot_be_listened_on_or_trusted() -> None:
 
 def test_proxies_are_addresses_and_networks_of_both_kinds() -> None:
     proxies = "10.0.0.5, 10.1.0.0/16 ,, fd00::/8"
-    settings = load("bot", BOT | {"HOST": "::", "PORT": "8080", "TRUSTED_PROXIES": proxies})
+    settings = load_settings(
+        "bot", BOT | {"HOST": "::", "PORT": "8080", "TRUSTED_PROXIES": proxies}
+    )
     assert (settings.host, settings.port) == ("::", 8080)
     assert [str(net) for net in settings.trusted_proxies] == [
         "10.0.0.5/32",
@@ -154,7 +156,7 @@ def test_proxies_are_addresses_and_networks_of_both_kinds() -> None:
 def test_space_around_a_value_does_not_matter() -> None:
     env = {name: f"  {value}\n" for name, value in BOT.items()}
     env |= {"ADMIN_EMAILS": " Boss@Example.com ,, second@example.com,", "LOG_LEVEL": " debug "}
-    settings = load("bot", env | {"SLACK_API_URL": " http://127.0.0.1:3000/api "})
+    settings = load_settings("bot", env | {"SLACK_API_URL": " http://127.0.0.1:3000/api "})
     assert settings.slack_bot_token == "xoxb-1-secret"
     assert settings.slack_api_url == "http://127.0.0.1:3000/api/"
     assert settings.admin_emails == {"boss@example.com", "second@example.com"}
@@ -162,7 +164,9 @@ def test_space_around_a_value_does_not_matter() -> None:
 
 
 def test_blank_is_as_good_as_missing() -> None:
-    settings = load("users", {"MONGO_URI": "mongodb://db", "GEMINI_MODEL": " ", "LOG_LEVEL": ""})
+    settings = load_settings(
+        "users", {"MONGO_URI": "mongodb://db", "GEMINI_MODEL": " ", "LOG_LEVEL": ""}
+    )
     assert (settings.gemini_model, settings.log_level) == ("gemini-flash-latest", "INFO")
 
 
@@ -173,16 +177,19 @@ def test_no_secret_is_in_its_repr() -> None:
         "SLACK_SIGNING_SECRET": "signing-secret",
         "METRICS_TOKEN": "metrics-secret",
     }
-    settings = load("bot", BOT | secrets)
-    assert settings.reads_with_ai
+    settings = load_settings("bot", BOT | secrets)
+    assert settings.is_ai_enabled
     shown = repr(settings)
     for secret in ("pa55word", "hunter2", "secret", "boss"):
         assert secret not in shown
 
 
 def test_the_triage_channel_and_the_emoji() -> None:
-    assert (load("bot", BOT).triage_channel, load("bot", BOT).ticket_emoji) == ("", "ticket")
-    named = load("worker", BOT | {"TRIAGE_CHANNEL": "C0TRIAGE", "TICKET_EMOJI": ":Eyes: "})
+    assert (load_settings("bot", BOT).triage_channel, load_settings("bot", BOT).ticket_emoji) == (
+        "",
+        "ticket",
+    )
+    named = load_settings("worker", BOT | {"TRIAGE_CHANNEL": "C0TRIAGE", "TICKET_EMOJI": ":Eyes: "})
     assert (named.triage_channel, named.ticket_emoji) == ("C0TRIAGE", "eyes")
 
 
@@ -203,11 +210,11 @@ def test_a_secret_that_could_be_guessed_is_refused(secret: str) -> None:
 
 @pytest.mark.parametrize("secret", ["x" * 32, "\N{SNOWMAN}" * 11])
 def test_a_secret_is_measured_in_bytes(secret: str) -> None:
-    assert load("worker", BOT | {"JWT_SECRET": secret}).jwt_secret == secret
+    assert load_settings("worker", BOT | {"JWT_SECRET": secret}).jwt_secret == secret
 
 
 @pytest.mark.parametrize(
     ("word", "rule"), [("strict", "strict"), (" Strict ", "strict"), ("AUTO", "auto")]
 )
 def test_how_members_come_to_accounts(word: str, rule: str) -> None:
-    assert load("bot", BOT | {"ACCOUNT_LINKING": word}).account_linking == rule
+    assert load_settings("bot", BOT | {"ACCOUNT_LINKING": word}).account_linking == rule

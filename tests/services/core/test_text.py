@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.core.text import EMAIL, strip_invisible
+from services.core.text import EMAIL_PATTERN, strip_invisible
 
 
 @pytest.mark.parametrize(
@@ -50,11 +50,11 @@ def test_whatever_is_typed_can_be_stored_and_holds_no_control_character(text: st
 
 @pytest.mark.parametrize("address", ["a@b.co", "first.o'last+tag@mail.example.com", "ü@exämple.de"])
 def test_it_knows_an_address(address: str) -> None:
-    assert EMAIL.fullmatch(address)
+    assert EMAIL_PATTERN.fullmatch(address)
 
 
 @pytest.mark.parametrize(
     "text", ["", "a", "@b.co", "a@b", "a@b.", "a@@b.co", "a b@c.de", "<a@b.co>", "a@b.co,c@d.ee"]
 )
 def test_it_knows_what_is_no_address(text: str) -> None:
-    assert not EMAIL.fullmatch(text)
+    assert not EMAIL_PATTERN.fullmatch(text)

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.digest.digest_schedule import LOOK_AGAIN, Morning, Today, morning
 
 BERLIN = ZoneInfo("Europe/Berlin")
-OFFICE = Office(zone="Europe/Berlin", country="DE", is_set=True)
+OFFICE = BusinessHours(zone="Europe/Berlin", country="DE", is_configured=True)
 WEEK = {"days": [0, 1, 2, 3, 4], "start": "09:00", "end": "17:00"}
 
 
@@ -74,8 +74,8 @@ def test_in_their_own_zone_and_by_their_own_holidays() -> None:
 
 def test_where_nobody_has_said_anything_the_usual_hours_count() -> None:
     nine = datetime(2026, 3, 3, 9, tzinfo=UTC)
-    assert morning({}, Office(), now=nine).today
-    assert not morning({}, Office(), now=nine - timedelta(minutes=1)).today
+    assert morning({}, BusinessHours(), now=nine).today
+    assert not morning({}, BusinessHours(), now=nine - timedelta(minutes=1)).today
 
 
 def test_the_day_before_is_the_last_working_day() -> None:
@@ -130,7 +130,7 @@ def test_it_is_a_morning_within_a_working_day(
 ) -> None:
     end = f"{(start + hours) % 24:02}:00"
     account = {"timezone": zone, "workHours": {**WEEK, "start": f"{start:02}:00", "end": end}}
-    found = morning(account, Office(), now=now)
+    found = morning(account, BusinessHours(), now=now)
     assert now < found.next_look <= now + LOOK_AGAIN
     if found.today:
         here = now.astimezone(ZoneInfo(zone))

@@ -10,17 +10,17 @@ from bson import ObjectId
 from slack_sdk import WebClient
 
 from bot.views.messages.digest import digest as digest_message
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
-from services.core.errors import Denied
-from services.core.installation import claim_team
+from services.core.errors import PermissionDenied
+from services.core.installation import claim_installation
 from services.digest.digest_counts import DigestCounts, Lately, Own, Queue
 from services.digest.digest_schedule import Morning, morning
 from services.digest.digest_service import Digests, DigestSwitch
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.sla.queue_key import queue_key
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
 from tasks.celery_app import DIGEST
 from tasks.notifications import digest
@@ -55,9 +55,9 @@ OFF = "This comes on the mornings you work. Turn it off in this app's Home."
 @pytest.fixture(autouse=True)
 def office(db: Mongo, clock: FixedClock) -> None:
     """Monday to Friday, 9 to 5 in UTC. It is Tuesday, 3 March 2026, seven in the morning."""
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     days = frozenset(range(5))
-    OfficeStore(db).write(actor=OPERATOR, zone="UTC", days=days, start="09:00", end="17:00")
+    BusinessHoursStore(db).write(actor=OPERATOR, zone="UTC", days=days, start="09:00", end="17:00")
     clock.now = at(3, 7)
 
 
@@ -82,7 +82,7 @@ class Filing:
     ) -> None:
         now, self._clock.now = self._clock.now, filed
         ticket = self._tickets.create(
-            actor=Actor.of(self._by),
+            actor=Actor.from_user(self._by),
             team_id=TEAM_ID,
             request_id=f"V{self._db.tickets.count_documents({})}",
             title="VPN is down",
@@ -436,8 +436,8 @@ def test_its_buttons_show_the_lists(
 
 
 def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None:
-    actor = Actor.of(people.add())
-    with pytest.raises(Denied):
+    actor = Actor.from_user(people.add())
+    with pytest.raises(PermissionDenied):
         DigestSwitch(db).turn(actor=actor, on=True)
 
 
@@ -513,7 +513,7 @@ def test_one_odd_account_holds_up_nobody_else(
     al = people.add(Role.MODERATOR)
     filing.file(deadline=at(4, 15))
 
-    def fails(account: dict[str, Any], office: Office, *, now: datetime) -> Morning:
+    def fails(account: dict[str, Any], office: BusinessHours, *, now: datetime) -> Morning:
         if account["_id"] == nils.id:
             raise OverflowError("date value out of range")
         return morning(account, office, now=now)

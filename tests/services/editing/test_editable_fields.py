@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.editing.editable_fields import checked, is_same, skill_choices, stored
 from services.models.ticket import Priority, Status
 from tests.conftest import sample_ticket
@@ -88,7 +88,7 @@ def test_what_is_accepted(field: str, value: Any, kept: Any) -> None:
     ],
 )
 def test_what_is_refused_and_in_which_words(field: str, value: Any, sentence: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         stored_as(field, value)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
 
@@ -106,7 +106,7 @@ def test_a_hundred_skills_are_fine_and_one_more_is_not() -> None:
     ticket = sample_ticket(related_skills=tuple(many))
     kept = checked("relatedSkills", many[:100], ticket=ticket, team_skills=(), now=NOW)
     assert kept == many[:100]
-    with pytest.raises(Invalid, match="Choose at most 100 skills"):
+    with pytest.raises(InvalidValue, match="Choose at most 100 skills"):
         checked("relatedSkills", many, ticket=ticket, team_skills=(), now=NOW)
 
 

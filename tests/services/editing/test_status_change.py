@@ -10,7 +10,7 @@ from bson import ObjectId
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 from services.editing.status_change import moved
 from services.models.events import Event, EventType
 from services.models.ticket import Status, Ticket
@@ -36,7 +36,7 @@ def told(change: Change) -> list[tuple[str, Any, Any]]:
 
 
 def refusal(ticket: Ticket, **edit: Any) -> tuple[str, str]:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         edited(ticket, **edit)
     return refused.value.field, str(refused.value)
 
@@ -68,7 +68,7 @@ def test_nobody_s_ticket_is_not_in_progress() -> None:
 @pytest.mark.parametrize("edit", [{"assignedTo": None}, {"status": "TODO"}])
 def test_taking_the_assignee_out_hands_it_back(edit: dict[str, Any]) -> None:
     change = edited(a_ticket(Status.IN_PROGRESS), **edit)
-    assert told(change) == [(EventType.HANDED_BACK, BEN, None)]
+    assert told(change) == [(EventType.UNASSIGNED, BEN, None)]
     assert change.values == {"assignedTo": None, "status": "TODO"}
 
 
@@ -206,10 +206,10 @@ def test_however_it_is_edited_only_the_table_s_steps_happen(
             step.pop("status")
         try:
             change = edited(ticket, stays=stays, **step)
-        except Invalid:
+        except InvalidValue:
             continue
         path = [event.to for event in change.events if event.field == "status"]
-        if any(event.type is EventType.HANDED_BACK for event in change.events):
+        if any(event.type is EventType.UNASSIGNED for event in change.events):
             path.insert(0, after(ticket, change).status.value)
         for old, new in pairwise([ticket.status.value, *path]):
             assert old == new or Status(new) in NEXT[Status(old)]

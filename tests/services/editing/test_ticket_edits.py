@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from services.assignment.candidate import Obstacle
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
 from services.editing.conflicts import EditConflict
 from services.editing.ticket_edits import BUSY, TicketEdits
 from services.models.events import EventType
@@ -38,7 +38,7 @@ class Editor:
 
     def __init__(self, edits: TicketEdits, db: Mongo, ticket: Ticket, user: User) -> None:
         self._edits, self._db, self._id = edits, db, ticket.id
-        self.actor = Actor.of(user)
+        self.actor = Actor.from_user(user)
 
     def __call__(self, *, seen: Any = None, told: Any = None, **changes: Any) -> Ticket:
         now = self._db.tickets.find_one({"_id": self._id}) or {}
@@ -87,7 +87,7 @@ def test_every_plain_field_is_set_with_an_event_each(
         ("edited", "helpfulNotes", None, "Restart it."),
     ]
     assert {event.by for event in done.events[1:]} == {moderator.id}
-    assert done.outbox
+    assert done.is_in_outbox
 
 
 def test_what_may_be_empty_is_cleared(update: Editor, clock: FixedClock) -> None:
@@ -105,7 +105,7 @@ def test_what_may_be_empty_is_cleared(update: Editor, clock: FixedClock) -> None
 
 @pytest.mark.parametrize("field", ["title", "description"])
 def test_what_may_not_be_empty_stays(update: Editor, field: str) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         update(**{field: ""})
     assert refused.value.field == field
 
@@ -113,7 +113,7 @@ def test_what_may_not_be_empty_stays(update: Editor, field: str) -> None:
 def test_one_bad_field_keeps_all_from_being_stored(
     update: Editor, db: Mongo, ticket: Ticket
 ) -> None:
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidValue):
         update(title="Fine", priority="asap")
     assert reload(db, ticket) == ticket
 
@@ -129,12 +129,12 @@ def test_a_deadline_that_has_passed_may_stay_but_not_be_set(
     update(deadline=due)
     clock.advance(days=1)
     assert update(deadline=due, title="VPN down").deadline == due
-    with pytest.raises(Invalid, match="has to lie in the future"):
+    with pytest.raises(InvalidValue, match="has to lie in the future"):
         update(deadline=due + timedelta(minutes=1))
 
 
 def test_an_unknown_field_is_refused(update: Editor) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         update(createdBy="me")
     assert (refused.value.field, str(refused.value)) == ("createdBy", "A ticket has no such field.")
 
@@ -158,9 +158,9 @@ def test_giving_it_to_somebody_is_what_reassigning_does(
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_who_cannot_work_on_it_is_not_given_it(update: Editor, people: People, role: Role) -> None:
     away = people.add(role, active=role is Role.USER)
-    with pytest.raises(Invalid, match="Choose a moderator or an admin who is still active"):
+    with pytest.raises(InvalidValue, match="Choose a moderator or an admin who is still active"):
         update(assignedTo=str(away.id))
-    with pytest.raises(Invalid, match="Choose a moderator or an admin who is still active"):
+    with pytest.raises(InvalidValue, match="Choose a moderator or an admin who is still active"):
         update(assignedTo="6b0368971218f597fece92d1")
 
 
@@ -265,7 +265,7 @@ def test_somebody_else_s_step_is_told_of_too(
     update: Editor, moves: TicketActions, other: Editor, ticket: Ticket, people: People
 ) -> None:
     ben = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     found = clashing(
         update,
         seen=ticket.seq,
@@ -275,7 +275,7 @@ def test_somebody_else_s_step_is_told_of_too(
     )
     told = {clash.field: (clash.by, clash.value) for clash in found.clashes}
     assert told == {"assignedTo": (ben.id, ben.id), "status": (ben.id, "IN_PROGRESS")}
-    moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None)
+    moves.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None)
     found = clashing(update, seen=ticket.seq, assignedTo=str(update.actor.user_id))
     assert [(clash.by, clash.value) for clash in found.clashes] == [(ben.id, None)]
 
@@ -383,7 +383,9 @@ def test_only_staff_may(
     ]
     for ask in asks:
         if role is Role.USER:
-            with pytest.raises(Denied, match="Your role does not allow you to work on tickets"):
+            with pytest.raises(
+                PermissionDenied, match="Your role does not allow you to work on tickets"
+            ):
                 ask()
         else:
             ask()
@@ -394,7 +396,7 @@ def test_the_requester_may_not_either(
 ) -> None:
     requester = people.add()
     own = file_ticket(tickets, requester)
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         Editor(edits, db, own, requester)(priority="urgent")
 
 
@@ -402,7 +404,10 @@ def test_the_requester_may_not_either(
 def test_no_such_ticket(edits: TicketEdits, moderator: User, ticket_id: str) -> None:
     with pytest.raises(NotFound):
         edits.update(
-            actor=Actor.of(moderator), ticket_id=ticket_id, seen_seq=1, changes={"title": "x"}
+            actor=Actor.from_user(moderator),
+            ticket_id=ticket_id,
+            seen_seq=1,
+            changes={"title": "x"},
         )
 
 

@@ -14,7 +14,7 @@ def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
 ) -> None:
     patches = Patches(db, edits)
     ticket = file_ticket(tickets, people.add())
-    actors = [Actor.of(people.add(Role.MODERATOR)) for _ in range(4)]
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
 
     def change(actor: Actor, priority: Priority) -> str:
         patches.apply(actor=actor, ticket_id=str(ticket.id), changes={"priority": priority})
@@ -34,7 +34,7 @@ def test_of_those_who_take_a_ticket_at_once_one_has_it(
 ) -> None:
     patches = Patches(db, edits)
     ticket = file_ticket(tickets, people.add())
-    actors = [Actor.of(people.add(Role.MODERATOR)) for _ in range(4)]
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
     progress = {"status": "IN_PROGRESS"}
     answers = at_once(
         *[

@@ -7,7 +7,7 @@ import pytest
 from bot.views.due_text import moment
 from bot.views.history import history
 from services.accounts.users import UserService
-from services.calendar.office_hours import WORKDAYS
+from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
 from services.home.home_service import without_internals
 from services.linking.directory import people_of, resolve_people
@@ -18,7 +18,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.outbox import pending
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.comments import CommentService
 from tasks.celery_app import NOTIFY
 from tasks.publisher import PublishFailed
@@ -112,7 +112,7 @@ def test_its_requester_does_not_read_who_was_late(day: Day, employee: User) -> N
     day.runs_until(at(2, 11))
     types = {event.type for event in without_internals(day.now(ticket)).events}
     assert EventType.ASSIGNED in types
-    assert not {EventType.REMINDED, EventType.PASSED_ON, EventType.ESCALATED} & types
+    assert not {EventType.REMINDED, EventType.REASSIGNED_BY_ESCALATION, EventType.ESCALATED} & types
 
 
 def test_who_accepts_is_left_alone(day: Day, employee: User) -> None:
@@ -127,7 +127,7 @@ def test_who_accepts_is_left_alone(day: Day, employee: User) -> None:
 def test_who_answers_has_accepted(day: Day, employee: User, comments: CommentService) -> None:
     jo = day.moderator("VPN")
     ticket = day.file(employee)
-    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="Have you restarted it?")
+    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Have you restarted it?")
     day.runs_until(at(2, 14))
     assert day.history(ticket) == []
 
@@ -162,8 +162,8 @@ def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -
     ticket = day.file(employee)
     al = day.moderator("VPN")
     day.runs_until(at(2, 10, 30))
-    day.moves.reassign(actor=Actor.of(al), ticket_id=str(ticket.id), assignee_id=None)
-    day.publisher.publish(str(ticket.id))
+    day.moves.reassign(actor=Actor.from_user(al), ticket_id=str(ticket.id), assignee_id=None)
+    day.publisher.publish_ticket(str(ticket.id))
     work(day.runtime, day.publisher)
     assert day.now(ticket).assigned_to is None
 
@@ -208,13 +208,13 @@ def test_what_is_told_at_night_waits_for_the_morning_and_comes_once(
 def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: TicketEdits) -> None:
     """Once an admin has said which those are; of what is urgent also at night."""
     boss = day.admin(capacity=0)
-    OfficeStore(day.db, clock=day.clock).write(
-        actor=Actor.of(boss), zone="UTC", days=WORKDAYS, start="09:00", end="17:00"
+    BusinessHoursStore(day.db, clock=day.clock).write(
+        actor=Actor.from_user(boss), zone="UTC", days=WORKDAYS, start="09:00", end="17:00"
     )
     for priority in ("high", "urgent"):
         ticket = day.file(employee, f"VPN is down for everyone ({priority})", priority=priority)
         edits.update(
-            actor=Actor.of(boss),
+            actor=Actor.from_user(boss),
             ticket_id=str(ticket.id),
             seen_seq=ticket.seq,
             changes={"deadline": at(2, 9, 30)},
@@ -292,7 +292,10 @@ def test_another_deadline_or_priority_begins_anew(
         # The target alone made it late; only a later one moves that.
         day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"priority": "low"}})
     edits.update(
-        actor=Actor.of(jo), ticket_id=str(ticket.id), seen_seq=day.now(ticket).seq, changes=change
+        actor=Actor.from_user(jo),
+        ticket_id=str(ticket.id),
+        seen_seq=day.now(ticket).seq,
+        changes=change,
     )
     day.runs_until(at(10, 9))
     assert day.history(ticket) == [
@@ -346,7 +349,7 @@ def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
     at_once(*[lambda: [day.steps.take(ticket) for ticket in day.steps.due()]] * 3)
     assert [day.history(ticket) for ticket in filed] == [["accept_reminder"]] * 8
     for ticket in filed:
-        day.publisher.publish(str(ticket.id))
+        day.publisher.publish_ticket(str(ticket.id))
     work(day.runtime, day.publisher)
     day.clock.advance(seconds=30)
     asked = [(task, to) for task, to in [("tasks.nudge", str(jo.id))] * 3]
@@ -373,7 +376,7 @@ def test_a_step_is_told_though_the_hint_was_lost(
     assert day.history(ticket) == ["accept_reminder"]
     assert day.told(jo) == []
     day.clock.advance(seconds=11)
-    (due,) = pending.due(day.db, now=day.clock(), limit=10)
+    (due,) = pending.due_ticket_ids(day.db, now=day.clock(), limit=10)
     day.publisher.send(NOTIFY, str(due))
     work(day.runtime, day.publisher)
     day.clock.advance(seconds=30)
@@ -444,8 +447,11 @@ def test_another_target_moves_the_steps_without_a_sound(day: Day, employee: User
     day.sweep()
     stored = day.now(ticket)
     assert day.history(ticket) == []
-    assert stored.alarm is not None
-    assert (stored.alarm.kind, stored.alarm.at) == (EscalationStep.ACCEPT_REMINDER, at(2, 10))
+    assert stored.next_step is not None
+    assert (stored.next_step.step, stored.next_step.at) == (
+        EscalationStep.ACCEPT_REMINDER,
+        at(2, 10),
+    )
     assert stored.seq == ticket.seq
     assert day.told(jo) == []
 
@@ -461,9 +467,9 @@ def test_old_tickets_of_the_predecessor_wake_nobody(day: Day) -> None:
         "deadline": datetime(2024, 2, 1, tzinfo=UTC),
     }
     made = day.db.tickets.insert_one(old).inserted_id
-    from services.sla.recompute import give_places  # noqa: PLC0415
+    from services.sla.recompute import recompute_stale  # noqa: PLC0415
 
-    give_places(day.db, now=day.clock())
+    recompute_stale(day.db, now=day.clock())
     day.runs_until(at(2, 12))
     assert day.told(jo) == []
     assert (day.db.tickets.find_one({"_id": made}) or {}).get("alarm") is None
@@ -472,7 +478,7 @@ def test_old_tickets_of_the_predecessor_wake_nobody(day: Day) -> None:
 def test_a_completed_ticket_is_left_alone(day: Day, employee: User) -> None:
     jo = day.moderator("VPN")
     ticket = day.file(employee)
-    day.moves.resolve(actor=Actor.of(jo), ticket_id=str(ticket.id), resolution="Done.")
+    day.moves.resolve(actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Done.")
     day.runs_until(at(3, 12))
     assert day.now(ticket).status is Status.COMPLETED
     assert day.history(ticket) == []

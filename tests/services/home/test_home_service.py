@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Denied, NotFound
+from services.core.errors import NotFound, PermissionDenied
 from services.home.home_service import Content, HomePage, HomeService, OpenList, TicketPage
 from services.home.sessions import Screen
 from services.linking.links import LinkService
@@ -64,7 +64,7 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
 
 
 def look(home: HomeService, user: User, screen: Screen | None = None) -> Content:
-    return home.look(actor=Actor.of(user), team_id=TEAM_ID, screen=screen or Screen())
+    return home.look(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen())
 
 
 def sheet(home: HomeService, user: User, ticket: Ticket) -> TicketPage:
@@ -136,10 +136,10 @@ def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
 ) -> None:
     screen = Screen(listed=ListQuery(ListKind.QUEUE), ticket_id=ticket.id)
     assert isinstance(in_list(home, moderator, ListQuery(ListKind.QUEUE)), OpenList)
-    with pytest.raises(Denied, match="see other people's tickets"):
+    with pytest.raises(PermissionDenied, match="see other people's tickets"):
         look(home, employee, screen.lists)
     for place, kind in ((screen, TicketPage), (screen.lists, HomePage)):
-        found = home.look_again(actor=Actor.of(employee), team_id=TEAM_ID, screen=place)
+        found = home.look_again(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=place)
         assert isinstance(found, kind)
 
 
@@ -147,7 +147,7 @@ def test_a_ticket_that_is_no_longer_theirs_is_left_for_the_list(
     home: HomeService, employee: User
 ) -> None:
     screen = Screen(listed=ListQuery(ListKind.OWN), ticket_id=ObjectId())
-    found = home.look_again(actor=Actor.of(employee), team_id=TEAM_ID, screen=screen)
+    found = home.look_again(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=screen)
     assert found.screen == screen.lists
 
 
@@ -155,7 +155,7 @@ def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator
     found = sheet(home, moderator, ticket)
     assert found.ticket == ticket
     assert found.is_staff
-    assert found.steps == allowed(Actor.of(moderator), ticket)
+    assert found.steps == allowed(Actor.from_user(moderator), ticket)
 
 
 def test_the_requester_reads_nothing_internal(
@@ -163,7 +163,7 @@ def test_the_requester_reads_nothing_internal(
 ) -> None:
     found = sheet(home, employee, ticket)
     assert not found.is_staff
-    assert found.steps == allowed(Actor.of(employee), ticket)
+    assert found.steps == allowed(Actor.from_user(employee), ticket)
     events = tuple(replace(event, note=None) for event in ticket.events[:2])
     assert found.ticket == replace(
         ticket, summary=None, helpful_notes=None, related_skills=(), assignment={}, events=events
@@ -185,7 +185,7 @@ def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people
         screen = Screen(ticket_id=ticket_id)
         with pytest.raises(NotFound, match="There is no such ticket, or you may not see it"):
             look(home, stranger, screen)
-        again = home.look_again(actor=Actor.of(stranger), team_id=TEAM_ID, screen=screen)
+        again = home.look_again(actor=Actor.from_user(stranger), team_id=TEAM_ID, screen=screen)
         assert isinstance(again, HomePage)
         assert again.screen == Screen()
 
@@ -193,7 +193,7 @@ def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people
 def test_a_resolved_ticket_is_only_read(
     home: HomeService, moves: TicketActions, ticket: Ticket, moderator: User
 ) -> None:
-    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
     found = sheet(home, moderator, ticket)
     assert found.ticket.status is Status.COMPLETED
     assert found.steps == {

@@ -1,7 +1,7 @@
 import pytest
 
 from services.core.database import Mongo
-from services.core.errors import DomainError, Invalid, LimitReached
+from services.core.errors import DomainError, InvalidValue, LimitReached
 from services.linking.code_attempts import LinkTries
 from tests.conftest import FixedClock, at_once
 
@@ -67,7 +67,7 @@ def test_a_right_code_counts_for_nothing_and_forgives_nothing(tries: LinkTries) 
 
 def test_a_crowd_of_guesses_at_one_instant_is_counted(tries: LinkTries, db: Mongo) -> None:
     outcomes = at_once(*[lambda: wrong_number(tries)] * 12)
-    assert [type(outcome) for outcome in outcomes].count(Invalid) == 4
+    assert [type(outcome) for outcome in outcomes].count(InvalidValue) == 4
     assert [type(outcome) for outcome in outcomes].count(LimitReached) == 8
     assert (db.linkTries.find_one() or {})["tries"] == 12
 

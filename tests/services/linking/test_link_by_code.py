@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.accounts.users import UserService, new_account
+from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, Codes
 from services.core.database import Mongo
-from services.core.errors import DomainError, Invalid, LimitReached, Refused
+from services.core.errors import DomainError, InvalidValue, LimitReached, MemberRefused
 from services.linking.link_by_code import Held, LinkByCode, Linked, Offer, masked
 from services.linking.links import LinkService
 from services.models.slack_member import SlackMember
@@ -43,7 +43,7 @@ GUEST = (
 @pytest.fixture
 def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
     """A moderator of the predecessor's, with a password."""
-    doc = new_account(email="Mona@example.com", role=Role.MODERATOR, now=clock())
+    doc = new_account_doc(email="Mona@example.com", role=Role.MODERATOR, now=clock())
     db.users.insert_one({**doc, "password": "$2b$04$hash"})
     return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})
 
@@ -114,14 +114,14 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
     reset = codes.issue(kind=CodeKind.RESET, user_id=mona.id)
     gone = codes.issue(kind=CodeKind.LINK, user_id=ObjectId())
     for code in (used, "00000-00000", reset, gone):
-        with pytest.raises(Invalid) as refused:
+        with pytest.raises(InvalidValue) as refused:
             linking.offer(member=AL, code=code)
         assert (refused.value.field, str(refused.value)) == ("code", WRONG)
-    assert said(Invalid, lambda: linking.confirm(member=AL, name=name)) == WRONG
+    assert said(InvalidValue, lambda: linking.confirm(member=AL, name=name)) == WRONG
     expired = issue(codes, mona)
     clock.advance(minutes=10)
     assert said(LimitReached, lambda: linking.offer(member=AL, code=expired)).startswith("Too many")
-    assert said(Invalid, lambda: linking.offer(member=replace(JO), code=expired)) == WRONG
+    assert said(InvalidValue, lambda: linking.offer(member=replace(JO), code=expired)) == WRONG
     assert db.links.count_documents({}) == 1
 
 
@@ -150,9 +150,9 @@ def test_a_code_makes_nobody_a_member(
 ) -> None:
     code, other = issue(codes, mona), replace(JO, **what)
     name = codes.name(kind=CodeKind.LINK, code=code)
-    assert said(Refused, lambda: linking.offer(member=other, code=code)) == sentence
-    assert said(Refused, lambda: linking.confirm(member=other, name=name)) == sentence
-    assert said(Refused, lambda: linking.claim_address(member=other)) == sentence
+    assert said(MemberRefused, lambda: linking.offer(member=other, code=code)) == sentence
+    assert said(MemberRefused, lambda: linking.confirm(member=other, name=name)) == sentence
+    assert said(MemberRefused, lambda: linking.claim_address(member=other)) == sentence
     assert codes.peek(kind=CodeKind.LINK, code=code) == mona.id
     assert db.links.count_documents({}) == 0
 
@@ -169,8 +169,8 @@ def test_a_deactivated_account_is_not_linked(
     offer = linking.offer(member=JO, code=code)
     db.users.update_one({"_id": mona.id}, {"$set": {"active": False}})
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
-    assert said(Refused, lambda: linking.offer(member=JO, code=code)) == deactivated
-    assert said(Refused, lambda: linking.confirm(member=JO, name=offer.name)) == deactivated
+    assert said(MemberRefused, lambda: linking.offer(member=JO, code=code)) == deactivated
+    assert said(MemberRefused, lambda: linking.confirm(member=JO, name=offer.name)) == deactivated
     assert db.links.count_documents({}) == 0
 
 
@@ -206,9 +206,9 @@ def test_ones_own_account_is_not_linked_twice(
     link(linking, codes, mona)
     code = issue(codes, mona)
     same = "You are linked to that account already."
-    assert said(Invalid, lambda: linking.offer(member=JO, code=code)) == same
+    assert said(InvalidValue, lambda: linking.offer(member=JO, code=code)) == same
     name = codes.name(kind=CodeKind.LINK, code=code)
-    assert said(Invalid, lambda: linking.confirm(member=JO, name=name)) == same
+    assert said(InvalidValue, lambda: linking.confirm(member=JO, name=name)) == same
 
 
 def test_an_account_linked_to_another_member_is_refused_and_the_code_spent(
@@ -219,7 +219,7 @@ def test_an_account_linked_to_another_member_is_refused_and_the_code_spent(
     with pytest.raises(Held) as held:
         linking.offer(member=AL, code=code)
     assert (str(held.value), held.value.holder, held.value.user) == (HELD, "U1", mona)
-    assert said(Invalid, lambda: linking.offer(member=AL, code=code)) == WRONG
+    assert said(InvalidValue, lambda: linking.offer(member=AL, code=code)) == WRONG
     assert links.find(team_id="T1", slack_user_id="U2") is None
 
 
@@ -302,7 +302,7 @@ def test_the_address_of_a_newcomer_is_theirs_without_a_code(
     assert links.find(team_id="T1", slack_user_id="U1") == user
     assert not linking.by_address(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(Invalid, lambda: linking.claim_address(member=JO)) == type_it
+    assert said(InvalidValue, lambda: linking.claim_address(member=JO)) == type_it
 
 
 def test_where_linking_is_strict_there_is_no_way_without_a_code(
@@ -312,7 +312,7 @@ def test_where_linking_is_strict_there_is_no_way_without_a_code(
     strict = LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
     assert not strict.by_address(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(Invalid, lambda: strict.claim_address(member=JO)) == type_it
+    assert said(InvalidValue, lambda: strict.claim_address(member=JO)) == type_it
     assert link(strict, codes, mona).user == mona
     assert db.users.count_documents({}) == 1
 

@@ -6,7 +6,7 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Refused
+from services.core.errors import MemberRefused
 from services.linking.links import LinkService, check_address, check_person
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
@@ -52,7 +52,7 @@ SEVERAL = "Several accounts have your email address. Ask an admin of this help d
 
 
 def refusal(links: LinkService, member: SlackMember) -> str:
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MemberRefused) as refused:
         links.admit(member)
     return str(refused.value)
 
@@ -171,7 +171,7 @@ def test_two_accounts_with_the_address_link_to_neither(links: LinkService, db: M
 def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db: Mongo) -> None:
     user = links.admit(JO)
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MemberRefused) as refused:
         links.find(team_id="T1", slack_user_id="U1")
     assert str(refused.value) == refusal(links, JO) == DEACTIVATED
 
@@ -306,7 +306,7 @@ def test_whoever_has_unlinked_is_not_linked_by_the_next_use(
 def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: FixedClock) -> None:
     db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
     db.users.insert_one({"email": "jo@example.com", "password": "$2b$10$hash"})
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(MemberRefused) as refused:
         links.admit(JO, again=True)
     assert str(refused.value) == HAS_PASSWORD
     assert refusal(links, JO) == UNLINKED

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.accounts import users as account_users
-from services.accounts.account_search import Place
+from services.accounts.account_search import AccountCursor
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind, Codes
 from services.core.database import Mongo
@@ -143,7 +143,7 @@ def test_a_demoted_accounts_tickets_go_back_though_its_owner_comes_back(
     following: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
 ) -> None:
     doc = db.users.find_one({"_id": jo.id}) or {}
-    account_users.store(db, doc, {"role": "user"}, by="system", now=clock())
+    account_users.update_account(db, doc, {"role": "user"}, by="system", now=clock())
     following.follow(member=DELETED)
     following.follow(member=JO)
     ticket = assigned(db, tickets, jo, jo)
@@ -168,13 +168,15 @@ RENAMED = replace(JO, email="Jo.Married@example.com")
 def test_an_account_made_from_slack_follows_the_new_address(
     following: MemberSync, links: LinkService, codes: Codes, db: Mongo, users: UserService, jo: User
 ) -> None:
-    AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), place=Place())
+    AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), place=AccountCursor())
     code = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
     assert following.concerns(member=RENAMED)
     assert following.follow(member=RENAMED) == []
     assert address(db, jo) == ("Jo.Married@example.com", "jo.married@example.com")
     assert codes.peek(kind=CodeKind.RESET, code=code) is None
-    found = AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), place=Place(search="married"))
+    found = AccountAdmin(db).page(
+        actor=Actor(jo.id, Role.ADMIN), place=AccountCursor(search="married")
+    )
     assert [user.id for user in found.users] == [jo.id]
     assert not following.concerns(member=RENAMED)
     assert links.admit(RENAMED).id == jo.id
@@ -215,8 +217,8 @@ def test_a_twin_made_meanwhile_puts_the_address_back(
     class Late(UserService):
         """Looks for the address just before somebody else takes it."""
 
-        def by_email(self, email: str) -> list[User]:
-            found = super().by_email(email)
+        def find_by_email(self, email: str) -> list[User]:
+            found = super().find_by_email(email)
             if not found:
                 db.users.insert_one({"email": email})
             return found

@@ -3,7 +3,7 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Conflict, Refused
+from services.core.errors import Conflict, MemberRefused
 from services.linking.links import UNLINKED, LinkService
 from services.linking.unlink import Identity, Unlink, UnlinkPreview
 from services.models.permissions import Actor
@@ -44,7 +44,9 @@ def test_account_and_tickets_stay(
     jo: User,
 ) -> None:
     ticket = file_ticket(tickets, jo)
-    done = unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1", slack_name="Jo")
+    done = unlinking.unlink(
+        actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1", slack_name="Jo"
+    )
     assert done.user == users.get(jo.id) == jo
     assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == jo.id
     assert links.find(team_id="T1", slack_user_id="U1") is None
@@ -61,15 +63,15 @@ def test_account_and_tickets_stay(
 def test_the_next_use_neither_links_again_nor_makes_a_twin(
     unlinking: Unlink, links: LinkService, db: Mongo, jo: User
 ) -> None:
-    unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
-    with pytest.raises(Refused) as refused:
+    unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+    with pytest.raises(MemberRefused) as refused:
         links.admit(JO)
     assert str(refused.value) == UNLINKED
     assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 0)
     # Until they ask for it; and they may unlink it as often as they like.
     for _ in range(2):
         assert links.admit(JO, again=True) == jo
-        unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+        unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
 
 
 def test_only_ones_own_link_is_ended(unlinking: Unlink, links: LinkService, db: Mongo) -> None:
@@ -89,14 +91,14 @@ def test_whoever_is_linked_to_another_account_by_now_is_told(
     other = db.users.insert_one({"email": "other@example.com"}).inserted_id
     db.links.update_one({"_id": "T1:U1"}, {"$set": {"userId": other}})
     with pytest.raises(Conflict):
-        unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+        unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
     assert (db.links.find_one() or {})["userId"] == other
     assert db.unlinked.count_documents({}) == 0
 
 
 def test_two_presses_are_one(unlinking: Unlink, db: Mongo, jo: User) -> None:
     def unlink() -> object:
-        return unlinking.unlink(actor=Actor.of(jo), team_id="T1", slack_user_id="U1")
+        return unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
 
     done = at_once(*[unlink] * 6)
     assert sorted(type(outcome).__name__ for outcome in done) == ["Conflict"] * 5 + ["Unlinked"]
@@ -112,7 +114,7 @@ def test_what_to_know_before(
     db.tickets.insert_many(
         [{**theirs, "status": status} for status in ("TODO", "WAITING", "COMPLETED")]
     )
-    leaving = unlinking.look(actor=Actor.of(jo))
+    leaving = unlinking.look(actor=Actor.from_user(jo))
     assert (leaving.user.id, leaving.open_tickets, leaving.by_address) == (jo.id, 2, by_address)
 
 
@@ -121,7 +123,7 @@ def test_where_linking_is_strict_only_a_code_leads_back(
 ) -> None:
     strict = LinkService(db, users, strict=True)
     unlinking = Unlink(db, users, strict, Emails(db, clock=clock), clock=clock)
-    assert unlinking.look(actor=Actor.of(jo)) == UnlinkPreview(jo, 0, by_address=False)
+    assert unlinking.look(actor=Actor.from_user(jo)) == UnlinkPreview(jo, 0, by_address=False)
 
 
 def test_an_account_that_is_gone_has_nothing_to_unlink(unlinking: Unlink) -> None:
@@ -138,7 +140,7 @@ def test_an_account_that_is_gone_has_nothing_to_unlink(unlinking: Unlink) -> Non
 def test_ones_slack_identities(unlinking: Unlink, db: Mongo, jo: User, clock: FixedClock) -> None:
     stopped = {"teamId": "T0", "slackUserId": "U9", "userId": jo.id, "stopped": {"at": clock()}}
     db.links.insert_one({"_id": "T0:U9", **stopped})
-    assert unlinking.identities(actor=Actor.of(jo)) == [
+    assert unlinking.identities(actor=Actor.from_user(jo)) == [
         Identity("T0", "U9", since=None, works=False),
         Identity("T1", "U1", since=clock(), works=True),
     ]

@@ -10,7 +10,7 @@ import pytest
 from bson import ObjectId
 
 from services.core.clock import utcnow
-from services.core.database import NEWEST, NEWEST_OF_CREATOR, Mongo
+from services.core.database import NEWEST_INDEX, REQUESTER_NEWEST_INDEX, Mongo
 from services.lists.api_pages import FIELDS, PageCursor, TicketPages
 from services.models.permissions import Actor
 from services.models.user import Role
@@ -57,7 +57,7 @@ def test_a_page_of_ten_thousand_tickets(
     asked = queries(commands)
     assert len(asked) <= 4 * 5
     for command in asked:
-        assert is_served_by(command["filter"], list(NEWEST_OF_CREATOR))
+        assert is_served_by(command["filter"], list(REQUESTER_NEWEST_INDEX))
         assert set(command["projection"]) == set(FIELDS)
         assert not set(command["projection"]) & ARRAYS
         assert command["limit"] == 101
@@ -88,9 +88,9 @@ def test_the_plan_is_an_index_in_the_lists_order(db: Mongo, role: Role) -> None:
     creator = ObjectId()
     pile(db, creator, 300, apart=timedelta(hours=1))
     query: dict[str, Any] = {"createdAt": {"$gte": utcnow() - timedelta(days=1)}}
-    index: tuple[tuple[str, int], ...] = NEWEST
+    index: tuple[tuple[str, int], ...] = NEWEST_INDEX
     if role is Role.USER:
-        query, index = {"createdBy": creator, **query}, NEWEST_OF_CREATOR
+        query, index = {"createdBy": creator, **query}, REQUESTER_NEWEST_INDEX
     cursor = db.tickets.find(query).sort([("createdAt", -1), ("_id", -1)]).limit(101)
     plan = str(cursor.explain()["queryPlanner"]["winningPlan"])
     assert "IXSCAN" in plan

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 from services.lists.list_pages import PAGE_SIZE, ROW, Page, TicketLists
 from services.lists.list_query import NOBODY, ListCursor, ListKind, ListQuery
 from services.models.permissions import Actor
@@ -234,7 +234,7 @@ def test_pages_keep_the_filters(lists: TicketLists, db: Mongo, clock: FixedClock
 
 @pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
 def test_only_staff_sees_more_than_their_own(lists: TicketLists, kind: ListKind) -> None:
-    with pytest.raises(Denied, match="see other people's tickets"):
+    with pytest.raises(PermissionDenied, match="see other people's tickets"):
         lists.page(actor=EMPLOYEE, selection=ListQuery(kind))
 
 

@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.core.database import Mongo
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 from services.linking.links import LinkService
 from services.lists.list_query import Filter, ListKind, ListQuery, skill_key
 from services.lists.list_service import Listed, ListService
@@ -46,7 +46,7 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
 
 
 def look(lists: ListService, user: User, selection: ListQuery) -> Listed:
-    return lists.look(actor=Actor.of(user), team_id=TEAM_ID, selection=selection)
+    return lists.look(actor=Actor.from_user(user), team_id=TEAM_ID, selection=selection)
 
 
 def ids_in(listed: Listed) -> list[ObjectId]:
@@ -64,7 +64,7 @@ def test_each_list_holds_the_readers_tickets(
 
 @pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
 def test_a_plain_user_has_one_list(lists: ListService, employee: User, kind: ListKind) -> None:
-    with pytest.raises(Denied, match="see other people's tickets"):
+    with pytest.raises(PermissionDenied, match="see other people's tickets"):
         look(lists, employee, ListQuery(kind))
 
 
@@ -162,12 +162,12 @@ def test_names_are_found_by_their_letters(
     for name in ("Benedikt", "Ben"):
         people.add(Role.MODERATOR, name=name)
     people.add(Role.USER, name="Ben the employee")
-    offered = lists.assignees(actor=Actor.of(admin), like=typed)
+    offered = lists.assignees(actor=Actor.from_user(admin), like=typed)
     assert [user.display_name for user in offered] == found
 
 
 def test_skills_are_found_by_their_letters(lists: ListService, moderator: User) -> None:
-    actor = Actor.of(moderator)
+    actor = Actor.from_user(moderator)
     assert lists.skills(actor=actor, like="N") == {
         skill_key("dns"): ("dns",),
         skill_key("VPN"): ("VPN",),
@@ -177,8 +177,8 @@ def test_skills_are_found_by_their_letters(lists: ListService, moderator: User) 
 
 def test_who_works_here_is_for_the_staff(lists: ListService, employee: User) -> None:
     for ask in (lists.assignees, lists.skills):
-        with pytest.raises(Denied, match="see other people's tickets"):
-            ask(actor=Actor.of(employee), like="")
+        with pytest.raises(PermissionDenied, match="see other people's tickets"):
+            ask(actor=Actor.from_user(employee), like="")
 
 
 @pytest.mark.parametrize("count", [0, 1, 11])

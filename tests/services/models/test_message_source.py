@@ -20,7 +20,7 @@ def test_the_link_leads_to_the_message() -> None:
         permalink="https://example.slack.com/archives/C0GENERAL/p1700000000000001",
         slack_user_id="U0ANN",
     )
-    assert source.thread == "1700000000.000001"
+    assert source.reply_thread_ts == "1700000000.000001"
 
 
 def test_the_link_leads_to_a_reply_in_its_thread() -> None:
@@ -29,7 +29,7 @@ def test_the_link_leads_to_a_reply_in_its_thread() -> None:
         "https://example.slack.com/archives/C0GENERAL/p1700000000000001"
         "?thread_ts=1690000000.000009&cid=C0GENERAL"
     )
-    assert source.thread == "1690000000.000009"
+    assert source.reply_thread_ts == "1690000000.000009"
 
 
 def test_the_first_message_of_a_thread_is_no_reply() -> None:

@@ -1,8 +1,14 @@
 import pytest
 from bson import ObjectId
 
-from services.core.errors import Denied, NotFound
-from services.models.permissions import OPERATOR, Actor, Permission, require, require_sight
+from services.core.errors import NotFound, PermissionDenied
+from services.models.permissions import (
+    OPERATOR,
+    Actor,
+    Permission,
+    require_permission,
+    require_visible,
+)
 from services.models.ticket import Status, Ticket
 from services.models.user import Role
 
@@ -27,12 +33,12 @@ def ticket(created_by: ObjectId | None) -> Ticket:
 @pytest.mark.parametrize("permission", Permission)
 def test_the_table(role: Role, permission: Permission) -> None:
     actor = Actor(ME, role)
-    assert actor.may(permission) == (role in MAY[permission])
+    assert actor.has_permission(permission) == (role in MAY[permission])
     if role in MAY[permission]:
-        require(actor, permission)
+        require_permission(actor, permission)
     else:
-        with pytest.raises(Denied) as denied:
-            require(actor, permission)
+        with pytest.raises(PermissionDenied) as denied:
+            require_permission(actor, permission)
         assert str(denied.value) == (
             f"Your role does not allow you to {permission}. Ask an admin if it should."
         )
@@ -40,7 +46,7 @@ def test_the_table(role: Role, permission: Permission) -> None:
 
 @pytest.mark.parametrize("permission", Permission)
 def test_the_operator_may_do_what_an_admin_may(permission: Permission) -> None:
-    require(OPERATOR, permission)
+    require_permission(OPERATOR, permission)
 
 
 @pytest.mark.parametrize(
@@ -57,13 +63,13 @@ def test_the_operator_may_do_what_an_admin_may(permission: Permission) -> None:
 def test_who_sees_a_ticket(role: Role, created_by: ObjectId | None, seen: bool) -> None:
     theirs = ticket(created_by)
     if seen:
-        assert require_sight(Actor(ME, role), theirs) is theirs
+        assert require_visible(Actor(ME, role), theirs) is theirs
     else:
         with pytest.raises(NotFound, match=r"^There is no such ticket, or you may not see it\.$"):
-            require_sight(Actor(ME, role), theirs)
+            require_visible(Actor(ME, role), theirs)
 
 
 @pytest.mark.parametrize("role", Role)
 def test_no_ticket_reads_like_a_foreign_one(role: Role) -> None:
     with pytest.raises(NotFound, match=r"^There is no such ticket, or you may not see it\.$"):
-        require_sight(Actor(ME, role), None)
+        require_visible(Actor(ME, role), None)

@@ -127,7 +127,7 @@ def test_the_predecessors_ticket() -> None:
 def test_a_ticket_of_nothing_but_an_id() -> None:
     bare = ticket()
     assert (bare.title, bare.description, bare.status) == ("", "", Status.TODO)
-    assert (bare.number, bare.seq, bare.outbox, bare.events) == (None, 0, False, ())
+    assert (bare.number, bare.seq, bare.is_in_outbox, bare.events) == (None, 0, False, ())
 
 
 @pytest.mark.parametrize(

@@ -277,7 +277,7 @@ def test_jobs_are_alive_while_one_holds_the_lease(
 ) -> None:
     none = [(State.FAIL, "none leads", "Run: python app.py jobs")]
     assert said(checks().jobs()) == none
-    assert Lease(db, "jobs", clock=clock).hold()
+    assert Lease(db, "jobs", clock=clock).acquire()
     assert said(checks().jobs()) == [(State.OK, "one process leads", "")]
     clock.advance(seconds=21)
     assert said(checks().jobs()) == none
@@ -286,7 +286,7 @@ def test_jobs_are_alive_while_one_holds_the_lease(
 def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
     checks: Look, db: Mongo, clock: FixedClock
 ) -> None:
-    assert Lease(db, "jobs", clock=clock).hold()
+    assert Lease(db, "jobs", clock=clock).acquire()
     runs, every = JobRuns(db, clock=clock), timedelta(seconds=10)
     runs.begin({"sweep": every, "digest": every, "training": every})
     runs.ended("sweep", seconds=0.04, every=every)
@@ -308,7 +308,7 @@ def test_the_outbox_is_as_old_as_its_oldest_change(
     advice = "If worker and jobs are alive, the worker's log says what keeps it."
     # Published again and again by the jobs, and taken by nobody.
     for _ in range(4):
-        pending.backoff(db, ticket.id, now=clock())
+        pending.back_off(db, ticket.id, now=clock())
         clock.advance(seconds=60)
     file_ticket(tickets, employee)
     (finding,) = checks().outbox()
@@ -328,8 +328,8 @@ def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
     for _ in range(9):
         doc = db.tickets.find_one({"_id": ticket}) or {}
         now = doc["nextTryAt"]  # swept as soon as it is due
-        assert pending.ages(db, now=now) == [now - start]
-        pending.backoff(db, ticket, now=now)
+        assert pending.outbox_ages(db, now=now) == [now - start]
+        pending.back_off(db, ticket, now=now)
     assert now - start > timedelta(minutes=30)
 
 

@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 import pytest
 
 from services.availability import quiet_hours
-from services.calendar.office_hours import Office, week_of
+from services.calendar.business_hours import BusinessHours, account_work_week
 from services.core.database import Document, Mongo
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.core.leases import Lease
-from services.core.retry import RetryState, failed
+from services.core.retry import RetryState, record_failure
 from services.digest.digest_service import Digests
 from services.models.user import Role, User
 from services.ops import failing_items
@@ -30,15 +30,15 @@ FAULT = OverflowError("date value out of range of jo@example.com")
 @contextmanager
 def odd(user: User) -> Iterator[None]:
     """As long as nobody can tell when that account's owner is at work."""
-    usual = week_of
+    usual = account_work_week
 
-    def fails(account: Document, office: Office) -> object:
+    def fails(account: Document, office: BusinessHours) -> object:
         if account["_id"] == user.id:
             raise FAULT
         return usual(account, office)
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(quiet_hours, "week_of", fails)
+        broken.setattr(quiet_hours, "account_work_week", fails)
         broken.setattr("services.digest.digest_schedule.week_of", fails)
         yield
 
@@ -48,13 +48,13 @@ def said(db: Mongo, now: datetime) -> list[str]:
 
 
 def test_it_is_tried_again_later_each_time() -> None:
-    aside = failed(None, FAULT, now=at(2, 9))
+    aside = record_failure(None, FAULT, now=at(2, 9))
     assert aside == RetryState(at(2, 9), 1, "OverflowError")
-    waits = [aside.wait]
+    waits = [aside.delay]
     for number in range(10):
-        aside = failed(aside, FAULT, now=at(2, 10 + number))
-        waits.append(aside.wait)
-    assert (aside.since, aside.times) == (at(2, 9), 11)
+        aside = record_failure(aside, FAULT, now=at(2, 10 + number))
+        waits.append(aside.delay)
+    assert (aside.first_failed_at, aside.failure_count) == (at(2, 9), 11)
     minutes = [wait // timedelta(minutes=1) for wait in waits]
     assert minutes == [5, 20, *[60] * 9]
 
@@ -72,11 +72,11 @@ def test_a_tickets_step(day: Day) -> None:
         tried = []
         while day.clock.now < at(2, 12):
             day.sweep()
-            alarm = day.now(ticket).alarm
+            alarm = day.now(ticket).next_step
             assert alarm is not None
-            assert alarm.aside is not None
-            tried.append(alarm.aside.times)
-            if alarm.aside.times == 1:
+            assert alarm.retry is not None
+            tried.append(alarm.retry.failure_count)
+            if alarm.retry.failure_count == 1:
                 assert said(day.db, day.clock()) == [
                     "warn  jobs:          what is due by the clock for ticket 1 failed 1 time "
                     "within 0 s (OverflowError) and is tried again by itself. Nobody is reminded "
@@ -129,7 +129,7 @@ def test_more_than_a_few_are_counted(day: Day) -> None:
     day.moderator("VPN", capacity=30)
     for _ in range(7):
         ticket = day.file(day.people.add())
-        aside = failed(None, FAULT, now=day.clock())
+        aside = record_failure(None, FAULT, now=day.clock())
         day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"alarm.aside": aside.to_doc()}})
     assert len(said(day.db, day.clock())) == 6
     assert (
@@ -138,7 +138,7 @@ def test_more_than_a_few_are_counted(day: Day) -> None:
 
 
 def test_a_digest(day: Day) -> None:
-    claim_team(day.db, team_id=TEAM_ID)
+    claim_installation(day.db, team_id=TEAM_ID)
     jo = day.moderator("VPN", email="jo@example.com")
     day.file(day.people.add())
     with odd(jo):
@@ -158,7 +158,7 @@ def test_a_digest(day: Day) -> None:
 
 
 def test_a_digest_that_nobody_wants_any_more_is_no_fault(day: Day) -> None:
-    claim_team(day.db, team_id=TEAM_ID)
+    claim_installation(day.db, team_id=TEAM_ID)
     jo = day.moderator("VPN")
     with odd(jo):
         digest.run(day.runtime)
@@ -170,7 +170,7 @@ def test_a_digest_that_nobody_wants_any_more_is_no_fault(day: Day) -> None:
 
 def test_whoever_has_left_the_help_desk_is_not_named(day: Day) -> None:
     jo = day.moderator()
-    aside = failed(None, FAULT, now=day.clock())
+    aside = record_failure(None, FAULT, now=day.clock())
     left = {"digestAside": aside.to_doc(), "role": Role.USER.value}
     day.db.users.update_one({"_id": jo.id}, {"$set": left})
     assert said(day.db, day.clock()) == []
@@ -180,7 +180,7 @@ def test_whoever_has_left_the_help_desk_is_not_named(day: Day) -> None:
 def test_a_digest_that_cannot_be_written_is_set_aside_too(
     day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim_team(day.db, team_id=TEAM_ID)
+    claim_installation(day.db, team_id=TEAM_ID)
     jo = day.moderator("VPN")
     day.file(day.people.add())
 
@@ -198,12 +198,12 @@ def test_a_digest_that_cannot_be_written_is_set_aside_too(
 
 def test_the_doctor_tells_of_it_with_the_jobs(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     jo = day.people.add(Role.MODERATOR, email="jo@example.com")
-    aside = failed(None, FAULT, now=day.clock())
+    aside = record_failure(None, FAULT, now=day.clock())
     day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": aside.to_doc()}})
     checks = DatabaseChecks("mongodb://unused", clock=day.clock)
     monkeypatch.setitem(vars(checks), "_db", day.db)
     found = checks.jobs()
     assert [finding.found[:21] for finding in found] == ["none leads", "the digest of jo@exam"]
-    Lease(day.db, "jobs", clock=day.clock).hold()
+    Lease(day.db, "jobs", clock=day.clock).acquire()
     (found_now,) = checks.jobs()
     assert found_now.state is State.WARN

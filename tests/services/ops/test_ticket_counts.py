@@ -28,11 +28,11 @@ def test_tickets_outbox_and_leader(
     employee = people.add()
     first, second, third = (file_ticket(tickets, employee, f"Number {n}") for n in range(3))
     db.tickets.update_one({"_id": third.id}, {"$set": {"status": "COMPLETED"}})
-    pending.mark_delivered(db, third.id, seen=third.seq)
-    pending.backoff(db, second.id, now=clock())
-    pending.backoff(db, second.id, now=clock())
+    pending.mark_delivered(db, third.id, expected_seq=third.seq)
+    pending.back_off(db, second.id, now=clock())
+    pending.back_off(db, second.id, now=clock())
     lease = Lease(db, "jobs", clock=clock)
-    lease.hold()
+    lease.acquire()
     counts = count_tickets(db, clock=clock)
     assert counts.by_status == {**NONE, "TODO": 2, "COMPLETED": 1}
     assert (counts.outbox, counts.most_attempts) == (2, 2)
@@ -42,7 +42,7 @@ def test_tickets_outbox_and_leader(
     assert counts.leader == (db.leases.find_one({"_id": "jobs"}) or {})["holder"]
     clock.advance(seconds=30)
     assert count_tickets(db, clock=clock).leader is None
-    pending.mark_delivered(db, first.id, seen=first.seq)
+    pending.mark_delivered(db, first.id, expected_seq=first.seq)
     assert count_tickets(db, clock=clock).outbox == 1
 
 

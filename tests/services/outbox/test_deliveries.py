@@ -7,17 +7,17 @@ from bson import ObjectId
 from services.core.database import Mongo
 from services.models.ticket import Card, Ticket
 from services.outbox.deliveries import (
-    CLAIM,
-    card_updated,
+    CLAIM_DURATION,
     claim,
-    fail,
+    delivery_key,
+    invalidate_card,
     is_finished,
-    notice_key,
-    release,
-    sent,
-    spoil_card,
+    mark_failed,
+    mark_sent,
+    record_card_update,
+    release_claim,
 )
-from services.outbox.pending import due, mark_delivered
+from services.outbox.pending import due_ticket_ids, mark_delivered
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
@@ -31,12 +31,12 @@ def ticket(tickets: TicketService, people: People) -> Ticket:
 
 
 def only_notice(db: Mongo, ticket: Ticket) -> Any:
-    (notice,) = reload(db, ticket).notices
+    (notice,) = reload(db, ticket).deliveries
     return notice
 
 
 def test_a_key_names_event_kind_and_recipient() -> None:
-    assert notice_key(seq=1, kind="requester", recipient=CARD.recipient) == KEY
+    assert delivery_key(seq=1, kind="requester", recipient=CARD.recipient) == KEY
 
 
 def test_one_of_many_claims_it(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
@@ -45,7 +45,7 @@ def test_one_of_many_claims_it(db: Mongo, clock: FixedClock, ticket: Ticket) -> 
     assert only_notice(db, ticket) == {
         "key": KEY,
         "state": "claimed",
-        "until": clock() + CLAIM,
+        "until": clock() + CLAIM_DURATION,
         "tries": 1,
     }
 
@@ -61,12 +61,12 @@ def test_one_of_many_takes_over_an_expired_claim(
 ) -> None:
     claim(db, ticket.id, "2:assignee:x", now=clock())
     claim(db, ticket.id, KEY, now=clock())
-    assert not claim(db, ticket.id, KEY, now=clock() + CLAIM - timedelta(milliseconds=1))
-    clock.advance(seconds=CLAIM.total_seconds())
+    assert not claim(db, ticket.id, KEY, now=clock() + CLAIM_DURATION - timedelta(milliseconds=1))
+    clock.advance(seconds=CLAIM_DURATION.total_seconds())
     answers = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
     assert sorted(answers) == [False] * 7 + [True]
-    other, this = reload(db, ticket).notices
-    assert (this["until"], this["tries"]) == (clock() + CLAIM, 2)
+    other, this = reload(db, ticket).deliveries
+    assert (this["until"], this["tries"]) == (clock() + CLAIM_DURATION, 2)
     assert other["tries"] == 1
 
 
@@ -74,7 +74,7 @@ def test_a_released_claim_is_free_from_then_on(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     claim(db, ticket.id, KEY, now=clock())
-    release(db, ticket.id, KEY, until=clock() + timedelta(seconds=3))
+    release_claim(db, ticket.id, KEY, until=clock() + timedelta(seconds=3))
     assert not claim(db, ticket.id, KEY, now=clock() + timedelta(seconds=2))
     assert claim(db, ticket.id, KEY, now=clock() + timedelta(seconds=3))
 
@@ -84,7 +84,7 @@ def test_what_slack_refuses_for_good_is_finished(
 ) -> None:
     claim(db, ticket.id, KEY, now=clock())
     assert not is_finished(reload(db, ticket), KEY)
-    fail(db, ticket.id, KEY, error="channel_not_found")
+    mark_failed(db, ticket.id, KEY, error="channel_not_found")
     assert is_finished(reload(db, ticket), KEY)
     assert not is_finished(reload(db, ticket), "2:assignee:x")
     assert only_notice(db, ticket)["error"] == "channel_not_found"
@@ -95,7 +95,7 @@ def test_what_was_sent_is_recorded_with_its_card(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     claim(db, ticket.id, KEY, now=clock())
-    sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
     found = reload(db, ticket)
     assert is_finished(found, KEY)
     assert found.cards == (CARD,)
@@ -113,20 +113,20 @@ def test_what_was_sent_is_recorded_with_its_card(
 def test_what_was_sent_stays_sent(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     """A slow worker whose claim had expired reports last."""
     claim(db, ticket.id, KEY, now=clock())
-    sent(db, ticket.id, KEY, channel="D1", ts="1.5")
-    release(db, ticket.id, KEY, until=clock())
-    fail(db, ticket.id, KEY, error="account_inactive")
+    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
+    release_claim(db, ticket.id, KEY, until=clock())
+    mark_failed(db, ticket.id, KEY, error="account_inactive")
     assert only_notice(db, ticket)["state"] == "sent"
     assert reload(db, ticket).cards == ()
 
 
 def show(db: Mongo, ticket: Ticket, clock: FixedClock, *, seq: int, digest: str) -> bool:
-    return card_updated(db, ticket.id, CARD, seq=seq, digest=digest, now=clock())
+    return record_card_update(db, ticket.id, CARD, seq=seq, digest=digest, now=clock())
 
 
 def with_card(db: Mongo, ticket: Ticket, clock: FixedClock) -> None:
     claim(db, ticket.id, KEY, now=clock())
-    sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"cards": CARD.to_doc() | {"ts": "2.5"}}})
 
 
@@ -144,14 +144,14 @@ def test_a_card_painted_over_with_older_content_is_out_of_date(
 ) -> None:
     with_card(db, ticket, clock)
     assert show(db, ticket, clock, seq=3, digest="new")
-    mark_delivered(db, ticket.id, seen=1)
+    mark_delivered(db, ticket.id, expected_seq=1)
 
     assert not show(db, ticket, clock, seq=2, digest="stale")
 
     found = reload(db, ticket)
-    assert (found.cards[0].seq, found.cards[0].digest, found.outbox) == (3, "", True)
+    assert (found.cards[0].seq, found.cards[0].digest, found.is_in_outbox) == (3, "", True)
     clock.advance(minutes=1)
-    assert due(db, now=clock(), limit=9) == [ticket.id]
+    assert due_ticket_ids(db, now=clock(), limit=9) == [ticket.id]
     assert show(db, ticket, clock, seq=3, digest="new")
 
 
@@ -162,26 +162,26 @@ def test_the_worker_that_was_painted_over_does_not_settle_the_ticket(
     seen = reload(db, ticket).seq
     assert show(db, ticket, clock, seq=seen, digest="new")
     assert not show(db, ticket, clock, seq=seen - 1, digest="stale")  # another one, meanwhile
-    assert not mark_delivered(db, ticket.id, seen=seen)
+    assert not mark_delivered(db, ticket.id, expected_seq=seen)
 
 
 def test_a_card_is_spoilt_by_whoever_knows_better(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     with_card(db, ticket, clock)
-    assert mark_delivered(db, ticket.id, seen=1)
-    assert spoil_card(db, ticket.id, channel="D1", ts="2.5", now=clock())
+    assert mark_delivered(db, ticket.id, expected_seq=1)
+    assert invalidate_card(db, ticket.id, channel="D1", ts="2.5", now=clock())
     found = reload(db, ticket)
     assert [card.digest for card in found.cards] == ["old", ""]
-    assert (found.outbox, mark_delivered(db, ticket.id, seen=1)) == (True, False)
-    assert not spoil_card(db, ticket.id, channel="D2", ts="2.5", now=clock())
+    assert (found.is_in_outbox, mark_delivered(db, ticket.id, expected_seq=1)) == (True, False)
+    assert not invalidate_card(db, ticket.id, channel="D2", ts="2.5", now=clock())
 
 
 def test_unknown_cards_and_notices_change_nothing(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
-    fail(db, ticket.id, KEY, error="x")
-    sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
-    release(db, ticket.id, KEY, until=clock())
+    mark_failed(db, ticket.id, KEY, error="x")
+    mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5", card=CARD)
+    release_claim(db, ticket.id, KEY, until=clock())
     assert not show(db, ticket, clock, seq=1, digest="new")
     assert reload(db, ticket) == ticket

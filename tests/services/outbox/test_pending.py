@@ -4,9 +4,15 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.core.retry import MAX_DELIVERY_WAIT
+from services.core.retry import MAX_DELIVERY_DELAY
 from services.models.user import User
-from services.outbox.pending import GRACE, backoff, due, mark_delivered, outbox_fields
+from services.outbox.pending import (
+    SWEEP_GRACE_PERIOD,
+    back_off,
+    due_ticket_ids,
+    mark_delivered,
+    outbox_fields,
+)
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket, reload
 
@@ -28,9 +34,9 @@ def test_a_fresh_change_is_left_to_its_own_hint_first(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
-    just_before = clock() + GRACE - timedelta(milliseconds=1)
-    assert due(db, now=just_before, limit=9) == []
-    assert due(db, now=clock() + GRACE, limit=9) == [ticket.id]
+    just_before = clock() + SWEEP_GRACE_PERIOD - timedelta(milliseconds=1)
+    assert due_ticket_ids(db, now=just_before, limit=9) == []
+    assert due_ticket_ids(db, now=clock() + SWEEP_GRACE_PERIOD, limit=9) == [ticket.id]
 
 
 def test_the_longest_overdue_comes_first(
@@ -42,17 +48,17 @@ def test_the_longest_overdue_comes_first(
             {"_id": ticket_id}, {"$set": {"nextTryAt": clock() - timedelta(minutes=minutes)}}
         )
     in_order = [filed[1], filed[3], filed[0], filed[2]]
-    assert due(db, now=clock(), limit=9) == in_order
-    assert due(db, now=clock(), limit=2) == in_order[:2]
+    assert due_ticket_ids(db, now=clock(), limit=9) == in_order
+    assert due_ticket_ids(db, now=clock(), limit=2) == in_order[:2]
 
 
 def test_what_is_settled_is_never_due(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
-    assert mark_delivered(db, ticket.id, seen=ticket.seq)
-    assert not reload(db, ticket).outbox
-    assert due(db, now=clock() + timedelta(days=1), limit=9) == []
+    assert mark_delivered(db, ticket.id, expected_seq=ticket.seq)
+    assert not reload(db, ticket).is_in_outbox
+    assert due_ticket_ids(db, now=clock() + timedelta(days=1), limit=9) == []
     doc = db.tickets.find_one({"_id": ticket.id}) or {}
     assert "nextTryAt" not in doc
     assert "attempts" not in doc
@@ -63,9 +69,9 @@ def test_only_what_was_seen_is_settled(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User, seen: int
 ) -> None:
     ticket = file_ticket(tickets, requester)
-    assert not mark_delivered(db, ticket.id, seen=seen)
+    assert not mark_delivered(db, ticket.id, expected_seq=seen)
     assert reload(db, ticket) == ticket
-    assert due(db, now=clock() + GRACE, limit=9) == [ticket.id]
+    assert due_ticket_ids(db, now=clock() + SWEEP_GRACE_PERIOD, limit=9) == [ticket.id]
 
 
 def test_it_backs_off_to_fifteen_minutes(
@@ -74,11 +80,11 @@ def test_it_backs_off_to_fifteen_minutes(
     ticket = file_ticket(tickets, requester)
     waits = []
     for _ in range(10):
-        backoff(db, ticket.id, now=clock())
+        back_off(db, ticket.id, now=clock())
         waits.append(next_try(db, ticket.id) - clock())
-    doubled = [GRACE * 2**tries for tries in range(7)]
-    assert waits == [*doubled, *[MAX_DELIVERY_WAIT] * 3]
-    assert timedelta(minutes=15) == MAX_DELIVERY_WAIT > doubled[-1]
+    doubled = [SWEEP_GRACE_PERIOD * 2**tries for tries in range(7)]
+    assert waits == [*doubled, *[MAX_DELIVERY_DELAY] * 3]
+    assert timedelta(minutes=15) == MAX_DELIVERY_DELAY > doubled[-1]
 
 
 def test_a_hundred_attempts_do_not_overflow(
@@ -86,8 +92,8 @@ def test_a_hundred_attempts_do_not_overflow(
 ) -> None:
     ticket = file_ticket(tickets, requester)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"attempts": 10_000}})
-    backoff(db, ticket.id, now=clock())
-    assert next_try(db, ticket.id) == clock() + MAX_DELIVERY_WAIT
+    back_off(db, ticket.id, now=clock())
+    assert next_try(db, ticket.id) == clock() + MAX_DELIVERY_DELAY
 
 
 def test_a_change_starts_the_waits_anew(
@@ -95,17 +101,17 @@ def test_a_change_starts_the_waits_anew(
 ) -> None:
     ticket = file_ticket(tickets, requester)
     for _ in range(3):
-        backoff(db, ticket.id, now=clock())
+        back_off(db, ticket.id, now=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": outbox_fields(clock())})
-    backoff(db, ticket.id, now=clock())
-    assert next_try(db, ticket.id) == clock() + GRACE
+    back_off(db, ticket.id, now=clock())
+    assert next_try(db, ticket.id) == clock() + SWEEP_GRACE_PERIOD
 
 
 def test_a_settled_or_deleted_ticket_does_not_back_off(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
-    mark_delivered(db, ticket.id, seen=ticket.seq)
-    backoff(db, ticket.id, now=clock())
-    backoff(db, ObjectId(), now=clock())
+    mark_delivered(db, ticket.id, expected_seq=ticket.seq)
+    back_off(db, ticket.id, now=clock())
+    back_off(db, ObjectId(), now=clock())
     assert "nextTryAt" not in (db.tickets.find_one({"_id": ticket.id}) or {})

@@ -10,7 +10,13 @@ from services.models.permissions import OPERATOR
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.outbox import pending
-from services.outbox.pending import RETRY_AFTER, due, mark_delivered, retry_unassigned, wake_due
+from services.outbox.pending import (
+    UNASSIGNED_RETRY_INTERVAL,
+    due_ticket_ids,
+    mark_delivered,
+    retry_due_unassigned,
+    retry_unassigned,
+)
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket, reload
 
@@ -22,22 +28,22 @@ def parked(
     """A ticket nobody could take, of which everybody has been told."""
     ticket = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
     assert ticket is not None
-    assert mark_delivered(db, ticket.id, seen=ticket.seq)
+    assert mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     return reload(db, ticket)
 
 
 def test_a_parked_ticket_waits(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
-    assert parked.assignment == {"next": clock() + RETRY_AFTER}
+    assert parked.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
     assert not needs_assignment(parked)
-    wake_due(db, now=clock() + RETRY_AFTER - timedelta(milliseconds=1))
+    retry_due_unassigned(db, now=clock() + UNASSIGNED_RETRY_INTERVAL - timedelta(milliseconds=1))
     assert reload(db, parked) == parked
 
 
 def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
-    clock.advance(seconds=RETRY_AFTER.total_seconds())
-    wake_due(db, now=clock())
+    clock.advance(seconds=UNASSIGNED_RETRY_INTERVAL.total_seconds())
+    retry_due_unassigned(db, now=clock())
     assert needs_assignment(reload(db, parked))
-    assert due(db, now=clock(), limit=9) == [parked.id]
+    assert due_ticket_ids(db, now=clock(), limit=9) == [parked.id]
 
 
 def test_it_is_tried_again_when_somebody_may_take_it(
@@ -45,7 +51,7 @@ def test_it_is_tried_again_when_somebody_may_take_it(
 ) -> None:
     retry_unassigned(db, now=clock())
     assert needs_assignment(reload(db, parked))
-    assert due(db, now=clock(), limit=9) == [parked.id]
+    assert due_ticket_ids(db, now=clock(), limit=9) == [parked.id]
 
 
 def test_whoever_saw_it_parked_does_not_settle_it_afterwards(
@@ -53,8 +59,8 @@ def test_whoever_saw_it_parked_does_not_settle_it_afterwards(
 ) -> None:
     """Else it would be neither parked nor in the outbox, and so be forgotten."""
     retry_unassigned(db, now=clock())
-    assert not mark_delivered(db, parked.id, seen=parked.seq)
-    assert due(db, now=clock(), limit=9) == [parked.id]
+    assert not mark_delivered(db, parked.id, expected_seq=parked.seq)
+    assert due_ticket_ids(db, now=clock(), limit=9) == [parked.id]
 
 
 def test_a_new_account_a_new_role_and_new_skills_wake_it(
@@ -78,7 +84,7 @@ def test_what_is_not_parked_sleeps_on(
 ) -> None:
     ticket = file_ticket(tickets, people.add())
     retry_unassigned(db, now=clock())
-    wake_due(db, now=clock() + timedelta(days=1))
+    retry_due_unassigned(db, now=clock() + timedelta(days=1))
     assert reload(db, ticket) == ticket
 
 
@@ -86,7 +92,7 @@ def test_whose_turn_is_next_is_tried_first_and_not_all_at_once(
     db: Mongo, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A handler waits for it, and nobody takes a hundred thousand."""
-    monkeypatch.setattr(pending, "WOKEN", 2)
+    monkeypatch.setattr(pending, "MAX_RETRIED_ON_CHANGE", 2)
     ends = [
         {"_id": n, "seq": 1, "assignment": {"next": clock() + timedelta(minutes=n)}}
         for n in (4, 1, 3, 2)

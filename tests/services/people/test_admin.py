@@ -9,11 +9,11 @@ import pytest
 from bson import ObjectId
 
 from services.accounts import users as account_users
-from services.accounts.account_search import Place
-from services.accounts.last_admin import ANNOUNCED, LAST
-from services.accounts.users import UNKNOWN, UserService
+from services.accounts.account_search import AccountCursor
+from services.accounts.last_admin import ANNOUNCEMENT_TTL, LAST_ADMIN_MESSAGE
+from services.accounts.users import UNKNOWN_ACCOUNT, UserService
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, DomainError, Invalid, NotFound
+from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -43,7 +43,10 @@ def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
     """As a form that shows the account as `user` is and sends `wanted` back."""
     shown = PersonFields.of(user)
     return service.update(
-        actor=Actor.of(by), user_id=str(user.id), shown=shown, wanted=replace(shown, **wanted)
+        actor=Actor.from_user(by),
+        user_id=str(user.id),
+        shown=shown,
+        wanted=replace(shown, **wanted),
     )
 
 
@@ -70,14 +73,14 @@ def test_somebody_elses_change_of_the_same_field_is_not_overwritten(
     desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": ["SAP"]}})
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         edit(desk_people, admin, nils, skills="Printer", capacity="3")
     assert (refused.value.field, str(refused.value)) == (
         "skills",
         "Somebody has changed this to “SAP” meanwhile. Close this form and open it again, then "
         "decide.",
     )
-    unchanged = desk_people.get(actor=Actor.of(admin), user_id=str(nils.id))
+    unchanged = desk_people.get(actor=Actor.from_user(admin), user_id=str(nils.id))
     assert (unchanged.skills, unchanged.capacity) == (("SAP",), nils.capacity)
 
 
@@ -102,7 +105,7 @@ def test_skills_too_many_to_show_are_kept_when_nobody_touched_them(
 ) -> None:
     many = [f"{'a skill of many words'} {n:028d}" for n in range(100)]
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": many}})
-    user = desk_people.get(actor=Actor.of(admin), user_id=str(nils.id))
+    user = desk_people.get(actor=Actor.from_user(admin), user_id=str(nils.id))
     assert len(PersonFields.of(user).skills) <= SKILLS_TEXT_MAX
     assert edit(desk_people, admin, user, capacity="3").skills == tuple(many)
 
@@ -131,7 +134,7 @@ def test_skills_as_they_are_typed() -> None:
 def test_what_is_not_acceptable_is_said_at_its_field(
     desk_people: AccountAdmin, admin: User, nils: User, field: str, value: str, sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         edit(desk_people, admin, nils, **{field: value})
     assert (refused.value.field, str(refused.value)) == (field, sentence)
 
@@ -141,15 +144,15 @@ def test_an_unknown_account_is_not_found(
     desk_people: AccountAdmin, admin: User, user_id: str
 ) -> None:
     with pytest.raises(NotFound) as refused:
-        desk_people.get(actor=Actor.of(admin), user_id=user_id)
-    assert str(refused.value) == UNKNOWN
+        desk_people.get(actor=Actor.from_user(admin), user_id=user_id)
+    assert str(refused.value) == UNKNOWN_ACCOUNT
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 @pytest.mark.parametrize(
     "use",
     [
-        lambda service, actor, _: service.page(actor=actor, place=Place()),
+        lambda service, actor, _: service.page(actor=actor, place=AccountCursor()),
         lambda service, actor, user: service.get(actor=actor, user_id=str(user.id)),
         lambda service, actor, user: service.hand_back(actor=actor, user_id=user.id),
         lambda service, actor, user: service.update(
@@ -169,7 +172,7 @@ def test_only_admins_manage_people(
     use: Callable[[AccountAdmin, Actor, User], Any],
 ) -> None:
     before = list(db.users.find())
-    with pytest.raises(Denied) as denied:
+    with pytest.raises(PermissionDenied) as denied:
         use(desk_people, Actor(nils.id, role), nils)
     assert str(denied.value) == MANAGE
     assert list(db.users.find()) == before
@@ -186,20 +189,20 @@ def test_the_last_active_admin_stays(
 ) -> None:
     people.add(Role.ADMIN, active=False)
     before = list(db.users.find())
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         edit(desk_people, admin, admin, **wanted)
-    assert str(refused.value) == LAST
+    assert str(refused.value) == LAST_ADMIN_MESSAGE
     assert list(db.users.find()) == before
     second = people.add(Role.ADMIN)
     edit(desk_people, admin, admin, **wanted)
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidValue):
         edit(desk_people, second, second, **wanted)
 
 
 def test_the_command_line_leaves_one_too(users: UserService, admin: User) -> None:
     with pytest.raises(Conflict) as refused:
         users.set_role(actor=OPERATOR, email=admin.email, role=Role.USER)
-    assert str(refused.value) == LAST
+    assert str(refused.value) == LAST_ADMIN_MESSAGE
 
 
 @pytest.mark.parametrize("round_", range(5))
@@ -212,7 +215,7 @@ def test_two_admins_who_demote_each_other_at_once_leave_one(
         lambda: edit(desk_people, other, one, active="deactivated"),
     )
     refusals = [result for result in results if isinstance(result, DomainError)]
-    assert [str(refusal) for refusal in refusals] == [LAST]
+    assert [str(refusal) for refusal in refusals] == [LAST_ADMIN_MESSAGE]
     assert db.users.count_documents({"role": "admin", "active": {"$ne": False}}) == 1
 
 
@@ -223,7 +226,9 @@ def test_of_many_who_leave_at_once_one_stays(
     results = at_once(
         *[lambda user=user: edit(desk_people, user, user, role="moderator") for user in leaving]
     )
-    assert [str(result) for result in results if isinstance(result, Exception)] == [LAST]
+    assert [str(result) for result in results if isinstance(result, Exception)] == [
+        LAST_ADMIN_MESSAGE
+    ]
     assert db.users.count_documents({"role": "admin"}) == 1
     assert (db.meta.find_one({"_id": "admins"}) or {})["leaving"] == []
 
@@ -232,9 +237,9 @@ def test_who_died_while_taking_one_away_counts_for_a_minute(
     desk_people: AccountAdmin, people: People, clock: FixedClock, db: Mongo
 ) -> None:
     one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
-    dead = {"id": ObjectId(), "user": other.id, "until": clock() + ANNOUNCED}
+    dead = {"id": ObjectId(), "user": other.id, "until": clock() + ANNOUNCEMENT_TTL}
     db.meta.insert_one({"_id": "admins", "turn": 7, "leaving": [dead]})
-    with pytest.raises(Invalid):
+    with pytest.raises(InvalidValue):
         edit(desk_people, one, one, role="user")
     clock.advance(seconds=61)
     assert edit(desk_people, one, one, role="user").role is Role.USER
@@ -245,7 +250,7 @@ def test_who_was_changed_meanwhile_is_looked_at_again(
 ) -> None:
     loaded = db.users.find_one({"_id": nils.id}) or {}
     db.users.update_one({"_id": nils.id}, {"$set": {"active": False}})
-    stored = account_users.store(db, loaded, {"role": "user"}, by=admin.id, now=clock())
+    stored = account_users.update_account(db, loaded, {"role": "user"}, by=admin.id, now=clock())
     assert stored is None
     assert (db.users.find_one({"_id": nils.id}) or {})["role"] == "moderator"
 
@@ -274,11 +279,11 @@ def test_open_tickets_go_back_to_assignment(
     theirs = {state: given(db, tickets, people, nils, state) for state in states}
     done = given(db, tickets, people, nils, "COMPLETED")
     edit(desk_people, admin, nils, **wanted)
-    handed = desk_people.hand_back(actor=Actor.of(admin), user_id=nils.id)
+    handed = desk_people.hand_back(actor=Actor.from_user(admin), user_id=nils.id)
     assert set(handed) == {ticket.id for ticket in theirs.values()}
     for state, ticket in theirs.items():
         now = reload(db, ticket)
-        assert (now.status, now.assigned_to, now.outbox) == (states[state], None, True)
+        assert (now.status, now.assigned_to, now.is_in_outbox) == (states[state], None, True)
         event = now.events[-1]
         assert (event.type, event.by, event.from_, event.note) == (
             "handed_back", admin.id, nils.id, why
@@ -301,7 +306,7 @@ def test_an_admin_made_moderator_keeps_their_tickets(
     other = people.add(Role.ADMIN)
     ticket = given(db, tickets, people, other)
     edit(desk_people, admin, other, role="moderator")
-    assert desk_people.hand_back(actor=Actor.of(admin), user_id=other.id) == []
+    assert desk_people.hand_back(actor=Actor.from_user(admin), user_id=other.id) == []
     assert reload(db, ticket).assigned_to == other.id
 
 
@@ -312,7 +317,7 @@ def test_who_is_made_active_again_keeps_what_is_left(
     ticket = given(db, tickets, people, nils)
     away = edit(desk_people, admin, nils, active="deactivated")
     edit(desk_people, admin, away, active="active")
-    assert desk_people.hand_back(actor=Actor.of(admin), user_id=nils.id) == []
+    assert desk_people.hand_back(actor=Actor.from_user(admin), user_id=nils.id) == []
     assert reload(db, ticket).assigned_to == nils.id
     assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
 
@@ -324,7 +329,7 @@ def test_a_change_wakes_the_tickets_that_wait_for_somebody(
     waiting = file_ticket(tickets, people.add())
     changes: list[Callable[[], object]] = [
         lambda: edit(desk_people, admin, nils, capacity="9"),
-        lambda: desk_people.update_own(actor=Actor.of(nils), skills="VPN"),
+        lambda: desk_people.update_own(actor=Actor.from_user(nils), skills="VPN"),
     ]
     for change in changes:
         later = clock() + timedelta(minutes=5)
@@ -338,11 +343,11 @@ def test_a_change_wakes_the_tickets_that_wait_for_somebody(
 
 def test_ones_own_skills(desk_people: AccountAdmin, nils: User, db: Mongo) -> None:
     before = db.users.find_one({"_id": nils.id}) or {}
-    changed = desk_people.update_own(actor=Actor.of(nils), skills="SAP, VPN")
+    changed = desk_people.update_own(actor=Actor.from_user(nils), skills="SAP, VPN")
     assert changed.skills == ("SAP", "VPN")
     assert db.users.find_one({"_id": nils.id}) == before | {"skills": ["SAP", "VPN"]}
 
 
 def test_everybody_has_a_profile(desk_people: AccountAdmin, people: People) -> None:
     user = people.add()
-    assert desk_people.own(actor=Actor.of(user)).id == user.id
+    assert desk_people.own(actor=Actor.from_user(user)).id == user.id

@@ -16,7 +16,7 @@ from services.auth.one_time_codes import CodeKind
 from services.auth.services import AccountServices
 from services.availability.availability_service import AvailabilityService, Wanted
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Refused, Unauthenticated
+from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
 from services.linking.code_attempts import LinkTries
@@ -24,14 +24,14 @@ from services.linking.links import LinkService
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import FileLink
-from services.models.comment import Place as SlackPlace
+from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember, link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from services.outbox.reminders import ABOUT_NOBODY
+from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.people.erasure import Erasure
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
@@ -88,16 +88,16 @@ def life(
     account_services: AccountServices,
     clock: FixedClock,
 ) -> Life:
-    jo, actor = people.add(), Actor.of(zach)
+    jo, actor = people.add(), Actor.from_user(zach)
     assigned = file_ticket(tickets, jo, "The VPN drops")
     direct = checked_source(
         team_url=TEAM_URL, channel="D0ZACH", ts="1.000001", slack_user_id=SLACK_ID
     )
     said = checked_source(team_url=TEAM_URL, channel=GENERAL, ts="1.000002", slack_user_id=SLACK_ID)
     own = _of_message(tickets, actor, "My chair squeaks", direct)
-    quoted = _of_message(tickets, Actor.of(jo), "Somebody's printer", said)
+    quoted = _of_message(tickets, Actor.from_user(jo), "Somebody's printer", said)
     for ticket in (assigned, own, quoted):
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     log = FileLink("log.txt", f"{TEAM_URL}files/{SLACK_ID}/F1/log.txt")
     also = FileLink("map.png", "https://example.com/map.png")
@@ -112,7 +112,7 @@ def life(
     comments.add(
         actor=actor, ticket_id=ticket_id, text="Odd.", internal=True, slack=SlackPlace(GENERAL, "2")
     )
-    publisher.publish(ticket_id)
+    publisher.publish_ticket(ticket_id)
     work(runtime, publisher)
     _elsewhere(db, zach, assigned, account_services, clock)
     return Life(assigned=reload(db, assigned), own=reload(db, own), quoted=reload(db, quoted))
@@ -132,20 +132,20 @@ def _of_message(tickets: TicketService, actor: Actor, title: str, source: Any) -
 def _elsewhere(
     db: Mongo, zach: User, ticket: Ticket, accounts: AccountServices, clock: FixedClock
 ) -> None:
-    actor, link = Actor.of(zach), link_id(TEAM_ID, SLACK_ID)
+    actor, link = Actor.from_user(zach), link_id(TEAM_ID, SLACK_ID)
     HomeSessions(db, clock=clock).go_to(link, screen=Screen(ticket_id=ticket.id))
     away = Wanted(is_away=True, away_until=clock() + timedelta(days=30), zone="Europe/Berlin")
     AvailabilityService(db, clock=clock).change(actor=actor, wanted=away)
     db.users.update_one({"_id": zach.id}, {"$set": {"avatar": "https://example.com/zach.png"}})
-    account_search.index_newcomers(db)
+    account_search.index_new_accounts(db)
     accounts.codes.issue(kind=CodeKind.LINK, user_id=zach.id)
-    accounts.letters.post(EmailKind.LINKED, user_id=zach.id, key="k", facts={"slack_name": NAME})
+    accounts.letters.queue(EmailKind.LINKED, user_id=zach.id, key="k", facts={"slack_name": NAME})
     LinkTries(db, clock=clock).count(link)
     offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
     db.users.insert_one({"email": "other@example.com", "handOver": offer})
     db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
     shown = {"channel": "D0ZACH", "ts": "1.000010", "since": clock()}
-    for to in (str(zach.id), f"{ABOUT_NOBODY}{zach.id}"):
+    for to in (str(zach.id), f"{UNASSIGNED_ALERT_PREFIX}{zach.id}"):
         db.nudges.insert_one({"to": to, "ended": "sent", "shown": shown})
 
 
@@ -182,7 +182,7 @@ def test_also_where_cards_are_drawn_anew_afterwards(
     sent = len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))
     leaving.erase(actor=OPERATOR, email=EMAIL)
     for ticket in (life.assigned, life.own, life.quoted):
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert traces(db) == []
     assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
@@ -201,7 +201,7 @@ def test_their_open_tickets_go_to_somebody_else(
     assert life.assigned.status is Status.IN_PROGRESS
     other = people.add(Role.MODERATOR, "VPN")
     leaving.erase(actor=OPERATOR, email=EMAIL)
-    publisher.publish(str(life.assigned.id))
+    publisher.publish_ticket(str(life.assigned.id))
     work(runtime, publisher)
     assert reload(db, life.assigned).assigned_to == other.id
 
@@ -213,9 +213,9 @@ def test_tickets_and_what_was_written_in_them_stay(
     own, assigned = reload(db, life.own), reload(db, life.assigned)
     assert (own.title, own.created_by, own.source) == ("My chair squeaks", zach.id, None)
     said, noted = assigned.comments
-    assert (said.text, said.by, said.slack) == ("Which office?", zach.id, None)
+    assert (said.text, said.by, said.slack_message) == ("Which office?", zach.id, None)
     assert [file.name for file in said.files] == ["map.png"]
-    assert (noted.text, noted.slack) == ("Odd.", SlackPlace(GENERAL, ""))
+    assert (noted.text, noted.slack_message) == ("Odd.", SlackPlace(GENERAL, ""))
     assert {event.by for event in assigned.events} >= {zach.id}
     quoted = reload(db, life.quoted)
     assert quoted.source is not None
@@ -267,7 +267,7 @@ def test_the_same_slack_member_begins_anew(
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
     own = ListQuery(ListKind.OWN)
-    assert TicketLists(db).page(actor=Actor.of(fresh), selection=own).tickets == ()
+    assert TicketLists(db).page(actor=Actor.from_user(fresh), selection=own).tickets == ()
 
 
 def test_erasing_again_finds_nobody(leaving: Erasure, life: Life, db: Mongo) -> None:
@@ -323,11 +323,11 @@ def test_a_deactivated_account_can_be_erased(
 
 def test_in_between_they_are_locked_out(db: Mongo, leaving: Erasure, zach: User) -> None:
     leaving._deactivate(zach.id, "system")
-    with pytest.raises(Refused, match="deactivated"):
+    with pytest.raises(MemberRefused, match="deactivated"):
         LinkService(db, UserService(db)).admit(MEMBER)
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_only_who_manages_people_may(leaving: Erasure, zach: User, role: Role) -> None:
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         leaving.erase(actor=Actor(ObjectId(), role), email=EMAIL)

@@ -12,7 +12,7 @@ from bson.datetime_ms import DatetimeMS
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
 from services.core.database import Mongo
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Ticket
@@ -48,8 +48,8 @@ def jo(db: Mongo, account_services: AccountServices, clock: FixedClock) -> User:
 def ticket(jo: User, tickets: TicketService, comments: CommentService, people: People) -> Ticket:
     """Of Jo's; a moderator has written in it, too."""
     ticket = file_ticket(tickets, jo, "My chair squeaks")
-    helper = Actor.of(people.add(Role.MODERATOR))
-    comments.add(actor=Actor.of(jo), ticket_id=str(ticket.id), text="The left wheel.")
+    helper = Actor.from_user(people.add(Role.MODERATOR))
+    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="The left wheel.")
     comments.add(actor=helper, ticket_id=str(ticket.id), text="We oil it.")
     comments.add(actor=helper, ticket_id=str(ticket.id), text="Him again.", internal=True)
     return ticket
@@ -158,7 +158,7 @@ def test_every_value_has_a_place_in_json(value: Any, written: Any) -> None:
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_only_who_manages_people_may(db: Mongo, users: UserService, jo: User, role: Role) -> None:
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         DataExport(db, users).export(actor=Actor(jo.id, role), email=jo.email)
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.analysis.model_answer import Analysis, Basis, FailureReason
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.routing.learned_model import Example, Model
 from services.routing.router import ranked_skills, route, skills_named
 from services.routing.trainer import Learner

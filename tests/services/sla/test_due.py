@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 
 from services.calendar.work_week import WorkWeek
 from services.models.events import Event
-from services.models.sla_clock import TargetClock
+from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
-from services.sla.due import clock_after, clock_of, due_at
-from services.sla.policy import ALWAYS
-from services.sla.targets import URGENCY, Targets
+from services.sla.due import clock_after_change, clock_from_events, due_at
+from services.sla.policy import AROUND_THE_CLOCK
+from services.sla.targets import PRIORITIES_BY_URGENCY, Targets
 from tests.conftest import sample_ticket
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -34,7 +34,7 @@ WEEKS = st.builds(
     start=MINUTES,
     end=MINUTES,
     country=st.sampled_from(["", "DE", "US"]),
-) | st.just(ALWAYS)
+) | st.just(AROUND_THE_CLOCK)
 # Year ends, changes of the clocks and holidays among them.
 FIRST, LAST = datetime(2024, 1, 1, tzinfo=UTC), datetime(2028, 1, 15, tzinfo=UTC)
 MOMENTS = st.integers(0, int((LAST - FIRST).total_seconds())).map(
@@ -43,17 +43,19 @@ MOMENTS = st.integers(0, int((LAST - FIRST).total_seconds())).map(
 LENGTHS = st.integers(1, 30 * 24 * 60).map(lambda minutes: timedelta(minutes=minutes))
 HOURS = st.lists(st.integers(1, 400), min_size=4, max_size=4).map(
     lambda quarters: Targets(
-        hours=MappingProxyType({of: n / 4 for of, n in zip(URGENCY, sorted(quarters), strict=True)})
+        resolution_hours=MappingProxyType(
+            {of: n / 4 for of, n in zip(PRIORITIES_BY_URGENCY, sorted(quarters), strict=True)}
+        )
     )
 )
 
 
-def ticket(clock: TargetClock | None, **fields: Any) -> Ticket:
+def ticket(clock: SlaClock | None, **fields: Any) -> Ticket:
     return sample_ticket(**{"status": IN_PROGRESS, "target": clock, **fields})
 
 
-def since(at: datetime) -> TargetClock:
-    return TargetClock(since=at)
+def since(at: datetime) -> SlaClock:
+    return SlaClock(running_since=at)
 
 
 def due(of: Ticket, week: WorkWeek, targets: Targets = USUAL) -> datetime:
@@ -75,8 +77,13 @@ def berlin(text: str) -> datetime:
         (OFFICE, "2026-03-07 12:00", Priority.URGENT, "2026-03-09 13:00"),
         (OFFICE, "2026-03-27 16:00", Priority.URGENT, "2026-03-30 12:00"),  # the clocks went on
         (OFFICE, "2026-10-23 16:00", Priority.URGENT, "2026-10-26 12:00"),  # and back
-        (ALWAYS, "2026-03-28 12:00", Priority.MEDIUM, "2026-03-29 13:00"),  # 24 hours all the same
-        (ALWAYS, "2026-10-24 12:00", Priority.MEDIUM, "2026-10-25 11:00"),
+        (
+            AROUND_THE_CLOCK,
+            "2026-03-28 12:00",
+            Priority.MEDIUM,
+            "2026-03-29 13:00",
+        ),  # 24 hours all the same
+        (AROUND_THE_CLOCK, "2026-10-24 12:00", Priority.MEDIUM, "2026-10-25 11:00"),
         (OFFICE, "2026-12-31 16:00", Priority.URGENT, "2027-01-01 12:00"),
         (replace(OFFICE, country="DE"), "2026-12-31 16:00", Priority.URGENT, "2027-01-04 12:00"),
         (replace(OFFICE, country="DE"), "2026-12-24 16:00", Priority.HIGH, "2026-12-28 16:00"),
@@ -100,15 +107,17 @@ def test_never_before_it_was_filed_nor_later_for_being_more_urgent(
     def of(priority: Priority | None, at: datetime = filed) -> datetime | None:
         return due_at(ticket(since(at), priority=priority), targets=targets, week=week)
 
-    found = [of(priority) for priority in URGENCY]
+    found = [of(priority) for priority in PRIORITIES_BY_URGENCY]
     assume(all(found))  # a week of a minute may never come to an end
     times = [at for at in found if at]
     assert times == sorted(times)
     assert times[0] > filed
     assert of(None) == of(Priority.MEDIUM)
-    assert [of(priority, filed.astimezone(ZoneInfo(zone))) for priority in URGENCY] == found
+    assert [
+        of(priority, filed.astimezone(ZoneInfo(zone))) for priority in PRIORITIES_BY_URGENCY
+    ] == found
     # So much work lies before it, and all of it counts.
-    assert week.working_time_between(filed, times[0]) == targets.time_for(Priority.URGENT)
+    assert week.working_time_between(filed, times[0]) == targets.resolution_time(Priority.URGENT)
 
 
 @given(week=WEEKS, filed=MOMENTS, ran=LENGTHS, stood=LENGTHS)
@@ -118,9 +127,9 @@ def test_waiting_moves_it_by_just_the_working_time_it_took(
     before = due_at(ticket(since(filed)), targets=USUAL, week=week)
     paused, resumed = filed + ran, filed + ran + stood
     assume(before and paused < before)
-    clock = clock_after(since(filed), IN_PROGRESS, WAITING, now=paused)
+    clock = clock_after_change(since(filed), IN_PROGRESS, WAITING, now=paused)
     assert due_at(ticket(clock, status=WAITING), targets=USUAL, week=week) is None
-    clock = clock_after(clock, WAITING, IN_PROGRESS, now=resumed)
+    clock = clock_after_change(clock, WAITING, IN_PROGRESS, now=resumed)
     after = due_at(ticket(clock), targets=USUAL, week=week)
     assert before
     assert after
@@ -152,7 +161,7 @@ def test_the_earlier_of_deadline_and_target(
     assert of(deadline=deadline) == min(known, default=None)
     waits = ticket(since(filed).stop(filed), status=WAITING, deadline=deadline)
     assert due_at(waits, targets=targets, week=week) == (deadline if counts else None)
-    assert due(ticket(TargetClock(), deadline=deadline), week, targets) == deadline
+    assert due(ticket(SlaClock(), deadline=deadline), week, targets) == deadline
     assert due(ticket(None, deadline=deadline), week, targets) == deadline
 
 
@@ -160,10 +169,10 @@ def test_the_earlier_of_deadline_and_target(
 def test_reopened_it_starts_anew(
     week: WorkWeek, filed: datetime, ran: timedelta, later: timedelta
 ) -> None:
-    done = clock_after(since(filed), IN_PROGRESS, COMPLETED, now=filed + ran)
-    again = clock_after(done, COMPLETED, REOPENED, now=filed + ran + later)
+    done = clock_after_change(since(filed), IN_PROGRESS, COMPLETED, now=filed + ran)
+    again = clock_after_change(done, COMPLETED, REOPENED, now=filed + ran + later)
     assert again == since(filed + ran + later)
-    assert clock_after(again, REOPENED, IN_PROGRESS, now=LAST) == again
+    assert clock_after_change(again, REOPENED, IN_PROGRESS, now=LAST) == again
 
 
 def test_what_is_done_keeps_its_due_time() -> None:
@@ -173,13 +182,13 @@ def test_what_is_done_keeps_its_due_time() -> None:
 
 
 def test_the_predecessors_tickets_have_no_target_until_they_are_reopened() -> None:
-    clock, now = TargetClock(), datetime(2026, 3, 2, tzinfo=UTC)
+    clock, now = SlaClock(), datetime(2026, 3, 2, tzinfo=UTC)
     for before, after in ((TODO, IN_PROGRESS), (IN_PROGRESS, WAITING), (WAITING, IN_PROGRESS)):
-        clock = clock_after(clock, before, after, now=now)
-        assert not clock.has_begun
+        clock = clock_after_change(clock, before, after, now=now)
+        assert not clock.has_started
         assert due_at(ticket(clock), targets=USUAL, week=OFFICE) is None
-    done = clock_after(clock, IN_PROGRESS, COMPLETED, now=now)
-    assert clock_after(done, COMPLETED, REOPENED, now=now).has_begun
+    done = clock_after_change(clock, IN_PROGRESS, COMPLETED, now=now)
+    assert clock_after_change(done, COMPLETED, REOPENED, now=now).has_started
 
 
 def test_where_nobody_ever_works_there_is_no_target() -> None:
@@ -200,15 +209,15 @@ def test_the_history_tells_the_clock_and_it_is_read_again(
     filed: datetime, steps: list[tuple[Status, timedelta]]
 ) -> None:
     events = [Event(1, filed, "x", "filed")]
-    clock, status, at = clock_after(TargetClock(), None, TODO, now=filed), TODO, filed
+    clock, status, at = clock_after_change(SlaClock(), None, TODO, now=filed), TODO, filed
     for to, passed in steps:
         at += passed
-        clock = clock_after(clock, status, to, now=at)
+        clock = clock_after_change(clock, status, to, now=at)
         events.append(Event(1, at, "x", "status_changed", "status", status.value, to.value))
         status = to
-    assert clock_of(events) == clock
-    assert TargetClock.from_doc(clock.to_doc()) == clock
-    assert (clock.since is None) == (status in (WAITING, COMPLETED))
+    assert clock_from_events(events) == clock
+    assert SlaClock.from_doc(clock.to_doc()) == clock
+    assert (clock.running_since is None) == (status in (WAITING, COMPLETED))
 
 
 @pytest.mark.parametrize(
@@ -222,4 +231,4 @@ def test_the_history_tells_the_clock_and_it_is_read_again(
     ],
 )
 def test_what_makes_no_sense_is_no_clock(odd: Any) -> None:
-    assert TargetClock.from_doc(odd) in (None, TargetClock())
+    assert SlaClock.from_doc(odd) in (None, SlaClock())

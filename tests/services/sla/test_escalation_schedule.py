@@ -9,33 +9,37 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.calendar.office_hours import Office
-from services.calendar.work_week import WorkWeek, zone_of
+from services.calendar.business_hours import BusinessHours
+from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.models.escalation_track import (
     EscalationStep,
     EscalationTrack,
     ScheduledStep,
     TrackState,
-    ladders_of,
+    track_states_from_doc,
 )
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Priority, Status, Ticket
 from services.sla.escalation_schedule import (
     NEXT_STEP_FIELD,
     NO_SCHEDULE,
-    next_alarm,
-    schedule,
-    stands,
-    steps_due,
+    build_schedule,
+    due_steps,
+    is_current_step,
+    next_scheduled_step,
 )
 from services.sla.policy import SlaPolicy
-from services.sla.targets import Hours, Targets
+from services.sla.targets import CountedHours, Targets
 from tests.conftest import sample_ticket
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 JO, AL = ObjectId("65f0c0ffee65f0c0ffee0002"), ObjectId("65f0c0ffee65f0c0ffee0003")
-RULES = SlaPolicy.of(Targets(), Office(is_set=True))  # Monday to Friday, 9 to 17 in UTC
-AROUND = SlaPolicy.of(replace(Targets(), clock=Hours.AROUND), Office())
+RULES = SlaPolicy.build(
+    Targets(), BusinessHours(is_configured=True)
+)  # Monday to Friday, 9 to 17 in UTC
+AROUND = SlaPolicy.build(
+    replace(Targets(), counted_hours=CountedHours.AROUND_THE_CLOCK), BusinessHours()
+)
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -53,8 +57,8 @@ def planned(
     ticket: Ticket, *, now: datetime = MONDAY, rules: SlaPolicy = RULES, **how: Any
 ) -> Ticket:
     """The ticket as it is kept after that change."""
-    made = schedule(ticket, rules=rules, now=now, **how)
-    return replace(ticket, alarm=made.alarm, ladders=made.ladders)
+    made = build_schedule(ticket, policy=rules, now=now, **how)
+    return replace(ticket, next_step=made.next_step, escalation_tracks=made.tracks)
 
 
 def step(kind: EscalationStep) -> NewEvent:
@@ -64,11 +68,11 @@ def step(kind: EscalationStep) -> NewEvent:
 def walked(ticket: Ticket, rules: SlaPolicy = RULES) -> list[tuple[EscalationStep, datetime]]:
     """Every step, taken the moment it is due."""
     taken = []
-    while alarm := ticket.alarm:
-        assert steps_due(ticket, rules=rules, now=alarm.at - timedelta(milliseconds=1)) == []
-        assert alarm in steps_due(ticket, rules=rules, now=alarm.at)
-        taken.append((alarm.kind, alarm.at))
-        ticket = planned(ticket, now=alarm.at, rules=rules, events=[step(alarm.kind)])
+    while alarm := ticket.next_step:
+        assert due_steps(ticket, policy=rules, now=alarm.at - timedelta(milliseconds=1)) == []
+        assert alarm in due_steps(ticket, policy=rules, now=alarm.at)
+        taken.append((alarm.step, alarm.at))
+        ticket = planned(ticket, now=alarm.at, rules=rules, events=[step(alarm.step)])
     return taken
 
 
@@ -137,14 +141,14 @@ def test_a_quarter_where_working_time_says_nothing(deadline: datetime) -> None:
     ticket = assigned(accepted_at=MONDAY, deadline=deadline, due_at=deadline)
     soon = saturday + (deadline - saturday) * 0.75
     about = f"{ms(deadline)}/high"
-    assert planned(ticket, now=saturday).alarm == ScheduledStep(
+    assert planned(ticket, now=saturday).next_step == ScheduledStep(
         soon, EscalationStep.DUE_SOON, about
     )
 
 
 def test_where_less_than_a_quarter_is_left_it_is_not_said() -> None:
     ticket = planned(assigned(accepted_at=MONDAY, due_at=at(2, 10)))
-    assert ticket.alarm == ScheduledStep(
+    assert ticket.next_step == ScheduledStep(
         at(2, 10), EscalationStep.DUE_MISSED, f"{ms(at(2, 10))}/high"
     )
 
@@ -174,34 +178,36 @@ def test_a_time_that_has_passed_when_it_is_set_is_missed_from_then_on() -> None:
 def test_what_was_late_before_anybody_looked_is_told_to_nobody() -> None:
     """The predecessor's tickets, and all of them when an admin sets other targets."""
     late = assigned(due_at=MONDAY - timedelta(days=900))
-    assert planned(late, is_found=True).alarm is None
+    assert planned(late, is_found=True).next_step is None
     still_to_come = planned(assigned(due_at=at(2, 16)), is_found=True)
-    assert still_to_come.alarm is not None
-    assert still_to_come.alarm.kind is EscalationStep.DUE_SOON
-    assert planned(assigned(), is_found=True).alarm is None
+    assert still_to_come.next_step is not None
+    assert still_to_come.next_step.step is EscalationStep.DUE_SOON
+    assert planned(assigned(), is_found=True).next_step is None
 
 
 def test_after_a_pause_of_the_jobs_only_the_last_step_counts() -> None:
     ticket = planned(assigned(accepted_at=MONDAY, due_at=at(2, 12)))
-    assert [alarm.kind for alarm in steps_due(ticket, rules=RULES, now=at(2, 12, 30))] == [
+    assert [alarm.step for alarm in due_steps(ticket, policy=RULES, now=at(2, 12, 30))] == [
         EscalationStep.DUE_MISSED
     ]
-    assert [alarm.kind for alarm in steps_due(ticket, rules=RULES, now=at(3, 12))] == [
+    assert [alarm.step for alarm in due_steps(ticket, policy=RULES, now=at(3, 12))] == [
         EscalationStep.DUE_ADMINS
     ]
 
 
 def test_nobody_loses_a_ticket_who_was_not_reminded() -> None:
     ticket = planned(assigned())
-    (due,) = steps_due(ticket, rules=RULES, now=at(9, 9))
-    assert due.kind is EscalationStep.ACCEPT_REMINDER
-    reminded = planned(ticket, now=at(9, 9), events=[step(due.kind)])
-    assert reminded.alarm == ScheduledStep(at(9, 9, 30), EscalationStep.ACCEPT_NEXT, due.about)
+    (due,) = due_steps(ticket, policy=RULES, now=at(9, 9))
+    assert due.step is EscalationStep.ACCEPT_REMINDER
+    reminded = planned(ticket, now=at(9, 9), events=[step(due.step)])
+    assert reminded.next_step == ScheduledStep(
+        at(9, 9, 30), EscalationStep.ACCEPT_REASSIGN, due.subject
+    )
 
 
 def test_both_ladders_at_once() -> None:
     ticket = planned(assigned(due_at=at(2, 10)))
-    assert [alarm.kind for alarm in steps_due(ticket, rules=RULES, now=at(2, 10))] == [
+    assert [alarm.step for alarm in due_steps(ticket, policy=RULES, now=at(2, 10))] == [
         EscalationStep.ACCEPT_REMINDER,
         EscalationStep.DUE_MISSED,
     ]
@@ -210,13 +216,15 @@ def test_both_ladders_at_once() -> None:
 def test_a_ladder_that_is_put_off_does_not_hold_up_the_other() -> None:
     ticket = planned(assigned(due_at=at(2, 11)))
     held = {EscalationTrack.ACCEPT: at(3, 9)}
-    alarm = next_alarm(ticket, rules=RULES, held=held)
+    alarm = next_scheduled_step(ticket, policy=RULES, postponed=held)
     assert alarm is not None
-    assert (alarm.kind, alarm.at) == (EscalationStep.DUE_MISSED, at(2, 11))
+    assert (alarm.step, alarm.at) == (EscalationStep.DUE_MISSED, at(2, 11))
     missed = planned(ticket, now=at(2, 11), events=[step(EscalationStep.DUE_MISSED)])
-    later = next_alarm(missed, rules=RULES, held={**held, EscalationTrack.DUE: at(4, 9)})
+    later = next_scheduled_step(
+        missed, policy=RULES, postponed={**held, EscalationTrack.DUE: at(4, 9)}
+    )
     assert later is not None
-    assert (later.kind, later.at) == (EscalationStep.ACCEPT_REMINDER, at(3, 9))
+    assert (later.step, later.at) == (EscalationStep.ACCEPT_REMINDER, at(3, 9))
 
 
 BEGUN = planned(assigned(due_at=at(3, 9)))
@@ -233,24 +241,24 @@ BEGUN = planned(assigned(due_at=at(3, 9)))
 )
 def test_what_its_assignee_does_is_as_good_as_accepting_it(event: NewEvent) -> None:
     ticket = planned(BEGUN, now=at(2, 9, 30), events=[event])
-    assert ticket.ladders[EscalationTrack.ACCEPT].ended
-    assert ticket.alarm is not None
-    assert ticket.alarm.kind is EscalationStep.DUE_SOON
+    assert ticket.escalation_tracks[EscalationTrack.ACCEPT].is_ended
+    assert ticket.next_step is not None
+    assert ticket.next_step.step is EscalationStep.DUE_SOON
     # Also after another priority: it is still the same assignment.
     urgent = planned(replace(ticket, priority=Priority.URGENT), now=at(2, 9, 40))
-    assert urgent.ladders[EscalationTrack.ACCEPT].ended
+    assert urgent.escalation_tracks[EscalationTrack.ACCEPT].is_ended
 
 
 def test_what_others_do_is_not() -> None:
     event = NewEvent(EventType.COMMENTED, by=AL, field="comments", to=ObjectId())
     ticket = planned(BEGUN, now=at(2, 9, 30), events=[event])
-    assert ticket.ladders == BEGUN.ladders
-    assert ticket.alarm == BEGUN.alarm
+    assert ticket.escalation_tracks == BEGUN.escalation_tracks
+    assert ticket.next_step == BEGUN.next_step
 
 
 def test_once_accepted_only_the_due_time_counts() -> None:
     ticket = planned(replace(BEGUN, accepted_at=at(2, 9, 30)), now=at(2, 9, 30))
-    assert set(ticket.ladders) == {EscalationTrack.DUE}
+    assert set(ticket.escalation_tracks) == {EscalationTrack.DUE}
 
 
 @pytest.mark.parametrize("passed", [0, 90], ids=["at once", "after the reminder"])
@@ -258,19 +266,19 @@ def test_who_gets_it_from_a_person_has_all_the_time(passed: int) -> None:
     now = MONDAY + timedelta(minutes=passed)
     had = planned(BEGUN, now=at(2, 10), events=[step(EscalationStep.ACCEPT_REMINDER)])
     als = planned(replace(had, assigned_to=AL, assignment={"at": now}), now=now)
-    assert als.alarm is not None
-    assert als.alarm.kind is EscalationStep.ACCEPT_REMINDER
-    assert als.alarm.at == now + timedelta(hours=1)
+    assert als.next_step is not None
+    assert als.next_step.step is EscalationStep.ACCEPT_REMINDER
+    assert als.next_step.at == now + timedelta(hours=1)
 
 
 def test_who_gets_it_by_the_clock_goes_on_with_the_next_step() -> None:
     now = at(2, 10, 30)
     had = planned(BEGUN, now=at(2, 10), events=[step(EscalationStep.ACCEPT_REMINDER)])
     als = replace(had, assigned_to=AL, assignment={"at": now})
-    als = planned(als, now=now, events=[step(EscalationStep.ACCEPT_NEXT)])
-    assert als.alarm is not None
-    assert als.alarm.kind is EscalationStep.ACCEPT_TRIAGE
-    assert als.alarm.at == at(2, 11, 30)
+    als = planned(als, now=now, events=[step(EscalationStep.ACCEPT_REASSIGN)])
+    assert als.next_step is not None
+    assert als.next_step.step is EscalationStep.ACCEPT_TRIAGE
+    assert als.next_step.at == at(2, 11, 30)
 
 
 @pytest.mark.parametrize(
@@ -281,83 +289,85 @@ def test_who_gets_it_by_the_clock_goes_on_with_the_next_step() -> None:
 def test_the_steps_begin_anew_with(change: dict[str, Any]) -> None:
     due = [step(kind) for kind in EscalationTrack.DUE.steps]
     over = planned(BEGUN, now=at(3, 11), events=[*due, step(EscalationStep.ACCEPT_ADMINS)])
-    assert over.alarm is None
+    assert over.next_step is None
     again = planned(replace(over, **change), now=at(3, 12))
-    assert again.ladders[EscalationTrack.DUE].done is None
-    assert again.alarm is not None
-    assert (again.ladders[EscalationTrack.ACCEPT].done is None) == ("priority" in change)
+    assert again.escalation_tracks[EscalationTrack.DUE].last_step is None
+    assert again.next_step is not None
+    assert (again.escalation_tracks[EscalationTrack.ACCEPT].last_step is None) == (
+        "priority" in change
+    )
 
 
 def test_a_step_once_a_due_time_whatever_else_changes() -> None:
     told = planned(BEGUN, now=at(3, 9), events=[step(EscalationStep.DUE_MISSED)])
     again = planned(replace(told, title="Other words"), now=at(3, 9, 30))
-    assert again.ladders == told.ladders
-    assert again.alarm == told.alarm
+    assert again.escalation_tracks == told.escalation_tracks
+    assert again.next_step == told.next_step
 
 
 def test_while_it_waits_nothing_of_this_comes() -> None:
     asked = NewEvent(EventType.WAITING, by=AL, field="status", to="WAITING")
     waits = replace(BEGUN, status=Status.WAITING, due_at=None)
     waits = planned(waits, now=at(2, 9, 30), events=[asked])
-    assert waits.alarm is not None
-    assert waits.alarm.kind is EscalationStep.WAITING_ASK
-    assert steps_due(waits, rules=RULES, now=at(3, 9)) == []
+    assert waits.next_step is not None
+    assert waits.next_step.step is EscalationStep.WAITING_REMINDER
+    assert due_steps(waits, policy=RULES, now=at(3, 9)) == []
     back = replace(waits, status=Status.IN_PROGRESS, due_at=at(4, 9))
     back = planned(back, now=at(3, 9), events=[])
-    assert back.alarm is not None
-    assert (back.alarm.kind, back.alarm.at) == (EscalationStep.ACCEPT_REMINDER, at(3, 10))
-    assert EscalationTrack.WAITING not in back.ladders
+    assert back.next_step is not None
+    assert (back.next_step.step, back.next_step.at) == (EscalationStep.ACCEPT_REMINDER, at(3, 10))
+    assert EscalationTrack.WAITING not in back.escalation_tracks
 
 
 def test_who_asked_the_requester_has_accepted() -> None:
     asked = NewEvent(EventType.WAITING, by=JO, field="status", to="WAITING")
     waits = planned(replace(BEGUN, status=Status.WAITING), now=at(2, 9, 30), events=[asked])
     back = planned(replace(waits, status=Status.IN_PROGRESS), now=at(3, 8))
-    assert back.ladders[EscalationTrack.ACCEPT].ended
+    assert back.escalation_tracks[EscalationTrack.ACCEPT].is_ended
 
 
 def test_a_deadline_goes_on_after_the_wait_and_is_told_once() -> None:
     soon = planned(BEGUN, now=at(2, 15), events=[step(EscalationStep.DUE_SOON)])
     waits = planned(replace(soon, status=Status.WAITING), now=at(2, 16))
     back = planned(replace(waits, status=Status.IN_PROGRESS), now=at(2, 16, 30))
-    assert back.ladders[EscalationTrack.DUE].done is EscalationStep.DUE_SOON
+    assert back.escalation_tracks[EscalationTrack.DUE].last_step is EscalationStep.DUE_SOON
 
 
 def test_waiting_is_counted_in_working_days() -> None:
     waits = planned(assigned(status=Status.WAITING), now=at(2, 12))
     assert walked(waits) == [
-        (EscalationStep.WAITING_ASK, at(5, 12)),
+        (EscalationStep.WAITING_REMINDER, at(5, 12)),
         (EscalationStep.WAITING_CLOSE, at(11, 12)),  # a weekend between
     ]
 
 
 def test_what_is_done_has_nothing_left_and_begins_anew_when_reopened() -> None:
     done = replace(BEGUN, status=Status.COMPLETED)
-    assert schedule(done, rules=RULES, now=at(2, 10)) == NO_SCHEDULE
+    assert build_schedule(done, policy=RULES, now=at(2, 10)) == NO_SCHEDULE
     done = planned(done, now=at(2, 10))
     opened = planned(replace(done, status=Status.REOPENED), now=at(4, 9))
-    assert opened.alarm is not None
-    assert (opened.alarm.kind, opened.alarm.at) == (EscalationStep.DUE_MISSED, at(4, 9))
-    assert opened.ladders[EscalationTrack.ACCEPT].since == at(4, 9)
+    assert opened.next_step is not None
+    assert (opened.next_step.step, opened.next_step.at) == (EscalationStep.DUE_MISSED, at(4, 9))
+    assert opened.escalation_tracks[EscalationTrack.ACCEPT].counted_from == at(4, 9)
 
 
 def test_the_predecessors_assignments_are_nobodys_to_accept() -> None:
-    assert planned(assigned(assignment={})).alarm is None
+    assert planned(assigned(assignment={})).next_step is None
 
 
 def test_a_step_stands_until_something_else_happens() -> None:
     told = planned(BEGUN, now=at(3, 9), events=[step(EscalationStep.DUE_MISSED)])
-    assert stands(told, EscalationStep.DUE_MISSED)
-    assert not stands(told, EscalationStep.DUE_SOON)
+    assert is_current_step(told, EscalationStep.DUE_MISSED)
+    assert not is_current_step(told, EscalationStep.DUE_SOON)
     moved = planned(replace(told, due_at=at(5, 9)), now=at(3, 9, 5))
-    assert not stands(moved, EscalationStep.DUE_MISSED)
-    assert not stands(replace(told, status=Status.WAITING), EscalationStep.DUE_MISSED)
+    assert not is_current_step(moved, EscalationStep.DUE_MISSED)
+    assert not is_current_step(replace(told, status=Status.WAITING), EscalationStep.DUE_MISSED)
     done = planned(replace(told, status=Status.COMPLETED), now=at(3, 9, 5))
-    assert not stands(done, EscalationStep.DUE_MISSED)
+    assert not is_current_step(done, EscalationStep.DUE_MISSED)
     reminded = planned(BEGUN, now=at(2, 10), events=[step(EscalationStep.ACCEPT_REMINDER)])
     deed = NewEvent(EventType.NOTED, by=JO, field="notes", to=ObjectId())
-    assert stands(reminded, EscalationStep.ACCEPT_REMINDER)
-    assert not stands(
+    assert is_current_step(reminded, EscalationStep.ACCEPT_REMINDER)
+    assert not is_current_step(
         planned(reminded, now=at(2, 10, 5), events=[deed]), EscalationStep.ACCEPT_REMINDER
     )
 
@@ -368,19 +378,22 @@ def test_a_step_stands_until_something_else_happens() -> None:
     ids=["nothing", "a text", "no ladder", "an odd one", "an unknown one"],
 )
 def test_what_cannot_be_read_is_not_there(doc: Any) -> None:
-    assert ladders_of(doc) == {}
+    assert track_states_from_doc(doc) == {}
 
 
 def test_it_is_read_as_it_was_written() -> None:
-    ladder = TrackState("a", MONDAY, EscalationStep.DUE_SOON, ended=True)
-    assert ladders_of({"due": ladder.to_doc()}) == {EscalationTrack.DUE: ladder}
+    ladder = TrackState("a", MONDAY, EscalationStep.DUE_SOON, is_ended=True)
+    assert track_states_from_doc({"due": ladder.to_doc()}) == {EscalationTrack.DUE: ladder}
     alarm = ScheduledStep(MONDAY, EscalationStep.DUE_SOON, "a")
     assert ScheduledStep.from_doc(alarm.to_doc()) == alarm
     assert ScheduledStep.from_doc({"kind": "unknown", "at": MONDAY}) is None
     assert ScheduledStep.from_doc({"kind": "due_soon", "at": "today"}) is None
 
 
-ZONES = [zone_of(name) for name in ("UTC", "America/New_York", "Asia/Kolkata", "Australia/Sydney")]
+ZONES = [
+    parse_time_zone(name)
+    for name in ("UTC", "America/New_York", "Asia/Kolkata", "Australia/Sydney")
+]
 
 
 @given(
@@ -395,18 +408,19 @@ def test_steps_come_in_order_and_never_early(
 ) -> None:
     start = at(1, 0) + timedelta(seconds=int(days * 86_400))
     due = start + timedelta(seconds=int(hours * 3_600))
-    clock = Hours.AROUND if is_around else Hours.BUSINESS
-    rules = SlaPolicy.of(
-        replace(Targets(), clock=clock), Office(zone=str(zone), country="US", is_set=True)
+    clock = CountedHours.AROUND_THE_CLOCK if is_around else CountedHours.BUSINESS
+    rules = SlaPolicy.build(
+        replace(Targets(), counted_hours=clock),
+        BusinessHours(zone=str(zone), country="US", is_configured=True),
     )
-    assert isinstance(rules.week, WorkWeek)
+    assert isinstance(rules.work_week, WorkWeek)
     ticket = assigned(priority=priority, assignment={"at": start}, deadline=due, due_at=due)
     found = walked(planned(ticket, now=start, rules=rules), rules)
     kinds, times = [kind for kind, _ in found], [moment for _, moment in found]
     assert times == sorted(times)
     assert times[0] >= start
     for family in (EscalationTrack.ACCEPT, EscalationTrack.DUE):
-        mine = [kind for kind in kinds if kind.family is family]
+        mine = [kind for kind in kinds if kind.track is family]
         assert mine == [kind for kind in family.steps if kind in mine]
     assert dict(found)[EscalationStep.DUE_MISSED] == due
     assert len(found) == len(set(kinds))

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
-from services.sla.queue_key import KEY, queue_key
+from services.sla.queue_key import QUEUE_KEY_PATTERN, queue_key
 from tests.conftest import sample_ticket
 
 URGENCY = [Priority.URGENT, Priority.HIGH, Priority.MEDIUM, Priority.LOW, None]
@@ -58,7 +58,7 @@ def test_the_keys_sort_like_the_order(one: Ticket, other: Ticket) -> None:
 @settings(deadline=None)
 @given(ticket=TICKETS)
 def test_every_key_is_read_again(ticket: Ticket) -> None:
-    assert KEY.fullmatch(key(ticket))
+    assert QUEUE_KEY_PATTERN.fullmatch(key(ticket))
 
 
 def test_who_is_done_has_no_place() -> None:

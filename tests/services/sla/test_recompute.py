@@ -9,7 +9,7 @@ from services.core.database import Mongo
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
 from services.sla.queue_key import queue_key
-from services.sla.recompute import give_places
+from services.sla.recompute import recompute_stale
 from services.tickets.filing import TicketService
 from services.tickets.ticket_store import apply
 from tasks.scheduler import Scheduler
@@ -38,7 +38,7 @@ def test_a_new_ticket_has_one_from_the_start(
 ) -> None:
     ticket = file_ticket(tickets, people.add(), priority="high")
     assert place(db, ticket.id) == queue_key(ticket)
-    assert give_places(db) == 0
+    assert recompute_stale(db) == 0
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_the_predecessors_get_theirs_and_no_other_change(db: Mongo, clock: Fixed
     known = {"deadline": clock(), "priority": "low", "createdAt": clock(), "votes": 3}
     old, assigned, done = put(db, **known), put(db, assignedTo=BY), put(db, status="COMPLETED")
     before = db.tickets.find_one({"_id": old})
-    assert give_places(db) == 2
+    assert recompute_stale(db) == 2
     assert place(db, old) is not None
     assert (place(db, assigned) or "")[0] == "1"
     assert place(db, done) is None
     kept = dict.fromkeys(("queueKey", "dueAt", "target", "alarm", "ladders"), False)
     assert db.tickets.find_one({"_id": old}, kept) == before
-    assert give_places(db) == 0
+    assert recompute_stale(db) == 0
 
 
 def test_their_first_change_here_gives_it_too(db: Mongo, clock: FixedClock) -> None:
@@ -102,21 +102,21 @@ def test_their_first_change_here_gives_it_too(db: Mongo, clock: FixedClock) -> N
 
 def test_so_many_at_a_time_until_all_have_one(db: Mongo) -> None:
     ids = [put(db) for _ in range(5)]
-    assert [give_places(db, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [recompute_stale(db, limit=2) for _ in range(4)] == [2, 2, 1, 0]
     assert all(place(db, ticket_id) for ticket_id in ids)
 
 
 def test_several_at_once_do_no_harm(db: Mongo) -> None:
     ids = [put(db) for _ in range(20)]
     assert not [
-        error for error in at_once(*[lambda: give_places(db)] * 4) if error not in range(21)
+        error for error in at_once(*[lambda: recompute_stale(db)] * 4) if error not in range(21)
     ]
     assert all(place(db, ticket_id) for ticket_id in ids)
 
 
 def test_odd_documents_do_not_stand_in_the_way(db: Mongo) -> None:
     odd = put(db, priority="whenever", deadline="tomorrow", createdAt=None, assignedTo="Jo")
-    assert give_places(db) == 1
+    assert recompute_stale(db) == 1
     assert place(db, odd)
 
 

@@ -5,19 +5,26 @@ from typing import Any
 
 import pytest
 
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
-from services.core.errors import Denied, Invalid
-from services.core.ttl_cache import TtlCache, forget
+from services.core.errors import InvalidValue, PermissionDenied
+from services.core.ttl_cache import TtlCache, invalidate_caches
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority
 from services.models.user import Role
-from services.sla.policy import ALWAYS, SlaPolicy, rules, rules_now
-from services.sla.targets import URGENCY, Hours, TargetFields, Targets, checked_targets, targets_of
+from services.sla.policy import AROUND_THE_CLOCK, SlaPolicy, cached_policy, load_policy
+from services.sla.targets import (
+    PRIORITIES_BY_URGENCY,
+    CountedHours,
+    TargetFields,
+    Targets,
+    checked_targets,
+    targets_from_doc,
+)
 from services.team_settings.settings_service import TargetStore
 from tests.conftest import People, at_once
 
-USUAL = TargetFields.of(Targets())
+USUAL = TargetFields.from_targets(Targets())
 
 
 def test_the_usual_ones() -> None:
@@ -38,23 +45,26 @@ def test_the_usual_ones() -> None:
         == USUAL
     )
     assert checked_targets(USUAL) == Targets()
-    assert Targets().time_for(None) == Targets().time_for(Priority.MEDIUM)
-    assert Targets().time_to_accept(None) == Targets().time_to_accept(Priority.MEDIUM)
+    assert Targets().resolution_time(None) == Targets().resolution_time(Priority.MEDIUM)
+    assert Targets().acceptance_time(None) == Targets().acceptance_time(Priority.MEDIUM)
 
 
 def test_what_is_written_is_read(db: Mongo, people: People) -> None:
     store, wanted = TargetStore(db), replace(USUAL, hours_urgent="1,5", clock="around")
     assert store.read() == Targets()
-    written = store.write(actor=Actor.of(people.add(Role.ADMIN)), wanted=wanted)
+    written = store.write(actor=Actor.from_user(people.add(Role.ADMIN)), submitted=wanted)
     assert store.read() == written
-    assert (written.hours[Priority.URGENT], written.clock) == (1.5, Hours.AROUND)
-    assert TargetFields.of(written) == replace(wanted, hours_urgent="1.5")
+    assert (written.resolution_hours[Priority.URGENT], written.counted_hours) == (
+        1.5,
+        CountedHours.AROUND_THE_CLOCK,
+    )
+    assert TargetFields.from_targets(written) == replace(wanted, hours_urgent="1.5")
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_only_admins_set_them(db: Mongo, people: People, role: Role) -> None:
-    with pytest.raises(Denied):
-        TargetStore(db).write(actor=Actor.of(people.add(role)), wanted=USUAL)
+    with pytest.raises(PermissionDenied):
+        TargetStore(db).write(actor=Actor.from_user(people.add(role)), submitted=USUAL)
     assert db.settings.count_documents({}) == 0
 
 
@@ -88,7 +98,7 @@ MINUTES_WORDS = "Write a whole number from 1 to 10,000."
     ],
 )
 def test_what_is_refused(field: str, text: str, words: str | None) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         checked_targets(replace(USUAL, **{field: text}))
     if words:
         assert (refused.value.field, str(refused.value)) == (field, words)
@@ -104,42 +114,42 @@ def test_what_is_refused(field: str, text: str, words: str | None) -> None:
         {"hours": 8, "accept": [], "clock": None, "waitingDays": "3", "autoCompleteDays": True},
         {"hours": {"urgent": 4, "high": 8, "medium": 24}},
         {"hours": {"urgent": 9, "high": 8, "medium": 24, "low": 40}},
-        {"accept": dict.fromkeys(URGENCY, float("nan")), "waitingDays": float("inf")},
-        {"hours": dict.fromkeys(URGENCY, 0)},
+        {"accept": dict.fromkeys(PRIORITIES_BY_URGENCY, float("nan")), "waitingDays": float("inf")},
+        {"hours": dict.fromkeys(PRIORITIES_BY_URGENCY, 0)},
     ],
 )
 def test_what_makes_no_sense_is_as_if_it_were_not_set(stored: dict[str, Any] | None) -> None:
-    assert targets_of(stored) == Targets()
+    assert targets_from_doc(stored) == Targets()
 
 
 def test_the_mark_is_of_all_that_counts() -> None:
-    targets, office = Targets(), Office()
-    mark = SlaPolicy.of(targets, office).mark
+    targets, office = Targets(), BusinessHours()
+    mark = SlaPolicy.build(targets, office).fingerprint
     assert len(mark) == 8
-    assert SlaPolicy.of(Targets(), Office(is_set=True)).mark == mark
+    assert SlaPolicy.build(Targets(), BusinessHours(is_configured=True)).fingerprint == mark
     others = [
-        SlaPolicy.of(replace(targets, clock=Hours.AROUND), office),
-        SlaPolicy.of(replace(targets, waiting_days=9), office),
-        SlaPolicy.of(checked_targets(replace(USUAL, accept_low="500")), office),
-        SlaPolicy.of(targets, replace(office, zone="Europe/Berlin")),
-        SlaPolicy.of(targets, replace(office, country="DE")),
+        SlaPolicy.build(replace(targets, counted_hours=CountedHours.AROUND_THE_CLOCK), office),
+        SlaPolicy.build(replace(targets, waiting_days=9), office),
+        SlaPolicy.build(checked_targets(replace(USUAL, accept_low="500")), office),
+        SlaPolicy.build(targets, replace(office, zone="Europe/Berlin")),
+        SlaPolicy.build(targets, replace(office, country="DE")),
     ]
-    assert len({mark, *(other.mark for other in others)}) == 6
-    assert others[0].week is ALWAYS
+    assert len({mark, *(other.fingerprint for other in others)}) == 6
+    assert others[0].work_week is AROUND_THE_CLOCK
 
 
 def test_a_process_keeps_them_a_moment_and_knows_of_its_own_changes(db: Mongo) -> None:
-    before = rules(db)
+    before = cached_policy(db)
     db.settings.insert_one({"_id": "targets", "clock": "around"})
-    assert rules(db) is before
-    assert rules_now(db).targets.clock is Hours.AROUND
-    TargetStore(db).write(actor=OPERATOR, wanted=replace(USUAL, waiting_days="9"))
-    assert rules(db).targets.waiting_days == 9
+    assert cached_policy(db) is before
+    assert load_policy(db).targets.counted_hours is CountedHours.AROUND_THE_CLOCK
+    TargetStore(db).write(actor=OPERATOR, submitted=replace(USUAL, waiting_days="9"))
+    assert cached_policy(db).targets.waiting_days == 9
 
 
 def test_what_is_kept_is_read_anew_after_five_seconds(db: Mongo) -> None:
     now, reads = [100.0], iter(range(9))
-    kept: TtlCache[int] = TtlCache(seconds=lambda: now[0])
+    kept: TtlCache[int] = TtlCache(timer=lambda: now[0])
 
     def get() -> int:
         return kept.get(db, lambda _: next(reads))
@@ -147,7 +157,7 @@ def test_what_is_kept_is_read_anew_after_five_seconds(db: Mongo) -> None:
     assert [get(), get()] == [0, 0]
     now[0] += 5
     assert [get(), get()] == [1, 1]
-    forget(db)
+    invalidate_caches(db)
     assert get() == 2
     assert kept.get(db.client["another"], lambda _: -1) == -1
     assert get() == 2
@@ -157,7 +167,7 @@ def test_what_was_read_before_a_change_is_not_kept_after_it(db: Mongo) -> None:
     kept: TtlCache[str] = TtlCache()
 
     def read_while_it_changes(_: Mongo) -> str:
-        forget(db)
+        invalidate_caches(db)
         return "old"
 
     assert kept.get(db, read_while_it_changes) == "old"

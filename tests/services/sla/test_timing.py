@@ -12,14 +12,14 @@ from services.assignment.assignment_service import AssignmentService
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
-from services.models.choice import AnalysisSource, Choice, Reason
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.sla import policy as sla_policy
-from services.sla.policy import rules_now
+from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
-from services.sla.recompute import give_places
+from services.sla.recompute import recompute_stale
 from services.sla.targets import TargetFields, Targets
 from services.team_settings.settings_service import TargetStore
 from services.tickets.actions import TicketActions
@@ -39,7 +39,7 @@ def monday(clock: FixedClock) -> None:
 
 @pytest.fixture
 def boss(people: People) -> Actor:
-    return Actor.of(people.add(Role.MODERATOR))
+    return Actor.from_user(people.add(Role.MODERATOR))
 
 
 @pytest.fixture
@@ -56,14 +56,14 @@ def due(db: Mongo, ticket: Ticket) -> datetime | None:
     """As stored; the queue's order goes by it."""
     stored = reload(db, ticket)
     assert stored.queue_key == queue_key(stored)
-    assert stored.target
-    assert stored.target.rules == rules_now(db).mark
+    assert stored.sla_clock
+    assert stored.sla_clock.policy_fingerprint == load_policy(db).fingerprint
     return stored.due_at
 
 
 def set_hours(db: Mongo, **changes: str) -> Targets:
-    fields = replace(TargetFields.of(TargetStore(db).read()), **changes)
-    return TargetStore(db).write(actor=OPERATOR, wanted=fields)
+    fields = replace(TargetFields.from_targets(TargetStore(db).read()), **changes)
+    return TargetStore(db).write(actor=OPERATOR, submitted=fields)
 
 
 def test_a_tickets_life(
@@ -84,7 +84,7 @@ def test_a_tickets_life(
     moves.wait(**about, question="Which office?")  # after three hours of eight
     assert due(db, ticket) is None
     clock.now = at("04 10:00")
-    comments.add(actor=Actor.of(employee), ticket_id=str(ticket.id), text="Berlin")
+    comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Berlin")
     assert due(db, ticket) == at("04 15:00")
     clock.now = at("04 11:00")
     moves.resolve(**about, resolution="Done.")
@@ -140,10 +140,10 @@ def test_what_the_edition_before_worked_out_is_worked_out_anew(
     clock.now = at("09 11:00")
     moves.reopen(**about)
     with monkeypatch.context() as before:
-        before.setattr(sla_policy, "_EDITION", 1)
-        stale = {"dueAt": passed, "target.rules": rules_now(db).mark}
+        before.setattr(sla_policy, "_POLICY_VERSION", 1)
+        stale = {"dueAt": passed, "target.rules": load_policy(db).fingerprint}
     db.tickets.update_one({"_id": ticket.id}, {"$set": stale})
-    assert give_places(db, now=clock()) == 1
+    assert recompute_stale(db, now=clock()) == 1
     assert due(db, ticket) == at("10 11:00")
 
 
@@ -181,7 +181,7 @@ def test_the_analysis_sets_it_with_the_priority(
     analysed = store.store_analysis(ticket, found, now=clock())
     assert analysed
     assert due(db, ticket) == at("02 17:00")
-    chosen = Choice(ObjectId(), Reason.SKILLS, "knows VPN", 1.0, {})
+    chosen = AssigneeChoice(ObjectId(), ChoiceReason.SKILLS, "knows VPN", 1.0, {})
     clock.advance(hours=1)
     assert store.assign(analysed, chosen, source=AnalysisSource.ROUTER, now=clock())
     assert due(db, ticket) == at("02 17:00")
@@ -192,7 +192,7 @@ def test_a_deadline_given_with_a_new_ticket_counts(
     tickets: TicketService, employee: User, db: Mongo
 ) -> None:
     filed = tickets.create(
-        actor=Actor.of(employee),
+        actor=Actor.from_user(employee),
         team_id=TEAM_ID,
         request_id="V1",
         title="VPN drops",
@@ -211,7 +211,7 @@ def test_new_targets_count_at_once_for_changes_and_by_the_sweep_for_the_rest(
     assert due(db, new) == at("02 11:00")
     seqs = [reload(db, ticket).seq for ticket in old]
     clock.now = at("03 09:00")
-    assert [give_places(db, now=clock(), limit=2) for _ in range(4)] == [2, 2, 1, 0]
+    assert [recompute_stale(db, now=clock(), limit=2) for _ in range(4)] == [2, 2, 1, 0]
     assert {due(db, ticket) for ticket in old} == {at("02 11:00")}
     assert [reload(db, ticket).seq for ticket in old] == seqs
 
@@ -222,10 +222,10 @@ def test_office_hours_count_too(
     ticket = file_ticket(tickets, employee, priority="urgent")
     hours = {"zone": "America/New_York", "days": list(range(5)), "start": "08:00", "end": "16:00"}
     db.settings.insert_one({"_id": "office", **hours})
-    assert give_places(db, now=clock()) == 1
+    assert recompute_stale(db, now=clock()) == 1
     assert due(db, ticket) == at("02 17:00")  # noon in New York
     set_hours(db, clock="around")
-    assert give_places(db, now=clock()) == 1
+    assert recompute_stale(db, now=clock()) == 1
     assert due(db, ticket) == at("02 13:00")
 
 
@@ -244,14 +244,14 @@ def test_tickets_from_before_get_theirs_by_their_history(
         clock.advance(hours=1)
         moves.wait(actor=boss, ticket_id=str(one.id), question="Which?")
         clock.advance(hours=2)
-    comments.add(actor=Actor.of(employee), ticket_id=str(ticket.id), text="This.")
+    comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="This.")
     expected = reload(db, ticket)
     db.tickets.update_many({}, {"$unset": {"target": "", "dueAt": ""}})
-    assert give_places(db, now=clock()) == 2
+    assert recompute_stale(db, now=clock()) == 2
     assert due(db, ticket) == expected.due_at
-    assert reload(db, ticket).target == expected.target
+    assert reload(db, ticket).sla_clock == expected.sla_clock
     assert due(db, waits) is None
-    assert give_places(db, now=clock()) == 0
+    assert recompute_stale(db, now=clock()) == 0
 
 
 def test_of_the_predecessors_only_the_deadline_counts(db: Mongo, clock: FixedClock) -> None:
@@ -260,11 +260,11 @@ def test_of_the_predecessors_only_the_deadline_counts(db: Mongo, clock: FixedClo
     old, bare = (
         db.tickets.insert_one(doc).inserted_id for doc in (dated, {**legacy, "status": "TODO"})
     )
-    give_places(db, now=clock())
+    recompute_stale(db, now=clock())
     docs = {doc["_id"]: doc for doc in db.tickets.find()}
     assert docs[old]["dueAt"] == at("01 09:00")
     assert "dueAt" not in docs[bare]
-    assert give_places(db, now=clock()) == 0
+    assert recompute_stale(db, now=clock()) == 0
 
 
 def test_what_changes_meanwhile_is_left_for_the_next_run(
@@ -273,12 +273,12 @@ def test_what_changes_meanwhile_is_left_for_the_next_run(
     ids = [file_ticket(tickets, employee, priority="low").id for _ in range(10)]
     set_hours(db, hours_low="48")
     at_once(
-        *[lambda: give_places(db, now=clock())] * 3,
+        *[lambda: recompute_stale(db, now=clock())] * 3,
         lambda: db.tickets.update_one({"_id": ids[0]}, {"$set": {"priority": "high"}}),
     )
-    while give_places(db, now=clock()):
+    while recompute_stale(db, now=clock()):
         pass
-    assert {doc["target"]["rules"] for doc in db.tickets.find()} == {rules_now(db).mark}
+    assert {doc["target"]["rules"] for doc in db.tickets.find()} == {load_policy(db).fingerprint}
 
 
 def test_what_the_predecessor_did_to_ours_is_left_to_see(
@@ -287,7 +287,7 @@ def test_what_the_predecessor_did_to_ours_is_left_to_see(
     ticket = file_ticket(tickets, employee)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"status": "COMPLETED"}})
     set_hours(db, hours_medium="30")
-    give_places(db, now=clock())
+    recompute_stale(db, now=clock())
     assert reload(db, ticket).queue_key == ticket.queue_key
 
 

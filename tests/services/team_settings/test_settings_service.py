@@ -7,16 +7,16 @@ import pytest
 
 from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 from services.models.permissions import Actor
 from services.models.user import Role, User
-from services.sla.targets import Hours, TargetFields, Targets
+from services.sla.targets import CountedHours, TargetFields, Targets
 from services.team_settings.settings_service import (
-    Held,
-    OfficeFields,
-    OfficeStore,
+    BusinessHoursFields,
+    BusinessHoursStore,
+    CurrentSettings,
     TargetStore,
     TeamSettings,
 )
@@ -83,7 +83,7 @@ def test_an_admin_changes_the_targets(
     assert seen[5].startswith(
         "Around the clock. A requester who does not answer is asked again after 1 w"
     )
-    assert TargetStore(db).read().clock is Hours.AROUND
+    assert TargetStore(db).read().counted_hours is CountedHours.AROUND_THE_CLOCK
     clock.now = datetime(2026, 3, 7, 3, tzinfo=UTC)
     filed = file_ticket(tickets, people.add(), priority="urgent")
     assert filed.due_at == datetime(2026, 3, 7, 3, 30, tzinfo=UTC)
@@ -103,8 +103,8 @@ def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
         )
         == {}
     )
-    assert OfficeStore(db).read() == Office(
-        "Europe/Berlin", frozenset({0, 1, 2}), "08:30", "17:00", "DE", "BY", is_set=True
+    assert BusinessHoursStore(db).read() == BusinessHours(
+        "Europe/Berlin", frozenset({0, 1, 2}), "08:30", "17:00", "DE", "BY", is_configured=True
     )
     assert ada.see()[-7:-5] == [
         "Monday, Tuesday, Wednesday, 08:30 to 17:00, Europe/Berlin",
@@ -155,10 +155,12 @@ def test_two_admins_at_once(
     ada.press("Settings")
     ada.press("Change due times")
     form = slack.last_view()
-    bob = Actor.of(people.add(Role.ADMIN))
-    usual = TargetFields.of(Targets())
+    bob = Actor.from_user(people.add(Role.ADMIN))
+    usual = TargetFields.from_targets(Targets())
     settings = TeamSettings(db)
-    settings.set_targets(actor=bob, shown=usual, wanted=TargetFields.of(Targets(waiting_days=5)))
+    settings.set_targets(
+        actor=bob, original=usual, submitted=TargetFields.from_targets(Targets(waiting_days=5))
+    )
 
     def submit(**values: str) -> dict[str, Any]:
         sent = payloads.view_submission(form, values, user=ada.slack_id)
@@ -176,14 +178,17 @@ def test_two_admins_at_once(
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_it_is_for_admins(db: Mongo, people: People, role: Role) -> None:
-    actor, settings = Actor.of(people.add(role)), TeamSettings(db)
-    targets, office = TargetFields.of(Targets()), OfficeFields.of(Office())
+    actor, settings = Actor.from_user(people.add(role)), TeamSettings(db)
+    targets, office = (
+        TargetFields.from_targets(Targets()),
+        BusinessHoursFields.from_business_hours(BusinessHours()),
+    )
     for ask in (
-        lambda: settings.look(actor=actor),
-        lambda: settings.set_targets(actor=actor, shown=targets, wanted=targets),
-        lambda: settings.set_office(actor=actor, shown=office, wanted=office),
+        lambda: settings.get(actor=actor),
+        lambda: settings.set_targets(actor=actor, original=targets, submitted=targets),
+        lambda: settings.set_business_hours(actor=actor, original=office, submitted=office),
     ):
-        with pytest.raises(Denied):
+        with pytest.raises(PermissionDenied):
             ask()
 
 
@@ -192,10 +197,12 @@ def test_others_have_no_such_button(ticket_bot: Bot, slack: RecordingSlack, peop
 
 
 def test_slack_takes_all_of_it() -> None:
-    office = Office("America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX")
-    assert check_view(views.settings_page(Held(Targets(), office)), home=True) == []
-    assert check_view(views.edit_targets(TargetFields.of(Targets()))) == []
-    form = views.edit_office(OfficeFields.of(office))
+    office = BusinessHours(
+        "America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX"
+    )
+    assert check_view(views.settings_page(CurrentSettings(Targets(), office)), home=True) == []
+    assert check_view(views.edit_targets(TargetFields.from_targets(Targets()))) == []
+    form = views.edit_office(BusinessHoursFields.from_business_hours(office))
     assert check_view(form) == []
     start, _ = find_element(form, "start", None)
     assert start["initial_option"]["value"] == "08:17"

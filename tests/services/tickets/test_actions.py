@@ -10,7 +10,7 @@ from bson import ObjectId
 from services.assignment.assignment_service import declined
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, Denied, Invalid, NotFound
+from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import Actor
 from services.models.ticket import Card, Status, Ticket
 from services.models.user import Role, User
@@ -98,13 +98,13 @@ def test_every_step_by_everybody_in_every_state(
             events=[],
         )
         if step in expected(role, relation, state):
-            after = take_step(moves, step, Actor.of(me), before, cleo)
+            after = take_step(moves, step, Actor.from_user(me), before, cleo)
             assert after.status in leads_to
             assert after.seq > before.seq
             assert after == reload(db, made)
         else:
-            with pytest.raises((Denied, Conflict, NotFound)):
-                take_step(moves, step, Actor.of(me), before, cleo)
+            with pytest.raises((PermissionDenied, Conflict, NotFound)):
+                take_step(moves, step, Actor.from_user(me), before, cleo)
             assert reload(db, made) == before
 
 
@@ -112,7 +112,7 @@ def test_accepting_says_so_and_no_more(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     before = in_progress(db, ticket, ben)
-    after = moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    after = moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (after.accepted_at, after.status) == (clock(), Status.IN_PROGRESS)
     assert last_events(after, 1) == [("accepted", ben.id, None, None, None, None)]
     assert after.assigned_to == before.assigned_to
@@ -122,12 +122,12 @@ def test_a_reopened_ticket_goes_on_when_it_is_accepted(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, requester: User
 ) -> None:
     in_progress(db, ticket, ben)
-    moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution="Done.")
-    reopened = moves.reopen(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    reopened = moves.reopen(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     assert (reopened.status, reopened.assigned_to) == (Status.REOPENED, ben.id)
     assert (reopened.resolution, reopened.accepted_at) == (None, None)
     assert "completedAt" not in doc_of(db, ticket)
-    accepted = moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    accepted = moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert accepted.status is Status.IN_PROGRESS
     assert last_events(accepted, 2) == [
         ("accepted", ben.id, None, None, None, None),
@@ -139,7 +139,7 @@ def test_taking_a_ticket_nobody_has(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     put(db, ticket, **{"assignment.next": clock(), "assignment.analysis": {"model": "m"}})
-    after = moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    after = moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (after.status, after.assigned_to) == (Status.IN_PROGRESS, ben.id)
     assert after.accepted_at == clock()
     assert after.assignment == {
@@ -159,7 +159,7 @@ def test_taking_a_colleagues_ticket_leaves_its_status(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, status: Status
 ) -> None:
     put(db, ticket, status=status.value, assignedTo=ben.id)
-    after = moves.take(actor=Actor.of(cleo), ticket_id=str(ticket.id))
+    after = moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     assert (after.status, after.assigned_to) == (status, cleo.id)
     assert last_events(after, 1) == [
         ("assigned", cleo.id, "assignedTo", ben.id, cleo.id, "took it")
@@ -171,7 +171,7 @@ def test_giving_it_to_somebody_else(
 ) -> None:
     put(db, in_progress(db, ticket, ben), acceptedAt=utcnow())
     after = moves.reassign(
-        actor=Actor.of(ben),
+        actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
         assignee_id=str(cleo.id),
         reason=" She knows it. ",
@@ -187,12 +187,12 @@ def test_handing_it_back(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     put(db, in_progress(db, ticket, ben), acceptedAt=utcnow(), **{"assignment.until": clock()})
-    pending.mark_delivered(db, ticket.id, seen=1)
+    pending.mark_delivered(db, ticket.id, expected_seq=1)
     after = moves.reassign(
-        actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine."
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine."
     )
     assert (after.status, after.assigned_to, after.accepted_at) == (Status.TODO, None, None)
-    assert (after.outbox, "until" in after.assignment) == (True, False)
+    assert (after.is_in_outbox, "until" in after.assignment) == (True, False)
     assert last_events(after, 1) == [
         ("handed_back", ben.id, "assignedTo", ben.id, None, "Not mine.")
     ]
@@ -203,7 +203,7 @@ def test_handing_back_a_reopened_ticket_leaves_it_reopened(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     put(db, ticket, status="REOPENED", assignedTo=ben.id)
-    after = moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=None)
+    after = moves.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None)
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
@@ -213,8 +213,10 @@ def test_whom_a_ticket_cannot_be_given_to(
     in_progress(db, ticket, ben)
     gone = people.add(Role.MODERATOR, active=False)
     for user_id in (str(requester.id), str(gone.id), str(ObjectId()), "no id", "{'$gt': ''}"):
-        with pytest.raises(Invalid) as refused:
-            moves.reassign(actor=Actor.of(ben), ticket_id=str(ticket.id), assignee_id=user_id)
+        with pytest.raises(InvalidValue) as refused:
+            moves.reassign(
+                actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=user_id
+            )
         assert (refused.value.field, str(refused.value)) == (
             "assignedTo",
             "Choose a moderator or an admin who is still active.",
@@ -268,9 +270,9 @@ def test_what_else_a_reassignment_refuses(
     sentence: str,
 ) -> None:
     before = put(db, ticket, **({"assignedTo": ben.id} | values))
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         moves.reassign(
-            actor=Actor.of(cleo),
+            actor=Actor.from_user(cleo),
             ticket_id=str(ticket.id),
             assignee_id=str(ben.id) if chosen else None,
             reason=reason,
@@ -283,7 +285,9 @@ def test_waiting_asks_the_requester(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
-    after = moves.wait(actor=Actor.of(ben), ticket_id=str(ticket.id), question=" Which VPN? ")
+    after = moves.wait(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=" Which VPN? "
+    )
     assert (after.status, after.assigned_to) == (Status.WAITING, ben.id)
     (comment,) = after.comments
     assert (comment.text, comment.by, comment.internal) == ("Which VPN?", ben.id, False)
@@ -304,8 +308,8 @@ def test_the_question_is_checked(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, question: str, sentence: str
 ) -> None:
     in_progress(db, ticket, ben)
-    with pytest.raises(Invalid) as refused:
-        moves.wait(actor=Actor.of(ben), ticket_id=str(ticket.id), question=question)
+    with pytest.raises(InvalidValue) as refused:
+        moves.wait(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=question)
     assert (refused.value.field, str(refused.value)) == ("question", sentence)
 
 
@@ -315,7 +319,9 @@ def test_a_ticket_is_resolved(
 ) -> None:
     put(db, ticket, **{"status": status, "assignment.next": clock(), "deadline": None, "later": 1})
     clock.advance(seconds=5)
-    done = moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=" Restarted. ")
+    done = moves.resolve(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=" Restarted. "
+    )
     assert (done.status, done.resolution) == (Status.COMPLETED, "Restarted.")
     doc = doc_of(db, ticket)
     assert (doc["completedAt"], doc["assignment"], doc["outbox"]) == (clock(), {}, True)
@@ -336,13 +342,16 @@ def test_a_completed_ticket_keeps_its_assignee(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
 ) -> None:
     in_progress(db, ticket, ben)
-    cancelled = moves.cancel(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    cancelled = moves.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     assert (cancelled.assigned_to, cancelled.resolution) == (ben.id, "cancelled")
     assert last_events(cancelled, 1) == [
         ("cancelled", requester.id, "status", "IN_PROGRESS", "COMPLETED", None)
     ]
     sentence = "Ticket 1 is cancelled now, so this was not done. Look at it again, then decide."
-    assert refusal(Conflict, moves.take, actor=Actor.of(cleo), ticket_id=str(ticket.id)) == sentence
+    assert (
+        refusal(Conflict, moves.take, actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+        == sentence
+    )
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"role": "user"}, None])
@@ -359,7 +368,7 @@ def test_who_has_left_does_not_get_it_back(
         db.users.update_one({"_id": ben.id}, {"$set": change})
     else:
         db.users.delete_one({"_id": ben.id})
-    after = moves.reopen(actor=Actor.of(requester), ticket_id=str(ticket.id))
+    after = moves.reopen(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
@@ -369,20 +378,22 @@ def test_a_role_is_asked_for_before_anything_is_read(
     stranger = people.add()
     ids = {"ticket_id": str(ticket.id)}
     for user in (requester, stranger):
-        assert refusal(Denied, moves.take, actor=Actor.of(user), **ids) == (
+        assert refusal(PermissionDenied, moves.take, actor=Actor.from_user(user), **ids) == (
             "Your role does not allow you to work on tickets. Ask an admin if it should."
         )
         assert (
-            refusal(Denied, moves.resolve, actor=Actor.of(user), **ids, resolution="")
+            refusal(
+                PermissionDenied, moves.resolve, actor=Actor.from_user(user), **ids, resolution=""
+            )
             == "Your role does not allow you to resolve tickets. Ask an admin if it should."
         )
     for step in (moves.cancel, moves.reopen):
-        assert refusal(NotFound, step, actor=Actor.of(stranger), **ids) == NOT_FOUND
+        assert refusal(NotFound, step, actor=Actor.from_user(stranger), **ids) == NOT_FOUND
 
 
 @pytest.mark.parametrize("ticket_id", ["", "1", "65f0", "z" * 24, "{'$gt': ''}", "\x00"])
 def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id: str) -> None:
-    asked = {"actor": Actor.of(ben), "ticket_id": ticket_id}
+    asked = {"actor": Actor.from_user(ben), "ticket_id": ticket_id}
     assert refusal(NotFound, moves.take, **asked) == NOT_FOUND
     assert refusal(NotFound, moves.ready, **asked, step=TicketAction.RESOLVE) == NOT_FOUND
     assert refusal(NotFound, moves.redraw, **asked, channel="D1", ts="1.5") == NOT_FOUND
@@ -399,8 +410,8 @@ def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id:
 def test_the_note_is_checked(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, note: str, sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
-        moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=note)
+    with pytest.raises(InvalidValue) as refused:
+        moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note)
     assert (refused.value.field, str(refused.value)) == ("resolution", sentence)
     assert reload(db, ticket) == ticket
 
@@ -422,11 +433,13 @@ def test_whoever_gets_room_gets_what_waits(
     in_progress(db, ticket, ben)
     ids = {"ticket_id": str(ticket.id)}
     steps: dict[str, Callable[[], Ticket]] = {
-        "resolve": lambda: moves.resolve(actor=Actor.of(ben), **ids, resolution="Done."),
-        "cancel": lambda: moves.cancel(actor=Actor.of(requester), **ids),
-        "reassign": lambda: moves.reassign(actor=Actor.of(ben), **ids, assignee_id=str(cleo.id)),
-        "hand back": lambda: moves.reassign(actor=Actor.of(ben), **ids, assignee_id=None),
-        "take": lambda: moves.take(actor=Actor.of(cleo), **ids),
+        "resolve": lambda: moves.resolve(actor=Actor.from_user(ben), **ids, resolution="Done."),
+        "cancel": lambda: moves.cancel(actor=Actor.from_user(requester), **ids),
+        "reassign": lambda: moves.reassign(
+            actor=Actor.from_user(ben), **ids, assignee_id=str(cleo.id)
+        ),
+        "hand back": lambda: moves.reassign(actor=Actor.from_user(ben), **ids, assignee_id=None),
+        "take": lambda: moves.take(actor=Actor.from_user(cleo), **ids),
     }
     steps[step]()
     assert (doc_of(db, parked)["assignment"], doc_of(db, parked)["outbox"]) == ({}, True)
@@ -438,15 +451,15 @@ def test_a_card_that_was_pressed_in_vain_is_drawn_anew(
     for kind, ts in (("requester", "1.5"), ("assignee", "2.5")):
         card = Card(kind, requester.id, "D1", ts, seq=1, digest="shown")
         deliveries.claim(db, ticket.id, kind, now=utcnow())
-        deliveries.sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
-    pending.mark_delivered(db, ticket.id, seen=1)
+        deliveries.mark_sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
+    pending.mark_delivered(db, ticket.id, expected_seq=1)
     ids: dict[str, Any] = {"ticket_id": str(ticket.id), "channel": "D1"}
-    assert moves.redraw(actor=Actor.of(requester), **ids, ts="2.5")
+    assert moves.redraw(actor=Actor.from_user(requester), **ids, ts="2.5")
     after = reload(db, ticket)
     assert [card.digest for card in after.cards] == ["shown", ""]
-    assert (after.outbox, after.seq) == (True, 2)
-    assert not moves.redraw(actor=Actor.of(requester), **ids, ts="3.5")
-    asked = {"actor": Actor.of(people.add()), **ids, "ts": "1.5"}
+    assert (after.is_in_outbox, after.seq) == (True, 2)
+    assert not moves.redraw(actor=Actor.from_user(requester), **ids, ts="3.5")
+    asked = {"actor": Actor.from_user(people.add()), **ids, "ts": "1.5"}
     assert refusal(NotFound, moves.redraw, **asked) == NOT_FOUND
 
 
@@ -455,8 +468,8 @@ def test_the_predecessors_ticket_goes_the_same_way(
 ) -> None:
     old = {"title": "x" * 9_000, "description": None, "status": "TODO", "deadline": "soon"}
     ticket_id = str(db.tickets.insert_one(old).inserted_id)
-    moves.take(actor=Actor.of(ben), ticket_id=ticket_id)
-    moves.resolve(actor=Actor.of(ben), ticket_id=ticket_id, resolution="Done.")
+    moves.take(actor=Actor.from_user(ben), ticket_id=ticket_id)
+    moves.resolve(actor=Actor.from_user(ben), ticket_id=ticket_id, resolution="Done.")
     doc = db.tickets.find_one({"_id": ObjectId(ticket_id)}) or {}
     assert (doc["status"], doc["seq"], len(doc["events"])) == ("COMPLETED", 3, 3)
     assert (doc["title"], doc["description"], doc["deadline"]) == ("x" * 9_000, None, "soon")
@@ -465,11 +478,11 @@ def test_the_predecessors_ticket_goes_the_same_way(
 def test_nothing_of_it_is_evaluated(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
-    moves.take(actor=Actor.of(ben), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     for text in ("$teamId", "{$gt: ''}", "$$ROOT"):
-        moves.wait(actor=Actor.of(ben), ticket_id=str(ticket.id), question=text)
-        moves.resolve(actor=Actor.of(ben), ticket_id=str(ticket.id), resolution=text)
+        moves.wait(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=text)
+        moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=text)
         found = reload(db, ticket)
         assert (found.resolution, found.comments[-1].text) == (text, text)
-        moves.reopen(actor=Actor.of(ben), ticket_id=str(ticket.id))
-        moves.accept(actor=Actor.of(ben), ticket_id=str(ticket.id))
+        moves.reopen(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))

@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.core.errors import Denied, Invalid, NotFound
-from services.models.comment import FileLink, Place, comments_of, links
+from services.core.errors import InvalidValue, NotFound, PermissionDenied
+from services.models.comment import FileLink, MessageRef, comments_from_doc, file_links
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
@@ -18,7 +18,7 @@ from services.tickets.comments import CommentService, Flood, Full
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
-HERE = Place("D0EMP", "1700000000.000100")
+HERE = MessageRef("D0EMP", "1700000000.000100")
 Write = Callable[..., ticket_comments.Written]
 
 
@@ -40,7 +40,7 @@ def ticket(tickets: TicketService, requester: User) -> Ticket:
 @pytest.fixture
 def write(comments: CommentService, ticket: Ticket) -> Write:
     def written(by: User, text: str = "It is back.", **more: Any) -> ticket_comments.Written:
-        return comments.add(actor=Actor.of(by), ticket_id=str(ticket.id), text=text, **more)
+        return comments.add(actor=Actor.from_user(by), ticket_id=str(ticket.id), text=text, **more)
 
     return written
 
@@ -70,7 +70,7 @@ def test_a_comment_is_kept_with_its_author_and_place(
     stored = reload(db, ticket)
     assert stored.comments == (written.comment,)
     assert happened(stored) == [("commented", requester.id)]
-    assert (stored.seq, stored.outbox) == (2, True)
+    assert (stored.seq, stored.is_in_outbox) == (2, True)
     assert stored.events[-1].to == written.comment.id
 
 
@@ -82,10 +82,10 @@ def test_the_same_message_or_modal_is_one_comment(
     assert (again.is_new, again.comment) == (False, first.comment)
     form = write(requester, "By a form", form="V1")
     assert not write(requester, "By a form", form="V1").is_new
-    assert form.comment.form == "V1"
+    assert form.comment.submission_id == "V1"
     # Of a replayed form, somebody else's is not theirs.
     assert write(moderator, "By a form", form="V1").is_new
-    assert write(requester, slack=Place("D0EMP", "1700000000.000101")).is_new
+    assert write(requester, slack=MessageRef("D0EMP", "1700000000.000101")).is_new
     assert len(reload(db, ticket).comments) == 4
 
 
@@ -93,7 +93,7 @@ def test_many_at_once_lose_nothing_and_repeat_nothing(
     write: Write, requester: User, moderator: User, db: Mongo, ticket: Ticket
 ) -> None:
     people = (requester, moderator)
-    places = [Place("D0EMP", f"1700000000.{number:06d}") for number in range(8)]
+    places = [MessageRef("D0EMP", f"1700000000.{number:06d}") for number in range(8)]
     outcomes = at_once(
         *[
             lambda place=place, number=number: write(
@@ -117,7 +117,9 @@ def test_who_may_write_what(write: Write, people: People, requester: User, moder
         assert write(writer, "A note.", internal=True).comment.internal
     with pytest.raises(NotFound, match=r"^There is no such ticket, or you may not see it.$"):
         write(stranger)
-    with pytest.raises(Denied, match=r"^Your role does not allow you to work on tickets."):
+    with pytest.raises(
+        PermissionDenied, match=r"^Your role does not allow you to work on tickets."
+    ):
         write(requester, internal=True)
 
 
@@ -132,7 +134,7 @@ def test_who_may_write_what(write: Write, people: People, requester: User, moder
 def test_a_text_that_cannot_be_kept(
     write: Write, requester: User, text: str, sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         write(requester, text)
     assert (refused.value.field, str(refused.value)) == ("text", sentence)
 
@@ -155,11 +157,11 @@ def test_only_what_can_be_opened_is_a_link() -> None:
             "https://" + "x" * 500,
         )
     ]
-    assert links([*bad, good, {"url": "http://a.example/x"}, {}]) == (
+    assert file_links([*bad, good, {"url": "http://a.example/x"}, {}]) == (
         FileLink("a b <c>", "https://example.slack.com/files/F1"),
         FileLink("a file", "http://a.example/x"),
     )
-    assert len(links([good] * 20)) == 10
+    assert len(file_links([good] * 20)) == 10
 
 
 def test_the_requesters_answer_moves_a_waiting_ticket_on(
@@ -171,7 +173,7 @@ def test_the_requesters_answer_moves_a_waiting_ticket_on(
     db: Mongo,
     ticket: Ticket,
 ) -> None:
-    by = Actor.of(moderator)
+    by = Actor.from_user(moderator)
     moves.take(actor=by, ticket_id=str(ticket.id))
     moves.wait(actor=by, ticket_id=str(ticket.id), question="Which printer?")
     write(people.add(Role.ADMIN), "I am curious, too.")
@@ -187,7 +189,7 @@ def test_the_requesters_answer_moves_a_waiting_ticket_on(
 def test_the_question_is_part_of_the_conversation(
     moves: TicketActions, moderator: User, db: Mongo, ticket: Ticket
 ) -> None:
-    by = Actor.of(moderator)
+    by = Actor.from_user(moderator)
     moves.take(actor=by, ticket_id=str(ticket.id))
     for _ in range(2):  # a double click
         moves.wait(actor=by, ticket_id=str(ticket.id), question="Which printer?")
@@ -200,10 +202,10 @@ def test_an_internal_note_of_a_requester_who_is_staff_is_no_answer(
 ) -> None:
     asker, helper = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
     own = file_ticket(tickets, asker)
-    moves.take(actor=Actor.of(helper), ticket_id=str(own.id))
-    moves.wait(actor=Actor.of(helper), ticket_id=str(own.id), question="Which one?")
+    moves.take(actor=Actor.from_user(helper), ticket_id=str(own.id))
+    moves.wait(actor=Actor.from_user(helper), ticket_id=str(own.id), question="Which one?")
     noted = comments.add(
-        actor=Actor.of(asker), ticket_id=str(own.id), text="Hm.", internal=True
+        actor=Actor.from_user(asker), ticket_id=str(own.id), text="Hm.", internal=True
     ).ticket
     assert noted.status is Status.WAITING
 
@@ -211,7 +213,7 @@ def test_an_internal_note_of_a_requester_who_is_staff_is_no_answer(
 def test_a_completed_ticket_takes_comments(
     write: Write, moves: TicketActions, requester: User, moderator: User, ticket: Ticket
 ) -> None:
-    moves.resolve(actor=Actor.of(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
     assert write(requester, "Thank you!").ticket.status is Status.COMPLETED
 
 
@@ -226,7 +228,7 @@ def test_a_changed_message_changes_the_comment(
     write(requester, "Another one")
     write(requester, slack=HERE)
     clock.advance(minutes=1)
-    edit: dict[str, Any] = {"actor": Actor.of(requester), "ticket_id": str(ticket.id)}
+    edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     assert comments.edit(**edit, text="It is gone.") is not None
     other, changed = reload(db, ticket).comments
@@ -247,9 +249,12 @@ def test_only_its_author_changes_a_comment(
     ticket: Ticket,
 ) -> None:
     write(requester, slack=HERE)
-    with pytest.raises(Denied, match=r"^Only its author can change a comment.$"):
+    with pytest.raises(PermissionDenied, match=r"^Only its author can change a comment.$"):
         comments.edit(
-            actor=Actor.of(moderator), ticket_id=str(ticket.id), slack=HERE, text="Never mind."
+            actor=Actor.from_user(moderator),
+            ticket_id=str(ticket.id),
+            slack=HERE,
+            text="Never mind.",
         )
     assert reload(db, ticket).comments[0].text == "It is back."
 
@@ -259,7 +264,7 @@ def test_a_former_moderator_no_longer_changes_a_note(
 ) -> None:
     write(moderator, "A note.", internal=True, slack=HERE)
     demoted = Actor(moderator.id, Role.USER)
-    with pytest.raises(Denied):
+    with pytest.raises(PermissionDenied):
         comments.edit(actor=demoted, ticket_id=str(ticket.id), slack=HERE, text="For all to see")
 
 
@@ -274,7 +279,7 @@ def test_a_deleted_message_leaves_nothing_of_its_words(
     assert (comment.text, comment.files, comment.deleted) == ("", (), True)
     assert "hunter2" not in str(db.tickets.find_one())
     assert [kind for kind, _ in happened(reload(db, ticket))] == ["commented", "comment_deleted"]
-    edit: dict[str, Any] = {"actor": Actor.of(requester), "ticket_id": str(ticket.id)}
+    edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     comments.edit(**edit, text="Back again")
     assert reload(db, ticket).comments[0].deleted
@@ -283,7 +288,7 @@ def test_a_deleted_message_leaves_nothing_of_its_words(
 def test_what_is_no_comment_is_not_followed(
     comments: CommentService, requester: User, ticket: Ticket
 ) -> None:
-    actor = Actor.of(requester)
+    actor = Actor.from_user(requester)
     assert comments.edit(actor=actor, ticket_id=str(ticket.id), slack=HERE, text="x") is None
     assert comments.delete(ticket_id=str(ticket.id), slack=HERE) is None
     assert comments.delete(ticket_id=str(ObjectId()), slack=HERE) is None
@@ -294,7 +299,7 @@ def test_an_edit_and_a_deletion_at_once(
     write: Write, comments: CommentService, requester: User, db: Mongo, ticket: Ticket
 ) -> None:
     write(requester, slack=HERE)
-    actor, ticket_id = Actor.of(requester), str(ticket.id)
+    actor, ticket_id = Actor.from_user(requester), str(ticket.id)
     at_once(
         *[
             lambda n=n: comments.edit(
@@ -329,7 +334,7 @@ def test_changes_count_for_a_flood(
     write: Write, comments: CommentService, requester: User, ticket: Ticket
 ) -> None:
     write(requester, slack=HERE)
-    edit: dict[str, Any] = {"actor": Actor.of(requester), "ticket_id": str(ticket.id)}
+    edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     for number in range(29):
         comments.edit(**edit, text=f"Take {number}")
@@ -369,7 +374,7 @@ def test_a_full_ticket_still_asks_and_moves(
 ) -> None:
     full = full_of(ticket, requester, at=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": full}})
-    by = Actor.of(moderator)
+    by = Actor.from_user(moderator)
     moves.take(actor=by, ticket_id=str(ticket.id))
     asked = moves.wait(actor=by, ticket_id=str(ticket.id), question="Which one?")
     assert (asked.status, len(asked.comments)) == (Status.WAITING, 500)
@@ -384,7 +389,7 @@ def test_edits_have_a_limit_of_their_own(
 ) -> None:
     monkeypatch.setattr(ticket_comments, "EDITS_MAX", 2)
     write(requester, slack=HERE)
-    edit: dict[str, Any] = {"actor": Actor.of(requester), "ticket_id": str(ticket.id)}
+    edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     for number in range(2):
         comments.edit(**edit, text=f"Take {number}")
@@ -402,7 +407,7 @@ def test_a_ticket_of_the_predecessors_takes_comments(
     legacy = {"title": "Old", "status": "TODO", "createdBy": requester.id, "comments": "none"}
     ticket_id = db.tickets.insert_one({k: v for k, v in legacy.items() if k != "comments"})
     written = comments.add(
-        actor=Actor.of(requester), ticket_id=str(ticket_id.inserted_id), text="Still there."
+        actor=Actor.from_user(requester), ticket_id=str(ticket_id.inserted_id), text="Still there."
     )
     assert (written.ticket.seq, len(written.ticket.comments)) == (1, 1)
 
@@ -410,8 +415,8 @@ def test_a_ticket_of_the_predecessors_takes_comments(
 def test_what_is_not_ours_is_not_read_and_not_moved() -> None:
     at = ObjectId().generation_time
     ours = ticket_comments.comment_doc(by=ObjectId(), text="Ours", at=at)
-    assert comments_of("nonsense") == ()
-    (read,) = comments_of([{"text": "foreign"}, 3, ours])
+    assert comments_from_doc("nonsense") == ()
+    (read,) = comments_from_doc([{"text": "foreign"}, 3, ours])
     assert (read.text, read.position) == ("Ours", 2)
     unsaid = {name: value for name, value in ours.items() if name != "internal"}
-    assert comments_of([unsaid])[0].internal
+    assert comments_from_doc([unsaid])[0].internal

@@ -5,11 +5,11 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.core.errors import Conflict, DomainError, Invalid, LimitReached, NotFound
+from services.core.errors import Conflict, DomainError, InvalidValue, LimitReached, NotFound
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role
-from services.sla.policy import rules_now
+from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
 from services.tickets.actions import TicketActions
 from services.tickets.filing import Filed, TicketService
@@ -63,7 +63,7 @@ def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
         "number": 1,
         "requestId": "V1",
         "dueAt": filed.ticket.due_at,
-        "target": {"since": clock(), "rules": rules_now(db).mark},
+        "target": {"since": clock(), "rules": load_policy(db).fingerprint},
         "queueKey": queue_key(filed.ticket),
         "seq": 1,
         "events": [{"seq": 1, "at": clock(), "by": EMPLOYEE.user_id, "type": "filed"}],
@@ -100,7 +100,7 @@ def test_numbers_count_up(tickets: TicketService) -> None:
 def test_a_bad_field_is_named_and_nothing_stored(
     tickets: TicketService, db: Mongo, fields: dict[str, Any], field: str, sentence: str
 ) -> None:
-    with pytest.raises(Invalid) as refused:
+    with pytest.raises(InvalidValue) as refused:
         file(tickets, **fields)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert (db.tickets.count_documents({}), db.counters.count_documents({})) == (0, 0)

@@ -7,9 +7,9 @@ from bson import ObjectId
 
 from services.assignment.assignment_service import needs_assignment
 from services.core.database import Mongo
-from services.core.sequences import Sequence
+from services.core.sequences import NumberSequence
 from services.models.events import EventType
-from services.models.ticket import Status, Ticket, priority_of, status_of
+from services.models.ticket import Status, Ticket, parse_priority, parse_status
 from services.tickets import legacy_adopt, legacy_reconcile
 from services.tickets.filing import TicketService
 from services.tickets.queries import load
@@ -40,7 +40,7 @@ def test_each_gets_a_number_the_oldest_first(shared: Mongo) -> None:
     assert {doc["teamId"] for doc in docs} == {TEAM_ID}
     assert all(doc["seq"] >= 1 for doc in docs)
     assert legacy_adopt.adopt_some(shared, now=NEW) == 0
-    assert Sequence(shared).next(team_id=TEAM_ID) == len(TICKETS) + 1
+    assert NumberSequence(shared).next_number(team_id=TEAM_ID) == len(TICKETS) + 1
 
 
 def test_only_what_waits_and_is_newer_is_to_be_assigned(shared: Mongo) -> None:
@@ -117,8 +117,8 @@ def test_a_priority_is_spelled_as_ours_where_it_is_one(
     ],
 )
 def test_a_status_in_others_words(word: Any, status: Status | None) -> None:
-    assert status_of(word) is status
-    assert priority_of(word) is None
+    assert parse_status(word) is status
+    assert parse_priority(word) is None
 
 
 def test_it_is_adopted_when_it_is_touched_before_its_turn(shared: Mongo) -> None:
@@ -217,9 +217,7 @@ def test_what_it_assigns_is_no_longer_among_the_unassigned(
     change(db, ticket, status="TODO", assignedTo=None)
     assert legacy_reconcile.put_right(db, now=clock()) == 1
     assert stored(db, ticket.id)["queueKey"].startswith("0-")
-    assert events_of(db, ticket)[1:] == [
-        (EventType.HANDED_BACK, "system", "assignedTo", None, None)
-    ]
+    assert events_of(db, ticket)[1:] == [(EventType.UNASSIGNED, "system", "assignedTo", None, None)]
     assert legacy_reconcile.put_right(db, now=clock()) == 0
 
 

@@ -6,7 +6,7 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.models.user import Role, User, hand_back_mark
+from services.models.user import Role, User, release_request
 from services.tickets.filing import TicketService
 from services.tickets.release import BATCH, due, hand_back_some
 from tasks.scheduler import Scheduler
@@ -18,7 +18,7 @@ LEFT = "the account was deactivated"
 @pytest.fixture
 def gone(people: People, db: Mongo, clock: FixedClock) -> User:
     """Deactivated a moment ago by somebody."""
-    asked = hand_back_mark(by=ObjectId(), now=clock(), reason=LEFT)
+    asked = release_request(by=ObjectId(), now=clock(), reason=LEFT)
     return people.add(Role.MODERATOR, active=False, handBack=asked)
 
 

@@ -24,7 +24,7 @@ def ticket(people: People, tickets: TicketService) -> Ticket:
 def test_a_change_carries_its_events_and_outbox_mark(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
-    pending.mark_delivered(db, ticket.id, seen=1)
+    pending.mark_delivered(db, ticket.id, expected_seq=1)
     clock.advance(minutes=1)
     note = NewEvent(EventType.NOBODY_AVAILABLE, by="ai", note="n")
 
@@ -33,9 +33,9 @@ def test_a_change_carries_its_events_and_outbox_mark(
     )
 
     assert done is not None
-    assert (done.title, done.number, done.seq, done.outbox) == ("$teamId", None, 3, True)
+    assert (done.title, done.number, done.seq, done.is_in_outbox) == ("$teamId", None, 3, True)
     doc = db.tickets.find_one({"_id": ticket.id}) or {}
-    assert (doc["nextTryAt"], doc["attempts"]) == (clock() + pending.GRACE, 0)
+    assert (doc["nextTryAt"], doc["attempts"]) == (clock() + pending.SWEEP_GRACE_PERIOD, 0)
     assert doc["events"][1:] == [
         {
             "seq": 2,

@@ -10,7 +10,7 @@ import pytest
 from services.analysis.model_answer import Analysis, Basis
 from services.analysis.urgency import Signal
 from services.core.database import Mongo
-from services.models.choice import AnalysisSource
+from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService

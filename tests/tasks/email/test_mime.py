@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.core.text import EMAIL
+from services.core.text import EMAIL_PATTERN
 from tasks.email.mime import FOOTER, SUBJECT_MAX, BadAddressError, address, mail_of
 from tasks.email.templates import Link, Words, one_line
 from tests.support.mail_server import html, plain_text
@@ -111,7 +111,7 @@ def test_odd_addresses(email: str, written: str) -> None:
 ANY = st.text(max_size=200) | st.text(
     alphabet='\r\n\t \x00<>@:;,"\\=?utf-8BQ_éß\u2028\u202e\U0001f600', max_size=120
 )
-EMAILS = st.from_regex(EMAIL, fullmatch=True) | st.builds(
+EMAILS = st.from_regex(EMAIL_PATTERN, fullmatch=True) | st.builds(
     "{}@{}.com".format,
     st.text(alphabet="abc.()\"\\[]:é'`|{}=?\r\n", min_size=1, max_size=12),
     st.text(alphabet="abé-.", min_size=1, max_size=8),

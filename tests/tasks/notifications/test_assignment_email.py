@@ -9,8 +9,8 @@ from bson import ObjectId
 
 from services.auth.one_time_codes import Codes
 from services.core.database import Mongo
-from services.core.metrics import UNMETERED
-from services.core.settings import read
+from services.core.metrics import NOOP_METER
+from services.core.settings import parse_settings
 from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
@@ -47,7 +47,7 @@ def mail_server() -> Iterator[MailServer]:
 
 @pytest.fixture
 def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailServer) -> Runtime:
-    config, _ = read("worker", {"APP_URL": "https://desk.example.com"})
+    config, _ = parse_settings("worker", {"APP_URL": "https://desk.example.com"})
     return replace(
         runtime,
         mail=MailOffice(
@@ -55,7 +55,7 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
             sender=sender(config),
             app_url=config.app_url,
             codes=Codes(db, JWT_SECRET, clock),
-            meter=UNMETERED,
+            meter=NOOP_METER,
         ),
     )
 
@@ -77,7 +77,7 @@ def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
 
 def look(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
     """Everything that follows from what has happened to the ticket."""
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(mailing, publisher)
 
 
@@ -90,7 +90,7 @@ def test_the_assignee_is_written_to_once(
     ticket: Ticket, expert: User, employee: User, comments: CommentService, db: Mongo,
 ) -> None:  # fmt: skip
     look(mailing, publisher, ticket)
-    comments.add(actor=Actor.of(employee), ticket_id=str(ticket.id), text="Still so.")
+    comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Still so.")
     look(mailing, publisher, ticket)
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
     (text,) = mail_server.texts()
@@ -103,8 +103,8 @@ def test_the_assignee_is_written_to_once(
     assert "knows VPN" in text
     assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as ever
     settled = reload(db, ticket)
-    assert not settled.outbox
-    (notice,) = (n for n in settled.notices if ":mail:" in n["key"])
+    assert not settled.is_in_outbox
+    (notice,) = (n for n in settled.deliveries if ":mail:" in n["key"])
     assert (notice["key"], notice["state"]) == (f"3:mail:{expert.id}", "sent")
 
 
@@ -127,9 +127,13 @@ def test_who_hands_it_over_is_named_and_who_had_it_gets_no_second_mail(
 ) -> None:  # fmt: skip
     look(mailing, publisher, ticket)
     colleague = people.add(Role.MODERATOR)
-    moves.reassign(actor=Actor.of(expert), ticket_id=str(ticket.id), assignee_id=str(colleague.id))
+    moves.reassign(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), assignee_id=str(colleague.id)
+    )
     look(mailing, publisher, ticket)
-    moves.reassign(actor=Actor.of(colleague), ticket_id=str(ticket.id), assignee_id=str(expert.id))
+    moves.reassign(
+        actor=Actor.from_user(colleague), ticket_id=str(ticket.id), assignee_id=str(expert.id)
+    )
     look(mailing, publisher, ticket)
     subject = "Ticket 1 is yours: VPN is down"
     assert told(mail_server) == [f"{user.email}: {subject}" for user in (expert, colleague, expert)]
@@ -143,7 +147,7 @@ def test_nobody_is_written_to_for_what_they_took_themselves(
     taker = people.add(Role.MODERATOR, capacity=0)
     ticket = file_ticket(tickets, employee)
     look(mailing, publisher, ticket)
-    moves.take(actor=Actor.of(taker), ticket_id=str(ticket.id))
+    moves.take(actor=Actor.from_user(taker), ticket_id=str(ticket.id))
     look(mailing, publisher, ticket)
     assert told(mail_server) == []
 
@@ -169,7 +173,7 @@ def test_who_is_not_in_slack_gets_the_mail(
     )
     look(mailing, publisher, ticket)
     assert told(mail_server) == [f"{remote.email}: Ticket 1 is yours: VPN is down"]
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_slack_away_does_not_hold_up_the_mail(
@@ -192,7 +196,7 @@ def test_mail_away_does_not_hold_up_slack_nor_the_ticket(
     mail_server.stop()
     look(mailing, publisher, ticket)
     assert len(slack.messages(People.slack_id(expert))) == 1
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
     mail_server.start()
     clock.advance(seconds=10)
     publisher.mail("")
@@ -218,7 +222,7 @@ def test_what_is_no_longer_so_is_not_mailed(
 ) -> None:  # fmt: skip
     mail_server.stop()
     look(mailing, publisher, ticket)
-    actor, ticket_id = Actor.of(expert), str(ticket.id)
+    actor, ticket_id = Actor.from_user(expert), str(ticket.id)
     if change == "reassigned":
         colleague = people.add(Role.MODERATOR)
         moves.reassign(actor=actor, ticket_id=ticket_id, assignee_id=str(colleague.id))
@@ -243,10 +247,10 @@ def test_while_mail_is_off_nothing_is_noted_and_later_only_news_are_mailed(
     ticket: Ticket, employee: User, comments: CommentService, db: Mongo, clock: FixedClock,
 ) -> None:  # fmt: skip
     look(runtime, publisher, ticket)
-    assert [n for n in reload(db, ticket).notices if ":mail:" in n["key"]] == []
+    assert [n for n in reload(db, ticket).deliveries if ":mail:" in n["key"]] == []
     assert db.letters.count_documents({}) == 0
     clock.advance(hours=24)
-    comments.add(actor=Actor.of(employee), ticket_id=str(ticket.id), text="Still so.")
+    comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Still so.")
     look(mailing, publisher, ticket)
     assert told(mail_server) == []
     assert (MAIL, "") not in publisher.asked

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.core.database import Mongo
-from services.models.comment import Place
+from services.models.comment import MessageRef
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -31,7 +31,7 @@ from tests.support.comment_helpers import card_of, in_thread
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
-HERE = Place("D0EMMA", "1700000000.000100")
+HERE = MessageRef("D0EMMA", "1700000000.000100")
 Say = Callable[..., None]
 
 
@@ -54,7 +54,7 @@ def ticket(
     publisher: RecordingPublisher,
 ) -> Ticket:
     ticket = file_ticket(tickets, emma, "VPN is down")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     return ticket
 
@@ -62,7 +62,7 @@ def ticket(
 @pytest.fixture
 def say(comments: CommentService, ticket: Ticket, emma: User) -> Say:
     def said(text: str = "Hello", **more: Any) -> None:
-        comments.add(actor=Actor.of(emma), ticket_id=str(ticket.id), text=text, **more)
+        comments.add(actor=Actor.from_user(emma), ticket_id=str(ticket.id), text=text, **more)
 
     return said
 
@@ -101,12 +101,12 @@ def test_a_rate_limit_is_waited_for(
         notify.run(runtime, str(ticket.id))
     notify.run(runtime, str(ticket.id))
     assert in_thread(slack, nils, card_of(slack, nils)) == []
-    assert reload(db, ticket).outbox
+    assert reload(db, ticket).is_in_outbox
     clock.advance(seconds=7)
     for _ in range(2):
         notify.run(runtime, str(ticket.id))
     assert len(in_thread(slack, nils, card_of(slack, nils))) == 1
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 @pytest.mark.parametrize("method", ["chat.postMessage", "chat.update"])
@@ -124,13 +124,13 @@ def test_it_handles_500(
     say(slack=HERE)
     if method == "chat.update":
         notify.run(runtime, str(ticket.id))
-    comments.edit(actor=Actor.of(emma), ticket_id=str(ticket.id), slack=HERE, text="Changed")
+    comments.edit(actor=Actor.from_user(emma), ticket_id=str(ticket.id), slack=HERE, text="Changed")
     slack.fail(method, status=500)
     notify.run(runtime, str(ticket.id))
-    assert reload(db, ticket).outbox
+    assert reload(db, ticket).is_in_outbox
     notify.run(runtime, str(ticket.id))
     assert in_thread(slack, nils, card_of(slack, nils)) == ["Ticket 1: User 1 wrote: Changed"]
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_an_unanswered_comment_waits_for_its_claim_to_expire(
@@ -154,7 +154,7 @@ def test_a_thread_that_is_gone_is_given_up(
     for _ in range(2):
         notify.run(runtime, str(ticket.id))
     settled = reload(db, ticket)
-    assert (settled.notices[-1]["state"], settled.outbox) == ("failed", False)
+    assert (settled.deliveries[-1]["state"], settled.is_in_outbox) == ("failed", False)
     assert len([c for c in slack.calls_to("chat.postMessage") if in_threads(c.args)]) == 1
 
 
@@ -168,7 +168,11 @@ def test_a_message_painted_over_with_an_old_text_is_painted_again(
     nils: User,
     db: Mongo,
 ) -> None:
-    edit: dict[str, Any] = {"actor": Actor.of(emma), "ticket_id": str(ticket.id), "slack": HERE}
+    edit: dict[str, Any] = {
+        "actor": Actor.from_user(emma),
+        "ticket_id": str(ticket.id),
+        "slack": HERE,
+    }
     say("First", slack=HERE)
     notify.run(runtime, str(ticket.id))
     comments.edit(**edit, text="Second")
@@ -179,7 +183,7 @@ def test_a_message_painted_over_with_an_old_text_is_painted_again(
     assert in_thread(slack, nils, card_of(slack, nils)) == ["Ticket 1: User 1 wrote: Second"]
     notify.run(runtime, str(ticket.id))
     assert in_thread(slack, nils, card_of(slack, nils)) == ["Ticket 1: User 1 wrote: Third"]
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_a_card_that_is_still_to_come_is_waited_for(
@@ -193,10 +197,10 @@ def test_a_card_that_is_still_to_come_is_waited_for(
     nils: User,
 ) -> None:
     fresh = file_ticket(tickets, emma, "VPN is down")
-    comments.add(actor=Actor.of(emma), ticket_id=str(fresh.id), text="It is urgent.")
+    comments.add(actor=Actor.from_user(emma), ticket_id=str(fresh.id), text="It is urgent.")
     slack.fail("chat.postMessage", status=500, times=2)
     for _ in range(4):
-        publisher.publish(str(fresh.id))
+        publisher.publish_ticket(str(fresh.id))
         work(runtime, publisher)
     (card, comment) = slack.messages(People.slack_id(nils))
     assert comment["thread_ts"] == card["ts"]
@@ -213,7 +217,7 @@ def test_who_has_no_card_gets_a_message_that_says_which_ticket(
 ) -> None:
     legacy = {"title": "From before", "status": "COMPLETED", "createdBy": emma.id, "number": 7}
     ticket_id = db.tickets.insert_one({**legacy, "teamId": TEAM_ID}).inserted_id
-    by = Actor.of(nils)
+    by = Actor.from_user(nils)
     comments.add(actor=by, ticket_id=str(ticket_id), text="Still a problem?", slack=HERE)
     notify.run(runtime, str(ticket_id))
     comments.edit(actor=by, ticket_id=str(ticket_id), text="Is it still a problem?", slack=HERE)
@@ -243,11 +247,11 @@ def test_who_is_not_in_slack_is_no_obstacle(
     db: Mongo,
 ) -> None:
     fresh = file_ticket(tickets, people.add(linked=False))
-    publisher.publish(str(fresh.id))
+    publisher.publish_ticket(str(fresh.id))
     work(runtime, publisher)
-    comments.add(actor=Actor.of(nils), ticket_id=str(fresh.id), text="Hello?")
+    comments.add(actor=Actor.from_user(nils), ticket_id=str(fresh.id), text="Hello?")
     notify.run(runtime, str(fresh.id))
-    assert not reload(db, fresh).outbox
+    assert not reload(db, fresh).is_in_outbox
     assert len(slack.messages(People.slack_id(nils))) == 1
 
 
@@ -303,5 +307,5 @@ def test_five_hundred_comments_are_looked_through(
     say("The last one")
     notify.run(runtime, str(ticket.id))
     settled = reload(db, ticket)
-    assert (len(settled.comments), settled.outbox) == (500, False)
+    assert (len(settled.comments), settled.is_in_outbox) == (500, False)
     assert len(in_thread(slack, nils, card_of(slack, nils))) == 6

@@ -11,8 +11,8 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from services.auth.one_time_codes import LIFETIMES, CodeKind, Codes
 from services.core.database import Mongo
 from services.core.leases import BackoffLock
-from services.core.metrics import Tally
-from services.core.settings import read
+from services.core.metrics import InMemoryMeter
+from services.core.settings import parse_settings
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
 from tasks.celery_app import MAIL
@@ -32,13 +32,15 @@ def mail_server() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def tally() -> Tally:
-    return Tally()
+def tally() -> InMemoryMeter:
+    return InMemoryMeter()
 
 
 @pytest.fixture
-def office(mail_server: MailServer, db: Mongo, clock: FixedClock, tally: Tally) -> MailOffice:
-    config, _ = read("worker", {"APP_URL": URL})
+def office(
+    mail_server: MailServer, db: Mongo, clock: FixedClock, tally: InMemoryMeter
+) -> MailOffice:
+    config, _ = parse_settings("worker", {"APP_URL": URL})
     return MailOffice(
         server=mail_server.server(seconds=1.0),
         sender=sender(config),
@@ -70,19 +72,24 @@ def states(db: Mongo) -> list[tuple[str, str | None]]:
 
 def post(letters: Emails, user: User, key: int = 1, kind: EmailKind = EmailKind.LINKED) -> str:
     facts = {"slack_name": "Emma P.", "n": key}
-    return letters.post(kind, user_id=user.id, key=str(key), facts=facts)
+    return letters.queue(kind, user_id=user.id, key=str(key), facts=facts)
 
 
-def counted(tally: Tally) -> dict[tuple[str, ...], Any]:
+def counted(tally: InMemoryMeter) -> dict[tuple[str, ...], Any]:
     return {
         key.labels: value
-        for key, value in tally.counts().items()
+        for key, value in tally.samples().items()
         if key.metric == "ticket_bot_mails_total"
     }
 
 
 def test_a_letter_is_sent_once_to_its_owner(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo, tally: Tally
+    mailing: Runtime,
+    mail_server: MailServer,
+    letters: Emails,
+    emma: User,
+    db: Mongo,
+    tally: InMemoryMeter,
 ) -> None:
     letter_id = post(letters, emma)
     for _ in range(3):
@@ -135,7 +142,7 @@ def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = post(letters, people.add(), 1), ""
-    leave = BackoffLock.leave
+    leave = BackoffLock.release
 
     def after_the_last_look(gate: BackoffLock) -> None:
         nonlocal second
@@ -145,7 +152,7 @@ def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
             assert len(mail_server.mails) == 1
         leave(gate)
 
-    monkeypatch.setattr(BackoffLock, "leave", after_the_last_look)
+    monkeypatch.setattr(BackoffLock, "release", after_the_last_look)
     email.run(mailing, first)
     assert publisher.asked == [(MAIL, second)]
     work(mailing, publisher)
@@ -197,7 +204,7 @@ def test_the_code_lives_as_long_as_the_letter_says() -> None:
 
 def test_without_pages_there_is_no_link_to_a_new_password(
     mailing: Runtime, office: MailOffice, mail_server: MailServer, letters: Emails, emma: User,
-    db: Mongo, tally: Tally,
+    db: Mongo, tally: InMemoryMeter,
 ) -> None:  # fmt: skip
     post(letters, emma, 1, EmailKind.RESET)
     letter_id = post(letters, emma, 2, EmailKind.WELCOME)
@@ -208,7 +215,7 @@ def test_without_pages_there_is_no_link_to_a_new_password(
 
 def test_a_server_that_is_down_gets_it_once_it_is_up(
     mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
-    clock: FixedClock, tally: Tally, caplog: pytest.LogCaptureFixture,
+    clock: FixedClock, tally: InMemoryMeter, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     mail_server.stop()
     letter_id = post(letters, emma)
@@ -237,14 +244,14 @@ def test_a_server_in_trouble_is_left_alone_whoever_comes(
 
 def test_a_server_that_is_away_for_a_day_is_given_up_on(
     mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
-    clock: FixedClock, tally: Tally,
+    clock: FixedClock, tally: InMemoryMeter,
 ) -> None:  # fmt: skip
     mail_server.stop()
     post(letters, emma, 1, EmailKind.RESET)
     post(letters, emma, 2)
     calls = 0
-    while letters.due():
-        email.run(mailing, letters.due() or "")
+    while letters.next_due_id():
+        email.run(mailing, letters.next_due_id() or "")
         calls += 1
         clock.advance(minutes=15)
         if calls == 5:  # an hour
@@ -256,7 +263,7 @@ def test_a_server_that_is_away_for_a_day_is_given_up_on(
 
 def test_a_refused_recipient_fails_at_once_and_stops_nobody(
     mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
-    tally: Tally,
+    tally: InMemoryMeter,
 ) -> None:  # fmt: skip
     gone, here = people.add(), people.add()
     mail_server.recipients[gone.email] = "550 5.1.1 No such user"
@@ -277,7 +284,7 @@ def test_a_delayed_recipient_is_tried_later_and_stops_nobody(
     assert states(db) == [("waiting", "452"), ("sent", None)]
     mail_server.recipients.clear()
     clock.advance(seconds=10)
-    email.run(mailing, letters.due() or "")
+    email.run(mailing, letters.next_due_id() or "")
     assert states(db) == [("sent", None)] * 2
 
 
@@ -290,7 +297,7 @@ def test_a_letter_that_breaks_the_connection_each_time_lets_the_others_go_first(
     email.run(mailing, post(letters, poison, 1))
     post(letters, here, 2)
     clock.advance(seconds=10)
-    email.run(mailing, letters.due() or "")
+    email.run(mailing, letters.next_due_id() or "")
     assert states(db) == [("waiting", "421"), ("sent", None)]
 
 
@@ -395,7 +402,7 @@ def test_no_address_and_no_word_of_it_is_logged(
         user = people.add(Role.MODERATOR)
         mail_server.recipients[user.email] = answer
         post(letters, user, key)
-    email.run(mailing, letters.due() or "")
+    email.run(mailing, letters.next_due_id() or "")
     assert "is given up: 550" in caplog.text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("tasks")]
     assert len(ours) == 3
@@ -418,7 +425,7 @@ def test_no_address_and_no_word_of_it_is_logged(
     ],
 )
 def test_whom_it_is_from(env: dict[str, str], shown: str) -> None:
-    config, problems = read("manifest", env)
+    config, problems = parse_settings("manifest", env)
     assert problems == []
     assert str(sender(config)) == shown
 
@@ -427,15 +434,15 @@ def test_whom_it_is_from(env: dict[str, str], shown: str) -> None:
     "bad", ["desk", "Help <desk@example.com>", "désk@example.com", "a@b.c\x07"]
 )
 def test_a_bad_sender_is_a_problem_of_the_settings(bad: str) -> None:
-    _, problems = read("manifest", {"MAIL_FROM": bad})
+    _, problems = parse_settings("manifest", {"MAIL_FROM": bad})
     assert problems == ["MAIL_FROM must be an email address, such as helpdesk@example.com"]
 
 
 def test_the_settings_make_the_office(db: Mongo) -> None:
-    off, _ = read("worker", {})
-    assert mail_office(off, db, Tally()) is None
+    off, _ = parse_settings("worker", {})
+    assert mail_office(off, db, InMemoryMeter()) is None
     env = {"MAILTRAP_SMTP_HOST": HOST, "MAILTRAP_SMTP_USER": "u", "MAILTRAP_SMTP_PASS": "p"}
-    made = mail_office(read("worker", env)[0], db, Tally())
+    made = mail_office(parse_settings("worker", env)[0], db, InMemoryMeter())
     assert made
     server = made.server
     assert (server.host, server.port, server.user, server.password) == (HOST, 2525, "u", "p")

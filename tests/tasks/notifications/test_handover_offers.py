@@ -9,7 +9,7 @@ from slack_sdk import WebClient
 
 from services.availability.availability_service import AvailabilityService, Wanted
 from services.core.database import Mongo
-from services.core.installation import claim_team
+from services.core.installation import claim_installation
 from services.models.permissions import Actor
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
@@ -24,13 +24,13 @@ from tests.support.slack_workspace import TEAM_ID
 @pytest.fixture
 def nils(people: People, db: Mongo, tickets: TicketService, clock: FixedClock) -> User:
     """Away for three days, with an open ticket."""
-    claim_team(db, team_id=TEAM_ID)
+    claim_installation(db, team_id=TEAM_ID)
     user = people.add(Role.MODERATOR, "VPN")
     ticket = file_ticket(tickets, people.add())
     busy = {"assignedTo": user.id, "status": "IN_PROGRESS"}
     db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
     wanted = Wanted(is_away=True, away_until=clock() + timedelta(days=3))
-    AvailabilityService(db, clock=clock).change(actor=Actor.of(user), wanted=wanted)
+    AvailabilityService(db, clock=clock).change(actor=Actor.from_user(user), wanted=wanted)
     return user
 
 

@@ -54,7 +54,9 @@ def link_of(user: User) -> str:
 
 def visit(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
     """As the bot does it when that user opens Home, or goes somewhere in it."""
-    content = runtime.home.look(actor=Actor.of(user), team_id=TEAM_ID, screen=screen or Screen())
+    content = runtime.home.look(
+        actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
+    )
     turn = runtime.visits.go_to(link_of(user), screen=content.screen)
     answer = runtime.slack.views_publish(user_id=People.slack_id(user), view=views.home(content))
     runtime.visits.shown(link_of(user), turn=turn, view_hash=answer["view"]["hash"])
@@ -84,12 +86,12 @@ def test_requester_and_assignee_see_the_change(
 ) -> None:
     visit(runtime, employee)
     visit(runtime, expert)
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert f"Assigned to <@{People.slack_id(expert)}>" in str(seen(slack, employee))
     assert "Ticket 1: VPN is down" in seen(slack, expert)
-    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
-    publisher.publish(str(ticket.id))
+    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done.")
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert "Ticket 1: VPN is down" not in seen(slack, employee)
     assert "Ticket 1: VPN is down" not in seen(slack, expert)
@@ -136,7 +138,7 @@ def test_a_change_after_a_lost_hint_asks_again(
 def test_who_never_opened_home_is_left_alone(
     runtime: Runtime, publisher: RecordingPublisher, slack: RecordingSlack, ticket: Ticket
 ) -> None:
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert slack.calls_to("views.publish") == []
 
@@ -151,8 +153,8 @@ def test_a_refresh_throws_nobody_off_a_tickets_page(
     expert: User,
 ) -> None:
     visit(runtime, employee, Screen(ticket_id=ticket.id))
-    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New key.")
-    publisher.publish(str(ticket.id))
+    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New key.")
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     shown = seen(slack, employee)
     assert shown[:3] == ["Ticket 1", "VPN is down", "Back"]
@@ -169,7 +171,7 @@ def test_whoever_has_the_ticket_open_sees_the_change(
     reader = people.add(Role.ADMIN)
     visit(runtime, reader, Screen(ticket_id=ticket.id))
     assert "*Status*\nTo do" in seen(slack, reader)
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert "*Status*\nIn progress" in seen(slack, reader)
 
@@ -184,7 +186,7 @@ def test_whoever_looks_at_the_queue_sees_what_comes(
     reader, elsewhere = people.add(Role.ADMIN), people.add(Role.ADMIN)
     visit(runtime, reader, Screen(listed=ListQuery(ListKind.QUEUE)))
     visit(runtime, elsewhere)
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert "Ticket 1: VPN is down" in seen(slack, reader)
     assert "*In progress*" in str(seen(slack, reader))
@@ -377,7 +379,7 @@ def test_a_worker_gathers_changes_and_waits_as_long_as_slack_asks(
     publisher = CeleryPublisher(celery_for(redis.url))
     titles = [f"Trouble {number}" for number in range(3)]
     for title in titles:
-        publisher.publish(str(file_ticket(tickets, employee, title).id))
+        publisher.publish_ticket(str(file_ticket(tickets, employee, title).id))
     eventually(
         lambda: all(f": {title}" in str(seen(slack, employee)) for title in titles),
         what="Home shows all three",

@@ -64,7 +64,7 @@ def test_requester_and_assignee_get_one_card_each(
     expert: User,
     db: Mongo,
 ) -> None:
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert [m["text"] for m in sent_to(slack, employee)] == [
         "Ticket 1 “VPN is down”: in progress (Moderator 2)"
@@ -72,8 +72,8 @@ def test_requester_and_assignee_get_one_card_each(
     (card,) = sent_to(slack, expert)
     assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
     settled = reload(db, ticket)
-    assert not settled.outbox
-    assert {notice["state"] for notice in settled.notices} == {"sent"}
+    assert not settled.is_in_outbox
+    assert {notice["state"] for notice in settled.deliveries} == {"sent"}
 
     notify.run(runtime, str(ticket.id))
     assert len(slack.calls_to("chat.postMessage")) == 2
@@ -84,7 +84,7 @@ def test_a_ticket_that_needs_somebody_stays_in_the_outbox(
 ) -> None:
     notify.run(runtime, str(ticket.id))
     assert publisher.asked == [(ASSIGN, str(ticket.id))]
-    assert reload(db, ticket).outbox
+    assert reload(db, ticket).is_in_outbox
 
 
 def test_the_resolution_reaches_the_requester_with_a_sound(
@@ -96,9 +96,11 @@ def test_the_resolution_reaches_the_requester_with_a_sound(
     employee: User,
     expert: User,
 ) -> None:
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="New certificate.")
+    moves.resolve(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New certificate."
+    )
     notify.run(runtime, str(ticket.id))
     card, told = sent_to(slack, employee)
     assert card["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
@@ -118,9 +120,11 @@ def test_nobody_is_told_of_what_they_did_themselves(
 ) -> None:
     filer = people.add(Role.MODERATOR)
     own = file_ticket(tickets, filer, "VPN for me")
-    publisher.publish(str(own.id))
+    publisher.publish_ticket(str(own.id))
     work(runtime, publisher)
-    moves.resolve(actor=Actor.of(filer), ticket_id=str(own.id), resolution="Found it myself.")
+    moves.resolve(
+        actor=Actor.from_user(filer), ticket_id=str(own.id), resolution="Found it myself."
+    )
     notify.run(runtime, str(own.id))
     assert len(sent_to(slack, filer)) == 1
 
@@ -138,7 +142,7 @@ def test_admins_are_told_once_that_nobody_is_available(
     filing_admin = people.add(Role.ADMIN, capacity=0)
     ticket = file_ticket(tickets, filing_admin, "The roof leaks")
     for _ in range(3):
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)
         tell(runtime, clock)
     assert [m["text"] for m in sent_to(slack, busy_admin)] == [
@@ -146,7 +150,7 @@ def test_admins_are_told_once_that_nobody_is_available(
     ]
     (card,) = sent_to(slack, filing_admin)
     assert "Nobody is available right now" in str(card["blocks"])
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_a_rate_limit_is_waited_for(
@@ -168,7 +172,7 @@ def test_it_handles_500(
 ) -> None:
     slack.fail("chat.postMessage", status=500)
     notify.run(runtime, str(ticket.id))
-    assert reload(db, ticket).outbox
+    assert reload(db, ticket).is_in_outbox
     notify.run(runtime, str(ticket.id))
     assert len(sent_to(slack, employee)) == 1
 
@@ -200,7 +204,7 @@ def test_it_gives_up_on_a_permanent_error(
     ticket = file_ticket(tickets, people.add())
     slack.fail("chat.postMessage", error=error)
     notify.run(runtime, str(ticket.id))
-    (notice,) = reload(db, ticket).notices
+    (notice,) = reload(db, ticket).deliveries
     assert (notice["state"], notice["error"]) == ("failed", error)
 
 
@@ -222,9 +226,9 @@ def test_a_deleted_card_is_not_updated_for_ever(
     db: Mongo,
 ) -> None:
     slack.fail("chat.update", error="message_not_found")
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_a_card_painted_over_with_an_old_state_is_painted_again(
@@ -237,10 +241,10 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
     expert: User,
     db: Mongo,
 ) -> None:
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     stale = reload(db, ticket)
-    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done.")
     notify.run(runtime, str(ticket.id))
 
     # A slow worker comes by with what it read before the resolution.
@@ -250,7 +254,7 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
 
     notify.run(runtime, str(ticket.id))
     assert sent_to(slack, employee)[0]["text"].endswith("resolved by Moderator 2")
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_many_workers_send_each_message_once(
@@ -273,20 +277,20 @@ def test_two_that_meet_leave_nothing_to_the_sweep(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who finds a message in another's hands looks again: the other may have met theirs."""
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    moves.resolve(actor=Actor.of(expert), ticket_id=str(ticket.id), resolution="Done.")
+    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done.")
     now = reload(db, ticket)
     listed = due_notices(now, people=TicketSender(runtime, now)._person)
     (key,) = [notice.key for notice in listed if not deliveries.is_finished(now, notice.key)]
     assert deliveries.claim(db, ticket.id, key, now=clock())
 
     def other_ends(_: float) -> None:
-        deliveries.sent(db, ticket.id, key, channel="D0OTHER", ts="1.000001")
+        deliveries.mark_sent(db, ticket.id, key, channel="D0OTHER", ts="1.000001")
 
     monkeypatch.setattr("tasks.notifications.notify.sleep", other_ends)
     notify.run(runtime, str(ticket.id))
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_a_requester_without_slack_is_no_obstacle(
@@ -299,10 +303,10 @@ def test_a_requester_without_slack_is_no_obstacle(
 ) -> None:
     expert = people.add(Role.MODERATOR)
     ticket = file_ticket(tickets, people.add(linked=False))
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert len(sent_to(slack, expert)) == 1
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_once(

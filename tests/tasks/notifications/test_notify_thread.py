@@ -36,7 +36,7 @@ def made(
 ) -> Ticket:
     source = checked_source(team_url=TEAM_URL, channel=channel, ts=TS, thread_ts=thread_ts)
     return tickets.create(
-        actor=Actor.of(user),
+        actor=Actor.from_user(user),
         team_id=TEAM_ID,
         request_id="V1",
         title="The printer is on fire",
@@ -50,7 +50,7 @@ def lines(slack: RecordingSlack, channel: str = GENERAL) -> list[dict[str, Any]]
 
 
 def state(db: Mongo, ticket: Ticket) -> Any:
-    notices = {notice["key"]: notice for notice in reload(db, ticket).notices}
+    notices = {notice["key"]: notice for notice in reload(db, ticket).deliveries}
     return notices[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
 
 
@@ -68,7 +68,7 @@ def test_the_thread_gets_the_number_and_nothing_else(
     thread: str,
 ) -> None:
     ticket = made(tickets, employee, thread_ts=thread_ts)
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     (line,) = lines(slack)
     assert (line["text"], line["thread_ts"]) == (LINE, thread)
@@ -77,7 +77,7 @@ def test_the_thread_gets_the_number_and_nothing_else(
     assert "printer" not in str(call.args)
     assert "reply_broadcast" not in call.args
     settled = reload(db, ticket)
-    assert not settled.outbox
+    assert not settled.is_in_outbox
     assert {card.kind for card in settled.cards} == {"requester", "assignee"}
 
 
@@ -91,12 +91,12 @@ def test_it_is_said_once_whatever_happens_to_the_ticket(
     people: People,
 ) -> None:
     ticket = made(tickets, employee)
-    publisher.publish(str(ticket.id))
+    publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    moderator = Actor.of(people.add(Role.MODERATOR))
+    moderator = Actor.from_user(people.add(Role.MODERATOR))
     moves.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
     for _ in range(3):
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)
     assert [line["text"] for line in lines(slack)] == [LINE]
 
@@ -138,7 +138,7 @@ def test_it_handles_500(
     ticket = made(tickets, employee)
     slack.fail("chat.postMessage", status=500, where=to_general)
     notify.run(runtime, str(ticket.id))
-    assert (len(lines(slack)), reload(db, ticket).outbox) == (0, True)
+    assert (len(lines(slack)), reload(db, ticket).is_in_outbox) == (0, True)
     notify.run(runtime, str(ticket.id))
     assert (len(lines(slack)), state(db, ticket)) == (1, "sent")
 
@@ -178,9 +178,9 @@ def test_where_the_bot_cannot_write_it_gives_up_quietly(
         slack.add_channel(channel, **info)
     ticket = made(tickets, employee, channel=channel)
     with caplog.at_level(logging.WARNING):
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)
-    assert (state(db, ticket), reload(db, ticket).outbox) == ("failed", False)
+    assert (state(db, ticket), reload(db, ticket).is_in_outbox) == ("failed", False)
     assert caplog.text == ""
     assert len(slack.messages(People.slack_id(employee))) == 1
 
@@ -207,10 +207,10 @@ def test_a_refusal_ends_the_attempts(
     ticket = made(tickets, employee)
     slack.fail("chat.postMessage", error=error, where=to_general)
     for _ in range(2):
-        publisher.publish(str(ticket.id))
+        publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)
     assert (lines(slack), state(db, ticket)) == ([], "failed")
-    assert not reload(db, ticket).outbox
+    assert not reload(db, ticket).is_in_outbox
 
 
 def test_a_private_channel_with_the_bot_in_it_gets_the_line(

@@ -62,7 +62,7 @@ class Roofs:
         return [reload(self._runtime.db, ticket) for ticket in filed]
 
     def work(self, ticket: Ticket) -> None:
-        self._publisher.publish(str(ticket.id))
+        self._publisher.publish_ticket(str(ticket.id))
         work(self._runtime, self._publisher)
 
 
@@ -96,7 +96,7 @@ def test_it_gathers_for_a_moment(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
     roofs.park("The roof leaks")
-    assert Reminders(runtime.db, clock=clock).due() == []
+    assert Reminders(runtime.db, clock=clock).due_recipients() == []
     tell(runtime, clock)
     assert texts(slack, admin) == [ONE]
     assert buttons(sent_to(slack, admin)[0]) == ["Assign", "Details"]
@@ -163,10 +163,10 @@ def test_what_somebody_has_by_now_is_not_told(
     clock: FixedClock,
 ) -> None:
     roof, cellar = roofs.park("The roof leaks", "The cellar, too")
-    moves.take(actor=Actor.of(admin), ticket_id=str(roof.id))
+    moves.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
     tell(runtime, clock)
     assert texts(slack, admin) == ["Ticket 2 “The cellar, too”: nobody is available to take it"]
-    moves.take(actor=Actor.of(admin), ticket_id=str(cellar.id))
+    moves.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
     roofs.park("And the garage")
     tell(runtime, clock)  # the message that is there says what is so
     assert texts(slack, admin) == ["Ticket 3 “And the garage”: nobody is available to take it"]
@@ -183,7 +183,7 @@ def test_nothing_left_to_tell_is_told_to_nobody(
     db: Mongo,
 ) -> None:
     (roof,) = roofs.park("The roof leaks")
-    moves.take(actor=Actor.of(admin), ticket_id=str(roof.id))
+    moves.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
     tell(runtime, clock)
     assert sent_to(slack, admin) == []
     assert db.nudges.count_documents({"at": {"$exists": True}}) == 0
@@ -203,8 +203,8 @@ def test_once_a_ticket_until_somebody_has_had_it(
         roofs.work(roof)
         tell(runtime, clock)
     assert texts(slack, admin) == [ONE]
-    moves.take(actor=Actor.of(admin), ticket_id=str(roof.id))
-    moves.reassign(actor=Actor.of(admin), ticket_id=str(roof.id), assignee_id=None)
+    moves.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    moves.reassign(actor=Actor.from_user(admin), ticket_id=str(roof.id), assignee_id=None)
     clock.advance(minutes=6)
     roofs.work(roof)
     tell(runtime, clock)
@@ -233,7 +233,7 @@ def test_workers_at_once_send_one_message(
 ) -> None:
     roofs.park("The roof leaks", "The cellar, too")
     clock.advance(seconds=20)
-    (to,) = Reminders(runtime.db, clock=clock).due()
+    (to,) = Reminders(runtime.db, clock=clock).due_recipients()
     assert at_once(*[lambda: reminders.run(runtime, to)] * 6) == [None] * 6
     assert len(sent_to(slack, admin)) == 1
 

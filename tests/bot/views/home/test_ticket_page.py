@@ -290,7 +290,7 @@ def test_what_people_wrote_is_no_markup() -> None:
         "assignment": {"reason": HOSTILE},
     }
     comment = a_comment(HOSTILE, by=ANN)
-    handed = Event(2, AT, ANN, EventType.HANDED_BACK, note=HOSTILE)
+    handed = Event(2, AT, ANN, EventType.UNASSIGNED, note=HOSTILE)
     fields |= {"assigned_to": ANN, "comments": (comment,), "events": (handed,)}
     view = page(sample_ticket(**fields), staff=True, people=people)
     assert read(view).count(HOSTILE) == 8

@@ -2,7 +2,7 @@ import pytest
 
 from bot.routes import ROUTES, Kind
 from bot.views.messages.help import LINES, help_text
-from services.models.permissions import GRANTS, Permission
+from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
 from tests.support.blockkit import check_message
 
@@ -36,7 +36,7 @@ def test_it_lists_the_commands_of_a_role(role: Role, commands: str) -> None:
 
 
 def may(need: Permission | None) -> set[Role]:
-    return {role for role, granted in GRANTS.items() if need in (None, *granted)}
+    return {role for role, granted in ROLE_PERMISSIONS.items() if need in (None, *granted)}
 
 
 def test_it_lists_every_subcommand_to_whoever_may_use_it() -> None:

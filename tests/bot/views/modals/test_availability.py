@@ -8,8 +8,8 @@ from bot.views.modals.availability import availability, country_options
 from services.availability.absence import Away, AwaySource
 from services.availability.availability_service import Availability, Hours
 from services.availability.slack_status import NO_END
-from services.calendar.holidays import countries
-from services.calendar.office_hours import Office
+from services.calendar.business_hours import BusinessHours
+from services.calendar.holidays import search_countries
 from services.models.user import Role, User
 from tests.support.block_text import read
 from tests.support.blockkit import check_view
@@ -29,7 +29,7 @@ def shown(*, is_own: bool = True, **fields: Any) -> dict[str, Any]:
         "zone": "Europe/Berlin",
         "own_zone": "",
         "open_tickets": 2,
-        "office": Office(country="DE", is_set=True),
+        "office": BusinessHours(country="DE", is_configured=True),
     }
     view = availability(Availability(**{**usual, **fields}), is_own=is_own)
     assert check_view(view) == []
@@ -94,7 +94,7 @@ def test_hours_that_no_half_hour_is() -> None:
 
 
 def test_what_is_unknown_is_left_empty() -> None:
-    view = shown(country="XX", office=Office())
+    view = shown(country="XX", office=BusinessHours())
     assert "initial_option" not in element(view, "country")
     assert hint(view, "country").endswith("the team's count: none.")
 
@@ -105,6 +105,6 @@ def test_the_longest_name_fits() -> None:
 
 
 def test_countries_as_options() -> None:
-    options = country_options(countries())
+    options = country_options(search_countries())
     assert len(options) == 100
     assert all(len(option["text"]["text"]) <= 75 for option in options)

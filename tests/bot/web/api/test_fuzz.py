@@ -97,7 +97,7 @@ class Fuzzed:
         user = self._users.get(self._ids[who])
         assert user
         if "ticket_id" in case.path_parameters and turn % 2:
-            case.path_parameters["ticket_id"] = str(self._ticket(Actor.of(user)))
+            case.path_parameters["ticket_id"] = str(self._ticket(Actor.from_user(user)))
         return {**headers, "Authorization": f"Bearer {self._sign_in.token(user)}"}
 
     def _join(self, email: str, role: Role) -> ObjectId:

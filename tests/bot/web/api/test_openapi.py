@@ -99,7 +99,7 @@ def test_its_examples_work_one_after_the_other(
         told = answer.json()
         token = told.get("token") or token
         ticket = told.get("ticket", {}).get("_id", ticket)
-    [ann] = users.by_email("ann@example.com")
+    [ann] = users.find_by_email("ann@example.com")
     assert (ann.name, ann.skills) == ("Ann", ("DNS", "VPN"))
 
 

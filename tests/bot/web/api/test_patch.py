@@ -178,7 +178,7 @@ def in_status(
     moves: TicketActions, db: Mongo, ticket_id: str, status: Status, moderator: User
 ) -> None:
     """Lead a new ticket there by the steps people take."""
-    actor = Actor.of(moderator)
+    actor = Actor.from_user(moderator)
     if status is not Status.TODO:
         moves.take(actor=actor, ticket_id=ticket_id)
     if status is Status.WAITING:

@@ -8,8 +8,8 @@ from bson import ObjectId
 from bot.slack.services import BotServices
 from bot.web.api.response_bodies import _iso
 from demo.servers import free_port
-from services.calendar.office_hours import Office
-from services.core import context
+from services.calendar.business_hours import BusinessHours
+from services.core import request_context
 from services.core.database import Mongo
 from services.models.user import Role
 from services.tickets.filing import TicketService
@@ -34,7 +34,7 @@ def test_a_ticket_is_filed_and_read(
 ) -> None:
     requester = people.add()
     due = clock.now + timedelta(days=2)
-    target = Office().week.add_working_time(clock.now, timedelta(hours=8))
+    target = BusinessHours().work_week.add_working_time(clock.now, timedelta(hours=8))
     assert target
     sent = {**FINE, "title": "  VPN   drops ", "priority": "high", "deadline": due.isoformat()}
     answer = api.post("/api/tickets", by=requester, json=sent)
@@ -208,9 +208,11 @@ def test_the_workers_are_told_under_the_requests_id(
     api: Api, people: People, publisher: RecordingPublisher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     carried: list[set[str]] = []
-    monkeypatch.setattr(publisher, "send", lambda *_: carried.append({*context.ids()}))
+    monkeypatch.setattr(
+        publisher, "send", lambda *_: carried.append({*request_context.current_ids()})
+    )
     api.filed(people.add())
-    assert carried == [{context.REQUEST_ID, context.TICKET_ID}]
+    assert carried == [{request_context.REQUEST_ID, request_context.TICKET_ID}]
 
 
 def test_with_the_queue_away_a_ticket_is_filed_once(

@@ -30,14 +30,14 @@ def test_somebody_signs_up_and_reads_their_profile(
     assert "Email Emma@Example.com Role User" in page.text
     assert page.inputs["name"]["value"] == "Emma Müller"
     assert page.inputs["skills"]["value"] == "VPN, dns"
-    [user] = users.by_email("emma@example.com")
+    [user] = users.find_by_email("emma@example.com")
     assert (user.role, user.email, user.has_password) == (Role.USER, "Emma@Example.com", True)
     assert [letter["kind"] for letter in db.letters.find()] == [EmailKind.WELCOME]
 
 
 def test_no_form_makes_an_admin(browser: Browser, users: UserService) -> None:
     browser.sign_up(role="admin", active="true", tokenVersion="7")
-    [user] = users.by_email("emma@example.com")
+    [user] = users.find_by_email("emma@example.com")
     assert (user.role, user.token_version) == (Role.USER, 1)
 
 
@@ -91,7 +91,7 @@ def test_an_address_that_has_an_account_signs_up_no_second_time(
     page = browser.sign_up("MOD@example.com")
     assert (page.status, page.alerts) == (409, [EXISTS])
     assert page.inputs["email"]["value"] == "MOD@example.com"
-    assert not users.by_email("mod@example.com")[0].has_password
+    assert not users.find_by_email("mod@example.com")[0].has_password
 
 
 def test_two_clicks_on_sign_up_are_one_account_and_let_in(
@@ -103,7 +103,7 @@ def test_two_clicks_on_sign_up_are_one_account_and_let_in(
     other.cookies.update(browser.cookies)  # as the second of two clicks sends them
     assert browser.fill(form, "/signup", **typed).path == "profile?notice=welcome"
     assert other.fill(form, "/signup", **typed).path == "profile"
-    assert len(users.by_email("emma@example.com")) == 1
+    assert len(users.find_by_email("emma@example.com")) == 1
 
 
 def test_guesses_at_sign_up_are_counted_as_at_sign_in(browser: Browser, url: str) -> None:

@@ -116,7 +116,7 @@ def test_an_account_from_its_beginning_to_a_new_password(
     phone.sees("Your profile", "Your account is ready.", EMAIL)
     phone.fill("/profile", skills="VPN, DNS")
     phone.sees("Your profile", "Your profile is saved.")
-    [user] = users.by_email(EMAIL)
+    [user] = users.find_by_email(EMAIL)
     assert (user.name, user.skills) == ("Emma", ("VPN", "DNS"))
     assert phone.cookies_a_script_sees() == ""
 

@@ -26,7 +26,7 @@ SPENT = (
 @pytest.fixture
 def emma(url: str, users: UserService) -> User:
     Browser(url).sign_up("emma@example.com")
-    [user] = users.by_email("emma@example.com")
+    [user] = users.find_by_email("emma@example.com")
     return user
 
 

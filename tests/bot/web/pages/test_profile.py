@@ -34,7 +34,7 @@ def browser(url: str) -> Browser:
 
 @pytest.fixture
 def emma(browser: Browser, users: UserService) -> User:
-    [user] = users.by_email("emma@example.com")
+    [user] = users.find_by_email("emma@example.com")
     return user
 
 
@@ -63,11 +63,11 @@ def test_name_and_skills_are_saved(browser: Browser, users: UserService) -> None
     page = browser.fill(browser.open("/profile"), "/profile", name="Emma M.", skills="Wi-Fi")
     assert (page.path, page.status) == ("profile?notice=saved", 200)
     assert "Your profile is saved." in page.text
-    [user] = users.by_email("emma@example.com")
+    [user] = users.find_by_email("emma@example.com")
     assert (user.name, user.skills) == ("Emma M.", ("Wi-Fi",))
     page = browser.fill(page, "/profile", name="", skills="")
     assert (page.inputs["name"]["value"], page.inputs["skills"]["value"]) == ("", "")
-    [user] = users.by_email("emma@example.com")
+    [user] = users.find_by_email("emma@example.com")
     assert (user.name, user.skills) == (None, ())
 
 
@@ -77,7 +77,7 @@ def test_a_refused_detail_leaves_all_as_it_is(browser: Browser, users: UserServi
     assert (page.status, page.alerts) == (400, ["Name at most 20 skills."])
     assert page.described_by("skills")[-1] == "Name at most 20 skills."
     assert page.inputs["name"]["value"] == "Somebody"
-    assert users.by_email("emma@example.com")[0].name == "Emma"
+    assert users.find_by_email("emma@example.com")[0].name == "Emma"
 
 
 def test_what_nobody_touched_stays_as_it_is(browser: Browser, db: Mongo, emma: User) -> None:

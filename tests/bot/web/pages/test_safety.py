@@ -14,7 +14,7 @@ from bot.web.pages.csrf import Forgery
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
 from services.core.database import Mongo
-from services.core.errors import Denied
+from services.core.errors import PermissionDenied
 from tests.support.page_client import OUTSIDE, PASSWORD, Browser, Page, serving
 
 pytest_plugins = ["tests.support.pages"]
@@ -82,7 +82,7 @@ def test_a_form_on_another_site_does_nothing(
 def test_without_an_address_outside_an_origin_without_a_host_is_foreign_too() -> None:
     forgery = Forgery("s" * 32, Cookies(secure=False), app_url=None)
     sent = Flask("pages").test_request_context(method="POST", headers={"Origin": "nowhere"})
-    with sent, pytest.raises(Denied, match=FOREIGN):
+    with sent, pytest.raises(PermissionDenied, match=FOREIGN):
         forgery.refuse()
 
 

@@ -4,17 +4,21 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.calendar.office_hours import Office, office_of, week_of
-from services.calendar.work_week import WorkWeek, zone_of
+from services.calendar.business_hours import (
+    BusinessHours,
+    account_work_week,
+    business_hours_from_doc,
+)
+from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import Mongo
-from services.core.errors import Denied, Invalid
+from services.core.errors import InvalidValue, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role
-from services.team_settings.settings_service import OfficeStore
+from services.team_settings.settings_service import BusinessHoursStore
 from tests.conftest import FixedClock
 
 ADMIN = Actor(ObjectId("65f0c0ffee65f0c0ffee0009"), Role.ADMIN)
-BERLIN, YORK = zone_of("Europe/Berlin"), zone_of("America/New_York")
+BERLIN, YORK = parse_time_zone("Europe/Berlin"), parse_time_zone("America/New_York")
 TEAM: dict[str, Any] = {
     "zone": "Europe/Berlin",
     "days": frozenset({0, 1, 2, 3}),
@@ -23,23 +27,23 @@ TEAM: dict[str, Any] = {
     "country": "DE",
     "subdivision": "BY",
 }
-SET = Office(**TEAM, is_set=True)
+SET = BusinessHours(**TEAM, is_configured=True)
 
 
 @pytest.fixture
-def store(db: Mongo, clock: FixedClock) -> OfficeStore:
-    return OfficeStore(db, clock=clock)
+def store(db: Mongo, clock: FixedClock) -> BusinessHoursStore:
+    return BusinessHoursStore(db, clock=clock)
 
 
-def test_nine_to_five_until_somebody_says_otherwise(store: OfficeStore) -> None:
-    assert store.read() == Office()
-    assert not store.read().is_set
-    utc = zone_of("UTC")
+def test_nine_to_five_until_somebody_says_otherwise(store: BusinessHoursStore) -> None:
+    assert store.read() == BusinessHours()
+    assert not store.read().is_configured
+    utc = parse_time_zone("UTC")
     assert utc
-    assert Office().week == WorkWeek(utc, frozenset(range(5)), time(9), time(17))
+    assert BusinessHours().work_week == WorkWeek(utc, frozenset(range(5)), time(9), time(17))
 
 
-def test_what_is_written_is_read(store: OfficeStore, db: Mongo, clock: FixedClock) -> None:
+def test_what_is_written_is_read(store: BusinessHoursStore, db: Mongo, clock: FixedClock) -> None:
     db.settings.insert_one({"_id": "office", "later": 1})
     assert store.write(actor=ADMIN, **TEAM) == store.read() == SET
     kept = db.settings.find_one({"_id": "office"}) or {}
@@ -49,10 +53,10 @@ def test_what_is_written_is_read(store: OfficeStore, db: Mongo, clock: FixedCloc
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
-def test_admins_set_it(store: OfficeStore, role: Role) -> None:
-    with pytest.raises(Denied):
+def test_admins_set_it(store: BusinessHoursStore, role: Role) -> None:
+    with pytest.raises(PermissionDenied):
         store.write(actor=Actor(ADMIN.user_id, role), **TEAM)
-    assert store.read() == Office()
+    assert store.read() == BusinessHours()
 
 
 @pytest.mark.parametrize(
@@ -88,31 +92,33 @@ def test_admins_set_it(store: OfficeStore, role: Role) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    store: OfficeStore, change: dict[str, Any], field: str, said: str
+    store: BusinessHoursStore, change: dict[str, Any], field: str, said: str
 ) -> None:
-    with pytest.raises(Invalid) as refusal:
+    with pytest.raises(InvalidValue) as refusal:
         store.write(actor=ADMIN, **(TEAM | change))
     assert (refusal.value.field, str(refusal.value)) == (field, said)
-    assert store.read() == Office()
+    assert store.read() == BusinessHours()
 
 
 @pytest.mark.parametrize(
     ("stored", "read"),
     [
-        ({}, Office(is_set=True)),
-        ({"zone": "Mars", "days": "all", "country": 49}, Office(is_set=True)),
-        ({"zone": "Europe/Berlin"}, Office("Europe/Berlin", is_set=True)),
-        ({"days": [0, 9], "start": "08:00", "end": "12:00"}, Office(is_set=True)),
-        ({"days": [True], "start": "08:00", "end": "12:00"}, Office(is_set=True)),
-        ({"days": [0.0], "start": "08:00", "end": None}, Office(is_set=True)),
+        ({}, BusinessHours(is_configured=True)),
+        ({"zone": "Mars", "days": "all", "country": 49}, BusinessHours(is_configured=True)),
+        ({"zone": "Europe/Berlin"}, BusinessHours("Europe/Berlin", is_configured=True)),
+        ({"days": [0, 9], "start": "08:00", "end": "12:00"}, BusinessHours(is_configured=True)),
+        ({"days": [True], "start": "08:00", "end": "12:00"}, BusinessHours(is_configured=True)),
+        ({"days": [0.0], "start": "08:00", "end": None}, BusinessHours(is_configured=True)),
         (
             {"days": [0.0, 1], "start": "08:00", "end": "12:00"},
-            Office(days=frozenset({0, 1}), start="08:00", end="12:00", is_set=True),
+            BusinessHours(days=frozenset({0, 1}), start="08:00", end="12:00", is_configured=True),
         ),
     ],
 )
-def test_what_was_stored_by_hand_is_read_part_by_part(stored: dict[str, Any], read: Office) -> None:
-    assert office_of(stored) == read
+def test_what_was_stored_by_hand_is_read_part_by_part(
+    stored: dict[str, Any], read: BusinessHours
+) -> None:
+    assert business_hours_from_doc(stored) == read
 
 
 HALF_DAYS = {"days": [1, 2], "start": "08:00", "end": "12:00"}
@@ -125,12 +131,16 @@ def week(zone: Any, **fields: Any) -> WorkWeek:
 @pytest.mark.parametrize(
     ("account", "office", "expected"),
     [
-        ({}, Office(), None),
-        ({"timezone": "Mars", "workHours": "late", "country": "DE"}, Office(), None),
-        ({"timezone": ["Europe/Berlin"]}, Office(), None),
-        ({"timezone": "America/New_York"}, Office(), week(YORK)),
-        ({"timezone": "America/New_York", "country": "US"}, Office(), week(YORK, country="US")),
-        ({}, SET, SET.week),
+        ({}, BusinessHours(), None),
+        ({"timezone": "Mars", "workHours": "late", "country": "DE"}, BusinessHours(), None),
+        ({"timezone": ["Europe/Berlin"]}, BusinessHours(), None),
+        ({"timezone": "America/New_York"}, BusinessHours(), week(YORK)),
+        (
+            {"timezone": "America/New_York", "country": "US"},
+            BusinessHours(),
+            week(YORK, country="US"),
+        ),
+        ({}, SET, SET.work_week),
         (
             {"workHours": HALF_DAYS},
             SET,
@@ -142,7 +152,7 @@ def week(zone: Any, **fields: Any) -> WorkWeek:
             SET,
             week(YORK, days=SET.days, start=time(8, 30), end=time(18), country="US"),
         ),
-        ({"country": "DE"}, SET, SET.week),
+        ({"country": "DE"}, SET, SET.work_week),
         (
             {"workHours": {**HALF_DAYS, "days": []}},
             SET,
@@ -152,6 +162,6 @@ def week(zone: Any, **fields: Any) -> WorkWeek:
     ],
 )  # fmt: skip
 def test_a_person_s_own_word_comes_first(
-    account: dict[str, Any], office: Office, expected: WorkWeek | None
+    account: dict[str, Any], office: BusinessHours, expected: WorkWeek | None
 ) -> None:
-    assert week_of({"_id": ADMIN.user_id, **account}, office) == expected
+    assert account_work_week({"_id": ADMIN.user_id, **account}, office) == expected

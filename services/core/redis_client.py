@@ -5,15 +5,15 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 # To connect, and again for an answer.
-SECONDS = 0.5
+TIMEOUT_SECONDS = 0.5
 
 
-def connect(redis_url: str) -> redis.Redis:
+def connect_redis(redis_url: str) -> redis.Redis:
     """Nothing kept there is worth a wait."""
     return redis.Redis.from_url(
         redis_url,
-        socket_timeout=SECONDS,
-        socket_connect_timeout=SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
         retry=Retry(NoBackoff(), 0),
         decode_responses=True,
     )

@@ -13,22 +13,22 @@ class AnalysisSource(StrEnum):
     ROUTER = "router"
 
 
-class Reason(StrEnum):
+class ChoiceReason(StrEnum):
     SKILLS = "skills"
     HISTORY = "history"
     LEAST_LOADED = "least_loaded"
-    NOBODY_KNOWS = "nobody_knows"
+    NO_SKILL_MATCH = "nobody_knows"
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class AssigneeChoice:
     """`reason` is a phrase for the assignee; `parts` add up to `score`."""
 
     user_id: ObjectId
-    why: Reason
-    reason: str
+    main_reason: ChoiceReason
+    reason_text: str
     score: float
-    parts: dict[str, float]
+    score_parts: dict[str, float]
 
 
-MANUAL = "manual"  # as `assignment.source` of what assignment did not choose
+MANUAL_SOURCE = "manual"  # as `assignment.source` of what assignment did not choose

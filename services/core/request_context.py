@@ -15,17 +15,17 @@ REQUEST_ID, TICKET_ID, TASK_ID = "request_id", "ticket_id", "task_id"
 _ids: ContextVar[Mapping[str, str]] = ContextVar("ids", default=MappingProxyType({}))
 
 
-def new_id() -> str:
+def new_request_id() -> str:
     return uuid.uuid4().hex
 
 
-def ids() -> Mapping[str, str]:
+def current_ids() -> Mapping[str, str]:
     """Those that are known here and now, by their names above."""
     return _ids.get()
 
 
 @contextmanager
-def working_on(**known: str | None) -> Iterator[None]:
+def bound_ids(**known: str | None) -> Iterator[None]:
     """Know these ids, too, until the end of the block; None leaves one as it is."""
     token = _ids.set({**_ids.get(), **{name: value for name, value in known.items() if value}})
     try:
@@ -35,12 +35,12 @@ def working_on(**known: str | None) -> Iterator[None]:
 
 
 @contextmanager
-def request() -> Iterator[None]:
+def request_scope() -> Iterator[None]:
     """Something came from outside. Within a request that has its id already, that one stays."""
-    with working_on(request_id=_ids.get().get(REQUEST_ID) or new_id()):
+    with bound_ids(request_id=_ids.get().get(REQUEST_ID) or new_request_id()):
         yield
 
 
-def begin(**known: str | None) -> None:
+def reset_ids(**known: str | None) -> None:
     """Know these ids and no others, until somebody begins anew. For callbacks without a block."""
     _ids.set({name: value for name, value in known.items() if value})

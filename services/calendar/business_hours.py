@@ -11,12 +11,12 @@ from datetime import time
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.calendar.holidays import is_known
-from services.calendar.work_week import WorkWeek, zone_of
+from services.calendar.holidays import has_holidays
+from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import Document
-from services.core.errors import Invalid
+from services.core.errors import InvalidValue
 
-OFFICE = "office"
+BUSINESS_HOURS_ID = "office"
 WORKDAYS = frozenset(range(5))
 _TIME = re.compile(r"([01]\d|2[0-3]):([0-5]\d)", re.ASCII)
 _CODE = re.compile(r"[A-Z]{2}", re.ASCII)
@@ -24,7 +24,7 @@ _PART = re.compile(r"[A-Z0-9]{1,3}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class BusinessHours:
     """The team's hours: `days` from 0 for Monday, `start` and `end` as "09:00".
 
     `is_set`: an admin has said so; else the hours are a guess that nobody is held to.
@@ -36,12 +36,12 @@ class Office:
     end: str = "17:00"
     country: str = ""
     subdivision: str = ""
-    is_set: bool = False
+    is_configured: bool = False
 
     @property
-    def week(self) -> WorkWeek:
+    def work_week(self) -> WorkWeek:
         return WorkWeek(
-            zone=zone_of(self.zone) or ZoneInfo("UTC"),
+            zone=parse_time_zone(self.zone) or ZoneInfo("UTC"),
             days=self.days,
             start=_time(self.start) or time(9),
             end=_time(self.end) or time(17),
@@ -50,24 +50,24 @@ class Office:
         )
 
 
-def office_of(doc: Mapping[str, Any] | None) -> Office:
+def business_hours_from_doc(doc: Mapping[str, Any] | None) -> BusinessHours:
     """As stored; a part that makes no sense is as if it were not set."""
     if doc is None:
-        return Office()
-    usual, hours = Office(), hours_of(doc)
+        return BusinessHours()
+    usual, hours = BusinessHours(), parse_work_hours(doc)
     zone = doc.get("zone")
-    return Office(
-        zone=zone if isinstance(zone, str) and zone_of(zone) else usual.zone,
+    return BusinessHours(
+        zone=zone if isinstance(zone, str) and parse_time_zone(zone) else usual.zone,
         days=hours[0] if hours else usual.days,
         start=hours[1] if hours else usual.start,
         end=hours[2] if hours else usual.end,
-        country=_word(doc.get("country"), _CODE),
-        subdivision=_word(doc.get("subdivision"), _PART),
-        is_set=True,
+        country=_matching_text(doc.get("country"), _CODE),
+        subdivision=_matching_text(doc.get("subdivision"), _PART),
+        is_configured=True,
     )
 
 
-def hours_of(stored: Any) -> tuple[frozenset[int], str, str] | None:
+def parse_work_hours(stored: Any) -> tuple[frozenset[int], str, str] | None:
     """Days, start and end of `{days, start, end}`; None where one of them makes no sense."""
     if not isinstance(stored, Mapping) or not isinstance(stored.get("days"), list):
         return None
@@ -78,23 +78,23 @@ def hours_of(stored: Any) -> tuple[frozenset[int], str, str] | None:
     return frozenset(map(int, days)), str(start), str(end)
 
 
-def zone_in(account: Document) -> ZoneInfo | None:
+def account_time_zone(account: Document) -> ZoneInfo | None:
     """The owner's own time zone, or Slack's of them; None where neither is known."""
     named = account.get("timezone")
-    return zone_of(named) if isinstance(named, str) else None
+    return parse_time_zone(named) if isinstance(named, str) else None
 
 
-def week_of(account: Document, office: Office) -> WorkWeek | None:
+def account_work_week(account: Document, business_hours: BusinessHours) -> WorkWeek | None:
     """When the owner of that account works: what they say, else what the team says.
 
     None where neither has said so much as a time zone: then nothing is known.
     """
-    zone = zone_in(account)
-    hours = hours_of(account.get("workHours"))
-    if zone is None and hours is None and not office.is_set:
+    zone = account_time_zone(account)
+    hours = parse_work_hours(account.get("workHours"))
+    if zone is None and hours is None and not business_hours.is_configured:
         return None
-    week = office.week
-    own = _word(account.get("country"), _CODE)
+    week = business_hours.work_week
+    own = _matching_text(account.get("country"), _CODE)
     return WorkWeek(
         zone=zone or week.zone,
         days=hours[0] if hours else week.days,
@@ -107,25 +107,29 @@ def week_of(account: Document, office: Office) -> WorkWeek | None:
 
 
 def check_zone(zone: str) -> None:
-    if zone_of(zone) is None:
-        raise Invalid("zone", "Choose a time zone such as Europe/Berlin.")
+    if parse_time_zone(zone) is None:
+        raise InvalidValue("zone", "Choose a time zone such as Europe/Berlin.")
 
 
 def check_hours(*, days: frozenset[int], start: str, end: str) -> None:
     """Raise `Invalid` for hours that are none; a person's are checked alike."""
     if not days or not days <= frozenset(range(7)):
-        raise Invalid("days", "Choose at least one day of the week.")
+        raise InvalidValue("days", "Choose at least one day of the week.")
     for field, text in (("start", start), ("end", end)):
         if _time(text) is None:
-            raise Invalid(field, "Write a time such as 09:00.")
+            raise InvalidValue(field, "Write a time such as 09:00.")
 
 
 def check_country(country: str, subdivision: str = "") -> None:
     """ "" is none: then no public holidays are kept."""
-    if country and not (_CODE.fullmatch(country) and is_known(country)):
-        raise Invalid("country", "Write a country's two letters such as DE, or leave it empty.")
-    if subdivision and not (country and is_known(country, subdivision)):
-        raise Invalid("subdivision", "Write a part of that country such as BY, or leave it empty.")
+    if country and not (_CODE.fullmatch(country) and has_holidays(country)):
+        raise InvalidValue(
+            "country", "Write a country's two letters such as DE, or leave it empty."
+        )
+    if subdivision and not (country and has_holidays(country, subdivision)):
+        raise InvalidValue(
+            "subdivision", "Write a part of that country such as BY, or leave it empty."
+        )
 
 
 def _time(text: Any) -> time | None:
@@ -133,5 +137,5 @@ def _time(text: Any) -> time | None:
     return time(int(found[1]), int(found[2])) if found else None
 
 
-def _word(value: Any, shape: re.Pattern[str]) -> str:
+def _matching_text(value: Any, shape: re.Pattern[str]) -> str:
     return value if isinstance(value, str) and shape.fullmatch(value) else ""
