@@ -142,7 +142,7 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     database.ensure_indexes(db)
-    for line in cli.answer(config, db, args):
+    for line in cli.run_users_command(config, db, args):
         print(line)
     return 0
 
@@ -168,11 +168,11 @@ def _doctor(hooks: Hooks) -> int:
     """It starts on anything: what is missing is a finding."""
     logging.disable()  # its lines say it all
     states = []
-    for about, finding in ops_checks.run(_checks(settings.parse_settings("bot")[0], hooks)):
-        print(finding.line(about), flush=True)
-        states.append(finding.state)
+    for about, finding in ops_checks.run_checks(_checks(settings.parse_settings("bot")[0], hooks)):
+        print(finding.format_line(about), flush=True)
+        states.append(finding.status)
     print(ops_checks.summary(states))
-    return EXIT_FAILED if ops_checks.State.FAIL in states else 0
+    return EXIT_FAILED if ops_checks.CheckStatus.FAIL in states else 0
 
 
 def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
@@ -189,12 +189,12 @@ def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
     )
     gemini = task_runtime.gemini_check(config, timeout=CHECK_TIMEOUT)
     return [
-        Check("settings", lambda: database_checks.look_at_settings(os.environ)),
+        Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),
-        Check("linking", lambda: database_checks.look_at_linking(app_url=app_url, strict=strict)),
+        Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
         *slack.checks(database_team=stored.team_id),
         *task_doctor.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
-        *stored.checks_of_work(),
+        *stored.work_checks(),
     ]
 
 
@@ -242,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
     demo = commands.add_parser("demo", help="the whole product on this machine")
     demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
-    cli.add_to(commands.add_parser("users", help="accounts"))
+    cli.add_arguments(commands.add_parser("users", help="accounts"))
     return parser
 
 

@@ -33,7 +33,7 @@ from services.core.database import Mongo
 from services.core.metrics import InMemoryMeter, Samples
 from services.core.settings import Settings
 from services.linking.links import LinkService
-from services.ops.ticket_counts import CachedCounts
+from services.ops.ticket_counts import CachedTicketCounts
 from services.outbox.pending import Publisher
 
 THREADS = 20
@@ -71,7 +71,7 @@ class BotProcess:
 def assemble(config: Settings, given: BotConfig) -> BotProcess:
     """Asks Slack who the bot is (`auth.test`); listens and connects nowhere yet."""
     users = UserService(given.db)
-    accounts = auth_services.build(
+    accounts = auth_services.build_account_services(
         given.db, users, secret=config.jwt_secret, redis_url=config.redis_url
     )
     desk = _desk(config, given, users, accounts)
@@ -100,9 +100,9 @@ def _desk(
     return BotServices.of(
         given.db,
         users,
-        LinkService(given.db, users, admin_emails=admins, strict=strict),
+        LinkService(given.db, users, admin_emails=admins, is_strict=strict),
         accounts.codes,
-        accounts.letters,
+        accounts.emails,
         client=given.client,
         publisher=given.publisher,
         team_id=given.team_id,
@@ -123,7 +123,9 @@ def _web(
 ) -> Flask:
     """Health, metrics, API, pages; and Slack's requests, where a secret to know them by is set."""
     db, proxies = given.db, config.trusted_proxies
-    page = Metrics(own=given.tally.samples, shared=given.shared_counts, tickets=CachedCounts(db))
+    page = Metrics(
+        own=given.tally.samples, shared=given.shared_counts, tickets=CachedTicketCounts(db)
+    )
     blueprints = [metrics(page, token=config.metrics_token, trusted_proxies=proxies)]
     if config.slack_signing_secret:
         blueprints.append(slack_events(slack_app, signing_secret=config.slack_signing_secret))

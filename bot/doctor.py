@@ -37,10 +37,10 @@ class SlackChecks:
         whose = (MONGODB, TOKEN)
         return [
             Check(TOKEN, self.token),
-            Check("scopes", self.scopes, needs=(TOKEN,)),
-            Check("workspace", lambda: self.workspace(database_team), needs=whose),
+            Check("scopes", self.scopes, depends_on=(TOKEN,)),
+            Check("workspace", lambda: self.workspace(database_team), depends_on=whose),
             Check("app token", self.app_token),
-            Check("triage", self.triage, needs=(TOKEN,) if self._triage_channel else ()),
+            Check("triage", self.triage, depends_on=(TOKEN,) if self._triage_channel else ()),
         ]
 
     def token(self) -> list[Finding]:

@@ -30,7 +30,7 @@ from bot.views import ids
 from bot.views.cards.action_buttons import LABELS, read_choice
 from services.core.errors import Conflict
 from services.models.permissions import Permission
-from services.tickets.lifecycle import PERMISSION, TicketAction
+from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction
 
 
 class Kind(StrEnum):
@@ -124,56 +124,89 @@ ROUTES = (
         Kind.VIEW,
         ids.REASSIGN_TICKET,
         ticket_submissions.reassign_ticket,
-        PERMISSION[TicketAction.REASSIGN],
+        ACTION_PERMISSIONS[TicketAction.REASSIGN],
     ),
-    Route(Kind.VIEW, ids.HAND_ON, ticket_submissions.hand_on, PERMISSION[TicketAction.NOT_MINE]),
+    Route(
+        Kind.VIEW, ids.HAND_ON, ticket_submissions.hand_on, ACTION_PERMISSIONS[TicketAction.DECLINE]
+    ),
     Route(
         Kind.VIEW,
         ids.ASK_REQUESTER,
         ticket_submissions.ask_requester,
-        PERMISSION[TicketAction.WAIT],
+        ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER],
     ),
     Route(
         Kind.VIEW,
         ids.CANCEL_TICKET,
         ticket_submissions.cancel_ticket,
-        PERMISSION[TicketAction.CANCEL],
+        ACTION_PERMISSIONS[TicketAction.CANCEL],
     ),
-    Route(Kind.ACTION, ids.ACCEPT, ticket_actions.accept, PERMISSION[TicketAction.ACCEPT]),
-    Route(Kind.ACTION, ids.TAKE, ticket_actions.take, PERMISSION[TicketAction.TAKE]),
+    Route(Kind.ACTION, ids.ACCEPT, ticket_actions.accept, ACTION_PERMISSIONS[TicketAction.ACCEPT]),
+    Route(Kind.ACTION, ids.TAKE, ticket_actions.take, ACTION_PERMISSIONS[TicketAction.TAKE]),
     Route(
-        Kind.ACTION, ids.REASSIGN, ticket_actions.open_reassign, PERMISSION[TicketAction.REASSIGN]
+        Kind.ACTION,
+        ids.REASSIGN,
+        ticket_actions.open_reassign,
+        ACTION_PERMISSIONS[TicketAction.REASSIGN],
     ),
     Route(
-        Kind.ACTION, ids.NOT_MINE, ticket_actions.open_not_mine, PERMISSION[TicketAction.NOT_MINE]
+        Kind.ACTION,
+        ids.NOT_MINE,
+        ticket_actions.open_not_mine,
+        ACTION_PERMISSIONS[TicketAction.DECLINE],
     ),
-    Route(Kind.ACTION, ids.WAIT, ticket_actions.open_wait, PERMISSION[TicketAction.WAIT]),
-    Route(Kind.ACTION, ids.RESOLVE, ticket_actions.open_resolve, PERMISSION[TicketAction.RESOLVE]),
-    Route(Kind.ACTION, ids.REOPEN, ticket_actions.reopen, PERMISSION[TicketAction.REOPEN]),
-    Route(Kind.ACTION, ids.CANCEL, ticket_actions.open_cancel, PERMISSION[TicketAction.CANCEL]),
+    Route(
+        Kind.ACTION,
+        ids.WAIT,
+        ticket_actions.open_wait,
+        ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER],
+    ),
+    Route(
+        Kind.ACTION,
+        ids.RESOLVE,
+        ticket_actions.open_resolve,
+        ACTION_PERMISSIONS[TicketAction.RESOLVE],
+    ),
+    Route(Kind.ACTION, ids.REOPEN, ticket_actions.reopen, ACTION_PERMISSIONS[TicketAction.REOPEN]),
+    Route(
+        Kind.ACTION, ids.CANCEL, ticket_actions.open_cancel, ACTION_PERMISSIONS[TicketAction.CANCEL]
+    ),
     Route(Kind.ACTION, ids.STILL, ticket_actions.still, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.SOLVED, ticket_actions.solved, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.MORE, more, Permission.SEE_OWN_TICKET),
-    Route(Kind.ACTION, ids.COMMENT, thread_replies.open_comment, PERMISSION[TicketAction.COMMENT]),
-    Route(Kind.ACTION, ids.NOTE, thread_replies.open_note, PERMISSION[TicketAction.NOTE]),
     Route(
-        Kind.VIEW, ids.WRITE_COMMENT, thread_replies.write_comment, PERMISSION[TicketAction.COMMENT]
+        Kind.ACTION,
+        ids.COMMENT,
+        thread_replies.open_comment,
+        ACTION_PERMISSIONS[TicketAction.COMMENT],
     ),
-    Route(Kind.VIEW, ids.WRITE_NOTE, thread_replies.write_note, PERMISSION[TicketAction.NOTE]),
+    Route(Kind.ACTION, ids.NOTE, thread_replies.open_note, ACTION_PERMISSIONS[TicketAction.NOTE]),
+    Route(
+        Kind.VIEW,
+        ids.WRITE_COMMENT,
+        thread_replies.write_comment,
+        ACTION_PERMISSIONS[TicketAction.COMMENT],
+    ),
+    Route(
+        Kind.VIEW, ids.WRITE_NOTE, thread_replies.write_note, ACTION_PERMISSIONS[TicketAction.NOTE]
+    ),
     Route(Kind.SUBCOMMAND, "view", ticket_page.view, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.DETAILS, ticket_page.details, Permission.SEE_OWN_TICKET),
     Route(Kind.ACTION, ids.WHY, ticket_page.show_reasons, Permission.MANAGE_USERS),
-    Route(Kind.SUBCOMMAND, "update", ticket_page.update, PERMISSION[TicketAction.UPDATE]),
-    Route(Kind.ACTION, ids.UPDATE, ticket_edit.open_form, PERMISSION[TicketAction.UPDATE]),
-    Route(Kind.VIEW, ids.UPDATE_TICKET, ticket_edit.save, PERMISSION[TicketAction.UPDATE]),
+    Route(Kind.SUBCOMMAND, "update", ticket_page.update, ACTION_PERMISSIONS[TicketAction.UPDATE]),
+    Route(Kind.ACTION, ids.UPDATE, ticket_edit.open_form, ACTION_PERMISSIONS[TicketAction.UPDATE]),
+    Route(Kind.VIEW, ids.UPDATE_TICKET, ticket_edit.save, ACTION_PERMISSIONS[TicketAction.UPDATE]),
     Route(
         Kind.OPTIONS,
         ids.ASSIGNED_TO,
         ticket_edit.offer_assignees,
-        PERMISSION[TicketAction.REASSIGN],
+        ACTION_PERMISSIONS[TicketAction.REASSIGN],
     ),
     Route(
-        Kind.OPTIONS, ids.RELATED_SKILLS, ticket_edit.offer_skills, PERMISSION[TicketAction.UPDATE]
+        Kind.OPTIONS,
+        ids.RELATED_SKILLS,
+        ticket_edit.offer_skills,
+        ACTION_PERMISSIONS[TicketAction.UPDATE],
     ),
     # Who is refused an account sees the reason there, so `opened` asks for itself.
     Route(

@@ -100,7 +100,7 @@ def seed_accounts(db: Mongo, members: Sequence[Member], *, team_id: str = TEAM_I
             skills=member.skills,
             name=member.first_name,
         )
-        links.admit(
+        links.get_or_create_user(
             SlackMember(
                 team_id=team_id,
                 slack_user_id=member.slack_id,

@@ -38,7 +38,7 @@ def checks(config: Settings, celery: Celery, *, gemini: Callable[[], None] | Non
         Check(REDIS, lambda: look_at_redis(config.redis_url)),
         Check("Gemini", lambda: look_at_gemini(gemini)),
         Check("mail", lambda: [*look_at_mail(_server(config)), *look_at_letters(config)]),
-        Check("worker", lambda: look_for_worker(celery), needs=(REDIS,)),
+        Check("worker", lambda: look_for_worker(celery), depends_on=(REDIS,)),
     ]
 
 

@@ -26,7 +26,7 @@ from services.analysis.model_answer import (
     answer_schema,
     parse_answer,
 )
-from services.analysis.prompt import INSTRUCTION, new_mark, prompt
+from services.analysis.prompt import INSTRUCTION, build_prompt, new_fence_token
 from services.models.assignee_choice import AnalysisSource
 
 with warnings.catch_warnings():  # it announces its end at every import; requirements.txt knows
@@ -88,7 +88,7 @@ class GeminiAnalyst:
         model: str,
         api_url: str | None = None,
         timeout: float = 10.0,
-        mark: Callable[[], str] = new_mark,
+        mark: Callable[[], str] = new_fence_token,
     ) -> None:
         self._mark = mark
         self._name = model
@@ -108,8 +108,8 @@ class GeminiAnalyst:
     ) -> Analysis:
         """Secrets are masked here. Raises `AnalysisFailed`, which never holds any text."""
         began = time.monotonic()
-        told = prompt(
-            title=title, description=description, precedents=precedents, mark=self._mark()
+        told = build_prompt(
+            title=title, description=description, precedents=precedents, fence_token=self._mark()
         )
         response = self._ask(self._request(told, skills))
         answer = parse_answer(_text(response), skills=skills)

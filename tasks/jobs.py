@@ -91,16 +91,16 @@ class _Work:
     def hand_back(self, go_on: GoOn) -> None:
         """Take the tickets from whoever cannot work on them any more."""
         now = self._clock()
-        for user_id in release.due(self._db, now=now):
+        for user_id in release.accounts_to_release(self._db, now=now):
             if not go_on():
                 return
-            for ticket_id in release.hand_back_some(self._db, user_id, now=now):
+            for ticket_id in release.release_tickets(self._db, user_id, now=now):
                 self._publisher.send(NOTIFY, str(ticket_id))
 
     def keep_up(self, go_on: GoOn) -> None:
         """Put right what the predecessor and other targets have left behind."""
         now = self._clock()
-        legacy_reconcile.keep_up(self._db, now=now)
+        legacy_reconcile.sync_legacy_tickets(self._db, now=now)
         for _ in range(PLACES_ROUNDS):
             if not go_on():
                 return

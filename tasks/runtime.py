@@ -112,7 +112,7 @@ def assemble(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
     return Runtime.of(
         db,
         users,
-        LinkService(db, users, admin_emails=admins, strict=strict),
+        LinkService(db, users, admin_emails=admins, is_strict=strict),
         slack=slack,
         publisher=CeleryPublisher(tasks_configure(redis_url=config.redis_url)),
         analyst=_analyst(config, meter),

@@ -67,7 +67,7 @@ class Scheduler:
         begins = self._led and not led
         if begins:
             self._keep(
-                lambda: self._runs.begin({job.name: job.every for job in self.table.values()})
+                lambda: self._runs.register({job.name: job.every for job in self.table.values()})
             )
         return begins
 
@@ -90,7 +90,9 @@ class Scheduler:
             self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), name)
             if is_whole:
                 self._keep(
-                    lambda: self._runs.ended(name, seconds=seconds, every=job.every, error=error)
+                    lambda: self._runs.record(
+                        name, seconds=seconds, interval=job.every, error=error
+                    )
                 )
 
     def wind_up(self) -> None:

@@ -13,7 +13,11 @@ from bson import ObjectId
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.availability.handover_offers import HandoverOffers
-from services.availability.slack_status import Quiet, member_of, quiet_of
+from services.availability.slack_status import (
+    DoNotDisturbSpan,
+    parse_do_not_disturb,
+    parse_member_status,
+)
 from services.availability.status_sync import StatusSync
 from services.core.clock import Clock
 from services.core.database import Mongo
@@ -54,7 +58,7 @@ def read_due(runtime: Runtime) -> int:
         return _read(runtime, presences, left)
     finally:
         if left:
-            presences.put_back(left, due=runtime.clock())
+            presences.release_claims(left, due_at=runtime.clock())
 
 
 def _read(runtime: Runtime, presences: StatusSync, left: dict[ObjectId, str]) -> int:
@@ -65,7 +69,7 @@ def _read(runtime: Runtime, presences: StatusSync, left: dict[ObjectId, str]) ->
         if time.monotonic() >= until:
             break
         try:
-            member = member_of(runtime.slack.users_info(user=slack_id)["user"])
+            member = parse_member_status(runtime.slack.users_info(user=slack_id)["user"])
         except SlackApiError as error:
             wait = busy(error)
             if not wait and is_permanent(error):
@@ -76,13 +80,13 @@ def _read(runtime: Runtime, presences: StatusSync, left: dict[ObjectId, str]) ->
         except (SlackClientError, OSError) as error:
             _leave_alone(runtime, STATUS, type(error).__name__)
             break
-        presences.keep(user_id, member, quiet=quiet.get(slack_id))
+        presences.record_status(user_id, member, do_not_disturb=quiet.get(slack_id))
         del left[user_id]
         read += 1
     return read
 
 
-def _quiet(runtime: Runtime, slack_ids: list[str]) -> Mapping[str, tuple[Quiet, ...]]:
+def _quiet(runtime: Runtime, slack_ids: list[str]) -> Mapping[str, tuple[DoNotDisturbSpan, ...]]:
     """By member; without those of whom it could not be asked now."""
     now = runtime.clock()
     if not slack_ids or is_paused(runtime.db, QUIET, now=now):
@@ -100,7 +104,9 @@ def _quiet(runtime: Runtime, slack_ids: list[str]) -> Mapping[str, tuple[Quiet, 
     except (SlackClientError, OSError) as error:
         _leave_alone(runtime, QUIET, type(error).__name__)
         return {}
-    return {slack_id: quiet_of(of) for slack_id, of in told.items() if isinstance(of, dict)}
+    return {
+        slack_id: parse_do_not_disturb(of) for slack_id, of in told.items() if isinstance(of, dict)
+    }
 
 
 def _leave_alone(runtime: Runtime, what: str, why: str, seconds: int | None = None) -> None:

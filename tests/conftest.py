@@ -35,9 +35,9 @@ from bot.web.flask_app import create_web
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.one_time_codes import Codes
+from services.auth.one_time_codes import OneTimeCodes
 from services.auth.services import AccountServices
-from services.auth.services import build as build_accounts
+from services.auth.services import build_account_services as build_accounts
 from services.core import ttl_cache
 from services.core.clock import utcnow
 from services.core.database import INDEXES, Mongo, connect, ensure_indexes
@@ -56,7 +56,7 @@ from services.outbox.reminders import Reminders
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
 from tasks.assignment import assign_ticket
 from tasks.celery_app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE, celery
@@ -303,13 +303,13 @@ def links(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
 
 
 @pytest.fixture
-def codes(db: Mongo, clock: FixedClock) -> Codes:
-    return Codes(db, JWT_SECRET, clock)
+def codes(db: Mongo, clock: FixedClock) -> OneTimeCodes:
+    return OneTimeCodes(db, JWT_SECRET, clock)
 
 
 @pytest.fixture
 def linking(
-    db: Mongo, users: UserService, links: LinkService, codes: Codes, clock: FixedClock
+    db: Mongo, users: UserService, links: LinkService, codes: OneTimeCodes, clock: FixedClock
 ) -> LinkByCode:
     return LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
 
@@ -379,7 +379,7 @@ def desk(
     slack: RecordingSlack,
     users: UserService,
     links: LinkService,
-    codes: Codes,
+    codes: OneTimeCodes,
     publisher: RecordingPublisher,
     clock: FixedClock,
 ) -> BotServices:
@@ -511,7 +511,7 @@ def at_once(*calls: Callable[[], Any]) -> list[Any]:
 
 
 def reload(db: Mongo, ticket: Ticket) -> Ticket:
-    found = load(db, str(ticket.id))
+    found = load_ticket(db, str(ticket.id))
     assert found is not None
     return found
 

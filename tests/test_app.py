@@ -160,7 +160,7 @@ def test_it_prints_a_link_to_set_a_password_by(
     assert (done.returncode, done.stderr) == (0, "")
     at, _, code = done.stdout.rstrip("\n").partition("?code=")
     assert at == "https://desk.example.com/reset"
-    account_services.resets.reset(code=code, password="correct horse")
+    account_services.password_resets.reset(code=code, password="correct horse")
     user = account_services.sign_in.sign_in(email="ann@example.com", password="correct horse")
     assert user.role is Role.MODERATOR
     unknown = run("users reset", "x@example.com", **env)

@@ -11,9 +11,9 @@ from bot.slack.services import BotServices
 from bot.views.modals import account, file_ticket, link_account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
-from services.linking.link_by_code import Held
-from services.linking.links import UNLINKED, check_person
-from services.linking.unlink import STALE
+from services.linking.link_by_code import AccountLinkedElsewhere
+from services.linking.links import ACCOUNT_UNLINKED, check_member
+from services.linking.unlink import LINK_CHANGED
 from services.models.slack_member import SlackMember
 
 logger = logging.getLogger(__name__)
@@ -25,7 +25,7 @@ def show(req: Request) -> None:
     """The account; for whoever acts as none, the way to one. Open to all: it is how one begins."""
     desk, note = req.desk, ""
     try:
-        user = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+        user = desk.links.find_user(team_id=desk.team_id, slack_user_id=req.slack_user_id)
     except MemberRefused as refusal:  # deactivated; they may have another
         user, note = None, str(refusal)
     if user:
@@ -48,13 +48,13 @@ def link(req: Request) -> None:
     member = _member(req)
     code = _typed(req)
     if not code:
-        user = req.desk.linking.claim_address(member=member)
+        user = req.desk.linking.link_by_email(member=member)
         req.ack(response_action="update", view=link_account.linked(user))
         app_home.show_again(req)
         return
     try:
-        offer = req.desk.linking.offer(member=member, code=code)
-    except Held as held:
+        offer = req.desk.linking.preview(member=member, code=code)
+    except AccountLinkedElsewhere as held:
         _warn(req, held)
         raise
     view = link_account.confirm(offer, slack_user_id=req.slack_user_id)
@@ -67,32 +67,32 @@ def confirm(req: Request) -> None:
     if owner != req.slack_user_id:
         raise NotFound(NOT_YOURS)
     try:
-        linked = req.desk.linking.confirm(member=_member(req), name=name)
-    except Held as held:
+        linked = req.desk.linking.confirm(member=_member(req), code_id=name)
+    except AccountLinkedElsewhere as held:
         _warn(req, held)
         raise
     req.ack(response_action="update", view=link_account.linked(linked.user))
-    for letter in linked.letters:
+    for letter in linked.email_ids:
         req.desk.publisher.publish_email(letter)
     app_home.show_again(req)
 
 
 def open_unlink(req: Request) -> None:
-    leaving = req.desk.unlinking.look(actor=req.actor)
+    leaving = req.desk.unlinking.preview(actor=req.actor)
     if req.pressed != str(leaving.user.id):  # pressed on an old answer
-        raise Conflict(STALE)
+        raise Conflict(LINK_CHANGED)
     req.open(account.unlink(leaving))
 
 
 def unlink(req: Request) -> None:
     desk, actor = req.desk, req.actor
     if req.body["view"].get("private_metadata") != str(actor.user_id):
-        raise Conflict(STALE)
+        raise Conflict(LINK_CHANGED)
     done = desk.unlinking.unlink(actor=actor, team_id=desk.team_id, slack_user_id=req.slack_user_id)
     req.ack(response_action="update", view=account.unlinked(done.user))
-    for letter in done.letters:
+    for letter in done.email_ids:
         desk.publisher.publish_email(letter)
-    app_home.show_refusal(req, UNLINKED)
+    app_home.show_refusal(req, ACCOUNT_UNLINKED)
 
 
 def tell_unlinked(desk: BotServices, *, slack_user_id: str, email: str) -> None:
@@ -103,12 +103,14 @@ def tell_unlinked(desk: BotServices, *, slack_user_id: str, email: str) -> None:
 def _open_form(req: Request, *, note: str = "") -> None:
     """The form first, because its trigger lives three seconds; who asks is checked behind it."""
     desk = req.desk
-    by_address = desk.linking.by_address(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+    by_address = desk.linking.can_link_by_email(
+        team_id=desk.team_id, slack_user_id=req.slack_user_id
+    )
     req.open(link_account.link_form(app_url=desk.app_url, by_address=by_address, note=note))
     if not req.acked:
         req.ack()
     try:
-        check_person(_member(req))
+        check_member(_member(req))
     except DomainError as refusal:
         req.update(file_ticket.notice(str(refusal)))
 
@@ -124,10 +126,10 @@ def _typed(req: Request) -> str:
     return req.value("code").strip() if has_field else ""
 
 
-def _warn(req: Request, held: Held) -> None:
+def _warn(req: Request, held: AccountLinkedElsewhere) -> None:
     """Whoever has the account hears that somebody else knew a code of it."""
     message = account.typed_by_another(held.user.email, by=req.slack_user_id)
-    _tell(req.desk, held.holder, message)
+    _tell(req.desk, held.slack_user_id, message)
 
 
 def _tell(desk: BotServices, slack_user_id: str, message: Message) -> None:

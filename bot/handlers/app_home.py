@@ -51,7 +51,7 @@ def show_again(req: Request) -> None:
     """What they look at, after a change by them that may be of what they may see."""
     desk = req.desk
     try:
-        user = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+        user = desk.links.find_user(team_id=desk.team_id, slack_user_id=req.slack_user_id)
     except DomainError as refusal:
         show_refusal(req, str(refusal))
         return

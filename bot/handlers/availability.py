@@ -10,8 +10,8 @@ from bot.views.inputs import FILLED
 from bot.views.messages import handover_offer
 from bot.views.modals import availability as form
 from services.accounts.users import UNKNOWN_ACCOUNT
-from services.availability.availability_service import Wanted
-from services.availability.slack_status import member_of
+from services.availability.availability_service import AvailabilityChange
+from services.availability.slack_status import parse_member_status
 from services.calendar.holidays import search_countries
 from services.core.errors import NotFound
 
@@ -21,7 +21,7 @@ OWN = "own"
 def open_form(req: Request) -> None:
     """One's own, or that of the account whose button was pressed."""
     user_id = None if req.pressed == OWN else req.pressed
-    held = req.desk.availability.look(actor=req.actor, user_id=user_id)
+    held = req.desk.availability.get(actor=req.actor, user_id=user_id)
     req.open(form.availability(held, is_own=user_id is None))
 
 
@@ -29,7 +29,7 @@ def save(req: Request) -> None:
     """What was touched. Whoever goes away for long is offered to hand over, in a message."""
     view = req.body["view"]
     user_id = view.get("private_metadata") or None
-    req.desk.availability.change(actor=req.actor, user_id=user_id, wanted=_wanted(view))
+    req.desk.availability.update(actor=req.actor, user_id=user_id, change=_wanted(view))
     req.ack()
     req.desk.publisher.publish_availability_check()
     app_home.show_again(req)
@@ -51,8 +51,8 @@ def keep(req: Request) -> None:
 def heard(req: Request, user: Mapping[str, Any]) -> None:
     """Slack tells of a member's status or zone, among other things."""
     desk = req.desk
-    if desk.presences.hear(
-        team_id=desk.team_id, slack_user_id=req.slack_user_id, member=member_of(user)
+    if desk.presences.on_status_event(
+        team_id=desk.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
     ):
         desk.publisher.publish_availability_check()
 
@@ -64,12 +64,12 @@ def _decide(req: Request, *, hand_over: bool) -> None:
     )
     if decision is None:
         raise NotFound(UNKNOWN_ACCOUNT)
-    for ticket_id in decision.begun:
+    for ticket_id in decision.released:
         req.desk.publisher.publish_ticket(str(ticket_id))
     req.replace(handover_offer.decided(decision, is_own=decision.user.id == req.actor.user_id))
 
 
-def _wanted(view: Mapping[str, Any]) -> Wanted:
+def _wanted(view: Mapping[str, Any]) -> AvailabilityChange:
     """A time that was chosen alone means away until then, one that was emptied alone back."""
     touched = _touched(view)
     chosen, seconds = touched.get("presence"), touched.get("awayUntil")
@@ -78,7 +78,7 @@ def _wanted(view: Mapping[str, Any]) -> Wanted:
         seconds = _held(view, "awayUntil")
     if is_away is None and "awayUntil" in touched:
         is_away = seconds is not None
-    return Wanted(
+    return AvailabilityChange(
         is_away=is_away,
         away_until=moment_of(seconds, field="awayUntil") if seconds is not None else None,
         days=_days(touched["days"]) if "days" in touched else None,

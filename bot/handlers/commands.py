@@ -38,7 +38,7 @@ def _role(req: Request) -> Role:
     """The role of whoever asks. Help is for everybody: also without an account, or a database."""
     desk = req.desk
     try:
-        known = desk.links.find(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+        known = desk.links.find_user(team_id=desk.team_id, slack_user_id=req.slack_user_id)
     except (DomainError, PyMongoError):
         return Role.USER
     return known.role if known else Role.USER

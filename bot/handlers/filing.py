@@ -29,7 +29,7 @@ def make_ticket(req: Request) -> None:
 def fill_in(req: Request, source: MessageSource, quote: Callable[[], Quote]) -> None:
     """The form, filled in, in the modal just opened; or the ticket there is of that message."""
     try:
-        req.desk.tickets.check_unused(actor=req.actor, team_id=req.desk.team_id, source=source)
+        req.desk.tickets.check_not_filed(actor=req.actor, team_id=req.desk.team_id, source=source)
     except AlreadyFiled as found:
         req.update(already_filed(req, found))
         return

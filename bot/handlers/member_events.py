@@ -16,8 +16,8 @@ def changed(req: Request) -> None:
     """Followed before Slack is told that it arrived: should the database be away, Slack sends it
     again."""
     desk, user = req.desk, req.body["event"]["user"]
-    if desk.following.concerns(member=member_of(user, team_id=desk.team_id)):
-        for ticket_id in desk.following.follow(member=_now(req, user)):
+    if desk.following.has_changes(member=member_of(user, team_id=desk.team_id)):
+        for ticket_id in desk.following.sync(member=_now(req, user)):
             desk.publisher.publish_ticket(str(ticket_id))
     availability.heard(req, user)
     req.ack()

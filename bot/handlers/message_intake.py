@@ -52,7 +52,7 @@ def reacted(req: Request) -> None:
     if not desk.inbox.claim(f"{_key(source)}:{user}"):
         return
     try:
-        desk.tickets.check_unused(actor=actor, team_id=desk.team_id, source=source)
+        desk.tickets.check_not_filed(actor=actor, team_id=desk.team_id, source=source)
     except AlreadyFiled as found:
         shown = filing.already_filed(req, found)
         _say(req, user, Message(text=escape(str(found)), blocks=shown["blocks"]))

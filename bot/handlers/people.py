@@ -9,7 +9,7 @@ from bot.views.modals import person
 from services.accounts.account_search import AccountCursor, checked_search
 from services.home.sessions import Screen
 from services.models.permissions import Permission
-from services.people.admin import PersonFields
+from services.people.account_admin import PersonFields
 
 
 def open_search(req: Request) -> None:
@@ -24,8 +24,8 @@ def search(req: Request) -> None:
 
 
 def open_person(req: Request) -> None:
-    held = req.desk.availability.look(actor=req.actor, user_id=req.pressed)
-    req.open(person.person(held.user, open_tickets=held.open_tickets))
+    held = req.desk.availability.get(actor=req.actor, user_id=req.pressed)
+    req.open(person.person(held.user, open_tickets=held.open_ticket_count))
 
 
 def edit_person(req: Request) -> None:
@@ -39,13 +39,13 @@ def edit_person(req: Request) -> None:
         wanted=PersonFields(**{name: req.value(name) for name in names}),
     )
     req.ack()
-    for ticket_id in people.hand_back(actor=req.actor, user_id=user.id):
+    for ticket_id in people.release_tickets(actor=req.actor, user_id=user.id):
         req.desk.publisher.publish_ticket(str(ticket_id))
     app_home.show_again(req)
 
 
 def open_profile(req: Request) -> None:
-    user = req.desk.people.own(actor=req.actor)
+    user = req.desk.people.get_own(actor=req.actor)
     is_staff = req.actor.has_permission(Permission.WORK_ON_TICKETS)
     req.open(person.profile(user, is_staff=is_staff))
 

@@ -71,6 +71,6 @@ def open_form(req: Request) -> None:
 def save(req: Request) -> None:
     """What counts from the next look at each status on."""
     away, here = (_SEPARATORS.split(req.value(field)) for field in ("away", "here"))
-    req.desk.presence_rules.write(actor=req.actor, away=away, here=here)
+    req.desk.presence_rules.write(actor=req.actor, away=away, available=here)
     req.ack()
     app_home.show_again(req)

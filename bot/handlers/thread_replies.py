@@ -18,7 +18,7 @@ from bot.views.text import escape
 from services.core.errors import DomainError, LimitReached
 from services.models.ticket import Ticket
 from services.outbox.deliveries import TicketThread
-from services.tickets.comments import Flood, Full
+from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 
 KEPT = (
     "Kept as an internal note: it is passed on to the help desk only. Whoever is in this channel "
@@ -81,7 +81,9 @@ def write_note(req: Request) -> None:
 
 def _open(req: Request, *, internal: bool) -> None:
     ticket_id, _ = read_value(req.pressed)
-    ticket = req.desk.comments.ready(actor=req.actor, ticket_id=ticket_id, internal=internal)
+    ticket = req.desk.comments.get_for_comment(
+        actor=req.actor, ticket_id=ticket_id, internal=internal
+    )
     req.open(ticket_actions.note(ticket) if internal else ticket_actions.comment(ticket))
 
 
@@ -92,7 +94,7 @@ def _write(req: Request, *, internal: bool) -> None:
         ticket_id=str(view.get("private_metadata") or ""),
         text=req.value("text"),
         internal=internal,
-        form=view["id"],
+        request_id=view["id"],
     )
     req.ack()
     req.desk.publisher.publish_ticket(str(written.ticket.id))
@@ -105,7 +107,7 @@ def _wrote(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
         text=_words(req, said),
         internal=thread.internal,
         files=said.files,
-        slack=said.place,
+        message=said.place,
     )
     told = []
     if thread.internal:
@@ -120,7 +122,7 @@ def _changed(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
     edited = req.desk.comments.edit(
         actor=req.actor,
         ticket_id=thread.ticket_id,
-        slack=said.place,
+        message=said.place,
         text=_words(req, said),
         files=said.files,
     )
@@ -128,7 +130,7 @@ def _changed(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
 
 
 def _deleted(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
-    return Outcome(req.desk.comments.delete(ticket_id=thread.ticket_id, slack=said.place))
+    return Outcome(req.desk.comments.delete(ticket_id=thread.ticket_id, message=said.place))
 
 
 _FOLLOW = {Deed.WROTE: _wrote, Deed.CHANGED: _changed, Deed.DELETED: _deleted}
@@ -149,10 +151,10 @@ def _refused(refusal: DomainError, said: MessageEvent) -> str:
 
 def _key(refusal: DomainError, thread: TicketThread, said: MessageEvent) -> str:
     """A full ticket is told of once a day, a flood once, anything else for each message."""
-    if isinstance(refusal, Full):
+    if isinstance(refusal, CommentLimitReached):
         return f"full:{thread.ticket_id}:{said.author}"
-    if isinstance(refusal, Flood):
-        return f"flood:{thread.ticket_id}:{said.author}:{refusal.last}"
+    if isinstance(refusal, CommentRateLimitReached):
+        return f"flood:{thread.ticket_id}:{said.author}:{refusal.last_seq}"
     return f"refused:{said.place.channel}:{said.place.ts}:{said.at}"
 
 

@@ -47,11 +47,11 @@ def open_reassign(req: Request) -> None:
 
 
 def open_not_mine(req: Request) -> None:
-    _open(req, TicketAction.NOT_MINE, ticket_actions.not_mine)
+    _open(req, TicketAction.DECLINE, ticket_actions.not_mine)
 
 
 def open_wait(req: Request) -> None:
-    _open(req, TicketAction.WAIT, ticket_actions.ask_requester)
+    _open(req, TicketAction.ASK_REQUESTER, ticket_actions.ask_requester)
 
 
 def open_resolve(req: Request) -> None:
@@ -73,7 +73,9 @@ def _take(req: Request, step: Callable[..., Ticket]) -> None:
 def _open(req: Request, step: TicketAction, form: Callable[[Ticket], View]) -> None:
     ticket_id, seen = read_value(req.pressed)
     with _shown_anew_if_stale(req, ticket_id):
-        ticket = req.desk.moves.ready(actor=req.actor, ticket_id=ticket_id, step=step, seen=seen)
+        ticket = req.desk.moves.get_for_action(
+            actor=req.actor, ticket_id=ticket_id, action=step, expected_state=seen
+        )
     req.open(form(ticket))
 
 
@@ -86,7 +88,7 @@ def _shown_anew_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
         channel, ts = place.get("channel_id"), place.get("message_ts")
         if channel and ts and not place.get("is_ephemeral"):
             moves = req.desk.moves
-            moves.redraw(actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts)
+            moves.refresh_card(actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts)
             req.desk.publisher.publish_ticket(ticket_id)
         _show_page_anew(req, ticket_id)
         raise
@@ -106,12 +108,14 @@ def _show_page_anew(req: Request, ticket_id: str) -> None:
 def still(req: Request) -> None:
     """Pressed twice, it is said once."""
     key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
-    ticket = req.desk.answering.still(actor=req.actor, ticket_id=req.pressed, key=key)
+    ticket = req.desk.answering.report_unsolved(
+        actor=req.actor, ticket_id=req.pressed, request_id=key
+    )
     req.desk.publisher.publish_ticket(str(ticket.id))
     req.replace(ticket_updates.said_still(ticket))
 
 
 def solved(req: Request) -> None:
-    ticket = req.desk.answering.solved(actor=req.actor, ticket_id=req.pressed)
+    ticket = req.desk.answering.confirm_solved(actor=req.actor, ticket_id=req.pressed)
     req.desk.publisher.publish_ticket(str(ticket.id))
     req.replace(ticket_updates.said_solved(ticket))

@@ -62,7 +62,7 @@ def _named(req: Request) -> Ticket:
             "number",
             f"Write the ticket's number behind it, for example /ticket {command.lower()} 12.",
         )
-    return req.desk.tickets.by_number(
+    return req.desk.tickets.get_by_number(
         actor=req.actor, team_id=req.desk.team_id, number=int(found[1])
     )
 

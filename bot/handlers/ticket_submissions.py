@@ -55,7 +55,7 @@ def reassign_ticket(req: Request) -> None:
             # Radio buttons cannot be cleared again, so whoever is searched for counts.
             assignee_id=req.value("assignedTo") or _next_best(req) or None,
             reason=req.value("reason"),
-            seen=seen,
+            expected_state=seen,
         ),
     )
 
@@ -77,7 +77,9 @@ def hand_on(req: Request) -> None:
 def ask_requester(req: Request) -> None:
     _moved(
         req,
-        req.desk.moves.wait(actor=req.actor, ticket_id=_about(req), question=req.value("question")),
+        req.desk.moves.ask_requester(
+            actor=req.actor, ticket_id=_about(req), question=req.value("question")
+        ),
     )
 
 

@@ -97,9 +97,9 @@ class Request:
 
     def _account(self) -> User:
         links, team = self.desk.links, self.desk.team_id
-        known = links.find(team_id=team, slack_user_id=self.slack_user_id)
+        known = links.find_user(team_id=team, slack_user_id=self.slack_user_id)
         if known:
             return known
-        return links.admit(
+        return links.get_or_create_user(
             fetch_member(self.desk.client, team_id=team, slack_user_id=self.slack_user_id)
         )

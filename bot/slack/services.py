@@ -7,10 +7,10 @@ from slack_sdk import WebClient
 from services.accounts.users import UserService
 from services.assignment.dry_run import ExplainService
 from services.assignment.reassign import Reassignment
-from services.auth.one_time_codes import Codes
+from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
 from services.availability.handover_offers import HandoverOffers
-from services.availability.status_rules import RulesStore
+from services.availability.status_rules import StatusRulesStore
 from services.availability.status_sync import StatusSync
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
@@ -27,13 +27,13 @@ from services.lists.list_service import ListService
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.pending import Publisher
-from services.people.admin import AccountAdmin
+from services.people.account_admin import AccountAdmin
 from services.routing.model_store import ModelStore
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
-from services.tickets.requester_actions import Answering
+from services.tickets.requester_actions import RequesterActions
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,10 +62,10 @@ class BotServices:
     following: MemberSync
     availability: AvailabilityService
     presences: StatusSync
-    presence_rules: RulesStore
+    presence_rules: StatusRulesStore
     hand_overs: HandoverOffers
     digest: DigestSwitch
-    answering: Answering
+    answering: RequesterActions
     explaining: ExplainService
     reads_with_ai: bool
     app_url: str | None
@@ -77,7 +77,7 @@ class BotServices:
         db: Mongo,
         users: UserService,
         links: LinkService,
-        codes: Codes,
+        codes: OneTimeCodes,
         letters: Emails,
         *,
         client: WebClient,
@@ -111,10 +111,10 @@ class BotServices:
             following=MemberSync(db, users, codes, clock=clock),
             availability=AvailabilityService(db, clock=clock),
             presences=StatusSync(db, clock=clock),
-            presence_rules=RulesStore(db, clock=clock),
+            presence_rules=StatusRulesStore(db, clock=clock),
             hand_overs=HandoverOffers(db, clock=clock),
             digest=DigestSwitch(db),
-            answering=Answering(db, moves, comments, clock=clock),
+            answering=RequesterActions(db, moves, comments, clock=clock),
             explaining=ExplainService(db, users, links, models, clock=clock),
             client=client,
             publisher=publisher,

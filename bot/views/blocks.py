@@ -5,7 +5,7 @@ from bot.views.due_text import field as due_field
 from bot.views.due_text import moment
 from bot.views.text import Block, Person, escape, mrkdwn, plain_text
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.tickets.lifecycle import NOTHING_DONE
+from services.tickets.lifecycle import RESOLUTION_CODES
 from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import TITLE_MAX
 
@@ -95,7 +95,7 @@ def outcome(ticket: Ticket) -> list[Block]:
     """What was done; nothing while it is open, or where it was cancelled."""
     if ticket.status is not Status.COMPLETED or not ticket.resolution:
         return []
-    if ticket.resolution in NOTHING_DONE:
+    if ticket.resolution in RESOLUTION_CODES:
         return []
     return titled_section("What was done", str(ticket.resolution))
 

@@ -4,12 +4,12 @@ from collections.abc import Mapping, Set
 from typing import Any
 
 from services.analysis.analysis_store import edited_fields
-from services.analysis.model_answer import Basis, FailureReason, is_unsure
-from services.analysis.urgency import Claim, Signal
+from services.analysis.model_answer import FailureReason, SkillMatch, is_low_confidence
+from services.analysis.urgency import UrgencyClaim, UrgencySignal
 from services.assignment.reasons import listed
 from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority, Status, Ticket
-from services.tickets.lifecycle import CANCELLED, NO_ANSWER
+from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION
 
 STATUS = {
     Status.TODO: "To do",
@@ -48,18 +48,18 @@ _BY_ANALYSIS = {"summary": "summary", "relatedSkills": "skills", "helpfulNotes":
 
 # What besides somebody's word speaks for urgent.
 SIGNAL = {
-    Signal.OUTAGE: "it speaks of an outage",
-    Signal.BREACH: "it speaks of a breach of security",
-    Signal.PEOPLE: "it speaks of several people",
-    Signal.REPORTS: "others report the same",
+    UrgencySignal.OUTAGE: "it speaks of an outage",
+    UrgencySignal.BREACH: "it speaks of a breach of security",
+    UrgencySignal.PEOPLE: "it speaks of several people",
+    UrgencySignal.REPORTS: "others report the same",
 }
 
 
 def status(ticket: Ticket, *, is_own: bool = False) -> str:
     """A cancelled ticket is completed, but nobody resolved it. `is_own`: its requester reads it."""
-    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
+    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return "Cancelled"
-    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER:
+    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
         return "Closed without an answer"
     return (OWN_STATUS if is_own else STATUS)[ticket.status]
 
@@ -89,7 +89,7 @@ def source(ticket: Ticket) -> str | None:
         return _by_gemini(analysis, by_hand)
     if "relatedSkills" in by_hand:
         return "Skills set by hand."
-    learned = analysis.get("basis") == Basis.LEARNED
+    learned = analysis.get("basis") == SkillMatch.LEARNED
     found = "Skills read offline from the text" if ticket.related_skills else "Read offline"
     if learned:
         found = "Skills guessed offline: similar resolved tickets needed them"
@@ -102,16 +102,16 @@ def source(ticket: Ticket) -> str | None:
 def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
     model = analysis.get("model")
     own = listed([word for field, word in _BY_ANALYSIS.items() if field in by_hand])
-    if not is_unsure(analysis.get("confidence")):
+    if not is_low_confidence(analysis.get("confidence")):
         rest = listed([word for field, word in _BY_ANALYSIS.items() if field not in by_hand])
         told = f"{rest.capitalize()} by Gemini ({model}); check before use."
         return f"{told} {own.capitalize()} set by hand." if own else told
     doubt = f"Gemini ({model}) is not sure what this ticket needs."
     if "relatedSkills" in by_hand:
         return f"{doubt} {own.capitalize()} set by hand."
-    if analysis.get("basis") == Basis.LEARNED:
+    if analysis.get("basis") == SkillMatch.LEARNED:
         return f"{doubt} The skills are those that similar resolved tickets needed."
-    if analysis.get("basis") == Basis.NAMED:
+    if analysis.get("basis") == SkillMatch.KEYWORD:
         return f"{doubt} The skills are those that the text names."
     return f"{doubt} Check its summary, skills and notes with care."
 
@@ -125,6 +125,10 @@ def urgency(ticket: Ticket) -> str | None:
         return None
     if ticket.priority is Priority.URGENT:
         signal = analysis.get("signal")
-        return f"Urgent, because {SIGNAL[Signal(signal)]}." if signal in set(Signal) else None
-    who = "The requester" if claim == Claim.REQUESTER else "Gemini"
+        return (
+            f"Urgent, because {SIGNAL[UrgencySignal(signal)]}."
+            if signal in set(UrgencySignal)
+            else None
+        )
+    who = "The requester" if claim == UrgencyClaim.REQUESTER else "Gemini"
     return f"{who} called this urgent. Nothing else says so, so it is high; raise it if it is."

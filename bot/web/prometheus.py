@@ -126,7 +126,7 @@ def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
         "What is due by the clock and has failed, so that it is tried again later.",
         labels=["what"],
     )
-    for what, number in tickets.set_aside.items():
+    for what, number in tickets.failing.items():
         aside.add_metric([what], number)
     yield aside
     leader = GaugeMetricFamily(

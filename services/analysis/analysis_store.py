@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 
 from services.analysis.model_answer import Analysis
-from services.analysis.urgency import Claim, Settled, settled
+from services.analysis.urgency import PriorityDecision, UrgencyClaim, decide_priority
 from services.core.database import Document, Mongo
 from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType, NewEvent
@@ -17,19 +17,19 @@ from services.models.user import User, works_on_tickets
 from services.tickets import ticket_store
 
 # What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
-_KEPT = frozenset({"helpfulNotes", "relatedSkills"})
+_EDITABLE_FIELDS = frozenset({"helpfulNotes", "relatedSkills"})
 
 
 def is_analysed(ticket: Ticket) -> bool:
     """Whether the stored analysis is of the words the ticket has now."""
-    return bool(_stored(ticket).get("digest") == _digest(ticket))
+    return bool(_stored(ticket).get("digest") == _content_hash(ticket))
 
 
 def analysis_source(ticket: Ticket) -> AnalysisSource:
     return AnalysisSource(ticket.assignment["analysis"]["source"])
 
 
-def asked_priority(ticket: Ticket) -> Priority | None:
+def requested_priority(ticket: Ticket) -> Priority | None:
     """The priority a person gave the ticket, also where an analysis made less of it."""
     before = _stored(ticket)
     if ticket.priority != before.get("priority"):
@@ -45,16 +45,19 @@ def store_analysis(
     A priority chosen by a person stays, unless it is a requester's urgent that nothing else speaks
     for; and so do the notes and skills somebody has edited.
     """
-    asked = asked_priority(ticket)
-    is_trusted = asked is Priority.URGENT and _is_by_staff(db, ticket)
-    priority = settled(
-        asked=asked, is_trusted=is_trusted, found=analysis.priority, signal=analysis.signal
+    requested = requested_priority(ticket)
+    is_trusted = requested is Priority.URGENT and _is_by_staff(db, ticket)
+    priority = decide_priority(
+        requested=requested,
+        is_trusted=is_trusted,
+        suggested=analysis.priority,
+        signal=analysis.signal,
     )
-    is_by_person = asked is not None and priority.claim is None
+    is_by_person = requested is not None and priority.claim is None
     stored = {
         **_doc(ticket, analysis, now),
         "priority": None if is_by_person else priority.priority.value,
-        "asked": asked.value if asked and not is_by_person else None,
+        "asked": requested.value if requested and not is_by_person else None,
         "claim": priority.claim.value if priority.claim else None,
         "signal": analysis.signal.value if analysis.signal else None,
     }
@@ -70,7 +73,7 @@ def store_analysis(
     )
 
 
-def _found(ticket: Ticket, analysis: Analysis, priority: Settled) -> Document:
+def _found(ticket: Ticket, analysis: Analysis, priority: PriorityDecision) -> Document:
     """The fields it fills in: not those that somebody has edited."""
     read = {
         "summary": analysis.summary,
@@ -78,11 +81,11 @@ def _found(ticket: Ticket, analysis: Analysis, priority: Settled) -> Document:
         "helpfulNotes": analysis.helpful_notes,
         "relatedSkills": list(analysis.related_skills),
     }
-    kept = edited_fields(ticket) & _KEPT
-    return {field: value for field, value in read.items() if field not in kept}
+    edited = edited_fields(ticket) & _EDITABLE_FIELDS
+    return {field: value for field, value in read.items() if field not in edited}
 
 
-def as_read(ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket:
+def with_analysis(ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket:
     """The ticket as assignment would find it with that analysis. Nothing is stored."""
     keeps = "relatedSkills" in edited_fields(ticket)
     return replace(
@@ -98,10 +101,10 @@ def edited_fields(ticket: Ticket) -> frozenset[str]:
     return frozenset(field for field in edits if field)
 
 
-def _lowered(ticket: Ticket, priority: Settled) -> list[NewEvent]:
+def _lowered(ticket: Ticket, priority: PriorityDecision) -> list[NewEvent]:
     """Said in the history, where it is a person's that is made less of."""
     old, new = ticket.priority, priority.priority
-    if priority.claim is not Claim.REQUESTER or old is None or old is new:
+    if priority.claim is not UrgencyClaim.REQUESTER or old is None or old is new:
         return []
     return [
         NewEvent(EventType.EDITED, by="system", field="priority", from_=old.value, to=new.value)
@@ -125,7 +128,7 @@ def _is_by_staff(db: Mongo, ticket: Ticket) -> bool:
 
 def _doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:
     return {
-        "digest": _digest(ticket),
+        "digest": _content_hash(ticket),
         "source": analysis.source.value,
         "model": analysis.model,
         "confidence": analysis.confidence,
@@ -141,7 +144,7 @@ def _stored(ticket: Ticket) -> dict[str, Any]:
     return ticket.assignment.get("analysis") or {}
 
 
-def _digest(ticket: Ticket) -> str:
+def _content_hash(ticket: Ticket) -> str:
     return hashlib.sha256(f"{ticket.title}\0{ticket.description}".encode()).hexdigest()
 
 

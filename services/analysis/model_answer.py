@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from services.analysis.urgency import Signal
+from services.analysis.urgency import UrgencySignal
 from services.core.text import strip_invisible
 from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority
@@ -16,13 +16,13 @@ from services.models.ticket import Priority
 MAX_SUMMARY = 500
 MAX_NOTES = 2_000
 # A model that is less confident than this is not taken at its word.
-UNSURE = 0.4
+MIN_CONFIDENCE = 0.4
 
 
-class Basis(StrEnum):
+class SkillMatch(StrEnum):
     """By what the offline router found the skills."""
 
-    NAMED = "named"
+    KEYWORD = "named"
     LEARNED = "learned"
 
 
@@ -67,8 +67,8 @@ class Analysis:
     tokens: int | None = None
     ms: int | None = None
     failure: str | None = None
-    basis: Basis | None = None
-    signal: Signal | None = None
+    basis: SkillMatch | None = None
+    signal: UrgencySignal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,9 @@ class Precedent:
     skills: tuple[str, ...] = ()
 
 
-def is_unsure(confidence: float | None) -> bool:
+def is_low_confidence(confidence: float | None) -> bool:
     """Whether a model that says so is not to be taken at its word. None: nobody was asked."""
-    return confidence is not None and confidence < UNSURE
+    return confidence is not None and confidence < MIN_CONFIDENCE
 
 
 class Analyst(Protocol):
@@ -101,7 +101,7 @@ class Analyst(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ModelAnswer:
     """A model's answer that kept to the schema. `confidence` is 0 to 1."""
 
     summary: str
@@ -160,7 +160,7 @@ class _Wire(BaseModel):
     confidence: float = Field(ge=0, le=1, allow_inf_nan=False)
 
 
-def parse_answer(raw: str, *, skills: Sequence[str]) -> Answer:
+def parse_answer(raw: str, *, skills: Sequence[str]) -> ModelAnswer:
     """The model's JSON text as an `Answer`; anything off the schema is `AnalysisFailed`."""
     choices = canonical_skills(skills)
     wire = _read(raw)
@@ -171,7 +171,7 @@ def parse_answer(raw: str, *, skills: Sequence[str]) -> Answer:
     summary = strip_invisible(wire.summary).strip()
     if len(known) < len(named) or not summary:
         raise AnalysisFailed(FailureReason.OFF_SCHEMA)
-    return Answer(
+    return ModelAnswer(
         summary=summary,
         priority=Priority(wire.priority),
         related_skills=tuple(dict.fromkeys(known)),
@@ -187,10 +187,10 @@ def _read(raw: str) -> _Wire | None:
         wire = _Wire.model_validate_json(raw)
     except ValidationError:
         return None
-    return wire if _says_each_once(raw) else None
+    return wire if _has_unique_keys(raw) else None
 
 
-def _says_each_once(raw: str) -> bool:
+def _has_unique_keys(raw: str) -> bool:
     """Of a key that comes twice pydantic takes the last, and another reader the first."""
     lengths: list[tuple[int, int]] = []
 
@@ -201,4 +201,4 @@ def _says_each_once(raw: str) -> bool:
         json.loads(raw, object_pairs_hook=note)
     except (ValueError, RecursionError):  # in what the second of two hid from pydantic
         return False
-    return all(told == different for told, different in lengths)
+    return all(count == different for count, different in lengths)

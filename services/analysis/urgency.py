@@ -17,11 +17,11 @@ from enum import StrEnum
 
 from services.models.ticket import Priority
 
-SEVERAL = 3
+MIN_AFFECTED_PEOPLE = 3
 MAX_TEXT = 20_000
 
 
-class Signal(StrEnum):
+class UrgencySignal(StrEnum):
     """What speaks for urgent, besides that somebody says it is."""
 
     OUTAGE = "outage"
@@ -30,7 +30,7 @@ class Signal(StrEnum):
     REPORTS = "reports"  # others report the same, each in a ticket of their own
 
 
-def signal_in(text: str) -> Signal | None:
+def find_signal(text: str) -> UrgencySignal | None:
     """What the words of a ticket say: an outage, a breach of security, several people affected."""
     plain = " ".join(unicodedata.normalize("NFKC", text[:MAX_TEXT]).casefold().split())
     plain = plain.replace("\u2019", "'")
@@ -42,7 +42,7 @@ def signal_in(text: str) -> Signal | None:
 
 def _counts(text: str, match: re.Match[str]) -> bool:
     number = match.groupdict().get("number")
-    if number and int(number) < SEVERAL:
+    if number and int(number) < MIN_AFFECTED_PEOPLE:
         return False
     return not _NEGATED.search(text[max(match.start() - 25, 0) : match.start()])
 
@@ -165,10 +165,14 @@ _AFFECTED = _words(
     r"cał[ya] (?:zespół|dział|firma)|całe biuro",
     rf"nikt nie może{_HELPING}",
 )
-_PATTERNS = {Signal.OUTAGE: _OUTAGE, Signal.BREACH: _BREACH, Signal.PEOPLE: _AFFECTED}
+_PATTERNS = {
+    UrgencySignal.OUTAGE: _OUTAGE,
+    UrgencySignal.BREACH: _BREACH,
+    UrgencySignal.PEOPLE: _AFFECTED,
+}
 
 
-class Claim(StrEnum):
+class UrgencyClaim(StrEnum):
     """Who called it urgent."""
 
     REQUESTER = "requester"
@@ -176,28 +180,28 @@ class Claim(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
+class PriorityDecision:
     """`claim` is set where somebody called it urgent whose word is not enough."""
 
     priority: Priority
-    claim: Claim | None = None
+    claim: UrgencyClaim | None = None
 
 
-def settled(
+def decide_priority(
     *,
-    asked: Priority | None,
+    requested: Priority | None,
     is_trusted: bool,
-    found: Priority | None,
-    signal: Signal | None,
-) -> Settled:
+    suggested: Priority | None,
+    signal: UrgencySignal | None,
+) -> PriorityDecision:
     """The priority of a ticket: what a person `asked` for, else what the analysis `found`.
 
     `is_trusted`: the person works on tickets.
     """
-    if asked and (is_trusted or asked is not Priority.URGENT):
-        return Settled(asked)
-    wanted = asked or found or Priority.MEDIUM
+    if requested and (is_trusted or requested is not Priority.URGENT):
+        return PriorityDecision(requested)
+    wanted = requested or suggested or Priority.MEDIUM
     if wanted is not Priority.URGENT:
-        return Settled(wanted)
-    claim = Claim.REQUESTER if asked else Claim.MODEL
-    return Settled(Priority.URGENT if signal else Priority.HIGH, claim)
+        return PriorityDecision(wanted)
+    claim = UrgencyClaim.REQUESTER if requested else UrgencyClaim.MODEL
+    return PriorityDecision(Priority.URGENT if signal else Priority.HIGH, claim)

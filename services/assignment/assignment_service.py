@@ -144,7 +144,7 @@ class AssignmentService:
         """Nobody can take it: look again in five minutes."""
         return self._store(
             ticket,
-            transitions.queue_unassigned(ticket, look_again=now + UNASSIGNED_RETRY_INTERVAL),
+            transitions.queue_unassigned(ticket, retry_at=now + UNASSIGNED_RETRY_INTERVAL),
             now,
         )
 

@@ -12,7 +12,7 @@ from datetime import datetime
 from bson import ObjectId
 
 from services.accounts.users import UserService
-from services.analysis.analysis_store import as_read, is_analysed
+from services.analysis.analysis_store import is_analysed, with_analysis
 from services.assignment import explanation as assignment_explanation
 from services.assignment import feedback
 from services.assignment.assignment_service import AssignmentService
@@ -146,7 +146,7 @@ class ExplainService:
             skills=self._users.team_skills(),
             learned=self._models.skills(),
         )
-        return as_read(ticket, found, now=now)
+        return with_analysis(ticket, found, now=now)
 
     def _of_team(self, ticket: Ticket) -> Ticket:
         """With whose it will be once it is adopted."""

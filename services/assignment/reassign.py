@@ -27,11 +27,11 @@ from services.models.user import User
 from services.outbox import pending
 from services.routing.model_store import ModelStore
 from services.tickets import ticket_store, transitions
-from services.tickets.actions import BUSY, STEPS, TRIES, TicketActions
-from services.tickets.lifecycle import PERMISSION, TicketAction, state_token
-from services.tickets.queries import load
+from services.tickets.actions import ACTION_EVENTS, MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
+from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction, state_token
+from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import REASON_MAX, checked_text
+from services.tickets.validation import REASON_MAX, checked_required_text
 
 # Of those who could have it instead, so many are offered at a glance: of those who fit; where they
 # are too few, filled up with others who are available.
@@ -82,9 +82,9 @@ class Reassignment:
         """The ticket, and who is available for it in place of whoever has it: the first few who
         fit, in the order in which assignment would choose them, and others only where those are too
         few. Raises as `TicketMoves.ready`."""
-        require_permission(actor, PERMISSION[TicketAction.REASSIGN])
-        ticket = self._moves.ready(
-            actor=actor, ticket_id=ticket_id, step=TicketAction.REASSIGN, seen=seen
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
+        ticket = self._moves.get_for_action(
+            actor=actor, ticket_id=ticket_id, action=TicketAction.REASSIGN, expected_state=seen
         )
         weighed = self._assignments.weigh(
             replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
@@ -109,18 +109,18 @@ class Reassignment:
         A second press tells what the first one did. Raises `Invalid` for either field, `NotFound`,
         `Denied`, and `Conflict` where it has moved on since they saw it.
         """
-        require_permission(actor, PERMISSION[TicketAction.NOT_MINE])
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.DECLINE])
         note = _note(why, reason)
-        for _ in range(TRIES):
-            ticket = require_visible(actor, load(self._db, ticket_id))
+        for _ in range(MAX_UPDATE_ATTEMPTS):
+            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             if _is_repeated(ticket, actor.user_id, note):
                 return self._handed_on(ticket)
             seen = seen or state_token(ticket)
-            self._moves.check(actor, ticket, TicketAction.NOT_MINE, seen)
+            self._moves.check_action(actor, ticket, TicketAction.DECLINE, seen)
             stored = self._pass(ticket, actor.user_id, note, self._clock())
             if stored:
                 return self._handed_on(stored)
-        raise Conflict(BUSY)
+        raise Conflict(TICKET_BUSY)
 
     def _pass(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
         """None where it has changed meanwhile."""
@@ -151,7 +151,7 @@ class Reassignment:
         choice = self._assignments.choose(free, now=now, history=self._history(ticket))
         if choice is None:
             parked = transitions.queue_unassigned(
-                free, look_again=now + pending.UNASSIGNED_RETRY_INTERVAL
+                free, retry_at=now + pending.UNASSIGNED_RETRY_INTERVAL
             )
             return back.then(parked), None
         given = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
@@ -170,7 +170,7 @@ def _without(ticket: Ticket, back: Change, now: datetime) -> Ticket:
     handed = [
         Event(0, now, event.by, event.type, from_=event.from_, to=event.to) for event in back.events
     ]
-    return replace(transitions.after(ticket, back), events=(*ticket.events, *handed))
+    return replace(transitions.with_change(ticket, back), events=(*ticket.events, *handed))
 
 
 def _note(why: str, reason: str) -> str:
@@ -180,13 +180,15 @@ def _note(why: str, reason: str) -> str:
     told = [why] if why else []
     if reason.strip():
         missing = "Say why in a few words, or leave it empty."
-        told.append(checked_text(reason, field="reason", limit=REASON_MAX, missing=missing))
+        told.append(
+            checked_required_text(reason, field="reason", limit=REASON_MAX, empty_message=missing)
+        )
     return ": ".join(told)
 
 
 def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:
     """Whether the last that a person did with it was this, by the same one."""
-    steps = [event for event in ticket.events if event.type in STEPS]
+    steps = [event for event in ticket.events if event.type in ACTION_EVENTS]
     if steps and (steps[-1].type, steps[-1].by) == (EventType.ASSIGNED, "system"):
         steps.pop()
     last = steps[-1] if steps else None

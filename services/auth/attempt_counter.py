@@ -16,37 +16,37 @@ logger = logging.getLogger(__name__)
 
 PREFIX = "ticket-bot:attempts:"
 # For so long a Redis that did not answer is not asked again, so that few pay for waiting.
-AWAY = timedelta(seconds=30)
+REDIS_RETRY_DELAY = timedelta(seconds=30)
 # About a megabyte.
-MOST_KEPT = 10_000
+MAX_LOCAL_KEYS = 10_000
 
 
-class Counted(NamedTuple):
+class AttemptCount(NamedTuple):
     """How many there were, and in how many seconds they are forgotten (0: there are none)."""
 
-    number: int
-    seconds: int
+    attempts: int
+    expires_in_seconds: int
 
 
-class Attempts:
+class AttemptCounter:
     """Thread-safe. Where Redis does not answer within a second, this process counts for itself.
 
     `space` keeps those apart that share a Redis.
     """
 
-    def __init__(self, redis_url: str, *, space: str = "", clock: Clock = utcnow) -> None:
+    def __init__(self, redis_url: str, *, namespace: str = "", clock: Clock = utcnow) -> None:
         self._redis = redis_client.connect_redis(redis_url)
-        self._prefix = f"{PREFIX}{space}:"
+        self._prefix = f"{PREFIX}{namespace}:"
         self._clock = clock
-        self._own = OwnAttempts(clock)
+        self._local = LocalAttemptCounter(clock)
         self._lock = threading.Lock()
-        self._away_until: datetime | None = None
+        self._redis_down_until: datetime | None = None
 
-    def look(self, keys: Sequence[str]) -> list[Counted]:
+    def get_many(self, keys: Sequence[str]) -> list[AttemptCount]:
         """The counts of these keys, in their order."""
-        own = self._own.look(keys)
-        if not self._asks_redis():
-            return own
+        local = self._local.get_many(keys)
+        if not self._is_redis_available():
+            return local
         try:
             pipe = self._redis.pipeline(transaction=False)
             for key in keys:
@@ -54,18 +54,18 @@ class Attempts:
                 pipe.ttl(self._prefix + key)
             answers = pipe.execute()
         except (RedisError, OSError) as error:
-            self._lost(error)
-            return own
+            self._mark_redis_down(error)
+            return local
         shared = [
-            Counted(int(number or 0), max(0, seconds))
+            AttemptCount(int(number or 0), max(0, seconds))
             for number, seconds in zip(answers[::2], answers[1::2], strict=True)
         ]
-        return [max(pair) for pair in zip(own, shared, strict=True)]
+        return [max(pair) for pair in zip(local, shared, strict=True)]
 
-    def add(self, key: str, *, window: timedelta) -> Counted:
+    def increment(self, key: str, *, window: timedelta) -> AttemptCount:
         """Count one more; what is counted with it, until `window` after the first."""
-        if not self._asks_redis():
-            return self._own.add(key, window=window)
+        if not self._is_redis_available():
+            return self._local.increment(key, window=window)
         try:
             pipe = self._redis.pipeline()
             pipe.set(self._prefix + key, 0, ex=window, nx=True)
@@ -73,76 +73,79 @@ class Attempts:
             pipe.ttl(self._prefix + key)
             _, number, seconds = pipe.execute()
         except (RedisError, OSError) as error:
-            self._lost(error)
-            return self._own.add(key, window=window)
-        return Counted(number, seconds)
+            self._mark_redis_down(error)
+            return self._local.increment(key, window=window)
+        return AttemptCount(number, seconds)
 
-    def forget(self, key: str) -> None:
-        self._own.forget(key)
-        if not self._asks_redis():
+    def reset(self, key: str) -> None:
+        self._local.reset(key)
+        if not self._is_redis_available():
             return
         try:
             self._redis.delete(self._prefix + key)
         except (RedisError, OSError) as error:
-            self._lost(error)
+            self._mark_redis_down(error)
 
-    def _asks_redis(self) -> bool:
+    def _is_redis_available(self) -> bool:
         """Of several threads one finds out whether Redis is back; the others do not wait for it."""
         with self._lock:
-            if self._away_until is None:
+            if self._redis_down_until is None:
                 return True
             now = self._clock()
-            if now < self._away_until:
+            if now < self._redis_down_until:
                 return False
-            self._away_until = now + AWAY
+            self._redis_down_until = now + REDIS_RETRY_DELAY
         try:
             self._redis.ping()
         except (RedisError, OSError):
             return False
         with self._lock:
-            self._away_until = None
+            self._redis_down_until = None
         logger.info("attempts to sign in are counted in Redis again")
         return True
 
-    def _lost(self, error: Exception) -> None:
+    def _mark_redis_down(self, error: Exception) -> None:
         with self._lock:
-            known, self._away_until = self._away_until, self._clock() + AWAY
+            known, self._redis_down_until = (
+                self._redis_down_until,
+                self._clock() + REDIS_RETRY_DELAY,
+            )
         if known is None:
             kind = type(error).__name__
             logger.warning("Redis is away (%s): each process counts attempts for itself", kind)
 
 
-class OwnAttempts:
+class LocalAttemptCounter:
     """This process's counts, of at most `MOST_KEPT` keys: the oldest go first."""
 
-    def __init__(self, clock: Clock = utcnow, *, most: int = MOST_KEPT) -> None:
+    def __init__(self, clock: Clock = utcnow, *, max_keys: int = MAX_LOCAL_KEYS) -> None:
         self._clock = clock
-        self._most = most
+        self._max_keys = max_keys
         self._lock = threading.Lock()
         self._counts: dict[str, tuple[int, datetime]] = {}  # with when it ends; oldest first
 
-    def look(self, keys: Sequence[str]) -> list[Counted]:
+    def get_many(self, keys: Sequence[str]) -> list[AttemptCount]:
         with self._lock:
-            return [self._living(key) for key in keys]
+            return [self._unexpired(key) for key in keys]
 
-    def add(self, key: str, *, window: timedelta) -> Counted:
+    def increment(self, key: str, *, window: timedelta) -> AttemptCount:
         with self._lock:
-            number, _ = self._living(key)
+            number, _ = self._unexpired(key)
             if number == 0:
-                while len(self._counts) >= self._most:
+                while len(self._counts) >= self._max_keys:
                     del self._counts[next(iter(self._counts))]
                 self._counts[key] = (0, self._clock() + window)
             self._counts[key] = (number + 1, self._counts[key][1])
-            return self._living(key)
+            return self._unexpired(key)
 
-    def forget(self, key: str) -> None:
+    def reset(self, key: str) -> None:
         with self._lock:
             self._counts.pop(key, None)
 
-    def _living(self, key: str) -> Counted:
+    def _unexpired(self, key: str) -> AttemptCount:
         number, until = self._counts.get(key, (0, self._clock()))
         left = math.ceil((until - self._clock()).total_seconds())
         if left <= 0:
             self._counts.pop(key, None)
-            return Counted(0, 0)
-        return Counted(number, left)
+            return AttemptCount(0, 0)
+        return AttemptCount(number, left)

@@ -1,34 +1,34 @@
 """What sign-in, profiles and resets work with, and share."""
 
 from services.accounts.users import UserService
-from services.auth.one_time_codes import Codes
-from services.auth.passwords import Passwords
-from services.auth.rate_limit import Throttle
-from services.auth.session_tokens import Tokens
+from services.auth.one_time_codes import OneTimeCodes
+from services.auth.passwords import PasswordHasher
+from services.auth.rate_limit import RateLimiter
+from services.auth.session_tokens import SessionTokens
 from services.core.clock import Clock
 from services.core.database import Mongo
 from services.outbox.emails import Emails
 
 
-class AccountParts:
+class AccountServiceBase:
     """One bound on hashes at a time and one throttle for all three of them."""
 
     def __init__(
         self,
         db: Mongo,
         users: UserService,
-        passwords: Passwords,
-        tokens: Tokens,
-        throttle: Throttle,
-        codes: Codes,
-        letters: Emails,
+        hasher: PasswordHasher,
+        tokens: SessionTokens,
+        rate_limiter: RateLimiter,
+        codes: OneTimeCodes,
+        emails: Emails,
         clock: Clock,
     ) -> None:
         self._db = db
         self._users = users
-        self._passwords = passwords
+        self._hasher = hasher
         self._tokens = tokens
-        self._throttle = throttle
+        self._rate_limiter = rate_limiter
         self._codes = codes
-        self._letters = letters
+        self._emails = emails
         self._clock = clock

@@ -19,10 +19,10 @@ from services.core.database import Mongo
 
 # Crockford's base32: without I, L, O and U. Ten of them are 50 bits.
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
-LENGTH, GROUP = 10, 5
+CODE_LENGTH, CODE_GROUP_LENGTH = 10, 5
 RESET_BYTES = 32
 # Nobody types or follows more than this, and nothing longer is worth an HMAC.
-LONGEST = 100
+MAX_CODE_LENGTH = 100
 _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
@@ -37,7 +37,7 @@ LIFETIMES: Mapping[CodeKind, timedelta] = {
 }
 
 
-class Codes:
+class OneTimeCodes:
     def __init__(self, db: Mongo, secret: str, clock: Clock = utcnow) -> None:
         self._db = db
         # A key of its own: nothing signed elsewhere with this secret can be a code's HMAC.
@@ -49,7 +49,7 @@ class Codes:
         while True:
             code = _new(kind)
             doc = {
-                "_id": self.name(kind=kind, code=code),
+                "_id": self.code_id(kind=kind, code=code),
                 "kind": kind.value,
                 "userId": user_id,
                 "expiresAt": self._clock() + LIFETIMES[kind],
@@ -64,24 +64,24 @@ class Codes:
 
     def peek(self, *, kind: CodeKind, code: str) -> ObjectId | None:
         """Whose code it is, which it stays; None for a wrong, a used and an expired one alike."""
-        return self.peek_named(kind=kind, name=self.name(kind=kind, code=code))
+        return self.peek_by_id(kind=kind, code_id=self.code_id(kind=kind, code=code))
 
-    def take(self, *, kind: CodeKind, code: str) -> ObjectId | None:
+    def redeem(self, *, kind: CodeKind, code: str) -> ObjectId | None:
         """As `peek`, and it is used up: of any number of takers one gets it."""
-        return self.take_named(kind=kind, name=self.name(kind=kind, code=code))
+        return self.redeem_by_id(kind=kind, code_id=self.code_id(kind=kind, code=code))
 
-    def name(self, *, kind: CodeKind, code: str) -> str:
+    def code_id(self, *, kind: CodeKind, code: str) -> str:
         """What a code is called without saying it, however it was typed."""
         text = _normal(code) if kind is CodeKind.LINK else code.strip()
-        named = f"{kind.value}:{text[:LONGEST]}".encode("utf-8", "replace")
+        named = f"{kind.value}:{text[:MAX_CODE_LENGTH]}".encode("utf-8", "replace")
         return hmac.new(self._key, named, hashlib.sha256).hexdigest()
 
-    def peek_named(self, *, kind: CodeKind, name: str) -> ObjectId | None:
-        doc = self._db.codes.find_one(self._living(kind, name))
+    def peek_by_id(self, *, kind: CodeKind, code_id: str) -> ObjectId | None:
+        doc = self._db.codes.find_one(self._unexpired(kind, code_id))
         return doc["userId"] if doc else None
 
-    def take_named(self, *, kind: CodeKind, name: str) -> ObjectId | None:
-        doc = self._db.codes.find_one_and_delete(self._living(kind, name))
+    def redeem_by_id(self, *, kind: CodeKind, code_id: str) -> ObjectId | None:
+        doc = self._db.codes.find_one_and_delete(self._unexpired(kind, code_id))
         return doc["userId"] if doc else None
 
     def revoke(self, *, user_id: ObjectId, kind: CodeKind | None = None) -> None:
@@ -89,19 +89,22 @@ class Codes:
         of_kind = {"kind": kind.value} if kind else {}
         self._db.codes.delete_many({"userId": user_id, **of_kind})
 
-    def _living(self, kind: CodeKind, name: str) -> dict[str, object]:
+    def _unexpired(self, kind: CodeKind, code_id: str) -> dict[str, object]:
         # MongoDB removes what has expired once a minute only.
-        return {"_id": name, "kind": kind.value, "expiresAt": {"$gt": self._clock()}}
+        return {"_id": code_id, "kind": kind.value, "expiresAt": {"$gt": self._clock()}}
 
 
 def _new(kind: CodeKind) -> str:
     if kind is CodeKind.RESET:
         return secrets.token_urlsafe(RESET_BYTES)
-    text = "".join(secrets.choice(ALPHABET) for _ in range(LENGTH))
-    return "-".join(text[start : start + GROUP] for start in range(0, LENGTH, GROUP))
+    text = "".join(secrets.choice(ALPHABET) for _ in range(CODE_LENGTH))
+    return "-".join(
+        text[start : start + CODE_GROUP_LENGTH]
+        for start in range(0, CODE_LENGTH, CODE_GROUP_LENGTH)
+    )
 
 
 def _normal(code: str) -> str:
     """As it was shown, whatever the capitals, spaces, dashes and look-alikes it was typed with."""
-    text = unicodedata.normalize("NFKC", code[:LONGEST]).upper()
+    text = unicodedata.normalize("NFKC", code[:MAX_CODE_LENGTH]).upper()
     return "".join(filter(str.isalnum, text)).translate(_LOOKALIKES)

@@ -5,28 +5,30 @@ from pymongo import ReturnDocument
 
 from services.accounts.users import UserService
 from services.accounts.validation import checked_string, email_key
-from services.auth.base import AccountParts
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.base import AccountServiceBase
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.passwords import checked_password
-from services.auth.rate_limit import Doing
+from services.auth.rate_limit import RateLimitedAction
 from services.core.errors import Conflict, InvalidValue
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import User
 from services.outbox.emails import EmailKind, queue_account_email, queue_new_password_email
 
-SPENT = (
+INVALID_LINK = (
     "That link is no longer valid: each works once, and for an hour. Ask for a new one by “Forgot "
     "your password?”."
 )
 
 
-def path_of(code: str) -> str:
+def reset_path(code: str) -> str:
     """Where below APP_URL a new password is set with that code."""
     return f"/reset?code={code}"
 
 
-def issue(users: UserService, codes: Codes, *, actor: Actor | Operator, email: str) -> str:
+def issue_reset_code(
+    users: UserService, codes: OneTimeCodes, *, actor: Actor | Operator, email: str
+) -> str:
     """A code for that account's owner, for teams without mail: whoever has it is them.
 
     Raises `NotFound`, and `Conflict` for an address of several accounts and a deactivated one.
@@ -38,21 +40,23 @@ def issue(users: UserService, codes: Codes, *, actor: Actor | Operator, email: s
     return codes.issue(kind=CodeKind.RESET, user_id=user.id)
 
 
-class Resets(AccountParts):
-    def request(self, *, email: str, address: str | None = None) -> None:
+class PasswordResetService(AccountServiceBase):
+    def request_link(self, *, email: str, client_ip: str | None = None) -> None:
         """Have a link mailed to the active accounts of that address, also to those without a
         password. Whether there are any is not said. `address` is the caller's.
 
         Raises `LimitReached` after three in an hour, and `Invalid` for what is no text.
         """
         email = strip_invisible(checked_string("email", email))
-        self._throttle.count(Doing.RESET, account=email_key(email), address=address)
+        self._rate_limiter.record_attempt(
+            RateLimitedAction.RESET, account=email_key(email), client_ip=client_ip
+        )
         known = [user.id for user in self._users.find_by_email(email) if user.active]
         # A letter to nobody is dropped unsent, and so takes this as long as one to somebody.
         for user_id in known or [ObjectId()]:
             # Of a double click one mail. The code is made as the letter is sent.
             key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
-            queue_account_email(self._letters, EmailKind.RESET, user_id=user_id, key=key)
+            queue_account_email(self._emails, EmailKind.RESET, user_id=user_id, key=key)
 
     def reset(self, *, code: str, password: str) -> User:
         """Set the password of whoever was sent that code, which is then used up. It ends all
@@ -64,18 +68,18 @@ class Resets(AccountParts):
         checked_string("code", code)
         checked_password(password)
         if self._codes.peek(kind=CodeKind.RESET, code=code) is None:  # before a costly hash
-            raise InvalidValue("code", SPENT)
-        hashed = self._passwords.hash(password)
-        user_id = self._codes.take(kind=CodeKind.RESET, code=code)
+            raise InvalidValue("code", INVALID_LINK)
+        hashed = self._hasher.hash(password)
+        user_id = self._codes.redeem(kind=CodeKind.RESET, code=code)
         doc = user_id and self._db.users.find_one_and_update(
             {"_id": user_id, "active": {"$ne": False}},
             {"$set": {"password": hashed}, "$inc": {"tokenVersion": 1}},
             return_document=ReturnDocument.AFTER,
         )
         if not doc:
-            raise InvalidValue("code", SPENT)
+            raise InvalidValue("code", INVALID_LINK)
         user = User.from_doc(doc)
         self._codes.revoke(user_id=user.id)
-        self._throttle.succeeded(account=email_key(user.email))
-        queue_new_password_email(self._letters, user_id=user.id, token_version=user.token_version)
+        self._rate_limiter.clear_sign_in_failures(account=email_key(user.email))
+        queue_new_password_email(self._emails, user_id=user.id, token_version=user.token_version)
         return user

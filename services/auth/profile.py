@@ -14,7 +14,7 @@ from services.accounts.validation import (
     checked_string,
     email_key,
 )
-from services.auth.base import AccountParts
+from services.auth.base import AccountServiceBase
 from services.auth.passwords import checked_password
 from services.core.database import Document
 from services.core.errors import Conflict, InvalidValue, NotFound
@@ -25,7 +25,7 @@ from services.outbox import pending
 from services.outbox.emails import queue_new_password_email
 
 
-class Profiles(AccountParts):
+class ProfileService(AccountServiceBase):
     def update_own(
         self,
         *,
@@ -34,7 +34,7 @@ class Profiles(AccountParts):
         skills: Sequence[str] | None = None,
         password: str | None = None,
         current_password: str | None = None,
-        address: str | None = None,
+        client_ip: str | None = None,
     ) -> User:
         """Change what is given of one's own account; None leaves as it is, a name "" removes it.
 
@@ -44,15 +44,19 @@ class Profiles(AccountParts):
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         update = _profile(name, skills)
-        seen: Document = {"_id": actor.user_id}
+        expected: Document = {"_id": actor.user_id}
         if password is not None:
             checked_password(password)
-            seen["password"] = self._proven(actor.user_id, current_password, address)
-            update.setdefault("$set", {})["password"] = self._passwords.hash(password)
+            expected["password"] = self._verify_current_password(
+                actor.user_id, current_password, client_ip
+            )
+            update.setdefault("$set", {})["password"] = self._hasher.hash(password)
             update["$inc"] = {"tokenVersion": 1}
         if not update:
             return User.from_doc(self._load(actor.user_id))
-        doc = self._db.users.find_one_and_update(seen, update, return_document=ReturnDocument.AFTER)
+        doc = self._db.users.find_one_and_update(
+            expected, update, return_document=ReturnDocument.AFTER
+        )
         if doc is None:
             self._load(actor.user_id)
             raise Conflict("Your password has just been changed. Sign in with the new one.")
@@ -60,7 +64,7 @@ class Profiles(AccountParts):
         if password is not None:
             self._codes.revoke(user_id=user.id)
             queue_new_password_email(
-                self._letters, user_id=user.id, token_version=user.token_version
+                self._emails, user_id=user.id, token_version=user.token_version
             )
         if skills is not None:
             pending.retry_unassigned(self._db, now=self._clock())
@@ -97,7 +101,9 @@ class Profiles(AccountParts):
                 pending.retry_unassigned(self._db, now=self._clock())
                 return stored
 
-    def _proven(self, user_id: ObjectId, current: str | None, address: str | None) -> str:
+    def _verify_current_password(
+        self, user_id: ObjectId, current: str | None, client_ip: str | None
+    ) -> str:
         """The stored hash that `current` is the password of."""
         doc = self._load(user_id)
         stored = doc.get("password")
@@ -110,9 +116,9 @@ class Profiles(AccountParts):
             raise InvalidValue("currentPassword", "Write your current password, too.")
         checked_string("currentPassword", current)
         account = email_key(User.from_doc(doc).email)
-        self._throttle.check(account=account, address=address)
-        if not self._passwords.matches(current, stored):
-            self._throttle.failed(account=account, address=address)
+        self._rate_limiter.check_sign_in(account=account, client_ip=client_ip)
+        if not self._hasher.matches(current, stored):
+            self._rate_limiter.record_sign_in_failure(account=account, client_ip=client_ip)
             raise InvalidValue("currentPassword", "That is not your current password.")
         return str(stored)
 

@@ -10,93 +10,99 @@ from enum import StrEnum
 from ipaddress import IPv6Address, ip_address, ip_network
 from typing import NamedTuple
 
-from services.auth.attempt_counter import Attempts, Counted
+from services.auth.attempt_counter import AttemptCount, AttemptCounter
 from services.core.clock import Clock, utcnow
 from services.core.errors import LimitReached
 
 
-class Limit(NamedTuple):
-    most: int
+class RateLimit(NamedTuple):
+    max_attempts: int
     window: timedelta
 
 
-class Doing(StrEnum):
+class RateLimitedAction(StrEnum):
     SIGN_IN = "sign-in"  # failures only
     SIGN_UP = "sign-up"
     RESET = "reset"
 
 
 # An office has one address outside for many people.
-PER_ACCOUNT = {
-    Doing.SIGN_IN: Limit(10, timedelta(minutes=15)),
-    Doing.RESET: Limit(3, timedelta(hours=1)),
+LIMITS_PER_ACCOUNT = {
+    RateLimitedAction.SIGN_IN: RateLimit(10, timedelta(minutes=15)),
+    RateLimitedAction.RESET: RateLimit(3, timedelta(hours=1)),
 }
-PER_ADDRESS = {
-    Doing.SIGN_IN: Limit(30, timedelta(minutes=15)),
-    Doing.SIGN_UP: Limit(30, timedelta(hours=1)),
-    Doing.RESET: Limit(30, timedelta(hours=1)),
+LIMITS_PER_CLIENT_IP = {
+    RateLimitedAction.SIGN_IN: RateLimit(30, timedelta(minutes=15)),
+    RateLimitedAction.SIGN_UP: RateLimit(30, timedelta(hours=1)),
+    RateLimitedAction.RESET: RateLimit(30, timedelta(hours=1)),
 }
 
-TOO_OFTEN = "Too many attempts."
+TOO_MANY_ATTEMPTS = "Too many attempts."
 # Most of those were of other people.
-_OFTEN = {Doing.SIGN_UP: "Too many accounts were made from your network within an hour."}
+_OFTEN = {
+    RateLimitedAction.SIGN_UP: "Too many accounts were made from your network within an hour."
+}
 
 
-class Throttle:
+class RateLimiter:
     """An `account` is what its address is looked up by (`email_key`); an `address` is the
     caller's IP address, None where nobody knows it: then only the account counts.
     """
 
-    def __init__(self, redis_url: str, *, space: str = "", clock: Clock = utcnow) -> None:
+    def __init__(self, redis_url: str, *, namespace: str = "", clock: Clock = utcnow) -> None:
         """`space` is the installation's, should several share a Redis."""
-        self._attempts = Attempts(redis_url, space=space, clock=clock)
+        self._attempts = AttemptCounter(redis_url, namespace=namespace, clock=clock)
 
-    def check(self, *, account: str, address: str | None = None) -> None:
+    def check_sign_in(self, *, account: str, client_ip: str | None = None) -> None:
         """Raise `LimitReached` where sign-in has failed too often."""
-        keys = _keys(Doing.SIGN_IN, account, address)
-        counts = zip(self._attempts.look(list(keys)), keys.values(), strict=True)
-        _refuse([counted for counted, limit in counts if counted.number >= limit.most])
+        keys = _limits_by_key(RateLimitedAction.SIGN_IN, account, client_ip)
+        counts = zip(self._attempts.get_many(list(keys)), keys.values(), strict=True)
+        _refuse([counted for counted, limit in counts if counted.attempts >= limit.max_attempts])
 
-    def failed(self, *, account: str, address: str | None = None) -> None:
-        for key, limit in _keys(Doing.SIGN_IN, account, address).items():
-            self._attempts.add(key, window=limit.window)
+    def record_sign_in_failure(self, *, account: str, client_ip: str | None = None) -> None:
+        for key, limit in _limits_by_key(RateLimitedAction.SIGN_IN, account, client_ip).items():
+            self._attempts.increment(key, window=limit.window)
 
-    def succeeded(self, *, account: str) -> None:
+    def clear_sign_in_failures(self, *, account: str) -> None:
         """The account starts anew. Its caller's address does not: an account of one's own would
         open all others to guessing.
         """
-        for key in _keys(Doing.SIGN_IN, account, None):
-            self._attempts.forget(key)
+        for key in _limits_by_key(RateLimitedAction.SIGN_IN, account, None):
+            self._attempts.reset(key)
 
-    def count(self, doing: Doing, *, account: str = "", address: str | None = None) -> None:
+    def record_attempt(
+        self, action: RateLimitedAction, *, account: str = "", client_ip: str | None = None
+    ) -> None:
         """Count one more of what is limited however it ends; `LimitReached` for one too many."""
-        keys = _keys(doing, account, address)
+        keys = _limits_by_key(action, account, client_ip)
         over = []
         for key, limit in keys.items():
-            counted = self._attempts.add(key, window=limit.window)
-            if counted.number > limit.most:
+            counted = self._attempts.increment(key, window=limit.window)
+            if counted.attempts > limit.max_attempts:
                 over.append(counted)
-        _refuse(over, _OFTEN.get(doing, TOO_OFTEN))
+        _refuse(over, _OFTEN.get(action, TOO_MANY_ATTEMPTS))
 
 
-def _keys(doing: Doing, account: str, address: str | None) -> dict[str, Limit]:
+def _limits_by_key(
+    action: RateLimitedAction, account: str, client_ip: str | None
+) -> dict[str, RateLimit]:
     keys = {}
-    if account and doing in PER_ACCOUNT:
-        keys[_key(doing, "account", account)] = PER_ACCOUNT[doing]
-    if (network := _network(address)) and doing in PER_ADDRESS:
-        keys[_key(doing, "address", network)] = PER_ADDRESS[doing]
+    if account and action in LIMITS_PER_ACCOUNT:
+        keys[_key(action, "account", account)] = LIMITS_PER_ACCOUNT[action]
+    if (network := _network(client_ip)) and action in LIMITS_PER_CLIENT_IP:
+        keys[_key(action, "address", network)] = LIMITS_PER_CLIENT_IP[action]
     return keys
 
 
-def _key(doing: Doing, kind: str, name: str) -> str:
+def _key(action: RateLimitedAction, kind: str, name: str) -> str:
     digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()
-    return f"{doing}:{kind}:{digest[:32]}"
+    return f"{action}:{kind}:{digest[:32]}"
 
 
-def _network(address: str | None) -> str | None:
+def _network(client_ip: str | None) -> str | None:
     """Of IPv6 the network, because whoever has one address there has 2**64 of them."""
     try:
-        found = ip_address((address or "").strip("[]"))
+        found = ip_address((client_ip or "").strip("[]"))
     except ValueError:
         return None
     if isinstance(found, IPv6Address) and found.ipv4_mapped:
@@ -106,10 +112,10 @@ def _network(address: str | None) -> str | None:
     return str(found)
 
 
-def _refuse(over: list[Counted], why: str = TOO_OFTEN) -> None:
+def _refuse(over: list[AttemptCount], why: str = TOO_MANY_ATTEMPTS) -> None:
     if not over:
         return
-    seconds = max(1, *(counted.seconds for counted in over))
+    seconds = max(1, *(counted.expires_in_seconds for counted in over))
     raise LimitReached(f"{why} Try again {_when(seconds)}.", retry_after=seconds)
 
 

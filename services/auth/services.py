@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 
 from services.accounts.users import UserService
-from services.auth.one_time_codes import Codes
-from services.auth.password_reset import Resets
-from services.auth.passwords import COST, Passwords
-from services.auth.profile import Profiles
-from services.auth.rate_limit import Throttle
-from services.auth.session_tokens import Tokens
-from services.auth.sign_in import SignIn
+from services.auth.one_time_codes import OneTimeCodes
+from services.auth.password_reset import PasswordResetService
+from services.auth.passwords import BCRYPT_COST, PasswordHasher
+from services.auth.profile import ProfileService
+from services.auth.rate_limit import RateLimiter
+from services.auth.session_tokens import SessionTokens
+from services.auth.sign_in import SignInService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.outbox.emails import Emails
@@ -17,38 +17,38 @@ from services.outbox.emails import Emails
 
 @dataclass(frozen=True, slots=True)
 class AccountServices:
-    sign_in: SignIn
-    profiles: Profiles
-    resets: Resets
-    codes: Codes
-    letters: Emails
+    sign_in: SignInService
+    profiles: ProfileService
+    password_resets: PasswordResetService
+    codes: OneTimeCodes
+    emails: Emails
 
 
-def build(
+def build_account_services(
     db: Mongo,
     users: UserService,
     *,
     secret: str,
     redis_url: str,
     clock: Clock = utcnow,
-    cost: int = COST,
+    cost: int = BCRYPT_COST,
 ) -> AccountServices:
     """`secret` is JWT_SECRET; `cost` is bcrypt's."""
-    codes, letters = Codes(db, secret, clock), Emails(db, clock=clock)
+    codes, emails = OneTimeCodes(db, secret, clock), Emails(db, clock=clock)
     shared = (
         db,
         users,
-        Passwords(cost=cost),
-        Tokens(secret, clock=clock),
-        Throttle(redis_url, space=db.name, clock=clock),
+        PasswordHasher(cost=cost),
+        SessionTokens(secret, clock=clock),
+        RateLimiter(redis_url, namespace=db.name, clock=clock),
         codes,
-        letters,
+        emails,
         clock,
     )
     return AccountServices(
-        sign_in=SignIn(*shared),
-        profiles=Profiles(*shared),
-        resets=Resets(*shared),
+        sign_in=SignInService(*shared),
+        profiles=ProfileService(*shared),
+        password_resets=PasswordResetService(*shared),
         codes=codes,
-        letters=letters,
+        emails=emails,
     )

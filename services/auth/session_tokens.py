@@ -20,22 +20,22 @@ from services.models.user import User
 ALGORITHM = "HS256"
 ISSUER = "ai-ticket-assistant"
 AUDIENCE = "ai-ticket-assistant:session"
-LIFETIME = timedelta(days=7)
+SESSION_LIFETIME = timedelta(days=7)
 # By how much the clocks of two bot processes may differ.
-SKEW = timedelta(seconds=30)
+MAX_CLOCK_SKEW = timedelta(seconds=30)
 # Ours have about 300 characters. What is longer is not even parsed.
-LONGEST = 600
+MAX_TOKEN_LENGTH = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Claims:
+class SessionClaims:
     """Who says to ask, and of which version of the account."""
 
     user_id: ObjectId
-    version: int
+    token_version: int
 
 
-class Tokens:
+class SessionTokens:
     def __init__(self, secret: str, *, clock: Clock = utcnow) -> None:
         """`secret` has at least 32 bytes."""
         self._key = hmac.digest(secret.encode(), b"session tokens", hashlib.sha256)
@@ -49,13 +49,13 @@ class Tokens:
             "sub": str(user.id),
             "ver": user.token_version,
             "iat": now,
-            "exp": now + LIFETIME,
+            "exp": now + SESSION_LIFETIME,
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
-    def read(self, token: str) -> Claims | None:
+    def verify(self, token: str) -> SessionClaims | None:
         """None for whatever this did not sign, or no longer vouches for. Asks no database."""
-        if not isinstance(token, str) or len(token) > LONGEST:
+        if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
             return None
         try:
             claims: dict[str, Any] = jwt.decode(
@@ -71,14 +71,16 @@ class Tokens:
             return None
         return self._checked(claims)
 
-    def _checked(self, claims: dict[str, Any]) -> Claims | None:
+    def _checked(self, claims: dict[str, Any]) -> SessionClaims | None:
         now, user_id, version = self._clock().timestamp(), claims["sub"], claims["ver"]
         issued, expires = claims["iat"], claims["exp"]
         if not all(type(number) is int for number in (version, issued, expires)):
             return None
-        if not issued - SKEW.total_seconds() <= now < expires or not ObjectId.is_valid(user_id):
+        if not issued - MAX_CLOCK_SKEW.total_seconds() <= now < expires or not ObjectId.is_valid(
+            user_id
+        ):
             return None
-        return Claims(ObjectId(user_id), version)
+        return SessionClaims(ObjectId(user_id), version)
 
 
 _REQUIRED = ["iss", "aud", "sub", "ver", "iat", "exp"]

@@ -18,10 +18,10 @@ from services.core.database import Document
 from services.models.user import User, works_on_tickets
 
 # From so long on somebody else may have to take over.
-LONG = timedelta(days=1)
+LONG_ABSENCE = timedelta(days=1)
 
 
-class AwaySource(StrEnum):
+class AbsenceSource(StrEnum):
     """Who has said so."""
 
     SLACK = "slack"
@@ -30,31 +30,35 @@ class AwaySource(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Away:
+class Absence:
     until: datetime
-    source: AwaySource
+    source: AbsenceSource
 
 
-def away_of(account: Document, *, now: datetime) -> Away | None:
+def current_absence(account: Document, *, now: datetime) -> Absence | None:
     """The absence under way."""
     stored = _stored(account)
     until, source = stored.get("until"), stored.get("source")
     if not isinstance(until, datetime) or until <= now:
         return None
     # Whoever wrote something else here was no Slack status.
-    return Away(until, AwaySource(source) if source in set(AwaySource) else AwaySource.SELF)
+    return Absence(
+        until, AbsenceSource(source) if source in set(AbsenceSource) else AbsenceSource.SELF
+    )
 
 
-def leave(account: Document, absence: Away, *, tell: ObjectId, now: datetime) -> Document:
+def absence_update(
+    account: Document, absence: Absence, *, offer_to: ObjectId, now: datetime
+) -> Document:
     """What to set for an absence that begins or changes. `tell` is who may be offered to hand
     over what is open: once an absence."""
     values: Document = {"away": {"until": absence.until, "source": absence.source.value}}
-    is_long = absence.until - now > LONG
-    was_offered = "handOver" in account and away_of(account, now=now) is not None
+    is_long = absence.until - now > LONG_ABSENCE
+    was_offered = "handOver" in account and current_absence(account, now=now) is not None
     if is_long and not was_offered and works_on_tickets(User.from_doc(account)):
         values["handOver"] = {
             "key": uuid.uuid4().hex,
-            "to": tell,
+            "to": offer_to,
             "state": "due",
             "nextTryAt": now,
             "tries": 0,
@@ -63,10 +67,10 @@ def leave(account: Document, absence: Away, *, tell: ObjectId, now: datetime) ->
 
 
 # What to unset where one ends.
-BACK = ("away", "handOver")
+FIELDS_CLEARED_ON_RETURN = ("away", "handOver")
 
 
-def as_seen(account: Document) -> Document:
+def unchanged_absence(account: Document) -> Document:
     """The condition that nobody has said anything about it since."""
     stored = _stored(account)
     return {f"away.{name}": stored.get(name) for name in ("until", "source")}

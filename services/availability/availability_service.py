@@ -9,7 +9,7 @@ from pymongo import ReturnDocument
 
 from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
 from services.availability import absence
-from services.availability.absence import Away, AwaySource
+from services.availability.absence import Absence, AbsenceSource
 from services.calendar import business_hours
 from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
@@ -19,13 +19,13 @@ from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox import pending
 from services.team_settings.settings_service import BusinessHoursStore
-from services.tickets.queries import open_tickets
+from services.tickets.queries import count_open_tickets
 
-LONGEST_ABSENCE = timedelta(days=366)
+MAX_ABSENCE = timedelta(days=366)
 
 
 @dataclass(frozen=True, slots=True)
-class Hours:
+class WorkHours:
     """`days` from 0 for Monday, `start` and `end` as "09:00"."""
 
     days: frozenset[int]
@@ -39,18 +39,18 @@ class Availability:
     team's, `zone` their own or Slack's, and `own_zone` "" where they have set none."""
 
     user: User
-    away: Away | None
-    hours: Hours
-    is_own: bool
+    absence: Absence | None
+    hours: WorkHours
+    has_own_hours: bool
     country: str
     zone: str
     own_zone: str
-    open_tickets: int
-    office: BusinessHours
+    open_ticket_count: int
+    business_hours: BusinessHours
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class AvailabilityChange:
     """What somebody has changed; None leaves as it is.
 
     `is_away` False ends an absence; True, or a time in `away_until`, begins or changes one. With
@@ -70,27 +70,32 @@ class AvailabilityService:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._office = BusinessHoursStore(db, clock=clock)
+        self._business_hours = BusinessHoursStore(db, clock=clock)
 
-    def look(self, *, actor: Actor, user_id: str | None = None) -> Availability:
+    def get(self, *, actor: Actor, user_id: str | None = None) -> Availability:
         """One's own, or for admins that of the account with that id."""
         doc = self._load(actor, user_id)
-        team, own = self._office.read(), business_hours.parse_work_hours(doc.get("workHours"))
+        team, own = (
+            self._business_hours.read(),
+            business_hours.parse_work_hours(doc.get("workHours")),
+        )
         country, zone = doc.get("country"), business_hours.account_time_zone(doc)
-        is_own_zone = doc.get("zoneSource") == AwaySource.SELF.value
+        is_own_zone = doc.get("zoneSource") == AbsenceSource.SELF.value
         return Availability(
             user=User.from_doc(doc),
-            away=absence.away_of(doc, now=self._clock()),
-            hours=Hours(*own) if own else Hours(team.days, team.start, team.end),
-            is_own=own is not None,
+            absence=absence.current_absence(doc, now=self._clock()),
+            hours=WorkHours(*own) if own else WorkHours(team.days, team.start, team.end),
+            has_own_hours=own is not None,
             country=_text(country),
             zone=zone.key if zone else team.zone,
             own_zone=zone.key if zone and is_own_zone else "",
-            open_tickets=open_tickets(self._db, doc["_id"]),
-            office=team,
+            open_ticket_count=count_open_tickets(self._db, doc["_id"]),
+            business_hours=team,
         )
 
-    def change(self, *, actor: Actor, wanted: Wanted, user_id: str | None = None) -> User:
+    def update(
+        self, *, actor: Actor, change: AvailabilityChange, user_id: str | None = None
+    ) -> User:
         """Store what is wanted. Raises `Invalid`, naming the field.
 
         A long absence brings an offer to hand over (services/availability/handover_offers.py) to
@@ -98,9 +103,9 @@ class AvailabilityService:
         """
         doc = self._load(actor, user_id)
         now = self._clock()
-        away, gone = self._absence(doc, wanted, actor, now)
+        away, gone = self._absence(doc, change, actor, now)
         values: Document = {**away}
-        for part, missing in (self._hours(doc, wanted), _country(wanted), _zone(wanted)):
+        for part, missing in (self._hours(doc, change), _country(change), _zone(change)):
             values |= part
             gone |= missing
         if not values and not gone:
@@ -118,31 +123,33 @@ class AvailabilityService:
         return User.from_doc(stored)
 
     def _absence(
-        self, account: Document, wanted: Wanted, actor: Actor, now: datetime
+        self, account: Document, change: AvailabilityChange, actor: Actor, now: datetime
     ) -> tuple[Document, Document]:
-        if wanted.is_away is False:
+        if change.is_away is False:
             # Of a status that says otherwise nothing is believed until it is another one.
             presence = account.get("presence")
             mark = presence.get("mark") if isinstance(presence, Mapping) else None
             waived = {"presence.waived": mark} if mark else {}
-            return waived, dict.fromkeys(absence.BACK, "")
-        if wanted.is_away is None and wanted.away_until is None:
+            return waived, dict.fromkeys(absence.FIELDS_CLEARED_ON_RETURN, "")
+        if change.is_away is None and change.away_until is None:
             return {}, {}
-        until = _checked_return(wanted.away_until, now)
-        source = AwaySource.SELF if account["_id"] == actor.user_id else AwaySource.ADMIN
-        return absence.leave(account, Away(until, source), tell=actor.user_id, now=now), {}
+        until = _checked_return(change.away_until, now)
+        source = AbsenceSource.SELF if account["_id"] == actor.user_id else AbsenceSource.ADMIN
+        return absence.absence_update(
+            account, Absence(until, source), offer_to=actor.user_id, now=now
+        ), {}
 
-    def _hours(self, account: Document, wanted: Wanted) -> tuple[Document, Document]:
+    def _hours(self, account: Document, change: AvailabilityChange) -> tuple[Document, Document]:
         """What equals the team's hours goes on following them."""
-        if wanted.days is None and wanted.start is None and wanted.end is None:
+        if change.days is None and change.start is None and change.end is None:
             return {}, {}
         team, stored = (
-            self._office.read(),
+            self._business_hours.read(),
             business_hours.parse_work_hours(account.get("workHours")),
         )
         days, start, end = stored or (team.days, team.start, team.end)
-        days = days if wanted.days is None else wanted.days
-        start, end = wanted.start or start, wanted.end or end
+        days = days if change.days is None else change.days
+        start, end = change.start or start, change.end or end
         business_hours.check_hours(days=days, start=start, end=end)
         if team.is_configured and (days, start, end) == (team.days, team.start, team.end):
             return {}, {"workHours": ""}
@@ -155,23 +162,23 @@ class AvailabilityService:
         return load_account_doc(self._db, str(actor.user_id) if user_id is None else user_id)
 
 
-def _country(wanted: Wanted) -> tuple[Document, Document]:
-    if wanted.country is None:
+def _country(change: AvailabilityChange) -> tuple[Document, Document]:
+    if change.country is None:
         return {}, {}
-    code = wanted.country.strip().upper()
+    code = change.country.strip().upper()
     business_hours.check_country(code)
     return ({"country": code}, {}) if code else ({}, {"country": ""})
 
 
-def _zone(wanted: Wanted) -> tuple[Document, Document]:
+def _zone(change: AvailabilityChange) -> tuple[Document, Document]:
     """Without one of their own Slack's is taken again, as soon as Slack is asked."""
-    if wanted.zone is None:
+    if change.zone is None:
         return {}, {}
-    name = wanted.zone.strip()
+    name = change.zone.strip()
     if not name:
         return {}, {"zoneSource": "", "presence.dueAt": ""}
     business_hours.check_zone(name)
-    return {"timezone": ZoneInfo(name).key, "zoneSource": AwaySource.SELF.value}, {}
+    return {"timezone": ZoneInfo(name).key, "zoneSource": AbsenceSource.SELF.value}, {}
 
 
 def _checked_return(until: datetime | None, now: datetime) -> datetime:
@@ -179,7 +186,7 @@ def _checked_return(until: datetime | None, now: datetime) -> datetime:
         raise InvalidValue("awayUntil", "Choose the day and time of the return.")
     if until <= now:
         raise InvalidValue("awayUntil", "That is in the past. Choose a later time.")
-    if until > now + LONGEST_ABSENCE:
+    if until > now + MAX_ABSENCE:
         raise InvalidValue("awayUntil", "Choose a time within a year.")
     return until
 

@@ -13,7 +13,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 
 from services.availability import absence
-from services.availability.absence import AwaySource
+from services.availability.absence import AbsenceSource
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.retry import MAX_DELIVERY_DELAY
@@ -21,10 +21,10 @@ from services.models import user as model_user
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.tickets import release
-from services.tickets.queries import open_tickets
+from services.tickets.queries import count_open_tickets
 
-CLAIM = timedelta(seconds=60)
-AWAY = "the assignee is away"  # in the history of each ticket
+CLAIM_DURATION = timedelta(seconds=60)
+AWAY_REASON = "the assignee is away"  # in the history of each ticket
 
 
 class OfferState(StrEnum):
@@ -36,33 +36,33 @@ class OfferState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class HandoverOffer:
     """`tickets` are how many `user` has open; `to` is who decides."""
 
     user: User
     key: str
-    to: ObjectId
-    tickets: int
+    recipient_id: ObjectId
+    ticket_count: int
     until: datetime
-    source: AwaySource
-    tries: int
+    source: AbsenceSource
+    attempts: int
 
 
-class Answer(StrEnum):
+class OfferAnswer(StrEnum):
     HANDED_OVER = "handed_over"
     KEPT = "kept"
-    OVER = "over"  # the absence has ended, or there is another one by now
+    EXPIRED = "over"  # the absence has ended, or there is another one by now
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
+class OfferDecision:
     """What an offer has come to. `begun` are the first tickets that are handed back; the sweep does
     the rest."""
 
-    answer: Answer
+    answer: OfferAnswer
     user: User
-    tickets: int = 0
-    begun: list[ObjectId] = field(default_factory=list)
+    ticket_count: int = 0
+    released: list[ObjectId] = field(default_factory=list)
 
 
 class HandoverOffers:
@@ -73,13 +73,16 @@ class HandoverOffers:
     def has_due(self) -> bool:
         return self._db.users.find_one(self._due(), {"_id": True}) is not None
 
-    def claim_next(self) -> Offer | None:
+    def claim_next(self) -> HandoverOffer | None:
         """The next to be sent, for a minute. One about nothing, or out of date, is dropped."""
         while True:
             now = self._clock()
             doc = self._db.users.find_one_and_update(
                 self._due(),
-                {"$set": {"handOver.nextTryAt": now + CLAIM}, "$inc": {"handOver.tries": 1}},
+                {
+                    "$set": {"handOver.nextTryAt": now + CLAIM_DURATION},
+                    "$inc": {"handOver.tries": 1},
+                },
                 return_document=ReturnDocument.AFTER,
             )
             if doc is None:
@@ -89,22 +92,24 @@ class HandoverOffers:
                 return offer
             self._db.users.update_one(_this(doc), {"$unset": {"handOver": ""}})
 
-    def sent(self, offer: Offer, *, channel: str, ts: str) -> None:
+    def mark_sent(self, offer: HandoverOffer, *, channel: str, ts: str) -> None:
         """Decided in the meantime, it stays so."""
         self._end(offer, {"channel": channel, "ts": ts}, OfferState.SENT)
 
-    def fail(self, offer: Offer, *, error: str) -> None:
+    def mark_failed(self, offer: HandoverOffer, *, error: str) -> None:
         """Nobody will ever take it; `error` is Slack's own word for why."""
         self._end(offer, {"error": error}, OfferState.FAILED)
 
-    def later(self, offer: Offer, *, wait: timedelta | None = None) -> None:
+    def retry_later(self, offer: HandoverOffer, *, wait: timedelta | None = None) -> None:
         """Not sent: again after `wait`, or later each time."""
-        doubled: timedelta = min(CLAIM * 2 ** min(offer.tries, 10), MAX_DELIVERY_DELAY)
+        doubled: timedelta = min(CLAIM_DURATION * 2 ** min(offer.attempts, 10), MAX_DELIVERY_DELAY)
         at = self._clock() + (doubled if wait is None else wait)
         this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
         self._db.users.update_one(this, {"$set": {"handOver.nextTryAt": at}})
 
-    def decide(self, *, actor: Actor, user_id: str, key: str, hand_over: bool) -> Decision | None:
+    def decide(
+        self, *, actor: Actor, user_id: str, key: str, hand_over: bool
+    ) -> OfferDecision | None:
         """The answer to an offer; None where there is no such account any more.
 
         A second press changes nothing. Once handed over, nothing is left to keep.
@@ -118,34 +123,36 @@ class HandoverOffers:
             return None
         user, now = User.from_doc(doc), self._clock()
         offer = doc.get("handOver") or {}
-        if offer.get("key") != key or absence.away_of(doc, now=now) is None:
-            return Decision(Answer.OVER, user)
+        if offer.get("key") != key or absence.current_absence(doc, now=now) is None:
+            return OfferDecision(OfferAnswer.EXPIRED, user)
         if offer["state"] == OfferState.HANDED_OVER:
-            return Decision(Answer.HANDED_OVER, user, offer.get("count", 0))
-        count = open_tickets(self._db, user.id)
+            return OfferDecision(OfferAnswer.HANDED_OVER, user, offer.get("count", 0))
+        count = count_open_tickets(self._db, user.id)
         if not hand_over:
             self._decided(doc, {"handOver.state": OfferState.KEPT.value})
-            return Decision(Answer.KEPT, user, count)
-        mark = model_user.release_request(by=actor.user_id, now=now, reason=AWAY, one_off=True)
+            return OfferDecision(OfferAnswer.KEPT, user, count)
+        mark = model_user.release_request(
+            by=actor.user_id, now=now, reason=AWAY_REASON, one_off=True
+        )
         # Who is marked already hands all of theirs back.
         self._db.users.update_one({**_this(doc), "handBack": None}, {"$set": {"handBack": mark}})
         state = OfferState.HANDED_OVER.value
         self._decided(doc, {"handOver.state": state, "handOver.count": count})
-        begun = release.hand_back_some(self._db, user.id, now=now)
-        return Decision(Answer.HANDED_OVER, user, count, begun)
+        released = release.release_tickets(self._db, user.id, now=now)
+        return OfferDecision(OfferAnswer.HANDED_OVER, user, count, released)
 
     def _due(self) -> Document:
         return {"handOver.nextTryAt": {"$lte": self._clock()}}
 
-    def _offer(self, doc: Document, now: datetime) -> Offer | None:
+    def _offer(self, doc: Document, now: datetime) -> HandoverOffer | None:
         user, stored = User.from_doc(doc), doc["handOver"]
-        away = absence.away_of(doc, now=now)
+        away = absence.current_absence(doc, now=now)
         if away is None or not model_user.works_on_tickets(user):
             return None
-        tickets = open_tickets(self._db, user.id)
+        tickets = count_open_tickets(self._db, user.id)
         if not tickets:
             return None
-        return Offer(
+        return HandoverOffer(
             user, stored["key"], stored["to"], tickets, away.until, away.source, stored["tries"]
         )
 
@@ -153,11 +160,11 @@ class HandoverOffers:
         change = {"$set": values, "$unset": {"handOver.nextTryAt": ""}}
         self._db.users.update_one(_this(doc), change)
 
-    def _end(self, offer: Offer, values: Document, state: OfferState) -> None:
+    def _end(self, offer: HandoverOffer, values: Document, state: OfferState) -> None:
         this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
-        told = {f"handOver.{name}": value for name, value in values.items()}
+        fields = {f"handOver.{name}": value for name, value in values.items()}
         change = {
-            "$set": {"handOver.state": state.value, **told},
+            "$set": {"handOver.state": state.value, **fields},
             "$unset": {"handOver.nextTryAt": ""},
         }
         self._db.users.update_one(this, change)

@@ -10,7 +10,9 @@ from services.core.database import Document
 _ROUNDS = 5
 
 
-def quiet_until(account: Document, office: BusinessHours, *, now: datetime) -> datetime | None:
+def notifications_paused_until(
+    account: Document, office: BusinessHours, *, now: datetime
+) -> datetime | None:
     """When the owner of that account can be told something next; None: now."""
     at = now
     # Each of these may end in another: somebody is back at night, or during their quiet hours.
@@ -25,7 +27,7 @@ def quiet_until(account: Document, office: BusinessHours, *, now: datetime) -> d
 
 
 def _over_at(account: Document, office: BusinessHours, at: datetime) -> datetime | None:
-    if away := absence.away_of(account, now=at):
+    if away := absence.current_absence(account, now=at):
         return away.until
     week = account_work_week(account, office)
     if week and not week.is_working_time(at):

@@ -35,7 +35,7 @@ class SlackStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class Quiet:
+class DoNotDisturbSpan:
     """A span in which somebody wants not to be disturbed."""
 
     start: datetime
@@ -43,7 +43,7 @@ class Quiet:
 
 
 # Whether somebody is away by one of these.
-Level = tuple[bool, tuple[str, ...]]
+RuleLevel = tuple[bool, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
@@ -52,41 +52,41 @@ class StatusRules:
     by which somebody is `away`, or is `here` whatever the usual rules make of it."""
 
     away: tuple[str, ...] = ()
-    here: tuple[str, ...] = ()
+    available: tuple[str, ...] = ()
 
-    def until(self, status: SlackStatus, *, now: datetime) -> datetime | None:
+    def away_until(self, status: SlackStatus, *, now: datetime) -> datetime | None:
         """Until when that status says its owner is away; None where it does not."""
         if status.expires_at is not None and status.expires_at <= now:
             return None
         emoji = emoji_name(status.emoji)
         says = _first(_spaced(status.text), self._phrases, _holds)
         if says is None:
-            says = _usually(status.text)
+            says = _default_verdict(status.text)
         if says is None and emoji:
             says = _first(emoji, self._emoji, lambda name, names: name in names)
         return (status.expires_at or NO_END) if says else None
 
     @cached_property
-    def _phrases(self) -> tuple[Level, ...]:
+    def _phrases(self) -> tuple[RuleLevel, ...]:
         """What counts first stands first; of two phrases of one source `here` wins."""
-        own_here, own_away = (_comparable(_phrases(own)) for own in (self.here, self.away))
-        return ((False, own_here), (True, own_away), (False, _HERE))
+        own_here, own_away = (_comparable(_phrases(own)) for own in (self.available, self.away))
+        return ((False, own_here), (True, own_away), (False, _AVAILABLE))
 
     @cached_property
-    def _emoji(self) -> tuple[Level, ...]:
-        own_here, own_away = (_names(own) for own in (self.here, self.away))
-        return ((False, own_here), (True, own_away), (True, status_words.EMOJI))
+    def _emoji(self) -> tuple[RuleLevel, ...]:
+        own_here, own_away = (_names(own) for own in (self.available, self.away))
+        return ((False, own_here), (True, own_away), (True, status_words.AWAY_EMOJI))
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class StatusReading:
     """What Slack says of a member. `mark` tells one absence from another, "" where there is none;
     `quiet` is None where it could not be asked."""
 
-    until: datetime | None
-    mark: str = ""
+    away_until: datetime | None
+    fingerprint: str = ""
     zone: str = ""
-    quiet: tuple[Quiet, ...] | None = None
+    do_not_disturb: tuple[DoNotDisturbSpan, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,31 +96,37 @@ class MemberStatus:
     status: SlackStatus = field(default_factory=SlackStatus)
     zone: str = ""
 
-    def reading(
-        self, rules: StatusRules, *, now: datetime, quiet: tuple[Quiet, ...] | None = None
-    ) -> Reading:
-        until = rules.until(self.status, now=now)
-        return Reading(until, mark_of(self.status) if until else "", self.zone, quiet)
+    def read(
+        self,
+        rules: StatusRules,
+        *,
+        now: datetime,
+        do_not_disturb: tuple[DoNotDisturbSpan, ...] | None = None,
+    ) -> StatusReading:
+        until = rules.away_until(self.status, now=now)
+        return StatusReading(
+            until, status_fingerprint(self.status) if until else "", self.zone, do_not_disturb
+        )
 
 
-def member_of(user: Mapping[str, Any]) -> MemberStatus:
+def parse_member_status(user: Mapping[str, Any]) -> MemberStatus:
     """From `users.info` or an event; whatever is missing or odd says nothing."""
     profile = user.get("profile")
     held = profile if isinstance(profile, Mapping) else {}
     status = SlackStatus(
         text=_text(held.get("status_text")),
         emoji=_text(held.get("status_emoji")),
-        expires_at=_moment(held.get("status_expiration")),
+        expires_at=_as_datetime(held.get("status_expiration")),
     )
     return MemberStatus(status, _text(user.get("tz")))
 
 
-def quiet_of(told: Mapping[str, Any]) -> tuple[Quiet, ...]:
+def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan, ...]:
     """From one member's part of `dnd.teamInfo`: the span under way or the next one."""
-    if told.get("dnd_enabled") is not True:
+    if dnd_info.get("dnd_enabled") is not True:
         return ()
-    start, end = (_moment(told.get(f"next_dnd_{side}_ts")) for side in ("start", "end"))
-    return (Quiet(start, end),) if start and end and start < end else ()
+    start, end = (_as_datetime(dnd_info.get(f"next_dnd_{side}_ts")) for side in ("start", "end"))
+    return (DoNotDisturbSpan(start, end),) if start and end and start < end else ()
 
 
 def do_not_disturb_until(account: Document, *, now: datetime) -> datetime | None:
@@ -137,11 +143,11 @@ def do_not_disturb_until(account: Document, *, now: datetime) -> datetime | None
     return max(found, default=None)
 
 
-def mark_of(status: SlackStatus) -> str:
+def status_fingerprint(status: SlackStatus) -> str:
     """The same for the same status; its words cannot be read from it."""
     ends = int(status.expires_at.timestamp()) if status.expires_at else 0
-    told = f"{status.text}\0{status.emoji}\0{ends}"
-    return hashlib.sha256(told.encode()).hexdigest()[:16]
+    content = f"{status.text}\0{status.emoji}\0{ends}"
+    return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def emoji_name(emoji: str) -> str:
@@ -162,13 +168,13 @@ def _names(entries: Iterable[str]) -> tuple[str, ...]:
 
 
 def _first(
-    said: str, levels: Iterable[Level], has: Callable[[str, tuple[str, ...]], bool]
+    text: str, levels: Iterable[RuleLevel], has: Callable[[str, tuple[str, ...]], bool]
 ) -> bool | None:
     """What the first level that applies says; None where none does."""
-    return next((is_away for is_away, entries in levels if has(said, entries)), None)
+    return next((is_away for is_away, entries in levels if has(text, entries)), None)
 
 
-def _usually(text: str) -> bool | None:
+def _default_verdict(text: str) -> bool | None:
     """Whether the usual phrases say it, those apart that are denied: of those the contrary."""
     parts = [_spaced(part) for part in _PARTS.split(text)]
     left = [_DENIED.sub(" ", part) for part in parts]
@@ -177,9 +183,9 @@ def _usually(text: str) -> bool | None:
     return None if left == parts else False
 
 
-def _holds(said: str, phrases: Iterable[str]) -> bool:
+def _holds(text: str, phrases: Iterable[str]) -> bool:
     return any(
-        (phrase.strip() if _UNSPACED.search(phrase) else phrase) in said for phrase in phrases
+        (phrase.strip() if _UNSPACED.search(phrase) else phrase) in text for phrase in phrases
     )
 
 
@@ -199,10 +205,14 @@ def _any_of(phrases: Iterable[str]) -> str:
     return "|".join(re.escape(phrase.strip()) for phrase in _comparable(phrases))
 
 
-_AWAY, _HERE = _comparable(status_words.AWAY), _comparable(status_words.HERE)
+_AWAY, _AVAILABLE = (
+    _comparable(status_words.AWAY_PHRASES),
+    _comparable(status_words.AVAILABLE_PHRASES),
+)
 _DENIED = re.compile(
-    f" (?:{_any_of(status_words.DENIALS)})(?: (?:{_any_of(status_words.BETWEEN)})){{0,3}}"
-    f" (?:{_any_of(status_words.AWAY)})(?= )"
+    f" (?:{_any_of(status_words.NEGATIONS)})(?: "
+    f"(?:{_any_of(status_words.NEGATION_FILLERS)})){{0,3}}"
+    f" (?:{_any_of(status_words.AWAY_PHRASES)})(?= )"
 )
 
 
@@ -210,7 +220,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _moment(seconds: Any) -> datetime | None:
+def _as_datetime(seconds: Any) -> datetime | None:
     """Slack's 0 is no moment, and neither is 1, which it says of who is never quiet."""
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds <= 1:
         return None

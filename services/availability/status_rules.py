@@ -14,44 +14,44 @@ from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
 
-PRESENCE = "presence"
+SETTINGS_ID = "presence"
 # As much as a form holds, in UTF-16 as Slack counts.
 TEXT_MAX, ENTRY_MAX = 3_000, 60
 
 
-class RulesStore:
+class StatusRulesStore:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
 
     def read(self) -> StatusRules:
-        doc = self._db.settings.find_one({"_id": PRESENCE}) or {}
-        return StatusRules(away=_entries(doc.get("away")), here=_entries(doc.get("here")))
+        doc = self._db.settings.find_one({"_id": SETTINGS_ID}) or {}
+        return StatusRules(away=_entries(doc.get("away")), available=_entries(doc.get("here")))
 
     def write(
-        self, *, actor: Actor | Operator, away: Iterable[str], here: Iterable[str]
+        self, *, actor: Actor | Operator, away: Iterable[str], available: Iterable[str]
     ) -> StatusRules:
         """Set both. Raises `Invalid`, naming the field."""
         require_permission(actor, Permission.MANAGE_USERS)
-        rules = StatusRules(away=_checked("away", away), here=_checked("here", here))
+        rules = StatusRules(away=_checked("away", away), available=_checked("here", available))
         values = {
             "away": list(rules.away),
-            "here": list(rules.here),
+            "here": list(rules.available),
             "at": self._clock(),
             "by": actor.event_author,
         }
-        self._db.settings.update_one({"_id": PRESENCE}, {"$set": values}, upsert=True)
+        self._db.settings.update_one({"_id": SETTINGS_ID}, {"$set": values}, upsert=True)
         return rules
 
 
-def listed(entries: Iterable[str]) -> str:
+def format_entries(entries: Iterable[str]) -> str:
     """As they are typed."""
     return ", ".join(entries)
 
 
 def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
     entries = _entries([strip_invisible(entry) for entry in typed])
-    if len(listed(entries).encode("utf-16-le")) // 2 > TEXT_MAX:
+    if len(format_entries(entries).encode("utf-16-le")) // 2 > TEXT_MAX:
         raise InvalidValue(field, f"Write less: together at most {TEXT_MAX:,} characters.")
     if any(len(entry) > ENTRY_MAX for entry in entries):
         raise InvalidValue(field, f"A phrase has at most {ENTRY_MAX} characters.")

@@ -11,9 +11,9 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from services.availability import absence as availability_absence
-from services.availability.absence import Away, AwaySource
-from services.availability.slack_status import MemberStatus, Quiet, Reading
-from services.availability.status_rules import RulesStore
+from services.availability.absence import Absence, AbsenceSource
+from services.availability.slack_status import DoNotDisturbSpan, MemberStatus, StatusReading
+from services.availability.status_rules import StatusRulesStore
 from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
@@ -22,10 +22,10 @@ from services.models.user import STAFF, User
 from services.outbox import pending
 
 # How often Slack is asked about each; between, it tells of changes itself.
-EVERY = timedelta(minutes=10)
-AT_ONCE = 200
+POLL_INTERVAL = timedelta(minutes=10)
+BATCH_SIZE = 200
 # Each is lost only to somebody who has just said something of the same absence.
-TRIES = 3
+MAX_UPDATE_ATTEMPTS = 3
 
 
 class StatusSync:
@@ -34,7 +34,7 @@ class StatusSync:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._rules = RulesStore(db, clock=clock)
+        self._rules = StatusRulesStore(db, clock=clock)
 
     def claim_due(self, *, limit: int) -> list[User]:
         """Whom Slack is to be asked about now: never asked first, then the longest ago.
@@ -42,10 +42,12 @@ class StatusSync:
         They are the caller's: nobody else is given them before they are due again.
         """
         now = self._clock()
-        seen = {"presence.dueAt": True, "role": True, "active": True}
-        found = list(self._db.users.find({**STAFF, "presence.dueAt": None}, seen).limit(limit))
+        projection = {"presence.dueAt": True, "role": True, "active": True}
+        found = list(
+            self._db.users.find({**STAFF, "presence.dueAt": None}, projection).limit(limit)
+        )
         if len(found) < limit:
-            due = self._db.users.find({**STAFF, "presence.dueAt": {"$lte": now}}, seen)
+            due = self._db.users.find({**STAFF, "presence.dueAt": {"$lte": now}}, projection)
             found += due.sort("presence.dueAt").limit(limit - len(found))
         return [User.from_doc(doc) for doc in found if self._claim(doc, now)]
 
@@ -54,34 +56,38 @@ class StatusSync:
         ask = ({"presence.dueAt": None}, {"presence.dueAt": {"$lte": self._clock()}})
         return any(self._db.users.find_one({**STAFF, **due}, {"_id": True}) for due in ask)
 
-    def put_back(self, user_ids: Iterable[ObjectId], *, due: datetime) -> None:
+    def release_claims(self, user_ids: Iterable[ObjectId], *, due_at: datetime) -> None:
         """They were not asked about after all."""
         query = {"_id": {"$in": list(user_ids)}}
-        self._db.users.update_many(query, {"$set": {"presence.dueAt": due}})
+        self._db.users.update_many(query, {"$set": {"presence.dueAt": due_at}})
 
-    def keep(
-        self, user_id: ObjectId, member: MemberStatus, *, quiet: tuple[Quiet, ...] | None = None
+    def record_status(
+        self,
+        user_id: ObjectId,
+        member: MemberStatus,
+        *,
+        do_not_disturb: tuple[DoNotDisturbSpan, ...] | None = None,
     ) -> bool:
         """Keep what Slack says of one; whether an offer to hand over has become due.
 
         `quiet` is as in `services.availability.slack_status.Reading`.
         """
-        reading = member.reading(self._rules.read(), now=self._clock(), quiet=quiet)
-        for _ in range(TRIES):
+        reading = member.read(self._rules.read(), now=self._clock(), do_not_disturb=do_not_disturb)
+        for _ in range(MAX_UPDATE_ATTEMPTS):
             doc = self._db.users.find_one({"_id": user_id})
             if doc is None:
                 return False
             now = self._clock()
             values, gone = _after(doc, reading, now)
             change: Document = {"$set": values, **({"$unset": gone} if gone else {})}
-            same = {"_id": user_id, **availability_absence.as_seen(doc)}
+            same = {"_id": user_id, **availability_absence.unchanged_absence(doc)}
             if self._db.users.update_one(same, change).matched_count:
                 if "away" in gone:
                     pending.retry_unassigned(self._db, now=now)
                 return "handOver" in values
         return False
 
-    def hear(self, *, team_id: str, slack_user_id: str, member: MemberStatus) -> bool:
+    def on_status_event(self, *, team_id: str, slack_user_id: str, member: MemberStatus) -> bool:
         """Slack tells of a change. Whether it is one here: then Slack is due to be asked, because
         what it tells comes late, twice and out of order."""
         link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
@@ -91,9 +97,9 @@ class StatusSync:
         if doc is None:
             return False
         now = self._clock()
-        reading = member.reading(self._rules.read(), now=now)
+        reading = member.read(self._rules.read(), now=now)
         has_moved = _zone(doc, reading) is not None
-        if reading.mark == _presence(doc).get("mark", "") and not has_moved:
+        if reading.fingerprint == _presence(doc).get("mark", "") and not has_moved:
             return False
         self._db.users.update_one({"_id": doc["_id"]}, {"$set": {"presence.dueAt": now}})
         return True
@@ -105,8 +111,8 @@ class StatusSync:
         """
         now = self._clock()
         over = {"away.until": {"$lte": now}}
-        change = {"$unset": dict.fromkeys(availability_absence.BACK, "")}
-        found = self._db.users.find(over, {"away.until": True}).limit(AT_ONCE)
+        change = {"$unset": dict.fromkeys(availability_absence.FIELDS_CLEARED_ON_RETURN, "")}
+        found = self._db.users.find(over, {"away.until": True}).limit(BATCH_SIZE)
         ended = sum(
             self._db.users.update_one({"_id": doc["_id"], **over}, change).modified_count
             for doc in list(found)
@@ -117,37 +123,37 @@ class StatusSync:
 
     def _claim(self, doc: Document, now: datetime) -> bool:
         same = {"_id": doc["_id"], "presence.dueAt": _presence(doc).get("dueAt")}
-        change = {"$set": {"presence.dueAt": now + EVERY}}
+        change = {"$set": {"presence.dueAt": now + POLL_INTERVAL}}
         return self._db.users.update_one(same, change).modified_count == 1
 
 
-def _after(account: Document, reading: Reading, now: datetime) -> tuple[Document, Document]:
+def _after(account: Document, reading: StatusReading, now: datetime) -> tuple[Document, Document]:
     """What to set and what to unset."""
-    values: Document = {"presence.readAt": now, "presence.mark": reading.mark}
+    values: Document = {"presence.readAt": now, "presence.mark": reading.fingerprint}
     gone: Document = {}
-    if reading.quiet is not None:
-        spans = [{"start": span.start, "end": span.end} for span in reading.quiet]
+    if reading.do_not_disturb is not None:
+        spans = [{"start": span.start, "end": span.end} for span in reading.do_not_disturb]
         values["presence.quiet"] = spans
     if zone := _zone(account, reading):
-        values |= {"timezone": zone, "zoneSource": AwaySource.SLACK.value}
+        values |= {"timezone": zone, "zoneSource": AbsenceSource.SLACK.value}
     waived = _presence(account).get("waived")
-    if waived and waived != reading.mark:
+    if waived and waived != reading.fingerprint:
         gone["presence.waived"] = ""
-    until = None if waived and waived == reading.mark else reading.until
-    away = availability_absence.away_of(account, now=now)
-    if away is None or away.source is AwaySource.SLACK:
+    until = None if waived and waived == reading.fingerprint else reading.away_until
+    away = availability_absence.current_absence(account, now=now)
+    if away is None or away.source is AbsenceSource.SLACK:
         if until and (away is None or away.until != until):
-            absence, own = Away(until, AwaySource.SLACK), account["_id"]
-            values |= availability_absence.leave(account, absence, tell=own, now=now)
+            absence, own = Absence(until, AbsenceSource.SLACK), account["_id"]
+            values |= availability_absence.absence_update(account, absence, offer_to=own, now=now)
         elif away and not until:
-            gone |= dict.fromkeys(availability_absence.BACK, "")
+            gone |= dict.fromkeys(availability_absence.FIELDS_CLEARED_ON_RETURN, "")
     return values, gone
 
 
-def _zone(account: Document, reading: Reading) -> str | None:
+def _zone(account: Document, reading: StatusReading) -> str | None:
     """The zone to take over from Slack: another than is kept, and not one of their own."""
     zone = parse_time_zone(reading.zone)
-    is_own = account.get("zoneSource") == AwaySource.SELF.value
+    is_own = account.get("zoneSource") == AbsenceSource.SELF.value
     return zone.key if zone and not is_own and zone.key != account.get("timezone") else None
 
 

@@ -10,7 +10,7 @@ def _listed(text: str) -> tuple[str, ...]:
     return tuple(" ".join(word.split()) for word in words)
 
 
-AWAY = _listed("""
+AWAY_PHRASES = _listed("""
 English: ooo, o o o, out of office, out of the office, out sick, off sick, sick, ill, unwell,
   vacation, vacationing, vacay, holiday, holidays, on leave, annual leave, sick leave, paid leave,
   family leave, compassionate leave, mat leave, pat leave, medical leave, parental leave,
@@ -43,7 +43,7 @@ Japanese / Chinese / Korean: 休暇, 有給, 休み, 病欠, 育休, 欠勤, 休
 """)
 
 # Where one of these stands, its writer works, whatever else stands there.
-HERE = _listed("""
+AVAILABLE_PHRASES = _listed("""
 wfh, wfx, working from, working remotely, remote, home office, homeoffice, in a meeting, in
 meetings, at lunch, commuting, focus time, focusing, back from, returned from, recovered from,
 sick of, planning, dreaming of, countdown to, holiday party, happy holidays, im homeoffice, in
@@ -54,18 +54,18 @@ van, tillbaka från, tilbake fra, tilbage fra, praca zdalna, 在宅, 昼休み, 
 """)
 
 # What denies a phrase that it stands before: "not sick", "Nicht mehr im Urlaub".
-DENIALS = _listed("""
+NEGATIONS = _listed("""
 not, no, never, isn t, nicht, kein, keine, keinen, nie, pas, plus, jamais, non, não, sin, niet,
 geen, inte, ikke, не
 """)
 # And what may stand between the two.
-BETWEEN = _listed("""
+NEGATION_FILLERS = _listed("""
 a, an, any, at, in, longer, more, my, on, the, im, mehr, de, en, estoy, estou, mais, più, sono,
 ya, jestem, meer, op, på
 """)
 
 # Slack offers the first two itself: "Vacationing" and "Out sick".
-EMOJI = _listed("""
+AWAY_EMOJI = _listed("""
 palm_tree, face_with_thermometer, desert_island, beach_with_umbrella, beach_umbrella,
 umbrella_on_ground, camping, thermometer, mask, sneezing_face, face_with_head_bandage,
 nauseated_face, face_vomiting, baby_bottle, ooo, out_of_office, vacation, holiday, pto, sick

@@ -8,7 +8,7 @@ from bson import ObjectId
 from services.core.database import IN_QUEUE_FILTER, Document, Mongo
 from services.models.ticket import Status, Ticket
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key_bound
-from services.tickets.queries import open_tickets
+from services.tickets.queries import count_open_tickets
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class DigestCounts:
         first = next(iter(to_come.sort(QUEUE_KEY_FIELD).limit(1)), None)
         ticket = Ticket.from_doc(first) if first else None
         return Own(
-            open=open_tickets(self._db, user_id),
+            open=count_open_tickets(self._db, user_id),
             overdue=self._count({**theirs, **_placed("1", late)}),
             next_due=ticket.due_at or ticket.deadline if ticket else None,
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from services.availability.quiet_hours import quiet_until
+from services.availability.quiet_hours import notifications_paused_until
 from services.calendar.business_hours import BusinessHours, account_work_week
 from services.calendar.work_week import DAY, WorkWeek
 from services.core.database import Document
@@ -53,7 +53,7 @@ def morning(account: Document, office: BusinessHours, *, now: datetime) -> Morni
     start = _start(week, day)
     if start is None or not start <= now < _over(week, day, start):
         return Morning(None, next_look)
-    if quiet := quiet_until(account, office, now=now):
+    if quiet := notifications_paused_until(account, office, now=now):
         return Morning(None, min(quiet, latest))
     last_day = _last_day(week, day)
     today = Today(day, _midnight(week, day), last_day, _midnight(week, last_day))

@@ -11,9 +11,9 @@ from services.core.text import strip_invisible
 from services.models.events import EventType
 from services.models.ticket import Status, Ticket
 from services.tickets import transitions
-from services.tickets.lifecycle import check_status, describe_state
-from services.tickets.transitions import Change, after
-from services.tickets.validation import QUESTION_MAX, RESOLUTION_MAX, checked_text
+from services.tickets.lifecycle import check_transition, describe_state
+from services.tickets.transitions import Change, with_change
+from services.tickets.validation import QUESTION_MAX, RESOLUTION_MAX, checked_required_text
 
 ASK = "Ask what you need to know; the requester reads it."
 TELL = "Say in a sentence what was done; the requester reads it."
@@ -42,12 +42,12 @@ def moved(
     change = Change()
     if status is Status.REOPENED:
         _check(ticket, status)
-        change, status = transitions.reopen(by, ticket, stays=stays), None
+        change, status = transitions.reopen(by, ticket, keep_assignee=stays), None
     if "assignedTo" in edit:
-        stands = after(ticket, change)
+        stands = with_change(ticket, change)
         change = change.then(_given(by, stands, edit["assignedTo"], status, now))
     if status:
-        change = change.then(_led_to(by, after(ticket, change), status, message, now))
+        change = change.then(_led_to(by, with_change(ticket, change), status, message, now))
     return change
 
 
@@ -87,17 +87,19 @@ def _led_to(by: ObjectId, ticket: Ticket, status: Status, message: str, now: dat
     if status is Status.TODO:
         return transitions.unassign(by, ticket, reason="")
     if status is Status.WAITING:
-        return transitions.wait(by, ticket, question=_message(message, QUESTION_MAX, ASK))
+        return transitions.wait_for_requester(
+            by, ticket, question=_message(message, QUESTION_MAX, ASK)
+        )
     note = _message(message, RESOLUTION_MAX, TELL)
     return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
 
 
 def _message(text: str, limit: int, missing: str) -> str:
-    return checked_text(text, field="message", limit=limit, missing=missing)
+    return checked_required_text(text, field="message", limit=limit, empty_message=missing)
 
 
 def _check(ticket: Ticket, status: Status) -> None:
     try:
-        check_status(ticket, status)
+        check_transition(ticket, status)
     except Conflict as error:
         raise NotAllowedInState("status", str(error)) from None

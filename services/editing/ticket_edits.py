@@ -31,8 +31,8 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, can_work
 from services.outbox import pending
 from services.tickets import ticket_store
-from services.tickets.lifecycle import TicketAction, check
-from services.tickets.queries import load
+from services.tickets.lifecycle import TicketAction, check_allowed
+from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
 ATTEMPTS = 5
@@ -78,7 +78,7 @@ class TicketEdits:
     ) -> list[AssigneeOption]:
         """Whom a ticket may be given to, the best fit first; by load where no ticket is named."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
-        return self._fits(team_id, load(self._db, ticket_id) if ticket_id else None, query)
+        return self._fits(team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query)
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
         """The skills the team has whose name holds the query, whatever its capitals."""
@@ -120,8 +120,8 @@ class TicketEdits:
 
     def _editable(self, actor: Actor, ticket_id: str) -> Ticket:
         require_permission(actor, Permission.WORK_ON_TICKETS)
-        ticket = require_visible(actor, load(self._db, ticket_id))
-        check(actor, ticket, TicketAction.UPDATE)
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+        check_allowed(actor, ticket, TicketAction.UPDATE)
         return ticket
 
     def _fits(self, team_id: str, ticket: Ticket | None, query: str = "") -> list[AssigneeOption]:
@@ -228,7 +228,7 @@ class Patches:
         A status alone does, too. Whoever puts a ticket that nobody has in progress has it.
         """
         for _ in range(TRIES):
-            ticket = require_visible(actor, load(self._db, ticket_id))
+            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             require_permission(actor, Permission.WORK_ON_TICKETS)
             try:
                 return self._edits.update(

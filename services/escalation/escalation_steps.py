@@ -27,7 +27,7 @@ from services.outbox import pending
 from services.sla.escalation_schedule import due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
-from services.tickets.transitions import Change, unanswered
+from services.tickets.transitions import Change, close_unanswered
 
 BATCH_SIZE = 200
 # Nobody's answer is waited for any longer because they are away.
@@ -122,7 +122,11 @@ class EscalationSteps:
             account = self._account(ticket)
         else:
             return None
-        until = quiet_hours.quiet_until(account, by.business_hours, now=now) if account else None
+        until = (
+            quiet_hours.notifications_paused_until(account, by.business_hours, now=now)
+            if account
+            else None
+        )
         return until if until and until <= now + LONGEST_HOLD else None
 
     def _account(self, ticket: Ticket) -> Document | None:
@@ -139,7 +143,7 @@ class EscalationSteps:
         return self._store(ticket, escalation_changes.told(ticket, step), now)
 
     def _closed(self, ticket: Ticket, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, unanswered(ticket, now=now), now)
+        stored = self._store(ticket, close_unanswered(ticket, now=now), now)
         if stored and stored.assigned_to:
             pending.retry_unassigned(self._db, now=now)
         return stored

@@ -12,7 +12,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
-from services.linking.directory import Directory, people_of, resolve_people
+from services.linking.directory import Directory, referenced_user_ids, resolve_people
 from services.linking.links import LinkService
 from services.lists.list_pages import Page, TicketLists
 from services.lists.list_query import ListKind, ListQuery
@@ -20,10 +20,10 @@ from services.lists.list_service import Listed, ListService
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
-from services.people.admin import AccountAdmin
+from services.people.account_admin import AccountAdmin
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.filing import TicketService
-from services.tickets.lifecycle import TicketAction, allowed
+from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.transitions import is_queued_unassigned
 
 # What helps the staff is not for the requester, nor is that it was changed.
@@ -137,7 +137,7 @@ class HomeService:
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         assigned = self._glimpse(actor, ListKind.ASSIGNED) if is_staff else None
         tickets = own.tickets + (assigned.tickets if assigned else ())
-        named = {user_id for ticket in tickets for user_id in people_of(ticket)}
+        named = {user_id for ticket in tickets for user_id in referenced_user_ids(ticket)}
         return HomePage(
             screen=Screen(),
             reader=actor.user_id,
@@ -158,14 +158,14 @@ class HomeService:
             screen=screen,
             ticket=ticket if is_staff else without_internals(ticket),
             is_staff=is_staff,
-            steps=allowed(actor, ticket),
-            people=self._people(team_id, people_of(ticket)),
+            steps=allowed_actions(actor, ticket),
+            people=self._people(team_id, referenced_user_ids(ticket)),
             now=self._clock(),
             may_ask_why=actor.has_permission(Permission.MANAGE_USERS),
         )
 
     def _roster(self, actor: Actor, team_id: str, place: AccountCursor) -> PeoplePage:
-        page = self._accounts.page(actor=actor, place=place)
+        page = self._accounts.page(actor=actor, cursor=place)
         linked = {user.id for user in page.users}
         return PeoplePage(
             screen=Screen(people=page.cursor),

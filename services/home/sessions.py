@@ -14,7 +14,7 @@ from pymongo import ReturnDocument
 from services.accounts.account_search import AccountCursor
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.linking.directory import people_of
+from services.linking.directory import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 
@@ -128,7 +128,7 @@ class HomeSessions:
     def watchers(self, ticket: Ticket) -> list[str]:
         """The links of those who have opened Home and whose Home a change of it concerns:
         its requester, whoever has or had it, whoever has it open or looks at the queue."""
-        concerned = people_of(ticket)
+        concerned = referenced_user_ids(ticket)
         opened = {"home.turn": {"$gt": 0}}
         found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
         found += self._db.links.find({"home.ticket": ticket.id}, ["_id"])

@@ -13,59 +13,59 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue, LimitReached
 
-MOST = 5
-LOCKED = timedelta(minutes=15)
-WRONG = (
+MAX_WRONG_CODES = 5
+LOCKOUT_DURATION = timedelta(minutes=15)
+WRONG_CODE = (
     "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
     "ten minutes."
 )
 
 
-class LinkTries:
+class CodeAttempts:
     """`link` is the id of the member's link, whether there is one yet or not."""
 
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
 
-    def count(self, link: str) -> int:
+    def record_attempt(self, link_id: str) -> int:
         """One more; how many that makes within a quarter of an hour. Raises `LimitReached`."""
         while True:
-            counted = self._more(link) or self._first(link)
+            counted = self._more(link_id) or self._first(link_id)
             if counted is not None:
                 break
-        if counted["tries"] > MOST:
+        if counted["tries"] > MAX_WRONG_CODES:
             raise self._locked(counted["expiresAt"])
         return int(counted["tries"])
 
-    def was_right(self, link: str) -> None:
+    def forgive_attempt(self, link_id: str) -> None:
         """That one was none. The wrong ones stay: a code of one's own must not wipe them out."""
-        self._db.linkTries.update_one({"_id": link}, {"$inc": {"tries": -1}})
+        self._db.linkTries.update_one({"_id": link_id}, {"$inc": {"tries": -1}})
 
-    def was_wrong(self, link: str, *, number: int) -> NoReturn:
+    def raise_wrong_code(self, link_id: str, *, attempts: int) -> NoReturn:
         """Raises what to say of it; with the fifth, the lock begins."""
-        if number < MOST:
-            raise InvalidValue("code", WRONG)
-        until = self._clock() + LOCKED
-        self._db.linkTries.update_one({"_id": link}, {"$set": {"expiresAt": until}})
+        if attempts < MAX_WRONG_CODES:
+            raise InvalidValue("code", WRONG_CODE)
+        until = self._clock() + LOCKOUT_DURATION
+        self._db.linkTries.update_one({"_id": link_id}, {"$set": {"expiresAt": until}})
         raise self._locked(until)
 
-    def _more(self, link: str) -> Document | None:
+    def _more(self, link_id: str) -> Document | None:
         """None where they have not tried lately."""
         return self._db.linkTries.find_one_and_update(
-            {"_id": link, "expiresAt": {"$gt": self._clock()}},
+            {"_id": link_id, "expiresAt": {"$gt": self._clock()}},
             {"$inc": {"tries": 1}},
             return_document=ReturnDocument.AFTER,
         )
 
-    def _first(self, link: str) -> Document | None:
+    def _first(self, link_id: str) -> Document | None:
         """None where another try of theirs was quicker."""
         now = self._clock()
-        begun = {"tries": 1, "expiresAt": now + LOCKED}
+        begun = {"tries": 1, "expiresAt": now + LOCKOUT_DURATION}
         try:
-            self._db.linkTries.insert_one({"_id": link, **begun})
+            self._db.linkTries.insert_one({"_id": link_id, **begun})
         except DuplicateKeyError:  # what is over is removed once a minute only
-            over = {"_id": link, "expiresAt": {"$lte": now}}
+            over = {"_id": link_id, "expiresAt": {"$lte": now}}
             replaced = self._db.linkTries.update_one(over, {"$set": begun})
             return begun if replaced.modified_count else None
         return begun

@@ -30,7 +30,7 @@ def resolve_people(
     )
 
 
-def people_of(ticket: Ticket) -> set[ObjectId]:
+def referenced_user_ids(ticket: Ticket) -> set[ObjectId]:
     """Everybody a ticket and its history name."""
     named = [ticket.created_by, ticket.assigned_to]
     named += [comment.by for comment in ticket.comments]

@@ -10,58 +10,58 @@ from pymongo.errors import DuplicateKeyError
 
 from services.accounts.users import UserService
 from services.accounts.validation import email_key
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import Conflict, InvalidValue, MemberRefused
 from services.linking import suspension
-from services.linking.code_attempts import WRONG, LinkTries
-from services.linking.links import DEACTIVATED, LinkService, check_person
+from services.linking.code_attempts import WRONG_CODE, CodeAttempts
+from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, check_member
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_link_email
-from services.tickets.queries import open_tickets
+from services.tickets.queries import count_open_tickets
 
-TYPE_IT = "Type the code that the page shows."
-SAME = "You are linked to that account already."
-HELD = (
+CODE_REQUIRED = "Type the code that the page shows."
+ALREADY_LINKED = "You are linked to that account already."
+LINKED_ELSEWHERE = (
     "That account is linked to another Slack member, who has been told. Unlink it there first: "
     "type /account as that member, or open your profile on the page."
 )
-BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
+LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
 # Each further one means that another has changed the same links in between.
-ROUNDS = 10
+MAX_LINK_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
+class LinkPreview:
     """What a code would do: `name` is what `Codes` calls it; `is_slack_address`: the account's
     address is the one that Slack has of the member; `former` is the account the member has now,
     with as many open tickets assigned to it."""
 
-    name: str
+    code_id: str
     email: str
     is_slack_address: bool
-    former: User | None
-    open_tickets: int
+    previous_user: User | None
+    open_ticket_count: int
 
 
 @dataclass(frozen=True, slots=True)
-class Linked:
+class LinkResult:
     """`letters` are to be sent: to the account's owner, and to the one of the former account."""
 
     user: User
-    former: User | None
-    letters: tuple[str, ...]
+    previous_user: User | None
+    email_ids: tuple[str, ...]
 
 
-class Held(MemberRefused):
+class AccountLinkedElsewhere(MemberRefused):
     """A right code, typed by another than the Slack member `holder`, who has the account."""
 
-    def __init__(self, user: User, holder: str) -> None:
-        super().__init__(HELD)
+    def __init__(self, user: User, slack_user_id: str) -> None:
+        super().__init__(LINKED_ELSEWHERE)
         self.user = user
-        self.holder = holder
+        self.slack_user_id = slack_user_id
 
 
 class LinkByCode:
@@ -70,8 +70,8 @@ class LinkByCode:
         db: Mongo,
         users: UserService,
         links: LinkService,
-        codes: Codes,
-        letters: Emails,
+        codes: OneTimeCodes,
+        emails: Emails,
         *,
         clock: Clock = utcnow,
     ) -> None:
@@ -79,99 +79,101 @@ class LinkByCode:
         self._users = users
         self._links = links
         self._codes = codes
-        self._letters = letters
-        self._tries = LinkTries(db, clock=clock)
+        self._emails = emails
+        self._attempts = CodeAttempts(db, clock=clock)
         self._clock = clock
 
-    def by_address(self, *, team_id: str, slack_user_id: str) -> bool:
+    def can_link_by_email(self, *, team_id: str, slack_user_id: str) -> bool:
         """Whether the account of their Slack address is there for the taking, without a code."""
         link = self._link(team_id, slack_user_id)
-        return not self._links.strict and (link is None or self._account(link) is None)
+        return not self._links.is_strict and (link is None or self._account(link) is None)
 
-    def claim_address(self, *, member: SlackMember) -> User:
+    def link_by_email(self, *, member: SlackMember) -> User:
         """The account of the address that Slack calls theirs, also where they had unlinked it.
 
         Raises `Invalid` where a code is needed, `Refused`.
         """
-        check_person(member)
-        if not self.by_address(team_id=member.team_id, slack_user_id=member.slack_user_id):
-            raise InvalidValue("code", TYPE_IT)
-        return self._links.admit(member, again=True)
+        check_member(member)
+        if not self.can_link_by_email(team_id=member.team_id, slack_user_id=member.slack_user_id):
+            raise InvalidValue("code", CODE_REQUIRED)
+        return self._links.get_or_create_user(member, allow_unlinked=True)
 
-    def offer(self, *, member: SlackMember, code: str) -> Offer:
+    def preview(self, *, member: SlackMember, code: str) -> LinkPreview:
         """What becomes of the code once they confirm; until then it stays good.
 
         Raises `Invalid` for a wrong, a used and an expired one alike, `LimitReached` after five
         of them, `Held` where the account is another member's, `Refused`.
         """
-        check_person(member)
+        check_member(member)
         key = link_id(member.team_id, member.slack_user_id)
-        number = self._tries.count(key)
-        name = self._codes.name(kind=CodeKind.LINK, code=code)
-        user = self._owner(name)
+        attempts = self._attempts.record_attempt(key)
+        code_id = self._codes.code_id(kind=CodeKind.LINK, code=code)
+        user = self._owner(code_id)
         if user is None:
-            self._tries.was_wrong(key, number=number)
-        self._tries.was_right(key)
-        former = self._former(member, user, name)
-        return Offer(
-            name=name,
-            email=masked(user.email),
+            self._attempts.raise_wrong_code(key, attempts=attempts)
+        self._attempts.forgive_attempt(key)
+        previous_user = self._previous_user(member, user, code_id)
+        return LinkPreview(
+            code_id=code_id,
+            email=mask_email(user.email),
             is_slack_address=email_key(user.email) == email_key(member.email),
-            former=former,
-            open_tickets=open_tickets(self._db, former.id) if former else 0,
+            previous_user=previous_user,
+            open_ticket_count=count_open_tickets(self._db, previous_user.id)
+            if previous_user
+            else 0,
         )
 
-    def confirm(self, *, member: SlackMember, name: str) -> Linked:
+    def confirm(self, *, member: SlackMember, code_id: str) -> LinkResult:
         """Use the code up and link its account. Raises as `offer`."""
-        check_person(member)
-        user = self._owner(name)
+        check_member(member)
+        user = self._owner(code_id)
         if user is None:
-            raise InvalidValue("code", WRONG)
-        former = self._former(member, user, name)
-        if self._codes.take_named(kind=CodeKind.LINK, name=name) is None:
-            raise InvalidValue("code", WRONG)
-        self._point(member, user)
-        suspension.call_off(self._db, {"userId": user.id}, now=self._clock())
+            raise InvalidValue("code", WRONG_CODE)
+        previous_user = self._previous_user(member, user, code_id)
+        if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
+            raise InvalidValue("code", WRONG_CODE)
+        self._set_link(member, user)
+        suspension.cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": link_id(member.team_id, member.slack_user_id)})
-        told = {EmailKind.LINKED: user, EmailKind.UNLINKED: former}
-        return Linked(
+        recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
+        return LinkResult(
             user,
-            former,
-            letters=tuple(
-                letter
-                for kind, owner in told.items()
+            previous_user,
+            email_ids=tuple(
+                email_id
+                for kind, owner in recipients.items()
                 if owner
-                for letter in queue_link_email(
-                    self._letters, kind, owner, key=name, member_name=member.name
+                for email_id in queue_link_email(
+                    self._emails, kind, owner, key=code_id, member_name=member.name
                 )
             ),
         )
 
-    def _owner(self, name: str) -> User | None:
-        user_id = self._codes.peek_named(kind=CodeKind.LINK, name=name)
+    def _owner(self, code_id: str) -> User | None:
+        user_id = self._codes.peek_by_id(kind=CodeKind.LINK, code_id=code_id)
         return self._users.get(user_id) if user_id else None
 
-    def _former(self, member: SlackMember, user: User, name: str) -> User | None:
+    def _previous_user(self, member: SlackMember, user: User, code_id: str) -> User | None:
         """The other account the member has now. Raises where the new one is not to be theirs."""
         if not user.active:
-            raise MemberRefused(DEACTIVATED)
+            raise MemberRefused(ACCOUNT_DEACTIVATED)
         own = self._link(member.team_id, member.slack_user_id)
         if own and own["userId"] == user.id and "stopped" not in own:
-            raise InvalidValue("code", SAME)
+            raise InvalidValue("code", ALREADY_LINKED)
         holder = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         is_own = holder and holder["_id"] == link_id(member.team_id, member.slack_user_id)
         if holder and not is_own and "stopped" not in holder:
             # Used up, so that its holder is told once of each code that others know.
-            self._codes.take_named(kind=CodeKind.LINK, name=name)
-            raise Held(user, holder["slackUserId"])
+            self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
+            raise AccountLinkedElsewhere(user, holder["slackUserId"])
         return self._account(own) if own and own["userId"] != user.id else None
 
-    def _point(self, member: SlackMember, user: User) -> None:
+    def _set_link(self, member: SlackMember, user: User) -> None:
         """Let the member's link lead to that account, be it new or another's before."""
         key = link_id(member.team_id, member.slack_user_id)
         fresh = {"userId": user.id, "createdAt": self._clock()}
         place = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
-        for _ in range(ROUNDS):
+        for _ in range(MAX_LINK_ATTEMPTS):
             own = self._db.links.find_one({"_id": key})
             try:
                 if own is None:
@@ -184,16 +186,16 @@ class LinkByCode:
                 if turned.matched_count:
                     return
             except DuplicateKeyError:
-                self._make_way(member, user)
-        raise Conflict(BUSY)
+                self._remove_suspended_link(member, user)
+        raise Conflict(LINK_BUSY)
 
-    def _make_way(self, member: SlackMember, user: User) -> None:
+    def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
         """Remove the link of a member who is gone; one that works stays."""
         holder = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
         if holder is None or holder["_id"] == link_id(member.team_id, member.slack_user_id):
             return
         if "stopped" not in holder:
-            raise Held(user, holder["slackUserId"])
+            raise AccountLinkedElsewhere(user, holder["slackUserId"])
         self._db.links.delete_one(
             {"_id": holder["_id"], "userId": user.id, "stopped": holder["stopped"]}
         )
@@ -205,7 +207,7 @@ class LinkByCode:
         return self._users.get(link["userId"])
 
 
-def masked(email: str) -> str:
+def mask_email(email: str) -> str:
     """Enough for its owner to know it by: the first letter, and where the mail is."""
     name, at, host = email.rpartition("@")
     return f"{name[:1]}…{at}{host}" if at else f"{email[:1]}…"

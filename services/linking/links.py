@@ -19,17 +19,19 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import MemberRefused
 from services.linking import suspension
-from services.linking.suspension import Gone
+from services.linking.suspension import ExclusionReason
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import Role, User
 from services.outbox import pending
 
 ASK_ADMIN = "Ask an admin of this help desk."
-DEACTIVATED = f"Your help desk account has been deactivated. {ASK_ADMIN}"
-LINK_FIRST = "Link your help desk account first: type /account."
-UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
-PROVE_IT = "Your email address already has an account with a password. Type /account to link it."
-TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
+ACCOUNT_DEACTIVATED = f"Your help desk account has been deactivated. {ASK_ADMIN}"
+LINK_REQUIRED = "Link your help desk account first: type /account."
+ACCOUNT_UNLINKED = "You have unlinked your help desk account. Type /account to link one again."
+LINKING_REQUIRES_PROOF = (
+    "Your email address already has an account with a password. Type /account to link it."
+)
+ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
 
 
 class LinkService:
@@ -39,17 +41,17 @@ class LinkService:
         users: UserService,
         *,
         admin_emails: frozenset[str] = frozenset(),
-        strict: bool = False,
+        is_strict: bool = False,
         clock: Clock = utcnow,
     ) -> None:
         """`strict`: an address opens no account, and only a code links to one."""
         self._db = db
         self._users = users
         self._admin_emails = admin_emails
-        self.strict = strict
+        self.is_strict = is_strict
         self._clock = clock
 
-    def find(self, *, team_id: str, slack_user_id: str) -> User | None:
+    def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
         """The linked account, or None where there is none yet.
 
         Raises `Refused` where it has been deactivated.
@@ -57,33 +59,33 @@ class LinkService:
         link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
         user = self._users.get(link["userId"]) if link and "stopped" not in link else None
         if user and not user.active:
-            raise MemberRefused(DEACTIVATED)
+            raise MemberRefused(ACCOUNT_DEACTIVATED)
         return user
 
-    def admit(self, member: SlackMember, *, again: bool = False) -> User:
+    def get_or_create_user(self, member: SlackMember, *, allow_unlinked: bool = False) -> User:
         """The account of a member seen for the first time; `Refused` says why there is none.
 
         `again`: also of one who had unlinked it.
         """
-        check_person(member)
+        check_member(member)
         resumed = self._resume(member)
         if resumed:
             return resumed
-        if self.strict:
-            raise MemberRefused(LINK_FIRST)
-        check_address(member)
+        if self.is_strict:
+            raise MemberRefused(LINK_REQUIRED)
+        check_email(member)
         existing = self._users.find_by_email(member.email)
         # A link is written before its account, so whoever sees a twin's account sees its link.
-        linked = self.find(team_id=member.team_id, slack_user_id=member.slack_user_id)
+        linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
         own = {"_id": link_id(member.team_id, member.slack_user_id)}
-        if not again and self._db.unlinked.find_one(own):
-            raise MemberRefused(UNLINKED)
+        if not allow_unlinked and self._db.unlinked.find_one(own):
+            raise MemberRefused(ACCOUNT_UNLINKED)
         account = self._account(member, existing)
         if account.role is not Role.USER:  # somebody more who can be given tickets
             pending.retry_unassigned(self._db, now=self._clock())
-        if again:
+        if allow_unlinked:
             self._db.unlinked.delete_one(own)
         return account
 
@@ -105,14 +107,14 @@ class LinkService:
         link = self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
         if link is None or "stopped" not in link:
             return None
-        suspension.resume(self._db, link, now=self._clock())
-        return self.find(team_id=member.team_id, slack_user_id=member.slack_user_id)
+        suspension.resume_link(self._db, link, now=self._clock())
+        return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
         if not user.active:
-            raise MemberRefused(DEACTIVATED)
+            raise MemberRefused(ACCOUNT_DEACTIVATED)
         if user.has_password:
-            raise MemberRefused(PROVE_IT)
+            raise MemberRefused(LINKING_REQUIRES_PROOF)
         if member.email_confirmed is not True:
             raise MemberRefused(
                 "Your email address was invited, but Slack has not confirmed that it is yours. "
@@ -121,7 +123,7 @@ class LinkService:
         own = link_id(member.team_id, member.slack_user_id)
         # One's own link may have been made by a twin of this first use.
         if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
-            raise MemberRefused(TAKEN)
+            raise MemberRefused(ACCOUNT_TAKEN)
         former = self._link(member, user.id)
         if former != user.id:  # that account is gone, or admit() had found it
             moved = {"$set": {"userId": user.id}}
@@ -164,37 +166,41 @@ class LinkService:
         except DuplicateKeyError:
             existing = self._db.links.find_one({"_id": key})
             if existing is None:  # not our key: another member took this account meanwhile
-                raise MemberRefused(TAKEN) from None
+                raise MemberRefused(ACCOUNT_TAKEN) from None
             return ObjectId(existing["userId"])
         return user_id
 
 
 _REFUSALS = {
-    Gone.NOBODY: "Only people with a working Slack account can use the help desk.",
-    Gone.ELSEWHERE: "The help desk is for members of this workspace; you belong to another "
-    "organisation. Ask your contact here to file the ticket.",
-    Gone.GUEST: "The help desk is not open to guests. Ask a full member of this workspace to file "
-    "the ticket.",
+    ExclusionReason.INACTIVE: "Only people with a working Slack account can use the help desk.",
+    ExclusionReason.OTHER_ORGANISATION: (
+        "The help desk is for members of this workspace; you belong to another organisation. "
+        "Ask your contact here to file the ticket."
+    ),
+    ExclusionReason.GUEST: (
+        "The help desk is not open to guests. Ask a full member of this workspace to file the "
+        "ticket."
+    ),
 }
 
 
-def gone(member: SlackMember) -> Gone | None:
+def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
     """What keeps somebody out; None for a full, living member of this workspace."""
     if member.is_bot or member.is_deleted:
-        return Gone.NOBODY
+        return ExclusionReason.INACTIVE
     if member.is_stranger or member.home_team_id != member.team_id:
-        return Gone.ELSEWHERE
-    return Gone.GUEST if member.is_guest else None
+        return ExclusionReason.OTHER_ORGANISATION
+    return ExclusionReason.GUEST if member.is_guest else None
 
 
-def check_person(member: SlackMember) -> None:
+def check_member(member: SlackMember) -> None:
     """Raise `Refused` for whoever is no full, living member of this workspace."""
-    reason = gone(member)
+    reason = exclusion_reason(member)
     if reason:
         raise MemberRefused(_REFUSALS[reason])
 
 
-def check_address(member: SlackMember) -> None:
+def check_email(member: SlackMember) -> None:
     """Raise `Refused` for whoever has no address that an account may be found by."""
     if not member.email.strip():
         raise MemberRefused(f"Slack does not tell your email address. {ASK_ADMIN}")

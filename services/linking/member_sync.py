@@ -4,12 +4,12 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.accounts.validation import checked_email, email_key
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
 from services.linking import suspension
-from services.linking.links import gone
+from services.linking.links import exclusion_reason
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.tickets import release
@@ -19,25 +19,29 @@ class MemberSync:
     """It has no actor: Slack says it, of its own members."""
 
     def __init__(
-        self, db: Mongo, users: UserService, codes: Codes, *, clock: Clock = utcnow
+        self, db: Mongo, users: UserService, codes: OneTimeCodes, *, clock: Clock = utcnow
     ) -> None:
         self._db = db
         self._users = users
         self._codes = codes
         self._clock = clock
 
-    def concerns(self, *, member: SlackMember) -> bool:
+    def has_changes(self, *, member: SlackMember) -> bool:
         """Whether that would change anything here: Slack tells of every new status, too."""
         link = self._link(member)
         if link is None:
             return False
-        if gone(member) or "stopped" in link:
-            return (gone(member) is None) == ("stopped" in link)
+        if exclusion_reason(member) or "stopped" in link:
+            return (exclusion_reason(member) is None) == ("stopped" in link)
         # The event may leave out what Slack then says when it is asked.
         user = self._users.get(link["userId"])
-        return user is not None and member.email_confirmed is not False and _has_moved(user, member)
+        return (
+            user is not None
+            and member.email_confirmed is not False
+            and _has_new_email(user, member)
+        )
 
-    def follow(self, *, member: SlackMember) -> list[ObjectId]:
+    def sync(self, *, member: SlackMember) -> list[ObjectId]:
         """Follow what Slack says now; the first tickets handed back, the sweep does the rest.
 
         Safe to repeat.
@@ -45,18 +49,18 @@ class MemberSync:
         link = self._link(member)
         if link is None:
             return []
-        now, reason = self._clock(), gone(member)
+        now, reason = self._clock(), exclusion_reason(member)
         if reason:
-            suspension.stop(self._db, link, reason, now=now)
-            return release.hand_back_some(self._db, link["userId"], now=now)
+            suspension.suspend_link(self._db, link, reason, now=now)
+            return release.release_tickets(self._db, link["userId"], now=now)
         if "stopped" in link:
-            suspension.resume(self._db, link, now=now)
+            suspension.resume_link(self._db, link, now=now)
         user = self._users.get(link["userId"])
-        if user and member.email_confirmed is True and _has_moved(user, member):
-            self._follow_address(user, member)
+        if user and member.email_confirmed is True and _has_new_email(user, member):
+            self._sync_email(user, member)
         return []
 
-    def _follow_address(self, user: User, member: SlackMember) -> None:
+    def _sync_email(self, user: User, member: SlackMember) -> None:
         """An address that has an account already, or that is none, changes nothing."""
         try:
             address = checked_email(member.email)
@@ -80,7 +84,7 @@ class MemberSync:
         return self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
 
 
-def _has_moved(user: User, member: SlackMember) -> bool:
+def _has_new_email(user: User, member: SlackMember) -> bool:
     """Whether an account without password, which so has its address from Slack, has another."""
     key = email_key(member.email)
     return bool(key) and not user.has_password and key != email_key(user.email)

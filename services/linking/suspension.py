@@ -13,23 +13,23 @@ from services.models.user import User
 from services.outbox import pending
 
 
-class Gone(StrEnum):
+class ExclusionReason(StrEnum):
     """Why somebody cannot use the help desk, whatever their account."""
 
-    NOBODY = "nobody"  # deleted, or a bot
+    INACTIVE = "nobody"  # deleted, or a bot
     GUEST = "guest"
-    ELSEWHERE = "elsewhere"  # in another organisation
+    OTHER_ORGANISATION = "elsewhere"  # in another organisation
 
 
 # What the history of each ticket that is handed back says.
 _REASONS = {
-    Gone.NOBODY: "the Slack member was deactivated",
-    Gone.GUEST: "the Slack member is a guest by now",
-    Gone.ELSEWHERE: "the Slack member belongs to another organisation by now",
+    ExclusionReason.INACTIVE: "the Slack member was deactivated",
+    ExclusionReason.GUEST: "the Slack member is a guest by now",
+    ExclusionReason.OTHER_ORGANISATION: "the Slack member belongs to another organisation by now",
 }
 
 
-def stop(db: Mongo, link: Document, reason: Gone, *, now: datetime) -> None:
+def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: datetime) -> None:
     """Safe to repeat: whoever is stopped stays so since the first time.
 
     The account is marked first, so that no interruption leaves its tickets with nobody.
@@ -46,13 +46,13 @@ def stop(db: Mongo, link: Document, reason: Gone, *, now: datetime) -> None:
     )
 
 
-def resume(db: Mongo, link: Document, *, now: datetime) -> None:
+def resume_link(db: Mongo, link: Document, *, now: datetime) -> None:
     """The member may work here again, and keeps what has not been handed back yet."""
     db.links.update_one({"_id": link["_id"]}, {"$unset": {"stopped": ""}})
-    call_off(db, link, now=now)
+    cancel_release(db, link, now=now)
 
 
-def call_off(db: Mongo, link: Document, *, now: datetime) -> None:
+def cancel_release(db: Mongo, link: Document, *, now: datetime) -> None:
     """The owner of the link's account is reachable: hand back no more, and offer what waits."""
     db.users.update_one(
         {"_id": link["userId"], "handBack.isGone": True}, {"$unset": {"handBack": ""}}

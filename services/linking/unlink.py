@@ -14,9 +14,9 @@ from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_link_email
-from services.tickets.queries import open_tickets
+from services.tickets.queries import count_open_tickets
 
-STALE = "You are linked to another account by now, or to none. Type /account to see which."
+LINK_CHANGED = "You are linked to another account by now, or to none. Type /account to see which."
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,26 @@ class UnlinkPreview:
     password, by their Slack address."""
 
     user: User
-    open_tickets: int
-    by_address: bool
+    open_ticket_count: int
+    can_relink_by_email: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Unlinked:
+class UnlinkResult:
     """`letters` are to be sent to the account's owner."""
 
     user: User
-    letters: tuple[str, ...]
+    email_ids: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Identity:
+class LinkedMember:
     """A Slack member linked to an account. `works`: Slack lets them use the help desk."""
 
     team_id: str
     slack_user_id: str
     since: datetime | None
-    works: bool
+    is_active: bool
 
 
 class Unlink:
@@ -53,25 +53,25 @@ class Unlink:
         db: Mongo,
         users: UserService,
         links: LinkService,
-        letters: Emails,
+        emails: Emails,
         *,
         clock: Clock = utcnow,
     ) -> None:
         self._db = db
         self._users = users
         self._links = links
-        self._letters = letters
+        self._emails = emails
         self._clock = clock
 
-    def look(self, *, actor: Actor) -> UnlinkPreview:
+    def preview(self, *, actor: Actor) -> UnlinkPreview:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         user = self._own(actor)
-        by_address = not self._links.strict and not user.has_password
-        return UnlinkPreview(user, open_tickets(self._db, user.id), by_address)
+        can_relink_by_email = not self._links.is_strict and not user.has_password
+        return UnlinkPreview(user, count_open_tickets(self._db, user.id), can_relink_by_email)
 
     def unlink(
         self, *, actor: Actor, team_id: str, slack_user_id: str, slack_name: str | None = None
-    ) -> Unlinked:
+    ) -> UnlinkResult:
         """End the actor's link with that Slack member. `slack_name` is for the letter.
 
         From then on no first use links or opens an account by itself. Raises `Conflict` where
@@ -86,25 +86,25 @@ class Unlink:
         gone = self._db.links.delete_one({"_id": key, "userId": user.id})
         if not gone.deleted_count:
             self._db.unlinked.delete_one({"_id": key, **record})
-            raise Conflict(STALE)
-        letters = queue_link_email(
-            self._letters,
+            raise Conflict(LINK_CHANGED)
+        email_ids = queue_link_email(
+            self._emails,
             EmailKind.UNLINKED,
             user,
             key=f"{key}:{now.isoformat()}",
             member_name=slack_name,
         )
-        return Unlinked(user, letters)
+        return UnlinkResult(user, email_ids)
 
-    def identities(self, *, actor: Actor) -> list[Identity]:
+    def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
         """The Slack members that act as the actor's account."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         return [
-            Identity(
+            LinkedMember(
                 team_id=link["teamId"],
                 slack_user_id=link["slackUserId"],
                 since=link.get("createdAt"),
-                works="stopped" not in link,
+                is_active="stopped" not in link,
             )
             for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
         ]
@@ -112,7 +112,7 @@ class Unlink:
     def _own(self, actor: Actor) -> User:
         user = self._users.get(actor.user_id)
         if user is None:
-            raise Conflict(STALE)
+            raise Conflict(LINK_CHANGED)
         return user
 
     def _remember(self, key: str, record: Document) -> None:

@@ -10,7 +10,7 @@ from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_string_list
 from services.core.database import Mongo
-from services.linking.directory import Directory, people_of, resolve_people
+from services.linking.directory import Directory, referenced_user_ids, resolve_people
 from services.linking.links import LinkService
 from services.lists.list_pages import NEEDED, PAGE_SIZE, Page, TicketLists
 from services.lists.list_query import FILTERS, NOBODY, Filter, ListQuery, skill_key
@@ -57,7 +57,7 @@ class ListService:
         page = self._lists.page(
             actor=actor, selection=selection, skills=skills.get(selection.skill, ()), size=size
         )
-        named = {user_id for ticket in page.tickets for user_id in people_of(ticket)}
+        named = {user_id for ticket in page.tickets for user_id in referenced_user_ids(ticket)}
         if selection.assignee not in ("", NOBODY):
             named.add(ObjectId(selection.assignee))
         return Listed(

@@ -9,10 +9,10 @@ from enum import StrEnum
 
 from services.core.text import strip_invisible
 
-SECONDS = 5.0
+CHECK_TIMEOUT_SECONDS = 5.0
 
 
-class State(StrEnum):
+class CheckStatus(StrEnum):
     """How a line begins. FAIL: something does not work; warn: it works, but look at it."""
 
     OK = "ok"
@@ -24,32 +24,32 @@ class State(StrEnum):
 class Finding:
     """What was found, and what to do about it. Never holds a secret: values are not quoted."""
 
-    state: State
-    found: str
+    status: CheckStatus
+    message: str
     advice: str = ""
 
-    def line(self, about: str) -> str:
-        said = f"{self.found}. {self.advice}" if self.advice else self.found
-        return f"{self.state:<4}  {about + ':':<14} {' '.join(strip_invisible(said).split())}"
+    def format_line(self, name: str) -> str:
+        text = f"{self.message}. {self.advice}" if self.advice else self.message
+        return f"{self.status:<4}  {name + ':':<14} {' '.join(strip_invisible(text).split())}"
 
 
-def ok(found: str) -> list[Finding]:
-    return [Finding(State.OK, found)]
+def ok(message: str) -> list[Finding]:
+    return [Finding(CheckStatus.OK, message)]
 
 
-def warn(found: str, advice: str) -> list[Finding]:
-    return [Finding(State.WARN, found, advice)]
+def warn(message: str, advice: str) -> list[Finding]:
+    return [Finding(CheckStatus.WARN, message, advice)]
 
 
-def fail(found: str, advice: str) -> list[Finding]:
-    return [Finding(State.FAIL, found, advice)]
+def fail(message: str, advice: str) -> list[Finding]:
+    return [Finding(CheckStatus.FAIL, message, advice)]
 
 
-def counted(number: int, what: str) -> str:
+def pluralize(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def span(age: timedelta) -> str:
+def format_duration(age: timedelta) -> str:
     seconds = round(age.total_seconds())
     for unit, length in (("days", 86_400), ("h", 3_600), ("min", 60)):
         if seconds >= 2 * length:
@@ -61,33 +61,35 @@ def span(age: timedelta) -> str:
 class Check:
     """`needs` names the checks without whose success this one could find nothing."""
 
-    about: str
-    look: Callable[[], list[Finding]]
-    needs: tuple[str, ...] = ()
+    name: str
+    run: Callable[[], list[Finding]]
+    depends_on: tuple[str, ...] = ()
 
 
-def run(checks: Sequence[Check], *, seconds: float = SECONDS) -> Iterator[tuple[str, Finding]]:
+def run_checks(
+    checks: Sequence[Check], *, seconds: float = CHECK_TIMEOUT_SECONDS
+) -> Iterator[tuple[str, Finding]]:
     """Every finding with what it is about, as soon as it is there."""
     failed: set[str] = set()
     for check in checks:
-        missed = [name for name in check.needs if name in failed]
+        missed = [name for name in check.depends_on if name in failed]
         if missed:
             findings = warn(f"not looked at, because of {' and '.join(missed)}", "")
-            failed.add(check.about)
+            failed.add(check.name)
         else:
-            findings = _within(seconds, check.look)
+            findings = _run_with_timeout(seconds, check.run)
         for finding in findings:
-            if finding.state is State.FAIL:
-                failed.add(check.about)
-            yield check.about, finding
+            if finding.status is CheckStatus.FAIL:
+                failed.add(check.name)
+            yield check.name, finding
 
 
-def _within(seconds: float, look: Callable[[], list[Finding]]) -> list[Finding]:
+def _run_with_timeout(seconds: float, check: Callable[[], list[Finding]]) -> list[Finding]:
     answers: queue.SimpleQueue[list[Finding]] = queue.SimpleQueue()
 
     def answer() -> None:
         try:
-            answers.put(look())
+            answers.put(check())
         except Exception as error:  # noqa: BLE001  whatever breaks one check, the others run
             # Its text may quote what it was given, a password among it.
             answers.put(fail(f"the check broke off ({type(error).__name__})", "Report this."))
@@ -100,9 +102,9 @@ def _within(seconds: float, look: Callable[[], list[Finding]]) -> list[Finding]:
         return fail(f"no answer within {seconds:g} s", "Check the network between the two.")
 
 
-def summary(states: Sequence[State]) -> str:
+def summary(states: Sequence[CheckStatus]) -> str:
     """The last line: how it stands altogether."""
-    failed, warned = states.count(State.FAIL), states.count(State.WARN)
+    failed, warned = states.count(CheckStatus.FAIL), states.count(CheckStatus.WARN)
     if failed:
         return f"{failed} FAIL, {warned} warn: what says FAIL has to be mended."
     if warned:

@@ -16,26 +16,35 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, connect, missing_indexes
 from services.models.user import Role, User
 from services.ops import failing_items, job_runs
-from services.ops.checks import Check, Finding, State, counted, fail, ok, span, warn
+from services.ops.checks import (
+    Check,
+    CheckStatus,
+    Finding,
+    fail,
+    format_duration,
+    ok,
+    pluralize,
+    warn,
+)
 from services.outbox import pending
 
 MONGODB = "MongoDB"
 # Below the runner's bound, so that a finding says what it waited for.
-QUERY_SECONDS = 4.0
-LATE = timedelta(minutes=1)
-NAMED = 5
-TOKEN_LENGTH = 16
+QUERY_TIMEOUT_SECONDS = 4.0
+LATE_OUTBOX_AGE = timedelta(minutes=1)
+MAX_LISTED_EMAILS = 5
+MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
 UNAUTHORIZED = frozenset({13, 18, 8000})
 
 
-def look_at_settings(env: Mapping[str, str]) -> list[Finding]:
+def check_settings(env: Mapping[str, str]) -> list[Finding]:
     """Everything bot, worker and jobs would refuse to start on, then what is weak."""
     problems: dict[str, None] = {}
     for command in ("bot", "worker", "jobs"):
         problems |= dict.fromkeys(settings.parse_settings(command, env)[1])
     findings = [
-        Finding(State.FAIL, problem, "Set it in the environment or in .env.")
+        Finding(CheckStatus.FAIL, problem, "Set it in the environment or in .env.")
         for problem in problems
     ]
     findings += _weak(env)
@@ -49,7 +58,7 @@ def _weak(env: Mapping[str, str]) -> list[Finding]:
         if _is_open(url):
             found = f"{name} names another machine and no password"
             findings += warn(found, "Whoever reaches that machine reads and changes everything.")
-    if 0 < len(env.get("METRICS_TOKEN", "").strip()) < TOKEN_LENGTH:
+    if 0 < len(env.get("METRICS_TOKEN", "").strip()) < MIN_METRICS_TOKEN_LENGTH:
         findings += warn("METRICS_TOKEN is short enough to be guessed", "Make it 32 characters.")
     api = env.get("SLACK_API_URL", "").strip()
     if api and urlsplit(api).hostname != "slack.com":
@@ -66,11 +75,11 @@ def _is_open(url: str) -> bool:
     return parts.hostname not in LOCAL_HOSTS and not (parts.password or "authMechanism" in url)
 
 
-def look_at_linking(*, app_url: str | None, strict: bool) -> list[Finding]:
+def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
     """How Slack members come to their accounts."""
     if app_url:
-        return ok("by a code" if strict else "by Slack's email address, or by a code")
-    if strict:
+        return ok("by a code" if is_strict else "by Slack's email address, or by a code")
+    if is_strict:
         advice = "Set APP_URL to the bot's address outside: its page shows the codes."
         return fail("by a code, which nobody can get without APP_URL", advice)
     return ok("by Slack's email address; without APP_URL there is no page that shows codes")
@@ -96,36 +105,36 @@ class DatabaseChecks:
 
     def checks(self) -> list[Check]:
         return [
-            Check(MONGODB, self.reachable),
-            Check("indexes", self.indexes, needs=(MONGODB,)),
-            Check("accounts", self.accounts, needs=(MONGODB,)),
+            Check(MONGODB, self.check_connection),
+            Check("indexes", self.check_indexes, depends_on=(MONGODB,)),
+            Check("accounts", self.check_accounts, depends_on=(MONGODB,)),
         ]
 
-    def checks_of_work(self) -> list[Check]:
+    def work_checks(self) -> list[Check]:
         """Whether it gets done."""
         return [
-            Check("jobs", self.jobs, needs=(MONGODB,)),
-            Check("outbox", self.outbox, needs=(MONGODB,)),
-            Check("waiting", self.waiting, needs=(MONGODB,)),
+            Check("jobs", self.check_jobs, depends_on=(MONGODB,)),
+            Check("outbox", self.check_outbox, depends_on=(MONGODB,)),
+            Check("waiting", self.check_unassigned, depends_on=(MONGODB,)),
         ]
 
     def close(self) -> None:
         if "_db" in vars(self):
             self._db.client.close()
 
-    def reachable(self) -> list[Finding]:
+    def check_connection(self) -> list[Finding]:
         """That it answers, and that it takes a write as durable as the product's are."""
         if not self._uri:
             return fail("not asked, because MONGO_URI is missing", "See settings.")
         try:
-            with pymongo.timeout(QUERY_SECONDS):
+            with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
                 hello = self._db.client.admin.command("hello")
                 if not hello.get("isWritablePrimary"):
                     return fail("no primary takes writes", "Look at the replica set's members.")
                 version = self._db.client.server_info()["version"]
                 self._write()
         except PyMongoError as error:
-            return [_away(error)]
+            return [_connection_failure(error)]
         return _described(hello, version)
 
     def _write(self) -> None:
@@ -133,20 +142,20 @@ class DatabaseChecks:
         self._db.meta.insert_one(dict(probe))
         self._db.meta.delete_one(probe)
 
-    def indexes(self) -> list[Finding]:
-        with pymongo.timeout(QUERY_SECONDS):
+    def check_indexes(self) -> list[Finding]:
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             missing = missing_indexes(self._db)
         if missing:
             advice = "Start the bot or the jobs: they create them."
             return fail(f"missing: {', '.join(missing)}", advice)
         return ok("every index is there")
 
-    def accounts(self) -> list[Finding]:
+    def check_accounts(self) -> list[Finding]:
         """Who there is, and whose address has several accounts and so opens none of them."""
-        with pymongo.timeout(QUERY_SECONDS):
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             wanted = {"email": True, "emailKey": True, "role": True, "active": True}
             docs = list(self._db.users.find({}, wanted))
-        findings = _twins(docs)
+        findings = _duplicate_emails(docs)
         active = [user for user in map(User.from_doc, docs) if user.active]
         count = {role: sum(user.role is role for user in active) for role in Role}
         if not count[Role.ADMIN]:
@@ -155,8 +164,8 @@ class DatabaseChecks:
             advice = "python app.py users role ADDRESS moderator makes one."
             findings += warn("no moderator: admins get every ticket", advice)
         return findings or ok(
-            f"{len(active)} active, of them {counted(count[Role.MODERATOR], 'moderator')} "
-            f"and {counted(count[Role.ADMIN], 'admin')}"
+            f"{len(active)} active, of them {pluralize(count[Role.MODERATOR], 'moderator')} "
+            f"and {pluralize(count[Role.ADMIN], 'admin')}"
         )
 
     def _no_admin(self) -> list[Finding]:
@@ -167,39 +176,41 @@ class DatabaseChecks:
 
     def team_id(self) -> str | None:
         """The workspace this database belongs to; None before the bot's first start."""
-        with pymongo.timeout(QUERY_SECONDS):
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             known = self._db.meta.find_one({"_id": "installation"})
         return str(known["teamId"]) if known else None
 
-    def jobs(self) -> list[Finding]:
-        with pymongo.timeout(QUERY_SECONDS):
+    def check_jobs(self) -> list[Finding]:
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             held = leases.is_lease_held(self._db, "jobs", now=self._clock())
-            runs = job_runs.stored(self._db)
-            stuck = failing_items.what_is_stuck(self._db, now=self._clock())
+            runs = job_runs.load_job_runs(self._db)
+            stuck = failing_items.find_failing(self._db, now=self._clock())
         if not held:
             return [*fail("none leads", "Run: python app.py jobs"), *stuck]
-        found = [*job_runs.what_is_wrong(runs, now=self._clock()), *stuck]
-        went = job_runs.how_they_went(runs, now=self._clock())
+        found = [*job_runs.find_problems(runs, now=self._clock()), *stuck]
+        went = job_runs.describe_runs(runs, now=self._clock())
         return found or ok(f"one process leads; {went}" if went else "one process leads")
 
-    def outbox(self) -> list[Finding]:
+    def check_outbox(self) -> list[Finding]:
         """Changes that somebody has not been told of yet."""
-        with pymongo.timeout(QUERY_SECONDS):
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             ages = pending.outbox_ages(self._db, now=self._clock())
         if not ages:
             return ok("empty")
-        found = f"{counted(len(ages), 'ticket')}, the oldest change {span(ages[0])} old"
-        if ages[0] < LATE:
+        found = (
+            f"{pluralize(len(ages), 'ticket')}, the oldest change {format_duration(ages[0])} old"
+        )
+        if ages[0] < LATE_OUTBOX_AGE:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
         return fail(found, advice) if ages[0] >= retry.MAX_DELIVERY_DELAY else warn(found, advice)
 
-    def waiting(self) -> list[Finding]:
-        with pymongo.timeout(QUERY_SECONDS):
+    def check_unassigned(self) -> list[Finding]:
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             number = pending.count_unassigned(self._db)
         if number == 0:
             return ok("no ticket waits for somebody to become available")
-        found = f"{counted(number, 'ticket')} that nobody is available for"
+        found = f"{pluralize(number, 'ticket')} that nobody is available for"
         return warn(found, "Make a moderator, or raise a capacity.")
 
 
@@ -212,25 +223,33 @@ def _described(hello: Document, version: str) -> list[Finding]:
     return warn(f"{version}, a single server, which takes writes", advice)
 
 
-def _away(error: PyMongoError) -> Finding:
+def _connection_failure(error: PyMongoError) -> Finding:
     kind = type(error).__name__
     if isinstance(error, ConfigurationError):
-        return Finding(State.FAIL, f"MONGO_URI cannot be used ({kind})", "Check how it is written.")
+        return Finding(
+            CheckStatus.FAIL, f"MONGO_URI cannot be used ({kind})", "Check how it is written."
+        )
     if isinstance(error, OperationFailure) and error.code in UNAUTHORIZED:
         advice = "Check name and password in MONGO_URI, and that the user may write."
-        return Finding(State.FAIL, f"it refuses the user of MONGO_URI ({error.code})", advice)
+        return Finding(CheckStatus.FAIL, f"it refuses the user of MONGO_URI ({error.code})", advice)
     advice = "Start it, or check host, port and firewall (for Atlas: the IP access list)."
-    return Finding(State.FAIL, f"it cannot be reached at MONGO_URI ({kind})", advice)
+    return Finding(CheckStatus.FAIL, f"it cannot be reached at MONGO_URI ({kind})", advice)
 
 
-def _twins(docs: list[Document]) -> list[Finding]:
+def _duplicate_emails(docs: list[Document]) -> list[Finding]:
     by_key: defaultdict[str, list[str]] = defaultdict(list)
     for doc in docs:
         key = doc.get("emailKey") or email_key(str(doc.get("email") or ""))
         by_key[key].append(str(doc["_id"]))
-    twins = [f"{key} ({', '.join(ids)})" for key, ids in by_key.items() if key and len(ids) > 1]
-    if not twins:
+    duplicates = [
+        f"{key} ({', '.join(ids)})" for key, ids in by_key.items() if key and len(ids) > 1
+    ]
+    if not duplicates:
         return []
-    more = f" and {len(twins) - NAMED} more" if len(twins) > NAMED else ""
-    found = f"addresses with several accounts: {'; '.join(twins[:NAMED])}{more}"
+    more = (
+        f" and {len(duplicates) - MAX_LISTED_EMAILS} more"
+        if len(duplicates) > MAX_LISTED_EMAILS
+        else ""
+    )
+    found = f"addresses with several accounts: {'; '.join(duplicates[:MAX_LISTED_EMAILS])}{more}"
     return warn(found, "They can use none of them: delete all but one each.")

@@ -6,23 +6,23 @@ from typing import Any
 from services.core.database import Document, Mongo
 from services.core.retry import RetryState
 from services.models.user import Role, User
-from services.ops.checks import Finding, State, counted, span
+from services.ops.checks import CheckStatus, Finding, format_duration, pluralize
 
 # Once or twice may be chance.
-SOON_ENOUGH = 2
-NAMED = 5
-READ_MOST = 1_000
-TICKET = (
+MAX_FAILURES_FOR_WARNING = 2
+MAX_LISTED = 5
+MAX_DIGEST_ACCOUNTS = 1_000
+TICKET_ADVICE = (
     "Nobody is reminded of it meanwhile, so have a look at it yourself. The log of the jobs says "
     "why, at “set aside”."
 )
-DIGEST = "The log of the worker says why, at “set aside”."
+DIGEST_ADVICE = "The log of the worker says why, at “set aside”."
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS: Document = {"alarm.aside.since": {"$gt": _ANY_TIME}}
 _DIGESTS: Document = {"digestAside.since": {"$gt": _ANY_TIME}}
 
 
-def count(db: Mongo) -> dict[str, int]:
+def count_failing(db: Mongo) -> dict[str, int]:
     """How many of each kind."""
     return {
         "step": db.tickets.count_documents(_STEPS),
@@ -30,39 +30,45 @@ def count(db: Mongo) -> dict[str, int]:
     }
 
 
-def what_is_stuck(db: Mongo, *, now: datetime) -> list[Finding]:
+def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
     """A finding for each, the oldest first, of at most `NAMED` a kind, and one for the others."""
     tickets = db.tickets.find(_STEPS, {"number": True, "alarm": True})
     found = [
-        _finding(f"what is due by the clock for {_called(doc)}", doc["alarm"]["aside"], TICKET, now)
-        for doc in tickets.sort("alarm.aside.since").limit(NAMED)
+        _finding(
+            f"what is due by the clock for {_called(doc)}",
+            doc["alarm"]["aside"],
+            TICKET_ADVICE,
+            now,
+        )
+        for doc in tickets.sort("alarm.aside.since").limit(MAX_LISTED)
     ]
     found += [
-        _finding(f"the digest of {doc.get('email')}", doc["digestAside"], DIGEST, now)
-        for doc in _digests(db)[:NAMED]
+        _finding(f"the digest of {doc.get('email')}", doc["digestAside"], DIGEST_ADVICE, now)
+        for doc in _digests(db)[:MAX_LISTED]
     ]
-    more = sum(count(db).values()) - len(found) if len(found) >= NAMED else 0
+    more = sum(count_failing(db).values()) - len(found) if len(found) >= MAX_LISTED else 0
     if more > 0:
-        found.append(Finding(State.WARN, f"{more} more are set aside", "See the log."))
+        found.append(Finding(CheckStatus.WARN, f"{more} more are set aside", "See the log."))
     return found
 
 
 def _digests(db: Mongo) -> list[Document]:
     """The accounts, the longest ago first. Whoever has left the help desk gets none anyway."""
     read = dict.fromkeys(("email", "role", "active", "digestAside"), True)
-    found = db.users.find(_DIGESTS, read).sort("digestAside.since").limit(READ_MOST)
+    found = db.users.find(_DIGESTS, read).sort("digestAside.since").limit(MAX_DIGEST_ACCOUNTS)
     users = ((doc, User.from_doc(doc)) for doc in found)
     return [doc for doc, user in users if user.active and user.role is not Role.USER]
 
 
 def _finding(what: str, stored: Any, advice: str, now: datetime) -> Finding:
-    aside = RetryState.from_doc(stored) or RetryState(now, 1, "")
-    state = State.FAIL if aside.failure_count > SOON_ENOUGH else State.WARN
-    said = (
-        f"failed {counted(aside.failure_count, 'time')} within {span(now - aside.first_failed_at)}"
+    retry = RetryState.from_doc(stored) or RetryState(now, 1, "")
+    state = CheckStatus.FAIL if retry.failure_count > MAX_FAILURES_FOR_WARNING else CheckStatus.WARN
+    failure = (
+        f"failed {pluralize(retry.failure_count, 'time')} within "
+        f"{format_duration(now - retry.first_failed_at)}"
     )
     again = "and is tried again by itself"
-    return Finding(state, f"{what} {said} ({aside.error}) {again}", advice)
+    return Finding(state, f"{what} {failure} ({retry.error}) {again}", advice)
 
 
 def _called(doc: Document) -> str:

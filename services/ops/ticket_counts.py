@@ -14,8 +14,8 @@ from services.core.database import Document, Mongo
 from services.models.ticket import Status
 from services.ops import failing_items
 
-KEPT_SECONDS = 15.0
-ASKED_SECONDS = 2.0
+CACHE_SECONDS = 15.0
+QUERY_TIMEOUT_SECONDS = 2.0
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -34,7 +34,7 @@ class TicketCounts:
     oldest_due_seconds: float
     most_attempts: int
     leader: str | None
-    set_aside: Mapping[str, int]
+    failing: Mapping[str, int]
 
 
 def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
@@ -61,11 +61,11 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
         oldest_due_seconds=max(0.0, (now - behind["first"]).total_seconds()) if behind else 0.0,
         most_attempts=(behind["attempts"] or 0) if behind else 0,
         leader=lease["holder"] if lease else None,
-        set_aside=failing_items.count(db),
+        failing=failing_items.count_failing(db),
     )
 
 
-class CachedCounts:
+class CachedTicketCounts:
     """`count_tickets` at most every 15 s, whoever asks. None while MongoDB is away."""
 
     def __init__(
@@ -73,25 +73,25 @@ class CachedCounts:
         db: Mongo,
         *,
         clock: Clock = utcnow,
-        seconds: Callable[[], float] = time.monotonic,
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self._db = db
         self._clock = clock
-        self._seconds = seconds
+        self._monotonic = monotonic
         self._lock = threading.Lock()
-        self._kept: TicketCounts | None = None
-        self._until: float | None = None
+        self._cached: TicketCounts | None = None
+        self._expires_at: float | None = None
 
     def __call__(self) -> TicketCounts | None:
         with self._lock:  # whoever comes meanwhile waits for the same answer
-            if self._until is None or self._seconds() >= self._until:
-                self._kept = self._count()
-                self._until = self._seconds() + KEPT_SECONDS
-            return self._kept
+            if self._expires_at is None or self._monotonic() >= self._expires_at:
+                self._cached = self._count()
+                self._expires_at = self._monotonic() + CACHE_SECONDS
+            return self._cached
 
     def _count(self) -> TicketCounts | None:
         try:
-            with pymongo.timeout(ASKED_SECONDS):
+            with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
                 return count_tickets(self._db, clock=self._clock)
         except PyMongoError:
             return None

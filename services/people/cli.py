@@ -8,17 +8,17 @@ import json
 
 from services.accounts.users import UserService
 from services.auth import password_reset
-from services.auth.one_time_codes import Codes
+from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo
 from services.core.errors import NotFound
 from services.core.settings import Settings
 from services.models.permissions import OPERATOR
 from services.models.user import Role, User
-from services.people.erasure import NAME, Erased, Erasure
+from services.people.erasure import ERASED_NAME, Erasure, ErasureResult
 from services.people.export import DataExport
 
 
-def manage(
+def manage_accounts(
     users: UserService,
     *,
     action: str,
@@ -39,35 +39,36 @@ def manage(
     return [_line(user) for user in users.list_all(actor=OPERATOR)]
 
 
-def reset_link(users: UserService, codes: Codes, *, app_url: str, email: str) -> str:
+def reset_link(users: UserService, codes: OneTimeCodes, *, app_url: str, email: str) -> str:
     """Where the account's owner sets a new password, once, within an hour."""
-    code = password_reset.issue(users, codes, actor=OPERATOR, email=email)
-    return app_url + password_reset.path_of(code)
+    code = password_reset.issue_reset_code(users, codes, actor=OPERATOR, email=email)
+    return app_url + password_reset.reset_path(code)
 
 
-def erase(leaving: Erasure, *, email: str) -> list[str]:
+def erase(erasure: Erasure, *, email: str) -> list[str]:
     """Nothing is asked first; the lines say what was done."""
-    done = leaving.erase(actor=OPERATOR, email=email)
+    done = erasure.erase(actor=OPERATOR, email=email)
     if not done:
         return ["There is no account with that address, so there is nothing to erase."]
     return [line for erased in done for line in _erased(erased)]
 
 
-def export(takeout: DataExport, *, email: str) -> str:
+def export(data_export: DataExport, *, email: str) -> str:
     """JSON, to be read by people as well."""
-    found = takeout.export(actor=OPERATOR, email=email)
+    found = data_export.export(actor=OPERATOR, email=email)
     if not found["accounts"]:
         raise NotFound("There is no account with that address.")
     return json.dumps(found, indent=2, ensure_ascii=False)
 
 
-def _erased(erased: Erased) -> list[str]:
+def _erased(erased: ErasureResult) -> list[str]:
     return [
-        f"Account {erased.user_id} is deactivated, signed out everywhere and called “{NAME}”.",
+        f"Account {erased.user_id} is deactivated, signed out everywhere and called "
+        f"“{ERASED_NAME}”.",
         f"Address, name, password, skills and profile are removed; Slack links: {erased.links}, "
-        f"letters: {erased.letters}.",
-        f"Open tickets handed back: {erased.handed_back}. Tickets freed of what leads to the "
-        f"person in Slack: {erased.tickets}.",
+        f"letters: {erased.removed_emails}.",
+        f"Open tickets handed back: {erased.released_tickets}. Tickets freed of what leads to the "
+        f"person in Slack: {erased.redacted_tickets}.",
         "The tickets stay, and what people wrote in them was not changed.",
     ]
 
@@ -77,24 +78,24 @@ def _line(user: User) -> str:
     return f"{user.email}  {user.role}  {', '.join(user.skills) or '-'}{state}"
 
 
-SKILLS = 'for example "VPN, DNS"'
+SKILLS_HELP = 'for example "VPN, DNS"'
 
 
-def add_to(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The actions, with what each is given."""
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     roles = [role.value for role in Role]
     create = actions.add_parser("create", help="invite somebody by email address")
     create.add_argument("email")
     create.add_argument("--role", choices=roles, default=Role.USER.value)
-    create.add_argument("--skills", default="", help=SKILLS)
+    create.add_argument("--skills", default="", help=SKILLS_HELP)
     create.add_argument("--name")
     role = actions.add_parser("role", help="give an account another role")
     role.add_argument("email")
     role.add_argument("role", choices=roles)
     skills = actions.add_parser("skills", help="replace an account's skills")
     skills.add_argument("email")
-    skills.add_argument("skills", help=f'{SKILLS}; "" for none')
+    skills.add_argument("skills", help=f'{SKILLS_HELP}; "" for none')
     actions.add_parser("list", help="every account")
     reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
     reset.add_argument("email")
@@ -105,15 +106,15 @@ def add_to(parser: argparse.ArgumentParser) -> None:
     export.add_argument("email")
 
 
-def answer(config: Settings, db: Mongo, args: argparse.Namespace) -> list[str]:
+def run_users_command(config: Settings, db: Mongo, args: argparse.Namespace) -> list[str]:
     """Do what was asked for. Raises the services' errors."""
     users = UserService(db)
     if args.action == "reset":
-        codes, app_url = Codes(db, config.jwt_secret), config.app_url or ""
+        codes, app_url = OneTimeCodes(db, config.jwt_secret), config.app_url or ""
         return [reset_link(users, codes, app_url=app_url, email=args.email)]
     if args.action == "erase":
         return erase(Erasure(db, users), email=args.email)
     if args.action == "export":
         return [export(DataExport(db, users), email=args.email)]
     asked = {name: value for name, value in vars(args).items() if name != "command"}
-    return manage(users, **asked)
+    return manage_accounts(users, **asked)

@@ -31,24 +31,24 @@ from services.outbox.deliveries import DeliveryState, delivery_key, parse_delive
 from services.outbox.pending import outbox_fields
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.tickets import release
-from services.tickets.queries import every_ticket
+from services.tickets.queries import iter_tickets
 
-NAME = "a former colleague"
+ERASED_NAME = "a former colleague"
 # Nobody can ever receive mail there (RFC 2606), and the predecessor wants an address, each another.
-DOMAIN = "erased.invalid"
+ERASED_EMAIL_DOMAIN = "erased.invalid"
 # What is left of an account: nothing that tells whose it was.
-_KEPT = ("createdAt", "handBack", "__v")
+_RETAINED_FIELDS = ("createdAt", "handBack", "__v")
 
 
 @dataclass(frozen=True, slots=True)
-class Erased:
+class ErasureResult:
     """An account, and how much of each was removed; `handed_back` and `tickets` are tickets."""
 
     user_id: ObjectId
-    handed_back: int
-    tickets: int
+    released_tickets: int
+    redacted_tickets: int
     links: int
-    letters: int
+    removed_emails: int
 
 
 class Erasure:
@@ -57,7 +57,7 @@ class Erasure:
         self._users = users
         self._clock = clock
 
-    def erase(self, *, actor: Actor | Operator, email: str) -> list[Erased]:
+    def erase(self, *, actor: Actor | Operator, email: str) -> list[ErasureResult]:
         """Make every account of that address anonymous; none is left where there was none.
 
         Raises `Conflict` where no active admin would be left.
@@ -82,20 +82,20 @@ class Erasure:
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": mark}})
 
-    def _erase(self, user_id: ObjectId) -> Erased:
+    def _erase(self, user_id: ObjectId) -> ErasureResult:
         links, slack_ids = self._unlink(user_id)
-        handed_back = 0
-        while given := release.hand_back_some(self._db, user_id, now=self._clock()):
-            handed_back += len(given)
-        found = every_ticket(self._db, (*READ, "status"))
-        tickets = sum(self._free(doc, user_id, slack_ids) for doc in found)
+        released_tickets = 0
+        while released := release.release_tickets(self._db, user_id, now=self._clock()):
+            released_tickets += len(released)
+        found = iter_tickets(self._db, (*PERSONAL_FIELDS, "status"))
+        tickets = sum(self._redact_ticket(doc, user_id, slack_ids) for doc in found)
         self._forget_messages(user_id)
-        letters = self._db.letters.delete_many({"userId": user_id}).deleted_count
+        removed_emails = self._db.letters.delete_many({"userId": user_id}).deleted_count
         self._db.codes.delete_many({"userId": user_id})
-        told = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
-        self._db.nudges.delete_many({"to": {"$in": told}})
+        recipients = [str(user_id), f"{UNASSIGNED_ALERT_PREFIX}{user_id}"]
+        self._db.nudges.delete_many({"to": {"$in": recipients}})
         self._anonymise(user_id)
-        return Erased(user_id, handed_back, tickets, links, letters)
+        return ErasureResult(user_id, released_tickets, tickets, links, removed_emails)
 
     def _unlink(self, user_id: ObjectId) -> tuple[int, list[str]]:
         """How many links there were, and all Slack members the account ever acted for."""
@@ -112,13 +112,13 @@ class Erasure:
 
     def _forget_messages(self, user_id: ObjectId) -> None:
         """About others' tickets: offers to hand those over, which admins are sent."""
-        told = {"_id": {"$gt": ObjectId("0" * 24)}, "handOver.to": user_id}
+        recipient_query = {"_id": {"$gt": ObjectId("0" * 24)}, "handOver.to": user_id}
         gone = {"handOver.channel": "", "handOver.ts": ""}
-        self._db.users.update_many(told, {"$unset": gone})
+        self._db.users.update_many(recipient_query, {"$unset": gone})
 
-    def _free(self, doc: Document, user_id: ObjectId, slack_ids: list[str]) -> bool:
+    def _redact_ticket(self, doc: Document, user_id: ObjectId, slack_ids: list[str]) -> bool:
         """Take them out of one ticket; False where they were not in it."""
-        update = without(doc, user_id=user_id, slack_ids=slack_ids)
+        update = redaction_update(doc, user_id=user_id, slack_ids=slack_ids)
         if not update:
             return False
         if doc.get("createdBy") == user_id and doc.get("status") in OPEN_STATUSES:
@@ -130,19 +130,21 @@ class Erasure:
 
     def _anonymise(self, user_id: ObjectId) -> None:
         doc = self._db.users.find_one({"_id": user_id}) or {}
-        nobody = anonymous(user_id, token_version=doc.get("tokenVersion"), now=self._clock())
-        kept = {name: doc[name] for name in _KEPT if name in doc}
-        self._db.users.replace_one({"_id": user_id}, kept | nobody)
+        nobody = anonymous_account(
+            user_id, token_version=doc.get("tokenVersion"), now=self._clock()
+        )
+        retained = {name: doc[name] for name in _RETAINED_FIELDS if name in doc}
+        self._db.users.replace_one({"_id": user_id}, retained | nobody)
 
 
-def anonymous(user_id: ObjectId, *, token_version: object, now: datetime) -> Document:
+def anonymous_account(user_id: ObjectId, *, token_version: object, now: datetime) -> Document:
     """The account as everybody sees it from then on."""
-    address = f"{user_id}@{DOMAIN}"
+    address = f"{user_id}@{ERASED_EMAIL_DOMAIN}"
     version = token_version if isinstance(token_version, int) else 0
     return {
         "email": address,
         "emailKey": email_key(address),
-        "name": NAME,
+        "name": ERASED_NAME,
         "role": Role.USER.value,
         "skills": [],
         "active": False,
@@ -152,11 +154,11 @@ def anonymous(user_id: ObjectId, *, token_version: object, now: datetime) -> Doc
 
 
 # What `without` reads of a ticket.
-READ = ("cards", "notices", "comments", "source", "createdBy")
-ERASED = "erased"  # stands where Slack's own word for a failure would
+PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
+ERASED_PLACEHOLDER = "erased"  # stands where Slack's own word for a failure would
 
 
-def without(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:
+def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:
     """The update that takes the person out of the ticket; {} where there is nothing to take.
 
     Places in `notices` and `comments` hold still: nothing is ever taken out of those.
@@ -165,8 +167,8 @@ def without(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> 
     # A message that they wrote to the bot stands in their own conversation with it.
     is_direct = doc.get("createdBy") == user_id and _is_direct(source.get("channel"))
     theirs = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
-    values, gone = _told(doc, theirs)
-    values |= _written(doc, user_id, slack_ids)
+    values, gone = _redact_notices(doc, theirs)
+    values |= _redact_comments(doc, user_id, slack_ids)
     if is_direct:
         gone.append("source")
     elif source.get("slackUserId") in slack_ids:
@@ -179,24 +181,28 @@ def without(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> 
     return update
 
 
-def _told(doc: Document, recipients: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+def _redact_notices(doc: Document, recipients: Collection[str]) -> tuple[dict[str, Any], list[str]]:
     """What to set and to remove, so that nobody can tell where they were sent a message."""
     values: dict[str, Any] = {}
     gone: list[str] = []
     listed = doc.get("notices")
     for place, notice in enumerate(listed if isinstance(listed, list) else []):
         seq, kind, recipient = parse_delivery_key(str(notice.get("key")))
-        if recipient not in recipients or notice.get("error") == ERASED:
+        if recipient not in recipients or notice.get("error") == ERASED_PLACEHOLDER:
             continue
         this = f"notices.{place}"
-        values |= {f"{this}.state": DeliveryState.FAILED.value, f"{this}.error": ERASED}
+        values |= {f"{this}.state": DeliveryState.FAILED.value, f"{this}.error": ERASED_PLACEHOLDER}
         gone += [f"{this}.channel", f"{this}.ts"]
         if not ObjectId.is_valid(recipient):  # a conversation: nobody else's key is like that
-            values[f"{this}.key"] = delivery_key(seq=int(seq), kind=kind, recipient=ERASED)
+            values[f"{this}.key"] = delivery_key(
+                seq=int(seq), kind=kind, recipient=ERASED_PLACEHOLDER
+            )
     return values, gone
 
 
-def _written(doc: Document, user_id: ObjectId, slack_ids: Collection[str]) -> dict[str, Any]:
+def _redact_comments(
+    doc: Document, user_id: ObjectId, slack_ids: Collection[str]
+) -> dict[str, Any]:
     """Where in Slack they wrote their comments, and addresses of files that name them."""
     values: dict[str, Any] = {}
     for comment in comments_from_doc(doc.get("comments")):
@@ -207,9 +213,9 @@ def _written(doc: Document, user_id: ObjectId, slack_ids: Collection[str]) -> di
             values[f"{place}.slack"] = (
                 None if _is_direct(channel) else {"channel": channel, "ts": ""}
             )
-        kept = [file for file in comment.files if not any(i in file.url for i in slack_ids)]
-        if len(kept) < len(comment.files):
-            values[f"{place}.files"] = [file.to_doc() for file in kept]
+        remaining = [file for file in comment.files if not any(i in file.url for i in slack_ids)]
+        if len(remaining) < len(comment.files):
+            values[f"{place}.files"] = [file.to_doc() for file in remaining]
     return values
 
 

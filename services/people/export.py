@@ -14,12 +14,12 @@ from services.core.database import Document, Mongo
 from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.outbox.deliveries import parse_delivery_key
-from services.tickets.queries import every_ticket
+from services.tickets.queries import iter_tickets
 
 # An account's secrets, and what is only made to look it up.
 _SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
 # What its requester may read of a ticket.
-_FILED = (
+_REQUESTER_FIELDS = (
     "number",
     "title",
     "description",
@@ -32,12 +32,21 @@ _FILED = (
     "source",
 )
 # What it tells of whoever has it, whose words it is not in.
-_GIVEN = ("status", "acceptedAt", "completedAt")
+_ASSIGNEE_FIELDS = ("status", "acceptedAt", "completedAt")
 _CHOICE = ("source", "reason", "score", "parts", "at")
-_LETTER = ("kind", "state", "createdAt", "endedAt")
+_EMAIL_FIELDS = ("kind", "state", "createdAt", "endedAt")
 _NOTICE = ("state", "channel", "ts")
 _CORRECTION = ("ticketId", "at", "kind", "skills")
-_READ = (*_FILED, *_GIVEN, "createdBy", "assignedTo", "assignment", "comments", "events", "notices")
+_READ = (
+    *_REQUESTER_FIELDS,
+    *_ASSIGNEE_FIELDS,
+    "createdBy",
+    "assignedTo",
+    "assignment",
+    "comments",
+    "events",
+    "notices",
+)
 
 
 class DataExport:
@@ -53,11 +62,14 @@ class DataExport:
         """
         require_permission(actor, Permission.MANAGE_USERS)
         found = self._users.find_docs_by_email(email)
-        held = {doc["_id"]: self._account(doc) for doc in found}
-        if held:
-            self._add_tickets(held)
-            self._add_corrections(held)
-        return {"email": email.strip(), "accounts": [plain(account) for account in held.values()]}
+        accounts = {doc["_id"]: self._account(doc) for doc in found}
+        if accounts:
+            self._add_tickets(accounts)
+            self._add_corrections(accounts)
+        return {
+            "email": email.strip(),
+            "accounts": [to_json_value(account) for account in accounts.values()],
+        }
 
     def _account(self, doc: Document) -> Document:
         theirs = {"userId": doc["_id"]}
@@ -66,7 +78,7 @@ class DataExport:
             "account": {name: value for name, value in doc.items() if name not in _SECRET},
             "links": list(links),
             "formerLinks": list(self._db.unlinked.find(theirs, ["at"])),
-            "letters": list(self._db.letters.find(theirs, _LETTER)),
+            "letters": list(self._db.letters.find(theirs, _EMAIL_FIELDS)),
             "tickets": [],
             "assigned": [],
             "comments": [],
@@ -75,56 +87,56 @@ class DataExport:
             "messages": [],
         }
 
-    def _add_tickets(self, held: dict[ObjectId, Document]) -> None:
-        for doc in every_ticket(self._db, _READ):
+    def _add_tickets(self, accounts: dict[ObjectId, Document]) -> None:
+        for doc in iter_tickets(self._db, _READ):
             for kind, whose, entry in _entries(doc):
-                if account := _of(held, whose):
+                if account := _account_of(accounts, whose):
                     account[kind].append(entry)
 
-    def _add_corrections(self, held: dict[ObjectId, Document]) -> None:
+    def _add_corrections(self, accounts: dict[ObjectId, Document]) -> None:
         """What was said for and against giving them tickets, and what they said of others."""
         for doc in self._db.corrections.find({"_id": {"$gt": ""}}):
-            said = {name: doc[name] for name in _CORRECTION if name in doc}
+            correction = {name: doc[name] for name in _CORRECTION if name in doc}
             for side in ("from", "to", "by"):
-                if account := _of(held, doc.get(side)):
-                    account["corrections"].append({**said, "their": side})
+                if account := _account_of(accounts, doc.get(side)):
+                    account["corrections"].append({**correction, "their": side})
 
 
 def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
     """What a ticket has of people: as what, of whom, and which."""
     which = {"ticketId": doc["_id"], "ticketNumber": doc.get("number")}
-    filed = {name: doc[name] for name in _FILED if name in doc}
+    filed = {name: doc[name] for name in _REQUESTER_FIELDS if name in doc}
     yield "tickets", doc.get("createdBy"), {"_id": doc["_id"], **filed}
-    yield "assigned", doc.get("assignedTo"), which | _given(doc)
+    yield "assigned", doc.get("assignedTo"), which | _assignee_entry(doc)
     for kind, key in (("comments", "id"), ("events", "seq")):
         for entry in own_entries(doc.get(kind), key):
             yield kind, entry.get("by"), {**which, **entry}
     for notice in own_entries(doc.get("notices"), "key"):
         _, kind, recipient = parse_delivery_key(str(notice["key"]))
-        told = {name: notice[name] for name in _NOTICE if name in notice}
-        yield "messages", recipient, {**which, "kind": kind, **told}
+        message = {name: notice[name] for name in _NOTICE if name in notice}
+        yield "messages", recipient, {**which, "kind": kind, **message}
 
 
-def _given(doc: Document) -> Document:
+def _assignee_entry(doc: Document) -> Document:
     """Of a ticket they have, and why it is theirs; a reason that somebody typed is that one's."""
     choice = doc.get("assignment")
-    given = {name: doc[name] for name in _GIVEN if name in doc}
+    given = {name: doc[name] for name in _ASSIGNEE_FIELDS if name in doc}
     if isinstance(choice, dict) and choice.get("source") != MANUAL_SOURCE:
         given["choice"] = {name: choice[name] for name in _CHOICE if name in choice}
     return given
 
 
-def _of(held: dict[ObjectId, Document], user_id: Any) -> Document | None:
+def _account_of(accounts: dict[ObjectId, Document], user_id: Any) -> Document | None:
     known = as_object_id(user_id)
-    return held.get(known) if known else None
+    return accounts.get(known) if known else None
 
 
-def plain(value: Any) -> Any:
+def to_json_value(value: Any) -> Any:
     """As JSON has it, whatever the predecessor has stored there."""
     if isinstance(value, dict):
-        return {str(name): plain(held) for name, held in value.items()}
+        return {str(name): to_json_value(held) for name, held in value.items()}
     if isinstance(value, list):
-        return [plain(held) for held in value]
+        return [to_json_value(held) for held in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, DatetimeMS):  # beyond the calendar

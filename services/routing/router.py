@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from services.analysis.model_answer import Analysis, Basis, FailureReason, canonical_skills
+from services.analysis.model_answer import Analysis, FailureReason, SkillMatch, canonical_skills
 from services.core.text import UNSPACED_SCRIPT_RANGES
 from services.models.assignee_choice import AnalysisSource
 from services.routing.aliases import aliases_of
@@ -68,7 +68,7 @@ def route(
         confidence=None,
         source=AnalysisSource.ROUTER,
         failure=failure.value if failure else None,
-        basis=Basis.LEARNED if likely else Basis.NAMED if named else None,
+        basis=SkillMatch.LEARNED if likely else SkillMatch.KEYWORD if named else None,
     )
 
 

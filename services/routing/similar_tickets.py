@@ -21,7 +21,7 @@ from services.core.database import (
 )
 from services.models.ticket import Status, Ticket
 from services.routing.features import features
-from services.tickets.lifecycle import NOTHING_DONE
+from services.tickets.lifecycle import RESOLUTION_CODES
 
 MOST_PRECEDENTS = 4
 MOST_SKILLS = 3
@@ -46,7 +46,7 @@ def precedents(
     newest of all. Titles are compared, and go nowhere.
     """
     docs = {doc["_id"]: doc for doc in _resolved(db, likely[:MOST_SKILLS])}
-    done = (doc for doc in docs.values() if doc.get("resolution") not in NOTHING_DONE)
+    done = (doc for doc in docs.values() if doc.get("resolution") not in RESOLUTION_CODES)
     told = [doc for doc in done if _summary(doc)]
     shares = likeness(text[:BEGINNING], [_beginning(doc, "summary") for doc in told])
     alike = [pair for pair in zip(shares, told, strict=True) if pair[0] >= ALIKE]

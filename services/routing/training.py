@@ -22,7 +22,7 @@ from services.models.user import ACTIVE_STAFF
 from services.routing.learned_model import Example
 from services.routing.model_store import Kind, ModelStore
 from services.routing.router import skills_named
-from services.tickets.lifecycle import NOTHING_DONE
+from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class Training:
         taught = [
             (_words(doc), *_taught(doc, skills, staff))
             for doc in newest.limit(MOST_TICKETS)
-            if doc.get("resolution") not in NOTHING_DONE
+            if doc.get("resolution") not in RESOLUTION_CODES
         ]
         return taught[::-1]
 

@@ -22,23 +22,28 @@ from services.models.user import User, can_work
 from services.outbox import deliveries, pending
 from services.tickets import comments, ticket_store, transitions
 from services.tickets.lifecycle import (
-    CANCELLED,
-    PERMISSION,
+    ACTION_PERMISSIONS,
+    CANCELLED_RESOLUTION,
     TicketAction,
-    check,
+    check_allowed,
     describe_state,
     stale_message,
     state_token,
 )
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import QUESTION_MAX, REASON_MAX, RESOLUTION_MAX, checked_text
+from services.tickets.validation import (
+    QUESTION_MAX,
+    REASON_MAX,
+    RESOLUTION_MAX,
+    checked_required_text,
+)
 
 # Each is lost only to a change that leaves the decision as it is, such as a comment.
-TRIES = 10
-BUSY = "Many people are changing this ticket at the moment. Try again in a moment."
+MAX_UPDATE_ATTEMPTS = 10
+TICKET_BUSY = "Many people are changing this ticket at the moment. Try again in a moment."
 # What tells of a step; other events may come between a press and its repetition.
-STEPS = frozenset(
+ACTION_EVENTS = frozenset(
     {
         EventType.ACCEPTED,
         EventType.ASSIGNED,
@@ -51,7 +56,7 @@ STEPS = frozenset(
     }
 )
 
-Make = Callable[[Ticket, datetime], Change]
+ChangeBuilder = Callable[[Ticket, datetime], Change]
 
 
 class TicketActions:
@@ -63,29 +68,33 @@ class TicketActions:
         self._users = users
         self._clock = clock
 
-    def ready(self, *, actor: Actor, ticket_id: str, step: TicketAction, seen: str = "") -> Ticket:
+    def get_for_action(
+        self, *, actor: Actor, ticket_id: str, action: TicketAction, expected_state: str = ""
+    ) -> Ticket:
         """The ticket, if the actor may take that step now; `NotFound`, `Denied` or `Conflict`."""
-        require_permission(actor, PERMISSION[step])
-        ticket = require_visible(actor, load(self._db, ticket_id))
-        self.check(actor, ticket, step, seen or state_token(ticket))
+        require_permission(actor, ACTION_PERMISSIONS[action])
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+        self.check_action(actor, ticket, action, expected_state or state_token(ticket))
         return ticket
 
-    def accept(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
+    def accept(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
         """The assignee says that they are at it."""
 
-        def make(ticket: Ticket, now: datetime) -> Change:
+        def build_change(ticket: Ticket, now: datetime) -> Change:
             return transitions.accept(actor.user_id, ticket, now=now)
 
-        return self._take_step(actor, ticket_id, TicketAction.ACCEPT, make, seen)
+        return self._apply_action(
+            actor, ticket_id, TicketAction.ACCEPT, build_change, expected_state
+        )
 
-    def take(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
+    def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
         """A moderator makes it their own, whoever had it. Taking it is accepting it."""
 
-        def make(ticket: Ticket, now: datetime) -> Change:
+        def build_change(ticket: Ticket, now: datetime) -> Change:
             own = actor.user_id
-            return transitions.assign(own, ticket, own, reason=transitions.TOOK_IT, now=now)
+            return transitions.assign(own, ticket, own, reason=transitions.TAKEN_REASON, now=now)
 
-        return self._take_step(actor, ticket_id, TicketAction.TAKE, make, seen)
+        return self._apply_action(actor, ticket_id, TicketAction.TAKE, build_change, expected_state)
 
     def reassign(
         self,
@@ -94,20 +103,20 @@ class TicketActions:
         ticket_id: str,
         assignee_id: str | None,
         reason: str = "",
-        seen: str = "",
+        expected_state: str = "",
     ) -> Ticket:
         """Give it to that moderator or admin; None hands it back to assignment, which does not
         choose whoever had it again. `Invalid` for either field."""
-        require_permission(actor, PERMISSION[TicketAction.REASSIGN])
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         why = _checked_reason(reason)
         person = self._assignable(assignee_id) if assignee_id else None
 
-        def make(ticket: Ticket, now: datetime) -> Change:
+        def build_change(ticket: Ticket, now: datetime) -> Change:
             if person:
                 return transitions.assign(actor.user_id, ticket, person.id, reason=why, now=now)
             return transitions.unassign(actor.user_id, ticket, reason=why)
 
-        def refuse(ticket: Ticket) -> None:
+        def validate(ticket: Ticket) -> None:
             if person and person.id == ticket.assigned_to:
                 raise InvalidValue("assignedTo", f"{person.display_name} has this ticket already.")
             if not person and not ticket.assigned_to:
@@ -117,88 +126,94 @@ class TicketActions:
                     "assignedTo", f"Choose somebody, because {describe_state(ticket)}."
                 )
 
-        return self._take_step(actor, ticket_id, TicketAction.REASSIGN, make, seen, refuse)
+        return self._apply_action(
+            actor, ticket_id, TicketAction.REASSIGN, build_change, expected_state, validate
+        )
 
-    def wait(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
+    def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
         """Its requester has to answer first; `Invalid` for the question."""
-        require_permission(actor, PERMISSION[TicketAction.WAIT])
-        asked = checked_text(
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER])
+        asked = checked_required_text(
             question,
             field="question",
             limit=QUESTION_MAX,
-            missing="Ask what you need to know; the requester reads it.",
+            empty_message="Ask what you need to know; the requester reads it.",
         )
 
-        def make(ticket: Ticket, now: datetime) -> Change:
-            waits = transitions.wait(actor.user_id, ticket, question=asked)
-            return waits.then(comments.asked(ticket, by=actor.user_id, text=asked, at=now))
+        def build_change(ticket: Ticket, now: datetime) -> Change:
+            waits = transitions.wait_for_requester(actor.user_id, ticket, question=asked)
+            return waits.then(comments.add_question(ticket, by=actor.user_id, text=asked, at=now))
 
-        return self._take_step(actor, ticket_id, TicketAction.WAIT, make)
+        return self._apply_action(actor, ticket_id, TicketAction.ASK_REQUESTER, build_change)
 
     def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
         """Complete it with a note for its requester; `Invalid` for the note."""
-        require_permission(actor, PERMISSION[TicketAction.RESOLVE])
-        note = checked_text(
+        require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
+        note = checked_required_text(
             resolution,
             field="resolution",
             limit=RESOLUTION_MAX,
-            missing="Say in a sentence what was done; the requester reads it.",
+            empty_message="Say in a sentence what was done; the requester reads it.",
         )
 
-        def make(ticket: Ticket, now: datetime) -> Change:
+        def build_change(ticket: Ticket, now: datetime) -> Change:
             by, done = actor.user_id, EventType.RESOLVED
             return transitions.complete(by, ticket, done, resolution=note, note=note, now=now)
 
-        return self._take_step(actor, ticket_id, TicketAction.RESOLVE, make)
+        return self._apply_action(actor, ticket_id, TicketAction.RESOLVE, build_change)
 
     def cancel(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Its requester no longer needs it."""
 
-        def make(ticket: Ticket, now: datetime) -> Change:
+        def build_change(ticket: Ticket, now: datetime) -> Change:
             by, done = actor.user_id, EventType.CANCELLED
-            return transitions.complete(by, ticket, done, resolution=CANCELLED, now=now)
+            return transitions.complete(by, ticket, done, resolution=CANCELLED_RESOLUTION, now=now)
 
-        return self._take_step(actor, ticket_id, TicketAction.CANCEL, make)
+        return self._apply_action(actor, ticket_id, TicketAction.CANCEL, build_change)
 
-    def reopen(self, *, actor: Actor, ticket_id: str, seen: str = "") -> Ticket:
+    def reopen(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
         """It was not done after all: back to its assignee, or to assignment if they have left."""
 
-        def make(ticket: Ticket, _: datetime) -> Change:
+        def build_change(ticket: Ticket, _: datetime) -> Change:
             had = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
-            return transitions.reopen(actor.user_id, ticket, stays=bool(had and can_work(had)))
+            return transitions.reopen(
+                actor.user_id, ticket, keep_assignee=bool(had and can_work(had))
+            )
 
-        return self._take_step(actor, ticket_id, TicketAction.REOPEN, make, seen)
+        return self._apply_action(
+            actor, ticket_id, TicketAction.REOPEN, build_change, expected_state
+        )
 
-    def redraw(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
+    def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
         """Have the card of that message drawn anew, because it shows what is no longer so.
 
         False where that message is none of the ticket's cards.
         """
-        ticket = require_visible(actor, load(self._db, ticket_id))
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return deliveries.invalidate_card(
             self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
         )
 
-    def _take_step(
+    def _apply_action(
         self,
         actor: Actor,
         ticket_id: str,
-        step: TicketAction,
-        make: Make,
-        seen: str = "",
-        refuse: Callable[[Ticket], None] | None = None,
+        action: TicketAction,
+        build_change: ChangeBuilder,
+        expected_state: str = "",
+        validate: Callable[[Ticket], None] | None = None,
     ) -> Ticket:
-        require_permission(actor, PERMISSION[step])
-        for _ in range(TRIES):
-            ticket = require_visible(actor, load(self._db, ticket_id))
+        require_permission(actor, ACTION_PERMISSIONS[action])
+        for _ in range(MAX_UPDATE_ATTEMPTS):
+            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             now = self._clock()
-            change = make(ticket, now)
+            change = build_change(ticket, now)
             if _is_repeated(ticket, change):
                 return ticket
-            seen = seen or state_token(ticket)
-            self.check(actor, ticket, step, seen)
-            if refuse:
-                refuse(ticket)
+            expected_state = expected_state or state_token(ticket)
+            self.check_action(actor, ticket, action, expected_state)
+            if validate:
+                validate(ticket)
             stored = ticket_store.apply(
                 self._db,
                 ticket,
@@ -209,18 +224,20 @@ class TicketActions:
                 push=change.push,
             )
             if stored:
-                self._wake_waiting(ticket, stored, now)
+                self._retry_unassigned(ticket, stored, now)
                 return stored
-        raise Conflict(BUSY)
+        raise Conflict(TICKET_BUSY)
 
-    def check(self, actor: Actor, ticket: Ticket, step: TicketAction, seen: str) -> None:
+    def check_action(
+        self, actor: Actor, ticket: Ticket, action: TicketAction, expected_state: str
+    ) -> None:
         """Raise `Denied` or `Conflict` unless the actor may take that step, and by that glance."""
-        holder = self._holder(actor, ticket)
-        check(actor, ticket, step, holder=holder)
-        if seen != state_token(ticket):
-            raise Conflict(stale_message(ticket, holder=holder))
+        assignee_name = self._assignee_name(actor, ticket)
+        check_allowed(actor, ticket, action, assignee_name=assignee_name)
+        if expected_state != state_token(ticket):
+            raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
-    def _holder(self, actor: Actor, ticket: Ticket) -> str:
+    def _assignee_name(self, actor: Actor, ticket: Ticket) -> str:
         """How a sentence for the actor calls whoever has the ticket."""
         if ticket.assigned_to is None or ticket.status is Status.COMPLETED:
             return ""
@@ -236,7 +253,7 @@ class TicketActions:
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
 
-    def _wake_waiting(self, before: Ticket, after: Ticket, now: datetime) -> None:
+    def _retry_unassigned(self, before: Ticket, after: Ticket, now: datetime) -> None:
         """Whoever had it has room for one more."""
         is_done = after.status is Status.COMPLETED
         if before.assigned_to and (is_done or after.assigned_to != before.assigned_to):
@@ -247,15 +264,15 @@ def _checked_reason(reason: str) -> str:
     if not reason.strip():
         return ""
     missing = "Say why in a few words, or leave it empty."
-    return checked_text(reason, field="reason", limit=REASON_MAX, missing=missing)
+    return checked_required_text(reason, field="reason", limit=REASON_MAX, empty_message=missing)
 
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:
     """Whether the last step taken was this one, by the same person, and still stands."""
-    taken = (past for past in reversed(ticket.events) if past.type in STEPS)
+    taken = (past for past in reversed(ticket.events) if past.type in ACTION_EVENTS)
     last, new = next(taken, None), change.events[0]
     return (
         last is not None
         and (last.type, last.by, last.to, last.note) == (new.type, new.by, new.to, new.note)
-        and state_token(transitions.after(ticket, change)) == state_token(ticket)
+        and state_token(transitions.with_change(ticket, change)) == state_token(ticket)
     )

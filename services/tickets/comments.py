@@ -21,20 +21,20 @@ from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.tickets import ticket_store
-from services.tickets.lifecycle import PERMISSION, TicketAction
-from services.tickets.queries import load
+from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction
+from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import checked_text
+from services.tickets.validation import checked_required_text
 
-COMMENT_MAX = 3_000
+MAX_COMMENT_LENGTH = 3_000
 # Each is lost only to another change of the same ticket.
-TRIES = 60
+MAX_UPDATE_ATTEMPTS = 60
 # The events' field: what is of internal notes is left out of what a requester reads.
-FIELD = {False: "comments", True: "notes"}
+EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class CommentResult:
     """`is_new` is False where the comment was there already."""
 
     ticket: Ticket
@@ -47,12 +47,12 @@ class CommentService:
         self._db = db
         self._clock = clock
 
-    def ready(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
+    def get_for_comment(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
         """The ticket, if the actor may write that about it; `NotFound` or `Denied`."""
         require_permission(
-            actor, PERMISSION[TicketAction.NOTE if internal else TicketAction.COMMENT]
+            actor, ACTION_PERMISSIONS[TicketAction.NOTE if internal else TicketAction.COMMENT]
         )
-        return require_visible(actor, load(self._db, ticket_id))
+        return require_visible(actor, load_ticket(self._db, ticket_id))
 
     def add(
         self,
@@ -62,33 +62,33 @@ class CommentService:
         text: str,
         internal: bool = False,
         files: tuple[FileLink, ...] = (),
-        slack: MessageRef | None = None,
-        form: str | None = None,
-    ) -> Written:
+        message: MessageRef | None = None,
+        request_id: str | None = None,
+    ) -> CommentResult:
         """Keep a comment, once per message (`slack`) or modal (`form`) it was written in.
 
         The requester's answer to a ticket that waits for one moves it on.
         Raises `Invalid` for the text, `Full`, `Flood`, `NotFound`, `Denied`.
         """
-        ticket = self.ready(actor=actor, ticket_id=ticket_id, internal=internal)
-        words = checked(text, files)
+        ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
+        words = checked_comment_text(text, files)
         comment_id = ObjectId()
-        for _ in range(TRIES):
-            if known := _same(ticket, slack, form, by=actor.user_id):
-                return Written(ticket, known, is_new=False)
+        for _ in range(MAX_UPDATE_ATTEMPTS):
+            if known := _find_duplicate(ticket, message, request_id, by=actor.user_id):
+                return CommentResult(ticket, known, is_new=False)
             now = self._clock()
-            check_room(ticket, actor, now)
+            check_comment_limits(ticket, actor, now)
             doc = {
                 **comment_doc(by=actor.user_id, text=words, at=now, internal=internal),
                 "id": comment_id,
                 "files": [file.to_doc() for file in files],
-                "slack": slack.to_doc() if slack else None,
-                **({"form": form} if form else {}),
+                "slack": message.to_doc() if message else None,
+                **({"form": request_id} if request_id else {}),
             }
-            stored = self._store(ticket, addition(ticket, doc), now)
+            stored = self._store(ticket, add_comment(ticket, doc), now)
             if stored:
-                return Written(stored, stored.comments[-1], is_new=True)
-            ticket = self.ready(actor=actor, ticket_id=ticket_id, internal=internal)
+                return CommentResult(stored, stored.comments[-1], is_new=True)
+            ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
         raise Conflict("Many people are changing this ticket at the moment. Send it again.")
 
     def edit(
@@ -96,7 +96,7 @@ class CommentService:
         *,
         actor: Actor,
         ticket_id: str,
-        slack: MessageRef,
+        message: MessageRef,
         text: str,
         files: tuple[FileLink, ...] = (),
     ) -> Ticket | None:
@@ -105,21 +105,21 @@ class CommentService:
         Raises `Invalid`, `Denied` for another's comment, `Full` and `Flood`.
         """
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        words = checked(text, files)
+        words = checked_comment_text(text, files)
 
         def change(ticket: Ticket, comment: Comment, now: datetime) -> Change | None:
             if comment.by != actor.user_id:
                 raise PermissionDenied("Only its author can change a comment.")
-            self.ready(actor=actor, ticket_id=ticket_id, internal=comment.internal)
+            self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=comment.internal)
             if comment.deleted or (comment.text, comment.files) == (words, files):
                 return None
-            check_edits(ticket, actor, now)
+            check_edit_limits(ticket, actor, now)
             values = {"text": words, "files": [f.to_doc() for f in files], "editedAt": now}
             return _changed(comment, EventType.COMMENT_EDITED, values)
 
-        return self._follow(ticket_id, slack, change)
+        return self._sync_with_message(ticket_id, message, change)
 
-    def delete(self, *, ticket_id: str, slack: MessageRef) -> Ticket | None:
+    def delete(self, *, ticket_id: str, message: MessageRef) -> Ticket | None:
         """Follow a message that was deleted. None where it was no comment.
 
         Slack lets its author do that, and the workspace's admins, and does not say who it was: so
@@ -132,17 +132,17 @@ class CommentService:
             values = {"text": "", "files": [], "deleted": True}
             return _changed(comment, EventType.COMMENT_DELETED, values)
 
-        return self._follow(ticket_id, slack, change)
+        return self._sync_with_message(ticket_id, message, change)
 
-    def _follow(
+    def _sync_with_message(
         self,
         ticket_id: str,
-        slack: MessageRef,
+        message: MessageRef,
         change: Callable[[Ticket, Comment, datetime], Change | None],
     ) -> Ticket | None:
-        for _ in range(TRIES):
-            ticket = load(self._db, ticket_id)
-            comment = _written_in(ticket, slack) if ticket else None
+        for _ in range(MAX_UPDATE_ATTEMPTS):
+            ticket = load_ticket(self._db, ticket_id)
+            comment = _find_by_message(ticket, message) if ticket else None
             if ticket is None or comment is None:
                 return None
             now = self._clock()
@@ -164,11 +164,13 @@ class CommentService:
         )
 
 
-def checked(text: str, files: Iterable[FileLink] = ()) -> str:
+def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
     """The text as it is kept. A file may come without words."""
     if not text.strip() and any(files):
         return ""
-    return checked_text(text, field="text", limit=COMMENT_MAX, missing="Write something first.")
+    return checked_required_text(
+        text, field="text", limit=MAX_COMMENT_LENGTH, empty_message="Write something first."
+    )
 
 
 def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False) -> Document:
@@ -184,13 +186,13 @@ def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False
     }
 
 
-def addition(ticket: Ticket, doc: Document) -> Change:
+def add_comment(ticket: Ticket, doc: Document) -> Change:
     """What a new comment does to its ticket. `services.tickets.actions` asks a question with it,
     too.
     """
     by, internal = doc["by"], doc["internal"]
     kind = EventType.NOTED if internal else EventType.COMMENTED
-    events = [NewEvent(kind, by=by, field=FIELD[internal], to=doc["id"])]
+    events = [NewEvent(kind, by=by, field=EVENT_FIELD_BY_INTERNAL[internal], to=doc["id"])]
     values: dict[str, Any] = {}
     if ticket.status is Status.WAITING and by == ticket.created_by and not internal:
         was, goes_on = ticket.status.value, Status.IN_PROGRESS.value
@@ -199,87 +201,97 @@ def addition(ticket: Ticket, doc: Document) -> Change:
     return Change(values, tuple(events), push={"comments": doc})
 
 
-def asked(ticket: Ticket, *, by: ObjectId, text: str, at: datetime) -> Change:
+def add_question(ticket: Ticket, *, by: ObjectId, text: str, at: datetime) -> Change:
     """A question to the requester is part of the conversation, where that has room for it."""
-    if len(ticket.comments) >= COMMENTS_MAX:
+    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
         return Change()
-    return addition(ticket, comment_doc(by=by, text=text, at=at))
+    return add_comment(ticket, comment_doc(by=by, text=text, at=at))
 
 
 def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Change:
     """In place: the filter's `seq` holds the array still."""
     placed = {f"comments.{comment.position}.{name}": value for name, value in values.items()}
-    event = NewEvent(kind, by=comment.by, field=FIELD[comment.internal], to=comment.id)
+    event = NewEvent(
+        kind, by=comment.by, field=EVENT_FIELD_BY_INTERNAL[comment.internal], to=comment.id
+    )
     return Change(placed, (event,))
 
 
-def _same(
-    ticket: Ticket, slack: MessageRef | None, form: str | None, *, by: ObjectId
+def _find_duplicate(
+    ticket: Ticket, message: MessageRef | None, request_id: str | None, *, by: ObjectId
 ) -> Comment | None:
     """The comment that this one repeats."""
     for comment in ticket.comments:
-        is_same_form = form is not None and (comment.submission_id, comment.by) == (form, by)
-        if is_same_form or (slack is not None and comment.slack_message == slack):
+        is_same_form = request_id is not None and (comment.submission_id, comment.by) == (
+            request_id,
+            by,
+        )
+        if is_same_form or (message is not None and comment.slack_message == message):
             return comment
     return None
 
 
-def _written_in(ticket: Ticket, slack: MessageRef) -> Comment | None:
-    return next((comment for comment in ticket.comments if comment.slack_message == slack), None)
+def _find_by_message(ticket: Ticket, message: MessageRef) -> Comment | None:
+    return next((comment for comment in ticket.comments if comment.slack_message == message), None)
 
 
-COMMENTS_MAX = 500
-EDITS_MAX = 500
-FLOOD, FLOOD_TIME = 30, timedelta(minutes=10)
+MAX_COMMENTS_PER_TICKET = 500
+MAX_COMMENT_EDITS = 500
+MAX_RECENT_COMMENTS, COMMENT_RATE_WINDOW = 30, timedelta(minutes=10)
 
-_WRITTEN = (EventType.COMMENTED, EventType.NOTED, EventType.COMMENT_EDITED)
+_COMMENT_EVENTS = (EventType.COMMENTED, EventType.NOTED, EventType.COMMENT_EDITED)
 
 
-class Full(LimitReached):
+class CommentLimitReached(LimitReached):
     """The ticket takes no more of them."""
 
 
-class Flood(LimitReached):
+class CommentRateLimitReached(LimitReached):
     """Too many of one person's within a short time; `last` is the last that was kept."""
 
-    def __init__(self, message: str, *, last: int) -> None:
+    def __init__(self, message: str, *, last_seq: int) -> None:
         super().__init__(message)
-        self.last = last
+        self.last_seq = last_seq
 
 
-def check_room(ticket: Ticket, actor: Actor, now: datetime) -> None:
-    if len(ticket.comments) >= COMMENTS_MAX:
-        raise Full(
-            f"{_name(ticket)} has {COMMENTS_MAX} comments, which is the limit, so this is not "
+def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
+    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
+        raise CommentLimitReached(
+            f"{_name(ticket)} has {MAX_COMMENTS_PER_TICKET} comments, which is the limit, so "
+            "this is not "
             "passed on. File a new ticket with /ticket and name this one in it."
         )
-    _check_flood(ticket, actor, now)
+    _check_rate_limit(ticket, actor, now)
 
 
-def check_edits(ticket: Ticket, actor: Actor, now: datetime) -> None:
+def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
     edits = sum(event.type == EventType.COMMENT_EDITED for event in ticket.events)
-    if edits >= EDITS_MAX:
-        raise Full(
-            f"The comments on {_name(ticket, start=False)} were changed {EDITS_MAX} times, which "
+    if edits >= MAX_COMMENT_EDITS:
+        raise CommentLimitReached(
+            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} "
+            "times, which "
             "is the limit, so this change is not passed on. Write a new comment."
         )
-    _check_flood(ticket, actor, now)
+    _check_rate_limit(ticket, actor, now)
 
 
-def _check_flood(ticket: Ticket, actor: Actor, now: datetime) -> None:
+def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
     # The events are there already; they are in order, the newest last.
     recent = [
         event.seq
         for event in ticket.events
-        if event.by == actor.user_id and event.type in _WRITTEN and event.at > now - FLOOD_TIME
+        if event.by == actor.user_id
+        and event.type in _COMMENT_EVENTS
+        and event.at > now - COMMENT_RATE_WINDOW
     ]
-    if len(recent) >= FLOOD:
-        minutes = int(FLOOD_TIME.total_seconds() // 60)
-        raise Flood(
-            f"You have written {FLOOD} comments on {_name(ticket, start=False)} within {minutes} "
+    if len(recent) >= MAX_RECENT_COMMENTS:
+        minutes = int(COMMENT_RATE_WINDOW.total_seconds() // 60)
+        raise CommentRateLimitReached(
+            f"You have written {MAX_RECENT_COMMENTS} comments on {_name(ticket, start=False)} "
+            f"within {minutes} "
             "minutes, which is the limit. What you write there now is not passed on; send it "
             "again in a few minutes.",
-            last=recent[-1],
+            last_seq=recent[-1],
         )
 
 

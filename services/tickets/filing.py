@@ -24,16 +24,16 @@ from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from services.tickets.validation import TicketFields, checked_deadline, checked_fields
 
-TICKETS_AN_HOUR = 20
-OTHER_WORDS = "This key has filed another ticket already. Take a new one for each ticket."
-CHANGED_MEANWHILE = "This ticket has changed meanwhile. Look at it again, then decide."
+MAX_TICKETS_PER_HOUR = 20
+REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one for each ticket."
+TICKET_CHANGED = "This ticket has changed meanwhile. Look at it again, then decide."
 
 
 @dataclass(frozen=True, slots=True)
-class Filed:
+class FilingResult:
     """`is_new` is False where the same form was submitted before."""
 
     ticket: Ticket
@@ -57,8 +57,8 @@ class TicketService:
         priority: str | None = None,
         deadline: datetime | None = None,
         source: MessageSource | None = None,
-        once: bool = False,
-    ) -> Filed:
+        reject_edits: bool = False,
+    ) -> FilingResult:
         """File a ticket, once per `request_id`: a second submission finds the first's ticket. None
         is for what cannot be told from another.
 
@@ -70,34 +70,34 @@ class TicketService:
         require_permission(actor, Permission.FILE_TICKET)
         fields = checked_fields(title=title, description=description, priority=priority)
         fields = replace(fields, deadline=deadline)
-        again = self._found_again if once else self._refile
+        again = self._check_same_content if reject_edits else self._apply_resubmission
         earlier = self._by_request(team_id, request_id) if request_id else None
         if earlier:
-            return Filed(again(actor, earlier, fields), is_new=False)
+            return FilingResult(again(actor, earlier, fields), is_new=False)
         checked_deadline(deadline, now=self._clock())  # a repeated one may have passed by now
-        self._check_unused(actor, team_id, source, request_id)
+        self._check_not_filed(actor, team_id, source, request_id)
         self._check_rate(actor)
         try:
-            digest = fields.digest() if once and request_id else None
+            digest = fields.content_hash() if reject_edits and request_id else None
             filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
-            return Filed(filed, is_new=True)
+            return FilingResult(filed, is_new=True)
         except DuplicateKeyError:  # a twin of this submission, or another of the message's readers
-            twin = self._by_request(team_id, request_id) if request_id else None
-            if twin is None:
-                self._check_unused(actor, team_id, source, request_id)
+            duplicate = self._by_request(team_id, request_id) if request_id else None
+            if duplicate is None:
+                self._check_not_filed(actor, team_id, source, request_id)
                 raise
-            return Filed(again(actor, twin, fields), is_new=False)
+            return FilingResult(again(actor, duplicate, fields), is_new=False)
 
-    def check_unused(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
+    def check_not_filed(self, *, actor: Actor, team_id: str, source: MessageSource) -> None:
         """Raise `AlreadyFiled` if there is a ticket of that message."""
         require_permission(actor, Permission.FILE_TICKET)
-        self._check_unused(actor, team_id, source)
+        self._check_not_filed(actor, team_id, source)
 
     def get(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """The whole ticket. Raises `NotFound`, also for one the actor may not know of."""
-        return require_visible(actor, load(self._db, ticket_id))
+        return require_visible(actor, load_ticket(self._db, ticket_id))
 
-    def by_number(self, *, actor: Actor, team_id: str, number: int) -> Ticket:
+    def get_by_number(self, *, actor: Actor, team_id: str, number: int) -> Ticket:
         """As `get`, by the number people call it."""
         doc = self._db.tickets.find_one({"teamId": team_id, "number": number})
         try:
@@ -109,7 +109,7 @@ class TicketService:
         doc = self._db.tickets.find_one({"teamId": team_id, "requestId": request_id})
         return Ticket.from_doc(doc) if doc else None
 
-    def _check_unused(
+    def _check_not_filed(
         self,
         actor: Actor,
         team_id: str,
@@ -117,7 +117,7 @@ class TicketService:
         request_id: str | None = None,
     ) -> None:
         if source:
-            check_unused(
+            check_not_filed(
                 self._db, actor=actor, team_id=team_id, source=source, request_id=request_id
             )
 
@@ -126,10 +126,13 @@ class TicketService:
         since = self._clock() - timedelta(hours=1)
         recent = {"createdBy": actor.user_id, "createdAt": {"$gt": since}}
         found = self._db.tickets.find(recent, {"_id": False, "createdAt": True})
-        latest = [doc["createdAt"] for doc in found.sort("createdAt", -1).limit(TICKETS_AN_HOUR)]
-        if len(latest) == TICKETS_AN_HOUR:
+        latest = [
+            doc["createdAt"] for doc in found.sort("createdAt", -1).limit(MAX_TICKETS_PER_HOUR)
+        ]
+        if len(latest) == MAX_TICKETS_PER_HOUR:
             raise LimitReached(
-                f"You have filed {TICKETS_AN_HOUR} tickets within an hour, which is the limit. "
+                f"You have filed {MAX_TICKETS_PER_HOUR} tickets within an hour, which is the "
+                "limit. "
                 "Try again later; for an emergency, speak to a moderator.",
                 retry_after=max(1, math.ceil((latest[-1] - since).total_seconds())),
             )
@@ -175,14 +178,14 @@ class TicketService:
         self._db.tickets.insert_one(doc)
         return Ticket.from_doc(doc)
 
-    def _found_again(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+    def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         """The ticket as it is by now, for whoever asked for it with these very words."""
         doc = self._db.tickets.find_one({"_id": ticket.id}, {"requestDigest": True}) or {}
-        if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.digest():
-            raise Conflict(OTHER_WORDS)
+        if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.content_hash():
+            raise Conflict(REQUEST_ID_REUSED)
         return ticket
 
-    def _refile(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
+    def _apply_resubmission(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
         if ticket.created_by != actor.user_id:  # a replayed view of somebody else's
             raise NotFound("This form is not yours. Open a new one with /ticket.")
         edits = _edits(ticket, fields)
@@ -206,7 +209,7 @@ class TicketService:
             status=Status.TODO.value,
         )
         if edited is None:
-            raise Conflict(CHANGED_MEANWHILE)
+            raise Conflict(TICKET_CHANGED)
         return edited
 
 
@@ -235,7 +238,7 @@ class AlreadyFiled(Conflict):
         self.ticket = ticket
 
 
-def check_unused(
+def check_not_filed(
     db: Mongo, *, actor: Actor, team_id: str, source: MessageSource, request_id: str | None = None
 ) -> None:
     """Raise `AlreadyFiled`, except where the asker's own form (`request_id`) made that ticket."""

@@ -17,36 +17,36 @@ from services.models.ticket import Status, Ticket
 from services.tickets import legacy_adopt, ticket_store
 from services.tickets.transitions import Change
 
-ROUNDS = 5
-AT_ONCE = 200
-REASON = "assigned outside of Slack"
+MAX_ADOPTION_BATCHES = 5
+BATCH_SIZE = 200
+ASSIGNED_OUTSIDE_REASON = "assigned outside of Slack"
 _ASSIGNED = "1-"  # how the places of assigned tickets begin: services/sla/queue_key.py
 _ANYBODY = {"$gt": ObjectId("0" * 24)}
-_ATTEMPT = ("assignment.next", "assignment.until")
+_RETRY_FIELDS = ("assignment.next", "assignment.until")
 
 
-def keep_up(db: Mongo, *, now: datetime) -> None:
+def sync_legacy_tickets(db: Mongo, *, now: datetime) -> None:
     """Adopt what it has made, then put right what it has changed."""
-    for _ in range(ROUNDS):
-        if legacy_adopt.adopt_some(db, now=now) < legacy_adopt.AT_ONCE:
+    for _ in range(MAX_ADOPTION_BATCHES):
+        if legacy_adopt.adopt_batch(db, now=now) < legacy_adopt.ADOPTION_BATCH_SIZE:
             # Until all are adopted, the queries for what is wrong would find those over and over.
-            put_right(db, now=now)
+            reconcile(db, now=now)
             return
 
 
-def put_right(db: Mongo, *, now: datetime, limit: int = AT_ONCE) -> int:
+def reconcile(db: Mongo, *, now: datetime, limit: int = BATCH_SIZE) -> int:
     """How many were; at most about `limit` of each kind, so that as many again may be left.
 
     Safe to run at any time and by several at once.
     """
     return sum(
-        _put_right(db, doc, change_of(doc, now), now)
-        for query, change_of in _STALE
+        _reconcile_ticket(db, doc, change_of(doc, now), now)
+        for query, change_of in _RECONCILIATIONS
         for doc in db.tickets.find(query).limit(limit)
     )
 
 
-def _put_right(db: Mongo, doc: Document, change: Change, now: datetime) -> bool:
+def _reconcile_ticket(db: Mongo, doc: Document, change: Change, now: datetime) -> bool:
     """False where somebody was quicker: the next run looks at it again, if it is still so."""
     ticket = Ticket.from_doc(doc)
     read = {"status": ticket.status.value, "assignedTo": ticket.assigned_to}
@@ -65,29 +65,29 @@ def _put_right(db: Mongo, doc: Document, change: Change, now: datetime) -> bool:
 
 def _moved(doc: Document, now: datetime) -> Change:
     ticket = Ticket.from_doc(doc)
-    told = (event.to for event in reversed(ticket.events) if event.field == "status")
-    is_foreign = doc.get("status") != ticket.status  # the history keeps what word it was
-    was = doc.get("status") if is_foreign else next(told, None)
+    recorded = (event.to for event in reversed(ticket.events) if event.field == "status")
+    is_unknown_status = doc.get("status") != ticket.status  # the history keeps what word it was
+    was = doc.get("status") if is_unknown_status else next(recorded, None)
     event = _event(EventType.STATUS_CHANGED, "status", was, ticket.status.value)
     if ticket.status is Status.COMPLETED:
-        return Change({"completedAt": now}, (event,), _ATTEMPT)
+        return Change({"completedAt": now}, (event,), _RETRY_FIELDS)
     return Change(events=(event,))
 
 
-def _given(doc: Document, now: datetime) -> Change:
+def _assignment_change(doc: Document, now: datetime) -> Change:
     event = _event(EventType.ASSIGNED, "assignedTo", None, Ticket.from_doc(doc).assigned_to)
     values = {
         "assignment.source": "manual",
-        "assignment.reason": REASON,
+        "assignment.reason": ASSIGNED_OUTSIDE_REASON,
         "assignment.at": now,
     }
-    gone = (*_ATTEMPT, "assignment.score", "assignment.parts", "acceptedAt")
+    gone = (*_RETRY_FIELDS, "assignment.score", "assignment.parts", "acceptedAt")
     return Change(values, (event,), gone)
 
 
-def _given_back(_: Document, __: datetime) -> Change:
+def _unassignment_change(_: Document, __: datetime) -> Change:
     event = _event(EventType.UNASSIGNED, "assignedTo", None, None)
-    return Change(events=(event,), remove=("acceptedAt", *_ATTEMPT))
+    return Change(events=(event,), remove=("acceptedAt", *_RETRY_FIELDS))
 
 
 def _event(kind: EventType, field: str, was: Any, now: Any) -> NewEvent:
@@ -103,7 +103,7 @@ def _foreign_words() -> list[Document]:
 
 
 # What is found, and what is to be done about it. All by the index of status and queueKey.
-_STALE: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
+_RECONCILIATIONS: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
     *((query, _moved) for query in _foreign_words()),
     ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _moved),
     (
@@ -112,7 +112,10 @@ _STALE: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
             "queueKey": {"$gt": "", "$lt": _ASSIGNED},
             "assignedTo": _ANYBODY,
         },
-        _given,
+        _assignment_change,
     ),
-    ({"status": Status.TODO, "queueKey": {"$gte": _ASSIGNED}, "assignedTo": None}, _given_back),
+    (
+        {"status": Status.TODO, "queueKey": {"$gte": _ASSIGNED}, "assignedTo": None},
+        _unassignment_change,
+    ),
 )

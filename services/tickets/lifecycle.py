@@ -11,7 +11,7 @@ from services.core.errors import Conflict
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 
-NEXT: dict[Status, frozenset[Status]] = {
+STATUS_TRANSITIONS: dict[Status, frozenset[Status]] = {
     Status.TODO: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
     Status.IN_PROGRESS: frozenset({Status.WAITING, Status.COMPLETED, Status.TODO}),
     Status.WAITING: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
@@ -19,10 +19,10 @@ NEXT: dict[Status, frozenset[Status]] = {
     Status.REOPENED: frozenset({Status.IN_PROGRESS, Status.COMPLETED}),
 }
 
-CANCELLED = "cancelled"  # the resolution of a ticket its requester no longer needs
-NO_ANSWER = "no_answer"  # of one whose requester did not answer
+CANCELLED_RESOLUTION = "cancelled"  # the resolution of a ticket its requester no longer needs
+NO_ANSWER_RESOLUTION = "no_answer"  # of one whose requester did not answer
 # Resolutions that are no words about what was done.
-NOTHING_DONE = frozenset({CANCELLED, NO_ANSWER})
+RESOLUTION_CODES = frozenset({CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION})
 
 
 class TicketAction(StrEnum):
@@ -31,25 +31,25 @@ class TicketAction(StrEnum):
     ACCEPT = "accept"
     TAKE = "take"
     REASSIGN = "reassign"
-    NOT_MINE = "not_mine"
+    DECLINE = "not_mine"
     UPDATE = "update"
     COMMENT = "comment"
     NOTE = "note"
-    WAIT = "wait"
+    ASK_REQUESTER = "wait"
     RESOLVE = "resolve"
     REOPEN = "reopen"
     CANCEL = "cancel"
 
 
 # What each step asks of a role. Which of them somebody may take also depends on whose ticket it is.
-PERMISSION: dict[TicketAction, Permission] = {
+ACTION_PERMISSIONS: dict[TicketAction, Permission] = {
     TicketAction.ACCEPT: Permission.WORK_ON_TICKETS,
     TicketAction.TAKE: Permission.WORK_ON_TICKETS,
     TicketAction.REASSIGN: Permission.WORK_ON_TICKETS,
-    TicketAction.NOT_MINE: Permission.WORK_ON_TICKETS,
+    TicketAction.DECLINE: Permission.WORK_ON_TICKETS,
     TicketAction.UPDATE: Permission.WORK_ON_TICKETS,
     TicketAction.NOTE: Permission.WORK_ON_TICKETS,
-    TicketAction.WAIT: Permission.WORK_ON_TICKETS,
+    TicketAction.ASK_REQUESTER: Permission.WORK_ON_TICKETS,
     TicketAction.RESOLVE: Permission.RESOLVE_ANY_TICKET,
     TicketAction.COMMENT: Permission.SEE_OWN_TICKET,
     TicketAction.REOPEN: Permission.SEE_OWN_TICKET,
@@ -57,39 +57,45 @@ PERMISSION: dict[TicketAction, Permission] = {
 }
 
 
-def allowed(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
+def allowed_actions(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
     """The steps this person may take now. Empty for a ticket they may not know of."""
     is_own = ticket.created_by == actor.user_id
     if not (is_own or actor.has_permission(Permission.SEE_ANY_TICKET)):
         return frozenset()
-    steps = {step for step in _possible(ticket) if actor.has_permission(PERMISSION[step])}
+    actions = {
+        action for action in _possible(ticket) if actor.has_permission(ACTION_PERMISSIONS[action])
+    }
     is_theirs = ticket.assigned_to == actor.user_id
-    steps -= {TicketAction.TAKE} if is_theirs else _OF_THE_ASSIGNEE
+    actions -= {TicketAction.TAKE} if is_theirs else _OF_THE_ASSIGNEE
     if not is_own:
-        steps.discard(TicketAction.CANCEL)  # staff resolve, and say what was done
-    return frozenset(steps)
+        actions.discard(TicketAction.CANCEL)  # staff resolve, and say what was done
+    return frozenset(actions)
 
 
-def check(actor: Actor, ticket: Ticket, step: TicketAction, *, holder: str = "") -> None:
+def check_allowed(
+    actor: Actor, ticket: Ticket, action: TicketAction, *, assignee_name: str = ""
+) -> None:
     """Raise `Denied` where the role is not enough, `Conflict` where the state does not allow it.
 
     `holder` is how the sentence calls whoever has the ticket.
     """
-    require_permission(actor, PERMISSION[step])
-    if step in allowed(actor, ticket):
+    require_permission(actor, ACTION_PERMISSIONS[action])
+    if action in allowed_actions(actor, ticket):
         return
     name, is_open = _name(ticket), ticket.status in OPEN_STATUSES
-    if step is TicketAction.TAKE and is_open:
+    if action is TicketAction.TAKE and is_open:
         raise Conflict(f"{name.capitalize()} is yours already.")
-    if step is TicketAction.CANCEL and is_open:
+    if action is TicketAction.CANCEL and is_open:
         raise Conflict(f"Only its requester can cancel {name}. Resolve it, and say why.")
-    raise Conflict(stale_message(ticket, holder=holder))
+    raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
 
-def check_status(ticket: Ticket, to: Status) -> None:
+def check_transition(ticket: Ticket, to: Status) -> None:
     """Raise `Conflict` unless the table has that step."""
-    if to not in NEXT[ticket.status]:
-        raise Conflict(f"A ticket that is {_STANDING[ticket.status]} can't become {_STANDING[to]}.")
+    if to not in STATUS_TRANSITIONS[ticket.status]:
+        raise Conflict(
+            f"A ticket that is {_STATUS_PHRASES[ticket.status]} can't become {_STATUS_PHRASES[to]}."
+        )
 
 
 def completed_by(ticket: Ticket) -> ObjectId | None:
@@ -106,27 +112,31 @@ def state_token(ticket: Ticket) -> str:
     return f"{ticket.status}:{ticket.assigned_to or ''}"
 
 
-def describe_state(ticket: Ticket, *, holder: str = "") -> str:
+def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
     """How a ticket stands, as the end of a sentence. `holder` is "you" or a name."""
-    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED:
+    if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return f"{_name(ticket)} is cancelled"
-    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER:
+    if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
         return f"{_name(ticket)} is closed without an answer"
-    has = f" and {holder} {'have' if holder == 'you' else 'has'} it" if holder else ""
-    return f"{_name(ticket)} is {_STANDING[ticket.status]}{has}"
+    has = (
+        f" and {assignee_name} {'have' if assignee_name == 'you' else 'has'} it"
+        if assignee_name
+        else ""
+    )
+    return f"{_name(ticket)} is {_STATUS_PHRASES[ticket.status]}{has}"
 
 
-def stale_message(ticket: Ticket, *, holder: str = "") -> str:
+def stale_message(ticket: Ticket, *, assignee_name: str = "") -> str:
     """For whoever decided by what is no longer so."""
-    stands = describe_state(ticket, holder=holder)
+    state = describe_state(ticket, assignee_name=assignee_name)
     return (
-        f"{stands[0].upper()}{stands[1:]} now, so this was not done. Look at it again, then decide."
+        f"{state[0].upper()}{state[1:]} now, so this was not done. Look at it again, then decide."
     )
 
 
 # What only whoever has the ticket can say of it.
-_OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.NOT_MINE})
-_STANDING = {
+_OF_THE_ASSIGNEE = frozenset({TicketAction.ACCEPT, TicketAction.DECLINE})
+_STATUS_PHRASES = {
     Status.TODO: "waiting for somebody to take it",
     Status.IN_PROGRESS: "in progress",
     Status.WAITING: "waiting for its requester",
@@ -141,14 +151,14 @@ def _name(ticket: Ticket) -> str:
 
 def _possible(ticket: Ticket) -> set[TicketAction]:
     """The steps the state allows, whoever takes them."""
-    steps = {TicketAction.UPDATE, TicketAction.COMMENT, TicketAction.NOTE}
+    actions = {TicketAction.UPDATE, TicketAction.COMMENT, TicketAction.NOTE}
     if ticket.status not in OPEN_STATUSES:
-        return steps | {TicketAction.REOPEN}
-    steps |= {TicketAction.TAKE, TicketAction.REASSIGN, TicketAction.RESOLVE, TicketAction.CANCEL}
+        return actions | {TicketAction.REOPEN}
+    actions |= {TicketAction.TAKE, TicketAction.REASSIGN, TicketAction.RESOLVE, TicketAction.CANCEL}
     if ticket.status is Status.IN_PROGRESS:
-        steps |= {TicketAction.WAIT}
+        actions |= {TicketAction.ASK_REQUESTER}
     # A reopened ticket that has kept its assignee goes on once they accept it again.
     begins = ticket.status in (Status.IN_PROGRESS, Status.REOPENED)
     if begins and ticket.assigned_to:
-        steps |= {TicketAction.NOT_MINE} if ticket.accepted_at else _OF_THE_ASSIGNEE
-    return steps
+        actions |= {TicketAction.DECLINE} if ticket.accepted_at else _OF_THE_ASSIGNEE
+    return actions

@@ -9,19 +9,21 @@ from services.core.database import Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.tickets import legacy_adopt
 
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 
-def every_ticket(db: Mongo, fields: Iterable[str]) -> Iterator[Document]:
+def iter_tickets(db: Mongo, fields: Iterable[str]) -> Iterator[Document]:
     """By `_id`, some at a time, each with these fields only."""
     read = dict.fromkeys(fields, True)
     last = ObjectId("0" * 24)
-    while found := list(db.tickets.find({"_id": {"$gt": last}}, read).sort("_id").limit(AT_ONCE)):
+    while found := list(
+        db.tickets.find({"_id": {"$gt": last}}, read).sort("_id").limit(BATCH_SIZE)
+    ):
         yield from found
         last = found[-1]["_id"]
 
 
-def load(db: Mongo, ticket_id: str) -> Ticket | None:
+def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
     """The ticket of that id; None for a malformed id as for an unknown one.
 
     One of the predecessor's is adopted by that.
@@ -30,12 +32,12 @@ def load(db: Mongo, ticket_id: str) -> Ticket | None:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
     except InvalidId:
         return None
-    if doc and legacy_adopt.is_foreign(doc):
-        doc = legacy_adopt.adopted(db, doc)
+    if doc and legacy_adopt.is_unadopted(doc):
+        doc = legacy_adopt.adopt(db, doc)
     return Ticket.from_doc(doc) if doc else None
 
 
-def open_tickets(db: Mongo, user_id: ObjectId) -> int:
+def count_open_tickets(db: Mongo, user_id: ObjectId) -> int:
     """How many are assigned to that account."""
     theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
     return db.tickets.count_documents(theirs)

@@ -13,22 +13,22 @@ from services.core.database import Mongo
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, works_on_tickets
 from services.tickets import ticket_store
-from services.tickets.transitions import after, resume, unassign
+from services.tickets.transitions import resume, unassign, with_change
 
 # For so long an assignment that was under way when the account was marked may still come in.
-LATECOMERS = timedelta(minutes=3)
-BATCH = 20
+LATE_ASSIGNMENT_WINDOW = timedelta(minutes=3)
+BATCH_SIZE = 20
 # Arrays that may be long and that no step goes by.
 _NOT_READ = dict.fromkeys(("comments", "notices", "cards", "events"), False)
 
 
-def due(db: Mongo, *, now: datetime) -> list[ObjectId]:
+def accounts_to_release(db: Mongo, *, now: datetime) -> list[ObjectId]:
     """The accounts with that mark."""
     return [doc["_id"] for doc in db.users.find({"handBack.at": {"$lte": now}}, {"_id": True})]
 
 
-def hand_back_some(
-    db: Mongo, user_id: ObjectId, *, now: datetime, limit: int = BATCH
+def release_tickets(
+    db: Mongo, user_id: ObjectId, *, now: datetime, limit: int = BATCH_SIZE
 ) -> list[ObjectId]:
     """Hand back up to `limit` of an account's open tickets; which they were.
 
@@ -38,37 +38,37 @@ def hand_back_some(
     doc = db.users.find_one({"_id": user_id})
     if doc is None or not doc.get("handBack"):
         return []
-    asked: dict[str, Any] = doc["handBack"]
-    is_once = bool(asked.get("once"))
-    over = {"_id": user_id, "handBack.at": asked["at"]}
+    request: dict[str, Any] = doc["handBack"]
+    is_one_off = bool(request.get("once"))
+    request_filter = {"_id": user_id, "handBack.at": request["at"]}
     user = User.from_doc(doc)
-    if works_on_tickets(user) and not asked.get("isGone"):
-        if not is_once:
+    if works_on_tickets(user) and not request.get("isGone"):
+        if not is_one_off:
             return []
         if not _is_away(user, now):
             # Else they would lose again and again what assignment gives back to them.
-            db.users.update_one(over, {"$unset": {"handBack": ""}})
+            db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
             return []
     theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
     found = [Ticket.from_doc(doc) for doc in db.tickets.find(theirs, _NOT_READ).limit(limit)]
-    given = [ticket.id for ticket in found if _hand_back(db, ticket, asked, now)]
-    if not found and (is_once or asked["at"] <= now - LATECOMERS):
-        db.users.update_one(over, {"$unset": {"handBack": ""}})
-    return given
+    released = [ticket.id for ticket in found if _release_ticket(db, ticket, request, now)]
+    if not found and (is_one_off or request["at"] <= now - LATE_ASSIGNMENT_WINDOW):
+        db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
+    return released
 
 
 def _is_away(user: User, now: datetime) -> bool:
     return user.away_until is not None and user.away_until > now
 
 
-def _hand_back(db: Mongo, ticket: Ticket, asked: dict[str, Any], now: datetime) -> bool:
+def _release_ticket(db: Mongo, ticket: Ticket, request: dict[str, Any], now: datetime) -> bool:
     """False where the ticket has changed meanwhile; the next round looks at it again."""
-    by, reason = asked["by"], asked["reason"]
+    by, reason = request["by"], request["reason"]
     change = unassign(by, ticket, reason=reason, absent=True)
     if ticket.status is Status.WAITING:  # nobody waits for an answer any more
         resumed = resume(by, ticket)
-        stands = after(ticket, resumed)
-        change = resumed.then(unassign(by, stands, reason=reason, absent=True))
+        resumed_ticket = with_change(ticket, resumed)
+        change = resumed.then(unassign(by, resumed_ticket, reason=reason, absent=True))
     stored = ticket_store.apply(
         db,
         ticket,

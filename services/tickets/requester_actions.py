@@ -10,30 +10,35 @@ from services.models.permissions import Actor, Permission, require_permission, r
 from services.models.ticket import Status, Ticket
 from services.outbox import pending
 from services.tickets import ticket_store, transitions
-from services.tickets.actions import BUSY, TRIES, TicketActions
+from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.lifecycle import completed_by, stale_message
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 
-SOLVED = "Its requester says that it is solved."
-STILL = "It is still a problem."
+SOLVED_BY_REQUESTER = "Its requester says that it is solved."
+STILL_A_PROBLEM = "It is still a problem."
 
 
-class Answering:
+class RequesterActions:
     """Neither is refused because the ticket has moved on meanwhile: both are true all the same."""
 
     def __init__(
-        self, db: Mongo, moves: TicketActions, comments: CommentService, *, clock: Clock = utcnow
+        self,
+        db: Mongo,
+        ticket_actions: TicketActions,
+        comments: CommentService,
+        *,
+        clock: Clock = utcnow,
     ) -> None:
         self._db = db
-        self._moves = moves
+        self._ticket_actions = ticket_actions
         self._comments = comments
         self._clock = clock
 
-    def solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
+    def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Complete it. Raises `Conflict` where somebody else has."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        for _ in range(TRIES):
+        for _ in range(MAX_UPDATE_ATTEMPTS):
             ticket = self._own(actor, ticket_id)
             if ticket.status is Status.COMPLETED:
                 if completed_by(ticket) == actor.user_id:
@@ -44,26 +49,33 @@ class Answering:
                 if stored.assigned_to:
                     pending.retry_unassigned(self._db, now=now)
                 return stored
-        raise Conflict(BUSY)
+        raise Conflict(TICKET_BUSY)
 
-    def still(self, *, actor: Actor, ticket_id: str, key: str) -> Ticket:
+    def report_unsolved(self, *, actor: Actor, ticket_id: str, request_id: str) -> Ticket:
         """It goes on, by a comment of theirs, one a `key`; what was completed is reopened."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
         ticket = self._own(actor, ticket_id)
         if ticket.status is Status.COMPLETED:
-            return self._moves.reopen(actor=actor, ticket_id=ticket_id)
-        written = self._comments.add(actor=actor, ticket_id=ticket_id, text=STILL, form=key)
+            return self._ticket_actions.reopen(actor=actor, ticket_id=ticket_id)
+        written = self._comments.add(
+            actor=actor, ticket_id=ticket_id, text=STILL_A_PROBLEM, request_id=request_id
+        )
         return written.ticket
 
     def _own(self, actor: Actor, ticket_id: str) -> Ticket:
-        ticket = require_visible(actor, load(self._db, ticket_id))
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         if ticket.created_by != actor.user_id:
             raise PermissionDenied("Only its requester can say that.")
         return ticket
 
     def _complete(self, ticket: Ticket, actor: Actor, now: datetime) -> Ticket | None:
         change = transitions.complete(
-            actor.user_id, ticket, EventType.RESOLVED, resolution=SOLVED, now=now, note=SOLVED
+            actor.user_id,
+            ticket,
+            EventType.RESOLVED,
+            resolution=SOLVED_BY_REQUESTER,
+            now=now,
+            note=SOLVED_BY_REQUESTER,
         )
         return ticket_store.apply(
             self._db,

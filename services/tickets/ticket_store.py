@@ -28,25 +28,25 @@ def apply(
     now: datetime,
     remove: Sequence[str] = (),
     push: Mapping[str, Any] | None = None,
-    **also: Any,
+    **conditions: Any,
 ) -> Ticket | None:
     """Store a change decided on `ticket`; None where the ticket has changed since.
 
     `push` is what arrays get at their end, by field name; `also` are further conditions.
     """
-    timed = compute_timing(
+    sla_update = compute_timing(
         ticket, values=values, remove=remove, policy=cached_policy(db), now=now, events=events
     )
     update: Document = {
-        "$set": {**values, **timed.values, **outbox_fields(now)},
+        "$set": {**values, **sla_update.values, **outbox_fields(now)},
         "$inc": {"seq": len(events)},
         "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
     }
-    if gone := (*remove, *timed.removed):
+    if gone := (*remove, *sla_update.removed):
         update["$unset"] = dict.fromkeys(gone, "")
     doc = db.tickets.find_one_and_update(
         # The predecessor's tickets have no seq before their first change here.
-        {"_id": ticket.id, "seq": ticket.seq or None, **also},
+        {"_id": ticket.id, "seq": ticket.seq or None, **conditions},
         update,
         return_document=ReturnDocument.AFTER,
     )

@@ -14,10 +14,10 @@ from bson import ObjectId
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
-from services.tickets.lifecycle import NO_ANSWER
+from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
 
-TOOK_IT = "took it"  # the reason where somebody makes a ticket their own
-_ATTEMPT = ("assignment.next", "assignment.until")  # assignment is not to look at it any more
+TAKEN_REASON = "took it"  # the reason where somebody makes a ticket their own
+_RETRY_FIELDS = ("assignment.next", "assignment.until")  # assignment is not to look at it any more
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +32,17 @@ class Change:
 
     def then(self, later: "Change") -> "Change":
         """Both in one update; of one field the later word counts."""
-        kept = {name: value for name, value in self.values.items() if name not in later.remove}
+        values = {name: value for name, value in self.values.items() if name not in later.remove}
         gone = [name for name in self.remove if name not in later.values]
         return Change(
-            values={**kept, **later.values},
+            values={**values, **later.values},
             events=self.events + later.events,
             remove=tuple(dict.fromkeys([*gone, *later.remove])),
             push={**self.push, **later.push},
         )
 
 
-def after(ticket: Ticket, change: Change) -> Ticket:
+def with_change(ticket: Ticket, change: Change) -> Ticket:
     """How the ticket stands once that is stored, as far as steps go by it."""
     values = change.values
     accepted = None if "acceptedAt" in change.remove else ticket.accepted_at
@@ -87,7 +87,7 @@ def assign(
     if ticket.status in (Status.TODO, Status.REOPENED):
         values["status"] = Status.IN_PROGRESS.value
         events.append(_moved(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS))
-    gone = [*_ATTEMPT, "assignment.score", "assignment.parts"]
+    gone = [*_RETRY_FIELDS, "assignment.score", "assignment.parts"]
     return Change(values, tuple(events), tuple(gone if own else [*gone, "acceptedAt"]))
 
 
@@ -110,7 +110,7 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:
         values["status"] = Status.TODO.value
-    return Change(values, (event,), ("acceptedAt", *_ATTEMPT))
+    return Change(values, (event,), ("acceptedAt", *_RETRY_FIELDS))
 
 
 def auto_assign(
@@ -134,15 +134,15 @@ def auto_assign(
         note=choice.reason_text,
     )
     moved = _moved(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
-    return Change(values, (given, moved), _ATTEMPT)
+    return Change(values, (given, moved), _RETRY_FIELDS)
 
 
-def queue_unassigned(ticket: Ticket, *, look_again: datetime) -> Change:
+def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
     """Nobody can take it. Its history says so once, and once more for a ticket that somebody had
     meanwhile."""
     event = NewEvent(EventType.NOBODY_AVAILABLE, by="system")
-    told = () if is_queued_unassigned(ticket) else (event,)
-    return Change({"assignment.next": look_again}, told, ("assignment.until",))
+    events = () if is_queued_unassigned(ticket) else (event,)
+    return Change({"assignment.next": retry_at}, events, ("assignment.until",))
 
 
 def is_queued_unassigned(ticket: Ticket) -> bool:
@@ -165,27 +165,27 @@ def complete(
     return Change(
         {"status": Status.COMPLETED.value, "resolution": resolution, "completedAt": now},
         (_moved(event, by, ticket, Status.COMPLETED, note=note),),
-        _ATTEMPT,
+        _RETRY_FIELDS,
     )
 
 
-def unanswered(ticket: Ticket, *, now: datetime) -> Change:
+def close_unanswered(ticket: Ticket, *, now: datetime) -> Change:
     """Its requester has not answered."""
     note = "no answer, though asked once more"
     event = EventType.UNANSWERED
-    return complete("system", ticket, event, resolution=NO_ANSWER, now=now, note=note)
+    return complete("system", ticket, event, resolution=NO_ANSWER_RESOLUTION, now=now, note=note)
 
 
-def reopen(by: ObjectId, ticket: Ticket, *, stays: bool) -> Change:
+def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
     """`stays`: its assignee is still there to work on it."""
     values: dict[str, Any] = {"status": Status.REOPENED.value}
-    if not stays:
+    if not keep_assignee:
         values["assignedTo"] = None
     event = _moved(EventType.REOPENED, by, ticket, Status.REOPENED)
     return Change(values, (event,), ("resolution", "completedAt", "acceptedAt"))
 
 
-def wait(by: ObjectId, ticket: Ticket, *, question: str) -> Change:
+def wait_for_requester(by: ObjectId, ticket: Ticket, *, question: str) -> Change:
     """Its requester has to answer first."""
     event = _moved(EventType.WAITING, by, ticket, Status.WAITING, note=question)
     return Change({"status": Status.WAITING.value}, (event,))

@@ -24,7 +24,7 @@ class TicketFields:
     priority: Priority | None
     deadline: datetime | None = None
 
-    def digest(self) -> str:
+    def content_hash(self) -> str:
         """The same for the same words."""
         due = self.deadline.isoformat() if self.deadline else None
         words = json.dumps([self.title, self.description, self.priority, due])
@@ -51,16 +51,19 @@ def checked_title(title: str) -> str:
 
 
 def checked_description(description: str) -> str:
-    return checked_text(
-        description, field="description", limit=DESCRIPTION_MAX, missing="Describe what you need."
+    return checked_required_text(
+        description,
+        field="description",
+        limit=DESCRIPTION_MAX,
+        empty_message="Describe what you need.",
     )
 
 
-def checked_text(text: str, *, field: str, limit: int, missing: str) -> str:
+def checked_required_text(text: str, *, field: str, limit: int, empty_message: str) -> str:
     """Stripped text of 1 to `limit` characters."""
     text = strip_invisible(text).strip()
     if not text:
-        raise InvalidValue(field, missing)
+        raise InvalidValue(field, empty_message)
     if len(text) > limit:
         raise InvalidValue(field, f"At most {limit:,} characters; this text has {len(text):,}.")
     return text

@@ -7,16 +7,16 @@ from dataclasses import replace
 from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.analysis import urgency
-from services.analysis.analysis_store import asked_priority
+from services.analysis.analysis_store import requested_priority
 from services.analysis.model_answer import (
     Analysis,
     AnalysisFailed,
     Analyst,
     FailureReason,
     Precedent,
-    is_unsure,
+    is_low_confidence,
 )
-from services.analysis.urgency import Signal
+from services.analysis.urgency import UrgencySignal
 from services.models.ticket import Priority, Ticket
 from services.routing import router, similar_tickets
 from tasks.runtime import Runtime
@@ -74,7 +74,7 @@ def _answer(
 
 def _sure(runtime: Runtime, ticket: Ticket, found: Analysis, skills: Sequence[str]) -> Analysis:
     """The model's reading; where it is not sure of its skills, with those the text names."""
-    if not is_unsure(found.confidence):
+    if not is_low_confidence(found.confidence):
         return found
     offline = _routed(runtime, ticket, skills)
     if not offline.related_skills:
@@ -94,12 +94,12 @@ def _routed(
     )
 
 
-def _signal(runtime: Runtime, ticket: Ticket, analysis: Analysis) -> Signal | None:
+def _signal(runtime: Runtime, ticket: Ticket, analysis: Analysis) -> UrgencySignal | None:
     """What besides a claim speaks for urgent; looked for only where somebody claims it."""
-    if Priority.URGENT not in (asked_priority(ticket), analysis.priority):
+    if Priority.URGENT not in (requested_priority(ticket), analysis.priority):
         return None
-    found = urgency.signal_in(f"{ticket.title}\n{ticket.description}")
+    found = urgency.find_signal(f"{ticket.title}\n{ticket.description}")
     if found is None:
         others = similar_tickets.reporters(runtime.db, ticket, now=runtime.clock())
-        found = Signal.REPORTS if others >= ENOUGH_REPORTERS else None
+        found = UrgencySignal.REPORTS if others >= ENOUGH_REPORTERS else None
     return found

@@ -5,7 +5,7 @@ import logging
 from services.analysis.analysis_store import analysis_source, is_analysed
 from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from tasks.assignment.analyse import analyse
 from tasks.celery_app import ASSIGN, ASSIGN_SECONDS, celery
 from tasks.runtime import Runtime, current
@@ -20,7 +20,7 @@ def assign_ticket(ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    ticket = load(runtime.db, ticket_id)
+    ticket = load_ticket(runtime.db, ticket_id)
     if ticket is None or not needs_assignment(ticket):
         return
     claimed = runtime.assignments.claim(ticket.id, now=runtime.clock())

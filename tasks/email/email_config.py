@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from email.headerregistry import Address
 from urllib.parse import urlsplit
 
-from services.auth.one_time_codes import Codes
+from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
@@ -22,7 +22,7 @@ class MailOffice:
     server: Server
     sender: Address
     app_url: str | None
-    codes: Codes
+    codes: OneTimeCodes
     meter: Meter
 
 
@@ -34,7 +34,7 @@ def mail_office(config: Settings, db: Mongo, meter: Meter) -> MailOffice | None:
         server=server(config),
         sender=sender(config),
         app_url=config.app_url,
-        codes=Codes(db, config.jwt_secret),
+        codes=OneTimeCodes(db, config.jwt_secret),
         meter=meter,
     )
 

@@ -6,7 +6,7 @@ For the account's owner only. What is internal or by the model is not in it: mai
 from dataclasses import dataclass
 
 from bot.views.text import truncate
-from services.auth.password_reset import path_of
+from services.auth.password_reset import reset_path
 from services.core.text import strip_invisible
 from services.models.ticket import Ticket
 from services.models.user import User
@@ -48,7 +48,7 @@ def reset(user: User, *, app_url: str, code: str) -> Words:
         (
             _hello(user),
             "Somebody, probably you, asked for a new password for your help desk account.",
-            Link("Choose a new password", app_url + path_of(code)),
+            Link("Choose a new password", app_url + reset_path(code)),
             "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
             "as you.",
             "If you did not ask for it, there is nothing to do: your password stays as it is.",

@@ -14,7 +14,7 @@ from services.models.events import EventType
 from services.models.ticket import OPEN_STATUSES
 from services.models.user import Role, User
 from services.outbox.emails import Email, EmailKind
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from tasks.email import templates
 from tasks.email.email_config import MailOffice
 from tasks.email.mime import BadAddressError, address, mail_of
@@ -84,7 +84,7 @@ def _slack_name(letter: Email) -> str:
 
 def _assigned(runtime: Runtime, _: MailOffice, letter: Email, user: User) -> Words:
     """Only while it is so: since it was posted the ticket may have gone to somebody else."""
-    ticket = load(runtime.db, str(letter.facts["ticket"]))
+    ticket = load_ticket(runtime.db, str(letter.facts["ticket"]))
     event = last_of(ticket, EventType.ASSIGNED) if ticket else None
     if ticket is None or event is None or event.seq != letter.facts["seq"]:
         raise Unneeded("the ticket has moved on")

@@ -6,7 +6,7 @@ from datetime import timedelta
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.messages.handover_offer import offer as offer_message
-from services.availability.handover_offers import HandoverOffers, Offer
+from services.availability.handover_offers import HandoverOffer, HandoverOffers
 from services.core.installation import get_installation
 from tasks.notifications.slack import busy, error_code, is_permanent, post_message
 from tasks.runtime import Runtime
@@ -30,24 +30,26 @@ def send_due(runtime: Runtime) -> int:
     return sent
 
 
-def _send(runtime: Runtime, offers: HandoverOffers, offer: Offer, team_id: str) -> bool:
-    found = runtime.links.slack_ids(team_id=team_id, user_ids={offer.to})
-    if offer.to not in found:
-        offers.fail(offer, error="not linked")
+def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_id: str) -> bool:
+    found = runtime.links.slack_ids(team_id=team_id, user_ids={offer.recipient_id})
+    if offer.recipient_id not in found:
+        offers.mark_failed(offer, error="not linked")
         return False
     try:
-        answer = post_message(runtime.slack, offer_message(offer), channel=found[offer.to])
+        answer = post_message(
+            runtime.slack, offer_message(offer), channel=found[offer.recipient_id]
+        )
     except SlackApiError as error:
         code, wait = error_code(error), busy(error)
         if not wait and is_permanent(error):
-            offers.fail(offer, error=code)
+            offers.mark_failed(offer, error=code)
         else:
-            offers.later(offer, wait=timedelta(seconds=wait.seconds) if wait else None)
-        logger.warning("the offer to user %s is not sent: %s", offer.to, code)
+            offers.retry_later(offer, wait=timedelta(seconds=wait.seconds) if wait else None)
+        logger.warning("the offer to user %s is not sent: %s", offer.recipient_id, code)
         return False
     except (SlackClientError, OSError) as error:
         # Slack may have taken it: only when the claim has expired is it sent again.
-        logger.warning("the offer to user %s: %s", offer.to, type(error).__name__)
+        logger.warning("the offer to user %s: %s", offer.recipient_id, type(error).__name__)
         return False
-    offers.sent(offer, channel=answer["channel"], ts=answer["ts"])
+    offers.mark_sent(offer, channel=answer["channel"], ts=answer["ts"])
     return True

@@ -63,7 +63,7 @@ def run(runtime: Runtime, link_id: str) -> None:
 def _view(runtime: Runtime, visit: HomeSession) -> dict[str, Any] | None:
     """None for an account that is gone."""
     try:
-        user = runtime.links.find(team_id=visit.team_id, slack_user_id=visit.slack_user_id)
+        user = runtime.links.find_user(team_id=visit.team_id, slack_user_id=visit.slack_user_id)
         if user is None:
             return None
         content = runtime.home.look_again(

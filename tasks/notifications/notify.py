@@ -10,7 +10,7 @@ from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.outbox import pending
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from tasks.celery_app import NOTIFY, celery
 from tasks.notifications import assignment_email, reminders, unassigned_alert
 from tasks.notifications.home_refresh import refresh_soon
@@ -41,7 +41,7 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 def run(runtime: Runtime, ticket_id: str) -> None:
     """Send until nobody is behind the ticket's last change."""
     for attempt in range(ROUNDS):
-        ticket = load(runtime.db, ticket_id)
+        ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or not ticket.is_in_outbox:
             return
         awaited = needs_assignment(ticket)

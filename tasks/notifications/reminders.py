@@ -10,7 +10,7 @@ from celery import Task
 from bot.views.messages import reminder_message as views
 from bot.views.messages.reminder_message import Line
 from bot.views.text import Message, person
-from services.availability.quiet_hours import quiet_until
+from services.availability.quiet_hours import notifications_paused_until
 from services.core.database import Document
 from services.linking.directory import resolve_people
 from services.models.escalation_track import EscalationStep, EscalationTrack
@@ -124,7 +124,7 @@ def _not_held(runtime: Runtime, box: Reminders, claim: ReminderClaim) -> Reminde
     if claim.recipient != TRIAGE_RECIPIENT:
         account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
     office = BusinessHoursStore(runtime.db).read()
-    until = quiet_until(account, office, now=runtime.clock())
+    until = notifications_paused_until(account, office, now=runtime.clock())
     return box.defer(claim, until=until) if until else claim
 
 

@@ -10,7 +10,7 @@ from bson import ObjectId
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.text import Message, Person, person
-from services.linking.directory import people_of, resolve_people
+from services.linking.directory import referenced_user_ids, resolve_people
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries
 from tasks.notifications.comment_sync import CommentSync
@@ -30,7 +30,7 @@ class TicketSender:
         self._cards = list(ticket.cards)  # and those that are sent on the way
         self.met_another = False
         """Whether something is being sent by another process just now."""
-        ids = people_of(ticket)
+        ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = resolve_people(
             runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids

@@ -5,7 +5,7 @@ from slack_sdk import WebClient
 
 from bot.doctor import SlackChecks
 from bot.manifest import SCOPES
-from services.ops.checks import Finding, State
+from services.ops.checks import CheckStatus, Finding
 from tests.conftest import web_client
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
@@ -13,8 +13,8 @@ APP_TOKEN = "xapp-test"
 REINSTALL = 'reinstall the app under "Install App".'
 
 
-def said(findings: list[Finding]) -> list[tuple[State, str, str]]:
-    return [(finding.state, finding.found, finding.advice) for finding in findings]
+def said(findings: list[Finding]) -> list[tuple[CheckStatus, str, str]]:
+    return [(finding.status, finding.message, finding.advice) for finding in findings]
 
 
 @pytest.fixture
@@ -24,14 +24,18 @@ def checks(slack: RecordingSlack) -> SlackChecks:
 
 
 def test_a_good_token(checks: SlackChecks) -> None:
-    assert said(checks.token()) == [(State.OK, "helpdesk in the workspace Example (T0TEAM)", "")]
-    assert said(checks.scopes()) == [(State.OK, "those of manifest.yml, no more and no fewer", "")]
+    assert said(checks.token()) == [
+        (CheckStatus.OK, "helpdesk in the workspace Example (T0TEAM)", "")
+    ]
+    assert said(checks.scopes()) == [
+        (CheckStatus.OK, "those of manifest.yml, no more and no fewer", "")
+    ]
 
 
 def test_no_token(slack: RecordingSlack) -> None:
     none = SlackChecks(WebClient(token="", base_url=slack.url), scopes=SCOPES)
     assert said(none.token()) == [
-        (State.FAIL, "not asked, because SLACK_BOT_TOKEN is missing", "See settings.")
+        (CheckStatus.FAIL, "not asked, because SLACK_BOT_TOKEN is missing", "See settings.")
     ]
     assert slack.calls == []
 
@@ -40,13 +44,15 @@ def test_no_token(slack: RecordingSlack) -> None:
 def test_a_dead_token(checks: SlackChecks, slack: RecordingSlack, code: str) -> None:
     slack.fail("auth.test", error=code)
     assert said(checks.token()) == [
-        (State.FAIL, f"Slack answered {code}", f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL}")
+        (CheckStatus.FAIL, f"Slack answered {code}", f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL}")
     ]
 
 
 def test_slack_asks_to_wait(checks: SlackChecks, slack: RecordingSlack) -> None:
     slack.fail("auth.test", status=429)
-    assert said(checks.token()) == [(State.WARN, "Slack asks to wait", "Try again in a minute.")]
+    assert said(checks.token()) == [
+        (CheckStatus.WARN, "Slack asks to wait", "Try again in a minute.")
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,7 @@ def test_slack_asks_to_wait(checks: SlackChecks, slack: RecordingSlack) -> None:
 def test_slack_is_away(url: str, kind: str) -> None:
     client = WebClient(token=TOKEN, base_url=url, timeout=2, retry_handlers=[])
     advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
-    away = [(State.FAIL, f"Slack cannot be reached ({kind})", advice)]
+    away = [(CheckStatus.FAIL, f"Slack cannot be reached ({kind})", advice)]
     checks = SlackChecks(client, app_token=APP_TOKEN, scopes=SCOPES)
     assert said(checks.token()) == away
     assert said(checks.app_token()) == away
@@ -69,12 +75,12 @@ def test_scopes_missing_and_superfluous_are_named(
     checks.token()
     assert said(checks.scopes()) == [
         (
-            State.FAIL,
+            CheckStatus.FAIL,
             "missing: channels:read, users:read.email",
             f'Add under "OAuth & Permissions" what is missing, then {REINSTALL}',
         ),
         (
-            State.WARN,
+            CheckStatus.WARN,
             "more than needed: channels:manage, files:write",
             f"Nothing here needs them: remove them, then {REINSTALL}",
         ),
@@ -85,7 +91,7 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
     checks = SlackChecks(web_client(slack), scopes=SCOPES)
     assert said(checks.scopes()) == [
         (
-            State.WARN,
+            CheckStatus.WARN,
             "Slack did not say which the token has",
             "Compare them with manifest.yml.",
         )
@@ -95,11 +101,11 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
 @pytest.mark.parametrize(
     ("team", "expected"),
     [
-        ("T0TEAM", (State.OK, "database and token are of one workspace", "")),
+        ("T0TEAM", (CheckStatus.OK, "database and token are of one workspace", "")),
         (
             None,
             (
-                State.OK,
+                CheckStatus.OK,
                 "the database is nobody's yet; the bot's first start makes it this one's",
                 "",
             ),
@@ -107,7 +113,7 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
         (
             "T0OTHER",
             (
-                State.FAIL,
+                CheckStatus.FAIL,
                 "the database is of T0OTHER, the token of T0TEAM",
                 "Use that workspace's token, or another database.",
             ),
@@ -115,7 +121,7 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
     ],
 )
 def test_whose_workspace(
-    checks: SlackChecks, team: str | None, expected: tuple[State, str, str]
+    checks: SlackChecks, team: str | None, expected: tuple[CheckStatus, str, str]
 ) -> None:
     checks.token()
     assert said(checks.workspace(lambda: team)) == [expected]
@@ -123,7 +129,7 @@ def test_whose_workspace(
 
 def test_a_good_app_token(checks: SlackChecks, slack: RecordingSlack) -> None:
     slack.app_tokens.add(APP_TOKEN)
-    assert said(checks.app_token()) == [(State.OK, "Socket Mode is open to it", "")]
+    assert said(checks.app_token()) == [(CheckStatus.OK, "Socket Mode is open to it", "")]
 
 
 def test_a_bad_app_token(checks: SlackChecks) -> None:
@@ -131,12 +137,12 @@ def test_a_bad_app_token(checks: SlackChecks) -> None:
         'Switch Socket Mode on, and make an app-level token with connections:write under "Basic '
         'Information".'
     )
-    assert said(checks.app_token()) == [(State.FAIL, "Slack answered invalid_auth", advice)]
+    assert said(checks.app_token()) == [(CheckStatus.FAIL, "Slack answered invalid_auth", advice)]
 
 
 def test_no_app_token_is_http(slack: RecordingSlack) -> None:
     assert said(SlackChecks(web_client(slack), scopes=SCOPES).app_token()) == [
-        (State.OK, "none, so no Socket Mode: Slack has to come over HTTP", "")
+        (CheckStatus.OK, "none, so no Socket Mode: Slack has to come over HTTP", "")
     ]
     assert slack.calls == []
 
@@ -147,7 +153,7 @@ def look_at_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Fin
 
 def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:
     found = "off, because TRIAGE_CHANNEL is not set"
-    assert said(look_at_triage(slack, "")) == [(State.OK, found, "")]
+    assert said(look_at_triage(slack, "")) == [(CheckStatus.OK, found, "")]
     assert slack.calls == []
 
 
@@ -157,14 +163,14 @@ INVITE = "Invite it: until then it posts there, but does not hear the replies to
 @pytest.mark.parametrize(
     ("about", "expected"),
     [
-        ({"is_member": True}, [(State.OK, "the bot is in #triage", "")]),
-        ({"is_member": True, "is_private": True}, [(State.OK, "the bot is in #triage", "")]),
-        ({}, [(State.WARN, "the bot is not in #triage", INVITE)]),
+        ({"is_member": True}, [(CheckStatus.OK, "the bot is in #triage", "")]),
+        ({"is_member": True, "is_private": True}, [(CheckStatus.OK, "the bot is in #triage", "")]),
+        ({}, [(CheckStatus.WARN, "the bot is not in #triage", INVITE)]),
         (
             {"is_archived": True},
             [
                 (
-                    State.FAIL,
+                    CheckStatus.FAIL,
                     "#triage is archived",
                     "Take it out of the archive, or use another.",
                 )
@@ -174,7 +180,7 @@ INVITE = "Invite it: until then it posts there, but does not hear the replies to
             {"is_member": True, "is_ext_shared": True},
             [
                 (
-                    State.WARN,
+                    CheckStatus.WARN,
                     "#triage is shared with other organisations, and they read the tickets' titles",
                     "Use a channel of this workspace alone.",
                 )
@@ -184,7 +190,7 @@ INVITE = "Invite it: until then it posts there, but does not hear the replies to
             {"is_private": True},
             [
                 (
-                    State.FAIL,
+                    CheckStatus.FAIL,
                     "the bot finds no such channel",
                     "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.",
                 )
@@ -194,7 +200,7 @@ INVITE = "Invite it: until then it posts there, but does not hear the replies to
     ids=["member", "private member", "not a member", "archived", "shared", "private"],
 )
 def test_the_triage_channel(
-    slack: RecordingSlack, about: dict[str, bool], expected: list[tuple[State, str, str]]
+    slack: RecordingSlack, about: dict[str, bool], expected: list[tuple[CheckStatus, str, str]]
 ) -> None:
     slack.add_channel("C0TRIAGE", **about)
     assert said(look_at_triage(slack)) == expected
@@ -204,7 +210,7 @@ def test_a_token_that_may_not_look_at_the_triage_channel(slack: RecordingSlack) 
     slack.fail("conversations.info", error="missing_scope")
     assert said(look_at_triage(slack)) == [
         (
-            State.FAIL,
+            CheckStatus.FAIL,
             "Slack answered missing_scope",
             f"Compare the scopes with manifest.yml, then {REINSTALL}",
         )

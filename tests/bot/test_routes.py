@@ -23,15 +23,15 @@ from bot.views.modals import (
 )
 from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.modals.edit_ticket import edit_ticket
-from services.availability.availability_service import Availability, Hours
+from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.editing.ticket_edits import Draft
 from services.home.sessions import Screen
-from services.linking.code_attempts import WRONG
-from services.linking.link_by_code import Offer
-from services.linking.links import UNLINKED
+from services.linking.code_attempts import WRONG_CODE
+from services.linking.link_by_code import LinkPreview
+from services.linking.links import ACCOUNT_UNLINKED
 from services.linking.unlink import UnlinkPreview
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import ROLE_PERMISSIONS
@@ -77,8 +77,8 @@ FOREIGN: dict[Role, dict[str, str]] = {
 FOR_MEMBERS = {
     "/account": None,
     ids.OPEN_LINK: None,
-    ids.LINK_ACCOUNT: WRONG,
-    ids.CONFIRM_LINK: WRONG,
+    ids.LINK_ACCOUNT: WRONG_CODE,
+    ids.CONFIRM_LINK: WRONG_CODE,
 }
 pytestmark = pytest.mark.spread
 
@@ -306,12 +306,12 @@ def code_typed(user: User, _: Ticket) -> dict[str, Any]:
 
 
 def code_confirmed(user: User, _: Ticket) -> dict[str, Any]:
-    offer = Offer(
-        name="0" * 64,
+    offer = LinkPreview(
+        code_id="0" * 64,
         email="m…@example.com",
         is_slack_address=True,
-        former=None,
-        open_tickets=0,
+        previous_user=None,
+        open_ticket_count=0,
     )
     slack_id = People.slack_id(user)
     view = {**link_account.confirm(offer, slack_user_id=slack_id), "id": "V1"}
@@ -330,7 +330,7 @@ def own_availability(user: User, _: Ticket) -> dict[str, Any]:
 
 
 def availability_sent(user: User, _: Ticket) -> dict[str, Any]:
-    hours = Hours(frozenset(range(5)), "09:00", "17:00")
+    hours = WorkHours(frozenset(range(5)), "09:00", "17:00")
     held = Availability(user, None, hours, False, "", "UTC", "", 0, BusinessHours())
     view = {**availability.availability(held, is_own=True), "id": "V1"}
     return payloads.view_submission(view, {"start": "08:00"}, user=People.slack_id(user))
@@ -421,7 +421,9 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view link_account": code_typed,
     "view confirm_link": code_confirmed,
     "view unlink_account": sent(
-        lambda user: account.unlink(UnlinkPreview(user, open_tickets=0, by_address=True))
+        lambda user: account.unlink(
+            UnlinkPreview(user, open_ticket_count=0, can_relink_by_email=True)
+        )
     ),
     "action file_this": button_pressed(ids.FILE_THIS, message_offered),
     "action file_marked": button_pressed(ids.FILE_MARKED, message_offered),
@@ -495,7 +497,7 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if route.permission is None:
         return None
     if role and route.id == ids.UNLINK_ACCOUNT:
-        return UNLINKED  # done, and what Home says from then on
+        return ACCOUNT_UNLINKED  # done, and what Home says from then on
     if role is None:
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:

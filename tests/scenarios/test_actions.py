@@ -280,7 +280,7 @@ def test_each_is_told_once_whatever_is_tried_again(
     ids = {"ticket_id": str(ticket.id)}
     steps: list[tuple[Move, User, dict[str, Any]]] = [
         (moves.accept, ben, {}),
-        (moves.wait, ben, {"question": "Which one?"}),
+        (moves.ask_requester, ben, {"question": "Which one?"}),
         (moves.reassign, ben, {"assignee_id": str(cleo.id)}),
         (moves.resolve, cleo, {"resolution": "Done."}),
         (moves.reopen, ann, {}),

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from demo.servers import free_port
 from services.accounts.users import UserService
-from services.auth.session_tokens import Tokens
+from services.auth.session_tokens import SessionTokens
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role, User
@@ -110,7 +110,7 @@ def test_how_many_calls_a_second(
     users: UserService,
     record_property: Callable[[str, object], None],
 ) -> None:
-    tokens = Tokens(product.settings["JWT_SECRET"])
+    tokens = SessionTokens(product.settings["JWT_SECRET"])
 
     def token(number: int) -> str:
         user: User = users.create(actor=OPERATOR, email=f"{number}@example.com")

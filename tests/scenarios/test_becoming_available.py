@@ -8,9 +8,9 @@ import pytest
 
 from services.accounts.users import UserService
 from services.assignment.reassign import Reassignment
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.services import AccountServices
-from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.status_sync import StatusSync
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
@@ -24,7 +24,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import Emails
 from services.outbox.pending import due_ticket_ids
-from services.people.admin import AccountAdmin, PersonFields
+from services.people.account_admin import AccountAdmin, PersonFields
 from services.routing.model_store import ModelStore
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
@@ -53,7 +53,7 @@ class Desk:
     edits: TicketEdits
     handing_on: Reassignment
     tickets: TicketService
-    codes: Codes
+    codes: OneTimeCodes
     clock: FixedClock
     boss: User
 
@@ -80,7 +80,7 @@ class Desk:
 
     def change(self, user: User, **fields: str) -> None:
         """As an admin in Slack."""
-        now = PersonFields.of(self.users.get(user.id) or user)
+        now = PersonFields.from_user(self.users.get(user.id) or user)
         self.accounts.update(
             actor=self.admin, user_id=str(user.id), shown=now, wanted=replace(now, **fields)
         )
@@ -97,7 +97,7 @@ def desk(
     moves: TicketActions,
     edits: TicketEdits,
     tickets: TicketService,
-    codes: Codes,
+    codes: OneTimeCodes,
     clock: FixedClock,
 ) -> Desk:
     letters = Emails(db, clock=clock)
@@ -167,7 +167,7 @@ def an_account_that_is_active_again(desk: Desk) -> Way:
 def an_invitation_taken_up(desk: Desk) -> Way:
     user = desk.people.add(Role.MODERATOR, linked=False)
     yield None
-    desk.links.admit(desk.member(user))
+    desk.links.get_or_create_user(desk.member(user))
     yield user
 
 
@@ -180,15 +180,15 @@ def a_new_account_that_is_an_admins(desk: Desk) -> Way:
         email="boss@example.com",
         email_confirmed=True,
     )
-    yield desk.links.admit(boss)
+    yield desk.links.get_or_create_user(boss)
 
 
 def a_link_by_a_code(desk: Desk) -> Way:
     user = desk.people.add(Role.MODERATOR, linked=False, password="hashed")
     yield None
     code = desk.codes.issue(kind=CodeKind.LINK, user_id=user.id)
-    name = desk.codes.name(kind=CodeKind.LINK, code=code)
-    desk.linking.confirm(member=desk.member(user), name=name)
+    name = desk.codes.code_id(kind=CodeKind.LINK, code=code)
+    desk.linking.confirm(member=desk.member(user), code_id=name)
     yield user
 
 
@@ -197,23 +197,23 @@ def a_link_made_again(desk: Desk) -> Way:
     slack_id = People.slack_id(user)
     desk.unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id=slack_id)
     yield None
-    desk.linking.claim_address(member=desk.member(user))
+    desk.linking.link_by_email(member=desk.member(user))
     yield user
 
 
 def a_slack_member_who_is_back(desk: Desk) -> Way:
     user = desk.people.add(Role.MODERATOR)
-    desk.following.follow(member=replace(desk.member(user), is_deleted=True))
+    desk.following.sync(member=replace(desk.member(user), is_deleted=True))
     yield None
-    desk.following.follow(member=desk.member(user))
+    desk.following.sync(member=desk.member(user))
     yield user
 
 
 def a_slack_member_who_is_back_and_uses_it(desk: Desk) -> Way:
     user = desk.people.add(Role.MODERATOR)
-    desk.following.follow(member=replace(desk.member(user), is_guest=True))
+    desk.following.sync(member=replace(desk.member(user), is_guest=True))
     yield None
-    desk.links.admit(desk.member(user))
+    desk.links.get_or_create_user(desk.member(user))
     yield user
 
 
@@ -221,7 +221,7 @@ def back_now(desk: Desk) -> Way:
     away = {"until": desk.clock() + timedelta(days=3), "source": "self"}
     user = desk.people.add(Role.MODERATOR, away=away)
     yield None
-    desk.availability.change(actor=Actor.from_user(user), wanted=Wanted(is_away=False))
+    desk.availability.update(actor=Actor.from_user(user), change=AvailabilityChange(is_away=False))
     yield user
 
 

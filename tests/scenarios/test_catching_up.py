@@ -10,7 +10,7 @@ from bson import ObjectId
 from services.core.installation import claim_installation
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from services.ops.job_runs import stored, what_is_wrong
+from services.ops.job_runs import find_problems, load_job_runs
 from services.sla.queue_key import queue_key
 from tasks.scheduler import Scheduler
 from tests.conftest import People, work
@@ -63,7 +63,9 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     claim_installation(day.db, team_id=TEAM_ID)
     day.clock.now = THURSDAY
     asked = day.file(employee)
-    day.moves.wait(actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?")
+    day.moves.ask_requester(
+        actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?"
+    )
     day.publisher.publish_ticket(str(asked.id))
     work(day.runtime, day.publisher)
     day.clock.now = at(2, 9)
@@ -108,4 +110,4 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     run_all(day, jobs, minutes=1)
     assert posted(day) == messages
     assert is_settled(day.db)
-    assert what_is_wrong(stored(day.db), now=day.clock()) == []
+    assert find_problems(load_job_runs(day.db), now=day.clock()) == []

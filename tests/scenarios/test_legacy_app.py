@@ -12,7 +12,7 @@ from services.models.permissions import Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from tests.conftest import Bot, FixedClock
 from tests.support import legacy_app, payloads
 from tests.support.blockkit import check_message
@@ -102,7 +102,7 @@ def test_jobs_and_worker_take_over_what_is_new_and_leave_the_old_alone(
 @ONE_BY_ONE
 def test_each_ticket_has_a_page(ticket_bot: Bot, shared: Mongo, doc: dict[str, Any]) -> None:
     before = legacy_app.contents(shared)
-    ticket = load(shared, str(doc["_id"]))
+    ticket = load_ticket(shared, str(doc["_id"]))
     assert ticket is not None
     for user in (BOSS, MO):
         page = ticket_bot.answer(payloads.slash_command(f"view {ticket.number}", user=user))
@@ -117,7 +117,7 @@ def test_each_ticket_can_be_updated_without_losing_a_word(
     ticket_bot: Bot, slack: RecordingSlack, shared: Mongo, doc: dict[str, Any]
 ) -> None:
     before = legacy_app.contents(shared)
-    ticket = load(shared, str(doc["_id"]))
+    ticket = load_ticket(shared, str(doc["_id"]))
     assert ticket is not None
     ticket_bot.answer(payloads.slash_command(f"update {ticket.number}", user=BOSS))
     saved = payloads.view_submission(slack.last_view(), {"priority": "urgent"}, user=BOSS)
@@ -167,7 +167,7 @@ def test_lists_show_them_before_and_after_they_are_adopted(
         assert check_message(answer) == []
         assert "None" not in str(answer["blocks"] if "blocks" in answer else answer["text"])
         for doc in TICKETS:
-            load(shared, str(doc["_id"]))
+            load_ticket(shared, str(doc["_id"]))
     assert legacy_app.lost(before, legacy_app.contents(shared), frozenset()) == []
 
 
@@ -180,7 +180,7 @@ def test_home_shows_them(ticket_bot: Bot, slack: RecordingSlack, shared: Mongo) 
 
 def test_all_that_are_open_are_in_the_queue(shared: Mongo) -> None:
     for doc in TICKETS:
-        load(shared, str(doc["_id"]))
+        load_ticket(shared, str(doc["_id"]))
     queued = {doc["_id"] for doc in shared.tickets.find({"queueKey": {"$gt": ""}})}
     closed = {number(103), number(105)}
     assert queued == {doc["_id"] for doc in TICKETS} - closed

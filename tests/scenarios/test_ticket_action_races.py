@@ -14,7 +14,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets import ticket_store
-from services.tickets.actions import BUSY, TRIES, TicketActions
+from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, state_token
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
@@ -49,7 +49,7 @@ def test_a_second_press_changes_nothing(
         (moves.take, ben, {"seen": state_token(ticket)}),
         (moves.reassign, ben, {"assignee_id": str(cleo.id), "reason": "Hers."}),
         (moves.accept, cleo, {}),
-        (moves.wait, cleo, {"question": "Which one?"}),
+        (moves.ask_requester, cleo, {"question": "Which one?"}),
         (moves.resolve, cleo, {"resolution": "Done."}),
         (moves.reopen, requester, {}),
         (moves.reassign, cleo, {"assignee_id": None}),
@@ -68,7 +68,7 @@ def test_other_words_are_no_second_press(
     done = moves.resolve(**ids, resolution="Restarted.")
     sentence = "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
     assert refusal(Conflict, moves.resolve, **ids, resolution="Replaced.") == sentence
-    assert refusal(Conflict, moves.ready, **ids, step=TicketAction.RESOLVE) == sentence
+    assert refusal(Conflict, moves.get_for_action, **ids, step=TicketAction.RESOLVE) == sentence
     assert (
         refusal(
             Conflict,
@@ -90,16 +90,16 @@ def test_the_same_question_may_be_asked_anew(
         "ticket_id": str(ticket.id),
         "question": "Which one?",
     }
-    waiting = moves.wait(**ask)
+    waiting = moves.ask_requester(**ask)
     put(db, ticket, status="IN_PROGRESS")  # by somebody's edit of the status
-    assert moves.wait(**ask).seq == waiting.seq + 2
+    assert moves.ask_requester(**ask).seq == waiting.seq + 2
 
 
 def test_who_decides_by_an_old_card_is_told(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     taken = moves.take(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), seen=state_token(ticket)
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
     )
     ask: dict[str, Any] = {
         "actor": Actor.from_user(cleo),
@@ -111,7 +111,7 @@ def test_who_decides_by_an_old_card_is_told(
         "Look at it again, then decide."
     )
     assert refusal(Conflict, moves.take, **ask) == sentence
-    assert refusal(Conflict, moves.ready, **ask, step=TicketAction.RESOLVE) == sentence
+    assert refusal(Conflict, moves.get_for_action, **ask, step=TicketAction.RESOLVE) == sentence
     assert refusal(Conflict, moves.reassign, **ask, assignee_id=str(cleo.id)) == sentence
     assert reload(db, ticket) == taken
     # Having looked again, one may.
@@ -147,7 +147,7 @@ def test_of_many_with_the_same_old_card_one_takes_it(
     answers = at_once(
         *[
             lambda user=user: moves.take(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id), seen=seen
+                actor=Actor.from_user(user), ticket_id=str(ticket.id), expected_state=seen
             )
             for user in staff
         ]
@@ -215,11 +215,17 @@ def edit(db: Mongo, ticket: Ticket) -> None:
 def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
-    moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), TRIES - 1))
-    after = moves.take(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), seen=state_token(ticket)
+    moves = TicketActions(
+        db, users, clock=Meanwhile(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
     )
-    assert (after.assigned_to, after.priority, after.seq) == (ben.id, "low", TRIES + 2)
+    after = moves.take(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
+    )
+    assert (after.assigned_to, after.priority, after.seq) == (
+        ben.id,
+        "low",
+        MAX_UPDATE_ATTEMPTS + 2,
+    )
 
 
 def test_a_ticket_that_never_stands_still(
@@ -227,7 +233,7 @@ def test_a_ticket_that_never_stands_still(
 ) -> None:
     moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
     asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    assert refusal(Conflict, moves.take, **asked) == BUSY
+    assert refusal(Conflict, moves.take, **asked) == TICKET_BUSY
     assert reload(db, ticket).assigned_to is None
 
 

@@ -23,7 +23,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
-from services.tickets.lifecycle import NEXT
+from services.tickets.lifecycle import STATUS_TRANSITIONS
 from tests.conftest import FixedClock, People, file_ticket, reload
 
 HELD = (Status.IN_PROGRESS, Status.WAITING)
@@ -80,7 +80,9 @@ DEEDS: dict[str, Deed] = {
     "hand back": lambda desk, ticket, by, _: desk.moves.reassign(
         **ids(ticket, by), assignee_id=None
     ),
-    "wait": lambda desk, ticket, by, _: desk.moves.wait(**ids(ticket, by), question="Which?"),
+    "wait": lambda desk, ticket, by, _: desk.moves.ask_requester(
+        **ids(ticket, by), question="Which?"
+    ),
     "resolve": lambda desk, ticket, by, _: desk.moves.resolve(
         **ids(ticket, by), resolution="Done."
     ),
@@ -94,7 +96,7 @@ DEEDS: dict[str, Deed] = {
 
 
 def assert_sound(before: Ticket, after: Ticket, name: str) -> None:
-    assert after.status is before.status or after.status in NEXT[before.status], name
+    assert after.status is before.status or after.status in STATUS_TRANSITIONS[before.status], name
     if after.status in HELD:
         assert after.assigned_to is not None, name
     if after.status is Status.TODO:
@@ -108,7 +110,7 @@ def assert_sound(before: Ticket, after: Ticket, name: str) -> None:
     numbers = [event.seq for event in after.events]
     assert numbers == sorted(set(numbers)), name
     moved = [event for event in after.events if event.field == "status"]
-    assert all(Status(event.to) in NEXT[Status(event.from_)] for event in moved), name
+    assert all(Status(event.to) in STATUS_TRANSITIONS[Status(event.from_)] for event in moved), name
 
 
 # Those that lead on more often than those that are refused nearly always.
@@ -175,4 +177,4 @@ def test_on_a_long_way_every_step_of_the_table_happens(desk: Desk) -> None:
         ]
         taken |= walk(desk, way)
     changed = {(old, new) for old, new in taken if old is not new}
-    assert changed == {(old, new) for old in NEXT for new in NEXT[old]}
+    assert changed == {(old, new) for old in STATUS_TRANSITIONS for new in STATUS_TRANSITIONS[old]}

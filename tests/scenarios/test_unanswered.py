@@ -18,8 +18,12 @@ from services.models.user import Role, User
 from services.sla.targets import TargetFields, Targets
 from services.team_settings.settings_service import TargetStore
 from services.tickets.comments import CommentService
-from services.tickets.lifecycle import NO_ANSWER
-from services.tickets.requester_actions import SOLVED, STILL, Answering
+from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
+from services.tickets.requester_actions import (
+    SOLVED_BY_REQUESTER,
+    STILL_A_PROBLEM,
+    RequesterActions,
+)
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
 from tests.support.escalation_day import Day, at, buttons, texts
@@ -51,7 +55,9 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
     day.clock.now = at(2, 12)
     ticket = day.file(eve, title)
     day.accept(ticket, jo)
-    day.moves.wait(actor=Actor.from_user(jo), ticket_id=str(ticket.id), question="Since <when>?")
+    day.moves.ask_requester(
+        actor=Actor.from_user(jo), ticket_id=str(ticket.id), question="Since <when>?"
+    )
     delivered(day, ticket)
     return day.now(ticket)
 
@@ -107,7 +113,7 @@ def test_asked_once_more_and_then_closed(
     assert day.now(ticket).status is Status.WAITING
     day.runs_until(at(11, 12))
     closed = day.now(ticket)
-    assert (closed.status, closed.resolution) == (Status.COMPLETED, NO_ANSWER)
+    assert (closed.status, closed.resolution) == (Status.COMPLETED, NO_ANSWER_RESOLUTION)
     message = day.messages(eve)[-1]
     assert told(day, eve) == [ASKED, CLOSED]
     assert texts(message) == [
@@ -188,7 +194,7 @@ def test_still_a_problem(day: Day, jo: User, eve: User, ticket: Ticket, ticket_b
         assert shown["replace_original"] is True
     now = day.now(ticket)
     assert now.status is Status.IN_PROGRESS
-    assert [comment.text for comment in now.comments] == ["Since <when>?", STILL]
+    assert [comment.text for comment in now.comments] == ["Since <when>?", STILL_A_PROBLEM]
     day.runs_until(at(20, 9))
     assert "waiting_close" not in day.history(ticket)
 
@@ -213,14 +219,14 @@ def test_solved(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) 
             "card."
         ]
     done = day.now(ticket)
-    assert (done.status, done.resolution) == (Status.COMPLETED, SOLVED)
+    assert (done.status, done.resolution) == (Status.COMPLETED, SOLVED_BY_REQUESTER)
     assert day.told(jo)[before:] == [f"Ticket 1 “VPN is down”: solved, says {eve.name}"]
     assert texts(day.messages(jo)[-1]) == [
         f"<@{People.slack_id(eve)}> says that *Ticket 1* is solved",
         "VPN is down",
         "There is nothing left to do.",
     ]
-    assert SOLVED in card_texts(day, eve)
+    assert SOLVED_BY_REQUESTER in card_texts(day, eve)
     assert [event.type for event in done.events].count(EventType.RESOLVED) == 1
 
 
@@ -240,12 +246,14 @@ def test_what_somebody_else_has_resolved(
 def test_only_its_requester_answers(
     db: Mongo, day: Day, jo: User, ticket: Ticket, comments: CommentService, clock: FixedClock
 ) -> None:
-    service, other = Answering(db, day.moves, comments, clock=clock), day.people.add()
+    service, other = RequesterActions(db, day.moves, comments, clock=clock), day.people.add()
     for user, error in ((jo, PermissionDenied), (other, NotFound)):
         with pytest.raises(error):
-            service.solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
+            service.confirm_solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
         with pytest.raises(error):
-            service.still(actor=Actor.from_user(user), ticket_id=str(ticket.id), key="x")
+            service.report_unsolved(
+                actor=Actor.from_user(user), ticket_id=str(ticket.id), request_id="x"
+            )
     assert day.now(ticket).status is Status.WAITING
 
 
@@ -255,16 +263,18 @@ def test_solved_and_closed_at_once(
     day.runs_until(at(5, 12))
     clock.now = at(11, 12)
     (due,) = day.steps.due()
-    service = Answering(db, day.moves, comments, clock=clock)
+    service = RequesterActions(db, day.moves, comments, clock=clock)
 
     def solve() -> Any:
-        return service.solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
+        return service.confirm_solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
 
     outcomes = at_once(solve, lambda: day.steps.take(due))
     done = day.now(ticket)
     closings = [e for e in done.events if e.to == "COMPLETED"]
     assert len(closings) == 1
-    assert done.resolution == (NO_ANSWER if isinstance(outcomes[0], Conflict) else SOLVED)
+    assert done.resolution == (
+        NO_ANSWER_RESOLUTION if isinstance(outcomes[0], Conflict) else SOLVED_BY_REQUESTER
+    )
 
 
 def test_who_is_written_to_again_has_all_the_time_again(

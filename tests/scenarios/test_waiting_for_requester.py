@@ -50,7 +50,7 @@ def test_the_morning_and_an_answer_that_does_not_come(
     moves, asker = TicketActions(db, UserService(db)), Actor.from_user(jo)
     ticket = file_ticket(TicketService(db), eve, "VPN drops")
     moves.take(actor=asker, ticket_id=str(ticket.id))
-    moves.wait(actor=asker, ticket_id=str(ticket.id), question="Since when?")
+    moves.ask_requester(actor=asker, ticket_id=str(ticket.id), question="Since when?")
     file_ticket(TicketService(db), eve, "VPN drops again")
     product.start("worker")
     product.start("jobs")

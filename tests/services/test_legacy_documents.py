@@ -29,9 +29,9 @@ from services.assignment.dry_run import ExplainService
 from services.assignment.reassign import Reassignment
 from services.assignment.shortlist import Shortlist
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import build
-from services.availability.availability_service import AvailabilityService, Wanted
-from services.availability.handover_offers import Decision, HandoverOffers, Offer
+from services.auth.services import build_account_services
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
+from services.availability.handover_offers import HandoverOffer, HandoverOffers, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.availability.status_sync import StatusSync
 from services.core.database import Document, Mongo, connect, ensure_indexes
@@ -46,7 +46,7 @@ from services.linking import suspension
 from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
-from services.linking.suspension import Gone
+from services.linking.suspension import ExclusionReason
 from services.linking.unlink import Unlink
 from services.lists.api_pages import TicketPages
 from services.lists.list_pages import TicketLists
@@ -64,7 +64,7 @@ from services.ops import failing_items
 from services.ops.ticket_counts import count_tickets
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import TicketThreads
-from services.people.admin import AccountAdmin, PersonFields
+from services.people.account_admin import AccountAdmin, PersonFields
 from services.people.erasure import Erasure
 from services.people.export import DataExport
 from services.routing import similar_tickets
@@ -75,10 +75,10 @@ from services.tickets import legacy_adopt, legacy_reconcile, release, ticket_sto
 from services.tickets import queries as ticket_queries
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
-from services.tickets.filing import TicketService, check_unused
+from services.tickets.filing import TicketService, check_not_filed
 from services.tickets.lifecycle import TicketAction, state_token
-from services.tickets.queries import load
-from services.tickets.requester_actions import Answering
+from services.tickets.queries import load_ticket
+from services.tickets.requester_actions import RequesterActions
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
 from tests.support.legacy_app import ADMIN, MODERATOR, NEW, PASSWORD, SECOND, TICKETS, USER, USERS
@@ -137,10 +137,10 @@ class World:
         self.handovers = HandoverOffers(db, clock=self.clock)
         self.presences = StatusSync(db, clock=self.clock)
         self.staff = CandidateLoader(db, self.links)
-        self.accounts = build(
+        self.accounts = build_account_services(
             db, self.users, secret=JWT_SECRET, redis_url=NO_REDIS, clock=self.clock, cost=CHEAP
         )
-        letters, codes = self.accounts.letters, self.accounts.codes
+        letters, codes = self.accounts.emails, self.accounts.codes
         self.linking = LinkByCode(db, self.users, self.links, codes, letters, clock=self.clock)
         self.unlinking = Unlink(db, self.users, self.links, letters, clock=self.clock)
         self.following = MemberSync(db, self.users, codes, clock=self.clock)
@@ -149,7 +149,7 @@ class World:
         return self.now
 
     def ticket(self, ticket_id: ObjectId) -> Ticket:
-        ticket = load(self.db, str(ticket_id))
+        ticket = load_ticket(self.db, str(ticket_id))
         assert ticket is not None
         return ticket
 
@@ -236,7 +236,7 @@ FOUND = ("priority", "helpfulNotes", "relatedSkills")
 
 def said(world: World, ticket_id: ObjectId) -> str:
     """A comment of the moderator's, in a thread."""
-    world.comments.add(actor=MO, ticket_id=str(ticket_id), text="Hello", slack=PLACE)
+    world.comments.add(actor=MO, ticket_id=str(ticket_id), text="Hello", message=PLACE)
     return str(ticket_id)
 
 
@@ -246,12 +246,12 @@ def linked(world: World) -> bool:
 
 def stopped(world: World) -> None:
     linked(world)
-    suspension.stop(world.db, world.link, Gone.GUEST, now=world.now)
+    suspension.suspend_link(world.db, world.link, ExclusionReason.GUEST, now=world.now)
 
 
 def resumed(world: World) -> None:
     stopped(world)
-    suspension.resume(world.db, world.link, now=world.now)
+    suspension.resume_link(world.db, world.link, now=world.now)
 
 
 def watched(world: World) -> int:
@@ -268,19 +268,19 @@ def forgotten(world: World) -> None:
 
 
 def saved(world: World, **fields: str) -> User:
-    shown = PersonFields.of(world.user(MODERATOR))
+    shown = PersonFields.from_user(world.user(MODERATOR))
     wanted = replace(shown, **fields)
     return world.people.update(actor=BOSS, user_id=str(MODERATOR), shown=shown, wanted=wanted)
 
 
 def reset(world: World) -> User:
     code = world.accounts.codes.issue(kind=CodeKind.RESET, user_id=MODERATOR)
-    return world.accounts.resets.reset(code=code, password="another horse")
+    return world.accounts.password_resets.reset(code=code, password="another horse")
 
 
 def offered(world: World) -> str:
     code = world.accounts.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
-    return world.linking.offer(member=world.member(), code=code).name
+    return world.linking.preview(member=world.member(), code=code).code_id
 
 
 def unlinked(world: World) -> None:
@@ -314,8 +314,8 @@ def alarms(world: World) -> EscalationSteps:
     return EscalationSteps(world.db, world.store, lambda _: {}, has_triage=True, clock=world.clock)
 
 
-def answering(world: World) -> Answering:
-    return Answering(world.db, world.moves, world.comments, clock=world.clock)
+def answering(world: World) -> RequesterActions:
+    return RequesterActions(world.db, world.moves, world.comments, clock=world.clock)
 
 
 def morning(world: World) -> Digests:
@@ -334,17 +334,19 @@ def digest(world: World) -> Digest:
 def away(world: World) -> User:
     """The moderator is, for long enough that somebody may have to take over."""
     until = world.now + timedelta(days=9)
-    return world.availability.change(actor=MO, wanted=Wanted(is_away=True, away_until=until))
+    return world.availability.update(
+        actor=MO, change=AvailabilityChange(is_away=True, away_until=until)
+    )
 
 
-def offer(world: World) -> Offer:
+def offer(world: World) -> HandoverOffer:
     away(world)
     found = world.handovers.claim_next()
     assert found is not None
     return found
 
 
-def decided(world: World) -> Decision | None:
+def decided(world: World) -> OfferDecision | None:
     key = offer(world).key
     return world.handovers.decide(actor=MO, user_id=str(MODERATOR), key=key, hand_over=True)
 
@@ -385,11 +387,12 @@ TABLE: Mapping[str, Entry] = {
     "analysis.analysis_store.store_analysis": each(
         lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
-    "tickets.requester_actions.Answering.solved": each(
-        lambda w, t: answering(w).solved(actor=JO, ticket_id=str(t)), *GROUNDS
+    "tickets.requester_actions.RequesterActions.confirm_solved": each(
+        lambda w, t: answering(w).confirm_solved(actor=JO, ticket_id=str(t)), *GROUNDS
     ),
-    "tickets.requester_actions.Answering.still": each(
-        lambda w, t: answering(w).still(actor=JO, ticket_id=str(t), key="V1"), *GROUNDS
+    "tickets.requester_actions.RequesterActions.report_unsolved": each(
+        lambda w, t: answering(w).report_unsolved(actor=JO, ticket_id=str(t), request_id="V1"),
+        *GROUNDS,
     ),
     "assignment.assignment_service.AssignmentService.claim": each(
         lambda w, t: w.store.claim(t, now=w.now)
@@ -419,10 +422,10 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.park": each(
         lambda w, t: w.store.park(w.ticket(t), now=w.now)
     ),
-    "availability.availability_service.AvailabilityService.look": once(
-        lambda w: [w.availability.look(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
+    "availability.availability_service.AvailabilityService.get": once(
+        lambda w: [w.availability.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
     ),
-    "availability.availability_service.AvailabilityService.change": once(away),
+    "availability.availability_service.AvailabilityService.update": once(away),
     "tickets.ticket_store.apply": each(
         lambda w, t: ticket_store.apply(
             w.db,
@@ -433,17 +436,17 @@ TABLE: Mapping[str, Entry] = {
         ),
         "title",
     ),
-    "tickets.comments.CommentService.ready": each(
-        lambda w, t: w.comments.ready(actor=JO, ticket_id=str(t), internal=False)
+    "tickets.comments.CommentService.get_for_comment": each(
+        lambda w, t: w.comments.get_for_comment(actor=JO, ticket_id=str(t), internal=False)
     ),
     "tickets.comments.CommentService.add": each(said),
     "tickets.comments.CommentService.edit": each(
         lambda w, t: w.comments.edit(
-            actor=MO, ticket_id=said(w, t), slack=PLACE, text="Hello again"
+            actor=MO, ticket_id=said(w, t), message=PLACE, text="Hello again"
         )
     ),
     "tickets.comments.CommentService.delete": each(
-        lambda w, t: w.comments.delete(ticket_id=said(w, t), slack=PLACE)
+        lambda w, t: w.comments.delete(ticket_id=said(w, t), message=PLACE)
     ),
     "assignment.feedback.keep": each(corrected, *GROUNDS),
     "assignment.feedback.net_effects": once(
@@ -491,17 +494,19 @@ TABLE: Mapping[str, Entry] = {
         "priority",
         "helpfulNotes",
     ),
-    "linking.member_sync.MemberSync.concerns": once(
-        lambda w: (linked(w), w.following.concerns(member=w.member()))
+    "linking.member_sync.MemberSync.has_changes": once(
+        lambda w: (linked(w), w.following.has_changes(member=w.member()))
     ),
-    "linking.member_sync.MemberSync.follow": once(
-        lambda w: (linked(w), w.following.follow(member=w.member(is_deleted=True))), *GROUNDS
+    "linking.member_sync.MemberSync.sync": once(
+        lambda w: (linked(w), w.following.sync(member=w.member(is_deleted=True))), *GROUNDS
     ),
-    "tickets.release.due": once(lambda w: release.due(w.db, now=w.now)),
-    "tickets.release.hand_back_some": once(
+    "tickets.release.accounts_to_release": once(
+        lambda w: release.accounts_to_release(w.db, now=w.now)
+    ),
+    "tickets.release.release_tickets": once(
         lambda w: (
             saved(w, active="deactivated"),
-            release.hand_back_some(w.db, MODERATOR, now=w.now),
+            release.release_tickets(w.db, MODERATOR, now=w.now),
         ),
         "active",
         *GROUNDS,
@@ -510,14 +515,14 @@ TABLE: Mapping[str, Entry] = {
         lambda w: (away(w), w.handovers.has_due())
     ),
     "availability.handover_offers.HandoverOffers.claim_next": once(offer),
-    "availability.handover_offers.HandoverOffers.sent": once(
-        lambda w: w.handovers.sent(offer(w), channel="D0X", ts="1.5")
+    "availability.handover_offers.HandoverOffers.mark_sent": once(
+        lambda w: w.handovers.mark_sent(offer(w), channel="D0X", ts="1.5")
     ),
-    "availability.handover_offers.HandoverOffers.fail": once(
-        lambda w: w.handovers.fail(offer(w), error="is_bot")
+    "availability.handover_offers.HandoverOffers.mark_failed": once(
+        lambda w: w.handovers.mark_failed(offer(w), error="is_bot")
     ),
-    "availability.handover_offers.HandoverOffers.later": once(
-        lambda w: w.handovers.later(offer(w))
+    "availability.handover_offers.HandoverOffers.retry_later": once(
+        lambda w: w.handovers.retry_later(offer(w))
     ),
     "availability.handover_offers.HandoverOffers.decide": once(decided, *GROUNDS),
     "assignment.reassign.Reassignment.others": each(
@@ -540,27 +545,31 @@ TABLE: Mapping[str, Entry] = {
         *{name for doc in USERS for name in doc} - {"_id", "createdAt", "__v"},
         *GROUNDS,
     ),
-    "tickets.legacy_adopt.adopted": each(
-        lambda w, t: legacy_adopt.adopted(w.db, _raw(w, t), now=w.now)
+    "tickets.legacy_adopt.adopt": each(
+        lambda w, t: legacy_adopt.adopt(w.db, _raw(w, t), now=w.now)
     ),
-    "tickets.legacy_adopt.adopt_some": once(lambda w: legacy_adopt.adopt_some(w.db, now=w.now)),
-    "linking.suspension.stop": once(stopped),
-    "linking.suspension.resume": once(resumed),
-    "linking.suspension.call_off": once(lambda w: suspension.call_off(w.db, w.link, now=w.now)),
-    "linking.link_by_code.LinkByCode.by_address": once(
-        lambda w: w.linking.by_address(team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    "tickets.legacy_adopt.adopt_batch": once(lambda w: legacy_adopt.adopt_batch(w.db, now=w.now)),
+    "linking.suspension.suspend_link": once(stopped),
+    "linking.suspension.resume_link": once(resumed),
+    "linking.suspension.cancel_release": once(
+        lambda w: suspension.cancel_release(w.db, w.link, now=w.now)
     ),
-    "linking.link_by_code.LinkByCode.claim_address": once(
-        lambda w: refused(lambda: w.linking.claim_address(member=w.member()))
+    "linking.link_by_code.LinkByCode.can_link_by_email": once(
+        lambda w: w.linking.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
     ),
-    "linking.link_by_code.LinkByCode.offer": once(offered),
+    "linking.link_by_code.LinkByCode.link_by_email": once(
+        lambda w: refused(lambda: w.linking.link_by_email(member=w.member()))
+    ),
+    "linking.link_by_code.LinkByCode.preview": once(offered),
     "linking.link_by_code.LinkByCode.confirm": once(
-        lambda w: w.linking.confirm(member=w.member(), name=offered(w))
+        lambda w: w.linking.confirm(member=w.member(), code_id=offered(w))
     ),
-    "linking.links.LinkService.find": once(
-        lambda w: (linked(w), w.links.find(team_id=TEAM_ID, slack_user_id=SLACK_ID))
+    "linking.links.LinkService.find_user": once(
+        lambda w: (linked(w), w.links.find_user(team_id=TEAM_ID, slack_user_id=SLACK_ID))
     ),
-    "linking.links.LinkService.admit": once(lambda w: refused(lambda: w.links.admit(w.member()))),
+    "linking.links.LinkService.get_or_create_user": once(
+        lambda w: refused(lambda: w.links.get_or_create_user(w.member()))
+    ),
     "linking.links.LinkService.slack_ids": once(
         lambda w: w.links.slack_ids(team_id=TEAM_ID, user_ids={MODERATOR})
     ),
@@ -577,23 +586,23 @@ TABLE: Mapping[str, Entry] = {
     ),
     "lists.list_service.ListService.assignees": once(lambda w: w.lists.assignees(actor=BOSS)),
     "lists.list_service.ListService.skills": once(lambda w: w.lists.skills(actor=BOSS)),
-    "tickets.filing.check_unused": once(
-        lambda w: check_unused(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
+    "tickets.filing.check_not_filed": once(
+        lambda w: check_not_filed(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
     ),
-    "tickets.actions.TicketActions.ready": move("ready", step=TicketAction.RESOLVE),
-    "tickets.actions.TicketActions.check": each(
-        lambda w, t: w.moves.check(
-            BOSS, w.ticket(t), TicketAction.RESOLVE, seen=state_token(w.ticket(t))
+    "tickets.actions.TicketActions.get_for_action": move("ready", step=TicketAction.RESOLVE),
+    "tickets.actions.TicketActions.check_action": each(
+        lambda w, t: w.moves.check_action(
+            BOSS, w.ticket(t), TicketAction.RESOLVE, expected_state=state_token(w.ticket(t))
         )
     ),
     "tickets.actions.TicketActions.accept": move("accept", actor=MO),
     "tickets.actions.TicketActions.take": move("take", *GROUNDS),
     "tickets.actions.TicketActions.reassign": move("reassign", *GROUNDS, assignee_id=str(SECOND)),
-    "tickets.actions.TicketActions.wait": move("wait", "status", question="Which one?"),
+    "tickets.actions.TicketActions.ask_requester": move("wait", "status", question="Which one?"),
     "tickets.actions.TicketActions.resolve": move("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": move("cancel", "status", actor=JO),
     "tickets.actions.TicketActions.reopen": move("reopen", *GROUNDS),
-    "tickets.actions.TicketActions.redraw": move("redraw", channel="D0MO", ts="1.5"),
+    "tickets.actions.TicketActions.refresh_card": move("redraw", channel="D0MO", ts="1.5"),
     "outbox.deliveries.claim": notice("claim", "1:requester:x", now=NEW),
     "outbox.deliveries.mark_delegated": notice("handed_over", "1:mail:x"),
     "outbox.deliveries.release_claim": notice("release", "1:requester:x", until=NEW),
@@ -617,9 +626,11 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.pending.outbox_ages": once(lambda w: pending.outbox_ages(w.db, now=w.now)),
     "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, t, now=w.now)),
-    "tickets.legacy_reconcile.keep_up": once(lambda w: legacy_reconcile.keep_up(w.db, now=w.now)),
-    "tickets.legacy_reconcile.put_right": once(
-        lambda w: legacy_reconcile.put_right(w.db, now=w.now)
+    "tickets.legacy_reconcile.sync_legacy_tickets": once(
+        lambda w: legacy_reconcile.sync_legacy_tickets(w.db, now=w.now)
+    ),
+    "tickets.legacy_reconcile.reconcile": once(
+        lambda w: legacy_reconcile.reconcile(w.db, now=w.now)
     ),
     "editing.ticket_edits.Patches.apply": each(
         lambda w, t: Patches(w.db, w.edits).apply(
@@ -627,18 +638,20 @@ TABLE: Mapping[str, Entry] = {
         ),
         "description",
     ),
-    "people.admin.AccountAdmin.page": once(
-        lambda w: w.people.page(actor=BOSS, place=account_search.AccountCursor())
+    "people.account_admin.AccountAdmin.page": once(
+        lambda w: w.people.page(actor=BOSS, cursor=account_search.AccountCursor())
     ),
-    "people.admin.AccountAdmin.get": once(
+    "people.account_admin.AccountAdmin.get": once(
         lambda w: [w.people.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
     ),
-    "people.admin.AccountAdmin.update": once(lambda w: saved(w, skills="VPN, DNS"), "skills"),
-    "people.admin.AccountAdmin.hand_back": once(
-        lambda w: w.people.hand_back(actor=BOSS, user_id=MODERATOR)
+    "people.account_admin.AccountAdmin.update": once(
+        lambda w: saved(w, skills="VPN, DNS"), "skills"
     ),
-    "people.admin.AccountAdmin.own": once(lambda w: w.people.own(actor=MO)),
-    "people.admin.AccountAdmin.update_own": once(
+    "people.account_admin.AccountAdmin.release_tickets": once(
+        lambda w: w.people.release_tickets(actor=BOSS, user_id=MODERATOR)
+    ),
+    "people.account_admin.AccountAdmin.get_own": once(lambda w: w.people.get_own(actor=MO)),
+    "people.account_admin.AccountAdmin.update_own": once(
         lambda w: w.people.update_own(actor=MO, name="Mo")
     ),
     "accounts.users.load_account_doc": once(
@@ -646,33 +659,33 @@ TABLE: Mapping[str, Entry] = {
     ),
     "availability.status_sync.StatusSync.claim_due": once(lambda w: w.presences.claim_due(limit=9)),
     "availability.status_sync.StatusSync.has_due": once(lambda w: w.presences.has_due()),
-    "availability.status_sync.StatusSync.put_back": once(
-        lambda w: w.presences.put_back([MODERATOR], due=w.now)
+    "availability.status_sync.StatusSync.release_claims": once(
+        lambda w: w.presences.release_claims([MODERATOR], due_at=w.now)
     ),
-    "availability.status_sync.StatusSync.keep": once(
-        lambda w: [w.presences.keep(doc["_id"], ON_HOLIDAY) for doc in USERS]
+    "availability.status_sync.StatusSync.record_status": once(
+        lambda w: [w.presences.record_status(doc["_id"], ON_HOLIDAY) for doc in USERS]
     ),
-    "availability.status_sync.StatusSync.hear": once(
+    "availability.status_sync.StatusSync.on_status_event": once(
         lambda w: (
             linked(w),
-            w.presences.hear(team_id=TEAM_ID, slack_user_id=SLACK_ID, member=ON_HOLIDAY),
+            w.presences.on_status_event(team_id=TEAM_ID, slack_user_id=SLACK_ID, member=ON_HOLIDAY),
         )
     ),
     "availability.status_sync.StatusSync.end_absences": once(
         lambda w: (away(w), w.presences.end_absences())
     ),
-    "auth.profile.Profiles.update_own": once(
+    "auth.profile.ProfileService.update_own": once(
         lambda w: w.accounts.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
     ),
-    "auth.profile.Profiles.update_other": once(
+    "auth.profile.ProfileService.update_other": once(
         lambda w: w.accounts.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
         "role",
     ),
     "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
-    "auth.password_reset.Resets.request": once(
-        lambda w: w.accounts.resets.request(email=MO_ADDRESS)
+    "auth.password_reset.PasswordResetService.request_link": once(
+        lambda w: w.accounts.password_resets.request_link(email=MO_ADDRESS)
     ),
-    "auth.password_reset.Resets.reset": once(reset, "password"),
+    "auth.password_reset.PasswordResetService.reset": once(reset, "password"),
     "accounts.account_search.index_new_accounts": once(
         lambda w: account_search.index_new_accounts(w.db)
     ),
@@ -690,19 +703,23 @@ TABLE: Mapping[str, Entry] = {
         lambda w: large(w).who_know(["VPN"], now=w.now)
     ),
     "assignment.shortlist.Shortlist.longest_ago": once(lambda w: large(w).longest_ago(now=w.now)),
-    "ops.failing_items.count": once(lambda w: failing_items.count(w.db)),
-    "ops.failing_items.what_is_stuck": once(lambda w: failing_items.what_is_stuck(w.db, now=w.now)),
-    "auth.sign_in.SignIn.sign_up": once(
+    "ops.failing_items.count_failing": once(lambda w: failing_items.count_failing(w.db)),
+    "ops.failing_items.find_failing": once(lambda w: failing_items.find_failing(w.db, now=w.now)),
+    "auth.sign_in.SignInService.sign_up": once(
         lambda w: w.accounts.sign_in.sign_up(email="new@example.com", password=PASSWORD)
     ),
-    "auth.sign_in.SignIn.sign_in": once(
+    "auth.sign_in.SignInService.sign_in": once(
         lambda w: w.accounts.sign_in.sign_in(email=MO_ADDRESS, password=PASSWORD), "password"
     ),
-    "auth.sign_in.SignIn.authenticate": once(
-        lambda w: w.accounts.sign_in.authenticate(w.accounts.sign_in.token(w.user(MODERATOR)))
+    "auth.sign_in.SignInService.authenticate": once(
+        lambda w: w.accounts.sign_in.authenticate(w.accounts.sign_in.issue_token(w.user(MODERATOR)))
     ),
-    "auth.sign_in.SignIn.token": once(lambda w: w.accounts.sign_in.token(w.user(USER))),
-    "auth.sign_in.SignIn.sign_out": once(lambda w: w.accounts.sign_in.sign_out(user_id=USER)),
+    "auth.sign_in.SignInService.issue_token": once(
+        lambda w: w.accounts.sign_in.issue_token(w.user(USER))
+    ),
+    "auth.sign_in.SignInService.sign_out": once(
+        lambda w: w.accounts.sign_in.sign_out(user_id=USER)
+    ),
     "routing.similar_tickets.precedents": once(
         lambda w: similar_tickets.precedents(
             w.db, text="VPN", likely=["VPN"], team_skills=["VPN", "DNS"]
@@ -737,25 +754,27 @@ TABLE: Mapping[str, Entry] = {
         lambda w: [TicketPages(w.db, clock=w.clock).newest(actor=actor) for actor in (BOSS, JO)]
     ),
     "tickets.filing.TicketService.create": once(filed),
-    "tickets.filing.TicketService.check_unused": once(
-        lambda w: w.tickets.check_unused(actor=JO, team_id=TEAM_ID, source=SAID)
+    "tickets.filing.TicketService.check_not_filed": once(
+        lambda w: w.tickets.check_not_filed(actor=JO, team_id=TEAM_ID, source=SAID)
     ),
     "tickets.filing.TicketService.get": each(
         lambda w, t: w.tickets.get(actor=JO, ticket_id=str(t))
     ),
-    "tickets.filing.TicketService.by_number": each(
-        lambda w, t: w.tickets.by_number(
+    "tickets.filing.TicketService.get_by_number": each(
+        lambda w, t: w.tickets.get_by_number(
             actor=BOSS, team_id=TEAM_ID, number=w.ticket(t).number or 0
         )
     ),
-    "tickets.queries.load": each(lambda w, t: load(w.db, str(t))),
+    "tickets.queries.load_ticket": each(lambda w, t: load_ticket(w.db, str(t))),
     "routing.training.Training.run_if_due": once(
         lambda w: Training(w.db, clock=w.clock).run_if_due()
     ),
-    "linking.unlink.Unlink.look": once(lambda w: w.unlinking.look(actor=MO)),
+    "linking.unlink.Unlink.preview": once(lambda w: w.unlinking.preview(actor=MO)),
     "linking.unlink.Unlink.unlink": once(unlinked),
-    "linking.unlink.Unlink.identities": once(lambda w: w.unlinking.identities(actor=MO)),
-    "tickets.queries.open_tickets": once(lambda w: ticket_queries.open_tickets(w.db, MODERATOR)),
+    "linking.unlink.Unlink.linked_members": once(lambda w: w.unlinking.linked_members(actor=MO)),
+    "tickets.queries.count_open_tickets": once(
+        lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
+    ),
     "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
     "accounts.users.UserService.get_many": once(
         lambda w: w.users.get_many({doc["_id"] for doc in USERS})
@@ -805,8 +824,8 @@ TABLE: Mapping[str, Entry] = {
         lambda w: pending.retry_due_unassigned(w.db, now=w.now)
     ),
     "outbox.pending.count_unassigned": once(lambda w: pending.count_unassigned(w.db)),
-    "tickets.queries.every_ticket": once(
-        lambda w: list(ticket_queries.every_ticket(w.db, ["title"]))
+    "tickets.queries.iter_tickets": once(
+        lambda w: list(ticket_queries.iter_tickets(w.db, ["title"]))
     ),
 }
 

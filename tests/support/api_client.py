@@ -8,7 +8,7 @@ import schemathesis
 
 from bot.web.api.openapi import document
 from bot.web.api.operations import OPERATIONS
-from services.auth.sign_in import SignIn
+from services.auth.sign_in import SignInService
 from services.models.user import User
 
 Json = dict[str, Any]
@@ -24,7 +24,7 @@ class Api:
 
     _hosts = itertools.count(1)
 
-    def __init__(self, url: str, sign_in: SignIn | None = None) -> None:
+    def __init__(self, url: str, sign_in: SignInService | None = None) -> None:
         self.url = url
         self._sign_in = sign_in
         self._session = requests.Session()
@@ -47,7 +47,7 @@ class Api:
         if isinstance(by, str):
             return by
         assert self._sign_in
-        return self._sign_in.token(by)
+        return self._sign_in.issue_token(by)
 
     def get(self, path: str, **sent: Any) -> requests.Response:
         return self.call("GET", path, **sent)

@@ -9,7 +9,7 @@ import redis as redis_client
 
 from demo.servers import RedisServer
 from services.core.settings import parse_settings
-from services.ops.checks import Finding, State
+from services.ops.checks import CheckStatus, Finding
 from tasks.doctor import (
     look_at_gemini,
     look_at_letters,
@@ -26,9 +26,9 @@ from tests.support.processes import celery_for
 PASSWORD = "pa55word"
 
 
-def said(findings: list[Finding]) -> tuple[State, str, str]:
+def said(findings: list[Finding]) -> tuple[CheckStatus, str, str]:
     (finding,) = findings
-    return finding.state, finding.found, finding.advice
+    return finding.status, finding.message, finding.advice
 
 
 # Redis and the worker
@@ -38,7 +38,7 @@ def test_redis_answers(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     with client:
         version = client.info("server")["redis_version"]
-    assert said(look_at_redis(redis.url)) == (State.OK, f"{version} answers", "")
+    assert said(look_at_redis(redis.url)) == (CheckStatus.OK, f"{version} answers", "")
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_redis_answers(redis: RedisServer) -> None:
 )
 def test_redis_is_away(url: str, kind: str) -> None:
     assert said(look_at_redis(url)) == (
-        State.FAIL,
+        CheckStatus.FAIL,
         f"it cannot be reached at REDIS_URL ({kind})",
         "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile.",
     )
@@ -58,7 +58,7 @@ def test_redis_is_away(url: str, kind: str) -> None:
 
 def test_redis_is_not_set() -> None:
     assert said(look_at_redis("")) == (
-        State.FAIL,
+        CheckStatus.FAIL,
         "not asked, because REDIS_URL is missing",
         "See settings.",
     )
@@ -68,17 +68,17 @@ def test_redis_wants_another_password() -> None:
     with RedisServer() as server, redis_client.Redis.from_url(server.url) as client:
         client.config_set("requirepass", PASSWORD)
         client.execute_command("AUTH", PASSWORD)
-        refused = (State.FAIL, "it refuses the password", "Check the password in REDIS_URL.")
+        refused = (CheckStatus.FAIL, "it refuses the password", "Check the password in REDIS_URL.")
         assert said(look_at_redis(server.url)) == refused
         wrong = f"redis://:wrong@127.0.0.1:{server.port}/0"
         assert said(look_at_redis(wrong)) == refused
         right = f"redis://:{PASSWORD}@127.0.0.1:{server.port}/0"
-        assert look_at_redis(right)[0].state is State.OK
+        assert look_at_redis(right)[0].status is CheckStatus.OK
 
 
 def test_no_worker_answers(redis: RedisServer) -> None:
     assert said(look_for_worker(celery_for(redis.url))) == (
-        State.FAIL,
+        CheckStatus.FAIL,
         "none answers, so no ticket is assigned",
         "Run: python app.py worker",
     )
@@ -102,7 +102,7 @@ def gemini() -> Iterator[BareGemini]:
 
 def test_without_a_key_the_router_reads() -> None:
     assert said(look_at_gemini(None)) == (
-        State.OK,
+        CheckStatus.OK,
         "no GEMINI_API_KEY, so the offline router reads the tickets",
         "",
     )
@@ -112,7 +112,7 @@ def test_gemini_answers() -> None:
     with AIMock() as server:
         server.say("Hi")
         assert said(look_at_gemini(check_of(server))) == (
-            State.OK,
+            CheckStatus.OK,
             "Gemini takes the key and answers",
             "",
         )
@@ -120,7 +120,7 @@ def test_gemini_answers() -> None:
 
 def test_it_asks_for_one_token_and_takes_one_cut_short(gemini: BareGemini) -> None:
     gemini.reply = Reply(gemini_body("", finish="MAX_TOKENS"))
-    assert said(look_at_gemini(check_of(gemini)))[0] is State.OK
+    assert said(look_at_gemini(check_of(gemini)))[0] is CheckStatus.OK
     (asked,) = gemini.received
     assert asked.body["generationConfig"]["maxOutputTokens"] == 1
     assert asked.path.startswith("/v1beta/models/gemini-flash-latest:generateContent")
@@ -145,7 +145,7 @@ def test_what_an_operator_can_mend(
     gemini: BareGemini, reply: Reply, found: str, advice: str
 ) -> None:
     gemini.reply = reply
-    assert said(look_at_gemini(check_of(gemini))) == (State.FAIL, found, advice)
+    assert said(look_at_gemini(check_of(gemini))) == (CheckStatus.FAIL, found, advice)
 
 
 @pytest.mark.parametrize(
@@ -159,7 +159,7 @@ def test_what_an_operator_can_mend(
 def test_what_passes_by_itself(gemini: BareGemini, reply: Reply, reason: str) -> None:
     gemini.reply = reply
     assert said(look_at_gemini(check_of(gemini, timeout=0.3))) == (
-        State.WARN,
+        CheckStatus.WARN,
         f"Gemini did not answer ({reason})",
         "Until it answers, the offline router reads the tickets.",
     )
@@ -176,7 +176,7 @@ def mail_server() -> Iterator[MailServer]:
 
 def test_mail_is_off() -> None:
     assert said(look_at_mail(Server("", 2525))) == (
-        State.OK,
+        CheckStatus.OK,
         "off, because MAILTRAP_SMTP_HOST is not set",
         "",
     )
@@ -184,12 +184,12 @@ def test_mail_is_off() -> None:
 
 def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
     assert said(look_at_mail(mail_server.server())) == (
-        State.OK,
+        CheckStatus.OK,
         "the mail server answers",
         "",
     )
     assert said(look_at_mail(mail_server.server(user="desk", password=MAIL_PASSWORD))) == (
-        State.OK,
+        CheckStatus.OK,
         "the mail server takes the sign-in",
         "",
     )
@@ -197,7 +197,7 @@ def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
 
 def test_mail_refuses_the_password(mail_server: MailServer) -> None:
     assert said(look_at_mail(mail_server.server(user="desk", password="wrong"))) == (
-        State.FAIL,
+        CheckStatus.FAIL,
         "the mail server refuses name or password",
         "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS.",
     )
@@ -205,7 +205,7 @@ def test_mail_refuses_the_password(mail_server: MailServer) -> None:
 
 def test_mail_is_away() -> None:
     assert said(look_at_mail(Server("127.0.0.1", 9))) == (
-        State.FAIL,
+        CheckStatus.FAIL,
         "the mail server cannot be used (ConnectionRefusedError)",
         "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
     )
@@ -222,7 +222,7 @@ def test_a_mail_server_that_hangs_up() -> None:
         hanging_up.start()
         port = listener.getsockname()[1]
         assert said(look_at_mail(Server("127.0.0.1", port))) == (
-            State.FAIL,
+            CheckStatus.FAIL,
             "the mail server cannot be used (SMTPServerDisconnected)",
             "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
         )
@@ -231,7 +231,7 @@ def test_a_mail_server_that_hangs_up() -> None:
 
 def letters_lack(**env: str) -> list[str]:
     config, _ = parse_settings("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
-    return [finding.line("mail") for finding in look_at_letters(config)]
+    return [finding.format_line("mail") for finding in look_at_letters(config)]
 
 
 def test_letters_lack_nothing() -> None:

@@ -15,7 +15,7 @@ from services.core.leases import Lease
 from services.core.metrics import InMemoryMeter, SampleKey
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.ops.job_runs import stored, what_is_wrong
+from services.ops.job_runs import find_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
 from services.tickets.filing import TicketService
@@ -250,8 +250,8 @@ def test_how_each_went_is_kept_for_the_doctor(
 
     def said() -> list[str]:
         jobs.lead()
-        found = what_is_wrong(stored(db), now=clock())
-        return [f"{finding.state} {finding.found}" for finding in found]
+        found = find_problems(load_job_runs(db), now=clock())
+        return [f"{finding.status} {finding.message}" for finding in found]
 
     db.meta.insert_many([{"_id": "job:gone", "dueBy": clock()}, {"_id": "installation"}])
     jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
@@ -377,5 +377,5 @@ def test_each_may_run_beside_itself_and_again(
     assert not [fault for fault in faults if isinstance(fault, Exception)]
     first.lead()
     first.run(name)
-    (kept,) = [run for run in stored(db) if run.name == name]
-    assert (kept.error, kept.failures, kept.at) == (None, 0, clock())
+    (kept,) = [run for run in load_job_runs(db) if run.name == name]
+    assert (kept.error, kept.failures, kept.ended_at) == (None, 0, clock())

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from services.availability.status_sync import EVERY
+from services.availability.status_sync import POLL_INTERVAL
 from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
@@ -96,7 +96,7 @@ def test_a_large_team_is_read_in_turns(
     assert len(asked(slack)) == len(everybody)
     # So soon after the first question about do not disturb there is no second one.
     assert len(slack.calls_to("dnd.teamInfo")) == 1
-    clock.advance(seconds=EVERY.total_seconds())
+    clock.advance(seconds=POLL_INTERVAL.total_seconds())
     read_due(runtime)
     assert len(slack.calls_to("dnd.teamInfo")) == 2
 
@@ -200,7 +200,7 @@ def test_without_do_not_disturb_the_rest_is_read_and_it_is_said_once(
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
             assert read_due(runtime) == 1
-            clock.advance(seconds=EVERY.total_seconds())
+            clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert [record.getMessage() for record in caplog.records] == [
         f"do not disturb is not known, because slack says {error}"
     ]
@@ -212,10 +212,10 @@ def test_a_limit_on_do_not_disturb_is_honoured_apart(
 ) -> None:
     slack.fail("dnd.teamInfo", status=429, retry_after=1_000)
     assert read_due(runtime) == 1
-    clock.advance(seconds=EVERY.total_seconds())
+    clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert read_due(runtime) == 1
     assert len(slack.calls_to("dnd.teamInfo")) == 1
-    clock.advance(seconds=EVERY.total_seconds())
+    clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert read_due(runtime) == 1
     assert len(slack.calls_to("dnd.teamInfo")) == 2
 

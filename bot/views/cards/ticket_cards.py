@@ -22,8 +22,8 @@ from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import allowed
-from services.tickets.transitions import TOOK_IT
+from services.tickets.lifecycle import allowed_actions
+from services.tickets.transitions import TAKEN_REASON
 from services.tickets.validation import TITLE_MAX
 
 # What becomes of a reply in a card's thread.
@@ -119,7 +119,7 @@ def _heading(ticket: Ticket) -> list[Block]:
 
 def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
     """`role` is what such a card's reader has at least: a press is checked against theirs."""
-    steps = allowed(Actor(reader, role), ticket) if reader else frozenset()
+    steps = allowed_actions(Actor(reader, role), ticket) if reader else frozenset()
     return step_buttons(ticket, steps)
 
 
@@ -139,7 +139,7 @@ def why(ticket: Ticket, given_by: Person | None) -> str:
     if given_by:
         return f"{given_by.name} gave it to you{': ' if reason else ''}{reason}"
     if reason:
-        return f"you {reason}" if reason == TOOK_IT else reason
+        return f"you {reason}" if reason == TAKEN_REASON else reason
     return (
         "you took it"
         if ticket.assignment.get("source") == MANUAL_SOURCE

@@ -13,7 +13,7 @@ from bot.views.text import Block, Message, Person, escape, mrkdwn
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import TicketAction, allowed
+from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.transitions import is_queued_unassigned
 
 NOBODY_YET = "Nobody has this yet."
@@ -66,7 +66,7 @@ def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
 def _accepted(ticket: Ticket) -> dict[str, str]:
     """When its assignee did; nothing where they are not asked to, or there is none."""
     who = ticket.assigned_to
-    is_asked = who is not None and TicketAction.ACCEPT in allowed(
+    is_asked = who is not None and TicketAction.ACCEPT in allowed_actions(
         Actor(who, Role.MODERATOR), ticket
     )
     told = accepted(ticket) or (NOT_YET if is_asked else "")

@@ -8,7 +8,7 @@ from bson import ObjectId
 
 from bot.views import labels
 from services.analysis.analysis_store import edited_fields
-from services.analysis.model_answer import Basis, is_unsure
+from services.analysis.model_answer import SkillMatch, is_low_confidence
 from services.assignment.assignment_service import needs_assignment
 from services.assignment.candidate import Obstacle
 from services.assignment.dry_run import DryRun
@@ -28,8 +28,8 @@ AT_MOST = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {
 }
 NOTHING_KEPT = "Nobody has said anything against a choice for it."
 BASIS = {
-    Basis.NAMED: "named in the text",
-    Basis.LEARNED: "needed by similar resolved tickets",
+    SkillMatch.KEYWORD: "named in the text",
+    SkillMatch.LEARNED: "needed by similar resolved tickets",
 }
 
 
@@ -203,13 +203,13 @@ def _skills(run: DryRun, voice: Voice) -> str:
     if "relatedSkills" in edited_fields(run.ticket):
         return f"{skills} (set by hand)"
     basis = (run.ticket.assignment.get("analysis") or {}).get("basis")
-    return f"{skills} ({BASIS[Basis(basis)]})" if basis in tuple(Basis) else skills
+    return f"{skills} ({BASIS[SkillMatch(basis)]})" if basis in tuple(SkillMatch) else skills
 
 
 def _confidence(stored: object) -> str:
     if not isinstance(stored, (int, float)):
         return "Not given: only a model says how sure it is"
-    doubt = ": not taken at its word" if is_unsure(stored) else ""
+    doubt = ": not taken at its word" if is_low_confidence(stored) else ""
     return f"{stored:.2f}{doubt}"
 
 

@@ -4,27 +4,27 @@ from bot.views import ids
 from bot.views.blocks import actions, button
 from bot.views.due_text import away
 from bot.views.text import Block, Message, escape, mrkdwn, truncate
-from services.availability.absence import AwaySource
-from services.availability.handover_offers import Answer, Decision, Offer
+from services.availability.absence import AbsenceSource
+from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.models.user import User
 
 NAME_MAX = 80
 
 
-def offer(to_send: Offer) -> Message:
+def offer(to_send: HandoverOffer) -> Message:
     """For the account's owner, or for the admin who has said that they are away."""
     value = f"{to_send.user.id}:{to_send.key}"
-    if to_send.to == to_send.user.id:
+    if to_send.recipient_id == to_send.user.id:
         told, whose, keep = f"You are *{away(to_send.until)}*", "my", "Keep"
-        if to_send.source is AwaySource.SLACK:
+        if to_send.source is AbsenceSource.SLACK:
             told = f"Your Slack status says that you are *{away(to_send.until)}*"
         have, to = "You have", "you"
     else:
         name = _name(to_send.user)
         told, whose, keep = f"*{name}* is *{away(to_send.until)}*", "the", "Leave"
         have, to = f"{name} has", "them"
-    counted = tickets(to_send.tickets)
-    they = "it" if to_send.tickets == 1 else "them"
+    counted = tickets(to_send.ticket_count)
+    they = "it" if to_send.ticket_count == 1 else "them"
     text = f"{told}, so no new tickets are assigned to {to} meanwhile. {have} {counted}."
     blocks: list[Block] = [
         _said(f"{text} Shall somebody else take {they}?"),
@@ -36,18 +36,18 @@ def offer(to_send: Offer) -> Message:
     return Message(text=f"{have} {counted}. Shall somebody else take {they}?", blocks=blocks)
 
 
-def decided(decision: Decision, *, is_own: bool) -> Message:
+def decided(decision: OfferDecision, *, is_own: bool) -> Message:
     """What stands in place of the buttons."""
-    name, counted = _name(decision.user), tickets(decision.tickets)
-    if decision.answer is Answer.OVER:
+    name, counted = _name(decision.user), tickets(decision.ticket_count)
+    if decision.answer is OfferAnswer.EXPIRED:
         text = "This offer is out of date. Nothing was handed over."
-    elif decision.answer is Answer.KEPT:
+    elif decision.answer is OfferAnswer.KEPT:
         whose = "You keep" if is_own else f"{name} keeps"
-        each = "It" if decision.tickets == 1 else "Each"
+        each = "It" if decision.ticket_count == 1 else "Each"
         text = f"{whose} {counted}. {each} can still be reassigned on its card."
-    elif decision.tickets:
+    elif decision.ticket_count:
         whose = "your" if is_own else f"{name}'s"
-        text = f"Handed over: {whose} {counted} {_goes(decision.tickets)} to somebody else."
+        text = f"Handed over: {whose} {counted} {_goes(decision.ticket_count)} to somebody else."
     else:
         text = "There is nothing left to hand over."
     return Message(text=text, blocks=[_said(text)])

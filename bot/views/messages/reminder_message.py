@@ -12,7 +12,7 @@ from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import TicketAction, allowed
+from services.tickets.lifecycle import TicketAction, allowed_actions
 
 # With two blocks each they stay well below what Slack takes in one message.
 SHOWN = 10
@@ -107,7 +107,11 @@ def _buttons(line: Line, is_channel: bool) -> list[Block]:
         return [step_button(ticket, ids.TAKE), opener]
     if not line.is_own:
         return [step_button(ticket, ids.REASSIGN), opener]
-    may = allowed(Actor(ticket.assigned_to, Role.MODERATOR), ticket) if ticket.assigned_to else ()
+    may = (
+        allowed_actions(Actor(ticket.assigned_to, Role.MODERATOR), ticket)
+        if ticket.assigned_to
+        else ()
+    )
     if TicketAction.ACCEPT in may:
         return [
             step_button(ticket, ids.ACCEPT, primary=True),

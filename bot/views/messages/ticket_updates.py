@@ -11,7 +11,7 @@ from bot.views.due_text import moment
 from bot.views.text import Block, Message, Person, escape, fit_to_limit, mrkdwn, plain_text
 from services.models.escalation_track import EscalationStep
 from services.models.ticket import Ticket
-from services.tickets.lifecycle import CANCELLED
+from services.tickets.lifecycle import CANCELLED_RESOLUTION
 
 
 def asked_again(ticket: Ticket, *, asked: str) -> Message:
@@ -93,7 +93,7 @@ IN_THREAD = "You can also write in this message's thread."
 def resolved(ticket: Ticket, *, by: Person) -> Message:
     """For the requester: the work is done."""
     blocks = [_deed(f"{by.mention} resolved *{labels.name(ticket)}*"), title(ticket)]
-    if ticket.resolution and ticket.resolution != CANCELLED:
+    if ticket.resolution and ticket.resolution != CANCELLED_RESOLUTION:
         blocks += titled_section("What was done", ticket.resolution)
     blocks += [
         context(plain_text("If that did not solve it, press Reopen.")),

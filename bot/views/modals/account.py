@@ -57,9 +57,9 @@ def unlink(leaving: UnlinkPreview) -> View:
             "messages no longer reach you here."
         ),
     ]
-    if leaving.open_tickets:
-        blocks.append(said(still_assigned(leaving.open_tickets, "you")))
-    if leaving.by_address:
+    if leaving.open_ticket_count:
+        blocks.append(said(still_assigned(leaving.open_ticket_count, "you")))
+    if leaving.can_relink_by_email:
         back = "Type /account to link it again by your Slack email address."
     else:
         back = "Type /account to link it again by a one-time code."

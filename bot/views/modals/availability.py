@@ -9,16 +9,16 @@ from bot.views.due_text import away as away_words
 from bot.views.inputs import OPTIONS_MAX, View, field_block, modal, option, select, text_input
 from bot.views.messages.handover_offer import tickets
 from bot.views.text import Block, mrkdwn, plain_text
-from services.availability.absence import AwaySource
+from services.availability.absence import AbsenceSource
 from services.availability.availability_service import Availability
 from services.calendar.holidays import country_name
 
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 HERE, AWAY = "here", "away"
 SAID_BY = {
-    AwaySource.SLACK: "as the Slack status says",
-    AwaySource.SELF: "as set here",
-    AwaySource.ADMIN: "as an admin has set",
+    AbsenceSource.SLACK: "as the Slack status says",
+    AbsenceSource.SELF: "as set here",
+    AbsenceSource.ADMIN: "as an admin has set",
 }
 ZONE_MAX = 60
 # What Slack takes as an initial date: ten digits.
@@ -53,11 +53,14 @@ def country_options(found: Sequence[tuple[str, str]]) -> list[Block]:
 
 def _standing(held: Availability) -> str:
     """How many tickets they have, and by whose word they are away."""
-    load = f"{tickets(held.open_tickets)}, at most {held.user.capacity} are assigned automatically"
-    if held.away is None:
+    load = (
+        f"{tickets(held.open_ticket_count)}, at most {held.user.capacity} are assigned "
+        "automatically"
+    )
+    if held.absence is None:
         return load
-    words = away_words(held.away.until)
-    return f"{load} · {words}, {SAID_BY[held.away.source]}"
+    words = away_words(held.absence.until)
+    return f"{load} · {words}, {SAID_BY[held.absence.source]}"
 
 
 def _presence(held: Availability, *, is_own: bool) -> Block:
@@ -71,7 +74,7 @@ def _presence(held: Availability, *, is_own: bool) -> Block:
         "Now",
         list(options.values()),
         placeholder="Here or away",
-        initial=options[AWAY if held.away else HERE],
+        initial=options[AWAY if held.absence else HERE],
         hint=f"While away no new tickets are assigned to {who}. A Slack status such as "
         "“Vacationing” counts, too, until “Here” is chosen.",
     )
@@ -79,7 +82,7 @@ def _presence(held: Availability, *, is_own: bool) -> Block:
 
 def _away_until(held: Availability) -> Block:
     element: Block = {"type": "datetimepicker", "action_id": "awayUntil"}
-    seconds = int(held.away.until.timestamp()) if held.away else 0
+    seconds = int(held.absence.until.timestamp()) if held.absence else 0
     if 0 < seconds <= _LAST:
         element["initial_date_time"] = seconds
     return field_block("Away until", element, optional=True)
@@ -90,7 +93,7 @@ def _days(held: Availability) -> Block:
     element: Block = {"type": "checkboxes", "action_id": "days", "options": options}
     if held.hours.days:
         element["initial_options"] = [options[day] for day in sorted(held.hours.days)]
-    follows = "These are the team's hours, and change with them." if not held.is_own else ""
+    follows = "These are the team's hours, and change with them." if not held.has_own_hours else ""
     return field_block("Working days", element, optional=True, hint=follows)
 
 
@@ -118,7 +121,7 @@ def country(chosen: str, *, empty: str, hint: str) -> Block:
 
 
 def _country(held: Availability) -> Block:
-    team = country_name(held.office.country) or "none"
+    team = country_name(held.business_hours.country) or "none"
     hint = f"Its public holidays are days off. Left empty, the team's count: {team}."
     return country(held.country, empty="As the team", hint=hint)
 

@@ -14,7 +14,7 @@ from services.core.text import strip_invisible
 from services.editing.editable_fields import NOTES_MAX, SKILL_VALUE_MAX, skill_choices
 from services.editing.ticket_edits import Draft
 from services.models.ticket import Priority, Status, Ticket
-from services.tickets.lifecycle import NEXT
+from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
 
 GONE = "If you change it, the part you do not see is gone for good."
@@ -59,7 +59,7 @@ def framed(ticket: Ticket, blocks: list[Block], metadata: Metadata) -> View:
 
 def status_select(status: Status, *also: Status) -> Block:
     """The present status first, then what the table allows; `also` what somebody had chosen."""
-    allowed = [status, *(to for to in Status if to in NEXT[status])]
+    allowed = [status, *(to for to in Status if to in STATUS_TRANSITIONS[status])]
     listed = dict.fromkeys([*allowed, *also])
     return select(
         "status",
@@ -71,9 +71,9 @@ def status_select(status: Status, *also: Status) -> Block:
 
 
 def _message(status: Status) -> list[Block]:
-    if not _TOLD & NEXT[status]:
+    if not _TOLD & STATUS_TRANSITIONS[status]:
         return []
-    can_wait = Status.WAITING in NEXT[status]
+    can_wait = Status.WAITING in STATUS_TRANSITIONS[status]
     asked = f" With {labels.STATUS[Status.WAITING]}: what you need to know." if can_wait else ""
     return [
         text_input(

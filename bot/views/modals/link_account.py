@@ -9,7 +9,7 @@ from bot.views.inputs import View, modal, text_input
 from bot.views.modals.account import said, still_assigned
 from bot.views.modals.person import ROLES
 from bot.views.text import Block, plain_text
-from services.linking.link_by_code import Offer
+from services.linking.link_by_code import LinkPreview
 from services.models.user import User
 
 CODE_MAX = 40  # so that one may type blanks between
@@ -74,7 +74,7 @@ def _way_by_page(url: str, *, by_address: bool) -> list[Block]:
     ]
 
 
-def confirm(offer: Offer, *, slack_user_id: str) -> View:
+def confirm(offer: LinkPreview, *, slack_user_id: str) -> View:
     """Asked once more, with whose account it is: what one typed may be a stranger's code."""
     blocks = [header(f"Link to {offer.email}?")]
     if not offer.is_slack_address:  # masked, a stranger's may look like one's own
@@ -85,15 +85,15 @@ def confirm(offer: Offer, *, slack_user_id: str) -> View:
             "and would read what you write to the help desk."
         )
     )
-    if offer.former:
-        blocks.append(said(_left_behind(offer.former, offer.open_tickets)))
+    if offer.previous_user:
+        blocks.append(said(_left_behind(offer.previous_user, offer.open_ticket_count)))
     return modal(
         callback_id=ids.CONFIRM_LINK,
         title="Link an account",
         submit="Link",
         close="Cancel",
         # What Slack keeps of the code is what our database keeps: not the code.
-        private_metadata=json.dumps({"code": offer.name, "user": slack_user_id}),
+        private_metadata=json.dumps({"code": offer.code_id, "user": slack_user_id}),
         blocks=blocks,
     )
 

@@ -8,7 +8,13 @@ from bot.views.text import Block, plain_text
 from services.accounts.account_search import MAX_SEARCH_LENGTH
 from services.accounts.validation import MAX_NAME_LENGTH
 from services.models.user import Role, User
-from services.people.admin import ACTIVE, CAPACITY_MAX, DEACTIVATED, SKILLS_TEXT_MAX, PersonFields
+from services.people.account_admin import (
+    ACTIVE,
+    CAPACITY_MAX,
+    DEACTIVATED,
+    SKILLS_TEXT_MAX,
+    PersonFields,
+)
 
 ROLES = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
 STATES = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
@@ -17,7 +23,7 @@ SKILLS_HINT = "With commas between, at most 20. Tickets that need one of them fi
 
 def person(user: User, *, open_tickets: int = 0) -> View:
     """An account; what was not touched in it is not changed."""
-    shown = PersonFields.of(user)
+    shown = PersonFields.from_user(user)
     theirs = tickets(open_tickets) if open_tickets else "open tickets"
     return modal(
         callback_id=ids.EDIT_PERSON,
@@ -73,7 +79,7 @@ def profile(user: User, *, is_staff: bool) -> View:
                 initial=user.name or "",
                 hint="What your colleagues read on tickets.",
             ),
-            *([_skills(PersonFields.of(user).skills)] if is_staff else []),
+            *([_skills(PersonFields.from_user(user).skills)] if is_staff else []),
         ],
     )
 

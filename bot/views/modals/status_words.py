@@ -5,7 +5,7 @@ from bot.views.blocks import actions, button, header
 from bot.views.inputs import View, modal, text_input
 from bot.views.text import Block, plain_text
 from services.availability.slack_status import StatusRules
-from services.availability.status_rules import TEXT_MAX, listed
+from services.availability.status_rules import TEXT_MAX, format_entries
 
 SECTION = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
@@ -40,7 +40,7 @@ def edit(rules: StatusRules) -> View:
             _entries(
                 "here",
                 "Here all the same",
-                rules.here,
+                rules.available,
                 hint="Whose status has one of these is here, whatever else it says.",
                 example="holiday season, :palm_tree:",
             ),
@@ -55,7 +55,7 @@ def _entries(field: str, label: str, held: tuple[str, ...], *, hint: str, exampl
         limit=TEXT_MAX,
         multiline=True,
         optional=True,
-        initial=listed(held),
+        initial=format_entries(held),
         hint=hint,
         example=example,
     )

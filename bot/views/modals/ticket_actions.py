@@ -15,7 +15,7 @@ from bot.views.text import Block, plain_text
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.reassign import Reassigned, Why
 from services.models.ticket import Status, Ticket
-from services.tickets.comments import COMMENT_MAX
+from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import QUESTION_MAX, REASON_MAX, TITLE_MAX
 
 TITLE = 24  # of a modal
@@ -152,7 +152,7 @@ def _form(
         private_metadata=str(ticket.id),
         blocks=[
             {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
-            text_input("text", label, limit=COMMENT_MAX, multiline=True, hint=hint),
+            text_input("text", label, limit=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
         ],
     )
 

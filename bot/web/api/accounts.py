@@ -15,7 +15,7 @@ def sign_up(call: Call, body: SignUp) -> Session:
         password=body.password,
         skills=body.skills,
         name=body.name,
-        address=call.address,
+        client_ip=call.address,
     )
     call.has_mail = True
     return _session(call, user)
@@ -23,7 +23,7 @@ def sign_up(call: Call, body: SignUp) -> Session:
 
 def sign_in(call: Call, body: SignIn) -> Session:
     sign_in = call.counter.sign_in
-    user = sign_in.sign_in(email=body.email, password=body.password, address=call.address)
+    user = sign_in.sign_in(email=body.email, password=body.password, client_ip=call.address)
     return _session(call, user)
 
 
@@ -41,7 +41,7 @@ def list_users(call: Call) -> Users:
 
 
 def _session(call: Call, user: StoredUser) -> Session:
-    return Session(user=User.of(user), token=call.counter.sign_in.token(user))
+    return Session(user=User.of(user), token=call.counter.sign_in.issue_token(user))
 
 
 def _is_about_others(call: Call, body: UserPatch) -> bool:
@@ -72,8 +72,8 @@ def _update_own(call: Call, body: UserPatch) -> UserChanged:
         skills=body.skills,
         password=body.password,
         current_password=body.current_password,
-        address=call.address,
+        client_ip=call.address,
     )
     call.has_mail = body.password is not None
-    token = call.counter.sign_in.token(user) if body.password is not None else None
+    token = call.counter.sign_in.issue_token(user) if body.password is not None else None
     return UserChanged(message="User updated.", user=User.of(user), token=token)

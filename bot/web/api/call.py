@@ -9,9 +9,9 @@ from flask import Request
 from bot.slack.services import BotServices
 from bot.web.client_ip import bearer_token, counted_address
 from services.accounts.users import UserService
-from services.auth.profile import Profiles
+from services.auth.profile import ProfileService
 from services.auth.services import AccountServices
-from services.auth.sign_in import SignIn
+from services.auth.sign_in import SignInService
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, Unauthenticated
 from services.core.settings import Network
@@ -36,8 +36,8 @@ class ApiServices:
     pages: TicketPages
     patches: Patches
     users: UserService
-    sign_in: SignIn
-    profiles: Profiles
+    sign_in: SignInService
+    profiles: ProfileService
     letters: Emails
     publisher: Publisher
     team_id: str
@@ -60,7 +60,7 @@ class ApiServices:
             users=users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
-            letters=accounts.letters,
+            letters=accounts.emails,
             publisher=desk.publisher,
             team_id=desk.team_id,
             trusted_proxies=trusted_proxies,

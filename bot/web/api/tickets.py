@@ -40,7 +40,7 @@ def create_ticket(call: Call, body: NewTicket) -> TicketChanged:
         description=body.description,
         priority=body.priority,
         deadline=body.deadline,
-        once=True,
+        reject_edits=True,
     )
     call.changed.append(filed.ticket)
     return TicketChanged(

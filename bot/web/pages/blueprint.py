@@ -58,7 +58,7 @@ def pages(site: PageServices) -> Blueprint:
     @blueprint.after_request
     def mail(response: Response) -> Response:
         if request.path in MAILING and request.method == "POST" and response.status_code < 400:
-            mail_soon(response, site.accounts.letters, site.desk.publisher)
+            mail_soon(response, site.accounts.emails, site.desk.publisher)
         return response
 
     for method, path, view in ROUTES:

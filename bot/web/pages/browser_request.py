@@ -145,7 +145,7 @@ class BrowserRequest:
     def let_in(self, user: User, *, notice: str = "") -> Response:
         """A new session, and on to where they wanted."""
         response = self.go(GOALS[self.goal], notice=notice)
-        self.site.cookies.start(response, self.site.accounts.sign_in.token(user))
+        self.site.cookies.start(response, self.site.accounts.sign_in.issue_token(user))
         return response
 
     @staticmethod

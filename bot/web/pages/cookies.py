@@ -6,7 +6,7 @@ import secrets
 from flask import g, request
 from werkzeug.wrappers import Response
 
-from services.auth.session_tokens import LIFETIME
+from services.auth.session_tokens import SESSION_LIFETIME
 
 SESSION, VISITOR = "session", "visitor"
 VISITOR_BYTES = 32
@@ -30,7 +30,7 @@ class Cookies:
         return request.cookies.get(self._session, "")
 
     def start(self, response: Response, token: str) -> None:
-        self._set(response, self._session, token, seconds=int(LIFETIME.total_seconds()))
+        self._set(response, self._session, token, seconds=int(SESSION_LIFETIME.total_seconds()))
 
     def end(self, response: Response) -> None:
         self._set(response, self._session, "", seconds=0)

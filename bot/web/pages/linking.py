@@ -17,7 +17,7 @@ from bot.web.pages.browser_request import PROFILE, BrowserRequest, for_signed_in
 from bot.web.pages.forms import Form
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
-from services.linking.unlink import Identity
+from services.linking.unlink import LinkedMember
 from services.models.permissions import Actor
 from services.models.user import User
 
@@ -27,7 +27,7 @@ GONE = "That Slack member does not act as your account any more."
 @for_signed_in
 def show_code(visit: BrowserRequest, user: User) -> Response:
     """Each time a new one, and the one before no longer works: what is stored is not the code."""
-    working = [identity for identity in _here(visit, user) if identity.works]
+    working = [identity for identity in _here(visit, user) if identity.is_active]
     return visit.show(
         "link.html",
         code=visit.site.accounts.codes.issue(kind=CodeKind.LINK, user_id=user.id),
@@ -52,7 +52,7 @@ def unlink(visit: BrowserRequest, user: User) -> Response:
             slack_user_id=member.id,
             slack_name=member.name or None,
         )
-        for letter in done.letters:
+        for letter in done.email_ids:
             desk.publisher.publish_email(letter)
         account.tell_unlinked(desk, slack_user_id=member.id, email=user.email)
         return visit.go(PROFILE, notice="unlinked")
@@ -72,7 +72,7 @@ class Member:
 
 
 def _ask(visit: BrowserRequest, user: User, member: Member, form: Form) -> Response:
-    leaving = visit.site.desk.unlinking.look(actor=Actor.from_user(user))
+    leaving = visit.site.desk.unlinking.preview(actor=Actor.from_user(user))
     return visit.show("unlink.html", form=form, member=member, leaving=leaving)
 
 
@@ -85,19 +85,19 @@ def _asked(visit: BrowserRequest, user: User) -> Member:
     return shown(visit.site.desk, found[0])
 
 
-def _here(visit: BrowserRequest, user: User) -> list[Identity]:
-    identities = visit.site.desk.unlinking.identities(actor=Actor.from_user(user))
+def _here(visit: BrowserRequest, user: User) -> list[LinkedMember]:
+    identities = visit.site.desk.unlinking.linked_members(actor=Actor.from_user(user))
     return [identity for identity in identities if identity.team_id == visit.site.desk.team_id]
 
 
-def shown(desk: BotServices, identity: Identity) -> Member:
+def shown(desk: BotServices, identity: LinkedMember) -> Member:
     """By the name Slack has for them; where it does not tell in time, by their id alone."""
     is_here = identity.team_id == desk.team_id
     return Member(
         id=identity.slack_user_id,
         name=_name(desk, identity.slack_user_id) if is_here else "",
         since=identity.since,
-        works=identity.works,
+        works=identity.is_active,
         is_here=is_here,
     )
 

@@ -7,7 +7,7 @@ from bot.web.pages.browser_request import BrowserRequest
 from bot.web.pages.forms import Form
 from services.accounts.validation import checked_email
 from services.auth.one_time_codes import CodeKind
-from services.auth.password_reset import SPENT
+from services.auth.password_reset import INVALID_LINK
 from services.core.errors import InvalidValue
 
 FORGOT = ("email",)
@@ -24,7 +24,7 @@ def forgot(visit: BrowserRequest) -> Response:
 
     def step() -> Response:
         email = checked_email(visit.typed("email"))
-        visit.site.accounts.resets.request(email=email, address=visit.address)
+        visit.site.accounts.password_resets.request_link(email=email, client_ip=visit.address)
         return visit.show("forgot_sent.html", email=email)
 
     return visit.attempt(FORGOT, step, again=lambda form: _forgot(visit, form))
@@ -45,7 +45,7 @@ def reset(visit: BrowserRequest) -> Response:
     code = visit.typed("code")
 
     def step() -> Response:
-        user = visit.site.accounts.resets.reset(code=code, password=visit.new_password())
+        user = visit.site.accounts.password_resets.reset(code=code, password=visit.new_password())
         return visit.let_in(user, notice="password")
 
     def again(form: Form) -> Response:
@@ -65,5 +65,5 @@ def _reset(visit: BrowserRequest, form: Form) -> Response:
     owner = visit.site.accounts.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
     account = visit.site.users.get(owner) if owner else None
     if account is None or not account.active:
-        raise InvalidValue("code", SPENT)
+        raise InvalidValue("code", INVALID_LINK)
     return visit.show("reset.html", form=form, account=account)

@@ -8,7 +8,7 @@ from bot.web.pages.forms import Form
 from bot.web.pages.linking import shown
 from services.models.permissions import Actor
 from services.models.user import User
-from services.people.admin import listed
+from services.people.account_admin import format_skills
 
 DETAILS = ("name", "skills")
 PASSWORD = ("currentPassword", "password", "repeat")
@@ -27,7 +27,7 @@ def save(visit: BrowserRequest, user: User) -> Response:
         visit.site.accounts.profiles.update_own(
             actor=Actor.from_user(user),
             name=None if name == (user.name or "") else name,
-            skills=None if skills == listed(user.skills) else skills.split(","),
+            skills=None if skills == format_skills(user.skills) else skills.split(","),
         )
         return visit.go(PROFILE, notice="saved")
 
@@ -43,7 +43,7 @@ def change_password(visit: BrowserRequest, user: User) -> Response:
             actor=Actor.from_user(user),
             password=visit.new_password(),
             current_password=visit.typed("currentPassword"),
-            address=visit.address,
+            client_ip=visit.address,
         )
         return visit.let_in(changed, notice="password")
 
@@ -54,8 +54,8 @@ def _profile(
     visit: BrowserRequest, user: User, *, details: Form | None = None, password: Form | None = None
 ) -> Response:
     """With the form that was refused, where one was."""
-    stored = {"name": user.name or "", "skills": listed(user.skills)}
-    identities = visit.site.desk.unlinking.identities(actor=Actor.from_user(user))
+    stored = {"name": user.name or "", "skills": format_skills(user.skills)}
+    identities = visit.site.desk.unlinking.linked_members(actor=Actor.from_user(user))
     return visit.show(
         "profile.html",
         form=details or password,

@@ -29,7 +29,7 @@ def sign_up(visit: BrowserRequest) -> Response:
                 password=visit.new_password(),
                 name=visit.typed("name"),
                 skills=visit.typed("skills").split(","),
-                address=visit.address,
+                client_ip=visit.address,
             )
         except Conflict as known:
             return visit.let_in(_owner(visit, known))
@@ -47,7 +47,7 @@ def show_sign_in(visit: BrowserRequest) -> Response:
 def sign_in(visit: BrowserRequest) -> Response:
     def step() -> Response:
         user = visit.site.accounts.sign_in.sign_in(
-            email=visit.typed("email"), password=visit.typed("password"), address=visit.address
+            email=visit.typed("email"), password=visit.typed("password"), client_ip=visit.address
         )
         return visit.let_in(user)
 
@@ -68,7 +68,7 @@ def _owner(visit: BrowserRequest, known: Conflict) -> User:
     """
     try:
         return visit.site.accounts.sign_in.sign_in(
-            email=visit.typed("email"), password=visit.typed("password"), address=visit.address
+            email=visit.typed("email"), password=visit.typed("password"), client_ip=visit.address
         )
     except (Unauthenticated, LimitReached):
         raise known from None

@@ -10,7 +10,7 @@ import bot.app
 from bot.handlers import account as handler_account
 from bot.slack.services import BotServices
 from services.accounts.users import UserService, new_account_doc
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
 from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
@@ -111,14 +111,14 @@ def jo(ticket_bot: Bot, slack: RecordingSlack) -> Visitor:
     return Visitor(ticket_bot, slack, JO)
 
 
-def issue(codes: Codes, user: User) -> str:
+def issue(codes: OneTimeCodes, user: User) -> str:
     return codes.issue(kind=CodeKind.LINK, user_id=user.id)
 
 
 def strict(
-    desk: BotServices, db: Mongo, users: UserService, codes: Codes, **more: Any
+    desk: BotServices, db: Mongo, users: UserService, codes: OneTimeCodes, **more: Any
 ) -> BotServices:
-    links, letters = LinkService(db, users, strict=True), Emails(db)
+    links, letters = LinkService(db, users, is_strict=True), Emails(db)
     return replace(
         desk,
         links=links,
@@ -131,7 +131,7 @@ def strict(
 def test_a_moderator_with_a_password_links_by_a_code(
     jo: Visitor,
     links: LinkService,
-    codes: Codes,
+    codes: OneTimeCodes,
     slack: RecordingSlack,
     publisher: RecordingPublisher,
     db: Mongo,
@@ -153,14 +153,14 @@ def test_a_moderator_with_a_password_links_by_a_code(
     asked = slack.last_view()
     assert seen(asked)[1] == "Link to m…@example.com?"
     assert code not in str(asked)
-    assert links.find(team_id="T0TEAM", slack_user_id=JO) is None
+    assert links.find_user(team_id="T0TEAM", slack_user_id=JO) is None
     assert seen(jo.submit()["view"]) == [
         "Account linked",
         "Your account is linked",
         "In Slack you act as mona@example.com, with the role Moderator.",
         "Type /account whenever you want to change something.",
     ]
-    assert links.find(team_id="T0TEAM", slack_user_id=JO) == mona
+    assert links.find_user(team_id="T0TEAM", slack_user_id=JO) == mona
     assert jo.home()[0] == "Hello, Mona"
     assert "The queue" in jo.home()  # their role has changed
     assert [task for task, _ in publisher.asked] == [MAIL]
@@ -206,7 +206,7 @@ def test_the_account_and_its_edits(
 
 
 def test_whatever_is_wrong_with_a_code_stands_at_the_field(
-    jo: Visitor, codes: Codes, slack: RecordingSlack, mona: User
+    jo: Visitor, codes: OneTimeCodes, slack: RecordingSlack, mona: User
 ) -> None:
     jo.account()
     form = slack.last_view()
@@ -222,17 +222,17 @@ def test_whatever_is_wrong_with_a_code_stands_at_the_field(
 
 
 def test_a_code_that_is_used_up_before_the_second_press(
-    jo: Visitor, codes: Codes, mona: User, slack: RecordingSlack
+    jo: Visitor, codes: OneTimeCodes, mona: User, slack: RecordingSlack
 ) -> None:
     jo.account()
     code = issue(codes, mona)
     jo.submit(code=code)
-    codes.take(kind=CodeKind.LINK, code=code)
+    codes.redeem(kind=CodeKind.LINK, code=code)
     assert seen(jo.submit()["view"]) == ["Help desk", WRONG]
 
 
 def test_two_presses_link_once(
-    jo: Visitor, codes: Codes, mona: User, slack: RecordingSlack, db: Mongo
+    jo: Visitor, codes: OneTimeCodes, mona: User, slack: RecordingSlack, db: Mongo
 ) -> None:
     jo.account()
     jo.submit(code=issue(codes, mona))
@@ -243,7 +243,7 @@ def test_two_presses_link_once(
 
 
 def test_somebody_elses_second_press_is_refused(
-    jo: Visitor, codes: Codes, mona: User, slack: RecordingSlack, people: People, db: Mongo
+    jo: Visitor, codes: OneTimeCodes, mona: User, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     jo.account()
     jo.submit(code=issue(codes, mona))
@@ -255,7 +255,7 @@ def test_somebody_elses_second_press_is_refused(
 
 @pytest.mark.parametrize("metadata", ["", "x", "[]", "null", '{"user": "U0JO"}', "[" * 9_000])
 def test_a_form_that_was_not_opened_here_links_nothing(
-    jo: Visitor, slack: RecordingSlack, metadata: str, codes: Codes, mona: User, db: Mongo
+    jo: Visitor, slack: RecordingSlack, metadata: str, codes: OneTimeCodes, mona: User, db: Mongo
 ) -> None:
     jo.account()
     jo.submit(code=issue(codes, mona))
@@ -265,7 +265,7 @@ def test_a_form_that_was_not_opened_here_links_nothing(
 
 
 def test_an_account_of_somebody_else_stays_theirs_and_they_are_told(
-    jo: Visitor, codes: Codes, slack: RecordingSlack, people: People
+    jo: Visitor, codes: OneTimeCodes, slack: RecordingSlack, people: People
 ) -> None:
     owner = people.add()
     jo.account()
@@ -284,7 +284,7 @@ def test_an_account_of_somebody_else_stays_theirs_and_they_are_told(
 
 def test_another_account_says_what_becomes_of_the_former(
     jo: Visitor,
-    codes: Codes,
+    codes: OneTimeCodes,
     slack: RecordingSlack,
     people: People,
     tickets: TicketService,
@@ -341,7 +341,7 @@ def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
         "1 open ticket is assigned to you and stays so until somebody else takes it.",
         "Type /account to link it again by your Slack email address.",
     ]
-    assert links.find(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
+    assert links.find_user(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
     assert seen(visitor.submit()["view"]) == [
         "Account unlinked",
         "You are no longer linked to moderator1@example.com.",
@@ -358,12 +358,12 @@ def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
         "Your account is linked",
         "In Slack you act as moderator1@example.com, with the role Moderator.",
     ]
-    assert links.find(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
+    assert links.find_user(team_id="T0TEAM", slack_user_id=visitor.slack_id) == mod
     assert "The queue" in visitor.home()
 
 
 def test_an_old_answers_buttons_unlink_nothing_else(
-    jo: Visitor, codes: Codes, slack: RecordingSlack, people: People, mona: User, db: Mongo
+    jo: Visitor, codes: OneTimeCodes, slack: RecordingSlack, people: People, mona: User, db: Mongo
 ) -> None:
     user = people.add()
     visitor = Visitor(jo._bot, slack, People.slack_id(user))
@@ -394,7 +394,7 @@ def test_somebody_elses_unlink_form_ends_no_link(
 
 
 def test_a_guest_reads_why_in_the_form(
-    ticket_bot: Bot, slack: RecordingSlack, codes: Codes, mona: User, db: Mongo
+    ticket_bot: Bot, slack: RecordingSlack, codes: OneTimeCodes, mona: User, db: Mongo
 ) -> None:
     slack.add_member("U0GUEST", email="g@example.com", name="Guest", is_restricted=True)
     guest = Visitor(ticket_bot, slack, "U0GUEST")
@@ -406,7 +406,7 @@ def test_a_guest_reads_why_in_the_form(
 
 
 def test_a_deactivated_account_gives_way_to_another(
-    jo: Visitor, slack: RecordingSlack, people: People, codes: Codes, mona: User, db: Mongo
+    jo: Visitor, slack: RecordingSlack, people: People, codes: OneTimeCodes, mona: User, db: Mongo
 ) -> None:
     user = people.add()
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
@@ -433,7 +433,7 @@ def test_strict_linking_lets_nobody_in_without_a_code(
     slack: RecordingSlack,
     db: Mongo,
     users: UserService,
-    codes: Codes,
+    codes: OneTimeCodes,
     mona: User,
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
@@ -474,7 +474,7 @@ def test_without_a_page_ones_address_is_the_only_way(
 
 
 def test_slack_away_after_linking_changes_nothing_about_it(
-    jo: Visitor, codes: Codes, slack: RecordingSlack, mona: User, db: Mongo
+    jo: Visitor, codes: OneTimeCodes, slack: RecordingSlack, mona: User, db: Mongo
 ) -> None:
     jo.account()
     slack.fail("views.publish", status=500)

@@ -8,7 +8,7 @@ import pytest
 import bot.app
 from bot.slack.services import BotServices
 from services.accounts.users import UserService
-from services.auth.one_time_codes import Codes
+from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo, connect
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
@@ -55,9 +55,9 @@ def test_whoever_is_deactivated_in_slack_gives_their_tickets_back(
         assert ticket_bot.answer(event) == {}
     assert publisher.asked == [(NOTIFY, str(ticket.id))]
     assert reload(db, ticket).assigned_to is None
-    assert links.find(team_id="T0TEAM", slack_user_id=slack_id) is None
+    assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) is None
     assert ticket_bot.answer(changed(slack, slack_id, nils.email)) == {}
-    assert links.find(team_id="T0TEAM", slack_user_id=slack_id) == nils
+    assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == nils
 
 
 def test_a_guest_is_refused_from_then_on_and_let_in_again(
@@ -74,7 +74,7 @@ def test_a_guest_is_refused_from_then_on_and_let_in_again(
     # They are a full member again, and the event about it was lost.
     slack.add_member(slack_id, email=user.email, name="Changed")
     assert "blocks" in ticket_bot.answer(payloads.slash_command("list", user=slack_id))
-    assert links.find(team_id="T0TEAM", slack_user_id=slack_id) == user
+    assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user
     assert "stopped" not in (db.links.find_one() or {})
 
 
@@ -87,7 +87,7 @@ def test_what_slack_says_now_counts_not_what_it_said_then(
     old = changed(slack, slack_id, user.email, deleted=True)
     slack.add_member(slack_id, email=user.email, name="Changed")
     assert ticket_bot.answer(old) == {}
-    assert links.find(team_id="T0TEAM", slack_user_id=slack_id) == user
+    assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user
 
 
 def test_a_member_slack_knows_no_longer_is_gone(
@@ -98,7 +98,7 @@ def test_a_member_slack_knows_no_longer_is_gone(
     event = changed(slack, slack_id, user.email, deleted=True)
     slack.fail("users.info", error="user_not_found")
     assert ticket_bot.answer(event) == {}
-    assert links.find(team_id="T0TEAM", slack_user_id=slack_id) is None
+    assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) is None
 
 
 def test_a_new_address_is_followed(
@@ -133,7 +133,7 @@ def test_what_could_not_be_followed_is_sent_again(
     slack: RecordingSlack,
     people: People,
     links: LinkService,
-    codes: Codes,
+    codes: OneTimeCodes,
     away: str,
 ) -> None:
     user = people.add()
@@ -147,4 +147,4 @@ def test_what_could_not_be_followed_is_sent_again(
         desk = replace(desk, following=lost)
     assert Bot(bot.app.build(desk, executor=Inline())).send(event).status == 503
     nowhere.client.close()
-    assert links.find(team_id="T0TEAM", slack_user_id=slack_id) == user
+    assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user

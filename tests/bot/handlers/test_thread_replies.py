@@ -120,7 +120,9 @@ def test_a_reply_to_a_question_moves_the_ticket_on(
     nils: User,
     db: Mongo,
 ) -> None:
-    moves.wait(actor=Actor.from_user(nils), ticket_id=str(ticket.id), question="Which office?")
+    moves.ask_requester(
+        actor=Actor.from_user(nils), ticket_id=str(ticket.id), question="Which office?"
+    )
     talk.deliver()
     question = slack.messages(People.slack_id(emma))[-1]
     assert "waits for your answer" in question["text"]

@@ -5,7 +5,7 @@ import pytest
 
 from bot.views import labels
 from services.analysis.model_answer import FailureReason
-from services.analysis.urgency import Signal
+from services.analysis.urgency import UrgencySignal
 from services.models.events import Event
 from services.models.ticket import Priority, Status
 from tests.conftest import sample_ticket
@@ -15,7 +15,7 @@ def test_every_state_and_priority_has_a_word() -> None:
     assert set(labels.STATUS) == set(Status)
     assert set(labels.PRIORITY) == set(Priority)
     assert set(labels.FAILURE) == set(FailureReason)
-    assert set(labels.SIGNAL) == set(Signal)
+    assert set(labels.SIGNAL) == set(UrgencySignal)
 
 
 def test_a_cancelled_ticket_is_not_called_resolved() -> None:

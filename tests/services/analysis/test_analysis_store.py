@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from services.analysis.analysis_store import asked_priority, store_analysis
+from services.analysis.analysis_store import requested_priority, store_analysis
 from services.analysis.model_answer import Analysis
-from services.analysis.urgency import Signal
+from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
 from services.models.assignee_choice import AnalysisSource
@@ -24,7 +24,7 @@ URGENT = Analysis(
     confidence=0.9,
     source=AnalysisSource.GEMINI,
 )
-BACKED = replace(URGENT, signal=Signal.OUTAGE)
+BACKED = replace(URGENT, signal=UrgencySignal.OUTAGE)
 LOW = replace(URGENT, priority=Priority.LOW)
 
 
@@ -82,13 +82,13 @@ def test_a_requesters_urgent_takes_a_second_signal_and_is_remembered(
     lowered = ticket.events[-1]
     assert (lowered.by, lowered.type, lowered.field) == ("system", "edited", "priority")
     assert (lowered.from_, lowered.to) == ("urgent", "high")
-    assert asked_priority(ticket) is Priority.URGENT
+    assert requested_priority(ticket) is Priority.URGENT
 
     seen = len(ticket.events)
     ticket = desk.read(ticket, LOW)  # read again: it is said once
     assert weighed(ticket) == ("high", "requester", None)
     assert [event.type for event in ticket.events[seen:]] == ["analysed"]
-    ticket = desk.read(ticket, replace(LOW, signal=Signal.PEOPLE))
+    ticket = desk.read(ticket, replace(LOW, signal=UrgencySignal.PEOPLE))
     assert weighed(ticket) == ("urgent", "requester", "people")
 
 
@@ -117,7 +117,7 @@ def test_a_moderator_may_raise_what_was_lowered(
 ) -> None:
     ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
     ticket = desk.set(ticket, people.add(Role.MODERATOR), priority="urgent")
-    assert asked_priority(ticket) is Priority.URGENT
+    assert requested_priority(ticket) is Priority.URGENT
     assert weighed(desk.read(ticket, LOW)) == ("urgent", None, None)
 
 
@@ -127,7 +127,7 @@ def test_a_moderators_other_priority_ends_the_claim(
 ) -> None:
     ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
     ticket = desk.set(ticket, people.add(Role.MODERATOR), priority=priority)
-    assert asked_priority(ticket) == priority
+    assert requested_priority(ticket) == priority
     assert weighed(desk.read(ticket, LOW)) == ("low", None, None)
 
 

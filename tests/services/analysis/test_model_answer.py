@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from services.analysis.model_answer import (
     AnalysisFailed,
-    Answer,
     FailureReason,
+    ModelAnswer,
     answer_schema,
     parse_answer,
 )
@@ -26,7 +26,7 @@ GOOD: dict[str, Any] = {
 
 
 def test_it_reads_an_answer() -> None:
-    assert parse_answer(json.dumps(GOOD), skills=SKILLS) == Answer(
+    assert parse_answer(json.dumps(GOOD), skills=SKILLS) == ModelAnswer(
         summary="The VPN drops every ten minutes.",
         priority=Priority.HIGH,
         related_skills=("VPN",),

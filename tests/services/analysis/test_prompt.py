@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.analysis.model_answer import Precedent
-from services.analysis.prompt import INSTRUCTION, new_mark, prompt
+from services.analysis.prompt import INSTRUCTION, build_prompt, new_fence_token
 
 MARK = "0f" * 16
 VPN = Precedent("The tunnel\ndrops.", ("VPN", "DNS"))
@@ -15,7 +15,7 @@ LINES = {f"TICKET-{MARK}", f"RESOLVED-{MARK}"}
 
 
 def test_a_ticket_alone() -> None:
-    assert prompt(title="VPN drops", description="Every hour.", mark=MARK) == (
+    assert build_prompt(title="VPN drops", description="Every hour.", fence_token=MARK) == (
         f"The ticket stands between the two lines TICKET-{MARK}.\n"
         f"TICKET-{MARK}\n"
         "Title: VPN drops\n"
@@ -27,7 +27,9 @@ def test_a_ticket_alone() -> None:
 
 def test_what_is_known_comes_before_it_in_a_fence_of_its_own() -> None:
     known = (VPN, Precedent("Forgot to say which."))
-    told = prompt(title="VPN drops", description="Every hour.", precedents=known, mark=MARK)
+    told = build_prompt(
+        title="VPN drops", description="Every hour.", precedents=known, fence_token=MARK
+    )
     assert told.startswith(
         f"Resolved tickets, with the skills they took, stand between the two lines RESOLVED-{MARK}."
         f"\nRESOLVED-{MARK}\n"
@@ -40,8 +42,11 @@ def test_what_is_known_comes_before_it_in_a_fence_of_its_own() -> None:
 
 def test_secrets_and_what_cannot_be_seen_are_taken_out_everywhere() -> None:
     secret = "password: hunter2\u202e"
-    told = prompt(
-        title=secret, description=secret, precedents=(Precedent(secret, ("VPN",)),), mark=MARK
+    told = build_prompt(
+        title=secret,
+        description=secret,
+        precedents=(Precedent(secret, ("VPN",)),),
+        fence_token=MARK,
     )
     assert "hunter2" not in told
     assert "\u202e" not in told
@@ -50,17 +55,17 @@ def test_secrets_and_what_cannot_be_seen_are_taken_out_everywhere() -> None:
 
 @pytest.mark.parametrize("title", ["My new VPN password:", "PIN ="])
 def test_a_secret_that_the_title_announces_is_taken_out(title: str) -> None:
-    told = prompt(title=title, description="Sommer2026! does not work.", mark=MARK)
+    told = build_prompt(title=title, description="Sommer2026! does not work.", fence_token=MARK)
     assert told.split("\n")[2:5] == [f"Title: {title}", "", "[password removed] does not work."]
 
 
 def test_the_predecessors_long_texts_are_cut() -> None:
     key = "AKIA" + "A" * 16
-    told = prompt(
+    told = build_prompt(
         title="x" * 50_000,
         description="y " * 9_994 + key,  # torn apart at 20,000 characters
         precedents=(Precedent("z" * 5_000),),
-        mark=MARK,
+        fence_token=MARK,
     )
     assert len(told) < 21_000
     assert "z" * 300 in told
@@ -69,7 +74,7 @@ def test_the_predecessors_long_texts_are_cut() -> None:
 
 
 def test_every_mark_is_another_one() -> None:
-    marks = {new_mark() for _ in range(100)}
+    marks = {new_fence_token() for _ in range(100)}
     assert len(marks) == 100
     assert all(re.fullmatch(r"[0-9a-f]{32}", mark) for mark in marks)
 
@@ -80,7 +85,9 @@ def test_every_mark_is_another_one() -> None:
 def test_nothing_gets_out_of_its_fence(
     title: str, description: str, precedents: list[Precedent]
 ) -> None:
-    told = prompt(title=title, description=description, precedents=precedents, mark=MARK)
+    told = build_prompt(
+        title=title, description=description, precedents=precedents, fence_token=MARK
+    )
     fences = [line for line in told.split("\n") if line in LINES]
     wanted = [f"RESOLVED-{MARK}"] * 2 if precedents else []
     assert fences == [*wanted, *[f"TICKET-{MARK}"] * 2]

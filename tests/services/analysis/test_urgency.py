@@ -1,6 +1,6 @@
 import pytest
 
-from services.analysis.urgency import Claim, Settled, Signal, settled
+from services.analysis.urgency import PriorityDecision, UrgencyClaim, UrgencySignal, decide_priority
 from services.models.ticket import Priority
 
 LOW, MEDIUM, HIGH, URGENT = Priority
@@ -11,31 +11,31 @@ LOW, MEDIUM, HIGH, URGENT = Priority
     [
         # nobody asked: the analysis's
         (None, False, None, None, MEDIUM, None),
-        (None, False, None, Signal.OUTAGE, MEDIUM, None),
-        (None, False, LOW, Signal.OUTAGE, LOW, None),
+        (None, False, None, UrgencySignal.OUTAGE, MEDIUM, None),
+        (None, False, LOW, UrgencySignal.OUTAGE, LOW, None),
         (None, False, HIGH, None, HIGH, None),
-        (None, False, URGENT, None, HIGH, Claim.MODEL),
-        (None, False, URGENT, Signal.PEOPLE, URGENT, Claim.MODEL),
+        (None, False, URGENT, None, HIGH, UrgencyClaim.MODEL),
+        (None, False, URGENT, UrgencySignal.PEOPLE, URGENT, UrgencyClaim.MODEL),
         # a requester's stays, and their urgent where something speaks for it
-        (LOW, False, URGENT, Signal.OUTAGE, LOW, None),
+        (LOW, False, URGENT, UrgencySignal.OUTAGE, LOW, None),
         (HIGH, False, LOW, None, HIGH, None),
-        (URGENT, False, LOW, None, HIGH, Claim.REQUESTER),
+        (URGENT, False, LOW, None, HIGH, UrgencyClaim.REQUESTER),
         # two who say so are one claim: the model has read the requester's
-        (URGENT, False, URGENT, None, HIGH, Claim.REQUESTER),
-        (URGENT, False, None, Signal.REPORTS, URGENT, Claim.REQUESTER),
+        (URGENT, False, URGENT, None, HIGH, UrgencyClaim.REQUESTER),
+        (URGENT, False, None, UrgencySignal.REPORTS, URGENT, UrgencyClaim.REQUESTER),
         # whoever works on tickets knows
         (URGENT, True, LOW, None, URGENT, None),
-        (LOW, True, URGENT, Signal.OUTAGE, LOW, None),
+        (LOW, True, URGENT, UrgencySignal.OUTAGE, LOW, None),
     ],
 )
 def test_urgent_takes_a_second_signal(
     asked: Priority | None,
     is_trusted: bool,
     found: Priority | None,
-    signal: Signal | None,
+    signal: UrgencySignal | None,
     priority: Priority,
-    claim: Claim | None,
+    claim: UrgencyClaim | None,
 ) -> None:
-    assert settled(asked=asked, is_trusted=is_trusted, found=found, signal=signal) == Settled(
-        priority, claim
-    )
+    assert decide_priority(
+        requested=asked, is_trusted=is_trusted, suggested=found, signal=signal
+    ) == PriorityDecision(priority, claim)

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.urgency import Signal, signal_in
+from services.analysis.urgency import UrgencySignal, find_signal
 
 OUTAGES = (
     "There is an outage",
@@ -77,25 +77,28 @@ NEITHER = (
 
 @pytest.mark.parametrize(
     ("text", "signal"),
-    [(text, Signal.OUTAGE) for text in OUTAGES]
-    + [(text, Signal.BREACH) for text in BREACHES]
-    + [(text, Signal.PEOPLE) for text in SEVERAL]
+    [(text, UrgencySignal.OUTAGE) for text in OUTAGES]
+    + [(text, UrgencySignal.BREACH) for text in BREACHES]
+    + [(text, UrgencySignal.PEOPLE) for text in SEVERAL]
     + [(text, None) for text in NEITHER],
 )
-def test_it_finds_what_speaks_for_urgent(text: str, signal: Signal | None) -> None:
-    assert signal_in(text) == signal
-    assert signal_in(f"Hello!\n\n{text.upper()}\nThanks") == signal
+def test_it_finds_what_speaks_for_urgent(text: str, signal: UrgencySignal | None) -> None:
+    assert find_signal(text) == signal
+    assert find_signal(f"Hello!\n\n{text.upper()}\nThanks") == signal
 
 
 def test_what_is_denied_at_one_place_may_be_said_at_another() -> None:
-    assert signal_in("Yesterday there was no outage. Now the network is down.") is Signal.OUTAGE
+    assert (
+        find_signal("Yesterday there was no outage. Now the network is down.")
+        is UrgencySignal.OUTAGE
+    )
 
 
 @given(st.text())
 def test_no_text_breaks_it(text: str) -> None:
-    signal_in(text)
+    find_signal(text)
 
 
 @pytest.mark.parametrize("piece", ["all ", "nobody x ", "a", "1 ", "niemand x x x x ", "down x "])
 def test_long_texts_take_no_longer_than_they_are_long(piece: str) -> None:
-    assert signal_in(piece * (60_000 // len(piece))) is None
+    assert find_signal(piece * (60_000 // len(piece))) is None

@@ -10,8 +10,8 @@ from bson import ObjectId
 from bot.views.explain.terminal import why_lines
 from demo.binaries import ROOT
 from services.accounts.users import UserService
-from services.analysis.model_answer import Analysis, Basis, FailureReason
-from services.analysis.urgency import Signal
+from services.analysis.model_answer import Analysis, FailureReason, SkillMatch
+from services.analysis.urgency import UrgencySignal
 from services.assignment import dry_run
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate_pool import LARGE
@@ -211,7 +211,7 @@ def test_words_that_have_changed_are_read_anew(
             ["The offline router, because Gemini refused the configured key", "VPN and DNS", "Not"],
         ),
         (
-            {"source": AnalysisSource.ROUTER, "confidence": None, "basis": Basis.LEARNED},
+            {"source": AnalysisSource.ROUTER, "confidence": None, "basis": SkillMatch.LEARNED},
             ["The offline router", "VPN and DNS (needed by similar resolved tickets)", "Not"],
         ),
         (
@@ -237,7 +237,7 @@ def test_the_analysis(
 @pytest.mark.parametrize(
     ("signal", "told"),
     [
-        (Signal.OUTAGE, "Urgent, because it speaks of an outage."),
+        (UrgencySignal.OUTAGE, "Urgent, because it speaks of an outage."),
         (
             None,
             "Gemini called this urgent. Nothing else says so, so it is high; raise it if it is.",
@@ -251,7 +251,7 @@ def test_why_it_is_as_urgent_as_it_is(
     db: Mongo,
     nils: User,
     ticket: Ticket,
-    signal: Signal | None,
+    signal: UrgencySignal | None,
     told: str,
 ) -> None:
     claimed = replace(READ, priority=Priority.URGENT, signal=signal)

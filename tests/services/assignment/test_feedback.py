@@ -208,7 +208,7 @@ def test_what_assignment_does_is_none_nor_what_follows_from_leaving(
     moves.accept(actor=Actor.from_user(who), ticket_id=str(ticket.id))
     mark = user.release_request(by=ObjectId(), now=clock(), reason="left")
     db.users.update_one({"_id": who.id}, {"$set": {"active": False, "handBack": mark}})
-    assert release.hand_back_some(db, who.id, now=clock()) == [ticket.id]
+    assert release.release_tickets(db, who.id, now=clock()) == [ticket.id]
     assert kept(db, ticket) == []
 
 

@@ -225,7 +225,7 @@ def test_nobody_elses_and_nothing_that_moved_on(
     with pytest.raises(NotFound):
         handing_on.not_mine(actor=Actor.from_user(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
     stale = state_token(ticket)
-    moves.wait(actor=Actor.from_user(ben), **ids, question="Which one?")
+    moves.ask_requester(actor=Actor.from_user(ben), **ids, question="Which one?")
     with pytest.raises(Conflict) as refused:
         handing_on.not_mine(actor=Actor.from_user(ben), **ids, seen=stale)
     waits = "Ticket 1 is waiting for its requester and you have it now, so this was not done. "

@@ -9,12 +9,17 @@ from datetime import timedelta
 import pytest
 
 from demo.servers import RedisServer, free_port
-from services.auth.attempt_counter import MOST_KEPT, Attempts, Counted, OwnAttempts
+from services.auth.attempt_counter import (
+    MAX_LOCAL_KEYS,
+    AttemptCount,
+    AttemptCounter,
+    LocalAttemptCounter,
+)
 from services.core.redis_client import connect_redis
 from tests.conftest import FixedClock, at_once
 
 WINDOW = timedelta(minutes=15)
-NONE = Counted(0, 0)
+NONE = AttemptCount(0, 0)
 
 
 @pytest.fixture
@@ -60,130 +65,133 @@ def space(request: pytest.FixtureRequest) -> str:
 
 
 def test_they_are_counted_for_all_processes(redis: RedisServer, space: str) -> None:
-    one, other = Attempts(redis.url, space=space), Attempts(redis.url, space=space)
-    assert one.look(["a", "b"]) == [NONE, NONE]
-    assert one.add("a", window=WINDOW).number == 1
-    assert other.add("a", window=WINDOW).number == 2
-    assert [counted.number for counted in one.look(["b", "a"])] == [0, 2]
-    other.forget("a")
-    assert one.look(["a"]) == [NONE]
+    one, other = (
+        AttemptCounter(redis.url, namespace=space),
+        AttemptCounter(redis.url, namespace=space),
+    )
+    assert one.get_many(["a", "b"]) == [NONE, NONE]
+    assert one.increment("a", window=WINDOW).attempts == 1
+    assert other.increment("a", window=WINDOW).attempts == 2
+    assert [counted.attempts for counted in one.get_many(["b", "a"])] == [0, 2]
+    other.reset("a")
+    assert one.get_many(["a"]) == [NONE]
 
 
 def test_those_who_share_a_redis_are_kept_apart(redis: RedisServer, space: str) -> None:
-    Attempts(redis.url, space=f"{space}-1").add("a", window=WINDOW)
-    assert Attempts(redis.url, space=f"{space}-2").look(["a"]) == [NONE]
+    AttemptCounter(redis.url, namespace=f"{space}-1").increment("a", window=WINDOW)
+    assert AttemptCounter(redis.url, namespace=f"{space}-2").get_many(["a"]) == [NONE]
 
 
 def test_redis_forgets_them_after_the_window(redis: RedisServer, space: str) -> None:
-    attempts = Attempts(redis.url, space=space)
-    assert attempts.add("a", window=WINDOW).seconds in range(840, 901)
+    attempts = AttemptCounter(redis.url, namespace=space)
+    assert attempts.increment("a", window=WINDOW).expires_in_seconds in range(840, 901)
     with connect_redis(redis.url) as client:
         (key,) = client.keys(f"*{space}*")
         client.expire(key, 7)
         # A further one does not lengthen it.
-        assert attempts.add("a", window=WINDOW) <= Counted(2, 7)
+        assert attempts.increment("a", window=WINDOW) <= AttemptCount(2, 7)
         client.persist(key)
         client.expire(key, 0)
-    assert attempts.look(["a"]) == [NONE]
+    assert attempts.get_many(["a"]) == [NONE]
 
 
 def test_none_is_lost_of_many_at_once(redis: RedisServer, space: str) -> None:
-    attempts = Attempts(redis.url, space=space)
-    answers = at_once(*[lambda: attempts.add("a", window=WINDOW)] * 20)
+    attempts = AttemptCounter(redis.url, namespace=space)
+    answers = at_once(*[lambda: attempts.increment("a", window=WINDOW)] * 20)
     assert sorted(counted.number for counted in answers) == list(range(1, 21))
 
 
 def test_without_redis_the_process_counts_for_itself(
     clock: FixedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    attempts = Attempts(f"redis://127.0.0.1:{free_port()}/0", clock=clock)
+    attempts = AttemptCounter(f"redis://127.0.0.1:{free_port()}/0", clock=clock)
     with caplog.at_level(logging.INFO):
         for number in range(1, 6):
-            assert attempts.add("a", window=WINDOW) == Counted(number, 900)
-    assert attempts.look(["a", "b"]) == [Counted(5, 900), NONE]
+            assert attempts.increment("a", window=WINDOW) == AttemptCount(number, 900)
+    assert attempts.get_many(["a", "b"]) == [AttemptCount(5, 900), NONE]
     assert [record.getMessage() for record in caplog.records] == [
         "Redis is away (ConnectionError): each process counts attempts for itself"
     ]
     clock.advance(minutes=10)
-    assert attempts.add("a", window=WINDOW) == Counted(6, 300)
+    assert attempts.increment("a", window=WINDOW) == AttemptCount(6, 300)
     clock.advance(minutes=5)
-    assert attempts.look(["a"]) == [NONE]
-    assert attempts.add("a", window=WINDOW) == Counted(1, 900)
-    attempts.forget("a")
-    assert attempts.look(["a"]) == [NONE]
+    assert attempts.get_many(["a"]) == [NONE]
+    assert attempts.increment("a", window=WINDOW) == AttemptCount(1, 900)
+    attempts.reset("a")
+    assert attempts.get_many(["a"]) == [NONE]
 
 
 def test_a_silent_redis_is_waited_for_once_in_a_while(clock: FixedClock, silent: Silent) -> None:
-    attempts = Attempts(silent.url, clock=clock)
+    attempts = AttemptCounter(silent.url, clock=clock)
     for _ in range(20):
-        attempts.add("a", window=WINDOW)
-        attempts.look(["a"])
+        attempts.increment("a", window=WINDOW)
+        attempts.get_many(["a"])
     assert len(silent.met) == 1
     clock.advance(seconds=30)
-    assert attempts.look(["a"])[0].number == 20
+    assert attempts.get_many(["a"])[0].attempts == 20
     assert len(silent.met) == 2
     clock.advance(seconds=29)
-    attempts.forget("a")
-    assert attempts.look(["a"]) == [NONE]
+    attempts.reset("a")
+    assert attempts.get_many(["a"]) == [NONE]
     assert len(silent.met) == 2
 
 
 def test_of_many_threads_one_finds_out_whether_it_is_back(
     clock: FixedClock, silent: Silent
 ) -> None:
-    attempts = Attempts(silent.url, clock=clock)
-    attempts.look(["a"])
+    attempts = AttemptCounter(silent.url, clock=clock)
+    attempts.get_many(["a"])
     clock.advance(seconds=30)
-    at_once(*[lambda: attempts.look(["a"])] * 8)
+    at_once(*[lambda: attempts.get_many(["a"])] * 8)
     assert len(silent.met) == 2
 
 
 def test_redis_stops_and_comes_back(
     own_redis: RedisServer, clock: FixedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    attempts = Attempts(own_redis.url, clock=clock)
-    attempts.add("a", window=WINDOW)
+    attempts = AttemptCounter(own_redis.url, clock=clock)
+    attempts.increment("a", window=WINDOW)
     own_redis.kill()
-    assert attempts.add("a", window=WINDOW).number == 1
-    assert attempts.add("a", window=WINDOW).number == 2
+    assert attempts.increment("a", window=WINDOW).attempts == 1
+    assert attempts.increment("a", window=WINDOW).attempts == 2
     own_redis.start()
-    attempts.add("b", window=WINDOW)
+    attempts.increment("b", window=WINDOW)
     # For a while it is not asked.
-    assert Attempts(own_redis.url).look(["b"]) == [NONE]
+    assert AttemptCounter(own_redis.url).get_many(["b"]) == [NONE]
     clock.advance(seconds=30)
     with caplog.at_level(logging.INFO):
-        assert attempts.add("b", window=WINDOW).number == 1
-    assert Attempts(own_redis.url).look(["b"]) != [NONE]
+        assert attempts.increment("b", window=WINDOW).attempts == 1
+    assert AttemptCounter(own_redis.url).get_many(["b"]) != [NONE]
     # What was counted meanwhile still holds here.
-    assert attempts.look(["a"])[0].number == 2
+    assert attempts.get_many(["a"])[0].attempts == 2
     assert "attempts to sign in are counted in Redis again" in caplog.messages
 
 
 def test_a_restart_between_two_attempts_goes_unnoticed(
     own_redis: RedisServer, clock: FixedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    attempts = Attempts(own_redis.url, clock=clock)
-    attempts.add("a", window=WINDOW)
+    attempts = AttemptCounter(own_redis.url, clock=clock)
+    attempts.increment("a", window=WINDOW)
     own_redis.stop()
     own_redis.start()
-    attempts.add("a", window=WINDOW)
-    assert Attempts(own_redis.url).look(["a"])[0].number == 1
+    attempts.increment("a", window=WINDOW)
+    assert AttemptCounter(own_redis.url).get_many(["a"])[0].attempts == 1
     assert caplog.messages == []
 
 
 def test_a_process_keeps_no_more_than_so_many(clock: FixedClock) -> None:
-    own = OwnAttempts(clock, most=3)
+    own = LocalAttemptCounter(clock, max_keys=3)
     for key in "abcd":
-        own.add(key, window=WINDOW)
-    own.add("b", window=WINDOW)
-    assert [counted.number for counted in own.look("abcd")] == [0, 2, 1, 1]
-    own.add("e", window=WINDOW)
-    assert [counted.number for counted in own.look("abcde")] == [0, 0, 1, 1, 1]
+        own.increment(key, window=WINDOW)
+    own.increment("b", window=WINDOW)
+    assert [counted.attempts for counted in own.get_many("abcd")] == [0, 2, 1, 1]
+    own.increment("e", window=WINDOW)
+    assert [counted.attempts for counted in own.get_many("abcde")] == [0, 0, 1, 1, 1]
 
 
 def test_the_bound_holds_for_a_flood(clock: FixedClock) -> None:
-    own = OwnAttempts(clock)
-    for number in range(MOST_KEPT + 500):
-        own.add(str(number), window=WINDOW)
-    kept = own.look([str(number) for number in range(MOST_KEPT + 500)])
-    assert sum(counted.number for counted in kept) == MOST_KEPT
+    own = LocalAttemptCounter(clock)
+    for number in range(MAX_LOCAL_KEYS + 500):
+        own.increment(str(number), window=WINDOW)
+    kept = own.get_many([str(number) for number in range(MAX_LOCAL_KEYS + 500)])
+    assert sum(counted.attempts for counted in kept) == MAX_LOCAL_KEYS

@@ -7,9 +7,9 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.auth import password_reset
-from services.auth.one_time_codes import CodeKind, Codes
-from services.auth.password_reset import SPENT
-from services.auth.services import AccountServices, build
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.auth.password_reset import INVALID_LINK
+from services.auth.services import AccountServices, build_account_services
 from services.core.database import Mongo
 from services.core.errors import (
     Conflict,
@@ -56,14 +56,14 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
 
 def refusal(services: AccountServices, code: str, password: str = NEW) -> tuple[str, str]:
     with pytest.raises(InvalidValue) as refused:
-        services.resets.reset(code=code, password=password)
+        services.password_resets.reset(code=code, password=password)
     return refused.value.field, str(refused.value)
 
 
 def test_a_link_is_mailed_to_the_account_of_that_address(
     services: AccountServices, jo: User, db: Mongo
 ) -> None:
-    services.resets.request(email=" JO@example.com ")
+    services.password_resets.request_link(email=" JO@example.com ")
     assert mailed(db) == [jo.id]
     assert db.codes.count_documents({}) == 0  # the task makes it as it sends
 
@@ -72,9 +72,9 @@ def test_an_account_made_from_slack_gets_its_first_password(
     services: AccountServices, users: UserService, db: Mongo
 ) -> None:
     al = users.create(actor=OPERATOR, email="al@example.com", role=Role.MODERATOR)
-    services.resets.request(email="al@example.com")
+    services.password_resets.request_link(email="al@example.com")
     assert mailed(db) == [al.id]
-    services.resets.reset(code=a_code(services, al), password=NEW)
+    services.password_resets.reset(code=a_code(services, al), password=NEW)
     user = services.sign_in.sign_in(email="al@example.com", password=NEW)
     assert (user.id, user.role, user.has_password) == (al.id, Role.MODERATOR, True)
 
@@ -86,7 +86,7 @@ def test_nobody_is_told_whether_there_is_an_account(
     db.users.update_one({"_id": gone.id}, {"$set": {"active": False}})
     emails = ["jo@example.com", "gone@example.com", "nobody@example.com", "no address", "\ud83d"]
     for email in emails:
-        services.resets.request(email=email)
+        services.password_resets.request_link(email=email)
     others = [user_id for user_id in mailed(db) if user_id != jo.id]
     # Letters that reach nobody, so that each takes as long.
     assert len(others) == len(emails) - 1
@@ -97,48 +97,48 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database(
     watched_db: Mongo, commands: Commands, clock: FixedClock
 ) -> None:
     users = UserService(watched_db)
-    services = build(
+    services = build_account_services(
         watched_db, users, secret=JWT_SECRET, redis_url="redis://127.0.0.1:9", cost=CHEAP
     )
     users.create(actor=OPERATOR, email="jo@example.com")
     asked = []
     for email in ("jo@example.com", "nobody@example.com"):
         commands.sent.clear()
-        services.resets.request(email=email)
+        services.password_resets.request_link(email=email)
         asked.append([name for name, _ in commands.sent])
     assert asked == [["find", "find", "insert"]] * 2
 
 
 def test_every_account_of_an_address_gets_one(services: AccountServices, db: Mongo) -> None:
     made = db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@example.com"}])
-    services.resets.request(email="jo@example.com")
+    services.password_resets.request_link(email="jo@example.com")
     assert sorted(mailed(db)) == sorted(made.inserted_ids)
 
 
 def test_a_double_click_is_one_mail(
     services: AccountServices, jo: User, db: Mongo, clock: FixedClock
 ) -> None:
-    services.resets.request(email=jo.email)
-    services.resets.request(email=jo.email)
+    services.password_resets.request_link(email=jo.email)
+    services.password_resets.request_link(email=jo.email)
     assert mailed(db) == [jo.id]
     clock.advance(minutes=1)
-    services.resets.request(email=jo.email)
+    services.password_resets.request_link(email=jo.email)
     assert mailed(db) == [jo.id, jo.id]
 
 
 @pytest.mark.parametrize("email", ["jo@example.com", "nobody@example.com"])
 def test_three_mails_an_hour(services: AccountServices, jo: User, email: str) -> None:
     for _ in range(3):
-        services.resets.request(email=email, address=HERE)
+        services.password_resets.request_link(email=email, client_ip=HERE)
     with pytest.raises(LimitReached) as refused:
-        services.resets.request(email=email.upper(), address=HERE)
+        services.password_resets.request_link(email=email.upper(), client_ip=HERE)
     assert refused.value.retry_after in range(3_500, 3_601)
 
 
 @pytest.mark.parametrize("email", [{"$gt": ""}, None, ["jo@example.com"]])
 def test_a_condition_is_no_address(services: AccountServices, db: Mongo, email: str) -> None:
     with pytest.raises(InvalidValue) as refused:
-        services.resets.request(email=email)
+        services.password_resets.request_link(email=email)
     assert str(refused.value) == "Write the email as text."
     assert mailed(db) == []
 
@@ -146,22 +146,22 @@ def test_a_condition_is_no_address(services: AccountServices, db: Mongo, email: 
 def test_a_new_password_ends_every_session_and_is_told(
     services: AccountServices, jo: User, db: Mongo
 ) -> None:
-    session, before = services.sign_in.token(jo), stored(db, jo)
+    session, before = services.sign_in.issue_token(jo), stored(db, jo)
     code, other = a_code(services, jo), a_code(services, jo)
-    user = services.resets.reset(code=code, password=NEW)
+    user = services.password_resets.reset(code=code, password=NEW)
     after = stored(db, jo)
     assert after.pop("password") != before.pop("password")
     assert after == before | {"tokenVersion": 2}
     with pytest.raises(Unauthenticated):
         services.sign_in.authenticate(session)
-    assert services.sign_in.authenticate(services.sign_in.token(user)) == user
+    assert services.sign_in.authenticate(services.sign_in.issue_token(user)) == user
     assert services.sign_in.sign_in(email=jo.email, password=NEW) == user
     with pytest.raises(Unauthenticated):
         services.sign_in.sign_in(email=jo.email, password=PASSWORD)
     letters = db.letters.find({"kind": EmailKind.PASSWORD_CHANGED})
     assert [letter["userId"] for letter in letters] == [jo.id]
     # A code works once, and ends all others.
-    assert {refusal(services, code), refusal(services, other)} == {("code", SPENT)}
+    assert {refusal(services, code), refusal(services, other)} == {("code", INVALID_LINK)}
 
 
 def test_it_opens_an_account_that_was_closed_by_failures(
@@ -170,7 +170,7 @@ def test_it_opens_an_account_that_was_closed_by_failures(
     for _ in range(10):
         with pytest.raises(Unauthenticated):
             services.sign_in.sign_in(email=jo.email, password="wrong")
-    services.resets.reset(code=a_code(services, jo), password=NEW)
+    services.password_resets.reset(code=a_code(services, jo), password=NEW)
     assert services.sign_in.sign_in(email=jo.email, password=NEW).id == jo.id
 
 
@@ -198,28 +198,31 @@ def test_a_bad_password_leaves_the_code_as_it_is(services: AccountServices, jo: 
         "password",
         "Choose a password of at least 8 characters.",
     )
-    assert services.resets.reset(code=code, password=NEW).id == jo.id
+    assert services.password_resets.reset(code=code, password=NEW).id == jo.id
 
 
 def test_too_many_hashes_at_once_leave_the_code_as_it_is(
     services: AccountServices, jo: User
 ) -> None:
     code = a_code(services, jo)
-    with services.resets._passwords._slot(), services.resets._passwords._slot():
+    with services.password_resets._hasher._slot(), services.password_resets._hasher._slot():
         with pytest.raises(LimitReached) as refused:
-            services.resets.reset(code=code, password=NEW)
+            services.password_resets.reset(code=code, password=NEW)
         assert refused.value.retry_after == 1
-    assert services.resets.reset(code=code, password=NEW).id == jo.id
+    assert services.password_resets.reset(code=code, password=NEW).id == jo.id
 
 
 def test_of_two_who_use_a_code_at_once_one_does(services: AccountServices, jo: User) -> None:
     code = a_code(services, jo)
     passwords = ("first horse", "second horse")
     answers = at_once(
-        *[lambda new=new: services.resets.reset(code=code, password=new) for new in passwords]
+        *[
+            lambda new=new: services.password_resets.reset(code=code, password=new)
+            for new in passwords
+        ]
     )
     (refused,) = (answer for answer in answers if not isinstance(answer, User))
-    assert str(refused) == SPENT
+    assert str(refused) == INVALID_LINK
     winner = passwords[isinstance(answers[1], User)]
     assert services.sign_in.sign_in(email=jo.email, password=winner).id == jo.id
 
@@ -230,7 +233,7 @@ def test_whoever_was_deactivated_meanwhile_gets_none(
     code = a_code(services, jo)
     db.users.update_one({"_id": jo.id}, {"$set": {"active": False}})
     before = stored(db, jo)
-    assert refusal(services, code) == ("code", SPENT)
+    assert refusal(services, code) == ("code", INVALID_LINK)
     assert stored(db, jo) == before
 
 
@@ -238,24 +241,26 @@ def test_whoever_was_deactivated_meanwhile_gets_none(
 
 
 @pytest.fixture
-def codes(services: AccountServices) -> Codes:
+def codes(services: AccountServices) -> OneTimeCodes:
     return services.codes
 
 
 def test_an_operator_hands_out_a_code(
     services: AccountServices, users: UserService, jo: User, db: Mongo
 ) -> None:
-    code = password_reset.issue(users, services.codes, actor=OPERATOR, email="JO@example.com")
-    assert password_reset.path_of(code) == f"/reset?code={code}"
-    assert services.resets.reset(code=code, password=NEW).id == jo.id
+    code = password_reset.issue_reset_code(
+        users, services.codes, actor=OPERATOR, email="JO@example.com"
+    )
+    assert password_reset.reset_path(code) == f"/reset?code={code}"
+    assert services.password_resets.reset(code=code, password=NEW).id == jo.id
 
 
 def test_no_code_for_whom_nobody_can_sign_in_as(
-    codes: Codes, users: UserService, jo: User, db: Mongo
+    codes: OneTimeCodes, users: UserService, jo: User, db: Mongo
 ) -> None:
     def refused(email: str, error: type[Exception]) -> str:
         with pytest.raises(error) as caught:
-            password_reset.issue(users, codes, actor=OPERATOR, email=email)
+            password_reset.issue_reset_code(users, codes, actor=OPERATOR, email=email)
         return str(caught.value)
 
     assert refused("x@example.com", NotFound) == "There is no account with that address."
@@ -272,7 +277,7 @@ def test_no_code_for_whom_nobody_can_sign_in_as(
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_nobody_without_the_right_hands_one_out(
-    codes: Codes, users: UserService, jo: User, role: Role
+    codes: OneTimeCodes, users: UserService, jo: User, role: Role
 ) -> None:
     with pytest.raises(PermissionDenied):
-        password_reset.issue(users, codes, actor=Actor(jo.id, role), email=jo.email)
+        password_reset.issue_reset_code(users, codes, actor=Actor(jo.id, role), email=jo.email)

@@ -6,7 +6,13 @@ from collections.abc import Callable
 import bcrypt
 import pytest
 
-from services.auth.passwords import COST, Passwords, check_length, checked_password, cost_of
+from services.auth.passwords import (
+    BCRYPT_COST,
+    PasswordHasher,
+    bcrypt_cost,
+    check_password_length,
+    checked_password,
+)
 from services.core.errors import InvalidValue, LimitReached
 from tests.conftest import CHEAP, at_once
 
@@ -24,7 +30,7 @@ def hashed(text: str, *, cost: int = CHEAP, prefix: str = "$2b$") -> str:
 
 
 def test_what_is_hashed_matches_and_nothing_else() -> None:
-    cheap = Passwords(cost=CHEAP)
+    cheap = PasswordHasher(cost=CHEAP)
     stored = cheap.hash(PASSWORD)
     assert stored != cheap.hash(PASSWORD)
     assert cheap.matches(PASSWORD, stored)
@@ -33,14 +39,14 @@ def test_what_is_hashed_matches_and_nothing_else() -> None:
 
 
 def test_the_cost_is_twelve() -> None:
-    assert COST == 12
-    assert cost_of(Passwords().hash(PASSWORD)) == 12
+    assert BCRYPT_COST == 12
+    assert bcrypt_cost(PasswordHasher().hash(PASSWORD)) == 12
 
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
 @pytest.mark.parametrize("cost", [4, 5])
 def test_the_predecessors_hashes_match(prefix: str, cost: int) -> None:
-    cheap = Passwords(cost=CHEAP)
+    cheap = PasswordHasher(cost=CHEAP)
     stored = hashed("pässwörd \N{SNOWMAN}", cost=cost, prefix=prefix)
     assert cheap.matches("pässwörd \N{SNOWMAN}", stored)
     assert not cheap.matches("passwörd \N{SNOWMAN}", stored)
@@ -48,7 +54,7 @@ def test_the_predecessors_hashes_match(prefix: str, cost: int) -> None:
 
 
 def test_hashes_made_by_other_programs_match() -> None:
-    cheap = Passwords(cost=CHEAP)
+    cheap = PasswordHasher(cost=CHEAP)
     # The test vectors of OpenBSD's and of Spring's implementations.
     for text, stored in {
         "abc": "$2a$06$If6bvum7DFjUnE9p2uDeDu0YHzrHM6tf.iqN8.yx.jNN1ILEf7h0i",
@@ -62,7 +68,7 @@ def test_hashes_made_by_other_programs_match() -> None:
 
 def test_letters_are_taken_as_they_come() -> None:
     """One letter written in two ways is two passwords, as it was to the predecessor."""
-    cheap = Passwords(cost=CHEAP)
+    cheap = PasswordHasher(cost=CHEAP)
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
     assert cheap.matches(composed, hashed(composed))
     assert not cheap.matches(decomposed, hashed(composed))
@@ -85,12 +91,12 @@ def test_letters_are_taken_as_they_come() -> None:
 )
 def test_what_is_no_hash_matches_nothing(stored: str | None) -> None:
     for text in ("", PASSWORD, stored or "None"):
-        assert not Passwords(cost=CHEAP).matches(text, stored)
+        assert not PasswordHasher(cost=CHEAP).matches(text, stored)
 
 
 @pytest.mark.parametrize("text", ["half \ud83d of one", "nul\0nul", "x" * 73])
 def test_what_nobody_can_have_typed_matches_nothing(text: str) -> None:
-    assert not Passwords(cost=CHEAP).matches(text, hashed(text[:3]))
+    assert not PasswordHasher(cost=CHEAP).matches(text, hashed(text[:3]))
 
 
 class Work:
@@ -136,7 +142,7 @@ def work(monkeypatch: pytest.MonkeyPatch) -> Work:
 )
 @pytest.mark.parametrize("text", ["wrong", "half \ud83d of one"], ids=["wrong", "impossible"])
 def test_every_refusal_costs_the_same(stored: str | None, text: str, work: Work) -> None:
-    assert not Passwords(cost=7).matches(text, stored)
+    assert not PasswordHasher(cost=7).matches(text, stored)
     assert work.spent == 2**7
 
 
@@ -144,12 +150,12 @@ def test_an_old_hash_of_a_higher_cost_costs_what_it_costs(work: Work) -> None:
     """A predecessor's of cost 15, here of 8 among those of 6: until its owner signs in once."""
     stored = hashed(PASSWORD, cost=8)
     work.spent = 0
-    assert not Passwords(cost=6).matches("wrong", stored)
+    assert not PasswordHasher(cost=6).matches("wrong", stored)
     assert work.spent == 2**8
 
 
 def test_two_at_a_time_and_the_third_is_told_to_come_again(work: Work) -> None:
-    cheap = Passwords(cost=CHEAP, at_once=2)
+    cheap = PasswordHasher(cost=CHEAP, max_concurrent=2)
     stored = cheap.hash(PASSWORD)
     inside, go_on = threading.Semaphore(0), threading.Event()
 
@@ -180,7 +186,7 @@ def test_a_fault_within_gives_its_place_back(work: Work) -> None:
     def fail() -> None:
         raise MemoryError
 
-    cheap = Passwords(cost=CHEAP, at_once=1)
+    cheap = PasswordHasher(cost=CHEAP, max_concurrent=1)
     work.before = fail
     with pytest.raises(MemoryError):
         cheap.hash(PASSWORD)
@@ -193,7 +199,7 @@ def test_a_fault_within_gives_its_place_back(work: Work) -> None:
 )
 def test_a_good_password_is_taken_as_it_is(text: str) -> None:
     assert checked_password(text) == text
-    cheap = Passwords(cost=CHEAP)
+    cheap = PasswordHasher(cost=CHEAP)
     assert cheap.matches(text, cheap.hash(text))
 
 
@@ -219,12 +225,12 @@ def test_a_bad_password_is_refused(text: str, sentence: str) -> None:
 
 
 def test_whoever_signs_in_may_have_a_short_one_but_none_that_would_be_cut() -> None:
-    check_length("x")
+    check_password_length("x")
     with pytest.raises(InvalidValue) as refused:
-        check_length("x" * 73)
+        check_password_length("x" * 73)
     assert str(refused.value) == TOO_LONG
 
 
 @pytest.mark.parametrize("prefix", ["$2b$12$", "$2a$10$", "$2b$10$", "$2b$15$", "$2y$12$"])
 def test_what_is_replaced_at_sign_in(prefix: str) -> None:
-    assert Passwords().is_outdated(prefix + "." * 53) is (prefix != "$2b$12$")
+    assert PasswordHasher().is_outdated(prefix + "." * 53) is (prefix != "$2b$12$")

@@ -8,7 +8,7 @@ from bson import ObjectId
 from services.accounts.account_search import AccountCursor, account_page
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
-from services.auth.profile import Profiles
+from services.auth.profile import ProfileService
 from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import (
@@ -28,7 +28,7 @@ HERE = "198.51.100.7"
 
 
 @pytest.fixture
-def profiles(account_services: AccountServices) -> Profiles:
+def profiles(account_services: AccountServices) -> ProfileService:
     return account_services.profiles
 
 
@@ -64,7 +64,7 @@ def opens(services: AccountServices, password: str) -> bool:
     ],
 )
 def test_what_is_given_changes_and_nothing_else(
-    profiles: Profiles, jo: User, db: Mongo, given: dict[str, Any], changed: dict[str, Any]
+    profiles: ProfileService, jo: User, db: Mongo, given: dict[str, Any], changed: dict[str, Any]
 ) -> None:
     db.users.update_one({"_id": jo.id}, {"$set": {"badge": {"colour": "green"}}})
     before = stored(db, jo)
@@ -74,7 +74,7 @@ def test_what_is_given_changes_and_nothing_else(
     assert db.letters.count_documents({"kind": "password_changed"}) == 0
 
 
-def test_a_new_name_is_found(profiles: Profiles, jo: User, db: Mongo) -> None:
+def test_a_new_name_is_found(profiles: ProfileService, jo: User, db: Mongo) -> None:
     assert [user.id for user in account_page(db, AccountCursor(search="jo")).users] == [jo.id]
     profiles.update_own(actor=Actor.from_user(jo), name="Zoë")
     assert [user.name for user in account_page(db, AccountCursor(search="zoë")).users] == ["Zoë"]
@@ -108,7 +108,7 @@ def test_a_new_name_is_found(profiles: Profiles, jo: User, db: Mongo) -> None:
     ],
 )
 def test_what_is_bad_is_named_and_nothing_changes(
-    profiles: Profiles,
+    profiles: ProfileService,
     jo: User,
     db: Mongo,
     given: dict[str, Any],
@@ -126,7 +126,7 @@ def test_a_new_password_ends_every_session_and_is_told(
     account_services: AccountServices, jo: User, db: Mongo
 ) -> None:
     sign_in, codes = account_services.sign_in, account_services.codes
-    session = sign_in.token(jo)
+    session = sign_in.issue_token(jo)
     link = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
     user = account_services.profiles.update_own(
         actor=Actor.from_user(jo), password=NEW, current_password=PASSWORD, name="Al"
@@ -134,7 +134,7 @@ def test_a_new_password_ends_every_session_and_is_told(
     assert (user.name, user.token_version) == ("Al", 2)
     with pytest.raises(Unauthenticated):
         sign_in.authenticate(session)
-    assert sign_in.authenticate(sign_in.token(user)) == user
+    assert sign_in.authenticate(sign_in.issue_token(user)) == user
     assert (opens(account_services, NEW), opens(account_services, PASSWORD)) == (True, False)
     # Whoever has a link in an old mail cannot use it any more.
     assert codes.peek(kind=CodeKind.RESET, code=link) is None
@@ -175,7 +175,7 @@ def test_guesses_with_a_stolen_session_are_throttled_like_others(
 ) -> None:
     def guess(current: str) -> None:
         account_services.profiles.update_own(
-            actor=Actor.from_user(jo), password=NEW, current_password=current, address=HERE
+            actor=Actor.from_user(jo), password=NEW, current_password=current, client_ip=HERE
         )
 
     for _ in range(10):
@@ -188,7 +188,7 @@ def test_guesses_with_a_stolen_session_are_throttled_like_others(
 
 
 def test_an_account_from_slack_gets_its_first_password_by_mail(
-    profiles: Profiles, users: UserService
+    profiles: ProfileService, users: UserService
 ) -> None:
     al = users.create(actor=OPERATOR, email="al@example.com")
     with pytest.raises(InvalidValue) as refused:
@@ -202,7 +202,7 @@ def test_an_account_from_slack_gets_its_first_password_by_mail(
 @pytest.mark.parametrize(
     "given", [{}, {"name": "Al"}, {"password": NEW, "current_password": PASSWORD}]
 )
-def test_an_account_that_is_gone(profiles: Profiles, given: dict[str, Any]) -> None:
+def test_an_account_that_is_gone(profiles: ProfileService, given: dict[str, Any]) -> None:
     with pytest.raises(NotFound) as refused:
         profiles.update_own(actor=Actor(ObjectId(), Role.USER), **given)
     assert str(refused.value) == "There is no such account any more."
@@ -215,7 +215,7 @@ ADMIN = Actor(ObjectId(), Role.ADMIN)
 
 @pytest.mark.parametrize("actor", [ADMIN, OPERATOR], ids=["admin", "operator"])
 def test_an_admin_sets_role_and_skills_by_address(
-    profiles: Profiles, jo: User, db: Mongo, actor: Actor
+    profiles: ProfileService, jo: User, db: Mongo, actor: Actor
 ) -> None:
     before = stored(db, jo)
     user = profiles.update_other(
@@ -227,7 +227,7 @@ def test_an_admin_sets_role_and_skills_by_address(
 
 
 def test_only_a_new_role_ends_sessions(account_services: AccountServices, jo: User) -> None:
-    token, change = account_services.sign_in.token(jo), account_services.profiles.update_other
+    token, change = account_services.sign_in.issue_token(jo), account_services.profiles.update_other
     for same in ({}, {"skills": ["DNS"]}, {"role": "user"}):
         change(actor=ADMIN, email=jo.email, **same)
         assert account_services.sign_in.authenticate(token).id == jo.id
@@ -239,7 +239,7 @@ def test_only_a_new_role_ends_sessions(account_services: AccountServices, jo: Us
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 @pytest.mark.parametrize("given", [{}, {"role": "admin"}, {"skills": ["DNS"]}], ids=str)
 def test_nobody_else_may(
-    profiles: Profiles, jo: User, db: Mongo, role: Role, given: dict[str, Any]
+    profiles: ProfileService, jo: User, db: Mongo, role: Role, given: dict[str, Any]
 ) -> None:
     before = stored(db, jo)
     with pytest.raises(PermissionDenied) as refused:
@@ -261,7 +261,7 @@ def test_nobody_else_may(
     ],
 )
 def test_what_is_bad_of_anothers_is_named(
-    profiles: Profiles, jo: User, db: Mongo, given: dict[str, Any], field: str, sentence: str
+    profiles: ProfileService, jo: User, db: Mongo, given: dict[str, Any], field: str, sentence: str
 ) -> None:
     before = stored(db, jo)
     whole = {"email": jo.email, "role": "admin", "skills": ["DNS"], **given}
@@ -271,7 +271,7 @@ def test_what_is_bad_of_anothers_is_named(
     assert stored(db, jo) == before
 
 
-def test_there_has_to_be_an_admin(profiles: Profiles, jo: User) -> None:
+def test_there_has_to_be_an_admin(profiles: ProfileService, jo: User) -> None:
     profiles.update_other(actor=OPERATOR, email=jo.email, role="admin")
     with pytest.raises(Conflict) as refused:
         profiles.update_other(actor=Actor(jo.id, Role.ADMIN), email=jo.email, role="user")
@@ -281,20 +281,20 @@ def test_there_has_to_be_an_admin(profiles: Profiles, jo: User) -> None:
 
 
 @pytest.mark.parametrize("email", ["nobody@example.com", "", "\ud83d"])
-def test_an_address_without_account(profiles: Profiles, email: str) -> None:
+def test_an_address_without_account(profiles: ProfileService, email: str) -> None:
     with pytest.raises(NotFound) as refused:
         profiles.update_other(actor=ADMIN, email=email, role="admin")
     assert str(refused.value) == "There is no account with that address."
 
 
-def test_an_address_of_several_accounts(profiles: Profiles, db: Mongo) -> None:
+def test_an_address_of_several_accounts(profiles: ProfileService, db: Mongo) -> None:
     db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@example.com"}])
     with pytest.raises(Conflict) as refused:
         profiles.update_other(actor=ADMIN, email="jo@example.com", role="admin")
     assert str(refused.value) == "Several accounts have that address. Remove all but one first."
 
 
-def test_a_demoted_moderator_hands_back(profiles: Profiles, jo: User, db: Mongo) -> None:
+def test_a_demoted_moderator_hands_back(profiles: ProfileService, jo: User, db: Mongo) -> None:
     profiles.update_other(actor=ADMIN, email=jo.email, role="moderator")
     profiles.update_other(actor=ADMIN, email=jo.email, role="user")
     mark = stored(db, jo)["handBack"]

@@ -13,7 +13,7 @@ from bson import ObjectId
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from services.auth.session_tokens import Claims, Tokens
+from services.auth.session_tokens import SessionClaims, SessionTokens
 from services.models.user import Role, User
 from tests.conftest import JWT_SECRET, FixedClock
 
@@ -27,8 +27,8 @@ KEY = hmac.digest(JWT_SECRET.encode(), b"session tokens", hashlib.sha256)
 
 
 @pytest.fixture
-def tokens(clock: FixedClock) -> Tokens:
-    return Tokens(JWT_SECRET, clock=clock)
+def tokens(clock: FixedClock) -> SessionTokens:
+    return SessionTokens(JWT_SECRET, clock=clock)
 
 
 def claims(clock: FixedClock, **changes: Any) -> dict[str, Any]:
@@ -54,11 +54,11 @@ def part(content: object) -> str:
     return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
 
-def test_what_is_issued_is_read(tokens: Tokens) -> None:
-    assert tokens.read(tokens.issue(JO)) == Claims(JO.id, 3)
+def test_what_is_issued_is_read(tokens: SessionTokens) -> None:
+    assert tokens.verify(tokens.issue(JO)) == SessionClaims(JO.id, 3)
 
 
-def test_what_is_in_it(tokens: Tokens, clock: FixedClock) -> None:
+def test_what_is_in_it(tokens: SessionTokens, clock: FixedClock) -> None:
     """For whoever has to look at one: no role, no address."""
     token = tokens.issue(JO)
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
@@ -68,29 +68,31 @@ def test_what_is_in_it(tokens: Tokens, clock: FixedClock) -> None:
     assert content == claims(clock, iat=issued, exp=issued + week)
 
 
-def test_our_own_forgery_with_the_key_is_read(tokens: Tokens, clock: FixedClock) -> None:
+def test_our_own_forgery_with_the_key_is_read(tokens: SessionTokens, clock: FixedClock) -> None:
     """So that the refusals below are for what each changes."""
-    assert tokens.read(signed(claims(clock))) == Claims(JO.id, 3)
+    assert tokens.verify(signed(claims(clock))) == SessionClaims(JO.id, 3)
 
 
-def test_it_ends_after_a_week(tokens: Tokens, clock: FixedClock) -> None:
+def test_it_ends_after_a_week(tokens: SessionTokens, clock: FixedClock) -> None:
     clock.now = datetime(2026, 3, 29, 1, tzinfo=UTC)
     token = tokens.issue(JO)
     clock.advance(days=7, seconds=-1)
-    assert tokens.read(token)
+    assert tokens.verify(token)
     clock.advance(seconds=1)
-    assert tokens.read(token) is None
+    assert tokens.verify(token) is None
 
 
-def test_another_processs_clock_may_be_ahead_a_little(tokens: Tokens, clock: FixedClock) -> None:
+def test_another_processs_clock_may_be_ahead_a_little(
+    tokens: SessionTokens, clock: FixedClock
+) -> None:
     now = int(clock().timestamp())
-    assert tokens.read(signed(claims(clock, iat=now + 29)))
-    assert tokens.read(signed(claims(clock, iat=now + 40))) is None
+    assert tokens.verify(signed(claims(clock, iat=now + 29)))
+    assert tokens.verify(signed(claims(clock, iat=now + 40))) is None
 
 
 @pytest.mark.parametrize("claim", ["iss", "aud", "sub", "ver", "iat", "exp"])
-def test_no_claim_may_be_missing(tokens: Tokens, clock: FixedClock, claim: str) -> None:
-    assert tokens.read(signed(claims(clock, **{claim: None}))) is None
+def test_no_claim_may_be_missing(tokens: SessionTokens, clock: FixedClock, claim: str) -> None:
+    assert tokens.verify(signed(claims(clock, **{claim: None}))) is None
 
 
 @pytest.mark.parametrize(
@@ -112,18 +114,20 @@ def test_no_claim_may_be_missing(tokens: Tokens, clock: FixedClock, claim: str) 
     ],
     ids=str,
 )
-def test_no_claim_may_be_another(tokens: Tokens, clock: FixedClock, change: dict[str, Any]) -> None:
-    assert tokens.read(signed(claims(clock, **change))) is None
+def test_no_claim_may_be_another(
+    tokens: SessionTokens, clock: FixedClock, change: dict[str, Any]
+) -> None:
+    assert tokens.verify(signed(claims(clock, **change))) is None
 
 
-def test_a_predecessors_token_is_none_of_ours(tokens: Tokens, clock: FixedClock) -> None:
+def test_a_predecessors_token_is_none_of_ours(tokens: SessionTokens, clock: FixedClock) -> None:
     """It had the same secret, no end, and the role in it."""
     theirs = {"_id": str(JO.id), "role": "admin", "iat": int(clock().timestamp())}
-    assert tokens.read(signed(theirs, key=JWT_SECRET.encode())) is None
-    assert tokens.read(signed(claims(clock), key=JWT_SECRET.encode())) is None
+    assert tokens.verify(signed(theirs, key=JWT_SECRET.encode())) is None
+    assert tokens.verify(signed(claims(clock), key=JWT_SECRET.encode())) is None
 
 
-def test_the_predecessor_takes_none_of_ours(tokens: Tokens) -> None:
+def test_the_predecessor_takes_none_of_ours(tokens: SessionTokens) -> None:
     """It would: it asks for no claim, and sees a missing role as that of a moderator."""
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(
@@ -134,44 +138,46 @@ def test_the_predecessor_takes_none_of_ours(tokens: Tokens) -> None:
         )
 
 
-def test_another_secrets_token_is_none(tokens: Tokens, clock: FixedClock) -> None:
-    assert tokens.read(Tokens(JWT_SECRET + "!", clock=clock).issue(JO)) is None
+def test_another_secrets_token_is_none(tokens: SessionTokens, clock: FixedClock) -> None:
+    assert tokens.verify(SessionTokens(JWT_SECRET + "!", clock=clock).issue(JO)) is None
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 @pytest.mark.filterwarnings("ignore::jwt.InsecureKeyLengthWarning")
-def test_another_algorithm_is_refused(tokens: Tokens, clock: FixedClock, algorithm: str) -> None:
-    assert tokens.read(signed(claims(clock), algorithm=algorithm)) is None
+def test_another_algorithm_is_refused(
+    tokens: SessionTokens, clock: FixedClock, algorithm: str
+) -> None:
+    assert tokens.verify(signed(claims(clock), algorithm=algorithm)) is None
 
 
 @pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "", None])
 def test_an_unsigned_token_is_refused(
-    tokens: Tokens, clock: FixedClock, algorithm: str | None
+    tokens: SessionTokens, clock: FixedClock, algorithm: str | None
 ) -> None:
     head, body = part({"alg": algorithm, "typ": "JWT"}), part(claims(clock))
     signature = tokens.issue(JO).rpartition(".")[2]
     for end in ("", signature):
-        assert tokens.read(f"{head}.{body}.{end}") is None
+        assert tokens.verify(f"{head}.{body}.{end}") is None
 
 
-def test_a_public_keys_signature_is_refused(tokens: Tokens, clock: FixedClock) -> None:
+def test_a_public_keys_signature_is_refused(tokens: SessionTokens, clock: FixedClock) -> None:
     """The confusion of RS256 with HS256, in both directions."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    assert tokens.read(jwt.encode(claims(clock), private, algorithm="RS256")) is None
+    assert tokens.verify(jwt.encode(claims(clock), private, algorithm="RS256")) is None
     head, body = part({"alg": "HS256", "typ": "JWT"}), part(claims(clock))
     mac = hmac.digest(public, f"{head}.{body}".encode(), hashlib.sha256)
     end = base64.urlsafe_b64encode(mac).decode().rstrip("=")
-    assert tokens.read(f"{head}.{body}.{end}") is None
+    assert tokens.verify(f"{head}.{body}.{end}") is None
 
 
-def test_a_changed_token_is_refused(tokens: Tokens, clock: FixedClock) -> None:
+def test_a_changed_token_is_refused(tokens: SessionTokens, clock: FixedClock) -> None:
     head, body, end = tokens.issue(JO).split(".")
     forged = part(claims(clock, sub="65f0c0ffee65f0c0ffee0002"))
     for token in (f"{head}.{forged}.{end}", f"{head}.{body}.", f"{head}.{body}", f"{body}.{end}"):
-        assert tokens.read(token) is None
+        assert tokens.verify(token) is None
 
 
 @pytest.mark.parametrize(
@@ -192,5 +198,5 @@ def test_a_changed_token_is_refused(tokens: Tokens, clock: FixedClock) -> None:
     ],
     ids=range(12),
 )
-def test_nonsense_is_refused(tokens: Tokens, token: str) -> None:
-    assert tokens.read(token) is None
+def test_nonsense_is_refused(tokens: SessionTokens, token: str) -> None:
+    assert tokens.verify(token) is None

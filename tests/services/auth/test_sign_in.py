@@ -11,14 +11,14 @@ from bson import ObjectId
 
 from demo.servers import RedisServer, free_port
 from services.accounts.users import UserService
-from services.auth.services import AccountServices, build
-from services.auth.sign_in import ENDED, EXISTS, WRONG, SignIn
+from services.auth.services import AccountServices, build_account_services
+from services.auth.sign_in import ACCOUNT_EXISTS, SESSION_ENDED, WRONG_CREDENTIALS, SignInService
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, Unauthenticated
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from services.people.admin import AccountAdmin, PersonFields
+from services.people.account_admin import AccountAdmin, PersonFields
 from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once
 
 PASSWORD = "correct horse"
@@ -27,11 +27,11 @@ HERE = "198.51.100.7"
 
 
 @pytest.fixture
-def sign_in(account_services: AccountServices) -> SignIn:
+def sign_in(account_services: AccountServices) -> SignInService:
     return account_services.sign_in
 
 
-def join(sign_in: SignIn, email: str = "jo@example.com", **fields: Any) -> User:
+def join(sign_in: SignInService, email: str = "jo@example.com", **fields: Any) -> User:
     return sign_in.sign_up(**{"email": email, "password": PASSWORD, **fields})
 
 
@@ -54,7 +54,7 @@ def stored(db: Mongo, user_id: ObjectId) -> dict[str, Any]:
     return db.users.find_one({"_id": user_id}) or {}
 
 
-def refusal(sign_in: SignIn, email: str = "jo@example.com", password: str = PASSWORD) -> str:
+def refusal(sign_in: SignInService, email: str = "jo@example.com", password: str = PASSWORD) -> str:
     with pytest.raises(Unauthenticated) as refused:
         sign_in.sign_in(email=email, password=password)
     return str(refused.value)
@@ -64,7 +64,7 @@ def refusal(sign_in: SignIn, email: str = "jo@example.com", password: str = PASS
 
 
 def test_whoever_signs_up_is_a_user_who_can_sign_in(
-    sign_in: SignIn, db: Mongo, clock: FixedClock
+    sign_in: SignInService, db: Mongo, clock: FixedClock
 ) -> None:
     user = join(sign_in, " Jo@Example.com ", skills=[" VPN ", "vpn"], name=" Jo  Doe ")
     doc = stored(db, user.id)
@@ -83,22 +83,22 @@ def test_whoever_signs_up_is_a_user_who_can_sign_in(
     }
     assert password.startswith("$2b$04$")
     assert sign_in.sign_in(email="JO@example.com", password=PASSWORD) == user
-    assert sign_in.authenticate(sign_in.token(user)) == user
+    assert sign_in.authenticate(sign_in.issue_token(user)) == user
 
 
-def test_nobody_signs_up_as_an_admin(sign_in: SignIn) -> None:
+def test_nobody_signs_up_as_an_admin(sign_in: SignInService) -> None:
     """The predecessor took the role that was sent. Here there is no such argument."""
     assert join(sign_in).role is Role.USER
     with pytest.raises(TypeError):
         join(sign_in, "al@example.com", role="admin")
 
 
-def test_no_answer_carries_the_hash(sign_in: SignIn) -> None:
+def test_no_answer_carries_the_hash(sign_in: SignInService) -> None:
     for user in (join(sign_in), sign_in.sign_in(email="jo@example.com", password=PASSWORD)):
         assert "$2b$" not in str(asdict(user))
 
 
-def test_a_welcome_is_posted_once(sign_in: SignIn, db: Mongo) -> None:
+def test_a_welcome_is_posted_once(sign_in: SignInService, db: Mongo) -> None:
     user = join(sign_in)
     with pytest.raises(Conflict):
         join(sign_in)
@@ -124,7 +124,7 @@ def test_a_welcome_is_posted_once(sign_in: SignIn, db: Mongo) -> None:
     ],
 )
 def test_a_bad_field_is_named(
-    sign_in: SignIn, db: Mongo, fields: dict[str, Any], field: str, sentence: str
+    sign_in: SignInService, db: Mongo, fields: dict[str, Any], field: str, sentence: str
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
         join(sign_in, **fields)
@@ -135,7 +135,7 @@ def test_a_bad_field_is_named(
 @pytest.mark.parametrize("again", ["jo@example.com", " JO@EXAMPLE.COM", "j\u200bo@example.com"])
 @pytest.mark.parametrize("before", ["password", "invitation", "deactivated", "legacy"])
 def test_an_address_has_one_account(
-    sign_in: SignIn, users: UserService, db: Mongo, again: str, before: str
+    sign_in: SignInService, users: UserService, db: Mongo, again: str, before: str
 ) -> None:
     if before == "invitation":
         users.create(actor=OPERATOR, email="Jo@example.com", role=Role.ADMIN)
@@ -160,13 +160,15 @@ def test_of_many_who_sign_up_with_one_address_at_once_one_does(
 ) -> None:
     # Each a process of its own, or they would wait for each other's hashes.
     bots = [
-        build(db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP).sign_in
+        build_account_services(
+            db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP
+        ).sign_in
         for _ in range(8)
     ]
     answers = at_once(*[lambda bot=bot: join(bot, password=f"{id(bot):016}") for bot in bots])
     made = [answer for answer in answers if isinstance(answer, User)]
     assert len(made) == 1
-    assert {str(answer) for answer in answers if answer not in made} == {EXISTS}
+    assert {str(answer) for answer in answers if answer not in made} == {ACCOUNT_EXISTS}
     assert [doc["_id"] for doc in db.users.find()] == [made[0].id]
     assert db.leases.count_documents({}) == 0
     winner = bots[answers.index(made[0])]
@@ -193,12 +195,12 @@ def test_an_invitation_that_comes_between_is_not_doubled(
     sign_in._users = Meanwhile(db)
     with pytest.raises(Conflict) as refused:
         join(sign_in)
-    assert str(refused.value) == EXISTS
+    assert str(refused.value) == ACCOUNT_EXISTS
     assert db.users.distinct("role") == ["moderator"]
     assert db.letters.count_documents({}) == 0
 
 
-def test_sign_ups_from_one_address_have_a_limit(sign_in: SignIn, db: Mongo) -> None:
+def test_sign_ups_from_one_address_have_a_limit(sign_in: SignInService, db: Mongo) -> None:
     join(sign_in, address=HERE)
     for _ in range(29):
         with pytest.raises(Conflict):
@@ -213,7 +215,7 @@ def test_sign_ups_from_one_address_have_a_limit(sign_in: SignIn, db: Mongo) -> N
 
 
 def test_wrong_unknown_deactivated_and_without_password_are_told_alike(
-    sign_in: SignIn, users: UserService, db: Mongo
+    sign_in: SignInService, users: UserService, db: Mongo
 ) -> None:
     user = join(sign_in)
     gone = join(sign_in, "gone@example.com")
@@ -231,8 +233,8 @@ def test_wrong_unknown_deactivated_and_without_password_are_told_alike(
         refusal(sign_in, "x" * 100_000),
         refusal(sign_in, ""),
     }
-    assert told == {WRONG}
-    assert WRONG == "Email or password is wrong, or the account has been deactivated."
+    assert told == {WRONG_CREDENTIALS}
+    assert WRONG_CREDENTIALS == "Email or password is wrong, or the account has been deactivated."
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD) == user
 
 
@@ -243,7 +245,9 @@ def test_a_condition_in_place_of_a_text_reaches_no_query(
 ) -> None:
     """The predecessor opened an admin's session for {"email": {"$gt": ""}}."""
     users = UserService(watched_db)
-    sign_in = build(watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP).sign_in
+    sign_in = build_account_services(
+        watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP
+    ).sign_in
     legacy(watched_db, email="admin@example.com", role="admin")
     commands.sent.clear()
     sent: dict[str, Any] = {"email": "admin@example.com", "password": PASSWORD}
@@ -260,7 +264,9 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     users = UserService(watched_db)
-    sign_in = build(watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=5).sign_in
+    sign_in = build_account_services(
+        watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=5
+    ).sign_in
     users.create(actor=OPERATOR, email="invited@example.com")
     legacy(watched_db, cost=4, prefix="$2a$")
     join(sign_in, "al@example.com")
@@ -289,13 +295,13 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
 
 @pytest.mark.parametrize(("cost", "prefix"), [(10, "$2b$"), (4, "$2a$"), (5, "$2y$")])
 def test_the_predecessors_hash_is_replaced_at_the_first_sign_in(
-    sign_in: SignIn, db: Mongo, cost: int, prefix: str
+    sign_in: SignInService, db: Mongo, cost: int, prefix: str
 ) -> None:
     user_id = legacy(db, cost=cost, prefix=prefix, email=" Jo@Example.com")
     before = stored(db, user_id)
     refusal(sign_in, password="wrong horse")
     assert stored(db, user_id) == before | {"emailKey": "jo@example.com"}
-    session = sign_in.token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
+    session = sign_in.issue_token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
     after = stored(db, user_id)
     assert after.pop("password") != before.pop("password")
     assert after == before | {"emailKey": "jo@example.com"}
@@ -308,7 +314,7 @@ def test_the_predecessors_hash_is_replaced_at_the_first_sign_in(
 
 
 def test_a_predecessors_hash_of_cost_fifteen_opens_once_and_is_replaced(
-    sign_in: SignIn, db: Mongo
+    sign_in: SignInService, db: Mongo
 ) -> None:
     user_id = legacy(db)
     db.users.update_one({}, {"$set": {"password": COST_15}})
@@ -321,13 +327,13 @@ def test_a_new_password_set_meanwhile_is_not_undone_by_a_renewal(
 ) -> None:
     sign_in = account_services.sign_in
     user_id = legacy(db, cost=5)
-    real = sign_in._passwords.hash
+    real = sign_in._hasher.hash
 
     def meanwhile(text: str) -> str:
         db.users.update_one({"_id": user_id}, {"$set": {"password": real("changed horse")}})
         return real(text)
 
-    sign_in._passwords.hash = meanwhile  # type: ignore[method-assign]
+    sign_in._hasher.hash = meanwhile  # type: ignore[method-assign]
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD)
     assert sign_in.sign_in(email="jo@example.com", password="changed horse")
     refusal(sign_in)
@@ -343,12 +349,14 @@ def test_a_renewal_that_finds_no_place_waits_for_the_next_time(
     def busy(text: str) -> str:
         raise LimitReached("busy", retry_after=1)
 
-    sign_in._passwords.hash = busy  # type: ignore[method-assign]
+    sign_in._hasher.hash = busy  # type: ignore[method-assign]
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD)
     assert stored(db, user_id)["password"] == before
 
 
-def test_of_accounts_with_one_address_the_password_decides(sign_in: SignIn, db: Mongo) -> None:
+def test_of_accounts_with_one_address_the_password_decides(
+    sign_in: SignInService, db: Mongo
+) -> None:
     one = legacy(db, "first horse", email="Jo@example.com", role="user")
     two = legacy(db, "second horse", email="jo@Example.com", role="admin")
     three = legacy(db, "first horse", email="JO@EXAMPLE.COM", role="user")
@@ -368,7 +376,7 @@ def test_of_accounts_with_one_address_the_password_decides(sign_in: SignIn, db: 
 
 @pytest.mark.parametrize("hashed", [None, "", "plain", 7, b"$2b$", {"$gt": ""}, ["x"]])
 def test_an_account_whose_hash_is_none_cannot_be_signed_in_to(
-    sign_in: SignIn, db: Mongo, hashed: Any
+    sign_in: SignInService, db: Mongo, hashed: Any
 ) -> None:
     legacy(db)
     db.users.update_one({}, {"$set": {"password": hashed}})
@@ -377,7 +385,7 @@ def test_an_account_whose_hash_is_none_cannot_be_signed_in_to(
 
 
 def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
-    sign_in: SignIn, db: Mongo
+    sign_in: SignInService, db: Mongo
 ) -> None:
     """The predecessor cut it: then any with the same beginning would open the account."""
     legacy(db, "x" * 72)
@@ -389,7 +397,7 @@ def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
         assert str(refused.value).startswith("A password has at most 72 bytes")
 
 
-def test_after_ten_failures_not_even_the_right_password_opens(sign_in: SignIn) -> None:
+def test_after_ten_failures_not_even_the_right_password_opens(sign_in: SignInService) -> None:
     join(sign_in)
     for email in ("jo@example.com", "nobody@example.com"):
         for number in range(10):
@@ -400,7 +408,7 @@ def test_after_ten_failures_not_even_the_right_password_opens(sign_in: SignIn) -
         assert refused.value.retry_after in range(840, 901)
 
 
-def test_a_success_in_time_forgives_the_failures(sign_in: SignIn) -> None:
+def test_a_success_in_time_forgives_the_failures(sign_in: SignInService) -> None:
     join(sign_in)
     for _ in range(2):
         for _ in range(9):
@@ -408,23 +416,25 @@ def test_a_success_in_time_forgives_the_failures(sign_in: SignIn) -> None:
         assert sign_in.sign_in(email="jo@example.com", password=PASSWORD)
 
 
-def test_thirty_failures_close_an_address(sign_in: SignIn) -> None:
+def test_thirty_failures_close_an_address(sign_in: SignInService) -> None:
     join(sign_in)
     for number in range(30):
         with pytest.raises(Unauthenticated):
-            sign_in.sign_in(email=f"{number}@example.com", password=PASSWORD, address=HERE)
+            sign_in.sign_in(email=f"{number}@example.com", password=PASSWORD, client_ip=HERE)
     with pytest.raises(LimitReached):
-        sign_in.sign_in(email="jo@example.com", password=PASSWORD, address=HERE)
-    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, address="203.0.113.9")
+        sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip=HERE)
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip="203.0.113.9")
 
 
 def test_with_redis_away_one_signs_in_and_is_throttled_all_the_same(
     db: Mongo, users: UserService, clock: FixedClock
 ) -> None:
     away = f"redis://127.0.0.1:{free_port()}/0"
-    sign_in = build(db, users, secret=JWT_SECRET, redis_url=away, clock=clock, cost=CHEAP).sign_in
+    sign_in = build_account_services(
+        db, users, secret=JWT_SECRET, redis_url=away, clock=clock, cost=CHEAP
+    ).sign_in
     user = join(sign_in, address=HERE)
-    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, address=HERE) == user
+    assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip=HERE) == user
     for _ in range(10):
         refusal(sign_in, password="wrong horse")
     with pytest.raises(LimitReached) as refused:
@@ -437,42 +447,44 @@ def test_with_redis_away_one_signs_in_and_is_throttled_all_the_same(
 # Sessions
 
 
-def ended(sign_in: SignIn, token: str) -> None:
+def ended(sign_in: SignInService, token: str) -> None:
     with pytest.raises(Unauthenticated) as refused:
         sign_in.authenticate(token)
-    assert str(refused.value) == ENDED == "Your session has ended, or there was none. Sign in."
+    assert (
+        str(refused.value) == SESSION_ENDED == "Your session has ended, or there was none. Sign in."
+    )
 
 
-def test_a_session_ends_after_a_week(sign_in: SignIn, clock: FixedClock) -> None:
+def test_a_session_ends_after_a_week(sign_in: SignInService, clock: FixedClock) -> None:
     """The predecessor's had no end."""
-    token = sign_in.token(join(sign_in))
+    token = sign_in.issue_token(join(sign_in))
     clock.advance(days=6, hours=23)
     assert sign_in.authenticate(token)
     clock.advance(hours=1)
     ended(sign_in, token)
 
 
-def test_signing_out_ends_every_session_and_no_other_accounts(sign_in: SignIn) -> None:
+def test_signing_out_ends_every_session_and_no_other_accounts(sign_in: SignInService) -> None:
     user, other = join(sign_in), join(sign_in, "al@example.com")
-    tokens = [sign_in.token(user), sign_in.token(user)]
+    tokens = [sign_in.issue_token(user), sign_in.issue_token(user)]
     sign_in.sign_out(user_id=user.id)
     for token in tokens:
         ended(sign_in, token)
-    assert sign_in.authenticate(sign_in.token(other)) == other
+    assert sign_in.authenticate(sign_in.issue_token(other)) == other
     again = sign_in.sign_in(email="jo@example.com", password=PASSWORD)
-    assert sign_in.authenticate(sign_in.token(again)) == again
+    assert sign_in.authenticate(sign_in.issue_token(again)) == again
 
 
-def test_a_legacy_account_can_sign_out_too(sign_in: SignIn, db: Mongo) -> None:
+def test_a_legacy_account_can_sign_out_too(sign_in: SignInService, db: Mongo) -> None:
     """It has no version yet."""
     user_id = legacy(db)
-    token = sign_in.token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
+    token = sign_in.issue_token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
     assert sign_in.authenticate(token).id == user_id
     sign_in.sign_out(user_id=user_id)
     ended(sign_in, token)
 
 
-def test_signing_out_many_times_at_once_counts_each(sign_in: SignIn, db: Mongo) -> None:
+def test_signing_out_many_times_at_once_counts_each(sign_in: SignInService, db: Mongo) -> None:
     user = join(sign_in)
     at_once(*[lambda: sign_in.sign_out(user_id=user.id)] * 8)
     assert stored(db, user.id)["tokenVersion"] == 9
@@ -488,52 +500,52 @@ def _demote(db: Mongo, user: User) -> None:
 
 def _deactivate(db: Mongo, user: User) -> None:
     service, admin = AccountAdmin(db), Actor(ObjectId(), Role.ADMIN)
-    shown = PersonFields.of(user)
+    shown = PersonFields.from_user(user)
     wanted = PersonFields(**{**asdict(shown), "active": "deactivated"})
     service.update(actor=admin, user_id=str(user.id), shown=shown, wanted=wanted)
 
 
 @pytest.mark.parametrize("happens", [_delete, _demote, _deactivate])
 def test_a_session_ends_with_what_it_stood_for(
-    sign_in: SignIn, users: UserService, db: Mongo, happens: Callable[[Mongo, User], None]
+    sign_in: SignInService, users: UserService, db: Mongo, happens: Callable[[Mongo, User], None]
 ) -> None:
     """The predecessor's demoted admins and deleted users kept their rights."""
     users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
     user = join(sign_in)
     user = users.set_role(actor=OPERATOR, email=user.email, role=Role.ADMIN)
-    token = sign_in.token(user)
+    token = sign_in.issue_token(user)
     assert sign_in.authenticate(token).role is Role.ADMIN
     happens(db, user)
     ended(sign_in, token)
 
 
-def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignIn, db: Mongo) -> None:
+def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignInService, db: Mongo) -> None:
     """It raises no version."""
     user = join(sign_in)
-    token = sign_in.token(user)
+    token = sign_in.issue_token(user)
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
     ended(sign_in, token)
 
 
-def test_the_role_is_that_of_this_moment(sign_in: SignIn, db: Mongo) -> None:
+def test_the_role_is_that_of_this_moment(sign_in: SignInService, db: Mongo) -> None:
     """Also where the predecessor changed it, without a version."""
     user = join(sign_in)
-    token = sign_in.token(user)
+    token = sign_in.issue_token(user)
     db.users.update_one({"_id": user.id}, {"$set": {"role": "moderator"}})
     assert sign_in.authenticate(token).role is Role.MODERATOR
 
 
 @pytest.mark.parametrize("token", ["", "nonsense", {"$gt": ""}, None])
-def test_nonsense_is_nobodys_session(sign_in: SignIn, token: str) -> None:
+def test_nonsense_is_nobodys_session(sign_in: SignInService, token: str) -> None:
     ended(sign_in, token)
 
 
 def test_nothing_secret_is_logged(
-    sign_in: SignIn, db: Mongo, caplog: pytest.LogCaptureFixture
+    sign_in: SignInService, db: Mongo, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.DEBUG, logger="services"):
         user = join(sign_in)
-        token = sign_in.token(user)
+        token = sign_in.issue_token(user)
         refusal(sign_in, password="wrong horse")
         sign_in.authenticate(token)
     for secret in (PASSWORD, "wrong horse", token, "jo@example.com", "$2b$"):

@@ -7,12 +7,12 @@ import pytest
 from bson import ObjectId
 
 from services.accounts.users import UNKNOWN_ACCOUNT
-from services.availability.absence import AwaySource
+from services.availability.absence import AbsenceSource
 from services.availability.availability_service import (
     Availability,
+    AvailabilityChange,
     AvailabilityService,
-    Hours,
-    Wanted,
+    WorkHours,
 )
 from services.core.database import Mongo
 from services.core.errors import DomainError, InvalidValue, NotFound, PermissionDenied
@@ -45,7 +45,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
 
 
 def look(service: AvailabilityService, user: User) -> Availability:
-    return service.look(actor=Actor.from_user(user))
+    return service.get(actor=Actor.from_user(user))
 
 
 def test_at_first_the_teams_hours_count(
@@ -63,10 +63,10 @@ def test_at_first_the_teams_hours_count(
         country="DE",
     )
     held = look(service, nils)
-    assert (held.away, held.hours, held.is_own) == (
-        None, Hours(frozenset({0, 1}), "08:00", "16:30"), False
+    assert (held.absence, held.hours, held.has_own_hours) == (
+        None, WorkHours(frozenset({0, 1}), "08:00", "16:30"), False
     )  # fmt: skip
-    assert (held.country, held.zone, held.own_zone, held.open_tickets) == (
+    assert (held.country, held.zone, held.own_zone, held.open_ticket_count) == (
         "", "Europe/Berlin", "", 1
     )  # fmt: skip
 
@@ -76,7 +76,7 @@ def test_each_part_is_ones_own(
 ) -> None:
     until = clock() + timedelta(hours=3)
     before = stored(db, nils)
-    wanted = Wanted(
+    wanted = AvailabilityChange(
         is_away=True,
         away_until=until,
         days=frozenset({6, 0}),
@@ -85,7 +85,7 @@ def test_each_part_is_ones_own(
         country="at",
         zone="Asia/Tokyo",
     )
-    assert service.change(actor=Actor.from_user(nils), wanted=wanted).away_until == until
+    assert service.update(actor=Actor.from_user(nils), change=wanted).away_until == until
     assert stored(db, nils) == before | {
         "away": {"until": until, "source": "self"},
         "workHours": {"days": [0, 6], "start": "22:00", "end": "06:00"},
@@ -95,22 +95,22 @@ def test_each_part_is_ones_own(
     }
     held = look(service, nils)
     assert (held.country, held.zone, held.own_zone) == ("AT", "Asia/Tokyo", "Asia/Tokyo")
-    assert held.hours == Hours(frozenset({0, 6}), "22:00", "06:00")
-    assert held.away
-    assert (held.away.until, held.away.source) == (until, AwaySource.SELF)
+    assert held.hours == WorkHours(frozenset({0, 6}), "22:00", "06:00")
+    assert held.absence
+    assert (held.absence.until, held.absence.source) == (until, AbsenceSource.SELF)
 
 
 def test_what_was_not_touched_stays(
     service: AvailabilityService, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(start="07:00"))
+    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
     assert stored(db, nils)["workHours"] == {
         "days": [0, 1, 2, 3, 4], "start": "07:00", "end": "17:00"
     }  # fmt: skip
     before = stored(db, nils)
-    assert service.change(actor=Actor.from_user(nils), wanted=Wanted()).id == nils.id
+    assert service.update(actor=Actor.from_user(nils), change=AvailabilityChange()).id == nils.id
     assert stored(db, nils) == before
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(end="15:00"))
+    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(end="15:00"))
     assert stored(db, nils)["workHours"]["start"] == "07:00"
 
 
@@ -118,20 +118,22 @@ def test_whoever_chooses_the_teams_hours_follows_them(
     service: AvailabilityService, nils: User, db: Mongo
 ) -> None:
     office: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(start="07:00"))
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(start="09:00"))
+    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
+    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="09:00"))
     assert "workHours" in stored(db, nils)  # nobody has said what the team's are
     BusinessHoursStore(db).write(actor=OPERATOR, **office)
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(days=WORKWEEK))
+    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(days=WORKWEEK))
     assert "workHours" not in stored(db, nils)
-    assert not look(service, nils).is_own
+    assert not look(service, nils).has_own_hours
 
 
 def test_country_and_zone_are_given_back(
     service: AvailabilityService, nils: User, db: Mongo
 ) -> None:
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(country="DE", zone="Asia/Tokyo"))
-    service.change(actor=Actor.from_user(nils), wanted=Wanted(country="", zone=" "))
+    service.update(
+        actor=Actor.from_user(nils), change=AvailabilityChange(country="DE", zone="Asia/Tokyo")
+    )
+    service.update(actor=Actor.from_user(nils), change=AvailabilityChange(country="", zone=" "))
     assert {"country", "zoneSource"} & stored(db, nils).keys() == set()
     assert look(service, nils).own_zone == ""
 
@@ -163,7 +165,7 @@ def test_what_is_not_acceptable_is_said_at_its_field(
 ) -> None:
     before = stored(db, nils)
     with pytest.raises(InvalidValue) as refused:
-        service.change(actor=Actor.from_user(nils), wanted=Wanted(**wanted))
+        service.update(actor=Actor.from_user(nils), change=AvailabilityChange(**wanted))
     assert (refused.value.field, str(refused.value)) == (field, sentence)
     assert stored(db, nils) == before
 
@@ -180,7 +182,9 @@ def test_a_return_that_cannot_be(
     service: AvailabilityService, nils: User, clock: FixedClock, ahead: timedelta, sentence: str
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        service.change(actor=Actor.from_user(nils), wanted=Wanted(away_until=clock() + ahead))
+        service.update(
+            actor=Actor.from_user(nils), change=AvailabilityChange(away_until=clock() + ahead)
+        )
     assert (refused.value.field, str(refused.value)) == ("awayUntil", sentence)
 
 
@@ -188,14 +192,14 @@ def test_an_admin_says_it_for_others(
     service: AvailabilityService, nils: User, ada: User, db: Mongo, clock: FixedClock
 ) -> None:
     until: datetime = clock() + timedelta(days=3)
-    wanted = Wanted(is_away=True, away_until=until, start="10:00")
-    service.change(actor=Actor.from_user(ada), user_id=str(nils.id), wanted=wanted)
+    wanted = AvailabilityChange(is_away=True, away_until=until, start="10:00")
+    service.update(actor=Actor.from_user(ada), user_id=str(nils.id), change=wanted)
     assert stored(db, nils)["away"] == {"until": until, "source": "admin"}
     assert stored(db, nils)["handOver"]["to"] == ada.id
-    held = service.look(actor=Actor.from_user(ada), user_id=str(nils.id))
+    held = service.get(actor=Actor.from_user(ada), user_id=str(nils.id))
     assert (held.user.id, held.hours.start) == (nils.id, "10:00")
-    own = Wanted(is_away=True, away_until=until)
-    service.change(actor=Actor.from_user(ada), user_id=str(ada.id), wanted=own)
+    own = AvailabilityChange(is_away=True, away_until=until)
+    service.update(actor=Actor.from_user(ada), user_id=str(ada.id), change=own)
     assert stored(db, ada)["away"]["source"] == "self"
 
 
@@ -206,9 +210,11 @@ def test_nobody_else_does(
     other = people.add(role)
     before = stored(db, nils)
     for use in (
-        lambda: service.look(actor=Actor.from_user(other), user_id=str(nils.id)),
-        lambda: service.change(
-            actor=Actor.from_user(other), user_id=str(nils.id), wanted=Wanted(is_away=False)
+        lambda: service.get(actor=Actor.from_user(other), user_id=str(nils.id)),
+        lambda: service.update(
+            actor=Actor.from_user(other),
+            user_id=str(nils.id),
+            change=AvailabilityChange(is_away=False),
         ),
     ):
         with pytest.raises(PermissionDenied):
@@ -221,5 +227,5 @@ def test_an_unknown_account_is_not_found(
     service: AvailabilityService, ada: User, user_id: str
 ) -> None:
     with pytest.raises(DomainError) as refused:
-        service.look(actor=Actor.from_user(ada), user_id=user_id)
+        service.get(actor=Actor.from_user(ada), user_id=user_id)
     assert (type(refused.value), str(refused.value)) == (NotFound, UNKNOWN_ACCOUNT)

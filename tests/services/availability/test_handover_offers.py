@@ -7,8 +7,8 @@ import pytest
 from bson import ObjectId
 
 from services.assignment import feedback
-from services.availability.availability_service import AvailabilityService, Wanted
-from services.availability.handover_offers import Answer, HandoverOffers, Offer
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
+from services.availability.handover_offers import HandoverOffer, HandoverOffers, OfferAnswer
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.availability.status_sync import StatusSync
 from services.core.database import Mongo
@@ -44,9 +44,9 @@ def absence(db: Mongo, clock: FixedClock, nils: User) -> Any:
     """Nils is away for so long, by his own word or an admin's."""
 
     def begin(*, by: User | None = None, **ahead: float) -> None:
-        wanted = Wanted(is_away=True, away_until=clock() + timedelta(**ahead))
-        AvailabilityService(db, clock=clock).change(
-            actor=Actor.from_user(by or nils), user_id=str(nils.id), wanted=wanted
+        wanted = AvailabilityChange(is_away=True, away_until=clock() + timedelta(**ahead))
+        AvailabilityService(db, clock=clock).update(
+            actor=Actor.from_user(by or nils), user_id=str(nils.id), change=wanted
         )
 
     return begin
@@ -64,7 +64,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return dict(doc.get("handOver", {}))
 
 
-def only(offers: HandoverOffers) -> Offer:
+def only(offers: HandoverOffers) -> HandoverOffer:
     offer = offers.claim_next()
     assert offer is not None
     assert offers.claim_next() is None
@@ -79,8 +79,8 @@ def test_over_a_day_it_is_offered_once_an_absence(
     absence(hours=24, seconds=1)
     assert offers.has_due()
     offer = only(offers)
-    assert (offer.user.id, offer.to, offer.tickets) == (nils.id, nils.id, 2)
-    offers.sent(offer, channel="D1", ts="1.5")
+    assert (offer.user.id, offer.recipient_id, offer.ticket_count) == (nils.id, nils.id, 2)
+    offers.mark_sent(offer, channel="D1", ts="1.5")
     absence(days=9)
     clock.advance(hours=1)
     assert not offers.has_due()
@@ -91,7 +91,7 @@ def test_the_next_absence_brings_another(
 ) -> None:
     absence(days=2)
     first = only(offers)
-    offers.sent(first, channel="D1", ts="1.5")
+    offers.mark_sent(first, channel="D1", ts="1.5")
     clock.advance(days=3)
     absence(days=2)
     assert only(offers).key != first.key
@@ -102,9 +102,9 @@ def test_a_slack_status_brings_it_too(
 ) -> None:
     presences = StatusSync(db, clock=clock)
     away = MemberStatus(SlackStatus("Vacation", "", clock() + timedelta(days=4)))
-    assert presences.keep(nils.id, away) is True
-    assert presences.keep(nils.id, away) is False
-    assert only(offers).to == nils.id
+    assert presences.record_status(nils.id, away) is True
+    assert presences.record_status(nils.id, away) is False
+    assert only(offers).recipient_id == nils.id
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
@@ -112,8 +112,8 @@ def test_where_there_is_nothing_to_hand_over_nothing_is_offered(
     offers: HandoverOffers, people: People, clock: FixedClock, db: Mongo, role: Role
 ) -> None:
     user = people.add(role)
-    wanted = Wanted(is_away=True, away_until=clock() + timedelta(days=9))
-    AvailabilityService(db, clock=clock).change(actor=Actor.from_user(user), wanted=wanted)
+    wanted = AvailabilityChange(is_away=True, away_until=clock() + timedelta(days=9))
+    AvailabilityService(db, clock=clock).update(actor=Actor.from_user(user), change=wanted)
     assert offers.claim_next() is None
     assert not offers.has_due()
 
@@ -137,11 +137,11 @@ def test_one_of_many_sends_it_and_a_dead_ones_is_sent_by_another(
 ) -> None:
     absence(days=2)
     claimed = at_once(*[offers.claim_next] * 4)
-    assert len([one for one in claimed if isinstance(one, Offer)]) == 1
+    assert len([one for one in claimed if isinstance(one, HandoverOffer)]) == 1
     clock.advance(seconds=59)
     assert offers.claim_next() is None
     clock.advance(seconds=1)
-    assert only(offers).tries == 2
+    assert only(offers).attempts == 2
 
 
 def test_it_is_tried_later_and_later_or_when_slack_says(
@@ -150,13 +150,13 @@ def test_it_is_tried_later_and_later_or_when_slack_says(
     absence(days=2)
     waits = []
     for _ in range(5):
-        offers.later(only(offers))
+        offers.retry_later(only(offers))
         began = clock()
         while not offers.has_due():
             clock.advance(seconds=30)
         waits.append((clock() - began).total_seconds())
     assert waits == [120, 240, 480, 900, 900]
-    offers.later(only(offers), wait=timedelta(seconds=30))
+    offers.retry_later(only(offers), wait=timedelta(seconds=30))
     clock.advance(seconds=30)
     assert offers.has_due()
 
@@ -170,7 +170,7 @@ def test_what_slack_never_takes_is_given_up(
     clock: FixedClock,
 ) -> None:
     absence(days=2)
-    offers.fail(only(offers), error="user_disabled")
+    offers.mark_failed(only(offers), error="user_disabled")
     clock.advance(hours=1)
     assert not offers.has_due()
     assert (stored(db, nils)["state"], stored(db, nils)["error"]) == ("failed", "user_disabled")
@@ -181,12 +181,12 @@ def test_what_slack_never_takes_is_given_up(
 
 def answered(
     offers: HandoverOffers, by: User, user: User, key: str, *, hand_over: bool = True
-) -> tuple[Answer, int, int]:
+) -> tuple[OfferAnswer, int, int]:
     decision = offers.decide(
         actor=Actor.from_user(by), user_id=str(user.id), key=key, hand_over=hand_over
     )
     assert decision is not None
-    return decision.answer, decision.tickets, len(decision.begun)
+    return decision.answer, decision.ticket_count, len(decision.released)
 
 
 def test_handed_over_they_go_back_to_assignment(
@@ -194,7 +194,7 @@ def test_handed_over_they_go_back_to_assignment(
 ) -> None:
     absence(days=2)
     key = only(offers).key
-    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
+    assert answered(offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 2)
     for ticket in theirs:
         now = reload(db, ticket)
         assert (now.assigned_to, now.status, now.is_in_outbox) == (None, Status.TODO, True)
@@ -203,8 +203,8 @@ def test_handed_over_they_go_back_to_assignment(
             "handed_back", nils.id, nils.id, "the assignee is away"
         )  # fmt: skip
     # A second press says the same, and does nothing.
-    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 0)
-    assert answered(offers, nils, nils, key, hand_over=False) == (Answer.HANDED_OVER, 2, 0)
+    assert answered(offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 0)
+    assert answered(offers, nils, nils, key, hand_over=False) == (OfferAnswer.HANDED_OVER, 2, 0)
 
 
 def test_what_is_given_to_them_afterwards_stays(
@@ -219,11 +219,11 @@ def test_what_is_given_to_them_afterwards_stays(
 ) -> None:
     absence(days=2)
     answered(offers, nils, nils, only(offers).key)
-    assert release.due(db, now=clock()) == [nils.id]
-    assert release.hand_back_some(db, nils.id, now=clock()) == []
-    assert release.due(db, now=clock()) == []
+    assert release.accounts_to_release(db, now=clock()) == [nils.id]
+    assert release.release_tickets(db, nils.id, now=clock()) == []
+    assert release.accounts_to_release(db, now=clock()) == []
     later = given(db, tickets, people, nils)
-    release.hand_back_some(db, nils.id, now=clock())
+    release.release_tickets(db, nils.id, now=clock())
     assert reload(db, later).assigned_to == nils.id
 
 
@@ -288,12 +288,12 @@ def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
     for _ in range(22):
         given(db, tickets, people, nils)
     absence(days=2)
-    assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 22, 20)
-    AvailabilityService(db, clock=clock).change(
-        actor=Actor.from_user(nils), wanted=Wanted(is_away=False)
+    assert answered(offers, nils, nils, only(offers).key) == (OfferAnswer.HANDED_OVER, 22, 20)
+    AvailabilityService(db, clock=clock).update(
+        actor=Actor.from_user(nils), change=AvailabilityChange(is_away=False)
     )
-    assert release.hand_back_some(db, nils.id, now=clock()) == []
-    assert release.due(db, now=clock()) == []
+    assert release.release_tickets(db, nils.id, now=clock()) == []
+    assert release.accounts_to_release(db, now=clock()) == []
     assert db.tickets.count_documents({"assignedTo": nils.id}) == 2
 
 
@@ -309,8 +309,8 @@ def test_more_than_a_few_are_left_to_the_sweep(
     for _ in range(23):
         given(db, tickets, people, nils)
     absence(days=2)
-    assert answered(offers, nils, nils, only(offers).key) == (Answer.HANDED_OVER, 23, 20)
-    assert len(release.hand_back_some(db, nils.id, now=clock())) == 3
+    assert answered(offers, nils, nils, only(offers).key) == (OfferAnswer.HANDED_OVER, 23, 20)
+    assert len(release.release_tickets(db, nils.id, now=clock())) == 3
 
 
 def test_kept_they_stay_and_may_still_be_handed_over(
@@ -318,9 +318,9 @@ def test_kept_they_stay_and_may_still_be_handed_over(
 ) -> None:
     absence(days=2)
     key = only(offers).key
-    assert answered(offers, nils, nils, key, hand_over=False) == (Answer.KEPT, 2, 0)
+    assert answered(offers, nils, nils, key, hand_over=False) == (OfferAnswer.KEPT, 2, 0)
     assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
-    assert answered(offers, nils, nils, key) == (Answer.HANDED_OVER, 2, 2)
+    assert answered(offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 2)
 
 
 def test_who_presses_twice_at_once_hands_over_once(
@@ -341,7 +341,7 @@ def test_an_offer_that_is_answered_before_it_is_sent_is_not_sent(
     absence(days=2)
     offer = only(offers)
     answered(offers, nils, nils, offer.key)
-    offers.sent(offer, channel="D1", ts="1.5")
+    offers.mark_sent(offer, channel="D1", ts="1.5")
     assert stored(db, nils)["state"] == "handed_over"
 
 
@@ -363,7 +363,7 @@ def test_what_is_out_of_date_changes_nothing(
         clock.advance(days=2)
         absence(days=2)
     used = "nonsense" if how == "nonsense" else key
-    assert answered(offers, nils, nils, used) == (Answer.OVER, 0, 0)
+    assert answered(offers, nils, nils, used) == (OfferAnswer.EXPIRED, 0, 0)
     assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
 
 
@@ -378,8 +378,8 @@ def test_an_admin_is_asked_about_whom_they_have_set_away(
     ada = people.add(Role.ADMIN)
     absence(by=ada, days=2)
     offer = only(offers)
-    assert (offer.user.id, offer.to) == (nils.id, ada.id)
-    assert answered(offers, ada, nils, offer.key) == (Answer.HANDED_OVER, 2, 2)
+    assert (offer.user.id, offer.recipient_id) == (nils.id, ada.id)
+    assert answered(offers, ada, nils, offer.key) == (OfferAnswer.HANDED_OVER, 2, 2)
     assert reload(db, theirs[0]).events[-1].by == ada.id
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.availability.quiet_hours import quiet_until
+from services.availability.quiet_hours import notifications_paused_until
 from services.availability.slack_status import NO_END
 from services.calendar.business_hours import BusinessHours
 
@@ -57,11 +57,11 @@ def dnd(start: datetime, end: datetime) -> dict[str, Any]:
     ],
 )
 def test_until(account: dict[str, Any], now: datetime, until: datetime | None) -> None:
-    assert quiet_until(account, OFFICE, now=now) == until
+    assert notifications_paused_until(account, OFFICE, now=now) == until
 
 
 def test_where_nobody_has_said_when_they_work_nobody_is_kept_waiting() -> None:
-    assert quiet_until({}, BusinessHours(), now=at(1, 3)) is None
+    assert notifications_paused_until({}, BusinessHours(), now=at(1, 3)) is None
 
 
 @pytest.mark.parametrize(
@@ -73,4 +73,4 @@ def test_where_nobody_has_said_when_they_work_nobody_is_kept_waiting() -> None:
 )
 def test_the_end_of_all_calendars_is_as_good_as_never(account: dict[str, Any]) -> None:
     """Else one such account would stop the sweeps for everybody."""
-    assert quiet_until(account, OFFICE, now=at(2, 9)) == NO_END
+    assert notifications_paused_until(account, OFFICE, now=at(2, 9)) == NO_END

@@ -7,24 +7,24 @@ import pytest
 
 from services.availability.slack_status import (
     NO_END,
+    DoNotDisturbSpan,
     MemberStatus,
-    Quiet,
     SlackStatus,
     StatusRules,
     do_not_disturb_until,
     emoji_name,
-    mark_of,
-    member_of,
-    quiet_of,
+    parse_do_not_disturb,
+    parse_member_status,
+    status_fingerprint,
 )
-from services.availability.status_words import AWAY, EMOJI, HERE
+from services.availability.status_words import AVAILABLE_PHRASES, AWAY_EMOJI, AWAY_PHRASES
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=4)
 
 
 def is_away(text: str = "", emoji: str = "", rules: StatusRules | None = None) -> bool:
-    return (rules or StatusRules()).until(SlackStatus(text, emoji), now=NOW) is not None
+    return (rules or StatusRules()).away_until(SlackStatus(text, emoji), now=NOW) is not None
 
 
 @pytest.mark.parametrize(
@@ -135,33 +135,33 @@ def test_who_is_not(text: str, emoji: str) -> None:
     assert not is_away(text, emoji)
 
 
-@pytest.mark.parametrize("phrase", AWAY)
+@pytest.mark.parametrize("phrase", AWAY_PHRASES)
 def test_each_usual_phrase_means_away(phrase: str) -> None:
     assert is_away(phrase.upper())
 
 
-@pytest.mark.parametrize("phrase", HERE)
+@pytest.mark.parametrize("phrase", AVAILABLE_PHRASES)
 def test_each_phrase_of_the_other_kind_does_not(phrase: str) -> None:
     assert not is_away(f"{phrase}, vacation", ":palm_tree:")
 
 
-@pytest.mark.parametrize("emoji", EMOJI)
+@pytest.mark.parametrize("emoji", AWAY_EMOJI)
 def test_each_usual_emoji_means_away(emoji: str) -> None:
     assert is_away(emoji=f":{emoji}:")
 
 
 def test_until_when() -> None:
     rules = StatusRules()
-    assert rules.until(SlackStatus("Vacation", expires_at=LATER), now=NOW) == LATER
-    assert rules.until(SlackStatus("Vacation", expires_at=NOW), now=NOW) is None
-    assert rules.until(SlackStatus("Vacation"), now=NOW) == NO_END
+    assert rules.away_until(SlackStatus("Vacation", expires_at=LATER), now=NOW) == LATER
+    assert rules.away_until(SlackStatus("Vacation", expires_at=NOW), now=NOW) is None
+    assert rules.away_until(SlackStatus("Vacation"), now=NOW) == NO_END
 
 
 def test_no_date_is_later_than_an_open_end() -> None:
     profile = {"status_text": "Vacation", "status_expiration": 253_402_300_799}
-    assert member_of({"profile": profile}).status.expires_at == NO_END
+    assert parse_member_status({"profile": profile}).status.expires_at == NO_END
     told = {"dnd_enabled": True, "next_dnd_start_ts": 1_700_000_000, "next_dnd_end_ts": 1e11}
-    assert [span.end for span in quiet_of(told)] == [NO_END]
+    assert [span.end for span in parse_do_not_disturb(told)] == [NO_END]
 
 
 @pytest.mark.parametrize(
@@ -176,16 +176,16 @@ def test_no_date_is_later_than_an_open_end() -> None:
         ),
         # What a team says counts before what is usual, and of its own words "here" first.
         (StatusRules(away=("remote",)), SlackStatus("Remote island"), True),
-        (StatusRules(here=("holiday",)), SlackStatus("Holiday season!"), False),
-        (StatusRules(here=("holiday",)), SlackStatus("On vacation, holiday season"), False),
-        (StatusRules(here=("kur",), away=("kur",)), SlackStatus("Kur"), False),
-        (StatusRules(here=(":palm_tree:",)), SlackStatus("", ":palm_tree:"), False),
-        (StatusRules(here=(":palm_tree:",)), SlackStatus("Vacation", ":palm_tree:"), True),
+        (StatusRules(available=("holiday",)), SlackStatus("Holiday season!"), False),
+        (StatusRules(available=("holiday",)), SlackStatus("On vacation, holiday season"), False),
+        (StatusRules(available=("kur",), away=("kur",)), SlackStatus("Kur"), False),
+        (StatusRules(available=(":palm_tree:",)), SlackStatus("", ":palm_tree:"), False),
+        (StatusRules(available=(":palm_tree:",)), SlackStatus("Vacation", ":palm_tree:"), True),
         (StatusRules(away=("", "  ", "::", ":")), SlackStatus("Nothing", ":"), False),
     ],
 )
 def test_what_a_team_has_said(rules: StatusRules, status: SlackStatus, away: bool) -> None:
-    assert (rules.until(status, now=NOW) is not None) is away
+    assert (rules.away_until(status, now=NOW) is not None) is away
 
 
 @pytest.mark.parametrize(
@@ -212,19 +212,23 @@ def test_what_a_team_has_said(rules: StatusRules, status: SlackStatus, away: boo
     ],
 )
 def test_slacks_own_object_of_a_user(user: dict[str, Any], member: MemberStatus) -> None:
-    assert member_of(user) == member
+    assert parse_member_status(user) == member
 
 
 def test_the_mark_tells_absences_apart_and_nothing_else() -> None:
     one = SlackStatus("Vacation", ":palm_tree:", LATER)
-    assert mark_of(one) == mark_of(SlackStatus("Vacation", ":palm_tree:", LATER))
-    assert mark_of(one) != mark_of(SlackStatus("Vacation", ":palm_tree:", None))
-    assert "Vacation" not in mark_of(one)
-    here = MemberStatus(SlackStatus("In a meeting")).reading(StatusRules(), now=NOW)
-    assert (here.until, here.mark) == (None, "")
-    away = MemberStatus(one, "Asia/Tokyo").reading(StatusRules(), now=NOW)
-    assert (away.until, away.mark, away.zone, away.quiet) == (
-        LATER, mark_of(one), "Asia/Tokyo", None
+    assert status_fingerprint(one) == status_fingerprint(
+        SlackStatus("Vacation", ":palm_tree:", LATER)
+    )
+    assert status_fingerprint(one) != status_fingerprint(
+        SlackStatus("Vacation", ":palm_tree:", None)
+    )
+    assert "Vacation" not in status_fingerprint(one)
+    here = MemberStatus(SlackStatus("In a meeting")).read(StatusRules(), now=NOW)
+    assert (here.away_until, here.fingerprint) == (None, "")
+    away = MemberStatus(one, "Asia/Tokyo").read(StatusRules(), now=NOW)
+    assert (away.away_until, away.fingerprint, away.zone, away.do_not_disturb) == (
+        LATER, status_fingerprint(one), "Asia/Tokyo", None
     )  # fmt: skip
 
 
@@ -239,7 +243,7 @@ def test_the_mark_tells_absences_apart_and_nothing_else() -> None:
     ],
 )
 def test_who_is_never_quiet(told: dict[str, Any]) -> None:
-    assert quiet_of(told) == ()
+    assert parse_do_not_disturb(told) == ()
 
 
 def test_do_not_disturb_is_a_span() -> None:
@@ -249,7 +253,7 @@ def test_do_not_disturb_is_a_span() -> None:
         "next_dnd_start_ts": int(start.timestamp()),
         "next_dnd_end_ts": int(end.timestamp()),
     }
-    assert quiet_of(told) == (Quiet(start, end),)
+    assert parse_do_not_disturb(told) == (DoNotDisturbSpan(start, end),)
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ import pytest
 from bson import ObjectId
 
 from services.assignment.assignment_service import AssignmentService, needs_assignment
-from services.availability.availability_service import AvailabilityService, Wanted
-from services.availability.slack_status import NO_END, MemberStatus, Quiet, SlackStatus
-from services.availability.status_rules import RulesStore
-from services.availability.status_sync import EVERY, StatusSync
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
+from services.availability.slack_status import NO_END, DoNotDisturbSpan, MemberStatus, SlackStatus
+from services.availability.status_rules import StatusRulesStore
+from services.availability.status_sync import POLL_INTERVAL, StatusSync
 from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR, Actor
@@ -36,7 +36,9 @@ def nils(people: People, db: Mongo) -> User:
 def own(db: Mongo, clock: FixedClock, nils: User) -> Any:
     """What Nils says of himself."""
     service = AvailabilityService(db, clock=clock)
-    return lambda **wanted: service.change(actor=Actor.from_user(nils), wanted=Wanted(**wanted))
+    return lambda **wanted: service.update(
+        actor=Actor.from_user(nils), change=AvailabilityChange(**wanted)
+    )
 
 
 def on_holiday(until: datetime | None, text: str = "Vacation") -> MemberStatus:
@@ -52,17 +54,19 @@ def test_slack_begins_an_absence_moves_it_and_ends_it(
 ) -> None:
     friday = clock() + timedelta(days=4)
     for until in (friday, friday + timedelta(days=3), None):
-        presences.keep(nils.id, on_holiday(until))
+        presences.record_status(nils.id, on_holiday(until))
         away = {"until": until or NO_END, "source": "slack"}
         assert stored(db, nils)["away"] == away
-    presences.keep(nils.id, HERE)
+    presences.record_status(nils.id, HERE)
     assert "away" not in stored(db, nils)
     assert "handOver" not in stored(db, nils)
 
 
 def test_the_words_of_a_status_are_not_kept(presences: StatusSync, nils: User, db: Mongo) -> None:
-    presences.keep(nils.id, on_holiday(None, "Vacation with Fido at Lake Garda"))
-    presences.keep(nils.id, MemberStatus(SlackStatus("Therapy at noon", ":couch_and_lamp:")))
+    presences.record_status(nils.id, on_holiday(None, "Vacation with Fido at Lake Garda"))
+    presences.record_status(
+        nils.id, MemberStatus(SlackStatus("Therapy at noon", ":couch_and_lamp:"))
+    )
     assert "Fido" not in str(stored(db, nils))
     assert "Therapy" not in str(stored(db, nils))
 
@@ -73,11 +77,11 @@ def test_what_a_person_has_said_stays(
     mine = clock() + timedelta(days=2)
     own(is_away=True, away_until=mine)
     for member in (on_holiday(clock() + timedelta(days=9)), HERE):
-        presences.keep(nils.id, member)
+        presences.record_status(nils.id, member)
         assert stored(db, nils)["away"] == {"until": mine, "source": "self"}
     # Once it is over, Slack counts again.
     clock.now = mine
-    presences.keep(nils.id, on_holiday(mine + timedelta(days=7)))
+    presences.record_status(nils.id, on_holiday(mine + timedelta(days=7)))
     assert stored(db, nils)["away"]["source"] == "slack"
 
 
@@ -85,12 +89,12 @@ def test_who_says_that_they_are_here_is_believed_until_the_status_is_another(
     presences: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
 ) -> None:
     until = clock() + timedelta(days=4)
-    presences.keep(nils.id, on_holiday(until))
+    presences.record_status(nils.id, on_holiday(until))
     own(is_away=False)
     for _ in range(2):
-        presences.keep(nils.id, on_holiday(until))
+        presences.record_status(nils.id, on_holiday(until))
         assert "away" not in stored(db, nils)
-    presences.keep(nils.id, on_holiday(until + timedelta(days=1)))
+    presences.record_status(nils.id, on_holiday(until + timedelta(days=1)))
     assert stored(db, nils)["away"]["until"] == until + timedelta(days=1)
     assert "waived" not in stored(db, nils)["presence"]
 
@@ -98,33 +102,33 @@ def test_who_says_that_they_are_here_is_believed_until_the_status_is_another(
 def test_a_status_that_is_cleared_and_set_again_counts_again(
     presences: StatusSync, nils: User, own: Any, db: Mongo
 ) -> None:
-    presences.keep(nils.id, on_holiday(None))
+    presences.record_status(nils.id, on_holiday(None))
     own(is_away=False)
-    presences.keep(nils.id, HERE)
-    presences.keep(nils.id, on_holiday(None))
+    presences.record_status(nils.id, HERE)
+    presences.record_status(nils.id, on_holiday(None))
     assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}
 
 
 def test_the_teams_own_words_count(presences: StatusSync, nils: User, db: Mongo) -> None:
-    RulesStore(db).write(actor=OPERATOR, away=["Kur"], here=[":palm_tree:"])
-    presences.keep(nils.id, MemberStatus(SlackStatus("", ":palm_tree:")))
+    StatusRulesStore(db).write(actor=OPERATOR, away=["Kur"], available=[":palm_tree:"])
+    presences.record_status(nils.id, MemberStatus(SlackStatus("", ":palm_tree:")))
     assert "away" not in stored(db, nils)
-    presences.keep(nils.id, MemberStatus(SlackStatus("Zur Kur")))
+    presences.record_status(nils.id, MemberStatus(SlackStatus("Zur Kur")))
     assert stored(db, nils)["away"]["source"] == "slack"
 
 
 def test_the_zone_is_slacks_unless_they_have_set_one(
     presences: StatusSync, nils: User, own: Any, db: Mongo
 ) -> None:
-    presences.keep(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    presences.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
     assert stored(db, nils)["timezone"] == "Asia/Tokyo"
-    presences.keep(nils.id, MemberStatus(zone="Nowhere/Atlantis"))
+    presences.record_status(nils.id, MemberStatus(zone="Nowhere/Atlantis"))
     assert stored(db, nils)["timezone"] == "Asia/Tokyo"
     own(zone="America/Lima")
-    presences.keep(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    presences.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
     assert stored(db, nils)["timezone"] == "America/Lima"
     own(zone="")
-    presences.keep(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    presences.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
     assert stored(db, nils)["timezone"] == "Asia/Tokyo"
 
 
@@ -132,12 +136,12 @@ def test_do_not_disturb_is_kept_until_it_is_known_to_be_another(
     presences: StatusSync, nils: User, db: Mongo, clock: FixedClock, links: LinkService
 ) -> None:
     end = clock() + timedelta(hours=2)
-    presences.keep(nils.id, HERE, quiet=(Quiet(clock(), end),))
-    presences.keep(nils.id, HERE)  # it could not be asked
+    presences.record_status(nils.id, HERE, do_not_disturb=(DoNotDisturbSpan(clock(), end),))
+    presences.record_status(nils.id, HERE)  # it could not be asked
     store = AssignmentService(db, links)
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
     assert (candidate.quiet_until, candidate.away_until) == (end, None)
-    presences.keep(nils.id, HERE, quiet=())
+    presences.record_status(nils.id, HERE, do_not_disturb=())
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
     assert candidate.quiet_until is None
 
@@ -145,12 +149,12 @@ def test_do_not_disturb_is_kept_until_it_is_known_to_be_another(
 def test_unknown_fields_stay(presences: StatusSync, nils: User, db: Mongo) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"badge": {"colour": "green"}}})
     before = stored(db, nils)
-    presences.keep(nils.id, on_holiday(None))
+    presences.record_status(nils.id, on_holiday(None))
     assert before.items() <= stored(db, nils).items()
 
 
 def test_nobody_is_kept_who_is_not_there(presences: StatusSync, db: Mongo) -> None:
-    assert presences.keep(ObjectId(), on_holiday(None)) is False
+    assert presences.record_status(ObjectId(), on_holiday(None)) is False
     assert db.users.find_one() is None
 
 
@@ -170,7 +174,7 @@ def test_moderators_and_admins_are_due_in_turn(
     assert due(presences) == {nils.id, ada.id}
     assert not presences.has_due()
     assert due(presences) == set()
-    clock.advance(seconds=EVERY.total_seconds())
+    clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert due(presences, limit=1) | due(presences, limit=1) == {nils.id, ada.id}
 
 
@@ -198,7 +202,7 @@ def test_who_was_not_asked_about_is_put_back(
     presences: StatusSync, nils: User, clock: FixedClock
 ) -> None:
     due(presences)
-    presences.put_back([nils.id], due=clock())
+    presences.release_claims([nils.id], due_at=clock())
     assert due(presences) == {nils.id}
 
 
@@ -217,25 +221,29 @@ def test_who_was_not_asked_about_is_put_back(
 def test_only_what_changes_something_is_asked_about(
     presences: StatusSync, nils: User, member: MemberStatus, news: bool
 ) -> None:
-    presences.keep(nils.id, HERE)
+    presences.record_status(nils.id, HERE)
     due(presences)
     slack_id = People.slack_id(nils)
-    assert presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=member) is news
+    assert presences.on_status_event(team_id=TEAM_ID, slack_user_id=slack_id, member=member) is news
     assert due(presences) == ({nils.id} if news else set())
 
 
 def test_the_end_of_an_absence_is_heard_too(presences: StatusSync, nils: User) -> None:
-    presences.keep(nils.id, on_holiday(None))
+    presences.record_status(nils.id, on_holiday(None))
     slack_id = People.slack_id(nils)
-    assert not presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None))
-    assert presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=HERE)
+    assert not presences.on_status_event(
+        team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None)
+    )
+    assert presences.on_status_event(team_id=TEAM_ID, slack_user_id=slack_id, member=HERE)
 
 
 def test_of_others_nothing_is_heard(presences: StatusSync, people: People, db: Mongo) -> None:
     employee, gone = people.add(), people.add(Role.MODERATOR)
     db.links.update_one({"userId": gone.id}, {"$set": {"stopped": {"reason": "nobody"}}})
     for slack_id in (People.slack_id(employee), People.slack_id(gone), "U0NOBODY"):
-        assert not presences.hear(team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None))
+        assert not presences.on_status_event(
+            team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None)
+        )
 
 
 # Who is back
@@ -273,13 +281,13 @@ def test_whoever_is_back_earlier_wakes_what_waits(
     clock: FixedClock,
     how: str,
 ) -> None:
-    presences.keep(nils.id, on_holiday(None))
+    presences.record_status(nils.id, on_holiday(None))
     parked = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
     assert parked
-    presences.keep(nils.id, on_holiday(None))  # nothing new
+    presences.record_status(nils.id, on_holiday(None))  # nothing new
     assert not needs_assignment(reload(db, parked))
     if how == "slack":
-        presences.keep(nils.id, HERE)
+        presences.record_status(nils.id, HERE)
     else:
         own(is_away=False)
     assert needs_assignment(reload(db, parked))
@@ -290,7 +298,7 @@ def test_what_makes_no_sense_is_no_absence(
     presences: StatusSync, nils: User, db: Mongo, away: Any
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"away": away}})
-    presences.keep(nils.id, HERE)
+    presences.record_status(nils.id, HERE)
     assert presences.end_absences() == 0
-    presences.keep(nils.id, on_holiday(None))
+    presences.record_status(nils.id, on_holiday(None))
     assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}

@@ -13,12 +13,12 @@ from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.dry_run import ExplainService
 from services.auth import password_reset
-from services.auth.one_time_codes import CodeKind, Codes
-from services.auth.services import build
-from services.availability.availability_service import AvailabilityService, Wanted
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.auth.services import build_account_services
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.handover_offers import HandoverOffers
 from services.availability.slack_status import MemberStatus, SlackStatus
-from services.availability.status_rules import RulesStore
+from services.availability.status_rules import StatusRulesStore
 from services.availability.status_sync import StatusSync
 from services.core.database import (
     DEFAULT_DATABASE_NAME,
@@ -51,7 +51,7 @@ from services.outbox import deliveries, pending
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.reminders import Reminders
-from services.people.admin import AccountAdmin, PersonFields
+from services.people.account_admin import AccountAdmin, PersonFields
 from services.people.erasure import Erasure
 from services.people.export import DataExport
 from services.routing import similar_tickets
@@ -140,14 +140,16 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
     users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     for number, email in enumerate(("jo@example.com", "al@example.com")):
-        links.admit(SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True))
+        links.get_or_create_user(
+            SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True)
+        )
     users.team_skills()
     users.active_ids_with_role(Role.ADMIN)
     users.get_many({invited.id})
     links.slack_ids(team_id=TEAM_ID, user_ids={invited.id})
     ticket = file_ticket(tickets, invited)
     message = checked_source(team_url=TEAM_URL, channel="C1X", ts="1.000001")
-    tickets.check_unused(actor=Actor.from_user(invited), team_id=TEAM_ID, source=message)
+    tickets.check_not_filed(actor=Actor.from_user(invited), team_id=TEAM_ID, source=message)
     store.claim(ticket.id, now=clock())
     for likely in ([], ["VPN"]):
         similar_tickets.precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
@@ -158,7 +160,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     explained.find(actor=OPERATOR, called=str(ticket.number))
     pending.retry_due_unassigned(db, now=clock())
     pending.retry_unassigned(db, now=clock())
-    failing_items.what_is_stuck(db, now=clock())
+    failing_items.find_failing(db, now=clock())
     ticket = tickets.get(actor=Actor.from_user(invited), ticket_id=str(ticket.id))
     store.assign(
         ticket,
@@ -177,7 +179,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         lists.look(actor=Actor.from_user(invited), team_id=TEAM_ID, selection=selection)
     recompute.recompute_stale(db)
     db.tickets.insert_one({"title": "The predecessor's"})
-    legacy_reconcile.keep_up(db, now=clock())
+    legacy_reconcile.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(db, ticket.id, invited.id, clock)
     pending.due_ticket_ids(db, now=clock(), limit=9)
     pending.back_off(db, ticket.id, now=clock())
@@ -190,7 +192,9 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     manage_people(db, invited.id, clock)
     moves = TicketActions(db, users, clock=clock)
     moves.resolve(actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done.")
-    moves.redraw(actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5")
+    moves.refresh_card(
+        actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
+    )
     _talk(db, Actor.from_user(invited), str(ticket.id), clock)
     _have_accounts(db, users, clock)
     _write_letters(db, ticket.id, invited.id, clock)
@@ -204,14 +208,14 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
 def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
     """Everything admins do to accounts."""
     service, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
-    first = service.page(actor=admin, place=AccountCursor(search="j jo"))
-    service.page(actor=admin, place=AccountCursor(anchor_id=first.users[0].id))
-    shown = PersonFields.of(service.get(actor=admin, user_id=str(moderator)))
+    first = service.page(actor=admin, cursor=AccountCursor(search="j jo"))
+    service.page(actor=admin, cursor=AccountCursor(anchor_id=first.users[0].id))
+    shown = PersonFields.from_user(service.get(actor=admin, user_id=str(moderator)))
     for fields in ({"active": "deactivated"}, {"active": "active", "role": "admin"}):
         wanted = replace(shown, **fields)
         service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
-        service.hand_back(actor=admin, user_id=moderator)
-        release.due(db, now=clock())
+        service.release_tickets(actor=admin, user_id=moderator)
+        release.accounts_to_release(db, now=clock())
         shown = wanted
     db.users.insert_one({"role": "admin"})
     wanted = replace(shown, role="moderator")
@@ -231,19 +235,19 @@ def _learn(db: Mongo, clock: FixedClock) -> None:
 def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
     presences, offers = StatusSync(db, clock=clock), HandoverOffers(db, clock=clock)
     service, holiday = AvailabilityService(db, clock=clock), SlackStatus("Vacation")
-    presences.put_back([user.id for user in presences.claim_due(limit=9)], due=clock())
+    presences.release_claims([user.id for user in presences.claim_due(limit=9)], due_at=clock())
     presences.claim_due(limit=9)
     presences.has_due()
-    presences.hear(team_id=TEAM_ID, slack_user_id="U0", member=MemberStatus(holiday))
-    presences.keep(actor.user_id, MemberStatus(holiday))
-    service.look(actor=actor)
-    service.change(actor=actor, wanted=Wanted(away_until=clock() + timedelta(days=9)))
+    presences.on_status_event(team_id=TEAM_ID, slack_user_id="U0", member=MemberStatus(holiday))
+    presences.record_status(actor.user_id, MemberStatus(holiday))
+    service.get(actor=actor)
+    service.update(actor=actor, change=AvailabilityChange(away_until=clock() + timedelta(days=9)))
     offers.has_due()
     offer = offers.claim_next()
     if offer:
-        offers.later(offer)
-        offers.sent(offer, channel="D1", ts="1.5")
-        offers.fail(offer, error="is_bot")
+        offers.retry_later(offer)
+        offers.mark_sent(offer, channel="D1", ts="1.5")
+        offers.mark_failed(offer, error="is_bot")
     key = (db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
     for hand_over in (False, True):
         offers.decide(actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over)
@@ -252,7 +256,7 @@ def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
     clock.advance(days=-10)
     pause(db, "x", until=clock())
     is_paused(db, "x", now=clock())
-    RulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], here=[])
+    StatusRulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], available=[])
 
 
 def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
@@ -271,52 +275,56 @@ def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
 def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
     comments, place = CommentService(db, clock=clock), SlackPlace("D1", "1.6")
     assert TicketThreads(db).find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
-    comments.add(actor=actor, ticket_id=ticket_id, text="Hello", slack=place)
-    comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", slack=place)
-    comments.delete(ticket_id=ticket_id, slack=place)
-    ticket = comments.ready(actor=actor, ticket_id=ticket_id, internal=False)
+    comments.add(actor=actor, ticket_id=ticket_id, text="Hello", message=place)
+    comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", message=place)
+    comments.delete(ticket_id=ticket_id, message=place)
+    ticket = comments.get_for_comment(actor=actor, ticket_id=ticket_id, internal=False)
     deliveries.record_message_update(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
 
 
 def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
     """Everything about who acts as whom in Slack."""
-    codes, letters = Codes(db, JWT_SECRET, clock), Emails(db, clock=clock)
+    codes, letters = OneTimeCodes(db, JWT_SECRET, clock), Emails(db, clock=clock)
     linking = LinkByCode(db, users, links, codes, letters, clock=clock)
     unlinking = Unlink(db, users, links, letters, clock=clock)
     following = MemberSync(db, users, codes, clock=clock)
     member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
-    unlinking.identities(actor=Actor.from_user(user))
+    unlinking.linked_members(actor=Actor.from_user(user))
     for _ in range(2):
-        unlinking.look(actor=Actor.from_user(user))
+        unlinking.preview(actor=Actor.from_user(user))
         unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
         with pytest.raises(InvalidValue):
-            linking.offer(member=member, code="wrong")
-        offer = linking.offer(member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id))
-        linking.confirm(member=member, name=offer.name)
+            linking.preview(member=member, code="wrong")
+        offer = linking.preview(
+            member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id)
+        )
+        linking.confirm(member=member, code_id=offer.code_id)
         clock.advance(minutes=15)
     for changed in (replace(member, is_deleted=True), replace(member, email="new@example.com")):
-        following.concerns(member=changed)
-        following.follow(member=changed)
+        following.has_changes(member=changed)
+        following.sync(member=changed)
     codes.revoke(user_id=user.id)
 
 
 def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
     """Everything behind pages and API that is about accounts."""
     no_redis = "redis://127.0.0.1:9/0"
-    made = build(db, users, secret=JWT_SECRET, redis_url=no_redis, clock=clock, cost=CHEAP)
+    made = build_account_services(
+        db, users, secret=JWT_SECRET, redis_url=no_redis, clock=clock, cost=CHEAP
+    )
     sign_in, password, email = made.sign_in, "correct horse", "eve@example.com"
     sign_in.sign_up(email=email, password=password)
     user = sign_in.sign_in(email=email, password=password)
-    sign_in.authenticate(sign_in.token(user))
+    sign_in.authenticate(sign_in.issue_token(user))
     sign_in.sign_out(user_id=user.id)
     made.profiles.update_own(actor=Actor.from_user(user), name="Eve", skills=["VPN"])
     made.profiles.update_own(
         actor=Actor.from_user(user), password="another horse", current_password=password
     )
     made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
-    made.resets.request(email=email)
-    code = password_reset.issue(users, made.codes, actor=OPERATOR, email=email)
-    made.resets.reset(code=code, password=password)
+    made.password_resets.request_link(email=email)
+    code = password_reset.issue_reset_code(users, made.codes, actor=OPERATOR, email=email)
+    made.password_resets.reset(code=code, password=password)
 
 
 def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:

@@ -112,7 +112,7 @@ def test_tickets_outbox_and_leader() -> None:
         oldest_due_seconds=12.5,
         most_attempts=4,
         leader="host:12:ab",
-        set_aside={"step": 1, "digest": 0},
+        failing={"step": 1, "digest": 0},
     )
     assert ours(page(shared={}, tickets=tickets)) == [
         "ticket_bot_redis_up 1.0",

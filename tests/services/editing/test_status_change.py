@@ -14,8 +14,8 @@ from services.core.errors import InvalidValue
 from services.editing.status_change import moved
 from services.models.events import Event, EventType
 from services.models.ticket import Status, Ticket
-from services.tickets.lifecycle import NEXT
-from services.tickets.transitions import Change, after
+from services.tickets.lifecycle import STATUS_TRANSITIONS
+from services.tickets.transitions import Change, with_change
 from tests.conftest import sample_ticket
 
 NOW = datetime(2026, 3, 5, 14, 7, tzinfo=UTC)
@@ -210,10 +210,10 @@ def test_however_it_is_edited_only_the_table_s_steps_happen(
             continue
         path = [event.to for event in change.events if event.field == "status"]
         if any(event.type is EventType.UNASSIGNED for event in change.events):
-            path.insert(0, after(ticket, change).status.value)
+            path.insert(0, with_change(ticket, change).status.value)
         for old, new in pairwise([ticket.status.value, *path]):
-            assert old == new or Status(new) in NEXT[Status(old)]
-        ticket = after(ticket, change)
+            assert old == new or Status(new) in STATUS_TRANSITIONS[Status(old)]
+        ticket = with_change(ticket, change)
         if ticket.status in (Status.IN_PROGRESS, Status.WAITING):
             assert ticket.assigned_to
         if ticket.status is Status.TODO:

@@ -10,7 +10,7 @@ from services.accounts.users import UserService
 from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
 from services.home.home_service import without_internals
-from services.linking.directory import people_of, resolve_people
+from services.linking.directory import referenced_user_ids, resolve_people
 from services.linking.links import LinkService
 from services.models.escalation_track import EscalationStep
 from services.models.events import EventType
@@ -37,7 +37,7 @@ def employee(day: Day) -> User:
 def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> list[str]:
     """The history as its page shows it, without the times."""
     found = day.now(ticket)
-    people = resolve_people(users, links, team_id=TEAM_ID, user_ids=people_of(found))
+    people = resolve_people(users, links, team_id=TEAM_ID, user_ids=referenced_user_ids(found))
     (shown,) = texts({"blocks": history(found.events, people)})
     return [line.rpartition(" · ")[0] for line in shown.split("\n")]
 

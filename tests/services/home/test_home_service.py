@@ -18,7 +18,7 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from services.tickets.lifecycle import TicketAction, allowed
+from services.tickets.lifecycle import TicketAction, allowed_actions
 from tests.conftest import Commands, FixedClock, People, file_ticket, reload
 from tests.support.slack_workspace import TEAM_ID
 
@@ -155,7 +155,7 @@ def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator
     found = sheet(home, moderator, ticket)
     assert found.ticket == ticket
     assert found.is_staff
-    assert found.steps == allowed(Actor.from_user(moderator), ticket)
+    assert found.steps == allowed_actions(Actor.from_user(moderator), ticket)
 
 
 def test_the_requester_reads_nothing_internal(
@@ -163,7 +163,7 @@ def test_the_requester_reads_nothing_internal(
 ) -> None:
     found = sheet(home, employee, ticket)
     assert not found.is_staff
-    assert found.steps == allowed(Actor.from_user(employee), ticket)
+    assert found.steps == allowed_actions(Actor.from_user(employee), ticket)
     events = tuple(replace(event, note=None) for event in ticket.events[:2])
     assert found.ticket == replace(
         ticket, summary=None, helpful_notes=None, related_skills=(), assignment={}, events=events

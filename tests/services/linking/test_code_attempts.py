@@ -2,7 +2,7 @@ import pytest
 
 from services.core.database import Mongo
 from services.core.errors import DomainError, InvalidValue, LimitReached
-from services.linking.code_attempts import LinkTries
+from services.linking.code_attempts import CodeAttempts
 from tests.conftest import FixedClock, at_once
 
 WRONG = (
@@ -12,18 +12,18 @@ WRONG = (
 
 
 @pytest.fixture
-def tries(db: Mongo, clock: FixedClock) -> LinkTries:
-    return LinkTries(db, clock=clock)
+def tries(db: Mongo, clock: FixedClock) -> CodeAttempts:
+    return CodeAttempts(db, clock=clock)
 
 
-def wrong(tries: LinkTries, link: str = "T1:U1") -> str:
+def wrong(tries: CodeAttempts, link: str = "T1:U1") -> str:
     with pytest.raises(DomainError) as refused:
-        tries.was_wrong(link, number=tries.count(link))
+        tries.raise_wrong_code(link, attempts=tries.record_attempt(link))
     return str(refused.value)
 
 
 def test_the_fifth_wrong_code_locks_for_a_quarter_of_an_hour(
-    tries: LinkTries, clock: FixedClock
+    tries: CodeAttempts, clock: FixedClock
 ) -> None:
     clock.now = clock.now.replace(hour=14, minute=20, second=0, microsecond=0)
     assert [wrong(tries) for _ in range(4)] == [WRONG] * 4
@@ -32,7 +32,7 @@ def test_the_fifth_wrong_code_locks_for_a_quarter_of_an_hour(
     assert wrong(tries) == locked
     clock.advance(minutes=14, seconds=30)
     with pytest.raises(LimitReached) as reached:  # whatever they type by now
-        tries.count("T1:U1")
+        tries.record_attempt("T1:U1")
     assert str(reached.value) == (
         "Too many wrong codes. Try again in a minute, at 14:45 UTC, with a new code."
     )
@@ -41,14 +41,14 @@ def test_the_fifth_wrong_code_locks_for_a_quarter_of_an_hour(
     assert wrong(tries) == WRONG
 
 
-def test_it_locks_nobody_else(tries: LinkTries) -> None:
+def test_it_locks_nobody_else(tries: CodeAttempts) -> None:
     for _ in range(5):
         wrong(tries)
     assert wrong(tries, "T1:U2") == WRONG
 
 
 def test_wrong_codes_are_forgotten_after_a_quarter_of_an_hour(
-    tries: LinkTries, clock: FixedClock
+    tries: CodeAttempts, clock: FixedClock
 ) -> None:
     for _ in range(4):
         wrong(tries)
@@ -56,21 +56,21 @@ def test_wrong_codes_are_forgotten_after_a_quarter_of_an_hour(
     assert [wrong(tries) for _ in range(4)] == [WRONG] * 4
 
 
-def test_a_right_code_counts_for_nothing_and_forgives_nothing(tries: LinkTries) -> None:
+def test_a_right_code_counts_for_nothing_and_forgives_nothing(tries: CodeAttempts) -> None:
     for _ in range(4):
         wrong(tries)
     for _ in range(3):
-        assert tries.count("T1:U1") == 5
-        tries.was_right("T1:U1")
+        assert tries.record_attempt("T1:U1") == 5
+        tries.forgive_attempt("T1:U1")
     assert wrong(tries).startswith("Too many wrong codes. Try again in 15 minutes")
 
 
-def test_a_crowd_of_guesses_at_one_instant_is_counted(tries: LinkTries, db: Mongo) -> None:
+def test_a_crowd_of_guesses_at_one_instant_is_counted(tries: CodeAttempts, db: Mongo) -> None:
     outcomes = at_once(*[lambda: wrong_number(tries)] * 12)
     assert [type(outcome) for outcome in outcomes].count(InvalidValue) == 4
     assert [type(outcome) for outcome in outcomes].count(LimitReached) == 8
     assert (db.linkTries.find_one() or {})["tries"] == 12
 
 
-def wrong_number(tries: LinkTries) -> None:
-    tries.was_wrong("T1:U1", number=tries.count("T1:U1"))
+def wrong_number(tries: CodeAttempts) -> None:
+    tries.raise_wrong_code("T1:U1", attempts=tries.record_attempt("T1:U1"))

@@ -7,10 +7,16 @@ import pytest
 from bson import ObjectId
 
 from services.accounts.users import UserService, new_account_doc
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
 from services.core.errors import DomainError, InvalidValue, LimitReached, MemberRefused
-from services.linking.link_by_code import Held, LinkByCode, Linked, Offer, masked
+from services.linking.link_by_code import (
+    AccountLinkedElsewhere,
+    LinkByCode,
+    LinkPreview,
+    LinkResult,
+    mask_email,
+)
 from services.linking.links import LinkService
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
@@ -48,7 +54,7 @@ def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
     return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})
 
 
-def issue(codes: Codes, user: User) -> str:
+def issue(codes: OneTimeCodes, user: User) -> str:
     return codes.issue(kind=CodeKind.LINK, user_id=user.id)
 
 
@@ -58,25 +64,36 @@ def said(error: type[DomainError], call: Any) -> str:
     return str(refused.value)
 
 
-def link(linking: LinkByCode, codes: Codes, user: User, member: SlackMember = JO) -> Linked:
-    offer = linking.offer(member=member, code=issue(codes, user))
-    return linking.confirm(member=member, name=offer.name)
+def link(
+    linking: LinkByCode, codes: OneTimeCodes, user: User, member: SlackMember = JO
+) -> LinkResult:
+    offer = linking.preview(member=member, code=issue(codes, user))
+    return linking.confirm(member=member, code_id=offer.code_id)
 
 
 def test_a_code_links(
-    linking: LinkByCode, links: LinkService, codes: Codes, db: Mongo, mona: User, clock: FixedClock
+    linking: LinkByCode,
+    links: LinkService,
+    codes: OneTimeCodes,
+    db: Mongo,
+    mona: User,
+    clock: FixedClock,
 ) -> None:
     code = issue(codes, mona)
-    offer = linking.offer(member=JO, code=code.lower())
-    name = codes.name(kind=CodeKind.LINK, code=code)
-    assert offer == Offer(
-        name=name, email="M…@example.com", is_slack_address=False, former=None, open_tickets=0
+    offer = linking.preview(member=JO, code=code.lower())
+    name = codes.code_id(kind=CodeKind.LINK, code=code)
+    assert offer == LinkPreview(
+        code_id=name,
+        email="M…@example.com",
+        is_slack_address=False,
+        previous_user=None,
+        open_ticket_count=0,
     )
-    assert linking.offer(member=JO, code=code) == offer  # until it is confirmed
-    assert links.find(team_id="T1", slack_user_id="U1") is None
-    done = linking.confirm(member=JO, name=offer.name)
-    assert (done.user, done.former) == (mona, None)
-    assert links.find(team_id="T1", slack_user_id="U1") == mona
+    assert linking.preview(member=JO, code=code) == offer  # until it is confirmed
+    assert links.find_user(team_id="T1", slack_user_id="U1") is None
+    done = linking.confirm(member=JO, code_id=offer.code_id)
+    assert (done.user, done.previous_user) == (mona, None)
+    assert links.find_user(team_id="T1", slack_user_id="U1") == mona
     assert list(db.links.find()) == [
         {
             "_id": "T1:U1",
@@ -86,14 +103,14 @@ def test_a_code_links(
             "createdAt": clock(),
         }
     ]
-    letter = Emails(db, clock=clock).claim(done.letters[0])
+    letter = Emails(db, clock=clock).claim(done.email_ids[0])
     assert letter is not None
     assert (letter.kind, letter.user_id) == (EmailKind.LINKED, mona.id)
     assert letter.facts == {"slack_name": "Jo in Slack"}
 
 
 def test_an_offer_says_whether_the_address_is_the_one_in_slack(
-    linking: LinkByCode, codes: Codes, mona: User
+    linking: LinkByCode, codes: OneTimeCodes, mona: User
 ) -> None:
     code = issue(codes, mona)
     for address, is_slack_address in (
@@ -101,36 +118,40 @@ def test_an_offer_says_whether_the_address_is_the_one_in_slack(
         ("m@example.com", False),
         ("", False),
     ):
-        offer = linking.offer(member=replace(JO, email=address), code=code)
+        offer = linking.preview(member=replace(JO, email=address), code=code)
         assert offer.is_slack_address is is_slack_address
 
 
 def test_whatever_is_wrong_with_a_code_is_said_alike(
-    linking: LinkByCode, codes: Codes, db: Mongo, mona: User, clock: FixedClock
+    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User, clock: FixedClock
 ) -> None:
     used = issue(codes, mona)
-    name = codes.name(kind=CodeKind.LINK, code=used)
-    linking.confirm(member=JO, name=name)
+    name = codes.code_id(kind=CodeKind.LINK, code=used)
+    linking.confirm(member=JO, code_id=name)
     reset = codes.issue(kind=CodeKind.RESET, user_id=mona.id)
     gone = codes.issue(kind=CodeKind.LINK, user_id=ObjectId())
     for code in (used, "00000-00000", reset, gone):
         with pytest.raises(InvalidValue) as refused:
-            linking.offer(member=AL, code=code)
+            linking.preview(member=AL, code=code)
         assert (refused.value.field, str(refused.value)) == ("code", WRONG)
-    assert said(InvalidValue, lambda: linking.confirm(member=AL, name=name)) == WRONG
+    assert said(InvalidValue, lambda: linking.confirm(member=AL, code_id=name)) == WRONG
     expired = issue(codes, mona)
     clock.advance(minutes=10)
-    assert said(LimitReached, lambda: linking.offer(member=AL, code=expired)).startswith("Too many")
-    assert said(InvalidValue, lambda: linking.offer(member=replace(JO), code=expired)) == WRONG
+    assert said(LimitReached, lambda: linking.preview(member=AL, code=expired)).startswith(
+        "Too many"
+    )
+    assert said(InvalidValue, lambda: linking.preview(member=replace(JO), code=expired)) == WRONG
     assert db.links.count_documents({}) == 1
 
 
-def test_a_lock_is_for_right_codes_too(linking: LinkByCode, codes: Codes, mona: User) -> None:
+def test_a_lock_is_for_right_codes_too(
+    linking: LinkByCode, codes: OneTimeCodes, mona: User
+) -> None:
     for _ in range(5):
-        said(DomainError, lambda: linking.offer(member=JO, code="wrong"))
+        said(DomainError, lambda: linking.preview(member=JO, code="wrong"))
     code = issue(codes, mona)
-    assert said(LimitReached, lambda: linking.offer(member=JO, code=code)).startswith("Too many")
-    assert linking.offer(member=AL, code=code).email == "M…@example.com"
+    assert said(LimitReached, lambda: linking.preview(member=JO, code=code)).startswith("Too many")
+    assert linking.preview(member=AL, code=code).email == "M…@example.com"
 
 
 @pytest.mark.parametrize(
@@ -146,136 +167,159 @@ def test_a_lock_is_for_right_codes_too(linking: LinkByCode, codes: Codes, mona: 
     ],
 )
 def test_a_code_makes_nobody_a_member(
-    linking: LinkByCode, codes: Codes, db: Mongo, mona: User, what: dict[str, Any], sentence: str
+    linking: LinkByCode,
+    codes: OneTimeCodes,
+    db: Mongo,
+    mona: User,
+    what: dict[str, Any],
+    sentence: str,
 ) -> None:
     code, other = issue(codes, mona), replace(JO, **what)
-    name = codes.name(kind=CodeKind.LINK, code=code)
-    assert said(MemberRefused, lambda: linking.offer(member=other, code=code)) == sentence
-    assert said(MemberRefused, lambda: linking.confirm(member=other, name=name)) == sentence
-    assert said(MemberRefused, lambda: linking.claim_address(member=other)) == sentence
+    name = codes.code_id(kind=CodeKind.LINK, code=code)
+    assert said(MemberRefused, lambda: linking.preview(member=other, code=code)) == sentence
+    assert said(MemberRefused, lambda: linking.confirm(member=other, code_id=name)) == sentence
+    assert said(MemberRefused, lambda: linking.link_by_email(member=other)) == sentence
     assert codes.peek(kind=CodeKind.LINK, code=code) == mona.id
     assert db.links.count_documents({}) == 0
 
 
-def test_a_code_needs_no_address_in_slack(linking: LinkByCode, codes: Codes, mona: User) -> None:
+def test_a_code_needs_no_address_in_slack(
+    linking: LinkByCode, codes: OneTimeCodes, mona: User
+) -> None:
     nameless = replace(JO, email="", email_confirmed=None, name=None)
     assert link(linking, codes, mona, nameless).user == mona
 
 
 def test_a_deactivated_account_is_not_linked(
-    linking: LinkByCode, codes: Codes, db: Mongo, mona: User
+    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
 ) -> None:
     code = issue(codes, mona)
-    offer = linking.offer(member=JO, code=code)
+    offer = linking.preview(member=JO, code=code)
     db.users.update_one({"_id": mona.id}, {"$set": {"active": False}})
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
-    assert said(MemberRefused, lambda: linking.offer(member=JO, code=code)) == deactivated
-    assert said(MemberRefused, lambda: linking.confirm(member=JO, name=offer.name)) == deactivated
+    assert said(MemberRefused, lambda: linking.preview(member=JO, code=code)) == deactivated
+    assert (
+        said(MemberRefused, lambda: linking.confirm(member=JO, code_id=offer.code_id))
+        == deactivated
+    )
     assert db.links.count_documents({}) == 0
 
 
 def test_another_account_takes_the_place_of_ones_former(
     linking: LinkByCode,
     links: LinkService,
-    codes: Codes,
+    codes: OneTimeCodes,
     tickets: TicketService,
     db: Mongo,
     mona: User,
     clock: FixedClock,
 ) -> None:
-    former = links.admit(JO)
+    former = links.get_or_create_user(JO)
     ticket = file_ticket(tickets, former)
     open_one = {"assignedTo": former.id, "status": "IN_PROGRESS"}
     db.tickets.insert_many([dict(open_one), {**open_one, "status": "COMPLETED"}])
-    offer = linking.offer(member=JO, code=issue(codes, mona))
-    assert (offer.former, offer.open_tickets) == (former, 1)
-    done = linking.confirm(member=JO, name=offer.name)
-    assert done.former == former
-    assert links.find(team_id="T1", slack_user_id="U1") == mona
+    offer = linking.preview(member=JO, code=issue(codes, mona))
+    assert (offer.previous_user, offer.open_ticket_count) == (former, 1)
+    done = linking.confirm(member=JO, code_id=offer.code_id)
+    assert done.previous_user == former
+    assert links.find_user(team_id="T1", slack_user_id="U1") == mona
     assert links.slack_ids(team_id="T1", user_ids={mona.id, former.id}) == {mona.id: "U1"}
     assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == former.id
     letters = Emails(db, clock=clock)
-    written = [letters.claim(letter) for letter in done.letters]
+    written = [letters.claim(letter) for letter in done.email_ids]
     told = [(letter.kind, letter.user_id) for letter in written if letter]
     assert told == [(EmailKind.LINKED, mona.id), (EmailKind.UNLINKED, former.id)]
 
 
 def test_ones_own_account_is_not_linked_twice(
-    linking: LinkByCode, codes: Codes, mona: User
+    linking: LinkByCode, codes: OneTimeCodes, mona: User
 ) -> None:
     link(linking, codes, mona)
     code = issue(codes, mona)
     same = "You are linked to that account already."
-    assert said(InvalidValue, lambda: linking.offer(member=JO, code=code)) == same
-    name = codes.name(kind=CodeKind.LINK, code=code)
-    assert said(InvalidValue, lambda: linking.confirm(member=JO, name=name)) == same
+    assert said(InvalidValue, lambda: linking.preview(member=JO, code=code)) == same
+    name = codes.code_id(kind=CodeKind.LINK, code=code)
+    assert said(InvalidValue, lambda: linking.confirm(member=JO, code_id=name)) == same
 
 
 def test_an_account_linked_to_another_member_is_refused_and_the_code_spent(
-    linking: LinkByCode, links: LinkService, codes: Codes, mona: User
+    linking: LinkByCode, links: LinkService, codes: OneTimeCodes, mona: User
 ) -> None:
     link(linking, codes, mona)
     code = issue(codes, mona)
-    with pytest.raises(Held) as held:
-        linking.offer(member=AL, code=code)
-    assert (str(held.value), held.value.holder, held.value.user) == (HELD, "U1", mona)
-    assert said(InvalidValue, lambda: linking.offer(member=AL, code=code)) == WRONG
-    assert links.find(team_id="T1", slack_user_id="U2") is None
+    with pytest.raises(AccountLinkedElsewhere) as held:
+        linking.preview(member=AL, code=code)
+    assert (str(held.value), held.value.slack_user_id, held.value.user) == (HELD, "U1", mona)
+    assert said(InvalidValue, lambda: linking.preview(member=AL, code=code)) == WRONG
+    assert links.find_user(team_id="T1", slack_user_id="U2") is None
 
 
 def test_another_member_who_was_quicker_keeps_the_account(
-    linking: LinkByCode, codes: Codes, db: Mongo, mona: User
+    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
 ) -> None:
-    offer = linking.offer(member=AL, code=issue(codes, mona))
+    offer = linking.preview(member=AL, code=issue(codes, mona))
     db.links.insert_one({"_id": "T1:U1", "teamId": "T1", "slackUserId": "U1", "userId": mona.id})
-    assert said(Held, lambda: linking.confirm(member=AL, name=offer.name)) == HELD
+    assert (
+        said(AccountLinkedElsewhere, lambda: linking.confirm(member=AL, code_id=offer.code_id))
+        == HELD
+    )
 
 
 def test_the_link_of_a_member_who_is_gone_makes_way(
-    linking: LinkByCode, links: LinkService, codes: Codes, db: Mongo, mona: User, clock: FixedClock
+    linking: LinkByCode,
+    links: LinkService,
+    codes: OneTimeCodes,
+    db: Mongo,
+    mona: User,
+    clock: FixedClock,
 ) -> None:
     link(linking, codes, mona)
     stopped = {"stopped": {"at": clock(), "reason": "nobody"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
-    links.admit(AL)  # who has an account already
+    links.get_or_create_user(AL)  # who has an account already
     assert link(linking, codes, mona, AL).user == mona
     assert [(doc["_id"], doc["userId"]) for doc in db.links.find()] == [("T1:U2", mona.id)]
 
 
 def test_ones_own_stopped_link_is_made_good_by_a_code(
-    linking: LinkByCode, links: LinkService, codes: Codes, db: Mongo, mona: User, clock: FixedClock
+    linking: LinkByCode,
+    links: LinkService,
+    codes: OneTimeCodes,
+    db: Mongo,
+    mona: User,
+    clock: FixedClock,
 ) -> None:
     link(linking, codes, mona)
     mark = {"at": clock(), "by": "system", "reason": "gone", "isGone": True}
     db.users.update_one({"_id": mona.id}, {"$set": {"handBack": mark}})
     stopped = {"stopped": {"at": clock(), "reason": "nobody"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
-    assert link(linking, codes, mona).former is None
-    assert links.find(team_id="T1", slack_user_id="U1") == mona
+    assert link(linking, codes, mona).previous_user is None
+    assert links.find_user(team_id="T1", slack_user_id="U1") == mona
     assert "handBack" not in (db.users.find_one({"_id": mona.id}) or {})
 
 
 def test_of_two_who_take_one_code_one_links(
-    linking: LinkByCode, codes: Codes, db: Mongo, mona: User
+    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
 ) -> None:
     members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
-    name = linking.offer(member=JO, code=issue(codes, mona)).name
+    name = linking.preview(member=JO, code=issue(codes, mona)).code_id
     done = at_once(
-        *[lambda member=member: linking.confirm(member=member, name=name) for member in members]
+        *[lambda member=member: linking.confirm(member=member, code_id=name) for member in members]
     )
-    assert [type(outcome) for outcome in done].count(Linked) == 1
-    assert {str(o) for o in done if not isinstance(o, Linked)} <= {WRONG, HELD}
+    assert [type(outcome) for outcome in done].count(LinkResult) == 1
+    assert {str(o) for o in done if not isinstance(o, LinkResult)} <= {WRONG, HELD}
     assert db.links.count_documents({}) == 1
 
 
 def test_of_two_members_who_link_one_account_at_once_one_does(
-    linking: LinkByCode, codes: Codes, db: Mongo, mona: User, clock: FixedClock
+    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User, clock: FixedClock
 ) -> None:
     """Each with a code of their own, as a page shows it while the other's is being used."""
 
-    class Generous(Codes):
-        def take_named(self, *, kind: CodeKind, name: str) -> ObjectId | None:
-            return self.peek_named(kind=kind, name=name)
+    class Generous(OneTimeCodes):
+        def redeem_by_id(self, *, kind: CodeKind, name: str) -> ObjectId | None:
+            return self.peek_by_id(kind=kind, code_id=name)
 
     codes.issue(kind=CodeKind.LINK, user_id=mona.id)
     name = (db.codes.find_one() or {})["_id"]
@@ -286,33 +330,33 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
     )
     members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
     done = at_once(
-        *[lambda member=member: racing.confirm(member=member, name=name) for member in members]
+        *[lambda member=member: racing.confirm(member=member, code_id=name) for member in members]
     )
-    assert [type(outcome) for outcome in done].count(Linked) == 1
-    assert {str(o) for o in done if not isinstance(o, Linked)} == {HELD}
+    assert [type(outcome) for outcome in done].count(LinkResult) == 1
+    assert {str(o) for o in done if not isinstance(o, LinkResult)} == {HELD}
     assert [doc["userId"] for doc in db.links.find()] == [mona.id]
 
 
 def test_the_address_of_a_newcomer_is_theirs_without_a_code(
     linking: LinkByCode, links: LinkService
 ) -> None:
-    assert linking.by_address(team_id="T1", slack_user_id="U1")
-    user = linking.claim_address(member=JO)
+    assert linking.can_link_by_email(team_id="T1", slack_user_id="U1")
+    user = linking.link_by_email(member=JO)
     assert user.email == "jo@slack.example"
-    assert links.find(team_id="T1", slack_user_id="U1") == user
-    assert not linking.by_address(team_id="T1", slack_user_id="U1")
+    assert links.find_user(team_id="T1", slack_user_id="U1") == user
+    assert not linking.can_link_by_email(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(InvalidValue, lambda: linking.claim_address(member=JO)) == type_it
+    assert said(InvalidValue, lambda: linking.link_by_email(member=JO)) == type_it
 
 
 def test_where_linking_is_strict_there_is_no_way_without_a_code(
-    db: Mongo, users: UserService, codes: Codes, mona: User, clock: FixedClock
+    db: Mongo, users: UserService, codes: OneTimeCodes, mona: User, clock: FixedClock
 ) -> None:
-    links = LinkService(db, users, strict=True, clock=clock)
+    links = LinkService(db, users, is_strict=True, clock=clock)
     strict = LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
-    assert not strict.by_address(team_id="T1", slack_user_id="U1")
+    assert not strict.can_link_by_email(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(InvalidValue, lambda: strict.claim_address(member=JO)) == type_it
+    assert said(InvalidValue, lambda: strict.link_by_email(member=JO)) == type_it
     assert link(strict, codes, mona).user == mona
     assert db.users.count_documents({}) == 1
 
@@ -328,4 +372,4 @@ def test_where_linking_is_strict_there_is_no_way_without_a_code(
     ],
 )
 def test_an_address_is_masked(email: str, shown: str) -> None:
-    assert masked(email) == shown
+    assert mask_email(email) == shown

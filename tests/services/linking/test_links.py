@@ -7,7 +7,7 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import MemberRefused
-from services.linking.links import LinkService, check_address, check_person
+from services.linking.links import LinkService, check_email, check_member
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
@@ -53,7 +53,7 @@ SEVERAL = "Several accounts have your email address. Ask an admin of this help d
 
 def refusal(links: LinkService, member: SlackMember) -> str:
     with pytest.raises(MemberRefused) as refused:
-        links.admit(member)
+        links.get_or_create_user(member)
     return str(refused.value)
 
 
@@ -87,7 +87,7 @@ def test_who_gets_no_account(
 def test_a_first_use_makes_an_account(
     links: LinkService, db: Mongo, clock: FixedClock, confirmed: bool | None
 ) -> None:
-    user = links.admit(replace(JO, email_confirmed=confirmed))
+    user = links.get_or_create_user(replace(JO, email_confirmed=confirmed))
     assert (user.email, user.role, user.name) == ("Jo@Example.com", Role.USER, "Jo")
     assert db.users.find_one({}, {"_id": 0}) == {
         "email": "Jo@Example.com",
@@ -109,8 +109,8 @@ def test_a_first_use_makes_an_account(
             "createdAt": clock(),
         }
     ]
-    assert links.find(team_id="T1", slack_user_id="U1") == user
-    assert links.admit(JO) == user
+    assert links.find_user(team_id="T1", slack_user_id="U1") == user
+    assert links.get_or_create_user(JO) == user
 
 
 @pytest.mark.parametrize(("confirmed", "role"), [(True, Role.ADMIN), (None, Role.USER)])
@@ -118,22 +118,22 @@ def test_admin_emails_count_only_where_confirmed(
     links: LinkService, confirmed: bool | None, role: Role
 ) -> None:
     boss = replace(JO, email="Boss@Example.com", email_confirmed=confirmed)
-    assert links.admit(boss).role is role
+    assert links.get_or_create_user(boss).role is role
 
 
 def test_admin_emails_leave_an_invitation_as_it_was_made(
     links: LinkService, users: UserService
 ) -> None:
     users.create(actor=OPERATOR, email="boss@example.com", role=Role.MODERATOR)
-    assert links.admit(replace(JO, email="boss@example.com")).role is Role.MODERATOR
+    assert links.get_or_create_user(replace(JO, email="boss@example.com")).role is Role.MODERATOR
 
 
 def test_an_invitation_links_to_the_confirmed_address(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:
     invitation = invite(users)
-    assert links.admit(JO) == invitation
-    assert links.find(team_id="T1", slack_user_id="U1") == invitation
+    assert links.get_or_create_user(JO) == invitation
+    assert links.find_user(team_id="T1", slack_user_id="U1") == invitation
     assert db.users.count_documents({}) == 1
 
 
@@ -169,31 +169,31 @@ def test_two_accounts_with_the_address_link_to_neither(links: LinkService, db: M
 
 
 def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db: Mongo) -> None:
-    user = links.admit(JO)
+    user = links.get_or_create_user(JO)
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
     with pytest.raises(MemberRefused) as refused:
-        links.find(team_id="T1", slack_user_id="U1")
+        links.find_user(team_id="T1", slack_user_id="U1")
     assert str(refused.value) == refusal(links, JO) == DEACTIVATED
 
 
 def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> None:
-    links.admit(JO)
+    links.get_or_create_user(JO)
     users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
-    found = links.find(team_id="T1", slack_user_id="U1")
+    found = links.find_user(team_id="T1", slack_user_id="U1")
     assert found is not None
     assert found.role is Role.ADMIN
 
 
 def test_somebody_elses_account_is_not_shared(links: LinkService) -> None:
     """An address that was handed on to another member does not hand on the account."""
-    links.admit(JO)
+    links.get_or_create_user(JO)
     assert refusal(links, replace(JO, slack_user_id="U2")) == TAKEN
-    assert links.find(team_id="T1", slack_user_id="U2") is None
+    assert links.find_user(team_id="T1", slack_user_id="U2") is None
 
 
 def test_a_member_keeps_the_account_when_the_address_changes(links: LinkService) -> None:
-    user = links.admit(JO)
-    assert links.admit(replace(JO, email="married@example.com")) == user
+    user = links.get_or_create_user(JO)
+    assert links.get_or_create_user(replace(JO, email="married@example.com")) == user
 
 
 @pytest.mark.parametrize("invited", [False, True])
@@ -202,7 +202,7 @@ def test_twin_first_uses_make_one_account_and_one_link(
 ) -> None:
     if invited:
         invite(users)
-    answers = at_once(*[lambda: links.admit(JO)] * 8)
+    answers = at_once(*[lambda: links.get_or_create_user(JO)] * 8)
     assert answers == [answers[0]] * 8
     assert isinstance(answers[0], User)
     assert db.users.count_documents({}) == 1
@@ -213,11 +213,11 @@ def test_a_twin_that_linked_just_before_is_no_other_member(users: UserService, d
     class Late(LinkService):
         """Looks for the member's link just before the twin makes it."""
 
-        def find(self, **_: str) -> None:
-            LinkService(db, users).admit(JO)
+        def find_user(self, **_: str) -> None:
+            LinkService(db, users).get_or_create_user(JO)
 
     invitation = invite(users)
-    assert Late(db, users).admit(JO) == invitation
+    assert Late(db, users).get_or_create_user(JO) == invitation
     assert db.links.count_documents({}) == 1
 
 
@@ -226,7 +226,7 @@ def test_of_two_members_for_one_invitation_one_wins(
 ) -> None:
     invitation = invite(users)
     twins = [replace(JO, slack_user_id=f"U{number}") for number in range(8)]
-    answers = at_once(*[lambda member=member: links.admit(member) for member in twins])
+    answers = at_once(*[lambda member=member: links.get_or_create_user(member) for member in twins])
     assert [answer for answer in answers if isinstance(answer, User)] == [invitation]
     assert {str(answer) for answer in answers if not isinstance(answer, User)} == {TAKEN}
     assert db.links.count_documents({}) == 1
@@ -236,22 +236,22 @@ def test_a_link_whose_account_was_never_written_is_healed(links: LinkService, db
     """The process died between the link and the account."""
     user_id = ObjectId()
     db.links.insert_one({"_id": "T1:U1", "teamId": "T1", "slackUserId": "U1", "userId": user_id})
-    assert links.find(team_id="T1", slack_user_id="U1") is None
-    assert links.admit(JO).id == user_id
+    assert links.find_user(team_id="T1", slack_user_id="U1") is None
+    assert links.get_or_create_user(JO).id == user_id
 
 
 def test_whoever_is_invited_anew_after_a_deletion_is_linked_anew(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:
-    db.users.delete_one({"_id": links.admit(JO).id})
+    db.users.delete_one({"_id": links.get_or_create_user(JO).id})
     invitation = invite(users)
-    assert links.admit(JO) == invitation
+    assert links.get_or_create_user(JO) == invitation
     assert links.slack_ids(team_id="T1", user_ids={invitation.id}) == {invitation.id: "U1"}
 
 
 def test_slack_ids_leave_out_who_is_not_linked_here(links: LinkService) -> None:
-    user = links.admit(JO)
-    elsewhere = links.admit(
+    user = links.get_or_create_user(JO)
+    elsewhere = links.get_or_create_user(
         replace(JO, team_id="T2", home_team_id="T2", email="x@example.com", slack_user_id="U2")
     )
     asked = {user.id, elsewhere.id, ObjectId()}
@@ -261,14 +261,14 @@ def test_slack_ids_leave_out_who_is_not_linked_here(links: LinkService) -> None:
 
 def test_a_full_member_passes() -> None:
     for member in (JO, replace(JO, email_confirmed=None)):
-        check_person(member)
-        check_address(member)
+        check_member(member)
+        check_email(member)
 
 
 @pytest.fixture
 def strict(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
     admins = frozenset({"jo@example.com"})
-    return LinkService(db, users, admin_emails=admins, strict=True, clock=clock)
+    return LinkService(db, users, admin_emails=admins, is_strict=True, clock=clock)
 
 
 @pytest.mark.parametrize("invited", [False, True])
@@ -286,20 +286,20 @@ def test_where_linking_is_strict_no_address_opens_an_account(
 def test_where_linking_is_strict_a_link_works_as_ever(
     strict: LinkService, links: LinkService
 ) -> None:
-    user = links.admit(JO)
-    assert strict.find(team_id="T1", slack_user_id="U1") == user
+    user = links.get_or_create_user(JO)
+    assert strict.find_user(team_id="T1", slack_user_id="U1") == user
 
 
 def test_whoever_has_unlinked_is_not_linked_by_the_next_use(
     links: LinkService, db: Mongo, clock: FixedClock
 ) -> None:
-    user = links.admit(JO)
+    user = links.get_or_create_user(JO)
     db.links.delete_one({"_id": "T1:U1"})
     db.unlinked.insert_one({"_id": "T1:U1", "userId": user.id, "at": clock()})
     assert refusal(links, JO) == UNLINKED
     assert refusal(links, replace(JO, email="other@example.com")) == UNLINKED
     assert (db.links.count_documents({}), db.users.count_documents({})) == (0, 1)
-    assert links.admit(JO, again=True) == user
+    assert links.get_or_create_user(JO, allow_unlinked=True) == user
     assert db.unlinked.count_documents({}) == 0
 
 
@@ -307,7 +307,7 @@ def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: Fi
     db.unlinked.insert_one({"_id": "T1:U1", "userId": ObjectId(), "at": clock()})
     db.users.insert_one({"email": "jo@example.com", "password": "$2b$10$hash"})
     with pytest.raises(MemberRefused) as refused:
-        links.admit(JO, again=True)
+        links.get_or_create_user(JO, allow_unlinked=True)
     assert str(refused.value) == HAS_PASSWORD
     assert refusal(links, JO) == UNLINKED
 
@@ -315,21 +315,21 @@ def test_what_is_refused_stays_unlinked(links: LinkService, db: Mongo, clock: Fi
 def test_a_stopped_link_is_nobodys_until_slack_lets_them_in_again(
     links: LinkService, strict: LinkService, db: Mongo, clock: FixedClock
 ) -> None:
-    user = links.admit(JO)
+    user = links.get_or_create_user(JO)
     stopped = {"stopped": {"at": clock(), "reason": "guest"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
-    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.find_user(team_id="T1", slack_user_id="U1") is None
     assert links.slack_ids(team_id="T1", user_ids={user.id}) == {}
     assert refusal(links, replace(JO, is_guest=True)) == GUEST
-    assert strict.admit(replace(JO, email="")) == user
-    assert links.find(team_id="T1", slack_user_id="U1") == user
+    assert strict.get_or_create_user(replace(JO, email="")) == user
+    assert links.find_user(team_id="T1", slack_user_id="U1") == user
     assert links.slack_ids(team_id="T1", user_ids={user.id}) == {user.id: "U1"}
 
 
 def test_a_stopped_link_of_a_deactivated_account_stays_refused(
     links: LinkService, db: Mongo, clock: FixedClock
 ) -> None:
-    user = links.admit(JO)
+    user = links.get_or_create_user(JO)
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
     stopped = {"stopped": {"at": clock(), "reason": "guest"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})

@@ -9,17 +9,17 @@ from bson import ObjectId
 from services.accounts import users as account_users
 from services.accounts.account_search import AccountCursor
 from services.accounts.users import UserService
-from services.auth.one_time_codes import CodeKind, Codes
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
-from services.people.admin import AccountAdmin, PersonFields
+from services.people.account_admin import AccountAdmin, PersonFields
 from services.tickets import release
 from services.tickets.filing import TicketService
-from services.tickets.release import LATECOMERS
+from services.tickets.release import LATE_ASSIGNMENT_WINDOW
 from tests.conftest import FixedClock, file_ticket, reload
 
 JO = SlackMember(
@@ -35,14 +35,14 @@ ELSEWHERE = replace(JO, home_team_id="T2")
 
 
 @pytest.fixture
-def following(db: Mongo, users: UserService, codes: Codes, clock: FixedClock) -> MemberSync:
+def following(db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock) -> MemberSync:
     return MemberSync(db, users, codes, clock=clock)
 
 
 @pytest.fixture
 def jo(users: UserService, links: LinkService) -> User:
     users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
-    return links.admit(JO)
+    return links.get_or_create_user(JO)
 
 
 def assigned(db: Mongo, tickets: TicketService, requester: User, to: User) -> Any:
@@ -72,20 +72,20 @@ def test_of_whoever_is_gone_the_link_stops_and_open_tickets_go_back(
     member: SlackMember,
     note: str,
 ) -> None:
-    emma = links.admit(replace(JO, slack_user_id="U2", email="emma@example.com"))
+    emma = links.get_or_create_user(replace(JO, slack_user_id="U2", email="emma@example.com"))
     ticket = assigned(db, tickets, emma, jo)
     own = file_ticket(tickets, jo)
-    assert following.concerns(member=member)
-    assert following.follow(member=member) == [ticket.id]
-    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert following.has_changes(member=member)
+    assert following.sync(member=member) == [ticket.id]
+    assert links.find_user(team_id="T1", slack_user_id="U1") is None
     assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
     assert users.get(jo.id) == jo  # the account stays as it is
     back = reload(db, ticket)
     assert (back.assigned_to, back.status) == (None, "TODO")
     assert (back.events[-1].by, back.events[-1].note) == ("system", note)
     assert reload(db, own).created_by == jo.id
-    assert not following.concerns(member=member)
-    assert following.follow(member=member) == []
+    assert not following.has_changes(member=member)
+    assert following.sync(member=member) == []
 
 
 def test_what_comes_in_late_is_handed_back_by_the_sweep_and_then_it_ends(
@@ -96,25 +96,25 @@ def test_what_comes_in_late_is_handed_back_by_the_sweep_and_then_it_ends(
     jo: User,
     links: LinkService,
 ) -> None:
-    following.follow(member=DELETED)
+    following.sync(member=DELETED)
     late = assigned(db, tickets, jo, jo)
-    assert release.due(db, now=clock()) == [jo.id]
-    assert release.hand_back_some(db, jo.id, now=clock()) == [late.id]
-    clock.now += LATECOMERS
-    assert release.hand_back_some(db, jo.id, now=clock()) == []
-    assert release.due(db, now=clock()) == []
+    assert release.accounts_to_release(db, now=clock()) == [jo.id]
+    assert release.release_tickets(db, jo.id, now=clock()) == [late.id]
+    clock.now += LATE_ASSIGNMENT_WINDOW
+    assert release.release_tickets(db, jo.id, now=clock()) == []
+    assert release.accounts_to_release(db, now=clock()) == []
 
 
 def test_an_admins_edit_meanwhile_does_not_stop_it(
     following: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
 ) -> None:
-    following.follow(member=DELETED)
+    following.sync(member=DELETED)
     ticket = assigned(db, tickets, jo, jo)
     people, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
-    shown = PersonFields.of(jo)
+    shown = PersonFields.from_user(jo)
     wanted = replace(shown, capacity="3")
     people.update(actor=admin, user_id=str(jo.id), shown=shown, wanted=wanted)
-    assert release.hand_back_some(db, jo.id, now=clock()) == [ticket.id]
+    assert release.release_tickets(db, jo.id, now=clock()) == [ticket.id]
 
 
 def test_whoever_comes_back_works_again_and_keeps_what_is_left(
@@ -125,18 +125,18 @@ def test_whoever_comes_back_works_again_and_keeps_what_is_left(
     clock: FixedClock,
     jo: User,
 ) -> None:
-    following.follow(member=DELETED)
+    following.sync(member=DELETED)
     kept = assigned(db, tickets, jo, jo)
     parked = {"assignment.next": clock()}
     waiting = file_ticket(tickets, jo)
     db.tickets.update_one({"_id": waiting.id}, {"$set": parked})
-    assert following.concerns(member=JO)
-    assert following.follow(member=JO) == []
-    assert links.find(team_id="T1", slack_user_id="U1") == jo
-    assert release.due(db, now=clock()) == []
+    assert following.has_changes(member=JO)
+    assert following.sync(member=JO) == []
+    assert links.find_user(team_id="T1", slack_user_id="U1") == jo
+    assert release.accounts_to_release(db, now=clock()) == []
     assert reload(db, kept).assigned_to == jo.id
     assert "next" not in reload(db, waiting).assignment  # they may take it
-    assert not following.concerns(member=JO)
+    assert not following.has_changes(member=JO)
 
 
 def test_a_demoted_accounts_tickets_go_back_though_its_owner_comes_back(
@@ -144,16 +144,16 @@ def test_a_demoted_accounts_tickets_go_back_though_its_owner_comes_back(
 ) -> None:
     doc = db.users.find_one({"_id": jo.id}) or {}
     account_users.update_account(db, doc, {"role": "user"}, by="system", now=clock())
-    following.follow(member=DELETED)
-    following.follow(member=JO)
+    following.sync(member=DELETED)
+    following.sync(member=JO)
     ticket = assigned(db, tickets, jo, jo)
-    assert release.hand_back_some(db, jo.id, now=clock()) == [ticket.id]
+    assert release.release_tickets(db, jo.id, now=clock()) == [ticket.id]
 
 
 def test_nothing_is_made_of_somebody_without_a_link(following: MemberSync, db: Mongo) -> None:
     for member in (JO, DELETED):
-        assert not following.concerns(member=member)
-        assert following.follow(member=member) == []
+        assert not following.has_changes(member=member)
+        assert following.sync(member=member) == []
     assert (db.users.count_documents({}), db.links.count_documents({})) == (0, 0)
 
 
@@ -166,20 +166,25 @@ RENAMED = replace(JO, email="Jo.Married@example.com")
 
 
 def test_an_account_made_from_slack_follows_the_new_address(
-    following: MemberSync, links: LinkService, codes: Codes, db: Mongo, users: UserService, jo: User
+    following: MemberSync,
+    links: LinkService,
+    codes: OneTimeCodes,
+    db: Mongo,
+    users: UserService,
+    jo: User,
 ) -> None:
-    AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), place=AccountCursor())
+    AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor())
     code = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
-    assert following.concerns(member=RENAMED)
-    assert following.follow(member=RENAMED) == []
+    assert following.has_changes(member=RENAMED)
+    assert following.sync(member=RENAMED) == []
     assert address(db, jo) == ("Jo.Married@example.com", "jo.married@example.com")
     assert codes.peek(kind=CodeKind.RESET, code=code) is None
     found = AccountAdmin(db).page(
-        actor=Actor(jo.id, Role.ADMIN), place=AccountCursor(search="married")
+        actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor(search="married")
     )
     assert [user.id for user in found.users] == [jo.id]
-    assert not following.concerns(member=RENAMED)
-    assert links.admit(RENAMED).id == jo.id
+    assert not following.has_changes(member=RENAMED)
+    assert links.get_or_create_user(RENAMED).id == jo.id
 
 
 @pytest.mark.parametrize(
@@ -198,7 +203,7 @@ def test_the_address_stays_where_the_new_one_is_not_surely_theirs(
     following: MemberSync, db: Mongo, jo: User, member: SlackMember
 ) -> None:
     db.users.insert_one({"email": "Taken@example.com"})
-    assert following.follow(member=member) == []
+    assert following.sync(member=member) == []
     assert address(db, jo) == ("jo@example.com", "jo@example.com")
 
 
@@ -206,13 +211,13 @@ def test_an_account_with_a_password_keeps_its_address(
     following: MemberSync, db: Mongo, jo: User
 ) -> None:
     db.users.update_one({"_id": jo.id}, {"$set": {"password": "$2b$04$hash"}})
-    assert not following.concerns(member=RENAMED)
-    assert following.follow(member=RENAMED) == []
+    assert not following.has_changes(member=RENAMED)
+    assert following.sync(member=RENAMED) == []
     assert address(db, jo) == ("jo@example.com", "jo@example.com")
 
 
 def test_a_twin_made_meanwhile_puts_the_address_back(
-    db: Mongo, codes: Codes, clock: FixedClock, jo: User
+    db: Mongo, codes: OneTimeCodes, clock: FixedClock, jo: User
 ) -> None:
     class Late(UserService):
         """Looks for the address just before somebody else takes it."""
@@ -223,5 +228,5 @@ def test_a_twin_made_meanwhile_puts_the_address_back(
                 db.users.insert_one({"email": email})
             return found
 
-    MemberSync(db, Late(db, clock=clock), codes, clock=clock).follow(member=RENAMED)
+    MemberSync(db, Late(db, clock=clock), codes, clock=clock).sync(member=RENAMED)
     assert address(db, jo) == ("jo@example.com", "jo@example.com")

@@ -4,8 +4,8 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused
-from services.linking.links import UNLINKED, LinkService
-from services.linking.unlink import Identity, Unlink, UnlinkPreview
+from services.linking.links import ACCOUNT_UNLINKED, LinkService
+from services.linking.unlink import LinkedMember, Unlink, UnlinkPreview
 from services.models.permissions import Actor
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
@@ -26,7 +26,7 @@ STALE = "You are linked to another account by now, or to none. Type /account to 
 
 @pytest.fixture
 def jo(links: LinkService) -> User:
-    return links.admit(JO)
+    return links.get_or_create_user(JO)
 
 
 @pytest.fixture
@@ -49,9 +49,9 @@ def test_account_and_tickets_stay(
     )
     assert done.user == users.get(jo.id) == jo
     assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == jo.id
-    assert links.find(team_id="T1", slack_user_id="U1") is None
+    assert links.find_user(team_id="T1", slack_user_id="U1") is None
     assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
-    letter = Emails(db, clock=clock).claim(done.letters[0])
+    letter = Emails(db, clock=clock).claim(done.email_ids[0])
     assert letter is not None
     assert (letter.kind, letter.user_id, letter.facts) == (
         EmailKind.UNLINKED,
@@ -65,23 +65,23 @@ def test_the_next_use_neither_links_again_nor_makes_a_twin(
 ) -> None:
     unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
     with pytest.raises(MemberRefused) as refused:
-        links.admit(JO)
-    assert str(refused.value) == UNLINKED
+        links.get_or_create_user(JO)
+    assert str(refused.value) == ACCOUNT_UNLINKED
     assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 0)
     # Until they ask for it; and they may unlink it as often as they like.
     for _ in range(2):
-        assert links.admit(JO, again=True) == jo
+        assert links.get_or_create_user(JO, allow_unlinked=True) == jo
         unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
 
 
 def test_only_ones_own_link_is_ended(unlinking: Unlink, links: LinkService, db: Mongo) -> None:
-    jo = links.admit(JO)
+    jo = links.get_or_create_user(JO)
     al = Actor(ObjectId(), Role.ADMIN)
     db.users.insert_one({"_id": al.user_id, "email": "al@example.com"})
     with pytest.raises(Conflict) as refused:
         unlinking.unlink(actor=al, team_id="T1", slack_user_id="U1")
     assert str(refused.value) == STALE
-    assert links.find(team_id="T1", slack_user_id="U1") == jo
+    assert links.find_user(team_id="T1", slack_user_id="U1") == jo
     assert db.unlinked.count_documents({}) == 0
 
 
@@ -114,22 +114,28 @@ def test_what_to_know_before(
     db.tickets.insert_many(
         [{**theirs, "status": status} for status in ("TODO", "WAITING", "COMPLETED")]
     )
-    leaving = unlinking.look(actor=Actor.from_user(jo))
-    assert (leaving.user.id, leaving.open_tickets, leaving.by_address) == (jo.id, 2, by_address)
+    leaving = unlinking.preview(actor=Actor.from_user(jo))
+    assert (leaving.user.id, leaving.open_ticket_count, leaving.can_relink_by_email) == (
+        jo.id,
+        2,
+        by_address,
+    )
 
 
 def test_where_linking_is_strict_only_a_code_leads_back(
     db: Mongo, users: UserService, clock: FixedClock, jo: User
 ) -> None:
-    strict = LinkService(db, users, strict=True)
+    strict = LinkService(db, users, is_strict=True)
     unlinking = Unlink(db, users, strict, Emails(db, clock=clock), clock=clock)
-    assert unlinking.look(actor=Actor.from_user(jo)) == UnlinkPreview(jo, 0, by_address=False)
+    assert unlinking.preview(actor=Actor.from_user(jo)) == UnlinkPreview(
+        jo, 0, can_relink_by_email=False
+    )
 
 
 def test_an_account_that_is_gone_has_nothing_to_unlink(unlinking: Unlink) -> None:
     nobody = Actor(ObjectId(), Role.USER)
     for call in (
-        lambda: unlinking.look(actor=nobody),
+        lambda: unlinking.preview(actor=nobody),
         lambda: unlinking.unlink(actor=nobody, team_id="T1", slack_user_id="U1"),
     ):
         with pytest.raises(Conflict) as refused:
@@ -140,7 +146,7 @@ def test_an_account_that_is_gone_has_nothing_to_unlink(unlinking: Unlink) -> Non
 def test_ones_slack_identities(unlinking: Unlink, db: Mongo, jo: User, clock: FixedClock) -> None:
     stopped = {"teamId": "T0", "slackUserId": "U9", "userId": jo.id, "stopped": {"at": clock()}}
     db.links.insert_one({"_id": "T0:U9", **stopped})
-    assert unlinking.identities(actor=Actor.from_user(jo)) == [
-        Identity("T0", "U9", since=None, works=False),
-        Identity("T1", "U1", since=clock(), works=True),
+    assert unlinking.linked_members(actor=Actor.from_user(jo)) == [
+        LinkedMember("T0", "U9", since=None, is_active=False),
+        LinkedMember("T1", "U1", since=clock(), is_active=True),
     ]

@@ -4,11 +4,11 @@ import threading
 
 import pytest
 
-from services.ops.checks import Check, Finding, State, fail, ok, run, summary, warn
+from services.ops.checks import Check, CheckStatus, Finding, fail, ok, run_checks, summary, warn
 
 
 def lines(*checks: Check, seconds: float = 5.0) -> list[str]:
-    return [finding.line(about) for about, finding in run(checks, seconds=seconds)]
+    return [finding.format_line(about) for about, finding in run_checks(checks, seconds=seconds)]
 
 
 def test_a_line_says_how_it_stands_what_was_found_and_what_to_do() -> None:
@@ -24,8 +24,8 @@ def test_a_line_says_how_it_stands_what_was_found_and_what_to_do() -> None:
 
 
 def test_whatever_a_server_says_stays_on_one_line() -> None:
-    found = Finding(State.OK, "Ex\x1b[31mam\nple\u202e  Inc")
-    assert found.line("Slack token") == "ok    Slack token:   Ex[31mam ple Inc"
+    found = Finding(CheckStatus.OK, "Ex\x1b[31mam\nple\u202e  Inc")
+    assert found.format_line("Slack token") == "ok    Slack token:   Ex[31mam ple Inc"
 
 
 def test_a_check_that_breaks_off_stops_no_other_and_tells_no_secret() -> None:
@@ -61,9 +61,9 @@ def test_what_rests_on_a_failed_check_is_not_looked_at() -> None:
     assert lines(
         Check("MongoDB", lambda: fail("away", "Start it.")),
         Check("token", lambda: warn("odd", "Look.")),
-        Check("scopes", lambda: ok("fine"), needs=("token",)),
-        Check("accounts", never, needs=("MongoDB", "token")),
-        Check("outbox", never, needs=("accounts", "MongoDB")),
+        Check("scopes", lambda: ok("fine"), depends_on=("token",)),
+        Check("accounts", never, depends_on=("MongoDB", "token")),
+        Check("outbox", never, depends_on=("accounts", "MongoDB")),
     ) == [
         "FAIL  MongoDB:       away. Start it.",
         "warn  token:         odd. Look.",
@@ -76,11 +76,11 @@ def test_what_rests_on_a_failed_check_is_not_looked_at() -> None:
 @pytest.mark.parametrize(
     ("states", "said"),
     [
-        ([State.OK], "Everything is in order."),
-        ([State.OK, State.WARN], "It works; 1 warn: have a look at this."),
-        ([State.WARN, State.WARN], "It works; 2 warn: have a look at these."),
-        ([State.FAIL, State.WARN], "1 FAIL, 1 warn: what says FAIL has to be mended."),
+        ([CheckStatus.OK], "Everything is in order."),
+        ([CheckStatus.OK, CheckStatus.WARN], "It works; 1 warn: have a look at this."),
+        ([CheckStatus.WARN, CheckStatus.WARN], "It works; 2 warn: have a look at these."),
+        ([CheckStatus.FAIL, CheckStatus.WARN], "1 FAIL, 1 warn: what says FAIL has to be mended."),
     ],
 )
-def test_the_last_line_sums_up(states: list[State], said: str) -> None:
+def test_the_last_line_sums_up(states: list[CheckStatus], said: str) -> None:
     assert summary(states) == said

@@ -15,8 +15,8 @@ from services.core.leases import Lease
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.user import Role
-from services.ops.checks import Finding, State
-from services.ops.database_checks import DatabaseChecks, look_at_linking, look_at_settings
+from services.ops.checks import CheckStatus, Finding
+from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
 from services.ops.job_runs import JobRuns
 from services.outbox import pending
 from services.tickets.filing import TicketService
@@ -33,47 +33,47 @@ SECRETS = ("pa55word", "hunter2", "1-secret", "x0x0", "jwt-secret")
 SET = "Set it in the environment or in .env."
 
 
-def said(findings: list[Finding]) -> list[tuple[State, str, str]]:
-    return [(finding.state, finding.found, finding.advice) for finding in findings]
+def said(findings: list[Finding]) -> list[tuple[CheckStatus, str, str]]:
+    return [(finding.status, finding.message, finding.advice) for finding in findings]
 
 
 # Settings
 
 
 def test_good_settings() -> None:
-    assert said(look_at_settings(GOOD)) == [
-        (State.OK, "all that bot, worker and jobs need is set", "")
+    assert said(check_settings(GOOD)) == [
+        (CheckStatus.OK, "all that bot, worker and jobs need is set", "")
     ]
 
 
 @pytest.mark.parametrize(
     ("app_url", "strict", "state", "found"),
     [
-        ("https://x.example", False, State.OK, "by Slack's email address, or by a code"),
-        ("https://x.example", True, State.OK, "by a code"),
+        ("https://x.example", False, CheckStatus.OK, "by Slack's email address, or by a code"),
+        ("https://x.example", True, CheckStatus.OK, "by a code"),
         (
             None,
             False,
-            State.OK,
+            CheckStatus.OK,
             "by Slack's email address; without APP_URL there is no page that shows codes",
         ),
-        (None, True, State.FAIL, "by a code, which nobody can get without APP_URL"),
+        (None, True, CheckStatus.FAIL, "by a code, which nobody can get without APP_URL"),
     ],
 )
 def test_how_members_come_to_their_accounts(
-    app_url: str | None, strict: bool, state: State, found: str
+    app_url: str | None, strict: bool, state: CheckStatus, found: str
 ) -> None:
-    (finding,) = look_at_linking(app_url=app_url, strict=strict)
-    assert (finding.state, finding.found) == (state, found)
+    (finding,) = check_linking(app_url=app_url, is_strict=strict)
+    assert (finding.status, finding.message) == (state, found)
 
 
 def test_everything_missing_is_named_once() -> None:
-    assert said(look_at_settings({})) == [
-        (State.FAIL, "MONGO_URI is missing", SET),
-        (State.FAIL, "REDIS_URL is missing", SET),
-        (State.FAIL, "JWT_SECRET is missing", SET),
-        (State.FAIL, "SLACK_BOT_TOKEN is missing", SET),
-        (State.FAIL, "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing", SET),
+    assert said(check_settings({})) == [
+        (CheckStatus.FAIL, "MONGO_URI is missing", SET),
+        (CheckStatus.FAIL, "REDIS_URL is missing", SET),
+        (CheckStatus.FAIL, "JWT_SECRET is missing", SET),
+        (CheckStatus.FAIL, "SLACK_BOT_TOKEN is missing", SET),
+        (CheckStatus.FAIL, "SLACK_APP_TOKEN or SLACK_SIGNING_SECRET is missing", SET),
     ]
 
 
@@ -85,7 +85,7 @@ def test_everything_bad_is_named_and_never_quoted() -> None:
         "LOG_LEVEL": "x0x0",
         "PORT": "x0x0",
     }
-    found = [finding.found for finding in look_at_settings(bad)]
+    found = [finding.message for finding in check_settings(bad)]
     assert found == [
         "MONGO_URI must begin with mongodb:// or mongodb+srv://",
         "SLACK_BOT_TOKEN must begin with xoxb-",
@@ -121,7 +121,7 @@ def test_everything_bad_is_named_and_never_quoted() -> None:
     ],
 )
 def test_what_is_weak(change: dict[str, str], found: str, advice: str) -> None:
-    assert said(look_at_settings(GOOD | change)) == [(State.WARN, found, advice)]
+    assert said(check_settings(GOOD | change)) == [(CheckStatus.WARN, found, advice)]
 
 
 @pytest.mark.parametrize(
@@ -134,7 +134,7 @@ def test_what_is_weak(change: dict[str, str], found: str, advice: str) -> None:
     ],
 )
 def test_what_is_not_weak(change: dict[str, str]) -> None:
-    assert [finding.state for finding in look_at_settings(GOOD | change)] == [State.OK]
+    assert [finding.status for finding in check_settings(GOOD | change)] == [CheckStatus.OK]
 
 
 # MongoDB
@@ -158,8 +158,8 @@ def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[Look]:
 
 def test_mongodb_answers_and_takes_a_write(checks: Look, db: Mongo) -> None:
     version = db.client.server_info()["version"]
-    assert said(checks().reachable()) == [
-        (State.OK, f"{version}, replica set secantus; a majority takes writes", "")
+    assert said(checks().check_connection()) == [
+        (CheckStatus.OK, f"{version}, replica set secantus; a majority takes writes", "")
     ]
     assert db.meta.count_documents({}) == 0
 
@@ -181,17 +181,17 @@ def test_mongodb_answers_and_takes_a_write(checks: Look, db: Mongo) -> None:
     ],
 )
 def test_mongodb_is_away(checks: Look, uri: str, found: str, advice: str) -> None:
-    assert said(checks(uri).reachable()) == [(State.FAIL, found, advice)]
+    assert said(checks(uri).check_connection()) == [(CheckStatus.FAIL, found, advice)]
 
 
 @pytest.mark.usefixtures("indexes_restored")
 def test_missing_indexes_are_named(checks: Look, db: Mongo) -> None:
-    assert said(checks().indexes()) == [(State.OK, "every index is there", "")]
+    assert said(checks().check_indexes()) == [(CheckStatus.OK, "every index is there", "")]
     db.tickets.drop_index("outbox_due")
     db.links.drop_index("teamId_1_userId_1")
-    assert said(checks().indexes()) == [
+    assert said(checks().check_indexes()) == [
         (
-            State.FAIL,
+            CheckStatus.FAIL,
             "missing: links.teamId_1_userId_1, tickets.outbox_due",
             "Start the bot or the jobs: they create them.",
         )
@@ -199,10 +199,10 @@ def test_missing_indexes_are_named(checks: Look, db: Mongo) -> None:
 
 
 def test_an_empty_database_has_no_index(checks: Look, mongo: MongoServer) -> None:
-    (finding,) = checks(mongo.uri_for("nobody-was-here")).indexes()
-    assert finding.state is State.FAIL
-    assert finding.found.startswith("missing: users.emailKey_1, users.role_1_active_1, ")
-    assert ", links.teamId_1_userId_1, " in finding.found
+    (finding,) = checks(mongo.uri_for("nobody-was-here")).check_indexes()
+    assert finding.status is CheckStatus.FAIL
+    assert finding.message.startswith("missing: users.emailKey_1, users.role_1_active_1, ")
+    assert ", links.teamId_1_userId_1, " in finding.message
 
 
 # Accounts
@@ -213,8 +213,8 @@ def test_who_there_is(checks: Look, people: People) -> None:
     people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, active=False)
     people.add(Role.ADMIN)
-    assert said(checks().accounts()) == [
-        (State.OK, "3 active, of them 1 moderator and 1 admin", "")
+    assert said(checks().check_accounts()) == [
+        (CheckStatus.OK, "3 active, of them 1 moderator and 1 admin", "")
     ]
 
 
@@ -226,9 +226,9 @@ def test_accounts_of_one_address_are_named_also_the_predecessors(
     first = users.create(actor=OPERATOR, email="Ann@Example.com")
     legacy = {"_id": ObjectId(), "email": " ANN@example.com", "role": "user"}
     db.users.insert_many([legacy, {"email": "", "role": "user"}, {"role": "user"}])
-    assert said(checks().accounts()) == [
+    assert said(checks().check_accounts()) == [
         (
-            State.WARN,
+            CheckStatus.WARN,
             f"addresses with several accounts: ann@example.com ({first.id}, {legacy['_id']})",
             "They can use none of them: delete all but one each.",
         )
@@ -241,22 +241,22 @@ def test_many_such_addresses_are_counted(checks: Look, db: Mongo) -> None:
         [{"email": f"{number}@example.com", "role": "admin"} for number in range(7)]
         + [{"email": f"{number}@EXAMPLE.com", "role": "moderator"} for number in range(7)]
     )
-    (finding,) = checks().accounts()
-    assert finding.found.count("@example.com (") == 5
-    assert finding.found.endswith(") and 2 more")
+    (finding,) = checks().check_accounts()
+    assert finding.message.count("@example.com (") == 5
+    assert finding.message.endswith(") and 2 more")
 
 
 def test_nobody_to_take_tickets(checks: Look, people: People) -> None:
     nobody = "no admin, so nobody hears of tickets that nobody can take"
     advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
-    assert said(checks().accounts()) == [(State.WARN, nobody, advice)]
-    assert said(checks(admin_emails=frozenset({"boss@example.com"})).accounts()) == [
-        (State.WARN, "no admin yet", "Those in ADMIN_EMAILS become one at their first use.")
+    assert said(checks().check_accounts()) == [(CheckStatus.WARN, nobody, advice)]
+    assert said(checks(admin_emails=frozenset({"boss@example.com"})).check_accounts()) == [
+        (CheckStatus.WARN, "no admin yet", "Those in ADMIN_EMAILS become one at their first use.")
     ]
     people.add(Role.ADMIN)
-    assert said(checks().accounts()) == [
+    assert said(checks().check_accounts()) == [
         (
-            State.WARN,
+            CheckStatus.WARN,
             "no moderator: admins get every ticket",
             "python app.py users role ADDRESS moderator makes one.",
         )
@@ -275,12 +275,12 @@ def test_whose_database_it_is(checks: Look, db: Mongo) -> None:
 def test_jobs_are_alive_while_one_holds_the_lease(
     checks: Look, db: Mongo, clock: FixedClock
 ) -> None:
-    none = [(State.FAIL, "none leads", "Run: python app.py jobs")]
-    assert said(checks().jobs()) == none
+    none = [(CheckStatus.FAIL, "none leads", "Run: python app.py jobs")]
+    assert said(checks().check_jobs()) == none
     assert Lease(db, "jobs", clock=clock).acquire()
-    assert said(checks().jobs()) == [(State.OK, "one process leads", "")]
+    assert said(checks().check_jobs()) == [(CheckStatus.OK, "one process leads", "")]
     clock.advance(seconds=21)
-    assert said(checks().jobs()) == none
+    assert said(checks().check_jobs()) == none
 
 
 def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
@@ -288,36 +288,38 @@ def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
 ) -> None:
     assert Lease(db, "jobs", clock=clock).acquire()
     runs, every = JobRuns(db, clock=clock), timedelta(seconds=10)
-    runs.begin({"sweep": every, "digest": every, "training": every})
-    runs.ended("sweep", seconds=0.04, every=every)
+    runs.register({"sweep": every, "digest": every, "training": every})
+    runs.record("sweep", seconds=0.04, interval=every)
     clock.advance(seconds=3)
-    runs.ended("digest", seconds=1.26, every=every)
+    runs.record("digest", seconds=1.26, interval=every)
     clock.advance(seconds=2)
     told = "one process leads; 2 jobs, the last one ended 2 s ago, the slowest took 1.3 s"
-    assert said(checks().jobs()) == [(State.OK, told, "")]
+    assert said(checks().check_jobs()) == [(CheckStatus.OK, told, "")]
 
 
 def test_the_outbox_is_as_old_as_its_oldest_change(
     checks: Look, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
 ) -> None:
-    assert said(checks().outbox()) == [(State.OK, "empty", "")]
+    assert said(checks().check_outbox()) == [(CheckStatus.OK, "empty", "")]
     employee = people.add()
     ticket = file_ticket(tickets, employee)
     clock.advance(seconds=15)
-    assert said(checks().outbox()) == [(State.OK, "1 ticket, the oldest change 15 s old", "")]
+    assert said(checks().check_outbox()) == [
+        (CheckStatus.OK, "1 ticket, the oldest change 15 s old", "")
+    ]
     advice = "If worker and jobs are alive, the worker's log says what keeps it."
     # Published again and again by the jobs, and taken by nobody.
     for _ in range(4):
         pending.back_off(db, ticket.id, now=clock())
         clock.advance(seconds=60)
     file_ticket(tickets, employee)
-    (finding,) = checks().outbox()
-    assert finding.state is State.WARN
-    assert finding.found == "2 tickets, the oldest change 2 min old"
+    (finding,) = checks().check_outbox()
+    assert finding.status is CheckStatus.WARN
+    assert finding.message == "2 tickets, the oldest change 2 min old"
     assert finding.advice == advice
     clock.advance(minutes=30)
-    assert said(checks().outbox()) == [
-        (State.FAIL, "2 tickets, the oldest change 32 min old", advice)
+    assert said(checks().check_outbox()) == [
+        (CheckStatus.FAIL, "2 tickets, the oldest change 32 min old", advice)
     ]
 
 
@@ -341,14 +343,14 @@ def test_tickets_nobody_is_available_for(
     people: People,
     tickets: TicketService,
 ) -> None:
-    assert said(checks().waiting()) == [
-        (State.OK, "no ticket waits for somebody to become available", "")
+    assert said(checks().check_unassigned()) == [
+        (CheckStatus.OK, "no ticket waits for somebody to become available", "")
     ]
     ticket = file_ticket(tickets, people.add())
     AssignmentService(db, links).park(reload(db, ticket), now=clock())
-    assert said(checks().waiting()) == [
+    assert said(checks().check_unassigned()) == [
         (
-            State.WARN,
+            CheckStatus.WARN,
             "1 ticket that nobody is available for",
             "Make a moderator, or raise a capacity.",
         )

@@ -15,9 +15,9 @@ from services.core.retry import RetryState, record_failure
 from services.digest.digest_service import Digests
 from services.models.user import Role, User
 from services.ops import failing_items
-from services.ops.checks import State
+from services.ops.checks import CheckStatus
 from services.ops.database_checks import DatabaseChecks
-from services.ops.failing_items import what_is_stuck
+from services.ops.failing_items import find_failing
 from tasks.notifications import digest
 from tests.support.escalation_day import Day, at
 from tests.support.slack_workspace import TEAM_ID
@@ -44,7 +44,7 @@ def odd(user: User) -> Iterator[None]:
 
 
 def said(db: Mongo, now: datetime) -> list[str]:
-    return [finding.line("jobs") for finding in what_is_stuck(db, now=now)]
+    return [finding.format_line("jobs") for finding in find_failing(db, now=now)]
 
 
 def test_it_is_tried_again_later_each_time() -> None:
@@ -85,7 +85,7 @@ def test_a_tickets_step(day: Day) -> None:
                 ]
             day.clock.now = alarm.at
     assert tried == [1, 2, 3, 4]
-    assert failing_items.count(day.db) == {"step": 1, "digest": 0}
+    assert failing_items.count_failing(day.db) == {"step": 1, "digest": 0}
     (line,) = said(day.db, day.clock())
     assert line.startswith(
         "FAIL  jobs:          what is due by the clock for ticket 1 failed 4 times within 2 h "
@@ -95,7 +95,7 @@ def test_a_tickets_step(day: Day) -> None:
     day.sweep()
     assert day.history(ticket) == ["accept_reminder"]
     assert said(day.db, day.clock()) == []
-    assert failing_items.count(day.db) == {"step": 0, "digest": 0}
+    assert failing_items.count_failing(day.db) == {"step": 0, "digest": 0}
 
 
 def test_a_step_that_was_only_put_off_is_well_again(day: Day) -> None:
@@ -151,7 +151,7 @@ def test_a_digest(day: Day) -> None:
         "(OverflowError) and is tried again by itself. The log of the worker says why, at “set "
         "aside”."
     )
-    assert failing_items.count(day.db) == {"step": 0, "digest": 1}
+    assert failing_items.count_failing(day.db) == {"step": 0, "digest": 1}
     day.clock.advance(hours=1)
     assert digest.run(day.runtime) == 1
     assert said(day.db, day.clock()) == []
@@ -174,7 +174,7 @@ def test_whoever_has_left_the_help_desk_is_not_named(day: Day) -> None:
     left = {"digestAside": aside.to_doc(), "role": Role.USER.value}
     day.db.users.update_one({"_id": jo.id}, {"$set": left})
     assert said(day.db, day.clock()) == []
-    assert failing_items.count(day.db)["digest"] == 0
+    assert failing_items.count_failing(day.db)["digest"] == 0
 
 
 def test_a_digest_that_cannot_be_written_is_set_aside_too(
@@ -190,7 +190,7 @@ def test_a_digest_that_cannot_be_written_is_set_aside_too(
     with monkeypatch.context() as broken:
         broken.setattr(digest, "digest_message", fails)
         assert digest.run(day.runtime) == 0
-    assert failing_items.count(day.db)["digest"] == 1
+    assert failing_items.count_failing(day.db)["digest"] == 1
     day.clock.advance(minutes=5)
     assert digest.run(day.runtime) == 1
     assert len(day.told(jo)) == 1
@@ -202,8 +202,8 @@ def test_the_doctor_tells_of_it_with_the_jobs(day: Day, monkeypatch: pytest.Monk
     day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": aside.to_doc()}})
     checks = DatabaseChecks("mongodb://unused", clock=day.clock)
     monkeypatch.setitem(vars(checks), "_db", day.db)
-    found = checks.jobs()
-    assert [finding.found[:21] for finding in found] == ["none leads", "the digest of jo@exam"]
+    found = checks.check_jobs()
+    assert [finding.message[:21] for finding in found] == ["none leads", "the digest of jo@exam"]
     Lease(day.db, "jobs", clock=day.clock).acquire()
-    (found_now,) = checks.jobs()
-    assert found_now.state is State.WARN
+    (found_now,) = checks.check_jobs()
+    assert found_now.status is CheckStatus.WARN

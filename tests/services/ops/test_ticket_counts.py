@@ -3,7 +3,12 @@ import pytest
 from services.core.database import Mongo, connect
 from services.core.leases import Lease
 from services.models.ticket import Status
-from services.ops.ticket_counts import KEPT_SECONDS, CachedCounts, TicketCounts, count_tickets
+from services.ops.ticket_counts import (
+    CACHE_SECONDS,
+    CachedTicketCounts,
+    TicketCounts,
+    count_tickets,
+)
 from services.outbox import pending
 from services.tickets.filing import TicketService
 from tests.conftest import NOBODY_LISTENS, Commands, FixedClock, People, file_ticket
@@ -18,7 +23,7 @@ def test_a_new_installation(db: Mongo, clock: FixedClock) -> None:
         oldest_due_seconds=0,
         most_attempts=0,
         leader=None,
-        set_aside={"step": 0, "digest": 0},
+        failing={"step": 0, "digest": 0},
     )
 
 
@@ -71,9 +76,9 @@ def test_it_asks_once_in_fifteen_seconds(
     db: Mongo, clock: FixedClock, tickets: TicketService, people: People
 ) -> None:
     now = [100.0]
-    counts = CachedCounts(db, clock=clock, seconds=lambda: now[0])
+    counts = CachedTicketCounts(db, clock=clock, monotonic=lambda: now[0])
     employee = people.add()
-    for passed, seen in ((0.0, 0), (KEPT_SECONDS - 0.1, 0), (0.1, 2), (1.0, 2)):
+    for passed, seen in ((0.0, 0), (CACHE_SECONDS - 0.1, 0), (0.1, 2), (1.0, 2)):
         now[0] += passed
         shown = counts()
         assert shown is not None
@@ -86,10 +91,10 @@ def test_without_mongodb_there_is_none_and_it_does_not_ask_each_time(
 ) -> None:
     away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
     now = [0.0]
-    counts = CachedCounts(away, clock=clock, seconds=lambda: now[0])
+    counts = CachedTicketCounts(away, clock=clock, monotonic=lambda: now[0])
     assert counts() is None
     monkeypatch.setattr("services.ops.ticket_counts.count_tickets", lambda *_, **__: NONE)
     assert counts() is None
-    now[0] += KEPT_SECONDS
+    now[0] += CACHE_SECONDS
     assert counts() is NONE  # type: ignore[comparison-overlap]  # what stands in for the counts
     away.client.close()

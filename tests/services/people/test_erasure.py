@@ -14,12 +14,12 @@ from services.accounts import account_search
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.services import AccountServices
-from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
-from services.linking.code_attempts import LinkTries
+from services.linking.code_attempts import CodeAttempts
 from services.linking.links import LinkService
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
@@ -107,10 +107,14 @@ def life(
         ticket_id=ticket_id,
         text="Which office?",
         files=(log, also),
-        slack=SlackPlace("D0ZACH", "1.5"),
+        message=SlackPlace("D0ZACH", "1.5"),
     )
     comments.add(
-        actor=actor, ticket_id=ticket_id, text="Odd.", internal=True, slack=SlackPlace(GENERAL, "2")
+        actor=actor,
+        ticket_id=ticket_id,
+        text="Odd.",
+        internal=True,
+        message=SlackPlace(GENERAL, "2"),
     )
     publisher.publish_ticket(ticket_id)
     work(runtime, publisher)
@@ -134,13 +138,15 @@ def _elsewhere(
 ) -> None:
     actor, link = Actor.from_user(zach), link_id(TEAM_ID, SLACK_ID)
     HomeSessions(db, clock=clock).go_to(link, screen=Screen(ticket_id=ticket.id))
-    away = Wanted(is_away=True, away_until=clock() + timedelta(days=30), zone="Europe/Berlin")
-    AvailabilityService(db, clock=clock).change(actor=actor, wanted=away)
+    away = AvailabilityChange(
+        is_away=True, away_until=clock() + timedelta(days=30), zone="Europe/Berlin"
+    )
+    AvailabilityService(db, clock=clock).update(actor=actor, change=away)
     db.users.update_one({"_id": zach.id}, {"$set": {"avatar": "https://example.com/zach.png"}})
     account_search.index_new_accounts(db)
     accounts.codes.issue(kind=CodeKind.LINK, user_id=zach.id)
-    accounts.letters.queue(EmailKind.LINKED, user_id=zach.id, key="k", facts={"slack_name": NAME})
-    LinkTries(db, clock=clock).count(link)
+    accounts.emails.queue(EmailKind.LINKED, user_id=zach.id, key="k", facts={"slack_name": NAME})
+    CodeAttempts(db, clock=clock).record_attempt(link)
     offer = {"to": zach.id, "state": "sent", "channel": "D0ZACH", "ts": "1.000009"}
     db.users.insert_one({"email": "other@example.com", "handOver": offer})
     db.unlinked.insert_one({"_id": link_id(TEAM_ID, "U0ZACH2"), "userId": zach.id, "at": clock()})
@@ -167,8 +173,8 @@ def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, leaving: Erasure)
     (erased,) = leaving.erase(actor=OPERATOR, email=" zach.quixote@EXAMPLE.com")
     assert traces(db) == []
     assert db.codes.count_documents({}) == 0
-    assert (erased.handed_back, erased.links, erased.letters) == (2, 1, 2)
-    assert erased.tickets == 3
+    assert (erased.released_tickets, erased.links, erased.removed_emails) == (2, 1, 2)
+    assert erased.redacted_tickets == 3
 
 
 def test_also_where_cards_are_drawn_anew_afterwards(
@@ -250,7 +256,7 @@ def test_every_session_ends_and_nobody_signs_in_again(
     leaving: Erasure, zach: User, account_services: AccountServices
 ) -> None:
     sign_in = account_services.sign_in
-    token = sign_in.token(zach)
+    token = sign_in.issue_token(zach)
     assert sign_in.authenticate(token).id == zach.id
     leaving.erase(actor=OPERATOR, email=EMAIL)
     with pytest.raises(Unauthenticated):
@@ -263,7 +269,7 @@ def test_the_same_slack_member_begins_anew(
     leaving: Erasure, zach: User, links: LinkService, life: Life, db: Mongo, tickets: TicketService
 ) -> None:
     leaving.erase(actor=OPERATOR, email=EMAIL)
-    fresh = links.admit(MEMBER)
+    fresh = links.get_or_create_user(MEMBER)
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
     own = ListQuery(ListKind.OWN)
@@ -277,7 +283,7 @@ def test_erasing_again_finds_nobody(leaving: Erasure, life: Life, db: Mongo) -> 
     assert (list(db.users.find()), list(db.tickets.find())) == before
 
 
-@pytest.mark.parametrize("step", ["_unlink", "_free", "_anonymise"])
+@pytest.mark.parametrize("step", ["_unlink", "_redact_ticket", "_anonymise"])
 def test_what_was_interrupted_is_finished_by_the_next_run(
     db: Mongo, life: Life, leaving: Erasure, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -324,7 +330,7 @@ def test_a_deactivated_account_can_be_erased(
 def test_in_between_they_are_locked_out(db: Mongo, leaving: Erasure, zach: User) -> None:
     leaving._deactivate(zach.id, "system")
     with pytest.raises(MemberRefused, match="deactivated"):
-        LinkService(db, UserService(db)).admit(MEMBER)
+        LinkService(db, UserService(db)).get_or_create_user(MEMBER)
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])

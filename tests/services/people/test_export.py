@@ -18,7 +18,7 @@ from services.models.slack_member import link_id
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from services.people.export import DataExport, plain
+from services.people.export import DataExport, to_json_value
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket
@@ -135,7 +135,7 @@ def test_what_is_kept_of_whoever_works_on_tickets(
     assert held["assigned"] == [{**first, "choice": why}, second]
     place = {"ticketId": str(chosen.id), "ticketNumber": chosen.number}
     assert held["messages"] == [{**place, "kind": "assigned", **sent}]
-    assert held["corrections"] == [{**plain(said), "their": "from"}]
+    assert held["corrections"] == [{**to_json_value(said), "their": "from"}]
     assert held["formerLinks"] == [{"_id": link_id(TEAM_ID, "U0OLD"), "at": iso(clock())}]
     text = json.dumps(held)
     assert "Secret words" not in text
@@ -153,7 +153,7 @@ def test_what_is_kept_of_whoever_works_on_tickets(
     ],
 )
 def test_every_value_has_a_place_in_json(value: Any, written: Any) -> None:
-    assert plain(value) == written
+    assert to_json_value(value) == written
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])

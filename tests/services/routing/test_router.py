@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.analysis.model_answer import Analysis, Basis, FailureReason
+from services.analysis.model_answer import Analysis, FailureReason, SkillMatch
 from services.models.assignee_choice import AnalysisSource
 from services.routing.learned_model import Example, Model
 from services.routing.router import ranked_skills, route, skills_named
@@ -161,7 +161,7 @@ def test_it_routes_by_title_and_description() -> None:
         helpful_notes=None,
         confidence=None,
         source=AnalysisSource.ROUTER,
-        basis=Basis.NAMED,
+        basis=SkillMatch.KEYWORD,
     )
 
 
@@ -178,9 +178,9 @@ def test_similar_resolved_tickets_speak_where_nothing_is_named() -> None:
     model = learned(("the tunnel drops", "VPN"), ("the paper jams", "Printer"))
     skills = ["Printer", "vpn", "DNS"]
     analysis = route(title="My tunnel", description="drops", skills=skills, learned=model)
-    assert (analysis.related_skills, analysis.basis) == (("vpn",), Basis.LEARNED)
+    assert (analysis.related_skills, analysis.basis) == (("vpn",), SkillMatch.LEARNED)
     analysis = route(title="My tunnel", description="DNS?", skills=skills, learned=model)
-    assert (analysis.related_skills, analysis.basis) == (("DNS",), Basis.NAMED)
+    assert (analysis.related_skills, analysis.basis) == (("DNS",), SkillMatch.KEYWORD)
     assert ranked_skills("My tunnel, DNS?", skills, model) == ["DNS", "vpn", "Printer"]
 
 

@@ -81,7 +81,7 @@ def test_a_tickets_life(
     clock.now = at("02 12:00")
     moves.take(**about)
     assert due(db, ticket) == at("02 17:00")
-    moves.wait(**about, question="Which office?")  # after three hours of eight
+    moves.ask_requester(**about, question="Which office?")  # after three hours of eight
     assert due(db, ticket) is None
     clock.now = at("04 10:00")
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Berlin")
@@ -116,7 +116,7 @@ def test_reopened_a_deadline_of_before_makes_it_late_no_more(
     moves.reopen(**about)
     assert due(db, ticket) == at("10 11:00")
     moves.take(**about)
-    moves.wait(**about, question="Which office?")
+    moves.ask_requester(**about, question="Which office?")
     assert due(db, ticket) is None
     assert reload(db, ticket).deadline == at("02 12:00")
 
@@ -242,7 +242,7 @@ def test_tickets_from_before_get_theirs_by_their_history(
     for one in (ticket, waits):
         moves.take(actor=boss, ticket_id=str(one.id))
         clock.advance(hours=1)
-        moves.wait(actor=boss, ticket_id=str(one.id), question="Which?")
+        moves.ask_requester(actor=boss, ticket_id=str(one.id), question="Which?")
         clock.advance(hours=2)
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="This.")
     expected = reload(db, ticket)

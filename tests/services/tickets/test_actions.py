@@ -50,7 +50,7 @@ def take_step(
         TicketAction.ACCEPT: moves.accept,
         TicketAction.TAKE: moves.take,
         TicketAction.REASSIGN: lambda **ids: moves.reassign(**ids, assignee_id=str(other.id)),
-        TicketAction.WAIT: lambda **ids: moves.wait(**ids, question="Which one?"),
+        TicketAction.ASK_REQUESTER: lambda **ids: moves.ask_requester(**ids, question="Which one?"),
         TicketAction.RESOLVE: lambda **ids: moves.resolve(**ids, resolution="Done."),
         TicketAction.CANCEL: moves.cancel,
         TicketAction.REOPEN: moves.reopen,
@@ -62,7 +62,7 @@ LEADS_TO = {
     TicketAction.TAKE: {Status.IN_PROGRESS, Status.WAITING},
     TicketAction.REASSIGN: {Status.IN_PROGRESS, Status.WAITING},
     TicketAction.ACCEPT: {Status.IN_PROGRESS},
-    TicketAction.WAIT: {Status.WAITING},
+    TicketAction.ASK_REQUESTER: {Status.WAITING},
     TicketAction.RESOLVE: {Status.COMPLETED},
     TicketAction.CANCEL: {Status.COMPLETED},
     TicketAction.REOPEN: {Status.REOPENED},
@@ -285,7 +285,7 @@ def test_waiting_asks_the_requester(
     moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
-    after = moves.wait(
+    after = moves.ask_requester(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=" Which VPN? "
     )
     assert (after.status, after.assigned_to) == (Status.WAITING, ben.id)
@@ -309,7 +309,7 @@ def test_the_question_is_checked(
 ) -> None:
     in_progress(db, ticket, ben)
     with pytest.raises(InvalidValue) as refused:
-        moves.wait(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=question)
+        moves.ask_requester(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=question)
     assert (refused.value.field, str(refused.value)) == ("question", sentence)
 
 
@@ -395,8 +395,8 @@ def test_a_role_is_asked_for_before_anything_is_read(
 def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id: str) -> None:
     asked = {"actor": Actor.from_user(ben), "ticket_id": ticket_id}
     assert refusal(NotFound, moves.take, **asked) == NOT_FOUND
-    assert refusal(NotFound, moves.ready, **asked, step=TicketAction.RESOLVE) == NOT_FOUND
-    assert refusal(NotFound, moves.redraw, **asked, channel="D1", ts="1.5") == NOT_FOUND
+    assert refusal(NotFound, moves.get_for_action, **asked, step=TicketAction.RESOLVE) == NOT_FOUND
+    assert refusal(NotFound, moves.refresh_card, **asked, channel="D1", ts="1.5") == NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -454,13 +454,13 @@ def test_a_card_that_was_pressed_in_vain_is_drawn_anew(
         deliveries.mark_sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     ids: dict[str, Any] = {"ticket_id": str(ticket.id), "channel": "D1"}
-    assert moves.redraw(actor=Actor.from_user(requester), **ids, ts="2.5")
+    assert moves.refresh_card(actor=Actor.from_user(requester), **ids, ts="2.5")
     after = reload(db, ticket)
     assert [card.digest for card in after.cards] == ["shown", ""]
     assert (after.is_in_outbox, after.seq) == (True, 2)
-    assert not moves.redraw(actor=Actor.from_user(requester), **ids, ts="3.5")
+    assert not moves.refresh_card(actor=Actor.from_user(requester), **ids, ts="3.5")
     asked = {"actor": Actor.from_user(people.add()), **ids, "ts": "1.5"}
-    assert refusal(NotFound, moves.redraw, **asked) == NOT_FOUND
+    assert refusal(NotFound, moves.refresh_card, **asked) == NOT_FOUND
 
 
 def test_the_predecessors_ticket_goes_the_same_way(
@@ -480,7 +480,7 @@ def test_nothing_of_it_is_evaluated(
 ) -> None:
     moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     for text in ("$teamId", "{$gt: ''}", "$$ROOT"):
-        moves.wait(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=text)
+        moves.ask_requester(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=text)
         moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=text)
         found = reload(db, ticket)
         assert (found.resolution, found.comments[-1].text) == (text, text)

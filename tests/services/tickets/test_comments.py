@@ -14,12 +14,12 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets import comments as ticket_comments
 from services.tickets.actions import TicketActions
-from services.tickets.comments import CommentService, Flood, Full
+from services.tickets.comments import CommentLimitReached, CommentRateLimitReached, CommentService
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 HERE = MessageRef("D0EMP", "1700000000.000100")
-Write = Callable[..., ticket_comments.Written]
+Write = Callable[..., ticket_comments.CommentResult]
 
 
 @pytest.fixture
@@ -39,7 +39,7 @@ def ticket(tickets: TicketService, requester: User) -> Ticket:
 
 @pytest.fixture
 def write(comments: CommentService, ticket: Ticket) -> Write:
-    def written(by: User, text: str = "It is back.", **more: Any) -> ticket_comments.Written:
+    def written(by: User, text: str = "It is back.", **more: Any) -> ticket_comments.CommentResult:
         return comments.add(actor=Actor.from_user(by), ticket_id=str(ticket.id), text=text, **more)
 
     return written
@@ -175,7 +175,7 @@ def test_the_requesters_answer_moves_a_waiting_ticket_on(
 ) -> None:
     by = Actor.from_user(moderator)
     moves.take(actor=by, ticket_id=str(ticket.id))
-    moves.wait(actor=by, ticket_id=str(ticket.id), question="Which printer?")
+    moves.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which printer?")
     write(people.add(Role.ADMIN), "I am curious, too.")
     assert reload(db, ticket).status is Status.WAITING
     stored = write(requester, "The one on floor 3.").ticket
@@ -192,7 +192,7 @@ def test_the_question_is_part_of_the_conversation(
     by = Actor.from_user(moderator)
     moves.take(actor=by, ticket_id=str(ticket.id))
     for _ in range(2):  # a double click
-        moves.wait(actor=by, ticket_id=str(ticket.id), question="Which printer?")
+        moves.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which printer?")
     (asked,) = reload(db, ticket).comments
     assert (asked.by, asked.text, asked.internal) == (moderator.id, "Which printer?", False)
 
@@ -203,7 +203,7 @@ def test_an_internal_note_of_a_requester_who_is_staff_is_no_answer(
     asker, helper = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
     own = file_ticket(tickets, asker)
     moves.take(actor=Actor.from_user(helper), ticket_id=str(own.id))
-    moves.wait(actor=Actor.from_user(helper), ticket_id=str(own.id), question="Which one?")
+    moves.ask_requester(actor=Actor.from_user(helper), ticket_id=str(own.id), question="Which one?")
     noted = comments.add(
         actor=Actor.from_user(asker), ticket_id=str(own.id), text="Hm.", internal=True
     ).ticket
@@ -253,7 +253,7 @@ def test_only_its_author_changes_a_comment(
         comments.edit(
             actor=Actor.from_user(moderator),
             ticket_id=str(ticket.id),
-            slack=HERE,
+            message=HERE,
             text="Never mind.",
         )
     assert reload(db, ticket).comments[0].text == "It is back."
@@ -265,7 +265,7 @@ def test_a_former_moderator_no_longer_changes_a_note(
     write(moderator, "A note.", internal=True, slack=HERE)
     demoted = Actor(moderator.id, Role.USER)
     with pytest.raises(PermissionDenied):
-        comments.edit(actor=demoted, ticket_id=str(ticket.id), slack=HERE, text="For all to see")
+        comments.edit(actor=demoted, ticket_id=str(ticket.id), message=HERE, text="For all to see")
 
 
 def test_a_deleted_message_leaves_nothing_of_its_words(
@@ -274,7 +274,7 @@ def test_a_deleted_message_leaves_nothing_of_its_words(
     file = FileLink("a.png", "https://example.slack.com/a.png")
     write(requester, "My password is hunter2", slack=HERE, files=(file,))
     for _ in range(2):
-        comments.delete(ticket_id=str(ticket.id), slack=HERE)
+        comments.delete(ticket_id=str(ticket.id), message=HERE)
     (comment,) = reload(db, ticket).comments
     assert (comment.text, comment.files, comment.deleted) == ("", (), True)
     assert "hunter2" not in str(db.tickets.find_one())
@@ -289,10 +289,10 @@ def test_what_is_no_comment_is_not_followed(
     comments: CommentService, requester: User, ticket: Ticket
 ) -> None:
     actor = Actor.from_user(requester)
-    assert comments.edit(actor=actor, ticket_id=str(ticket.id), slack=HERE, text="x") is None
-    assert comments.delete(ticket_id=str(ticket.id), slack=HERE) is None
-    assert comments.delete(ticket_id=str(ObjectId()), slack=HERE) is None
-    assert comments.delete(ticket_id="nonsense", slack=HERE) is None
+    assert comments.edit(actor=actor, ticket_id=str(ticket.id), message=HERE, text="x") is None
+    assert comments.delete(ticket_id=str(ticket.id), message=HERE) is None
+    assert comments.delete(ticket_id=str(ObjectId()), message=HERE) is None
+    assert comments.delete(ticket_id="nonsense", message=HERE) is None
 
 
 def test_an_edit_and_a_deletion_at_once(
@@ -303,11 +303,11 @@ def test_an_edit_and_a_deletion_at_once(
     at_once(
         *[
             lambda n=n: comments.edit(
-                actor=actor, ticket_id=ticket_id, slack=HERE, text=f"Edit {n}"
+                actor=actor, ticket_id=ticket_id, message=HERE, text=f"Edit {n}"
             )
             for n in range(4)
         ],
-        lambda: comments.delete(ticket_id=ticket_id, slack=HERE),
+        lambda: comments.delete(ticket_id=ticket_id, message=HERE),
     )
     (comment,) = reload(db, ticket).comments
     assert (comment.deleted, comment.text) == (True, "")
@@ -318,9 +318,9 @@ def test_a_flood_is_held_back_for_a_while(
 ) -> None:
     for number in range(30):
         last = write(requester, f"Comment {number}").ticket.seq
-    with pytest.raises(Flood) as flood:
+    with pytest.raises(CommentRateLimitReached) as flood:
         write(requester)
-    assert flood.value.last == last
+    assert flood.value.last_seq == last
     assert str(flood.value) == (
         "You have written 30 comments on ticket 1 within 10 minutes, which is the limit. What you "
         "write there now is not passed on; send it again in a few minutes."
@@ -338,7 +338,7 @@ def test_changes_count_for_a_flood(
     edit["slack"] = HERE
     for number in range(29):
         comments.edit(**edit, text=f"Take {number}")
-    with pytest.raises(Flood):
+    with pytest.raises(CommentRateLimitReached):
         comments.edit(**edit, text="Take 30")
 
 
@@ -356,7 +356,7 @@ def test_five_hundred_comments_are_enough(
     longest = full_of(ticket, requester, at=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": longest[:499]}})
     assert len(write(requester, "The last one").ticket.comments) == 500
-    with pytest.raises(Full) as full:
+    with pytest.raises(CommentLimitReached) as full:
         write(requester)
     assert str(full.value) == (
         "Ticket 1 has 500 comments, which is the limit, so this is not passed on. File a new "
@@ -376,7 +376,7 @@ def test_a_full_ticket_still_asks_and_moves(
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": full}})
     by = Actor.from_user(moderator)
     moves.take(actor=by, ticket_id=str(ticket.id))
-    asked = moves.wait(actor=by, ticket_id=str(ticket.id), question="Which one?")
+    asked = moves.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which one?")
     assert (asked.status, len(asked.comments)) == (Status.WAITING, 500)
 
 
@@ -387,13 +387,13 @@ def test_edits_have_a_limit_of_their_own(
     ticket: Ticket,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ticket_comments, "EDITS_MAX", 2)
+    monkeypatch.setattr(ticket_comments, "MAX_COMMENT_EDITS", 2)
     write(requester, slack=HERE)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     for number in range(2):
         comments.edit(**edit, text=f"Take {number}")
-    with pytest.raises(Full) as full:
+    with pytest.raises(CommentLimitReached) as full:
         comments.edit(**edit, text="Take 3")
     assert str(full.value) == (
         "The comments on ticket 1 were changed 2 times, which is the limit, so this change is not "

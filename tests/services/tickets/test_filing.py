@@ -12,8 +12,8 @@ from services.models.user import Role
 from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
 from services.tickets.actions import TicketActions
-from services.tickets.filing import Filed, TicketService
-from services.tickets.queries import load
+from services.tickets.filing import FilingResult, TicketService
+from services.tickets.queries import load_ticket
 from tests.conftest import FixedClock, at_once
 
 EMPLOYEE = Actor(ObjectId(), Role.USER)
@@ -24,7 +24,7 @@ ADMIN = Actor(ObjectId(), Role.ADMIN)
 NOT_FOUND = "There is no such ticket, or you may not see it."
 
 
-def file(tickets: TicketService, actor: Actor = EMPLOYEE, **fields: Any) -> Filed:
+def file(tickets: TicketService, actor: Actor = EMPLOYEE, **fields: Any) -> FilingResult:
     form = {"title": "No VPN", "description": "It drops.", "request_id": uuid.uuid4().hex}
     return tickets.create(**{"actor": actor, "team_id": "T1", **form, **fields})
 
@@ -70,7 +70,7 @@ def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
         "outbox": True,
         "attempts": 0,
     }
-    assert load(db, str(filed.ticket.id)) == filed.ticket
+    assert load_ticket(db, str(filed.ticket.id)) == filed.ticket
 
 
 def test_numbers_count_up(tickets: TicketService) -> None:
@@ -148,7 +148,7 @@ def test_one_form_submitted_many_times_at_once_is_one_ticket(
     tickets: TicketService, db: Mongo
 ) -> None:
     answers = at_once(*[lambda: file(tickets, request_id="V1")] * 8)
-    assert [type(answer) for answer in answers] == [Filed] * 8
+    assert [type(answer) for answer in answers] == [FilingResult] * 8
     assert sum(answer.is_new for answer in answers) == 1
     assert {answer.ticket.id for answer in answers} == {doc["_id"] for doc in db.tickets.find()}
     assert db.tickets.count_documents({}) == 1
@@ -205,7 +205,7 @@ def test_somebody_elses_form_is_not_found(tickets: TicketService, db: Mongo) -> 
     for thief in (COLLEAGUE, MODERATOR, ADMIN):
         sentence = refusal(NotFound, file, tickets, thief, request_id="V1", title="Mine now")
         assert sentence == "This form is not yours. Open a new one with /ticket."
-    assert load(db, str(ticket.id)) == ticket
+    assert load_ticket(db, str(ticket.id)) == ticket
 
 
 def test_twenty_an_hour_then_a_sentence(tickets: TicketService, clock: FixedClock) -> None:

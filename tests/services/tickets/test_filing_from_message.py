@@ -99,7 +99,7 @@ def test_who_sees_the_ticket_that_is_there(
     ticket = make(tickets, creator)
     person = people.add(asker) if isinstance(asker, Role) else creator
     with pytest.raises(AlreadyFiled) as asked:
-        tickets.check_unused(actor=Actor.from_user(person), team_id=TEAM_ID, source=SOURCE)
+        tickets.check_not_filed(actor=Actor.from_user(person), team_id=TEAM_ID, source=SOURCE)
     with pytest.raises(AlreadyFiled) as filed:
         make(tickets, person)
     assert [str(asked.value), str(filed.value)] == [TOLD, TOLD]
@@ -108,7 +108,7 @@ def test_who_sees_the_ticket_that_is_there(
 
 
 def test_a_message_without_ticket_may_be_used(tickets: TicketService, people: People) -> None:
-    tickets.check_unused(actor=Actor.from_user(people.add()), team_id=TEAM_ID, source=SOURCE)
+    tickets.check_not_filed(actor=Actor.from_user(people.add()), team_id=TEAM_ID, source=SOURCE)
 
 
 def test_the_same_form_again_is_the_same_ticket(

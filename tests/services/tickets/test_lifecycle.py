@@ -13,12 +13,12 @@ from services.models.permissions import Actor, Permission
 from services.models.ticket import Status, Ticket
 from services.models.user import Role
 from services.tickets.lifecycle import (
-    NEXT,
-    PERMISSION,
+    ACTION_PERMISSIONS,
+    STATUS_TRANSITIONS,
     TicketAction,
-    allowed,
-    check,
-    check_status,
+    allowed_actions,
+    check_allowed,
+    check_transition,
     completed_by,
     describe_state,
     stale_message,
@@ -76,12 +76,12 @@ def expected(role: Role, relation: str, state: tuple[Status, bool, bool]) -> set
         return STAFF | {TicketAction.REOPEN}
     steps = set(AT_WORK)
     if status is P:
-        steps.add(TicketAction.WAIT)
+        steps.add(TicketAction.ASK_REQUESTER)
     if not is_mine:
         steps.add(TicketAction.TAKE)
     elif status in (P, R):
         steps |= (
-            {TicketAction.NOT_MINE} if is_accepted else {TicketAction.NOT_MINE, TicketAction.ACCEPT}
+            {TicketAction.DECLINE} if is_accepted else {TicketAction.DECLINE, TicketAction.ACCEPT}
         )
     if is_own:
         steps.add(TicketAction.CANCEL)
@@ -95,15 +95,15 @@ def test_who_may_do_what_and_when(
     role: Role, relation: str, state: tuple[Status, bool, bool]
 ) -> None:
     ticket, actor = ticket_in(state, relation), Actor(ME, role)
-    steps = allowed(actor, ticket)
+    steps = allowed_actions(actor, ticket)
     assert steps == expected(role, relation, state)
     for step in TicketAction:
         if step in steps:
-            check(actor, ticket, step)
+            check_allowed(actor, ticket, step)
         else:
             with pytest.raises((Conflict, PermissionDenied)) as refused:
-                check(actor, ticket, step)
-            is_denied = not actor.has_permission(PERMISSION[step])
+                check_allowed(actor, ticket, step)
+            is_denied = not actor.has_permission(ACTION_PERMISSIONS[step])
             assert isinstance(refused.value, PermissionDenied) == is_denied
 
 
@@ -122,7 +122,7 @@ def test_who_may_do_what_and_when(
 )
 def test_a_role_that_is_not_enough(step: TicketAction, sentence: str) -> None:
     with pytest.raises(PermissionDenied) as denied:
-        check(Actor(ME, Role.USER), ticket_in((P, True, True), "requester"), step)
+        check_allowed(Actor(ME, Role.USER), ticket_in((P, True, True), "requester"), step)
     assert str(denied.value) == sentence
 
 
@@ -148,7 +148,7 @@ def test_a_role_that_is_not_enough(step: TicketAction, sentence: str) -> None:
         (
             "assignee",
             (W, True, True),
-            TicketAction.WAIT,
+            TicketAction.ASK_REQUESTER,
             "you",
             "Ticket 12 is waiting for its requester and you have it now, so this was not done. "
             "Look at it again, then decide.",
@@ -181,7 +181,7 @@ def test_a_state_that_does_not_allow_it(
     relation: str, state: tuple[Status, bool, bool], step: TicketAction, holder: str, sentence: str
 ) -> None:
     with pytest.raises(Conflict) as conflict:
-        check(Actor(ME, Role.ADMIN), ticket_in(state, relation), step, holder=holder)
+        check_allowed(Actor(ME, Role.ADMIN), ticket_in(state, relation), step, assignee_name=holder)
     assert str(conflict.value) == sentence
 
 
@@ -195,11 +195,11 @@ def test_a_cancelled_ticket_and_one_without_number() -> None:
 @pytest.mark.parametrize(("old", "new"), [*itertools.product(Status, Status)])
 def test_the_status_table(old: Status, new: Status) -> None:
     ticket = sample_ticket(status=old)
-    if new in NEXT[old]:
-        check_status(ticket, new)
+    if new in STATUS_TRANSITIONS[old]:
+        check_transition(ticket, new)
         return
     with pytest.raises(Conflict, match=r"^A ticket that is .* can't become "):
-        check_status(ticket, new)
+        check_transition(ticket, new)
 
 
 def test_a_glance_tells_status_and_assignee_apart() -> None:
@@ -220,6 +220,6 @@ def test_who_completed_it() -> None:
 
 
 def test_every_step_asks_for_a_permission_of_its_kind() -> None:
-    assert set(PERMISSION) == set(TicketAction)
-    own = {step for step, asked in PERMISSION.items() if asked is Permission.SEE_OWN_TICKET}
+    assert set(ACTION_PERMISSIONS) == set(TicketAction)
+    own = {step for step, asked in ACTION_PERMISSIONS.items() if asked is Permission.SEE_OWN_TICKET}
     assert own == {TicketAction.COMMENT, TicketAction.REOPEN, TicketAction.CANCEL}

@@ -8,7 +8,7 @@ from bson import ObjectId
 from services.core.database import Mongo
 from services.models.user import Role, User, release_request
 from services.tickets.filing import TicketService
-from services.tickets.release import BATCH, due, hand_back_some
+from services.tickets.release import BATCH_SIZE, accounts_to_release, release_tickets
 from tasks.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 
@@ -43,7 +43,7 @@ def test_it_takes_as_many_as_it_is_told(
     db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
 ) -> None:
     give(db, tickets, people, gone, 5)
-    assert len(hand_back_some(db, gone.id, now=clock(), limit=2)) == 2
+    assert len(release_tickets(db, gone.id, now=clock(), limit=2)) == 2
     assert left(db, gone) == 3
 
 
@@ -51,7 +51,7 @@ def test_several_at_once_hand_each_back_once(
     db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
 ) -> None:
     give(db, tickets, people, gone, 6)
-    results = at_once(*[lambda: hand_back_some(db, gone.id, now=clock())] * 4)
+    results = at_once(*[lambda: release_tickets(db, gone.id, now=clock())] * 4)
     given = [ticket_id for result in results for ticket_id in result]
     assert len(given) == len(set(given)) == handed_back(db) == 6
 
@@ -64,28 +64,28 @@ def test_the_sweep_goes_on_where_it_was_interrupted(
     clock: FixedClock,
     publisher: RecordingPublisher,
 ) -> None:
-    give(db, tickets, people, gone, BATCH + 3)
+    give(db, tickets, people, gone, BATCH_SIZE + 3)
     jobs = Scheduler(db, publisher, clock=clock)
     jobs.lead()
     jobs.run("handing_back")
     assert left(db, gone) == 3
     jobs.run("handing_back")
     assert left(db, gone) == 0
-    assert handed_back(db) == BATCH + 3
-    assert len(set(publisher.asked)) == BATCH + 3
+    assert handed_back(db) == BATCH_SIZE + 3
+    assert len(set(publisher.asked)) == BATCH_SIZE + 3
 
 
 def test_a_latecomer_is_handed_back_too(
     db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
 ) -> None:
-    assert hand_back_some(db, gone.id, now=clock()) == []
+    assert release_tickets(db, gone.id, now=clock()) == []
     clock.advance(minutes=2)
     give(db, tickets, people, gone, 1)  # an assignment that was under way
-    assert due(db, now=clock()) == [gone.id]
-    assert len(hand_back_some(db, gone.id, now=clock())) == 1
+    assert accounts_to_release(db, now=clock()) == [gone.id]
+    assert len(release_tickets(db, gone.id, now=clock())) == 1
     clock.advance(minutes=2)
-    assert hand_back_some(db, gone.id, now=clock()) == []
-    assert due(db, now=clock()) == []
+    assert release_tickets(db, gone.id, now=clock()) == []
+    assert accounts_to_release(db, now=clock()) == []
 
 
 def test_who_came_back_keeps_theirs(
@@ -93,7 +93,7 @@ def test_who_came_back_keeps_theirs(
 ) -> None:
     give(db, tickets, people, gone, 1)
     db.users.update_one({"_id": gone.id}, {"$set": {"active": True}})
-    assert hand_back_some(db, gone.id, now=clock()) == []
+    assert release_tickets(db, gone.id, now=clock()) == []
     assert left(db, gone) == 1
 
 
@@ -102,7 +102,7 @@ def test_the_predecessors_ticket_is_handed_back_as_well(
 ) -> None:
     legacy = {"title": "Old", "status": "IN_PROGRESS", "assignedTo": gone.id}
     ticket_id = db.tickets.insert_one(legacy).inserted_id
-    assert hand_back_some(db, gone.id, now=clock()) == [ticket_id]
+    assert release_tickets(db, gone.id, now=clock()) == [ticket_id]
     doc = db.tickets.find_one({"_id": ticket_id}) or {}
     assert (doc["status"], doc["assignedTo"], doc["seq"]) == ("TODO", None, 1)
 
@@ -112,6 +112,6 @@ def test_who_has_no_mark_is_left_alone(
 ) -> None:
     inactive = people.add(Role.MODERATOR, active=False)
     give(db, tickets, people, inactive, 1)
-    assert hand_back_some(db, inactive.id, now=clock()) == []
-    assert hand_back_some(db, ObjectId(), now=clock()) == []
-    assert due(db, now=clock() + timedelta(days=1)) == []
+    assert release_tickets(db, inactive.id, now=clock()) == []
+    assert release_tickets(db, ObjectId(), now=clock()) == []
+    assert accounts_to_release(db, now=clock() + timedelta(days=1)) == []

@@ -10,7 +10,7 @@ from services.models.ticket import Ticket
 from services.outbox import pending
 from services.tickets import ticket_store
 from services.tickets.filing import TicketService
-from services.tickets.queries import load
+from services.tickets.queries import load_ticket
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 EDIT = NewEvent(EventType.EDITED, by="system", field="title", from_="a", to="b")
@@ -81,7 +81,7 @@ def test_a_deleted_ticket_is_a_lost_race(db: Mongo, clock: FixedClock, ticket: T
 def test_a_legacy_ticket_starts_at_one_and_only_once(db: Mongo, clock: FixedClock) -> None:
     legacy = {"_id": ObjectId(), "title": "old", "status": "TODO", "__v": 0}
     db.tickets.insert_one(legacy)
-    ticket = load(db, str(legacy["_id"]))
+    ticket = load_ticket(db, str(legacy["_id"]))
     assert ticket is not None
     answers = at_once(
         *[

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from services.analysis.model_answer import Analysis, Basis
-from services.analysis.urgency import Signal
+from services.analysis.model_answer import Analysis, SkillMatch
+from services.analysis.urgency import UrgencySignal
 from services.core.database import Mongo
 from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority, Ticket
@@ -98,7 +98,7 @@ class TestConfidence:
         ("title", "confidence", "skills", "basis"),
         [
             ("The printer prints VPN errors", 0.4, ("SAP",), None),
-            ("The printer prints VPN errors", 0.39, ("Printer", "VPN"), Basis.NAMED),
+            ("The printer prints VPN errors", 0.39, ("Printer", "VPN"), SkillMatch.KEYWORD),
             ("Nothing works", 0.39, ("SAP",), None),
             ("Nothing works", 0, ("SAP",), None),
         ],
@@ -112,7 +112,7 @@ class TestConfidence:
         title: str,
         confidence: float,
         skills: tuple[str, ...],
-        basis: Basis | None,
+        basis: SkillMatch | None,
     ) -> None:
         says(gemini, skills=["SAP"], summary="By the model.", confidence=confidence)
         found = analyse(reading, file_ticket(tickets, requester, title, "Please help."))
@@ -126,9 +126,9 @@ class TestUrgent:
         ("description", "signal"),
         [
             ("Please hurry.", None),
-            ("All of us are waiting.", Signal.PEOPLE),
-            ("The server is down.", Signal.OUTAGE),
-            ("We were hacked.", Signal.BREACH),
+            ("All of us are waiting.", UrgencySignal.PEOPLE),
+            ("The server is down.", UrgencySignal.OUTAGE),
+            ("We were hacked.", UrgencySignal.BREACH),
         ],
     )
     def test_the_words_are_weighed(
@@ -138,7 +138,7 @@ class TestUrgent:
         tickets: TicketService,
         requester: User,
         description: str,
-        signal: Signal | None,
+        signal: UrgencySignal | None,
     ) -> None:
         says(gemini, skills=None, priority="urgent")
         found = analyse(reading, file_ticket(tickets, requester, "Nothing works", description))
@@ -148,7 +148,7 @@ class TestUrgent:
         self, runtime: Runtime, tickets: TicketService, requester: User
     ) -> None:
         filed = file_ticket(tickets, requester, "Outage", "It is one.", priority="urgent")
-        assert analyse(runtime, filed).signal is Signal.OUTAGE
+        assert analyse(runtime, filed).signal is UrgencySignal.OUTAGE
 
     def test_nothing_is_weighed_where_nobody_claims_it(
         self, reading: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
@@ -174,7 +174,7 @@ class TestUrgent:
         signals = [analyse(reading, report(by)).signal for by in (requester, requester, other)]
         assert signals == [None, None, None]
         report(people.add())
-        assert analyse(reading, report(requester)).signal is Signal.REPORTS
+        assert analyse(reading, report(requester)).signal is UrgencySignal.REPORTS
 
 
 class Broken:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from services.auth.one_time_codes import Codes
+from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo
 from services.core.metrics import NOOP_METER
 from services.core.settings import parse_settings
@@ -54,7 +54,7 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
             server=mail_server.server(),
             sender=sender(config),
             app_url=config.app_url,
-            codes=Codes(db, JWT_SECRET, clock),
+            codes=OneTimeCodes(db, JWT_SECRET, clock),
             meter=NOOP_METER,
         ),
     )
@@ -199,7 +199,7 @@ def test_mail_away_does_not_hold_up_slack_nor_the_ticket(
     assert not reload(db, ticket).is_in_outbox
     mail_server.start()
     clock.advance(seconds=10)
-    publisher.mail("")
+    publisher.publish_email("")
     work(mailing, publisher)
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
 
@@ -234,7 +234,7 @@ def test_what_is_no_longer_so_is_not_mailed(
         db.tickets.delete_one({"_id": ticket.id})
     mail_server.start()
     clock.advance(seconds=10)
-    publisher.mail("")
+    publisher.publish_email("")
     work(mailing, publisher)
     assert told(mail_server) == []
     (letter,) = db.letters.find()

@@ -124,7 +124,9 @@ def test_it_handles_500(
     say(slack=HERE)
     if method == "chat.update":
         notify.run(runtime, str(ticket.id))
-    comments.edit(actor=Actor.from_user(emma), ticket_id=str(ticket.id), slack=HERE, text="Changed")
+    comments.edit(
+        actor=Actor.from_user(emma), ticket_id=str(ticket.id), message=HERE, text="Changed"
+    )
     slack.fail(method, status=500)
     notify.run(runtime, str(ticket.id))
     assert reload(db, ticket).is_in_outbox
@@ -218,9 +220,9 @@ def test_who_has_no_card_gets_a_message_that_says_which_ticket(
     legacy = {"title": "From before", "status": "COMPLETED", "createdBy": emma.id, "number": 7}
     ticket_id = db.tickets.insert_one({**legacy, "teamId": TEAM_ID}).inserted_id
     by = Actor.from_user(nils)
-    comments.add(actor=by, ticket_id=str(ticket_id), text="Still a problem?", slack=HERE)
+    comments.add(actor=by, ticket_id=str(ticket_id), text="Still a problem?", message=HERE)
     notify.run(runtime, str(ticket_id))
-    comments.edit(actor=by, ticket_id=str(ticket_id), text="Is it still a problem?", slack=HERE)
+    comments.edit(actor=by, ticket_id=str(ticket_id), text="Is it still a problem?", message=HERE)
     notify.run(runtime, str(ticket_id))
     (message,) = slack.messages(People.slack_id(emma))
     assert "thread_ts" not in message

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from billiard.exceptions import SoftTimeLimitExceeded
 
-from services.auth.one_time_codes import LIFETIMES, CodeKind, Codes
+from services.auth.one_time_codes import LIFETIMES, CodeKind, OneTimeCodes
 from services.core.database import Mongo
 from services.core.leases import BackoffLock
 from services.core.metrics import InMemoryMeter
@@ -45,7 +45,7 @@ def office(
         server=mail_server.server(seconds=1.0),
         sender=sender(config),
         app_url=config.app_url,
-        codes=Codes(db, JWT_SECRET, clock),
+        codes=OneTimeCodes(db, JWT_SECRET, clock),
         meter=tally,
     )
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from slack_sdk import WebClient
 
-from services.availability.availability_service import AvailabilityService, Wanted
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.models.permissions import Actor
@@ -29,8 +29,8 @@ def nils(people: People, db: Mongo, tickets: TicketService, clock: FixedClock) -
     ticket = file_ticket(tickets, people.add())
     busy = {"assignedTo": user.id, "status": "IN_PROGRESS"}
     db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
-    wanted = Wanted(is_away=True, away_until=clock() + timedelta(days=3))
-    AvailabilityService(db, clock=clock).change(actor=Actor.from_user(user), wanted=wanted)
+    wanted = AvailabilityChange(is_away=True, away_until=clock() + timedelta(days=3))
+    AvailabilityService(db, clock=clock).update(actor=Actor.from_user(user), change=wanted)
     return user
 
 

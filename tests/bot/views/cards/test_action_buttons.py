@@ -20,7 +20,7 @@ from bot.views.modals import ticket_actions
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import TicketAction, allowed, state_token
+from services.tickets.lifecycle import TicketAction, allowed_actions, state_token
 from tests.conftest import sample_ticket
 from tests.services.tickets.test_lifecycle import ME, RELATIONS, STATES, ticket_in
 from tests.support.blockkit import check_message, check_view
@@ -43,7 +43,7 @@ def offered(
     role: Role, relation: str, state: tuple[Status, bool, bool], *, details: bool = True
 ) -> str:
     ticket = ticket_in(state, relation)
-    return labels(step_buttons(ticket, allowed(Actor(ME, role), ticket), details=details))
+    return labels(step_buttons(ticket, allowed_actions(Actor(ME, role), ticket), details=details))
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
     role: Role, relation: str, state: tuple[Status, bool, bool]
 ) -> None:
     ticket = ticket_in(state, relation)
-    steps = allowed(Actor(ME, role), ticket)
+    steps = allowed_actions(Actor(ME, role), ticket)
     for details in (True, False):
         elements = step_buttons(ticket, steps, details=details)
         assert len([e for e in elements if e["type"] == "button"]) <= (3 if details else 4)
@@ -134,7 +134,7 @@ def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
 
 def test_only_the_first_button_strikes() -> None:
     ticket = ticket_in((P, True, False), "assignee")
-    elements = step_buttons(ticket, allowed(Actor(ME, Role.MODERATOR), ticket))
+    elements = step_buttons(ticket, allowed_actions(Actor(ME, Role.MODERATOR), ticket))
     assert [element.get("style") for element in elements] == ["primary", None, None, None]
     reopened = step_buttons(ticket_in((C, True, True)), {TicketAction.REOPEN})
     assert "style" not in reopened[0]
@@ -142,7 +142,10 @@ def test_only_the_first_button_strikes() -> None:
 
 def test_what_many_read_offers_what_any_moderator_may_do() -> None:
     ticket = ticket_in((T, False, False))
-    few = allowed(Actor(ME, Role.MODERATOR), ticket) & {TicketAction.TAKE, TicketAction.REASSIGN}
+    few = allowed_actions(Actor(ME, Role.MODERATOR), ticket) & {
+        TicketAction.TAKE,
+        TicketAction.REASSIGN,
+    }
     assert labels(step_buttons(ticket, few)) == "[Take it] [Assign] [Details]"
 
 

@@ -20,7 +20,7 @@ from services.models.message_source import MessageSource
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
-from services.tickets.lifecycle import allowed
+from services.tickets.lifecycle import allowed_actions
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
@@ -61,7 +61,7 @@ def sheet(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) ->
         screen=SCREEN,
         ticket=ticket if staff else without_internals(ticket),
         is_staff=staff,
-        steps=allowed(reader, ticket),
+        steps=allowed_actions(reader, ticket),
         people=people,
         now=AT,
     )

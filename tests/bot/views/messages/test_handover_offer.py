@@ -5,8 +5,8 @@ from bson import ObjectId
 
 from bot.views.messages.handover_offer import decided, offer, read_value, tickets
 from bot.views.text import Message
-from services.availability.absence import AwaySource
-from services.availability.handover_offers import Answer, Decision, Offer
+from services.availability.absence import AbsenceSource
+from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.availability.slack_status import NO_END
 from services.models.user import Role, User
 from tests.support.block_text import read
@@ -24,9 +24,9 @@ def offered(
     to: ObjectId = NILS.id,
     number: int = 3,
     until: datetime = FRIDAY,
-    source: AwaySource = AwaySource.SELF,
+    source: AbsenceSource = AbsenceSource.SELF,
 ) -> Message:
-    message = offer(Offer(user, "k3y", to, number, until, source, tries=1))
+    message = offer(HandoverOffer(user, "k3y", to, number, until, source, attempts=1))
     assert check_message({"text": message.text, "blocks": message.blocks}) == []
     return message
 
@@ -45,7 +45,7 @@ def test_the_offer_to_oneself() -> None:
 
 
 def test_one_ticket_and_no_end() -> None:
-    message = offered(number=1, until=NO_END, source=AwaySource.SLACK)
+    message = offered(number=1, until=NO_END, source=AbsenceSource.SLACK)
     assert read({"blocks": message.blocks}) == [
         "Your Slack status says that you are *away*, so no new tickets are assigned to you "
         "meanwhile. You have 1 open ticket. Shall somebody else take it?",
@@ -55,7 +55,7 @@ def test_one_ticket_and_no_end() -> None:
 
 
 def test_the_offer_to_an_admin() -> None:
-    message = offered(to=ADA, source=AwaySource.ADMIN)
+    message = offered(to=ADA, source=AbsenceSource.ADMIN)
     assert message.text == "Nils has 3 open tickets. Shall somebody else take them?"
     assert read({"blocks": message.blocks}) == [
         f"*Nils* is *away until {FRIDAY_TEXT}*, so no new tickets are assigned to them "
@@ -76,46 +76,48 @@ def test_a_name_never_becomes_markup() -> None:
     ("answer", "number", "own", "others"),
     [
         (
-            Answer.HANDED_OVER,
+            OfferAnswer.HANDED_OVER,
             3,
             "Handed over: your 3 open tickets go to somebody else.",
             "Handed over: Nils's 3 open tickets go to somebody else.",
         ),
         (
-            Answer.HANDED_OVER,
+            OfferAnswer.HANDED_OVER,
             1,
             "Handed over: your 1 open ticket goes to somebody else.",
             "Handed over: Nils's 1 open ticket goes to somebody else.",
         ),
         (
-            Answer.HANDED_OVER,
+            OfferAnswer.HANDED_OVER,
             0,
             "There is nothing left to hand over.",
             "There is nothing left to hand over.",
         ),
         (
-            Answer.KEPT,
+            OfferAnswer.KEPT,
             2,
             "You keep 2 open tickets. Each can still be reassigned on its card.",
             "Nils keeps 2 open tickets. Each can still be reassigned on its card.",
         ),
         (
-            Answer.KEPT,
+            OfferAnswer.KEPT,
             1,
             "You keep 1 open ticket. It can still be reassigned on its card.",
             "Nils keeps 1 open ticket. It can still be reassigned on its card.",
         ),
         (
-            Answer.OVER,
+            OfferAnswer.EXPIRED,
             0,
             "This offer is out of date. Nothing was handed over.",
             "This offer is out of date. Nothing was handed over.",
         ),
     ],
 )
-def test_what_stands_there_afterwards(answer: Answer, number: int, own: str, others: str) -> None:
+def test_what_stands_there_afterwards(
+    answer: OfferAnswer, number: int, own: str, others: str
+) -> None:
     for is_own, words in ((True, own), (False, others)):
-        message = decided(Decision(answer, NILS, number), is_own=is_own)
+        message = decided(OfferDecision(answer, NILS, number), is_own=is_own)
         assert (message.text, read({"blocks": message.blocks})) == (words, [words])
 
 

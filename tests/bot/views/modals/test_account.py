@@ -8,7 +8,7 @@ import pytest
 from bson import ObjectId
 
 from bot.views.modals import account, link_account
-from services.linking.link_by_code import Offer, masked
+from services.linking.link_by_code import LinkPreview, mask_email
 from services.linking.unlink import UnlinkPreview
 from services.models.user import Role, User
 from tests.support.blockkit import check_message, check_view
@@ -46,13 +46,13 @@ def test_every_form_is_one_slack_takes(app_url: str | None, by_address: bool) ->
 
 @pytest.mark.parametrize("former", [None, somebody()])
 def test_every_question_is_one_slack_takes(former: User | None) -> None:
-    email = masked(somebody().email)
-    offer = Offer(
-        name="f" * 64,
+    email = mask_email(somebody().email)
+    offer = LinkPreview(
+        code_id="f" * 64,
         email=email,
         is_slack_address=former is None,
-        former=former,
-        open_tickets=10**9,
+        previous_user=former,
+        open_ticket_count=10**9,
     )
     view = link_account.confirm(offer, slack_user_id="U0JO")
     assert check_view(view) == []

@@ -5,8 +5,8 @@ import pytest
 from bson import ObjectId
 
 from bot.views.modals.availability import availability, country_options
-from services.availability.absence import Away, AwaySource
-from services.availability.availability_service import Availability, Hours
+from services.availability.absence import Absence, AbsenceSource
+from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import NO_END
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import search_countries
@@ -23,7 +23,7 @@ def shown(*, is_own: bool = True, **fields: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "user": NILS,
         "away": None,
-        "hours": Hours(frozenset(range(5)), "09:00", "17:00"),
+        "hours": WorkHours(frozenset(range(5)), "09:00", "17:00"),
         "is_own": False,
         "country": "",
         "zone": "Europe/Berlin",
@@ -64,13 +64,16 @@ def test_ones_own() -> None:
 @pytest.mark.parametrize(
     ("away", "words"),
     [
-        (Away(FRIDAY, AwaySource.SLACK), f"away until {FRIDAY_TEXT}, as the Slack status says"),
-        (Away(NO_END, AwaySource.SLACK), "away, as the Slack status says"),
-        (Away(FRIDAY, AwaySource.SELF), f"away until {FRIDAY_TEXT}, as set here"),
-        (Away(FRIDAY, AwaySource.ADMIN), f"away until {FRIDAY_TEXT}, as an admin has set"),
+        (
+            Absence(FRIDAY, AbsenceSource.SLACK),
+            f"away until {FRIDAY_TEXT}, as the Slack status says",
+        ),
+        (Absence(NO_END, AbsenceSource.SLACK), "away, as the Slack status says"),
+        (Absence(FRIDAY, AbsenceSource.SELF), f"away until {FRIDAY_TEXT}, as set here"),
+        (Absence(FRIDAY, AbsenceSource.ADMIN), f"away until {FRIDAY_TEXT}, as an admin has set"),
     ],
 )
-def test_by_whose_word_they_are_away(away: Away, words: str) -> None:
+def test_by_whose_word_they_are_away(away: Absence, words: str) -> None:
     view = shown(away=away)
     assert f"2 open tickets, at most 8 are assigned automatically · {words}" in read(view)
     assert element(view, "presence")["initial_option"]["value"] == "away"
@@ -85,7 +88,7 @@ def test_somebody_elses() -> None:
 
 
 def test_hours_that_no_half_hour_is() -> None:
-    view = shown(hours=Hours(frozenset(), "09:15", "23:59"), is_own=True)
+    view = shown(hours=WorkHours(frozenset(), "09:15", "23:59"), is_own=True)
     times = [option["value"] for option in element(view, "start")["options"]]
     assert len(times) == 49
     assert times == sorted(times)

@@ -4,7 +4,7 @@ import pytest
 
 from bot.views.modals import status_words
 from services.availability.slack_status import StatusRules
-from services.availability.status_rules import RulesStore
+from services.availability.status_rules import StatusRulesStore
 from services.core.database import Mongo
 from services.models.user import Role
 from tests.bot.handlers.test_people import Visitor
@@ -24,10 +24,12 @@ def ada(ticket_bot: Bot, slack: RecordingSlack, people: People) -> Visitor:
 def test_words_are_added_and_taken_out_again(
     ada: Visitor, db: Mongo, slack: RecordingSlack
 ) -> None:
-    rules = RulesStore(db)
+    rules = StatusRulesStore(db)
     ada.press("Change words")
     assert ada.submit(away="at the spa,\n:sailboat: ; ,", here=":palm_tree:") == {}
-    assert rules.read() == StatusRules(away=("at the spa", ":sailboat:"), here=(":palm_tree:",))
+    assert rules.read() == StatusRules(
+        away=("at the spa", ":sailboat:"), available=(":palm_tree:",)
+    )
     ada.press("Change words")
     shown = [block["element"]["initial_value"] for block in slack.last_view()["blocks"]]
     assert shown == ["at the spa, :sailboat:", ":palm_tree:"]
@@ -41,9 +43,9 @@ def test_what_is_too_long_is_said_beside_its_field(ada: Visitor, db: Mongo) -> N
         "response_action": "errors",
         "errors": {"here": "A phrase has at most 60 characters."},
     }
-    assert RulesStore(db).read() == StatusRules()
+    assert StatusRulesStore(db).read() == StatusRules()
 
 
 def test_the_longest_lists_fit_the_form() -> None:
     longest = tuple(f"{number:058}" for number in range(50))
-    assert check_view(status_words.edit(StatusRules(away=longest, here=longest))) == []
+    assert check_view(status_words.edit(StatusRules(away=longest, available=longest))) == []

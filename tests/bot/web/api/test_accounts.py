@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.accounts.users import UserService
-from services.auth.passwords import Passwords
+from services.auth.passwords import PasswordHasher
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role
@@ -124,7 +124,7 @@ def test_signing_in_answers_as_signing_up(api: Api, clock: FixedClock) -> None:
 
 
 def test_an_account_of_the_predecessors_signs_in(api: Api, db: Mongo) -> None:
-    stored = Passwords(cost=CHEAP).hash(PASSWORD).replace("$2b$", "$2a$")
+    stored = PasswordHasher(cost=CHEAP).hash(PASSWORD).replace("$2b$", "$2a$")
     db.users.insert_one({"email": "Boss@Example.com", "password": stored, "role": "admin"})
     answer = api.post("/api/auth/login", json={"email": "boss@example.com", "password": PASSWORD})
     assert answer.status_code == 200

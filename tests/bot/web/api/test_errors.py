@@ -14,7 +14,7 @@ from bot.web.flask_app import create_web
 from bot.web.server import WebServer
 from demo.servers import RedisServer
 from services.accounts.users import UserService
-from services.auth.services import build
+from services.auth.services import build_account_services
 from services.core.database import connect
 from services.lists.api_pages import TicketPages
 from services.models.user import Role, User
@@ -150,11 +150,13 @@ def test_without_mongodb_a_call_says_so(
     people: People, redis: RedisServer, counter: ApiServices
 ) -> None:
     away = connect(NOBODY_LISTENS)
-    accounts = build(away, UserService(away), secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP)
+    accounts = build_account_services(
+        away, UserService(away), secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP
+    )
     web = create_web(
         ready=lambda: False, blueprints=[api_of(replace(counter, sign_in=accounts.sign_in))]
     )
-    token = counter.sign_in.token(people.add(Role.ADMIN))
+    token = counter.sign_in.issue_token(people.add(Role.ADMIN))
     with WebServer(web, host="127.0.0.1", port=0) as server:
         answer = Api(f"http://127.0.0.1:{server.port}").get("/api/tickets", by=token)
     assert answer.headers["Retry-After"] == "5"

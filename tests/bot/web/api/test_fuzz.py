@@ -23,7 +23,7 @@ from bot.web.flask_app import create_web
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.services import build
+from services.auth.services import build_account_services
 from services.core.database import Mongo, connect, ensure_indexes
 from services.editing.ticket_edits import Patches, TicketEdits
 from services.linking.links import LinkService
@@ -58,7 +58,7 @@ class Fuzzed:
         self._users = UserService(db, clock=self._clock)
         self._tickets = TicketService(db, clock=self._clock)
         edits = TicketEdits(db, self._users, LinkService(db, self._users), clock=self._clock)
-        accounts = build(
+        accounts = build_account_services(
             db,
             self._users,
             secret=JWT_SECRET,
@@ -74,7 +74,7 @@ class Fuzzed:
             users=self._users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
-            letters=accounts.letters,
+            letters=accounts.emails,
             publisher=RecordingPublisher(),
             team_id="T0TEAM",
             trusted_proxies=[ip_network("127.0.0.1/32")],
@@ -98,7 +98,7 @@ class Fuzzed:
         assert user
         if "ticket_id" in case.path_parameters and turn % 2:
             case.path_parameters["ticket_id"] = str(self._ticket(Actor.from_user(user)))
-        return {**headers, "Authorization": f"Bearer {self._sign_in.token(user)}"}
+        return {**headers, "Authorization": f"Bearer {self._sign_in.issue_token(user)}"}
 
     def _join(self, email: str, role: Role) -> ObjectId:
         return self._users.create(actor=OPERATOR, email=email, role=role, skills=["VPN"]).id

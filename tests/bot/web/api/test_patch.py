@@ -13,8 +13,8 @@ from services.models.permissions import Actor
 from services.models.ticket import Status
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
-from services.tickets.lifecycle import NEXT
-from services.tickets.queries import load
+from services.tickets.lifecycle import STATUS_TRANSITIONS
+from services.tickets.queries import load_ticket
 from tasks.celery_app import NOTIFY
 from tests.conftest import FixedClock, People, RecordingPublisher
 from tests.support.api_client import Api, Json, problem
@@ -163,7 +163,7 @@ def test_a_status_alone_does(
     assert patched(api, path, moderator, status="REOPENED")["resolution"] is None
     ticket = patched(api, path, moderator, status="COMPLETED", message="Replaced the cable.")
     assert ticket["resolution"] == "Replaced the cable."
-    stored = load(db, ticket["_id"])
+    stored = load_ticket(db, ticket["_id"])
     assert stored
     told = [event.note for event in stored.events if event.note]
     assert told == [
@@ -182,7 +182,7 @@ def in_status(
     if status is not Status.TODO:
         moves.take(actor=actor, ticket_id=ticket_id)
     if status is Status.WAITING:
-        moves.wait(actor=actor, ticket_id=ticket_id, question="Which one?")
+        moves.ask_requester(actor=actor, ticket_id=ticket_id, question="Which one?")
     if status in (Status.COMPLETED, Status.REOPENED):
         moves.resolve(actor=actor, ticket_id=ticket_id, resolution="Done.")
     if status is Status.REOPENED:
@@ -200,7 +200,7 @@ def test_the_status_table_is_kept(
         path = f"/api/tickets/{ticket_id}"
         answer = api.patch(path, by=moderator, json={"status": wanted})
         now = api.get(path, by=moderator).json()["ticket"]["status"]
-        if wanted is status or wanted in NEXT[status]:
+        if wanted is status or wanted in STATUS_TRANSITIONS[status]:
             assert (answer.status_code, now) == (200, wanted)
         else:
             assert (answer.status_code, now) == (409, status)
@@ -237,7 +237,7 @@ def test_whose_ticket_it_is_does_not_make_its_owner_a_moderator(
 
 def test_a_change_is_in_the_history(api: Api, path: str, moderator: User, db: Mongo) -> None:
     patched(api, path, moderator, priority="high", title="VPN is down")
-    stored = load(db, path.rpartition("/")[2])
+    stored = load_ticket(db, path.rpartition("/")[2])
     assert stored
     assert [(event.type, event.by, event.field) for event in stored.events[1:]] == [
         (EventType.EDITED, moderator.id, "title"),

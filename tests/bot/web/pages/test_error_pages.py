@@ -12,7 +12,7 @@ from bot.slack.services import BotServices
 from services.accounts.users import UserService
 from services.auth import services as accounts_module
 from services.auth.services import AccountServices
-from services.auth.sign_in import SignIn
+from services.auth.sign_in import SignInService
 from services.core.database import connect
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 from tests.support.page_client import PASSWORD, Browser, Page, serving
@@ -28,7 +28,7 @@ def url_without_database(desk: BotServices, monkeypatch: pytest.MonkeyPatch) -> 
     away = connect(NOBODY_LISTENS)
     users = UserService(away)
     # Nobody listens on that port either: Redis is away, too.
-    cut_off = accounts_module.build(
+    cut_off = accounts_module.build_account_services(
         away, users, secret=JWT_SECRET, redis_url="redis://127.0.0.1:9/0", cost=4
     )
     with serving(desk, cut_off, users) as address:
@@ -74,7 +74,7 @@ def test_a_fault_is_told_by_its_reference_alone(
     users: UserService,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    class Broken(SignIn):
+    class Broken(SignInService):
         def __init__(self) -> None: ...
 
         def sign_in(self, **_: object) -> object:  # type: ignore[override]

@@ -171,7 +171,7 @@ def test_the_thirty_first_of_an_office_is_told_when_to_go_on(
     office = "203.0.113.7"
     for number in range(30):
         account_services.sign_in.sign_up(
-            email=f"{number}@example.com", password=PASSWORD, address=office
+            email=f"{number}@example.com", password=PASSWORD, client_ip=office
         )
     with pytest.MonkeyPatch.context() as there:
         there.setattr("bot.web.pages.browser_request.counted_address", lambda *_: office)

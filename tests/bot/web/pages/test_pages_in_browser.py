@@ -9,8 +9,8 @@ import pytest
 from demo.browser import Browser, Page
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.one_time_codes import CodeKind, Codes
-from services.auth.password_reset import path_of
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.auth.password_reset import reset_path
 from services.core.database import Mongo
 from services.outbox.emails import EmailKind
 from tests.conftest import JWT_SECRET
@@ -122,8 +122,8 @@ def test_an_account_from_its_beginning_to_a_new_password(
 
     phone.open("/link")
     phone.sees("Link your Slack account", "Never pass this code on")
-    codes = Codes(db, JWT_SECRET)
-    assert codes.take(kind=CodeKind.LINK, code=phone.read(".code code")) == user.id
+    codes = OneTimeCodes(db, JWT_SECRET)
+    assert codes.redeem(kind=CodeKind.LINK, code=phone.read(".code code")) == user.id
 
     phone.open("/profile")
     phone.fill("/signout")
@@ -136,7 +136,7 @@ def test_an_account_from_its_beginning_to_a_new_password(
     phone.fill("/forgot", email=EMAIL)
     phone.sees("Check your mail", EMAIL)
     assert db.letters.count_documents({"kind": EmailKind.RESET, "userId": user.id}) == 1
-    phone.open(path_of(codes.issue(kind=CodeKind.RESET, user_id=user.id)))
+    phone.open(reset_path(codes.issue(kind=CodeKind.RESET, user_id=user.id)))
     phone.sees("Choose a new password", EMAIL)
     phone.fill("/reset", password=SECOND, repeat=SECOND)
     phone.sees("Your profile", "Your password is changed")

@@ -5,7 +5,7 @@ import pytest
 from bot.slack.services import BotServices
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
-from services.auth.password_reset import path_of
+from services.auth.password_reset import reset_path
 from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
@@ -32,7 +32,7 @@ def emma(url: str, users: UserService) -> User:
 
 def link_for(user: User, accounts: AccountServices) -> str:
     """What the mail leads to."""
-    return path_of(accounts.codes.issue(kind=CodeKind.RESET, user_id=user.id))
+    return reset_path(accounts.codes.issue(kind=CodeKind.RESET, user_id=user.id))
 
 
 def asked_for(db: Mongo) -> list[object]:
@@ -122,12 +122,12 @@ def test_a_link_that_is_used_or_old_or_made_up_is_refused(
     late = browser.fill(opened, "/reset", password=NEW, repeat=NEW)
     assert (late.status, late.alerts) == (400, [SPENT])
     for code in ("", "x", "é", "x" * 5_000, "<b>"):
-        page = browser.open(path_of(code))
+        page = browser.open(reset_path(code))
         assert (page.status, page.alerts) == (400, [SPENT])
         assert "<b>" not in page.html
     assert browser.open("/reset").status == 400
     link = account_services.codes.issue(kind=CodeKind.LINK, user_id=emma.id)
-    assert browser.open(path_of(link)).status == 400
+    assert browser.open(reset_path(link)).status == 400
 
 
 def test_a_deactivated_account_gets_no_password(

@@ -37,16 +37,16 @@ class PersonFields:
     active: str
 
     @classmethod
-    def of(cls, user: User) -> "PersonFields":
+    def from_user(cls, user: User) -> "PersonFields":
         return cls(
             role=user.role.value,
-            skills=listed(user.skills),
+            skills=format_skills(user.skills),
             capacity=str(user.capacity),
             active=ACTIVE if user.active else DEACTIVATED,
         )
 
 
-def listed(skills: Sequence[str]) -> str:
+def format_skills(skills: Sequence[str]) -> str:
     """Skills as they are typed, with commas between; as many whole ones as a form holds."""
     text = ""
     for skill in map(strip_invisible, skills):
@@ -62,10 +62,10 @@ class AccountAdmin:
         self._db = db
         self._clock = clock
 
-    def page(self, *, actor: Actor, place: AccountCursor) -> AccountPage:
+    def page(self, *, actor: Actor, cursor: AccountCursor) -> AccountPage:
         """Ten accounts, by address."""
         require_permission(actor, Permission.MANAGE_USERS)
-        return account_search.account_page(self._db, place)
+        return account_search.account_page(self._db, cursor)
 
     def get(self, *, actor: Actor, user_id: str) -> User:
         require_permission(actor, Permission.MANAGE_USERS)
@@ -84,7 +84,7 @@ class AccountAdmin:
         while True:
             doc = load_account_doc(self._db, user_id)
             user = User.from_doc(doc)
-            values = _checked(PersonFields.of(user), shown, wanted)
+            values = _checked(PersonFields.from_user(user), shown, wanted)
             if not values:
                 return user
             try:
@@ -99,12 +99,12 @@ class AccountAdmin:
                 pending.retry_unassigned(self._db, now=self._clock())
                 return stored
 
-    def hand_back(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
+    def release_tickets(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
         """The first of an account's open tickets that are handed back; the sweep does the rest."""
         require_permission(actor, Permission.MANAGE_USERS)
-        return release.hand_back_some(self._db, user_id, now=self._clock())
+        return release.release_tickets(self._db, user_id, now=self._clock())
 
-    def own(self, *, actor: Actor) -> User:
+    def get_own(self, *, actor: Actor) -> User:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
 
@@ -129,11 +129,11 @@ class AccountAdmin:
         return User.from_doc(doc)
 
 
-def _checked(now: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
+def _checked(stored: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
     """What to store of the fields that were touched. Raises `Invalid`."""
     values: Document = {}
     for field in (field.name for field in fields(PersonFields)):
-        new, old, current = (getattr(form, field) for form in (wanted, shown, now))
+        new, old, current = (getattr(form, field) for form in (wanted, shown, stored))
         if new in (old, current):
             continue
         if current != old:

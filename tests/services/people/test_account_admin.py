@@ -17,7 +17,7 @@ from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, 
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.people.admin import SKILLS_TEXT_MAX, AccountAdmin, PersonFields, listed
+from services.people.account_admin import SKILLS_TEXT_MAX, AccountAdmin, PersonFields, format_skills
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
@@ -41,7 +41,7 @@ def desk_people(db: Mongo, clock: FixedClock) -> AccountAdmin:
 
 def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
     """As a form that shows the account as `user` is and sends `wanted` back."""
-    shown = PersonFields.of(user)
+    shown = PersonFields.from_user(user)
     return service.update(
         actor=Actor.from_user(by),
         user_id=str(user.id),
@@ -106,14 +106,14 @@ def test_skills_too_many_to_show_are_kept_when_nobody_touched_them(
     many = [f"{'a skill of many words'} {n:028d}" for n in range(100)]
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": many}})
     user = desk_people.get(actor=Actor.from_user(admin), user_id=str(nils.id))
-    assert len(PersonFields.of(user).skills) <= SKILLS_TEXT_MAX
+    assert len(PersonFields.from_user(user).skills) <= SKILLS_TEXT_MAX
     assert edit(desk_people, admin, user, capacity="3").skills == tuple(many)
 
 
 def test_skills_as_they_are_typed() -> None:
-    assert listed([]) == ""
-    assert listed(["VPN", "C++"]) == "VPN, C++"
-    assert listed(["x" * SKILLS_TEXT_MAX, "y"]) == "x" * SKILLS_TEXT_MAX
+    assert format_skills([]) == ""
+    assert format_skills(["VPN", "C++"]) == "VPN, C++"
+    assert format_skills(["x" * SKILLS_TEXT_MAX, "y"]) == "x" * SKILLS_TEXT_MAX
 
 
 @pytest.mark.parametrize(
@@ -158,8 +158,8 @@ def test_an_unknown_account_is_not_found(
         lambda service, actor, user: service.update(
             actor=actor,
             user_id=str(user.id),
-            shown=PersonFields.of(user),
-            wanted=replace(PersonFields.of(user), role="admin"),
+            shown=PersonFields.from_user(user),
+            wanted=replace(PersonFields.from_user(user), role="admin"),
         ),
     ],
     ids=["page", "get", "hand_back", "update"],
@@ -279,7 +279,7 @@ def test_open_tickets_go_back_to_assignment(
     theirs = {state: given(db, tickets, people, nils, state) for state in states}
     done = given(db, tickets, people, nils, "COMPLETED")
     edit(desk_people, admin, nils, **wanted)
-    handed = desk_people.hand_back(actor=Actor.from_user(admin), user_id=nils.id)
+    handed = desk_people.release_tickets(actor=Actor.from_user(admin), user_id=nils.id)
     assert set(handed) == {ticket.id for ticket in theirs.values()}
     for state, ticket in theirs.items():
         now = reload(db, ticket)
@@ -306,7 +306,7 @@ def test_an_admin_made_moderator_keeps_their_tickets(
     other = people.add(Role.ADMIN)
     ticket = given(db, tickets, people, other)
     edit(desk_people, admin, other, role="moderator")
-    assert desk_people.hand_back(actor=Actor.from_user(admin), user_id=other.id) == []
+    assert desk_people.release_tickets(actor=Actor.from_user(admin), user_id=other.id) == []
     assert reload(db, ticket).assigned_to == other.id
 
 
@@ -317,7 +317,7 @@ def test_who_is_made_active_again_keeps_what_is_left(
     ticket = given(db, tickets, people, nils)
     away = edit(desk_people, admin, nils, active="deactivated")
     edit(desk_people, admin, away, active="active")
-    assert desk_people.hand_back(actor=Actor.from_user(admin), user_id=nils.id) == []
+    assert desk_people.release_tickets(actor=Actor.from_user(admin), user_id=nils.id) == []
     assert reload(db, ticket).assigned_to == nils.id
     assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
 
@@ -350,4 +350,4 @@ def test_ones_own_skills(desk_people: AccountAdmin, nils: User, db: Mongo) -> No
 
 def test_everybody_has_a_profile(desk_people: AccountAdmin, people: People) -> None:
     user = people.add()
-    assert desk_people.own(actor=Actor.from_user(user)).id == user.id
+    assert desk_people.get_own(actor=Actor.from_user(user)).id == user.id
