@@ -36,31 +36,31 @@ from tasks import runtime as task_runtime
 from tasks import scheduler, worker
 from tasks.celery_app import configure
 from tasks.metrics import RedisMeter, SharedCounts
-from tasks.notifications.email import OFF
+from tasks.notifications.email_sender import EMAIL_OFF_REASON
 from tasks.publisher import BackgroundPublisher, CeleryPublisher
 from tasks.runtime import Runtime
 
 logger = logging.getLogger("app")
 
 # In a handler Slack waits three seconds for us, and so we wait less for Slack.
-HANDLER_TIMEOUT, CHECK_TIMEOUT, TASK_TIMEOUT = 2, 4, 10
+HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
 
-def _unchanged(client: WebClient) -> WebClient:
+def _keep_client(client: WebClient) -> WebClient:
     return client
 
 
-def _unheeded(_: App) -> None: ...
+def _ignore_app(_: App) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
     """Where the demo puts its adapter. `built` is given the bot's app once it is made."""
 
-    wrap_client: Callable[[WebClient], WebClient] = _unchanged
+    wrap_client: Callable[[WebClient], WebClient] = _keep_client
     middleware: Sequence[Callable[..., Any]] = ()
-    built: Callable[[App], None] = _unheeded
+    on_app_built: Callable[[App], None] = _ignore_app
 
 
 def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> int:
@@ -92,15 +92,17 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
 def _bot(config: settings.Settings, hooks: Hooks) -> int:
     db = database.connect(config.mongo_uri)
     tally, process = InMemoryMeter(), f"bot:{os.getpid()}"
-    client = _web_client(config, hooks, timeout=HANDLER_TIMEOUT, meter=tally, process=process)
+    client = _web_client(
+        config, hooks, timeout=HANDLER_TIMEOUT_SECONDS, meter=tally, process=process
+    )
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
     database.ensure_indexes(db)
-    hints = BackgroundPublisher(CeleryPublisher(configure(redis_url=config.redis_url)))
-    given = bot_bootstrap.BotConfig(
+    publisher = BackgroundPublisher(CeleryPublisher(configure(redis_url=config.redis_url)))
+    bot_config = bot_bootstrap.BotConfig(
         db=db,
         client=client,
-        publisher=hints,
+        publisher=publisher,
         team_id=identity["team_id"],
         team_url=identity["url"],
         tally=tally,
@@ -108,21 +110,23 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         shared_counts=SharedCounts(config.redis_url),
         middleware=hooks.middleware,
     )
-    parts = bot_bootstrap.assemble(config, given)
-    hooks.built(parts.slack_app)
-    bot_bootstrap.serve(parts, _stop_on_signals(), ready=lambda: logger.info("the bot is ready"))
-    hints.stop()
+    bot = bot_bootstrap.assemble(config, bot_config)
+    hooks.on_app_built(bot.slack_app)
+    bot_bootstrap.serve(bot, _stop_on_signals(), ready=lambda: logger.info("the bot is ready"))
+    publisher.stop()
     return 0
 
 
 def _worker(config: settings.Settings, hooks: Hooks) -> int:
     if not config.smtp_host:
-        logger.info(OFF)
+        logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
 
     def build() -> Runtime:
-        slack = _web_client(config, hooks, timeout=TASK_TIMEOUT, meter=meter, process="worker")
-        return task_runtime.assemble(config, slack=slack, meter=meter)
+        slack = _web_client(
+            config, hooks, timeout=TASK_TIMEOUT_SECONDS, meter=meter, process="worker"
+        )
+        return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
     worker.run(configure(redis_url=config.redis_url), build, meter)
     return 0
@@ -152,7 +156,7 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     users = UserService(db)
     service = ExplainService(db, users, LinkService(db, users), ModelStore(db))
-    print("\n".join(why_lines(service.find(actor=OPERATOR, called=args.ticket))))
+    print("\n".join(why_lines(service.explain_reference(actor=OPERATOR, reference=args.ticket))))
     return 0
 
 
@@ -182,12 +186,12 @@ def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
     named = frozenset[str]() if strict else config.admin_emails
     stored = database_checks.DatabaseChecks(config.mongo_uri, admin_emails=named)
     slack = SlackChecks(
-        _web_client(config, hooks, timeout=CHECK_TIMEOUT),
+        _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
         app_token=config.slack_app_token,
         scopes=manifest.SCOPES,
         triage_channel=config.triage_channel,
     )
-    gemini = task_runtime.gemini_check(config, timeout=CHECK_TIMEOUT)
+    gemini = task_runtime.gemini_check(config, timeout=CHECK_TIMEOUT_SECONDS)
     return [
         Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),

@@ -9,7 +9,7 @@ from services.core.database import connect
 def main() -> None:
     with MongoServer() as mongo:
         db = connect(mongo.uri_for("bench"))
-        figures = [choosing.pure(), *choosing.stored(db)]
+        figures = [choosing.measure_in_memory(), *choosing.measure_database(db)]
         db.client.close()
         figures += open_tickets.figures(mongo.uri)
     print(table(figures))

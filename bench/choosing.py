@@ -12,7 +12,7 @@ from bench.figures import Figure, milliseconds
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
-from services.assignment.ranking import assess, choose_assignee
+from services.assignment.ranking import choose_assignee, rate_candidates
 from services.calendar.work_week import WorkWeek
 from services.core.database import Document, Mongo, ensure_indexes
 from services.linking.links import LinkService
@@ -25,8 +25,8 @@ TEAM = "T0BENCH"
 SKILLS = [f"Skill {number}" for number in range(40)]
 NEEDED = ("Skill 3", "Skill 17")
 ZONES = ("Europe/Berlin", "America/New_York", "Asia/Tokyo", "Africa/Nairobi", "Australia/Sydney")
-PURE, STORED = 1_000, 10_000
-AT_ONCE = 5_000
+IN_MEMORY_COUNT, DATABASE_COUNT = 1_000, 10_000
+BATCH_SIZE = 5_000
 TICKETS_EACH = 4
 
 
@@ -40,7 +40,7 @@ def candidates(count: int) -> list[Candidate]:
             skills=tuple(drawn.sample(SKILLS, 4)),
             open_tickets=drawn.randrange(8),
             capacity=8,
-            recent=drawn.randrange(20),
+            recent_assignments=drawn.randrange(20),
             load=drawn.randrange(16) / 2,
             week=WorkWeek(ZoneInfo(drawn.choice(ZONES)), start=time(drawn.randrange(6, 14))),
         )
@@ -56,8 +56,8 @@ def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
     db.users.insert_many([_account(who, drawn) for who in team])
     db.links.insert_many([_link(who) for who in team])
     tickets = [_ticket(who, drawn) for who in team for _ in range(TICKETS_EACH)]
-    for start in range(0, len(tickets), AT_ONCE):
-        db.tickets.insert_many(tickets[start : start + AT_ONCE])
+    for start in range(0, len(tickets), BATCH_SIZE):
+        db.tickets.insert_many(tickets[start : start + BATCH_SIZE])
     waiting = {"_id": ObjectId(), "teamId": TEAM, "status": "TODO", "relatedSkills": list(needs)}
     db.tickets.insert_one(waiting)
     return Ticket.from_doc(waiting)
@@ -93,17 +93,17 @@ def _ticket(who: Candidate, drawn: random.Random) -> Document:
     }
 
 
-def plainly(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
+def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
     """Everybody rated in full, each for themselves: with all that they share worked out anew."""
     for who in team:
-        assess(candidates=[who], skills=needed, requester=None, now=NOW)
-    order = assess(candidates=team, skills=needed, requester=None, now=NOW)
+        rate_candidates(candidates=[who], skills=needed, requester=None, now=NOW)
+    order = rate_candidates(candidates=team, skills=needed, requester=None, now=NOW)
     best = order[0].candidate
     return choose_assignee(candidates=[best], skills=needed, requester=None, now=NOW)
 
 
-def pure() -> Figure:
-    team = candidates(PURE)
+def measure_in_memory() -> Figure:
+    team = candidates(IN_MEMORY_COUNT)
     # Each its own, so that the plain way shares nothing by accident.
     alone = [replace(who) for who in team]
 
@@ -111,14 +111,14 @@ def pure() -> Figure:
         return choose_assignee(candidates=team, skills=NEEDED, requester=None, now=NOW)
 
     return Figure(
-        f"choose among {PURE:,}",
+        f"choose among {IN_MEMORY_COUNT:,}",
         ms=milliseconds(ask),
         bound=25,
-        plain_ms=milliseconds(lambda: plainly(alone, NEEDED)),
+        baseline_ms=milliseconds(lambda: baseline(alone, NEEDED)),
     )
 
 
-def stored(db: Mongo, *, people: int = STORED) -> Iterator[Figure]:
+def measure_database(db: Mongo, *, people: int = DATABASE_COUNT) -> Iterator[Figure]:
     """With every query; the plain way reads everybody."""
     ticket = fill(db, people=people)
     links = LinkService(db, UserService(db))
@@ -142,5 +142,5 @@ def stored(db: Mongo, *, people: int = STORED) -> Iterator[Figure]:
             f"choose among {people:,}, queries included, {name}",
             ms=milliseconds(shortlisted),
             bound=50,
-            plain_ms=milliseconds(read_all, rounds=1),
+            baseline_ms=milliseconds(read_all, rounds=1),
         )

@@ -16,7 +16,7 @@ class Figure:
     name: str
     ms: float
     bound: float
-    plain_ms: float | None = None
+    baseline_ms: float | None = None
     note: str = ""
 
 
@@ -50,7 +50,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 def _beside(figure: Figure) -> tuple[str, str]:
     """What the plain way took, and how many times as long that is."""
-    if figure.plain_ms is None:
+    if figure.baseline_ms is None:
         return "", ""
-    ratio = f"{figure.plain_ms / figure.ms:.1f}x" if figure.ms else ""
-    return f"{figure.plain_ms:.1f}", ratio
+    ratio = f"{figure.baseline_ms / figure.ms:.1f}x" if figure.ms else ""
+    return f"{figure.baseline_ms:.1f}", ratio

@@ -36,7 +36,7 @@ TEAM = "T0BENCH"
 FEW, MANY = 1_000, 100_000
 # So many fall due at one moment, which is more than the jobs take at once.
 DUE = 250
-FILED, AT_A_TIME = 160, 8
+FILED_COUNT, CONCURRENCY = 160, 8
 PAGE = 10
 BOSS = Actor(ObjectId("b055" * 6), Role.ADMIN)
 
@@ -71,7 +71,7 @@ class Sweep:
     most: int
 
 
-class Desk:
+class BenchDatabase:
     """A database with so many open tickets, made by `sweeping.fill`."""
 
     def __init__(self, uri: str, name: str, *, size: int) -> None:
@@ -82,7 +82,7 @@ class Desk:
         self.db: Mongo = watched[name]
         self.size = size
 
-    def count_on(self) -> None:
+    def reserve_numbers(self) -> None:
         """Those that are there have their numbers."""
         allocate_numbers(self.db, team_id=TEAM, count=self.size)
 
@@ -101,13 +101,13 @@ class Desk:
         ms = (time.perf_counter() - begun) * 1_000
         return Sweep(taken, ms / max(taken, 1), self._reads.tickets, self._reads.most)
 
-    def look(self) -> float:
+    def check_due(self) -> float:
         """How long it takes to see that nothing is due."""
         return milliseconds(lambda: sweeping.sweep(self.db))
 
     def page(self) -> int:
         lists, queue = TicketLists(self.db), ListQuery(ListKind.QUEUE)
-        return len(lists.page(actor=BOSS, selection=queue, size=PAGE).tickets)
+        return len(lists.page(actor=BOSS, list_query=queue, size=PAGE).tickets)
 
     def sort_all(self) -> int:
         """A page in the plain way: the place of each open ticket is read, and all are sorted."""
@@ -128,20 +128,20 @@ class Desk:
                 description="It does not work. " * 20,
             ).is_new
 
-        with ThreadPoolExecutor(AT_A_TIME) as pool:
+        with ThreadPoolExecutor(CONCURRENCY) as pool:
             begun = time.perf_counter()
-            filed = sum(pool.map(one, range(FILED)))
+            filed = sum(pool.map(one, range(FILED_COUNT)))
         return (time.perf_counter() - begun) * 1_000 / filed
 
 
 def figures(uri: str, *, few: int = FEW, many: int = MANY, due: int = DUE) -> Iterator[Figure]:
     """In two databases of their own, each with its indexes before its tickets."""
-    small, large = (Desk(uri, f"bench-{ObjectId()}", size=size) for size in (few, many))
+    small, large = (BenchDatabase(uri, f"bench-{ObjectId()}", size=size) for size in (few, many))
     try:
         sweeping.fill(small.db, count=few, due=0)
         yield from sweeping.figures(large.db, count=many)
-        small.count_on()
-        large.count_on()
+        small.reserve_numbers()
+        large.reserve_numbers()
         for measured in (_looked, _swept(due), _paged, _filed):
             yield measured(small, large)
     finally:
@@ -149,13 +149,13 @@ def figures(uri: str, *, few: int = FEW, many: int = MANY, due: int = DUE) -> It
         large.close()
 
 
-def _looked(small: Desk, large: Desk) -> Figure:
-    before, ms = small.look(), large.look()
+def _looked(small: BenchDatabase, large: BenchDatabase) -> Figure:
+    before, ms = small.check_due(), large.check_due()
     return Figure(_named("see that nothing is due", large), ms, 50, note=_times(ms, before, small))
 
 
-def _swept(due: int) -> Callable[[Desk, Desk], Figure]:
-    def swept(small: Desk, large: Desk) -> Figure:
+def _swept(due: int) -> Callable[[BenchDatabase, BenchDatabase], Figure]:
+    def swept(small: BenchDatabase, large: BenchDatabase) -> Figure:
         before, now = small.sweep(due=due), large.sweep(due=due)
         read = f"{now.read:,} tickets read ({before.read:,} there), at most {now.most} at once"
         name = _named(f"take one of {now.taken} steps", large)
@@ -164,23 +164,23 @@ def _swept(due: int) -> Callable[[Desk, Desk], Figure]:
     return swept
 
 
-def _paged(small: Desk, large: Desk) -> Figure:
+def _paged(small: BenchDatabase, large: BenchDatabase) -> Figure:
     before, ms = milliseconds(small.page), milliseconds(large.page)
     plain = milliseconds(large.sort_all, rounds=1)
     name = _named("a page of the queue", large)
     return Figure(name, ms, 500, plain, note=_times(ms, before, small))
 
 
-def _filed(small: Desk, large: Desk) -> Figure:
+def _filed(small: BenchDatabase, large: BenchDatabase) -> Figure:
     before, ms = small.file(), large.file()
-    name = _named(f"file a ticket, {AT_A_TIME} at a time,", large)
+    name = _named(f"file a ticket, {CONCURRENCY} at a time,", large)
     note = f"{_times(ms, before, small)}; {1_000 / ms:.0f} stored a second"
     return Figure(name, ms, 50, note=note)
 
 
-def _named(what: str, desk: Desk) -> str:
-    return f"{what} among {desk.size:,} open tickets"
+def _named(what: str, database: BenchDatabase) -> str:
+    return f"{what} among {database.size:,} open tickets"
 
 
-def _times(ms: float, before: float, small: Desk) -> str:
+def _times(ms: float, before: float, small: BenchDatabase) -> str:
     return f"{ms / before:.1f} times as long as among {small.size:,}"

@@ -18,11 +18,11 @@ from pathlib import Path
 from time import perf_counter
 
 from services.routing.learned_model import Example
-from services.routing.router import ranked_skills, skills_named
-from services.routing.trainer import Learner
+from services.routing.router import match_skills, rank_skills
+from services.routing.trainer import Trainer
 
 HISTORY = 1_000
-_95 = 1.959964  # standard deviations
+Z_95 = 1.959964  # standard deviations
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,17 +60,17 @@ def measure(rows: Sequence[Row]) -> Result:
         raise ValueError(f"{len(rows)} rows are too few: the first {HISTORY:,} are history")
     groups = sorted({row.group for row in history})
     began = perf_counter()
-    learned = Learner().learn_beside(
-        [Example(row.text, (row.group,)) for row in history], partial(skills_named, skills=groups)
+    learned = Trainer().train_and_compare(
+        [Example(row.text, (row.group,)) for row in history], partial(match_skills, skills=groups)
     )
     taught = perf_counter()
-    answers = [ranked_skills(row.text, groups, learned) for row in new]
+    answers = [rank_skills(row.text, groups, learned) for row in new]
     answered = perf_counter()
     return Result(
         asked=len(new),
         first=sum(row.group in answer[:1] for row, answer in zip(new, answers, strict=True)),
         three=sum(row.group in answer[:3] for row, answer in zip(new, answers, strict=True)),
-        keywords=sum(row.group in skills_named(row.text, groups)[:1] for row in new),
+        keywords=sum(row.group in match_skills(row.text, groups)[:1] for row in new),
         learn_seconds=taught - began,
         answer_ms=(answered - taught) / len(new) * 1_000,
     )
@@ -78,10 +78,10 @@ def measure(rows: Sequence[Row]) -> Result:
 
 def interval(right: int, asked: int) -> tuple[float, float]:
     """Wilson's, 95%: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212."""
-    share, square = right / asked, _95 * _95
+    share, square = right / asked, Z_95 * Z_95
     middle = (share + square / (2 * asked)) / (1 + square / asked)
     spread = share * (1 - share) / asked + square / (4 * asked * asked)
-    half = _95 * math.sqrt(spread) / (1 + square / asked)
+    half = Z_95 * math.sqrt(spread) / (1 + square / asked)
     return middle - half, middle + half
 
 

@@ -12,15 +12,21 @@ from slack_bolt import Ack, App, BoltContext, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
-from demo.block_translation import Json, drawn_message, drawn_view, restored_view, with_options
-from demo.slack_escaping import typed_message
+from demo.block_translation import (
+    Json,
+    restore_view,
+    translate_message,
+    translate_view,
+    with_options,
+)
+from demo.slack_escaping import escape_message
 
 # Whoever the payload being handled comes from, as Slack would say it in a question of theirs.
-_asker: contextvars.ContextVar[Json] = contextvars.ContextVar("asker", default={})  # noqa: B039
+_current_user: contextvars.ContextVar[Json] = contextvars.ContextVar("asker", default={})  # noqa: B039
 _apps: list[App] = []
 
 
-def remember(app: App) -> None:
+def register_app(app: App) -> None:
     """The bot whose menus are asked for their options."""
     _apps[:] = [app]
 
@@ -31,7 +37,7 @@ class LocalSlackClient(WebClient):
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
         for place in ("json", "params", "data"):
             if isinstance(options.get(place), dict):
-                options[place] = _drawn(options[place])
+                options[place] = _translate(options[place])
         response = super().api_call(api_method, **options)
         if isinstance(response.data, dict):
             _confirm_addresses(response.data)
@@ -55,7 +61,7 @@ def wrap_client(client: WebClient) -> WebClient:
     )
 
 
-class DrawnAck(Ack):
+class TranslatingAck(Ack):
     """An answer may carry a view or a message too, and does not pass the client."""
 
     def __call__(self, *args: Any, **options: Any) -> BoltResponse:
@@ -74,28 +80,33 @@ def adapt(
 ) -> None:
     """Bolt middleware: the submission as Slack would send it; client and ack that rewrite."""
     if (body.get("event") or {}).get("type") == "message":
-        body["event"].update(typed_message(body["event"]))
+        body["event"].update(escape_message(body["event"]))
     if body.get("type") == "view_submission":
-        body["view"] = restored_view(body["view"])
+        body["view"] = restore_view(body["view"])
     if body.get("type") == "block_actions" and body.get("channel", {}).get("id") == "":
         _place_in_home(body)
-    _asker.set({"user": body.get("user") or {"id": body.get("user_id")}, "team": _team(body)})
+    _current_user.set(
+        {"user": body.get("user") or {"id": body.get("user_id")}, "team": _team(body)}
+    )
     context["client"] = wrap_client(context.client)
     if respond := context.respond:
-        context["respond"] = lambda message: respond(_drawn(message))
-    context["ack"] = DrawnAck()  # type: ignore[no-untyped-call]  # Bolt's constructor
+        context["respond"] = lambda message: respond(_translate(message))
+    context["ack"] = TranslatingAck()  # type: ignore[no-untyped-call]  # Bolt's constructor
     next()
 
 
 MIDDLEWARE: Sequence[Callable[..., Any]] = (adapt,)
 
 
-def _drawn(arguments: Json) -> Json:
+def _translate(arguments: Json) -> Json:
     view = arguments.get("view")
-    drawn = drawn_message(arguments)
+    drawn = translate_message(arguments)
     if not isinstance(view, dict):
         return drawn
-    return {**drawn, "view": drawn_view(with_options(view, lambda block: _offered(view, block)))}
+    return {
+        **drawn,
+        "view": translate_view(with_options(view, lambda block: _offered(view, block))),
+    }
 
 
 def _offered(view: Json, block: Json) -> list[Json]:
@@ -103,7 +114,7 @@ def _offered(view: Json, block: Json) -> list[Json]:
     action_id = block["element"]["action_id"]
     asked = {"type": "block_suggestion", "action_id": action_id, "block_id": block["block_id"]}
     about = {"value": "", "view": {"private_metadata": view.get("private_metadata") or ""}}
-    question = BoltRequest(body={**asked, **about, **_asker.get()}, mode="socket_mode")
+    question = BoltRequest(body={**asked, **about, **_current_user.get()}, mode="socket_mode")
     answers = [app.dispatch(question).body for app in _apps]
     return list(json.loads(answers[0] or "{}").get("options") or []) if answers else []
 
@@ -121,7 +132,7 @@ def _team(body: Json) -> Json:
 
 
 def _answer(answer: Json) -> Json:
-    drawn = _drawn(answer)
+    drawn = _translate(answer)
     if "text" in drawn:  # local-slack shows an answer to everybody unless told otherwise
         drawn.setdefault("response_type", "ephemeral")
     return drawn

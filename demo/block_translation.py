@@ -14,11 +14,11 @@ from demo.text_inputs import choices_as_text, date_as_text, text_as_choices, tex
 
 Json = dict[str, Any]
 
-STANDS_FOR = "stands_for"
+ORIGINAL_KEY = "stands_for"
 # Invisible, and enough to keep local-slack from making a link or mention of quoted text.
-GUARD = "\u200b"
+ZERO_WIDTH_SPACE = "\u200b"
 
-MORE: Json = {"type": "plain_text", "text": "More…"}
+MORE_PLACEHOLDER: Json = {"type": "plain_text", "text": "More…"}
 
 
 def show_initial_option(element: Json) -> Json:
@@ -37,8 +37,8 @@ def radio_as_select(element: Json) -> Json:
 
 
 def _with_description(option: Json) -> Json:
-    told = [part["text"] for part in (option["text"], option.get("description")) if part]
-    return {**option, "text": {**option["text"], "text": " · ".join(told)}}
+    texts = [part["text"] for part in (option["text"], option.get("description")) if part]
+    return {**option, "text": {**option["text"], "text": " · ".join(texts)}}
 
 
 def search_as_menu(element: Json) -> Json:
@@ -48,7 +48,7 @@ def search_as_menu(element: Json) -> Json:
 
 def menu_as_select(element: Json) -> Json:
     """An overflow menu is a menu without words of its own."""
-    return {**element, "type": "static_select", "placeholder": MORE}
+    return {**element, "type": "static_select", "placeholder": MORE_PLACEHOLDER}
 
 
 def ticked_as_text(element: Json) -> Json:
@@ -57,7 +57,7 @@ def ticked_as_text(element: Json) -> Json:
 
 
 # One row for each element that needs help: how it is drawn instead.
-DRAWN: dict[str, Callable[[Json], Json]] = {
+ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
     "static_select": show_initial_option,
     "radio_buttons": radio_as_select,
     "external_select": search_as_menu,
@@ -69,7 +69,7 @@ DRAWN: dict[str, Callable[[Json], Json]] = {
 }
 
 # One row for each element that is typed instead: what was typed as that element's state.
-READ_BACK: dict[str, Callable[[Json, str | None], Json]] = {
+TEXT_PARSERS: dict[str, Callable[[Json, str | None], Json]] = {
     "datetimepicker": text_as_date,
     "checkboxes": text_as_choices,
     "multi_static_select": text_as_choices,
@@ -78,7 +78,7 @@ READ_BACK: dict[str, Callable[[Json, str | None], Json]] = {
 
 # One row for each element that starts with a value: (key in a submission, key in the element).
 # Nobody having touched it, local-slack submits null in place of the initial value.
-FILLED: dict[str, tuple[str, str]] = {
+INITIAL_VALUE_KEYS: dict[str, tuple[str, str]] = {
     "plain_text_input": ("value", "initial_value"),
     "static_select": ("selected_option", "initial_option"),
     "radio_buttons": ("selected_option", "initial_option"),
@@ -88,12 +88,12 @@ FILLED: dict[str, tuple[str, str]] = {
 }
 
 # A menu in local-slack has no way back to nothing.
-NONE: Json = {"text": {"type": "plain_text", "text": "(none)"}, "value": "none_of_them"}
+NONE_OPTION: Json = {"text": {"type": "plain_text", "text": "(none)"}, "value": "none_of_them"}
 _MENUS = ("static_select", "external_select")
 
 
-def drawn_view(view: Json) -> Json:
-    return {**view, "blocks": drawn_blocks(view.get("blocks") or [])}
+def translate_view(view: Json) -> Json:
+    return {**view, "blocks": translate_blocks(view.get("blocks") or [])}
 
 
 def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
@@ -107,51 +107,51 @@ def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
     return {**view, "blocks": blocks}
 
 
-def drawn_message(message: Json) -> Json:
+def translate_message(message: Json) -> Json:
     """The arguments of a `chat.*` call, or the body of an answer to a command."""
     drawn = dict(message)
     if isinstance(message.get("blocks"), list):
-        drawn["blocks"] = drawn_blocks(message["blocks"])
+        drawn["blocks"] = translate_blocks(message["blocks"])
     if isinstance(message.get("text"), str):
-        drawn["text"] = drawn_mrkdwn(message["text"], links=message.get("parse") != "none")
+        drawn["text"] = translate_mrkdwn(message["text"], links=message.get("parse") != "none")
     return drawn
 
 
-def drawn_blocks(blocks: list[Json]) -> list[Json]:
-    return [_drawn_block(block) for block in blocks]
+def translate_blocks(blocks: list[Json]) -> list[Json]:
+    return [_translate_block(block) for block in blocks]
 
 
-def _drawn_block(block: Json) -> Json:
+def _translate_block(block: Json) -> Json:
     drawn = dict(block)
     for key in ("text", "accessory", "element"):
         if isinstance(block.get(key), dict):
-            drawn[key] = _drawn_object(block[key])
+            drawn[key] = _translate_object(block[key])
     element = block.get("element") or {}
     if block.get("optional") and element.get("type") in _MENUS and "initial_option" in element:
-        options = [NONE, *drawn["element"].get("options", [])]
-        drawn["element"] = {**drawn["element"], "options": options, STANDS_FOR: element}
+        options = [NONE_OPTION, *drawn["element"].get("options", [])]
+        drawn["element"] = {**drawn["element"], "options": options, ORIGINAL_KEY: element}
     for key in ("fields", "elements"):
         if isinstance(block.get(key), list):
-            drawn[key] = [_drawn_object(item) for item in block[key]]
+            drawn[key] = [_translate_object(item) for item in block[key]]
     return drawn
 
 
-def _drawn_object(item: Json) -> Json:
+def _translate_object(item: Json) -> Json:
     """A text object or an element."""
     if item.get("type") == "mrkdwn":
-        return {**item, "text": drawn_mrkdwn(item["text"], links=not item.get("verbatim"))}
-    draw = DRAWN.get(item.get("type", ""))
+        return {**item, "text": translate_mrkdwn(item["text"], links=not item.get("verbatim"))}
+    draw = ELEMENT_TRANSLATIONS.get(item.get("type", ""))
     drawn = draw(item) if draw else item
-    return drawn if drawn is item else {**drawn, STANDS_FOR: item}
+    return drawn if drawn is item else {**drawn, ORIGINAL_KEY: item}
 
 
 _DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
 _MARKUP = re.compile(r"(<[^<>]*>)")
 _ESCAPED = re.compile(r"&(lt|gt|amp);")
-_CHARACTER = {"lt": "<" + GUARD, "gt": ">", "amp": "&"}
+_CHARACTER = {"lt": "<" + ZERO_WIDTH_SPACE, "gt": ">", "amp": "&"}
 
 
-def drawn_mrkdwn(text: str, *, links: bool) -> str:
+def translate_mrkdwn(text: str, *, links: bool) -> str:
     """Dates as their fallback, escapes as what they stand for, and neither becomes markup.
 
     `links` is whether Slack would make a link of a bare address; local-slack always does.
@@ -164,13 +164,13 @@ def drawn_mrkdwn(text: str, *, links: bool) -> str:
 
 def _unescaped(text: str, *, links: bool) -> str:
     shown = _ESCAPED.sub(lambda found: _CHARACTER[found.group(1)], text)
-    return shown if links else shown.replace("://", f":{GUARD}//")
+    return shown if links else shown.replace("://", f":{ZERO_WIDTH_SPACE}//")
 
 
-def restored_view(view: Json) -> Json:
+def restore_view(view: Json) -> Json:
     """A submitted view as Slack would have sent it: our elements back, untouched inputs filled."""
     values = (view.get("state") or {}).get("values") or {}
-    blocks = [_restored_block(block) for block in view.get("blocks") or []]
+    blocks = [_restore_block(block) for block in view.get("blocks") or []]
     restored = {block_id: dict(states) for block_id, states in values.items()}
     for element, block_id in _inputs(blocks):
         action_id = element["action_id"]
@@ -179,9 +179,13 @@ def restored_view(view: Json) -> Json:
     return {**view, "blocks": blocks, "state": {**(view.get("state") or {}), "values": restored}}
 
 
-def _restored_block(block: Json) -> Json:
+def _restore_block(block: Json) -> Json:
     element = block.get("element")
-    return {**block, "element": element[STANDS_FOR]} if element and STANDS_FOR in element else block
+    return (
+        {**block, "element": element[ORIGINAL_KEY]}
+        if element and ORIGINAL_KEY in element
+        else block
+    )
 
 
 def _inputs(blocks: list[Json]) -> list[tuple[Json, str]]:
@@ -192,13 +196,13 @@ def _inputs(blocks: list[Json]) -> list[tuple[Json, str]]:
 
 def _filled(element: Json, state: Json) -> Json:
     kind = element["type"]
-    if kind in READ_BACK and "selected_options" not in state:  # else it was drawn as it is
-        return {"type": kind, **READ_BACK[kind](element, state.get("value"))}
-    if kind not in FILLED:
+    if kind in TEXT_PARSERS and "selected_options" not in state:  # else it was drawn as it is
+        return {"type": kind, **TEXT_PARSERS[kind](element, state.get("value"))}
+    if kind not in INITIAL_VALUE_KEYS:
         return state
-    key, initial = FILLED[kind]
+    key, initial = INITIAL_VALUE_KEYS[kind]
     value = state.get(key)
-    if value == NONE:
+    if value == NONE_OPTION:
         return {**state, "type": kind, key: None}
     if value is None:
         value = element.get(initial)

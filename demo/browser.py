@@ -22,9 +22,9 @@ from demo.block_translation import Json
 from demo.process import POLL_SECONDS, Process, ProcessError
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
-SECONDS = 20.0
-PORT = re.compile(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
-LEFT = re.compile(r"navigated or closed|execution context", re.IGNORECASE)
+TIMEOUT_SECONDS = 20.0
+PORT_PATTERN = re.compile(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
+NAVIGATED_PATTERN = re.compile(r"navigated or closed|execution context", re.IGNORECASE)
 # Without a sandbox, since it refuses one to root; it sees nothing but our own page.
 FLAGS = (
     "--headless=new",
@@ -41,7 +41,7 @@ FLAGS = (
 )
 
 
-class PageLeft(ProcessError):
+class PageNavigated(ProcessError):
     """The page was being left as it was asked."""
 
 
@@ -60,11 +60,11 @@ class Browser:
         self, url: str, *, width: int, height: int, scale: float = 1, is_phone: bool = False
     ) -> "Page":
         """A tab of that size, in CSS pixels of `scale` pixels each, once its page has loaded."""
-        found = PORT.search(self._process.output())
+        found = PORT_PATTERN.search(self._process.output())
         if found is None:
             raise ProcessError("Chromium is not running.")
         tab = f"http://127.0.0.1:{found.group(1)}/json/new?about:blank"
-        answer = requests.put(tab, timeout=SECONDS)
+        answer = requests.put(tab, timeout=TIMEOUT_SECONDS)
         answer.raise_for_status()
         page = Page(answer.json()["webSocketDebuggerUrl"])
         self._pages.append(page)
@@ -79,7 +79,7 @@ class Browser:
         self._process.start()
         try:
             self._process.wait_until(
-                lambda: bool(PORT.search(self._process.output())), timeout=SECONDS
+                lambda: bool(PORT_PATTERN.search(self._process.output())), timeout=TIMEOUT_SECONDS
             )
         except BaseException:  # Ctrl-C too
             self._process.kill()
@@ -102,16 +102,16 @@ class Page:
 
     def __init__(self, debugger_url: str) -> None:
         self._socket = websocket.create_connection(
-            debugger_url, timeout=SECONDS, suppress_origin=True
+            debugger_url, timeout=TIMEOUT_SECONDS, suppress_origin=True
         )
         self._calls = 0
-        self._complaints: list[str] = []
+        self._console_errors: list[str] = []
 
     @property
-    def complaints(self) -> list[str]:
+    def console_errors(self) -> list[str]:
         """What the console shows of errors, those of the page's security policy among them."""
         self.evaluate("0")  # with its answer comes what happened before
-        return list(self._complaints)
+        return list(self._console_errors)
 
     def go(self, url: str) -> None:
         """To another page, which leads to no further one, once it has loaded."""
@@ -127,10 +127,10 @@ class Page:
             answer: Json = json.loads(self._socket.recv())
             if answer.get("id") == self._calls:
                 break
-            self._complaints += _complaint(answer)
+            self._console_errors += _console_error(answer)
         if "error" in answer:
             refusal = answer["error"].get("message", "")
-            kind = PageLeft if LEFT.search(refusal) else ProcessError
+            kind = PageNavigated if NAVIGATED_PATTERN.search(refusal) else ProcessError
             raise kind(f"Chromium refuses {method}: {refusal}")
         result: Json = answer["result"]
         return result
@@ -143,7 +143,7 @@ class Page:
             raise ProcessError(f"On the page, {expression} failed: {thrown}")
         return answer["result"].get("value")
 
-    def wait_for(self, expression: str, what: str, *, seconds: float = SECONDS) -> None:
+    def wait_for(self, expression: str, what: str, *, seconds: float = TIMEOUT_SECONDS) -> None:
         """Until `expression` is true; `what` completes the sentence "Waited ... for"."""
         deadline = time.monotonic() + seconds
         while not self._holds(expression):
@@ -155,7 +155,7 @@ class Page:
     def _holds(self, expression: str) -> bool:
         try:
             return bool(self.evaluate(f"Boolean({expression})"))
-        except PageLeft:  # for the next one, which may be what is waited for
+        except PageNavigated:  # for the next one, which may be what is waited for
             return False
 
     def click(self, element: str) -> None:
@@ -176,7 +176,7 @@ class Page:
             f" select.dispatchEvent(new Event('change', {{bubbles: true}})) }})({select})"
         )
 
-    def picture(self, element: str, file: Path, *, margin: int = 0) -> None:
+    def screenshot(self, element: str, file: Path, *, margin: int = 0) -> None:
         """A PNG of one element with so many CSS pixels around it. It must be in sight."""
         self.wait_for(element, element)
         box = self.evaluate(
@@ -197,7 +197,7 @@ class Page:
         self._socket.close()
 
 
-def _complaint(event: Json) -> list[str]:
+def _console_error(event: Json) -> list[str]:
     """The text of an event that tells of an error."""
     method, params = event.get("method"), event.get("params", {})
     if method == "Log.entryAdded" and params["entry"]["level"] == "error":

@@ -10,9 +10,9 @@ from typing import Self
 
 from demo import seed
 from demo.process import ProcessError
-from demo.product_processes import Crew
+from demo.product_processes import ProductProcesses
 from demo.servers import LocalSlack, MongoServer, RedisServer, Server, free_port
-from demo.slack_page import Workspace
+from demo.slack_page import SlackPage
 from services.core import database as core_database
 
 DATABASE = "helpdesk"
@@ -38,7 +38,7 @@ class Stack:
         self._settings = dict(settings or {})
         self._http_port = free_port()
         self.pages_url = f"http://127.0.0.1:{self._http_port}"
-        self.crew: Crew
+        self.product: ProductProcesses
         self._open = ExitStack()
 
     def start(self) -> Self:
@@ -56,10 +56,10 @@ class Stack:
         for server in (self.slack, self.mongo, self.redis):
             self._open.enter_context(server)
         seed.seed_accounts(self.database(), self.staff)
-        self.crew = Crew(self._product_settings(), logs=self.logs)
-        self._open.callback(self.crew.stop)
-        self.crew.start()
-        with Workspace(self.slack.url) as workspace:
+        self.product = ProductProcesses(self._product_settings(), logs=self.logs)
+        self._open.callback(self.product.stop)
+        self.product.start()
+        with SlackPage(self.slack.url) as workspace:
             workspace.wait_for_bot()
 
     def database(self) -> core_database.Mongo:
@@ -88,7 +88,7 @@ class Stack:
         for server in servers:
             if server.process and not server.running:
                 raise ProcessError(server.process.describe_end())
-        self.crew.check()
+        self.product.check()
 
     def stop(self) -> None:
         """Product first, then servers."""

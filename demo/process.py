@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-LEASH = Path(__file__).with_name("die_with_parent.py")
+DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 POLL_SECONDS = 0.03
-LINE = 600  # characters of an output line that are shown
+MAX_LINE_LENGTH = 600  # characters of an output line that are shown
 
 # The kernel's "your parent died" fires when the *thread* that forked ends, so all children are
 # forked by one thread that lives as long as this process.
@@ -63,10 +63,17 @@ class Process:
         self._popen = _forker.submit(self._fork).result()
 
     def _fork(self) -> subprocess.Popen[bytes]:
-        leashed = [sys.executable, "-I", "-S", str(LEASH), str(os.getpid()), *self._command]
+        command = [
+            sys.executable,
+            "-I",
+            "-S",
+            str(DIE_WITH_PARENT),
+            str(os.getpid()),
+            *self._command,
+        ]
         with self.log.open("ab") as output:
             return subprocess.Popen(  # noqa: S603  every command here is ours
-                leashed,
+                command,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -83,12 +90,12 @@ class Process:
                 raise ProcessError(self.describe_end())
             if time.monotonic() > deadline:
                 raise ProcessError(
-                    f"{self.name} was not ready after {timeout:.0f} s. {self._last_words()}"
+                    f"{self.name} was not ready after {timeout:.0f} s. {self._last_output()}"
                 )
             time.sleep(POLL_SECONDS)
 
     def describe_end(self) -> str:
-        return f"{self.name} ended by itself (exit {self.exit_code}). {self._last_words()}"
+        return f"{self.name} ended by itself (exit {self.exit_code}). {self._last_output()}"
 
     def output(self) -> str:
         """What it has written since its last start."""
@@ -98,13 +105,13 @@ class Process:
 
     def tail(self, lines: int = 15) -> str:
         """The last lines of its output."""
-        return "\n".join(_cut(line) for line in self.output().strip().splitlines()[-lines:])
+        return "\n".join(_truncate(line) for line in self.output().strip().splitlines()[-lines:])
 
-    def _last_words(self) -> str:
+    def _last_output(self) -> str:
         tail = self.tail()
         return f"Its last output:\n{tail}" if tail else "It said nothing."
 
-    def ask_to_stop(self) -> None:
+    def terminate(self) -> None:
         """SIGTERM, without waiting."""
         if self.running:
             self._started().terminate()
@@ -114,7 +121,7 @@ class Process:
         if self._popen is None:
             return True
         obeyed = True
-        self.ask_to_stop()
+        self.terminate()
         try:
             self._popen.wait(grace)
         except subprocess.TimeoutExpired:
@@ -142,6 +149,10 @@ class Process:
         return self._popen
 
 
-def _cut(line: str) -> str:
+def _truncate(line: str) -> str:
     """A log line may hold a whole traceback, and ends with what it is about."""
-    return line if len(line) <= LINE else f"{line[: LINE // 3]} ... {line[-LINE * 2 // 3 :]}"
+    return (
+        line
+        if len(line) <= MAX_LINE_LENGTH
+        else f"{line[: MAX_LINE_LENGTH // 3]} ... {line[-MAX_LINE_LENGTH * 2 // 3 :]}"
+    )

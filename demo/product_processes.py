@@ -30,7 +30,7 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return {**os.environ, **dict.fromkeys(UNWANTED, ""), "PYTHONUNBUFFERED": "1", **settings}
 
 
-class Crew:
+class ProductProcesses:
     def __init__(
         self,
         settings: Mapping[str, str],
@@ -73,7 +73,7 @@ class Crew:
     def stop(self, *, grace: float = 10.0) -> list[str]:
         """SIGTERM to all, SIGKILL after `grace` seconds; the names of those it took."""
         for process in self.processes.values():
-            process.ask_to_stop()
+            process.terminate()
         deadline = time.monotonic() + grace
         return [
             process.name

@@ -6,9 +6,9 @@
 import sys
 
 import app
-from demo.adapter import MIDDLEWARE, remember, wrap_client
+from demo.adapter import MIDDLEWARE, register_app, wrap_client
 
-HOOKS = app.Hooks(wrap_client=wrap_client, middleware=MIDDLEWARE, built=remember)
+HOOKS = app.Hooks(wrap_client=wrap_client, middleware=MIDDLEWARE, on_app_built=register_app)
 
 if __name__ == "__main__":
     sys.exit(app.main(sys.argv[1:], hooks=HOOKS))

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from demo.block_translation import GUARD, Json
+from demo.block_translation import ZERO_WIDTH_SPACE, Json
 
 _MENTION = re.compile(r"<@([A-Z0-9]+)>")
 
 
 @dataclass(frozen=True, slots=True)
-class Message:
+class ScreenMessage:
     """`text` is what is read in it, a line for each piece; mentions are written @name."""
 
     ts: str
@@ -30,7 +30,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Modal:
+class ScreenModal:
     """`fields` are its inputs by block_id; `errors` stand beside them by block_id."""
 
     id: str
@@ -42,7 +42,7 @@ class Modal:
     raw: Json
 
 
-def message_of(raw: Json, names: Mapping[str, str]) -> Message:
+def message_of(raw: Json, names: Mapping[str, str]) -> ScreenMessage:
     blocks = raw.get("blocks") or []
     lines = [line for block in blocks for line in _lines(block)] or [raw.get("text") or ""]
     buttons = [
@@ -51,7 +51,7 @@ def message_of(raw: Json, names: Mapping[str, str]) -> Message:
         for element in [*block.get("elements", ()), block.get("accessory") or {}]
         if element.get("type") == "button"
     ]
-    return Message(
+    return ScreenMessage(
         ts=raw["ts"],
         channel=raw["channel"],
         text=_readable("\n".join(lines), names),
@@ -63,10 +63,10 @@ def message_of(raw: Json, names: Mapping[str, str]) -> Message:
     )
 
 
-def modal_of(raw: Json, errors: Mapping[str, str] | None, names: Mapping[str, str]) -> Modal:
+def modal_of(raw: Json, errors: Mapping[str, str] | None, names: Mapping[str, str]) -> ScreenModal:
     blocks = raw.get("blocks") or []
     lines = [line for block in blocks for line in _lines(block)]
-    return Modal(
+    return ScreenModal(
         id=raw["id"],
         title=raw["title"]["text"],
         text=_readable("\n".join(lines), names),
@@ -88,4 +88,4 @@ def _lines(block: Json) -> list[str]:
 
 def _readable(text: str, names: Mapping[str, str]) -> str:
     named = _MENTION.sub(lambda found: "@" + names.get(found.group(1), found.group(1)), text)
-    return named.replace(GUARD, "")
+    return named.replace(ZERO_WIDTH_SPACE, "")

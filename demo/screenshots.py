@@ -12,8 +12,8 @@ from demo.browser import Browser, Page
 from demo.local_stack import Stack
 from demo.process import ProcessError
 from demo.seed import EMPLOYEE, Member
-from demo.slack_page import NotSeenError, Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import NotSeenError, SlackPage
+from demo.slack_user import SlackUser
 
 IMAGES = ROOT / "docs" / "images"
 # Tall enough that nothing has to be scrolled, and narrow enough for a page of text.
@@ -28,7 +28,7 @@ STYLE = f"""
 """
 
 # A message that two workers were about to change at once waits for the sweep.
-TOLD_SECONDS = 40.0
+NOTIFICATION_TIMEOUT_SECONDS = 40.0
 # The entry under Apps.
 BOT = "Help desk"
 TITLE = "VPN drops every hour"
@@ -52,10 +52,10 @@ NEWCOMER = {
 
 
 class Photographer:
-    def __init__(self, stack: Stack, workspace: Workspace, page: Page) -> None:
+    def __init__(self, stack: Stack, workspace: SlackPage, page: Page) -> None:
         members = [EMPLOYEE, *stack.staff]
         self._members = {member.first_name: member for member in members}
-        self._people = {m.first_name: SlackPerson(workspace, m.slack_id) for m in members}
+        self._people = {m.first_name: SlackUser(workspace, m.slack_id) for m in members}
         self._page = page
         page.evaluate(
             "document.head.appendChild(document.createElement('style'))"
@@ -68,24 +68,24 @@ class Photographer:
         self._file()
         emma, nils = self._members["Emma"], self._members["Nils"]
         for member, picture in ((emma, "requester-card"), (nils, "assignee-card")):
-            self._is_told(self._people[member.first_name], TITLE, nils)
-            self._look_into(member.real_name, member=member)
-            self._take(picture, _holding(".msg", TITLE, nils.real_name), margin=0)
-        self._look_into(BOT, member=nils)
-        self._take("home", _holding(".home .blocks", "Hello, Nils", TITLE))
-        self._page.click(f"{_holding('.home .bk-section', TITLE)}?.querySelector('button')")
-        self._take("ticket", _holding(".home .blocks", "History"))
+            self._wait_for_assignment(self._people[member.first_name], TITLE, nils)
+            self._open_entry(member.real_name, member=member)
+            self._take(picture, _element_with(".msg", TITLE, nils.real_name), margin=0)
+        self._open_entry(BOT, member=nils)
+        self._take("home", _element_with(".home .blocks", "Hello, Nils", TITLE))
+        self._page.click(f"{_element_with('.home .bk-section', TITLE)}?.querySelector('button')")
+        self._take("ticket", _element_with(".home .blocks", "History"))
         self._take_moderators_tools(nils)
 
     def _take_moderators_tools(self, moderator: Member) -> None:
-        self._look_into("triage", member=moderator)
-        self._take("triage", _holding(".msg", TITLE), margin=0)
+        self._open_entry("triage", member=moderator)
+        self._take("triage", _element_with(".msg", TITLE), margin=0)
         person = self._people[moderator.first_name]
-        self._look_into("general", member=moderator)
+        self._open_entry("general", member=moderator)
         person.command("/ticket", "queue")
-        self._take("queue", _holding(".msg", "The queue", TITLE), margin=0)
+        self._take("queue", _element_with(".msg", "The queue", TITLE), margin=0)
         person.command("/ticket", f"update {len(EARLIER) + 1}")
-        self._take("update", _holding(".modal", "Assignee"))
+        self._take("update", _element_with(".modal", "Assignee"))
         person.dismiss()
 
     def _file_earlier(self) -> None:
@@ -94,7 +94,7 @@ class Photographer:
             person.command("/ticket")
             person.fill(title=title, description=description).submit()
             person.dismiss()
-            self._is_told(person, title, self._members[assignee])
+            self._wait_for_assignment(person, title, self._members[assignee])
 
     def _file(self) -> None:
         self._act_as(self._members["Emma"])
@@ -102,24 +102,24 @@ class Photographer:
         self._page.type(_field("Title"), TITLE)
         self._page.type(_field("Description"), DESCRIPTION)
         self._page.evaluate("document.activeElement.blur()")
-        self._take("form", _holding(".modal", "Description"))
+        self._take("form", _element_with(".modal", "Description"))
         self._page.click("document.querySelector('.modal-foot .primary')")
-        self._take("filed", _holding(".modal", "filed"))
+        self._take("filed", _element_with(".modal", "filed"))
         self._people["Emma"].dismiss()
 
-    def _is_told(self, person: SlackPerson, title: str, assignee: Member) -> None:
-        person.wait_for_dm(title, assignee.real_name, seconds=TOLD_SECONDS)
+    def _wait_for_assignment(self, person: SlackUser, title: str, assignee: Member) -> None:
+        person.wait_for_dm(title, assignee.real_name, seconds=NOTIFICATION_TIMEOUT_SECONDS)
 
     def _act_as(self, member: Member) -> None:
         self._page.choose("document.querySelector('.actas select')", member.slack_id)
 
-    def _look_into(self, entry: str, *, member: Member) -> None:
+    def _open_entry(self, entry: str, *, member: Member) -> None:
         """As `member`, what the entry at the left opens."""
         self._act_as(member)
-        self._page.click(_holding(".sidebar-item", entry))
+        self._page.click(_element_with(".sidebar-item", entry))
 
     def _take(self, picture: str, element: str, *, margin: int = MARGIN) -> None:
-        take(self._page, picture, element, margin=margin)
+        take_screenshot(self._page, picture, element, margin=margin)
 
 
 def take_pages(phone: Page, url: str) -> None:
@@ -130,12 +130,12 @@ def take_pages(phone: Page, url: str) -> None:
     phone.wait_for("document.querySelector('.notice')", "the profile")
     for picture in ("profile", "link"):
         phone.go(f"{url}/{picture}")
-        take(phone, picture, "document.body", margin=0)
+        take_screenshot(phone, picture, "document.body", margin=0)
 
 
-def take(page: Page, picture: str, element: str, *, margin: int = MARGIN) -> None:
+def take_screenshot(page: Page, picture: str, element: str, *, margin: int = MARGIN) -> None:
     file = IMAGES / f"{picture}.png"
-    page.picture(element, file, margin=margin)
+    page.screenshot(element, file, margin=margin)
     print(f"{file.relative_to(ROOT)}  {file.stat().st_size // 1000} kB", flush=True)
 
 
@@ -144,7 +144,7 @@ def main() -> int:
     try:
         with (
             Stack() as stack,
-            Workspace(stack.slack.url) as workspace,
+            SlackPage(stack.slack.url) as workspace,
             Browser(directory=stack.logs / "browser") as browser,
         ):
             signup = f"{stack.pages_url}/signup"
@@ -156,7 +156,7 @@ def main() -> int:
             try:
                 Photographer(stack, workspace, page).take_all()
             except NotSeenError:
-                for name, process in stack.crew.processes.items():
+                for name, process in stack.product.processes.items():
                     print(f"--- {name}\n{process.tail(20)}", file=sys.stderr)
                 raise
     except (ProcessError, NotSeenError) as error:
@@ -165,7 +165,7 @@ def main() -> int:
     return 0
 
 
-def _holding(selector: str, *texts: str) -> str:
+def _element_with(selector: str, *texts: str) -> str:
     """JavaScript for the first element of the selector that shows all of the texts."""
     return (
         f"[...document.querySelectorAll({json.dumps(selector)})]"
@@ -174,7 +174,7 @@ def _holding(selector: str, *texts: str) -> str:
 
 
 def _field(label: str) -> str:
-    return f"{_holding('.modal .bk-input', label)}?.querySelector('input, textarea')"
+    return f"{_element_with('.modal .bk-input', label)}?.querySelector('input, textarea')"
 
 
 if __name__ == "__main__":

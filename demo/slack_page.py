@@ -14,7 +14,7 @@ import websocket
 from demo.block_translation import Json
 
 T = TypeVar("T")
-SECONDS = 15.0
+TIMEOUT_SECONDS = 15.0
 
 
 class NotSeenError(AssertionError):
@@ -22,7 +22,7 @@ class NotSeenError(AssertionError):
 
 
 @dataclass
-class Picture:
+class PageState:
     """The page's state, as local-slack sends it and keeps it up to date."""
 
     users: dict[str, Json] = field(default_factory=dict)
@@ -84,15 +84,15 @@ class Picture:
         self.connected = event["connected"]
 
 
-class Workspace:
+class SlackPage:
     """`with Workspace(local_slack.url) as workspace:` and then `workspace.person("U1")`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self.picture = Picture()
+        self.state = PageState()
         self._changed = threading.Condition()
         self._socket = websocket.create_connection(url.replace("http", "ws", 1) + "/ui", timeout=5)
-        self.picture.apply(json.loads(self._socket.recv()))
+        self.state.apply(json.loads(self._socket.recv()))
         self._socket.settimeout(None)
         self._reader = threading.Thread(target=self._read, name="local-slack page", daemon=True)
         self._reader.start()
@@ -106,7 +106,7 @@ class Workspace:
             if not received:
                 return
             with self._changed:
-                self.picture.apply(json.loads(received))
+                self.state.apply(json.loads(received))
                 self._changed.notify_all()
 
     def send(self, kind: str, **fields: Any) -> None:
@@ -115,7 +115,9 @@ class Workspace:
 
     def control(self, action: str, /, **fields: Any) -> None:
         """The control API: as `send`, but returns once the bot has answered and it is seen here."""
-        answer = requests.post(f"{self.url}/_control/{action}", json=fields, timeout=SECONDS)
+        answer = requests.post(
+            f"{self.url}/_control/{action}", json=fields, timeout=TIMEOUT_SECONDS
+        )
         answer.raise_for_status()
         self._catch_up()
 
@@ -125,26 +127,28 @@ class Workspace:
         It logs every Web API call, unknown ones too, to the page: what came earlier is drawn then.
         """
         fence = uuid.uuid4().hex
-        requests.post(f"{self.url}/api/fence", data={"fence": fence}, timeout=SECONDS)
-        self.wait_for(lambda: fence in self.picture.fences, "local-slack's page to catch up")
+        requests.post(f"{self.url}/api/fence", data={"fence": fence}, timeout=TIMEOUT_SECONDS)
+        self.wait_for(lambda: fence in self.state.fences, "local-slack's page to catch up")
 
-    def wait_for(self, see: Callable[[], T | None], what: str, *, seconds: float = SECONDS) -> T:
+    def wait_for(
+        self, condition: Callable[[], T | None], what: str, *, seconds: float = TIMEOUT_SECONDS
+    ) -> T:
         """The first true value of `see()`, asked again at each change of the picture.
 
         `NotSeenError` after `seconds`; `what` completes the sentence "Waited ... for".
         """
         deadline = time.monotonic() + seconds
         with self._changed:
-            while not (seen := see()):
+            while not (seen := condition()):
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise NotSeenError(f"Waited {seconds:.0f} s for {what}.")
                 self._changed.wait(left)
         return seen
 
-    def wait_for_bot(self, *, seconds: float = SECONDS) -> None:
+    def wait_for_bot(self, *, seconds: float = TIMEOUT_SECONDS) -> None:
         """Until a bot is connected by Socket Mode."""
-        self.wait_for(lambda: self.picture.connected, "the bot to connect", seconds=seconds)
+        self.wait_for(lambda: self.state.connected, "the bot to connect", seconds=seconds)
 
     def close(self) -> None:
         self._socket.close()

@@ -13,9 +13,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from demo.block_translation import STANDS_FOR, Json
-from demo.screen import Message, Modal, message_of, modal_of
-from demo.slack_page import SECONDS, NotSeenError, Workspace
+from demo.block_translation import ORIGINAL_KEY, Json
+from demo.screen import ScreenMessage, ScreenModal, message_of, modal_of
+from demo.slack_page import TIMEOUT_SECONDS, NotSeenError, SlackPage
 
 T = TypeVar("T")
 
@@ -25,17 +25,17 @@ class Submission:
     """What became of a form: `errors` beside its fields, or `modal`, which is None if it closed."""
 
     errors: dict[str, str]
-    modal: Modal | None
+    modal: ScreenModal | None
 
 
-class SlackPerson:
-    def __init__(self, workspace: Workspace, user_id: str, *, channel: str | None = None) -> None:
+class SlackUser:
+    def __init__(self, workspace: SlackPage, user_id: str, *, channel: str | None = None) -> None:
         """`channel` is where commands are typed; the first public one if not given."""
         self.workspace = workspace
         self.user_id = user_id
         self.channel = channel or next(
             key
-            for key, value in workspace.picture.channels.items()
+            for key, value in workspace.state.channels.items()
             if not (value["is_im"] or value["is_private"])
         )
         self._values: dict[str, dict[str, Json]] = {}
@@ -58,25 +58,25 @@ class SlackPerson:
             "message", user=self.user_id, channel=channel or self.channel, text=text
         )
 
-    def reply(self, message: Message, text: str) -> Message:
+    def reply(self, message: ScreenMessage, text: str) -> ScreenMessage:
         """Write in that message's thread; what was written."""
         place = {"user": self.user_id, "channel": message.channel}
         self.workspace.control("message", **place, thread_ts=message.ts, text=text)
         return self.thread(message)[-1]
 
-    def change(self, message: Message, text: str) -> None:
+    def edit_message(self, message: ScreenMessage, text: str) -> None:
         """Edit a message of one's own."""
         self._own("edit-message", message, text=text)
 
-    def remove(self, message: Message) -> None:
+    def delete_message(self, message: ScreenMessage) -> None:
         """Delete a message of one's own."""
         self._own("delete-message", message)
 
-    def _own(self, action: str, message: Message, **fields: str) -> None:
+    def _own(self, action: str, message: ScreenMessage, **fields: str) -> None:
         place = {"user": self.user_id, "channel": message.channel, "ts": message.ts}
         self.workspace.control(action, **place, **fields)
 
-    def fill(self, **fields: str) -> "SlackPerson":
+    def fill(self, **fields: str) -> "SlackUser":
         """Type into the open form's inputs, or choose an option by its words or its value."""
         modal = self.wait_for_modal()
         for name, value in fields.items():
@@ -86,11 +86,11 @@ class SlackPerson:
             self._values[name] = {element["action_id"]: _entered(element, value)}
         return self
 
-    def submit(self, *, seconds: float = SECONDS) -> Submission:
+    def submit(self, *, seconds: float = TIMEOUT_SECONDS) -> Submission:
         """Press the form's submit button; returns once it changed, closed or showed errors."""
         if not self.wait_for_modal().can_submit:
             raise NotSeenError("The open modal has no submit button.")
-        picture = self.workspace.picture
+        picture = self.workspace.state
         before = picture.answers
         self.workspace.send("view_submit", user=self.user_id, values=self._values)
         self.workspace.wait_for(
@@ -105,9 +105,9 @@ class SlackPerson:
         """Close the modal with its close button or the cross."""
         self._values = {}
         self.workspace.send("view_close", user=self.user_id)
-        self.workspace.wait_for(lambda: not self.workspace.picture.modals, "the modal to close")
+        self.workspace.wait_for(lambda: not self.workspace.state.modals, "the modal to close")
 
-    def click(self, message: Message, action_id: str) -> None:
+    def click(self, message: ScreenMessage, action_id: str) -> None:
         """Press a button on a message; returns once the bot has answered."""
         button = next((b for b in message.buttons if b["action_id"] == action_id), None)
         if button is None:
@@ -121,7 +121,7 @@ class SlackPerson:
             action={"type": "button", **action},
         )
 
-    def choose(self, message: Message, action_id: str, label: str) -> None:
+    def choose(self, message: ScreenMessage, action_id: str, label: str) -> None:
         """Choose in a menu on a message; returns once the bot has answered."""
         for block in message.raw.get("blocks") or ():
             for element in block.get("elements", ()):
@@ -157,71 +157,75 @@ class SlackPerson:
     # Seeing
 
     @property
-    def home(self) -> Message | None:
+    def home(self) -> ScreenMessage | None:
         """The app's Home, as if it were a message; None before it was opened."""
-        view = self.workspace.picture.homes.get(self.user_id)
+        view = self.workspace.state.homes.get(self.user_id)
         return message_of({"ts": "", "channel": "", **view}, self._names()) if view else None
 
     @property
-    def modal(self) -> Modal | None:
+    def modal(self) -> ScreenModal | None:
         """The modal that is open now."""
-        picture = self.workspace.picture
+        picture = self.workspace.state
         modals = picture.modals
         return modal_of(modals[-1], picture.errors, self._names()) if modals else None
 
-    def dm(self) -> list[Message]:
+    def dm(self) -> list[ScreenMessage]:
         """Messages between this person and the bot, oldest first."""
         ims = [
             channel["id"]
-            for channel in list(self.workspace.picture.channels.values())
+            for channel in list(self.workspace.state.channels.values())
             if channel["is_im"] and self.user_id in channel["members"]
         ]
         return self.read(ims[0]) if ims else []
 
-    def read(self, channel: str | None = None) -> list[Message]:
+    def read(self, channel: str | None = None) -> list[ScreenMessage]:
         """A channel's messages that this person may see, oldest first."""
         names = self._names()
-        raw = list(self.workspace.picture.messages.get(channel or self.channel, ()))
+        raw = list(self.workspace.state.messages.get(channel or self.channel, ()))
         seen = [message_of(message, names) for message in raw]
         return [message for message in seen if message.only_for in (None, self.user_id)]
 
-    def thread(self, message: Message) -> list[Message]:
+    def thread(self, message: ScreenMessage) -> list[ScreenMessage]:
         """The replies to a message, oldest first."""
         return [m for m in self.read(message.channel) if m.raw.get("thread_ts") == message.ts]
 
-    def wait_for(self, see: Callable[[], T | None], what: str, *, seconds: float = SECONDS) -> T:
+    def wait_for(
+        self, condition: Callable[[], T | None], what: str, *, seconds: float = TIMEOUT_SECONDS
+    ) -> T:
         """The first true value of `see()`; `NotSeenError` tells what this person sees instead."""
         try:
-            return self.workspace.wait_for(see, what, seconds=seconds)
+            return self.workspace.wait_for(condition, what, seconds=seconds)
         except NotSeenError as error:
-            raise NotSeenError(f"{error} {self._what_is_there()}") from None
+            raise NotSeenError(f"{error} {self._describe_screen()}") from None
 
-    def wait_for_modal(self, title: str = "", *, seconds: float = SECONDS) -> Modal:
-        def see() -> Modal | None:
+    def wait_for_modal(self, title: str = "", *, seconds: float = TIMEOUT_SECONDS) -> ScreenModal:
+        def see() -> ScreenModal | None:
             modal = self.modal
             return modal if modal and title in modal.title else None
 
         return self.wait_for(see, f"a modal {title!r}" if title else "a modal", seconds=seconds)
 
-    def wait_for_dm(self, *parts: str, count: int = 1, seconds: float = SECONDS) -> list[Message]:
+    def wait_for_dm(
+        self, *parts: str, count: int = 1, seconds: float = TIMEOUT_SECONDS
+    ) -> list[ScreenMessage]:
         """The DMs that hold all of `parts`, once there are `count` or more."""
 
-        def see() -> list[Message] | None:
+        def see() -> list[ScreenMessage] | None:
             found = [m for m in self.dm() if all(part in m.text for part in parts)]
             return found if len(found) >= count else None
 
         return self.wait_for(see, f"{count} DM with {', '.join(parts)}", seconds=seconds)
 
     def _names(self) -> dict[str, str]:
-        users = self.workspace.picture.users
+        users = self.workspace.state.users
         return {key: user.get("real_name") or user["name"] for key, user in users.items()}
 
-    def _what_is_there(self) -> str:
+    def _describe_screen(self) -> str:
         modal = self.modal
-        seen = [f"{self.name} sees the modal “{modal.title}”: {modal.text}"] if modal else []
-        seen += [f"DM: {message.text}" for message in self.dm()[-5:]]
-        seen += [f"Here: {message.text}" for message in self.read()[-3:]]
-        return "\n".join(seen) or f"{self.name} sees nothing."
+        lines = [f"{self.name} sees the modal “{modal.title}”: {modal.text}"] if modal else []
+        lines += [f"DM: {message.text}" for message in self.dm()[-5:]]
+        lines += [f"Here: {message.text}" for message in self.read()[-3:]]
+        return "\n".join(lines) or f"{self.name} sees nothing."
 
 
 def _entered(element: Json, value: str) -> Json:
@@ -235,5 +239,5 @@ def _entered(element: Json, value: str) -> Json:
                 return {"type": kind, "selected_option": option}
         texts = [option["text"]["text"] for option in element["options"]]
         raise NotSeenError(f"There is no option {value}, only {texts}.")
-    original = (element.get(STANDS_FOR) or element)["type"]
+    original = (element.get(ORIGINAL_KEY) or element)["type"]
     raise NotSeenError(f"local-slack's page has no way to fill in a {original}.")

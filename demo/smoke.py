@@ -12,10 +12,10 @@ from collections.abc import Sequence
 from bot.views import ids
 from demo import seed
 from demo.local_stack import Stack
-from demo.screen import Message
-from demo.slack_page import NotSeenError, Workspace
-from demo.slack_user import SlackPerson
-from demo.smoke_scenario import Filing, Plan, draw
+from demo.screen import ScreenMessage
+from demo.slack_page import NotSeenError, SlackPage
+from demo.slack_user import SlackUser
+from demo.smoke_scenario import Plan, PlannedTicket, draw_plan
 
 
 class SmokeFailed(AssertionError):
@@ -28,43 +28,43 @@ class SmokeFailed(AssertionError):
 def run() -> int:
     """0 if everything came as expected; else 1, having said what did not."""
     number = int(os.environ.get("SMOKE_SEED") or secrets.randbelow(1_000_000))
-    plan = draw(number)
+    plan = draw_plan(number)
     print(f"Texts and skills of this run: SMOKE_SEED={number}", flush=True)
-    with Stack(staff=plan.staff) as stack, Workspace(stack.slack.url) as workspace:
-        story = Story(stack, workspace, plan)
+    with Stack(staff=plan.staff) as stack, SlackPage(stack.slack.url) as workspace:
+        smoke_test = SmokeTest(stack, workspace, plan)
         try:
-            story.tell()
+            smoke_test.run()
         except (SmokeFailed, NotSeenError) as error:
             print(f"\nFAILED: {error}\n\n{_logs(stack)}", file=sys.stderr)
             return 1
-    print(f"\nPASSED: {len(plan.filings)} tickets, each with the right person, and all told once.")
+    print(f"\nPASSED: {len(plan.tickets)} tickets, each with the right person, and all told once.")
     return 0
 
 
-class Story:
-    def __init__(self, stack: Stack, workspace: Workspace, plan: Plan) -> None:
+class SmokeTest:
+    def __init__(self, stack: Stack, workspace: SlackPage, plan: Plan) -> None:
         self._began = time.monotonic()
         self._db = stack.database()
         self._plan = plan
-        self._staff = {m.slack_id: SlackPerson(workspace, m.slack_id) for m in plan.staff}
-        self._emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
+        self._staff = {m.slack_id: SlackUser(workspace, m.slack_id) for m in plan.staff}
+        self._emma = SlackUser(workspace, seed.EMPLOYEE.slack_id)
 
     @property
     def seconds(self) -> float:
         return time.monotonic() - self._began
 
-    def tell(self) -> None:
+    def run(self) -> None:
         names = ", ".join(member.real_name for member in self._plan.staff)
-        self._say(f"At the help desk: {names}.")
-        for number, filing in enumerate(self._plan.filings, start=1):
+        self._print_step(f"At the help desk: {names}.")
+        for number, filing in enumerate(self._plan.tickets, start=1):
             self._file(number, filing)
-            self._is_assigned(number, filing)
-        self._is_resolved(1, self._plan.filings[0])
-        self._has_settled()
-        self._everybody_got_their_own()
+            self._check_assigned(number, filing)
+        self._check_resolved(1, self._plan.tickets[0])
+        self._wait_until_delivered()
+        self._check_messages()
 
-    def _file(self, number: int, filing: Filing) -> None:
-        self._say(f"Emma types /ticket, fills in “{filing.title}” and presses File.")
+    def _file(self, number: int, filing: PlannedTicket) -> None:
+        self._print_step(f"Emma types /ticket, fills in “{filing.title}” and presses File.")
         self._show(filing.description)
         self._emma.command("/ticket")
         self._emma.fill(title=filing.title, description=filing.description)
@@ -72,44 +72,44 @@ class Story:
         _expect("Errors beside the fields", {}, done.errors)
         answer = done.modal.text if done.modal else "(the form closed)"
         _expect_in(f"The form becomes Ticket {number} filed", f"Ticket {number} filed", answer)
-        self._say("The form becomes:")
+        self._print_step("The form becomes:")
         self._show(answer)
         self._emma.dismiss()
 
-    def _is_assigned(self, number: int, filing: Filing) -> None:
+    def _check_assigned(self, number: int, filing: PlannedTicket) -> None:
         moderator = self._staff[filing.moderator.slack_id]
         card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
         _expect_in("The description, as typed, on the card", filing.description, card.text)
         _expect_in("Why it is theirs", filing.why, _line(card, "Why you:"))
-        self._say(f"{moderator.name} gets a direct message:")
+        self._print_step(f"{moderator.name} gets a direct message:")
         self._show(card.text, buttons=card.labels)
         mine = f"Assigned to @{moderator.name}"
         own = _only(self._emma.wait_for_dm(f"Ticket {number}", filing.title, mine))
-        self._say("Emma's own message says:")
+        self._print_step("Emma's own message says:")
         self._show(own.text)
 
-    def _is_resolved(self, number: int, filing: Filing) -> None:
+    def _check_resolved(self, number: int, filing: PlannedTicket) -> None:
         moderator = self._staff[filing.moderator.slack_id]
         card = _only(moderator.wait_for_dm(f"Ticket {number}", filing.title))
-        self._say(f"{moderator.name} presses Accept.")
+        self._print_step(f"{moderator.name} presses Accept.")
         moderator.click(card, ids.ACCEPT)
         card = moderator.wait_for(lambda: self._accepted(moderator, filing), "the card to change")
-        self._say(f"{moderator.name} presses Resolve and writes “{self._plan.resolution}”.")
+        self._print_step(f"{moderator.name} presses Resolve and writes “{self._plan.resolution}”.")
         moderator.click(card, ids.RESOLVE)
         moderator.fill(resolution=self._plan.resolution)
         _expect("Errors beside the fields", {}, moderator.submit().errors)
         own = self._emma.wait_for_dm("Resolved", filing.title, self._plan.resolution)
         _expect("Emma's card was updated in place", True, own[0].edited)
-        self._say("Emma's own message now says:")
+        self._print_step("Emma's own message now says:")
         self._show(own[0].text)
 
     @staticmethod
-    def _accepted(moderator: SlackPerson, filing: Filing) -> Message | None:
+    def _accepted(moderator: SlackUser, filing: PlannedTicket) -> ScreenMessage | None:
         """Their card, once the work has begun."""
         cards = (card for card in moderator.dm() if filing.title in card.text)
         return next((card for card in cards if "Resolve" in card.labels), None)
 
-    def _has_settled(self) -> None:
+    def _wait_until_delivered(self) -> None:
         """Nothing is left to be sent, so whatever was sent twice has come by now."""
         deadline = time.monotonic() + 15
         while left := self._db.tickets.count_documents({"outbox": True}):
@@ -117,13 +117,13 @@ class Story:
                 raise SmokeFailed("Tickets with something left to send", expected=0, seen=left)
             time.sleep(0.1)
 
-    def _everybody_got_their_own(self) -> None:
+    def _check_messages(self) -> None:
         for member in self._plan.staff:
-            expected = [f.title for f in self._plan.filings if f.moderator == member]
+            expected = [f.title for f in self._plan.tickets if f.moderator == member]
             cards = self._staff[member.slack_id].dm()
-            seen = [_title(card, self._plan.filings) for card in cards]
+            seen = [_title(card, self._plan.tickets) for card in cards]
             _expect(f"The direct messages of {member.real_name}", expected, seen)
-        for filing in self._plan.filings:
+        for filing in self._plan.tickets:
             name = self._staff[filing.moderator.slack_id].name
             mine = [card for card in self._emma.dm() if filing.title in card.text]
             whose = (f"Assigned to @{name}", f"*Resolved* by @{name}")
@@ -131,9 +131,9 @@ class Story:
             _expect(f"Emma's messages that say who has “{filing.title}”", 1, len(cards))
             old = [card.text for card in mine if "Looking for" in card.text]
             _expect(f"Emma's messages that still look for somebody for “{filing.title}”", [], old)
-        self._say("Nobody else got a message, and nobody got one twice.")
+        self._print_step("Nobody else got a message, and nobody got one twice.")
 
-    def _say(self, sentence: str) -> None:
+    def _print_step(self, sentence: str) -> None:
         print(f"\n[{self.seconds:4.1f} s] {sentence}", flush=True)
 
     def _show(self, text: str, *, buttons: Sequence[str] = ()) -> None:
@@ -142,16 +142,16 @@ class Story:
             print(f"          | {line}", flush=True)
 
 
-def _line(card: Message, start: str) -> str:
+def _line(card: ScreenMessage, start: str) -> str:
     return next((line for line in card.text.splitlines() if line.startswith(start)), "")
 
 
-def _only(cards: list[Message]) -> Message:
+def _only(cards: list[ScreenMessage]) -> ScreenMessage:
     _expect("How many messages there are of it", 1, len(cards))
     return cards[0]
 
 
-def _title(card: Message, filings: Sequence[Filing]) -> str:
+def _title(card: ScreenMessage, filings: Sequence[PlannedTicket]) -> str:
     return next((filing.title for filing in filings if filing.title in card.text), card.text)
 
 
@@ -166,5 +166,5 @@ def _expect_in(what: str, expected: str, seen: str) -> None:
 
 
 def _logs(stack: Stack) -> str:
-    parts = [f"--- {name}\n{process.tail(20)}" for name, process in stack.crew.processes.items()]
+    parts = [f"--- {name}\n{process.tail(20)}" for name, process in stack.product.processes.items()]
     return "\n".join(parts)

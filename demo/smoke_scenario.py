@@ -30,7 +30,7 @@ RESOLUTIONS = ("Cleared the old session; it works again.", "Replaced it & tested
 
 
 @dataclass(frozen=True, slots=True)
-class Filing:
+class PlannedTicket:
     """A ticket to file, whose it must become, and the phrase it says that with."""
 
     title: str
@@ -42,23 +42,23 @@ class Filing:
 @dataclass(frozen=True, slots=True)
 class Plan:
     staff: list[Member]
-    filings: list[Filing]
+    tickets: list[PlannedTicket]
     resolution: str
 
 
-def draw(number: int) -> Plan:
+def draw_plan(number: int) -> Plan:
     """Always the same plan for the same number."""
     dice = random.Random(number)  # noqa: S311  no secret is made of it
     skills = dice.sample(SKILLS, 6)
     staff = seed.staff([(skills[0], skills[1]), (skills[2], skills[3]), (skills[4], skills[5])])
     first, second, idle = dice.sample(staff[:3], 3)
     filings = [_skilled(dice, first), _skilled(dice, second), _unskilled(dice, idle)]
-    return Plan(staff=staff, filings=filings, resolution=dice.choice(RESOLUTIONS))
+    return Plan(staff=staff, tickets=filings, resolution=dice.choice(RESOLUTIONS))
 
 
-def _skilled(dice: random.Random, moderator: Member) -> Filing:
+def _skilled(dice: random.Random, moderator: Member) -> PlannedTicket:
     skill = dice.choice(moderator.skills)
-    return Filing(
+    return PlannedTicket(
         title=dice.choice(TITLES).format(skill=skill),
         description=_detail(dice),
         moderator=moderator,
@@ -66,9 +66,9 @@ def _skilled(dice: random.Random, moderator: Member) -> Filing:
     )
 
 
-def _unskilled(dice: random.Random, idle: Member) -> Filing:
+def _unskilled(dice: random.Random, idle: Member) -> PlannedTicket:
     """Filed last, when the two others have a ticket each: the least loaded is who has none."""
-    return Filing(
+    return PlannedTicket(
         title=dice.choice(UNSKILLED).format(number=dice.randint(2, 40)),
         description=_detail(dice),
         moderator=idle,

@@ -5,19 +5,19 @@ from typing import Any
 from celery import Celery, Task
 from pymongo.errors import PyMongoError
 
-NOTIFY = "tasks.notify"
-ASSIGN = "tasks.assign_ticket"
-HOME = "tasks.refresh_home"
-MAIL = "tasks.mail"
-AVAILABILITY = "tasks.availability"
-NUDGE = "tasks.nudge"
-DIGEST = "tasks.digest"
+NOTIFY_TASK = "tasks.notify"
+ASSIGN_TASK = "tasks.assign_ticket"
+HOME_TASK = "tasks.refresh_home"
+EMAIL_TASK = "tasks.mail"
+STATUS_SYNC_TASK = "tasks.availability"
+REMINDER_TASK = "tasks.nudge"
+DIGEST_TASK = "tasks.digest"
 # The outer bound of one analysis: a model that drips outlives every timeout of its connection.
-ASSIGN_SECONDS = 40
-MAIL_SECONDS = 30
-AVAILABILITY_SECONDS = 60
-DIGEST_SECONDS = 120
-BROKER_TIMEOUT = 1.0
+ASSIGN_LIMIT_SECONDS = 40
+EMAIL_LIMIT_SECONDS = 30
+STATUS_SYNC_LIMIT_SECONDS = 60
+DIGEST_LIMIT_SECONDS = 120
+BROKER_TIMEOUT_SECONDS = 1.0
 
 
 class _Task(Task[Any, Any]):
@@ -40,8 +40,8 @@ celery.conf.update(
     broker_connection_max_retries=None,  # a worker outlives any absence of Redis
     broker_transport_options={
         "visibility_timeout": 600,
-        "socket_timeout": BROKER_TIMEOUT,
-        "socket_connect_timeout": BROKER_TIMEOUT,
+        "socket_timeout": BROKER_TIMEOUT_SECONDS,
+        "socket_connect_timeout": BROKER_TIMEOUT_SECONDS,
         "max_retries": 1,
     },
 )

@@ -12,16 +12,16 @@ from redis.exceptions import AuthenticationError, RedisError
 from services.analysis.model_answer import AnalysisFailed, FailureReason
 from services.core.settings import Settings
 from services.ops.checks import Check, Finding, fail, ok, warn
-from tasks.email.email_config import LOCAL, sender, server
-from tasks.email.smtp import Server
+from tasks.email.email_config import LOCAL_DOMAIN, sender_address, smtp_server
+from tasks.email.smtp import SmtpServer
 
 REDIS = "Redis"
 # Below the runner's bound, so that a finding says what it waited for.
-SECONDS = 4.0
-PING_SECONDS = 2.0
+CHECK_TIMEOUT_SECONDS = 4.0
+PING_TIMEOUT_SECONDS = 2.0
 
 # What an operator can mend; the others pass by themselves, and the offline router stands in.
-MENDABLE = {
+OPERATOR_FIXES = {
     FailureReason.REFUSED_KEY: (
         "Gemini refuses the key",
         "Put a valid one into GEMINI_API_KEY, or none to use the offline router.",
@@ -35,18 +35,20 @@ MENDABLE = {
 
 def checks(config: Settings, celery: Celery, *, gemini: Callable[[], None] | None) -> list[Check]:
     return [
-        Check(REDIS, lambda: look_at_redis(config.redis_url)),
-        Check("Gemini", lambda: look_at_gemini(gemini)),
-        Check("mail", lambda: [*look_at_mail(_server(config)), *look_at_letters(config)]),
-        Check("worker", lambda: look_for_worker(celery), depends_on=(REDIS,)),
+        Check(REDIS, lambda: check_redis(config.redis_url)),
+        Check("Gemini", lambda: check_gemini(gemini)),
+        Check("mail", lambda: [*check_smtp(_smtp_server(config)), *check_email_settings(config)]),
+        Check("worker", lambda: check_worker(celery), depends_on=(REDIS,)),
     ]
 
 
-def look_at_redis(url: str) -> list[Finding]:
+def check_redis(url: str) -> list[Finding]:
     if not url:
         return fail("not asked, because REDIS_URL is missing", "See settings.")
     try:
-        client = redis.Redis.from_url(url, socket_timeout=SECONDS, socket_connect_timeout=SECONDS)
+        client = redis.Redis.from_url(
+            url, socket_timeout=CHECK_TIMEOUT_SECONDS, socket_connect_timeout=CHECK_TIMEOUT_SECONDS
+        )
         with client:
             version = client.info("server")["redis_version"]
     except AuthenticationError:
@@ -57,28 +59,28 @@ def look_at_redis(url: str) -> list[Finding]:
     return ok(f"{version} answers")
 
 
-def look_for_worker(celery: Celery) -> list[Finding]:
-    answers = celery.control.inspect(timeout=PING_SECONDS).ping() or {}
+def check_worker(celery: Celery) -> list[Finding]:
+    answers = celery.control.inspect(timeout=PING_TIMEOUT_SECONDS).ping() or {}
     if not answers:
         return fail("none answers, so no ticket is assigned", "Run: python app.py worker")
     return ok(", ".join(sorted(answers)))
 
 
-def look_at_gemini(check: Callable[[], None] | None) -> list[Finding]:
+def check_gemini(check: Callable[[], None] | None) -> list[Finding]:
     """`check` asks for one token and raises `AnalysisFailed`; None where no key is set."""
     if check is None:
         return ok("no GEMINI_API_KEY, so the offline router reads the tickets")
     try:
         check()
     except AnalysisFailed as error:
-        if error.reason in MENDABLE:
-            return fail(*MENDABLE[error.reason])
+        if error.reason in OPERATOR_FIXES:
+            return fail(*OPERATOR_FIXES[error.reason])
         advice = "Until it answers, the offline router reads the tickets."
         return warn(f"Gemini did not answer ({error.reason})", advice)
     return ok("Gemini takes the key and answers")
 
 
-def look_at_mail(server: Server) -> list[Finding]:
+def check_smtp(server: SmtpServer) -> list[Finding]:
     """Connects and signs in; sends nothing."""
     if not server.host:
         return ok("off, because MAILTRAP_SMTP_HOST is not set")
@@ -97,7 +99,7 @@ def look_at_mail(server: Server) -> list[Finding]:
     return ok("the mail server takes the sign-in" if server.user else "the mail server answers")
 
 
-def look_at_letters(config: Settings) -> list[Finding]:
+def check_email_settings(config: Settings) -> list[Finding]:
     """What the letters lack that the settings could give them."""
     if not config.smtp_host:
         return []
@@ -105,11 +107,11 @@ def look_at_letters(config: Settings) -> list[Finding]:
     if not config.app_url:
         advice = "Set APP_URL to the bot's address outside."
         found += warn("without APP_URL nobody is mailed a link to a new password", advice)
-    if sender(config).domain == LOCAL:
+    if sender_address(config).domain == LOCAL_DOMAIN:
         advice = "Set MAIL_FROM to an address of yours."
-        found += warn(f"many servers refuse mail from {sender(config).addr_spec}", advice)
+        found += warn(f"many servers refuse mail from {sender_address(config).addr_spec}", advice)
     return found
 
 
-def _server(config: Settings) -> Server:
-    return replace(server(config), seconds=SECONDS)
+def _smtp_server(config: Settings) -> SmtpServer:
+    return replace(smtp_server(config), timeout_seconds=CHECK_TIMEOUT_SECONDS)

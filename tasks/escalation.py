@@ -9,34 +9,34 @@ from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.core.clock import Clock
 from services.core.database import Mongo
-from services.escalation.escalation_steps import BATCH_SIZE, EscalationSteps, Outcome
+from services.escalation.escalation_steps import BATCH_SIZE, EscalationSteps, StepOutcome
 from services.linking.links import LinkService
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminders
 from services.routing.model_store import ModelStore
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.publisher import CeleryPublisher
 
 logger = logging.getLogger(__name__)
 
 
-def steps(db: Mongo, *, has_triage: bool, clock: Clock) -> EscalationSteps:
+def build_steps(db: Mongo, *, has_triage: bool, clock: Clock) -> EscalationSteps:
     """What the job works with; connects to nothing."""
     links = LinkService(db, UserService(db, clock=clock), clock=clock)
     return EscalationSteps(
         db,
         AssignmentService(db, links),
-        ModelStore(db, clock=clock).people,
+        ModelStore(db, clock=clock).resolver_scores,
         has_triage=has_triage,
         clock=clock,
     )
 
 
-def sweep(
+def take_due_steps(
     steps: EscalationSteps,
     publisher: CeleryPublisher,
     *,
-    go_on: Callable[[], bool],
+    should_continue: Callable[[], bool],
     limit: int = BATCH_SIZE,
 ) -> int:
     """Take the steps that are due, `limit` at once, as long as `go_on` says so; how many were.
@@ -44,32 +44,32 @@ def sweep(
     Raises `PublishFailed`: what was taken until then is told by the outbox's sweep.
     """
     taken = 0
-    while go_on():
+    while should_continue():
         due = steps.due(limit=limit)
         outcomes = [(ticket, _take(steps, ticket)) for ticket in due]
-        done = [ticket for ticket, outcome in outcomes if outcome is Outcome.TAKEN]
+        done = [ticket for ticket, outcome in outcomes if outcome is StepOutcome.TAKEN]
         for ticket in done:
-            publisher.send(NOTIFY, str(ticket.id))
+            publisher.send(NOTIFY_TASK, str(ticket.id))
         taken += len(done)
         # Until nothing is left: a ticket may have another step, to be told together with the first.
         # What changed meanwhile comes back with the next sweep.
-        if all(outcome is Outcome.MISSED for _, outcome in outcomes):
+        if all(outcome is StepOutcome.STALE for _, outcome in outcomes):
             break
     return taken
 
 
-def _take(steps: EscalationSteps, ticket: Ticket) -> Outcome:
+def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
     try:
         return steps.take(ticket)
     except PyMongoError:  # it is not the ticket
         raise
     except Exception as error:  # whatever it is, it would stop every sweep at the same ticket
         logger.exception("a step of ticket %s is set aside", ticket.id)
-        steps.set_aside(ticket, error)
-        return Outcome.PUT_OFF
+        steps.schedule_retry(ticket, error)
+        return StepOutcome.POSTPONED
 
 
-def tell(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+def request_due_reminders(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     """Hint at each recipient for whom something is to be told by now."""
-    for to in Reminders(db, clock=clock).due_recipients():
-        publisher.nudge(to)
+    for recipient in Reminders(db, clock=clock).due_recipients():
+        publisher.publish_reminders(recipient)

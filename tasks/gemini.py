@@ -47,16 +47,16 @@ with warnings.catch_warnings():  # it announces its end at every import; require
 MAX_OUTPUT_TOKENS = 8_192
 MAX_ANSWER_BYTES = 1_000_000
 # What may stand on a card as the model's name.
-MODEL_NAME = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
+MODEL_NAME_PATTERN = re.compile(r"[\w./:@-]{1,80}", re.ASCII)
 
-BY_STATUS = {
+FAILURE_BY_STATUS = {
     401: FailureReason.REFUSED_KEY,
     403: FailureReason.REFUSED_KEY,
     408: FailureReason.TIMEOUT,
     429: FailureReason.QUOTA,
     504: FailureReason.TIMEOUT,
 }
-BLOCKED = frozenset(
+BLOCKED_FINISH_REASONS = frozenset(
     {
         Candidate.FinishReason.SAFETY,
         Candidate.FinishReason.RECITATION,
@@ -108,10 +108,10 @@ class GeminiAnalyst:
     ) -> Analysis:
         """Secrets are masked here. Raises `AnalysisFailed`, which never holds any text."""
         began = time.monotonic()
-        told = build_prompt(
+        prompt_text = build_prompt(
             title=title, description=description, precedents=precedents, fence_token=self._mark()
         )
-        response = self._ask(self._request(told, skills))
+        response = self._ask(self._request(prompt_text, skills))
         answer = parse_answer(_text(response), skills=skills)
         return Analysis(
             summary=answer.summary,
@@ -120,16 +120,16 @@ class GeminiAnalyst:
             helpful_notes=answer.helpful_notes,
             confidence=answer.confidence,
             source=AnalysisSource.GEMINI,
-            model=_named(response) or self._name,
+            model=_model_name(response) or self._name,
             tokens=max(response.usage_metadata.total_token_count, 0) or None,
             ms=round((time.monotonic() - began) * 1_000),
         )
 
-    def _request(self, told: str, skills: Sequence[str]) -> GenerateContentRequest:
+    def _request(self, prompt_text: str, skills: Sequence[str]) -> GenerateContentRequest:
         return GenerateContentRequest(
             model=self._model,
             system_instruction=Content(parts=[Part(text=INSTRUCTION)]),
-            contents=[Content(role="user", parts=[Part(text=told)])],
+            contents=[Content(role="user", parts=[Part(text=prompt_text)])],
             generation_config=GenerationConfig(
                 temperature=0,
                 candidate_count=1,
@@ -167,10 +167,10 @@ class GeminiAnalyst:
         raise AnalysisFailed(reason)
 
 
-def _named(response: GenerateContentResponse) -> str | None:
+def _model_name(response: GenerateContentResponse) -> str | None:
     """What the model calls itself, if that is a name."""
     version: str = response.model_version
-    return version if MODEL_NAME.fullmatch(version) else None
+    return version if MODEL_NAME_PATTERN.fullmatch(version) else None
 
 
 def _text(response: GenerateContentResponse) -> str:
@@ -180,7 +180,7 @@ def _text(response: GenerateContentResponse) -> str:
     if not response.candidates:
         raise AnalysisFailed(FailureReason.EMPTY)
     candidate = response.candidates[0]
-    if candidate.finish_reason in BLOCKED:
+    if candidate.finish_reason in BLOCKED_FINISH_REASONS:
         raise AnalysisFailed(FailureReason.BLOCKED)
     if candidate.finish_reason == Candidate.FinishReason.MAX_TOKENS:
         raise AnalysisFailed(FailureReason.TRUNCATED)
@@ -199,14 +199,14 @@ def _client(*, api_key: str, api_url: str | None, timeout: float) -> GenerativeS
     client = get_default_generative_client()
     transport: Any = client.transport
     session: requests.Session = transport._session  # there is no public way to it
-    session.hooks["response"] = [_refuse]
+    session.hooks["response"] = [_raise_for_status]
     session.headers["Accept-Encoding"] = "identity"  # what drips compressed cannot be timed
     for scheme in ("https://", "http://"):
-        session.mount(scheme, _UntilDeadline(seconds=timeout))
+        session.mount(scheme, _DeadlineAdapter(seconds=timeout))
     return client
 
 
-def _refuse(response: requests.Response, **_: Any) -> None:
+def _raise_for_status(response: requests.Response, **_: Any) -> None:
     """Ends the call on anything but 200, before the library could send it again or follow it.
 
     It repeats a 401 twice, carries the key along a redirect to another host, and fails with
@@ -218,10 +218,10 @@ def _refuse(response: requests.Response, **_: Any) -> None:
     if "API_KEY_INVALID" in response.text:  # Google says it with a 400
         raise AnalysisFailed(FailureReason.REFUSED_KEY)
     other = FailureReason.REFUSED_REQUEST if 400 <= status < 500 else FailureReason.UNAVAILABLE
-    raise AnalysisFailed(BY_STATUS.get(status, other))
+    raise AnalysisFailed(FAILURE_BY_STATUS.get(status, other))
 
 
-class _UntilDeadline(HTTPAdapter):
+class _DeadlineAdapter(HTTPAdapter):
     """Reads the whole answer itself, since requests' timeout starts anew with every byte."""
 
     def __init__(self, *, seconds: float) -> None:

@@ -18,13 +18,13 @@ logger = logging.getLogger(__name__)
 OUTCOMES: Mapping[str, str] = {"SUCCESS": "ok", "RETRY": "retried", "FAILURE": "failed"}
 
 
-def headers() -> dict[str, str]:
+def message_headers() -> dict[str, str]:
     """What a message carries besides the task: the id of the request it comes from."""
     known = request_context.current_ids().get(request_context.REQUEST_ID)
     return {request_context.REQUEST_ID: known} if known else {}
 
 
-class Watch:
+class TaskInstrumentation:
     """One a process; a worker's process runs one task at a time."""
 
     def __init__(self, meter: RedisMeter) -> None:
@@ -34,12 +34,12 @@ class Watch:
     def connect(self) -> None:
         # By signals rather than around the task's function: Celery's own line on a task that
         # failed is written outside of that, and has to carry the ids, too.
-        task_prerun.connect(self.before, weak=False)
-        task_postrun.connect(self.after, weak=False)
-        task_failure.connect(self.failed, weak=False)
-        worker_process_shutdown.connect(self.ending, weak=False)
+        task_prerun.connect(self.on_prerun, weak=False)
+        task_postrun.connect(self.on_postrun, weak=False)
+        task_failure.connect(self.on_failure, weak=False)
+        worker_process_shutdown.connect(self.on_shutdown, weak=False)
 
-    def before(self, task_id: str, task: Any, args: Sequence[Any], **_: Any) -> None:
+    def on_prerun(self, task_id: str, task: Any, args: Sequence[Any], **_: Any) -> None:
         sent = task.request.headers or {}
         request_context.reset_ids(
             request_id=sent.get(request_context.REQUEST_ID),
@@ -48,14 +48,14 @@ class Watch:
         )
         self._began = time.monotonic()
 
-    def after(self, task: Any, state: str | None, **_: Any) -> None:
+    def on_postrun(self, task: Any, state: str | None, **_: Any) -> None:
         seconds, outcome = time.monotonic() - self._began, OUTCOMES.get(state or "", "other")
         self._meter.count(TASK_RUNS, task.name, outcome)
         self._meter.observe(TASK_SECONDS, seconds, task.name)
         logger.info("%s %s after %.0f ms", task.name, outcome, seconds * 1_000)
         request_context.reset_ids()
 
-    def failed(self, sender: Any, exception: BaseException, **_: Any) -> None:
+    def on_failure(self, sender: Any, exception: BaseException, **_: Any) -> None:
         """A process that had to be killed says nothing of its task; its parent does."""
         if isinstance(exception, (TimeLimitExceeded, WorkerLostError)):
             self._meter.count(TASK_RUNS, sender.name, "killed")
@@ -63,5 +63,5 @@ class Watch:
             kind = type(exception).__name__
             logger.error("%s is left to the sweep, because of the database: %s", sender.name, kind)
 
-    def ending(self, **_: Any) -> None:
+    def on_shutdown(self, **_: Any) -> None:
         self._meter.flush()

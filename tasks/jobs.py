@@ -17,16 +17,16 @@ from services.routing.training import Training
 from services.sla import recompute
 from services.tickets import legacy_reconcile, release
 from tasks import escalation, slack_status_sync
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.notifications import digest
 from tasks.publisher import CeleryPublisher
 
-SWEEP_LIMIT = 500
+SWEEP_BATCH_SIZE = 500
 # Other targets make all open tickets be looked at: so many batches of 500 at a turn.
-PLACES_ROUNDS = 10
+MAX_RECOMPUTE_BATCHES = 10
 
 # Asked between two steps or batches; after False nothing more is begun.
-GoOn = Callable[[], bool]
+ShouldContinue = Callable[[], bool]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,32 +35,34 @@ class Job:
     is away, and `PyMongoError` while the database is: its next turn does it."""
 
     name: str
-    seconds: int
-    work: Callable[[GoOn], object]
+    interval_seconds: int
+    work: Callable[[ShouldContinue], object]
 
     @property
-    def every(self) -> timedelta:
-        return timedelta(seconds=self.seconds)
+    def interval(self) -> timedelta:
+        return timedelta(seconds=self.interval_seconds)
 
 
-def table(
+def build_jobs(
     db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
 ) -> tuple[Job, ...]:
     """All of them; connects to nothing."""
-    work = _Work(db, publisher, has_triage=has_triage, clock=clock)
+    work = _JobFunctions(db, publisher, has_triage=has_triage, clock=clock)
     return (
         Job("sweep", 10, work.publish_due),
-        Job("waiting", 10, work.wake_due),
-        Job("handing_back", 10, work.hand_back),
-        Job("upkeep", 10, work.keep_up),
-        Job("alarms", 10, work.take_alarms),
-        Job("availability", 30, lambda _: slack_status_sync.ask(db, publisher, clock=clock)),
-        Job("digest", 30, lambda _: digest.ask(db, publisher, clock=clock)),
+        Job("waiting", 10, work.retry_due_unassigned),
+        Job("handing_back", 10, work.release_tickets),
+        Job("upkeep", 10, work.run_upkeep),
+        Job("alarms", 10, work.take_escalation_steps),
+        Job(
+            "availability", 30, lambda _: slack_status_sync.enqueue_due(db, publisher, clock=clock)
+        ),
+        Job("digest", 30, lambda _: digest.enqueue_due(db, publisher, clock=clock)),
         Job("learn", 60, lambda _: Training(db, clock=clock).run_if_due()),
     )
 
 
-class _Work:
+class _JobFunctions:
     """What some of them do, in steps."""
 
     def __init__(
@@ -69,45 +71,47 @@ class _Work:
         self._db = db
         self._publisher = publisher
         self._clock = clock
-        self._alarm_steps = escalation.steps(db, has_triage=has_triage, clock=clock)
+        self._escalation_steps = escalation.build_steps(db, has_triage=has_triage, clock=clock)
 
-    def publish_due(self, go_on: GoOn) -> None:
+    def publish_due(self, should_continue: ShouldContinue) -> None:
         """Hint again at what is in an outbox. Without a broker nothing counts as published."""
         now = self._clock()
-        for ticket_id in pending.due_ticket_ids(self._db, now=now, limit=SWEEP_LIMIT):
-            if not go_on():
+        for ticket_id in pending.due_ticket_ids(self._db, now=now, limit=SWEEP_BATCH_SIZE):
+            if not should_continue():
                 return
-            self._publisher.send(NOTIFY, str(ticket_id))
+            self._publisher.send(NOTIFY_TASK, str(ticket_id))
             pending.back_off(self._db, ticket_id, now=now)
         # One hint: whoever follows it sends all that are due.
-        if letter_id := Emails(self._db, clock=self._clock).next_due_id():
-            self._publisher.publish_email(letter_id)
+        if email_id := Emails(self._db, clock=self._clock).next_due_id():
+            self._publisher.publish_email(email_id)
 
-    def wake_due(self, go_on: GoOn) -> None:
+    def retry_due_unassigned(self, should_continue: ShouldContinue) -> None:
         """Have those assigned for whom nobody was available."""
-        while pending.retry_due_unassigned(self._db, now=self._clock()) and go_on():
+        while pending.retry_due_unassigned(self._db, now=self._clock()) and should_continue():
             pass
 
-    def hand_back(self, go_on: GoOn) -> None:
+    def release_tickets(self, should_continue: ShouldContinue) -> None:
         """Take the tickets from whoever cannot work on them any more."""
         now = self._clock()
         for user_id in release.accounts_to_release(self._db, now=now):
-            if not go_on():
+            if not should_continue():
                 return
             for ticket_id in release.release_tickets(self._db, user_id, now=now):
-                self._publisher.send(NOTIFY, str(ticket_id))
+                self._publisher.send(NOTIFY_TASK, str(ticket_id))
 
-    def keep_up(self, go_on: GoOn) -> None:
+    def run_upkeep(self, should_continue: ShouldContinue) -> None:
         """Put right what the predecessor and other targets have left behind."""
         now = self._clock()
         legacy_reconcile.sync_legacy_tickets(self._db, now=now)
-        for _ in range(PLACES_ROUNDS):
-            if not go_on():
+        for _ in range(MAX_RECOMPUTE_BATCHES):
+            if not should_continue():
                 return
             if recompute.recompute_stale(self._db, now=now) < recompute.MAX_TICKETS_PER_RUN:
                 return
 
-    def take_alarms(self, go_on: GoOn) -> None:
+    def take_escalation_steps(self, should_continue: ShouldContinue) -> None:
         """Take what is due by the clock, and have people told of it."""
-        escalation.sweep(self._alarm_steps, self._publisher, go_on=go_on)
-        escalation.tell(self._db, self._publisher, clock=self._clock)
+        escalation.take_due_steps(
+            self._escalation_steps, self._publisher, should_continue=should_continue
+        )
+        escalation.request_due_reminders(self._db, self._publisher, clock=self._clock)

@@ -27,9 +27,9 @@ from services.core.metrics import (
 )
 from services.core.redis_client import connect_redis
 
-HASH = "ticket-bot:metrics"
+METRICS_KEY = "ticket-bot:metrics"
 # Counts of one moment travel together.
-GATHER_SECONDS = 0.2
+FLUSH_DELAY_SECONDS = 0.2
 
 
 class RedisMeter(InMemoryMeter):
@@ -41,12 +41,12 @@ class RedisMeter(InMemoryMeter):
 
     def __init__(self, redis_url: str) -> None:
         self._redis = connect_redis(redis_url)
-        self._begin()
-        os.register_at_fork(after_in_child=self._begin)
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
 
-    def _begin(self) -> None:
+    def _reset(self) -> None:
         super().__init__()
-        self._filled = threading.Event()
+        self._has_counts = threading.Event()
         self._writer: threading.Thread | None = None
 
     def set(self, metric: Metric, value: float, *labels: str) -> None:
@@ -64,9 +64,11 @@ class RedisMeter(InMemoryMeter):
         try:
             pipe = self._redis.pipeline(transaction=False)
             for key, amount in sums.items():
-                pipe.hincrbyfloat(HASH, _field(key), amount)
+                pipe.hincrbyfloat(METRICS_KEY, _field(key), amount)
             if values:
-                pipe.hset(HASH, mapping={_field(key): value for key, value in values.items()})
+                pipe.hset(
+                    METRICS_KEY, mapping={_field(key): value for key, value in values.items()}
+                )
             pipe.execute()
         except (RedisError, OSError):
             return  # whoever scrapes sees that Redis is away
@@ -81,12 +83,12 @@ class RedisMeter(InMemoryMeter):
                 if self._writer is None:
                     self._writer = threading.Thread(target=self._write, daemon=True, name="meter")
                     self._writer.start()
-        self._filled.set()
+        self._has_counts.set()
 
     def _write(self) -> None:
-        while self._filled.wait():
-            time.sleep(GATHER_SECONDS)
-            self._filled.clear()
+        while self._has_counts.wait():
+            time.sleep(FLUSH_DELAY_SECONDS)
+            self._has_counts.clear()
             self.flush()
 
 
@@ -98,7 +100,7 @@ class SharedCounts:
 
     def __call__(self) -> Samples | None:
         try:
-            fields = self._redis.hgetall(HASH)
+            fields = self._redis.hgetall(METRICS_KEY)
         except (RedisError, OSError):
             return None
         return {_key(str(field)): float(value) for field, value in fields.items()}

@@ -19,8 +19,16 @@ from redis.exceptions import RedisError
 
 from services.core import request_context as core_context
 from services.outbox.pending import Publisher
-from tasks.celery_app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE
-from tasks.instrumentation import headers
+from tasks.celery_app import (
+    ASSIGN_TASK,
+    DIGEST_TASK,
+    EMAIL_TASK,
+    HOME_TASK,
+    NOTIFY_TASK,
+    REMINDER_TASK,
+    STATUS_SYNC_TASK,
+)
+from tasks.instrumentation import message_headers
 
 logger = logging.getLogger(__name__)
 
@@ -37,54 +45,54 @@ class CeleryPublisher:
 
     def publish_ticket(self, ticket_id: str) -> None:
         """Ask for the ticket to be looked at now; a lost hint is left to the sweep."""
-        self._hint(NOTIFY, ticket_id)
+        self._send_or_log(NOTIFY_TASK, ticket_id)
 
-    def request_assignment(self, ticket_id: str) -> None:
-        self._hint(ASSIGN, ticket_id)
+    def publish_assignment(self, ticket_id: str) -> None:
+        self._send_or_log(ASSIGN_TASK, ticket_id)
 
     def publish_email(self, email_id: str) -> None:
         """Ask for a letter to be sent now; a lost hint is left to the sweep."""
         try:
-            self._send(MAIL, kwargs={"letter_id": email_id})
+            self._send(EMAIL_TASK, kwargs={"letter_id": email_id})
         except PublishFailed as error:
             logger.warning("letter %s is left to the sweep: %s", email_id, error)
 
     def publish_availability_check(self) -> None:
         """Ask for Slack to be asked who is here; a lost hint is left to the jobs."""
         try:
-            self._send(AVAILABILITY)
+            self._send(STATUS_SYNC_TASK)
         except PublishFailed as error:
             logger.warning("who is here is left to the jobs: %s", error)
 
-    def digest(self) -> None:
+    def publish_digests(self) -> None:
         """Ask for the digests that are due; raises as `send`."""
-        self._send(DIGEST)
+        self._send(DIGEST_TASK)
 
-    def nudge(self, to: str) -> None:
+    def publish_reminders(self, to: str) -> None:
         """Ask for a recipient (services/outbox/reminders.py) to be told what is due; raises as
         `send`.
         """
-        self._send(NUDGE, kwargs={"to": to})
+        self._send(REMINDER_TASK, kwargs={"to": to})
 
     def send(self, task: str, ticket_id: str) -> None:
         """Raises `PublishFailed`, within about four seconds."""
         self._send(task, args=[ticket_id])
 
-    def refresh_home(self, link_id: str, *, countdown: float) -> None:
+    def publish_home_refresh(self, link_id: str, *, countdown: float) -> None:
         """Ask for a Home to be published again in `countdown` seconds; a lost hint stays lost."""
         try:
             # By name: what is passed by position is taken for a ticket in the logs.
-            self._send(HOME, kwargs={"link_id": link_id}, countdown=countdown)
+            self._send(HOME_TASK, kwargs={"link_id": link_id}, countdown=countdown)
         except PublishFailed as error:
             logger.warning("the home of %s is not refreshed: %s", link_id, error)
 
     def _send(self, task: str, **options: Any) -> None:
         try:
-            self._celery.send_task(task, headers=headers(), retry=False, **options)
+            self._celery.send_task(task, headers=message_headers(), retry=False, **options)
         except (RedisError, KombuError, CeleryError, OSError) as error:
             raise PublishFailed(type(error).__name__) from error
 
-    def _hint(self, task: str, ticket_id: str) -> None:
+    def _send_or_log(self, task: str, ticket_id: str) -> None:
         with core_context.bound_ids(ticket_id=ticket_id):
             try:
                 self.send(task, ticket_id)
@@ -94,9 +102,9 @@ class CeleryPublisher:
 
 
 # With Redis away each takes up to four seconds. What finds no room is left to the sweep.
-ROOM = 1_000
+MAX_QUEUE_SIZE = 1_000
 # What still waits when the process ends is sent within so long, or left to the sweep.
-LAST_SECONDS = 2.0
+STOP_TIMEOUT_SECONDS = 2.0
 
 
 class BackgroundPublisher:
@@ -104,35 +112,35 @@ class BackgroundPublisher:
     calls.
     """
 
-    def __init__(self, publisher: Publisher, *, room: int = ROOM) -> None:
+    def __init__(self, publisher: Publisher, *, max_size: int = MAX_QUEUE_SIZE) -> None:
         self._publisher = publisher
-        self._waiting: queue.Queue[tuple[Context, Callable[[], None]] | None] = queue.Queue(room)
-        self._thread = threading.Thread(target=self._work, name="hints", daemon=True)
+        self._queue: queue.Queue[tuple[Context, Callable[[], None]] | None] = queue.Queue(max_size)
+        self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
         self._thread.start()
 
     def publish_ticket(self, ticket_id: str) -> None:
-        self._later(partial(self._publisher.publish_ticket, ticket_id))
+        self._enqueue(partial(self._publisher.publish_ticket, ticket_id))
 
     def publish_email(self, email_id: str) -> None:
-        self._later(partial(self._publisher.publish_email, email_id))
+        self._enqueue(partial(self._publisher.publish_email, email_id))
 
     def publish_availability_check(self) -> None:
-        self._later(self._publisher.publish_availability_check)
+        self._enqueue(self._publisher.publish_availability_check)
 
     def stop(self) -> None:
         """Once nobody calls any more."""
         with suppress(queue.Full):
-            self._waiting.put_nowait(None)
-            self._thread.join(LAST_SECONDS)
+            self._queue.put_nowait(None)
+            self._thread.join(STOP_TIMEOUT_SECONDS)
 
-    def _later(self, send: Callable[[], None]) -> None:
+    def _enqueue(self, send: Callable[[], None]) -> None:
         try:
-            self._waiting.put_nowait((copy_context(), send))  # the request's id goes with it
+            self._queue.put_nowait((copy_context(), send))  # the request's id goes with it
         except queue.Full:
             logger.warning("a hint is left to the sweep: too many wait")
 
-    def _work(self) -> None:
-        while waiting := self._waiting.get():
+    def _run(self) -> None:
+        while waiting := self._queue.get():
             context, send = waiting
             try:
                 context.run(send)

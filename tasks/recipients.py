@@ -21,7 +21,7 @@ ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
 
 
 @dataclass(frozen=True, slots=True)
-class Thread:
+class SlackThread:
     """A place in Slack, where a person is a recipient elsewhere."""
 
     channel: str
@@ -29,29 +29,29 @@ class Thread:
 
 
 # A text is a channel's id.
-Recipient = ObjectId | Thread | str
-Told = Iterator[tuple[str, Recipient]]
+Recipient = ObjectId | SlackThread | str
+RecipientPairs = Iterator[tuple[str, Recipient]]
 
 
-def recipients(event: Event, ticket: Ticket) -> Told:
+def recipients(event: Event, ticket: Ticket) -> RecipientPairs:
     """The kinds of message an event calls for, with whom each is for, as long as it is so."""
-    rule = RULES.get(event.type)
+    rule = RECIPIENT_RULES.get(event.type)
     return rule(event, ticket) if rule else iter(())
 
 
-def last_of(ticket: Ticket, kind: str) -> Event | None:
+def last_event(ticket: Ticket, kind: str) -> Event | None:
     """The newest event of that type."""
     return next((event for event in reversed(ticket.events) if event.type == kind), None)
 
 
-def _filed(_: Event, ticket: Ticket) -> Told:
+def _filed(_: Event, ticket: Ticket) -> RecipientPairs:
     if ticket.created_by:
         yield REQUESTER, ticket.created_by
     if ticket.source:
-        yield THREAD, Thread(ticket.source.channel, ticket.source.reply_thread_ts)
+        yield THREAD, SlackThread(ticket.source.channel, ticket.source.reply_thread_ts)
 
 
-def _assigned(event: Event, ticket: Ticket) -> Told:
+def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
     is_theirs = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
     if not is_theirs or not _is_newest(event, ticket):
         return
@@ -59,33 +59,33 @@ def _assigned(event: Event, ticket: Ticket) -> Told:
         yield ASSIGNEE, event.to
 
 
-def _requester(kind: str) -> "Rule":
+def _requester_rule(kind: str) -> "RecipientRule":
     """As long as the ticket has the status that this event gave it."""
 
-    def rule(event: Event, ticket: Ticket) -> Told:
-        if _still_so(event, ticket) and ticket.created_by and ticket.created_by != event.by:
+    def rule(event: Event, ticket: Ticket) -> RecipientPairs:
+        if _is_current(event, ticket) and ticket.created_by and ticket.created_by != event.by:
             yield kind, ticket.created_by
 
     return rule
 
 
-def _assignee(kind: str) -> "Rule":
+def _assignee_rule(kind: str) -> "RecipientRule":
     """As long as the ticket has the status that this event gave it."""
 
-    def rule(event: Event, ticket: Ticket) -> Told:
-        if _still_so(event, ticket) and ticket.assigned_to and ticket.assigned_to != event.by:
+    def rule(event: Event, ticket: Ticket) -> RecipientPairs:
+        if _is_current(event, ticket) and ticket.assigned_to and ticket.assigned_to != event.by:
             yield kind, ticket.assigned_to
 
     return rule
 
 
-def _resolved(event: Event, ticket: Ticket) -> Told:
-    yield from _requester(RESOLVED)(event, ticket)
+def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
+    yield from _requester_rule(RESOLVED)(event, ticket)
     if event.by == ticket.created_by:
-        yield from _assignee(SOLVED)(event, ticket)
+        yield from _assignee_rule(SOLVED)(event, ticket)
 
 
-def _reminded(event: Event, ticket: Ticket) -> Told:
+def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
     """Whoever works on tickets is reminded of several in one message
     (tasks/notifications/reminder_rules.py).
     """
@@ -94,20 +94,20 @@ def _reminded(event: Event, ticket: Ticket) -> Told:
         yield ASKED_AGAIN, ticket.created_by
 
 
-Rule = Callable[[Event, Ticket], Told]
-RULES: dict[str, Rule] = {
+RecipientRule = Callable[[Event, Ticket], RecipientPairs]
+RECIPIENT_RULES: dict[str, RecipientRule] = {
     EventType.FILED: _filed,
     EventType.ASSIGNED: _assigned,
     EventType.RESOLVED: _resolved,
     EventType.REMINDED: _reminded,
-    EventType.UNANSWERED: _requester(UNANSWERED),
-    EventType.WAITING: _requester(QUESTION),
-    EventType.REOPENED: _assignee(REOPENED),
-    EventType.CANCELLED: _assignee(CANCELLED),
+    EventType.UNANSWERED: _requester_rule(UNANSWERED),
+    EventType.WAITING: _requester_rule(QUESTION),
+    EventType.REOPENED: _assignee_rule(REOPENED),
+    EventType.CANCELLED: _assignee_rule(CANCELLED),
 }
 
 
-def _still_so(event: Event, ticket: Ticket) -> bool:
+def _is_current(event: Event, ticket: Ticket) -> bool:
     """No later event has moved the ticket on."""
     moved = (past for past in reversed(ticket.events) if past.field == "status")
     return ticket.status == event.to and next(moved, None) == event
@@ -115,7 +115,7 @@ def _still_so(event: Event, ticket: Ticket) -> bool:
 
 def _is_newest(event: Event, ticket: Ticket) -> bool:
     """Of its type. What an older one called for is out of date, if it was not sent by now."""
-    return last_of(ticket, event.type) == event
+    return last_event(ticket, event.type) == event
 
 
 def _has_card(ticket: Ticket, user_id: ObjectId) -> bool:

@@ -23,7 +23,7 @@ from services.home.sessions import HomeSessions
 from services.linking.links import LinkService
 from services.routing.model_store import ModelStore
 from tasks.celery_app import configure as tasks_configure
-from tasks.email.email_config import MailOffice, mail_office
+from tasks.email.email_config import EmailConfig, build_email_config
 from tasks.metrics import MeasuredAnalyst
 from tasks.publisher import CeleryPublisher
 
@@ -41,16 +41,16 @@ class Runtime:
     assignments: AssignmentService
     models: ModelStore
     home: HomeService
-    visits: HomeSessions
+    home_sessions: HomeSessions
     slack: WebClient
     publisher: CeleryPublisher
     analyst: Analyst | None
     clock: Clock
     triage_channel: str
-    mail: MailOffice | None
+    email: EmailConfig | None
 
     @classmethod
-    def of(
+    def build(
         cls,
         db: Mongo,
         users: UserService,
@@ -61,7 +61,7 @@ class Runtime:
         analyst: Analyst | None = None,
         clock: Clock = utcnow,
         triage_channel: str = "",
-        mail: MailOffice | None = None,
+        email: EmailConfig | None = None,
     ) -> "Runtime":
         """With the rest made here, on `db`."""
         return cls(
@@ -71,45 +71,45 @@ class Runtime:
             assignments=AssignmentService(db, links),
             models=ModelStore(db, clock=clock),
             home=HomeService(db, users, links, clock=clock),
-            visits=HomeSessions(db, clock=clock),
+            home_sessions=HomeSessions(db, clock=clock),
             slack=slack,
             publisher=publisher,
             analyst=analyst,
             clock=clock,
             triage_channel=triage_channel,
-            mail=mail,
+            email=email,
         )
 
 
-class _Slot:
+class _RuntimeHolder:
     build: Callable[[], Runtime] | None = None
-    made: tuple[int, Runtime] | None = None
+    instance: tuple[int, Runtime] | None = None
 
 
 def configure(build: Callable[[], Runtime]) -> None:
     """How each worker process makes its own; called once by the composition root."""
-    _Slot.build, _Slot.made = build, None
+    _RuntimeHolder.build, _RuntimeHolder.instance = build, None
 
 
-def current() -> Runtime:
+def current_runtime() -> Runtime:
     """This process's runtime, made at its first use in the process."""
-    if _Slot.build is None:
+    if _RuntimeHolder.build is None:
         raise RuntimeError("tasks.runtime.configure was not called")
-    if _Slot.made is None or _Slot.made[0] != os.getpid():
-        _Slot.made = (os.getpid(), _Slot.build())
-    return _Slot.made[1]
+    if _RuntimeHolder.instance is None or _RuntimeHolder.instance[0] != os.getpid():
+        _RuntimeHolder.instance = (os.getpid(), _RuntimeHolder.build())
+    return _RuntimeHolder.instance[1]
 
 
 if TYPE_CHECKING:
     from tasks.gemini import GeminiAnalyst
 
 
-def assemble(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
+def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
     """Connects to MongoDB anew, as every process has to after its fork."""
     db = database.connect(config.mongo_uri)
     users = UserService(db)
     admins, strict = config.admin_emails, config.is_linking_strict
-    return Runtime.of(
+    return Runtime.build(
         db,
         users,
         LinkService(db, users, admin_emails=admins, is_strict=strict),
@@ -117,7 +117,7 @@ def assemble(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
         publisher=CeleryPublisher(tasks_configure(redis_url=config.redis_url)),
         analyst=_analyst(config, meter),
         triage_channel=config.triage_channel,
-        mail=mail_office(config, db, meter),
+        email=build_email_config(config, db, meter),
     )
 
 

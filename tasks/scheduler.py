@@ -16,12 +16,12 @@ from services.core.database import Mongo
 from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_runs import JobRuns
-from tasks.jobs import Job, table
+from tasks.jobs import Job, build_jobs
 from tasks.publisher import CeleryPublisher, PublishFailed
 
 logger = logging.getLogger(__name__)
 
-UNEXPECTED = "an unexpected error"
+UNEXPECTED_ERROR = "an unexpected error"
 
 
 class Scheduler:
@@ -41,67 +41,67 @@ class Scheduler:
         self._meter = meter
         self._lease = Lease(db, "jobs", clock=clock)
         self._runs = JobRuns(db, clock=clock)
-        self._led = False
+        self._was_leader = False
         self._faults: dict[str, str] = {}
-        self._ends = threading.Event()
+        self._stopping = threading.Event()
         if jobs is None:
-            jobs = table(db, publisher, has_triage=has_triage, clock=clock)
-        self.table = {job.name: job for job in jobs}
+            jobs = build_jobs(db, publisher, has_triage=has_triage, clock=clock)
+        self.jobs = {job.name: job for job in jobs}
 
-    def leads(self) -> bool:
+    def is_leader(self) -> bool:
         """Whether this process may go on with what it does; False once it is to end."""
-        return self._lease.is_held() and not self._ends.is_set()
+        return self._lease.is_held() and not self._stopping.is_set()
 
-    def lead(self) -> bool:
+    def renew_leadership(self) -> bool:
         """Take or renew the lease; whether this process leads only from now on."""
         fault = ""
         try:
             self._lease.acquire()
         except PyMongoError as error:
             # It leads on until the lease ends: until then nobody else can have it.
-            fault = _database(error)
-        self._say("the lease", fault)
-        led, self._led = self._led, self._lease.is_held()
-        if led != self._led:
-            logger.info("this process %s", "leads" if self._led else "follows")
-        begins = self._led and not led
-        if begins:
-            self._keep(
-                lambda: self._runs.register({job.name: job.every for job in self.table.values()})
+            fault = _database_fault(error)
+        self._log_change("the lease", fault)
+        was_leader, self._was_leader = self._was_leader, self._lease.is_held()
+        if was_leader != self._was_leader:
+            logger.info("this process %s", "leads" if self._was_leader else "follows")
+        became_leader = self._was_leader and not was_leader
+        if became_leader:
+            self._record(
+                lambda: self._runs.register({job.name: job.interval for job in self.jobs.values()})
             )
-        return begins
+        return became_leader
 
     def run(self, name: str) -> None:
         """Run that job now if this process leads, and count it."""
-        if not self.leads():
+        if not self.is_leader():
             return
-        job, began, error = self.table[name], time.monotonic(), UNEXPECTED
+        job, began, error = self.jobs[name], time.monotonic(), UNEXPECTED_ERROR
         try:
             with request_context.request_scope():
-                error = _attempt(job, self.leads)
-                self._say(f"the job {name}", error)
+                error = _attempt(job, self.is_leader)
+                self._log_change(f"the job {name}", error)
         finally:
             seconds = time.monotonic() - began
             # One that was broken off is done by whoever leads now: they say how it went.
-            is_whole = self.leads()
-            outcome = ("failed" if error else "ok") if is_whole else "stopped"
+            is_complete = self.is_leader()
+            outcome = ("failed" if error else "ok") if is_complete else "stopped"
             self._meter.count(JOB_RUNS, name, outcome)
             self._meter.set(JOB_LAST_SECONDS, seconds, name)
             self._meter.set(JOB_LAST_RUN, self._clock().timestamp(), name)
-            if is_whole:
-                self._keep(
+            if is_complete:
+                self._record(
                     lambda: self._runs.record(
-                        name, seconds=seconds, interval=job.every, error=error
+                        name, seconds=seconds, interval=job.interval, error=error
                     )
                 )
 
-    def wind_up(self) -> None:
+    def request_stop(self) -> None:
         """Begin nothing more: what runs stops before its next batch."""
-        self._ends.set()
+        self._stopping.set()
 
     def stop(self) -> None:
         """Give up the lease; where the database is away, it ends by itself."""
-        self.wind_up()
+        self.request_stop()
         if not self._lease.is_held():
             return
         try:
@@ -109,15 +109,15 @@ class Scheduler:
         except PyMongoError as error:
             logger.error("the lease is left to end by itself: %s", type(error).__name__)
 
-    def _keep(self, write: Callable[[], None]) -> None:
+    def _record(self, write: Callable[[], None]) -> None:
         fault = ""
         try:
             write()
         except PyMongoError as error:
-            fault = _database(error)
-        self._say("the record of the jobs", fault)
+            fault = _database_fault(error)
+        self._log_change("the record of the jobs", fault)
 
-    def _say(self, what: str, fault: str) -> None:
+    def _log_change(self, what: str, fault: str) -> None:
         """When it begins to fail, or to do so otherwise, and when it is well again: in an outage
         each turn of each job would have a line."""
         if fault == self._faults.get(what, ""):
@@ -129,23 +129,23 @@ class Scheduler:
             logger.info("%s goes on", what)
 
 
-def _attempt(job: Job, go_on: Callable[[], bool]) -> str:
+def _attempt(job: Job, should_continue: Callable[[], bool]) -> str:
     """What went wrong, in a word or two; "" where nothing did."""
     try:
-        job.work(go_on)
+        job.work(should_continue)
     except PublishFailed as error:
         return f"the broker is away: {error}"
     except PyMongoError as error:
-        return _database(error)
+        return _database_fault(error)
     return ""
 
 
-def _database(error: PyMongoError) -> str:
+def _database_fault(error: PyMongoError) -> str:
     return f"the database: {type(error).__name__}"
 
 
 def run(
-    jobs: Scheduler,
+    job_scheduler: Scheduler,
     stop: threading.Event,
     *,
     ready: Callable[[], None],
@@ -157,23 +157,30 @@ def run(
     scheduler = BackgroundScheduler(
         timezone="UTC",
         # A thread for each job, and one for the lease: none waits for another that takes long.
-        executors={"default": ThreadPoolExecutor(len(jobs.table)), "lease": ThreadPoolExecutor(1)},
+        executors={
+            "default": ThreadPoolExecutor(len(job_scheduler.jobs)),
+            "lease": ThreadPoolExecutor(1),
+        },
         # After a pause of this machine each has one turn, however many it has missed.
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
     def lead() -> None:
-        if jobs.lead():  # who led before may have died a while ago: no job waits for its turn
-            for name in jobs.table:
+        if (
+            job_scheduler.renew_leadership()
+        ):  # who led before may have died a while ago: no job waits for its turn
+            for name in job_scheduler.jobs:
                 scheduler.modify_job(name, next_run_time=utcnow())
 
-    jobs.lead()
+    job_scheduler.renew_leadership()
     scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
-    for job in jobs.table.values():
-        scheduler.add_job(jobs.run, "interval", [job.name], id=job.name, seconds=job.seconds)
+    for job in job_scheduler.jobs.values():
+        scheduler.add_job(
+            job_scheduler.run, "interval", [job.name], id=job.name, seconds=job.interval_seconds
+        )
     scheduler.start()
     ready()
     stop.wait()
-    jobs.wind_up()
+    job_scheduler.request_stop()
     scheduler.shutdown(wait=True)
-    jobs.stop()
+    job_scheduler.stop()

@@ -23,122 +23,126 @@ from services.core.clock import Clock
 from services.core.database import Mongo
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
-from tasks.celery_app import AVAILABILITY, AVAILABILITY_SECONDS, celery
+from tasks.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
 from tasks.notifications import handover_offers
-from tasks.notifications.slack import busy, error_code, is_permanent
+from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
 from tasks.publisher import CeleryPublisher
-from tasks.runtime import Runtime, current
+from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
 # Every half minute at most so many: half of what Slack allows `users.info`, which others need, too.
-BATCH = 25
+BATCH_SIZE = 25
 # After so long the rest are left for the next task.
-ROUND_SECONDS = 15.0
-TROUBLE = timedelta(minutes=1)
+MAX_ROUND_SECONDS = 15.0
+PAUSE_AFTER_ERROR = timedelta(minutes=1)
 # `dnd.teamInfo` may be asked twenty times a minute, of fifty members at once.
-BETWEEN_QUIET = timedelta(seconds=4)
-STATUS, QUIET = "slack: users.info", "slack: dnd.teamInfo"
+DND_INTERVAL = timedelta(seconds=4)
+STATUS_LIMIT, DND_LIMIT = "slack: users.info", "slack: dnd.teamInfo"
 
 
-def read_due(runtime: Runtime) -> int:
+def sync_due(runtime: Runtime) -> int:
     """Keep what Slack says of those it is due to be asked about; of how many it was.
 
     Where Slack says to wait, or is in trouble, nobody asks before that is over.
     """
     team = get_installation(runtime.db)
-    if team is None or is_paused(runtime.db, STATUS, now=runtime.clock()):
+    if team is None or is_paused(runtime.db, STATUS_LIMIT, now=runtime.clock()):
         return 0
-    presences = StatusSync(runtime.db, clock=runtime.clock)
-    claimed = {user.id for user in presences.claim_due(limit=BATCH) if user.active}
+    status_sync = StatusSync(runtime.db, clock=runtime.clock)
+    claimed = {user.id for user in status_sync.claim_due(limit=BATCH_SIZE) if user.active}
     if not claimed:
         return 0
-    left = runtime.links.slack_ids(team_id=team.team_id, user_ids=claimed)
+    remaining = runtime.links.slack_ids(team_id=team.team_id, user_ids=claimed)
     try:
-        return _read(runtime, presences, left)
+        return _sync(runtime, status_sync, remaining)
     finally:
-        if left:
-            presences.release_claims(left, due_at=runtime.clock())
+        if remaining:
+            status_sync.release_claims(remaining, due_at=runtime.clock())
 
 
-def _read(runtime: Runtime, presences: StatusSync, left: dict[ObjectId, str]) -> int:
+def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, str]) -> int:
     """Whoever has been asked about is taken out of `left`."""
-    until = time.monotonic() + ROUND_SECONDS
-    quiet, read = _quiet(runtime, list(left.values())), 0
-    for user_id, slack_id in list(left.items()):
+    until = time.monotonic() + MAX_ROUND_SECONDS
+    do_not_disturb, read = _do_not_disturb(runtime, list(remaining.values())), 0
+    for user_id, slack_id in list(remaining.items()):
         if time.monotonic() >= until:
             break
         try:
             member = parse_member_status(runtime.slack.users_info(user=slack_id)["user"])
         except SlackApiError as error:
-            wait = busy(error)
+            wait = rate_limit_error(error)
             if not wait and is_permanent(error):
-                del left[user_id]  # of somebody who has left Slack, an event tells
+                del remaining[user_id]  # of somebody who has left Slack, an event tells
                 continue
-            _leave_alone(runtime, STATUS, error_code(error), wait.seconds if wait else None)
+            _pause(runtime, STATUS_LIMIT, error_code(error), wait.seconds if wait else None)
             break
         except (SlackClientError, OSError) as error:
-            _leave_alone(runtime, STATUS, type(error).__name__)
+            _pause(runtime, STATUS_LIMIT, type(error).__name__)
             break
-        presences.record_status(user_id, member, do_not_disturb=quiet.get(slack_id))
-        del left[user_id]
+        status_sync.record_status(user_id, member, do_not_disturb=do_not_disturb.get(slack_id))
+        del remaining[user_id]
         read += 1
     return read
 
 
-def _quiet(runtime: Runtime, slack_ids: list[str]) -> Mapping[str, tuple[DoNotDisturbSpan, ...]]:
+def _do_not_disturb(
+    runtime: Runtime, slack_ids: list[str]
+) -> Mapping[str, tuple[DoNotDisturbSpan, ...]]:
     """By member; without those of whom it could not be asked now."""
     now = runtime.clock()
-    if not slack_ids or is_paused(runtime.db, QUIET, now=now):
+    if not slack_ids or is_paused(runtime.db, DND_LIMIT, now=now):
         return {}
-    pause(runtime.db, QUIET, until=now + BETWEEN_QUIET)
+    pause(runtime.db, DND_LIMIT, until=now + DND_INTERVAL)
     try:
-        told = runtime.slack.dnd_teamInfo(users=slack_ids).get("users") or {}
+        answer = runtime.slack.dnd_teamInfo(users=slack_ids).get("users") or {}
     except SlackApiError as error:
-        wait = busy(error)
+        wait = rate_limit_error(error)
         if wait:
-            _leave_alone(runtime, QUIET, error_code(error), wait.seconds)
+            _pause(runtime, DND_LIMIT, error_code(error), wait.seconds)
         else:
-            _say_once(error_code(error))
+            _warn_once(error_code(error))
         return {}
     except (SlackClientError, OSError) as error:
-        _leave_alone(runtime, QUIET, type(error).__name__)
+        _pause(runtime, DND_LIMIT, type(error).__name__)
         return {}
     return {
-        slack_id: parse_do_not_disturb(of) for slack_id, of in told.items() if isinstance(of, dict)
+        slack_id: parse_do_not_disturb(of)
+        for slack_id, of in answer.items()
+        if isinstance(of, dict)
     }
 
 
-def _leave_alone(runtime: Runtime, what: str, why: str, seconds: int | None = None) -> None:
-    length = TROUBLE if seconds is None else timedelta(seconds=seconds)
+def _pause(runtime: Runtime, what: str, why: str, seconds: int | None = None) -> None:
+    length = PAUSE_AFTER_ERROR if seconds is None else timedelta(seconds=seconds)
     logger.warning("%s: %s; not asked again for %.0f s", what, why, length.total_seconds())
     pause(runtime.db, what, until=runtime.clock() + length)
 
 
 @cache
-def _say_once(error: str) -> None:
+def _warn_once(error: str) -> None:
     """An app installed before it asked for the scope, or a Slack that has no such method."""
     logger.warning("do not disturb is not known, because slack says %s", error)
 
 
 @celery.task(
-    name=AVAILABILITY,
-    soft_time_limit=AVAILABILITY_SECONDS,
-    time_limit=AVAILABILITY_SECONDS + 10,
+    name=STATUS_SYNC_TASK,
+    soft_time_limit=STATUS_SYNC_LIMIT_SECONDS,
+    time_limit=STATUS_SYNC_LIMIT_SECONDS + 10,
 )
-def availability() -> None:
+def sync_availability() -> None:
     """Ask about whoever is due, and send what is. A fault leaves it to the jobs."""
-    run(current())
+    run(current_runtime())
 
 
 def run(runtime: Runtime) -> None:
-    read_due(runtime)
+    sync_due(runtime)
     handover_offers.send_due(runtime)
 
 
-def ask(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     """The job: end what is over, and hint at what is due."""
-    presences = StatusSync(db, clock=clock)
-    presences.end_absences()
-    if presences.has_due() or HandoverOffers(db, clock=clock).has_due():
+    status_sync = StatusSync(db, clock=clock)
+    status_sync.end_absences()
+    if status_sync.has_due() or HandoverOffers(db, clock=clock).has_due():
         publisher.publish_availability_check()

@@ -14,24 +14,24 @@ from celery.signals import setup_logging, worker_process_init, worker_ready, wor
 
 from tasks import runtime, slack_status_sync
 from tasks.assignment import assign_ticket
-from tasks.instrumentation import Watch
+from tasks.instrumentation import TaskInstrumentation
 from tasks.metrics import RedisMeter
-from tasks.notifications import digest, email, home_refresh, notify, reminders
+from tasks.notifications import digest, email_sender, home_refresh, notify, reminders
 
 logger = logging.getLogger(__name__)
 
 # Mostly waiting for Gemini and Slack, so more than the machine's cores.
 CONCURRENCY = 4
 # A task still running so long after SIGTERM is cut short; the outbox brings it back.
-PATIENCE_SECONDS = 6.0
-TASKS = (
+SHUTDOWN_GRACE_SECONDS = 6.0
+REGISTERED_TASKS = (
     assign_ticket.assign_ticket,
     notify.notify,
     home_refresh.refresh_home,
-    email.mail,
-    slack_status_sync.availability,
-    reminders.nudge,
-    digest.digest,
+    email_sender.send_emails,
+    slack_status_sync.sync_availability,
+    reminders.send_reminders,
+    digest.send_digests,
 )
 
 
@@ -41,7 +41,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
     _connect_signals()
     # At each loss of the broker, of a setting that tasks/celery_app.py makes.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
-    Watch(meter).connect()
+    TaskInstrumentation(meter).connect()
     celery.worker_main(
         [
             "--quiet",
@@ -56,26 +56,26 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 
 def _connect_signals() -> None:
     # Logging is ours, set up before the fork.
-    setup_logging.connect(_nothing, weak=False)
+    setup_logging.connect(_keep_logging, weak=False)
     worker_process_init.connect(_make_runtime, weak=False)
-    worker_ready.connect(_say_ready, weak=False)
+    worker_ready.connect(_log_ready, weak=False)
     worker_shutting_down.connect(_limit_shutdown, weak=False)
 
 
-def _nothing(**_: Any) -> None:
+def _keep_logging(**_: Any) -> None:
     pass
 
 
 def _make_runtime(**_: Any) -> None:
-    runtime.current()
+    runtime.current_runtime()
 
 
-def _say_ready(**_: Any) -> None:
+def _log_ready(**_: Any) -> None:
     logger.info("the worker is ready")
 
 
 def _limit_shutdown(**_: Any) -> None:
     """Celery's warm shutdown waits for its tasks however long they take; SIGQUIT ends that."""
-    timer = threading.Timer(PATIENCE_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
+    timer = threading.Timer(SHUTDOWN_GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
     timer.daemon = True
     timer.start()

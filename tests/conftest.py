@@ -59,9 +59,18 @@ from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
 from tasks.assignment import assign_ticket
-from tasks.celery_app import ASSIGN, AVAILABILITY, DIGEST, HOME, MAIL, NOTIFY, NUDGE, celery
+from tasks.celery_app import (
+    ASSIGN_TASK,
+    DIGEST_TASK,
+    EMAIL_TASK,
+    HOME_TASK,
+    NOTIFY_TASK,
+    REMINDER_TASK,
+    STATUS_SYNC_TASK,
+    celery,
+)
 from tasks.notifications import digest as notification_digest
-from tasks.notifications import email, home_refresh, notify, reminders
+from tasks.notifications import email_sender, home_refresh, notify, reminders
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.support import payloads
@@ -222,20 +231,20 @@ class RecordingPublisher(CeleryPublisher):
     def send(self, task: str, ticket_id: str) -> None:
         self.asked.append((task, ticket_id))
 
-    def refresh_home(self, link_id: str, *, countdown: float) -> None:
-        self.asked.append((HOME, link_id))
+    def publish_home_refresh(self, link_id: str, *, countdown: float) -> None:
+        self.asked.append((HOME_TASK, link_id))
 
     def publish_email(self, email_id: str) -> None:
-        self.asked.append((MAIL, email_id))
+        self.asked.append((EMAIL_TASK, email_id))
 
     def publish_availability_check(self) -> None:
-        self.asked.append((AVAILABILITY, ""))
+        self.asked.append((STATUS_SYNC_TASK, ""))
 
-    def digest(self) -> None:
-        self.asked.append((DIGEST, ""))
+    def publish_digests(self) -> None:
+        self.asked.append((DIGEST_TASK, ""))
 
-    def nudge(self, to: str) -> None:
-        self.asked.append((NUDGE, to))
+    def publish_reminders(self, to: str) -> None:
+        self.asked.append((REMINDER_TASK, to))
 
 
 class Inline(Executor):
@@ -354,7 +363,9 @@ def runtime(
     clock: FixedClock,
 ) -> Runtime:
     """What a worker has, without a model."""
-    return Runtime.of(db, users, links, slack=web_client(slack), publisher=publisher, clock=clock)
+    return Runtime.build(
+        db, users, links, slack=web_client(slack), publisher=publisher, clock=clock
+    )
 
 
 class Bot:
@@ -519,17 +530,17 @@ def reload(db: Mongo, ticket: Ticket) -> Ticket:
 def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
     """Do what was published, and what that publishes, until nothing is left."""
     tasks = {
-        NOTIFY: notify.run,
-        ASSIGN: assign_ticket.run,
-        HOME: home_refresh.run,
-        MAIL: email.run,
-        NUDGE: reminders.run,
+        NOTIFY_TASK: notify.run,
+        ASSIGN_TASK: assign_ticket.run,
+        HOME_TASK: home_refresh.run,
+        EMAIL_TASK: email_sender.run,
+        REMINDER_TASK: reminders.run,
     }
     while publisher.asked:
         task, ticket_id = publisher.asked.pop(0)
-        if task == AVAILABILITY:
+        if task == STATUS_SYNC_TASK:
             slack_status_sync.run(runtime)
-        elif task == DIGEST:
+        elif task == DIGEST_TASK:
             notification_digest.run(runtime)
         else:
             tasks[task](runtime, ticket_id)

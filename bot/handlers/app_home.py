@@ -7,7 +7,7 @@ from slack_sdk.errors import SlackApiError
 from bot.slack.request import Request
 from bot.views.home import overview
 from services.core.errors import DomainError
-from services.home.home_service import Content
+from services.home.home_service import HomeContent
 from services.home.sessions import Screen
 from services.models.permissions import Actor
 from services.models.slack_member import link_id
@@ -24,8 +24,8 @@ def opened(req: Request) -> None:
         show_refusal(req, str(refusal))
         return
     desk = req.desk
-    screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
-    content = desk.home.look_again(actor=actor, team_id=desk.team_id, screen=screen)
+    screen = desk.visits.last_screen(link_id(desk.team_id, req.slack_user_id))
+    content = desk.home.get_or_parent(actor=actor, team_id=desk.team_id, screen=screen)
     _show(req, content, view_hash=(event.get("view") or {}).get("hash"))
 
 
@@ -36,14 +36,14 @@ def go_to(req: Request) -> None:
 
 def turn_digest(req: Request) -> None:
     """On or off, as the button says."""
-    req.desk.digest.turn(actor=req.actor, on=req.pressed == overview.DIGEST_ON)
+    req.desk.digest.set_enabled(actor=req.actor, enabled=req.pressed == overview.DIGEST_ON)
     show_again(req)
 
 
 def show(req: Request, screen: Screen) -> None:
     """That screen, for somebody who used something in Home, or a modal that leads there."""
     desk, view = req.desk, req.body.get("view") or {}
-    content = desk.home.look(actor=req.actor, team_id=desk.team_id, screen=screen)
+    content = desk.home.get(actor=req.actor, team_id=desk.team_id, screen=screen)
     _show(req, content, view_hash=view.get("hash") if view.get("type") == "home" else None)
 
 
@@ -56,8 +56,8 @@ def show_again(req: Request) -> None:
         show_refusal(req, str(refusal))
         return
     if user:
-        screen = desk.visits.left_at(link_id(desk.team_id, req.slack_user_id))
-        content = desk.home.look_again(
+        screen = desk.visits.last_screen(link_id(desk.team_id, req.slack_user_id))
+        content = desk.home.get_or_parent(
             actor=Actor.from_user(user), team_id=desk.team_id, screen=screen
         )
         _show(req, content, view_hash=None)
@@ -68,16 +68,16 @@ def show_refusal(req: Request, sentence: str) -> None:
     _publish(req, overview.refusal(sentence), view_hash=None)
 
 
-def _show(req: Request, content: Content, *, view_hash: str | None) -> None:
+def _show(req: Request, content: HomeContent, *, view_hash: str | None) -> None:
     """Whoever pressed wins over a refresh that came in between; a later press wins over this."""
     visits, link = req.desk.visits, link_id(req.desk.team_id, req.slack_user_id)
-    turn = visits.go_to(link, screen=content.screen)
+    turn = visits.navigate(link, screen=content.screen)
     view = overview.home(content)
     shown = _publish(req, view, view_hash=view_hash)
-    if shown is None and visits.is_still_at(link, turn=turn):
+    if shown is None and visits.is_current(link, sequence=turn):
         shown = _publish(req, view, view_hash=None)
     if shown:
-        visits.shown(link, turn=turn, view_hash=shown)
+        visits.record_view_hash(link, sequence=turn, view_hash=shown)
 
 
 def _publish(req: Request, view: dict[str, Any], *, view_hash: str | None) -> str | None:

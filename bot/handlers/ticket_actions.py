@@ -40,8 +40,8 @@ def reopen(req: Request) -> None:
 def open_reassign(req: Request) -> None:
     ticket_id, seen = read_value(req.pressed)
     with _shown_anew_if_stale(req, ticket_id):
-        ticket, others = req.desk.handing_on.others(
-            actor=req.actor, team_id=req.desk.team_id, ticket_id=ticket_id, seen=seen
+        ticket, others = req.desk.handing_on.assignee_options(
+            actor=req.actor, team_id=req.desk.team_id, ticket_id=ticket_id, expected_state=seen
         )
     req.open(ticket_actions.reassign_ticket(ticket, others))
 

@@ -19,7 +19,7 @@ def open_form(req: Request) -> None:
 
 def open_for(req: Request, ticket_id: str) -> None:
     desk = req.desk
-    draft = desk.edits.open(actor=req.actor, team_id=desk.team_id, ticket_id=ticket_id)
+    draft = desk.edits.get_form(actor=req.actor, team_id=desk.team_id, ticket_id=ticket_id)
     req.open(edit_ticket(draft))
 
 
@@ -31,9 +31,9 @@ def save(req: Request) -> None:
         ticket = req.desk.edits.update(
             actor=actor,
             ticket_id=metadata.ticket_id,
-            seen_seq=metadata.seq,
+            expected_seq=metadata.seq,
             changes=changes,
-            told=metadata.told,
+            acknowledged=metadata.told,
         )
     except EditConflict as found:
         touched = frozenset(changes)
@@ -46,7 +46,7 @@ def save(req: Request) -> None:
 
 def offer_assignees(req: Request) -> None:
     """Those whose name or skills hold what was typed, the best fit for the ticket first."""
-    fits = req.desk.edits.assignees(
+    fits = req.desk.edits.assignee_options(
         actor=req.actor,
         team_id=req.desk.team_id,
         ticket_id=ticket_of(req.body.get("view") or {}),

@@ -9,7 +9,7 @@ from bot.views.text import Block
 from services.core.errors import Conflict
 from services.home.sessions import Screen
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import Listed
+from services.lists.list_service import ListResult
 
 COMMANDS = {
     ListKind.OWN: "/ticket list",
@@ -40,14 +40,14 @@ def show_below(req: Request) -> None:
 
 def turn(req: Request) -> None:
     """Another page, or all that are open."""
-    _go_to(req, Screen.decode(req.pressed).listed or ListQuery(ListKind.OWN))
+    _go_to(req, Screen.decode(req.pressed).list_query or ListQuery(ListKind.OWN))
 
 
 def narrow(req: Request) -> None:
     """A filter was set, or taken away."""
     action = req.body["actions"][0]
     before = selection_of(action["block_id"])
-    _go_to(req, before.narrowed(FILTERS[action["action_id"]], req.chosen))
+    _go_to(req, before.with_filter(FILTERS[action["action_id"]], req.chosen))
 
 
 def open_ticket(req: Request) -> None:
@@ -56,12 +56,12 @@ def open_ticket(req: Request) -> None:
 
 
 def offer_assignees(req: Request) -> None:
-    found = req.desk.lists.assignees(actor=req.actor, like=_typed(req))
+    found = req.desk.lists.assignees(actor=req.actor, query=_typed(req))
     _offer(req, assignee_options(found), fixed=2)
 
 
 def offer_skills(req: Request) -> None:
-    found = req.desk.lists.skills(actor=req.actor, like=_typed(req))
+    found = req.desk.lists.skills(actor=req.actor, query=_typed(req))
     _offer(req, skill_options({key: names[0] for key, names in found.items()}), fixed=1)
 
 
@@ -72,7 +72,7 @@ def _answer(req: Request, kind: ListKind) -> None:
 
 def _go_to(req: Request, selection: ListQuery) -> None:
     if "view" in req.body:
-        app_home.show(req, Screen(listed=selection))
+        app_home.show(req, Screen(list_query=selection))
     elif not req.replace(list_message(_look(req, selection))):
         raise Conflict(
             "Slack lets this list be changed five times within half an hour, and no more. "
@@ -80,8 +80,8 @@ def _go_to(req: Request, selection: ListQuery) -> None:
         )
 
 
-def _look(req: Request, selection: ListQuery) -> Listed:
-    return req.desk.lists.look(actor=req.actor, team_id=req.desk.team_id, selection=selection)
+def _look(req: Request, selection: ListQuery) -> ListResult:
+    return req.desk.lists.get_page(actor=req.actor, team_id=req.desk.team_id, list_query=selection)
 
 
 def _typed(req: Request) -> str:

@@ -49,7 +49,7 @@ def show_again(req: Request, ticket_id: str) -> None:
 
 def _page(req: Request, ticket_id: str) -> Message:
     desk = req.desk
-    sheet = desk.home.page(actor=req.actor, team_id=desk.team_id, ticket_id=ticket_id)
+    sheet = desk.home.ticket_page(actor=req.actor, team_id=desk.team_id, ticket_id=ticket_id)
     return ticket_message(sheet)
 
 
@@ -71,5 +71,5 @@ def show_reasons(req: Request) -> None:
     """In a large team everybody takes a while to look at, and a trigger lives three seconds."""
     actor = req.actor
     req.open(looking())
-    run = req.desk.explaining.look(actor=actor, ticket_id=req.pressed, most=SHOWN)
+    run = req.desk.explaining.explain(actor=actor, ticket_id=req.pressed, limit=SHOWN)
     req.update(why(run))

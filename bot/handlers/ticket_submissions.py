@@ -63,12 +63,12 @@ def reassign_ticket(req: Request) -> None:
 def hand_on(req: Request) -> None:
     """Not mine."""
     ticket_id, seen = read_value(_about(req))
-    outcome = req.desk.handing_on.not_mine(
+    outcome = req.desk.handing_on.decline(
         actor=req.actor,
         ticket_id=ticket_id,
-        why=req.value("why"),
-        reason=req.value("reason"),
-        seen=seen,
+        decline_reason=req.value("why"),
+        details=req.value("reason"),
+        expected_state=seen,
     )
     req.ack(response_action="update", view=handed_on(outcome))
     req.desk.publisher.publish_ticket(ticket_id)

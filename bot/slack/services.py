@@ -15,7 +15,7 @@ from services.availability.status_sync import StatusSync
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.processed_events import ProcessedEvents
-from services.digest.digest_service import DigestSwitch
+from services.digest.digest_service import DigestPreference
 from services.editing.ticket_edits import TicketEdits
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
@@ -64,7 +64,7 @@ class BotServices:
     presences: StatusSync
     presence_rules: StatusRulesStore
     hand_overs: HandoverOffers
-    digest: DigestSwitch
+    digest: DigestPreference
     answering: RequesterActions
     explaining: ExplainService
     reads_with_ai: bool
@@ -113,7 +113,7 @@ class BotServices:
             presences=StatusSync(db, clock=clock),
             presence_rules=StatusRulesStore(db, clock=clock),
             hand_overs=HandoverOffers(db, clock=clock),
-            digest=DigestSwitch(db),
+            digest=DigestPreference(db),
             answering=RequesterActions(db, moves, comments, clock=clock),
             explaining=ExplainService(db, users, links, models, clock=clock),
             client=client,

@@ -26,8 +26,8 @@ def fit_option(fit: AssigneeOption) -> Block:
     told = [load, OBSTACLE[fit.obstacle]] if fit.obstacle else [load]
     name = _name(fit)
     room = OPTION_TEXT_MAX - len(" · ".join(["", *told]))
-    if fit.known:
-        known = f"knows {', '.join(fit.known)}"
+    if fit.known_skills:
+        known = f"knows {', '.join(fit.known_skills)}"
         told.insert(0, truncate(known, room - min(len(name), NAME_LEAST) - len(" · ")))
     name = truncate(name, OPTION_TEXT_MAX - len(" · ".join(["", *told])))
     return option(" · ".join([name, *told]), str(fit.user.id))

@@ -6,7 +6,7 @@ from typing import Any
 from services.analysis.analysis_store import edited_fields
 from services.analysis.model_answer import FailureReason, SkillMatch, is_low_confidence
 from services.analysis.urgency import UrgencyClaim, UrgencySignal
-from services.assignment.reasons import listed
+from services.assignment.reasons import join_words
 from services.models.assignee_choice import AnalysisSource
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION, NO_ANSWER_RESOLUTION
@@ -101,9 +101,9 @@ def source(ticket: Ticket) -> str | None:
 
 def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
     model = analysis.get("model")
-    own = listed([word for field, word in _BY_ANALYSIS.items() if field in by_hand])
+    own = join_words([word for field, word in _BY_ANALYSIS.items() if field in by_hand])
     if not is_low_confidence(analysis.get("confidence")):
-        rest = listed([word for field, word in _BY_ANALYSIS.items() if field not in by_hand])
+        rest = join_words([word for field, word in _BY_ANALYSIS.items() if field not in by_hand])
         told = f"{rest.capitalize()} by Gemini ({model}); check before use."
         return f"{told} {own.capitalize()} set by hand." if own else told
     doubt = f"Gemini ({model}) is not sure what this ticket needs."

@@ -7,9 +7,9 @@ from datetime import datetime
 from bson import ObjectId
 
 from services.assignment.candidate import Candidate, Obstacle
-from services.assignment.ranking import Rating, assess, merits
-from services.assignment.reasons import KNOWS_NONE
-from services.assignment.scoring import NOBODY, ScoringContext
+from services.assignment.ranking import Rating, rate_candidates, strengths
+from services.assignment.reasons import KNOWS_NO_SKILL
+from services.assignment.scoring import NO_SCORES, ScoringContext
 from services.models.user import User
 
 
@@ -20,7 +20,7 @@ class AssigneeOption:
     needs none that is known."""
 
     user: User
-    known: tuple[str, ...]
+    known_skills: tuple[str, ...]
     open_tickets: int
     capacity: int
     obstacle: Obstacle | None
@@ -36,15 +36,15 @@ def rank_options(
     requester: ObjectId | None,
     now: datetime,
     declined: Set[ObjectId] = frozenset(),
-    history: Mapping[ObjectId, float] = NOBODY,
-    corrections: Mapping[ObjectId, float] = NOBODY,
-    holders: Mapping[str, int] | None = None,
+    history: Mapping[ObjectId, float] = NO_SCORES,
+    corrections: Mapping[ObjectId, float] = NO_SCORES,
+    skill_counts: Mapping[str, int] | None = None,
     query: str = "",
 ) -> list[AssigneeOption]:
     """Those whose name or skills hold the query, whatever its capitals; in the order in which
     assignment would choose them."""
     wanted = " ".join(query.split()).casefold()
-    ordered = assess(
+    ordered = rate_candidates(
         candidates=candidates,
         skills=skills,
         requester=requester,
@@ -52,29 +52,29 @@ def rank_options(
         declined=declined,
         history=history,
         corrections=corrections,
-        holders=holders,
+        skill_counts=skill_counts,
     )
-    scale = ScoringContext.of(candidates, skills=skills, now=now)
+    context = ScoringContext.build(candidates, skills=skills, now=now)
     return [
-        _fit(rating, user, scale)
+        _to_option(rating, user, context)
         for rating in ordered
-        if (user := users.get(rating.candidate.user_id)) and _is_wanted(user, wanted)
+        if (user := users.get(rating.candidate.user_id)) and _matches_query(user, wanted)
     ]
 
 
-def _is_wanted(user: User, wanted: str) -> bool:
+def _matches_query(user: User, wanted: str) -> bool:
     return any(wanted in text.casefold() for text in (user.display_name, *user.skills))
 
 
-def _fit(rating: Rating, user: User, scale: ScoringContext) -> AssigneeOption:
-    who, reason = rating.candidate, merits(rating, scale)
-    is_match = bool(rating.known) or rating.has_solved or not scale.needed
+def _to_option(rating: Rating, user: User, context: ScoringContext) -> AssigneeOption:
+    who, reason = rating.candidate, strengths(rating, context)
+    is_match = bool(rating.known_skills) or rating.has_solved or not context.needed_skills
     return AssigneeOption(
         user=user,
-        known=rating.known,
+        known_skills=rating.known_skills,
         open_tickets=who.open_tickets,
         capacity=who.capacity,
         obstacle=rating.obstacle,
-        reason=reason if is_match else f"{KNOWS_NONE} · {reason}",
+        reason=reason if is_match else f"{KNOWS_NO_SKILL} · {reason}",
         is_match=is_match,
     )

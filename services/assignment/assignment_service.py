@@ -10,10 +10,10 @@ from pymongo import ReturnDocument
 from services.analysis.analysis_store import store_analysis
 from services.analysis.model_answer import Analysis
 from services.assignment.candidate import Candidate
-from services.assignment.candidate_pool import CandidateLoader, CandidatePool, set_aside
-from services.assignment.feedback import net_effects
+from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
+from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee
-from services.assignment.scoring import NOBODY
+from services.assignment.scoring import NO_SCORES
 from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
@@ -23,29 +23,29 @@ from services.outbox.pending import UNASSIGNED_RETRY_INTERVAL
 from services.tickets import ticket_store, transitions
 from services.tickets.transitions import Change
 
-CLAIM = timedelta(seconds=90)
+CLAIM_DURATION = timedelta(seconds=90)
 # How many are looked at for what they have solved or been given, beside a large team's shortlist.
-FAVOURED = 10
+MAX_FAVOURED = 10
 UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
 
 # Filed since this is installed, or given back by somebody here. The predecessor's old tickets,
 # which have none of these, do not enter by themselves.
-_ENTRIES = frozenset({EventType.FILED, EventType.UNASSIGNED, EventType.REOPENED})
-_DECLINED = frozenset({EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION})
+_ENTRY_EVENTS = frozenset({EventType.FILED, EventType.UNASSIGNED, EventType.REOPENED})
+_DECLINE_EVENTS = frozenset({EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION})
 
 
 def needs_assignment(ticket: Ticket) -> bool:
     """Whether the ticket waits for assignment now, rather than for a person or for somebody's
     return."""
     return (
-        any(event.type in _ENTRIES for event in ticket.events)
+        any(event.type in _ENTRY_EVENTS for event in ticket.events)
         and ticket.status in (Status.TODO, Status.REOPENED)
         and ticket.assigned_to is None
         and "next" not in ticket.assignment
     )
 
 
-def declined(ticket: Ticket) -> frozenset[ObjectId]:
+def declined_by(ticket: Ticket) -> frozenset[ObjectId]:
     """Those from whom it was handed back or passed on: they are not chosen for it again.
 
     Not those who were away or gone, which stands in their way only while it lasts.
@@ -53,7 +53,7 @@ def declined(ticket: Ticket) -> frozenset[ObjectId]:
     had = (
         event.from_
         for event in ticket.events
-        if event.type in _DECLINED and not event.assignee_was_absent
+        if event.type in _DECLINE_EVENTS and not event.assignee_was_absent
     )
     return frozenset(user_id for user_id in had if isinstance(user_id, ObjectId))
 
@@ -64,25 +64,25 @@ class Evaluation:
 
     choice: AssigneeChoice | None
     pool: CandidatePool
-    grounds: Criteria
+    criteria: Criteria
 
 
 class AssignmentService:
     def __init__(self, db: Mongo, links: LinkService) -> None:
         self._db = db
-        self._staff = CandidateLoader(db, links)
+        self._candidate_loader = CandidateLoader(db, links)
 
     def claim(self, ticket_id: ObjectId, *, now: datetime) -> Ticket | None:
         """Take the ticket for 90 s, so that two tasks never both ask the model; None: taken."""
         free = {"$or": [{"assignment.until": None}, {"assignment.until": {"$lte": now}}]}
         doc = self._db.tickets.find_one_and_update(
             {"_id": ticket_id, **UNASSIGNED, **free},
-            {"$set": {"assignment.until": now + CLAIM}},
+            {"$set": {"assignment.until": now + CLAIM_DURATION}},
             return_document=ReturnDocument.AFTER,
         )
         return Ticket.from_doc(doc) if doc else None
 
-    def release(self, ticket_id: ObjectId) -> None:
+    def release_claim(self, ticket_id: ObjectId) -> None:
         self._db.tickets.update_one({"_id": ticket_id}, {"$unset": {"assignment.until": ""}})
 
     def store_analysis(self, ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket | None:
@@ -91,10 +91,10 @@ class AssignmentService:
 
     def candidates(self, *, team_id: str, now: datetime) -> list[Candidate]:
         """Everybody who may be assigned tickets, for a person to choose from."""
-        return self._staff.everybody(team_id=team_id, now=now)
+        return self._candidate_loader.load_all(team_id=team_id, now=now)
 
     def choose(
-        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NOBODY
+        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
     ) -> AssigneeChoice | None:
         """The best person for it at the moment; None where nobody is available.
 
@@ -102,45 +102,47 @@ class AssignmentService:
         the same however
         many people there are; only where nobody on a large team's shortlist fits is everybody read.
         """
-        return self.weigh(ticket, now=now, history=history).choice
+        return self.evaluate(ticket, now=now, history=history).choice
 
-    def weigh(
-        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NOBODY
+    def evaluate(
+        self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
     ) -> Evaluation:
         """The choice, and how it came about. Nobody is the fuller for having this very ticket."""
         team_id, skills = ticket.team_id or "", ticket.related_skills
-        grounds = Criteria(
+        criteria = Criteria(
             skills=skills,
             requester=ticket.created_by,
             now=now,
-            declined=declined(ticket),
+            declined=declined_by(ticket),
             history=history,
-            corrections=net_effects(self._db, skills=skills, now=now),
+            corrections=correction_scores(self._db, skills=skills, now=now),
         )
-        favoured = _most(history) | _most(grounds["corrections"])
-        pool = self._staff.pool(team_id=team_id, skills=skills, favoured=favoured, now=now)
-        weighed = _weighed(ticket, pool, grounds)
-        choice = weighed.choice
-        is_fit = choice is not None and (choice.main_reason is ChoiceReason.SKILLS or not skills)
-        if is_fit or pool.is_everybody:
-            return weighed
-        everybody = CandidatePool(self._staff.everybody(team_id=team_id, now=now))
-        return _weighed(ticket, everybody, grounds)
+        favoured = _top_users(history) | _top_users(criteria["corrections"])
+        pool = self._candidate_loader.load_pool(
+            team_id=team_id, skills=skills, favoured=favoured, now=now
+        )
+        evaluation = _evaluate(ticket, pool, criteria)
+        choice = evaluation.choice
+        is_match = choice is not None and (choice.main_reason is ChoiceReason.SKILLS or not skills)
+        if is_match or pool.is_complete:
+            return evaluation
+        everybody = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
+        return _evaluate(ticket, everybody, criteria)
 
     def assign(
         self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
     ) -> Ticket | None:
         """Hand the ticket to the chosen one; None where it changed meanwhile."""
-        self.was_chosen(choice, now=now)
+        self.record_chosen(choice, now=now)
         return self._store(
             ticket, transitions.auto_assign(ticket, choice, source=source, now=now), now
         )
 
-    def was_chosen(self, choice: AssigneeChoice, *, now: datetime) -> None:
+    def record_chosen(self, choice: AssigneeChoice, *, now: datetime) -> None:
         """Whoever else stores what came of `choose` says so here."""
-        self._staff.was_chosen(choice.user_id, now=now)
+        self._candidate_loader.record_chosen(choice.user_id, now=now)
 
-    def park(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
+    def queue_unassigned(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
         """Nobody can take it: look again in five minutes."""
         return self._store(
             ticket,
@@ -160,13 +162,13 @@ class AssignmentService:
         )
 
 
-def _weighed(ticket: Ticket, pool: CandidatePool, grounds: Criteria) -> Evaluation:
-    candidates = set_aside(pool.candidates, ticket, now=grounds["now"])
-    choice = choose_assignee(candidates=candidates, holders=pool.holders, **grounds)
-    return Evaluation(choice, replace(pool, candidates=candidates), grounds)
+def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evaluation:
+    candidates = without_ticket(pool.candidates, ticket, now=criteria["now"])
+    choice = choose_assignee(candidates=candidates, skill_counts=pool.skill_counts, **criteria)
+    return Evaluation(choice, replace(pool, candidates=candidates), criteria)
 
 
-def _most(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:
+def _top_users(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:
     """The few of whom most speaks for them."""
     spoken_for = (who for who in shares if shares[who] > 0)
-    return frozenset(sorted(spoken_for, key=lambda who: (-shares[who], who))[:FAVOURED])
+    return frozenset(sorted(spoken_for, key=lambda who: (-shares[who], who))[:MAX_FAVOURED])

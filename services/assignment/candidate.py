@@ -35,16 +35,16 @@ class Candidate:
     skills: tuple[str, ...]
     open_tickets: int
     capacity: int
-    recent: int = 0
+    recent_assignments: int = 0
     linked: bool = True
     away_until: datetime | None = None
     active: bool = True
     load: float | None = None
     week: WorkWeek | None = None
-    quiet_until: datetime | None = None
+    do_not_disturb_until: datetime | None = None
 
     @property
-    def weighed(self) -> float:
+    def effective_load(self) -> float:
         return self.open_tickets if self.load is None else self.load
 
 
@@ -59,7 +59,7 @@ class Obstacle(StrEnum):
     DECLINED = "declined"
 
 
-def obstacle(
+def find_obstacle(
     candidate: Candidate,
     *,
     requester: ObjectId | None,
@@ -77,10 +77,10 @@ def obstacle(
         Obstacle.FULL: candidate.open_tickets >= candidate.capacity,
         Obstacle.DECLINED: candidate.user_id in declined,
     }
-    return next((name for name, stands in found.items() if stands), None)
+    return next((name for name, applies in found.items() if applies), None)
 
 
-def load_of(priority: Priority | None, status: Status) -> float:
+def ticket_load(priority: Priority | None, status: Status) -> float:
     """What an open ticket weighs."""
     weight = PRIORITY_LOAD[priority or Priority.MEDIUM]
     return weight * WAITING_LOAD if status is Status.WAITING else weight

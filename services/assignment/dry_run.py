@@ -17,7 +17,7 @@ from services.assignment import explanation as assignment_explanation
 from services.assignment import feedback
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
-from services.assignment.candidate_pool import CandidateLoader, CandidatePool, set_aside
+from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.explanation import CandidateScore, Explanation, LastAssignment, explain
 from services.assignment.feedback import Correction
 from services.core.clock import Clock, utcnow
@@ -33,7 +33,7 @@ from services.routing import router
 from services.routing.model_store import ModelStore
 
 # Beyond, somebody who waits for an answer is shown the shortlist alone.
-MOST_READ = 2_000
+MAX_CANDIDATES_READ = 2_000
 _NUMBER = re.compile(r"#?([0-9]{1,9})")
 
 
@@ -46,16 +46,16 @@ class DryRun:
     """
 
     ticket: Ticket
-    is_read: bool
-    was_read: bool
+    is_analysed: bool
+    was_analysed: bool
     has_secrets: bool
     explanation: Explanation
-    then: LastAssignment | None
+    last_assignment: LastAssignment | None
     corrections: tuple[Correction, ...]
     people: Directory
     now: datetime
-    more_able: int = 0
-    more_left_out: int = 0
+    more_eligible: int = 0
+    more_excluded: int = 0
 
 
 class ExplainService:
@@ -73,32 +73,34 @@ class ExplainService:
         self._links = links
         self._models = models
         self._assignments = AssignmentService(db, links)
-        self._staff = CandidateLoader(db, links)
+        self._candidate_loader = CandidateLoader(db, links)
         self._clock = clock
 
-    def look(self, *, actor: Actor | Operator, ticket_id: str, most: int | None = None) -> DryRun:
+    def explain(
+        self, *, actor: Actor | Operator, ticket_id: str, limit: int | None = None
+    ) -> DryRun:
         """Of the ticket with that id; of those who are able and of those who are not, `most` at
         most. Raises `Denied`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         doc = self._by_id(ticket_id)
         if doc is None:
             raise NotFound("There is no such ticket.")
-        return self._explained(doc, most)
+        return self._dry_run(doc, limit)
 
-    def find(self, *, actor: Actor | Operator, called: str) -> DryRun:
+    def explain_reference(self, *, actor: Actor | Operator, reference: str) -> DryRun:
         """The same of the ticket that people call so: by its number, or by its id, since one of
         the predecessor's has no number yet. Raises `Denied`, `Invalid`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
-        number = _NUMBER.fullmatch(called.strip())
-        if number is None and not ObjectId.is_valid(called.strip()):
+        number = _NUMBER.fullmatch(reference.strip())
+        if number is None and not ObjectId.is_valid(reference.strip()):
             raise InvalidValue("number", "Write a ticket's number, for example 12, or its id.")
-        doc = self._by_number(int(number[1])) if number else self._by_id(called.strip())
+        doc = self._by_number(int(number[1])) if number else self._by_id(reference.strip())
         if doc is None:
             raise NotFound(
-                f"There is no ticket {called.strip()}. One of the predecessor's gets its number "
+                f"There is no ticket {reference.strip()}. One of the predecessor's gets its number "
                 "from the jobs; until then, write its id."
             )
-        return self._explained(doc, None)
+        return self._dry_run(doc, None)
 
     # Read as they are: `services.tickets.queries.load` would give a ticket of the predecessor's a
     # number.
@@ -113,85 +115,93 @@ class ExplainService:
             return None
         return self._db.tickets.find_one({"teamId": home.team_id, "number": number})
 
-    def _explained(self, doc: Document, most: int | None) -> DryRun:
+    def _dry_run(self, doc: Document, most: int | None) -> DryRun:
         now, stored = self._clock(), Ticket.from_doc(doc)
         is_read = is_analysed(stored)
-        ticket = self._of_team(stored if is_read else self._routed(stored, now))
+        ticket = self._with_team(stored if is_read else self._route_offline(stored, now))
         words = f"{ticket.title}\n{ticket.description}"
-        whole, unread = self._weighed(ticket, words, now, in_haste=most is not None)
-        shown = Explanation(whole.able[:most], whole.left_out[:most])
-        then, corrected = (
-            assignment_explanation.then(stored),
-            feedback.of_ticket(self._db, ticket.id),
+        explanation, unread = self._evaluate(ticket, words, now, is_interactive=most is not None)
+        shown = Explanation(explanation.eligible[:most], explanation.excluded[:most])
+        last, corrected = (
+            assignment_explanation.last_assignment(stored),
+            feedback.ticket_corrections(self._db, ticket.id),
         )
         return DryRun(
             ticket=ticket,
-            is_read=is_read,
-            was_read=bool(stored.assignment.get("analysis")),
+            is_analysed=is_read,
+            was_analysed=bool(stored.assignment.get("analysis")),
             has_secrets=mask(words) != words,
             explanation=shown,
-            then=then,
+            last_assignment=last,
             corrections=tuple(corrected),
-            people=self._people(ticket, shown, then, corrected),
+            people=self._people(ticket, shown, last, corrected),
             now=now,
-            more_able=len(whole.able) - len(shown.able),
-            more_left_out=len(whole.left_out) - len(shown.left_out) + unread,
+            more_eligible=len(explanation.eligible) - len(shown.eligible),
+            more_excluded=len(explanation.excluded) - len(shown.excluded) + unread,
         )
 
-    def _routed(self, ticket: Ticket, now: datetime) -> Ticket:
+    def _route_offline(self, ticket: Ticket, now: datetime) -> Ticket:
         """As the workers would without a model."""
         found = router.route(
             title=ticket.title,
             description=ticket.description,
             skills=self._users.team_skills(),
-            learned=self._models.skills(),
+            learned=self._models.skill_model(),
         )
         return with_analysis(ticket, found, now=now)
 
-    def _of_team(self, ticket: Ticket) -> Ticket:
+    def _with_team(self, ticket: Ticket) -> Ticket:
         """With whose it will be once it is adopted."""
         home = None if ticket.team_id else get_installation(self._db)
         return replace(ticket, team_id=home.team_id) if home else ticket
 
-    def _weighed(
-        self, ticket: Ticket, words: str, now: datetime, *, in_haste: bool
+    def _evaluate(
+        self, ticket: Ticket, words: str, now: datetime, *, is_interactive: bool
     ) -> tuple[Explanation, int]:
         """And how many were not even read."""
-        weighed = self._assignments.weigh(ticket, now=now, history=self._models.people(words))
-        pool = weighed.pool
+        evaluation = self._assignments.evaluate(
+            ticket, now=now, history=self._models.resolver_scores(words)
+        )
+        pool = evaluation.pool
         listed = {who.user_id for who in pool.candidates}
-        size = len(listed) if pool.is_everybody else self._staff.size()
-        rest = [] if in_haste and size > MOST_READ else self._rest(ticket, pool, listed, now)
+        size = len(listed) if pool.is_complete else self._candidate_loader.count()
+        rest = (
+            []
+            if is_interactive and size > MAX_CANDIDATES_READ
+            else self._other_candidates(ticket, pool, listed, now)
+        )
         found = explain(
             [*pool.candidates, *rest],
-            listed=listed,
-            holders=pool.holders,
-            grounds=weighed.grounds,
+            shortlisted=listed,
+            skill_counts=pool.skill_counts,
+            criteria=evaluation.criteria,
         )
-        return found, 0 if rest or pool.is_everybody else max(size - len(listed), 0)
+        return found, 0 if rest or pool.is_complete else max(size - len(listed), 0)
 
-    def _rest(
+    def _other_candidates(
         self, ticket: Ticket, pool: CandidatePool, listed: Set[ObjectId], now: datetime
     ) -> list[Candidate]:
         """Whom assignment does not even look at."""
         team_id = ticket.team_id or ""
-        gone = self._staff.deactivated(team_id=team_id, now=now)
-        if pool.is_everybody:
+        gone = self._candidate_loader.load_deactivated(team_id=team_id, now=now)
+        if pool.is_complete:
             return gone
-        staff = set_aside(self._staff.everybody(team_id=team_id, now=now), ticket, now=now)
+        staff = without_ticket(
+            self._candidate_loader.load_all(team_id=team_id, now=now), ticket, now=now
+        )
         return [*(who for who in staff if who.user_id not in listed), *gone]
 
     def _people(
         self,
         ticket: Ticket,
         shown: Explanation,
-        then: LastAssignment | None,
+        last: LastAssignment | None,
         made: Iterable[Correction],
     ) -> Directory:
-        standings: tuple[CandidateScore, ...] = (*shown.able, *shown.left_out)
+        standings: tuple[CandidateScore, ...] = (*shown.eligible, *shown.excluded)
         named = [ticket.created_by, ticket.assigned_to, *(one.user_id for one in standings)]
-        named += [then.to] if then else []
-        named += [then.by] if then and isinstance(then.by, ObjectId) else []
+        named += [last.to] if last else []
+        named += [last.by] if last and isinstance(last.by, ObjectId) else []
         for correction in made:
             named += [correction.by, correction.from_, correction.to]
         wanted = {user_id for user_id in named if user_id}

@@ -13,7 +13,14 @@ from typing import Any
 from bson import ObjectId
 
 from services.assignment.candidate import Candidate, Obstacle
-from services.assignment.ranking import Criteria, Rating, Tier, assess, merits, phrase
+from services.assignment.ranking import (
+    Criteria,
+    Rating,
+    Tier,
+    describe_reason,
+    rate_candidates,
+    strengths,
+)
 from services.assignment.scoring import ScoringContext
 from services.core.coerce import as_datetime, as_str
 from services.models.assignee_choice import MANUAL_SOURCE
@@ -21,11 +28,11 @@ from services.models.events import EventType
 from services.models.ticket import Ticket
 
 
-class Gap(StrEnum):
+class CandidateExclusion(StrEnum):
     """Why somebody is left out in whose way nothing stands."""
 
-    NO_FIT = "no_fit"
-    NOT_LISTED = "not_listed"  # of a large team some are looked at at a time
+    NO_MATCH = "no_fit"
+    NOT_SHORTLISTED = "not_listed"  # of a large team some are looked at at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +44,7 @@ class CandidateScore:
     score: float
     parts: Mapping[str, float]
     reason: str
-    left_out: Obstacle | Gap | None = None
+    exclusion: Obstacle | CandidateExclusion | None = None
 
     @property
     def user_id(self) -> ObjectId:
@@ -48,12 +55,12 @@ class CandidateScore:
 class Explanation:
     """`able` are those who could be chosen, the first of them first; the others are `left_out`."""
 
-    able: tuple[CandidateScore, ...]
-    left_out: tuple[CandidateScore, ...]
+    eligible: tuple[CandidateScore, ...]
+    excluded: tuple[CandidateScore, ...]
 
     @property
     def chosen(self) -> CandidateScore | None:
-        return self.able[0] if self.able else None
+        return self.eligible[0] if self.eligible else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,76 +82,82 @@ class LastAssignment:
 def explain(
     candidates: Sequence[Candidate],
     *,
-    listed: Set[ObjectId],
-    holders: Mapping[str, int] | None,
-    grounds: Criteria,
+    shortlisted: Set[ObjectId],
+    skill_counts: Mapping[str, int] | None,
+    criteria: Criteria,
 ) -> Explanation:
     """How all of these stand; whom `choose` would choose, from those who are `listed` and by the
     same grounds and holders, is the first who is able."""
-    looked_at = [who for who in candidates if who.user_id in listed]
+    considered = [who for who in candidates if who.user_id in shortlisted]
     # Whoever has left is shown, but makes no skill less rare.
-    scale = ScoringContext.of(
-        looked_at, skills=grounds["skills"], now=grounds["now"], holders=holders
+    context = ScoringContext.build(
+        considered, skills=criteria["skills"], now=criteria["now"], skill_counts=skill_counts
     )
-    ratings = assess(candidates=candidates, **grounds, holders=scale.holders)
-    why_not = [(rating, _why_not(rating, listed)) for rating in ratings]
+    ratings = rate_candidates(candidates=candidates, **criteria, skill_counts=context.skill_counts)
+    why_not = [(rating, _exclusion(rating, shortlisted)) for rating in ratings]
     able = [rating for rating, reason in why_not if reason is None]
     return Explanation(
-        able=tuple(_standing(rating, scale, first=rating is able[0]) for rating in able),
-        left_out=tuple(
-            _standing(rating, scale, left_out=reason) for rating, reason in why_not if reason
+        eligible=tuple(
+            _candidate_score(rating, context, first=rating is able[0]) for rating in able
+        ),
+        excluded=tuple(
+            _candidate_score(rating, context, exclusion=reason)
+            for rating, reason in why_not
+            if reason
         ),
     )
 
 
-def then(ticket: Ticket) -> LastAssignment | None:
+def last_assignment(ticket: Ticket) -> LastAssignment | None:
     """None for a ticket that nobody has had."""
     given = [event for event in ticket.events if event.type == EventType.ASSIGNED]
     last = given[-1] if given else None
     to = last.to if last and isinstance(last.to, ObjectId) else ticket.assigned_to
     if to is None:
         return None
-    kept = ticket.assignment
-    score = _number(kept.get("score"))
+    assignment = ticket.assignment
+    score = _number(assignment.get("score"))
     # Somebody may also have been found to have it, given by another program.
-    is_ours = last is not None and (last.by != "system" or kept.get("source") != MANUAL_SOURCE)
+    is_ours = last is not None and (
+        last.by != "system" or assignment.get("source") != MANUAL_SOURCE
+    )
     return LastAssignment(
         to=to,
         by=last.by if last and is_ours else "",
-        at=last.at if last else as_datetime(kept.get("at")),
-        reason=as_str(kept.get("reason")),
+        at=last.at if last else as_datetime(assignment.get("at")),
+        reason=as_str(assignment.get("reason")),
         score=score,
-        parts=_parts(kept.get("parts")),
+        parts=_parts(assignment.get("parts")),
     )
 
 
-def _standing(
+def _candidate_score(
     rating: Rating,
-    scale: ScoringContext,
+    context: ScoringContext,
     *,
     first: bool = False,
-    left_out: Obstacle | Gap | None = None,
+    exclusion: Obstacle | CandidateExclusion | None = None,
 ) -> CandidateScore:
     return CandidateScore(
         candidate=rating.candidate,
         score=rating.score,
-        parts=rating.rounded,
-        reason=phrase(rating, scale) if first else _merits(rating, scale),
-        left_out=left_out,
+        parts=rating.rounded_parts,
+        reason=describe_reason(rating, context) if first else _strengths(rating, context),
+        exclusion=exclusion,
     )
 
 
-def _merits(rating: Rating, scale: ScoringContext) -> str:
-    found = merits(rating, scale)
+def _strengths(rating: Rating, context: ScoringContext) -> str:
+    found = strengths(rating, context)
     return f"an admin · {found}" if rating.tier is Tier.ADMIN else found
 
 
-def _why_not(rating: Rating, listed: Set[ObjectId]) -> Obstacle | Gap | None:
+def _exclusion(rating: Rating, shortlisted: Set[ObjectId]) -> Obstacle | CandidateExclusion | None:
     if rating.obstacle:
         return rating.obstacle
-    if rating.tier >= Tier.NO_FIT:
-        return Gap.NO_FIT
-    return None if rating.candidate.user_id in listed else Gap.NOT_LISTED
+    if rating.tier >= Tier.NO_MATCH:
+        return CandidateExclusion.NO_MATCH
+    return None if rating.candidate.user_id in shortlisted else CandidateExclusion.NOT_SHORTLISTED
 
 
 def _parts(stored: Any) -> dict[str, float]:

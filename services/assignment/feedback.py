@@ -14,19 +14,19 @@ from typing import Any
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from services.assignment.scoring import by_key
+from services.assignment.scoring import skills_by_key
 from services.core.coerce import as_datetime, as_object_id, as_string_list
 from services.core.database import Mongo
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
 
-COUNTS_FOR = timedelta(days=90)
-HALVED_AFTER = timedelta(days=30)
+CORRECTION_LIFETIME = timedelta(days=90)
+CORRECTION_HALF_LIFE = timedelta(days=30)
 # The newest of so many: more of one skill within three months tell nothing new.
-READ_MOST = 1_000
+MAX_CORRECTIONS = 1_000
 
 
-class Kind(StrEnum):
+class CorrectionKind(StrEnum):
     REASSIGNED = "reassigned"
     NOT_MINE = "not_mine"
 
@@ -40,7 +40,7 @@ class Correction:
     to: ObjectId | None
     skills: frozenset[str]
     by: ObjectId | None = None
-    kind: Kind | None = None
+    kind: CorrectionKind | None = None
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Correction | None":
@@ -55,18 +55,22 @@ class Correction:
             as_object_id(doc.get("to")),
             skills,
             by=as_object_id(doc.get("by")),
-            kind=Kind(kind) if kind in tuple(Kind) else None,
+            kind=CorrectionKind(kind) if kind in tuple(CorrectionKind) else None,
         )
 
 
-def keep(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
+def record_corrections(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
     """Keep the corrections in a ticket's history, each once, however often this is called.
 
     By whoever works through the outbox: so a step that is stored is a correction that is kept,
     whatever dies in between. No query for a ticket without.
     """
-    said = [_correction(ticket, event) for event in ticket.events if event.at > now - COUNTS_FOR]
-    made = {doc["_id"]: doc for doc in said if doc}
+    found = [
+        _correction(ticket, event)
+        for event in ticket.events
+        if event.at > now - CORRECTION_LIFETIME
+    ]
+    made = {doc["_id"]: doc for doc in found if doc}
     if not made:
         return
     known = {doc["_id"] for doc in db.corrections.find({"_id": {"$in": list(made)}}, {"_id": True})}
@@ -77,41 +81,41 @@ def keep(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
             continue
 
 
-def net_effects(db: Mongo, *, skills: Sequence[str], now: datetime) -> dict[ObjectId, float]:
+def correction_scores(db: Mongo, *, skills: Sequence[str], now: datetime) -> dict[ObjectId, float]:
     """By person, what corrections for these skills come to: -1 (against them) to 1. One query."""
     if not skills:
         return {}
     found = db.corrections.aggregate(
         [
-            {"$match": {"skills": {"$in": list(by_key(skills))}}},
-            {"$match": {"at": {"$gt": now - COUNTS_FOR}}},
+            {"$match": {"skills": {"$in": list(skills_by_key(skills))}}},
+            {"$match": {"at": {"$gt": now - CORRECTION_LIFETIME}}},
             {"$sort": {"at": -1, "_id": 1}},
-            {"$limit": READ_MOST},
+            {"$limit": MAX_CORRECTIONS},
             {"$project": {"at": True, "from": True, "to": True, "skills": True}},
         ]
     )
-    return weighed(filter(None, map(Correction.from_doc, found)), skills=skills, now=now)
+    return score_corrections(filter(None, map(Correction.from_doc, found)), skills=skills, now=now)
 
 
-def of_ticket(db: Mongo, ticket_id: ObjectId) -> list[Correction]:
+def ticket_corrections(db: Mongo, ticket_id: ObjectId) -> list[Correction]:
     """Those that were made on this ticket, the oldest first."""
     found = db.corrections.find({"_id": {"$gt": f"{ticket_id}:", "$lt": f"{ticket_id};"}})
-    return sorted(filter(None, map(Correction.from_doc, found)), key=_by_age)
+    return sorted(filter(None, map(Correction.from_doc, found)), key=_age_key)
 
 
-def weighed(
+def score_corrections(
     corrections: Iterable[Correction], *, skills: Sequence[str], now: datetime
 ) -> dict[ObjectId, float]:
     """The same of corrections at hand. One of today about all the skills makes a half, two make
     two thirds; those about a part of the skills and the older ones count less. Pure."""
-    needed = by_key(skills).keys()
+    needed = skills_by_key(skills).keys()
     sums: defaultdict[ObjectId, float] = defaultdict(float)
-    for correction in sorted(corrections, key=_by_age):
+    for correction in sorted(corrections, key=_age_key):
         shared = len(needed & correction.skills) / max(len(needed), 1)
         age = max(now - correction.at, timedelta(0))
-        if age >= COUNTS_FOR or not shared:
+        if age >= CORRECTION_LIFETIME or not shared:
             continue
-        weight: float = shared * 0.5 ** (age / HALVED_AFTER)
+        weight: float = shared * 0.5 ** (age / CORRECTION_HALF_LIFE)
         if correction.from_:
             sums[correction.from_] -= weight
         if correction.to:
@@ -119,7 +123,7 @@ def weighed(
     return {who: total / (1 + abs(total)) for who, total in sums.items()}
 
 
-def _by_age(correction: Correction) -> tuple[datetime, list[str]]:
+def _age_key(correction: Correction) -> tuple[datetime, list[str]]:
     """An order of their own, so that a sum is the same to the last digit whoever read them."""
     return correction.at, sorted(correction.skills)
 
@@ -134,8 +138,8 @@ def _correction(ticket: Ticket, event: Event) -> dict[str, Any] | None:
         "ticketId": ticket.id,
         "at": event.at,
         "by": event.by,
-        "kind": (Kind.NOT_MINE if not_mine else Kind.REASSIGNED).value,
+        "kind": (CorrectionKind.NOT_MINE if not_mine else CorrectionKind.REASSIGNED).value,
         "from": event.from_,
         "to": event.to,
-        "skills": sorted(by_key(event.skills)),
+        "skills": sorted(skills_by_key(event.skills)),
     }

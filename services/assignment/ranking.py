@@ -15,25 +15,25 @@ from typing import TypedDict
 
 from bson import ObjectId
 
-from services.assignment.candidate import Candidate, Obstacle, obstacle
-from services.assignment.reasons import sentence
-from services.assignment.scoring import NOBODY, WEIGHTS, ScoringContext
+from services.assignment.candidate import Candidate, Obstacle, find_obstacle
+from services.assignment.reasons import describe_candidate
+from services.assignment.scoring import NO_SCORES, WEIGHTS, ScoringContext
 from services.models.assignee_choice import AssigneeChoice, ChoiceReason
 from services.models.user import Role
 
 # From this share of what resembles a ticket on, somebody is said to have solved such tickets.
-EXPERIENCED = 0.2
-_PLACES = 6
+MIN_HISTORY_SHARE = 0.2
+_SCORE_DECIMALS = 6
 
 
 class Tier(IntEnum):
     """In which order people are considered; the last two are not."""
 
-    KNOWS = 0
+    KNOWS_SKILL = 0
     HAS_SOLVED = 1
-    HAS_ROOM = 2
+    HAS_CAPACITY = 2
     ADMIN = 3
-    NO_FIT = 4
+    NO_MATCH = 4
     UNAVAILABLE = 5
 
 
@@ -55,18 +55,18 @@ class Rating:
     candidate: Candidate
     tier: Tier
     obstacle: Obstacle | None
-    known: tuple[str, ...]
+    known_skills: tuple[str, ...]
     has_solved: bool
     parts: dict[str, float]
-    total: float
+    unrounded_score: float
 
     @property
     def score(self) -> float:
-        return round(sum(self.rounded.values()), _PLACES)
+        return round(sum(self.rounded_parts.values()), _SCORE_DECIMALS)
 
     @property
-    def rounded(self) -> dict[str, float]:
-        return {name: round(value, _PLACES) for name, value in self.parts.items()}
+    def rounded_parts(self) -> dict[str, float]:
+        return {name: round(value, _SCORE_DECIMALS) for name, value in self.parts.items()}
 
 
 def choose_assignee(
@@ -76,9 +76,9 @@ def choose_assignee(
     requester: ObjectId | None,
     now: datetime,
     declined: Set[ObjectId] = frozenset(),
-    history: Mapping[ObjectId, float] = NOBODY,
-    corrections: Mapping[ObjectId, float] = NOBODY,
-    holders: Mapping[str, int] | None = None,
+    history: Mapping[ObjectId, float] = NO_SCORES,
+    corrections: Mapping[ObjectId, float] = NO_SCORES,
+    skill_counts: Mapping[str, int] | None = None,
 ) -> AssigneeChoice | None:
     """The person for a ticket that needs `skills`; None where nobody is available.
 
@@ -87,125 +87,130 @@ def choose_assignee(
     such choices (-1 to 1).
     `holders` is how many know each skill (casefolded), where `candidates` are not everybody.
     """
-    scale = ScoringContext.of(
+    context = ScoringContext.build(
         candidates,
         skills=skills,
         now=now,
         history=history,
         corrections=corrections,
-        holders=holders,
+        skill_counts=skill_counts,
     )
-    ratings = (_rating(c, scale, requester, declined) for c in candidates)
-    best = min((r for r in ratings if r.tier < Tier.NO_FIT), key=_rank, default=None)
-    return _choice(best, scale) if best else None
+    ratings = (_rate(c, context, requester, declined) for c in candidates)
+    best = min((r for r in ratings if r.tier < Tier.NO_MATCH), key=_rank_key, default=None)
+    return _choice(best, context) if best else None
 
 
-def assess(
+def rate_candidates(
     *,
     candidates: Sequence[Candidate],
     skills: Sequence[str],
     requester: ObjectId | None,
     now: datetime,
     declined: Set[ObjectId] = frozenset(),
-    history: Mapping[ObjectId, float] = NOBODY,
-    corrections: Mapping[ObjectId, float] = NOBODY,
-    holders: Mapping[str, int] | None = None,
+    history: Mapping[ObjectId, float] = NO_SCORES,
+    corrections: Mapping[ObjectId, float] = NO_SCORES,
+    skill_counts: Mapping[str, int] | None = None,
 ) -> list[Rating]:
     """Everybody, for a person to choose from or to see why: whom `choose` would take first, then
     who else is available, then the others, the least loaded first."""
-    scale = ScoringContext.of(
+    context = ScoringContext.build(
         candidates,
         skills=skills,
         now=now,
         history=history,
         corrections=corrections,
-        holders=holders,
+        skill_counts=skill_counts,
     )
-    return sorted((_rating(c, scale, requester, declined) for c in candidates), key=_rank)
+    return sorted((_rate(c, context, requester, declined) for c in candidates), key=_rank_key)
 
 
-def _rating(
-    candidate: Candidate, scale: ScoringContext, requester: ObjectId | None, declined: Set[ObjectId]
+def _rate(
+    candidate: Candidate,
+    context: ScoringContext,
+    requester: ObjectId | None,
+    declined: Set[ObjectId],
 ) -> Rating:
-    found = obstacle(candidate, requester=requester, now=scale.now, declined=declined)
-    known = tuple(scale.known(candidate))
-    parts = scale.parts(candidate)
-    has_solved = parts["history"] >= EXPERIENCED * WEIGHTS["history"]
+    found = find_obstacle(candidate, requester=requester, now=context.now, declined=declined)
+    known = tuple(context.known_skills(candidate))
+    parts = context.score_parts(candidate)
+    has_solved = parts["history"] >= MIN_HISTORY_SHARE * WEIGHTS["history"]
     return Rating(
         candidate=candidate,
-        tier=Tier.UNAVAILABLE if found else _tier(candidate, scale, bool(known), has_solved),
+        tier=Tier.UNAVAILABLE if found else _tier(candidate, context, bool(known), has_solved),
         obstacle=found,
-        known=known,
+        known_skills=known,
         has_solved=has_solved,
         parts=parts,
-        total=sum(parts.values()),
+        unrounded_score=sum(parts.values()),
     )
 
 
-def _tier(candidate: Candidate, scale: ScoringContext, knows: bool, has_solved: bool) -> Tier:
+def _tier(candidate: Candidate, context: ScoringContext, knows: bool, has_solved: bool) -> Tier:
     if candidate.role is Role.ADMIN:
         return Tier.ADMIN
     if candidate.role is not Role.MODERATOR:
-        return Tier.NO_FIT
-    if not scale.needed:
-        return Tier.HAS_ROOM
+        return Tier.NO_MATCH
+    if not context.needed_skills:
+        return Tier.HAS_CAPACITY
     if knows:
-        return Tier.KNOWS
-    return Tier.HAS_SOLVED if has_solved else Tier.NO_FIT
+        return Tier.KNOWS_SKILL
+    return Tier.HAS_SOLVED if has_solved else Tier.NO_MATCH
 
 
-def _rank(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
+def _rank_key(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
     """The smallest is the best. The id last: a tie has one answer whatever the order."""
-    who, score = rating.candidate, round(rating.total, 12)
+    who, score = rating.candidate, round(rating.unrounded_score, 12)
     if rating.tier is Tier.UNAVAILABLE:
-        return rating.tier, False, who.weighed, 0.0, who.user_id
-    for_room = rating.tier in (Tier.HAS_ROOM, Tier.ADMIN) and not rating.known
-    before_fairness = round(rating.total - rating.parts["fairness"], 12) if for_room else score
-    return rating.tier, not rating.known, -before_fairness, -score, who.user_id
+        return rating.tier, False, who.effective_load, 0.0, who.user_id
+    for_room = rating.tier in (Tier.HAS_CAPACITY, Tier.ADMIN) and not rating.known_skills
+    before_fairness = (
+        round(rating.unrounded_score - rating.parts["fairness"], 12) if for_room else score
+    )
+    return rating.tier, not rating.known_skills, -before_fairness, -score, who.user_id
 
 
-def _choice(rating: Rating, scale: ScoringContext) -> AssigneeChoice:
-    why = _reason(rating, scale)
+def _choice(rating: Rating, context: ScoringContext) -> AssigneeChoice:
+    why = _reason(rating, context)
     return AssigneeChoice(
         user_id=rating.candidate.user_id,
         main_reason=why,
-        reason_text=_phrase(rating, scale, why),
+        reason_text=_describe(rating, context, why),
         score=rating.score,
-        score_parts=rating.rounded,
+        score_parts=rating.rounded_parts,
     )
 
 
-def phrase(rating: Rating, scale: ScoringContext) -> str:
+def describe_reason(rating: Rating, context: ScoringContext) -> str:
     """What speaks for somebody, as their card would say it."""
-    return _phrase(rating, scale, _reason(rating, scale))
+    return _describe(rating, context, _reason(rating, context))
 
 
-def merits(rating: Rating, scale: ScoringContext) -> str:
+def strengths(rating: Rating, context: ScoringContext) -> str:
     """What speaks for them among others who could have it: no more than their load, perhaps."""
-    why = _reason(rating, scale)
-    return _phrase(
-        rating, scale, why if why in (ChoiceReason.SKILLS, ChoiceReason.HISTORY) else None
+    why = _reason(rating, context)
+    return _describe(
+        rating, context, why if why in (ChoiceReason.SKILLS, ChoiceReason.HISTORY) else None
     )
 
 
-def _phrase(rating: Rating, scale: ScoringContext, why: ChoiceReason | None) -> str:
+def _describe(rating: Rating, context: ScoringContext, why: ChoiceReason | None) -> str:
     who = rating.candidate
-    return sentence(
+    return describe_candidate(
         who,
         why=why,
-        known=rating.known,
-        needed=list(scale.needed.values()),
+        known_skills=rating.known_skills,
+        needed_skills=list(context.needed_skills.values()),
         has_solved=rating.has_solved,
-        presence=scale.presence(who.week) if who.week else None,
-        end=scale.end(who.week) if who.week else None,
-        now=scale.now,
-        is_spread=scale.is_spread,
+        presence=context.presence(who.week) if who.week else None,
+        end=context.work_end(who.week) if who.week else None,
+        now=context.now,
+        has_several_zones=context.has_several_zones,
     )
 
 
-def _reason(rating: Rating, scale: ScoringContext) -> ChoiceReason:
-    if rating.known:
+def _reason(rating: Rating, context: ScoringContext) -> ChoiceReason:
+    if rating.known_skills:
         return ChoiceReason.SKILLS
     if rating.has_solved:
         return ChoiceReason.HISTORY
-    return ChoiceReason.NO_SKILL_MATCH if scale.needed else ChoiceReason.LEAST_LOADED
+    return ChoiceReason.NO_SKILL_MATCH if context.needed_skills else ChoiceReason.LEAST_LOADED

@@ -14,47 +14,49 @@ from services.assignment.scoring import Presence
 from services.calendar.work_week import WorkWeek
 from services.models.assignee_choice import ChoiceReason
 
-SOLVED = "solved similar tickets"
-KNOWS_NONE = "knows none of its skills"
+SOLVED_SIMILAR = "solved similar tickets"
+KNOWS_NO_SKILL = "knows none of its skills"
 AT_WORK = "at work"
-DISTURBED = "does not want to be disturbed now"
-_WEEK = 7
+DO_NOT_DISTURB = "does not want to be disturbed now"
+_DAYS_IN_WEEK = 7
 
 
-def sentence(
+def describe_candidate(
     candidate: Candidate,
     *,
     why: ChoiceReason | None,
-    known: Sequence[str],
-    needed: Sequence[str],
+    known_skills: Sequence[str],
+    needed_skills: Sequence[str],
     has_solved: bool,
     presence: Presence | None,
     end: datetime | None,
     now: datetime,
-    is_spread: bool = False,
+    has_several_zones: bool = False,
 ) -> str:
     """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00".
 
     `end` is when the work under way ends, None where it never does; `is_spread` is as in
     `services.assignment.scoring.ScoringContext`.
     """
-    told = [
-        _why(why, known, needed) if why else "",
-        SOLVED if has_solved and why is not ChoiceReason.HISTORY else "",
+    parts = [
+        _why(why, known_skills, needed_skills) if why else "",
+        SOLVED_SIMILAR if has_solved and why is not ChoiceReason.HISTORY else "",
         f"{candidate.open_tickets} of {candidate.capacity} open",
-        _hours(candidate, presence, end, now, is_spread=is_spread),
+        _hours(candidate, presence, end, now, has_several_zones=has_several_zones),
     ]
-    return " · ".join(filter(None, told))
+    return " · ".join(filter(None, parts))
 
 
 def _why(why: ChoiceReason, known: Sequence[str], needed: Sequence[str]) -> str:
     match why:
         case ChoiceReason.SKILLS:
-            return f"knows {listed(known)}"
+            return f"knows {join_words(known)}"
         case ChoiceReason.HISTORY:
-            return SOLVED
+            return SOLVED_SIMILAR
         case ChoiceReason.NO_SKILL_MATCH:
-            return f"nobody who could take it knows {listed(needed, 'or')}, so it goes to an admin"
+            return (
+                f"nobody who could take it knows {join_words(needed, 'or')}, so it goes to an admin"
+            )
         case ChoiceReason.LEAST_LOADED:
             return "no skill was recognised, so it goes to whoever has room"
 
@@ -65,11 +67,13 @@ def _hours(
     end: datetime | None,
     now: datetime,
     *,
-    is_spread: bool,
+    has_several_zones: bool,
 ) -> str:
     told, week = _when(candidate, presence, end, now), candidate.week
     has_time = told not in ("", AT_WORK)
-    return f"{told} ({zone_name(week.zone, now)})" if week and has_time and is_spread else told
+    return (
+        f"{told} ({zone_name(week.zone, now)})" if week and has_time and has_several_zones else told
+    )
 
 
 def zone_name(zone: ZoneInfo, now: datetime) -> str:
@@ -84,22 +88,22 @@ def zone_name(zone: ZoneInfo, now: datetime) -> str:
 def _when(
     candidate: Candidate, presence: Presence | None, end: datetime | None, now: datetime
 ) -> str:
-    quiet, week = candidate.quiet_until, candidate.week
-    if quiet and quiet > now and (presence is None or presence.at_work):
-        return f"do not disturb until {_ending(quiet, now, week)}" if week else DISTURBED
+    quiet, week = candidate.do_not_disturb_until, candidate.week
+    if quiet and quiet > now and (presence is None or presence.is_at_work):
+        return f"do not disturb until {_ending(quiet, now, week)}" if week else DO_NOT_DISTURB
     if week is None or presence is None:
         return ""
-    if presence.at_work:
+    if presence.is_at_work:
         return f"at work until {_ending(end, now, week)}" if end else AT_WORK
-    if presence.back is None:
+    if presence.back_at is None:
         return ""
-    back, here = presence.back.astimezone(week.zone), now.astimezone(week.zone)
+    back, here = presence.back_at.astimezone(week.zone), now.astimezone(week.zone)
     days = (back.date() - here.date()) // timedelta(days=1)
     if days == 0:
         return f"back at {back:%H:%M}"
     if days == 1:
         return f"back at {back:%H:%M} tomorrow"
-    if days < _WEEK:
+    if days < _DAYS_IN_WEEK:
         return f"back on {back:%A} at {back:%H:%M}"
     return f"back on {back.day} {back:%B} at {back:%H:%M}"
 
@@ -109,12 +113,12 @@ def _ending(end: datetime, now: datetime, week: WorkWeek) -> str:
     at = end.astimezone(week.zone)
     if end - now <= timedelta(days=1):
         return f"{at:%H:%M}"
-    if end - now < timedelta(days=_WEEK):
+    if end - now < timedelta(days=_DAYS_IN_WEEK):
         return f"{at:%A} at {at:%H:%M}"
     return f"{at.day} {at:%B} at {at:%H:%M}"
 
 
-def listed(words: Sequence[str], joint: str = "and") -> str:
+def join_words(words: Sequence[str], joint: str = "and") -> str:
     if len(words) < 2:
         return "".join(words)
     return f"{', '.join(words[:-1])} {joint} {words[-1]}"

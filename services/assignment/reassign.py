@@ -35,10 +35,10 @@ from services.tickets.validation import REASON_MAX, checked_required_text
 
 # Of those who could have it instead, so many are offered at a glance: of those who fit; where they
 # are too few, filled up with others who are available.
-FIRST, ENOUGH = 5, 3
+MAX_MATCHES, MIN_OPTIONS = 5, 3
 
 
-class Why(StrEnum):
+class DeclineReason(StrEnum):
     """Why it is not theirs; the values are what the history says."""
 
     SKILL = "Not my subject"
@@ -47,15 +47,15 @@ class Why(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Reassigned:
+class ReassignResult:
     """`to` is who has it now. Nobody: it waits for somebody (`is_parked`), or is read again."""
 
     ticket: Ticket
-    to: User | None
+    assignee: User | None
 
     @property
-    def is_parked(self) -> bool:
-        return self.to is None and transitions.is_queued_unassigned(self.ticket)
+    def is_queued(self) -> bool:
+        return self.assignee is None and transitions.is_queued_unassigned(self.ticket)
 
 
 class Reassignment:
@@ -64,68 +64,77 @@ class Reassignment:
         db: Mongo,
         users: UserService,
         links: LinkService,
-        moves: TicketActions,
+        ticket_actions: TicketActions,
         models: ModelStore,
         *,
         clock: Clock = utcnow,
     ) -> None:
         self._db = db
         self._users = users
-        self._moves = moves
+        self._ticket_actions = ticket_actions
         self._assignments = AssignmentService(db, links)
         self._models = models
         self._clock = clock
 
-    def others(
-        self, *, actor: Actor, team_id: str, ticket_id: str, seen: str = ""
+    def assignee_options(
+        self, *, actor: Actor, team_id: str, ticket_id: str, expected_state: str = ""
     ) -> tuple[Ticket, list[AssigneeOption]]:
         """The ticket, and who is available for it in place of whoever has it: the first few who
         fit, in the order in which assignment would choose them, and others only where those are too
         few. Raises as `TicketMoves.ready`."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
-        ticket = self._moves.get_for_action(
-            actor=actor, ticket_id=ticket_id, action=TicketAction.REASSIGN, expected_state=seen
+        ticket = self._ticket_actions.get_for_action(
+            actor=actor,
+            ticket_id=ticket_id,
+            action=TicketAction.REASSIGN,
+            expected_state=expected_state,
         )
-        weighed = self._assignments.weigh(
+        evaluation = self._assignments.evaluate(
             replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
         )
-        candidates = weighed.pool.candidates
+        candidates = evaluation.pool.candidates
         ordered = rank_options(
             candidates=candidates,
             users=self._users.get_many({candidate.user_id for candidate in candidates}),
-            holders=weighed.pool.holders,
-            **weighed.grounds,
+            skill_counts=evaluation.pool.skill_counts,
+            **evaluation.criteria,
         )
         free = [fit for fit in ordered if not fit.obstacle and fit.user.id != ticket.assigned_to]
-        matches = [fit for fit in free if fit.is_match][:FIRST]
+        matches = [fit for fit in free if fit.is_match][:MAX_MATCHES]
         others = [fit for fit in free if not fit.is_match]
-        return ticket, matches + others[: max(ENOUGH - len(matches), 0)]
+        return ticket, matches + others[: max(MIN_OPTIONS - len(matches), 0)]
 
-    def not_mine(
-        self, *, actor: Actor, ticket_id: str, why: str = "", reason: str = "", seen: str = ""
-    ) -> Reassigned:
+    def decline(
+        self,
+        *,
+        actor: Actor,
+        ticket_id: str,
+        decline_reason: str = "",
+        details: str = "",
+        expected_state: str = "",
+    ) -> ReassignResult:
         """The assignee gives it to whoever is the next best; `why` is one of `Why`, or "".
 
         A second press tells what the first one did. Raises `Invalid` for either field, `NotFound`,
         `Denied`, and `Conflict` where it has moved on since they saw it.
         """
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.DECLINE])
-        note = _note(why, reason)
+        note = _decline_note(decline_reason, details)
         for _ in range(MAX_UPDATE_ATTEMPTS):
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             if _is_repeated(ticket, actor.user_id, note):
-                return self._handed_on(ticket)
-            seen = seen or state_token(ticket)
-            self._moves.check_action(actor, ticket, TicketAction.DECLINE, seen)
-            stored = self._pass(ticket, actor.user_id, note, self._clock())
+                return self._result(ticket)
+            expected_state = expected_state or state_token(ticket)
+            self._ticket_actions.check_action(actor, ticket, TicketAction.DECLINE, expected_state)
+            stored = self._decline(ticket, actor.user_id, note, self._clock())
             if stored:
-                return self._handed_on(stored)
+                return self._result(stored)
         raise Conflict(TICKET_BUSY)
 
-    def _pass(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
+    def _decline(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
         """None where it has changed meanwhile."""
         back = transitions.unassign(by, ticket, reason=note)
-        change, choice = self._onward(ticket, back, now)
+        change, choice = self._next_assignment(ticket, back, now)
         stored = ticket_store.apply(
             self._db,
             ticket,
@@ -136,36 +145,36 @@ class Reassignment:
         )
         if stored:
             if choice:
-                self._assignments.was_chosen(choice, now=now)
+                self._assignments.record_chosen(choice, now=now)
             pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
         return stored
 
-    def _onward(
+    def _next_assignment(
         self, ticket: Ticket, back: Change, now: datetime
     ) -> tuple[Change, AssigneeChoice | None]:
         """That and who gets it then. What nobody has read since its words changed is left to the
         workers, who ask the model first."""
-        free = _without(ticket, back, now)
+        free = _after_unassign(ticket, back, now)
         if not is_analysed(free):
             return back, None
         choice = self._assignments.choose(free, now=now, history=self._history(ticket))
         if choice is None:
-            parked = transitions.queue_unassigned(
+            queued = transitions.queue_unassigned(
                 free, retry_at=now + pending.UNASSIGNED_RETRY_INTERVAL
             )
-            return back.then(parked), None
-        given = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
-        return back.then(given), choice
+            return back.then(queued), None
+        assigned = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
+        return back.then(assigned), choice
 
     def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
-        return self._models.people(f"{ticket.title}\n{ticket.description}")
+        return self._models.resolver_scores(f"{ticket.title}\n{ticket.description}")
 
-    def _handed_on(self, ticket: Ticket) -> Reassigned:
+    def _result(self, ticket: Ticket) -> ReassignResult:
         had_by = ticket.assigned_to
-        return Reassigned(ticket, self._users.get(had_by) if had_by else None)
+        return ReassignResult(ticket, self._users.get(had_by) if had_by else None)
 
 
-def _without(ticket: Ticket, back: Change, now: datetime) -> Ticket:
+def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:
     """As it stands once it is given back, with that in its history."""
     handed = [
         Event(0, now, event.by, event.type, from_=event.from_, to=event.to) for event in back.events
@@ -173,17 +182,17 @@ def _without(ticket: Ticket, back: Change, now: datetime) -> Ticket:
     return replace(transitions.with_change(ticket, back), events=(*ticket.events, *handed))
 
 
-def _note(why: str, reason: str) -> str:
+def _decline_note(decline_reason: str, details: str) -> str:
     """What the history keeps, for the staff."""
-    if why and why not in set(Why):
+    if decline_reason and decline_reason not in set(DeclineReason):
         raise InvalidValue("why", "Choose one of these, or none.")
-    told = [why] if why else []
-    if reason.strip():
+    parts = [decline_reason] if decline_reason else []
+    if details.strip():
         missing = "Say why in a few words, or leave it empty."
-        told.append(
-            checked_required_text(reason, field="reason", limit=REASON_MAX, empty_message=missing)
+        parts.append(
+            checked_required_text(details, field="reason", limit=REASON_MAX, empty_message=missing)
         )
-    return ": ".join(told)
+    return ": ".join(parts)
 
 
 def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:

@@ -23,20 +23,20 @@ WEIGHTS: Mapping[str, float] = {
 }
 CORRECTIONS_WEIGHT = 0.1
 # As full as anybody can be: each of their tickets weighs twice a medium one at most.
-FULL_LOAD = 2
+MAX_LOAD_PER_TICKET = 2
 # So many tickets within the last week count as a full share.
-FULL_WEEK = 20
+MAX_WEEKLY_TICKETS = 20
 # Who is back after so long counts half as much as who is at work.
-HALF_AFTER = timedelta(hours=8)
-NOBODY: Mapping[ObjectId, float] = {}
+AVAILABILITY_HALF_LIFE = timedelta(hours=8)
+NO_SCORES: Mapping[ObjectId, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
     """Whether somebody is at work, or else when they are back; None: not within a year."""
 
-    at_work: bool
-    back: datetime | None = None
+    is_at_work: bool
+    back_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,59 +49,63 @@ class ScoringContext:
     times, so that a time of day needs its zone.
     """
 
-    needed: Mapping[str, str]
-    holders: Mapping[str, int]
+    needed_skills: Mapping[str, str]
+    skill_counts: Mapping[str, int]
     now: datetime
     history: Mapping[ObjectId, float] = field(default_factory=dict)
     corrections: Mapping[ObjectId, float] = field(default_factory=dict)
-    is_spread: bool = False
+    has_several_zones: bool = False
     _presences: dict[WorkWeek, Presence] = field(default_factory=dict)
     _ends: dict[WorkWeek, datetime | None] = field(default_factory=dict)
 
     @classmethod
-    def of(
+    def build(
         cls,
         candidates: Collection[Candidate],
         *,
         skills: Sequence[str],
         now: datetime,
-        history: Mapping[ObjectId, float] = NOBODY,
-        corrections: Mapping[ObjectId, float] = NOBODY,
-        holders: Mapping[str, int] | None = None,
+        history: Mapping[ObjectId, float] = NO_SCORES,
+        corrections: Mapping[ObjectId, float] = NO_SCORES,
+        skill_counts: Mapping[str, int] | None = None,
     ) -> "ScoringContext":
         """`holders` are counted among the candidates where they are not given."""
-        needed = by_key(skills)
+        needed = skills_by_key(skills)
         counted = dict.fromkeys(needed, 0)
-        if needed and holders is None:
+        if needed and skill_counts is None:
             for candidate in candidates:
-                for key in counted.keys() & by_key(candidate.skills).keys():
+                for key in counted.keys() & skills_by_key(candidate.skills).keys():
                     counted[key] += 1
         zones = {candidate.week.zone for candidate in candidates if candidate.week}
         return cls(
             needed,
-            counted if holders is None else holders,
+            counted if skill_counts is None else skill_counts,
             now,
             history,
             corrections,
-            is_spread=len({now.astimezone(zone).utcoffset() for zone in zones}) > 1,
+            has_several_zones=len({now.astimezone(zone).utcoffset() for zone in zones}) > 1,
         )
 
-    def known(self, candidate: Candidate) -> list[str]:
+    def known_skills(self, candidate: Candidate) -> list[str]:
         """The needed skills they have, in the order and spelling of the ticket."""
-        if not self.needed:
+        if not self.needed_skills:
             return []
-        own = by_key(candidate.skills)
-        return [spelling for key, spelling in self.needed.items() if key in own]
+        own = skills_by_key(candidate.skills)
+        return [spelling for key, spelling in self.needed_skills.items() if key in own]
 
-    def parts(self, candidate: Candidate) -> dict[str, float]:
+    def score_parts(self, candidate: Candidate) -> dict[str, float]:
         shares = {
-            "skills": self._cover(candidate),
-            "history": _within(self.history.get(candidate.user_id, 0.0), 0.0),
-            "load": 1 - min(candidate.weighed / (FULL_LOAD * max(candidate.capacity, 1)), 1.0),
-            "hours": self._hours(candidate),
-            "fairness": 1 - min(candidate.recent, FULL_WEEK) / FULL_WEEK,
+            "skills": self._skill_coverage(candidate),
+            "history": _clamp(self.history.get(candidate.user_id, 0.0), 0.0),
+            "load": 1
+            - min(
+                candidate.effective_load / (MAX_LOAD_PER_TICKET * max(candidate.capacity, 1)), 1.0
+            ),
+            "hours": self._availability(candidate),
+            "fairness": 1
+            - min(candidate.recent_assignments, MAX_WEEKLY_TICKETS) / MAX_WEEKLY_TICKETS,
         }
-        corrected = _within(self.corrections.get(candidate.user_id, 0.0), -1.0)
+        corrected = _clamp(self.corrections.get(candidate.user_id, 0.0), -1.0)
         return {
             **{name: weight * shares[name] for name, weight in WEIGHTS.items()},
             "corrections": CORRECTIONS_WEIGHT * corrected,
@@ -116,39 +120,39 @@ class ScoringContext:
             self._presences[week] = found
         return found
 
-    def end(self, week: WorkWeek) -> datetime | None:
+    def work_end(self, week: WorkWeek) -> datetime | None:
         """When the work under way ends, as `WorkWeek.ends_at`; asked once a week, too."""
         if week not in self._ends:
             self._ends[week] = week.current_work_end(self.now)
         return self._ends[week]
 
-    def _cover(self, candidate: Candidate) -> float:
+    def _skill_coverage(self, candidate: Candidate) -> float:
         """The share of the needed skills they have; the fewer know one, the more it counts."""
-        known = by_key(self.known(candidate))
+        known = skills_by_key(self.known_skills(candidate))
         if not known:
             return 0.0
-        weights = {key: 1 / max(self.holders.get(key, 0), 1) for key in self.needed}
+        weights = {key: 1 / max(self.skill_counts.get(key, 0), 1) for key in self.needed_skills}
         return sum(weights[key] for key in known) / sum(weights.values())
 
-    def _hours(self, candidate: Candidate) -> float:
+    def _availability(self, candidate: Candidate) -> float:
         """Of whose hours nothing is known, they count as at work, unless they want not to be
         disturbed."""
-        quiet = candidate.quiet_until
-        share = self._until(quiet) if quiet and quiet > self.now else 1.0
+        quiet = candidate.do_not_disturb_until
+        share = self._return_share(quiet) if quiet and quiet > self.now else 1.0
         presence = self.presence(candidate.week) if candidate.week else None
-        if presence is None or presence.at_work:
+        if presence is None or presence.is_at_work:
             return share
-        return 0.0 if presence.back is None else min(share, self._until(presence.back))
+        return 0.0 if presence.back_at is None else min(share, self._return_share(presence.back_at))
 
-    def _until(self, back: datetime) -> float:
-        return 1 / (1 + (back - self.now) / HALF_AFTER)
+    def _return_share(self, back: datetime) -> float:
+        return 1 / (1 + (back - self.now) / AVAILABILITY_HALF_LIFE)
 
 
-def by_key(skills: Iterable[str]) -> dict[str, str]:
+def skills_by_key(skills: Iterable[str]) -> dict[str, str]:
     """Skills by what they are compared by."""
     return {skill.casefold(): skill for skill in skills}
 
 
-def _within(share: float, least: float) -> float:
+def _clamp(share: float, least: float) -> float:
     """The share, kept between `least` and 1; 0 for NaN."""
     return 0.0 if math.isnan(share) else min(max(share, least), 1.0)

@@ -12,18 +12,18 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.assignment.scoring import by_key
+from services.assignment.scoring import skills_by_key
 from services.core.database import Document, Mongo
 from services.models.user import Role
 
-LENGTH = 40
+SHORTLIST_SIZE = 40
 # A team found large is not counted again for so long.
-STAYS_LARGE = timedelta(minutes=5)
+LARGE_TEAM_TTL = timedelta(minutes=5)
 # How far ahead the order of turns is known after it was read, in lists.
-_AHEAD = 5
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+_LOOKAHEAD_LISTS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-Group = tuple[frozenset[str], list[ObjectId]]
+SkillGroup = tuple[frozenset[str], list[ObjectId]]
 
 
 class Shortlist:
@@ -39,15 +39,15 @@ class Shortlist:
         until = self._large_until
         return until is not None and now < until
 
-    def found_large(self, now: datetime) -> None:
-        self._large_until = now + STAYS_LARGE
+    def mark_large(self, now: datetime) -> None:
+        self._large_until = now + LARGE_TEAM_TTL
 
-    def was_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
+    def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
         """So that the next list begins with others."""
         if self.is_large(now):
             self._db.users.update_one({"_id": user_id}, {"$set": {"lastAssignedAt": now}})
 
-    def who_know(
+    def find_by_skills(
         self, skills: Sequence[str], *, now: datetime
     ) -> tuple[list[ObjectId], dict[str, int]]:
         """The list for these skills, and how many know each (casefolded). One query.
@@ -60,54 +60,56 @@ class Shortlist:
         rows = self._db.users.aggregate(
             [
                 {"$match": {"skills": {"$in": spelled}}},
-                {"$match": _here(now)},
+                {"$match": _available_moderators(now)},
                 {"$project": {"known": known, "lastAssignedAt": True}},
                 {"$sort": {"lastAssignedAt": 1, "_id": 1}},
                 {"$group": {"_id": "$known", "count": {"$sum": 1}, "ids": {"$push": "$_id"}}},
-                {"$project": {"count": True, "ids": {"$slice": ["$ids", LENGTH]}}},
+                {"$project": {"count": True, "ids": {"$slice": ["$ids", SHORTLIST_SIZE]}}},
             ]
         )
-        groups: list[Group] = []
-        holders: defaultdict[str, int] = defaultdict(int)
+        groups: list[SkillGroup] = []
+        skill_counts: defaultdict[str, int] = defaultdict(int)
         for row in rows:
-            keys = frozenset(by_key(row["_id"]))
+            keys = frozenset(skills_by_key(row["_id"]))
             groups.append((keys, row["ids"]))
             for key in keys:
-                holders[key] += row["count"]
+                skill_counts[key] += row["count"]
 
-        def worth(group: Group) -> tuple[float, list[str]]:
+        def sort_key(group: SkillGroup) -> tuple[float, list[str]]:
             keys = sorted(group[0])
-            return -sum(1 / holders[key] for key in keys), keys
+            return -sum(1 / skill_counts[key] for key in keys), keys
 
-        ids = [user_id for _, found in sorted(groups, key=worth) for user_id in found]
-        return ids[:LENGTH], dict(holders)
+        ids = [user_id for _, found in sorted(groups, key=sort_key) for user_id in found]
+        return ids[:SHORTLIST_SIZE], dict(skill_counts)
 
-    def longest_ago(self, *, now: datetime) -> list[ObjectId]:
+    def least_recently_assigned(self, *, now: datetime) -> list[ObjectId]:
         """The list where no skill is needed. One to three queries.
 
         Of those who were never chosen any will do. The others stand in a long order, of which
         mostly the beginning is read: up to the moment that its first two hundred reached last time.
         """
-        ids = self._in_turn(None, now=now, sort=False)
+        ids = self._by_last_assignment(None, now=now, sort=False)
         horizon = self._horizon
-        if len(ids) < LENGTH and horizon:
-            until = {"$gt": _ANY_TIME, "$lte": horizon}
-            ids = {**ids, **self._in_turn(until, now=now)}
-        if len(ids) < LENGTH:
-            rest = self._in_turn({"$gt": _ANY_TIME}, now=now, limit=LENGTH * _AHEAD)
+        if len(ids) < SHORTLIST_SIZE and horizon:
+            until = {"$gt": _EPOCH, "$lte": horizon}
+            ids = {**ids, **self._by_last_assignment(until, now=now)}
+        if len(ids) < SHORTLIST_SIZE:
+            rest = self._by_last_assignment(
+                {"$gt": _EPOCH}, now=now, limit=SHORTLIST_SIZE * _LOOKAHEAD_LISTS
+            )
             ids = {**ids, **rest}
             self._horizon = max(rest.values(), default=None)
-        return list(ids)[:LENGTH]
+        return list(ids)[:SHORTLIST_SIZE]
 
-    def _in_turn(
-        self, chosen_at: Any, *, now: datetime, sort: bool = True, limit: int = LENGTH
+    def _by_last_assignment(
+        self, chosen_at: Any, *, now: datetime, sort: bool = True, limit: int = SHORTLIST_SIZE
     ) -> dict[ObjectId, Any]:
         """When each was chosen last."""
         order: list[Document] = [{"$sort": {"lastAssignedAt": 1, "_id": 1}}] if sort else []
         rows = self._db.users.aggregate(
             [
                 {"$match": {"role": Role.MODERATOR, "lastAssignedAt": chosen_at}},
-                {"$match": _here(now)},
+                {"$match": _available_moderators(now)},
                 *order,
                 {"$limit": limit},
                 {"$project": {"lastAssignedAt": True}},
@@ -116,7 +118,7 @@ class Shortlist:
         return {row["_id"]: row.get("lastAssignedAt") for row in rows}
 
 
-def _here(now: datetime) -> Document:
+def _available_moderators(now: datetime) -> Document:
     """Moderators who are not away."""
     back = [{"away.until": None}, {"away.until": {"$lte": now}}]
     return {"role": Role.MODERATOR, "active": {"$ne": False}, "$or": back}

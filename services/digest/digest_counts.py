@@ -12,7 +12,7 @@ from services.tickets.queries import count_open_tickets
 
 
 @dataclass(frozen=True, slots=True)
-class Own:
+class AssigneeCounts:
     """Of one assignee. `next_due` is of what is not overdue yet, None where nothing is due."""
 
     open: int
@@ -21,7 +21,7 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True)
-class Queue:
+class QueueCounts:
     """Of the whole team."""
 
     unassigned: int
@@ -29,7 +29,7 @@ class Queue:
 
 
 @dataclass(frozen=True, slots=True)
-class Lately:
+class TeamActivity:
     """What the whole team has filed and completed within a time."""
 
     filed: int
@@ -42,51 +42,51 @@ class DigestCounts:
     def __init__(self, db: Mongo, *, now: datetime) -> None:
         self._db = db
         self._now = now
-        self._queue: Queue | None = None
-        self._lately: dict[tuple[datetime, datetime], Lately] = {}
+        self._queue: QueueCounts | None = None
+        self._activity: dict[tuple[datetime, datetime], TeamActivity] = {}
 
-    def own(self, user_id: ObjectId) -> Own:
+    def for_assignee(self, user_id: ObjectId) -> AssigneeCounts:
         late, never = (
             queue_key_bound(self._now, is_assigned=True),
             queue_key_bound(None, is_assigned=True),
         )
         theirs = {"assignedTo": user_id}
         to_come = self._db.tickets.find(
-            {**theirs, **_placed(late, never)}, {"dueAt": True, "deadline": True}
+            {**theirs, **_queue_range(late, never)}, {"dueAt": True, "deadline": True}
         )
         first = next(iter(to_come.sort(QUEUE_KEY_FIELD).limit(1)), None)
         ticket = Ticket.from_doc(first) if first else None
-        return Own(
+        return AssigneeCounts(
             open=count_open_tickets(self._db, user_id),
-            overdue=self._count({**theirs, **_placed("1", late)}),
+            overdue=self._count({**theirs, **_queue_range("1", late)}),
             next_due=ticket.due_at or ticket.deadline if ticket else None,
         )
 
-    def queue(self) -> Queue:
+    def queue(self) -> QueueCounts:
         if self._queue is None:
             late = {kind: queue_key_bound(self._now, is_assigned=kind) for kind in (False, True)}
-            overdue = (_placed("0", late[False]), _placed("1", late[True]))
-            self._queue = Queue(
-                unassigned=self._count(_placed("0", "1")),
+            overdue = (_queue_range("0", late[False]), _queue_range("1", late[True]))
+            self._queue = QueueCounts(
+                unassigned=self._count(_queue_range("0", "1")),
                 overdue=sum(self._count(query) for query in overdue),
             )
         return self._queue
 
-    def lately(self, since: datetime, until: datetime) -> Lately:
-        if (since, until) not in self._lately:
+    def activity(self, since: datetime, until: datetime) -> TeamActivity:
+        if (since, until) not in self._activity:
             within = {"$gte": since, "$lt": until}
             done = {"status": Status.COMPLETED.value, "completedAt": within}
-            self._lately[since, until] = Lately(
+            self._activity[since, until] = TeamActivity(
                 filed=self._count({"createdAt": within}),
                 closed=self._count(done),
             )
-        return self._lately[since, until]
+        return self._activity[since, until]
 
     def _count(self, query: Document) -> int:
         # Without a hint: by that, SecantusDB goes through the whole of an index.
         return self._db.tickets.count_documents(query)
 
 
-def _placed(first: str, last: str) -> Document:
+def _queue_range(first: str, last: str) -> Document:
     """Whose place in the queue is from the one edge to the other."""
     return {QUEUE_KEY_FIELD: {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": first, "$lt": last}}

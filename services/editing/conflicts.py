@@ -7,7 +7,7 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.errors import Conflict
-from services.editing.editable_fields import stored
+from services.editing.editable_fields import current_value
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
 from services.models.user import User
@@ -26,40 +26,40 @@ class EditConflict(Conflict):
     """Others changed what this edit changes. `ticket` is as it is now, with `people` by id."""
 
     def __init__(
-        self, clashes: Sequence[FieldConflict], ticket: Ticket, people: Mapping[ObjectId, User]
+        self, conflicts: Sequence[FieldConflict], ticket: Ticket, people: Mapping[ObjectId, User]
     ) -> None:
         super().__init__("Somebody else has changed the same fields. Look at them, then decide.")
-        self.clashes = tuple(clashes)
+        self.conflicts = tuple(conflicts)
         self.ticket = ticket
         self.people = people
 
 
-def conflicts_of(
-    ticket: Ticket, edit: Mapping[str, Any], *, seen_seq: int, told: Mapping[str, int]
+def find_conflicts(
+    ticket: Ticket, edit: Mapping[str, Any], *, expected_seq: int, acknowledged: Mapping[str, int]
 ) -> list[FieldConflict]:
     """The fields of the edit that others changed after their author looked."""
     last: dict[str, Event] = {}
     for event in ticket.events:
-        for field in _fields_of(event, ticket):
-            if event.seq > max(seen_seq, told.get(field, 0)):
+        for field in _changed_fields(event, ticket):
+            if event.seq > max(expected_seq, acknowledged.get(field, 0)):
                 last[field] = event
     return [
-        FieldConflict(field, by=last[field].by, value=stored(ticket, field))
+        FieldConflict(field, by=last[field].by, value=current_value(ticket, field))
         for field in edit
         if field in last
     ]
 
 
-def _fields_of(event: Event, ticket: Ticket) -> tuple[str, ...]:
+def _changed_fields(event: Event, ticket: Ticket) -> tuple[str, ...]:
     """The fields of the form that an event has changed."""
     if event.type in (EventType.UNASSIGNED, EventType.REOPENED):
         return "status", "assignedTo"
     if event.type == EventType.ANALYSED:
-        return _found(ticket)
+        return _analysed_fields(ticket)
     return (event.field,) if event.field else ()
 
 
-def _found(ticket: Ticket) -> tuple[str, ...]:
+def _analysed_fields(ticket: Ticket) -> tuple[str, ...]:
     """An analysis leaves alone the priority a person chose, and what somebody had edited."""
     edited = {event.field for event in ticket.events if event.type == EventType.EDITED}
     has_priority = (ticket.assignment.get("analysis") or {}).get("priority") is not None

@@ -20,17 +20,17 @@ from services.tickets.validation import (
     checked_title,
 )
 
-NOTES_MAX = 3_000
-SKILLS_MAX = 100
+MAX_NOTES_LENGTH = 3_000
+MAX_SKILLS = 100
 # What Slack takes as an option's value. The predecessor knew no limit for a skill's name.
-SKILL_VALUE_MAX = 150
+MAX_SKILL_VALUE_LENGTH = 150
 
 PLAIN_FIELDS = ("title", "description", "priority", "deadline", "relatedSkills", "helpfulNotes")
 
 
-def stored(ticket: Ticket, field: str) -> Any:
+def current_value(ticket: Ticket, field: str) -> Any:
     """What the ticket holds there now."""
-    held: Mapping[str, Any] = {
+    values: Mapping[str, Any] = {
         "title": ticket.title,
         "description": ticket.description,
         "status": ticket.status.value,
@@ -40,17 +40,17 @@ def stored(ticket: Ticket, field: str) -> Any:
         "assignedTo": ticket.assigned_to,
         "helpfulNotes": ticket.helpful_notes,
     }
-    return held[field]
+    return values[field]
 
 
-def is_same(field: str, one: Any, other: Any) -> bool:
+def is_equal(field: str, one: Any, other: Any) -> bool:
     """Skills are the same in another order or with other capitals."""
     if field == "relatedSkills":
         return {skill.casefold() for skill in one} == {skill.casefold() for skill in other}
     return bool(one == other)
 
 
-def checked(
+def validate_field(
     field: str, value: Any, *, ticket: Ticket, team_skills: Sequence[str], now: datetime
 ) -> Any:
     """The value as it is stored; `Invalid` for what that field does not accept."""
@@ -88,9 +88,9 @@ def _text(field: str, value: Any) -> str:
 
 def _notes(text: str) -> str | None:
     text = strip_invisible(text).strip()
-    if len(text) > NOTES_MAX:
+    if len(text) > MAX_NOTES_LENGTH:
         raise InvalidValue(
-            "helpfulNotes", f"At most {NOTES_MAX:,} characters; this text has {len(text):,}."
+            "helpfulNotes", f"At most {MAX_NOTES_LENGTH:,} characters; this text has {len(text):,}."
         )
     return text or None
 
@@ -112,15 +112,15 @@ def _person(value: Any) -> ObjectId | None:
 def _skills(value: Any, choices: Sequence[str]) -> list[str]:
     if value is not None and not isinstance(value, (list, tuple)):
         raise InvalidValue("relatedSkills", "Give the skills as a list.")
-    known = {skill[:SKILL_VALUE_MAX].casefold(): skill for skill in choices}
+    known = {skill[:MAX_SKILL_VALUE_LENGTH].casefold(): skill for skill in choices}
     chosen: dict[str, str] = {}
     for name in value or ():
-        key = str(name)[:SKILL_VALUE_MAX].casefold()
+        key = str(name)[:MAX_SKILL_VALUE_LENGTH].casefold()
         if key not in known:
             raise InvalidValue(
                 "relatedSkills", f"Nobody in the team knows “{name}”. Choose from the list."
             )
         chosen[key] = known[key]
-    if len(chosen) > SKILLS_MAX:
-        raise InvalidValue("relatedSkills", f"Choose at most {SKILLS_MAX} skills.")
+    if len(chosen) > MAX_SKILLS:
+        raise InvalidValue("relatedSkills", f"Choose at most {MAX_SKILLS} skills.")
     return list(chosen.values())

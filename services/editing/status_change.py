@@ -15,20 +15,20 @@ from services.tickets.lifecycle import check_transition, describe_state
 from services.tickets.transitions import Change, with_change
 from services.tickets.validation import QUESTION_MAX, RESOLUTION_MAX, checked_required_text
 
-ASK = "Ask what you need to know; the requester reads it."
-TELL = "Say in a sentence what was done; the requester reads it."
-MESSAGE_ALONE = (
+QUESTION_REQUIRED = "Ask what you need to know; the requester reads it."
+RESOLUTION_REQUIRED = "Say in a sentence what was done; the requester reads it."
+MESSAGE_NOT_ALLOWED = (
     "This goes out with the status Resolved or Waiting. For anything else, add a comment."
 )
 
 
-def moved(
+def build_status_change(
     by: ObjectId,
     ticket: Ticket,
     edit: Mapping[str, Any],
     *,
     message: str,
-    stays: bool,
+    keep_assignee: bool,
     now: datetime,
 ) -> Change:
     """What `edit`'s `status` and `assignedTo` change, where it has them.
@@ -37,27 +37,31 @@ def moved(
     Raises `IllegalStep` for what the status table does not allow, and `Invalid`, naming the field.
     """
     status = Status(edit["status"]) if "status" in edit else None
-    if status not in (Status.COMPLETED, Status.WAITING) and not _has_been_said(by, ticket, message):
-        raise InvalidValue("message", MESSAGE_ALONE)
+    if status not in (Status.COMPLETED, Status.WAITING) and not _is_already_sent(
+        by, ticket, message
+    ):
+        raise InvalidValue("message", MESSAGE_NOT_ALLOWED)
     change = Change()
     if status is Status.REOPENED:
         _check(ticket, status)
-        change, status = transitions.reopen(by, ticket, keep_assignee=stays), None
+        change, status = transitions.reopen(by, ticket, keep_assignee=keep_assignee), None
     if "assignedTo" in edit:
-        stands = with_change(ticket, change)
-        change = change.then(_given(by, stands, edit["assignedTo"], status, now))
+        updated = with_change(ticket, change)
+        change = change.then(_assignee_change(by, updated, edit["assignedTo"], status, now))
     if status:
-        change = change.then(_led_to(by, with_change(ticket, change), status, message, now))
+        change = change.then(
+            _status_transition(by, with_change(ticket, change), status, message, now)
+        )
     return change
 
 
-def _has_been_said(by: ObjectId, ticket: Ticket, message: str) -> bool:
+def _is_already_sent(by: ObjectId, ticket: Ticket, message: str) -> bool:
     """Also by the same form, sent twice: the first time it went out with the status."""
-    said = [event.note for event in ticket.events if event.by == by]
-    return not message.strip() or strip_invisible(message).strip() in said
+    notes = [event.note for event in ticket.events if event.by == by]
+    return not message.strip() or strip_invisible(message).strip() in notes
 
 
-def _given(
+def _assignee_change(
     by: ObjectId, ticket: Ticket, assignee: ObjectId | None, status: Status | None, now: datetime
 ) -> Change:
     if assignee == ticket.assigned_to:
@@ -76,7 +80,9 @@ def _given(
     return transitions.assign(by, ticket, assignee, reason="", now=now)
 
 
-def _led_to(by: ObjectId, ticket: Ticket, status: Status, message: str, now: datetime) -> Change:
+def _status_transition(
+    by: ObjectId, ticket: Ticket, status: Status, message: str, now: datetime
+) -> Change:
     if status is ticket.status:  # giving it away or back has led there
         return Change()
     if status is Status.IN_PROGRESS and ticket.assigned_to is None:
@@ -88,9 +94,9 @@ def _led_to(by: ObjectId, ticket: Ticket, status: Status, message: str, now: dat
         return transitions.unassign(by, ticket, reason="")
     if status is Status.WAITING:
         return transitions.wait_for_requester(
-            by, ticket, question=_message(message, QUESTION_MAX, ASK)
+            by, ticket, question=_message(message, QUESTION_MAX, QUESTION_REQUIRED)
         )
-    note = _message(message, RESOLUTION_MAX, TELL)
+    note = _message(message, RESOLUTION_MAX, RESOLUTION_REQUIRED)
     return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
 
 

@@ -16,14 +16,14 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.assignment.assignee_options import AssigneeOption, rank_options
-from services.assignment.assignment_service import AssignmentService, declined
-from services.assignment.feedback import net_effects
+from services.assignment.assignment_service import AssignmentService, declined_by
+from services.assignment.feedback import correction_scores
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue
-from services.editing.conflicts import EditConflict, FieldConflict, conflicts_of
-from services.editing.editable_fields import PLAIN_FIELDS, checked, is_same, stored
-from services.editing.status_change import moved
+from services.editing.conflicts import EditConflict, FieldConflict, find_conflicts
+from services.editing.editable_fields import PLAIN_FIELDS, current_value, is_equal, validate_field
+from services.editing.status_change import build_status_change
 from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
@@ -35,22 +35,22 @@ from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
-ATTEMPTS = 5
+MAX_UPDATE_ATTEMPTS = 5
 BUSY = "Several people are changing this ticket right now. Send it again in a moment."
-NOTHING: Mapping[str, int] = MappingProxyType({})
+NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
 # `message` is for the requester: what was done, or what has to be known.
-FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
+UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
 # Other words or skills may find somebody for a ticket that nobody could take.
-_ROUTED_BY = frozenset({"title", "description", "relatedSkills"})
+_ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
+class EditForm:
     """What a form to edit a ticket is filled in with."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
-    assignee: AssigneeOption | None
+    assignee_option: AssigneeOption | None
 
 
 class TicketEdits:
@@ -62,23 +62,25 @@ class TicketEdits:
         self._assignments = AssignmentService(db, links)
         self._clock = clock
 
-    def open(self, *, actor: Actor, team_id: str, ticket_id: str) -> Draft:
+    def get_form(self, *, actor: Actor, team_id: str, ticket_id: str) -> EditForm:
         """The ticket as it is to be edited. Raises `NotFound`, `Denied`."""
         ticket = self._editable(actor, ticket_id)
-        everybody = self._fits(team_id, ticket) if ticket.assigned_to else []
+        everybody = self._options(team_id, ticket) if ticket.assigned_to else []
         assignee = (fit for fit in everybody if fit.user.id == ticket.assigned_to)
-        return Draft(
+        return EditForm(
             ticket=ticket,
             team_skills=tuple(self._users.team_skills()),
-            assignee=next(assignee, None),
+            assignee_option=next(assignee, None),
         )
 
-    def assignees(
+    def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
     ) -> list[AssigneeOption]:
         """Whom a ticket may be given to, the best fit first; by load where no ticket is named."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
-        return self._fits(team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query)
+        return self._options(
+            team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query
+        )
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
         """The skills the team has whose name holds the query, whatever its capitals."""
@@ -91,9 +93,9 @@ class TicketEdits:
         *,
         actor: Actor,
         ticket_id: str,
-        seen_seq: int,
+        expected_seq: int,
         changes: Mapping[str, Any],
-        told: Mapping[str, int] = NOTHING,
+        acknowledged: Mapping[str, int] = NONE_ACKNOWLEDGED,
     ) -> Ticket:
         """Store the `changes`, by field, in one update with an event for each field.
 
@@ -103,15 +105,17 @@ class TicketEdits:
         Raises `Invalid`, `Clashing`, `NotFound`, `Denied`, `Conflict`.
         """
         require_permission(actor, Permission.WORK_ON_TICKETS)
-        for unknown in sorted(changes.keys() - FIELDS):
+        for unknown in sorted(changes.keys() - UPDATABLE_FIELDS):
             raise InvalidValue(unknown, "A ticket has no such field.")
-        for _ in range(ATTEMPTS):
+        for _ in range(MAX_UPDATE_ATTEMPTS):
             ticket = self._editable(actor, ticket_id)
-            edit = self._edit(ticket, changes)
-            clashes = conflicts_of(ticket, edit, seen_seq=seen_seq, told=told)
-            if clashes:
-                raise EditConflict(clashes, ticket, self._named(clashes))
-            change = self._change(actor, ticket, edit, changes.get("message"))
+            edit = self._changed_values(ticket, changes)
+            conflicts = find_conflicts(
+                ticket, edit, expected_seq=expected_seq, acknowledged=acknowledged
+            )
+            if conflicts:
+                raise EditConflict(conflicts, ticket, self._people_in(conflicts))
+            change = self._build_change(actor, ticket, edit, changes.get("message"))
             if not change.events:
                 return ticket
             if done := self._store(ticket, change):
@@ -124,7 +128,9 @@ class TicketEdits:
         check_allowed(actor, ticket, TicketAction.UPDATE)
         return ticket
 
-    def _fits(self, team_id: str, ticket: Ticket | None, query: str = "") -> list[AssigneeOption]:
+    def _options(
+        self, team_id: str, ticket: Ticket | None, query: str = ""
+    ) -> list[AssigneeOption]:
         now = self._clock()
         candidates = self._assignments.candidates(team_id=team_id, now=now)
         skills = ticket.related_skills if ticket else ()
@@ -134,31 +140,31 @@ class TicketEdits:
             skills=skills,
             requester=ticket.created_by if ticket else None,
             now=now,
-            declined=declined(ticket) if ticket else frozenset(),
-            corrections=net_effects(self._db, skills=skills, now=now),
+            declined=declined_by(ticket) if ticket else frozenset(),
+            corrections=correction_scores(self._db, skills=skills, now=now),
             query=query,
         )
 
-    def _edit(self, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+    def _changed_values(self, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that become different, each as it is to be stored."""
         skills = self._users.team_skills() if "relatedSkills" in changes else ()
         edit: dict[str, Any] = {}
         for field in (*PLAIN_FIELDS, "status", "assignedTo"):
-            old = stored(ticket, field)
+            old = current_value(ticket, field)
             if field not in changes or changes[field] == old:
                 continue
-            new = checked(
+            new = validate_field(
                 field, changes[field], ticket=ticket, team_skills=skills, now=self._clock()
             )
-            if not is_same(field, new, old):
+            if not is_equal(field, new, old):
                 edit[field] = new
         return edit
 
-    def _change(
+    def _build_change(
         self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
-        if (given := edit.get("assignedTo")) and not self._can_work(given):
+        if (assignee_id := edit.get("assignedTo")) and not self._can_work(assignee_id):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         change = Change(
             values={field: edit[field] for field in plain},
@@ -167,15 +173,17 @@ class TicketEdits:
                     EventType.EDITED,
                     by=by,
                     field=field,
-                    from_=stored(ticket, field),
+                    from_=current_value(ticket, field),
                     to=edit[field],
                 )
                 for field in plain
             ),
-            remove=("assignment.next",) if _ROUTED_BY.intersection(plain) else (),
+            remove=("assignment.next",) if _ROUTING_FIELDS.intersection(plain) else (),
         )
         stays = self._can_work(ticket.assigned_to)
-        moves = moved(by, ticket, edit, message=str(message or ""), stays=stays, now=self._clock())
+        moves = build_status_change(
+            by, ticket, edit, message=str(message or ""), keep_assignee=stays, now=self._clock()
+        )
         return change.then(moves)
 
     def _can_work(self, user_id: ObjectId | None) -> bool:
@@ -192,31 +200,31 @@ class TicketEdits:
             now=now,
             remove=change.remove,
         )
-        if done and ticket.assigned_to and _has_left(ticket, done):
+        if done and ticket.assigned_to and _lost_ticket(ticket, done):
             pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
         return done
 
-    def _named(self, clashes: Sequence[FieldConflict]) -> dict[ObjectId, User]:
-        named = [value for clash in clashes for value in (clash.by, clash.value)]
+    def _people_in(self, conflicts: Sequence[FieldConflict]) -> dict[ObjectId, User]:
+        named = [value for clash in conflicts for value in (clash.by, clash.value)]
         return self._users.get_many({name for name in named if isinstance(name, ObjectId)})
 
 
-def _has_left(before: Ticket, now: Ticket) -> bool:
+def _lost_ticket(before: Ticket, now: Ticket) -> bool:
     is_open = now.status in OPEN_STATUSES
     return before.status in OPEN_STATUSES and not (
         is_open and now.assigned_to == before.assigned_to
     )
 
 
-TRIES = 5
+MAX_PATCH_ATTEMPTS = 5
 # What the requester reads where a program says no more than the status.
-MESSAGES = {
+DEFAULT_MESSAGES = {
     Status.COMPLETED: "Marked as completed.",
     Status.WAITING: "The help desk needs to know more. Please write a comment.",
 }
 
 
-class Patches:
+class TicketPatches:
     def __init__(self, db: Mongo, edits: TicketEdits) -> None:
         self._db = db
         self._edits = edits
@@ -227,27 +235,27 @@ class Patches:
 
         A status alone does, too. Whoever puts a ticket that nobody has in progress has it.
         """
-        for _ in range(TRIES):
+        for _ in range(MAX_PATCH_ATTEMPTS):
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             require_permission(actor, Permission.WORK_ON_TICKETS)
             try:
                 return self._edits.update(
                     actor=actor,
                     ticket_id=ticket_id,
-                    seen_seq=ticket.seq,
-                    changes=_filled_in(actor, ticket, changes),
+                    expected_seq=ticket.seq,
+                    changes=_with_defaults(actor, ticket, changes),
                 )
             except EditConflict:  # changed since it was read
                 continue
         raise Conflict(BUSY)
 
 
-def _filled_in(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     filled, status = dict(changes), changes.get("status")
     if status == ticket.status:
         return filled
-    if status in MESSAGES:
-        filled.setdefault("message", MESSAGES[Status(status)])
+    if status in DEFAULT_MESSAGES:
+        filled.setdefault("message", DEFAULT_MESSAGES[Status(status)])
     waits = ticket.status in (Status.TODO, Status.REOPENED) and ticket.assigned_to is None
     if status == Status.IN_PROGRESS and waits:
         filled.setdefault("assignedTo", actor.user_id)

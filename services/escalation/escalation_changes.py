@@ -10,7 +10,7 @@ from services.models.ticket import Status, Ticket
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.tickets.transitions import Change
 
-PASSED_ON = "passed on to you, because it was not accepted in time"
+NOT_ACCEPTED_REASON = "passed on to you, because it was not accepted in time"
 _REMINDERS = frozenset(
     {
         EscalationStep.ACCEPT_REMINDER,
@@ -21,27 +21,31 @@ _REMINDERS = frozenset(
 )
 
 
-def told(ticket: Ticket, step: EscalationStep) -> Change:
+def record_step(ticket: Ticket, step: EscalationStep) -> Change:
     """Somebody is told, and nothing else changes."""
-    ladder = ticket.escalation_tracks[step.track]
+    track_state = ticket.escalation_tracks[step.track]
     event = NewEvent(
         EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
         by="system",
         field=NEXT_STEP_FIELD,
-        from_=ladder.last_step.value if ladder.last_step else None,
+        from_=track_state.last_step.value if track_state.last_step else None,
         to=step.value,
     )
     return Change(events=(event,))
 
 
-def passed_on(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change:
+def reassign(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change:
     """From its assignee to the chosen one."""
-    had, to, reason = ticket.assigned_to, choice.user_id, f"{choice.reason_text} · {PASSED_ON}"
+    former, to, reason = (
+        ticket.assigned_to,
+        choice.user_id,
+        f"{choice.reason_text} · {NOT_ACCEPTED_REASON}",
+    )
     passed, kind = EventType.REASSIGNED_BY_ESCALATION, EscalationStep.ACCEPT_REASSIGN.value
     events = [
-        NewEvent(passed, by="system", field=NEXT_STEP_FIELD, from_=had, to=kind),
+        NewEvent(passed, by="system", field=NEXT_STEP_FIELD, from_=former, to=kind),
         NewEvent(
-            EventType.ASSIGNED, by="system", field="assignedTo", from_=had, to=to, note=reason
+            EventType.ASSIGNED, by="system", field="assignedTo", from_=former, to=to, note=reason
         ),
     ]
     was, is_now = ticket.status, Status.IN_PROGRESS

@@ -31,17 +31,17 @@ from services.tickets.transitions import Change, close_unanswered
 
 BATCH_SIZE = 200
 # Nobody's answer is waited for any longer because they are away.
-LONGEST_HOLD = timedelta(days=21)
+MAX_HOLD = timedelta(days=21)
 # Arrays that may be long and that no alarm goes by. The history tells who has had a ticket.
-_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
+_EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 History = Callable[[str], Mapping[ObjectId, float]]
 
 
-class Outcome(StrEnum):
+class StepOutcome(StrEnum):
     TAKEN = "taken"
-    PUT_OFF = "put_off"
-    MISSED = "missed"  # it changed meanwhile
+    POSTPONED = "put_off"
+    STALE = "missed"  # it changed meanwhile
 
 
 class EscalationSteps:
@@ -64,46 +64,46 @@ class EscalationSteps:
 
     def due(self, *, limit: int = BATCH_SIZE) -> list[Ticket]:
         """Tickets with a step to take, the longest overdue first."""
-        found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _NOT_READ)
+        found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _EXCLUDED_FIELDS)
         return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
 
-    def take(self, ticket: Ticket) -> Outcome:
+    def take(self, ticket: Ticket) -> StepOutcome:
         """Take the ticket's step, or put off what is not to be taken now."""
-        now, by = self._clock(), cached_policy(self._db)
+        now, policy = self._clock(), cached_policy(self._db)
         held: dict[EscalationTrack, datetime] = {}
-        for alarm in due_steps(ticket, policy=by, now=now):
-            step = self._step(ticket, alarm.step)
-            until = self._held(ticket, step, by, now)
+        for scheduled_step in due_steps(ticket, policy=policy, now=now):
+            step = self._effective_step(ticket, scheduled_step.step)
+            until = self._held_until(ticket, step, policy, now)
             if until:
-                held[alarm.step.track] = until
+                held[scheduled_step.step.track] = until
                 continue
-            stored = self._taken(ticket, step, now)
-            return Outcome.TAKEN if stored else Outcome.MISSED
-        return self._put_off(ticket, next_scheduled_step(ticket, policy=by, postponed=held))
+            stored = self._take_step(ticket, step, now)
+            return StepOutcome.TAKEN if stored else StepOutcome.STALE
+        return self._postpone(ticket, next_scheduled_step(ticket, policy=policy, postponed=held))
 
-    def set_aside(self, ticket: Ticket, error: Exception) -> None:
+    def schedule_retry(self, ticket: Ticket, error: Exception) -> None:
         """Its step could not be taken: the others are not to wait for it (services/core/retry.py).
 
         What is stored of the step is left as it is, also where it cannot be read."""
         now = self._clock()
-        aside = record_failure(ticket.next_step.retry if ticket.next_step else None, error, now=now)
-        later = {"alarm.at": now + aside.delay, "alarm.aside": aside.to_doc()}
-        as_seen = {**_as_seen(ticket), "alarm.at": {"$ne": None}}
-        self._db.tickets.update_one(as_seen, {"$set": later})
+        retry = record_failure(ticket.next_step.retry if ticket.next_step else None, error, now=now)
+        later = {"alarm.at": now + retry.delay, "alarm.aside": retry.to_doc()}
+        unchanged = {**_unchanged_filter(ticket), "alarm.at": {"$ne": None}}
+        self._db.tickets.update_one(unchanged, {"$set": later})
 
-    def _step(self, ticket: Ticket, kind: EscalationStep) -> EscalationStep:
+    def _effective_step(self, ticket: Ticket, kind: EscalationStep) -> EscalationStep:
         """What is done in place of a step that makes no sense."""
-        if kind is EscalationStep.ACCEPT_REMINDER and not self._may_accept(ticket):
+        if kind is EscalationStep.ACCEPT_REMINDER and not self._can_accept(ticket):
             return EscalationStep.ACCEPT_REASSIGN
-        return self._reaching(kind)
+        return self._with_fallback(kind)
 
-    def _reaching(self, kind: EscalationStep) -> EscalationStep:
+    def _with_fallback(self, kind: EscalationStep) -> EscalationStep:
         """Where there is no triage channel, the admins are next."""
         if self._has_triage:
             return kind
         return _WITHOUT_TRIAGE.get(kind, kind)
 
-    def _may_accept(self, ticket: Ticket) -> bool:
+    def _can_accept(self, ticket: Ticket) -> bool:
         """Whether they are still at the help desk, and not away."""
         account = self._account(ticket)
         user = User.from_doc(account) if account else None
@@ -111,8 +111,8 @@ class EscalationSteps:
             return False
         return user.away_until is None or user.away_until <= self._clock()
 
-    def _held(
-        self, ticket: Ticket, step: EscalationStep, by: SlaPolicy, now: datetime
+    def _held_until(
+        self, ticket: Ticket, step: EscalationStep, policy: SlaPolicy, now: datetime
     ) -> datetime | None:
         """Until when whoever is to answer is not at work, or away, but for who stays away for
         long."""
@@ -123,26 +123,26 @@ class EscalationSteps:
         else:
             return None
         until = (
-            quiet_hours.notifications_paused_until(account, by.business_hours, now=now)
+            quiet_hours.notifications_paused_until(account, policy.business_hours, now=now)
             if account
             else None
         )
-        return until if until and until <= now + LONGEST_HOLD else None
+        return until if until and until <= now + MAX_HOLD else None
 
     def _account(self, ticket: Ticket) -> Document | None:
         return self._db.users.find_one({"_id": ticket.assigned_to})
 
-    def _taken(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
+    def _take_step(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
         if step is EscalationStep.ACCEPT_REASSIGN:
             choice = self._next_candidate(ticket, now)
             if choice:
-                return self._passed_on(ticket, choice, now)
-            step = self._reaching(EscalationStep.ACCEPT_TRIAGE)
+                return self._reassign(ticket, choice, now)
+            step = self._with_fallback(EscalationStep.ACCEPT_TRIAGE)
         if step is EscalationStep.WAITING_CLOSE:
-            return self._closed(ticket, now)
-        return self._store(ticket, escalation_changes.told(ticket, step), now)
+            return self._close_unanswered(ticket, now)
+        return self._store(ticket, escalation_changes.record_step(ticket, step), now)
 
-    def _closed(self, ticket: Ticket, now: datetime) -> Ticket | None:
+    def _close_unanswered(self, ticket: Ticket, now: datetime) -> Ticket | None:
         stored = self._store(ticket, close_unanswered(ticket, now=now), now)
         if stored and stored.assigned_to:
             pending.retry_unassigned(self._db, now=now)
@@ -154,10 +154,10 @@ class EscalationSteps:
         history = self._history(f"{ticket.title}\n{ticket.description}")
         return self._assignments.choose(without, now=now, history=history)
 
-    def _passed_on(self, ticket: Ticket, choice: AssigneeChoice, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, escalation_changes.passed_on(ticket, choice, now=now), now)
+    def _reassign(self, ticket: Ticket, choice: AssigneeChoice, now: datetime) -> Ticket | None:
+        stored = self._store(ticket, escalation_changes.reassign(ticket, choice, now=now), now)
         if stored:
-            self._assignments.was_chosen(choice, now=now)
+            self._assignments.record_chosen(choice, now=now)
             pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
         return stored
 
@@ -171,13 +171,13 @@ class EscalationSteps:
             remove=change.remove,
         )
 
-    def _put_off(self, ticket: Ticket, alarm: ScheduledStep | None) -> Outcome:
+    def _postpone(self, ticket: Ticket, scheduled_step: ScheduledStep | None) -> StepOutcome:
         """Nothing has happened, so that nobody is told: it is only looked at again later."""
         change: Document = {"$unset": {"alarm": ""}}
-        if alarm:
-            change = {"$set": {"alarm": alarm.to_doc()}}
-        done = self._db.tickets.update_one(_as_seen(ticket), change)
-        return Outcome.PUT_OFF if done.modified_count else Outcome.MISSED
+        if scheduled_step:
+            change = {"$set": {"alarm": scheduled_step.to_doc()}}
+        done = self._db.tickets.update_one(_unchanged_filter(ticket), change)
+        return StepOutcome.POSTPONED if done.modified_count else StepOutcome.STALE
 
 
 _WITHOUT_TRIAGE = {
@@ -186,5 +186,5 @@ _WITHOUT_TRIAGE = {
 }
 
 
-def _as_seen(ticket: Ticket) -> Document:
+def _unchanged_filter(ticket: Ticket) -> Document:
     return {"_id": ticket.id, "seq": ticket.seq or None}

@@ -14,9 +14,9 @@ from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
 from services.linking.directory import Directory, referenced_user_ids, resolve_people
 from services.linking.links import LinkService
-from services.lists.list_pages import Page, TicketLists
+from services.lists.list_pages import ListPage, TicketLists
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import Listed, ListService
+from services.lists.list_service import ListResult, ListService
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
@@ -29,7 +29,7 @@ from services.tickets.transitions import is_queued_unassigned
 # What helps the staff is not for the requester, nor is that it was changed.
 INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes", "alarm")
 # Of each list on the first page. The whole of it is a press away.
-GLIMPSE = 5
+PREVIEW_SIZE = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,20 +38,20 @@ class HomePage:
     nothing, by their role."""
 
     screen: Screen
-    reader: ObjectId
-    own: Page
-    assigned: Page | None
+    user_id: ObjectId
+    own: ListPage
+    assigned: ListPage | None
     people: Directory
     now: datetime
-    may_manage_people: bool = False
+    can_manage_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)
-class OpenList:
+class TicketListPage:
     """One list, with its filters and pages."""
 
     screen: Screen
-    listed: Listed
+    result: ListResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +64,10 @@ class TicketPage:
     screen: Screen
     ticket: Ticket
     is_staff: bool
-    steps: frozenset[TicketAction]
+    actions: frozenset[TicketAction]
     people: Directory
     now: datetime
-    may_ask_why: bool = False
+    can_explain: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +85,10 @@ class SettingsPage:
     """What is set for the whole team, for admins."""
 
     screen: Screen
-    held: CurrentSettings
+    settings: CurrentSettings
 
 
-Content = HomePage | OpenList | TicketPage | PeoplePage | SettingsPage
+HomeContent = HomePage | TicketListPage | TicketPage | PeoplePage | SettingsPage
 
 
 class HomeService:
@@ -98,73 +98,75 @@ class HomeService:
         self._users = users
         self._links = links
         self._tickets = TicketService(db, clock=clock)
-        self._glimpses = TicketLists(db)
+        self._ticket_lists = TicketLists(db)
         self._lists = ListService(db, users, links, clock=clock)
         self._accounts = AccountAdmin(db, clock=clock)
         self._settings = TeamSettings(db, clock=clock)
         self._clock = clock
 
-    def look(self, *, actor: Actor, team_id: str, screen: Screen) -> Content:
+    def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
         """What that screen shows the actor. `NotFound` for a ticket they may not know of, `Denied`
         for a list that is not for their role."""
         if screen.ticket_id:
-            return self._sheet(actor, team_id, screen)
-        if screen.listed:
-            listed = self._lists.look(actor=actor, team_id=team_id, selection=screen.listed)
-            return OpenList(replace(screen, listed=listed.selection), listed)
+            return self._build_ticket_page(actor, team_id, screen)
+        if screen.list_query:
+            listed = self._lists.get_page(
+                actor=actor, team_id=team_id, list_query=screen.list_query
+            )
+            return TicketListPage(replace(screen, list_query=listed.list_query), listed)
         if screen.people:
-            return self._roster(actor, team_id, screen.people)
+            return self._build_people_page(actor, team_id, screen.people)
         if screen.settings:
             return SettingsPage(screen, self._settings.get(actor=actor))
-        return self._overview(actor, team_id)
+        return self._build_home_page(actor, team_id)
 
-    def page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
+    def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
         """A ticket's page, wherever it is shown. `NotFound` as for `look`."""
         ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
-        return self._sheet(actor, team_id, Screen(ticket_id=ticket.id))
+        return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
 
-    def look_again(self, *, actor: Actor, team_id: str, screen: Screen) -> Content:
+    def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
         """As `look`, but what lies behind it in place of what is no longer theirs to see."""
-        for place in (screen, screen.lists):
+        for candidate in (screen, screen.parent):
             try:
-                return self.look(actor=actor, team_id=team_id, screen=place)
+                return self.get(actor=actor, team_id=team_id, screen=candidate)
             except (NotFound, PermissionDenied):
                 continue
-        return self.look(actor=actor, team_id=team_id, screen=Screen())
+        return self.get(actor=actor, team_id=team_id, screen=Screen())
 
-    def _overview(self, actor: Actor, team_id: str) -> HomePage:
-        own = self._glimpse(actor, ListKind.OWN)
+    def _build_home_page(self, actor: Actor, team_id: str) -> HomePage:
+        own = self._preview(actor, ListKind.OWN)
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
-        assigned = self._glimpse(actor, ListKind.ASSIGNED) if is_staff else None
+        assigned = self._preview(actor, ListKind.ASSIGNED) if is_staff else None
         tickets = own.tickets + (assigned.tickets if assigned else ())
         named = {user_id for ticket in tickets for user_id in referenced_user_ids(ticket)}
         return HomePage(
             screen=Screen(),
-            reader=actor.user_id,
+            user_id=actor.user_id,
             own=own,
             assigned=assigned,
             people=self._people(team_id, named | {actor.user_id}),
             now=self._clock(),
-            may_manage_people=actor.has_permission(Permission.MANAGE_USERS),
+            can_manage_people=actor.has_permission(Permission.MANAGE_USERS),
         )
 
-    def _glimpse(self, actor: Actor, kind: ListKind) -> Page:
-        return self._glimpses.page(actor=actor, selection=ListQuery(kind), size=GLIMPSE)
+    def _preview(self, actor: Actor, kind: ListKind) -> ListPage:
+        return self._ticket_lists.page(actor=actor, list_query=ListQuery(kind), size=PREVIEW_SIZE)
 
-    def _sheet(self, actor: Actor, team_id: str, screen: Screen) -> TicketPage:
+    def _build_ticket_page(self, actor: Actor, team_id: str, screen: Screen) -> TicketPage:
         ticket = self._tickets.get(actor=actor, ticket_id=str(screen.ticket_id))
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         return TicketPage(
             screen=screen,
             ticket=ticket if is_staff else without_internals(ticket),
             is_staff=is_staff,
-            steps=allowed_actions(actor, ticket),
+            actions=allowed_actions(actor, ticket),
             people=self._people(team_id, referenced_user_ids(ticket)),
             now=self._clock(),
-            may_ask_why=actor.has_permission(Permission.MANAGE_USERS),
+            can_explain=actor.has_permission(Permission.MANAGE_USERS),
         )
 
-    def _roster(self, actor: Actor, team_id: str, place: AccountCursor) -> PeoplePage:
+    def _build_people_page(self, actor: Actor, team_id: str, place: AccountCursor) -> PeoplePage:
         page = self._accounts.page(actor=actor, cursor=place)
         linked = {user.id for user in page.users}
         return PeoplePage(
@@ -190,17 +192,17 @@ def without_internals(ticket: Ticket) -> Ticket:
         events=tuple(
             replace(event, note=None)
             for event in ticket.events
-            if event.field not in INTERNAL_FIELDS and _may_know(ticket, event)
+            if event.field not in INTERNAL_FIELDS and _is_visible_to_requester(ticket, event)
         ),
         comments=tuple(comment for comment in ticket.comments if not comment.internal),
     )
 
 
-def _may_know(ticket: Ticket, event: Event) -> bool:
+def _is_visible_to_requester(ticket: Ticket, event: Event) -> bool:
     """A requester learns who has it, and not who would not."""
     if event.type == EventType.ASSIGNED:
-        given = [past for past in ticket.events if past.type == EventType.ASSIGNED]
-        return event == given[-1] and event.to == ticket.assigned_to
+        assignments = [past for past in ticket.events if past.type == EventType.ASSIGNED]
+        return event == assignments[-1] and event.to == ticket.assigned_to
     if event.type == EventType.NOBODY_AVAILABLE:
         return is_queued_unassigned(ticket)
     return event.type not in (EventType.UNASSIGNED, EventType.NOTED)

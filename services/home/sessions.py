@@ -19,7 +19,7 @@ from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 
 # Who comes back later than this begins at the top, not where they were.
-SAME_VISIT = timedelta(hours=1)
+SESSION_TIMEOUT = timedelta(hours=1)
 _SETTINGS = "settings"
 
 
@@ -28,7 +28,7 @@ class Screen:
     """Where in Home somebody is: on its first page, or in a list (`listed`), and the ticket
     opened over either; or among the `people`, or at the team's `settings`."""
 
-    listed: ListQuery | None = None
+    list_query: ListQuery | None = None
     ticket_id: ObjectId | None = None
     people: AccountCursor | None = None
     settings: bool = False
@@ -38,7 +38,9 @@ class Screen:
         if self.settings:
             return _SETTINGS
         people = f"|{self.people.encode()}" if self.people else ""
-        return f"{self.listed.encode() if self.listed else ''}|{self.ticket_id or ''}{people}"
+        return (
+            f"{self.list_query.encode() if self.list_query else ''}|{self.ticket_id or ''}{people}"
+        )
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
@@ -47,13 +49,15 @@ class Screen:
             return cls(settings=True)
         listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
         return cls(
-            listed=ListQuery.decode(listed) if listed.partition(",")[0] in set(ListKind) else None,
+            list_query=ListQuery.decode(listed)
+            if listed.partition(",")[0] in set(ListKind)
+            else None,
             ticket_id=ObjectId(ticket_id) if ObjectId.is_valid(ticket_id) else None,
             people=AccountCursor.decode(people),
         )
 
     @property
-    def lists(self) -> "Screen":
+    def parent(self) -> "Screen":
         return replace(self, ticket_id=None)
 
 
@@ -65,8 +69,8 @@ class HomeSession:
     team_id: str
     slack_user_id: str
     screen: Screen
-    turn: int
-    hash: str | None
+    sequence: int
+    view_hash: str | None
 
     @classmethod
     def from_doc(cls, doc: Document) -> "HomeSession":
@@ -76,8 +80,8 @@ class HomeSession:
             team_id=doc["teamId"],
             slack_user_id=doc["slackUserId"],
             screen=Screen.decode(home["screen"]),
-            turn=home["turn"],
-            hash=home.get("hash"),
+            sequence=home["turn"],
+            view_hash=home.get("hash"),
         )
 
 
@@ -88,20 +92,22 @@ class HomeSessions:
         self._db = db
         self._clock = clock
 
-    def left_at(self, link: str) -> Screen:
+    def last_screen(self, link_id: str) -> Screen:
         """Where a member was a moment ago, or the top of the lists."""
-        doc = self._db.links.find_one({"_id": link}, {"home": True})
+        doc = self._db.links.find_one({"_id": link_id}, {"home": True})
         home = (doc or {}).get("home")
-        if not home or home["at"] < self._clock() - SAME_VISIT:
+        if not home or home["at"] < self._clock() - SESSION_TIMEOUT:
             return Screen()
         return Screen.decode(home["screen"])
 
-    def go_to(self, link: str, *, screen: Screen) -> int:
+    def navigate(self, link_id: str, *, screen: Screen) -> int:
         """Remember what a member looks at from now on; the number of that turn."""
         now = self._clock()
-        in_queue = screen.listed and screen.listed.kind is ListKind.QUEUE and not screen.ticket_id
+        in_queue = (
+            screen.list_query and screen.list_query.kind is ListKind.QUEUE and not screen.ticket_id
+        )
         doc = self._db.links.find_one_and_update(
-            {"_id": link},
+            {"_id": link_id},
             {
                 "$set": {
                     "home.screen": screen.encode(),
@@ -115,14 +121,14 @@ class HomeSessions:
         )
         return int(doc["home"]["turn"]) if doc else 0
 
-    def is_still_at(self, link: str, *, turn: int) -> bool:
+    def is_current(self, link_id: str, *, sequence: int) -> bool:
         """Whether the member has gone nowhere since."""
-        this = {"_id": link, "home.turn": turn}
+        this = {"_id": link_id, "home.turn": sequence}
         return self._db.links.find_one(this, {"_id": True}) is not None
 
-    def shown(self, link: str, *, turn: int, view_hash: str) -> None:
+    def record_view_hash(self, link_id: str, *, sequence: int, view_hash: str) -> None:
         """Slack shows that turn's screen, in the view of this hash."""
-        this = {"_id": link, "home.turn": turn}
+        this = {"_id": link_id, "home.turn": sequence}
         self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
 
     def watchers(self, ticket: Ticket) -> list[str]:
@@ -132,31 +138,31 @@ class HomeSessions:
         opened = {"home.turn": {"$gt": 0}}
         found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
         found += self._db.links.find({"home.ticket": ticket.id}, ["_id"])
-        lately = {"$gt": self._clock() - SAME_VISIT}
+        lately = {"$gt": self._clock() - SESSION_TIMEOUT}
         found += self._db.links.find({"home.queueAt": lately}, ["_id"])
         return sorted({str(doc["_id"]) for doc in found})
 
-    def ask_for_refresh(self, link: str, *, within: timedelta) -> bool:
+    def request_refresh(self, link_id: str, *, within: timedelta) -> bool:
         """Whether a refresh has to be sent for; False where one is on its way already."""
         now = self._clock()
         nothing_due = {"$or": [{"home.due": None}, {"home.due": {"$lte": now}}]}
         asked = self._db.links.update_one(
-            {"_id": link, "home.turn": {"$gt": 0}, **nothing_due},
+            {"_id": link_id, "home.turn": {"$gt": 0}, **nothing_due},
             {"$set": {"home.due": now + within}},
         )
         return asked.modified_count == 1
 
-    def take_refresh(self, link: str) -> HomeSession | None:
+    def claim_refresh(self, link_id: str) -> HomeSession | None:
         """The visit to refresh, for one caller; None where it has been done already.
 
         Taken before anything is read: a change after that asks for another refresh.
         """
         doc = self._db.links.find_one_and_update(
-            {"_id": link, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}
+            {"_id": link_id, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}
         )
         return HomeSession.from_doc(doc) if doc else None
 
-    def forget_hash(self, visit: HomeSession) -> None:
+    def clear_view_hash(self, session: HomeSession) -> None:
         """Slack shows another view by now, and its hash is not known here."""
-        this = {"_id": visit.link_id, "home.hash": visit.hash}
+        this = {"_id": session.link_id, "home.hash": session.view_hash}
         self._db.links.update_one(this, {"$unset": {"home.hash": ""}})

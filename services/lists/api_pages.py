@@ -16,9 +16,9 @@ from services.core.database import Document, Mongo
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
 
-PAGE_MAX = 100
+MAX_PAGE_SIZE = 100
 # A ticket without the arrays that grow with its history.
-FIELDS = (
+TICKET_FIELDS = (
     "number",
     "title",
     "description",
@@ -36,9 +36,9 @@ FIELDS = (
 )
 # A page is looked for in so long a time before its edge, then in a longer one: an engine that sorts
 # all that matches has little to sort then. MongoDB reads it from its index in order either way.
-_SPANS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
+_SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
 # Whose lists are short is kept for so many: theirs are looked for among all at once.
-_SHORT_MAX = 10_000
+_MAX_SHORT_LISTS = 10_000
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -55,66 +55,68 @@ class NewestPage:
     """`edge` is None where nothing follows."""
 
     tickets: tuple[Ticket, ...]
-    edge: PageCursor | None
+    next_cursor: PageCursor | None
 
 
-class TicketPages:
+class TicketPager:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._short: set[ObjectId | None] = set()
+        self._short_lists: set[ObjectId | None] = set()
 
-    def newest(
-        self, *, actor: Actor, size: int = PAGE_MAX, after: PageCursor | None = None
+    def newest_page(
+        self, *, actor: Actor, size: int = MAX_PAGE_SIZE, after: PageCursor | None = None
     ) -> NewestPage:
         """The actor's tickets after that edge; everybody's for those who may see them."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        whose: Document = {}
+        owner_filter: Document = {}
         if not actor.has_permission(Permission.SEE_ANY_TICKET):
-            whose["createdBy"] = actor.user_id
-        found = self._read(whose, after, size + 1)
+            owner_filter["createdBy"] = actor.user_id
+        found = self._read(owner_filter, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))
         edge = PageCursor(tickets[-1].created_at, tickets[-1].id) if len(found) > size else None
         return NewestPage(tickets, edge)
 
-    def _read(self, whose: Document, after: PageCursor | None, wanted: int) -> list[Document]:
+    def _read(
+        self, owner_filter: Document, after: PageCursor | None, wanted: int
+    ) -> list[Document]:
         if after is None:
-            return self._read_first(whose, wanted)
+            return self._read_first(owner_filter, wanted)
         found: list[Document] = []
-        for dated in _dated(after):
-            found = self._find(whose | dated, wanted)
+        for dated in _date_windows(after):
+            found = self._find(owner_filter | dated, wanted)
             if len(found) == wanted:
                 return found
-        return found + self._find(whose | _undated(after), wanted - len(found))
+        return found + self._find(owner_filter | _undated_filter(after), wanted - len(found))
 
-    def _read_first(self, whose: Document, wanted: int) -> list[Document]:
-        creator = whose.get("createdBy")
-        now, spans = self._clock(), () if creator in self._short else _SPANS
+    def _read_first(self, owner_filter: Document, wanted: int) -> list[Document]:
+        creator = owner_filter.get("createdBy")
+        now, spans = self._clock(), () if creator in self._short_lists else _SEARCH_WINDOWS
         for among in (*({"createdAt": {"$gte": now - span}} for span in spans), {}):
-            found = self._find(whose | among, wanted)
+            found = self._find(owner_filter | among, wanted)
             if len(found) == wanted:
-                self._short.discard(creator)
+                self._short_lists.discard(creator)
                 return found
-        if len(self._short) >= _SHORT_MAX:
-            self._short.clear()
-        self._short.add(creator)
+        if len(self._short_lists) >= _MAX_SHORT_LISTS:
+            self._short_lists.clear()
+        self._short_lists.add(creator)
         return found
 
     def _find(self, query: Document, limit: int) -> list[Document]:
-        cursor = self._db.tickets.find(query, dict.fromkeys(FIELDS, True))
+        cursor = self._db.tickets.find(query, dict.fromkeys(TICKET_FIELDS, True))
         return list(cursor.sort([("createdAt", DESCENDING), ("_id", DESCENDING)]).limit(limit))
 
 
-def _dated(after: PageCursor) -> Iterator[Document]:
+def _date_windows(after: PageCursor) -> Iterator[Document]:
     """Where to look for what has a date: further and further back, at last among all."""
     if at := after.created_at:
         beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
-        spans = (span for span in _SPANS if span < at - _EARLIEST)
+        spans = (span for span in _SEARCH_WINDOWS if span < at - _EARLIEST)
         for earliest in (*(at - span for span in spans), _EARLIEST):
             yield {"createdAt": {"$gte": earliest, "$lte": at}, **beyond}
 
 
-def _undated(after: PageCursor) -> Document:
+def _undated_filter(after: PageCursor) -> Document:
     """What has none comes last."""
     if after.created_at:
         return {"createdAt": None}

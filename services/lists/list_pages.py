@@ -23,12 +23,12 @@ from services.core.database import (
     Mongo,
 )
 from services.lists.list_query import (
-    NOBODY,
+    NO_ASSIGNEE,
     ListCursor,
     ListKind,
     ListQuery,
-    milliseconds,
-    moment_of,
+    created_at_key,
+    parse_created_at_key,
 )
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Ticket
@@ -36,7 +36,7 @@ from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
 
 PAGE_SIZE = 10
 # What a row shows. A ticket's arrays and long texts stay in the database.
-ROW = (
+ROW_FIELDS = (
     "number",
     "title",
     "status",
@@ -52,31 +52,31 @@ ROW = (
     QUEUE_KEY_FIELD,
 )
 
-NEEDED = {
+REQUIRED_PERMISSION = {
     ListKind.OWN: Permission.SEE_OWN_TICKET,
     ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,
     ListKind.QUEUE: Permission.SEE_ANY_TICKET,
 }
-OPEN = list(OPEN_STATUSES)
-Index = tuple[tuple[str, int], ...]
+OPEN_STATUS_VALUES = list(OPEN_STATUSES)
+IndexKeys = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class ListPage:
     """`before` and `after` are None where there is nothing more on that side."""
 
     tickets: tuple[Ticket, ...]
-    before: ListCursor | None = None
-    after: ListCursor | None = None
+    previous_cursor: ListCursor | None = None
+    next_cursor: ListCursor | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class _Question:
+class _Lookup:
     """What is asked of the database: `field` is what the list is sorted by, in that `order`."""
 
     query: Document
-    index: Index
-    field: str
+    index: IndexKeys
+    sort_field: str
     order: int
 
 
@@ -88,60 +88,62 @@ class TicketLists:
         self,
         *,
         actor: Actor,
-        selection: ListQuery,
+        list_query: ListQuery,
         skills: Sequence[str] = (),
         size: int = PAGE_SIZE,
-    ) -> Page:
+    ) -> ListPage:
         """The page at the selection's position, or the first where that one has emptied meanwhile.
 
         `skills` are the spellings of the selection's skill.
         """
-        require_permission(actor, NEEDED[selection.kind])
-        question = _question(actor, selection, skills)
-        position = selection.position
-        beyond = _beyond(question, position) if position else None
-        if position and beyond:
-            tickets, more = self._read(question, beyond, size, backwards=position.is_before)
+        require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
+        lookup = _build_lookup(actor, list_query, skills)
+        cursor = list_query.cursor
+        range_filter = _range_filter(lookup, cursor) if cursor else None
+        if cursor and range_filter:
+            tickets, more = self._read(lookup, range_filter, size, backwards=cursor.is_backward)
             # Back at the start, the first page is asked for: a full one, that knows of the newest.
-            if more if position.is_before else tickets:
-                return _page(question, tickets, before=True, after=more or position.is_before)
-        tickets, more = self._read(question, question.query, size)
-        return _page(question, tickets, before=False, after=more)
+            if more if cursor.is_backward else tickets:
+                return _build_page(lookup, tickets, before=True, after=more or cursor.is_backward)
+        tickets, more = self._read(lookup, lookup.query, size)
+        return _build_page(lookup, tickets, before=False, after=more)
 
     def _read(
-        self, question: _Question, query: Document, size: int, *, backwards: bool = False
+        self, lookup: _Lookup, query: Document, size: int, *, backwards: bool = False
     ) -> tuple[list[Ticket], bool]:
         """A page's tickets in the list's order, and whether more follow on the side looked at."""
-        order = -question.order if backwards else question.order
+        order = -lookup.order if backwards else lookup.order
         docs = list(
-            self._db.tickets.find(query, dict.fromkeys(ROW, True))
-            .sort([(question.field, order), ("_id", order)])
+            self._db.tickets.find(query, dict.fromkeys(ROW_FIELDS, True))
+            .sort([(lookup.sort_field, order), ("_id", order)])
             .limit(size + 1)
             # It holds the list in its order, so that a page reads a page.
-            .hint(list(question.index))
+            .hint(list(lookup.index))
         )
         tickets = [Ticket.from_doc(doc) for doc in docs[:size]]
         return tickets[::-1] if backwards else tickets, len(docs) > size
 
 
-def _question(actor: Actor, selection: ListQuery, skills: Sequence[str]) -> _Question:
-    query: Document = {"status": {"$in": [selection.status] if selection.status else OPEN}}
-    if selection.priority:
-        query["priority"] = selection.priority.value
+def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) -> _Lookup:
+    query: Document = {
+        "status": {"$in": [list_query.status] if list_query.status else OPEN_STATUS_VALUES}
+    }
+    if list_query.priority:
+        query["priority"] = list_query.priority.value
     if skills:
         query["relatedSkills"] = {"$in": list(skills)}
-    if selection.kind is ListKind.OWN:
+    if list_query.kind is ListKind.OWN:
         query["createdBy"] = actor.user_id
-    elif selection.kind is ListKind.ASSIGNED:
+    elif list_query.kind is ListKind.ASSIGNED:
         query["assignedTo"] = actor.user_id
-    elif selection.assignee:
-        is_person = selection.assignee != NOBODY
-        query["assignedTo"] = ObjectId(selection.assignee) if is_person else None
-    if not selection.is_queued:
+    elif list_query.assignee:
+        is_person = list_query.assignee != NO_ASSIGNEE
+        query["assignedTo"] = ObjectId(list_query.assignee) if is_person else None
+    if not list_query.is_queue_order:
         newest = (
             REQUESTER_STATUS_NEWEST_INDEX if "createdBy" in query else ASSIGNEE_STATUS_NEWEST_INDEX
         )
-        return _Question(query, newest, "createdAt", DESCENDING)
+        return _Lookup(query, newest, "createdAt", DESCENDING)
     index = (
         ASSIGNEE_QUEUE_INDEX
         if "assignedTo" in query
@@ -149,36 +151,38 @@ def _question(actor: Actor, selection: ListQuery, skills: Sequence[str]) -> _Que
         if skills
         else QUEUE_INDEX
     )
-    return _Question(query | IN_QUEUE_FILTER, index, QUEUE_KEY_FIELD, ASCENDING)
+    return _Lookup(query | IN_QUEUE_FILTER, index, QUEUE_KEY_FIELD, ASCENDING)
 
 
-def _beyond(question: _Question, position: ListCursor) -> Document | None:
+def _range_filter(lookup: _Lookup, cursor: ListCursor) -> Document | None:
     """The query for what is on that side of the position; None for one of another list."""
     value: Any = (
-        position.key if QUEUE_KEY_PATTERN.fullmatch(position.key) else moment_of(position.key)
+        cursor.sort_key
+        if QUEUE_KEY_PATTERN.fullmatch(cursor.sort_key)
+        else parse_created_at_key(cursor.sort_key)
     )
-    if value is None or isinstance(value, str) != (question.field == QUEUE_KEY_FIELD):
+    if value is None or isinstance(value, str) != (lookup.sort_field == QUEUE_KEY_FIELD):
         return None
-    is_up = (question.order == ASCENDING) != position.is_before
+    is_up = (lookup.order == ASCENDING) != cursor.is_backward
     to, past = ("$gte", "$gt") if is_up else ("$lte", "$lt")
-    return question.query | {
-        question.field: {to: value, **question.query.get(question.field, {})},
-        "$or": [{question.field: {past: value}}, {"_id": {past: position.ticket_id}}],
+    return lookup.query | {
+        lookup.sort_field: {to: value, **lookup.query.get(lookup.sort_field, {})},
+        "$or": [{lookup.sort_field: {past: value}}, {"_id": {past: cursor.ticket_id}}],
     }
 
 
-def _page(question: _Question, tickets: list[Ticket], *, before: bool, after: bool) -> Page:
-    return Page(
+def _build_page(lookup: _Lookup, tickets: list[Ticket], *, before: bool, after: bool) -> ListPage:
+    return ListPage(
         tickets=tuple(tickets),
-        before=_beside(question, tickets[0], is_before=True) if before else None,
-        after=_beside(question, tickets[-1], is_before=False) if after else None,
+        previous_cursor=_cursor_at(lookup, tickets[0], is_before=True) if before else None,
+        next_cursor=_cursor_at(lookup, tickets[-1], is_before=False) if after else None,
     )
 
 
-def _beside(question: _Question, ticket: Ticket, *, is_before: bool) -> ListCursor | None:
+def _cursor_at(lookup: _Lookup, ticket: Ticket, *, is_before: bool) -> ListCursor | None:
     at = ticket.created_at
-    newest = milliseconds(at) if at else None
-    key = ticket.queue_key if question.field == QUEUE_KEY_FIELD else newest
+    newest = created_at_key(at) if at else None
+    key = ticket.queue_key if lookup.sort_field == QUEUE_KEY_FIELD else newest
     if key is None:  # no date: never written so, by us or by the predecessor
         return None
-    return ListCursor(is_before=is_before, key=key, ticket_id=ticket.id)
+    return ListCursor(is_backward=is_before, sort_key=key, ticket_id=ticket.id)

@@ -13,7 +13,7 @@ from services.models.ticket import OPEN_STATUSES, Priority, Status
 from services.sla.queue_key import QUEUE_KEY_PATTERN
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_POSITION = re.compile(rf"([<>])([0-9]{{1,14}}|{QUEUE_KEY_PATTERN.pattern})~([0-9a-f]{{24}})")
+_CURSOR_PATTERN = re.compile(rf"([<>])([0-9]{{1,14}}|{QUEUE_KEY_PATTERN.pattern})~([0-9a-f]{{24}})")
 
 
 class ListKind(StrEnum):
@@ -42,7 +42,7 @@ STATUSES: dict[ListKind, tuple[Status, ...]] = {
     ListKind.ASSIGNED: (Status.IN_PROGRESS, Status.WAITING, Status.REOPENED, Status.COMPLETED),
     ListKind.QUEUE: OPEN_STATUSES,
 }
-NOBODY = "nobody"
+NO_ASSIGNEE = "nobody"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +53,17 @@ class ListCursor:
     milliseconds of createdAt.
     """
 
-    is_before: bool
-    key: str
+    is_backward: bool
+    sort_key: str
     ticket_id: ObjectId
 
     def encode(self) -> str:
-        return f"{'<' if self.is_before else '>'}{self.key}~{self.ticket_id}"
+        return f"{'<' if self.is_backward else '>'}{self.sort_key}~{self.ticket_id}"
 
     @classmethod
     def decode(cls, text: str) -> Self | None:
         """None for whatever `encode` would not have written: the first page."""
-        found = _POSITION.fullmatch(text)
+        found = _CURSOR_PATTERN.fullmatch(text)
         return cls(found[1] == "<", found[2], ObjectId(found[3])) if found else None
 
 
@@ -80,43 +80,43 @@ class ListQuery:
     priority: Priority | None = None
     assignee: str = ""
     skill: str = ""
-    position: ListCursor | None = None
+    cursor: ListCursor | None = None
 
     @property
-    def is_narrowed(self) -> bool:
-        return self.everything != replace(self, position=None)
+    def has_filters(self) -> bool:
+        return self.without_filters != replace(self, cursor=None)
 
     @property
-    def everything(self) -> "ListQuery":
+    def without_filters(self) -> "ListQuery":
         """The same list without filters."""
         return ListQuery(self.kind)
 
     @property
-    def is_queued(self) -> bool:
+    def is_queue_order(self) -> bool:
         """In the order of work, or else the newest first: what is done stands in no queue, and
         who filed a ticket looks for it by when they did."""
         is_done = self.kind is ListKind.ASSIGNED and self.status is Status.COMPLETED
         return self.kind is not ListKind.OWN and not is_done
 
-    def at(self, position: ListCursor | None) -> "ListQuery":
-        return replace(self, position=position)
+    def with_cursor(self, cursor: ListCursor | None) -> "ListQuery":
+        return replace(self, cursor=cursor)
 
-    def narrowed(self, by: Filter, value: str) -> "ListQuery":
+    def with_filter(self, by: Filter, value: str) -> "ListQuery":
         """With that filter set to a value from Slack; what it cannot be set to takes it away."""
         words = {name.value: str(getattr(self, name) or "") for name in Filter}
-        return _checked(self.kind.value, **{**words, by.value: value})
+        return _parse(self.kind.value, **{**words, by.value: value})
 
     def encode(self) -> str:
         """For a button's value or a block's id: at most 130 characters."""
         words = [str(getattr(self, name) or "") for name in Filter]
-        return ",".join([self.kind, *words, self.position.encode() if self.position else ""])
+        return ",".join([self.kind, *words, self.cursor.encode() if self.cursor else ""])
 
     @classmethod
     def decode(cls, text: str) -> "ListQuery":
         """What cannot be read is left away: a forged text is somebody's own list."""
-        kind, status, priority, assignee, skill, position = (text.split(",") + [""] * 6)[:6]
-        read = _checked(kind, status=status, priority=priority, assignee=assignee, skill=skill)
-        return read.at(ListCursor.decode(position))
+        kind, status, priority, assignee, skill, cursor = (text.split(",") + [""] * 6)[:6]
+        read = _parse(kind, status=status, priority=priority, assignee=assignee, skill=skill)
+        return read.with_cursor(ListCursor.decode(cursor))
 
 
 def skill_key(skill: str) -> str:
@@ -124,20 +124,20 @@ def skill_key(skill: str) -> str:
     return hashlib.sha256(skill.casefold().encode()).hexdigest()[:12]
 
 
-def milliseconds(at: datetime) -> str:
+def created_at_key(at: datetime) -> str:
     """A moment as a `Position` holds it."""
     return str(max(at - _EPOCH, timedelta()) // timedelta(milliseconds=1))
 
 
-def moment_of(key: str) -> datetime | None:
+def parse_created_at_key(key: str) -> datetime | None:
     """The moment of a `Position`'s key; None for a queue key."""
     return _EPOCH + timedelta(milliseconds=int(key)) if key.isdecimal() else None
 
 
-def _checked(kind: str, *, status: str, priority: str, assignee: str, skill: str) -> ListQuery:
+def _parse(kind: str, *, status: str, priority: str, assignee: str, skill: str) -> ListQuery:
     listed = ListKind(kind) if kind in set(ListKind) else ListKind.OWN
     may = FILTERS[listed]
-    is_person = assignee == NOBODY or re.fullmatch("[0-9a-f]{24}", assignee)
+    is_person = assignee == NO_ASSIGNEE or re.fullmatch("[0-9a-f]{24}", assignee)
     is_skill = re.fullmatch("[0-9a-f]{12}", skill)
     return ListQuery(
         kind=listed,

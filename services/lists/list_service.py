@@ -12,19 +12,19 @@ from services.core.coerce import as_string_list
 from services.core.database import Mongo
 from services.linking.directory import Directory, referenced_user_ids, resolve_people
 from services.linking.links import LinkService
-from services.lists.list_pages import NEEDED, PAGE_SIZE, Page, TicketLists
-from services.lists.list_query import FILTERS, NOBODY, Filter, ListQuery, skill_key
+from services.lists.list_pages import PAGE_SIZE, REQUIRED_PERMISSION, ListPage, TicketLists
+from services.lists.list_query import FILTERS, NO_ASSIGNEE, Filter, ListQuery, skill_key
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import ACTIVE_STAFF, User
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListResult:
     """A page of a list. `assignees` and `skills` (by `skill_key`) are what its filters can be set
     to; empty where it has no such filter."""
 
-    selection: ListQuery
-    page: Page
+    list_query: ListQuery
+    page: ListPage
     people: Directory
     assignees: tuple[User, ...]
     skills: Mapping[str, str]
@@ -41,28 +41,28 @@ class ListService:
         self._lists = TicketLists(db)
         self._clock = clock
 
-    def look(
-        self, *, actor: Actor, team_id: str, selection: ListQuery, size: int = PAGE_SIZE
-    ) -> Listed:
+    def get_page(
+        self, *, actor: Actor, team_id: str, list_query: ListQuery, size: int = PAGE_SIZE
+    ) -> ListResult:
         """The page of that list. A skill that nobody has is as if none was chosen.
 
         Raises `Denied` where the list is not for the actor's role.
         """
-        require_permission(actor, NEEDED[selection.kind])
-        by = FILTERS[selection.kind]
+        require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
+        by = FILTERS[list_query.kind]
         skills = self.skills(actor=actor) if Filter.SKILL in by else {}
         assignees = self.assignees(actor=actor) if Filter.ASSIGNEE in by else ()
-        if selection.skill not in skills:
-            selection = replace(selection, skill="")
+        if list_query.skill not in skills:
+            list_query = replace(list_query, skill="")
         page = self._lists.page(
-            actor=actor, selection=selection, skills=skills.get(selection.skill, ()), size=size
+            actor=actor, list_query=list_query, skills=skills.get(list_query.skill, ()), size=size
         )
         named = {user_id for ticket in page.tickets for user_id in referenced_user_ids(ticket)}
-        if selection.assignee not in ("", NOBODY):
-            named.add(ObjectId(selection.assignee))
-        return Listed(
+        if list_query.assignee not in ("", NO_ASSIGNEE):
+            named.add(ObjectId(list_query.assignee))
+        return ListResult(
             # The first page is the top of the list, whichever way it was come to.
-            selection=selection if page.before else selection.at(None),
+            list_query=list_query if page.previous_cursor else list_query.with_cursor(None),
             page=page,
             people=resolve_people(self._users, self._links, team_id=team_id, user_ids=named),
             assignees=assignees,
@@ -70,18 +70,18 @@ class ListService:
             now=self._clock(),
         )
 
-    def assignees(self, *, actor: Actor, like: str = "") -> tuple[User, ...]:
+    def assignees(self, *, actor: Actor, query: str = "") -> tuple[User, ...]:
         """Who can have tickets and whose name has those letters, by name."""
         require_permission(actor, Permission.SEE_ANY_TICKET)
-        wanted = like.casefold().strip()
+        wanted = query.casefold().strip()
         found = [User.from_doc(doc) for doc in self._db.users.find(ACTIVE_STAFF)]
         named = [user for user in found if wanted in user.display_name.casefold()]
         return tuple(sorted(named, key=lambda user: (user.display_name.casefold(), user.id)))
 
-    def skills(self, *, actor: Actor, like: str = "") -> dict[str, tuple[str, ...]]:
+    def skills(self, *, actor: Actor, query: str = "") -> dict[str, tuple[str, ...]]:
         """The team's skills that have those letters, by `skill_key`, each in all its spellings."""
         require_permission(actor, Permission.SEE_ANY_TICKET)
-        wanted = like.casefold().strip()
+        wanted = query.casefold().strip()
         found = as_string_list(self._db.users.distinct("skills", ACTIVE_STAFF))
         spelled: dict[str, tuple[str, ...]] = {}
         for skill in sorted(found, key=lambda skill: (skill.casefold(), skill)):

@@ -20,27 +20,30 @@ from services.core.redaction import mask
 from services.core.text import UNSPACED_SCRIPT_RANGES
 
 # A ticket has at most 3,150 characters; the predecessor's may be of any length.
-MAX_TEXT = 20_000
+MAX_TEXT_LENGTH = 20_000
 # The vowels of India's scripts are marks and no letters to `\w`, so their blocks are named.
-_RUN = re.compile(
+_WORD_PATTERN = re.compile(
     rf"(?P<unspaced>[{UNSPACED_SCRIPT_RANGES}]+)|(?:[^\W_{UNSPACED_SCRIPT_RANGES}]|[\u0900-\u0963\u0966-\u0dff])+"
 )
-_GRAMMAR = re.compile(r"[\u3041-\u309f]+")
-_SHORTEST, _LONGEST = 2, 30  # longer runs are keys and hashes, which never come again
+_HIRAGANA = re.compile(r"[\u3041-\u309f]+")
+_MIN_WORD_LENGTH, _MAX_WORD_LENGTH = (
+    2,
+    30,
+)  # longer runs are keys and hashes, which never come again
 
 
-def features(text: str) -> Mapping[int, float]:
+def extract_features(text: str) -> Mapping[int, float]:
     """Word hash to log(1 + count), by the first 20,000 characters."""
-    plain = unicodedata.normalize("NFKC", mask(text[:MAX_TEXT])).casefold()
+    plain = unicodedata.normalize("NFKC", mask(text[:MAX_TEXT_LENGTH])).casefold()
     counts = Counter(zlib.crc32(word.encode()) for word in _words(plain))
     return {word: math.log1p(count) for word, count in counts.items()}
 
 
 def _words(text: str) -> Iterator[str]:
-    for run in _RUN.finditer(text):
+    for run in _WORD_PATTERN.finditer(text):
         word = run[0]
         if run["unspaced"]:
             pairs = map("".join, pairwise(word)) if len(word) > 1 else (word,)
-            yield from (pair for pair in pairs if not _GRAMMAR.fullmatch(pair))
-        elif _SHORTEST <= len(word) <= _LONGEST:
+            yield from (pair for pair in pairs if not _HIRAGANA.fullmatch(pair))
+        elif _MIN_WORD_LENGTH <= len(word) <= _MAX_WORD_LENGTH:
             yield word

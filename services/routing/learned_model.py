@@ -16,23 +16,23 @@ from typing import Any
 from bson import Binary
 
 from services.core.database import Document
-from services.routing.features import features
-from services.routing.stop_words import EVERYDAY
+from services.routing.features import extract_features
+from services.routing.stop_words import STOP_WORDS
 
-FORMAT = 1
+FORMAT_VERSION = 1
 # 30,000 words times 200 labels are 12 MB at two bytes each; MongoDB takes 16 MB.
-MAX_WORDS = 30_000
+MAX_VOCABULARY = 30_000
 MAX_LABELS = 200
-STEPS = 32_767  # of a coefficient, either way
+COEFFICIENT_STEPS = 32_767  # of a coefficient, either way
 
 # Turns margins into shares that come true as often as they say; found by cross-validation, and the
 # same for 40 examples as for 900.
 _SHARPNESS = 4.0
 # A single word is shared by chance. Found by cross-validation: with one skill learned from ten
 # tickets, so few of other subjects are taken for it (4%, without it 40%).
-_LEAST_MET = 2
+_MIN_KNOWN_WORDS = 2
 # So many tickets have met most subjects: there the bound would cost 2% of right guesses.
-_LONG = 500
+_LARGE_HISTORY = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +43,12 @@ class Example:
     labels: tuple[str, ...]
 
 
-class Unreadable(Exception):
+class UnreadableModel(Exception):
     """A stored model that is damaged, or another version's."""
 
 
 @dataclass(frozen=True, slots=True)
-class Model:
+class LearnedModel:
     """`coefficients` are `words` rows of a column a label, in steps of the column's `scales`.
 
     `rows` finds a word's row by its hash; `weights` is how much a word tells at all, by row, and
@@ -59,12 +59,12 @@ class Model:
     labels: tuple[str, ...] = ()
     rows: Mapping[int, int] = field(default_factory=dict)
     weights: Sequence[float] = ()
-    strange: float = 1.0
+    unknown_word_weight: float = 1.0
     coefficients: Sequence[int] = ()
     scales: Sequence[float] = ()
     offsets: Sequence[float] = ()
-    examples: int = 0
-    leads: bool = False
+    example_count: int = 0
+    is_preferred: bool = False
 
     def rank(self, text: str) -> list[tuple[str, float]]:
         """Every label with its share, the likeliest first; shares add up to at most 1.
@@ -73,90 +73,96 @@ class Model:
         """
         if not self.labels:
             return []
-        counts = features(text)
-        met = {row: n * self.weights[row] for w, n in counts.items() if (row := self._row(w)) >= 0}
+        counts = extract_features(text)
+        met = {
+            row: n * self.weights[row] for w, n in counts.items() if (row := self._row_of(w)) >= 0
+        }
         margins = self._margins(met, math.sqrt(sum(value * value for value in met.values())))
-        _, known, strange = self._told(counts)
-        trust = known / (known + strange or 1.0) * self.examples / (self.examples + 1)
+        _, known, strange = self._informative_words(counts)
+        trust = known / (known + strange or 1.0) * self.example_count / (self.example_count + 1)
         powers = [math.exp(_SHARPNESS * (margin - max(margins))) for margin in margins]
-        whole = sum(powers)
-        shares = [trust * power / whole for power in powers]
+        total = sum(powers)
+        shares = [trust * power / total for power in powers]
         order = sorted(range(len(shares)), key=lambda i: (-margins[i], self.labels[i]))
         return [(self.labels[i], shares[i]) for i in order]
 
-    def knows(self, text: str) -> bool:
+    def is_familiar_with(self, text: str) -> bool:
         """Whether what a text is about was met before: two words that tell something, and by weight
         half of all it has. Else it is like nothing that was learned, whatever `rank` says.
 
         So a short history speaks of texts much like its own, a longer one of more and more, and a
         long one of all.
         """
-        if self.examples >= _LONG:
+        if self.example_count >= _LARGE_HISTORY:
             return True
-        met, known, strange = self._told(features(text))
-        return met >= _LEAST_MET and known >= strange
+        met, known, strange = self._informative_words(extract_features(text))
+        return met >= _MIN_KNOWN_WORDS and known >= strange
 
-    def _told(self, counts: Mapping[int, float]) -> tuple[int, float, float]:
+    def _informative_words(self, counts: Mapping[int, float]) -> tuple[int, float, float]:
         """Of the words that tell something: how many it met before, how much these weigh, and how
         much the others."""
-        told = [(n, self._row(word)) for word, n in counts.items() if word not in EVERYDAY]
-        known = [(n * self.weights[row]) ** 2 for n, row in told if row >= 0]
-        strange = [(n * self.strange) ** 2 for n, row in told if row < 0]
+        informative = [
+            (n, self._row_of(word)) for word, n in counts.items() if word not in STOP_WORDS
+        ]
+        known = [(n * self.weights[row]) ** 2 for n, row in informative if row >= 0]
+        strange = [(n * self.unknown_word_weight) ** 2 for n, row in informative if row < 0]
         return len(known), sum(known), sum(strange)
 
-    def _row(self, word: int) -> int:
+    def _row_of(self, word: int) -> int:
         return self.rows.get(word, -1)
 
     def _margins(self, met: Mapping[int, float], length: float) -> list[float]:
         sums = [0.0] * len(self.labels)
         for row, value in met.items():
             start = row * len(self.labels)
-            ours = self.coefficients[start : start + len(self.labels)]
-            sums = [total + value * step for total, step in zip(sums, ours, strict=True)]
+            row_coefficients = self.coefficients[start : start + len(self.labels)]
+            sums = [
+                total + value * step for total, step in zip(sums, row_coefficients, strict=True)
+            ]
         return [
             total / length * scale + offset if length else offset
             for total, scale, offset in zip(sums, self.scales, self.offsets, strict=True)
         ]
 
 
-def to_doc(model: Model) -> Document:
+def to_doc(model: LearnedModel) -> Document:
     """As stored: numbers as packed little-endian bytes, and a checksum over everything."""
     doc: Document = {
-        "format": FORMAT,
+        "format": FORMAT_VERSION,
         "labels": list(model.labels),
-        "examples": model.examples,
-        "leads": model.leads,
-        "strange": model.strange,
-        "words": _packed("I", list(model.rows)),
-        "weights": _packed("f", model.weights),
-        "coefficients": _packed("h", model.coefficients),
-        "scales": _packed("f", model.scales),
-        "offsets": _packed("f", model.offsets),
+        "examples": model.example_count,
+        "leads": model.is_preferred,
+        "strange": model.unknown_word_weight,
+        "words": _pack("I", list(model.rows)),
+        "weights": _pack("f", model.weights),
+        "coefficients": _pack("h", model.coefficients),
+        "scales": _pack("f", model.scales),
+        "offsets": _pack("f", model.offsets),
     }
     return {**doc, "checksum": _checksum(doc)}
 
 
-def from_doc(doc: Mapping[str, Any]) -> Model:
+def from_doc(doc: Mapping[str, Any]) -> LearnedModel:
     """Raises `Unreadable`."""
     try:
-        if doc["format"] != FORMAT:
-            raise Unreadable(f"format {doc['format']!r}")
+        if doc["format"] != FORMAT_VERSION:
+            raise UnreadableModel(f"format {doc['format']!r}")
         if doc["checksum"] != _checksum(doc):
-            raise Unreadable("checksum")
-        words = _unpacked("I", doc["words"])
-        model = Model(
+            raise UnreadableModel("checksum")
+        words = _unpack("I", doc["words"])
+        model = LearnedModel(
             labels=tuple(doc["labels"]),
             rows={word: row for row, word in enumerate(words)},
-            weights=_unpacked("f", doc["weights"]),
-            strange=doc["strange"],
-            coefficients=_unpacked("h", doc["coefficients"]),
-            scales=_unpacked("f", doc["scales"]),
-            offsets=_unpacked("f", doc["offsets"]),
-            examples=doc["examples"],
-            leads=doc["leads"],
+            weights=_unpack("f", doc["weights"]),
+            unknown_word_weight=doc["strange"],
+            coefficients=_unpack("h", doc["coefficients"]),
+            scales=_unpack("f", doc["scales"]),
+            offsets=_unpack("f", doc["offsets"]),
+            example_count=doc["examples"],
+            is_preferred=doc["leads"],
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise Unreadable(type(error).__name__) from error
+        raise UnreadableModel(type(error).__name__) from error
     columns = len(model.labels)
     if (
         len(model.weights) != len(words)
@@ -164,7 +170,7 @@ def from_doc(doc: Mapping[str, Any]) -> Model:
         or not len(model.scales) == len(model.offsets) == columns
         or not all(isinstance(label, str) for label in model.labels)
     ):
-        raise Unreadable("size")
+        raise UnreadableModel("size")
     return model
 
 
@@ -177,17 +183,17 @@ def _checksum(doc: Mapping[str, Any]) -> str:
     return digest.hexdigest()
 
 
-def _packed(kind: str, numbers: Sequence[float]) -> Binary:
-    return Binary(_ordered(array(kind, numbers)).tobytes())
+def _pack(kind: str, numbers: Sequence[float]) -> Binary:
+    return Binary(_little_endian(array(kind, numbers)).tobytes())
 
 
-def _unpacked(kind: str, packed: bytes) -> "array[Any]":
+def _unpack(kind: str, packed: bytes) -> "array[Any]":
     numbers: array[Any] = array(kind)
     numbers.frombytes(packed)
-    return _ordered(numbers)
+    return _little_endian(numbers)
 
 
-def _ordered(numbers: "array[Any]") -> "array[Any]":
+def _little_endian(numbers: "array[Any]") -> "array[Any]":
     """Little-endian, here as in the database."""
     if sys.byteorder == "big":
         numbers.byteswap()

@@ -18,14 +18,14 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_datetime, as_int
 from services.core.database import Mongo
-from services.routing.learned_model import Model, Unreadable, from_doc, to_doc
+from services.routing.learned_model import LearnedModel, UnreadableModel, from_doc, to_doc
 
 logger = logging.getLogger(__name__)
 
-LOOK_EVERY = timedelta(seconds=10)
+REFRESH_INTERVAL = timedelta(seconds=10)
 
 
-class Kind(StrEnum):
+class ModelKind(StrEnum):
     """What the labels of a model are."""
 
     SKILLS = "skills"
@@ -33,13 +33,13 @@ class Kind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Stored:
+class StoredModelInfo:
     """What there is of a model without reading it; `version` as stored, None in a foreign one."""
 
     exists: bool = False
     version: Any = None
-    at: datetime | None = None
-    examples: int = 0
+    trained_at: datetime | None = None
+    example_count: int = 0
 
 
 class ModelStore:
@@ -48,23 +48,23 @@ class ModelStore:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._looked: datetime | None = None
-        self._mine: dict[Kind, tuple[int, Model | None]] = {}
+        self._refreshed_at: datetime | None = None
+        self._cache: dict[ModelKind, tuple[int, LearnedModel | None]] = {}
         self._lock = threading.Lock()
 
-    def skills(self) -> Model | None:
+    def skill_model(self) -> LearnedModel | None:
         """Which skills a text needs; None before anything was learned."""
-        return self._current(Kind.SKILLS)
+        return self._cached(ModelKind.SKILLS)
 
-    def people(self, text: str) -> Mapping[ObjectId, float]:
+    def resolver_scores(self, text: str) -> Mapping[ObjectId, float]:
         """Who resolved tickets like this, from above 0 to 1: how far beyond an even share.
 
         Of words that tell nothing everybody has an even share, and nobody's says anything; of a
         text that is like none of theirs neither. Of one person alone nothing can be told: with
         nobody to compare them with, any text is like theirs.
         """
-        model = self._current(Kind.PEOPLE)
-        ranked = model.rank(text) if model and model.knows(text) else []
+        model = self._cached(ModelKind.PEOPLE)
+        ranked = model.rank(text) if model and model.is_familiar_with(text) else []
         if len(ranked) < 2:
             return {}
         total = sum(share for _, share in ranked)
@@ -75,56 +75,58 @@ class ModelStore:
             if share > even and ObjectId.is_valid(label)
         }
 
-    def stored(self, kind: Kind) -> Stored:
+    def stored_info(self, kind: ModelKind) -> StoredModelInfo:
         fields = {"version": True, "at": True, "examples": True}
         doc = self._db.models.find_one({"_id": kind.value}, fields)
         if doc is None:
-            return Stored()
+            return StoredModelInfo()
         examples = as_int(doc.get("examples")) or 0
-        return Stored(True, doc.get("version"), as_datetime(doc.get("at")), examples)
+        return StoredModelInfo(True, doc.get("version"), as_datetime(doc.get("at")), examples)
 
-    def replace(self, kind: Kind, model: Model, *, seen: Stored, now: datetime) -> bool:
+    def replace(
+        self, kind: ModelKind, model: LearnedModel, *, expected: StoredModelInfo, now: datetime
+    ) -> bool:
         """Put it in the place of the one seen; False where another process was first."""
-        version = (as_int(seen.version) or 0) + 1
+        version = (as_int(expected.version) or 0) + 1
         doc = {**to_doc(model), "version": version, "at": now}
         try:
-            if not seen.exists:
+            if not expected.exists:
                 self._db.models.insert_one({"_id": kind.value, **doc})
                 return True
         except DuplicateKeyError:
             return False
-        current = {"_id": kind.value, "version": seen.version}
+        current = {"_id": kind.value, "version": expected.version}
         return self._db.models.update_one(current, {"$set": doc}).modified_count == 1
 
-    def _current(self, kind: Kind) -> Model | None:
+    def _cached(self, kind: ModelKind) -> LearnedModel | None:
         with self._lock:
             now = self._clock()
-            if self._looked is None or now - self._looked >= LOOK_EVERY:
-                self._looked = now
+            if self._refreshed_at is None or now - self._refreshed_at >= REFRESH_INTERVAL:
+                self._refreshed_at = now
                 try:
                     self._refresh()
                 except PyMongoError as error:  # what is here is good enough, and so are names
                     logger.warning("no look at the learned models: %s", type(error).__name__)
-            return self._mine.get(kind, (0, None))[1]
+            return self._cache.get(kind, (0, None))[1]
 
     def _refresh(self) -> None:
-        kinds = [kind.value for kind in Kind]
+        kinds = [kind.value for kind in ModelKind]
         found = self._db.models.find({"_id": {"$in": kinds}}, {"version": True})
-        versions = {Kind(doc["_id"]): as_int(doc.get("version")) or 0 for doc in found}
+        versions = {ModelKind(doc["_id"]): as_int(doc.get("version")) or 0 for doc in found}
         for kind, version in versions.items():
-            if version != self._mine.get(kind, (-1, None))[0]:
-                self._mine[kind] = (version, self._read(kind))
-        for gone in self._mine.keys() - versions.keys():
-            del self._mine[gone]
+            if version != self._cache.get(kind, (-1, None))[0]:
+                self._cache[kind] = (version, self._read(kind))
+        for gone in self._cache.keys() - versions.keys():
+            del self._cache[gone]
 
-    def _read(self, kind: Kind) -> Model | None:
+    def _read(self, kind: ModelKind) -> LearnedModel | None:
         """None for what cannot be read, said once a version: the names in the texts are left."""
         doc = self._db.models.find_one({"_id": kind.value})
         try:
             model = from_doc(doc) if doc else None
-        except Unreadable as error:
+        except UnreadableModel as error:
             logger.error("the learned model of %s cannot be read: %s", kind.value, error)
             return None
         if model:
-            logger.info("a model of %s, learned from %d tickets", kind.value, model.examples)
+            logger.info("a model of %s, learned from %d tickets", kind.value, model.example_count)
         return model

@@ -20,23 +20,23 @@ from services.core.database import (
     Mongo,
 )
 from services.models.ticket import Status, Ticket
-from services.routing.features import features
+from services.routing.features import extract_features
 from services.tickets.lifecycle import RESOLUTION_CODES
 
-MOST_PRECEDENTS = 4
-MOST_SKILLS = 3
-LOOKED_AT = 200
+MAX_PRECEDENTS = 4
+MAX_SEARCHED_SKILLS = 3
+MAX_COMPARED_TICKETS = 200
 # Texts about different things share less than half of this, by the words that all texts have.
-ALIKE = 0.2
-RECENT = timedelta(hours=1)
-BEGINNING = 500  # characters of a text, enough to say what it is about
+MIN_SIMILARITY = 0.2
+REPORT_WINDOW = timedelta(hours=1)
+COMPARED_LENGTH = 500  # characters of a text, enough to say what it is about
 
 _COMPLETED: Document = {"status": Status.COMPLETED.value}
 _SUMMARISED = {"summary": True, "title": True, "relatedSkills": True, "resolution": True}
 _REPORTED = {"title": True, "description": True, "createdBy": True}
 
 
-def precedents(
+def find_precedents(
     db: Mongo, *, text: str, likely: Sequence[str], team_skills: Sequence[str]
 ) -> tuple[Precedent, ...]:
     """The resolved tickets most like the text, best first: what a model wrote about them, and which
@@ -45,38 +45,42 @@ def precedents(
     Looked for among the newest of the first three `likely` skills; where none is likely, among the
     newest of all. Titles are compared, and go nowhere.
     """
-    docs = {doc["_id"]: doc for doc in _resolved(db, likely[:MOST_SKILLS])}
+    docs = {doc["_id"]: doc for doc in _resolved_tickets(db, likely[:MAX_SEARCHED_SKILLS])}
     done = (doc for doc in docs.values() if doc.get("resolution") not in RESOLUTION_CODES)
-    told = [doc for doc in done if _summary(doc)]
-    shares = likeness(text[:BEGINNING], [_beginning(doc, "summary") for doc in told])
-    alike = [pair for pair in zip(shares, told, strict=True) if pair[0] >= ALIKE]
+    summarised = [doc for doc in done if _summary(doc)]
+    shares = similarities(
+        text[:COMPARED_LENGTH], [_beginning(doc, "summary") for doc in summarised]
+    )
+    alike = [pair for pair in zip(shares, summarised, strict=True) if pair[0] >= MIN_SIMILARITY]
     alike.sort(key=lambda pair: (-pair[0], pair[1]["_id"]))
     # Of several that say the same, the likest stands for all.
     once = {_summary(doc): doc for _, doc in reversed(alike)}
-    best = [doc for _, doc in alike if once[_summary(doc)] is doc][:MOST_PRECEDENTS]
+    best = [doc for _, doc in alike if once[_summary(doc)] is doc][:MAX_PRECEDENTS]
     choices = canonical_skills(team_skills)
     return tuple(Precedent(_summary(doc), _skills(doc, choices)) for doc in best)
 
 
-def reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
+def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     """How many others have filed a ticket that says the same, within the last hour."""
-    found = db.tickets.find({"createdAt": {"$gt": now - RECENT}}, _REPORTED)
-    newest = found.sort(list(NEWEST_INDEX)).limit(LOOKED_AT)
+    found = db.tickets.find({"createdAt": {"$gt": now - REPORT_WINDOW}}, _REPORTED)
+    newest = found.sort(list(NEWEST_INDEX)).limit(MAX_COMPARED_TICKETS)
     own = {None, ticket.created_by}
     others = [doc for doc in newest if as_object_id(doc.get("createdBy")) not in own]
-    text = f"{ticket.title}\n{ticket.description}"[:BEGINNING]
-    shares = likeness(text, [_beginning(doc, "description") for doc in others])
+    text = f"{ticket.title}\n{ticket.description}"[:COMPARED_LENGTH]
+    shares = similarities(text, [_beginning(doc, "description") for doc in others])
     alike = zip(shares, others, strict=True)
-    return len({as_object_id(doc["createdBy"]) for share, doc in alike if share >= ALIKE})
+    return len({as_object_id(doc["createdBy"]) for share, doc in alike if share >= MIN_SIMILARITY})
 
 
-def _resolved(db: Mongo, skills: Sequence[str]) -> Iterator[Document]:
+def _resolved_tickets(db: Mongo, skills: Sequence[str]) -> Iterator[Document]:
     if not skills:
         newest = db.tickets.find(_COMPLETED, _SUMMARISED).sort(list(RESOLVED_INDEX)[1:])
-        yield from newest.limit(LOOKED_AT)
+        yield from newest.limit(MAX_COMPARED_TICKETS)
     for skill in skills:
         of_skill = db.tickets.find({"relatedSkills": skill, **_COMPLETED}, _SUMMARISED)
-        yield from of_skill.sort(list(SKILL_RESOLVED_INDEX)[2:]).limit(LOOKED_AT // len(skills))
+        yield from of_skill.sort(list(SKILL_RESOLVED_INDEX)[2:]).limit(
+            MAX_COMPARED_TICKETS // len(skills)
+        )
 
 
 def _summary(doc: Document) -> str:
@@ -90,36 +94,36 @@ def _skills(doc: Document, choices: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def _beginning(doc: Document, field: str) -> str:
-    return f"{as_str(doc.get('title'))}\n{as_str(doc.get(field))}"[:BEGINNING]
+    return f"{as_str(doc.get('title'))}\n{as_str(doc.get(field))}"[:COMPARED_LENGTH]
 
 
 # A word counts at least once and at most twice. When everybody reports the same, the words that say
 # so are not rare, and must weigh all the same.
-LEAST, MOST = 1.0, 2.0
+MIN_WORD_WEIGHT, MAX_WORD_WEIGHT = 1.0, 2.0
 
 
-def likeness(text: str, others: Sequence[str]) -> list[float]:
+def similarities(text: str, others: Sequence[str]) -> list[float]:
     """Of each of the others, 0 to 1: the cosine of its words and the text's.
 
     What is rare is told from these texts alone.
     """
-    own, bags = features(text), [features(other) for other in others]
+    own, bags = extract_features(text), [extract_features(other) for other in others]
     spread = Counter(word for bag in (own, *bags) for word in bag)
     weights = {word: _weight(len(bags) + 1, count) for word, count in spread.items()}
-    length = _length(own, weights)
-    return [_shared(own, bag, weights) / (length * _length(bag, weights) or 1.0) for bag in bags]
+    length = _norm(own, weights)
+    return [_dot_product(own, bag, weights) / (length * _norm(bag, weights) or 1.0) for bag in bags]
 
 
 def _weight(texts: int, count: int) -> float:
-    return min(max(math.log(1 + texts / count), LEAST), MOST)
+    return min(max(math.log(1 + texts / count), MIN_WORD_WEIGHT), MAX_WORD_WEIGHT)
 
 
-def _shared(
+def _dot_product(
     one: Mapping[int, float], other: Mapping[int, float], weights: Mapping[int, float]
 ) -> float:
     both = one.keys() & other.keys()
     return math.fsum(weights[word] * one[word] * other[word] for word in both)
 
 
-def _length(bag: Mapping[int, float], weights: Mapping[int, float]) -> float:
+def _norm(bag: Mapping[int, float], weights: Mapping[int, float]) -> float:
     return math.sqrt(math.fsum(weights[word] * count**2 for word, count in bag.items()))

@@ -104,6 +104,6 @@ _POLISH = """
 _LANGUAGES = (_ENGLISH, _GERMAN, _FRENCH, _SPANISH, _ITALIAN, _PORTUGUESE, _DUTCH, _POLISH)
 
 # Hashed like what `services.routing.features` finds in a text.
-EVERYDAY = frozenset(
+STOP_WORDS = frozenset(
     zlib.crc32(word.encode()) for language in _LANGUAGES for word in language.split()
 )

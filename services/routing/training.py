@@ -20,18 +20,18 @@ from services.models.events import EventType
 from services.models.ticket import Status
 from services.models.user import ACTIVE_STAFF
 from services.routing.learned_model import Example
-from services.routing.model_store import Kind, ModelStore
-from services.routing.router import skills_named
+from services.routing.model_store import ModelKind, ModelStore
+from services.routing.router import match_skills
 from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)
 
 # The newest; learned in seconds and within 150 MB.
-MOST_TICKETS = 10_000
+MAX_TICKETS = 10_000
 # At the latest after a day, so that people who left and skills nobody has are forgotten.
-OLDEST = timedelta(days=1)
+MAX_MODEL_AGE = timedelta(days=1)
 # At once for the first tickets; later for each twentieth more.
-ONE_IN = 20
+RETRAIN_DIVISOR = 20
 
 _FIELDS = {
     "title": True,
@@ -58,64 +58,64 @@ class Training:
     def run_if_due(self) -> bool:
         """Learn both models where enough happened since; whether they were."""
         now = self._clock()
-        seen = {kind: self._models.stored(kind) for kind in Kind}
-        at = [stored.at for stored in seen.values()]
+        before = {kind: self._models.stored_info(kind) for kind in ModelKind}
+        at = [stored.trained_at for stored in before.values()]
         since = None if None in at else min(moment for moment in at if moment)
-        examples = max(stored.examples for stored in seen.values())
+        examples = max(stored.example_count for stored in before.values())
         if not self._is_due(since, examples, now):
             return False
-        from services.routing.trainer import Learner  # noqa: PLC0415  100 MB, for the leader's only
+        from services.routing.trainer import Trainer  # noqa: PLC0415  100 MB, for the leader's only
 
-        skills, staff = self._team()
-        taught = self._read(skills, staff)
-        named = partial(skills_named, skills=sorted(skills.values()))
-        by_skill = [Example(words, own) for words, own, _ in taught if own]
-        by_person = [Example(words, (who,)) for words, _, who in taught if who]
+        skills, staff = self._team_skills()
+        examples_by_ticket = self._load_examples(skills, staff)
+        named = partial(match_skills, skills=sorted(skills.values()))
+        by_skill = [Example(words, own) for words, own, _ in examples_by_ticket if own]
+        by_person = [Example(words, (who,)) for words, _, who in examples_by_ticket if who]
         learned = {
-            Kind.SKILLS: Learner().learn_beside(by_skill, named),
-            Kind.PEOPLE: Learner().learn(by_person),
+            ModelKind.SKILLS: Trainer().train_and_compare(by_skill, named),
+            ModelKind.PEOPLE: Trainer().train(by_person),
         }
         for kind, model in learned.items():
-            if self._models.replace(kind, model, seen=seen[kind], now=now):
-                logger.info("learned %s from %d tickets", kind.value, model.examples)
+            if self._models.replace(kind, model, expected=before[kind], now=now):
+                logger.info("learned %s from %d tickets", kind.value, model.example_count)
         return True
 
     def _is_due(self, since: datetime | None, examples: int, now: datetime) -> bool:
         if since is None:
             return self._db.tickets.find_one(_COMPLETED, {"_id": True}) is not None
-        if now - since >= OLDEST:
+        if now - since >= MAX_MODEL_AGE:
             return True
-        wanted = max(1, examples // ONE_IN)
+        wanted = max(1, examples // RETRAIN_DIVISOR)
         newer = {**_COMPLETED, "completedAt": {"$gt": since}}
         return self._db.tickets.count_documents(newer, limit=wanted) >= wanted
 
-    def _read(
+    def _load_examples(
         self, skills: _Skills, staff: _Staff
     ) -> list[tuple[str, tuple[str, ...], str | None]]:
         """Text, skills and resolver of each, the oldest first."""
         newest = self._db.tickets.find(_COMPLETED, _FIELDS).sort(list(RESOLVED_INDEX)[1:])
         taught = [
-            (_words(doc), *_taught(doc, skills, staff))
-            for doc in newest.limit(MOST_TICKETS)
+            (_ticket_text(doc), *_labels(doc, skills, staff))
+            for doc in newest.limit(MAX_TICKETS)
             if doc.get("resolution") not in RESOLUTION_CODES
         ]
         return taught[::-1]
 
-    def _team(self) -> tuple[_Skills, _Staff]:
+    def _team_skills(self) -> tuple[_Skills, _Staff]:
         """The team's skills by key in one spelling, and the keys of each one's."""
         found = self._db.users.find(ACTIVE_STAFF, {"skills": True})
         staff = {doc["_id"]: as_string_list(doc.get("skills")) for doc in found}
-        everybody = sorted(skill for own in staff.values() for skill in own)
-        spelled = {skill.casefold(): skill for skill in reversed(everybody)}
+        all_skills = sorted(skill for own in staff.values() for skill in own)
+        spelled = {skill.casefold(): skill for skill in reversed(all_skills)}
         keys = {user: frozenset(map(str.casefold, own)) for user, own in staff.items()}
         return spelled, keys
 
 
-def _words(doc: Mapping[str, Any]) -> str:
+def _ticket_text(doc: Mapping[str, Any]) -> str:
     return f"{as_str(doc.get('title'))}\n{as_str(doc.get('description'))}"
 
 
-def _taught(
+def _labels(
     doc: Mapping[str, Any], skills: _Skills, staff: _Staff
 ) -> tuple[tuple[str, ...], str | None]:
     """The skills a ticket turned out to need, and who resolved it if they are still here."""

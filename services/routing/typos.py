@@ -11,10 +11,10 @@ from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
-SHORTEST = 6
-SHORTEST_FOR_A_WRONG_LETTER = 9
-MAX_WORDS = 2_000  # different ones, looked at in a text
-_WORD = re.compile(rf"[^\W\d_]{{{SHORTEST},30}}")
+MIN_WORD_LENGTH = 6
+MIN_SUBSTITUTION_LENGTH = 9
+MAX_DISTINCT_WORDS = 2_000  # different ones, looked at in a text
+_WORD = re.compile(rf"[^\W\d_]{{{MIN_WORD_LENGTH},30}}")
 # Words of their own, a slip away from one of 236 common names of skills: all that there are among
 # 65,000 English words (SCOWL up to size 55).
 FALSE_FRIENDS = frozenset(
@@ -28,22 +28,22 @@ FALSE_FRIENDS = frozenset(
 )  # fmt: skip
 
 
-def corrected(text: str, words: Collection[str]) -> str:
+def correct_typos(text: str, words: Collection[str]) -> str:
     """`text` with slips of `words` (case-folded) put right; everything else as it stands."""
-    known = frozenset(word for word in words if len(word) >= SHORTEST and word.isalpha())
-    looked_at: dict[str, str | None] = {}
+    known = frozenset(word for word in words if len(word) >= MIN_WORD_LENGTH and word.isalpha())
+    corrections: dict[str, str | None] = {}
 
-    def put_right(match: re.Match[str]) -> str:
+    def replace_typo(match: re.Match[str]) -> str:
         word = match[0].casefold()
-        if word not in looked_at and len(looked_at) < MAX_WORDS:
-            looked_at[word] = meant(word, known)
-        return looked_at.get(word) or match[0]
+        if word not in corrections and len(corrections) < MAX_DISTINCT_WORDS:
+            corrections[word] = find_correction(word, known)
+        return corrections.get(word) or match[0]
 
-    return _WORD.sub(put_right, text) if known else text
+    return _WORD.sub(replace_typo, text) if known else text
 
 
 @lru_cache(maxsize=16_384)
-def meant(word: str, known: frozenset[str]) -> str | None:
+def find_correction(word: str, known: frozenset[str]) -> str | None:
     """Which of the known words this is a slip of; None for none, for several, and for a word."""
     if word in known or word in FALSE_FRIENDS:
         return None
@@ -58,4 +58,4 @@ def _is_slip(word: str, name: str) -> bool:
     if OSA.distance(word, name, score_cutoff=1) != 1:
         return False
     is_wrong_letter = len(word) == len(name) and sorted(word) != sorted(name)
-    return not is_wrong_letter or len(name) >= SHORTEST_FOR_A_WRONG_LETTER
+    return not is_wrong_letter or len(name) >= MIN_SUBSTITUTION_LENGTH

@@ -24,7 +24,7 @@ from tasks.runtime import Runtime
 logger = logging.getLogger(__name__)
 
 # So many others who report the same make an outage of it.
-ENOUGH_REPORTERS = 2
+MIN_REPORTERS = 2
 
 
 def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
@@ -32,22 +32,24 @@ def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
     skills = runtime.users.team_skills()
     found: Analysis | FailureReason | None = None
     if runtime.analyst:
-        found = _asked(runtime, runtime.analyst, ticket, skills)
+        found = _ask_model(runtime, runtime.analyst, ticket, skills)
     if isinstance(found, Analysis):
-        analysis = _sure(runtime, ticket, found, skills)
+        analysis = _with_router_skills(runtime, ticket, found, skills)
     else:
-        analysis = _routed(runtime, ticket, skills, failure=found)
+        analysis = _route_offline(runtime, ticket, skills, failure=found)
     return replace(analysis, signal=_signal(runtime, ticket, analysis))
 
 
-def _asked(
+def _ask_model(
     runtime: Runtime, analyst: Analyst, ticket: Ticket, skills: Sequence[str]
 ) -> Analysis | FailureReason:
     try:
         text = f"{ticket.title}\n{ticket.description}"
-        likely = router.ranked_skills(text, skills, runtime.models.skills())
-        known = similar_tickets.precedents(runtime.db, text=text, likely=likely, team_skills=skills)
-        return _answer(analyst, ticket, skills, known)
+        likely = router.rank_skills(text, skills, runtime.models.skill_model())
+        precedents = similar_tickets.find_precedents(
+            runtime.db, text=text, likely=likely, team_skills=skills
+        )
+        return _call_model(analyst, ticket, skills, precedents)
     except AnalysisFailed as error:
         failure = error.reason
     except SoftTimeLimitExceeded:
@@ -56,13 +58,13 @@ def _asked(
     return failure
 
 
-def _answer(
-    analyst: Analyst, ticket: Ticket, skills: Sequence[str], known: Sequence[Precedent]
+def _call_model(
+    analyst: Analyst, ticket: Ticket, skills: Sequence[str], precedents: Sequence[Precedent]
 ) -> Analysis:
     """Raises `AnalysisFailed`, and Celery's end of the time."""
     try:
         return analyst.analyse(
-            title=ticket.title, description=ticket.description, skills=skills, precedents=known
+            title=ticket.title, description=ticket.description, skills=skills, precedents=precedents
         )
     except (AnalysisFailed, SoftTimeLimitExceeded):
         raise
@@ -72,17 +74,19 @@ def _answer(
     raise AnalysisFailed(FailureReason.UNREADABLE)
 
 
-def _sure(runtime: Runtime, ticket: Ticket, found: Analysis, skills: Sequence[str]) -> Analysis:
+def _with_router_skills(
+    runtime: Runtime, ticket: Ticket, found: Analysis, skills: Sequence[str]
+) -> Analysis:
     """The model's reading; where it is not sure of its skills, with those the text names."""
     if not is_low_confidence(found.confidence):
         return found
-    offline = _routed(runtime, ticket, skills)
+    offline = _route_offline(runtime, ticket, skills)
     if not offline.related_skills:
         return found
     return replace(found, related_skills=offline.related_skills, basis=offline.basis)
 
 
-def _routed(
+def _route_offline(
     runtime: Runtime, ticket: Ticket, skills: Sequence[str], failure: FailureReason | None = None
 ) -> Analysis:
     return router.route(
@@ -90,7 +94,7 @@ def _routed(
         description=ticket.description,
         skills=skills,
         failure=failure,
-        learned=runtime.models.skills(),
+        learned=runtime.models.skill_model(),
     )
 
 
@@ -100,6 +104,6 @@ def _signal(runtime: Runtime, ticket: Ticket, analysis: Analysis) -> UrgencySign
         return None
     found = urgency.find_signal(f"{ticket.title}\n{ticket.description}")
     if found is None:
-        others = similar_tickets.reporters(runtime.db, ticket, now=runtime.clock())
-        found = UrgencySignal.REPORTS if others >= ENOUGH_REPORTERS else None
+        others = similar_tickets.count_reporters(runtime.db, ticket, now=runtime.clock())
+        found = UrgencySignal.REPORTS if others >= MIN_REPORTERS else None
     return found

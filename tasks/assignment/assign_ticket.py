@@ -7,16 +7,18 @@ from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.tickets.queries import load_ticket
 from tasks.assignment.analyse import analyse
-from tasks.celery_app import ASSIGN, ASSIGN_SECONDS, celery
-from tasks.runtime import Runtime, current
+from tasks.celery_app import ASSIGN_LIMIT_SECONDS, ASSIGN_TASK, celery
+from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
 
-@celery.task(name=ASSIGN, soft_time_limit=ASSIGN_SECONDS, time_limit=ASSIGN_SECONDS + 30)
+@celery.task(
+    name=ASSIGN_TASK, soft_time_limit=ASSIGN_LIMIT_SECONDS, time_limit=ASSIGN_LIMIT_SECONDS + 30
+)
 def assign_ticket(ticket_id: str) -> None:
     """Assign the ticket if it still needs it. A fault leaves it to the sweep."""
-    run(current(), ticket_id)
+    run(current_runtime(), ticket_id)
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
@@ -27,17 +29,17 @@ def run(runtime: Runtime, ticket_id: str) -> None:
     if claimed is None:  # another task is at it
         return
     try:
-        analysed = _analysed(runtime, claimed)
-        outcome = _hand_over(runtime, analysed) if analysed else None
+        analysed = _ensure_analysed(runtime, claimed)
+        outcome = _assign_or_queue(runtime, analysed) if analysed else None
     finally:
         # Also when nothing came of it: the next attempt need not wait for the claim to expire.
-        runtime.assignments.release(ticket.id)
+        runtime.assignments.release_claim(ticket.id)
     if outcome is None:
         logger.info("ticket %s changed during its assignment; it is tried again", ticket_id)
     runtime.publisher.publish_ticket(ticket_id)
 
 
-def _analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     """The ticket with an analysis of its present words, stored before anybody is chosen."""
     if is_analysed(ticket):
         return ticket
@@ -45,12 +47,12 @@ def _analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     return runtime.assignments.store_analysis(ticket, analysis, now=runtime.clock())
 
 
-def _hand_over(runtime: Runtime, ticket: Ticket) -> Ticket | None:
+def _assign_or_queue(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     """Give it to the best candidate, or keep it for later; None where it changed meanwhile."""
     now = runtime.clock()
-    history = runtime.models.people(f"{ticket.title}\n{ticket.description}")
+    history = runtime.models.resolver_scores(f"{ticket.title}\n{ticket.description}")
     choice = runtime.assignments.choose(ticket, now=now, history=history)
     if choice is None:
-        return runtime.assignments.park(ticket, now=now)
+        return runtime.assignments.queue_unassigned(ticket, now=now)
     logger.info("ticket %s goes to user %s", ticket.id, choice.user_id)
     return runtime.assignments.assign(ticket, choice, source=analysis_source(ticket), now=now)

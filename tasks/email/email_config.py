@@ -9,38 +9,38 @@ from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
-from tasks.email.mime import FROM, BadAddressError, address
-from tasks.email.smtp import Server
+from tasks.email.mime import SENDER_NAME, BadAddressError, parse_address
+from tasks.email.smtp import SmtpServer
 
-LOCAL = "localhost"
+LOCAL_DOMAIN = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
-class MailOffice:
+class EmailConfig:
     """`app_url` is where the pages are; without it no letter can lead there."""
 
-    server: Server
+    server: SmtpServer
     sender: Address
     app_url: str | None
     codes: OneTimeCodes
     meter: Meter
 
 
-def mail_office(config: Settings, db: Mongo, meter: Meter) -> MailOffice | None:
+def build_email_config(config: Settings, db: Mongo, meter: Meter) -> EmailConfig | None:
     """None where no mail server is set."""
     if not config.smtp_host:
         return None
-    return MailOffice(
-        server=server(config),
-        sender=sender(config),
+    return EmailConfig(
+        server=smtp_server(config),
+        sender=sender_address(config),
         app_url=config.app_url,
         codes=OneTimeCodes(db, config.jwt_secret),
         meter=meter,
     )
 
 
-def server(config: Settings) -> Server:
-    return Server(
+def smtp_server(config: Settings) -> SmtpServer:
+    return SmtpServer(
         config.smtp_host,
         config.smtp_port,
         user=config.smtp_user,
@@ -48,16 +48,16 @@ def server(config: Settings) -> Server:
     )
 
 
-def sender(config: Settings) -> Address:
+def sender_address(config: Settings) -> Address:
     """Who the mails are from: as set, else as one signs in, else of where the pages are."""
     for email in (config.mail_from, config.smtp_user):
         with suppress(BadAddressError):  # many sign in with a name
-            return address(email, name=FROM)
-    return Address(display_name=FROM, username="helpdesk", domain=_host(config.app_url))
+            return parse_address(email, name=SENDER_NAME)
+    return Address(display_name=SENDER_NAME, username="helpdesk", domain=_host(config.app_url))
 
 
 def _host(app_url: str | None) -> str:
     """A name and no number: an address with a number is refused by many."""
-    host = urlsplit(app_url or "").hostname or LOCAL
+    host = urlsplit(app_url or "").hostname or LOCAL_DOMAIN
     is_name = host.isascii() and "." in host and not host.replace(".", "").isdecimal()
-    return host if is_name and ":" not in host else LOCAL
+    return host if is_name and ":" not in host else LOCAL_DOMAIN

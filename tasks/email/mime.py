@@ -8,17 +8,17 @@ from email.policy import SMTP
 from html import escape
 
 from services.core.text import EMAIL_PATTERN
-from tasks.email.templates import Link, Words, one_line
+from tasks.email.templates import EmailContent, Link, one_line
 
-FROM = "Help desk"
+SENDER_NAME = "Help desk"
 FOOTER = "Sent by the help desk's bot. Nobody reads replies to this address."
-SUBJECT_MAX = 200
+MAX_SUBJECT_LENGTH = 200
 # Quoted-printable is ASCII in short lines, which every server passes on unchanged.
-ENCODING = "quoted-printable"
+TRANSFER_ENCODING = "quoted-printable"
 # Begins an encoded word (RFC 2047). The standard library decodes those in what it is given for a
 # header, a line break among it, and so writes a header of the sender's choice.
-ENCODED = "=?"
-DOMAIN = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
+ENCODED_WORD_START = "=?"
+DOMAIN_PATTERN = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
 
 _PAGE = """\
 <!doctype html>
@@ -48,49 +48,51 @@ class BadAddressError(ValueError):
     """No mail can be sent there."""
 
 
-def mail_of(
-    words: Words, *, sender: Address, recipient: Address, message_id: str, now: datetime
+def build_email(
+    content: EmailContent, *, sender: Address, recipient: Address, message_id: str, now: datetime
 ) -> EmailMessage:
     """`message_id` stands left of the @ of its Message-ID: one that comes twice can be told."""
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = recipient
-    mail["Subject"] = one_line(words.subject)[:SUBJECT_MAX].replace(ENCODED, "= ?")
+    mail["Subject"] = one_line(content.subject)[:MAX_SUBJECT_LENGTH].replace(
+        ENCODED_WORD_START, "= ?"
+    )
     mail["Date"] = now
     mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
     # RFC 3834: no out-of-office notice answers it.
     mail["Auto-Submitted"] = "auto-generated"
-    mail.set_content(_text(words), cte=ENCODING)
-    mail.add_alternative(_html(words), subtype="html", cte=ENCODING)
+    mail.set_content(_text(content), cte=TRANSFER_ENCODING)
+    mail.add_alternative(_html(content), subtype="html", cte=TRANSFER_ENCODING)
     return mail
 
 
-def address(email: str, *, name: str = "") -> Address:
+def parse_address(email: str, *, name: str = "") -> Address:
     """Raises `BadAddressError`."""
     email = email.strip()
     local, _, domain = email.rpartition("@")
-    if not email.isprintable() or not EMAIL_PATTERN.fullmatch(email) or ENCODED in email:
+    if not email.isprintable() or not EMAIL_PATTERN.fullmatch(email) or ENCODED_WORD_START in email:
         raise BadAddressError("not an address")
     try:
         if not domain.isascii():
             domain = domain.encode("idna").decode()
-        if not DOMAIN.fullmatch(domain):
+        if not DOMAIN_PATTERN.fullmatch(domain):
             raise BadAddressError("not an address")
         return Address(display_name=name, username=local, domain=domain)
     except ValueError as error:  # UnicodeError, too: such a domain cannot be
         raise BadAddressError("not an address") from error
 
 
-def _text(words: Words) -> str:
-    parts = [f"{p.label}:\n{p.url}" if isinstance(p, Link) else p for p in words.body]
+def _text(content: EmailContent) -> str:
+    parts = [f"{p.label}:\n{p.url}" if isinstance(p, Link) else p for p in content.body]
     return "\n\n".join([*parts, f"-- \n{FOOTER}"]) + "\n"
 
 
-def _html(words: Words) -> str:
+def _html(content: EmailContent) -> str:
     body = "\n".join(
         _LINK.format(url=escape(part.url), label=escape(part.label))
         if isinstance(part, Link)
         else _PARAGRAPH.format(text=escape(part))
-        for part in words.body
+        for part in content.body
     )
-    return _PAGE.format(title=escape(words.subject), body=body, footer=escape(FOOTER))
+    return _PAGE.format(title=escape(content.subject), body=body, footer=escape(FOOTER))

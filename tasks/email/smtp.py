@@ -13,17 +13,17 @@ from email.policy import SMTP, SMTPUTF8
 from types import TracebackType
 from typing import Self
 
-IMPLICIT_TLS = 465
-SECONDS = 10.0
+IMPLICIT_TLS_PORT = 465
+TIMEOUT_SECONDS = 10.0
 # 421: the server goes away. The others ask for a sign-in or for TLS: an operator mends that, and
 # then the mail is still wanted.
-OF_THE_SERVER = frozenset({421, 530, 534, 535, 538})
+SERVER_ERROR_CODES = frozenset({421, 530, 534, 535, 538})
 # Mailtrap says "550 5.7.0 Requested action not taken: too many emails per second", and does not
 # mean for good.
-TOO_FAST = b"too many"
+RATE_LIMIT_TEXT = b"too many"
 
 
-class MailFault(Exception):
+class EmailNotSent(Exception):
     """Not sent. `error` is a code of SMTP or the name of an exception, for logs and operators."""
 
     def __init__(self, error: str) -> None:
@@ -31,37 +31,37 @@ class MailFault(Exception):
         self.error = error
 
 
-class Refused(MailFault):
+class EmailRejected(EmailNotSent):
     """The server will never take this mail."""
 
 
-class Delayed(MailFault):
+class EmailDeferred(EmailNotSent):
     """The server does not take this mail now. It may well take others."""
 
 
-class ServerAway(MailFault):
+class ServerUnavailable(EmailNotSent):
     """The server takes no mail now: away, slow, or set up otherwise than we are."""
 
 
 @dataclass(frozen=True, slots=True)
-class Server:
+class SmtpServer:
     """Where mail goes. `seconds` bounds each step: connecting, and the wait for each answer."""
 
     host: str
     port: int
     user: str = ""
     password: str = field(default="", repr=False)
-    seconds: float = SECONDS
+    timeout_seconds: float = TIMEOUT_SECONDS
 
     def connect(self) -> smtplib.SMTP:
         """Encrypted wherever the server can, its certificate checked, and signed in.
 
         Raises `smtplib.SMTPException`, `OSError`, or `ValueError` for what SMTP cannot carry.
         """
-        server = self._reach()
+        server = self._open()
         try:
             server.ehlo_or_helo_if_needed()
-            if self.port != IMPLICIT_TLS and server.has_extn("starttls"):
+            if self.port != IMPLICIT_TLS_PORT and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
                 server.ehlo_or_helo_if_needed()  # what it offers may be another thing now
             if self.user:
@@ -71,18 +71,18 @@ class Server:
             raise
         return server
 
-    def _reach(self) -> smtplib.SMTP:
+    def _open(self) -> smtplib.SMTP:
         # By a literal: smtplib would ask the resolver for this machine's name, however long.
         name = "[127.0.0.1]"
-        if self.port == IMPLICIT_TLS:
+        if self.port == IMPLICIT_TLS_PORT:
             context = ssl.create_default_context()
             return smtplib.SMTP_SSL(
-                self.host, self.port, name, timeout=self.seconds, context=context
+                self.host, self.port, name, timeout=self.timeout_seconds, context=context
             )
-        return smtplib.SMTP(self.host, self.port, name, timeout=self.seconds)
+        return smtplib.SMTP(self.host, self.port, name, timeout=self.timeout_seconds)
 
 
-class Line:
+class SmtpConnection:
     """A connection for several mails, made when it is needed. `with Line(server.connect) as line:`
 
     After `ServerAway` it is of no more use.
@@ -98,9 +98,9 @@ class Line:
             try:
                 self._server = self._connect()
             except smtplib.SMTPResponseException as error:
-                raise ServerAway(str(error.smtp_code)) from error
+                raise ServerUnavailable(str(error.smtp_code)) from error
             except (smtplib.SMTPException, OSError, ValueError) as error:
-                raise ServerAway(type(error).__name__) from error
+                raise ServerUnavailable(type(error).__name__) from error
 
     def send(self, mail: EmailMessage, *, sender: str, recipient: str) -> None:
         """Return once the server has taken it; the addresses are the envelope's.
@@ -113,16 +113,16 @@ class Line:
             _send(self._server, mail, sender=sender, recipient=recipient)
         except smtplib.SMTPRecipientsRefused as error:
             ((code, text),) = error.recipients.values()
-            raise _meaning(code, text) from error
+            raise _error_for(code, text) from error
         except smtplib.SMTPSenderRefused as error:
-            raise ServerAway(str(error.smtp_code)) from error
+            raise ServerUnavailable(str(error.smtp_code)) from error
         except smtplib.SMTPResponseException as error:
-            raise _meaning(error.smtp_code, error.smtp_error) from error
+            raise _error_for(error.smtp_code, error.smtp_error) from error
         except (smtplib.SMTPNotSupportedError, ValueError) as error:
             # An address that this server, or SMTP itself, cannot carry.
-            raise Refused(type(error).__name__) from error
+            raise EmailRejected(type(error).__name__) from error
         except (smtplib.SMTPException, OSError) as error:
-            raise ServerAway(type(error).__name__) from error
+            raise ServerUnavailable(type(error).__name__) from error
 
     def __enter__(self) -> Self:
         return self
@@ -150,12 +150,12 @@ def _send(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipient: s
     server.sendmail(sender, [recipient], mail.as_bytes(policy=SMTPUTF8), options)
 
 
-def _meaning(code: int, text: bytes | str) -> MailFault:
+def _error_for(code: int, text: bytes | str) -> EmailNotSent:
     said = text if isinstance(text, bytes) else text.encode(errors="replace")
-    if code in OF_THE_SERVER or TOO_FAST in said.lower():
-        return ServerAway(str(code))
+    if code in SERVER_ERROR_CODES or RATE_LIMIT_TEXT in said.lower():
+        return ServerUnavailable(str(code))
     if 400 <= code < 500:
-        return Delayed(str(code))
+        return EmailDeferred(str(code))
     if 500 <= code < 600:
-        return Refused(str(code))
-    return ServerAway(str(code))  # not SMTP
+        return EmailRejected(str(code))
+    return ServerUnavailable(str(code))  # not SMTP

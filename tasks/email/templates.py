@@ -11,8 +11,8 @@ from services.core.text import strip_invisible
 from services.models.ticket import Ticket
 from services.models.user import User
 
-TITLE_MAX = 150
-NAME_MAX = 80
+MAX_TITLE_LENGTH = 150
+MAX_NAME_LENGTH = 80
 NOT_YOU = "If that was not you"
 
 
@@ -23,18 +23,18 @@ class Link:
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class EmailContent:
     """`body` is in paragraphs of one line each."""
 
     subject: str
     body: tuple[str | Link, ...]
 
 
-def welcome(user: User, *, app_url: str | None) -> Words:
-    return Words(
+def welcome(user: User, *, app_url: str | None) -> EmailContent:
+    return EmailContent(
         "Welcome to the help desk",
         (
-            _hello(user),
+            _greeting(user),
             f"You have an account at the help desk now, for the address {one_line(user.email)}.",
             "In Slack, type /account to say that it is yours, and /ticket to file a ticket.",
             *_link("Your profile", app_url, "/profile"),
@@ -42,11 +42,11 @@ def welcome(user: User, *, app_url: str | None) -> Words:
     )
 
 
-def reset(user: User, *, app_url: str, code: str) -> Words:
-    return Words(
+def reset(user: User, *, app_url: str, code: str) -> EmailContent:
+    return EmailContent(
         "Choose a new password",
         (
-            _hello(user),
+            _greeting(user),
             "Somebody, probably you, asked for a new password for your help desk account.",
             Link("Choose a new password", app_url + reset_path(code)),
             "The link works once, and for an hour. Never pass it on: whoever has it can sign in "
@@ -56,11 +56,11 @@ def reset(user: User, *, app_url: str, code: str) -> Words:
     )
 
 
-def password_changed(user: User, *, app_url: str | None) -> Words:
-    return Words(
+def password_changed(user: User, *, app_url: str | None) -> EmailContent:
+    return EmailContent(
         "Your password was changed",
         (
-            _hello(user),
+            _greeting(user),
             "The password of your help desk account was changed, and everybody who was signed in "
             "with the old one is signed out.",
             f"{NOT_YOU}, choose a new password at once, and tell an admin of your help desk.",
@@ -69,11 +69,11 @@ def password_changed(user: User, *, app_url: str | None) -> Words:
     )
 
 
-def linked(user: User, *, slack_name: str, app_url: str | None) -> Words:
-    return Words(
+def linked(user: User, *, slack_name: str, app_url: str | None) -> EmailContent:
+    return EmailContent(
         "Your account was linked to Slack",
         (
-            _hello(user),
+            _greeting(user),
             f"{_member(slack_name)} was linked to your help desk account, and acts as you from "
             "now on.",
             f"{NOT_YOU}, change your password at once, press Unlink on your profile, and tell an "
@@ -83,11 +83,11 @@ def linked(user: User, *, slack_name: str, app_url: str | None) -> Words:
     )
 
 
-def unlinked(user: User, *, slack_name: str, app_url: str | None) -> Words:
-    return Words(
+def unlinked(user: User, *, slack_name: str, app_url: str | None) -> EmailContent:
+    return EmailContent(
         "Your account was unlinked from Slack",
         (
-            _hello(user),
+            _greeting(user),
             f"{_member(slack_name)} is no longer linked to your help desk account. Your tickets "
             "stay as they are. In Slack, /account links an account again.",
             f"{NOT_YOU}, tell an admin of your help desk.",
@@ -96,18 +96,18 @@ def unlinked(user: User, *, slack_name: str, app_url: str | None) -> Words:
     )
 
 
-def assigned(user: User, ticket: Ticket, *, requester: str, why: str) -> Words:
+def assigned(user: User, ticket: Ticket, *, requester: str, why: str) -> EmailContent:
     """`why` is a phrase: why it is they who got it."""
-    title = truncate(one_line(ticket.title), TITLE_MAX)
+    title = truncate(one_line(ticket.title), MAX_TITLE_LENGTH)
     name = f"Ticket {ticket.number}" if ticket.number else "A ticket"
     find = f"type /ticket view {ticket.number}, or " if ticket.number else ""
-    return Words(
+    return EmailContent(
         f"{name} is yours: {title}",
         (
-            _hello(user),
+            _greeting(user),
             f"{name} is assigned to you:",
             f"“{title}”",
-            f"Filed by {truncate(one_line(requester), NAME_MAX)}. Why you: {one_line(why)}.",
+            f"Filed by {truncate(one_line(requester), MAX_NAME_LENGTH)}. Why you: {one_line(why)}.",
             f"To work on it, open Slack: {find}open the app's Home.",
         ),
     )
@@ -118,13 +118,13 @@ def one_line(text: str) -> str:
     return " ".join(strip_invisible(text).split())
 
 
-def _hello(user: User) -> str:
-    name = truncate(one_line(user.name or ""), NAME_MAX)
+def _greeting(user: User) -> str:
+    name = truncate(one_line(user.name or ""), MAX_NAME_LENGTH)
     return f"Hello {name}," if name else "Hello,"
 
 
 def _member(slack_name: str) -> str:
-    name = truncate(one_line(slack_name), NAME_MAX)
+    name = truncate(one_line(slack_name), MAX_NAME_LENGTH)
     return f"The Slack member “{name}”" if name else "A Slack member"
 
 

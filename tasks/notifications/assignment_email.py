@@ -9,34 +9,34 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.emails import MAX_AGE_BY_KIND, EmailKind, Emails
-from tasks.recipients import last_of
+from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
-MAIL = "mail"
+EMAIL_KIND = "mail"
 
 
-def post(runtime: Runtime, ticket: Ticket) -> None:
+def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
     """Once an assignment. From then on it is the letter that waits for the mail server, so that
     neither the ticket nor anybody's message in Slack does."""
-    event = due(ticket, now=runtime.clock()) if runtime.mail else None
+    event = assignment_to_announce(ticket, now=runtime.clock()) if runtime.email else None
     if event is None:
         return
-    key = delivery_key(seq=event.seq, kind=MAIL, recipient=event.to)
+    key = delivery_key(seq=event.seq, kind=EMAIL_KIND, recipient=event.to)
     if deliveries.is_finished(ticket, key):
         return
-    letter_id = Emails(runtime.db, clock=runtime.clock).queue(
+    email_id = Emails(runtime.db, clock=runtime.clock).queue(
         EmailKind.ASSIGNED,
         user_id=event.to,
         key=f"{ticket.id}:{key}",
         facts={"ticket": ticket.id, "seq": event.seq},
     )
     deliveries.mark_delegated(runtime.db, ticket.id, key)
-    runtime.publisher.publish_email(letter_id)
+    runtime.publisher.publish_email(email_id)
 
 
-def due(ticket: Ticket, *, now: datetime) -> Event | None:
+def assignment_to_announce(ticket: Ticket, *, now: datetime) -> Event | None:
     """The assignment to write of: by somebody else, still so, and news."""
-    event = last_of(ticket, EventType.ASSIGNED)
+    event = last_event(ticket, EventType.ASSIGNED)
     if event is None or not isinstance(event.to, ObjectId) or event.by == event.to:
         return None
     # What is older was made while mail was off.

@@ -13,22 +13,29 @@ from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from tasks.celery_app import DIGEST, DIGEST_SECONDS, celery
-from tasks.notifications.slack import busy, error_code, is_permanent, post_message
+from tasks.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
+from tasks.notifications.slack_delivery import (
+    error_code,
+    is_permanent,
+    post_message,
+    rate_limit_error,
+)
 from tasks.publisher import CeleryPublisher
-from tasks.runtime import Runtime, current
+from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
 # Most looks bring no message. What is left by then comes with the next hint.
-ROUNDS = 20
-AT_ONCE = 100
+MAX_BATCHES = 20
+MAX_MESSAGES = 100
 
 
-@celery.task(name=DIGEST, soft_time_limit=DIGEST_SECONDS, time_limit=DIGEST_SECONDS + 10)
-def digest() -> None:
+@celery.task(
+    name=DIGEST_TASK, soft_time_limit=DIGEST_LIMIT_SECONDS, time_limit=DIGEST_LIMIT_SECONDS + 10
+)
+def send_digests() -> None:
     """Send what is due. A fault leaves it to the jobs."""
-    run(current())
+    run(current_runtime())
 
 
 def run(runtime: Runtime) -> int:
@@ -37,26 +44,26 @@ def run(runtime: Runtime) -> int:
     if team is None:
         return 0
     digests, sent = Digests(runtime.db, clock=runtime.clock), 0
-    for _ in range(ROUNDS):
+    for _ in range(MAX_BATCHES):
         accounts = digests.due()
         for account in accounts:
-            made = _make(digests, account)
+            made = _build(digests, account)
             outcome = _send(runtime, digests, *made, team.team_id) if made else False
             if outcome is None:
                 return sent
             sent += outcome
-        if not accounts or sent >= AT_ONCE:
+        if not accounts or sent >= MAX_MESSAGES:
             break
     return sent
 
 
-def ask(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     """The job: hint at what is due."""
     if Digests(db, clock=clock).has_due():
-        publisher.digest()
+        publisher.publish_digests()
 
 
-def _make(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
+def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
     """None where there is nothing to send."""
     try:
         mine = digests.claim(account)
@@ -65,7 +72,7 @@ def _make(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
         raise
     except Exception as error:  # whatever it is, everybody after them would get none
         logger.exception("the digest of user %s is set aside", account["_id"])
-        digests.set_aside(account, error)
+        digests.schedule_retry(account, error)
         return None
 
 
@@ -76,27 +83,27 @@ def _send(
     reader = mine.user.id
     slack_id = runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
-        digests.done(mine)
+        digests.mark_done(mine)
         return False
     try:
         post_message(runtime.slack, message, channel=slack_id)
     except SlackApiError as error:
-        return _refused(digests, mine, error)
+        return _handle_error(digests, mine, error)
     except (SlackClientError, OSError) as error:
         # Slack may have taken it: only when the claim has expired is it sent again.
         logger.warning("the digest of user %s: %s", reader, type(error).__name__)
         return None
-    digests.done(mine)
+    digests.mark_done(mine)
     return True
 
 
-def _refused(digests: Digests, mine: Digest, error: SlackApiError) -> bool | None:
-    code, wait = error_code(error), busy(error)
+def _handle_error(digests: Digests, mine: Digest, error: SlackApiError) -> bool | None:
+    code, wait = error_code(error), rate_limit_error(error)
     logger.warning("the digest of user %s is not sent: %s", mine.user.id, code)
     if wait:
-        digests.later(mine, wait=timedelta(seconds=wait.seconds))
+        digests.retry_later(mine, wait=timedelta(seconds=wait.seconds))
         return None
     if is_permanent(error):
-        digests.done(mine)
+        digests.mark_done(mine)
         return False
     return None

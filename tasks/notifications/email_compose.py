@@ -16,82 +16,82 @@ from services.models.user import Role, User
 from services.outbox.emails import Email, EmailKind
 from services.tickets.queries import load_ticket
 from tasks.email import templates
-from tasks.email.email_config import MailOffice
-from tasks.email.mime import BadAddressError, address, mail_of
-from tasks.email.templates import Words
-from tasks.recipients import last_of
+from tasks.email.email_config import EmailConfig
+from tasks.email.mime import BadAddressError, build_email, parse_address
+from tasks.email.templates import EmailContent
+from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
 # What somebody who may no longer sign in is told all the same: it is about who else could.
-FOR_ANYBODY = frozenset({EmailKind.PASSWORD_CHANGED, EmailKind.LINKED, EmailKind.UNLINKED})
+KINDS_FOR_INACTIVE = frozenset({EmailKind.PASSWORD_CHANGED, EmailKind.LINKED, EmailKind.UNLINKED})
 
 
-class Unneeded(Exception):
+class EmailNotNeeded(Exception):
     """Nobody is to get this letter any more; the text says why, for operators."""
 
 
-class Unwritable(Exception):
+class EmailSettingMissing(Exception):
     """What it needs is not set; the text says what."""
 
 
-def write(runtime: Runtime, office: MailOffice, letter: Email) -> tuple[EmailMessage, Address]:
+def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailMessage, Address]:
     """The mail, and whom it is for. Raises `Unneeded` and `Unwritable`."""
-    user = runtime.users.get(letter.user_id)
+    user = runtime.users.get(email.user_id)
     if user is None:
-        raise Unneeded("the account is gone")
-    if not user.active and letter.kind not in FOR_ANYBODY:
-        raise Unneeded("the account is deactivated")
+        raise EmailNotNeeded("the account is gone")
+    if not user.active and email.kind not in KINDS_FOR_INACTIVE:
+        raise EmailNotNeeded("the account is deactivated")
     try:
-        recipient = address(user.email)
+        recipient = parse_address(user.email)
     except BadAddressError as error:
-        raise Unneeded("the account has no address") from error
-    mail = mail_of(
-        WRITERS[letter.kind](runtime, office, letter, user),
-        sender=office.sender,
+        raise EmailNotNeeded("the account has no address") from error
+    mail = build_email(
+        COMPOSERS[email.kind](runtime, config, email, user),
+        sender=config.sender,
         recipient=recipient,
-        message_id=letter.id,
+        message_id=email.id,
         now=runtime.clock(),
     )
     return mail, recipient
 
 
-def _welcome(_: Runtime, office: MailOffice, __: Email, user: User) -> Words:
-    return templates.welcome(user, app_url=office.app_url)
+def _welcome(_: Runtime, config: EmailConfig, __: Email, user: User) -> EmailContent:
+    return templates.welcome(user, app_url=config.app_url)
 
 
-def _reset(_: Runtime, office: MailOffice, __: Email, user: User) -> Words:
-    if not office.app_url:
-        raise Unwritable("APP_URL is not set")
-    code = office.codes.issue(kind=CodeKind.RESET, user_id=user.id)
-    return templates.reset(user, app_url=office.app_url, code=code)
+def _reset(_: Runtime, config: EmailConfig, __: Email, user: User) -> EmailContent:
+    if not config.app_url:
+        raise EmailSettingMissing("APP_URL is not set")
+    code = config.codes.issue(kind=CodeKind.RESET, user_id=user.id)
+    return templates.reset(user, app_url=config.app_url, code=code)
 
 
-def _password_changed(_: Runtime, office: MailOffice, __: Email, user: User) -> Words:
-    return templates.password_changed(user, app_url=office.app_url)
+def _password_changed(_: Runtime, config: EmailConfig, __: Email, user: User) -> EmailContent:
+    return templates.password_changed(user, app_url=config.app_url)
 
 
-def _linked(_: Runtime, office: MailOffice, letter: Email, user: User) -> Words:
-    return templates.linked(user, slack_name=_slack_name(letter), app_url=office.app_url)
+def _linked(_: Runtime, config: EmailConfig, email: Email, user: User) -> EmailContent:
+    return templates.linked(user, slack_name=_slack_name(email), app_url=config.app_url)
 
 
-def _unlinked(_: Runtime, office: MailOffice, letter: Email, user: User) -> Words:
-    return templates.unlinked(user, slack_name=_slack_name(letter), app_url=office.app_url)
+def _unlinked(_: Runtime, config: EmailConfig, email: Email, user: User) -> EmailContent:
+    return templates.unlinked(user, slack_name=_slack_name(email), app_url=config.app_url)
 
 
-def _slack_name(letter: Email) -> str:
-    return str(letter.facts.get("slack_name") or "")
+def _slack_name(email: Email) -> str:
+    return str(email.facts.get("slack_name") or "")
 
 
-def _assigned(runtime: Runtime, _: MailOffice, letter: Email, user: User) -> Words:
+def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> EmailContent:
     """Only while it is so: since it was posted the ticket may have gone to somebody else."""
-    ticket = load_ticket(runtime.db, str(letter.facts["ticket"]))
-    event = last_of(ticket, EventType.ASSIGNED) if ticket else None
-    if ticket is None or event is None or event.seq != letter.facts["seq"]:
-        raise Unneeded("the ticket has moved on")
+    ticket = load_ticket(runtime.db, str(email.facts["ticket"]))
+    event = last_event(ticket, EventType.ASSIGNED) if ticket else None
+    if ticket is None or event is None or event.seq != email.facts["seq"]:
+        raise EmailNotNeeded("the ticket has moved on")
     if ticket.assigned_to != user.id or ticket.status not in OPEN_STATUSES:
-        raise Unneeded("the ticket has moved on")
+        raise EmailNotNeeded("the ticket has moved on")
     if user.role is Role.USER:
-        raise Unneeded("the account may not see the ticket")
+        raise EmailNotNeeded("the account may not see the ticket")
     giver = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, giver) if named}
     people = resolve_people(
@@ -105,8 +105,8 @@ def _assigned(runtime: Runtime, _: MailOffice, letter: Email, user: User) -> Wor
     )
 
 
-Writer = Callable[[Runtime, MailOffice, Email, User], Words]
-WRITERS: Mapping[EmailKind, Writer] = {
+Composer = Callable[[Runtime, EmailConfig, Email, User], EmailContent]
+COMPOSERS: Mapping[EmailKind, Composer] = {
     EmailKind.WELCOME: _welcome,
     EmailKind.RESET: _reset,
     EmailKind.PASSWORD_CHANGED: _password_changed,

@@ -8,12 +8,17 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.views.messages.handover_offer import offer as offer_message
 from services.availability.handover_offers import HandoverOffer, HandoverOffers
 from services.core.installation import get_installation
-from tasks.notifications.slack import busy, error_code, is_permanent, post_message
+from tasks.notifications.slack_delivery import (
+    error_code,
+    is_permanent,
+    post_message,
+    rate_limit_error,
+)
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-AT_ONCE = 20
+MAX_OFFERS = 20
 
 
 def send_due(runtime: Runtime) -> int:
@@ -22,7 +27,7 @@ def send_due(runtime: Runtime) -> int:
     if team is None:
         return 0
     sent = 0
-    for _ in range(AT_ONCE):
+    for _ in range(MAX_OFFERS):
         offer = offers.claim_next()
         if offer is None:
             break
@@ -40,7 +45,7 @@ def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_i
             runtime.slack, offer_message(offer), channel=found[offer.recipient_id]
         )
     except SlackApiError as error:
-        code, wait = error_code(error), busy(error)
+        code, wait = error_code(error), rate_limit_error(error)
         if not wait and is_permanent(error):
             offers.mark_failed(offer, error=code)
         else:

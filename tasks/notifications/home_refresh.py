@@ -12,9 +12,14 @@ from services.core.errors import DomainError
 from services.home.sessions import HomeSession
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from tasks.celery_app import HOME, celery
-from tasks.notifications.slack import LONGEST_COUNTDOWN, SlackBusy, busy, error_code
-from tasks.runtime import Runtime, current
+from tasks.celery_app import HOME_TASK, celery
+from tasks.notifications.slack_delivery import (
+    MAX_COUNTDOWN_SECONDS,
+    SlackRateLimited,
+    error_code,
+    rate_limit_error,
+)
+from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
@@ -22,67 +27,73 @@ logger = logging.getLogger(__name__)
 DEBOUNCE = timedelta(seconds=3)
 
 
-def refresh_soon(runtime: Runtime, ticket: Ticket) -> None:
+def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
     """Ask for a refresh of each Home the ticket concerns, unless one is on its way.
 
     Should a hint be lost, its reader sees the change at the next one, or on opening Home.
     """
-    for link in runtime.visits.watchers(ticket):
-        if runtime.visits.ask_for_refresh(link, within=DEBOUNCE):
-            runtime.publisher.refresh_home(link, countdown=DEBOUNCE.total_seconds())
+    for link_id in runtime.home_sessions.watchers(ticket):
+        if runtime.home_sessions.request_refresh(link_id, within=DEBOUNCE):
+            runtime.publisher.publish_home_refresh(link_id, countdown=DEBOUNCE.total_seconds())
 
 
-@celery.task(name=HOME, bind=True, max_retries=None)
+@celery.task(name=HOME_TASK, bind=True, max_retries=None)
 def refresh_home(self: Task[Any, Any], link_id: str) -> None:
     """Publish that member's Home anew. Slack's rate limit is waited for; no other fault is."""
     try:
-        run(current(), link_id)
-    except SlackBusy as wait:
+        run(current_runtime(), link_id)
+    except SlackRateLimited as wait:
         raise self.retry(countdown=wait.seconds) from wait
 
 
 def run(runtime: Runtime, link_id: str) -> None:
-    visit = runtime.visits.take_refresh(link_id)
-    if visit is None:
+    session = runtime.home_sessions.claim_refresh(link_id)
+    if session is None:
         return
-    view = _view(runtime, visit)
+    view = _view(runtime, session)
     if view is None:
         return
     try:
         answer = runtime.slack.views_publish(
-            user_id=visit.slack_user_id, view=view, hash=visit.hash
+            user_id=session.slack_user_id, view=view, hash=session.view_hash
         )
     except SlackApiError as error:
-        _not_published(runtime, visit, error)
+        _handle_error(runtime, session, error)
     except (SlackClientError, OSError) as error:
         logger.warning("the home of %s: %s", link_id, type(error).__name__)
     else:
-        runtime.visits.shown(link_id, turn=visit.turn, view_hash=answer["view"]["hash"])
+        runtime.home_sessions.record_view_hash(
+            link_id, sequence=session.sequence, view_hash=answer["view"]["hash"]
+        )
 
 
-def _view(runtime: Runtime, visit: HomeSession) -> dict[str, Any] | None:
+def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
     """None for an account that is gone."""
     try:
-        user = runtime.links.find_user(team_id=visit.team_id, slack_user_id=visit.slack_user_id)
+        user = runtime.links.find_user(team_id=session.team_id, slack_user_id=session.slack_user_id)
         if user is None:
             return None
-        content = runtime.home.look_again(
-            actor=Actor.from_user(user), team_id=visit.team_id, screen=visit.screen
+        content = runtime.home.get_or_parent(
+            actor=Actor.from_user(user), team_id=session.team_id, screen=session.screen
         )
     except DomainError as refusal:
         return overview.refusal(str(refusal))
     return overview.home(content)
 
 
-def _not_published(runtime: Runtime, visit: HomeSession, error: SlackApiError) -> None:
-    if wait := busy(error):
-        if wait.seconds <= LONGEST_COUNTDOWN:
-            runtime.visits.ask_for_refresh(visit.link_id, within=timedelta(seconds=wait.seconds))
+def _handle_error(runtime: Runtime, session: HomeSession, error: SlackApiError) -> None:
+    if wait := rate_limit_error(error):
+        if wait.seconds <= MAX_COUNTDOWN_SECONDS:
+            runtime.home_sessions.request_refresh(
+                session.link_id, within=timedelta(seconds=wait.seconds)
+            )
             raise wait from error
     elif error_code(error) == "hash_conflict":
         # Its reader was quicker, and may have been shown what was true before this change.
-        runtime.visits.forget_hash(visit)
-        if runtime.visits.ask_for_refresh(visit.link_id, within=DEBOUNCE):
-            runtime.publisher.refresh_home(visit.link_id, countdown=DEBOUNCE.total_seconds())
+        runtime.home_sessions.clear_view_hash(session)
+        if runtime.home_sessions.request_refresh(session.link_id, within=DEBOUNCE):
+            runtime.publisher.publish_home_refresh(
+                session.link_id, countdown=DEBOUNCE.total_seconds()
+            )
         return
-    logger.warning("the home of %s: %s", visit.link_id, error_code(error))
+    logger.warning("the home of %s: %s", session.link_id, error_code(error))

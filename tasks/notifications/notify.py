@@ -11,28 +11,28 @@ from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.tickets.queries import load_ticket
-from tasks.celery_app import NOTIFY, celery
+from tasks.celery_app import NOTIFY_TASK, celery
 from tasks.notifications import assignment_email, reminders, unassigned_alert
-from tasks.notifications.home_refresh import refresh_soon
-from tasks.notifications.slack import LONGEST_COUNTDOWN, SlackBusy
+from tasks.notifications.home_refresh import request_refreshes
+from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender
-from tasks.runtime import Runtime, current
+from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
 # A ticket that changes faster than this is left to the next hint or the sweep.
-ROUNDS = 5
+MAX_ROUNDS = 5
 # Two that meet in the middle of a ticket must not both leave the rest to the sweep.
-LOOK_AGAIN_SECONDS = 0.2
+CONTENTION_DELAY_SECONDS = 0.2
 
 
-@celery.task(name=NOTIFY, bind=True, max_retries=None)
+@celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
     """Send what is due. Slack's rate limit is waited for; any other fault is left to the sweep."""
     try:
-        run(current(), ticket_id)
-    except SlackBusy as busy:
-        if busy.seconds > LONGEST_COUNTDOWN:
+        run(current_runtime(), ticket_id)
+    except SlackRateLimited as busy:
+        if busy.seconds > MAX_COUNTDOWN_SECONDS:
             return
         logger.info("slack is busy: ticket %s again in %s s", ticket_id, busy.seconds)
         raise self.retry(countdown=busy.seconds) from busy
@@ -40,32 +40,32 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 def run(runtime: Runtime, ticket_id: str) -> None:
     """Send until nobody is behind the ticket's last change."""
-    for attempt in range(ROUNDS):
+    for attempt in range(MAX_ROUNDS):
         ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or not ticket.is_in_outbox:
             return
-        awaited = needs_assignment(ticket)
-        if awaited and attempt == 0:
-            runtime.publisher.request_assignment(ticket_id)
-        _post(runtime, ticket)
-        courier = TicketSender(runtime, ticket)
-        delivered = courier.deliver()
-        refresh_soon(runtime, ticket)
-        if courier.met_another:
-            sleep(LOOK_AGAIN_SECONDS)
+        is_unassigned = needs_assignment(ticket)
+        if is_unassigned and attempt == 0:
+            runtime.publisher.publish_assignment(ticket_id)
+        _queue_messages(runtime, ticket)
+        sender = TicketSender(runtime, ticket)
+        delivered = sender.deliver()
+        request_refreshes(runtime, ticket)
+        if sender.has_concurrent_sender:
+            sleep(CONTENTION_DELAY_SECONDS)
             continue
         if not delivered:
             return
         # What waits for assignment stays in the outbox. But whoever assigned it meanwhile may have
         # found these messages in our hands, and left what followed from it to us.
-        finish = pending.is_unchanged if awaited else pending.mark_delivered
+        finish = pending.is_unchanged if is_unassigned else pending.mark_delivered
         if finish(runtime.db, ticket.id, expected_seq=ticket.seq):
             return
 
 
-def _post(runtime: Runtime, ticket: Ticket) -> None:
+def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
     """First: these wait for no answer, and Slack may be away."""
-    feedback.keep(runtime.db, ticket, now=runtime.clock())
-    assignment_email.post(runtime, ticket)
-    reminders.post(runtime, ticket)
-    unassigned_alert.post(runtime, ticket)
+    feedback.record_corrections(runtime.db, ticket, now=runtime.clock())
+    assignment_email.queue_assignment_email(runtime, ticket)
+    reminders.queue_reminders(runtime, ticket)
+    unassigned_alert.queue_alerts(runtime, ticket)

@@ -16,13 +16,13 @@ from services.models.ticket import Ticket
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import TRIAGE_RECIPIENT
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
-from tasks.recipients import last_of
+from tasks.recipients import last_event
 
-_OF_ASSIGNEE = frozenset(
+_ASSIGNEE_STEPS = frozenset(
     {EscalationStep.ACCEPT_REMINDER, EscalationStep.DUE_SOON, EscalationStep.DUE_MISSED}
 )
-_OF_CHANNEL = frozenset({EscalationStep.ACCEPT_TRIAGE, EscalationStep.DUE_TRIAGE})
-_OF_ADMINS = frozenset({EscalationStep.ACCEPT_ADMINS, EscalationStep.DUE_ADMINS})
+_CHANNEL_STEPS = frozenset({EscalationStep.ACCEPT_TRIAGE, EscalationStep.DUE_TRIAGE})
+_ADMIN_STEPS = frozenset({EscalationStep.ACCEPT_ADMINS, EscalationStep.DUE_ADMINS})
 # After one of these its assignee has not heard yet that it is missed.
 _BEFORE_MISSED = frozenset({None, EscalationStep.DUE_SOON})
 # After one of these the channel has not.
@@ -36,26 +36,26 @@ class DueReminder:
     seq: int
     at: datetime
     kind: EscalationStep
-    to: ObjectId | str
+    recipient: ObjectId | str
 
     @property
     def key(self) -> str:
-        return delivery_key(seq=self.seq, kind=self.kind.value, recipient=self.to)
+        return delivery_key(seq=self.seq, kind=self.kind.value, recipient=self.recipient)
 
 
-def wanted(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
+def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
     """Every line that the ticket calls for as it is, told already or not: of each ladder one a
     person, by the last step that concerns them. Further steps, which concern others, leave it: it
     may wait for a worker, for Slack or for their working day until then."""
     found: dict[tuple[ObjectId | str, EscalationTrack], DueReminder] = {}
-    for event in _steps(ticket):
+    for event in _current_steps(ticket):
         kind = EscalationStep(event.to)
         for to in _recipients(event, kind, ticket, admins):
             found[to, kind.track] = DueReminder(event.seq, event.at, kind, to)
     return list(found.values())
 
 
-def _steps(ticket: Ticket) -> list[Event]:
+def _current_steps(ticket: Ticket) -> list[Event]:
     """Those of each ladder since it last began anew, if it still stands as the last one left it;
     the latest last."""
     runs: dict[EscalationTrack, list[Event]] = {}
@@ -73,27 +73,27 @@ def _recipients(
 ) -> Iterator[ObjectId | str]:
     if kind is EscalationStep.ACCEPT_REASSIGN and isinstance(event.from_, ObjectId):
         yield event.from_  # its card tells the new one
-    if kind in _OF_CHANNEL or (
-        kind is EscalationStep.DUE_ADMINS and _before(event) in _BEFORE_CHANNEL
+    if kind in _CHANNEL_STEPS or (
+        kind is EscalationStep.DUE_ADMINS and _previous_step(event) in _BEFORE_CHANNEL
     ):
         yield TRIAGE_RECIPIENT
-    if kind in _OF_ADMINS:
+    if kind in _ADMIN_STEPS:
         yield from admins
-    had_it = _had_it_then(ticket, event)
-    if ticket.assigned_to and had_it and (kind in _OF_ASSIGNEE or _is_news(event, kind)):
+    had_it = _was_assignee_then(ticket, event)
+    if ticket.assigned_to and had_it and (kind in _ASSIGNEE_STEPS or _is_news(event, kind)):
         yield ticket.assigned_to
 
 
-def _had_it_then(ticket: Ticket, event: Event) -> bool:
+def _was_assignee_then(ticket: Ticket, event: Event) -> bool:
     """Whoever got it later sees by its card how it stands."""
-    given = last_of(ticket, EventType.ASSIGNED)
+    given = last_event(ticket, EventType.ASSIGNED)
     return given is None or given.seq < event.seq
 
 
 def _is_news(event: Event, kind: EscalationStep) -> bool:
     """Whether its assignee hears of it by a step that is for others: whoever it was passed on to
     was not reminded yet, and after a pause of the jobs a step may have been left out."""
-    before = _before(event)
+    before = _previous_step(event)
     if kind is EscalationStep.ACCEPT_TRIAGE:
         return True
     if kind is EscalationStep.ACCEPT_ADMINS:
@@ -103,6 +103,6 @@ def _is_news(event: Event, kind: EscalationStep) -> bool:
     )
 
 
-def _before(event: Event) -> EscalationStep | None:
+def _previous_step(event: Event) -> EscalationStep | None:
     """The step before it; None where it was the first, or somebody else had the ticket then."""
     return EscalationStep(event.from_) if event.from_ in tuple(EscalationStep) else None

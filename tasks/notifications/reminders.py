@@ -25,29 +25,29 @@ from services.outbox.reminders import (
     Reminders,
 )
 from services.team_settings.settings_service import BusinessHoursStore
-from tasks.celery_app import NUDGE, celery
+from tasks.celery_app import REMINDER_TASK, celery
 from tasks.notifications import unassigned_alert
-from tasks.notifications.reminder_rules import DueReminder, wanted
-from tasks.notifications.reminders_delivery import attempt, tickets_of
-from tasks.notifications.slack import LONGEST_COUNTDOWN, SlackBusy, post_message
-from tasks.runtime import Runtime, current
+from tasks.notifications.reminder_rules import DueReminder, due_reminders
+from tasks.notifications.reminders_delivery import load_tickets, send_claimed
+from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited, post_message
+from tasks.runtime import Runtime, current_runtime
 
 # What is older, and was told to somebody, is no news for who has become an admin since.
-NEWS = timedelta(days=1)
+NEW_ADMIN_WINDOW = timedelta(days=1)
 
 
-def post(runtime: Runtime, ticket: Ticket) -> None:
+def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
     """Post the lines that the ticket calls for. From then on it is they that wait."""
-    oldest = runtime.clock() - NEWS
-    for line in wanted(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
+    oldest = runtime.clock() - NEW_ADMIN_WINDOW
+    for line in due_reminders(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
         was_told = deliveries.has_finished_delivery(ticket, seq=line.seq, kind=line.kind.value)
-        if line.to == TRIAGE_RECIPIENT and not runtime.triage_channel:
+        if line.recipient == TRIAGE_RECIPIENT and not runtime.triage_channel:
             continue
         if deliveries.is_finished(ticket, line.key) or (was_told and line.at < oldest):
             continue
         Reminders(runtime.db, clock=runtime.clock).queue(
             key=_key(ticket, line),
-            recipient=line.to,
+            recipient=line.recipient,
             ticket_id=ticket.id,
             seq=line.seq,
             kind=line.kind.value,
@@ -56,79 +56,89 @@ def post(runtime: Runtime, ticket: Ticket) -> None:
         deliveries.mark_delegated(runtime.db, ticket.id, line.key)
 
 
-@celery.task(name=NUDGE, bind=True, max_retries=None)
-def nudge(self: Task[Any, Any], to: str) -> None:
+@celery.task(name=REMINDER_TASK, bind=True, max_retries=None)
+def send_reminders(self: Task[Any, Any], to: str) -> None:
     """Send what is due for that recipient. Slack's rate limit is waited for; any other fault is
     left to the sweep."""
     try:
-        run(current(), to)
-    except SlackBusy as wait:
-        if wait.seconds > LONGEST_COUNTDOWN:
+        run(current_runtime(), to)
+    except SlackRateLimited as wait:
+        if wait.seconds > MAX_COUNTDOWN_SECONDS:
             return
         raise self.retry(countdown=wait.seconds) from wait
 
 
-def run(runtime: Runtime, to: str) -> None:
-    if to.startswith(UNASSIGNED_ALERT_PREFIX):
-        unassigned_alert.tell(runtime, to)
+def run(runtime: Runtime, recipient: str) -> None:
+    if recipient.startswith(UNASSIGNED_ALERT_PREFIX):
+        unassigned_alert.send_alerts(runtime, recipient)
         return
-    box = Reminders(runtime.db, clock=runtime.clock)
-    claim = box.claim(to)
+    reminders = Reminders(runtime.db, clock=runtime.clock)
+    claim = reminders.claim(recipient)
     if claim is None:
         return
-    claim = _not_held(runtime, box, claim)
-    left = _one_a_ticket(_still_so(runtime, box, claim))
-    channel = _channel(runtime, to, left) if left else None
+    claim = _hold_until_at_work(runtime, reminders, claim)
+    left = _one_per_ticket(_still_relevant(runtime, reminders, claim))
+    channel = _channel(runtime, recipient, left) if left else None
     if not left or channel is None:  # who has no Slack account is told in no other way
-        box.finish(claim, why="dropped")
+        reminders.finish(claim, why="dropped")
         return
-    _send(runtime, box, claim, channel, _message(runtime, to, left, unread=claim.unread_count))
+    _send(
+        runtime,
+        reminders,
+        claim,
+        channel,
+        _message(runtime, recipient, left, unread=claim.unread_count),
+    )
 
 
-Pair = tuple[Reminder, Ticket]
+ReminderPair = tuple[Reminder, Ticket]
 
 
-def _still_so(runtime: Runtime, box: Reminders, claim: ReminderClaim) -> list[Pair]:
+def _still_relevant(
+    runtime: Runtime, reminders: Reminders, claim: ReminderClaim
+) -> list[ReminderPair]:
     """What is to be told; the rest is dropped."""
     admins = runtime.users.active_ids_with_role(Role.ADMIN)
-    called: dict[str, Ticket] = {}
-    for ticket in tickets_of(runtime, claim.reminders):
-        for line in wanted(ticket, admins=admins):
-            called[_key(ticket, line)] = ticket
-    box.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in called])
-    return [(nudge, called[nudge.id]) for nudge in claim.reminders if nudge.id in called]
+    tickets: dict[str, Ticket] = {}
+    for ticket in load_tickets(runtime, claim.reminders):
+        for line in due_reminders(ticket, admins=admins):
+            tickets[_key(ticket, line)] = ticket
+    reminders.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in tickets])
+    return [(nudge, tickets[nudge.id]) for nudge in claim.reminders if nudge.id in tickets]
 
 
-def _one_a_ticket(pairs: list[Pair]) -> list[Pair]:
+def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
     """That it is late says the most, and has the button to accept it as well."""
-    told = {ticket.id: (nudge, ticket) for nudge, ticket in sorted(pairs, key=_weight)}
-    return list(told.values())
+    by_ticket = {ticket.id: (nudge, ticket) for nudge, ticket in sorted(pairs, key=_weight)}
+    return list(by_ticket.values())
 
 
-def _weight(pair: Pair) -> tuple[int, int]:
-    nudge, _ = pair
-    kind = EscalationStep(nudge.kind)
+def _weight(pair: ReminderPair) -> tuple[int, int]:
+    reminder, _ = pair
+    kind = EscalationStep(reminder.kind)
     if kind is EscalationStep.DUE_SOON:
-        return 0, nudge.seq
-    return (2 if kind.track is EscalationTrack.DUE else 1), nudge.seq
+        return 0, reminder.seq
+    return (2 if kind.track is EscalationTrack.DUE else 1), reminder.seq
 
 
 def _key(ticket: Ticket, line: DueReminder) -> str:
     return f"{ticket.id}:{line.key}"
 
 
-def _not_held(runtime: Runtime, box: Reminders, claim: ReminderClaim) -> ReminderClaim:
+def _hold_until_at_work(
+    runtime: Runtime, reminders: Reminders, claim: ReminderClaim
+) -> ReminderClaim:
     """Only what is urgent is told to somebody who is not at work; the rest waits for them. The
     channel's hours are the office's."""
     account: Document = {}
     if claim.recipient != TRIAGE_RECIPIENT:
         account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
-    office = BusinessHoursStore(runtime.db).read()
-    until = notifications_paused_until(account, office, now=runtime.clock())
-    return box.defer(claim, until=until) if until else claim
+    business_hours = BusinessHoursStore(runtime.db).read()
+    until = notifications_paused_until(account, business_hours, now=runtime.clock())
+    return reminders.defer(claim, until=until) if until else claim
 
 
-def _channel(runtime: Runtime, to: str, pairs: list[Pair]) -> str | None:
+def _channel(runtime: Runtime, to: str, pairs: list[ReminderPair]) -> str | None:
     if to == TRIAGE_RECIPIENT:
         return runtime.triage_channel or None
     team_id, reader = pairs[0][1].team_id or "", ObjectId(to)
@@ -138,7 +148,7 @@ def _channel(runtime: Runtime, to: str, pairs: list[Pair]) -> str | None:
     return runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
 
 
-def _message(runtime: Runtime, to: str, pairs: list[Pair], *, unread: int) -> Message:
+def _message(runtime: Runtime, to: str, pairs: list[ReminderPair], *, unread: int) -> Message:
     """The most urgent first."""
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
     shown = pairs[: views.SHOWN]
@@ -159,8 +169,8 @@ def _message(runtime: Runtime, to: str, pairs: list[Pair], *, unread: int) -> Me
 
 
 def _send(
-    runtime: Runtime, box: Reminders, claim: ReminderClaim, channel: str, message: Message
+    runtime: Runtime, reminders: Reminders, claim: ReminderClaim, channel: str, message: Message
 ) -> None:
     send = partial(post_message, runtime.slack, message, channel=channel)
-    if attempt(runtime, box, claim, send):
-        box.finish(claim, why="sent")
+    if send_claimed(runtime, reminders, claim, send):
+        reminders.finish(claim, why="sent")

@@ -9,23 +9,23 @@ from slack_sdk.web import SlackResponse
 
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminder, ReminderClaim, Reminders
-from tasks.notifications.slack import busy, error_code, is_permanent
+from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-PAUSE = timedelta(seconds=10)
-_NOT_READ = dict.fromkeys(("comments", "notices", "cards"), False)
+RETRY_DELAY = timedelta(seconds=10)
+_EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
-def tickets_of(runtime: Runtime, nudges: Iterable[Reminder]) -> Iterator[Ticket]:
+def load_tickets(runtime: Runtime, reminders: Iterable[Reminder]) -> Iterator[Ticket]:
     """The tickets that those lines are about, as they are now, without what no line shows."""
-    ids = list({nudge.ticket_id for nudge in nudges})
-    return map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _NOT_READ))
+    ids = list({nudge.ticket_id for nudge in reminders})
+    return map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _EXCLUDED_FIELDS))
 
 
-def attempt(
-    runtime: Runtime, box: Reminders, claim: ReminderClaim, send: Callable[[], SlackResponse]
+def send_claimed(
+    runtime: Runtime, reminders: Reminders, claim: ReminderClaim, send: Callable[[], SlackResponse]
 ) -> SlackResponse | None:
     """Slack's answer; None where it took nothing: then the claim is given up, for a while or, where
     Slack will never take it, for good. Raises `SlackBusy`."""
@@ -35,11 +35,11 @@ def attempt(
         code = error_code(error)
         if is_permanent(error):
             logger.warning("what %s is to be told is given up: %s", claim.recipient, code)
-            box.finish(claim, why=code)
+            reminders.finish(claim, why=code)
             return None
-        wait = busy(error)
-        pause = timedelta(seconds=wait.seconds) if wait else PAUSE
-        box.release_claim(claim, until=runtime.clock() + pause)
+        wait = rate_limit_error(error)
+        pause = timedelta(seconds=wait.seconds) if wait else RETRY_DELAY
+        reminders.release_claim(claim, until=runtime.clock() + pause)
         if wait:
             raise wait from error
         logger.warning("what %s is to be told is tried again: %s", claim.recipient, code)

@@ -26,13 +26,13 @@ from tasks.recipients import (
     TRIAGE,
     UNANSWERED,
     Recipient,
-    Thread,
-    last_of,
+    SlackThread,
+    last_event,
     recipients,
 )
 
-CARDS = (REQUESTER, ASSIGNEE, TRIAGE)
-People = Callable[[ObjectId | str | None], Person]
+CARD_KINDS = (REQUESTER, ASSIGNEE, TRIAGE)
+PersonLookup = Callable[[ObjectId | str | None], Person]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,36 +47,36 @@ class Notice:
 
     @property
     def is_card(self) -> bool:
-        return self.kind in CARDS
+        return self.kind in CARD_KINDS
 
 
-def notices(ticket: Ticket, *, people: People) -> list[Notice]:
+def build_notices(ticket: Ticket, *, people: PersonLookup) -> list[Notice]:
     """Every message the ticket's history calls for, sent already or not."""
     return [
         Notice(
-            key=delivery_key(seq=event.seq, kind=kind, recipient=_named(recipient)),
+            key=delivery_key(seq=event.seq, kind=kind, recipient=_recipient_id(recipient)),
             kind=kind,
             recipient=recipient,
-            message=message(kind, ticket, people, recipient=recipient, event=event),
+            message=build_message(kind, ticket, people, recipient=recipient, event=event),
         )
         for event in ticket.events
         for kind, recipient in recipients(event, ticket)
     ]
 
 
-def triage_notice(ticket: Ticket, *, channel: str, people: People) -> list[Notice]:
+def triage_notice(ticket: Ticket, *, channel: str, people: PersonLookup) -> list[Notice]:
     """The card of an open ticket in the triage channel, sent already or not; "" is no channel."""
     filed = next((event for event in ticket.events if event.type == EventType.FILED), None)
     if not channel or filed is None or ticket.status not in OPEN_STATUSES:
         return []
     key = delivery_key(seq=filed.seq, kind=TRIAGE, recipient=channel)
-    return [Notice(key, TRIAGE, channel, message(TRIAGE, ticket, people))]
+    return [Notice(key, TRIAGE, channel, build_message(TRIAGE, ticket, people))]
 
 
-def message(
+def build_message(
     kind: str,
     ticket: Ticket,
-    people: People,
+    people: PersonLookup,
     *,
     recipient: Recipient | None = None,
     event: Event | None = None,
@@ -102,50 +102,50 @@ def message(
     by = people(event.by if event else None)
     if kind == QUESTION:
         return ticket_updates.question(ticket, by=by, asked=(event.note if event else None) or "")
-    tell = {
+    build = {
         RESOLVED: ticket_updates.resolved,
         REOPENED: ticket_updates.reopened,
         CANCELLED: ticket_updates.cancelled,
         SOLVED: ticket_updates.solved,
     }[kind]
-    return tell(ticket, by=by)
+    return build(ticket, by=by)
 
 
 def _question(ticket: Ticket) -> str:
-    asked = last_of(ticket, EventType.WAITING)
+    asked = last_event(ticket, EventType.WAITING)
     return (asked.note if asked else None) or ""
 
 
-def _requester_card(ticket: Ticket, people: People) -> Message:
+def _requester_card(ticket: Ticket, people: PersonLookup) -> Message:
     return ticket_cards.requester_card(
         ticket, assignee=_assignee(ticket, people), done_by=_done_by(ticket, people)
     )
 
 
-def _assignee_card(ticket: Ticket, people: People, recipient: Recipient | None) -> Message:
+def _assignee_card(ticket: Ticket, people: PersonLookup, recipient: Recipient | None) -> Message:
     """For whoever has it; another's card says who that is."""
     assignee, done_by = _assignee(ticket, people), _done_by(ticket, people)
     if assignee is None or recipient != ticket.assigned_to:
         return ticket_cards.former_card(ticket, assignee=assignee, done_by=done_by)
-    given = last_of(ticket, EventType.ASSIGNED)
-    by_somebody = given and isinstance(given.by, ObjectId) and given.by != recipient
+    assigned = last_event(ticket, EventType.ASSIGNED)
+    by_somebody = assigned and isinstance(assigned.by, ObjectId) and assigned.by != recipient
     return ticket_cards.assignee_card(
         ticket,
         requester=people(ticket.created_by),
         assignee=assignee,
-        given_by=people(given.by) if given and by_somebody else None,
+        given_by=people(assigned.by) if assigned and by_somebody else None,
         done_by=done_by,
     )
 
 
-def _assignee(ticket: Ticket, people: People) -> Person | None:
+def _assignee(ticket: Ticket, people: PersonLookup) -> Person | None:
     return people(ticket.assigned_to) if ticket.assigned_to else None
 
 
-def _done_by(ticket: Ticket, people: People) -> Person | None:
+def _done_by(ticket: Ticket, people: PersonLookup) -> Person | None:
     by = completed_by(ticket)
     return people(by) if by else None
 
 
-def _named(recipient: Recipient) -> ObjectId | str:
-    return recipient.channel if isinstance(recipient, Thread) else recipient
+def _recipient_id(recipient: Recipient) -> ObjectId | str:
+    return recipient.channel if isinstance(recipient, SlackThread) else recipient

@@ -14,10 +14,16 @@ from services.linking.directory import referenced_user_ids, resolve_people
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries
 from tasks.notifications.comment_sync import CommentSync
-from tasks.notifications.slack import busy, error_code, is_permanent, post_message, redraw
-from tasks.notifications.ticket_messages import Notice, message, triage_notice
-from tasks.notifications.ticket_messages import notices as due_notices
-from tasks.recipients import TRIAGE, Recipient, Thread
+from tasks.notifications.slack_delivery import (
+    error_code,
+    is_permanent,
+    post_message,
+    rate_limit_error,
+    update_message,
+)
+from tasks.notifications.ticket_messages import Notice, build_message, triage_notice
+from tasks.notifications.ticket_messages import build_notices as due_notices
+from tasks.recipients import TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -28,7 +34,7 @@ class TicketSender:
         self._runtime = runtime
         self._ticket = ticket
         self._cards = list(ticket.cards)  # and those that are sent on the way
-        self.met_another = False
+        self.has_concurrent_sender = False
         """Whether something is being sent by another process just now."""
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
@@ -41,19 +47,19 @@ class TicketSender:
 
         Raises `SlackBusy` where Slack asks to wait.
         """
-        wanted = due_notices(self._ticket, people=self._person)
-        outcomes = [self._send(notice) for notice in wanted]
+        notices = due_notices(self._ticket, people=self._person)
+        outcomes = [self._send(notice) for notice in notices]
         cards = self._ticket.cards
-        outcomes += [self._refresh(card) for card in cards if card.kind != TRIAGE]
-        talk = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
-        outcomes.append(talk.tell_people(self._cards, is_all=all(outcomes)))
+        outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
+        comment_sync = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
+        outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
         # The channel last: it takes a message a second, and nobody's own card is to wait for that.
-        outcomes += [self._send(notice) for notice in self._for_triage()]
-        outcomes += [self._refresh(card) for card in cards if card.kind == TRIAGE]
-        outcomes.append(talk.tell_channel(self._cards))
+        outcomes += [self._send(notice) for notice in self._triage_notices()]
+        outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
+        outcomes.append(comment_sync.send_to_channel(self._cards))
         return all(outcomes)
 
-    def _for_triage(self) -> list[Notice]:
+    def _triage_notices(self) -> list[Notice]:
         channel = self._runtime.triage_channel
         return triage_notice(self._ticket, channel=channel, people=self._person)
 
@@ -66,22 +72,22 @@ class TicketSender:
             return True  # who has no Slack account is told in no other way
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
-            self.met_another = True
+            self.has_concurrent_sender = True
             return False
         try:
             answer = post_message(self._runtime.slack, notice.message, **address)
         except SlackApiError as error:
-            return self._not_sent(notice, error)
+            return self._handle_error(notice, error)
         except (SlackClientError, OSError) as error:
             # Slack may have taken it: only when the claim has expired is it sent again.
             logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
             return False
-        self._sent(notice, answer["channel"], answer["ts"])
+        self._record_sent(notice, answer["channel"], answer["ts"])
         return True
 
-    def _sent(self, notice: Notice, channel: str, ts: str) -> None:
+    def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
-        shown = self._shown(notice)
+        shown = self._version_fields(notice)
         deliveries.mark_sent(
             db, ticket_id, notice.key, channel=channel, ts=ts, card=card, extra_fields=shown
         )
@@ -90,23 +96,23 @@ class TicketSender:
 
     def _address(self, recipient: Recipient) -> dict[str, str] | None:
         """Where `chat.postMessage` finds them; None for who has no Slack account."""
-        if isinstance(recipient, Thread):
+        if isinstance(recipient, SlackThread):
             return {"channel": recipient.channel, "thread_ts": recipient.ts}
         if isinstance(recipient, str):
             return {"channel": recipient}
         slack_id = self._people.slack_ids.get(recipient)
         return {"channel": slack_id} if slack_id else None
 
-    def _not_sent(self, notice: Notice, error: SlackApiError) -> bool:
+    def _handle_error(self, notice: Notice, error: SlackApiError) -> bool:
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         code = error_code(error)
         if is_permanent(error):
             # Many a message stands where the bot may not write: no reason to alarm anybody.
-            level = logging.INFO if isinstance(notice.recipient, Thread) else logging.WARNING
+            level = logging.INFO if isinstance(notice.recipient, SlackThread) else logging.WARNING
             logger.log(level, "ticket %s: %s is given up: %s", ticket_id, notice.key, code)
             deliveries.mark_failed(db, ticket_id, notice.key, error=code)
             return True
-        wait = busy(error)
+        wait = rate_limit_error(error)
         pause = timedelta(seconds=wait.seconds if wait else 0)
         deliveries.release_claim(db, ticket_id, notice.key, until=now + pause)
         if wait:
@@ -114,16 +120,16 @@ class TicketSender:
         logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
         return False
 
-    def _shown(self, notice: Notice) -> dict[str, Any] | None:
+    def _version_fields(self, notice: Notice) -> dict[str, Any] | None:
         """By what it is told later whether a message that is kept in step is out of date."""
         if not notice.version:
             return None
-        alone = not isinstance(notice.recipient, Thread)
+        alone = not isinstance(notice.recipient, SlackThread)
         return {"version": notice.version, "seq": self._ticket.seq, "alone": alone}
 
     def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
         """What to keep up to date of a message just sent; None where that is nothing."""
-        if not notice.is_card or isinstance(notice.recipient, Thread):
+        if not notice.is_card or isinstance(notice.recipient, SlackThread):
             return None
         return Card(
             kind=notice.kind,
@@ -131,27 +137,27 @@ class TicketSender:
             channel=channel,
             ts=ts,
             seq=self._ticket.seq,
-            digest=digest(notice.message),
+            digest=content_hash(notice.message),
         )
 
-    def _refresh(self, card: Card) -> bool:
-        shown = message(card.kind, self._ticket, self._person, recipient=card.recipient)
-        if digest(shown) == card.digest:
+    def _update_card(self, card: Card) -> bool:
+        shown = build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
+        if content_hash(shown) == card.digest:
             return True
         about = f"ticket {self._ticket.id}: card"
         slack = self._runtime.slack
-        if not redraw(slack, shown, channel=card.channel, ts=card.ts, about=about):
+        if not update_message(slack, shown, channel=card.channel, ts=card.ts, about=about):
             return False
         return deliveries.record_card_update(
             self._runtime.db,
             self._ticket.id,
             card,
             seq=self._ticket.seq,
-            digest=digest(shown),
+            digest=content_hash(shown),
             now=self._runtime.clock(),
         )
 
 
-def digest(shown: Message) -> str:
+def content_hash(content: Message) -> str:
     """What tells two contents of a card apart."""
-    return hashlib.sha256(json.dumps([shown.text, shown.blocks]).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([content.text, content.blocks]).encode()).hexdigest()

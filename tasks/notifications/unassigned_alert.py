@@ -21,25 +21,25 @@ from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, Reminders, SentMessage
 from services.tickets.transitions import is_queued_unassigned
-from tasks.notifications.reminders_delivery import PAUSE, attempt, tickets_of
-from tasks.notifications.slack import is_permanent, post_message
-from tasks.recipients import last_of
+from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, send_claimed
+from tasks.notifications.slack_delivery import is_permanent, post_message
+from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
-KIND = "unassigned"
+ALERT_KIND = "unassigned"
 # For so long a message takes up further tickets, without a sound.
-OPEN_FOR = timedelta(minutes=5)
+APPEND_WINDOW = timedelta(minutes=5)
 
 
-def post(runtime: Runtime, ticket: Ticket) -> None:
+def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
     """A line for each admin whom Slack reaches, but for who has filed the ticket."""
-    event = _called(ticket)
+    event = _alert_event(ticket)
     if event is None:
         return
     admins = set(runtime.users.active_ids_with_role(Role.ADMIN)) - {ticket.created_by}
     reached = runtime.links.slack_ids(team_id=ticket.team_id or "", user_ids=admins)
     for admin in sorted(reached):
-        key = delivery_key(seq=event.seq, kind=KIND, recipient=admin)
+        key = delivery_key(seq=event.seq, kind=ALERT_KIND, recipient=admin)
         if deliveries.is_finished(ticket, key):
             continue
         Reminders(runtime.db, clock=runtime.clock).queue(
@@ -47,58 +47,58 @@ def post(runtime: Runtime, ticket: Ticket) -> None:
             recipient=f"{UNASSIGNED_ALERT_PREFIX}{admin}",
             ticket_id=ticket.id,
             seq=event.seq,
-            kind=KIND,
+            kind=ALERT_KIND,
         )
         deliveries.mark_delegated(runtime.db, ticket.id, key)
 
 
-def tell(runtime: Runtime, to: str) -> None:
+def send_alerts(runtime: Runtime, recipient: str) -> None:
     """Send what is due for that recipient, or add it to what was sent a moment ago."""
-    box, now = Reminders(runtime.db, clock=runtime.clock), runtime.clock()
-    claim = box.claim(to)
+    reminders, now = Reminders(runtime.db, clock=runtime.clock), runtime.clock()
+    claim = reminders.claim(recipient)
     if claim is None:
         return
-    if not box.is_sole_claimer(claim):  # a moment later both go into one message
-        box.release_claim(claim, until=now + PAUSE)
+    if not reminders.is_sole_claimer(claim):  # a moment later both go into one message
+        reminders.release_claim(claim, until=now + RETRY_DELAY)
         return
-    before = box.last_sent(to, since=now - OPEN_FOR)
-    called = _still_so(runtime, [*(before.reminders if before else ()), *claim.reminders])
-    box.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in called])
-    new = [called[nudge.id] for nudge in claim.reminders if nudge.id in called]
-    channel = _channel(runtime, to, new)
+    before = reminders.last_sent(recipient, since=now - APPEND_WINDOW)
+    tickets = _still_relevant(runtime, [*(before.reminders if before else ()), *claim.reminders])
+    reminders.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in tickets])
+    new = [tickets[nudge.id] for nudge in claim.reminders if nudge.id in tickets]
+    channel = _channel(runtime, recipient, new)
     if channel is None:
-        box.finish(claim, why="dropped")
+        reminders.finish(claim, why="dropped")
         return
-    with_new = _message(runtime, called.values())
+    with_new = _message(runtime, tickets.values())
 
     def send() -> SlackResponse:
-        added = _added(runtime, before, with_new) if before else None
+        added = _append(runtime, before, with_new) if before else None
         return added or post_message(runtime.slack, _message(runtime, new), channel=channel)
 
-    answer = attempt(runtime, box, claim, send)
+    answer = send_claimed(runtime, reminders, claim, send)
     if answer:
         place = answer["channel"], answer["ts"]
         stays = before is not None and (before.channel, before.ts) == place
-        box.mark_sent(
+        reminders.mark_sent(
             claim, SentMessage(*place, sent_at=before.sent_at if before and stays else now)
         )
 
 
-def _called(ticket: Ticket) -> Event | None:
+def _alert_event(ticket: Ticket) -> Event | None:
     """What says that nobody is available for it, as long as it is so."""
     is_so = (
         ticket.assigned_to is None
         and ticket.status in OPEN_STATUSES
         and is_queued_unassigned(ticket)
     )
-    return last_of(ticket, EventType.NOBODY_AVAILABLE) if is_so else None
+    return last_event(ticket, EventType.NOBODY_AVAILABLE) if is_so else None
 
 
-def _still_so(runtime: Runtime, nudges: Iterable[Reminder]) -> dict[str, Ticket]:
+def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str, Ticket]:
     """The tickets of those lines that are to be told, by the line's id."""
-    listed = list(nudges)
-    found = tickets_of(runtime, listed)
-    called = {(ticket.id, event.seq): ticket for ticket in found if (event := _called(ticket))}
+    listed = list(reminders)
+    found = load_tickets(runtime, listed)
+    called = {(ticket.id, event.seq): ticket for ticket in found if (event := _alert_event(ticket))}
     keys = {nudge.id: (nudge.ticket_id, nudge.seq) for nudge in listed}
     return {nudge: called[key] for nudge, key in keys.items() if key in called}
 
@@ -124,7 +124,7 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     return views.one(ticket, requester=person(people, ticket.created_by))
 
 
-def _added(runtime: Runtime, before: SentMessage, message: Message) -> SlackResponse | None:
+def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackResponse | None:
     """Change what that message says; None where Slack no longer lets us."""
     try:
         return runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())

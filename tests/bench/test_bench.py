@@ -2,7 +2,7 @@
 
 from bench import choosing
 from bench.figures import Figure, milliseconds, table
-from services.assignment.candidate_pool import LARGE
+from services.assignment.candidate_pool import LARGE_TEAM_SIZE
 from services.assignment.ranking import choose_assignee
 from services.core.database import Mongo
 
@@ -27,14 +27,14 @@ def test_both_ways_come_to_the_same_choice() -> None:
     quick = choose_assignee(
         candidates=team, skills=choosing.NEEDED, requester=None, now=choosing.NOW
     )
-    plain = choosing.plainly(team, choosing.NEEDED)
+    plain = choosing.baseline(team, choosing.NEEDED)
     assert quick is not None
     assert plain is not None
     assert plain.user_id == quick.user_id
 
 
 def test_what_is_asked_in_a_database_is_found(db: Mongo) -> None:
-    figures = list(choosing.stored(db, people=LARGE + 50))
+    figures = list(choosing.measure_database(db, people=LARGE_TEAM_SIZE + 50))
     assert [figure.name for figure in figures] == [
         "choose among 250, queries included, two skills",
         "choose among 250, queries included, no skill",

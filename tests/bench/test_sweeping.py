@@ -13,5 +13,5 @@ def test_it_takes_what_is_due_and_finds_nothing_more(db: Mongo) -> None:
 
 def test_the_plain_way_finds_the_same(db: Mongo) -> None:
     sweeping.fill(db, count=60, due=5)
-    assert sweeping.plainly(db) == sweeping.sweep(db) == 5
-    assert sweeping.plainly(db) == 0
+    assert sweeping.baseline(db) == sweeping.sweep(db) == 5
+    assert sweeping.baseline(db) == 0

@@ -27,7 +27,7 @@ from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
-from services.editing.ticket_edits import Draft
+from services.editing.ticket_edits import EditForm
 from services.home.sessions import Screen
 from services.linking.code_attempts import WRONG_CODE
 from services.linking.link_by_code import LinkPreview
@@ -202,7 +202,7 @@ def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dic
 
 
 def update_form(_: User, ticket: Ticket) -> dict[str, Any]:
-    return {**edit_ticket(Draft(ticket, ("VPN",), None)), "id": "V1"}
+    return {**edit_ticket(EditForm(ticket, ("VPN",), None)), "id": "V1"}
 
 
 def updated(user: User, ticket: Ticket) -> dict[str, Any]:
@@ -228,7 +228,7 @@ def typed(text: str) -> Callable[[User, Ticket], dict[str, Any]]:
 def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
     """On a list of one's own, or where there is no such filter there, on the queue."""
     is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL)
-    screen = Screen(listed=ListQuery(ListKind.QUEUE if is_staffs else ListKind.OWN)).encode()
+    screen = Screen(list_query=ListQuery(ListKind.QUEUE if is_staffs else ListKind.OWN)).encode()
     menu = {"type": "static_select", "options": [{"text": {}, "value": "any"}]}
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:

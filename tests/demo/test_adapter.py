@@ -8,7 +8,7 @@ import pytest
 from slack_bolt import Ack, App, BoltContext, BoltRequest
 from slack_sdk import WebClient
 
-from demo.adapter import MIDDLEWARE, remember, wrap_client
+from demo.adapter import MIDDLEWARE, register_app, wrap_client
 from demo.servers import LocalSlack
 from tests.conftest import Inline
 
@@ -129,7 +129,7 @@ def test_a_search_goes_out_as_a_menu_of_what_the_bot_offers_its_reader(
         ack(options=[{"text": {"type": "plain_text", "text": "Ann"}, "value": "1"}])
 
     monkeypatch.setattr("demo.adapter._apps", [])
-    remember(bot.app)
+    register_app(bot.app)
     menu = bot.answer_to(TEXT)["view"]["blocks"][0]["element"]
     assert menu["type"] == "static_select"
     assert [option["value"] for option in menu["options"]] == ["1"]

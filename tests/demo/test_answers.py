@@ -6,19 +6,19 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.screen import Message
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.screen import ScreenMessage
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 
 
 @pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    with Stack(staff=seed.staff()) as stack, Workspace(stack.slack.url) as made:
+def workspace() -> Iterator[SlackPage]:
+    with Stack(staff=seed.staff()) as stack, SlackPage(stack.slack.url) as made:
         yield made
 
 
-def test_it_is_handed_on_and_given_back(workspace: Workspace) -> None:
-    emma, nils, ada = (SlackPerson(workspace, who) for who in ("U0EMMA", "U0NILS", "U0ADA"))
+def test_it_is_handed_on_and_given_back(workspace: SlackPage) -> None:
+    emma, nils, ada = (SlackUser(workspace, who) for who in ("U0EMMA", "U0NILS", "U0ADA"))
     emma.command("/ticket", "The VPN drops every hour")
     emma.fill(description="Since Monday")
     assert emma.submit().errors == {}
@@ -44,7 +44,7 @@ def test_it_is_handed_on_and_given_back(workspace: Workspace) -> None:
     assert ada.submit().errors == {}
     emma.wait_for_dm("The VPN drops every hour", f"Assigned to @{lara}")
 
-    def former() -> Message | None:
+    def former() -> ScreenMessage | None:
         return next((c for c in nils.dm() if f"Assigned to @{lara}" in c.text), None)
 
     assert nils.wait_for(former, "the card to say who has it").labels == ("Details",)

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from demo.block_translation import (
-    GUARD,
-    drawn_blocks,
-    drawn_message,
-    drawn_mrkdwn,
-    drawn_view,
-    restored_view,
+    ZERO_WIDTH_SPACE,
+    restore_view,
+    translate_blocks,
+    translate_message,
+    translate_mrkdwn,
+    translate_view,
 )
 
 Json = dict[str, Any]
@@ -31,30 +31,36 @@ def view_of(element: Json) -> Json:
 
 def submitted(view: Json, state: Json) -> Json:
     """The bot's view after a way through local-slack and back, with what was submitted."""
-    sent_back = {**drawn_view(view), "state": {"values": {"field": {"field": state}}}}
-    return restored_view(sent_back)
+    sent_back = {**translate_view(view), "state": {"values": {"field": {"field": state}}}}
+    return restore_view(sent_back)
 
 
 @pytest.mark.parametrize(
     ("text", "shown"),
     [
         ("Tom &amp; Ada", "Tom & Ada"),
-        ("&lt;!channel&gt;", f"<{GUARD}!channel>"),
-        ("&lt;https://x.example|y&gt;", f"<{GUARD}https:{GUARD}//x.example|y>"),
-        ("see https://x.example", f"see https:{GUARD}//x.example"),
+        ("&lt;!channel&gt;", f"<{ZERO_WIDTH_SPACE}!channel>"),
+        (
+            "&lt;https://x.example|y&gt;",
+            f"<{ZERO_WIDTH_SPACE}https:{ZERO_WIDTH_SPACE}//x.example|y>",
+        ),
+        ("see https://x.example", f"see https:{ZERO_WIDTH_SPACE}//x.example"),
         ("&amp;lt;", "&lt;"),
         ("<@U1> and <https://x.example|ours>", "<@U1> and <https://x.example|ours>"),
         ("due <!date^1700000000^{date} {time}|14 Nov>", "due 14 Nov"),
-        ("due <!date^1700000000^{date}^https://x.example|a &lt; b>", f"due a <{GUARD} b"),
+        (
+            "due <!date^1700000000^{date}^https://x.example|a &lt; b>",
+            f"due a <{ZERO_WIDTH_SPACE} b",
+        ),
         ("*bold* `code`", "*bold* `code`"),
     ],
 )
 def test_mrkdwn_shows_what_slack_would_show(text: str, shown: str) -> None:
-    assert drawn_mrkdwn(text, links=False) == shown
+    assert translate_mrkdwn(text, links=False) == shown
 
 
 def test_bare_addresses_stay_links_where_slack_makes_links_of_them() -> None:
-    assert drawn_mrkdwn("see https://x.example", links=True) == "see https://x.example"
+    assert translate_mrkdwn("see https://x.example", links=True) == "see https://x.example"
 
 
 def test_every_place_of_mrkdwn_in_a_message_is_drawn_and_plain_text_is_left_alone() -> None:
@@ -71,7 +77,7 @@ def test_every_place_of_mrkdwn_in_a_message_is_drawn_and_plain_text_is_left_alon
         ],
     }
     drawn = {**text, "text": "&"}
-    assert drawn_message(message) == {
+    assert translate_message(message) == {
         "text": "&",
         "parse": "none",
         "blocks": [
@@ -85,24 +91,24 @@ def test_every_place_of_mrkdwn_in_a_message_is_drawn_and_plain_text_is_left_alon
 
 def test_the_given_blocks_are_not_changed() -> None:
     block = {"type": "section", "text": {"type": "mrkdwn", "text": "&amp;"}}
-    drawn_blocks([block])
+    translate_blocks([block])
     assert block == {"type": "section", "text": {"type": "mrkdwn", "text": "&amp;"}}
 
 
 def test_an_initial_option_is_shown_as_the_placeholder() -> None:
     view = view_of({"type": "static_select", "options": [LOW, HIGH], "initial_option": HIGH})
-    element = drawn_view(view)["blocks"][0]["element"]
+    element = translate_view(view)["blocks"][0]["element"]
     assert element["placeholder"] == HIGH["text"]
 
 
 def test_a_select_without_initial_option_is_left_alone() -> None:
     view = view_of({"type": "static_select", "options": [LOW, HIGH]})
-    assert drawn_view(view) == view
+    assert translate_view(view) == view
 
 
 def test_marked_radio_buttons_are_drawn_as_a_select_and_come_back_as_radio_buttons() -> None:
     view = view_of({"type": "radio_buttons", "options": [LOW, HIGH], "initial_option": HIGH})
-    assert drawn_view(view)["blocks"][0]["element"]["type"] == "static_select"
+    assert translate_view(view)["blocks"][0]["element"]["type"] == "static_select"
     untouched = submitted(view, {"type": "static_select", "selected_option": None})
     assert untouched["blocks"] == view["blocks"]
     assert untouched["state"]["values"]["field"]["field"] == {
@@ -113,7 +119,7 @@ def test_marked_radio_buttons_are_drawn_as_a_select_and_come_back_as_radio_butto
 
 def test_an_overflow_menu_is_drawn_as_a_select() -> None:
     menu = {"type": "overflow", "action_id": "more", "options": [LOW, HIGH]}
-    [block] = drawn_blocks([{"type": "actions", "elements": [menu]}])
+    [block] = translate_blocks([{"type": "actions", "elements": [menu]}])
     [drawn] = block["elements"]
     assert (drawn["type"], drawn["options"]) == ("static_select", [LOW, HIGH])
     assert (drawn["action_id"], drawn["placeholder"]["text"]) == ("more", "More…")
@@ -123,11 +129,11 @@ def test_an_overflow_menu_is_drawn_as_a_select() -> None:
 def test_what_stands_below_a_radio_button_is_drawn_behind_it() -> None:
     below = {"type": "plain_text", "text": "knows VPN"}
     view = view_of({"type": "radio_buttons", "options": [{**LOW, "description": below}, HIGH]})
-    drawn = drawn_view(view)["blocks"][0]["element"]
+    drawn = translate_view(view)["blocks"][0]["element"]
     shown = [option["text"]["text"] for option in drawn["options"]]
     assert shown == [f"{LOW['text']['text']} · knows VPN", HIGH["text"]["text"]]
     assert drawn["type"] == "radio_buttons"
-    assert restored_view(drawn_view(view))["blocks"] == view["blocks"]
+    assert restore_view(translate_view(view))["blocks"] == view["blocks"]
 
 
 @pytest.mark.parametrize("kind", ["static_select", "radio_buttons"])

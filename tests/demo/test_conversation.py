@@ -6,29 +6,29 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.screen import Message
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.screen import ScreenMessage
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 
 
 @pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    with Stack(staff=seed.staff()) as stack, Workspace(stack.slack.url) as made:
+def workspace() -> Iterator[SlackPage]:
+    with Stack(staff=seed.staff()) as stack, SlackPage(stack.slack.url) as made:
         yield made
 
 
 @pytest.fixture
-def emma(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "U0EMMA")
+def emma(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "U0EMMA")
 
 
 @pytest.fixture
-def nils(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "U0NILS")
+def nils(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "U0NILS")
 
 
 @pytest.fixture
-def cards(emma: SlackPerson, nils: SlackPerson) -> tuple[Message, Message]:
+def cards(emma: SlackUser, nils: SlackUser) -> tuple[ScreenMessage, ScreenMessage]:
     """Of a ticket that Nils has: Emma's and his."""
     emma.command("/ticket")
     emma.fill(title="VPN is down", description="Since Monday")
@@ -39,7 +39,7 @@ def cards(emma: SlackPerson, nils: SlackPerson) -> tuple[Message, Message]:
     return hers, his
 
 
-def wait_for_replies(person: SlackPerson, card: Message, *texts: str) -> None:
+def wait_for_replies(person: SlackUser, card: ScreenMessage, *texts: str) -> None:
     person.wait_for(
         lambda: [reply.text for reply in person.thread(card) if reply.by_bot] == [*texts],
         f"the thread to say {texts}",
@@ -47,21 +47,21 @@ def wait_for_replies(person: SlackPerson, card: Message, *texts: str) -> None:
 
 
 def test_they_talk_in_their_threads(
-    emma: SlackPerson,
-    nils: SlackPerson,
-    cards: tuple[Message, Message],
+    emma: SlackUser,
+    nils: SlackUser,
+    cards: tuple[ScreenMessage, ScreenMessage],
 ) -> None:
     hers, his = cards
     nils.reply(his, "Which client? <5 or >5")
     wait_for_replies(emma, hers, "*Nils* wrote:\nWhich client? <5 or >5")
     answer = emma.reply(hers, "Version 5")
     wait_for_replies(nils, his, "*Emma (employee)* wrote:\nVersion 5")
-    emma.change(answer, "Version 4")
+    emma.edit_message(answer, "Version 4")
     wait_for_replies(nils, his, "*Emma (employee)* wrote:\nVersion 4")
-    emma.remove(answer)
+    emma.delete_message(answer)
     wait_for_replies(nils, his, "This comment was deleted.")
 
-    ada = SlackPerson(nils.workspace, "U0ADA", channel=seed.TRIAGE)
+    ada = SlackUser(nils.workspace, "U0ADA", channel=seed.TRIAGE)
     triage = ada.wait_for(ada.read, "the triage card")[-1]
     ada.reply(triage, "Known since Monday")
     kept = "Kept as an internal note: it is passed on to the help desk only. Whoever is in this "

@@ -7,8 +7,8 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 from tests.support.page_client import Browser
 
 
@@ -19,15 +19,15 @@ def stack() -> Iterator[Stack]:
 
 
 @pytest.fixture
-def workspace(stack: Stack) -> Iterator[Workspace]:
-    with Workspace(stack.slack.url) as made:
+def workspace(stack: Stack) -> Iterator[SlackPage]:
+    with SlackPage(stack.slack.url) as made:
         yield made
 
 
 def test_somebody_links_an_account_of_the_page_and_unlinks_it(
-    stack: Stack, workspace: Workspace
+    stack: Stack, workspace: SlackPage
 ) -> None:
-    emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
+    emma = SlackUser(workspace, seed.EMPLOYEE.slack_id)
     browser = Browser(stack.pages_url)
     browser.sign_up("emma@example.com", name="Emma of the page")
     emma.command("/ticket", "list")

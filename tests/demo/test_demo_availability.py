@@ -8,21 +8,21 @@ import pytest
 from bot.views import ids
 from demo import seed
 from demo.local_stack import Stack
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 from demo.text_inputs import DATE
 from services.core.clock import utcnow
 
 
 @pytest.fixture
-def workspace() -> Iterator[Workspace]:
-    with Stack() as stack, Workspace(stack.slack.url) as seen:
+def workspace() -> Iterator[SlackPage]:
+    with Stack() as stack, SlackPage(stack.slack.url) as seen:
         yield seen
 
 
-def test_a_moderator_goes_away_hands_over_and_is_back(workspace: Workspace) -> None:
-    emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
-    nils, _, _, ada = (SlackPerson(workspace, member.slack_id) for member in seed.staff())
+def test_a_moderator_goes_away_hands_over_and_is_back(workspace: SlackPage) -> None:
+    emma = SlackUser(workspace, seed.EMPLOYEE.slack_id)
+    nils, _, _, ada = (SlackUser(workspace, member.slack_id) for member in seed.staff())
     emma.command("/ticket", "VPN drops every hour")
     emma.fill(description="Since Monday.").submit()
     emma.dismiss()

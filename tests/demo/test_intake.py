@@ -6,34 +6,32 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 
 
 @pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
-    with Stack(staff=seed.staff()) as stack, Workspace(stack.slack.url) as made:
+def workspace() -> Iterator[SlackPage]:
+    with Stack(staff=seed.staff()) as stack, SlackPage(stack.slack.url) as made:
         yield made
 
 
 @pytest.fixture
-def emma(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "U0EMMA")
+def emma(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "U0EMMA")
 
 
 @pytest.fixture
-def nils(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "U0NILS")
+def nils(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "U0NILS")
 
 
 @pytest.fixture
-def ada(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "U0ADA")
+def ada(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "U0ADA")
 
 
-def test_a_message_to_the_bot_is_filed_and_taken_in_triage(
-    emma: SlackPerson, ada: SlackPerson
-) -> None:
+def test_a_message_to_the_bot_is_filed_and_taken_in_triage(emma: SlackUser, ada: SlackUser) -> None:
     emma.command("/ticket", "The coffee machine leaks")
     emma.fill(description="All over the floor")
     assert emma.submit().errors == {}
@@ -57,9 +55,7 @@ def test_a_message_to_the_bot_is_filed_and_taken_in_triage(
     ada.wait_for(lambda: card_says("In progress", "Ada"), "the card to say who has it")
 
 
-def test_a_marked_message_is_filed(
-    workspace: Workspace, emma: SlackPerson, nils: SlackPerson
-) -> None:
+def test_a_marked_message_is_filed(workspace: SlackPage, emma: SlackUser, nils: SlackUser) -> None:
     emma.say("The projector shows nothing", channel=seed.GENERAL)
     message = emma.read(seed.GENERAL)[-1]
     place = {"channel": message.channel, "ts": message.ts}
@@ -73,7 +69,7 @@ def test_a_marked_message_is_filed(
     nils.wait_for_dm("The projector shows nothing", "Assigned to")
 
 
-def test_an_admin_edits_somebody_in_home(ada: SlackPerson, nils: SlackPerson) -> None:
+def test_an_admin_edits_somebody_in_home(ada: SlackUser, nils: SlackUser) -> None:
     ada.open_home()
     ada.press("People")
     ada.wait_for(lambda: ada.home and "nils@example.com" in ada.home.text, "the people")

@@ -16,10 +16,10 @@ import pytest
 
 from demo.binaries import ROOT
 from demo.process import ProcessError
-from demo.product_processes import Crew
+from demo.product_processes import ProductProcesses
 from demo.servers import free_port
-from demo.smoke_scenario import SKILLS, draw
-from services.routing.router import skills_named
+from demo.smoke_scenario import SKILLS, draw_plan
+from services.routing.router import match_skills
 from tests.demo.test_process import wait_until_gone
 
 SECONDS = 60
@@ -155,7 +155,7 @@ def test_the_smoke_passes_and_tells_its_story(demo: Callable[..., Demo]) -> None
 
 
 def test_a_process_of_ours_that_cannot_start_is_told_with_its_reason(tmp_path: Path) -> None:
-    crew = Crew({}, logs=tmp_path, commands=["jobs"])
+    crew = ProductProcesses({}, logs=tmp_path, commands=["jobs"])
     with pytest.raises(ProcessError) as caught:
         crew.start()
     crew.stop()
@@ -165,7 +165,7 @@ def test_a_process_of_ours_that_cannot_start_is_told_with_its_reason(tmp_path: P
 
 @pytest.mark.parametrize("number", range(50))
 def test_a_drawn_ticket_names_its_skill_and_no_other(number: int) -> None:
-    for filing in draw(number).filings:
+    for filing in draw_plan(number).tickets:
         expected = (filing.why,) if filing.why else ()
         text = f"{filing.title}\n{filing.description}"
-        assert skills_named(text, SKILLS) == expected
+        assert match_skills(text, SKILLS) == expected

@@ -6,20 +6,20 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 
 
 @pytest.fixture
-def workspace() -> Iterator[Workspace]:
-    with Stack() as stack, Workspace(stack.slack.url) as seen:
+def workspace() -> Iterator[SlackPage]:
+    with Stack() as stack, SlackPage(stack.slack.url) as seen:
         yield seen
 
 
-def test_an_admin_sets_what_tickets_are_due_by(workspace: Workspace) -> None:
-    emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
-    nils, *_ = (SlackPerson(workspace, member.slack_id) for member in seed.staff())
-    ada = SlackPerson(workspace, seed.ADMIN.slack_id)
+def test_an_admin_sets_what_tickets_are_due_by(workspace: SlackPage) -> None:
+    emma = SlackUser(workspace, seed.EMPLOYEE.slack_id)
+    nils, *_ = (SlackUser(workspace, member.slack_id) for member in seed.staff())
+    ada = SlackUser(workspace, seed.ADMIN.slack_id)
 
     def sees(text: str) -> None:
         ada.wait_for(lambda: ada.home and text in ada.home.text, text)

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.views.slack_markup import readable
-from demo.slack_escaping import typed_message
+from demo.slack_escaping import escape_message
 
 
 @pytest.mark.parametrize(
@@ -11,7 +11,7 @@ from demo.slack_escaping import typed_message
     ["<5 or >5", "a & b", "&lt;b&gt;", "<b>bold</b>", "a <- b", "<nobody> knows"],
 )
 def test_it_reads_as_it_was_typed(text: str) -> None:
-    event = typed_message({"type": "message", "text": text})
+    event = escape_message({"type": "message", "text": text})
     assert readable(event["text"], {}) == text
 
 
@@ -19,7 +19,7 @@ def test_it_reads_as_it_was_typed(text: str) -> None:
     "text", ["<@U0NILS> look", "<#C0GENERAL>", "<!here>", "<https://example.com|this>"]
 )
 def test_markup_stays_what_it_is(text: str) -> None:
-    assert typed_message({"text": text})["text"] == text
+    assert escape_message({"text": text})["text"] == text
 
 
 def test_changed_and_deleted_messages_as_well() -> None:
@@ -28,7 +28,7 @@ def test_changed_and_deleted_messages_as_well() -> None:
         "message": {"text": "<"},
         "previous_message": {"ts": "1"},
     }
-    assert typed_message(event) == {
+    assert escape_message(event) == {
         "subtype": "message_changed",
         "message": {"text": "&lt;"},
         "previous_message": {"ts": "1"},

@@ -10,8 +10,8 @@ from slack_sdk import WebClient
 
 from demo.adapter import MIDDLEWARE, wrap_client
 from demo.servers import LocalSlack
-from demo.slack_page import NotSeenError, Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import NotSeenError, SlackPage
+from demo.slack_user import SlackUser
 
 Json = dict[str, Any]
 CONFIG = {
@@ -126,28 +126,28 @@ def small_bot(client: WebClient) -> App:
 
 
 @pytest.fixture(scope="module")
-def workspace() -> Iterator[Workspace]:
+def workspace() -> Iterator[SlackPage]:
     with LocalSlack(CONFIG) as slack:
         client = WebClient(token="xoxb-test-token", base_url=slack.api_url)
         handler = SocketModeHandler(small_bot(client), "xapp-test-token")
         handler.connect()  # type: ignore[no-untyped-call]
-        with Workspace(slack.url) as seen:
+        with SlackPage(slack.url) as seen:
             seen.wait_for_bot()
             yield seen
         handler.close()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
-def anna(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "UANNA")
+def anna(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "UANNA")
 
 
 @pytest.fixture
-def ben(workspace: Workspace) -> SlackPerson:
-    return SlackPerson(workspace, "UBEN")
+def ben(workspace: SlackPage) -> SlackUser:
+    return SlackUser(workspace, "UBEN")
 
 
-def test_a_form_is_opened_refused_filled_in_and_answered(anna: SlackPerson) -> None:
+def test_a_form_is_opened_refused_filled_in_and_answered(anna: SlackUser) -> None:
     anna.command("/ask", "A <title> & more")
     assert anna.wait_for_modal("A form").fields["title"]["initial_value"] == "A <title> & more"
 
@@ -173,14 +173,14 @@ def test_a_form_is_opened_refused_filled_in_and_answered(anna: SlackPerson) -> N
     assert updated.edited
 
 
-def test_untouched_fields_are_submitted_as_they_were_shown(anna: SlackPerson) -> None:
+def test_untouched_fields_are_submitted_as_they_were_shown(anna: SlackUser) -> None:
     anna.command("/ask", "Prefilled")
     anna.fill(description="As it is").submit()
     anna.dismiss()
     assert anna.wait_for_dm("As it is")[0].text == "From @Anna\nPrefilled, As it is, low"
 
 
-def test_a_choice_in_a_menu_on_a_message(anna: SlackPerson) -> None:
+def test_a_choice_in_a_menu_on_a_message(anna: SlackUser) -> None:
     anna.command("/ask", "Menu")
     anna.fill(description="To choose from").submit()
     anna.dismiss()
@@ -192,20 +192,18 @@ def test_a_choice_in_a_menu_on_a_message(anna: SlackPerson) -> None:
     assert updated.ts == card.ts
 
 
-def test_an_answer_is_seen_by_who_asked_and_by_nobody_else(
-    anna: SlackPerson, ben: SlackPerson
-) -> None:
+def test_an_answer_is_seen_by_who_asked_and_by_nobody_else(anna: SlackUser, ben: SlackUser) -> None:
     ben.command("/ask", "who")
     said = "ben@example.com confirmed: True"
     assert said in [message.text for message in ben.read()]
     assert said not in [message.text for message in anna.read()]
 
 
-def test_somebody_without_messages_reads_none(ben: SlackPerson) -> None:
+def test_somebody_without_messages_reads_none(ben: SlackUser) -> None:
     assert ben.dm() == []
 
 
-def test_what_was_waited_for_in_vain_is_told_with_what_is_there(ben: SlackPerson) -> None:
+def test_what_was_waited_for_in_vain_is_told_with_what_is_there(ben: SlackUser) -> None:
     ben.say("Is anybody there?")
     with pytest.raises(NotSeenError) as caught:
         ben.wait_for_dm("Ticket 1", seconds=0)
@@ -213,7 +211,7 @@ def test_what_was_waited_for_in_vain_is_told_with_what_is_there(ben: SlackPerson
     assert "Here: Is anybody there?" in str(caught.value)
 
 
-def test_what_is_not_on_the_page_cannot_be_used(anna: SlackPerson) -> None:
+def test_what_is_not_on_the_page_cannot_be_used(anna: SlackUser) -> None:
     anna.command("/ask", "Another")
     with pytest.raises(NotSeenError, match=r"has no field nonsense, only \['title', "):
         anna.fill(nonsense="x")

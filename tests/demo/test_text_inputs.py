@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from demo.block_translation import NONE, drawn_view, restored_view, with_options
+from demo.block_translation import NONE_OPTION, restore_view, translate_view, with_options
 
 Json = dict[str, Any]
 
@@ -26,14 +26,17 @@ def view_of(element: Json, *, optional: bool = True) -> Json:
 
 
 def drawn(element: Json) -> Json:
-    shown: Json = drawn_view(view_of(element))["blocks"][0]["element"]
+    shown: Json = translate_view(view_of(element))["blocks"][0]["element"]
     return shown
 
 
 def submitted(element: Json, state: Json) -> Json:
     """The field's state, and the element, after a way through local-slack and back."""
-    sent_back = {**drawn_view(view_of(element)), "state": {"values": {"field": {"field": state}}}}
-    back = restored_view(sent_back)
+    sent_back = {
+        **translate_view(view_of(element)),
+        "state": {"values": {"field": {"field": state}}},
+    }
+    back = restore_view(sent_back)
     assert back["blocks"] == view_of(element)["blocks"]
     held: Json = back["state"]["values"]["field"]["field"]
     return held
@@ -106,14 +109,16 @@ def test_a_search_is_a_menu_of_what_the_app_offers() -> None:
         asked.append(block)
         return [DNS, VPN]
 
-    shown = drawn_view(with_options(view, offered))["blocks"][0]["element"]
+    shown = translate_view(with_options(view, offered))["blocks"][0]["element"]
     assert asked == view["blocks"]
-    assert (shown["type"], shown["options"]) == ("static_select", [NONE, DNS, VPN])
+    assert (shown["type"], shown["options"]) == ("static_select", [NONE_OPTION, DNS, VPN])
     assert shown["placeholder"] == VPN["text"]
 
 
 @pytest.mark.parametrize(
-    ("chosen", "meant"), [(None, VPN), (DNS, DNS), (NONE, None)], ids=["untouched", "DNS", "none"]
+    ("chosen", "meant"),
+    [(None, VPN), (DNS, DNS), (NONE_OPTION, None)],
+    ids=["untouched", "DNS", "none"],
 )
 @pytest.mark.parametrize("kind", ["external_select", "static_select"])
 def test_a_menu_that_may_be_emptied_can_be(kind: str, chosen: Json | None, meant: Json) -> None:
@@ -126,12 +131,12 @@ def test_a_menu_that_must_be_filled_in_has_no_such_choice() -> None:
     view = view_of(
         {"type": "static_select", "options": [DNS], "initial_option": DNS}, optional=False
     )
-    assert drawn_view(view)["blocks"][0]["element"]["options"] == [DNS]
+    assert translate_view(view)["blocks"][0]["element"]["options"] == [DNS]
 
 
 def test_boxes_that_are_ticked_at_first_are_typed() -> None:
     element = {"type": "checkboxes", "options": [DNS, VPN], "initial_options": [VPN]}
-    drawn = drawn_view(view_of(element))["blocks"][0]["element"]
+    drawn = translate_view(view_of(element))["blocks"][0]["element"]
     assert (drawn["type"], drawn["initial_value"]) == ("plain_text_input", "VPN")
     for typed, ticked in ((None, [VPN]), ("dns, vpn", [DNS, VPN]), ("", [])):
         state = {"type": "plain_text_input", "value": typed}
@@ -140,7 +145,7 @@ def test_boxes_that_are_ticked_at_first_are_typed() -> None:
 
 def test_boxes_that_are_not_are_drawn() -> None:
     element = {"type": "checkboxes", "options": [DNS, VPN]}
-    assert drawn_view(view_of(element))["blocks"][0]["element"]["type"] == "checkboxes"
+    assert translate_view(view_of(element))["blocks"][0]["element"]["type"] == "checkboxes"
     held = submitted(element, {"type": "checkboxes", "selected_options": [DNS]})
     assert held["selected_options"] == [DNS]
 

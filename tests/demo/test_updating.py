@@ -6,19 +6,19 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.slack_page import Workspace
-from demo.slack_user import SlackPerson
+from demo.slack_page import SlackPage
+from demo.slack_user import SlackUser
 
 
 @pytest.fixture
-def workspace() -> Iterator[Workspace]:
-    with Stack() as stack, Workspace(stack.slack.url) as seen:
+def workspace() -> Iterator[SlackPage]:
+    with Stack() as stack, SlackPage(stack.slack.url) as seen:
         yield seen
 
 
-def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(workspace: Workspace) -> None:
-    emma = SlackPerson(workspace, seed.EMPLOYEE.slack_id)
-    nils, lara, *_ = (SlackPerson(workspace, member.slack_id) for member in seed.staff())
+def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(workspace: SlackPage) -> None:
+    emma = SlackUser(workspace, seed.EMPLOYEE.slack_id)
+    nils, lara, *_ = (SlackUser(workspace, member.slack_id) for member in seed.staff())
     emma.command("/ticket", "VPN drops every hour")
     emma.fill(description="Since Monday.").submit()
     emma.dismiss()

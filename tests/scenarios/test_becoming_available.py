@@ -28,7 +28,7 @@ from services.people.account_admin import AccountAdmin, PersonFields
 from services.routing.model_store import ModelStore
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support.slack_workspace import TEAM_ID
@@ -268,7 +268,7 @@ def a_ticket_taken_over(desk: Desk) -> Way:
 def a_ticket_not_theirs(desk: Desk) -> Way:
     full, ticket = desk.with_one_open()
     yield None
-    desk.handing_on.not_mine(actor=Actor.from_user(full), ticket_id=str(ticket.id))
+    desk.handing_on.decline(actor=Actor.from_user(full), ticket_id=str(ticket.id))
     yield full
 
 
@@ -278,7 +278,7 @@ def a_ticket_edited_to_be_resolved(desk: Desk) -> Way:
     desk.edits.update(
         actor=Actor.from_user(full),
         ticket_id=str(ticket.id),
-        seen_seq=reload(desk.db, ticket).seq,
+        expected_seq=reload(desk.db, ticket).seq,
         changes={"status": "COMPLETED", "message": "Done."},
     )
     yield full
@@ -332,7 +332,7 @@ def test_they_get_what_waited(
     woken = due_ticket_ids(desk.db, now=desk.clock(), limit=10)
     assert parked.id in woken
     for ticket_id in woken:  # as the sweep does
-        publisher.send(NOTIFY, str(ticket_id))
+        publisher.send(NOTIFY_TASK, str(ticket_id))
     work(runtime, publisher)
     assert reload(desk.db, parked).assigned_to == who.id
 
@@ -357,7 +357,7 @@ def test_a_skill_is_somebodys_chance_too(
         profiles = desk.account_services.profiles
         profiles.update_own(actor=Actor.from_user(user), skills=["Roofs"])
     assert due_ticket_ids(desk.db, now=desk.clock(), limit=10) == [parked.id]
-    publisher.send(NOTIFY, str(parked.id))
+    publisher.send(NOTIFY_TASK, str(parked.id))
     work(runtime, publisher)
     assert reload(desk.db, parked).assigned_to == user.id
     assert other.id != user.id

@@ -41,8 +41,8 @@ def run_all(day: Day, jobs: Scheduler, *, minutes: int) -> None:
     """Every job in turn, and what the workers make of it."""
     until = day.clock.now.timestamp() + 60 * minutes
     while day.clock.now.timestamp() < until:
-        jobs.lead()
-        for name in jobs.table:
+        jobs.renew_leadership()
+        for name in jobs.jobs:
             jobs.run(name)
             work(day.runtime, day.publisher)
         day.clock.advance(seconds=20)

@@ -73,7 +73,7 @@ def test_a_palm_tree_until_friday(
     lara = people.add(Role.MODERATOR, "VPN", capacity=1)  # which wakes what waits
     clock.advance(seconds=20)
     jobs = Scheduler(db, publisher, clock=clock)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("sweep")
     work(runtime, publisher)
     taken = [reload(db, ticket).assigned_to for ticket in (first, second)]
@@ -82,7 +82,7 @@ def test_a_palm_tree_until_friday(
     # On Friday he is back by himself, and the other one is his, if he has not handed that over.
     clock.now = friday
     status(slack, nils)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("availability")
     jobs.run("sweep")
     work(runtime, publisher)

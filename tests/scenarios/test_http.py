@@ -194,7 +194,7 @@ def test_told_to_stop_it_answers_what_is_under_way(
     def stop() -> bool:
         slack.wait_for("views.open")
         process = http_bot.process
-        process.ask_to_stop()
+        process.terminate()
         eventually(lambda: not process.running, what="it ended", seconds=10)
         return process.exit_code == 0
 

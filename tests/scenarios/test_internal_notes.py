@@ -256,7 +256,7 @@ def test_what_the_services_give_a_requester_has_none_of_it(
 ) -> None:
     def page(user: User) -> Ticket:
         screen = Screen(ticket_id=noted.id)
-        sheet = home.look(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen)
+        sheet = home.get(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen)
         found: Ticket = getattr(sheet, "ticket")  # noqa: B009  of a page, whichever kind it is
         return found
 

@@ -10,7 +10,7 @@ from demo.servers import MongoServer, RedisServer
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.routing.model_store import Kind, ModelStore
+from services.routing.model_store import ModelKind, ModelStore
 from services.routing.training import Training
 from services.tickets.filing import TicketService
 from tasks.publisher import CeleryPublisher
@@ -52,8 +52,8 @@ def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
     resolved(db, clock, expert, "VPN", "The tunnel to the office drops")
     jobs = Scheduler(db, publisher, clock=clock)
     jobs.run("learn")
-    assert ModelStore(db, clock=clock).skills() is None  # who follows does not learn
-    jobs.lead()
+    assert ModelStore(db, clock=clock).skill_model() is None  # who follows does not learn
+    jobs.renew_leadership()
     jobs.run("learn")
 
     ticket = file_ticket(tickets, employee, "My tunnel to the office drops", "It does so today.")
@@ -156,4 +156,4 @@ def test_two_processes_that_learn_at_once_keep_one_model(
     said = [process.communicate("go\n", timeout=60)[0].strip() for process in both]
     assert "True" in said
     store = ModelStore(db)
-    assert [store.stored(kind).version for kind in Kind] == [1, 1]
+    assert [store.stored_info(kind).version for kind in ModelKind] == [1, 1]

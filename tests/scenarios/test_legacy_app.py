@@ -142,7 +142,9 @@ def test_a_long_text_is_changed_only_by_who_changes_it(edits: TicketEdits, share
 
     def change(**fields: Any) -> Ticket:
         seen = stored(shared, ticket_id).get("seq", 0)
-        return edits.update(actor=admin, ticket_id=str(ticket_id), seen_seq=seen, changes=fields)
+        return edits.update(
+            actor=admin, ticket_id=str(ticket_id), expected_seq=seen, changes=fields
+        )
 
     change(priority="low")
     now = stored(shared, ticket_id)

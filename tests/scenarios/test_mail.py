@@ -12,7 +12,7 @@ from services.models.user import Role
 from services.outbox.emails import EmailKind, Emails
 from services.tickets.filing import TicketService
 from tasks.metrics import SharedCounts
-from tasks.notifications.email import OFF
+from tasks.notifications.email_sender import EMAIL_OFF_REASON
 from tasks.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket
 from tests.support.mail_server import HOST, MAIL_PASSWORD, MAIL_USER, MailServer
@@ -88,6 +88,6 @@ def test_a_worker_without_a_mail_server_says_so_once_and_keeps_no_letters(
     letter_id = Emails(db).queue(EmailKind.WELCOME, user_id=ObjectId(), key="k")
     worker = product.start("worker")
     publisher.publish_email(letter_id)
-    dropped = {"_id": letter_id, "state": "dropped", "error": OFF}
+    dropped = {"_id": letter_id, "state": "dropped", "error": EMAIL_OFF_REASON}
     eventually(lambda: db.letters.find_one(dropped) is not None, what="it was dropped")
-    assert worker.output().count(OFF) == 1
+    assert worker.output().count(EMAIL_OFF_REASON) == 1

@@ -12,7 +12,7 @@ from demo.process import Process
 from demo.servers import RedisServer, free_port
 from services.core.database import Mongo
 from services.models.user import Role, User
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.aimock import AIMock
@@ -99,9 +99,9 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
         file(bot, slack, employee)
         eventually(lambda: is_settled(db), what="everybody was told")
     celery = celery_for(redis.url)
-    celery.send_task(NOTIFY, args=["jo@example.com", "one too many"])
+    celery.send_task(NOTIFY_TASK, args=["jo@example.com", "one too many"])
     celery.send_task("tasks.unheard_of", args=["jo@example.com"])
-    failed = sample("ticket_bot_tasks_total", task=NOTIFY, outcome="failed")
+    failed = sample("ticket_bot_tasks_total", task=NOTIFY_TASK, outcome="failed")
     eventually(lambda: bot.scrape().get(failed) == 1, what="the failed task is counted")
     swept = sample("ticket_bot_job_runs_total", job="sweep", outcome="ok")
     eventually(lambda: bot.scrape().get(swept, 0) >= 1, what="a sweep is counted")
@@ -118,8 +118,8 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert shown[sample(calls, **posted, outcome="ok")] >= 2
     assert shown[sample("ticket_bot_gemini_calls_total", outcome="answer")] == 1
     assert shown[sample("ticket_bot_gemini_call_seconds_count")] == 1
-    assert shown[sample("ticket_bot_tasks_total", task=NOTIFY, outcome="retried")] == 1
-    assert shown[sample("ticket_bot_tasks_total", task=NOTIFY, outcome="ok")] >= 1
+    assert shown[sample("ticket_bot_tasks_total", task=NOTIFY_TASK, outcome="retried")] == 1
+    assert shown[sample("ticket_bot_tasks_total", task=NOTIFY_TASK, outcome="ok")] >= 1
     assert shown[sample("ticket_bot_task_seconds_count", task="tasks.assign_ticket")] >= 1
     handled = {"process": me, "handler": "view:file_ticket"}
     assert shown[sample("ticket_bot_handled_total", **handled, outcome="ok")] == 1

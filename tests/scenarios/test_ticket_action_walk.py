@@ -58,7 +58,7 @@ def assigned(desk: Desk, ticket: Ticket, _: User, to: User) -> None:
     claimed = desk.store.claim(ticket.id, now=utcnow()) or ticket
     choice = AssigneeChoice(to.id, ChoiceReason.SKILLS, "knows it", 1.0, {})
     desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
-    desk.store.release(ticket.id)
+    desk.store.release_claim(ticket.id)
 
 
 def set_status(status: Status) -> Deed:
@@ -66,7 +66,7 @@ def set_status(status: Status) -> Deed:
         ready = {Status.WAITING, Status.COMPLETED}
         message = {"message": "Well?"} if status in ready else {}
         wanted = {"status": status.value, **message}
-        desk.edits.update(**ids(ticket, by), seen_seq=ticket.seq, changes=wanted)
+        desk.edits.update(**ids(ticket, by), expected_seq=ticket.seq, changes=wanted)
 
     return deed
 
@@ -90,7 +90,7 @@ DEEDS: dict[str, Deed] = {
     "reopen": lambda desk, ticket, by, _: desk.moves.reopen(**ids(ticket, by)),
     "comment": lambda desk, ticket, by, _: desk.comments.add(**ids(ticket, by), text="This one."),
     "assign": assigned,
-    "park": lambda desk, ticket, _, __: desk.store.park(ticket, now=utcnow()),
+    "park": lambda desk, ticket, _, __: desk.store.queue_unassigned(ticket, now=utcnow()),
     **{f"set {status}": set_status(status) for status in Status},
 }
 

@@ -15,7 +15,7 @@ from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.notifications import notify
-from tasks.notifications.slack import SlackBusy
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.runtime import Runtime
 from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support import payloads
@@ -110,11 +110,11 @@ def test_a_busy_channel_keeps_nobody_waiting(
     expert = people.add(Role.MODERATOR, "VPN")
     ticket = file_ticket(tickets, employee, "VPN is down")
     slack.fail("chat.postMessage", status=429, times=2, where=lambda a: a["channel"] == TRIAGE)
-    with pytest.raises(SlackBusy):
+    with pytest.raises(SlackRateLimited):
         notify.run(watched, str(ticket.id))
     assign_ticket.run(watched, str(ticket.id))
     clock.advance(seconds=2)
-    with pytest.raises(SlackBusy):
+    with pytest.raises(SlackRateLimited):
         notify.run(watched, str(ticket.id))
     theirs = slack.messages(People.slack_id(expert))[0]["text"]
     assert theirs == "Ticket 1 “VPN is down”: assigned to you"

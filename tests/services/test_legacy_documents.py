@@ -37,8 +37,8 @@ from services.availability.status_sync import StatusSync
 from services.core.database import Document, Mongo, connect, ensure_indexes
 from services.core.errors import DomainError
 from services.digest.digest_counts import DigestCounts
-from services.digest.digest_service import Digest, Digests, DigestSwitch
-from services.editing.ticket_edits import Patches, TicketEdits
+from services.digest.digest_service import Digest, DigestPreference, Digests
+from services.editing.ticket_edits import TicketEdits, TicketPatches
 from services.escalation.escalation_steps import EscalationSteps
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
@@ -48,7 +48,7 @@ from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
 from services.linking.suspension import ExclusionReason
 from services.linking.unlink import Unlink
-from services.lists.api_pages import TicketPages
+from services.lists.api_pages import TicketPager
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListService
@@ -256,15 +256,15 @@ def resumed(world: World) -> None:
 
 def watched(world: World) -> int:
     linked(world)
-    return world.visits.go_to(LINK, screen=Screen())
+    return world.visits.navigate(LINK, screen=Screen())
 
 
 def forgotten(world: World) -> None:
     watched(world)
-    world.visits.ask_for_refresh(LINK, within=timedelta(seconds=1))
-    visit = world.visits.take_refresh(LINK)
+    world.visits.request_refresh(LINK, within=timedelta(seconds=1))
+    visit = world.visits.claim_refresh(LINK)
     assert visit is not None
-    world.visits.forget_hash(visit)
+    world.visits.clear_view_hash(visit)
 
 
 def saved(world: World, **fields: str) -> User:
@@ -290,7 +290,7 @@ def unlinked(world: World) -> None:
 
 def corrected(world: World, ticket_id: ObjectId) -> None:
     moved = world.moves.reassign(actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND))
-    feedback.keep(world.db, moved, now=world.now)
+    feedback.record_corrections(world.db, moved, now=world.now)
 
 
 def handing_on(world: World) -> Reassignment:
@@ -301,7 +301,7 @@ def handing_on(world: World) -> Reassignment:
 def large(world: World) -> Shortlist:
     """As where there are more moderators than are all read for a ticket."""
     made = Shortlist(world.db)
-    made.found_large(world.now)
+    made.mark_large(world.now)
     return made
 
 
@@ -355,7 +355,7 @@ def edited(**fields: Any) -> OfTicket:
     def call(world: World, ticket_id: ObjectId) -> Ticket:
         seen = world.ticket(ticket_id).seq
         return world.edits.update(
-            actor=BOSS, ticket_id=str(ticket_id), seen_seq=seen, changes=fields
+            actor=BOSS, ticket_id=str(ticket_id), expected_seq=seen, changes=fields
         )
 
     return call
@@ -378,8 +378,8 @@ TABLE: Mapping[str, Entry] = {
         "role",
     ),
     "escalation.escalation_steps.EscalationSteps.due": once(lambda w: alarms(w).due()),
-    "escalation.escalation_steps.EscalationSteps.set_aside": each(
-        lambda w, t: alarms(w).set_aside(w.ticket(t), OverflowError())
+    "escalation.escalation_steps.EscalationSteps.schedule_retry": each(
+        lambda w, t: alarms(w).schedule_retry(w.ticket(t), OverflowError())
     ),
     "escalation.escalation_steps.EscalationSteps.take": each(
         lambda w, t: alarms(w).take(w.ticket(t)), *GROUNDS
@@ -397,8 +397,8 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.claim": each(
         lambda w, t: w.store.claim(t, now=w.now)
     ),
-    "assignment.assignment_service.AssignmentService.release": each(
-        lambda w, t: w.store.release(t)
+    "assignment.assignment_service.AssignmentService.release_claim": each(
+        lambda w, t: w.store.release_claim(t)
     ),
     "assignment.assignment_service.AssignmentService.store_analysis": each(
         lambda w, t: w.store.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
@@ -409,18 +409,18 @@ TABLE: Mapping[str, Entry] = {
     "assignment.assignment_service.AssignmentService.choose": each(
         lambda w, t: w.store.choose(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
-    "assignment.assignment_service.AssignmentService.weigh": each(
-        lambda w, t: w.store.weigh(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+    "assignment.assignment_service.AssignmentService.evaluate": each(
+        lambda w, t: w.store.evaluate(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
     "assignment.assignment_service.AssignmentService.assign": each(
         lambda w, t: w.store.assign(w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now),
         *GROUNDS,
     ),
-    "assignment.assignment_service.AssignmentService.was_chosen": once(
-        lambda w: w.store.was_chosen(CHOICE, now=w.now)
+    "assignment.assignment_service.AssignmentService.record_chosen": once(
+        lambda w: w.store.record_chosen(CHOICE, now=w.now)
     ),
-    "assignment.assignment_service.AssignmentService.park": each(
-        lambda w, t: w.store.park(w.ticket(t), now=w.now)
+    "assignment.assignment_service.AssignmentService.queue_unassigned": each(
+        lambda w, t: w.store.queue_unassigned(w.ticket(t), now=w.now)
     ),
     "availability.availability_service.AvailabilityService.get": once(
         lambda w: [w.availability.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
@@ -448,44 +448,46 @@ TABLE: Mapping[str, Entry] = {
     "tickets.comments.CommentService.delete": each(
         lambda w, t: w.comments.delete(ticket_id=said(w, t), message=PLACE)
     ),
-    "assignment.feedback.keep": each(corrected, *GROUNDS),
-    "assignment.feedback.net_effects": once(
-        lambda w: feedback.net_effects(w.db, skills=["VPN"], now=w.now)
+    "assignment.feedback.record_corrections": each(corrected, *GROUNDS),
+    "assignment.feedback.correction_scores": once(
+        lambda w: feedback.correction_scores(w.db, skills=["VPN"], now=w.now)
     ),
-    "assignment.feedback.of_ticket": each(lambda w, t: feedback.of_ticket(w.db, t)),
-    "assignment.dry_run.ExplainService.look": each(
-        lambda w, t: dry(w).look(actor=BOSS, ticket_id=str(t), most=1)
+    "assignment.feedback.ticket_corrections": each(
+        lambda w, t: feedback.ticket_corrections(w.db, t)
     ),
-    "assignment.dry_run.ExplainService.find": each(
-        lambda w, t: dry(w).find(actor=OPERATOR, called=str(t))
+    "assignment.dry_run.ExplainService.explain": each(
+        lambda w, t: dry(w).explain(actor=BOSS, ticket_id=str(t), limit=1)
     ),
-    "digest.digest_counts.DigestCounts.own": once(
-        lambda w: [DigestCounts(w.db, now=w.now).own(doc["_id"]) for doc in USERS]
+    "assignment.dry_run.ExplainService.explain_reference": each(
+        lambda w, t: dry(w).explain_reference(actor=OPERATOR, reference=str(t))
+    ),
+    "digest.digest_counts.DigestCounts.for_assignee": once(
+        lambda w: [DigestCounts(w.db, now=w.now).for_assignee(doc["_id"]) for doc in USERS]
     ),
     "digest.digest_counts.DigestCounts.queue": once(
         lambda w: DigestCounts(w.db, now=w.now).queue()
     ),
-    "digest.digest_counts.DigestCounts.lately": once(
-        lambda w: DigestCounts(w.db, now=w.now).lately(w.now - timedelta(days=1), w.now)
+    "digest.digest_counts.DigestCounts.activity": once(
+        lambda w: DigestCounts(w.db, now=w.now).activity(w.now - timedelta(days=1), w.now)
     ),
-    "digest.digest_service.DigestSwitch.turn": once(
-        lambda w: DigestSwitch(w.db).turn(actor=MO, on=True)
+    "digest.digest_service.DigestPreference.set_enabled": once(
+        lambda w: DigestPreference(w.db).set_enabled(actor=MO, enabled=True)
     ),
     "digest.digest_service.Digests.has_due": once(lambda w: morning(w).has_due()),
     "digest.digest_service.Digests.due": once(lambda w: morning(w).due()),
     "digest.digest_service.Digests.claim": once(digest),
-    "digest.digest_service.Digests.set_aside": once(
-        lambda w: morning(w).set_aside(morning(w).due()[0], OverflowError())
+    "digest.digest_service.Digests.schedule_retry": once(
+        lambda w: morning(w).schedule_retry(morning(w).due()[0], OverflowError())
     ),
-    "digest.digest_service.Digests.done": once(lambda w: morning(w).done(digest(w))),
-    "digest.digest_service.Digests.later": once(
-        lambda w: morning(w).later(digest(w), wait=timedelta(1))
+    "digest.digest_service.Digests.mark_done": once(lambda w: morning(w).mark_done(digest(w))),
+    "digest.digest_service.Digests.retry_later": once(
+        lambda w: morning(w).retry_later(digest(w), wait=timedelta(1))
     ),
-    "editing.ticket_edits.TicketEdits.open": each(
-        lambda w, t: w.edits.open(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
+    "editing.ticket_edits.TicketEdits.get_form": each(
+        lambda w, t: w.edits.get_form(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
     ),
-    "editing.ticket_edits.TicketEdits.assignees": each(
-        lambda w, t: w.edits.assignees(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
+    "editing.ticket_edits.TicketEdits.assignee_options": each(
+        lambda w, t: w.edits.assignee_options(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
     ),
     "editing.ticket_edits.TicketEdits.team_skills": once(lambda w: w.edits.team_skills(actor=MO)),
     "editing.ticket_edits.TicketEdits.update": each(
@@ -525,20 +527,20 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.handovers.retry_later(offer(w))
     ),
     "availability.handover_offers.HandoverOffers.decide": once(decided, *GROUNDS),
-    "assignment.reassign.Reassignment.others": each(
-        lambda w, t: handing_on(w).others(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
+    "assignment.reassign.Reassignment.assignee_options": each(
+        lambda w, t: handing_on(w).assignee_options(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
     ),
-    "assignment.reassign.Reassignment.not_mine": each(
-        lambda w, t: handing_on(w).not_mine(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
+    "assignment.reassign.Reassignment.decline": each(
+        lambda w, t: handing_on(w).decline(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
     ),
-    "home.home_service.HomeService.look": each(
-        lambda w, t: w.home.look(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
+    "home.home_service.HomeService.get": each(
+        lambda w, t: w.home.get(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
     ),
-    "home.home_service.HomeService.page": each(
-        lambda w, t: w.home.page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
+    "home.home_service.HomeService.ticket_page": each(
+        lambda w, t: w.home.ticket_page(actor=JO, team_id=TEAM_ID, ticket_id=str(t))
     ),
-    "home.home_service.HomeService.look_again": once(
-        lambda w: w.home.look_again(actor=JO, team_id=TEAM_ID, screen=Screen())
+    "home.home_service.HomeService.get_or_parent": once(
+        lambda w: w.home.get_or_parent(actor=JO, team_id=TEAM_ID, screen=Screen())
     ),
     "people.erasure.Erasure.erase": once(
         lambda w: Erasure(w.db, w.users, clock=w.clock).erase(actor=OPERATOR, email=MO_ADDRESS),
@@ -575,12 +577,12 @@ TABLE: Mapping[str, Entry] = {
     ),
     "lists.list_pages.TicketLists.page": once(
         lambda w: [
-            TicketLists(w.db).page(actor=BOSS, selection=ListQuery(kind)) for kind in ListKind
+            TicketLists(w.db).page(actor=BOSS, list_query=ListQuery(kind)) for kind in ListKind
         ]
     ),
-    "lists.list_service.ListService.look": once(
+    "lists.list_service.ListService.get_page": once(
         lambda w: [
-            w.lists.look(actor=BOSS, team_id=TEAM_ID, selection=ListQuery(kind))
+            w.lists.get_page(actor=BOSS, team_id=TEAM_ID, list_query=ListQuery(kind))
             for kind in ListKind
         ]
     ),
@@ -632,8 +634,8 @@ TABLE: Mapping[str, Entry] = {
     "tickets.legacy_reconcile.reconcile": once(
         lambda w: legacy_reconcile.reconcile(w.db, now=w.now)
     ),
-    "editing.ticket_edits.Patches.apply": each(
-        lambda w, t: Patches(w.db, w.edits).apply(
+    "editing.ticket_edits.TicketPatches.apply": each(
+        lambda w, t: TicketPatches(w.db, w.edits).apply(
             actor=BOSS, ticket_id=str(t), changes={"description": "Other words."}
         ),
         "description",
@@ -693,16 +695,16 @@ TABLE: Mapping[str, Entry] = {
         lambda w: account_search.account_page(w.db, account_search.AccountCursor(search="mo"))
     ),
     "assignment.shortlist.Shortlist.is_large": once(lambda w: Shortlist(w.db).is_large(w.now)),
-    "assignment.shortlist.Shortlist.found_large": once(
-        lambda w: Shortlist(w.db).found_large(w.now)
+    "assignment.shortlist.Shortlist.mark_large": once(lambda w: Shortlist(w.db).mark_large(w.now)),
+    "assignment.shortlist.Shortlist.record_chosen": once(
+        lambda w: large(w).record_chosen(MODERATOR, now=w.now)
     ),
-    "assignment.shortlist.Shortlist.was_chosen": once(
-        lambda w: large(w).was_chosen(MODERATOR, now=w.now)
+    "assignment.shortlist.Shortlist.find_by_skills": once(
+        lambda w: large(w).find_by_skills(["VPN"], now=w.now)
     ),
-    "assignment.shortlist.Shortlist.who_know": once(
-        lambda w: large(w).who_know(["VPN"], now=w.now)
+    "assignment.shortlist.Shortlist.least_recently_assigned": once(
+        lambda w: large(w).least_recently_assigned(now=w.now)
     ),
-    "assignment.shortlist.Shortlist.longest_ago": once(lambda w: large(w).longest_ago(now=w.now)),
     "ops.failing_items.count_failing": once(lambda w: failing_items.count_failing(w.db)),
     "ops.failing_items.find_failing": once(lambda w: failing_items.find_failing(w.db, now=w.now)),
     "auth.sign_in.SignInService.sign_up": once(
@@ -720,28 +722,28 @@ TABLE: Mapping[str, Entry] = {
     "auth.sign_in.SignInService.sign_out": once(
         lambda w: w.accounts.sign_in.sign_out(user_id=USER)
     ),
-    "routing.similar_tickets.precedents": once(
-        lambda w: similar_tickets.precedents(
+    "routing.similar_tickets.find_precedents": once(
+        lambda w: similar_tickets.find_precedents(
             w.db, text="VPN", likely=["VPN"], team_skills=["VPN", "DNS"]
         )
     ),
-    "routing.similar_tickets.reporters": each(
-        lambda w, t: similar_tickets.reporters(w.db, w.ticket(t), now=w.now)
+    "routing.similar_tickets.count_reporters": each(
+        lambda w, t: similar_tickets.count_reporters(w.db, w.ticket(t), now=w.now)
     ),
-    "assignment.candidate_pool.CandidateLoader.size": once(lambda w: w.staff.size()),
-    "assignment.candidate_pool.CandidateLoader.deactivated": once(
-        lambda w: w.staff.deactivated(team_id=TEAM_ID, now=w.now)
+    "assignment.candidate_pool.CandidateLoader.count": once(lambda w: w.staff.count()),
+    "assignment.candidate_pool.CandidateLoader.load_deactivated": once(
+        lambda w: w.staff.load_deactivated(team_id=TEAM_ID, now=w.now)
     ),
-    "assignment.candidate_pool.CandidateLoader.everybody": once(
-        lambda w: w.staff.everybody(team_id=TEAM_ID, now=w.now)
+    "assignment.candidate_pool.CandidateLoader.load_all": once(
+        lambda w: w.staff.load_all(team_id=TEAM_ID, now=w.now)
     ),
-    "assignment.candidate_pool.CandidateLoader.pool": once(
-        lambda w: w.staff.pool(
+    "assignment.candidate_pool.CandidateLoader.load_pool": once(
+        lambda w: w.staff.load_pool(
             team_id=TEAM_ID, skills=["VPN"], favoured=frozenset({MODERATOR}), now=w.now
         )
     ),
-    "assignment.candidate_pool.CandidateLoader.was_chosen": once(
-        lambda w: w.staff.was_chosen(MODERATOR, now=w.now)
+    "assignment.candidate_pool.CandidateLoader.record_chosen": once(
+        lambda w: w.staff.record_chosen(MODERATOR, now=w.now)
     ),
     "people.export.DataExport.export": once(
         lambda w: DataExport(w.db, w.users).export(actor=OPERATOR, email=MO_ADDRESS)
@@ -750,8 +752,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w: TicketThreads(w.db).find_ticket(team_id=TEAM_ID, message=PLACE)
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
-    "lists.api_pages.TicketPages.newest": once(
-        lambda w: [TicketPages(w.db, clock=w.clock).newest(actor=actor) for actor in (BOSS, JO)]
+    "lists.api_pages.TicketPager.newest_page": once(
+        lambda w: [
+            TicketPager(w.db, clock=w.clock).newest_page(actor=actor) for actor in (BOSS, JO)
+        ]
     ),
     "tickets.filing.TicketService.create": once(filed),
     "tickets.filing.TicketService.check_not_filed": once(
@@ -803,22 +807,22 @@ TABLE: Mapping[str, Entry] = {
     "accounts.users.UserService.get_doc_by_email": once(
         lambda w: w.users.get_doc_by_email(MO_ADDRESS)
     ),
-    "home.sessions.HomeSessions.left_at": once(lambda w: w.visits.left_at(LINK)),
-    "home.sessions.HomeSessions.go_to": once(watched),
-    "home.sessions.HomeSessions.is_still_at": once(
-        lambda w: w.visits.is_still_at(LINK, turn=watched(w))
+    "home.sessions.HomeSessions.last_screen": once(lambda w: w.visits.last_screen(LINK)),
+    "home.sessions.HomeSessions.navigate": once(watched),
+    "home.sessions.HomeSessions.is_current": once(
+        lambda w: w.visits.is_current(LINK, sequence=watched(w))
     ),
-    "home.sessions.HomeSessions.shown": once(
-        lambda w: w.visits.shown(LINK, turn=watched(w), view_hash="1.5")
+    "home.sessions.HomeSessions.record_view_hash": once(
+        lambda w: w.visits.record_view_hash(LINK, sequence=watched(w), view_hash="1.5")
     ),
     "home.sessions.HomeSessions.watchers": each(lambda w, t: w.visits.watchers(w.ticket(t))),
-    "home.sessions.HomeSessions.ask_for_refresh": once(
-        lambda w: (watched(w), w.visits.ask_for_refresh(LINK, within=timedelta(seconds=1)))
+    "home.sessions.HomeSessions.request_refresh": once(
+        lambda w: (watched(w), w.visits.request_refresh(LINK, within=timedelta(seconds=1)))
     ),
-    "home.sessions.HomeSessions.take_refresh": once(
-        lambda w: (watched(w), w.visits.take_refresh(LINK))
+    "home.sessions.HomeSessions.claim_refresh": once(
+        lambda w: (watched(w), w.visits.claim_refresh(LINK))
     ),
-    "home.sessions.HomeSessions.forget_hash": once(forgotten),
+    "home.sessions.HomeSessions.clear_view_hash": once(forgotten),
     "outbox.pending.retry_unassigned": once(lambda w: pending.retry_unassigned(w.db, now=w.now)),
     "outbox.pending.retry_due_unassigned": once(
         lambda w: pending.retry_due_unassigned(w.db, now=w.now)

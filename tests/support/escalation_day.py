@@ -47,7 +47,7 @@ class Day:
 
     @property
     def steps(self) -> EscalationSteps:
-        return escalation.steps(self.db, has_triage=self.has_triage, clock=self.clock)
+        return escalation.build_steps(self.db, has_triage=self.has_triage, clock=self.clock)
 
     def file(
         self, requester: User, title: str = "VPN is down", priority: str | None = "high"
@@ -68,12 +68,12 @@ class Day:
 
     def sweep(self) -> None:
         """One run of the job, and what the workers make of it."""
-        escalation.sweep(self.steps, self.publisher, go_on=lambda: True)
+        escalation.take_due_steps(self.steps, self.publisher, should_continue=lambda: True)
         work(self.runtime, self.publisher)
 
     def tell(self) -> None:
         """What was posted by now is sent."""
-        escalation.tell(self.db, self.publisher, clock=self.clock)
+        escalation.request_due_reminders(self.db, self.publisher, clock=self.clock)
         work(self.runtime, self.publisher)
 
     def goes_on_at(self, moment: datetime) -> None:

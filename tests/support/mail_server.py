@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from demo.servers import free_port
-from tasks.email.smtp import Server
+from tasks.email.smtp import SmtpServer
 
 HOST = "127.0.0.1"
 MAIL_USER, MAIL_PASSWORD = "desk", "pa55word"
@@ -66,9 +66,9 @@ class MailServer:
         self._utf8 = utf8
         self._controller: Controller | None = None
 
-    def server(self, **settings: Any) -> Server:
+    def server(self, **settings: Any) -> SmtpServer:
         """What the product needs to know of it."""
-        return Server(HOST, self.port, **{"seconds": 5.0, **settings})
+        return SmtpServer(HOST, self.port, **{"seconds": 5.0, **settings})
 
     def texts(self, subject: str = "") -> list[str]:
         """The plain text of each mail with that in its subject."""

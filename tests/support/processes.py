@@ -65,7 +65,7 @@ class Product:
 
     def stop(self) -> None:
         for process in self.processes:
-            process.ask_to_stop()
+            process.terminate()
         for process in self.processes:
             process.stop()
 

@@ -11,13 +11,13 @@ from demo.servers import RedisServer
 from services.core.settings import parse_settings
 from services.ops.checks import CheckStatus, Finding
 from tasks.doctor import (
-    look_at_gemini,
-    look_at_letters,
-    look_at_mail,
-    look_at_redis,
-    look_for_worker,
+    check_email_settings,
+    check_gemini,
+    check_redis,
+    check_smtp,
+    check_worker,
 )
-from tasks.email.smtp import Server
+from tasks.email.smtp import SmtpServer
 from tasks.gemini import GeminiAnalyst
 from tests.support.aimock import AIMock, BareGemini, Reply, gemini_body
 from tests.support.mail_server import MAIL_PASSWORD, MailServer
@@ -38,7 +38,7 @@ def test_redis_answers(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     with client:
         version = client.info("server")["redis_version"]
-    assert said(look_at_redis(redis.url)) == (CheckStatus.OK, f"{version} answers", "")
+    assert said(check_redis(redis.url)) == (CheckStatus.OK, f"{version} answers", "")
 
 
 @pytest.mark.parametrize(
@@ -49,7 +49,7 @@ def test_redis_answers(redis: RedisServer) -> None:
     ],
 )
 def test_redis_is_away(url: str, kind: str) -> None:
-    assert said(look_at_redis(url)) == (
+    assert said(check_redis(url)) == (
         CheckStatus.FAIL,
         f"it cannot be reached at REDIS_URL ({kind})",
         "Start it, or set REDIS_URL to where it runs. Tickets are stored meanwhile.",
@@ -57,7 +57,7 @@ def test_redis_is_away(url: str, kind: str) -> None:
 
 
 def test_redis_is_not_set() -> None:
-    assert said(look_at_redis("")) == (
+    assert said(check_redis("")) == (
         CheckStatus.FAIL,
         "not asked, because REDIS_URL is missing",
         "See settings.",
@@ -69,15 +69,15 @@ def test_redis_wants_another_password() -> None:
         client.config_set("requirepass", PASSWORD)
         client.execute_command("AUTH", PASSWORD)
         refused = (CheckStatus.FAIL, "it refuses the password", "Check the password in REDIS_URL.")
-        assert said(look_at_redis(server.url)) == refused
+        assert said(check_redis(server.url)) == refused
         wrong = f"redis://:wrong@127.0.0.1:{server.port}/0"
-        assert said(look_at_redis(wrong)) == refused
+        assert said(check_redis(wrong)) == refused
         right = f"redis://:{PASSWORD}@127.0.0.1:{server.port}/0"
-        assert look_at_redis(right)[0].status is CheckStatus.OK
+        assert check_redis(right)[0].status is CheckStatus.OK
 
 
 def test_no_worker_answers(redis: RedisServer) -> None:
-    assert said(look_for_worker(celery_for(redis.url))) == (
+    assert said(check_worker(celery_for(redis.url))) == (
         CheckStatus.FAIL,
         "none answers, so no ticket is assigned",
         "Run: python app.py worker",
@@ -101,7 +101,7 @@ def gemini() -> Iterator[BareGemini]:
 
 
 def test_without_a_key_the_router_reads() -> None:
-    assert said(look_at_gemini(None)) == (
+    assert said(check_gemini(None)) == (
         CheckStatus.OK,
         "no GEMINI_API_KEY, so the offline router reads the tickets",
         "",
@@ -111,7 +111,7 @@ def test_without_a_key_the_router_reads() -> None:
 def test_gemini_answers() -> None:
     with AIMock() as server:
         server.say("Hi")
-        assert said(look_at_gemini(check_of(server))) == (
+        assert said(check_gemini(check_of(server))) == (
             CheckStatus.OK,
             "Gemini takes the key and answers",
             "",
@@ -120,7 +120,7 @@ def test_gemini_answers() -> None:
 
 def test_it_asks_for_one_token_and_takes_one_cut_short(gemini: BareGemini) -> None:
     gemini.reply = Reply(gemini_body("", finish="MAX_TOKENS"))
-    assert said(look_at_gemini(check_of(gemini)))[0] is CheckStatus.OK
+    assert said(check_gemini(check_of(gemini)))[0] is CheckStatus.OK
     (asked,) = gemini.received
     assert asked.body["generationConfig"]["maxOutputTokens"] == 1
     assert asked.path.startswith("/v1beta/models/gemini-flash-latest:generateContent")
@@ -145,7 +145,7 @@ def test_what_an_operator_can_mend(
     gemini: BareGemini, reply: Reply, found: str, advice: str
 ) -> None:
     gemini.reply = reply
-    assert said(look_at_gemini(check_of(gemini))) == (CheckStatus.FAIL, found, advice)
+    assert said(check_gemini(check_of(gemini))) == (CheckStatus.FAIL, found, advice)
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_what_an_operator_can_mend(
 )
 def test_what_passes_by_itself(gemini: BareGemini, reply: Reply, reason: str) -> None:
     gemini.reply = reply
-    assert said(look_at_gemini(check_of(gemini, timeout=0.3))) == (
+    assert said(check_gemini(check_of(gemini, timeout=0.3))) == (
         CheckStatus.WARN,
         f"Gemini did not answer ({reason})",
         "Until it answers, the offline router reads the tickets.",
@@ -175,7 +175,7 @@ def mail_server() -> Iterator[MailServer]:
 
 
 def test_mail_is_off() -> None:
-    assert said(look_at_mail(Server("", 2525))) == (
+    assert said(check_smtp(SmtpServer("", 2525))) == (
         CheckStatus.OK,
         "off, because MAILTRAP_SMTP_HOST is not set",
         "",
@@ -183,12 +183,12 @@ def test_mail_is_off() -> None:
 
 
 def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
-    assert said(look_at_mail(mail_server.server())) == (
+    assert said(check_smtp(mail_server.server())) == (
         CheckStatus.OK,
         "the mail server answers",
         "",
     )
-    assert said(look_at_mail(mail_server.server(user="desk", password=MAIL_PASSWORD))) == (
+    assert said(check_smtp(mail_server.server(user="desk", password=MAIL_PASSWORD))) == (
         CheckStatus.OK,
         "the mail server takes the sign-in",
         "",
@@ -196,7 +196,7 @@ def test_mail_answers_and_takes_the_sign_in(mail_server: MailServer) -> None:
 
 
 def test_mail_refuses_the_password(mail_server: MailServer) -> None:
-    assert said(look_at_mail(mail_server.server(user="desk", password="wrong"))) == (
+    assert said(check_smtp(mail_server.server(user="desk", password="wrong"))) == (
         CheckStatus.FAIL,
         "the mail server refuses name or password",
         "Check MAILTRAP_SMTP_USER and MAILTRAP_SMTP_PASS.",
@@ -204,7 +204,7 @@ def test_mail_refuses_the_password(mail_server: MailServer) -> None:
 
 
 def test_mail_is_away() -> None:
-    assert said(look_at_mail(Server("127.0.0.1", 9))) == (
+    assert said(check_smtp(SmtpServer("127.0.0.1", 9))) == (
         CheckStatus.FAIL,
         "the mail server cannot be used (ConnectionRefusedError)",
         "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
@@ -221,7 +221,7 @@ def test_a_mail_server_that_hangs_up() -> None:
         hanging_up = Thread(target=hang_up)
         hanging_up.start()
         port = listener.getsockname()[1]
-        assert said(look_at_mail(Server("127.0.0.1", port))) == (
+        assert said(check_smtp(SmtpServer("127.0.0.1", port))) == (
             CheckStatus.FAIL,
             "the mail server cannot be used (SMTPServerDisconnected)",
             "Check MAILTRAP_SMTP_HOST and MAILTRAP_SMTP_PORT.",
@@ -231,7 +231,7 @@ def test_a_mail_server_that_hangs_up() -> None:
 
 def letters_lack(**env: str) -> list[str]:
     config, _ = parse_settings("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
-    return [finding.format_line("mail") for finding in look_at_letters(config)]
+    return [finding.format_line("mail") for finding in check_email_settings(config)]
 
 
 def test_letters_lack_nothing() -> None:

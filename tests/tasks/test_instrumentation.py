@@ -6,7 +6,7 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from services.core import request_context
 from services.core.metrics import TASK_RUNS, SampleKey
-from tasks.instrumentation import Watch, headers
+from tasks.instrumentation import TaskInstrumentation, message_headers
 from tasks.metrics import RedisMeter
 from tasks.notifications.notify import notify
 
@@ -30,7 +30,7 @@ def test_a_killed_task_is_counted_by_the_parent(
     error: Exception, counted: dict[tuple[str, str], float]
 ) -> None:
     meter = Kept("redis://127.0.0.1:1/0")
-    Watch(meter).failed(sender=notify, exception=error, task_id="1")
+    TaskInstrumentation(meter).on_failure(sender=notify, exception=error, task_id="1")
     assert meter.samples() == {
         SampleKey(TASK_RUNS.name, labels): n for labels, n in counted.items()
     }
@@ -38,7 +38,9 @@ def test_a_killed_task_is_counted_by_the_parent(
 
 def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -> None:
     meter = Kept("redis://127.0.0.1:1/0")
-    Watch(meter).failed(sender=notify, exception=ServerSelectionTimeoutError("a:1"), task_id="1")
+    TaskInstrumentation(meter).on_failure(
+        sender=notify, exception=ServerSelectionTimeoutError("a:1"), task_id="1"
+    )
     assert caplog.messages == [
         "tasks.notify is left to the sweep, because of the database: ServerSelectionTimeoutError"
     ]
@@ -48,6 +50,6 @@ def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_message_carries_the_request_it_comes_from() -> None:
-    assert headers() == {}
+    assert message_headers() == {}
     with request_context.bound_ids(request_id="r", ticket_id="t"):
-        assert headers() == {"request_id": "r"}
+        assert message_headers() == {"request_id": "r"}

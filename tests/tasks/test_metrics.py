@@ -20,7 +20,7 @@ from services.core.metrics import (
 )
 from services.core.redis_client import connect_redis
 from services.models.assignee_choice import AnalysisSource
-from tasks.metrics import HASH, MeasuredAnalyst, RedisMeter, SharedCounts
+from tasks.metrics import METRICS_KEY, MeasuredAnalyst, RedisMeter, SharedCounts
 from tests.support.processes import eventually
 
 DONE = SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok"))
@@ -29,9 +29,9 @@ DONE = SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok"))
 @pytest.fixture
 def url(redis: RedisServer) -> Iterator[str]:
     with connect_redis(redis.url) as client:
-        client.delete(HASH)
+        client.delete(METRICS_KEY)
         yield redis.url
-        client.delete(HASH)
+        client.delete(METRICS_KEY)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import redis as redis_client
 from celery import Celery
 
 from demo.servers import RedisServer
-from tasks.celery_app import HOME, MAIL, NOTIFY, celery, configure
+from tasks.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, configure
 from tasks.publisher import CeleryPublisher, PublishFailed
 
 
@@ -17,7 +17,7 @@ def test_a_hint_is_a_task_with_the_tickets_id(redis: RedisServer) -> None:
     CeleryPublisher(configure(redis_url=redis.url)).publish_ticket("6b034d3e158a02994a8b0c47")
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
-    assert headers["task"] == NOTIFY
+    assert headers["task"] == NOTIFY_TASK
     assert headers["argsrepr"] == "['6b034d3e158a02994a8b0c47']"
     client.flushdb()
     client.close()
@@ -26,10 +26,12 @@ def test_a_hint_is_a_task_with_the_tickets_id(redis: RedisServer) -> None:
 def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
-    CeleryPublisher(configure(redis_url=redis.url)).refresh_home("T0TEAM:U0ANN", countdown=3)
+    CeleryPublisher(configure(redis_url=redis.url)).publish_home_refresh(
+        "T0TEAM:U0ANN", countdown=3
+    )
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
-    assert headers["task"] == HOME
+    assert headers["task"] == HOME_TASK
     # By position it would be logged as a ticket's id.
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'link_id': 'T0TEAM:U0ANN'}")
     assert headers["eta"]
@@ -43,7 +45,7 @@ def test_a_letter_is_hinted_at_by_name(redis: RedisServer) -> None:
     CeleryPublisher(configure(redis_url=redis.url)).publish_email("5f2b")
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
-    assert headers["task"] == MAIL
+    assert headers["task"] == EMAIL_TASK
     # By position it would be logged as a ticket's id.
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'letter_id': '5f2b'}")
     client.flushdb()
@@ -66,9 +68,9 @@ def test_a_closed_port_is_no_fault_of_the_user(caplog: pytest.LogCaptureFixture)
     away.conf.broker_transport_options = celery.conf.broker_transport_options
     publisher = CeleryPublisher(away)
     publisher.publish_ticket("6b034d3e158a02994a8b0c47")
-    publisher.request_assignment("6b034d3e158a02994a8b0c47")
-    publisher.refresh_home("T0TEAM:U0ANN", countdown=3)
+    publisher.publish_assignment("6b034d3e158a02994a8b0c47")
+    publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
     assert "ticket 6b034d3e158a02994a8b0c47 is left to the sweep" in caplog.text
     assert "the home of T0TEAM:U0ANN is not refreshed: " in caplog.text
     with pytest.raises(PublishFailed):
-        publisher.send(NOTIFY, "6b034d3e158a02994a8b0c47")
+        publisher.send(NOTIFY_TASK, "6b034d3e158a02994a8b0c47")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from services.core import request_context
-from tasks.celery_app import AVAILABILITY, MAIL, NOTIFY
+from tasks.celery_app import EMAIL_TASK, NOTIFY_TASK, STATUS_SYNC_TASK
 from tasks.publisher import BackgroundPublisher
 from tests.conftest import RecordingPublisher
 from tests.support.processes import eventually
@@ -41,7 +41,7 @@ def test_nobody_waits_for_the_publisher() -> None:
     hints.publish_ticket("b")
     assert held.asked == []
     held.go.set()
-    is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
+    is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
     hints.stop()
 
 
@@ -51,7 +51,7 @@ def test_each_kind_is_passed_on(publisher: RecordingPublisher) -> None:
     hints.publish_email("b")
     hints.publish_availability_check()
     hints.stop()
-    is_asked(publisher, (NOTIFY, "a"), (MAIL, "b"), (AVAILABILITY, ""))
+    is_asked(publisher, (NOTIFY_TASK, "a"), (EMAIL_TASK, "b"), (STATUS_SYNC_TASK, ""))
 
 
 def test_the_request_is_known_behind_it() -> None:
@@ -61,21 +61,21 @@ def test_the_request_is_known_behind_it() -> None:
         hints.publish_ticket("a")
     hints.publish_ticket("b")
     held.go.set()
-    is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
+    is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
     assert held.requests == ["r1", None]
     hints.stop()
 
 
 def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
     held = Held()
-    hints = BackgroundPublisher(held, room=1)
+    hints = BackgroundPublisher(held, max_size=1)
     hints.publish_ticket("a")
     held.begun.wait()  # it has left the line
     hints.publish_ticket("b")
     hints.publish_ticket("c")
     assert said(caplog) == ["a hint is left to the sweep: too many wait"]
     held.go.set()
-    is_asked(held, (NOTIFY, "a"), (NOTIFY, "b"))
+    is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
     hints.stop()
 
 
@@ -88,6 +88,6 @@ def test_a_fault_is_logged_and_the_next_is_sent(caplog: pytest.LogCaptureFixture
     hints = BackgroundPublisher(faulty)
     hints.publish_email("a")
     hints.publish_ticket("b")
-    is_asked(faulty, (NOTIFY, "b"))
+    is_asked(faulty, (NOTIFY_TASK, "b"))
     assert said(caplog) == ["a hint is left to the sweep"]
     hints.stop()

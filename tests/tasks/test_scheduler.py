@@ -19,8 +19,8 @@ from services.ops.job_runs import find_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
 from services.tickets.filing import TicketService
-from tasks.celery_app import MAIL, NOTIFY
-from tasks.jobs import GoOn, Job
+from tasks.celery_app import EMAIL_TASK, NOTIFY_TASK
+from tasks.jobs import Job, ShouldContinue
 from tasks.publisher import CeleryPublisher, PublishFailed
 from tasks.scheduler import Scheduler, run
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
@@ -46,7 +46,7 @@ def ticket(tickets: TicketService, people: People) -> Ticket:
 
 def leading(db: Mongo, publisher: CeleryPublisher, clock: FixedClock) -> Scheduler:
     jobs = Scheduler(db, publisher, clock=clock)
-    jobs.lead()
+    jobs.renew_leadership()
     return jobs
 
 
@@ -61,9 +61,9 @@ def test_a_lost_hint_is_published_again_later_and_later(
         before = clock()
         while not publisher.asked:
             clock.advance(seconds=1)
-            jobs.lead()
+            jobs.renew_leadership()
             jobs.run("sweep")
-        assert publisher.asked == [(NOTIFY, str(ticket.id))]
+        assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
         publisher.asked.clear()
         waits.append((clock() - before).total_seconds())
     assert waits == [10, 10, 20, 40, 80, 160, 320, 640]
@@ -86,7 +86,7 @@ def test_a_ticket_nobody_could_take_comes_back(
     jobs = leading(db, publisher, clock)
     jobs.run("waiting")
     jobs.run("sweep")
-    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
 def test_letters_that_wait_are_hinted_at_by_one_of_them(
@@ -97,7 +97,7 @@ def test_letters_that_wait_are_hinted_at_by_one_of_them(
     assert publisher.asked == []
     first, _ = (letters.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
     jobs.run("sweep")
-    assert publisher.asked == [(MAIL, first)]  # whoever sends it sends the other, too
+    assert publisher.asked == [(EMAIL_TASK, first)]  # whoever sends it sends the other, too
     publisher.asked.clear()
     while letter := letters.claim_next():
         letters.mark_sent(letter)
@@ -115,7 +115,7 @@ def test_only_the_leader_sweeps_and_another_takes_over(
     first.run("sweep")
     assert len(publisher.asked) == 1
     clock.advance(seconds=21)  # the first one has died
-    second.lead()
+    second.renew_leadership()
     second.run("sweep")
     assert len(publisher.asked) == 2
 
@@ -125,7 +125,7 @@ def test_a_leader_that_stops_hands_over_at_once(
 ) -> None:
     first, second = leading(db, publisher, clock), leading(db, publisher, clock)
     first.stop()
-    second.lead()
+    second.renew_leadership()
     clock.advance(seconds=16)
     second.run("sweep")
     assert len(publisher.asked) == 1
@@ -141,13 +141,13 @@ def test_without_a_broker_nothing_counts_as_published(
     jobs = leading(db, Away(), clock)
     clock.advance(seconds=16)
     for _ in range(5):
-        jobs.lead()
+        jobs.renew_leadership()
         jobs.run("sweep")
     jobs.stop()
     jobs = leading(db, publisher, clock)
     jobs.run("waiting")
     jobs.run("sweep")
-    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
 def test_runs_are_counted(
@@ -161,7 +161,7 @@ def test_runs_are_counted(
     jobs = Scheduler(db, Away(), clock=clock, meter=tally)
     jobs.run("sweep")
     assert tally.samples() == {}  # who follows does not run
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("sweep")
     clock.advance(seconds=16)
     jobs.run("sweep")
@@ -194,12 +194,12 @@ def test_who_loses_the_lease_stops_in_the_middle(db: Mongo, clock: FixedClock) -
     many_due(db, clock, 30)
     slow, tally = Slow(clock), InMemoryMeter()
     jobs = Scheduler(db, slow, clock=clock, meter=tally)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("sweep")
     assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
     assert tally.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
     other = leading(db, Slow(clock), clock)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("sweep")
     assert len(slow.asked) == 20
     other.run("sweep")
@@ -212,13 +212,13 @@ def test_who_is_to_end_stops_in_the_middle(
     many_due(db, clock, 5)
     done: list[bool] = []
 
-    def work(go_on: GoOn) -> None:
+    def work(go_on: ShouldContinue) -> None:
         done.append(go_on())
-        jobs.wind_up()
+        jobs.request_stop()
         done.append(go_on())
 
     jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("long", 10, work)])
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("long")
     jobs.run("long")
     assert done == [True, False]
@@ -230,9 +230,9 @@ def test_a_lease_that_cannot_be_renewed_lasts_until_its_end(
     away = connect(mongo.uri_for("away"))
     ran: list[int] = []
     jobs = Scheduler(away, publisher, clock=clock, jobs=[Job("it", 10, lambda _: ran.append(1))])
-    jobs.lead()
+    jobs.renew_leadership()
     away.client.close()
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("it")
     clock.advance(seconds=20)
     jobs.run("it")
@@ -244,12 +244,12 @@ def test_how_each_went_is_kept_for_the_doctor(
 ) -> None:
     faults: list[Exception] = []
 
-    def work(_: GoOn) -> None:
+    def work(_: ShouldContinue) -> None:
         if faults:
             raise faults.pop()
 
     def said() -> list[str]:
-        jobs.lead()
+        jobs.renew_leadership()
         found = find_problems(load_job_runs(db), now=clock())
         return [f"{finding.status} {finding.message}" for finding in found]
 
@@ -296,7 +296,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 ) -> None:
     faults = [PublishFailed("ConnectionError")] * 3 + [AutoReconnect("gone")] * 3
 
-    def work(_: GoOn) -> None:
+    def work(_: ShouldContinue) -> None:
         if faults:
             raise faults.pop(0)
 
@@ -305,14 +305,14 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 
     jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
     caplog.set_level(logging.INFO, logger="tasks.scheduler")
-    jobs.lead()
+    jobs.renew_leadership()
     for _ in range(8):
         jobs.run("mine")
     with monkeypatch.context() as broken:
         broken.setattr(Lease, "acquire", away)
         for _ in range(3):
-            jobs.lead()
-    jobs.lead()
+            jobs.renew_leadership()
+    jobs.renew_leadership()
     assert caplog.messages == [
         "this process leads",
         "the job mine waits until it can go on (the broker is away: ConnectionError)",
@@ -334,7 +334,7 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
         doc = db.leases.find_one({"_id": "jobs"})
         return doc["until"] if doc else None
 
-    def long(go_on: GoOn) -> None:
+    def long(go_on: ShouldContinue) -> None:
         begun.set()
         while go_on():
             time.sleep(0.01)
@@ -361,8 +361,8 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
 
 
 def test_the_table_says_what_runs(db: Mongo, publisher: RecordingPublisher) -> None:
-    table = Scheduler(db, publisher).table
-    assert {name: job.seconds for name, job in table.items()} == EVERY
+    table = Scheduler(db, publisher).jobs
+    assert {name: job.interval_seconds for name, job in table.items()} == EVERY
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
@@ -371,11 +371,11 @@ def test_each_may_run_beside_itself_and_again(
 ) -> None:
     """As if two led for a moment: nothing is left of one run that the next would stumble over."""
     first = leading(db, publisher, clock)
-    work = first.table[name].work
+    work = first.jobs[name].work
     clock.advance(minutes=10)
     faults = at_once(*[lambda: work(lambda: True)] * 3)
     assert not [fault for fault in faults if isinstance(fault, Exception)]
-    first.lead()
+    first.renew_leadership()
     first.run(name)
     (kept,) = [run for run in load_job_runs(db) if run.name == name]
     assert (kept.error, kept.failures, kept.ended_at) == (None, 0, clock())

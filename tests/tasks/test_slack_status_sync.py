@@ -14,10 +14,10 @@ from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
 from services.models.user import Role, User
 from tasks import slack_status_sync
-from tasks.celery_app import AVAILABILITY
+from tasks.celery_app import STATUS_SYNC_TASK
 from tasks.runtime import Runtime
 from tasks.scheduler import Scheduler
-from tasks.slack_status_sync import BATCH, STATUS, ask, read_due
+from tasks.slack_status_sync import BATCH_SIZE, STATUS_LIMIT, enqueue_due, sync_due
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -60,7 +60,7 @@ def test_status_zone_and_do_not_disturb_are_read(
     slack.workspace.quiet[People.slack_id(nils)] = {
         "dnd_enabled": True, "next_dnd_start_ts": start, "next_dnd_end_ts": end
     }  # fmt: skip
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
     doc = stored(db, nils)
     assert (doc["away"], doc["timezone"]) == ({"until": until, "source": "slack"}, BERLIN)
     moments = [datetime.fromtimestamp(at, UTC) for at in (start, end)]
@@ -69,7 +69,7 @@ def test_status_zone_and_do_not_disturb_are_read(
         People.slack_id(nils)
     ]
     slack.clear()
-    assert read_due(runtime) == 0  # not again so soon
+    assert sync_due(runtime) == 0  # not again so soon
     assert slack.calls == []
 
 
@@ -82,22 +82,22 @@ def test_only_linked_active_moderators_and_admins_are_asked_about(
     stopped = people.add(Role.MODERATOR)
     db.links.update_one({"userId": stopped.id}, {"$set": {"stopped": {"reason": "guest"}}})
     ada = people.add(Role.ADMIN)
-    assert read_due(runtime) == 2
+    assert sync_due(runtime) == 2
     assert sorted(asked(slack)) == sorted(map(People.slack_id, (nils, ada)))
 
 
 def test_a_large_team_is_read_in_turns(
     runtime: Runtime, slack: RecordingSlack, people: People, clock: FixedClock
 ) -> None:
-    everybody = {People.slack_id(people.add(Role.MODERATOR)) for _ in range(BATCH + 3)}
-    assert read_due(runtime) == BATCH
-    assert read_due(runtime) == 3
+    everybody = {People.slack_id(people.add(Role.MODERATOR)) for _ in range(BATCH_SIZE + 3)}
+    assert sync_due(runtime) == BATCH_SIZE
+    assert sync_due(runtime) == 3
     assert set(asked(slack)) == everybody
     assert len(asked(slack)) == len(everybody)
     # So soon after the first question about do not disturb there is no second one.
     assert len(slack.calls_to("dnd.teamInfo")) == 1
     clock.advance(seconds=POLL_INTERVAL.total_seconds())
-    read_due(runtime)
+    sync_due(runtime)
     assert len(slack.calls_to("dnd.teamInfo")) == 2
 
 
@@ -105,7 +105,7 @@ def test_two_at_once_ask_about_each_once(
     runtime: Runtime, slack: RecordingSlack, people: People
 ) -> None:
     everybody = [People.slack_id(people.add(Role.MODERATOR)) for _ in range(8)]
-    counts = at_once(*[lambda: read_due(runtime)] * 3)
+    counts = at_once(*[lambda: sync_due(runtime)] * 3)
     assert sum(counts) == 8
     assert sorted(asked(slack)) == sorted(everybody)
 
@@ -114,7 +114,7 @@ def test_before_the_first_bot_there_is_nobody_to_ask_about(
     runtime: Runtime, slack: RecordingSlack, nils: User, db: Mongo
 ) -> None:
     db.meta.delete_many({})
-    assert read_due(runtime) == 0
+    assert sync_due(runtime) == 0
     assert slack.calls == []
 
 
@@ -127,15 +127,15 @@ def test_when_slack_says_to_wait_nobody_asks_before(
     everybody = sorted(People.slack_id(people.add(Role.MODERATOR)) for _ in range(4))
     refused = everybody[2]
     slack.fail("users.info", status=429, retry_after=90, where=lambda args: args["user"] == refused)
-    first = read_due(runtime)
+    first = sync_due(runtime)
     assert refused in asked(slack)
     assert len(asked(slack)) == first + 1
     slack.clear()
     clock.advance(seconds=89)
-    assert read_due(runtime) == 0
+    assert sync_due(runtime) == 0
     assert slack.calls == []
     clock.advance(seconds=1)
-    assert read_due(runtime) == 4 - first
+    assert sync_due(runtime) == 4 - first
     assert refused in asked(slack)
 
 
@@ -144,10 +144,10 @@ def test_a_slack_in_trouble_is_left_alone_for_a_minute(
     runtime: Runtime, slack: RecordingSlack, nils: User, clock: FixedClock, status: int, db: Mongo
 ) -> None:
     slack.fail("users.info", status=status)
-    assert read_due(runtime) == 0
-    assert is_paused(db, STATUS, now=clock())
+    assert sync_due(runtime) == 0
+    assert is_paused(db, STATUS_LIMIT, now=clock())
     clock.advance(seconds=60)
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
 
 
 def test_a_slow_slack_ends_the_round(
@@ -158,21 +158,21 @@ def test_a_slow_slack_ends_the_round(
     hasty = WebClient(token=TOKEN, base_url=slack.url, timeout=1, retry_handlers=[])
     runtime = replace(runtime, slack=hasty)
     slack.delay("users.info", 3, times=9)
-    assert read_due(runtime) == 0
+    assert sync_due(runtime) == 0
     assert len(asked(slack)) == 1
     slack.recover()
     clock.advance(seconds=60)
-    assert read_due(runtime) == 3
+    assert sync_due(runtime) == 3
 
 
 def test_a_slack_that_is_away_is_asked_later(
     runtime: Runtime, slack: RecordingSlack, nils: User, clock: FixedClock
 ) -> None:
     slack.stop()
-    assert read_due(runtime) == 0
+    assert sync_due(runtime) == 0
     slack.start()
     clock.advance(seconds=60)
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
 
 
 def test_who_is_not_in_slack_any_more_holds_up_nobody(
@@ -180,7 +180,7 @@ def test_who_is_not_in_slack_any_more_holds_up_nobody(
 ) -> None:
     pia = people.add(Role.MODERATOR)
     del slack.workspace.members[People.slack_id(nils)]
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
     assert stored(db, pia)["timezone"] == BERLIN
     assert "timezone" not in stored(db, nils)
 
@@ -195,11 +195,11 @@ def test_without_do_not_disturb_the_rest_is_read_and_it_is_said_once(
     caplog: pytest.LogCaptureFixture,
     error: str,
 ) -> None:
-    slack_status_sync._say_once.cache_clear()
+    slack_status_sync._warn_once.cache_clear()
     slack.fail("dnd.teamInfo", error=error, times=9)
     with caplog.at_level(logging.WARNING):
         for _ in range(2):
-            assert read_due(runtime) == 1
+            assert sync_due(runtime) == 1
             clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert [record.getMessage() for record in caplog.records] == [
         f"do not disturb is not known, because slack says {error}"
@@ -211,12 +211,12 @@ def test_a_limit_on_do_not_disturb_is_honoured_apart(
     runtime: Runtime, slack: RecordingSlack, nils: User, clock: FixedClock
 ) -> None:
     slack.fail("dnd.teamInfo", status=429, retry_after=1_000)
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
     clock.advance(seconds=POLL_INTERVAL.total_seconds())
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
     assert len(slack.calls_to("dnd.teamInfo")) == 1
     clock.advance(seconds=POLL_INTERVAL.total_seconds())
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
     assert len(slack.calls_to("dnd.teamInfo")) == 2
 
 
@@ -226,7 +226,7 @@ def test_a_slack_that_says_little_is_no_trouble(
 ) -> None:
     """local-slack's members have no status."""
     slack.workspace.members[People.slack_id(nils)] = user
-    assert read_due(runtime) == 1
+    assert sync_due(runtime) == 1
     assert "away" not in stored(db, nils)
 
 
@@ -246,11 +246,11 @@ def test_a_longer_pause_stays(db: Mongo, clock: FixedClock) -> None:
 def test_the_job_asks_only_while_somebody_is_due(
     runtime: Runtime, publisher: RecordingPublisher, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
-    ask(db, publisher, clock=clock)
-    assert publisher.asked == [(AVAILABILITY, "")]
+    enqueue_due(db, publisher, clock=clock)
+    assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     publisher.asked.clear()
-    read_due(runtime)
-    ask(db, publisher, clock=clock)
+    sync_due(runtime)
+    enqueue_due(db, publisher, clock=clock)
     assert publisher.asked == []
 
 
@@ -259,11 +259,11 @@ def test_of_two_processes_the_leader_asks(
 ) -> None:
     first, second = (Scheduler(db, publisher, clock=clock) for _ in range(2))
     for jobs in (first, second):
-        jobs.lead()
+        jobs.renew_leadership()
     for jobs in (first, second):
         jobs.run("availability")
-    assert publisher.asked == [(AVAILABILITY, "")]
+    assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     clock.advance(seconds=21)  # the first one has died
-    second.lead()
+    second.renew_leadership()
     second.run("availability")
-    assert publisher.asked == [(AVAILABILITY, "")] * 2
+    assert publisher.asked == [(STATUS_SYNC_TASK, "")] * 2

@@ -88,7 +88,7 @@ def test_jobs_stop_in_time_when_the_database_is_away(
         made = Product(mongo_uri=own.uri_for("jobs"), redis=redis, slack=slack, directory=tmp_path)
         jobs = made.start("jobs")
         own.kill()
-        jobs.ask_to_stop()
+        jobs.terminate()
         eventually(lambda: not jobs.running, what="the jobs have ended", seconds=10)
         assert jobs.exit_code == 0
         assert "the lease is left to end by itself" in jobs.output()

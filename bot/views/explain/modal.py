@@ -31,7 +31,7 @@ def why(run: DryRun) -> View:
         _said(wording.state(run, voice)),
         header("Analysis"),
         _said("\n".join(f"*{label}:* {told}" for label, told in analysis)),
-        *(_then(run.then, voice) if run.then else []),
+        *(_then(run.last_assignment, voice) if run.last_assignment else []),
         header("Now"),
         _said(wording.chosen_now(run, voice)),
         context(plain_text(wording.rule(run))),
@@ -68,23 +68,23 @@ def _then(then: LastAssignment, voice: Voice) -> list[Block]:
 
 def _able(run: DryRun, voice: Voice) -> list[Block]:
     blocks: list[Block] = []
-    for place, one in enumerate(run.explanation.able, start=1):
+    for place, one in enumerate(run.explanation.eligible, start=1):
         numbers = wording.numbers(one.score, one.parts)
         parts = " · ".join(f"{name} {numbers[name]} of {AT_MOST[name]}" for name in AT_MOST)
         blocks += [
             _said(f"*{place}.* {voice.named(one.user_id)} · *{number(one.score)}*"),
             context(plain_text(one.reason, limit=TEXT_MAX), plain_text(parts)),
         ]
-    return (blocks or [context(plain_text("Nobody."))]) + _more(run.more_able)
+    return (blocks or [context(plain_text("Nobody."))]) + _more(run.more_eligible)
 
 
 def _left_out(run: DryRun, voice: Voice) -> list[Block]:
     blocks = [
         context(mrkdwn(f"{voice.named(one.user_id)} · {number(one.score)} · {told}"))
-        for one in run.explanation.left_out
+        for one in run.explanation.excluded
         for told in [wording.left_out(run, one, voice)]
     ]
-    return (blocks or [context(plain_text("Nobody."))]) + _more(run.more_left_out)
+    return (blocks or [context(plain_text("Nobody."))]) + _more(run.more_excluded)
 
 
 def _corrections(made: Sequence[Correction], voice: Voice) -> list[Block]:

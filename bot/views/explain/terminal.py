@@ -27,9 +27,9 @@ def why_lines(run: DryRun) -> list[str]:
         *_wrapped(wording.state(run, voice)),
         *_headed("Analysis", _columns(list(wording.reading(run, voice).items()))),
     ]
-    if run.then:
-        told = [wording.chosen_then(run.then, voice), run.then.reason]
-        told.append(wording.sum_of(run.then.score, run.then.parts))
+    if run.last_assignment:
+        told = [wording.chosen_then(run.last_assignment, voice), run.last_assignment.reason]
+        told.append(wording.sum_of(run.last_assignment.score, run.last_assignment.parts))
         lines += _headed("Then", filter(None, told))
     now = [wording.chosen_now(run, voice), *_wrapped(wording.rule(run))]
     lines += _headed("Now", now)
@@ -49,7 +49,7 @@ def _wrapped(text: str) -> list[str]:
 
 
 def _able(run: DryRun, voice: Voice) -> list[str]:
-    able = run.explanation.able
+    able = run.explanation.eligible
     if not able:
         return ["Nobody."]
     rows = [("", "", "score", *AT_MOST, "")]
@@ -67,7 +67,7 @@ def _left_out(run: DryRun, voice: Voice) -> list[str]:
         why = wording.left_out(run, one, voice)
         return voice.named(one.user_id), number(one.score), why
 
-    rows = [row(one) for one in run.explanation.left_out]
+    rows = [row(one) for one in run.explanation.excluded]
     return _columns([("", "score", ""), *rows]) if rows else ["Nobody."]
 
 

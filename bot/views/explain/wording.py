@@ -12,9 +12,9 @@ from services.analysis.model_answer import SkillMatch, is_low_confidence
 from services.assignment.assignment_service import needs_assignment
 from services.assignment.candidate import Obstacle
 from services.assignment.dry_run import DryRun
-from services.assignment.explanation import CandidateScore, Gap, LastAssignment
-from services.assignment.feedback import Correction, Kind
-from services.assignment.reasons import listed
+from services.assignment.explanation import CandidateExclusion, CandidateScore, LastAssignment
+from services.assignment.feedback import Correction, CorrectionKind
+from services.assignment.reasons import join_words
 from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
 from services.availability.slack_status import NO_END
 from services.core.coerce import as_datetime
@@ -73,7 +73,7 @@ def reading(run: DryRun, voice: Voice) -> dict[str, str]:
     at = as_datetime(kept.get("at"))
     return {
         "Read by": _reader(run, voice),
-        **({"Read": voice.at(at)} if at and run.is_read else {}),
+        **({"Read": voice.at(at)} if at and run.is_analysed else {}),
         "Skills": _skills(run, voice),
         "Confidence": _confidence(kept.get("confidence")),
         "Priority": _priority(run),
@@ -95,7 +95,7 @@ def chosen_now(run: DryRun, voice: Voice) -> str:
     chosen = run.explanation.chosen
     if chosen is None:
         return "Nobody: nobody is available for it."
-    same = run.then is not None and run.then.to == chosen.user_id
+    same = run.last_assignment is not None and run.last_assignment.to == chosen.user_id
     return f"{voice.named(chosen.user_id)}{', as then' if same else ''}."
 
 
@@ -140,7 +140,7 @@ def number(value: float) -> str:
 def left_out(run: DryRun, one: CandidateScore, voice: Voice) -> str:
     """Why they would not be chosen."""
     who = one.candidate
-    match one.left_out:
+    match one.exclusion:
         case Obstacle.AWAY:
             until = who.away_until
             return f"away until {voice.at(until)}" if until and until < NO_END else "away"
@@ -158,8 +158,10 @@ LEFT_OUT = {
     Obstacle.REQUESTER: "filed it",
     Obstacle.INACTIVE: "deactivated",
     Obstacle.UNLINKED: "not linked to anybody in Slack",
-    Gap.NO_FIT: "knows none of its skills and has not solved tickets like it",
-    Gap.NOT_LISTED: "not on the shortlist: of so large a team a few are looked at at a time",
+    CandidateExclusion.NO_MATCH: "knows none of its skills and has not solved tickets like it",
+    CandidateExclusion.NOT_SHORTLISTED: (
+        "not on the shortlist: of so large a team a few are looked at at a time"
+    ),
 }
 
 
@@ -175,7 +177,7 @@ def _begun(sentence: str) -> str:
 
 def _correction(made: Correction, voice: Voice) -> str:
     by = voice.named(made.by or "")
-    if made.kind is Kind.NOT_MINE:
+    if made.kind is CorrectionKind.NOT_MINE:
         return f"{by} said that it was not theirs"
     if made.from_ is None:
         return f"{by} gave it to {voice.named(made.to)}"
@@ -186,8 +188,8 @@ def _correction(made: Correction, voice: Voice) -> str:
 
 def _reader(run: DryRun, voice: Voice) -> str:
     kept = run.ticket.assignment.get("analysis") or {}
-    if not run.is_read:
-        why = "its words have changed since" if run.was_read else "nobody has read it yet"
+    if not run.is_analysed:
+        why = "its words have changed since" if run.was_analysed else "nobody has read it yet"
         return f"The offline router, just now and without storing it, because {why}"
     if kept.get("source") == AnalysisSource.GEMINI:
         return f"Gemini ({voice.quoted(str(kept.get('model')))})"
@@ -199,7 +201,7 @@ def _reader(run: DryRun, voice: Voice) -> str:
 
 
 def _skills(run: DryRun, voice: Voice) -> str:
-    skills = voice.quoted(listed(run.ticket.related_skills)) or "None recognised"
+    skills = voice.quoted(join_words(run.ticket.related_skills)) or "None recognised"
     if "relatedSkills" in edited_fields(run.ticket):
         return f"{skills} (set by hand)"
     basis = (run.ticket.assignment.get("analysis") or {}).get("basis")
@@ -221,7 +223,7 @@ def _priority(run: DryRun) -> str:
     if priority is None:
         return "Not set yet"
     found = (run.ticket.assignment.get("analysis") or {}).get("priority")
-    by_hand = " (set by hand)" if run.is_read and priority != found else ""
+    by_hand = " (set by hand)" if run.is_analysed and priority != found else ""
     return f"{labels.PRIORITY[priority]}{by_hand}"
 
 

@@ -9,8 +9,8 @@ from bot.views.blocks import actions, button
 from bot.views.inputs import option
 from bot.views.text import Block, person, plain_text
 from services.home.sessions import Screen
-from services.lists.list_query import FILTERS, NOBODY, STATUSES, Filter, ListKind, ListQuery
-from services.lists.list_service import Listed
+from services.lists.list_query import FILTERS, NO_ASSIGNEE, STATUSES, Filter, ListKind, ListQuery
+from services.lists.list_service import ListResult
 from services.models.ticket import Priority, Status
 from services.models.user import User
 
@@ -31,24 +31,24 @@ TYPED = (Filter.ASSIGNEE, Filter.SKILL)
 CLOSED = "Resolved or cancelled"
 
 
-def filters(listed: Listed, most: int) -> Block:
+def filters(listed: ListResult, most: int) -> Block:
     """A menu for each, holding up to `most` options itself; longer ones ask as somebody types.
 
     What it is narrowed by stands in the block's id: a press on an element always brings that.
 
     And as it changes with the filters, Slack shows them as they are now, not as they were set.
     """
-    selection = listed.selection.at(None)
+    selection = listed.list_query.with_cursor(None)
     elements = [_filter(by, listed, most) for by in FILTERS[selection.kind]]
-    if selection.is_narrowed:
-        everything = Screen(listed=selection.everything)
+    if selection.has_filters:
+        everything = Screen(list_query=selection.without_filters)
         elements.append(button("Clear filters", ids.LIST_CLEAR, everything.encode()))
-    return {**actions(*elements), "block_id": f"filters|{Screen(listed=selection).encode()}"}
+    return {**actions(*elements), "block_id": f"filters|{Screen(list_query=selection).encode()}"}
 
 
-def _filter(by: Filter, listed: Listed, most: int) -> Block:
+def _filter(by: Filter, listed: ListResult, most: int) -> Block:
     options = _options(by, listed)
-    chosen = str(getattr(listed.selection, by) or EVERY)
+    chosen = str(getattr(listed.list_query, by) or EVERY)
     initial = next((option for option in options if option["value"] == chosen), None)
     if initial is None:  # of somebody who is no longer among those to choose from
         initial = option(person(listed.people, ObjectId(chosen)).name, chosen)
@@ -65,12 +65,12 @@ def _filter(by: Filter, listed: Listed, most: int) -> Block:
 
 def selection_of(block_id: str) -> ListQuery:
     """What a list was narrowed by when its filters were drawn, from their block's id."""
-    return Screen.decode(block_id.partition("|")[2]).listed or ListQuery(ListKind.OWN)
+    return Screen.decode(block_id.partition("|")[2]).list_query or ListQuery(ListKind.OWN)
 
 
 def assignee_options(users: Sequence[User]) -> list[Block]:
     named = [option(user.display_name, str(user.id)) for user in users]
-    return [option(ANY[Filter.ASSIGNEE], EVERY), option("Nobody yet", NOBODY), *named]
+    return [option(ANY[Filter.ASSIGNEE], EVERY), option("Nobody yet", NO_ASSIGNEE), *named]
 
 
 def skill_options(skills: Mapping[str, str]) -> list[Block]:
@@ -81,7 +81,7 @@ def skill_options(skills: Mapping[str, str]) -> list[Block]:
     ]
 
 
-def _options(by: Filter, listed: Listed) -> list[Block]:
+def _options(by: Filter, listed: ListResult) -> list[Block]:
     if by is Filter.ASSIGNEE:
         return assignee_options(listed.assignees)
     if by is Filter.SKILL:
@@ -90,7 +90,7 @@ def _options(by: Filter, listed: Listed) -> list[Block]:
     if by is Filter.PRIORITY:
         priorities = reversed(Priority)
         return [every, *(option(labels.PRIORITY[one], one.value) for one in priorities)]
-    kind = listed.selection.kind
+    kind = listed.list_query.kind
     named = labels.OWN_STATUS if kind is ListKind.OWN else labels.STATUS
     named = {**named, Status.COMPLETED: CLOSED}
     return [every, *(option(named[one], one.value) for one in STATUSES[kind])]

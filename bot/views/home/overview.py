@@ -13,15 +13,15 @@ from bot.views.modals.team_settings import settings_page
 from bot.views.text import Block, mrkdwn, person, plain_text
 from services.accounts.account_search import AccountCursor
 from services.home.home_service import (
-    Content,
+    HomeContent,
     HomePage,
-    OpenList,
     PeoplePage,
     SettingsPage,
+    TicketListPage,
     TicketPage,
 )
 from services.home.sessions import Screen
-from services.lists.list_pages import Page
+from services.lists.list_pages import ListPage
 from services.lists.list_query import ListKind, ListQuery
 from services.models.user import User
 
@@ -38,27 +38,27 @@ WRONG = "If that is wrong, press My availability."
 DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
-def home(content: Content) -> View:
+def home(content: HomeContent) -> View:
     """What that member looks at."""
     if isinstance(content, TicketPage):
         return ticket_page(content)
     if isinstance(content, PeoplePage):
         return roster(content)
     if isinstance(content, SettingsPage):
-        return settings_page(content.held)
-    return list_home(content) if isinstance(content, OpenList) else overview(content)
+        return settings_page(content.settings)
+    return list_home(content) if isinstance(content, TicketListPage) else overview(content)
 
 
 def overview(content: HomePage) -> View:
     is_staff = content.assigned is not None
     queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
     everybody = Screen(people=AccountCursor()).encode()
-    people = [button("People", ids.HOME_PEOPLE, everybody)] if content.may_manage_people else []
-    if content.may_manage_people:
+    people = [button("People", ids.HOME_PEOPLE, everybody)] if content.can_manage_people else []
+    if content.can_manage_people:
         people.append(button("Settings", ids.HOME_SETTINGS, Screen(settings=True).encode()))
     own = [button("My availability", ids.OPEN_AVAILABILITY, "own")] if is_staff else []
     blocks = [
-        header(f"Hello, {person(content.people, content.reader).name}"),
+        header(f"Hello, {person(content.people, content.user_id).name}"),
         actions(
             button("File a ticket", ids.HOME_FILE, "file", primary=True),
             *queue,
@@ -80,7 +80,7 @@ def overview(content: HomePage) -> View:
             *_glimpse(content, content.assigned, ListKind.ASSIGNED, empty=NO_ASSIGNED),
             actions(
                 _list_button("All assigned to you", ids.HOME_ASSIGNED, ListKind.ASSIGNED),
-                *_digest_button(content.people.users.get(content.reader)),
+                *_digest_button(content.people.users.get(content.user_id)),
             ),
         ]
     return {"type": "home", "blocks": blocks}
@@ -94,7 +94,7 @@ def refusal(sentence: str) -> View:
 
 def _away(content: HomePage) -> list[Block]:
     """Else somebody wonders why no ticket comes: their Slack status alone may have said so."""
-    reader = content.people.users.get(content.reader)
+    reader = content.people.users.get(content.user_id)
     until = reader.away_until if reader else None
     if until is None or until <= content.now:
         return []
@@ -102,7 +102,7 @@ def _away(content: HomePage) -> list[Block]:
     return [{"type": "section", "text": mrkdwn(told)}]
 
 
-def _glimpse(content: HomePage, page: Page, kind: ListKind, *, empty: str) -> list[Block]:
+def _glimpse(content: HomePage, page: ListPage, kind: ListKind, *, empty: str) -> list[Block]:
     """The beginning of a list, and whether there is more of it."""
     if not page.tickets:
         return [{"type": "section", "text": plain_text(empty)}]
@@ -116,7 +116,7 @@ def _glimpse(content: HomePage, page: Page, kind: ListKind, *, empty: str) -> li
             now=content.now,
             opener=button("Open", ids.HOME_OPEN, to.encode()),
         )
-    return [*blocks, context(plain_text(MORE))] if page.after else blocks
+    return [*blocks, context(plain_text(MORE))] if page.next_cursor else blocks
 
 
 def _digest_button(reader: User | None) -> list[Block]:
@@ -128,4 +128,4 @@ def _digest_button(reader: User | None) -> list[Block]:
 
 
 def _list_button(label: str, action_id: str, kind: ListKind) -> Block:
-    return button(label, action_id, Screen(listed=ListQuery(kind)).encode())
+    return button(label, action_id, Screen(list_query=ListQuery(kind)).encode())

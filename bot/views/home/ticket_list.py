@@ -8,10 +8,10 @@ from bot.views.blocks import actions, button, context, header
 from bot.views.home.list_filters import filters
 from bot.views.home.ticket_row import row, spoken
 from bot.views.text import NAME_MAX, Block, Message, fit_to_limit, fits_limit, plain_text
-from services.home.home_service import OpenList
+from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
 from services.lists.list_query import ListKind
-from services.lists.list_service import Listed
+from services.lists.list_service import ListResult
 from services.models.ticket import Ticket
 
 View = dict[str, Any]
@@ -45,13 +45,13 @@ OPTIONS_IN_HOME = 100
 SPOKEN_MAX = 3_800
 
 
-def list_message(listed: Listed) -> Message:
+def list_message(listed: ListResult) -> Message:
     """For whoever typed the command."""
 
     def opener(ticket: Ticket) -> Block:
         return button("Open", ids.LIST_OPEN, str(ticket.id))
 
-    title = header(TITLES[listed.selection.kind])
+    title = header(TITLES[listed.list_query.kind])
     for most, name_max in LENGTHS:
         blocks = fit_to_limit([title, *_list(listed, opener, most=most, name_max=name_max)])
         if fits_limit(blocks):
@@ -59,15 +59,15 @@ def list_message(listed: Listed) -> Message:
     return Message(text=_spoken(listed), blocks=blocks)
 
 
-def list_home(content: OpenList) -> View:
-    listed = content.listed
+def list_home(content: TicketListPage) -> View:
+    listed = content.result
 
     def opener(ticket: Ticket) -> Block:
-        to = Screen(listed=listed.selection, ticket_id=ticket.id)
+        to = Screen(list_query=listed.list_query, ticket_id=ticket.id)
         return button("Open", ids.HOME_OPEN, to.encode())
 
     blocks = [
-        header(TITLES[listed.selection.kind]),
+        header(TITLES[listed.list_query.kind]),
         actions(button("Back", ids.HOME_BACK, Screen().encode())),
         *_list(listed, opener, most=OPTIONS_IN_HOME),
     ]
@@ -75,15 +75,15 @@ def list_home(content: OpenList) -> View:
 
 
 def _list(
-    listed: Listed, opener: Callable[[Ticket], Block], *, most: int, name_max: int = NAME_MAX
+    listed: ListResult, opener: Callable[[Ticket], Block], *, most: int, name_max: int = NAME_MAX
 ) -> list[Block]:
-    selection, page = listed.selection, listed.page
+    selection, page = listed.list_query, listed.page
     blocks = [filters(listed, most)]
     if not page.tickets:
-        text = NO_MATCH if selection.is_narrowed else EMPTY[selection.kind]
+        text = NO_MATCH if selection.has_filters else EMPTY[selection.kind]
         return [*blocks, {"type": "section", "text": plain_text(text)}]
     blocks.append(
-        context(plain_text(ORDERS[selection.kind if selection.is_queued else ListKind.OWN]))
+        context(plain_text(ORDERS[selection.kind if selection.is_queue_order else ListKind.OWN]))
     )
     for ticket in page.tickets:
         blocks += row(
@@ -95,22 +95,22 @@ def _list(
             name_max=name_max,
         )
     ways = (
-        ("Previous", ids.LIST_PREVIOUS, page.before),
-        ("Next", ids.LIST_NEXT, page.after),
+        ("Previous", ids.LIST_PREVIOUS, page.previous_cursor),
+        ("Next", ids.LIST_NEXT, page.next_cursor),
     )
     turning = [
-        button(label, action_id, Screen(listed=selection.at(to)).encode())
+        button(label, action_id, Screen(list_query=selection.with_cursor(to)).encode())
         for label, action_id, to in ways
         if to
     ]
     return [*blocks, actions(*turning)] if turning else blocks
 
 
-def _spoken(listed: Listed) -> str:
+def _spoken(listed: ListResult) -> str:
     """What is read out: the rows, as many as Slack advises to have in a text."""
-    kind, page = listed.selection.kind, listed.page
+    kind, page = listed.list_query.kind, listed.page
     if not page.tickets:
-        return NO_MATCH if listed.selection.is_narrowed else EMPTY[kind]
+        return NO_MATCH if listed.list_query.has_filters else EMPTY[kind]
     text = f"{TITLES[kind]}:"
     for ticket in page.tickets:
         line = spoken(ticket, kind=kind, people=listed.people)

@@ -50,7 +50,7 @@ LENGTHS = ((10, 10), (5, 5), (2, 2), (0, 1))
 
 def ticket_page(sheet: TicketPage) -> View:
     """What the staff or the requester may know of the ticket, and what they may do with it."""
-    back = button("Back", ids.HOME_BACK, sheet.screen.lists.encode())
+    back = button("Back", ids.HOME_BACK, sheet.screen.parent.encode())
     buttons = [back, *_buttons(sheet)]
     return {"type": "home", "blocks": fit_view_to_limit(_page(sheet, buttons))}
 
@@ -67,8 +67,8 @@ def ticket_message(sheet: TicketPage) -> Message:
 
 
 def _buttons(sheet: TicketPage) -> list[Block]:
-    buttons = step_buttons(sheet.ticket, sheet.steps, details=False)
-    if sheet.may_ask_why:
+    buttons = step_buttons(sheet.ticket, sheet.actions, details=False)
+    if sheet.can_explain:
         buttons.append(button("Why?", ids.WHY, str(sheet.ticket.id)))
     return buttons
 

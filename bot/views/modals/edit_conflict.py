@@ -35,8 +35,8 @@ def clashing(
     reader: ObjectId,
 ) -> View:
     """`view` is the form as it was sent in, with its state; `touched`, the fields changed in it."""
-    told = {**metadata.told, **{clash.field: found.ticket.seq for clash in found.clashes}}
-    notices = [block for clash in found.clashes for block in _notice(clash, found, reader)]
+    told = {**metadata.told, **{clash.field: found.ticket.seq for clash in found.conflicts}}
+    notices = [block for clash in found.conflicts for block in _notice(clash, found, reader)]
     kept = [_as_left(block, view["state"]["values"]) for block in view["blocks"]]
     inputs = [block for block in kept if block["type"] == "input"]
     blocks = [

@@ -11,8 +11,8 @@ from bot.views.inputs import OPTIONS_MAX, View, field_block, modal, option, sele
 from bot.views.modals.edit_metadata import Metadata
 from bot.views.text import Block, plain_text, utf16_length
 from services.core.text import strip_invisible
-from services.editing.editable_fields import NOTES_MAX, SKILL_VALUE_MAX, skill_choices
-from services.editing.ticket_edits import Draft
+from services.editing.editable_fields import MAX_NOTES_LENGTH, MAX_SKILL_VALUE_LENGTH, skill_choices
+from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
@@ -27,7 +27,7 @@ _FIRST, _LAST = 1_000_000_000, 9_999_999_999
 _TOLD = {Status.COMPLETED, Status.WAITING}
 
 
-def edit_ticket(draft: Draft) -> View:
+def edit_ticket(draft: EditForm) -> View:
     """Every field filled in as it is. A text too long for Slack is shown cut, and says so."""
     ticket = draft.ticket
     blocks = [
@@ -41,7 +41,9 @@ def edit_ticket(draft: Draft) -> View:
         *_deadline(ticket.deadline),
         *_skills(ticket, draft.team_skills),
         _assignee(draft),
-        _long_text("helpfulNotes", "Notes for the help desk", ticket.helpful_notes, NOTES_MAX),
+        _long_text(
+            "helpfulNotes", "Notes for the help desk", ticket.helpful_notes, MAX_NOTES_LENGTH
+        ),
     ]
     return framed(ticket, blocks, Metadata(ticket_id=str(ticket.id), seq=ticket.seq))
 
@@ -157,18 +159,18 @@ def _light(options: list[Block], most: int) -> list[Block]:
 
 
 def skill_options(skills: Sequence[str]) -> list[Block]:
-    return [option(skill, skill[:SKILL_VALUE_MAX]) for skill in skills]
+    return [option(skill, skill[:MAX_SKILL_VALUE_LENGTH]) for skill in skills]
 
 
-def _assignee(draft: Draft) -> Block:
+def _assignee(draft: EditForm) -> Block:
     element: Block = {
         "type": "external_select",
         "action_id": ids.ASSIGNED_TO,
         "placeholder": plain_text("Nobody: it is assigned again"),
         "min_query_length": 0,
     }
-    if draft.assignee:
-        element["initial_option"] = fit_option(draft.assignee)
+    if draft.assignee_option:
+        element["initial_option"] = fit_option(draft.assignee_option)
     elif draft.ticket.assigned_to:
         element["initial_option"] = option(LEFT, str(draft.ticket.assigned_to))
     return field_block(

@@ -13,7 +13,7 @@ from bot.views.cards.action_buttons import value
 from bot.views.inputs import View, field_block, modal, option, text_input
 from bot.views.text import Block, plain_text
 from services.assignment.assignee_options import AssigneeOption
-from services.assignment.reassign import Reassigned, Why
+from services.assignment.reassign import DeclineReason, ReassignResult
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import QUESTION_MAX, REASON_MAX, TITLE_MAX
@@ -161,7 +161,7 @@ def not_mine(ticket: Ticket) -> View:
     radios: Block = {
         "type": "radio_buttons",
         "action_id": "why",
-        "options": [option(why, why) for why in Why],
+        "options": [option(why, why) for why in DeclineReason],
     }
     return modal(
         callback_id=ids.HAND_ON,
@@ -185,16 +185,16 @@ def not_mine(ticket: Ticket) -> View:
     )
 
 
-def handed_on(outcome: Reassigned) -> View:
+def handed_on(outcome: ReassignResult) -> View:
     """To whom it went."""
     return modal(title="Handed on", close="Done", blocks=[_section(_told(outcome))])
 
 
-def _told(outcome: Reassigned) -> str:
+def _told(outcome: ReassignResult) -> str:
     name = labels.name(outcome.ticket)
-    if outcome.to:
-        return f"{name} goes to {outcome.to.display_name}, who is told now."
-    if outcome.is_parked:
+    if outcome.assignee:
+        return f"{name} goes to {outcome.assignee.display_name}, who is told now."
+    if outcome.is_queued:
         return (
             f"Nobody else is available for {name[0].lower()}{name[1:]} right now. It stands at the "
             "top of the queue, the admins are told, and somebody gets it as soon as they can."

@@ -15,8 +15,8 @@ from services.auth.sign_in import SignInService
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, Unauthenticated
 from services.core.settings import Network
-from services.editing.ticket_edits import Patches
-from services.lists.api_pages import PAGE_MAX, TicketPages
+from services.editing.ticket_edits import TicketPatches
+from services.lists.api_pages import MAX_PAGE_SIZE, TicketPager
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.models.user import User
@@ -25,7 +25,7 @@ from services.outbox.pending import Publisher
 from services.tickets.filing import TicketService
 
 NOBODY = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
-_BAD_LIMIT = f"Give a whole number from 1 to {PAGE_MAX}."
+_BAD_LIMIT = f"Give a whole number from 1 to {MAX_PAGE_SIZE}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,8 @@ class ApiServices:
     """Everything behind the API, made once a process."""
 
     tickets: TicketService
-    pages: TicketPages
-    patches: Patches
+    pages: TicketPager
+    patches: TicketPatches
     users: UserService
     sign_in: SignInService
     profiles: ProfileService
@@ -55,8 +55,8 @@ class ApiServices:
     ) -> "ApiServices":
         return cls(
             tickets=desk.tickets,
-            pages=TicketPages(db),
-            patches=Patches(db, desk.edits),
+            pages=TicketPager(db),
+            patches=TicketPatches(db, desk.edits),
             users=users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
@@ -100,9 +100,9 @@ class Call:
     def limit(self) -> int:
         text = self._parameter("limit")
         if text is None:
-            return PAGE_MAX
+            return MAX_PAGE_SIZE
         is_short = text.isascii() and text.isdecimal() and len(text) <= 3
-        if not (is_short and 1 <= int(text) <= PAGE_MAX):
+        if not (is_short and 1 <= int(text) <= MAX_PAGE_SIZE):
             raise InvalidValue("limit", _BAD_LIMIT)
         return int(text)
 

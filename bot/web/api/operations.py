@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from bot.web.api import accounts, request_bodies, response_bodies, tickets
 from bot.web.api.cursors import BAD_CURSOR
-from services.lists.api_pages import PAGE_MAX
+from services.lists.api_pages import MAX_PAGE_SIZE
 
 Json = dict[str, Any]
 
@@ -68,7 +68,7 @@ _LIMIT: Json = {
     "name": "limit",
     "in": "query",
     "description": "How many tickets at most.",
-    "schema": {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_MAX},
+    "schema": {"type": "integer", "minimum": 1, "maximum": MAX_PAGE_SIZE, "default": MAX_PAGE_SIZE},
 }
 _CURSOR: Json = {
     "name": "cursor",

@@ -16,10 +16,10 @@ _BAD_KEY = "Give 1 to 255 characters of ASCII without blanks, such as a UUID."
 
 def list_tickets(call: Call) -> Tickets:
     after = cursors.decode(call.cursor) if call.cursor is not None else None
-    page = call.counter.pages.newest(actor=call.actor, size=call.limit, after=after)
+    page = call.counter.pages.newest_page(actor=call.actor, size=call.limit, after=after)
     return Tickets(
         tickets=[Ticket.of(ticket, is_staff=call.is_staff) for ticket in page.tickets],
-        next_cursor=cursors.encode(page.edge) if page.edge else None,
+        next_cursor=cursors.encode(page.next_cursor) if page.next_cursor else None,
     )
 
 

@@ -18,7 +18,7 @@ from services.linking.unlink import Unlink
 from services.models.user import Role, User
 from services.outbox.emails import Emails
 from services.tickets.filing import TicketService
-from tasks.celery_app import MAIL
+from tasks.celery_app import EMAIL_TASK
 from tests.conftest import (
     APP_URL,
     Bot,
@@ -163,7 +163,7 @@ def test_a_moderator_with_a_password_links_by_a_code(
     assert links.find_user(team_id="T0TEAM", slack_user_id=JO) == mona
     assert jo.home()[0] == "Hello, Mona"
     assert "The queue" in jo.home()  # their role has changed
-    assert [task for task, _ in publisher.asked] == [MAIL]
+    assert [task for task, _ in publisher.asked] == [EMAIL_TASK]
     assert (db.letters.find_one() or {})["facts"] == {"slack_name": "Jo in Slack"}
     assert db.users.count_documents({}) == 1  # no account was made by the way
 
@@ -315,7 +315,7 @@ def test_another_account_says_what_becomes_of_the_former(
     ]
     assert seen(visitor.submit()["view"])[1] == "Your account is linked"
     assert visitor.account()[2] == "*Email*\nmona@example.com"
-    assert [task for task, _ in publisher.asked] == [MAIL, MAIL]
+    assert [task for task, _ in publisher.asked] == [EMAIL_TASK, EMAIL_TASK]
     assert db.tickets.count_documents({"assignedTo": former.id}) == 2
 
 
@@ -347,7 +347,7 @@ def test_unlinking_asks_once_more_and_the_next_use_links_nobody(
         "You are no longer linked to moderator1@example.com.",
         "Type /account to link an account again.",
     ]
-    assert [task for task, _ in publisher.asked] == [MAIL]
+    assert [task for task, _ in publisher.asked] == [EMAIL_TASK]
     assert visitor.home() == ["Help desk", UNLINKED]
     body = payloads.slash_command("list", user=visitor.slack_id)
     assert jo._bot.answer(body)["text"] == UNLINKED

@@ -16,7 +16,7 @@ from services.core.installation import claim_installation
 from services.models.ticket import Status
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tasks.celery_app import AVAILABILITY
+from tasks.celery_app import STATUS_SYNC_TASK
 from tasks.runtime import Runtime
 from tests.bot.handlers.test_people import Visitor
 from tests.conftest import (
@@ -254,7 +254,7 @@ def test_a_new_status_is_asked_about_at_once(
 ) -> None:
     claim_installation(db, team_id=TEAM_ID)
     assert ticket_bot.answer(changed(slack, nils, status_emoji=":palm_tree:")) == {}
-    assert publisher.asked == [(AVAILABILITY, "")]
+    assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     work(runtime, publisher)
     assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}
     # What is known already, and what changes nothing here, is nothing to ask about.

@@ -15,7 +15,7 @@ from services.linking.member_sync import MemberSync
 from services.models.ticket import Status
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tests.conftest import (
     NOBODY_LISTENS,
     Bot,
@@ -53,7 +53,7 @@ def test_whoever_is_deactivated_in_slack_gives_their_tickets_back(
     event = changed(slack, slack_id, nils.email, deleted=True)
     for _ in range(2):  # Slack may repeat itself
         assert ticket_bot.answer(event) == {}
-    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
     assert reload(db, ticket).assigned_to is None
     assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) is None
     assert ticket_bot.answer(changed(slack, slack_id, nils.email)) == {}

@@ -17,7 +17,7 @@ from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate, Obstacle
 from services.assignment.dry_run import DryRun
 from services.assignment.explanation import CandidateScore, Explanation, LastAssignment
-from services.assignment.feedback import Correction, Kind
+from services.assignment.feedback import Correction, CorrectionKind
 from services.availability.slack_status import NO_END
 from services.core.database import Mongo
 from services.linking.directory import Directory
@@ -64,7 +64,7 @@ def who(number: int, **fields: Any) -> Candidate:
 
 def standing(number: int, left_out: Obstacle | None = None, **fields: Any) -> CandidateScore:
     reason = f"knows {EVIL} · 1 of 8 open"
-    return CandidateScore(who(number, **fields), 0.75, PARTS, reason, left_out=left_out)
+    return CandidateScore(who(number, **fields), 0.75, PARTS, reason, exclusion=left_out)
 
 
 NILS, OLGA = who(1).user_id, who(2).user_id
@@ -153,7 +153,7 @@ def test_who_is_away_until_when() -> None:
 def test_the_longest_it_can_be() -> None:
     able = tuple(standing(number) for number in range(20))
     out = tuple(standing(number, Obstacle.DECLINED) for number in range(100, 120))
-    made = Correction(AT, NILS, OLGA, frozenset(), by=OLGA, kind=Kind.REASSIGNED)
+    made = Correction(AT, NILS, OLGA, frozenset(), by=OLGA, kind=CorrectionKind.REASSIGNED)
     view = why(
         run(
             explanation=Explanation(able, out),
@@ -177,15 +177,15 @@ def test_the_longest_it_can_be() -> None:
     ("made", "said"),
     [
         (
-            {"from_": NILS, "to": None, "kind": Kind.NOT_MINE, "by": NILS},
+            {"from_": NILS, "to": None, "kind": CorrectionKind.NOT_MINE, "by": NILS},
             "<@U0NILS> said that it was not theirs",
         ),
         (
-            {"from_": NILS, "to": None, "kind": Kind.REASSIGNED, "by": None},
+            {"from_": NILS, "to": None, "kind": CorrectionKind.REASSIGNED, "by": None},
             "Nobody took it from <@U0NILS>",
         ),
         (
-            {"from_": None, "to": NILS, "kind": Kind.REASSIGNED, "by": ObjectId()},
+            {"from_": None, "to": NILS, "kind": CorrectionKind.REASSIGNED, "by": ObjectId()},
             "Someone who has left gave it to <@U0NILS>",
         ),
     ],

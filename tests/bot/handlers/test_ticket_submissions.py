@@ -14,7 +14,7 @@ from services.core.database import Mongo
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.publisher import CeleryPublisher
 from tests.conftest import (
     Bot,
@@ -73,7 +73,7 @@ def test_a_ticket_is_filed(
         employee.id,
         body["view"]["id"],
     ]
-    assert publisher.asked == [(NOTIFY, str(doc["_id"]))]
+    assert publisher.asked == [(NOTIFY_TASK, str(doc["_id"]))]
 
 
 PAST = {"deadline": "The deadline has to lie in the future. Choose a later time."}
@@ -346,7 +346,7 @@ def test_a_ticket_is_resolved(
         Status.COMPLETED,
         "Renewed the certificate.",
     )
-    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from bot.views.modals.edit_metadata import Metadata
 from bot.views.modals.edit_ticket import edit_ticket
 from services.assignment.assignee_options import AssigneeOption
 from services.core.errors import InvalidValue
-from services.editing.ticket_edits import Draft
+from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status
 from services.models.user import Role, User
 from tests.conftest import sample_ticket
@@ -35,7 +35,7 @@ def sent(touched: Any = (), values: Any = None, **fields: Any) -> dict[str, Any]
     """What is read from the form of that ticket, sent in with those `values` in it."""
     ticket = sample_ticket(**{**FULL, **fields})
     fit = AssigneeOption(BEN, (), open_tickets=2, capacity=8, obstacle=None)
-    view = edit_ticket(Draft(ticket, ("DNS", "VPN"), fit))
+    view = edit_ticket(EditForm(ticket, ("DNS", "VPN"), fit))
     submitted = {**view, "state": {"values": state_values(view, values or {})}}
     return changes_in(submitted, Metadata("", 7, frozenset(touched)))
 

@@ -13,7 +13,7 @@ from services.auth.services import AccountServices
 from services.core import request_context
 from services.core.database import Mongo
 from services.outbox.emails import Emails
-from tasks.celery_app import MAIL
+from tasks.celery_app import EMAIL_TASK
 from tests.conftest import FixedClock, RecordingPublisher
 from tests.support.api_client import PASSWORD, Api
 from tests.support.page_client import Browser, serving
@@ -30,7 +30,7 @@ def browser(
 
 def is_asked_for(db: Mongo, publisher: RecordingPublisher, kind: str) -> bool:
     letter = db.letters.find_one({"kind": kind})
-    return letter is not None and (MAIL, letter["_id"]) in publisher.asked
+    return letter is not None and (EMAIL_TASK, letter["_id"]) in publisher.asked
 
 
 def forget(db: Mongo, publisher: RecordingPublisher) -> None:

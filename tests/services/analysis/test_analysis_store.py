@@ -48,7 +48,7 @@ class Desk:
         return self._edits.update(
             actor=Actor.from_user(by),
             ticket_id=str(ticket.id),
-            seen_seq=ticket.seq,
+            expected_seq=ticket.seq,
             changes=changes,
         )
 

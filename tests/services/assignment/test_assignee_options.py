@@ -63,7 +63,12 @@ def test_without_skills_the_least_loaded_moderator_comes_first_and_admins_after_
 
 def test_it_says_what_they_know_in_the_ticket_s_spelling_and_how_much_they_have() -> None:
     [fit] = ranked(candidate("vpn", "DNS", open_tickets=2), skills=["VPN", "SAP"])
-    assert (fit.known, fit.open_tickets, fit.capacity, fit.obstacle) == (("VPN",), 2, 8, None)
+    assert (fit.known_skills, fit.open_tickets, fit.capacity, fit.obstacle) == (
+        ("VPN",),
+        2,
+        8,
+        None,
+    )
 
 
 @pytest.mark.parametrize(

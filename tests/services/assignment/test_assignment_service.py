@@ -6,9 +6,9 @@ from bson import ObjectId
 from services.analysis.analysis_store import analysis_source, is_analysed
 from services.analysis.model_answer import Analysis, FailureReason
 from services.assignment.assignment_service import (
-    CLAIM,
+    CLAIM_DURATION,
     AssignmentService,
-    declined,
+    declined_by,
     needs_assignment,
 )
 from services.core.database import Mongo
@@ -74,7 +74,7 @@ def test_one_of_many_claims_it(
 ) -> None:
     answers = at_once(*[lambda: store.claim(ticket.id, now=clock())] * 8)
     assert [answer for answer in answers if answer] == [reload(db, ticket)]
-    assert reload(db, ticket).assignment == {"until": clock() + CLAIM}
+    assert reload(db, ticket).assignment == {"until": clock() + CLAIM_DURATION}
     assert reload(db, ticket).seq == ticket.seq  # a claim is no change
 
 
@@ -82,11 +82,11 @@ def test_a_claim_ends_by_itself_or_by_release(
     store: AssignmentService, clock: FixedClock, ticket: Ticket
 ) -> None:
     assert store.claim(ticket.id, now=clock())
-    clock.advance(seconds=CLAIM.total_seconds() - 0.001)
+    clock.advance(seconds=CLAIM_DURATION.total_seconds() - 0.001)
     assert store.claim(ticket.id, now=clock()) is None
     clock.advance(seconds=0.001)
     assert store.claim(ticket.id, now=clock())
-    store.release(ticket.id)
+    store.release_claim(ticket.id)
     assert store.claim(ticket.id, now=clock())
 
 
@@ -207,7 +207,7 @@ def test_a_ticket_that_changed_meanwhile_is_left_alone(
     before = stored(db, ticket)
     who = chosen(ObjectId())
     assert store.assign(ticket, who, source=AnalysisSource.GEMINI, now=clock()) is None
-    assert store.park(ticket, now=clock()) is None
+    assert store.queue_unassigned(ticket, now=clock()) is None
     if "seq" in change:
         assert store.store_analysis(ticket, READ, now=clock()) is None
     assert stored(db, ticket) == before
@@ -229,7 +229,7 @@ def test_who_was_told_that_nobody_can_is_told_once(
     for _ in range(3):
         claimed = store.claim(ticket.id, now=clock())
         assert claimed is not None
-        parked = store.park(claimed, now=clock())
+        parked = store.queue_unassigned(claimed, now=clock())
         assert parked is not None
         assert parked.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
         assert not needs_assignment(parked)
@@ -249,11 +249,11 @@ def test_it_is_told_again_of_a_ticket_that_somebody_had_meanwhile(
 ) -> None:
     moderator = people.add(Role.MODERATOR)
     ids: dict[str, Any] = {"actor": Actor.from_user(moderator), "ticket_id": str(ticket.id)}
-    assert store.park(ticket, now=clock())
+    assert store.queue_unassigned(ticket, now=clock())
     moves.take(**ids)
     moves.reassign(**ids, assignee_id=None)
     for _ in range(2):
-        assert store.park(reload(db, ticket), now=clock())
+        assert store.queue_unassigned(reload(db, ticket), now=clock())
     types = [event.type for event in reload(db, ticket).events]
     assert types.count("nobody_available") == 2
     assert types[-2:] == ["handed_back", "nobody_available"]
@@ -272,7 +272,7 @@ def test_those_it_was_taken_from_are_not_chosen_again(
         moves.take(actor=Actor.from_user(had), **ids)
         moves.reassign(actor=Actor.from_user(by), **ids, assignee_id=None)
     moves.take(actor=Actor.from_user(admin), **ids)
-    assert declined(reload(db, ticket)) == {ben.id, cleo.id}
+    assert declined_by(reload(db, ticket)) == {ben.id, cleo.id}
 
 
 def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
@@ -282,7 +282,7 @@ def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
     edited = edits.update(
         actor=Actor.from_user(moderator),
         ticket_id=str(ticket.id),
-        seen_seq=ticket.seq,
+        expected_seq=ticket.seq,
         changes={"relatedSkills": ["SAP"], "helpfulNotes": "Ask Ada."},
     )
     analysed = store.store_analysis(edited, READ, now=clock())

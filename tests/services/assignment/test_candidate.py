@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.assignment.candidate import Candidate, Obstacle, load_of, obstacle
+from services.assignment.candidate import Candidate, Obstacle, find_obstacle, ticket_load
 from services.models.ticket import Priority, Status
 from services.models.user import Role
 
@@ -29,13 +29,13 @@ WHO = Candidate(ObjectId("65f0c0ffee65f0c0ffee0001"), Role.MODERATOR, ("VPN",), 
     ],
 )
 def test_what_stands_in_the_way(change: dict[str, Any], found: Obstacle | None) -> None:
-    assert obstacle(replace(WHO, **change), requester=None, now=NOW) is found
+    assert find_obstacle(replace(WHO, **change), requester=None, now=NOW) is found
 
 
 def test_the_requester_and_whoever_handed_it_back() -> None:
-    assert obstacle(WHO, requester=WHO.user_id, now=NOW) is Obstacle.REQUESTER
+    assert find_obstacle(WHO, requester=WHO.user_id, now=NOW) is Obstacle.REQUESTER
     declined = {WHO.user_id}
-    assert obstacle(WHO, requester=None, now=NOW, declined=declined) is Obstacle.DECLINED
+    assert find_obstacle(WHO, requester=None, now=NOW, declined=declined) is Obstacle.DECLINED
 
 
 @pytest.mark.parametrize(
@@ -51,10 +51,10 @@ def test_the_requester_and_whoever_handed_it_back() -> None:
     ],
 )
 def test_what_a_ticket_weighs(priority: Priority | None, status: Status, weight: float) -> None:
-    assert load_of(priority, status) == weight
+    assert ticket_load(priority, status) == weight
 
 
 def test_where_the_weight_is_not_known_each_ticket_counts_one() -> None:
-    assert WHO.weighed == 2
-    assert replace(WHO, load=0.5).weighed == 0.5
-    assert replace(WHO, load=0.0).weighed == 0
+    assert WHO.effective_load == 2
+    assert replace(WHO, load=0.5).effective_load == 0.5
+    assert replace(WHO, load=0.0).effective_load == 0

@@ -10,9 +10,9 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
-from services.assignment.candidate_pool import LARGE, CandidateLoader
-from services.assignment.shortlist import LENGTH as SHORTLIST
-from services.assignment.shortlist import STAYS_LARGE, Shortlist
+from services.assignment.candidate_pool import LARGE_TEAM_SIZE, CandidateLoader
+from services.assignment.shortlist import LARGE_TEAM_TTL, Shortlist
+from services.assignment.shortlist import SHORTLIST_SIZE as SHORTLIST
 from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import INDEXES, Mongo
 from services.linking.links import LinkService
@@ -35,7 +35,7 @@ def staff(db: Mongo, links: LinkService) -> CandidateLoader:
 
 
 def candidates(staff: CandidateLoader, clock: FixedClock) -> dict[ObjectId, Candidate]:
-    return {who.user_id: who for who in staff.everybody(team_id=TEAM_ID, now=clock())}
+    return {who.user_id: who for who in staff.load_all(team_id=TEAM_ID, now=clock())}
 
 
 def test_candidates_are_the_active_moderators_and_admins(
@@ -49,7 +49,7 @@ def test_candidates_are_the_active_moderators_and_admins(
         moderator.id: Candidate(moderator.id, Role.MODERATOR, ("VPN",), 0, 3, load=0),
         admin.id: Candidate(admin.id, Role.ADMIN, (), 0, 8, linked=False, load=0),
     }
-    elsewhere = staff.everybody(team_id="T0OTHER", now=clock())
+    elsewhere = staff.load_all(team_id="T0OTHER", now=clock())
     assert [who.linked for who in elsewhere] == [False, False]
 
 
@@ -77,9 +77,13 @@ def test_load_weighs_what_is_open_and_fairness_counts_what_was_given_this_week(
         ]
     )
     found = candidates(staff, clock)
-    assert (found[busy.id].open_tickets, found[busy.id].recent) == (4, 3)
+    assert (found[busy.id].open_tickets, found[busy.id].recent_assignments) == (4, 3)
     assert found[busy.id].load == 2 + 0.75 + 0.5 + 1
-    assert (found[idle.id].open_tickets, found[idle.id].recent, found[idle.id].load) == (0, 0, 0)
+    assert (
+        found[idle.id].open_tickets,
+        found[idle.id].recent_assignments,
+        found[idle.id].load,
+    ) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("odd", [None, "tomorrow", {}, {"until": None}, {"until": "tomorrow"}])
@@ -130,7 +134,7 @@ def hire(db: Mongo, count: int, *skills: str, **fields: Any) -> list[ObjectId]:
 @pytest.fixture
 def large(db: Mongo) -> list[ObjectId]:
     """More who know nothing than are ever read at once."""
-    return hire(db, LARGE)
+    return hire(db, LARGE_TEAM_SIZE)
 
 
 def needing(
@@ -169,10 +173,16 @@ def asked(commands: Commands) -> list[str]:
     [
         # corrections; staff; office, links, open tickets, recent ones
         (3, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
-        (LARGE, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
+        (LARGE_TEAM_SIZE, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
         # and for a large team: who knows it, and their accounts
-        (LARGE + 1, ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2),
-        (LARGE * 3, ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2),
+        (
+            LARGE_TEAM_SIZE + 1,
+            ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2,
+        ),
+        (
+            LARGE_TEAM_SIZE * 3,
+            ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2,
+        ),
     ],
 )
 def test_the_queries_of_a_choice_do_not_grow_with_the_team(
@@ -185,16 +195,16 @@ def test_the_queries_of_a_choice_do_not_grow_with_the_team(
     assert asked(commands) == sent
     commands.sent.clear()
     choose(store, ticket, clock)  # a team known to be large is not counted again
-    assert asked(commands) == sent[:1] + sent[2 if team > LARGE else 1 :]
+    assert asked(commands) == sent[:1] + sent[2 if team > LARGE_TEAM_SIZE else 1 :]
 
 
 def test_of_a_large_team_a_shortlist_is_read(
     staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
 ) -> None:
     experts = hire(db, SHORTLIST + 20, "VPN")
-    pool = staff.pool(team_id=TEAM_ID, skills=["VPN"], favoured={large[7]}, now=clock())
-    assert not pool.is_everybody
-    assert pool.holders == {"vpn": SHORTLIST + 20}
+    pool = staff.load_pool(team_id=TEAM_ID, skills=["VPN"], favoured={large[7]}, now=clock())
+    assert not pool.is_complete
+    assert pool.skill_counts == {"vpn": SHORTLIST + 20}
     assert {who.user_id for who in pool.candidates} == {*experts[:SHORTLIST], large[7]}
 
 
@@ -205,10 +215,10 @@ def test_the_shortlist_is_of_those_who_know_most_and_of_them_whoever_was_chosen_
     rare = hire(db, 2, "sap", lastAssignedAt=clock())
     both = hire(db, 1, "VPN", "SAP", lastAssignedAt=clock())
     new = hire(db, 3, "vpn")
-    pool = staff.pool(team_id=TEAM_ID, skills=["VPN", "SAP"], favoured=set(), now=clock())
+    pool = staff.load_pool(team_id=TEAM_ID, skills=["VPN", "SAP"], favoured=set(), now=clock())
     found = {who.user_id for who in pool.candidates}
     assert found == {*both, *rare, *new, *common[: SHORTLIST - 6]}
-    assert pool.holders == {"vpn": SHORTLIST + 4, "sap": 3}
+    assert pool.skill_counts == {"vpn": SHORTLIST + 4, "sap": 3}
 
 
 def test_whoever_is_away_takes_nobodys_place_on_it(
@@ -218,7 +228,7 @@ def test_whoever_is_away_takes_nobodys_place_on_it(
     hire(db, 1, "VPN", active=False)
     back = hire(db, 1, "VPN", away={"until": clock()})
     db.users.update_one({"_id": large[0]}, {"$set": {"skills": "VPN"}})  # as a lone text
-    pool = staff.pool(team_id=TEAM_ID, skills=["VPN"], favoured=set(), now=clock())
+    pool = staff.load_pool(team_id=TEAM_ID, skills=["VPN"], favoured=set(), now=clock())
     assert {who.user_id for who in pool.candidates} == {*back, large[0]}
 
 
@@ -243,7 +253,7 @@ def test_where_nobody_on_the_shortlist_can_take_it_everybody_is_looked_at(
     store: AssignmentService, db: Mongo, tickets: TicketService, people: People, clock: FixedClock,
     skills: list[str],
 ) -> None:  # fmt: skip
-    hire(db, LARGE + SHORTLIST, "VPN", capacity=0)
+    hire(db, LARGE_TEAM_SIZE + SHORTLIST, "VPN", capacity=0)
     (free,) = hire(db, 1, "VPN", lastAssignedAt=clock())
     ticket = needing(db, tickets, people, skills)
     assert choose(store, ticket, clock).user_id == free
@@ -271,12 +281,12 @@ def test_a_team_that_shrank_is_read_whole_again(
 ) -> None:
     hire(db, 1, "VPN")
     ask: dict[str, Any] = {"team_id": TEAM_ID, "skills": ["VPN"], "favoured": frozenset()}
-    assert len(staff.pool(**ask, now=clock()).candidates) == 1
+    assert len(staff.load_pool(**ask, now=clock()).candidates) == 1
     db.users.delete_many({"_id": {"$in": large[10:]}})
-    clock.advance(seconds=STAYS_LARGE.total_seconds() - 1)
-    assert not staff.pool(**ask, now=clock()).is_everybody
+    clock.advance(seconds=LARGE_TEAM_TTL.total_seconds() - 1)
+    assert not staff.load_pool(**ask, now=clock()).is_complete
     clock.advance(seconds=1)
-    assert len(staff.pool(**ask, now=clock()).candidates) == 11
+    assert len(staff.load_pool(**ask, now=clock()).candidates) == 11
 
 
 def test_a_small_teams_accounts_are_left_as_they_are(
@@ -293,24 +303,24 @@ def test_where_no_skill_is_needed_it_is_the_turn_of_whoever_was_chosen_longest_a
     watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock
 ) -> None:
     shortlist = Shortlist(watched_db)
-    shortlist.found_large(clock())
-    turns = hire(db, LARGE * 2)
+    shortlist.mark_large(clock())
+    turns = hire(db, LARGE_TEAM_SIZE * 2)
     for hours, who in enumerate(turns):
         at = clock() - timedelta(hours=1_000 - hours)
         db.users.update_one({"_id": who}, {"$set": {"lastAssignedAt": at}})
     (new,) = hire(db, 1)
     hire(db, 1, away={"until": clock() + timedelta(days=1)})
     chosen = []
-    for _ in range(LARGE + 20):
+    for _ in range(LARGE_TEAM_SIZE + 20):
         clock.advance(seconds=1)
-        first, *others = shortlist.longest_ago(now=clock())
+        first, *others = shortlist.least_recently_assigned(now=clock())
         assert len(others) == SHORTLIST - 1
-        shortlist.was_chosen(first, now=clock())
+        shortlist.record_chosen(first, now=clock())
         chosen.append(first)
-    assert chosen == [new, *turns[: LARGE + 19]]
+    assert chosen == [new, *turns[: LARGE_TEAM_SIZE + 19]]
     # Most rounds read the beginning of the order, and all of it is read anew when that is used up.
     rounds = [name for name, _ in commands.sent if name == "aggregate"]
-    assert len(rounds) < (LARGE + 20) * 2 + 10
+    assert len(rounds) < (LARGE_TEAM_SIZE + 20) * 2 + 10
     matched = [command["pipeline"][0]["$match"] for name, command in commands.sent
                if name == "aggregate"]  # fmt: skip
     assert sum("$lte" not in (match["lastAssignedAt"] or {"$lte": 0}) for match in matched) == 2

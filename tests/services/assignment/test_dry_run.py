@@ -14,9 +14,9 @@ from services.analysis.model_answer import Analysis, FailureReason, SkillMatch
 from services.analysis.urgency import UrgencySignal
 from services.assignment import dry_run
 from services.assignment.assignment_service import AssignmentService
-from services.assignment.candidate_pool import LARGE
+from services.assignment.candidate_pool import LARGE_TEAM_SIZE
 from services.assignment.dry_run import DryRun, ExplainService
-from services.assignment.feedback import Kind, keep
+from services.assignment.feedback import CorrectionKind, record_corrections
 from services.assignment.reassign import Reassignment
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, NotFound, PermissionDenied
@@ -28,9 +28,9 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role, User
 from services.routing.learned_model import Example
-from services.routing.model_store import Kind as Learned
-from services.routing.model_store import ModelStore, Stored
-from services.routing.trainer import Learner
+from services.routing.model_store import ModelKind as Learned
+from services.routing.model_store import ModelStore, StoredModelInfo
+from services.routing.trainer import Trainer
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
@@ -77,7 +77,7 @@ def ticket(nils: User, people: People, tickets: TicketService) -> Ticket:
 
 
 def lines(service: ExplainService, called: str = "1") -> list[str]:
-    return why_lines(service.find(actor=OPERATOR, called=called))
+    return why_lines(service.explain_reference(actor=OPERATOR, reference=called))
 
 
 def section(said: list[str], heading: str) -> list[str]:
@@ -135,7 +135,7 @@ def test_it_changes_nothing_and_publishes_nothing(
     before, indexes = contents(db), db.tickets.index_information()
     for called in ("12", str(story.id), str(old)):
         assert lines(service, called)
-    assert service.look(actor=OPERATOR, ticket_id=str(old)).ticket.number is None
+    assert service.explain(actor=OPERATOR, ticket_id=str(old)).ticket.number is None
     assert (contents(db), db.tickets.index_information()) == (before, indexes)
 
 
@@ -143,7 +143,7 @@ def test_it_says_what_assignment_then_does(
     service: ExplainService, runtime: Runtime, db: Mongo, ticket: Ticket, people: People, nils: User
 ) -> None:
     people.add(Role.MODERATOR, "VPN", name="Olga Sand")
-    told = service.find(actor=OPERATOR, called="1").explanation.chosen
+    told = service.explain_reference(actor=OPERATOR, reference="1").explanation.chosen
     assert told is not None
     assign_ticket.run(runtime, str(ticket.id))
     done = reload(db, ticket)
@@ -151,10 +151,10 @@ def test_it_says_what_assignment_then_does(
     assert done.assignment["parts"] == told.parts
     assert (done.assignment["score"], done.assignment["reason"]) == (told.score, told.reason)
     # And afterwards the ticket does not count against whoever got it.
-    again = service.find(actor=OPERATOR, called="1")
+    again = service.explain_reference(actor=OPERATOR, reference="1")
     assert again.explanation.chosen == told
-    assert again.then is not None
-    assert again.then.parts == told.parts
+    assert again.last_assignment is not None
+    assert again.last_assignment.parts == told.parts
 
 
 def test_an_unread_ticket_is_read_offline_in_memory(
@@ -260,7 +260,7 @@ def test_why_it_is_as_urgent_as_it_is(
     edits.update(
         actor=Actor.from_user(nils),
         ticket_id=str(ticket.id),
-        seen_seq=reload(db, ticket).seq,
+        expected_seq=reload(db, ticket).seq,
         changes={"priority": "low"},
     )
     assert "  Priority    Low (set by hand)" in lines(service)
@@ -272,7 +272,7 @@ def test_skills_that_somebody_has_set_stay(
     edits.update(
         actor=Actor.from_user(nils),
         ticket_id=str(ticket.id),
-        seen_seq=ticket.seq,
+        expected_seq=ticket.seq,
         changes={"relatedSkills": ["DNS"]},
     )
     assert "  Skills      DNS (set by hand)" in lines(service)
@@ -284,9 +284,9 @@ def test_what_was_learned_counts(
     olga = people.add(Role.MODERATOR, "VPN", "DNS", name="Olga Sand")
     solved = [Example("the vpn drops every hour", (str(olga.id),))] * 8
     others = [Example("the printer jams on paper", (str(nils.id),))] * 8
-    model = Learner().learn([*solved, *others])
-    ModelStore(db).replace(Learned.PEOPLE, model, seen=Stored(), now=MONDAY)
-    able = service.find(actor=OPERATOR, called="1").explanation.able
+    model = Trainer().train([*solved, *others])
+    ModelStore(db).replace(Learned.PEOPLE, model, expected=StoredModelInfo(), now=MONDAY)
+    able = service.explain_reference(actor=OPERATOR, reference="1").explanation.eligible
     assert [one.user_id for one in able] == [olga.id, nils.id]
     assert able[0].parts["history"] > able[1].parts["history"]
 
@@ -355,12 +355,12 @@ def test_corrections_stand_below_and_in_the_parts(
 ) -> None:
     on = Reassignment(db, users, links, moves, ModelStore(db, clock=clock), clock=clock)
     clock.advance(minutes=5)
-    on.not_mine(actor=Actor.from_user(nils), ticket_id=str(story.id), reason="Ask <Olga>")
+    on.decline(actor=Actor.from_user(nils), ticket_id=str(story.id), details="Ask <Olga>")
     (anna,) = db.users.find({"name": "Anna Berg"})
     boss, to = Actor(anna["_id"], Role.ADMIN), str(anna["_id"])
     clock.advance(minutes=5)
     moves.reassign(actor=boss, ticket_id=str(story.id), assignee_id=to, reason="I know why")
-    keep(db, reload(db, story), now=clock())
+    record_corrections(db, reload(db, story), now=clock())
     said = lines(service, "12")
     assert section(said, "Corrections") == [
         "  Nils Holm said that it was not theirs on 2 Mar 2026, 09:05 UTC.",
@@ -372,9 +372,12 @@ def test_corrections_stand_below_and_in_the_parts(
     ]
     (declined,) = [line for line in said if "handed it back" in line]
     assert declined.split() == ["Nils", "Holm", "0.688", "handed", "it", "back"]
-    run = service.find(actor=OPERATOR, called="12")
-    assert [made.kind for made in run.corrections] == [Kind.NOT_MINE, Kind.REASSIGNED]
-    parts = {one.user_id: one.parts["corrections"] for one in run.explanation.left_out}
+    run = service.explain_reference(actor=OPERATOR, reference="12")
+    assert [made.kind for made in run.corrections] == [
+        CorrectionKind.NOT_MINE,
+        CorrectionKind.REASSIGNED,
+    ]
+    parts = {one.user_id: one.parts["corrections"] for one in run.explanation.excluded}
     assert parts[nils.id] == pytest.approx(-0.05, abs=1e-3)
 
 
@@ -398,14 +401,14 @@ def test_names_do_not_move_the_cursor_and_twins_are_told_apart(
 @pytest.mark.parametrize("called", ["99", "#99", str(ObjectId("65f0c0ffee65f0c0ffee0012"))])
 def test_there_is_no_such_ticket(service: ExplainService, ticket: Ticket, called: str) -> None:
     with pytest.raises(NotFound) as refused:
-        service.find(actor=OPERATOR, called=called)
+        service.explain_reference(actor=OPERATOR, reference=called)
     assert str(refused.value) == NO_NUMBER.format(called)
 
 
 @pytest.mark.parametrize("called", ["", "twelve", "-1", "12345678901", "1 2"])
 def test_what_is_no_number(service: ExplainService, called: str) -> None:
     with pytest.raises(InvalidValue) as refused:
-        service.find(actor=OPERATOR, called=called)
+        service.explain_reference(actor=OPERATOR, reference=called)
     assert str(refused.value) == "Write a ticket's number, for example 12, or its id."
 
 
@@ -415,8 +418,8 @@ def test_before_any_bot_was_started_there_are_no_numbers(
     service = ExplainService(db, users, links, ModelStore(db))
     ticket_id = db.tickets.insert_one({"title": "VPN", "description": "Slow"}).inserted_id
     with pytest.raises(NotFound):
-        service.find(actor=OPERATOR, called="1")
-    run: DryRun = service.find(actor=OPERATOR, called=str(ticket_id))
+        service.explain_reference(actor=OPERATOR, reference="1")
+    run: DryRun = service.explain_reference(actor=OPERATOR, reference=str(ticket_id))
     assert run.explanation.chosen is None
 
 
@@ -427,18 +430,18 @@ def test_it_is_for_admins(
     actor = Actor.from_user(people.add(role))
     said = "Your role does not allow you to manage people. Ask an admin if it should."
     with pytest.raises(PermissionDenied) as refused:
-        service.look(actor=actor, ticket_id=str(ticket.id))
+        service.explain(actor=actor, ticket_id=str(ticket.id))
     assert str(refused.value) == said
     for called in ("1", "99", "twelve"):  # nor do they learn what there is
         with pytest.raises(PermissionDenied) as refused:
-            service.find(actor=actor, called=called)
+            service.explain_reference(actor=actor, reference=called)
         assert str(refused.value) == said
 
 
 @pytest.mark.parametrize("ticket_id", ["", "x", str(ObjectId("65f0c0ffee65f0c0ffee0012"))])
 def test_a_button_of_a_ticket_that_is_gone(service: ExplainService, ticket_id: str) -> None:
     with pytest.raises(NotFound) as refused:
-        service.look(actor=OPERATOR, ticket_id=ticket_id)
+        service.explain(actor=OPERATOR, ticket_id=ticket_id)
     assert str(refused.value) == "There is no such ticket."
 
 
@@ -447,7 +450,7 @@ def large(db: Mongo, nils: User) -> int:
     """How many moderators there are."""
     team = [
         {"_id": ObjectId(), "role": "moderator", "skills": ["VPN"], "capacity": 8}
-        for _ in range(LARGE + 20)
+        for _ in range(LARGE_TEAM_SIZE + 20)
     ]
     db.users.insert_many(team)
     db.links.insert_many(
@@ -462,30 +465,30 @@ def large(db: Mongo, nils: User) -> int:
 def test_of_a_large_team_everybody_is_shown_and_the_shortlist_chosen_from(
     service: ExplainService, store: AssignmentService, ticket: Ticket, large: int
 ) -> None:
-    run = service.look(actor=OPERATOR, ticket_id=str(ticket.id), most=20)
-    assert (len(run.explanation.able), len(run.explanation.left_out)) == (20, 20)
-    shown = 20 + run.more_able + 20 + run.more_left_out
+    run = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
+    assert (len(run.explanation.eligible), len(run.explanation.excluded)) == (20, 20)
+    shown = 20 + run.more_eligible + 20 + run.more_excluded
     assert shown == large
-    assert run.more_able == 20  # those on the shortlist
+    assert run.more_eligible == 20  # those on the shortlist
     assert len(run.people.users) < 50
     chosen = store.choose(run.ticket, now=MONDAY)
     assert chosen is not None
     assert run.explanation.chosen is not None
     assert run.explanation.chosen.user_id == chosen.user_id
     whole = lines(service)
-    assert sum("not on the shortlist" in line for line in whole) == run.more_left_out + 20
+    assert sum("not on the shortlist" in line for line in whole) == run.more_excluded + 20
 
 
 def test_of_a_very_large_one_whoever_waits_is_shown_the_shortlist(
     service: ExplainService, ticket: Ticket, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = service.look(actor=OPERATOR, ticket_id=str(ticket.id), most=20)
-    monkeypatch.setattr(dry_run, "MOST_READ", large - 1)
-    quick = service.look(actor=OPERATOR, ticket_id=str(ticket.id), most=20)
-    assert quick.explanation.able == whole.explanation.able
-    assert quick.more_able == whole.more_able
-    assert quick.explanation.left_out == ()
-    assert quick.more_left_out == 20 + whole.more_left_out
+    whole = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
+    monkeypatch.setattr(dry_run, "MAX_CANDIDATES_READ", large - 1)
+    quick = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
+    assert quick.explanation.eligible == whole.explanation.eligible
+    assert quick.more_eligible == whole.more_eligible
+    assert quick.explanation.excluded == ()
+    assert quick.more_excluded == 20 + whole.more_excluded
     # In a terminal one waits.
-    everybody = service.find(actor=OPERATOR, called="1").explanation
-    assert len(everybody.able) + len(everybody.left_out) == large
+    everybody = service.explain_reference(actor=OPERATOR, reference="1").explanation
+    assert len(everybody.eligible) + len(everybody.excluded) == large

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 
 from services.assignment.candidate import Candidate, Obstacle
 from services.assignment.explanation import (
+    CandidateExclusion,
     CandidateScore,
     Explanation,
-    Gap,
     LastAssignment,
     explain,
-    then,
+    last_assignment,
 )
-from services.assignment.ranking import Criteria, assess, choose_assignee
+from services.assignment.ranking import Criteria, choose_assignee, rate_candidates
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
 from services.models.user import Role
@@ -45,7 +45,7 @@ def explained(
     grounds.update(cast("Criteria", asked))
     everybody = frozenset(who.user_id for who in team)
     looked_at = everybody if listed is None else listed
-    return explain(team, listed=looked_at, holders=holders, grounds=grounds)
+    return explain(team, shortlisted=looked_at, skill_counts=holders, criteria=grounds)
 
 
 def reasons(standings: tuple[CandidateScore, ...]) -> list[str]:
@@ -59,7 +59,7 @@ def test_the_first_who_is_able_is_whom_it_chooses(
     some = data.draw(st.lists(st.sampled_from(team), unique=True)) if team else []
     for looked_at in (team, some):
         listed = frozenset(who.user_id for who in looked_at)
-        found = explain(team, listed=listed, holders=None, grounds=question)
+        found = explain(team, shortlisted=listed, skill_counts=None, criteria=question)
         chosen = choose_assignee(candidates=looked_at, **question)
         assert (found.chosen and found.chosen.user_id) == (chosen and chosen.user_id)
         if found.chosen and chosen:
@@ -76,13 +76,13 @@ def test_everybody_stands_in_it_once_with_their_own_parts(
     team: list[Candidate], question: Any
 ) -> None:
     everybody = frozenset(who.user_id for who in team)
-    found = explain(team, listed=everybody, holders=None, grounds=question)
-    standings = [*found.able, *found.left_out]
+    found = explain(team, shortlisted=everybody, skill_counts=None, criteria=question)
+    standings = [*found.eligible, *found.excluded]
     assert [one.candidate for one in standings] == [
-        rating.candidate for rating in assess(candidates=team, **question)
+        rating.candidate for rating in rate_candidates(candidates=team, **question)
     ]
-    assert all(one.left_out is None for one in found.able)
-    assert all(one.left_out for one in found.left_out)
+    assert all(one.exclusion is None for one in found.eligible)
+    assert all(one.exclusion for one in found.excluded)
 
 
 def test_why_somebody_is_left_out() -> None:
@@ -98,9 +98,9 @@ def test_why_somebody_is_left_out() -> None:
     ]
     declined = frozenset({team[-1].user_id})
     found = explained(*team, ADMIN, skills=("VPN",), declined=declined)
-    assert [one.candidate for one in found.able] == [team[0], ADMIN]
-    assert {one.user_id: one.left_out for one in found.left_out} == {
-        team[1].user_id: Gap.NO_FIT,
+    assert [one.candidate for one in found.eligible] == [team[0], ADMIN]
+    assert {one.user_id: one.exclusion for one in found.excluded} == {
+        team[1].user_id: CandidateExclusion.NO_MATCH,
         team[2].user_id: Obstacle.REQUESTER,
         team[3].user_id: Obstacle.INACTIVE,
         team[4].user_id: Obstacle.AWAY,
@@ -112,15 +112,15 @@ def test_why_somebody_is_left_out() -> None:
 
 def test_that_nobody_knows_better_is_said_of_the_first_alone() -> None:
     second = person(8, role=Role.ADMIN, load=1)
-    assert reasons(explained(person(1, "VPN"), ADMIN, skills=("VPN",)).able) == [
+    assert reasons(explained(person(1, "VPN"), ADMIN, skills=("VPN",)).eligible) == [
         "knows VPN · 0 of 8 open",
         "an admin · 0 of 8 open",
     ]
-    assert reasons(explained(ADMIN, second, skills=("VPN",)).able) == [
+    assert reasons(explained(ADMIN, second, skills=("VPN",)).eligible) == [
         "nobody who could take it knows VPN, so it goes to an admin · 0 of 8 open",
         "an admin · 1 of 8 open",
     ]
-    assert reasons(explained(person(1), person(2, load=1)).able) == [
+    assert reasons(explained(person(1), person(2, load=1)).eligible) == [
         "no skill was recognised, so it goes to whoever has room · 0 of 8 open",
         "1 of 8 open",
     ]
@@ -134,7 +134,9 @@ def test_of_a_large_team_only_those_who_were_looked_at_could_be_chosen() -> None
     assert found.chosen is not None
     assert found.chosen.candidate == seen
     assert found.chosen.reason == "knows VPN · 2 of 8 open"
-    assert [(one.candidate, one.left_out) for one in found.left_out] == [(better, Gap.NOT_LISTED)]
+    assert [(one.candidate, one.exclusion) for one in found.excluded] == [
+        (better, CandidateExclusion.NOT_SHORTLISTED)
+    ]
 
 
 def test_whoever_has_left_makes_no_skill_less_rare() -> None:
@@ -195,4 +197,4 @@ def test_what_is_known_of_the_last_choice(
     fields: dict[str, Any], found: LastAssignment | None
 ) -> None:
     ticket: Ticket = sample_ticket(**fields)
-    assert then(ticket) == found
+    assert last_assignment(ticket) == found

@@ -9,7 +9,12 @@ from bson import ObjectId
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.assignment.feedback import Correction, keep, net_effects, weighed
+from services.assignment.feedback import (
+    Correction,
+    correction_scores,
+    record_corrections,
+    score_corrections,
+)
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
@@ -45,7 +50,7 @@ def correction(
 
 
 def net(*corrections: Correction, skills: tuple[str, ...] = ("VPN",)) -> dict[ObjectId, float]:
-    return weighed(corrections, skills=skills, now=NOW)
+    return score_corrections(corrections, skills=skills, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +129,7 @@ def ticket(tickets: TicketService, people: People, db: Mongo) -> Ticket:
 
 def kept(db: Mongo, ticket: Ticket) -> list[tuple[Any, ...]]:
     """What is, once the outbox has been worked through."""
-    keep(db, reload(db, ticket), now=utcnow())
+    record_corrections(db, reload(db, ticket), now=utcnow())
     fields = ("kind", "by", "from", "to")
     return [tuple(doc[name] for name in fields) for doc in db.corrections.find().sort("at")]
 
@@ -183,7 +188,7 @@ def test_so_is_one_by_the_form(
         edits.update(
             actor=Actor.from_user(ben),
             ticket_id=str(ticket.id),
-            seen_seq=now.seq,
+            expected_seq=now.seq,
             changes={"assignedTo": to.id, "relatedSkills": ["VPN"]},
         )
     assert kept(db, ticket) == [
@@ -219,7 +224,7 @@ def test_each_is_kept_once_however_often_it_is_said(
         return moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     taken = at_once(*[take] * 4)[0]
-    again: list[Callable[[], None]] = [lambda: keep(db, taken, now=clock())] * 4
+    again: list[Callable[[], None]] = [lambda: record_corrections(db, taken, now=clock())] * 4
     assert at_once(*again) == [None] * 4
     assert len(kept(db, ticket)) == 1
 
@@ -242,7 +247,7 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
     assert db.corrections.count_documents({}) == 0
     clock.advance(minutes=1)
     jobs = Scheduler(db, publisher, clock=clock)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("sweep")
     assert [ticket_id for _, ticket_id in publisher.asked] == [str(ticket.id)]
     for _ in range(2):
@@ -262,7 +267,7 @@ def test_it_is_about_the_skills_of_that_moment(
     edits.update(
         actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
-        seen_seq=taken.seq,
+        expected_seq=taken.seq,
         changes={"relatedSkills": []},
     )
     assert len(kept(db, ticket)) == 1
@@ -273,16 +278,16 @@ def test_a_ticket_without_costs_no_query_and_one_with_costs_one(
     watched_db: Mongo, commands: Commands, moves: TicketActions, db: Mongo, ticket: Ticket,
     ben: User, clock: FixedClock,
 ) -> None:  # fmt: skip
-    keep(watched_db, ticket, now=clock())
+    record_corrections(watched_db, ticket, now=clock())
     assert commands.sent == []
     moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     taken = reload(db, ticket)
-    keep(db, taken, now=clock())
-    keep(watched_db, taken, now=clock())
+    record_corrections(db, taken, now=clock())
+    record_corrections(watched_db, taken, now=clock())
     assert [name for name, _ in commands.sent] == ["find"]
     clock.advance(days=90)
     commands.sent.clear()
-    keep(watched_db, taken, now=clock())  # it would count for nothing
+    record_corrections(watched_db, taken, now=clock())  # it would count for nothing
     assert commands.sent == []
 
 
@@ -301,8 +306,8 @@ def test_they_are_read_in_one_query_for_the_skills_at_hand(
             {"skills": "vpn", "at": clock(), "from": "nobody", "to": 7},
         ]
     )
-    assert net_effects(watched_db, skills=["VPN"], now=clock()) == {X: -1 / 2}
-    assert net_effects(watched_db, skills=[], now=clock()) == {}
+    assert correction_scores(watched_db, skills=["VPN"], now=clock()) == {X: -1 / 2}
+    assert correction_scores(watched_db, skills=[], now=clock()) == {}
     assert [name for name, _ in commands.sent] == ["aggregate"]
 
 

@@ -11,7 +11,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.assignment.candidate import Candidate
-from services.assignment.ranking import Rating, Tier, assess, choose_assignee
+from services.assignment.ranking import Rating, Tier, choose_assignee, rate_candidates
 from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
 from services.calendar.work_week import WorkWeek
 from services.models.assignee_choice import AssigneeChoice, ChoiceReason
@@ -280,7 +280,7 @@ def test_whoever_is_back_is_available_again() -> None:
 
 
 def assert_within_bounds(found: AssigneeChoice | Rating) -> None:
-    parts = found.score_parts if isinstance(found, AssigneeChoice) else found.rounded
+    parts = found.score_parts if isinstance(found, AssigneeChoice) else found.rounded_parts
     assert parts.keys() == {*WEIGHTS, "corrections"}
     assert all(0 <= parts[name] <= weight for name, weight in WEIGHTS.items())
     assert abs(parts["corrections"]) <= CORRECTIONS_WEIGHT
@@ -356,7 +356,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
 
 def standing(team: list[Candidate], who: Candidate, question: dict[str, Any]) -> int:
     """How many come before them."""
-    order = [rating.candidate.user_id for rating in assess(candidates=team, **question)]
+    order = [rating.candidate.user_id for rating in rate_candidates(candidates=team, **question)]
     return order.index(who.user_id)
 
 
@@ -364,11 +364,14 @@ def standing(team: list[Candidate], who: Candidate, question: dict[str, Any]) ->
 def test_the_order_of_candidates_changes_nothing(
     team: list[Candidate], question: dict[str, Any], random: Any
 ) -> None:
-    first, order = choose_assignee(candidates=team, **question), assess(candidates=team, **question)
+    first, order = (
+        choose_assignee(candidates=team, **question),
+        rate_candidates(candidates=team, **question),
+    )
     assert choose_assignee(candidates=team, **question) == first  # nor does asking again
     random.shuffle(team)
     assert choose_assignee(candidates=team, **question) == first
-    assert assess(candidates=team, **question) == order
+    assert rate_candidates(candidates=team, **question) == order
 
 
 @given(teams(), questions())
@@ -394,22 +397,22 @@ def test_whom_it_chooses_is_the_first_of_all(
 ) -> None:
     found, ratings = (
         choose_assignee(candidates=team, **question),
-        assess(candidates=team, **question),
+        rate_candidates(candidates=team, **question),
     )
     assert {rating.candidate.user_id for rating in ratings} == {who.user_id for who in team}
     if found is None:
-        assert all(rating.tier >= Tier.NO_FIT for rating in ratings)
+        assert all(rating.tier >= Tier.NO_MATCH for rating in ratings)
     else:
         best = ratings[0]
         assert (found.user_id, found.score) == (best.candidate.user_id, best.score)
-        assert (found.score_parts, best.obstacle) == (best.rounded, None)
+        assert (found.score_parts, best.obstacle) == (best.rounded_parts, None)
 
 
 @given(teams(), questions())
 def test_parts_add_up_and_keep_within_bounds(
     team: list[Candidate], question: dict[str, Any]
 ) -> None:
-    for rating in assess(candidates=team, **question):
+    for rating in rate_candidates(candidates=team, **question):
         assert_within_bounds(rating)
     if found := choose_assignee(candidates=team, **question):
         assert_within_bounds(found)
@@ -463,13 +466,17 @@ def test_more_load_never_raises_a_score_or_a_rank(
     is_known: bool,
 ) -> None:
     who = data.draw(st.sampled_from(team))
-    load = who.weighed if is_known else None
+    load = who.effective_load if is_known else None
     before = replace(who, load=load)
     heavier = None if load is None else load + more / 2
     after = replace(before, open_tickets=who.open_tickets + more, load=heavier)
     others = [other for other in team if other is not who]
     scores = [
-        next(r.score for r in assess(candidates=[*others, one], **question) if r.candidate == one)
+        next(
+            r.score
+            for r in rate_candidates(candidates=[*others, one], **question)
+            if r.candidate == one
+        )
         for one in (before, after)
     ]
     assert scores[1] <= scores[0]
@@ -531,5 +538,5 @@ def test_without_a_skill_nobody_has_more_room_than_the_chosen_one(team: list[Can
         return
     (who,) = [candidate for candidate in team if candidate.user_id == found.user_id]
     rivals = [other for other in team if other.role is who.role and choice(other) is not None]
-    loads = [min(other.weighed / other.capacity, 2) for other in rivals]
-    assert min(who.weighed / who.capacity, 2) == min(loads)
+    loads = [min(other.effective_load / other.capacity, 2) for other in rivals]
+    assert min(who.effective_load / who.capacity, 2) == min(loads)

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.assignment.candidate import Candidate
-from services.assignment.reasons import listed, sentence, zone_name
+from services.assignment.reasons import describe_candidate, join_words, zone_name
 from services.assignment.scoring import ScoringContext
 from services.calendar.work_week import WorkWeek
 from services.models.assignee_choice import ChoiceReason
@@ -27,10 +27,10 @@ def said(who: Candidate = WHO, now: datetime = NOON, **about: Any) -> str:
         "has_solved": False,
         **about,
     }
-    scale = ScoringContext.of([who], skills=(), now=now)
+    scale = ScoringContext.build([who], skills=(), now=now)
     presence = scale.presence(who.week) if who.week else None
-    end = scale.end(who.week) if who.week else None
-    return sentence(who, presence=presence, end=end, now=now, **asked)
+    end = scale.work_end(who.week) if who.week else None
+    return describe_candidate(who, presence=presence, end=end, now=now, **asked)
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_where_the_team_has_several_times_it_says_whose(
 @pytest.mark.parametrize("week", [None, replace(YORK, days=frozenset())])
 def test_where_no_time_is_told_it_is_nobodys(week: WorkWeek | None) -> None:
     assert said(replace(WHO, week=week), is_spread=True) == "knows VPN and DNS · 2 of 8 open"
-    quiet = replace(WHO, week=None, quiet_until=NOON.replace(hour=18))
+    quiet = replace(WHO, week=None, do_not_disturb_until=NOON.replace(hour=18))
     assert said(quiet, is_spread=True).endswith(" · does not want to be disturbed now")
 
 
@@ -139,8 +139,13 @@ def test_what_a_zone_is_called(zone: str, name: str) -> None:
 
 
 def test_a_list_in_words() -> None:
-    assert [listed(list("abc")[:count]) for count in range(4)] == ["", "a", "a and b", "a, b and c"]
-    assert listed("ab", "or") == "a or b"
+    assert [join_words(list("abc")[:count]) for count in range(4)] == [
+        "",
+        "a",
+        "a and b",
+        "a, b and c",
+    ]
+    assert join_words("ab", "or") == "a or b"
 
 
 @pytest.mark.parametrize(
@@ -156,5 +161,5 @@ def test_a_list_in_words() -> None:
     ],
 )
 def test_do_not_disturb_is_said(week: WorkWeek | None, quiet: str, words: str) -> None:
-    who = replace(WHO, week=week, quiet_until=datetime.fromisoformat(f"{quiet}+00:00"))
+    who = replace(WHO, week=week, do_not_disturb_until=datetime.fromisoformat(f"{quiet}+00:00"))
     assert said(who) == f"knows VPN and DNS · 2 of 8 open · {words}"

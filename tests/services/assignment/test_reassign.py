@@ -5,8 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from services.accounts.users import UserService
-from services.assignment.feedback import Kind, keep, net_effects
-from services.assignment.reassign import ENOUGH, FIRST, Reassigned, Reassignment, Why
+from services.assignment.feedback import CorrectionKind, correction_scores, record_corrections
+from services.assignment.reassign import (
+    MAX_MATCHES,
+    MIN_OPTIONS,
+    DeclineReason,
+    Reassignment,
+    ReassignResult,
+)
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
 from services.linking.links import LinkService
@@ -77,14 +83,14 @@ def types(ticket: Ticket, after: int) -> list[tuple[str, object]]:
 def test_it_goes_to_the_next_best_in_one_update(
     handing_on: Reassignment, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    done = handing_on.not_mine(
+    done = handing_on.decline(
         actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
-        why=Why.SKILL,
-        reason=" It is the router. ",
+        decline_reason=DeclineReason.SKILL,
+        details=" It is the router. ",
     )
     now = done.ticket
-    assert (done.to, now.assigned_to, now.status) == (cleo, cleo.id, Status.IN_PROGRESS)
+    assert (done.assignee, now.assigned_to, now.status) == (cleo, cleo.id, Status.IN_PROGRESS)
     assert types(now, ticket.seq) == [
         (EventType.UNASSIGNED, ben.id),
         (EventType.ASSIGNED, "system"),
@@ -102,12 +108,14 @@ def test_it_goes_to_the_next_best_in_one_update(
 def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
     handing_on: Reassignment, ticket: Ticket, file: File, db: Mongo, ben: User, clock: FixedClock
 ) -> None:
-    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    keep(db, done.ticket, now=clock())
+    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    record_corrections(db, done.ticket, now=clock())
     (kept,) = db.corrections.find()
-    assert (kept["kind"], kept["from"], kept["to"]) == (Kind.NOT_MINE, ben.id, None)
+    assert (kept["kind"], kept["from"], kept["to"]) == (CorrectionKind.NOT_MINE, ben.id, None)
     assert kept["skills"] == ["dns", "vpn"]
-    assert net_effects(db, skills=["VPN", "DNS"], now=clock()) == {ben.id: pytest.approx(-0.5)}
+    assert correction_scores(db, skills=["VPN", "DNS"], now=clock()) == {
+        ben.id: pytest.approx(-0.5)
+    }
     following = file("DNS is down again")
     assert following.assigned_to == ben.id
     assert following.assignment["parts"]["corrections"] == pytest.approx(-0.05)
@@ -117,8 +125,8 @@ def test_once_accepted_it_may_still_turn_out_not_to_be_theirs(
     handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    assert (done.to, done.ticket.accepted_at) == (cleo, None)
+    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    assert (done.assignee, done.ticket.accepted_at) == (cleo, None)
 
 
 def test_a_reopened_one_goes_on_with_the_next(
@@ -131,8 +139,8 @@ def test_a_reopened_one_goes_on_with_the_next(
 ) -> None:
     moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
     moves.reopen(actor=Actor.from_user(employee), ticket_id=str(ticket.id))
-    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    assert (done.to, done.ticket.status) == (cleo, Status.IN_PROGRESS)
+    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    assert (done.assignee, done.ticket.status) == (cleo, Status.IN_PROGRESS)
 
 
 def test_who_has_said_so_before_does_not_get_it_again(
@@ -141,17 +149,17 @@ def test_who_has_said_so_before_does_not_get_it_again(
     admin = people.add(Role.ADMIN)
     gone_to: list[User | None] = []
     for holder in (ben, cleo):
-        done = handing_on.not_mine(actor=Actor.from_user(holder), ticket_id=str(ticket.id))
-        gone_to.append(done.to)
+        done = handing_on.decline(actor=Actor.from_user(holder), ticket_id=str(ticket.id))
+        gone_to.append(done.assignee)
     assert gone_to == [cleo, admin]
 
 
 def test_the_last_one_leaves_it_to_wait(
     handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User, clock: FixedClock
 ) -> None:
-    handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    done = handing_on.not_mine(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
-    assert (done.to, done.is_parked) == (None, True)
+    handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    done = handing_on.decline(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    assert (done.assignee, done.is_queued) == (None, True)
     assert types(done.ticket, done.ticket.seq - 2) == [
         (EventType.UNASSIGNED, cleo.id),
         (EventType.NOBODY_AVAILABLE, "system"),
@@ -174,31 +182,31 @@ def test_what_was_never_read_is_left_to_the_workers(
 ) -> None:
     filed = file_ticket(tickets, employee)
     moves.take(actor=Actor.from_user(ben), ticket_id=str(filed.id))
-    done = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(filed.id))
-    assert (done.to, done.is_parked, done.ticket.status) == (None, False, Status.TODO)
+    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(filed.id))
+    assert (done.assignee, done.is_queued, done.ticket.status) == (None, False, Status.TODO)
 
 
 def test_a_second_press_says_what_the_first_one_did(
     handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
 ) -> None:
-    def press() -> Reassigned:
-        return handing_on.not_mine(
+    def press() -> ReassignResult:
+        return handing_on.decline(
             actor=Actor.from_user(ben),
             ticket_id=str(ticket.id),
-            why=Why.TIME,
-            seen=state_token(ticket),
+            decline_reason=DeclineReason.TIME,
+            expected_state=state_token(ticket),
         )
 
     first = press()
-    assert press() == Reassigned(reload(db, ticket), cleo)
+    assert press() == ReassignResult(reload(db, ticket), cleo)
     assert reload(db, ticket).seq == first.ticket.seq
 
 
 def test_presses_at_once_hand_it_on_once(
     handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
 ) -> None:
-    def press() -> Reassigned:
-        return handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    def press() -> ReassignResult:
+        return handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     done = at_once(press, press, press, press)
     assert [one.to for one in done] == [cleo] * 4
@@ -218,21 +226,21 @@ def test_nobody_elses_and_nothing_that_moved_on(
     has_it = f"Ticket 1 is in progress and {name} has it now, so this was not done. "
     again = "Look at it again, then decide."
     with pytest.raises(Conflict) as refused:
-        handing_on.not_mine(actor=Actor.from_user(cleo), **ids)
+        handing_on.decline(actor=Actor.from_user(cleo), **ids)
     assert str(refused.value) == has_it + again
     with pytest.raises(PermissionDenied):
-        handing_on.not_mine(actor=Actor.from_user(employee), **ids)
+        handing_on.decline(actor=Actor.from_user(employee), **ids)
     with pytest.raises(NotFound):
-        handing_on.not_mine(actor=Actor.from_user(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
+        handing_on.decline(actor=Actor.from_user(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
     stale = state_token(ticket)
     moves.ask_requester(actor=Actor.from_user(ben), **ids, question="Which one?")
     with pytest.raises(Conflict) as refused:
-        handing_on.not_mine(actor=Actor.from_user(ben), **ids, seen=stale)
+        handing_on.decline(actor=Actor.from_user(ben), **ids, expected_state=stale)
     waits = "Ticket 1 is waiting for its requester and you have it now, so this was not done. "
     assert str(refused.value) == waits + again
     moves.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
     with pytest.raises(Conflict) as refused:
-        handing_on.not_mine(actor=Actor.from_user(ben), **ids, seen=stale)
+        handing_on.decline(actor=Actor.from_user(ben), **ids, expected_state=stale)
     assert str(refused.value) == f"Ticket 1 is resolved now, so this was not done. {again}"
 
 
@@ -252,7 +260,7 @@ def test_what_is_refused_beside_its_field(
     sentence: str,
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id), **fields)
+        handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id), **fields)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
 
 
@@ -262,55 +270,55 @@ def test_the_others_are_those_assignment_would_choose_the_best_first(
     admin = people.add(Role.ADMIN)
     people.add(Role.MODERATOR, "VPN", capacity=0)
     people.add(Role.MODERATOR, "VPN", linked=False)
-    _, others = handing_on.others(
+    _, others = handing_on.assignee_options(
         actor=Actor.from_user(cleo),
         team_id=TEAM_ID,
         ticket_id=str(ticket.id),
-        seen=state_token(ticket),
+        expected_state=state_token(ticket),
     )
     assert [(fit.user, fit.reason) for fit in others] == [
         (cleo, "knows VPN · 0 of 8 open"),
         (admin, "knows none of its skills · 0 of 8 open"),
     ]
-    following = handing_on.not_mine(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    assert following.to == others[0].user
+    following = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    assert following.assignee == others[0].user
 
 
 def test_a_few_of_many(handing_on: Reassignment, ticket: Ticket, people: People, ben: User) -> None:
-    for _ in range(FIRST):
+    for _ in range(MAX_MATCHES):
         people.add(Role.MODERATOR, "VPN")
-    _, others = handing_on.others(
+    _, others = handing_on.assignee_options(
         actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
     )
-    assert len(others) == FIRST
+    assert len(others) == MAX_MATCHES
     assert ben not in [fit.user for fit in others]
 
 
 def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
     handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
 ) -> None:
-    for _ in range(ENOUGH):
+    for _ in range(MIN_OPTIONS):
         people.add(Role.MODERATOR, "Printer")
 
     def offered() -> list[tuple[bool, str]]:
-        _, others = handing_on.others(
+        _, others = handing_on.assignee_options(
             actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
         )
         assert cleo in [fit.user for fit in others]
         return [(fit.is_match, fit.reason) for fit in others]
 
     fits, fits_not = "knows VPN · 0 of 8 open", "knows none of its skills · 0 of 8 open"
-    assert offered() == [(True, fits), *[(False, fits_not)] * (ENOUGH - 1)]
-    for _ in range(ENOUGH - 1):
+    assert offered() == [(True, fits), *[(False, fits_not)] * (MIN_OPTIONS - 1)]
+    for _ in range(MIN_OPTIONS - 1):
         people.add(Role.MODERATOR, "vpn")
-    assert offered() == [(True, fits)] * ENOUGH
+    assert offered() == [(True, fits)] * MIN_OPTIONS
 
 
 def test_of_a_ticket_without_skills_everybody_fits(
     handing_on: Reassignment, tickets: TicketService, people: People, ben: User, cleo: User
 ) -> None:
     ticket = file_ticket(tickets, people.add(Role.USER))
-    _, others = handing_on.others(
+    _, others = handing_on.assignee_options(
         actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
     )
     assert {(fit.user.id, fit.reason, fit.is_match) for fit in others} == {
@@ -324,6 +332,9 @@ def test_the_others_of_what_moved_on(
     stale = state_token(ticket)
     moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     with pytest.raises(Conflict):
-        handing_on.others(
-            actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id), seen=stale
+        handing_on.assignee_options(
+            actor=Actor.from_user(ben),
+            team_id=TEAM_ID,
+            ticket_id=str(ticket.id),
+            expected_state=stale,
         )

@@ -19,7 +19,7 @@ WEEK = WorkWeek(ZoneInfo("UTC"))
 def share(part: str, who: Candidate = WHO, *others: Candidate, **asked: Any) -> float:
     """How much of a part's weight they get."""
     question: dict[str, Any] = {"skills": (), "now": MONDAY, **asked}
-    parts = ScoringContext.of([who, *others], **question).parts(who)
+    parts = ScoringContext.build([who, *others], **question).score_parts(who)
     return parts[part] / {**WEIGHTS, "corrections": CORRECTIONS_WEIGHT}[part]
 
 
@@ -61,7 +61,7 @@ def test_load_is_measured_by_capacity(change: dict[str, Any], expected: float) -
 
 @pytest.mark.parametrize(("recent", "expected"), [(0, 1), (5, 3 / 4), (20, 0), (99, 0)])
 def test_a_busy_week_counts_up_to_twenty_tickets(recent: int, expected: float) -> None:
-    assert share("fairness", replace(WHO, recent=recent)) == pytest.approx(expected)
+    assert share("fairness", replace(WHO, recent_assignments=recent)) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize(
@@ -95,16 +95,16 @@ def test_the_sooner_somebody_is_back_the_better(
 def test_a_team_is_spread_where_its_clocks_differ(zones: tuple[str, ...], is_spread: bool) -> None:
     weeks = [None, *(WorkWeek(ZoneInfo(zone)) for zone in zones)]
     team = [replace(WHO, week=week) for week in weeks]
-    assert ScoringContext.of(team, skills=(), now=MONDAY).is_spread is is_spread
+    assert ScoringContext.build(team, skills=(), now=MONDAY).has_several_zones is is_spread
 
 
 def test_who_shares_a_week_shares_the_answer() -> None:
-    scale = ScoringContext.of([], skills=(), now=MONDAY)
+    scale = ScoringContext.build([], skills=(), now=MONDAY)
     found = scale.presence(WEEK)
-    assert found == Presence(at_work=True)
+    assert found == Presence(is_at_work=True)
     assert scale.presence(WorkWeek(ZoneInfo("UTC"))) is found
     later = scale.presence(replace(WEEK, start=time(10)))
-    assert later == Presence(at_work=False, back=MONDAY + timedelta(hours=1))
+    assert later == Presence(is_at_work=False, back_at=MONDAY + timedelta(hours=1))
 
 
 def test_history_and_corrections_are_of_the_person() -> None:
@@ -129,5 +129,5 @@ def test_history_and_corrections_are_of_the_person() -> None:
 def test_do_not_disturb_lowers_a_score(
     week: WorkWeek | None, quiet: datetime | None, expected: float
 ) -> None:
-    who = replace(WHO, week=week, quiet_until=quiet)
+    who = replace(WHO, week=week, do_not_disturb_until=quiet)
     assert share("hours", who) == pytest.approx(expected)

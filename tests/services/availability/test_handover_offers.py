@@ -271,7 +271,7 @@ def test_handing_over_for_want_of_presence_is_no_correction(
     absence(days=2)
     answered(offers, nils, nils, only(offers).key)
     for ticket in theirs:
-        feedback.keep(db, reload(db, ticket), now=clock())
+        feedback.record_corrections(db, reload(db, ticket), now=clock())
     assert db.corrections.count_documents({}) == 0
 
 

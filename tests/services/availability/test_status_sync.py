@@ -140,10 +140,10 @@ def test_do_not_disturb_is_kept_until_it_is_known_to_be_another(
     presences.record_status(nils.id, HERE)  # it could not be asked
     store = AssignmentService(db, links)
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
-    assert (candidate.quiet_until, candidate.away_until) == (end, None)
+    assert (candidate.do_not_disturb_until, candidate.away_until) == (end, None)
     presences.record_status(nils.id, HERE, do_not_disturb=())
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
-    assert candidate.quiet_until is None
+    assert candidate.do_not_disturb_until is None
 
 
 def test_unknown_fields_stay(presences: StatusSync, nils: User, db: Mongo) -> None:
@@ -260,7 +260,9 @@ def test_an_absence_ends_by_itself_and_wakes_what_waits(
     clock: FixedClock,
 ) -> None:
     own(is_away=True, away_until=clock() + timedelta(hours=2))
-    parked = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    parked = AssignmentService(db, links).queue_unassigned(
+        file_ticket(tickets, people.add()), now=clock()
+    )
     assert parked
     assert presences.end_absences() == 0
     clock.advance(hours=2)
@@ -282,7 +284,9 @@ def test_whoever_is_back_earlier_wakes_what_waits(
     how: str,
 ) -> None:
     presences.record_status(nils.id, on_holiday(None))
-    parked = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    parked = AssignmentService(db, links).queue_unassigned(
+        file_ticket(tickets, people.add()), now=clock()
+    )
     assert parked
     presences.record_status(nils.id, on_holiday(None))  # nothing new
     assert not needs_assignment(reload(db, parked))

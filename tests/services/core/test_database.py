@@ -32,7 +32,7 @@ from services.core.errors import InvalidValue
 from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
 from services.digest.digest_counts import DigestCounts
-from services.digest.digest_service import Digests, DigestSwitch
+from services.digest.digest_service import DigestPreference, Digests
 from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
@@ -152,12 +152,12 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     tickets.check_not_filed(actor=Actor.from_user(invited), team_id=TEAM_ID, source=message)
     store.claim(ticket.id, now=clock())
     for likely in ([], ["VPN"]):
-        similar_tickets.precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
-    similar_tickets.reporters(db, ticket, now=clock())
+        similar_tickets.find_precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
+    similar_tickets.count_reporters(db, ticket, now=clock())
     store.candidates(team_id=TEAM_ID, now=clock())
-    store.park(ticket, now=clock())
+    store.queue_unassigned(ticket, now=clock())
     explained = ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
-    explained.find(actor=OPERATOR, called=str(ticket.number))
+    explained.explain_reference(actor=OPERATOR, reference=str(ticket.number))
     pending.retry_due_unassigned(db, now=clock())
     pending.retry_unassigned(db, now=clock())
     failing_items.find_failing(db, now=clock())
@@ -168,15 +168,15 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         source=AnalysisSource.ROUTER,
         now=clock(),
     )
-    store.release(ticket.id)
+    store.release_claim(ticket.id)
     lists = ListService(db, users, links, clock=clock)
     for kind in ListKind:
-        lists.look(actor=Actor.from_user(invited), team_id=TEAM_ID, selection=ListQuery(kind))
+        lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=ListQuery(kind))
     for selection in (
         ListQuery(ListKind.QUEUE, assignee=str(invited.id)),
         ListQuery(ListKind.QUEUE, skill=skill_key("VPN")),
     ):
-        lists.look(actor=Actor.from_user(invited), team_id=TEAM_ID, selection=selection)
+        lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
     recompute.recompute_stale(db)
     db.tickets.insert_one({"title": "The predecessor's"})
     legacy_reconcile.sync_legacy_tickets(db, now=clock())
@@ -229,7 +229,7 @@ def _learn(db: Mongo, clock: FixedClock) -> None:
         Training(db, clock=clock).run_if_due()
         clock.advance(days=1)
     clock.advance(days=-2)
-    ModelStore(db, clock=clock).people("old")
+    ModelStore(db, clock=clock).resolver_scores("old")
 
 
 def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
@@ -260,16 +260,16 @@ def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
 
 
 def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
-    switch, digests = DigestSwitch(db), Digests(db, clock=clock)
-    switch.turn(actor=actor, on=True)
+    switch, digests = DigestPreference(db), Digests(db, clock=clock)
+    switch.set_enabled(actor=actor, enabled=True)
     digests.has_due()
     for account in digests.due():
         digests.claim(account)
     digests.due()
     counts = DigestCounts(db, now=clock())
-    counts.own(actor.user_id)
+    counts.for_assignee(actor.user_id)
     counts.queue()
-    counts.lately(clock() - timedelta(days=1), clock())
+    counts.activity(clock() - timedelta(days=1), clock())
 
 
 def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
@@ -328,7 +328,7 @@ def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
 
 
 def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
-    steps = escalation.steps(db, has_triage=True, clock=clock)
+    steps = escalation.build_steps(db, has_triage=True, clock=clock)
     given = {"status": "IN_PROGRESS", "assignedTo": user_id, "assignment.at": clock()}
     began = {"accept": {"about": "a", "since": clock() - timedelta(days=9)}}
     was = db.tickets.find_one({"_id": ticket_id}) or {}

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.calendar.business_hours import BusinessHours
-from services.digest.digest_schedule import LOOK_AGAIN, Morning, Today, morning
+from services.digest.digest_schedule import MAX_CHECK_INTERVAL, DigestDay, SendWindow, send_window
 
 BERLIN = ZoneInfo("Europe/Berlin")
 OFFICE = BusinessHours(zone="Europe/Berlin", country="DE", is_configured=True)
@@ -21,8 +21,8 @@ def local(day: int, hour: int, minute: int = 0, *, month: int = 3) -> datetime:
     return datetime(2026, month, day, hour, minute, tzinfo=BERLIN).astimezone(UTC)
 
 
-def today(now: datetime, **account: Any) -> Today | None:
-    return morning(account, OFFICE, now=now).today
+def today(now: datetime, **account: Any) -> DigestDay | None:
+    return send_window(account, OFFICE, now=now).today
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_in_their_own_zone_and_by_their_own_holidays() -> None:
     assert today(local(3, 9), **tokyo) is None
     found = today(datetime(2026, 3, 3, 0, tzinfo=UTC), **tokyo)
     assert found
-    assert (found.day, found.began) == (
+    assert (found.day, found.started_at) == (
         date(2026, 3, 3), datetime(2026, 3, 2, 15, tzinfo=UTC)
     )  # fmt: skip
     assert today(datetime(2026, 3, 20, 0, tzinfo=UTC), **tokyo) is None  # the equinox
@@ -74,47 +74,47 @@ def test_in_their_own_zone_and_by_their_own_holidays() -> None:
 
 def test_where_nobody_has_said_anything_the_usual_hours_count() -> None:
     nine = datetime(2026, 3, 3, 9, tzinfo=UTC)
-    assert morning({}, BusinessHours(), now=nine).today
-    assert not morning({}, BusinessHours(), now=nine - timedelta(minutes=1)).today
+    assert send_window({}, BusinessHours(), now=nine).today
+    assert not send_window({}, BusinessHours(), now=nine - timedelta(minutes=1)).today
 
 
 def test_the_day_before_is_the_last_working_day() -> None:
     tuesday = today(local(3, 9))
-    assert tuesday == Today(date(2026, 3, 3), local(3, 0), date(2026, 3, 2), local(2, 0))
-    assert tuesday.is_after_yesterday
+    assert tuesday == DigestDay(date(2026, 3, 3), local(3, 0), date(2026, 3, 2), local(2, 0))
+    assert tuesday.is_consecutive
     monday = today(local(9, 9))
     assert monday
-    assert (monday.last_day, monday.last_began) == (date(2026, 3, 6), local(6, 0))
-    assert not monday.is_after_yesterday
+    assert (monday.previous_workday, monday.previous_started_at) == (date(2026, 3, 6), local(6, 0))
+    assert not monday.is_consecutive
     after_easter = today(local(7, 9, month=4))
     assert after_easter
-    assert after_easter.last_day == date(2026, 4, 2)
+    assert after_easter.previous_workday == date(2026, 4, 2)
 
 
 def test_of_a_week_with_one_day_it_is_the_week_before() -> None:
     found = today(local(3, 9), workHours={**WEEK, "days": [1]})
     assert found
-    assert found.last_day == date(2026, 2, 24)
+    assert found.previous_workday == date(2026, 2, 24)
 
 
 def test_who_is_away_has_none_until_they_are_back() -> None:
     away: dict[str, Any] = {"away": {"until": local(3, 10), "source": "self"}}
-    found = morning({**away}, OFFICE, now=local(3, 9))
-    assert (found.today, found.next_look) == (None, local(3, 10))
+    found = send_window({**away}, OFFICE, now=local(3, 9))
+    assert (found.today, found.next_check) == (None, local(3, 10))
     assert today(local(3, 10), **away)
 
 
 def test_who_wants_no_interruption_has_none_for_now() -> None:
     spans = [{"start": local(2, 22), "end": local(3, 9, 30)}]
-    found = morning({"presence": {"quiet": spans}}, OFFICE, now=local(3, 9))
-    assert (found.today, found.next_look) == (None, local(3, 9, 30))
+    found = send_window({"presence": {"quiet": spans}}, OFFICE, now=local(3, 9))
+    assert (found.today, found.next_check) == (None, local(3, 9, 30))
 
 
 def test_it_is_looked_at_again_when_work_begins_or_soon() -> None:
-    assert morning({}, OFFICE, now=local(3, 8, 30)).next_look == local(3, 9)
-    assert morning({}, OFFICE, now=local(3, 4)).next_look == local(3, 6)
+    assert send_window({}, OFFICE, now=local(3, 8, 30)).next_check == local(3, 9)
+    assert send_window({}, OFFICE, now=local(3, 4)).next_check == local(3, 6)
     never = {"workHours": {"days": [], "start": "09:00", "end": "17:00"}}
-    assert morning(never, OFFICE, now=local(3, 9)) == Morning(None, local(3, 11))
+    assert send_window(never, OFFICE, now=local(3, 9)) == SendWindow(None, local(3, 11))
 
 
 @given(
@@ -130,10 +130,10 @@ def test_it_is_a_morning_within_a_working_day(
 ) -> None:
     end = f"{(start + hours) % 24:02}:00"
     account = {"timezone": zone, "workHours": {**WEEK, "start": f"{start:02}:00", "end": end}}
-    found = morning(account, BusinessHours(), now=now)
-    assert now < found.next_look <= now + LOOK_AGAIN
+    found = send_window(account, BusinessHours(), now=now)
+    assert now < found.next_check <= now + MAX_CHECK_INTERVAL
     if found.today:
         here = now.astimezone(ZoneInfo(zone))
         assert (found.today.day, here.weekday() < 5) == (here.date(), True)
         assert here.hour < 12 or start >= 12
-        assert found.today.last_began < found.today.began <= now
+        assert found.today.previous_started_at < found.today.started_at <= now

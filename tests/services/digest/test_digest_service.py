@@ -14,15 +14,15 @@ from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.core.installation import claim_installation
-from services.digest.digest_counts import DigestCounts, Lately, Own, Queue
-from services.digest.digest_schedule import Morning, morning
-from services.digest.digest_service import Digests, DigestSwitch
+from services.digest.digest_counts import AssigneeCounts, DigestCounts, QueueCounts, TeamActivity
+from services.digest.digest_schedule import SendWindow, send_window
+from services.digest.digest_service import DigestPreference, Digests
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.sla.queue_key import queue_key
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
-from tasks.celery_app import DIGEST
+from tasks.celery_app import DIGEST_TASK
 from tasks.notifications import digest
 from tasks.publisher import PublishFailed
 from tasks.runtime import Runtime
@@ -151,15 +151,19 @@ def test_four_lines_in_the_morning(
 @pytest.mark.parametrize(
     ("own", "queue", "lines"),
     [
-        (Own(0, 0, None), Queue(0, 0), ["*Yours*: none", "*Unassigned*: none", "*Overdue*: none"]),
         (
-            Own(1, 1, None),
-            Queue(1, 1),
+            AssigneeCounts(0, 0, None),
+            QueueCounts(0, 0),
+            ["*Yours*: none", "*Unassigned*: none", "*Overdue*: none"],
+        ),
+        (
+            AssigneeCounts(1, 1, None),
+            QueueCounts(1, 1),
             ["*Yours*: 1 open", "*Unassigned*: 1 ticket", "*Overdue*: 1 ticket, yours"],
         ),
         (
-            Own(1_234, 2, None),
-            Queue(5_000, 2),
+            AssigneeCounts(1_234, 2, None),
+            QueueCounts(5_000, 2),
             [
                 "*Yours*: 1,234 open",
                 "*Unassigned*: 5,000 tickets",
@@ -169,16 +173,21 @@ def test_four_lines_in_the_morning(
     ],
 )
 def test_its_words(
-    own: Own, queue: Queue, lines: list[str], db: Mongo, nils: User, filing: Filing,
+    own: AssigneeCounts,
+    queue: QueueCounts,
+    lines: list[str],
+    db: Mongo,
+    nils: User,
+    filing: Filing,
     clock: FixedClock,
-) -> None:  # fmt: skip
+) -> None:
     filing.file()
     clock.now = at(3, 9)
     digests = Digests(db, clock=clock)
     (account,) = digests.due()
     found = digests.claim(account)
     assert found
-    message = digest_message(replace(found, own=own, queue=queue))
+    message = digest_message(replace(found, assignee=own, queue=queue))
     assert texts({"blocks": message.blocks})[0].split("\n")[:3] == lines
 
 
@@ -438,7 +447,7 @@ def test_its_buttons_show_the_lists(
 def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None:
     actor = Actor.from_user(people.add())
     with pytest.raises(PermissionDenied):
-        DigestSwitch(db).turn(actor=actor, on=True)
+        DigestPreference(db).set_enabled(actor=actor, enabled=True)
 
 
 def test_the_job_hints_only_while_somebody_is_due(
@@ -449,14 +458,14 @@ def test_the_job_hints_only_while_somebody_is_due(
     publisher.asked.clear()
     leader, follower = (Scheduler(db, publisher, clock=clock) for _ in range(2))
     for jobs in (leader, follower):
-        jobs.lead()
+        jobs.renew_leadership()
         jobs.run("digest")
-    assert publisher.asked == [(DIGEST, "")]
+    assert publisher.asked == [(DIGEST_TASK, "")]
     work(runtime, publisher)
     leader.run("digest")
     assert publisher.asked == []
     clock.now = at(3, 9)
-    leader.lead()
+    leader.renew_leadership()
     leader.run("digest")
     work(runtime, publisher)
     assert len(read(slack, nils)) == 1
@@ -465,8 +474,8 @@ def test_the_job_hints_only_while_somebody_is_due(
     def away() -> None:
         raise PublishFailed("ConnectionError")
 
-    monkeypatch.setattr(publisher, "digest", away)
-    leader.lead()
+    monkeypatch.setattr(publisher, "publish_digests", away)
+    leader.renew_leadership()
     leader.run("digest")  # the broker's absence ends no process
 
 
@@ -478,11 +487,11 @@ def test_the_number_of_queries_does_not_grow(
 
     def counted() -> int:
         commands.sent.clear()
-        DigestCounts(watched_db, now=clock()).own(people.add().id)
+        DigestCounts(watched_db, now=clock()).for_assignee(people.add().id)
         counts = DigestCounts(watched_db, now=clock())
         for _ in range(3):
             counts.queue()
-            counts.lately(at(2, 0), at(3, 0))
+            counts.activity(at(2, 0), at(3, 0))
         return sum(name in ("find", "aggregate") for name, _ in commands.sent)
 
     assert counted() == 8
@@ -494,16 +503,16 @@ def test_the_number_of_queries_does_not_grow(
 
 def test_the_counts(db: Mongo, nils: User, filing: Filing, clock: FixedClock) -> None:
     clock.now = at(3, 9)
-    assert DigestCounts(db, now=clock()).own(nils.id) == Own(0, 0, None)
+    assert DigestCounts(db, now=clock()).for_assignee(nils.id) == AssigneeCounts(0, 0, None)
     filing.file(nils, deadline=at(3, 9, 1))
     filing.file(nils, deadline=at(2, 9))
     filing.file(nils, status="WAITING", deadline=at(2, 10))
     filing.file(nils, status="COMPLETED", completedAt=at(3, 1))
     db.tickets.insert_one({"assignedTo": nils.id, "status": "IN_PROGRESS", "title": "Old"})
     counts = DigestCounts(db, now=clock())
-    assert counts.own(nils.id) == Own(4, 2, at(3, 9, 1))
-    assert counts.queue() == Queue(0, 2)
-    assert counts.lately(at(3, 0), at(4, 0)) == Lately(0, 1)
+    assert counts.for_assignee(nils.id) == AssigneeCounts(4, 2, at(3, 9, 1))
+    assert counts.queue() == QueueCounts(0, 2)
+    assert counts.activity(at(3, 0), at(4, 0)) == TeamActivity(0, 1)
 
 
 def test_one_odd_account_holds_up_nobody_else(
@@ -513,14 +522,14 @@ def test_one_odd_account_holds_up_nobody_else(
     al = people.add(Role.MODERATOR)
     filing.file(deadline=at(4, 15))
 
-    def fails(account: dict[str, Any], office: BusinessHours, *, now: datetime) -> Morning:
+    def fails(account: dict[str, Any], office: BusinessHours, *, now: datetime) -> SendWindow:
         if account["_id"] == nils.id:
             raise OverflowError("date value out of range")
-        return morning(account, office, now=now)
+        return send_window(account, office, now=now)
 
     clock.now = at(3, 9)
     with monkeypatch.context() as broken:
-        broken.setattr("services.digest.digest_service.morning", fails)
+        broken.setattr("services.digest.digest_service.send_window", fails)
         assert digest.run(runtime) == 1
     assert caplog.messages == [f"the digest of user {nils.id} is set aside"]
     assert (len(read(slack, nils)), len(read(slack, al))) == (0, 1)
@@ -536,10 +545,10 @@ def test_the_end_of_the_time_is_no_fault_of_an_account(
     filing.file(deadline=at(4, 15))
     clock.now = at(3, 9)
 
-    def struck(*_: object, **__: object) -> Morning:
+    def struck(*_: object, **__: object) -> SendWindow:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr("services.digest.digest_service.morning", struck)
+    monkeypatch.setattr("services.digest.digest_service.send_window", struck)
     with pytest.raises(SoftTimeLimitExceeded):
         digest.run(runtime)
     assert db.users.find_one({"_id": nils.id, "digestAside": {"$exists": True}}) is None

@@ -7,7 +7,7 @@ import pytest
 from bson import ObjectId
 
 from services.core.errors import InvalidValue
-from services.editing.editable_fields import checked, is_same, skill_choices, stored
+from services.editing.editable_fields import current_value, is_equal, skill_choices, validate_field
 from services.models.ticket import Priority, Status
 from tests.conftest import sample_ticket
 
@@ -17,7 +17,7 @@ TEAM = ["DNS", "SAP", "VPN"]
 
 
 def stored_as(field: str, value: Any, **ticket: Any) -> Any:
-    return checked(field, value, ticket=sample_ticket(**ticket), team_skills=TEAM, now=NOW)
+    return validate_field(field, value, ticket=sample_ticket(**ticket), team_skills=TEAM, now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -104,10 +104,10 @@ def test_the_ticket_s_own_skills_may_stay_though_nobody_has_them_any_more() -> N
 def test_a_hundred_skills_are_fine_and_one_more_is_not() -> None:
     many = [f"Skill {number}" for number in range(101)]
     ticket = sample_ticket(related_skills=tuple(many))
-    kept = checked("relatedSkills", many[:100], ticket=ticket, team_skills=(), now=NOW)
+    kept = validate_field("relatedSkills", many[:100], ticket=ticket, team_skills=(), now=NOW)
     assert kept == many[:100]
     with pytest.raises(InvalidValue, match="Choose at most 100 skills"):
-        checked("relatedSkills", many, ticket=ticket, team_skills=(), now=NOW)
+        validate_field("relatedSkills", many, ticket=ticket, team_skills=(), now=NOW)
 
 
 def test_one_spelling_of_each_skill_is_offered_the_ticket_s_own_first() -> None:
@@ -134,8 +134,8 @@ def test_what_a_ticket_holds() -> None:
         "assignedTo": BEN,
         "helpfulNotes": "Look.",
     }
-    assert {field: stored(ticket, field) for field in held} == held
-    assert stored(sample_ticket(), "priority") is None
+    assert {field: current_value(ticket, field) for field in held} == held
+    assert current_value(sample_ticket(), "priority") is None
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ def test_what_a_ticket_holds() -> None:
     ],
 )
 def test_what_counts_as_the_same(field: str, one: Any, other: Any, same: bool) -> None:
-    assert is_same(field, one, other) is same
+    assert is_equal(field, one, other) is same

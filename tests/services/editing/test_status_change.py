@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.core.errors import InvalidValue
-from services.editing.status_change import moved
+from services.editing.status_change import build_status_change
 from services.models.events import Event, EventType
 from services.models.ticket import Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
@@ -28,7 +28,7 @@ def a_ticket(status: Status) -> Ticket:
 
 
 def edited(ticket: Ticket, message: str = "", stays: bool = True, **edit: Any) -> Change:
-    return moved(ANN, ticket, edit, message=message, stays=stays, now=NOW)
+    return build_status_change(ANN, ticket, edit, message=message, keep_assignee=stays, now=NOW)
 
 
 def told(change: Change) -> list[tuple[str, Any, Any]]:

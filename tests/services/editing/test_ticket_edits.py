@@ -45,9 +45,9 @@ class Editor:
         return self._edits.update(
             actor=self.actor,
             ticket_id=str(self._id),
-            seen_seq=now.get("seq", 0) if seen is None else seen,
+            expected_seq=now.get("seq", 0) if seen is None else seen,
             changes=changes,
-            told=told or {},
+            acknowledged=told or {},
         )
 
 
@@ -222,7 +222,7 @@ def test_of_the_same_field_the_second_is_told_and_nothing_is_stored(
 ) -> None:
     now = other(priority="high", title="VPN dead")
     found = clashing(update, seen=ticket.seq, title="VPN down", description="New")
-    told = {clash.field: (clash.by, clash.value) for clash in found.clashes}
+    told = {clash.field: (clash.by, clash.value) for clash in found.conflicts}
     assert told == {"title": (other.actor.user_id, "VPN dead")}
     assert found.people[other.actor.user_id].role is Role.ADMIN
     assert reload(db, ticket) == now
@@ -243,7 +243,7 @@ def test_but_not_over_what_was_changed_after_that(
     now = other(priority="high")
     other(priority="urgent")
     found = clashing(update, seen=ticket.seq, priority="low", told={"priority": now.seq})
-    assert [clash.value for clash in found.clashes] == ["urgent"]
+    assert [clash.value for clash in found.conflicts] == ["urgent"]
 
 
 def test_being_told_of_one_field_says_nothing_of_another(
@@ -253,7 +253,7 @@ def test_being_told_of_one_field_says_nothing_of_another(
     found = clashing(
         update, seen=ticket.seq, priority="low", title="VPN down", told={"priority": now.seq}
     )
-    assert [clash.field for clash in found.clashes] == ["title"]
+    assert [clash.field for clash in found.conflicts] == ["title"]
 
 
 def test_wanting_the_same_is_no_clash(update: Editor, other: Editor, ticket: Ticket) -> None:
@@ -273,11 +273,11 @@ def test_somebody_else_s_step_is_told_of_too(
         status="COMPLETED",
         message="Done.",
     )
-    told = {clash.field: (clash.by, clash.value) for clash in found.clashes}
+    told = {clash.field: (clash.by, clash.value) for clash in found.conflicts}
     assert told == {"assignedTo": (ben.id, ben.id), "status": (ben.id, "IN_PROGRESS")}
     moves.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None)
     found = clashing(update, seen=ticket.seq, assignedTo=str(update.actor.user_id))
-    assert [(clash.by, clash.value) for clash in found.clashes] == [(ben.id, None)]
+    assert [(clash.by, clash.value) for clash in found.conflicts] == [(ben.id, None)]
 
 
 @pytest.mark.parametrize("found", ["high", None])
@@ -297,8 +297,8 @@ def test_an_analysis_counts_where_it_found_something(
         update, seen=1, priority="low", relatedSkills=["DNS"], helpfulNotes="Mine.", title="New"
     )
     fields = ["relatedSkills", "helpfulNotes"]
-    assert [c.field for c in clash.clashes] == (["priority", *fields] if found else fields)
-    assert {c.by for c in clash.clashes} == {"ai"}
+    assert [c.field for c in clash.conflicts] == (["priority", *fields] if found else fields)
+    assert {c.by for c in clash.conflicts} == {"ai"}
 
 
 def test_a_comment_meanwhile_is_in_nobody_s_way(
@@ -377,8 +377,8 @@ def test_only_staff_may(
     editor = Editor(edits, db, ticket, user)
     asks: list[Callable[[], object]] = [
         partial(editor, title="VPN down"),
-        partial(edits.open, actor=editor.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)),
-        partial(edits.assignees, actor=editor.actor, team_id=TEAM_ID),
+        partial(edits.get_form, actor=editor.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)),
+        partial(edits.assignee_options, actor=editor.actor, team_id=TEAM_ID),
         partial(edits.team_skills, actor=editor.actor),
     ]
     for ask in asks:
@@ -406,7 +406,7 @@ def test_no_such_ticket(edits: TicketEdits, moderator: User, ticket_id: str) -> 
         edits.update(
             actor=Actor.from_user(moderator),
             ticket_id=ticket_id,
-            seen_seq=1,
+            expected_seq=1,
             changes={"title": "x"},
         )
 
@@ -419,18 +419,18 @@ def test_a_draft_holds_the_team_s_skills_and_how_the_assignee_stands(
 ) -> None:
     ben = people.add(Role.MODERATOR, "SAP")
     update(assignedTo=str(ben.id), relatedSkills=["SAP"])
-    draft = edits.open(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    draft = edits.get_form(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
     assert draft.team_skills == ("DNS", "SAP", "VPN")
-    assert draft.assignee is not None
-    assert (draft.assignee.user, draft.assignee.known) == (ben, ("SAP",))
-    assert draft.assignee.open_tickets == 1
+    assert draft.assignee_option is not None
+    assert (draft.assignee_option.user, draft.assignee_option.known_skills) == (ben, ("SAP",))
+    assert draft.assignee_option.open_tickets == 1
 
 
 def test_without_an_assignee_nobody_is_counted(
     edits: TicketEdits, update: Editor, ticket: Ticket
 ) -> None:
-    draft = edits.open(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
-    assert draft.assignee is None
+    draft = edits.get_form(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    assert draft.assignee_option is None
 
 
 def test_assignees_are_ranked_for_the_ticket_and_found_by_what_is_typed(
@@ -438,12 +438,14 @@ def test_assignees_are_ranked_for_the_ticket_and_found_by_what_is_typed(
 ) -> None:
     ben, unlinked = people.add(Role.MODERATOR, "SAP"), people.add(Role.ADMIN, linked=False)
     update(relatedSkills=["SAP"])
-    ask = partial(edits.assignees, actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    ask = partial(
+        edits.assignee_options, actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)
+    )
     found = ask()
     assert [fit.user.id for fit in found] == [ben.id, update.actor.user_id, unlinked.id]
     assert found[2].obstacle is Obstacle.UNLINKED
     assert [fit.user.id for fit in ask(query="sap")] == [ben.id]
-    anywhere = edits.assignees(actor=update.actor, team_id=TEAM_ID)
+    anywhere = edits.assignee_options(actor=update.actor, team_id=TEAM_ID)
     assert {fit.user.id for fit in anywhere} == {fit.user.id for fit in found}
 
 

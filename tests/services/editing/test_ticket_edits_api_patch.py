@@ -1,7 +1,7 @@
 """Changes by programs, several at once."""
 
 from services.core.database import Mongo
-from services.editing.ticket_edits import Patches, TicketEdits
+from services.editing.ticket_edits import TicketEdits, TicketPatches
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status
 from services.models.user import Role
@@ -12,7 +12,7 @@ from tests.conftest import People, at_once, file_ticket, reload
 def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
     db: Mongo, edits: TicketEdits, people: People, tickets: TicketService
 ) -> None:
-    patches = Patches(db, edits)
+    patches = TicketPatches(db, edits)
     ticket = file_ticket(tickets, people.add())
     actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
 
@@ -32,7 +32,7 @@ def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
 def test_of_those_who_take_a_ticket_at_once_one_has_it(
     db: Mongo, edits: TicketEdits, people: People, tickets: TicketService
 ) -> None:
-    patches = Patches(db, edits)
+    patches = TicketPatches(db, edits)
     ticket = file_ticket(tickets, people.add())
     actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
     progress = {"status": "IN_PROGRESS"}

@@ -20,7 +20,7 @@ from services.models.user import Role, User
 from services.outbox import pending
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.comments import CommentService
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.publisher import PublishFailed
 from tests.conftest import People, at_once, work
 from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
@@ -216,7 +216,7 @@ def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: Ti
         edits.update(
             actor=Actor.from_user(boss),
             ticket_id=str(ticket.id),
-            seen_seq=ticket.seq,
+            expected_seq=ticket.seq,
             changes={"deadline": at(2, 9, 30)},
         )
     day.clock.now = at(2, 20)  # the jobs begin again in the evening
@@ -294,7 +294,7 @@ def test_another_deadline_or_priority_begins_anew(
     edits.update(
         actor=Actor.from_user(jo),
         ticket_id=str(ticket.id),
-        seen_seq=day.now(ticket).seq,
+        expected_seq=day.now(ticket).seq,
         changes=change,
     )
     day.runs_until(at(10, 9))
@@ -377,7 +377,7 @@ def test_a_step_is_told_though_the_hint_was_lost(
     assert day.told(jo) == []
     day.clock.advance(seconds=11)
     (due,) = pending.due_ticket_ids(day.db, now=day.clock(), limit=10)
-    day.publisher.send(NOTIFY, str(due))
+    day.publisher.send(NOTIFY_TASK, str(due))
     work(day.runtime, day.publisher)
     day.clock.advance(seconds=30)
     day.tell()

@@ -8,7 +8,13 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import NotFound, PermissionDenied
-from services.home.home_service import Content, HomePage, HomeService, OpenList, TicketPage
+from services.home.home_service import (
+    HomeContent,
+    HomePage,
+    HomeService,
+    TicketListPage,
+    TicketPage,
+)
 from services.home.sessions import Screen
 from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
@@ -63,8 +69,8 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
     return reload(db, filed)
 
 
-def look(home: HomeService, user: User, screen: Screen | None = None) -> Content:
-    return home.look(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen())
+def look(home: HomeService, user: User, screen: Screen | None = None) -> HomeContent:
+    return home.get(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen())
 
 
 def sheet(home: HomeService, user: User, ticket: Ticket) -> TicketPage:
@@ -98,9 +104,9 @@ def test_it_names_the_reader_and_everybody_in_the_lists(
     assert people.slack_ids[moderator.id] == People.slack_id(moderator)
 
 
-def in_list(home: HomeService, user: User, selection: ListQuery) -> OpenList:
-    found = look(home, user, Screen(listed=selection))
-    assert isinstance(found, OpenList)
+def in_list(home: HomeService, user: User, selection: ListQuery) -> TicketListPage:
+    found = look(home, user, Screen(list_query=selection))
+    assert isinstance(found, TicketListPage)
     return found
 
 
@@ -125,37 +131,37 @@ def test_a_page_that_became_the_first_is_forgotten(
         file_ticket(tickets, employee)
     own = ListQuery(ListKind.OWN)
     first = in_list(home, employee, own)
-    second = in_list(home, employee, own.at(first.listed.page.after))
-    assert second.screen == Screen(listed=own.at(first.listed.page.after))
-    again = in_list(home, employee, own.at(second.listed.page.before))
-    assert again.screen == Screen(listed=own)
+    second = in_list(home, employee, own.with_cursor(first.result.page.next_cursor))
+    assert second.screen == Screen(list_query=own.with_cursor(first.result.page.next_cursor))
+    again = in_list(home, employee, own.with_cursor(second.result.page.previous_cursor))
+    assert again.screen == Screen(list_query=own)
 
 
 def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
     home: HomeService, ticket: Ticket, employee: User, moderator: User
 ) -> None:
-    screen = Screen(listed=ListQuery(ListKind.QUEUE), ticket_id=ticket.id)
-    assert isinstance(in_list(home, moderator, ListQuery(ListKind.QUEUE)), OpenList)
+    screen = Screen(list_query=ListQuery(ListKind.QUEUE), ticket_id=ticket.id)
+    assert isinstance(in_list(home, moderator, ListQuery(ListKind.QUEUE)), TicketListPage)
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
-        look(home, employee, screen.lists)
-    for place, kind in ((screen, TicketPage), (screen.lists, HomePage)):
-        found = home.look_again(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=place)
+        look(home, employee, screen.parent)
+    for place, kind in ((screen, TicketPage), (screen.parent, HomePage)):
+        found = home.get_or_parent(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=place)
         assert isinstance(found, kind)
 
 
 def test_a_ticket_that_is_no_longer_theirs_is_left_for_the_list(
     home: HomeService, employee: User
 ) -> None:
-    screen = Screen(listed=ListQuery(ListKind.OWN), ticket_id=ObjectId())
-    found = home.look_again(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=screen)
-    assert found.screen == screen.lists
+    screen = Screen(list_query=ListQuery(ListKind.OWN), ticket_id=ObjectId())
+    found = home.get_or_parent(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=screen)
+    assert found.screen == screen.parent
 
 
 def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator: User) -> None:
     found = sheet(home, moderator, ticket)
     assert found.ticket == ticket
     assert found.is_staff
-    assert found.steps == allowed_actions(Actor.from_user(moderator), ticket)
+    assert found.actions == allowed_actions(Actor.from_user(moderator), ticket)
 
 
 def test_the_requester_reads_nothing_internal(
@@ -163,7 +169,7 @@ def test_the_requester_reads_nothing_internal(
 ) -> None:
     found = sheet(home, employee, ticket)
     assert not found.is_staff
-    assert found.steps == allowed_actions(Actor.from_user(employee), ticket)
+    assert found.actions == allowed_actions(Actor.from_user(employee), ticket)
     events = tuple(replace(event, note=None) for event in ticket.events[:2])
     assert found.ticket == replace(
         ticket, summary=None, helpful_notes=None, related_skills=(), assignment={}, events=events
@@ -185,7 +191,7 @@ def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people
         screen = Screen(ticket_id=ticket_id)
         with pytest.raises(NotFound, match="There is no such ticket, or you may not see it"):
             look(home, stranger, screen)
-        again = home.look_again(actor=Actor.from_user(stranger), team_id=TEAM_ID, screen=screen)
+        again = home.get_or_parent(actor=Actor.from_user(stranger), team_id=TEAM_ID, screen=screen)
         assert isinstance(again, HomePage)
         assert again.screen == Screen()
 
@@ -196,7 +202,7 @@ def test_a_resolved_ticket_is_only_read(
     moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
     found = sheet(home, moderator, ticket)
     assert found.ticket.status is Status.COMPLETED
-    assert found.steps == {
+    assert found.actions == {
         TicketAction.REOPEN,
         TicketAction.COMMENT,
         TicketAction.NOTE,

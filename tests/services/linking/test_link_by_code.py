@@ -318,8 +318,8 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
     """Each with a code of their own, as a page shows it while the other's is being used."""
 
     class Generous(OneTimeCodes):
-        def redeem_by_id(self, *, kind: CodeKind, name: str) -> ObjectId | None:
-            return self.peek_by_id(kind=kind, code_id=name)
+        def redeem_by_id(self, *, kind: CodeKind, code_id: str) -> ObjectId | None:
+            return self.peek_by_id(kind=kind, code_id=code_id)
 
     codes.issue(kind=CodeKind.LINK, user_id=mona.id)
     name = (db.codes.find_one() or {})["_id"]

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from services.core.clock import utcnow
 from services.core.database import NEWEST_INDEX, REQUESTER_NEWEST_INDEX, Mongo
-from services.lists.api_pages import FIELDS, PageCursor, TicketPages
+from services.lists.api_pages import TICKET_FIELDS, PageCursor, TicketPager
 from services.models.permissions import Actor
 from services.models.user import Role
 from tests.conftest import Commands
@@ -43,22 +43,22 @@ def queries(commands: Commands) -> list[dict[str, Any]]:
 def test_a_page_of_ten_thousand_tickets(
     watched_db: Mongo, commands: Commands, record_property: Callable[[str, object], None]
 ) -> None:
-    actor, pages = Actor(ObjectId(), Role.USER), TicketPages(watched_db)
+    actor, pages = Actor(ObjectId(), Role.USER), TicketPager(watched_db)
     pile(watched_db, actor.user_id, MANY, apart=timedelta(minutes=7))
     edge: PageCursor | None = None
     seconds, titles = [], []
     for _ in range(5):
         began = time.perf_counter()
-        page = pages.newest(actor=actor, size=100, after=edge)
+        page = pages.newest_page(actor=actor, size=100, after=edge)
         seconds.append(time.perf_counter() - began)
         titles += [ticket.title for ticket in page.tickets]
-        edge = page.edge
+        edge = page.next_cursor
     assert titles == [f"Ticket {n}" for n in range(500)]
     asked = queries(commands)
     assert len(asked) <= 4 * 5
     for command in asked:
         assert is_served_by(command["filter"], list(REQUESTER_NEWEST_INDEX))
-        assert set(command["projection"]) == set(FIELDS)
+        assert set(command["projection"]) == set(TICKET_FIELDS)
         assert not set(command["projection"]) & ARRAYS
         assert command["limit"] == 101
     median = 1000 * statistics.median(seconds)
@@ -68,18 +68,18 @@ def test_a_page_of_ten_thousand_tickets(
 def test_a_short_list_is_one_query_from_the_second_time_on(
     watched_db: Mongo, commands: Commands
 ) -> None:
-    actor, pages = Actor(ObjectId(), Role.USER), TicketPages(watched_db)
+    actor, pages = Actor(ObjectId(), Role.USER), TicketPager(watched_db)
     pile(watched_db, actor.user_id, 10, apart=timedelta(days=40))
-    assert len(pages.newest(actor=actor).tickets) == 10
+    assert len(pages.newest_page(actor=actor).tickets) == 10
     queries(commands)
-    assert len(pages.newest(actor=actor).tickets) == 10
+    assert len(pages.newest_page(actor=actor).tickets) == 10
     assert [command["filter"] for command in queries(commands)] == [{"createdBy": actor.user_id}]
     pile(watched_db, actor.user_id, 100, apart=timedelta(seconds=1))
     for most in (
         1,
         1,
     ):  # it is found out that the list is long, and then looked for in the last hour
-        assert len(pages.newest(actor=actor).tickets) == 100
+        assert len(pages.newest_page(actor=actor).tickets) == 100
         assert len(queries(commands)) == most
 
 

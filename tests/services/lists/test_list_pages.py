@@ -8,8 +8,8 @@ from bson import ObjectId
 
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
-from services.lists.list_pages import PAGE_SIZE, ROW, Page, TicketLists
-from services.lists.list_query import NOBODY, ListCursor, ListKind, ListQuery
+from services.lists.list_pages import PAGE_SIZE, ROW_FIELDS, ListPage, TicketLists
+from services.lists.list_query import NO_ASSIGNEE, ListCursor, ListKind, ListQuery
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
 from services.models.user import Role
@@ -37,21 +37,21 @@ def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields
         db.tickets.insert_one({**doc, **({"queueKey": place} if place else {})})
 
 
-def read(page: Page) -> list[int | None]:
+def read(page: ListPage) -> list[int | None]:
     return [ticket.number for ticket in page.tickets]
 
 
 def seen(lists: TicketLists, selection: ListQuery, **more: Any) -> list[int | None]:
-    return read(lists.page(actor=MODERATOR, selection=selection, **more))
+    return read(lists.page(actor=MODERATOR, list_query=selection, **more))
 
 
 def test_ones_own_come_with_the_newest_first(
     lists: TicketLists, db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, 1, 2, 3)
-    page = lists.page(actor=EMPLOYEE, selection=OWN)
+    page = lists.page(actor=EMPLOYEE, list_query=OWN)
     assert read(page) == [3, 2, 1]
-    assert (page.before, page.after) == (None, None)
+    assert (page.previous_cursor, page.next_cursor) == (None, None)
 
 
 def test_the_queue_comes_in_the_order_of_work(
@@ -90,20 +90,20 @@ def test_there_and_back(
     lists: TicketLists, db: Mongo, clock: FixedClock, selection: ListQuery, apart: float
 ) -> None:
     put(db, clock, *range(1, 24), apart=apart, assignedTo=ME, status="IN_PROGRESS")
-    order = list(range(1, 24)) if selection.is_queued else list(range(23, 0, -1))
+    order = list(range(1, 24)) if selection.is_queue_order else list(range(23, 0, -1))
 
-    def turn(to: ListCursor | None) -> Page:
+    def turn(to: ListCursor | None) -> ListPage:
         assert to is not None
-        return lists.page(actor=MODERATOR, selection=selection.at(to))
+        return lists.page(actor=MODERATOR, list_query=selection.with_cursor(to))
 
-    first = lists.page(actor=MODERATOR, selection=selection)
-    second = turn(first.after)
-    third = turn(second.after)
+    first = lists.page(actor=MODERATOR, list_query=selection)
+    second = turn(first.next_cursor)
+    third = turn(second.next_cursor)
     assert [read(page) for page in (first, second, third)] == [order[:10], order[10:20], order[20:]]
-    assert (first.before, third.after) == (None, None)
-    assert read(turn(third.before)) == read(second)
-    back = turn(second.before)
-    assert (read(back), back.before) == (read(first), None)
+    assert (first.previous_cursor, third.next_cursor) == (None, None)
+    assert read(turn(third.previous_cursor)) == read(second)
+    back = turn(second.previous_cursor)
+    assert (read(back), back.previous_cursor) == (read(first), None)
 
 
 @pytest.mark.parametrize("count", [0, 1, PAGE_SIZE, PAGE_SIZE + 1])
@@ -111,25 +111,25 @@ def test_a_next_page_only_where_there_is_one(
     lists: TicketLists, db: Mongo, clock: FixedClock, count: int
 ) -> None:
     put(db, clock, *range(count))
-    page = lists.page(actor=EMPLOYEE, selection=OWN)
-    assert (page.after is not None) == (count > PAGE_SIZE)
+    page = lists.page(actor=EMPLOYEE, list_query=OWN)
+    assert (page.next_cursor is not None) == (count > PAGE_SIZE)
 
 
 def test_fewer_a_page_where_that_is_asked_for(
     lists: TicketLists, db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, *range(8))
-    page = lists.page(actor=EMPLOYEE, selection=OWN, size=5)
-    assert (read(page), page.after is not None) == ([7, 6, 5, 4, 3], True)
+    page = lists.page(actor=EMPLOYEE, list_query=OWN, size=5)
+    assert (read(page), page.next_cursor is not None) == ([7, 6, 5, 4, 3], True)
 
 
 def test_a_page_stays_while_others_are_filed(
     lists: TicketLists, db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, *range(1, 13))
-    after = lists.page(actor=EMPLOYEE, selection=OWN).after
+    after = lists.page(actor=EMPLOYEE, list_query=OWN).next_cursor
     put(db, clock, 13, 14)
-    assert seen(lists, OWN.at(after)) == [2, 1]
+    assert seen(lists, OWN.with_cursor(after)) == [2, 1]
 
 
 @pytest.mark.parametrize("selection", [OWN, QUEUE])
@@ -137,34 +137,34 @@ def test_a_page_that_has_emptied_is_the_first(
     lists: TicketLists, db: Mongo, clock: FixedClock, selection: ListQuery
 ) -> None:
     put(db, clock, *range(1, 13))
-    first = lists.page(actor=MODERATOR, selection=selection)
-    last = lists.page(actor=MODERATOR, selection=selection.at(first.after))
+    first = lists.page(actor=MODERATOR, list_query=selection)
+    last = lists.page(actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor))
     db.tickets.delete_many({"_id": {"$in": [ticket.id for ticket in last.tickets]}})
-    assert seen(lists, selection.at(first.after)) == read(first)
+    assert seen(lists, selection.with_cursor(first.next_cursor)) == read(first)
 
 
 def test_back_at_the_start_the_page_is_full(
     lists: TicketLists, db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, *range(1, 23))
-    first = lists.page(actor=EMPLOYEE, selection=OWN)
-    second = lists.page(actor=EMPLOYEE, selection=OWN.at(first.after))
+    first = lists.page(actor=EMPLOYEE, list_query=OWN)
+    second = lists.page(actor=EMPLOYEE, list_query=OWN.with_cursor(first.next_cursor))
     db.tickets.delete_many({"number": {"$in": [14, 16]}})
-    page = lists.page(actor=EMPLOYEE, selection=OWN.at(second.before))
+    page = lists.page(actor=EMPLOYEE, list_query=OWN.with_cursor(second.previous_cursor))
     assert read(page) == [22, 21, 20, 19, 18, 17, 15, 13, 12, 11]
-    assert page.before is None
+    assert page.previous_cursor is None
 
 
 def test_a_position_of_another_list_is_the_first_page(
     lists: TicketLists, db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, *range(1, 13))
-    in_queue = lists.page(actor=MODERATOR, selection=QUEUE).after
-    in_own = lists.page(actor=MODERATOR, selection=OWN).after
-    assert seen(lists, OWN.at(in_queue)) == seen(lists, OWN)
-    assert seen(lists, QUEUE.at(in_own)) == seen(lists, QUEUE)
-    beyond = ListCursor(is_before=False, key="9" * 14, ticket_id=ObjectId())
-    assert seen(lists, OWN.at(beyond)) == seen(lists, OWN)
+    in_queue = lists.page(actor=MODERATOR, list_query=QUEUE).next_cursor
+    in_own = lists.page(actor=MODERATOR, list_query=OWN).next_cursor
+    assert seen(lists, OWN.with_cursor(in_queue)) == seen(lists, OWN)
+    assert seen(lists, QUEUE.with_cursor(in_own)) == seen(lists, QUEUE)
+    beyond = ListCursor(is_backward=False, sort_key="9" * 14, ticket_id=ObjectId())
+    assert seen(lists, OWN.with_cursor(beyond)) == seen(lists, OWN)
 
 
 def test_only_what_is_open_and_theirs(lists: TicketLists, db: Mongo, clock: FixedClock) -> None:
@@ -200,7 +200,7 @@ def test_by_priority(lists: TicketLists, db: Mongo, clock: FixedClock, kind: Lis
 def test_by_assignee(lists: TicketLists, db: Mongo, clock: FixedClock) -> None:
     for number, assignee in enumerate([None, ME, SOMEBODY]):
         put(db, clock, number, assignedTo=assignee)
-    asked = [NOBODY, str(ME), str(SOMEBODY), str(ObjectId())]
+    asked = [NO_ASSIGNEE, str(ME), str(SOMEBODY), str(ObjectId())]
     found = [seen(lists, ListQuery(ListKind.QUEUE, assignee=who)) for who in asked]
     assert found == [[0], [1], [2], []]
 
@@ -227,20 +227,20 @@ def test_pages_keep_the_filters(lists: TicketLists, db: Mongo, clock: FixedClock
     for number in range(1, 25):
         put(db, clock, number, priority="high" if number % 2 else "low")
     narrow = ListQuery(ListKind.QUEUE, priority=Priority.HIGH)
-    first = lists.page(actor=MODERATOR, selection=narrow)
+    first = lists.page(actor=MODERATOR, list_query=narrow)
     assert read(first) == list(range(1, 21, 2))
-    assert seen(lists, narrow.at(first.after)) == [21, 23]
+    assert seen(lists, narrow.with_cursor(first.next_cursor)) == [21, 23]
 
 
 @pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
 def test_only_staff_sees_more_than_their_own(lists: TicketLists, kind: ListKind) -> None:
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
-        lists.page(actor=EMPLOYEE, selection=ListQuery(kind))
+        lists.page(actor=EMPLOYEE, list_query=ListQuery(kind))
 
 
 def test_a_legacy_ticket_is_listed(lists: TicketLists, db: Mongo) -> None:
     db.tickets.insert_one({"title": "Old", "status": "TODO", "createdBy": ME})
-    (ticket,) = lists.page(actor=EMPLOYEE, selection=OWN).tickets
+    (ticket,) = lists.page(actor=EMPLOYEE, list_query=OWN).tickets
     assert (ticket.number, ticket.title, ticket.created_at) == (None, "Old", None)
 
 
@@ -262,7 +262,7 @@ SELECTIONS = {
     "queue": QUEUE,
     "queue, waiting": ListQuery(ListKind.QUEUE, status=Status.WAITING),
     "queue, high": ListQuery(ListKind.QUEUE, priority=Priority.HIGH),
-    "queue, unassigned": ListQuery(ListKind.QUEUE, assignee=NOBODY),
+    "queue, unassigned": ListQuery(ListKind.QUEUE, assignee=NO_ASSIGNEE),
     "queue, somebody's": ListQuery(ListKind.QUEUE, assignee=str(ME)),
     "queue, by skill": ListQuery(ListKind.QUEUE, skill="skill"),
     "queue, somebody's by skill": ListQuery(ListKind.QUEUE, assignee=str(ME), skill="skill"),
@@ -277,23 +277,25 @@ def test_one_query_of_its_index_that_fetches_no_arrays(
     selection = SELECTIONS[name]
     put(db, clock, *range(33), status=(selection.status or Status.WAITING).value, priority="high")
     long = {"events": [{"seq": 1}] * 100, "description": "long", "relatedSkills": ["VPN"]}
-    assignee = None if selection.assignee == NOBODY else ME
+    assignee = None if selection.assignee == NO_ASSIGNEE else ME
     db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee}})
     skills = ["VPN"] if selection.skill else []
-    first = TicketLists(db).page(actor=MODERATOR, selection=selection, skills=skills)
+    first = TicketLists(db).page(actor=MODERATOR, list_query=selection, skills=skills)
     second = TicketLists(db).page(
-        actor=MODERATOR, selection=selection.at(first.after), skills=skills
+        actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor), skills=skills
     )
     third = TicketLists(db).page(
-        actor=MODERATOR, selection=selection.at(second.after), skills=skills
+        actor=MODERATOR, list_query=selection.with_cursor(second.next_cursor), skills=skills
     )
-    at = {"first": None, "before": third.before, "after": first.after}[side]
+    at = {"first": None, "before": third.previous_cursor, "after": first.next_cursor}[side]
     commands.sent.clear()
-    page = TicketLists(watched_db).page(actor=MODERATOR, selection=selection.at(at), skills=skills)
+    page = TicketLists(watched_db).page(
+        actor=MODERATOR, list_query=selection.with_cursor(at), skills=skills
+    )
     assert len(page.tickets) == PAGE_SIZE
     assert {(ticket.events, ticket.description) for ticket in page.tickets} == {((), "")}
     ((sent, command),) = commands.sent
-    assert set(command["projection"]) == set(ROW)
+    assert set(command["projection"]) == set(ROW_FIELDS)
     assert command["limit"] == PAGE_SIZE + 1
     ((_, query),) = filters(sent, command)
     assert is_served_by(query, list(command["hint"].items()))

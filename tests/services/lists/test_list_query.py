@@ -9,14 +9,14 @@ from hypothesis import strategies as st
 
 from services.lists.list_query import (
     FILTERS,
-    NOBODY,
+    NO_ASSIGNEE,
     STATUSES,
     Filter,
     ListCursor,
     ListKind,
     ListQuery,
-    milliseconds,
-    moment_of,
+    created_at_key,
+    parse_created_at_key,
     skill_key,
 )
 from services.models.ticket import OPEN_STATUSES, Priority, Status
@@ -29,7 +29,7 @@ EVERYTHING = ListQuery(
     priority=Priority.URGENT,
     assignee=ID,
     skill=skill_key("VPN"),
-    position=ListCursor(is_before=True, key=KEY, ticket_id=ObjectId(ID)),
+    cursor=ListCursor(is_backward=True, sort_key=KEY, ticket_id=ObjectId(ID)),
 )
 
 
@@ -38,9 +38,9 @@ EVERYTHING = ListQuery(
     [
         *(ListQuery(kind) for kind in ListKind),
         EVERYTHING,
-        ListQuery(ListKind.QUEUE, assignee=NOBODY),
+        ListQuery(ListKind.QUEUE, assignee=NO_ASSIGNEE),
         ListQuery(ListKind.OWN, status=Status.COMPLETED),
-        ListQuery(ListKind.OWN, position=ListCursor(False, "1700000000000", ObjectId(ID))),
+        ListQuery(ListKind.OWN, cursor=ListCursor(False, "1700000000000", ObjectId(ID))),
     ],
 )
 def test_it_survives_a_button(selection: ListQuery) -> None:
@@ -70,7 +70,7 @@ def test_a_forged_one_is_read_as_one_of_ours(forged: str) -> None:
         (f"own,,,{ID},{skill_key('VPN')}", ListQuery(ListKind.OWN)),
         (f"assigned,,,{ID}", ListQuery(ListKind.ASSIGNED)),
         (f"queue,,,{ID}0", ListQuery(ListKind.QUEUE)),
-        ("queue,,,nobody,VPN", ListQuery(ListKind.QUEUE, assignee=NOBODY)),
+        ("queue,,,nobody,VPN", ListQuery(ListKind.QUEUE, assignee=NO_ASSIGNEE)),
     ],
 )
 def test_what_a_list_has_no_filter_for_is_left_away(forged: str, read: ListQuery) -> None:
@@ -96,7 +96,7 @@ def test_a_forged_position_is_the_first_page(forged: str) -> None:
 
 
 def test_a_filter_changes_the_list_and_leads_to_its_first_page() -> None:
-    changed = EVERYTHING.narrowed(Filter.PRIORITY, "low")
+    changed = EVERYTHING.with_filter(Filter.PRIORITY, "low")
     assert changed == ListQuery(
         ListKind.QUEUE,
         status=Status.REOPENED,
@@ -105,21 +105,21 @@ def test_a_filter_changes_the_list_and_leads_to_its_first_page() -> None:
         skill=skill_key("VPN"),
     )
     for by in Filter:
-        assert getattr(EVERYTHING.narrowed(by, "any"), by) in (None, "")
-    assert EVERYTHING.everything == ListQuery(ListKind.QUEUE)
+        assert getattr(EVERYTHING.with_filter(by, "any"), by) in (None, "")
+    assert EVERYTHING.without_filters == ListQuery(ListKind.QUEUE)
 
 
 def test_whether_it_is_narrowed() -> None:
-    assert EVERYTHING.is_narrowed
-    assert not EVERYTHING.everything.is_narrowed
-    assert not EVERYTHING.everything.at(EVERYTHING.position).is_narrowed
+    assert EVERYTHING.has_filters
+    assert not EVERYTHING.without_filters.has_filters
+    assert not EVERYTHING.without_filters.with_cursor(EVERYTHING.cursor).has_filters
 
 
 @pytest.mark.parametrize("kind", ListKind)
 def test_every_filter_of_a_list_can_be_set(kind: ListKind) -> None:
     values = {"status": "WAITING", "priority": "high", "assignee": ID, "skill": skill_key("VPN")}
     for by in Filter:
-        is_set = ListQuery(kind).narrowed(by, values[by]).is_narrowed
+        is_set = ListQuery(kind).with_filter(by, values[by]).has_filters
         assert is_set == (by in FILTERS[kind])
 
 
@@ -139,7 +139,7 @@ def test_a_skill_is_one_however_it_is_spelled() -> None:
 def test_moments() -> None:
     now = datetime(2026, 5, 1, 12, 30, 15, 123_000, tzinfo=UTC)
     for at in (now, now - timedelta(days=365 * 40)):
-        assert moment_of(milliseconds(at)) == at
-    assert milliseconds(datetime(1950, 1, 1, tzinfo=UTC)) == "0"
-    assert moment_of("9" * 14) is not None  # a forged one is a moment, too
-    assert moment_of(KEY) is None
+        assert parse_created_at_key(created_at_key(at)) == at
+    assert created_at_key(datetime(1950, 1, 1, tzinfo=UTC)) == "0"
+    assert parse_created_at_key("9" * 14) is not None  # a forged one is a moment, too
+    assert parse_created_at_key(KEY) is None

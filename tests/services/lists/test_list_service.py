@@ -10,7 +10,7 @@ from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.linking.links import LinkService
 from services.lists.list_query import Filter, ListKind, ListQuery, skill_key
-from services.lists.list_service import Listed, ListService
+from services.lists.list_service import ListResult, ListService
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
@@ -45,11 +45,11 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
     return filed
 
 
-def look(lists: ListService, user: User, selection: ListQuery) -> Listed:
-    return lists.look(actor=Actor.from_user(user), team_id=TEAM_ID, selection=selection)
+def look(lists: ListService, user: User, selection: ListQuery) -> ListResult:
+    return lists.get_page(actor=Actor.from_user(user), team_id=TEAM_ID, list_query=selection)
 
 
-def ids_in(listed: Listed) -> list[ObjectId]:
+def ids_in(listed: ListResult) -> list[ObjectId]:
     return [ticket.id for ticket in listed.page.tickets]
 
 
@@ -113,7 +113,7 @@ def test_a_skill_that_nobody_has_is_as_if_none_was_chosen(
     lists: ListService, ticket: Ticket, moderator: User
 ) -> None:
     listed = look(lists, moderator, replace(QUEUE, skill=skill_key("Cobol")))
-    assert listed.selection == QUEUE
+    assert listed.list_query == QUEUE
     assert ids_in(listed) == [ticket.id]
 
 
@@ -123,7 +123,7 @@ def test_a_requester_learns_nothing_internal_by_narrowing(
 ) -> None:
     """A filter that a list does not have does nothing, whoever forges it."""
     for value in (skill_key("VPN"), skill_key("dns"), str(ObjectId())):
-        asked = OWN.narrowed(by, value)
+        asked = OWN.with_filter(by, value)
         assert asked == OWN
         assert ids_in(look(lists, employee, asked)) == [ticket.id]
     forged = ListQuery(ListKind.OWN, skill=skill_key("dns"), assignee=str(ObjectId()))
@@ -146,9 +146,9 @@ def test_the_first_page_is_the_top_of_the_list(
     for _ in range(11):
         clock.advance(minutes=1)
         file_ticket(tickets, employee)
-    second = look(lists, employee, OWN.at(look(lists, employee, OWN).page.after))
-    assert second.selection.position is not None
-    assert look(lists, employee, OWN.at(second.page.before)).selection == OWN
+    second = look(lists, employee, OWN.with_cursor(look(lists, employee, OWN).page.next_cursor))
+    assert second.list_query.cursor is not None
+    assert look(lists, employee, OWN.with_cursor(second.page.previous_cursor)).list_query == OWN
 
 
 @pytest.mark.parametrize(
@@ -162,23 +162,23 @@ def test_names_are_found_by_their_letters(
     for name in ("Benedikt", "Ben"):
         people.add(Role.MODERATOR, name=name)
     people.add(Role.USER, name="Ben the employee")
-    offered = lists.assignees(actor=Actor.from_user(admin), like=typed)
+    offered = lists.assignees(actor=Actor.from_user(admin), query=typed)
     assert [user.display_name for user in offered] == found
 
 
 def test_skills_are_found_by_their_letters(lists: ListService, moderator: User) -> None:
     actor = Actor.from_user(moderator)
-    assert lists.skills(actor=actor, like="N") == {
+    assert lists.skills(actor=actor, query="N") == {
         skill_key("dns"): ("dns",),
         skill_key("VPN"): ("VPN",),
     }
-    assert list(lists.skills(actor=actor, like="v").values()) == [("VPN",)]
+    assert list(lists.skills(actor=actor, query="v").values()) == [("VPN",)]
 
 
 def test_who_works_here_is_for_the_staff(lists: ListService, employee: User) -> None:
     for ask in (lists.assignees, lists.skills):
         with pytest.raises(PermissionDenied, match="see other people's tickets"):
-            ask(actor=Actor.from_user(employee), like="")
+            ask(actor=Actor.from_user(employee), query="")
 
 
 @pytest.mark.parametrize("count", [0, 1, 11])

@@ -347,7 +347,7 @@ def test_tickets_nobody_is_available_for(
         (CheckStatus.OK, "no ticket waits for somebody to become available", "")
     ]
     ticket = file_ticket(tickets, people.add())
-    AssignmentService(db, links).park(reload(db, ticket), now=clock())
+    AssignmentService(db, links).queue_unassigned(reload(db, ticket), now=clock())
     assert said(checks().check_unassigned()) == [
         (
             CheckStatus.WARN,

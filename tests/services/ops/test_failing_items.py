@@ -39,7 +39,7 @@ def odd(user: User) -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(quiet_hours, "account_work_week", fails)
-        broken.setattr("services.digest.digest_schedule.week_of", fails)
+        broken.setattr("services.digest.digest_schedule.account_work_week", fails)
         yield
 
 

@@ -26,7 +26,9 @@ def parked(
     db: Mongo, clock: FixedClock, links: LinkService, tickets: TicketService, people: People
 ) -> Ticket:
     """A ticket nobody could take, of which everybody has been told."""
-    ticket = AssignmentService(db, links).park(file_ticket(tickets, people.add()), now=clock())
+    ticket = AssignmentService(db, links).queue_unassigned(
+        file_ticket(tickets, people.add()), now=clock()
+    )
     assert ticket is not None
     assert mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     return reload(db, ticket)

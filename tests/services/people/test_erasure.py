@@ -137,7 +137,7 @@ def _elsewhere(
     db: Mongo, zach: User, ticket: Ticket, accounts: AccountServices, clock: FixedClock
 ) -> None:
     actor, link = Actor.from_user(zach), link_id(TEAM_ID, SLACK_ID)
-    HomeSessions(db, clock=clock).go_to(link, screen=Screen(ticket_id=ticket.id))
+    HomeSessions(db, clock=clock).navigate(link, screen=Screen(ticket_id=ticket.id))
     away = AvailabilityChange(
         is_away=True, away_until=clock() + timedelta(days=30), zone="Europe/Berlin"
     )
@@ -227,7 +227,9 @@ def test_tickets_and_what_was_written_in_them_stay(
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    sheet = HomeService(db, users, links).page(actor=boss, team_id=TEAM_ID, ticket_id=str(own.id))
+    sheet = HomeService(db, users, links).ticket_page(
+        actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
+    )
     assert sheet.people.users[zach.id].display_name == "a former colleague"
 
 
@@ -273,7 +275,7 @@ def test_the_same_slack_member_begins_anew(
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
     own = ListQuery(ListKind.OWN)
-    assert TicketLists(db).page(actor=Actor.from_user(fresh), selection=own).tickets == ()
+    assert TicketLists(db).page(actor=Actor.from_user(fresh), list_query=own).tickets == ()
 
 
 def test_erasing_again_finds_nobody(leaving: Erasure, life: Life, db: Mongo) -> None:

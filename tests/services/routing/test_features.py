@@ -3,7 +3,7 @@ import zlib
 
 import pytest
 
-from services.routing.features import MAX_TEXT, features
+from services.routing.features import MAX_TEXT_LENGTH, extract_features
 
 
 def hashes(*words: str) -> set[int]:
@@ -29,18 +29,18 @@ def hashes(*words: str) -> set[int]:
     ],
 )
 def test_a_text_is_its_words(text: str, words: tuple[str, ...]) -> None:
-    assert features(text).keys() == hashes(*words)
+    assert extract_features(text).keys() == hashes(*words)
 
 
 def test_a_repeated_word_counts_a_little_more() -> None:
-    assert list(features("vpn").values()) == [math.log(2)]
-    assert list(features("vpn " * 9).values()) == [math.log(10)]
+    assert list(extract_features("vpn").values()) == [math.log(2)]
+    assert list(extract_features("vpn " * 9).values()) == [math.log(10)]
 
 
 def test_secrets_are_no_words() -> None:
-    assert not features("my password is: Tr0ub4dor").keys() & hashes("tr0ub4dor")
+    assert not extract_features("my password is: Tr0ub4dor").keys() & hashes("tr0ub4dor")
 
 
 def test_only_the_beginning_of_an_endless_text_counts() -> None:
-    text = "disk " * (MAX_TEXT // 5)
-    assert features(text + "printer " * 20_000) == features(text)
+    text = "disk " * (MAX_TEXT_LENGTH // 5)
+    assert extract_features(text + "printer " * 20_000) == extract_features(text)

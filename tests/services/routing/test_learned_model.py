@@ -9,23 +9,23 @@ import pytest
 from demo.binaries import ROOT
 from services.routing.learned_model import (
     MAX_LABELS,
-    MAX_WORDS,
+    MAX_VOCABULARY,
     Example,
-    Model,
-    Unreadable,
+    LearnedModel,
+    UnreadableModel,
     from_doc,
     to_doc,
 )
-from services.routing.trainer import Learner
+from services.routing.trainer import Trainer
 from tests.support.resolved_tickets import examples
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return Learner().learn(examples(60))
+def model() -> LearnedModel:
+    return Trainer().train(examples(60))
 
 
-def test_it_is_the_same_after_a_stay_in_the_database(model: Model) -> None:
+def test_it_is_the_same_after_a_stay_in_the_database(model: LearnedModel) -> None:
     doc = bson.decode(bson.encode({"_id": "skills", "version": 7, **to_doc(model)}))
     for example in examples(20, seed=2):
         assert from_doc(doc).rank(example.text) == model.rank(example.text)
@@ -44,37 +44,39 @@ def test_it_is_the_same_after_a_stay_in_the_database(model: Model) -> None:
     ],
 )
 def test_a_damaged_or_foreign_one_is_refused(
-    model: Model, damage: Mapping[str, Any], said: str
+    model: LearnedModel, damage: Mapping[str, Any], said: str
 ) -> None:
-    with pytest.raises(Unreadable, match=said):
+    with pytest.raises(UnreadableModel, match=said):
         from_doc({**to_doc(model), **damage})
 
 
 @pytest.mark.parametrize("doc", [{}, {"format": 1}, {"format": 1, "checksum": "x"}])
 def test_a_document_of_something_else_is_refused(doc: dict[str, Any]) -> None:
-    with pytest.raises(Unreadable, match="KeyError"):
+    with pytest.raises(UnreadableModel, match="KeyError"):
         from_doc(doc)
 
 
-def test_one_whose_parts_do_not_fit_is_refused(model: Model) -> None:
-    short = Model(**{name: getattr(model, name) for name in Model.__slots__} | {"scales": ()})
-    with pytest.raises(Unreadable, match="size"):
+def test_one_whose_parts_do_not_fit_is_refused(model: LearnedModel) -> None:
+    short = LearnedModel(
+        **{name: getattr(model, name) for name in LearnedModel.__slots__} | {"scales": ()}
+    )
+    with pytest.raises(UnreadableModel, match="size"):
         from_doc(to_doc(short))
 
 
 def test_the_largest_fits_in_a_document() -> None:
-    full = Model(
+    full = LearnedModel(
         labels=tuple(f"{'skill':x<40}{number}" for number in range(MAX_LABELS)),
-        rows={word: word for word in range(MAX_WORDS)},
-        weights=[1.0] * MAX_WORDS,
-        coefficients=[1] * (MAX_WORDS * MAX_LABELS),
+        rows={word: word for word in range(MAX_VOCABULARY)},
+        weights=[1.0] * MAX_VOCABULARY,
+        coefficients=[1] * (MAX_VOCABULARY * MAX_LABELS),
         scales=[1.0] * MAX_LABELS,
         offsets=[0.0] * MAX_LABELS,
     )
     assert len(bson.encode(to_doc(full))) < 15_000_000
 
 
-def test_shares_are_probabilities_and_strange_words_are_doubt(model: Model) -> None:
+def test_shares_are_probabilities_and_strange_words_are_doubt(model: LearnedModel) -> None:
     known, strange = (dict(model.rank(text)) for text in ("toner paper", "toner paper qwert asdf"))
     assert known["Printer"] > 0.5
     assert 0 < strange["Printer"] < known["Printer"]
@@ -82,15 +84,15 @@ def test_shares_are_probabilities_and_strange_words_are_doubt(model: Model) -> N
 
 
 @pytest.mark.parametrize("text", ["", "🔥", "qwert asdf", "\0", "qwert\ud800"])
-def test_of_words_it_never_met_it_says_nothing_much(model: Model, text: str) -> None:
+def test_of_words_it_never_met_it_says_nothing_much(model: LearnedModel, text: str) -> None:
     ranked = model.rank(text)
     assert len(ranked) == 4
     assert sum(share for _, share in ranked) == 0
 
 
-def test_it_reads_any_length(model: Model) -> None:
+def test_it_reads_any_length(model: LearnedModel) -> None:
     assert model.rank("paper jam " * 10_000)[0][0] == "Printer"
-    assert Model().rank("anything") == []
+    assert LearnedModel().rank("anything") == []
 
 
 def test_a_worker_needs_nothing_of_what_made_it() -> None:
@@ -106,6 +108,6 @@ def test_a_worker_needs_nothing_of_what_made_it() -> None:
 
 
 def test_it_stores_no_word_of_a_ticket() -> None:
-    stored = bson.encode(to_doc(Learner().learn([Example("Zoe Quimby lost her badge", ("HR",))])))
+    stored = bson.encode(to_doc(Trainer().train([Example("Zoe Quimby lost her badge", ("HR",))])))
     assert b"HR" in stored
     assert not any(word in stored.lower() for word in (b"zoe", b"quimby", b"badge"))

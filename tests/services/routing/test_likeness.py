@@ -2,13 +2,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.routing.similar_tickets import likeness
+from services.routing.similar_tickets import similarities
 
 TEXTS = st.text(alphabet="abcé 1\n.", max_size=40)
 
 
 def test_what_shares_rare_words_is_liker() -> None:
-    same, near, far, empty = likeness(
+    same, near, far, empty = similarities(
         "The printer on floor three is out of paper",
         [
             "The printer on floor three is out of paper",
@@ -22,12 +22,12 @@ def test_what_shares_rare_words_is_liker() -> None:
 
 
 def test_nothing_is_like_nothing() -> None:
-    assert likeness("", ["", "printer"]) == [0, 0]
-    assert likeness("printer", []) == []
+    assert similarities("", ["", "printer"]) == [0, 0]
+    assert similarities("printer", []) == []
 
 
 @given(TEXTS, st.lists(TEXTS, max_size=5))
 def test_it_is_a_share_and_the_order_changes_nothing(text: str, others: list[str]) -> None:
-    shares = likeness(text, others)
+    shares = similarities(text, others)
     assert all(0 <= share <= 1 + 1e-9 for share in shares)
-    assert likeness(text, others[::-1]) == shares[::-1]
+    assert similarities(text, others[::-1]) == shares[::-1]

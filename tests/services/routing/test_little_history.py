@@ -5,11 +5,11 @@ from functools import cache
 
 import pytest
 
-from services.routing.features import features
-from services.routing.learned_model import Example, Model
+from services.routing.features import extract_features
+from services.routing.learned_model import Example, LearnedModel
 from services.routing.router import route
-from services.routing.stop_words import EVERYDAY
-from services.routing.trainer import Learner
+from services.routing.stop_words import STOP_WORDS
+from services.routing.trainer import Trainer
 
 # Five resolved tickets, all of one kind.
 TUNNEL = (
@@ -39,11 +39,11 @@ OTHERS = (
 
 
 @cache
-def after(count: int) -> Model:
-    return Learner().learn([Example(text, ("VPN",)) for text in TUNNEL[:count]])
+def after(count: int) -> LearnedModel:
+    return Trainer().train([Example(text, ("VPN",)) for text in TUNNEL[:count]])
 
 
-def guessed(text: str, model: Model) -> tuple[str, ...]:
+def guessed(text: str, model: LearnedModel) -> tuple[str, ...]:
     skills = ["VPN", "Stationery"]
     return route(title=text, description="", skills=skills, learned=model).related_skills
 
@@ -66,13 +66,13 @@ def test_the_more_there_are_the_more_is_known() -> None:
 
 
 def test_many_of_one_kind_say_nothing_of_another() -> None:
-    model = Learner().learn([Example(text, ("VPN",)) for text in TUNNEL * 20])
+    model = Trainer().train([Example(text, ("VPN",)) for text in TUNNEL * 20])
     assert [text for text in OTHERS if guessed(text, model)] == []
 
 
 def test_one_ticket_of_a_second_kind_does_not_make_the_first_one_everything() -> None:
     second = Example("Paper jam\nThe tray is stuck.", ("Stationery",))
-    model = Learner().learn([*(Example(text, ("VPN",)) for text in TUNNEL), second])
+    model = Trainer().train([*(Example(text, ("VPN",)) for text in TUNNEL), second])
     assert [text for text in OTHERS if guessed(text, model)] == []
     assert guessed(ALIKE[0], model) == ("VPN",)
 
@@ -98,17 +98,17 @@ def test_one_ticket_of_a_second_kind_does_not_make_the_first_one_everything() ->
     ],
 )
 def test_in_other_languages_too(taught: str, alike: str, other: str) -> None:
-    model = Learner().learn([Example(taught, ("VPN",))] * 3)
+    model = Trainer().train([Example(taught, ("VPN",))] * 3)
     assert (guessed(alike, model), guessed(other, model)) == (("VPN",), ())
 
 
 def test_what_tells_nothing_is_found_as_it_is_written() -> None:
     text = "HELLO, since Monday können wir nicht: s'il vous plaît, można? ÊTRE"
-    strange = features(text).keys() - EVERYDAY
-    assert strange == features("można").keys()
+    strange = extract_features(text).keys() - STOP_WORDS
+    assert strange == extract_features("można").keys()
 
 
 def test_a_long_history_has_met_most_subjects() -> None:
-    long = replace(after(5), examples=500)
-    assert long.knows(OTHERS[0])
-    assert not replace(long, examples=499).knows(OTHERS[0])
+    long = replace(after(5), example_count=500)
+    assert long.is_familiar_with(OTHERS[0])
+    assert not replace(long, example_count=499).is_familiar_with(OTHERS[0])

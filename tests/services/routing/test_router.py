@@ -6,9 +6,9 @@ from hypothesis import strategies as st
 
 from services.analysis.model_answer import Analysis, FailureReason, SkillMatch
 from services.models.assignee_choice import AnalysisSource
-from services.routing.learned_model import Example, Model
-from services.routing.router import ranked_skills, route, skills_named
-from services.routing.trainer import Learner
+from services.routing.learned_model import Example, LearnedModel
+from services.routing.router import match_skills, rank_skills, route
+from services.routing.trainer import Trainer
 
 LANGUAGES = ("C", "C++", "C#", "R", "Go", "Java", "JavaScript", "Node.js", ".NET")
 
@@ -31,7 +31,7 @@ LANGUAGES = ("C", "C++", "C#", "R", "Go", "Java", "JavaScript", "Node.js", ".NET
     ],
 )
 def test_it_finds_whole_words_in_order_of_first_mention(text: str, named: tuple[str, ...]) -> None:
-    assert skills_named(text, ["VPN", "DNS"]) == named
+    assert match_skills(text, ["VPN", "DNS"]) == named
 
 
 @pytest.mark.parametrize(
@@ -61,7 +61,7 @@ def test_it_finds_whole_words_in_order_of_first_mention(text: str, named: tuple[
     ],
 )
 def test_it_tells_languages_apart(text: str, named: tuple[str, ...]) -> None:
-    assert skills_named(text, LANGUAGES) == named
+    assert match_skills(text, LANGUAGES) == named
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_it_tells_languages_apart(text: str, named: tuple[str, ...]) -> None:
 def test_everyday_words_count_only_as_the_skill_is_spelled(
     text: str, named: tuple[str, ...]
 ) -> None:
-    assert skills_named(text, ["IT", "Access", "Teams", "Office", "AD"]) == named
+    assert match_skills(text, ["IT", "Access", "Teams", "Office", "AD"]) == named
 
 
 @pytest.mark.parametrize(
@@ -100,7 +100,7 @@ def test_everyday_words_count_only_as_the_skill_is_spelled(
 )
 def test_it_finds_skills_of_several_words(text: str, named: tuple[str, ...]) -> None:
     skills = ["Active Directory", "Windows", "Windows Server", "Wi-Fi", "Printer", "Gehälter"]
-    assert skills_named(text, skills) == named
+    assert match_skills(text, skills) == named
 
 
 @pytest.mark.parametrize(
@@ -123,34 +123,34 @@ def test_it_finds_skills_where_no_blanks_stand_between_words(
     text: str, named: tuple[str, ...]
 ) -> None:
     skills = ["VPN", "プリンター", "C++", "C", "R", "中文", "프린터", "Jira\u2122"]
-    assert skills_named(text, skills) == named
+    assert match_skills(text, skills) == named
 
 
 def test_a_skill_spelled_twice_is_named_once() -> None:
-    assert skills_named("vpn", ["VPN", "vpn", " VPN "]) == ("VPN",)
+    assert match_skills("vpn", ["VPN", "vpn", " VPN "]) == ("VPN",)
 
 
 def test_skills_are_text_and_never_patterns() -> None:
-    assert skills_named("anything at all", [".*", "(", "[a-z]+", "\\w", "", "  ", "-"]) == ()
-    assert skills_named("use .* here", [".*"]) == (".*",)
+    assert match_skills("anything at all", [".*", "(", "[a-z]+", "\\w", "", "  ", "-"]) == ()
+    assert match_skills("use .* here", [".*"]) == (".*",)
 
 
 @given(st.text(max_size=200), st.lists(st.text(max_size=20), max_size=5))
 def test_it_never_breaks_and_names_only_what_it_was_given(text: str, skills: list[str]) -> None:
-    named = skills_named(text, skills)
+    named = match_skills(text, skills)
     assert set(named) <= {skill.strip() for skill in skills}
     assert len(set(named)) == len(named)
 
 
 @pytest.mark.timeout(5)  # all of it would take minutes
 def test_of_a_long_text_the_beginning_is_read() -> None:
-    assert skills_named("VPN " + "down " * 4_000_000 + "Docker", ["VPN", "Docker"]) == ("VPN",)
+    assert match_skills("VPN " + "down " * 4_000_000 + "Docker", ["VPN", "Docker"]) == ("VPN",)
 
 
 @pytest.mark.timeout(5)  # a pattern that backtracks would take hours, not seconds
 @pytest.mark.parametrize("text", ["C+" * 1_500, "- " * 1_500, "active " * 500, "\u2010" * 3_000])
 def test_hostile_text_costs_little(text: str) -> None:
-    skills_named(text, [*LANGUAGES, "Active Directory", "a-a-a-a-a-a-a-a", "- - - - -"])
+    match_skills(text, [*LANGUAGES, "Active Directory", "a-a-a-a-a-a-a-a", "- - - - -"])
 
 
 def test_it_routes_by_title_and_description() -> None:
@@ -170,8 +170,8 @@ def test_it_says_why_it_stands_in() -> None:
     assert analysis.failure == "quota"
 
 
-def learned(*taught: tuple[str, str]) -> Model:
-    return Learner().learn([Example(text, (skill,)) for text, skill in taught] * 9)
+def learned(*taught: tuple[str, str]) -> LearnedModel:
+    return Trainer().train([Example(text, (skill,)) for text, skill in taught] * 9)
 
 
 def test_similar_resolved_tickets_speak_where_nothing_is_named() -> None:
@@ -181,7 +181,7 @@ def test_similar_resolved_tickets_speak_where_nothing_is_named() -> None:
     assert (analysis.related_skills, analysis.basis) == (("vpn",), SkillMatch.LEARNED)
     analysis = route(title="My tunnel", description="DNS?", skills=skills, learned=model)
     assert (analysis.related_skills, analysis.basis) == (("DNS",), SkillMatch.KEYWORD)
-    assert ranked_skills("My tunnel, DNS?", skills, model) == ["DNS", "vpn", "Printer"]
+    assert rank_skills("My tunnel, DNS?", skills, model) == ["DNS", "vpn", "Printer"]
 
 
 @pytest.mark.parametrize("text", ["the", "unheard of", "", "\U0001f525"])
@@ -198,8 +198,10 @@ def test_what_nobody_knows_any_more_is_not_asked_for() -> None:
 
 
 def test_a_model_that_leads_speaks_first_and_names_are_kept() -> None:
-    model = replace(learned(("the tunnel drops", "VPN"), ("the paper jams", "Printer")), leads=True)
+    model = replace(
+        learned(("the tunnel drops", "VPN"), ("the paper jams", "Printer")), is_preferred=True
+    )
     skills = ["Printer", "VPN", "DNS"]
     analysis = route(title="tunnel drops", description="DNS", skills=skills, learned=model)
     assert analysis.related_skills == ("VPN", "DNS")
-    assert ranked_skills("tunnel drops DNS", skills, model) == ["VPN", "Printer", "DNS"]
+    assert rank_skills("tunnel drops DNS", skills, model) == ["VPN", "Printer", "DNS"]

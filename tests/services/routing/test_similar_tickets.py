@@ -47,7 +47,7 @@ def past(db: Mongo, clock: FixedClock) -> Past:
 
 
 def found(db: Mongo, text: str = TEXT, *likely: str) -> list[str]:
-    told = similar_tickets.precedents(db, text=text, likely=likely, team_skills=TEAM)
+    told = similar_tickets.find_precedents(db, text=text, likely=likely, team_skills=TEAM)
     return [precedent.summary for precedent in told]
 
 
@@ -84,14 +84,14 @@ def test_only_resolved_ones_that_are_alike_and_summarised_count(
 
 def test_nothing_but_summary_and_the_teams_skills_is_given(db: Mongo, past: Past) -> None:
     past.add("The VPN tunnel drops.", "vpn", "VPN", "Payroll")
-    told = similar_tickets.precedents(db, text=TEXT, likely=["VPN"], team_skills=TEAM)
+    told = similar_tickets.find_precedents(db, text=TEXT, likely=["VPN"], team_skills=TEAM)
     assert told == (Precedent("The VPN tunnel drops.", ("VPN",)),)
 
 
 def test_where_no_skill_is_likely_the_newest_are_looked_at(
     db: Mongo, past: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(similar_tickets, "LOOKED_AT", 3)
+    monkeypatch.setattr(similar_tickets, "MAX_COMPARED_TICKETS", 3)
     past.add("The VPN tunnel drops: too old.", "VPN")
     past.add("The VPN tunnel drops.", "VPN")
     past.add("The printer has no paper.", "Printer")
@@ -117,10 +117,10 @@ def test_the_queries_are_few_however_many_tickets_and_skills_there_are(
 ) -> None:
     for _ in range(20):
         past.add("The VPN tunnel drops.", *TEAM)
-    similar_tickets.precedents(watched_db, text=TEXT, likely=likely, team_skills=TEAM)
+    similar_tickets.find_precedents(watched_db, text=TEXT, likely=likely, team_skills=TEAM)
     assert [name for name, _ in commands.sent] == ["find"] * finds
     limits = [command["limit"] for _, command in commands.sent]
-    assert sum(limits) <= similar_tickets.LOOKED_AT
+    assert sum(limits) <= similar_tickets.MAX_COMPARED_TICKETS
 
 
 class TestReporters:
@@ -139,14 +139,14 @@ class TestReporters:
         past.add(None, **same, createdBy=ticket.created_by)
         past.add(None, **same, createdBy=None)
         past.add(None, title="Printer is out of paper", description="On floor three.")
-        assert similar_tickets.reporters(db, ticket, now=clock()) == 1
+        assert similar_tickets.count_reporters(db, ticket, now=clock()) == 1
         past.add(None, **same)
-        assert similar_tickets.reporters(db, ticket, now=clock()) == 2
+        assert similar_tickets.count_reporters(db, ticket, now=clock()) == 2
 
     def test_only_the_last_hour_counts(
         self, db: Mongo, past: Past, clock: FixedClock, ticket: Ticket
     ) -> None:
         past.add(None, title=ticket.title, description=ticket.description)
         filed = clock()
-        assert similar_tickets.reporters(db, ticket, now=filed + timedelta(minutes=59)) == 1
-        assert similar_tickets.reporters(db, ticket, now=filed + timedelta(hours=1)) == 0
+        assert similar_tickets.count_reporters(db, ticket, now=filed + timedelta(minutes=59)) == 1
+        assert similar_tickets.count_reporters(db, ticket, now=filed + timedelta(hours=1)) == 0

@@ -10,7 +10,7 @@ from bson import ObjectId
 from services.core.database import Mongo
 from services.models.user import Role, User
 from services.routing.learned_model import from_doc
-from services.routing.model_store import Kind, ModelStore
+from services.routing.model_store import ModelKind, ModelStore
 from services.routing.training import Training
 from tests.conftest import FixedClock, People, at_once
 from tests.support.resolved_tickets import examples
@@ -49,8 +49,8 @@ def resolve(db: Mongo, clock: FixedClock, expert: User) -> Resolve:
 
 def taught(db: Mongo, clock: FixedClock) -> tuple[dict[str, float], dict[ObjectId, float]]:
     """What is known of a tunnel: the skills' shares, and the people's."""
-    model = ModelStore(db, clock=clock).skills()
-    stored = db.models.find_one({"_id": Kind.PEOPLE.value})
+    model = ModelStore(db, clock=clock).skill_model()
+    stored = db.models.find_one({"_id": ModelKind.PEOPLE.value})
     who = from_doc(stored).rank("tunnel") if stored else []
     skills = dict(model.rank("tunnel") if model else [])
     return skills, {ObjectId(label): share for label, share in who}
@@ -151,7 +151,7 @@ def test_the_newest_count(
     resolve: Resolve,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("services.routing.training.MOST_TICKETS", 2)
+    monkeypatch.setattr("services.routing.training.MAX_TICKETS", 2)
     for skill in ("DNS", "VPN", "VPN"):
         clock.advance(minutes=1)
         resolve("The tunnel drops", skill)
@@ -164,7 +164,7 @@ def test_secrets_are_not_learned(
 ) -> None:
     resolve("My password is: Tr0ub4dor", "VPN")
     training.run_if_due()
-    model = ModelStore(db, clock=clock).skills()
+    model = ModelStore(db, clock=clock).skill_model()
     assert model is not None
     assert model.rank("tr0ub4dor")[0][1] == 0
     assert model.rank("password")[0][1] > 0
@@ -179,7 +179,7 @@ def test_of_processes_that_learn_at_once_one_makes_each_version(
     assert at_once(*[Training(db, clock=clock).run_if_due for _ in range(4)]).count(True) >= 1
     said = [r.message for r in caplog.records if r.name == "services.routing.training"]
     store = ModelStore(db, clock=clock)
-    for kind in Kind:
+    for kind in ModelKind:
         made = said.count(f"learned {kind.value} from 1 tickets")
-        assert store.stored(kind).version == made >= 1
+        assert store.stored_info(kind).version == made >= 1
     assert not Training(db, clock=clock).run_if_due()

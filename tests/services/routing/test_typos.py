@@ -1,8 +1,8 @@
 import pytest
 
 from services.routing.aliases import ALIASES, aliases_of
-from services.routing.router import skills_named
-from services.routing.typos import FALSE_FRIENDS, corrected
+from services.routing.router import match_skills
+from services.routing.typos import FALSE_FRIENDS, correct_typos
 
 SKILLS = [
     "Printer", "Kubernetes", "Salesforce", "Windows", "Active Directory", "Splunk", "React",
@@ -24,7 +24,7 @@ SKILLS = [
     ],
 )
 def test_slips_of_the_fingers_are_understood(text: str, named: tuple[str, ...]) -> None:
-    assert skills_named(text, SKILLS) == named
+    assert match_skills(text, SKILLS) == named
 
 
 @pytest.mark.parametrize(
@@ -45,23 +45,23 @@ def test_slips_of_the_fingers_are_understood(text: str, named: tuple[str, ...]) 
     ],
 )
 def test_real_words_are_no_slips(text: str) -> None:
-    assert skills_named(text, SKILLS) == ()
+    assert match_skills(text, SKILLS) == ()
 
 
 def test_what_could_be_a_slip_of_two_is_none() -> None:
-    assert skills_named("casting", ["Tasting", "Testing"]) == ()
-    assert corrected("prinnter", ["printer", "prinner", "pinnter"]) == "prinnter"
+    assert match_skills("casting", ["Tasting", "Testing"]) == ()
+    assert correct_typos("prinnter", ["printer", "prinner", "pinnter"]) == "prinnter"
 
 
 def test_a_skill_that_is_a_false_friend_is_found_by_its_own_name() -> None:
-    assert skills_named("contact the supplier", ["Contract", "Contact"]) == ("Contact",)
+    assert match_skills("contact the supplier", ["Contract", "Contact"]) == ("Contact",)
     assert all(word.islower() and len(word) >= 6 for word in FALSE_FRIENDS)
 
 
 def test_a_text_is_otherwise_left_as_it_stands() -> None:
     text = "The  Pritner\n-- ünïcode \U0001f525 --"
-    assert corrected(text, ["printer"]) == text.replace("Pritner", "printer")
-    assert corrected(text, []) == text
+    assert correct_typos(text, ["printer"]) == text.replace("Pritner", "printer")
+    assert correct_typos(text, []) == text
 
 
 @pytest.mark.timeout(20)  # only bounds a test that fails
@@ -70,7 +70,7 @@ def test_a_hostile_text_costs_little() -> None:
         f"print{'abcdefghij'[n % 10]}{'klmnopqrst'[n // 10 % 10]}er" for n in range(15_000)
     )
     assert len(text) > 100_000
-    skills_named(text, [f"printing{letter * 3}" for letter in "abcdefghijklmnop"])
+    match_skills(text, [f"printing{letter * 3}" for letter in "abcdefghijklmnop"])
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_a_hostile_text_costs_little() -> None:
 def test_other_words_for_a_skill_are_understood(
     text: str, skills: list[str], named: tuple[str, ...]
 ) -> None:
-    assert skills_named(text, skills) == named
+    assert match_skills(text, skills) == named
 
 
 def test_an_alias_stands_for_what_the_team_has() -> None:

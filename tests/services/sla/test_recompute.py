@@ -125,7 +125,7 @@ def test_the_jobs_see_to_it(db: Mongo, publisher: RecordingPublisher, clock: Fix
     jobs = Scheduler(db, publisher, clock=clock)
     jobs.run("upkeep")
     assert place(db, old) is None  # a follower leaves it to whoever leads
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("upkeep")
     assert place(db, old)
     assert db.tickets.distinct("status") == [Status.TODO]

@@ -106,7 +106,7 @@ def test_reopened_a_deadline_of_before_makes_it_late_no_more(
 ) -> None:
     ticket = file_ticket(tickets, employee, priority="high")
     about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
-    edits.update(**about, seen_seq=ticket.seq, changes={"deadline": at("02 12:00")})
+    edits.update(**about, expected_seq=ticket.seq, changes={"deadline": at("02 12:00")})
     assert due(db, ticket) == at("02 12:00")
     moves.resolve(**about, resolution="Done.")
     moves.reopen(**about)
@@ -135,7 +135,7 @@ def test_what_the_edition_before_worked_out_is_worked_out_anew(
     passed = at("02 12:00")
     ticket = file_ticket(tickets, employee, priority="high")
     about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
-    edits.update(**about, seen_seq=ticket.seq, changes={"deadline": passed})
+    edits.update(**about, expected_seq=ticket.seq, changes={"deadline": passed})
     moves.resolve(**about, resolution="Done.")
     clock.now = at("09 11:00")
     moves.reopen(**about)
@@ -160,7 +160,7 @@ def test_priority_and_deadline_move_it_and_nothing_else_does(
 
     def edit(**changes: Any) -> datetime | None:
         now = reload(db, ticket)
-        edits.update(actor=boss, ticket_id=str(ticket.id), seen_seq=now.seq, changes=changes)
+        edits.update(actor=boss, ticket_id=str(ticket.id), expected_seq=now.seq, changes=changes)
         return due(db, ticket)
 
     assert edit(priority="urgent") == at("02 13:00")
@@ -301,7 +301,7 @@ def test_the_jobs_see_to_it(
     ticket = file_ticket(tickets, employee)
     set_hours(db, hours_medium="16")
     jobs = Scheduler(db, publisher, clock=clock)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("upkeep")
     assert due(db, ticket) == at("03 17:00")
 

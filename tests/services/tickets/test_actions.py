@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from services.assignment.assignment_service import declined
+from services.assignment.assignment_service import declined_by
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
@@ -196,7 +196,7 @@ def test_handing_it_back(
     assert last_events(after, 1) == [
         ("handed_back", ben.id, "assignedTo", ben.id, None, "Not mine.")
     ]
-    assert declined(after) == {ben.id}
+    assert declined_by(after) == {ben.id}
 
 
 def test_handing_back_a_reopened_ticket_leaves_it_reopened(

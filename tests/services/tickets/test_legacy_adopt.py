@@ -170,12 +170,12 @@ def test_the_jobs_see_to_it(
     shared: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
     jobs = Scheduler(shared, publisher, clock=clock)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("upkeep")
     assert shared.tickets.count_documents({"number": None}) == 0
     assert publisher.asked == []
     clock.advance(seconds=61)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("sweep")
     assert {ObjectId(ticket_id) for _, ticket_id in publisher.asked} == ENTERING
 

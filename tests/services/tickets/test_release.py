@@ -66,7 +66,7 @@ def test_the_sweep_goes_on_where_it_was_interrupted(
 ) -> None:
     give(db, tickets, people, gone, BATCH_SIZE + 3)
     jobs = Scheduler(db, publisher, clock=clock)
-    jobs.lead()
+    jobs.renew_leadership()
     jobs.run("handing_back")
     assert left(db, gone) == 3
     jobs.run("handing_back")

@@ -14,7 +14,7 @@ from services.outbox.pending import retry_unassigned
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.assignment.analyse import analyse
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.gemini import GeminiAnalyst
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload
@@ -69,7 +69,7 @@ def test_gemini_reads_and_the_expert_gets_it(
     assert ticket.assignment["source"] == "gemini"
     assert ticket.assignment["reason"] == "knows VPN · 0 of 8 open"
     assert ticket.assignment["analysis"]["model"] == "gemini-flash-latest"
-    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
 def test_the_requesters_priority_stays(
@@ -158,7 +158,7 @@ def test_a_ticket_edited_during_its_analysis_is_read_again(
 
     assign_ticket.run(dataclasses.replace(runtime, analyst=Editing()), str(ticket.id))
     assert reload(db, ticket).assigned_to is None
-    assert publisher.asked == [(NOTIFY, str(ticket.id))]
+    assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
     assert case.assign(runtime, ticket).assigned_to == expert.id
 
 

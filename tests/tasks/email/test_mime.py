@@ -12,20 +12,20 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from services.core.text import EMAIL_PATTERN
-from tasks.email.mime import FOOTER, SUBJECT_MAX, BadAddressError, address, mail_of
-from tasks.email.templates import Link, Words, one_line
+from tasks.email.mime import FOOTER, MAX_SUBJECT_LENGTH, BadAddressError, build_email, parse_address
+from tasks.email.templates import EmailContent, Link, one_line
 from tests.support.mail_server import html, plain_text
 
-SENDER = address("helpdesk@example.com", name="Help desk")
+SENDER = parse_address("helpdesk@example.com", name="Help desk")
 NOW = datetime(2026, 11, 22, 10, 30, tzinfo=UTC)
 HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version",
            "Content-Type"]  # fmt: skip
 
 
-def received(words: Words, *, to: str = "jo@example.com") -> EmailMessage:
+def received(words: EmailContent, *, to: str = "jo@example.com") -> EmailMessage:
     """As whoever gets it reads it."""
-    recipient = address(to)
-    mail = mail_of(words, sender=SENDER, recipient=recipient, message_id="ab12", now=NOW)
+    recipient = parse_address(to)
+    mail = build_email(words, sender=SENDER, recipient=recipient, message_id="ab12", now=NOW)
     policy = SMTP if recipient.addr_spec.isascii() else SMTPUTF8
     parsed = message_from_bytes(mail.as_bytes(policy=policy), policy=SMTP)
     assert isinstance(parsed, EmailMessage)
@@ -33,7 +33,7 @@ def received(words: Words, *, to: str = "jo@example.com") -> EmailMessage:
 
 
 def test_headers() -> None:
-    mail = received(Words("Ticket 12 is yours: Größe", ("Hello,",)))
+    mail = received(EmailContent("Ticket 12 is yours: Größe", ("Hello,",)))
     assert mail.keys() == HEADERS
     assert mail["From"] == "Help desk <helpdesk@example.com>"
     assert mail["To"] == "jo@example.com"
@@ -45,10 +45,10 @@ def test_headers() -> None:
 
 
 def test_it_is_ascii_in_short_lines() -> None:
-    words = Words(
+    words = EmailContent(
         "ä" * 300, ("ü" * 9_000, "b" * 9_000, Link("c", "https://example.com/" + "d" * 999))
     )
-    mail = mail_of(words, sender=SENDER, recipient=SENDER, message_id="1", now=NOW)
+    mail = build_email(words, sender=SENDER, recipient=SENDER, message_id="1", now=NOW)
     lines = mail.as_bytes().split(b"\r\n")
     assert max(map(len, lines)) <= 78
     assert all(line.isascii() for line in lines)
@@ -56,7 +56,7 @@ def test_it_is_ascii_in_short_lines() -> None:
 
 def test_both_texts_say_the_same() -> None:
     link = Link("Choose <one>", 'https://example.com/?a="1"&b=2')
-    mail = received(Words("Tags & <b>", ("Hello <script>alert(1)</script> & “Jo”,", link)))
+    mail = received(EmailContent("Tags & <b>", ("Hello <script>alert(1)</script> & “Jo”,", link)))
     assert plain_text(mail) == (
         "Hello <script>alert(1)</script> & “Jo”,\n"
         "\n"
@@ -76,7 +76,7 @@ def test_both_texts_say_the_same() -> None:
 
 
 def test_a_line_that_begins_with_from_stays_as_it_is() -> None:
-    assert plain_text(received(Words("Hi", ("From here on",)))).startswith("From here on\n")
+    assert plain_text(received(EmailContent("Hi", ("From here on",)))).startswith("From here on\n")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_line_that_begins_with_from_stays_as_it_is() -> None:
 )  # fmt: skip
 def test_where_no_mail_can_go(email: str) -> None:
     with pytest.raises(BadAddressError, match="not an address"):
-        address(email)
+        parse_address(email)
 
 
 @pytest.mark.parametrize(
@@ -104,8 +104,8 @@ def test_where_no_mail_can_go(email: str) -> None:
     ],
 )
 def test_odd_addresses(email: str, written: str) -> None:
-    assert address(email).addr_spec == written
-    assert received(Words("Hi", ()), to=email)["To"] == written
+    assert parse_address(email).addr_spec == written
+    assert received(EmailContent("Hi", ()), to=email)["To"] == written
 
 
 ANY = st.text(max_size=200) | st.text(
@@ -120,11 +120,11 @@ EMAILS = st.from_regex(EMAIL_PATTERN, fullmatch=True) | st.builds(
 
 def test_an_encoded_line_break_is_no_line_break() -> None:
     """`EmailMessage` would decode it, and write the header that follows it."""
-    mail = received(Words("VPN =?utf-8?q?a=0d=0aBcc:_al@example.com?=", ("Hello,",)))
+    mail = received(EmailContent("VPN =?utf-8?q?a=0d=0aBcc:_al@example.com?=", ("Hello,",)))
     assert mail.keys() == HEADERS
     assert mail["Subject"] == "VPN = ?utf-8?q?a=0d=0aBcc:_al@example.com?="
     with pytest.raises(BadAddressError):
-        address("=?utf-8?q?a=0d=0aBcc:_al?=@example.com")
+        parse_address("=?utf-8?q?a=0d=0aBcc:_al?=@example.com")
 
 
 @given(subject=ANY, line=ANY, email=EMAILS)
@@ -135,13 +135,13 @@ def test_whatever_people_wrote_no_header_is_added_or_lost(
     subject: str, line: str, email: str
 ) -> None:
     try:
-        recipient = address(email)
+        recipient = parse_address(email)
     except BadAddressError:
         return
-    mail = received(Words(subject, (line,)), to=email)
+    mail = received(EmailContent(subject, (line,)), to=email)
     assert mail.keys() == HEADERS
     assert mail["Message-ID"] == "<ab12@example.com>"
     if recipient.addr_spec.isascii():
         assert [to.addr_spec for to in mail["To"].addresses] == [recipient.addr_spec]
     assert quoteaddr(recipient.addr_spec) == f"<{recipient.addr_spec}>"
-    assert mail["Subject"] == one_line(subject)[:SUBJECT_MAX].strip().replace("=?", "= ?")
+    assert mail["Subject"] == one_line(subject)[:MAX_SUBJECT_LENGTH].strip().replace("=?", "= ?")

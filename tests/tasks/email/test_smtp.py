@@ -12,9 +12,16 @@ import pytest
 
 from demo.servers import free_port
 from services.core.clock import utcnow
-from tasks.email.mime import address, mail_of
-from tasks.email.smtp import Delayed, Line, MailFault, Refused, Server, ServerAway
-from tasks.email.templates import Words
+from tasks.email.mime import build_email, parse_address
+from tasks.email.smtp import (
+    EmailDeferred,
+    EmailNotSent,
+    EmailRejected,
+    ServerUnavailable,
+    SmtpConnection,
+    SmtpServer,
+)
+from tasks.email.templates import EmailContent
 from tests.support.mail_server import (
     HOST,
     MAIL_PASSWORD,
@@ -34,26 +41,26 @@ def mail_server() -> Iterator[MailServer]:
 
 
 def mail_to(recipient: Address, text: str = "Hello.") -> EmailMessage:
-    words = Words("Hi", (text,))
-    return mail_of(words, sender=SENDER, recipient=recipient, message_id="1", now=utcnow())
+    words = EmailContent("Hi", (text,))
+    return build_email(words, sender=SENDER, recipient=recipient, message_id="1", now=utcnow())
 
 
-def send(server: Server, *emails: str) -> None:
+def send(server: SmtpServer, *emails: str) -> None:
     """One mail to each address, over one connection."""
-    with Line(server.connect) as line:
+    with SmtpConnection(server.connect) as line:
         for email in emails:
-            to = address(email)
+            to = parse_address(email)
             line.send(mail_to(to), sender=SENDER.addr_spec, recipient=to.addr_spec)
 
 
-def fault(server: Server, email: str = "jo@example.com") -> MailFault:
-    with pytest.raises(MailFault) as found:
+def fault(server: SmtpServer, email: str = "jo@example.com") -> EmailNotSent:
+    with pytest.raises(EmailNotSent) as found:
         send(server, email)
     return found.value
 
 
 @contextmanager
-def saying(*said: bytes) -> Iterator[Server]:
+def saying(*said: bytes) -> Iterator[SmtpServer]:
     """A server that says that to whoever calls, whatever they say, and nothing more."""
     with socket.create_server((HOST, 0)) as listener:
         callers = []
@@ -67,7 +74,7 @@ def saying(*said: bytes) -> Iterator[Server]:
 
         speaking = Thread(target=speak)
         speaking.start()
-        yield Server(HOST, listener.getsockname()[1], seconds=0.3)
+        yield SmtpServer(HOST, listener.getsockname()[1], timeout_seconds=0.3)
         speaking.join()
         for caller in callers:
             caller.close()
@@ -94,12 +101,12 @@ def test_it_signs_in_where_it_has_a_name() -> None:
         assert mail_server.signed_in == [MAIL_USER]
         assert len(mail_server.mails) == 1
         wrong = fault(mail_server.server(user=MAIL_USER, password="wrong"))
-        assert (type(wrong), wrong.error) == (ServerAway, "535")
+        assert (type(wrong), wrong.error) == (ServerUnavailable, "535")
         # An operator mends this, too, so that the mail is kept.
         nobody = fault(mail_server.server())
-        assert (type(nobody), nobody.error) == (ServerAway, "530")
+        assert (type(nobody), nobody.error) == (ServerUnavailable, "530")
         odd = fault(mail_server.server(user=MAIL_USER, password="pässwörd"))
-        assert (type(odd), odd.error) == (ServerAway, "UnicodeEncodeError")
+        assert (type(odd), odd.error) == (ServerUnavailable, "UnicodeEncodeError")
 
 
 def test_it_encrypts_where_the_server_offers_it(
@@ -116,7 +123,7 @@ def test_it_trusts_no_certificate_it_cannot_check(tmp_path: Path) -> None:
     context, _ = certificate(tmp_path)
     with MailServer(starttls=context) as mail_server:
         found = fault(mail_server.server())
-        assert (type(found), found.error) == (ServerAway, "SSLCertVerificationError")
+        assert (type(found), found.error) == (ServerUnavailable, "SSLCertVerificationError")
         assert mail_server.mails == []
 
 
@@ -126,7 +133,7 @@ def test_port_465_is_encrypted_from_the_start(
     context, trusted = certificate(tmp_path)
     monkeypatch.setenv("SSL_CERT_FILE", str(trusted))
     with MailServer(implicit_tls=context) as mail_server:
-        monkeypatch.setattr("tasks.email.smtp.IMPLICIT_TLS", mail_server.port)
+        monkeypatch.setattr("tasks.email.smtp.IMPLICIT_TLS_PORT", mail_server.port)
         send(mail_server.server(), "jo@example.com")
         assert mail_server.encrypted == [True]
 
@@ -134,16 +141,16 @@ def test_port_465_is_encrypted_from_the_start(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        ("550 5.1.1 No such user", Refused),
-        ("554 5.7.1 Relay access denied", Refused),
-        ("450 4.2.1 Greylisted", Delayed),
-        ("421 4.3.2 Shutting down", ServerAway),
-        ("530 5.7.0 Must issue a STARTTLS command first", ServerAway),
-        ("550 5.7.0 Requested action not taken: too many emails per second", ServerAway),
+        ("550 5.1.1 No such user", EmailRejected),
+        ("554 5.7.1 Relay access denied", EmailRejected),
+        ("450 4.2.1 Greylisted", EmailDeferred),
+        ("421 4.3.2 Shutting down", ServerUnavailable),
+        ("530 5.7.0 Must issue a STARTTLS command first", ServerUnavailable),
+        ("550 5.7.0 Requested action not taken: too many emails per second", ServerUnavailable),
     ],
 )
 def test_what_an_answer_to_the_recipient_means(
-    mail_server: MailServer, answer: str, kind: type[MailFault]
+    mail_server: MailServer, answer: str, kind: type[EmailNotSent]
 ) -> None:
     mail_server.recipients["jo@example.com"] = answer
     found = fault(mail_server.server())
@@ -154,14 +161,14 @@ def test_what_an_answer_to_the_recipient_means(
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        ("554 5.6.0 Message refused", Refused),
-        ("452 4.3.1 Mailbox full", Delayed),
-        ("421 4.4.2 Timeout", ServerAway),
-        ("550 5.7.0 Requested action not taken: Too many emails per second", ServerAway),
+        ("554 5.6.0 Message refused", EmailRejected),
+        ("452 4.3.1 Mailbox full", EmailDeferred),
+        ("421 4.4.2 Timeout", ServerUnavailable),
+        ("550 5.7.0 Requested action not taken: Too many emails per second", ServerUnavailable),
     ],
 )
 def test_what_an_answer_to_the_mail_means(
-    mail_server: MailServer, answer: str, kind: type[MailFault]
+    mail_server: MailServer, answer: str, kind: type[EmailNotSent]
 ) -> None:
     mail_server.answers = [answer]
     found = fault(mail_server.server())
@@ -171,9 +178,9 @@ def test_what_an_answer_to_the_mail_means(
 
 def test_a_refused_mail_does_not_stop_the_next(mail_server: MailServer) -> None:
     mail_server.recipients["gone@example.com"] = "550 No such user"
-    with Line(mail_server.server().connect) as line:
-        gone, here = address("gone@example.com"), address("jo@example.com")
-        with pytest.raises(Refused):
+    with SmtpConnection(mail_server.server().connect) as line:
+        gone, here = parse_address("gone@example.com"), parse_address("jo@example.com")
+        with pytest.raises(EmailRejected):
             line.send(mail_to(gone), sender=SENDER.addr_spec, recipient=gone.addr_spec)
         line.send(mail_to(here), sender=SENDER.addr_spec, recipient=here.addr_spec)
     assert mail_server.connections == 1
@@ -181,14 +188,14 @@ def test_a_refused_mail_does_not_stop_the_next(mail_server: MailServer) -> None:
 
 
 def test_nobody_listens() -> None:
-    found = fault(Server(HOST, free_port()))
-    assert (type(found), found.error) == (ServerAway, "ConnectionRefusedError")
+    found = fault(SmtpServer(HOST, free_port()))
+    assert (type(found), found.error) == (ServerUnavailable, "ConnectionRefusedError")
 
 
 def test_a_server_that_accepts_and_never_answers() -> None:
     with saying(b"") as silent:
         found = fault(silent)
-    assert (type(found), found.error) == (ServerAway, "SMTPServerDisconnected")
+    assert (type(found), found.error) == (ServerUnavailable, "SMTPServerDisconnected")
 
 
 @pytest.mark.parametrize(
@@ -203,19 +210,19 @@ def test_a_server_that_accepts_and_never_answers() -> None:
 def test_a_server_that_falls_silent(said: tuple[bytes, ...]) -> None:
     with saying(*said) as silent:
         found = fault(silent)
-    assert (type(found), found.error) == (ServerAway, "SMTPServerDisconnected")
+    assert (type(found), found.error) == (ServerUnavailable, "SMTPServerDisconnected")
 
 
 def test_what_is_no_mail_server() -> None:
     with saying(b"HTTP/1.1 400 Bad Request\r\n\r\n") as server:
-        assert isinstance(fault(server), ServerAway)
+        assert isinstance(fault(server), ServerUnavailable)
 
 
 def test_a_server_that_takes_no_foreign_letters_refuses_such_an_address(
     mail_server: MailServer,
 ) -> None:
     found = fault(mail_server.server(), "jürgen@example.com")
-    assert (type(found), found.error) == (Refused, "SMTPNotSupportedError")
+    assert (type(found), found.error) == (EmailRejected, "SMTPNotSupportedError")
 
 
 def test_one_that_takes_them_gets_it_whole() -> None:
@@ -235,12 +242,12 @@ def test_odd_addresses_reach_the_envelope_whole(mail_server: MailServer) -> None
 
 
 def test_lines_of_dots_and_long_ones_arrive_as_they_were(mail_server: MailServer) -> None:
-    to = address("jo@example.com")
+    to = parse_address("jo@example.com")
     text = "." + "ä" * 5_000 + "\n.\n..\nFrom here"
-    with Line(mail_server.server().connect) as line:
+    with SmtpConnection(mail_server.server().connect) as line:
         line.send(mail_to(to, text), sender=SENDER.addr_spec, recipient=to.addr_spec)
     assert text in plain_text(mail_server.mails[0])
 
 
 def test_the_password_is_not_shown() -> None:
-    assert MAIL_PASSWORD not in repr(Server(HOST, 25, "desk", MAIL_PASSWORD))
+    assert MAIL_PASSWORD not in repr(SmtpServer(HOST, 25, "desk", MAIL_PASSWORD))

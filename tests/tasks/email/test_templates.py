@@ -7,7 +7,7 @@ from bson import ObjectId
 
 from services.models.user import Role, User
 from tasks.email import templates
-from tasks.email.templates import Link, Words
+from tasks.email.templates import EmailContent, Link
 from tests.conftest import sample_ticket
 
 URL = "https://desk.example.com"
@@ -16,7 +16,7 @@ PROFILE = Link("Your profile", f"{URL}/profile")
 
 
 def test_welcome() -> None:
-    assert templates.welcome(EMMA, app_url=URL) == Words(
+    assert templates.welcome(EMMA, app_url=URL) == EmailContent(
         "Welcome to the help desk",
         (
             "Hello Emma,",
@@ -28,7 +28,7 @@ def test_welcome() -> None:
 
 
 def test_reset() -> None:
-    assert templates.reset(EMMA, app_url=URL, code="s3-_cret") == Words(
+    assert templates.reset(EMMA, app_url=URL, code="s3-_cret") == EmailContent(
         "Choose a new password",
         (
             "Hello Emma,",
@@ -42,7 +42,7 @@ def test_reset() -> None:
 
 
 def test_password_changed() -> None:
-    assert templates.password_changed(EMMA, app_url=URL) == Words(
+    assert templates.password_changed(EMMA, app_url=URL) == EmailContent(
         "Your password was changed",
         (
             "Hello Emma,",
@@ -56,7 +56,7 @@ def test_password_changed() -> None:
 
 
 def test_linked() -> None:
-    assert templates.linked(EMMA, slack_name="Emma P.", app_url=URL) == Words(
+    assert templates.linked(EMMA, slack_name="Emma P.", app_url=URL) == EmailContent(
         "Your account was linked to Slack",
         (
             "Hello Emma,",
@@ -70,7 +70,7 @@ def test_linked() -> None:
 
 
 def test_unlinked() -> None:
-    assert templates.unlinked(EMMA, slack_name="", app_url=URL) == Words(
+    assert templates.unlinked(EMMA, slack_name="", app_url=URL) == EmailContent(
         "Your account was unlinked from Slack",
         (
             "Hello Emma,",
@@ -84,7 +84,7 @@ def test_unlinked() -> None:
 
 def test_assigned() -> None:
     ticket = sample_ticket(title="VPN drops")
-    assert templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN") == Words(
+    assert templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN") == EmailContent(
         "Ticket 12 is yours: VPN drops",
         (
             "Hello Emma,",

@@ -20,10 +20,10 @@ from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
-from tasks.celery_app import MAIL
-from tasks.email.email_config import MailOffice, sender
+from tasks.celery_app import EMAIL_TASK
+from tasks.email.email_config import EmailConfig, sender_address
 from tasks.notifications import assignment_email, notify
-from tasks.notifications.slack import SlackBusy
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.runtime import Runtime
 from tests.conftest import (
     JWT_SECRET,
@@ -50,9 +50,9 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
     config, _ = parse_settings("worker", {"APP_URL": "https://desk.example.com"})
     return replace(
         runtime,
-        mail=MailOffice(
+        email=EmailConfig(
             server=mail_server.server(),
-            sender=sender(config),
+            sender=sender_address(config),
             app_url=config.app_url,
             codes=OneTimeCodes(db, JWT_SECRET, clock),
             meter=NOOP_METER,
@@ -182,9 +182,9 @@ def test_slack_away_does_not_hold_up_the_mail(
 ) -> None:  # fmt: skip
     assign_ticket.run(mailing, str(ticket.id))
     slack.fail("chat.postMessage", status=429, retry_after=60)
-    with pytest.raises(SlackBusy):
+    with pytest.raises(SlackRateLimited):
         notify.run(mailing, str(ticket.id))
-    publisher.asked = [hint for hint in publisher.asked if hint[0] == MAIL]
+    publisher.asked = [hint for hint in publisher.asked if hint[0] == EMAIL_TASK]
     work(mailing, publisher)
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
 
@@ -210,7 +210,7 @@ def test_a_worker_that_dies_between_letter_and_notice_writes_no_second_one(
 ) -> None:  # fmt: skip
     look(mailing, publisher, ticket)
     db.tickets.update_one({"_id": ticket.id}, {"$pull": {"notices": {"key": {"$regex": "mail"}}}})
-    assignment_email.post(mailing, reload(db, ticket))
+    assignment_email.queue_assignment_email(mailing, reload(db, ticket))
     work(mailing, publisher)
     assert len(mail_server.mails) == db.letters.count_documents({}) == 1
 
@@ -253,7 +253,7 @@ def test_while_mail_is_off_nothing_is_noted_and_later_only_news_are_mailed(
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Still so.")
     look(mailing, publisher, ticket)
     assert told(mail_server) == []
-    assert (MAIL, "") not in publisher.asked
+    assert (EMAIL_TASK, "") not in publisher.asked
 
 
 NILS = ObjectId("65f0c0ffee65f0c0ffee0002")
@@ -271,11 +271,19 @@ def given(**fields: object) -> Ticket:
 def test_which_assignment_is_written_of(clock: FixedClock) -> None:
     now = clock()
     fresh = given(at=now)
-    assert assignment_email.due(fresh, now=now) == fresh.events[0]
-    assert assignment_email.due(fresh, now=now + timedelta(hours=23)) == fresh.events[0]
-    assert assignment_email.due(fresh, now=now + timedelta(hours=24)) is None
-    assert assignment_email.due(given(at=now, by=NILS), now=now) is None
-    assert assignment_email.due(given(at=now, to="legacy"), now=now) is None
-    assert assignment_email.due(replace(fresh, assigned_to=None), now=now) is None
-    assert assignment_email.due(replace(fresh, status=Status.COMPLETED), now=now) is None
-    assert assignment_email.due(replace(fresh, events=()), now=now) is None
+    assert assignment_email.assignment_to_announce(fresh, now=now) == fresh.events[0]
+    assert (
+        assignment_email.assignment_to_announce(fresh, now=now + timedelta(hours=23))
+        == fresh.events[0]
+    )
+    assert assignment_email.assignment_to_announce(fresh, now=now + timedelta(hours=24)) is None
+    assert assignment_email.assignment_to_announce(given(at=now, by=NILS), now=now) is None
+    assert assignment_email.assignment_to_announce(given(at=now, to="legacy"), now=now) is None
+    assert (
+        assignment_email.assignment_to_announce(replace(fresh, assigned_to=None), now=now) is None
+    )
+    assert (
+        assignment_email.assignment_to_announce(replace(fresh, status=Status.COMPLETED), now=now)
+        is None
+    )
+    assert assignment_email.assignment_to_announce(replace(fresh, events=()), now=now) is None

@@ -15,7 +15,7 @@ from services.models.user import Role, User
 from services.tickets.comments import CommentService, comment_doc
 from services.tickets.filing import TicketService
 from tasks.notifications import notify
-from tasks.notifications.slack import SlackBusy
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender
 from tasks.runtime import Runtime
 from tests.conftest import (
@@ -97,7 +97,7 @@ def test_a_rate_limit_is_waited_for(
 ) -> None:
     say()
     slack.fail("chat.postMessage", status=429, retry_after=7, where=in_threads)
-    with pytest.raises(SlackBusy):
+    with pytest.raises(SlackRateLimited):
         notify.run(runtime, str(ticket.id))
     notify.run(runtime, str(ticket.id))
     assert in_thread(slack, nils, card_of(slack, nils)) == []

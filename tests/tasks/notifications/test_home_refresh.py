@@ -18,9 +18,9 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tasks.celery_app import HOME
+from tasks.celery_app import HOME_TASK
 from tasks.notifications import home_refresh, notify
-from tasks.notifications.slack import SlackBusy
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.bot.views.home.test_overview import read
@@ -54,12 +54,14 @@ def link_of(user: User) -> str:
 
 def visit(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
     """As the bot does it when that user opens Home, or goes somewhere in it."""
-    content = runtime.home.look(
+    content = runtime.home.get(
         actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
     )
-    turn = runtime.visits.go_to(link_of(user), screen=content.screen)
+    turn = runtime.home_sessions.navigate(link_of(user), screen=content.screen)
     answer = runtime.slack.views_publish(user_id=People.slack_id(user), view=views.home(content))
-    runtime.visits.shown(link_of(user), turn=turn, view_hash=answer["view"]["hash"])
+    runtime.home_sessions.record_view_hash(
+        link_of(user), sequence=turn, view_hash=answer["view"]["hash"]
+    )
 
 
 def seen(slack: RecordingSlack, user: User) -> list[str]:
@@ -72,7 +74,7 @@ def published(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
 
 
 def refreshes(publisher: RecordingPublisher) -> list[str]:
-    return [link for task, link in publisher.asked if task == HOME]
+    return [link for task, link in publisher.asked if task == HOME_TASK]
 
 
 def test_requester_and_assignee_see_the_change(
@@ -184,7 +186,7 @@ def test_whoever_looks_at_the_queue_sees_what_comes(
     people: People,
 ) -> None:
     reader, elsewhere = people.add(Role.ADMIN), people.add(Role.ADMIN)
-    visit(runtime, reader, Screen(listed=ListQuery(ListKind.QUEUE)))
+    visit(runtime, reader, Screen(list_query=ListQuery(ListKind.QUEUE)))
     visit(runtime, elsewhere)
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
@@ -228,16 +230,16 @@ def test_an_account_that_is_gone_is_left_alone(
 
 
 def asked(runtime: Runtime, user: User) -> None:
-    assert runtime.visits.ask_for_refresh(link_of(user), within=home_refresh.DEBOUNCE)
+    assert runtime.home_sessions.request_refresh(link_of(user), within=home_refresh.DEBOUNCE)
 
 
 def went_to(runtime: Runtime, user: User, ticket: Ticket) -> Any:
     """A fault that is none: while a refresh is on its way, its reader opens the ticket."""
 
     def meanwhile(_: dict[str, Any]) -> bool:
-        visits: HomeSessions = runtime.visits
-        turn = visits.go_to(link_of(user), screen=Screen(ticket_id=ticket.id))
-        visits.shown(link_of(user), turn=turn, view_hash="of the ticket's page")
+        visits: HomeSessions = runtime.home_sessions
+        turn = visits.navigate(link_of(user), screen=Screen(ticket_id=ticket.id))
+        visits.record_view_hash(link_of(user), sequence=turn, view_hash="of the ticket's page")
         return True
 
     return meanwhile
@@ -287,7 +289,7 @@ def test_a_rate_limit_is_waited_for(
     visit(runtime, employee)
     asked(runtime, employee)
     slack.fail("views.publish", status=429, retry_after=7)
-    with pytest.raises(SlackBusy) as busy:
+    with pytest.raises(SlackRateLimited) as busy:
         home_refresh.run(runtime, link_of(employee))
     assert busy.value.seconds == 7
     clock.advance(seconds=6)
@@ -348,7 +350,7 @@ def test_a_publish_is_eight_commands_however_many_tickets(
         users=users,
         links=links,
         home=HomeService(watched_db, users, links),
-        visits=HomeSessions(watched_db),
+        home_sessions=HomeSessions(watched_db),
     )
     home_refresh.run(watched, link_of(expert))
     assert seen(slack, expert).count("There are more.") == (2 if count > 5 else 0)

@@ -16,10 +16,10 @@ from services.outbox import deliveries
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
-from tasks.celery_app import ASSIGN
+from tasks.celery_app import ASSIGN_TASK
 from tasks.notifications import notify
-from tasks.notifications.slack import PERMANENT, SlackBusy
-from tasks.notifications.ticket_messages import notices as due_notices
+from tasks.notifications.slack_delivery import PERMANENT_ERRORS, SlackRateLimited
+from tasks.notifications.ticket_messages import build_notices as due_notices
 from tasks.notifications.ticket_sender import TicketSender
 from tasks.runtime import Runtime
 from tests.conftest import (
@@ -83,7 +83,7 @@ def test_a_ticket_that_needs_somebody_stays_in_the_outbox(
     runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket, db: Mongo
 ) -> None:
     notify.run(runtime, str(ticket.id))
-    assert publisher.asked == [(ASSIGN, str(ticket.id))]
+    assert publisher.asked == [(ASSIGN_TASK, str(ticket.id))]
     assert reload(db, ticket).is_in_outbox
 
 
@@ -157,7 +157,7 @@ def test_a_rate_limit_is_waited_for(
     runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, clock: FixedClock
 ) -> None:
     slack.fail("chat.postMessage", status=429, retry_after=7)
-    with pytest.raises(SlackBusy) as busy:
+    with pytest.raises(SlackRateLimited) as busy:
         notify.run(runtime, str(ticket.id))
     assert busy.value.seconds == 7
     notify.run(runtime, str(ticket.id))  # a sweep meanwhile does not press on
@@ -191,7 +191,7 @@ def test_an_unanswered_message_waits_for_its_claim_to_expire(
     assert len(sent_to(slack, employee)) == 2  # at least once
 
 
-@pytest.mark.parametrize("error", sorted(PERMANENT))
+@pytest.mark.parametrize("error", sorted(PERMANENT_ERRORS))
 def test_it_gives_up_on_a_permanent_error(
     runtime: Runtime,
     slack: RecordingSlack,

@@ -15,7 +15,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.notifications import notify
-from tasks.notifications.slack import SlackBusy
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, reload, web_client, work
 from tests.support.recording_slack import RecordingSlack
@@ -123,7 +123,7 @@ def test_a_rate_limit_is_waited_for(
 ) -> None:
     ticket = made(tickets, employee)
     slack.fail("chat.postMessage", status=429, retry_after=7, where=to_general)
-    with pytest.raises(SlackBusy):
+    with pytest.raises(SlackRateLimited):
         notify.run(runtime, str(ticket.id))
     clock.advance(seconds=7)
     for _ in range(2):

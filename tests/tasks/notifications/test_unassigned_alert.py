@@ -12,7 +12,7 @@ from services.outbox.reminders import Reminders
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.notifications import notify, reminders, unassigned_alert
-from tasks.notifications.slack import SlackBusy
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.runtime import Runtime
 from tests.conftest import (
     Bot,
@@ -260,10 +260,10 @@ def test_a_worker_that_dies_between_posting_lines_posts_none_twice(
     (roof,) = roofs.park("The roof leaks")
     key = {"notices.key": {"$regex": ":unassigned:"}}
     db.tickets.update_one(key, {"$pull": {"notices": {"key": {"$regex": ":unassigned:"}}}})
-    unassigned_alert.post(runtime, reload(db, roof))
+    unassigned_alert.queue_alerts(runtime, reload(db, roof))
     assert db.nudges.count_documents({}) == 1
     tell(runtime, clock)
-    unassigned_alert.post(runtime, reload(db, roof))
+    unassigned_alert.queue_alerts(runtime, reload(db, roof))
     tell(runtime, clock)
     assert texts(slack, admin) == [ONE]
 
@@ -277,7 +277,7 @@ def test_it_handles_500_and_429(
     tell(runtime, clock)
     assert sent_to(slack, admin) == []
     slack.fail("chat.postMessage", status=429, retry_after=7)
-    with pytest.raises(SlackBusy) as busy:
+    with pytest.raises(SlackRateLimited) as busy:
         tell(runtime, clock)
     assert busy.value.seconds == 7
     tell(runtime, clock)

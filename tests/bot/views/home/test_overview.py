@@ -15,7 +15,7 @@ from services.availability.slack_status import NO_END
 from services.home.home_service import HomePage, TicketPage
 from services.home.sessions import Screen
 from services.linking.directory import Directory
-from services.lists.list_pages import Page
+from services.lists.list_pages import ListPage
 from services.lists.list_query import ListCursor, ListKind, ListQuery
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
@@ -32,7 +32,7 @@ PEOPLE = Directory(
     slack_ids={ANN: "U0ANN", BEN: "U0BEN"},
 )
 HELP = "Type `/ticket help` in any conversation to read what else you can do."
-AT = ListCursor(is_before=False, key="1700000000000", ticket_id=ObjectId())
+AT = ListCursor(is_backward=False, sort_key="1700000000000", ticket_id=ObjectId())
 TIME = f"<!date^{int((NOW - timedelta(hours=2)).timestamp())}^{{ago}}|2 hours ago>"
 
 
@@ -42,7 +42,7 @@ def a_ticket(**fields: Any) -> Ticket:
 
 
 def shown(**fields: Any) -> dict[str, Any]:
-    empty = {"screen": Screen(), "reader": ANN, "own": Page(()), "assigned": None}
+    empty = {"screen": Screen(), "reader": ANN, "own": ListPage(()), "assigned": None}
     view = overview.home(HomePage(**{**empty, "people": PEOPLE, "now": NOW, **fields}))
     assert check_view(view, home=True) == []
     return view
@@ -91,7 +91,7 @@ def test_an_employee_without_tickets_is_told_what_to_do() -> None:
 
 
 def test_a_moderator_without_tickets_is_told_what_comes() -> None:
-    assert read(shown(reader=BEN, assigned=Page(()))) == [
+    assert read(shown(reader=BEN, assigned=ListPage(()))) == [
         "Hello, Ben",
         "File a ticket",
         "The queue",
@@ -114,7 +114,7 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
 def test_who_has_turned_the_digest_off_can_turn_it_on() -> None:
     ben = replace(PEOPLE.users[BEN], wants_digest=False)
     people = replace(PEOPLE, users={BEN: ben})
-    view = shown(reader=BEN, assigned=Page(()), people=people)
+    view = shown(reader=BEN, assigned=ListPage(()), people=people)
     assert read(view)[-1] == "Turn on the morning digest"
 
 
@@ -131,7 +131,7 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
     ben = replace(PEOPLE.users[BEN], away_until=until)
     people = replace(PEOPLE, users={BEN: ben})
     line = f"You are *{said}*, so no new tickets are assigned to you. If that is wrong, press "
-    found = read(shown(reader=BEN, assigned=Page(()), people=people))
+    found = read(shown(reader=BEN, assigned=ListPage(()), people=people))
     assert (f"{line}My availability." in found) is (said is not None)
     assert not any("away" in text for text in read(shown(reader=BEN, people=people)))
 
@@ -155,12 +155,12 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
     ],
 )
 def test_a_row_of_ones_own(fields: dict[str, Any], facts: str) -> None:
-    view = shown(own=Page((a_ticket(**fields),)))
+    view = shown(own=ListPage((a_ticket(**fields),)))
     assert read(view)[6:-1] == ["Ticket 12: VPN drops", "Open", facts]
 
 
 def test_a_row_of_the_assigned_says_whose_it_is() -> None:
-    view = shown(reader=BEN, assigned=Page((a_ticket(),)))
+    view = shown(reader=BEN, assigned=ListPage((a_ticket(),)))
     assert read(view)[-5:-2] == [
         "Ticket 12: VPN drops",
         "Open",
@@ -169,13 +169,13 @@ def test_a_row_of_the_assigned_says_whose_it_is() -> None:
 
 
 def test_a_ticket_of_ones_own_that_is_ones_own_work_stands_twice() -> None:
-    page = Page((a_ticket(created_by=BEN),))
+    page = ListPage((a_ticket(created_by=BEN),))
     assert read(shown(reader=BEN, own=page, assigned=page)).count("Ticket 12: VPN drops") == 2
 
 
 def test_its_buttons_lead_into_the_lists_and_to_the_tickets() -> None:
     ticket = a_ticket()
-    page = Page((ticket,))
+    page = ListPage((ticket,))
     view = shown(reader=BEN, own=page, assigned=page)
     assert pressed(view, "Open") == [Screen(ticket_id=ticket.id)] * 2
     lists = {
@@ -184,18 +184,18 @@ def test_its_buttons_lead_into_the_lists_and_to_the_tickets() -> None:
         "The queue": ListKind.QUEUE,
     }
     for label, kind in lists.items():
-        assert pressed(view, label) == [Screen(listed=ListQuery(kind))]
+        assert pressed(view, label) == [Screen(list_query=ListQuery(kind))]
 
 
 def test_it_says_where_there_is_more() -> None:
-    page = Page((a_ticket(),))
+    page = ListPage((a_ticket(),))
     assert "There are more." not in read(shown(own=page, assigned=page))
-    more = Page(page.tickets, after=AT)
+    more = ListPage(page.tickets, next_cursor=AT)
     assert read(shown(own=more, assigned=page)).count("There are more.") == 1
 
 
 def test_open_says_to_a_screen_reader_what_it_opens() -> None:
-    view = shown(own=Page((a_ticket(),)))
+    view = shown(own=ListPage((a_ticket(),)))
     assert view["blocks"][5]["accessory"]["accessibility_label"] == "Open Ticket 12"
 
 
@@ -210,7 +210,7 @@ HOSTILE = "<!channel> <https://evil.example|Sign in> :tada: &amp;"
 
 def test_what_people_wrote_is_no_markup() -> None:
     people = Directory({ANN: User(ANN, "a@example.com", Role.USER, name=HOSTILE)}, {})
-    page = Page((a_ticket(title=HOSTILE, assigned_to=ANN),))
+    page = ListPage((a_ticket(title=HOSTILE, assigned_to=ANN),))
     view = shown(people=people, own=page, assigned=page)
     mrkdwn = [part for part in json.dumps(view["blocks"]).split("{") if '"mrkdwn"' in part]
     assert [part for part in mrkdwn if "<!channel>" in part or "<https" in part] == []
@@ -233,7 +233,7 @@ def test_the_longest_lists_fit(sign: str) -> None:
         )
         for _ in range(5)
     )
-    page = Page(tickets, after=AT)
+    page = ListPage(tickets, next_cursor=AT)
     view = shown(people=people, own=page, assigned=page)
     assert len(view["blocks"]) <= 100
     assert len(json.dumps(view).encode()) < 250_000
@@ -262,7 +262,7 @@ def a_sheet() -> Callable[[], TicketPage]:
         screen=Screen(ticket_id=ObjectId()),
         ticket=a_ticket(),
         is_staff=False,
-        steps=frozenset(),
+        actions=frozenset(),
         people=PEOPLE,
         now=NOW,
     )

@@ -11,12 +11,19 @@ from bson import ObjectId
 from bot.views import ids
 from bot.views.home import list_filters, overview, ticket_list
 from bot.views.text import fits_limit
-from services.home.home_service import OpenList
+from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
 from services.linking.directory import Directory
-from services.lists.list_pages import Page
-from services.lists.list_query import NOBODY, Filter, ListCursor, ListKind, ListQuery, skill_key
-from services.lists.list_service import Listed
+from services.lists.list_pages import ListPage
+from services.lists.list_query import (
+    NO_ASSIGNEE,
+    Filter,
+    ListCursor,
+    ListKind,
+    ListQuery,
+    skill_key,
+)
+from services.lists.list_service import ListResult
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from tests.conftest import sample_ticket
@@ -42,11 +49,11 @@ def a_ticket(**fields: Any) -> Ticket:
     return sample_ticket(**{**filed, "status": Status.IN_PROGRESS, **fields})
 
 
-def listed(selection: ListQuery, *tickets: Ticket, **fields: Any) -> Listed:
-    return Listed(
+def listed(selection: ListQuery, *tickets: Ticket, **fields: Any) -> ListResult:
+    return ListResult(
         **{
             "selection": selection,
-            "page": Page(tickets),
+            "page": ListPage(tickets),
             "people": PEOPLE,
             "assignees": USERS[1:],
             "skills": SKILLS,
@@ -56,15 +63,15 @@ def listed(selection: ListQuery, *tickets: Ticket, **fields: Any) -> Listed:
     )
 
 
-def message(content: Listed) -> dict[str, Any]:
+def message(content: ListResult) -> dict[str, Any]:
     shown = ticket_list.list_message(content).as_args()
     assert check_message(shown) == []
     assert fits_limit(shown["blocks"])
     return shown
 
 
-def in_home(content: Listed) -> dict[str, Any]:
-    view = overview.home(OpenList(Screen(listed=content.selection), content))
+def in_home(content: ListResult) -> dict[str, Any]:
+    view = overview.home(TicketListPage(Screen(list_query=content.list_query), content))
     assert check_view(view, home=True) == []
     return view
 
@@ -172,8 +179,8 @@ def test_an_empty_list_says_what_to_do(selection: ListQuery, says: str) -> None:
     shown = message(listed(selection))
     assert rows(shown)[1:] == [says]
     assert shown["text"] == says
-    assert (leads(shown, "Clear filters") == [Screen(listed=selection.everything)]) == (
-        selection.is_narrowed
+    assert (leads(shown, "Clear filters") == [Screen(list_query=selection.without_filters)]) == (
+        selection.has_filters
     )
     assert rows(in_home(listed(selection))) == [rows(shown)[0], "Back", says]
 
@@ -215,7 +222,7 @@ def test_the_filters_show_what_they_are_set_to() -> None:
         ListKind.QUEUE,
         status=Status.WAITING,
         priority=Priority.URGENT,
-        assignee=NOBODY,
+        assignee=NO_ASSIGNEE,
         skill=skill_key("vpn"),
     )
     shown = message(listed(narrow, a_ticket()))
@@ -225,7 +232,7 @@ def test_the_filters_show_what_they_are_set_to() -> None:
         "Nobody yet",
         "VPN",
     ]
-    assert leads(shown, "Clear filters") == [Screen(listed=QUEUE)]
+    assert leads(shown, "Clear filters") == [Screen(list_query=QUEUE)]
 
 
 def test_an_assignee_who_has_left_is_named_all_the_same() -> None:
@@ -236,19 +243,19 @@ def test_an_assignee_who_has_left_is_named_all_the_same() -> None:
 
 @pytest.mark.parametrize("drawn", [message, in_home])
 def test_a_press_brings_what_the_list_is_narrowed_by(
-    drawn: Callable[[Listed], dict[str, Any]],
+    drawn: Callable[[ListResult], dict[str, Any]],
 ) -> None:
-    narrow = replace(QUEUE, priority=Priority.HIGH, assignee=str(BEN), position=AFTER)
-    shown = drawn(listed(narrow, a_ticket(), page=Page((a_ticket(),), BEFORE, AFTER)))
+    narrow = replace(QUEUE, priority=Priority.HIGH, assignee=str(BEN), cursor=AFTER)
+    shown = drawn(listed(narrow, a_ticket(), page=ListPage((a_ticket(),), BEFORE, AFTER)))
     _, block_id = find_element(shown, ids.LIST_STATUS, None)
-    assert list_filters.selection_of(block_id) == narrow.at(None)
-    assert leads(shown, "Previous") == [Screen(listed=narrow.at(BEFORE))]
-    assert leads(shown, "Next") == [Screen(listed=narrow.at(AFTER))]
+    assert list_filters.selection_of(block_id) == narrow.with_cursor(None)
+    assert leads(shown, "Previous") == [Screen(list_query=narrow.with_cursor(BEFORE))]
+    assert leads(shown, "Next") == [Screen(list_query=narrow.with_cursor(AFTER))]
 
 
 def test_open_in_home_comes_back_to_the_list() -> None:
-    narrow = replace(QUEUE, priority=Priority.HIGH, position=AFTER)
-    content = listed(narrow, page=Page((a_ticket(),), BEFORE))
+    narrow = replace(QUEUE, priority=Priority.HIGH, cursor=AFTER)
+    content = listed(narrow, page=ListPage((a_ticket(),), BEFORE))
     assert leads(in_home(content), "Open") == [Screen(narrow, a_ticket().id)]
     opener, _ = find_element(message(content), ids.LIST_OPEN, None)
     assert opener["value"] == str(a_ticket().id)
@@ -261,7 +268,7 @@ def test_a_forged_block_is_one_of_our_lists(forged: str) -> None:
 
 def test_only_the_ways_there_are() -> None:
     assert "Previous" not in rows(message(listed(QUEUE, a_ticket())))
-    first = Page((a_ticket(),), after=AFTER)
+    first = ListPage((a_ticket(),), next_cursor=AFTER)
     assert rows(message(listed(QUEUE, page=first)))[-1:] == ["Next"]
 
 
@@ -319,11 +326,11 @@ def test_the_longest_lists_fit(sign: str, selection: ListQuery) -> None:
         )
         for _ in range(10)
     )
-    narrow = selection.narrowed(Filter.STATUS, Status.WAITING.value)
+    narrow = selection.with_filter(Filter.STATUS, Status.WAITING.value)
     for size in (1, 10, 12):
         content = listed(
             narrow,
-            page=Page(tickets, BEFORE, AFTER),
+            page=ListPage(tickets, BEFORE, AFTER),
             people=Directory({user.id: user for user in users}, {}),
             assignees=users[:size],
             skills={f"{number:012d}": (sign * 50)[:50] for number in range(size)},

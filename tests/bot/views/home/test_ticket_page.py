@@ -36,7 +36,7 @@ PEOPLE = Directory(
     slack_ids={ANN: "U0ANN", BEN: "U0BEN"},
 )
 FILED = Event(1, AT, ANN, EventType.FILED)
-SCREEN = Screen(listed=ListQuery(ListKind.QUEUE), ticket_id=ObjectId())
+SCREEN = Screen(list_query=ListQuery(ListKind.QUEUE), ticket_id=ObjectId())
 KNOWN: dict[str, Any] = {
     "created_by": ANN,
     "assigned_to": BEN,
@@ -61,7 +61,7 @@ def sheet(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) ->
         screen=SCREEN,
         ticket=ticket if staff else without_internals(ticket),
         is_staff=staff,
-        steps=allowed_actions(reader, ticket),
+        actions=allowed_actions(reader, ticket),
         people=people,
         now=AT,
     )
@@ -272,7 +272,7 @@ def test_back_leads_to_where_they_came_from() -> None:
         for button in block.get("elements", ())
         if button.get("action_id") == ids.HOME_BACK
     ]
-    assert Screen.decode(back["value"]) == SCREEN.lists
+    assert Screen.decode(back["value"]) == SCREEN.parent
 
 
 HOSTILE = "<!channel> <https://evil.example|Sign in> https://bare.example *b* :tada: &amp;"

@@ -13,7 +13,7 @@ from bot.views.modals.edit_metadata import Metadata
 from bot.views.modals.edit_ticket import edit_ticket
 from services.assignment.assignee_options import AssigneeOption
 from services.editing.conflicts import EditConflict, FieldConflict
-from services.editing.ticket_edits import Draft
+from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from tests.conftest import sample_ticket
@@ -32,7 +32,7 @@ def sent_in(values: dict[str, Any], ticket: Ticket | None = None, **about: Any) 
     """The form as Slack sends it, with `values` typed in."""
     fit = AssigneeOption(BEN, (), open_tickets=2, capacity=8, obstacle=None)
     fields = {"status": Status.IN_PROGRESS, "assigned_to": BEN.id, "deadline": AT, **about}
-    view = edit_ticket(Draft(ticket or sample_ticket(**fields), ("DNS", "VPN"), fit))
+    view = edit_ticket(EditForm(ticket or sample_ticket(**fields), ("DNS", "VPN"), fit))
     return {**view, "state": {"values": state_values(view, values)}}
 
 

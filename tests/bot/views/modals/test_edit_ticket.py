@@ -12,7 +12,7 @@ from bot.views.modals.edit_metadata import Metadata, ticket_of
 from bot.views.modals.edit_ticket import edit_ticket
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
-from services.editing.ticket_edits import Draft
+from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from tests.conftest import sample_ticket
@@ -20,7 +20,7 @@ from tests.support.blockkit import check_view
 
 AT = datetime(2026, 3, 5, 14, 7, 31, tzinfo=UTC)
 BEN = User(ObjectId(), "ben@example.com", Role.MODERATOR, name="Ben")
-FIT = AssigneeOption(BEN, known=("VPN",), open_tickets=2, capacity=8, obstacle=None)
+FIT = AssigneeOption(BEN, known_skills=("VPN",), open_tickets=2, capacity=8, obstacle=None)
 FULL: dict[str, Any] = {
     "status": Status.IN_PROGRESS,
     "priority": Priority.HIGH,
@@ -36,7 +36,7 @@ GONE = "If you change it, the part you do not see is gone for good."
 def form(
     ticket: Ticket, *, skills: tuple[str, ...] = ("DNS", "VPN"), fit: AssigneeOption | None = FIT
 ) -> Any:
-    view = edit_ticket(Draft(ticket, skills, fit if ticket.assigned_to else None))
+    view = edit_ticket(EditForm(ticket, skills, fit if ticket.assigned_to else None))
     assert check_view(view) == []
     return view
 

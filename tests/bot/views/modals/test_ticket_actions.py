@@ -8,7 +8,7 @@ from bson import ObjectId
 from bot.views.modals.ticket_actions import handed_on, not_mine, reassign_ticket
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
-from services.assignment.reassign import Reassigned
+from services.assignment.reassign import ReassignResult
 from services.models.events import Event, EventType
 from services.models.ticket import Status
 from services.models.user import Role, User
@@ -53,27 +53,27 @@ def test_it_asks_for_a_reason_that_only_the_staff_reads() -> None:
 @pytest.mark.parametrize("title", ["本" * 150, "", "<!channel> & *b*"])
 def test_it_stays_within_slacks_limits(number: int | None, title: str) -> None:
     ticket = sample_ticket(number=number, title=title)
-    for view in (not_mine(ticket), handed_on(Reassigned(ticket, NILS))):
+    for view in (not_mine(ticket), handed_on(ReassignResult(ticket, NILS))):
         assert check_view(view) == []
 
 
 @pytest.mark.parametrize(
     ("outcome", "sentence"),
     [
-        (Reassigned(TICKET, NILS), "Ticket 12 goes to Nils <!channel>, who is told now."),
+        (ReassignResult(TICKET, NILS), "Ticket 12 goes to Nils <!channel>, who is told now."),
         (
-            Reassigned(sample_ticket(events=(PARKED,)), None),
+            ReassignResult(sample_ticket(events=(PARKED,)), None),
             "Nobody else is available for ticket 12 right now. It stands at the top of the queue, "
             "the admins are told, and somebody gets it as soon as they can.",
         ),
         (
-            Reassigned(sample_ticket(), None),
+            ReassignResult(sample_ticket(), None),
             "Ticket 12 is not yours any more. Somebody else is looked for; its card says who has "
             "it.",
         ),
     ],
 )
-def test_it_says_to_whom_it_went(outcome: Reassigned, sentence: str) -> None:
+def test_it_says_to_whom_it_went(outcome: ReassignResult, sentence: str) -> None:
     view = handed_on(outcome)
     assert check_view(view) == []
     (block,) = view["blocks"]

@@ -16,7 +16,7 @@ from demo.servers import RedisServer
 from services.accounts.users import UserService
 from services.auth.services import build_account_services
 from services.core.database import connect
-from services.lists.api_pages import TicketPages
+from services.lists.api_pages import TicketPager
 from services.models.user import Role, User
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS, People
 from tests.support.api_client import FINE, PASSWORD, Api, problem
@@ -176,7 +176,7 @@ def test_a_fault_is_told_by_its_reference_alone(
     def fail(*_: object, **__: object) -> None:
         raise RuntimeError("S3cret")
 
-    monkeypatch.setattr(TicketPages, "newest", fail)
+    monkeypatch.setattr(TicketPager, "newest_page", fail)
     with caplog.at_level(logging.ERROR):
         answer = api.get("/api/tickets", by=requester)
     reference = answer.json()["error"].rpartition(" ")[2]

@@ -25,9 +25,9 @@ from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
 from services.auth.services import build_account_services
 from services.core.database import Mongo, connect, ensure_indexes
-from services.editing.ticket_edits import Patches, TicketEdits
+from services.editing.ticket_edits import TicketEdits, TicketPatches
 from services.linking.links import LinkService
-from services.lists.api_pages import TicketPages
+from services.lists.api_pages import TicketPager
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role
 from services.tickets.filing import TicketService
@@ -69,8 +69,8 @@ class Fuzzed:
         self._sign_in = accounts.sign_in
         counter = ApiServices(
             tickets=self._tickets,
-            pages=TicketPages(db, clock=self._clock),
-            patches=Patches(db, edits),
+            pages=TicketPager(db, clock=self._clock),
+            patches=TicketPatches(db, edits),
             users=self._users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,

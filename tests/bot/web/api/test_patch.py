@@ -15,7 +15,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.queries import load_ticket
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tests.conftest import FixedClock, People, RecordingPublisher
 from tests.support.api_client import Api, Json, problem
 
@@ -64,7 +64,7 @@ def test_every_field_can_be_set_and_cleared(
     assert (ticket["title"], ticket["description"]) == ("VPN drops daily", "At noon.")
     one = api.get(path, by=moderator).json()["ticket"]
     assert {name: one[name] for name in cleared} == {**cleared, "relatedSkills": []}
-    assert publisher.asked == [(NOTIFY, ticket["_id"])] * 3
+    assert publisher.asked == [(NOTIFY_TASK, ticket["_id"])] * 3
 
 
 def test_what_is_not_sent_or_as_it_was_stays(

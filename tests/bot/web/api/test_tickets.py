@@ -13,7 +13,7 @@ from services.core import request_context
 from services.core.database import Mongo
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY
+from tasks.celery_app import NOTIFY_TASK
 from tasks.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket
 from tests.support.api_client import FINE, Api, Json, problem
@@ -66,7 +66,7 @@ def test_a_ticket_is_filed_and_read(
         assert problem(api.get(path, by=requester)) == (200, {"ticket": one})
     doc = db.tickets.find_one({"_id": ObjectId(ticket["_id"])}) or {}
     assert (doc["teamId"], doc["outbox"], doc["deadline"]) == ("T0TEAM", True, due)
-    assert publisher.asked == [(NOTIFY, ticket["_id"])]
+    assert publisher.asked == [(NOTIFY_TASK, ticket["_id"])]
 
 
 def test_its_people_are_named_where_they_are_still_there(

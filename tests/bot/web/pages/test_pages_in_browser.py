@@ -79,7 +79,7 @@ class Phone:
 
     @property
     def complaints(self) -> list[str]:
-        return self._page.complaints
+        return self._page.console_errors
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from services.core.database import Mongo
 from services.models.slack_member import link_id
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from tasks.celery_app import MAIL
+from tasks.celery_app import EMAIL_TASK
 from tests.conftest import FixedClock, RecordingPublisher, sample_ticket
 from tests.support.page_client import PASSWORD, Browser, Page
 from tests.support.recording_slack import RecordingSlack
@@ -221,7 +221,7 @@ def test_unlinking_asks_once_more_and_tells(
     assert db.links.count_documents({}) == 0
     [letter] = db.letters.find({"kind": EmailKind.UNLINKED})
     assert (letter["userId"], letter["facts"]) == (emma.id, {"slack_name": "Emma in Slack"})
-    assert (MAIL, letter["_id"]) in publisher.asked
+    assert (EMAIL_TASK, letter["_id"]) in publisher.asked
     [told] = slack.calls_to("chat.postMessage")
     assert told.args["channel"] == member
     assert "was unlinked from you on its page" in told.args["text"]

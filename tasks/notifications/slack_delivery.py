@@ -11,10 +11,10 @@ from bot.views.text import Message
 logger = logging.getLogger(__name__)
 
 # A longer wait is the sweep's: a countdown must stay below Redis's visibility timeout.
-LONGEST_COUNTDOWN = 300
+MAX_COUNTDOWN_SECONDS = 300
 # Slack's own words for "this message will never arrive". Errors of the token or its scopes are not
 # among them: an operator mends those, and then the message is still wanted.
-PERMANENT = frozenset(
+PERMANENT_ERRORS = frozenset(
     {
         "account_inactive",
         "cannot_dm_bot",
@@ -46,7 +46,7 @@ PERMANENT = frozenset(
 )
 
 
-class SlackBusy(Exception):
+class SlackRateLimited(Exception):
     """Slack asks to wait `seconds`."""
 
     def __init__(self, seconds: int) -> None:
@@ -59,15 +59,15 @@ def error_code(error: SlackApiError) -> str:
 
 
 def is_permanent(error: SlackApiError) -> bool:
-    return error_code(error) in PERMANENT
+    return error_code(error) in PERMANENT_ERRORS
 
 
-def busy(error: SlackApiError) -> SlackBusy | None:
+def rate_limit_error(error: SlackApiError) -> SlackRateLimited | None:
     """The wait that a 429 asks for; None for any other error."""
     if error.response.status_code != 429:
         return None
     after = str(error.response.headers.get("Retry-After", ""))
-    return SlackBusy(int(after) if after.isdigit() else 1)
+    return SlackRateLimited(int(after) if after.isdigit() else 1)
 
 
 def post_message(
@@ -83,16 +83,18 @@ def post_message(
     )
 
 
-def redraw(slack: WebClient, shown: Message, *, channel: str, ts: str, about: str) -> bool:
+def update_message(
+    slack: WebClient, message: Message, *, channel: str, ts: str, about: str
+) -> bool:
     """Change what a message shows. False where that has to be tried again later.
 
     A message that is deleted, or too old to edit, counts as changed, so that nobody tries for ever.
     Raises `SlackBusy`.
     """
     try:
-        slack.chat_update(channel=channel, ts=ts, **shown.as_args())
+        slack.chat_update(channel=channel, ts=ts, **message.as_args())
     except SlackApiError as error:
-        if wait := busy(error):
+        if wait := rate_limit_error(error):
             raise wait from error
         if not is_permanent(error):
             logger.warning("%s: %s", about, error_code(error))

@@ -15,9 +15,9 @@ from services.core.metrics import InMemoryMeter
 from services.core.settings import parse_settings
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
-from tasks.celery_app import MAIL
-from tasks.email.email_config import MailOffice, mail_office, sender
-from tasks.notifications import email
+from tasks.celery_app import EMAIL_TASK
+from tasks.email.email_config import EmailConfig, build_email_config, sender_address
+from tasks.notifications import email_sender
 from tasks.runtime import Runtime
 from tests.conftest import JWT_SECRET, FixedClock, People, RecordingPublisher, at_once, work
 from tests.support.mail_server import HOST, MailServer, html
@@ -39,11 +39,11 @@ def tally() -> InMemoryMeter:
 @pytest.fixture
 def office(
     mail_server: MailServer, db: Mongo, clock: FixedClock, tally: InMemoryMeter
-) -> MailOffice:
+) -> EmailConfig:
     config, _ = parse_settings("worker", {"APP_URL": URL})
-    return MailOffice(
+    return EmailConfig(
         server=mail_server.server(seconds=1.0),
-        sender=sender(config),
+        sender=sender_address(config),
         app_url=config.app_url,
         codes=OneTimeCodes(db, JWT_SECRET, clock),
         meter=tally,
@@ -51,8 +51,8 @@ def office(
 
 
 @pytest.fixture
-def mailing(runtime: Runtime, office: MailOffice) -> Runtime:
-    return replace(runtime, mail=office)
+def mailing(runtime: Runtime, office: EmailConfig) -> Runtime:
+    return replace(runtime, email=office)
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def test_a_letter_is_sent_once_to_its_owner(
 ) -> None:
     letter_id = post(letters, emma)
     for _ in range(3):
-        email.run(mailing, letter_id)
+        email_sender.run(mailing, letter_id)
     assert mail_server.envelopes == [("helpdesk@desk.example.com", [emma.email])]
     (sent,) = mail_server.mails
     assert sent["Subject"] == "Your account was linked to Slack"
@@ -112,7 +112,7 @@ def test_a_letter_is_sent_once_to_its_owner(
 def test_every_kind_is_written(
     mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, kind: EmailKind
 ) -> None:
-    email.run(mailing, post(letters, emma, kind=kind))
+    email_sender.run(mailing, post(letters, emma, kind=kind))
     assert len(mail_server.mails) == 1
 
 
@@ -120,7 +120,7 @@ def test_one_hint_sends_all_that_are_due_over_one_connection(
     mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
 ) -> None:
     ids = [post(letters, people.add(), key) for key in range(5)]
-    email.run(mailing, ids[3])
+    email_sender.run(mailing, ids[3])
     assert [mail["Message-ID"][1:33] for mail in mail_server.mails] == [ids[3], *ids[:3], ids[4]]
     assert mail_server.connections == 1
 
@@ -129,7 +129,9 @@ def test_many_tasks_at_once_send_each_letter_once(
     mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
 ) -> None:
     ids = [post(letters, people.add(), key) for key in range(6)]
-    at_once(*[lambda letter_id=letter_id: email.run(mailing, letter_id) for letter_id in ids])
+    at_once(
+        *[lambda letter_id=letter_id: email_sender.run(mailing, letter_id) for letter_id in ids]
+    )
     assert sorted(mail["Message-ID"][1:33] for mail in mail_server.mails) == sorted(ids)
 
 
@@ -148,13 +150,13 @@ def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
         nonlocal second
         if not second:
             second = post(letters, people.add(), 2)
-            email.run(mailing, second)  # finds the gate closed
+            email_sender.run(mailing, second)  # finds the gate closed
             assert len(mail_server.mails) == 1
         leave(gate)
 
     monkeypatch.setattr(BackoffLock, "release", after_the_last_look)
-    email.run(mailing, first)
-    assert publisher.asked == [(MAIL, second)]
+    email_sender.run(mailing, first)
+    assert publisher.asked == [(EMAIL_TASK, second)]
     work(mailing, publisher)
     assert len(mail_server.mails) == 2
 
@@ -167,22 +169,22 @@ def test_a_long_queue_is_worked_off_by_several_tasks(
     publisher: RecordingPublisher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(email, "ROUND_SECONDS", 0.0)
+    monkeypatch.setattr(email_sender, "MAX_ROUND_SECONDS", 0.0)
     ids = [post(letters, people.add(), key) for key in range(3)]
-    email.run(mailing, ids[0])
+    email_sender.run(mailing, ids[0])
     assert len(mail_server.mails) == 1
-    assert publisher.asked == [(MAIL, ids[1])]
+    assert publisher.asked == [(EMAIL_TASK, ids[1])]
     work(mailing, publisher)
     assert len(mail_server.mails) == 3
 
 
 def test_a_reset_letter_carries_a_code_made_as_it_is_sent(
     mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
-    office: MailOffice,
+    office: EmailConfig,
 ) -> None:  # fmt: skip
     letter_id = post(letters, emma, kind=EmailKind.RESET)
     assert db.codes.count_documents({}) == 0
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     (text,) = mail_server.texts("Choose a new password")
     code = text.partition(f"{URL}/reset?code=")[2].split()[0]
     assert office.codes.peek(kind=CodeKind.RESET, code=code) == emma.id
@@ -190,11 +192,11 @@ def test_a_reset_letter_carries_a_code_made_as_it_is_sent(
 
 
 def test_no_code_is_made_while_the_server_is_away(
-    mailing: Runtime, office: MailOffice, mail_server: MailServer, letters: Emails, emma: User,
+    mailing: Runtime, office: EmailConfig, mail_server: MailServer, letters: Emails, emma: User,
     db: Mongo,
 ) -> None:  # fmt: skip
     mail_server.stop()
-    email.run(mailing, post(letters, emma, kind=EmailKind.RESET))
+    email_sender.run(mailing, post(letters, emma, kind=EmailKind.RESET))
     assert db.codes.count_documents({}) == 0
 
 
@@ -203,12 +205,12 @@ def test_the_code_lives_as_long_as_the_letter_says() -> None:
 
 
 def test_without_pages_there_is_no_link_to_a_new_password(
-    mailing: Runtime, office: MailOffice, mail_server: MailServer, letters: Emails, emma: User,
+    mailing: Runtime, office: EmailConfig, mail_server: MailServer, letters: Emails, emma: User,
     db: Mongo, tally: InMemoryMeter,
 ) -> None:  # fmt: skip
     post(letters, emma, 1, EmailKind.RESET)
     letter_id = post(letters, emma, 2, EmailKind.WELCOME)
-    email.run(replace(mailing, mail=replace(office, app_url=None)), letter_id)
+    email_sender.run(replace(mailing, email=replace(office, app_url=None)), letter_id)
     assert states(db) == [("failed", "APP_URL is not set"), ("sent", None)]
     assert counted(tally) == {("reset", "refused"): 1, ("welcome", "sent"): 1}
 
@@ -219,14 +221,14 @@ def test_a_server_that_is_down_gets_it_once_it_is_up(
 ) -> None:  # fmt: skip
     mail_server.stop()
     letter_id = post(letters, emma)
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     assert states(db) == [("waiting", "ConnectionRefusedError")]
     assert "no mail for 10 s: ConnectionRefusedError" in caplog.text
     mail_server.start()
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     assert mail_server.mails == []  # not yet
     clock.advance(seconds=10)
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     assert len(mail_server.mails) == 1
     assert states(db) == [("sent", None)]
     assert counted(tally) == {("linked", "delayed"): 1, ("linked", "sent"): 1}
@@ -238,7 +240,7 @@ def test_a_server_in_trouble_is_left_alone_whoever_comes(
     mail_server.answers = ["421 4.3.2 Shutting down"]
     ids = [post(letters, people.add(), key) for key in range(4)]
     for letter_id in ids:
-        email.run(mailing, letter_id)
+        email_sender.run(mailing, letter_id)
     assert mail_server.connections == 1
 
 
@@ -251,7 +253,7 @@ def test_a_server_that_is_away_for_a_day_is_given_up_on(
     post(letters, emma, 2)
     calls = 0
     while letters.next_due_id():
-        email.run(mailing, letters.next_due_id() or "")
+        email_sender.run(mailing, letters.next_due_id() or "")
         calls += 1
         clock.advance(minutes=15)
         if calls == 5:  # an hour
@@ -267,8 +269,8 @@ def test_a_refused_recipient_fails_at_once_and_stops_nobody(
 ) -> None:  # fmt: skip
     gone, here = people.add(), people.add()
     mail_server.recipients[gone.email] = "550 5.1.1 No such user"
-    email.run(mailing, post(letters, gone, 1))
-    email.run(mailing, post(letters, here, 2))
+    email_sender.run(mailing, post(letters, gone, 1))
+    email_sender.run(mailing, post(letters, here, 2))
     assert states(db) == [("failed", "550"), ("sent", None)]
     assert counted(tally) == {("linked", "refused"): 1, ("linked", "sent"): 1}
 
@@ -280,11 +282,11 @@ def test_a_delayed_recipient_is_tried_later_and_stops_nobody(
     full, here = people.add(), people.add()
     mail_server.recipients[full.email] = "452 4.2.2 Mailbox full"
     post(letters, full, 1)
-    email.run(mailing, post(letters, here, 2))
+    email_sender.run(mailing, post(letters, here, 2))
     assert states(db) == [("waiting", "452"), ("sent", None)]
     mail_server.recipients.clear()
     clock.advance(seconds=10)
-    email.run(mailing, letters.next_due_id() or "")
+    email_sender.run(mailing, letters.next_due_id() or "")
     assert states(db) == [("sent", None)] * 2
 
 
@@ -294,10 +296,10 @@ def test_a_letter_that_breaks_the_connection_each_time_lets_the_others_go_first(
 ) -> None:  # fmt: skip
     poison, here = people.add(), people.add()
     mail_server.recipients[poison.email] = "421 4.7.0 Go away"
-    email.run(mailing, post(letters, poison, 1))
+    email_sender.run(mailing, post(letters, poison, 1))
     post(letters, here, 2)
     clock.advance(seconds=10)
-    email.run(mailing, letters.next_due_id() or "")
+    email_sender.run(mailing, letters.next_due_id() or "")
     assert states(db) == [("waiting", "421"), ("sent", None)]
 
 
@@ -307,11 +309,11 @@ def test_a_slow_server_costs_one_task_its_time_and_no_other(
 ) -> None:  # fmt: skip
     mail_server.delay = 1.5  # longer than an answer is waited for
     letter_id = post(letters, emma)
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     assert states(db) == [("waiting", "SMTPServerDisconnected")]
     mail_server.delay = 0.0
     clock.advance(seconds=10)
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     assert states(db) == [("sent", None)]
     # It had taken the first one: who gets both can tell.
     assert len({mail["Message-ID"] for mail in mail_server.mails}) == 1
@@ -324,8 +326,8 @@ def test_the_time_limit_ends_a_server_that_drips(
     def drip(*_: object, **__: object) -> None:
         raise SoftTimeLimitExceeded
 
-    monkeypatch.setattr("tasks.email.smtp.Line.send", drip)
-    email.run(mailing, post(letters, emma))
+    monkeypatch.setattr("tasks.email.smtp.SmtpConnection.send", drip)
+    email_sender.run(mailing, post(letters, emma))
     assert states(db) == [("waiting", "time limit")]
     assert "no mail for 10 s: time limit" in caplog.text
 
@@ -339,11 +341,11 @@ def test_a_fault_of_ours_lets_the_next_task_in_soon(
 
     letter_id = post(letters, emma)
     with monkeypatch.context() as patch:
-        patch.setattr(email, "write", broken)
+        patch.setattr(email_sender, "compose", broken)
         with pytest.raises(RuntimeError):
-            email.run(mailing, letter_id)
+            email_sender.run(mailing, letter_id)
     clock.advance(seconds=45)
-    email.run(mailing, letter_id)
+    email_sender.run(mailing, letter_id)
     assert states(db) == [("sent", None)]
 
 
@@ -353,7 +355,7 @@ def test_who_may_no_longer_sign_in_is_told_only_who_else_could(
     kind: EmailKind,
 ) -> None:  # fmt: skip
     former = people.add(active=False)
-    email.run(mailing, post(letters, former, kind=kind))
+    email_sender.run(mailing, post(letters, former, kind=kind))
     told = kind in {"password_changed", "linked", "unlinked"}
     assert states(db) == [("sent", None) if told else ("dropped", "the account is deactivated")]
     assert len(mail_server.mails) == told
@@ -376,7 +378,7 @@ def test_nobody_to_write_to(
         db.users.update_one({"_id": emma.id}, {"$set": fields})
     else:
         db.users.delete_one({"_id": emma.id})
-    email.run(mailing, post(letters, emma))
+    email_sender.run(mailing, post(letters, emma))
     assert states(db) == [("dropped", why)]
     assert mail_server.mails == []
 
@@ -386,10 +388,10 @@ def test_while_mail_is_off_letters_do_not_pile_up(
     mail_server: MailServer,
 ) -> None:  # fmt: skip
     letter_id = post(letters, emma)
-    email.run(runtime, letter_id)
+    email_sender.run(runtime, letter_id)
     off = "mail is off, because MAILTRAP_SMTP_HOST is not set"
     assert states(db) == [("dropped", off)]
-    email.run(mailing, letter_id)  # turning it on does not bring back what is old
+    email_sender.run(mailing, letter_id)  # turning it on does not bring back what is old
     assert mail_server.mails == []
 
 
@@ -402,7 +404,7 @@ def test_no_address_and_no_word_of_it_is_logged(
         user = people.add(Role.MODERATOR)
         mail_server.recipients[user.email] = answer
         post(letters, user, key)
-    email.run(mailing, letters.next_due_id() or "")
+    email_sender.run(mailing, letters.next_due_id() or "")
     assert "is given up: 550" in caplog.text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("tasks")]
     assert len(ours) == 3
@@ -427,7 +429,7 @@ def test_no_address_and_no_word_of_it_is_logged(
 def test_whom_it_is_from(env: dict[str, str], shown: str) -> None:
     config, problems = parse_settings("manifest", env)
     assert problems == []
-    assert str(sender(config)) == shown
+    assert str(sender_address(config)) == shown
 
 
 @pytest.mark.parametrize(
@@ -440,10 +442,10 @@ def test_a_bad_sender_is_a_problem_of_the_settings(bad: str) -> None:
 
 def test_the_settings_make_the_office(db: Mongo) -> None:
     off, _ = parse_settings("worker", {})
-    assert mail_office(off, db, InMemoryMeter()) is None
+    assert build_email_config(off, db, InMemoryMeter()) is None
     env = {"MAILTRAP_SMTP_HOST": HOST, "MAILTRAP_SMTP_USER": "u", "MAILTRAP_SMTP_PASS": "p"}
-    made = mail_office(parse_settings("worker", env)[0], db, InMemoryMeter())
+    made = build_email_config(parse_settings("worker", env)[0], db, InMemoryMeter())
     assert made
     server = made.server
     assert (server.host, server.port, server.user, server.password) == (HOST, 2525, "u", "p")
-    assert server.seconds == 10
+    assert server.timeout_seconds == 10
