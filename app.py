@@ -19,7 +19,7 @@ from bot import bootstrap as bot_bootstrap
 from bot import manifest, startup_errors
 from bot.doctor import SlackChecks
 from bot.slack.client import MeasuredClient
-from bot.views.explain.terminal import why_lines
+from bot.views.explain.terminal import explanation_lines
 from services.accounts.users import UserService
 from services.assignment.dry_run import ExplainService
 from services.core import database, installation, logs, settings
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     try:
         config = settings.load_settings(getattr(args, "needs", command))
     except settings.SettingsError as error:
-        print(startup_errors.what_it_lacks(command, error), file=sys.stderr)
+        print(startup_errors.settings_error_message(command, error), file=sys.stderr)
         return EXIT_USAGE
     logs.configure_logging(config.log_level)
     try:
@@ -84,8 +84,8 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
             return answers(config, args)
         runs = {"bot": _bot, "worker": _worker, "jobs": _jobs}
         return runs[command](config, hooks or Hooks())
-    except startup_errors.KNOWN as error:
-        print(startup_errors.why_not(error), file=sys.stderr)
+    except startup_errors.EXPECTED_ERRORS as error:
+        print(startup_errors.startup_error_message(error), file=sys.stderr)
         return EXIT_USAGE if isinstance(error, ConfigurationError) else EXIT_FAILED
 
 
@@ -105,14 +105,14 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
         publisher=publisher,
         team_id=identity["team_id"],
         team_url=identity["url"],
-        tally=tally,
+        meter=tally,
         process=process,
         shared_counts=SharedCounts(config.redis_url),
         middleware=hooks.middleware,
     )
-    bot = bot_bootstrap.assemble(config, bot_config)
+    bot = bot_bootstrap.build_bot_process(config, bot_config)
     hooks.on_app_built(bot.slack_app)
-    bot_bootstrap.serve(bot, _stop_on_signals(), ready=lambda: logger.info("the bot is ready"))
+    bot_bootstrap.serve(bot, _stop_on_signals(), on_ready=lambda: logger.info("the bot is ready"))
     publisher.stop()
     return 0
 
@@ -156,15 +156,22 @@ def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     users = UserService(db)
     service = ExplainService(db, users, LinkService(db, users), ModelStore(db))
-    print("\n".join(why_lines(service.explain_reference(actor=OPERATOR, reference=args.ticket))))
+    print(
+        "\n".join(
+            explanation_lines(service.explain_reference(actor=OPERATOR, reference=args.ticket))
+        )
+    )
     return 0
 
 
 def _manifest(*, http: bool) -> int:
     app_url = settings.parse_settings("manifest")[0].app_url
-    if http and (advice := manifest.address_advice(app_url)):
+    if http and (advice := manifest.app_url_advice(app_url)):
         print(advice, file=sys.stderr)
-    print(manifest.as_yaml(http_url=(app_url or manifest.ANY_HOST) if http else None), end="")
+    print(
+        manifest.manifest_yaml(http_url=(app_url or manifest.PLACEHOLDER_HOST) if http else None),
+        end="",
+    )
     return 0
 
 
@@ -196,7 +203,7 @@ def _checks(config: settings.Settings, hooks: Hooks) -> list[Check]:
         Check("settings", lambda: database_checks.check_settings(os.environ)),
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
-        *slack.checks(database_team=stored.team_id),
+        *slack.checks(get_database_team_id=stored.team_id),
         *task_doctor.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
         *stored.work_checks(),
     ]

@@ -15,16 +15,16 @@ from slack_sdk import WebClient
 
 from bot import app
 from bot.slack.services import BotServices
-from bot.slack.socket_mode import Connection
-from bot.web.api.blueprint import api
-from bot.web.api.call import ApiServices
-from bot.web.flask_app import create_web
-from bot.web.pages.blueprint import pages
+from bot.slack.socket_mode import SocketModeConnection
+from bot.web.api.api_request import ApiServices
+from bot.web.api.blueprint import api_blueprint
+from bot.web.flask_app import create_flask_app
+from bot.web.pages.blueprint import pages_blueprint
 from bot.web.pages.browser_request import PageServices
-from bot.web.pages.error_pages import error_page
-from bot.web.prometheus import Metrics, metrics
+from bot.web.pages.error_pages import make_error_page
+from bot.web.prometheus import MetricsPage, metrics_blueprint
 from bot.web.server import WebServer
-from bot.web.slack_events import slack_events
+from bot.web.slack_events import slack_events_blueprint
 from services.accounts.users import UserService
 from services.auth import services as auth_services
 from services.auth.services import AccountServices
@@ -36,7 +36,7 @@ from services.linking.links import LinkService
 from services.ops.ticket_counts import CachedTicketCounts
 from services.outbox.pending import Publisher
 
-THREADS = 20
+LISTENER_THREADS = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ class BotConfig:
     publisher: Publisher
     team_id: str
     team_url: str
-    tally: InMemoryMeter
+    meter: InMemoryMeter
     process: str
     shared_counts: Callable[[], Samples | None]
     middleware: Sequence[Callable[..., Any]] = ()
@@ -63,106 +63,117 @@ class BotProcess:
     """`connection` is None where Slack comes over HTTP only. `listeners` are Bolt's threads."""
 
     slack_app: App
-    web: WebServer
-    connection: Connection | None
-    listeners: Executor
+    web_server: WebServer
+    socket_mode: SocketModeConnection | None
+    listener_executor: Executor
 
 
-def assemble(config: Settings, given: BotConfig) -> BotProcess:
+def build_bot_process(settings: Settings, bot_config: BotConfig) -> BotProcess:
     """Asks Slack who the bot is (`auth.test`); listens and connects nowhere yet."""
-    users = UserService(given.db)
+    users = UserService(bot_config.db)
     accounts = auth_services.build_account_services(
-        given.db, users, secret=config.jwt_secret, redis_url=config.redis_url
+        bot_config.db, users, secret=settings.jwt_secret, redis_url=settings.redis_url
     )
-    desk = _desk(config, given, users, accounts)
-    listeners = ThreadPoolExecutor(THREADS, thread_name_prefix="listener")
-    slack_app = app.build(
-        desk,
-        executor=listeners,
-        signing_secret=config.slack_signing_secret,
-        middleware=given.middleware,
-        meter=given.tally,
-        process=given.process,
+    bot_services = _build_bot_services(settings, bot_config, users, accounts)
+    listener_executor = ThreadPoolExecutor(LISTENER_THREADS, thread_name_prefix="listener")
+    slack_app = app.create_app(
+        bot_services,
+        executor=listener_executor,
+        signing_secret=settings.slack_signing_secret,
+        middleware=bot_config.middleware,
+        meter=bot_config.meter,
+        process=bot_config.process,
     )
-    web, token = _web(config, given, desk, accounts, users, slack_app), config.slack_app_token
+    flask_app, token = (
+        _build_flask_app(settings, bot_config, bot_services, accounts, users, slack_app),
+        settings.slack_app_token,
+    )
     return BotProcess(
         slack_app,
-        WebServer(web, host=config.host, port=config.port),
-        Connection(slack_app, token) if token else None,
-        listeners,
+        WebServer(flask_app, host=settings.host, port=settings.port),
+        SocketModeConnection(slack_app, token) if token else None,
+        listener_executor,
     )
 
 
-def _desk(
-    config: Settings, given: BotConfig, users: UserService, accounts: AccountServices
+def _build_bot_services(
+    settings: Settings, bot_config: BotConfig, users: UserService, accounts: AccountServices
 ) -> BotServices:
-    admins, strict = config.admin_emails, config.is_linking_strict
-    return BotServices.of(
-        given.db,
+    admins, is_strict = settings.admin_emails, settings.is_linking_strict
+    return BotServices.build(
+        bot_config.db,
         users,
-        LinkService(given.db, users, admin_emails=admins, is_strict=strict),
+        LinkService(bot_config.db, users, admin_emails=admins, is_strict=is_strict),
         accounts.codes,
         accounts.emails,
-        client=given.client,
-        publisher=given.publisher,
-        team_id=given.team_id,
-        team_url=given.team_url,
-        reads_with_ai=config.is_ai_enabled,
-        app_url=config.app_url,
-        ticket_emoji=config.ticket_emoji,
+        client=bot_config.client,
+        publisher=bot_config.publisher,
+        team_id=bot_config.team_id,
+        team_url=bot_config.team_url,
+        is_ai_enabled=settings.is_ai_enabled,
+        app_url=settings.app_url,
+        ticket_emoji=settings.ticket_emoji,
     )
 
 
-def _web(
-    config: Settings,
-    given: BotConfig,
-    desk: BotServices,
+def _build_flask_app(
+    settings: Settings,
+    bot_config: BotConfig,
+    bot_services: BotServices,
     accounts: AccountServices,
     users: UserService,
     slack_app: App,
 ) -> Flask:
     """Health, metrics, API, pages; and Slack's requests, where a secret to know them by is set."""
-    db, proxies = given.db, config.trusted_proxies
-    page = Metrics(
-        own=given.tally.samples, shared=given.shared_counts, tickets=CachedTicketCounts(db)
+    db, proxies = bot_config.db, settings.trusted_proxies
+    metrics_page = MetricsPage(
+        own=bot_config.meter.samples,
+        shared=bot_config.shared_counts,
+        tickets=CachedTicketCounts(db),
     )
-    blueprints = [metrics(page, token=config.metrics_token, trusted_proxies=proxies)]
-    if config.slack_signing_secret:
-        blueprints.append(slack_events(slack_app, signing_secret=config.slack_signing_secret))
-    counter = ApiServices.of(db, desk, accounts, users, trusted_proxies=proxies)
-    site = _site(config, desk, accounts, users)
-    return create_web(
-        ready=lambda: database.is_reachable(db),
-        blueprints=[*blueprints, api(counter), pages(site)],
-        error_page=error_page(secure=site.cookies.secure),
+    blueprints = [
+        metrics_blueprint(metrics_page, token=settings.metrics_token, trusted_proxies=proxies)
+    ]
+    if settings.slack_signing_secret:
+        blueprints.append(
+            slack_events_blueprint(slack_app, signing_secret=settings.slack_signing_secret)
+        )
+    api_services = ApiServices.build(db, bot_services, accounts, users, trusted_proxies=proxies)
+    page_services = _build_page_services(settings, bot_services, accounts, users)
+    return create_flask_app(
+        is_ready=lambda: database.is_reachable(db),
+        blueprints=[*blueprints, api_blueprint(api_services), pages_blueprint(page_services)],
+        error_page=make_error_page(secure=page_services.cookies.secure),
     )
 
 
-def _site(
-    config: Settings, desk: BotServices, accounts: AccountServices, users: UserService
+def _build_page_services(
+    settings: Settings, bot_services: BotServices, accounts: AccountServices, users: UserService
 ) -> PageServices:
-    return PageServices.of(
-        desk,
+    return PageServices.build(
+        bot_services,
         accounts,
         users,
-        secret=config.jwt_secret,
-        trusted_proxies=config.trusted_proxies,
-        has_mail=bool(config.smtp_host),
+        secret=settings.jwt_secret,
+        trusted_proxies=settings.trusted_proxies,
+        has_smtp=bool(settings.smtp_host),
     )
 
 
-def serve(parts: BotProcess, stop: threading.Event, *, ready: Callable[[], None]) -> None:
+def serve(
+    process: BotProcess, stop_event: threading.Event, *, on_ready: Callable[[], None]
+) -> None:
     """Answer until `stop` is set; then let nobody in any more and finish what is under way."""
-    with parts.web:
-        if parts.connection:
+    with process.web_server:
+        if process.socket_mode:
             # Bolt leaves it unannotated
-            parts.connection.connect()  # type: ignore[no-untyped-call]
-        ready()
-        stop.wait()
+            process.socket_mode.connect()  # type: ignore[no-untyped-call]
+        on_ready()
+        stop_event.wait()
         # Both at once: together they have ten seconds.
-        closing = threading.Thread(target=parts.web.stop)
-        closing.start()
-        if parts.connection:
-            parts.connection.drain()
-        closing.join()
-    parts.listeners.shutdown(wait=True)
+        stop_thread = threading.Thread(target=process.web_server.stop)
+        stop_thread.start()
+        if process.socket_mode:
+            process.socket_mode.drain()
+        stop_thread.join()
+    process.listener_executor.shutdown(wait=True)

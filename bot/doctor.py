@@ -9,11 +9,11 @@ from slack_sdk.web import SlackResponse
 from services.ops.checks import Check, Finding, fail, ok, warn
 from services.ops.database_checks import MONGODB
 
-TOKEN = "Slack token"  # noqa: S105  a check's name
+TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
 # A ValueError is urllib's word for a URL it cannot read.
-UNREACHABLE = (SlackClientError, OSError, ValueError)
-SHARED = ("is_shared", "is_ext_shared", "is_org_shared")
-REINSTALL = 'reinstall the app under "Install App"'
+UNREACHABLE_ERRORS = (SlackClientError, OSError, ValueError)
+SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
+REINSTALL_ADVICE = 'reinstall the app under "Install App"'
 
 
 class SlackChecks:
@@ -30,62 +30,70 @@ class SlackChecks:
         self._client = client
         self._triage_channel = triage_channel
         self._app_token = app_token
-        self._wanted = set(scopes)
-        self._answer: SlackResponse | None = None
+        self._required_scopes = set(scopes)
+        self._auth_response: SlackResponse | None = None
 
-    def checks(self, *, database_team: Callable[[], str | None]) -> list[Check]:
-        whose = (MONGODB, TOKEN)
+    def checks(self, *, get_database_team_id: Callable[[], str | None]) -> list[Check]:
+        prerequisites = (MONGODB, TOKEN_CHECK)
         return [
-            Check(TOKEN, self.token),
-            Check("scopes", self.scopes, depends_on=(TOKEN,)),
-            Check("workspace", lambda: self.workspace(database_team), depends_on=whose),
-            Check("app token", self.app_token),
-            Check("triage", self.triage, depends_on=(TOKEN,) if self._triage_channel else ()),
+            Check(TOKEN_CHECK, self.check_token),
+            Check("scopes", self.check_scopes, depends_on=(TOKEN_CHECK,)),
+            Check(
+                "workspace",
+                lambda: self.check_workspace(get_database_team_id),
+                depends_on=prerequisites,
+            ),
+            Check("app token", self.check_app_token),
+            Check(
+                "triage",
+                self.check_triage_channel,
+                depends_on=(TOKEN_CHECK,) if self._triage_channel else (),
+            ),
         ]
 
-    def token(self) -> list[Finding]:
+    def check_token(self) -> list[Finding]:
         if not self._client.token:
             return fail("not asked, because SLACK_BOT_TOKEN is missing", "See settings.")
         try:
-            self._answer = self._client.auth_test()
+            self._auth_response = self._client.auth_test()
         except SlackApiError as error:
-            return _refused(error, f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL}.")
-        except UNREACHABLE as error:
-            return _away(error)
-        team, team_id = self._answer.get("team"), self._answer.get("team_id")
-        return ok(f"{self._answer.get('user')} in the workspace {team} ({team_id})")
+            return _api_error_finding(error, f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL_ADVICE}.")
+        except UNREACHABLE_ERRORS as error:
+            return _unreachable_finding(error)
+        team, team_id = self._auth_response.get("team"), self._auth_response.get("team_id")
+        return ok(f"{self._auth_response.get('user')} in the workspace {team} ({team_id})")
 
-    def scopes(self) -> list[Finding]:
+    def check_scopes(self) -> list[Finding]:
         """What Slack says the token may do, against the manifest."""
-        headers = self._answer.headers if self._answer else {}
-        lowered = {name.lower(): value for name, value in headers.items()}
-        granted = lowered.get("x-oauth-scopes")
+        headers = self._auth_response.headers if self._auth_response else {}
+        headers_by_name = {name.lower(): value for name, value in headers.items()}
+        granted = headers_by_name.get("x-oauth-scopes")
         if granted is None:
             return warn("Slack did not say which the token has", "Compare them with manifest.yml.")
-        has = {scope.strip() for scope in str(granted).split(",") if scope.strip()}
+        granted_scopes = {scope.strip() for scope in str(granted).split(",") if scope.strip()}
         findings = []
-        if missing := sorted(self._wanted - has):
-            advice = f'Add under "OAuth & Permissions" what is missing, then {REINSTALL}.'
+        if missing := sorted(self._required_scopes - granted_scopes):
+            advice = f'Add under "OAuth & Permissions" what is missing, then {REINSTALL_ADVICE}.'
             findings += fail(f"missing: {', '.join(missing)}", advice)
-        if needless := sorted(has - self._wanted):
-            advice = f"Nothing here needs them: remove them, then {REINSTALL}."
-            findings += warn(f"more than needed: {', '.join(needless)}", advice)
+        if unneeded := sorted(granted_scopes - self._required_scopes):
+            advice = f"Nothing here needs them: remove them, then {REINSTALL_ADVICE}."
+            findings += warn(f"more than needed: {', '.join(unneeded)}", advice)
         return findings or ok("those of manifest.yml, no more and no fewer")
 
-    def workspace(self, database_team: Callable[[], str | None]) -> list[Finding]:
+    def check_workspace(self, get_database_team_id: Callable[[], str | None]) -> list[Finding]:
         """Whether database and token are of one workspace."""
-        token_team = self._answer.get("team_id") if self._answer else None
-        known = database_team()
-        if known is None:
+        token_team = self._auth_response.get("team_id") if self._auth_response else None
+        database_team_id = get_database_team_id()
+        if database_team_id is None:
             return ok("the database is nobody's yet; the bot's first start makes it this one's")
-        if known == token_team:
+        if database_team_id == token_team:
             return ok("database and token are of one workspace")
         return fail(
-            f"the database is of {known}, the token of {token_team}",
+            f"the database is of {database_team_id}, the token of {token_team}",
             "Use that workspace's token, or another database.",
         )
 
-    def app_token(self) -> list[Finding]:
+    def check_app_token(self) -> list[Finding]:
         """Asks for a connection, and does not make it."""
         if not self._app_token:
             return ok("none, so no Socket Mode: Slack has to come over HTTP")
@@ -96,12 +104,12 @@ class SlackChecks:
                 "Switch Socket Mode on, and make an app-level token with connections:write under "
                 '"Basic Information".'
             )
-            return _refused(error, advice)
-        except UNREACHABLE as error:
-            return _away(error)
+            return _api_error_finding(error, advice)
+        except UNREACHABLE_ERRORS as error:
+            return _unreachable_finding(error)
         return ok("Socket Mode is open to it")
 
-    def triage(self) -> list[Finding]:
+    def check_triage_channel(self) -> list[Finding]:
         """Whether cards can be posted there, and what is answered to them is heard."""
         if not self._triage_channel:
             return ok("off, because TRIAGE_CHANNEL is not set")
@@ -111,9 +119,11 @@ class SlackChecks:
             if error.response.get("error") == "channel_not_found":
                 found = "the bot finds no such channel"
                 return fail(found, "Check TRIAGE_CHANNEL; if it is private, invite the bot to it.")
-            return _refused(error, f"Compare the scopes with manifest.yml, then {REINSTALL}.")
-        except UNREACHABLE as error:
-            return _away(error)
+            return _api_error_finding(
+                error, f"Compare the scopes with manifest.yml, then {REINSTALL_ADVICE}."
+            )
+        except UNREACHABLE_ERRORS as error:
+            return _unreachable_finding(error)
         name = f"#{channel.get('name') or self._triage_channel}"
         if channel.get("is_archived"):
             return fail(f"{name} is archived", "Take it out of the archive, or use another.")
@@ -123,19 +133,19 @@ class SlackChecks:
                 "Invite it: until then it posts there, but does not hear the replies to its cards."
             )
             findings += warn(f"the bot is not in {name}", advice)
-        if any(channel.get(flag) for flag in SHARED):
+        if any(channel.get(flag) for flag in SHARED_CHANNEL_FLAGS):
             found = f"{name} is shared with other organisations, and they read the tickets' titles"
             findings += warn(found, "Use a channel of this workspace alone.")
         return findings or ok(f"the bot is in {name}")
 
 
-def _refused(error: SlackApiError, advice: str) -> list[Finding]:
+def _api_error_finding(error: SlackApiError, advice: str) -> list[Finding]:
     code = str(error.response.get("error"))
     if code == "ratelimited":
         return warn("Slack asks to wait", "Try again in a minute.")
     return fail(f"Slack answered {code}", advice)
 
 
-def _away(error: Exception) -> list[Finding]:
+def _unreachable_finding(error: Exception) -> list[Finding]:
     advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
     return fail(f"Slack cannot be reached ({type(error).__name__})", advice)

@@ -9,30 +9,30 @@ from typing import Any
 
 import yaml
 
-from bot.routes import Kind, top_level
+from bot.routes import RouteKind, top_level_routes
 from bot.views import ids
 
-NAME = "AI Ticket Assistant"
-DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
+APP_NAME = "AI Ticket Assistant"
+SHORT_DESCRIPTION = "File a ticket and the person who can help gets it, with the reason why."
 LONG_DESCRIPTION = """\
 File a ticket with /ticket. It is read at once, given to the moderator whose skills fit and who \
 has room for it, and a direct message shows you who has it and how it stands.
 
 Moderators get their tickets as direct messages with a summary, what to check first, and the \
 reason why it is theirs."""
-BACKGROUND = "#1f3a5f"
+BACKGROUND_COLOR = "#1f3a5f"
 EVENTS_PATH = "/slack/events"
-ANY_HOST = "https://your-host.example"
+PLACEHOLDER_HOST = "https://your-host.example"
 
 HEADER = """\
 # The Slack app, made by `python app.py manifest{option}`: change bot/manifest.py, not this file.
 # At https://api.slack.com/apps press "Create New App", choose "From a manifest" and paste this.
 """
-SOCKET_MODE_NEXT = """\
+SOCKET_MODE_NEXT_STEPS = """\
 # Then install it; under "Install App" stands SLACK_BOT_TOKEN. Under "Basic Information" make an
 # app-level token with the scope connections:write: that is SLACK_APP_TOKEN.
 """
-HTTP_NEXT = """\
+HTTP_NEXT_STEPS = """\
 # Then install it; under "Install App" stands SLACK_BOT_TOKEN, under "Basic Information"
 # SLACK_SIGNING_SECRET. Start the bot with both, then let Slack verify the request URL.
 """
@@ -42,16 +42,16 @@ HTTP_NEXT = """\
 class Scope:
     """Why the bot asks for it: the Web API methods, events and kinds of entry that need it."""
 
-    why: str
+    reason: str
     methods: tuple[str, ...] = ()
     events: tuple[str, ...] = ()
-    kinds: tuple[Kind, ...] = ()
+    route_kinds: tuple[RouteKind, ...] = ()
 
 
 SCOPES: dict[str, Scope] = {
     "commands": Scope(
         "the slash command and the shortcuts",
-        kinds=(Kind.COMMAND, Kind.SHORTCUT, Kind.MESSAGE_SHORTCUT),
+        route_kinds=(RouteKind.COMMAND, RouteKind.SHORTCUT, RouteKind.MESSAGE_SHORTCUT),
     ),
     # Enough for direct messages too, as long as they are addressed to a member and not to a
     # conversation that has to be opened first.
@@ -97,7 +97,7 @@ SCOPES: dict[str, Scope] = {
 }
 
 # Called, and free of any scope. apps.connections.open takes the app-level token.
-NO_SCOPE = frozenset(
+METHODS_WITHOUT_SCOPE = frozenset(
     {
         "apps.connections.open",
         "auth.test",
@@ -108,40 +108,40 @@ NO_SCOPE = frozenset(
     }
 )
 # Received, and free of any scope.
-FREE_EVENTS = frozenset({"app_home_opened"})
+EVENTS_WITHOUT_SCOPE = frozenset({"app_home_opened"})
 # What arrives as one kind of event and is subscribed to by the conversations it comes from.
-SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
+EVENT_SUBSCRIPTIONS: dict[str, tuple[str, ...]] = {
     "message": ("message.im", "message.channels", "message.groups")
 }
 
 # Command to what it does and how it is used.
-COMMANDS = {
+SLASH_COMMANDS = {
     "/ticket": ("File a ticket with the help desk", "[title], list, view 12 or help"),
     "/account": ("Your help desk account: see, edit, link or unlink it", ""),
 }
 # callback_id to name and description.
 SHORTCUTS = {
     ids.FILE_TICKET_SHORTCUT: ("File a ticket", "Tell the help desk what you need"),
-    ids.MAKE_TICKET: ("Make a ticket", "File a ticket about this message"),
+    ids.FILE_FROM_MESSAGE: ("Make a ticket", "File a ticket about this message"),
 }
 
 
-def manifest(*, http_url: str | None) -> dict[str, Any]:
+def build_manifest(*, http_url: str | None) -> dict[str, Any]:
     """For Socket Mode, or for requests to the host at `http_url`."""
-    to = {} if http_url is None else {"request_url": http_url.rstrip("/") + EVENTS_PATH}
+    request_url = {} if http_url is None else {"request_url": http_url.rstrip("/") + EVENTS_PATH}
     return {
         "_metadata": {"major_version": 1, "minor_version": 1},
         "display_information": {
-            "name": NAME,
-            "description": DESCRIPTION,
+            "name": APP_NAME,
+            "description": SHORT_DESCRIPTION,
             "long_description": LONG_DESCRIPTION,
-            "background_color": BACKGROUND,
+            "background_color": BACKGROUND_COLOR,
         },
-        "features": _features(to.get("request_url")),
+        "features": _features(request_url.get("request_url")),
         "oauth_config": {"scopes": {"bot": list(SCOPES)}},
         "settings": {
-            **_events(to),
-            "interactivity": {"is_enabled": True, **to},
+            **_event_settings(request_url),
+            "interactivity": {"is_enabled": True, **request_url},
             "org_deploy_enabled": False,
             "socket_mode_enabled": http_url is None,
             "token_rotation_enabled": False,
@@ -149,15 +149,19 @@ def manifest(*, http_url: str | None) -> dict[str, Any]:
     }
 
 
-def as_yaml(*, http_url: str | None) -> str:
+def manifest_yaml(*, http_url: str | None) -> str:
     """Ready to paste, with what to do next as a comment."""
     header = (
-        HEADER.format(option="") + SOCKET_MODE_NEXT
+        HEADER.format(option="") + SOCKET_MODE_NEXT_STEPS
         if http_url is None
-        else HEADER.format(option=" --http") + HTTP_NEXT
+        else HEADER.format(option=" --http") + HTTP_NEXT_STEPS
     )
     return header + yaml.dump(
-        manifest(http_url=http_url), Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100
+        build_manifest(http_url=http_url),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        width=100,
     )
 
 
@@ -173,10 +177,13 @@ def _as_block(dumper: _Dumper, text: str) -> yaml.ScalarNode:
 _Dumper.add_representer(str, _as_block)
 
 
-def address_advice(app_url: str | None) -> str:
+def app_url_advice(app_url: str | None) -> str:
     """What is wrong with the address for Slack, if anything."""
     if app_url is None:
-        return f"APP_URL is not set: replace {ANY_HOST} by the address Slack reaches the bot at."
+        return (
+            f"APP_URL is not set: replace {PLACEHOLDER_HOST} by the address Slack reaches "
+            "the bot at."
+        )
     if not app_url.startswith("https://"):
         return "Slack calls https addresses only; APP_URL is none."
     return ""
@@ -190,8 +197,11 @@ def _features(request_url: str | None) -> dict[str, Any]:
             "callback_id": callback_id,
             "description": SHORTCUTS[callback_id][1],
         }
-        for route_kind, kind in ((Kind.SHORTCUT, "global"), (Kind.MESSAGE_SHORTCUT, "message"))
-        for callback_id in _ids(route_kind)
+        for route_kind, kind in (
+            (RouteKind.SHORTCUT, "global"),
+            (RouteKind.MESSAGE_SHORTCUT, "message"),
+        )
+        for callback_id in _route_ids(route_kind)
     ]
     return {
         "app_home": {
@@ -199,14 +209,14 @@ def _features(request_url: str | None) -> dict[str, Any]:
             "messages_tab_enabled": True,
             "messages_tab_read_only_enabled": False,
         },
-        "bot_user": {"display_name": NAME, "always_online": True},
+        "bot_user": {"display_name": APP_NAME, "always_online": True},
         **({"shortcuts": shortcuts} if shortcuts else {}),
-        "slash_commands": [_command(name, request_url) for name in _ids(Kind.COMMAND)],
+        "slash_commands": [_command(name, request_url) for name in _route_ids(RouteKind.COMMAND)],
     }
 
 
 def _command(name: str, request_url: str | None) -> dict[str, Any]:
-    description, usage = COMMANDS[name]
+    description, usage = SLASH_COMMANDS[name]
     return {
         "command": name,
         **({} if request_url is None else {"url": request_url}),
@@ -216,10 +226,14 @@ def _command(name: str, request_url: str | None) -> dict[str, Any]:
     }
 
 
-def _events(to: dict[str, str]) -> dict[str, Any]:
-    events = [name for event in _ids(Kind.EVENT) for name in SUBSCRIPTIONS.get(event, (event,))]
-    return {"event_subscriptions": {**to, "bot_events": events}} if events else {}
+def _event_settings(request_url: dict[str, str]) -> dict[str, Any]:
+    events = [
+        name
+        for event in _route_ids(RouteKind.EVENT)
+        for name in EVENT_SUBSCRIPTIONS.get(event, (event,))
+    ]
+    return {"event_subscriptions": {**request_url, "bot_events": events}} if events else {}
 
 
-def _ids(kind: Kind) -> list[str]:
-    return [route.id for route in top_level() if route.kind is kind]
+def _route_ids(kind: RouteKind) -> list[str]:
+    return [route.id for route in top_level_routes() if route.kind is kind]

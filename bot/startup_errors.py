@@ -8,17 +8,23 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from services.core.errors import DomainError
 from services.core.settings import SettingsError
 
-SLACK_ERRORS = (SlackApiError, SlackClientError, URLError, TimeoutError, ConnectionResetError)
-KNOWN = (DomainError, PyMongoError, *SLACK_ERRORS)
+SLACK_STARTUP_ERRORS = (
+    SlackApiError,
+    SlackClientError,
+    URLError,
+    TimeoutError,
+    ConnectionResetError,
+)
+EXPECTED_ERRORS = (DomainError, PyMongoError, *SLACK_STARTUP_ERRORS)
 
 
-def what_it_lacks(command: str, error: SettingsError) -> str:
+def settings_error_message(command: str, error: SettingsError) -> str:
     """A line for each setting that is missing or bad, below what cannot start."""
     problems = (f"  - {problem}" for problem in error.problems)
     return "\n".join([f"app.py {command} cannot start:", *problems])
 
 
-def why_not(error: Exception) -> str:
+def startup_error_message(error: Exception) -> str:
     """For one of `KNOWN`. Quotes no setting: only what kind of error it is."""
     kind = type(error).__name__
     if isinstance(error, DomainError):

@@ -28,10 +28,10 @@ from slack_sdk import WebClient
 import bot.app
 from bot.slack.services import BotServices
 from bot.views import blocks
-from bot.views.cards.action_buttons import step_button
-from bot.web.api.blueprint import api as api_of
-from bot.web.api.call import ApiServices
-from bot.web.flask_app import create_web
+from bot.views.cards.action_buttons import action_button
+from bot.web.api.api_request import ApiServices
+from bot.web.api.blueprint import api_blueprint as api_of
+from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
@@ -394,7 +394,7 @@ def desk(
     publisher: RecordingPublisher,
     clock: FixedClock,
 ) -> BotServices:
-    return BotServices.of(
+    return BotServices.build(
         db,
         users,
         links,
@@ -414,20 +414,20 @@ def counter(
     db: Mongo, desk: BotServices, account_services: AccountServices, users: UserService
 ) -> ApiServices:
     proxies = [ip_network("127.0.0.1/32")]
-    return ApiServices.of(db, desk, account_services, users, trusted_proxies=proxies)
+    return ApiServices.build(db, desk, account_services, users, trusted_proxies=proxies)
 
 
 @pytest.fixture
 def api(counter: ApiServices) -> Iterator[Api]:
     """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
-    web = create_web(ready=lambda: True, blueprints=[api_of(counter)])
+    web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(counter)])
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield Api(f"http://127.0.0.1:{server.port}", counter.sign_in)
 
 
 @pytest.fixture
 def ticket_bot(desk: BotServices) -> Bot:
-    return Bot(bot.app.build(desk, executor=Inline()))
+    return Bot(bot.app.create_app(desk, executor=Inline()))
 
 
 @pytest.fixture
@@ -437,15 +437,15 @@ def bot_without_database(desk: BotServices) -> Iterator[Bot]:
     cut_off = replace(
         desk,
         tickets=TicketService(away),
-        moves=TicketActions(away, UserService(away)),
+        ticket_actions=TicketActions(away, UserService(away)),
         comments=CommentService(away),
-        threads=TicketThreads(away),
-        edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
+        ticket_threads=TicketThreads(away),
+        ticket_edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
         links=LinkService(away, UserService(away)),
-        visits=HomeSessions(away),
-        inbox=ProcessedEvents(away),
+        home_sessions=HomeSessions(away),
+        processed_events=ProcessedEvents(away),
     )
-    yield Bot(bot.app.build(cut_off, executor=Inline()))
+    yield Bot(bot.app.create_app(cut_off, executor=Inline()))
     away.client.close()
 
 
@@ -459,7 +459,7 @@ def filled_in(bot: Bot, slack: RecordingSlack, user: str, **values: str | None) 
 def pressed(step: str, ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
     """What Slack sends when somebody presses that button of the ticket, in a DM of theirs."""
     slack_id = People.slack_id(user)
-    shown = [blocks.actions(step_button(ticket, step))]
+    shown = [blocks.actions(action_button(ticket, step))]
     message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
     return payloads.block_actions(message, step, user=slack_id, **overrides)
 

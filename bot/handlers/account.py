@@ -21,120 +21,130 @@ logger = logging.getLogger(__name__)
 NOT_YOURS = "This form is not yours. Open a new one with /account."
 
 
-def show(req: Request) -> None:
+def show_account(req: Request) -> None:
     """The account; for whoever acts as none, the way to one. Open to all: it is how one begins."""
-    desk, note = req.desk, ""
+    services, note = req.services, ""
     try:
-        user = desk.links.find_user(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
     except MemberRefused as refusal:  # deactivated; they may have another
         user, note = None, str(refusal)
     if user:
-        shown = account.sheet(user, slack_user_id=req.slack_user_id, app_url=desk.app_url)
-        req.ack(response_type="ephemeral", text=shown.text, blocks=shown.blocks)
+        summary = account.account_summary(
+            user, slack_user_id=req.slack_user_id, app_url=services.app_url
+        )
+        req.ack(response_type="ephemeral", text=summary.text, blocks=summary.blocks)
         return
-    _open_form(req, note=note)
+    _open_link_form(req, note=note)
 
 
-def open_link(req: Request) -> None:
-    _open_form(req)
+def open_link_form(req: Request) -> None:
+    _open_link_form(req)
 
 
-def page_opened(_: Request) -> None:
+def ignore_link_press(_: Request) -> None:
     """Slack tells of a press on a link, too. The browser does the rest."""
 
 
-def link(req: Request) -> None:
+def submit_link_code(req: Request) -> None:
     """The code, which is asked about once more; without one, the account of their address."""
-    member = _member(req)
-    code = _typed(req)
+    member = _fetch_caller(req)
+    code = _submitted_code(req)
     if not code:
-        user = req.desk.linking.link_by_email(member=member)
-        req.ack(response_action="update", view=link_account.linked(user))
-        app_home.show_again(req)
+        user = req.services.link_by_code.link_by_email(member=member)
+        req.ack(response_action="update", view=link_account.linked_modal(user))
+        app_home.refresh_screen(req)
         return
     try:
-        offer = req.desk.linking.preview(member=member, code=code)
-    except AccountLinkedElsewhere as held:
-        _warn(req, held)
+        offer = req.services.link_by_code.preview(member=member, code=code)
+    except AccountLinkedElsewhere as conflict:
+        _warn_code_owner(req, conflict)
         raise
-    view = link_account.confirm(offer, slack_user_id=req.slack_user_id)
+    view = link_account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
     req.ack(response_action="update", view=view)
 
 
-def confirm(req: Request) -> None:
+def confirm_link(req: Request) -> None:
     """The second press."""
-    name, owner = link_account.read_confirm(req.body["view"].get("private_metadata") or "")
-    if owner != req.slack_user_id:
+    name, owner_id = link_account.parse_confirm_metadata(
+        req.body["view"].get("private_metadata") or ""
+    )
+    if owner_id != req.slack_user_id:
         raise NotFound(NOT_YOURS)
     try:
-        linked = req.desk.linking.confirm(member=_member(req), code_id=name)
-    except AccountLinkedElsewhere as held:
-        _warn(req, held)
+        linked = req.services.link_by_code.confirm(member=_fetch_caller(req), code_id=name)
+    except AccountLinkedElsewhere as conflict:
+        _warn_code_owner(req, conflict)
         raise
-    req.ack(response_action="update", view=link_account.linked(linked.user))
-    for letter in linked.email_ids:
-        req.desk.publisher.publish_email(letter)
-    app_home.show_again(req)
+    req.ack(response_action="update", view=link_account.linked_modal(linked.user))
+    for email_id in linked.email_ids:
+        req.services.publisher.publish_email(email_id)
+    app_home.refresh_screen(req)
 
 
-def open_unlink(req: Request) -> None:
-    leaving = req.desk.unlinking.preview(actor=req.actor)
-    if req.pressed != str(leaving.user.id):  # pressed on an old answer
+def open_unlink_form(req: Request) -> None:
+    preview = req.services.unlink_service.preview(actor=req.actor)
+    if req.button_value != str(preview.user.id):  # pressed on an old answer
         raise Conflict(LINK_CHANGED)
-    req.open(account.unlink(leaving))
+    req.open_modal(account.unlink_modal(preview))
 
 
-def unlink(req: Request) -> None:
-    desk, actor = req.desk, req.actor
+def unlink_account(req: Request) -> None:
+    services, actor = req.services, req.actor
     if req.body["view"].get("private_metadata") != str(actor.user_id):
         raise Conflict(LINK_CHANGED)
-    done = desk.unlinking.unlink(actor=actor, team_id=desk.team_id, slack_user_id=req.slack_user_id)
-    req.ack(response_action="update", view=account.unlinked(done.user))
-    for letter in done.email_ids:
-        desk.publisher.publish_email(letter)
+    unlinked = services.unlink_service.unlink(
+        actor=actor, team_id=services.team_id, slack_user_id=req.slack_user_id
+    )
+    req.ack(response_action="update", view=account.unlinked_modal(unlinked.user))
+    for email_id in unlinked.email_ids:
+        services.publisher.publish_email(email_id)
     app_home.show_refusal(req, ACCOUNT_UNLINKED)
 
 
-def tell_unlinked(desk: BotServices, *, slack_user_id: str, email: str) -> None:
+def notify_unlinked(services: BotServices, *, slack_user_id: str, email: str) -> None:
     """For the page: its reader's Slack member hears of it where they were linked."""
-    _tell(desk, slack_user_id, account.unlinked_elsewhere(email))
+    _notify_member(services, slack_user_id, account.unlinked_message(email))
 
 
-def _open_form(req: Request, *, note: str = "") -> None:
+def _open_link_form(req: Request, *, note: str = "") -> None:
     """The form first, because its trigger lives three seconds; who asks is checked behind it."""
-    desk = req.desk
-    by_address = desk.linking.can_link_by_email(
-        team_id=desk.team_id, slack_user_id=req.slack_user_id
+    services = req.services
+    can_link_by_email = services.link_by_code.can_link_by_email(
+        team_id=services.team_id, slack_user_id=req.slack_user_id
     )
-    req.open(link_account.link_form(app_url=desk.app_url, by_address=by_address, note=note))
-    if not req.acked:
+    req.open_modal(
+        link_account.link_account_modal(
+            app_url=services.app_url, can_link_by_email=can_link_by_email, note=note
+        )
+    )
+    if not req.is_acked:
         req.ack()
     try:
-        check_member(_member(req))
+        check_member(_fetch_caller(req))
     except DomainError as refusal:
-        req.update(file_ticket.notice(str(refusal)))
+        req.update_modal(file_ticket.notice_modal(str(refusal)))
 
 
-def _member(req: Request) -> SlackMember:
-    desk = req.desk
-    return fetch_member(desk.client, team_id=desk.team_id, slack_user_id=req.slack_user_id)
+def _fetch_caller(req: Request) -> SlackMember:
+    services = req.services
+    return fetch_member(services.client, team_id=services.team_id, slack_user_id=req.slack_user_id)
 
 
-def _typed(req: Request) -> str:
+def _submitted_code(req: Request) -> str:
     """Where there is no page for it, the form has no such field."""
     has_field = "code" in req.body["view"]["state"]["values"]
-    return req.value("code").strip() if has_field else ""
+    return req.field_value("code").strip() if has_field else ""
 
 
-def _warn(req: Request, held: AccountLinkedElsewhere) -> None:
+def _warn_code_owner(req: Request, conflict: AccountLinkedElsewhere) -> None:
     """Whoever has the account hears that somebody else knew a code of it."""
-    message = account.typed_by_another(held.user.email, by=req.slack_user_id)
-    _tell(req.desk, held.slack_user_id, message)
+    message = account.code_used_warning(conflict.user.email, by=req.slack_user_id)
+    _notify_member(req.services, conflict.slack_user_id, message)
 
 
-def _tell(desk: BotServices, slack_user_id: str, message: Message) -> None:
+def _notify_member(services: BotServices, slack_user_id: str, message: Message) -> None:
     try:
-        desk.client.chat_postMessage(
+        services.client.chat_postMessage(
             channel=slack_user_id, unfurl_links=False, unfurl_media=False, **message.as_args()
         )
     except (SlackApiError, SlackClientError, OSError) as error:

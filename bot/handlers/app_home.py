@@ -13,7 +13,7 @@ from services.models.permissions import Actor
 from services.models.slack_member import link_id
 
 
-def opened(req: Request) -> None:
+def on_home_opened(req: Request) -> None:
     """Show what they looked at a moment ago, as it is now, or why there is nothing to see."""
     event = req.body["event"]
     if event.get("tab") != "home":
@@ -23,67 +23,73 @@ def opened(req: Request) -> None:
     except DomainError as refusal:
         show_refusal(req, str(refusal))
         return
-    desk = req.desk
-    screen = desk.visits.last_screen(link_id(desk.team_id, req.slack_user_id))
-    content = desk.home.get_or_parent(actor=actor, team_id=desk.team_id, screen=screen)
-    _show(req, content, view_hash=(event.get("view") or {}).get("hash"))
+    services = req.services
+    screen = services.home_sessions.last_screen(link_id(services.team_id, req.slack_user_id))
+    content = services.home.get_or_parent(actor=actor, team_id=services.team_id, screen=screen)
+    _publish_content(req, content, view_hash=(event.get("view") or {}).get("hash"))
 
 
-def go_to(req: Request) -> None:
+def navigate(req: Request) -> None:
     """The screen whose button was pressed. A ticket that is not theirs leaves Home as it is."""
-    show(req, Screen.decode(req.pressed))
+    show_screen(req, Screen.decode(req.button_value))
 
 
-def turn_digest(req: Request) -> None:
+def set_digest(req: Request) -> None:
     """On or off, as the button says."""
-    req.desk.digest.set_enabled(actor=req.actor, enabled=req.pressed == overview.DIGEST_ON)
-    show_again(req)
+    req.services.digest_preference.set_enabled(
+        actor=req.actor, enabled=req.button_value == overview.DIGEST_ON
+    )
+    refresh_screen(req)
 
 
-def show(req: Request, screen: Screen) -> None:
+def show_screen(req: Request, screen: Screen) -> None:
     """That screen, for somebody who used something in Home, or a modal that leads there."""
-    desk, view = req.desk, req.body.get("view") or {}
-    content = desk.home.get(actor=req.actor, team_id=desk.team_id, screen=screen)
-    _show(req, content, view_hash=view.get("hash") if view.get("type") == "home" else None)
+    services, view = req.services, req.body.get("view") or {}
+    content = services.home.get(actor=req.actor, team_id=services.team_id, screen=screen)
+    _publish_content(
+        req, content, view_hash=view.get("hash") if view.get("type") == "home" else None
+    )
 
 
-def show_again(req: Request) -> None:
+def refresh_screen(req: Request) -> None:
     """What they look at, after a change by them that may be of what they may see."""
-    desk = req.desk
+    services = req.services
     try:
-        user = desk.links.find_user(team_id=desk.team_id, slack_user_id=req.slack_user_id)
+        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
     except DomainError as refusal:
         show_refusal(req, str(refusal))
         return
     if user:
-        screen = desk.visits.last_screen(link_id(desk.team_id, req.slack_user_id))
-        content = desk.home.get_or_parent(
-            actor=Actor.from_user(user), team_id=desk.team_id, screen=screen
+        screen = services.home_sessions.last_screen(link_id(services.team_id, req.slack_user_id))
+        content = services.home.get_or_parent(
+            actor=Actor.from_user(user), team_id=services.team_id, screen=screen
         )
-        _show(req, content, view_hash=None)
+        _publish_content(req, content, view_hash=None)
 
 
 def show_refusal(req: Request, sentence: str) -> None:
     """For whoever has no account, or none any more: why there is nothing to see."""
-    _publish(req, overview.refusal(sentence), view_hash=None)
+    _publish(req, overview.refusal_view(sentence), view_hash=None)
 
 
-def _show(req: Request, content: HomeContent, *, view_hash: str | None) -> None:
+def _publish_content(req: Request, content: HomeContent, *, view_hash: str | None) -> None:
     """Whoever pressed wins over a refresh that came in between; a later press wins over this."""
-    visits, link = req.desk.visits, link_id(req.desk.team_id, req.slack_user_id)
-    turn = visits.navigate(link, screen=content.screen)
-    view = overview.home(content)
-    shown = _publish(req, view, view_hash=view_hash)
-    if shown is None and visits.is_current(link, sequence=turn):
-        shown = _publish(req, view, view_hash=None)
-    if shown:
-        visits.record_view_hash(link, sequence=turn, view_hash=shown)
+    sessions, link = req.services.home_sessions, link_id(req.services.team_id, req.slack_user_id)
+    sequence = sessions.navigate(link, screen=content.screen)
+    view = overview.home_view(content)
+    published_hash = _publish(req, view, view_hash=view_hash)
+    if published_hash is None and sessions.is_current(link, sequence=sequence):
+        published_hash = _publish(req, view, view_hash=None)
+    if published_hash:
+        sessions.record_view_hash(link, sequence=sequence, view_hash=published_hash)
 
 
 def _publish(req: Request, view: dict[str, Any], *, view_hash: str | None) -> str | None:
     """The hash of the view as Slack shows it; None where it shows another than `view_hash`."""
     try:
-        answer = req.desk.client.views_publish(user_id=req.slack_user_id, view=view, hash=view_hash)
+        answer = req.services.client.views_publish(
+            user_id=req.slack_user_id, view=view, hash=view_hash
+        )
     except SlackApiError as error:
         if error.response.get("error") == "hash_conflict":
             return None

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.handlers import app_home
-from bot.slack.form_state import moment_of
+from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
-from bot.views.inputs import FILLED
+from bot.views.inputs import INPUT_VALUE_KEYS
 from bot.views.messages import handover_offer
 from bot.views.modals import availability as form
 from services.accounts.users import UNKNOWN_ACCOUNT
@@ -15,88 +15,99 @@ from services.availability.slack_status import parse_member_status
 from services.calendar.holidays import search_countries
 from services.core.errors import NotFound
 
-OWN = "own"
+OWN_VALUE = "own"
 
 
-def open_form(req: Request) -> None:
+def open_availability_form(req: Request) -> None:
     """One's own, or that of the account whose button was pressed."""
-    user_id = None if req.pressed == OWN else req.pressed
-    held = req.desk.availability.get(actor=req.actor, user_id=user_id)
-    req.open(form.availability(held, is_own=user_id is None))
+    user_id = None if req.button_value == OWN_VALUE else req.button_value
+    current = req.services.availability.get(actor=req.actor, user_id=user_id)
+    req.open_modal(form.availability_modal(current, is_own=user_id is None))
 
 
-def save(req: Request) -> None:
+def save_availability(req: Request) -> None:
     """What was touched. Whoever goes away for long is offered to hand over, in a message."""
     view = req.body["view"]
     user_id = view.get("private_metadata") or None
-    req.desk.availability.update(actor=req.actor, user_id=user_id, change=_wanted(view))
+    req.services.availability.update(
+        actor=req.actor, user_id=user_id, change=_requested_change(view)
+    )
     req.ack()
-    req.desk.publisher.publish_availability_check()
-    app_home.show_again(req)
+    req.services.publisher.publish_availability_check()
+    app_home.refresh_screen(req)
 
 
-def offer_countries(req: Request) -> None:
+def suggest_countries(req: Request) -> None:
     found = search_countries(str(req.body.get("value") or ""))
     req.ack(options=form.country_options(found))
 
 
-def hand_over(req: Request) -> None:
+def accept_handover(req: Request) -> None:
     _decide(req, hand_over=True)
 
 
-def keep(req: Request) -> None:
+def decline_handover(req: Request) -> None:
     _decide(req, hand_over=False)
 
 
-def heard(req: Request, user: Mapping[str, Any]) -> None:
+def record_status(req: Request, user: Mapping[str, Any]) -> None:
     """Slack tells of a member's status or zone, among other things."""
-    desk = req.desk
-    if desk.presences.on_status_event(
-        team_id=desk.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
+    services = req.services
+    if services.status_sync.on_status_event(
+        team_id=services.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
     ):
-        desk.publisher.publish_availability_check()
+        services.publisher.publish_availability_check()
 
 
 def _decide(req: Request, *, hand_over: bool) -> None:
-    user_id, key = handover_offer.read_value(req.pressed)
-    decision = req.desk.hand_overs.decide(
+    user_id, key = handover_offer.parse_offer_value(req.button_value)
+    decision = req.services.handover_offers.decide(
         actor=req.actor, user_id=user_id, key=key, hand_over=hand_over
     )
     if decision is None:
         raise NotFound(UNKNOWN_ACCOUNT)
     for ticket_id in decision.released:
-        req.desk.publisher.publish_ticket(str(ticket_id))
-    req.replace(handover_offer.decided(decision, is_own=decision.user.id == req.actor.user_id))
-
-
-def _wanted(view: Mapping[str, Any]) -> AvailabilityChange:
-    """A time that was chosen alone means away until then, one that was emptied alone back."""
-    touched = _touched(view)
-    chosen, seconds = touched.get("presence"), touched.get("awayUntil")
-    is_away = None if chosen is None else chosen == form.AWAY
-    if is_away and seconds is None:
-        seconds = _held(view, "awayUntil")
-    if is_away is None and "awayUntil" in touched:
-        is_away = seconds is not None
-    return AvailabilityChange(
-        is_away=is_away,
-        away_until=moment_of(seconds, field="awayUntil") if seconds is not None else None,
-        days=_days(touched["days"]) if "days" in touched else None,
-        start=touched.get("start"),
-        end=touched.get("end"),
-        country=touched["country"] or "" if "country" in touched else None,
-        zone=touched["zone"] or "" if "zone" in touched else None,
+        req.services.publisher.publish_ticket(str(ticket_id))
+    req.replace_message(
+        handover_offer.decision_message(decision, is_own=decision.user.id == req.actor.user_id)
     )
 
 
-def _touched(view: Mapping[str, Any]) -> dict[str, Any]:
+def _requested_change(view: Mapping[str, Any]) -> AvailabilityChange:
+    """A time that was chosen alone means away until then, one that was emptied alone back."""
+    changed = _changed_fields(view)
+    chosen, seconds = changed.get("presence"), changed.get("awayUntil")
+    is_away = None if chosen is None else chosen == form.AWAY_VALUE
+    if is_away and seconds is None:
+        seconds = _submitted_value(view, "awayUntil")
+    if is_away is None and "awayUntil" in changed:
+        is_away = seconds is not None
+    return AvailabilityChange(
+        is_away=is_away,
+        away_until=parse_timestamp(seconds, field="awayUntil") if seconds is not None else None,
+        days=_weekday_numbers(changed["days"]) if "days" in changed else None,
+        start=changed.get("start"),
+        end=changed.get("end"),
+        country=changed["country"] or "" if "country" in changed else None,
+        zone=changed["zone"] or "" if "zone" in changed else None,
+    )
+
+
+def _changed_fields(view: Mapping[str, Any]) -> dict[str, Any]:
     """By field, what differs from what the form showed."""
-    held = {
-        block["block_id"]: (_held(view, block["block_id"]), _shown(block["element"]))
+    values = {
+        block["block_id"]: (
+            _submitted_value(view, block["block_id"]),
+            _initial_value(block["element"]),
+        )
         for block in view["blocks"]
         if block["type"] == "input"
     }
-    return {field: now for field, (now, shown) in held.items() if not _is_same(now, shown)}
+    return {
+        field: submitted
+        for field, (submitted, initial) in values.items()
+        if not _is_same(submitted, initial)
+    }
 
 
 def _is_same(one: Any, other: Any) -> bool:
@@ -106,14 +117,14 @@ def _is_same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _held(view: Mapping[str, Any], field: str) -> Any:
+def _submitted_value(view: Mapping[str, Any], field: str) -> Any:
     state = view["state"]["values"][field][field]
     elements = {b["block_id"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
-    return _plain(state.get(FILLED[elements[field]["type"]][0]))
+    return _plain(state.get(INPUT_VALUE_KEYS[elements[field]["type"]][0]))
 
 
-def _shown(element: Mapping[str, Any]) -> Any:
-    return _plain(element.get(FILLED[element["type"]][1]))
+def _initial_value(element: Mapping[str, Any]) -> Any:
+    return _plain(element.get(INPUT_VALUE_KEYS[element["type"]][1]))
 
 
 def _plain(value: Any) -> Any:
@@ -125,5 +136,5 @@ def _plain(value: Any) -> Any:
     return (value.strip() or None) if isinstance(value, str) else value
 
 
-def _days(chosen: list[str] | None) -> frozenset[int]:
+def _weekday_numbers(chosen: list[str] | None) -> frozenset[int]:
     return frozenset(int(day) for day in chosen or () if day.isdecimal())

@@ -5,30 +5,34 @@ from typing import Any
 from slack_sdk.errors import SlackApiError
 
 from bot.handlers import availability
-from bot.slack.members import fetch_member, member_of
+from bot.slack.members import fetch_member, slack_member_from_user
 from bot.slack.request import Request
 from services.models.slack_member import SlackMember
 
-UNKNOWN = ("user_not_found", "user_not_visible")
+UNKNOWN_MEMBER_ERRORS = ("user_not_found", "user_not_visible")
 
 
-def changed(req: Request) -> None:
+def on_user_change(req: Request) -> None:
     """Followed before Slack is told that it arrived: should the database be away, Slack sends it
     again."""
-    desk, user = req.desk, req.body["event"]["user"]
-    if desk.following.has_changes(member=member_of(user, team_id=desk.team_id)):
-        for ticket_id in desk.following.sync(member=_now(req, user)):
-            desk.publisher.publish_ticket(str(ticket_id))
-    availability.heard(req, user)
+    services, user = req.services, req.body["event"]["user"]
+    if services.member_sync.has_changes(
+        member=slack_member_from_user(user, team_id=services.team_id)
+    ):
+        for ticket_id in services.member_sync.sync(member=_current_member(req, user)):
+            services.publisher.publish_ticket(str(ticket_id))
+    availability.record_status(req, user)
     req.ack()
 
 
-def _now(req: Request, told: dict[str, Any]) -> SlackMember:
+def _current_member(req: Request, event_user: dict[str, Any]) -> SlackMember:
     """As Slack says it now: events come late, twice and out of order."""
-    desk = req.desk
+    services = req.services
     try:
-        return fetch_member(desk.client, team_id=desk.team_id, slack_user_id=req.slack_user_id)
+        return fetch_member(
+            services.client, team_id=services.team_id, slack_user_id=req.slack_user_id
+        )
     except SlackApiError as error:
-        if error.response.get("error") not in UNKNOWN:
+        if error.response.get("error") not in UNKNOWN_MEMBER_ERRORS:
             raise
-        return member_of(told, team_id=desk.team_id)
+        return slack_member_from_user(event_user, team_id=services.team_id)

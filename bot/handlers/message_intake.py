@@ -6,7 +6,7 @@ Neither event carries a trigger for a form, so the answer is a message with a bu
 from typing import Any
 
 from bot.handlers import filing
-from bot.slack import messages
+from bot.slack import source_messages
 from bot.slack.request import Request
 from bot.views import slack_markup
 from bot.views.messages import filing_offer
@@ -18,103 +18,124 @@ from services.models.message_source import MessageSource, checked_source
 from services.tickets.filing import AlreadyFiled
 
 # What people write themselves. The rest are edits, deletions and Slack's own notes.
-WRITTEN = (None, "file_share", "me_message")
+PERSON_SUBTYPES = (None, "file_share", "me_message")
 
 
-def heard(req: Request) -> None:
+def on_direct_message(req: Request) -> None:
     """A message written to the bot: offer to file it, once."""
     event = req.body["event"]
-    if not _is_for_the_bot(event):
+    if not _is_new_direct_message(event):
         return
     try:
         _ = req.actor
     except DomainError as refusal:
-        _say(req, event["channel"], Message(text=escape(str(refusal)), blocks=[]))
+        _post_message(req, event["channel"], Message(text=escape(str(refusal)), blocks=[]))
         return
-    text = _written(req, event)
-    source = _source(req, event)
-    if text and source and req.desk.inbox.claim(_key(source), text=text):
-        _say(req, event["channel"], filing_offer.for_message(text, value=messages.metadata(source)))
+    text = _readable_text(req, event)
+    source = _checked_source(req, event)
+    if text and source and req.services.processed_events.claim(_offer_key(source), text=text):
+        _post_message(
+            req,
+            event["channel"],
+            filing_offer.direct_message_offer(text, value=source_messages.encode_source(source)),
+        )
 
 
-def reacted(req: Request) -> None:
+def on_reaction(req: Request) -> None:
     """A message was marked with the emoji: ask whoever did. Nobody else is told of it, and who
     gets no account is not told anything: people mark messages for many a reason."""
     event = req.body["event"]
-    source = _marked(req, event)
+    source = _reacted_message(req, event)
     if source is None:
         return
     try:
         actor = req.actor
     except DomainError:
         return
-    desk, user = req.desk, req.slack_user_id
-    if not desk.inbox.claim(f"{_key(source)}:{user}"):
+    services, user = req.services, req.slack_user_id
+    if not services.processed_events.claim(f"{_offer_key(source)}:{user}"):
         return
     try:
-        desk.tickets.check_not_filed(actor=actor, team_id=desk.team_id, source=source)
-    except AlreadyFiled as found:
-        shown = filing.already_filed(req, found)
-        _say(req, user, Message(text=escape(str(found)), blocks=shown["blocks"]))
+        services.tickets.check_not_filed(actor=actor, team_id=services.team_id, source=source)
+    except AlreadyFiled as error:
+        view = filing.already_filed_view(req, error)
+        _post_message(req, user, Message(text=escape(str(error)), blocks=view["blocks"]))
         return
-    value = messages.metadata(source)
-    _say(req, user, filing_offer.for_marked(source.permalink, emoji=desk.ticket_emoji, value=value))
-
-
-def file_this(req: Request) -> None:
-    """The offer below a message to the bot was taken up."""
-    req.open(file_ticket.one_moment())
-    source = _pressed(req)
-    filing.fill_in(req, source, lambda: message_quote.direct(req.desk.inbox.get_text(_key(source))))
-
-
-def file_marked(req: Request) -> None:
-    """The offer for a marked message was taken up: only now is anything read of it."""
-    req.open(file_ticket.one_moment())
-    _ = req.actor
-    desk, source = req.desk, messages.located(req.desk, _pressed(req))
-    filing.fill_in(
-        req, source, lambda: messages.quote_of(desk, source, lambda: messages.fetch(desk, source))
+    value = source_messages.encode_source(source)
+    _post_message(
+        req,
+        user,
+        filing_offer.reaction_offer(source.permalink, emoji=services.ticket_emoji, value=value),
     )
 
 
-def _is_for_the_bot(event: dict[str, Any]) -> bool:
+def file_direct_message(req: Request) -> None:
+    """The offer below a message to the bot was taken up."""
+    req.open_modal(file_ticket.file_ticket_loading_modal())
+    source = _source_from_button(req)
+    filing.fill_form(
+        req,
+        source,
+        lambda: message_quote.direct_message_quote(
+            req.services.processed_events.get_text(_offer_key(source))
+        ),
+    )
+
+
+def file_reacted_message(req: Request) -> None:
+    """The offer for a marked message was taken up: only now is anything read of it."""
+    req.open_modal(file_ticket.file_ticket_loading_modal())
+    _ = req.actor
+    services, source = (
+        req.services,
+        source_messages.with_thread(req.services, _source_from_button(req)),
+    )
+    filing.fill_form(
+        req,
+        source,
+        lambda: source_messages.quote_message(
+            services, source, lambda: source_messages.fetch_message(services, source)
+        ),
+    )
+
+
+def _is_new_direct_message(event: dict[str, Any]) -> bool:
     """Of a person, not an app, and no reply: those belong to a ticket's conversation."""
     is_reply = event.get("thread_ts") not in (None, event.get("ts"))
     return (
         event.get("channel_type") == "im"
-        and event.get("subtype") in WRITTEN
+        and event.get("subtype") in PERSON_SUBTYPES
         and bool(event.get("user"))
         and not event.get("bot_id")
         and not is_reply
     )
 
 
-def _written(req: Request, event: dict[str, Any]) -> str:
+def _readable_text(req: Request, event: dict[str, Any]) -> str:
     """The words, as people see them, and a link to each file."""
     text = str(event.get("text") or "")
-    names = messages.names_of(req.desk, slack_markup.mentioned(text))
+    names = source_messages.fetch_display_names(req.services, slack_markup.mentioned_user_ids(text))
     files = [
         f"{file.get('name') or 'File'}: {file['permalink']}"
         for file in event.get("files") or []
         if file.get("permalink")
     ]
-    return strip_invisible("\n".join([slack_markup.readable(text, names), *files])).strip()
+    return strip_invisible("\n".join([slack_markup.to_readable_text(text, names), *files])).strip()
 
 
-def _marked(req: Request, event: dict[str, Any]) -> MessageSource | None:
+def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | None:
     """The message, where it is one and the emoji is ours, whatever its skin tone."""
     item = event.get("item") or {}
     name = str(event.get("reaction")).partition("::")[0]
-    if name != req.desk.ticket_emoji or item.get("type") != "message":
+    if name != req.services.ticket_emoji or item.get("type") != "message":
         return None
-    return _source(req, {**item, "user": event.get("item_user")})
+    return _checked_source(req, {**item, "user": event.get("item_user")})
 
 
-def _source(req: Request, message: dict[str, Any]) -> MessageSource | None:
+def _checked_source(req: Request, message: dict[str, Any]) -> MessageSource | None:
     try:
         return checked_source(
-            team_url=req.desk.team_url,
+            team_url=req.services.team_url,
             channel=message.get("channel"),
             ts=message.get("ts"),
             slack_user_id=message.get("user") or None,
@@ -123,17 +144,17 @@ def _source(req: Request, message: dict[str, Any]) -> MessageSource | None:
         return None
 
 
-def _pressed(req: Request) -> MessageSource:
-    source = messages.source_from(req.desk, req.pressed or "{}")
+def _source_from_button(req: Request) -> MessageSource:
+    source = source_messages.decode_source(req.services, req.button_value or "{}")
     assert source is not None  # noqa: S101  only of an empty text there is none
     return source
 
 
-def _key(source: MessageSource) -> str:
+def _offer_key(source: MessageSource) -> str:
     return f"offer:{source.channel}:{source.ts}"
 
 
-def _say(req: Request, channel: str, message: Message) -> None:
-    req.desk.client.chat_postMessage(
+def _post_message(req: Request, channel: str, message: Message) -> None:
+    req.services.client.chat_postMessage(
         channel=channel, unfurl_links=False, unfurl_media=False, **message.as_args()
     )

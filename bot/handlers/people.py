@@ -12,58 +12,58 @@ from services.models.permissions import Permission
 from services.people.account_admin import PersonFields
 
 
-def open_search(req: Request) -> None:
-    place = Screen.decode(req.pressed).people or AccountCursor()
-    req.open(person.search(place.search))
+def open_search_form(req: Request) -> None:
+    cursor = Screen.decode(req.button_value).people or AccountCursor()
+    req.open_modal(person.search_modal(cursor.search))
 
 
-def search(req: Request) -> None:
-    place = AccountCursor(search=checked_search(req.value("search")))
+def search_people(req: Request) -> None:
+    cursor = AccountCursor(search=checked_search(req.field_value("search")))
     req.ack()
-    app_home.show(req, Screen(people=place))
+    app_home.show_screen(req, Screen(people=cursor))
 
 
-def open_person(req: Request) -> None:
-    held = req.desk.availability.get(actor=req.actor, user_id=req.pressed)
-    req.open(person.person(held.user, open_tickets=held.open_ticket_count))
+def open_person_form(req: Request) -> None:
+    current = req.services.availability.get(actor=req.actor, user_id=req.button_value)
+    req.open_modal(person.person_modal(current.user, open_tickets=current.open_ticket_count))
 
 
-def edit_person(req: Request) -> None:
+def save_person(req: Request) -> None:
     """Stored, and what follows from it begun; jobs go on with that."""
-    view, people = req.body["view"], req.desk.people
+    view, people = req.body["view"], req.services.account_admin
     names = [field.name for field in fields(PersonFields)]
     user = people.update(
         actor=req.actor,
         user_id=view["private_metadata"],
-        shown=PersonFields(**{name: _shown(view, name) for name in names}),
-        wanted=PersonFields(**{name: req.value(name) for name in names}),
+        shown=PersonFields(**{name: _initial_value(view, name) for name in names}),
+        wanted=PersonFields(**{name: req.field_value(name) for name in names}),
     )
     req.ack()
     for ticket_id in people.release_tickets(actor=req.actor, user_id=user.id):
-        req.desk.publisher.publish_ticket(str(ticket_id))
-    app_home.show_again(req)
+        req.services.publisher.publish_ticket(str(ticket_id))
+    app_home.refresh_screen(req)
 
 
-def open_profile(req: Request) -> None:
-    user = req.desk.people.get_own(actor=req.actor)
+def open_profile_form(req: Request) -> None:
+    user = req.services.account_admin.get_own(actor=req.actor)
     is_staff = req.actor.has_permission(Permission.WORK_ON_TICKETS)
-    req.open(person.profile(user, is_staff=is_staff))
+    req.open_modal(person.profile_modal(user, is_staff=is_staff))
 
 
-def edit_profile(req: Request) -> None:
+def save_profile(req: Request) -> None:
     """What was not touched stays."""
     view = req.body["view"]
     values = {
-        name: req.value(name)
+        name: req.field_value(name)
         for name in ("name", "skills")
-        if name in view["state"]["values"] and req.value(name) != _shown(view, name)
+        if name in view["state"]["values"] and req.field_value(name) != _initial_value(view, name)
     }
-    req.desk.people.update_own(actor=req.actor, **values)
+    req.services.account_admin.update_own(actor=req.actor, **values)
     req.ack()
-    app_home.show_again(req)
+    app_home.refresh_screen(req)
 
 
-def _shown(view: dict[str, Any], name: str) -> str:
+def _initial_value(view: dict[str, Any], name: str) -> str:
     """What the form began with in that field."""
     elements = [block["element"] for block in view["blocks"] if block.get("block_id") == name]
     element = elements[0] if elements else {}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from bot.handlers import app_home
 from bot.slack.request import Request
-from bot.views.inputs import FILLED
+from bot.views.inputs import INPUT_VALUE_KEYS
 from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.sla.targets import TargetFields
@@ -19,42 +19,46 @@ from services.team_settings.settings_service import BusinessHoursFields
 Form = TypeVar("Form", TargetFields, BusinessHoursFields)
 
 
-def open_targets(req: Request) -> None:
-    held = req.desk.settings.get(actor=req.actor)
-    req.open(views.edit_targets(TargetFields.from_targets(held.targets)))
+def open_sla_targets_form(req: Request) -> None:
+    settings = req.services.team_settings.get(actor=req.actor)
+    req.open_modal(views.sla_targets_modal(TargetFields.from_targets(settings.targets)))
 
 
-def save_targets(req: Request) -> None:
-    shown, wanted = _read(req.body["view"], TargetFields)
-    req.desk.settings.set_targets(actor=req.actor, original=shown, submitted=wanted)
+def save_sla_targets(req: Request) -> None:
+    initial, wanted = _initial_and_submitted(req.body["view"], TargetFields)
+    req.services.team_settings.set_targets(actor=req.actor, original=initial, submitted=wanted)
     req.ack()
-    app_home.show_again(req)
+    app_home.refresh_screen(req)
 
 
-def open_office(req: Request) -> None:
-    held = req.desk.settings.get(actor=req.actor)
-    req.open(views.edit_office(BusinessHoursFields.from_business_hours(held.business_hours)))
+def open_business_hours_form(req: Request) -> None:
+    settings = req.services.team_settings.get(actor=req.actor)
+    req.open_modal(
+        views.business_hours_modal(BusinessHoursFields.from_business_hours(settings.business_hours))
+    )
 
 
-def save_office(req: Request) -> None:
-    shown, wanted = _read(req.body["view"], BusinessHoursFields)
-    req.desk.settings.set_business_hours(actor=req.actor, original=shown, submitted=wanted)
+def save_business_hours(req: Request) -> None:
+    initial, wanted = _initial_and_submitted(req.body["view"], BusinessHoursFields)
+    req.services.team_settings.set_business_hours(
+        actor=req.actor, original=initial, submitted=wanted
+    )
     req.ack()
-    app_home.show_again(req)
+    app_home.refresh_screen(req)
 
 
-def _read(view: Mapping[str, Any], form: type[Form]) -> tuple[Form, Form]:
+def _initial_and_submitted(view: Mapping[str, Any], form: type[Form]) -> tuple[Form, Form]:
     """What the form showed, and what it holds. Slack sends the view back with its blocks."""
-    shown, wanted = {}, {}
+    shown, submitted = {}, {}
     elements = {b["block_id"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
     for name in (field.name for field in fields(form)):
-        held, initial = FILLED[elements[name]["type"]]
-        shown[name] = _words(elements[name].get(initial))
-        wanted[name] = _words(view["state"]["values"][name][name].get(held))
-    return form(**shown), form(**wanted)
+        value_key, initial_key = INPUT_VALUE_KEYS[elements[name]["type"]]
+        shown[name] = _as_text(elements[name].get(initial_key))
+        submitted[name] = _as_text(view["state"]["values"][name][name].get(value_key))
+    return form(**shown), form(**submitted)
 
 
-def _words(value: Any) -> str:
+def _as_text(value: Any) -> str:
     """A text as it is, an option by its value, several by theirs in order, with commas."""
     if isinstance(value, list):
         return ",".join(sorted(str(option["value"]) for option in value))
@@ -64,13 +68,13 @@ def _words(value: Any) -> str:
 _SEPARATORS = re.compile(r"[,;\n]")
 
 
-def open_form(req: Request) -> None:
-    req.open(status_words.edit(req.desk.presence_rules.read()))
+def open_status_words_form(req: Request) -> None:
+    req.open_modal(status_words.status_words_modal(req.services.status_rules.read()))
 
 
-def save(req: Request) -> None:
+def save_status_words(req: Request) -> None:
     """What counts from the next look at each status on."""
-    away, here = (_SEPARATORS.split(req.value(field)) for field in ("away", "here"))
-    req.desk.presence_rules.write(actor=req.actor, away=away, available=here)
+    away, here = (_SEPARATORS.split(req.field_value(field)) for field in ("away", "here"))
+    req.services.status_rules.write(actor=req.actor, away=away, available=here)
     req.ack()
-    app_home.show_again(req)
+    app_home.refresh_screen(req)

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.handlers import message_intake
-from bot.slack import message_events, messages
-from bot.slack.message_events import Deed, MessageEvent
+from bot.slack import message_events, source_messages
+from bot.slack.message_events import MessageChange, MessageEvent
 from bot.slack.request import Request
 from bot.views import slack_markup
-from bot.views.cards.action_buttons import read_value
+from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import ticket_actions
 from bot.views.text import escape
 from services.core.errors import DomainError, LimitReached
@@ -20,152 +20,168 @@ from services.models.ticket import Ticket
 from services.outbox.deliveries import TicketThread
 from services.tickets.comments import CommentLimitReached, CommentRateLimitReached
 
-KEPT = (
+INTERNAL_NOTE_NOTICE = (
     "Kept as an internal note: it is passed on to the help desk only. Whoever is in this channel "
     "reads it here, too."
 )
-FILES = (
+FILES_NOTICE = (
     "Files are passed on as links. Whoever cannot open one does not see this conversation in "
     "Slack: share the file with them there."
 )
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ReplyOutcome:
     """What became of a message: the ticket it changed, and what its author is told, each sentence
     with the key that it is told once for."""
 
     ticket: Ticket | None
-    told: Sequence[tuple[str, str]] = ()
+    notices: Sequence[tuple[str, str]] = ()
 
 
-def heard(req: Request) -> None:
+def on_message(req: Request) -> None:
     """A message, wherever the bot is: in a ticket's thread, or the beginning of a ticket."""
-    said = message_events.reply_in(req.body["event"])
-    if said is None:
+    reply = message_events.parse_thread_reply(req.body["event"])
+    if reply is None:
         req.ack()
-        message_intake.heard(req)
+        message_intake.on_direct_message(req)
         return
-    thread = req.desk.threads.find_ticket(team_id=req.desk.team_id, message=said.thread)
+    thread = req.services.ticket_threads.find_ticket(
+        team_id=req.services.team_id, message=reply.thread_ref
+    )
     if thread is None:
         req.ack()  # of the many conversations that are no concern of ours
         return
     try:
-        outcome = _FOLLOW[said.deed](req, said, thread)
+        outcome = _HANDLERS[reply.change](req, reply, thread)
     except DomainError as refusal:
         req.ack()
-        _say_once(req, said, _refused(refusal, said), key=_key(refusal, thread, said))
+        _post_ephemeral_once(
+            req, reply, _refusal_text(refusal, reply), key=_notice_key(refusal, thread, reply)
+        )
         return
     req.ack()
     if outcome.ticket:
-        req.desk.publisher.publish_ticket(str(outcome.ticket.id))
-    for sentence, key in outcome.told:
-        _say_once(req, said, sentence, key=key)
+        req.services.publisher.publish_ticket(str(outcome.ticket.id))
+    for sentence, notice_key in outcome.notices:
+        _post_ephemeral_once(req, reply, sentence, key=notice_key)
 
 
-def open_comment(req: Request) -> None:
-    _open(req, internal=False)
+def open_comment_form(req: Request) -> None:
+    _open_form(req, internal=False)
 
 
-def open_note(req: Request) -> None:
-    _open(req, internal=True)
+def open_note_form(req: Request) -> None:
+    _open_form(req, internal=True)
 
 
-def write_comment(req: Request) -> None:
-    _write(req, internal=False)
+def save_comment(req: Request) -> None:
+    _save_comment(req, internal=False)
 
 
-def write_note(req: Request) -> None:
-    _write(req, internal=True)
+def save_note(req: Request) -> None:
+    _save_comment(req, internal=True)
 
 
-def _open(req: Request, *, internal: bool) -> None:
-    ticket_id, _ = read_value(req.pressed)
-    ticket = req.desk.comments.get_for_comment(
+def _open_form(req: Request, *, internal: bool) -> None:
+    ticket_id, _ = parse_button_value(req.button_value)
+    ticket = req.services.comments.get_for_comment(
         actor=req.actor, ticket_id=ticket_id, internal=internal
     )
-    req.open(ticket_actions.note(ticket) if internal else ticket_actions.comment(ticket))
+    req.open_modal(
+        ticket_actions.note_modal(ticket) if internal else ticket_actions.comment_modal(ticket)
+    )
 
 
-def _write(req: Request, *, internal: bool) -> None:
+def _save_comment(req: Request, *, internal: bool) -> None:
     view = req.body["view"]
-    written = req.desk.comments.add(
+    added = req.services.comments.add(
         actor=req.actor,
         ticket_id=str(view.get("private_metadata") or ""),
-        text=req.value("text"),
+        text=req.field_value("text"),
         internal=internal,
         request_id=view["id"],
     )
     req.ack()
-    req.desk.publisher.publish_ticket(str(written.ticket.id))
+    req.services.publisher.publish_ticket(str(added.ticket.id))
 
 
-def _wrote(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
-    written = req.desk.comments.add(
+def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
+    added = req.services.comments.add(
         actor=req.actor,
         ticket_id=thread.ticket_id,
-        text=_words(req, said),
+        text=_readable_text(req, event),
         internal=thread.internal,
-        files=said.files,
-        message=said.place,
+        files=event.files,
+        message=event.message_ref,
     )
-    told = []
+    notices = []
     if thread.internal:
-        told.append((KEPT, f"kept:{said.place.channel}:{said.place.ts}"))
-    if said.files:
-        told.append((FILES, f"files:{thread.ticket_id}:{said.author}"))
-    return Outcome(written.ticket, told if written.is_new else [])
+        notices.append(
+            (INTERNAL_NOTE_NOTICE, f"kept:{event.message_ref.channel}:{event.message_ref.ts}")
+        )
+    if event.files:
+        notices.append((FILES_NOTICE, f"files:{thread.ticket_id}:{event.author_id}"))
+    return ReplyOutcome(added.ticket, notices if added.is_new else [])
 
 
-def _changed(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
+def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
     """What was refused before, because it was too long, may be kept after the change."""
-    edited = req.desk.comments.edit(
+    edited = req.services.comments.edit(
         actor=req.actor,
         ticket_id=thread.ticket_id,
-        message=said.place,
-        text=_words(req, said),
-        files=said.files,
+        message=event.message_ref,
+        text=_readable_text(req, event),
+        files=event.files,
     )
-    return Outcome(edited) if edited else _wrote(req, said, thread)
+    return ReplyOutcome(edited) if edited else _add_comment(req, event, thread)
 
 
-def _deleted(req: Request, said: MessageEvent, thread: TicketThread) -> Outcome:
-    return Outcome(req.desk.comments.delete(ticket_id=thread.ticket_id, message=said.place))
+def _delete_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
+    return ReplyOutcome(
+        req.services.comments.delete(ticket_id=thread.ticket_id, message=event.message_ref)
+    )
 
 
-_FOLLOW = {Deed.WROTE: _wrote, Deed.CHANGED: _changed, Deed.DELETED: _deleted}
+_HANDLERS = {
+    MessageChange.WROTE: _add_comment,
+    MessageChange.CHANGED: _edit_comment,
+    MessageChange.DELETED: _delete_comment,
+}
 
 
-def _words(req: Request, said: MessageEvent) -> str:
+def _readable_text(req: Request, event: MessageEvent) -> str:
     """As people see them."""
-    names = messages.names_of(req.desk, slack_markup.mentioned(said.text))
-    return slack_markup.readable(said.text, names)
+    names = source_messages.fetch_display_names(
+        req.services, slack_markup.mentioned_user_ids(event.text)
+    )
+    return slack_markup.to_readable_text(event.text, names)
 
 
-def _refused(refusal: DomainError, said: MessageEvent) -> str:
+def _refusal_text(refusal: DomainError, event: MessageEvent) -> str:
     if isinstance(refusal, LimitReached):
         return str(refusal)  # which says what becomes of it
-    what = "change" if said.deed is Deed.CHANGED else "message"
+    what = "change" if event.change is MessageChange.CHANGED else "message"
     return f"{refusal} This {what} was not passed on."
 
 
-def _key(refusal: DomainError, thread: TicketThread, said: MessageEvent) -> str:
+def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent) -> str:
     """A full ticket is told of once a day, a flood once, anything else for each message."""
     if isinstance(refusal, CommentLimitReached):
-        return f"full:{thread.ticket_id}:{said.author}"
+        return f"full:{thread.ticket_id}:{event.author_id}"
     if isinstance(refusal, CommentRateLimitReached):
-        return f"flood:{thread.ticket_id}:{said.author}:{refusal.last_seq}"
-    return f"refused:{said.place.channel}:{said.place.ts}:{said.at}"
+        return f"flood:{thread.ticket_id}:{event.author_id}:{refusal.last_seq}"
+    return f"refused:{event.message_ref.channel}:{event.message_ref.ts}:{event.event_ts}"
 
 
-def _say_once(req: Request, said: MessageEvent, sentence: str, *, key: str) -> None:
+def _post_ephemeral_once(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
     """Below what they wrote, for their eyes only."""
-    if not req.desk.inbox.claim(key):
+    if not req.services.processed_events.claim(key):
         return
-    req.desk.client.chat_postEphemeral(
-        channel=said.thread.channel,
-        thread_ts=said.thread.ts,
-        user=said.author,
+    req.services.client.chat_postEphemeral(
+        channel=event.thread_ref.channel,
+        thread_ts=event.thread_ref.ts,
+        user=event.author_id,
         text=escape(sentence),
         parse="none",
         link_names=False,

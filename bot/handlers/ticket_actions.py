@@ -14,7 +14,7 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.handlers import app_home, ticket_page
 from bot.slack.request import Request
-from bot.views.cards.action_buttons import read_value
+from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
 from bot.views.messages import ticket_updates
 from bot.views.modals import file_ticket, ticket_actions
@@ -25,97 +25,104 @@ from services.tickets.lifecycle import TicketAction
 logger = logging.getLogger(__name__)
 
 
-def accept(req: Request) -> None:
-    _take(req, req.desk.moves.accept)
+def accept_ticket(req: Request) -> None:
+    _apply_action(req, req.services.ticket_actions.accept)
 
 
-def take(req: Request) -> None:
-    _take(req, req.desk.moves.take)
+def take_ticket(req: Request) -> None:
+    _apply_action(req, req.services.ticket_actions.take)
 
 
-def reopen(req: Request) -> None:
-    _take(req, req.desk.moves.reopen)
+def reopen_ticket(req: Request) -> None:
+    _apply_action(req, req.services.ticket_actions.reopen)
 
 
-def open_reassign(req: Request) -> None:
-    ticket_id, seen = read_value(req.pressed)
-    with _shown_anew_if_stale(req, ticket_id):
-        ticket, others = req.desk.handing_on.assignee_options(
-            actor=req.actor, team_id=req.desk.team_id, ticket_id=ticket_id, expected_state=seen
+def open_reassign_form(req: Request) -> None:
+    ticket_id, expected_state = parse_button_value(req.button_value)
+    with _refresh_if_stale(req, ticket_id):
+        ticket, suggestions = req.services.reassignment.assignee_options(
+            actor=req.actor,
+            team_id=req.services.team_id,
+            ticket_id=ticket_id,
+            expected_state=expected_state,
         )
-    req.open(ticket_actions.reassign_ticket(ticket, others))
+    req.open_modal(ticket_actions.reassign_ticket_modal(ticket, suggestions))
 
 
-def open_not_mine(req: Request) -> None:
-    _open(req, TicketAction.DECLINE, ticket_actions.not_mine)
+def open_decline_form(req: Request) -> None:
+    _open_form(req, TicketAction.DECLINE, ticket_actions.decline_modal)
 
 
-def open_wait(req: Request) -> None:
-    _open(req, TicketAction.ASK_REQUESTER, ticket_actions.ask_requester)
+def open_ask_requester_form(req: Request) -> None:
+    _open_form(req, TicketAction.ASK_REQUESTER, ticket_actions.ask_requester_modal)
 
 
-def open_resolve(req: Request) -> None:
-    _open(req, TicketAction.RESOLVE, file_ticket.resolve_ticket)
+def open_resolve_form(req: Request) -> None:
+    _open_form(req, TicketAction.RESOLVE, file_ticket.resolve_ticket_modal)
 
 
-def open_cancel(req: Request) -> None:
-    _open(req, TicketAction.CANCEL, ticket_actions.cancel_ticket)
+def open_cancel_form(req: Request) -> None:
+    _open_form(req, TicketAction.CANCEL, ticket_actions.cancel_ticket_modal)
 
 
-def _take(req: Request, step: Callable[..., Ticket]) -> None:
-    ticket_id, seen = read_value(req.pressed)
-    with _shown_anew_if_stale(req, ticket_id):
-        ticket = step(actor=req.actor, ticket_id=ticket_id, seen=seen)
-    req.desk.publisher.publish_ticket(str(ticket.id))
-    _show_page_anew(req, ticket_id)
+def _apply_action(req: Request, action: Callable[..., Ticket]) -> None:
+    ticket_id, expected_state = parse_button_value(req.button_value)
+    with _refresh_if_stale(req, ticket_id):
+        ticket = action(actor=req.actor, ticket_id=ticket_id, seen=expected_state)
+    req.services.publisher.publish_ticket(str(ticket.id))
+    _refresh_page(req, ticket_id)
 
 
-def _open(req: Request, step: TicketAction, form: Callable[[Ticket], View]) -> None:
-    ticket_id, seen = read_value(req.pressed)
-    with _shown_anew_if_stale(req, ticket_id):
-        ticket = req.desk.moves.get_for_action(
-            actor=req.actor, ticket_id=ticket_id, action=step, expected_state=seen
+def _open_form(req: Request, action: TicketAction, build_form: Callable[[Ticket], View]) -> None:
+    ticket_id, expected_state = parse_button_value(req.button_value)
+    with _refresh_if_stale(req, ticket_id):
+        ticket = req.services.ticket_actions.get_for_action(
+            actor=req.actor, ticket_id=ticket_id, action=action, expected_state=expected_state
         )
-    req.open(form(ticket))
+    req.open_modal(build_form(ticket))
 
 
 @contextmanager
-def _shown_anew_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
+def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
     try:
         yield
     except Conflict:
-        place = req.body.get("container") or {}
-        channel, ts = place.get("channel_id"), place.get("message_ts")
-        if channel and ts and not place.get("is_ephemeral"):
-            moves = req.desk.moves
-            moves.refresh_card(actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts)
-            req.desk.publisher.publish_ticket(ticket_id)
-        _show_page_anew(req, ticket_id)
+        container = req.body.get("container") or {}
+        channel, ts = container.get("channel_id"), container.get("message_ts")
+        if channel and ts and not container.get("is_ephemeral"):
+            ticket_actions_service = req.services.ticket_actions
+            ticket_actions_service.refresh_card(
+                actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts
+            )
+            req.services.publisher.publish_ticket(ticket_id)
+        _refresh_page(req, ticket_id)
         raise
 
 
-def _show_page_anew(req: Request, ticket_id: str) -> None:
+def _refresh_page(req: Request, ticket_id: str) -> None:
     """Where the button stands on a page, which no worker brings up to date at once."""
     try:
         if (req.body.get("view") or {}).get("type") == "home":
-            app_home.show_again(req)
+            app_home.refresh_screen(req)
         elif (req.body.get("container") or {}).get("is_ephemeral"):
-            ticket_page.show_again(req, ticket_id)
+            ticket_page.refresh_ticket(req, ticket_id)
     except (SlackApiError, SlackClientError, OSError):
         logger.warning("ticket %s: the page it was pressed on stays as it was", ticket_id)
 
 
-def still(req: Request) -> None:
+def answer_still_a_problem(req: Request) -> None:
     """Pressed twice, it is said once."""
     key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
-    ticket = req.desk.answering.report_unsolved(
-        actor=req.actor, ticket_id=req.pressed, request_id=key
+    ticket = req.services.requester_actions.report_unsolved(
+        actor=req.actor, ticket_id=req.button_value, request_id=key
     )
-    req.desk.publisher.publish_ticket(str(ticket.id))
-    req.replace(ticket_updates.said_still(ticket))
+    req.services.publisher.publish_ticket(str(ticket.id))
+    req.replace_message(ticket_updates.still_a_problem_confirmation(ticket))
 
 
-def solved(req: Request) -> None:
-    ticket = req.desk.answering.confirm_solved(actor=req.actor, ticket_id=req.pressed)
-    req.desk.publisher.publish_ticket(str(ticket.id))
-    req.replace(ticket_updates.said_solved(ticket))
+def answer_solved(req: Request) -> None:
+    ticket = req.services.requester_actions.confirm_solved(
+        actor=req.actor, ticket_id=req.button_value
+    )
+    req.services.publisher.publish_ticket(str(ticket.id))
+    req.replace_message(ticket_updates.solved_confirmation(ticket))

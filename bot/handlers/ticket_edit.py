@@ -1,61 +1,67 @@
 """The modal to update a ticket, and what its menus offer."""
 
-from bot.slack.form_state import changes_in
+from bot.slack.form_state import changed_fields
 from bot.slack.request import Request
-from bot.views.assignee_options import fit_option
-from bot.views.cards.action_buttons import read_value
-from bot.views.inputs import OPTIONS_MAX
-from bot.views.modals.edit_conflict import clashing
-from bot.views.modals.edit_metadata import Metadata, ticket_of
-from bot.views.modals.edit_ticket import edit_ticket, skill_options
+from bot.views.assignee_options import assignee_option
+from bot.views.cards.action_buttons import parse_button_value
+from bot.views.inputs import MAX_OPTIONS
+from bot.views.modals.edit_conflict import conflict_modal
+from bot.views.modals.edit_metadata import EditMetadata, ticket_id_from_view
+from bot.views.modals.edit_ticket import edit_ticket_modal, skill_select_options
 from services.editing.conflicts import EditConflict
 
 
-def open_form(req: Request) -> None:
+def open_edit_form(req: Request) -> None:
     """The button Update."""
-    ticket_id, _ = read_value(req.pressed)
-    open_for(req, ticket_id)
+    ticket_id, _ = parse_button_value(req.button_value)
+    open_edit_form_for(req, ticket_id)
 
 
-def open_for(req: Request, ticket_id: str) -> None:
-    desk = req.desk
-    draft = desk.edits.get_form(actor=req.actor, team_id=desk.team_id, ticket_id=ticket_id)
-    req.open(edit_ticket(draft))
+def open_edit_form_for(req: Request, ticket_id: str) -> None:
+    services = req.services
+    draft = services.ticket_edits.get_form(
+        actor=req.actor, team_id=services.team_id, ticket_id=ticket_id
+    )
+    req.open_modal(edit_ticket_modal(draft))
 
 
-def save(req: Request) -> None:
+def save_ticket(req: Request) -> None:
     view, actor = req.body["view"], req.actor
-    metadata = Metadata.decode(view.get("private_metadata") or "")
-    changes = changes_in(view, metadata)
+    metadata = EditMetadata.decode(view.get("private_metadata") or "")
+    changes = changed_fields(view, metadata)
     try:
-        ticket = req.desk.edits.update(
+        ticket = req.services.ticket_edits.update(
             actor=actor,
             ticket_id=metadata.ticket_id,
             expected_seq=metadata.seq,
             changes=changes,
-            acknowledged=metadata.told,
+            acknowledged=metadata.acknowledged,
         )
-    except EditConflict as found:
-        touched = frozenset(changes)
-        again = clashing(view, found, metadata=metadata, touched=touched, reader=actor.user_id)
-        req.ack(response_action="update", view=again)
+    except EditConflict as conflict:
+        changed = frozenset(changes)
+        conflict_view = conflict_modal(
+            view, conflict, metadata=metadata, changed_fields=changed, reader_id=actor.user_id
+        )
+        req.ack(response_action="update", view=conflict_view)
         return
     req.ack()
-    req.desk.publisher.publish_ticket(str(ticket.id))
+    req.services.publisher.publish_ticket(str(ticket.id))
 
 
-def offer_assignees(req: Request) -> None:
+def suggest_assignees(req: Request) -> None:
     """Those whose name or skills hold what was typed, the best fit for the ticket first."""
-    fits = req.desk.edits.assignee_options(
+    options = req.services.ticket_edits.assignee_options(
         actor=req.actor,
-        team_id=req.desk.team_id,
-        ticket_id=ticket_of(req.body.get("view") or {}),
+        team_id=req.services.team_id,
+        ticket_id=ticket_id_from_view(req.body.get("view") or {}),
         query=str(req.body.get("value") or ""),
     )
-    req.ack(options=[fit_option(fit) for fit in fits[:OPTIONS_MAX]])
+    req.ack(options=[assignee_option(assignee) for assignee in options[:MAX_OPTIONS]])
 
 
-def offer_skills(req: Request) -> None:
+def suggest_skills(req: Request) -> None:
     """For teams with more skills than a menu holds."""
-    skills = req.desk.edits.team_skills(actor=req.actor, query=str(req.body.get("value") or ""))
-    req.ack(options=skill_options(skills[:OPTIONS_MAX]))
+    skills = req.services.ticket_edits.team_skills(
+        actor=req.actor, query=str(req.body.get("value") or "")
+    )
+    req.ack(options=skill_select_options(skills[:MAX_OPTIONS]))

@@ -4,12 +4,12 @@ from datetime import datetime
 from typing import Any
 
 from bot.handlers import filing
-from bot.slack import messages
-from bot.slack.form_state import moment_of
+from bot.slack import source_messages
+from bot.slack.form_state import parse_timestamp
 from bot.slack.request import Request
-from bot.views.cards.action_buttons import read_value
+from bot.views.cards.action_buttons import parse_button_value
 from bot.views.modals import file_ticket as modal_file_ticket
-from bot.views.modals.ticket_actions import handed_on
+from bot.views.modals.ticket_actions import declined_modal
 from services.models.ticket import Ticket
 from services.tickets.filing import AlreadyFiled
 
@@ -17,92 +17,94 @@ from services.tickets.filing import AlreadyFiled
 def file_ticket(req: Request) -> None:
     view = req.body["view"]
     try:
-        filed = req.desk.tickets.create(
+        filed = req.services.tickets.create(
             actor=req.actor,
-            team_id=req.desk.team_id,
+            team_id=req.services.team_id,
             request_id=view["id"],
-            title=req.value("title"),
-            description=req.value("description"),
-            priority=req.value("priority") or None,
+            title=req.field_value("title"),
+            description=req.field_value("description"),
+            priority=req.field_value("priority") or None,
             deadline=_deadline(view),
-            source=messages.source_from(req.desk, view.get("private_metadata") or ""),
+            source=source_messages.decode_source(req.services, view.get("private_metadata") or ""),
         )
-    except AlreadyFiled as found:  # of the same message, and quicker
-        typed = req.value("description")
-        view = filing.already_filed(req, found, typed=typed)
+    except AlreadyFiled as error:  # of the same message, and quicker
+        entered_text = req.field_value("description")
+        view = filing.already_filed_view(req, error, entered_text=entered_text)
         req.ack(response_action="update", view=view)
         return
-    req.ack(response_action="update", view=modal_file_ticket.filed(filed.ticket))
-    req.desk.publisher.publish_ticket(str(filed.ticket.id))
+    req.ack(response_action="update", view=modal_file_ticket.filed_modal(filed.ticket))
+    req.services.publisher.publish_ticket(str(filed.ticket.id))
 
 
 def resolve_ticket(req: Request) -> None:
-    _moved(
+    _ack_and_publish(
         req,
-        req.desk.moves.resolve(
-            actor=req.actor, ticket_id=_about(req), resolution=req.value("resolution")
+        req.services.ticket_actions.resolve(
+            actor=req.actor, ticket_id=_metadata(req), resolution=req.field_value("resolution")
         ),
     )
 
 
 def reassign_ticket(req: Request) -> None:
-    ticket_id, seen = read_value(_about(req))
-    _moved(
+    ticket_id, expected_state = parse_button_value(_metadata(req))
+    _ack_and_publish(
         req,
-        req.desk.moves.reassign(
+        req.services.ticket_actions.reassign(
             actor=req.actor,
             ticket_id=ticket_id,
             # Radio buttons cannot be cleared again, so whoever is searched for counts.
-            assignee_id=req.value("assignedTo") or _next_best(req) or None,
-            reason=req.value("reason"),
-            expected_state=seen,
+            assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
+            reason=req.field_value("reason"),
+            expected_state=expected_state,
         ),
     )
 
 
-def hand_on(req: Request) -> None:
+def decline_ticket(req: Request) -> None:
     """Not mine."""
-    ticket_id, seen = read_value(_about(req))
-    outcome = req.desk.handing_on.decline(
+    ticket_id, expected_state = parse_button_value(_metadata(req))
+    outcome = req.services.reassignment.decline(
         actor=req.actor,
         ticket_id=ticket_id,
-        decline_reason=req.value("why"),
-        details=req.value("reason"),
-        expected_state=seen,
+        decline_reason=req.field_value("why"),
+        details=req.field_value("reason"),
+        expected_state=expected_state,
     )
-    req.ack(response_action="update", view=handed_on(outcome))
-    req.desk.publisher.publish_ticket(ticket_id)
+    req.ack(response_action="update", view=declined_modal(outcome))
+    req.services.publisher.publish_ticket(ticket_id)
 
 
 def ask_requester(req: Request) -> None:
-    _moved(
+    _ack_and_publish(
         req,
-        req.desk.moves.ask_requester(
-            actor=req.actor, ticket_id=_about(req), question=req.value("question")
+        req.services.ticket_actions.ask_requester(
+            actor=req.actor, ticket_id=_metadata(req), question=req.field_value("question")
         ),
     )
 
 
 def cancel_ticket(req: Request) -> None:
-    _moved(req, req.desk.moves.cancel(actor=req.actor, ticket_id=_about(req)))
+    _ack_and_publish(
+        req, req.services.ticket_actions.cancel(actor=req.actor, ticket_id=_metadata(req))
+    )
 
 
 def _deadline(view: dict[str, Any]) -> datetime | None:
     """A form that was opened before there was the field comes without."""
     state = view["state"]["values"].get("deadline", {}).get("deadline", {})
     seconds = state.get("selected_date_time")
-    return None if seconds is None else moment_of(seconds)
+    return None if seconds is None else parse_timestamp(seconds)
 
 
-def _next_best(req: Request) -> str:
+def _suggested_assignee(req: Request) -> str:
     """Nobody is offered where nobody else is available."""
-    return req.value("nextBest") if "nextBest" in req.body["view"]["state"]["values"] else ""
+    return req.field_value("nextBest") if "nextBest" in req.body["view"]["state"]["values"] else ""
 
 
-def _about(req: Request) -> str:
+def _metadata(req: Request) -> str:
     return str(req.body["view"].get("private_metadata") or "")
 
 
-def _moved(req: Request, ticket: Ticket) -> None:
+def _ack_and_publish(req: Request, ticket: Ticket) -> None:
     req.ack()
-    req.desk.publisher.publish_ticket(str(ticket.id))
+    req.services.publisher.publish_ticket(str(ticket.id))

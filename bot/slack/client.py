@@ -27,8 +27,8 @@ _TOKEN_ERRORS = frozenset(
         "token_revoked",
     }
 )
-_GONE_ENDINGS = ("_not_found", "_disabled", "_archived", "_inactive", "not_in_channel")
-_REFUSED_STARTS = ("invalid_", "msg_", "no_text", "missing_argument", "too_long", "cannot_parse")
+_NOT_FOUND_ENDINGS = ("_not_found", "_disabled", "_archived", "_inactive", "not_in_channel")
+_INVALID_PREFIXES = ("invalid_", "msg_", "no_text", "missing_argument", "too_long", "cannot_parse")
 
 
 class MeasuredClient(WebClient):
@@ -66,7 +66,7 @@ class MeasuredClient(WebClient):
 def slack_outcome(error: Exception) -> str:
     """One of a closed list of words for why a call failed."""
     if isinstance(error, SlackApiError):
-        return _refusal(error)
+        return _api_error_outcome(error)
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, TimeoutError):
         return "timeout"
@@ -74,7 +74,7 @@ def slack_outcome(error: Exception) -> str:
     return "unreachable" if isinstance(error, (OSError, HTTPException)) else "cancelled"
 
 
-def _refusal(error: SlackApiError) -> str:
+def _api_error_outcome(error: SlackApiError) -> str:
     status, code = error.response.status_code, str(error.response.get("error") or "")
     if status == 429 or code in ("ratelimited", "rate_limited"):
         return "ratelimited"
@@ -82,6 +82,6 @@ def _refusal(error: SlackApiError) -> str:
         return "slack_fault"
     if code in _TOKEN_ERRORS:
         return "token"
-    if code.endswith(_GONE_ENDINGS):
+    if code.endswith(_NOT_FOUND_ENDINGS):
         return "gone"
-    return "invalid" if code.startswith(_REFUSED_STARTS) else "refused"
+    return "invalid" if code.startswith(_INVALID_PREFIXES) else "refused"

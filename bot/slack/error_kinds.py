@@ -8,18 +8,18 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from services.core.errors import DomainError
 
 
-class Fault(StrEnum):
+class ErrorKind(StrEnum):
     REFUSED = "refused"  # its sentence is for the user
-    DATABASE_AWAY = "database_away"
+    DATABASE_UNAVAILABLE = "database_away"
     SLACK = "slack"
-    OURS = "fault"
+    INTERNAL = "fault"
 
 
-def fault_of(error: Exception) -> Fault:
+def error_kind(error: Exception) -> ErrorKind:
     if isinstance(error, DomainError):
-        return Fault.REFUSED
+        return ErrorKind.REFUSED
     if isinstance(error, ConnectionFailure) or (isinstance(error, PyMongoError) and error.timeout):
-        return Fault.DATABASE_AWAY
+        return ErrorKind.DATABASE_UNAVAILABLE
     if isinstance(error, (SlackApiError, SlackClientError, OSError)):
-        return Fault.SLACK
-    return Fault.OURS
+        return ErrorKind.SLACK
+    return ErrorKind.INTERNAL

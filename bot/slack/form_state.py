@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.views.inputs import FILLED
-from bot.views.modals.edit_metadata import Metadata
+from bot.views.inputs import INPUT_VALUE_KEYS
+from bot.views.modals.edit_metadata import EditMetadata
 from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 
-State = Mapping[str, Any]
+InputState = Mapping[str, Any]
 
 
-def changes_in(view: Mapping[str, Any], metadata: Metadata) -> dict[str, Any]:
+def changed_fields(view: Mapping[str, Any], metadata: EditMetadata) -> dict[str, Any]:
     """By field, as `TicketEdits.update` takes them; `Invalid` for a date that is none.
 
     What had been changed when the form was sent in vain counts as changed, because it was then
@@ -27,28 +27,32 @@ def changes_in(view: Mapping[str, Any], metadata: Metadata) -> dict[str, Any]:
         if block["type"] != "input":
             continue
         field, element = block["block_id"], block["element"]
-        held = _READ[element["type"]](view["state"]["values"][field][element["action_id"]])
-        if field in metadata.touched or not _is_same(element, held, _shown(element)):
-            changed[field] = held
-    return _as_values(changed)
+        submitted = _READERS[element["type"]](view["state"]["values"][field][element["action_id"]])
+        if field in metadata.changed_fields or not _is_same(
+            element, submitted, _initial_value(element)
+        ):
+            changed[field] = submitted
+    return _to_field_values(changed)
 
 
-def _shown(element: Mapping[str, Any]) -> Any:
+def _initial_value(element: Mapping[str, Any]) -> Any:
     """What the input was filled in with; a box is ticked on purpose, however it came to be."""
-    held, initial = FILLED[element["type"]]
-    ticked = element["type"] == "checkboxes"
-    return _READ[element["type"]]({held: None if ticked else element.get(initial)})
+    value_key, initial_key = INPUT_VALUE_KEYS[element["type"]]
+    is_checkboxes = element["type"] == "checkboxes"
+    return _READERS[element["type"]](
+        {value_key: None if is_checkboxes else element.get(initial_key)}
+    )
 
 
-def _as_values(changed: dict[str, Any]) -> dict[str, Any]:
+def _to_field_values(changed: dict[str, Any]) -> dict[str, Any]:
     if changed.pop("noDeadline", None):
         changed["deadline"] = None
     elif changed.get("deadline") is not None:
-        changed["deadline"] = moment_of(changed["deadline"])
+        changed["deadline"] = parse_timestamp(changed["deadline"])
     return changed
 
 
-def moment_of(seconds: Any, *, field: str = "deadline") -> datetime:
+def parse_timestamp(seconds: Any, *, field: str = "deadline") -> datetime:
     """What a date and time picker says; `Invalid` for no moment there is."""
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
@@ -56,20 +60,20 @@ def moment_of(seconds: Any, *, field: str = "deadline") -> datetime:
         raise InvalidValue(field, "Choose a day and a time.") from None
 
 
-def _text(state: State) -> str:
+def _text(state: InputState) -> str:
     return strip_invisible(str(state.get("value") or "")).strip()
 
 
-def _choice(state: State) -> str | None:
+def _choice(state: InputState) -> str | None:
     option = state.get("selected_option")
     return str(option["value"]) if option else None
 
 
-def _choices(state: State) -> list[str]:
+def _choices(state: InputState) -> list[str]:
     return [str(option["value"]) for option in state.get("selected_options") or ()]
 
 
-def _seconds(state: State) -> int | None:
+def _seconds(state: InputState) -> int | None:
     value = state.get("selected_date_time")
     return int(value) if value is not None else None
 
@@ -84,7 +88,7 @@ def _is_same(element: Mapping[str, Any], one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-_READ: dict[str, Callable[[State], Any]] = {
+_READERS: dict[str, Callable[[InputState], Any]] = {
     "plain_text_input": _text,
     "static_select": _choice,
     "external_select": _choice,

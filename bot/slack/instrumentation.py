@@ -12,7 +12,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from slack_bolt import App, BoltRequest, BoltResponse
 
-from bot.slack.error_kinds import fault_of
+from bot.slack.error_kinds import error_kind
 from services.core import request_context
 from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, NOOP_METER, Meter
 
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class Watched:
+class PayloadContext:
     """One payload. `handler` is the innermost route that took it up; "none" so far."""
 
     meter: Meter
@@ -28,31 +28,33 @@ class Watched:
     handler: str = "none"
 
 
-_current: contextvars.ContextVar[Watched | None] = contextvars.ContextVar("watched", default=None)
+_current: contextvars.ContextVar[PayloadContext | None] = contextvars.ContextVar(
+    "watched", default=None
+)
 
 
-def enter(handler: str) -> None:
+def set_handler(handler: str) -> None:
     """A route takes the payload up."""
-    if watched := _current.get():
-        watched.handler = handler
+    if payload := _current.get():
+        payload.handler = handler
 
 
 @contextmanager
-def outcome() -> Iterator[None]:
+def count_outcome() -> Iterator[None]:
     """Counts how what is inside ends, whoever catches the exception."""
-    word = "ok"
+    outcome_name = "ok"
     try:
         yield
     except Exception as error:  # counted by its kind, and raised on
-        word = fault_of(error).value
+        outcome_name = error_kind(error).value
         raise
     finally:
-        watched = _current.get() or Watched(NOOP_METER, "")
-        watched.meter.count(HANDLED_PAYLOADS, watched.process, watched.handler, word)
-        logger.info("%s %s", watched.handler, word)
+        payload = _current.get() or PayloadContext(NOOP_METER, "")
+        payload.meter.count(HANDLED_PAYLOADS, payload.process, payload.handler, outcome_name)
+        logger.info("%s %s", payload.handler, outcome_name)
 
 
-class WatchedApp(App):
+class InstrumentedApp(App):
     """Bolt's app; `dispatch` is what Socket Mode and HTTP both call."""
 
     def __init__(self, *, meter: Meter, process: str, **options: Any) -> None:
@@ -61,18 +63,18 @@ class WatchedApp(App):
         self._process = process
 
     def dispatch(self, req: BoltRequest) -> BoltResponse:
-        watched, began = Watched(self._meter, self._process), time.monotonic()
-        token = _current.set(watched)
+        payload, began = PayloadContext(self._meter, self._process), time.monotonic()
+        token = _current.set(payload)
         try:
             with request_context.request_scope():
                 return super().dispatch(req)
         finally:
             _current.reset(token)
             seconds = time.monotonic() - began
-            self._meter.observe(ACK_SECONDS, seconds, self._process, watched.handler)
+            self._meter.observe(ACK_SECONDS, seconds, self._process, payload.handler)
 
 
-class InContext(Executor):
+class ContextExecutor(Executor):
     """Runs what it is given in the context it was given in: a pool's threads have none of it."""
 
     def __init__(self, pool: Executor) -> None:
@@ -85,7 +87,7 @@ class InContext(Executor):
         self._pool.shutdown(wait, cancel_futures=cancel_futures)
 
 
-def as_requests(app: WSGIApplication) -> WSGIApplication:
+def with_request_ids(app: WSGIApplication) -> WSGIApplication:
     """The WSGI application, each of its requests with an id."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

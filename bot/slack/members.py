@@ -10,10 +10,10 @@ from services.models.slack_member import SlackMember
 def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> SlackMember:
     """Ask `users.info`; `email_confirmed` stays None where Slack leaves it out."""
     user = client.users_info(user=slack_user_id)["user"]
-    return member_of({**user, "id": slack_user_id}, team_id=team_id)
+    return slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
 
 
-def member_of(user: dict[str, Any], *, team_id: str) -> SlackMember:
+def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember:
     """From Slack's own object of a user, which an event carries as well."""
     profile = user.get("profile") or {}
     return SlackMember(

@@ -8,10 +8,10 @@ from typing import Any
 from services.models.comment import FileLink, MessageRef, file_links
 
 # A message that a person wrote themselves. What else carries a subtype is Slack's or an app's.
-_WRITTEN = frozenset({None, "file_share", "thread_broadcast", "me_message"})
+_PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 
 
-class Deed(StrEnum):
+class MessageChange(StrEnum):
     WROTE = "wrote"
     CHANGED = "changed"
     DELETED = "deleted"
@@ -21,47 +21,49 @@ class Deed(StrEnum):
 class MessageEvent:
     """A reply in a thread. `text` is in Slack's markup; `at` is the event's own time stamp."""
 
-    deed: Deed
-    place: MessageRef
-    thread: MessageRef
-    author: str
+    change: MessageChange
+    message_ref: MessageRef
+    thread_ref: MessageRef
+    author_id: str
     text: str
     files: tuple[FileLink, ...]
-    at: str
+    event_ts: str
 
 
-def reply_in(event: Mapping[str, Any]) -> MessageEvent | None:
+def parse_thread_reply(event: Mapping[str, Any]) -> MessageEvent | None:
     """None for what is no person's reply in a thread, and for a change that changes no words."""
-    deed, message, ts = _message(event)
+    change, message, ts = _changed_message(event)
     thread_ts, author = message.get("thread_ts"), message.get("user")
-    if message.get("subtype") not in _WRITTEN or message.get("bot_id") or not author:
+    if message.get("subtype") not in _PERSON_SUBTYPES or message.get("bot_id") or not author:
         return None
     if not ts or not thread_ts or thread_ts == ts:
         return None
-    if deed is Deed.CHANGED and _content(message) == _content(event.get("previous_message") or {}):
+    if change is MessageChange.CHANGED and _content(message) == _content(
+        event.get("previous_message") or {}
+    ):
         return None  # Slack has added a preview, or counts a file's readers
     text, files = _content(message)
     channel = str(event["channel"])
     return MessageEvent(
-        deed=deed,
-        place=MessageRef(channel, str(ts)),
-        thread=MessageRef(channel, str(thread_ts)),
-        author=str(author),
+        change=change,
+        message_ref=MessageRef(channel, str(ts)),
+        thread_ref=MessageRef(channel, str(thread_ts)),
+        author_id=str(author),
         text=text,
         files=files,
-        at=str(event.get("event_ts") or event.get("ts")),
+        event_ts=str(event.get("event_ts") or event.get("ts")),
     )
 
 
-def _message(event: Mapping[str, Any]) -> tuple[Deed, Mapping[str, Any], Any]:
+def _changed_message(event: Mapping[str, Any]) -> tuple[MessageChange, Mapping[str, Any], Any]:
     """What was done to which message, and that message's time stamp."""
     subtype = event.get("subtype")
     if subtype == "message_changed":
         message = event.get("message") or {}
-        return Deed.CHANGED, message, message.get("ts")
+        return MessageChange.CHANGED, message, message.get("ts")
     if subtype == "message_deleted":
-        return Deed.DELETED, event.get("previous_message") or {}, event.get("deleted_ts")
-    return Deed.WROTE, event, event.get("ts")
+        return MessageChange.DELETED, event.get("previous_message") or {}, event.get("deleted_ts")
+    return MessageChange.WROTE, event, event.get("ts")
 
 
 def _content(message: Mapping[str, Any]) -> tuple[str, tuple[FileLink, ...]]:

@@ -18,12 +18,12 @@ class Request:
     """One payload from Slack. `permission` is what its route asks for."""
 
     body: dict[str, Any]
-    desk: BotServices
+    services: BotServices
     permission: Permission | None
     _ack: Callable[..., Any]
     _respond: Respond | None = None
-    acked: bool = False
-    opened: dict[str, Any] | None = None
+    is_acked: bool = False
+    opened_view: dict[str, Any] | None = None
     _actor: Actor | None = None
 
     @property
@@ -31,8 +31,8 @@ class Request:
         """Who typed, pressed or did it, in a command, an interaction or an event."""
         if "event" in self.body:
             event = self.body["event"]  # of a changed or a deleted message, who wrote it
-            told = (event, event.get("message"), event.get("previous_message"))
-            user = next(place["user"] for place in told if place and "user" in place)
+            sources = (event, event.get("message"), event.get("previous_message"))
+            user = next(source["user"] for source in sources if source and "user" in source)
             return str(user["id"] if isinstance(user, dict) else user)
         return str(self.body.get("user_id") or self.body["user"]["id"])
 
@@ -43,7 +43,7 @@ class Request:
         Raises `Refused` for whoever gets no account, `Denied` where the role is not enough.
         """
         if self._actor is None:
-            self._actor = Actor.from_user(self._account())
+            self._actor = Actor.from_user(self._find_or_create_account())
         if self.permission is not None:  # perhaps another than before: one row may lead to another
             require_permission(self._actor, self.permission)
         return self._actor
@@ -51,55 +51,57 @@ class Request:
     def ack(self, **answer: Any) -> None:
         """Answer Slack. What comes after can no longer fail the user's action."""
         self._ack(**answer)
-        self.acked = True
+        self.is_acked = True
 
-    def open(self, view: dict[str, Any]) -> None:
+    def open_modal(self, view: dict[str, Any]) -> None:
         """Open a modal. A trigger lives three seconds and opens one: do it first, do it once."""
-        answer = self.desk.client.views_open(trigger_id=self.body["trigger_id"], view=view)
-        self.opened = dict(answer["view"])
+        answer = self.services.client.views_open(trigger_id=self.body["trigger_id"], view=view)
+        self.opened_view = dict(answer["view"])
 
-    def update(self, view: dict[str, Any]) -> None:
+    def update_modal(self, view: dict[str, Any]) -> None:
         """Change the modal that `open` opened; Slack refuses where the person was quicker."""
-        opened = self.opened or {}
-        self.desk.client.views_update(view_id=opened["id"], hash=opened["hash"], view=view)
+        opened_view = self.opened_view or {}
+        self.services.client.views_update(
+            view_id=opened_view["id"], hash=opened_view["hash"], view=view
+        )
 
-    def replace(self, message: Message) -> bool:
+    def replace_message(self, message: Message) -> bool:
         """Change the message that the button stands on; False where Slack no longer lets us."""
-        return self._to_message(message, replace_original=True)
+        return self._send_response(message, replace_original=True)
 
-    def add(self, message: Message) -> bool:
+    def post_below(self, message: Message) -> bool:
         """A further message that only they see, below it; False as for `replace`."""
-        return self._to_message(message, response_type="ephemeral", replace_original=False)
+        return self._send_response(message, response_type="ephemeral", replace_original=False)
 
-    def _to_message(self, message: Message, **how: Any) -> bool:
-        return self._respond is not None and self._respond({**message.as_args(), **how})
+    def _send_response(self, message: Message, **options: Any) -> bool:
+        return self._respond is not None and self._respond({**message.as_args(), **options})
 
-    def value(self, name: str) -> str:
+    def field_value(self, name: str) -> str:
         """A submitted field: the text or the chosen option's value, "" where it was left empty."""
         state = self.body["view"]["state"]["values"][name][name]
         option = state.get("selected_option") or {}
         return str(state.get("value") or option.get("value") or "")
 
     @property
-    def words(self) -> list[str]:
+    def arguments(self) -> list[str]:
         """What follows a command."""
         return strip_invisible(unescape(str(self.body.get("text") or ""))).split()
 
     @property
-    def pressed(self) -> str:
+    def button_value(self) -> str:
         """The value of the button that was pressed."""
         return str(self.body["actions"][0]["value"])
 
     @property
-    def chosen(self) -> str:
+    def selected_value(self) -> str:
         """The value of the option that was chosen in a menu."""
         return str((self.body["actions"][0].get("selected_option") or {}).get("value") or "")
 
-    def _account(self) -> User:
-        links, team = self.desk.links, self.desk.team_id
-        known = links.find_user(team_id=team, slack_user_id=self.slack_user_id)
-        if known:
-            return known
+    def _find_or_create_account(self) -> User:
+        links, team = self.services.links, self.services.team_id
+        user = links.find_user(team_id=team, slack_user_id=self.slack_user_id)
+        if user:
+            return user
         return links.get_or_create_user(
-            fetch_member(self.desk.client, team_id=team, slack_user_id=self.slack_user_id)
+            fetch_member(self.services.client, team_id=team, slack_user_id=self.slack_user_id)
         )

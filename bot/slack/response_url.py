@@ -13,14 +13,14 @@ from slack_sdk.webhook import WebhookClient
 from services.core.metrics import SLACK_CALLS, Meter
 
 # Slack waits three seconds for a handler, and so a handler waits less for Slack.
-SECONDS = 2
-METHOD = "response_url"
-OUTCOMES = {200: "ok", 404: "gone", 410: "gone"}  # used_url, expired_url
+TIMEOUT_SECONDS = 2
+METHOD_LABEL = "response_url"
+OUTCOME_BY_STATUS = {200: "ok", 404: "gone", 410: "gone"}  # used_url, expired_url
 
 Respond = Callable[[dict[str, Any]], bool]
 
 
-def responding(*, meter: Meter, process: str) -> Callable[..., None]:
+def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:
     """The middleware that gives each payload its `respond`, in place of Bolt's own, which waits
     half a minute and leaves its failures to be overlooked."""
 
@@ -34,11 +34,11 @@ def responding(*, meter: Meter, process: str) -> Callable[..., None]:
             outcome = "unreachable"
             try:
                 # Without retries: whoever pressed has not that much patience.
-                client = WebhookClient(url, timeout=SECONDS, retry_handlers=[])
+                client = WebhookClient(url, timeout=TIMEOUT_SECONDS, retry_handlers=[])
                 status = client.send_dict(message).status_code
-                outcome = OUTCOMES.get(status, "refused")
+                outcome = OUTCOME_BY_STATUS.get(status, "refused")
             finally:
-                meter.count(SLACK_CALLS, process, METHOD, outcome)
+                meter.count(SLACK_CALLS, process, METHOD_LABEL, outcome)
             if outcome == "refused":
                 raise SlackRequestError(f"Slack answered a message to a response_url by {status}")
             return outcome == "ok"

@@ -45,82 +45,82 @@ class BotServices:
     team_id: str
     team_url: str
     tickets: TicketService
-    moves: TicketActions
-    handing_on: Reassignment
+    ticket_actions: TicketActions
+    reassignment: Reassignment
     comments: CommentService
-    threads: TicketThreads
-    edits: TicketEdits
+    ticket_threads: TicketThreads
+    ticket_edits: TicketEdits
     links: LinkService
     lists: ListService
     home: HomeService
-    visits: HomeSessions
-    inbox: ProcessedEvents
-    people: AccountAdmin
-    settings: TeamSettings
-    linking: LinkByCode
-    unlinking: Unlink
-    following: MemberSync
+    home_sessions: HomeSessions
+    processed_events: ProcessedEvents
+    account_admin: AccountAdmin
+    team_settings: TeamSettings
+    link_by_code: LinkByCode
+    unlink_service: Unlink
+    member_sync: MemberSync
     availability: AvailabilityService
-    presences: StatusSync
-    presence_rules: StatusRulesStore
-    hand_overs: HandoverOffers
-    digest: DigestPreference
-    answering: RequesterActions
-    explaining: ExplainService
-    reads_with_ai: bool
+    status_sync: StatusSync
+    status_rules: StatusRulesStore
+    handover_offers: HandoverOffers
+    digest_preference: DigestPreference
+    requester_actions: RequesterActions
+    explanations: ExplainService
+    is_ai_enabled: bool
     app_url: str | None
     ticket_emoji: str
 
     @classmethod
-    def of(
+    def build(
         cls,
         db: Mongo,
         users: UserService,
         links: LinkService,
         codes: OneTimeCodes,
-        letters: Emails,
+        emails: Emails,
         *,
         client: WebClient,
         publisher: Publisher,
         team_id: str,
         team_url: str,
-        reads_with_ai: bool = False,
+        is_ai_enabled: bool = False,
         app_url: str | None = None,
         ticket_emoji: str = "ticket",
         clock: Clock = utcnow,
     ) -> "BotServices":
         """All services made here, on `db`."""
-        models, moves = ModelStore(db, clock=clock), TicketActions(db, users, clock=clock)
+        models, ticket_actions = ModelStore(db, clock=clock), TicketActions(db, users, clock=clock)
         comments = CommentService(db, clock=clock)
         return cls(
             tickets=TicketService(db, clock=clock),
-            moves=moves,
-            handing_on=Reassignment(db, users, links, moves, models, clock=clock),
+            ticket_actions=ticket_actions,
+            reassignment=Reassignment(db, users, links, ticket_actions, models, clock=clock),
             comments=comments,
-            threads=TicketThreads(db),
-            edits=TicketEdits(db, users, links, clock=clock),
+            ticket_threads=TicketThreads(db),
+            ticket_edits=TicketEdits(db, users, links, clock=clock),
             links=links,
             lists=ListService(db, users, links, clock=clock),
             home=HomeService(db, users, links, clock=clock),
-            visits=HomeSessions(db, clock=clock),
-            inbox=ProcessedEvents(db),
-            people=AccountAdmin(db, clock=clock),
-            settings=TeamSettings(db, clock=clock),
-            linking=LinkByCode(db, users, links, codes, letters, clock=clock),
-            unlinking=Unlink(db, users, links, letters, clock=clock),
-            following=MemberSync(db, users, codes, clock=clock),
+            home_sessions=HomeSessions(db, clock=clock),
+            processed_events=ProcessedEvents(db),
+            account_admin=AccountAdmin(db, clock=clock),
+            team_settings=TeamSettings(db, clock=clock),
+            link_by_code=LinkByCode(db, users, links, codes, emails, clock=clock),
+            unlink_service=Unlink(db, users, links, emails, clock=clock),
+            member_sync=MemberSync(db, users, codes, clock=clock),
             availability=AvailabilityService(db, clock=clock),
-            presences=StatusSync(db, clock=clock),
-            presence_rules=StatusRulesStore(db, clock=clock),
-            hand_overs=HandoverOffers(db, clock=clock),
-            digest=DigestPreference(db),
-            answering=RequesterActions(db, moves, comments, clock=clock),
-            explaining=ExplainService(db, users, links, models, clock=clock),
+            status_sync=StatusSync(db, clock=clock),
+            status_rules=StatusRulesStore(db, clock=clock),
+            handover_offers=HandoverOffers(db, clock=clock),
+            digest_preference=DigestPreference(db),
+            requester_actions=RequesterActions(db, ticket_actions, comments, clock=clock),
+            explanations=ExplainService(db, users, links, models, clock=clock),
             client=client,
             publisher=publisher,
             team_id=team_id,
             team_url=team_url,
-            reads_with_ai=reads_with_ai,
+            is_ai_enabled=is_ai_enabled,
             app_url=app_url,
             ticket_emoji=ticket_emoji,
         )

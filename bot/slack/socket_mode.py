@@ -12,7 +12,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 DRAIN_SECONDS = 5.0
 
 
-class Connection(SocketModeHandler):
+class SocketModeConnection(SocketModeHandler):
     def __init__(self, app: App, app_token: str) -> None:
         super().__init__(app, app_token)
         self._change = threading.Condition()

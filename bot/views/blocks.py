@@ -1,9 +1,8 @@
 """The pieces that cards and pages are put together from."""
 
 from bot.views import labels
-from bot.views.due_text import field as due_field
-from bot.views.due_text import moment
-from bot.views.text import Block, Person, escape, mrkdwn, plain_text
+from bot.views.due_text import due_field, format_datetime
+from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES
 from services.tickets.transitions import is_queued_unassigned
@@ -14,7 +13,7 @@ def header(text: str) -> Block:
     return {"type": "header", "text": plain_text(text, limit=150)}
 
 
-def title(ticket: Ticket) -> Block:
+def ticket_title(ticket: Ticket) -> Block:
     return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
 
 
@@ -30,50 +29,50 @@ def context(*elements: Block) -> Block:
     return {"type": "context", "elements": list(elements)}
 
 
-def facts(
+def ticket_fields(
     ticket: Ticket,
     *,
-    requester: Person,
-    assignee: Person,
-    done_by: Person | None = None,
+    requester: DisplayPerson,
+    assignee: DisplayPerson,
+    done_by: DisplayPerson | None = None,
     due: str = "",
-    is_own: bool = False,
+    is_for_requester: bool = False,
 ) -> Block:
     """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due_text.py. `is_own`:
     its
     requester reads it."""
-    listed = {
-        "Status": labels.status(ticket, is_own=is_own),
+    fields = {
+        "Status": labels.status(ticket, is_for_requester=is_for_requester),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
         "Requester": requester.mention,
         "Assignee": assignee.mention,
     }
-    if since := accepted(ticket):
-        listed["Accepted"] = since
+    if accepted_at := accepted_time(ticket):
+        fields["Accepted"] = accepted_at
     if due:
-        listed["Due"] = due_field(due)
+        fields["Due"] = due_field(due)
     if done_by:
-        listed[f"{labels.status(ticket)} by"] = done_by.mention
+        fields[f"{labels.status(ticket)} by"] = done_by.mention
     return {
         "type": "section",
-        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in listed.items()],
+        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields.items()],
     }
 
 
-def standing(
+def status_line(
     ticket: Ticket,
     *,
-    assignee: Person | None,
-    done_by: Person | None = None,
+    assignee: DisplayPerson | None,
+    done_by: DisplayPerson | None = None,
     due: str = "",
-    is_own: bool = False,
+    is_for_requester: bool = False,
 ) -> Block:
     """Status and assignee in a line, and when it is `due`; at the end, who resolved or cancelled
     it. `is_own`: its requester reads it."""
-    state = f"*{labels.status(ticket, is_own=is_own)}*"
+    status = f"*{labels.status(ticket, is_for_requester=is_for_requester)}*"
     if ticket.status is Status.COMPLETED:
-        return context(mrkdwn(f"{state} by {done_by.mention}" if done_by else state))
-    if assignee and accepted(ticket):
+        return context(mrkdwn(f"{status} by {done_by.mention}" if done_by else status))
+    if assignee and accepted_time(ticket):
         who = f"{assignee.mention} has accepted it"
     elif assignee:
         who = f"Assigned to {assignee.mention}"
@@ -81,17 +80,17 @@ def standing(
         who = "Nobody is available right now; it is assigned as soon as somebody is"
     else:
         who = "Looking for the right person"
-    return context(mrkdwn(" · ".join([state, who, *([due] if due else [])])))
+    return context(mrkdwn(" · ".join([status, who, *([due] if due else [])])))
 
 
-def accepted(ticket: Ticket) -> str:
+def accepted_time(ticket: Ticket) -> str:
     """When whoever has it said that they are at it, for mrkdwn; "" where they have not, or it is
     done."""
-    has_it = ticket.status in OPEN_STATUSES and ticket.assigned_to is not None
-    return moment(ticket.accepted_at) if has_it and ticket.accepted_at else ""
+    is_assigned = ticket.status in OPEN_STATUSES and ticket.assigned_to is not None
+    return format_datetime(ticket.accepted_at) if is_assigned and ticket.accepted_at else ""
 
 
-def outcome(ticket: Ticket) -> list[Block]:
+def resolution_section(ticket: Ticket) -> list[Block]:
     """What was done; nothing while it is open, or where it was cancelled."""
     if ticket.status is not Status.COMPLETED or not ticket.resolution:
         return []
@@ -100,7 +99,7 @@ def outcome(ticket: Ticket) -> list[Block]:
     return titled_section("What was done", str(ticket.resolution))
 
 
-def origin(ticket: Ticket) -> list[Block]:
+def source_link(ticket: Ticket) -> list[Block]:
     """A link to the message it was made of. Who may not read that there is told so by Slack."""
     if ticket.source is None or ticket.source.is_direct_message:
         return []
@@ -108,8 +107,8 @@ def origin(ticket: Ticket) -> list[Block]:
 
 
 def button(label: str, action_id: str, value: str, *, primary: bool = False) -> Block:
-    made = {"type": "button", "action_id": action_id, "value": value, "text": plain_text(label)}
-    return {**made, "style": "primary"} if primary else made
+    element = {"type": "button", "action_id": action_id, "value": value, "text": plain_text(label)}
+    return {**element, "style": "primary"} if primary else element
 
 
 def actions(*buttons: Block) -> Block:

@@ -13,68 +13,72 @@ from services.models.escalation_track import EscalationStep
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 
-PAUSED = "paused while waiting"
-LATE = "late"
+PAUSED_TEXT = "paused while waiting"
+LATE_TEXT = "late"
 # Beyond that, the day and the time say more.
-SOON = timedelta(hours=6)
-_MISSED = frozenset(
+SOON_THRESHOLD = timedelta(hours=6)
+_MISSED_STEPS = frozenset(
     {EscalationStep.DUE_MISSED, EscalationStep.DUE_TRIAGE, EscalationStep.DUE_ADMINS}
 )
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 
 
-def due(ticket: Ticket, *, now: datetime) -> str:
+def due_phrase(ticket: Ticket, *, now: datetime) -> str:
     """As "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or "paused while
     waiting", for mrkdwn; "" where it is done, or nothing says when it is due."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
     if at is None:
-        return _paused(ticket)
+        return _paused_phrase(ticket)
     if at <= now:
-        return f"*{_lasting(now - at)} {LATE}*"
-    return f"due in {_left(at - now)}" if at - now < SOON else f"due {moment(at)}"
+        return f"*{_duration(now - at)} {LATE_TEXT}*"
+    return (
+        f"due in {_remaining(at - now)}"
+        if at - now < SOON_THRESHOLD
+        else f"due {format_datetime(at)}"
+    )
 
 
-def due_on(ticket: Ticket) -> str:
+def due_phrase_for_card(ticket: Ticket) -> str:
     """For a card, which is not drawn anew as time goes by: it says that the ticket is late from
     when its people are told so."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
     if at is None:
-        return _paused(ticket)
-    return f"due {moment(at)}{f' · *{LATE}*' if is_told_late(ticket) else ''}"
+        return _paused_phrase(ticket)
+    return f"due {format_datetime(at)}{f' · *{LATE_TEXT}*' if is_notified_late(ticket) else ''}"
 
 
-def is_told_late(ticket: Ticket) -> bool:
+def is_notified_late(ticket: Ticket) -> bool:
     """Whether its history says that its present due time was missed."""
     at = ticket.due_at
     return at is not None and any(
-        event.field == NEXT_STEP_FIELD and event.to in _MISSED and event.at >= at
+        event.field == NEXT_STEP_FIELD and event.to in _MISSED_STEPS and event.at >= at
         for event in ticket.events
     )
 
 
-def field(words: str) -> str:
+def due_field(phrase: str) -> str:
     """The same under the label "Due"."""
-    told = words.removeprefix("due ")
-    return f"{told[:1].upper()}{told[1:]}"
+    text = phrase.removeprefix("due ")
+    return f"{text[:1].upper()}{text[1:]}"
 
 
-def _paused(ticket: Ticket) -> str:
+def _paused_phrase(ticket: Ticket) -> str:
     is_waiting = ticket.status is Status.WAITING
-    return PAUSED if is_waiting and ticket.sla_clock and ticket.sla_clock.has_started else ""
+    return PAUSED_TEXT if is_waiting and ticket.sla_clock and ticket.sla_clock.has_started else ""
 
 
-def _left(time: timedelta) -> str:
+def _remaining(time: timedelta) -> str:
     """In hours and minutes: of "1 h" nearly half could be missing."""
     hours, rest = divmod(time, _HOUR)
     minutes = rest // _MINUTE
-    return f"{hours} h {minutes} min" if hours and minutes else _lasting(time)
+    return f"{hours} h {minutes} min" if hours and minutes else _duration(time)
 
 
-def _lasting(time: timedelta) -> str:
+def _duration(time: timedelta) -> str:
     """The largest unit that there is one of, and never nothing."""
     if time >= _DAY:
         days = time // _DAY
@@ -84,28 +88,28 @@ def _lasting(time: timedelta) -> str:
     return f"{max(time // _MINUTE, 1)} min"
 
 
-_UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
+_UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
-def moment(at: datetime) -> str:
+def format_datetime(at: datetime) -> str:
     """Day and time; where Slack cannot format it, in UTC."""
     fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
 
 
-def away(until: datetime) -> str:
+def away_phrase(until: datetime) -> str:
     """Of somebody who is away; most say until when."""
-    return "away" if until >= NO_END else f"away until {moment(until)}"
+    return "away" if until >= NO_END else f"away until {format_datetime(until)}"
 
 
-def ago(at: datetime, *, now: datetime) -> str:
+def time_ago(at: datetime, *, now: datetime) -> str:
     """How long ago, counted by Slack when it is read; else as it was at `now`."""
-    return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed(at, now)}>"
+    return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed_phrase(at, now)}>"
 
 
-def _elapsed(at: datetime, now: datetime) -> str:
+def _elapsed_phrase(at: datetime, now: datetime) -> str:
     seconds = (now - at).total_seconds()
-    for unit, length in _UNITS:
+    for unit, length in _UNIT_SECONDS:
         if (count := int(seconds // length)) > 0:
             return f"{count} {unit}{'' if count == 1 else 's'} ago"
     return "just now"

@@ -8,61 +8,71 @@ from bson import ObjectId
 
 from bot.views import labels
 from bot.views.blocks import context
-from bot.views.due_text import moment
-from bot.views.text import Block, Person, escape, mrkdwn, person, truncate
+from bot.views.due_text import format_datetime
+from bot.views.text import Block, DisplayPerson, display_person, escape, mrkdwn, truncate
 from services.linking.directory import Directory
 from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 
-SHOWN = 30
-TEXT_MAX = 3_000  # of one text object; a line is far shorter, because names and notes are cut
-NOTE_MAX = 120
+MAX_EVENTS = 30
+MAX_TEXT_LENGTH = (
+    3_000  # of one text object; a line is far shorter, because names and notes are cut
+)
+MAX_NOTE_LENGTH = 120
 
-Named = Callable[[Any], Person]
+DisplayPersonLookup = Callable[[Any], DisplayPerson]
 
 
-def history(events: Sequence[Event], people: Directory, *, shown: int = SHOWN) -> list[Block]:
+def history_blocks(
+    events: Sequence[Event], people: Directory, *, max_events: int = MAX_EVENTS
+) -> list[Block]:
     """The newest events, the last one last, in as few blocks as hold them."""
-    newest = events[max(len(events) - shown, 0) :]
-    lines = [_line(event, lambda user_id: person(people, user_id)) for event in newest]
+    newest = events[max(len(events) - max_events, 0) :]
+    lines = [_line(event, lambda user_id: display_person(people, user_id)) for event in newest]
     if older := len(events) - len(lines):
         lines.insert(0, f"_{older} older {'entry is' if older == 1 else 'entries are'} not shown_")
-    return [context(mrkdwn(text)) for text in _packed(lines)]
+    return [context(mrkdwn(text)) for text in _joined_texts(lines)]
 
 
-def _line(event: Event, named: Named) -> str:
-    who = _author(event, named)
-    return f"{who[:1].upper()}{who[1:]} {_deed(event, named)} · {moment(event.at)}"
+def _line(event: Event, lookup: DisplayPersonLookup) -> str:
+    who = _author(event, lookup)
+    return (
+        f"{who[:1].upper()}{who[1:]} {_event_phrase(event, lookup)} · {format_datetime(event.at)}"
+    )
 
 
-def _author(event: Event, named: Named) -> str:
-    ours = {"system": "the help desk", "ai": "Gemini"}
-    return ours.get(str(event.by)) or escape(named(event.by).name)
+def _author(event: Event, lookup: DisplayPersonLookup) -> str:
+    system_names = {"system": "the help desk", "ai": "Gemini"}
+    return system_names.get(str(event.by)) or escape(lookup(event.by).name)
 
 
-def _deed(event: Event, named: Named) -> str:
+def _event_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     if event.field == NEXT_STEP_FIELD:
-        return ALARMS.get(event.to, "looked at it")
+        return ESCALATION_PHRASES.get(event.to, "looked at it")
     if event.type == EventType.ASSIGNED:
-        return _assigned(event, named)
+        return _assignment_phrase(event, lookup)
     if event.type in (EventType.EDITED, EventType.STATUS_CHANGED):
-        return edit(event.field, event.to)
-    deed = DEEDS.get(event.type, "changed the ticket")
-    return f"{deed}: {_quoted(event.note)}" if event.note and event.type in REASONED else deed
+        return edit_phrase(event.field, event.to)
+    phrase = EVENT_PHRASES.get(event.type, "changed the ticket")
+    return (
+        f"{phrase}: {_quoted(event.note)}"
+        if event.note and event.type in EVENTS_WITH_NOTE
+        else phrase
+    )
 
 
-def _assigned(event: Event, named: Named) -> str:
+def _assignment_phrase(event: Event, lookup: DisplayPersonLookup) -> str:
     if event.to == event.by:
         return "took it"
     if not isinstance(event.by, ObjectId):
-        return f"assigned it to {escape(named(event.to).name)}"
+        return f"assigned it to {escape(lookup(event.to).name)}"
     reason = f": {_quoted(event.note)}" if event.note else ""
-    return f"gave it to {escape(named(event.to).name)}{reason}"
+    return f"gave it to {escape(lookup(event.to).name)}{reason}"
 
 
-DEEDS: dict[str, str] = {
+EVENT_PHRASES: dict[str, str] = {
     EventType.FILED: "filed the ticket",
     EventType.ANALYSED: "read the ticket",
     EventType.NOBODY_AVAILABLE: "found nobody who is available",
@@ -81,7 +91,7 @@ DEEDS: dict[str, str] = {
 }
 
 
-ALARMS: dict[str, str] = {
+ESCALATION_PHRASES: dict[str, str] = {
     EscalationStep.ACCEPT_REMINDER: "reminded its assignee to accept it",
     EscalationStep.ACCEPT_REASSIGN: "passed it on, because it was not accepted in time",
     EscalationStep.ACCEPT_TRIAGE: "told the triage channel that nobody has accepted it",
@@ -94,25 +104,25 @@ ALARMS: dict[str, str] = {
 }
 
 
-def edit(field: str | None, to: Any) -> str:
+def edit_phrase(field: str | None, to: Any) -> str:
     """Somebody's change of one field, as the end of a sentence about them."""
     if field == "status":
-        return f"set the status to {_word(labels.STATUS, Status, to)}"
+        return f"set the status to {_enum_label(labels.STATUS, Status, to)}"
     if field == "priority":
         if to is None:
             return "took the priority away"
-        return f"set the priority to {_word(labels.PRIORITY, Priority, to)}"
+        return f"set the priority to {_enum_label(labels.PRIORITY, Priority, to)}"
     if field == "deadline":
         if not isinstance(to, datetime):
             return "took the deadline away"
-        return f"set the deadline to {moment(to)}"
-    return f"changed the {FIELDS.get(field or '', 'ticket')}"
+        return f"set the deadline to {format_datetime(to)}"
+    return f"changed the {FIELD_LABELS.get(field or '', 'ticket')}"
 
 
 # Whose note says why, or what is asked. What was done stands on the page itself.
-REASONED = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
+EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
-FIELDS = {
+FIELD_LABELS = {
     "title": "title",
     "description": "description",
     "summary": "summary",
@@ -123,18 +133,18 @@ FIELDS = {
 
 def _quoted(note: str) -> str:
     """Somebody's words within a line."""
-    return escape(truncate(" ".join(note.split()), NOTE_MAX))
+    return escape(truncate(" ".join(note.split()), MAX_NOTE_LENGTH))
 
 
-def _word(spoken: dict[Any, str], kind: Any, value: Any) -> str:
-    return spoken[kind(value)] if value in set(kind) else "another one"
+def _enum_label(labels_by_value: dict[Any, str], kind: Any, value: Any) -> str:
+    return labels_by_value[kind(value)] if value in set(kind) else "another one"
 
 
-def _packed(lines: Sequence[str]) -> Iterator[str]:
+def _joined_texts(lines: Sequence[str]) -> Iterator[str]:
     """The lines, one below the other, in texts that Slack takes."""
     text = ""
     for line in lines:
-        if text and len(text) + 1 + len(line) > TEXT_MAX:
+        if text and len(text) + 1 + len(line) > MAX_TEXT_LENGTH:
             yield text
             text = ""
         text = f"{text}\n{line}" if text else line

@@ -11,10 +11,10 @@ from services.core.text import strip_invisible
 
 View = dict[str, Any]
 
-OPTION_TEXT_MAX = 75
-OPTIONS_MAX = 100
+MAX_OPTION_TEXT_LENGTH = 75
+MAX_OPTIONS = 100
 # By kind of input: where a submission tells what it holds, and what a view fills it in with.
-FILLED = {
+INPUT_VALUE_KEYS = {
     "plain_text_input": ("value", "initial_value"),
     "static_select": ("selected_option", "initial_option"),
     "external_select": ("selected_option", "initial_option"),
@@ -25,15 +25,15 @@ FILLED = {
 }
 
 
-def modal(*, title: str, close: str, blocks: list[Block], **more: Any) -> View:
-    if "submit" in more:
-        more["submit"] = plain_text(more["submit"])
+def modal(*, title: str, close: str, blocks: list[Block], **properties: Any) -> View:
+    if "submit" in properties:
+        properties["submit"] = plain_text(properties["submit"])
     return {
         "type": "modal",
         "title": plain_text(title),
         "close": plain_text(close),
         "blocks": blocks,
-        **more,
+        **properties,
     }
 
 
@@ -41,24 +41,24 @@ def text_input(
     field: str,
     label: str,
     *,
-    limit: int,
+    max_length: int,
     multiline: bool = False,
     optional: bool = False,
     initial: str = "",
     hint: str = "",
-    example: str = "",
+    placeholder: str = "",
 ) -> Block:
     element: Block = {
         "type": "plain_text_input",
         "action_id": field,
         "multiline": multiline,
-        "max_length": limit,
+        "max_length": max_length,
     }
     if initial:
-        element["initial_value"] = truncate_utf16(strip_invisible(initial), limit)
-    if example:
-        element["placeholder"] = plain_text(example)
-    return field_block(label, element, optional=optional, hint=hint)
+        element["initial_value"] = truncate_utf16(strip_invisible(initial), max_length)
+    if placeholder:
+        element["placeholder"] = plain_text(placeholder)
+    return input_block(label, element, optional=optional, hint=hint)
 
 
 def select(
@@ -80,10 +80,10 @@ def select(
     }
     if initial:
         element["initial_option"] = initial
-    return field_block(label, element, optional=optional, hint=hint)
+    return input_block(label, element, optional=optional, hint=hint)
 
 
-def field_block(label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
+def input_block(label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:
     block: Block = {
         "type": "input",
         "block_id": element["action_id"],
@@ -98,4 +98,4 @@ def field_block(label: str, element: Block, *, optional: bool = False, hint: str
 
 
 def option(text: str, value: str) -> Block:
-    return {"text": plain_text(text, limit=OPTION_TEXT_MAX), "value": value}
+    return {"text": plain_text(text, limit=MAX_OPTION_TEXT_LENGTH), "value": value}

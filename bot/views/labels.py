@@ -27,7 +27,7 @@ PRIORITY = {
 }
 
 # For the requester themselves.
-OWN_STATUS = {**STATUS, Status.WAITING: "Waiting for your answer"}
+REQUESTER_STATUS = {**STATUS, Status.WAITING: "Waiting for your answer"}
 
 # Why the offline router stood in for the model.
 FAILURE = {
@@ -44,7 +44,7 @@ FAILURE = {
 }
 
 # What an analysis fills in and somebody may edit, except the summary.
-_BY_ANALYSIS = {"summary": "summary", "relatedSkills": "skills", "helpfulNotes": "notes"}
+_ANALYSIS_FIELDS = {"summary": "summary", "relatedSkills": "skills", "helpfulNotes": "notes"}
 
 # What besides somebody's word speaks for urgent.
 SIGNAL = {
@@ -55,60 +55,70 @@ SIGNAL = {
 }
 
 
-def status(ticket: Ticket, *, is_own: bool = False) -> str:
+def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
     """A cancelled ticket is completed, but nobody resolved it. `is_own`: its requester reads it."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return "Cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
         return "Closed without an answer"
-    return (OWN_STATUS if is_own else STATUS)[ticket.status]
+    return (REQUESTER_STATUS if is_for_requester else STATUS)[ticket.status]
 
 
-def state(ticket: Ticket, *, is_own: bool = False) -> str:
+def status_in_sentence(ticket: Ticket, *, is_for_requester: bool = False) -> str:
     """The same within a sentence."""
-    told = status(ticket, is_own=is_own)
-    return told[0].lower() + told[1:]
+    label = status(ticket, is_for_requester=is_for_requester)
+    return label[0].lower() + label[1:]
 
 
-def name(ticket: Ticket) -> str:
+def ticket_name(ticket: Ticket) -> str:
     return f"Ticket {ticket.number}" if ticket.number else "Ticket"
 
 
-def analysis(ticket: Ticket) -> list[str]:
+def analysis_notes(ticket: Ticket) -> list[str]:
     """Where the analysis came from, and what became of somebody's "urgent"."""
-    return [sentence for sentence in (source(ticket), urgency(ticket)) if sentence]
+    return [
+        sentence
+        for sentence in (analysis_source_text(ticket), urgency_explanation(ticket))
+        if sentence
+    ]
 
 
-def source(ticket: Ticket) -> str | None:
+def analysis_source_text(ticket: Ticket) -> str | None:
     """Where the analysis came from, and what of it somebody has set since; None without one."""
     analysis = ticket.assignment.get("analysis") or {}
     if not analysis:
         return None
-    by_hand = edited_fields(ticket) & _BY_ANALYSIS.keys()
+    by_hand = edited_fields(ticket) & _ANALYSIS_FIELDS.keys()
     if analysis.get("source") == AnalysisSource.GEMINI:
         return _by_gemini(analysis, by_hand)
     if "relatedSkills" in by_hand:
         return "Skills set by hand."
-    learned = analysis.get("basis") == SkillMatch.LEARNED
-    found = "Skills read offline from the text" if ticket.related_skills else "Read offline"
-    if learned:
-        found = "Skills guessed offline: similar resolved tickets needed them"
+    is_learned = analysis.get("basis") == SkillMatch.LEARNED
+    skills_source = "Skills read offline from the text" if ticket.related_skills else "Read offline"
+    if is_learned:
+        skills_source = "Skills guessed offline: similar resolved tickets needed them"
     if analysis.get("failure"):
         why = FAILURE.get(analysis["failure"], "gave no answer")  # perhaps a newer version's word
-        return f"{found} (Gemini {why})." if learned else f"{found}, because Gemini {why}."
-    return f"{found}."
+        return (
+            f"{skills_source} (Gemini {why})."
+            if is_learned
+            else f"{skills_source}, because Gemini {why}."
+        )
+    return f"{skills_source}."
 
 
 def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
     model = analysis.get("model")
-    own = join_words([word for field, word in _BY_ANALYSIS.items() if field in by_hand])
+    edited = join_words([word for field, word in _ANALYSIS_FIELDS.items() if field in by_hand])
     if not is_low_confidence(analysis.get("confidence")):
-        rest = join_words([word for field, word in _BY_ANALYSIS.items() if field not in by_hand])
-        told = f"{rest.capitalize()} by Gemini ({model}); check before use."
-        return f"{told} {own.capitalize()} set by hand." if own else told
+        rest = join_words(
+            [word for field, word in _ANALYSIS_FIELDS.items() if field not in by_hand]
+        )
+        text = f"{rest.capitalize()} by Gemini ({model}); check before use."
+        return f"{text} {edited.capitalize()} set by hand." if edited else text
     doubt = f"Gemini ({model}) is not sure what this ticket needs."
     if "relatedSkills" in by_hand:
-        return f"{doubt} {own.capitalize()} set by hand."
+        return f"{doubt} {edited.capitalize()} set by hand."
     if analysis.get("basis") == SkillMatch.LEARNED:
         return f"{doubt} The skills are those that similar resolved tickets needed."
     if analysis.get("basis") == SkillMatch.KEYWORD:
@@ -116,12 +126,12 @@ def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
     return f"{doubt} Check its summary, skills and notes with care."
 
 
-def urgency(ticket: Ticket) -> str | None:
+def urgency_explanation(ticket: Ticket) -> str | None:
     """Why a ticket that somebody calls urgent is so, or is not; None where nobody's word was
     weighed, or somebody has set the priority since."""
     analysis = ticket.assignment.get("analysis") or {}
-    claim, given = analysis.get("claim"), analysis.get("priority")
-    if not claim or ticket.priority is None or ticket.priority != given:
+    claim, analysed_priority = analysis.get("claim"), analysis.get("priority")
+    if not claim or ticket.priority is None or ticket.priority != analysed_priority:
         return None
     if ticket.priority is Priority.URGENT:
         signal = analysis.get("signal")

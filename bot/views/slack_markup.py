@@ -9,40 +9,40 @@ from bot.views.text import unescape
 _TOKEN = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _BROADCASTS = ("channel", "here", "everyone")
-SOMEONE = "someone"
+UNKNOWN_NAME = "someone"
 
 
-def mentioned(text: str) -> list[str]:
+def mentioned_user_ids(text: str) -> list[str]:
     """The members a text names, each once, in order."""
     return list(dict.fromkeys(_MENTION.findall(text)))
 
 
-def readable(text: str, names: Mapping[str, str]) -> str:
+def to_readable_text(text: str, names_by_id: Mapping[str, str]) -> str:
     """The text as people see it; `names` are of the members mentioned, by id."""
     words: list[str] = []
     end = 0
     for token in _TOKEN.finditer(text):
         # Unescaped piece by piece: what somebody typed as "<!channel>" must not become a token.
         words.append(unescape(text[end : token.start()]))
-        words.append(_word(unescape(token[1]), unescape(token[2] or "").strip(), names))
+        words.append(_token_text(unescape(token[1]), unescape(token[2] or "").strip(), names_by_id))
         end = token.end()
     return "".join(words) + unescape(text[end:])
 
 
-def _word(target: str, label: str, names: Mapping[str, str]) -> str:
+def _token_text(target: str, label: str, names_by_id: Mapping[str, str]) -> str:
     if target.startswith("@"):
-        return f"@{names.get(target[1:]) or label.removeprefix('@') or SOMEONE}"
+        return f"@{names_by_id.get(target[1:]) or label.removeprefix('@') or UNKNOWN_NAME}"
     if target.startswith("#"):
         return f"#{label.removeprefix('#') or 'a channel'}"
     if target.startswith("!"):
-        return _special(target[1:], label)
+        return _special_token_text(target[1:], label)
     address = target.removeprefix("mailto:").removeprefix("tel:")
     if not label or label in (target, address) or target.endswith(f"://{label}"):
         return address
     return f"{label} ({address})"
 
 
-def _special(target: str, label: str) -> str:
+def _special_token_text(target: str, label: str) -> str:
     kind = target.partition("^")[0]
     if kind in _BROADCASTS:
         return f"@{kind}"

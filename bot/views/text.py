@@ -16,11 +16,11 @@ from services.linking.directory import Directory
 Block = dict[str, Any]
 
 # What Slack takes in all blocks of a message together.
-BLOCKS_MAX = 13_000
-MESSAGE_BLOCKS = 50
+MAX_BLOCKS_LENGTH = 13_000
+MAX_MESSAGE_BLOCKS = 50
 # A view may have 250 kB; this leaves room for what stands around its blocks.
-VIEW_MAX = 240_000
-SHORTEST = 40
+MAX_VIEW_BYTES = 240_000
+MIN_TEXT_LENGTH = 40
 
 
 def escape(text: str) -> str:
@@ -42,8 +42,8 @@ def truncate_utf16(text: str, limit: int) -> str:
     """As `cut`, in UTF-16: an input's limit counts as Slack's clients do, an emoji as two."""
     if utf16_length(text) <= limit:
         return text
-    kept = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
-    return kept.rstrip() + "…"
+    truncated = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
+    return truncated.rstrip() + "…"
 
 
 def utf16_length(text: str) -> int:
@@ -61,40 +61,42 @@ def plain_text(text: str, *, limit: int = 3_000) -> Block:
 
 def fit_to_limit(blocks: list[Block]) -> list[Block]:
     """The blocks, their longest plain texts cut until Slack takes all of them in one message."""
-    return _cut_down(blocks, BLOCKS_MAX, _weight)
+    return _truncate_to_fit(blocks, MAX_BLOCKS_LENGTH, _escaped_length)
 
 
 def fit_view_to_limit(blocks: list[Block]) -> list[Block]:
     """As `fitted`, for a modal or Home."""
-    return _cut_down(blocks, VIEW_MAX, lambda held: len(json.dumps(held)))
+    return _truncate_to_fit(blocks, MAX_VIEW_BYTES, lambda blocks: len(json.dumps(blocks)))
 
 
 def fits_limit(blocks: list[Block]) -> bool:
     """Whether Slack takes them in one message. What `fitted` leaves may still be too many."""
-    return len(blocks) <= MESSAGE_BLOCKS and _weight(blocks) <= BLOCKS_MAX
+    return len(blocks) <= MAX_MESSAGE_BLOCKS and _escaped_length(blocks) <= MAX_BLOCKS_LENGTH
 
 
-def _cut_down(blocks: list[Block], most: int, weigh: Callable[[Any], int]) -> list[Block]:
+def _truncate_to_fit(
+    blocks: list[Block], max_size: int, measure: Callable[[Any], int]
+) -> list[Block]:
     """The blocks, every longer text cut to one length: the greatest that is light enough."""
-    if weigh(blocks) <= most:
+    if measure(blocks) <= max_size:
         return blocks
     sections = [block["text"] for block in blocks if block["type"] == "section" and "text" in block]
-    whole = [(section, section["text"]) for section in sections]
-    low, high = SHORTEST, max((len(text) for _, text in whole), default=SHORTEST)
+    originals = [(section, section["text"]) for section in sections]
+    low, high = MIN_TEXT_LENGTH, max((len(text) for _, text in originals), default=MIN_TEXT_LENGTH)
     while low < high:
         middle = (low + high + 1) // 2
-        _cut_all(whole, middle)
-        low, high = (middle, high) if weigh(blocks) <= most else (low, middle - 1)
-    _cut_all(whole, low)
+        _truncate_all(originals, middle)
+        low, high = (middle, high) if measure(blocks) <= max_size else (low, middle - 1)
+    _truncate_all(originals, low)
     return blocks
 
 
-def _cut_all(whole: list[tuple[Block, str]], length: int) -> None:
-    for section, text in whole:
+def _truncate_all(originals: list[tuple[Block, str]], length: int) -> None:
+    for section, text in originals:
         section["text"] = truncate(text, length)
 
 
-def _weight(blocks: Any) -> int:
+def _escaped_length(blocks: Any) -> int:
     """How long they are as JSON, counted as unkindly as Slack may: escaped, and in UTF-16."""
     return utf16_length(escape(json.dumps(blocks, ensure_ascii=False)))
 
@@ -117,7 +119,7 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
-class Person:
+class DisplayPerson:
     """How somebody is named on a card: by mention where Slack knows them."""
 
     name: str
@@ -129,13 +131,13 @@ class Person:
 
 
 # Slack's own limit for a real name is 80; the predecessor's accounts know none.
-NAME_MAX = 80
+MAX_NAME_LENGTH = 80
 
 
-def person(directory: Directory, user_id: ObjectId | str | None) -> Person:
+def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:
     """Whoever has no account any more has left; None is nobody."""
     user = directory.users.get(user_id) if isinstance(user_id, ObjectId) else None
     if user is None:
-        return Person("someone who has left" if user_id else "nobody")
+        return DisplayPerson("someone who has left" if user_id else "nobody")
     name = " ".join(user.display_name.split())  # one line: it stands within sentences
-    return Person(truncate(name, NAME_MAX), directory.slack_ids.get(user.id))
+    return DisplayPerson(truncate(name, MAX_NAME_LENGTH), directory.slack_ids.get(user.id))

@@ -13,21 +13,21 @@ from services.outbox.pending import Publisher
 
 logger = logging.getLogger(__name__)
 
-SECONDS = 2.0
+QUERY_TIMEOUT_SECONDS = 2.0
 
 
-def mail_soon(response: Response, letters: Emails, publisher: Publisher) -> None:
+def trigger_email_delivery(response: Response, emails: Emails, publisher: Publisher) -> None:
     """Once the answer is out: nobody waits for the queue, and whatever is lost the jobs repeat."""
     # The request is over by then; in its context what is asked for carries its id.
-    response.call_on_close(partial(copy_context().run, _hint, letters, publisher))
+    response.call_on_close(partial(copy_context().run, _publish_due_email, emails, publisher))
 
 
-def _hint(letters: Emails, publisher: Publisher) -> None:
+def _publish_due_email(emails: Emails, publisher: Publisher) -> None:
     try:
-        with pymongo.timeout(SECONDS):
-            letter_id = letters.next_due_id()
+        with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
+            email_id = emails.next_due_id()
     except PyMongoError as error:
         logger.warning("a letter is left to the sweep: %s", type(error).__name__)
         return
-    if letter_id:  # whoever follows it sends all that are due
-        publisher.publish_email(letter_id)
+    if email_id:  # whoever follows it sends all that are due
+        publisher.publish_email(email_id)

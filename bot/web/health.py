@@ -4,21 +4,23 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
-from bot.web.http_errors import problem
+from bot.web.http_errors import problem_response
 
 
-def health(ready: Callable[[], bool]) -> Blueprint:
+def health_blueprint(is_ready: Callable[[], bool]) -> Blueprint:
     """`/healthz` always says yes; `/readyz` says what `ready` says, with 503 for no."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")
-    def alive() -> Response:
+    def healthz() -> Response:
         return jsonify(status="ok")
 
     @blueprint.get("/readyz")
-    def able() -> Response:
-        if ready():
+    def readyz() -> Response:
+        if is_ready():
             return jsonify(status="ok")
-        return problem(503, "not_ready", "MongoDB does not answer. Check MONGO_URI and its server.")
+        return problem_response(
+            503, "not_ready", "MongoDB does not answer. Check MONGO_URI and its server."
+        )
 
     return blueprint

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import BadRequest, HTTPException, RequestEntityTooLarge
 
-from bot.slack.error_kinds import Fault, fault_of
+from bot.slack.error_kinds import ErrorKind, error_kind
 from bot.web.client_ip import bearer_token
 from services.core.errors import (
     Conflict,
@@ -28,15 +28,15 @@ from services.core.errors import (
 
 logger = logging.getLogger(__name__)
 
-BODY_LIMIT = 1_000_000
+MAX_BODY_BYTES = 1_000_000
 # What is read beyond the limit, so that the sender comes to read the answer; more is cut off.
-DISCARD_LIMIT = 8_000_000
-_PIECE = 65_536
+MAX_DISCARDED_BYTES = 8_000_000
+_CHUNK_BYTES = 65_536
 # Below these nobody comes with a browser.
-_FOR_PROGRAMS = ("/api", "/slack", "/metrics", "/healthz", "/readyz")
-_RETRY_SECONDS = 5
+_JSON_PREFIXES = ("/api", "/slack", "/metrics", "/healthz", "/readyz")
+_RETRY_AFTER_SECONDS = 5
 
-SENTENCES = {
+STATUS_MESSAGES = {
     400: "This request cannot be read. Check its headers and its body.",
     404: "There is nothing at this address. Check the path.",
     405: "This address does not take this method; the Allow header names those it takes.",
@@ -46,9 +46,9 @@ SENTENCES = {
     414: "The address is too long. Send less in it.",
     415: "Send the body as JSON, with the header Content-Type: application/json.",
 }
-_AWAY = "The tickets cannot be reached at the moment. Try again in a minute."
+_DATABASE_UNAVAILABLE = "The tickets cannot be reached at the moment. Try again in a minute."
 # The first that fits counts.
-_STATUSES: tuple[tuple[type[DomainError], int, str], ...] = (
+_STATUS_BY_ERROR: tuple[tuple[type[DomainError], int, str], ...] = (
     (NotAllowedInState, 409, "conflict"),
     (InvalidValue, 400, "invalid"),
     (Unauthenticated, 401, "unauthenticated"),
@@ -60,7 +60,7 @@ _STATUSES: tuple[tuple[type[DomainError], int, str], ...] = (
 )
 
 
-class Malformed(BadRequest):
+class MalformedBody(BadRequest):
     """A body that cannot be read; its description is a sentence of ours."""
 
 
@@ -71,13 +71,13 @@ class Problem:
 
     status: int
     code: str
-    sentence: str
+    message: str
     field: str | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
-    def as_json(self) -> Response:
+    def to_json_response(self) -> Response:
         about = f"{self.field}: " if self.field else ""
-        body = {"error": f"{about}{self.sentence}", "code": self.code}
+        body = {"error": f"{about}{self.message}", "code": self.code}
         response = jsonify(body | ({"field": self.field} if self.field else {}))
         response.status_code = self.status
         for name, value in self.headers:
@@ -88,53 +88,58 @@ class Problem:
 ErrorPage = Callable[[Problem], Response]
 
 
-def answer_errors(web: Flask, *, page: ErrorPage | None = None) -> None:
+def register_error_handler(flask_app: Flask, *, error_page: ErrorPage | None = None) -> None:
     """Have `web` answer every error so, whichever blueprint it comes from.
 
     `page` makes the answer at addresses that people open; without it they get JSON, too.
     """
 
     def answer(error: Exception) -> Response:
-        found = problem_of(error)
-        if page is None or _is_for_programs(request.path):
-            return found.as_json()
-        return page(found)
+        problem_details = problem_from_error(error)
+        if error_page is None or _is_json_path(request.path):
+            return problem_details.to_json_response()
+        return error_page(problem_details)
 
-    web.register_error_handler(Exception, answer)
+    flask_app.register_error_handler(Exception, answer)
 
 
-def problem(status: int, code: str, sentence: str) -> Response:
+def problem_response(status: int, code: str, message: str) -> Response:
     """An error answer of a route for programs."""
-    return Problem(status, code, sentence).as_json()
+    return Problem(status, code, message).to_json_response()
 
 
-def _is_for_programs(path: str) -> bool:
-    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _FOR_PROGRAMS)
+def _is_json_path(path: str) -> bool:
+    return any(path == prefix or path.startswith(f"{prefix}/") for prefix in _JSON_PREFIXES)
 
 
-def problem_of(error: Exception) -> Problem:
+def problem_from_error(error: Exception) -> Problem:
     """How that error is answered. One that nobody foresaw is logged, with the reference told."""
     if isinstance(error, DomainError):
-        return _told(error)
+        return _domain_problem(error)
     if isinstance(error, HTTPException):
-        return _refused(error)
-    if fault_of(error) is Fault.DATABASE_AWAY:
+        return _http_problem(error)
+    if error_kind(error) is ErrorKind.DATABASE_UNAVAILABLE:
         logger.error("%s %s: %s", request.method, request.path, type(error).__name__)
-        return Problem(503, "unavailable", _AWAY, headers=(("Retry-After", str(_RETRY_SECONDS)),))
-    return _failed(error)
+        return Problem(
+            503,
+            "unavailable",
+            _DATABASE_UNAVAILABLE,
+            headers=(("Retry-After", str(_RETRY_AFTER_SECONDS)),),
+        )
+    return _internal_problem(error)
 
 
-def _told(error: DomainError) -> Problem:
+def _domain_problem(error: DomainError) -> Problem:
     """A domain error's sentence is its user's to read."""
-    status, code = next((s, c) for kind, s, c in _STATUSES if isinstance(error, kind))
-    told = Problem(status, code, str(error))
+    status, code = next((s, c) for kind, s, c in _STATUS_BY_ERROR if isinstance(error, kind))
+    base = Problem(status, code, str(error))
     if isinstance(error, InvalidValue):
-        return replace(told, field=error.field)
+        return replace(base, field=error.field)
     if isinstance(error, Unauthenticated):
-        return replace(told, headers=(("WWW-Authenticate", _challenge()),))
+        return replace(base, headers=(("WWW-Authenticate", _challenge()),))
     if isinstance(error, LimitReached) and error.retry_after is not None:
-        return replace(told, headers=(("Retry-After", str(error.retry_after)),))
-    return told
+        return replace(base, headers=(("Retry-After", str(error.retry_after)),))
+    return base
 
 
 def _challenge() -> str:
@@ -142,7 +147,7 @@ def _challenge() -> str:
     return 'Bearer realm="api"' + (', error="invalid_token"' if bearer_token(request) else "")
 
 
-def _refused(error: HTTPException) -> Problem:
+def _http_problem(error: HTTPException) -> Problem:
     if isinstance(error, RequestEntityTooLarge):
         _discard_body()
     status = error.code or 500
@@ -152,11 +157,11 @@ def _refused(error: HTTPException) -> Problem:
         if name not in ("Content-Type", "Content-Length")
     )
     code = error.name.lower().replace(" ", "_")
-    ours = error.description if isinstance(error, Malformed) else SENTENCES.get(status)
-    return Problem(status, code, ours or f"{error.name}.", headers=headers)
+    message = error.description if isinstance(error, MalformedBody) else STATUS_MESSAGES.get(status)
+    return Problem(status, code, message or f"{error.name}.", headers=headers)
 
 
-def _failed(error: Exception) -> Problem:
+def _internal_problem(error: Exception) -> Problem:
     reference = uuid.uuid4().hex[:8]
     logger.error(
         "%s %s failed, reference %s", request.method, request.path, reference, exc_info=error
@@ -172,6 +177,6 @@ def _failed(error: Exception) -> Problem:
 def _discard_body() -> None:
     """A connection closed on unread data is reset, and its sender would not see the answer."""
     with suppress(OSError, ValueError):
-        for _ in range(DISCARD_LIMIT // _PIECE):
-            if not request.environ["wsgi.input"].read(_PIECE):
+        for _ in range(MAX_DISCARDED_BYTES // _CHUNK_BYTES):
+            if not request.environ["wsgi.input"].read(_CHUNK_BYTES):
                 return

@@ -20,14 +20,14 @@ from prometheus_client.metrics_core import (
 from prometheus_client.registry import Collector
 
 from bot.web.client_ip import bearer_token, client_address
-from bot.web.http_errors import problem
+from bot.web.http_errors import problem_response
 from services.core import metrics as core_metrics
 from services.core.metrics import MetricKind, SampleKey, Samples
 from services.core.settings import Network
 from services.ops.ticket_counts import TicketCounts
 
 
-class Metrics:
+class MetricsPage:
     """The page, made anew each time. `shared` and `tickets` answer None where their server is away.
 
     They must answer soon: whoever scrapes waits for them.
@@ -43,14 +43,14 @@ class Metrics:
         self._registry = CollectorRegistry()
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
-        self._registry.register(_Ours(own, shared, tickets))
+        self._registry.register(_BotCollector(own, shared, tickets))
 
     def __call__(self) -> tuple[bytes, str]:
         """The text and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
-class _Ours(Collector):
+class _BotCollector(Collector):
     def __init__(
         self,
         own: Callable[[], Samples],
@@ -68,35 +68,35 @@ class _Ours(Collector):
         shared, tickets = self._shared(), self._tickets()
         yield _gauge("ticket_bot_redis_up", "Whether Redis answers.", shared is not None)
         yield _gauge("ticket_bot_mongodb_up", "Whether MongoDB answers.", tickets is not None)
-        yield from families({**(shared or {}), **self._own()})
+        yield from metric_families({**(shared or {}), **self._own()})
         if tickets:
             yield from _ticket_families(tickets)
 
 
-def families(counts: Samples) -> Iterator[Metric]:
+def metric_families(counts: Samples) -> Iterator[Metric]:
     """Every metric of ours that has been counted. Names and buckets of other releases stay out."""
     by_metric: defaultdict[str, dict[SampleKey, float]] = defaultdict(dict)
     for key, value in counts.items():
         by_metric[key.metric][key] = value
     for metric in core_metrics.ALL_METRICS:
-        if found := by_metric.get(metric.name):
-            yield _family(metric, found)
+        if metric_counts := by_metric.get(metric.name):
+            yield _metric_family(metric, metric_counts)
 
 
-def _family(metric: core_metrics.Metric, counts: Samples) -> Metric:
-    sets = {key.labels: None for key in counts if len(key.labels) == len(metric.labels)}
+def _metric_family(metric: core_metrics.Metric, counts: Samples) -> Metric:
+    label_sets = {key.labels: None for key in counts if len(key.labels) == len(metric.labels)}
     if metric.kind is MetricKind.HISTOGRAM:
         histogram = HistogramMetricFamily(metric.name, metric.help, labels=metric.labels)
-        for labels in sets:
+        for labels in label_sets:
             names = core_metrics.bucket_names(metric)
             parts = [counts.get(SampleKey(metric.name, labels, name), 0) for name in names]
             total = counts.get(SampleKey(metric.name, labels, core_metrics.SUM), 0)
             buckets = list(zip(names, accumulate(parts), strict=True))
             histogram.add_metric(labels, buckets, sum_value=total)
         return histogram
-    single = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
-    family = single(metric.name, metric.help, labels=metric.labels)
-    for labels in sets:
+    family_class = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
+    family = family_class(metric.name, metric.help, labels=metric.labels)
+    for labels in label_sets:
         family.add_metric(labels, counts[SampleKey(metric.name, labels)])
     return family
 
@@ -121,14 +121,14 @@ def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
         "How often the sweep has published the ticket it published most often.",
         tickets.most_attempts,
     )
-    aside = GaugeMetricFamily(
+    failing = GaugeMetricFamily(
         "ticket_bot_set_aside",
         "What is due by the clock and has failed, so that it is tried again later.",
         labels=["what"],
     )
     for what, number in tickets.failing.items():
-        aside.add_metric([what], number)
-    yield aside
+        failing.add_metric([what], number)
+    yield failing
     leader = GaugeMetricFamily(
         "ticket_bot_jobs_leader", "The process that runs the jobs.", labels=["holder"]
     )
@@ -141,8 +141,8 @@ def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=float(value))
 
 
-def metrics(
-    page: Callable[[], tuple[bytes, str]], *, token: str, trusted_proxies: Sequence[Network]
+def metrics_blueprint(
+    render: Callable[[], tuple[bytes, str]], *, token: str, trusted_proxies: Sequence[Network]
 ) -> Blueprint:
     """`page` makes the text and its content type. `token` "": callers on this machine only."""
     blueprint = Blueprint("metrics", __name__)
@@ -151,19 +151,19 @@ def metrics(
     def show() -> Response:
         # Compared as bytes: of other than ASCII characters compare_digest takes no text.
         if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
-            answer = problem(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
+            answer = problem_response(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
             answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
             return answer
         if not token and not _is_local(request, trusted_proxies):
-            return problem(
+            return problem_response(
                 403, "forbidden", "Only this machine may read this, unless METRICS_TOKEN is set."
             )
-        body, content_type = page()
+        body, content_type = render()
         return Response(body, content_type=content_type)
 
     return blueprint
 
 
-def _is_local(sent: Request, proxies: Sequence[Network]) -> bool:
-    client = client_address(sent, proxies)
+def _is_local(http_request: Request, trusted_proxies: Sequence[Network]) -> bool:
+    client = client_address(http_request, trusted_proxies)
     return client is not None and client.is_loopback

@@ -18,23 +18,23 @@ from cheroot.makefile import MakeFile, StreamWriter
 from cheroot.server import HeaderReader, HTTPConnection, HTTPRequest
 from flask import Flask
 
-from bot.web.http_errors import DISCARD_LIMIT, SENTENCES
+from bot.web.http_errors import MAX_DISCARDED_BYTES, STATUS_MESSAGES
 from services.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
 
 # As many as may wait for a listener (bot.bootstrap.THREADS), and as many again that still read or
 # probe.
-THREADS = 40
+SERVER_THREADS = 40
 # More wait in line, but not so many that Slack would have given up on the last; then 503.
-LINE = 200
-HEADER_LIMIT = 32_768
-IDLE_SECONDS = 10
+MAX_QUEUED_CONNECTIONS = 200
+MAX_HEADER_BYTES = 32_768
+IDLE_TIMEOUT_SECONDS = 10
 # What is under way gets an answer within this, well inside the ten seconds a process has to exit.
 DRAIN_SECONDS = 5
 
 
-class _Headers(HeaderReader):
+class _StrictHeaderReader(HeaderReader):
     """Leaves out names with an underscore, which WSGI takes for those with a hyphen.
 
     A proxy that removes `X-Forwarded-For` would let `X_Forwarded_For` pass.
@@ -50,12 +50,12 @@ class _Headers(HeaderReader):
 
 
 class _Request(HTTPRequest):
-    header_reader = _Headers()
+    header_reader = _StrictHeaderReader()
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.inheaders = _Received()
-        self.outheaders = _Answer()
+        self.inheaders = _RequestHeaders()
+        self.outheaders = _ResponseHeaders()
 
     def read_request_headers(self) -> bool:
         # cheroot leaves it so
@@ -72,7 +72,7 @@ class _Request(HTTPRequest):
     def simple_response(self, status: str, _: str = "") -> None:
         """A refusal of the server's own, before any application is asked: JSON like theirs."""
         number, name = int(status[:3]), status[4:]
-        sentence = _SENTENCES.get(number, f"{name}.")
+        sentence = _STATUS_MESSAGES.get(number, f"{name}.")
         body = json.dumps({"error": sentence, "code": name.lower().replace(" ", "_")}).encode()
         self.close_connection = True
         head = (
@@ -84,58 +84,58 @@ class _Request(HTTPRequest):
             self.conn.wfile.write(head.encode() + body)
 
     def send_headers(self) -> None:
-        if self.conn.is_late:  # what is missing of its body is not waited for any more
+        if self.conn.is_past_deadline:  # what is missing of its body is not waited for any more
             self.close_connection = True
-        self.conn.wfile.hold()
+        self.conn.wfile.hold_head()
         super().send_headers()
 
     def respond(self) -> None:
         try:
             super().respond()
         finally:
-            self.conn.wfile.release()
+            self.conn.wfile.flush_head()
 
 
-class Connection(HTTPConnection):
+class DeadlineConnection(HTTPConnection):
     RequestHandlerClass = _Request
 
     def __init__(self, server: Any, sock: socket.socket, _: Any = None) -> None:
-        super().__init__(server, _Socket.of(sock), _file_of)
+        super().__init__(server, _DeadlineSocket.wrap(sock), _make_file)
 
     @property
-    def is_late(self) -> bool:
+    def is_past_deadline(self) -> bool:
         return monotonic() > float(self.socket.deadline)
 
     def communicate(self) -> bool:
         """Serve one request, and those that follow at once. True where the connection is kept."""
         while self._serve_one():
-            if not self._asks_on():
+            if not self._has_next_request():
                 return True
         return False
 
     def _serve_one(self) -> bool:
-        self.socket.deadline = monotonic() + READ_SECONDS
+        self.socket.deadline = monotonic() + READ_TIMEOUT_SECONDS
         return bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot leaves it so
 
-    def _asks_on(self) -> bool:
+    def _has_next_request(self) -> bool:
         """Not waited for where others wait for a thread, or the server is to end."""
         if self.server.requests.qsize or not self.server.ready:
             return False
-        coming = select.poll()
-        coming.register(self.socket, select.POLLIN)
-        return bool(self.rfile.has_data() or coming.poll(LINGER_MS))
+        poller = select.poll()
+        poller.register(self.socket, select.POLLIN)
+        return bool(self.rfile.has_data() or poller.poll(KEEP_ALIVE_POLL_MS))
 
 
 class _Server(wsgi.Server):
-    ConnectionClass = Connection
-    max_request_header_size = HEADER_LIMIT
+    ConnectionClass = DeadlineConnection
+    max_request_header_size = MAX_HEADER_BYTES
     # Above this a body is not even read; smaller ones that are too large get their answer.
-    max_request_body_size = DISCARD_LIMIT
+    max_request_body_size = MAX_DISCARDED_BYTES
     keep_alive_conn_limit = 400
     # How often it looks whether it is to stop.
     expiration_interval = 0.1
 
-    def process_conn(self, conn: Connection) -> None:
+    def process_conn(self, conn: DeadlineConnection) -> None:
         """A new connection waits for its first byte without a thread, as an idle one does."""
         if conn.last_used is None and self.can_add_keepalive_connection:
             self.put_conn(conn)
@@ -164,12 +164,12 @@ class WebServer:
         self._server = _Server(
             (host, port),
             app,
-            numthreads=THREADS,
-            max=THREADS,
+            numthreads=SERVER_THREADS,
+            max=SERVER_THREADS,
             request_queue_size=128,
-            timeout=IDLE_SECONDS,
+            timeout=IDLE_TIMEOUT_SECONDS,
             shutdown_timeout=DRAIN_SECONDS,
-            accepted_queue_size=LINE,
+            accepted_queue_size=MAX_QUEUED_CONNECTIONS,
             accepted_queue_timeout=0,
             reuse_port=port != 0,
         )
@@ -212,25 +212,25 @@ class WebServer:
 
 # A request must have arrived whole after this long, however many pieces it comes in. Slack waits
 # no longer for the answer.
-READ_SECONDS = 3.0
+READ_TIMEOUT_SECONDS = 3.0
 # A client that does not take its answer is given up after this long.
-WRITE_SECONDS = 5.0
+WRITE_TIMEOUT_SECONDS = 5.0
 # Who asks on within this is heard by the same thread, not by way of the selector to another.
-LINGER_MS = 3
+KEEP_ALIVE_POLL_MS = 3
 
-_SENTENCES = {
-    **SENTENCES,
+_STATUS_MESSAGES = {
+    **STATUS_MESSAGES,
     413: "This request is too large: it may have 1 MB of body and 32 kB of headers. Send less.",
 }
 
 
-class _Socket(socket.socket):
+class _DeadlineSocket(socket.socket):
     """Receives until a deadline. cheroot's own timeout begins anew with every byte."""
 
     deadline = 0.0
 
     @classmethod
-    def of(cls, accepted: socket.socket) -> Self:
+    def wrap(cls, accepted: socket.socket) -> Self:
         family, kind, proto = accepted.family, accepted.type, accepted.proto
         return cls(family, kind, proto, fileno=accepted.detach())
 
@@ -239,16 +239,16 @@ class _Socket(socket.socket):
         try:
             return super().recv_into(*args)
         finally:
-            self.settimeout(WRITE_SECONDS)
+            self.settimeout(WRITE_TIMEOUT_SECONDS)
 
 
-class _Writer(StreamWriter):
+class _CoalescingWriter(StreamWriter):
     """Sends an answer's head together with the beginning of its body, in one packet."""
 
     _is_held = False
     _head = b""
 
-    def hold(self) -> None:
+    def hold_head(self) -> None:
         """What is written next is kept for what follows it."""
         self._is_held = True
 
@@ -260,18 +260,18 @@ class _Writer(StreamWriter):
         # cheroot leaves it so
         return int(super().write(head + val))  # type: ignore[no-untyped-call]
 
-    def release(self) -> None:
+    def flush_head(self) -> None:
         """Nothing follows."""
         self._is_held = False
         if self._head:
             self.write(b"")
 
 
-def _file_of(sock: socket.socket, mode: str, size: int) -> Any:
-    return _Writer(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
+def _make_file(sock: socket.socket, mode: str, size: int) -> Any:
+    return _CoalescingWriter(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
 
 
-class _Received(dict[bytes, bytes]):
+class _RequestHeaders(dict[bytes, bytes]):
     """The headers of a request; of two lengths, nobody knows which one a proxy went by."""
 
     def __setitem__(self, name: bytes, value: bytes) -> None:
@@ -280,7 +280,7 @@ class _Received(dict[bytes, bytes]):
         super().__setitem__(name, value)
 
 
-class _Answer(list[tuple[bytes, bytes]]):
+class _ResponseHeaders(list[tuple[bytes, bytes]]):
     """The headers of an answer, without cheroot's own name and version."""
 
     def append(self, header: tuple[bytes, bytes]) -> None:

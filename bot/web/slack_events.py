@@ -5,10 +5,10 @@ from slack_bolt import App
 from slack_bolt.adapter.flask import SlackRequestHandler
 from slack_sdk.signature import SignatureVerifier
 
-from bot.web.http_errors import problem
+from bot.web.http_errors import problem_response
 
 
-def slack_events(app: App, *, signing_secret: str) -> Blueprint:
+def slack_events_blueprint(app: App, *, signing_secret: str) -> Blueprint:
     """Hands to `app` what Slack signed within the last five minutes, and refuses the rest."""
     blueprint = Blueprint("slack", __name__)
     handler = SlackRequestHandler(app)
@@ -16,8 +16,8 @@ def slack_events(app: App, *, signing_secret: str) -> Blueprint:
 
     @blueprint.post("/slack/events")
     def receive() -> Response:
-        if not _is_genuine(verifier, request):
-            return problem(
+        if not _has_valid_signature(verifier, request):
+            return problem_response(
                 401, "invalid_signature", "Slack's signature is missing, wrong or too old."
             )
         return handler.handle(request)
@@ -25,7 +25,7 @@ def slack_events(app: App, *, signing_secret: str) -> Blueprint:
     return blueprint
 
 
-def _is_genuine(verifier: SignatureVerifier, sent: Request) -> bool:
+def _has_valid_signature(verifier: SignatureVerifier, http_request: Request) -> bool:
     """Checked before Bolt looks at all.
 
     Bolt reads a body before it verifies it, and takes the error of a malformed header or body for
@@ -33,9 +33,9 @@ def _is_genuine(verifier: SignatureVerifier, sent: Request) -> bool:
     """
     try:
         return verifier.is_valid(
-            sent.get_data(),
-            sent.headers.get("X-Slack-Request-Timestamp"),
-            sent.headers.get("X-Slack-Signature"),
+            http_request.get_data(),
+            http_request.headers.get("X-Slack-Request-Timestamp"),
+            http_request.headers.get("X-Slack-Signature"),
         )
     except (ValueError, TypeError):  # no number, not UTF-8, not ASCII
         return False

@@ -11,7 +11,7 @@ from typing import Any
 from bson import ObjectId
 
 from bot.views.messages import comment as views
-from bot.views.text import Message, person
+from bot.views.text import Message, display_person
 from services.linking.directory import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
@@ -134,10 +134,12 @@ class CommentSync:
         )
 
     def _message(self, comment: Comment, *, is_outside_thread: bool, is_channel: bool) -> Message:
-        author = person(self._people, comment.by)
+        author = display_person(self._people, comment.by)
         if is_channel:
-            return views.pointer(self._ticket, comment, author=author)
-        return views.reply(self._ticket, comment, author=author, is_alone=is_outside_thread)
+            return views.internal_note_notice(self._ticket, comment, author=author)
+        return views.comment_message(
+            self._ticket, comment, author=author, is_outside_thread=is_outside_thread
+        )
 
     def _is_staff(self, user_id: ObjectId) -> bool:
         user = self._people.users.get(user_id)

@@ -7,7 +7,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.views.messages.digest import digest as digest_message
+from bot.views.messages.digest import digest_message
 from bot.views.text import Message
 from services.core.clock import Clock
 from services.core.database import Document, Mongo

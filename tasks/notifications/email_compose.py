@@ -6,8 +6,8 @@ from email.message import EmailMessage
 
 from bson import ObjectId
 
-from bot.views.cards.ticket_cards import why
-from bot.views.text import person
+from bot.views.cards.ticket_cards import assignment_reason
+from bot.views.text import display_person
 from services.auth.one_time_codes import CodeKind
 from services.linking.directory import resolve_people
 from services.models.events import EventType
@@ -100,8 +100,8 @@ def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> Ema
     return templates.assigned(
         user,
         ticket,
-        requester=person(people, ticket.created_by).name,
-        why=why(ticket, person(people, giver) if giver else None),
+        requester=display_person(people, ticket.created_by).name,
+        why=assignment_reason(ticket, display_person(people, giver) if giver else None),
     )
 
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.views.messages.handover_offer import offer as offer_message
+from bot.views.messages.handover_offer import offer_message
 from services.availability.handover_offers import HandoverOffer, HandoverOffers
 from services.core.installation import get_installation
 from tasks.notifications.slack_delivery import (

@@ -77,8 +77,8 @@ def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
             actor=Actor.from_user(user), team_id=session.team_id, screen=session.screen
         )
     except DomainError as refusal:
-        return overview.refusal(str(refusal))
-    return overview.home(content)
+        return overview.refusal_view(str(refusal))
+    return overview.home_view(content)
 
 
 def _handle_error(runtime: Runtime, session: HomeSession, error: SlackApiError) -> None:

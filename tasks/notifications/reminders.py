@@ -8,8 +8,8 @@ from bson import ObjectId
 from celery import Task
 
 from bot.views.messages import reminder_message as views
-from bot.views.messages.reminder_message import Line
-from bot.views.text import Message, person
+from bot.views.messages.reminder_message import ReminderLine
+from bot.views.text import Message, display_person
 from services.availability.quiet_hours import notifications_paused_until
 from services.core.database import Document
 from services.linking.directory import resolve_people
@@ -151,21 +151,23 @@ def _channel(runtime: Runtime, to: str, pairs: list[ReminderPair]) -> str | None
 def _message(runtime: Runtime, to: str, pairs: list[ReminderPair], *, unread: int) -> Message:
     """The most urgent first."""
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
-    shown = pairs[: views.SHOWN]
+    shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
     people = resolve_people(
         runtime.users, runtime.links, team_id=shown[0][1].team_id or "", user_ids=ids
     )
     lines = [
-        Line(
+        ReminderLine(
             ticket=ticket,
-            kind=EscalationStep(nudge.kind),
-            assignee=person(people, ticket.assigned_to) if ticket.assigned_to else None,
-            is_own=str(ticket.assigned_to) == to,
+            step=EscalationStep(nudge.kind),
+            assignee=display_person(people, ticket.assigned_to) if ticket.assigned_to else None,
+            is_for_assignee=str(ticket.assigned_to) == to,
         )
         for nudge, ticket in shown
     ]
-    return views.nudges(lines, count=len(pairs) + unread, is_channel=to == TRIAGE_RECIPIENT)
+    return views.reminder_message(
+        lines, count=len(pairs) + unread, is_channel=to == TRIAGE_RECIPIENT
+    )
 
 
 def _send(

@@ -8,7 +8,7 @@ from bson import ObjectId
 from bot.views.cards import ticket_cards
 from bot.views.cards.triage_card import triage_card
 from bot.views.messages import ticket_updates
-from bot.views.text import Message, Person
+from bot.views.text import DisplayPerson, Message
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox.deliveries import delivery_key
@@ -32,7 +32,7 @@ from tasks.recipients import (
 )
 
 CARD_KINDS = (REQUESTER, ASSIGNEE, TRIAGE)
-PersonLookup = Callable[[ObjectId | str | None], Person]
+PersonLookup = Callable[[ObjectId | str | None], DisplayPerson]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def build_message(
     if kind == ASSIGNEE:
         return _assignee_card(ticket, people, recipient)
     if kind == THREAD:
-        return ticket_updates.thread_line(ticket)
+        return ticket_updates.filed_message(ticket)
     if kind == TRIAGE:
         return triage_card(
             ticket,
@@ -96,17 +96,19 @@ def build_message(
             done_by=_done_by(ticket, people),
         )
     if kind == ASKED_AGAIN:
-        return ticket_updates.asked_again(ticket, asked=_question(ticket))
+        return ticket_updates.question_reminder_message(ticket, question_text=_question(ticket))
     if kind == UNANSWERED:
-        return ticket_updates.unanswered(ticket)
+        return ticket_updates.closed_unanswered_message(ticket)
     by = people(event.by if event else None)
     if kind == QUESTION:
-        return ticket_updates.question(ticket, by=by, asked=(event.note if event else None) or "")
+        return ticket_updates.question_message(
+            ticket, by=by, question_text=(event.note if event else None) or ""
+        )
     build = {
-        RESOLVED: ticket_updates.resolved,
-        REOPENED: ticket_updates.reopened,
-        CANCELLED: ticket_updates.cancelled,
-        SOLVED: ticket_updates.solved,
+        RESOLVED: ticket_updates.resolved_message,
+        REOPENED: ticket_updates.reopened_message,
+        CANCELLED: ticket_updates.cancelled_message,
+        SOLVED: ticket_updates.solved_message,
     }[kind]
     return build(ticket, by=by)
 
@@ -126,23 +128,23 @@ def _assignee_card(ticket: Ticket, people: PersonLookup, recipient: Recipient | 
     """For whoever has it; another's card says who that is."""
     assignee, done_by = _assignee(ticket, people), _done_by(ticket, people)
     if assignee is None or recipient != ticket.assigned_to:
-        return ticket_cards.former_card(ticket, assignee=assignee, done_by=done_by)
+        return ticket_cards.former_assignee_card(ticket, assignee=assignee, done_by=done_by)
     assigned = last_event(ticket, EventType.ASSIGNED)
     by_somebody = assigned and isinstance(assigned.by, ObjectId) and assigned.by != recipient
     return ticket_cards.assignee_card(
         ticket,
         requester=people(ticket.created_by),
         assignee=assignee,
-        given_by=people(assigned.by) if assigned and by_somebody else None,
+        assigned_by=people(assigned.by) if assigned and by_somebody else None,
         done_by=done_by,
     )
 
 
-def _assignee(ticket: Ticket, people: PersonLookup) -> Person | None:
+def _assignee(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
     return people(ticket.assigned_to) if ticket.assigned_to else None
 
 
-def _done_by(ticket: Ticket, people: PersonLookup) -> Person | None:
+def _done_by(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
     by = completed_by(ticket)
     return people(by) if by else None
 

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.views.text import Message, Person, person
+from bot.views.text import DisplayPerson, Message, display_person
 from services.linking.directory import referenced_user_ids, resolve_people
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries
@@ -63,8 +63,8 @@ class TicketSender:
         channel = self._runtime.triage_channel
         return triage_notice(self._ticket, channel=channel, people=self._person)
 
-    def _person(self, user_id: ObjectId | str | None) -> Person:
-        return person(self._people, user_id)
+    def _person(self, user_id: ObjectId | str | None) -> DisplayPerson:
+        return display_person(self._people, user_id)
 
     def _send(self, notice: Notice) -> bool:
         address = self._address(notice.recipient)

@@ -12,7 +12,7 @@ from slack_sdk.errors import SlackApiError
 from slack_sdk.web import SlackResponse
 
 from bot.views.messages import unassigned as views
-from bot.views.text import Message, person
+from bot.views.text import Message, display_person
 from services.linking.directory import resolve_people
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
@@ -116,12 +116,12 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     """In the order of the queue."""
     ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
     if len(ordered) > 1:
-        return views.several(ordered[: views.SHOWN], count=len(ordered))
+        return views.unassigned_summary(ordered[: views.MAX_TICKETS], count=len(ordered))
     (ticket,) = ordered
     ids = {ticket.created_by} if ticket.created_by else set()
     team_id = ticket.team_id or ""
     people = resolve_people(runtime.users, runtime.links, team_id=team_id, user_ids=ids)
-    return views.one(ticket, requester=person(people, ticket.created_by))
+    return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
 
 
 def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackResponse | None:

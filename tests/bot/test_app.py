@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.routes import Kind, Route
+from bot.routes import Route, RouteKind
 from bot.slack.request import Request
 from bot.slack.services import BotServices
 from bot.views.modals import file_ticket as modal_file_ticket
@@ -100,7 +100,7 @@ def test_bolts_oauth_stays_off(
 ) -> None:
     monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "secret")
-    app = bot.app.build(desk, executor=Inline())
+    app = bot.app.create_app(desk, executor=Inline())
     assert app.oauth_flow is None
     assert "SLACK_CLIENT_ID" not in os.environ
     assert Bot(app).answer(payloads.slash_command(user=People.slack_id(employee))) == {}
@@ -114,7 +114,7 @@ def test_middleware_stands_in_front_of_the_routes(
         body["text"] = "VPN is down"
         next()
 
-    app = bot.app.build(desk, executor=Inline(), middleware=[retitled])
+    app = bot.app.create_app(desk, executor=Inline(), middleware=[retitled])
     Bot(app).answer(payloads.slash_command("help", user=People.slack_id(employee)))
     assert slack.last_view()["blocks"][0]["element"]["initial_value"] == "VPN is down"
 
@@ -123,7 +123,7 @@ def test_a_thread_pool_answers_as_well(
     desk: BotServices, slack: RecordingSlack, employee: User
 ) -> None:
     with ThreadPoolExecutor(2) as threads:
-        threaded = Bot(bot.app.build(desk, executor=threads))
+        threaded = Bot(bot.app.create_app(desk, executor=threads))
         body = filled_in(threaded, slack, People.slack_id(employee), title="x")
         errors = threaded.answer(body)["errors"]
     assert errors == {"title": "Give it a title of at least 3 characters."}
@@ -136,9 +136,9 @@ def answer_nothing(req: Request) -> None:
 def test_a_listener_that_forgets_its_answer(
     desk: BotServices, slack: RecordingSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forgetful = Route(Kind.COMMAND, "/ticket", answer_nothing, None)
-    monkeypatch.setattr(bot.app, "top_level", lambda: iter([forgetful]))
-    app = bot.app.build(desk, executor=Inline())
+    forgetful = Route(RouteKind.COMMAND, "/ticket", answer_nothing, None)
+    monkeypatch.setattr(bot.app, "top_level_routes", lambda: iter([forgetful]))
+    app = bot.app.create_app(desk, executor=Inline())
     slack.clear()
     response = Bot(app).send(payloads.slash_command(user="U0ANN"))
     assert response.status == 404
@@ -146,7 +146,11 @@ def test_a_listener_that_forgets_its_answer(
 
 
 WORDS = "canary words"
-FORM = {**modal_file_ticket.file_ticket(read_by_ai=False), "id": "V1", "callback_id": "unknown"}
+FORM = {
+    **modal_file_ticket.file_ticket_modal(is_ai_enabled=False),
+    "id": "V1",
+    "callback_id": "unknown",
+}
 CARD = {
     "channel": "D0ANN",
     "ts": "1.0",

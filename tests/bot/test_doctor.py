@@ -24,17 +24,17 @@ def checks(slack: RecordingSlack) -> SlackChecks:
 
 
 def test_a_good_token(checks: SlackChecks) -> None:
-    assert said(checks.token()) == [
+    assert said(checks.check_token()) == [
         (CheckStatus.OK, "helpdesk in the workspace Example (T0TEAM)", "")
     ]
-    assert said(checks.scopes()) == [
+    assert said(checks.check_scopes()) == [
         (CheckStatus.OK, "those of manifest.yml, no more and no fewer", "")
     ]
 
 
 def test_no_token(slack: RecordingSlack) -> None:
     none = SlackChecks(WebClient(token="", base_url=slack.url), scopes=SCOPES)
-    assert said(none.token()) == [
+    assert said(none.check_token()) == [
         (CheckStatus.FAIL, "not asked, because SLACK_BOT_TOKEN is missing", "See settings.")
     ]
     assert slack.calls == []
@@ -43,14 +43,14 @@ def test_no_token(slack: RecordingSlack) -> None:
 @pytest.mark.parametrize("code", ["invalid_auth", "token_revoked", "account_inactive"])
 def test_a_dead_token(checks: SlackChecks, slack: RecordingSlack, code: str) -> None:
     slack.fail("auth.test", error=code)
-    assert said(checks.token()) == [
+    assert said(checks.check_token()) == [
         (CheckStatus.FAIL, f"Slack answered {code}", f"Copy SLACK_BOT_TOKEN anew, or {REINSTALL}")
     ]
 
 
 def test_slack_asks_to_wait(checks: SlackChecks, slack: RecordingSlack) -> None:
     slack.fail("auth.test", status=429)
-    assert said(checks.token()) == [
+    assert said(checks.check_token()) == [
         (CheckStatus.WARN, "Slack asks to wait", "Try again in a minute.")
     ]
 
@@ -63,8 +63,8 @@ def test_slack_is_away(url: str, kind: str) -> None:
     advice = "Check the network, a proxy, and SLACK_API_URL where it is set."
     away = [(CheckStatus.FAIL, f"Slack cannot be reached ({kind})", advice)]
     checks = SlackChecks(client, app_token=APP_TOKEN, scopes=SCOPES)
-    assert said(checks.token()) == away
-    assert said(checks.app_token()) == away
+    assert said(checks.check_token()) == away
+    assert said(checks.check_app_token()) == away
 
 
 def test_scopes_missing_and_superfluous_are_named(
@@ -72,8 +72,8 @@ def test_scopes_missing_and_superfluous_are_named(
 ) -> None:
     missing = {"channels:read", "users:read.email"}
     slack.scopes = ", ".join({*SCOPES, "files:write", "channels:manage"} - missing)
-    checks.token()
-    assert said(checks.scopes()) == [
+    checks.check_token()
+    assert said(checks.check_scopes()) == [
         (
             CheckStatus.FAIL,
             "missing: channels:read, users:read.email",
@@ -89,7 +89,7 @@ def test_scopes_missing_and_superfluous_are_named(
 
 def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
     checks = SlackChecks(web_client(slack), scopes=SCOPES)
-    assert said(checks.scopes()) == [
+    assert said(checks.check_scopes()) == [
         (
             CheckStatus.WARN,
             "Slack did not say which the token has",
@@ -123,13 +123,13 @@ def test_a_slack_that_does_not_name_the_scopes(slack: RecordingSlack) -> None:
 def test_whose_workspace(
     checks: SlackChecks, team: str | None, expected: tuple[CheckStatus, str, str]
 ) -> None:
-    checks.token()
-    assert said(checks.workspace(lambda: team)) == [expected]
+    checks.check_token()
+    assert said(checks.check_workspace(lambda: team)) == [expected]
 
 
 def test_a_good_app_token(checks: SlackChecks, slack: RecordingSlack) -> None:
     slack.app_tokens.add(APP_TOKEN)
-    assert said(checks.app_token()) == [(CheckStatus.OK, "Socket Mode is open to it", "")]
+    assert said(checks.check_app_token()) == [(CheckStatus.OK, "Socket Mode is open to it", "")]
 
 
 def test_a_bad_app_token(checks: SlackChecks) -> None:
@@ -137,18 +137,22 @@ def test_a_bad_app_token(checks: SlackChecks) -> None:
         'Switch Socket Mode on, and make an app-level token with connections:write under "Basic '
         'Information".'
     )
-    assert said(checks.app_token()) == [(CheckStatus.FAIL, "Slack answered invalid_auth", advice)]
+    assert said(checks.check_app_token()) == [
+        (CheckStatus.FAIL, "Slack answered invalid_auth", advice)
+    ]
 
 
 def test_no_app_token_is_http(slack: RecordingSlack) -> None:
-    assert said(SlackChecks(web_client(slack), scopes=SCOPES).app_token()) == [
+    assert said(SlackChecks(web_client(slack), scopes=SCOPES).check_app_token()) == [
         (CheckStatus.OK, "none, so no Socket Mode: Slack has to come over HTTP", "")
     ]
     assert slack.calls == []
 
 
 def look_at_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Finding]:
-    return SlackChecks(web_client(slack), scopes=SCOPES, triage_channel=channel).triage()
+    return SlackChecks(
+        web_client(slack), scopes=SCOPES, triage_channel=channel
+    ).check_triage_channel()
 
 
 def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:

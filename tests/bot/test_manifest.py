@@ -10,18 +10,18 @@ import yaml
 from slack_sdk import WebClient
 
 from bot.manifest import (
-    ANY_HOST,
-    COMMANDS,
-    FREE_EVENTS,
-    NO_SCOPE,
+    EVENT_SUBSCRIPTIONS,
+    EVENTS_WITHOUT_SCOPE,
+    METHODS_WITHOUT_SCOPE,
+    PLACEHOLDER_HOST,
     SCOPES,
     SHORTCUTS,
-    SUBSCRIPTIONS,
-    address_advice,
-    as_yaml,
-    manifest,
+    SLASH_COMMANDS,
+    app_url_advice,
+    build_manifest,
+    manifest_yaml,
 )
-from bot.routes import Kind, top_level
+from bot.routes import RouteKind, top_level_routes
 from demo.binaries import ROOT
 from tests.support.processes import run
 
@@ -30,13 +30,17 @@ SOURCES = [ROOT / "app.py", *(ROOT / "bot").rglob("*.py"), *(ROOT / "tasks").rgl
 PASSES_ON = ROOT / "bot" / "slack" / "client.py"
 
 
-def routed(*kinds: Kind) -> set[str]:
-    return {route.id for route in top_level() if route.kind in kinds}
+def routed(*kinds: RouteKind) -> set[str]:
+    return {route.id for route in top_level_routes() if route.kind in kinds}
 
 
 def subscribed() -> set[str]:
     """The events, by the names they are subscribed to under."""
-    return {name for event in routed(Kind.EVENT) for name in SUBSCRIPTIONS.get(event, (event,))}
+    return {
+        name
+        for event in routed(RouteKind.EVENT)
+        for name in EVENT_SUBSCRIPTIONS.get(event, (event,))
+    }
 
 
 def api_methods() -> dict[str, str]:
@@ -89,39 +93,41 @@ def test_no_call_hides_its_method_from_this_test() -> None:
 
 
 def test_every_method_called_is_in_the_table_and_the_other_way_round() -> None:
-    listed = {method for scope in SCOPES.values() for method in scope.methods} | NO_SCOPE
+    listed = {
+        method for scope in SCOPES.values() for method in scope.methods
+    } | METHODS_WITHOUT_SCOPE
     assert methods_used() == listed
 
 
 def test_every_scope_is_needed_by_something_that_is_there() -> None:
     used, events = methods_used(), subscribed()
     for name, scope in SCOPES.items():
-        entries = routed(*scope.kinds)
+        entries = routed(*scope.route_kinds)
         needed = used.intersection(scope.methods) or events.intersection(scope.events) or entries
         assert needed, f"nothing needs the scope {name}"
-        assert scope.why
+        assert scope.reason
 
 
 def test_every_event_is_in_the_table_and_the_other_way_round() -> None:
-    listed = {event for scope in SCOPES.values() for event in scope.events} | FREE_EVENTS
+    listed = {event for scope in SCOPES.values() for event in scope.events} | EVENTS_WITHOUT_SCOPE
     assert subscribed() == listed
 
 
 def test_commands_and_shortcuts_are_those_of_the_routes() -> None:
-    assert routed(Kind.COMMAND) == set(COMMANDS)
-    assert routed(Kind.SHORTCUT, Kind.MESSAGE_SHORTCUT) == set(SHORTCUTS)
-    features = manifest(http_url=None)["features"]
-    assert [command["command"] for command in features["slash_commands"]] == list(COMMANDS)
+    assert routed(RouteKind.COMMAND) == set(SLASH_COMMANDS)
+    assert routed(RouteKind.SHORTCUT, RouteKind.MESSAGE_SHORTCUT) == set(SHORTCUTS)
+    features = build_manifest(http_url=None)["features"]
+    assert [command["command"] for command in features["slash_commands"]] == list(SLASH_COMMANDS)
     types = {shortcut["callback_id"]: shortcut["type"] for shortcut in features["shortcuts"]}
     assert types == {
-        **dict.fromkeys(routed(Kind.SHORTCUT), "global"),
-        **dict.fromkeys(routed(Kind.MESSAGE_SHORTCUT), "message"),
+        **dict.fromkeys(routed(RouteKind.SHORTCUT), "global"),
+        **dict.fromkeys(routed(RouteKind.MESSAGE_SHORTCUT), "message"),
     }
 
 
 @pytest.mark.parametrize("http_url", [None, "https://desk.example.com"])
 def test_it_asks_for_those_events_and_scopes(http_url: str | None) -> None:
-    made = manifest(http_url=http_url)
+    made = build_manifest(http_url=http_url)
     assert made["oauth_config"] == {"scopes": {"bot": list(SCOPES)}}
     assert set(made["settings"]["event_subscriptions"]["bot_events"]) == subscribed()
 
@@ -162,7 +168,7 @@ def texts(node: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 @pytest.mark.parametrize("http_url", [None, "https://desk.example.com"])
 def test_it_stays_within_slacks_limits(http_url: str | None) -> None:
-    made = manifest(http_url=http_url)
+    made = build_manifest(http_url=http_url)
     for path, text in texts(made):
         least, most = LENGTHS[path]
         assert least <= len(text) <= most, path
@@ -171,7 +177,7 @@ def test_it_stays_within_slacks_limits(http_url: str | None) -> None:
 
 
 def test_socket_mode_names_no_address() -> None:
-    made = manifest(http_url=None)
+    made = build_manifest(http_url=None)
     assert made["settings"]["socket_mode_enabled"] is True
     assert made["settings"]["interactivity"] == {"is_enabled": True}
     assert "url" not in str(made)
@@ -185,7 +191,7 @@ def test_socket_mode_names_no_address() -> None:
 
 
 def test_http_sends_everything_to_one_address() -> None:
-    made = manifest(http_url="https://desk.example.com/base/")
+    made = build_manifest(http_url="https://desk.example.com/base/")
     address = "https://desk.example.com/base/slack/events"
     assert made["settings"]["socket_mode_enabled"] is False
     assert made["settings"]["interactivity"]["request_url"] == address
@@ -200,7 +206,7 @@ def test_both_variants_are_the_same_but_for_the_way_in() -> None:
             return {name: bare(value) for name, value in node.items() if name not in ways}
         return [bare(value) for value in node] if isinstance(node, list) else node
 
-    assert bare(manifest(http_url=None)) == bare(manifest(http_url=ANY_HOST))
+    assert bare(build_manifest(http_url=None)) == bare(build_manifest(http_url=PLACEHOLDER_HOST))
 
 
 def test_manifest_yml_is_what_the_command_prints(elsewhere: None) -> None:
@@ -208,7 +214,7 @@ def test_manifest_yml_is_what_the_command_prints(elsewhere: None) -> None:
     assert (result.returncode, result.stderr) == (0, "")
     stored = (ROOT / "manifest.yml").read_text()
     assert result.stdout == stored, "run: python app.py manifest > manifest.yml"
-    assert yaml.safe_load(stored) == manifest(http_url=None)
+    assert yaml.safe_load(stored) == build_manifest(http_url=None)
     assert stored.startswith("# The Slack app, made by `python app.py manifest`:")
     assert 'choose "From a manifest" and paste this.' in stored
 
@@ -216,8 +222,8 @@ def test_manifest_yml_is_what_the_command_prints(elsewhere: None) -> None:
 def test_http_takes_the_address_from_app_url(elsewhere: None) -> None:
     result = run("manifest", "--http", APP_URL="https://desk.example.com/")
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout == as_yaml(http_url="https://desk.example.com")
-    assert yaml.safe_load(result.stdout) == manifest(http_url="https://desk.example.com")
+    assert result.stdout == manifest_yaml(http_url="https://desk.example.com")
+    assert yaml.safe_load(result.stdout) == build_manifest(http_url="https://desk.example.com")
 
 
 def test_http_without_app_url_says_what_to_replace(elsewhere: None) -> None:
@@ -231,7 +237,7 @@ def test_http_without_app_url_says_what_to_replace(elsewhere: None) -> None:
 
 
 def test_an_address_slack_cannot_call_is_named() -> None:
-    assert address_advice("http://localhost:5173") == (
+    assert app_url_advice("http://localhost:5173") == (
         "Slack calls https addresses only; APP_URL is none."
     )
-    assert address_advice("https://desk.example.com") == ""
+    assert app_url_advice("https://desk.example.com") == ""

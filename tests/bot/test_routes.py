@@ -8,10 +8,10 @@ import pytest
 from bson import ObjectId
 
 from bot import routes
-from bot.handlers.ticket_lists import FILTERS
-from bot.routes import ROUTES, Kind, Route
+from bot.handlers.ticket_lists import FILTER_BY_ACTION_ID
+from bot.routes import ROUTES, Route, RouteKind
 from bot.views import blocks, ids
-from bot.views.cards.action_buttons import value
+from bot.views.cards.action_buttons import button_value
 from bot.views.modals import (
     account,
     availability,
@@ -22,7 +22,7 @@ from bot.views.modals import (
     ticket_actions,
 )
 from bot.views.modals import file_ticket as modal_file_ticket
-from bot.views.modals.edit_ticket import edit_ticket
+from bot.views.modals.edit_ticket import edit_ticket_modal
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import StatusRules
 from services.calendar.business_hours import BusinessHours
@@ -52,11 +52,11 @@ GUEST = (
 TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN)
 NO_SUCH = "There is no such ticket, or you may not see it."
 # What only its requester may do, whatever somebody's role.
-OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.MORE)
+OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
 # What its requester and the staff may do.
 ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
-ANSWERS, NOT_ASKED = (ids.STILL, ids.SOLVED), "Only its requester can say that."
+ANSWERS, NOT_ASKED = (ids.STILL_A_PROBLEM, ids.SOLVED), "Only its requester can say that."
 # What each role is told of somebody else's ticket.
 FOREIGN: dict[Role, dict[str, str]] = {
     Role.USER: {
@@ -104,8 +104,8 @@ def test_every_id_has_a_route() -> None:
 
 def test_every_entry_point_stands_in_the_table_once() -> None:
     assert len({name(route) for route in ROUTES}) == len(ROUTES)
-    subcommands = {route for route in ROUTES if route.kind is Kind.SUBCOMMAND}
-    assert set(routes.top_level()) == set(ROUTES) - subcommands
+    subcommands = {route for route in ROUTES if route.kind is RouteKind.SUBCOMMAND}
+    assert set(routes.top_level_routes()) == set(ROUTES) - subcommands
 
 
 def test_what_is_open_to_those_without_an_account() -> None:
@@ -124,13 +124,13 @@ def test_what_is_open_to_those_without_an_account() -> None:
 
 
 def file_form(user: User, _: Ticket) -> dict[str, Any]:
-    view = {**modal_file_ticket.file_ticket(read_by_ai=False), "id": "V1"}
+    view = {**modal_file_ticket.file_ticket_modal(is_ai_enabled=False), "id": "V1"}
     values = {"title": "VPN drops", "description": "Every hour."}
     return payloads.view_submission(view, values, user=People.slack_id(user))
 
 
 def resolve_form(user: User, ticket: Ticket) -> dict[str, Any]:
-    view = {**modal_file_ticket.resolve_ticket(ticket), "id": "V1"}
+    view = {**modal_file_ticket.resolve_ticket_modal(ticket), "id": "V1"}
     return payloads.view_submission(view, {"resolution": "Done."}, user=People.slack_id(user))
 
 
@@ -202,7 +202,7 @@ def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dic
 
 
 def update_form(_: User, ticket: Ticket) -> dict[str, Any]:
-    return {**edit_ticket(EditForm(ticket, ("VPN",), None)), "id": "V1"}
+    return {**edit_ticket_modal(EditForm(ticket, ("VPN",), None)), "id": "V1"}
 
 
 def updated(user: User, ticket: Ticket) -> dict[str, Any]:
@@ -234,10 +234,10 @@ def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
         value = str(ticket.id) if action_id == ids.LIST_OPEN else screen
         button = blocks.button("Go", action_id, value)
-        element = {**menu, "action_id": action_id} if action_id in FILTERS else button
+        element = {**menu, "action_id": action_id} if action_id in FILTER_BY_ACTION_ID else button
         message = in_a_message(user, element)
         message["blocks"][0]["block_id"] = f"filters|{screen}"
-        chosen = "any" if action_id in FILTERS else None
+        chosen = "any" if action_id in FILTER_BY_ACTION_ID else None
         return payloads.block_actions(message, action_id, chosen, user=People.slack_id(user))
 
     return body
@@ -248,7 +248,7 @@ STEPS_AT_HAND = (
     ids.ACCEPT,
     ids.TAKE,
     ids.REASSIGN,
-    ids.NOT_MINE,
+    ids.DECLINE,
     ids.WAIT,
     ids.RESOLVE,
     ids.REOPEN,
@@ -259,8 +259,8 @@ STEPS_AT_HAND = (
 # A ticket in which somebody may take that step, where a fresh one will not do.
 READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.ACCEPT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
-    ids.NOT_MINE: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
-    ids.HAND_ON: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.DECLINE: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
+    ids.DECLINE_TICKET: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.WAIT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.ASK_REQUESTER: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.REOPEN: lambda _: {"status": "COMPLETED"},
@@ -273,11 +273,11 @@ def step_pressed(step: str) -> Callable[[User, Ticket], dict[str, Any]]:
 
 def chosen_in_the_menu(user: User, ticket: Ticket) -> dict[str, Any]:
     """Cancel, as the overflow menu has it."""
-    choice = f"{ids.CANCEL}:{value(ticket, ids.CANCEL)}"
+    choice = f"{ids.CANCEL}:{button_value(ticket, ids.CANCEL)}"
     option = {"text": {"type": "plain_text", "text": "Cancel ticket"}, "value": choice}
-    menu = {"type": "overflow", "action_id": ids.MORE, "options": [option]}
+    menu = {"type": "overflow", "action_id": ids.ACTIONS_MENU, "options": [option]}
     message = in_a_message(user, menu)
-    return payloads.block_actions(message, ids.MORE, choice, user=People.slack_id(user))
+    return payloads.block_actions(message, ids.ACTIONS_MENU, choice, user=People.slack_id(user))
 
 
 def step_form(
@@ -295,13 +295,13 @@ def assigned_to_oneself(user: User) -> dict[str, Any]:
 
 
 def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
-    button = blocks.button("Why?", ids.WHY, str(ticket.id))
+    button = blocks.button("Why?", ids.EXPLAIN_ASSIGNMENT, str(ticket.id))
     view = {"type": "home", "id": "V1", "blocks": [blocks.actions(button)]}
-    return payloads.block_actions(view, ids.WHY, user=People.slack_id(user))
+    return payloads.block_actions(view, ids.EXPLAIN_ASSIGNMENT, user=People.slack_id(user))
 
 
 def code_typed(user: User, _: Ticket) -> dict[str, Any]:
-    view = {**link_account.link_form(app_url=APP_URL, by_address=True), "id": "V1"}
+    view = {**link_account.link_account_modal(app_url=APP_URL, can_link_by_email=True), "id": "V1"}
     return payloads.view_submission(view, {"code": "0A1B2-C3D4E"}, user=People.slack_id(user))
 
 
@@ -314,7 +314,7 @@ def code_confirmed(user: User, _: Ticket) -> dict[str, Any]:
         open_ticket_count=0,
     )
     slack_id = People.slack_id(user)
-    view = {**link_account.confirm(offer, slack_user_id=slack_id), "id": "V1"}
+    view = {**link_account.confirm_link_modal(offer, slack_user_id=slack_id), "id": "V1"}
     return payloads.view_submission(view, {}, user=slack_id)
 
 
@@ -332,7 +332,7 @@ def own_availability(user: User, _: Ticket) -> dict[str, Any]:
 def availability_sent(user: User, _: Ticket) -> dict[str, Any]:
     hours = WorkHours(frozenset(range(5)), "09:00", "17:00")
     held = Availability(user, None, hours, False, "", "UTC", "", 0, BusinessHours())
-    view = {**availability.availability(held, is_own=True), "id": "V1"}
+    view = {**availability.availability_modal(held, is_own=True), "id": "V1"}
     return payloads.view_submission(view, {"start": "08:00"}, user=People.slack_id(user))
 
 
@@ -367,12 +367,18 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     ),
     **{f"action {step}": step_pressed(step) for step in STEPS_AT_HAND},
     "action more": chosen_in_the_menu,
-    "view reassign_ticket": step_form(ticket_actions.reassign_ticket, assigned_to_oneself),
-    "view hand_on": step_form(ticket_actions.not_mine, lambda _: {"reason": "Not my subject."}),
-    "view ask_requester": step_form(ticket_actions.ask_requester, lambda _: {"question": "Which?"}),
-    "view write_comment": step_form(ticket_actions.comment, lambda _: {"text": "It is back."}),
-    "view write_note": step_form(ticket_actions.note, lambda _: {"text": "Second time."}),
-    "view cancel_ticket": step_form(ticket_actions.cancel_ticket, lambda _: {}),
+    "view reassign_ticket": step_form(ticket_actions.reassign_ticket_modal, assigned_to_oneself),
+    "view hand_on": step_form(
+        ticket_actions.decline_modal, lambda _: {"reason": "Not my subject."}
+    ),
+    "view ask_requester": step_form(
+        ticket_actions.ask_requester_modal, lambda _: {"question": "Which?"}
+    ),
+    "view write_comment": step_form(
+        ticket_actions.comment_modal, lambda _: {"text": "It is back."}
+    ),
+    "view write_note": step_form(ticket_actions.note_modal, lambda _: {"text": "Second time."}),
+    "view cancel_ticket": step_form(ticket_actions.cancel_ticket_modal, lambda _: {}),
     "event app_home_opened": home_opened,
     "subcommand view": lambda user, ticket: payloads.slash_command(
         f"view {ticket.number}", user=People.slack_id(user)
@@ -390,7 +396,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     **{
         f"action {action}": in_a_list(action)
         for action in (
-            *FILTERS,
+            *FILTER_BY_ACTION_ID,
             ids.LIST_PREVIOUS,
             ids.LIST_NEXT,
             ids.LIST_CLEAR,
@@ -405,8 +411,8 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     },
     "action show_list": button_pressed(ids.SHOW_LIST, the_whole(ListKind.OWN)),
     "action show_assigned": button_pressed(ids.SHOW_ASSIGNED, the_whole(ListKind.ASSIGNED)),
-    "action turn_digest": pressed_in_home(ids.TURN_DIGEST),
-    "action still_a_problem": button_pressed(ids.STILL, about_the_ticket),
+    "action turn_digest": pressed_in_home(ids.SET_DIGEST),
+    "action still_a_problem": button_pressed(ids.STILL_A_PROBLEM, about_the_ticket),
     "action solved": button_pressed(ids.SOLVED, about_the_ticket),
     "event message": written_to_the_bot,
     "event reaction_added": marked,
@@ -421,39 +427,39 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view link_account": code_typed,
     "view confirm_link": code_confirmed,
     "view unlink_account": sent(
-        lambda user: account.unlink(
+        lambda user: account.unlink_modal(
             UnlinkPreview(user, open_ticket_count=0, can_relink_by_email=True)
         )
     ),
-    "action file_this": button_pressed(ids.FILE_THIS, message_offered),
-    "action file_marked": button_pressed(ids.FILE_MARKED, message_offered),
+    "action file_this": button_pressed(ids.FILE_DIRECT_MESSAGE, message_offered),
+    "action file_marked": button_pressed(ids.FILE_REACTED_MESSAGE, message_offered),
     "action home_settings": pressed_in_home(ids.HOME_SETTINGS),
-    "action open_targets": pressed_in_home(ids.OPEN_TARGETS),
+    "action open_targets": pressed_in_home(ids.OPEN_SLA_TARGETS),
     "view edit_targets": sent(
-        lambda _: team_settings.edit_targets(TargetFields.from_targets(Targets()))
+        lambda _: team_settings.sla_targets_modal(TargetFields.from_targets(Targets()))
     ),
-    "action open_office": pressed_in_home(ids.OPEN_OFFICE),
+    "action open_office": pressed_in_home(ids.OPEN_BUSINESS_HOURS),
     "view edit_office": sent(
-        lambda _: team_settings.edit_office(
+        lambda _: team_settings.business_hours_modal(
             BusinessHoursFields.from_business_hours(BusinessHours())
         )
     ),
     "action home_people": pressed_in_home(ids.HOME_PEOPLE),
-    "action people_back": pressed_in_home(ids.PEOPLE_BACK),
-    "action people_on": pressed_in_home(ids.PEOPLE_ON),
+    "action people_back": pressed_in_home(ids.PEOPLE_PREVIOUS),
+    "action people_on": pressed_in_home(ids.PEOPLE_NEXT),
     "action open_search": pressed_in_home(ids.OPEN_SEARCH),
-    "view search_people": sent(lambda _: person.search("")),
+    "view search_people": sent(lambda _: person.search_modal("")),
     "action open_person": person_pressed,
-    "view edit_person": sent(person.person),
+    "view edit_person": sent(person.person_modal),
     "action open_profile": pressed_in_home(ids.OPEN_PROFILE),
     "action open_availability": own_availability,
     "view edit_availability": availability_sent,
     "options country": typed_into(ids.COUNTRY),
-    "action open_away_words": pressed_in_home(ids.OPEN_AWAY_WORDS),
-    "view edit_away_words": sent(lambda _: status_words.edit(StatusRules())),
+    "action open_away_words": pressed_in_home(ids.OPEN_STATUS_WORDS),
+    "view edit_away_words": sent(lambda _: status_words.status_words_modal(StatusRules())),
     "action hand_over": button_pressed(ids.HAND_OVER, offer_out_of_date),
     "action keep_tickets": button_pressed(ids.KEEP_TICKETS, offer_out_of_date),
-    "view edit_profile": sent(lambda user: person.profile(user, is_staff=True)),
+    "view edit_profile": sent(lambda user: person.profile_modal(user, is_staff=True)),
     **{f"action {action}": pressed_in_home(action) for action in (ids.HOME_FILE, *TO_A_TICKET)},
 }
 
@@ -510,7 +516,7 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
 def expected_refusal(route: Route, role: Role | None, owner: str) -> str | None:
     """A menu has no place for words."""
     words = refused_words(route, role, owner)
-    return NOTHING if words and route.kind is Kind.OPTIONS else words
+    return NOTHING if words and route.kind is RouteKind.OPTIONS else words
 
 
 def carries_a_ticket(route: Route) -> bool:

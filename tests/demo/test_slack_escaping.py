@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.views.slack_markup import readable
+from bot.views.slack_markup import to_readable_text
 from demo.slack_escaping import escape_message
 
 
@@ -12,7 +12,7 @@ from demo.slack_escaping import escape_message
 )
 def test_it_reads_as_it_was_typed(text: str) -> None:
     event = escape_message({"type": "message", "text": text})
-    assert readable(event["text"], {}) == text
+    assert to_readable_text(event["text"], {}) == text
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.modals.edit_conflict import KEPT
-from bot.views.modals.edit_metadata import Metadata
+from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE
+from bot.views.modals.edit_metadata import EditMetadata
 from services.core.database import Mongo
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
@@ -65,7 +65,7 @@ def test_a_command_opens_it(
 
 def test_a_button_opens_it(form: Open, moderator: User, ticket: Ticket) -> None:
     view = form(moderator)
-    assert Metadata.decode(view["private_metadata"]) == Metadata(str(ticket.id), ticket.seq)
+    assert EditMetadata.decode(view["private_metadata"]) == EditMetadata(str(ticket.id), ticket.seq)
 
 
 def test_its_requester_is_told_that_it_is_not_for_them(
@@ -199,7 +199,7 @@ def test_the_second_sees_what_changed_keeps_their_text_and_may_send_it_again(
     assert read(again)[:3] == [
         f"{admin.name} changed the description meanwhile.",
         "Theirs.",
-        KEPT,
+        FORM_KEPT_NOTICE,
     ]
     assert reload(db, ticket).description == "Theirs."
 

@@ -35,7 +35,7 @@ def desk_bot(redis: RedisServer, desk: BotServices, db: Mongo) -> Bot:
     """A bot that publishes to this test's Redis, and files at the real time."""
     publisher = CeleryPublisher(celery_for(redis.url))
     real = replace(desk, tickets=TicketService(db), publisher=publisher)
-    return Bot(bot.app.build(real, executor=Inline()))
+    return Bot(bot.app.create_app(real, executor=Inline()))
 
 
 def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:

@@ -121,7 +121,7 @@ def test_faults_of_ours(
         def publish_availability_check(self) -> None:
             raise RuntimeError("out of order")
 
-    broken = Bot(bot.app.build(replace(desk, publisher=Broken()), executor=Inline()))
+    broken = Bot(bot.app.create_app(replace(desk, publisher=Broken()), executor=Inline()))
     broken.answer(filled_in(broken, slack, canary, **WORDS))
     body = filled_in(broken, slack, canary, **WORDS)
     del body["view"]["state"]["values"]["priority"]

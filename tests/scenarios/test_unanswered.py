@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.views.history import history
+from bot.views.history import history_blocks
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import Conflict, NotFound, PermissionDenied
@@ -129,7 +129,7 @@ def test_asked_once_more_and_then_closed(
     day.runs_until(at(20, 9))
     assert told(day, eve) == [ASKED, CLOSED]
     people = resolve_people(users, links, team_id=TEAM_ID, user_ids={jo.id, eve.id})
-    lines = "\n".join(text for block in history(closed.events, people)
+    lines = "\n".join(text for block in history_blocks(closed.events, people)
                       for text in texts({"blocks": [block]}))  # fmt: skip
     assert "The help desk asked its requester once more · " in lines
     assert "The help desk closed it: no answer, though asked once more · " in lines

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.views.modals.edit_conflict import KEPT
+from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE
 from services.core.database import Mongo
 from services.models.user import Role, User
 from tests.conftest import People
@@ -61,7 +61,7 @@ def test_two_moderators_update_a_ticket_and_both_see_what_became_of_it(
     assert read(answer["view"])[:3] == [
         f"{expert.name} changed the description meanwhile.",
         "The gateway drops it.",
-        KEPT,
+        FORM_KEPT_NOTICE,
     ]
     assert otto.sends({**otto_s, **answer["view"]}) == {}
 

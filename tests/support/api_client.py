@@ -6,14 +6,14 @@ from typing import Any
 import requests
 import schemathesis
 
-from bot.web.api.openapi import document
+from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS
 from services.auth.sign_in import SignInService
 from services.models.user import User
 
 Json = dict[str, Any]
 
-SCHEMA = schemathesis.openapi.from_dict(document())
+SCHEMA = schemathesis.openapi.from_dict(openapi_document())
 DESCRIBED = {(one.method, one.path): SCHEMA[one.path][one.method] for one in OPERATIONS}
 PASSWORD = "correct horse battery"
 FINE = {"title": "VPN drops", "description": "Every hour since Monday."}

@@ -8,10 +8,10 @@ from html.parser import HTMLParser
 import requests
 
 from bot.slack.services import BotServices
-from bot.web.flask_app import create_web
-from bot.web.pages.blueprint import pages
+from bot.web.flask_app import create_flask_app
+from bot.web.pages.blueprint import pages_blueprint
 from bot.web.pages.browser_request import PageServices
-from bot.web.pages.error_pages import error_page
+from bot.web.pages.error_pages import make_error_page
 from bot.web.server import WebServer
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
@@ -125,11 +125,11 @@ def serving(
 ) -> Iterator[str]:
     """The pages on a real server; the address."""
     desk = replace(desk, app_url=app_url)
-    site = PageServices.of(desk, accounts, users, secret=JWT_SECRET, has_mail=has_mail)
-    web = create_web(
-        ready=lambda: True,
-        blueprints=[pages(site)],
-        error_page=error_page(secure=site.cookies.secure),
+    site = PageServices.build(desk, accounts, users, secret=JWT_SECRET, has_smtp=has_mail)
+    web = create_flask_app(
+        is_ready=lambda: True,
+        blueprints=[pages_blueprint(site)],
+        error_page=make_error_page(secure=site.cookies.secure),
     )
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"

@@ -8,13 +8,13 @@ from bot.views.text import Block, plain_text
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import TicketAction, state_token
 
-BUTTONS, CHOICES = 3, 5
+MAX_BUTTONS, MAX_MENU_CHOICES = 3, 5
 
 # For whoever has been given it: the three answers first.
-NEW = (
+ACCEPT_ORDER = (
     ids.ACCEPT,
     ids.REASSIGN,
-    ids.NOT_MINE,
+    ids.DECLINE,
     ids.RESOLVE,
     ids.COMMENT,
     ids.WAIT,
@@ -24,20 +24,20 @@ NEW = (
     ids.CANCEL,
 )
 # For whoever works on it, and for its requester.
-OWN = (
+DEFAULT_ORDER = (
     ids.REOPEN,
     ids.RESOLVE,
     ids.COMMENT,
     ids.WAIT,
     ids.DETAILS,
     ids.REASSIGN,
-    ids.NOT_MINE,
+    ids.DECLINE,
     ids.NOTE,
     ids.UPDATE,
     ids.CANCEL,
 )
 # For staff who could have it.
-OPEN_TO_STAFF = (
+TAKE_ORDER = (
     ids.TAKE,
     ids.REASSIGN,
     ids.DETAILS,
@@ -48,11 +48,11 @@ OPEN_TO_STAFF = (
     ids.UPDATE,
     ids.CANCEL,
 )
-LABELS = {
+ACTION_LABELS = {
     ids.ACCEPT: "Accept",
     ids.TAKE: "Take it",
     ids.REASSIGN: "Reassign",
-    ids.NOT_MINE: "Not mine",
+    ids.DECLINE: "Not mine",
     ids.UPDATE: "Update",
     ids.COMMENT: "Comment",
     ids.NOTE: "Internal note",
@@ -63,64 +63,71 @@ LABELS = {
     ids.DETAILS: "Details",
 }
 # What is no mistake however the ticket stands by now, and so carries its id alone.
-ALWAYS = frozenset({ids.UPDATE, ids.COMMENT, ids.NOTE, ids.DETAILS})
-STRIKING = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
+STATELESS_ACTIONS = frozenset({ids.UPDATE, ids.COMMENT, ids.NOTE, ids.DETAILS})
+PRIMARY_ACTIONS = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
 
 
-def step_buttons(ticket: Ticket, steps: Set[TicketAction], *, details: bool = True) -> list[Block]:
+def action_buttons(
+    ticket: Ticket, allowed_actions: Set[TicketAction], *, has_details: bool = True
+) -> list[Block]:
     """For one block of actions: three buttons, and an overflow menu with the rest.
 
     `steps` are from `services.tickets.lifecycle`; `details` is for wherever the ticket is not shown
     whole:
     what does not fit there is left to its page, which has a button more where it has to.
     """
-    offered = {*map(str, steps), *([ids.DETAILS] if details else [])}
-    listed = [step for step in _order(steps) if step in offered]
-    buttons = BUTTONS if details else max(BUTTONS, len(listed) - CHOICES)
-    made: list[Block] = [
-        step_button(ticket, step, primary=place == 0 and step in STRIKING)
-        for place, step in enumerate(listed[:buttons])
+    offered = {*map(str, allowed_actions), *([ids.DETAILS] if has_details else [])}
+    ordered = [action for action in _order(allowed_actions) if action in offered]
+    buttons = MAX_BUTTONS if has_details else max(MAX_BUTTONS, len(ordered) - MAX_MENU_CHOICES)
+    elements: list[Block] = [
+        action_button(ticket, step, primary=position == 0 and step in PRIMARY_ACTIONS)
+        for position, step in enumerate(ordered[:buttons])
     ]
-    more = listed[buttons : buttons + CHOICES]
-    return [*made, _overflow(ticket, more)] if more else made
+    menu_actions = ordered[buttons : buttons + MAX_MENU_CHOICES]
+    return [*elements, _overflow_menu(ticket, menu_actions)] if menu_actions else elements
 
 
-def _order(steps: Set[TicketAction]) -> tuple[str, ...]:
-    if TicketAction.TAKE in steps:
-        return OPEN_TO_STAFF
-    return NEW if TicketAction.ACCEPT in steps else OWN
+def _order(allowed_actions: Set[TicketAction]) -> tuple[str, ...]:
+    if TicketAction.TAKE in allowed_actions:
+        return TAKE_ORDER
+    return ACCEPT_ORDER if TicketAction.ACCEPT in allowed_actions else DEFAULT_ORDER
 
 
-def step_button(ticket: Ticket, step: str, *, primary: bool = False) -> Block:
-    return button(_label(ticket, step), step, value(ticket, step), primary=primary)
+def action_button(ticket: Ticket, action: str, *, primary: bool = False) -> Block:
+    return button(
+        _action_label(ticket, action), action, button_value(ticket, action), primary=primary
+    )
 
 
-def value(ticket: Ticket, step: str) -> str:
+def button_value(ticket: Ticket, action: str) -> str:
     """The ticket's id and, where the step depends on it, what its reader decided by."""
-    return str(ticket.id) if step in ALWAYS else f"{ticket.id}:{state_token(ticket)}"
+    return str(ticket.id) if action in STATELESS_ACTIONS else f"{ticket.id}:{state_token(ticket)}"
 
 
-def read_value(text: str) -> tuple[str, str]:
+def parse_button_value(text: str) -> tuple[str, str]:
     """The ticket's id, and the glance or ""."""
-    ticket_id, _, seen = text.partition(":")
-    return ticket_id, seen
+    ticket_id, _, expected_state = text.partition(":")
+    return ticket_id, expected_state
 
 
-def read_choice(text: str) -> tuple[str, str]:
+def parse_menu_value(text: str) -> tuple[str, str]:
     """Of a choice in the overflow menu: the step, and what its button would carry."""
-    step, _, carried = text.partition(":")
-    return step, carried
+    action, _, value_text = text.partition(":")
+    return action, value_text
 
 
-def _overflow(ticket: Ticket, steps: list[str]) -> Block:
+def _overflow_menu(ticket: Ticket, menu_actions: list[str]) -> Block:
     options = [
-        {"text": plain_text(_label(ticket, step)), "value": f"{step}:{value(ticket, step)}"}
-        for step in steps
+        {
+            "text": plain_text(_action_label(ticket, action)),
+            "value": f"{action}:{button_value(ticket, action)}",
+        }
+        for action in menu_actions
     ]
-    return {"type": "overflow", "action_id": ids.MORE, "options": options}
+    return {"type": "overflow", "action_id": ids.ACTIONS_MENU, "options": options}
 
 
-def _label(ticket: Ticket, step: str) -> str:
-    if step == ids.REASSIGN and ticket.assigned_to is None:
+def _action_label(ticket: Ticket, action: str) -> str:
+    if action == ids.REASSIGN and ticket.assigned_to is None:
         return "Assign"
-    return LABELS[step]
+    return ACTION_LABELS[action]

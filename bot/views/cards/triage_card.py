@@ -5,11 +5,11 @@ press is checked like any other. People are named and not mentioned, so that nob
 """
 
 from bot.views import ids, labels
-from bot.views.blocks import accepted, actions, context, header, origin, title
-from bot.views.cards.action_buttons import step_button
-from bot.views.cards.ticket_cards import line, with_whom
-from bot.views.due_text import due_on, field
-from bot.views.text import Block, Message, Person, escape, mrkdwn
+from bot.views.blocks import accepted_time, actions, context, header, source_link, ticket_title
+from bot.views.cards.action_buttons import action_button
+from bot.views.cards.ticket_cards import status_with_assignee, ticket_reference
+from bot.views.due_text import due_field, due_phrase_for_card
+from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
@@ -20,27 +20,37 @@ NOBODY_YET = "Nobody has this yet."
 NOBODY_AVAILABLE = "Nobody is available for this."
 NOT_SET = "Not set"
 NOT_YET = "Not yet"
-TO_THE_STAFF = "What moderators write in this message's thread is kept as an internal note."
+TRIAGE_THREAD_HELP = "What moderators write in this message's thread is kept as an internal note."
 
 
 def triage_card(
-    ticket: Ticket, *, requester: Person, assignee: Person | None, done_by: Person | None = None
+    ticket: Ticket,
+    *,
+    requester: DisplayPerson,
+    assignee: DisplayPerson | None,
+    done_by: DisplayPerson | None = None,
 ) -> Message:
     is_open = ticket.status in OPEN_STATUSES
-    is_free = is_open and assignee is None
-    blocks: list[Block] = [header(labels.name(ticket)), title(ticket)]
-    if is_free:
-        blocks.append({"type": "section", "text": mrkdwn(_why(ticket))})
-    blocks += [_facts(ticket, requester, assignee), *origin(ticket)]
+    is_unassigned = is_open and assignee is None
+    blocks: list[Block] = [header(labels.ticket_name(ticket)), ticket_title(ticket)]
+    if is_unassigned:
+        blocks.append({"type": "section", "text": mrkdwn(_unassigned_text(ticket))})
+    blocks += [_fields(ticket, requester, assignee), *source_link(ticket)]
     if done_by and not is_open:
         blocks.append(context(mrkdwn(f"{labels.status(ticket)} by {escape(done_by.name)}")))
-    steps = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
-    buttons = [step_button(ticket, step, primary=is_free and step == ids.TAKE) for step in steps]
-    blocks += [context(mrkdwn(TO_THE_STAFF)), actions(*buttons)]
-    return Message(text=f"{line(ticket)}: {_state(ticket, assignee, is_free)}", blocks=blocks)
+    card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
+    buttons = [
+        action_button(ticket, action, primary=is_unassigned and action == ids.TAKE)
+        for action in card_actions
+    ]
+    blocks += [context(mrkdwn(TRIAGE_THREAD_HELP)), actions(*buttons)]
+    return Message(
+        text=f"{ticket_reference(ticket)}: {_status_phrase(ticket, assignee, is_unassigned)}",
+        blocks=blocks,
+    )
 
 
-def _why(ticket: Ticket) -> str:
+def _unassigned_text(ticket: Ticket) -> str:
     if is_queued_unassigned(ticket):
         return f"*{NOBODY_AVAILABLE}* Take it, or assign it to somebody."
     if ticket.status is Status.TODO:
@@ -48,36 +58,36 @@ def _why(ticket: Ticket) -> str:
     return f"*{NOBODY_YET}* Take it, or assign it to somebody."
 
 
-def _facts(ticket: Ticket, requester: Person, assignee: Person | None) -> Block:
-    listed = {
+def _fields(ticket: Ticket, requester: DisplayPerson, assignee: DisplayPerson | None) -> Block:
+    fields = {
         "Status": labels.status(ticket),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
         "Requester": escape(requester.name),
         "Assignee": escape(assignee.name) if assignee else "Nobody",
-        **_accepted(ticket),
-        "Due": field(due_on(ticket)) or NOT_SET,
+        **_accepted_field(ticket),
+        "Due": due_field(due_phrase_for_card(ticket)) or NOT_SET,
     }
     return {
         "type": "section",
-        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in listed.items()],
+        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields.items()],
     }
 
 
-def _accepted(ticket: Ticket) -> dict[str, str]:
+def _accepted_field(ticket: Ticket) -> dict[str, str]:
     """When its assignee did; nothing where they are not asked to, or there is none."""
     who = ticket.assigned_to
     is_asked = who is not None and TicketAction.ACCEPT in allowed_actions(
         Actor(who, Role.MODERATOR), ticket
     )
-    told = accepted(ticket) or (NOT_YET if is_asked else "")
-    return {"Accepted": told} if told else {}
+    text = accepted_time(ticket) or (NOT_YET if is_asked else "")
+    return {"Accepted": text} if text else {}
 
 
-def _state(ticket: Ticket, assignee: Person | None, is_free: bool) -> str:
-    if is_free:
+def _status_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned: bool) -> str:
+    if is_unassigned:
         return (
             "nobody is available for this"
             if is_queued_unassigned(ticket)
             else "nobody has this yet"
         )
-    return with_whom(ticket, assignee)
+    return status_with_assignee(ticket, assignee)

@@ -4,95 +4,113 @@ from collections.abc import Sequence
 
 from bot.views import labels
 from bot.views.blocks import context, header
-from bot.views.due_text import moment
+from bot.views.due_text import format_datetime
 from bot.views.explain import wording
-from bot.views.explain.wording import AT_MOST, Voice, number
+from bot.views.explain.wording import MAX_PARTS, Formatter, format_score
 from bot.views.inputs import View, modal
-from bot.views.text import Block, escape, fit_view_to_limit, mrkdwn, person, plain_text, truncate
+from bot.views.text import (
+    Block,
+    display_person,
+    escape,
+    fit_view_to_limit,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
 from services.assignment.dry_run import DryRun
 from services.assignment.explanation import LastAssignment
 from services.assignment.feedback import Correction
 
 # Of each list: a view holds 100 blocks.
-SHOWN = 20
-CORRECTIONS_SHOWN = 10
-TEXT_MAX = 500
+MAX_CANDIDATES = 20
+MAX_CORRECTIONS = 10
+MAX_TEXT_LENGTH = 500
 
 
-def why(run: DryRun) -> View:
+def explanation_modal(dry_run: DryRun) -> View:
     """`run` with `SHOWN` people of each kind at most."""
-    voice = Voice(
-        named=lambda user_id: person(run.people, user_id).mention,
-        at=moment,
-        quoted=lambda text: escape(truncate(text, TEXT_MAX)),
+    formatter = Formatter(
+        name=lambda user_id: display_person(dry_run.people, user_id).mention,
+        time=format_datetime,
+        quote=lambda text: escape(truncate(text, MAX_TEXT_LENGTH)),
     )
-    analysis = wording.reading(run, voice).items()
+    analysis = wording.analysis_rows(dry_run, formatter).items()
     blocks = [
-        _said(wording.state(run, voice)),
+        _section(wording.assignment_state(dry_run, formatter)),
         header("Analysis"),
-        _said("\n".join(f"*{label}:* {told}" for label, told in analysis)),
-        *(_then(run.last_assignment, voice) if run.last_assignment else []),
+        _section("\n".join(f"*{label}:* {value}" for label, value in analysis)),
+        *(_last_assignment(dry_run.last_assignment, formatter) if dry_run.last_assignment else []),
         header("Now"),
-        _said(wording.chosen_now(run, voice)),
-        context(plain_text(wording.rule(run))),
+        _section(wording.current_choice(dry_run, formatter)),
+        context(plain_text(wording.ranking_rule(dry_run))),
         header("Who could have it, the best first"),
-        *_able(run, voice),
+        *_eligible(dry_run, formatter),
         header("Who is left out"),
-        *_left_out(run, voice),
+        *_excluded(dry_run, formatter),
         header("Corrections"),
-        *_corrections(run.corrections, voice),
+        *_corrections(dry_run.corrections, formatter),
     ]
     return modal(
-        title=f"{labels.name(run.ticket)}: why?", close="Close", blocks=fit_view_to_limit(blocks)
+        title=f"{labels.ticket_name(dry_run.ticket)}: why?",
+        close="Close",
+        blocks=fit_view_to_limit(blocks),
     )
 
 
-def looking() -> View:
+def explanation_loading_modal() -> View:
     """Until it is found out."""
-    said = context(plain_text("Looking at everybody who could have it…"))
-    return modal(title="Why?", close="Close", blocks=[said])
+    loading_text = context(plain_text("Looking at everybody who could have it…"))
+    return modal(title="Why?", close="Close", blocks=[loading_text])
 
 
-def _said(text: str) -> Block:
+def _section(text: str) -> Block:
     return {"type": "section", "text": mrkdwn(text)}
 
 
-def _then(then: LastAssignment, voice: Voice) -> list[Block]:
-    told = [then.reason, wording.sum_of(then.score, then.parts)]
+def _last_assignment(last: LastAssignment, formatter: Formatter) -> list[Block]:
+    texts = [last.reason, wording.score_sum(last.score, last.parts)]
     return [
         header("Then"),
-        _said(wording.chosen_then(then, voice)),
-        *(context(plain_text(text, limit=TEXT_MAX)) for text in told if text),
+        _section(wording.last_choice(last, formatter)),
+        *(context(plain_text(text, limit=MAX_TEXT_LENGTH)) for text in texts if text),
     ]
 
 
-def _able(run: DryRun, voice: Voice) -> list[Block]:
+def _eligible(dry_run: DryRun, formatter: Formatter) -> list[Block]:
     blocks: list[Block] = []
-    for place, one in enumerate(run.explanation.eligible, start=1):
-        numbers = wording.numbers(one.score, one.parts)
-        parts = " · ".join(f"{name} {numbers[name]} of {AT_MOST[name]}" for name in AT_MOST)
+    for rank, candidate in enumerate(dry_run.explanation.eligible, start=1):
+        numbers = wording.format_parts(candidate.score, candidate.parts)
+        parts = " · ".join(f"{name} {numbers[name]} of {MAX_PARTS[name]}" for name in MAX_PARTS)
         blocks += [
-            _said(f"*{place}.* {voice.named(one.user_id)} · *{number(one.score)}*"),
-            context(plain_text(one.reason, limit=TEXT_MAX), plain_text(parts)),
+            _section(
+                f"*{rank}.* {formatter.name(candidate.user_id)} · *{format_score(candidate.score)}*"
+            ),
+            context(plain_text(candidate.reason, limit=MAX_TEXT_LENGTH), plain_text(parts)),
         ]
-    return (blocks or [context(plain_text("Nobody."))]) + _more(run.more_eligible)
+    return (blocks or [context(plain_text("Nobody."))]) + _more(dry_run.more_eligible)
 
 
-def _left_out(run: DryRun, voice: Voice) -> list[Block]:
+def _excluded(dry_run: DryRun, formatter: Formatter) -> list[Block]:
     blocks = [
-        context(mrkdwn(f"{voice.named(one.user_id)} · {number(one.score)} · {told}"))
-        for one in run.explanation.excluded
-        for told in [wording.left_out(run, one, voice)]
+        context(
+            mrkdwn(
+                f"{formatter.name(candidate.user_id)} · {format_score(candidate.score)} · {reason}"
+            )
+        )
+        for candidate in dry_run.explanation.excluded
+        for reason in [wording.exclusion_text(dry_run, candidate, formatter)]
     ]
-    return (blocks or [context(plain_text("Nobody."))]) + _more(run.more_excluded)
+    return (blocks or [context(plain_text("Nobody."))]) + _more(dry_run.more_excluded)
 
 
-def _corrections(made: Sequence[Correction], voice: Voice) -> list[Block]:
-    shown = made[-CORRECTIONS_SHOWN:]
-    blocks = [context(mrkdwn(wording.correction(one, voice))) for one in shown]
+def _corrections(corrections: Sequence[Correction], formatter: Formatter) -> list[Block]:
+    shown = corrections[-MAX_CORRECTIONS:]
+    blocks = [
+        context(mrkdwn(wording.correction_sentence(correction, formatter))) for correction in shown
+    ]
     if not blocks:
-        return [context(plain_text(wording.NOTHING_KEPT))]
-    older = len(made) - len(shown)
+        return [context(plain_text(wording.NO_CORRECTIONS))]
+    older = len(corrections) - len(shown)
     return [*([context(plain_text(f"{older} older ones"))] if older else []), *blocks]
 
 

@@ -10,8 +10,8 @@ from bson import ObjectId
 
 from bot.views import labels
 from bot.views.explain import wording
-from bot.views.explain.wording import AT_MOST, Voice, number
-from bot.views.text import person
+from bot.views.explain.wording import MAX_PARTS, Formatter, format_score
+from bot.views.text import display_person
 from services.assignment.dry_run import DryRun
 from services.assignment.explanation import CandidateScore
 from services.core.text import strip_invisible
@@ -20,27 +20,34 @@ INDENT = "  "
 WIDTH = 90  # of sentences; a table is as wide as what stands in it
 
 
-def why_lines(run: DryRun) -> list[str]:
-    voice = Voice(named=Names(run), at=_moment, quoted=_line)
+def explanation_lines(dry_run: DryRun) -> list[str]:
+    formatter = Formatter(name=UniqueNames(dry_run), time=_format_datetime, quote=_line)
     lines = [
-        f"{labels.name(run.ticket)} ({labels.status(run.ticket)})",
-        *_wrapped(wording.state(run, voice)),
-        *_headed("Analysis", _columns(list(wording.reading(run, voice).items()))),
+        f"{labels.ticket_name(dry_run.ticket)} ({labels.status(dry_run.ticket)})",
+        *_wrapped(wording.assignment_state(dry_run, formatter)),
+        *_section("Analysis", _columns(list(wording.analysis_rows(dry_run, formatter).items()))),
     ]
-    if run.last_assignment:
-        told = [wording.chosen_then(run.last_assignment, voice), run.last_assignment.reason]
-        told.append(wording.sum_of(run.last_assignment.score, run.last_assignment.parts))
-        lines += _headed("Then", filter(None, told))
-    now = [wording.chosen_now(run, voice), *_wrapped(wording.rule(run))]
-    lines += _headed("Now", now)
-    lines += _headed("Who could have it, the best first", _able(run, voice))
-    lines += _headed("Who is left out", _left_out(run, voice))
-    made = [wording.correction(one, voice) for one in run.corrections]
-    lines += _headed("Corrections", made or [wording.NOTHING_KEPT])
+    if dry_run.last_assignment:
+        texts = [
+            wording.last_choice(dry_run.last_assignment, formatter),
+            dry_run.last_assignment.reason,
+        ]
+        texts.append(
+            wording.score_sum(dry_run.last_assignment.score, dry_run.last_assignment.parts)
+        )
+        lines += _section("Then", filter(None, texts))
+    now = [wording.current_choice(dry_run, formatter), *_wrapped(wording.ranking_rule(dry_run))]
+    lines += _section("Now", now)
+    lines += _section("Who could have it, the best first", _eligible(dry_run, formatter))
+    lines += _section("Who is left out", _excluded(dry_run, formatter))
+    corrections = [
+        wording.correction_sentence(correction, formatter) for correction in dry_run.corrections
+    ]
+    lines += _section("Corrections", corrections or [wording.NO_CORRECTIONS])
     return [_line(line) for line in lines]
 
 
-def _headed(heading: str, lines: Iterable[str]) -> list[str]:
+def _section(heading: str, lines: Iterable[str]) -> list[str]:
     return ["", heading, *(f"{INDENT}{line}" for line in lines)]
 
 
@@ -48,35 +55,41 @@ def _wrapped(text: str) -> list[str]:
     return textwrap.wrap(text, WIDTH)
 
 
-def _able(run: DryRun, voice: Voice) -> list[str]:
-    able = run.explanation.eligible
-    if not able:
+def _eligible(dry_run: DryRun, formatter: Formatter) -> list[str]:
+    eligible = dry_run.explanation.eligible
+    if not eligible:
         return ["Nobody."]
-    rows = [("", "", "score", *AT_MOST, "")]
-    for place, one in enumerate(able, start=1):
-        numbers = wording.numbers(one.score, one.parts)
-        parts = [numbers[name] for name in AT_MOST]
-        told = (str(place), voice.named(one.user_id), number(one.score), *parts, one.reason)
-        rows.append(told)
-    rows.append(("", "at most", number(1), *AT_MOST.values(), ""))
-    return _columns(rows, right={0, *range(2, 3 + len(AT_MOST))})
+    rows = [("", "", "score", *MAX_PARTS, "")]
+    for rank, candidate in enumerate(eligible, start=1):
+        numbers = wording.format_parts(candidate.score, candidate.parts)
+        parts = [numbers[name] for name in MAX_PARTS]
+        row = (
+            str(rank),
+            formatter.name(candidate.user_id),
+            format_score(candidate.score),
+            *parts,
+            candidate.reason,
+        )
+        rows.append(row)
+    rows.append(("", "at most", format_score(1), *MAX_PARTS.values(), ""))
+    return _columns(rows, right={0, *range(2, 3 + len(MAX_PARTS))})
 
 
-def _left_out(run: DryRun, voice: Voice) -> list[str]:
-    def row(one: CandidateScore) -> tuple[str, ...]:
-        why = wording.left_out(run, one, voice)
-        return voice.named(one.user_id), number(one.score), why
+def _excluded(dry_run: DryRun, formatter: Formatter) -> list[str]:
+    def row(candidate: CandidateScore) -> tuple[str, ...]:
+        why = wording.exclusion_text(dry_run, candidate, formatter)
+        return formatter.name(candidate.user_id), format_score(candidate.score), why
 
-    rows = [row(one) for one in run.explanation.excluded]
+    rows = [row(candidate) for candidate in dry_run.explanation.excluded]
     return _columns([("", "score", ""), *rows]) if rows else ["Nobody."]
 
 
-class Names:
+class UniqueNames:
     """What people are called; with their address where two are called the same."""
 
-    def __init__(self, run: DryRun) -> None:
-        self._people = run.people
-        self._counts = Counter(self._name(user_id) for user_id in run.people.users)
+    def __init__(self, dry_run: DryRun) -> None:
+        self._people = dry_run.people
+        self._counts = Counter(self._name(user_id) for user_id in dry_run.people.users)
 
     def __call__(self, user_id: ObjectId | str | None) -> str:
         name = self._name(user_id)
@@ -85,10 +98,10 @@ class Names:
         return f"{name} ({_line(user.email)})" if user and is_shared else name
 
     def _name(self, user_id: ObjectId | str | None) -> str:
-        return _line(person(self._people, user_id).name)
+        return _line(display_person(self._people, user_id).name)
 
 
-def _moment(at: datetime) -> str:
+def _format_datetime(at: datetime) -> str:
     return at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
 
 
@@ -104,8 +117,8 @@ def _columns(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> lis
     edges = set(right)
     return [
         INDENT.join(
-            _padded(cell, width, at_right=place in edges)
-            for place, (cell, width) in enumerate(zip(row, widths, strict=True))
+            _padded(cell, width, at_right=index in edges)
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
         )
         for row in cells
     ]

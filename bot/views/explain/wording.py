@@ -23,40 +23,41 @@ from services.models.events import EventType
 from services.models.ticket import Status
 
 CORRECTIONS = "corrections"
-AT_MOST = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {
+MAX_PARTS = {name: f"{weight:.3f}" for name, weight in WEIGHTS.items()} | {
     CORRECTIONS: f"±{CORRECTIONS_WEIGHT:.3f}"
 }
-NOTHING_KEPT = "Nobody has said anything against a choice for it."
-BASIS = {
+NO_CORRECTIONS = "Nobody has said anything against a choice for it."
+BASIS_LABELS = {
     SkillMatch.KEYWORD: "named in the text",
     SkillMatch.LEARNED: "needed by similar resolved tickets",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Voice:
+class Formatter:
     """How people and moments are written where it is read, and what somebody wrote is quoted."""
 
-    named: Callable[[ObjectId | str | None], str]
-    at: Callable[[datetime], str]
-    quoted: Callable[[str], str]
+    name: Callable[[ObjectId | str | None], str]
+    time: Callable[[datetime], str]
+    quote: Callable[[str], str]
 
 
-def state(run: DryRun, voice: Voice) -> str:
+def assignment_state(dry_run: DryRun, formatter: Formatter) -> str:
     """How the ticket stands with assignment."""
-    ticket = run.ticket
+    ticket = dry_run.ticket
     if ticket.status is Status.COMPLETED:
         status = labels.status(ticket)
         return f"{status}, so assignment leaves it alone. Below is whom it would choose."
     if ticket.assigned_to:
-        return _begun(
-            f"{voice.named(ticket.assigned_to)} has it. Below is whom assignment would choose, "
+        return _capitalized(
+            f"{formatter.name(ticket.assigned_to)} has it. Below is whom assignment would choose, "
             "if nobody had it."
         )
-    again = as_datetime(ticket.assignment.get("next"))
-    if again:
+    retry_at = as_datetime(ticket.assignment.get("next"))
+    if retry_at:
         return (
-            f"Nobody could take it. Assignment looks again at {voice.at(again)}, and as soon as "
+            f"Nobody could take it. Assignment looks again at {formatter.time(retry_at)}, and "
+            "as soon as "
             "somebody becomes available."
         )
     if needs_assignment(ticket):
@@ -67,41 +68,41 @@ def state(run: DryRun, voice: Voice) -> str:
     )
 
 
-def reading(run: DryRun, voice: Voice) -> dict[str, str]:
+def analysis_rows(dry_run: DryRun, formatter: Formatter) -> dict[str, str]:
     """The analysis, by what each line is about. Nothing of the ticket's own words."""
-    kept = run.ticket.assignment.get("analysis") or {}
-    at = as_datetime(kept.get("at"))
+    analysis = dry_run.ticket.assignment.get("analysis") or {}
+    at = as_datetime(analysis.get("at"))
     return {
-        "Read by": _reader(run, voice),
-        **({"Read": voice.at(at)} if at and run.is_analysed else {}),
-        "Skills": _skills(run, voice),
-        "Confidence": _confidence(kept.get("confidence")),
-        "Priority": _priority(run),
-        "Secrets": _secrets(run),
+        "Read by": _analysis_reader(dry_run, formatter),
+        **({"Read": formatter.time(at)} if at and dry_run.is_analysed else {}),
+        "Skills": _skills(dry_run, formatter),
+        "Confidence": _confidence(analysis.get("confidence")),
+        "Priority": _priority(dry_run),
+        "Secrets": _secrets(dry_run),
     }
 
 
-def chosen_then(then: LastAssignment, voice: Voice) -> str:
-    to, at = voice.named(then.to), f" on {voice.at(then.at)}" if then.at else ""
-    if then.by == "system":
+def last_choice(last: LastAssignment, formatter: Formatter) -> str:
+    to, at = formatter.name(last.to), f" on {formatter.time(last.at)}" if last.at else ""
+    if last.by == "system":
         return f"Assignment chose {to}{at}."
-    if then.by == then.to:
-        return _begun(f"{to} took it{at}.")
-    by = voice.named(then.by)
-    return _begun(f"{by} gave it to {to}{at}." if then.by else f"{to} got it elsewhere.")
+    if last.by == last.to:
+        return _capitalized(f"{to} took it{at}.")
+    by = formatter.name(last.by)
+    return _capitalized(f"{by} gave it to {to}{at}." if last.by else f"{to} got it elsewhere.")
 
 
-def chosen_now(run: DryRun, voice: Voice) -> str:
-    chosen = run.explanation.chosen
+def current_choice(dry_run: DryRun, formatter: Formatter) -> str:
+    chosen = dry_run.explanation.chosen
     if chosen is None:
         return "Nobody: nobody is available for it."
-    same = run.last_assignment is not None and run.last_assignment.to == chosen.user_id
-    return f"{voice.named(chosen.user_id)}{', as then' if same else ''}."
+    is_same = dry_run.last_assignment is not None and dry_run.last_assignment.to == chosen.user_id
+    return f"{formatter.name(chosen.user_id)}{', as then' if is_same else ''}."
 
 
-def rule(run: DryRun) -> str:
+def ranking_rule(dry_run: DryRun) -> str:
     """In which order people are considered."""
-    if run.ticket.related_skills:
+    if dry_run.ticket.related_skills:
         return (
             "First come moderators who know a skill it needs, then those who have solved similar "
             "tickets, then admins. Within each the score decides."
@@ -112,49 +113,51 @@ def rule(run: DryRun) -> str:
     )
 
 
-def sum_of(score: float | None, parts: Mapping[str, float]) -> str:
+def score_sum(score: float | None, parts: Mapping[str, float]) -> str:
     """As "0.742 = skills 0.400 + load 0.192"."""
-    told = " + ".join(f"{name} {value}" for name, value in numbers(score, parts).items())
+    terms = " + ".join(f"{name} {value}" for name, value in format_parts(score, parts).items())
     if score is None:
-        return told
-    return f"{number(score)} = {told}" if told else number(score)
+        return terms
+    return f"{format_score(score)} = {terms}" if terms else format_score(score)
 
 
-def numbers(score: float | None, parts: Mapping[str, float]) -> dict[str, str]:
+def format_parts(score: float | None, parts: Mapping[str, float]) -> dict[str, str]:
     """The parts as they are read: so rounded that they add up to the score as that is read."""
     millionths = {name: round(value * 1_000_000) for name, value in parts.items()}
     if score is None or sum(millionths.values()) != round(score * 1_000_000):
-        return {name: number(value) for name, value in parts.items()}
-    missing = round(float(number(score)) * 1_000) - sum(n // 1_000 for n in millionths.values())
-    most_cut = sorted(millionths, key=lambda name: -(millionths[name] % 1_000))[:missing]
+        return {name: format_score(value) for name, value in parts.items()}
+    missing = round(float(format_score(score)) * 1_000) - sum(
+        n // 1_000 for n in millionths.values()
+    )
+    rounded_up = sorted(millionths, key=lambda name: -(millionths[name] % 1_000))[:missing]
     return {
-        name: number((value // 1_000 + (name in most_cut)) / 1_000)
+        name: format_score((value // 1_000 + (name in rounded_up)) / 1_000)
         for name, value in millionths.items()
     }
 
 
-def number(value: float) -> str:
+def format_score(value: float) -> str:
     return f"{round(value, 3) + 0.0:.3f}"  # no -0.000
 
 
-def left_out(run: DryRun, one: CandidateScore, voice: Voice) -> str:
+def exclusion_text(dry_run: DryRun, candidate_score: CandidateScore, formatter: Formatter) -> str:
     """Why they would not be chosen."""
-    who = one.candidate
-    match one.exclusion:
+    candidate = candidate_score.candidate
+    match candidate_score.exclusion:
         case Obstacle.AWAY:
-            until = who.away_until
-            return f"away until {voice.at(until)}" if until and until < NO_END else "away"
+            until = candidate.away_until
+            return f"away until {formatter.time(until)}" if until and until < NO_END else "away"
         case Obstacle.FULL:
-            return f"at capacity: {who.open_tickets} of {who.capacity} open"
+            return f"at capacity: {candidate.open_tickets} of {candidate.capacity} open"
         case Obstacle.DECLINED:
-            return _declined(run, who.user_id)
+            return _declined(dry_run, candidate.user_id)
         case None:
             return ""
         case why:
-            return LEFT_OUT[why]
+            return EXCLUSION_TEXTS[why]
 
 
-LEFT_OUT = {
+EXCLUSION_TEXTS = {
     Obstacle.REQUESTER: "filed it",
     Obstacle.INACTIVE: "deactivated",
     Obstacle.UNLINKED: "not linked to anybody in Slack",
@@ -165,47 +168,47 @@ LEFT_OUT = {
 }
 
 
-def correction(made: Correction, voice: Voice) -> str:
-    return _begun(f"{_correction(made, voice)} on {voice.at(made.at)}.")
+def correction_sentence(made: Correction, formatter: Formatter) -> str:
+    return _capitalized(f"{_correction_phrase(made, formatter)} on {formatter.time(made.at)}.")
 
 
-def _begun(sentence: str) -> str:
+def _capitalized(sentence: str) -> str:
     """With a capital, where it begins with no name."""
     is_name = not sentence.startswith(("someone ", "nobody "))
     return sentence if is_name else sentence[0].upper() + sentence[1:]
 
 
-def _correction(made: Correction, voice: Voice) -> str:
-    by = voice.named(made.by or "")
+def _correction_phrase(made: Correction, formatter: Formatter) -> str:
+    by = formatter.name(made.by or "")
     if made.kind is CorrectionKind.NOT_MINE:
         return f"{by} said that it was not theirs"
     if made.from_ is None:
-        return f"{by} gave it to {voice.named(made.to)}"
+        return f"{by} gave it to {formatter.name(made.to)}"
     if made.to is None:
-        return f"{by} took it from {voice.named(made.from_)}"
-    return f"{by} moved it from {voice.named(made.from_)} to {voice.named(made.to)}"
+        return f"{by} took it from {formatter.name(made.from_)}"
+    return f"{by} moved it from {formatter.name(made.from_)} to {formatter.name(made.to)}"
 
 
-def _reader(run: DryRun, voice: Voice) -> str:
-    kept = run.ticket.assignment.get("analysis") or {}
-    if not run.is_analysed:
-        why = "its words have changed since" if run.was_analysed else "nobody has read it yet"
+def _analysis_reader(dry_run: DryRun, formatter: Formatter) -> str:
+    analysis = dry_run.ticket.assignment.get("analysis") or {}
+    if not dry_run.is_analysed:
+        why = "its words have changed since" if dry_run.was_analysed else "nobody has read it yet"
         return f"The offline router, just now and without storing it, because {why}"
-    if kept.get("source") == AnalysisSource.GEMINI:
-        return f"Gemini ({voice.quoted(str(kept.get('model')))})"
-    failure = kept.get("failure")
+    if analysis.get("source") == AnalysisSource.GEMINI:
+        return f"Gemini ({formatter.quote(str(analysis.get('model')))})"
+    failure = analysis.get("failure")
     if not failure:
         return "The offline router"
     why = labels.FAILURE.get(failure, "gave no answer")
     return f"The offline router, because Gemini {why}"
 
 
-def _skills(run: DryRun, voice: Voice) -> str:
-    skills = voice.quoted(join_words(run.ticket.related_skills)) or "None recognised"
-    if "relatedSkills" in edited_fields(run.ticket):
+def _skills(dry_run: DryRun, formatter: Formatter) -> str:
+    skills = formatter.quote(join_words(dry_run.ticket.related_skills)) or "None recognised"
+    if "relatedSkills" in edited_fields(dry_run.ticket):
         return f"{skills} (set by hand)"
-    basis = (run.ticket.assignment.get("analysis") or {}).get("basis")
-    return f"{skills} ({BASIS[SkillMatch(basis)]})" if basis in tuple(SkillMatch) else skills
+    basis = (dry_run.ticket.assignment.get("analysis") or {}).get("basis")
+    return f"{skills} ({BASIS_LABELS[SkillMatch(basis)]})" if basis in tuple(SkillMatch) else skills
 
 
 def _confidence(stored: object) -> str:
@@ -215,31 +218,31 @@ def _confidence(stored: object) -> str:
     return f"{stored:.2f}{doubt}"
 
 
-def _priority(run: DryRun) -> str:
+def _priority(dry_run: DryRun) -> str:
     """And why, where somebody called it urgent."""
-    priority = run.ticket.priority
-    if told := labels.urgency(run.ticket):
-        return told
+    priority = dry_run.ticket.priority
+    if text := labels.urgency_explanation(dry_run.ticket):
+        return text
     if priority is None:
         return "Not set yet"
-    found = (run.ticket.assignment.get("analysis") or {}).get("priority")
-    by_hand = " (set by hand)" if run.is_analysed and priority != found else ""
+    analysed_priority = (dry_run.ticket.assignment.get("analysis") or {}).get("priority")
+    by_hand = " (set by hand)" if dry_run.is_analysed and priority != analysed_priority else ""
     return f"{labels.PRIORITY[priority]}{by_hand}"
 
 
-def _secrets(run: DryRun) -> str:
-    if not run.has_secrets:
+def _secrets(dry_run: DryRun) -> str:
+    if not dry_run.has_secrets:
         return "None seen in its text"
     return "Seen in its text; masked before anything leaves this machine"
 
 
-def _declined(run: DryRun, user_id: ObjectId) -> str:
-    had = [
+def _declined(dry_run: DryRun, user_id: ObjectId) -> str:
+    past_assignments = [
         event.type
-        for event in run.ticket.events
+        for event in dry_run.ticket.events
         if event.from_ == user_id
         and event.type in (EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION)
         and not event.assignee_was_absent
     ]
-    is_late = bool(had) and had[-1] == EventType.REASSIGNED_BY_ESCALATION
+    is_late = bool(past_assignments) and past_assignments[-1] == EventType.REASSIGNED_BY_ESCALATION
     return "did not accept it in time" if is_late else "handed it back"

@@ -4,13 +4,13 @@ from typing import Any
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, header
-from bot.views.due_text import away
-from bot.views.home.people_list import roster
-from bot.views.home.ticket_list import list_home
+from bot.views.due_text import away_phrase
+from bot.views.home.people_list import people_page
+from bot.views.home.ticket_list import list_page
 from bot.views.home.ticket_page import ticket_page
-from bot.views.home.ticket_row import row
+from bot.views.home.ticket_row import ticket_row
 from bot.views.modals.team_settings import settings_page
-from bot.views.text import Block, mrkdwn, person, plain_text
+from bot.views.text import Block, display_person, mrkdwn, plain_text
 from services.accounts.account_search import AccountCursor
 from services.home.home_service import (
     HomeContent,
@@ -28,28 +28,28 @@ from services.models.user import User
 View = dict[str, Any]
 
 HELP = "Type `/ticket help` in any conversation to read what else you can do."
-NO_OWN = "You have no open tickets. When something does not work, press File a ticket."
-NO_ASSIGNED = (
+NO_OWN_TICKETS = "You have no open tickets. When something does not work, press File a ticket."
+NO_ASSIGNED_TICKETS = (
     "Nothing is assigned to you. A new ticket comes to you as a direct message and stands here "
     "until you resolve it."
 )
-MORE = "There are more."
-WRONG = "If that is wrong, press My availability."
+MORE_TICKETS = "There are more."
+AVAILABILITY_HELP = "If that is wrong, press My availability."
 DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
-def home(content: HomeContent) -> View:
+def home_view(content: HomeContent) -> View:
     """What that member looks at."""
     if isinstance(content, TicketPage):
         return ticket_page(content)
     if isinstance(content, PeoplePage):
-        return roster(content)
+        return people_page(content)
     if isinstance(content, SettingsPage):
         return settings_page(content.settings)
-    return list_home(content) if isinstance(content, TicketListPage) else overview(content)
+    return list_page(content) if isinstance(content, TicketListPage) else overview_page(content)
 
 
-def overview(content: HomePage) -> View:
+def overview_page(content: HomePage) -> View:
     is_staff = content.assigned is not None
     queue = [_list_button("The queue", ids.HOME_QUEUE, ListKind.QUEUE)] if is_staff else []
     everybody = Screen(people=AccountCursor()).encode()
@@ -58,7 +58,7 @@ def overview(content: HomePage) -> View:
         people.append(button("Settings", ids.HOME_SETTINGS, Screen(settings=True).encode()))
     own = [button("My availability", ids.OPEN_AVAILABILITY, "own")] if is_staff else []
     blocks = [
-        header(f"Hello, {person(content.people, content.user_id).name}"),
+        header(f"Hello, {display_person(content.people, content.user_id).name}"),
         actions(
             button("File a ticket", ids.HOME_FILE, "file", primary=True),
             *queue,
@@ -67,17 +67,19 @@ def overview(content: HomePage) -> View:
             *people,
         ),
         context(mrkdwn(HELP)),
-        *(_away(content) if is_staff else []),
+        *(_away_notice(content) if is_staff else []),
         {"type": "divider"},
         header("Your open tickets"),
-        *_glimpse(content, content.own, ListKind.OWN, empty=NO_OWN),
+        *_ticket_preview(content, content.own, ListKind.OWN, empty=NO_OWN_TICKETS),
         actions(_list_button("All your tickets", ids.HOME_OWN, ListKind.OWN)),
     ]
     if content.assigned is not None:
         blocks += [
             {"type": "divider"},
             header("Assigned to you"),
-            *_glimpse(content, content.assigned, ListKind.ASSIGNED, empty=NO_ASSIGNED),
+            *_ticket_preview(
+                content, content.assigned, ListKind.ASSIGNED, empty=NO_ASSIGNED_TICKETS
+            ),
             actions(
                 _list_button("All assigned to you", ids.HOME_ASSIGNED, ListKind.ASSIGNED),
                 *_digest_button(content.people.users.get(content.user_id)),
@@ -86,45 +88,50 @@ def overview(content: HomePage) -> View:
     return {"type": "home", "blocks": blocks}
 
 
-def refusal(sentence: str) -> View:
+def refusal_view(sentence: str) -> View:
     """For a member who gets no account."""
     blocks = [header("Help desk"), {"type": "section", "text": plain_text(sentence)}]
     return {"type": "home", "blocks": blocks}
 
 
-def _away(content: HomePage) -> list[Block]:
+def _away_notice(content: HomePage) -> list[Block]:
     """Else somebody wonders why no ticket comes: their Slack status alone may have said so."""
     reader = content.people.users.get(content.user_id)
     until = reader.away_until if reader else None
     if until is None or until <= content.now:
         return []
-    told = f"You are *{away(until)}*, so no new tickets are assigned to you. {WRONG}"
-    return [{"type": "section", "text": mrkdwn(told)}]
+    text = (
+        f"You are *{away_phrase(until)}*, so no new tickets are assigned to you. "
+        f"{AVAILABILITY_HELP}"
+    )
+    return [{"type": "section", "text": mrkdwn(text)}]
 
 
-def _glimpse(content: HomePage, page: ListPage, kind: ListKind, *, empty: str) -> list[Block]:
+def _ticket_preview(
+    content: HomePage, page: ListPage, kind: ListKind, *, empty: str
+) -> list[Block]:
     """The beginning of a list, and whether there is more of it."""
     if not page.tickets:
         return [{"type": "section", "text": plain_text(empty)}]
     blocks: list[Block] = []
     for ticket in page.tickets:
         to = Screen(ticket_id=ticket.id)
-        blocks += row(
+        blocks += ticket_row(
             ticket,
             kind=kind,
             people=content.people,
             now=content.now,
-            opener=button("Open", ids.HOME_OPEN, to.encode()),
+            open_button=button("Open", ids.HOME_OPEN, to.encode()),
         )
-    return [*blocks, context(plain_text(MORE))] if page.next_cursor else blocks
+    return [*blocks, context(plain_text(MORE_TICKETS))] if page.next_cursor else blocks
 
 
 def _digest_button(reader: User | None) -> list[Block]:
     if reader is None:
         return []
     if reader.wants_digest:
-        return [button("Turn off the morning digest", ids.TURN_DIGEST, DIGEST_OFF)]
-    return [button("Turn on the morning digest", ids.TURN_DIGEST, DIGEST_ON)]
+        return [button("Turn off the morning digest", ids.SET_DIGEST, DIGEST_OFF)]
+    return [button("Turn on the morning digest", ids.SET_DIGEST, DIGEST_ON)]
 
 
 def _list_button(label: str, action_id: str, kind: ListKind) -> Block:

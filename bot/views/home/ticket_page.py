@@ -11,27 +11,27 @@ from bot.views.blocks import (
     actions,
     button,
     context,
-    facts,
     header,
-    origin,
-    outcome,
-    title,
+    resolution_section,
+    source_link,
+    ticket_fields,
+    ticket_title,
     titled_section,
 )
-from bot.views.cards.action_buttons import step_buttons
-from bot.views.cards.ticket_cards import line
-from bot.views.due_text import due, moment
-from bot.views.history import SHOWN, history
+from bot.views.cards.action_buttons import action_buttons
+from bot.views.cards.ticket_cards import ticket_reference
+from bot.views.due_text import due_phrase, format_datetime
+from bot.views.history import MAX_EVENTS, history_blocks
 from bot.views.text import (
     Block,
+    DisplayPerson,
     Message,
-    Person,
+    display_person,
     escape,
     fit_to_limit,
     fit_view_to_limit,
     fits_limit,
     mrkdwn,
-    person,
     plain_text,
     truncate,
 )
@@ -43,78 +43,82 @@ from services.tickets.lifecycle import completed_by
 
 View = dict[str, Any]
 
-SHORT_MAX = 500
+MAX_SHORT_TEXT_LENGTH = 500
 # How much of the conversation and of the history a message holds: the most that fits.
-LENGTHS = ((10, 10), (5, 5), (2, 2), (0, 1))
+MESSAGE_SIZES = ((10, 10), (5, 5), (2, 2), (0, 1))
 
 
-def ticket_page(sheet: TicketPage) -> View:
+def ticket_page(page: TicketPage) -> View:
     """What the staff or the requester may know of the ticket, and what they may do with it."""
-    back = button("Back", ids.HOME_BACK, sheet.screen.parent.encode())
-    buttons = [back, *_buttons(sheet)]
-    return {"type": "home", "blocks": fit_view_to_limit(_page(sheet, buttons))}
+    back = button("Back", ids.HOME_BACK, page.screen.parent.encode())
+    buttons = [back, *_buttons(page)]
+    return {"type": "home", "blocks": fit_view_to_limit(_page_blocks(page, buttons))}
 
 
-def ticket_message(sheet: TicketPage) -> Message:
+def ticket_message(page: TicketPage) -> Message:
     """The same page as an answer to a command or a button."""
-    buttons = _buttons(sheet)
-    for comments, events in LENGTHS:
-        blocks = fit_to_limit(_page(sheet, buttons, comments=comments, events=events))
+    buttons = _buttons(page)
+    for comments, events in MESSAGE_SIZES:
+        blocks = fit_to_limit(_page_blocks(page, buttons, max_comments=comments, max_events=events))
         if fits_limit(blocks):
             break
-    state = labels.state(sheet.ticket, is_own=not sheet.is_staff)
-    return Message(text=f"{line(sheet.ticket)}: {state}", blocks=blocks)
+    state = labels.status_in_sentence(page.ticket, is_for_requester=not page.is_staff)
+    return Message(text=f"{ticket_reference(page.ticket)}: {state}", blocks=blocks)
 
 
-def _buttons(sheet: TicketPage) -> list[Block]:
-    buttons = step_buttons(sheet.ticket, sheet.actions, details=False)
-    if sheet.can_explain:
-        buttons.append(button("Why?", ids.WHY, str(sheet.ticket.id)))
+def _buttons(page: TicketPage) -> list[Block]:
+    buttons = action_buttons(page.ticket, page.actions, has_details=False)
+    if page.can_explain:
+        buttons.append(button("Why?", ids.EXPLAIN_ASSIGNMENT, str(page.ticket.id)))
     return buttons
 
 
-def _page(
-    sheet: TicketPage, buttons: Iterable[Block], *, comments: int = 10, events: int = SHOWN
+def _page_blocks(
+    page: TicketPage,
+    buttons: Iterable[Block],
+    *,
+    max_comments: int = 10,
+    max_events: int = MAX_EVENTS,
 ) -> list[Block]:
-    ticket = sheet.ticket
+    ticket = page.ticket
     blocks = [
-        header(labels.name(ticket)),
-        title(ticket),
+        header(labels.ticket_name(ticket)),
+        ticket_title(ticket),
         actions(*buttons),
-        facts(
+        ticket_fields(
             ticket,
-            requester=person(sheet.people, ticket.created_by),
-            assignee=person(sheet.people, ticket.assigned_to),
-            done_by=_done_by(sheet),
-            due=due(ticket, now=sheet.now),
-            is_own=not sheet.is_staff,
+            requester=display_person(page.people, ticket.created_by),
+            assignee=display_person(page.people, ticket.assigned_to),
+            done_by=_done_by(page),
+            due=due_phrase(ticket, now=page.now),
+            is_for_requester=not page.is_staff,
         ),
         *_dates(ticket),
         *titled_section("Description", ticket.description),
-        *origin(ticket),
-        *outcome(ticket),
+        *source_link(ticket),
+        *resolution_section(ticket),
     ]
-    if sheet.is_staff:
-        blocks += _for_staff(ticket)
-    blocks += conversation(ticket.comments, sheet.people, shown=comments)
+    if page.is_staff:
+        blocks += _staff_section(ticket)
+    blocks += conversation_blocks(ticket.comments, page.people, max_comments=max_comments)
     if ticket.events:
-        past = history(ticket.events, sheet.people, shown=events)
+        past = history_blocks(ticket.events, page.people, max_events=max_events)
         blocks += [{"type": "divider"}, header("History"), *past]
     return blocks
 
 
-def _done_by(sheet: TicketPage) -> Person | None:
-    by = completed_by(sheet.ticket)
-    return person(sheet.people, by) if by else None
+def _done_by(page: TicketPage) -> DisplayPerson | None:
+    by = completed_by(page.ticket)
+    return display_person(page.people, by) if by else None
 
 
 def _dates(ticket: Ticket) -> list[Block]:
-    filed = [f"Filed {moment(ticket.created_at)}"] if ticket.created_at else []
-    deadline = [f"Deadline {moment(ticket.deadline)}"] if ticket.deadline else []
+    filed = [f"Filed {format_datetime(ticket.created_at)}"] if ticket.created_at else []
+    deadline = [f"Deadline {format_datetime(ticket.deadline)}"] if ticket.deadline else []
     return [context(mrkdwn(" · ".join(filed + deadline)))] if filed or deadline else []
 
 
-def _for_staff(ticket: Ticket) -> list[Block]:
+def _staff_section(ticket: Ticket) -> list[Block]:
     """What the requester never reads."""
     blocks: list[Block] = [{"type": "divider"}, header("For the help desk only")]
     if ticket.summary:
@@ -122,23 +126,25 @@ def _for_staff(ticket: Ticket) -> list[Block]:
     if ticket.helpful_notes:
         blocks += titled_section("Notes", ticket.helpful_notes)
     skills = ", ".join(ticket.related_skills) or "None recognised"
-    blocks += titled_section("Skills", truncate(skills, SHORT_MAX))
+    blocks += titled_section("Skills", truncate(skills, MAX_SHORT_TEXT_LENGTH))
     if ticket.assigned_to and ticket.assignment:  # of the predecessor's nobody knows why
         reason = str(ticket.assignment.get("reason") or "chosen by hand")
-        blocks += titled_section("Why this assignee", truncate(reason, SHORT_MAX))
+        blocks += titled_section("Why this assignee", truncate(reason, MAX_SHORT_TEXT_LENGTH))
     if ticket.assignment.get("analysis"):
-        blocks += [context(plain_text(sentence)) for sentence in labels.analysis(ticket)]
+        blocks += [context(plain_text(sentence)) for sentence in labels.analysis_notes(ticket)]
     return blocks
 
 
-FILES_SHOWN, FILE_NAME_MAX = 3, 60
+MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
 
 
-def conversation(comments: Sequence[Comment], people: Directory, *, shown: int) -> list[Block]:
+def conversation_blocks(
+    comments: Sequence[Comment], people: Directory, *, max_comments: int
+) -> list[Block]:
     """The newest, the last one last. Whoever may not read internal notes is given none."""
-    if not comments or not shown:
+    if not comments or not max_comments:
         return []
-    newest = comments[-shown:]
+    newest = comments[-max_comments:]
     blocks: list[Block] = [{"type": "divider"}, header("Conversation")]
     if older := len(comments) - len(newest):
         are = "comment is" if older == 1 else "comments are"
@@ -151,22 +157,22 @@ def conversation(comments: Sequence[Comment], people: Directory, *, shown: int) 
 
 
 def _heading(comment: Comment, people: Directory) -> str:
-    name = person(people, comment.by).name
-    told = [f"*{escape(f'{name[:1].upper()}{name[1:]}')}*", moment(comment.at)]
+    name = display_person(people, comment.by).name
+    parts = [f"*{escape(f'{name[:1].upper()}{name[1:]}')}*", format_datetime(comment.at)]
     if comment.internal:
-        told.insert(0, "Internal note")
+        parts.insert(0, "Internal note")
     if comment.deleted:
-        return " · ".join([*told, "deleted"])
+        return " · ".join([*parts, "deleted"])
     if comment.edited_at:
-        told.append("edited")
-    return " · ".join(told)
+        parts.append("edited")
+    return " · ".join(parts)
 
 
 def _files(comment: Comment) -> list[Block]:
     files = () if comment.deleted else comment.files
     links = [
-        mrkdwn(f"<{escape(file.url)}|{escape(truncate(file.name, FILE_NAME_MAX))}>")
-        for file in files[:FILES_SHOWN]
+        mrkdwn(f"<{escape(file.url)}|{escape(truncate(file.name, MAX_FILE_NAME_LENGTH))}>")
+        for file in files[:MAX_FILES]
     ]
     more = len(files) - len(links)
     return (

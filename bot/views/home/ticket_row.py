@@ -5,69 +5,83 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.views import labels
-from bot.views.blocks import accepted, context
-from bot.views.due_text import ago, due
-from bot.views.text import NAME_MAX, Block, Person, escape, mrkdwn, person, plain_text, truncate
+from bot.views.blocks import accepted_time, context
+from bot.views.due_text import due_phrase, time_ago
+from bot.views.text import (
+    MAX_NAME_LENGTH,
+    Block,
+    DisplayPerson,
+    display_person,
+    escape,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
 from services.linking.directory import Directory
 from services.lists.list_query import ListKind
 from services.models.ticket import Ticket
 from services.tickets.validation import TITLE_MAX
 
 
-def row(
+def ticket_row(
     ticket: Ticket,
     *,
     kind: ListKind,
     people: Directory,
     now: datetime,
-    opener: Block,
-    name_max: int = NAME_MAX,
+    open_button: Block,
+    max_name_length: int = MAX_NAME_LENGTH,
 ) -> list[Block]:
     """Number, title, status, priority, age and people, with the button that opens it."""
-    name = labels.name(ticket)
+    name = labels.ticket_name(ticket)
     return [
         {
             "type": "section",
             "text": plain_text(f"{name}: {truncate(ticket.title, TITLE_MAX)}"),
-            "accessory": {**opener, "accessibility_label": f"Open {name}"},
+            "accessory": {**open_button, "accessibility_label": f"Open {name}"},
         },
-        context(mrkdwn(" · ".join(_told(ticket, kind, people, now, name_max)))),
+        context(mrkdwn(" · ".join(_facts(ticket, kind, people, now, max_name_length)))),
     ]
 
 
-def spoken(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
+def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
     """The row as a line of text, escaped: for whoever has it read out."""
-    told = [labels.state(ticket, is_own=kind is ListKind.OWN)]
+    facts = [labels.status_in_sentence(ticket, is_for_requester=kind is ListKind.OWN)]
     if ticket.priority:
-        told.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
-    who = _who(ticket, kind, people, lambda someone: escape(someone.name))
-    told.append(who[0].lower() + who[1:])
-    return f"{labels.name(ticket)} “{escape(truncate(ticket.title, TITLE_MAX))}”: {', '.join(told)}"
+        facts.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
+    who = _assignee_phrase(ticket, kind, people, lambda someone: escape(someone.name))
+    facts.append(who[0].lower() + who[1:])
+    return (
+        f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, TITLE_MAX))}”: "
+        f"{', '.join(facts)}"
+    )
 
 
-def _told(
-    ticket: Ticket, kind: ListKind, people: Directory, now: datetime, name_max: int
+def _facts(
+    ticket: Ticket, kind: ListKind, people: Directory, now: datetime, max_name_length: int
 ) -> list[str]:
-    def called(someone: Person) -> str:
-        return replace(someone, name=truncate(someone.name, name_max)).mention
+    def format_name(someone: DisplayPerson) -> str:
+        return replace(someone, name=truncate(someone.name, max_name_length)).mention
 
-    told = [f"*{labels.status(ticket, is_own=kind is ListKind.OWN)}*"]
+    facts = [f"*{labels.status(ticket, is_for_requester=kind is ListKind.OWN)}*"]
     if ticket.priority:
-        told.append(f"{labels.PRIORITY[ticket.priority]} priority")
-    told.append(_who(ticket, kind, people, called))
-    if by := due(ticket, now=now):
-        told.append(by)
+        facts.append(f"{labels.PRIORITY[ticket.priority]} priority")
+    facts.append(_assignee_phrase(ticket, kind, people, format_name))
+    if due_text := due_phrase(ticket, now=now):
+        facts.append(due_text)
     if ticket.created_at:
-        told.append(f"filed {ago(ticket.created_at, now=now)}")
-    return told
+        facts.append(f"filed {time_ago(ticket.created_at, now=now)}")
+    return facts
 
 
-def _who(ticket: Ticket, kind: ListKind, people: Directory, called: Callable[[Person], str]) -> str:
+def _assignee_phrase(
+    ticket: Ticket, kind: ListKind, people: Directory, format_name: Callable[[DisplayPerson], str]
+) -> str:
     """Who has it; of one's own work, whom it is for."""
     if kind is ListKind.ASSIGNED:
-        return f"From {called(person(people, ticket.created_by))}"
+        return f"From {format_name(display_person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
-        parked = ticket.assignment.get("next")
-        return "Nobody is available yet" if parked else "Not assigned yet"
-    said = "Accepted by" if accepted(ticket) else "Assigned to"
-    return f"{said} {called(person(people, ticket.assigned_to))}"
+        retry_at = ticket.assignment.get("next")
+        return "Nobody is available yet" if retry_at else "Not assigned yet"
+    prefix = "Accepted by" if accepted_time(ticket) else "Assigned to"
+    return f"{prefix} {format_name(display_person(people, ticket.assigned_to))}"

@@ -1,11 +1,11 @@
 """A comment as it stands in the thread of somebody else's card."""
 
 from bot.views import labels
-from bot.views.blocks import context, title
+from bot.views.blocks import context, ticket_title
 from bot.views.text import (
     Block,
+    DisplayPerson,
     Message,
-    Person,
     escape,
     fit_to_limit,
     mrkdwn,
@@ -20,41 +20,46 @@ STAFF_ONLY = (
     "The requester does not see this. What you answer in this thread they do: to answer among "
     "yourselves, press Internal note on the card."
 )
-READ_IT = "Press Details on the card to read it."
-SNIPPET_MAX = 300
+READ_ON_CARD = "Press Details on the card to read it."
+MAX_SNIPPET_LENGTH = 300
 
 
-def reply(ticket: Ticket, comment: Comment, *, author: Person, is_alone: bool) -> Message:
+def comment_message(
+    ticket: Ticket, comment: Comment, *, author: DisplayPerson, is_outside_thread: bool
+) -> Message:
     """`is_alone`: in no thread, so that it has to say which ticket it is about."""
     name = escape(author.name)
-    about: list[Block] = [context(mrkdwn(f"*{labels.name(ticket)}*")), title(ticket)]
-    blocks: list[Block] = about if is_alone else []
+    about: list[Block] = [context(mrkdwn(f"*{labels.ticket_name(ticket)}*")), ticket_title(ticket)]
+    blocks: list[Block] = about if is_outside_thread else []
     if comment.deleted:
         blocks.append(context(plain_text(DELETED)))
-        return Message(text=f"{labels.name(ticket)}: {DELETED}", blocks=blocks)
+        return Message(text=f"{labels.ticket_name(ticket)}: {DELETED}", blocks=blocks)
     wrote = "wrote an internal note" if comment.internal else "wrote"
     blocks.append(context(mrkdwn(f"*{name}* {wrote}:")))
     if comment.text:
         blocks.append({"type": "section", "text": plain_text(comment.text)})
-    blocks += files(comment)
+    blocks += file_link_blocks(comment)
     if comment.internal:
         blocks.append(context(plain_text(STAFF_ONLY)))
-    said = " ".join(comment.text.split()) or ", ".join(file.name for file in comment.files)
-    text = f"{labels.name(ticket)}: {name} {wrote}: {escape(truncate(said, SNIPPET_MAX))}"
+    snippet = " ".join(comment.text.split()) or ", ".join(file.name for file in comment.files)
+    text = (
+        f"{labels.ticket_name(ticket)}: {name} {wrote}: "
+        f"{escape(truncate(snippet, MAX_SNIPPET_LENGTH))}"
+    )
     return Message(text=text, blocks=fit_to_limit(blocks))
 
 
-def pointer(ticket: Ticket, comment: Comment, *, author: Person) -> Message:
+def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPerson) -> Message:
     """That there is an internal note, for a channel: whoever is in it, or joins it later, reads
     what stands there, and may be the requester. Details asks for permission."""
     wrote = DELETED if comment.deleted else f"{author.name} wrote an internal note."
-    said = wrote if comment.deleted else f"{wrote} {READ_IT}"
+    notice = wrote if comment.deleted else f"{wrote} {READ_ON_CARD}"
     return Message(
-        text=f"{labels.name(ticket)}: {escape(wrote)}", blocks=[context(plain_text(said))]
+        text=f"{labels.ticket_name(ticket)}: {escape(wrote)}", blocks=[context(plain_text(notice))]
     )
 
 
-def files(comment: Comment) -> list[Block]:
+def file_link_blocks(comment: Comment) -> list[Block]:
     """Links to its files, which stay where they are."""
     links = [mrkdwn(f"<{escape(file.url)}|{escape(file.name)}>") for file in comment.files]
     return [context(*links)] if links else []

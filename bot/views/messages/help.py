@@ -5,7 +5,7 @@ from services.models.permissions import ROLE_PERMISSIONS, Permission
 from services.models.user import Role
 
 # Commands, what they do, and for whom. A number is a ticket's.
-LINES = (
+HELP_ENTRIES = (
     ("/ticket", "file a ticket", Permission.FILE_TICKET),
     ("/ticket your words here", "file a ticket with that title", Permission.FILE_TICKET),
     ("/ticket list", "your tickets, and who has them", Permission.SEE_OWN_TICKET),
@@ -18,19 +18,19 @@ LINES = (
 )
 
 
-def help_text(*, role: Role = Role.USER, unknown: str = "") -> Message:
+def help_message(*, role: Role = Role.USER, unknown_command: str = "") -> Message:
     """The commands of a role; `unknown` is a word that is none of them."""
     listed = "\n".join(
         f"`{command}`  {what}"
-        for command, what, need in LINES
-        if need in (None, *ROLE_PERMISSIONS[role])
+        for command, what, permission in HELP_ENTRIES
+        if permission in (None, *ROLE_PERMISSIONS[role])
     )
     about = (
         "Your ticket goes to somebody who knows about it, and a direct message shows you who has "
         "it and how it stands."
     )
     # A backtick in it would end the code and begin markup.
-    word = escape(truncate(unknown, 40)).replace("`", "'")
+    word = escape(truncate(unknown_command, 40)).replace("`", "'")
     start = f"There is no `/ticket {word}`. " if word else ""
     blocks: list[Block] = [
         {"type": "section", "text": mrkdwn(f"{start}*What you can do*\n{listed}")},

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from bot.views import ids, labels
 from bot.views.blocks import actions, context
-from bot.views.cards.action_buttons import step_button
-from bot.views.due_text import moment
-from bot.views.text import Block, Message, Person, escape, mrkdwn, plain_text, truncate
+from bot.views.cards.action_buttons import action_button
+from bot.views.due_text import format_datetime
+from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text, truncate
 from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -15,24 +15,26 @@ from services.models.user import Role
 from services.tickets.lifecycle import TicketAction, allowed_actions
 
 # With two blocks each they stay well below what Slack takes in one message.
-SHOWN = 10
-TITLE_MAX = 80
+MAX_TICKETS = 10
+MAX_TITLE_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class ReminderLine:
     """`is_own`: for whoever has the ticket; else `assignee` is who that is, None for nobody."""
 
     ticket: Ticket
-    kind: EscalationStep
-    assignee: Person | None
-    is_own: bool
+    step: EscalationStep
+    assignee: DisplayPerson | None
+    is_for_assignee: bool
 
 
-def nudges(lines: Sequence[Line], *, count: int, is_channel: bool = False) -> Message:
+def reminder_message(
+    lines: Sequence[ReminderLine], *, count: int, is_channel: bool = False
+) -> Message:
     """`lines` are the first of `count`. Whoever is in a channel reads it, so that people are named
     there and not mentioned."""
-    shown = lines[:SHOWN]
+    shown = lines[:MAX_TICKETS]
     blocks: list[Block] = []
     if count > 1:
         heading = f"*{count:,} tickets need a look*"
@@ -40,82 +42,86 @@ def nudges(lines: Sequence[Line], *, count: int, is_channel: bool = False) -> Me
     for line in shown:
         blocks += _blocks(line, is_channel)
     if count > len(shown):
-        listed = "assigned" if all(line.is_own for line in shown) else "queue"
+        listed = "assigned" if all(line.is_for_assignee for line in shown) else "queue"
         more = f"and {count - len(shown):,} more: type `/ticket {listed}` to see them all"
         blocks.append(context(mrkdwn(more)))
     return Message(text=_text(shown, count), blocks=blocks)
 
 
-def _text(shown: Sequence[Line], count: int) -> str:
+def _text(shown: Sequence[ReminderLine], count: int) -> str:
     if count == 1:
         ticket = shown[0].ticket
-        title = escape(truncate(ticket.title, TITLE_MAX))
-        return f"{labels.name(ticket)} “{title}” {_state(shown[0])}"
-    names = ", ".join(labels.name(line.ticket) for line in shown)
+        title = escape(truncate(ticket.title, MAX_TITLE_LENGTH))
+        return f"{labels.ticket_name(ticket)} “{title}” {_status_phrase(shown[0])}"
+    names = ", ".join(labels.ticket_name(line.ticket) for line in shown)
     more = f" and {count - len(shown):,} more" if count > len(shown) else ""
     return f"{count:,} tickets need a look: {names}{more}"
 
 
-def _blocks(line: Line, is_channel: bool) -> list[Block]:
+def _blocks(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
-    title = escape(truncate(" ".join(ticket.title.split()), TITLE_MAX))
-    text = f"*{labels.name(ticket)}* “{title}”\n{_sentence(line, is_channel)}"
+    title = escape(truncate(" ".join(ticket.title.split()), MAX_TITLE_LENGTH))
+    text = f"*{labels.ticket_name(ticket)}* “{title}”\n{_sentence(line, is_channel)}"
     return [{"type": "section", "text": mrkdwn(text)}, actions(*_buttons(line, is_channel))]
 
 
-def _state(line: Line) -> str:
-    if line.kind is EscalationStep.ACCEPT_REASSIGN:
+def _status_phrase(line: ReminderLine) -> str:
+    if line.step is EscalationStep.ACCEPT_REASSIGN:
         return "was passed on"
-    if line.kind.track is EscalationTrack.ACCEPT:
-        return "waits for you to accept it" if line.is_own else "has not been accepted yet"
-    return "is due soon" if line.kind is EscalationStep.DUE_SOON else "is overdue"
+    if line.step.track is EscalationTrack.ACCEPT:
+        return "waits for you to accept it" if line.is_for_assignee else "has not been accepted yet"
+    return "is due soon" if line.step is EscalationStep.DUE_SOON else "is overdue"
 
 
-def _sentence(line: Line, is_channel: bool) -> str:
-    who = _who(line, is_channel)
-    if line.kind is EscalationStep.ACCEPT_REASSIGN:
+def _sentence(line: ReminderLine, is_channel: bool) -> str:
+    who = _assignee_name(line, is_channel)
+    if line.step is EscalationStep.ACCEPT_REASSIGN:
         return (
             f"It was passed on to {who}, because it was not accepted in time. "
             "There is nothing left for you to do."
         )
-    if line.kind.track is EscalationTrack.ACCEPT:
-        if line.is_own:
+    if line.step.track is EscalationTrack.ACCEPT:
+        if line.is_for_assignee:
             return "It waits for you to accept it. If it is not for you, press Reassign."
-        return f"It has not been accepted yet. {_holder(line, who)}"
-    due = moment(line.ticket.due_at) if line.ticket.due_at else "by now"
-    if line.kind is EscalationStep.DUE_SOON:
+        return f"It has not been accepted yet. {_assignee_sentence(line, who)}"
+    due = format_datetime(line.ticket.due_at) if line.ticket.due_at else "by now"
+    if line.step is EscalationStep.DUE_SOON:
         return f"It is due {due}."
-    return f"It was due {due}." if line.is_own else f"It was due {due}. {_holder(line, who)}"
+    return (
+        f"It was due {due}."
+        if line.is_for_assignee
+        else f"It was due {due}. {_assignee_sentence(line, who)}"
+    )
 
 
-def _holder(line: Line, who: str) -> str:
+def _assignee_sentence(line: ReminderLine, who: str) -> str:
     return f"It is with {who}." if line.assignee else "Nobody has it."
 
 
-def _who(line: Line, is_channel: bool) -> str:
+def _assignee_name(line: ReminderLine, is_channel: bool) -> str:
     if line.assignee is None:
         return "nobody"
     return escape(line.assignee.name) if is_channel else line.assignee.mention
 
 
-def _buttons(line: Line, is_channel: bool) -> list[Block]:
+def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
-    opener = {**step_button(ticket, ids.DETAILS), "text": plain_text("Open")}
-    if line.kind is EscalationStep.ACCEPT_REASSIGN:
-        return [opener]
+    open_button = {**action_button(ticket, ids.DETAILS), "text": plain_text("Open")}
+    if line.step is EscalationStep.ACCEPT_REASSIGN:
+        return [open_button]
     if is_channel:
-        return [step_button(ticket, ids.TAKE), opener]
-    if not line.is_own:
-        return [step_button(ticket, ids.REASSIGN), opener]
-    may = (
+        return [action_button(ticket, ids.TAKE), open_button]
+    if not line.is_for_assignee:
+        return [action_button(ticket, ids.REASSIGN), open_button]
+    actions = (
         allowed_actions(Actor(ticket.assigned_to, Role.MODERATOR), ticket)
         if ticket.assigned_to
         else ()
     )
-    if TicketAction.ACCEPT in may:
+    if TicketAction.ACCEPT in actions:
         return [
-            step_button(ticket, ids.ACCEPT, primary=True),
-            step_button(ticket, ids.REASSIGN),
-            opener,
+            action_button(ticket, ids.ACCEPT, primary=True),
+            action_button(ticket, ids.REASSIGN),
+            open_button,
         ]
-    return [opener]
+    return [open_button]

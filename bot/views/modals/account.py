@@ -4,22 +4,22 @@ is told of it."""
 from bot.views import ids
 from bot.views.blocks import actions, button, context, header
 from bot.views.inputs import View, modal
-from bot.views.modals.person import ROLES
+from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, Message, escape, mrkdwn, plain_text, truncate
 from services.linking.unlink import UnlinkPreview
 from services.models.user import Role, User
 
 # Escaped, a character may be five, and Slack takes 2,000 in a field.
-NAME_MAX, EMAIL_MAX, SKILLS_MAX = 80, 300, 300
+MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
 
 
-def sheet(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
+def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
     """The account that a member acts as."""
     facts = {
-        "Name": escape(truncate(user.name or "not set", NAME_MAX)),
-        "Email": escape(truncate(user.email or "none", EMAIL_MAX)),
-        "Role": ROLES[user.role],
-        "Skills": escape(truncate(", ".join(user.skills), SKILLS_MAX)) or "none",
+        "Name": escape(truncate(user.name or "not set", MAX_NAME_LENGTH)),
+        "Email": escape(truncate(user.email or "none", MAX_EMAIL_LENGTH)),
+        "Role": ROLE_LABELS[user.role],
+        "Skills": escape(truncate(", ".join(user.skills), MAX_SKILLS_LENGTH)) or "none",
         "Linked to": f"<@{slack_user_id}>",
     }
     page = f"{app_url}/profile" if app_url else ""
@@ -37,7 +37,9 @@ def sheet(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
             button("Unlink", ids.OPEN_UNLINK, str(user.id)),
         ),
     ]
-    return Message(text=f"Your account: {escape(user.email)}, {ROLES[user.role]}", blocks=blocks)
+    return Message(
+        text=f"Your account: {escape(user.email)}, {ROLE_LABELS[user.role]}", blocks=blocks
+    )
 
 
 def _availability(user: User) -> list[Block]:
@@ -47,19 +49,19 @@ def _availability(user: User) -> list[Block]:
     return [button("My availability", ids.OPEN_AVAILABILITY, "own")]
 
 
-def unlink(leaving: UnlinkPreview) -> View:
+def unlink_modal(preview: UnlinkPreview) -> View:
     """Asked once more, with what follows from it."""
-    user = leaving.user
+    user = preview.user
     blocks = [
         header("Unlink your account?"),
-        said(
+        text_section(
             f"You no longer act as {user.email}. The account and its tickets stay, but their "
             "messages no longer reach you here."
         ),
     ]
-    if leaving.open_ticket_count:
-        blocks.append(said(still_assigned(leaving.open_ticket_count, "you")))
-    if leaving.can_relink_by_email:
+    if preview.open_ticket_count:
+        blocks.append(text_section(still_assigned_text(preview.open_ticket_count, "you")))
+    if preview.can_relink_by_email:
         back = "Type /account to link it again by your Slack email address."
     else:
         back = "Type /account to link it again by a one-time code."
@@ -74,18 +76,18 @@ def unlink(leaving: UnlinkPreview) -> View:
     )
 
 
-def unlinked(user: User) -> View:
+def unlinked_modal(user: User) -> View:
     return modal(
         title="Account unlinked",
         close="Done",
         blocks=[
-            said(f"You are no longer linked to {user.email}."),
+            text_section(f"You are no longer linked to {user.email}."),
             context(plain_text("Type /account to link an account again.")),
         ],
     )
 
 
-def typed_by_another(email: str, *, by: str) -> Message:
+def code_used_warning(email: str, *, by: str) -> Message:
     """For the member whom an account is linked to: somebody else knew a code of theirs."""
     text = (
         f"<@{by}> typed a one-time code of your account {escape(email)} into Slack, to link it. "
@@ -95,7 +97,7 @@ def typed_by_another(email: str, *, by: str) -> Message:
     return Message(text=text, blocks=[{"type": "section", "text": mrkdwn(text)}])
 
 
-def unlinked_elsewhere(email: str) -> Message:
+def unlinked_message(email: str) -> Message:
     """For a member whose link was ended on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
@@ -104,12 +106,12 @@ def unlinked_elsewhere(email: str) -> Message:
     return Message(text=text, blocks=[{"type": "section", "text": mrkdwn(text)}])
 
 
-def still_assigned(number: int, to: str) -> str:
+def still_assigned_text(number: int, to: str) -> str:
     """What becomes of the open tickets of whoever unlinks."""
     if number == 1:
         return f"1 open ticket is assigned to {to} and stays so until somebody else takes it."
     return f"{number} open tickets are assigned to {to} and stay so until somebody takes them."
 
 
-def said(text: str) -> Block:
+def text_section(text: str) -> Block:
     return {"type": "section", "text": plain_text(text)}

@@ -5,68 +5,69 @@ from itertools import product
 
 from bot.views import ids
 from bot.views.blocks import context
-from bot.views.due_text import away as away_words
-from bot.views.inputs import OPTIONS_MAX, View, field_block, modal, option, select, text_input
-from bot.views.messages.handover_offer import tickets
+from bot.views.due_text import away_phrase as away_words
+from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
+from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, mrkdwn, plain_text
 from services.availability.absence import AbsenceSource
 from services.availability.availability_service import Availability
 from services.calendar.holidays import country_name
 
-DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-HERE, AWAY = "here", "away"
-SAID_BY = {
+WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+HERE_VALUE, AWAY_VALUE = "here", "away"
+AWAY_SOURCE_TEXT = {
     AbsenceSource.SLACK: "as the Slack status says",
     AbsenceSource.SELF: "as set here",
     AbsenceSource.ADMIN: "as an admin has set",
 }
-ZONE_MAX = 60
+MAX_ZONE_LENGTH = 60
 # What Slack takes as an initial date: ten digits.
-_LAST = 9_999_999_999
+_MAX_PICKER_TIMESTAMP = 9_999_999_999
 
 
-def availability(held: Availability, *, is_own: bool) -> View:
+def availability_modal(current: Availability, *, is_own: bool) -> View:
     """What was not touched in it is not changed."""
     return modal(
         callback_id=ids.EDIT_AVAILABILITY,
         title="My availability" if is_own else "Availability",
         submit="Save",
         close="Cancel",
-        private_metadata="" if is_own else str(held.user.id),
+        private_metadata="" if is_own else str(current.user.id),
         blocks=[
-            *([] if is_own else [_section(held.user.display_name)]),
-            context(mrkdwn(_standing(held))),
-            _presence(held, is_own=is_own),
-            _away_until(held),
-            _days(held),
-            time_of_day("start", "Work begins at", held.hours.start),
-            time_of_day("end", "Work ends at", held.hours.end),
-            _country(held),
-            _zone(held, is_own=is_own),
+            *([] if is_own else [_section(current.user.display_name)]),
+            context(mrkdwn(_load_and_absence(current))),
+            _presence(current, is_own=is_own),
+            _away_until(current),
+            _days(current),
+            time_select("start", "Work begins at", current.hours.start),
+            time_select("end", "Work ends at", current.hours.end),
+            _country(current),
+            _zone(current, is_own=is_own),
         ],
     )
 
 
 def country_options(found: Sequence[tuple[str, str]]) -> list[Block]:
-    return [option(name, code) for code, name in found[:OPTIONS_MAX]]
+    return [option(name, code) for code, name in found[:MAX_OPTIONS]]
 
 
-def _standing(held: Availability) -> str:
+def _load_and_absence(current: Availability) -> str:
     """How many tickets they have, and by whose word they are away."""
     load = (
-        f"{tickets(held.open_ticket_count)}, at most {held.user.capacity} are assigned "
+        f"{open_ticket_count(current.open_ticket_count)}, at most {current.user.capacity} are "
+        "assigned "
         "automatically"
     )
-    if held.absence is None:
+    if current.absence is None:
         return load
-    words = away_words(held.absence.until)
-    return f"{load} · {words}, {SAID_BY[held.absence.source]}"
+    words = away_words(current.absence.until)
+    return f"{load} · {words}, {AWAY_SOURCE_TEXT[current.absence.source]}"
 
 
-def _presence(held: Availability, *, is_own: bool) -> Block:
+def _presence(current: Availability, *, is_own: bool) -> Block:
     options = {
-        HERE: option("Here", HERE),
-        AWAY: option("Away until the time below", AWAY),
+        HERE_VALUE: option("Here", HERE_VALUE),
+        AWAY_VALUE: option("Away until the time below", AWAY_VALUE),
     }
     who = "you" if is_own else "them"
     return select(
@@ -74,67 +75,69 @@ def _presence(held: Availability, *, is_own: bool) -> Block:
         "Now",
         list(options.values()),
         placeholder="Here or away",
-        initial=options[AWAY if held.absence else HERE],
+        initial=options[AWAY_VALUE if current.absence else HERE_VALUE],
         hint=f"While away no new tickets are assigned to {who}. A Slack status such as "
         "“Vacationing” counts, too, until “Here” is chosen.",
     )
 
 
-def _away_until(held: Availability) -> Block:
+def _away_until(current: Availability) -> Block:
     element: Block = {"type": "datetimepicker", "action_id": "awayUntil"}
-    seconds = int(held.absence.until.timestamp()) if held.absence else 0
-    if 0 < seconds <= _LAST:
+    seconds = int(current.absence.until.timestamp()) if current.absence else 0
+    if 0 < seconds <= _MAX_PICKER_TIMESTAMP:
         element["initial_date_time"] = seconds
-    return field_block("Away until", element, optional=True)
+    return input_block("Away until", element, optional=True)
 
 
-def _days(held: Availability) -> Block:
-    options = [option(name, str(number)) for number, name in enumerate(DAYS)]
+def _days(current: Availability) -> Block:
+    options = [option(name, str(number)) for number, name in enumerate(WEEKDAYS)]
     element: Block = {"type": "checkboxes", "action_id": "days", "options": options}
-    if held.hours.days:
-        element["initial_options"] = [options[day] for day in sorted(held.hours.days)]
-    follows = "These are the team's hours, and change with them." if not held.has_own_hours else ""
-    return field_block("Working days", element, optional=True, hint=follows)
+    if current.hours.days:
+        element["initial_options"] = [options[day] for day in sorted(current.hours.days)]
+    team_hours_hint = (
+        "These are the team's hours, and change with them." if not current.has_own_hours else ""
+    )
+    return input_block("Working days", element, optional=True, hint=team_hours_hint)
 
 
-def time_of_day(field: str, label: str, chosen: str) -> Block:
+def time_select(field: str, label: str, chosen: str) -> Block:
     """Every half hour, and whatever else it is now."""
-    halves = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
-    times = sorted({chosen, *halves})
+    half_hours = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
+    times = sorted({chosen, *half_hours})
     options = {text: option(text, text) for text in times}
     return select(
         field, label, list(options.values()), placeholder="Choose a time", initial=options[chosen]
     )
 
 
-def country(chosen: str, *, empty: str, hint: str) -> Block:
+def country_select(chosen: str, *, placeholder: str, hint: str) -> Block:
     """`empty` is what it shows while none is chosen."""
     element: Block = {
         "type": "external_select",
         "action_id": ids.COUNTRY,
-        "placeholder": plain_text(empty),
+        "placeholder": plain_text(placeholder),
         "min_query_length": 0,
     }
     if name := country_name(chosen):
         element["initial_option"] = option(name, chosen)
-    return field_block("Country", element, optional=True, hint=hint)
+    return input_block("Country", element, optional=True, hint=hint)
 
 
-def _country(held: Availability) -> Block:
-    team = country_name(held.business_hours.country) or "none"
+def _country(current: Availability) -> Block:
+    team = country_name(current.business_hours.country) or "none"
     hint = f"Its public holidays are days off. Left empty, the team's count: {team}."
-    return country(held.country, empty="As the team", hint=hint)
+    return country_select(current.country, placeholder="As the team", hint=hint)
 
 
-def _zone(held: Availability, *, is_own: bool) -> Block:
+def _zone(current: Availability, *, is_own: bool) -> Block:
     return text_input(
         "zone",
         "Time zone",
-        limit=ZONE_MAX,
+        max_length=MAX_ZONE_LENGTH,
         optional=True,
-        initial=held.own_zone,
-        hint=f"Leave it empty to go by {'your' if is_own else 'their'} Slack, now {held.zone}.",
-        example=held.zone,
+        initial=current.own_zone,
+        hint=f"Leave it empty to go by {'your' if is_own else 'their'} Slack, now {current.zone}.",
+        placeholder=current.zone,
     )
 
 

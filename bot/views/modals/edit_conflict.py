@@ -7,94 +7,118 @@ from typing import Any
 
 from bson import ObjectId
 
-from bot.views.history import edit
-from bot.views.inputs import FILLED, View
-from bot.views.modals.edit_metadata import Metadata
-from bot.views.modals.edit_ticket import framed, status_select
-from bot.views.text import Block, escape, fit_view_to_limit, mrkdwn, person, plain_text, truncate
+from bot.views.history import edit_phrase
+from bot.views.inputs import INPUT_VALUE_KEYS, View
+from bot.views.modals.edit_metadata import EditMetadata
+from bot.views.modals.edit_ticket import edit_ticket_frame, status_select
+from bot.views.text import (
+    Block,
+    display_person,
+    escape,
+    fit_view_to_limit,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
 from services.editing.conflicts import EditConflict, FieldConflict
 from services.linking.directory import Directory
 from services.models.ticket import Status
 
-KEPT = (
+FORM_KEPT_NOTICE = (
     "Your form is as you left it. Press Save to put yours in place of that, or Cancel to leave it. "
     "What you did not touch stays as others set it, even where this form still shows it as it was."
 )
-QUOTED = frozenset({"title", "description", "helpfulNotes"})
-NOT_SET = "It is empty now."
+QUOTED_FIELDS = frozenset({"title", "description", "helpfulNotes"})
+EMPTY_NOW = "It is empty now."
 # Of skills, so that a long list does not push the form out of sight.
-LIST_MAX = 500
+MAX_LIST_LENGTH = 500
 
 
-def clashing(
+def conflict_modal(
     view: Mapping[str, Any],
-    found: EditConflict,
+    conflict: EditConflict,
     *,
-    metadata: Metadata,
-    touched: frozenset[str],
-    reader: ObjectId,
+    metadata: EditMetadata,
+    changed_fields: frozenset[str],
+    reader_id: ObjectId,
 ) -> View:
     """`view` is the form as it was sent in, with its state; `touched`, the fields changed in it."""
-    told = {**metadata.told, **{clash.field: found.ticket.seq for clash in found.conflicts}}
-    notices = [block for clash in found.conflicts for block in _notice(clash, found, reader)]
-    kept = [_as_left(block, view["state"]["values"]) for block in view["blocks"]]
-    inputs = [block for block in kept if block["type"] == "input"]
+    acknowledged = {
+        **metadata.acknowledged,
+        **{field_conflict.field: conflict.ticket.seq for field_conflict in conflict.conflicts},
+    }
+    notices = [
+        block for clash in conflict.conflicts for block in _notice(clash, conflict, reader_id)
+    ]
+    filled_blocks = [
+        _with_submitted_value(block, view["state"]["values"]) for block in view["blocks"]
+    ]
+    inputs = [block for block in filled_blocks if block["type"] == "input"]
     blocks = [
         *notices,
-        {"type": "context", "elements": [plain_text(KEPT)]},
+        {"type": "context", "elements": [plain_text(FORM_KEPT_NOTICE)]},
         {"type": "divider"},
-        *[_with_present_choices(block, found.ticket.status) for block in inputs],
+        *[_with_current_choices(block, conflict.ticket.status) for block in inputs],
     ]
-    again = replace(metadata, touched=touched, told=told)
-    return framed(found.ticket, fit_view_to_limit(blocks), again)
+    new_metadata = replace(metadata, changed_fields=changed_fields, acknowledged=acknowledged)
+    return edit_ticket_frame(conflict.ticket, fit_view_to_limit(blocks), new_metadata)
 
 
-def _notice(clash: FieldConflict, found: EditConflict, reader: ObjectId) -> list[Block]:
-    who = "you" if clash.by == reader else escape(_name(clash.by, found))
-    said = f"{who[:1].upper()}{who[1:]} {_deed(clash, found, reader)} meanwhile."
-    blocks: list[Block] = [{"type": "section", "text": mrkdwn(said)}]
-    if clash.field in QUOTED:
-        blocks.append({"type": "section", "text": plain_text(clash.value or NOT_SET)})
-    if clash.field == "relatedSkills":
-        listed = truncate(", ".join(clash.value), LIST_MAX) or NOT_SET
+def _notice(
+    field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
+) -> list[Block]:
+    who = "you" if field_conflict.by == reader_id else escape(_name(field_conflict.by, conflict))
+    text = (
+        f"{who[:1].upper()}{who[1:]} {_change_phrase(field_conflict, conflict, reader_id)} "
+        "meanwhile."
+    )
+    blocks: list[Block] = [{"type": "section", "text": mrkdwn(text)}]
+    if field_conflict.field in QUOTED_FIELDS:
+        blocks.append({"type": "section", "text": plain_text(field_conflict.value or EMPTY_NOW)})
+    if field_conflict.field == "relatedSkills":
+        listed = truncate(", ".join(field_conflict.value), MAX_LIST_LENGTH) or EMPTY_NOW
         blocks.append({"type": "section", "text": plain_text(listed)})
     return blocks
 
 
-def _name(by: ObjectId | str, found: EditConflict) -> str:
+def _name(by: ObjectId | str, conflict: EditConflict) -> str:
     if isinstance(by, ObjectId):
-        return person(Directory(found.people, {}), by).name
+        return display_person(Directory(conflict.people, {}), by).name
     return {"ai": "Gemini"}.get(by, "the help desk")
 
 
-def _deed(clash: FieldConflict, found: EditConflict, reader: ObjectId) -> str:
-    if clash.field != "assignedTo":
-        return edit(clash.field, clash.value)
-    if clash.value is None:
+def _change_phrase(
+    field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
+) -> str:
+    if field_conflict.field != "assignedTo":
+        return edit_phrase(field_conflict.field, field_conflict.value)
+    if field_conflict.value is None:
         return "handed it back"
-    if clash.value == clash.by:
+    if field_conflict.value == field_conflict.by:
         return "took it"
-    return f"gave it to {'you' if clash.value == reader else escape(_name(clash.value, found))}"
+    if field_conflict.value == reader_id:
+        return "gave it to you"
+    return f"gave it to {escape(_name(field_conflict.value, conflict))}"
 
 
-def _as_left(block: Mapping[str, Any], values: Mapping[str, Any]) -> Block:
+def _with_submitted_value(block: Mapping[str, Any], values: Mapping[str, Any]) -> Block:
     """An input filled in with what it held when the form was sent."""
     if block["type"] != "input":
         return dict(block)
     element = dict(block["element"])
-    held, initial = FILLED[element["type"]]
-    value = values[block["block_id"]][element["action_id"]].get(held)
-    element.pop(initial, None)
+    value_key, initial_key = INPUT_VALUE_KEYS[element["type"]]
+    value = values[block["block_id"]][element["action_id"]].get(value_key)
+    element.pop(initial_key, None)
     if value:
-        element[initial] = value
+        element[initial_key] = value
     return {**block, "element": element}
 
 
-def _with_present_choices(block: Block, status: Status) -> Block:
+def _with_current_choices(block: Block, status: Status) -> Block:
     """The status menu offers what is allowed by now, and what had been chosen."""
     if block["block_id"] != "status":
         return block
     chosen = block["element"]["initial_option"]
-    present = status_select(status, Status(chosen["value"]))["element"]
-    initial = next(one for one in present["options"] if one["value"] == chosen["value"])
-    return {**block, "element": {**present, "initial_option": initial}}
+    current = status_select(status, Status(chosen["value"]))["element"]
+    initial = next(choice for choice in current["options"] if choice["value"] == chosen["value"])
+    return {**block, "element": {**current, "initial_option": initial}}

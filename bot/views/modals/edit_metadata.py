@@ -7,11 +7,11 @@ from typing import Any
 
 from bson import ObjectId
 
-from bot.views.cards.action_buttons import read_value
+from bot.views.cards.action_buttons import parse_button_value
 
 
 @dataclass(frozen=True, slots=True)
-class Metadata:
+class EditMetadata:
     """`seq` is the ticket's when the form was filled in.
 
     Of a form that had been sent in vain: `touched` are the fields its author had changed by then,
@@ -20,43 +20,47 @@ class Metadata:
 
     ticket_id: str
     seq: int
-    touched: frozenset[str] = frozenset()
-    told: Mapping[str, int] = field(default_factory=dict)
+    changed_fields: frozenset[str] = frozenset()
+    acknowledged: Mapping[str, int] = field(default_factory=dict)
 
     def encode(self) -> str:
-        kept = {"id": self.ticket_id, "seq": self.seq}
-        again = {"touched": sorted(self.touched), "told": dict(self.told)}
-        return json.dumps(kept | again if self.touched else kept)
+        data = {"id": self.ticket_id, "seq": self.seq}
+        conflict_data = {"touched": sorted(self.changed_fields), "told": dict(self.acknowledged)}
+        return json.dumps(data | conflict_data if self.changed_fields else data)
 
     @classmethod
-    def decode(cls, text: str) -> "Metadata":
+    def decode(cls, text: str) -> "EditMetadata":
         """What cannot be read is a form of no ticket."""
-        held = _object(text)
-        touched, told = held.get("touched"), held.get("told")
+        data = _parse_object(text)
+        changed_fields, acknowledged = data.get("touched"), data.get("told")
         return cls(
-            ticket_id=str(held.get("id") or ""),
-            seq=_number(held.get("seq")),
-            touched=frozenset(map(str, touched)) if isinstance(touched, list) else frozenset(),
-            told={str(name): _number(seq) for name, seq in told.items()}
-            if isinstance(told, dict)
+            ticket_id=str(data.get("id") or ""),
+            seq=_as_int(data.get("seq")),
+            changed_fields=frozenset(map(str, changed_fields))
+            if isinstance(changed_fields, list)
+            else frozenset(),
+            acknowledged={str(name): _as_int(seq) for name, seq in acknowledged.items()}
+            if isinstance(acknowledged, dict)
             else {},
         )
 
 
-def _object(text: str) -> dict[str, Any]:
+def _parse_object(text: str) -> dict[str, Any]:
     try:
-        held = json.loads(text)
+        data = json.loads(text)
     except ValueError:
         return {}
-    return held if isinstance(held, dict) else {}
+    return data if isinstance(data, dict) else {}
 
 
-def _number(value: Any) -> int:
+def _as_int(value: Any) -> int:
     return value if isinstance(value, int) else 0
 
 
-def ticket_of(view: Mapping[str, Any]) -> str | None:
+def ticket_id_from_view(view: Mapping[str, Any]) -> str | None:
     """The ticket that a modal is about, whichever step it belongs to."""
     text = str(view.get("private_metadata") or "")
-    ticket_id, _ = read_value(text)
-    return ticket_id if ObjectId.is_valid(ticket_id) else Metadata.decode(text).ticket_id or None
+    ticket_id, _ = parse_button_value(text)
+    return (
+        ticket_id if ObjectId.is_valid(ticket_id) else EditMetadata.decode(text).ticket_id or None
+    )

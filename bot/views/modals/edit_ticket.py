@@ -6,9 +6,9 @@ from datetime import datetime
 from itertools import accumulate
 
 from bot.views import ids, labels
-from bot.views.assignee_options import fit_option
-from bot.views.inputs import OPTIONS_MAX, View, field_block, modal, option, select, text_input
-from bot.views.modals.edit_metadata import Metadata
+from bot.views.assignee_options import assignee_option
+from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
+from bot.views.modals.edit_metadata import EditMetadata
 from bot.views.text import Block, plain_text, utf16_length
 from services.core.text import strip_invisible
 from services.editing.editable_fields import MAX_NOTES_LENGTH, MAX_SKILL_VALUE_LENGTH, skill_choices
@@ -17,17 +17,17 @@ from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
 
-GONE = "If you change it, the part you do not see is gone for good."
+TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
 # In bytes, so that the view stays within its 250 kB whatever the alphabet.
-MENU_MAX, CHOSEN_MAX = 40_000, 90_000
-LEFT = "Somebody who can take no tickets any more"
+MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
+UNAVAILABLE_ASSIGNEE = "Somebody who can take no tickets any more"
 # What Slack takes as an initial date: ten digits.
-_FIRST, _LAST = 1_000_000_000, 9_999_999_999
+_MIN_PICKER_TIMESTAMP, _MAX_PICKER_TIMESTAMP = 1_000_000_000, 9_999_999_999
 # Both need words for the requester.
-_TOLD = {Status.COMPLETED, Status.WAITING}
+_STATUSES_WITH_MESSAGE = {Status.COMPLETED, Status.WAITING}
 
 
-def edit_ticket(draft: EditForm) -> View:
+def edit_ticket_modal(draft: EditForm) -> View:
     """Every field filled in as it is. A text too long for Slack is shown cut, and says so."""
     ticket = draft.ticket
     blocks = [
@@ -45,10 +45,10 @@ def edit_ticket(draft: EditForm) -> View:
             "helpfulNotes", "Notes for the help desk", ticket.helpful_notes, MAX_NOTES_LENGTH
         ),
     ]
-    return framed(ticket, blocks, Metadata(ticket_id=str(ticket.id), seq=ticket.seq))
+    return edit_ticket_frame(ticket, blocks, EditMetadata(ticket_id=str(ticket.id), seq=ticket.seq))
 
 
-def framed(ticket: Ticket, blocks: list[Block], metadata: Metadata) -> View:
+def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadata) -> View:
     return modal(
         callback_id=ids.UPDATE_TICKET,
         title=f"Update ticket {ticket.number or ''}".strip()[:24],
@@ -59,10 +59,10 @@ def framed(ticket: Ticket, blocks: list[Block], metadata: Metadata) -> View:
     )
 
 
-def status_select(status: Status, *also: Status) -> Block:
+def status_select(status: Status, *selected: Status) -> Block:
     """The present status first, then what the table allows; `also` what somebody had chosen."""
     allowed = [status, *(to for to in Status if to in STATUS_TRANSITIONS[status])]
-    listed = dict.fromkeys([*allowed, *also])
+    listed = dict.fromkeys([*allowed, *selected])
     return select(
         "status",
         "Status",
@@ -73,7 +73,7 @@ def status_select(status: Status, *also: Status) -> Block:
 
 
 def _message(status: Status) -> list[Block]:
-    if not _TOLD & STATUS_TRANSITIONS[status]:
+    if not _STATUSES_WITH_MESSAGE & STATUS_TRANSITIONS[status]:
         return []
     can_wait = Status.WAITING in STATUS_TRANSITIONS[status]
     asked = f" With {labels.STATUS[Status.WAITING]}: what you need to know." if can_wait else ""
@@ -81,7 +81,7 @@ def _message(status: Status) -> list[Block]:
         text_input(
             "message",
             "Message to the requester",
-            limit=RESOLUTION_MAX,
+            max_length=RESOLUTION_MAX,
             multiline=True,
             optional=True,
             hint=f"With {labels.STATUS[Status.COMPLETED]}: what was done.{asked}",
@@ -92,17 +92,19 @@ def _message(status: Status) -> list[Block]:
 def _long_text(
     field: str, label: str, text: str | None, limit: int, *, required: bool = False
 ) -> Block:
-    held = strip_invisible(text or "")
-    too_long = utf16_length(held) > limit
+    visible_text = strip_invisible(text or "")
+    too_long = utf16_length(visible_text) > limit
     return text_input(
         field,
         label,
-        limit=limit,
+        max_length=limit,
         multiline=field != "title",
         # What the predecessor left empty must not keep anybody from saving the rest.
-        optional=not (required and held.strip()),
-        initial=held,
-        hint=f"Cut: it has {utf16_length(held):,} characters. {GONE}" if too_long else "",
+        optional=not (required and visible_text.strip()),
+        initial=visible_text,
+        hint=f"Cut: it has {utf16_length(visible_text):,} characters. {TRUNCATION_WARNING}"
+        if too_long
+        else "",
     )
 
 
@@ -121,15 +123,15 @@ def _priority(priority: Priority | None) -> Block:
 def _deadline(deadline: datetime | None) -> list[Block]:
     element: Block = {"type": "datetimepicker", "action_id": "deadline"}
     seconds = int(deadline.timestamp()) if deadline else 0
-    if _FIRST <= seconds <= _LAST:
+    if _MIN_PICKER_TIMESTAMP <= seconds <= _MAX_PICKER_TIMESTAMP:
         element["initial_date_time"] = seconds
-    picker = field_block("Deadline", element, optional=True)
+    picker = input_block("Deadline", element, optional=True)
     if deadline is None:
         return [picker]
     # Not every client has a way to empty the picker.
     none = option("Take the deadline away", "none")
     box: Block = {"type": "checkboxes", "action_id": "noDeadline", "options": [none]}
-    return [picker, field_block("No deadline", box, optional=True)]
+    return [picker, input_block("No deadline", box, optional=True)]
 
 
 def _skills(ticket: Ticket, team_skills: Sequence[str]) -> list[Block]:
@@ -137,28 +139,32 @@ def _skills(ticket: Ticket, team_skills: Sequence[str]) -> list[Block]:
     choices = skill_choices(ticket, team_skills)
     if not choices:
         return []
-    spelled = {skill.casefold(): skill for skill in choices}
-    own = list(dict.fromkeys(spelled[skill.casefold()] for skill in ticket.related_skills))
-    shown = _light(skill_options(own[:OPTIONS_MAX]), CHOSEN_MAX)
-    options = skill_options(choices)
+    by_key = {skill.casefold(): skill for skill in choices}
+    ticket_skills = list(dict.fromkeys(by_key[skill.casefold()] for skill in ticket.related_skills))
+    selected = _within_bytes(skill_select_options(ticket_skills[:MAX_OPTIONS]), MAX_SELECTED_BYTES)
+    options = skill_select_options(choices)
     element: Block = {"action_id": "relatedSkills", "placeholder": plain_text("Choose skills")}
-    if len(options) > OPTIONS_MAX or len(_light(options, MENU_MAX)) < len(options):
+    if len(options) > MAX_OPTIONS or len(_within_bytes(options, MAX_MENU_BYTES)) < len(options):
         element |= {"type": "multi_external_select", "min_query_length": 0}
     else:
         element |= {"type": "multi_static_select", "options": options}
-    if shown:
-        element["initial_options"] = shown
-    hint = f"Cut: it has {len(own)}. {GONE}" if len(shown) < len(own) else ""
-    return [field_block("Skills", element, optional=True, hint=hint)]
+    if selected:
+        element["initial_options"] = selected
+    hint = (
+        f"Cut: it has {len(ticket_skills)}. {TRUNCATION_WARNING}"
+        if len(selected) < len(ticket_skills)
+        else ""
+    )
+    return [input_block("Skills", element, optional=True, hint=hint)]
 
 
-def _light(options: list[Block], most: int) -> list[Block]:
+def _within_bytes(options: list[Block], max_bytes: int) -> list[Block]:
     """As many of them as have at most so many bytes."""
-    sizes = accumulate(len(json.dumps(one)) for one in options)
-    return [one for one, size in zip(options, sizes, strict=True) if size <= most]
+    sizes = accumulate(len(json.dumps(menu_option)) for menu_option in options)
+    return [one for one, size in zip(options, sizes, strict=True) if size <= max_bytes]
 
 
-def skill_options(skills: Sequence[str]) -> list[Block]:
+def skill_select_options(skills: Sequence[str]) -> list[Block]:
     return [option(skill, skill[:MAX_SKILL_VALUE_LENGTH]) for skill in skills]
 
 
@@ -170,9 +176,9 @@ def _assignee(draft: EditForm) -> Block:
         "min_query_length": 0,
     }
     if draft.assignee_option:
-        element["initial_option"] = fit_option(draft.assignee_option)
+        element["initial_option"] = assignee_option(draft.assignee_option)
     elif draft.ticket.assigned_to:
-        element["initial_option"] = option(LEFT, str(draft.ticket.assigned_to))
-    return field_block(
+        element["initial_option"] = option(UNAVAILABLE_ASSIGNEE, str(draft.ticket.assigned_to))
+    return input_block(
         "Assignee", element, optional=True, hint="Empty it to hand the ticket back to assignment."
     )

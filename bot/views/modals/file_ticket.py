@@ -1,11 +1,11 @@
 """The modals: inputs and one submit each."""
 
 from bot.views import ids, labels
-from bot.views.blocks import context, header, standing
-from bot.views.blocks import title as title_of
-from bot.views.inputs import View, field_block, modal, option, select, text_input
-from bot.views.modals.message_quote import Quote
-from bot.views.text import Block, Person, plain_text
+from bot.views.blocks import context, header, status_line
+from bot.views.blocks import ticket_title as title_of
+from bot.views.inputs import View, input_block, modal, option, select, text_input
+from bot.views.modals.message_quote import MessageQuote
+from bot.views.text import Block, DisplayPerson, plain_text
 from services.models.ticket import Priority, Ticket
 from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
 
@@ -14,17 +14,19 @@ PRIORITY_HINT = (
     "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
     "people or endangers security."
 )
-READ_BY_AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
+AI_DISCLOSURE = (
+    "An AI service (Google Gemini) reads the title and this text to find the right person."
+)
 
 
-def file_ticket(
-    *, read_by_ai: bool, title: str = "", quote: Quote | None = None, metadata: str = ""
+def file_ticket_modal(
+    *, is_ai_enabled: bool, title: str = "", quote: MessageQuote | None = None, metadata: str = ""
 ) -> View:
     """The form for a new ticket; `title`, or what a message gave, is filled in already.
 
     `metadata` is what the submission brings back of that message: its ids.
     """
-    hint = f"{NO_SECRETS} {READ_BY_AI}" if read_by_ai else NO_SECRETS
+    hint = f"{NO_SECRETS} {AI_DISCLOSURE}" if is_ai_enabled else NO_SECRETS
     return modal(
         callback_id=ids.FILE_TICKET,
         title="File a ticket",
@@ -36,18 +38,18 @@ def file_ticket(
             text_input(
                 "title",
                 "Title",
-                limit=TITLE_MAX,
+                max_length=TITLE_MAX,
                 initial=quote.title if quote else title,
-                example="VPN drops every hour",
+                placeholder="VPN drops every hour",
             ),
             text_input(
                 "description",
                 "Description",
-                limit=DESCRIPTION_MAX,
+                max_length=DESCRIPTION_MAX,
                 multiline=True,
                 initial=quote.description if quote else "",
                 hint=hint,
-                example="What happens, since when, and what you have tried",
+                placeholder="What happens, since when, and what you have tried",
             ),
             _priority(),
             _deadline(),
@@ -55,13 +57,13 @@ def file_ticket(
     )
 
 
-def filed(ticket: Ticket) -> View:
+def filed_modal(ticket: Ticket) -> View:
     """What the form becomes once the ticket is stored."""
     return modal(
         title="Ticket filed",
         close="Done",
         blocks=[
-            {"type": "header", "text": plain_text(f"{labels.name(ticket)} filed")},
+            {"type": "header", "text": plain_text(f"{labels.ticket_name(ticket)} filed")},
             {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
             {
                 "type": "context",
@@ -73,7 +75,7 @@ def filed(ticket: Ticket) -> View:
     )
 
 
-def one_moment() -> View:
+def file_ticket_loading_modal() -> View:
     """Open at once, while what fills the form is looked up."""
     return modal(
         title="Make a ticket",
@@ -82,24 +84,24 @@ def one_moment() -> View:
     )
 
 
-def already_filed(
-    sentence: str, *, ticket: Ticket | None, assignee: Person | None, typed: str = ""
+def already_filed_modal(
+    sentence: str, *, ticket: Ticket | None, assignee: DisplayPerson | None, entered_text: str = ""
 ) -> View:
     """In place of a form for a message that has a ticket: the `sentence`, how that ticket stands
     (None: not for this person's eyes), and what they typed, so that it is not lost."""
     blocks: list[Block] = [{"type": "section", "text": plain_text(sentence)}]
     if ticket:
-        heading = [header(labels.name(ticket)), title_of(ticket)]
-        blocks += [*heading, standing(ticket, assignee=assignee)]
-    if typed:
+        heading = [header(labels.ticket_name(ticket)), title_of(ticket)]
+        blocks += [*heading, status_line(ticket, assignee=assignee)]
+    if entered_text:
         blocks += [
             context(plain_text("What you typed was not filed. Copy it if it says something new:")),
-            {"type": "section", "text": plain_text(typed)},
+            {"type": "section", "text": plain_text(entered_text)},
         ]
     return modal(title="Already a ticket", close="Close", blocks=blocks)
 
 
-def notice(sentence: str) -> View:
+def notice_modal(sentence: str) -> View:
     """One sentence, where a modal is the only place to say it."""
     return modal(
         title="Help desk",
@@ -108,7 +110,7 @@ def notice(sentence: str) -> View:
     )
 
 
-def resolve_ticket(ticket: Ticket) -> View:
+def resolve_ticket_modal(ticket: Ticket) -> View:
     return modal(
         callback_id=ids.RESOLVE_TICKET,
         title=f"Resolve ticket {ticket.number or ''}".strip()[:24],
@@ -120,7 +122,7 @@ def resolve_ticket(ticket: Ticket) -> View:
             text_input(
                 "resolution",
                 "What was done?",
-                limit=RESOLUTION_MAX,
+                max_length=RESOLUTION_MAX,
                 multiline=True,
                 hint="The requester reads this.",
             ),
@@ -141,7 +143,7 @@ def _priority() -> Block:
 
 def _deadline() -> Block:
     """Day and time, in the zone of whoever fills it in."""
-    return field_block(
+    return input_block(
         "Deadline",
         {"type": "datetimepicker", "action_id": "deadline"},
         optional=True,

@@ -6,39 +6,39 @@ from typing import Any
 from bot.views import ids
 from bot.views.blocks import actions, context, header
 from bot.views.inputs import View, modal, text_input
-from bot.views.modals.account import said, still_assigned
-from bot.views.modals.person import ROLES
+from bot.views.modals.account import still_assigned_text, text_section
+from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, plain_text
 from services.linking.link_by_code import LinkPreview
 from services.models.user import User
 
-CODE_MAX = 40  # so that one may type blanks between
-NO_PAGE = (
+MAX_CODE_LENGTH = 40  # so that one may type blanks between
+NO_APP_URL = (
     "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
     "admin of this help desk to set APP_URL."
 )
-STEPS = (
+LINK_STEPS = (
     "1. Open the page, and sign in or sign up there.",
     "2. It shows a one-time code. Type it here.",
 )
-BY_ADDRESS = "use the account of your Slack email address"
-NEVER_A_STRANGERS = "Never type a code that somebody else gave you, and pass yours on to nobody."
-ANOTHER_ADDRESS = "That is another address than the one you have in Slack."
-LATER = "Type /account whenever you want to change something."
+BY_EMAIL = "use the account of your Slack email address"
+CODE_WARNING = "Never type a code that somebody else gave you, and pass yours on to nobody."
+DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
+ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
-def link_form(*, app_url: str | None, by_address: bool, note: str = "") -> View:
+def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: str = "") -> View:
     """Asks for the code that the page shows. `by_address`: there is a way without one, too.
 
     The address stands there as text as well: one may want to open it on another device.
     """
-    if not app_url and not by_address:
-        return modal(title="Link an account", close="Close", blocks=[said(NO_PAGE)])
-    blocks = [said(note)] if note else []
+    if not app_url and not can_link_by_email:
+        return modal(title="Link an account", close="Close", blocks=[text_section(NO_APP_URL)])
+    blocks = [text_section(note)] if note else []
     if app_url:
-        blocks += _way_by_page(f"{app_url}/link", by_address=by_address)
+        blocks += _code_blocks(f"{app_url}/link", can_link_by_email=can_link_by_email)
     else:
-        blocks.append(said(f"Press Link to {BY_ADDRESS}."))
+        blocks.append(text_section(f"Press Link to {BY_EMAIL}."))
     return modal(
         callback_id=ids.LINK_ACCOUNT,
         title="Link an account",
@@ -48,45 +48,47 @@ def link_form(*, app_url: str | None, by_address: bool, note: str = "") -> View:
     )
 
 
-def _way_by_page(url: str, *, by_address: bool) -> list[Block]:
-    opener = {
+def _code_blocks(url: str, *, can_link_by_email: bool) -> list[Block]:
+    page_button = {
         "type": "button",
         "action_id": ids.LINK_PAGE,
         "text": plain_text("Open the page"),
         "url": url,
         "style": "primary",
     }
-    hint = NEVER_A_STRANGERS
-    if by_address:
-        hint += f" Or leave this empty, to {BY_ADDRESS}."
+    hint = CODE_WARNING
+    if can_link_by_email:
+        hint += f" Or leave this empty, to {BY_EMAIL}."
     return [
-        said("\n".join(STEPS)),
-        actions(opener),
+        text_section("\n".join(LINK_STEPS)),
+        actions(page_button),
         context(plain_text(url)),
         text_input(
             "code",
             "One-time code",
-            limit=CODE_MAX,
-            optional=by_address,
+            max_length=MAX_CODE_LENGTH,
+            optional=can_link_by_email,
             hint=hint,
-            example="7KQ2M-9XV4D",
+            placeholder="7KQ2M-9XV4D",
         ),
     ]
 
 
-def confirm(offer: LinkPreview, *, slack_user_id: str) -> View:
+def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
     """Asked once more, with whose account it is: what one typed may be a stranger's code."""
     blocks = [header(f"Link to {offer.email}?")]
     if not offer.is_slack_address:  # masked, a stranger's may look like one's own
-        blocks.append(said(ANOTHER_ADDRESS))
+        blocks.append(text_section(DIFFERENT_EMAIL))
     blocks.append(
-        said(
+        text_section(
             "If that is not your own address, press Cancel: somebody gave you a code of theirs, "
             "and would read what you write to the help desk."
         )
     )
     if offer.previous_user:
-        blocks.append(said(_left_behind(offer.previous_user, offer.open_ticket_count)))
+        blocks.append(
+            text_section(_former_account_text(offer.previous_user, offer.open_ticket_count))
+        )
     return modal(
         callback_id=ids.CONFIRM_LINK,
         title="Link an account",
@@ -98,32 +100,34 @@ def confirm(offer: LinkPreview, *, slack_user_id: str) -> View:
     )
 
 
-def read_confirm(metadata: str) -> tuple[str, str]:
+def parse_confirm_metadata(metadata: str) -> tuple[str, str]:
     """The code's name and whose form it is; empty for what `confirm` did not write."""
     try:
-        held: Any = json.loads(metadata or "null")
+        data: Any = json.loads(metadata or "null")
     except (ValueError, RecursionError):
-        held = None
-    found = held if isinstance(held, dict) else {}
-    return str(found.get("code") or ""), str(found.get("user") or "")
+        data = None
+    fields = data if isinstance(data, dict) else {}
+    return str(fields.get("code") or ""), str(fields.get("user") or "")
 
 
-def linked(user: User) -> View:
+def linked_modal(user: User) -> View:
     return modal(
         title="Account linked",
         close="Done",
         blocks=[
             header("Your account is linked"),
-            said(f"In Slack you act as {user.email}, with the role {ROLES[user.role]}."),
-            context(plain_text(LATER)),
+            text_section(
+                f"In Slack you act as {user.email}, with the role {ROLE_LABELS[user.role]}."
+            ),
+            context(plain_text(ACCOUNT_HELP)),
         ],
     )
 
 
-def _left_behind(former: User, open_tickets: int) -> str:
-    said = (
+def _former_account_text(former: User, open_tickets: int) -> str:
+    text = (
         f"Until now you are linked to {former.email}. That account keeps its tickets, but you no "
         "longer act as it here, and its messages no longer reach you."
     )
-    still = still_assigned(open_tickets, "it") if open_tickets else ""
-    return f"{said} {still}".strip()
+    tickets_text = still_assigned_text(open_tickets, "it") if open_tickets else ""
+    return f"{text} {tickets_text}".strip()

@@ -6,7 +6,7 @@ from bot.views.text import truncate_utf16, utf16_length
 from services.core.text import strip_invisible
 from services.tickets.validation import DESCRIPTION_MAX, TITLE_MAX
 
-PRIVATE = (
+NOT_PUBLIC = (
     "Only a link to the message is filled in, because the message is not in a public channel of "
     "this workspace. Say in your own words what is needed."
 )
@@ -14,7 +14,7 @@ WITHOUT_TEXT = (
     "Only a link to the message is filled in, because the message has no text. Say in your own "
     "words what is needed."
 )
-UNREAD = (
+TEXT_UNAVAILABLE = (
     "Only a link to the message is filled in, because Slack did not give its text. Say in your own "
     "words what is needed."
 )
@@ -23,7 +23,7 @@ FILLED_IN = "Filled in from the message. Change whatever you like before you fil
 
 
 @dataclass(frozen=True, slots=True)
-class Quote:
+class MessageQuote:
     """`note` tells the person what was filled in, and why no more."""
 
     title: str
@@ -31,37 +31,37 @@ class Quote:
     note: str
 
 
-def link_only(permalink: str, *, note: str) -> Quote:
-    return Quote(title="", description=permalink, note=note)
+def link_only_quote(permalink: str, *, note: str) -> MessageQuote:
+    return MessageQuote(title="", description=permalink, note=note)
 
 
-def quoted(text: str, *, author: str, channel: str, permalink: str) -> Quote:
+def full_quote(text: str, *, author: str, channel: str, permalink: str) -> MessageQuote:
     """The message's words with who said them where, cut where they are too long; never the link."""
     text = strip_invisible(text).strip()
     if not text:
-        return link_only(permalink, note=WITHOUT_TEXT)
-    start = f"From a message of {_line(author)} in #{_line(channel)}:\n\n"
+        return link_only_quote(permalink, note=WITHOUT_TEXT)
+    start = f"From a message of {_single_line(author)} in #{_single_line(channel)}:\n\n"
     end = f"\n\n{permalink}"
-    room = DESCRIPTION_MAX - utf16_length(start) - utf16_length(end)
-    return Quote(
-        title=_line(text.splitlines()[0], TITLE_MAX),
-        description=f"{start}{truncate_utf16(text, room)}{end}",
+    available_length = DESCRIPTION_MAX - utf16_length(start) - utf16_length(end)
+    return MessageQuote(
+        title=_single_line(text.splitlines()[0], TITLE_MAX),
+        description=f"{start}{truncate_utf16(text, available_length)}{end}",
         note=FILLED_IN,
     )
 
 
-def direct(text: str | None) -> Quote:
+def direct_message_quote(text: str | None) -> MessageQuote:
     """What somebody wrote to the bot itself; None: that is no longer known."""
     if text is None:
-        return Quote(title="", description="", note=TOO_OLD)
+        return MessageQuote(title="", description="", note=TOO_OLD)
     text = strip_invisible(text).strip()
-    return Quote(
-        title=_line(text.partition("\n")[0], TITLE_MAX),
+    return MessageQuote(
+        title=_single_line(text.partition("\n")[0], TITLE_MAX),
         description=truncate_utf16(text, DESCRIPTION_MAX),
         note=FILLED_IN,
     )
 
 
-def _line(text: str, limit: int = 80) -> str:
+def _single_line(text: str, limit: int = 80) -> str:
     """On one line; 80 is as long as Slack lets names be."""
     return truncate_utf16(" ".join(strip_invisible(text).split()), limit)

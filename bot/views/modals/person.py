@@ -3,7 +3,7 @@
 from bot.views import ids
 from bot.views.blocks import context
 from bot.views.inputs import View, modal, option, select, text_input
-from bot.views.messages.handover_offer import tickets
+from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
 from services.accounts.account_search import MAX_SEARCH_LENGTH
 from services.accounts.validation import MAX_NAME_LENGTH
@@ -16,15 +16,15 @@ from services.people.account_admin import (
     PersonFields,
 )
 
-ROLES = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
-STATES = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
+ROLE_LABELS = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
+ACTIVE_LABELS = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}
 SKILLS_HINT = "With commas between, at most 20. Tickets that need one of them fit best."
 
 
-def person(user: User, *, open_tickets: int = 0) -> View:
+def person_modal(user: User, *, open_tickets: int = 0) -> View:
     """An account; what was not touched in it is not changed."""
-    shown = PersonFields.from_user(user)
-    theirs = tickets(open_tickets) if open_tickets else "open tickets"
+    initial = PersonFields.from_user(user)
+    ticket_count = open_ticket_count(open_tickets) if open_tickets else "open tickets"
     return modal(
         callback_id=ids.EDIT_PERSON,
         title="Edit person",
@@ -34,36 +34,36 @@ def person(user: User, *, open_tickets: int = 0) -> View:
         blocks=[
             {"type": "section", "text": plain_text(user.display_name, limit=200)},
             context(plain_text(user.email or "No email address", limit=300)),
-            _choice(
+            _select(
                 "role",
                 "Role",
-                {role.value: label for role, label in ROLES.items()},
-                shown.role,
+                {role.value: label for role, label in ROLE_LABELS.items()},
+                initial.role,
                 hint="Moderators and admins work on tickets, admins also manage people. The open "
                 "tickets of somebody who becomes a user go to somebody else.",
             ),
-            _skills(shown.skills),
+            _skills(initial.skills),
             text_input(
                 "capacity",
                 "Capacity",
-                limit=3,
-                initial=shown.capacity,
+                max_length=3,
+                initial=initial.capacity,
                 hint=f"So many open tickets are enough, 0 to {CAPACITY_MAX}. Nobody gets more by "
                 "themselves.",
             ),
-            _choice(
+            _select(
                 "active",
                 "Account",
-                STATES,
-                shown.active,
-                hint=f"Who is deactivated can no longer use the help desk; their {theirs} "
+                ACTIVE_LABELS,
+                initial.active,
+                hint=f"Who is deactivated can no longer use the help desk; their {ticket_count} "
                 f"{'goes' if open_tickets == 1 else 'go'} to somebody else.",
             ),
         ],
     )
 
 
-def profile(user: User, *, is_staff: bool) -> View:
+def profile_modal(user: User, *, is_staff: bool) -> View:
     """One's own. Skills are for those who work on tickets."""
     return modal(
         callback_id=ids.EDIT_PROFILE,
@@ -74,7 +74,7 @@ def profile(user: User, *, is_staff: bool) -> View:
             text_input(
                 "name",
                 "Name",
-                limit=MAX_NAME_LENGTH,
+                max_length=MAX_NAME_LENGTH,
                 optional=True,
                 initial=user.name or "",
                 hint="What your colleagues read on tickets.",
@@ -84,7 +84,7 @@ def profile(user: User, *, is_staff: bool) -> View:
     )
 
 
-def search(text: str) -> View:
+def search_modal(text: str) -> View:
     return modal(
         callback_id=ids.SEARCH_PEOPLE,
         title="Search people",
@@ -94,7 +94,7 @@ def search(text: str) -> View:
             text_input(
                 "search",
                 "Name or email address",
-                limit=MAX_SEARCH_LENGTH,
+                max_length=MAX_SEARCH_LENGTH,
                 optional=True,
                 initial=text,
                 hint="The beginning of each word is enough. Leave it empty to see everybody.",
@@ -107,16 +107,16 @@ def _skills(initial: str) -> Block:
     return text_input(
         "skills",
         "Skills",
-        limit=SKILLS_TEXT_MAX,
+        max_length=SKILLS_TEXT_MAX,
         multiline=True,
         optional=True,
         initial=initial,
         hint=SKILLS_HINT,
-        example="VPN, Active Directory, Printer",
+        placeholder="VPN, Active Directory, Printer",
     )
 
 
-def _choice(field: str, label: str, options: dict[str, str], chosen: str, *, hint: str) -> Block:
+def _select(field: str, label: str, options: dict[str, str], chosen: str, *, hint: str) -> Block:
     listed = {value: option(text, value) for value, text in options.items()}
     return select(
         field,

@@ -7,37 +7,37 @@ from bot.views.text import Block, plain_text
 from services.availability.slack_status import StatusRules
 from services.availability.status_rules import TEXT_MAX, format_entries
 
-SECTION = (
+STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
     ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
     "your own here."
 )
 
 
-def section() -> list[Block]:
+def status_words_section() -> list[Block]:
     """On the screen of settings."""
     return [
         header("Who is away"),
-        {"type": "section", "text": plain_text(SECTION)},
-        actions(button("Change words", ids.OPEN_AWAY_WORDS, "all")),
+        {"type": "section", "text": plain_text(STATUS_WORDS_HELP)},
+        actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
     ]
 
 
-def edit(rules: StatusRules) -> View:
+def status_words_modal(rules: StatusRules) -> View:
     return modal(
-        callback_id=ids.EDIT_AWAY_WORDS,
+        callback_id=ids.EDIT_STATUS_WORDS,
         title="Who is away",
         submit="Save",
         close="Cancel",
         blocks=[
-            _entries(
+            _words_input(
                 "away",
                 "Also away",
                 rules.away,
                 hint="Words and emoji with commas between. Whose status has one is away.",
                 example="at the spa, :sailboat:",
             ),
-            _entries(
+            _words_input(
                 "here",
                 "Here all the same",
                 rules.available,
@@ -48,14 +48,16 @@ def edit(rules: StatusRules) -> View:
     )
 
 
-def _entries(field: str, label: str, held: tuple[str, ...], *, hint: str, example: str) -> Block:
+def _words_input(
+    field: str, label: str, words: tuple[str, ...], *, hint: str, example: str
+) -> Block:
     return text_input(
         field,
         label,
-        limit=TEXT_MAX,
+        max_length=TEXT_MAX,
         multiline=True,
         optional=True,
-        initial=format_entries(held),
+        initial=format_entries(words),
         hint=hint,
-        example=example,
+        placeholder=example,
     )

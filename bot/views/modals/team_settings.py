@@ -2,9 +2,9 @@
 
 from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header
-from bot.views.inputs import View, field_block, modal, option, select, text_input
+from bot.views.inputs import View, input_block, modal, option, select, text_input
 from bot.views.modals import status_words
-from bot.views.modals.availability import DAYS, country, time_of_day
+from bot.views.modals.availability import WEEKDAYS, country_select, time_select
 from bot.views.text import Block, mrkdwn, plain_text
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
@@ -13,17 +13,17 @@ from services.models.ticket import Priority
 from services.sla.targets import PRIORITIES_BY_URGENCY, CountedHours, TargetFields, Targets
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
-CLOCKS = {
+CLOCK_LABELS = {
     CountedHours.BUSINESS: "In office hours",
     CountedHours.AROUND_THE_CLOCK: "Around the clock",
 }
-FOLLOWS = (
+RECALCULATION_NOTICE = (
     "Tickets that are open get their new due time within minutes; a card in a conversation shows "
     "it with the ticket's next change."
 )
 
 
-def settings_page(held: CurrentSettings) -> View:
+def settings_page(settings: CurrentSettings) -> View:
     return {
         "type": "home",
         "blocks": [
@@ -31,71 +31,77 @@ def settings_page(held: CurrentSettings) -> View:
             actions(button("Back", ids.HOME_BACK, Screen().encode())),
             {"type": "divider"},
             header("Due times"),
-            *_targets(held.targets),
-            actions(button("Change due times", ids.OPEN_TARGETS, "all")),
+            *_targets(settings.targets),
+            actions(button("Change due times", ids.OPEN_SLA_TARGETS, "all")),
             {"type": "divider"},
             header("Office hours"),
-            {"type": "section", "text": plain_text(_hours(held.business_hours))},
-            context(plain_text(_holidays(held.business_hours))),
-            actions(button("Change office hours", ids.OPEN_OFFICE, "all")),
+            {"type": "section", "text": plain_text(_business_hours_text(settings.business_hours))},
+            context(plain_text(_holidays_text(settings.business_hours))),
+            actions(button("Change office hours", ids.OPEN_BUSINESS_HOURS, "all")),
             {"type": "divider"},
-            *status_words.section(),
+            *status_words.status_words_section(),
         ],
     }
 
 
-def edit_targets(shown: TargetFields) -> View:
+def sla_targets_modal(initial: TargetFields) -> View:
     """A number each, as text: what is no number is refused beside its field."""
     return modal(
-        callback_id=ids.EDIT_TARGETS,
+        callback_id=ids.EDIT_SLA_TARGETS,
         title="Due times",
         submit="Save",
         close="Cancel",
         blocks=[
-            context(plain_text(FOLLOWS)),
-            _clock(shown.clock),
-            *(_hours_of(shown, priority) for priority in PRIORITIES_BY_URGENCY),
-            *(_minutes_of(shown, priority) for priority in PRIORITIES_BY_URGENCY),
+            context(plain_text(RECALCULATION_NOTICE)),
+            _clock(initial.clock),
+            *(_resolution_input(initial, priority) for priority in PRIORITIES_BY_URGENCY),
+            *(_acceptance_input(initial, priority) for priority in PRIORITIES_BY_URGENCY),
             text_input(
                 "waiting_days",
                 "Ask a silent requester again after (working days)",
-                limit=3,
-                initial=shown.waiting_days,
+                max_length=3,
+                initial=initial.waiting_days,
             ),
             text_input(
                 "auto_complete_days",
                 "Close the ticket after further (working days)",
-                limit=3,
-                initial=shown.auto_complete_days,
+                max_length=3,
+                initial=initial.auto_complete_days,
                 hint="The requester is told, and can reopen it.",
             ),
         ],
     )
 
 
-def edit_office(shown: BusinessHoursFields) -> View:
+def business_hours_modal(initial: BusinessHoursFields) -> View:
     return modal(
-        callback_id=ids.EDIT_OFFICE,
+        callback_id=ids.EDIT_BUSINESS_HOURS,
         title="Office hours",
         submit="Save",
         close="Cancel",
         blocks=[
-            context(plain_text(FOLLOWS)),
-            _days(shown.days),
-            time_of_day("start", "Work begins at", shown.start),
-            time_of_day("end", "Work ends at", shown.end),
-            text_input("zone", "Time zone", limit=60, initial=shown.zone, example="Europe/Berlin"),
-            country(
-                shown.country,
-                empty="None",
+            context(plain_text(RECALCULATION_NOTICE)),
+            _days(initial.days),
+            time_select("start", "Work begins at", initial.start),
+            time_select("end", "Work ends at", initial.end),
+            text_input(
+                "zone",
+                "Time zone",
+                max_length=60,
+                initial=initial.zone,
+                placeholder="Europe/Berlin",
+            ),
+            country_select(
+                initial.country,
+                placeholder="None",
                 hint="Its public holidays are days off. Without one, none are.",
             ),
             text_input(
                 "subdivision",
                 "Part of that country",
-                limit=3,
+                max_length=3,
                 optional=True,
-                initial=shown.subdivision,
+                initial=initial.subdivision,
                 hint="Its short name, such as BY for Bavaria, where it has holidays of its own.",
             ),
         ],
@@ -104,47 +110,51 @@ def edit_office(shown: BusinessHoursFields) -> View:
 
 def _targets(targets: Targets) -> list[Block]:
     lines = [
-        f"*{labels.PRIORITY[of]}* · "
-        f"accepted within {_lasting(targets.acceptance_minutes[of])} · "
-        f"done within {_lasting(targets.resolution_hours[of] * 60)}"
-        for of in PRIORITIES_BY_URGENCY
+        f"*{labels.PRIORITY[priority]}* · "
+        f"accepted within {_duration(targets.acceptance_minutes[priority])} · "
+        f"done within {_duration(targets.resolution_hours[priority] * 60)}"
+        for priority in PRIORITIES_BY_URGENCY
     ]
     waiting = (
-        f"A requester who does not answer is asked again after {_days_of(targets.waiting_days)}; "
-        f"{_days_of(targets.auto_complete_days)} later the ticket is closed."
+        "A requester who does not answer is asked again after "
+        f"{_working_days(targets.waiting_days)}; "
+        f"{_working_days(targets.auto_complete_days)} later the ticket is closed."
     )
     return [
         {"type": "section", "text": mrkdwn("\n".join(lines))},
-        context(plain_text(f"{CLOCKS[targets.counted_hours]}. {waiting}")),
+        context(plain_text(f"{CLOCK_LABELS[targets.counted_hours]}. {waiting}")),
     ]
 
 
-def _lasting(minutes: float) -> str:
-    whole, rest = divmod(round(minutes), 60)
-    told = [f"{whole} h"] if whole else []
-    return " ".join([*told, *([f"{rest} min"] if rest or not whole else [])])
+def _duration(minutes: float) -> str:
+    hours, rest = divmod(round(minutes), 60)
+    parts = [f"{hours} h"] if hours else []
+    return " ".join([*parts, *([f"{rest} min"] if rest or not hours else [])])
 
 
-def _days_of(count: int) -> str:
+def _working_days(count: int) -> str:
     return f"{count} working day{'' if count == 1 else 's'}"
 
 
-def _hours(office: BusinessHours) -> str:
-    days = ", ".join(DAYS[day] for day in sorted(office.days))
-    guessed = "" if office.is_configured else " (nobody has set this yet)"
-    return f"{days}, {office.start} to {office.end}, {office.zone}{guessed}"
+def _business_hours_text(business_hours: BusinessHours) -> str:
+    days = ", ".join(WEEKDAYS[day] for day in sorted(business_hours.days))
+    default_note = "" if business_hours.is_configured else " (nobody has set this yet)"
+    return (
+        f"{days}, {business_hours.start} to {business_hours.end}, "
+        f"{business_hours.zone}{default_note}"
+    )
 
 
-def _holidays(office: BusinessHours) -> str:
-    name = country_name(office.country)
+def _holidays_text(business_hours: BusinessHours) -> str:
+    name = country_name(business_hours.country)
     if not name:
         return "No public holidays are kept."
-    part = f", {office.subdivision}" if office.subdivision else ""
+    part = f", {business_hours.subdivision}" if business_hours.subdivision else ""
     return f"Public holidays of {name}{part} are days off."
 
 
 def _clock(chosen: str) -> Block:
-    options = {clock.value: option(label, clock.value) for clock, label in CLOCKS.items()}
+    options = {clock.value: option(label, clock.value) for clock, label in CLOCK_LABELS.items()}
     return select(
         "clock",
         "Which hours count?",
@@ -155,25 +165,25 @@ def _clock(chosen: str) -> Block:
     )
 
 
-def _hours_of(shown: TargetFields, priority: Priority) -> Block:
+def _resolution_input(initial: TargetFields, priority: Priority) -> Block:
     name = f"hours_{priority.value}"
     return text_input(
         name,
         f"{labels.PRIORITY[priority]}: done within (hours)",
-        limit=8,
-        initial=getattr(shown, name),
+        max_length=8,
+        initial=getattr(initial, name),
         hint="Also for tickets without a priority." if priority is Priority.MEDIUM else "",
     )
 
 
-def _minutes_of(shown: TargetFields, priority: Priority) -> Block:
+def _acceptance_input(initial: TargetFields, priority: Priority) -> Block:
     name = f"accept_{priority.value}"
     label = f"{labels.PRIORITY[priority]}: accepted within (minutes)"
-    return text_input(name, label, limit=8, initial=getattr(shown, name))
+    return text_input(name, label, max_length=8, initial=getattr(initial, name))
 
 
 def _days(chosen: str) -> Block:
-    options = [option(name, str(number)) for number, name in enumerate(DAYS)]
+    options = [option(name, str(number)) for number, name in enumerate(WEEKDAYS)]
     element: Block = {
         "type": "multi_static_select",
         "action_id": "days",
@@ -182,4 +192,4 @@ def _days(chosen: str) -> Block:
     }
     if chosen:
         element["initial_options"] = [options[int(day)] for day in chosen.split(",")]
-    return field_block("Working days", element)
+    return input_block("Working days", element)

@@ -8,9 +8,9 @@ The modal of whoever was given a ticket that is not for them, and what it become
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.assignee_options import next_best
-from bot.views.cards.action_buttons import value
-from bot.views.inputs import View, field_block, modal, option, text_input
+from bot.views.assignee_options import suggested_assignee_radios
+from bot.views.cards.action_buttons import button_value
+from bot.views.inputs import View, input_block, modal, option, text_input
 from bot.views.text import Block, plain_text
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
@@ -18,44 +18,44 @@ from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import QUESTION_MAX, REASON_MAX, TITLE_MAX
 
-TITLE = 24  # of a modal
+MAX_MODAL_TITLE_LENGTH = 24  # of a modal
 
 
-def reassign_ticket(ticket: Ticket, others: Sequence[AssigneeOption] = ()) -> View:
+def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
     """Who is to have it: the next best at a glance (`others`), or anybody. Whoever it may be handed
     back from can leave that to assignment."""
-    may_hand_back = ticket.assigned_to is not None and ticket.status is not Status.WAITING
-    chosen: Block = {
+    can_unassign = ticket.assigned_to is not None and ticket.status is not Status.WAITING
+    assignee_select: Block = {
         "type": "external_select",
         "action_id": "assignedTo",
         "placeholder": plain_text("Choose somebody"),
         "min_query_length": 0,
     }
-    first = "Whoever you choose here gets it. " if others else ""
-    empty = "Choose nobody" if others else "Leave it empty"
-    back = f"{empty} to hand the ticket back: then somebody else is looked for."
-    hint = f"{first}{back if may_hand_back else ''}".strip()
+    precedence_hint = "Whoever you choose here gets it. " if suggestions else ""
+    empty = "Choose nobody" if suggestions else "Leave it empty"
+    release_hint = f"{empty} to hand the ticket back: then somebody else is looked for."
+    hint = f"{precedence_hint}{release_hint if can_unassign else ''}".strip()
     return modal(
         callback_id=ids.REASSIGN_TICKET,
-        title=title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
+        title=modal_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
         submit="Assign",
         close="Close",
         # With what its reader decided by: somebody may be quicker while this is open.
-        private_metadata=value(ticket, ids.REASSIGN),
+        private_metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
-            about(ticket),
-            *_at_a_glance(others),
-            field_block(
-                "Or anybody else" if others else "Who is to have it?",
-                chosen,
+            ticket_title_section(ticket),
+            *_suggestions_input(suggestions),
+            input_block(
+                "Or anybody else" if suggestions else "Who is to have it?",
+                assignee_select,
                 # With two inputs for one answer neither can be asked for: the service does.
-                optional=may_hand_back or bool(others),
+                optional=can_unassign or bool(suggestions),
                 hint=hint,
             ),
             text_input(
                 "reason",
                 "Why?",
-                limit=REASON_MAX,
+                max_length=REASON_MAX,
                 optional=True,
                 hint="Whoever gets it reads this; the requester does not.",
             ),
@@ -63,27 +63,27 @@ def reassign_ticket(ticket: Ticket, others: Sequence[AssigneeOption] = ()) -> Vi
     )
 
 
-def _at_a_glance(others: Sequence[AssigneeOption]) -> list[Block]:
-    if not others:
+def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
+    if not suggestions:
         return []
-    fit = any(other.is_match for other in others)
-    label = "Who fits best?" if fit else "Nobody who fits is available. Who has room?"
-    return [field_block(label, next_best(others), optional=True)]
+    has_match = any(suggestion.is_match for suggestion in suggestions)
+    label = "Who fits best?" if has_match else "Nobody who fits is available. Who has room?"
+    return [input_block(label, suggested_assignee_radios(suggestions), optional=True)]
 
 
-def ask_requester(ticket: Ticket) -> View:
+def ask_requester_modal(ticket: Ticket) -> View:
     return modal(
         callback_id=ids.ASK_REQUESTER,
-        title=title("Ask about", ticket),
+        title=modal_title("Ask about", ticket),
         submit="Ask and wait",
         close="Close",
         private_metadata=str(ticket.id),
         blocks=[
-            about(ticket),
+            ticket_title_section(ticket),
             text_input(
                 "question",
                 "What do you need to know?",
-                limit=QUESTION_MAX,
+                max_length=QUESTION_MAX,
                 multiline=True,
                 hint="The requester reads this. The ticket waits until they have answered.",
             ),
@@ -91,16 +91,16 @@ def ask_requester(ticket: Ticket) -> View:
     )
 
 
-def cancel_ticket(ticket: Ticket) -> View:
+def cancel_ticket_modal(ticket: Ticket) -> View:
     """Asked once more. A modal of its own, because a `confirm` can make its parent vanish."""
     return modal(
         callback_id=ids.CANCEL_TICKET,
-        title=title("Cancel", ticket),
+        title=modal_title("Cancel", ticket),
         submit="Cancel the ticket",
         close="Keep it",
         private_metadata=str(ticket.id),
         blocks=[
-            about(ticket),
+            ticket_title_section(ticket),
             {
                 "type": "section",
                 "text": plain_text(
@@ -111,15 +111,15 @@ def cancel_ticket(ticket: Ticket) -> View:
     )
 
 
-def title(step: str, ticket: Ticket) -> str:
-    return f"{step} ticket {ticket.number or ''}".strip()[:TITLE]
+def modal_title(action_label: str, ticket: Ticket) -> str:
+    return f"{action_label} ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH]
 
 
-def about(ticket: Ticket) -> Block:
+def ticket_title_section(ticket: Ticket) -> Block:
     return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
 
 
-def comment(ticket: Ticket) -> View:
+def comment_modal(ticket: Ticket) -> View:
     return _form(
         ticket,
         callback_id=ids.WRITE_COMMENT,
@@ -130,7 +130,7 @@ def comment(ticket: Ticket) -> View:
     )
 
 
-def note(ticket: Ticket) -> View:
+def note_modal(ticket: Ticket) -> View:
     return _form(
         ticket,
         callback_id=ids.WRITE_NOTE,
@@ -146,38 +146,38 @@ def _form(
 ) -> View:
     return modal(
         callback_id=callback_id,
-        title=f"{title} on ticket {ticket.number or ''}".strip()[:TITLE],
+        title=f"{title} on ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH],
         submit=submit,
         close="Close",
         private_metadata=str(ticket.id),
         blocks=[
             {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
-            text_input("text", label, limit=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
+            text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
         ],
     )
 
 
-def not_mine(ticket: Ticket) -> View:
+def decline_modal(ticket: Ticket) -> View:
     radios: Block = {
         "type": "radio_buttons",
         "action_id": "why",
         "options": [option(why, why) for why in DeclineReason],
     }
     return modal(
-        callback_id=ids.HAND_ON,
-        title=title("Not mine:", ticket),
+        callback_id=ids.DECLINE_TICKET,
+        title=modal_title("Not mine:", ticket),
         submit="Hand it on",
         close="Keep it",
         # With what its reader decided by: somebody may be quicker while this is open.
-        private_metadata=value(ticket, ids.NOT_MINE),
+        private_metadata=button_value(ticket, ids.DECLINE),
         blocks=[
-            about(ticket),
+            ticket_title_section(ticket),
             _section("It goes to whoever fits next best. Its requester only sees who that is."),
-            field_block("Why is it not yours?", radios, optional=True),
+            input_block("Why is it not yours?", radios, optional=True),
             text_input(
                 "reason",
                 "Anything to add?",
-                limit=REASON_MAX,
+                max_length=REASON_MAX,
                 optional=True,
                 hint="Moderators and admins read this; the requester does not.",
             ),
@@ -185,13 +185,13 @@ def not_mine(ticket: Ticket) -> View:
     )
 
 
-def handed_on(outcome: ReassignResult) -> View:
+def declined_modal(outcome: ReassignResult) -> View:
     """To whom it went."""
-    return modal(title="Handed on", close="Done", blocks=[_section(_told(outcome))])
+    return modal(title="Handed on", close="Done", blocks=[_section(_declined_text(outcome))])
 
 
-def _told(outcome: ReassignResult) -> str:
-    name = labels.name(outcome.ticket)
+def _declined_text(outcome: ReassignResult) -> str:
+    name = labels.ticket_name(outcome.ticket)
     if outcome.assignee:
         return f"{name} goes to {outcome.assignee.display_name}, who is told now."
     if outcome.is_queued:

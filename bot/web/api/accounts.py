@@ -1,6 +1,6 @@
 """The predecessor's routes about accounts."""
 
-from bot.web.api.call import Call
+from bot.web.api.api_request import ApiRequest
 from bot.web.api.request_bodies import SignIn, SignUp, UserPatch
 from bot.web.api.response_bodies import Done, Session, User, UserChanged, Users
 from services.accounts.validation import email_key
@@ -9,71 +9,73 @@ from services.models.permissions import Permission
 from services.models.user import User as StoredUser
 
 
-def sign_up(call: Call, body: SignUp) -> Session:
-    user = call.counter.sign_in.sign_up(
+def sign_up(req: ApiRequest, body: SignUp) -> Session:
+    user = req.services.sign_in.sign_up(
         email=body.email,
         password=body.password,
         skills=body.skills,
         name=body.name,
-        client_ip=call.address,
+        client_ip=req.rate_limit_address,
     )
-    call.has_mail = True
-    return _session(call, user)
+    req.has_queued_email = True
+    return _session(req, user)
 
 
-def sign_in(call: Call, body: SignIn) -> Session:
-    sign_in = call.counter.sign_in
-    user = sign_in.sign_in(email=body.email, password=body.password, client_ip=call.address)
-    return _session(call, user)
+def sign_in(req: ApiRequest, body: SignIn) -> Session:
+    sign_in = req.services.sign_in
+    user = sign_in.sign_in(
+        email=body.email, password=body.password, client_ip=req.rate_limit_address
+    )
+    return _session(req, user)
 
 
-def sign_out(call: Call) -> Done:
-    call.counter.sign_in.sign_out(user_id=call.user.id)
+def sign_out(req: ApiRequest) -> Done:
+    req.services.sign_in.sign_out(user_id=req.user.id)
     return Done(message="Signed out, on all devices.")
 
 
-def update_user(call: Call, body: UserPatch) -> UserChanged:
-    return _update_other(call, body) if _is_about_others(call, body) else _update_own(call, body)
+def update_user(req: ApiRequest, body: UserPatch) -> UserChanged:
+    return _update_other(req, body) if _is_about_others(req, body) else _update_own(req, body)
 
 
-def list_users(call: Call) -> Users:
-    return Users([User.of(user) for user in call.counter.users.list_all(actor=call.actor)])
+def list_users(req: ApiRequest) -> Users:
+    return Users([User.from_user(user) for user in req.services.users.list_all(actor=req.actor)])
 
 
-def _session(call: Call, user: StoredUser) -> Session:
-    return Session(user=User.of(user), token=call.counter.sign_in.issue_token(user))
+def _session(req: ApiRequest, user: StoredUser) -> Session:
+    return Session(user=User.from_user(user), token=req.services.sign_in.issue_token(user))
 
 
-def _is_about_others(call: Call, body: UserPatch) -> bool:
+def _is_about_others(req: ApiRequest, body: UserPatch) -> bool:
     """A role is never one's own to give, whosever it is."""
-    is_own = body.email is None or email_key(body.email) == email_key(call.user.email)
+    is_own = body.email is None or email_key(body.email) == email_key(req.user.email)
     return body.role is not None or not is_own
 
 
-def _update_other(call: Call, body: UserPatch) -> UserChanged:
-    own = (name for name in ("name", "password") if getattr(body, name) is not None)
-    if (field := next(own, None)) and call.actor.has_permission(Permission.MANAGE_USERS):
+def _update_other(req: ApiRequest, body: UserPatch) -> UserChanged:
+    own_fields = (name for name in ("name", "password") if getattr(body, name) is not None)
+    if (field := next(own_fields, None)) and req.actor.has_permission(Permission.MANAGE_USERS):
         raise InvalidValue(
             field, "Only the account's owner changes this, in a call without a role."
         )
-    user = call.counter.profiles.update_other(
-        actor=call.actor,
-        email=body.email or call.user.email,
+    user = req.services.profiles.update_other(
+        actor=req.actor,
+        email=body.email or req.user.email,
         role=body.role,
         skills=body.skills,
     )
-    return UserChanged(message="User updated.", user=User.of(user), token=None)
+    return UserChanged(message="User updated.", user=User.from_user(user), token=None)
 
 
-def _update_own(call: Call, body: UserPatch) -> UserChanged:
-    user = call.counter.profiles.update_own(
-        actor=call.actor,
+def _update_own(req: ApiRequest, body: UserPatch) -> UserChanged:
+    user = req.services.profiles.update_own(
+        actor=req.actor,
         name=body.name,
         skills=body.skills,
         password=body.password,
         current_password=body.current_password,
-        client_ip=call.address,
+        client_ip=req.rate_limit_address,
     )
-    call.has_mail = body.password is not None
-    token = call.counter.sign_in.issue_token(user) if body.password is not None else None
-    return UserChanged(message="User updated.", user=User.of(user), token=token)
+    req.has_queued_email = body.password is not None
+    token = req.services.sign_in.issue_token(user) if body.password is not None else None
+    return UserChanged(message="User updated.", user=User.from_user(user), token=token)

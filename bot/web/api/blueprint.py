@@ -8,27 +8,27 @@ import pymongo
 from flask import Blueprint, Response, jsonify, request
 
 from bot.web.api import request_bodies
-from bot.web.api.call import ApiServices, Call
-from bot.web.api.openapi import document
+from bot.web.api.api_request import ApiRequest, ApiServices
+from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS, Operation
-from bot.web.email_trigger import mail_soon
+from bot.web.email_trigger import trigger_email_delivery
 
 logger = logging.getLogger(__name__)
 
 
-def api(counter: ApiServices) -> Blueprint:
+def api_blueprint(services: ApiServices) -> Blueprint:
     """The calls of `OPERATIONS`, and `/api/openapi.json`, which describes them."""
     blueprint = Blueprint("api", __name__)
     for operation in OPERATIONS:
         blueprint.add_url_rule(
-            operation.rule,
-            operation.name,
-            _answering(operation, counter),
+            operation.flask_rule,
+            operation.operation_id,
+            _view_function(operation, services),
             methods=[operation.method],
             provide_automatic_options=False,
             strict_slashes=False,  # as Express takes them
         )
-    described = document()
+    described = openapi_document()
 
     @blueprint.get("/api/openapi.json")
     def describe() -> Response:
@@ -37,24 +37,24 @@ def api(counter: ApiServices) -> Blueprint:
     return blueprint
 
 
-def _answering(operation: Operation, counter: ApiServices) -> Callable[..., Response]:
+def _view_function(operation: Operation, services: ApiServices) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
-        call = Call(request, counter)
-        with pymongo.timeout(operation.seconds):
-            given: dict[str, Any] = {**path}
-            if operation.has_token:
-                _ = call.user  # who asks is found out before anything is read
-            if operation.body:
-                given["body"] = request_bodies.read(request, operation.body)
-            told = operation.handler(call, **given)
-        answered = Response(
-            told.model_dump_json(), status=operation.status, mimetype="application/json"
+        req = ApiRequest(request, services)
+        with pymongo.timeout(operation.timeout_seconds):
+            arguments: dict[str, Any] = {**path}
+            if operation.requires_token:
+                _ = req.user  # who asks is found out before anything is read
+            if operation.request_model:
+                arguments["body"] = request_bodies.parse_body(request, operation.request_model)
+            result = operation.handler(req, **arguments)
+        response = Response(
+            result.model_dump_json(), status=operation.status, mimetype="application/json"
         )
-        for ticket in call.changed:
-            counter.publisher.publish_ticket(str(ticket.id))
-        if call.has_mail:
-            mail_soon(answered, counter.letters, counter.publisher)
-        logger.info("%s %s", operation.name, operation.status)
-        return answered
+        for ticket in req.changed_tickets:
+            services.publisher.publish_ticket(str(ticket.id))
+        if req.has_queued_email:
+            trigger_email_delivery(response, services.emails, services.publisher)
+        logger.info("%s %s", operation.operation_id, operation.status)
+        return response
 
     return answer

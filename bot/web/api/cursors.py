@@ -18,26 +18,26 @@ _MILLISECOND = timedelta(milliseconds=1)
 _CURSOR = re.compile(r"(-?\d{1,15}|)\.([0-9a-f]{24})", re.ASCII)
 
 
-def encode(edge: PageCursor) -> str:
-    at = (edge.created_at - _EPOCH) // _MILLISECOND if edge.created_at else ""
-    return urlsafe_b64encode(f"{at}.{edge.ticket_id}".encode()).decode().rstrip("=")
+def encode_cursor(cursor: PageCursor) -> str:
+    at = (cursor.created_at - _EPOCH) // _MILLISECOND if cursor.created_at else ""
+    return urlsafe_b64encode(f"{at}.{cursor.ticket_id}".encode()).decode().rstrip("=")
 
 
-def decode(text: str) -> PageCursor:
+def decode_cursor(text: str) -> PageCursor:
     """`Invalid` for whatever `encode` would not have written."""
-    edge = _read(text)
-    if edge is None or encode(edge) != text:
+    cursor = _parse(text)
+    if cursor is None or encode_cursor(cursor) != text:
         raise InvalidValue("cursor", BAD_CURSOR)
-    return edge
+    return cursor
 
 
-def _read(text: str) -> PageCursor | None:
+def _parse(text: str) -> PageCursor | None:
     try:
         plain = urlsafe_b64decode(text + "=" * (-len(text) % 4)).decode("ascii")
-        found = _CURSOR.fullmatch(plain)
-        if found is None:
+        match = _CURSOR.fullmatch(plain)
+        if match is None:
             return None
-        at = _EPOCH + int(found[1]) * _MILLISECOND if found[1] else None
+        at = _EPOCH + int(match[1]) * _MILLISECOND if match[1] else None
     except (ValueError, OverflowError):  # no base64, no ASCII, no date
         return None
-    return PageCursor(at, ObjectId(found[2]))
+    return PageCursor(at, ObjectId(match[2]))

@@ -12,19 +12,19 @@ from pydantic.json_schema import (
 from pydantic_core.core_schema import WithDefaultSchema
 
 from bot.web.api.operations import (
-    ACCOUNTS,
-    AWAY,
-    BAD,
+    ACCOUNTS_TAG,
+    BAD_REQUEST,
     CONFLICT,
-    FAULT,
+    CONTENT_TOO_LARGE,
     FORBIDDEN,
-    NO_JSON,
+    INTERNAL_SERVER_ERROR,
     NOT_FOUND,
     OPERATIONS,
-    TICKETS,
-    TOO_LARGE,
-    TOO_MANY,
-    UNKNOWN_CALLER,
+    SERVICE_UNAVAILABLE,
+    TICKETS_TAG,
+    TOO_MANY_REQUESTS,
+    UNAUTHORIZED,
+    UNSUPPORTED_MEDIA_TYPE,
     Json,
     Operation,
 )
@@ -32,30 +32,34 @@ from bot.web.api.response_bodies import Error
 
 _TOKEN = "token"  # noqa: S105  the name of the scheme
 _ERRORS = {
-    BAD: "The request cannot be taken as it is; `field` names the value that is to blame.",
-    UNKNOWN_CALLER: "Nobody knows who asks: no token, or one that has ended, or a wrong password.",
+    BAD_REQUEST: "The request cannot be taken as it is; `field` names the value that is to blame.",
+    UNAUTHORIZED: "Nobody knows who asks: no token, or one that has ended, or a wrong password.",
     FORBIDDEN: "The account's role does not allow this.",
     NOT_FOUND: "There is no such thing, or none that the caller may know of.",
     CONFLICT: "What is stored does not allow this, or has changed meanwhile.",
-    TOO_LARGE: "The body is larger than 1 MB.",
-    NO_JSON: "The body is not said to be JSON.",
-    TOO_MANY: "Too many, too fast.",
-    FAULT: "A fault of ours, with a reference for an admin.",
-    AWAY: "The database cannot be reached at the moment.",
+    CONTENT_TOO_LARGE: "The body is larger than 1 MB.",
+    UNSUPPORTED_MEDIA_TYPE: "The body is not said to be JSON.",
+    TOO_MANY_REQUESTS: "Too many, too fast.",
+    INTERNAL_SERVER_ERROR: "A fault of ours, with a reference for an admin.",
+    SERVICE_UNAVAILABLE: "The database cannot be reached at the moment.",
 }
 _HEADERS: dict[int, Json] = {
-    UNKNOWN_CALLER: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    TOO_MANY: {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}},
-    AWAY: {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}},
+    UNAUTHORIZED: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    TOO_MANY_REQUESTS: {
+        "Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}
+    },
+    SERVICE_UNAVAILABLE: {
+        "Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}
+    },
 }
 
 
-def document() -> Json:
+def openapi_document() -> Json:
     """The whole document, OpenAPI 3.1."""
     schemas = _schemas()
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
-        described = _described(operation)
+        described = _describe_operation(operation)
         paths.setdefault(operation.path, {})[operation.method.lower()] = described
     return {
         "openapi": "3.1.0",
@@ -66,13 +70,16 @@ def document() -> Json:
         },
         "servers": [{"url": "/"}],
         "tags": [
-            {"name": ACCOUNTS, "description": "Sign up, sign in and out, one's own, everybody's."},
-            {"name": TICKETS, "description": "File, read and change tickets."},
+            {
+                "name": ACCOUNTS_TAG,
+                "description": "Sign up, sign in and out, one's own, everybody's.",
+            },
+            {"name": TICKETS_TAG, "description": "File, read and change tickets."},
         ],
         "paths": paths,
         "components": {
             "schemas": schemas,
-            "responses": {str(status): _error(status) for status in _ERRORS},
+            "responses": {str(status): _error_response(status) for status in _ERRORS},
             "securitySchemes": {
                 _TOKEN: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}
             },
@@ -80,30 +87,30 @@ def document() -> Json:
     }
 
 
-def _described(operation: Operation) -> Json:
-    answers: Json = {
+def _describe_operation(operation: Operation) -> Json:
+    responses: Json = {
         str(operation.status): {
             "description": operation.summary,
-            "content": _content(operation.answer),
+            "content": _content(operation.response_model),
         }
     }
-    for status in operation.statuses:
-        answers[str(status)] = {"$ref": f"#/components/responses/{status}"}
+    for status in operation.error_statuses:
+        responses[str(status)] = {"$ref": f"#/components/responses/{status}"}
     described: Json = {
-        "operationId": operation.name,
+        "operationId": operation.operation_id,
         "tags": [operation.tag],
         "summary": operation.summary,
-        "security": [{_TOKEN: []}] if operation.has_token else [],
-        "responses": answers,
+        "security": [{_TOKEN: []}] if operation.requires_token else [],
+        "responses": responses,
     }
     if operation.parameters:
         described["parameters"] = list(operation.parameters)
-    if operation.body:
-        described["requestBody"] = {"required": True, "content": _content(operation.body)}
+    if operation.request_model:
+        described["requestBody"] = {"required": True, "content": _content(operation.request_model)}
     return described
 
 
-def _error(status: int) -> Json:
+def _error_response(status: int) -> Json:
     error: Json = {"description": _ERRORS[status], "content": _content(Error)}
     return error | ({"headers": _HEADERS[status]} if status in _HEADERS else {})
 
@@ -112,7 +119,7 @@ def _content(model: type[BaseModel]) -> Json:
     return {"application/json": {"schema": {"$ref": f"#/components/schemas/{model.__name__}"}}}
 
 
-class _Schema(GenerateJsonSchema):
+class _SchemaGenerator(GenerateJsonSchema):
     """Without a title for each field, which says no more than its name, and without the defaults
     of what was not sent."""
 
@@ -126,11 +133,11 @@ class _Schema(GenerateJsonSchema):
 def _schemas() -> Json:
     models: list[tuple[type[BaseModel], JsonSchemaMode]] = [(Error, "validation")]
     for operation in OPERATIONS:
-        models.append((operation.answer, "serialization"))
-        if operation.body:
-            models.append((operation.body, "validation"))
-    _, found = models_json_schema(
-        models, ref_template="#/components/schemas/{model}", schema_generator=_Schema
+        models.append((operation.response_model, "serialization"))
+        if operation.request_model:
+            models.append((operation.request_model, "validation"))
+    _, definitions = models_json_schema(
+        models, ref_template="#/components/schemas/{model}", schema_generator=_SchemaGenerator
     )
-    schemas: Json = found["$defs"]
+    schemas: Json = definitions["$defs"]
     return schemas

@@ -12,48 +12,60 @@ from services.lists.api_pages import MAX_PAGE_SIZE
 
 Json = dict[str, Any]
 
-BAD, UNKNOWN_CALLER, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY = 400, 401, 403, 404, 409, 429
-TOO_LARGE, NO_JSON, FAULT, AWAY = 413, 415, 500, 503
-ACCOUNTS, TICKETS = "accounts", "tickets"
+BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY_REQUESTS = (
+    400,
+    401,
+    403,
+    404,
+    409,
+    429,
+)
+CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE = (
+    413,
+    415,
+    500,
+    503,
+)
+ACCOUNTS_TAG, TICKETS_TAG = "accounts", "tickets"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
     """One call. `errors` are those of its own; what all with a body or a token share is added."""
 
-    name: str
+    operation_id: str
     method: str
     path: str
     handler: Callable[..., BaseModel]
     summary: str
-    answer: type[BaseModel]
+    response_model: type[BaseModel]
     status: int = 200
-    body: type[request_bodies.Body] | None = None
-    has_token: bool = True
+    request_model: type[request_bodies.RequestBody] | None = None
+    requires_token: bool = True
     errors: tuple[int, ...] = ()
     parameters: tuple[Json, ...] = ()
     # With MongoDB away it takes this long to say so. Comparing an old hash of a high cost takes
     # seconds by itself.
-    seconds: float = 2.0
+    timeout_seconds: float = 2.0
 
     @property
     def tag(self) -> str:
         """What it is about."""
-        return TICKETS if self.path.startswith("/api/tickets") else ACCOUNTS
+        return TICKETS_TAG if self.path.startswith("/api/tickets") else ACCOUNTS_TAG
 
     @property
-    def rule(self) -> str:
+    def flask_rule(self) -> str:
         """The path as Flask spells it."""
         return self.path.replace("{", "<").replace("}", ">")
 
     @property
-    def statuses(self) -> list[int]:
+    def error_statuses(self) -> list[int]:
         """Of every error it may answer."""
-        shared = [FAULT, AWAY]
-        if self.has_token:
-            shared.append(UNKNOWN_CALLER)
-        if self.body:
-            shared += [BAD, TOO_LARGE, NO_JSON]
+        shared = [INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE]
+        if self.requires_token:
+            shared.append(UNAUTHORIZED)
+        if self.request_model:
+            shared += [BAD_REQUEST, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE]
         return sorted({*self.errors, *shared})
 
 
@@ -62,7 +74,7 @@ _TICKET_ID: Json = {
     "in": "path",
     "required": True,
     "description": "A ticket's _id. What cannot be one is not found.",
-    "schema": {"type": "string", "pattern": request_bodies.HEX},
+    "schema": {"type": "string", "pattern": request_bodies.OBJECT_ID_PATTERN},
 }
 _LIMIT: Json = {
     "name": "limit",
@@ -76,8 +88,8 @@ _CURSOR: Json = {
     "description": f"The page after an earlier answer. {BAD_CURSOR}",
     "schema": {"type": "string"},
 }
-_KEY: Json = {
-    "name": tickets.KEY_HEADER,
+_IDEMPOTENCY_KEY: Json = {
+    "name": tickets.IDEMPOTENCY_KEY_HEADER,
     "in": "header",
     "description": "Sent again with the same body, the call answers the same ticket; with another "
     "body it is a conflict. Without it every call files a new ticket.",
@@ -93,10 +105,10 @@ OPERATIONS: tuple[Operation, ...] = (
         "Make an account, of role user whoever asks, and sign in.",
         response_bodies.Session,
         status=201,
-        body=request_bodies.SignUp,
-        has_token=False,
-        errors=(CONFLICT, TOO_MANY),
-        seconds=5.0,
+        request_model=request_bodies.SignUp,
+        requires_token=False,
+        errors=(CONFLICT, TOO_MANY_REQUESTS),
+        timeout_seconds=5.0,
     ),
     Operation(
         "signIn",
@@ -105,10 +117,10 @@ OPERATIONS: tuple[Operation, ...] = (
         accounts.sign_in,
         "Sign in. The answer is the same whatever is wrong.",
         response_bodies.Session,
-        body=request_bodies.SignIn,
-        has_token=False,
-        errors=(UNKNOWN_CALLER, TOO_MANY),
-        seconds=5.0,
+        request_model=request_bodies.SignIn,
+        requires_token=False,
+        errors=(UNAUTHORIZED, TOO_MANY_REQUESTS),
+        timeout_seconds=5.0,
     ),
     Operation(
         "signOut",
@@ -125,9 +137,9 @@ OPERATIONS: tuple[Operation, ...] = (
         accounts.update_user,
         "Change one's own name, skills and password; for admins, anybody's role and skills.",
         response_bodies.UserChanged,
-        body=request_bodies.UserPatch,
-        errors=(FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY),
-        seconds=5.0,
+        request_model=request_bodies.UserPatch,
+        errors=(FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY_REQUESTS),
+        timeout_seconds=5.0,
     ),
     Operation(
         "listUsers",
@@ -145,7 +157,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tickets.list_tickets,
         "One's own tickets; everybody's for moderators and admins. The newest first.",
         response_bodies.Tickets,
-        errors=(BAD,),
+        errors=(BAD_REQUEST,),
         parameters=(_LIMIT, _CURSOR),
     ),
     Operation(
@@ -156,9 +168,9 @@ OPERATIONS: tuple[Operation, ...] = (
         "File a ticket, at most 20 an hour. Somebody is chosen for it in the background.",
         response_bodies.TicketChanged,
         status=201,
-        body=request_bodies.NewTicket,
-        errors=(CONFLICT, TOO_MANY),
-        parameters=(_KEY,),
+        request_model=request_bodies.NewTicket,
+        errors=(CONFLICT, TOO_MANY_REQUESTS),
+        parameters=(_IDEMPOTENCY_KEY,),
     ),
     Operation(
         "getTicket",
@@ -177,7 +189,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tickets.update_ticket,
         "Change what is given of a ticket, for moderators and admins.",
         response_bodies.TicketChanged,
-        body=request_bodies.TicketPatch,
+        request_model=request_bodies.TicketPatch,
         errors=(FORBIDDEN, NOT_FOUND, CONFLICT),
         parameters=(_TICKET_ID,),
     ),

@@ -22,16 +22,18 @@ from pydantic.config import JsonDict, JsonValue
 from pydantic_core import PydanticCustomError
 from werkzeug.exceptions import UnsupportedMediaType
 
-from bot.web.http_errors import Malformed
+from bot.web.http_errors import MalformedBody
 from services.core.errors import InvalidValue
 from services.core.text import EMAIL_PATTERN
 from services.models.ticket import Priority, Status
 from services.models.user import Role
 
-HEX = "^[0-9a-f]{24}$"
+OBJECT_ID_PATTERN = "^[0-9a-f]{24}$"
 NOT_AN_OBJECT = "Send a JSON object as the body, such as {}."
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})")
-_NOT_A_MOMENT = (
+_DATETIME = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?(Z|[+-]\d{2}:?\d{2})"
+)
+_INVALID_DATETIME = (
     "Give a date and a time with its zone, such as 2026-12-24T18:00:00Z or "
     "2026-12-24T18:00:00+01:00."
 )
@@ -41,26 +43,28 @@ _NOT_A_MOMENT = (
 _AT_LEAST_3: JsonDict = {"minLength": 3}
 _NOT_EMPTY: JsonDict = {"minLength": 1}
 _ADDRESS: JsonDict = {"pattern": rf"^\s*{EMAIL_PATTERN.pattern}\s*$"}
-_NEW_LENGTHS: JsonDict = {"minLength": 8, "maxLength": 72}
-_LENGTHS = "8 characters or more, and at most 72 bytes of UTF-8."
+_PASSWORD_LENGTHS: JsonDict = {"minLength": 8, "maxLength": 72}
+_LENGTH_RULE = "8 characters or more, and at most 72 bytes of UTF-8."
 # Whose account the document's examples are about; they are those of docs/accounts.md.
-ANN, SECRET = "ann@example.com", "correct horse battery"
+EXAMPLE_EMAIL, EXAMPLE_PASSWORD = "ann@example.com", "correct horse battery"
 
 
-def _moment(value: object) -> datetime:
+def _parse_datetime(value: object) -> datetime:
     """In UTC, cut to milliseconds, because the database keeps no more."""
     text = value.upper() if isinstance(value, str) else ""
     try:
-        at = datetime.fromisoformat(text).astimezone(UTC) if _MOMENT.fullmatch(text) else None
+        at = datetime.fromisoformat(text).astimezone(UTC) if _DATETIME.fullmatch(text) else None
     except (ValueError, OverflowError):  # the 31st of February, or before the year 1
         at = None
     if at is None:
-        raise PydanticCustomError("moment", _NOT_A_MOMENT)
+        raise PydanticCustomError("moment", _INVALID_DATETIME)
     return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
-Moment = Annotated[
-    datetime, PlainValidator(_moment), WithJsonSchema({"type": "string", "format": "date-time"})
+DateTime = Annotated[
+    datetime,
+    PlainValidator(_parse_datetime),
+    WithJsonSchema({"type": "string", "format": "date-time"}),
 ]
 
 
@@ -69,41 +73,42 @@ def _example(**fields: JsonValue) -> JsonDict:
     return {"examples": [fields]}
 
 
-class Body(BaseModel):
+class RequestBody(BaseModel):
     """A body that may have these fields and no other."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
-    def given(self) -> dict[str, Any]:
+    def sent_fields(self) -> dict[str, Any]:
         """The fields that were sent, null ones too, by the names they were sent with."""
         return {to_camel(name): getattr(self, name) for name in self.model_fields_set}
 
 
-class SignUp(Body):
+class SignUp(RequestBody):
     """A new account. Fields that are not listed are ignored, a `role` too."""
 
     model_config = ConfigDict(
-        extra="ignore", json_schema_extra=_example(email=ANN, password=SECRET, skills=["DNS"])
+        extra="ignore",
+        json_schema_extra=_example(email=EXAMPLE_EMAIL, password=EXAMPLE_PASSWORD, skills=["DNS"]),
     )
 
     email: str = Field(json_schema_extra=_ADDRESS)
-    password: str = Field(description=_LENGTHS, json_schema_extra=_NEW_LENGTHS)
+    password: str = Field(description=_LENGTH_RULE, json_schema_extra=_PASSWORD_LENGTHS)
     skills: list[str] = Field([], description="At most 20, of 50 characters each.")
     name: str | None = Field(None, description="At most 80 characters.")
 
 
-class SignIn(Body):
+class SignIn(RequestBody):
     """An account's address and password. Fields that are not listed are ignored."""
 
     model_config = ConfigDict(
-        extra="ignore", json_schema_extra=_example(email=ANN, password=SECRET)
+        extra="ignore", json_schema_extra=_example(email=EXAMPLE_EMAIL, password=EXAMPLE_PASSWORD)
     )
 
     email: str
     password: str
 
 
-class UserPatch(Body):
+class UserPatch(RequestBody):
     """What changes of one's own account; for an admin, with `email`, of somebody else's."""
 
     model_config = ConfigDict(json_schema_extra=_example(name="Ann", skills=["DNS", "VPN"]))
@@ -112,11 +117,11 @@ class UserPatch(Body):
     role: Role | None = Field(None, description="Only admins give one.")
     skills: list[str] | None = Field(None, description="At most 20, of 50 characters each.")
     name: str | None = Field(None, description='One\'s own. At most 80 characters; "" removes it.')
-    password: str | None = Field(None, description=f"One's own. {_LENGTHS}")
+    password: str | None = Field(None, description=f"One's own. {_LENGTH_RULE}")
     current_password: str | None = Field(None, description="Needed with `password`.")
 
 
-class NewTicket(Body):
+class NewTicket(RequestBody):
     model_config = ConfigDict(
         json_schema_extra=_example(title="The VPN drops", description="Every hour since Monday.")
     )
@@ -124,10 +129,10 @@ class NewTicket(Body):
     title: str = Field(description="3 to 150 characters.", json_schema_extra=_AT_LEAST_3)
     description: str = Field(description="1 to 3,000 characters.", json_schema_extra=_NOT_EMPTY)
     priority: Priority | None = Field(None, description="Left out, the analysis sets it.")
-    deadline: Moment | None = Field(None, description="In the future, before 2100.")
+    deadline: DateTime | None = Field(None, description="In the future, before 2100.")
 
 
-class TicketPatch(Body):
+class TicketPatch(RequestBody):
     """What changes of a ticket. null clears `priority`, `deadline`, `relatedSkills`, `helpfulNotes`
     and `assignedTo`."""
 
@@ -144,10 +149,10 @@ class TicketPatch(Body):
         description="IN_PROGRESS for a ticket that nobody has makes it the caller's.",
     )
     priority: Priority | None = None
-    deadline: Moment | None = Field(None, description="In the future, before 2100.")
+    deadline: DateTime | None = Field(None, description="In the future, before 2100.")
     related_skills: list[str] | None = Field(None, description="Skills that the team has.")
     helpful_notes: str | None = Field(None, description="For the staff. At most 3,000 characters.")
-    assigned_to: Annotated[str, Field(pattern=HEX)] | None = Field(
+    assigned_to: Annotated[str, Field(pattern=OBJECT_ID_PATTERN)] | None = Field(
         None, description="The _id of a moderator or an admin; null gives the ticket back."
     )
     message: str = Field(
@@ -157,38 +162,40 @@ class TicketPatch(Body):
     )
 
 
-def read(sent: Request, model: type[Body]) -> Body:
+def parse_body(http_request: Request, model: type[RequestBody]) -> RequestBody:
     """The request's body. Raises `Invalid`, naming the field, and what `errors` has words for."""
-    data = sent.get_data(cache=False)
-    if data and not sent.is_json:
+    data = http_request.get_data(cache=False)
+    if data and not http_request.is_json:
         raise UnsupportedMediaType
     try:
         return model.model_validate_json(data or b"null")
     except ValidationError as error:
-        raise _told(error) from None
+        raise _readable_error(error) from None
 
 
-def _told(error: ValidationError) -> Exception:
+def _readable_error(error: ValidationError) -> Exception:
     first = error.errors(include_url=False)[0]
-    kind, place = first["type"], first["loc"]
+    kind, location = first["type"], first["loc"]
     if kind == "json_invalid":
-        return Malformed("This is not valid JSON. Check its quotes, commas, brackets and encoding.")
-    if not place:
-        return Malformed(NOT_AN_OBJECT)
-    return InvalidValue(str(place[0])[:50], _sentence(kind, first.get("ctx", {}), place))
+        return MalformedBody(
+            "This is not valid JSON. Check its quotes, commas, brackets and encoding."
+        )
+    if not location:
+        return MalformedBody(NOT_AN_OBJECT)
+    return InvalidValue(str(location[0])[:50], _error_message(kind, first.get("ctx", {}), location))
 
 
-def _sentence(kind: str, context: dict[str, Any], place: tuple[int | str, ...]) -> str:
+def _error_message(kind: str, context: dict[str, Any], location: tuple[int | str, ...]) -> str:
     if kind == "missing":
         return "This is missing."
     if kind == "extra_forbidden":
         return "There is no such field."
     if kind == "enum":
         return f"Choose one of {str(context['expected']).replace(chr(39), '')}."
-    if kind == "list_type" or len(place) > 1:
+    if kind == "list_type" or len(location) > 1:
         return "Give this as a list of texts."
     if kind == "string_pattern_mismatch":
         return "Give the _id of an account, or null."
     if kind == "moment":
-        return _NOT_A_MOMENT
+        return _INVALID_DATETIME
     return "Give this as a text."

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, RootModel, W
 from pydantic.alias_generators import to_camel
 from pydantic.config import JsonDict
 
-from bot.web.api.request_bodies import HEX
+from bot.web.api.request_bodies import OBJECT_ID_PATTERN
 from services.models.ticket import Priority, Status
 from services.models.ticket import Ticket as StoredTicket
 from services.models.user import Role
@@ -20,7 +20,7 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-Id = Annotated[str, Field(pattern=HEX)]
+Id = Annotated[str, Field(pattern=OBJECT_ID_PATTERN)]
 Date = Annotated[
     datetime,
     PlainSerializer(_iso, return_type=str),
@@ -39,7 +39,7 @@ _EXAMPLE: JsonDict = {
 }
 
 
-class Answer(BaseModel):
+class ResponseBody(BaseModel):
     """Each field is always there."""
 
     model_config = ConfigDict(
@@ -59,7 +59,7 @@ class Error(BaseModel):
     field: str = Field("", description="The value it is about; left out where it is about none.")
 
 
-class User(Answer):
+class User(ResponseBody):
     id: Id
     email: str
     name: str | None
@@ -69,7 +69,7 @@ class User(Answer):
     created_at: Date | None
 
     @classmethod
-    def of(cls, user: StoredUser) -> "User":
+    def from_user(cls, user: StoredUser) -> "User":
         return cls(
             id=str(user.id),
             email=user.email,
@@ -81,7 +81,7 @@ class User(Answer):
         )
 
 
-class _Ticket(Answer):
+class _Ticket(ResponseBody):
     id: Id
     number: int | None
     title: str
@@ -104,12 +104,12 @@ class _Ticket(Answer):
     summary: str | None = Field(description="For the staff; others get null.")
 
 
-class Person(Answer):
+class Person(ResponseBody):
     id: Id
     email: str
 
     @classmethod
-    def of(cls, user: StoredUser | None) -> "Person | None":
+    def from_user(cls, user: StoredUser | None) -> "Person | None":
         return cls(id=str(user.id), email=user.email) if user else None
 
 
@@ -120,12 +120,12 @@ class Ticket(_Ticket):
     assigned_to: Id | None
 
     @classmethod
-    def of(cls, ticket: StoredTicket, *, is_staff: bool) -> "Ticket":
+    def from_ticket(cls, ticket: StoredTicket, *, is_staff: bool) -> "Ticket":
         by, to = ticket.created_by, ticket.assigned_to
         return cls(
             created_by=str(by) if by else None,
             assigned_to=str(to) if to else None,
-            **_shared(ticket, is_staff=is_staff),
+            **_common_fields(ticket, is_staff=is_staff),
         )
 
 
@@ -136,18 +136,18 @@ class TicketWithPeople(_Ticket):
     assigned_to: Person | None
 
     @classmethod
-    def among(
+    def from_ticket(
         cls, ticket: StoredTicket, people: Mapping[ObjectId, StoredUser], *, is_staff: bool
     ) -> "TicketWithPeople":
         by, to = ticket.created_by, ticket.assigned_to
         return cls(
-            created_by=Person.of(people.get(by) if by else None),
-            assigned_to=Person.of(people.get(to) if to else None),
-            **_shared(ticket, is_staff=is_staff),
+            created_by=Person.from_user(people.get(by) if by else None),
+            assigned_to=Person.from_user(people.get(to) if to else None),
+            **_common_fields(ticket, is_staff=is_staff),
         )
 
 
-def _shared(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
+def _common_fields(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
     return {
         "id": str(ticket.id),
         "number": ticket.number,
@@ -165,16 +165,16 @@ def _shared(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
     }
 
 
-class Session(Answer):
+class Session(ResponseBody):
     user: User
     token: str = Field(description="For the header `Authorization: Bearer TOKEN`; for seven days.")
 
 
-class Done(Answer):
+class Done(ResponseBody):
     message: str
 
 
-class UserChanged(Answer):
+class UserChanged(ResponseBody):
     message: str
     user: User
     token: str | None = Field(
@@ -186,17 +186,17 @@ class Users(RootModel[list[User]]):
     """Every account, by address."""
 
 
-class Tickets(Answer):
+class Tickets(ResponseBody):
     """The newest first."""
 
     tickets: list[Ticket]
     next_cursor: str | None = Field(description="The `cursor` of the next page; null at the end.")
 
 
-class OneTicket(Answer):
+class OneTicket(ResponseBody):
     ticket: TicketWithPeople
 
 
-class TicketChanged(Answer):
+class TicketChanged(ResponseBody):
     message: str
     ticket: Ticket

@@ -4,61 +4,63 @@ import hashlib
 import re
 
 from bot.web.api import cursors
-from bot.web.api.call import Call
+from bot.web.api.api_request import ApiRequest
 from bot.web.api.request_bodies import NewTicket, TicketPatch
 from bot.web.api.response_bodies import OneTicket, Ticket, TicketChanged, Tickets, TicketWithPeople
 from services.core.errors import InvalidValue
 
-KEY_HEADER = "Idempotency-Key"
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_BAD_KEY = "Give 1 to 255 characters of ASCII without blanks, such as a UUID."
+IDEMPOTENCY_KEY_HEADER = "Idempotency-Key"
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_INVALID_IDEMPOTENCY_KEY = "Give 1 to 255 characters of ASCII without blanks, such as a UUID."
 
 
-def list_tickets(call: Call) -> Tickets:
-    after = cursors.decode(call.cursor) if call.cursor is not None else None
-    page = call.counter.pages.newest_page(actor=call.actor, size=call.limit, after=after)
+def list_tickets(req: ApiRequest) -> Tickets:
+    after = cursors.decode_cursor(req.cursor) if req.cursor is not None else None
+    page = req.services.ticket_pager.newest_page(actor=req.actor, size=req.limit, after=after)
     return Tickets(
-        tickets=[Ticket.of(ticket, is_staff=call.is_staff) for ticket in page.tickets],
-        next_cursor=cursors.encode(page.next_cursor) if page.next_cursor else None,
+        tickets=[Ticket.from_ticket(ticket, is_staff=req.is_staff) for ticket in page.tickets],
+        next_cursor=cursors.encode_cursor(page.next_cursor) if page.next_cursor else None,
     )
 
 
-def get_ticket(call: Call, ticket_id: str) -> OneTicket:
-    ticket = call.counter.tickets.get(actor=call.actor, ticket_id=ticket_id)
-    named = {person for person in (ticket.created_by, ticket.assigned_to) if person}
-    people = call.counter.users.get_many(named)
-    return OneTicket(ticket=TicketWithPeople.among(ticket, people, is_staff=call.is_staff))
+def get_ticket(req: ApiRequest, ticket_id: str) -> OneTicket:
+    ticket = req.services.tickets.get(actor=req.actor, ticket_id=ticket_id)
+    user_ids = {person for person in (ticket.created_by, ticket.assigned_to) if person}
+    people = req.services.users.get_many(user_ids)
+    return OneTicket(ticket=TicketWithPeople.from_ticket(ticket, people, is_staff=req.is_staff))
 
 
-def create_ticket(call: Call, body: NewTicket) -> TicketChanged:
-    key = call.sent.headers.get(KEY_HEADER)
-    filed = call.counter.tickets.create(
-        actor=call.actor,
-        team_id=call.counter.team_id,
-        request_id=_request_id(call, key) if key is not None else None,
+def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
+    key = req.http_request.headers.get(IDEMPOTENCY_KEY_HEADER)
+    filed = req.services.tickets.create(
+        actor=req.actor,
+        team_id=req.services.team_id,
+        request_id=_request_id(req, key) if key is not None else None,
         title=body.title,
         description=body.description,
         priority=body.priority,
         deadline=body.deadline,
         reject_edits=True,
     )
-    call.changed.append(filed.ticket)
+    req.changed_tickets.append(filed.ticket)
     return TicketChanged(
         message=f"Ticket {filed.ticket.number} filed.",
-        ticket=Ticket.of(filed.ticket, is_staff=call.is_staff),
+        ticket=Ticket.from_ticket(filed.ticket, is_staff=req.is_staff),
     )
 
 
-def update_ticket(call: Call, body: TicketPatch, ticket_id: str) -> TicketChanged:
-    ticket = call.counter.patches.apply(actor=call.actor, ticket_id=ticket_id, changes=body.given())
-    call.changed.append(ticket)
+def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketChanged:
+    ticket = req.services.ticket_patches.apply(
+        actor=req.actor, ticket_id=ticket_id, changes=body.sent_fields()
+    )
+    req.changed_tickets.append(ticket)
     return TicketChanged(
-        message="Ticket updated.", ticket=Ticket.of(ticket, is_staff=call.is_staff)
+        message="Ticket updated.", ticket=Ticket.from_ticket(ticket, is_staff=req.is_staff)
     )
 
 
-def _request_id(call: Call, key: str) -> str:
+def _request_id(req: ApiRequest, key: str) -> str:
     """One's keys are one's own. Only a hash is kept, because a key may be anything."""
-    if not _KEY.fullmatch(key):
-        raise InvalidValue(KEY_HEADER, _BAD_KEY)
-    return f"api:{call.user.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"
+    if not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise InvalidValue(IDEMPOTENCY_KEY_HEADER, _INVALID_IDEMPOTENCY_KEY)
+    return f"api:{req.user.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"

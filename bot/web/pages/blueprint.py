@@ -11,75 +11,81 @@ from flask import Blueprint, Response, request
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
-from bot.web.email_trigger import mail_soon
+from bot.web.email_trigger import trigger_email_delivery
 from bot.web.pages import linking, password_reset, profile, sign_in
 from bot.web.pages.browser_request import BrowserRequest, PageServices
-from bot.web.pages.security_headers import protected
+from bot.web.pages.security_headers import add_security_headers
 
 # Beyond this nobody waits. Longer than a handler of Slack's, because an old password of the
 # predecessor's takes two seconds to compare.
-SECONDS = 10.0
-STATIC = Path(__file__).parent.parent / "static"
+VIEW_TIMEOUT_SECONDS = 10.0
+STATIC_DIR = Path(__file__).parent.parent / "static"
 
 # What is done there is told by mail.
-MAILING = frozenset({"/signup", "/forgot", "/reset", "/profile/password"})
+EMAILING_PATHS = frozenset({"/signup", "/forgot", "/reset", "/profile/password"})
 
-View = Callable[[BrowserRequest], AnyResponse]
-ROUTES: tuple[tuple[str, str, View], ...] = (
-    ("GET", "/", sign_in.begin),
+PageView = Callable[[BrowserRequest], AnyResponse]
+PAGE_ROUTES: tuple[tuple[str, str, PageView], ...] = (
+    ("GET", "/", sign_in.redirect_from_root),
     ("GET", "/signup", sign_in.show_sign_up),
     ("POST", "/signup", sign_in.sign_up),
     ("GET", "/signin", sign_in.show_sign_in),
     ("POST", "/signin", sign_in.sign_in),
     ("POST", "/signout", sign_in.sign_out),
     ("GET", "/forgot", password_reset.show_forgot),
-    ("POST", "/forgot", password_reset.forgot),
+    ("POST", "/forgot", password_reset.request_reset),
     ("GET", "/reset", password_reset.show_reset),
-    ("POST", "/reset", password_reset.reset),
-    ("GET", "/profile", profile.show),
-    ("POST", "/profile", profile.save),
+    ("POST", "/reset", password_reset.reset_password),
+    ("GET", "/profile", profile.show_profile),
+    ("POST", "/profile", profile.save_profile_page),
     ("POST", "/profile/password", profile.change_password),
-    ("GET", "/unlink", linking.ask_unlink),
+    ("GET", "/unlink", linking.show_unlink),
     ("POST", "/unlink", linking.unlink),
     ("GET", "/link", linking.show_code),
 )
 
 
-def pages(site: PageServices) -> Blueprint:
+def pages_blueprint(services: PageServices) -> Blueprint:
     """Their blueprint. A POST that does not come from one of these pages reaches no view."""
-    blueprint = Blueprint("pages", __name__, static_folder=STATIC, static_url_path="/static")
-    blueprint.record_once(_be_strict)
-    blueprint.before_request(site.forgery.refuse)
+    blueprint = Blueprint("pages", __name__, static_folder=STATIC_DIR, static_url_path="/static")
+    blueprint.record_once(_configure_templates)
+    blueprint.before_request(services.csrf.verify)
 
     @blueprint.after_request
     def protect(response: Response) -> Response:
-        return protected(response, secure=site.cookies.secure)
+        return add_security_headers(response, secure=services.cookies.secure)
 
     @blueprint.after_request
     def mail(response: Response) -> Response:
-        if request.path in MAILING and request.method == "POST" and response.status_code < 400:
-            mail_soon(response, site.accounts.emails, site.desk.publisher)
+        if (
+            request.path in EMAILING_PATHS
+            and request.method == "POST"
+            and response.status_code < 400
+        ):
+            trigger_email_delivery(
+                response, services.accounts.emails, services.bot_services.publisher
+            )
         return response
 
-    for method, path, view in ROUTES:
+    for method, path, view in PAGE_ROUTES:
         blueprint.add_url_rule(
             path,
             endpoint=f"{view.__module__.rpartition('.')[2]}_{view.__name__}",
-            view_func=_answering(view, site),
+            view_func=_view_function(view, services),
             methods=[method],
         )
     return blueprint
 
 
-def _answering(view: View, site: PageServices) -> Callable[[], AnyResponse]:
+def _view_function(view: PageView, services: PageServices) -> Callable[[], AnyResponse]:
     def answer() -> AnyResponse:
-        with pymongo.timeout(SECONDS):
-            return view(BrowserRequest(site))
+        with pymongo.timeout(VIEW_TIMEOUT_SECONDS):
+            return view(BrowserRequest(services))
 
     return answer
 
 
-def _be_strict(state: object) -> None:
+def _configure_templates(state: object) -> None:
     """A template that names what it was not given is a fault, and no gap on the page."""
     env = state.app.jinja_env  # type: ignore[attr-defined]  # Flask's BlueprintSetupState
     env.undefined = StrictUndefined

@@ -14,10 +14,10 @@ from pymongo.errors import PyMongoError
 from werkzeug.wrappers import Response
 
 from bot.slack.services import BotServices
-from bot.web.client_ip import counted_address
-from bot.web.http_errors import problem_of
+from bot.web.client_ip import address_for_rate_limit
+from bot.web.http_errors import problem_from_error
 from bot.web.pages.cookies import Cookies
-from bot.web.pages.csrf import Forgery
+from bot.web.pages.csrf import CsrfProtection
 from bot.web.pages.forms import Form
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
@@ -25,9 +25,9 @@ from services.core.errors import DomainError, InvalidValue, Unauthenticated
 from services.core.settings import Network
 from services.models.user import User
 
-PROFILE = "/profile"
+PROFILE_PATH = "/profile"
 # Where sign-in leads: these words and no addresses, so that nobody is led elsewhere.
-GOALS = {"profile": PROFILE, "link": "/link"}
+NEXT_PATHS = {"profile": PROFILE_PATH, "link": "/link"}
 NOTICES = {
     "saved": "Your profile is saved.",
     "password": "Your password is changed, and every other session has ended. Who acts as you in "
@@ -36,8 +36,10 @@ NOTICES = {
     "signed-out": "You are signed out, here and everywhere else.",
     "unlinked": "That Slack member no longer acts as your account.",
 }
-DIFFERENT = "The two passwords differ. Write the same one twice."
-AWAY = "This could not be done, because the database is away. Try again in a minute."
+PASSWORDS_DIFFER = "The two passwords differ. Write the same one twice."
+DATABASE_UNAVAILABLE = (
+    "This could not be done, because the database is away. Try again in a minute."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,76 +48,76 @@ class PageServices:
 
     accounts: AccountServices
     users: UserService
-    desk: BotServices
+    bot_services: BotServices
     cookies: Cookies
-    forgery: Forgery
+    csrf: CsrfProtection
     trusted_proxies: Sequence[Network]
-    sends_mail: bool
+    can_send_email: bool
 
     @classmethod
-    def of(
+    def build(
         cls,
-        desk: BotServices,
+        bot_services: BotServices,
         accounts: AccountServices,
         users: UserService,
         *,
         secret: str,
         trusted_proxies: Sequence[Network] = (),
-        has_mail: bool = False,
+        has_smtp: bool = False,
     ) -> "PageServices":
         """`secret` is JWT_SECRET; `has_mail` says that there is a mail server."""
-        cookies = Cookies(secure=is_secure(desk.app_url))
+        cookies = Cookies(secure=is_https(bot_services.app_url))
         return cls(
             accounts=accounts,
             users=users,
-            desk=desk,
+            bot_services=bot_services,
             cookies=cookies,
-            forgery=Forgery(secret, cookies, app_url=desk.app_url),
+            csrf=CsrfProtection(secret, cookies, app_url=bot_services.app_url),
             trusted_proxies=trusted_proxies,
-            sends_mail=has_mail and desk.app_url is not None,
+            can_send_email=has_smtp and bot_services.app_url is not None,
         )
 
 
 class BrowserRequest:
-    def __init__(self, site: PageServices) -> None:
-        self.site = site
+    def __init__(self, services: PageServices) -> None:
+        self.services = services
         # For the throttle; None where only a proxy's is known.
-        self.address = counted_address(request, site.trusted_proxies)
+        self.rate_limit_address = address_for_rate_limit(request, services.trusted_proxies)
 
     @cached_property
     def user(self) -> User | None:
         """Who is signed in, as the account is at this moment."""
-        token = self.site.cookies.session()
+        token = self.services.cookies.session_token()
         try:
-            return self.site.accounts.sign_in.authenticate(token) if token else None
+            return self.services.accounts.sign_in.authenticate(token) if token else None
         except Unauthenticated:
             return None
 
     @property
-    def goal(self) -> str:
+    def next_page(self) -> str:
         """The word for where sign-in leads."""
         asked = request.values.get("next", "")
-        return asked if asked in GOALS else "profile"
+        return asked if asked in NEXT_PATHS else "profile"
 
-    def typed(self, name: str) -> str:
+    def form_value(self, name: str) -> str:
         return request.form.get(name, "")
 
     def new_password(self) -> str:
         """Written twice the same. Raises `Invalid`."""
-        password = self.typed("password")
-        if password != self.typed("repeat"):
-            raise InvalidValue("repeat", DIFFERENT)
+        password = self.form_value("password")
+        if password != self.form_value("repeat"):
+            raise InvalidValue("repeat", PASSWORDS_DIFFER)
         return password
 
-    def show(self, template: str, **values: Any) -> Response:
+    def render(self, template: str, **values: Any) -> Response:
         """The page. With a `form` that was refused, its status and headers are the refusal's."""
         form = values.get("form")
         problem = form.problem if form else None
         page = render_template(
             template,
-            csrf=self.site.forgery.token(),
+            csrf=self.services.csrf.make_token(),
             user=self.user,
-            goal=self.goal,
+            goal=self.next_page,
             notice=NOTICES.get(request.args.get("notice", ""), ""),
             failed=problem is not None,
             **values,
@@ -123,51 +125,55 @@ class BrowserRequest:
         response = make_response(page, problem.status if problem else 200)
         if problem:
             response.headers.extend(problem.headers)
-        self.site.cookies.name(response)
+        self.services.cookies.remember_visitor(response)
         return response
 
-    def attempt(
+    def submit_form(
         self,
         fields: tuple[str, ...],
-        step: Callable[[], Response],
+        action: Callable[[], Response],
         *,
-        again: Callable[[Form], Response],
+        render_form: Callable[[Form], Response],
     ) -> Response:
         """Do it, or show the form again with what was typed and why it was not done."""
         try:
-            return step()
+            return action()
         except (DomainError, PyMongoError) as error:
-            problem = problem_of(error)
+            problem = problem_from_error(error)
         if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            problem = replace(problem, sentence=AWAY)
-        return again(Form(fields, request.form, problem))
+            problem = replace(problem, message=DATABASE_UNAVAILABLE)
+        return render_form(Form(fields, request.form, problem))
 
-    def let_in(self, user: User, *, notice: str = "") -> Response:
+    def start_session(self, user: User, *, notice: str = "") -> Response:
         """A new session, and on to where they wanted."""
-        response = self.go(GOALS[self.goal], notice=notice)
-        self.site.cookies.start(response, self.site.accounts.sign_in.issue_token(user))
+        response = self.redirect_to(NEXT_PATHS[self.next_page], notice=notice)
+        self.services.cookies.set_session(
+            response, self.services.accounts.sign_in.issue_token(user)
+        )
         return response
 
     @staticmethod
-    def go(path: str, *, notice: str = "") -> Response:
+    def redirect_to(path: str, *, notice: str = "") -> Response:
         return redirect(f"{path}?notice={notice}" if notice else path, 303)
 
 
-def for_signed_in(
+def sign_in_required(
     view: Callable[[BrowserRequest, User], Response],
 ) -> Callable[[BrowserRequest], Response]:
     """Others sign in first, and come back."""
 
     @wraps(view)
-    def answer(visit: BrowserRequest) -> Response:
-        if visit.user is None:
-            goal = next((word for word, path in GOALS.items() if path == request.path), "profile")
-            return visit.go(f"/signin?next={goal}")
-        return view(visit, visit.user)
+    def answer(req: BrowserRequest) -> Response:
+        if req.user is None:
+            next_page = next(
+                (name for name, path in NEXT_PATHS.items() if path == request.path), "profile"
+            )
+            return req.redirect_to(f"/signin?next={next_page}")
+        return view(req, req.user)
 
     return answer
 
 
-def is_secure(app_url: str | None) -> bool:
+def is_https(app_url: str | None) -> bool:
     """Whether browsers reach the pages over TLS alone."""
     return (app_url or "").startswith("https://")

@@ -8,7 +8,7 @@ from werkzeug.wrappers import Response
 
 from services.auth.session_tokens import SESSION_LIFETIME
 
-SESSION, VISITOR = "session", "visitor"
+SESSION_COOKIE, VISITOR_COOKIE = "session", "visitor"
 VISITOR_BYTES = 32
 VISITOR_DAYS = 90
 _VISITOR = re.compile(r"[\w-]{43}", re.ASCII)
@@ -23,32 +23,39 @@ class Cookies:
     def __init__(self, *, secure: bool) -> None:
         self.secure = secure
         prefix = "__Host-" if secure else ""
-        self._session, self._visitor = prefix + SESSION, prefix + VISITOR
+        self._session_cookie, self._visitor_cookie = (
+            prefix + SESSION_COOKIE,
+            prefix + VISITOR_COOKIE,
+        )
 
-    def session(self) -> str:
+    def session_token(self) -> str:
         """The token that came with this request; "" for none."""
-        return request.cookies.get(self._session, "")
+        return request.cookies.get(self._session_cookie, "")
 
-    def start(self, response: Response, token: str) -> None:
-        self._set(response, self._session, token, seconds=int(SESSION_LIFETIME.total_seconds()))
+    def set_session(self, response: Response, token: str) -> None:
+        self._set_cookie(
+            response, self._session_cookie, token, seconds=int(SESSION_LIFETIME.total_seconds())
+        )
 
-    def end(self, response: Response) -> None:
-        self._set(response, self._session, "", seconds=0)
+    def clear_session(self, response: Response) -> None:
+        self._set_cookie(response, self._session_cookie, "", seconds=0)
 
-    def visitor(self) -> str:
+    def visitor_id(self) -> str:
         """The browser's name, for this request a new one where it has none."""
         if "visitor" not in g:
-            sent = request.cookies.get(self._visitor, "")
-            known = _VISITOR.fullmatch(sent)
-            g.visitor = sent if known else secrets.token_urlsafe(VISITOR_BYTES)
+            cookie_value = request.cookies.get(self._visitor_cookie, "")
+            is_valid = _VISITOR.fullmatch(cookie_value)
+            g.visitor = cookie_value if is_valid else secrets.token_urlsafe(VISITOR_BYTES)
         return str(g.visitor)
 
-    def name(self, response: Response) -> None:
+    def remember_visitor(self, response: Response) -> None:
         """Have the browser keep its name."""
-        if self.visitor() != request.cookies.get(self._visitor):
-            self._set(response, self._visitor, self.visitor(), seconds=VISITOR_DAYS * 86_400)
+        if self.visitor_id() != request.cookies.get(self._visitor_cookie):
+            self._set_cookie(
+                response, self._visitor_cookie, self.visitor_id(), seconds=VISITOR_DAYS * 86_400
+            )
 
-    def _set(self, response: Response, name: str, value: str, *, seconds: int) -> None:
+    def _set_cookie(self, response: Response, name: str, value: str, *, seconds: int) -> None:
         response.set_cookie(
             name,
             value,

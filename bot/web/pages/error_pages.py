@@ -3,10 +3,10 @@
 from flask import Response, make_response, render_template
 
 from bot.web.http_errors import ErrorPage, Problem
-from bot.web.pages.browser_request import AWAY
-from bot.web.pages.security_headers import protected
+from bot.web.pages.browser_request import DATABASE_UNAVAILABLE
+from bot.web.pages.security_headers import add_security_headers
 
-TITLES = {
+ERROR_TITLES = {
     403: "Not done",
     404: "Nothing here",
     405: "Not like this",
@@ -15,29 +15,29 @@ TITLES = {
     503: "Back in a minute",
 }
 # In place of sentences that are written for programs.
-SENTENCES = {
+ERROR_MESSAGES = {
     404: "There is no page at this address.",
     405: "This page cannot be opened like this.",
     413: "What was sent is too large.",
-    503: AWAY,
+    503: DATABASE_UNAVAILABLE,
 }
 
 
-def error_page(*, secure: bool) -> ErrorPage:
+def make_error_page(*, secure: bool) -> ErrorPage:
     """Asks no database, which may be what went wrong."""
 
     def page(problem: Problem) -> Response:
         status = problem.status
-        drawn = render_template(
+        html = render_template(
             "error.html",
-            title=TITLES.get(status, "That did not work"),
-            sentence=SENTENCES.get(status, problem.sentence),
+            title=ERROR_TITLES.get(status, "That did not work"),
+            sentence=ERROR_MESSAGES.get(status, problem.message),
             user=None,
             failed=True,
             notice="",
         )
-        response = make_response(drawn, status)
+        response = make_response(html, status)
         response.headers.extend(problem.headers)
-        return protected(response, secure=secure)
+        return add_security_headers(response, secure=secure)
 
     return page

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from bot.web.http_errors import Problem
 
 # Never sent back, not even to whoever typed it.
-SECRET = frozenset({"password", "repeat", "currentPassword", "csrf"})
+SECRET_FIELDS = frozenset({"password", "repeat", "currentPassword", "csrf"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,14 +18,14 @@ class Form:
     problem: Problem | None = None
 
     def value(self, name: str) -> str:
-        return "" if name in SECRET else self.values.get(name, "")
+        return "" if name in SECRET_FIELDS else self.values.get(name, "")
 
     def error(self, name: str) -> str:
         """What is wrong with that field; "" for nothing."""
         problem = self.problem
-        return problem.sentence if problem and problem.field == name else ""
+        return problem.message if problem and problem.field == name else ""
 
     @property
-    def above(self) -> str:
+    def general_error(self) -> str:
         problem = self.problem
-        return problem.sentence if problem and problem.field not in self.fields else ""
+        return problem.message if problem and problem.field not in self.fields else ""

@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response
 from bot.handlers import account
 from bot.slack.members import fetch_member
 from bot.slack.services import BotServices
-from bot.web.pages.browser_request import PROFILE, BrowserRequest, for_signed_in
+from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, sign_in_required
 from bot.web.pages.forms import Form
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
@@ -21,90 +21,102 @@ from services.linking.unlink import LinkedMember
 from services.models.permissions import Actor
 from services.models.user import User
 
-GONE = "That Slack member does not act as your account any more."
+MEMBER_NOT_LINKED = "That Slack member does not act as your account any more."
 
 
-@for_signed_in
-def show_code(visit: BrowserRequest, user: User) -> Response:
+@sign_in_required
+def show_code(req: BrowserRequest, user: User) -> Response:
     """Each time a new one, and the one before no longer works: what is stored is not the code."""
-    working = [identity for identity in _here(visit, user) if identity.is_active]
-    return visit.show(
+    active = [identity for identity in _workspace_identities(req, user) if identity.is_active]
+    return req.render(
         "link.html",
-        code=visit.site.accounts.codes.issue(kind=CodeKind.LINK, user_id=user.id),
+        code=req.services.accounts.codes.issue(kind=CodeKind.LINK, user_id=user.id),
         minutes=int(LIFETIMES[CodeKind.LINK].total_seconds()) // 60,
-        member=shown(visit.site.desk, working[0]) if working else None,
+        member=display_member(req.services.bot_services, active[0]) if active else None,
     )
 
 
-@for_signed_in
-def ask_unlink(visit: BrowserRequest, user: User) -> Response:
-    return _ask(visit, user, _asked(visit, user), Form(()))
+@sign_in_required
+def show_unlink(req: BrowserRequest, user: User) -> Response:
+    return _unlink_page(req, user, _requested_member(req, user), Form(()))
 
 
-@for_signed_in
-def unlink(visit: BrowserRequest, user: User) -> Response:
-    member, desk = _asked(visit, user), visit.site.desk
+@sign_in_required
+def unlink(req: BrowserRequest, user: User) -> Response:
+    member, bot_services = _requested_member(req, user), req.services.bot_services
 
-    def step() -> Response:
-        done = desk.unlinking.unlink(
+    def end_link() -> Response:
+        unlinked = bot_services.unlink_service.unlink(
             actor=Actor.from_user(user),
-            team_id=desk.team_id,
+            team_id=bot_services.team_id,
             slack_user_id=member.id,
             slack_name=member.name or None,
         )
-        for letter in done.email_ids:
-            desk.publisher.publish_email(letter)
-        account.tell_unlinked(desk, slack_user_id=member.id, email=user.email)
-        return visit.go(PROFILE, notice="unlinked")
+        for email_id in unlinked.email_ids:
+            bot_services.publisher.publish_email(email_id)
+        account.notify_unlinked(bot_services, slack_user_id=member.id, email=user.email)
+        return req.redirect_to(PROFILE_PATH, notice="unlinked")
 
-    return visit.attempt((), step, again=lambda form: _ask(visit, user, member, form))
+    return req.submit_form(
+        (), end_link, render_form=lambda form: _unlink_page(req, user, member, form)
+    )
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class DisplayMember:
     """`is_here`: in the workspace that this help desk serves."""
 
     id: str
     name: str
     since: datetime | None
-    works: bool
+    is_active: bool
     is_here: bool
 
 
-def _ask(visit: BrowserRequest, user: User, member: Member, form: Form) -> Response:
-    leaving = visit.site.desk.unlinking.preview(actor=Actor.from_user(user))
-    return visit.show("unlink.html", form=form, member=member, leaving=leaving)
+def _unlink_page(req: BrowserRequest, user: User, member: DisplayMember, form: Form) -> Response:
+    preview = req.services.bot_services.unlink_service.preview(actor=Actor.from_user(user))
+    return req.render("unlink.html", form=form, member=member, preview=preview)
 
 
-def _asked(visit: BrowserRequest, user: User) -> Member:
+def _requested_member(req: BrowserRequest, user: User) -> DisplayMember:
     """Whom the page is about. Raises `Conflict` where they are not linked to the account."""
-    asked = request.values.get("member", "")
-    found = [identity for identity in _here(visit, user) if identity.slack_user_id == asked]
-    if not found:
-        raise Conflict(GONE)
-    return shown(visit.site.desk, found[0])
+    member_id = request.values.get("member", "")
+    matches = [
+        identity
+        for identity in _workspace_identities(req, user)
+        if identity.slack_user_id == member_id
+    ]
+    if not matches:
+        raise Conflict(MEMBER_NOT_LINKED)
+    return display_member(req.services.bot_services, matches[0])
 
 
-def _here(visit: BrowserRequest, user: User) -> list[LinkedMember]:
-    identities = visit.site.desk.unlinking.linked_members(actor=Actor.from_user(user))
-    return [identity for identity in identities if identity.team_id == visit.site.desk.team_id]
+def _workspace_identities(req: BrowserRequest, user: User) -> list[LinkedMember]:
+    identities = req.services.bot_services.unlink_service.linked_members(
+        actor=Actor.from_user(user)
+    )
+    return [
+        identity for identity in identities if identity.team_id == req.services.bot_services.team_id
+    ]
 
 
-def shown(desk: BotServices, identity: LinkedMember) -> Member:
+def display_member(bot_services: BotServices, identity: LinkedMember) -> DisplayMember:
     """By the name Slack has for them; where it does not tell in time, by their id alone."""
-    is_here = identity.team_id == desk.team_id
-    return Member(
+    is_here = identity.team_id == bot_services.team_id
+    return DisplayMember(
         id=identity.slack_user_id,
-        name=_name(desk, identity.slack_user_id) if is_here else "",
+        name=_member_name(bot_services, identity.slack_user_id) if is_here else "",
         since=identity.since,
-        works=identity.is_active,
+        is_active=identity.is_active,
         is_here=is_here,
     )
 
 
-def _name(desk: BotServices, slack_user_id: str) -> str:
+def _member_name(bot_services: BotServices, slack_user_id: str) -> str:
     try:
-        member = fetch_member(desk.client, team_id=desk.team_id, slack_user_id=slack_user_id)
+        member = fetch_member(
+            bot_services.client, team_id=bot_services.team_id, slack_user_id=slack_user_id
+        )
     except (SlackClientError, OSError):
         return ""
     return member.name or ""

@@ -10,60 +10,62 @@ from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import INVALID_LINK
 from services.core.errors import InvalidValue
 
-FORGOT = ("email",)
-RESET = ("password", "repeat")
+FORGOT_FIELDS = ("email",)
+RESET_FIELDS = ("password", "repeat")
 
 
-def show_forgot(visit: BrowserRequest) -> Response:
-    email = visit.user.email if visit.user else ""
-    return _forgot(visit, Form(FORGOT, {"email": email}))
+def show_forgot(req: BrowserRequest) -> Response:
+    email = req.user.email if req.user else ""
+    return _forgot_page(req, Form(FORGOT_FIELDS, {"email": email}))
 
 
-def forgot(visit: BrowserRequest) -> Response:
+def request_reset(req: BrowserRequest) -> Response:
     """The same answer whether there is such an account or none."""
 
     def step() -> Response:
-        email = checked_email(visit.typed("email"))
-        visit.site.accounts.password_resets.request_link(email=email, client_ip=visit.address)
-        return visit.show("forgot_sent.html", email=email)
+        email = checked_email(req.form_value("email"))
+        req.services.accounts.password_resets.request_link(
+            email=email, client_ip=req.rate_limit_address
+        )
+        return req.render("forgot_sent.html", email=email)
 
-    return visit.attempt(FORGOT, step, again=lambda form: _forgot(visit, form))
+    return req.submit_form(FORGOT_FIELDS, step, render_form=lambda form: _forgot_page(req, form))
 
 
-def show_reset(visit: BrowserRequest) -> Response:
+def show_reset(req: BrowserRequest) -> Response:
     """Opening the link uses nothing up: programs that look through mails open it, too."""
     code = request.args.get("code", "")
-    form = Form(RESET, {"code": code})
-    return visit.attempt(
-        RESET,
-        lambda: _reset(visit, form),
-        again=lambda refused: visit.show("reset_spent.html", form=refused),
+    form = Form(RESET_FIELDS, {"code": code})
+    return req.submit_form(
+        RESET_FIELDS,
+        lambda: _reset_page(req, form),
+        render_form=lambda refused: req.render("reset_spent.html", form=refused),
     )
 
 
-def reset(visit: BrowserRequest) -> Response:
-    code = visit.typed("code")
+def reset_password(req: BrowserRequest) -> Response:
+    code = req.form_value("code")
 
     def step() -> Response:
-        user = visit.site.accounts.password_resets.reset(code=code, password=visit.new_password())
-        return visit.let_in(user, notice="password")
+        user = req.services.accounts.password_resets.reset(code=code, password=req.new_password())
+        return req.start_session(user, notice="password")
 
     def again(form: Form) -> Response:
         if form.problem and form.problem.field == "code":
-            return visit.show("reset_spent.html", form=form)
-        return _reset(visit, form)
+            return req.render("reset_spent.html", form=form)
+        return _reset_page(req, form)
 
-    return visit.attempt(RESET, step, again=again)
-
-
-def _forgot(visit: BrowserRequest, form: Form) -> Response:
-    return visit.show("forgot.html", form=form, sends_mail=visit.site.sends_mail)
+    return req.submit_form(RESET_FIELDS, step, render_form=again)
 
 
-def _reset(visit: BrowserRequest, form: Form) -> Response:
+def _forgot_page(req: BrowserRequest, form: Form) -> Response:
+    return req.render("forgot.html", form=form, sends_mail=req.services.can_send_email)
+
+
+def _reset_page(req: BrowserRequest, form: Form) -> Response:
     """Raises `Invalid` for a code that is nobody's."""
-    owner = visit.site.accounts.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
-    account = visit.site.users.get(owner) if owner else None
+    user_id = req.services.accounts.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
+    account = req.services.users.get(user_id) if user_id else None
     if account is None or not account.active:
         raise InvalidValue("code", INVALID_LINK)
-    return visit.show("reset.html", form=form, account=account)
+    return req.render("reset.html", form=form, account=account)

@@ -3,23 +3,23 @@
 from flask import Response
 
 # No script at all, not even ours, and nothing from elsewhere.
-POLICY = (
+CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
 )
-HEADERS = {
-    "Content-Security-Policy": POLICY,
+SECURITY_HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
     "Referrer-Policy": "no-referrer",  # a link to a new password stands in its page's address
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-YEAR = 365 * 86_400
+YEAR_SECONDS = 365 * 86_400
 
 
-def protected(response: Response, *, secure: bool) -> Response:
-    response.headers.update(HEADERS)
+def add_security_headers(response: Response, *, secure: bool) -> Response:
+    response.headers.update(SECURITY_HEADERS)
     if secure:
-        response.headers["Strict-Transport-Security"] = f"max-age={YEAR}"
+        response.headers["Strict-Transport-Security"] = f"max-age={YEAR_SECONDS}"
     return response

@@ -2,81 +2,85 @@
 
 from werkzeug.wrappers import Response
 
-from bot.web.pages.browser_request import GOALS, PROFILE, BrowserRequest
+from bot.web.pages.browser_request import NEXT_PATHS, PROFILE_PATH, BrowserRequest
 from bot.web.pages.forms import Form
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.models.user import User
 
-SIGN_UP = ("email", "name", "skills", "password", "repeat")
-SIGN_IN = ("email", "password")
+SIGN_UP_FIELDS = ("email", "name", "skills", "password", "repeat")
+SIGN_IN_FIELDS = ("email", "password")
 
 
-def begin(visit: BrowserRequest) -> Response:
-    return visit.go(PROFILE if visit.user else "/signin")
+def redirect_from_root(req: BrowserRequest) -> Response:
+    return req.redirect_to(PROFILE_PATH if req.user else "/signin")
 
 
-def show_sign_up(visit: BrowserRequest) -> Response:
-    if visit.user:
-        return visit.go(GOALS[visit.goal])
-    return _sign_up(visit, Form(SIGN_UP))
+def show_sign_up(req: BrowserRequest) -> Response:
+    if req.user:
+        return req.redirect_to(NEXT_PATHS[req.next_page])
+    return _sign_up_page(req, Form(SIGN_UP_FIELDS))
 
 
-def sign_up(visit: BrowserRequest) -> Response:
+def sign_up(req: BrowserRequest) -> Response:
     def step() -> Response:
         try:
-            user = visit.site.accounts.sign_in.sign_up(
-                email=visit.typed("email"),
-                password=visit.new_password(),
-                name=visit.typed("name"),
-                skills=visit.typed("skills").split(","),
-                client_ip=visit.address,
+            user = req.services.accounts.sign_in.sign_up(
+                email=req.form_value("email"),
+                password=req.new_password(),
+                name=req.form_value("name"),
+                skills=req.form_value("skills").split(","),
+                client_ip=req.rate_limit_address,
             )
-        except Conflict as known:
-            return visit.let_in(_owner(visit, known))
-        return visit.let_in(user, notice="welcome")
+        except Conflict as conflict:
+            return req.start_session(_existing_user(req, conflict))
+        return req.start_session(user, notice="welcome")
 
-    return visit.attempt(SIGN_UP, step, again=lambda form: _sign_up(visit, form))
-
-
-def show_sign_in(visit: BrowserRequest) -> Response:
-    if visit.user:
-        return visit.go(GOALS[visit.goal])
-    return _sign_in(visit, Form(SIGN_IN))
+    return req.submit_form(SIGN_UP_FIELDS, step, render_form=lambda form: _sign_up_page(req, form))
 
 
-def sign_in(visit: BrowserRequest) -> Response:
+def show_sign_in(req: BrowserRequest) -> Response:
+    if req.user:
+        return req.redirect_to(NEXT_PATHS[req.next_page])
+    return _sign_in_page(req, Form(SIGN_IN_FIELDS))
+
+
+def sign_in(req: BrowserRequest) -> Response:
     def step() -> Response:
-        user = visit.site.accounts.sign_in.sign_in(
-            email=visit.typed("email"), password=visit.typed("password"), client_ip=visit.address
+        user = req.services.accounts.sign_in.sign_in(
+            email=req.form_value("email"),
+            password=req.form_value("password"),
+            client_ip=req.rate_limit_address,
         )
-        return visit.let_in(user)
+        return req.start_session(user)
 
-    return visit.attempt(SIGN_IN, step, again=lambda form: _sign_in(visit, form))
+    return req.submit_form(SIGN_IN_FIELDS, step, render_form=lambda form: _sign_in_page(req, form))
 
 
-def sign_out(visit: BrowserRequest) -> Response:
-    if visit.user:
-        visit.site.accounts.sign_in.sign_out(user_id=visit.user.id)
-    response = visit.go("/signin", notice="signed-out")
-    visit.site.cookies.end(response)
+def sign_out(req: BrowserRequest) -> Response:
+    if req.user:
+        req.services.accounts.sign_in.sign_out(user_id=req.user.id)
+    response = req.redirect_to("/signin", notice="signed-out")
+    req.services.cookies.clear_session(response)
     return response
 
 
-def _owner(visit: BrowserRequest, known: Conflict) -> User:
+def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
     """Whoever has the account already, if the password is its own: a browser shows the answer to
     the second click of two. Raises `known`; guesses are counted as at sign-in.
     """
     try:
-        return visit.site.accounts.sign_in.sign_in(
-            email=visit.typed("email"), password=visit.typed("password"), client_ip=visit.address
+        return req.services.accounts.sign_in.sign_in(
+            email=req.form_value("email"),
+            password=req.form_value("password"),
+            client_ip=req.rate_limit_address,
         )
     except (Unauthenticated, LimitReached):
-        raise known from None
+        raise conflict from None
 
 
-def _sign_up(visit: BrowserRequest, form: Form) -> Response:
-    return visit.show("signup.html", form=form)
+def _sign_up_page(req: BrowserRequest, form: Form) -> Response:
+    return req.render("signup.html", form=form)
 
 
-def _sign_in(visit: BrowserRequest, form: Form) -> Response:
-    return visit.show("signin.html", form=form)
+def _sign_in_page(req: BrowserRequest, form: Form) -> Response:
+    return req.render("signin.html", form=form)

@@ -122,8 +122,8 @@ def strict(
     return replace(
         desk,
         links=links,
-        linking=LinkByCode(db, users, links, codes, letters),
-        unlinking=Unlink(db, users, links, letters),
+        link_by_code=LinkByCode(db, users, links, codes, letters),
+        unlink_service=Unlink(db, users, links, letters),
         **more,
     )
 
@@ -437,7 +437,7 @@ def test_strict_linking_lets_nobody_in_without_a_code(
     mona: User,
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
-    ticket_bot = Bot(bot.app.build(strict(desk, db, users, codes), executor=Inline()))
+    ticket_bot = Bot(bot.app.create_app(strict(desk, db, users, codes), executor=Inline()))
     link_first = "Link your help desk account first: type /account."
     answer = ticket_bot.answer(payloads.slash_command("list", user=JO))
     assert answer["text"] == link_first
@@ -458,7 +458,7 @@ def test_without_a_page_ones_address_is_the_only_way(
     desk: BotServices, slack: RecordingSlack, db: Mongo
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
-    pageless = Bot(bot.app.build(replace(desk, app_url=None), executor=Inline()))
+    pageless = Bot(bot.app.create_app(replace(desk, app_url=None), executor=Inline()))
     jo = Visitor(pageless, slack, JO)
     assert jo.account() == [
         "Link an account",
@@ -499,12 +499,12 @@ def test_who_is_unlinked_on_the_page_is_told(
 ) -> None:
     user = people.add()
     slack_id = People.slack_id(user)
-    handler_account.tell_unlinked(desk, slack_user_id=slack_id, email="a&b@example.com")
+    handler_account.notify_unlinked(desk, slack_user_id=slack_id, email="a&b@example.com")
     (told,) = slack.messages(slack_id)
     assert told["text"] == (
         "Your account a&amp;b@example.com was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."
     )
     slack.fail("chat.postMessage", status=500)
-    handler_account.tell_unlinked(desk, slack_user_id=slack_id, email="x@example.com")
+    handler_account.notify_unlinked(desk, slack_user_id=slack_id, email="x@example.com")
     assert ObjectId.is_valid(str(user.id))

@@ -288,8 +288,8 @@ def test_what_could_not_be_kept_is_sent_again(
     desk: BotServices, slack: RecordingSlack, nils: User
 ) -> None:
     nowhere = connect(NOBODY_LISTENS)
-    cut_off = replace(desk, presences=StatusSync(nowhere))
-    bot_of = Bot(bot.app.build(cut_off, executor=Inline()))
+    cut_off = replace(desk, status_sync=StatusSync(nowhere))
+    bot_of = Bot(bot.app.create_app(cut_off, executor=Inline()))
     assert bot_of.send(changed(slack, nils, status_text="Vacation")).status == 503
     nowhere.client.close()
 

@@ -192,7 +192,7 @@ def test_it_says_that_slack_is_slow(
     desk: BotServices, slack: RecordingSlack, employee: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk.client.timeout = 1  # a handler's two seconds, shortened
-    slow = Bot(bot.app.build(desk, executor=Inline()))
+    slow = Bot(bot.app.create_app(desk, executor=Inline()))
     slack.delay("views.open", 5)
     answer = slow.answer(payloads.slash_command(user=employee))
     assert answer["text"].startswith(TRY_AGAIN)
@@ -213,6 +213,6 @@ def test_an_address_of_the_admins_list_makes_an_admin(
     desk: BotServices, links: LinkService, slack: RecordingSlack, db: Mongo
 ) -> None:
     slack.add_member("U0BOSS", email="Boss@Example.com", name="Boss")
-    app = bot.app.build(replace(desk, links=links), executor=Inline())
+    app = bot.app.create_app(replace(desk, links=links), executor=Inline())
     Bot(app).answer(payloads.slash_command(user="U0BOSS"))
     assert db.users.distinct("role") == ["admin"]

@@ -189,7 +189,7 @@ def test_elsewhere_only_the_link_is_taken(
     slack.clear()
     view = use(ticket_bot, slack, employee, written("canary"), channel)
     assert initial(view) == ("", f"https://example.slack.com/archives/{channel}/p1700000000000001")
-    assert note(view) == message_quote.PRIVATE
+    assert note(view) == message_quote.NOT_PUBLIC
     assert "canary" not in str([call.args for call in slack.calls])
     assert slack.calls_to("users.info") == []
 
@@ -198,7 +198,7 @@ def test_a_conversation_with_the_bot_is_private_too(
     ticket_bot: Bot, slack: RecordingSlack, employee: User
 ) -> None:
     channel = f"D{People.slack_id(employee)[1:]}"
-    assert note(use(ticket_bot, slack, employee, written(), channel)) == message_quote.PRIVATE
+    assert note(use(ticket_bot, slack, employee, written(), channel)) == message_quote.NOT_PUBLIC
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"error": "missing_scope"}])
@@ -207,7 +207,7 @@ def test_what_slack_does_not_tell_counts_as_private(
 ) -> None:
     slack.fail("conversations.info", **fault)
     view = use(ticket_bot, slack, employee, written("canary"))
-    assert (initial(view), note(view)) == (("", LINK), message_quote.PRIVATE)
+    assert (initial(view), note(view)) == (("", LINK), message_quote.NOT_PUBLIC)
 
 
 @pytest.mark.parametrize(

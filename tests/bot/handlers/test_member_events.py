@@ -144,7 +144,7 @@ def test_what_could_not_be_followed_is_sent_again(
         slack.fail("users.info", status=500)
     else:
         lost = MemberSync(nowhere, UserService(nowhere), codes)
-        desk = replace(desk, following=lost)
-    assert Bot(bot.app.build(desk, executor=Inline())).send(event).status == 503
+        desk = replace(desk, member_sync=lost)
+    assert Bot(bot.app.create_app(desk, executor=Inline())).send(event).status == 503
     nowhere.client.close()
     assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user

@@ -105,7 +105,7 @@ def test_from_a_message_to_the_ticket(
     assert (doc["title"], doc["description"]) == ("The VPN drops", words)
     assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])
     # Nobody else could follow a link to it.
-    assert blocks.origin(Ticket.from_doc(doc)) == []
+    assert blocks.source_link(Ticket.from_doc(doc)) == []
     again = press(ticket_bot, slack, offer, ann)
     assert again["title"]["text"] == "Already a ticket"
 
@@ -248,7 +248,7 @@ def test_of_a_closed_channel_only_the_link_is_taken(
     ticket_bot.answer(marked(message, ann))
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
     link = f"https://example.slack.com/archives/C0CLOSED/p{message['ts'].replace('.', '')}"
-    assert begun(view) == (message_quote.PRIVATE, "", link)
+    assert begun(view) == (message_quote.NOT_PUBLIC, "", link)
     assert slack.calls_to("conversations.history") == []
     assert slack.calls_to("conversations.replies") == []
 
@@ -262,7 +262,11 @@ def test_what_slack_does_not_give_is_linked(
     slack.fail("conversations.history", error=error)
     slack.fail("chat.getPermalink", error=error)
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view) == (message_quote.UNREAD, "", LINK + message["ts"].replace(".", ""))
+    assert begun(view) == (
+        message_quote.TEXT_UNAVAILABLE,
+        "",
+        LINK + message["ts"].replace(".", ""),
+    )
 
 
 def test_a_message_deleted_meanwhile_is_linked(
@@ -272,7 +276,7 @@ def test_a_message_deleted_meanwhile_is_linked(
     ticket_bot.answer(marked(message, ann))
     slack.workspace.messages[GENERAL].clear()
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view)[0] == message_quote.UNREAD
+    assert begun(view)[0] == message_quote.TEXT_UNAVAILABLE
 
 
 def test_the_ticket_there_is_already_is_shown(
@@ -346,7 +350,7 @@ def test_a_file_that_was_marked_is_no_message(
 def test_a_forged_button_says_so(
     ticket_bot: Bot, slack: RecordingSlack, ann: str, action: str, value: str
 ) -> None:
-    offer = filing_offer.for_message("Help", value="x")
+    offer = filing_offer.direct_message_offer("Help", value="x")
     offer.blocks[-1]["elements"][0]["action_id"] = action
     message = {"channel": f"D{ann[1:]}", "ts": "1.000001", "blocks": offer.blocks}
     ticket_bot.answer(payloads.block_actions(message, action, value, user=ann))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.home.people_list import roster
+from bot.views.home.people_list import people_page
 from bot.views.modals import person
 from services.accounts.account_search import AccountCursor, AccountPage
 from services.core.database import Mongo
@@ -285,7 +285,7 @@ def test_the_longest_accounts_fit_a_page() -> None:
     place = AccountCursor("x" * 80, anchor_id=users[0].id)
     page = AccountPage(place, users, previous=place, next=place)
     content = PeoplePage(Screen(people=place), page, {}, now=datetime(2026, 1, 1, tzinfo=UTC))
-    view = roster(content)
+    view = people_page(content)
     assert check_view(view, home=True) == []
     assert "away until <!date^" in str(view)
     assert "not seen in Slack yet" in str(view)
@@ -295,17 +295,17 @@ def test_the_longest_accounts_fit_a_page() -> None:
 def test_forms_hold_a_hundred_skills(role: Role) -> None:
     user = somebody(role=role)
     for view in (
-        person.person(user),
-        person.profile(user, is_staff=True),
-        person.profile(user, is_staff=False),
-        person.search("x" * 80),
+        person.person_modal(user),
+        person.profile_modal(user, is_staff=True),
+        person.profile_modal(user, is_staff=False),
+        person.search_modal("x" * 80),
     ):
         assert check_view(view) == []
 
 
 def test_an_account_as_the_predecessor_left_it() -> None:
     user = User(ObjectId(), "", Role.USER)
-    assert check_view(person.person(user)) == []
+    assert check_view(person.person_modal(user)) == []
     page = AccountPage(AccountCursor(), (user,))
-    view = roster(PeoplePage(Screen(people=AccountCursor()), page, {}, now=NOW))
+    view = people_page(PeoplePage(Screen(people=AccountCursor()), page, {}, now=NOW))
     assert "someone · no email address" in read(view)

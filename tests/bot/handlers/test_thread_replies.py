@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from bot.app import build
-from bot.slack.message_events import reply_in
+from bot.app import create_app
+from bot.slack.message_events import parse_thread_reply
 from bot.slack.services import BotServices
 from demo.servers import free_port
 from services.core.database import Mongo, connect
@@ -349,15 +349,21 @@ def test_the_line_below_a_message_is_no_conversation_of_ours(
     notice = {"key": f"1:thread:{GENERAL}", "state": "sent", "channel": GENERAL, "ts": "1.000001"}
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": notice}})
     team = reload(db, ticket).team_id or ""
-    assert desk.threads.find_ticket(team_id=team, message=MessageRef(GENERAL, "1.000001")) is None
+    assert (
+        desk.ticket_threads.find_ticket(team_id=team, message=MessageRef(GENERAL, "1.000001"))
+        is None
+    )
     own = reload(db, ticket).cards[0]
-    found = desk.threads.find_ticket(team_id=team, message=MessageRef(own.channel, own.ts))
+    found = desk.ticket_threads.find_ticket(team_id=team, message=MessageRef(own.channel, own.ts))
     assert found is not None
     assert (found.ticket_id, found.internal) == (str(ticket.id), False)
     assert (
-        desk.threads.find_ticket(team_id="T0OTHER", message=MessageRef(own.channel, own.ts)) is None
+        desk.ticket_threads.find_ticket(team_id="T0OTHER", message=MessageRef(own.channel, own.ts))
+        is None
     )
-    assert desk.threads.find_ticket(team_id=team, message=MessageRef("D0OTHER", own.ts)) is None
+    assert (
+        desk.ticket_threads.find_ticket(team_id=team, message=MessageRef("D0OTHER", own.ts)) is None
+    )
 
 
 def test_with_the_database_away_slack_is_asked_to_send_it_again(
@@ -474,14 +480,14 @@ def test_an_empty_comment_keeps_the_modal(talk: Talk, ticket: Ticket, emma: User
     ],
 )
 def test_what_is_no_reply(event: dict[str, Any]) -> None:
-    assert reply_in(event) is None
+    assert parse_thread_reply(event) is None
 
 
 def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
     talk: Talk, desk: BotServices, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = connect(NOBODY_LISTENS)
-    cut_off = Bot(build(replace(desk, comments=CommentService(away)), executor=Inline()))
+    cut_off = Bot(create_app(replace(desk, comments=CommentService(away)), executor=Inline()))
     event = talk.said(emma, "Hello")
     assert cut_off.send(event).status == 503
     away.client.close()
@@ -493,7 +499,7 @@ def test_redis_away_costs_no_comment(
     talk: Talk, desk: BotServices, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
-    cut_off = Bot(build(replace(desk, publisher=away), executor=Inline()))
+    cut_off = Bot(create_app(replace(desk, publisher=away), executor=Inline()))
     assert cut_off.send(talk.said(emma, "Hello")).status == 200
     assert (len(reload(db, ticket).comments), reload(db, ticket).is_in_outbox) == (1, True)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.slack.error_responses import AWAY
+from bot.slack.error_responses import DATABASE_UNAVAILABLE
 from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -131,8 +131,8 @@ def test_the_database_is_away(
     bot_without_database: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User
 ) -> None:
     assert bot_without_database.answer(pressed_resolve(ticket, moderator)) == {}
-    assert whispers(slack) == [(People.slack_id(moderator), AWAY)]
-    assert AWAY == (
+    assert whispers(slack) == [(People.slack_id(moderator), DATABASE_UNAVAILABLE)]
+    assert DATABASE_UNAVAILABLE == (
         "This does not work right now, because the database is away. Try again in a minute."
     )
 

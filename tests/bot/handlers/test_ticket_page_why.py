@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bot.views import ids
 from bot.views.explain import wording
-from bot.views.explain.modal import why
-from bot.views.explain.wording import AT_MOST
+from bot.views.explain.modal import explanation_modal
+from bot.views.explain.wording import MAX_PARTS
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate, Obstacle
 from services.assignment.dry_run import DryRun
@@ -102,7 +102,7 @@ def run(**fields: Any) -> DryRun:
 
 
 def shown(of: DryRun) -> list[str]:
-    view = why(of)
+    view = explanation_modal(of)
     assert check_view(view) == []
     return read(view)
 
@@ -154,7 +154,7 @@ def test_the_longest_it_can_be() -> None:
     able = tuple(standing(number) for number in range(20))
     out = tuple(standing(number, Obstacle.DECLINED) for number in range(100, 120))
     made = Correction(AT, NILS, OLGA, frozenset(), by=OLGA, kind=CorrectionKind.REASSIGNED)
-    view = why(
+    view = explanation_modal(
         run(
             explanation=Explanation(able, out),
             corrections=(made,) * 12,
@@ -209,9 +209,9 @@ SHARE = st.integers(0, 400_000).map(lambda millionths: millionths / 1_000_000)
 
 @given(st.lists(SHARE, min_size=5, max_size=5), st.integers(-100_000, 100_000))
 def test_the_parts_add_up_as_they_are_read(shares: list[float], corrected: int) -> None:
-    parts = dict(zip(AT_MOST, [*shares, corrected / 1_000_000], strict=True))
+    parts = dict(zip(MAX_PARTS, [*shares, corrected / 1_000_000], strict=True))
     score = round(sum(parts.values()), 6)
-    told, _, summands = wording.sum_of(score, parts).partition(" = ")
+    told, _, summands = wording.score_sum(score, parts).partition(" = ")
     read_as = [part.split() for part in summands.split(" + ")]
     assert Decimal(told) == sum(Decimal(number) for _, number in read_as)
     assert [name for name, _ in read_as] == list(parts)
@@ -220,11 +220,11 @@ def test_the_parts_add_up_as_they_are_read(shares: list[float], corrected: int) 
 
 
 def test_parts_of_another_version_are_read_as_they_are() -> None:
-    assert wording.sum_of(0.5, {"skills": 0.1, "luck": 0.20049}) == (
+    assert wording.score_sum(0.5, {"skills": 0.1, "luck": 0.20049}) == (
         "0.500 = skills 0.100 + luck 0.200"
     )
-    assert wording.sum_of(None, {"skills": 0.4}) == "skills 0.400"
-    assert wording.sum_of(0.5, {}) == "0.500"
+    assert wording.score_sum(None, {"skills": 0.4}) == "skills 0.400"
+    assert wording.score_sum(0.5, {}) == "0.500"
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_and_on_the_page_that_a_command_shows(
     boss = People.slack_id(people.add(Role.ADMIN))
     page = ticket_bot.answer(payloads.slash_command("view 1", user=boss))
     message = {"channel": "D0BOSS", "ts": "1700000000.000001", "blocks": page["blocks"]}
-    ticket_bot.answer(payloads.block_actions(message, ids.WHY, user=boss))
+    ticket_bot.answer(payloads.block_actions(message, ids.EXPLAIN_ASSIGNMENT, user=boss))
     assert read(slack.calls_to("views.update")[0].args["view"])[0] == "Ticket 1: why?"
 
 
@@ -290,13 +290,13 @@ def test_others_have_no_such_button_and_a_forged_one_is_refused(
     assert "Why?" not in read(page)
     button = {
         "type": "button",
-        "action_id": ids.WHY,
+        "action_id": ids.EXPLAIN_ASSIGNMENT,
         "value": str(ticket.id),
         "text": {"type": "plain_text", "text": "Why?"},
     }
     blocks = [{"type": "actions", "elements": [button]}]
     forged = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": blocks}
-    ticket_bot.answer(payloads.block_actions(forged, ids.WHY, user=slack_id))
+    ticket_bot.answer(payloads.block_actions(forged, ids.EXPLAIN_ASSIGNMENT, user=slack_id))
     (told,) = slack.calls_to("chat.postEphemeral")
     assert told.args["text"] == (
         f"Your role does not allow you to {Permission.MANAGE_USERS}. Ask an admin if it should."
@@ -311,7 +311,7 @@ def test_a_ticket_that_is_gone_is_said_in_the_modal(
     page = ticket_bot.answer(payloads.slash_command("view 1", user=boss))
     db.tickets.delete_one({"_id": ticket.id})
     message = {"channel": "D0BOSS", "ts": "1700000000.000001", "blocks": page["blocks"]}
-    ticket_bot.answer(payloads.block_actions(message, ids.WHY, user=boss))
+    ticket_bot.answer(payloads.block_actions(message, ids.EXPLAIN_ASSIGNMENT, user=boss))
     assert read(slack.calls_to("views.update")[0].args["view"])[-1] == "There is no such ticket."
 
 
@@ -324,7 +324,7 @@ def test_the_offline_routers_reading_is_not_kept(
     clock.advance(minutes=1)
     page = ticket_bot.answer(payloads.slash_command("view 1", user=boss))
     message = {"channel": "D0BOSS", "ts": "1700000000.000001", "blocks": page["blocks"]}
-    ticket_bot.answer(payloads.block_actions(message, ids.WHY, user=boss))
+    ticket_bot.answer(payloads.block_actions(message, ids.EXPLAIN_ASSIGNMENT, user=boss))
     said = read(slack.calls_to("views.update")[0].args["view"])
     assert said[3].splitlines() == [
         "*Read by:* The offline router, just now and without storing it, because nobody has read "

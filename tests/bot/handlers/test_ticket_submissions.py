@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.slack.error_responses import NOT_SAVED
+from bot.slack.error_responses import NOT_SAVED_DATABASE_UNAVAILABLE
 from bot.slack.services import BotServices
 from demo.servers import free_port
 from services.core.database import Mongo
@@ -252,8 +252,8 @@ def test_a_guest_who_replays_a_form_is_refused(
 def test_a_submission_says_that_it_was_not_saved(
     bot_without_database: Bot, form: FilledIn, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert errors(bot_without_database.answer(form())) == {"title": NOT_SAVED}
-    assert NOT_SAVED == (
+    assert errors(bot_without_database.answer(form())) == {"title": NOT_SAVED_DATABASE_UNAVAILABLE}
+    assert NOT_SAVED_DATABASE_UNAVAILABLE == (
         "This could not be saved, because the database is away. Try again in a minute."
     )
     assert "database away: " in caplog.text
@@ -263,7 +263,9 @@ def test_redis_away_costs_no_ticket(
     desk: BotServices, form: FilledIn, db: Mongo, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
-    answer = Bot(bot.app.build(replace(desk, publisher=away), executor=Inline())).answer(form())
+    answer = Bot(bot.app.create_app(replace(desk, publisher=away), executor=Inline())).answer(
+        form()
+    )
     assert headline(answer) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     assert "is left to the sweep" in caplog.text
@@ -290,7 +292,7 @@ def test_a_fault_after_the_answer_keeps_the_answer(
     executor: Executor,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = bot.app.build(replace(desk, publisher=BrokenPublisher()), executor=executor)
+    app = bot.app.create_app(replace(desk, publisher=BrokenPublisher()), executor=executor)
     assert headline(Bot(app).answer(form())) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     app.listener_runner.listener_executor.shutdown()  # waits for what comes after the answer
@@ -415,4 +417,6 @@ def test_a_ticket_that_is_not_there(ticket_bot: Bot, resolution: FilledIn, ticke
 def test_a_resolution_says_that_it_was_not_saved(
     bot_without_database: Bot, resolution: FilledIn
 ) -> None:
-    assert errors(bot_without_database.answer(resolution())) == {"resolution": NOT_SAVED}
+    assert errors(bot_without_database.answer(resolution())) == {
+        "resolution": NOT_SAVED_DATABASE_UNAVAILABLE
+    }

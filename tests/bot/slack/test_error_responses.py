@@ -14,7 +14,12 @@ from pymongo.errors import (
 )
 from slack_sdk.errors import SlackApiError, SlackClientConfigurationError
 
-from bot.slack.error_responses import AWAY, NOT_SAVED, answer, sentence
+from bot.slack.error_responses import (
+    DATABASE_UNAVAILABLE,
+    NOT_SAVED_DATABASE_UNAVAILABLE,
+    error_message,
+    error_response,
+)
 from bot.views.inputs import View
 from bot.views.modals import file_ticket, ticket_actions
 from services.core.errors import (
@@ -39,7 +44,7 @@ SLACKS = "Slack had a problem just now. Try again in a moment. (Reference "
 def test_a_domain_error_is_its_own_sentence(
     kind: type[DomainError], caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert sentence(kind("You may not.")) == "You may not."
+    assert error_message(kind("You may not.")) == "You may not."
     assert caplog.records == []
 
 
@@ -53,8 +58,11 @@ def test_a_domain_error_is_its_own_sentence(
     ],
 )
 def test_the_database_away(error: PyMongoError, caplog: pytest.LogCaptureFixture) -> None:
-    assert sentence(error) == AWAY
-    assert sentence(error, away=NOT_SAVED) == NOT_SAVED
+    assert error_message(error) == DATABASE_UNAVAILABLE
+    assert (
+        error_message(error, database_unavailable=NOT_SAVED_DATABASE_UNAVAILABLE)
+        == NOT_SAVED_DATABASE_UNAVAILABLE
+    )
     (record, _) = caplog.records
     assert record.getMessage() == f"database away: {type(error).__name__}"
     assert record.exc_info is None
@@ -70,7 +78,7 @@ def test_the_database_away(error: PyMongoError, caplog: pytest.LogCaptureFixture
     ],
 )
 def test_slack_failing(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    said = sentence(error)
+    said = error_message(error)
     assert said.startswith(SLACKS)
     reference = said.removeprefix(SLACKS).removesuffix(")")
     (record,) = caplog.records
@@ -80,7 +88,7 @@ def test_slack_failing(error: Exception, caplog: pytest.LogCaptureFixture) -> No
 
 @pytest.mark.parametrize("error", [KeyError("title"), DuplicateKeyError("twice")])
 def test_a_fault_of_ours(error: Exception, caplog: pytest.LogCaptureFixture) -> None:
-    said = sentence(error)
+    said = error_message(error)
     assert said.startswith(OURS)
     (record,) = caplog.records
     assert record.getMessage() == f"unexpected fault, reference {said.removeprefix(OURS)}"
@@ -88,7 +96,7 @@ def test_a_fault_of_ours(error: Exception, caplog: pytest.LogCaptureFixture) -> 
 
 
 def answered(error: Exception, body: dict[str, Any]) -> Any:
-    response = answer(error, body)
+    response = error_response(error, body)
     assert response.status == 200
     return json.loads(response.body) if response.body else {}
 
@@ -109,19 +117,21 @@ def submission(view: View) -> dict[str, Any]:
 )
 def test_a_form_is_answered_beside_a_field(error: DomainError, field: str) -> None:
     expected = {"response_action": "errors", "errors": {field: "Too long."}}
-    assert answered(error, submission(file_ticket.file_ticket(read_by_ai=False))) == expected
+    assert (
+        answered(error, submission(file_ticket.file_ticket_modal(is_ai_enabled=False))) == expected
+    )
 
 
 def test_another_form_has_other_fields() -> None:
-    view = file_ticket.resolve_ticket(sample_ticket())
+    view = file_ticket.resolve_ticket_modal(sample_ticket())
     assert answered(NotFound("None."), submission(view))["errors"] == {"resolution": "None."}
 
 
 def test_a_modal_without_fields_becomes_the_sentence() -> None:
-    view = ticket_actions.cancel_ticket(sample_ticket())
+    view = ticket_actions.cancel_ticket_modal(sample_ticket())
     assert answered(Conflict("It is over."), submission(view)) == {
         "response_action": "update",
-        "view": file_ticket.notice("It is over."),
+        "view": file_ticket.notice_modal("It is over."),
     }
 
 

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.slack.form_state import changes_in
-from bot.views.modals.edit_metadata import Metadata
-from bot.views.modals.edit_ticket import edit_ticket
+from bot.slack.form_state import changed_fields
+from bot.views.modals.edit_metadata import EditMetadata
+from bot.views.modals.edit_ticket import edit_ticket_modal
 from services.assignment.assignee_options import AssigneeOption
 from services.core.errors import InvalidValue
 from services.editing.ticket_edits import EditForm
@@ -35,9 +35,9 @@ def sent(touched: Any = (), values: Any = None, **fields: Any) -> dict[str, Any]
     """What is read from the form of that ticket, sent in with those `values` in it."""
     ticket = sample_ticket(**{**FULL, **fields})
     fit = AssigneeOption(BEN, (), open_tickets=2, capacity=8, obstacle=None)
-    view = edit_ticket(EditForm(ticket, ("DNS", "VPN"), fit))
+    view = edit_ticket_modal(EditForm(ticket, ("DNS", "VPN"), fit))
     submitted = {**view, "state": {"values": state_values(view, values or {})}}
-    return changes_in(submitted, Metadata("", 7, frozenset(touched)))
+    return changed_fields(submitted, EditMetadata("", 7, frozenset(touched)))
 
 
 def test_an_untouched_form_changes_nothing() -> None:

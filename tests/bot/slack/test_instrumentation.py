@@ -11,7 +11,7 @@ from slack_bolt import App, BoltRequest
 from werkzeug.test import Client
 
 import bot.app
-from bot.slack.instrumentation import as_requests
+from bot.slack.instrumentation import with_request_ids
 from bot.slack.services import BotServices
 from services.core import request_context
 from services.core.database import connect
@@ -36,7 +36,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def build(desk: BotServices, tally: InMemoryMeter, pool: ThreadPoolExecutor) -> App:
-    return bot.app.build(desk, executor=pool, meter=tally, process="bot:1")
+    return bot.app.create_app(desk, executor=pool, meter=tally, process="bot:1")
 
 
 def send(app: App, body: dict[str, object]) -> str:
@@ -168,7 +168,7 @@ def test_each_http_request_has_an_id_of_its_own() -> None:
         start_response("200 OK", [("Content-Type", "application/json")])  # type: ignore[operator]
         return [json.dumps(dict(request_context.current_ids())).encode()]
 
-    client = Client(as_requests(app))
+    client = Client(with_request_ids(app))
     first, second = (client.get("/").get_json()["request_id"] for _ in range(2))
     assert len(first) == 32
     assert first != second

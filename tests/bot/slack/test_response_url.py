@@ -6,7 +6,7 @@ import pytest
 from slack_bolt import BoltContext
 from slack_sdk.errors import SlackRequestError
 
-from bot.slack.response_url import Respond, responding
+from bot.slack.response_url import Respond, respond_middleware
 from services.core.metrics import SLACK_CALLS, InMemoryMeter
 from tests.support.recording_slack import RecordingSlack
 
@@ -21,7 +21,9 @@ def tally() -> InMemoryMeter:
 def respond_to(url: str | None, tally: InMemoryMeter) -> Respond:
     context = BoltContext({"response_url": url})
     passed: list[bool] = []
-    responding(meter=tally, process="bot:1")(context=context, next=lambda: passed.append(True))
+    respond_middleware(meter=tally, process="bot:1")(
+        context=context, next=lambda: passed.append(True)
+    )
     assert passed == [True]
     made: Respond = context["respond"]
     return made

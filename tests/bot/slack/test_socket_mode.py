@@ -14,7 +14,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 import bot.app
 from bot.slack import socket_mode
 from bot.slack.services import BotServices
-from bot.slack.socket_mode import Connection
+from bot.slack.socket_mode import SocketModeConnection
 from tests.conftest import Inline
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
@@ -41,7 +41,7 @@ class FakeClient(SocketModeClient):
 class SlowApp:
     """Answers when the test says so."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: SocketModeConnection) -> None:
         self.arrived, self.may_answer = threading.Semaphore(0), threading.Event()
         connection.app.dispatch = self.dispatch  # type: ignore[method-assign]  # a slow handler
 
@@ -52,15 +52,15 @@ class SlowApp:
 
 
 @pytest.fixture
-def connection(desk: BotServices) -> Connection:
-    made = Connection(bot.app.build(desk, executor=Inline()), "xapp-test")
+def connection(desk: BotServices) -> SocketModeConnection:
+    made = SocketModeConnection(bot.app.create_app(desk, executor=Inline()), "xapp-test")
     made.client.close()
     made.client = FakeClient()
     return made
 
 
 @pytest.fixture
-def client(connection: Connection) -> FakeClient:
+def client(connection: SocketModeConnection) -> FakeClient:
     assert isinstance(connection.client, FakeClient)
     return connection.client
 
@@ -70,13 +70,13 @@ def envelope(name: str) -> SocketModeRequest:
     return SocketModeRequest(type="slash_commands", envelope_id=name, payload=command)
 
 
-def test_it_answers(connection: Connection, client: FakeClient) -> None:
+def test_it_answers(connection: SocketModeConnection, client: FakeClient) -> None:
     connection.handle(client, envelope("1"))
     assert client.answered["1"]["text"].startswith("What you can do:")
 
 
 def test_draining_waits_for_the_answers_under_way(
-    connection: Connection, client: FakeClient
+    connection: SocketModeConnection, client: FakeClient
 ) -> None:
     app = SlowApp(connection)
     running = [
@@ -99,7 +99,7 @@ def test_draining_waits_for_the_answers_under_way(
 
 
 def test_draining_gives_up_on_an_answer_that_never_comes(
-    connection: Connection, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+    connection: SocketModeConnection, client: FakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(socket_mode, "DRAIN_SECONDS", 0.05)
     app = SlowApp(connection)
@@ -113,7 +113,7 @@ def test_draining_gives_up_on_an_answer_that_never_comes(
 
 
 def test_a_failing_answer_holds_nobody_up(
-    connection: Connection, client: FakeClient, monkeypatch: pytest.MonkeyPatch
+    connection: SocketModeConnection, client: FakeClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(_: BoltRequest) -> BoltResponse:
         raise RuntimeError("out of order")
@@ -126,7 +126,7 @@ def test_a_failing_answer_holds_nobody_up(
 
 
 def test_an_idle_connection_closes_at_once(
-    connection: Connection, client: FakeClient, slack: RecordingSlack
+    connection: SocketModeConnection, client: FakeClient, slack: RecordingSlack
 ) -> None:
     connection.drain()
     connection.handle(client, envelope("late"))

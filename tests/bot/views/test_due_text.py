@@ -8,8 +8,8 @@ from bson import ObjectId
 
 from bot.views.cards.ticket_cards import assignee_card, requester_card
 from bot.views.cards.triage_card import triage_card
-from bot.views.due_text import due, due_on, field, moment
-from bot.views.text import Person
+from bot.views.due_text import due_field, due_phrase, due_phrase_for_card, format_datetime
+from bot.views.text import DisplayPerson
 from services.models.events import Event
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Status, Ticket
@@ -17,7 +17,7 @@ from tests.conftest import sample_ticket
 from tests.support.block_text import read
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # of the parametrised names, too: xdist compares them
-ANN, BEN = (Person(name, f"U0{name.upper()}") for name in ("Ann", "Ben"))
+ANN, BEN = (DisplayPerson(name, f"U0{name.upper()}") for name in ("Ann", "Ben"))
 
 
 def ticket(**fields: Any) -> Ticket:
@@ -41,44 +41,52 @@ def ticket(**fields: Any) -> Ticket:
     ],
 )
 def test_soon_or_late(left: dict[str, int], said: str) -> None:
-    assert due(ticket(due_at=NOW + timedelta(**left)), now=NOW) == said
+    assert due_phrase(ticket(due_at=NOW + timedelta(**left)), now=NOW) == said
 
 
 @pytest.mark.parametrize("left", [{"hours": 6}, {"days": 30}])
 def test_later_it_is_a_day_and_a_time(left: dict[str, int]) -> None:
     at = NOW + timedelta(**left)
-    assert due(ticket(due_at=at), now=NOW) == f"due {moment(at)}"
+    assert due_phrase(ticket(due_at=at), now=NOW) == f"due {format_datetime(at)}"
 
 
 def test_where_there_is_nothing_to_say() -> None:
     begun = SlaClock(spans=((NOW, NOW),))
     waits = ticket(status=Status.WAITING, target=begun)
-    assert due(waits, now=NOW) == due_on(waits) == "paused while waiting"
-    assert due(ticket(status=Status.WAITING), now=NOW) == ""
-    assert due(ticket(), now=NOW) == due_on(ticket()) == field("") == ""
+    assert due_phrase(waits, now=NOW) == due_phrase_for_card(waits) == "paused while waiting"
+    assert due_phrase(ticket(status=Status.WAITING), now=NOW) == ""
+    assert due_phrase(ticket(), now=NOW) == due_phrase_for_card(ticket()) == due_field("") == ""
     done = ticket(status=Status.COMPLETED, due_at=NOW)
-    assert due(done, now=NOW) == due_on(done) == ""
-    assert due(ticket(status=Status.WAITING, due_at=NOW, target=begun), now=NOW) == "*1 min late*"
+    assert due_phrase(done, now=NOW) == due_phrase_for_card(done) == ""
+    assert (
+        due_phrase(ticket(status=Status.WAITING, due_at=NOW, target=begun), now=NOW)
+        == "*1 min late*"
+    )
 
 
 def test_a_card_says_that_it_is_late_once_its_people_were_told() -> None:
     told = Event(3, NOW, "system", "reminded", "alarm", None, "due_missed")
     soon = Event(3, NOW, "system", "reminded", "alarm", None, "due_soon")
-    assert due_on(ticket(due_at=NOW, events=(soon,))) == f"due {moment(NOW)}"
-    assert due_on(ticket(due_at=NOW, events=(told,))) == f"due {moment(NOW)} · *late*"
+    assert due_phrase_for_card(ticket(due_at=NOW, events=(soon,))) == f"due {format_datetime(NOW)}"
+    assert (
+        due_phrase_for_card(ticket(due_at=NOW, events=(told,)))
+        == f"due {format_datetime(NOW)} · *late*"
+    )
     later = NOW + timedelta(hours=1)  # somebody has set another deadline since
-    assert due_on(ticket(due_at=later, events=(told,))) == f"due {moment(later)}"
+    assert (
+        due_phrase_for_card(ticket(due_at=later, events=(told,))) == f"due {format_datetime(later)}"
+    )
 
 
 def test_it_stands_on_every_card() -> None:
     shown = ticket(due_at=NOW)
     for_requester = read(requester_card(shown, assignee=BEN).as_args())
-    assert f"*In progress* · Assigned to <@U0BEN> · due {moment(NOW)}" in for_requester
+    assert f"*In progress* · Assigned to <@U0BEN> · due {format_datetime(NOW)}" in for_requester
     for card in (
         assignee_card(shown, requester=ANN, assignee=BEN),
         triage_card(shown, requester=ANN, assignee=BEN),
     ):
-        assert f"*Due*\n{moment(NOW)}" in read(card.as_args())
+        assert f"*Due*\n{format_datetime(NOW)}" in read(card.as_args())
     waits = ticket(status=Status.WAITING, target=SlaClock(running_since=NOW))
     card = assignee_card(waits, requester=ANN, assignee=BEN)
     assert "*Due*\nPaused while waiting" in read(card.as_args())

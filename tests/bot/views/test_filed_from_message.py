@@ -7,14 +7,14 @@ import pytest
 from bot.views.cards import ticket_cards
 from bot.views.messages import ticket_updates, unassigned
 from bot.views.modals import file_ticket
-from bot.views.modals.message_quote import PRIVATE, link_only
-from bot.views.text import Message, Person
+from bot.views.modals.message_quote import NOT_PUBLIC, link_only_quote
+from bot.views.text import DisplayPerson, Message
 from services.models.message_source import checked_source
 from services.models.ticket import Status, Ticket
 from tests.conftest import sample_ticket
 from tests.support.blockkit import check_message, check_view
 
-ANN, BEN = Person("Ann", "U0ANN"), Person("Ben", "U0BEN")
+ANN, BEN = DisplayPerson("Ann", "U0ANN"), DisplayPerson("Ben", "U0BEN")
 LINK = "https://example.slack.com/archives/C0GENERAL/p1700000000000001"
 LINKED = f"Filed from <{LINK}|the message>"
 
@@ -62,16 +62,16 @@ def test_other_tickets_have_no_such_line() -> None:
 
 def test_only_the_cards_tell_where_it_comes_from() -> None:
     told = [
-        ticket_updates.resolved(ticket(), by=BEN),
-        unassigned.one(ticket(), requester=ANN),
-        ticket_updates.thread_line(ticket()),
+        ticket_updates.resolved_message(ticket(), by=BEN),
+        unassigned.unassigned_message(ticket(), requester=ANN),
+        ticket_updates.filed_message(ticket()),
     ]
     assert [links(message) for message in told] == [[], [], []]
     assert LINK not in str(told)
 
 
 def test_the_thread_reads_the_number_only() -> None:
-    line = ticket_updates.thread_line(ticket(title="<!channel>", description="secret"))
+    line = ticket_updates.filed_message(ticket(title="<!channel>", description="secret"))
     assert line.as_args() == {
         "text": "Ticket 12 was filed from this message.",
         "blocks": [
@@ -93,7 +93,9 @@ def test_the_thread_reads_the_number_only() -> None:
 def test_the_longest_texts_fit(letter: str) -> None:
     typed = (letter * 3_000)[:3_000]
     longest = ticket(title=(letter * 150)[:150], description=typed, summary=typed)
-    view = file_ticket.already_filed("S" * 200, ticket=longest, assignee=BEN, typed=typed)
+    view = file_ticket.already_filed_modal(
+        "S" * 200, ticket=longest, assignee=BEN, entered_text=typed
+    )
     assert check_view(view) == []
     assert view["blocks"][-1]["text"]["text"] == typed
     assert (
@@ -102,19 +104,19 @@ def test_the_longest_texts_fit(letter: str) -> None:
 
 
 def test_who_may_not_see_it_reads_a_sentence() -> None:
-    view = file_ticket.already_filed("Told.", ticket=None, assignee=None)
+    view = file_ticket.already_filed_modal("Told.", ticket=None, assignee=None)
     assert check_view(view) == []
     assert [block["text"]["text"] for block in view["blocks"]] == ["Told."]
 
 
 def test_the_form_says_why_it_is_empty() -> None:
-    view = file_ticket.file_ticket(
-        read_by_ai=False, quote=link_only(LINK, note=PRIVATE), metadata='{"ts": "1"}'
+    view = file_ticket.file_ticket_modal(
+        is_ai_enabled=False, quote=link_only_quote(LINK, note=NOT_PUBLIC), metadata='{"ts": "1"}'
     )
     assert check_view(view) == []
     assert view["private_metadata"] == '{"ts": "1"}'
     assert view["blocks"][0]["elements"] == [
-        {"type": "plain_text", "text": PRIVATE, "emoji": False}
+        {"type": "plain_text", "text": NOT_PUBLIC, "emoji": False}
     ]
     title, description, *_ = (block["element"] for block in view["blocks"][1:])
     assert "initial_value" not in title
@@ -122,6 +124,6 @@ def test_the_form_says_why_it_is_empty() -> None:
 
 
 def test_a_modal_opens_with_one_moment() -> None:
-    view = file_ticket.one_moment()
+    view = file_ticket.file_ticket_loading_modal()
     assert check_view(view) == []
     assert view["blocks"][0]["text"]["text"] == "One moment…"

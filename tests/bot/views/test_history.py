@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.history import SHOWN, TEXT_MAX, history
+from bot.views.history import MAX_EVENTS, MAX_TEXT_LENGTH, history_blocks
 from services.linking.directory import Directory
 from services.models.events import Event, EventType
 from services.models.user import Role, User
@@ -25,7 +25,7 @@ PEOPLE = Directory(
 
 
 def lines(*events: Event) -> list[str]:
-    blocks = history(events, PEOPLE)
+    blocks = history_blocks(events, PEOPLE)
     assert check_view({"type": "home", "blocks": blocks}, home=True) == []
     return [line for block in blocks for line in block["elements"][0]["text"].split("\n")]
 
@@ -134,7 +134,7 @@ def test_every_kind_of_event_has_a_sentence() -> None:
 def test_the_newest_come_last_and_older_ones_are_counted() -> None:
     events = [an_event("edited", field="title") for _ in range(499)]
     shown = lines(*events, an_event("resolved"))
-    assert len(shown) == SHOWN + 1
+    assert len(shown) == MAX_EVENTS + 1
     assert shown[0] == "_470 older entries are not shown_"
     assert shown[-1] == f"VPN Moderator resolved it · {WHEN}"
 
@@ -142,9 +142,9 @@ def test_the_newest_come_last_and_older_ones_are_counted() -> None:
 @pytest.mark.parametrize(
     ("count", "first"),
     [
-        (SHOWN, f"VPN Moderator resolved it · {WHEN}"),
-        (SHOWN + 1, "_1 older entry is not shown_"),
-        (SHOWN + 2, "_2 older entries are not shown_"),
+        (MAX_EVENTS, f"VPN Moderator resolved it · {WHEN}"),
+        (MAX_EVENTS + 1, "_1 older entry is not shown_"),
+        (MAX_EVENTS + 2, "_2 older entries are not shown_"),
     ],
 )
 def test_none_is_left_out_silently(count: int, first: str) -> None:
@@ -153,6 +153,6 @@ def test_none_is_left_out_silently(count: int, first: str) -> None:
 
 def test_long_names_take_several_blocks() -> None:
     users = {VERA: User(VERA, "v@example.com", Role.ADMIN, name="&" * 500)}
-    blocks = history([an_event("assigned", to=VERA)] * 500, Directory(users, {}))
+    blocks = history_blocks([an_event("assigned", to=VERA)] * 500, Directory(users, {}))
     assert 1 < len(blocks) < 30
-    assert max(len(block["elements"][0]["text"]) for block in blocks) <= TEXT_MAX
+    assert max(len(block["elements"][0]["text"]) for block in blocks) <= MAX_TEXT_LENGTH

@@ -24,13 +24,13 @@ def test_a_cancelled_ticket_is_not_called_resolved() -> None:
     assert labels.status(sample_ticket(status=Status.COMPLETED, resolution="Done.")) == "Resolved"
     waiting = sample_ticket(status=Status.WAITING)
     assert labels.status(waiting) == "Waiting for the requester"
-    assert labels.status(waiting, is_own=True) == "Waiting for your answer"
-    assert labels.state(waiting) == "waiting for the requester"
+    assert labels.status(waiting, is_for_requester=True) == "Waiting for your answer"
+    assert labels.status_in_sentence(waiting) == "waiting for the requester"
 
 
 @pytest.mark.parametrize(("number", "name"), [(12, "Ticket 12"), (None, "Ticket")])
 def test_it_names_a_ticket(number: int | None, name: str) -> None:
-    assert labels.name(sample_ticket(number=number)) == name
+    assert labels.ticket_name(sample_ticket(number=number)) == name
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,9 @@ def test_it_names_a_ticket(number: int | None, name: str) -> None:
 )
 def test_it_says_where_the_analysis_came_from(analysis: dict[str, Any], sentence: str) -> None:
     assert (
-        labels.source(sample_ticket(related_skills=("VPN",), assignment={"analysis": analysis}))
+        labels.analysis_source_text(
+            sample_ticket(related_skills=("VPN",), assignment={"analysis": analysis})
+        )
         == sentence
     )
 
@@ -123,13 +125,13 @@ def test_it_says_what_became_of_a_claim(
     priority: Priority | None, analysis: dict[str, Any], sentence: str | None
 ) -> None:
     ticket = sample_ticket(priority=priority, assignment={"analysis": analysis})
-    assert labels.urgency(ticket) == sentence
-    source = labels.source(ticket)
-    assert labels.analysis(ticket) == ([source, sentence] if sentence else [source])
+    assert labels.urgency_explanation(ticket) == sentence
+    source = labels.analysis_source_text(ticket)
+    assert labels.analysis_notes(ticket) == ([source, sentence] if sentence else [source])
 
 
 def test_of_a_ticket_nobody_has_read_nothing_is_said() -> None:
-    assert labels.analysis(sample_ticket(assignment={"source": "manual"})) == []
+    assert labels.analysis_notes(sample_ticket(assignment={"source": "manual"})) == []
 
 
 @pytest.mark.parametrize(
@@ -165,10 +167,10 @@ def test_what_somebody_has_edited_is_not_called_an_analysis(
     at = datetime(2026, 3, 2, tzinfo=UTC)
     edits = tuple(Event(1, at, "x", "edited", field=field) for field in fields)
     ticket = sample_ticket(events=edits, assignment={"analysis": analysis})
-    assert labels.source(ticket) == sentence
+    assert labels.analysis_source_text(ticket) == sentence
 
 
 def test_where_no_skill_was_recognised_none_is_said_to_be_read() -> None:
     analysis = {"source": "router", "failure": "quota"}
     ticket = sample_ticket(related_skills=(), assignment={"analysis": analysis})
-    assert labels.source(ticket) == "Read offline, because Gemini is over its quota."
+    assert labels.analysis_source_text(ticket) == "Read offline, because Gemini is over its quota."

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.views.slack_markup import mentioned, readable
+from bot.views.slack_markup import mentioned_user_ids, to_readable_text
 
 NAMES = {"U1": "ann", "U2": "ben"}
 
@@ -40,15 +40,15 @@ NAMES = {"U1": "ann", "U2": "ben"}
     ],
 )
 def test_it_reads_well(text: str, expected: str) -> None:
-    assert readable(text, NAMES) == expected
+    assert to_readable_text(text, NAMES) == expected
 
 
 def test_it_names_everybody_mentioned_once() -> None:
-    assert mentioned("<@U2> <@U1|ann> <@U2> <@B3> &lt;@U4&gt; <#C1|U5>") == ["U2", "U1"]
+    assert mentioned_user_ids("<@U2> <@U1|ann> <@U2> <@B3> &lt;@U4&gt; <#C1|U5>") == ["U2", "U1"]
 
 
 @pytest.mark.parametrize("text", ["<" * 40_000, "<a" * 20_000, "<@U1|" * 10_000, "<a|" * 15_000])
 def test_hostile_text_takes_no_time(text: str) -> None:
     """Slack's own limit is 40,000 characters; a quadratic match would run into the timeout."""
-    assert readable(text, {}) == text
-    assert mentioned(text) == []
+    assert to_readable_text(text, {}) == text
+    assert mentioned_user_ids(text) == []

@@ -1,9 +1,9 @@
 import pytest
 
 from bot.views.text import (
-    BLOCKS_MAX,
+    MAX_BLOCKS_LENGTH,
+    DisplayPerson,
     Message,
-    Person,
     escape,
     fit_to_limit,
     mrkdwn,
@@ -82,8 +82,8 @@ def test_mrkdwn_links_nothing_by_itself() -> None:
 
 
 def test_a_person_is_mentioned_where_slack_knows_them() -> None:
-    assert Person("Ann", "U1").mention == "<@U1>"
-    assert Person("<!here> & co").mention == "&lt;!here&gt; &amp; co"
+    assert DisplayPerson("Ann", "U1").mention == "<@U1>"
+    assert DisplayPerson("<!here> & co").mention == "&lt;!here&gt; &amp; co"
 
 
 def test_a_message_tells_slack_to_add_nothing() -> None:
@@ -113,4 +113,4 @@ def test_the_longest_text_is_cut_first() -> None:
     fit = fit_to_limit([section(short), section(long)])
     assert fit[0] == section(short)
     assert len(fit[1]["text"]["text"]) < len(long)
-    assert BLOCKS_MAX == 13_000
+    assert MAX_BLOCKS_LENGTH == 13_000

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 from flask import Flask, request
 
-from bot.web.client_ip import _warn, client_address, counted_address
+from bot.web.client_ip import _warn_unknown_proxy, address_for_rate_limit, client_address
 
 PROXY, STRANGER, FORGED = "10.0.0.7", "203.0.113.9", "198.51.100.1"
 PUBLIC = "8.8.4.4"
@@ -17,7 +17,7 @@ def ask(peer: str, *, proxies: tuple[str, ...] = (), **headers: str) -> tuple[st
     with Flask(__name__).test_request_context(
         headers=named, environ_overrides={"REMOTE_ADDR": peer}
     ):
-        return str(client_address(request, networks)), counted_address(request, networks)
+        return str(client_address(request, networks)), address_for_rate_limit(request, networks)
 
 
 @pytest.mark.parametrize("peer", [PUBLIC, STRANGER, "127.0.0.1", "2001:db8::1"])
@@ -40,7 +40,7 @@ def test_nobody_gets_uncounted_by_calling_themselves_a_proxy() -> None:
 def test_of_a_proxy_that_nobody_told_us_of_it_is_told_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    _warn.cache_clear()
+    _warn_unknown_proxy.cache_clear()
     for _ in range(2):
         ask(PROXY, X_Forwarded_For=STRANGER)
     ask(PROXY)

@@ -7,7 +7,7 @@ from flask import Response
 from pymongo.errors import AutoReconnect
 
 from bot.slack.services import BotServices
-from bot.web.email_trigger import mail_soon
+from bot.web.email_trigger import trigger_email_delivery
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
 from services.core import request_context
@@ -84,7 +84,7 @@ def test_whatever_is_away_is_the_jobs_matter(
 
     monkeypatch.setattr(letters, "next_due_id", away)
     response = Response()
-    mail_soon(response, letters, publisher)
+    trigger_email_delivery(response, letters, publisher)
     response.close()
     assert caplog.messages == ["a letter is left to the sweep: AutoReconnect"]
     assert publisher.asked == []

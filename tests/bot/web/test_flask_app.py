@@ -11,9 +11,9 @@ from flask import Blueprint
 
 import bot.app
 from bot.slack.services import BotServices
-from bot.web.flask_app import create_web
+from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
-from bot.web.slack_events import slack_events
+from bot.web.slack_events import slack_events_blueprint
 from services.core.database import Mongo, connect, is_reachable
 from tests.conftest import NOBODY_LISTENS, Inline, People
 from tests.support import payloads
@@ -39,9 +39,9 @@ def broken() -> Blueprint:
 
 @pytest.fixture
 def url(desk: BotServices, db: Mongo) -> Iterator[str]:
-    app = bot.app.build(desk, executor=Inline(), signing_secret=SECRET)
-    blueprints = [slack_events(app, signing_secret=SECRET), broken()]
-    web = create_web(ready=lambda: is_reachable(db), blueprints=blueprints)
+    app = bot.app.create_app(desk, executor=Inline(), signing_secret=SECRET)
+    blueprints = [slack_events_blueprint(app, signing_secret=SECRET), broken()]
+    web = create_flask_app(is_ready=lambda: is_reachable(db), blueprints=blueprints)
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"
 
@@ -50,7 +50,7 @@ def url(desk: BotServices, db: Mongo) -> Iterator[str]:
 def url_without_database() -> Iterator[str]:
     """MongoDB is a port where nobody listens, and there is no signing secret."""
     away = connect(NOBODY_LISTENS)
-    web = create_web(ready=lambda: is_reachable(away))
+    web = create_flask_app(is_ready=lambda: is_reachable(away))
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"
     away.client.close()

@@ -6,19 +6,19 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from bot.web.flask_app import create_web
-from bot.web.prometheus import metrics
+from bot.web.flask_app import create_flask_app
+from bot.web.prometheus import metrics_blueprint
 
 ELSEWHERE, PROXY = "203.0.113.9", "10.0.0.7"
 
 
 def web(*, token: str = "", proxies: tuple[str, ...] = ()) -> Flask:
-    page = metrics(
+    page = metrics_blueprint(
         lambda: (b"ticket_bot_redis_up 1.0\n", "text/plain; version=0.0.4; charset=utf-8"),
         token=token,
         trusted_proxies=[ip_network(proxy) for proxy in proxies],
     )
-    return create_web(ready=lambda: True, blueprints=[page])
+    return create_flask_app(is_ready=lambda: True, blueprints=[page])
 
 
 def get(app: Flask, peer: str, **headers: str) -> TestResponse:

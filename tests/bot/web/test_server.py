@@ -10,8 +10,8 @@ import requests
 from flask import Blueprint, Flask, request
 
 from bot.web import server as web_server
-from bot.web.flask_app import create_web
-from bot.web.server import THREADS, WebServer
+from bot.web.flask_app import create_flask_app
+from bot.web.server import SERVER_THREADS, WebServer
 from demo.servers import free_port
 from services.core.errors import Conflict
 
@@ -46,7 +46,7 @@ def gate() -> Gate:
 
 @pytest.fixture
 def web(gate: Gate) -> Flask:
-    return create_web(ready=lambda: True, blueprints=[gate.blueprint()])
+    return create_flask_app(is_ready=lambda: True, blueprints=[gate.blueprint()])
 
 
 @pytest.fixture
@@ -79,14 +79,14 @@ def raw(server: WebServer, *pieces: bytes) -> bytes:
 def test_a_request_that_never_ends_is_given_up(
     server: WebServer, monkeypatch: pytest.MonkeyPatch, pieces: tuple[bytes, ...], status: bytes
 ) -> None:
-    monkeypatch.setattr(web_server, "READ_SECONDS", 0.2)
+    monkeypatch.setattr(web_server, "READ_TIMEOUT_SECONDS", 0.2)
     assert raw(server, *pieces).startswith(b"HTTP/1.1 " + status)
 
 
 def test_a_client_that_drips_gets_no_more_time(
     server: WebServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(web_server, "READ_SECONDS", 0.5)
+    monkeypatch.setattr(web_server, "READ_TIMEOUT_SECONDS", 0.5)
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=0.05)) as sent:
         sent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         answer = b""
@@ -104,7 +104,9 @@ def test_a_client_that_drips_gets_no_more_time(
 
 
 def test_those_who_connect_and_say_nothing_take_no_thread(server: WebServer) -> None:
-    dawdlers = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * THREADS)]
+    dawdlers = [
+        socket.create_connection(("127.0.0.1", server.port)) for _ in range(3 * SERVER_THREADS)
+    ]
     try:
         url = f"http://127.0.0.1:{server.port}/healthz"
         assert requests.get(url, timeout=3).status_code == 200

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.explain.terminal import why_lines
+from bot.views.explain.terminal import explanation_lines
 from demo.binaries import ROOT
 from services.accounts.users import UserService
 from services.analysis.model_answer import Analysis, FailureReason, SkillMatch
@@ -77,7 +77,7 @@ def ticket(nils: User, people: People, tickets: TicketService) -> Ticket:
 
 
 def lines(service: ExplainService, called: str = "1") -> list[str]:
-    return why_lines(service.explain_reference(actor=OPERATOR, reference=called))
+    return explanation_lines(service.explain_reference(actor=OPERATOR, reference=called))
 
 
 def section(said: list[str], heading: str) -> list[str]:

@@ -5,7 +5,7 @@ import threading
 
 from prometheus_client.parser import text_string_to_metric_families
 
-from bot.web.prometheus import Metrics
+from bot.web.prometheus import MetricsPage
 from services.core.metrics import (
     ACK_SECONDS,
     ALL_METRICS,
@@ -26,7 +26,7 @@ def page(
     shared: Samples | None = None,
     tickets: TicketCounts | None = None,
 ) -> str:
-    show = Metrics(own=lambda: own or {}, shared=lambda: shared, tickets=lambda: tickets)
+    show = MetricsPage(own=lambda: own or {}, shared=lambda: shared, tickets=lambda: tickets)
     body, content_type = show()
     assert content_type == "text/plain; version=0.0.4; charset=utf-8"
     return body.decode()

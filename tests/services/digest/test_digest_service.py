@@ -9,7 +9,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from bson import ObjectId
 from slack_sdk import WebClient
 
-from bot.views.messages.digest import digest as digest_message
+from bot.views.messages.digest import digest_message
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied

@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from bot.views.due_text import moment
-from bot.views.history import history
+from bot.views.due_text import format_datetime
+from bot.views.history import history_blocks
 from services.accounts.users import UserService
 from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
@@ -38,7 +38,7 @@ def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> l
     """The history as its page shows it, without the times."""
     found = day.now(ticket)
     people = resolve_people(users, links, team_id=TEAM_ID, user_ids=referenced_user_ids(found))
-    (shown,) = texts({"blocks": history(found.events, people)})
+    (shown,) = texts({"blocks": history_blocks(found.events, people)})
     return [line.rpartition(" · ")[0] for line in shown.split("\n")]
 
 
@@ -249,7 +249,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     assert day.now(ticket).due_at == at(2, 17)
     day.runs_until(at(2, 15))
     (soon,) = day.messages(jo)
-    due = moment(at(2, 17))
+    due = format_datetime(at(2, 17))
     assert due.endswith("|2 Mar 2037, 17:00 UTC>")
     assert soon["text"] == "Ticket 1 “VPN is down” is due soon"
     assert texts(soon) == [f"*Ticket 1* “VPN is down”\nIt is due {due}."]

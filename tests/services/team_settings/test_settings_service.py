@@ -64,7 +64,7 @@ def test_the_screen(ada: Visitor) -> None:
         "Change office hours",
         "---",
         "Who is away",
-        status_words.SECTION,
+        status_words.STATUS_WORDS_HELP,
         "Change words",
     ]
     assert ada.press("Back")[0] == "Hello, Admin 1"
@@ -201,9 +201,9 @@ def test_slack_takes_all_of_it() -> None:
         "America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX"
     )
     assert check_view(views.settings_page(CurrentSettings(Targets(), office)), home=True) == []
-    assert check_view(views.edit_targets(TargetFields.from_targets(Targets()))) == []
-    form = views.edit_office(BusinessHoursFields.from_business_hours(office))
+    assert check_view(views.sla_targets_modal(TargetFields.from_targets(Targets()))) == []
+    form = views.business_hours_modal(BusinessHoursFields.from_business_hours(office))
     assert check_view(form) == []
     start, _ = find_element(form, "start", None)
     assert start["initial_option"]["value"] == "08:17"
-    assert views.FOLLOWS in read(form)
+    assert views.RECALCULATION_NOTICE in read(form)

@@ -58,7 +58,9 @@ def visit(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
         actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
     )
     turn = runtime.home_sessions.navigate(link_of(user), screen=content.screen)
-    answer = runtime.slack.views_publish(user_id=People.slack_id(user), view=views.home(content))
+    answer = runtime.slack.views_publish(
+        user_id=People.slack_id(user), view=views.home_view(content)
+    )
     runtime.home_sessions.record_view_hash(
         link_of(user), sequence=turn, view_hash=answer["view"]["hash"]
     )
@@ -271,7 +273,9 @@ def test_an_unknown_hash_is_no_obstacle_for_long(
     employee: User,
 ) -> None:
     visit(runtime, employee)
-    slack.workspace.keep_view(slack.home(People.slack_id(employee))["id"], views.refusal("Old"))
+    slack.workspace.keep_view(
+        slack.home(People.slack_id(employee))["id"], views.refusal_view("Old")
+    )
     asked(runtime, employee)
     home_refresh.run(runtime, link_of(employee))
     work(runtime, publisher)

@@ -8,13 +8,13 @@ from bson import ObjectId
 from bot.views import ids
 from bot.views.blocks import actions
 from bot.views.cards.action_buttons import (
-    ALWAYS,
-    LABELS,
-    read_choice,
-    read_value,
-    step_button,
-    step_buttons,
-    value,
+    ACTION_LABELS,
+    STATELESS_ACTIONS,
+    action_button,
+    action_buttons,
+    button_value,
+    parse_button_value,
+    parse_menu_value,
 )
 from bot.views.modals import ticket_actions
 from services.models.permissions import Actor
@@ -43,7 +43,9 @@ def offered(
     role: Role, relation: str, state: tuple[Status, bool, bool], *, details: bool = True
 ) -> str:
     ticket = ticket_in(state, relation)
-    return labels(step_buttons(ticket, allowed_actions(Actor(ME, role), ticket), details=details))
+    return labels(
+        action_buttons(ticket, allowed_actions(Actor(ME, role), ticket), has_details=details)
+    )
 
 
 @pytest.mark.parametrize(
@@ -113,11 +115,11 @@ def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
     ticket = ticket_in(state, relation)
     steps = allowed_actions(Actor(ME, role), ticket)
     for details in (True, False):
-        elements = step_buttons(ticket, steps, details=details)
+        elements = action_buttons(ticket, steps, has_details=details)
         assert len([e for e in elements if e["type"] == "button"]) <= (3 if details else 4)
         found = {e["action_id"] for e in elements if e["type"] == "button"}
         found |= {
-            read_choice(option["value"])[0]
+            parse_menu_value(option["value"])[0]
             for element in elements
             if element["type"] == "overflow"
             for option in element["options"]
@@ -134,9 +136,9 @@ def test_a_page_offers_everything_and_a_card_all_but_noting_and_cancelling(
 
 def test_only_the_first_button_strikes() -> None:
     ticket = ticket_in((P, True, False), "assignee")
-    elements = step_buttons(ticket, allowed_actions(Actor(ME, Role.MODERATOR), ticket))
+    elements = action_buttons(ticket, allowed_actions(Actor(ME, Role.MODERATOR), ticket))
     assert [element.get("style") for element in elements] == ["primary", None, None, None]
-    reopened = step_buttons(ticket_in((C, True, True)), {TicketAction.REOPEN})
+    reopened = action_buttons(ticket_in((C, True, True)), {TicketAction.REOPEN})
     assert "style" not in reopened[0]
 
 
@@ -146,24 +148,27 @@ def test_what_many_read_offers_what_any_moderator_may_do() -> None:
         TicketAction.TAKE,
         TicketAction.REASSIGN,
     }
-    assert labels(step_buttons(ticket, few)) == "[Take it] [Assign] [Details]"
+    assert labels(action_buttons(ticket, few)) == "[Take it] [Assign] [Details]"
 
 
-@pytest.mark.parametrize("step", LABELS)
+@pytest.mark.parametrize("step", ACTION_LABELS)
 def test_a_button_carries_the_ticket_and_what_was_decided_by(step: str) -> None:
     ticket = sample_ticket(status=Status.WAITING, assigned_to=ObjectId())
-    carried = step_button(ticket, step)["value"]
-    assert read_value(carried) == (str(ticket.id), "" if step in ALWAYS else state_token(ticket))
-    assert read_choice(f"{step}:{carried}") == (step, carried)
-    assert carried == value(ticket, step)
+    carried = action_button(ticket, step)["value"]
+    assert parse_button_value(carried) == (
+        str(ticket.id),
+        "" if step in STATELESS_ACTIONS else state_token(ticket),
+    )
+    assert parse_menu_value(f"{step}:{carried}") == (step, carried)
+    assert carried == button_value(ticket, step)
 
 
 def test_what_cannot_be_read_names_nothing() -> None:
-    assert (read_value(""), read_choice("")) == (("", ""), ("", ""))
+    assert (parse_button_value(""), parse_menu_value("")) == (("", ""), ("", ""))
 
 
 def test_every_step_has_words() -> None:
-    assert set(LABELS) == {*TicketAction, ids.DETAILS}
+    assert set(ACTION_LABELS) == {*TicketAction, ids.DETAILS}
 
 
 @pytest.mark.parametrize("title", ["x" * 150, "本" * 150, "", "\u200b", "<!channel> & *b*"])
@@ -179,9 +184,9 @@ def test_the_modals_are_within_slacks_limits(
         assigned_to=ObjectId() if state[1] else None,
     )
     for view in (
-        ticket_actions.reassign_ticket(ticket),
-        ticket_actions.ask_requester(ticket),
-        ticket_actions.cancel_ticket(ticket),
+        ticket_actions.reassign_ticket_modal(ticket),
+        ticket_actions.ask_requester_modal(ticket),
+        ticket_actions.cancel_ticket_modal(ticket),
     ):
         assert check_view(view) == []
         assert "confirm" not in str(view)
@@ -190,7 +195,7 @@ def test_the_modals_are_within_slacks_limits(
 def held(ticket: Ticket) -> dict[str, Any]:
     (block,) = [
         block
-        for block in ticket_actions.reassign_ticket(ticket)["blocks"]
+        for block in ticket_actions.reassign_ticket_modal(ticket)["blocks"]
         if block.get("block_id") == "assignedTo"
     ]
     return dict(block)
@@ -212,10 +217,10 @@ def test_the_titles_of_the_modals() -> None:
     titles = [
         view["title"]["text"]
         for view in (
-            ticket_actions.reassign_ticket(ticket),
-            ticket_actions.reassign_ticket(sample_ticket()),
-            ticket_actions.ask_requester(ticket),
-            ticket_actions.cancel_ticket(ticket),
+            ticket_actions.reassign_ticket_modal(ticket),
+            ticket_actions.reassign_ticket_modal(sample_ticket()),
+            ticket_actions.ask_requester_modal(ticket),
+            ticket_actions.cancel_ticket_modal(ticket),
         )
     ]
     assert titles == [

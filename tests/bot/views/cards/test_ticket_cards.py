@@ -9,14 +9,14 @@ from bson import ObjectId
 
 from bot.views.cards import ticket_cards
 from bot.views.messages import ticket_updates, unassigned
-from bot.views.text import Message, Person
+from bot.views.text import DisplayPerson, Message
 from services.models.ticket import Priority, Status
 from tests.conftest import sample_ticket
 from tests.support.blockkit import check_message
 
-ANN = Person("Ann", "U0ANN")
-BEN = Person("Ben", "U0BEN")
-LEFT = Person("someone who has left")
+ANN = DisplayPerson("Ann", "U0ANN")
+BEN = DisplayPerson("Ben", "U0BEN")
+LEFT = DisplayPerson("someone who has left")
 THREAD = "Write in this message's thread to add a comment."
 HOSTILE = "<!channel> <https://e.example|Go> https://bare.example *b* :tada: &amp;"
 ESCAPED = "&lt;!channel&gt; &lt;https://e.example|Go&gt; https://bare.example *b* :tada: &amp;amp;"
@@ -85,7 +85,7 @@ def assignee_card(**fields: Any) -> Message:
     ],
 )
 def test_the_requester_reads_where_it_stands(
-    fields: dict[str, Any], assignee: Person | None, line: str, notification: str
+    fields: dict[str, Any], assignee: DisplayPerson | None, line: str, notification: str
 ) -> None:
     card = ticket_cards.requester_card(sample_ticket(**fields), assignee=assignee)
     step = "Reopen" if fields.get("status") is Status.COMPLETED else "Comment"
@@ -101,7 +101,7 @@ def test_once_it_is_accepted_everybody_reads_so() -> None:
     held = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN)
     assert read(held)[5:7] == ["*Assignee*\n<@U0BEN>", f"*Accepted*\n{TEN_TEXT}"]
     assert held.text == "Ticket 12 “VPN drops”: accepted by you"
-    former = ticket_cards.former_card(ticket, assignee=BEN)
+    former = ticket_cards.former_assignee_card(ticket, assignee=BEN)
     assert read(former)[2] == "*In progress* · <@U0BEN> has accepted it"
     assert former.text == "Ticket 12 “VPN drops”: in progress, accepted by Ben"
 
@@ -154,8 +154,8 @@ def test_the_requester_never_reads_what_is_internal(status: Status) -> None:
         [
             ticket_cards.requester_card(ticket, assignee=BEN).as_args(),
             ticket_cards.requester_card(ticket, assignee=None).as_args(),
-            ticket_updates.question(ticket, by=BEN, asked="Which one?").as_args(),
-            ticket_updates.resolved(ticket, by=BEN).as_args(),
+            ticket_updates.question_message(ticket, by=BEN, question_text="Which one?").as_args(),
+            ticket_updates.resolved_message(ticket, by=BEN).as_args(),
         ]
     )
     internal = ("The tunnel closes.", "gateway", "High", 'VPN"', "knows", "gemini", "Update")
@@ -225,9 +225,9 @@ def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
         (None, None, "given to you elsewhere"),
     ],
 )
-def test_why_it_is_theirs(reason: str | None, given_by: Person | None, why: str) -> None:
+def test_why_it_is_theirs(reason: str | None, given_by: DisplayPerson | None, why: str) -> None:
     ticket = sample_ticket(**{**ASSIGNED, "assignment": {"reason": reason}})
-    card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, given_by=given_by)
+    card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, assigned_by=given_by)
     assert f"Why you: {why}" in read(card)
 
 
@@ -240,10 +240,12 @@ def test_why_it_is_theirs(reason: str | None, given_by: Person | None, why: str)
     ],
 )
 def test_who_had_it_reads_whose_it_is_now(
-    fields: dict[str, Any], assignee: Person | None, line: str, notification: str
+    fields: dict[str, Any], assignee: DisplayPerson | None, line: str, notification: str
 ) -> None:
     done_by = ANN if fields is RESOLVED else None
-    card = ticket_cards.former_card(sample_ticket(**fields), assignee=assignee, done_by=done_by)
+    card = ticket_cards.former_assignee_card(
+        sample_ticket(**fields), assignee=assignee, done_by=done_by
+    )
     assert read(card) == ["Ticket 12", "VPN drops", line, "Details"]
     assert card.text == f"Ticket 12 “VPN drops”: {notification}"
 
@@ -267,7 +269,7 @@ def test_a_resolved_ticket_can_be_reopened() -> None:
 
 
 def test_the_requester_is_told_who_resolved_it() -> None:
-    notice = ticket_updates.resolved(sample_ticket(**RESOLVED), by=BEN)
+    notice = ticket_updates.resolved_message(sample_ticket(**RESOLVED), by=BEN)
     assert read(notice) == [
         "<@U0BEN> resolved *Ticket 12*",
         "VPN drops",
@@ -283,7 +285,7 @@ def test_the_requester_is_told_who_resolved_it() -> None:
     ("asked", "shown"), [("Which <one>?", ["*Question*", "Which <one>?"]), ("", [])]
 )
 def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
-    notice = ticket_updates.question(sample_ticket(**ASSIGNED), by=BEN, asked=asked)
+    notice = ticket_updates.question_message(sample_ticket(**ASSIGNED), by=BEN, question_text=asked)
     assert read(notice) == [
         "<@U0BEN> waits for your answer on *Ticket 12*",
         "VPN drops",
@@ -297,7 +299,10 @@ def test_the_requester_is_asked(asked: str, shown: list[str]) -> None:
 
 def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     ticket = sample_ticket(**ASSIGNED)
-    again, over = ticket_updates.reopened(ticket, by=ANN), ticket_updates.cancelled(ticket, by=ANN)
+    again, over = (
+        ticket_updates.reopened_message(ticket, by=ANN),
+        ticket_updates.cancelled_message(ticket, by=ANN),
+    )
     assert read(again) == [
         "<@U0ANN> reopened *Ticket 12*",
         "VPN drops",
@@ -316,7 +321,7 @@ def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
     ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
 )
 def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
-    notice = unassigned.one(sample_ticket(related_skills=skills), requester=ANN)
+    notice = unassigned.unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "Ticket 12",
         "VPN drops",
@@ -334,18 +339,23 @@ def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named
 @pytest.mark.parametrize(
     "card",
     [
-        lambda ticket: ticket_cards.requester_card(ticket, assignee=Person(HOSTILE)),
+        lambda ticket: ticket_cards.requester_card(ticket, assignee=DisplayPerson(HOSTILE)),
         lambda ticket: ticket_cards.assignee_card(
-            ticket, requester=Person(HOSTILE), assignee=BEN, given_by=Person(HOSTILE)
+            ticket,
+            requester=DisplayPerson(HOSTILE),
+            assignee=BEN,
+            assigned_by=DisplayPerson(HOSTILE),
         ),
-        lambda ticket: ticket_cards.former_card(
-            ticket, assignee=Person(HOSTILE), done_by=Person(HOSTILE)
+        lambda ticket: ticket_cards.former_assignee_card(
+            ticket, assignee=DisplayPerson(HOSTILE), done_by=DisplayPerson(HOSTILE)
         ),
-        lambda ticket: ticket_updates.question(ticket, by=Person(HOSTILE), asked=HOSTILE),
-        lambda ticket: ticket_updates.reopened(ticket, by=Person(HOSTILE)),
-        lambda ticket: ticket_updates.cancelled(ticket, by=Person(HOSTILE)),
-        lambda ticket: ticket_updates.resolved(ticket, by=Person(HOSTILE)),
-        lambda ticket: unassigned.one(ticket, requester=Person(HOSTILE)),
+        lambda ticket: ticket_updates.question_message(
+            ticket, by=DisplayPerson(HOSTILE), question_text=HOSTILE
+        ),
+        lambda ticket: ticket_updates.reopened_message(ticket, by=DisplayPerson(HOSTILE)),
+        lambda ticket: ticket_updates.cancelled_message(ticket, by=DisplayPerson(HOSTILE)),
+        lambda ticket: ticket_updates.resolved_message(ticket, by=DisplayPerson(HOSTILE)),
+        lambda ticket: unassigned.unassigned_message(ticket, requester=DisplayPerson(HOSTILE)),
     ],
     ids=[
         "requester",
@@ -388,12 +398,12 @@ def test_the_longest_texts_fit(sign: str) -> None:
         ticket_cards.requester_card(ticket, assignee=BEN),
         ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN),
         ticket_cards.assignee_card(still_open, requester=ANN, assignee=BEN),
-        ticket_cards.former_card(ticket, assignee=BEN, done_by=BEN),
-        ticket_updates.resolved(ticket, by=BEN),
-        ticket_updates.question(still_open, by=BEN, asked=filled(1_000)),
-        ticket_updates.reopened(still_open, by=ANN),
-        ticket_updates.cancelled(ticket, by=ANN),
-        unassigned.one(ticket, requester=ANN),
+        ticket_cards.former_assignee_card(ticket, assignee=BEN, done_by=BEN),
+        ticket_updates.resolved_message(ticket, by=BEN),
+        ticket_updates.question_message(still_open, by=BEN, question_text=filled(1_000)),
+        ticket_updates.reopened_message(still_open, by=ANN),
+        ticket_updates.cancelled_message(ticket, by=ANN),
+        unassigned.unassigned_message(ticket, requester=ANN),
     ):
         assert check_message(message.as_args()) == []
 

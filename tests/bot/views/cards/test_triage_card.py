@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 
 from bot.views.cards.triage_card import triage_card
-from bot.views.text import Person
+from bot.views.text import DisplayPerson
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status, Ticket
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message
 
-ANN, BEN = Person("Ann", "U0ANN"), Person("Ben <b>", "U0BEN")
+ANN, BEN = DisplayPerson("Ann", "U0ANN"), DisplayPerson("Ben <b>", "U0BEN")
 DUE = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
 THREAD = "What moderators write in this message's thread is kept as an internal note."
 
@@ -118,5 +118,5 @@ def test_nobody_is_pinged_and_nothing_internal_is_told() -> None:
 
 
 def test_the_longest_texts_still_fit() -> None:
-    name = Person("&" * 80)
+    name = DisplayPerson("&" * 80)
     card(sample_ticket(title="&" * 150), requester=name, assignee=name, done_by=name)

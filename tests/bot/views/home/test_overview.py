@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.due_text import moment
+from bot.views.due_text import format_datetime
 from bot.views.home import overview
 from services.availability.slack_status import NO_END
 from services.home.home_service import HomePage, TicketPage
@@ -43,7 +43,7 @@ def a_ticket(**fields: Any) -> Ticket:
 
 def shown(**fields: Any) -> dict[str, Any]:
     empty = {"screen": Screen(), "reader": ANN, "own": ListPage(()), "assigned": None}
-    view = overview.home(HomePage(**{**empty, "people": PEOPLE, "now": NOW, **fields}))
+    view = overview.home_view(HomePage(**{**empty, "people": PEOPLE, "now": NOW, **fields}))
     assert check_view(view, home=True) == []
     return view
 
@@ -121,7 +121,7 @@ def test_who_has_turned_the_digest_off_can_turn_it_on() -> None:
 @pytest.mark.parametrize(
     ("until", "said"),
     [
-        (NOW + timedelta(days=2), f"away until {moment(NOW + timedelta(days=2))}"),
+        (NOW + timedelta(days=2), f"away until {format_datetime(NOW + timedelta(days=2))}"),
         (NO_END, "away"),
         (NOW, None),
     ],
@@ -200,7 +200,7 @@ def test_open_says_to_a_screen_reader_what_it_opens() -> None:
 
 
 def test_a_refusal_is_a_sentence() -> None:
-    view = overview.refusal("The help desk is not open to guests.")
+    view = overview.refusal_view("The help desk is not open to guests.")
     assert check_view(view, home=True) == []
     assert read(view) == ["Help desk", "The help desk is not open to guests."]
 
@@ -253,7 +253,7 @@ def test_it_greets_by_name(name: str | None, greeting: str) -> None:
 
 
 def test_a_ticket_takes_the_lists_place(a_sheet: Callable[[], TicketPage]) -> None:
-    assert read(overview.home(a_sheet()))[0] == "Ticket 12"
+    assert read(overview.home_view(a_sheet()))[0] == "Ticket 12"
 
 
 @pytest.fixture

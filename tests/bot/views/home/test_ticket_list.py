@@ -71,7 +71,7 @@ def message(content: ListResult) -> dict[str, Any]:
 
 
 def in_home(content: ListResult) -> dict[str, Any]:
-    view = overview.home(TicketListPage(Screen(list_query=content.list_query), content))
+    view = overview.home_view(TicketListPage(Screen(list_query=content.list_query), content))
     assert check_view(view, home=True) == []
     return view
 
@@ -226,7 +226,7 @@ def test_the_filters_show_what_they_are_set_to() -> None:
         skill=skill_key("vpn"),
     )
     shown = message(listed(narrow, a_ticket()))
-    assert [offered(shown, each)[1] for each in list_filters.FILTER_IDS.values()] == [
+    assert [offered(shown, each)[1] for each in list_filters.FILTER_ACTION_IDS.values()] == [
         "Waiting for the requester",
         "Urgent",
         "Nobody yet",
@@ -248,7 +248,7 @@ def test_a_press_brings_what_the_list_is_narrowed_by(
     narrow = replace(QUEUE, priority=Priority.HIGH, assignee=str(BEN), cursor=AFTER)
     shown = drawn(listed(narrow, a_ticket(), page=ListPage((a_ticket(),), BEFORE, AFTER)))
     _, block_id = find_element(shown, ids.LIST_STATUS, None)
-    assert list_filters.selection_of(block_id) == narrow.with_cursor(None)
+    assert list_filters.query_from_block_id(block_id) == narrow.with_cursor(None)
     assert leads(shown, "Previous") == [Screen(list_query=narrow.with_cursor(BEFORE))]
     assert leads(shown, "Next") == [Screen(list_query=narrow.with_cursor(AFTER))]
 
@@ -263,7 +263,7 @@ def test_open_in_home_comes_back_to_the_list() -> None:
 
 @pytest.mark.parametrize("forged", ["", "filters", "filters|", "filters|||", "x|queue,$where"])
 def test_a_forged_block_is_one_of_our_lists(forged: str) -> None:
-    assert list_filters.selection_of(forged) in (OWN, QUEUE)
+    assert list_filters.query_from_block_id(forged) in (OWN, QUEUE)
 
 
 def test_only_the_ways_there_are() -> None:

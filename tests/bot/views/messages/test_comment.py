@@ -8,13 +8,13 @@ from bson import ObjectId
 
 from bot.views.messages import comment as message_comment
 from bot.views.modals import ticket_actions
-from bot.views.text import Message, Person
+from bot.views.text import DisplayPerson, Message
 from services.models.comment import Comment, FileLink
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
 
-NILS = Person("Nils <b>", "U0NILS")
+NILS = DisplayPerson("Nils <b>", "U0NILS")
 URL = "https://example.slack.com/files/U1/F1/"
 
 
@@ -29,7 +29,9 @@ def shown(message: Message) -> list[str]:
 
 
 def reply(*, is_alone: bool = False, **fields: Any) -> Message:
-    return message_comment.reply(sample_ticket(), comment(**fields), author=NILS, is_alone=is_alone)
+    return message_comment.comment_message(
+        sample_ticket(), comment(**fields), author=NILS, is_outside_thread=is_alone
+    )
 
 
 def test_who_wrote_what() -> None:
@@ -72,7 +74,7 @@ def test_a_deleted_one_says_no_more() -> None:
 
 def test_what_a_channel_learns_of_a_note() -> None:
     said = comment(internal=True, text="Secret")
-    message = message_comment.pointer(sample_ticket(), said, author=NILS)
+    message = message_comment.internal_note_notice(sample_ticket(), said, author=NILS)
     assert shown(message) == [
         "Nils <b> wrote an internal note. Press Details on the card to read it."
     ]
@@ -88,7 +90,7 @@ def test_the_longest_one_is_taken(text: str, internal: bool) -> None:
     shown(reply(text=text, internal=internal, files=files, is_alone=True))
 
 
-@pytest.mark.parametrize("form", [ticket_actions.comment, ticket_actions.note])
+@pytest.mark.parametrize("form", [ticket_actions.comment_modal, ticket_actions.note_modal])
 def test_the_modals_are_taken(form: Any) -> None:
     view = form(sample_ticket(number=123_456, title="W" * 150))
     assert check_view(view) == []

@@ -3,7 +3,12 @@ from datetime import UTC, datetime
 import pytest
 from bson import ObjectId
 
-from bot.views.messages.handover_offer import decided, offer, read_value, tickets
+from bot.views.messages.handover_offer import (
+    decision_message,
+    offer_message,
+    open_ticket_count,
+    parse_offer_value,
+)
 from bot.views.text import Message
 from services.availability.absence import AbsenceSource
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
@@ -26,7 +31,7 @@ def offered(
     until: datetime = FRIDAY,
     source: AbsenceSource = AbsenceSource.SELF,
 ) -> Message:
-    message = offer(HandoverOffer(user, "k3y", to, number, until, source, attempts=1))
+    message = offer_message(HandoverOffer(user, "k3y", to, number, until, source, attempts=1))
     assert check_message({"text": message.text, "blocks": message.blocks}) == []
     return message
 
@@ -41,7 +46,7 @@ def test_the_offer_to_oneself() -> None:
         "Keep them",
     ]
     button = message.blocks[1]["elements"][0]
-    assert read_value(button["value"]) == (str(NILS.id), "k3y")
+    assert parse_offer_value(button["value"]) == (str(NILS.id), "k3y")
 
 
 def test_one_ticket_and_no_end() -> None:
@@ -117,11 +122,11 @@ def test_what_stands_there_afterwards(
     answer: OfferAnswer, number: int, own: str, others: str
 ) -> None:
     for is_own, words in ((True, own), (False, others)):
-        message = decided(OfferDecision(answer, NILS, number), is_own=is_own)
+        message = decision_message(OfferDecision(answer, NILS, number), is_own=is_own)
         assert (message.text, read({"blocks": message.blocks})) == (words, [words])
 
 
 def test_how_many() -> None:
-    assert [tickets(number) for number in (0, 1, 2)] == [
+    assert [open_ticket_count(number) for number in (0, 1, 2)] == [
         "0 open tickets", "1 open ticket", "2 open tickets"
     ]  # fmt: skip

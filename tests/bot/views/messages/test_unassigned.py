@@ -18,7 +18,7 @@ def tickets(count: int, title: str = "Leak") -> list[Ticket]:
 
 
 def test_several_are_listed_with_a_way_to_assign_each() -> None:
-    message = unassigned.several(tickets(2), count=2)
+    message = unassigned.unassigned_summary(tickets(2), count=2)
     assert message.text == "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
     heading, why, first, second, last = message.blocks
     assert heading["text"]["text"] == "Nobody is available for 2 tickets"
@@ -38,14 +38,14 @@ def test_several_are_listed_with_a_way_to_assign_each() -> None:
 
 
 def test_of_many_the_first_ten_and_how_many_more() -> None:
-    message = unassigned.several(tickets(unassigned.SHOWN), count=1_030)
+    message = unassigned.unassigned_summary(tickets(unassigned.MAX_TICKETS), count=1_030)
     assert message.text.endswith("Ticket 9, Ticket 10 and 1,020 more")
     assert message.blocks[-2]["elements"][0]["text"] == "and 1,020 more"
 
 
 @pytest.mark.parametrize("title", ["本" * 140, "<!channel> <https://evil|Sign in>", "*b* & _i_"])
 def test_what_people_wrote_is_never_markup_and_always_fits(title: str) -> None:
-    message = unassigned.several(tickets(unassigned.SHOWN, title), count=5_000)
+    message = unassigned.unassigned_summary(tickets(unassigned.MAX_TICKETS, title), count=5_000)
     assert check_message(message.as_args()) == []
     assert title not in message.text
     assert {block["text"]["type"] for block in message.blocks if "text" in block} == {"plain_text"}

@@ -25,7 +25,7 @@ def somebody(**fields: Any) -> User:
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("app_url", [None, "https://help.example.com", "http://127.0.0.1:5000"])
 def test_the_sheet_holds_the_longest_account(role: Role, app_url: str | None) -> None:
-    shown = account.sheet(somebody(role=role), slack_user_id="U0JO", app_url=app_url)
+    shown = account.account_summary(somebody(role=role), slack_user_id="U0JO", app_url=app_url)
     assert check_message(shown.as_args()) == []
     assert "<!channel>" not in str(shown)
     assert "<https://evil" not in str(shown)
@@ -33,14 +33,16 @@ def test_the_sheet_holds_the_longest_account(role: Role, app_url: str | None) ->
 
 def test_an_empty_account_has_a_sheet() -> None:
     nobody = User(id=ObjectId(), email="", role=Role.USER)
-    shown = account.sheet(nobody, slack_user_id="U0JO", app_url=None)
+    shown = account.account_summary(nobody, slack_user_id="U0JO", app_url=None)
     assert check_message(shown.as_args()) == []
 
 
 @pytest.mark.parametrize("by_address", [True, False])
 @pytest.mark.parametrize("app_url", [None, "https://help.example.com"])
 def test_every_form_is_one_slack_takes(app_url: str | None, by_address: bool) -> None:
-    form = link_account.link_form(app_url=app_url, by_address=by_address, note=NASTY)
+    form = link_account.link_account_modal(
+        app_url=app_url, can_link_by_email=by_address, note=NASTY
+    )
     assert check_view(form) == []
 
 
@@ -54,26 +56,26 @@ def test_every_question_is_one_slack_takes(former: User | None) -> None:
         previous_user=former,
         open_ticket_count=10**9,
     )
-    view = link_account.confirm(offer, slack_user_id="U0JO")
+    view = link_account.confirm_link_modal(offer, slack_user_id="U0JO")
     assert check_view(view) == []
-    assert link_account.read_confirm(view["private_metadata"]) == ("f" * 64, "U0JO")
-    assert (link_account.ANOTHER_ADDRESS in str(view)) is not offer.is_slack_address
+    assert link_account.parse_confirm_metadata(view["private_metadata"]) == ("f" * 64, "U0JO")
+    assert (link_account.DIFFERENT_EMAIL in str(view)) is not offer.is_slack_address
 
 
 @pytest.mark.parametrize("tickets", [0, 1, 10**9])
 def test_every_end_is_one_slack_takes(tickets: int) -> None:
     user = somebody()
     for by_address in (True, False):
-        assert check_view(account.unlink(UnlinkPreview(user, tickets, by_address))) == []
-    assert check_view(account.unlinked(user)) == []
-    assert check_view(link_account.linked(user)) == []
+        assert check_view(account.unlink_modal(UnlinkPreview(user, tickets, by_address))) == []
+    assert check_view(account.unlinked_modal(user)) == []
+    assert check_view(link_account.linked_modal(user)) == []
 
 
 def test_messages_hold_the_longest_address() -> None:
     email = somebody().email
     for message in (
-        account.typed_by_another(email, by="U0JO"),
-        account.unlinked_elsewhere(email),
+        account.code_used_warning(email, by="U0JO"),
+        account.unlinked_message(email),
     ):
         assert check_message(message.as_args()) == []
         assert "<!channel>" not in str(message)
@@ -81,7 +83,7 @@ def test_messages_hold_the_longest_address() -> None:
 
 @pytest.mark.parametrize("role", Role)
 def test_availability_is_for_whoever_tickets_are_assigned_to(role: Role) -> None:
-    shown = account.sheet(somebody(role=role), slack_user_id="U0JO", app_url=None)
+    shown = account.account_summary(somebody(role=role), slack_user_id="U0JO", app_url=None)
     buttons = [(e["text"]["text"], e["action_id"]) for e in shown.blocks[-1]["elements"]]
     own = [] if role is Role.USER else [("My availability", "open_availability")]
     assert buttons == [

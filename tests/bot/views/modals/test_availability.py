@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.modals.availability import availability, country_options
+from bot.views.modals.availability import availability_modal, country_options
 from services.availability.absence import Absence, AbsenceSource
 from services.availability.availability_service import Availability, WorkHours
 from services.availability.slack_status import NO_END
@@ -31,7 +31,7 @@ def shown(*, is_own: bool = True, **fields: Any) -> dict[str, Any]:
         "open_tickets": 2,
         "office": BusinessHours(country="DE", is_configured=True),
     }
-    view = availability(Availability(**{**usual, **fields}), is_own=is_own)
+    view = availability_modal(Availability(**{**usual, **fields}), is_own=is_own)
     assert check_view(view) == []
     return view
 

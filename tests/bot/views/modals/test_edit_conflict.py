@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.slack.form_state import changes_in
-from bot.views.modals.edit_conflict import KEPT, clashing
-from bot.views.modals.edit_metadata import Metadata
-from bot.views.modals.edit_ticket import edit_ticket
+from bot.slack.form_state import changed_fields
+from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE, conflict_modal
+from bot.views.modals.edit_metadata import EditMetadata
+from bot.views.modals.edit_ticket import edit_ticket_modal
 from services.assignment.assignee_options import AssigneeOption
 from services.editing.conflicts import EditConflict, FieldConflict
 from services.editing.ticket_edits import EditForm
@@ -32,23 +32,23 @@ def sent_in(values: dict[str, Any], ticket: Ticket | None = None, **about: Any) 
     """The form as Slack sends it, with `values` typed in."""
     fit = AssigneeOption(BEN, (), open_tickets=2, capacity=8, obstacle=None)
     fields = {"status": Status.IN_PROGRESS, "assigned_to": BEN.id, "deadline": AT, **about}
-    view = edit_ticket(EditForm(ticket or sample_ticket(**fields), ("DNS", "VPN"), fit))
+    view = edit_ticket_modal(EditForm(ticket or sample_ticket(**fields), ("DNS", "VPN"), fit))
     return {**view, "state": {"values": state_values(view, values)}}
 
 
 def answered(view: dict[str, Any], *clashes: FieldConflict, now: Ticket = NOW) -> dict[str, Any]:
     """What the form becomes."""
     found = EditConflict(clashes, now, {user.id: user for user in (ANN, BEN)})
-    metadata = Metadata("65f0c0ffee65f0c0ffee0012", 7)
-    touched = frozenset(changes_in(view, metadata))
-    again = clashing(view, found, metadata=metadata, touched=touched, reader=ANN.id)
+    metadata = EditMetadata("65f0c0ffee65f0c0ffee0012", 7)
+    touched = frozenset(changed_fields(view, metadata))
+    again = conflict_modal(view, found, metadata=metadata, changed_fields=touched, reader_id=ANN.id)
     assert check_view(again) == []
     return again
 
 
 def notice(field: str, value: Any, by: ObjectId | str = BEN.id) -> list[str]:
     shown = read(answered(sent_in({"title": "Mine"}), FieldConflict(field, by, value)))
-    return shown[: shown.index(KEPT)]
+    return shown[: shown.index(FORM_KEPT_NOTICE)]
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_what_was_emptied_is_still_empty() -> None:
 
 def sent_again(again: dict[str, Any], values: dict[str, Any] | None = None) -> dict[str, Any]:
     state = {"values": state_values(again, values or {})}
-    return changes_in({**again, "state": state}, Metadata.decode(again["private_metadata"]))
+    return changed_fields({**again, "state": state}, EditMetadata.decode(again["private_metadata"]))
 
 
 def test_sent_again_it_changes_the_same() -> None:
     view = sent_in(TYPED)
-    first = changes_in(view, Metadata("", 7))
+    first = changed_fields(view, EditMetadata("", 7))
     again = answered(view, FieldConflict("title", BEN.id, "Theirs"))
     assert sent_again(again) == first
     assert sent_again(again, {"priority": "urgent"}) == {**first, "priority": "urgent"}
@@ -147,12 +147,12 @@ def test_a_deadline_taken_away_stays_taken_away() -> None:
 
 def test_it_remembers_what_its_author_has_been_told() -> None:
     view = sent_in({"title": "Mine", "priority": "low"})
-    metadata = Metadata.decode(
+    metadata = EditMetadata.decode(
         answered(view, FieldConflict("title", BEN.id, "x"))["private_metadata"]
     )
     assert metadata.seq == 7
-    assert metadata.touched == {"title", "priority"}
-    assert metadata.told == {"title": 9}
+    assert metadata.changed_fields == {"title", "priority"}
+    assert metadata.acknowledged == {"title": 9}
 
 
 def test_a_third_time_the_older_notice_gives_way_to_the_new_one() -> None:
@@ -161,7 +161,7 @@ def test_a_third_time_the_older_notice_gives_way_to_the_new_one() -> None:
     second = read(answered(sent, FieldConflict("title", ANN.id, "Yet another")))
     assert "Yet another" in second
     assert "Theirs" not in second
-    assert second.count(KEPT) == 1
+    assert second.count(FORM_KEPT_NOTICE) == 1
 
 
 def test_the_status_menu_offers_what_is_allowed_by_now_and_what_was_chosen() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.assignee_options import fit_option
-from bot.views.modals.edit_metadata import Metadata, ticket_of
-from bot.views.modals.edit_ticket import edit_ticket
+from bot.views.assignee_options import assignee_option
+from bot.views.modals.edit_metadata import EditMetadata, ticket_id_from_view
+from bot.views.modals.edit_ticket import edit_ticket_modal
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
 from services.editing.ticket_edits import EditForm
@@ -36,7 +36,7 @@ GONE = "If you change it, the part you do not see is gone for good."
 def form(
     ticket: Ticket, *, skills: tuple[str, ...] = ("DNS", "VPN"), fit: AssigneeOption | None = FIT
 ) -> Any:
-    view = edit_ticket(EditForm(ticket, skills, fit if ticket.assigned_to else None))
+    view = edit_ticket_modal(EditForm(ticket, skills, fit if ticket.assigned_to else None))
     assert check_view(view) == []
     return view
 
@@ -60,7 +60,7 @@ def test_it_is_a_form_with_one_submit_and_knows_ticket_and_seq() -> None:
         "Save",
         "Cancel",
     ]
-    assert Metadata.decode(view["private_metadata"]) == Metadata(
+    assert EditMetadata.decode(view["private_metadata"]) == EditMetadata(
         ticket_id="65f0c0ffee65f0c0ffee0012", seq=7
     )
     assert [block["element"]["action_id"] for block in view["blocks"]] == [*blocks(view)]
@@ -257,7 +257,7 @@ def test_the_longest_form_fits(sign: str) -> None:
 def test_an_option_says_in_a_line_why_and_how_much(about: dict[str, Any], label: str) -> None:
     plain: dict[str, Any] = {"user": BEN, "known": (), "open_tickets": 2, "capacity": 8}
     fit = AssigneeOption(**{**plain, "obstacle": None, **about})
-    option = fit_option(fit)
+    option = assignee_option(fit)
     assert option["text"]["text"] == label
     assert len(label) <= 75
     assert option["value"] == str(BEN.id)
@@ -269,28 +269,28 @@ def test_an_option_says_in_a_line_why_and_how_much(about: dict[str, Any], label:
 @pytest.mark.parametrize(
     "kept",
     [
-        Metadata("65f0c0ffee65f0c0ffee0012", 7),
-        Metadata("65f0c0ffee65f0c0ffee0012", 7, frozenset({"title"}), {"title": 9}),
+        EditMetadata("65f0c0ffee65f0c0ffee0012", 7),
+        EditMetadata("65f0c0ffee65f0c0ffee0012", 7, frozenset({"title"}), {"title": 9}),
     ],
 )
-def test_metadata_comes_back_as_it_was(kept: Metadata) -> None:
-    assert Metadata.decode(kept.encode()) == kept
+def test_metadata_comes_back_as_it_was(kept: EditMetadata) -> None:
+    assert EditMetadata.decode(kept.encode()) == kept
 
 
 @pytest.mark.parametrize("text", ["", "x", "[]", "null", "12", '{"id": null, "told": 3}'])
 def test_what_was_not_written_by_us_is_of_no_ticket(text: str) -> None:
-    assert Metadata.decode(text) == Metadata("", 0)
-    assert ticket_of({"private_metadata": text}) is None
+    assert EditMetadata.decode(text) == EditMetadata("", 0)
+    assert ticket_id_from_view({"private_metadata": text}) is None
 
 
 def test_the_metadata_of_every_field_is_short() -> None:
     fields = frozenset(blocks(form(sample_ticket(**FULL))))
     told = dict.fromkeys(fields, 2**31)
-    assert len(Metadata("65f0c0ffee65f0c0ffee0012", 2**31, fields, told).encode()) < 3_000
+    assert len(EditMetadata("65f0c0ffee65f0c0ffee0012", 2**31, fields, told).encode()) < 3_000
 
 
 def test_a_menu_s_ticket_is_known_in_whichever_modal_it_stands() -> None:
     ticket_id = "65f0c0ffee65f0c0ffee0012"
-    for text in (ticket_id, f"{ticket_id}:TODO:", Metadata(ticket_id, 7).encode()):
-        assert ticket_of({"private_metadata": text}) == ticket_id
-    assert ticket_of({}) is None
+    for text in (ticket_id, f"{ticket_id}:TODO:", EditMetadata(ticket_id, 7).encode()):
+        assert ticket_id_from_view({"private_metadata": text}) == ticket_id
+    assert ticket_id_from_view({}) is None

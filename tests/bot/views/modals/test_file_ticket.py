@@ -25,7 +25,7 @@ FIELDS = ["title", "description", "priority", "deadline"]
 
 
 def test_the_form_asks_for_a_title_a_description_and_perhaps_more() -> None:
-    view = file_ticket.file_ticket(read_by_ai=False)
+    view = file_ticket.file_ticket_modal(is_ai_enabled=False)
     assert check_view(view) == []
     assert [b["block_id"] for b in view["blocks"]] == FIELDS
     assert [b["element"]["action_id"] for b in view["blocks"]] == FIELDS
@@ -44,7 +44,7 @@ def test_the_form_asks_for_a_title_a_description_and_perhaps_more() -> None:
     ("read_by_ai", "hint"), [(False, NO_SECRETS), (True, f"{NO_SECRETS} {AI}")]
 )
 def test_the_hint_says_who_reads_it(read_by_ai: bool, hint: str) -> None:
-    view = file_ticket.file_ticket(read_by_ai=read_by_ai)
+    view = file_ticket.file_ticket_modal(is_ai_enabled=read_by_ai)
     assert block(view, "description")["hint"]["text"] == hint
 
 
@@ -61,19 +61,19 @@ def test_the_hint_says_who_reads_it(read_by_ai: bool, hint: str) -> None:
     ],
 )
 def test_the_title_is_filled_in(title: str, filled_in: str | None) -> None:
-    view = file_ticket.file_ticket(read_by_ai=True, title=title)
+    view = file_ticket.file_ticket_modal(is_ai_enabled=True, title=title)
     assert check_view(view) == []
     assert block(view, "title")["element"].get("initial_value") == filled_in
 
 
 def test_nothing_can_be_typed_that_is_too_long() -> None:
-    view = file_ticket.file_ticket(read_by_ai=True)
+    view = file_ticket.file_ticket_modal(is_ai_enabled=True)
     limits = [block(view, name)["element"]["max_length"] for name in ("title", "description")]
     assert limits == [150, 3_000]
 
 
 def test_it_says_that_the_ticket_is_filed() -> None:
-    view = file_ticket.filed(sample_ticket(title=HOSTILE))
+    view = file_ticket.filed_modal(sample_ticket(title=HOSTILE))
     assert check_view(view) == []
     assert texts(view) == ["Ticket 12 filed", HOSTILE]
     assert "submit" not in view
@@ -82,12 +82,12 @@ def test_it_says_that_the_ticket_is_filed() -> None:
 @pytest.mark.parametrize("title", ["x" * 150, "🔥" * 150, "x" * 9_000, "\u200b", ""])
 def test_any_title_fits_the_modals(title: str) -> None:
     ticket = sample_ticket(title=title)
-    assert check_view(file_ticket.filed(ticket)) == []
-    assert check_view(file_ticket.resolve_ticket(ticket)) == []
+    assert check_view(file_ticket.filed_modal(ticket)) == []
+    assert check_view(file_ticket.resolve_ticket_modal(ticket)) == []
 
 
 def test_a_notice_has_no_inputs() -> None:
-    view = file_ticket.notice("The help desk is not open to guests.")
+    view = file_ticket.notice_modal("The help desk is not open to guests.")
     assert check_view(view) == []
     assert texts(view) == ["The help desk is not open to guests."]
     assert state_values(view, {}) == {}
@@ -95,7 +95,7 @@ def test_a_notice_has_no_inputs() -> None:
 
 def test_resolving_asks_what_was_done() -> None:
     ticket = sample_ticket(title=HOSTILE)
-    view = file_ticket.resolve_ticket(ticket)
+    view = file_ticket.resolve_ticket_modal(ticket)
     assert check_view(view) == []
     assert view["title"]["text"] == "Resolve ticket 12"
     assert view["private_metadata"] == str(ticket.id)
@@ -113,6 +113,6 @@ def test_resolving_asks_what_was_done() -> None:
     ],
 )
 def test_the_modals_title_stays_short(number: int | None, title: str) -> None:
-    view = file_ticket.resolve_ticket(sample_ticket(number=number))
+    view = file_ticket.resolve_ticket_modal(sample_ticket(number=number))
     assert check_view(view) == []
     assert view["title"]["text"] == title

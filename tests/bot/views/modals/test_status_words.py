@@ -48,4 +48,7 @@ def test_what_is_too_long_is_said_beside_its_field(ada: Visitor, db: Mongo) -> N
 
 def test_the_longest_lists_fit_the_form() -> None:
     longest = tuple(f"{number:058}" for number in range(50))
-    assert check_view(status_words.edit(StatusRules(away=longest, available=longest))) == []
+    assert (
+        check_view(status_words.status_words_modal(StatusRules(away=longest, available=longest)))
+        == []
+    )

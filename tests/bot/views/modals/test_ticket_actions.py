@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 from bson import ObjectId
 
-from bot.views.modals.ticket_actions import handed_on, not_mine, reassign_ticket
+from bot.views.modals.ticket_actions import decline_modal, declined_modal, reassign_ticket_modal
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
 from services.assignment.reassign import ReassignResult
@@ -27,7 +27,7 @@ def fit(user: User, reason: str, obstacle: Obstacle | None = None) -> AssigneeOp
 
 
 def test_it_asks_for_a_reason_that_only_the_staff_reads() -> None:
-    view = not_mine(TICKET)
+    view = decline_modal(TICKET)
     assert check_view(view) == []
     assert (view["title"]["text"], view["submit"]["text"], view["close"]["text"]) == (
         "Not mine: ticket 12",
@@ -53,7 +53,7 @@ def test_it_asks_for_a_reason_that_only_the_staff_reads() -> None:
 @pytest.mark.parametrize("title", ["本" * 150, "", "<!channel> & *b*"])
 def test_it_stays_within_slacks_limits(number: int | None, title: str) -> None:
     ticket = sample_ticket(number=number, title=title)
-    for view in (not_mine(ticket), handed_on(ReassignResult(ticket, NILS))):
+    for view in (decline_modal(ticket), declined_modal(ReassignResult(ticket, NILS))):
         assert check_view(view) == []
 
 
@@ -74,7 +74,7 @@ def test_it_stays_within_slacks_limits(number: int | None, title: str) -> None:
     ],
 )
 def test_it_says_to_whom_it_went(outcome: ReassignResult, sentence: str) -> None:
-    view = handed_on(outcome)
+    view = declined_modal(outcome)
     assert check_view(view) == []
     (block,) = view["blocks"]
     assert block["text"] == {"type": "plain_text", "text": sentence, "emoji": False}
@@ -82,7 +82,9 @@ def test_it_says_to_whom_it_went(outcome: ReassignResult, sentence: str) -> None
 
 def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
     lara = User(ObjectId(), "lara@example.com", Role.MODERATOR, name="本" * 80)
-    view = reassign_ticket(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), fit(lara, "x" * 90)])
+    view = reassign_ticket_modal(
+        TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), fit(lara, "x" * 90)]
+    )
     assert check_view(view) == []
     _, best, anybody, _ = view["blocks"]
     assert best["label"]["text"] == "Who fits best?"
@@ -104,16 +106,16 @@ def test_the_next_best_come_first_each_with_what_speaks_for_them() -> None:
 
 def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
     other = replace(fit(NILS, "knows none of its skills · 0 of 8 open"), is_match=False)
-    best = reassign_ticket(TICKET, [other])["blocks"][1]
+    best = reassign_ticket_modal(TICKET, [other])["blocks"][1]
     assert best["label"]["text"] == "Nobody who fits is available. Who has room?"
     (only,) = best["element"]["options"]
     assert only["description"]["text"] == "knows none of its skills · 0 of 8 open"
-    view = reassign_ticket(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), other])
+    view = reassign_ticket_modal(TICKET, [fit(NILS, "knows VPN · 2 of 8 open"), other])
     assert view["blocks"][1]["label"]["text"] == "Who fits best?"
 
 
 def test_where_it_cannot_be_handed_back() -> None:
-    view = reassign_ticket(sample_ticket(), [fit(NILS, "knows VPN · 2 of 8 open")])
+    view = reassign_ticket_modal(sample_ticket(), [fit(NILS, "knows VPN · 2 of 8 open")])
     hints = [block["hint"]["text"] for block in view["blocks"] if "hint" in block]
     assert hints[0] == "Whoever you choose here gets it."
     assert view["title"]["text"] == "Assign ticket 12"

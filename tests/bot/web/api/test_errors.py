@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import pytest
 
-from bot.web.api.blueprint import api as api_of
-from bot.web.api.call import ApiServices
-from bot.web.flask_app import create_web
+from bot.web.api.api_request import ApiServices
+from bot.web.api.blueprint import api_blueprint as api_of
+from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import RedisServer
 from services.accounts.users import UserService
@@ -153,8 +153,8 @@ def test_without_mongodb_a_call_says_so(
     accounts = build_account_services(
         away, UserService(away), secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP
     )
-    web = create_web(
-        ready=lambda: False, blueprints=[api_of(replace(counter, sign_in=accounts.sign_in))]
+    web = create_flask_app(
+        is_ready=lambda: False, blueprints=[api_of(replace(counter, sign_in=accounts.sign_in))]
     )
     token = counter.sign_in.issue_token(people.add(Role.ADMIN))
     with WebServer(web, host="127.0.0.1", port=0) as server:

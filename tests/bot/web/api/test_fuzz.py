@@ -17,9 +17,9 @@ from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
 
-from bot.web.api.blueprint import api as api_of
-from bot.web.api.call import ApiServices
-from bot.web.flask_app import create_web
+from bot.web.api.api_request import ApiServices
+from bot.web.api.blueprint import api_blueprint as api_of
+from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
@@ -69,17 +69,17 @@ class Fuzzed:
         self._sign_in = accounts.sign_in
         counter = ApiServices(
             tickets=self._tickets,
-            pages=TicketPager(db, clock=self._clock),
-            patches=TicketPatches(db, edits),
+            ticket_pager=TicketPager(db, clock=self._clock),
+            ticket_patches=TicketPatches(db, edits),
             users=self._users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
-            letters=accounts.emails,
+            emails=accounts.emails,
             publisher=RecordingPublisher(),
             team_id="T0TEAM",
             trusted_proxies=[ip_network("127.0.0.1/32")],
         )
-        self.web = create_web(ready=lambda: True, blueprints=[api_of(counter)])
+        self.web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(counter)])
         self._db = db
         self._ids = [
             self._join(f"{number}@example.com", role) for number, role in enumerate(PEOPLE)

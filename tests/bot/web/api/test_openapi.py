@@ -5,7 +5,7 @@ import json
 import pytest
 import requests
 
-from bot.web.api.openapi import document
+from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS
 from services.accounts.users import UserService
 from services.models.user import Role, User
@@ -27,7 +27,7 @@ PREDECESSORS = {
 
 @pytest.fixture(scope="module")
 def described() -> Json:
-    return document()
+    return openapi_document()
 
 
 def test_it_is_served(api: Api, described: Json) -> None:
@@ -39,7 +39,7 @@ def test_it_is_served(api: Api, described: Json) -> None:
 def test_it_has_the_predecessors_nine_routes(described: Json) -> None:
     routes = {(method, path) for path, item in described["paths"].items() for method in item}
     assert routes == PREDECESSORS
-    assert len({one.name for one in OPERATIONS}) == len(OPERATIONS)
+    assert len({one.operation_id for one in OPERATIONS}) == len(OPERATIONS)
 
 
 def test_every_answer_is_described(described: Json) -> None:
@@ -53,8 +53,8 @@ def test_every_answer_is_described(described: Json) -> None:
             assert schema == {"$ref": "#/components/schemas/Error"}
             assert error["description"]
         assert {"500", "503"} <= set(answers)
-        assert ("401" in answers) >= operation.has_token
-        assert ({"400", "413", "415"} <= set(answers)) >= bool(operation.body)
+        assert ("401" in answers) >= operation.requires_token
+        assert ({"400", "413", "415"} <= set(answers)) >= bool(operation.request_model)
 
 
 def test_its_references_lead_somewhere(described: Json) -> None:
@@ -87,11 +87,11 @@ def test_its_examples_work_one_after_the_other(
     schemas = described["components"]["schemas"]
     token, ticket = "", ""
     for operation in OPERATIONS:
-        if operation.body is None:
+        if operation.request_model is None:
             continue
-        (example,) = schemas[operation.body.__name__]["examples"]
+        (example,) = schemas[operation.request_model.__name__]["examples"]
         by: User | str | None = token or None
-        if operation.name == "updateTicket":
+        if operation.operation_id == "updateTicket":
             by = people.add(Role.MODERATOR)
         path = operation.path.replace("{ticket_id}", ticket)
         answer = api.call(operation.method, path, by=by, json=example)

@@ -26,7 +26,7 @@ TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("updateTicket", "own"): (NO_TOKEN, DENIED, OK, OK),
     ("updateTicket", "foreign"): (NO_TOKEN, HIDDEN, OK, OK),
 }
-ROUTES = {one.name: one for one in OPERATIONS}
+ROUTES = {one.operation_id: one for one in OPERATIONS}
 ACCOUNT = {"email": "new@example.com", "password": "correct horse"}
 
 
@@ -45,7 +45,7 @@ def test_everybody_may_do_what_the_table_says(api: Api, people: People, role: Ro
                 continue
             route = ROUTES[name]
             path = route.path.replace("{ticket_id}", ticket_id)
-            sent = body(name, owner, role) if route.body else None
+            sent = body(name, owner, role) if route.request_model else None
             answer = api.call(route.method, path, by=me, json=sent)
             expected = allowed[1 + [*Role].index(role)]
             assert (name, whose, answer.status_code) == (name, whose, expected)
@@ -59,7 +59,7 @@ def test_nobody_may_do_but_sign_in_and_up(api: Api, people: People) -> None:
     for (name, whose), allowed in TABLE.items():
         route = ROUTES[name]
         path = route.path.replace("{ticket_id}", ticket_id)
-        sent = body(name, owner, Role.USER) if route.body else None
+        sent = body(name, owner, Role.USER) if route.request_model else None
         answer = api.call(route.method, path, json=sent)
         assert (name, whose, answer.status_code) == (name, whose, allowed[0])
 

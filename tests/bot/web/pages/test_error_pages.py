@@ -24,7 +24,7 @@ AWAY = "This could not be done, because the database is away. Try again in a min
 
 @pytest.fixture
 def url_without_database(desk: BotServices, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    monkeypatch.setattr(bot.web.pages.blueprint, "SECONDS", 0.2)
+    monkeypatch.setattr(bot.web.pages.blueprint, "VIEW_TIMEOUT_SECONDS", 0.2)
     away = connect(NOBODY_LISTENS)
     users = UserService(away)
     # Nobody listens on that port either: Redis is away, too.

@@ -174,7 +174,7 @@ def test_the_thirty_first_of_an_office_is_told_when_to_go_on(
             email=f"{number}@example.com", password=PASSWORD, client_ip=office
         )
     with pytest.MonkeyPatch.context() as there:
-        there.setattr("bot.web.pages.browser_request.counted_address", lambda *_: office)
+        there.setattr("bot.web.pages.browser_request.address_for_rate_limit", lambda *_: office)
         page = Browser(url).sign_up()
     words = "Too many accounts were made from your network within an hour. Try again in 60 minutes."
     assert (page.status, page.alerts) == (429, [words])

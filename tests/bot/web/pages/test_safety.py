@@ -8,9 +8,9 @@ from bson import ObjectId
 from flask import Flask
 
 from bot.slack.services import BotServices
-from bot.web.pages.blueprint import ROUTES
+from bot.web.pages.blueprint import PAGE_ROUTES
 from bot.web.pages.cookies import Cookies
-from bot.web.pages.csrf import Forgery
+from bot.web.pages.csrf import CsrfProtection
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
 from services.core.database import Mongo
@@ -25,8 +25,8 @@ OLD = (
 )
 FOREIGN = "This form was sent by another site, so nothing was done."
 SCRIPT = "<script>alert(1)</script>"
-FORMS = sorted(path for method, path, _ in ROUTES if method == "POST")
-PAGES = sorted(path for method, path, _ in ROUTES if method == "GET")
+FORMS = sorted(path for method, path, _ in PAGE_ROUTES if method == "POST")
+PAGES = sorted(path for method, path, _ in PAGE_ROUTES if method == "GET")
 
 
 def state(db: Mongo) -> object:
@@ -80,10 +80,10 @@ def test_a_form_on_another_site_does_nothing(
 
 
 def test_without_an_address_outside_an_origin_without_a_host_is_foreign_too() -> None:
-    forgery = Forgery("s" * 32, Cookies(secure=False), app_url=None)
+    forgery = CsrfProtection("s" * 32, Cookies(secure=False), app_url=None)
     sent = Flask("pages").test_request_context(method="POST", headers={"Origin": "nowhere"})
     with sent, pytest.raises(PermissionDenied, match=FOREIGN):
-        forgery.refuse()
+        forgery.verify()
 
 
 @pytest.mark.parametrize("origin", ["null", OUTSIDE, None])

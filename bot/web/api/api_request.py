@@ -7,7 +7,7 @@ from functools import cached_property
 from flask import Request
 
 from bot.slack.services import BotServices
-from bot.web.client_ip import bearer_token, counted_address
+from bot.web.client_ip import address_for_rate_limit, bearer_token
 from services.accounts.users import UserService
 from services.auth.profile import ProfileService
 from services.auth.services import AccountServices
@@ -24,7 +24,7 @@ from services.outbox.emails import Emails
 from services.outbox.pending import Publisher
 from services.tickets.filing import TicketService
 
-NOBODY = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
+SIGN_IN_REQUIRED = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
 _BAD_LIMIT = f"Give a whole number from 1 to {MAX_PAGE_SIZE}."
 
 
@@ -33,56 +33,56 @@ class ApiServices:
     """Everything behind the API, made once a process."""
 
     tickets: TicketService
-    pages: TicketPager
-    patches: TicketPatches
+    ticket_pager: TicketPager
+    ticket_patches: TicketPatches
     users: UserService
     sign_in: SignInService
     profiles: ProfileService
-    letters: Emails
+    emails: Emails
     publisher: Publisher
     team_id: str
     trusted_proxies: Sequence[Network] = ()
 
     @classmethod
-    def of(
+    def build(
         cls,
         db: Mongo,
-        desk: BotServices,
+        bot_services: BotServices,
         accounts: AccountServices,
         users: UserService,
         *,
         trusted_proxies: Sequence[Network] = (),
     ) -> "ApiServices":
         return cls(
-            tickets=desk.tickets,
-            pages=TicketPager(db),
-            patches=TicketPatches(db, desk.edits),
+            tickets=bot_services.tickets,
+            ticket_pager=TicketPager(db),
+            ticket_patches=TicketPatches(db, bot_services.ticket_edits),
             users=users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
-            letters=accounts.emails,
-            publisher=desk.publisher,
-            team_id=desk.team_id,
+            emails=accounts.emails,
+            publisher=bot_services.publisher,
+            team_id=bot_services.team_id,
             trusted_proxies=trusted_proxies,
         )
 
 
 @dataclass
-class Call:
-    sent: Request
-    counter: ApiServices
-    changed: list[Ticket] = field(default_factory=list)
+class ApiRequest:
+    http_request: Request
+    services: ApiServices
+    changed_tickets: list[Ticket] = field(default_factory=list)
     """The workers are told of these."""
-    has_mail: bool = False
+    has_queued_email: bool = False
     """A letter was posted: the workers are told of that as well."""
 
     @cached_property
     def user(self) -> User:
         """The account whose session it is, as it is now. Raises `Unauthenticated`."""
-        token = bearer_token(self.sent)
+        token = bearer_token(self.http_request)
         if not token:
-            raise Unauthenticated(NOBODY)
-        return self.counter.sign_in.authenticate(token)
+            raise Unauthenticated(SIGN_IN_REQUIRED)
+        return self.services.sign_in.authenticate(token)
 
     @property
     def actor(self) -> Actor:
@@ -93,8 +93,8 @@ class Call:
         return self.actor.has_permission(Permission.SEE_ANY_TICKET)
 
     @property
-    def address(self) -> str | None:
-        return counted_address(self.sent, self.counter.trusted_proxies)
+    def rate_limit_address(self) -> str | None:
+        return address_for_rate_limit(self.http_request, self.services.trusted_proxies)
 
     @property
     def limit(self) -> int:
@@ -111,7 +111,7 @@ class Call:
         return self._parameter("cursor")
 
     def _parameter(self, name: str) -> str | None:
-        values = self.sent.args.getlist(name)
+        values = self.http_request.args.getlist(name)
         if len(values) > 1:
             raise InvalidValue(name, "Give this once.")
         return values[0] if values else None
