@@ -20,6 +20,7 @@ from bot import manifest, startup_errors
 from bot.doctor import SlackChecks
 from bot.slack.client import MeasuredClient
 from bot.views.explain.terminal import explanation_lines
+from services.account_admin import users_command
 from services.accounts.users import UserService
 from services.assignment.dry_run import ExplainService
 from services.core import database, installation, logs, settings
@@ -29,15 +30,14 @@ from services.models.permissions import OPERATOR
 from services.ops import checks as ops_checks
 from services.ops import database_checks
 from services.ops.checks import Check
-from services.people import cli
 from services.routing.model_store import ModelStore
 from tasks import doctor as task_doctor
 from tasks import runtime as task_runtime
-from tasks import scheduler, worker
-from tasks.celery_app import configure
-from tasks.metrics import RedisMeter, SharedCounts
 from tasks.notifications.email_sender import EMAIL_OFF_REASON
-from tasks.publisher import BackgroundPublisher, CeleryPublisher
+from tasks.processes import scheduler, worker
+from tasks.queue.celery_app import configure
+from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
+from tasks.queue.shared_metrics import RedisMeter, SharedCounts
 from tasks.runtime import Runtime
 
 logger = logging.getLogger("app")
@@ -146,7 +146,7 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
     database.ensure_indexes(db)
-    for line in cli.run_users_command(config, db, args):
+    for line in users_command.run_users_command(config, db, args):
         print(line)
     return 0
 
@@ -253,7 +253,7 @@ def _parser() -> argparse.ArgumentParser:
     printed.add_argument("--http", action="store_true", help="for requests to APP_URL")
     demo = commands.add_parser("demo", help="the whole product on this machine")
     demo.add_argument("--smoke", action="store_true", help="without a person; exits 0 if it works")
-    cli.add_arguments(commands.add_parser("users", help="accounts"))
+    users_command.add_arguments(commands.add_parser("users", help="accounts"))
     return parser
 
 

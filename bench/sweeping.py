@@ -15,8 +15,8 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.sla.escalation_schedule import due_steps
 from services.sla.policy import load_policy
 from tasks import escalation
-from tasks.celery_app import celery
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import celery
+from tasks.queue.publisher import CeleryPublisher
 
 NOW = datetime(2037, 3, 4, 10, tzinfo=UTC)  # a Wednesday, at work
 OPEN, DUE = 100_000, 50

@@ -14,8 +14,8 @@ from services.linking.links import LinkService
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminders
 from services.routing.model_store import ModelStore
-from tasks.celery_app import NOTIFY_TASK
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.publisher import CeleryPublisher
 
 logger = logging.getLogger(__name__)
 

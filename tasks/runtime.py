@@ -22,10 +22,10 @@ from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
 from services.linking.links import LinkService
 from services.routing.model_store import ModelStore
-from tasks.celery_app import configure as tasks_configure
 from tasks.email.email_config import EmailConfig, build_email_config
-from tasks.metrics import MeasuredAnalyst
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import configure as tasks_configure
+from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.shared_metrics import MeasuredAnalyst
 
 
 @dataclass(frozen=True, slots=True)

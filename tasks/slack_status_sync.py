@@ -23,10 +23,10 @@ from services.core.clock import Clock
 from services.core.database import Mongo
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
-from tasks.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
 from tasks.notifications import handover_offers
 from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)

@@ -59,7 +59,9 @@ from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
 from tasks import slack_status_sync
 from tasks.assignment import assign_ticket
-from tasks.celery_app import (
+from tasks.notifications import digest as notification_digest
+from tasks.notifications import email_sender, home_refresh, notify, reminders
+from tasks.queue.celery_app import (
     ASSIGN_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
@@ -69,9 +71,7 @@ from tasks.celery_app import (
     STATUS_SYNC_TASK,
     celery,
 )
-from tasks.notifications import digest as notification_digest
-from tasks.notifications import email_sender, home_refresh, notify, reminders
-from tasks.publisher import CeleryPublisher
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.support import payloads
 from tests.support.api_client import Api

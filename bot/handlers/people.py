@@ -6,10 +6,10 @@ from typing import Any
 from bot.handlers import app_home
 from bot.slack.request import Request
 from bot.views.modals import person
+from services.account_admin.account_admin import PersonFields
 from services.accounts.account_search import AccountCursor, checked_search
 from services.home.sessions import Screen
 from services.models.permissions import Permission
-from services.people.account_admin import PersonFields
 
 
 def open_search_form(req: Request) -> None:

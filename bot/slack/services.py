@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from slack_sdk import WebClient
 
+from services.account_admin.account_admin import AccountAdmin
 from services.accounts.users import UserService
 from services.assignment.dry_run import ExplainService
 from services.assignment.reassign import Reassignment
@@ -27,7 +28,6 @@ from services.lists.list_service import ListService
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.pending import Publisher
-from services.people.account_admin import AccountAdmin
 from services.routing.model_store import ModelStore
 from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions

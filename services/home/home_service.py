@@ -6,6 +6,7 @@ from datetime import datetime
 
 from bson import ObjectId
 
+from services.account_admin.account_admin import AccountAdmin
 from services.accounts.account_search import AccountCursor, AccountPage
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
@@ -20,7 +21,6 @@ from services.lists.list_service import ListResult, ListService
 from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
-from services.people.account_admin import AccountAdmin
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions

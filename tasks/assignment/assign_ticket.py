@@ -7,7 +7,7 @@ from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.tickets.queries import load_ticket
 from tasks.assignment.analyse import analyse
-from tasks.celery_app import ASSIGN_LIMIT_SECONDS, ASSIGN_TASK, celery
+from tasks.queue.celery_app import ASSIGN_LIMIT_SECONDS, ASSIGN_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)

@@ -13,14 +13,14 @@ from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from tasks.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
 from tasks.notifications.slack_delivery import (
     error_code,
     is_permanent,
     post_message,
     rate_limit_error,
 )
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from billiard.exceptions import SoftTimeLimitExceeded
 from services.core.leases import BackoffLock
 from services.core.metrics import EMAIL_ATTEMPTS
 from services.outbox.emails import Email, Emails
-from tasks.celery_app import EMAIL_LIMIT_SECONDS, EMAIL_TASK, celery
 from tasks.email.email_config import EmailConfig
 from tasks.email.smtp import EmailDeferred, EmailRejected, ServerUnavailable, SmtpConnection
 from tasks.notifications.email_compose import EmailNotNeeded, EmailSettingMissing, compose
+from tasks.queue.celery_app import EMAIL_LIMIT_SECONDS, EMAIL_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)

@@ -12,13 +12,13 @@ from services.core.errors import DomainError
 from services.home.sessions import HomeSession
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from tasks.celery_app import HOME_TASK, celery
 from tasks.notifications.slack_delivery import (
     MAX_COUNTDOWN_SECONDS,
     SlackRateLimited,
     error_code,
     rate_limit_error,
 )
+from tasks.queue.celery_app import HOME_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)

@@ -11,11 +11,11 @@ from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.tickets.queries import load_ticket
-from tasks.celery_app import NOTIFY_TASK, celery
 from tasks.notifications import assignment_email, reminders, unassigned_alert
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender
+from tasks.queue.celery_app import NOTIFY_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)

@@ -25,11 +25,11 @@ from services.outbox.reminders import (
     Reminders,
 )
 from services.team_settings.settings_service import BusinessHoursStore
-from tasks.celery_app import REMINDER_TASK, celery
 from tasks.notifications import unassigned_alert
 from tasks.notifications.reminder_rules import DueReminder, due_reminders
 from tasks.notifications.reminders_delivery import load_tickets, send_claimed
 from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited, post_message
+from tasks.queue.celery_app import REMINDER_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 # What is older, and was told to somebody, is no news for who has become an admin since.

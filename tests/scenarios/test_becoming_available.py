@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
 from services.assignment.reassign import Reassignment
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
@@ -24,11 +25,10 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import Emails
 from services.outbox.pending import due_ticket_ids
-from services.people.account_admin import AccountAdmin, PersonFields
 from services.routing.model_store import ModelStore
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support.slack_workspace import TEAM_ID

@@ -12,7 +12,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.ops.job_runs import find_problems, load_job_runs
 from services.sla.queue_key import queue_key
-from tasks.scheduler import Scheduler
+from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work
 from tests.support.escalation_day import TRIAGE, Day, at
 from tests.support.processes import is_settled

@@ -11,7 +11,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tasks.publisher import CeleryPublisher
+from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, file_ticket, reload
 from tests.support.escalation_day import buttons
 from tests.support.processes import Product, celery_for, eventually

@@ -12,7 +12,7 @@ from services.core.database import Mongo
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tasks.publisher import CeleryPublisher
+from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket
 from tests.support.aimock import BareGemini, Received, Reply, answer_text, gemini_body
 from tests.support.processes import Product, celery_for, eventually, is_settled

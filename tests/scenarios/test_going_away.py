@@ -9,8 +9,8 @@ from services.core.installation import claim_installation
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
+from tasks.processes.scheduler import Scheduler
 from tasks.runtime import Runtime
-from tasks.scheduler import Scheduler
 from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support import payloads
 from tests.support.block_text import read

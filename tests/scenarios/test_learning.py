@@ -13,9 +13,9 @@ from services.models.user import Role, User
 from services.routing.model_store import ModelKind, ModelStore
 from services.routing.training import Training
 from services.tickets.filing import TicketService
-from tasks.publisher import CeleryPublisher
+from tasks.processes.scheduler import Scheduler
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
-from tasks.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support.processes import Product, celery_for, eventually
 from tests.support.recording_slack import RecordingSlack

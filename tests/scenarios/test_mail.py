@@ -11,9 +11,9 @@ from services.core.database import Mongo
 from services.models.user import Role
 from services.outbox.emails import EmailKind, Emails
 from services.tickets.filing import TicketService
-from tasks.metrics import SharedCounts
 from tasks.notifications.email_sender import EMAIL_OFF_REASON
-from tasks.publisher import CeleryPublisher
+from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.shared_metrics import SharedCounts
 from tests.conftest import People, file_ticket
 from tests.support.mail_server import HOST, MAIL_PASSWORD, MAIL_USER, MailServer
 from tests.support.processes import Product, celery_for, eventually, is_settled

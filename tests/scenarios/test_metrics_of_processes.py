@@ -12,7 +12,7 @@ from demo.process import Process
 from demo.servers import RedisServer, free_port
 from services.core.database import Mongo
 from services.models.user import Role, User
-from tasks.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import NOTIFY_TASK
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.aimock import AIMock

@@ -18,6 +18,7 @@ from bson import ObjectId
 
 import services
 from demo.servers import MongoServer
+from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts import account_search, users
 from services.accounts.users import UserService
 from services.analysis import analysis_store
@@ -64,9 +65,8 @@ from services.ops import failing_items
 from services.ops.ticket_counts import count_tickets
 from services.outbox import deliveries, pending
 from services.outbox.deliveries import TicketThreads
-from services.people.account_admin import AccountAdmin, PersonFields
-from services.people.erasure import Erasure
-from services.people.export import DataExport
+from services.privacy.erasure import Erasure
+from services.privacy.export import DataExport
 from services.routing import similar_tickets
 from services.routing.model_store import ModelStore
 from services.routing.training import Training

@@ -14,7 +14,7 @@ from demo.process import Process
 from demo.product_processes import READY, environment
 from demo.servers import RedisServer
 from services.core.database import Mongo
-from tasks.celery_app import celery
+from tasks.queue.celery_app import celery
 from tests.conftest import JWT_SECRET
 from tests.support.recording_slack import TOKEN, RecordingSlack
 

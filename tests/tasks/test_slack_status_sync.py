@@ -14,9 +14,9 @@ from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
 from services.models.user import Role, User
 from tasks import slack_status_sync
-from tasks.celery_app import STATUS_SYNC_TASK
+from tasks.processes.scheduler import Scheduler
+from tasks.queue.celery_app import STATUS_SYNC_TASK
 from tasks.runtime import Runtime
-from tasks.scheduler import Scheduler
 from tasks.slack_status_sync import BATCH_SIZE, STATUS_LIMIT, enqueue_due, sync_due
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once
 from tests.support.recording_slack import TOKEN, RecordingSlack

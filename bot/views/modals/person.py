@@ -5,16 +5,16 @@ from bot.views.blocks import context
 from bot.views.inputs import View, modal, option, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
-from services.accounts.account_search import MAX_SEARCH_LENGTH
-from services.accounts.validation import MAX_NAME_LENGTH
-from services.models.user import Role, User
-from services.people.account_admin import (
+from services.account_admin.account_admin import (
     ACTIVE,
     CAPACITY_MAX,
     DEACTIVATED,
     SKILLS_TEXT_MAX,
     PersonFields,
 )
+from services.accounts.account_search import MAX_SEARCH_LENGTH
+from services.accounts.validation import MAX_NAME_LENGTH
+from services.models.user import Role, User
 
 ROLE_LABELS = {Role.USER: "User", Role.MODERATOR: "Moderator", Role.ADMIN: "Admin"}
 ACTIVE_LABELS = {ACTIVE: "Active", DEACTIVATED: "Deactivated"}

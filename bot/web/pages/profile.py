@@ -6,9 +6,9 @@ from bot.views.modals.person import ROLE_LABELS
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, sign_in_required
 from bot.web.pages.forms import Form
 from bot.web.pages.linking import display_member
+from services.account_admin.account_admin import format_skills
 from services.models.permissions import Actor
 from services.models.user import User
-from services.people.account_admin import format_skills
 
 DETAIL_FIELDS = ("name", "skills")
 PASSWORD_FIELDS = ("currentPassword", "password", "repeat")

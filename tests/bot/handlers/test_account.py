@@ -18,7 +18,7 @@ from services.linking.unlink import Unlink
 from services.models.user import Role, User
 from services.outbox.emails import Emails
 from services.tickets.filing import TicketService
-from tasks.celery_app import EMAIL_TASK
+from tasks.queue.celery_app import EMAIL_TASK
 from tests.conftest import (
     APP_URL,
     Bot,

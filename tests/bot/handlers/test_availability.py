@@ -16,7 +16,7 @@ from services.core.installation import claim_installation
 from services.models.ticket import Status
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tasks.celery_app import STATUS_SYNC_TASK
+from tasks.queue.celery_app import STATUS_SYNC_TASK
 from tasks.runtime import Runtime
 from tests.bot.handlers.test_people import Visitor
 from tests.conftest import (

@@ -15,7 +15,7 @@ from services.linking.member_sync import MemberSync
 from services.models.ticket import Status
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import NOTIFY_TASK
 from tests.conftest import (
     NOBODY_LISTENS,
     Bot,

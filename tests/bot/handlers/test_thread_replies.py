@@ -17,7 +17,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService, comment_doc
 from services.tickets.filing import TicketService
-from tasks.publisher import CeleryPublisher
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.conftest import (
     NOBODY_LISTENS,

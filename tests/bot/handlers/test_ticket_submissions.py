@@ -14,8 +14,8 @@ from services.core.database import Mongo
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY_TASK
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import (
     Bot,
     FixedClock,

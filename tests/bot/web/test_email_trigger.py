@@ -13,7 +13,7 @@ from services.auth.services import AccountServices
 from services.core import request_context
 from services.core.database import Mongo
 from services.outbox.emails import Emails
-from tasks.celery_app import EMAIL_TASK
+from tasks.queue.celery_app import EMAIL_TASK
 from tests.conftest import FixedClock, RecordingPublisher
 from tests.support.api_client import PASSWORD, Api
 from tests.support.page_client import Browser, serving

@@ -27,8 +27,8 @@ from services.tickets import release
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.notifications import notify
+from tasks.processes.scheduler import Scheduler
 from tasks.runtime import Runtime
-from tasks.scheduler import Scheduler
 from tests.conftest import (
     Commands,
     FixedClock,

@@ -10,6 +10,7 @@ import pytest
 from bson import ObjectId
 
 from demo.servers import RedisServer, free_port
+from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
 from services.auth.services import AccountServices, build_account_services
 from services.auth.sign_in import ACCOUNT_EXISTS, SESSION_ENDED, WRONG_CREDENTIALS, SignInService
@@ -18,7 +19,6 @@ from services.core.errors import Conflict, InvalidValue, LimitReached, Unauthent
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from services.people.account_admin import AccountAdmin, PersonFields
 from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once
 
 PASSWORD = "correct horse"

@@ -8,6 +8,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from demo.servers import MongoServer
+from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.account_search import AccountCursor
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
@@ -51,9 +52,8 @@ from services.outbox import deliveries, pending
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.reminders import Reminders
-from services.people.account_admin import AccountAdmin, PersonFields
-from services.people.erasure import Erasure
-from services.people.export import DataExport
+from services.privacy.erasure import Erasure
+from services.privacy.export import DataExport
 from services.routing import similar_tickets
 from services.routing.model_store import ModelStore
 from services.routing.training import Training

@@ -22,11 +22,11 @@ from services.models.user import Role, User
 from services.sla.queue_key import queue_key
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
-from tasks.celery_app import DIGEST_TASK
 from tasks.notifications import digest
-from tasks.publisher import PublishFailed
+from tasks.processes.scheduler import Scheduler
+from tasks.queue.celery_app import DIGEST_TASK
+from tasks.queue.publisher import PublishFailed
 from tasks.runtime import Runtime
-from tasks.scheduler import Scheduler
 from tests.conftest import (
     Bot,
     Commands,

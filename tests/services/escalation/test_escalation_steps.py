@@ -20,8 +20,8 @@ from services.models.user import Role, User
 from services.outbox import pending
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.comments import CommentService
-from tasks.celery_app import NOTIFY_TASK
-from tasks.publisher import PublishFailed
+from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.publisher import PublishFailed
 from tests.conftest import People, at_once, work
 from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
 from tests.support.slack_workspace import TEAM_ID

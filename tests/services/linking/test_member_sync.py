@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts import users as account_users
 from services.accounts.account_search import AccountCursor
 from services.accounts.users import UserService
@@ -16,7 +17,6 @@ from services.linking.member_sync import MemberSync
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember
 from services.models.user import Role, User
-from services.people.account_admin import AccountAdmin, PersonFields
 from services.tickets import release
 from services.tickets.filing import TicketService
 from services.tickets.release import LATE_ASSIGNMENT_WINDOW

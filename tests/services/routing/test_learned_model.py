@@ -98,7 +98,11 @@ def test_it_reads_any_length(model: LearnedModel) -> None:
 def test_a_worker_needs_nothing_of_what_made_it() -> None:
     heavy = "print(sorted({'numpy', 'scipy', 'sklearn'} & {*sys.modules}))"
     imported = subprocess.run(  # noqa: S603  our own command
-        [sys.executable, "-c", f"import sys, tasks.worker, services.routing.training; {heavy}"],
+        [
+            sys.executable,
+            "-c",
+            f"import sys, tasks.processes.worker, services.routing.training; {heavy}",
+        ],
         cwd=ROOT,
         capture_output=True,
         text=True,

@@ -12,7 +12,7 @@ from services.sla.queue_key import queue_key
 from services.sla.recompute import recompute_stale
 from services.tickets.filing import TicketService
 from services.tickets.ticket_store import apply
-from tasks.scheduler import Scheduler
+from tasks.processes.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 
 BY = ObjectId()

@@ -25,7 +25,7 @@ from services.team_settings.settings_service import TargetStore
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
-from tasks.scheduler import Scheduler
+from tasks.processes.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket, reload
 from tests.support.slack_workspace import TEAM_ID
 

@@ -13,7 +13,7 @@ from services.models.ticket import Status, Ticket, parse_priority, parse_status
 from services.tickets import legacy_adopt, legacy_reconcile
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
-from tasks.scheduler import Scheduler
+from tasks.processes.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 from tests.support import legacy_app
 from tests.support.legacy_app import ENTERING, MODERATOR, NEW, OLD, SINCE, TICKETS, USER, number

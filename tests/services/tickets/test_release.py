@@ -9,7 +9,7 @@ from services.core.database import Mongo
 from services.models.user import Role, User, release_request
 from services.tickets.filing import TicketService
 from services.tickets.release import BATCH_SIZE, accounts_to_release, release_tickets
-from tasks.scheduler import Scheduler
+from tasks.processes.scheduler import Scheduler
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 
 LEFT = "the account was deactivated"

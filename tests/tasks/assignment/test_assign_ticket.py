@@ -14,8 +14,8 @@ from services.outbox.pending import retry_unassigned
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.assignment.analyse import analyse
-from tasks.celery_app import NOTIFY_TASK
 from tasks.gemini import GeminiAnalyst
+from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload
 from tests.support.aimock import AIMock

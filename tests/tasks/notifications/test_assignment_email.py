@@ -20,10 +20,10 @@ from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
-from tasks.celery_app import EMAIL_TASK
 from tasks.email.email_config import EmailConfig, sender_address
 from tasks.notifications import assignment_email, notify
 from tasks.notifications.slack_delivery import SlackRateLimited
+from tasks.queue.celery_app import EMAIL_TASK
 from tasks.runtime import Runtime
 from tests.conftest import (
     JWT_SECRET,

@@ -18,10 +18,10 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tasks.celery_app import HOME_TASK
 from tasks.notifications import home_refresh, notify
 from tasks.notifications.slack_delivery import SlackRateLimited
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import HOME_TASK
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.bot.views.home.test_overview import read
 from tests.conftest import Commands, FixedClock, People, RecordingPublisher, file_ticket, work

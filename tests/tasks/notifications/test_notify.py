@@ -16,11 +16,11 @@ from services.outbox import deliveries
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
-from tasks.celery_app import ASSIGN_TASK
 from tasks.notifications import notify
 from tasks.notifications.slack_delivery import PERMANENT_ERRORS, SlackRateLimited
 from tasks.notifications.ticket_messages import build_notices as due_notices
 from tasks.notifications.ticket_sender import TicketSender
+from tasks.queue.celery_app import ASSIGN_TASK
 from tasks.runtime import Runtime
 from tests.conftest import (
     FixedClock,

@@ -15,7 +15,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.queries import load_ticket
-from tasks.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import NOTIFY_TASK
 from tests.conftest import FixedClock, People, RecordingPublisher
 from tests.support.api_client import Api, Json, problem
 

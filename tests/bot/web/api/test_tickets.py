@@ -13,8 +13,8 @@ from services.core import request_context
 from services.core.database import Mongo
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tasks.celery_app import NOTIFY_TASK
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket
 from tests.support.api_client import FINE, Api, Json, problem
 from tests.support.processes import celery_for

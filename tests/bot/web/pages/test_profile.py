@@ -12,7 +12,7 @@ from services.core.database import Mongo
 from services.models.slack_member import link_id
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from tasks.celery_app import EMAIL_TASK
+from tasks.queue.celery_app import EMAIL_TASK
 from tests.conftest import FixedClock, RecordingPublisher, sample_ticket
 from tests.support.page_client import PASSWORD, Browser, Page
 from tests.support.recording_slack import RecordingSlack

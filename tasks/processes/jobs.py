@@ -17,9 +17,9 @@ from services.routing.training import Training
 from services.sla import recompute
 from services.tickets import legacy_reconcile, release
 from tasks import escalation, slack_status_sync
-from tasks.celery_app import NOTIFY_TASK
 from tasks.notifications import digest
-from tasks.publisher import CeleryPublisher
+from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.publisher import CeleryPublisher
 
 SWEEP_BATCH_SIZE = 500
 # Other targets make all open tickets be looked at: so many batches of 500 at a turn.

@@ -19,10 +19,10 @@ from services.ops.job_runs import find_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
 from services.tickets.filing import TicketService
-from tasks.celery_app import EMAIL_TASK, NOTIFY_TASK
-from tasks.jobs import Job, ShouldContinue
-from tasks.publisher import CeleryPublisher, PublishFailed
-from tasks.scheduler import Scheduler, run
+from tasks.processes.jobs import Job, ShouldContinue
+from tasks.processes.scheduler import Scheduler, run
+from tasks.queue.celery_app import EMAIL_TASK, NOTIFY_TASK
+from tasks.queue.publisher import CeleryPublisher, PublishFailed
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once, file_ticket
 from tests.support.processes import eventually
 
@@ -304,7 +304,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
         raise AutoReconnect("gone")
 
     jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
-    caplog.set_level(logging.INFO, logger="tasks.scheduler")
+    caplog.set_level(logging.INFO, logger="tasks.processes.scheduler")
     jobs.renew_leadership()
     for _ in range(8):
         jobs.run("mine")

@@ -8,6 +8,12 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
+from services.account_admin.account_admin import (
+    SKILLS_TEXT_MAX,
+    AccountAdmin,
+    PersonFields,
+    format_skills,
+)
 from services.accounts import users as account_users
 from services.accounts.account_search import AccountCursor
 from services.accounts.last_admin import ANNOUNCEMENT_TTL, LAST_ADMIN_MESSAGE
@@ -17,7 +23,6 @@ from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, 
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.people.account_admin import SKILLS_TEXT_MAX, AccountAdmin, PersonFields, format_skills
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 

@@ -7,8 +7,8 @@ import redis as redis_client
 from celery import Celery
 
 from demo.servers import RedisServer
-from tasks.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, configure
-from tasks.publisher import CeleryPublisher, PublishFailed
+from tasks.queue.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, configure
+from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 
 def test_a_hint_is_a_task_with_the_tickets_id(redis: RedisServer) -> None:

@@ -11,7 +11,7 @@ from pymongo.errors import PyMongoError
 
 from services.core import request_context
 from services.core.metrics import TASK_RUNS, TASK_SECONDS
-from tasks.metrics import RedisMeter
+from tasks.queue.shared_metrics import RedisMeter
 
 logger = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from services.models.slack_member import link_id
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from services.people.export import DataExport, to_json_value
+from services.privacy.export import DataExport, to_json_value
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket

@@ -5,8 +5,8 @@ import threading
 import pytest
 
 from services.core import request_context
-from tasks.celery_app import EMAIL_TASK, NOTIFY_TASK, STATUS_SYNC_TASK
-from tasks.publisher import BackgroundPublisher
+from tasks.queue.celery_app import EMAIL_TASK, NOTIFY_TASK, STATUS_SYNC_TASK
+from tasks.queue.publisher import BackgroundPublisher
 from tests.conftest import RecordingPublisher
 from tests.support.processes import eventually
 
@@ -31,7 +31,7 @@ def is_asked(publisher: RecordingPublisher, *wanted: tuple[str, str]) -> None:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    return [line.getMessage() for line in caplog.records if line.name == "tasks.publisher"]
+    return [line.getMessage() for line in caplog.records if line.name == "tasks.queue.publisher"]
 
 
 def test_nobody_waits_for_the_publisher() -> None:

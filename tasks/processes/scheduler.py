@@ -1,4 +1,4 @@
-"""Runs the jobs (tasks/jobs.py) in one process at a time, whichever of several leads."""
+"""Runs the jobs (tasks/processes/jobs.py) in one process at a time, whichever of several leads."""
 
 import logging
 import threading
@@ -16,8 +16,8 @@ from services.core.database import Mongo
 from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_runs import JobRuns
-from tasks.jobs import Job, build_jobs
-from tasks.publisher import CeleryPublisher, PublishFailed
+from tasks.processes.jobs import Job, build_jobs
+from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 logger = logging.getLogger(__name__)
 

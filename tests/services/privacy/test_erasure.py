@@ -32,7 +32,7 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
-from services.people.erasure import Erasure
+from services.privacy.erasure import Erasure
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.runtime import Runtime

@@ -14,9 +14,9 @@ from celery.signals import setup_logging, worker_process_init, worker_ready, wor
 
 from tasks import runtime, slack_status_sync
 from tasks.assignment import assign_ticket
-from tasks.instrumentation import TaskInstrumentation
-from tasks.metrics import RedisMeter
 from tasks.notifications import digest, email_sender, home_refresh, notify, reminders
+from tasks.queue.shared_metrics import RedisMeter
+from tasks.queue.task_instrumentation import TaskInstrumentation
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +39,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
     """Work until SIGTERM or SIGINT."""
     runtime.configure(build)
     _connect_signals()
-    # At each loss of the broker, of a setting that tasks/celery_app.py makes.
+    # At each loss of the broker, of a setting that tasks/queue/celery_app.py makes.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     TaskInstrumentation(meter).connect()
     celery.worker_main(

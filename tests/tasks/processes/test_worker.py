@@ -9,7 +9,7 @@ from services.core.database import Mongo
 from services.models.ticket import Status
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tasks.publisher import CeleryPublisher
+from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket, reload
 from tests.support.aimock import AIMock
 from tests.support.processes import Product, celery_for, eventually, is_settled

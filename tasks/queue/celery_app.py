@@ -21,8 +21,8 @@ BROKER_TIMEOUT_SECONDS = 1.0
 
 
 class _Task(Task[Any, Any]):
-    # Celery leaves out their tracebacks, of the driver's insides; tasks/instrumentation.py says a
-    # line.
+    # Celery logs no traceback of these, which are the driver's insides;
+    # tasks/queue/task_instrumentation.py logs a line.
     throws = (PyMongoError,)
 
 

@@ -20,7 +20,7 @@ from services.core.metrics import (
 )
 from services.core.redis_client import connect_redis
 from services.models.assignee_choice import AnalysisSource
-from tasks.metrics import METRICS_KEY, MeasuredAnalyst, RedisMeter, SharedCounts
+from tasks.queue.shared_metrics import METRICS_KEY, MeasuredAnalyst, RedisMeter, SharedCounts
 from tests.support.processes import eventually
 
 DONE = SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok"))

@@ -6,9 +6,9 @@ from pymongo.errors import ServerSelectionTimeoutError
 
 from services.core import request_context
 from services.core.metrics import TASK_RUNS, SampleKey
-from tasks.instrumentation import TaskInstrumentation, message_headers
-from tasks.metrics import RedisMeter
 from tasks.notifications.notify import notify
+from tasks.queue.shared_metrics import RedisMeter
+from tasks.queue.task_instrumentation import TaskInstrumentation, message_headers
 
 
 class Kept(RedisMeter):

@@ -14,8 +14,8 @@ from services.core.errors import NotFound
 from services.core.settings import Settings
 from services.models.permissions import OPERATOR
 from services.models.user import Role, User
-from services.people.erasure import ERASED_NAME, Erasure, ErasureResult
-from services.people.export import DataExport
+from services.privacy.erasure import ERASED_NAME, Erasure, ErasureResult
+from services.privacy.export import DataExport
 
 
 def manage_accounts(

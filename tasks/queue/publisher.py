@@ -19,7 +19,7 @@ from redis.exceptions import RedisError
 
 from services.core import request_context as core_context
 from services.outbox.pending import Publisher
-from tasks.celery_app import (
+from tasks.queue.celery_app import (
     ASSIGN_TASK,
     DIGEST_TASK,
     EMAIL_TASK,
@@ -28,7 +28,7 @@ from tasks.celery_app import (
     REMINDER_TASK,
     STATUS_SYNC_TASK,
 )
-from tasks.instrumentation import message_headers
+from tasks.queue.task_instrumentation import message_headers
 
 logger = logging.getLogger(__name__)
 

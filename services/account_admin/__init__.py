@@ -1,0 +1,1 @@
+"""Administer other accounts: change roles and skills, deactivate, the `users` command."""

@@ -1,1 +1,0 @@
-"""Administer other accounts: roles, erasure, export, command line."""

@@ -1,0 +1,1 @@
+"""Erase a person from what is stored, and export what is stored about them."""

@@ -1,0 +1,1 @@
+"""The processes of the background: the Celery worker, the scheduler and its jobs."""

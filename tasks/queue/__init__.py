@@ -1,0 +1,1 @@
+"""The Celery app, publishing to it, and what every task run reports."""
