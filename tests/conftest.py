@@ -42,6 +42,7 @@ from services.core import ttl_cache
 from services.core.clock import utcnow
 from services.core.database import INDEXES, Mongo, connect, ensure_indexes
 from services.core.processed_events import ProcessedEvents
+from services.core.redis_client import connect_redis
 from services.editing.ticket_edits import TicketEdits
 from services.home.sessions import HomeSessions
 from services.linking.link_by_code import LinkByCode
@@ -95,9 +96,18 @@ def mongo() -> Iterator[MongoServer]:
 
 
 @pytest.fixture(scope="session")
-def redis() -> Iterator[RedisServer]:
+def redis_server() -> Iterator[RedisServer]:
+    """The one Redis of this test process. Tests use `redis`."""
     with RedisServer() as server:
         yield server
+
+
+@pytest.fixture
+def redis(redis_server: RedisServer) -> Iterator[RedisServer]:
+    """A Redis without a key. Leaves it so for the next test."""
+    yield redis_server
+    with connect_redis(redis_server.url) as client:
+        client.flushall()
 
 
 @pytest.fixture(scope="session")
@@ -114,7 +124,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
     """The database with every index and no document. Leaves it so for the next test."""
     yield database
     _empty(database)
-    ttl_cache.forget(database)
+    ttl_cache.invalidate_caches(database)
 
 
 @pytest.fixture

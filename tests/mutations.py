@@ -95,7 +95,7 @@ MUTATIONS = (
     Mutation(
         "outbox-cleared-without-seq",
         "services/outbox/pending.py",
-        ', "seq": seen},\n',
+        ', "seq": expected_seq},\n',
         "},\n",
         ("tests/services/outbox/test_pending.py",),
     ),
@@ -123,8 +123,8 @@ MUTATIONS = (
     Mutation(
         "unknown-account-fields-lost",
         "services/auth/profile.py",
-        "find_one_and_update(seen, update,",
-        'find_one_and_replace(seen, update["$set"],',
+        "find_one_and_update(\n            expected, update,",
+        'find_one_and_replace(\n            expected, update["$set"],',
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what
@@ -152,8 +152,8 @@ MUTATIONS = (
     Mutation(
         "ai-notes-on-the-requester-card",
         "bot/views/cards/ticket_cards.py",
-        "*origin(ticket),",
-        '*origin(ticket), header(ticket.helpful_notes or "-"),',
+        "*source_link(ticket),",
+        '*source_link(ticket), header(ticket.helpful_notes or "-"),',
         ("tests/bot/views/cards/test_ticket_cards.py",),
     ),
     Mutation(
@@ -195,8 +195,8 @@ MUTATIONS = (
     Mutation(
         "another-workspace-let-in",
         "bot/middleware.py",
-        "if _teams(",
-        "if True or _teams(",
+        "if _team_ids(",
+        "if True or _team_ids(",
         ("tests/bot/test_app.py",),
     ),
     Mutation(
@@ -268,7 +268,7 @@ MUTATIONS = (
     Mutation(
         "session-outlives-sign-out",
         "services/auth/sign_in.py",
-        " or user.token_version != claims.version",
+        " or user.token_version != claims.token_version",
         "",
         ("tests/services/auth/test_sign_in.py",),
     ),

@@ -24,9 +24,9 @@ from typing import Any
 import pytest
 
 from bot.routes import ROUTES
-from tasks import jobs, scheduler
-from tasks.celery_app import celery
-from tasks.publisher import CeleryPublisher
+from tasks.processes import jobs, scheduler
+from tasks.queue.celery_app import celery
+from tasks.queue.publisher import CeleryPublisher
 from tests import conftest
 from tests.contract import recordings
 from tests.contract.recordings import Broker, Json, Recording
@@ -59,9 +59,9 @@ def pytest_configure() -> None:
         if task.name.startswith("tasks."):
             module = sys.modules[task.run.__module__]
             module.run = _recording_task(task, module.run)  # type: ignore[attr-defined]
-    made = jobs.table
+    made = jobs.build_jobs
     for module in (jobs, scheduler):
-        module.table = functools.partial(_recording_jobs, made)  # type: ignore[attr-defined]
+        module.build_jobs = functools.partial(_recording_jobs, made)  # type: ignore[attr-defined]
 
 
 def _fix_clock() -> None:

@@ -172,7 +172,7 @@ class Broker:
 
 
 def message_to(task: Any, *values: str) -> Json:
-    """The message by which `task` is asked for, as tasks/publisher.py puts it on the broker.
+    """The message by which `task` is asked for, as tasks/queue/publisher.py puts it on the broker.
 
     A ticket's id goes by position, because the log takes a first argument for a ticket's id.
     """

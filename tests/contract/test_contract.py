@@ -24,10 +24,10 @@ from bot.routes import ROUTES
 from demo.servers import RedisServer
 from services.core import metrics, settings
 from services.core.database import Mongo
-from tasks import jobs
-from tasks.celery_app import celery
-from tasks.metrics import RedisMeter
-from tasks.publisher import CeleryPublisher
+from tasks.processes import jobs
+from tasks.queue.celery_app import celery
+from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.shared_metrics import RedisMeter
 from tests.conftest import JWT_SECRET, FixedClock, RecordingPublisher, web_client
 from tests.contract import collect, recordings
 from tests.contract.recordings import Recording
@@ -51,9 +51,9 @@ def collected(
     db: Mongo, slack: RecordingSlack, redis_url: str, publisher: RecordingPublisher
 ) -> Entries:
     recorded = [Recording.load(path) for path in recordings.paths()]
-    table = jobs.table(db, publisher, has_triage=True, clock=FixedClock())
+    table = jobs.build_jobs(db, publisher, has_triage=True, clock=FixedClock())
     index_names = list(collect.indexes(db))
-    tally = metrics.Tally()
+    tally = metrics.InMemoryMeter()
     secure, plain = (
         made(db, slack, redis_url, publisher, tally, f"{scheme}://desk.example.com")
         for scheme in ("https", "http")
@@ -65,7 +65,7 @@ def collected(
     found = {
         "celery": collect.task_messages(celery, recorded),
         "cookies": collect.cookies(*clients),
-        "environment": collect.environment(settings.read),
+        "environment": collect.environment(settings.parse_settings),
         "http json fields": collect.json_fields(document),
         "http operations": collect.operations(document),
         "http paths": collect.http_paths(secure),
@@ -90,7 +90,7 @@ def made(
     slack: RecordingSlack,
     redis_url: str,
     publisher: RecordingPublisher,
-    tally: metrics.Tally,
+    tally: metrics.InMemoryMeter,
     app_url: str,
 ) -> Flask:
     """What a bot process answers over HTTP, with everything set that adds a path."""
@@ -109,13 +109,13 @@ def made(
         publisher=publisher,
         team_id=TEAM_ID,
         team_url=TEAM_URL,
-        tally=tally,
+        meter=tally,
         process="bot:1",
         shared_counts=dict,
     )
-    parts = bootstrap.assemble(settings.load("bot", env), given)
-    parts.listeners.shutdown()
-    web = parts.web._server.wsgi_app
+    parts = bootstrap.build_bot_process(settings.load_settings("bot", env), given)
+    parts.listener_executor.shutdown()
+    web = parts.web_server._server.wsgi_app
     assert isinstance(web, Flask)
     return web
 
@@ -140,8 +140,8 @@ def token_of(client: FlaskClient) -> str:
     return str(client.post(path, json=sent).get_json()["token"])
 
 
-def page_of_metrics(web: Flask, tally: metrics.Tally) -> str:
-    for metric in metrics.ALL:
+def page_of_metrics(web: Flask, tally: metrics.InMemoryMeter) -> str:
+    for metric in metrics.ALL_METRICS:
         labels = [f"a {label}" for label in metric.labels]
         if metric.buckets:
             tally.observe(metric, 0.1, *labels)
@@ -155,10 +155,10 @@ def page_of_metrics(web: Flask, tally: metrics.Tally) -> str:
 def keys_in_redis(redis_url: str) -> None:
     """Put a task message and a count there; the attempts to sign in are there already."""
     publisher = CeleryPublisher(Celery("contract", broker=redis_url))
-    publisher.publish("65f0c0ffee65f0c0ffee0001")
-    publisher.refresh_home("T0TEAM:U0ANN", countdown=3)
+    publisher.publish_ticket("65f0c0ffee65f0c0ffee0001")
+    publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
     meter = RedisMeter(redis_url)
-    meter.count(metrics.ALL[0], "bot", "action")
+    meter.count(metrics.ALL_METRICS[0], "bot", "action")
     meter.flush()
 
 

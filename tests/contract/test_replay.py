@@ -24,10 +24,10 @@ import pytest
 from bot.routes import ROUTES
 from bot.web.api.operations import OPERATIONS
 from services.core.database import Mongo
-from tasks import jobs
 from tasks import runtime as process_runtime
-from tasks.celery_app import celery
-from tasks.publisher import CeleryPublisher
+from tasks.processes import jobs
+from tasks.queue.celery_app import celery
+from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock
 from tests.contract import recordings
@@ -117,7 +117,7 @@ def _work(request: pytest.FixtureRequest, recording: Recording) -> Play:
 def _sweep(request: pytest.FixtureRequest, recording: Recording) -> Play:
     db, publisher, clock = map(request.getfixturevalue, ("db", "publisher", "clock"))
     has_triage = recording.payload["has_triage"]
-    table = jobs.table(db, publisher, has_triage=has_triage, clock=clock)
+    table = jobs.build_jobs(db, publisher, has_triage=has_triage, clock=clock)
     (job,) = (job for job in table if job.name == recording.name)
 
     def play(_: Json) -> None:
@@ -164,6 +164,6 @@ def test_each_has_a_recording(kind: str, names: set[str]) -> None:
 
 
 def test_each_job_has_a_recording(db: Mongo, publisher: CeleryPublisher) -> None:
-    table = jobs.table(db, publisher, has_triage=True, clock=FixedClock())
+    table = jobs.build_jobs(db, publisher, has_triage=True, clock=FixedClock())
     missing = sorted({job.name for job in table} - recorded("job"))
     assert not missing, f"no recording of {', '.join(missing)}: {HOW}"

@@ -98,7 +98,7 @@ def test_redis_forgets_them_after_the_window(redis: RedisServer, space: str) -> 
 def test_none_is_lost_of_many_at_once(redis: RedisServer, space: str) -> None:
     attempts = AttemptCounter(redis.url, namespace=space)
     answers = at_once(*[lambda: attempts.increment("a", window=WINDOW)] * 20)
-    assert sorted(counted.number for counted in answers) == list(range(1, 21))
+    assert sorted(counted.attempts for counted in answers) == list(range(1, 21))
 
 
 def test_without_redis_the_process_counts_for_itself(

@@ -201,14 +201,14 @@ def test_an_invitation_that_comes_between_is_not_doubled(
 
 
 def test_sign_ups_from_one_address_have_a_limit(sign_in: SignInService, db: Mongo) -> None:
-    join(sign_in, address=HERE)
+    join(sign_in, client_ip=HERE)
     for _ in range(29):
         with pytest.raises(Conflict):
-            join(sign_in, address=HERE)
+            join(sign_in, client_ip=HERE)
     with pytest.raises(LimitReached) as refused:
-        join(sign_in, "al@example.com", address=HERE)
+        join(sign_in, "al@example.com", client_ip=HERE)
     assert refused.value.retry_after in range(3_500, 3_601)
-    assert join(sign_in, "al@example.com", address="203.0.113.9")
+    assert join(sign_in, "al@example.com", client_ip="203.0.113.9")
 
 
 # Signing in
@@ -433,7 +433,7 @@ def test_with_redis_away_one_signs_in_and_is_throttled_all_the_same(
     sign_in = build_account_services(
         db, users, secret=JWT_SECRET, redis_url=away, clock=clock, cost=CHEAP
     ).sign_in
-    user = join(sign_in, address=HERE)
+    user = join(sign_in, client_ip=HERE)
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip=HERE) == user
     for _ in range(10):
         refusal(sign_in, password="wrong horse")

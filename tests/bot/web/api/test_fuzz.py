@@ -114,10 +114,10 @@ class Fuzzed:
 
 
 @pytest.fixture(scope="module")
-def fuzzed(mongo: MongoServer, redis: RedisServer) -> Iterator[tuple[Fuzzed, str]]:
+def fuzzed(mongo: MongoServer, redis_server: RedisServer) -> Iterator[tuple[Fuzzed, str]]:
     db = connect(mongo.uri_for(f"fuzz-{ObjectId()}"))
     ensure_indexes(db)
-    made = Fuzzed(db, redis)
+    made = Fuzzed(db, redis_server)
     with WebServer(made.web, host="127.0.0.1", port=0) as server:
         yield made, f"http://127.0.0.1:{server.port}"
     db.client.close()
