@@ -19,12 +19,12 @@ smoke: .venv/ready node_modules/ready
 
 test: .venv/ready node_modules/ready
 	$(chromium)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup -m "not long"
+	$(BIN)/python -m pytest -n 4 --dist loadscope -m "not long"
 
 # With the long runs.
 test-all: .venv/ready node_modules/ready
 	$(chromium)
-	$(BIN)/python -m pytest -n 4 --dist loadgroup
+	$(BIN)/python -m pytest -n 4 --dist loadscope
 
 # Breaks one rule at a time in a copy, and fails unless the tests notice: about five minutes of CPU time.
 mutations: .venv/ready node_modules/ready

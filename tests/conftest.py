@@ -563,15 +563,6 @@ def tell(runtime: Runtime, clock: FixedClock) -> None:
         reminders.run(runtime, to)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One test process runs a module's tests, which share its fixtures; those of a module marked
-    `spread` go to whichever process is free."""
-    for item in items:
-        if item.get_closest_marker("spread") is None:
-            item.add_marker(pytest.mark.xdist_group(item.path.stem + str(item.path.parent)))
-
-
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print the figures that tests measured, which no test asserts."""
     for report in terminalreporter.getreports("passed"):

@@ -16,6 +16,7 @@ from services.core.database import Mongo
 from services.core.settings import REQUIRED_VARIABLES
 from services.models.user import Role
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
+from tests.support.http_bot import SECRET
 from tests.support.processes import run
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -253,6 +254,49 @@ def test_the_bot_remembers_its_workspace(settings: Mapping[str, str], db: Mongo)
     run("bot", **settings)
     assert db.meta.distinct("teamId") == [TEAM_ID]
     assert "outbox_due" in db.tickets.index_information()
+
+
+# What only the worker, the jobs or their training need; each costs a start tens of milliseconds
+# and megabytes.
+FOREIGN_TO_THE_BOT = {"apscheduler", "google", "holidays", "numpy", "scipy", "sklearn"}
+MODULES_AT_EXIT = """
+import atexit, sys
+import app
+atexit.register(lambda: print("imported:", *sorted(sys.modules)))
+sys.exit(app.main(["bot"]))
+"""
+
+
+def test_a_started_bot_has_imported_nothing_that_only_others_need(
+    settings: Mapping[str, str], db: Mongo
+) -> None:
+    env = {
+        **settings,
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "PORT": str(free_port()),
+        "SLACK_SIGNING_SECRET": SECRET,
+    }
+    del env["SLACK_APP_TOKEN"]
+    bot = subprocess.Popen(  # noqa: S603  our own command
+        [sys.executable, "-c", MODULES_AT_EXIT],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    with bot:
+        assert bot.stderr is not None
+        assert any("the bot is ready" in line for line in bot.stderr)
+        bot.send_signal(signal.SIGTERM)
+        printed, _ = bot.communicate(timeout=SECONDS)
+    imported = printed.removeprefix("imported: ").split()
+    assert "bot.bootstrap" in imported
+    # A .pth file of Google's packages makes the bare name `google` in every process.
+    assert [name for name in imported if name.split(".")[0] in FOREIGN_TO_THE_BOT] in (
+        [],
+        ["google"],
+    )
 
 
 def test_it_reads_the_env_file_here(manage: Users, db: Mongo) -> None:

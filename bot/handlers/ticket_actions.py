@@ -9,6 +9,7 @@ The answers to a ticket's second question: two buttons on a message to its reque
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
@@ -19,6 +20,7 @@ from bot.views.inputs import View
 from bot.views.messages import ticket_updates
 from bot.views.modals import file_ticket, ticket_actions
 from services.core.errors import Conflict
+from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import TicketAction
 
@@ -65,10 +67,14 @@ def open_cancel_form(req: Request) -> None:
     _open_form(req, TicketAction.CANCEL, ticket_actions.cancel_ticket_modal)
 
 
-def _apply_action(req: Request, action: Callable[..., Ticket]) -> None:
+class _Action(Protocol):
+    def __call__(self, *, actor: Actor, ticket_id: str, expected_state: str) -> Ticket: ...
+
+
+def _apply_action(req: Request, action: _Action) -> None:
     ticket_id, expected_state = parse_button_value(req.button_value)
     with _refresh_if_stale(req, ticket_id):
-        ticket = action(actor=req.actor, ticket_id=ticket_id, seen=expected_state)
+        ticket = action(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
     req.services.publisher.publish_ticket(str(ticket.id))
     _refresh_page(req, ticket_id)
 

@@ -7,6 +7,8 @@ import threading
 import time
 from collections.abc import Callable
 
+import pytest
+
 from demo.servers import free_port
 from services.accounts.users import UserService
 from services.auth.session_tokens import SessionTokens
@@ -104,6 +106,7 @@ class Crowd:
         client.close()
 
 
+@pytest.mark.long
 def test_how_many_calls_a_second(
     product: Product,
     db: Mongo,

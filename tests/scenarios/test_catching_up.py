@@ -57,6 +57,7 @@ def steps_taken(day: Day) -> Counter[str]:
     return Counter(event["to"] for event in events if event.get("field") == "alarm")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)  # only bounds a test that fails; it takes about 20 s of one core
 def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     employee, jo, boss = day.people.add(), day.moderator("VPN", capacity=900), day.admin()

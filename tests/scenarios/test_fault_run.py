@@ -156,6 +156,7 @@ def in_order(db: Mongo, ids: Sequence[str]) -> list[Ticket]:
     return [stored[ticket_id] for ticket_id in ids]
 
 
+@pytest.mark.long
 @pytest.mark.timeout(480)
 def test_every_ticket_is_assigned_once_by_a_path_that_says_which(
     product: Product,

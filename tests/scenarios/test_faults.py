@@ -48,6 +48,7 @@ def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
     return str(answer.body)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(300)
 def test_nothing_is_lost(
     product: Product,

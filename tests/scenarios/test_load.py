@@ -71,6 +71,7 @@ class Crowd:
         return answer
 
 
+@pytest.mark.long
 @pytest.mark.timeout(240)
 def test_two_hundred_tickets_of_twenty_people_at_once(
     http_bot: HttpBot,

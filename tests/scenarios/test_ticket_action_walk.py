@@ -148,6 +148,7 @@ def walk(desk: Desk, deeds: Iterable[tuple[str, int, int]]) -> set[tuple[Status,
     return taken
 
 
+@pytest.mark.long
 @given(
     deeds=st.lists(
         st.tuples(

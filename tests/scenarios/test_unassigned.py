@@ -1,5 +1,7 @@
 """Thirty tickets that nobody is available for, over real workers and jobs: one message an admin."""
 
+import pytest
+
 from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.models.events import EventType
@@ -15,6 +17,7 @@ pytest_plugins = ["tests.support.product"]
 TICKETS = 30
 
 
+@pytest.mark.long
 def test_many_tickets_make_one_message_an_admin(
     product: Product,
     db: Mongo,

@@ -38,7 +38,7 @@ class Held(core_Sequence):
         self.counts: list[int] = []
         self._failing = failing
 
-    def _ask(self, team_id: str, count: int) -> range:
+    def _allocate(self, team_id: str, count: int) -> range:
         self.counts.append(count)
         self.begun.set()
         self.go.wait()
