@@ -111,7 +111,7 @@ ELSEWHERE = frozenset(
         "availability.status_rules",
         "core.ttl_cache",
         "core.installation",
-        "people.cli",
+        "account_admin.users_command",
     }
 )
 
@@ -542,7 +542,7 @@ TABLE: Mapping[str, Entry] = {
     "home.home_service.HomeService.get_or_parent": once(
         lambda w: w.home.get_or_parent(actor=JO, team_id=TEAM_ID, screen=Screen())
     ),
-    "people.erasure.Erasure.erase": once(
+    "privacy.erasure.Erasure.erase": once(
         lambda w: Erasure(w.db, w.users, clock=w.clock).erase(actor=OPERATOR, email=MO_ADDRESS),
         *{name for doc in USERS for name in doc} - {"_id", "createdAt", "__v"},
         *GROUNDS,
@@ -591,7 +591,9 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.check_not_filed": once(
         lambda w: check_not_filed(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
     ),
-    "tickets.actions.TicketActions.get_for_action": move("ready", step=TicketAction.RESOLVE),
+    "tickets.actions.TicketActions.get_for_action": move(
+        "get_for_action", action=TicketAction.RESOLVE
+    ),
     "tickets.actions.TicketActions.check_action": each(
         lambda w, t: w.moves.check_action(
             BOSS, w.ticket(t), TicketAction.RESOLVE, expected_state=state_token(w.ticket(t))
@@ -600,25 +602,29 @@ TABLE: Mapping[str, Entry] = {
     "tickets.actions.TicketActions.accept": move("accept", actor=MO),
     "tickets.actions.TicketActions.take": move("take", *GROUNDS),
     "tickets.actions.TicketActions.reassign": move("reassign", *GROUNDS, assignee_id=str(SECOND)),
-    "tickets.actions.TicketActions.ask_requester": move("wait", "status", question="Which one?"),
+    "tickets.actions.TicketActions.ask_requester": move(
+        "ask_requester", "status", question="Which one?"
+    ),
     "tickets.actions.TicketActions.resolve": move("resolve", "status", resolution="Done."),
     "tickets.actions.TicketActions.cancel": move("cancel", "status", actor=JO),
     "tickets.actions.TicketActions.reopen": move("reopen", *GROUNDS),
-    "tickets.actions.TicketActions.refresh_card": move("redraw", channel="D0MO", ts="1.5"),
+    "tickets.actions.TicketActions.refresh_card": move("refresh_card", channel="D0MO", ts="1.5"),
     "outbox.deliveries.claim": notice("claim", "1:requester:x", now=NEW),
-    "outbox.deliveries.mark_delegated": notice("handed_over", "1:mail:x"),
-    "outbox.deliveries.release_claim": notice("release", "1:requester:x", until=NEW),
-    "outbox.deliveries.mark_failed": notice("fail", "1:requester:x", error="is_archived"),
+    "outbox.deliveries.mark_delegated": notice("mark_delegated", "1:mail:x"),
+    "outbox.deliveries.release_claim": notice("release_claim", "1:requester:x", until=NEW),
+    "outbox.deliveries.mark_failed": notice("mark_failed", "1:requester:x", error="is_archived"),
     "outbox.deliveries.mark_sent": notice(
-        "sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
+        "mark_sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
     ),
     "outbox.deliveries.record_card_update": notice(
-        "card_updated", CARD, seq=2, digest="e", now=NEW
+        "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
     "outbox.deliveries.record_message_update": notice(
-        "message_updated", "1:requester:x", seq=2, version="v", now=NEW
+        "record_message_update", "1:requester:x", seq=2, version="v", now=NEW
     ),
-    "outbox.deliveries.invalidate_card": notice("spoil_card", channel="D0MO", ts="1.5", now=NEW),
+    "outbox.deliveries.invalidate_card": notice(
+        "invalidate_card", channel="D0MO", ts="1.5", now=NEW
+    ),
     "outbox.pending.mark_delivered": each(
         lambda w, t: pending.mark_delivered(w.db, t, expected_seq=1)
     ),
@@ -640,20 +646,20 @@ TABLE: Mapping[str, Entry] = {
         ),
         "description",
     ),
-    "people.account_admin.AccountAdmin.page": once(
+    "account_admin.account_admin.AccountAdmin.page": once(
         lambda w: w.people.page(actor=BOSS, cursor=account_search.AccountCursor())
     ),
-    "people.account_admin.AccountAdmin.get": once(
+    "account_admin.account_admin.AccountAdmin.get": once(
         lambda w: [w.people.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
     ),
-    "people.account_admin.AccountAdmin.update": once(
+    "account_admin.account_admin.AccountAdmin.update": once(
         lambda w: saved(w, skills="VPN, DNS"), "skills"
     ),
-    "people.account_admin.AccountAdmin.release_tickets": once(
+    "account_admin.account_admin.AccountAdmin.release_tickets": once(
         lambda w: w.people.release_tickets(actor=BOSS, user_id=MODERATOR)
     ),
-    "people.account_admin.AccountAdmin.get_own": once(lambda w: w.people.get_own(actor=MO)),
-    "people.account_admin.AccountAdmin.update_own": once(
+    "account_admin.account_admin.AccountAdmin.get_own": once(lambda w: w.people.get_own(actor=MO)),
+    "account_admin.account_admin.AccountAdmin.update_own": once(
         lambda w: w.people.update_own(actor=MO, name="Mo")
     ),
     "accounts.users.load_account_doc": once(
@@ -745,7 +751,7 @@ TABLE: Mapping[str, Entry] = {
     "assignment.candidate_pool.CandidateLoader.record_chosen": once(
         lambda w: w.staff.record_chosen(MODERATOR, now=w.now)
     ),
-    "people.export.DataExport.export": once(
+    "privacy.export.DataExport.export": once(
         lambda w: DataExport(w.db, w.users).export(actor=OPERATOR, email=MO_ADDRESS)
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(

@@ -68,7 +68,7 @@ class MailServer:
 
     def server(self, **settings: Any) -> SmtpServer:
         """What the product needs to know of it."""
-        return SmtpServer(HOST, self.port, **{"seconds": 5.0, **settings})
+        return SmtpServer(HOST, self.port, **{"timeout_seconds": 5.0, **settings})
 
     def texts(self, subject: str = "") -> list[str]:
         """The plain text of each mail with that in its subject."""

@@ -52,14 +52,14 @@ def test_later_it_is_a_day_and_a_time(left: dict[str, int]) -> None:
 
 def test_where_there_is_nothing_to_say() -> None:
     begun = SlaClock(spans=((NOW, NOW),))
-    waits = ticket(status=Status.WAITING, target=begun)
+    waits = ticket(status=Status.WAITING, sla_clock=begun)
     assert due_phrase(waits, now=NOW) == due_phrase_for_card(waits) == "paused while waiting"
     assert due_phrase(ticket(status=Status.WAITING), now=NOW) == ""
     assert due_phrase(ticket(), now=NOW) == due_phrase_for_card(ticket()) == due_field("") == ""
     done = ticket(status=Status.COMPLETED, due_at=NOW)
     assert due_phrase(done, now=NOW) == due_phrase_for_card(done) == ""
     assert (
-        due_phrase(ticket(status=Status.WAITING, due_at=NOW, target=begun), now=NOW)
+        due_phrase(ticket(status=Status.WAITING, due_at=NOW, sla_clock=begun), now=NOW)
         == "*1 min late*"
     )
 
@@ -87,6 +87,6 @@ def test_it_stands_on_every_card() -> None:
         triage_card(shown, requester=ANN, assignee=BEN),
     ):
         assert f"*Due*\n{format_datetime(NOW)}" in read(card.as_args())
-    waits = ticket(status=Status.WAITING, target=SlaClock(running_since=NOW))
+    waits = ticket(status=Status.WAITING, sla_clock=SlaClock(running_since=NOW))
     card = assignee_card(waits, requester=ANN, assignee=BEN)
     assert "*Due*\nPaused while waiting" in read(card.as_args())

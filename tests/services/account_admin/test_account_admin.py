@@ -157,9 +157,9 @@ def test_an_unknown_account_is_not_found(
 @pytest.mark.parametrize(
     "use",
     [
-        lambda service, actor, _: service.page(actor=actor, place=AccountCursor()),
+        lambda service, actor, _: service.page(actor=actor, cursor=AccountCursor()),
         lambda service, actor, user: service.get(actor=actor, user_id=str(user.id)),
-        lambda service, actor, user: service.hand_back(actor=actor, user_id=user.id),
+        lambda service, actor, user: service.release_tickets(actor=actor, user_id=user.id),
         lambda service, actor, user: service.update(
             actor=actor,
             user_id=str(user.id),
@@ -167,7 +167,7 @@ def test_an_unknown_account_is_not_found(
             wanted=replace(PersonFields.from_user(user), role="admin"),
         ),
     ],
-    ids=["page", "get", "hand_back", "update"],
+    ids=["page", "get", "release_tickets", "update"],
 )
 def test_only_admins_manage_people(
     desk_people: AccountAdmin,

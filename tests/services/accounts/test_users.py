@@ -156,9 +156,9 @@ def test_a_new_role_leaves_all_else_alone(users: UserService, db: Mongo) -> None
         lambda users, actor: users.create(actor=actor, email="x@example.com", role=Role.ADMIN),
         lambda users, actor: users.set_role(actor=actor, email="jo@example.com", role=Role.ADMIN),
         lambda users, actor: users.set_skills(actor=actor, email="jo@example.com", skills=["VPN"]),
-        lambda users, actor: users.everyone(actor=actor),
+        lambda users, actor: users.list_all(actor=actor),
     ],
-    ids=["create", "set_role", "set_skills", "everyone"],
+    ids=["create", "set_role", "set_skills", "list_all"],
 )
 def test_only_an_admin_manages_users(
     users: UserService, db: Mongo, role: Role, method: Callable[[UserService, Actor], object]

@@ -149,17 +149,17 @@ def test_load_is_measured_by_capacity(skills: tuple[str, ...]) -> None:
 
 @pytest.mark.parametrize("skills", [(), ("VPN",)])
 def test_of_the_equally_loaded_the_one_with_the_quieter_week(skills: tuple[str, ...]) -> None:
-    busy, quiet = person(1, "VPN", recent=5), person(2, "VPN", recent=4)
+    busy, quiet = person(1, "VPN", recent_assignments=5), person(2, "VPN", recent_assignments=4)
     assert chosen(busy, quiet, skills=skills).user_id == quiet.user_id
 
 
 def test_without_a_skill_a_quiet_week_does_not_outweigh_load() -> None:
-    room, quiet = person(1, load=1, recent=20), person(2, load=2)
+    room, quiet = person(1, load=1, recent_assignments=20), person(2, load=2)
     assert chosen(room, quiet).user_id == room.user_id
 
 
 def test_a_score_is_the_sum_of_its_parts() -> None:
-    found = chosen(person(1, "VPN", load=2, recent=5), skills=("VPN", "DNS"))
+    found = chosen(person(1, "VPN", load=2, recent_assignments=5), skills=("VPN", "DNS"))
     assert found.score_parts == {
         "skills": 0.2,
         "history": 0.0,
@@ -252,7 +252,7 @@ def test_how_many_know_a_skill_may_be_said_of_more_people_than_the_candidates() 
     one, other = person(1, "VPN"), person(2, "DNS")
     skills = ("VPN", "DNS")
     for holders, first in (({"vpn": 9, "dns": 1}, other), ({"vpn": 1, "dns": 9}, one)):
-        assert chosen(one, other, skills=skills, holders=holders).user_id == first.user_id
+        assert chosen(one, other, skills=skills, skill_counts=holders).user_id == first.user_id
 
 
 @pytest.mark.parametrize(
@@ -307,7 +307,7 @@ def people(**fields: Any) -> st.SearchStrategy[Candidate]:
         "skills": st.lists(st.sampled_from([*SKILLS, "vpn"]), max_size=3).map(tuple),
         "open_tickets": st.integers(0, 10),
         "capacity": st.integers(0, 10),
-        "recent": st.integers(0, 40),
+        "recent_assignments": st.integers(0, 40),
         "linked": st.booleans(),
         "away_until": st.sampled_from([None, NOW, NOW + timedelta(hours=1)]),
         "active": st.booleans(),

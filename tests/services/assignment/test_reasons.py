@@ -22,8 +22,8 @@ NEEDED = ("VPN", "DNS")
 def said(who: Candidate = WHO, now: datetime = NOON, **about: Any) -> str:
     asked = {
         "why": ChoiceReason.SKILLS,
-        "known": NEEDED,
-        "needed": NEEDED,
+        "known_skills": NEEDED,
+        "needed_skills": NEEDED,
         "has_solved": False,
         **about,
     }
@@ -42,16 +42,16 @@ def said(who: Candidate = WHO, now: datetime = NOON, **about: Any) -> str:
             "knows VPN and DNS · solved similar tickets · 2 of 8 open · at work until 18:00",
         ),
         (
-            {"why": ChoiceReason.HISTORY, "known": (), "has_solved": True},
+            {"why": ChoiceReason.HISTORY, "known_skills": (), "has_solved": True},
             "solved similar tickets · 2 of 8 open · at work until 18:00",
         ),
         (
-            {"why": ChoiceReason.NO_SKILL_MATCH, "known": ()},
+            {"why": ChoiceReason.NO_SKILL_MATCH, "known_skills": ()},
             "nobody who could take it knows VPN or DNS, so it goes to an admin · 2 of 8 open"
             " · at work until 18:00",
         ),
         (
-            {"why": ChoiceReason.LEAST_LOADED, "known": (), "needed": ()},
+            {"why": ChoiceReason.LEAST_LOADED, "known_skills": (), "needed_skills": ()},
             "no skill was recognised, so it goes to whoever has room · 2 of 8 open"
             " · at work until 18:00",
         ),
@@ -112,15 +112,17 @@ def test_where_the_team_has_several_times_it_says_whose(
     at: str, week: WorkWeek, hours: str
 ) -> None:
     now = datetime.fromisoformat(at).replace(tzinfo=UTC)
-    told = said(replace(WHO, week=week), now, is_spread=True)
+    told = said(replace(WHO, week=week), now, has_several_zones=True)
     assert told == f"knows VPN and DNS · 2 of 8 open · {hours}"
 
 
 @pytest.mark.parametrize("week", [None, replace(YORK, days=frozenset())])
 def test_where_no_time_is_told_it_is_nobodys(week: WorkWeek | None) -> None:
-    assert said(replace(WHO, week=week), is_spread=True) == "knows VPN and DNS · 2 of 8 open"
+    assert (
+        said(replace(WHO, week=week), has_several_zones=True) == "knows VPN and DNS · 2 of 8 open"
+    )
     quiet = replace(WHO, week=None, do_not_disturb_until=NOON.replace(hour=18))
-    assert said(quiet, is_spread=True).endswith(" · does not want to be disturbed now")
+    assert said(quiet, has_several_zones=True).endswith(" · does not want to be disturbed now")
 
 
 @pytest.mark.parametrize(

@@ -209,7 +209,7 @@ def test_presses_at_once_hand_it_on_once(
         return handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     done = at_once(press, press, press, press)
-    assert [one.to for one in done] == [cleo] * 4
+    assert [one.assignee for one in done] == [cleo] * 4
     assert [e.type for e in reload(db, ticket).events].count(EventType.UNASSIGNED) == 1
 
 
@@ -247,8 +247,8 @@ def test_nobody_elses_and_nothing_that_moved_on(
 @pytest.mark.parametrize(
     ("field", "fields", "sentence"),
     [
-        ("why", {"why": "because"}, "Choose one of these, or none."),
-        ("reason", {"reason": "x" * 301}, "At most 300 characters; this text has 301."),
+        ("why", {"decline_reason": "because"}, "Choose one of these, or none."),
+        ("reason", {"details": "x" * 301}, "At most 300 characters; this text has 301."),
     ],
 )
 def test_what_is_refused_beside_its_field(

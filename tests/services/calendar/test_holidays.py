@@ -47,8 +47,8 @@ def test_which_countries_there_are(country: str, subdivision: str, known: bool) 
 def test_the_library_is_loaded_when_a_country_is_asked_for() -> None:
     code = """
 import sys
-from services.assignment import ranking as assignment
-from services.calendar import office_hours as office
+from services.assignment import ranking
+from services.calendar import business_hours
 from services.calendar.holidays import public_holidays
 public_holidays("", "", 2026)
 assert "holidays" not in sys.modules

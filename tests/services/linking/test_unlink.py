@@ -101,7 +101,7 @@ def test_two_presses_are_one(unlinking: Unlink, db: Mongo, jo: User) -> None:
         return unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
 
     done = at_once(*[unlink] * 6)
-    assert sorted(type(outcome).__name__ for outcome in done) == ["Conflict"] * 5 + ["Unlinked"]
+    assert sorted(type(outcome).__name__ for outcome in done) == ["Conflict"] * 5 + ["UnlinkResult"]
     assert db.links.count_documents({}) == 0
 
 

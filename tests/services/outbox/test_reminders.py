@@ -47,7 +47,7 @@ def test_each_is_one_tellers(box: Reminders, clock: FixedClock) -> None:
     post(box, *"abcdefgh")
     clock.advance(minutes=1)
     claims = [claim for claim in at_once(*[lambda: box.claim(str(JO))] * 4) if claim]
-    told = [nudge.id for claim in claims for nudge in claim.nudges]
+    told = [nudge.id for claim in claims for nudge in claim.reminders]
     assert sorted(told) == list("abcdefgh")
 
 

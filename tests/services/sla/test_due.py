@@ -51,7 +51,7 @@ HOURS = st.lists(st.integers(1, 400), min_size=4, max_size=4).map(
 
 
 def ticket(clock: SlaClock | None, **fields: Any) -> Ticket:
-    return sample_ticket(**{"status": IN_PROGRESS, "target": clock, **fields})
+    return sample_ticket(**{"status": IN_PROGRESS, "sla_clock": clock, **fields})
 
 
 def since(at: datetime) -> SlaClock:

@@ -178,11 +178,11 @@ def test_a_time_that_has_passed_when_it_is_set_is_missed_from_then_on() -> None:
 def test_what_was_late_before_anybody_looked_is_told_to_nobody() -> None:
     """The predecessor's tickets, and all of them when an admin sets other targets."""
     late = assigned(due_at=MONDAY - timedelta(days=900))
-    assert planned(late, is_found=True).next_step is None
-    still_to_come = planned(assigned(due_at=at(2, 16)), is_found=True)
+    assert planned(late, is_recalculation=True).next_step is None
+    still_to_come = planned(assigned(due_at=at(2, 16)), is_recalculation=True)
     assert still_to_come.next_step is not None
     assert still_to_come.next_step.step is EscalationStep.DUE_SOON
-    assert planned(assigned(), is_found=True).next_step is None
+    assert planned(assigned(), is_recalculation=True).next_step is None
 
 
 def test_after_a_pause_of_the_jobs_only_the_last_step_counts() -> None:

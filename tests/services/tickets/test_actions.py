@@ -395,7 +395,9 @@ def test_a_role_is_asked_for_before_anything_is_read(
 def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id: str) -> None:
     asked = {"actor": Actor.from_user(ben), "ticket_id": ticket_id}
     assert refusal(NotFound, moves.take, **asked) == NOT_FOUND
-    assert refusal(NotFound, moves.get_for_action, **asked, step=TicketAction.RESOLVE) == NOT_FOUND
+    assert (
+        refusal(NotFound, moves.get_for_action, **asked, action=TicketAction.RESOLVE) == NOT_FOUND
+    )
     assert refusal(NotFound, moves.refresh_card, **asked, channel="D1", ts="1.5") == NOT_FOUND
 
 

@@ -53,7 +53,7 @@ def test_a_comment_is_kept_with_its_author_and_place(
     write: Write, requester: User, db: Mongo, ticket: Ticket, clock: FixedClock
 ) -> None:
     file = FileLink("log.txt", "https://example.slack.com/files/U1/F1/log.txt")
-    written = write(requester, "  It is\nback. ", files=(file,), slack=HERE)
+    written = write(requester, "  It is\nback. ", files=(file,), message=HERE)
     assert written.is_new
     doc = db.tickets.find_one({"_id": ticket.id}) or {}
     assert doc["comments"] == [
@@ -64,7 +64,7 @@ def test_a_comment_is_kept_with_its_author_and_place(
             "text": "It is\nback.",
             "internal": False,
             "files": [{"name": "log.txt", "url": "https://example.slack.com/files/U1/F1/log.txt"}],
-            "slack": {"channel": "D0EMP", "ts": "1700000000.000100"},
+            "message": {"channel": "D0EMP", "ts": "1700000000.000100"},
         }
     ]
     stored = reload(db, ticket)
@@ -77,15 +77,15 @@ def test_a_comment_is_kept_with_its_author_and_place(
 def test_the_same_message_or_modal_is_one_comment(
     write: Write, requester: User, moderator: User, db: Mongo, ticket: Ticket
 ) -> None:
-    first = write(requester, slack=HERE)
-    again = write(requester, "It is back, really.", slack=HERE)
+    first = write(requester, message=HERE)
+    again = write(requester, "It is back, really.", message=HERE)
     assert (again.is_new, again.comment) == (False, first.comment)
-    form = write(requester, "By a form", form="V1")
-    assert not write(requester, "By a form", form="V1").is_new
+    form = write(requester, "By a form", request_id="V1")
+    assert not write(requester, "By a form", request_id="V1").is_new
     assert form.comment.submission_id == "V1"
     # Of a replayed form, somebody else's is not theirs.
-    assert write(moderator, "By a form", form="V1").is_new
-    assert write(requester, slack=MessageRef("D0EMP", "1700000000.000101")).is_new
+    assert write(moderator, "By a form", request_id="V1").is_new
+    assert write(requester, message=MessageRef("D0EMP", "1700000000.000101")).is_new
     assert len(reload(db, ticket).comments) == 4
 
 
@@ -97,7 +97,7 @@ def test_many_at_once_lose_nothing_and_repeat_nothing(
     outcomes = at_once(
         *[
             lambda place=place, number=number: write(
-                people[number % 2], f"Comment {number}", slack=place
+                people[number % 2], f"Comment {number}", message=place
             )
             for number, place in enumerate(places)
             for _ in range(2)
@@ -226,7 +226,7 @@ def test_a_changed_message_changes_the_comment(
     clock: FixedClock,
 ) -> None:
     write(requester, "Another one")
-    write(requester, slack=HERE)
+    write(requester, message=HERE)
     clock.advance(minutes=1)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
@@ -248,7 +248,7 @@ def test_only_its_author_changes_a_comment(
     db: Mongo,
     ticket: Ticket,
 ) -> None:
-    write(requester, slack=HERE)
+    write(requester, message=HERE)
     with pytest.raises(PermissionDenied, match=r"^Only its author can change a comment.$"):
         comments.edit(
             actor=Actor.from_user(moderator),
@@ -262,7 +262,7 @@ def test_only_its_author_changes_a_comment(
 def test_a_former_moderator_no_longer_changes_a_note(
     write: Write, comments: CommentService, moderator: User, ticket: Ticket
 ) -> None:
-    write(moderator, "A note.", internal=True, slack=HERE)
+    write(moderator, "A note.", internal=True, message=HERE)
     demoted = Actor(moderator.id, Role.USER)
     with pytest.raises(PermissionDenied):
         comments.edit(actor=demoted, ticket_id=str(ticket.id), message=HERE, text="For all to see")
@@ -272,7 +272,7 @@ def test_a_deleted_message_leaves_nothing_of_its_words(
     write: Write, comments: CommentService, requester: User, db: Mongo, ticket: Ticket
 ) -> None:
     file = FileLink("a.png", "https://example.slack.com/a.png")
-    write(requester, "My password is hunter2", slack=HERE, files=(file,))
+    write(requester, "My password is hunter2", message=HERE, files=(file,))
     for _ in range(2):
         comments.delete(ticket_id=str(ticket.id), message=HERE)
     (comment,) = reload(db, ticket).comments
@@ -298,7 +298,7 @@ def test_what_is_no_comment_is_not_followed(
 def test_an_edit_and_a_deletion_at_once(
     write: Write, comments: CommentService, requester: User, db: Mongo, ticket: Ticket
 ) -> None:
-    write(requester, slack=HERE)
+    write(requester, message=HERE)
     actor, ticket_id = Actor.from_user(requester), str(ticket.id)
     at_once(
         *[
@@ -333,7 +333,7 @@ def test_a_flood_is_held_back_for_a_while(
 def test_changes_count_for_a_flood(
     write: Write, comments: CommentService, requester: User, ticket: Ticket
 ) -> None:
-    write(requester, slack=HERE)
+    write(requester, message=HERE)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     for number in range(29):
@@ -388,7 +388,7 @@ def test_edits_have_a_limit_of_their_own(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(ticket_comments, "MAX_COMMENT_EDITS", 2)
-    write(requester, slack=HERE)
+    write(requester, message=HERE)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
     edit["slack"] = HERE
     for number in range(2):

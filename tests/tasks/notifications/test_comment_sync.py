@@ -121,7 +121,7 @@ def test_it_handles_500(
     db: Mongo,
     method: str,
 ) -> None:
-    say(slack=HERE)
+    say(message=HERE)
     if method == "chat.update":
         notify.run(runtime, str(ticket.id))
     comments.edit(
@@ -173,9 +173,9 @@ def test_a_message_painted_over_with_an_old_text_is_painted_again(
     edit: dict[str, Any] = {
         "actor": Actor.from_user(emma),
         "ticket_id": str(ticket.id),
-        "slack": HERE,
+        "message": HERE,
     }
-    say("First", slack=HERE)
+    say("First", message=HERE)
     notify.run(runtime, str(ticket.id))
     comments.edit(**edit, text="Second")
     stale = reload(db, ticket)

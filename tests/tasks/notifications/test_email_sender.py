@@ -42,7 +42,7 @@ def office(
 ) -> EmailConfig:
     config, _ = parse_settings("worker", {"APP_URL": URL})
     return EmailConfig(
-        server=mail_server.server(seconds=1.0),
+        server=mail_server.server(timeout_seconds=1.0),
         sender=sender_address(config),
         app_url=config.app_url,
         codes=OneTimeCodes(db, JWT_SECRET, clock),

@@ -42,7 +42,7 @@ def a_ticket(**fields: Any) -> Ticket:
 
 
 def shown(**fields: Any) -> dict[str, Any]:
-    empty = {"screen": Screen(), "reader": ANN, "own": ListPage(()), "assigned": None}
+    empty = {"screen": Screen(), "user_id": ANN, "own": ListPage(()), "assigned": None}
     view = overview.home_view(HomePage(**{**empty, "people": PEOPLE, "now": NOW, **fields}))
     assert check_view(view, home=True) == []
     return view
@@ -91,7 +91,7 @@ def test_an_employee_without_tickets_is_told_what_to_do() -> None:
 
 
 def test_a_moderator_without_tickets_is_told_what_comes() -> None:
-    assert read(shown(reader=BEN, assigned=ListPage(()))) == [
+    assert read(shown(user_id=BEN, assigned=ListPage(()))) == [
         "Hello, Ben",
         "File a ticket",
         "The queue",
@@ -114,7 +114,7 @@ def test_a_moderator_without_tickets_is_told_what_comes() -> None:
 def test_who_has_turned_the_digest_off_can_turn_it_on() -> None:
     ben = replace(PEOPLE.users[BEN], wants_digest=False)
     people = replace(PEOPLE, users={BEN: ben})
-    view = shown(reader=BEN, assigned=ListPage(()), people=people)
+    view = shown(user_id=BEN, assigned=ListPage(()), people=people)
     assert read(view)[-1] == "Turn on the morning digest"
 
 
@@ -131,9 +131,9 @@ def test_who_is_away_reads_why_no_ticket_comes(until: datetime, said: str | None
     ben = replace(PEOPLE.users[BEN], away_until=until)
     people = replace(PEOPLE, users={BEN: ben})
     line = f"You are *{said}*, so no new tickets are assigned to you. If that is wrong, press "
-    found = read(shown(reader=BEN, assigned=ListPage(()), people=people))
+    found = read(shown(user_id=BEN, assigned=ListPage(()), people=people))
     assert (f"{line}My availability." in found) is (said is not None)
-    assert not any("away" in text for text in read(shown(reader=BEN, people=people)))
+    assert not any("away" in text for text in read(shown(user_id=BEN, people=people)))
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_row_of_ones_own(fields: dict[str, Any], facts: str) -> None:
 
 
 def test_a_row_of_the_assigned_says_whose_it_is() -> None:
-    view = shown(reader=BEN, assigned=ListPage((a_ticket(),)))
+    view = shown(user_id=BEN, assigned=ListPage((a_ticket(),)))
     assert read(view)[-5:-2] == [
         "Ticket 12: VPN drops",
         "Open",
@@ -170,13 +170,13 @@ def test_a_row_of_the_assigned_says_whose_it_is() -> None:
 
 def test_a_ticket_of_ones_own_that_is_ones_own_work_stands_twice() -> None:
     page = ListPage((a_ticket(created_by=BEN),))
-    assert read(shown(reader=BEN, own=page, assigned=page)).count("Ticket 12: VPN drops") == 2
+    assert read(shown(user_id=BEN, own=page, assigned=page)).count("Ticket 12: VPN drops") == 2
 
 
 def test_its_buttons_lead_into_the_lists_and_to_the_tickets() -> None:
     ticket = a_ticket()
     page = ListPage((ticket,))
-    view = shown(reader=BEN, own=page, assigned=page)
+    view = shown(user_id=BEN, own=page, assigned=page)
     assert pressed(view, "Open") == [Screen(ticket_id=ticket.id)] * 2
     lists = {
         "All your tickets": ListKind.OWN,

@@ -52,7 +52,7 @@ def a_ticket(**fields: Any) -> Ticket:
 def listed(selection: ListQuery, *tickets: Ticket, **fields: Any) -> ListResult:
     return ListResult(
         **{
-            "selection": selection,
+            "list_query": selection,
             "page": ListPage(tickets),
             "people": PEOPLE,
             "assignees": USERS[1:],

@@ -22,13 +22,13 @@ NILS = User(ObjectId("65f0c0ffee65f0c0ffee0001"), "nils@example.com", Role.MODER
 def shown(*, is_own: bool = True, **fields: Any) -> dict[str, Any]:
     usual: dict[str, Any] = {
         "user": NILS,
-        "away": None,
+        "absence": None,
         "hours": WorkHours(frozenset(range(5)), "09:00", "17:00"),
-        "is_own": False,
+        "has_own_hours": False,
         "country": "",
         "zone": "Europe/Berlin",
         "own_zone": "",
-        "open_tickets": 2,
+        "open_ticket_count": 2,
         "office": BusinessHours(country="DE", is_configured=True),
     }
     view = availability_modal(Availability(**{**usual, **fields}), is_own=is_own)
@@ -74,7 +74,7 @@ def test_ones_own() -> None:
     ],
 )
 def test_by_whose_word_they_are_away(away: Absence, words: str) -> None:
-    view = shown(away=away)
+    view = shown(absence=away)
     assert f"2 open tickets, at most 8 are assigned automatically · {words}" in read(view)
     assert element(view, "presence")["initial_option"]["value"] == "away"
     assert ("initial_date_time" in element(view, "awayUntil")) == (away.until == FRIDAY)

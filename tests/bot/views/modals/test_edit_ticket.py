@@ -235,17 +235,17 @@ def test_the_longest_form_fits(sign: str) -> None:
     ("about", "label"),
     [
         ({}, "Ben · 2 of 8 open"),
-        ({"known": ("VPN", "DNS")}, "Ben · knows VPN, DNS · 2 of 8 open"),
+        ({"known_skills": ("VPN", "DNS")}, "Ben · knows VPN, DNS · 2 of 8 open"),
         ({"obstacle": Obstacle.AWAY}, "Ben · 2 of 8 open · away"),
         ({"obstacle": Obstacle.FULL, "open_tickets": 8}, "Ben · 8 of 8 open · full"),
         ({"obstacle": Obstacle.UNLINKED}, "Ben · 2 of 8 open · not in Slack"),
         ({"obstacle": Obstacle.REQUESTER}, "Ben · 2 of 8 open · filed it"),
         (
-            {"known": ("Virtual private networks", "Domain name servers", "Kerberos")},
+            {"known_skills": ("Virtual private networks", "Domain name servers", "Kerberos")},
             "Ben · knows Virtual private networks, Domain name servers, K… · 2 of 8 open",
         ),
         (
-            {"user": User(BEN.id, "", Role.ADMIN, name="Ben " * 30), "known": ("x" * 50,)},
+            {"user": User(BEN.id, "", Role.ADMIN, name="Ben " * 30), "known_skills": ("x" * 50,)},
             f"Ben Ben Ben Ben Ben Ben… · knows {'x' * 26}… · 2 of 8 open",
         ),
         (
@@ -255,7 +255,7 @@ def test_the_longest_form_fits(sign: str) -> None:
     ],
 )
 def test_an_option_says_in_a_line_why_and_how_much(about: dict[str, Any], label: str) -> None:
-    plain: dict[str, Any] = {"user": BEN, "known": (), "open_tickets": 2, "capacity": 8}
+    plain: dict[str, Any] = {"user": BEN, "known_skills": (), "open_tickets": 2, "capacity": 8}
     fit = AssigneeOption(**{**plain, "obstacle": None, **about})
     option = assignee_option(fit)
     assert option["text"]["text"] == label
