@@ -17,6 +17,7 @@ from bot import startup_errors
 from services.account_admin import users_command
 from services.core import database, logs, settings
 from services.core.metrics import NOOP_METER, InMemoryMeter, Meter
+from services.registry import indexes
 
 if TYPE_CHECKING:
     from slack_bolt import App
@@ -90,7 +91,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     )
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
-    database.ensure_indexes(db)
+    indexes.ensure_indexes(db)
     publisher = BackgroundPublisher(CeleryPublisher(configure(redis_url=config.redis_url)))
     bot_config = bot_bootstrap.BotConfig(
         db=db,
@@ -138,7 +139,7 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     from tasks.queue.shared_metrics import RedisMeter
 
     db = database.connect(config.mongo_uri)
-    database.ensure_indexes(db)
+    indexes.ensure_indexes(db)
     publisher = CeleryPublisher(configure(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
     made = scheduler.Scheduler(db, publisher, meter=meter, has_triage=bool(config.triage_channel))
@@ -149,7 +150,7 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
 
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
     db = database.connect(config.mongo_uri)
-    database.ensure_indexes(db)
+    indexes.ensure_indexes(db)
     for line in users_command.run_users_command(config, db, args):
         print(line)
     return 0
@@ -214,7 +215,9 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     strict, app_url = config.is_linking_strict, config.app_url
     # Where linking is strict, no address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
-    stored = database_checks.DatabaseChecks(config.mongo_uri, admin_emails=named)
+    stored = database_checks.DatabaseChecks(
+        config.mongo_uri, missing_indexes=indexes.missing_indexes, admin_emails=named
+    )
     slack = SlackChecks(
         _web_client(config, hooks, timeout=CHECK_TIMEOUT_SECONDS),
         app_token=config.slack_app_token,

@@ -14,11 +14,12 @@ from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
 from services.assignment.ranking import choose_assignee, rate_candidates
 from services.calendar.work_week import WorkWeek
-from services.core.database import Document, Mongo, ensure_indexes
+from services.core.database import Document, Mongo
 from services.linking.links import LinkService
 from services.models.assignee_choice import AssigneeChoice
 from services.models.ticket import Ticket
 from services.models.user import Role
+from services.registry.indexes import ensure_indexes
 
 NOW = datetime(2026, 3, 4, 10, tzinfo=UTC)
 TEAM = "T0BENCH"

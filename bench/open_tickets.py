@@ -23,12 +23,13 @@ from pymongo.monitoring import (
 
 from bench import sweeping
 from bench.figures import Figure, milliseconds
-from services.core.database import IN_QUEUE_FILTER, Document, Mongo
+from services.core.database import Document, Mongo
 from services.core.sequences import allocate_numbers
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import Actor
 from services.models.user import Role
+from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.queue_key import QUEUE_KEY_FIELD
 from services.tickets.filing import TicketService
 

@@ -10,8 +10,9 @@ from itertools import islice
 from bson import ObjectId
 
 from bench.figures import Figure, milliseconds
-from services.core.database import Document, Mongo, ensure_indexes
+from services.core.database import Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
+from services.registry.indexes import ensure_indexes
 from services.sla.escalation_schedule import due_steps
 from services.sla.policy import load_policy
 from tasks import escalation

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.accounts.users import UserService
-from services.core.database import Mongo, ensure_indexes
+from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.slack_member import SlackMember
 from services.models.user import Role
+from services.registry.indexes import ensure_indexes
 
 TEAM_ID = "T0DEMO"
 BOT_USER_ID = "U0HELPDESK"

@@ -40,7 +40,7 @@ from services.auth.services import AccountServices
 from services.auth.services import build_account_services as build_accounts
 from services.core import ttl_cache
 from services.core.clock import utcnow
-from services.core.database import INDEXES, Mongo, connect, ensure_indexes
+from services.core.database import Mongo, connect
 from services.core.processed_events import ProcessedEvents
 from services.core.redis_client import connect_redis
 from services.editing.ticket_edits import TicketEdits
@@ -54,6 +54,7 @@ from services.models.user import Role, User
 from services.outbox.deliveries import TicketThreads
 from services.outbox.emails import Emails
 from services.outbox.reminders import Reminders
+from services.registry.indexes import INDEXES, ensure_indexes
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService

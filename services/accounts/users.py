@@ -18,7 +18,7 @@ from services.core.database import Document, Mongo
 from services.core.errors import Conflict, NotFound
 from services.models import user as model_user
 from services.models.permissions import Actor, Operator, Permission, require_permission
-from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, works_on_tickets
+from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, can_work_on_tickets
 from services.outbox import pending
 
 
@@ -177,9 +177,9 @@ def update_account(
     update: Document = {"$set": dict(values)}
     if (before.role, before.active) != (wanted.role, wanted.active):
         update["$inc"] = {"tokenVersion": 1}
-    if works_on_tickets(wanted) and not works_on_tickets(before):
+    if can_work_on_tickets(wanted) and not can_work_on_tickets(before):
         update["$unset"] = {"handBack": ""}
-    elif works_on_tickets(before) and not works_on_tickets(wanted):
+    elif can_work_on_tickets(before) and not can_work_on_tickets(wanted):
         reason = DEMOTED_REASON if wanted.active else DEACTIVATED_REASON
         update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
     # An absent field equals None here, as it does in what was loaded.

@@ -13,7 +13,7 @@ from services.core.database import Document, Mongo
 from services.models.assignee_choice import AnalysisSource
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Priority, Ticket, parse_priority
-from services.models.user import User, works_on_tickets
+from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
 
 # What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
@@ -123,7 +123,7 @@ def _is_by_staff(db: Mongo, ticket: Ticket) -> bool:
     if author is None or author != ticket.created_by:
         return author is not None
     doc = db.users.find_one({"_id": author})
-    return doc is not None and works_on_tickets(User.from_doc(doc))
+    return doc is not None and can_work_on_tickets(User.from_doc(doc))
 
 
 def _doc(ticket: Ticket, analysis: Analysis, now: datetime) -> dict[str, Any]:

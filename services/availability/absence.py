@@ -15,7 +15,7 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.database import Document
-from services.models.user import User, works_on_tickets
+from services.models.user import User, can_work_on_tickets
 
 # From so long on somebody else may have to take over.
 LONG_ABSENCE = timedelta(days=1)
@@ -55,7 +55,7 @@ def absence_update(
     values: Document = {"away": {"until": absence.until, "source": absence.source.value}}
     is_long = absence.until - now > LONG_ABSENCE
     was_offered = "handOver" in account and current_absence(account, now=now) is not None
-    if is_long and not was_offered and works_on_tickets(User.from_doc(account)):
+    if is_long and not was_offered and can_work_on_tickets(User.from_doc(account)):
         values["handOver"] = {
             "key": uuid.uuid4().hex,
             "to": offer_to,

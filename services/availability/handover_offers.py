@@ -147,7 +147,7 @@ class HandoverOffers:
     def _offer(self, doc: Document, now: datetime) -> HandoverOffer | None:
         user, stored = User.from_doc(doc), doc["handOver"]
         away = absence.current_absence(doc, now=now)
-        if away is None or not model_user.works_on_tickets(user):
+        if away is None or not model_user.can_work_on_tickets(user):
             return None
         tickets = count_open_tickets(self._db, user.id)
         if not tickets:

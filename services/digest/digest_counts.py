@@ -5,8 +5,9 @@ from datetime import datetime
 
 from bson import ObjectId
 
-from services.core.database import IN_QUEUE_FILTER, Document, Mongo
+from services.core.database import Document, Mongo
 from services.models.ticket import Status, Ticket
+from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key_bound
 from services.tickets.queries import count_open_tickets
 

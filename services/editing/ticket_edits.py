@@ -28,7 +28,7 @@ from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.models.user import User, can_work
+from services.models.user import User, can_work_on_tickets
 from services.outbox import pending
 from services.tickets import ticket_store
 from services.tickets.lifecycle import TicketAction, check_allowed
@@ -164,7 +164,7 @@ class TicketEdits:
         self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
-        if (assignee_id := edit.get("assignedTo")) and not self._can_work(assignee_id):
+        if (assignee_id := edit.get("assignedTo")) and not self._can_work_on_tickets(assignee_id):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         change = Change(
             values={field: edit[field] for field in plain},
@@ -180,15 +180,15 @@ class TicketEdits:
             ),
             remove=("assignment.next",) if _ROUTING_FIELDS.intersection(plain) else (),
         )
-        stays = self._can_work(ticket.assigned_to)
+        stays = self._can_work_on_tickets(ticket.assigned_to)
         moves = build_status_change(
             by, ticket, edit, message=str(message or ""), keep_assignee=stays, now=self._clock()
         )
         return change.then(moves)
 
-    def _can_work(self, user_id: ObjectId | None) -> bool:
+    def _can_work_on_tickets(self, user_id: ObjectId | None) -> bool:
         user = self._users.get(user_id) if user_id else None
-        return user is not None and can_work(user)
+        return user is not None and can_work_on_tickets(user)
 
     def _store(self, ticket: Ticket, change: Change) -> Ticket | None:
         now = self._clock()

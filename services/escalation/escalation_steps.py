@@ -22,7 +22,7 @@ from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import EscalationStep, EscalationTrack, ScheduledStep
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
-from services.models.user import User, can_work
+from services.models.user import User, can_work_on_tickets
 from services.outbox import pending
 from services.sla.escalation_schedule import due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
@@ -107,7 +107,7 @@ class EscalationSteps:
         """Whether they are still at the help desk, and not away."""
         account = self._account(ticket)
         user = User.from_doc(account) if account else None
-        if user is None or not can_work(user):
+        if user is None or not can_work_on_tickets(user):
             return False
         return user.away_until is None or user.away_until <= self._clock()
 

@@ -35,7 +35,7 @@ def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: dat
     The account is marked first, so that no interruption leaves its tickets with nobody.
     """
     doc = db.users.find_one({"_id": link["userId"]})
-    if doc and user.works_on_tickets(User.from_doc(doc)):
+    if doc and user.can_work_on_tickets(User.from_doc(doc)):
         mark = user.release_request(
             by="system", now=now, reason=_REASONS[reason], member_removed=True
         )

@@ -12,16 +12,8 @@ from typing import Any
 from bson import ObjectId
 from pymongo import ASCENDING, DESCENDING
 
-from services.core.database import (
-    ASSIGNEE_QUEUE_INDEX,
-    ASSIGNEE_STATUS_NEWEST_INDEX,
-    IN_QUEUE_FILTER,
-    QUEUE_INDEX,
-    REQUESTER_STATUS_NEWEST_INDEX,
-    SKILL_QUEUE_INDEX,
-    Document,
-    Mongo,
-)
+from services.core.database import Document, Mongo
+from services.lists.indexes import REQUESTER_STATUS_NEWEST_INDEX, SKILL_QUEUE_INDEX
 from services.lists.list_query import (
     NO_ASSIGNEE,
     ListCursor,
@@ -32,7 +24,9 @@ from services.lists.list_query import (
 )
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Ticket
+from services.sla.indexes import ASSIGNEE_QUEUE_INDEX, IN_QUEUE_FILTER, QUEUE_INDEX
 from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
+from services.tickets.indexes import ASSIGNEE_STATUS_NEWEST_INDEX
 
 PAGE_SIZE = 10
 # What a row shows. A ticket's arrays and long texts stay in the database.

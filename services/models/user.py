@@ -69,8 +69,8 @@ class User:
         return self.name or self.email.partition("@")[0] or "someone"
 
 
-def works_on_tickets(user: User) -> bool:
-    """Whether tickets may be assigned to that account."""
+def can_work_on_tickets(user: User) -> bool:
+    """Whether tickets may be assigned to the account: an active moderator or admin."""
     return user.active and user.role is not Role.USER
 
 
@@ -91,10 +91,6 @@ def release_request(
     request: Document = {"at": now, "by": by, "reason": reason}
     flags = {"isGone": member_removed, "once": one_off}
     return request | {name: True for name, is_so in flags.items() if is_so}
-
-
-def can_work(user: User) -> bool:
-    return user.active and user.role is not Role.USER
 
 
 STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}}

@@ -1,7 +1,7 @@
 """The doctor's look at the settings and at what MongoDB holds. It reads; one probe is written."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import timedelta
 from functools import cached_property
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 from services.accounts.validation import email_key
 from services.core import leases, retry, settings
 from services.core.clock import Clock, utcnow
-from services.core.database import Document, Mongo, connect, missing_indexes
+from services.core.database import Document, Mongo, connect
 from services.models.user import Role, User
 from services.ops import failing_items, job_runs
 from services.ops.checks import (
@@ -86,16 +86,22 @@ def check_linking(*, app_url: str | None, is_strict: bool) -> list[Finding]:
 
 
 class DatabaseChecks:
-    """Connects at the first check, so that a bad URI is a finding as well."""
+    """Connects at the first check, so that a bad URI is a finding as well.
+
+    `missing_indexes` names the indexes a database lacks; every package declares some, above this
+    one too.
+    """
 
     def __init__(
         self,
         uri: str,
         *,
+        missing_indexes: Callable[[Mongo], list[str]],
         admin_emails: frozenset[str] = frozenset(),
         clock: Clock = utcnow,
     ) -> None:
         self._uri = uri
+        self._missing_indexes = missing_indexes
         self._admin_emails = admin_emails
         self._clock = clock
 
@@ -144,7 +150,7 @@ class DatabaseChecks:
 
     def check_indexes(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-            missing = missing_indexes(self._db)
+            missing = self._missing_indexes(self._db)
         if missing:
             advice = "Start the bot or the jobs: they create them."
             return fail(f"missing: {', '.join(missing)}", advice)

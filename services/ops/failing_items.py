@@ -5,7 +5,7 @@ from typing import Any
 
 from services.core.database import Document, Mongo
 from services.core.retry import RetryState
-from services.models.user import Role, User
+from services.models.user import User, can_work_on_tickets
 from services.ops.checks import CheckStatus, Finding, format_duration, pluralize
 
 # Once or twice may be chance.
@@ -57,7 +57,7 @@ def _digests(db: Mongo) -> list[Document]:
     read = dict.fromkeys(("email", "role", "active", "digestAside"), True)
     found = db.users.find(_DIGESTS, read).sort("digestAside.since").limit(MAX_DIGEST_ACCOUNTS)
     users = ((doc, User.from_doc(doc)) for doc in found)
-    return [doc for doc, user in users if user.active and user.role is not Role.USER]
+    return [doc for doc, user in users if can_work_on_tickets(user)]
 
 
 def _finding(what: str, stored: Any, advice: str, now: datetime) -> Finding:

@@ -12,15 +12,11 @@ from datetime import datetime, timedelta
 
 from services.analysis.model_answer import Precedent, canonical_skills
 from services.core.coerce import as_object_id, as_str, as_string_list
-from services.core.database import (
-    NEWEST_INDEX,
-    RESOLVED_INDEX,
-    SKILL_RESOLVED_INDEX,
-    Document,
-    Mongo,
-)
+from services.core.database import Document, Mongo
 from services.models.ticket import Status, Ticket
 from services.routing.features import extract_features
+from services.routing.indexes import SKILL_RESOLVED_INDEX
+from services.tickets.indexes import NEWEST_INDEX, RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 
 MAX_PRECEDENTS = 4

@@ -15,13 +15,14 @@ from bson import ObjectId
 
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_object_id, as_str, as_string_list
-from services.core.database import RESOLVED_INDEX, Document, Mongo
+from services.core.database import Document, Mongo
 from services.models.events import EventType
 from services.models.ticket import Status
 from services.models.user import ACTIVE_STAFF
 from services.routing.learned_model import Example
 from services.routing.model_store import ModelKind, ModelStore
 from services.routing.router import match_skills
+from services.tickets.indexes import RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)

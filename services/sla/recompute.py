@@ -12,8 +12,9 @@ from typing import Any
 from pymongo import UpdateOne
 
 from services.core.clock import utcnow
-from services.core.database import IN_QUEUE_FILTER, Document, Mongo
+from services.core.database import Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
+from services.sla.indexes import IN_QUEUE_FILTER
 from services.sla.policy import SlaPolicy, load_policy
 from services.sla.queue_key import QUEUE_KEY_FIELD
 from services.sla.timing import recompute_timing

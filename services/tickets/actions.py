@@ -18,7 +18,7 @@ from services.core.errors import Conflict, InvalidValue
 from services.models.events import EventType
 from services.models.permissions import Actor, require_permission, require_visible
 from services.models.ticket import Status, Ticket
-from services.models.user import User, can_work
+from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries, pending
 from services.tickets import comments, ticket_store, transitions
 from services.tickets.lifecycle import (
@@ -177,7 +177,7 @@ class TicketActions:
         def build_change(ticket: Ticket, _: datetime) -> Change:
             had = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
             return transitions.reopen(
-                actor.user_id, ticket, keep_assignee=bool(had and can_work(had))
+                actor.user_id, ticket, keep_assignee=bool(had and can_work_on_tickets(had))
             )
 
         return self._apply_action(
@@ -249,7 +249,7 @@ class TicketActions:
     def _assignable(self, user_id: str) -> User:
         """A moderator or admin who is still there."""
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
-        if user is None or not can_work(user):
+        if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
 

@@ -11,7 +11,7 @@ from bson import ObjectId
 
 from services.core.database import Mongo
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
-from services.models.user import User, works_on_tickets
+from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
 from services.tickets.transitions import resume, unassign, with_change
 
@@ -42,7 +42,7 @@ def release_tickets(
     is_one_off = bool(request.get("once"))
     request_filter = {"_id": user_id, "handBack.at": request["at"]}
     user = User.from_doc(doc)
-    if works_on_tickets(user) and not request.get("isGone"):
+    if can_work_on_tickets(user) and not request.get("isGone"):
         if not is_one_off:
             return []
         if not _is_away(user, now):

@@ -16,7 +16,7 @@ from services.linking.directory import Directory
 from services.models.comment import Comment
 from services.models.events import Event, EventType
 from services.models.ticket import Card, Ticket
-from services.models.user import Role
+from services.models.user import can_work_on_tickets
 from services.outbox import deliveries
 from services.outbox.deliveries import DeliveryState, delivery_key
 from tasks.notifications.slack_delivery import update_message
@@ -143,7 +143,7 @@ class CommentSync:
 
     def _is_staff(self, user_id: ObjectId) -> bool:
         user = self._people.users.get(user_id)
-        return user is not None and user.active and user.role is not Role.USER
+        return user is not None and can_work_on_tickets(user)
 
 
 def _is_channel(recipient: str) -> bool:

@@ -8,8 +8,9 @@ import pytest
 from pymongo import MongoClient
 
 from demo.servers import MongoServer
-from services.core.database import Mongo, ensure_indexes
+from services.core.database import Mongo
 from services.models.user import User
+from services.registry.indexes import ensure_indexes
 from tests.conftest import Bot, Commands, People
 from tests.support import payloads
 from tests.support.api_client import FINE, Api

@@ -35,7 +35,7 @@ from services.availability.availability_service import AvailabilityChange, Avail
 from services.availability.handover_offers import HandoverOffer, HandoverOffers, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
 from services.availability.status_sync import StatusSync
-from services.core.database import Document, Mongo, connect, ensure_indexes
+from services.core.database import Document, Mongo, connect
 from services.core.errors import DomainError
 from services.digest.digest_counts import DigestCounts
 from services.digest.digest_service import Digest, DigestPreference, Digests
@@ -67,6 +67,7 @@ from services.outbox import deliveries, pending
 from services.outbox.deliveries import TicketThreads
 from services.privacy.erasure import Erasure
 from services.privacy.export import DataExport
+from services.registry.indexes import ensure_indexes
 from services.routing import similar_tickets
 from services.routing.model_store import ModelStore
 from services.routing.training import Training
@@ -97,6 +98,7 @@ ELSEWHERE = frozenset(
         "auth.one_time_codes",
         "core.sequences",
         "core.database",
+        "registry.indexes",
         "core.leases",
         "core.processed_events",
         "ops.job_runs",

@@ -10,7 +10,7 @@ from bot.views.text import Block, escape, mrkdwn, plain_text, truncate
 from services.accounts.account_search import AccountCursor
 from services.home.home_service import PeoplePage
 from services.home.sessions import Screen
-from services.models.user import Role, User
+from services.models.user import User, can_work_on_tickets
 
 View = dict[str, Any]
 
@@ -81,5 +81,5 @@ def _person_rows(user: User, content: PeoplePage) -> list[Block]:
             },
         },
         context(mrkdwn(" · ".join(facts))),
-        *([more] if user.active and user.role is not Role.USER else []),
+        *([more] if can_work_on_tickets(user) else []),
     ]

@@ -14,16 +14,17 @@ from services.assignment.candidate_pool import LARGE_TEAM_SIZE, CandidateLoader
 from services.assignment.shortlist import LARGE_TEAM_TTL, Shortlist
 from services.assignment.shortlist import SHORTLIST_SIZE as SHORTLIST
 from services.calendar.work_week import WorkWeek, parse_time_zone
-from services.core.database import INDEXES, Mongo
+from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice
 from services.models.permissions import OPERATOR
 from services.models.ticket import Ticket
 from services.models.user import Role
+from services.registry.indexes import INDEXES
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket, reload
-from tests.services.core.test_database import filters, is_served
+from tests.support.index_coverage import filters, is_served
 from tests.support.slack_workspace import TEAM_ID
 
 BERLIN = parse_time_zone("Europe/Berlin")

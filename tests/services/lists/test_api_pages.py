@@ -10,12 +10,13 @@ import pytest
 from bson import ObjectId
 
 from services.core.clock import utcnow
-from services.core.database import NEWEST_INDEX, REQUESTER_NEWEST_INDEX, Mongo
+from services.core.database import Mongo
 from services.lists.api_pages import TICKET_FIELDS, PageCursor, TicketPager
 from services.models.permissions import Actor
 from services.models.user import Role
+from services.tickets.indexes import NEWEST_INDEX, REQUESTER_NEWEST_INDEX
 from tests.conftest import Commands
-from tests.services.core.test_database import is_served_by
+from tests.support.index_coverage import is_served_by
 
 MANY = 10_000
 ARRAYS = {"events", "comments", "cards", "notices"}

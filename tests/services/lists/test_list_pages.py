@@ -15,7 +15,7 @@ from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
 from services.models.user import Role
 from services.sla.queue_key import queue_key
 from tests.conftest import Commands, FixedClock
-from tests.services.core.test_database import filters, is_served_by
+from tests.support.index_coverage import filters, is_served_by
 
 ME, SOMEBODY = ObjectId(), ObjectId()
 EMPLOYEE, MODERATOR = Actor(ME, Role.USER), Actor(ME, Role.MODERATOR)

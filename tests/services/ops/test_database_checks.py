@@ -19,6 +19,7 @@ from services.ops.checks import CheckStatus, Finding
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
 from services.ops.job_runs import JobRuns
 from services.outbox import pending
+from services.registry.indexes import missing_indexes
 from services.tickets.filing import TicketService
 from tests.conftest import NOBODY_LISTENS, FixedClock, People, file_ticket, reload
 
@@ -148,7 +149,8 @@ def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[Look]:
 
     def make(uri: str | None = None, **options: Any) -> DatabaseChecks:
         found = mongo.uri_for(db.name) if uri is None else uri
-        made.append(DatabaseChecks(found, clock=clock, **options))
+        checks = DatabaseChecks(found, missing_indexes=missing_indexes, clock=clock, **options)
+        made.append(checks)
         return made[-1]
 
     yield make

@@ -18,6 +18,7 @@ from services.ops import failing_items
 from services.ops.checks import CheckStatus
 from services.ops.database_checks import DatabaseChecks
 from services.ops.failing_items import find_failing
+from services.registry.indexes import missing_indexes
 from tasks.notifications import digest
 from tests.support.escalation_day import Day, at
 from tests.support.slack_workspace import TEAM_ID
@@ -200,7 +201,7 @@ def test_the_doctor_tells_of_it_with_the_jobs(day: Day, monkeypatch: pytest.Monk
     jo = day.people.add(Role.MODERATOR, email="jo@example.com")
     aside = record_failure(None, FAULT, now=day.clock())
     day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": aside.to_doc()}})
-    checks = DatabaseChecks("mongodb://unused", clock=day.clock)
+    checks = DatabaseChecks("mongodb://unused", missing_indexes=missing_indexes, clock=day.clock)
     monkeypatch.setitem(vars(checks), "_db", day.db)
     found = checks.check_jobs()
     assert [finding.message[:21] for finding in found] == ["none leads", "the digest of jo@exam"]

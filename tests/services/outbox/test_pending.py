@@ -115,3 +115,10 @@ def test_a_settled_or_deleted_ticket_does_not_back_off(
     back_off(db, ticket.id, now=clock())
     back_off(db, ObjectId(), now=clock())
     assert "nextTryAt" not in (db.tickets.find_one({"_id": ticket.id}) or {})
+
+
+def test_the_sweep_needs_no_sort(db: Mongo, clock: FixedClock) -> None:
+    due = db.tickets.find({"outbox": True, "nextTryAt": {"$lte": clock()}}).sort("nextTryAt")
+    plan = str(due.explain()["queryPlanner"])
+    assert "outbox_due" in plan
+    assert "SORT" not in plan

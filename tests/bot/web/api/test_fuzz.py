@@ -24,12 +24,13 @@ from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
 from services.auth.services import build_account_services
-from services.core.database import Mongo, connect, ensure_indexes
+from services.core.database import Mongo, connect
 from services.editing.ticket_edits import TicketEdits, TicketPatches
 from services.linking.links import LinkService
 from services.lists.api_pages import TicketPager
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role
+from services.registry.indexes import ensure_indexes
 from services.tickets.filing import TicketService
 from tests.conftest import CHEAP, JWT_SECRET, FixedClock, RecordingPublisher
 from tests.support.api_client import SCHEMA

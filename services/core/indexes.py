@@ -1,0 +1,13 @@
+"""The indexes of what Slack's events are remembered by."""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+
+from pymongo import IndexModel
+
+# Longer than Slack goes on repeating an event.
+EVENT_RETENTION = timedelta(days=1)
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "inbox": (IndexModel("at", expireAfterSeconds=int(EVENT_RETENTION.total_seconds())),),
+}

@@ -1,0 +1,12 @@
+"""The indexes of links by what is open in the App Home: sessions.py."""
+
+from collections.abc import Mapping, Sequence
+
+from pymongo import IndexModel
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "links": (
+        IndexModel("home.ticket", sparse=True),
+        IndexModel("home.queueAt", sparse=True),
+    ),
+}

@@ -1,0 +1,10 @@
+"""The indexes of what fails repeatedly: failing_items.py."""
+
+from collections.abc import Mapping, Sequence
+
+from pymongo import IndexModel
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "users": (IndexModel("digestAside.since", sparse=True),),
+    "tickets": (IndexModel("alarm.aside.since", sparse=True),),
+}

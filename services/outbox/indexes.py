@@ -1,0 +1,25 @@
+"""The indexes of what is still to be delivered."""
+
+from collections.abc import Mapping, Sequence
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+INDEXES: Mapping[str, Sequence[IndexModel]] = {
+    "tickets": (
+        IndexModel("notices.ts", sparse=True),  # the thread of a message that tells of it
+        IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
+        IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
+    ),
+    "letters": (
+        IndexModel("nextTryAt", name="letters_due", partialFilterExpression={"state": "waiting"}),
+        IndexModel("userId"),
+        IndexModel("expiresAt", expireAfterSeconds=0),
+    ),
+    "nudges": (
+        IndexModel([("to", ASCENDING), ("at", ASCENDING)]),
+        IndexModel("claim", sparse=True),
+        IndexModel([("to", ASCENDING), ("shown.since", DESCENDING)]),
+        IndexModel("at", sparse=True),
+        IndexModel("expiresAt", expireAfterSeconds=0),
+    ),
+}

@@ -1,0 +1,424 @@
+import importlib
+import pkgutil
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from bson import ObjectId
+from pymongo import IndexModel
+from pymongo.errors import DuplicateKeyError
+
+import services
+from demo.servers import MongoServer
+from services.account_admin.account_admin import AccountAdmin, PersonFields
+from services.accounts.account_search import AccountCursor
+from services.accounts.users import UserService
+from services.assignment.assignment_service import AssignmentService
+from services.assignment.dry_run import ExplainService
+from services.auth import password_reset
+from services.auth.one_time_codes import CodeKind, OneTimeCodes
+from services.auth.services import build_account_services
+from services.availability.availability_service import AvailabilityChange, AvailabilityService
+from services.availability.handover_offers import HandoverOffers
+from services.availability.slack_status import MemberStatus, SlackStatus
+from services.availability.status_rules import StatusRulesStore
+from services.availability.status_sync import StatusSync
+from services.core.database import Mongo, connect
+from services.core.errors import InvalidValue
+from services.core.installation import claim_installation
+from services.core.leases import BackoffLock, Lease, is_paused, pause
+from services.digest.digest_counts import DigestCounts
+from services.digest.digest_service import DigestPreference, Digests
+from services.linking.link_by_code import LinkByCode
+from services.linking.links import LinkService
+from services.linking.member_sync import MemberSync
+from services.linking.unlink import Unlink
+from services.lists.list_query import ListKind, ListQuery, skill_key
+from services.lists.list_service import ListService
+from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
+from services.models.comment import MessageRef as SlackPlace
+from services.models.message_source import checked_source
+from services.models.permissions import OPERATOR, Actor
+from services.models.slack_member import SlackMember
+from services.models.ticket import Card
+from services.models.user import Role, User
+from services.ops import failing_items
+from services.outbox import deliveries, pending
+from services.outbox.deliveries import TicketThreads
+from services.outbox.emails import EmailKind, Emails
+from services.outbox.reminders import Reminders
+from services.privacy.erasure import Erasure
+from services.privacy.export import DataExport
+from services.registry.indexes import INDEXES, collect_indexes, ensure_indexes, missing_indexes
+from services.routing import similar_tickets
+from services.routing.model_store import ModelStore
+from services.routing.training import Training
+from services.sla import recompute
+from services.tickets import legacy_reconcile, release
+from services.tickets.actions import TicketActions
+from services.tickets.comments import CommentService
+from services.tickets.filing import TicketService
+from tasks import escalation
+from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once, file_ticket
+from tests.support.index_coverage import filters, is_served
+from tests.support.slack_workspace import TEAM_ID, TEAM_URL
+
+
+def declared_indexes() -> dict[str, set[tuple[str, str]]]:
+    """(collection, name) of every index that a module of `services` declares, by module."""
+    found = {}
+    for info in pkgutil.walk_packages(services.__path__, "services."):
+        declared = vars(importlib.import_module(info.name)).get("INDEXES")
+        if declared is not None and info.name != "services.registry.indexes":
+            found[info.name] = names(declared)
+    return found
+
+
+def names(indexes: Mapping[str, Sequence[IndexModel]]) -> set[tuple[str, str]]:
+    return {(name, index.document["name"]) for name, those in indexes.items() for index in those}
+
+
+def test_every_declared_index_is_collected() -> None:
+    declared = declared_indexes()
+    assert len(declared) > 10
+    assert {module for module in declared if not module.endswith(".indexes")} == set()
+    assert sorted(one for those in declared.values() for one in those) == sorted(names(INDEXES))
+
+
+def test_an_index_is_declared_once() -> None:
+    one = {"users": (IndexModel("a"), IndexModel("b")), "links": (IndexModel("a"),)}
+    other = {"users": (IndexModel("c"),)}
+    assert names(collect_indexes(one, other)) == names(one) | names(other)
+    with pytest.raises(ValueError, match=r"users\.b_1 is declared twice"):
+        collect_indexes(one, {"users": (IndexModel("b", sparse=True),)})
+
+
+@pytest.fixture
+def bare(mongo: MongoServer) -> Iterator[Mongo]:
+    """A database without an index."""
+    db = connect(mongo.uri_for(f"test-{ObjectId()}"))
+    yield db
+    db.client.close()
+
+
+def test_every_index_is_made_once_whoever_asks_and_how_often(bare: Mongo) -> None:
+    wanted = {
+        f"{collection}.{index.document['name']}"
+        for collection, indexes in INDEXES.items()
+        for index in indexes
+    }
+    assert set(missing_indexes(bare)) == wanted
+    assert at_once(*[lambda: ensure_indexes(bare)] * 4) == [None] * 4
+    ensure_indexes(bare)
+    assert missing_indexes(bare) == []
+    made = {name: set(bare[name].index_information()) - {"_id_"} for name in INDEXES}
+    assert {f"{name}.{index}" for name, indexes in made.items() for index in indexes} == wanted
+
+
+def test_the_predecessors_documents_do_not_stand_in_the_way(bare: Mongo) -> None:
+    bare.users.insert_many([{"email": "jo@example.com"}, {"email": "jo@example.com"}])
+    bare.tickets.insert_many([{"title": "a"}, {"title": "a"}, {"number": None}, {"number": None}])
+    ensure_indexes(bare)
+    bare.tickets.insert_many([{"title": "b"}, {"title": "b"}])
+
+
+@pytest.mark.parametrize(
+    ("collection", "doc"),
+    [
+        ("tickets", {"teamId": "T1", "number": 1}),
+        ("tickets", {"teamId": "T1", "requestId": "V1"}),
+        ("tickets", {"teamId": "T1", "source": {"channel": "C1", "ts": "1.000001"}}),
+        ("links", {"teamId": "T1", "userId": "u"}),
+    ],
+)
+def test_what_must_be_unique_in_a_team_is(db: Mongo, collection: str, doc: dict[str, Any]) -> None:
+    db[collection].insert_one(dict(doc))
+    db[collection].insert_one(doc | {"teamId": "T2"})
+    with pytest.raises(DuplicateKeyError):
+        db[collection].insert_one(dict(doc))
+
+
+def use_all(db: Mongo, clock: FixedClock) -> None:
+    """Everything the services do for filing, assigning, notifying and resolving."""
+    users, tickets = UserService(db, clock=clock), TicketService(db, clock=clock)
+    links = LinkService(db, users, clock=clock)
+    store = AssignmentService(db, links)
+    claim_installation(db, team_id=TEAM_ID)
+    Lease(db, "jobs", clock=clock).acquire()
+    _learn(db, clock)
+    invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
+    users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
+    for number, email in enumerate(("jo@example.com", "al@example.com")):
+        links.get_or_create_user(
+            SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True)
+        )
+    users.team_skills()
+    users.active_ids_with_role(Role.ADMIN)
+    users.get_many({invited.id})
+    links.slack_ids(team_id=TEAM_ID, user_ids={invited.id})
+    ticket = file_ticket(tickets, invited)
+    message = checked_source(team_url=TEAM_URL, channel="C1X", ts="1.000001")
+    tickets.check_not_filed(actor=Actor.from_user(invited), team_id=TEAM_ID, source=message)
+    store.claim(ticket.id, now=clock())
+    for likely in ([], ["VPN"]):
+        similar_tickets.find_precedents(db, text="VPN", likely=likely, team_skills=["VPN"])
+    similar_tickets.count_reporters(db, ticket, now=clock())
+    store.candidates(team_id=TEAM_ID, now=clock())
+    store.queue_unassigned(ticket, now=clock())
+    explained = ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
+    explained.explain_reference(actor=OPERATOR, reference=str(ticket.number))
+    pending.retry_due_unassigned(db, now=clock())
+    pending.retry_unassigned(db, now=clock())
+    failing_items.find_failing(db, now=clock())
+    ticket = tickets.get(actor=Actor.from_user(invited), ticket_id=str(ticket.id))
+    store.assign(
+        ticket,
+        AssigneeChoice(invited.id, ChoiceReason.SKILLS, "knows VPN", 1.0, {}),
+        source=AnalysisSource.ROUTER,
+        now=clock(),
+    )
+    store.release_claim(ticket.id)
+    lists = ListService(db, users, links, clock=clock)
+    for kind in ListKind:
+        lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=ListQuery(kind))
+    for selection in (
+        ListQuery(ListKind.QUEUE, assignee=str(invited.id)),
+        ListQuery(ListKind.QUEUE, skill=skill_key("VPN")),
+    ):
+        lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
+    recompute.recompute_stale(db)
+    db.tickets.insert_one({"title": "The predecessor's"})
+    legacy_reconcile.sync_legacy_tickets(db, now=clock())
+    _go_by_the_clock(db, ticket.id, invited.id, clock)
+    pending.due_ticket_ids(db, now=clock(), limit=9)
+    pending.back_off(db, ticket.id, now=clock())
+    card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
+    deliveries.claim(db, ticket.id, "k", now=clock())
+    deliveries.mark_sent(db, ticket.id, "k", channel="D1", ts="1.5", card=card)
+    deliveries.record_card_update(db, ticket.id, card, seq=2, digest="d", now=clock())
+    pending.mark_delivered(db, ticket.id, expected_seq=1)
+    deliveries.invalidate_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
+    manage_people(db, invited.id, clock)
+    moves = TicketActions(db, users, clock=clock)
+    moves.resolve(actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done.")
+    moves.refresh_card(
+        actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
+    )
+    _talk(db, Actor.from_user(invited), str(ticket.id), clock)
+    _have_accounts(db, users, clock)
+    _write_letters(db, ticket.id, invited.id, clock)
+    _link(db, users, links, invited, clock)
+    _be_away(db, Actor.from_user(invited), clock)
+    _have_a_morning(db, Actor.from_user(invited), clock)
+    DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")
+    Erasure(db, users, clock=clock).erase(actor=OPERATOR, email="jo@example.com")
+
+
+def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
+    """Everything admins do to accounts."""
+    service, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
+    first = service.page(actor=admin, cursor=AccountCursor(search="j jo"))
+    service.page(actor=admin, cursor=AccountCursor(anchor_id=first.users[0].id))
+    shown = PersonFields.from_user(service.get(actor=admin, user_id=str(moderator)))
+    for fields in ({"active": "deactivated"}, {"active": "active", "role": "admin"}):
+        wanted = replace(shown, **fields)
+        service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
+        service.release_tickets(actor=admin, user_id=moderator)
+        release.accounts_to_release(db, now=clock())
+        shown = wanted
+    db.users.insert_one({"role": "admin"})
+    wanted = replace(shown, role="moderator")
+    service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
+    service.update_own(actor=Actor(moderator, Role.MODERATOR), skills="VPN")
+
+
+def _learn(db: Mongo, clock: FixedClock) -> None:
+    db.tickets.insert_one({"status": "COMPLETED", "title": "old"})
+    for _ in range(2):
+        Training(db, clock=clock).run_if_due()
+        clock.advance(days=1)
+    clock.advance(days=-2)
+    ModelStore(db, clock=clock).resolver_scores("old")
+
+
+def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+    presences, offers = StatusSync(db, clock=clock), HandoverOffers(db, clock=clock)
+    service, holiday = AvailabilityService(db, clock=clock), SlackStatus("Vacation")
+    presences.release_claims([user.id for user in presences.claim_due(limit=9)], due_at=clock())
+    presences.claim_due(limit=9)
+    presences.has_due()
+    presences.on_status_event(team_id=TEAM_ID, slack_user_id="U0", member=MemberStatus(holiday))
+    presences.record_status(actor.user_id, MemberStatus(holiday))
+    service.get(actor=actor)
+    service.update(actor=actor, change=AvailabilityChange(away_until=clock() + timedelta(days=9)))
+    offers.has_due()
+    offer = offers.claim_next()
+    if offer:
+        offers.retry_later(offer)
+        offers.mark_sent(offer, channel="D1", ts="1.5")
+        offers.mark_failed(offer, error="is_bot")
+    key = (db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
+    for hand_over in (False, True):
+        offers.decide(actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over)
+    clock.advance(days=10)
+    presences.end_absences()
+    clock.advance(days=-10)
+    pause(db, "x", until=clock())
+    is_paused(db, "x", now=clock())
+    StatusRulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], available=[])
+
+
+def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+    switch, digests = DigestPreference(db), Digests(db, clock=clock)
+    switch.set_enabled(actor=actor, enabled=True)
+    digests.has_due()
+    for account in digests.due():
+        digests.claim(account)
+    digests.due()
+    counts = DigestCounts(db, now=clock())
+    counts.for_assignee(actor.user_id)
+    counts.queue()
+    counts.activity(clock() - timedelta(days=1), clock())
+
+
+def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
+    comments, place = CommentService(db, clock=clock), SlackPlace("D1", "1.6")
+    assert TicketThreads(db).find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
+    comments.add(actor=actor, ticket_id=ticket_id, text="Hello", message=place)
+    comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", message=place)
+    comments.delete(ticket_id=ticket_id, message=place)
+    ticket = comments.get_for_comment(actor=actor, ticket_id=ticket_id, internal=False)
+    deliveries.record_message_update(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
+
+
+def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
+    """Everything about who acts as whom in Slack."""
+    codes, letters = OneTimeCodes(db, JWT_SECRET, clock), Emails(db, clock=clock)
+    linking = LinkByCode(db, users, links, codes, letters, clock=clock)
+    unlinking = Unlink(db, users, links, letters, clock=clock)
+    following = MemberSync(db, users, codes, clock=clock)
+    member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
+    unlinking.linked_members(actor=Actor.from_user(user))
+    for _ in range(2):
+        unlinking.preview(actor=Actor.from_user(user))
+        unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
+        with pytest.raises(InvalidValue):
+            linking.preview(member=member, code="wrong")
+        offer = linking.preview(
+            member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id)
+        )
+        linking.confirm(member=member, code_id=offer.code_id)
+        clock.advance(minutes=15)
+    for changed in (replace(member, is_deleted=True), replace(member, email="new@example.com")):
+        following.has_changes(member=changed)
+        following.sync(member=changed)
+    codes.revoke(user_id=user.id)
+
+
+def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
+    """Everything behind pages and API that is about accounts."""
+    no_redis = "redis://127.0.0.1:9/0"
+    made = build_account_services(
+        db, users, secret=JWT_SECRET, redis_url=no_redis, clock=clock, cost=CHEAP
+    )
+    sign_in, password, email = made.sign_in, "correct horse", "eve@example.com"
+    sign_in.sign_up(email=email, password=password)
+    user = sign_in.sign_in(email=email, password=password)
+    sign_in.authenticate(sign_in.issue_token(user))
+    sign_in.sign_out(user_id=user.id)
+    made.profiles.update_own(actor=Actor.from_user(user), name="Eve", skills=["VPN"])
+    made.profiles.update_own(
+        actor=Actor.from_user(user), password="another horse", current_password=password
+    )
+    made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
+    made.password_resets.request_link(email=email)
+    code = password_reset.issue_reset_code(users, made.codes, actor=OPERATOR, email=email)
+    made.password_resets.reset(code=code, password=password)
+
+
+def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    steps = escalation.build_steps(db, has_triage=True, clock=clock)
+    given = {"status": "IN_PROGRESS", "assignedTo": user_id, "assignment.at": clock()}
+    began = {"accept": {"about": "a", "since": clock() - timedelta(days=9)}}
+    was = db.tickets.find_one({"_id": ticket_id}) or {}
+    for done in (None, "accept_reminder"):
+        ladders = {"accept": {**began["accept"], **({"done": done} if done else {})}}
+        values = {**given, "alarm": {"at": clock()}, "ladders": ladders}
+        db.tickets.update_one({"_id": ticket_id}, {"$set": values})
+        assert [steps.take(due) for due in steps.due()]
+    box = Reminders(db, clock=clock)
+    for key in ("held", "dropped"):
+        box.queue(key=key, recipient=user_id, ticket_id=ticket_id, seq=1, kind="due_soon")
+        clock.advance(minutes=1)
+        claim = box.claim(*box.due_recipients())
+        assert claim
+        if key == "held":
+            box.defer(claim, until=clock())
+        else:
+            box.discard(claim, claim.reminders)
+        box.release_claim(claim, until=clock())
+        box.finish(claim, why="sent")
+        clock.advance(minutes=-1)
+    db.tickets.replace_one({"_id": ticket_id}, was)
+
+
+def _write_letters(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    letters, gate = (
+        Emails(db, clock=clock),
+        BackoffLock(db, "mail", lock_timeout=timedelta(1), clock=clock),
+    )
+    deliveries.mark_delegated(db, ticket_id, "1:mail:x")
+    gate.acquire()
+    for end in (letters.mark_sent, lambda letter: letters.retry_later(letter, error="450")):
+        letter_id = letters.queue(EmailKind.WELCOME, user_id=user_id, key=str(end))
+        letter = letters.claim(letter_id)
+        assert letter
+        end(letter)
+    letters.next_due_id()
+    letters.claim_next()
+    letters.discard_all(why="off")
+    gate.back_off()
+
+
+def test_every_query_of_the_services_is_served_by_an_index(
+    watched_db: Mongo, commands: Commands, clock: FixedClock
+) -> None:
+    use_all(watched_db, clock)
+    asked = [question for sent in commands.sent for question in filters(*sent)]
+    assert {collection for collection, _ in asked} >= {"users", "links", "tickets", "leases"}
+    served = {name: [{"key": {"_id": 1}}] for name, _ in asked}
+    for name, indexes in INDEXES.items():
+        served.setdefault(name, []).extend(index.document for index in indexes)
+    assert [
+        (collection, query)
+        for collection, query in asked
+        if not any(is_served(query, index) for index in served[collection])
+    ] == []
+
+
+@pytest.mark.parametrize(
+    ("query", "served"),
+    [
+        ({"teamId": "T1", "requestId": "V1"}, True),
+        ({"requestId": "V1"}, False),
+        ({"teamId": "T1", "source.ts": "1.000001", "source.channel": "C1"}, True),
+        ({"teamId": "T1", "source.channel": "C1"}, False),
+        ({"teamId": "T1", "title": "x"}, False),
+        ({"outbox": True, "nextTryAt": {"$lte": 1}}, True),
+        ({"nextTryAt": {"$lte": 1}}, False),
+        ({"assignment.next": {"$gt": 1}}, True),
+        ({"queueKey": {"$gt": ""}}, True),
+        ({"queueKey": {"$gt": "", "$gte": "0-1"}, "$or": []}, True),
+        ({"queueKey": {"$gte": "0-1"}}, False),
+        ({"status": {"$in": ["TODO"]}, "queueKey": None}, True),
+        ({"relatedSkills": {"$in": ["VPN"]}, "queueKey": {"$gt": ""}}, True),
+        ({"relatedSkills": {"$in": ["VPN"]}}, False),
+        ({"assignment.next": None}, False),
+        ({"createdBy": {"$ne": 1}}, False),
+        ({"title": "x"}, False),
+    ],
+)
+def test_the_check_itself(query: dict[str, Any], served: bool) -> None:
+    assert any(is_served(query, index.document) for index in INDEXES["tickets"]) is served
