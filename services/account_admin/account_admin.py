@@ -74,11 +74,11 @@ class AccountAdmin:
     def update(
         self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
     ) -> User:
-        """Store what differs from what the form showed, and leave the rest as it is by now.
+        """Store what differs from what the form showed, and leave the rest as it is now.
 
-        A new role or a deactivation ends the account's sessions; whoever can no longer work on
-        tickets hands theirs back (`hand_back`). Raises `Invalid`, also for a field that somebody
-        else has changed meanwhile, and for the last active admin.
+        A new role or a deactivation ends the account's sessions; if it can no longer work on
+        tickets, its tickets are released (`release_tickets`). Raises `InvalidValue`, also for a
+        field that another admin has changed since, and for the last active admin.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         while True:
@@ -100,7 +100,8 @@ class AccountAdmin:
                 return stored
 
     def release_tickets(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
-        """The first of an account's open tickets that are handed back; the sweep does the rest."""
+        """Release the first of an account's open tickets and return them; the sweep does the
+        rest."""
         require_permission(actor, Permission.MANAGE_USERS)
         return release.release_tickets(self._db, user_id, now=self._clock())
 
@@ -111,7 +112,7 @@ class AccountAdmin:
     def update_own(
         self, *, actor: Actor, name: str | None = None, skills: str | None = None
     ) -> User:
-        """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `Invalid`."""
+        """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `InvalidValue`."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         values: Document = {}
         if name is not None:
@@ -130,7 +131,7 @@ class AccountAdmin:
 
 
 def _checked(stored: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
-    """What to store of the fields that were touched. Raises `Invalid`."""
+    """What to store of the fields that were touched. Raises `InvalidValue`."""
     values: Document = {}
     for field in (field.name for field in fields(PersonFields)):
         new, old, current = (getattr(form, field) for form in (wanted, shown, stored))

@@ -1,6 +1,6 @@
-"""What whoever has a shell on the server may do to accounts; each returns the lines to print.
+"""The `app.py users` command: its arguments, what it does to accounts, and the lines it prints.
 
-`app.py users`: what may be written after it, and the lines that it prints.
+It runs as the operator: anyone with a shell on the server.
 """
 
 import argparse
@@ -16,6 +16,47 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role, User
 from services.privacy.erasure import ERASED_NAME, Erasure, ErasureResult
 from services.privacy.export import DataExport
+
+SKILLS_HELP = 'for example "VPN, DNS"'
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the actions and the arguments of each."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    roles = [role.value for role in Role]
+    create = actions.add_parser("create", help="invite somebody by email address")
+    create.add_argument("email")
+    create.add_argument("--role", choices=roles, default=Role.USER.value)
+    create.add_argument("--skills", default="", help=SKILLS_HELP)
+    create.add_argument("--name")
+    role = actions.add_parser("role", help="give an account another role")
+    role.add_argument("email")
+    role.add_argument("role", choices=roles)
+    skills = actions.add_parser("skills", help="replace an account's skills")
+    skills.add_argument("email")
+    skills.add_argument("skills", help=f'{SKILLS_HELP}; "" for none')
+    actions.add_parser("list", help="every account")
+    reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
+    reset.add_argument("email")
+    reset.set_defaults(needs="users reset")  # see `settings.REQUIRED_VARIABLES`
+    erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
+    erase.add_argument("email")
+    export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
+    export.add_argument("email")
+
+
+def run_users_command(config: Settings, db: Mongo, args: argparse.Namespace) -> list[str]:
+    """Run the action and return the lines to print. Raises the services' errors."""
+    users = UserService(db)
+    if args.action == "reset":
+        codes, app_url = OneTimeCodes(db, config.jwt_secret), config.app_url or ""
+        return [reset_link(users, codes, app_url=app_url, email=args.email)]
+    if args.action == "erase":
+        return erase(Erasure(db, users), email=args.email)
+    if args.action == "export":
+        return [export(DataExport(db, users), email=args.email)]
+    asked = {name: value for name, value in vars(args).items() if name != "command"}
+    return manage_accounts(users, **asked)
 
 
 def manage_accounts(
@@ -40,13 +81,13 @@ def manage_accounts(
 
 
 def reset_link(users: UserService, codes: OneTimeCodes, *, app_url: str, email: str) -> str:
-    """Where the account's owner sets a new password, once, within an hour."""
+    """A link by which the account's owner can set a new password, once, within an hour."""
     code = password_reset.issue_reset_code(users, codes, actor=OPERATOR, email=email)
     return app_url + password_reset.reset_path(code)
 
 
 def erase(erasure: Erasure, *, email: str) -> list[str]:
-    """Nothing is asked first; the lines say what was done."""
+    """Does not ask for confirmation; the lines say what was done."""
     done = erasure.erase(actor=OPERATOR, email=email)
     if not done:
         return ["There is no account with that address, so there is nothing to erase."]
@@ -76,45 +117,3 @@ def _erased(erased: ErasureResult) -> list[str]:
 def _line(user: User) -> str:
     state = "" if user.active else "  (deactivated)"
     return f"{user.email}  {user.role}  {', '.join(user.skills) or '-'}{state}"
-
-
-SKILLS_HELP = 'for example "VPN, DNS"'
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The actions, with what each is given."""
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
-    roles = [role.value for role in Role]
-    create = actions.add_parser("create", help="invite somebody by email address")
-    create.add_argument("email")
-    create.add_argument("--role", choices=roles, default=Role.USER.value)
-    create.add_argument("--skills", default="", help=SKILLS_HELP)
-    create.add_argument("--name")
-    role = actions.add_parser("role", help="give an account another role")
-    role.add_argument("email")
-    role.add_argument("role", choices=roles)
-    skills = actions.add_parser("skills", help="replace an account's skills")
-    skills.add_argument("email")
-    skills.add_argument("skills", help=f'{SKILLS_HELP}; "" for none')
-    actions.add_parser("list", help="every account")
-    reset = actions.add_parser("reset", help="print a link to set an account's password by, once")
-    reset.add_argument("email")
-    reset.set_defaults(needs="users reset")  # more than the others, by `settings.NEEDS`
-    erase = actions.add_parser("erase", help="make an account anonymous; its tickets stay")
-    erase.add_argument("email")
-    export = actions.add_parser("export", help="print all that is kept about somebody, as JSON")
-    export.add_argument("email")
-
-
-def run_users_command(config: Settings, db: Mongo, args: argparse.Namespace) -> list[str]:
-    """Do what was asked for. Raises the services' errors."""
-    users = UserService(db)
-    if args.action == "reset":
-        codes, app_url = OneTimeCodes(db, config.jwt_secret), config.app_url or ""
-        return [reset_link(users, codes, app_url=app_url, email=args.email)]
-    if args.action == "erase":
-        return erase(Erasure(db, users), email=args.email)
-    if args.action == "export":
-        return [export(DataExport(db, users), email=args.email)]
-    asked = {name: value for name, value in vars(args).items() if name != "command"}
-    return manage_accounts(users, **asked)

@@ -25,7 +25,7 @@ _CURSOR_PATTERN = re.compile(r"([<>])([0-9a-f]{24})~(.*)|~(.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class AccountCursor:
-    """Where in the roll somebody is: what they search for, and the page after or before a user."""
+    """Position in the list of accounts: the search, and the page after or before a user."""
 
     search: str = ""
     anchor_id: ObjectId | None = None
@@ -50,7 +50,7 @@ class AccountCursor:
 
 @dataclass(frozen=True, slots=True)
 class AccountPage:
-    """`back` and `on` are None where there is nobody more on that side."""
+    """`previous` and `next` are None if there are no more accounts on that side."""
 
     cursor: AccountCursor
     users: tuple[User, ...]
@@ -84,7 +84,7 @@ def index_new_accounts(db: Mongo) -> None:
 
 
 def account_page(db: Mongo, cursor: AccountCursor) -> AccountPage:
-    """The page at `place`, or the first where that one has emptied meanwhile."""
+    """The page at `cursor`, or the first if that one has become empty since."""
     index_new_accounts(db)
     anchor = _anchor(db, cursor)
     if anchor is None:

@@ -46,7 +46,7 @@ def _announce(db: Mongo, user_id: ObjectId, announcement_id: ObjectId, now: date
         upsert=True,
         return_document=ReturnDocument.AFTER,
     )
-    if guard is None:  # a twin has just made it
+    if guard is None:  # another process has just inserted it
         return False
     leaving_ids = [entry["user"] for entry in guard["leaving"] if entry["until"] > now]
     others = {

@@ -1,6 +1,7 @@
-"""Accounts: who exists, with which role and skills.
+"""User accounts: look-up, invitation, roles and skills.
 
-How an account changes that decides who may do what, with all that follows from it.
+`update_account` is the one way to change what decides what an account may do, with all that follows
+from it.
 """
 
 from collections.abc import Sequence
@@ -20,6 +21,10 @@ from services.models import user as model_user
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.models.user import ACTIVE_STAFF, DEFAULT_CAPACITY, Role, User, can_work_on_tickets
 from services.outbox import pending
+
+DEACTIVATED_REASON = "the account was deactivated"
+DEMOTED_REASON = "the account no longer works on tickets"
+UNKNOWN_ACCOUNT = "There is no such account any more."
 
 
 class UserService:
@@ -57,7 +62,7 @@ class UserService:
     ) -> User:
         """An invitation: an account without password, for the Slack member of that address.
 
-        Raises `Invalid` for a bad address or skill, `Conflict` where the address has an account.
+        Raises `InvalidValue` for a bad address or skill, `Conflict` if the address has an account.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         email, listed = checked_email(email), checked_skills(skills)
@@ -65,14 +70,14 @@ class UserService:
             raise Conflict("There is an account with that address already.")
         doc = new_account_doc(email=email, role=role, now=self._clock(), skills=listed, name=name)
         self._db.users.insert_one(doc)
-        if len(self.find_by_email(email)) > 1:  # a twin was made meanwhile: rather none than two
+        if len(self.find_by_email(email)) > 1:  # a concurrent request created one: keep neither
             self._db.users.delete_one({"_id": doc["_id"]})
             raise Conflict("There is an account with that address already.")
         pending.retry_unassigned(self._db, now=self._clock())
         return User.from_doc(doc)
 
     def set_role(self, *, actor: Actor | Operator, email: str, role: Role) -> User:
-        """Raises `Conflict` where no active admin would be left."""
+        """Raises `Conflict` if no active admin would be left."""
         require_permission(actor, Permission.MANAGE_USERS)
         while True:
             doc = self.get_doc_by_email(email)
@@ -94,7 +99,7 @@ class UserService:
         return [User.from_doc(doc) for doc in self.find_docs_by_email(email)]
 
     def find_docs_by_email(self, email: str) -> list[Document]:
-        """The same, as stored."""
+        """As `find_by_email`, as stored."""
         self._index_legacy_emails()
         return list(self._db.users.find({"emailKey": email_key(email)}))
 
@@ -160,18 +165,14 @@ def new_account_doc(
     }
 
 
-DEACTIVATED_REASON = "the account was deactivated"
-DEMOTED_REASON = "the account no longer works on tickets"
-
-
 def update_account(
     db: Mongo, doc: Document, values: Document, *, by: ObjectId | str, now: datetime
 ) -> User | None:
-    """Change `role`, `skills`, `capacity` or `active` of the account as loaded; None where one of
-    them has changed since. Raises `Conflict` where no active admin would be left.
+    """Change `role`, `skills`, `capacity` or `active` of the account as loaded; None if one of them
+    has changed since. Raises `Conflict` if no active admin would be left.
 
-    A new role or a deactivation ends its sessions; whoever can no longer work on tickets is marked
-    to hand theirs back.
+    A new role or a deactivation ends its sessions; an account that can no longer work on tickets is
+    marked to have its open tickets released.
     """
     before, wanted = User.from_doc(doc), User.from_doc({**doc, **values})
     update: Document = {"$set": dict(values)}
@@ -196,19 +197,16 @@ def update_account(
     return User.from_doc(stored) if stored else None
 
 
-def _loses_admin_rights(before: User, wanted: User) -> bool:
-    def leads(user: User) -> bool:
-        return user.active and user.role is Role.ADMIN
-
-    return leads(before) and not leads(wanted)
-
-
-UNKNOWN_ACCOUNT = "There is no such account any more."
-
-
 def load_account_doc(db: Mongo, user_id: str) -> Document:
     """As stored. Raises `NotFound`."""
     doc = db.users.find_one({"_id": ObjectId(user_id)}) if ObjectId.is_valid(user_id) else None
     if doc is None:
         raise NotFound(UNKNOWN_ACCOUNT)
     return doc
+
+
+def _loses_admin_rights(before: User, wanted: User) -> bool:
+    def leads(user: User) -> bool:
+        return user.active and user.role is Role.ADMIN
+
+    return leads(before) and not leads(wanted)

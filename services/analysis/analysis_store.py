@@ -40,10 +40,10 @@ def requested_priority(ticket: Ticket) -> Priority | None:
 def store_analysis(
     db: Mongo, ticket: Ticket, analysis: Analysis, *, now: datetime
 ) -> Ticket | None:
-    """Keep what was found before anybody is chosen; None where the ticket changed meanwhile.
+    """Store what was found before an assignee is chosen; None if the ticket has changed since.
 
     A priority chosen by a person stays, unless it is a requester's urgent that nothing else speaks
-    for; and so do the notes and skills somebody has edited.
+    for; and so do the notes and skills that a person has edited.
     """
     requested = requested_priority(ticket)
     is_trusted = requested is Priority.URGENT and _is_by_staff(db, ticket)

@@ -1,4 +1,4 @@
-"""What a ticket is about, who said so, and the strict door a model's answer comes in by."""
+"""What a ticket is about, what analysed it, and the strict parser for a model's answer."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -161,7 +161,7 @@ class _Wire(BaseModel):
 
 
 def parse_answer(raw: str, *, skills: Sequence[str]) -> ModelAnswer:
-    """The model's JSON text as an `Answer`; anything off the schema is `AnalysisFailed`."""
+    """Parse the model's JSON text; anything off the schema is `AnalysisFailed`."""
     choices = canonical_skills(skills)
     wire = _read(raw)
     if wire is None or (choices and "related_skills" not in wire.model_fields_set):

@@ -1,13 +1,12 @@
-"""What in a ticket's words speaks for urgent: an outage, a breach, several people. Pure.
+"""The rule whether a ticket is urgent. Pure.
 
-In eight languages. It need not find them all: what it misses is high in place of urgent. What it
-finds by mistake makes nothing urgent that nobody called so.
+Anyone could claim it: a requester for their own ticket, a model because the text told it to. So a
+claim alone makes a ticket high; urgent takes a second signal, found by plain code. A moderator's
+word needs none.
 
-Is a ticket as urgent as somebody says? Pure.
-
-Anyone would claim it: a requester for their own, a model because the text told it to. So a claim
-alone makes a ticket high; urgent takes a second signal, found by plain code. A moderator's word
-needs none.
+`find_signal` finds an outage, a breach or several affected people in a ticket's words, in eight
+languages. It need not find them all: a ticket that it misses is high in place of urgent. A false
+match makes no ticket urgent that was not claimed to be.
 """
 
 import re
@@ -22,12 +21,48 @@ MAX_TEXT = 20_000
 
 
 class UrgencySignal(StrEnum):
-    """What speaks for urgent, besides that somebody says it is."""
+    """A signal that a ticket is urgent, besides the claim."""
 
     OUTAGE = "outage"
     BREACH = "breach"
     PEOPLE = "people"
-    REPORTS = "reports"  # others report the same, each in a ticket of their own
+    REPORTS = "reports"  # other requesters have filed tickets about the same
+
+
+class UrgencyClaim(StrEnum):
+    """Who called it urgent."""
+
+    REQUESTER = "requester"
+    MODEL = "model"
+
+
+@dataclass(frozen=True, slots=True)
+class PriorityDecision:
+    """`claim` is set if the ticket was called urgent by a requester or a model, whose word alone is
+    not enough."""
+
+    priority: Priority
+    claim: UrgencyClaim | None = None
+
+
+def decide_priority(
+    *,
+    requested: Priority | None,
+    is_trusted: bool,
+    suggested: Priority | None,
+    signal: UrgencySignal | None,
+) -> PriorityDecision:
+    """The priority of a ticket: what a person `requested`, else what the analysis `suggested`.
+
+    `is_trusted`: the person works on tickets.
+    """
+    if requested and (is_trusted or requested is not Priority.URGENT):
+        return PriorityDecision(requested)
+    wanted = requested or suggested or Priority.MEDIUM
+    if wanted is not Priority.URGENT:
+        return PriorityDecision(wanted)
+    claim = UrgencyClaim.REQUESTER if requested else UrgencyClaim.MODEL
+    return PriorityDecision(Priority.URGENT if signal else Priority.HIGH, claim)
 
 
 def find_signal(text: str) -> UrgencySignal | None:
@@ -61,7 +96,7 @@ _NEGATED = re.compile(
     r" ?$"
 )
 
-# What a whole team stands on: one person's laptop is down too, but that is no outage.
+# What a whole team depends on: one person's laptop is down too, but that is no outage.
 _SHARED_EN = (
     r"(?:production|prod|network|internet|intranet|website|web ?shop|servers?|database|systems?"
     r"|data ?cent(?:er|re)|phone (?:system|lines?)|file share|mail server|power)"
@@ -170,38 +205,3 @@ _PATTERNS = {
     UrgencySignal.BREACH: _BREACH,
     UrgencySignal.PEOPLE: _AFFECTED,
 }
-
-
-class UrgencyClaim(StrEnum):
-    """Who called it urgent."""
-
-    REQUESTER = "requester"
-    MODEL = "model"
-
-
-@dataclass(frozen=True, slots=True)
-class PriorityDecision:
-    """`claim` is set where somebody called it urgent whose word is not enough."""
-
-    priority: Priority
-    claim: UrgencyClaim | None = None
-
-
-def decide_priority(
-    *,
-    requested: Priority | None,
-    is_trusted: bool,
-    suggested: Priority | None,
-    signal: UrgencySignal | None,
-) -> PriorityDecision:
-    """The priority of a ticket: what a person `asked` for, else what the analysis `found`.
-
-    `is_trusted`: the person works on tickets.
-    """
-    if requested and (is_trusted or requested is not Priority.URGENT):
-        return PriorityDecision(requested)
-    wanted = requested or suggested or Priority.MEDIUM
-    if wanted is not Priority.URGENT:
-        return PriorityDecision(wanted)
-    claim = UrgencyClaim.REQUESTER if requested else UrgencyClaim.MODEL
-    return PriorityDecision(Priority.URGENT if signal else Priority.HIGH, claim)

@@ -15,9 +15,9 @@ from services.models.user import User
 
 @dataclass(frozen=True, slots=True)
 class AssigneeOption:
-    """`known` are those of the ticket's skills they have; `open_tickets` of `capacity`. `reason` is
-    what speaks for them. `is_match`: they know a skill it needs or have solved such tickets, or it
-    needs none that is known."""
+    """`known_skills` are those of the ticket's skills they have; `open_tickets` of `capacity`.
+    `reason` is what speaks for them. `is_match`: they know a skill it needs or have solved such
+    tickets, or it needs none that is known."""
 
     user: User
     known_skills: tuple[str, ...]

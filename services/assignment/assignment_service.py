@@ -46,16 +46,16 @@ def needs_assignment(ticket: Ticket) -> bool:
 
 
 def declined_by(ticket: Ticket) -> frozenset[ObjectId]:
-    """Those from whom it was handed back or passed on: they are not chosen for it again.
+    """Those who have declined it, or from whom it was reassigned: they are not chosen for it again.
 
-    Not those who were away or gone, which stands in their way only while it lasts.
+    Not those who were away or had left, which rules them out only while it lasts.
     """
-    had = (
+    former_assignees = (
         event.from_
         for event in ticket.events
         if event.type in _DECLINE_EVENTS and not event.assignee_was_absent
     )
-    return frozenset(user_id for user_id in had if isinstance(user_id, ObjectId))
+    return frozenset(user_id for user_id in former_assignees if isinstance(user_id, ObjectId))
 
 
 @dataclass(frozen=True, slots=True)

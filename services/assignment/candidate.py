@@ -25,9 +25,10 @@ WAITING_LOAD = 0.5  # the requester has to answer first
 class Candidate:
     """A moderator or admin.
 
-    `load` is `open_tickets` weighed by `load_of`, and where that is not known each counts 1;
-    `recent` counts tickets assigned to them in the last week. `week` is None where nobody has said
-    when they work. Until `quiet_until` they want not to be disturbed, which is no absence.
+    `load` is `open_tickets` weighed by `ticket_load`, and if that is not known each counts 1;
+    `recent_assignments` counts tickets assigned to them in the last week. `week` is None if no
+    working hours are set. Until `do_not_disturb_until` they want not to be disturbed, which is no
+    absence.
     """
 
     user_id: ObjectId

@@ -1,8 +1,8 @@
 """The moderators and admins as candidates for a ticket, read from the database.
 
-In a team of up to `LARGE` everybody is read, in a larger one a shortlist
-(services/assignment/shortlist.py):
-neither the number of queries nor of documents grows with the team.
+In a team of up to `LARGE_TEAM_SIZE` everyone is read, in a larger one a shortlist
+(services/assignment/shortlist.py): neither the number of queries nor of documents grows with the
+team.
 """
 
 from collections import defaultdict
@@ -52,8 +52,8 @@ _CANDIDATE_FIELDS = dict.fromkeys(
 
 @dataclass(frozen=True, slots=True)
 class CandidatePool:
-    """Some of the staff, or all. `holders` is how many of all know each skill (casefolded); None
-    where that is to be counted among these candidates."""
+    """Some of the staff, or all. `skill_counts` is how many of all know each skill (casefolded);
+    None if that is to be counted among these candidates."""
 
     candidates: list[Candidate]
     is_complete: bool = True
@@ -71,7 +71,7 @@ class CandidateLoader:
         return self._candidates(self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS), team_id, now)
 
     def count(self) -> int:
-        """How many `everybody` are."""
+        """How many `load_all` returns."""
         return self._db.users.count_documents(ACTIVE_STAFF)
 
     def load_deactivated(self, *, team_id: str, now: datetime) -> list[Candidate]:
@@ -92,24 +92,26 @@ class CandidateLoader:
                 return CandidatePool(self._candidates(docs, team_id, now))
             self._shortlist.mark_large(now)
         if skills:
-            ids, holders = self._shortlist.find_by_skills(skills, now=now)
+            ids, skill_counts = self._shortlist.find_by_skills(skills, now=now)
         else:
-            ids, holders = self._shortlist.least_recently_assigned(now=now), None
+            ids, skill_counts = self._shortlist.least_recently_assigned(now=now), None
         # By their ids alone: SecantusDB scans the collection where there is a second condition.
         found = self._db.users.find({"_id": {"$in": sorted({*ids, *favoured})}}, _CANDIDATE_FIELDS)
         docs = [doc for doc in found if _is_moderator(doc)]
         return CandidatePool(
-            self._candidates(docs, team_id, now), is_complete=False, skill_counts=holders
+            self._candidates(docs, team_id, now), is_complete=False, skill_counts=skill_counts
         )
 
     def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
         self._shortlist.record_chosen(user_id, now=now)
 
     def _candidates(self, docs: Iterable[Document], team_id: str, now: datetime) -> list[Candidate]:
-        office = business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
+        business_hours = business_hours_from_doc(
+            self._db.settings.find_one({"_id": BUSINESS_HOURS_ID})
+        )
         everybody, left = [], iter(docs)
         while some := list(islice(left, BATCH_SIZE)):
-            everybody += self._with_counts(some, office, team_id, now)
+            everybody += self._with_counts(some, business_hours, team_id, now)
         return everybody
 
     def _with_counts(

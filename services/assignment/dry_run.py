@@ -39,10 +39,11 @@ _NUMBER = re.compile(r"#?([0-9]{1,9})")
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """`ticket` has the analysis it was reckoned with; where it `is_read` that is the stored one,
-    else what the router makes of it now. `was_read`: there is one, of other words.
+    """`ticket` has the analysis it was evaluated with; if `is_analysed` that is the stored one,
+    else what the router makes of it now. `was_analysed`: there is one, of other words.
 
-    `more_able` and `more_left_out` people are not in `explanation`, which begins with the first.
+    `more_eligible` and `more_excluded` people are not in `explanation`, which begins with the
+    first.
     """
 
     ticket: Ticket
@@ -79,8 +80,8 @@ class ExplainService:
     def explain(
         self, *, actor: Actor | Operator, ticket_id: str, limit: int | None = None
     ) -> DryRun:
-        """Of the ticket with that id; of those who are able and of those who are not, `most` at
-        most. Raises `Denied`, `NotFound`."""
+        """A dry run for the ticket with that id, with at most `limit` of those who are eligible and
+        of those who are not. Raises `PermissionDenied`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         doc = self._by_id(ticket_id)
         if doc is None:
@@ -88,8 +89,9 @@ class ExplainService:
         return self._dry_run(doc, limit)
 
     def explain_reference(self, *, actor: Actor | Operator, reference: str) -> DryRun:
-        """The same of the ticket that people call so: by its number, or by its id, since one of
-        the predecessor's has no number yet. Raises `Denied`, `Invalid`, `NotFound`."""
+        """A dry run for the ticket that people call so: by its number, or by its id, since one of
+        the predecessor's has no number yet. Raises `PermissionDenied`, `InvalidValue`,
+        `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         number = _NUMBER.fullmatch(reference.strip())
         if number is None and not ObjectId.is_valid(reference.strip()):

@@ -37,8 +37,8 @@ class CandidateExclusion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """How somebody stands for a ticket. `reason` is what speaks for them, for the first in the
-    words of their card; `left_out` None: they could be chosen."""
+    """How a candidate ranks for a ticket. `reason` is what speaks for them, for the first in the
+    words of their card; `exclusion` None: they could be chosen."""
 
     candidate: Candidate
     score: float
@@ -53,7 +53,7 @@ class CandidateScore:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`able` are those who could be chosen, the first of them first; the others are `left_out`."""
+    """`eligible` are those who could be chosen, the best first; the others are `excluded`."""
 
     eligible: tuple[CandidateScore, ...]
     excluded: tuple[CandidateScore, ...]
@@ -86,8 +86,8 @@ def explain(
     skill_counts: Mapping[str, int] | None,
     criteria: Criteria,
 ) -> Explanation:
-    """How all of these stand; whom `choose` would choose, from those who are `listed` and by the
-    same grounds and holders, is the first who is able."""
+    """How all of these rank; the one whom `choose_assignee` would choose, from those who are
+    `shortlisted` and by the same criteria and skill counts, is the first who is eligible."""
     considered = [who for who in candidates if who.user_id in shortlisted]
     # Whoever has left is shown, but makes no skill less rare.
     context = ScoringContext.build(
@@ -95,10 +95,10 @@ def explain(
     )
     ratings = rate_candidates(candidates=candidates, **criteria, skill_counts=context.skill_counts)
     why_not = [(rating, _exclusion(rating, shortlisted)) for rating in ratings]
-    able = [rating for rating, reason in why_not if reason is None]
+    eligible = [rating for rating, reason in why_not if reason is None]
     return Explanation(
         eligible=tuple(
-            _candidate_score(rating, context, first=rating is able[0]) for rating in able
+            _candidate_score(rating, context, first=rating is eligible[0]) for rating in eligible
         ),
         excluded=tuple(
             _candidate_score(rating, context, exclusion=reason)
@@ -162,8 +162,8 @@ def _exclusion(rating: Rating, shortlisted: Set[ObjectId]) -> Obstacle | Candida
 
 def _parts(stored: Any) -> dict[str, float]:
     """Perhaps another version's, by other names."""
-    held = stored if isinstance(stored, Mapping) else {}
-    read = {str(name): _number(value) for name, value in held.items()}
+    parts = stored if isinstance(stored, Mapping) else {}
+    read = {str(name): _number(value) for name, value in parts.items()}
     return {name: value for name, value in read.items() if value is not None}
 
 

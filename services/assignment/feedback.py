@@ -1,7 +1,8 @@
-"""What people said against a choice: kept, and weighed in later choices for the same skills.
+"""Corrections by people of a choice of assignee: stored, and weighed in later choices for the same
+skills.
 
-Whoever gave a ticket back or had it taken from them counts less for its skills, whoever was given
-it more. A correction counts half after a month and not at all after three.
+A user who declined a ticket, or from whom it was taken, counts less for its skills, the user who
+was given it more. A correction counts half after a month and not at all after three.
 """
 
 from collections import defaultdict
@@ -60,10 +61,10 @@ class Correction:
 
 
 def record_corrections(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
-    """Keep the corrections in a ticket's history, each once, however often this is called.
+    """Store the corrections in a ticket's history. Idempotent.
 
-    By whoever works through the outbox: so a step that is stored is a correction that is kept,
-    whatever dies in between. No query for a ticket without.
+    Called by the outbox worker, so a stored event always yields its correction. No query for a
+    ticket without one.
     """
     found = [
         _correction(ticket, event)

@@ -38,7 +38,8 @@ class Tier(IntEnum):
 
 
 class Criteria(TypedDict):
-    """What a choice goes by besides the candidates: arguments of `choose` and `assess`."""
+    """What a choice depends on besides the candidates: arguments of `choose_assignee` and
+    `rate_candidates`."""
 
     skills: Sequence[str]
     requester: ObjectId | None
@@ -50,7 +51,8 @@ class Criteria(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """How one candidate stands for one ticket. `total` is the score before it is rounded."""
+    """How one candidate ranks for one ticket. `unrounded_score` is the score before it is
+    rounded."""
 
     candidate: Candidate
     tier: Tier
@@ -80,12 +82,12 @@ def choose_assignee(
     corrections: Mapping[ObjectId, float] = NO_SCORES,
     skill_counts: Mapping[str, int] | None = None,
 ) -> AssigneeChoice | None:
-    """The person for a ticket that needs `skills`; None where nobody is available.
+    """The assignee for a ticket that needs `skills`; None if no candidate is available.
 
-    `declined` have had it and handed it back, or it was passed on from them; `history` is how much
-    of what resembles the ticket each has solved (0 to 1), `corrections` how people have corrected
-    such choices (-1 to 1).
-    `holders` is how many know each skill (casefolded), where `candidates` are not everybody.
+    `declined` have declined it, or it was reassigned from them; `history` is how much of what
+    resembles the ticket each has solved (0 to 1), `corrections` how people have corrected such
+    choices (-1 to 1). `skill_counts` is how many know each skill (casefolded), if `candidates` are
+    not all of them.
     """
     context = ScoringContext.build(
         candidates,
@@ -111,8 +113,8 @@ def rate_candidates(
     corrections: Mapping[ObjectId, float] = NO_SCORES,
     skill_counts: Mapping[str, int] | None = None,
 ) -> list[Rating]:
-    """Everybody, for a person to choose from or to see why: whom `choose` would take first, then
-    who else is available, then the others, the least loaded first."""
+    """All candidates, for a person to choose from or to see why: the one whom `choose_assignee`
+    would take first, then the others who are available, then the rest, the least loaded first."""
     context = ScoringContext.build(
         candidates,
         skills=skills,

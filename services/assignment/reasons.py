@@ -35,7 +35,7 @@ def describe_candidate(
 ) -> str:
     """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00".
 
-    `end` is when the work under way ends, None where it never does; `is_spread` is as in
+    `end` is when the work under way ends, None if it never does; `has_several_zones` is as in
     `services.assignment.scoring.ScoringContext`.
     """
     parts = [
@@ -69,18 +69,18 @@ def _hours(
     *,
     has_several_zones: bool,
 ) -> str:
-    told, week = _when(candidate, presence, end, now), candidate.week
-    has_time = told not in ("", AT_WORK)
+    text, week = _when(candidate, presence, end, now), candidate.week
+    has_time = text not in ("", AT_WORK)
     return (
-        f"{told} ({zone_name(week.zone, now)})" if week and has_time and has_several_zones else told
+        f"{text} ({zone_name(week.zone, now)})" if week and has_time and has_several_zones else text
     )
 
 
 def zone_name(zone: ZoneInfo, now: datetime) -> str:
     """As "New York time", "CET" or "UTC-05"."""
-    area, _, place = zone.key.rpartition("/")
+    area, _, city = zone.key.rpartition("/")
     if area and area != "Etc":
-        return f"{place.replace('_', ' ')} time"
+        return f"{city.replace('_', ' ')} time"
     short = now.astimezone(zone).tzname() or zone.key
     return short if short[0].isalpha() else f"UTC{short}"
 
@@ -88,17 +88,19 @@ def zone_name(zone: ZoneInfo, now: datetime) -> str:
 def _when(
     candidate: Candidate, presence: Presence | None, end: datetime | None, now: datetime
 ) -> str:
-    quiet, week = candidate.do_not_disturb_until, candidate.week
-    if quiet and quiet > now and (presence is None or presence.is_at_work):
-        return f"do not disturb until {_ending(quiet, now, week)}" if week else DO_NOT_DISTURB
+    paused_until, week = candidate.do_not_disturb_until, candidate.week
+    if paused_until and paused_until > now and (presence is None or presence.is_at_work):
+        return (
+            f"do not disturb until {_ending(paused_until, now, week)}" if week else DO_NOT_DISTURB
+        )
     if week is None or presence is None:
         return ""
     if presence.is_at_work:
         return f"at work until {_ending(end, now, week)}" if end else AT_WORK
     if presence.back_at is None:
         return ""
-    back, here = presence.back_at.astimezone(week.zone), now.astimezone(week.zone)
-    days = (back.date() - here.date()) // timedelta(days=1)
+    back, local_now = presence.back_at.astimezone(week.zone), now.astimezone(week.zone)
+    days = (back.date() - local_now.date()) // timedelta(days=1)
     if days == 0:
         return f"back at {back:%H:%M}"
     if days == 1:

@@ -33,8 +33,8 @@ from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import REASON_MAX, checked_required_text
 
-# Of those who could have it instead, so many are offered at a glance: of those who fit; where they
-# are too few, filled up with others who are available.
+# How many other assignees are offered: of those who match; if these are too few, filled up with
+# others who are available.
 MAX_MATCHES, MIN_OPTIONS = 5, 3
 
 
@@ -48,7 +48,8 @@ class DeclineReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReassignResult:
-    """`to` is who has it now. Nobody: it waits for somebody (`is_parked`), or is read again."""
+    """`assignee` is the new one. None: the ticket waits for one (`is_queued`), or is analysed
+    again."""
 
     ticket: Ticket
     assignee: User | None
@@ -79,9 +80,9 @@ class Reassignment:
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str, expected_state: str = ""
     ) -> tuple[Ticket, list[AssigneeOption]]:
-        """The ticket, and who is available for it in place of whoever has it: the first few who
-        fit, in the order in which assignment would choose them, and others only where those are too
-        few. Raises as `TicketMoves.ready`."""
+        """The ticket, and who is available for it in place of its assignee: the first few who
+        match, in the order in which assignment would choose them, and others only if those are too
+        few. Raises as `TicketActions.get_for_action`."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         ticket = self._ticket_actions.get_for_action(
             actor=actor,
@@ -99,9 +100,13 @@ class Reassignment:
             skill_counts=evaluation.pool.skill_counts,
             **evaluation.criteria,
         )
-        free = [fit for fit in ordered if not fit.obstacle and fit.user.id != ticket.assigned_to]
-        matches = [fit for fit in free if fit.is_match][:MAX_MATCHES]
-        others = [fit for fit in free if not fit.is_match]
+        free = [
+            option
+            for option in ordered
+            if not option.obstacle and option.user.id != ticket.assigned_to
+        ]
+        matches = [option for option in free if option.is_match][:MAX_MATCHES]
+        others = [option for option in free if not option.is_match]
         return ticket, matches + others[: max(MIN_OPTIONS - len(matches), 0)]
 
     def decline(
@@ -113,10 +118,11 @@ class Reassignment:
         details: str = "",
         expected_state: str = "",
     ) -> ReassignResult:
-        """The assignee gives it to whoever is the next best; `why` is one of `Why`, or "".
+        """Reassign the ticket from its assignee to the next candidate; `decline_reason` is one of
+        `DeclineReason`, or "".
 
-        A second press tells what the first one did. Raises `Invalid` for either field, `NotFound`,
-        `Denied`, and `Conflict` where it has moved on since they saw it.
+        A second press returns what the first one did. Raises `InvalidValue` for either field,
+        `NotFound`, `PermissionDenied`, and `Conflict` if the ticket has changed since they saw it.
         """
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.DECLINE])
         note = _decline_note(decline_reason, details)
@@ -170,16 +176,16 @@ class Reassignment:
         return self._models.resolver_scores(f"{ticket.title}\n{ticket.description}")
 
     def _result(self, ticket: Ticket) -> ReassignResult:
-        had_by = ticket.assigned_to
-        return ReassignResult(ticket, self._users.get(had_by) if had_by else None)
+        assignee_id = ticket.assigned_to
+        return ReassignResult(ticket, self._users.get(assignee_id) if assignee_id else None)
 
 
 def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:
     """As it stands once it is given back, with that in its history."""
-    handed = [
+    added = [
         Event(0, now, event.by, event.type, from_=event.from_, to=event.to) for event in back.events
     ]
-    return replace(transitions.with_change(ticket, back), events=(*ticket.events, *handed))
+    return replace(transitions.with_change(ticket, back), events=(*ticket.events, *added))
 
 
 def _decline_note(decline_reason: str, details: str) -> str:

@@ -43,10 +43,10 @@ class Presence:
 class ScoringContext:
     """What all candidates for one ticket are measured by.
 
-    `needed` are its skills by their casefolded names, `holders` how many know each. `history` is,
-    by person, how much of what resembles the ticket they have solved (0 to 1), and `corrections`
-    how people have corrected such choices (-1 to 1). `is_spread`: their clocks show different
-    times, so that a time of day needs its zone.
+    `needed_skills` are its skills by their casefolded names, `skill_counts` how many know each.
+    `history` is, by person, how much of what resembles the ticket they have solved (0 to 1), and
+    `corrections` how people have corrected such choices (-1 to 1). `has_several_zones`: their
+    clocks show different times, so that a time of day needs its zone.
     """
 
     needed_skills: Mapping[str, str]
@@ -69,7 +69,7 @@ class ScoringContext:
         corrections: Mapping[ObjectId, float] = NO_SCORES,
         skill_counts: Mapping[str, int] | None = None,
     ) -> "ScoringContext":
-        """`holders` are counted among the candidates where they are not given."""
+        """`skill_counts` are counted among the candidates if they are not given."""
         needed = skills_by_key(skills)
         counted = dict.fromkeys(needed, 0)
         if needed and skill_counts is None:
@@ -121,7 +121,8 @@ class ScoringContext:
         return found
 
     def work_end(self, week: WorkWeek) -> datetime | None:
-        """When the work under way ends, as `WorkWeek.ends_at`; asked once a week, too."""
+        """When the work under way ends, as `WorkWeek.current_work_end`; cached per `WorkWeek`,
+        too."""
         if week not in self._ends:
             self._ends[week] = week.current_work_end(self.now)
         return self._ends[week]
@@ -137,8 +138,10 @@ class ScoringContext:
     def _availability(self, candidate: Candidate) -> float:
         """Of whose hours nothing is known, they count as at work, unless they want not to be
         disturbed."""
-        quiet = candidate.do_not_disturb_until
-        share = self._return_share(quiet) if quiet and quiet > self.now else 1.0
+        paused_until = candidate.do_not_disturb_until
+        share = (
+            self._return_share(paused_until) if paused_until and paused_until > self.now else 1.0
+        )
         presence = self.presence(candidate.week) if candidate.week else None
         if presence is None or presence.is_at_work:
             return share

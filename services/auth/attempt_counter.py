@@ -29,9 +29,9 @@ class AttemptCount(NamedTuple):
 
 
 class AttemptCounter:
-    """Thread-safe. Where Redis does not answer within a second, this process counts for itself.
+    """Thread-safe. If Redis does not answer within a second, this process counts for itself.
 
-    `space` keeps those apart that share a Redis.
+    `namespace` separates installations that share a Redis.
     """
 
     def __init__(self, redis_url: str, *, namespace: str = "", clock: Clock = utcnow) -> None:
@@ -116,7 +116,7 @@ class AttemptCounter:
 
 
 class LocalAttemptCounter:
-    """This process's counts, of at most `MOST_KEPT` keys: the oldest go first."""
+    """This process's counts, of at most `MAX_LOCAL_KEYS` keys: the oldest go first."""
 
     def __init__(self, clock: Clock = utcnow, *, max_keys: int = MAX_LOCAL_KEYS) -> None:
         self._clock = clock

@@ -1,6 +1,6 @@
-"""One-time codes: short ones to type from a page into Slack, long ones to follow from a letter.
+"""One-time codes: short ones to type from a page into Slack, long ones to follow from an email.
 
-Stored is an HMAC of each: whoever reads the database can neither use nor guess one.
+Stored is an HMAC of each: a reader of the database can neither use nor guess one.
 """
 
 import hashlib

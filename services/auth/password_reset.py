@@ -42,27 +42,27 @@ def issue_reset_code(
 
 class PasswordResetService(AccountServiceBase):
     def request_link(self, *, email: str, client_ip: str | None = None) -> None:
-        """Have a link mailed to the active accounts of that address, also to those without a
-        password. Whether there are any is not said. `address` is the caller's.
+        """Have a link emailed to the active accounts of that address, also to those without a
+        password. Whether there are any is not said. `client_ip` is the caller's.
 
-        Raises `LimitReached` after three in an hour, and `Invalid` for what is no text.
+        Raises `LimitReached` after three in an hour, and `InvalidValue` for what is no text.
         """
         email = strip_invisible(checked_string("email", email))
         self._rate_limiter.record_attempt(
             RateLimitedAction.RESET, account=email_key(email), client_ip=client_ip
         )
         known = [user.id for user in self._users.find_by_email(email) if user.active]
-        # A letter to nobody is dropped unsent, and so takes this as long as one to somebody.
+        # An email to no account is discarded unsent, so that this takes as long as for an account.
         for user_id in known or [ObjectId()]:
-            # Of a double click one mail. The code is made as the letter is sent.
+            # A double click sends one email. The code is made when the email is sent.
             key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
             queue_account_email(self._emails, EmailKind.RESET, user_id=user_id, key=key)
 
     def reset(self, *, code: str, password: str) -> User:
-        """Set the password of whoever was sent that code, which is then used up. It ends all
-        sessions, and the owner is told.
+        """Set the password of the account to which that code was sent, which is then used up. It
+        ends all sessions, and the owner is notified.
 
-        Raises `Invalid` for the code and for the password, which leaves the code as it is, and
+        Raises `InvalidValue` for the code and for the password, which leaves the code as it is, and
         `LimitReached` while many sign in.
         """
         checked_string("code", code)

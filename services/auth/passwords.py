@@ -26,7 +26,7 @@ _CURRENT = "$2b$"
 
 
 def checked_password(text: str) -> str:
-    """A password to set. Raises `Invalid`."""
+    """A password to set. Raises `InvalidValue`."""
     check_password_length(text)
     if len(text) < MIN_PASSWORD_LENGTH:
         raise InvalidValue(
@@ -42,7 +42,7 @@ def checked_password(text: str) -> str:
 def check_password_length(text: str) -> None:
     """Refuse what bcrypt would read a part of only, also from whoever signs in with it.
 
-    The predecessor cut such a password: its owner sets another one by mail. Raises `Invalid`.
+    The predecessor cut such a password: its owner sets another one by mail. Raises `InvalidValue`.
     """
     if not isinstance(text, str):
         raise InvalidValue("password", "Write the password as text.")
@@ -57,9 +57,9 @@ def check_password_length(text: str) -> None:
 
 
 class PasswordHasher:
-    """Hashes and compares. Thread-safe; at most `at_once` of either at a time in this process,
-    because each takes a core for a quarter of a second, and `LimitReached` for the next.
-    """
+    """Hashes and compares. Thread-safe; at most `max_concurrent` of either at a time in this
+    process, because each takes a core for a quarter of a second, and `LimitReached` for the
+    next."""
 
     def __init__(
         self, *, cost: int = BCRYPT_COST, max_concurrent: int = MAX_CONCURRENT_HASHES

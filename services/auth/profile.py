@@ -38,9 +38,9 @@ class ProfileService(AccountServiceBase):
     ) -> User:
         """Change what is given of one's own account; None leaves as it is, a name "" removes it.
 
-        A new password ends every session, this one too, and its owner is told. It takes the
-        current one, which is counted against guessing as at sign-in (`address`: the caller's).
-        Raises `Invalid`, `LimitReached`, and `Conflict` where the password has changed meanwhile.
+        A new password ends every session, this one too, and the owner is notified. It takes the
+        current one, which is counted against guessing as at sign-in (`client_ip`: the caller's).
+        Raises `InvalidValue`, `LimitReached`, and `Conflict` if the password has changed since.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         update = _profile(name, skills)
@@ -80,8 +80,8 @@ class ProfileService(AccountServiceBase):
     ) -> User:
         """Change what is given of the account with that address; None leaves as it is.
 
-        A new role ends its sessions. Raises `Invalid`; `NotFound`; `Conflict` for the last active
-        admin, and where several accounts have the address.
+        A new role ends its sessions. Raises `InvalidValue`; `NotFound`; `Conflict` for the last
+        active admin, and if several accounts have the address.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         email = strip_invisible(checked_string("email", email))

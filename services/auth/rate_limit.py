@@ -45,12 +45,11 @@ _OFTEN = {
 
 
 class RateLimiter:
-    """An `account` is what its address is looked up by (`email_key`); an `address` is the
-    caller's IP address, None where nobody knows it: then only the account counts.
-    """
+    """An `account` is what its address is looked up by (`email_key`); `client_ip` is the caller's,
+    None if it is not known: then only the account counts."""
 
     def __init__(self, redis_url: str, *, namespace: str = "", clock: Clock = utcnow) -> None:
-        """`space` is the installation's, should several share a Redis."""
+        """`namespace` is the installation's, should several share a Redis."""
         self._attempts = AttemptCounter(redis_url, namespace=namespace, clock=clock)
 
     def check_sign_in(self, *, account: str, client_ip: str | None = None) -> None:

@@ -46,10 +46,10 @@ class SignInService(AccountServiceBase):
         name: str | None = None,
         client_ip: str | None = None,
     ) -> User:
-        """A new account, of role `user` whoever asks. `address` is the caller's.
+        """A new account, of role `user` whoever asks. `client_ip` is the caller's.
 
-        Raises `Invalid`, `LimitReached`, and `Conflict` where the address has an account, be it an
-        invitation: whoever owns the address sets its password by mail.
+        Raises `InvalidValue`, `LimitReached`, and `Conflict` if the address has an account, be it
+        an invitation: the address's owner sets its password by email.
         """
         email = checked_email(checked_string("email", email))
         values = {"skills": checked_skill_list(skills), "name": checked_name(name)}
@@ -71,11 +71,11 @@ class SignInService(AccountServiceBase):
         return User.from_doc(doc)
 
     def sign_in(self, *, email: str, password: str, client_ip: str | None = None) -> User:
-        """The account whose address and password these are. `address` is the caller's.
+        """The account whose address and password these are. `client_ip` is the caller's.
 
         Raises `Unauthenticated`, in the same words and after the same time whatever is wrong;
-        `LimitReached` after many failures and while many sign in; `Invalid` for what is no text,
-        and for a password that is too long for anybody's.
+        `LimitReached` after many failures and while many sign in; `InvalidValue` for what is no
+        text, and for a password that is too long for any account's.
         """
         email, password = (
             strip_invisible(checked_string("email", email)),

@@ -1,8 +1,8 @@
-"""Somebody's absence, as their account holds it: `away {until, source}`. Pure.
+"""The absence in an account: `away {until, source}`. Pure.
 
-What a person (or an admin for them) has said stays until it is over or one of them says otherwise;
-what Slack has said, Slack may take back. A long absence brings an offer to hand over what is open,
-as `handOver` (services/availability/handover_offers.py), in the same update.
+What a person (or an admin for them) has set stays until it is over or one of them changes it; what
+Slack has set, Slack may take back. A long absence brings an offer to hand over the open tickets, as
+`handOver` (services/availability/handover_offers.py), in the same update.
 """
 
 import uuid
@@ -50,8 +50,8 @@ def current_absence(account: Document, *, now: datetime) -> Absence | None:
 def absence_update(
     account: Document, absence: Absence, *, offer_to: ObjectId, now: datetime
 ) -> Document:
-    """What to set for an absence that begins or changes. `tell` is who may be offered to hand
-    over what is open: once an absence."""
+    """What to set for an absence that begins or changes. `offer_to` is the user who may be offered
+    to hand over the open tickets: once an absence."""
     values: Document = {"away": {"until": absence.until, "source": absence.source.value}}
     is_long = absence.until - now > LONG_ABSENCE
     was_offered = "handOver" in account and current_absence(account, now=now) is not None

@@ -35,8 +35,8 @@ class WorkHours:
 
 @dataclass(frozen=True, slots=True)
 class Availability:
-    """`hours` are their own, or where `is_own` is False the team's. `country` is "" where it is the
-    team's, `zone` their own or Slack's, and `own_zone` "" where they have set none."""
+    """`hours` are the user's own, or the team's if `has_own_hours` is False. `country` is "" if it
+    is the team's, `zone` the user's own or Slack's, and `own_zone` "" if they have set none."""
 
     user: User
     absence: Absence | None
@@ -96,7 +96,7 @@ class AvailabilityService:
     def update(
         self, *, actor: Actor, change: AvailabilityChange, user_id: str | None = None
     ) -> User:
-        """Store what is wanted. Raises `Invalid`, naming the field.
+        """Store what is wanted. Raises `InvalidValue`, naming the field.
 
         A long absence brings an offer to hand over (services/availability/handover_offers.py) to
         whoever says so.
@@ -128,8 +128,8 @@ class AvailabilityService:
         if change.is_away is False:
             # Of a status that says otherwise nothing is believed until it is another one.
             presence = account.get("presence")
-            mark = presence.get("mark") if isinstance(presence, Mapping) else None
-            waived = {"presence.waived": mark} if mark else {}
+            fingerprint = presence.get("mark") if isinstance(presence, Mapping) else None
+            waived = {"presence.waived": fingerprint} if fingerprint else {}
             return waived, dict.fromkeys(absence.FIELDS_CLEARED_ON_RETURN, "")
         if change.is_away is None and change.away_until is None:
             return {}, {}

@@ -1,8 +1,8 @@
-"""Offers to hand over the open tickets of somebody who is away for long.
+"""Offers to hand over the open tickets of a user who is away for long.
 
-`handOver {key, to, state, nextTryAt, tries}` of an account is an outbox of one message to `to`:
-the account's owner, or the admin who has said that they are away. It goes with the absence.
-Beside these it keeps what came of it: `channel` and `ts`, `error`, or `count`.
+`handOver {key, to, state, nextTryAt, tries}` of an account is an outbox of one message to `to`: the
+account's owner, or the admin who has set the absence. It is removed with the absence. Beside these
+it stores the result: `channel` and `ts`, `error`, or `count`.
 """
 
 from dataclasses import dataclass, field
@@ -37,7 +37,7 @@ class OfferState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HandoverOffer:
-    """`tickets` are how many `user` has open; `to` is who decides."""
+    """`ticket_count` is how many tickets `user` has open; the user `recipient_id` decides."""
 
     user: User
     key: str
@@ -56,7 +56,7 @@ class OfferAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class OfferDecision:
-    """What an offer has come to. `begun` are the first tickets that are handed back; the sweep does
+    """The answer to an offer. `released` are the first tickets that are released; the sweep does
     the rest."""
 
     answer: OfferAnswer
@@ -97,7 +97,7 @@ class HandoverOffers:
         self._end(offer, {"channel": channel, "ts": ts}, OfferState.SENT)
 
     def mark_failed(self, offer: HandoverOffer, *, error: str) -> None:
-        """Nobody will ever take it; `error` is Slack's own word for why."""
+        """Slack will never accept it; `error` is Slack's error code."""
         self._end(offer, {"error": error}, OfferState.FAILED)
 
     def retry_later(self, offer: HandoverOffer, *, wait: timedelta | None = None) -> None:
@@ -131,11 +131,11 @@ class HandoverOffers:
         if not hand_over:
             self._decided(doc, {"handOver.state": OfferState.KEPT.value})
             return OfferDecision(OfferAnswer.KEPT, user, count)
-        mark = model_user.release_request(
+        request = model_user.release_request(
             by=actor.user_id, now=now, reason=AWAY_REASON, one_off=True
         )
-        # Who is marked already hands all of theirs back.
-        self._db.users.update_one({**_this(doc), "handBack": None}, {"$set": {"handBack": mark}})
+        # An account with a request already has all of its tickets released.
+        self._db.users.update_one({**_this(doc), "handBack": None}, {"$set": {"handBack": request}})
         state = OfferState.HANDED_OVER.value
         self._decided(doc, {"handOver.state": state, "handOver.count": count})
         released = release.release_tickets(self._db, user.id, now=now)

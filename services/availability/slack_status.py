@@ -48,8 +48,8 @@ RuleLevel = tuple[bool, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class StatusRules:
-    """What a team has said itself, before what is usual: phrases, and emoji such as ":sailboat:",
-    by which somebody is `away`, or is `here` whatever the usual rules make of it."""
+    """What a team has set itself, before the usual rules: phrases, and emoji such as ":sailboat:",
+    by which a member is `away`, or is `available` whatever the usual rules say."""
 
     away: tuple[str, ...] = ()
     available: tuple[str, ...] = ()
@@ -68,20 +68,22 @@ class StatusRules:
 
     @cached_property
     def _phrases(self) -> tuple[RuleLevel, ...]:
-        """What counts first stands first; of two phrases of one source `here` wins."""
-        own_here, own_away = (_comparable(_phrases(own)) for own in (self.available, self.away))
-        return ((False, own_here), (True, own_away), (False, _AVAILABLE))
+        """The levels in their order; of two phrases of one level `available` wins."""
+        own_available, own_away = (
+            _comparable(_phrases(own)) for own in (self.available, self.away)
+        )
+        return ((False, own_available), (True, own_away), (False, _AVAILABLE))
 
     @cached_property
     def _emoji(self) -> tuple[RuleLevel, ...]:
-        own_here, own_away = (_names(own) for own in (self.available, self.away))
-        return ((False, own_here), (True, own_away), (True, status_words.AWAY_EMOJI))
+        own_available, own_away = (_names(own) for own in (self.available, self.away))
+        return ((False, own_available), (True, own_away), (True, status_words.AWAY_EMOJI))
 
 
 @dataclass(frozen=True, slots=True)
 class StatusReading:
-    """What Slack says of a member. `mark` tells one absence from another, "" where there is none;
-    `quiet` is None where it could not be asked."""
+    """What Slack says of a member. `fingerprint` tells one absence from another, "" if there is
+    none; `do_not_disturb` is None if it could not be asked."""
 
     away_until: datetime | None
     fingerprint: str = ""
@@ -112,11 +114,11 @@ class MemberStatus:
 def parse_member_status(user: Mapping[str, Any]) -> MemberStatus:
     """From `users.info` or an event; whatever is missing or odd says nothing."""
     profile = user.get("profile")
-    held = profile if isinstance(profile, Mapping) else {}
+    fields = profile if isinstance(profile, Mapping) else {}
     status = SlackStatus(
-        text=_text(held.get("status_text")),
-        emoji=_text(held.get("status_emoji")),
-        expires_at=_as_datetime(held.get("status_expiration")),
+        text=_text(fields.get("status_text")),
+        emoji=_text(fields.get("status_emoji")),
+        expires_at=_as_datetime(fields.get("status_expiration")),
     )
     return MemberStatus(status, _text(user.get("tz")))
 

@@ -1,4 +1,5 @@
-"""By which words and emoji a team tells an absence, beside the usual ones (presence_words.py).
+"""The words and emoji that mean an absence to a team, beside the usual ones
+(services/availability/status_words.py).
 
 Stored in `settings` as `_id: "presence"`: `away` and `here`, lists of phrases and of emoji such as
 ":sailboat:". Reading is forgiving, entry by entry.
@@ -31,7 +32,7 @@ class StatusRulesStore:
     def write(
         self, *, actor: Actor | Operator, away: Iterable[str], available: Iterable[str]
     ) -> StatusRules:
-        """Set both. Raises `Invalid`, naming the field."""
+        """Set both. Raises `InvalidValue`, naming the field."""
         require_permission(actor, Permission.MANAGE_USERS)
         rules = StatusRules(away=_checked("away", away), available=_checked("here", available))
         values = {
@@ -60,6 +61,6 @@ def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
 
 def _entries(listed: Any) -> tuple[str, ...]:
     """Each once, without blanks."""
-    held = listed if isinstance(listed, list) else []
-    texts = (" ".join(entry.split()) for entry in held if isinstance(entry, str))
+    entries = listed if isinstance(listed, list) else []
+    texts = (" ".join(entry.split()) for entry in entries if isinstance(entry, str))
     return tuple(dict.fromkeys(filter(None, texts)))

@@ -68,9 +68,9 @@ class StatusSync:
         *,
         do_not_disturb: tuple[DoNotDisturbSpan, ...] | None = None,
     ) -> bool:
-        """Keep what Slack says of one; whether an offer to hand over has become due.
+        """Store what Slack says of one user; whether an offer to hand over has become due.
 
-        `quiet` is as in `services.availability.slack_status.Reading`.
+        `do_not_disturb` is as in `services.availability.slack_status.StatusReading`.
         """
         reading = member.read(self._rules.read(), now=self._clock(), do_not_disturb=do_not_disturb)
         for _ in range(MAX_UPDATE_ATTEMPTS):
@@ -98,14 +98,14 @@ class StatusSync:
             return False
         now = self._clock()
         reading = member.read(self._rules.read(), now=now)
-        has_moved = _zone(doc, reading) is not None
-        if reading.fingerprint == _presence(doc).get("mark", "") and not has_moved:
+        has_new_zone = _zone(doc, reading) is not None
+        if reading.fingerprint == _presence(doc).get("mark", "") and not has_new_zone:
             return False
         self._db.users.update_one({"_id": doc["_id"]}, {"$set": {"presence.dueAt": now}})
         return True
 
     def end_absences(self) -> int:
-        """Whoever's is over is back; how many were, at most `AT_ONCE`.
+        """End the absences that are over; return how many there were, at most `BATCH_SIZE`.
 
         Safe to run at any time and by several at once.
         """
@@ -158,5 +158,5 @@ def _zone(account: Document, reading: StatusReading) -> str | None:
 
 
 def _presence(account: Document) -> Document:
-    held = account.get("presence")
-    return held if isinstance(held, dict) else {}
+    presence = account.get("presence")
+    return presence if isinstance(presence, dict) else {}

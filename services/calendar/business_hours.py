@@ -1,7 +1,7 @@
-"""When the team works, where a person says nothing of their own.
+"""The team's business hours, which apply to a member who has set no working hours.
 
-Stored in `settings` as `_id: "office"`; a person's own in their account, as `timezone`,
-`workHours {days, start, end}` and `country`. Reading is forgiving, part by part.
+Stored in `settings` as `_id: "office"`; a member's own in their account, as `timezone`, `workHours
+{days, start, end}` and `country`. Reading is forgiving, part by part.
 """
 
 import re
@@ -27,7 +27,7 @@ _PART = re.compile(r"[A-Z0-9]{1,3}", re.ASCII)
 class BusinessHours:
     """The team's hours: `days` from 0 for Monday, `start` and `end` as "09:00".
 
-    `is_set`: an admin has said so; else the hours are a guess that nobody is held to.
+    `is_configured`: an admin has set them; if not, they are a guess that is not binding.
     """
 
     zone: str = "UTC"
@@ -112,7 +112,7 @@ def check_zone(zone: str) -> None:
 
 
 def check_hours(*, days: frozenset[int], start: str, end: str) -> None:
-    """Raise `Invalid` for hours that are none; a person's are checked alike."""
+    """Raise `InvalidValue` for hours that are none; a person's are checked alike."""
     if not days or not days <= frozenset(range(7)):
         raise InvalidValue("days", "Choose at least one day of the week.")
     for field, text in (("start", start), ("end", end)):

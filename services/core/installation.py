@@ -1,4 +1,4 @@
-"""The one workspace an installation serves, kept in `meta`."""
+"""The one workspace an installation serves, stored in `meta`."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -17,7 +17,8 @@ class ProcessedEvents:
     def claim(self, event_id: str, *, text: str | None = None) -> bool:
         """True for the first who asks for this event, in whichever process; False for the rest.
 
-        `text` is what `text_of` tells for a day: what an event brought need not be fetched again.
+        `text` is what `get_text` returns for a day: what an event brought need not be fetched
+        again.
         """
         kept = {} if text is None else {"text": text}
         try:

@@ -1,22 +1,25 @@
-"""Secrets people paste into tickets, taken out before the text leaves this machine.
+"""Removal of secrets from ticket texts: keys, passwords, bank and card numbers.
 
-A safety net with known holes (a password in plain prose, a card number in words), not a promise:
-the form says that no passwords belong in a ticket. Where it must choose, it removes too much.
+It runs before the text leaves this machine. A safety net with known holes (a password in plain
+prose, a card number in words), not a promise: the form says that no passwords belong in a ticket.
+Where it must choose, it removes too much.
 
 Looked at before writing this: detect-secrets (last release May 2024, scans files for developers'
 keys), datafog and presidio (persons and addresses, no keys; presidio needs spaCy). None of them
 knows "das Passwort lautet …".
 
+Bank and card numbers are told from order numbers by length, grouping and check digits.
+
 Every pattern takes linear time: repeats are bounded or possessive, and a run of token characters
 can match from its first character only.
-
-Bank and card numbers, told from order numbers by length, grouping and check digits.
 """
 
 import re
 
 KEY_LABEL = "[key removed]"
 PASSWORD_LABEL = "[password removed]"  # noqa: S105  it is what stands where one was
+CARD_LABEL = "[card number removed]"
+IBAN_LABEL = "[IBAN removed]"
 LABEL_PATTERN = r"\[[A-Za-z ]{2,20} removed\]"
 
 KEY_BOUNDARY = r"(?<![A-Za-z0-9])"
@@ -111,49 +114,6 @@ NON_SECRET_WORDS = frozenset(
     )
 )
 
-
-def mask(text: str) -> str:
-    """`text` with each secret replaced by a label such as [password removed].
-
-    Masking a masked text changes nothing: a removal can uncover another secret's edge, so this
-    goes on until there is nothing left to remove. Each round removes text that is no label.
-    """
-    while (masked := _mask_once(text)) != text:
-        text = masked
-    return text
-
-
-def _mask_once(text: str) -> str:
-    text = ANY_KEY_PATTERN.sub(KEY_LABEL, text)
-    text = CONNECTION_URL_PATTERN.sub(_mask_value, text)
-    text = COMMAND_OPTION_PATTERN.sub(_mask_value, text)
-    text = PIN_PATTERN.sub(_mask_value, text)
-    text = ANNOUNCED_SECRET_PATTERN.sub(_mask_announced, text)
-    return mask_cards(mask_ibans(text))
-
-
-def _mask_value(match: re.Match[str]) -> str:
-    return match["before"] + PASSWORD_LABEL
-
-
-def _mask_announced(match: re.Match[str]) -> str:
-    if match["label"]:
-        return match[0]
-    word = match["value"].strip(".,;:!?()\"'`*_").casefold()
-    if not word or word in NON_SECRET_WORDS:
-        return match[0]
-    digit = any(character.isdigit() for character in word)
-    letter = any(character.isalpha() for character in word)
-    if match["bare"]:  # "password policy" against "password hunter2"
-        secret = digit and letter and len(word) >= 6 and "://" not in word
-    else:  # "the pin is bent": said of these, a secret has a digit in it
-        secret = digit or bool(match["strong"] or match["given"])
-    return _mask_value(match) if secret else match[0]
-
-
-CARD_LABEL = "[card number removed]"
-IBAN_LABEL = "[IBAN removed]"
-
 # Length of an IBAN by country: the registry of ISO 13616, kept by SWIFT.
 IBAN_LENGTHS = {
     country: int(length)
@@ -191,6 +151,17 @@ CARD_ISSUER_PATTERN = re.compile(
 )
 
 
+def mask(text: str) -> str:
+    """`text` with each secret replaced by a label such as [password removed].
+
+    Masking a masked text changes nothing: a removal can uncover another secret's edge, so this
+    goes on until there is nothing left to remove. Each round removes text that is no label.
+    """
+    while (masked := _mask_once(text)) != text:
+        text = masked
+    return text
+
+
 def mask_cards(text: str) -> str:
     return CARD_NUMBER_PATTERN.sub(
         lambda match: CARD_LABEL if _is_card(match[0]) else match[0], text
@@ -205,6 +176,34 @@ def mask_ibans(text: str) -> str:
             parts += [text[done : head.start()], IBAN_LABEL]
             done = end
     return "".join([*parts, text[done:]])
+
+
+def _mask_once(text: str) -> str:
+    text = ANY_KEY_PATTERN.sub(KEY_LABEL, text)
+    text = CONNECTION_URL_PATTERN.sub(_mask_value, text)
+    text = COMMAND_OPTION_PATTERN.sub(_mask_value, text)
+    text = PIN_PATTERN.sub(_mask_value, text)
+    text = ANNOUNCED_SECRET_PATTERN.sub(_mask_announced, text)
+    return mask_cards(mask_ibans(text))
+
+
+def _mask_value(match: re.Match[str]) -> str:
+    return match["before"] + PASSWORD_LABEL
+
+
+def _mask_announced(match: re.Match[str]) -> str:
+    if match["label"]:
+        return match[0]
+    word = match["value"].strip(".,;:!?()\"'`*_").casefold()
+    if not word or word in NON_SECRET_WORDS:
+        return match[0]
+    digit = any(character.isdigit() for character in word)
+    letter = any(character.isalpha() for character in word)
+    if match["bare"]:  # "password policy" against "password hunter2"
+        secret = digit and letter and len(word) >= 6 and "://" not in word
+    else:  # "the pin is bent": said of these, a secret has a digit in it
+        secret = digit or bool(match["strong"] or match["given"])
+    return _mask_value(match) if secret else match[0]
 
 
 def _is_card(written: str) -> bool:

@@ -1,8 +1,7 @@
-"""Being set aside: what goes by the clock and cannot be done is tried again, each time later, so
-that nothing else waits for it. Pure.
+"""Retry state of scheduled work: exponential back-off for an item that failed. Pure.
 
-A ticket's next step keeps it in `alarm.aside`, somebody's digest in the account's `digestAside`, as
-{since, times, error}. Whatever then succeeds takes that away with it.
+No other item waits for it. A ticket's next escalation step keeps it in `alarm.aside`, an account's
+digest in `digestAside`, as {since, times, error}. The next success removes it.
 """
 
 from collections.abc import Mapping
@@ -13,12 +12,16 @@ from typing import Any
 from services.core.coerce import as_datetime, as_int
 
 INITIAL_RETRY_DELAY, BACKOFF_FACTOR, MAX_RETRY_DELAY = timedelta(minutes=5), 4, timedelta(hours=1)
+MAX_DELIVERY_DELAY = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, slots=True)
 class RetryState:
-    """`since` is when it failed first, `times` how often in a row, and `error` the last fault's
-    kind: its text might quote a person."""
+    """Back-off state of a failed item.
+
+    `failure_count` counts failures in a row. `error` is the type of the last exception only: its
+    text might quote a person.
+    """
 
     first_failed_at: datetime
     failure_count: int
@@ -36,15 +39,12 @@ class RetryState:
 
     @property
     def delay(self) -> timedelta:
-        """Until it is tried again."""
+        """Wait until the next attempt."""
         slower: int = BACKOFF_FACTOR ** min(self.failure_count - 1, 5)
         return min(INITIAL_RETRY_DELAY * slower, MAX_RETRY_DELAY)
 
 
 def record_failure(previous: RetryState | None, error: Exception, *, now: datetime) -> RetryState:
-    """It has failed, once more if it had `before`."""
+    """Return the state after one more failure; `previous` is None for the first."""
     since, times = (previous.first_failed_at, previous.failure_count + 1) if previous else (now, 1)
     return RetryState(since, times, type(error).__name__)
-
-
-MAX_DELIVERY_DELAY = timedelta(minutes=15)

@@ -29,7 +29,7 @@ def _count(db: Mongo, team_id: str, count: int) -> Document | None:
 
 @dataclass(eq=False, slots=True)
 class _Waiter:
-    """Somebody in line."""
+    """A thread that waits for its next number."""
 
     team_id: str
     number: int | None = None
@@ -38,8 +38,9 @@ class _Waiter:
 class NumberSequence:
     """The next numbers for a process's threads.
 
-    The counter is one document, whose every write waits for a disk. So who asks the database asks
-    for all who wait in line by then: twenty who file at once cost a few writes and not twenty.
+    The sequence is one document, and each write to it waits for a disk. So the thread that asks the
+    database asks for all that wait by then: twenty tickets filed at the same time cost a few writes
+    and not twenty.
     """
 
     def __init__(self, db: Mongo) -> None:
@@ -56,7 +57,8 @@ class NumberSequence:
             return self._allocate_for_waiters(waiter) if waiter.number is None else waiter.number
 
     def _allocate_for_waiters(self, waiter: _Waiter) -> int:
-        """It may stand in line no longer: where its asker failed, each asks for itself."""
+        """Allocate a number for each waiter. If the thread that asked for all of them failed, each
+        asks for itself."""
         with self._queue_lock:
             others = [p for p in self._waiters if p.team_id == waiter.team_id and p is not waiter]
             self._waiters = [p for p in self._waiters if p.team_id != waiter.team_id]

@@ -1,6 +1,6 @@
-"""What each value of the environment may be, and how it is read.
+"""Settings from the environment, read once and checked as a whole before anything starts.
 
-The environment, read once and checked whole before anything starts.
+`load_settings` names every missing or bad value at once.
 """
 
 import os
@@ -17,7 +17,7 @@ from services.core.text import EMAIL_PATTERN
 
 Network = IPv4Network | IPv6Network
 
-# How a Slack member comes to an account: by their address at the first use, or by /account only.
+# How a Slack member is linked to an account: by email at the first use, or by /account only.
 LINKING_AUTO, LINKING_STRICT = "auto", "strict"
 # RFC 7518, 3.2: a key of HS256 is at least as long as its hash.
 MIN_SECRET_BYTES = 32
@@ -39,158 +39,8 @@ URL_SCHEMES = {
     "APP_URL": ("http://", "https://"),
 }
 
-# With what stands in where one is not set.
+# Used for a port that is not set.
 DEFAULT_PORTS = {"PORT": "5000", "MAILTRAP_SMTP_PORT": "2525"}
-
-
-def find_problems(values: Mapping[str, str]) -> list[str]:
-    """A sentence for each value that is set and cannot be used."""
-    checks = (
-        _bad_urls,
-        _bad_tokens,
-        _bad_emails,
-        _bad_account_rules,
-        _bad_level,
-        _bad_ports,
-        _bad_timeout,
-        _bad_hosts,
-        _bad_slack_names,
-    )
-    return [problem for check in checks for problem in check(values)]
-
-
-def parse_log_level(values: Mapping[str, str]) -> str:
-    return values.get("LOG_LEVEL", "INFO").upper()
-
-
-def _bad_level(values: Mapping[str, str]) -> list[str]:
-    if parse_log_level(values) not in LOG_LEVELS:
-        return [f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}"]
-    return []
-
-
-def _bad_urls(values: Mapping[str, str]) -> list[str]:
-    problems = []
-    for name, schemes in URL_SCHEMES.items():
-        url = values.get(name)
-        if url is None:
-            continue
-        if not url.startswith(schemes):
-            problems.append(f"{name} must begin with {' or '.join(schemes)}")
-        elif not _is_readable(url):
-            problems.append(
-                f"{name} cannot be read: check its host and port, and that a password in it has "
-                "@, :, / and % written as %40, %3A, %2F and %25"
-            )
-    return problems
-
-
-def _is_readable(url: str) -> bool:
-    # Several hosts are MongoDB's alone; its SRV addresses are looked up when connecting.
-    try:
-        if url.startswith("mongodb://"):
-            return bool(parse_uri(url)["nodelist"])
-        parts = urlsplit(url)
-        return bool(parts.hostname or parts.path) and parts.port != 0
-    except (ValueError, PyMongoError):
-        return False
-
-
-def _bad_ports(values: Mapping[str, str]) -> list[str]:
-    return [
-        f"{name} must be a number from 1 to 65535"
-        for name in DEFAULT_PORTS
-        if parse_port(values, name) is None
-    ]
-
-
-def parse_port(values: Mapping[str, str], name: str) -> int | None:
-    text = values.get(name, DEFAULT_PORTS[name])
-    return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None
-
-
-def _bad_timeout(values: Mapping[str, str]) -> list[str]:
-    if parse_gemini_timeout(values) is None:
-        return [f"GEMINI_TIMEOUT must be whole seconds, from 1 to {MAX_GEMINI_TIMEOUT_SECONDS}"]
-    return []
-
-
-def parse_gemini_timeout(values: Mapping[str, str]) -> int | None:
-    text = values.get("GEMINI_TIMEOUT", "10")
-    return int(text) if text.isdecimal() and 0 < int(text) <= MAX_GEMINI_TIMEOUT_SECONDS else None
-
-
-def _bad_hosts(values: Mapping[str, str]) -> list[str]:
-    problems = []
-    if not HOST_PATTERN.fullmatch(values.get("HOST", "127.0.0.1")):
-        problems.append("HOST must be an address or a name of this machine, such as 127.0.0.1")
-    if parse_networks(values.get("TRUSTED_PROXIES", "")) is None:
-        problems.append(
-            "TRUSTED_PROXIES must be addresses or networks with commas between them, "
-            "such as 10.0.0.5, 10.1.0.0/16"
-        )
-    return problems
-
-
-def _bad_slack_names(values: Mapping[str, str]) -> list[str]:
-    problems = []
-    if not CHANNEL_ID_PATTERN.fullmatch(values.get("TRIAGE_CHANNEL", "C0")):
-        problems.append(
-            "TRIAGE_CHANNEL must be a channel's id, such as C0123456789: it stands at the end of "
-            "the channel's details in Slack"
-        )
-    if not EMOJI_PATTERN.fullmatch(parse_ticket_emoji(values)):
-        problems.append("TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets")
-    return problems
-
-
-def parse_ticket_emoji(values: Mapping[str, str]) -> str:
-    """With or without the colons around it."""
-    return values.get("TICKET_EMOJI", "ticket").strip(":").lower()
-
-
-def parse_networks(text: str) -> tuple[Network, ...] | None:
-    try:
-        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
-    except ValueError:
-        return None
-
-
-def _bad_tokens(values: Mapping[str, str]) -> list[str]:
-    prefixes = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
-    return [
-        f"{name} must begin with {prefix}"
-        for name, prefix in prefixes.items()
-        if name in values and not values[name].startswith(prefix)
-    ]
-
-
-def _bad_account_rules(values: Mapping[str, str]) -> list[str]:
-    problems = []
-    if "JWT_SECRET" in values and len(values["JWT_SECRET"].encode()) < MIN_SECRET_BYTES:
-        problems.append(
-            f"JWT_SECRET must have at least {MIN_SECRET_BYTES} bytes: "
-            """python -c "import secrets; print(secrets.token_urlsafe(32))" prints a good one"""
-        )
-    if values.get("ACCOUNT_LINKING", LINKING_AUTO).lower() not in (LINKING_AUTO, LINKING_STRICT):
-        problems.append(f"ACCOUNT_LINKING must be {LINKING_AUTO} or {LINKING_STRICT}")
-    return problems
-
-
-def _bad_emails(values: Mapping[str, str]) -> list[str]:
-    problems = []
-    admins = parse_emails(values.get("ADMIN_EMAILS", ""))
-    if not all(EMAIL_PATTERN.fullmatch(email) for email in admins):
-        problems.append("ADMIN_EMAILS must be email addresses with commas between them")
-    sender = values.get("MAIL_FROM", "a@b.c")
-    if not (EMAIL_PATTERN.fullmatch(sender) and sender.isascii() and sender.isprintable()):
-        problems.append("MAIL_FROM must be an email address, such as helpdesk@example.com")
-    return problems
-
-
-def parse_emails(text: str) -> frozenset[str]:
-    return frozenset(part.strip().lower() for part in text.split(",") if part.strip())
-
 
 # What each command cannot work without; of names joined by "or" one is enough. `doctor` and `users`
 # need no Slack token.
@@ -304,3 +154,152 @@ def parse_settings(command: str, env: Mapping[str, str] = os.environ) -> tuple[S
         ticket_emoji=parse_ticket_emoji(values),
     )
     return config, problems
+
+
+def find_problems(values: Mapping[str, str]) -> list[str]:
+    """Return a sentence for each value that is set and cannot be used."""
+    checks = (
+        _bad_urls,
+        _bad_tokens,
+        _bad_emails,
+        _bad_account_rules,
+        _bad_level,
+        _bad_ports,
+        _bad_timeout,
+        _bad_hosts,
+        _bad_slack_names,
+    )
+    return [problem for check in checks for problem in check(values)]
+
+
+def parse_log_level(values: Mapping[str, str]) -> str:
+    return values.get("LOG_LEVEL", "INFO").upper()
+
+
+def parse_port(values: Mapping[str, str], name: str) -> int | None:
+    text = values.get(name, DEFAULT_PORTS[name])
+    return int(text) if text.isdecimal() and 0 < int(text) < 65_536 else None
+
+
+def parse_gemini_timeout(values: Mapping[str, str]) -> int | None:
+    text = values.get("GEMINI_TIMEOUT", "10")
+    return int(text) if text.isdecimal() and 0 < int(text) <= MAX_GEMINI_TIMEOUT_SECONDS else None
+
+
+def parse_ticket_emoji(values: Mapping[str, str]) -> str:
+    """With or without the colons around it."""
+    return values.get("TICKET_EMOJI", "ticket").strip(":").lower()
+
+
+def parse_networks(text: str) -> tuple[Network, ...] | None:
+    try:
+        return tuple(ip_network(part.strip()) for part in text.split(",") if part.strip())
+    except ValueError:
+        return None
+
+
+def parse_emails(text: str) -> frozenset[str]:
+    return frozenset(part.strip().lower() for part in text.split(",") if part.strip())
+
+
+def _bad_level(values: Mapping[str, str]) -> list[str]:
+    if parse_log_level(values) not in LOG_LEVELS:
+        return [f"LOG_LEVEL must be one of {', '.join(LOG_LEVELS)}"]
+    return []
+
+
+def _bad_urls(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    for name, schemes in URL_SCHEMES.items():
+        url = values.get(name)
+        if url is None:
+            continue
+        if not url.startswith(schemes):
+            problems.append(f"{name} must begin with {' or '.join(schemes)}")
+        elif not _is_readable(url):
+            problems.append(
+                f"{name} cannot be read: check its host and port, and that a password in it has "
+                "@, :, / and % written as %40, %3A, %2F and %25"
+            )
+    return problems
+
+
+def _is_readable(url: str) -> bool:
+    # Several hosts are MongoDB's alone; its SRV addresses are looked up when connecting.
+    try:
+        if url.startswith("mongodb://"):
+            return bool(parse_uri(url)["nodelist"])
+        parts = urlsplit(url)
+        return bool(parts.hostname or parts.path) and parts.port != 0
+    except (ValueError, PyMongoError):
+        return False
+
+
+def _bad_ports(values: Mapping[str, str]) -> list[str]:
+    return [
+        f"{name} must be a number from 1 to 65535"
+        for name in DEFAULT_PORTS
+        if parse_port(values, name) is None
+    ]
+
+
+def _bad_timeout(values: Mapping[str, str]) -> list[str]:
+    if parse_gemini_timeout(values) is None:
+        return [f"GEMINI_TIMEOUT must be whole seconds, from 1 to {MAX_GEMINI_TIMEOUT_SECONDS}"]
+    return []
+
+
+def _bad_hosts(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if not HOST_PATTERN.fullmatch(values.get("HOST", "127.0.0.1")):
+        problems.append("HOST must be an address or a name of this machine, such as 127.0.0.1")
+    if parse_networks(values.get("TRUSTED_PROXIES", "")) is None:
+        problems.append(
+            "TRUSTED_PROXIES must be addresses or networks with commas between them, "
+            "such as 10.0.0.5, 10.1.0.0/16"
+        )
+    return problems
+
+
+def _bad_slack_names(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if not CHANNEL_ID_PATTERN.fullmatch(values.get("TRIAGE_CHANNEL", "C0")):
+        problems.append(
+            "TRIAGE_CHANNEL must be a channel's id, such as C0123456789: it stands at the end of "
+            "the channel's details in Slack"
+        )
+    if not EMOJI_PATTERN.fullmatch(parse_ticket_emoji(values)):
+        problems.append("TICKET_EMOJI must be an emoji's name, such as ticket or admission_tickets")
+    return problems
+
+
+def _bad_tokens(values: Mapping[str, str]) -> list[str]:
+    prefixes = {"SLACK_BOT_TOKEN": "xoxb-", "SLACK_APP_TOKEN": "xapp-"}
+    return [
+        f"{name} must begin with {prefix}"
+        for name, prefix in prefixes.items()
+        if name in values and not values[name].startswith(prefix)
+    ]
+
+
+def _bad_account_rules(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    if "JWT_SECRET" in values and len(values["JWT_SECRET"].encode()) < MIN_SECRET_BYTES:
+        problems.append(
+            f"JWT_SECRET must have at least {MIN_SECRET_BYTES} bytes: "
+            """python -c "import secrets; print(secrets.token_urlsafe(32))" prints a good one"""
+        )
+    if values.get("ACCOUNT_LINKING", LINKING_AUTO).lower() not in (LINKING_AUTO, LINKING_STRICT):
+        problems.append(f"ACCOUNT_LINKING must be {LINKING_AUTO} or {LINKING_STRICT}")
+    return problems
+
+
+def _bad_emails(values: Mapping[str, str]) -> list[str]:
+    problems = []
+    admins = parse_emails(values.get("ADMIN_EMAILS", ""))
+    if not all(EMAIL_PATTERN.fullmatch(email) for email in admins):
+        problems.append("ADMIN_EMAILS must be email addresses with commas between them")
+    sender = values.get("MAIL_FROM", "a@b.c")
+    if not (EMAIL_PATTERN.fullmatch(sender) and sender.isascii() and sender.isprintable()):
+        problems.append("MAIL_FROM must be an email address, such as helpdesk@example.com")
+    return problems

@@ -26,7 +26,7 @@ class TtlCache(Generic[T]):
         _instances.add(self)
 
     def get(self, db: Mongo, load: Callable[[Mongo], T]) -> T:
-        """What `read` answers, or what it answered a moment ago."""
+        """Return what `load` returns, or what it returned a moment ago."""
         now = self._timer()
         with self._lock:
             found, before = self._entries.get(db), self._invalidations

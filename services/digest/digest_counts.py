@@ -51,15 +51,15 @@ class DigestCounts:
             queue_key_bound(self._now, is_assigned=True),
             queue_key_bound(None, is_assigned=True),
         )
-        theirs = {"assignedTo": user_id}
+        assigned = {"assignedTo": user_id}
         to_come = self._db.tickets.find(
-            {**theirs, **_queue_range(late, never)}, {"dueAt": True, "deadline": True}
+            {**assigned, **_queue_range(late, never)}, {"dueAt": True, "deadline": True}
         )
         first = next(iter(to_come.sort(QUEUE_KEY_FIELD).limit(1)), None)
         ticket = Ticket.from_doc(first) if first else None
         return AssigneeCounts(
             open=count_open_tickets(self._db, user_id),
-            overdue=self._count({**theirs, **_queue_range("1", late)}),
+            overdue=self._count({**assigned, **_queue_range("1", late)}),
             next_due=ticket.due_at or ticket.deadline if ticket else None,
         )
 

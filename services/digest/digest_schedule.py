@@ -1,4 +1,4 @@
-"""When somebody's working day has begun, and with it the time for their digest. Pure."""
+"""The time for a user's digest: the beginning of their working day. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -8,20 +8,19 @@ from services.calendar.business_hours import BusinessHours, account_work_week
 from services.calendar.work_week import DAY, WorkWeek
 from services.core.database import Document
 
-# Hours, zone, holidays and absences may change between two looks.
+# Hours, zone, holidays and absences may change between two checks.
 MAX_CHECK_INTERVAL = timedelta(hours=2)
 NOON = time(12)
-# Whose work begins later than noon has so long in place of the morning.
+# The window of a shift that begins after noon; any other ends at noon.
 LATE_SHIFT_WINDOW = timedelta(hours=3)
-# Before that nobody remembers when they were last here.
+# How far back the previous working day is searched.
 MAX_LOOKBACK_DAYS = 7
 _MILLISECOND = timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
 class DigestDay:
-    """A day in its owner's own zone: when it began, and `last_day`, the working day before it,
-    with when that began."""
+    """A day in its owner's own zone: when it began, and `previous_workday` with when that began."""
 
     day: date
     started_at: datetime
@@ -36,16 +35,16 @@ class DigestDay:
 
 @dataclass(frozen=True, slots=True)
 class SendWindow:
-    """`today` is None where it is not the morning of a working day, or its owner is away or wants
-    no interruption. `next_look` is when that may be another."""
+    """`today` is None outside the window of a working day, and while the owner is away or wants no
+    interruption. `next_check` is when that may have changed."""
 
     today: DigestDay | None
     next_check: datetime
 
 
 def send_window(account: Document, business_hours: BusinessHours, *, now: datetime) -> SendWindow:
-    """Of the owner of that account. Where nobody has said so much as a zone, the team's usual
-    hours are taken."""
+    """The window for the owner of that account. If no zone is set in it, the team's business hours
+    apply."""
     week = account_work_week(account, business_hours) or business_hours.work_week
     day = now.astimezone(week.zone).date()
     begins, latest = week.next_start(now), now + MAX_CHECK_INTERVAL
@@ -53,8 +52,8 @@ def send_window(account: Document, business_hours: BusinessHours, *, now: dateti
     start = _work_start(week, day)
     if start is None or not start <= now < _window_end(week, day, start):
         return SendWindow(None, next_check)
-    if quiet := notifications_paused_until(account, business_hours, now=now):
-        return SendWindow(None, min(quiet, latest))
+    if paused_until := notifications_paused_until(account, business_hours, now=now):
+        return SendWindow(None, min(paused_until, latest))
     previous = _previous_workday(week, day)
     today = DigestDay(day, _midnight(week, day), previous, _midnight(week, previous))
     return SendWindow(today, next_check)

@@ -1,11 +1,10 @@
-"""The digest that everybody at the help desk gets in their morning: once a day, unless there is
-nothing to tell.
+"""The daily digest for everyone who works on tickets: once a day, unless it would be empty.
 
 An account holds `digest` (False: its owner wants none; True: they have said that they do),
-`digestOn` (the day of the last one, in their own zone), `digestAt` (when to look at it next),
-`digestTries` and, where it could not be made, `digestAside`. It is its own outbox: whoever is to
-send one puts `digestAt` off for as long as that may take, so that a digest is late, and not lost,
-where they die.
+`digestOn` (the day of the last one, in their own zone), `digestAt` (when to check it next),
+`digestTries` and, if it could not be made, `digestAside`. It is its own outbox: a worker that
+claims a digest puts `digestAt` off for as long as sending may take, so that a digest is late, and
+not lost, if the worker dies.
 """
 
 from dataclasses import dataclass
@@ -30,7 +29,7 @@ BATCH_SIZE = 50
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """`until` is how long it is its claimer's to send, `next_look` when the next one may come."""
+    """`claimed_until` is when the claim expires, `next_check` when the next digest may be due."""
 
     user: User
     today: DigestDay
@@ -53,7 +52,7 @@ class DigestPreference:
         self._db = db
 
     def set_enabled(self, *, actor: Actor, enabled: bool) -> None:
-        """From the next morning on, or from this one as long as it lasts."""
+        """Takes effect from the next digest on, or today's while its window is open."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         change: Document = {"$set": {"digest": enabled}}
         if enabled:
@@ -104,7 +103,8 @@ class Digests:
         return None
 
     def schedule_retry(self, account: Document, error: Exception) -> None:
-        """It could not be made: the others are not to wait for it (services/core/retry.py)."""
+        """Put off a digest that could not be made, so that the others do not wait for it
+        (services/core/retry.py)."""
         now = self._clock()
         retry = record_failure(RetryState.from_doc(account.get("digestAside")), error, now=now)
         values = {"digestAt": now + retry.delay, "digestAside": retry.to_doc()}
@@ -135,7 +135,7 @@ class Digests:
         tries: int = 0,
         remove: tuple[str, ...] = ("digestTries",),
     ) -> bool:
-        """Look at it again then; False where another was quicker."""
+        """Check it again then; False if another process was quicker."""
         unchanged = {"_id": account["_id"], "digestAt": account.get("digestAt")}
         change: Document = {"$set": {"digestAt": at}, "$unset": dict.fromkeys(remove, "")}
         if tries:
@@ -143,7 +143,7 @@ class Digests:
         return self._db.users.update_one(unchanged, change).modified_count == 1
 
     def _digest(
-        self, account: Document, today: DigestDay, until: datetime, next_look: datetime
+        self, account: Document, today: DigestDay, until: datetime, next_check: datetime
     ) -> Digest:
         user, counts = User.from_doc(account), self._counts
         return Digest(
@@ -153,7 +153,7 @@ class Digests:
             queue=counts.queue(),
             activity=counts.activity(today.previous_started_at, today.started_at),
             claimed_until=until,
-            next_check=next_look,
+            next_check=next_check,
         )
 
     @cached_property

@@ -53,7 +53,7 @@ def is_equal(field: str, one: Any, other: Any) -> bool:
 def validate_field(
     field: str, value: Any, *, ticket: Ticket, team_skills: Sequence[str], now: datetime
 ) -> Any:
-    """The value as it is stored; `Invalid` for what that field does not accept."""
+    """The value as it is stored; `InvalidValue` for what that field does not accept."""
     if field == "title":
         return checked_title(_text(field, value))
     if field == "description":

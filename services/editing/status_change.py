@@ -31,10 +31,11 @@ def build_status_change(
     keep_assignee: bool,
     now: datetime,
 ) -> Change:
-    """What `edit`'s `status` and `assignedTo` change, where it has them.
+    """The change for the `status` and `assignedTo` in `edit`, if it has them.
 
-    `message` is for the requester; `stays`: the present assignee is still there to go on.
-    Raises `IllegalStep` for what the status table does not allow, and `Invalid`, naming the field.
+    `message` is for the requester; `keep_assignee`: the present assignee is still there to
+    continue. Raises `NotAllowedInState` for what the status table does not allow, and
+    `InvalidValue`, naming the field.
     """
     status = Status(edit["status"]) if "status" in edit else None
     if status not in (Status.COMPLETED, Status.WAITING) and not _is_already_sent(

@@ -1,10 +1,11 @@
-"""Editing a ticket: several fields at once, by several people at once.
+"""Edits of a ticket's fields, by a form or by a program.
 
-An edit says which `seq` of the ticket its author had before them. What others changed since stays,
-where the edit does not touch it. Where it does, `Clashing` says who changed what; having read that
-(`told`), the author may send the edit once more.
+An edit says which `seq` of the ticket its author had read. Changes by others since then stay,
+unless the edit touches the same field. If it does, `EditConflict` says who changed what; having
+read that (`acknowledged`), the author may send the edit once more.
 
-Changes of a ticket by programs, which see no form: what they leave unsaid is filled in.
+A program (`TicketPatches`) sees no form: it edits the ticket as it is, and what it leaves out gets
+a default.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,12 +37,19 @@ from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
 MAX_UPDATE_ATTEMPTS = 5
+
+MAX_PATCH_ATTEMPTS = 5
 BUSY = "Several people are changing this ticket right now. Send it again in a moment."
 NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
-# `message` is for the requester: what was done, or what has to be known.
+# `message` is for the requester: what was done, or a question.
 UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
-# Other words or skills may find somebody for a ticket that nobody could take.
+# A change of these may make it possible to assign a ticket that is queued as unassigned.
 _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
+# What the requester reads if a program sets only the status.
+DEFAULT_MESSAGES = {
+    Status.COMPLETED: "Marked as completed.",
+    Status.WAITING: "The help desk needs to know more. Please write a comment.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +71,10 @@ class TicketEdits:
         self._clock = clock
 
     def get_form(self, *, actor: Actor, team_id: str, ticket_id: str) -> EditForm:
-        """The ticket as it is to be edited. Raises `NotFound`, `Denied`."""
+        """The ticket as it is to be edited. Raises `NotFound`, `PermissionDenied`."""
         ticket = self._editable(actor, ticket_id)
-        everybody = self._options(team_id, ticket) if ticket.assigned_to else []
-        assignee = (fit for fit in everybody if fit.user.id == ticket.assigned_to)
+        options = self._options(team_id, ticket) if ticket.assigned_to else []
+        assignee = (option for option in options if option.user.id == ticket.assigned_to)
         return EditForm(
             ticket=ticket,
             team_skills=tuple(self._users.team_skills()),
@@ -76,14 +84,15 @@ class TicketEdits:
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
     ) -> list[AssigneeOption]:
-        """Whom a ticket may be given to, the best fit first; by load where no ticket is named."""
+        """The users to whom a ticket may be assigned, the best fit first; by load if no ticket is
+        named."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         return self._options(
             team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query
         )
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
-        """The skills the team has whose name holds the query, whatever its capitals."""
+        """The skills of the team whose name contains the query, whatever its capitals."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         wanted = " ".join(query.split()).casefold()
         return [skill for skill in self._users.team_skills() if wanted in skill.casefold()]
@@ -99,10 +108,10 @@ class TicketEdits:
     ) -> Ticket:
         """Store the `changes`, by field, in one update with an event for each field.
 
-        `told` says, by field, up to which seq the author knows of others' changes, where that is
-        further than `seen_seq`. A status or an assignee moves the ticket on as the buttons do;
-        an `assignedTo` of None hands it back. What is as it was already is no change.
-        Raises `Invalid`, `Clashing`, `NotFound`, `Denied`, `Conflict`.
+        `acknowledged` says, by field, up to which seq the author knows of others' changes, if that
+        is further than `expected_seq`. A status or an assignee changes the ticket as the buttons
+        do; an `assignedTo` of None unassigns it. A value that is the same already is no change.
+        Raises `InvalidValue`, `EditConflict`, `NotFound`, `PermissionDenied`, `Conflict`.
         """
         require_permission(actor, Permission.WORK_ON_TICKETS)
         for unknown in sorted(changes.keys() - UPDATABLE_FIELDS):
@@ -180,11 +189,16 @@ class TicketEdits:
             ),
             remove=("assignment.next",) if _ROUTING_FIELDS.intersection(plain) else (),
         )
-        stays = self._can_work_on_tickets(ticket.assigned_to)
-        moves = build_status_change(
-            by, ticket, edit, message=str(message or ""), keep_assignee=stays, now=self._clock()
+        keep_assignee = self._can_work_on_tickets(ticket.assigned_to)
+        status_change = build_status_change(
+            by,
+            ticket,
+            edit,
+            message=str(message or ""),
+            keep_assignee=keep_assignee,
+            now=self._clock(),
         )
-        return change.then(moves)
+        return change.then(status_change)
 
     def _can_work_on_tickets(self, user_id: ObjectId | None) -> bool:
         user = self._users.get(user_id) if user_id else None
@@ -201,27 +215,12 @@ class TicketEdits:
             remove=change.remove,
         )
         if done and ticket.assigned_to and _lost_ticket(ticket, done):
-            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+            pending.retry_unassigned(self._db, now=now)  # its assignee has room for one more
         return done
 
     def _people_in(self, conflicts: Sequence[FieldConflict]) -> dict[ObjectId, User]:
-        named = [value for clash in conflicts for value in (clash.by, clash.value)]
+        named = [value for conflict in conflicts for value in (conflict.by, conflict.value)]
         return self._users.get_many({name for name in named if isinstance(name, ObjectId)})
-
-
-def _lost_ticket(before: Ticket, now: Ticket) -> bool:
-    is_open = now.status in OPEN_STATUSES
-    return before.status in OPEN_STATUSES and not (
-        is_open and now.assigned_to == before.assigned_to
-    )
-
-
-MAX_PATCH_ATTEMPTS = 5
-# What the requester reads where a program says no more than the status.
-DEFAULT_MESSAGES = {
-    Status.COMPLETED: "Marked as completed.",
-    Status.WAITING: "The help desk needs to know more. Please write a comment.",
-}
 
 
 class TicketPatches:
@@ -230,10 +229,12 @@ class TicketPatches:
         self._edits = edits
 
     def apply(self, *, actor: Actor, ticket_id: str, changes: Mapping[str, Any]) -> Ticket:
-        """`TicketEdits.update` of the ticket as it is now: of two who write at once the later
-        counts. Raises `NotFound` before `Denied`, because a requester knows of their own.
+        """`TicketEdits.update` of the ticket as it is now: of two concurrent edits the later
+        counts. Raises `NotFound` before `PermissionDenied`, because a requester knows of their own
+        tickets.
 
-        A status alone does, too. Whoever puts a ticket that nobody has in progress has it.
+        A status alone is enough. An actor who puts an unassigned ticket in progress becomes its
+        assignee.
         """
         for _ in range(MAX_PATCH_ATTEMPTS):
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
@@ -250,13 +251,20 @@ class TicketPatches:
         raise Conflict(BUSY)
 
 
+def _lost_ticket(before: Ticket, now: Ticket) -> bool:
+    is_open = now.status in OPEN_STATUSES
+    return before.status in OPEN_STATUSES and not (
+        is_open and now.assigned_to == before.assigned_to
+    )
+
+
 def _with_defaults(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
     filled, status = dict(changes), changes.get("status")
     if status == ticket.status:
         return filled
     if status in DEFAULT_MESSAGES:
         filled.setdefault("message", DEFAULT_MESSAGES[Status(status)])
-    waits = ticket.status in (Status.TODO, Status.REOPENED) and ticket.assigned_to is None
-    if status == Status.IN_PROGRESS and waits:
+    is_unassigned = ticket.status in (Status.TODO, Status.REOPENED) and ticket.assigned_to is None
+    if status == Status.IN_PROGRESS and is_unassigned:
         filled.setdefault("assignedTo", actor.user_id)
     return filled

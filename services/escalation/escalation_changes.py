@@ -1,4 +1,4 @@
-"""What the steps that are taken by the clock change of a ticket."""
+"""What the escalation steps change in a ticket."""
 
 from datetime import datetime
 
@@ -22,7 +22,7 @@ _REMINDERS = frozenset(
 
 
 def record_step(ticket: Ticket, step: EscalationStep) -> Change:
-    """Somebody is told, and nothing else changes."""
+    """A step of which someone is notified; nothing else changes."""
     track_state = ticket.escalation_tracks[step.track]
     event = NewEvent(
         EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
@@ -41,17 +41,17 @@ def reassign(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change
         choice.user_id,
         f"{choice.reason_text} · {NOT_ACCEPTED_REASON}",
     )
-    passed, kind = EventType.REASSIGNED_BY_ESCALATION, EscalationStep.ACCEPT_REASSIGN.value
+    reassigned, kind = EventType.REASSIGNED_BY_ESCALATION, EscalationStep.ACCEPT_REASSIGN.value
     events = [
-        NewEvent(passed, by="system", field=NEXT_STEP_FIELD, from_=former, to=kind),
+        NewEvent(reassigned, by="system", field=NEXT_STEP_FIELD, from_=former, to=kind),
         NewEvent(
             EventType.ASSIGNED, by="system", field="assignedTo", from_=former, to=to, note=reason
         ),
     ]
     was, is_now = ticket.status, Status.IN_PROGRESS
     if was is not is_now:
-        moved = EventType.STATUS_CHANGED
-        event = NewEvent(moved, by="system", field="status", from_=was.value, to=is_now.value)
+        changed = EventType.STATUS_CHANGED
+        event = NewEvent(changed, by="system", field="status", from_=was.value, to=is_now.value)
         events.append(event)
     return Change(
         {"assignedTo": to, "status": is_now.value, **_assignment(ticket, choice, reason, now)},

@@ -1,8 +1,8 @@
-"""Taking the steps that services/sla/escalation_schedule.py says are due.
+"""Taking the escalation steps that services/sla/escalation_schedule.py says are due.
 
-Each is one conditional update, with its event, the outbox's mark and the next alarm: of several
-processes one takes it, and once. Nobody is asked to accept a ticket while they are not at work,
-unless it is urgent; and who is away is not asked at all.
+Each is one conditional update, with its event, the outbox fields and the next step: of several
+processes one takes it, and once. No assignee is asked to accept a ticket outside their working
+hours, unless it is urgent; and an assignee who is away is not asked at all.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,9 +30,9 @@ from services.tickets import ticket_store
 from services.tickets.transitions import Change, close_unanswered
 
 BATCH_SIZE = 200
-# Nobody's answer is waited for any longer because they are away.
+# A step is put off while its user is away, but not for an absence longer than this.
 MAX_HOLD = timedelta(days=21)
-# Arrays that may be long and that no alarm goes by. The history tells who has had a ticket.
+# Arrays that may be long and that no step depends on. The history tells who has had a ticket.
 _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 History = Callable[[str], Mapping[ObjectId, float]]
@@ -70,21 +70,25 @@ class EscalationSteps:
     def take(self, ticket: Ticket) -> StepOutcome:
         """Take the ticket's step, or put off what is not to be taken now."""
         now, policy = self._clock(), cached_policy(self._db)
-        held: dict[EscalationTrack, datetime] = {}
+        postponed: dict[EscalationTrack, datetime] = {}
         for scheduled_step in due_steps(ticket, policy=policy, now=now):
             step = self._effective_step(ticket, scheduled_step.step)
-            until = self._held_until(ticket, step, policy, now)
+            until = self._postponed_until(ticket, step, policy, now)
             if until:
-                held[scheduled_step.step.track] = until
+                postponed[scheduled_step.step.track] = until
                 continue
             stored = self._take_step(ticket, step, now)
             return StepOutcome.TAKEN if stored else StepOutcome.STALE
-        return self._postpone(ticket, next_scheduled_step(ticket, policy=policy, postponed=held))
+        return self._postpone(
+            ticket, next_scheduled_step(ticket, policy=policy, postponed=postponed)
+        )
 
     def schedule_retry(self, ticket: Ticket, error: Exception) -> None:
-        """Its step could not be taken: the others are not to wait for it (services/core/retry.py).
+        """Put off a step that could not be taken, so that the others do not wait for it
+        (services/core/retry.py).
 
-        What is stored of the step is left as it is, also where it cannot be read."""
+        What is stored of the step is left as it is, also if it cannot be read.
+        """
         now = self._clock()
         retry = record_failure(ticket.next_step.retry if ticket.next_step else None, error, now=now)
         later = {"alarm.at": now + retry.delay, "alarm.aside": retry.to_doc()}
@@ -104,18 +108,17 @@ class EscalationSteps:
         return _WITHOUT_TRIAGE.get(kind, kind)
 
     def _can_accept(self, ticket: Ticket) -> bool:
-        """Whether they are still at the help desk, and not away."""
+        """Whether the assignee still works on tickets, and is not away."""
         account = self._account(ticket)
         user = User.from_doc(account) if account else None
         if user is None or not can_work_on_tickets(user):
             return False
         return user.away_until is None or user.away_until <= self._clock()
 
-    def _held_until(
+    def _postponed_until(
         self, ticket: Ticket, step: EscalationStep, policy: SlaPolicy, now: datetime
     ) -> datetime | None:
-        """Until when whoever is to answer is not at work, or away, but for who stays away for
-        long."""
+        """Until when the user who is to answer is not at work, or away; None for a long absence."""
         if step.track is EscalationTrack.WAITING:
             account = self._db.users.find_one({"_id": ticket.created_by})
         elif step is EscalationStep.ACCEPT_REMINDER and ticket.priority is not Priority.URGENT:
@@ -158,7 +161,7 @@ class EscalationSteps:
         stored = self._store(ticket, escalation_changes.reassign(ticket, choice, now=now), now)
         if stored:
             self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+            pending.retry_unassigned(self._db, now=now)  # the former assignee has room for one more
         return stored
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
@@ -172,7 +175,7 @@ class EscalationSteps:
         )
 
     def _postpone(self, ticket: Ticket, scheduled_step: ScheduledStep | None) -> StepOutcome:
-        """Nothing has happened, so that nobody is told: it is only looked at again later."""
+        """Look at the ticket again later. No change of the ticket, so no one is notified."""
         change: Document = {"$unset": {"alarm": ""}}
         if scheduled_step:
             change = {"$set": {"alarm": scheduled_step.to_doc()}}

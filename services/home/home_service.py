@@ -58,7 +58,7 @@ class TicketListPage:
 class TicketPage:
     """A ticket's page. For a plain requester `ticket` comes without what is internal.
 
-    `steps` are what the reader may do with it now.
+    `actions` are what the reader may do with it now.
     """
 
     screen: Screen
@@ -105,8 +105,8 @@ class HomeService:
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """What that screen shows the actor. `NotFound` for a ticket they may not know of, `Denied`
-        for a list that is not for their role."""
+        """What that screen shows the actor. `NotFound` for a ticket they may not know of,
+        `PermissionDenied` for a list that is not for their role."""
         if screen.ticket_id:
             return self._build_ticket_page(actor, team_id, screen)
         if screen.list_query:
@@ -121,12 +121,12 @@ class HomeService:
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
-        """A ticket's page, wherever it is shown. `NotFound` as for `look`."""
+        """A ticket's page, wherever it is shown. `NotFound` as for `get`."""
         ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
         return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """As `look`, but what lies behind it in place of what is no longer theirs to see."""
+        """As `get`, but the parent screen if the reader may no longer see this one."""
         for candidate in (screen, screen.parent):
             try:
                 return self.get(actor=actor, team_id=team_id, screen=candidate)
@@ -166,8 +166,8 @@ class HomeService:
             can_explain=actor.has_permission(Permission.MANAGE_USERS),
         )
 
-    def _build_people_page(self, actor: Actor, team_id: str, place: AccountCursor) -> PeoplePage:
-        page = self._accounts.page(actor=actor, cursor=place)
+    def _build_people_page(self, actor: Actor, team_id: str, cursor: AccountCursor) -> PeoplePage:
+        page = self._accounts.page(actor=actor, cursor=cursor)
         linked = {user.id for user in page.users}
         return PeoplePage(
             screen=Screen(people=page.cursor),

@@ -1,7 +1,7 @@
-"""Who looks at what in the app's Home, and when it is to be brought up to date.
+"""Home sessions: what each member looks at in the app's Home, and when to refresh it.
 
 The link of a member who has opened Home holds `home`: `screen`, `ticket` (of a ticket's page),
-`at`, `queueAt` (the same while they look at the queue), `turn` (counts where they went), `hash`
+`at`, `queueAt` (the same while they look at the queue), `turn` (counts their navigations), `hash`
 (Slack's, of the view it was last given) and `due` (when a refresh that was asked for is to come).
 """
 
@@ -25,8 +25,8 @@ _SETTINGS = "settings"
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """Where in Home somebody is: on its first page, or in a list (`listed`), and the ticket
-    opened over either; or among the `people`, or at the team's `settings`."""
+    """A screen of Home: its first page, or a list (`list_query`), and the ticket opened over
+    either; or the `people`, or the team's `settings`."""
 
     list_query: ListQuery | None = None
     ticket_id: ObjectId | None = None
@@ -86,7 +86,7 @@ class HomeSession:
 
 
 class HomeSessions:
-    """`link` is the id of a member's link (`services.models.slack_member.link_id`)."""
+    """`link_id` is the id of a member's link (`services.models.slack_member.link_id`)."""
 
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -101,7 +101,7 @@ class HomeSessions:
         return Screen.decode(home["screen"])
 
     def navigate(self, link_id: str, *, screen: Screen) -> int:
-        """Remember what a member looks at from now on; the number of that turn."""
+        """Remember what a member looks at from now on; return the new sequence number."""
         now = self._clock()
         in_queue = (
             screen.list_query and screen.list_query.kind is ListKind.QUEUE and not screen.ticket_id
@@ -122,12 +122,12 @@ class HomeSessions:
         return int(doc["home"]["turn"]) if doc else 0
 
     def is_current(self, link_id: str, *, sequence: int) -> bool:
-        """Whether the member has gone nowhere since."""
+        """Whether the member has not navigated since."""
         this = {"_id": link_id, "home.turn": sequence}
         return self._db.links.find_one(this, {"_id": True}) is not None
 
     def record_view_hash(self, link_id: str, *, sequence: int, view_hash: str) -> None:
-        """Slack shows that turn's screen, in the view of this hash."""
+        """Record that Slack shows the screen of that `sequence`, in the view of this hash."""
         this = {"_id": link_id, "home.turn": sequence}
         self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
 
@@ -153,9 +153,9 @@ class HomeSessions:
         return asked.modified_count == 1
 
     def claim_refresh(self, link_id: str) -> HomeSession | None:
-        """The visit to refresh, for one caller; None where it has been done already.
+        """The session to refresh, for one caller; None if it has been refreshed already.
 
-        Taken before anything is read: a change after that asks for another refresh.
+        Claimed before anything is read: a change after that asks for another refresh.
         """
         doc = self._db.links.find_one_and_update(
             {"_id": link_id, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}

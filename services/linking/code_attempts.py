@@ -22,7 +22,7 @@ WRONG_CODE = (
 
 
 class CodeAttempts:
-    """`link` is the id of the member's link, whether there is one yet or not."""
+    """`link_id` is the id of the member's link, whether there is one yet or not."""
 
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db

@@ -35,9 +35,9 @@ MAX_LINK_ATTEMPTS = 10
 
 @dataclass(frozen=True, slots=True)
 class LinkPreview:
-    """What a code would do: `name` is what `Codes` calls it; `is_slack_address`: the account's
-    address is the one that Slack has of the member; `former` is the account the member has now,
-    with as many open tickets assigned to it."""
+    """What a code would do: `code_id` is its id in `OneTimeCodes`; `is_slack_address`: the
+    account's address is the one that Slack has of the member; `previous_user` is the account the
+    member has now, with as many open tickets assigned to it."""
 
     code_id: str
     email: str
@@ -48,7 +48,8 @@ class LinkPreview:
 
 @dataclass(frozen=True, slots=True)
 class LinkResult:
-    """`letters` are to be sent: to the account's owner, and to the one of the former account."""
+    """`email_ids` are emails to send: to the account's owner, and to the one of the previous
+    account."""
 
     user: User
     previous_user: User | None
@@ -56,7 +57,7 @@ class LinkResult:
 
 
 class AccountLinkedElsewhere(MemberRefused):
-    """A right code, typed by another than the Slack member `holder`, who has the account."""
+    """A right code, typed by another than the Slack member `slack_user_id`, who has the account."""
 
     def __init__(self, user: User, slack_user_id: str) -> None:
         super().__init__(LINKED_ELSEWHERE)
@@ -91,7 +92,7 @@ class LinkByCode:
     def link_by_email(self, *, member: SlackMember) -> User:
         """The account of the address that Slack calls theirs, also where they had unlinked it.
 
-        Raises `Invalid` where a code is needed, `Refused`.
+        Raises `InvalidValue` where a code is needed, `MemberRefused`.
         """
         check_member(member)
         if not self.can_link_by_email(team_id=member.team_id, slack_user_id=member.slack_user_id):
@@ -99,10 +100,10 @@ class LinkByCode:
         return self._links.get_or_create_user(member, allow_unlinked=True)
 
     def preview(self, *, member: SlackMember, code: str) -> LinkPreview:
-        """What becomes of the code once they confirm; until then it stays good.
+        """What the code does once they confirm; until then it stays valid.
 
-        Raises `Invalid` for a wrong, a used and an expired one alike, `LimitReached` after five
-        of them, `Held` where the account is another member's, `Refused`.
+        Raises `InvalidValue` for a wrong, a used and an expired one alike, `LimitReached` after
+        five of them, `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
         """
         check_member(member)
         key = link_id(member.team_id, member.slack_user_id)
@@ -124,7 +125,7 @@ class LinkByCode:
         )
 
     def confirm(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Use the code up and link its account. Raises as `offer`."""
+        """Use the code up and link its account. Raises as `preview`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
@@ -160,30 +161,33 @@ class LinkByCode:
         own = self._link(member.team_id, member.slack_user_id)
         if own and own["userId"] == user.id and "stopped" not in own:
             raise InvalidValue("code", ALREADY_LINKED)
-        holder = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
-        is_own = holder and holder["_id"] == link_id(member.team_id, member.slack_user_id)
-        if holder and not is_own and "stopped" not in holder:
-            # Used up, so that its holder is told once of each code that others know.
+        current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
+        is_own = current_link and current_link["_id"] == link_id(
+            member.team_id, member.slack_user_id
+        )
+        if current_link and not is_own and "stopped" not in current_link:
+            # Used up, so that the member with the account is notified once of each code that others
+            # know.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
-            raise AccountLinkedElsewhere(user, holder["slackUserId"])
+            raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         return self._account(own) if own and own["userId"] != user.id else None
 
     def _set_link(self, member: SlackMember, user: User) -> None:
         """Let the member's link lead to that account, be it new or another's before."""
         key = link_id(member.team_id, member.slack_user_id)
         fresh = {"userId": user.id, "createdAt": self._clock()}
-        place = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
+        member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
         for _ in range(MAX_LINK_ATTEMPTS):
             own = self._db.links.find_one({"_id": key})
             try:
                 if own is None:
-                    self._db.links.insert_one({"_id": key, **place, **fresh})
+                    self._db.links.insert_one({"_id": key, **member_ids, **fresh})
                     return
-                turned = self._db.links.update_one(
+                changed = self._db.links.update_one(
                     {"_id": key, "userId": own["userId"]},
                     {"$set": fresh, "$unset": {"stopped": ""}},
                 )
-                if turned.matched_count:
+                if changed.matched_count:
                     return
             except DuplicateKeyError:
                 self._remove_suspended_link(member, user)
@@ -191,13 +195,15 @@ class LinkByCode:
 
     def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
         """Remove the link of a member who is gone; one that works stays."""
-        holder = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
-        if holder is None or holder["_id"] == link_id(member.team_id, member.slack_user_id):
+        current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
+        if current_link is None or current_link["_id"] == link_id(
+            member.team_id, member.slack_user_id
+        ):
             return
-        if "stopped" not in holder:
-            raise AccountLinkedElsewhere(user, holder["slackUserId"])
+        if "stopped" not in current_link:
+            raise AccountLinkedElsewhere(user, current_link["slackUserId"])
         self._db.links.delete_one(
-            {"_id": holder["_id"], "userId": user.id, "stopped": holder["stopped"]}
+            {"_id": current_link["_id"], "userId": user.id, "stopped": current_link["stopped"]}
         )
 
     def _link(self, team_id: str, slack_user_id: str) -> Document | None:

@@ -1,12 +1,11 @@
 """Which account a Slack member acts as.
 
 The first use links the member: to a new account of role `user`, or to an invitation (an account
-without password and without links) of the address that Slack calls confirmed. Where linking is
-`strict`, or they have unlinked themselves, only a code does (services/linking/link_by_code.py).
+without password and without links) of the address that Slack calls confirmed. If linking is strict,
+or the member has unlinked themselves, only a code does (services/linking/link_by_code.py).
 
 A link whose member Slack no longer lets work here is `stopped` (services/linking/suspension.py): it
-is
-nobody's until Slack says otherwise.
+gives no access until Slack says otherwise.
 """
 
 from bson import ObjectId
@@ -44,7 +43,7 @@ class LinkService:
         is_strict: bool = False,
         clock: Clock = utcnow,
     ) -> None:
-        """`strict`: an address opens no account, and only a code links to one."""
+        """`is_strict`: an address opens no account, and only a code links to one."""
         self._db = db
         self._users = users
         self._admin_emails = admin_emails
@@ -54,7 +53,7 @@ class LinkService:
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
         """The linked account, or None where there is none yet.
 
-        Raises `Refused` where it has been deactivated.
+        Raises `MemberRefused` where it has been deactivated.
         """
         link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
         user = self._users.get(link["userId"]) if link and "stopped" not in link else None
@@ -63,9 +62,9 @@ class LinkService:
         return user
 
     def get_or_create_user(self, member: SlackMember, *, allow_unlinked: bool = False) -> User:
-        """The account of a member seen for the first time; `Refused` says why there is none.
+        """The account of a member seen for the first time; `MemberRefused` says why there is none.
 
-        `again`: also of one who had unlinked it.
+        `allow_unlinked`: also of a member who had unlinked it.
         """
         check_member(member)
         resumed = self._resume(member)
@@ -75,7 +74,7 @@ class LinkService:
             raise MemberRefused(LINK_REQUIRED)
         check_email(member)
         existing = self._users.find_by_email(member.email)
-        # A link is written before its account, so whoever sees a twin's account sees its link.
+        # A link is written before its account: whoever finds the account finds the link, too.
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
@@ -121,13 +120,13 @@ class LinkService:
                 "Confirm it in your Slack profile, then try again."
             )
         own = link_id(member.team_id, member.slack_user_id)
-        # One's own link may have been made by a twin of this first use.
+        # The member's own link may have been made by a concurrent request of this first use.
         if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
             raise MemberRefused(ACCOUNT_TAKEN)
         former = self._link(member, user.id)
         if former != user.id:  # that account is gone, or admit() had found it
-            moved = {"$set": {"userId": user.id}}
-            self._db.links.update_one({"_id": own, "userId": former}, moved)
+            relink = {"$set": {"userId": user.id}}
+            self._db.links.update_one({"_id": own, "userId": former}, relink)
         return user
 
     def _open_account(self, member: SlackMember) -> User:
@@ -153,7 +152,8 @@ class LinkService:
         return Role.ADMIN if named and member.email_confirmed is True else Role.USER
 
     def _link(self, member: SlackMember, user_id: ObjectId) -> ObjectId:
-        """Link the member, and say to which account: a quicker twin's, where there was one."""
+        """Link the member and return the account. If a concurrent request linked the member first,
+        return that account."""
         key = link_id(member.team_id, member.slack_user_id)
         link = {
             "teamId": member.team_id,
@@ -194,14 +194,14 @@ def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
 
 
 def check_member(member: SlackMember) -> None:
-    """Raise `Refused` for whoever is no full, living member of this workspace."""
+    """Raise `MemberRefused` for anyone who is not a full, active member of this workspace."""
     reason = exclusion_reason(member)
     if reason:
         raise MemberRefused(_REFUSALS[reason])
 
 
 def check_email(member: SlackMember) -> None:
-    """Raise `Refused` for whoever has no address that an account may be found by."""
+    """Raise `MemberRefused` for a member without an address by which an account may be found."""
     if not member.email.strip():
         raise MemberRefused(f"Slack does not tell your email address. {ASK_ADMIN}")
     if member.email_confirmed is False:

@@ -42,7 +42,7 @@ class MemberSync:
         )
 
     def sync(self, *, member: SlackMember) -> list[ObjectId]:
-        """Follow what Slack says now; the first tickets handed back, the sweep does the rest.
+        """Follow what Slack says now; returns the first tickets released, the sweep does the rest.
 
         Safe to repeat.
         """
@@ -74,9 +74,8 @@ class MemberSync:
             return
         # A link to a new password may be on its way to whoever has the old address now.
         self._codes.revoke(user_id=user.id, kind=CodeKind.RESET)
-        if (
-            len(self._users.find_by_email(address)) > 1
-        ):  # a twin was made meanwhile: rather as it was
+        if len(self._users.find_by_email(address)) > 1:
+            # Another account got that address concurrently: undo.
             mine = {"_id": user.id, "email": address}
             self._db.users.update_one(mine, _address(user.email))
 

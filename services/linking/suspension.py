@@ -1,7 +1,7 @@
-"""Links whose member Slack no longer lets work here: stopped, and resumed.
+"""Suspension of links whose member Slack no longer lets work here, and its end.
 
-Such a link has `stopped {at, reason}`. Its account is kept, and so are the tickets filed by it;
-those it was to work on are handed back.
+Such a link has `stopped {at, reason}`. Its account stays, and so do the tickets filed by it; those
+assigned to it are released.
 """
 
 from datetime import datetime
@@ -21,7 +21,7 @@ class ExclusionReason(StrEnum):
     OTHER_ORGANISATION = "elsewhere"  # in another organisation
 
 
-# What the history of each ticket that is handed back says.
+# What the history of each ticket that is released says.
 _REASONS = {
     ExclusionReason.INACTIVE: "the Slack member was deactivated",
     ExclusionReason.GUEST: "the Slack member is a guest by now",
@@ -30,16 +30,17 @@ _REASONS = {
 
 
 def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: datetime) -> None:
-    """Safe to repeat: whoever is stopped stays so since the first time.
+    """Safe to repeat: a suspended link keeps the date of the first time.
 
-    The account is marked first, so that no interruption leaves its tickets with nobody.
+    The release of its tickets is requested first, so that no interruption leaves them with an
+    account that cannot work on them.
     """
     doc = db.users.find_one({"_id": link["userId"]})
     if doc and user.can_work_on_tickets(User.from_doc(doc)):
-        mark = user.release_request(
+        request = user.release_request(
             by="system", now=now, reason=_REASONS[reason], member_removed=True
         )
-        db.users.update_one({"_id": doc["_id"], "handBack": None}, {"$set": {"handBack": mark}})
+        db.users.update_one({"_id": doc["_id"], "handBack": None}, {"$set": {"handBack": request}})
     db.links.update_one(
         {"_id": link["_id"], "userId": link["userId"]},
         {"$set": {"stopped": {"at": now, "reason": reason.value}}},
@@ -47,13 +48,14 @@ def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: dat
 
 
 def resume_link(db: Mongo, link: Document, *, now: datetime) -> None:
-    """The member may work here again, and keeps what has not been handed back yet."""
+    """The member may work here again, and keeps what has not been released yet."""
     db.links.update_one({"_id": link["_id"]}, {"$unset": {"stopped": ""}})
     cancel_release(db, link, now=now)
 
 
 def cancel_release(db: Mongo, link: Document, *, now: datetime) -> None:
-    """The owner of the link's account is reachable: hand back no more, and offer what waits."""
+    """The owner of the link's account is reachable: release no more tickets, and offer those that
+    are queued."""
     db.users.update_one(
         {"_id": link["userId"], "handBack.isGone": True}, {"$unset": {"handBack": ""}}
     )

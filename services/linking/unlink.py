@@ -21,8 +21,8 @@ LINK_CHANGED = "You are linked to another account by now, or to none. Type /acco
 
 @dataclass(frozen=True, slots=True)
 class UnlinkPreview:
-    """What somebody is to know before they unlink. `by_address`: they can come back without a
-    password, by their Slack address."""
+    """What a user is to know before they unlink. `can_relink_by_email`: they can come back without
+    a password, by their Slack address."""
 
     user: User
     open_ticket_count: int
@@ -31,7 +31,7 @@ class UnlinkPreview:
 
 @dataclass(frozen=True, slots=True)
 class UnlinkResult:
-    """`letters` are to be sent to the account's owner."""
+    """`email_ids` are emails to send to the account's owner."""
 
     user: User
     email_ids: tuple[str, ...]
@@ -39,7 +39,7 @@ class UnlinkResult:
 
 @dataclass(frozen=True, slots=True)
 class LinkedMember:
-    """A Slack member linked to an account. `works`: Slack lets them use the help desk."""
+    """A Slack member linked to an account. `is_active`: Slack lets them use the help desk."""
 
     team_id: str
     slack_user_id: str
@@ -72,10 +72,10 @@ class Unlink:
     def unlink(
         self, *, actor: Actor, team_id: str, slack_user_id: str, slack_name: str | None = None
     ) -> UnlinkResult:
-        """End the actor's link with that Slack member. `slack_name` is for the letter.
+        """End the actor's link with that Slack member. `slack_name` is for the email.
 
-        From then on no first use links or opens an account by itself. Raises `Conflict` where
-        there is no such link.
+        From then on no first use links or opens an account by itself. Raises `Conflict` if there is
+        no such link.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         user, key, now = self._own(actor), link_id(team_id, slack_user_id), self._clock()

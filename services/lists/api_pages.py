@@ -52,7 +52,7 @@ class PageCursor:
 
 @dataclass(frozen=True, slots=True)
 class NewestPage:
-    """`edge` is None where nothing follows."""
+    """`next_cursor` is None if nothing follows."""
 
     tickets: tuple[Ticket, ...]
     next_cursor: PageCursor | None
@@ -67,15 +67,17 @@ class TicketPager:
     def newest_page(
         self, *, actor: Actor, size: int = MAX_PAGE_SIZE, after: PageCursor | None = None
     ) -> NewestPage:
-        """The actor's tickets after that edge; everybody's for those who may see them."""
+        """The actor's tickets after that cursor; all tickets for those who may see them."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
         owner_filter: Document = {}
         if not actor.has_permission(Permission.SEE_ANY_TICKET):
             owner_filter["createdBy"] = actor.user_id
         found = self._read(owner_filter, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))
-        edge = PageCursor(tickets[-1].created_at, tickets[-1].id) if len(found) > size else None
-        return NewestPage(tickets, edge)
+        next_cursor = (
+            PageCursor(tickets[-1].created_at, tickets[-1].id) if len(found) > size else None
+        )
+        return NewestPage(tickets, next_cursor)
 
     def _read(
         self, owner_filter: Document, after: PageCursor | None, wanted: int

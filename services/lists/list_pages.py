@@ -57,7 +57,7 @@ IndexKeys = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """`before` and `after` are None where there is nothing more on that side."""
+    """`previous_cursor` and `next_cursor` are None if there is nothing more on that side."""
 
     tickets: tuple[Ticket, ...]
     previous_cursor: ListCursor | None = None
@@ -66,7 +66,8 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """What is asked of the database: `field` is what the list is sorted by, in that `order`."""
+    """What is asked of the database: `sort_field` is what the list is sorted by, in that
+    `order`."""
 
     query: Document
     index: IndexKeys

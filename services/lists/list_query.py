@@ -23,7 +23,7 @@ class ListKind(StrEnum):
 
 
 class Filter(StrEnum):
-    """What a list can be narrowed by. The values are `Selection`'s fields."""
+    """What a list can be filtered by. The values are fields of `ListQuery`."""
 
     STATUS = "status"
     PRIORITY = "priority"
@@ -49,7 +49,7 @@ NO_ASSIGNEE = "nobody"
 class ListCursor:
     """The page on one side of a ticket: those after it in the list, or those before.
 
-    `key` is what the list is sorted by: a queue key, or in lists with the newest first the
+    `sort_key` is what the list is sorted by: a queue key, or in lists with the newest first the
     milliseconds of createdAt.
     """
 
@@ -69,9 +69,9 @@ class ListCursor:
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A list, what it is narrowed by, and a page of it.
+    """A list, its filters, and a page of it.
 
-    `status` None: all that are open. `assignee` is an account's id, `NOBODY`, or "" for anybody;
+    `status` None: all that are open. `assignee` is an account's id, `NO_ASSIGNEE`, or "" for any;
     `skill` a `skill_key`, or "" for any.
     """
 
@@ -125,12 +125,12 @@ def skill_key(skill: str) -> str:
 
 
 def created_at_key(at: datetime) -> str:
-    """A moment as a `Position` holds it."""
+    """The `sort_key` of a `ListCursor` for that time."""
     return str(max(at - _EPOCH, timedelta()) // timedelta(milliseconds=1))
 
 
 def parse_created_at_key(key: str) -> datetime | None:
-    """The moment of a `Position`'s key; None for a queue key."""
+    """The time of a `ListCursor`'s `sort_key`; None for a queue key."""
     return _EPOCH + timedelta(milliseconds=int(key)) if key.isdecimal() else None
 
 

@@ -46,7 +46,7 @@ class ListService:
     ) -> ListResult:
         """The page of that list. A skill that nobody has is as if none was chosen.
 
-        Raises `Denied` where the list is not for the actor's role.
+        Raises `PermissionDenied` where the list is not for the actor's role.
         """
         require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
         by = FILTERS[list_query.kind]

@@ -1,13 +1,15 @@
-"""The choice of an assignee, its source and its reasons."""
+"""The choice of an assignee: whom, why, and what analysed the ticket."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 from bson import ObjectId
 
+MANUAL_SOURCE = "manual"  # the `assignment.source` of an assignee whom a person chose
+
 
 class AnalysisSource(StrEnum):
-    """Who read the ticket."""
+    """What analysed the ticket."""
 
     GEMINI = "gemini"
     ROUTER = "router"
@@ -22,13 +24,10 @@ class ChoiceReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class AssigneeChoice:
-    """`reason` is a phrase for the assignee; `parts` add up to `score`."""
+    """`reason_text` is a phrase for the assignee; `score_parts` add up to `score`."""
 
     user_id: ObjectId
     main_reason: ChoiceReason
     reason_text: str
     score: float
     score_parts: dict[str, float]
-
-
-MANUAL_SOURCE = "manual"  # as `assignment.source` of what assignment did not choose

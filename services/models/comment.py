@@ -1,4 +1,4 @@
-"""One comment on a ticket, as it is kept in the ticket's `comments`."""
+"""One comment on a ticket, as it is stored in the ticket's `comments`."""
 
 import re
 from collections.abc import Mapping
@@ -42,7 +42,8 @@ class MessageRef:
 class Comment:
     """`position` is its index in the array: comments are never taken out of it.
 
-    Of a deleted one only the author and the time are left. `form` is the modal it was written in.
+    Of a deleted one only the author and the time are left. `submission_id` is the modal it was
+    written in.
     """
 
     id: ObjectId

@@ -1,8 +1,8 @@
-"""What is kept in a ticket of what happens to it by the clock.
+"""Escalation state of a ticket: the tracks it is on, and its next scheduled step.
 
-The steps of one kind that follow each other are a ladder. How far a ticket is on each stands in
-`ladders: {accept|due|waiting: {about, since, done, ended}}`, and the next step of all of them in
-`alarm: {at, kind, about, aside}`. When which step comes is in services/sla/escalation_schedule.py.
+The steps of one kind that follow each other are a track. How far a ticket is on each is stored in
+`ladders: {accept|due|waiting: {about, since, done, ended}}`, and the next step of all tracks in
+`alarm: {at, kind, about, aside}`. When each step is due is in services/sla/escalation_schedule.py.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from services.core.retry import RetryState
 
 
 class EscalationStep(StrEnum):
-    """The steps, by ladder in their order."""
+    """The steps, by track in their order."""
 
     ACCEPT_REMINDER = "accept_reminder"
     ACCEPT_REASSIGN = "accept_next"
@@ -35,7 +35,7 @@ class EscalationStep(StrEnum):
 
 
 class EscalationTrack(StrEnum):
-    """The ladders: to be accepted, to be done, and to be answered by its requester."""
+    """The tracks: to be accepted, to be done, and to be answered by its requester."""
 
     ACCEPT = "accept"
     DUE = "due"
@@ -48,9 +48,10 @@ class EscalationTrack(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScheduledStep:
-    """The next step, and what it is about: of something else its time would be another.
+    """The next step, and its `subject`: of another subject its time would be another.
 
-    `aside`: it could not be taken so far (services/core/retry.py)."""
+    `retry`: the back-off state, if it could not be taken so far (services/core/retry.py).
+    """
 
     at: datetime
     step: EscalationStep
@@ -67,17 +68,18 @@ class ScheduledStep:
         )
 
     def to_doc(self) -> dict[str, Any]:
-        """Without `aside`: whoever stores a step anew has found that it can be worked out."""
+        """Without `retry`: a step that is stored again has just been worked out without a
+        failure."""
         return {"at": self.at, "kind": self.step.value, "about": self.subject}
 
 
 @dataclass(frozen=True, slots=True)
 class TrackState:
-    """How far a ticket is. `about` tells one assignment or due time from another, with which the
-    steps begin anew.
+    """How far a ticket is on a track. `subject` tells one assignment or due time from another; with
+    another one the steps begin again.
 
-    `since` is what the next step is counted from, None while the clock stands; `done` the last
-    step that was taken. One that has `ended` has no further steps.
+    `counted_from` is what the next step is counted from, None while the clock is stopped;
+    `last_step` is the last step that was taken. A track that `is_ended` has no further steps.
     """
 
     subject: str

@@ -32,21 +32,24 @@ class EventType(StrEnum):
     NOTED = "noted"
     COMMENT_EDITED = "comment_edited"
     COMMENT_DELETED = "comment_deleted"
-    # By the clock: the field is `alarms.FIELD`, `to` the step. From whom it was passed on, `from_`.
+    # By escalation: the field is `escalation_schedule.NEXT_STEP_FIELD`, `to` the step. `from_` is
+    # the former assignee if the ticket was reassigned.
     REMINDED = "reminded"
     REASSIGNED_BY_ESCALATION = "passed_on"
     ESCALATED = "escalated"
-    # By the clock, too, and a change of the status: nobody has answered.
+    # By escalation, too, and a change of the status: the requester has not answered.
     UNANSWERED = "unanswered"
 
 
 @dataclass(frozen=True, slots=True)
 class NewEvent:
-    """`by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one field.
+    """An event to store. `by` is a user's id, "system" or "ai"; `field`, `from_`, `to` tell of one
+    field.
 
     `internal`: the note is for the staff. `skills` are those a ticket was thought to need when a
-    person said who is to have it: such an event is a correction (services/assignment/feedback.py).
-    `absent`: it was taken from somebody who was away or gone, not from one it did not suit.
+    person chose its assignee: such an event is a correction (services/assignment/feedback.py).
+    `assignee_was_absent`: the ticket was taken from an assignee who was away or had left, not from
+    one it did not suit.
     """
 
     type: EventType
@@ -60,30 +63,10 @@ class NewEvent:
     assignee_was_absent: bool = False
 
 
-def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
-    """The events as stored, numbered on from `seq`."""
-    docs = []
-    for number, event in enumerate(events, start=seq + 1):
-        doc = {"seq": number, "at": at, "by": event.by, "type": event.type.value}
-        if event.field is not None:
-            doc |= {"field": event.field, "from": event.from_, "to": event.to}
-        if event.note is not None:
-            doc["note"] = event.note
-        if event.internal:
-            doc["internal"] = True
-        if event.skills is not None:
-            doc["skills"] = list(event.skills)
-        if event.assignee_was_absent:
-            doc["absent"] = True
-        docs.append(doc)
-    return docs
-
-
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of a ticket's history. `by` is a user's id, "system" or "ai"; a note that is
-    `internal` is for the staff. `skills` and `absent` are as in
-    `services.models.events.NewEvent`."""
+    `internal` is for the staff. `skills` and `assignee_was_absent` are as in `NewEvent`."""
 
     seq: int
     at: datetime
@@ -112,3 +95,22 @@ class Event:
             skills=as_string_list(doc["skills"]) if "skills" in doc else None,
             assignee_was_absent=doc.get("absent") is True,
         )
+
+
+def event_docs(events: Sequence[NewEvent], *, seq: int, at: datetime) -> list[Document]:
+    """The events as stored, numbered on from `seq`."""
+    docs = []
+    for number, event in enumerate(events, start=seq + 1):
+        doc = {"seq": number, "at": at, "by": event.by, "type": event.type.value}
+        if event.field is not None:
+            doc |= {"field": event.field, "from": event.from_, "to": event.to}
+        if event.note is not None:
+            doc["note"] = event.note
+        if event.internal:
+            doc["internal"] = True
+        if event.skills is not None:
+            doc["skills"] = list(event.skills)
+        if event.assignee_was_absent:
+            doc["absent"] = True
+        docs.append(doc)
+    return docs

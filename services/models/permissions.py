@@ -70,7 +70,7 @@ OPERATOR = Operator()
 
 
 def require_permission(actor: Actor | Operator, permission: Permission) -> None:
-    """Raise `Denied` unless the actor's role grants the permission."""
+    """Raise `PermissionDenied` unless the actor's role grants the permission."""
     if not actor.has_permission(permission):
         raise PermissionDenied(
             f"Your role does not allow you to {permission}. Ask an admin if it should."

@@ -1,4 +1,4 @@
-"""The clock of a ticket's target: when it ran, and since when it runs. Pure.
+"""The clock of a ticket's SLA target: when it ran, and since when it runs. Pure.
 
 Stored as `target: {ran: [{from, to}], since, rules}`. It counts nothing itself: how much of that
 was working time is asked of a calendar, so that other hours or targets can be applied later.
@@ -18,9 +18,9 @@ Span = tuple[datetime, datetime]
 
 @dataclass(frozen=True, slots=True)
 class SlaClock:
-    """`since` is None while it stands; `rules` is the mark (services/sla/policy.py) of those that
-    the
-    ticket's due time was worked out by, None where it was not yet."""
+    """`running_since` is None while the clock is stopped; `policy_fingerprint` is the fingerprint
+    (services/sla/policy.py) of the policy by which the ticket's due time was worked out, None if it
+    was not yet."""
 
     spans: tuple[Span, ...] = ()
     running_since: datetime | None = None

@@ -107,12 +107,12 @@ class Ticket:
     resolution: str | None = None
     deadline: datetime | None = None
     accepted_at: datetime | None = None
-    # The earlier of the deadline and the target (services/sla/due.py), whose clock is `target`.
+    # The earlier of the deadline and the target (services/sla/due.py), whose clock is `sla_clock`.
     due_at: datetime | None = None
     sla_clock: SlaClock | None = None
     queue_key: str | None = None
-    # What happens next by the clock (services/sla/escalation_schedule.py), and how far that has
-    # come.
+    # The next escalation step (services/sla/escalation_schedule.py), and how far the ticket is on
+    # each track.
     next_step: ScheduledStep | None = None
     escalation_tracks: TrackStates = field(default_factory=dict)
     seq: int = 0

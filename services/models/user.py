@@ -1,4 +1,4 @@
-"""A user, their role, and who works on tickets."""
+"""A user account, its role, and the rule who works on tickets."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +11,8 @@ from bson import ObjectId
 from services.core.coerce import as_datetime, as_int, as_str, as_string_list
 from services.core.database import Document
 
+DEFAULT_CAPACITY = 8
+
 
 class Role(StrEnum):
     USER = "user"
@@ -18,16 +20,16 @@ class Role(StrEnum):
     ADMIN = "admin"
 
 
-# Whoever works on tickets.
+# The roles that work on tickets, as filters of `users`.
+STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}}
+
 ACTIVE_STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}, "active": {"$ne": False}}
-
-
-DEFAULT_CAPACITY = 8
 
 
 @dataclass(frozen=True, slots=True)
 class User:
-    """An account. `email` is as its owner wrote it; `email_key` is what we look it up by."""
+    """An account. `email` is as its owner wrote it; the stored `emailKey` is what it is looked up
+    by."""
 
     id: ObjectId
     email: str
@@ -74,6 +76,10 @@ def can_work_on_tickets(user: User) -> bool:
     return user.active and user.role is not Role.USER
 
 
+def can_work(user: User) -> bool:
+    return user.active and user.role is not Role.USER
+
+
 def release_request(
     *,
     by: ObjectId | str,
@@ -82,15 +88,12 @@ def release_request(
     member_removed: bool = False,
     one_off: bool = False,
 ) -> Document:
-    """What to set as `handBack` of an account; `reason` stands in each ticket's history.
+    """Return what to set as `handBack` of an account; `reason` stands in each ticket's history.
 
-    `is_gone`: though the account might work on tickets, its owner no longer can. `once`: they can,
-    and give away what they have now; what is given to them later, or once they are back, stays
-    theirs.
+    `member_removed`: though the account might work on tickets, its owner no longer can. `one_off`:
+    the owner still can, and only the tickets assigned now are released; those assigned later, or
+    after a return, stay.
     """
     request: Document = {"at": now, "by": by, "reason": reason}
     flags = {"isGone": member_removed, "once": one_off}
     return request | {name: True for name, is_so in flags.items() if is_so}
-
-
-STAFF: Document = {"role": {"$in": [Role.MODERATOR, Role.ADMIN]}}

@@ -59,7 +59,7 @@ def format_duration(age: timedelta) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`needs` names the checks without whose success this one could find nothing."""
+    """`depends_on` names the checks without whose success this one could find nothing."""
 
     name: str
     run: Callable[[], list[Finding]]

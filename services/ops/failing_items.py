@@ -1,4 +1,4 @@
-"""What is set aside (services/core/retry.py), for whoever watches the installation."""
+"""Scheduled work that fails and is being retried (services/core/retry.py), for operators."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +31,8 @@ def count_failing(db: Mongo) -> dict[str, int]:
 
 
 def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
-    """A finding for each, the oldest first, of at most `NAMED` a kind, and one for the others."""
+    """A finding for each, the oldest first, of at most `MAX_LISTED` a kind, and one for the
+    others."""
     tickets = db.tickets.find(_STEPS, {"number": True, "alarm": True})
     found = [
         _finding(

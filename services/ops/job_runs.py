@@ -22,10 +22,11 @@ _PREFIX, _AFTER = "job:", "job;"  # from the one to the other are all that begin
 
 @dataclass(frozen=True, slots=True)
 class JobRun:
-    """`at` is when it last ended, None before the first time; `due_by` when it should have again.
+    """`ended_at` is when it last ended, None before the first time; `due_by` when it should have
+    again.
 
     The last run took so many `seconds`. `failures` are those in a row, and `error` what the last
-    one was, None where it went well.
+    one was, None if it succeeded.
     """
 
     name: str

@@ -24,8 +24,8 @@ class TicketCounts:
     """`oldest_due_seconds`: for how long the ticket longest overdue has waited to be looked at.
 
     `most_attempts` is how often the sweep has published the ticket that it published most often,
-    each time after twice the wait. `leader` is the process that runs the jobs; None: nobody does.
-    `set_aside` counts what goes by the clock and fails, by what it is
+    each time after twice the wait. `leader` is the process that runs the jobs; None: no process
+    does. `failing` counts the scheduled work that fails, by what it is
     (services/ops/failing_items.py).
     """
 

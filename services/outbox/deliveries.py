@@ -1,9 +1,10 @@
-"""Messages to send once: claimed before sending, recorded after.
+"""Slack messages about a ticket that are sent once: claimed before sending, recorded after.
 
-A claim expires after a minute, so that a killed worker's message is sent by another: at least
+A claim expires after a minute, so that the message of a killed worker is sent by another: at least
 once, and twice only if a process dies between Slack's answer and the record of it.
 
-Whose ticket a thread in Slack is about.
+A delivery is an entry of the ticket's `notices`. By these, `TicketThreads` finds the ticket that a
+thread in Slack is about.
 """
 
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from services.outbox.pending import outbox_fields
 
 CLAIM_DURATION = timedelta(seconds=60)
 
+TRIAGE_CARD_KIND = "triage"  # the kind of the card that the staff reads together
+# The reply below a message from which a ticket was filed: a conversation of other people.
+_THREAD_REPLY_KIND = "thread"
+
 
 class DeliveryState(StrEnum):
     CLAIMED = "claimed"
@@ -29,13 +34,43 @@ class DeliveryState(StrEnum):
 CLAIMED_FILTER: Document = {"state": DeliveryState.CLAIMED.value}
 
 
+@dataclass(frozen=True, slots=True)
+class TicketThread:
+    """`internal`: what is written there is for the staff only."""
+
+    ticket_id: str
+    internal: bool
+
+
+class TicketThreads:
+    def __init__(self, db: Mongo) -> None:
+        self._db = db
+
+    def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
+        """The ticket that `message` tells of; None if it is not one of the bot's messages.
+
+        No permission check: returns only an id.
+        """
+        found = self._db.tickets.find(
+            {"notices.ts": message.ts},
+            {"teamId": True, "notices": {"$elemMatch": {"ts": message.ts}}},
+        )
+        for doc in found:
+            for delivery in doc["notices"]:
+                _, kind, _ = parse_delivery_key(str(delivery["key"]))
+                is_here = (doc.get("teamId"), delivery.get("channel")) == (team_id, message.channel)
+                if is_here and kind != _THREAD_REPLY_KIND:
+                    return TicketThread(str(doc["_id"]), internal=kind == TRIAGE_CARD_KIND)
+        return None
+
+
 def delivery_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
     """`recipient` is a user, or a channel."""
     return f"{seq}:{kind}:{recipient}"
 
 
 def parse_delivery_key(key: str) -> tuple[str, str, str]:
-    """What `notice_key` made it of, as text: seq, kind and recipient."""
+    """The parts that `delivery_key` joined, as text: seq, kind and recipient."""
     seq, _, rest = key.partition(":")
     kind, _, recipient = rest.partition(":")
     return seq, kind, recipient
@@ -43,21 +78,21 @@ def parse_delivery_key(key: str) -> tuple[str, str, str]:
 
 def is_finished(ticket: Ticket, key: str) -> bool:
     """Sent, or refused by Slack for good."""
-    states = (notice["state"] for notice in ticket.deliveries if notice["key"] == key)
+    states = (delivery["state"] for delivery in ticket.deliveries if delivery["key"] == key)
     return next(states, None) in (DeliveryState.SENT, DeliveryState.FAILED)
 
 
 def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
-    """Whether that is finished for anybody."""
+    """Return whether a delivery of that kind is finished for any recipient."""
     begins = delivery_key(seq=seq, kind=kind, recipient="")
     return any(
-        notice["key"].startswith(begins) and is_finished(ticket, notice["key"])
-        for notice in ticket.deliveries
+        delivery["key"].startswith(begins) and is_finished(ticket, delivery["key"])
+        for delivery in ticket.deliveries
     )
 
 
 def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
-    """Whether this caller is the one to send it."""
+    """Return whether this caller is the one to send the message."""
     fresh = {
         "key": key,
         "state": DeliveryState.CLAIMED.value,
@@ -83,10 +118,10 @@ def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
 
 
 def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
-    """Somebody else sees to it that it is sent, once."""
-    notice = {"key": key, "state": DeliveryState.SENT.value, "tries": 1}
+    """Record that another process sends the message, once."""
+    delivery = {"key": key, "state": DeliveryState.SENT.value, "tries": 1}
     db.tickets.update_one(
-        {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": notice}}
+        {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": delivery}}
     )
 
 
@@ -99,7 +134,7 @@ def release_claim(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) 
 
 
 def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
-    """Slack will never take it; `error` is Slack's own word for why."""
+    """Record that Slack will never accept the message; `error` is Slack's error code."""
     values = {"notices.$[this].state": DeliveryState.FAILED.value, "notices.$[this].error": error}
     _update_element(
         db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED_FILTER
@@ -116,9 +151,9 @@ def mark_sent(
     card: Card | None = None,
     extra_fields: Document | None = None,
 ) -> None:
-    """Record what Slack took and, where it is a card, that it is to be kept up to date.
+    """Record a message that Slack accepted and, if it is a card, that it is to be kept up to date.
 
-    `shown` is what else to keep in the notice, to tell later whether it is out of date.
+    `extra_fields` are stored with the delivery, to tell later whether the message is out of date.
     """
     values = {
         "notices.$[this].state": DeliveryState.SENT.value,
@@ -137,8 +172,8 @@ def record_card_update(
 ) -> bool:
     """Record what a card shows now.
 
-    False where another worker had shown a newer state, which the caller has just painted over:
-    the card then counts as out of date, and the ticket is back in the outbox.
+    False if another worker had shown a newer state, which the caller has just overwritten: the card
+    then counts as out of date, and the ticket is back in the outbox.
     """
     this = {"channel": card.channel, "ts": card.ts}
     shown = {"cards.$[this].seq": seq, "cards.$[this].digest": digest}
@@ -152,8 +187,8 @@ def record_card_update(
 def record_message_update(
     db: Mongo, ticket_id: ObjectId, key: str, *, seq: int, version: str, now: datetime
 ) -> bool:
-    """As `card_updated`, for a message that is kept in step with what it tells of: `version` is
-    of that, `seq` the ticket's."""
+    """As `record_card_update`, for a message that is kept in step with what it tells of: `version`
+    is of that, `seq` the ticket's."""
     shown = {"notices.$[this].seq": seq, "notices.$[this].version": version}
     not_newer = {"seq": {"$lte": seq}}
     if _update_element(db, ticket_id, "notices", {"key": key}, {"$set": shown}, only_if=not_newer):
@@ -169,9 +204,9 @@ def record_message_update(
 def invalidate_card(
     db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime
 ) -> bool:
-    """Let that card count as out of date, and the ticket be looked at. False: no such card."""
+    """Mark the card as out of date and put the ticket back in the outbox. False: no such card."""
     stale = {"cards.$[this].digest": "", **outbox_fields(now)}
-    # Raising seq keeps a worker that is at it, and read the ticket before, from settling it.
+    # A worker that read the ticket before must not mark it delivered: hence the new seq.
     update: Document = {"$set": stale, "$inc": {"seq": 1}}
     return _update_element(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
 
@@ -185,7 +220,8 @@ def _update_element(
     *,
     only_if: Document | None = None,
 ) -> bool:
-    """Update the ticket if `array` has the element `this`, called `$[this]` in the update."""
+    """Update the ticket if `array` has an entry that matches `element`, called `$[this]` in
+    `update`."""
     found = db.tickets.update_one(
         {"_id": ticket_id, array: {"$elemMatch": element | (only_if or {})}},
         update,
@@ -193,39 +229,3 @@ def _update_element(
         array_filters=[{f"this.{name}": value for name, value in element.items()}],
     )
     return found.matched_count == 1
-
-
-TRIAGE_CARD_KIND = "triage"  # the kind of the card that the staff reads together
-_THREAD_REPLY_KIND = (
-    "thread"  # the line below a message that a ticket was made of: others talk there
-)
-
-
-@dataclass(frozen=True, slots=True)
-class TicketThread:
-    """`internal`: what is written there is for the staff only."""
-
-    ticket_id: str
-    internal: bool
-
-
-class TicketThreads:
-    def __init__(self, db: Mongo) -> None:
-        self._db = db
-
-    def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
-        """The ticket that the message at `place` tells of; None where it is none of the bot's.
-
-        Asks nobody's permission, because it tells no more than an id.
-        """
-        found = self._db.tickets.find(
-            {"notices.ts": message.ts},
-            {"teamId": True, "notices": {"$elemMatch": {"ts": message.ts}}},
-        )
-        for doc in found:
-            for notice in doc["notices"]:
-                _, kind, _ = parse_delivery_key(str(notice["key"]))
-                is_here = (doc.get("teamId"), notice.get("channel")) == (team_id, message.channel)
-                if is_here and kind != _THREAD_REPLY_KIND:
-                    return TicketThread(str(doc["_id"]), internal=kind == TRIAGE_CARD_KIND)
-        return None

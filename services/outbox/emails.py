@@ -1,11 +1,8 @@
-"""Letters: emails to write to an account's owner. The collection is its own outbox.
+"""Emails to an account's owner: an outbox in the collection `letters`.
 
-Whoever posts a letter says what it tells of; the words are found, and a secret is made, as it is
-sent. So nothing is stored that somebody could sign in with.
-
-Letters about what an account's owner, or somebody in their name, has just done.
-
-Letters to an account's owner about who acts as them in Slack.
+They tell of what the owner, or an admin for them, has just done, and of who acts as them in Slack.
+An email is queued as a kind with facts; its text is written, and a secret is made, when it is sent.
+So nothing is stored that could be used to sign in.
 """
 
 import hashlib
@@ -26,38 +23,40 @@ from services.core.database import Document, Mongo
 from services.core.retry import MAX_DELIVERY_DELAY
 from services.models.user import User
 
-# Longer than it takes to send one, however slow the server: until then it is one task's own.
+logger = logging.getLogger(__name__)
+
+# Longer than it takes to send one, however slow the server: until then one task has it.
 CLAIM_DURATION = timedelta(seconds=45)
 INITIAL_RETRY_DELAY = timedelta(seconds=10)
 RETENTION = timedelta(days=30)
 
 
 class EmailKind(StrEnum):
-    """With the facts each needs."""
+    """The kinds of email, with the facts each needs."""
 
     WELCOME = "welcome"
     RESET = "reset"
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  a name, and no password
     LINKED = "linked"  # `slack_name`, if known
     UNLINKED = "unlinked"  # `slack_name`, if known
-    ASSIGNED = "assigned"  # `ticket` and `seq`, of the event that it tells of
+    ASSIGNED = "assigned"  # `ticket` and `seq`, of the event
 
 
 class EmailState(StrEnum):
     WAITING = "waiting"
     SENT = "sent"
-    DISCARDED = "dropped"  # nobody needs it any more, or mail is off
-    FAILED = "failed"  # refused for good, or given up
+    DISCARDED = "dropped"  # no longer needed, or mail is off
+    FAILED = "failed"  # rejected for good, or given up
 
 
-# Later than this nobody waits for it any more.
+# An email older than this is discarded.
 MAX_AGE_BY_KIND = {kind: timedelta(days=1) for kind in EmailKind}
 MAX_AGE_BY_KIND[EmailKind.RESET] = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """`id` is the same for the same kind and key, and tells nothing of them."""
+    """`id` is the same for the same kind and key, and reveals neither."""
 
     id: str
     kind: EmailKind
@@ -94,9 +93,9 @@ class Emails:
         key: str,
         facts: Mapping[str, Any] | None = None,
     ) -> str:
-        """Keep a letter until it is sent, and return its id, to hint at by `Publisher.mail`.
+        """Queue an email and return its id, for `Publisher.publish_email`.
 
-        One a kind and key, however often it is posted. `facts` are ids and names: never a secret.
+        One a kind and key, however often it is queued. `facts` are ids and names: never a secret.
         """
         now = self._clock()
         email_id = hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:32]
@@ -111,22 +110,22 @@ class Emails:
             "attempts": 0,
             "expiresAt": now + RETENTION,
         }
-        with suppress(DuplicateKeyError):  # posted before
+        with suppress(DuplicateKeyError):  # queued before
             self._db.letters.insert_one(doc)
         return email_id
 
     def next_due_id(self) -> str | None:
-        """The id of the letter that has waited longest for its next attempt."""
+        """The id of the email that has waited longest for its next attempt."""
         query, order = self._due_filter(), [("nextTryAt", 1)]
         doc = self._db.letters.find_one(query, {"_id": True}, sort=order)
         return str(doc["_id"]) if doc else None
 
     def claim(self, email_id: str) -> Email | None:
-        """Take that letter to send it; None where another has it, or it needs no sending."""
+        """Claim that email to send it; None if another worker has it, or it needs no sending."""
         return self._claim({"_id": email_id, **self._due_filter()})
 
     def claim_next(self) -> Email | None:
-        """Take the one that has waited longest."""
+        """Claim the email that has waited longest."""
         return self._claim(self._due_filter())
 
     def mark_sent(self, email: Email) -> None:
@@ -139,13 +138,14 @@ class Emails:
         self._finish(email, EmailState.FAILED, error)
 
     def retry_later(self, email: Email, *, error: str) -> None:
-        """Not sent: tried again later each time, at most 15 minutes away."""
+        """Try again later: after twice the wait each time, at most 15 minutes."""
         doubled: int = 2 ** min(email.attempts - 1, 10)
         wait = min(INITIAL_RETRY_DELAY * doubled, MAX_DELIVERY_DELAY)
         self._update(email, {"$set": {"nextTryAt": self._clock() + wait, "error": error}})
 
     def discard_all(self, *, why: str) -> int:
-        """Nobody will send those that wait; how many there were."""
+        """Discard all that are due, because no worker will send them; return how many there
+        were."""
         ended = _finished_update(EmailState.DISCARDED, why, now=self._clock())
         return self._db.letters.update_many(self._due_filter(), ended).modified_count
 
@@ -165,25 +165,15 @@ class Emails:
         self._update(email, _finished_update(state, error, now=self._clock()))
 
     def _update(self, email: Email, change: Document) -> None:
-        """Unless the claim has passed to another meanwhile."""
+        """Update the email unless its claim has passed to another worker."""
         waiting, mine = EmailState.WAITING.value, email.attempts
         claimed = {"_id": email.id, "state": waiting, "attempts": mine}
         self._db.letters.update_one(claimed, change)
 
 
-def _finished_update(state: EmailState, error: str | None, *, now: datetime) -> Document:
-    """Of the facts no name is kept: it may be that of somebody else than the account's owner."""
-    return {
-        "$set": {"state": state.value, "error": error, "endedAt": now},
-        "$unset": {"nextTryAt": "", "facts.slack_name": ""},
-    }
-
-
-logger = logging.getLogger(__name__)
-
-
 def queue_account_email(emails: Emails, kind: EmailKind, *, user_id: ObjectId, key: str) -> None:
-    """Post it. What it tells of is done by now, and must not look undone for want of a letter."""
+    """Queue the email. Log failures instead of raising: the change it tells of is already
+    stored."""
     try:
         emails.queue(kind, user_id=user_id, key=key)
     except PyMongoError as error:
@@ -198,11 +188,19 @@ def queue_new_password_email(emails: Emails, *, user_id: ObjectId, token_version
 def queue_link_email(
     emails: Emails, kind: EmailKind, owner: User, *, key: str, member_name: str | None
 ) -> tuple[str, ...]:
-    """The ids of the letters to hint at: one, or none, for then the link or its end is done all the
-    same. `member` is the Slack member's name, where it is known."""
+    """Queue the email and return the ids to publish: one, or none if it failed, because the link or
+    its end is already stored. `member_name` is the Slack member's name, if known."""
     facts = {"slack_name": member_name} if member_name else {}
     try:
         return (emails.queue(kind, user_id=owner.id, key=key, facts=facts),)
     except PyMongoError as error:
         logger.warning("no letter %s to account %s: %s", kind, owner.id, type(error).__name__)
         return ()
+
+
+def _finished_update(state: EmailState, error: str | None, *, now: datetime) -> Document:
+    """Remove the Slack name from the facts: it may not be that of the account's owner."""
+    return {
+        "$set": {"state": state.value, "error": error, "endedAt": now},
+        "$unset": {"nextTryAt": "", "facts.slack_name": ""},
+    }

@@ -1,13 +1,12 @@
-"""The outbox: a ticket with `outbox: true` has changes that somebody has not been told of yet.
+"""The outbox of tickets, and the queue of tickets that could not be assigned.
 
-Publishing is only a hint to look at a ticket now. The mark in the ticket is the truth: should a
-hint be lost, or its consumer die, the sweep publishes the ticket again.
+A ticket with `outbox: true` has changes that the workers have yet to deliver. Publishing its id
+only speeds that up: if the message is lost, or its consumer dies, the sweep publishes the ticket
+again.
 
-Tickets nobody could take.
-
-Such a ticket is unassigned with a date in `assignment.next`. When that comes, or somebody becomes
-available, it goes back to the outbox, and so to assignment. So whatever makes room or brings
-somebody to the help desk calls `wake`.
+A ticket that could not be assigned has a date in `assignment.next`. At that time, or when a user
+becomes available, it goes back to the outbox and so to assignment. So every change that makes a
+user available, or gives one more capacity, calls `retry_unassigned`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -18,32 +17,38 @@ from bson import ObjectId
 from services.core.database import Document, Mongo
 from services.core.retry import MAX_DELIVERY_DELAY
 
-# How long a fresh change is left to its own hint before the sweep steps in.
+# How long a change is left to its own publication before the sweep publishes it again.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
+
+UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
+UNASSIGNED_BATCH_SIZE = 500
+MAX_RETRIED_ON_CHANGE = 100
+_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Publisher(Protocol):
-    """Tells the workers what there is to do. Never raises: the sweep repeats what is lost."""
+    """Publishes work to the workers. Never raises: the sweep repeats what is lost."""
 
     def publish_ticket(self, ticket_id: str) -> None:
-        """That ticket has changed."""
+        """Publish a ticket that has changed."""
 
     def publish_email(self, email_id: str) -> None:
-        """That letter (services/outbox/emails.py) is to be sent."""
+        """Publish an email (services/outbox/emails.py) to send."""
 
     def publish_availability_check(self) -> None:
-        """Slack is to be asked, or somebody to be told, who is here."""
+        """Publish that Slack statuses or hand-over offers are due."""
 
 
 def outbox_fields(now: datetime) -> Document:
-    """What every change sets beside its own fields."""
+    """The outbox fields that every change of a ticket sets."""
     return {"outbox": True, "nextTryAt": now + SWEEP_GRACE_PERIOD, "attempts": 0}
 
 
 def mark_delivered(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool:
-    """Everything up to `seen` is done. False where the ticket has changed since: look again.
+    """Record that everything up to `expected_seq` is delivered. False if the ticket has changed
+    since: read it again.
 
-    So whatever calls for another look raises `seq`, also where it is no event.
+    So every change that a worker must see raises `seq`, even if it is no event.
     """
     done = db.tickets.update_one(
         {"_id": ticket_id, "seq": expected_seq},
@@ -67,7 +72,7 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
     """For how long the tickets in the outbox have been there, the longest first.
 
     Counted back from the next attempt over all waits before it: an event's date would not do,
-    because not every mark is an event.
+    because not every entry comes from an event.
     """
     found = db.tickets.find({"outbox": True}, {"nextTryAt": True, "attempts": True}).limit(limit)
     since = [
@@ -81,7 +86,7 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
 
 
 def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
-    """Published once more: the next time is later each time, at most 15 minutes away."""
+    """Postpone the next publication: after twice the wait each time, at most 15 minutes."""
     doc = db.tickets.find_one_and_update(
         {"_id": ticket_id, "outbox": True}, {"$inc": {"attempts": 1}}
     )
@@ -89,29 +94,17 @@ def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
         return
     wait = _wait(doc.get("attempts", 0))
     db.tickets.update_one(
-        # A change, or somebody who became available, has set the attempts back to 0.
+        # If a change, or a user who became available, has reset the attempts, leave them.
         {"_id": ticket_id, "outbox": True, "attempts": doc.get("attempts", 0) + 1},
         {"$set": {"nextTryAt": now + wait}},
     )
 
 
-def _wait(attempts: int) -> timedelta:
-    """After so many attempts and one more."""
-    doubled: int = 2 ** min(attempts, 10)
-    return min(SWEEP_GRACE_PERIOD * doubled, MAX_DELIVERY_DELAY)
-
-
-UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
-UNASSIGNED_BATCH_SIZE = 500
-MAX_RETRIED_ON_CHANGE = 100
-_ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def retry_unassigned(db: Mongo, *, now: datetime) -> None:
-    """Somebody new, or somebody with room, may take one: try those again whose turn is next.
+    """Retry the unassigned tickets whose turn is next, for a user who became available or has room.
 
-    At most `WOKEN`, more than one person takes, so that it costs a handler little. The others
-    come with `wake_due`.
+    At most `MAX_RETRIED_ON_CHANGE`, more than one user takes, so that it costs a handler little.
+    The others follow with `retry_due_unassigned`.
     """
     unassigned = {"assignment.next": {"$gt": _ANY_TIME}}
     found = (
@@ -124,7 +117,7 @@ def retry_unassigned(db: Mongo, *, now: datetime) -> None:
 
 
 def retry_due_unassigned(db: Mongo, *, now: datetime, limit: int = UNASSIGNED_BATCH_SIZE) -> int:
-    """Try those again whose time has come; how many were, at most `limit` at once."""
+    """Retry the unassigned tickets that are due, at most `limit`; return how many."""
     due = {"assignment.next": {"$lte": now}}
     ids = [doc["_id"] for doc in db.tickets.find(due, {"_id": True}).limit(limit)]
     if ids:
@@ -136,10 +129,16 @@ def count_unassigned(db: Mongo) -> int:
     return db.tickets.count_documents({"assignment.next": {"$gt": _ANY_TIME}})
 
 
+def _wait(attempts: int) -> timedelta:
+    """The wait after so many attempts and one more."""
+    doubled: int = 2 ** min(attempts, 10)
+    return min(SWEEP_GRACE_PERIOD * doubled, MAX_DELIVERY_DELAY)
+
+
 def _back_to_outbox(db: Mongo, which: Document, now: datetime) -> None:
     change = {
         "$set": {**outbox_fields(now), "nextTryAt": now},
         "$unset": {"assignment.next": ""},
-        "$inc": {"seq": 1},  # whoever saw it parked must not settle it now
+        "$inc": {"seq": 1},  # a worker that read it before must not mark it delivered
     }
     db.tickets.update_many(which, change)

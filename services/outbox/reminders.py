@@ -1,7 +1,7 @@
-"""Lines of messages that many things may call for at once: who gets several gets them in one.
+"""Reminders: short messages to one recipient, grouped so that several arrive as one.
 
-A line is posted as often as anybody likes and told once. It waits a moment for others, and for its
-reader's working day; the collection is its own outbox. What a line says is found as it is told.
+A reminder may be queued any number of times and is sent once. It waits a moment for others, and for
+its reader's working day; the collection is its own outbox. Its text is written when it is sent.
 """
 
 import uuid
@@ -16,24 +16,25 @@ from pymongo.errors import DuplicateKeyError
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 
-# What comes within this time is told together.
+# Reminders queued within this time are sent together.
 BATCH_WINDOW = timedelta(seconds=20)
 CLAIM_DURATION = timedelta(seconds=60)
 RETENTION = timedelta(days=7)
-# Whoever is not at work may be back sooner than they said. Full hours, so that what was posted at
-# different times is still told together.
+# A recipient who is not at work may be back sooner than they said. Full hours, so that reminders
+# queued at different times are still sent together.
 RECHECK_INTERVAL = timedelta(hours=1)
 # More in one message are counted and not read.
 MAX_REMINDERS_READ = 2_000
 TRIAGE_RECIPIENT = "triage"  # the channel, as a recipient
-# Before an account's id: what is told by itself (tasks/notifications/unassigned_alert.py).
+# Before an account's id: an alert in a message of its own
+# (tasks/notifications/unassigned_alert.py).
 UNASSIGNED_ALERT_PREFIX = "nobody:"
 
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """`to` is an account's id or `TRIAGE`; `kind` says what is told, of the ticket's event `seq`.
-    One that `is_urgent` waits for nobody's working day."""
+    """`recipient` is an account's id or `TRIAGE_RECIPIENT`; `kind` says what it tells of the
+    ticket's event `seq`. One that `is_urgent` does not wait for a working day."""
 
     id: str
     recipient: str
@@ -56,8 +57,8 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class ReminderClaim:
-    """All that is due for somebody, for a minute one caller's own, the urgent first; `unread` are
-    further ones."""
+    """All reminders due for one recipient, claimed by one caller for a minute, the urgent first;
+    `unread_count` counts further ones."""
 
     recipient: str
     token: str
@@ -90,7 +91,7 @@ class Reminders:
         kind: str,
         is_urgent: bool = False,
     ) -> None:
-        """Keep a line until it is told; one a `key`, however often it is posted."""
+        """Store a reminder until it is sent; one a `key`, however often it is queued."""
         now = self._clock()
         doc = {
             "_id": key,
@@ -106,7 +107,7 @@ class Reminders:
             self._db.nudges.insert_one(doc)
 
     def due_recipients(self, *, limit: int = 500) -> list[str]:
-        """Who is to be told something now, at most so many."""
+        """The recipients with reminders to send now, at most `limit`."""
         rows = self._db.nudges.aggregate(
             [
                 {"$match": {"at": {"$lte": self._clock()}}},
@@ -118,7 +119,7 @@ class Reminders:
         return [row["_id"] for row in rows]
 
     def claim(self, recipient: str) -> ReminderClaim | None:
-        """What is due for that recipient; None where nothing is, or another tells it."""
+        """What is due for that recipient; None if nothing is, or another worker has claimed it."""
         now = self._clock()
         token = uuid.uuid4().hex
         taken = self._db.nudges.update_many(
@@ -134,8 +135,8 @@ class Reminders:
         )
 
     def defer(self, claim: ReminderClaim, *, until: datetime) -> ReminderClaim:
-        """Not now, but for what is urgent, which is left: the rest is looked at again at `until`,
-        or before. However long that goes on, it is kept."""
+        """Defer all but the urgent reminders, which are left in the claim: the others are looked at
+        again at `until`, or before. They are never discarded for waiting."""
         now = self._clock()
         next_hour = now.replace(minute=0, second=0, microsecond=0) + RECHECK_INTERVAL
         later = {"at": min(until, next_hour), "expiresAt": now + RETENTION}
@@ -152,7 +153,7 @@ class Reminders:
         return replace(claim, reminders=urgent, unread_count=unread)
 
     def finish(self, claim: ReminderClaim, *, why: str) -> None:
-        """All that were not held are done with: told, or not needed any more."""
+        """Finish all that were not deferred: sent, or no longer needed."""
         self._db.nudges.update_many(
             _claim_filter(claim), {"$set": {"ended": why}, "$unset": {"at": "", "claim": ""}}
         )
@@ -165,13 +166,13 @@ class Reminders:
         )
 
     def is_sole_claimer(self, claim: ReminderClaim) -> bool:
-        """Whether no other caller has something for that recipient in their hands."""
+        """Return whether no other caller has claimed reminders for that recipient."""
         others = {"$gt": "", "$ne": claim.token}
         claimed_by_others = {"to": claim.recipient, "at": {"$gt": self._clock()}, "claim": others}
         return self._db.nudges.find_one(claimed_by_others, {"_id": True}) is None
 
     def mark_sent(self, claim: ReminderClaim, message: SentMessage) -> None:
-        """Told, in a message that may take up more."""
+        """Record the message in which they were sent, and to which more may be added."""
         location = {"channel": message.channel, "ts": message.ts, "since": message.sent_at}
         self._db.nudges.update_many(
             _claim_filter(claim),
@@ -179,7 +180,7 @@ class Reminders:
         )
 
     def last_sent(self, recipient: str, *, since: datetime) -> SentMessage | None:
-        """The message that recipient got last, if it was sent after `since`."""
+        """The last message to that recipient, if it was sent after `since`."""
         theirs = {"to": recipient, "shown.since": {"$gt": since}}
         docs = list(
             self._db.nudges.find(theirs)
@@ -193,7 +194,7 @@ class Reminders:
         return SentMessage(last["channel"], last["ts"], last["since"], reminders)
 
     def release_claim(self, claim: ReminderClaim, *, until: datetime) -> None:
-        """Not told: another attempt may take them from `until` on."""
+        """Release unsent reminders: another attempt may claim them from `until` on."""
         self._db.nudges.update_many(
             _claim_filter(claim), {"$set": {"at": until}, "$unset": {"claim": ""}}
         )

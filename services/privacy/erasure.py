@@ -1,12 +1,11 @@
-"""When somebody leaves for good: their account is made anonymous, and their tickets stay.
+"""Erasure of a person: their account is made anonymous, and their tickets stay.
 
-What is interrupted goes on where it was when it is run again: the account, by whose address all is
-found, loses it last; and it keeps the Slack members it had until nothing leads to them any more.
+An erasure that was interrupted continues when it is run again: the account loses its email address,
+by which everything is found, last; and it keeps the list of its Slack members until nothing refers
+to them.
 
-What of a ticket leads to a person in Slack, and the update that removes it. Pure.
-
-Texts stay as people wrote them, and so do ids of accounts: those lead nowhere once the account is
-anonymous.
+In tickets, only what leads to the person in Slack is removed. Texts stay as people wrote them, and
+so do ids of accounts: those lead nowhere once the account is anonymous.
 """
 
 from collections.abc import Collection
@@ -34,15 +33,20 @@ from services.tickets import release
 from services.tickets.queries import iter_tickets
 
 ERASED_NAME = "a former colleague"
-# Nobody can ever receive mail there (RFC 2606), and the predecessor wants an address, each another.
+# No mail can ever arrive there (RFC 2606), and the predecessor requires a unique address.
 ERASED_EMAIL_DOMAIN = "erased.invalid"
-# What is left of an account: nothing that tells whose it was.
+ERASED_PLACEHOLDER = "erased"  # in place of Slack's error code
+
+# What `redaction_update` reads of a ticket.
+PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
+# What is left of an account: nothing that says whose it was.
 _RETAINED_FIELDS = ("createdAt", "handBack", "__v")
 
 
 @dataclass(frozen=True, slots=True)
 class ErasureResult:
-    """An account, and how much of each was removed; `handed_back` and `tickets` are tickets."""
+    """An account, and how many of each were removed; `released_tickets` and `redacted_tickets`
+    count tickets."""
 
     user_id: ObjectId
     released_tickets: int
@@ -58,9 +62,9 @@ class Erasure:
         self._clock = clock
 
     def erase(self, *, actor: Actor | Operator, email: str) -> list[ErasureResult]:
-        """Make every account of that address anonymous; none is left where there was none.
+        """Make every account of that address anonymous; returns none if the address has no account.
 
-        Raises `Conflict` where no active admin would be left.
+        Raises `Conflict` if no active admin would be left.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         ids = [user.id for user in self._users.find_by_email(email)]
@@ -69,7 +73,7 @@ class Erasure:
         return [self._erase(user_id) for user_id in ids]
 
     def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:
-        """From here on nobody signs in as them, and nothing is given to them."""
+        """From here on nobody can sign in with the account, and no ticket is assigned to it."""
         while True:
             doc = self._db.users.find_one({"_id": user_id})
             now = self._clock()
@@ -78,9 +82,9 @@ class Erasure:
             ):
                 break
         # A plain user has tickets, too, where the predecessor gave them some.
-        mark = model_user.release_request(by=by, now=self._clock(), reason=DEACTIVATED_REASON)
+        request = model_user.release_request(by=by, now=self._clock(), reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
-        self._db.users.update_one(unmarked, {"$set": {"handBack": mark}})
+        self._db.users.update_one(unmarked, {"$set": {"handBack": request}})
 
     def _erase(self, user_id: ObjectId) -> ErasureResult:
         links, slack_ids = self._unlink(user_id)
@@ -99,19 +103,21 @@ class Erasure:
 
     def _unlink(self, user_id: ObjectId) -> tuple[int, list[str]]:
         """How many links there were, and all Slack members the account ever acted for."""
-        theirs = {"userId": user_id}
-        keys = [doc["_id"] for name in ("links", "unlinked") for doc in self._db[name].find(theirs)]
+        of_account = {"userId": user_id}
+        keys = [
+            doc["_id"] for name in ("links", "unlinked") for doc in self._db[name].find(of_account)
+        ]
         slack_ids = [key.partition(":")[2] for key in keys]
         remember = {"$addToSet": {"erasing": {"$each": slack_ids}}}
         self._db.users.update_one({"_id": user_id}, remember)
-        links = self._db.links.delete_many(theirs).deleted_count
-        self._db.unlinked.delete_many(theirs)
+        links = self._db.links.delete_many(of_account).deleted_count
+        self._db.unlinked.delete_many(of_account)
         self._db.linkTries.delete_many({"_id": {"$in": keys}})
         doc = self._db.users.find_one({"_id": user_id}) or {}
         return links, list(doc.get("erasing", ()))
 
     def _forget_messages(self, user_id: ObjectId) -> None:
-        """About others' tickets: offers to hand those over, which admins are sent."""
+        """Forget the offers, sent to an admin, to hand over other people's tickets."""
         recipient_query = {"_id": {"$gt": ObjectId("0" * 24)}, "handOver.to": user_id}
         gone = {"handOver.channel": "", "handOver.ts": ""}
         self._db.users.update_many(recipient_query, {"$unset": gone})
@@ -122,7 +128,7 @@ class Erasure:
         if not update:
             return False
         if doc.get("createdBy") == user_id and doc.get("status") in OPEN_STATUSES:
-            # Others' cards name them: they are drawn anew.
+            # Other people's cards name the person, so they have to be updated.
             update["$set"] = {**update.get("$set", {}), **outbox_fields(self._clock())}
             update["$inc"] = {"seq": 1}
         self._db.tickets.update_one({"_id": doc["_id"]}, update)
@@ -138,7 +144,7 @@ class Erasure:
 
 
 def anonymous_account(user_id: ObjectId, *, token_version: object, now: datetime) -> Document:
-    """The account as everybody sees it from then on."""
+    """The account as everyone sees it after the erasure."""
     address = f"{user_id}@{ERASED_EMAIL_DOMAIN}"
     version = token_version if isinstance(token_version, int) else 0
     return {
@@ -153,21 +159,16 @@ def anonymous_account(user_id: ObjectId, *, token_version: object, now: datetime
     }
 
 
-# What `without` reads of a ticket.
-PERSONAL_FIELDS = ("cards", "notices", "comments", "source", "createdBy")
-ERASED_PLACEHOLDER = "erased"  # stands where Slack's own word for a failure would
-
-
 def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[str]) -> Document:
-    """The update that takes the person out of the ticket; {} where there is nothing to take.
+    """The update that takes the person out of the ticket; {} if it does not mention them.
 
-    Places in `notices` and `comments` hold still: nothing is ever taken out of those.
+    Positions in `notices` and `comments` are stable: nothing is ever taken out of those.
     """
     source: Document = doc["source"] if isinstance(doc.get("source"), dict) else {}
     # A message that they wrote to the bot stands in their own conversation with it.
     is_direct = doc.get("createdBy") == user_id and _is_direct(source.get("channel"))
-    theirs = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
-    values, gone = _redact_notices(doc, theirs)
+    recipients = {str(user_id), str(source["channel"])} if is_direct else {str(user_id)}
+    values, gone = _redact_deliveries(doc, recipients)
     values |= _redact_comments(doc, user_id, slack_ids)
     if is_direct:
         gone.append("source")
@@ -181,16 +182,18 @@ def redaction_update(doc: Document, *, user_id: ObjectId, slack_ids: Collection[
     return update
 
 
-def _redact_notices(doc: Document, recipients: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+def _redact_deliveries(
+    doc: Document, recipients: Collection[str]
+) -> tuple[dict[str, Any], list[str]]:
     """What to set and to remove, so that nobody can tell where they were sent a message."""
     values: dict[str, Any] = {}
     gone: list[str] = []
     listed = doc.get("notices")
-    for place, notice in enumerate(listed if isinstance(listed, list) else []):
-        seq, kind, recipient = parse_delivery_key(str(notice.get("key")))
-        if recipient not in recipients or notice.get("error") == ERASED_PLACEHOLDER:
+    for position, delivery in enumerate(listed if isinstance(listed, list) else []):
+        seq, kind, recipient = parse_delivery_key(str(delivery.get("key")))
+        if recipient not in recipients or delivery.get("error") == ERASED_PLACEHOLDER:
             continue
-        this = f"notices.{place}"
+        this = f"notices.{position}"
         values |= {f"{this}.state": DeliveryState.FAILED.value, f"{this}.error": ERASED_PLACEHOLDER}
         gone += [f"{this}.channel", f"{this}.ts"]
         if not ObjectId.is_valid(recipient):  # a conversation: nobody else's key is like that
@@ -206,16 +209,16 @@ def _redact_comments(
     """Where in Slack they wrote their comments, and addresses of files that name them."""
     values: dict[str, Any] = {}
     for comment in comments_from_doc(doc.get("comments")):
-        place = f"comments.{comment.position}"
+        path = f"comments.{comment.position}"
         if comment.by == user_id and comment.slack_message and comment.slack_message.ts:
             # In a channel it still counts as written there, so that it is not sent there again.
             channel = comment.slack_message.channel
-            values[f"{place}.slack"] = (
+            values[f"{path}.slack"] = (
                 None if _is_direct(channel) else {"channel": channel, "ts": ""}
             )
         remaining = [file for file in comment.files if not any(i in file.url for i in slack_ids)]
         if len(remaining) < len(comment.files):
-            values[f"{place}.files"] = [file.to_doc() for file in remaining]
+            values[f"{path}.files"] = [file.to_doc() for file in remaining]
     return values
 
 

@@ -31,11 +31,11 @@ _REQUESTER_FIELDS = (
     "resolution",
     "source",
 )
-# What it tells of whoever has it, whose words it is not in.
+# Fields about the assignee that the assignee did not write.
 _ASSIGNEE_FIELDS = ("status", "acceptedAt", "completedAt")
 _CHOICE = ("source", "reason", "score", "parts", "at")
 _EMAIL_FIELDS = ("kind", "state", "createdAt", "endedAt")
-_NOTICE = ("state", "channel", "ts")
+_DELIVERY_FIELDS = ("state", "channel", "ts")
 _CORRECTION = ("ticketId", "at", "kind", "skills")
 _READ = (
     *_REQUESTER_FIELDS,
@@ -72,13 +72,13 @@ class DataExport:
         }
 
     def _account(self, doc: Document) -> Document:
-        theirs = {"userId": doc["_id"]}
-        links = self._db.links.find(theirs, ["teamId", "slackUserId", "createdAt"])
+        of_account = {"userId": doc["_id"]}
+        links = self._db.links.find(of_account, ["teamId", "slackUserId", "createdAt"])
         return {
             "account": {name: value for name, value in doc.items() if name not in _SECRET},
             "links": list(links),
-            "formerLinks": list(self._db.unlinked.find(theirs, ["at"])),
-            "letters": list(self._db.letters.find(theirs, _EMAIL_FIELDS)),
+            "formerLinks": list(self._db.unlinked.find(of_account, ["at"])),
+            "letters": list(self._db.letters.find(of_account, _EMAIL_FIELDS)),
             "tickets": [],
             "assigned": [],
             "comments": [],
@@ -103,7 +103,7 @@ class DataExport:
 
 
 def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
-    """What a ticket has of people: as what, of whom, and which."""
+    """Yield (kind, user, reference) for each personal datum in a ticket."""
     which = {"ticketId": doc["_id"], "ticketNumber": doc.get("number")}
     filed = {name: doc[name] for name in _REQUESTER_FIELDS if name in doc}
     yield "tickets", doc.get("createdBy"), {"_id": doc["_id"], **filed}
@@ -111,9 +111,9 @@ def _entries(doc: Document) -> Iterator[tuple[str, Any, Document]]:
     for kind, key in (("comments", "id"), ("events", "seq")):
         for entry in own_entries(doc.get(kind), key):
             yield kind, entry.get("by"), {**which, **entry}
-    for notice in own_entries(doc.get("notices"), "key"):
-        _, kind, recipient = parse_delivery_key(str(notice["key"]))
-        message = {name: notice[name] for name in _NOTICE if name in notice}
+    for delivery in own_entries(doc.get("notices"), "key"):
+        _, kind, recipient = parse_delivery_key(str(delivery["key"]))
+        message = {name: delivery[name] for name in _DELIVERY_FIELDS if name in delivery}
         yield "messages", recipient, {**which, "kind": kind, **message}
 
 
@@ -134,9 +134,9 @@ def _account_of(accounts: dict[ObjectId, Document], user_id: Any) -> Document | 
 def to_json_value(value: Any) -> Any:
     """As JSON has it, whatever the predecessor has stored there."""
     if isinstance(value, dict):
-        return {str(name): to_json_value(held) for name, held in value.items()}
+        return {str(name): to_json_value(entry) for name, entry in value.items()}
     if isinstance(value, list):
-        return [to_json_value(held) for held in value]
+        return [to_json_value(entry) for entry in value]
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     if isinstance(value, DatetimeMS):  # beyond the calendar

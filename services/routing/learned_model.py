@@ -49,11 +49,12 @@ class UnreadableModel(Exception):
 
 @dataclass(frozen=True, slots=True)
 class LearnedModel:
-    """`coefficients` are `words` rows of a column a label, in steps of the column's `scales`.
+    """`coefficients` has a row for each known word and a column for each label, in steps of the
+    column's `scales`.
 
     `rows` finds a word's row by its hash; `weights` is how much a word tells at all, by row, and
-    `strange` that of a word never met. `leads`: with the skills named in a text, this model has
-    shown on tickets it had not seen that it knows better than those names.
+    `unknown_word_weight` that of a word never met. `is_preferred`: with the skills named in a text,
+    this model has shown on tickets it was not trained on that it knows better than those names.
     """
 
     labels: tuple[str, ...] = ()
@@ -143,7 +144,7 @@ def to_doc(model: LearnedModel) -> Document:
 
 
 def from_doc(doc: Mapping[str, Any]) -> LearnedModel:
-    """Raises `Unreadable`."""
+    """Raises `UnreadableModel`."""
     try:
         if doc["format"] != FORMAT_VERSION:
             raise UnreadableModel(f"format {doc['format']!r}")

@@ -86,7 +86,7 @@ class ModelStore:
     def replace(
         self, kind: ModelKind, model: LearnedModel, *, expected: StoredModelInfo, now: datetime
     ) -> bool:
-        """Put it in the place of the one seen; False where another process was first."""
+        """Replace the model that was `expected`; False if another process was first."""
         version = (as_int(expected.version) or 0) + 1
         doc = {**to_doc(model), "version": version, "at": now}
         try:

@@ -1,8 +1,7 @@
-"""Tickets like the one that is being read: resolved ones, and those filed within the hour.
+"""Tickets similar to a given one: resolved ones as precedents, and reports within the last hour.
 
-At most a few hundred of the newest are read, by index, and compared here by their words.
-
-How like two texts are: by their words, of which the rare ones count more. Pure.
+At most a few hundred of the newest are read, by index, and compared here by their words, of which
+the rare ones count more.
 """
 
 import math
@@ -24,6 +23,10 @@ MAX_SEARCHED_SKILLS = 3
 MAX_COMPARED_TICKETS = 200
 # Texts about different things share less than half of this, by the words that all texts have.
 MIN_SIMILARITY = 0.2
+
+# A word counts at least once and at most twice. When everybody reports the same, the words that say
+# so are not rare, and must weigh all the same.
+MIN_WORD_WEIGHT, MAX_WORD_WEIGHT = 1.0, 2.0
 REPORT_WINDOW = timedelta(hours=1)
 COMPARED_LENGTH = 500  # characters of a text, enough to say what it is about
 
@@ -68,6 +71,18 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     return len({as_object_id(doc["createdBy"]) for share, doc in alike if share >= MIN_SIMILARITY})
 
 
+def similarities(text: str, others: Sequence[str]) -> list[float]:
+    """The similarity to each of the others, 0 to 1: the cosine of its words and the text's.
+
+    Which words are rare is taken from these texts alone.
+    """
+    own, bags = extract_features(text), [extract_features(other) for other in others]
+    spread = Counter(word for bag in (own, *bags) for word in bag)
+    weights = {word: _weight(len(bags) + 1, count) for word, count in spread.items()}
+    length = _norm(own, weights)
+    return [_dot_product(own, bag, weights) / (length * _norm(bag, weights) or 1.0) for bag in bags]
+
+
 def _resolved_tickets(db: Mongo, skills: Sequence[str]) -> Iterator[Document]:
     if not skills:
         newest = db.tickets.find(_COMPLETED, _SUMMARISED).sort(list(RESOLVED_INDEX)[1:])
@@ -91,23 +106,6 @@ def _skills(doc: Document, choices: Mapping[str, str]) -> tuple[str, ...]:
 
 def _beginning(doc: Document, field: str) -> str:
     return f"{as_str(doc.get('title'))}\n{as_str(doc.get(field))}"[:COMPARED_LENGTH]
-
-
-# A word counts at least once and at most twice. When everybody reports the same, the words that say
-# so are not rare, and must weigh all the same.
-MIN_WORD_WEIGHT, MAX_WORD_WEIGHT = 1.0, 2.0
-
-
-def similarities(text: str, others: Sequence[str]) -> list[float]:
-    """Of each of the others, 0 to 1: the cosine of its words and the text's.
-
-    What is rare is told from these texts alone.
-    """
-    own, bags = extract_features(text), [extract_features(other) for other in others]
-    spread = Counter(word for bag in (own, *bags) for word in bag)
-    weights = {word: _weight(len(bags) + 1, count) for word, count in spread.items()}
-    length = _norm(own, weights)
-    return [_dot_product(own, bag, weights) / (length * _norm(bag, weights) or 1.0) for bag in bags]
 
 
 def _weight(texts: int, count: int) -> float:

@@ -1,9 +1,9 @@
-"""Words that tell nothing of what a ticket is about: they stand in any of them. Pure.
+"""Stop words: words that say nothing about a ticket's subject, because any ticket has them. Pure.
 
-Small words, courtesies, times of day and days, and what everybody writes to a help desk, in the
-eight languages of `services.analysis.urgency`. A team with few resolved tickets cannot learn these
-from
-them; in other languages they count like any word, so that there a guess needs no more than it did.
+Small words, courtesies, times of day and days, and what is usual in a message to a help desk, in
+the eight languages of `services.analysis.urgency`. A team with few resolved tickets cannot learn
+these from them; in other languages they count like any word, so that there a guess needs no more
+than it did.
 """
 
 import zlib

@@ -55,7 +55,8 @@ class Trainer:
     def train_and_compare(
         self, examples: Sequence[Example], match_skills: Callable[[str], Sequence[str]]
     ) -> LearnedModel:
-        """The same, and whether it leads: better than what `named` reads from the text itself.
+        """As `train`, and whether it is to be preferred: whether it does better than the skills
+        that `match_skills` reads from the text itself.
 
         Tried on the newest fifth by a model of the older ones; `examples` are the oldest first.
         """

@@ -1,8 +1,8 @@
 """When a ticket is due: the earlier of its deadline and its priority's target. Pure.
 
-The deadline is set by people and never moves. The target's clock begins when the ticket is filed,
-stands while it waits for its requester, and begins anew when it is reopened; a deadline that had
-passed by then was of the work that was done. What is done keeps the due time it had.
+The deadline is set by people and never moves. The target's clock starts when the ticket is filed,
+stops while it waits for its requester, and starts again when it is reopened; a deadline that had
+passed by then was of the work that was done. A completed ticket keeps its due time.
 """
 
 from collections.abc import Iterable

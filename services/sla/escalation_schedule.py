@@ -72,11 +72,11 @@ def build_schedule(
     events: Sequence[EventLike] = (),
     is_recalculation: bool = False,
 ) -> EscalationSchedule:
-    """For a ticket as it will be but for this, with its ladders as they were.
+    """The schedule for a ticket with its new values, and with its tracks as they were.
 
-    `events` are those of the change; what its assignee does is as good as accepting it.
-    `is_found`: nothing has changed, it is looked at for the first time or by other rules. Then
-    nobody is told of what was late already.
+    `events` are those of the change; what its assignee does counts as accepting it.
+    `is_recalculation`: nothing has changed, the ticket is looked at for the first time or by
+    another policy. Then no one is notified of what was late already.
     """
     if ticket.status is Status.COMPLETED:
         return NO_SCHEDULE
@@ -101,7 +101,7 @@ def next_scheduled_step(
     policy: SlaPolicy,
     postponed: Mapping[EscalationTrack, datetime] = _NOTHING_POSTPONED,
 ) -> ScheduledStep | None:
-    """The next step of a ticket whose ladders are up to date. `held` are ladders whose next step
+    """The next step of a ticket whose tracks are up to date. `postponed` are tracks whose next step
     is put off until then."""
     next_step = _first_step_of_all(
         ticket,
@@ -117,8 +117,8 @@ def next_scheduled_step(
 
 
 def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[ScheduledStep]:
-    """The step of each ladder to take now, the longest overdue first. Of several steps of one that
-    are overdue, after a pause of the jobs, it is the last: nobody is told twice at once."""
+    """The step of each track to take now, the longest overdue first. If several steps of a track
+    are overdue, after a pause of the jobs, it is the last: no one is notified twice at once."""
     due = []
     for track, state in ticket.escalation_tracks.items():
         overdue = list(
@@ -129,8 +129,8 @@ def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[Sched
 
 
 def is_current_step(ticket: Ticket, step: EscalationStep) -> bool:
-    """Whether it is still so as it was when that step was taken: none followed, and it was not
-    accepted, done, given to somebody else or moved to another time."""
+    """Whether the ticket is still as it was when that step was taken: no step followed, and it was
+    not accepted, done, reassigned or given another due time."""
     state = ticket.escalation_tracks.get(step.track)
     is_paused = ticket.status is Status.WAITING and step.track is not EscalationTrack.WAITING
     return state is not None and state.last_step is step and not state.is_ended and not is_paused
@@ -153,10 +153,10 @@ def _accept_state(
     assignment = f"{ticket.assigned_to}@{_milliseconds(at)}"
     about = f"{assignment}/{_priority_value(ticket)}"
     if known is None or known.subject.partition("/")[0] != assignment:
-        given_on = (
+        last_step = (
             EscalationStep.ACCEPT_REASSIGN if EscalationStep.ACCEPT_REASSIGN in taken else None
         )
-        return TrackState(about, now, given_on, is_ended=is_recalculation or is_accepted)
+        return TrackState(about, now, last_step, is_ended=is_recalculation or is_accepted)
     if known.is_ended or is_accepted:
         return TrackState(about, known.counted_from, known.last_step, is_ended=True)
     if known.subject != about:
@@ -204,7 +204,7 @@ def _waiting_state(
 def _first_step_of_all(
     ticket: Ticket, tracks: TrackStates, policy: SlaPolicy
 ) -> ScheduledStep | None:
-    """The first step of all ladders."""
+    """The first step of all tracks."""
     firsts = (_first_step(ticket, tracks, track, policy) for track in tracks)
     return min((step for step in firsts if step), key=_step_time, default=None)
 

@@ -1,7 +1,7 @@
-"""When each step of a ladder comes. Pure; which ladders a ticket is on is in
-services/sla/escalation_schedule.py.
+"""The times of the steps of an escalation track. Pure.
 
-Times are working time as the targets' are (services/sla/targets.py).
+Which tracks a ticket is on is in services/sla/escalation_schedule.py. Times are working time as the
+targets' are (services/sla/targets.py).
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,7 +30,7 @@ StepTimes = Iterator[tuple[EscalationStep, datetime]]
 def remaining_steps(
     ticket: Ticket, state: TrackState, track: EscalationTrack, policy: SlaPolicy
 ) -> Iterator[ScheduledStep]:
-    """The steps of a ladder that are left and whose time is known, in their order."""
+    """The steps of a track that are left and whose time is known, in their order."""
     is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
     if state.counted_from is None or is_paused:
         return

@@ -31,8 +31,8 @@ _POLICY_VERSION = 2
 
 @dataclass(frozen=True, slots=True)
 class SlaPolicy:
-    """`mark` is the same for the same rules: eight hex digits by which a ticket says, in
-    `target.rules`, what its due time was worked out by."""
+    """`fingerprint` is the same for the same policy: eight hex digits by which a ticket says, in
+    `target.rules`, by which policy its due time was worked out."""
 
     targets: Targets
     business_hours: BusinessHours

@@ -32,8 +32,9 @@ class CountedHours(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """`hours` to be done in and `accept` minutes to be accepted in, by priority; both are of the
-    team's working time (services/calendar/business_hours.py), or around the clock, as `clock` says.
+    """`resolution_hours` and `acceptance_minutes` are the targets, by priority; both are of the
+    team's working time (services/calendar/business_hours.py), or around the clock, as
+    `counted_hours` says.
 
     A ticket that has waited for its requester for `waiting_days` working days is asked about once
     more, and completed after `auto_complete_days` further ones.
@@ -114,7 +115,7 @@ def targets_from_doc(doc: Mapping[str, Any] | None) -> Targets:
 
 
 def checked_targets(submitted: TargetFields) -> Targets:
-    """What a form's words mean; `Invalid` names the first field that is not acceptable."""
+    """What a form's words mean; `InvalidValue` names the first field that is not acceptable."""
     hours = {priority: _parse_hours(submitted, priority) for priority in PRIORITIES_BY_URGENCY}
     _check_order(hours, "hours")
     accept = {

@@ -26,7 +26,8 @@ TIMING_FIELDS = (DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIE
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """`values` to set and fields that are `gone`; nothing else is to change any of `FIELDS`."""
+    """`values` to set and fields that are `removed`; nothing else may change any of
+    `TIMING_FIELDS`."""
 
     values: Document
     removed: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""What the admins set for the whole team: its targets and its hours.
+"""Team settings that admins change: SLA targets and business hours.
 
-A form sends back all of its fields; what was not touched in it stays as others have set it.
+A form sends back all of its fields; those not touched in it stay as others have set them.
 """
 
 from dataclasses import dataclass, fields, replace
@@ -31,7 +31,7 @@ from services.sla.targets import (
 
 @dataclass(frozen=True, slots=True)
 class BusinessHoursFields:
-    """The team's hours in a form's words; `days` are numbers, Monday being 0: "0,1,2,3,4"."""
+    """The business hours as a form's texts; `days` are numbers, Monday being 0: "0,1,2,3,4"."""
 
     zone: str
     days: str
@@ -73,7 +73,7 @@ class TeamSettings:
     def set_targets(
         self, *, actor: Actor, original: TargetFields, submitted: TargetFields
     ) -> Targets:
-        """Raises `Invalid`, also for a field that somebody else has changed meanwhile."""
+        """Raises `InvalidValue`, also for a field that another admin has changed since."""
         require_permission(actor, Permission.MANAGE_USERS)
         current = TargetFields.from_targets(self._targets.read())
         return self._targets.write(actor=actor, submitted=_merge_form(current, original, submitted))
@@ -99,30 +99,13 @@ class TeamSettings:
         )
 
 
-def _merge_form(current: Form, original: Form, submitted: Form) -> Form:
-    """What is held now, but for the fields that were touched."""
-    touched: dict[str, str] = {}
-    for name in (field.name for field in fields(current)):
-        new, old, now = (getattr(form, name) for form in (submitted, original, current))
-        if new in (old, now):
-            continue
-        if now != old:
-            raise InvalidValue(
-                name,
-                f"Somebody has changed this to “{now or 'nothing'}” meanwhile. Close this form "
-                "and open it again, then decide.",
-            )
-        touched[name] = new
-    return replace(current, **touched)
-
-
 class BusinessHoursStore:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
 
     def read(self) -> BusinessHours:
-        """The team's hours; Monday to Friday, 9 to 5 in UTC, for what is not set."""
+        """The business hours; Monday to Friday, 9 to 5 in UTC, for what is not set."""
         return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
 
     def write(
@@ -136,7 +119,7 @@ class BusinessHoursStore:
         country: str = "",
         subdivision: str = "",
     ) -> BusinessHours:
-        """Set all of it. Raises `Invalid`, naming the field."""
+        """Set all of it. Raises `InvalidValue`, naming the field."""
         require_permission(actor, Permission.MANAGE_USERS)
         business_hours = BusinessHours(
             zone, days, start, end, country, subdivision, is_configured=True
@@ -165,11 +148,11 @@ class TargetStore:
         self._clock = clock
 
     def read(self) -> Targets:
-        """As set, and as is usual for what is not set."""
+        """The targets as set, and the defaults for what is not set."""
         return targets_from_doc(self._db.settings.find_one({"_id": TARGETS_ID}))
 
     def write(self, *, actor: Actor | Operator, submitted: TargetFields) -> Targets:
-        """Set all of it. Raises `Invalid`, naming the field.
+        """Set all of it. Raises `InvalidValue`, naming the field.
 
         Due times of open tickets follow with the jobs' next sweeps.
         """
@@ -190,3 +173,20 @@ class TargetStore:
         self._db.settings.update_one({"_id": TARGETS_ID}, {"$set": values}, upsert=True)
         invalidate_caches(self._db)
         return targets
+
+
+def _merge_form(current: Form, original: Form, submitted: Form) -> Form:
+    """The current values, except for the fields that were touched."""
+    touched: dict[str, str] = {}
+    for name in (field.name for field in fields(current)):
+        new, old, now = (getattr(form, name) for form in (submitted, original, current))
+        if new in (old, now):
+            continue
+        if now != old:
+            raise InvalidValue(
+                name,
+                f"Somebody has changed this to “{now or 'nothing'}” meanwhile. Close this form "
+                "and open it again, then decide.",
+            )
+        touched[name] = new
+    return replace(current, **touched)

@@ -1,9 +1,8 @@
-"""Moving a ticket on: accept, take, reassign, hand back, wait, resolve, reopen, cancel.
+"""Actions on a ticket: accept, take, reassign, ask, resolve, cancel, reopen.
 
-What each step changes stands in `services.tickets.transitions`; here it is decided whether it may
-be taken.
-A step is one conditional update. Where somebody was quicker, `Conflict` says how the ticket stands
-now; where it was the same person with the same step (a second press), nothing more happens.
+What each action changes is in `services.tickets.transitions`; here it is decided whether it is
+allowed. An action is one conditional update. If another user was quicker, `Conflict` describes the
+ticket's state; if it was the same user with the same action (a second press), nothing more happens.
 """
 
 from collections.abc import Callable
@@ -39,10 +38,10 @@ from services.tickets.validation import (
     checked_required_text,
 )
 
-# Each is lost only to a change that leaves the decision as it is, such as a comment.
+# An attempt fails only because of a change that leaves the decision as it is, such as a comment.
 MAX_UPDATE_ATTEMPTS = 10
 TICKET_BUSY = "Many people are changing this ticket at the moment. Try again in a moment."
-# What tells of a step; other events may come between a press and its repetition.
+# The events of actions; other events may come between a press and its repetition.
 ACTION_EVENTS = frozenset(
     {
         EventType.ACCEPTED,
@@ -60,8 +59,8 @@ ChangeBuilder = Callable[[Ticket, datetime], Change]
 
 
 class TicketActions:
-    """`seen` is the `lifecycle.glance` somebody decided by: what has changed since is a `Conflict`.
-    Without it, what the ticket is on coming here counts."""
+    """`expected_state` is the `lifecycle.state_token` the user decided by: a later change is a
+    `Conflict`. Without it, the state in which the ticket is first read counts."""
 
     def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -71,7 +70,8 @@ class TicketActions:
     def get_for_action(
         self, *, actor: Actor, ticket_id: str, action: TicketAction, expected_state: str = ""
     ) -> Ticket:
-        """The ticket, if the actor may take that step now; `NotFound`, `Denied` or `Conflict`."""
+        """The ticket, if the actor may take that action now; `NotFound`, `PermissionDenied` or
+        `Conflict`."""
         require_permission(actor, ACTION_PERMISSIONS[action])
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         self.check_action(actor, ticket, action, expected_state or state_token(ticket))
@@ -105,8 +105,8 @@ class TicketActions:
         reason: str = "",
         expected_state: str = "",
     ) -> Ticket:
-        """Give it to that moderator or admin; None hands it back to assignment, which does not
-        choose whoever had it again. `Invalid` for either field."""
+        """Assign it to that moderator or admin; None returns it to assignment, which does not
+        choose the same assignee again. `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         why = _checked_reason(reason)
         person = self._assignable(assignee_id) if assignee_id else None
@@ -131,7 +131,7 @@ class TicketActions:
         )
 
     def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
-        """Its requester has to answer first; `Invalid` for the question."""
+        """Its requester has to answer first; `InvalidValue` for the question."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER])
         asked = checked_required_text(
             question,
@@ -147,7 +147,7 @@ class TicketActions:
         return self._apply_action(actor, ticket_id, TicketAction.ASK_REQUESTER, build_change)
 
     def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
-        """Complete it with a note for its requester; `Invalid` for the note."""
+        """Complete it with a note for its requester; `InvalidValue` for the note."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
         note = checked_required_text(
             resolution,
@@ -175,9 +175,9 @@ class TicketActions:
         """It was not done after all: back to its assignee, or to assignment if they have left."""
 
         def build_change(ticket: Ticket, _: datetime) -> Change:
-            had = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
+            assignee = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
             return transitions.reopen(
-                actor.user_id, ticket, keep_assignee=bool(had and can_work_on_tickets(had))
+                actor.user_id, ticket, keep_assignee=bool(assignee and can_work_on_tickets(assignee))
             )
 
         return self._apply_action(
@@ -185,9 +185,9 @@ class TicketActions:
         )
 
     def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Have the card of that message drawn anew, because it shows what is no longer so.
+        """Have the card of that message updated, because it is out of date.
 
-        False where that message is none of the ticket's cards.
+        False if that message is none of the ticket's cards.
         """
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return deliveries.invalidate_card(
@@ -231,20 +231,21 @@ class TicketActions:
     def check_action(
         self, actor: Actor, ticket: Ticket, action: TicketAction, expected_state: str
     ) -> None:
-        """Raise `Denied` or `Conflict` unless the actor may take that step, and by that glance."""
+        """Raise `PermissionDenied` or `Conflict` unless the actor may take that action, and the
+        state is the expected one."""
         assignee_name = self._assignee_name(actor, ticket)
         check_allowed(actor, ticket, action, assignee_name=assignee_name)
         if expected_state != state_token(ticket):
             raise Conflict(stale_message(ticket, assignee_name=assignee_name))
 
     def _assignee_name(self, actor: Actor, ticket: Ticket) -> str:
-        """How a sentence for the actor calls whoever has the ticket."""
+        """How a sentence for the actor calls the assignee."""
         if ticket.assigned_to is None or ticket.status is Status.COMPLETED:
             return ""
         if ticket.assigned_to == actor.user_id:
             return "you"
-        had = self._users.get(ticket.assigned_to)
-        return had.display_name if had else ""
+        assignee = self._users.get(ticket.assigned_to)
+        return assignee.display_name if assignee else ""
 
     def _assignable(self, user_id: str) -> User:
         """A moderator or admin who is still there."""
@@ -254,7 +255,7 @@ class TicketActions:
         return user
 
     def _retry_unassigned(self, before: Ticket, after: Ticket, now: datetime) -> None:
-        """Whoever had it has room for one more."""
+        """The former assignee has room for one more."""
         is_done = after.status is Status.COMPLETED
         if before.assigned_to and (is_done or after.assigned_to != before.assigned_to):
             pending.retry_unassigned(self._db, now=now)

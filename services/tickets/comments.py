@@ -1,9 +1,7 @@
-"""Comments: what people write to each other about a ticket, and the staff's notes among themselves.
+"""Comments on a ticket and the staff's internal notes: adding, editing, deleting, and their limits.
 
-Each is stored as one conditional update. What somebody writes does not depend on what the ticket
-is at that moment, so where another change was quicker it is stored on top of that.
-
-How many comments a ticket takes, and how many of one person within a short time.
+Each is stored as one conditional update. A comment does not depend on the ticket's state, so if
+another change was quicker the comment is stored on top of it.
 """
 
 from collections.abc import Callable, Iterable
@@ -27,15 +25,34 @@ from services.tickets.transitions import Change
 from services.tickets.validation import checked_required_text
 
 MAX_COMMENT_LENGTH = 3_000
-# Each is lost only to another change of the same ticket.
+
+MAX_COMMENTS_PER_TICKET = 500
+MAX_COMMENT_EDITS = 500
+MAX_RECENT_COMMENTS, COMMENT_RATE_WINDOW = 30, timedelta(minutes=10)
+# An attempt fails only because of another change of the same ticket.
 MAX_UPDATE_ATTEMPTS = 60
-# The events' field: what is of internal notes is left out of what a requester reads.
+# The field of the events: those of internal notes are left out of what a requester reads.
 EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
+
+_COMMENT_EVENTS = (EventType.COMMENTED, EventType.NOTED, EventType.COMMENT_EDITED)
+
+
+class CommentLimitReached(LimitReached):
+    """The ticket has as many comments, or edits of them, as it can hold."""
+
+
+class CommentRateLimitReached(LimitReached):
+    """Too many by one user within a short time; `last_seq` is the event of the last that was
+    stored."""
+
+    def __init__(self, message: str, *, last_seq: int) -> None:
+        super().__init__(message)
+        self.last_seq = last_seq
 
 
 @dataclass(frozen=True, slots=True)
 class CommentResult:
-    """`is_new` is False where the comment was there already."""
+    """`is_new` is False if the comment had been stored before."""
 
     ticket: Ticket
     comment: Comment
@@ -48,7 +65,7 @@ class CommentService:
         self._clock = clock
 
     def get_for_comment(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
-        """The ticket, if the actor may write that about it; `NotFound` or `Denied`."""
+        """The ticket, if the actor may write that about it; `NotFound` or `PermissionDenied`."""
         require_permission(
             actor, ACTION_PERMISSIONS[TicketAction.NOTE if internal else TicketAction.COMMENT]
         )
@@ -65,10 +82,11 @@ class CommentService:
         message: MessageRef | None = None,
         request_id: str | None = None,
     ) -> CommentResult:
-        """Keep a comment, once per message (`slack`) or modal (`form`) it was written in.
+        """Store a comment, once per `message` or form (`request_id`) it was written in.
 
-        The requester's answer to a ticket that waits for one moves it on.
-        Raises `Invalid` for the text, `Full`, `Flood`, `NotFound`, `Denied`.
+        The requester's answer to a ticket that waits for one puts it in progress again. Raises
+        `InvalidValue` for the text, `CommentLimitReached`, `CommentRateLimitReached`, `NotFound`,
+        `PermissionDenied`.
         """
         ticket = self.get_for_comment(actor=actor, ticket_id=ticket_id, internal=internal)
         words = checked_comment_text(text, files)
@@ -100,9 +118,10 @@ class CommentService:
         text: str,
         files: tuple[FileLink, ...] = (),
     ) -> Ticket | None:
-        """Follow a message's author, who has changed it. None where it is no comment.
+        """Store what a message's author has changed in it. None if it is no comment.
 
-        Raises `Invalid`, `Denied` for another's comment, `Full` and `Flood`.
+        Raises `InvalidValue`, `PermissionDenied` for another author's comment,
+        `CommentLimitReached` and `CommentRateLimitReached`.
         """
         require_permission(actor, Permission.SEE_OWN_TICKET)
         words = checked_comment_text(text, files)
@@ -120,10 +139,10 @@ class CommentService:
         return self._sync_with_message(ticket_id, message, change)
 
     def delete(self, *, ticket_id: str, message: MessageRef) -> Ticket | None:
-        """Follow a message that was deleted. None where it was no comment.
+        """Delete the comment of a message that was deleted. None if it was no comment.
 
-        Slack lets its author do that, and the workspace's admins, and does not say who it was: so
-        there is nobody whose permission could be asked for.
+        Slack lets the author delete a message, and the workspace's admins, and does not say who it
+        was: so there is no permission to check.
         """
 
         def change(_: Ticket, comment: Comment, __: datetime) -> Change | None:
@@ -165,7 +184,7 @@ class CommentService:
 
 
 def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
-    """The text as it is kept. A file may come without words."""
+    """The text as it is stored. A file may come without text."""
     if not text.strip() and any(files):
         return ""
     return checked_required_text(
@@ -174,7 +193,7 @@ def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
 
 
 def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False) -> Document:
-    """A comment that came without files, and not from a message."""
+    """A comment without files, and not from a message."""
     return {
         "id": ObjectId(),
         "at": at,
@@ -187,9 +206,7 @@ def comment_doc(*, by: ObjectId, text: str, at: datetime, internal: bool = False
 
 
 def add_comment(ticket: Ticket, doc: Document) -> Change:
-    """What a new comment does to its ticket. `services.tickets.actions` asks a question with it,
-    too.
-    """
+    """The change that a new comment makes to its ticket, also for a question to the requester."""
     by, internal = doc["by"], doc["internal"]
     kind = EventType.NOTED if internal else EventType.COMMENTED
     events = [NewEvent(kind, by=by, field=EVENT_FIELD_BY_INTERNAL[internal], to=doc["id"])]
@@ -202,14 +219,35 @@ def add_comment(ticket: Ticket, doc: Document) -> Change:
 
 
 def add_question(ticket: Ticket, *, by: ObjectId, text: str, at: datetime) -> Change:
-    """A question to the requester is part of the conversation, where that has room for it."""
+    """The question to the requester as a comment, if the ticket has room for one more."""
     if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
         return Change()
     return add_comment(ticket, comment_doc(by=by, text=text, at=at))
 
 
+def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
+    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
+        raise CommentLimitReached(
+            f"{_name(ticket)} has {MAX_COMMENTS_PER_TICKET} comments, which is the limit, so "
+            "this is not "
+            "passed on. File a new ticket with /ticket and name this one in it."
+        )
+    _check_rate_limit(ticket, actor, now)
+
+
+def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
+    edits = sum(event.type == EventType.COMMENT_EDITED for event in ticket.events)
+    if edits >= MAX_COMMENT_EDITS:
+        raise CommentLimitReached(
+            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} "
+            "times, which "
+            "is the limit, so this change is not passed on. Write a new comment."
+        )
+    _check_rate_limit(ticket, actor, now)
+
+
 def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Change:
-    """In place: the filter's `seq` holds the array still."""
+    """The change of a comment in place: the filter's `seq` keeps positions in the array valid."""
     placed = {f"comments.{comment.position}.{name}": value for name, value in values.items()}
     event = NewEvent(
         kind, by=comment.by, field=EVENT_FIELD_BY_INTERNAL[comment.internal], to=comment.id
@@ -235,48 +273,8 @@ def _find_by_message(ticket: Ticket, message: MessageRef) -> Comment | None:
     return next((comment for comment in ticket.comments if comment.slack_message == message), None)
 
 
-MAX_COMMENTS_PER_TICKET = 500
-MAX_COMMENT_EDITS = 500
-MAX_RECENT_COMMENTS, COMMENT_RATE_WINDOW = 30, timedelta(minutes=10)
-
-_COMMENT_EVENTS = (EventType.COMMENTED, EventType.NOTED, EventType.COMMENT_EDITED)
-
-
-class CommentLimitReached(LimitReached):
-    """The ticket takes no more of them."""
-
-
-class CommentRateLimitReached(LimitReached):
-    """Too many of one person's within a short time; `last` is the last that was kept."""
-
-    def __init__(self, message: str, *, last_seq: int) -> None:
-        super().__init__(message)
-        self.last_seq = last_seq
-
-
-def check_comment_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
-    if len(ticket.comments) >= MAX_COMMENTS_PER_TICKET:
-        raise CommentLimitReached(
-            f"{_name(ticket)} has {MAX_COMMENTS_PER_TICKET} comments, which is the limit, so "
-            "this is not "
-            "passed on. File a new ticket with /ticket and name this one in it."
-        )
-    _check_rate_limit(ticket, actor, now)
-
-
-def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
-    edits = sum(event.type == EventType.COMMENT_EDITED for event in ticket.events)
-    if edits >= MAX_COMMENT_EDITS:
-        raise CommentLimitReached(
-            f"The comments on {_name(ticket, start=False)} were changed {MAX_COMMENT_EDITS} "
-            "times, which "
-            "is the limit, so this change is not passed on. Write a new comment."
-        )
-    _check_rate_limit(ticket, actor, now)
-
-
 def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
-    # The events are there already; they are in order, the newest last.
+    # The ticket is read with its events, the newest last.
     recent = [
         event.seq
         for event in ticket.events

@@ -1,6 +1,6 @@
-"""Tickets: filing them, reading them.
+"""Filing and reading tickets.
 
-Of one message one ticket is made, whoever asks: what its other readers are told of it.
+A form files one ticket, however often it is submitted, and so does a Slack message, whoever asks.
 """
 
 import math
@@ -32,9 +32,17 @@ REQUEST_ID_REUSED = "This key has filed another ticket already. Take a new one f
 TICKET_CHANGED = "This ticket has changed meanwhile. Look at it again, then decide."
 
 
+class AlreadyFiled(Conflict):
+    """A ticket of that message exists; `ticket` is None for a user who may not see it."""
+
+    def __init__(self, number: int | None, ticket: Ticket | None) -> None:
+        super().__init__(f"Somebody has already made ticket {number} of this message.")
+        self.ticket = ticket
+
+
 @dataclass(frozen=True, slots=True)
 class FilingResult:
-    """`is_new` is False where the same form was submitted before."""
+    """`is_new` is False if the same form was submitted before."""
 
     ticket: Ticket
     is_new: bool
@@ -62,10 +70,9 @@ class TicketService:
         """File a ticket, once per `request_id`: a second submission finds the first's ticket. None
         is for what cannot be told from another.
 
-        A second submission with other words is the requester's edit, as long as nobody works on
-        the ticket; where it is to be made `once`, that is a `Conflict`. Of one message (`source`)
-        only one ticket is made, whoever asks.
-        Raises `Invalid`, `LimitReached`, `AlreadyFiled`, `Conflict`.
+        A second submission with other words is the requester's edit, as long as the ticket is not
+        in progress; with `reject_edits` it is a `Conflict`. A message (`source`) makes one ticket
+        only, whoever asks. Raises `InvalidValue`, `LimitReached`, `AlreadyFiled`, `Conflict`.
         """
         require_permission(actor, Permission.FILE_TICKET)
         fields = checked_fields(title=title, description=description, priority=priority)
@@ -81,7 +88,7 @@ class TicketService:
             digest = fields.content_hash() if reject_edits and request_id else None
             filed = self._insert(actor, team_id, request_id, fields, source=source, digest=digest)
             return FilingResult(filed, is_new=True)
-        except DuplicateKeyError:  # a twin of this submission, or another of the message's readers
+        except DuplicateKeyError:  # concurrently by the same form, or by another reader
             duplicate = self._by_request(team_id, request_id) if request_id else None
             if duplicate is None:
                 self._check_not_filed(actor, team_id, source, request_id)
@@ -179,7 +186,7 @@ class TicketService:
         return Ticket.from_doc(doc)
 
     def _check_same_content(self, actor: Actor, ticket: Ticket, fields: TicketFields) -> Ticket:
-        """The ticket as it is by now, for whoever asked for it with these very words."""
+        """The ticket as it is now, if this caller filed it with these very words."""
         doc = self._db.tickets.find_one({"_id": ticket.id}, {"requestDigest": True}) or {}
         if ticket.created_by != actor.user_id or doc.get("requestDigest") != fields.content_hash():
             raise Conflict(REQUEST_ID_REUSED)
@@ -205,12 +212,27 @@ class TicketService:
             values={name: new for name, (_, new) in edits.items()},
             events=events,
             now=self._clock(),
-            remove=["assignment.next"],  # other words may find somebody
+            remove=["assignment.next"],  # other words may find an assignee
             status=Status.TODO.value,
         )
         if edited is None:
             raise Conflict(TICKET_CHANGED)
         return edited
+
+
+def check_not_filed(
+    db: Mongo, *, actor: Actor, team_id: str, source: MessageSource, request_id: str | None = None
+) -> None:
+    """Raise `AlreadyFiled`, unless the caller's own form (`request_id`) filed that ticket."""
+    same = {"source.ts": source.ts, "source.channel": source.channel}
+    doc = db.tickets.find_one({"teamId": team_id, **same})
+    if doc is None or (request_id is not None and doc.get("requestId") == request_id):
+        return
+    ticket = Ticket.from_doc(doc)
+    try:
+        raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
+    except NotFound:
+        raise AlreadyFiled(ticket.number, None) from None
 
 
 def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
@@ -228,26 +250,3 @@ def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
     if fields.deadline and fields.deadline != ticket.deadline:
         edits["deadline"] = (ticket.deadline, fields.deadline)
     return edits
-
-
-class AlreadyFiled(Conflict):
-    """There is a ticket of that message; `ticket` is None for who may not know more of it."""
-
-    def __init__(self, number: int | None, ticket: Ticket | None) -> None:
-        super().__init__(f"Somebody has already made ticket {number} of this message.")
-        self.ticket = ticket
-
-
-def check_not_filed(
-    db: Mongo, *, actor: Actor, team_id: str, source: MessageSource, request_id: str | None = None
-) -> None:
-    """Raise `AlreadyFiled`, except where the asker's own form (`request_id`) made that ticket."""
-    same = {"source.ts": source.ts, "source.channel": source.channel}
-    doc = db.tickets.find_one({"teamId": team_id, **same})
-    if doc is None or (request_id is not None and doc.get("requestId") == request_id):
-        return
-    ticket = Ticket.from_doc(doc)
-    try:
-        raise AlreadyFiled(ticket.number, require_visible(actor, ticket))
-    except NotFound:
-        raise AlreadyFiled(ticket.number, None) from None

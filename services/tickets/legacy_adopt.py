@@ -76,18 +76,18 @@ def _adoption_update(
     """Which ticket to change, as long as it is as it was read, and how."""
     ticket = Ticket.from_doc(doc)
     events, outbox_values = _history(doc, ticket, workspace, now)
-    place = queue_key(ticket)
+    key = queue_key(ticket)
     update: dict[str, Any] = {
         "$set": {
             **_normalized_fields(doc, ticket),
             "teamId": workspace.team_id,
             "number": number,
             "seq": max(ticket.seq + len(events), 1),
-            **({QUEUE_KEY_FIELD: place} if place else {}),
+            **({QUEUE_KEY_FIELD: key} if key else {}),
             **outbox_values,
         }
     }
-    if place is None:
+    if key is None:
         update["$unset"] = {QUEUE_KEY_FIELD: ""}
     if events:
         update["$push"] = {"events": {"$each": events}}

@@ -1,7 +1,7 @@
-"""What the predecessor changes of our tickets while it runs beside us.
+"""Reconciliation of tickets that the predecessor changes while it runs beside us.
 
-It writes a status or an assignee without a seq, an event or a place in the queue. What shows by
-the place that is left is put right: the history says so, and the cards are drawn anew.
+It writes a status or an assignee without a seq, an event or a queue key. What shows by the queue
+key that is left is put right: the history says so, and the cards are updated.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from services.tickets.transitions import Change
 MAX_ADOPTION_BATCHES = 5
 BATCH_SIZE = 200
 ASSIGNED_OUTSIDE_REASON = "assigned outside of Slack"
-_ASSIGNED = "1-"  # how the places of assigned tickets begin: services/sla/queue_key.py
+_ASSIGNED = "1-"  # how the queue keys of assigned tickets begin: services/sla/queue_key.py
 _ANYBODY = {"$gt": ObjectId("0" * 24)}
 _RETRY_FIELDS = ("assignment.next", "assignment.until")
 
@@ -63,7 +63,7 @@ def _reconcile_ticket(db: Mongo, doc: Document, change: Change, now: datetime) -
     return stored is not None
 
 
-def _moved(doc: Document, now: datetime) -> Change:
+def _status_change(doc: Document, now: datetime) -> Change:
     ticket = Ticket.from_doc(doc)
     recorded = (event.to for event in reversed(ticket.events) if event.field == "status")
     is_unknown_status = doc.get("status") != ticket.status  # the history keeps what word it was
@@ -104,8 +104,8 @@ def _foreign_words() -> list[Document]:
 
 # What is found, and what is to be done about it. All by the index of status and queueKey.
 _RECONCILIATIONS: tuple[tuple[Document, Callable[[Document, datetime], Change]], ...] = (
-    *((query, _moved) for query in _foreign_words()),
-    ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _moved),
+    *((query, _status_change) for query in _foreign_words()),
+    ({"status": Status.COMPLETED, "queueKey": {"$gt": ""}}, _status_change),
     (
         {
             "status": Status.IN_PROGRESS,

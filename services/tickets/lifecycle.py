@@ -1,6 +1,6 @@
-"""What may happen to a ticket next: the status table, and who may take which step. Pure.
+"""The life cycle of a ticket: the status table, and who may take which action. Pure.
 
-Buttons are drawn from `allowed`; the services ask the same function before they act.
+Buttons are drawn from `allowed_actions`; the services ask the same function before they act.
 """
 
 from enum import StrEnum
@@ -75,9 +75,10 @@ def allowed_actions(actor: Actor, ticket: Ticket) -> frozenset[TicketAction]:
 def check_allowed(
     actor: Actor, ticket: Ticket, action: TicketAction, *, assignee_name: str = ""
 ) -> None:
-    """Raise `Denied` where the role is not enough, `Conflict` where the state does not allow it.
+    """Raise `PermissionDenied` if the role is not enough, `Conflict` if the state does not allow
+    the action.
 
-    `holder` is how the sentence calls whoever has the ticket.
+    `assignee_name` is how the sentence calls the assignee.
     """
     require_permission(actor, ACTION_PERMISSIONS[action])
     if action in allowed_actions(actor, ticket):
@@ -108,12 +109,12 @@ def completed_by(ticket: Ticket) -> ObjectId | None:
 
 
 def state_token(ticket: Ticket) -> str:
-    """What somebody decides by: a button drawn on another glance is out of date."""
+    """The state a user decides by: a button drawn with another token is out of date."""
     return f"{ticket.status}:{ticket.assigned_to or ''}"
 
 
 def describe_state(ticket: Ticket, *, assignee_name: str = "") -> str:
-    """How a ticket stands, as the end of a sentence. `holder` is "you" or a name."""
+    """The ticket's state, as the end of a sentence. `assignee_name` is "you" or a name."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return f"{_name(ticket)} is cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
@@ -157,7 +158,7 @@ def _possible(ticket: Ticket) -> set[TicketAction]:
     actions |= {TicketAction.TAKE, TicketAction.REASSIGN, TicketAction.RESOLVE, TicketAction.CANCEL}
     if ticket.status is Status.IN_PROGRESS:
         actions |= {TicketAction.ASK_REQUESTER}
-    # A reopened ticket that has kept its assignee goes on once they accept it again.
+    # A reopened ticket that has kept its assignee is in progress once they accept it again.
     begins = ticket.status in (Status.IN_PROGRESS, Status.REOPENED)
     if begins and ticket.assigned_to:
         actions |= {TicketAction.DECLINE} if ticket.accepted_at else _OF_THE_ASSIGNEE

@@ -1,4 +1,4 @@
-"""Every ticket there is, for the rare command that has to look at all of them."""
+"""Queries for tickets: one by id, the number of an account's open ones, and all of them."""
 
 from collections.abc import Iterable, Iterator
 
@@ -12,21 +12,10 @@ from services.tickets import legacy_adopt
 BATCH_SIZE = 500
 
 
-def iter_tickets(db: Mongo, fields: Iterable[str]) -> Iterator[Document]:
-    """By `_id`, some at a time, each with these fields only."""
-    read = dict.fromkeys(fields, True)
-    last = ObjectId("0" * 24)
-    while found := list(
-        db.tickets.find({"_id": {"$gt": last}}, read).sort("_id").limit(BATCH_SIZE)
-    ):
-        yield from found
-        last = found[-1]["_id"]
-
-
 def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
     """The ticket of that id; None for a malformed id as for an unknown one.
 
-    One of the predecessor's is adopted by that.
+    A ticket of the predecessor is adopted by that.
     """
     try:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
@@ -39,5 +28,19 @@ def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
 
 def count_open_tickets(db: Mongo, user_id: ObjectId) -> int:
     """How many are assigned to that account."""
-    theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
-    return db.tickets.count_documents(theirs)
+    open_tickets = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
+    return db.tickets.count_documents(open_tickets)
+
+
+def iter_tickets(db: Mongo, fields: Iterable[str]) -> Iterator[Document]:
+    """Every ticket, by `_id`, some at a time, each with these fields only.
+
+    For the rare command that has to read all of them.
+    """
+    read = dict.fromkeys(fields, True)
+    last = ObjectId("0" * 24)
+    while found := list(
+        db.tickets.find({"_id": {"$gt": last}}, read).sort("_id").limit(BATCH_SIZE)
+    ):
+        yield from found
+        last = found[-1]["_id"]

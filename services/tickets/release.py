@@ -1,7 +1,8 @@
-"""The open tickets of whoever is no longer at the help desk go back to assignment.
+"""Release of the open tickets of an account that no longer works on tickets: they go back to
+assignment.
 
-The account that stops being able to work on them is marked in the same update, as
-`handBack {at, by, reason}`: whatever is interrupted, the mark stays, and the sweep goes on.
+The update that stops the account from working on tickets also sets `handBack {at, by, reason}` in
+it: if the release is interrupted, that request stays, and the sweep continues it.
 """
 
 from datetime import datetime, timedelta
@@ -15,7 +16,7 @@ from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
 from services.tickets.transitions import resume, unassign, with_change
 
-# For so long an assignment that was under way when the account was marked may still come in.
+# An assignment that was under way at the time of the request may still be stored for so long.
 LATE_ASSIGNMENT_WINDOW = timedelta(minutes=3)
 BATCH_SIZE = 20
 # Arrays that may be long and that no step goes by.
@@ -23,17 +24,17 @@ _NOT_READ = dict.fromkeys(("comments", "notices", "cards", "events"), False)
 
 
 def accounts_to_release(db: Mongo, *, now: datetime) -> list[ObjectId]:
-    """The accounts with that mark."""
+    """The accounts with such a request."""
     return [doc["_id"] for doc in db.users.find({"handBack.at": {"$lte": now}}, {"_id": True})]
 
 
 def release_tickets(
     db: Mongo, user_id: ObjectId, *, now: datetime, limit: int = BATCH_SIZE
 ) -> list[ObjectId]:
-    """Hand back up to `limit` of an account's open tickets; which they were.
+    """Release up to `limit` of an account's open tickets and return which they were.
 
-    Safe to repeat and to run from several processes: a ticket that another was quicker with is
-    left alone. Whoever came back meanwhile keeps what is left.
+    Safe to repeat and to run from several processes: a ticket that another process has changed is
+    left alone. An account that can work on tickets again keeps the rest.
     """
     doc = db.users.find_one({"_id": user_id})
     if doc is None or not doc.get("handBack"):
@@ -49,8 +50,8 @@ def release_tickets(
             # Else they would lose again and again what assignment gives back to them.
             db.users.update_one(request_filter, {"$unset": {"handBack": ""}})
             return []
-    theirs = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
-    found = [Ticket.from_doc(doc) for doc in db.tickets.find(theirs, _NOT_READ).limit(limit)]
+    open_tickets = {"assignedTo": user_id, "status": {"$in": list(OPEN_STATUSES)}}
+    found = [Ticket.from_doc(doc) for doc in db.tickets.find(open_tickets, _NOT_READ).limit(limit)]
     released = [ticket.id for ticket in found if _release_ticket(db, ticket, request, now)]
     if not found and (is_one_off or request["at"] <= now - LATE_ASSIGNMENT_WINDOW):
         db.users.update_one(request_filter, {"$unset": {"handBack": ""}})

@@ -20,7 +20,8 @@ STILL_A_PROBLEM = "It is still a problem."
 
 
 class RequesterActions:
-    """Neither is refused because the ticket has moved on meanwhile: both are true all the same."""
+    """Neither is refused if the ticket has changed since the question was sent: both are true
+    anyway."""
 
     def __init__(
         self,
@@ -52,7 +53,8 @@ class RequesterActions:
         raise Conflict(TICKET_BUSY)
 
     def report_unsolved(self, *, actor: Actor, ticket_id: str, request_id: str) -> Ticket:
-        """It goes on, by a comment of theirs, one a `key`; what was completed is reopened."""
+        """Continue it, by a comment of the requester, one a `request_id`; reopen it if it was
+        completed."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
         ticket = self._own(actor, ticket_id)
         if ticket.status is Status.COMPLETED:

@@ -30,9 +30,9 @@ def apply(
     push: Mapping[str, Any] | None = None,
     **conditions: Any,
 ) -> Ticket | None:
-    """Store a change decided on `ticket`; None where the ticket has changed since.
+    """Store a change decided on `ticket`; None if the ticket has changed since.
 
-    `push` is what arrays get at their end, by field name; `also` are further conditions.
+    `push` is what arrays get at their end, by field name; `conditions` are further conditions.
     """
     sla_update = compute_timing(
         ticket, values=values, remove=remove, policy=cached_policy(db), now=now, events=events

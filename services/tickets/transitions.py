@@ -1,7 +1,7 @@
-"""What each step changes in a ticket. Pure; `services.tickets.actions` and
+"""What each action changes in a ticket. Pure; `services.tickets.actions` and
 `services.editing.ticket_edits` store it.
 
-Two may be joined into one update: the second is then made of `after(ticket, first)`.
+Two may be joined into one update: the second is then made of `with_change(ticket, first)`.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ class Change:
 
 
 def with_change(ticket: Ticket, change: Change) -> Ticket:
-    """How the ticket stands once that is stored, as far as steps go by it."""
+    """The ticket as it is once that is stored, as far as actions depend on it."""
     values = change.values
     accepted = None if "acceptedAt" in change.remove else ticket.accepted_at
     return replace(
@@ -55,7 +55,7 @@ def with_change(ticket: Ticket, change: Change) -> Ticket:
 
 
 def accept(by: ObjectId, ticket: Ticket, *, now: datetime) -> Change:
-    """The assignee is at it. A reopened ticket that kept them goes on by that."""
+    """The assignee is at it. A reopened ticket that kept its assignee is in progress by that."""
     accepted = Change({"acceptedAt": now}, (NewEvent(EventType.ACCEPTED, by=by),))
     return accepted.then(resume(by, ticket)) if ticket.status is Status.REOPENED else accepted
 
@@ -86,7 +86,7 @@ def assign(
         values["acceptedAt"] = now
     if ticket.status in (Status.TODO, Status.REOPENED):
         values["status"] = Status.IN_PROGRESS.value
-        events.append(_moved(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS))
+        events.append(_status_event(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS))
     gone = [*_RETRY_FIELDS, "assignment.score", "assignment.parts"]
     return Change(values, tuple(events), tuple(gone if own else [*gone, "acceptedAt"]))
 
@@ -133,8 +133,8 @@ def auto_assign(
         to=choice.user_id,
         note=choice.reason_text,
     )
-    moved = _moved(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
-    return Change(values, (given, moved), _RETRY_FIELDS)
+    status_event = _status_event(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
+    return Change(values, (given, status_event), _RETRY_FIELDS)
 
 
 def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
@@ -164,7 +164,7 @@ def complete(
     """Resolved or cancelled, as `event` says."""
     return Change(
         {"status": Status.COMPLETED.value, "resolution": resolution, "completedAt": now},
-        (_moved(event, by, ticket, Status.COMPLETED, note=note),),
+        (_status_event(event, by, ticket, Status.COMPLETED, note=note),),
         _RETRY_FIELDS,
     )
 
@@ -177,27 +177,27 @@ def close_unanswered(ticket: Ticket, *, now: datetime) -> Change:
 
 
 def reopen(by: ObjectId, ticket: Ticket, *, keep_assignee: bool) -> Change:
-    """`stays`: its assignee is still there to work on it."""
+    """`keep_assignee`: its assignee is still there to work on it."""
     values: dict[str, Any] = {"status": Status.REOPENED.value}
     if not keep_assignee:
         values["assignedTo"] = None
-    event = _moved(EventType.REOPENED, by, ticket, Status.REOPENED)
+    event = _status_event(EventType.REOPENED, by, ticket, Status.REOPENED)
     return Change(values, (event,), ("resolution", "completedAt", "acceptedAt"))
 
 
 def wait_for_requester(by: ObjectId, ticket: Ticket, *, question: str) -> Change:
     """Its requester has to answer first."""
-    event = _moved(EventType.WAITING, by, ticket, Status.WAITING, note=question)
+    event = _status_event(EventType.WAITING, by, ticket, Status.WAITING, note=question)
     return Change({"status": Status.WAITING.value}, (event,))
 
 
 def resume(by: ObjectId, ticket: Ticket) -> Change:
     """Its assignee goes on with it."""
-    event = _moved(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS)
+    event = _status_event(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS)
     return Change({"status": Status.IN_PROGRESS.value}, (event,))
 
 
-def _moved(
+def _status_event(
     event: EventType, by: ObjectId | str, ticket: Ticket, to: Status, *, note: str | None = None
 ) -> NewEvent:
     return NewEvent(event, by=by, field="status", from_=ticket.status.value, to=to.value, note=note)

@@ -32,7 +32,7 @@ class TicketFields:
 
 
 def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
-    """The fields as they are stored; `Invalid` names the first that is not acceptable."""
+    """The fields as they are stored; `InvalidValue` names the first that is not acceptable."""
     title = checked_title(title)
     description = checked_description(description)
     return TicketFields(title=title, description=description, priority=checked_priority(priority))
