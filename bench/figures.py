@@ -10,8 +10,8 @@ ROUNDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`ms` of one run; `bound` is what it may take, `plain_ms` what the plain way took, if there is
-    one. `note` says what else was found."""
+    """`ms` of one run; `bound` is what it may take, `baseline_ms` what the plain way took, if there
+    is one. `note` says what else was found."""
 
     name: str
     ms: float

@@ -4,7 +4,7 @@
 
 The file has the columns `text` and `group`, the oldest ticket first. The first 1,000 rows are the
 history that is learned from; the figures are of the rest, which nobody has seen. The classes are
-those of production: `Learner` learns, `ranked_skills` answers; the groups stand for skills.
+those of production: `Trainer` learns, `rank_skills` answers; the groups stand for skills.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""The Bolt app: the door, the routes, and the one error handler."""
+"""The Bolt app: middleware, routes, and the one error handler."""
 
 import logging
 import os
@@ -12,11 +12,11 @@ from slack_bolt.listener_matcher import builtins
 
 from bot.middleware import HANDLER_TIMEOUT_SECONDS, drop_repeated_events, reject_other_workspaces
 from bot.routes import ACKED_IMMEDIATELY, Route, RouteKind, run_route, top_level_routes
+from bot.slack.bot_services import BotServices
 from bot.slack.error_responses import error_response, show_error
 from bot.slack.instrumentation import ContextExecutor, InstrumentedApp, count_outcome
 from bot.slack.request import Request
 from bot.slack.response_url import Respond, respond_middleware
-from bot.slack.services import BotServices
 from services.core.metrics import NOOP_METER, Meter
 
 logger = logging.getLogger(__name__)

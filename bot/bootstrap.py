@@ -1,7 +1,4 @@
-"""A bot process's parts, put together from the settings.
-
-A bot process at work, from ready to stopped, over Socket Mode, HTTP or both.
-"""
+"""Build a bot process from the settings, and run it until it is stopped."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -14,7 +11,7 @@ from slack_bolt import App
 from slack_sdk import WebClient
 
 from bot import app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.slack.socket_mode import SocketModeConnection
 from bot.web.api.api_request import ApiServices
 from bot.web.api.blueprint import api_blueprint
@@ -41,10 +38,10 @@ LISTENER_THREADS = 20
 
 @dataclass(frozen=True, slots=True)
 class BotConfig:
-    """What `app.py` hands in. `team_id` and `team_url` are Slack's answer to `auth.test`.
+    """What `app.py` passes in. `team_id` and `team_url` come from Slack's `auth.test`.
 
-    `tally` knows this process by `process`; `shared_counts` are the other processes' counts, None
-    where Redis is away. `middleware` stands in front of Bolt's routes.
+    `meter` counts this process's metrics, labelled `process`; `shared_counts` returns the other
+    processes' counts, None when Redis is unavailable. `middleware` runs before Bolt's routes.
     """
 
     db: Mongo
@@ -60,7 +57,8 @@ class BotConfig:
 
 @dataclass(frozen=True, slots=True)
 class BotProcess:
-    """`connection` is None where Slack comes over HTTP only. `listeners` are Bolt's threads."""
+    """`socket_mode` is None when Slack only sends HTTP requests. `listener_executor` runs Bolt's
+    listeners."""
 
     slack_app: App
     web_server: WebServer
@@ -84,10 +82,8 @@ def build_bot_process(settings: Settings, bot_config: BotConfig) -> BotProcess:
         meter=bot_config.meter,
         process=bot_config.process,
     )
-    flask_app, token = (
-        _build_flask_app(settings, bot_config, bot_services, accounts, users, slack_app),
-        settings.slack_app_token,
-    )
+    flask_app = _build_flask_app(settings, bot_config, bot_services, accounts, users, slack_app)
+    token = settings.slack_app_token
     return BotProcess(
         slack_app,
         WebServer(flask_app, host=settings.host, port=settings.port),
@@ -124,7 +120,7 @@ def _build_flask_app(
     users: UserService,
     slack_app: App,
 ) -> Flask:
-    """Health, metrics, API, pages; and Slack's requests, where a secret to know them by is set."""
+    """Health, metrics, API and pages; with a signing secret, Slack's requests too."""
     db, proxies = bot_config.db, settings.trusted_proxies
     metrics_page = MetricsPage(
         own=bot_config.meter.samples,
@@ -163,7 +159,7 @@ def _build_page_services(
 def serve(
     process: BotProcess, stop_event: threading.Event, *, on_ready: Callable[[], None]
 ) -> None:
-    """Answer until `stop` is set; then let nobody in any more and finish what is under way."""
+    """Answer until `stop_event` is set; then accept nothing new and finish what is in progress."""
     with process.web_server:
         if process.socket_mode:
             # Bolt leaves it unannotated

@@ -1,4 +1,4 @@
-"""The door every payload comes through: this workspace's only, and each event once."""
+"""Bolt middleware: rejects other workspaces and drops repeated events."""
 
 import logging
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from pymongo.errors import PyMongoError
 from slack_bolt import BoltResponse
 
 from bot.routes import ROUTES
+from bot.slack.bot_services import BotServices
 from bot.slack.error_responses import error_response, show_error
 from bot.slack.request import Request
-from bot.slack.services import BotServices
 from services.core.errors import MemberRefused
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ Middleware = Callable[[dict[str, Any], Next], BoltResponse | None]
 
 
 def reject_other_workspaces(services: BotServices) -> Middleware:
-    """Bolt serves payloads of any team under a single token: the door is ours to keep."""
+    """Bolt serves payloads of any team under a single token, so the workspace is checked here."""
 
     def only_this_workspace(body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002  Bolt's name
         if _team_ids(body) <= {services.team_id}:

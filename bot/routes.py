@@ -54,9 +54,9 @@ ACKED_IMMEDIATELY = frozenset(
 class Route:
     """`permission` None: open to every member of the workspace, account or not.
 
-    `opens_first`: the handler opens its modal before it asks for `req.actor`, because a trigger
-    lives three seconds. Everywhere else the permission is checked before the handler runs.
-    `answers_itself`: it is not answered at once, because it must be kept before.
+    `has_own_permission_check`: the handler opens its modal before it asks for `req.actor`, because
+    a trigger lives three seconds. Everywhere else the permission is checked before the handler
+    runs. `has_own_ack`: the handler acknowledges the payload itself, once it is stored.
     """
 
     kind: RouteKind
@@ -270,7 +270,7 @@ ROUTES = (
         ticket_edit.suggest_skills,
         ACTION_PERMISSIONS[TicketAction.UPDATE],
     ),
-    # Who is refused an account sees the reason there, so `opened` asks for itself.
+    # Who is refused an account sees the reason there, so `on_home_opened` checks it itself.
     Route(
         RouteKind.EVENT,
         "app_home_opened",

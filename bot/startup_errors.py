@@ -25,7 +25,7 @@ def settings_error_message(command: str, error: SettingsError) -> str:
 
 
 def startup_error_message(error: Exception) -> str:
-    """For one of `KNOWN`. Quotes no setting: only what kind of error it is."""
+    """For one of `EXPECTED_ERRORS`. Quotes no setting: only what kind of error it is."""
     kind = type(error).__name__
     if isinstance(error, DomainError):
         return str(error)

@@ -2,7 +2,7 @@
 
 Pure functions on Slack's JSON. They return new objects and leave the given ones alone.
 
-A view keeps, in an element that was exchanged, the element it stands for under `STANDS_FOR`:
+A view keeps, in an element that was exchanged, the original element under `ORIGINAL_KEY`:
 local-slack stores views as they come, so the submission brings it back.
 """
 

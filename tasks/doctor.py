@@ -100,7 +100,7 @@ def check_smtp(server: SmtpServer) -> list[Finding]:
 
 
 def check_email_settings(config: Settings) -> list[Finding]:
-    """What the letters lack that the settings could give them."""
+    """What emails lack that the settings could give them."""
     if not config.smtp_host:
         return []
     found = []

@@ -1,4 +1,4 @@
-"""The job that takes what is due by the clock, and hints at what is to be told of it."""
+"""The job that takes the escalation steps that are due, and publishes what follows from them."""
 
 import logging
 from collections.abc import Callable
@@ -39,9 +39,10 @@ def take_due_steps(
     should_continue: Callable[[], bool],
     limit: int = BATCH_SIZE,
 ) -> int:
-    """Take the steps that are due, `limit` at once, as long as `go_on` says so; how many were.
+    """Take the steps that are due, `limit` at once, while `should_continue` says so; return how
+    many.
 
-    Raises `PublishFailed`: what was taken until then is told by the outbox's sweep.
+    Raises `PublishFailed`: what was taken until then is delivered by the outbox's sweep.
     """
     taken = 0
     while should_continue():
@@ -51,8 +52,8 @@ def take_due_steps(
         for ticket in done:
             publisher.send(NOTIFY_TASK, str(ticket.id))
         taken += len(done)
-        # Until nothing is left: a ticket may have another step, to be told together with the first.
-        # What changed meanwhile comes back with the next sweep.
+        # Until nothing is left: a ticket may have another step, to be sent together with the first.
+        # What changed concurrently comes back with the next sweep.
         if all(outcome is StepOutcome.STALE for _, outcome in outcomes):
             break
     return taken
@@ -70,6 +71,6 @@ def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
 
 
 def request_due_reminders(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
-    """Hint at each recipient for whom something is to be told by now."""
+    """Publish the reminder task for each recipient with reminders that are due."""
     for recipient in Reminders(db, clock=clock).due_recipients():
         publisher.publish_reminders(recipient)

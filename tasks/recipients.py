@@ -1,7 +1,7 @@
-"""Who is told of what has happened to a ticket. Pure.
+"""Who is notified of an event of a ticket. Pure.
 
-Nobody is told of what they did themselves. Who files or takes a ticket gets its card all the same:
-to see it by, and to work from.
+No one is notified of their own action. Who files or takes a ticket gets its card all the same: to
+see it by, and to work from.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,7 +34,7 @@ RecipientPairs = Iterator[tuple[str, Recipient]]
 
 
 def recipients(event: Event, ticket: Ticket) -> RecipientPairs:
-    """The kinds of message an event calls for, with whom each is for, as long as it is so."""
+    """The kinds of message an event calls for, each with its recipient, while it applies."""
     rule = RECIPIENT_RULES.get(event.type)
     return rule(event, ticket) if rule else iter(())
 
@@ -52,8 +52,8 @@ def _filed(_: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
-    is_theirs = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
-    if not is_theirs or not _is_newest(event, ticket):
+    is_current_assignment = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
+    if not is_current_assignment or not _is_newest(event, ticket):
         return
     if event.by != event.to or not _has_card(ticket, event.to):
         yield ASSIGNEE, event.to
@@ -86,11 +86,14 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
-    """Whoever works on tickets is reminded of several in one message
-    (tasks/notifications/reminder_rules.py).
-    """
-    is_asked = event.to == EscalationStep.WAITING_REMINDER and _is_newest(event, ticket)
-    if is_asked and is_current_step(ticket, EscalationStep.WAITING_REMINDER) and ticket.created_by:
+    """A question's reminder, for the requester. Assignees and admins get reminders of several
+    tickets in one message (tasks/notifications/reminder_rules.py)."""
+    is_reminder = event.to == EscalationStep.WAITING_REMINDER and _is_newest(event, ticket)
+    if (
+        is_reminder
+        and is_current_step(ticket, EscalationStep.WAITING_REMINDER)
+        and ticket.created_by
+    ):
         yield ASKED_AGAIN, ticket.created_by
 
 
@@ -108,9 +111,9 @@ RECIPIENT_RULES: dict[str, RecipientRule] = {
 
 
 def _is_current(event: Event, ticket: Ticket) -> bool:
-    """No later event has moved the ticket on."""
-    moved = (past for past in reversed(ticket.events) if past.field == "status")
-    return ticket.status == event.to and next(moved, None) == event
+    """No later event has changed the status."""
+    status_events = (past for past in reversed(ticket.events) if past.field == "status")
+    return ticket.status == event.to and next(status_events, None) == event
 
 
 def _is_newest(event: Event, ticket: Ticket) -> bool:

@@ -1,6 +1,6 @@
-"""What tasks work with. One a process, made after the fork: a client never crosses one.
+"""What tasks work with, built from the settings once per worker process.
 
-A worker process's runtime, put together from the settings.
+After the fork: a database client must not cross one.
 """
 
 import os
@@ -23,16 +23,20 @@ from services.home.sessions import HomeSessions
 from services.linking.links import LinkService
 from services.routing.model_store import ModelStore
 from tasks.email.email_config import EmailConfig, build_email_config
-from tasks.queue.celery_app import configure as tasks_configure
+from tasks.queue.celery_app import configure as configure_celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import MeasuredAnalyst
+
+if TYPE_CHECKING:
+    from tasks.gemini import GeminiAnalyst
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """`analyst` is None where no key is set: then the offline router reads every ticket.
 
-    `triage_channel` is a channel's id, or "" where there is none. `mail` is None where mail is off.
+    `triage_channel` is a channel's id, or "" where there is none. `email` is None where mail is
+    off.
     """
 
     db: Mongo
@@ -100,12 +104,8 @@ def current_runtime() -> Runtime:
     return _RuntimeHolder.instance[1]
 
 
-if TYPE_CHECKING:
-    from tasks.gemini import GeminiAnalyst
-
-
 def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
-    """Connects to MongoDB anew, as every process has to after its fork."""
+    """Connects to MongoDB, as every process has to after its fork."""
     db = database.connect(config.mongo_uri)
     users = UserService(db)
     admins, strict = config.admin_emails, config.is_linking_strict
@@ -114,7 +114,7 @@ def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtim
         users,
         LinkService(db, users, admin_emails=admins, is_strict=strict),
         slack=slack,
-        publisher=CeleryPublisher(tasks_configure(redis_url=config.redis_url)),
+        publisher=CeleryPublisher(configure_celery(redis_url=config.redis_url)),
         analyst=_analyst(config, meter),
         triage_channel=config.triage_channel,
         email=build_email_config(config, db, meter),

@@ -1,6 +1,6 @@
-"""Asks Slack about its members' status and do not disturb: some at a time, within its limits.
+"""Syncs members' Slack status and do not disturb, in batches within Slack's rate limits.
 
-Who is here, as Slack has it: asked for, kept, and what follows from it told.
+The task also sends the hand-over offers that follow; the job publishes it when something is due.
 """
 
 import logging
@@ -30,7 +30,6 @@ from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
-
 # Every half minute at most so many: half of what Slack allows `users.info`, which others need, too.
 BATCH_SIZE = 25
 # After so long the rest are left for the next task.
@@ -42,9 +41,9 @@ STATUS_LIMIT, DND_LIMIT = "slack: users.info", "slack: dnd.teamInfo"
 
 
 def sync_due(runtime: Runtime) -> int:
-    """Keep what Slack says of those it is due to be asked about; of how many it was.
+    """Sync the members who are due; return how many were read.
 
-    Where Slack says to wait, or is in trouble, nobody asks before that is over.
+    If Slack asks to wait or fails, no process asks again before the pause is over.
     """
     team = get_installation(runtime.db)
     if team is None or is_paused(runtime.db, STATUS_LIMIT, now=runtime.clock()):
@@ -61,10 +60,33 @@ def sync_due(runtime: Runtime) -> int:
             status_sync.release_claims(remaining, due_at=runtime.clock())
 
 
+@celery.task(
+    name=STATUS_SYNC_TASK,
+    soft_time_limit=STATUS_SYNC_LIMIT_SECONDS,
+    time_limit=STATUS_SYNC_LIMIT_SECONDS + 10,
+)
+def sync_availability() -> None:
+    """Sync who is due, and send the offers that are due. A fault leaves it to the jobs."""
+    run(current_runtime())
+
+
+def run(runtime: Runtime) -> None:
+    sync_due(runtime)
+    handover_offers.send_due(runtime)
+
+
+def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+    """The job: end absences that are over, and publish the task if something is due."""
+    status_sync = StatusSync(db, clock=clock)
+    status_sync.end_absences()
+    if status_sync.has_due() or HandoverOffers(db, clock=clock).has_due():
+        publisher.publish_availability_check()
+
+
 def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, str]) -> int:
-    """Whoever has been asked about is taken out of `left`."""
+    """Members who have been read are removed from `remaining`."""
     until = time.monotonic() + MAX_ROUND_SECONDS
-    do_not_disturb, read = _do_not_disturb(runtime, list(remaining.values())), 0
+    do_not_disturb, count = _do_not_disturb(runtime, list(remaining.values())), 0
     for user_id, slack_id in list(remaining.items()):
         if time.monotonic() >= until:
             break
@@ -82,14 +104,14 @@ def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, s
             break
         status_sync.record_status(user_id, member, do_not_disturb=do_not_disturb.get(slack_id))
         del remaining[user_id]
-        read += 1
-    return read
+        count += 1
+    return count
 
 
 def _do_not_disturb(
     runtime: Runtime, slack_ids: list[str]
 ) -> Mapping[str, tuple[DoNotDisturbSpan, ...]]:
-    """By member; without those of whom it could not be asked now."""
+    """By member, without those it could not be read of now."""
     now = runtime.clock()
     if not slack_ids or is_paused(runtime.db, DND_LIMIT, now=now):
         return {}
@@ -107,9 +129,9 @@ def _do_not_disturb(
         _pause(runtime, DND_LIMIT, type(error).__name__)
         return {}
     return {
-        slack_id: parse_do_not_disturb(of)
-        for slack_id, of in answer.items()
-        if isinstance(of, dict)
+        slack_id: parse_do_not_disturb(entry)
+        for slack_id, entry in answer.items()
+        if isinstance(entry, dict)
     }
 
 
@@ -123,26 +145,3 @@ def _pause(runtime: Runtime, what: str, why: str, seconds: int | None = None) ->
 def _warn_once(error: str) -> None:
     """An app installed before it asked for the scope, or a Slack that has no such method."""
     logger.warning("do not disturb is not known, because slack says %s", error)
-
-
-@celery.task(
-    name=STATUS_SYNC_TASK,
-    soft_time_limit=STATUS_SYNC_LIMIT_SECONDS,
-    time_limit=STATUS_SYNC_LIMIT_SECONDS + 10,
-)
-def sync_availability() -> None:
-    """Ask about whoever is due, and send what is. A fault leaves it to the jobs."""
-    run(current_runtime())
-
-
-def run(runtime: Runtime) -> None:
-    sync_due(runtime)
-    handover_offers.send_due(runtime)
-
-
-def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
-    """The job: end what is over, and hint at what is due."""
-    status_sync = StatusSync(db, clock=clock)
-    status_sync.end_absences()
-    if status_sync.has_due() or HandoverOffers(db, clock=clock).has_due():
-        publisher.publish_availability_check()

@@ -26,7 +26,7 @@ from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 
 import bot.app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.views import blocks
 from bot.views.cards.action_buttons import action_button
 from bot.web.api.api_request import ApiServices

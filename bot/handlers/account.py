@@ -5,9 +5,9 @@ import logging
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.handlers import app_home
+from bot.slack.bot_services import BotServices
 from bot.slack.members import fetch_member
 from bot.slack.request import Request
-from bot.slack.services import BotServices
 from bot.views.modals import account, file_ticket, link_account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound

@@ -1,7 +1,4 @@
-"""The team's settings, for admins: the targets and the hours that tickets are due by.
-
-The words and emoji by which a Slack status means away, for admins.
-"""
+"""Team settings, for admins: SLA targets, business hours, and what a Slack status says."""
 
 import re
 from collections.abc import Mapping
@@ -17,6 +14,7 @@ from services.sla.targets import TargetFields
 from services.team_settings.settings_service import BusinessHoursFields
 
 Form = TypeVar("Form", TargetFields, BusinessHoursFields)
+_SEPARATORS = re.compile(r"[,;\n]")
 
 
 def open_sla_targets_form(req: Request) -> None:
@@ -25,8 +23,8 @@ def open_sla_targets_form(req: Request) -> None:
 
 
 def save_sla_targets(req: Request) -> None:
-    initial, wanted = _initial_and_submitted(req.body["view"], TargetFields)
-    req.services.team_settings.set_targets(actor=req.actor, original=initial, submitted=wanted)
+    initial, submitted = _initial_and_submitted(req.body["view"], TargetFields)
+    req.services.team_settings.set_targets(actor=req.actor, original=initial, submitted=submitted)
     req.ack()
     app_home.refresh_screen(req)
 
@@ -39,33 +37,12 @@ def open_business_hours_form(req: Request) -> None:
 
 
 def save_business_hours(req: Request) -> None:
-    initial, wanted = _initial_and_submitted(req.body["view"], BusinessHoursFields)
+    initial, submitted = _initial_and_submitted(req.body["view"], BusinessHoursFields)
     req.services.team_settings.set_business_hours(
-        actor=req.actor, original=initial, submitted=wanted
+        actor=req.actor, original=initial, submitted=submitted
     )
     req.ack()
     app_home.refresh_screen(req)
-
-
-def _initial_and_submitted(view: Mapping[str, Any], form: type[Form]) -> tuple[Form, Form]:
-    """What the form showed, and what it holds. Slack sends the view back with its blocks."""
-    shown, submitted = {}, {}
-    elements = {b["block_id"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
-    for name in (field.name for field in fields(form)):
-        value_key, initial_key = INPUT_VALUE_KEYS[elements[name]["type"]]
-        shown[name] = _as_text(elements[name].get(initial_key))
-        submitted[name] = _as_text(view["state"]["values"][name][name].get(value_key))
-    return form(**shown), form(**submitted)
-
-
-def _as_text(value: Any) -> str:
-    """A text as it is, an option by its value, several by theirs in order, with commas."""
-    if isinstance(value, list):
-        return ",".join(sorted(str(option["value"]) for option in value))
-    return str((value["value"] if isinstance(value, dict) else value) or "").strip()
-
-
-_SEPARATORS = re.compile(r"[,;\n]")
 
 
 def open_status_words_form(req: Request) -> None:
@@ -73,8 +50,26 @@ def open_status_words_form(req: Request) -> None:
 
 
 def save_status_words(req: Request) -> None:
-    """What counts from the next look at each status on."""
-    away, here = (_SEPARATORS.split(req.field_value(field)) for field in ("away", "here"))
-    req.services.status_rules.write(actor=req.actor, away=away, available=here)
+    """Store the words and emoji; they apply from the next sync of each status."""
+    away, available = (_SEPARATORS.split(req.field_value(field)) for field in ("away", "here"))
+    req.services.status_rules.write(actor=req.actor, away=away, available=available)
     req.ack()
     app_home.refresh_screen(req)
+
+
+def _initial_and_submitted(view: Mapping[str, Any], form: type[Form]) -> tuple[Form, Form]:
+    """What the form showed, and what was submitted. Slack sends the view back with its blocks."""
+    initial, submitted = {}, {}
+    elements = {b["block_id"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
+    for name in (field.name for field in fields(form)):
+        value_key, initial_key = INPUT_VALUE_KEYS[elements[name]["type"]]
+        initial[name] = _as_text(elements[name].get(initial_key))
+        submitted[name] = _as_text(view["state"]["values"][name][name].get(value_key))
+    return form(**initial), form(**submitted)
+
+
+def _as_text(value: Any) -> str:
+    """A text as it is, an option by its value, several by theirs in order, with commas."""
+    if isinstance(value, list):
+        return ",".join(sorted(str(option["value"]) for option in value))
+    return str((value["value"] if isinstance(value, dict) else value) or "").strip()

@@ -1,9 +1,8 @@
-"""The buttons of a ticket that take a step, at once or behind a modal.
+"""Buttons of a ticket that take an action, directly or through a modal.
 
-A button carries what its reader decided by. Where that is no longer so, nothing is done: they are
-told how the ticket stands, and what they pressed on is shown anew.
-
-The answers to a ticket's second question: two buttons on a message to its requester.
+A button carries the ticket's state as its reader saw it. If that has changed, nothing is done: the
+user reads the current state, and the card or page is refreshed. The answers to a reminder of a
+question carry the ticket's id only.
 """
 
 import logging
@@ -67,6 +66,24 @@ def open_cancel_form(req: Request) -> None:
     _open_form(req, TicketAction.CANCEL, ticket_actions.cancel_ticket_modal)
 
 
+def answer_still_a_problem(req: Request) -> None:
+    """Idempotent: pressed twice, it is recorded once."""
+    key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
+    ticket = req.services.requester_actions.report_unsolved(
+        actor=req.actor, ticket_id=req.button_value, request_id=key
+    )
+    req.services.publisher.publish_ticket(str(ticket.id))
+    req.replace_message(ticket_updates.still_a_problem_confirmation(ticket))
+
+
+def answer_solved(req: Request) -> None:
+    ticket = req.services.requester_actions.confirm_solved(
+        actor=req.actor, ticket_id=req.button_value
+    )
+    req.services.publisher.publish_ticket(str(ticket.id))
+    req.replace_message(ticket_updates.solved_confirmation(ticket))
+
+
 class _Action(Protocol):
     def __call__(self, *, actor: Actor, ticket_id: str, expected_state: str) -> Ticket: ...
 
@@ -106,7 +123,7 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
 
 
 def _refresh_page(req: Request, ticket_id: str) -> None:
-    """Where the button stands on a page, which no worker brings up to date at once."""
+    """Refresh the page, if the button is on one: no worker updates it right away."""
     try:
         if (req.body.get("view") or {}).get("type") == "home":
             app_home.refresh_screen(req)
@@ -114,21 +131,3 @@ def _refresh_page(req: Request, ticket_id: str) -> None:
             ticket_page.refresh_ticket(req, ticket_id)
     except (SlackApiError, SlackClientError, OSError):
         logger.warning("ticket %s: the page it was pressed on stays as it was", ticket_id)
-
-
-def answer_still_a_problem(req: Request) -> None:
-    """Pressed twice, it is said once."""
-    key = f"still:{(req.body.get('container') or {}).get('message_ts', '')}"
-    ticket = req.services.requester_actions.report_unsolved(
-        actor=req.actor, ticket_id=req.button_value, request_id=key
-    )
-    req.services.publisher.publish_ticket(str(ticket.id))
-    req.replace_message(ticket_updates.still_a_problem_confirmation(ticket))
-
-
-def answer_solved(req: Request) -> None:
-    ticket = req.services.requester_actions.confirm_solved(
-        actor=req.actor, ticket_id=req.button_value
-    )
-    req.services.publisher.publish_ticket(str(ticket.id))
-    req.replace_message(ticket_updates.solved_confirmation(ticket))

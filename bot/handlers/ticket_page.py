@@ -1,7 +1,4 @@
-"""One ticket, by its number or a button: its page, and the form to update it.
-
-The button "Why?" on a ticket's page, for admins.
-"""
+"""A ticket by its number or a button: its page, its edit form, and why its assignee was chosen."""
 
 import re
 
@@ -47,6 +44,17 @@ def refresh_ticket(req: Request, ticket_id: str) -> None:
     req.replace_message(_page_message(req, ticket_id))
 
 
+def show_explanation(req: Request) -> None:
+    """Open the modal before the dry run: evaluating a large team takes a while, and a trigger lives
+    three seconds."""
+    actor = req.actor
+    req.open_modal(explanation_loading_modal())
+    dry_run = req.services.explanations.explain(
+        actor=actor, ticket_id=req.button_value, limit=MAX_CANDIDATES
+    )
+    req.update_modal(explanation_modal(dry_run))
+
+
 def _page_message(req: Request, ticket_id: str) -> Message:
     services = req.services
     page = services.home.ticket_page(actor=req.actor, team_id=services.team_id, ticket_id=ticket_id)
@@ -65,13 +73,3 @@ def _ticket_by_number(req: Request) -> Ticket:
     return req.services.tickets.get_by_number(
         actor=req.actor, team_id=req.services.team_id, number=int(match[1])
     )
-
-
-def show_explanation(req: Request) -> None:
-    """In a large team everybody takes a while to look at, and a trigger lives three seconds."""
-    actor = req.actor
-    req.open_modal(explanation_loading_modal())
-    dry_run = req.services.explanations.explain(
-        actor=actor, ticket_id=req.button_value, limit=MAX_CANDIDATES
-    )
-    req.update_modal(explanation_modal(dry_run))

@@ -61,7 +61,7 @@ def reassign_ticket(req: Request) -> None:
 
 
 def decline_ticket(req: Request) -> None:
-    """Not mine."""
+    """The assignee declines; the ticket goes to the next best assignee."""
     ticket_id, expected_state = parse_button_value(_metadata(req))
     outcome = req.services.reassignment.decline(
         actor=req.actor,

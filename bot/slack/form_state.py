@@ -17,10 +17,10 @@ InputState = Mapping[str, Any]
 
 
 def changed_fields(view: Mapping[str, Any], metadata: EditMetadata) -> dict[str, Any]:
-    """By field, as `TicketEdits.update` takes them; `Invalid` for a date that is none.
+    """By field, as `TicketEdits.update` takes them; `InvalidValue` for a date that is none.
 
     What had been changed when the form was sent in vain counts as changed, because it was then
-    filled in anew with that.
+    filled in again with that.
     """
     changed: dict[str, Any] = {}
     for block in view["blocks"]:
@@ -53,7 +53,7 @@ def _to_field_values(changed: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse_timestamp(seconds: Any, *, field: str = "deadline") -> datetime:
-    """What a date and time picker says; `Invalid` for no moment there is."""
+    """What a date and time picker says; `InvalidValue` for no moment there is."""
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (OverflowError, ValueError, OSError):

@@ -19,7 +19,7 @@ class MessageChange(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class MessageEvent:
-    """A reply in a thread. `text` is in Slack's markup; `at` is the event's own time stamp."""
+    """A reply in a thread. `text` is in Slack's markup; `event_ts` is the event's own timestamp."""
 
     change: MessageChange
     message_ref: MessageRef

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from bot.slack.bot_services import BotServices
 from bot.slack.members import fetch_member
 from bot.slack.response_url import Respond
-from bot.slack.services import BotServices
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
@@ -40,7 +40,8 @@ class Request:
     def actor(self) -> Actor:
         """The caller with the role their account has now, allowed to do what the route does.
 
-        Raises `Refused` for whoever gets no account, `Denied` where the role is not enough.
+        Raises `MemberRefused` for whoever gets no account, `PermissionDenied` if the role is not
+        enough.
         """
         if self._actor is None:
             self._actor = Actor.from_user(self._find_or_create_account())
@@ -59,7 +60,7 @@ class Request:
         self.opened_view = dict(answer["view"])
 
     def update_modal(self, view: dict[str, Any]) -> None:
-        """Change the modal that `open` opened; Slack refuses where the person was quicker."""
+        """Change the modal that `open_modal` opened; Slack refuses if the user was quicker."""
         opened_view = self.opened_view or {}
         self.services.client.views_update(
             view_id=opened_view["id"], hash=opened_view["hash"], view=view
@@ -70,7 +71,7 @@ class Request:
         return self._send_response(message, replace_original=True)
 
     def post_below(self, message: Message) -> bool:
-        """A further message that only they see, below it; False as for `replace`."""
+        """A further message that only they see, below it; False as for `replace_message`."""
         return self._send_response(message, response_type="ephemeral", replace_original=False)
 
     def _send_response(self, message: Message, **options: Any) -> bool:

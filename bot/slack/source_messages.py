@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.views import slack_markup
 from bot.views.modals import message_quote
 from bot.views.modals.message_quote import MessageQuote
@@ -69,7 +69,7 @@ def quote_message(
 ) -> MessageQuote:
     """The message's words where everybody here may read them anyway, else only the link to it.
 
-    `read` is asked for the message only then; None: Slack does not give it.
+    `load_message` is called only then; None: Slack does not give the message.
     """
     channel = _public_channel_name(services, source.channel)
     if channel is None:

@@ -38,9 +38,8 @@ def ticket_fields(
     due: str = "",
     is_for_requester: bool = False,
 ) -> Block:
-    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due_text.py. `is_own`:
-    its
-    requester reads it."""
+    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due_text.py.
+    `is_for_requester`: its requester reads it."""
     fields = {
         "Status": labels.status(ticket, is_for_requester=is_for_requester),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
@@ -68,7 +67,7 @@ def status_line(
     is_for_requester: bool = False,
 ) -> Block:
     """Status and assignee in a line, and when it is `due`; at the end, who resolved or cancelled
-    it. `is_own`: its requester reads it."""
+    it. `is_for_requester`: its requester reads it."""
     status = f"*{labels.status(ticket, is_for_requester=is_for_requester)}*"
     if ticket.status is Status.COMPLETED:
         return context(mrkdwn(f"{status} by {done_by.mention}" if done_by else status))

@@ -1,9 +1,7 @@
-"""When a ticket is due, in words.
+"""Due dates, absences and elapsed times in words, as mrkdwn.
 
-Relative ones are for what is opened now and not kept; a card names the time itself, so that it
-need not be drawn anew every minute.
-
-Times as each reader's Slack shows them, in their own zone.
+Phrases relative to now are for what is rendered on demand; a card names the due date itself, so
+that it does not have to be updated every minute. Slack shows a date in each reader's time zone.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -21,6 +19,7 @@ _MISSED_STEPS = frozenset(
     {EscalationStep.DUE_MISSED, EscalationStep.DUE_TRIAGE, EscalationStep.DUE_ADMINS}
 )
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
+_UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def due_phrase(ticket: Ticket, *, now: datetime) -> str:
@@ -66,6 +65,22 @@ def due_field(phrase: str) -> str:
     return f"{text[:1].upper()}{text[1:]}"
 
 
+def format_datetime(at: datetime) -> str:
+    """Day and time; where Slack cannot format it, in UTC."""
+    fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
+    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
+
+
+def away_phrase(until: datetime) -> str:
+    """For a user who is away; most say until when."""
+    return "away" if until >= NO_END else f"away until {format_datetime(until)}"
+
+
+def time_ago(at: datetime, *, now: datetime) -> str:
+    """How long ago, counted by Slack when it is read; else as it was at `now`."""
+    return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed_phrase(at, now)}>"
+
+
 def _paused_phrase(ticket: Ticket) -> str:
     is_waiting = ticket.status is Status.WAITING
     return PAUSED_TEXT if is_waiting and ticket.sla_clock and ticket.sla_clock.has_started else ""
@@ -86,25 +101,6 @@ def _duration(time: timedelta) -> str:
     if time >= _HOUR:
         return f"{time // _HOUR} h"
     return f"{max(time // _MINUTE, 1)} min"
-
-
-_UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
-
-
-def format_datetime(at: datetime) -> str:
-    """Day and time; where Slack cannot format it, in UTC."""
-    fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
-    return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
-
-
-def away_phrase(until: datetime) -> str:
-    """Of somebody who is away; most say until when."""
-    return "away" if until >= NO_END else f"away until {format_datetime(until)}"
-
-
-def time_ago(at: datetime, *, now: datetime) -> str:
-    """How long ago, counted by Slack when it is read; else as it was at `now`."""
-    return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed_phrase(at, now)}>"
 
 
 def _elapsed_phrase(at: datetime, now: datetime) -> str:

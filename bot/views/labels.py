@@ -56,7 +56,8 @@ SIGNAL = {
 
 
 def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
-    """A cancelled ticket is completed, but nobody resolved it. `is_own`: its requester reads it."""
+    """A cancelled ticket is completed, but nobody resolved it. `is_for_requester`: its requester
+    reads it."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return "Cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:

@@ -18,7 +18,7 @@ def mentioned_user_ids(text: str) -> list[str]:
 
 
 def to_readable_text(text: str, names_by_id: Mapping[str, str]) -> str:
-    """The text as people see it; `names` are of the members mentioned, by id."""
+    """The text as people see it; `names_by_id` holds the names of the members mentioned."""
     words: list[str] = []
     end = 0
     for token in _TOKEN.finditer(text):

@@ -1,6 +1,6 @@
-"""Text for Slack: what a person or the model wrote never becomes markup.
+"""Text and messages for Slack: escaping, length limits, and how people are named.
 
-How people are named.
+What a user or the model wrote never becomes markup.
 """
 
 import json
@@ -21,6 +21,8 @@ MAX_MESSAGE_BLOCKS = 50
 # A view may have 250 kB; this leaves room for what stands around its blocks.
 MAX_VIEW_BYTES = 240_000
 MIN_TEXT_LENGTH = 40
+# Slack's own limit for a real name is 80; the predecessor's accounts know none.
+MAX_NAME_LENGTH = 80
 
 
 def escape(text: str) -> str:
@@ -39,7 +41,7 @@ def truncate(text: str, limit: int) -> str:
 
 
 def truncate_utf16(text: str, limit: int) -> str:
-    """As `cut`, in UTF-16: an input's limit counts as Slack's clients do, an emoji as two."""
+    """As `truncate`, in UTF-16: an input's limit counts as Slack's clients do, an emoji as two."""
     if utf16_length(text) <= limit:
         return text
     truncated = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
@@ -65,12 +67,12 @@ def fit_to_limit(blocks: list[Block]) -> list[Block]:
 
 
 def fit_view_to_limit(blocks: list[Block]) -> list[Block]:
-    """As `fitted`, for a modal or Home."""
+    """As `fit_to_limit`, for a modal or Home."""
     return _truncate_to_fit(blocks, MAX_VIEW_BYTES, lambda blocks: len(json.dumps(blocks)))
 
 
 def fits_limit(blocks: list[Block]) -> bool:
-    """Whether Slack takes them in one message. What `fitted` leaves may still be too many."""
+    """Whether Slack takes them in one message. What `fit_to_limit` leaves may still be too many."""
     return len(blocks) <= MAX_MESSAGE_BLOCKS and _escaped_length(blocks) <= MAX_BLOCKS_LENGTH
 
 
@@ -128,10 +130,6 @@ class DisplayPerson:
     @property
     def mention(self) -> str:
         return f"<@{self.slack_user_id}>" if self.slack_user_id else escape(self.name)
-
-
-# Slack's own limit for a real name is 80; the predecessor's accounts know none.
-MAX_NAME_LENGTH = 80
 
 
 def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:

@@ -1,7 +1,4 @@
-"""Who asks over HTTP, through however many proxies.
-
-The token that a program sends along.
-"""
+"""The client of an HTTP request: its address behind trusted proxies, and its bearer token."""
 
 import logging
 from collections.abc import Sequence
@@ -13,9 +10,7 @@ from flask import Request
 from services.core.settings import Network
 
 logger = logging.getLogger(__name__)
-
 IpAddress = IPv4Address | IPv6Address
-
 # Other marks that proxies leave.
 PROXY_HEADERS = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Proto")
 
@@ -54,6 +49,12 @@ def address_for_rate_limit(http_request: Request, trusted_proxies: Sequence[Netw
     return None
 
 
+def bearer_token(http_request: Request) -> str:
+    """Of `Authorization: Bearer TOKEN`; "" for none."""
+    scheme, _, token = http_request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
 @cache
 def _warn_unknown_proxy() -> None:
     """Once a process."""
@@ -74,9 +75,3 @@ def _parse_address(text: str | None) -> IpAddress | None:
 
 def _is_in(address: IpAddress, networks: Sequence[Network]) -> bool:
     return any(address in network for network in networks)
-
-
-def bearer_token(http_request: Request) -> str:
-    """Of `Authorization: Bearer TOKEN`; "" for none."""
-    scheme, _, token = http_request.headers.get("Authorization", "").partition(" ")
-    return token.strip() if scheme.lower() == "bearer" else ""

@@ -1,4 +1,4 @@
-"""Letters that a request has posted, sent at once and not at the next turn of the jobs."""
+"""Trigger delivery of the emails that a request queued, before the next run of the jobs."""
 
 import logging
 from contextvars import copy_context

@@ -17,7 +17,7 @@ def create_flask_app(
 ) -> Flask:
     """The WSGI application: `/healthz`, `/readyz`, and whatever the blueprints bring.
 
-    `ready` says within about a second whether the bot can do its work. `error_page` draws what
+    `is_ready` says within about a second whether the bot can do its work. `error_page` draws what
     goes wrong at addresses that people open.
     """
     flask_app = Flask(__name__, static_folder=None)

@@ -8,7 +8,7 @@ from bot.web.http_errors import problem_response
 
 
 def health_blueprint(is_ready: Callable[[], bool]) -> Blueprint:
-    """`/healthz` always says yes; `/readyz` says what `ready` says, with 503 for no."""
+    """`/healthz` always says yes; `/readyz` says what `is_ready` says, with 503 for no."""
     blueprint = Blueprint("health", __name__)
 
     @blueprint.get("/healthz")

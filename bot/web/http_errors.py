@@ -66,8 +66,8 @@ class MalformedBody(BadRequest):
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as it is answered: `code` is for programs, `sentence` for people, and `field`
-    names the value it is about, where it is about one."""
+    """An error as it is answered: `code` is for programs, `message` for people, and `field` names
+    the value it is about, if it is about one."""
 
     status: int
     code: str
@@ -89,9 +89,9 @@ ErrorPage = Callable[[Problem], Response]
 
 
 def register_error_handler(flask_app: Flask, *, error_page: ErrorPage | None = None) -> None:
-    """Have `web` answer every error so, whichever blueprint it comes from.
+    """Have `flask_app` answer every error so, whichever blueprint it comes from.
 
-    `page` makes the answer at addresses that people open; without it they get JSON, too.
+    `error_page` makes the answer at addresses that people open; without it they get JSON, too.
     """
 
     def answer(error: Exception) -> Response:

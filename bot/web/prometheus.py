@@ -1,6 +1,6 @@
-"""What `/metrics` shows: this process's counts, those in Redis, and the tickets'.
+"""`/metrics` for Prometheus: this process's counts, those shared in Redis, and the tickets'.
 
-`/metrics`, for those who may read it: by a token, or from this machine where none is set.
+With METRICS_TOKEN set it takes that token; without, callers on this machine only.
 """
 
 import hmac
@@ -27,6 +27,29 @@ from services.core.settings import Network
 from services.ops.ticket_counts import TicketCounts
 
 
+def metrics_blueprint(
+    render: Callable[[], tuple[bytes, str]], *, token: str, trusted_proxies: Sequence[Network]
+) -> Blueprint:
+    """`render` makes the text and its content type. `token` "": callers on this machine only."""
+    blueprint = Blueprint("metrics", __name__)
+
+    @blueprint.get("/metrics")
+    def show() -> Response:
+        # Compared as bytes: of other than ASCII characters compare_digest takes no text.
+        if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
+            answer = problem_response(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
+            answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
+            return answer
+        if not token and not _is_local(request, trusted_proxies):
+            return problem_response(
+                403, "forbidden", "Only this machine may read this, unless METRICS_TOKEN is set."
+            )
+        body, content_type = render()
+        return Response(body, content_type=content_type)
+
+    return blueprint
+
+
 class MetricsPage:
     """The page, made anew each time. `shared` and `tickets` answer None where their server is away.
 
@@ -50,6 +73,21 @@ class MetricsPage:
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
+def metric_families(counts: Samples) -> Iterator[Metric]:
+    """Every metric of ours that has been counted. Names and buckets of other releases stay out."""
+    by_metric: defaultdict[str, dict[SampleKey, float]] = defaultdict(dict)
+    for key, value in counts.items():
+        by_metric[key.metric][key] = value
+    for metric in core_metrics.ALL_METRICS:
+        if metric_counts := by_metric.get(metric.name):
+            yield _metric_family(metric, metric_counts)
+
+
+def _is_local(http_request: Request, trusted_proxies: Sequence[Network]) -> bool:
+    client = client_address(http_request, trusted_proxies)
+    return client is not None and client.is_loopback
+
+
 class _BotCollector(Collector):
     def __init__(
         self,
@@ -71,16 +109,6 @@ class _BotCollector(Collector):
         yield from metric_families({**(shared or {}), **self._own()})
         if tickets:
             yield from _ticket_families(tickets)
-
-
-def metric_families(counts: Samples) -> Iterator[Metric]:
-    """Every metric of ours that has been counted. Names and buckets of other releases stay out."""
-    by_metric: defaultdict[str, dict[SampleKey, float]] = defaultdict(dict)
-    for key, value in counts.items():
-        by_metric[key.metric][key] = value
-    for metric in core_metrics.ALL_METRICS:
-        if metric_counts := by_metric.get(metric.name):
-            yield _metric_family(metric, metric_counts)
 
 
 def _metric_family(metric: core_metrics.Metric, counts: Samples) -> Metric:
@@ -139,31 +167,3 @@ def _ticket_families(tickets: TicketCounts) -> Iterator[Metric]:
 
 def _gauge(name: str, text: str, value: float) -> Metric:
     return GaugeMetricFamily(name, text, value=float(value))
-
-
-def metrics_blueprint(
-    render: Callable[[], tuple[bytes, str]], *, token: str, trusted_proxies: Sequence[Network]
-) -> Blueprint:
-    """`page` makes the text and its content type. `token` "": callers on this machine only."""
-    blueprint = Blueprint("metrics", __name__)
-
-    @blueprint.get("/metrics")
-    def show() -> Response:
-        # Compared as bytes: of other than ASCII characters compare_digest takes no text.
-        if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
-            answer = problem_response(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
-            answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
-            return answer
-        if not token and not _is_local(request, trusted_proxies):
-            return problem_response(
-                403, "forbidden", "Only this machine may read this, unless METRICS_TOKEN is set."
-            )
-        body, content_type = render()
-        return Response(body, content_type=content_type)
-
-    return blueprint
-
-
-def _is_local(http_request: Request, trusted_proxies: Sequence[Network]) -> bool:
-    client = client_address(http_request, trusted_proxies)
-    return client is not None and client.is_loopback

@@ -1,6 +1,6 @@
-"""The HTTP server of a bot process: bounded threads, bounded requests, a graceful end.
+"""HTTP server of a bot process: bounded threads, bounded requests, graceful shutdown.
 
-cheroot's connections with deadlines, for clients that are slow on purpose.
+cheroot with a deadline for each request and answer, against clients that are slow on purpose.
 """
 
 import json
@@ -22,9 +22,8 @@ from bot.web.http_errors import MAX_DISCARDED_BYTES, STATUS_MESSAGES
 from services.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
-
-# As many as may wait for a listener (bot.bootstrap.THREADS), and as many again that still read or
-# probe.
+# As many as may wait for a listener (bot.bootstrap.LISTENER_THREADS), and as many again that still
+# read or probe.
 SERVER_THREADS = 40
 # More wait in line, but not so many that Slack would have given up on the last; then 503.
 MAX_QUEUED_CONNECTIONS = 200
@@ -32,6 +31,90 @@ MAX_HEADER_BYTES = 32_768
 IDLE_TIMEOUT_SECONDS = 10
 # What is under way gets an answer within this, well inside the ten seconds a process has to exit.
 DRAIN_SECONDS = 5
+# A request must have arrived whole after this long, however many pieces it comes in. Slack waits
+# no longer for the answer.
+READ_TIMEOUT_SECONDS = 3.0
+# A client that does not take its answer is given up after this long.
+WRITE_TIMEOUT_SECONDS = 5.0
+# A request that follows within this is served by the same thread, without the selector.
+KEEP_ALIVE_POLL_MS = 3
+_STATUS_MESSAGES = {
+    **STATUS_MESSAGES,
+    413: "This request is too large: it may have 1 MB of body and 32 kB of headers. Send less.",
+}
+
+
+class WebServer:
+    """Serves from `start` (or `with`) until `stop`. Several processes may share one port."""
+
+    def __init__(self, app: Flask, *, host: str, port: int) -> None:
+        """With `port` 0 a free one is taken, which `port` then tells."""
+        self._host, self._port = host, port
+        self._server = _Server(
+            (host, port),
+            app,
+            numthreads=SERVER_THREADS,
+            max=SERVER_THREADS,
+            request_queue_size=128,
+            timeout=IDLE_TIMEOUT_SECONDS,
+            shutdown_timeout=DRAIN_SECONDS,
+            accepted_queue_size=MAX_QUEUED_CONNECTIONS,
+            accepted_queue_timeout=0,
+            reuse_port=port != 0,
+        )
+        self._thread = threading.Thread(target=self._server.serve, name="web")
+
+    @property
+    def port(self) -> int:
+        return int(self._server.bind_addr[1])
+
+    def start(self) -> None:
+        """Return once it listens; `Conflict` where it cannot."""
+        try:
+            self._server.prepare()
+        except OSError as error:
+            logger.info("cannot listen: %s", error)
+            raise Conflict(
+                f"The bot cannot listen on {self._host}, port {self._port}: something else listens "
+                "there, or it is no address of this machine. Set PORT or HOST to another."
+            ) from None
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Accept no new connection, and wait for the answers in progress. May be called again."""
+        self._server.stop()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+
+class _RequestHeaders(dict[bytes, bytes]):
+    """The headers of a request. A second Content-Length is refused: proxies disagree on which
+    counts."""
+
+    def __setitem__(self, name: bytes, value: bytes) -> None:
+        if name == b"Content-Length" and name in self:
+            raise ValueError("a second length")
+        super().__setitem__(name, value)
+
+
+class _ResponseHeaders(list[tuple[bytes, bytes]]):
+    """The headers of an answer, without cheroot's own name and version."""
+
+    def append(self, header: tuple[bytes, bytes]) -> None:
+        if header[0] != b"Server":
+            super().append(header)
 
 
 class _StrictHeaderReader(HeaderReader):
@@ -96,6 +179,53 @@ class _Request(HTTPRequest):
             self.conn.wfile.flush_head()
 
 
+class _DeadlineSocket(socket.socket):
+    """Receives until a deadline. cheroot's own timeout begins anew with every byte."""
+
+    deadline = 0.0
+
+    @classmethod
+    def wrap(cls, accepted: socket.socket) -> Self:
+        family, kind, proto = accepted.family, accepted.type, accepted.proto
+        return cls(family, kind, proto, fileno=accepted.detach())
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(max(self.deadline - monotonic(), 0.001))
+        try:
+            return super().recv_into(*args)
+        finally:
+            self.settimeout(WRITE_TIMEOUT_SECONDS)
+
+
+class _CoalescingWriter(StreamWriter):
+    """Sends an answer's head together with the beginning of its body, in one packet."""
+
+    _is_held = False
+    _head = b""
+
+    def hold_head(self) -> None:
+        """Hold what is written next back, to send it with what follows."""
+        self._is_held = True
+
+    def write(self, val: bytes) -> int:  # type: ignore[override]  # cheroot's own two differ
+        if self._is_held:
+            self._is_held, self._head = False, bytes(val)
+            return len(val)
+        head, self._head = self._head, b""
+        # cheroot leaves it so
+        return int(super().write(head + val))  # type: ignore[no-untyped-call]
+
+    def flush_head(self) -> None:
+        """Send a held head: nothing follows."""
+        self._is_held = False
+        if self._head:
+            self.write(b"")
+
+
+def _make_file(sock: socket.socket, mode: str, size: int) -> Any:
+    return _CoalescingWriter(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
+
+
 class DeadlineConnection(HTTPConnection):
     RequestHandlerClass = _Request
 
@@ -153,136 +283,3 @@ class _Server(wsgi.Server):
 
     def error_log(self, msg: str = "", level: int = logging.INFO, traceback: bool = False) -> None:
         logger.log(level, "%s", msg, exc_info=traceback)
-
-
-class WebServer:
-    """Serves from `start` (or `with`) until `stop`. Several processes may share one port."""
-
-    def __init__(self, app: Flask, *, host: str, port: int) -> None:
-        """With `port` 0 a free one is taken, which `port` then tells."""
-        self._host, self._port = host, port
-        self._server = _Server(
-            (host, port),
-            app,
-            numthreads=SERVER_THREADS,
-            max=SERVER_THREADS,
-            request_queue_size=128,
-            timeout=IDLE_TIMEOUT_SECONDS,
-            shutdown_timeout=DRAIN_SECONDS,
-            accepted_queue_size=MAX_QUEUED_CONNECTIONS,
-            accepted_queue_timeout=0,
-            reuse_port=port != 0,
-        )
-        self._thread = threading.Thread(target=self._server.serve, name="web")
-
-    @property
-    def port(self) -> int:
-        return int(self._server.bind_addr[1])
-
-    def start(self) -> None:
-        """Return once it listens; `Conflict` where it cannot."""
-        try:
-            self._server.prepare()
-        except OSError as error:
-            logger.info("cannot listen: %s", error)
-            raise Conflict(
-                f"The bot cannot listen on {self._host}, port {self._port}: something else listens "
-                "there, or it is no address of this machine. Set PORT or HOST to another."
-            ) from None
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Let nobody in any more, and wait for the answers under way. May be called again."""
-        self._server.stop()
-        if self._thread.ident is not None:
-            self._thread.join()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.stop()
-
-
-# A request must have arrived whole after this long, however many pieces it comes in. Slack waits
-# no longer for the answer.
-READ_TIMEOUT_SECONDS = 3.0
-# A client that does not take its answer is given up after this long.
-WRITE_TIMEOUT_SECONDS = 5.0
-# Who asks on within this is heard by the same thread, not by way of the selector to another.
-KEEP_ALIVE_POLL_MS = 3
-
-_STATUS_MESSAGES = {
-    **STATUS_MESSAGES,
-    413: "This request is too large: it may have 1 MB of body and 32 kB of headers. Send less.",
-}
-
-
-class _DeadlineSocket(socket.socket):
-    """Receives until a deadline. cheroot's own timeout begins anew with every byte."""
-
-    deadline = 0.0
-
-    @classmethod
-    def wrap(cls, accepted: socket.socket) -> Self:
-        family, kind, proto = accepted.family, accepted.type, accepted.proto
-        return cls(family, kind, proto, fileno=accepted.detach())
-
-    def recv_into(self, *args: Any) -> int:
-        self.settimeout(max(self.deadline - monotonic(), 0.001))
-        try:
-            return super().recv_into(*args)
-        finally:
-            self.settimeout(WRITE_TIMEOUT_SECONDS)
-
-
-class _CoalescingWriter(StreamWriter):
-    """Sends an answer's head together with the beginning of its body, in one packet."""
-
-    _is_held = False
-    _head = b""
-
-    def hold_head(self) -> None:
-        """What is written next is kept for what follows it."""
-        self._is_held = True
-
-    def write(self, val: bytes) -> int:  # type: ignore[override]  # cheroot's own two differ
-        if self._is_held:
-            self._is_held, self._head = False, bytes(val)
-            return len(val)
-        head, self._head = self._head, b""
-        # cheroot leaves it so
-        return int(super().write(head + val))  # type: ignore[no-untyped-call]
-
-    def flush_head(self) -> None:
-        """Nothing follows."""
-        self._is_held = False
-        if self._head:
-            self.write(b"")
-
-
-def _make_file(sock: socket.socket, mode: str, size: int) -> Any:
-    return _CoalescingWriter(sock, mode, size) if "w" in mode else MakeFile(sock, mode, size)
-
-
-class _RequestHeaders(dict[bytes, bytes]):
-    """The headers of a request; of two lengths, nobody knows which one a proxy went by."""
-
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name == b"Content-Length" and name in self:
-            raise ValueError("a second length")
-        super().__setitem__(name, value)
-
-
-class _ResponseHeaders(list[tuple[bytes, bytes]]):
-    """The headers of an answer, without cheroot's own name and version."""
-
-    def append(self, header: tuple[bytes, bytes]) -> None:
-        if header[0] != b"Server":
-            super().append(header)

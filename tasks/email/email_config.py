@@ -1,4 +1,4 @@
-"""What sending mail takes, from the settings; None of it where mail is off."""
+"""Email settings: server, sender and links; None where mail is off."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ LOCAL_DOMAIN = "localhost"
 
 @dataclass(frozen=True, slots=True)
 class EmailConfig:
-    """`app_url` is where the pages are; without it no letter can lead there."""
+    """`app_url` is where the pages are; without it no email can link to them."""
 
     server: SmtpServer
     sender: Address

@@ -1,4 +1,4 @@
-"""Makes a mail of words: plain text and HTML, with headers nothing can be slipped into."""
+"""Builds an email message: plain text and HTML, safe from header injection."""
 
 import re
 from datetime import datetime
@@ -36,7 +36,7 @@ overflow-wrap:anywhere">
 </html>
 """
 _PARAGRAPH = '<p style="margin:0 0 16px">{text}</p>'
-# What the letter is for stands out, as the pages' own buttons do. Where a mail program draws less
+# What the email is for stands out, as the pages' own buttons do. Where a mail program draws less
 # than that, it is a link.
 _LINK = """\
 <p style="margin:24px 0"><a href="{url}" style="display:inline-block;padding:11px 18px;\

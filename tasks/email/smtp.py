@@ -45,7 +45,8 @@ class ServerUnavailable(EmailNotSent):
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where mail goes. `seconds` bounds each step: connecting, and the wait for each answer."""
+    """Where mail goes. `timeout_seconds` bounds each step: connecting, and the wait for each
+    answer."""
 
     host: str
     port: int
@@ -83,9 +84,9 @@ class SmtpServer:
 
 
 class SmtpConnection:
-    """A connection for several mails, made when it is needed. `with Line(server.connect) as line:`
+    """A connection for several emails, made when it is needed.
 
-    After `ServerAway` it is of no more use.
+    `with SmtpConnection(server.connect) as connection:`. Not usable after `ServerUnavailable`.
     """
 
     def __init__(self, connect: Callable[[], smtplib.SMTP]) -> None:
@@ -93,7 +94,7 @@ class SmtpConnection:
         self._server: smtplib.SMTP | None = None
 
     def open(self) -> None:
-        """Connect, if that has not been done. Raises `ServerAway`."""
+        """Connect, if that has not been done. Raises `ServerUnavailable`."""
         if self._server is None:
             try:
                 self._server = self._connect()
@@ -105,7 +106,7 @@ class SmtpConnection:
     def send(self, mail: EmailMessage, *, sender: str, recipient: str) -> None:
         """Return once the server has taken it; the addresses are the envelope's.
 
-        Raises `Refused`, `Delayed` or `ServerAway`.
+        Raises `EmailRejected`, `EmailDeferred` or `ServerUnavailable`.
         """
         self.open()
         assert self._server  # noqa: S101  open() has raised, or made it
@@ -140,7 +141,7 @@ class SmtpConnection:
 
 
 def _send(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipient: str) -> None:
-    """As `server.send_message`, which would write ">From" where a line begins with that word."""
+    """As `SMTP.send_message`, which would write ">From" where a line begins with that word."""
     if recipient.isascii():
         server.sendmail(sender, [recipient], mail.as_bytes(policy=SMTP))
         return
@@ -151,8 +152,8 @@ def _send(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipient: s
 
 
 def _error_for(code: int, text: bytes | str) -> EmailNotSent:
-    said = text if isinstance(text, bytes) else text.encode(errors="replace")
-    if code in SERVER_ERROR_CODES or RATE_LIMIT_TEXT in said.lower():
+    answer = text if isinstance(text, bytes) else text.encode(errors="replace")
+    if code in SERVER_ERROR_CODES or RATE_LIMIT_TEXT in answer.lower():
         return ServerUnavailable(str(code))
     if 400 <= code < 500:
         return EmailDeferred(str(code))

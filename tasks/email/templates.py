@@ -1,4 +1,4 @@
-"""What each letter says. Pure; the text is plain and becomes HTML elsewhere.
+"""Templates of the emails. Pure; the text is plain and becomes HTML in tasks/email/mime.py.
 
 For the account's owner only. What is internal or by the model is not in it: mail travels far.
 """
@@ -96,10 +96,11 @@ def unlinked(user: User, *, slack_name: str, app_url: str | None) -> EmailConten
     )
 
 
-def assigned(user: User, ticket: Ticket, *, requester: str, why: str) -> EmailContent:
-    """`why` is a phrase: why it is they who got it."""
+def assigned(user: User, ticket: Ticket, *, requester: str, reason: str) -> EmailContent:
+    """`reason` is a phrase: why the ticket was assigned to this user."""
     title = truncate(one_line(ticket.title), MAX_TITLE_LENGTH)
     name = f"Ticket {ticket.number}" if ticket.number else "A ticket"
+    filed_by = truncate(one_line(requester), MAX_NAME_LENGTH)
     find = f"type /ticket view {ticket.number}, or " if ticket.number else ""
     return EmailContent(
         f"{name} is yours: {title}",
@@ -107,7 +108,7 @@ def assigned(user: User, ticket: Ticket, *, requester: str, why: str) -> EmailCo
             _greeting(user),
             f"{name} is assigned to you:",
             f"“{title}”",
-            f"Filed by {truncate(one_line(requester), MAX_NAME_LENGTH)}. Why you: {one_line(why)}.",
+            f"Filed by {filed_by}. Why you: {one_line(reason)}.",
             f"To work on it, open Slack: {find}open the app's Home.",
         ),
     )

@@ -1,4 +1,4 @@
-"""Has a letter written to whoever was given a ticket, beside their card in Slack."""
+"""Queues an email to the assignee of a ticket, in addition to the card in Slack."""
 
 from datetime import datetime
 
@@ -16,8 +16,8 @@ EMAIL_KIND = "mail"
 
 
 def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
-    """Once an assignment. From then on it is the letter that waits for the mail server, so that
-    neither the ticket nor anybody's message in Slack does."""
+    """Once per assignment. The email then waits for the mail server by itself, so that neither the
+    ticket nor any message in Slack does."""
     event = assignment_to_announce(ticket, now=runtime.clock()) if runtime.email else None
     if event is None:
         return
@@ -35,11 +35,11 @@ def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
 
 
 def assignment_to_announce(ticket: Ticket, *, now: datetime) -> Event | None:
-    """The assignment to write of: by somebody else, still so, and news."""
+    """The assignment to announce: by another user, current, and recent."""
     event = last_event(ticket, EventType.ASSIGNED)
     if event is None or not isinstance(event.to, ObjectId) or event.by == event.to:
         return None
     # What is older was made while mail was off.
-    is_news = now < event.at + MAX_AGE_BY_KIND[EmailKind.ASSIGNED]
-    is_so = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
-    return event if is_so and is_news else None
+    is_recent = now < event.at + MAX_AGE_BY_KIND[EmailKind.ASSIGNED]
+    is_current = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
+    return event if is_current and is_recent else None

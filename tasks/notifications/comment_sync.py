@@ -1,6 +1,6 @@
-"""Brings a ticket's comments to the threads of its cards, and keeps them in step.
+"""Delivers a ticket's comments to the threads of its cards, and keeps them up to date.
 
-Who is to read a comment, and in which thread. Pure.
+`comment_deliveries` says who reads a comment and in which thread; it is pure.
 """
 
 import hashlib
@@ -24,13 +24,18 @@ from tasks.notifications.ticket_messages import Notice
 from tasks.recipients import ASSIGNEE, REQUESTER, TRIAGE, Recipient, SlackThread, last_event
 from tasks.runtime import Runtime
 
+COMMENT_KIND = "comment"
+# Of the comments from before the assignment, the thread of the assignee's card holds so many.
+MAX_EARLIER_COMMENTS = 10
+
 SendNotice = Callable[[Notice], bool]
+IsStaff = Callable[[ObjectId], bool]
 
 
 @dataclass(frozen=True, slots=True)
 class CommentDelivery:
-    """A comment for somebody, or for a channel. `card` is the one whose thread it belongs in; None
-    where they have none."""
+    """A comment for a user or a channel. `card` is the one whose thread it belongs in; None if the
+    recipient has none."""
 
     seq: int
     comment: Comment
@@ -43,7 +48,7 @@ class CommentDelivery:
 
 
 class CommentSync:
-    """`send` sends a notice once and says whether that is settled."""
+    """`send` sends a notice once and returns whether that is done."""
 
     def __init__(
         self, runtime: Runtime, ticket: Ticket, people: Directory, *, send: SendNotice
@@ -56,9 +61,10 @@ class CommentSync:
         self._comments = {str(event.seq): comment for event, comment in comment_events(ticket)}
 
     def send_to_people(self, cards: Sequence[Card], *, has_all_cards: bool) -> bool:
-        """Send and update what is due. False where something has to be tried again later.
+        """Send and update what is due. False if something has to be tried again later.
 
-        `is_all` says that no card is still to come: who has none then gets a message by itself.
+        `has_all_cards` says that no card is still to come: a recipient without one then gets a
+        message outside a thread.
         """
         due = [reply for reply in self._due(cards) if isinstance(reply.recipient, ObjectId)]
         ready = [reply for reply in due if reply.card or has_all_cards]
@@ -76,8 +82,8 @@ class CommentSync:
     def _due(self, cards: Sequence[Card]) -> Iterable[CommentDelivery]:
         done = (DeliveryState.SENT, DeliveryState.FAILED)
         for reply in comment_deliveries(self._ticket, cards, is_staff=self._is_staff):
-            known = self._notices.get(reply.key)
-            if not reply.comment.deleted and not (known and known["state"] in done):
+            notice = self._notices.get(reply.key)
+            if not reply.comment.deleted and not (notice and notice["state"] in done):
                 yield reply
 
     def _send(self, reply: CommentDelivery) -> bool:
@@ -103,8 +109,8 @@ class CommentSync:
             comment = self._comments.get(seq) if kind == COMMENT_KIND else None
             if comment is None or notice["state"] != DeliveryState.SENT:
                 continue
-            is_here = _is_channel(recipient) == is_channel and self._may_see(comment, recipient)
-            if is_here and notice.get("version") != _version(comment, is_channel=is_channel):
+            is_target = _is_channel(recipient) == is_channel and self._may_see(comment, recipient)
+            if is_target and notice.get("version") != _version(comment, is_channel=is_channel):
                 yield notice
 
     def _may_see(self, comment: Comment, recipient: str) -> bool:
@@ -118,11 +124,11 @@ class CommentSync:
         seq, _, recipient = deliveries.parse_delivery_key(str(notice["key"]))
         comment, is_channel = self._comments[seq], _is_channel(recipient)
         channel, ts = str(notice["channel"]), str(notice["ts"])
-        shown = self._message(
+        message = self._message(
             comment, is_outside_thread=bool(notice.get("alone")), is_channel=is_channel
         )
         about = f"ticket {self._ticket.id}: comment"
-        if not update_message(self._runtime.slack, shown, channel=channel, ts=ts, about=about):
+        if not update_message(self._runtime.slack, message, channel=channel, ts=ts, about=about):
             return False
         return deliveries.record_message_update(
             self._runtime.db,
@@ -159,17 +165,10 @@ def _version(comment: Comment, *, is_channel: bool) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
-COMMENT_KIND = "comment"
-# Of what was said before somebody got the ticket, so much stands in the thread of their card.
-MAX_EARLIER_COMMENTS = 10
-
-IsStaff = Callable[[ObjectId], bool]
-
-
 def comment_deliveries(
     ticket: Ticket, cards: Sequence[Card], *, is_staff: IsStaff
 ) -> Iterator[CommentDelivery]:
-    """Every comment with everybody who is to read it, whether they were told already or not.
+    """Every comment with each of its recipients, whether it was delivered already or not.
 
     Never its author. An internal note goes to staff only, whoever the ticket is assigned to.
     """
@@ -204,10 +203,10 @@ def _for_triage(event: Event, comment: Comment, cards: Sequence[Card]) -> Iterat
 def _for_assignee(ticket: Ticket) -> set[int]:
     """By the events' numbers: what was said since they got the ticket, and the last before."""
     assigned = last_event(ticket, EventType.ASSIGNED)
-    got_it = assigned.seq if assigned else 0
+    assigned_seq = assigned.seq if assigned else 0
     seqs = [event.seq for event, _ in comment_events(ticket)]
-    before = [seq for seq in seqs if seq < got_it]
-    return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > got_it)}
+    before = [seq for seq in seqs if seq < assigned_seq]
+    return {*before[-MAX_EARLIER_COMMENTS:], *(seq for seq in seqs if seq > assigned_seq)}
 
 
 def _questions(ticket: Ticket) -> set[int]:
@@ -220,5 +219,5 @@ def _questions(ticket: Ticket) -> set[int]:
 
 def _card(cards: Sequence[Card], kind: str, user_id: ObjectId) -> Card | None:
     """The newest."""
-    mine = (card for card in reversed(cards) if (card.kind, card.recipient) == (kind, user_id))
-    return next(mine, None)
+    matching = (card for card in reversed(cards) if (card.kind, card.recipient) == (kind, user_id))
+    return next(matching, None)

@@ -1,4 +1,4 @@
-"""Sends everybody at the help desk what they read in their morning."""
+"""Sends the daily digests that are due."""
 
 import logging
 from datetime import timedelta
@@ -25,7 +25,7 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# Most looks bring no message. What is left by then comes with the next hint.
+# Most accounts get no message. What is left then comes with the next task.
 MAX_BATCHES = 20
 MAX_MESSAGES = 100
 
@@ -39,7 +39,7 @@ def send_digests() -> None:
 
 
 def run(runtime: Runtime) -> int:
-    """How many were sent. What Slack does not take now is sent later in the morning."""
+    """Return how many were sent. What Slack does not take now is sent later in the morning."""
     team = get_installation(runtime.db)
     if team is None:
         return 0
@@ -58,7 +58,7 @@ def run(runtime: Runtime) -> int:
 
 
 def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
-    """The job: hint at what is due."""
+    """The job: publish the task if digests are due."""
     if Digests(db, clock=clock).has_due():
         publisher.publish_digests()
 
@@ -66,8 +66,8 @@ def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
     """None where there is nothing to send."""
     try:
-        mine = digests.claim(account)
-        return (mine, digest_message(mine)) if mine else None
+        digest = digests.claim(account)
+        return (digest, digest_message(digest)) if digest else None
     except (PyMongoError, SoftTimeLimitExceeded):  # it is not the account
         raise
     except Exception as error:  # whatever it is, everybody after them would get none
@@ -77,33 +77,33 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 
 
 def _send(
-    runtime: Runtime, digests: Digests, mine: Digest, message: Message, team_id: str
+    runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
 ) -> bool | None:
     """Whether it was sent; None where Slack is not to be asked for more just now."""
-    reader = mine.user.id
+    reader = digest.user.id
     slack_id = runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
-        digests.mark_done(mine)
+        digests.mark_done(digest)
         return False
     try:
         post_message(runtime.slack, message, channel=slack_id)
     except SlackApiError as error:
-        return _handle_error(digests, mine, error)
+        return _handle_error(digests, digest, error)
     except (SlackClientError, OSError) as error:
         # Slack may have taken it: only when the claim has expired is it sent again.
         logger.warning("the digest of user %s: %s", reader, type(error).__name__)
         return None
-    digests.mark_done(mine)
+    digests.mark_done(digest)
     return True
 
 
-def _handle_error(digests: Digests, mine: Digest, error: SlackApiError) -> bool | None:
+def _handle_error(digests: Digests, digest: Digest, error: SlackApiError) -> bool | None:
     code, wait = error_code(error), rate_limit_error(error)
-    logger.warning("the digest of user %s is not sent: %s", mine.user.id, code)
+    logger.warning("the digest of user %s is not sent: %s", digest.user.id, code)
     if wait:
-        digests.retry_later(mine, wait=timedelta(seconds=wait.seconds))
+        digests.retry_later(digest, wait=timedelta(seconds=wait.seconds))
         return None
     if is_permanent(error):
-        digests.mark_done(mine)
+        digests.mark_done(digest)
         return False
     return None

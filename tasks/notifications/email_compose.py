@@ -1,4 +1,4 @@
-"""Finds the words of a letter as it is sent: by what is true then."""
+"""Compose an email at the moment it is sent, from the current state."""
 
 from collections.abc import Callable, Mapping
 from email.headerregistry import Address
@@ -22,20 +22,20 @@ from tasks.email.templates import EmailContent
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
-# What somebody who may no longer sign in is told all the same: it is about who else could.
+# Sent to deactivated accounts, too: these say who else could act as the account.
 KINDS_FOR_INACTIVE = frozenset({EmailKind.PASSWORD_CHANGED, EmailKind.LINKED, EmailKind.UNLINKED})
 
 
 class EmailNotNeeded(Exception):
-    """Nobody is to get this letter any more; the text says why, for operators."""
+    """The email no longer applies; the text says why, for operators."""
 
 
 class EmailSettingMissing(Exception):
-    """What it needs is not set; the text says what."""
+    """A setting that the email needs is missing; the text says which."""
 
 
 def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailMessage, Address]:
-    """The mail, and whom it is for. Raises `Unneeded` and `Unwritable`."""
+    """The message and its recipient. Raises `EmailNotNeeded` and `EmailSettingMissing`."""
     user = runtime.users.get(email.user_id)
     if user is None:
         raise EmailNotNeeded("the account is gone")
@@ -83,7 +83,7 @@ def _slack_name(email: Email) -> str:
 
 
 def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> EmailContent:
-    """Only while it is so: since it was posted the ticket may have gone to somebody else."""
+    """Only while it applies: the ticket may have been reassigned after the email was queued."""
     ticket = load_ticket(runtime.db, str(email.facts["ticket"]))
     event = last_event(ticket, EventType.ASSIGNED) if ticket else None
     if ticket is None or event is None or event.seq != email.facts["seq"]:
@@ -92,8 +92,8 @@ def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> Ema
         raise EmailNotNeeded("the ticket has moved on")
     if user.role is Role.USER:
         raise EmailNotNeeded("the account may not see the ticket")
-    giver = event.by if isinstance(event.by, ObjectId) else None
-    ids = {named for named in (ticket.created_by, giver) if named}
+    assigner = event.by if isinstance(event.by, ObjectId) else None
+    ids = {named for named in (ticket.created_by, assigner) if named}
     people = resolve_people(
         runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
     )
@@ -101,7 +101,7 @@ def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> Ema
         user,
         ticket,
         requester=display_person(people, ticket.created_by).name,
-        why=assignment_reason(ticket, display_person(people, giver) if giver else None),
+        reason=assignment_reason(ticket, display_person(people, assigner) if assigner else None),
     )
 
 

@@ -1,4 +1,4 @@
-"""Send letters: one task at a time, so that a slow mail server holds up nobody else's work."""
+"""Send emails: one task at a time, so that a slow mail server does not hold up other work."""
 
 import logging
 import time
@@ -19,15 +19,15 @@ logger = logging.getLogger(__name__)
 
 EMAIL_OFF_REASON = "mail is off, because MAILTRAP_SMTP_HOST is not set"
 HARD_LIMIT_SECONDS = EMAIL_LIMIT_SECONDS + 5
-# Longer than a task may run: until then nobody else is at the mail server.
+# Longer than a task may run: until then no other task uses the mail server.
 LOCK_DURATION = timedelta(seconds=HARD_LIMIT_SECONDS + 5)
-# After so long a task begins no further letter; another goes on.
+# After so long a task sends no further email; another task does.
 MAX_ROUND_SECONDS = 10.0
 
 
 @celery.task(name=EMAIL_TASK, soft_time_limit=EMAIL_LIMIT_SECONDS, time_limit=HARD_LIMIT_SECONDS)
 def send_emails(letter_id: str) -> None:
-    """Send that letter, and then whatever else is due. A fault leaves it to the sweep."""
+    """Send that email, and then the others that are due. A fault leaves it to the sweep."""
     run(current_runtime(), letter_id)
 
 
@@ -37,26 +37,26 @@ def run(runtime: Runtime, email_id: str) -> None:
         emails.discard_all(why=EMAIL_OFF_REASON)
         return
     lock = BackoffLock(runtime.db, "mail", lock_timeout=LOCK_DURATION, clock=runtime.clock)
-    # Whoever is in sends this one, too; and a server in trouble is left alone for a while.
+    # The task that has the lock sends this one, too; after a failure it stays locked for a while.
     if emails.next_due_id() is None or not lock.acquire():
         return
     try:
         _EmailSender(runtime, runtime.email, emails).send_due(email_id)
-    except ServerUnavailable as away:
+    except ServerUnavailable as fault:
         pause = lock.back_off()
-        logger.warning("no mail for %s s: %s", f"{pause.total_seconds():g}", away.error)
+        logger.warning("no mail for %s s: %s", f"{pause.total_seconds():g}", fault.error)
         return
     except BaseException:  # also the task's time limit: the next one is not let in at once
         lock.back_off()
         raise
     lock.release()
-    # Also what was posted, and found us in, after our last look.
+    # Also what was queued since this task's last query, and found the lock taken.
     if more := emails.next_due_id():
         runtime.publisher.publish_email(more)
 
 
 class _EmailSender:
-    """Sends letters over one connection."""
+    """Sends emails over one connection."""
 
     def __init__(self, runtime: Runtime, config: EmailConfig, emails: Emails) -> None:
         self._runtime = runtime
@@ -64,7 +64,7 @@ class _EmailSender:
         self._emails = emails
 
     def send_due(self, email_id: str) -> None:
-        """Send that letter and those due. Raises `ServerAway`: then the others are not tried."""
+        """Send that email, then those due. Raises `ServerUnavailable`, and sends no more."""
         until = time.monotonic() + MAX_ROUND_SECONDS
         with SmtpConnection(self._config.server.connect) as connection:
             email = self._emails.claim(email_id) or self._emails.claim_next()
@@ -76,7 +76,7 @@ class _EmailSender:
                 email = self._emails.claim_next()
 
     def _send(self, email: Email, connection: SmtpConnection) -> str:
-        """One letter; what came of it."""
+        """Send one email; return the outcome."""
         if email.is_expired(self._runtime.clock()):
             self._emails.mark_failed(email, error="too late")
             return "given_up"

@@ -1,4 +1,4 @@
-"""Sends the offers to hand over the open tickets of whoever is away for long."""
+"""Sends hand-over offers to users who are away for long, for their open tickets."""
 
 import logging
 from datetime import timedelta
@@ -22,7 +22,7 @@ MAX_OFFERS = 20
 
 
 def send_due(runtime: Runtime) -> int:
-    """How many were sent; what fails is tried again later."""
+    """Return how many were sent; what fails is tried again later."""
     team, offers = get_installation(runtime.db), HandoverOffers(runtime.db, clock=runtime.clock)
     if team is None:
         return 0
@@ -36,13 +36,13 @@ def send_due(runtime: Runtime) -> int:
 
 
 def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_id: str) -> bool:
-    found = runtime.links.slack_ids(team_id=team_id, user_ids={offer.recipient_id})
-    if offer.recipient_id not in found:
+    slack_ids = runtime.links.slack_ids(team_id=team_id, user_ids={offer.recipient_id})
+    if offer.recipient_id not in slack_ids:
         offers.mark_failed(offer, error="not linked")
         return False
     try:
         answer = post_message(
-            runtime.slack, offer_message(offer), channel=found[offer.recipient_id]
+            runtime.slack, offer_message(offer), channel=slack_ids[offer.recipient_id]
         )
     except SlackApiError as error:
         code, wait = error_code(error), rate_limit_error(error)

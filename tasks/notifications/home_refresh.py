@@ -1,4 +1,4 @@
-"""Bring the Homes up to date that a change concerns, once for several changes."""
+"""Refresh the App Homes that a change concerns, once for several changes."""
 
 import logging
 from datetime import timedelta
@@ -28,9 +28,9 @@ DEBOUNCE = timedelta(seconds=3)
 
 
 def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
-    """Ask for a refresh of each Home the ticket concerns, unless one is on its way.
+    """Publish a refresh of each Home the ticket concerns, unless one is on its way.
 
-    Should a hint be lost, its reader sees the change at the next one, or on opening Home.
+    If publishing fails, its reader sees the change at the next refresh, or on opening Home.
     """
     for link_id in runtime.home_sessions.watchers(ticket):
         if runtime.home_sessions.request_refresh(link_id, within=DEBOUNCE):

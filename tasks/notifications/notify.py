@@ -1,4 +1,4 @@
-"""Tell people what has happened to a ticket since they were last told."""
+"""Deliver a ticket's updates to its people since the last delivery."""
 
 import logging
 from time import sleep
@@ -20,7 +20,7 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# A ticket that changes faster than this is left to the next hint or the sweep.
+# A ticket that changes faster than this is left to the next task or the sweep.
 MAX_ROUNDS = 5
 # Two that meet in the middle of a ticket must not both leave the rest to the sweep.
 CONTENTION_DELAY_SECONDS = 0.2

@@ -1,6 +1,6 @@
-"""Who is told of a step that was taken by the clock. Pure.
+"""Rules for which reminders a ticket's escalation steps call for, and to whom. Pure.
 
-What is no longer so is told to nobody, also where it was posted by then.
+A reminder that no longer applies goes to nobody, even if it was queued while it did.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ _BEFORE_CHANNEL = _BEFORE_MISSED | {EscalationStep.DUE_MISSED}
 
 @dataclass(frozen=True, slots=True)
 class DueReminder:
-    """A line for somebody; `key` is the same for the same."""
+    """A reminder for a recipient; `key` identifies it."""
 
     seq: int
     at: datetime
@@ -44,28 +44,28 @@ class DueReminder:
 
 
 def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
-    """Every line that the ticket calls for as it is, told already or not: of each ladder one a
-    person, by the last step that concerns them. Further steps, which concern others, leave it: it
-    may wait for a worker, for Slack or for their working day until then."""
+    """Every reminder that the ticket calls for as it is, sent already or not: for each escalation
+    track one a person, by the last step that concerns them. Further steps, which concern others,
+    leave it: it may wait for a worker, for Slack or for their working day until then."""
     found: dict[tuple[ObjectId | str, EscalationTrack], DueReminder] = {}
     for event in _current_steps(ticket):
         kind = EscalationStep(event.to)
-        for to in _recipients(event, kind, ticket, admins):
-            found[to, kind.track] = DueReminder(event.seq, event.at, kind, to)
+        for recipient in _recipients(event, kind, ticket, admins):
+            found[recipient, kind.track] = DueReminder(event.seq, event.at, kind, recipient)
     return list(found.values())
 
 
 def _current_steps(ticket: Ticket) -> list[Event]:
-    """Those of each ladder since it last began anew, if it still stands as the last one left it;
-    the latest last."""
+    """The events of each escalation track since it last restarted, unless the ticket has left the
+    state of the last one; the latest last."""
     runs: dict[EscalationTrack, list[Event]] = {}
     for event in ticket.events:
         if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):
-            family = EscalationStep(event.to).track
-            goes_on = event.from_ in family.steps
-            runs[family] = [*(runs.get(family, ()) if goes_on else ()), event]
-    standing = (run for run in runs.values() if is_current_step(ticket, EscalationStep(run[-1].to)))
-    return sorted(chain.from_iterable(standing), key=lambda event: event.seq)
+            track = EscalationStep(event.to).track
+            continues = event.from_ in track.steps
+            runs[track] = [*(runs.get(track, ()) if continues else ()), event]
+    current = (run for run in runs.values() if is_current_step(ticket, EscalationStep(run[-1].to)))
+    return sorted(chain.from_iterable(current), key=lambda event: event.seq)
 
 
 def _recipients(
@@ -79,15 +79,15 @@ def _recipients(
         yield TRIAGE_RECIPIENT
     if kind in _ADMIN_STEPS:
         yield from admins
-    had_it = _was_assignee_then(ticket, event)
-    if ticket.assigned_to and had_it and (kind in _ASSIGNEE_STEPS or _is_news(event, kind)):
+    was_assignee = _was_assignee_then(ticket, event)
+    if ticket.assigned_to and was_assignee and (kind in _ASSIGNEE_STEPS or _is_news(event, kind)):
         yield ticket.assigned_to
 
 
 def _was_assignee_then(ticket: Ticket, event: Event) -> bool:
-    """Whoever got it later sees by its card how it stands."""
-    given = last_event(ticket, EventType.ASSIGNED)
-    return given is None or given.seq < event.seq
+    """Whoever was assigned later sees by the card what the state is."""
+    assigned = last_event(ticket, EventType.ASSIGNED)
+    return assigned is None or assigned.seq < event.seq
 
 
 def _is_news(event: Event, kind: EscalationStep) -> bool:

@@ -1,4 +1,4 @@
-"""Tell somebody of their tickets that time has passed for: one message for all that are due."""
+"""Send reminders of escalation steps: one message to a recipient for all that are due."""
 
 from datetime import timedelta
 from functools import partial
@@ -32,28 +32,28 @@ from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateL
 from tasks.queue.celery_app import REMINDER_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
-# What is older, and was told to somebody, is no news for who has become an admin since.
+# A new admin gets no older reminder that was sent to others already.
 NEW_ADMIN_WINDOW = timedelta(days=1)
 
 
 def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
-    """Post the lines that the ticket calls for. From then on it is they that wait."""
+    """Queue the reminders that the ticket calls for; from then on they wait, not the ticket."""
     oldest = runtime.clock() - NEW_ADMIN_WINDOW
-    for line in due_reminders(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
-        was_told = deliveries.has_finished_delivery(ticket, seq=line.seq, kind=line.kind.value)
-        if line.recipient == TRIAGE_RECIPIENT and not runtime.triage_channel:
+    for due in due_reminders(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
+        was_sent = deliveries.has_finished_delivery(ticket, seq=due.seq, kind=due.kind.value)
+        if due.recipient == TRIAGE_RECIPIENT and not runtime.triage_channel:
             continue
-        if deliveries.is_finished(ticket, line.key) or (was_told and line.at < oldest):
+        if deliveries.is_finished(ticket, due.key) or (was_sent and due.at < oldest):
             continue
         Reminders(runtime.db, clock=runtime.clock).queue(
-            key=_key(ticket, line),
-            recipient=line.recipient,
+            key=_key(ticket, due),
+            recipient=due.recipient,
             ticket_id=ticket.id,
-            seq=line.seq,
-            kind=line.kind.value,
+            seq=due.seq,
+            kind=due.kind.value,
             is_urgent=ticket.priority is Priority.URGENT,
         )
-        deliveries.mark_delegated(runtime.db, ticket.id, line.key)
+        deliveries.mark_delegated(runtime.db, ticket.id, due.key)
 
 
 @celery.task(name=REMINDER_TASK, bind=True, max_retries=None)
@@ -76,10 +76,10 @@ def run(runtime: Runtime, recipient: str) -> None:
     claim = reminders.claim(recipient)
     if claim is None:
         return
-    claim = _hold_until_at_work(runtime, reminders, claim)
-    left = _one_per_ticket(_still_relevant(runtime, reminders, claim))
-    channel = _channel(runtime, recipient, left) if left else None
-    if not left or channel is None:  # who has no Slack account is told in no other way
+    claim = _defer_until_at_work(runtime, reminders, claim)
+    pairs = _one_per_ticket(_still_relevant(runtime, reminders, claim))
+    channel = _channel(runtime, recipient, pairs) if pairs else None
+    if not pairs or channel is None:  # a user without a Slack account gets no reminder
         reminders.finish(claim, why="dropped")
         return
     _send(
@@ -87,7 +87,7 @@ def run(runtime: Runtime, recipient: str) -> None:
         reminders,
         claim,
         channel,
-        _message(runtime, recipient, left, unread=claim.unread_count),
+        _message(runtime, recipient, pairs, unread=claim.unread_count),
     )
 
 
@@ -97,23 +97,29 @@ ReminderPair = tuple[Reminder, Ticket]
 def _still_relevant(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> list[ReminderPair]:
-    """What is to be told; the rest is dropped."""
+    """The reminders that still apply, with their tickets; the others are discarded."""
     admins = runtime.users.active_ids_with_role(Role.ADMIN)
     tickets: dict[str, Ticket] = {}
     for ticket in load_tickets(runtime, claim.reminders):
-        for line in due_reminders(ticket, admins=admins):
-            tickets[_key(ticket, line)] = ticket
-    reminders.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in tickets])
-    return [(nudge, tickets[nudge.id]) for nudge in claim.reminders if nudge.id in tickets]
+        for due in due_reminders(ticket, admins=admins):
+            tickets[_key(ticket, due)] = ticket
+    reminders.discard(
+        claim, [reminder for reminder in claim.reminders if reminder.id not in tickets]
+    )
+    return [
+        (reminder, tickets[reminder.id]) for reminder in claim.reminders if reminder.id in tickets
+    ]
 
 
 def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
     """That it is late says the most, and has the button to accept it as well."""
-    by_ticket = {ticket.id: (nudge, ticket) for nudge, ticket in sorted(pairs, key=_weight)}
+    by_ticket = {
+        ticket.id: (reminder, ticket) for reminder, ticket in sorted(pairs, key=_relevance)
+    }
     return list(by_ticket.values())
 
 
-def _weight(pair: ReminderPair) -> tuple[int, int]:
+def _relevance(pair: ReminderPair) -> tuple[int, int]:
     reminder, _ = pair
     kind = EscalationStep(reminder.kind)
     if kind is EscalationStep.DUE_SOON:
@@ -121,15 +127,15 @@ def _weight(pair: ReminderPair) -> tuple[int, int]:
     return (2 if kind.track is EscalationTrack.DUE else 1), reminder.seq
 
 
-def _key(ticket: Ticket, line: DueReminder) -> str:
-    return f"{ticket.id}:{line.key}"
+def _key(ticket: Ticket, due: DueReminder) -> str:
+    return f"{ticket.id}:{due.key}"
 
 
-def _hold_until_at_work(
+def _defer_until_at_work(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> ReminderClaim:
-    """Only what is urgent is told to somebody who is not at work; the rest waits for them. The
-    channel's hours are the office's."""
+    """Defer what is not urgent while the recipient's notifications are paused. The triage channel
+    goes by the business hours."""
     account: Document = {}
     if claim.recipient != TRIAGE_RECIPIENT:
         account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
@@ -138,17 +144,19 @@ def _hold_until_at_work(
     return reminders.defer(claim, until=until) if until else claim
 
 
-def _channel(runtime: Runtime, to: str, pairs: list[ReminderPair]) -> str | None:
-    if to == TRIAGE_RECIPIENT:
+def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str | None:
+    if recipient == TRIAGE_RECIPIENT:
         return runtime.triage_channel or None
-    team_id, reader = pairs[0][1].team_id or "", ObjectId(to)
+    team_id, reader = pairs[0][1].team_id or "", ObjectId(recipient)
     user = runtime.users.get(reader)
     if user is None or not user.active:
         return None
     return runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
 
 
-def _message(runtime: Runtime, to: str, pairs: list[ReminderPair], *, unread: int) -> Message:
+def _message(
+    runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, unread: int
+) -> Message:
     """The most urgent first."""
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
     shown = pairs[: views.MAX_TICKETS]
@@ -159,14 +167,14 @@ def _message(runtime: Runtime, to: str, pairs: list[ReminderPair], *, unread: in
     lines = [
         ReminderLine(
             ticket=ticket,
-            step=EscalationStep(nudge.kind),
+            step=EscalationStep(reminder.kind),
             assignee=display_person(people, ticket.assigned_to) if ticket.assigned_to else None,
-            is_for_assignee=str(ticket.assigned_to) == to,
+            is_for_assignee=str(ticket.assigned_to) == recipient,
         )
-        for nudge, ticket in shown
+        for reminder, ticket in shown
     ]
     return views.reminder_message(
-        lines, count=len(pairs) + unread, is_channel=to == TRIAGE_RECIPIENT
+        lines, count=len(pairs) + unread, is_channel=recipient == TRIAGE_RECIPIENT
     )
 
 

@@ -1,4 +1,4 @@
-"""Sending what was claimed for somebody (services/outbox/reminders.py), and what becomes of it."""
+"""Load the tickets of claimed reminders, send them, and record the outcome."""
 
 import logging
 from collections.abc import Callable, Iterable, Iterator
@@ -19,8 +19,8 @@ _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
 def load_tickets(runtime: Runtime, reminders: Iterable[Reminder]) -> Iterator[Ticket]:
-    """The tickets that those lines are about, as they are now, without what no line shows."""
-    ids = list({nudge.ticket_id for nudge in reminders})
+    """The tickets of those reminders, as they are now, without fields that no reminder shows."""
+    ids = list({reminder.ticket_id for reminder in reminders})
     return map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _EXCLUDED_FIELDS))
 
 
@@ -28,7 +28,7 @@ def send_claimed(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim, send: Callable[[], SlackResponse]
 ) -> SlackResponse | None:
     """Slack's answer; None where it took nothing: then the claim is given up, for a while or, where
-    Slack will never take it, for good. Raises `SlackBusy`."""
+    Slack will never take it, for good. Raises `SlackRateLimited`."""
     try:
         return send()
     except SlackApiError as error:

@@ -89,7 +89,7 @@ def update_message(
     """Change what a message shows. False where that has to be tried again later.
 
     A message that is deleted, or too old to edit, counts as changed, so that nobody tries for ever.
-    Raises `SlackBusy`.
+    Raises `SlackRateLimited`.
     """
     try:
         slack.chat_update(channel=channel, ts=ts, **message.as_args())

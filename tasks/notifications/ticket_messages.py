@@ -114,8 +114,8 @@ def build_message(
 
 
 def _question(ticket: Ticket) -> str:
-    asked = last_event(ticket, EventType.WAITING)
-    return (asked.note if asked else None) or ""
+    question = last_event(ticket, EventType.WAITING)
+    return (question.note if question else None) or ""
 
 
 def _requester_card(ticket: Ticket, people: PersonLookup) -> Message:
@@ -130,12 +130,12 @@ def _assignee_card(ticket: Ticket, people: PersonLookup, recipient: Recipient | 
     if assignee is None or recipient != ticket.assigned_to:
         return ticket_cards.former_assignee_card(ticket, assignee=assignee, done_by=done_by)
     assigned = last_event(ticket, EventType.ASSIGNED)
-    by_somebody = assigned and isinstance(assigned.by, ObjectId) and assigned.by != recipient
+    by_other_user = assigned and isinstance(assigned.by, ObjectId) and assigned.by != recipient
     return ticket_cards.assignee_card(
         ticket,
         requester=people(ticket.created_by),
         assignee=assignee,
-        assigned_by=people(assigned.by) if assigned and by_somebody else None,
+        assigned_by=people(assigned.by) if assigned and by_other_user else None,
         done_by=done_by,
     )
 

@@ -21,8 +21,12 @@ from tasks.notifications.slack_delivery import (
     rate_limit_error,
     update_message,
 )
-from tasks.notifications.ticket_messages import Notice, build_message, triage_notice
-from tasks.notifications.ticket_messages import build_notices as due_notices
+from tasks.notifications.ticket_messages import (
+    Notice,
+    build_message,
+    build_notices,
+    triage_notice,
+)
 from tasks.recipients import TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime
 
@@ -43,11 +47,11 @@ class TicketSender:
         )
 
     def deliver(self) -> bool:
-        """Send and update what is due. False where something has to be tried again later.
+        """Send and update what is due. False if something has to be tried again later.
 
-        Raises `SlackBusy` where Slack asks to wait.
+        Raises `SlackRateLimited` if Slack asks to wait.
         """
-        notices = due_notices(self._ticket, people=self._person)
+        notices = build_notices(self._ticket, people=self._person)
         outcomes = [self._send(notice) for notice in notices]
         cards = self._ticket.cards
         outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
@@ -69,7 +73,7 @@ class TicketSender:
     def _send(self, notice: Notice) -> bool:
         address = self._address(notice.recipient)
         if address is None or deliveries.is_finished(self._ticket, notice.key):
-            return True  # who has no Slack account is told in no other way
+            return True  # a user without a Slack account gets no message
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
             self.has_concurrent_sender = True
@@ -87,9 +91,15 @@ class TicketSender:
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
-        shown = self._version_fields(notice)
+        version_fields = self._version_fields(notice)
         deliveries.mark_sent(
-            db, ticket_id, notice.key, channel=channel, ts=ts, card=card, extra_fields=shown
+            db,
+            ticket_id,
+            notice.key,
+            channel=channel,
+            ts=ts,
+            card=card,
+            extra_fields=version_fields,
         )
         if card:
             self._cards.append(card)
@@ -107,7 +117,7 @@ class TicketSender:
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
         code = error_code(error)
         if is_permanent(error):
-            # Many a message stands where the bot may not write: no reason to alarm anybody.
+            # Many messages are in channels where the bot may not write: no warning for those.
             level = logging.INFO if isinstance(notice.recipient, SlackThread) else logging.WARNING
             logger.log(level, "ticket %s: %s is given up: %s", ticket_id, notice.key, code)
             deliveries.mark_failed(db, ticket_id, notice.key, error=code)
@@ -121,11 +131,11 @@ class TicketSender:
         return False
 
     def _version_fields(self, notice: Notice) -> dict[str, Any] | None:
-        """By what it is told later whether a message that is kept in step is out of date."""
+        """Lets a later run see whether a message that is kept up to date is outdated."""
         if not notice.version:
             return None
-        alone = not isinstance(notice.recipient, SlackThread)
-        return {"version": notice.version, "seq": self._ticket.seq, "alone": alone}
+        is_outside_thread = not isinstance(notice.recipient, SlackThread)
+        return {"version": notice.version, "seq": self._ticket.seq, "alone": is_outside_thread}
 
     def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
         """What to keep up to date of a message just sent; None where that is nothing."""
@@ -141,19 +151,19 @@ class TicketSender:
         )
 
     def _update_card(self, card: Card) -> bool:
-        shown = build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
-        if content_hash(shown) == card.digest:
+        message = build_message(card.kind, self._ticket, self._person, recipient=card.recipient)
+        if content_hash(message) == card.digest:
             return True
         about = f"ticket {self._ticket.id}: card"
         slack = self._runtime.slack
-        if not update_message(slack, shown, channel=card.channel, ts=card.ts, about=about):
+        if not update_message(slack, message, channel=card.channel, ts=card.ts, about=about):
             return False
         return deliveries.record_card_update(
             self._runtime.db,
             self._ticket.id,
             card,
             seq=self._ticket.seq,
-            digest=content_hash(shown),
+            digest=content_hash(message),
             now=self._runtime.clock(),
         )
 

@@ -1,7 +1,7 @@
-"""Tell the admins which tickets nobody is available for: each once, several in one message.
+"""Alert the admins to tickets nobody is available for: each once, several in one message.
 
 A message that was sent a moment ago takes up what comes after it, so that many tickets within a few
-minutes make one sound. It waits for nobody's working day: somebody has to decide.
+minutes notify once. It does not wait for working hours: an admin has to decide.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -32,7 +32,7 @@ APPEND_WINDOW = timedelta(minutes=5)
 
 
 def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
-    """A line for each admin whom Slack reaches, but for who has filed the ticket."""
+    """Queue an alert for each admin whom Slack reaches, except the requester."""
     event = _alert_event(ticket)
     if event is None:
         return
@@ -63,8 +63,10 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
         return
     before = reminders.last_sent(recipient, since=now - APPEND_WINDOW)
     tickets = _still_relevant(runtime, [*(before.reminders if before else ()), *claim.reminders])
-    reminders.discard(claim, [nudge for nudge in claim.reminders if nudge.id not in tickets])
-    new = [tickets[nudge.id] for nudge in claim.reminders if nudge.id in tickets]
+    reminders.discard(
+        claim, [reminder for reminder in claim.reminders if reminder.id not in tickets]
+    )
+    new = [tickets[reminder.id] for reminder in claim.reminders if reminder.id in tickets]
     channel = _channel(runtime, recipient, new)
     if channel is None:
         reminders.finish(claim, why="dropped")
@@ -85,27 +87,30 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
 
 
 def _alert_event(ticket: Ticket) -> Event | None:
-    """What says that nobody is available for it, as long as it is so."""
-    is_so = (
+    """The event to alert to: nobody was available, and the ticket is still unassigned."""
+    is_still_unassigned = (
         ticket.assigned_to is None
         and ticket.status in OPEN_STATUSES
         and is_queued_unassigned(ticket)
     )
-    return last_event(ticket, EventType.NOBODY_AVAILABLE) if is_so else None
+    return last_event(ticket, EventType.NOBODY_AVAILABLE) if is_still_unassigned else None
 
 
 def _still_relevant(runtime: Runtime, reminders: Iterable[Reminder]) -> dict[str, Ticket]:
-    """The tickets of those lines that are to be told, by the line's id."""
+    """The tickets that still need the alert, by the id of the reminder."""
     listed = list(reminders)
     found = load_tickets(runtime, listed)
-    called = {(ticket.id, event.seq): ticket for ticket in found if (event := _alert_event(ticket))}
-    keys = {nudge.id: (nudge.ticket_id, nudge.seq) for nudge in listed}
-    return {nudge: called[key] for nudge, key in keys.items() if key in called}
+    alerted = {
+        (ticket.id, event.seq): ticket for ticket in found if (event := _alert_event(ticket))
+    }
+    keys = {reminder.id: (reminder.ticket_id, reminder.seq) for reminder in listed}
+    return {reminder_id: alerted[key] for reminder_id, key in keys.items() if key in alerted}
 
 
-def _channel(runtime: Runtime, to: str, tickets: Sequence[Ticket]) -> str | None:
-    """None where there is nothing to tell, and for whoever is no admin in Slack any more."""
-    admin = ObjectId(to.removeprefix(UNASSIGNED_ALERT_PREFIX))
+def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str | None:
+    """None if no ticket still needs the alert, or the recipient is no longer an admin linked to
+    Slack."""
+    admin = ObjectId(recipient.removeprefix(UNASSIGNED_ALERT_PREFIX))
     if not tickets or admin not in runtime.users.active_ids_with_role(Role.ADMIN):
         return None
     team_id = tickets[0].team_id or ""

@@ -74,24 +74,24 @@ class _JobFunctions:
         self._escalation_steps = escalation.build_steps(db, has_triage=has_triage, clock=clock)
 
     def publish_due(self, should_continue: ShouldContinue) -> None:
-        """Hint again at what is in an outbox. Without a broker nothing counts as published."""
+        """Publish again what is in an outbox. Without a broker nothing counts as published."""
         now = self._clock()
         for ticket_id in pending.due_ticket_ids(self._db, now=now, limit=SWEEP_BATCH_SIZE):
             if not should_continue():
                 return
             self._publisher.send(NOTIFY_TASK, str(ticket_id))
             pending.back_off(self._db, ticket_id, now=now)
-        # One hint: whoever follows it sends all that are due.
+        # One task is enough: it sends every email that is due.
         if email_id := Emails(self._db, clock=self._clock).next_due_id():
             self._publisher.publish_email(email_id)
 
     def retry_due_unassigned(self, should_continue: ShouldContinue) -> None:
-        """Have those assigned for whom nobody was available."""
+        """Assign the tickets that nobody was available for."""
         while pending.retry_due_unassigned(self._db, now=self._clock()) and should_continue():
             pass
 
     def release_tickets(self, should_continue: ShouldContinue) -> None:
-        """Take the tickets from whoever cannot work on them any more."""
+        """Unassign the tickets of those who cannot work on them any more."""
         now = self._clock()
         for user_id in release.accounts_to_release(self._db, now=now):
             if not should_continue():
@@ -110,7 +110,7 @@ class _JobFunctions:
                 return
 
     def take_escalation_steps(self, should_continue: ShouldContinue) -> None:
-        """Take what is due by the clock, and have people told of it."""
+        """Take the escalation steps that are due, and publish the reminders."""
         escalation.take_due_steps(
             self._escalation_steps, self._publisher, should_continue=should_continue
         )

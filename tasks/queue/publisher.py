@@ -1,6 +1,6 @@
-"""Hints to the workers, through Redis.
+"""Publishers of tasks: straight to Redis, or by a thread, so that a request need not wait for it.
 
-Hints sent by a thread of their own: whoever has changed a ticket does not wait for Redis.
+What cannot be published is not lost: the sweep and the jobs find the work in the database.
 """
 
 import logging
@@ -32,9 +32,14 @@ from tasks.queue.task_instrumentation import message_headers
 
 logger = logging.getLogger(__name__)
 
+# With Redis away each takes up to four seconds. What finds no room is left to the sweep.
+MAX_QUEUE_SIZE = 1_000
+# What still waits when the process ends is sent within so long, or left to the sweep.
+STOP_TIMEOUT_SECONDS = 2.0
+
 
 class PublishFailed(Exception):
-    """The broker did not take it."""
+    """The broker did not take the task."""
 
 
 class CeleryPublisher:
@@ -44,34 +49,33 @@ class CeleryPublisher:
         self._celery = celery
 
     def publish_ticket(self, ticket_id: str) -> None:
-        """Ask for the ticket to be looked at now; a lost hint is left to the sweep."""
+        """Publish delivery of the ticket's updates; if that fails, the sweep does it."""
         self._send_or_log(NOTIFY_TASK, ticket_id)
 
     def publish_assignment(self, ticket_id: str) -> None:
         self._send_or_log(ASSIGN_TASK, ticket_id)
 
     def publish_email(self, email_id: str) -> None:
-        """Ask for a letter to be sent now; a lost hint is left to the sweep."""
+        """Publish sending of the email; if that fails, the sweep does it."""
         try:
             self._send(EMAIL_TASK, kwargs={"letter_id": email_id})
         except PublishFailed as error:
             logger.warning("letter %s is left to the sweep: %s", email_id, error)
 
     def publish_availability_check(self) -> None:
-        """Ask for Slack to be asked who is here; a lost hint is left to the jobs."""
+        """Publish a sync of Slack statuses; if that fails, the jobs do it."""
         try:
             self._send(STATUS_SYNC_TASK)
         except PublishFailed as error:
             logger.warning("who is here is left to the jobs: %s", error)
 
     def publish_digests(self) -> None:
-        """Ask for the digests that are due; raises as `send`."""
+        """Publish sending of the digests that are due; raises as `send`."""
         self._send(DIGEST_TASK)
 
     def publish_reminders(self, to: str) -> None:
-        """Ask for a recipient (services/outbox/reminders.py) to be told what is due; raises as
-        `send`.
-        """
+        """Publish sending of the reminders due for a recipient (services/outbox/reminders.py);
+        raises as `send`."""
         self._send(REMINDER_TASK, kwargs={"to": to})
 
     def send(self, task: str, ticket_id: str) -> None:
@@ -79,7 +83,7 @@ class CeleryPublisher:
         self._send(task, args=[ticket_id])
 
     def publish_home_refresh(self, link_id: str, *, countdown: float) -> None:
-        """Ask for a Home to be published again in `countdown` seconds; a lost hint stays lost."""
+        """Publish a refresh of a Home in `countdown` seconds; if that fails, it is not repeated."""
         try:
             # By name: what is passed by position is taken for a ticket in the logs.
             self._send(HOME_TASK, kwargs={"link_id": link_id}, countdown=countdown)
@@ -101,12 +105,6 @@ class CeleryPublisher:
                 logger.warning("ticket %s is left to the sweep: %s", ticket_id, error)
 
 
-# With Redis away each takes up to four seconds. What finds no room is left to the sweep.
-MAX_QUEUE_SIZE = 1_000
-# What still waits when the process ends is sent within so long, or left to the sweep.
-STOP_TIMEOUT_SECONDS = 2.0
-
-
 class BackgroundPublisher:
     """`services.outbox.pending.Publisher` over another one, which it calls in the order of its
     calls.
@@ -115,7 +113,7 @@ class BackgroundPublisher:
     def __init__(self, publisher: Publisher, *, max_size: int = MAX_QUEUE_SIZE) -> None:
         self._publisher = publisher
         self._queue: queue.Queue[tuple[Context, Callable[[], None]] | None] = queue.Queue(max_size)
-        self._thread = threading.Thread(target=self._run, name="hints", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
         self._thread.start()
 
     def publish_ticket(self, ticket_id: str) -> None:

@@ -20,8 +20,8 @@ OUTCOMES: Mapping[str, str] = {"SUCCESS": "ok", "RETRY": "retried", "FAILURE": "
 
 def message_headers() -> dict[str, str]:
     """What a message carries besides the task: the id of the request it comes from."""
-    known = request_context.current_ids().get(request_context.REQUEST_ID)
-    return {request_context.REQUEST_ID: known} if known else {}
+    request_id = request_context.current_ids().get(request_context.REQUEST_ID)
+    return {request_context.REQUEST_ID: request_id} if request_id else {}
 
 
 class TaskInstrumentation:

@@ -9,8 +9,8 @@ import pytest
 
 import bot.app
 from bot.routes import Route, RouteKind
+from bot.slack.bot_services import BotServices
 from bot.slack.request import Request
-from bot.slack.services import BotServices
 from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.text import plain_text
 from services.core.database import Mongo

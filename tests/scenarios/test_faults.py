@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import bot.app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from demo.servers import RedisServer
 from services.core.database import Mongo
 from services.models.ticket import Status

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 
 import bot.app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from services.core import logs
 from services.core.database import Mongo
 from services.models.ticket import Ticket

@@ -7,7 +7,7 @@ from html.parser import HTMLParser
 
 import requests
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import pages_blueprint
 from bot.web.pages.browser_request import PageServices

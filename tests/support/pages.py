@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService
 from services.auth.services import AccountServices
 from tests.support.page_client import Browser, serving

@@ -72,9 +72,9 @@ def action_buttons(
 ) -> list[Block]:
     """For one block of actions: three buttons, and an overflow menu with the rest.
 
-    `steps` are from `services.tickets.lifecycle`; `details` is for wherever the ticket is not shown
-    whole:
-    what does not fit there is left to its page, which has a button more where it has to.
+    `allowed_actions` come from `services.tickets.lifecycle`; `has_details` is for wherever the
+    ticket is not shown whole: what does not fit there is left to its page, which has a button more
+    where it has to.
     """
     offered = {*map(str, allowed_actions), *([ids.DETAILS] if has_details else [])}
     ordered = [action for action in _order(allowed_actions) if action in offered]
@@ -105,7 +105,7 @@ def button_value(ticket: Ticket, action: str) -> str:
 
 
 def parse_button_value(text: str) -> tuple[str, str]:
-    """The ticket's id, and the glance or ""."""
+    """The ticket's id, and the state its reader saw or ""."""
     ticket_id, _, expected_state = text.partition(":")
     return ticket_id, expected_state
 

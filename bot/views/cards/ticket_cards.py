@@ -64,7 +64,7 @@ def assignee_card(
 ) -> Message:
     """What the person who has to work on it sees, with the reason why it is they.
 
-    `given_by` is who chose them; None where assignment did, or they themselves.
+    `assigned_by` is who chose them; None where assignment did, or they themselves.
     """
     blocks = [
         *_heading(ticket),

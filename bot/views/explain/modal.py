@@ -28,7 +28,7 @@ MAX_TEXT_LENGTH = 500
 
 
 def explanation_modal(dry_run: DryRun) -> View:
-    """`run` with `SHOWN` people of each kind at most."""
+    """`dry_run` with `MAX_CANDIDATES` people of each kind at most."""
     formatter = Formatter(
         name=lambda user_id: display_person(dry_run.people, user_id).mention,
         time=format_datetime,

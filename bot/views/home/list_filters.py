@@ -32,7 +32,8 @@ CLOSED_LABEL = "Resolved or cancelled"
 
 
 def filter_menus(listed: ListResult, max_options: int) -> Block:
-    """A menu for each, holding up to `most` options itself; longer ones ask as somebody types.
+    """A menu for each, holding up to `max_options` options itself; longer ones ask as the user
+    types.
 
     What it is narrowed by stands in the block's id: a press on an element always brings that.
 

@@ -1,7 +1,4 @@
-"""A ticket's page, in Home or as a message that only its reader sees.
-
-What people wrote to each other about a ticket, on its page.
-"""
+"""A ticket's page with its conversation, in Home or as an ephemeral message."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -44,6 +41,7 @@ from services.tickets.lifecycle import completed_by
 View = dict[str, Any]
 
 MAX_SHORT_TEXT_LENGTH = 500
+MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
 # How much of the conversation and of the history a message holds: the most that fits.
 MESSAGE_SIZES = ((10, 10), (5, 5), (2, 2), (0, 1))
 
@@ -133,9 +131,6 @@ def _staff_section(ticket: Ticket) -> list[Block]:
     if ticket.assignment.get("analysis"):
         blocks += [context(plain_text(sentence)) for sentence in labels.analysis_notes(ticket)]
     return blocks
-
-
-MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
 
 
 def conversation_blocks(

@@ -27,7 +27,7 @@ MAX_SNIPPET_LENGTH = 300
 def comment_message(
     ticket: Ticket, comment: Comment, *, author: DisplayPerson, is_outside_thread: bool
 ) -> Message:
-    """`is_alone`: in no thread, so that it has to say which ticket it is about."""
+    """`is_outside_thread`: in no thread, so that it has to say which ticket it is about."""
     name = escape(author.name)
     about: list[Block] = [context(mrkdwn(f"*{labels.ticket_name(ticket)}*")), ticket_title(ticket)]
     blocks: list[Block] = about if is_outside_thread else []

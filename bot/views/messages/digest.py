@@ -1,4 +1,4 @@
-"""What somebody at the help desk reads in their morning: four lines."""
+"""The daily digest of a help desk member: four lines."""
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context

@@ -39,7 +39,7 @@ def offer_message(handover: HandoverOffer) -> Message:
 
 
 def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
-    """What stands in place of the buttons."""
+    """Replaces the offer once it is answered."""
     name, ticket_count = _name(decision.user), open_ticket_count(decision.ticket_count)
     if decision.answer is OfferAnswer.EXPIRED:
         text = "This offer is out of date. Nothing was handed over."

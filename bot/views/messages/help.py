@@ -19,7 +19,7 @@ HELP_ENTRIES = (
 
 
 def help_message(*, role: Role = Role.USER, unknown_command: str = "") -> Message:
-    """The commands of a role; `unknown` is a word that is none of them."""
+    """The commands of a role; `unknown_command` is a word that is none of them."""
     listed = "\n".join(
         f"`{command}`  {what}"
         for command, what, permission in HELP_ENTRIES

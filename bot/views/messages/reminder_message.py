@@ -1,4 +1,4 @@
-"""Messages about tickets that time has passed for; one for several that come at once."""
+"""Reminders of tickets that are overdue, due soon or not accepted; one message for several."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ MAX_TITLE_LENGTH = 80
 
 @dataclass(frozen=True, slots=True)
 class ReminderLine:
-    """`is_own`: for whoever has the ticket; else `assignee` is who that is, None for nobody."""
+    """`is_for_assignee`: the ticket's assignee reads it; otherwise `assignee` is who that is, None
+    for nobody."""
 
     ticket: Ticket
     step: EscalationStep

@@ -1,6 +1,7 @@
-"""Messages about a ticket that waits for its requester, or has waited too long.
+"""Messages that notify a requester or an assignee of one update of a ticket.
 
-Messages that tell somebody of one thing, with a sound. A card changes without.
+Unlike a card, which changes silently, each is a new message. Also what such a message becomes once
+one of its buttons is pressed.
 """
 
 from bot.views import ids, labels
@@ -13,9 +14,32 @@ from services.models.escalation_track import EscalationStep
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION
 
+QUESTION_LABEL = "Question"
+THREAD_HELP = "You can also write in this message's thread."
+
+
+def filed_message(ticket: Ticket) -> Message:
+    """All that the readers of a message learn of the ticket made of it."""
+    text = f"{labels.ticket_name(ticket)} was filed from this message."
+    return Message(text=text, blocks=[{"type": "section", "text": plain_text(text)}])
+
+
+def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:
+    """For the requester: the work goes on once they have answered."""
+    blocks = [
+        _section(f"{by.mention} waits for your answer on *{labels.ticket_name(ticket)}*"),
+        ticket_title(ticket),
+    ]
+    if question_text:
+        blocks += titled_section(QUESTION_LABEL, question_text)
+    answer = action_button(ticket, ids.COMMENT, primary=True)
+    blocks += [context(plain_text(THREAD_HELP)), actions({**answer, "text": plain_text("Answer")})]
+    text = f"{ticket_reference(ticket)}: {escape(by.name)} waits for your answer"
+    return Message(text=text, blocks=blocks)
+
 
 def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
-    """For the requester: once more what they were asked, and what becomes of it."""
+    """For the requester: the question again, and when the ticket is closed without an answer."""
     blocks = [
         _section(f"*{labels.ticket_name(ticket)}* still waits for your answer"),
         ticket_title(ticket),
@@ -38,7 +62,7 @@ def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
 
 
 def closed_unanswered_message(ticket: Ticket) -> Message:
-    """For the requester: it is over, unless they say otherwise."""
+    """For the requester: the ticket is closed, and can be reopened."""
     sorry = "If you still need help, press Reopen: it goes on where it was."
     return Message(
         text=f"{ticket_reference(ticket)} was closed, because there was no answer",
@@ -51,56 +75,10 @@ def closed_unanswered_message(ticket: Ticket) -> Message:
     )
 
 
-def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: there is nothing left to do."""
-    return Message(
-        text=f"{ticket_reference(ticket)}: solved, says {escape(by.name)}",
-        blocks=[
-            _section(f"{by.mention} says that *{labels.ticket_name(ticket)}* is solved"),
-            ticket_title(ticket),
-            context(plain_text("There is nothing left to do.")),
-        ],
-    )
-
-
-def still_a_problem_confirmation(ticket: Ticket) -> Message:
-    """What stands in place of the buttons once one is pressed."""
-    text = (
-        f"You said that *{labels.ticket_name(ticket)}* is still a problem. It goes on. "
-        f"{THREAD_HELP}"
-    )
-    return Message(text=f"{ticket_reference(ticket)}: still a problem", blocks=[_section(text)])
-
-
-def solved_confirmation(ticket: Ticket) -> Message:
-    text = (
-        f"You said that *{labels.ticket_name(ticket)}* is solved. Thank you. If it comes back, "
-        "press "
-        "Reopen on its card."
-    )
-    return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[_section(text)])
-
-
-def _auto_close_sentence(ticket: Ticket) -> str:
-    """When it is closed without an answer, where that is the next thing to come."""
-    scheduled_step = ticket.next_step
-    if scheduled_step is None or scheduled_step.step is not EscalationStep.WAITING_CLOSE:
-        return ""
-    return f"Without an answer it is closed {format_datetime(scheduled_step.at)}. "
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": mrkdwn(text)}
-
-
-QUESTION_LABEL = "Question"
-THREAD_HELP = "You can also write in this message's thread."
-
-
 def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the requester: the work is done."""
     blocks = [
-        _headline(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
+        _section(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
     ]
     if ticket.resolution and ticket.resolution != CANCELLED_RESOLUTION:
@@ -115,24 +93,10 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     )
 
 
-def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:
-    """For the requester: the work goes on once they have answered."""
-    blocks = [
-        _headline(f"{by.mention} waits for your answer on *{labels.ticket_name(ticket)}*"),
-        ticket_title(ticket),
-    ]
-    if question_text:
-        blocks += titled_section(QUESTION_LABEL, question_text)
-    answer = action_button(ticket, ids.COMMENT, primary=True)
-    blocks += [context(plain_text(THREAD_HELP)), actions({**answer, "text": plain_text("Answer")})]
-    text = f"{ticket_reference(ticket)}: {escape(by.name)} waits for your answer"
-    return Message(text=text, blocks=blocks)
-
-
 def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the assignee: it is theirs again."""
     blocks = [
-        _headline(f"{by.mention} reopened *{labels.ticket_name(ticket)}*"),
+        _section(f"{by.mention} reopened *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
         context(plain_text("It is yours again: press Accept on its card when you are at it.")),
     ]
@@ -142,7 +106,7 @@ def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the assignee: there is nothing left to do."""
     blocks = [
-        _headline(f"{by.mention} cancelled *{labels.ticket_name(ticket)}*"),
+        _section(f"{by.mention} cancelled *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
         context(plain_text("There is nothing left to do.")),
     ]
@@ -151,11 +115,42 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     )
 
 
-def filed_message(ticket: Ticket) -> Message:
-    """All that the readers of a message learn of the ticket made of it."""
-    text = f"{labels.ticket_name(ticket)} was filed from this message."
-    return Message(text=text, blocks=[{"type": "section", "text": plain_text(text)}])
+def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the assignee: the requester needs nothing more."""
+    return Message(
+        text=f"{ticket_reference(ticket)}: solved, says {escape(by.name)}",
+        blocks=[
+            _section(f"{by.mention} says that *{labels.ticket_name(ticket)}* is solved"),
+            ticket_title(ticket),
+            context(plain_text("There is nothing left to do.")),
+        ],
+    )
 
 
-def _headline(text: str) -> Block:
+def solved_confirmation(ticket: Ticket) -> Message:
+    text = (
+        f"You said that *{labels.ticket_name(ticket)}* is solved. Thank you. If it comes back, "
+        "press Reopen on its card."
+    )
+    return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[_section(text)])
+
+
+def still_a_problem_confirmation(ticket: Ticket) -> Message:
+    """Replaces the message once its button is pressed."""
+    text = (
+        f"You said that *{labels.ticket_name(ticket)}* is still a problem. It goes on. "
+        f"{THREAD_HELP}"
+    )
+    return Message(text=f"{ticket_reference(ticket)}: still a problem", blocks=[_section(text)])
+
+
+def _auto_close_sentence(ticket: Ticket) -> str:
+    """When it is closed without an answer, where that is the next thing to come."""
+    scheduled_step = ticket.next_step
+    if scheduled_step is None or scheduled_step.step is not EscalationStep.WAITING_CLOSE:
+        return ""
+    return f"Without an answer it is closed {format_datetime(scheduled_step.at)}. "
+
+
+def _section(text: str) -> Block:
     return {"type": "section", "text": mrkdwn(text)}

@@ -1,5 +1,5 @@
-"""One's account: the sheet that `/account` answers with, the modal to unlink it, and what its owner
-is told of it."""
+"""The account of a member: the summary that `/account` shows, the modal to unlink it, and the
+notice of a change to its owner."""
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, header

@@ -5,7 +5,7 @@ from itertools import product
 
 from bot.views import ids
 from bot.views.blocks import context
-from bot.views.due_text import away_phrase as away_words
+from bot.views.due_text import away_phrase
 from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, mrkdwn, plain_text
@@ -60,7 +60,7 @@ def _load_and_absence(current: Availability) -> str:
     )
     if current.absence is None:
         return load
-    words = away_words(current.absence.until)
+    words = away_phrase(current.absence.until)
     return f"{load} · {words}, {AWAY_SOURCE_TEXT[current.absence.source]}"
 
 
@@ -111,7 +111,7 @@ def time_select(field: str, label: str, chosen: str) -> Block:
 
 
 def country_select(chosen: str, *, placeholder: str, hint: str) -> Block:
-    """`empty` is what it shows while none is chosen."""
+    """`placeholder` is what it shows while none is chosen."""
     element: Block = {
         "type": "external_select",
         "action_id": ids.COUNTRY,

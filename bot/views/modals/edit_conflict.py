@@ -42,7 +42,8 @@ def conflict_modal(
     changed_fields: frozenset[str],
     reader_id: ObjectId,
 ) -> View:
-    """`view` is the form as it was sent in, with its state; `touched`, the fields changed in it."""
+    """`view` is the form as it was sent in, with its state; `changed_fields`, the fields changed in
+    it."""
     acknowledged = {
         **metadata.acknowledged,
         **{field_conflict.field: conflict.ticket.seq for field_conflict in conflict.conflicts},

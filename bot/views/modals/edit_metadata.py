@@ -14,8 +14,8 @@ from bot.views.cards.action_buttons import parse_button_value
 class EditMetadata:
     """`seq` is the ticket's when the form was filled in.
 
-    Of a form that had been sent in vain: `touched` are the fields its author had changed by then,
-    and `told`, by field, up to which seq they have read of others' changes.
+    Of a form that had been sent in vain: `changed_fields` are the fields its author had changed by
+    then, and `acknowledged`, by field, up to which seq they have read of others' changes.
     """
 
     ticket_id: str

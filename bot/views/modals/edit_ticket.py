@@ -60,7 +60,7 @@ def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadat
 
 
 def status_select(status: Status, *selected: Status) -> Block:
-    """The present status first, then what the table allows; `also` what somebody had chosen."""
+    """The present status first, then what the table allows; `selected`: what the user chose."""
     allowed = [status, *(to for to in Status if to in STATUS_TRANSITIONS[status])]
     listed = dict.fromkeys([*allowed, *selected])
     return select(
@@ -76,7 +76,9 @@ def _message(status: Status) -> list[Block]:
     if not _STATUSES_WITH_MESSAGE & STATUS_TRANSITIONS[status]:
         return []
     can_wait = Status.WAITING in STATUS_TRANSITIONS[status]
-    asked = f" With {labels.STATUS[Status.WAITING]}: what you need to know." if can_wait else ""
+    waiting_hint = (
+        f" With {labels.STATUS[Status.WAITING]}: what you need to know." if can_wait else ""
+    )
     return [
         text_input(
             "message",
@@ -84,7 +86,7 @@ def _message(status: Status) -> list[Block]:
             max_length=RESOLUTION_MAX,
             multiline=True,
             optional=True,
-            hint=f"With {labels.STATUS[Status.COMPLETED]}: what was done.{asked}",
+            hint=f"With {labels.STATUS[Status.COMPLETED]}: what was done.{waiting_hint}",
         )
     ]
 

@@ -28,7 +28,7 @@ ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
 def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: str = "") -> View:
-    """Asks for the code that the page shows. `by_address`: there is a way without one, too.
+    """Asks for the code that the page shows. `can_link_by_email`: there is a way without one, too.
 
     The address stands there as text as well: one may want to open it on another device.
     """
@@ -101,7 +101,7 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
 
 
 def parse_confirm_metadata(metadata: str) -> tuple[str, str]:
-    """The code's name and whose form it is; empty for what `confirm` did not write."""
+    """The code's id and whose form it is; empty for what `confirm_link_modal` did not write."""
     try:
         data: Any = json.loads(metadata or "null")
     except (ValueError, RecursionError):

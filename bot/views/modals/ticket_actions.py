@@ -1,9 +1,4 @@
-"""The modals of the steps that ask for something before they are taken.
-
-The modals for writing about a ticket where its thread is not at hand.
-
-The modal of whoever was given a ticket that is not for them, and what it becomes.
-"""
+"""Modals of the ticket actions that need input: reassign, decline, ask, cancel, comment, note."""
 
 from collections.abc import Sequence
 
@@ -18,12 +13,12 @@ from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import QUESTION_MAX, REASON_MAX, TITLE_MAX
 
-MAX_MODAL_TITLE_LENGTH = 24  # of a modal
+MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
 
 
 def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
-    """Who is to have it: the next best at a glance (`others`), or anybody. Whoever it may be handed
-    back from can leave that to assignment."""
+    """Asks for the new assignee: one of the best `suggestions`, or anyone. If the ticket can be
+    unassigned, the choice can be left to assignment."""
     can_unassign = ticket.assigned_to is not None and ticket.status is not Status.WAITING
     assignee_select: Block = {
         "type": "external_select",
@@ -40,7 +35,7 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
         title=modal_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
         submit="Assign",
         close="Close",
-        # With what its reader decided by: somebody may be quicker while this is open.
+        # With the state its reader saw: another user may be quicker while this is open.
         private_metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
             ticket_title_section(ticket),
@@ -63,12 +58,37 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
     )
 
 
-def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
-    if not suggestions:
-        return []
-    has_match = any(suggestion.is_match for suggestion in suggestions)
-    label = "Who fits best?" if has_match else "Nobody who fits is available. Who has room?"
-    return [input_block(label, suggested_assignee_radios(suggestions), optional=True)]
+def decline_modal(ticket: Ticket) -> View:
+    radios: Block = {
+        "type": "radio_buttons",
+        "action_id": "why",
+        "options": [option(reason, reason) for reason in DeclineReason],
+    }
+    return modal(
+        callback_id=ids.DECLINE_TICKET,
+        title=modal_title("Not mine:", ticket),
+        submit="Hand it on",
+        close="Keep it",
+        # With the state its reader saw: another user may be quicker while this is open.
+        private_metadata=button_value(ticket, ids.DECLINE),
+        blocks=[
+            ticket_title_section(ticket),
+            _section("It goes to whoever fits next best. Its requester only sees who that is."),
+            input_block("Why is it not yours?", radios, optional=True),
+            text_input(
+                "reason",
+                "Anything to add?",
+                max_length=REASON_MAX,
+                optional=True,
+                hint="Moderators and admins read this; the requester does not.",
+            ),
+        ],
+    )
+
+
+def declined_modal(outcome: ReassignResult) -> View:
+    """Who the ticket was reassigned to."""
+    return modal(title="Handed on", close="Done", blocks=[_section(_declined_text(outcome))])
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
@@ -92,7 +112,7 @@ def ask_requester_modal(ticket: Ticket) -> View:
 
 
 def cancel_ticket_modal(ticket: Ticket) -> View:
-    """Asked once more. A modal of its own, because a `confirm` can make its parent vanish."""
+    """Asks for confirmation. A modal of its own, because a `confirm` can make its parent vanish."""
     return modal(
         callback_id=ids.CANCEL_TICKET,
         title=modal_title("Cancel", ticket),
@@ -111,16 +131,8 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
     )
 
 
-def modal_title(action_label: str, ticket: Ticket) -> str:
-    return f"{action_label} ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH]
-
-
-def ticket_title_section(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
-
-
 def comment_modal(ticket: Ticket) -> View:
-    return _form(
+    return _comment_form(
         ticket,
         callback_id=ids.WRITE_COMMENT,
         title="Comment",
@@ -131,7 +143,7 @@ def comment_modal(ticket: Ticket) -> View:
 
 
 def note_modal(ticket: Ticket) -> View:
-    return _form(
+    return _comment_form(
         ticket,
         callback_id=ids.WRITE_NOTE,
         title="Note",
@@ -141,53 +153,20 @@ def note_modal(ticket: Ticket) -> View:
     )
 
 
-def _form(
-    ticket: Ticket, *, callback_id: str, title: str, submit: str, label: str, hint: str
-) -> View:
-    return modal(
-        callback_id=callback_id,
-        title=f"{title} on ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH],
-        submit=submit,
-        close="Close",
-        private_metadata=str(ticket.id),
-        blocks=[
-            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
-            text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
-        ],
-    )
+def modal_title(action_label: str, ticket: Ticket) -> str:
+    return f"{action_label} ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH]
 
 
-def decline_modal(ticket: Ticket) -> View:
-    radios: Block = {
-        "type": "radio_buttons",
-        "action_id": "why",
-        "options": [option(why, why) for why in DeclineReason],
-    }
-    return modal(
-        callback_id=ids.DECLINE_TICKET,
-        title=modal_title("Not mine:", ticket),
-        submit="Hand it on",
-        close="Keep it",
-        # With what its reader decided by: somebody may be quicker while this is open.
-        private_metadata=button_value(ticket, ids.DECLINE),
-        blocks=[
-            ticket_title_section(ticket),
-            _section("It goes to whoever fits next best. Its requester only sees who that is."),
-            input_block("Why is it not yours?", radios, optional=True),
-            text_input(
-                "reason",
-                "Anything to add?",
-                max_length=REASON_MAX,
-                optional=True,
-                hint="Moderators and admins read this; the requester does not.",
-            ),
-        ],
-    )
+def ticket_title_section(ticket: Ticket) -> Block:
+    return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
 
 
-def declined_modal(outcome: ReassignResult) -> View:
-    """To whom it went."""
-    return modal(title="Handed on", close="Done", blocks=[_section(_declined_text(outcome))])
+def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
+    if not suggestions:
+        return []
+    has_match = any(suggestion.is_match for suggestion in suggestions)
+    label = "Who fits best?" if has_match else "Nobody who fits is available. Who has room?"
+    return [input_block(label, suggested_assignee_radios(suggestions), optional=True)]
 
 
 def _declined_text(outcome: ReassignResult) -> str:
@@ -200,6 +179,22 @@ def _declined_text(outcome: ReassignResult) -> str:
             "top of the queue, the admins are told, and somebody gets it as soon as they can."
         )
     return f"{name} is not yours any more. Somebody else is looked for; its card says who has it."
+
+
+def _comment_form(
+    ticket: Ticket, *, callback_id: str, title: str, submit: str, label: str, hint: str
+) -> View:
+    return modal(
+        callback_id=callback_id,
+        title=modal_title(f"{title} on", ticket),
+        submit=submit,
+        close="Close",
+        private_metadata=str(ticket.id),
+        blocks=[
+            ticket_title_section(ticket),
+            text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
+        ],
+    )
 
 
 def _section(text: str) -> Block:

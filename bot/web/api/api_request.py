@@ -6,7 +6,7 @@ from functools import cached_property
 
 from flask import Request
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.web.client_ip import address_for_rate_limit, bearer_token
 from services.accounts.users import UserService
 from services.auth.profile import ProfileService

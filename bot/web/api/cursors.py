@@ -24,7 +24,7 @@ def encode_cursor(cursor: PageCursor) -> str:
 
 
 def decode_cursor(text: str) -> PageCursor:
-    """`Invalid` for whatever `encode` would not have written."""
+    """`InvalidValue` for whatever `encode_cursor` would not have written."""
     cursor = _parse(text)
     if cursor is None or encode_cursor(cursor) != text:
         raise InvalidValue("cursor", BAD_CURSOR)

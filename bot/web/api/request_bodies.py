@@ -163,7 +163,8 @@ class TicketPatch(RequestBody):
 
 
 def parse_body(http_request: Request, model: type[RequestBody]) -> RequestBody:
-    """The request's body. Raises `Invalid`, naming the field, and what `errors` has words for."""
+    """The request's body. Raises `InvalidValue`, naming the field, and what `http_errors` has words
+    for."""
     data = http_request.get_data(cache=False)
     if data and not http_request.is_json:
         raise UnsupportedMediaType

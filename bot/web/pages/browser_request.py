@@ -1,7 +1,4 @@
-"""One request of somebody's browser: who asks, what was typed, and how it is answered.
-
-What the pages are made of, put together once a process.
-"""
+"""A request to the account pages, and the services that answer it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -13,7 +10,7 @@ from flask import make_response, redirect, render_template, request
 from pymongo.errors import PyMongoError
 from werkzeug.wrappers import Response
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.web.client_ip import address_for_rate_limit
 from bot.web.http_errors import problem_from_error
 from bot.web.pages.cookies import Cookies
@@ -44,7 +41,7 @@ DATABASE_UNAVAILABLE = (
 
 @dataclass(frozen=True, slots=True)
 class PageServices:
-    """`sends_mail` is whether whoever has forgotten a password can be mailed a link."""
+    """`can_send_email` is whether a user who forgot the password can be emailed a link."""
 
     accounts: AccountServices
     users: UserService
@@ -65,7 +62,7 @@ class PageServices:
         trusted_proxies: Sequence[Network] = (),
         has_smtp: bool = False,
     ) -> "PageServices":
-        """`secret` is JWT_SECRET; `has_mail` says that there is a mail server."""
+        """`secret` is JWT_SECRET; `has_smtp` says that a mail server is set."""
         cookies = Cookies(secure=is_https(bot_services.app_url))
         return cls(
             accounts=accounts,
@@ -81,7 +78,7 @@ class PageServices:
 class BrowserRequest:
     def __init__(self, services: PageServices) -> None:
         self.services = services
-        # For the throttle; None where only a proxy's is known.
+        # For the rate limit; None if only a proxy's address is known.
         self.rate_limit_address = address_for_rate_limit(request, services.trusted_proxies)
 
     @cached_property
@@ -96,14 +93,14 @@ class BrowserRequest:
     @property
     def next_page(self) -> str:
         """The word for where sign-in leads."""
-        asked = request.values.get("next", "")
-        return asked if asked in NEXT_PATHS else "profile"
+        requested = request.values.get("next", "")
+        return requested if requested in NEXT_PATHS else "profile"
 
     def form_value(self, name: str) -> str:
         return request.form.get(name, "")
 
     def new_password(self) -> str:
-        """Written twice the same. Raises `Invalid`."""
+        """Written twice the same. Raises `InvalidValue`."""
         password = self.form_value("password")
         if password != self.form_value("repeat"):
             raise InvalidValue("repeat", PASSWORDS_DIFFER)
@@ -145,7 +142,7 @@ class BrowserRequest:
         return render_form(Form(fields, request.form, problem))
 
     def start_session(self, user: User, *, notice: str = "") -> Response:
-        """A new session, and on to where they wanted."""
+        """A new session, and a redirect to the page that was asked for."""
         response = self.redirect_to(NEXT_PATHS[self.next_page], notice=notice)
         self.services.cookies.set_session(
             response, self.services.accounts.sign_in.issue_token(user)

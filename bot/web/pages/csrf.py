@@ -38,7 +38,7 @@ class CsrfProtection:
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def verify(self) -> None:
-        """Raise `Denied` for a POST that is none of this browser's own forms."""
+        """Raise `PermissionDenied` for a POST that is none of this browser's own forms."""
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         if (
@@ -55,5 +55,5 @@ class CsrfProtection:
     def _is_own_origin(self) -> bool:
         """A page without referrers, as ours are, has the origin "null": that says nothing."""
         origin = request.headers.get("Origin", "null")
-        ours = {request.host, self._public_host or request.host}
-        return origin == "null" or origin.partition("://")[2] in ours
+        own_hosts = {request.host, self._public_host or request.host}
+        return origin == "null" or origin.partition("://")[2] in own_hosts

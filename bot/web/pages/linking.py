@@ -1,7 +1,4 @@
-"""Who acts as an account in Slack: a code to link a member by, and the end of a link.
-
-A Slack member who acts as an account, as pages name them.
-"""
+"""Link a Slack member to an account by a code, and unlink one."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,8 +8,8 @@ from slack_sdk.errors import SlackClientError
 from werkzeug.wrappers import Response
 
 from bot.handlers import account
+from bot.slack.bot_services import BotServices
 from bot.slack.members import fetch_member
-from bot.slack.services import BotServices
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, sign_in_required
 from bot.web.pages.forms import Form
 from services.auth.one_time_codes import LIFETIMES, CodeKind
@@ -64,7 +61,8 @@ def unlink(req: BrowserRequest, user: User) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class DisplayMember:
-    """`is_here`: in the workspace that this help desk serves."""
+    """A linked Slack member as pages show it. `is_here`: in the workspace that this help desk
+    serves."""
 
     id: str
     name: str

@@ -22,14 +22,16 @@ def show_forgot(req: BrowserRequest) -> Response:
 def request_reset(req: BrowserRequest) -> Response:
     """The same answer whether there is such an account or none."""
 
-    def step() -> Response:
+    def send_link() -> Response:
         email = checked_email(req.form_value("email"))
         req.services.accounts.password_resets.request_link(
             email=email, client_ip=req.rate_limit_address
         )
         return req.render("forgot_sent.html", email=email)
 
-    return req.submit_form(FORGOT_FIELDS, step, render_form=lambda form: _forgot_page(req, form))
+    return req.submit_form(
+        FORGOT_FIELDS, send_link, render_form=lambda form: _forgot_page(req, form)
+    )
 
 
 def show_reset(req: BrowserRequest) -> Response:
@@ -46,16 +48,16 @@ def show_reset(req: BrowserRequest) -> Response:
 def reset_password(req: BrowserRequest) -> Response:
     code = req.form_value("code")
 
-    def step() -> Response:
+    def set_password() -> Response:
         user = req.services.accounts.password_resets.reset(code=code, password=req.new_password())
         return req.start_session(user, notice="password")
 
-    def again(form: Form) -> Response:
+    def render_form(form: Form) -> Response:
         if form.problem and form.problem.field == "code":
             return req.render("reset_spent.html", form=form)
         return _reset_page(req, form)
 
-    return req.submit_form(RESET_FIELDS, step, render_form=again)
+    return req.submit_form(RESET_FIELDS, set_password, render_form=render_form)
 
 
 def _forgot_page(req: BrowserRequest, form: Form) -> Response:
@@ -63,7 +65,7 @@ def _forgot_page(req: BrowserRequest, form: Form) -> Response:
 
 
 def _reset_page(req: BrowserRequest, form: Form) -> Response:
-    """Raises `Invalid` for a code that is nobody's."""
+    """Raises `InvalidValue` for a code that is nobody's."""
     user_id = req.services.accounts.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
     account = req.services.users.get(user_id) if user_id else None
     if account is None or not account.active:

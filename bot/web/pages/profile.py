@@ -21,7 +21,7 @@ def show_profile(req: BrowserRequest, user: User) -> Response:
 
 @sign_in_required
 def save_profile_page(req: BrowserRequest, user: User) -> Response:
-    def step() -> Response:
+    def save() -> Response:
         name, skills = req.form_value("name"), req.form_value("skills")
         # What nobody touched stays as it is, also where today's limits would not take it.
         req.services.accounts.profiles.update_own(
@@ -32,7 +32,7 @@ def save_profile_page(req: BrowserRequest, user: User) -> Response:
         return req.redirect_to(PROFILE_PATH, notice="saved")
 
     return req.submit_form(
-        DETAIL_FIELDS, step, render_form=lambda form: _profile_page(req, user, details=form)
+        DETAIL_FIELDS, save, render_form=lambda form: _profile_page(req, user, details=form)
     )
 
 
@@ -40,7 +40,7 @@ def save_profile_page(req: BrowserRequest, user: User) -> Response:
 def change_password(req: BrowserRequest, user: User) -> Response:
     """It ends every session; this browser gets a new one."""
 
-    def step() -> Response:
+    def change() -> Response:
         changed = req.services.accounts.profiles.update_own(
             actor=Actor.from_user(user),
             password=req.new_password(),
@@ -50,7 +50,7 @@ def change_password(req: BrowserRequest, user: User) -> Response:
         return req.start_session(changed, notice="password")
 
     return req.submit_form(
-        PASSWORD_FIELDS, step, render_form=lambda form: _profile_page(req, user, password=form)
+        PASSWORD_FIELDS, change, render_form=lambda form: _profile_page(req, user, password=form)
     )
 
 

@@ -22,7 +22,7 @@ def show_sign_up(req: BrowserRequest) -> Response:
 
 
 def sign_up(req: BrowserRequest) -> Response:
-    def step() -> Response:
+    def create_account() -> Response:
         try:
             user = req.services.accounts.sign_in.sign_up(
                 email=req.form_value("email"),
@@ -35,7 +35,9 @@ def sign_up(req: BrowserRequest) -> Response:
             return req.start_session(_existing_user(req, conflict))
         return req.start_session(user, notice="welcome")
 
-    return req.submit_form(SIGN_UP_FIELDS, step, render_form=lambda form: _sign_up_page(req, form))
+    return req.submit_form(
+        SIGN_UP_FIELDS, create_account, render_form=lambda form: _sign_up_page(req, form)
+    )
 
 
 def show_sign_in(req: BrowserRequest) -> Response:
@@ -45,7 +47,7 @@ def show_sign_in(req: BrowserRequest) -> Response:
 
 
 def sign_in(req: BrowserRequest) -> Response:
-    def step() -> Response:
+    def authenticate() -> Response:
         user = req.services.accounts.sign_in.sign_in(
             email=req.form_value("email"),
             password=req.form_value("password"),
@@ -53,7 +55,9 @@ def sign_in(req: BrowserRequest) -> Response:
         )
         return req.start_session(user)
 
-    return req.submit_form(SIGN_IN_FIELDS, step, render_form=lambda form: _sign_in_page(req, form))
+    return req.submit_form(
+        SIGN_IN_FIELDS, authenticate, render_form=lambda form: _sign_in_page(req, form)
+    )
 
 
 def sign_out(req: BrowserRequest) -> Response:
@@ -65,9 +69,8 @@ def sign_out(req: BrowserRequest) -> Response:
 
 
 def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
-    """Whoever has the account already, if the password is its own: a browser shows the answer to
-    the second click of two. Raises `known`; guesses are counted as at sign-in.
-    """
+    """The owner of the existing account, if the password matches: a browser shows the answer to the
+    second click of two. Raises `conflict`; failed attempts count as at sign-in."""
     try:
         return req.services.accounts.sign_in.sign_in(
             email=req.form_value("email"),

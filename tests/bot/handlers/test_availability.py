@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.views import ids
 from services.availability.slack_status import NO_END
 from services.availability.status_sync import StatusSync

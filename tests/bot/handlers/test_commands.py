@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.models.user import Role

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo, connect

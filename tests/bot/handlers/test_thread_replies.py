@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from bot.app import create_app
+from bot.slack.bot_services import BotServices
 from bot.slack.message_events import parse_thread_reply
-from bot.slack.services import BotServices
 from demo.servers import free_port
 from services.core.database import Mongo, connect
 from services.models.comment import MessageRef

@@ -88,11 +88,11 @@ def run(**fields: Any) -> DryRun:
     return DryRun(
         **{
             "ticket": ticket,
-            "is_read": True,
-            "was_read": True,
+            "is_analysed": True,
+            "was_analysed": True,
             "has_secrets": True,
             "explanation": Explanation((standing(1),), (standing(2, Obstacle.FULL),)),
-            "then": LastAssignment(NILS, "system", AT, f"knows {EVIL}", 0.75, PARTS),
+            "last_assignment": LastAssignment(NILS, "system", AT, f"knows {EVIL}", 0.75, PARTS),
             "corrections": (),
             "people": PEOPLE,
             "now": AT,
@@ -158,8 +158,8 @@ def test_the_longest_it_can_be() -> None:
         run(
             explanation=Explanation(able, out),
             corrections=(made,) * 12,
-            more_able=980,
-            more_left_out=1,
+            more_eligible=980,
+            more_excluded=1,
             ticket=sample_ticket(number=2**31, related_skills=("x" * 50,) * 100),
         )
     )
@@ -197,7 +197,7 @@ def test_corrections(made: dict[str, Any], said: str) -> None:
 
 def test_a_sentence_that_begins_with_no_name_has_a_capital() -> None:
     gone = LastAssignment(ObjectId(), "", None, "", None, {})
-    had = shown(run(then=gone, ticket=sample_ticket(assigned_to=ObjectId())))
+    had = shown(run(last_assignment=gone, ticket=sample_ticket(assigned_to=ObjectId())))
     assert had[1] == (
         "Someone who has left has it. Below is whom assignment would choose, if nobody had it."
     )

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 import bot.app
+from bot.slack.bot_services import BotServices
 from bot.slack.error_responses import NOT_SAVED_DATABASE_UNAVAILABLE
-from bot.slack.services import BotServices
 from demo.servers import free_port
 from services.core.database import Mongo
 from services.models.ticket import Status, Ticket

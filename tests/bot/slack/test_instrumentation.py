@@ -11,8 +11,8 @@ from slack_bolt import App, BoltRequest
 from werkzeug.test import Client
 
 import bot.app
+from bot.slack.bot_services import BotServices
 from bot.slack.instrumentation import with_request_ids
-from bot.slack.services import BotServices
 from services.core import request_context
 from services.core.database import connect
 from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, InMemoryMeter, SampleKey

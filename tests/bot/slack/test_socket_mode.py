@@ -13,7 +13,7 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 import bot.app
 from bot.slack import socket_mode
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.slack.socket_mode import SocketModeConnection
 from tests.conftest import Inline
 from tests.support import payloads

@@ -6,7 +6,7 @@ import pytest
 from flask import Response
 from pymongo.errors import AutoReconnect
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.web.email_trigger import trigger_email_delivery
 from services.accounts.users import UserService
 from services.auth.services import AccountServices

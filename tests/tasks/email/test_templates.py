@@ -84,7 +84,7 @@ def test_unlinked() -> None:
 
 def test_assigned() -> None:
     ticket = sample_ticket(title="VPN drops")
-    assert templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN") == EmailContent(
+    assert templates.assigned(EMMA, ticket, requester="Jo", reason="knows VPN") == EmailContent(
         "Ticket 12 is yours: VPN drops",
         (
             "Hello Emma,",
@@ -98,7 +98,7 @@ def test_assigned() -> None:
 
 def test_a_ticket_without_a_number() -> None:
     ticket = sample_ticket(number=None, title="VPN drops")
-    said = templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN")
+    said = templates.assigned(EMMA, ticket, requester="Jo", reason="knows VPN")
     assert said.subject == "A ticket is yours: VPN drops"
     assert said.body[1] == "A ticket is assigned to you:"
     assert said.body[-1] == "To work on it, open Slack: open the app's Home."
@@ -122,7 +122,7 @@ def test_who_has_no_name_is_greeted_all_the_same(name: str | None) -> None:
 def test_what_people_wrote_is_one_line_and_not_longer_than_needed() -> None:
     named = replace(EMMA, name="Em\r\nBcc: all@example.com" + "a" * 200)
     ticket = sample_ticket(title="VPN\r\nBcc: all@example.com\u202e " + "x" * 10_000)
-    said = templates.assigned(named, ticket, requester="Jo\nFrom", why="knows\nVPN")
+    said = templates.assigned(named, ticket, requester="Jo\nFrom", reason="knows\nVPN")
     assert said.subject.startswith("Ticket 12 is yours: VPN Bcc: all@example.com xxx")
     assert said.subject.endswith("x…")
     assert len(said.subject) == len("Ticket 12 is yours: ") + 150
@@ -137,4 +137,6 @@ def test_what_is_for_moderators_in_slack_is_not_in_the_mail() -> None:
         description="canary description",
         assignment={"analysis": {"notes": "canary"}},
     )
-    assert "canary" not in repr(templates.assigned(EMMA, ticket, requester="Jo", why="knows VPN"))
+    assert "canary" not in repr(
+        templates.assigned(EMMA, ticket, requester="Jo", reason="knows VPN")
+    )

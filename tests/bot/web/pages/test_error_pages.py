@@ -8,7 +8,7 @@ import pytest
 import requests
 
 import bot.web.pages.blueprint
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService
 from services.auth import services as accounts_module
 from services.auth.services import AccountServices

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path

@@ -7,7 +7,7 @@ import requests
 from bson import ObjectId
 from flask import Flask
 
-from bot.slack.services import BotServices
+from bot.slack.bot_services import BotServices
 from bot.web.pages.blueprint import PAGE_ROUTES
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection

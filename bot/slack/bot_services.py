@@ -1,4 +1,4 @@
-"""What is behind the handlers, put together once a process."""
+"""The services behind the handlers and the Slack client, built once per process."""
 
 from dataclasses import dataclass
 
