@@ -1,1 +1,4 @@
-"""The whole product on one machine, without an account anywhere: what `make demo` runs."""
+"""The whole product on one machine, with a Slack in the browser: `make demo`.
+
+The product does not import it; `adapter` holds what the demo's Slack needs.
+"""

@@ -1,1 +1,4 @@
-"""Slack payload in, one service call, reply out."""
+"""Handlers of Slack payloads: each reads the payload, calls one service and replies.
+
+`bot.routes` says which payload each handles; blocks are built in `bot.views`.
+"""

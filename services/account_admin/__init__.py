@@ -1,1 +1,4 @@
-"""Administer other accounts: change roles and skills, deactivate, the `users` command."""
+"""Administer other accounts: roles, skills, capacity, deactivation, and the `users` command.
+
+The accounts themselves are in `services.accounts`, erasure and export in `services.privacy`.
+"""

@@ -1,1 +1,4 @@
-"""Accounts: create, validate, update, search."""
+"""Accounts: create, validate, update and search them.
+
+Passwords and sessions are in `services.auth`, the link to a Slack member in `services.linking`.
+"""

@@ -1,1 +1,4 @@
-"""What knows nothing of tickets: clock, database, settings, logs, retry."""
+"""What knows nothing of tickets: clock, database, settings, errors, leases, logs, metrics, retry.
+
+It imports no other package of the project.
+"""

@@ -1,1 +1,4 @@
-"""The daily digest."""
+"""The daily digest: who gets it, when, and with which figures.
+
+Its text is in `bot.views.messages.digest`; `tasks.notifications.digest` sends it.
+"""

@@ -1,1 +1,4 @@
-"""The pages of the App Home, and who has it open."""
+"""The content of the App Home pages, and the sessions of members who have it open.
+
+The blocks are in `bot.views.home`, the lists of tickets in `services.lists`.
+"""

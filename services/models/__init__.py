@@ -1,1 +1,4 @@
-"""The domain objects."""
+"""The domain objects: tickets, users, events, comments, permissions.
+
+They hold no queries; the packages above read and write them.
+"""

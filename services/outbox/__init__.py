@@ -1,1 +1,4 @@
-"""What is still to be delivered: ticket messages, reminders, emails."""
+"""What is still to be delivered: ticket messages, reminders and emails.
+
+It sends nothing: `tasks.notifications` does.
+"""

@@ -1,1 +1,4 @@
-"""Erase a person from what is stored, and export what is stored about them."""
+"""Erase a person from what is stored, and export what is stored about them.
+
+Redaction of secrets in ticket texts is in `services.core.redaction`.
+"""

@@ -1,1 +1,5 @@
-"""The team's settings."""
+"""The SLA targets and business hours that admins set for the whole team.
+
+Environment variables are in `services.core.settings`, the words of a Slack status in
+`services.availability`.
+"""

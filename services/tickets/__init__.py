@@ -1,1 +1,4 @@
-"""File tickets, change their state, comment on them."""
+"""File tickets, change their state, comment on them.
+
+Edits of fields are in `services.editing`, the choice of an assignee in `services.assignment`.
+"""

@@ -1,1 +1,4 @@
-"""Analyse and assign a ticket."""
+"""Analyse a ticket and assign it.
+
+The ranking is in `services.assignment`, the call to Gemini in `tasks.gemini`.
+"""

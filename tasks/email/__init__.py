@@ -1,1 +1,4 @@
-"""Write and send emails."""
+"""Email templates, MIME and SMTP.
+
+Which emails wait is in `services.outbox.emails`; `tasks.notifications.email_sender` sends them.
+"""

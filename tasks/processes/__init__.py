@@ -1,1 +1,4 @@
-"""The processes of the background: the Celery worker, the scheduler and its jobs."""
+"""The worker process, and the scheduler process with its table of jobs.
+
+The Celery app and its task names are in `tasks.queue`.
+"""

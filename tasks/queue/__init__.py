@@ -1,1 +1,5 @@
-"""The Celery app, publishing to it, and what every task run reports."""
+"""The Celery app, the publishers, and the metrics of tasks.
+
+The tasks are in `tasks.assignment` and `tasks.notifications`; `tasks.processes.worker` registers
+them.
+"""

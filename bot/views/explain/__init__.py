@@ -1,1 +1,4 @@
-"""Why a ticket went to its assignee."""
+"""The explanation of an assignment, for a modal and for a terminal.
+
+It is computed in `services.assignment.dry_run`.
+"""

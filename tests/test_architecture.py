@@ -1,0 +1,161 @@
+"""docs/architecture.md names what is there, and each package says what it is for."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from app import _parser
+from bot.manifest import SLASH_COMMANDS
+from demo.binaries import ROOT
+
+PAGE = (ROOT / "docs" / "architecture.md").read_text()
+MAKEFILE = (ROOT / "Makefile").read_text()
+SPAN = re.compile(r"`([^`\n]+)`")
+FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
+PATH = re.compile(r"[\w*.]+(?:/[\w*.-]+)*/?")
+NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
+FILE_ENDING = re.compile(r"\.(?:py|md|toml|yml|json|html|txt|env)$")
+# Where a list item, a row or a paragraph begins: a name belongs to the files named with it.
+BLOCK_START = re.compile(r"^(?:\s*[-\d]|\||#|$)")
+SENTENCE_END = re.compile(r"\.(?=\s|$)")
+PACKAGES = ("bot", "services", "tasks", "demo")
+# Words of the product in backticks that are neither a path nor a Python name.
+VALUES = frozenset({"long", "RECORD=again"})
+
+
+def blocks() -> Iterator[tuple[int, str]]:
+    """The paragraphs, list items and table rows, each with the number of its first line."""
+    text = FENCE.sub(lambda fence: "\n" * fence[0].count("\n"), PAGE)
+    start, lines = 1, list[str]()
+    for number, line in enumerate(text.splitlines(), 1):
+        if BLOCK_START.match(line) and lines:
+            yield start, "\n".join(lines)
+            lines = []
+        if not lines:
+            start = number
+        lines.append(line)
+    yield start, "\n".join(lines)
+
+
+def is_path(span: str) -> bool:
+    return bool(PATH.fullmatch(span)) and ("/" in span or bool(FILE_ENDING.search(span)))
+
+
+def resolves(name: str, modules: Sequence[ModuleType]) -> bool:
+    """Whether one of the modules defines `name`, which may be dotted."""
+    return any(_has(module, name.split(".")) for module in modules) or _is_importable(name)
+
+
+def _has(holder: object, parts: Sequence[str]) -> bool:
+    for part in parts:
+        if not hasattr(holder, part):
+            fields = getattr(holder, "__dataclass_fields__", {})
+            return part in fields and part == parts[-1]
+        holder = getattr(holder, part)
+    return True
+
+
+def _is_importable(name: str) -> bool:
+    """Whether `name` is a dotted path from one of the packages."""
+    parts = name.split(".")
+    if parts[0] not in PACKAGES:
+        return False
+    for size in range(len(parts), 0, -1):
+        path = ROOT.joinpath(*parts[:size])
+        if path.is_dir() or path.with_suffix(".py").is_file():
+            return _has(importlib.import_module(".".join(parts[:size])), parts[size:])
+    return False
+
+
+def is_command(span: str) -> bool:
+    """Whether `span` is a target of make, a command of app.py, or a slash command."""
+    words = span.split()
+    if words[0] == "make":
+        return f"\n{words[1]}:" in MAKEFILE
+    if words[:2] == ["python", "app.py"]:
+        _parser().parse_args(words[2:3])  # which exits for a command that is unknown
+        return True
+    if words[:2] == ["python", "-m"]:
+        return True
+    return words[0] in SLASH_COMMANDS
+
+
+def complaint(span: str, modules: Sequence[ModuleType]) -> str | None:
+    if span in VALUES or span in PACKAGES:
+        return None
+    if span.startswith(("/", "make ", "python ")):
+        return None if is_command(span) else f"{span} is no command"
+    if is_path(span):
+        return None if any(ROOT.glob(span.rstrip("/"))) else f"{span} does not exist"
+    if NAME.fullmatch(span):
+        return None if resolves(span, modules) else f"{span} is in none of the files beside it"
+    return f"{span} is no path, no name and no command"
+
+
+def complaints(text: str) -> list[str]:
+    """What is wrong in a block: each name is to be in one of the files that the block names."""
+    spans = SPAN.findall(text)
+    modules = [
+        importlib.import_module(span.removesuffix(".py").replace("/", "."))
+        for span in spans
+        if is_path(span) and span.endswith(".py") and (ROOT / span).is_file()
+    ]
+    return [found for span in spans if (found := complaint(span, modules))]
+
+
+def test_every_path_and_name_is_there() -> None:
+    found = [f"line {start}: {text}" for start, block in blocks() for text in complaints(block)]
+    assert not found, "\n".join(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`services/tickets/nowhere.py`",
+        "`services/tickets/filing.py` (`TicketService.nothing`)",
+        "`services/tickets/filing.py` (`LinkService`)",
+        "`services.tickets.nowhere`",
+        "`make nothing`",
+        "`/nothing`",
+        "`docs/nothing.md`",
+    ],
+)
+def test_what_is_not_there_is_found(text: str) -> None:
+    assert len(complaints(text)) == 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`services/tickets/filing.py` (`TicketService.create`, `FilingResult.is_new`)",
+        "`services.tickets.filing.TicketService`, `services.tickets`",
+        "`services/*/__init__.py`, `services/tickets/`, `pyproject.toml`",
+        "`make test-all`, `python app.py worker`, `/ticket queue`",
+    ],
+)
+def test_what_is_there_is_not(text: str) -> None:
+    assert complaints(text) == []
+
+
+def test_every_package_of_the_services_is_on_the_page() -> None:
+    named = set(re.findall(r"\b[a-z_]+\b", PAGE))
+    packages = {path.parent.name for path in (ROOT / "services").glob("*/__init__.py")}
+    assert packages <= named
+
+
+def package_files() -> list[Path]:
+    return sorted(path for name in PACKAGES for path in (ROOT / name).rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("path", package_files(), ids=lambda path: str(path.parent.name))
+def test_a_package_holds_a_docstring_of_two_sentences_and_no_code(path: Path) -> None:
+    module = ast.parse(path.read_text())
+    docstring = ast.get_docstring(module) or ""
+    assert len(module.body) == 1
+    assert docstring.endswith(".")
+    assert len(SENTENCE_END.findall(docstring)) == 2
