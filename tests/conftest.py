@@ -328,7 +328,7 @@ def codes(db: Mongo, clock: FixedClock) -> OneTimeCodes:
 
 
 @pytest.fixture
-def linking(
+def link_by_code(
     db: Mongo, users: UserService, links: LinkService, codes: OneTimeCodes, clock: FixedClock
 ) -> LinkByCode:
     return LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
@@ -340,12 +340,14 @@ def tickets(db: Mongo, clock: FixedClock) -> TicketService:
 
 
 @pytest.fixture
-def moves(db: Mongo, users: UserService, clock: FixedClock) -> TicketActions:
+def ticket_actions(db: Mongo, users: UserService, clock: FixedClock) -> TicketActions:
     return TicketActions(db, users, clock=clock)
 
 
 @pytest.fixture
-def edits(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> TicketEdits:
+def ticket_edits(
+    db: Mongo, users: UserService, links: LinkService, clock: FixedClock
+) -> TicketEdits:
     return TicketEdits(db, users, links, clock=clock)
 
 
@@ -396,7 +398,7 @@ class Bot:
 
 
 @pytest.fixture
-def desk(
+def bot_services(
     db: Mongo,
     slack: RecordingSlack,
     users: UserService,
@@ -421,32 +423,32 @@ def desk(
 
 
 @pytest.fixture
-def counter(
-    db: Mongo, desk: BotServices, account_services: AccountServices, users: UserService
+def api_services(
+    db: Mongo, bot_services: BotServices, account_services: AccountServices, users: UserService
 ) -> ApiServices:
     proxies = [ip_network("127.0.0.1/32")]
-    return ApiServices.build(db, desk, account_services, users, trusted_proxies=proxies)
+    return ApiServices.build(db, bot_services, account_services, users, trusted_proxies=proxies)
 
 
 @pytest.fixture
-def api(counter: ApiServices) -> Iterator[Api]:
+def api(api_services: ApiServices) -> Iterator[Api]:
     """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
-    web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(counter)])
+    web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(api_services)])
     with WebServer(web, host="127.0.0.1", port=0) as server:
-        yield Api(f"http://127.0.0.1:{server.port}", counter.sign_in)
+        yield Api(f"http://127.0.0.1:{server.port}", api_services.sign_in)
 
 
 @pytest.fixture
-def ticket_bot(desk: BotServices) -> Bot:
-    return Bot(bot.app.create_app(desk, executor=Inline()))
+def ticket_bot(bot_services: BotServices) -> Bot:
+    return Bot(bot.app.create_app(bot_services, executor=Inline()))
 
 
 @pytest.fixture
-def bot_without_database(desk: BotServices) -> Iterator[Bot]:
+def bot_without_database(bot_services: BotServices) -> Iterator[Bot]:
     """Its MongoDB is a port where nobody listens."""
     away = connect(NOBODY_LISTENS)
     cut_off = replace(
-        desk,
+        bot_services,
         tickets=TicketService(away),
         ticket_actions=TicketActions(away, UserService(away)),
         comments=CommentService(away),
@@ -557,7 +559,7 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
             tasks[task](runtime, ticket_id)
 
 
-def tell(runtime: Runtime, clock: FixedClock) -> None:
+def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
     """Let the time pass in which lines for one reader gather, and send what is due by then."""
     clock.advance(seconds=20)
     for to in Reminders(runtime.db, clock=clock).due_recipients():

@@ -284,7 +284,7 @@ MUTATIONS = (
         "bot/web/pages/csrf.py",
         "if not hmac.compare_digest(",
         "if False and not hmac.compare_digest(",
-        ("tests/bot/web/pages/test_safety.py",),
+        ("tests/bot/web/pages/test_security.py",),
     ),
     Mutation(
         "code-used-twice",

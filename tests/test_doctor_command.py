@@ -184,7 +184,7 @@ def test_scopes_app_token_and_workspace_are_wrong(
 
 
 @pytest.mark.usefixtures("indexes_restored")
-def test_an_empty_database_with_twins(
+def test_an_empty_database_with_duplicates(
     env: Mapping[str, str], mongo: MongoServer, db: Mongo
 ) -> None:
     db.tickets.drop_indexes()
@@ -192,8 +192,8 @@ def test_an_empty_database_with_twins(
     done = doctor(env)
     (indexes,) = lines(done, "indexes")
     assert indexes.startswith("FAIL missing: tickets.")
-    (twins,) = lines(done, "accounts")
-    assert twins.startswith("warn addresses with several accounts: ann@example.com (")
+    (accounts_line,) = lines(done, "accounts")
+    assert accounts_line.startswith("warn addresses with several accounts: ann@example.com (")
     assert failed(done) == ["indexes", "worker", "jobs"]
 
 

@@ -76,10 +76,6 @@ def can_work_on_tickets(user: User) -> bool:
     return user.active and user.role is not Role.USER
 
 
-def can_work(user: User) -> bool:
-    return user.active and user.role is not Role.USER
-
-
 def release_request(
     *,
     by: ObjectId | str,

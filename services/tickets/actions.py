@@ -177,7 +177,9 @@ class TicketActions:
         def build_change(ticket: Ticket, _: datetime) -> Change:
             assignee = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
             return transitions.reopen(
-                actor.user_id, ticket, keep_assignee=bool(assignee and can_work_on_tickets(assignee))
+                actor.user_id,
+                ticket,
+                keep_assignee=bool(assignee and can_work_on_tickets(assignee)),
             )
 
         return self._apply_action(

@@ -1,4 +1,4 @@
-"""The bench measures what it says; how long it takes here is nobody's business."""
+"""The bench measures what it says; how long it takes here does not matter."""
 
 from bench import choosing
 from bench.figures import Figure, milliseconds, table

@@ -1,4 +1,4 @@
-"""The bench of the clock finds what is due, and only that."""
+"""The bench of the escalation sweep finds what is due, and only that."""
 
 from bench import sweeping
 from services.core.database import Mongo

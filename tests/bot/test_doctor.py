@@ -1,4 +1,4 @@
-"""What the doctor finds at Slack."""
+"""The doctor's checks of Slack."""
 
 import pytest
 from slack_sdk import WebClient
@@ -149,7 +149,7 @@ def test_no_app_token_is_http(slack: RecordingSlack) -> None:
     assert slack.calls == []
 
 
-def look_at_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Finding]:
+def check_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Finding]:
     return SlackChecks(
         web_client(slack), scopes=SCOPES, triage_channel=channel
     ).check_triage_channel()
@@ -157,7 +157,7 @@ def look_at_triage(slack: RecordingSlack, channel: str = "C0TRIAGE") -> list[Fin
 
 def test_no_triage_channel_is_fine(slack: RecordingSlack) -> None:
     found = "off, because TRIAGE_CHANNEL is not set"
-    assert said(look_at_triage(slack, "")) == [(CheckStatus.OK, found, "")]
+    assert said(check_triage(slack, "")) == [(CheckStatus.OK, found, "")]
     assert slack.calls == []
 
 
@@ -207,12 +207,12 @@ def test_the_triage_channel(
     slack: RecordingSlack, about: dict[str, bool], expected: list[tuple[CheckStatus, str, str]]
 ) -> None:
     slack.add_channel("C0TRIAGE", **about)
-    assert said(look_at_triage(slack)) == expected
+    assert said(check_triage(slack)) == expected
 
 
 def test_a_token_that_may_not_look_at_the_triage_channel(slack: RecordingSlack) -> None:
     slack.fail("conversations.info", error="missing_scope")
-    assert said(look_at_triage(slack)) == [
+    assert said(check_triage(slack)) == [
         (
             CheckStatus.FAIL,
             "Slack answered missing_scope",

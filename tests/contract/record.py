@@ -34,7 +34,7 @@ from tests.support import api_client
 
 # A Wednesday so far ahead that no TTL index removes what expires after it.
 CLOCK = datetime(2035, 1, 17, 10, tzinfo=UTC)
-FIXTURES = ("db", "slack", "clock", "publisher", "desk", "ticket_bot", "runtime", "api")
+FIXTURES = ("db", "slack", "clock", "publisher", "bot_services", "ticket_bot", "runtime", "api")
 OUT = Path(os.environ.get("RECORD_TO", recordings.FOLDER))
 EVERY = "RECORD_TO" in os.environ
 
@@ -109,7 +109,7 @@ def _record(kind: str, name: str, payload: Any, act: Callable[[], Any], told: An
         return act()
     before, payload = recordings.documents(db), copy.deepcopy(payload)
     workspace = recordings.workspace_of(slack)
-    given = {"documents": recordings.settled(before, clock.now), "workspace": workspace}
+    given = {"documents": recordings.with_fixed_times(before, clock.now), "workspace": workspace}
     at, calls, sent = clock.now, len(slack.calls), len(_Now.sent)
     _Now.busy = True
     try:
@@ -143,7 +143,7 @@ def _recording_bot(send: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(send)
     def sending(bot: Any, body: Json) -> Any:
-        if bot is not _fixture("ticket_bot") or _fixture("desk") is None:
+        if bot is not _fixture("ticket_bot") or _fixture("bot_services") is None:
             return send(bot, body)
         if _fixture("publisher") is None:
             return send(bot, body)

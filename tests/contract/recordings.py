@@ -129,12 +129,12 @@ def workspace_of(slack: Any) -> Json:
     return {**held, "reactions": sorted(places.reactions), **clock}
 
 
-def settled(given: Any, clock: datetime) -> Any:
+def with_fixed_times(given: Any, clock: datetime) -> Any:
     """With times of the real clock set to the recording's: a TTL index would remove the old."""
     if isinstance(given, dict):
-        return {key: settled(value, clock) for key, value in given.items()}
+        return {key: with_fixed_times(value, clock) for key, value in given.items()}
     if isinstance(given, list):
-        return [settled(value, clock) for value in given]
+        return [with_fixed_times(value, clock) for value in given]
     is_real = isinstance(given, datetime) and abs(given.timestamp() - time.time()) < NEAR
     return clock if is_real else given
 

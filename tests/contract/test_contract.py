@@ -53,9 +53,9 @@ def collected(
     recorded = [Recording.load(path) for path in recordings.paths()]
     table = jobs.build_jobs(db, publisher, has_triage=True, clock=FixedClock())
     index_names = list(collect.indexes(db))
-    tally = metrics.InMemoryMeter()
+    meter = metrics.InMemoryMeter()
     secure, plain = (
-        made(db, slack, redis_url, publisher, tally, f"{scheme}://desk.example.com")
+        made(db, slack, redis_url, publisher, meter, f"{scheme}://desk.example.com")
         for scheme in ("https", "http")
     )
     clients = [signed_in(web) for web in (secure, plain)]
@@ -71,7 +71,7 @@ def collected(
         "http paths": collect.http_paths(secure),
         "jobs": collect.job_names(table),
         "jwt claims": collect.token_claims(token),
-        "metrics": collect.metrics(page_of_metrics(plain, tally)),
+        "metrics": collect.metrics(page_of_metrics(plain, meter)),
         "mongodb collections and fields": collect.field_names(recorded),
         "mongodb indexes": index_names,
         "mongodb values": collect.coded_values(recorded),
@@ -90,7 +90,7 @@ def made(
     slack: RecordingSlack,
     redis_url: str,
     publisher: RecordingPublisher,
-    tally: metrics.InMemoryMeter,
+    meter: metrics.InMemoryMeter,
     app_url: str,
 ) -> Flask:
     """What a bot process answers over HTTP, with everything set that adds a path."""
@@ -109,7 +109,7 @@ def made(
         publisher=publisher,
         team_id=TEAM_ID,
         team_url=TEAM_URL,
-        meter=tally,
+        meter=meter,
         process="bot:1",
         shared_counts=dict,
     )
@@ -140,15 +140,15 @@ def token_of(client: FlaskClient) -> str:
     return str(client.post(path, json=sent).get_json()["token"])
 
 
-def page_of_metrics(web: Flask, tally: metrics.InMemoryMeter) -> str:
+def page_of_metrics(web: Flask, meter: metrics.InMemoryMeter) -> str:
     for metric in metrics.ALL_METRICS:
         labels = [f"a {label}" for label in metric.labels]
         if metric.buckets:
-            tally.observe(metric, 0.1, *labels)
+            meter.observe(metric, 0.1, *labels)
         elif metric.kind == "gauge":
-            tally.set(metric, 1.0, *labels)
+            meter.set(metric, 1.0, *labels)
         else:
-            tally.count(metric, *labels)
+            meter.count(metric, *labels)
     return web.test_client().get("/metrics").get_data(as_text=True)
 
 

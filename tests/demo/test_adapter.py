@@ -95,18 +95,18 @@ def test_the_client_keeps_the_settings_of_the_one_it_is_made_from(
     assert wrap_client(client) is client
 
 
-def test_a_message_goes_out_drawn(client: WebClient) -> None:
+def test_a_message_goes_out_translated(client: WebClient) -> None:
     client.chat_postMessage(channel=CHANNEL, text="c &amp; d", blocks=[ESCAPED])
     message = last_message(client)
     assert (message["text"], message["blocks"]) == ("c & d", [DRAWN])
 
 
-def test_a_view_goes_out_drawn(client: WebClient) -> None:
+def test_a_view_goes_out_translated(client: WebClient) -> None:
     answer = client.views_publish(user_id="U1", view={"type": "home", "blocks": [ESCAPED]})
     assert answer["view"]["blocks"] == [DRAWN]
 
 
-def test_a_modal_in_an_answer_goes_out_drawn(client: WebClient) -> None:
+def test_a_modal_in_an_answer_goes_out_translated(client: WebClient) -> None:
     bot = SmallBot(client, response_action="update", view={**MODAL, "blocks": [ESCAPED]})
     assert bot.answer_to(TEXT) == {
         "response_action": "update",
@@ -166,7 +166,7 @@ def test_a_listener_is_given_a_client_that_draws(client: WebClient) -> None:
     assert last_message(client)["text"] == "a & b"
 
 
-def test_a_message_changed_through_its_response_url_is_drawn(
+def test_a_message_changed_through_its_response_url_is_translated(
     client: WebClient, local_slack: LocalSlack
 ) -> None:
     sent: list[Json] = []

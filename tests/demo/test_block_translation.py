@@ -1,4 +1,4 @@
-"""What local-slack cannot draw, and what it sends back, put right."""
+"""Blocks that local-slack cannot show are translated, and so is what it sends back."""
 
 from typing import Any
 
@@ -63,7 +63,7 @@ def test_bare_addresses_stay_links_where_slack_makes_links_of_them() -> None:
     assert translate_mrkdwn("see https://x.example", links=True) == "see https://x.example"
 
 
-def test_every_place_of_mrkdwn_in_a_message_is_drawn_and_plain_text_is_left_alone() -> None:
+def test_every_mrkdwn_text_in_a_message_is_translated_and_plain_text_is_left_alone() -> None:
     text = {"type": "mrkdwn", "text": "&amp;", "verbatim": True}
     plain = {"type": "plain_text", "text": "&amp;"}
     message = {
@@ -106,7 +106,7 @@ def test_a_select_without_initial_option_is_left_alone() -> None:
     assert translate_view(view) == view
 
 
-def test_marked_radio_buttons_are_drawn_as_a_select_and_come_back_as_radio_buttons() -> None:
+def test_marked_radio_buttons_become_a_select_and_come_back_as_radio_buttons() -> None:
     view = view_of({"type": "radio_buttons", "options": [LOW, HIGH], "initial_option": HIGH})
     assert translate_view(view)["blocks"][0]["element"]["type"] == "static_select"
     untouched = submitted(view, {"type": "static_select", "selected_option": None})
@@ -117,7 +117,7 @@ def test_marked_radio_buttons_are_drawn_as_a_select_and_come_back_as_radio_butto
     }
 
 
-def test_an_overflow_menu_is_drawn_as_a_select() -> None:
+def test_an_overflow_menu_becomes_a_select() -> None:
     menu = {"type": "overflow", "action_id": "more", "options": [LOW, HIGH]}
     [block] = translate_blocks([{"type": "actions", "elements": [menu]}])
     [drawn] = block["elements"]

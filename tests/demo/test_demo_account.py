@@ -46,10 +46,10 @@ def test_somebody_links_an_account_of_the_page_and_unlinks_it(
     emma.dismiss()
 
     emma.command("/account")
-    sheet = emma.read()[-1]
-    assert sheet.only_for == emma.user_id
-    assert "Emma of the page" in sheet.text
-    emma.click(sheet, "open_profile")
+    summary = emma.read()[-1]
+    assert summary.only_for == emma.user_id
+    assert "Emma of the page" in summary.text
+    emma.click(summary, "open_profile")
     emma.wait_for_modal("My profile")
     assert emma.fill(name="Emma E.").submit().errors == {}
     emma.command("/account")

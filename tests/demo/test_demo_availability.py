@@ -1,4 +1,4 @@
-"""Away and back in the demo, whose Slack draws neither pickers of times nor searches."""
+"""Away and back in the demo, whose Slack shows neither time pickers nor searches."""
 
 from collections.abc import Iterator
 from datetime import timedelta

@@ -143,7 +143,7 @@ def test_boxes_that_are_ticked_at_first_are_typed() -> None:
         assert submitted(element, state)["selected_options"] == ticked
 
 
-def test_boxes_that_are_not_are_drawn() -> None:
+def test_boxes_that_are_not_are_translated() -> None:
     element = {"type": "checkboxes", "options": [DNS, VPN]}
     assert translate_view(view_of(element))["blocks"][0]["element"]["type"] == "checkboxes"
     held = submitted(element, {"type": "checkboxes", "selected_options": [DNS]})

@@ -1,4 +1,4 @@
-"""The steps over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+"""Ticket actions over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from services.models.user import Role, User
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.http_bot import HttpBot, opened_by
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -31,9 +31,11 @@ def test_from_accepting_to_cancelling(
     ben, cleo = people.add(Role.MODERATOR, "VPN"), people.add(Role.MODERATOR, "Printer")
     a, b, c = (people.slack_id(user) for user in (ann, ben, cleo))
 
-    def settled(*expected: tuple[User, list[str]]) -> None:
+    def wait_for_texts(*expected: tuple[User, list[str]]) -> None:
         eventually(
-            lambda: is_settled(db) and all(texts(slack, user) == said for user, said in expected),
+            lambda: (
+                is_outbox_empty(db) and all(texts(slack, user) == said for user, said in expected)
+            ),
             what=f"{expected}, and not {[texts(slack, user) for user, _ in expected]}",
             seconds=30,
         )
@@ -44,19 +46,19 @@ def test_from_accepting_to_cancelling(
         assert bot.answer(payloads.view_submission(view, values, user=user)) == {}
 
     bot.answer(bot.filled_in(slack, a, title="The VPN drops"))
-    settled((ann, [f"in progress ({ben.name})"]), (ben, ["assigned to you"]), (cleo, []))
+    wait_for_texts((ann, [f"in progress ({ben.name})"]), (ben, ["assigned to you"]), (cleo, []))
 
     (card,) = slack.messages(b)
     accept = payloads.block_actions(card, "accept", user=b)
     assert [bot.answer(accept), bot.answer(accept)] == [{}, {}]
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (accepted,) = db.tickets.find()
     assert [e["type"] for e in accepted["events"]].count("accepted") == 1
 
     filled_in(
         payloads.menu_choice(slack.messages(b)[0], "reassign", user=b), b, assignedTo=str(cleo.id)
     )
-    settled((ben, [f"in progress ({cleo.name})"]), (cleo, ["assigned to you"]))
+    wait_for_texts((ben, [f"in progress ({cleo.name})"]), (cleo, ["assigned to you"]))
 
     # The card as Ben had it open all the while.
     assert bot.answer(payloads.menu_choice(card, "resolve", user=b)) == {}
@@ -69,28 +71,28 @@ def test_from_accepting_to_cancelling(
 
     filled_in(payloads.menu_choice(slack.messages(c)[0], "wait", user=c), c, question="Since when?")
     question = f"{cleo.name} waits for your answer"
-    settled((ann, [f"waiting for your answer ({cleo.name})", question]))
+    wait_for_texts((ann, [f"waiting for your answer ({cleo.name})", question]))
 
     filled_in(
         payloads.block_actions(slack.messages(c)[0], "resolve", user=c), c, resolution="New client."
     )
     done = f"resolved by {cleo.name}"
-    settled((ann, [done, question, done]), (cleo, [done]))
+    wait_for_texts((ann, [done, question, done]), (cleo, [done]))
 
     reopen = payloads.block_actions(slack.messages(a)[0], "reopen", user=a)
     assert bot.answer(reopen) == {}
-    settled((cleo, ["assigned to you", f"reopened by {ann.name}"]))
+    wait_for_texts((cleo, ["assigned to you", f"reopened by {ann.name}"]))
 
     filled_in(payloads.block_actions(slack.messages(a)[0], "cancel", user=a), a)
     cancelled = f"cancelled by {ann.name}"
-    settled(
+    wait_for_texts(
         (ann, [cancelled, question, done]),
         (ben, [cancelled]),
         (cleo, [cancelled, f"reopened by {ann.name}", cancelled]),
     )
     (ticket,) = db.tickets.find()
     assert (ticket["status"], ticket["assignedTo"]) == (Status.COMPLETED, cleo.id)
-    assert {notice["state"] for notice in ticket["notices"]} == {"sent"}
+    assert {delivery["state"] for delivery in ticket["notices"]} == {"sent"}
 
 
 def test_of_two_moderators_one_takes_it(
@@ -121,6 +123,6 @@ def test_of_two_moderators_one_takes_it(
     assert told.args["text"].startswith(
         f"Ticket 1 is in progress and {admins[0].name} has it now, so this was not done."
     )
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert texts(slack, admins[0]) == ["nobody is available to take it", "accepted by you"]
     assert texts(slack, admins[1]) == ["nobody is available to take it"]

@@ -18,7 +18,7 @@ from services.models.user import Role, User
 from tests.conftest import People
 from tests.support.api_client import FINE, PASSWORD, Api
 from tests.support.http_bot import HttpBot
-from tests.support.processes import Product, eventually, is_settled, run
+from tests.support.processes import Product, eventually, is_outbox_empty, run
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -50,7 +50,7 @@ def test_from_signing_up_to_the_resolution(
     emma = api.post("/api/auth/login", json=account).json()["token"]
     done = {"status": "COMPLETED", "message": "Restarted the gateway."}
     assert api.patch(path, by=emma, json=done).json()["ticket"]["resolution"] == done["message"]
-    eventually(lambda: is_settled(db), what="everybody told")
+    eventually(lambda: is_outbox_empty(db), what="everybody told")
     assert api.post("/api/auth/logout", by=emma).status_code == 200
     assert api.get("/api/tickets", by=emma).status_code == 401
 

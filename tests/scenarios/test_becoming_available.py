@@ -1,4 +1,4 @@
-"""Every way in which somebody becomes available gives them what nobody could take until then."""
+"""Every way in which a user becomes available retries the unassigned tickets."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -35,23 +35,23 @@ from tests.support.slack_workspace import TEAM_ID
 
 
 @dataclass
-class Desk:
+class HelpDesk:
     """A help desk whose one admin takes no tickets, and all that changes it."""
 
     db: Mongo
     people: People
     users: UserService
     links: LinkService
-    linking: LinkByCode
-    unlinking: Unlink
-    following: MemberSync
+    link_by_code: LinkByCode
+    unlink_service: Unlink
+    member_sync: MemberSync
     accounts: AccountAdmin
     account_services: AccountServices
     availability: AvailabilityService
-    presences: StatusSync
-    moves: TicketActions
-    edits: TicketEdits
-    handing_on: Reassignment
+    status_sync: StatusSync
+    ticket_actions: TicketActions
+    ticket_edits: TicketEdits
+    reassignment: Reassignment
     tickets: TicketService
     codes: OneTimeCodes
     clock: FixedClock
@@ -65,7 +65,7 @@ class Desk:
         """A moderator who can take one ticket, and has it."""
         full = self.people.add(Role.MODERATOR, capacity=1)
         ticket = file_ticket(self.tickets, self.people.add())
-        self.moves.take(actor=Actor.from_user(full), ticket_id=str(ticket.id))
+        self.ticket_actions.take(actor=Actor.from_user(full), ticket_id=str(ticket.id))
         return full, ticket
 
     def member(self, user: User) -> SlackMember:
@@ -87,35 +87,37 @@ class Desk:
 
 
 @pytest.fixture
-def desk(
+def help_desk(
     db: Mongo,
     people: People,
     users: UserService,
     links: LinkService,
-    linking: LinkByCode,
+    link_by_code: LinkByCode,
     account_services: AccountServices,
-    moves: TicketActions,
-    edits: TicketEdits,
+    ticket_actions: TicketActions,
+    ticket_edits: TicketEdits,
     tickets: TicketService,
     codes: OneTimeCodes,
     clock: FixedClock,
-) -> Desk:
-    letters = Emails(db, clock=clock)
-    return Desk(
+) -> HelpDesk:
+    emails = Emails(db, clock=clock)
+    return HelpDesk(
         db=db,
         people=people,
         users=users,
         links=links,
-        linking=linking,
-        unlinking=Unlink(db, users, links, letters, clock=clock),
-        following=MemberSync(db, users, codes, clock=clock),
+        link_by_code=link_by_code,
+        unlink_service=Unlink(db, users, links, emails, clock=clock),
+        member_sync=MemberSync(db, users, codes, clock=clock),
         accounts=AccountAdmin(db, clock=clock),
         account_services=account_services,
         availability=AvailabilityService(db, clock=clock),
-        presences=StatusSync(db, clock=clock),
-        moves=moves,
-        edits=edits,
-        handing_on=Reassignment(db, users, links, moves, ModelStore(db, clock=clock), clock=clock),
+        status_sync=StatusSync(db, clock=clock),
+        ticket_actions=ticket_actions,
+        ticket_edits=ticket_edits,
+        reassignment=Reassignment(
+            db, users, links, ticket_actions, ModelStore(db, clock=clock), clock=clock
+        ),
         tickets=tickets,
         codes=codes,
         clock=clock,
@@ -128,50 +130,50 @@ def desk(
 Way = Iterator[User | None]
 
 
-def a_role_by_an_admin(desk: Desk) -> Way:
-    user = desk.people.add()
+def a_role_by_an_admin(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add()
     yield None
-    desk.change(user, role="moderator")
+    help_desk.change(user, role="moderator")
     yield user
 
 
-def a_role_by_the_operator(desk: Desk) -> Way:
-    user = desk.people.add()
+def a_role_by_the_operator(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add()
     yield None
-    desk.users.set_role(actor=OPERATOR, email=user.email, role=Role.MODERATOR)
+    help_desk.users.set_role(actor=OPERATOR, email=user.email, role=Role.MODERATOR)
     yield user
 
 
-def a_role_over_the_api(desk: Desk) -> Way:
-    user = desk.people.add()
+def a_role_over_the_api(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add()
     yield None
-    desk.account_services.profiles.update_other(
-        actor=desk.admin, email=user.email, role="moderator"
+    help_desk.account_services.profiles.update_other(
+        actor=help_desk.admin, email=user.email, role="moderator"
     )
     yield user
 
 
-def an_admins_capacity(desk: Desk) -> Way:
+def an_admins_capacity(help_desk: HelpDesk) -> Way:
     yield None
-    desk.change(desk.boss, capacity="1")
-    yield desk.boss
+    help_desk.change(help_desk.boss, capacity="1")
+    yield help_desk.boss
 
 
-def an_account_that_is_active_again(desk: Desk) -> Way:
-    user = desk.people.add(Role.MODERATOR, active=False)
+def an_account_that_is_active_again(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add(Role.MODERATOR, active=False)
     yield None
-    desk.change(user, active="active")
+    help_desk.change(user, active="active")
     yield user
 
 
-def an_invitation_taken_up(desk: Desk) -> Way:
-    user = desk.people.add(Role.MODERATOR, linked=False)
+def an_invitation_taken_up(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add(Role.MODERATOR, linked=False)
     yield None
-    desk.links.get_or_create_user(desk.member(user))
+    help_desk.links.get_or_create_user(help_desk.member(user))
     yield user
 
 
-def a_new_account_that_is_an_admins(desk: Desk) -> Way:
+def a_new_account_that_is_an_admins(help_desk: HelpDesk) -> Way:
     yield None
     boss = SlackMember(
         team_id=TEAM_ID,
@@ -180,118 +182,126 @@ def a_new_account_that_is_an_admins(desk: Desk) -> Way:
         email="boss@example.com",
         email_confirmed=True,
     )
-    yield desk.links.get_or_create_user(boss)
+    yield help_desk.links.get_or_create_user(boss)
 
 
-def a_link_by_a_code(desk: Desk) -> Way:
-    user = desk.people.add(Role.MODERATOR, linked=False, password="hashed")
+def a_link_by_a_code(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add(Role.MODERATOR, linked=False, password="hashed")
     yield None
-    code = desk.codes.issue(kind=CodeKind.LINK, user_id=user.id)
-    name = desk.codes.code_id(kind=CodeKind.LINK, code=code)
-    desk.linking.confirm(member=desk.member(user), code_id=name)
+    code = help_desk.codes.issue(kind=CodeKind.LINK, user_id=user.id)
+    name = help_desk.codes.code_id(kind=CodeKind.LINK, code=code)
+    help_desk.link_by_code.confirm(member=help_desk.member(user), code_id=name)
     yield user
 
 
-def a_link_made_again(desk: Desk) -> Way:
-    user = desk.people.add(Role.MODERATOR)
+def a_link_made_again(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add(Role.MODERATOR)
     slack_id = People.slack_id(user)
-    desk.unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id=slack_id)
+    help_desk.unlink_service.unlink(
+        actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id=slack_id
+    )
     yield None
-    desk.linking.link_by_email(member=desk.member(user))
+    help_desk.link_by_code.link_by_email(member=help_desk.member(user))
     yield user
 
 
-def a_slack_member_who_is_back(desk: Desk) -> Way:
-    user = desk.people.add(Role.MODERATOR)
-    desk.following.sync(member=replace(desk.member(user), is_deleted=True))
+def a_slack_member_who_is_back(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add(Role.MODERATOR)
+    help_desk.member_sync.sync(member=replace(help_desk.member(user), is_deleted=True))
     yield None
-    desk.following.sync(member=desk.member(user))
+    help_desk.member_sync.sync(member=help_desk.member(user))
     yield user
 
 
-def a_slack_member_who_is_back_and_uses_it(desk: Desk) -> Way:
-    user = desk.people.add(Role.MODERATOR)
-    desk.following.sync(member=replace(desk.member(user), is_guest=True))
+def a_slack_member_who_is_back_and_uses_it(help_desk: HelpDesk) -> Way:
+    user = help_desk.people.add(Role.MODERATOR)
+    help_desk.member_sync.sync(member=replace(help_desk.member(user), is_guest=True))
     yield None
-    desk.links.get_or_create_user(desk.member(user))
+    help_desk.links.get_or_create_user(help_desk.member(user))
     yield user
 
 
-def back_now(desk: Desk) -> Way:
-    away = {"until": desk.clock() + timedelta(days=3), "source": "self"}
-    user = desk.people.add(Role.MODERATOR, away=away)
+def back_now(help_desk: HelpDesk) -> Way:
+    away = {"until": help_desk.clock() + timedelta(days=3), "source": "self"}
+    user = help_desk.people.add(Role.MODERATOR, away=away)
     yield None
-    desk.availability.update(actor=Actor.from_user(user), change=AvailabilityChange(is_away=False))
+    help_desk.availability.update(
+        actor=Actor.from_user(user), change=AvailabilityChange(is_away=False)
+    )
     yield user
 
 
-def an_absence_that_is_over(desk: Desk) -> Way:
-    away = {"until": desk.clock() + timedelta(minutes=2), "source": "self"}
-    user = desk.people.add(Role.MODERATOR, away=away)
+def an_absence_that_is_over(help_desk: HelpDesk) -> Way:
+    away = {"until": help_desk.clock() + timedelta(minutes=2), "source": "self"}
+    user = help_desk.people.add(Role.MODERATOR, away=away)
     yield None
-    desk.clock.advance(minutes=2)
-    desk.presences.end_absences()
+    help_desk.clock.advance(minutes=2)
+    help_desk.status_sync.end_absences()
     yield user
 
 
-def a_ticket_resolved(desk: Desk) -> Way:
-    full, ticket = desk.with_one_open()
+def a_ticket_resolved(help_desk: HelpDesk) -> Way:
+    full, ticket = help_desk.with_one_open()
     yield None
-    desk.moves.resolve(actor=Actor.from_user(full), ticket_id=str(ticket.id), resolution="Done.")
+    help_desk.ticket_actions.resolve(
+        actor=Actor.from_user(full), ticket_id=str(ticket.id), resolution="Done."
+    )
     yield full
 
 
-def a_ticket_cancelled(desk: Desk) -> Way:
-    full, ticket = desk.with_one_open()
+def a_ticket_cancelled(help_desk: HelpDesk) -> Way:
+    full, ticket = help_desk.with_one_open()
     yield None
-    requester = desk.users.get(ticket.created_by) if ticket.created_by else None
+    requester = help_desk.users.get(ticket.created_by) if ticket.created_by else None
     assert requester is not None
-    desk.moves.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
+    help_desk.ticket_actions.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     yield full
 
 
-def a_ticket_given_away(desk: Desk) -> Way:
-    full, ticket = desk.with_one_open()
+def a_ticket_given_away(help_desk: HelpDesk) -> Way:
+    full, ticket = help_desk.with_one_open()
     yield None
-    to = str(desk.boss.id)
-    desk.moves.reassign(actor=Actor.from_user(full), ticket_id=str(ticket.id), assignee_id=to)
+    to = str(help_desk.boss.id)
+    help_desk.ticket_actions.reassign(
+        actor=Actor.from_user(full), ticket_id=str(ticket.id), assignee_id=to
+    )
     yield full
 
 
-def a_ticket_taken_over(desk: Desk) -> Way:
-    full, ticket = desk.with_one_open()
+def a_ticket_taken_over(help_desk: HelpDesk) -> Way:
+    full, ticket = help_desk.with_one_open()
     yield None
-    desk.moves.take(actor=desk.admin, ticket_id=str(ticket.id))
+    help_desk.ticket_actions.take(actor=help_desk.admin, ticket_id=str(ticket.id))
     yield full
 
 
-def a_ticket_not_theirs(desk: Desk) -> Way:
-    full, ticket = desk.with_one_open()
+def a_ticket_not_theirs(help_desk: HelpDesk) -> Way:
+    full, ticket = help_desk.with_one_open()
     yield None
-    desk.handing_on.decline(actor=Actor.from_user(full), ticket_id=str(ticket.id))
+    help_desk.reassignment.decline(actor=Actor.from_user(full), ticket_id=str(ticket.id))
     yield full
 
 
-def a_ticket_edited_to_be_resolved(desk: Desk) -> Way:
-    full, ticket = desk.with_one_open()
+def a_ticket_edited_to_be_resolved(help_desk: HelpDesk) -> Way:
+    full, ticket = help_desk.with_one_open()
     yield None
-    desk.edits.update(
+    help_desk.ticket_edits.update(
         actor=Actor.from_user(full),
         ticket_id=str(ticket.id),
-        expected_seq=reload(desk.db, ticket).seq,
+        expected_seq=reload(help_desk.db, ticket).seq,
         changes={"status": "COMPLETED", "message": "Done."},
     )
     yield full
 
 
-def more_capacity(desk: Desk) -> Way:
-    full, _ = desk.with_one_open()
+def more_capacity(help_desk: HelpDesk) -> Way:
+    full, _ = help_desk.with_one_open()
     yield None
-    desk.change(full, capacity="2")
+    help_desk.change(full, capacity="2")
     yield full
 
 
-WAYS: list[Callable[[Desk], Way]] = [
+WAYS: list[Callable[[HelpDesk], Way]] = [
     a_role_by_an_admin,
     a_role_by_the_operator,
     a_role_over_the_api,
@@ -317,47 +327,50 @@ WAYS: list[Callable[[Desk], Way]] = [
 
 @pytest.mark.parametrize("way", WAYS, ids=lambda way: str(way.__name__))
 def test_they_get_what_waited(
-    desk: Desk, runtime: Runtime, publisher: RecordingPublisher, way: Callable[[Desk], Way]
+    help_desk: HelpDesk,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    way: Callable[[HelpDesk], Way],
 ) -> None:
-    steps = way(desk)
+    steps = way(help_desk)
     next(steps)
-    parked = file_ticket(desk.tickets, desk.people.add(), "The roof leaks")
-    publisher.publish_ticket(str(parked.id))
+    unassigned = file_ticket(help_desk.tickets, help_desk.people.add(), "The roof leaks")
+    publisher.publish_ticket(str(unassigned.id))
     work(runtime, publisher)
-    assert reload(desk.db, parked).assigned_to is None
-    assert due_ticket_ids(desk.db, now=desk.clock(), limit=10) == []
+    assert reload(help_desk.db, unassigned).assigned_to is None
+    assert due_ticket_ids(help_desk.db, now=help_desk.clock(), limit=10) == []
 
     who = next(steps)
     assert who is not None
-    woken = due_ticket_ids(desk.db, now=desk.clock(), limit=10)
-    assert parked.id in woken
-    for ticket_id in woken:  # as the sweep does
+    due = due_ticket_ids(help_desk.db, now=help_desk.clock(), limit=10)
+    assert unassigned.id in due
+    for ticket_id in due:  # as the sweep does
         publisher.send(NOTIFY_TASK, str(ticket_id))
     work(runtime, publisher)
-    assert reload(desk.db, parked).assigned_to == who.id
+    assert reload(help_desk.db, unassigned).assigned_to == who.id
 
 
 @pytest.mark.parametrize("by", ["operator", "profile", "page"])
 def test_a_skill_is_somebodys_chance_too(
-    desk: Desk, runtime: Runtime, publisher: RecordingPublisher, by: str
+    help_desk: HelpDesk, runtime: Runtime, publisher: RecordingPublisher, by: str
 ) -> None:
     """Where nobody who knows it has room, and no admin either, they are the first who has."""
-    user = desk.people.add(Role.MODERATOR, "Roofs")
-    other = desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
-    desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])
-    parked = file_ticket(desk.tickets, desk.people.add(), "Roofs leak")
-    publisher.publish_ticket(str(parked.id))
+    user = help_desk.people.add(Role.MODERATOR, "Roofs")
+    other = help_desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
+    help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])
+    unassigned = file_ticket(help_desk.tickets, help_desk.people.add(), "Roofs leak")
+    publisher.publish_ticket(str(unassigned.id))
     work(runtime, publisher)
-    assert reload(desk.db, parked).assigned_to is None
+    assert reload(help_desk.db, unassigned).assigned_to is None
     if by == "operator":
-        desk.users.set_skills(actor=OPERATOR, email=user.email, skills=["Roofs"])
+        help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=["Roofs"])
     elif by == "profile":
-        desk.accounts.update_own(actor=Actor.from_user(user), skills="Roofs")
+        help_desk.accounts.update_own(actor=Actor.from_user(user), skills="Roofs")
     else:
-        profiles = desk.account_services.profiles
+        profiles = help_desk.account_services.profiles
         profiles.update_own(actor=Actor.from_user(user), skills=["Roofs"])
-    assert due_ticket_ids(desk.db, now=desk.clock(), limit=10) == [parked.id]
-    publisher.send(NOTIFY_TASK, str(parked.id))
+    assert due_ticket_ids(help_desk.db, now=help_desk.clock(), limit=10) == [unassigned.id]
+    publisher.send(NOTIFY_TASK, str(unassigned.id))
     work(runtime, publisher)
-    assert reload(desk.db, parked).assigned_to == user.id
+    assert reload(help_desk.db, unassigned).assigned_to == user.id
     assert other.id != user.id

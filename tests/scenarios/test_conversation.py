@@ -15,7 +15,7 @@ from tests.support.comment_helpers import (
     texts,
 )
 from tests.support.http_bot import HttpBot
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -40,7 +40,7 @@ def test_they_talk_in_the_threads_of_their_cards(
     emma, nils, ina = people.add(), people.add(Role.MODERATOR, "VPN"), people.add(Role.ADMIN)
     form = http_bot.filled_in(slack, people.slack_id(emma), title="The VPN drops")
     http_bot.answer(form)
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     emmas, his = card_of(slack, emma), card_of(slack, nils)
 
     question = said(slack, nils, his, "Which client?")
@@ -65,7 +65,7 @@ def test_they_talk_in_the_threads_of_their_cards(
     second.answer(deleted(answer))
     seen[0] = "Ticket 1: This comment was deleted."
     eventually(lambda: in_thread(slack, nils, his) == seen, what="it is gone")
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert in_thread(slack, emma, emmas) == ["Ticket 1: Moderator 2 wrote: Which client?"]
     assert "Known since Monday" not in str(slack.messages(people.slack_id(emma)))
     assert texts(slack, TRIAGE, triage) == []

@@ -221,7 +221,7 @@ def test_leaving_it_leaves_the_other_s(
     assert reload(db, ticket).priority is Priority.HIGH
 
 
-def test_what_changes_once_more_is_told_once_more(
+def test_what_changes_once_more_is_notified_once_more(
     ticket_bot: Bot, form: Open, ticket: Ticket, moderator: User, people: People, db: Mongo
 ) -> None:
     admin = people.add(Role.ADMIN)
@@ -237,7 +237,7 @@ def test_what_changes_once_more_is_told_once_more(
     assert read(last["view"])[0] == f"{admin.name} changed the title meanwhile."
 
 
-def test_a_step_taken_meanwhile_is_told_too(
+def test_a_step_taken_meanwhile_is_notified_too(
     ticket_bot: Bot, form: Open, ticket: Ticket, moderator: User, people: People, db: Mongo
 ) -> None:
     admin = people.add(Role.ADMIN)
@@ -269,7 +269,7 @@ def asked(bot: Bot, view: Json, action_id: str, user: User, query: str = "") -> 
     return [option["text"]["text"] for option in bot.answer(body)["options"]]
 
 
-def test_assignees_are_offered_by_fit(
+def test_assignee_options_are_ranked(
     ticket_bot: Bot, form: Open, moderator: User, people: People
 ) -> None:
     expert = people.add(Role.MODERATOR, "SAP")

@@ -23,11 +23,11 @@ pytest_plugins = ["tests.support.product"]
 def long_ago(db: Mongo, ticket: Ticket) -> None:
     """As if it had been assigned two weeks before."""
     then = utcnow() - timedelta(days=14)
-    ladders = {"ladders.accept.since": then, "alarm.at": then}
-    db.tickets.update_one({"_id": ticket.id}, {"$set": ladders})
+    tracks = {"ladders.accept.since": then, "alarm.at": then}
+    db.tickets.update_one({"_id": ticket.id}, {"$set": tracks})
 
 
-def test_its_assignee_is_reminded_and_then_it_is_passed_on(
+def test_its_assignee_is_reminded_and_then_it_is_reassigned(
     product: Product,
     redis: RedisServer,
     slack: RecordingSlack,
@@ -62,6 +62,6 @@ def test_its_assignee_is_reminded_and_then_it_is_passed_on(
     )
     told = [event.to for event in reload(db, ticket).events if event.field == "alarm"]
     assert told == ["accept_reminder", "accept_next"]
-    alarm = reload(db, ticket).next_step
-    assert alarm is not None
-    assert alarm.step.value.startswith("due_")
+    next_step = reload(db, ticket).next_step
+    assert next_step is not None
+    assert next_step.step.value.startswith("due_")

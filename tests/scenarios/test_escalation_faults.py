@@ -1,4 +1,4 @@
-"""What goes by the clock where something is odd, or has been away for days."""
+"""Escalation with odd data, and after an outage of days."""
 
 import logging
 from dataclasses import replace
@@ -35,10 +35,10 @@ def test_one_odd_ticket_holds_up_no_other(
     assert (odd.assigned_to, ticket.assigned_to) == (jo.id, al.id)
     usual = quiet_hours.notifications_paused_until
 
-    def fails(account: Document, office: BusinessHours, *, now: datetime) -> datetime | None:
+    def fails(account: Document, hours: BusinessHours, *, now: datetime) -> datetime | None:
         if account["_id"] == jo.id:
             raise OverflowError("date value out of range")
-        return usual(account, office, now=now)
+        return usual(account, hours, now=now)
 
     with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
         broken.setattr(quiet_hours, "notifications_paused_until", fails)
@@ -62,15 +62,15 @@ def test_a_member_who_is_away_until_the_end_of_time_holds_up_nobody(
     day.db.users.update_one({"_id": jo.id}, {"$set": {"presence": presence}})
     al = day.moderator("VPN")
     day.runs_until(at(2, 10, 31))
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
     assert day.history(ticket) == ["accept_reminder", "accept_next"]
     assert day.now(ticket).assigned_to == al.id
 
 
 def take_steps(day: Day, ticket: Ticket, *, until: datetime) -> None:
     """Only the jobs run."""
-    while (alarm := day.now(ticket).next_step) and alarm.at < until:
-        day.clock.now = max(alarm.at, day.clock())
+    while (next_step := day.now(ticket).next_step) and next_step.at < until:
+        day.clock.now = max(next_step.at, day.clock())
         for due in day.steps.due():
             day.steps.take(due)
 
@@ -83,7 +83,7 @@ def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
             day.publisher.publish_ticket(str(untold.id))
         work(day.runtime, day.publisher)
         day.clock.advance(minutes=1)
-        day.tell()
+        day.send_due_reminders()
 
 
 def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
@@ -94,20 +94,20 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
     day.accept(ticket, jo)
     take_steps(day, ticket, until=at(5, 9))
     assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
-    assert day.told(boss) == []
+    assert day.texts_to(boss) == []
 
     back(day, ticket, at(5, 9))
     for reader in (jo, TRIAGE, boss):
-        assert day.told(reader) == ["Ticket 1 “VPN is down” is overdue"]
+        assert day.texts_to(reader) == ["Ticket 1 “VPN is down” is overdue"]
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
     day.publisher.publish_ticket(str(ticket.id))
     work(day.runtime, day.publisher)
     day.clock.advance(minutes=1)
-    day.tell()
-    assert day.told(late) == []
-    assert [len(day.told(reader)) for reader in (jo, TRIAGE, boss)] == [1, 1, 1]
+    day.send_due_reminders()
+    assert day.texts_to(late) == []
+    assert [len(day.texts_to(reader)) for reader in (jo, TRIAGE, boss)] == [1, 1, 1]
 
 
 def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: User) -> None:
@@ -120,13 +120,13 @@ def test_the_workers_were_away_while_nobody_could_accept(day: Day, employee: Use
         "accept_reminder", "accept_next", "accept_triage", "accept_admins", "due_soon",
     ]  # fmt: skip
     back(day, ticket, at(2, 16))
-    assert day.told(jo) == ["Ticket 1 “VPN is down” was passed on"]
-    assert day.told(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+    assert day.texts_to(jo) == ["Ticket 1 “VPN is down” was passed on"]
+    assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
     for reader in (TRIAGE, boss):
-        assert day.told(reader) == ["Ticket 1 “VPN is down” has not been accepted yet"]
+        assert day.texts_to(reader) == ["Ticket 1 “VPN is down” has not been accepted yet"]
 
 
-def test_what_waited_for_a_morning_is_told_though_others_have_heard_since(
+def test_a_delayed_reminder_is_sent_though_others_were_notified_since(
     day: Day, employee: User
 ) -> None:
     """It is missed on Jo's free day. Before Jo is at work the admins have heard of it."""
@@ -137,10 +137,10 @@ def test_what_waited_for_a_morning_is_told_though_others_have_heard_since(
     day.db.users.update_one({"_id": jo.id}, {"$set": {"timezone": "UTC", "workHours": later}})
     day.runs_until(at(3, 12, 55))
     assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
-    assert [len(day.told(reader)) for reader in (TRIAGE, boss)] == [1, 1]
-    assert day.told(jo) == []
+    assert [len(day.texts_to(reader)) for reader in (TRIAGE, boss)] == [1, 1]
+    assert day.texts_to(jo) == []
     day.runs_until(at(3, 16))
-    assert day.told(jo) == ["Ticket 1 “VPN is down” is overdue"]
+    assert day.texts_to(jo) == ["Ticket 1 “VPN is down” is overdue"]
 
 
 def test_two_lines_of_one_ticket_are_one(day: Day, employee: User) -> None:
@@ -168,24 +168,26 @@ def test_without_a_channel_nothing_waits_for_one(day: Day, employee: User) -> No
     day.accept(ticket, jo)
     day.runs_until(at(3, 12))
     assert day.history(ticket) == ["due_soon", "due_missed", "due_admins"]
-    assert (len(day.told(jo)), len(day.told(boss))) == (2, 1)
+    assert (len(day.texts_to(jo)), len(day.texts_to(boss))) == (2, 1)
     assert day.db.nudges.count_documents({"to": "triage"}) == 0
 
 
-def test_who_was_deactivated_is_not_told_that_it_was_passed_on(day: Day, employee: User) -> None:
+def test_a_deactivated_assignee_is_not_told_that_it_was_reassigned(
+    day: Day, employee: User
+) -> None:
     jo = day.moderator("VPN")
     ticket = day.file(employee)
     al = day.moderator("VPN")
     day.runs_until(at(2, 10))
-    told = len(day.told(jo))
+    told = len(day.texts_to(jo))
     assert told == 1
     day.clock.now = at(2, 10, 30)
     day.sweep()
     assert day.now(ticket).assigned_to == al.id
     day.db.users.update_one({"_id": jo.id}, {"$set": {"active": False}})
     day.clock.advance(minutes=1)
-    day.tell()
-    assert len(day.told(jo)) == told
+    day.send_due_reminders()
+    assert len(day.texts_to(jo)) == told
 
 
 def test_who_is_back_sooner_than_they_said_hears_what_was_held(day: Day, employee: User) -> None:
@@ -197,10 +199,10 @@ def test_who_is_back_sooner_than_they_said_hears_what_was_held(day: Day, employe
         day.accept(day.file(employee), jo)
     day.db.users.update_one(who, {"$set": {"away": {"until": NO_END, "source": "slack"}}})
     day.runs_until(at(3, 13))
-    assert (len(day.told(TRIAGE)), day.told(jo)) == (2, [])
+    assert (len(day.texts_to(TRIAGE)), day.texts_to(jo)) == (2, [])
     held = day.db.nudges.find_one({"to": str(jo.id), "kind": "due_missed"})
     assert held
     assert held["expiresAt"] > at(10, 11)
     day.db.users.update_one(who, {"$unset": {"away": ""}})
     day.runs_until(at(3, 14))
-    assert day.told(jo) == ["2 tickets need a look: Ticket 1, Ticket 2"]
+    assert day.texts_to(jo) == ["2 tickets need a look: Ticket 1, Ticket 2"]

@@ -14,7 +14,7 @@ from services.models.user import Role
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.http_bot import SECRET, HttpBot, opened_by
-from tests.support.processes import Product, eventually, is_settled, run
+from tests.support.processes import Product, eventually, is_outbox_empty, run
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -60,7 +60,7 @@ def test_from_the_command_to_the_resolution(
     assert filed["response_action"] == "update"
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
 
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(expert_slack)
     assert card["text"] == "Ticket 1 “The VPN drops”: assigned to you"
     assert "Hourly since Monday." in str(card["blocks"])
@@ -78,7 +78,7 @@ def test_from_the_command_to_the_resolution(
 
     resolved = f"Ticket 1 “The VPN drops”: resolved by {expert.name}"
     eventually(lambda: slack.messages("U0EMMA")[0]["text"] == resolved, what="the card says so")
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert note in str(slack.messages("U0EMMA")[0]["blocks"])
     assert len(slack.messages(expert_slack)) == 1
     (ticket,) = db.tickets.find()
@@ -148,7 +148,7 @@ def test_a_form_sent_twice_at_once_is_one_ticket(
         assert heading == f"Ticket {ticket['number']} filed"
 
 
-def test_two_bots_serve_one_desk_by_turns(
+def test_two_bots_serve_one_help_desk_by_turns(
     product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     bots = [http_bot, HttpBot(product)]
@@ -160,7 +160,7 @@ def test_two_bots_serve_one_desk_by_turns(
         opener, taker = bots[number % 2], bots[(number + 1) % 2]
         answer = taker.answer(opener.filled_in(slack, user, title=f"VPN problem {number}"))
         assert answer["view"]["blocks"][0]["text"]["text"] == f"Ticket {number} filed"
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert sorted(card["text"] for card in slack.messages(expert_slack)) == [
         f"Ticket {number} “VPN problem {number}”: assigned to you" for number in (1, 2, 3, 4)
     ]
@@ -176,13 +176,13 @@ def test_two_bots_serve_one_desk_by_turns(
 def test_two_bots_share_one_port_and_one_may_go(
     product: Product, http_bot: HttpBot, slack: RecordingSlack, people: People
 ) -> None:
-    twin = HttpBot(product, port=http_bot.port)
+    second_bot = HttpBot(product, port=http_bot.port)
     user = people.slack_id(people.add())
     for _ in range(8):
         assert http_bot.answer(payloads.slash_command("help", user=user))
     assert http_bot.process.stop(grace=10)
     for _ in range(8):
-        assert twin.answer(payloads.slash_command("help", user=user))
+        assert second_bot.answer(payloads.slash_command("help", user=user))
 
 
 def test_told_to_stop_it_answers_what_is_under_way(

@@ -24,10 +24,10 @@ from tests.support.comment_helpers import (
     card_of,
     changed,
     deleted,
+    ephemeral_messages,
     in_thread,
     said,
     texts,
-    whispers,
 )
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -99,7 +99,7 @@ def test_a_reply_in_the_triage_thread_is_an_internal_note(
     (note,) = reload(db, ticket).comments
     assert (note.by, note.internal, note.text) == (ina.id, True, "He is on holiday")
     assert reload(db, ticket).events[-1].type == "noted"
-    assert whispers(slack) == [
+    assert ephemeral_messages(slack) == [
         (
             People.slack_id(ina),
             "Kept as an internal note: it is passed on to the help desk only. Whoever is in this "
@@ -153,7 +153,7 @@ def test_being_in_the_triage_channel_gives_no_rights(
     ticket_bot.answer(event)
     ticket_bot.answer(changed(event, "Let me in, please"))
     ticket_bot.answer(deleted(event))
-    assert whispers(slack) == [
+    assert ephemeral_messages(slack) == [
         (People.slack_id(writer), f"{NO_STAFF} This message was not passed on."),
         (People.slack_id(writer), f"{NO_STAFF} This change was not passed on."),
     ]
@@ -256,8 +256,8 @@ def test_what_the_services_give_a_requester_has_none_of_it(
 ) -> None:
     def page(user: User) -> Ticket:
         screen = Screen(ticket_id=noted.id)
-        sheet = home.get(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen)
-        found: Ticket = getattr(sheet, "ticket")  # noqa: B009  of a page, whichever kind it is
+        content = home.get(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen)
+        found: Ticket = getattr(content, "ticket")  # noqa: B009  of a page, whichever kind it is
         return found
 
     own = page(emma)
@@ -273,8 +273,8 @@ def test_what_the_services_give_a_requester_has_none_of_it(
 
 
 @pytest.fixture
-def home(desk: Any) -> HomeService:
-    made: HomeService = desk.home
+def home(bot_services: Any) -> HomeService:
+    made: HomeService = bot_services.home
     return made
 
 
@@ -283,7 +283,7 @@ def test_a_requester_writes_and_sends_no_note(
 ) -> None:
     slack.clear()
     ticket_bot.answer(pressed(ids.NOTE, noted, emma))
-    assert [text for _, text in whispers(slack)] == [NO_STAFF]
+    assert [text for _, text in ephemeral_messages(slack)] == [NO_STAFF]
     assert slack.calls_to("views.open") == []
     ticket_bot.answer(pressed(ids.NOTE, noted, nils))  # and now the replay of a moderator's form
     form = payloads.view_submission(slack.last_view(), {"text": "Mine"}, user=People.slack_id(emma))
@@ -348,7 +348,7 @@ def test_a_moderator_is_staff_on_their_own_ticket_too(
     slack: RecordingSlack,
     comments: CommentService,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     people: People,
     nils: User,
     ina: User,
@@ -356,7 +356,9 @@ def test_a_moderator_is_staff_on_their_own_ticket_too(
 ) -> None:
     asker = people.add(Role.MODERATOR)
     own = file_ticket(tickets, asker, "VPN is down")
-    moves.reassign(actor=Actor.from_user(ina), ticket_id=str(own.id), assignee_id=str(nils.id))
+    ticket_actions.reassign(
+        actor=Actor.from_user(ina), ticket_id=str(own.id), assignee_id=str(nils.id)
+    )
     deliver()
     comments.add(actor=Actor.from_user(ina), ticket_id=str(own.id), text=CANARY, internal=True)
     deliver()

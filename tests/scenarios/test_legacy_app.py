@@ -1,4 +1,4 @@
-"""A team that ran the predecessor goes on in Slack, with the same database and beside it."""
+"""A team that ran the legacy app goes on in Slack, with the same database and beside it."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ from tests.support.legacy_app import (
     USER,
     number,
 )
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
@@ -68,7 +68,7 @@ def test_jobs_and_worker_take_over_what_is_new_and_leave_the_old_alone(
     product.start("worker")
     product.start("jobs")
     eventually(
-        lambda: shared.tickets.count_documents({"number": None}) == 0 and is_settled(shared),
+        lambda: shared.tickets.count_documents({"number": None}) == 0 and is_outbox_empty(shared),
         what="all were adopted, and everybody was told",
     )
     assert {doc["_id"] for doc in shared.tickets.find({"assignment.source": "router"})} == ENTERING
@@ -137,12 +137,14 @@ def test_each_ticket_can_be_updated_without_losing_a_word(
     assert legacy_app.lost(before, legacy_app.contents(shared), frozenset(may)) == []
 
 
-def test_a_long_text_is_changed_only_by_who_changes_it(edits: TicketEdits, shared: Mongo) -> None:
+def test_a_long_text_is_changed_only_by_who_changes_it(
+    ticket_edits: TicketEdits, shared: Mongo
+) -> None:
     ticket_id, admin = number(114), Actor(ADMIN, Role.ADMIN)
 
     def change(**fields: Any) -> Ticket:
         seen = stored(shared, ticket_id).get("seq", 0)
-        return edits.update(
+        return ticket_edits.update(
             actor=admin, ticket_id=str(ticket_id), expected_seq=seen, changes=fields
         )
 

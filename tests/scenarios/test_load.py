@@ -35,7 +35,7 @@ class Crowd:
     def __init__(self, bot: HttpBot, slack: RecordingSlack) -> None:
         self._bot = bot
         self._slack = slack
-        self._gate = threading.Barrier(PEOPLE)
+        self._barrier = threading.Barrier(PEOPLE)
         self.acks: list[tuple[float, str]] = []
         self.headings: list[str] = []
         self.faults: list[str] = []
@@ -49,7 +49,7 @@ class Crowd:
 
     def _guarded(self, user: str) -> None:
         try:
-            self._gate.wait()
+            self._barrier.wait()
             for number in range(TICKETS_EACH):
                 self._file(user, number)
         except Exception as error:  # noqa: BLE001  the test reports it, whatever it is

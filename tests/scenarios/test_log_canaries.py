@@ -109,7 +109,7 @@ def test_slack_failing(
 
 
 def test_faults_of_ours(
-    desk: BotServices, slack: RecordingSlack, canary: str, db: Mongo, log: io.StringIO
+    bot_services: BotServices, slack: RecordingSlack, canary: str, db: Mongo, log: io.StringIO
 ) -> None:
     class Broken:
         def publish_ticket(self, ticket_id: str) -> None:
@@ -121,7 +121,7 @@ def test_faults_of_ours(
         def publish_availability_check(self) -> None:
             raise RuntimeError("out of order")
 
-    broken = Bot(bot.app.create_app(replace(desk, publisher=Broken()), executor=Inline()))
+    broken = Bot(bot.app.create_app(replace(bot_services, publisher=Broken()), executor=Inline()))
     broken.answer(filled_in(broken, slack, canary, **WORDS))
     body = filled_in(broken, slack, canary, **WORDS)
     del body["view"]["state"]["values"]["priority"]

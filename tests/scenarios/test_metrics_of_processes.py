@@ -16,7 +16,7 @@ from tasks.queue.celery_app import NOTIFY_TASK
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.aimock import AIMock
-from tests.support.processes import Product, celery_for, eventually, is_settled
+from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import TOKEN, RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -97,7 +97,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
         worker = product.start("worker", GEMINI_API_KEY="key", GEMINI_API_URL=gemini.url)
         bot = Bot(product)
         file(bot, slack, employee)
-        eventually(lambda: is_settled(db), what="everybody was told")
+        eventually(lambda: is_outbox_empty(db), what="everybody was told")
     celery = celery_for(redis.url)
     celery.send_task(NOTIFY_TASK, args=["jo@example.com", "one too many"])
     celery.send_task("tasks.unheard_of", args=["jo@example.com"])

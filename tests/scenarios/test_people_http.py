@@ -13,7 +13,7 @@ from tests.conftest import People
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.http_bot import HttpBot, opened_by
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL
 from tests.support.view_state import elements
@@ -58,7 +58,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     product.start("jobs")
     employee = people.slack_id(people.add())
     http_bot.answer(http_bot.filled_in(slack, employee, title="The VPN drops"))
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(TRIAGE)
     assert card["text"] == "Ticket 1 “The VPN drops”: nobody is available for this"
 
@@ -73,7 +73,7 @@ def test_a_ticket_is_taken_from_the_triage_channel(
     assert http_bot.answer(taken) == {}
     state = f"Ticket 1 “The VPN drops”: in progress, accepted by {moderator.name}"
     eventually(lambda: slack.messages(TRIAGE)[0]["text"] == state, what="the card follows")
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert len(slack.messages(TRIAGE)) == 1
     assert (db.tickets.find_one() or {})["assignedTo"] == moderator.id
 
@@ -128,7 +128,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     product.start("jobs")
     admin, nils = people.add(Role.ADMIN), people.add(Role.MODERATOR, "VPN")
     http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
-    eventually(lambda: is_settled(db), what="Nils has it")
+    eventually(lambda: is_outbox_empty(db), what="Nils has it")
     assert (db.tickets.find_one() or {})["assignedTo"] == nils.id
     pia = people.add(Role.MODERATOR, "VPN")
 
@@ -145,7 +145,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     assert submit(http_bot, slack, edit, ada, active="deactivated") == {}
 
     def moved_on() -> bool:
-        return (db.tickets.find_one() or {})["assignedTo"] == pia.id and is_settled(db)
+        return (db.tickets.find_one() or {})["assignedTo"] == pia.id and is_outbox_empty(db)
 
     eventually(moved_on, what="Pia has it")
     (card,) = slack.messages(people.slack_id(pia))
@@ -172,7 +172,7 @@ def test_somebody_away_gets_nothing_until_they_are_back(
     form = pressed(slack.home(user), "My availability", user)
     assert submit(http_bot, slack, form, user, presence="away", awayUntil=at) == {}
     http_bot.answer(http_bot.filled_in(slack, people.slack_id(people.add())))
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert (db.tickets.find_one() or {})["assignedTo"] is None
     back = pressed(slack.home(user), "My availability", user)
     assert submit(http_bot, slack, back, user, presence="here") == {}

@@ -1,4 +1,4 @@
-"""Buttons that are out of date, or not for whoever presses them, and the pages they stand on."""
+"""Buttons that are out of date or not for their user, and the pages they are on."""
 
 import pytest
 
@@ -10,64 +10,69 @@ from services.models.user import User
 from services.tickets.actions import TicketActions
 from tests.conftest import Bot, People, pressed, reload
 from tests.support import payloads
-from tests.support.bot_and_workers import Json, Office, buttons
+from tests.support.bot_and_workers import BotAndWorkers, Json, buttons
 
 pytest_plugins = ["tests.support.scenario"]
 
 
 @pytest.mark.parametrize("step", ["accept", "resolve", "reassign", "wait"])
-def test_an_old_card_says_how_it_stands_and_is_drawn_anew(
-    office: Office,
+def test_an_old_card_says_how_it_stands_and_is_updated(
+    system: BotAndWorkers,
     ticket: Ticket,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     ben: User,
     cleo: User,
     step: str,
 ) -> None:
-    old = office.card(ben)
-    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    old = system.card(ben)
+    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     taken = reload(db, ticket)
-    office.press(ben, old, step)
-    assert office.whispers() == [
+    system.press(ben, old, step)
+    assert system.ephemeral_messages() == [
         (
             People.slack_id(ben),
             f"Ticket 1 is in progress and {cleo.name} has it now, so this was not done. "
             "Look at it again, then decide.",
         )
     ]
-    assert office.slack.calls_to("views.open") == []
+    assert system.slack.calls_to("views.open") == []
     assert reload(db, ticket).events == taken.events
-    office.work()
-    assert office.texts(ben) == [f"in progress, accepted by {cleo.name}"]
-    assert buttons(office.card(ben)) == ["Details"]
+    system.work()
+    assert system.texts(ben) == [f"in progress, accepted by {cleo.name}"]
+    assert buttons(system.card(ben)) == ["Details"]
 
 
-def test_a_card_that_slack_shows_wrongly_is_drawn_anew(
-    office: Office, ticket: Ticket, moves: TicketActions, db: Mongo, ann: User, ben: User
+def test_a_card_that_slack_shows_wrongly_is_updated(
+    system: BotAndWorkers,
+    ticket: Ticket,
+    ticket_actions: TicketActions,
+    db: Mongo,
+    ann: User,
+    ben: User,
 ) -> None:
     """Its digest says that it is up to date; whoever presses on it knows better."""
-    old = office.card(ann)
-    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
-    office.work(ticket)
-    current = office.card(ann)
-    office.slack.calls.clear()
-    office.press(ann, {**old, "ts": current["ts"]}, "cancel")
-    office.work()
-    updated = [call.args["ts"] for call in office.slack.calls_to("chat.update")]
+    old = system.card(ann)
+    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    system.work(ticket)
+    current = system.card(ann)
+    system.slack.calls.clear()
+    system.press(ann, {**old, "ts": current["ts"]}, "cancel")
+    system.work()
+    updated = [call.args["ts"] for call in system.slack.calls_to("chat.update")]
     assert updated == [current["ts"]]
     assert not reload(db, ticket).is_in_outbox
 
 
-def test_an_old_menu_says_so(office: Office, ticket: Ticket, ben: User) -> None:
-    card = office.card(ben)
+def test_an_old_menu_says_so(system: BotAndWorkers, ticket: Ticket, ben: User) -> None:
+    card = system.card(ben)
     menu = card["blocks"][-1]["elements"][-1]
     menu["options"][0]["value"] = "promote:65f0c0ffee65f0c0ffee0012"
     body = payloads.block_actions(
         card, "more", menu["options"][0]["value"], user=People.slack_id(ben)
     )
-    office.bot.answer(body)
-    assert office.whispers() == [
+    system.bot.answer(body)
+    assert system.ephemeral_messages() == [
         (
             People.slack_id(ben),
             "This menu is out of date. Open the ticket anew with /ticket list.",
@@ -86,11 +91,11 @@ def test_an_old_menu_says_so(office: Office, ticket: Ticket, ben: User) -> None:
     ],
 )
 def test_a_role_that_is_not_enough(
-    office: Office, ticket: Ticket, db: Mongo, ann: User, step: str, words: str
+    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, step: str, words: str
 ) -> None:
     before = reload(db, ticket)
-    office.bot.answer(pressed(step, before, ann))
-    assert office.whispers() == [
+    system.bot.answer(pressed(step, before, ann))
+    assert system.ephemeral_messages() == [
         (
             People.slack_id(ann),
             f"Your role does not allow you to {words}. Ask an admin if it should.",
@@ -101,37 +106,37 @@ def test_a_role_that_is_not_enough(
 
 @pytest.mark.parametrize("step", ["resolve", "take"])
 def test_a_choice_in_the_menu_needs_the_role_of_its_button(
-    office: Office, ticket: Ticket, db: Mongo, ann: User, step: str
+    system: BotAndWorkers, ticket: Ticket, db: Mongo, ann: User, step: str
 ) -> None:
     before = reload(db, ticket)
     value = f"{step}:{ticket.id}"
     option = {"text": {"type": "plain_text", "text": "x"}, "value": value}
     menu = {"type": "overflow", "action_id": "more", "options": [option]}
-    message = {**office.card(ann), "blocks": [{"type": "actions", "elements": [menu]}]}
-    office.bot.answer(payloads.block_actions(message, "more", value, user=People.slack_id(ann)))
-    ((_, sentence),) = office.whispers()
+    message = {**system.card(ann), "blocks": [{"type": "actions", "elements": [menu]}]}
+    system.bot.answer(payloads.block_actions(message, "more", value, user=People.slack_id(ann)))
+    ((_, sentence),) = system.ephemeral_messages()
     assert sentence.startswith("Your role does not allow you to ")
     assert reload(db, ticket) == before
 
 
 @pytest.mark.parametrize("step", ["reopen", "cancel"])
 def test_a_strangers_ticket_is_not_found(
-    office: Office, ticket: Ticket, db: Mongo, people: People, step: str
+    system: BotAndWorkers, ticket: Ticket, db: Mongo, people: People, step: str
 ) -> None:
     before = reload(db, ticket)
     stranger = people.add()
-    office.bot.answer(pressed(step, before, stranger))
-    assert office.whispers() == [
+    system.bot.answer(pressed(step, before, stranger))
+    assert system.ephemeral_messages() == [
         (People.slack_id(stranger), "There is no such ticket, or you may not see it.")
     ]
     assert reload(db, ticket) == before
 
 
-def in_home(office: Office, user: User, ticket: Ticket) -> Json:
+def in_home(system: BotAndWorkers, user: User, ticket: Ticket) -> Json:
     """The user's Home, with the ticket's page open."""
     opened = {"type": "app_home_opened", "user": People.slack_id(user), "tab": "home"}
-    office.bot.answer(payloads.event({**opened, "channel": "D0X"}))
-    home = dict(office.slack.calls_to("views.publish")[-1].answer["view"])
+    system.bot.answer(payloads.event({**opened, "channel": "D0X"}))
+    home = dict(system.slack.calls_to("views.publish")[-1].answer["view"])
     button = {
         "type": "button",
         "action_id": "home_open",
@@ -140,67 +145,72 @@ def in_home(office: Office, user: User, ticket: Ticket) -> Json:
     }
     shown = {**home, "blocks": [{"type": "actions", "elements": [button]}]}
     body = payloads.block_actions(shown, "home_open", user=People.slack_id(user))
-    office.bot.answer(body)
-    return dict(office.slack.calls_to("views.publish")[-1].answer["view"])
+    system.bot.answer(body)
+    return dict(system.slack.calls_to("views.publish")[-1].answer["view"])
 
 
 def test_a_page_in_home_changes_at_once(
-    office: Office, ticket: Ticket, db: Mongo, ben: User, cleo: User, moves: TicketActions
+    system: BotAndWorkers,
+    ticket: Ticket,
+    db: Mongo,
+    ben: User,
+    cleo: User,
+    ticket_actions: TicketActions,
 ) -> None:
-    page = in_home(office, ben, ticket)
+    page = in_home(system, ben, ticket)
     assert buttons(page)[:4] == ["Back", "Accept", "Reassign", "Not mine"]
-    office.press(ben, page, "accept")
-    changed = office.slack.calls_to("views.publish")[-1].args["view"]
+    system.press(ben, page, "accept")
+    changed = system.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(changed)[:4] == ["Back", "Resolve", "Comment", "Ask the requester"]
-    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
-    office.press(ben, page, "resolve")
-    stale = office.slack.calls_to("views.publish")[-1].args["view"]
+    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    system.press(ben, page, "resolve")
+    stale = system.slack.calls_to("views.publish")[-1].args["view"]
     assert buttons(stale)[:2] == ["Back", "Take it"]
-    told = office.slack.last_view()["blocks"][0]["text"]["text"]
+    told = system.slack.last_view()["blocks"][0]["text"]["text"]
     assert told.startswith(f"Ticket 1 is in progress and {cleo.name} has it now, so")
 
 
 @pytest.mark.parametrize("is_stale", [False, True])
 def test_a_page_among_the_messages_changes_at_once(
-    office: Office,
+    system: BotAndWorkers,
     ticket: Ticket,
     db: Mongo,
     ben: User,
     cleo: User,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     is_stale: bool,
 ) -> None:
-    url = office.slack.response_url()
+    url = system.slack.response_url()
     body = pressed("accept", reload(db, ticket), ben, response_url=url)
     body["container"]["is_ephemeral"] = True
     del body["message"]
     if is_stale:
-        moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
-    office.bot.answer(body)
-    (shown,) = office.slack.calls_to("response_url")
+        ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    system.bot.answer(body)
+    (shown,) = system.slack.calls_to("response_url")
     assert shown.args["replace_original"] is True
     expected = "Take it" if is_stale else "Resolve"
     assert buttons(shown.args)[0] == expected
-    assert len(office.whispers()) == is_stale
+    assert len(system.ephemeral_messages()) == is_stale
 
 
 def test_a_page_that_slack_does_not_change_costs_nothing(
-    office: Office, ticket: Ticket, db: Mongo, ben: User, caplog: pytest.LogCaptureFixture
+    system: BotAndWorkers, ticket: Ticket, db: Mongo, ben: User, caplog: pytest.LogCaptureFixture
 ) -> None:
-    page = in_home(office, ben, ticket)
-    office.slack.fail("views.publish", status=500)
-    office.press(ben, page, "accept")
+    page = in_home(system, ben, ticket)
+    system.slack.fail("views.publish", status=500)
+    system.press(ben, page, "accept")
     assert reload(db, ticket).accepted_at is not None
-    assert office.whispers() == []
+    assert system.ephemeral_messages() == []
     assert "the page it was pressed on stays as it was" in caplog.text
 
 
 def test_the_database_is_away(
-    bot_without_database: Bot, office: Office, ticket: Ticket, ben: User
+    bot_without_database: Bot, system: BotAndWorkers, ticket: Ticket, ben: User
 ) -> None:
-    body = payloads.block_actions(office.card(ben), "accept", user=People.slack_id(ben))
+    body = payloads.block_actions(system.card(ben), "accept", user=People.slack_id(ben))
     bot_without_database.answer(body)
-    assert office.whispers() == [
+    assert system.ephemeral_messages() == [
         (
             People.slack_id(ben),
             "This does not work right now, because the database is away. Try again in a minute.",

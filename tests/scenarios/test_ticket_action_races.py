@@ -42,18 +42,18 @@ def ticket(tickets: TicketService, requester: User) -> Ticket:
 
 
 def test_a_second_press_changes_nothing(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
 ) -> None:
     ids = {"ticket_id": str(ticket.id)}
     steps: list[tuple[Callable[..., Ticket], User, dict[str, Any]]] = [
-        (moves.take, ben, {"seen": state_token(ticket)}),
-        (moves.reassign, ben, {"assignee_id": str(cleo.id), "reason": "Hers."}),
-        (moves.accept, cleo, {}),
-        (moves.ask_requester, cleo, {"question": "Which one?"}),
-        (moves.resolve, cleo, {"resolution": "Done."}),
-        (moves.reopen, requester, {}),
-        (moves.reassign, cleo, {"assignee_id": None}),
-        (moves.cancel, requester, {}),
+        (ticket_actions.take, ben, {"seen": state_token(ticket)}),
+        (ticket_actions.reassign, ben, {"assignee_id": str(cleo.id), "reason": "Hers."}),
+        (ticket_actions.accept, cleo, {}),
+        (ticket_actions.ask_requester, cleo, {"question": "Which one?"}),
+        (ticket_actions.resolve, cleo, {"resolution": "Done."}),
+        (ticket_actions.reopen, requester, {}),
+        (ticket_actions.reassign, cleo, {"assignee_id": None}),
+        (ticket_actions.cancel, requester, {}),
     ]
     for step, user, fields in steps:
         first = step(actor=Actor.from_user(user), **ids, **fields)
@@ -62,17 +62,20 @@ def test_a_second_press_changes_nothing(
 
 
 def test_other_words_are_no_second_press(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     ids: dict[str, Any] = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    done = moves.resolve(**ids, resolution="Restarted.")
+    done = ticket_actions.resolve(**ids, resolution="Restarted.")
     sentence = "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
-    assert refusal(Conflict, moves.resolve, **ids, resolution="Replaced.") == sentence
-    assert refusal(Conflict, moves.get_for_action, **ids, step=TicketAction.RESOLVE) == sentence
+    assert refusal(Conflict, ticket_actions.resolve, **ids, resolution="Replaced.") == sentence
+    assert (
+        refusal(Conflict, ticket_actions.get_for_action, **ids, step=TicketAction.RESOLVE)
+        == sentence
+    )
     assert (
         refusal(
             Conflict,
-            moves.resolve,
+            ticket_actions.resolve,
             **{**ids, "actor": Actor.from_user(cleo)},
             resolution="Restarted.",
         )
@@ -81,8 +84,8 @@ def test_other_words_are_no_second_press(
     assert reload(db, ticket) == done
 
 
-def test_the_same_question_may_be_asked_anew(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+def test_the_same_question_may_be_asked_again(
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
     ask: dict[str, Any] = {
@@ -90,15 +93,15 @@ def test_the_same_question_may_be_asked_anew(
         "ticket_id": str(ticket.id),
         "question": "Which one?",
     }
-    waiting = moves.ask_requester(**ask)
+    waiting = ticket_actions.ask_requester(**ask)
     put(db, ticket, status="IN_PROGRESS")  # by somebody's edit of the status
-    assert moves.ask_requester(**ask).seq == waiting.seq + 2
+    assert ticket_actions.ask_requester(**ask).seq == waiting.seq + 2
 
 
 def test_who_decides_by_an_old_card_is_told(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    taken = moves.take(
+    taken = ticket_actions.take(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
     )
     ask: dict[str, Any] = {
@@ -110,21 +113,26 @@ def test_who_decides_by_an_old_card_is_told(
         f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
         "Look at it again, then decide."
     )
-    assert refusal(Conflict, moves.take, **ask) == sentence
-    assert refusal(Conflict, moves.get_for_action, **ask, step=TicketAction.RESOLVE) == sentence
-    assert refusal(Conflict, moves.reassign, **ask, assignee_id=str(cleo.id)) == sentence
+    assert refusal(Conflict, ticket_actions.take, **ask) == sentence
+    assert (
+        refusal(Conflict, ticket_actions.get_for_action, **ask, step=TicketAction.RESOLVE)
+        == sentence
+    )
+    assert refusal(Conflict, ticket_actions.reassign, **ask, assignee_id=str(cleo.id)) == sentence
     assert reload(db, ticket) == taken
     # Having looked again, one may.
-    assert moves.take(**(ask | {"seen": state_token(taken)})).assigned_to == cleo.id
+    assert ticket_actions.take(**(ask | {"seen": state_token(taken)})).assigned_to == cleo.id
 
 
 def test_of_many_who_take_it_at_once_one_does(
-    moves: TicketActions, db: Mongo, ticket: Ticket, people: People
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, people: People
 ) -> None:
     staff = [people.add(Role.MODERATOR) for _ in range(8)]
     answers = at_once(
         *[
-            lambda user=user: moves.take(actor=Actor.from_user(user), ticket_id=str(ticket.id))
+            lambda user=user: ticket_actions.take(
+                actor=Actor.from_user(user), ticket_id=str(ticket.id)
+            )
             for user in staff
         ]
     )
@@ -140,13 +148,13 @@ def test_of_many_who_take_it_at_once_one_does(
 
 
 def test_of_many_with_the_same_old_card_one_takes_it(
-    moves: TicketActions, db: Mongo, ticket: Ticket, people: People
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, people: People
 ) -> None:
     staff = [people.add(Role.MODERATOR) for _ in range(8)]
     seen = state_token(ticket)
     answers = at_once(
         *[
-            lambda user=user: moves.take(
+            lambda user=user: ticket_actions.take(
                 actor=Actor.from_user(user), ticket_id=str(ticket.id), expected_state=seen
             )
             for user in staff
@@ -159,14 +167,14 @@ def test_of_many_with_the_same_old_card_one_takes_it(
 
 
 def test_the_same_press_many_times_at_once_is_one_step(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
     ask: dict[str, Any] = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
     for step in (
-        lambda: moves.accept(**ask),
-        lambda: moves.resolve(**ask, resolution="Done."),
-        lambda: moves.reopen(**ask),
+        lambda: ticket_actions.accept(**ask),
+        lambda: ticket_actions.resolve(**ask, resolution="Done."),
+        lambda: ticket_actions.reopen(**ask),
     ):
         before = reload(db, ticket)
         answers = at_once(*[step] * 8)
@@ -175,12 +183,12 @@ def test_the_same_press_many_times_at_once_is_one_step(
 
 
 def test_of_those_who_resolve_at_once_one_does(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     notes = [f"Note {number}" for number in range(8)]
     answers = at_once(
         *[
-            lambda note=note: moves.resolve(
+            lambda note=note: ticket_actions.resolve(
                 actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note
             )
             for note in notes
@@ -215,10 +223,10 @@ def edit(db: Mongo, ticket: Ticket) -> None:
 def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
-    moves = TicketActions(
+    ticket_actions = TicketActions(
         db, users, clock=Meanwhile(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
     )
-    after = moves.take(
+    after = ticket_actions.take(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
     )
     assert (after.assigned_to, after.priority, after.seq) == (
@@ -231,17 +239,22 @@ def test_what_does_not_matter_to_a_step_does_not_hinder_it(
 def test_a_ticket_that_never_stands_still(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
-    moves = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
+    ticket_actions = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
     asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    assert refusal(Conflict, moves.take, **asked) == TICKET_BUSY
+    assert refusal(Conflict, ticket_actions.take, **asked) == TICKET_BUSY
     assert reload(db, ticket).assigned_to is None
 
 
 def test_who_is_overtaken_between_look_and_update_is_told(
-    db: Mongo, users: UserService, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
+    db: Mongo,
+    users: UserService,
+    ticket_actions: TicketActions,
+    ticket: Ticket,
+    ben: User,
+    cleo: User,
 ) -> None:
     def quicker() -> None:
-        moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     slow = TicketActions(db, users, clock=Meanwhile(quicker, 1))
     asked = {"actor": Actor.from_user(cleo), "ticket_id": str(ticket.id)}
@@ -256,6 +269,6 @@ def test_a_ticket_deleted_meanwhile_is_not_found(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     gone = Meanwhile(lambda: db.tickets.delete_one({"_id": ticket.id}), 1)
-    moves = TicketActions(db, users, clock=gone)
+    ticket_actions = TicketActions(db, users, clock=gone)
     asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    assert refusal(NotFound, moves.take, **asked) == NOT_FOUND
+    assert refusal(NotFound, ticket_actions.take, **asked) == NOT_FOUND

@@ -46,7 +46,7 @@ def test_one_card_follows_the_ticket(
     publisher: RecordingPublisher,
     slack: RecordingSlack,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     people: People,
     employee: User,
     db: Mongo,
@@ -57,11 +57,13 @@ def test_one_card_follows_the_ticket(
     assert card(slack)["text"] == "Ticket 1 “VPN is down”: nobody is available for this"
     assert "*Nobody is available for this.* Take it, or assign it to somebody." in str(card(slack))
     ben = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress, accepted by {ben.name}"
-    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="New key.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="New key."
+    )
     publisher.publish_ticket(str(ticket.id))
     work(watched, publisher)
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: resolved ({ben.name})"
@@ -263,12 +265,12 @@ def test_a_stale_card_says_so_and_is_refreshed(
     slack: RecordingSlack,
     posted: Ticket,
     people: People,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     clock: FixedClock,
 ) -> None:
     ben, lara = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(posted.id))  # its hint was lost
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(posted.id))  # its hint was lost
     press(ticket_bot, slack, lara, "take")
     assert reload(db, posted).assigned_to == ben.id
     work(watched, publisher)

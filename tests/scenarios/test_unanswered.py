@@ -55,7 +55,7 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
     day.clock.now = at(2, 12)
     ticket = day.file(eve, title)
     day.accept(ticket, jo)
-    day.moves.ask_requester(
+    day.ticket_actions.ask_requester(
         actor=Actor.from_user(jo), ticket_id=str(ticket.id), question="Since <when>?"
     )
     delivered(day, ticket)
@@ -69,7 +69,7 @@ def delivered(day: Day, ticket: Ticket) -> None:
 
 def told(day: Day, eve: User) -> list[str]:
     """What its requester was told since the question."""
-    return day.told(eve)[1:]
+    return day.texts_to(eve)[1:]
 
 
 def press(bot: Bot, day: Day, message: dict[str, Any], action_id: str, user: User) -> Any:
@@ -146,7 +146,7 @@ def test_reopened_by_its_button(
     reopened = day.now(ticket)
     assert (reopened.status, reopened.assigned_to) == (Status.REOPENED, jo.id)
     assert reopened.resolution is None
-    assert day.told(jo)[-1] == f"Ticket 1 “VPN is down”: reopened by {eve.name}"
+    assert day.texts_to(jo)[-1] == f"Ticket 1 “VPN is down”: reopened by {eve.name}"
 
 
 @pytest.mark.parametrize("after", [at(4, 9), at(6, 9)], ids=["before", "after"])
@@ -211,7 +211,7 @@ def test_still_a_problem_reopens_what_was_closed(
 
 def test_solved(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) -> None:
     day.runs_until(at(5, 12))
-    asked, before = day.messages(eve)[-1], len(day.told(jo))
+    asked, before = day.messages(eve)[-1], len(day.texts_to(jo))
     for _ in range(2):
         shown = press(ticket_bot, day, asked, "solved", eve)
         assert texts(shown) == [
@@ -220,7 +220,7 @@ def test_solved(day: Day, jo: User, eve: User, ticket: Ticket, ticket_bot: Bot) 
         ]
     done = day.now(ticket)
     assert (done.status, done.resolution) == (Status.COMPLETED, SOLVED_BY_REQUESTER)
-    assert day.told(jo)[before:] == [f"Ticket 1 “VPN is down”: solved, says {eve.name}"]
+    assert day.texts_to(jo)[before:] == [f"Ticket 1 “VPN is down”: solved, says {eve.name}"]
     assert texts(day.messages(jo)[-1]) == [
         f"<@{People.slack_id(eve)}> says that *Ticket 1* is solved",
         "VPN is down",
@@ -235,7 +235,9 @@ def test_what_somebody_else_has_resolved(
 ) -> None:
     day.runs_until(at(5, 12))
     asked = day.messages(eve)[-1]
-    day.moves.resolve(actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Mended.")
+    day.ticket_actions.resolve(
+        actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Mended."
+    )
     shown = press(ticket_bot, day, asked, "solved", eve)
     assert shown["text"] == (
         "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
@@ -246,7 +248,10 @@ def test_what_somebody_else_has_resolved(
 def test_only_its_requester_answers(
     db: Mongo, day: Day, jo: User, ticket: Ticket, comments: CommentService, clock: FixedClock
 ) -> None:
-    service, other = RequesterActions(db, day.moves, comments, clock=clock), day.people.add()
+    service, other = (
+        RequesterActions(db, day.ticket_actions, comments, clock=clock),
+        day.people.add(),
+    )
     for user, error in ((jo, PermissionDenied), (other, NotFound)):
         with pytest.raises(error):
             service.confirm_solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
@@ -263,7 +268,7 @@ def test_solved_and_closed_at_once(
     day.runs_until(at(5, 12))
     clock.now = at(11, 12)
     (due,) = day.steps.due()
-    service = RequesterActions(db, day.moves, comments, clock=clock)
+    service = RequesterActions(db, day.ticket_actions, comments, clock=clock)
 
     def solve() -> Any:
         return service.confirm_solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
@@ -351,11 +356,11 @@ def test_nobody_is_asked_at_night_or_while_away(day: Day, jo: User) -> None:
 
 def test_closing_makes_room_for_one_more(day: Day, jo: User, eve: User, ticket: Ticket) -> None:
     day.db.users.update_one({"_id": jo.id}, {"$set": {"capacity": 1}})
-    parked = day.file(eve, "VPN again")
-    assert parked.assigned_to is None
+    unassigned = day.file(eve, "VPN again")
+    assert unassigned.assigned_to is None
     day.runs_until(at(11, 12))
-    delivered(day, parked)
-    assert day.now(parked).assigned_to == jo.id
+    delivered(day, unassigned)
+    assert day.now(unassigned).assigned_to == jo.id
 
 
 def test_whoever_is_not_in_slack_is_not_told(day: Day, jo: User) -> None:

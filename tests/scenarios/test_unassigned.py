@@ -1,4 +1,4 @@
-"""Thirty tickets that nobody is available for, over real workers and jobs: one message an admin."""
+"""Thirty unassigned tickets, over real workers and jobs: one message an admin."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tests.conftest import People, file_ticket
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -42,8 +42,8 @@ def test_many_tickets_make_one_message_an_admin(
         lambda: all(told(admin) == [expected] for admin in admins),
         what=f"one message an admin, and not {[told(admin) for admin in admins]}",
     )
-    parked = [e["type"] for doc in db.tickets.find() for e in doc["events"]]
-    assert parked.count(EventType.NOBODY_AVAILABLE) == TICKETS
+    event_types = [e["type"] for doc in db.tickets.find() for e in doc["events"]]
+    assert event_types.count(EventType.NOBODY_AVAILABLE) == TICKETS
     for admin in admins:
         posted = slack.calls_to("chat.postMessage")
         theirs = [call for call in posted if call.args["channel"] == people.slack_id(admin)]
@@ -56,5 +56,5 @@ def test_many_tickets_make_one_message_an_admin(
         lambda: db.tickets.count_documents({"assignedTo": expert.id}) == TICKETS,
         what="they have all of them",
     )
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     assert [told(admin) for admin in admins] == [[expected], [expected]]

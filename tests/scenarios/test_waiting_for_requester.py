@@ -1,4 +1,4 @@
-"""With real processes: somebody's morning, and a ticket whose requester does not answer."""
+"""With real processes: a digest, and a ticket whose requester does not answer."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -39,7 +39,7 @@ def test_somewhere_it_is_nine(hour: int) -> None:
     assert now.astimezone(ZoneInfo(nine_o_clock(now))).hour == 9
 
 
-def test_the_morning_and_an_answer_that_does_not_come(
+def test_a_digest_and_a_requester_who_does_not_answer(
     product: Product, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     claim_installation(db, team_id=TEAM_ID)
@@ -47,10 +47,10 @@ def test_the_morning_and_an_answer_that_does_not_come(
     zone: dict[str, Any] = {"timezone": nine_o_clock(utcnow()), "zoneSource": "self"}
     jo = people.add(Role.MODERATOR, "VPN", workHours=hours, **zone)
     eve = people.add()
-    moves, asker = TicketActions(db, UserService(db)), Actor.from_user(jo)
+    ticket_actions, asker = TicketActions(db, UserService(db)), Actor.from_user(jo)
     ticket = file_ticket(TicketService(db), eve, "VPN drops")
-    moves.take(actor=asker, ticket_id=str(ticket.id))
-    moves.ask_requester(actor=asker, ticket_id=str(ticket.id), question="Since when?")
+    ticket_actions.take(actor=asker, ticket_id=str(ticket.id))
+    ticket_actions.ask_requester(actor=asker, ticket_id=str(ticket.id), question="Since when?")
     file_ticket(TicketService(db), eve, "VPN drops again")
     product.start("worker")
     product.start("jobs")
@@ -74,8 +74,8 @@ def test_the_morning_and_an_answer_that_does_not_come(
     assert buttons(last) == ["Reopen", "Details"]
     assert [told(eve).count(text) for text in (asked, closed)] == [1, 1]
 
-    def mornings() -> list[str]:
+    def digest_texts() -> list[str]:
         return [text for text in told(jo) if text.startswith("Open tickets this morning: ")]
 
-    eventually(lambda: bool(mornings()), what="the digest")
-    assert len(mornings()) == 1
+    eventually(lambda: bool(digest_texts()), what="the digest")
+    assert len(digest_texts()) == 1

@@ -1,4 +1,4 @@
-"""Every method of the services over the predecessor's documents: none loses what it did not come
+"""Every method of the services over the legacy app's documents: none loses what it did not come
 to change. The table has all of them, so that a new one is not forgotten."""
 
 import importlib
@@ -126,26 +126,26 @@ class World:
         self.now = NEW + timedelta(hours=1)
         self.users = UserService(db, clock=self.clock)
         self.links = LinkService(db, self.users, clock=self.clock)
-        self.moves = TicketActions(db, self.users, clock=self.clock)
-        self.edits = TicketEdits(db, self.users, self.links, clock=self.clock)
+        self.ticket_actions = TicketActions(db, self.users, clock=self.clock)
+        self.ticket_edits = TicketEdits(db, self.users, self.links, clock=self.clock)
         self.tickets = TicketService(db, clock=self.clock)
         self.comments = CommentService(db, clock=self.clock)
         self.store = AssignmentService(db, self.links)
         self.lists = ListService(db, self.users, self.links, clock=self.clock)
         self.home = HomeService(db, self.users, self.links, clock=self.clock)
         self.people = AccountAdmin(db, clock=self.clock)
-        self.visits = HomeSessions(db, clock=self.clock)
+        self.home_sessions = HomeSessions(db, clock=self.clock)
         self.availability = AvailabilityService(db, clock=self.clock)
         self.handovers = HandoverOffers(db, clock=self.clock)
-        self.presences = StatusSync(db, clock=self.clock)
+        self.status_sync = StatusSync(db, clock=self.clock)
         self.staff = CandidateLoader(db, self.links)
         self.accounts = build_account_services(
             db, self.users, secret=JWT_SECRET, redis_url=NO_REDIS, clock=self.clock, cost=CHEAP
         )
-        letters, codes = self.accounts.emails, self.accounts.codes
-        self.linking = LinkByCode(db, self.users, self.links, codes, letters, clock=self.clock)
-        self.unlinking = Unlink(db, self.users, self.links, letters, clock=self.clock)
-        self.following = MemberSync(db, self.users, codes, clock=self.clock)
+        emails, codes = self.accounts.emails, self.accounts.codes
+        self.link_by_code = LinkByCode(db, self.users, self.links, codes, emails, clock=self.clock)
+        self.unlink_service = Unlink(db, self.users, self.links, emails, clock=self.clock)
+        self.member_sync = MemberSync(db, self.users, codes, clock=self.clock)
 
     def clock(self) -> datetime:
         return self.now
@@ -204,15 +204,15 @@ def once(call: OfAll, *may: str) -> Entry:
     return Entry(call, frozenset(may))
 
 
-def move(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
+def action(name: str, *may: str, actor: Actor = BOSS, **fields: Any) -> Entry:
     def call(world: World, ticket_id: ObjectId) -> Any:
-        step = getattr(world.moves, name)
+        step = getattr(world.ticket_actions, name)
         return step(actor=actor, ticket_id=str(ticket_id), **fields)
 
     return each(call, *may)
 
 
-def notice(name: str, *args: Any, **fields: Any) -> Entry:
+def delivery(name: str, *args: Any, **fields: Any) -> Entry:
     def call(world: World, ticket_id: ObjectId) -> None:
         if name != "claim":
             deliveries.claim(world.db, ticket_id, "1:requester:x", now=world.now)
@@ -258,15 +258,15 @@ def resumed(world: World) -> None:
 
 def watched(world: World) -> int:
     linked(world)
-    return world.visits.navigate(LINK, screen=Screen())
+    return world.home_sessions.navigate(LINK, screen=Screen())
 
 
 def forgotten(world: World) -> None:
     watched(world)
-    world.visits.request_refresh(LINK, within=timedelta(seconds=1))
-    visit = world.visits.claim_refresh(LINK)
-    assert visit is not None
-    world.visits.clear_view_hash(visit)
+    world.home_sessions.request_refresh(LINK, within=timedelta(seconds=1))
+    session = world.home_sessions.claim_refresh(LINK)
+    assert session is not None
+    world.home_sessions.clear_view_hash(session)
 
 
 def saved(world: World, **fields: str) -> User:
@@ -282,22 +282,26 @@ def reset(world: World) -> User:
 
 def offered(world: World) -> str:
     code = world.accounts.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
-    return world.linking.preview(member=world.member(), code=code).code_id
+    return world.link_by_code.preview(member=world.member(), code=code).code_id
 
 
 def unlinked(world: World) -> None:
     linked(world)
-    world.unlinking.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    world.unlink_service.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
 
 
 def corrected(world: World, ticket_id: ObjectId) -> None:
-    moved = world.moves.reassign(actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND))
+    moved = world.ticket_actions.reassign(
+        actor=BOSS, ticket_id=str(ticket_id), assignee_id=str(SECOND)
+    )
     feedback.record_corrections(world.db, moved, now=world.now)
 
 
-def handing_on(world: World) -> Reassignment:
+def reassignment(world: World) -> Reassignment:
     models = ModelStore(world.db, clock=world.clock)
-    return Reassignment(world.db, world.users, world.links, world.moves, models, clock=world.clock)
+    return Reassignment(
+        world.db, world.users, world.links, world.ticket_actions, models, clock=world.clock
+    )
 
 
 def large(world: World) -> Shortlist:
@@ -312,15 +316,15 @@ def dry(world: World) -> ExplainService:
     return ExplainService(world.db, world.users, world.links, models, clock=world.clock)
 
 
-def alarms(world: World) -> EscalationSteps:
+def escalation_steps(world: World) -> EscalationSteps:
     return EscalationSteps(world.db, world.store, lambda _: {}, has_triage=True, clock=world.clock)
 
 
 def answering(world: World) -> RequesterActions:
-    return RequesterActions(world.db, world.moves, world.comments, clock=world.clock)
+    return RequesterActions(world.db, world.ticket_actions, world.comments, clock=world.clock)
 
 
-def morning(world: World) -> Digests:
+def digest_service(world: World) -> Digests:
     """A Tuesday's, at nine."""
     world.now = datetime(2037, 3, 3, 9, tzinfo=UTC)
     return Digests(world.db, clock=world.clock)
@@ -328,7 +332,7 @@ def morning(world: World) -> Digests:
 
 def digest(world: World) -> Digest:
     filed(world)
-    digests = morning(world)
+    digests = digest_service(world)
     found = [digests.claim(account) for account in digests.due()]
     return next(digest for digest in found if digest)
 
@@ -356,7 +360,7 @@ def decided(world: World) -> OfferDecision | None:
 def edited(**fields: Any) -> OfTicket:
     def call(world: World, ticket_id: ObjectId) -> Ticket:
         seen = world.ticket(ticket_id).seq
-        return world.edits.update(
+        return world.ticket_edits.update(
             actor=BOSS, ticket_id=str(ticket_id), expected_seq=seen, changes=fields
         )
 
@@ -379,12 +383,12 @@ TABLE: Mapping[str, Entry] = {
         ),
         "role",
     ),
-    "escalation.escalation_steps.EscalationSteps.due": once(lambda w: alarms(w).due()),
+    "escalation.escalation_steps.EscalationSteps.due": once(lambda w: escalation_steps(w).due()),
     "escalation.escalation_steps.EscalationSteps.schedule_retry": each(
-        lambda w, t: alarms(w).schedule_retry(w.ticket(t), OverflowError())
+        lambda w, t: escalation_steps(w).schedule_retry(w.ticket(t), OverflowError())
     ),
     "escalation.escalation_steps.EscalationSteps.take": each(
-        lambda w, t: alarms(w).take(w.ticket(t)), *GROUNDS
+        lambda w, t: escalation_steps(w).take(w.ticket(t)), *GROUNDS
     ),
     "analysis.analysis_store.store_analysis": each(
         lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
@@ -475,23 +479,27 @@ TABLE: Mapping[str, Entry] = {
     "digest.digest_service.DigestPreference.set_enabled": once(
         lambda w: DigestPreference(w.db).set_enabled(actor=MO, enabled=True)
     ),
-    "digest.digest_service.Digests.has_due": once(lambda w: morning(w).has_due()),
-    "digest.digest_service.Digests.due": once(lambda w: morning(w).due()),
+    "digest.digest_service.Digests.has_due": once(lambda w: digest_service(w).has_due()),
+    "digest.digest_service.Digests.due": once(lambda w: digest_service(w).due()),
     "digest.digest_service.Digests.claim": once(digest),
     "digest.digest_service.Digests.schedule_retry": once(
-        lambda w: morning(w).schedule_retry(morning(w).due()[0], OverflowError())
+        lambda w: digest_service(w).schedule_retry(digest_service(w).due()[0], OverflowError())
     ),
-    "digest.digest_service.Digests.mark_done": once(lambda w: morning(w).mark_done(digest(w))),
+    "digest.digest_service.Digests.mark_done": once(
+        lambda w: digest_service(w).mark_done(digest(w))
+    ),
     "digest.digest_service.Digests.retry_later": once(
-        lambda w: morning(w).retry_later(digest(w), wait=timedelta(1))
+        lambda w: digest_service(w).retry_later(digest(w), wait=timedelta(1))
     ),
     "editing.ticket_edits.TicketEdits.get_form": each(
-        lambda w, t: w.edits.get_form(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
+        lambda w, t: w.ticket_edits.get_form(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
     ),
     "editing.ticket_edits.TicketEdits.assignee_options": each(
-        lambda w, t: w.edits.assignee_options(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
+        lambda w, t: w.ticket_edits.assignee_options(actor=MO, team_id=TEAM_ID, ticket_id=str(t))
     ),
-    "editing.ticket_edits.TicketEdits.team_skills": once(lambda w: w.edits.team_skills(actor=MO)),
+    "editing.ticket_edits.TicketEdits.team_skills": once(
+        lambda w: w.ticket_edits.team_skills(actor=MO)
+    ),
     "editing.ticket_edits.TicketEdits.update": each(
         edited(title="Another", priority="urgent", helpfulNotes=None),
         "title",
@@ -499,10 +507,10 @@ TABLE: Mapping[str, Entry] = {
         "helpfulNotes",
     ),
     "linking.member_sync.MemberSync.has_changes": once(
-        lambda w: (linked(w), w.following.has_changes(member=w.member()))
+        lambda w: (linked(w), w.member_sync.has_changes(member=w.member()))
     ),
     "linking.member_sync.MemberSync.sync": once(
-        lambda w: (linked(w), w.following.sync(member=w.member(is_deleted=True))), *GROUNDS
+        lambda w: (linked(w), w.member_sync.sync(member=w.member(is_deleted=True))), *GROUNDS
     ),
     "tickets.release.accounts_to_release": once(
         lambda w: release.accounts_to_release(w.db, now=w.now)
@@ -530,10 +538,10 @@ TABLE: Mapping[str, Entry] = {
     ),
     "availability.handover_offers.HandoverOffers.decide": once(decided, *GROUNDS),
     "assignment.reassign.Reassignment.assignee_options": each(
-        lambda w, t: handing_on(w).assignee_options(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
+        lambda w, t: reassignment(w).assignee_options(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
     ),
     "assignment.reassign.Reassignment.decline": each(
-        lambda w, t: handing_on(w).decline(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
+        lambda w, t: reassignment(w).decline(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
     ),
     "home.home_service.HomeService.get": each(
         lambda w, t: w.home.get(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
@@ -559,14 +567,14 @@ TABLE: Mapping[str, Entry] = {
         lambda w: suspension.cancel_release(w.db, w.link, now=w.now)
     ),
     "linking.link_by_code.LinkByCode.can_link_by_email": once(
-        lambda w: w.linking.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
+        lambda w: w.link_by_code.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
     ),
     "linking.link_by_code.LinkByCode.link_by_email": once(
-        lambda w: refused(lambda: w.linking.link_by_email(member=w.member()))
+        lambda w: refused(lambda: w.link_by_code.link_by_email(member=w.member()))
     ),
     "linking.link_by_code.LinkByCode.preview": once(offered),
     "linking.link_by_code.LinkByCode.confirm": once(
-        lambda w: w.linking.confirm(member=w.member(), code_id=offered(w))
+        lambda w: w.link_by_code.confirm(member=w.member(), code_id=offered(w))
     ),
     "linking.links.LinkService.find_user": once(
         lambda w: (linked(w), w.links.find_user(team_id=TEAM_ID, slack_user_id=SLACK_ID))
@@ -593,38 +601,38 @@ TABLE: Mapping[str, Entry] = {
     "tickets.filing.check_not_filed": once(
         lambda w: check_not_filed(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
     ),
-    "tickets.actions.TicketActions.get_for_action": move(
+    "tickets.actions.TicketActions.get_for_action": action(
         "get_for_action", action=TicketAction.RESOLVE
     ),
     "tickets.actions.TicketActions.check_action": each(
-        lambda w, t: w.moves.check_action(
+        lambda w, t: w.ticket_actions.check_action(
             BOSS, w.ticket(t), TicketAction.RESOLVE, expected_state=state_token(w.ticket(t))
         )
     ),
-    "tickets.actions.TicketActions.accept": move("accept", actor=MO),
-    "tickets.actions.TicketActions.take": move("take", *GROUNDS),
-    "tickets.actions.TicketActions.reassign": move("reassign", *GROUNDS, assignee_id=str(SECOND)),
-    "tickets.actions.TicketActions.ask_requester": move(
+    "tickets.actions.TicketActions.accept": action("accept", actor=MO),
+    "tickets.actions.TicketActions.take": action("take", *GROUNDS),
+    "tickets.actions.TicketActions.reassign": action("reassign", *GROUNDS, assignee_id=str(SECOND)),
+    "tickets.actions.TicketActions.ask_requester": action(
         "ask_requester", "status", question="Which one?"
     ),
-    "tickets.actions.TicketActions.resolve": move("resolve", "status", resolution="Done."),
-    "tickets.actions.TicketActions.cancel": move("cancel", "status", actor=JO),
-    "tickets.actions.TicketActions.reopen": move("reopen", *GROUNDS),
-    "tickets.actions.TicketActions.refresh_card": move("refresh_card", channel="D0MO", ts="1.5"),
-    "outbox.deliveries.claim": notice("claim", "1:requester:x", now=NEW),
-    "outbox.deliveries.mark_delegated": notice("mark_delegated", "1:mail:x"),
-    "outbox.deliveries.release_claim": notice("release_claim", "1:requester:x", until=NEW),
-    "outbox.deliveries.mark_failed": notice("mark_failed", "1:requester:x", error="is_archived"),
-    "outbox.deliveries.mark_sent": notice(
+    "tickets.actions.TicketActions.resolve": action("resolve", "status", resolution="Done."),
+    "tickets.actions.TicketActions.cancel": action("cancel", "status", actor=JO),
+    "tickets.actions.TicketActions.reopen": action("reopen", *GROUNDS),
+    "tickets.actions.TicketActions.refresh_card": action("refresh_card", channel="D0MO", ts="1.5"),
+    "outbox.deliveries.claim": delivery("claim", "1:requester:x", now=NEW),
+    "outbox.deliveries.mark_delegated": delivery("mark_delegated", "1:mail:x"),
+    "outbox.deliveries.release_claim": delivery("release_claim", "1:requester:x", until=NEW),
+    "outbox.deliveries.mark_failed": delivery("mark_failed", "1:requester:x", error="is_archived"),
+    "outbox.deliveries.mark_sent": delivery(
         "mark_sent", "1:requester:x", channel="D0MO", ts="1.5", card=CARD
     ),
-    "outbox.deliveries.record_card_update": notice(
+    "outbox.deliveries.record_card_update": delivery(
         "record_card_update", CARD, seq=2, digest="e", now=NEW
     ),
-    "outbox.deliveries.record_message_update": notice(
+    "outbox.deliveries.record_message_update": delivery(
         "record_message_update", "1:requester:x", seq=2, version="v", now=NEW
     ),
-    "outbox.deliveries.invalidate_card": notice(
+    "outbox.deliveries.invalidate_card": delivery(
         "invalidate_card", channel="D0MO", ts="1.5", now=NEW
     ),
     "outbox.pending.mark_delivered": each(
@@ -643,7 +651,7 @@ TABLE: Mapping[str, Entry] = {
         lambda w: legacy_reconcile.reconcile(w.db, now=w.now)
     ),
     "editing.ticket_edits.TicketPatches.apply": each(
-        lambda w, t: TicketPatches(w.db, w.edits).apply(
+        lambda w, t: TicketPatches(w.db, w.ticket_edits).apply(
             actor=BOSS, ticket_id=str(t), changes={"description": "Other words."}
         ),
         "description",
@@ -667,22 +675,26 @@ TABLE: Mapping[str, Entry] = {
     "accounts.users.load_account_doc": once(
         lambda w: [users.load_account_doc(w.db, str(doc["_id"])) for doc in USERS]
     ),
-    "availability.status_sync.StatusSync.claim_due": once(lambda w: w.presences.claim_due(limit=9)),
-    "availability.status_sync.StatusSync.has_due": once(lambda w: w.presences.has_due()),
+    "availability.status_sync.StatusSync.claim_due": once(
+        lambda w: w.status_sync.claim_due(limit=9)
+    ),
+    "availability.status_sync.StatusSync.has_due": once(lambda w: w.status_sync.has_due()),
     "availability.status_sync.StatusSync.release_claims": once(
-        lambda w: w.presences.release_claims([MODERATOR], due_at=w.now)
+        lambda w: w.status_sync.release_claims([MODERATOR], due_at=w.now)
     ),
     "availability.status_sync.StatusSync.record_status": once(
-        lambda w: [w.presences.record_status(doc["_id"], ON_HOLIDAY) for doc in USERS]
+        lambda w: [w.status_sync.record_status(doc["_id"], ON_HOLIDAY) for doc in USERS]
     ),
     "availability.status_sync.StatusSync.on_status_event": once(
         lambda w: (
             linked(w),
-            w.presences.on_status_event(team_id=TEAM_ID, slack_user_id=SLACK_ID, member=ON_HOLIDAY),
+            w.status_sync.on_status_event(
+                team_id=TEAM_ID, slack_user_id=SLACK_ID, member=ON_HOLIDAY
+            ),
         )
     ),
     "availability.status_sync.StatusSync.end_absences": once(
-        lambda w: (away(w), w.presences.end_absences())
+        lambda w: (away(w), w.status_sync.end_absences())
     ),
     "auth.profile.ProfileService.update_own": once(
         lambda w: w.accounts.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
@@ -781,9 +793,11 @@ TABLE: Mapping[str, Entry] = {
     "routing.training.Training.run_if_due": once(
         lambda w: Training(w.db, clock=w.clock).run_if_due()
     ),
-    "linking.unlink.Unlink.preview": once(lambda w: w.unlinking.preview(actor=MO)),
+    "linking.unlink.Unlink.preview": once(lambda w: w.unlink_service.preview(actor=MO)),
     "linking.unlink.Unlink.unlink": once(unlinked),
-    "linking.unlink.Unlink.linked_members": once(lambda w: w.unlinking.linked_members(actor=MO)),
+    "linking.unlink.Unlink.linked_members": once(
+        lambda w: w.unlink_service.linked_members(actor=MO)
+    ),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
     ),
@@ -815,20 +829,20 @@ TABLE: Mapping[str, Entry] = {
     "accounts.users.UserService.get_doc_by_email": once(
         lambda w: w.users.get_doc_by_email(MO_ADDRESS)
     ),
-    "home.sessions.HomeSessions.last_screen": once(lambda w: w.visits.last_screen(LINK)),
+    "home.sessions.HomeSessions.last_screen": once(lambda w: w.home_sessions.last_screen(LINK)),
     "home.sessions.HomeSessions.navigate": once(watched),
     "home.sessions.HomeSessions.is_current": once(
-        lambda w: w.visits.is_current(LINK, sequence=watched(w))
+        lambda w: w.home_sessions.is_current(LINK, sequence=watched(w))
     ),
     "home.sessions.HomeSessions.record_view_hash": once(
-        lambda w: w.visits.record_view_hash(LINK, sequence=watched(w), view_hash="1.5")
+        lambda w: w.home_sessions.record_view_hash(LINK, sequence=watched(w), view_hash="1.5")
     ),
-    "home.sessions.HomeSessions.watchers": each(lambda w, t: w.visits.watchers(w.ticket(t))),
+    "home.sessions.HomeSessions.watchers": each(lambda w, t: w.home_sessions.watchers(w.ticket(t))),
     "home.sessions.HomeSessions.request_refresh": once(
-        lambda w: (watched(w), w.visits.request_refresh(LINK, within=timedelta(seconds=1)))
+        lambda w: (watched(w), w.home_sessions.request_refresh(LINK, within=timedelta(seconds=1)))
     ),
     "home.sessions.HomeSessions.claim_refresh": once(
-        lambda w: (watched(w), w.visits.claim_refresh(LINK))
+        lambda w: (watched(w), w.home_sessions.claim_refresh(LINK))
     ),
     "home.sessions.HomeSessions.clear_view_hash": once(forgotten),
     "outbox.pending.retry_unassigned": once(lambda w: pending.retry_unassigned(w.db, now=w.now)),

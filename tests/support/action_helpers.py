@@ -1,4 +1,4 @@
-"""What the tests of a ticket's steps have in common."""
+"""Helpers for the tests of ticket actions."""
 
 from collections.abc import Callable
 from typing import Any

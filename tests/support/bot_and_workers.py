@@ -5,14 +5,14 @@ from typing import Any
 from services.models.ticket import Ticket
 from services.models.user import User
 from tasks.runtime import Runtime
-from tests.conftest import Bot, FixedClock, People, RecordingPublisher, tell, work
+from tests.conftest import Bot, FixedClock, People, RecordingPublisher, send_due_reminders, work
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 
 Json = dict[str, Any]
 
 
-class Office:
+class BotAndWorkers:
     def __init__(
         self, bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
     ) -> None:
@@ -24,11 +24,11 @@ class Office:
             self._publisher.publish_ticket(str(ticket.id))
         work(self._runtime, self._publisher)
 
-    def tell(self) -> None:
+    def send_due_reminders(self) -> None:
         """What gathers before it is told, a moment later."""
         clock = self._runtime.clock
         assert isinstance(clock, FixedClock)
-        tell(self._runtime, clock)
+        send_due_reminders(self._runtime, clock)
 
     def messages(self, user: User) -> list[Json]:
         return self.slack.messages(People.slack_id(user))
@@ -62,7 +62,7 @@ class Office:
         view = self.slack.last_view()
         return self.bot.answer(payloads.view_submission(view, values, user=People.slack_id(user)))
 
-    def whispers(self) -> list[tuple[str, str]]:
+    def ephemeral_messages(self) -> list[tuple[str, str]]:
         calls = self.slack.calls_to("chat.postEphemeral")
         return [(call.args["user"], call.args["text"]) for call in calls]
 
@@ -80,6 +80,6 @@ def said(message: Json) -> str:
     return str(message["blocks"])
 
 
-def heard(office: Office, *users: User) -> list[int]:
+def message_counts(system: BotAndWorkers, *users: User) -> list[int]:
     """How many messages each of them has got by now."""
-    return [len(office.messages(user)) for user in users]
+    return [len(system.messages(user)) for user in users]

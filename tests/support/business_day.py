@@ -18,8 +18,8 @@ def day(
     slack: RecordingSlack,
     people: People,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     publisher: RecordingPublisher,
     runtime: Runtime,
 ) -> Day:
-    return Day(db, clock, slack, people, tickets, moves, publisher, runtime)
+    return Day(db, clock, slack, people, tickets, ticket_actions, publisher, runtime)

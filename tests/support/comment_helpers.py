@@ -1,4 +1,4 @@
-"""Somebody who talks in the threads of a ticket's messages, as Slack tells the bot of it."""
+"""Users who reply in the threads of a ticket's messages, as Slack's events to the bot."""
 
 from collections.abc import Callable
 from typing import Any
@@ -83,12 +83,12 @@ def texts(slack: RecordingSlack, channel: str, thread: Json) -> list[str]:
     ]
 
 
-def whispers(slack: RecordingSlack) -> list[tuple[str, str]]:
+def ephemeral_messages(slack: RecordingSlack) -> list[tuple[str, str]]:
     """What the bot said to somebody alone: to whom, and what."""
     return [(c.args["user"], c.args["text"]) for c in slack.calls_to("chat.postEphemeral")]
 
 
-class Talk:
+class Conversation:
     """Those who talk about the one ticket there is, each in the thread of their own card."""
 
     def __init__(self, bot: Bot, slack: RecordingSlack, deliver: Callable[[], None]) -> None:
@@ -99,9 +99,9 @@ class Talk:
     def said(self, user: User, text: str, **more: Any) -> Json:
         return said(self.slack, user, card_of(self.slack, user), text, **more)
 
-    def heard(self, user: User) -> list[str]:
+    def replies_to(self, user: User) -> list[str]:
         """What the bot wrote to them there."""
         return in_thread(self.slack, user, card_of(self.slack, user))
 
-    def whispers(self) -> list[tuple[str, str]]:
-        return whispers(self.slack)
+    def ephemeral_messages(self) -> list[tuple[str, str]]:
+        return ephemeral_messages(self.slack)

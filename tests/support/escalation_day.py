@@ -34,7 +34,7 @@ class Day:
     slack: RecordingSlack
     people: People
     tickets: TicketService
-    moves: TicketActions
+    ticket_actions: TicketActions
     publisher: RecordingPublisher
     runtime: Runtime
     has_triage: bool = True
@@ -62,7 +62,7 @@ class Day:
         return reload(self.db, ticket)
 
     def accept(self, ticket: Ticket, by: User) -> None:
-        self.moves.accept(actor=Actor.from_user(by), ticket_id=str(ticket.id))
+        self.ticket_actions.accept(actor=Actor.from_user(by), ticket_id=str(ticket.id))
         self.publisher.publish_ticket(str(ticket.id))
         work(self.runtime, self.publisher)
 
@@ -71,7 +71,7 @@ class Day:
         escalation.take_due_steps(self.steps, self.publisher, should_continue=lambda: True)
         work(self.runtime, self.publisher)
 
-    def tell(self) -> None:
+    def send_due_reminders(self) -> None:
         """What was posted by now is sent."""
         escalation.request_due_reminders(self.db, self.publisher, clock=self.clock)
         work(self.runtime, self.publisher)
@@ -80,9 +80,9 @@ class Day:
         """The jobs begin anew at that moment, after a pause."""
         self.clock.now = moment
         self.sweep()
-        self.tell()
+        self.send_due_reminders()
         self.clock.now += BATCH_WINDOW
-        self.tell()
+        self.send_due_reminders()
 
     def runs_until(self, moment: datetime) -> None:
         """The jobs run all the time: at each moment that something is due at."""
@@ -97,7 +97,7 @@ class Day:
         first += [doc["at"] for doc in nudges.find({"at": {"$ne": None}})]
         return min(first, default=None)
 
-    def told(self, reader: User | str) -> list[str]:
+    def texts_to(self, reader: User | str) -> list[str]:
         """The texts of all messages but the cards."""
         return [message["text"] for message in self.messages(reader)]
 

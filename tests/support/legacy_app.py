@@ -1,4 +1,4 @@
-"""A database as the predecessor leaves it, with all that editions of it were seen to write."""
+"""A database as the legacy app leaves it, with all that its versions were seen to write."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -116,7 +116,7 @@ class Browser(requests.Session):
 
 @contextmanager
 def serving(
-    desk: BotServices,
+    bot_services: BotServices,
     accounts: AccountServices,
     users: UserService,
     *,
@@ -124,8 +124,8 @@ def serving(
     has_mail: bool = True,
 ) -> Iterator[str]:
     """The pages on a real server; the address."""
-    desk = replace(desk, app_url=app_url)
-    site = PageServices.build(desk, accounts, users, secret=JWT_SECRET, has_smtp=has_mail)
+    bot_services = replace(bot_services, app_url=app_url)
+    site = PageServices.build(bot_services, accounts, users, secret=JWT_SECRET, has_smtp=has_mail)
     web = create_flask_app(
         is_ready=lambda: True,
         blueprints=[pages_blueprint(site)],

@@ -11,8 +11,10 @@ from tests.support.page_client import Browser, serving
 
 
 @pytest.fixture
-def url(desk: BotServices, account_services: AccountServices, users: UserService) -> Iterator[str]:
-    with serving(desk, account_services, users) as address:
+def url(
+    bot_services: BotServices, account_services: AccountServices, users: UserService
+) -> Iterator[str]:
+    with serving(bot_services, account_services, users) as address:
         yield address
 
 

@@ -78,7 +78,7 @@ def eventually(condition: Callable[[], bool], *, what: str, seconds: float = 60)
         sleep(0.1)
 
 
-def is_settled(db: Mongo) -> bool:
+def is_outbox_empty(db: Mongo) -> bool:
     """Nobody is behind any ticket."""
     return db.tickets.count_documents({"outbox": True}) == 0
 

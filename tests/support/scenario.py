@@ -10,15 +10,15 @@ from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
 from tests.conftest import Bot, People, RecordingPublisher, file_ticket
-from tests.support.bot_and_workers import Office
+from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def office(
+def system(
     ticket_bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
-) -> Office:
-    return Office(ticket_bot, slack, runtime, publisher)
+) -> BotAndWorkers:
+    return BotAndWorkers(ticket_bot, slack, runtime, publisher)
 
 
 @pytest.fixture
@@ -40,10 +40,12 @@ def cleo(people: People, ben: User) -> User:
 
 
 @pytest.fixture
-def ticket(office: Office, tickets: TicketService, ann: User, ben: User, cleo: User) -> Ticket:
+def ticket(
+    system: BotAndWorkers, tickets: TicketService, ann: User, ben: User, cleo: User
+) -> Ticket:
     filed = file_ticket(tickets, ann, "VPN is down")
-    office.work(filed)
-    assert (office.texts(ann), office.texts(ben), office.texts(cleo)) == (
+    system.work(filed)
+    assert (system.texts(ann), system.texts(ben), system.texts(cleo)) == (
         [f"in progress ({ben.name})"],
         ["assigned to you"],
         [],

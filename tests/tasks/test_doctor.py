@@ -229,21 +229,21 @@ def test_a_mail_server_that_hangs_up() -> None:
         hanging_up.join()
 
 
-def letters_lack(**env: str) -> list[str]:
+def email_problems(**env: str) -> list[str]:
     config, _ = parse_settings("worker", {"MAILTRAP_SMTP_HOST": "mail.example.com", **env})
     return [finding.format_line("mail") for finding in check_email_settings(config)]
 
 
-def test_letters_lack_nothing() -> None:
-    assert letters_lack(APP_URL="https://desk.example.com") == []
-    assert letters_lack(MAILTRAP_SMTP_HOST="") == []  # off, and said so already
+def test_emails_lack_no_setting() -> None:
+    assert email_problems(APP_URL="https://desk.example.com") == []
+    assert email_problems(MAILTRAP_SMTP_HOST="") == []  # off, and said so already
 
 
-def test_without_app_url_some_letters_cannot_be_written() -> None:
-    assert letters_lack() == [
+def test_without_app_url_some_emails_cannot_be_written() -> None:
+    assert email_problems() == [
         "warn  mail:          without APP_URL nobody is mailed a link to a new password. "
         "Set APP_URL to the bot's address outside.",
         "warn  mail:          many servers refuse mail from helpdesk@localhost. "
         "Set MAIL_FROM to an address of yours.",
     ]
-    assert letters_lack(APP_URL="http://127.0.0.1:5000", MAIL_FROM="desk@example.com") == []
+    assert email_problems(APP_URL="http://127.0.0.1:5000", MAIL_FROM="desk@example.com") == []

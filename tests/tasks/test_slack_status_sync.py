@@ -1,4 +1,4 @@
-"""Slack is asked who is here: some at a time, and less while it is in trouble."""
+"""Slack statuses are read in batches, and less often while Slack fails."""
 
 import logging
 from dataclasses import replace
@@ -39,7 +39,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return db.users.find_one({"_id": user.id}) or {}
 
 
-def says(slack: RecordingSlack, user: User, text: str, until: datetime | None = None) -> None:
+def set_status(slack: RecordingSlack, user: User, text: str, until: datetime | None = None) -> None:
     ends = int(until.timestamp()) if until else 0
     profile = {"status_text": text, "status_emoji": "", "status_expiration": ends}
     slack.add_member(
@@ -55,7 +55,7 @@ def test_status_zone_and_do_not_disturb_are_read(
     runtime: Runtime, slack: RecordingSlack, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
     until = (clock() + timedelta(days=4)).replace(microsecond=0)
-    says(slack, nils, "Vacation", until)
+    set_status(slack, nils, "Vacation", until)
     start, end = int(clock().timestamp()) - 60, int(clock().timestamp()) + 3_600
     slack.workspace.quiet[People.slack_id(nils)] = {
         "dnd_enabled": True, "next_dnd_start_ts": start, "next_dnd_end_ts": end

@@ -1,4 +1,4 @@
-"""`/account` as people use it: see, link, link another, unlink; and what others cannot do to it."""
+"""`/account`: show, link, link another account, unlink; and what other users cannot do to it."""
 
 from dataclasses import replace
 from typing import Any
@@ -116,14 +116,14 @@ def issue(codes: OneTimeCodes, user: User) -> str:
 
 
 def strict(
-    desk: BotServices, db: Mongo, users: UserService, codes: OneTimeCodes, **more: Any
+    bot_services: BotServices, db: Mongo, users: UserService, codes: OneTimeCodes, **more: Any
 ) -> BotServices:
-    links, letters = LinkService(db, users, is_strict=True), Emails(db)
+    links, emails = LinkService(db, users, is_strict=True), Emails(db)
     return replace(
-        desk,
+        bot_services,
         links=links,
-        link_by_code=LinkByCode(db, users, links, codes, letters),
-        unlink_service=Unlink(db, users, links, letters),
+        link_by_code=LinkByCode(db, users, links, codes, emails),
+        unlink_service=Unlink(db, users, links, emails),
         **more,
     )
 
@@ -429,7 +429,7 @@ def test_an_address_with_a_password_account_is_led_to_the_code(
 
 
 def test_strict_linking_lets_nobody_in_without_a_code(
-    desk: BotServices,
+    bot_services: BotServices,
     slack: RecordingSlack,
     db: Mongo,
     users: UserService,
@@ -437,7 +437,7 @@ def test_strict_linking_lets_nobody_in_without_a_code(
     mona: User,
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
-    ticket_bot = Bot(bot.app.create_app(strict(desk, db, users, codes), executor=Inline()))
+    ticket_bot = Bot(bot.app.create_app(strict(bot_services, db, users, codes), executor=Inline()))
     link_first = "Link your help desk account first: type /account."
     answer = ticket_bot.answer(payloads.slash_command("list", user=JO))
     assert answer["text"] == link_first
@@ -455,10 +455,10 @@ def test_strict_linking_lets_nobody_in_without_a_code(
 
 
 def test_without_a_page_ones_address_is_the_only_way(
-    desk: BotServices, slack: RecordingSlack, db: Mongo
+    bot_services: BotServices, slack: RecordingSlack, db: Mongo
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
-    pageless = Bot(bot.app.create_app(replace(desk, app_url=None), executor=Inline()))
+    pageless = Bot(bot.app.create_app(replace(bot_services, app_url=None), executor=Inline()))
     jo = Visitor(pageless, slack, JO)
     assert jo.account() == [
         "Link an account",
@@ -495,16 +495,16 @@ def test_a_press_on_the_link_is_answered(jo: Visitor, slack: RecordingSlack) -> 
 
 
 def test_who_is_unlinked_on_the_page_is_told(
-    desk: BotServices, slack: RecordingSlack, people: People
+    bot_services: BotServices, slack: RecordingSlack, people: People
 ) -> None:
     user = people.add()
     slack_id = People.slack_id(user)
-    handler_account.notify_unlinked(desk, slack_user_id=slack_id, email="a&b@example.com")
+    handler_account.notify_unlinked(bot_services, slack_user_id=slack_id, email="a&b@example.com")
     (told,) = slack.messages(slack_id)
     assert told["text"] == (
         "Your account a&amp;b@example.com was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."
     )
     slack.fail("chat.postMessage", status=500)
-    handler_account.notify_unlinked(desk, slack_user_id=slack_id, email="x@example.com")
+    handler_account.notify_unlinked(bot_services, slack_user_id=slack_id, email="x@example.com")
     assert ObjectId.is_valid(str(user.id))

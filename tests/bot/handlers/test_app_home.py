@@ -1,4 +1,4 @@
-"""Home, opened and gone through by each kind of member."""
+"""App Home, opened and navigated by each kind of member."""
 
 from typing import Any
 
@@ -269,11 +269,13 @@ def test_a_demoted_moderator_presses_an_old_button(
 
 
 def test_opening_it_again_stays_on_the_ticket_for_an_hour(
-    ann: Visitor, ticket: Ticket, moves: TicketActions, moderator: User, clock: FixedClock
+    ann: Visitor, ticket: Ticket, ticket_actions: TicketActions, moderator: User, clock: FixedClock
 ) -> None:
     ann.open()
     ann.press("Open")
-    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="New key.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="New key."
+    )
     assert "New key." in ann.open()
     clock.advance(hours=1, seconds=1)
     assert ann.open()[0] == "Hello, User 1"

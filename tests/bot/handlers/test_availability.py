@@ -285,10 +285,10 @@ def test_an_old_event_does_not_count_against_what_slack_says_now(
 
 
 def test_what_could_not_be_kept_is_sent_again(
-    desk: BotServices, slack: RecordingSlack, nils: User
+    bot_services: BotServices, slack: RecordingSlack, nils: User
 ) -> None:
     nowhere = connect(NOBODY_LISTENS)
-    cut_off = replace(desk, status_sync=StatusSync(nowhere))
+    cut_off = replace(bot_services, status_sync=StatusSync(nowhere))
     bot_of = Bot(bot.app.create_app(cut_off, executor=Inline()))
     assert bot_of.send(changed(slack, nils, status_text="Vacation")).status == 503
     nowhere.client.close()

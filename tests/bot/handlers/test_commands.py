@@ -189,10 +189,13 @@ def test_it_says_that_slack_failed(
 
 
 def test_it_says_that_slack_is_slow(
-    desk: BotServices, slack: RecordingSlack, employee: str, caplog: pytest.LogCaptureFixture
+    bot_services: BotServices,
+    slack: RecordingSlack,
+    employee: str,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
-    desk.client.timeout = 1  # a handler's two seconds, shortened
-    slow = Bot(bot.app.create_app(desk, executor=Inline()))
+    bot_services.client.timeout = 1  # a handler's two seconds, shortened
+    slow = Bot(bot.app.create_app(bot_services, executor=Inline()))
     slack.delay("views.open", 5)
     answer = slow.answer(payloads.slash_command(user=employee))
     assert answer["text"].startswith(TRY_AGAIN)
@@ -210,9 +213,9 @@ def test_a_refusal_that_slack_does_not_take_is_only_logged(
 
 
 def test_an_address_of_the_admins_list_makes_an_admin(
-    desk: BotServices, links: LinkService, slack: RecordingSlack, db: Mongo
+    bot_services: BotServices, links: LinkService, slack: RecordingSlack, db: Mongo
 ) -> None:
     slack.add_member("U0BOSS", email="Boss@Example.com", name="Boss")
-    app = bot.app.create_app(replace(desk, links=links), executor=Inline())
+    app = bot.app.create_app(replace(bot_services, links=links), executor=Inline())
     Bot(app).answer(payloads.slash_command(user="U0BOSS"))
     assert db.users.distinct("role") == ["admin"]

@@ -371,7 +371,7 @@ def taken(
     return db.tickets.find_one() or {}
 
 
-TOLD = "Somebody has already made ticket 1 of this message."
+ALREADY_FILED = "Somebody has already made ticket 1 of this message."
 
 
 @pytest.mark.parametrize("asker", ["creator", "moderator", "admin"])
@@ -385,7 +385,7 @@ def test_who_may_see_the_ticket_is_shown_it(
     asker: str,
 ) -> None:
     person = employee if asker == "creator" else people.add(Role(asker))
-    heading = [TOLD, "Ticket 1", "<!channel> VPN"]
+    heading = [ALREADY_FILED, "Ticket 1", "<!channel> VPN"]
     looking = "*To do* · Looking for the right person"
     assert texts(use(ticket_bot, slack, person, written())) == [*heading, looking]
     expert = people.add(Role.MODERATOR)
@@ -401,7 +401,7 @@ def test_a_stranger_learns_the_number(
     ticket_bot: Bot, slack: RecordingSlack, people: People, taken: dict[str, Any]
 ) -> None:
     view = use(ticket_bot, slack, people.add(), written())
-    assert texts(view) == [TOLD]
+    assert texts(view) == [ALREADY_FILED]
     assert "VPN" not in str(view)
 
 
@@ -409,12 +409,12 @@ def test_a_closed_ticket_is_shown_as_well(
     ticket_bot: Bot,
     slack: RecordingSlack,
     employee: User,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     people: People,
     taken: dict[str, Any],
 ) -> None:
     expert = Actor.from_user(people.add(Role.MODERATOR))
-    moves.resolve(actor=expert, ticket_id=str(taken["_id"]), resolution="Done.")
+    ticket_actions.resolve(actor=expert, ticket_id=str(taken["_id"]), resolution="Done.")
     assert texts(use(ticket_bot, slack, employee, written()))[-1] == "*Resolved*"
 
 
@@ -438,7 +438,7 @@ def test_the_slower_of_two_is_told_in_the_modal(
     shown = texts({"submit": None, **answer["view"]})
     ticket = ["Ticket 1", "First", "*To do* · Looking for the right person"]
     assert shown == [
-        TOLD,
+        ALREADY_FILED,
         *([] if role is Role.USER else ticket),
         "What you typed was not filed. Copy it if it says something new:",
         "Also since Monday.",

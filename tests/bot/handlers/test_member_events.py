@@ -1,4 +1,4 @@
-"""Slack tells that a member has changed."""
+"""`user_change` events: a member has changed."""
 
 from dataclasses import replace
 from typing import Any
@@ -36,7 +36,7 @@ def changed(slack: RecordingSlack, slack_id: str, email: str, **changes: Any) ->
     return payloads.event({"type": "user_change", "user": member})
 
 
-def test_whoever_is_deactivated_in_slack_gives_their_tickets_back(
+def test_the_tickets_of_a_member_deactivated_in_slack_are_released(
     ticket_bot: Bot,
     slack: RecordingSlack,
     people: People,
@@ -129,7 +129,7 @@ def test_slack_is_not_asked_about_every_new_status(
 
 @pytest.mark.parametrize("away", ["slack", "database"])
 def test_what_could_not_be_followed_is_sent_again(
-    desk: BotServices,
+    bot_services: BotServices,
     slack: RecordingSlack,
     people: People,
     links: LinkService,
@@ -144,7 +144,7 @@ def test_what_could_not_be_followed_is_sent_again(
         slack.fail("users.info", status=500)
     else:
         lost = MemberSync(nowhere, UserService(nowhere), codes)
-        desk = replace(desk, member_sync=lost)
-    assert Bot(bot.app.create_app(desk, executor=Inline())).send(event).status == 503
+        bot_services = replace(bot_services, member_sync=lost)
+    assert Bot(bot.app.create_app(bot_services, executor=Inline())).send(event).status == 503
     nowhere.client.close()
     assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user

@@ -198,7 +198,7 @@ def test_a_demoted_admin_reads_why_an_old_button_does_nothing(
     assert ada.open()[0] == "Hello, Admin 1"
 
 
-def test_a_user_who_forges_the_way_gets_no_roll(
+def test_a_user_who_forges_the_button_gets_no_account_list(
     ticket_bot: Bot, slack: RecordingSlack, people: People
 ) -> None:
     ann = Visitor(ticket_bot, slack, people.add())
@@ -212,7 +212,7 @@ def test_a_user_who_forges_the_way_gets_no_roll(
         assert "@example.com" not in str(slack.home(ann.slack_id))
 
 
-def test_whose_tickets_are_handed_back_and_to_whom(
+def test_whose_tickets_are_released_and_to_whom(
     ada: Visitor,
     slack: RecordingSlack,
     people: People,
@@ -303,7 +303,7 @@ def test_forms_hold_a_hundred_skills(role: Role) -> None:
         assert check_view(view) == []
 
 
-def test_an_account_as_the_predecessor_left_it() -> None:
+def test_an_account_as_the_legacy_app_left_it() -> None:
     user = User(ObjectId(), "", Role.USER)
     assert check_view(person.person_modal(user)) == []
     page = AccountPage(AccountCursor(), (user,))

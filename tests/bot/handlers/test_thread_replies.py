@@ -34,7 +34,7 @@ from tests.conftest import (
 )
 from tests.support import payloads
 from tests.support.comment_helpers import (
-    Talk,
+    Conversation,
     card_of,
     changed,
     deleted,
@@ -59,95 +59,100 @@ def nils(people: People) -> User:
 
 
 @pytest.fixture
-def talk(
+def conversation(
     ticket_bot: Bot,
     slack: RecordingSlack,
     runtime: Runtime,
     publisher: RecordingPublisher,
     db: Mongo,
-) -> Talk:
+) -> Conversation:
     def deliver() -> None:
         for doc in db.tickets.find({"outbox": True}):
             publisher.publish_ticket(str(doc["_id"]))
         work(runtime, publisher)
 
-    return Talk(ticket_bot, slack, deliver)
+    return Conversation(ticket_bot, slack, deliver)
 
 
 @pytest.fixture
-def ticket(tickets: TicketService, emma: User, nils: User, talk: Talk) -> Ticket:
+def ticket(tickets: TicketService, emma: User, nils: User, conversation: Conversation) -> Ticket:
     """Nils has it, and both have their cards."""
     ticket = file_ticket(tickets, emma, "VPN is down")
-    talk.deliver()
+    conversation.deliver()
     return ticket
 
 
 def test_a_reply_of_the_requester_is_read_by_the_assignee(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, db: Mongo
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    nils: User,
+    db: Mongo,
 ) -> None:
     text = "Since &lt;Monday&gt; &amp; on <https://vpn.example|the VPN page>, ask <@U0NOBODY|jo>"
-    talk.answer(talk.said(emma, text))
+    conversation.answer(conversation.said(emma, text))
     (comment,) = reload(db, ticket).comments
     readable = "Since <Monday> & on the VPN page (https://vpn.example), ask @jo"
     assert (comment.by, comment.text, comment.internal) == (emma.id, readable, False)
-    talk.deliver()
-    assert talk.heard(nils) == [
+    conversation.deliver()
+    assert conversation.replies_to(nils) == [
         "Ticket 1: User 1 wrote: Since &lt;Monday&gt; &amp; on the VPN page "
         "(https://vpn.example), ask @jo"
     ]
     blocks = slack.messages(People.slack_id(nils))[-1]["blocks"]
     assert blocks[0]["elements"][0]["text"] == "*User 1* wrote:"
     assert blocks[1]["text"] == {"type": "plain_text", "text": readable, "emoji": False}
-    assert talk.heard(emma) == []
-    assert talk.whispers() == []
+    assert conversation.replies_to(emma) == []
+    assert conversation.ephemeral_messages() == []
 
 
 def test_and_the_assignees_by_the_requester(
-    talk: Talk, ticket: Ticket, emma: User, nils: User
+    conversation: Conversation, ticket: Ticket, emma: User, nils: User
 ) -> None:
-    talk.answer(talk.said(nils, "Which office?"))
-    talk.deliver()
-    assert talk.heard(emma) == ["Ticket 1: Moderator 2 wrote: Which office?"]
-    assert talk.heard(nils) == []
+    conversation.answer(conversation.said(nils, "Which office?"))
+    conversation.deliver()
+    assert conversation.replies_to(emma) == ["Ticket 1: Moderator 2 wrote: Which office?"]
+    assert conversation.replies_to(nils) == []
 
 
 def test_a_reply_to_a_question_moves_the_ticket_on(
-    talk: Talk,
+    conversation: Conversation,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     emma: User,
     nils: User,
     db: Mongo,
 ) -> None:
-    moves.ask_requester(
+    ticket_actions.ask_requester(
         actor=Actor.from_user(nils), ticket_id=str(ticket.id), question="Which office?"
     )
-    talk.deliver()
+    conversation.deliver()
     question = slack.messages(People.slack_id(emma))[-1]
     assert "waits for your answer" in question["text"]
-    assert talk.heard(emma) == []  # it was asked once, not twice
-    talk.answer(said(slack, emma, question, "Berlin"))
+    assert conversation.replies_to(emma) == []  # it was asked once, not twice
+    conversation.answer(said(slack, emma, question, "Berlin"))
     assert reload(db, ticket).status is Status.IN_PROGRESS
-    talk.deliver()
-    assert talk.heard(nils) == ["Ticket 1: User 1 wrote: Berlin"]
+    conversation.deliver()
+    assert conversation.replies_to(nils) == ["Ticket 1: User 1 wrote: Berlin"]
 
 
 def test_edits_and_deletions_follow(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
+    conversation: Conversation, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
 ) -> None:
-    event = talk.said(emma, "My password is hunter2")
-    talk.answer(event)
-    talk.deliver()
+    event = conversation.said(emma, "My password is hunter2")
+    conversation.answer(event)
+    conversation.deliver()
     edit = changed(event, "My password is none of your business")
-    talk.answer(edit)
-    talk.deliver()
+    conversation.answer(edit)
+    conversation.deliver()
     theirs = card_of(slack, nils)
     assert in_thread(slack, nils, theirs) == [
         "Ticket 1: User 1 wrote: My password is none of your business"
     ]
-    talk.answer(deleted(edit))
-    talk.deliver()
+    conversation.answer(deleted(edit))
+    conversation.deliver()
     assert in_thread(slack, nils, theirs) == ["Ticket 1: This comment was deleted."]
     shown = slack.messages(People.slack_id(nils))[-1]["blocks"]
     assert [block["elements"][0]["text"] for block in shown] == ["This comment was deleted."]
@@ -155,27 +160,27 @@ def test_edits_and_deletions_follow(
 
 
 def test_what_is_deleted_before_it_was_sent_is_not_sent(
-    talk: Talk, ticket: Ticket, emma: User, nils: User
+    conversation: Conversation, ticket: Ticket, emma: User, nils: User
 ) -> None:
-    event = talk.said(emma, "Oops")
-    talk.answer(event)
-    talk.answer(deleted(event))
-    talk.deliver()
-    assert talk.heard(nils) == []
+    event = conversation.said(emma, "Oops")
+    conversation.answer(event)
+    conversation.answer(deleted(event))
+    conversation.deliver()
+    assert conversation.replies_to(nils) == []
 
 
 def test_a_preview_or_an_unchanged_text_is_no_edit(
-    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = talk.said(emma, "See https://vpn.example")
-    talk.answer(event)
+    event = conversation.said(emma, "See https://vpn.example")
+    conversation.answer(event)
     preview = changed(event, "See https://vpn.example", attachments=[{"title": "VPN"}])
-    talk.answer(preview)
+    conversation.answer(preview)
     assert [e.type for e in reload(db, ticket).events].count("comment_edited") == 0
 
 
 def test_files_are_passed_on_as_links(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
+    conversation: Conversation, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User
 ) -> None:
     file = {
         "id": "F1",
@@ -185,16 +190,16 @@ def test_files_are_passed_on_as_links(
         "url_private_download": "https://files.slack.com/secret",
     }
     card = card_of(slack, emma)
-    talk.answer(said(slack, emma, card, "", subtype="file_share", files=[file]))
-    talk.answer(said(slack, emma, card, "One more", subtype="file_share", files=[file]))
-    talk.deliver()
-    texts = talk.heard(nils)
+    conversation.answer(said(slack, emma, card, "", subtype="file_share", files=[file]))
+    conversation.answer(said(slack, emma, card, "One more", subtype="file_share", files=[file]))
+    conversation.deliver()
+    texts = conversation.replies_to(nils)
     assert texts[0] == "Ticket 1: User 1 wrote: The &lt;log&gt;"
     shown = [m["blocks"] for m in slack.messages(People.slack_id(nils))[-2:]]
     link = "<https://example.slack.com/files/U1/F1/log.txt|The &lt;log&gt;>"
     assert [blocks[-1]["elements"][0]["text"] for blocks in shown] == [link, link]
     assert "secret" not in str(shown)
-    assert talk.whispers() == [
+    assert conversation.ephemeral_messages() == [
         (
             People.slack_id(emma),
             "Files are passed on as links. Whoever cannot open one does not see this conversation "
@@ -204,7 +209,7 @@ def test_files_are_passed_on_as_links(
 
 
 def test_another_moderators_comment_reaches_both(
-    talk: Talk,
+    conversation: Conversation,
     slack: RecordingSlack,
     comments: CommentService,
     ticket: Ticket,
@@ -214,79 +219,84 @@ def test_another_moderators_comment_reaches_both(
 ) -> None:
     other = people.add(Role.MODERATOR)
     comments.add(actor=Actor.from_user(other), ticket_id=str(ticket.id), text="I saw this, too.")
-    talk.deliver()
+    conversation.deliver()
     told = ["Ticket 1: Moderator 3 wrote: I saw this, too."]
-    assert talk.heard(emma) == told
-    assert talk.heard(nils) == told
+    assert conversation.replies_to(emma) == told
+    assert conversation.replies_to(nils) == told
     assert slack.messages(People.slack_id(other)) == []
 
 
 def test_the_same_message_again_is_nothing_new(
-    talk: Talk, ticket: Ticket, emma: User, nils: User, db: Mongo
+    conversation: Conversation, ticket: Ticket, emma: User, nils: User, db: Mongo
 ) -> None:
-    event = talk.said(emma, "Hello?")
+    event = conversation.said(emma, "Hello?")
     repeated = event_of(message_of(event))  # with another event_id
-    at_once(*[lambda body=body: talk.answer(body) for body in (event, repeated, event) * 2])
+    at_once(*[lambda body=body: conversation.answer(body) for body in (event, repeated, event) * 2])
     assert len(reload(db, ticket).comments) == 1
     for _ in range(2):
-        talk.deliver()
-    assert len(talk.heard(nils)) == 1
+        conversation.deliver()
+    assert len(conversation.replies_to(nils)) == 1
 
 
 def test_a_changed_message_that_was_lost_is_kept_as_it_is_now(
-    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = talk.said(emma, "x" * 3_001)
+    event = conversation.said(emma, "x" * 3_001)
     for _ in range(2):
-        talk.answer(event)
-    assert talk.whispers() == [
+        conversation.answer(event)
+    assert conversation.ephemeral_messages() == [
         (
             People.slack_id(emma),
             "At most 3,000 characters; this text has 3,001. This message was not passed on.",
         )
     ]
-    talk.answer(changed(event, "Shorter"))
+    conversation.answer(changed(event, "Shorter"))
     assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
-    talk.answer(event)  # which comes late, and once more
+    conversation.answer(event)  # which comes late, and once more
     assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
 
 
 def test_an_edit_that_is_too_long_says_so(
-    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = talk.said(emma, "Short")
-    talk.answer(event)
-    talk.answer(changed(event, "x" * 3_001))
-    assert talk.whispers()[0][1] == (
+    event = conversation.said(emma, "Short")
+    conversation.answer(event)
+    conversation.answer(changed(event, "x" * 3_001))
+    assert conversation.ephemeral_messages()[0][1] == (
         "At most 3,000 characters; this text has 3,001. This change was not passed on."
     )
     assert reload(db, ticket).comments[0].text == "Short"
 
 
 def test_a_flood_is_told_of_once_until_it_is_over(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, clock: FixedClock, db: Mongo
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    clock: FixedClock,
+    db: Mongo,
 ) -> None:
     card = card_of(slack, emma)
     for number in range(33):
-        talk.answer(said(slack, emma, card, f"Line {number}"))
+        conversation.answer(said(slack, emma, card, f"Line {number}"))
     assert len(reload(db, ticket).comments) == 30
-    (told,) = talk.whispers()
+    (told,) = conversation.ephemeral_messages()
     assert told[1].startswith("You have written 30 comments on ticket 1 within 10 minutes")
     clock.advance(minutes=11)
     for number in range(33):
-        talk.answer(said(slack, emma, card, f"And line {number}"))
-    assert len(talk.whispers()) == 2
+        conversation.answer(said(slack, emma, card, f"And line {number}"))
+    assert len(conversation.ephemeral_messages()) == 2
 
 
 def test_a_full_ticket_says_so_once(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     at = reload(db, ticket).events[0].at
     full = [comment_doc(by=emma.id, text="x", at=at) for _ in range(500)]
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": full}})
     for text in ("One more", "And another"):
-        talk.answer(talk.said(emma, text))
-    assert talk.whispers() == [
+        conversation.answer(conversation.said(emma, text))
+    assert conversation.ephemeral_messages() == [
         (
             People.slack_id(emma),
             "Ticket 1 has 500 comments, which is the limit, so this is not passed on. File a new "
@@ -309,20 +319,25 @@ def test_a_full_ticket_says_so_once(
     ],
 )
 def test_what_is_no_persons_reply_to_a_ticket_is_left_alone(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo, more: Any
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    db: Mongo,
+    more: Any,
 ) -> None:
     slack.clear()
-    event = talk.said(emma, "Hello")
+    event = conversation.said(emma, "Hello")
     event["event"].update(more)
-    talk.answer(event)
-    talk.answer(changed(event, "Hello again"))
-    talk.answer(deleted(event))
+    conversation.answer(event)
+    conversation.answer(changed(event, "Hello again"))
+    conversation.answer(deleted(event))
     assert reload(db, ticket).comments == ()
     assert slack.calls == []
 
 
 def test_whoever_talks_elsewhere_gets_no_account(
-    talk: Talk, slack: RecordingSlack, db: Mongo, ticket: Ticket
+    conversation: Conversation, slack: RecordingSlack, db: Mongo, ticket: Ticket
 ) -> None:
     slack.add_member("U0PASSER", email="passer@example.com", name="Passer")
     message = {"channel": GENERAL, "ts": "1600000000.000001"}
@@ -339,30 +354,37 @@ def test_whoever_talks_elsewhere_gets_no_account(
         }
     )
     slack.clear()
-    talk.answer(event)
+    conversation.answer(event)
     assert (db.users.count_documents({}), slack.calls) == (before, [])
 
 
 def test_the_line_below_a_message_is_no_conversation_of_ours(
-    slack: RecordingSlack, ticket: Ticket, db: Mongo, desk: BotServices
+    slack: RecordingSlack, ticket: Ticket, db: Mongo, bot_services: BotServices
 ) -> None:
-    notice = {"key": f"1:thread:{GENERAL}", "state": "sent", "channel": GENERAL, "ts": "1.000001"}
-    db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": notice}})
+    delivery = {"key": f"1:thread:{GENERAL}", "state": "sent", "channel": GENERAL, "ts": "1.000001"}
+    db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": delivery}})
     team = reload(db, ticket).team_id or ""
     assert (
-        desk.ticket_threads.find_ticket(team_id=team, message=MessageRef(GENERAL, "1.000001"))
+        bot_services.ticket_threads.find_ticket(
+            team_id=team, message=MessageRef(GENERAL, "1.000001")
+        )
         is None
     )
     own = reload(db, ticket).cards[0]
-    found = desk.ticket_threads.find_ticket(team_id=team, message=MessageRef(own.channel, own.ts))
+    found = bot_services.ticket_threads.find_ticket(
+        team_id=team, message=MessageRef(own.channel, own.ts)
+    )
     assert found is not None
     assert (found.ticket_id, found.internal) == (str(ticket.id), False)
     assert (
-        desk.ticket_threads.find_ticket(team_id="T0OTHER", message=MessageRef(own.channel, own.ts))
+        bot_services.ticket_threads.find_ticket(
+            team_id="T0OTHER", message=MessageRef(own.channel, own.ts)
+        )
         is None
     )
     assert (
-        desk.ticket_threads.find_ticket(team_id=team, message=MessageRef("D0OTHER", own.ts)) is None
+        bot_services.ticket_threads.find_ticket(team_id=team, message=MessageRef("D0OTHER", own.ts))
+        is None
     )
 
 
@@ -374,31 +396,31 @@ def test_with_the_database_away_slack_is_asked_to_send_it_again(
 
 
 def test_a_deactivated_member_is_told_why_nothing_happens(
-    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
-    event = talk.said(emma, "Hello")
-    talk.answer(event)
-    ((_, sentence),) = talk.whispers()
+    event = conversation.said(emma, "Hello")
+    conversation.answer(event)
+    ((_, sentence),) = conversation.ephemeral_messages()
     assert sentence.startswith("Your help desk account has been deactivated.")
     assert sentence.endswith(" This message was not passed on.")
     assert reload(db, ticket).comments == ()
 
 
 def test_a_deletion_follows_whoever_its_author_is_by_now(
-    talk: Talk, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
-    event = talk.said(emma, "Hello")
-    talk.answer(event)
+    event = conversation.said(emma, "Hello")
+    conversation.answer(event)
     db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
-    talk.answer(deleted(event))
+    conversation.answer(deleted(event))
     assert reload(db, ticket).comments[0].deleted
 
 
 def test_what_a_new_assignee_finds_in_their_thread(
-    talk: Talk,
+    conversation: Conversation,
     comments: CommentService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     emma: User,
     nils: User,
@@ -407,52 +429,64 @@ def test_what_a_new_assignee_finds_in_their_thread(
     actor, ticket_id = Actor.from_user(emma), str(ticket.id)
     for number in range(12):
         comments.add(actor=actor, ticket_id=ticket_id, text=f"Line {number}")
-    talk.deliver()
+    conversation.deliver()
     ina = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.from_user(ina), ticket_id=ticket_id)
+    ticket_actions.take(actor=Actor.from_user(ina), ticket_id=ticket_id)
     comments.add(actor=actor, ticket_id=ticket_id, text="And now?")
-    talk.deliver()
-    assert talk.heard(ina) == [
+    conversation.deliver()
+    assert conversation.replies_to(ina) == [
         f"Ticket 1: User 1 wrote: {text}"
         for text in (*[f"Line {number}" for number in range(2, 12)], "And now?")
     ]
-    assert len(talk.heard(nils)) == 12
+    assert len(conversation.replies_to(nils)) == 12
 
 
-def submitted(talk: Talk, step: str, ticket: Ticket, user: User, text: str) -> dict[str, Any]:
-    assert talk.answer(pressed(step, ticket, user)) == {}
-    view = talk.slack.last_view()
+def submitted(
+    conversation: Conversation, step: str, ticket: Ticket, user: User, text: str
+) -> dict[str, Any]:
+    assert conversation.answer(pressed(step, ticket, user)) == {}
+    view = conversation.slack.last_view()
     return payloads.view_submission(view, {"text": text}, user=People.slack_id(user))
 
 
 def test_a_comment_by_its_modal(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, db: Mongo
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    nils: User,
+    db: Mongo,
 ) -> None:
-    form = submitted(talk, "comment", ticket, emma, "Hello <there>")
+    form = submitted(conversation, "comment", ticket, emma, "Hello <there>")
     view = slack.last_view()
     assert view["title"]["text"] == "Comment on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
         "The requester and whoever works on the ticket read this."
     )
     for _ in range(2):
-        assert talk.answer(form) == {}
+        assert conversation.answer(form) == {}
     assert [comment.text for comment in reload(db, ticket).comments] == ["Hello <there>"]
-    talk.deliver()
-    assert talk.heard(nils) == ["Ticket 1: User 1 wrote: Hello &lt;there&gt;"]
+    conversation.deliver()
+    assert conversation.replies_to(nils) == ["Ticket 1: User 1 wrote: Hello &lt;there&gt;"]
 
 
 def test_an_internal_note_by_its_modal(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, nils: User, people: People
+    conversation: Conversation,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    emma: User,
+    nils: User,
+    people: People,
 ) -> None:
-    form = submitted(talk, "note", ticket, people.add(Role.MODERATOR), "Hush")
+    form = submitted(conversation, "note", ticket, people.add(Role.MODERATOR), "Hush")
     view = slack.last_view()
     assert view["title"]["text"] == "Note on ticket 1"
     assert view["blocks"][1]["hint"]["text"] == (
         "Only the help desk reads this. The requester never does."
     )
-    assert talk.answer(form) == {}
-    talk.deliver()
-    assert talk.heard(nils) == ["Ticket 1: Moderator 3 wrote an internal note: Hush"]
+    assert conversation.answer(form) == {}
+    conversation.deliver()
+    assert conversation.replies_to(nils) == ["Ticket 1: Moderator 3 wrote an internal note: Hush"]
     last = slack.messages(People.slack_id(nils))[-1]["blocks"][-1]
     assert last["elements"][0]["text"] == (
         "The requester does not see this. What you answer in this thread they do: to answer among "
@@ -461,9 +495,11 @@ def test_an_internal_note_by_its_modal(
     assert len(slack.messages(People.slack_id(emma))) == 1
 
 
-def test_an_empty_comment_keeps_the_modal(talk: Talk, ticket: Ticket, emma: User) -> None:
-    form = submitted(talk, "comment", ticket, emma, " ")
-    assert talk.answer(form) == {
+def test_an_empty_comment_keeps_the_modal(
+    conversation: Conversation, ticket: Ticket, emma: User
+) -> None:
+    form = submitted(conversation, "comment", ticket, emma, " ")
+    assert conversation.answer(form) == {
         "response_action": "errors",
         "errors": {"text": "Write something first."},
     }
@@ -484,31 +520,33 @@ def test_what_is_no_reply(event: dict[str, Any]) -> None:
 
 
 def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
-    talk: Talk, desk: BotServices, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, bot_services: BotServices, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = connect(NOBODY_LISTENS)
-    cut_off = Bot(create_app(replace(desk, comments=CommentService(away)), executor=Inline()))
-    event = talk.said(emma, "Hello")
+    cut_off = Bot(
+        create_app(replace(bot_services, comments=CommentService(away)), executor=Inline())
+    )
+    event = conversation.said(emma, "Hello")
     assert cut_off.send(event).status == 503
     away.client.close()
-    assert talk.send(event).status == 200
+    assert conversation.send(event).status == 200
     assert [comment.text for comment in reload(db, ticket).comments] == ["Hello"]
 
 
 def test_redis_away_costs_no_comment(
-    talk: Talk, desk: BotServices, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, bot_services: BotServices, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
-    cut_off = Bot(create_app(replace(desk, publisher=away), executor=Inline()))
-    assert cut_off.send(talk.said(emma, "Hello")).status == 200
+    cut_off = Bot(create_app(replace(bot_services, publisher=away), executor=Inline()))
+    assert cut_off.send(conversation.said(emma, "Hello")).status == 200
     assert (len(reload(db, ticket).comments), reload(db, ticket).is_in_outbox) == (1, True)
 
 
 def test_a_confirmation_that_fails_costs_nothing(
-    talk: Talk, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, slack: RecordingSlack, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     slack.fail("chat.postEphemeral", status=500)
     file = {"name": "a.png", "permalink": "https://example.slack.com/files/U1/F1/a.png"}
-    event = talk.said(emma, "Look", subtype="file_share", files=[file])
-    assert talk.send(event).status == 200
+    event = conversation.said(emma, "Look", subtype="file_share", files=[file])
+    assert conversation.send(event).status == 200
     assert len(reload(db, ticket).comments) == 1

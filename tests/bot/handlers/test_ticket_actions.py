@@ -1,4 +1,4 @@
-"""A button of a ticket: what it opens, and what its presser is told in private."""
+"""Buttons of a ticket: what each opens, and the ephemeral message that its user gets."""
 
 import pytest
 
@@ -32,7 +32,7 @@ def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) 
     return reload(db, filed)
 
 
-def whispers(slack: RecordingSlack) -> list[tuple[str, str]]:
+def ephemeral_messages(slack: RecordingSlack) -> list[tuple[str, str]]:
     """Who was told what, seen by them alone."""
     calls = slack.calls_to("chat.postEphemeral")
     assert {call.args["channel"] for call in calls} <= {f"D{c.args['user'][1:]}" for c in calls}
@@ -48,7 +48,7 @@ def test_the_assignee_is_asked_what_was_done(
         "Resolve ticket 1",
         str(ticket.id),
     )
-    assert whispers(slack) == []
+    assert ephemeral_messages(slack) == []
 
 
 @pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
@@ -64,7 +64,7 @@ def test_a_user_who_presses_it_is_denied(
 ) -> None:
     assert ticket_bot.answer(pressed_resolve(ticket, requester)) == {}
     assert slack.calls_to("views.open") == []
-    assert whispers(slack) == [
+    assert ephemeral_messages(slack) == [
         (
             People.slack_id(requester),
             "Your role does not allow you to resolve tickets. Ask an admin if it should.",
@@ -79,7 +79,7 @@ def test_a_guest_who_presses_it_is_refused(
     db.links.delete_many({"userId": guest.id})
     slack.add_member(People.slack_id(guest), email="g@example.com", name="G", is_restricted=True)
     ticket_bot.answer(pressed_resolve(ticket, guest))
-    assert whispers(slack) == [
+    assert ephemeral_messages(slack) == [
         (
             People.slack_id(guest),
             "The help desk is not open to guests. Ask a full member of this workspace to file the "
@@ -89,12 +89,18 @@ def test_a_guest_who_presses_it_is_refused(
 
 
 def test_a_ticket_resolved_meanwhile(
-    ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, moves: TicketActions
+    ticket_bot: Bot,
+    slack: RecordingSlack,
+    ticket: Ticket,
+    moderator: User,
+    ticket_actions: TicketActions,
 ) -> None:
-    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done."
+    )
     ticket_bot.answer(pressed_resolve(ticket, moderator))
     assert slack.calls_to("views.open") == []
-    assert whispers(slack) == [
+    assert ephemeral_messages(slack) == [
         (
             People.slack_id(moderator),
             "Ticket 1 is resolved now, so this was not done. Look at it again, then decide.",
@@ -107,7 +113,7 @@ def test_a_ticket_that_is_not_there(
     ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User, ticket_id: str
 ) -> None:
     ticket_bot.answer(pressed_resolve(ticket, moderator, value=ticket_id))
-    assert whispers(slack) == [
+    assert ephemeral_messages(slack) == [
         (People.slack_id(moderator), "There is no such ticket, or you may not see it.")
     ]
 
@@ -122,7 +128,7 @@ def test_a_button_without_value_is_a_fault(
     body = pressed_resolve(ticket, moderator)
     del body["actions"][0]["value"]
     assert ticket_bot.answer(body) == {}
-    ((_, sentence),) = whispers(slack)
+    ((_, sentence),) = ephemeral_messages(slack)
     assert sentence.startswith("Something went wrong on our side.")
     assert f"unexpected fault, reference {sentence[-8:]}" in caplog.text
 
@@ -131,7 +137,7 @@ def test_the_database_is_away(
     bot_without_database: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User
 ) -> None:
     assert bot_without_database.answer(pressed_resolve(ticket, moderator)) == {}
-    assert whispers(slack) == [(People.slack_id(moderator), DATABASE_UNAVAILABLE)]
+    assert ephemeral_messages(slack) == [(People.slack_id(moderator), DATABASE_UNAVAILABLE)]
     assert DATABASE_UNAVAILABLE == (
         "This does not work right now, because the database is away. Try again in a minute."
     )
@@ -142,7 +148,7 @@ def test_slack_does_not_open_the_modal(
 ) -> None:
     slack.fail("views.open", error="expired_trigger_id")
     assert ticket_bot.answer(pressed_resolve(ticket, moderator)) == {}
-    ((_, sentence),) = whispers(slack)
+    ((_, sentence),) = ephemeral_messages(slack)
     assert sentence.startswith("Slack had a problem just now. Try again in a moment. (Reference ")
 
 
@@ -163,7 +169,7 @@ def test_a_button_outside_a_conversation_is_answered_in_a_modal(
     ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, requester: User
 ) -> None:
     assert ticket_bot.answer(pressed_resolve(ticket, requester, channel=None)) == {}
-    assert whispers(slack) == []
+    assert ephemeral_messages(slack) == []
     assert slack.last_view()["blocks"][0]["text"]["text"] == (
         "Your role does not allow you to resolve tickets. Ask an admin if it should."
     )

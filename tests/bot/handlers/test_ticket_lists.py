@@ -154,12 +154,12 @@ def test_a_filter_leads_to_the_first_page(ann: Reader, twelve: None) -> None:
 
 
 def test_what_was_resolved_lately_is_a_filter_away(
-    ann: Reader, twelve: None, moves: TicketActions, moderator: User, db: Mongo
+    ann: Reader, twelve: None, ticket_actions: TicketActions, moderator: User, db: Mongo
 ) -> None:
     for number in (4, 7):
         doc = db.tickets.find_one({"title": f"Trouble {number}"})
         assert doc is not None
-        moves.resolve(
+        ticket_actions.resolve(
             actor=Actor.from_user(moderator), ticket_id=str(doc["_id"]), resolution="New cable."
         )
     assert 7 not in numbers(ann.type("list"))
@@ -167,12 +167,12 @@ def test_what_was_resolved_lately_is_a_filter_away(
 
 
 def test_the_queue_is_in_the_order_of_work(
-    ben: Reader, twelve: None, moves: TicketActions, moderator: User, db: Mongo
+    ben: Reader, twelve: None, ticket_actions: TicketActions, moderator: User, db: Mongo
 ) -> None:
     assert numbers(ben.type("queue")) == [3, 6, 9, 12, 1, 2, 4, 5, 7, 8]
     doc = db.tickets.find_one({"title": "Trouble 3"})
     assert doc is not None
-    moves.take(actor=Actor.from_user(moderator), ticket_id=str(doc["_id"]))
+    ticket_actions.take(actor=Actor.from_user(moderator), ticket_id=str(doc["_id"]))
     assert numbers(ben.press(ids.LIST_STATUS, "any")) == [6, 9, 12, 1, 2, 4, 5, 7, 8, 10]
     assert numbers(ben.press(ids.LIST_NEXT)) == [11, 3]
     assert numbers(ben.press(ids.LIST_ASSIGNEE, str(moderator.id))) == [3]

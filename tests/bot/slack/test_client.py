@@ -16,16 +16,16 @@ from tests.support.recording_slack import RecordingSlack
 
 
 def measured(inner: WebClient) -> tuple[MeasuredClient, InMemoryMeter]:
-    tally = InMemoryMeter()
-    return MeasuredClient(inner, meter=tally, process="worker"), tally
+    meter = InMemoryMeter()
+    return MeasuredClient(inner, meter=meter, process="worker"), meter
 
 
-def calls(tally: InMemoryMeter) -> dict[tuple[str, ...], float]:
-    return {key.labels: n for key, n in tally.samples().items() if key.metric == SLACK_CALLS.name}
+def calls(meter: InMemoryMeter) -> dict[tuple[str, ...], float]:
+    return {key.labels: n for key, n in meter.samples().items() if key.metric == SLACK_CALLS.name}
 
 
 def test_calls_are_counted_and_timed(slack: RecordingSlack) -> None:
-    client, tally = measured(web_client(slack))
+    client, meter = measured(web_client(slack))
     slack.fail("auth.test", status=429)
     slack.fail("auth.test", error="missing_scope")
     slack.fail("auth.test", status=503)
@@ -33,40 +33,40 @@ def test_calls_are_counted_and_timed(slack: RecordingSlack) -> None:
         with pytest.raises(SlackApiError):
             client.auth_test()
     assert client.auth_test()["ok"]
-    assert calls(tally) == {
+    assert calls(meter) == {
         ("worker", "auth.test", "ratelimited"): 1,
         ("worker", "auth.test", "token"): 1,
         ("worker", "auth.test", "slack_fault"): 1,
         ("worker", "auth.test", "ok"): 1,
     }
-    timed = [n for key, n in tally.samples().items() if key.metric == SLACK_SECONDS.name]
-    assert SampleKey(SLACK_SECONDS.name, ("worker", "auth.test"), "sum") in tally.samples()
+    timed = [n for key, n in meter.samples().items() if key.metric == SLACK_SECONDS.name]
+    assert SampleKey(SLACK_SECONDS.name, ("worker", "auth.test"), "sum") in meter.samples()
     assert sum(timed) >= 4
 
 
 def test_a_slow_slack_is_a_timeout(slack: RecordingSlack) -> None:
     inner = web_client(slack)
     inner.timeout = 1
-    client, tally = measured(inner)
+    client, meter = measured(inner)
     slack.delay("auth.test", 5)
     with pytest.raises(TimeoutError):
         client.auth_test()
     slack.recover()
-    assert calls(tally) == {("worker", "auth.test", "timeout"): 1}
+    assert calls(meter) == {("worker", "auth.test", "timeout"): 1}
 
 
 def test_no_slack_at_all() -> None:
-    client, tally = measured(WebClient(base_url="http://127.0.0.1:1/", retry_handlers=[]))
+    client, meter = measured(WebClient(base_url="http://127.0.0.1:1/", retry_handlers=[]))
     with pytest.raises(URLError):
         client.auth_test()
-    assert calls(tally) == {("worker", "auth.test", "unreachable"): 1}
+    assert calls(meter) == {("worker", "auth.test", "unreachable"): 1}
 
 
 def test_what_the_demo_puts_around_a_client_still_works(slack: RecordingSlack) -> None:
-    client, tally = measured(wrap_client(web_client(slack)))
+    client, meter = measured(wrap_client(web_client(slack)))
     assert isinstance(client._inner, LocalSlackClient)
     assert client.auth_test()["ok"]
-    assert calls(tally) == {("worker", "auth.test", "ok"): 1}
+    assert calls(meter) == {("worker", "auth.test", "ok"): 1}
 
 
 @pytest.mark.parametrize(

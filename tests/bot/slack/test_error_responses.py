@@ -1,4 +1,4 @@
-"""Every kind of error in every kind of payload: what is said, where, and what is logged."""
+"""Every kind of error in every kind of payload: the response, its place, and the log line."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What somebody changed in the modal to update a ticket."""
+"""The fields that a user changed in the modal to update a ticket."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

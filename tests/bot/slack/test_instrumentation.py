@@ -24,7 +24,7 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def tally() -> InMemoryMeter:
+def meter() -> InMemoryMeter:
     return InMemoryMeter()
 
 
@@ -35,8 +35,8 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-def build(desk: BotServices, tally: InMemoryMeter, pool: ThreadPoolExecutor) -> App:
-    return bot.app.create_app(desk, executor=pool, meter=tally, process="bot:1")
+def build(bot_services: BotServices, meter: InMemoryMeter, pool: ThreadPoolExecutor) -> App:
+    return bot.app.create_app(bot_services, executor=pool, meter=meter, process="bot:1")
 
 
 def send(app: App, body: dict[str, object]) -> str:
@@ -44,74 +44,74 @@ def send(app: App, body: dict[str, object]) -> str:
     return str(answer.body)
 
 
-def handled(tally: InMemoryMeter) -> dict[tuple[str, ...], float]:
+def handled(meter: InMemoryMeter) -> dict[tuple[str, ...], float]:
     """By handler and outcome."""
-    counts = tally.samples()
+    counts = meter.samples()
     return {key.labels[1:]: n for key, n in counts.items() if key.metric == HANDLED_PAYLOADS.name}
 
 
-def answered(tally: InMemoryMeter) -> dict[str, float]:
+def answered(meter: InMemoryMeter) -> dict[str, float]:
     """How many answers were timed, by handler."""
     found: dict[str, float] = {}
-    for key, number in tally.samples().items():
+    for key, number in meter.samples().items():
         if key.metric == ACK_SECONDS.name and key.part != "sum":
             found[key.labels[1]] = found.get(key.labels[1], 0) + number
     return found
 
 
 def test_by_the_innermost_route(
-    desk: BotServices,
-    tally: InMemoryMeter,
+    bot_services: BotServices,
+    meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
     people: People,
 ) -> None:
     employee = People.slack_id(people.add())
-    app = build(desk, tally, pool)
+    app = build(bot_services, meter, pool)
     send(app, payloads.slash_command(user=employee))
     form = {"title": "The VPN is down", "description": "Since Monday."}
     send(app, payloads.view_submission(slack.last_view(), form, user=employee))
     send(app, payloads.slash_command("help", user=employee))
     send(app, payloads.slash_command("hepl", user=employee))
     pool.shutdown(wait=True)  # what comes after the answers, too
-    assert handled(tally) == {
+    assert handled(meter) == {
         ("subcommand:bare", "ok"): 1,
         ("view:file_ticket", "ok"): 1,
         ("subcommand:help", "ok"): 1,
         ("command:/ticket", "ok"): 1,
     }
-    assert answered(tally) == {handler: n for (handler, _), n in handled(tally).items()}
-    assert {key.labels[0] for key in tally.samples()} == {"bot:1"}
-    assert SampleKey(ACK_SECONDS.name, ("bot:1", "view:file_ticket"), "sum") in tally.samples()
+    assert answered(meter) == {handler: n for (handler, _), n in handled(meter).items()}
+    assert {key.labels[0] for key in meter.samples()} == {"bot:1"}
+    assert SampleKey(ACK_SECONDS.name, ("bot:1", "view:file_ticket"), "sum") in meter.samples()
 
 
 def test_by_what_came_of_it(
-    desk: BotServices,
-    tally: InMemoryMeter,
+    bot_services: BotServices,
+    meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
     people: People,
 ) -> None:
     employee = People.slack_id(people.add())
-    app = build(desk, tally, pool)
+    app = build(bot_services, meter, pool)
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
     send(app, payloads.view_submission(view, {"title": "ab", "description": "x"}, user=employee))
     slack.fail("views.open", status=500)
     send(app, payloads.slash_command(user=employee))
     away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
-    cut_off = build(replace(desk, tickets=TicketService(away)), tally, pool)
+    cut_off = build(replace(bot_services, tickets=TicketService(away)), meter, pool)
     form = {"title": "The VPN is down", "description": "Since Monday."}
     send(cut_off, payloads.view_submission(view, form, user=employee))
 
     class Broken(TicketService):
         create = None  # type: ignore[assignment]  # a fault of ours
 
-    broken = build(replace(desk, tickets=Broken(away)), tally, pool)
+    broken = build(replace(bot_services, tickets=Broken(away)), meter, pool)
     send(broken, payloads.view_submission(view, form, user=employee))
     pool.shutdown(wait=True)
     away.client.close()
-    assert handled(tally) == {
+    assert handled(meter) == {
         ("subcommand:bare", "ok"): 1,
         ("view:file_ticket", "refused"): 1,
         ("subcommand:bare", "slack"): 1,
@@ -121,18 +121,18 @@ def test_by_what_came_of_it(
 
 
 def test_what_reaches_no_handler_is_timed_all_the_same(
-    desk: BotServices, tally: InMemoryMeter, pool: ThreadPoolExecutor, people: People
+    bot_services: BotServices, meter: InMemoryMeter, pool: ThreadPoolExecutor, people: People
 ) -> None:
-    app = build(desk, tally, pool)
+    app = build(bot_services, meter, pool)
     send(app, payloads.slash_command(user="U0STRANGER", team="T0OTHER"))
     send(app, payloads.slash_command(user="U0ANN", command="/unknown"))
-    assert handled(tally) == {}
-    assert answered(tally) == {"none": 2}
+    assert handled(meter) == {}
+    assert answered(meter) == {"none": 2}
 
 
 def test_one_id_from_the_payload_to_what_comes_after_the_answer(
-    desk: BotServices,
-    tally: InMemoryMeter,
+    bot_services: BotServices,
+    meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
     people: People,
@@ -149,7 +149,7 @@ def test_one_id_from_the_payload_to_what_comes_after_the_answer(
 
     people.add(Role.MODERATOR)
     employee = People.slack_id(people.add())
-    app = build(replace(desk, publisher=Noting()), tally, pool)
+    app = build(replace(bot_services, publisher=Noting()), meter, pool)
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
     with request_context.request_scope():

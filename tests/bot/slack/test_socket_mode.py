@@ -1,4 +1,4 @@
-"""Stopping: who has been let in is answered, nobody else is let in."""
+"""Stopping: accepted payloads are answered, no other is accepted."""
 
 import logging
 import threading
@@ -52,8 +52,8 @@ class SlowApp:
 
 
 @pytest.fixture
-def connection(desk: BotServices) -> SocketModeConnection:
-    made = SocketModeConnection(bot.app.create_app(desk, executor=Inline()), "xapp-test")
+def connection(bot_services: BotServices) -> SocketModeConnection:
+    made = SocketModeConnection(bot.app.create_app(bot_services, executor=Inline()), "xapp-test")
     made.client.close()
     made.client = FakeClient()
     return made

@@ -165,8 +165,8 @@ def test_what_somebody_has_edited_is_not_called_an_analysis(
     analysis: dict[str, Any], fields: list[str], sentence: str
 ) -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
-    edits = tuple(Event(1, at, "x", "edited", field=field) for field in fields)
-    ticket = sample_ticket(events=edits, assignment={"analysis": analysis})
+    ticket_edits = tuple(Event(1, at, "x", "edited", field=field) for field in fields)
+    ticket = sample_ticket(events=ticket_edits, assignment={"analysis": analysis})
     assert labels.analysis_source_text(ticket) == sentence
 
 

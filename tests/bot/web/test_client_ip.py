@@ -1,4 +1,4 @@
-"""Who asks, and for which address attempts are counted. `/metrics` has its own tests of it."""
+"""The client's address, for which attempts are counted. `/metrics` has its own tests of it."""
 
 from ipaddress import ip_network
 

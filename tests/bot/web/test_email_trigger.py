@@ -1,4 +1,4 @@
-"""What a page or the API mails is asked for as soon as its answer is out."""
+"""Emails that a page or the API queues are published as soon as the response is sent."""
 
 from collections.abc import Iterator
 
@@ -22,15 +22,15 @@ from tests.support.processes import eventually
 
 @pytest.fixture
 def browser(
-    desk: BotServices, account_services: AccountServices, users: UserService
+    bot_services: BotServices, account_services: AccountServices, users: UserService
 ) -> Iterator[Browser]:
-    with serving(desk, account_services, users) as url:
+    with serving(bot_services, account_services, users) as url:
         yield Browser(url)
 
 
 def is_asked_for(db: Mongo, publisher: RecordingPublisher, kind: str) -> bool:
-    letter = db.letters.find_one({"kind": kind})
-    return letter is not None and (EMAIL_TASK, letter["_id"]) in publisher.asked
+    queued_email = db.letters.find_one({"kind": kind})
+    return queued_email is not None and (EMAIL_TASK, queued_email["_id"]) in publisher.asked
 
 
 def forget(db: Mongo, publisher: RecordingPublisher) -> None:
@@ -77,14 +77,14 @@ def test_whatever_is_away_is_the_jobs_matter(
     db: Mongo, clock: FixedClock, publisher: RecordingPublisher, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
-    letters = Emails(db, clock=clock)
+    emails = Emails(db, clock=clock)
 
     def away() -> str | None:
         raise AutoReconnect("gone")
 
-    monkeypatch.setattr(letters, "next_due_id", away)
+    monkeypatch.setattr(emails, "next_due_id", away)
     response = Response()
-    trigger_email_delivery(response, letters, publisher)
+    trigger_email_delivery(response, emails, publisher)
     response.close()
     assert caplog.messages == ["a letter is left to the sweep: AutoReconnect"]
     assert publisher.asked == []

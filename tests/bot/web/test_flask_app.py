@@ -38,8 +38,8 @@ def broken() -> Blueprint:
 
 
 @pytest.fixture
-def url(desk: BotServices, db: Mongo) -> Iterator[str]:
-    app = bot.app.create_app(desk, executor=Inline(), signing_secret=SECRET)
+def url(bot_services: BotServices, db: Mongo) -> Iterator[str]:
+    app = bot.app.create_app(bot_services, executor=Inline(), signing_secret=SECRET)
     blueprints = [slack_events_blueprint(app, signing_secret=SECRET), broken()]
     web = create_flask_app(is_ready=lambda: is_reachable(db), blueprints=blueprints)
     with WebServer(web, host="127.0.0.1", port=0) as server:

@@ -16,7 +16,7 @@ from demo.servers import free_port
 from services.core.errors import Conflict
 
 
-class Gate:
+class RequestHold:
     """Lets a test hold a request inside the application."""
 
     def __init__(self) -> None:
@@ -40,13 +40,13 @@ class Gate:
 
 
 @pytest.fixture
-def gate() -> Gate:
-    return Gate()
+def request_hold() -> RequestHold:
+    return RequestHold()
 
 
 @pytest.fixture
-def web(gate: Gate) -> Flask:
-    return create_flask_app(is_ready=lambda: True, blueprints=[gate.blueprint()])
+def web(request_hold: RequestHold) -> Flask:
+    return create_flask_app(is_ready=lambda: True, blueprints=[request_hold.blueprint()])
 
 
 @pytest.fixture
@@ -167,7 +167,7 @@ def test_a_connection_serves_several_requests(server: WebServer) -> None:
 
 
 def test_stopping_answers_what_is_under_way_and_takes_nothing_new(
-    server: WebServer, gate: Gate
+    server: WebServer, request_hold: RequestHold
 ) -> None:
     url = f"http://127.0.0.1:{server.port}"
     answers: list[str] = []
@@ -175,7 +175,7 @@ def test_stopping_answers_what_is_under_way_and_takes_nothing_new(
         target=lambda: answers.append(requests.get(f"{url}/gate", timeout=30).text)
     )
     under_way.start()
-    assert gate.entered.wait(10)
+    assert request_hold.entered.wait(10)
     stopping = threading.Thread(target=server.stop)
     stopping.start()
     refused = False
@@ -185,7 +185,7 @@ def test_stopping_answers_what_is_under_way_and_takes_nothing_new(
         except requests.ConnectionError:
             refused = True
     assert answers == []
-    gate.opened.set()
+    request_hold.opened.set()
     stopping.join(30)
     under_way.join(30)
     assert answers == ["through"]

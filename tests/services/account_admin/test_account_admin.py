@@ -1,4 +1,4 @@
-"""Accounts as admins keep them, and what everybody may change of their own."""
+"""Accounts as admins edit them, and what users may change of their own."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -40,7 +40,7 @@ def nils(people: People) -> User:
 
 
 @pytest.fixture
-def desk_people(db: Mongo, clock: FixedClock) -> AccountAdmin:
+def account_admin(db: Mongo, clock: FixedClock) -> AccountAdmin:
     return AccountAdmin(db, clock=clock)
 
 
@@ -56,63 +56,63 @@ def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
 
 
 def test_each_field_is_set_and_unknown_ones_stay(
-    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+    account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"badge": {"colour": "green"}}})
     before = db.users.find_one({"_id": nils.id}) or {}
-    changed = edit(desk_people, admin, nils, role="admin", skills="SAP,  sap , C++", capacity="3")
+    changed = edit(account_admin, admin, nils, role="admin", skills="SAP,  sap , C++", capacity="3")
     assert (changed.role, changed.skills, changed.capacity) == (Role.ADMIN, ("SAP", "C++"), 3)
     new = {"role": "admin", "skills": ["SAP", "C++"], "capacity": 3, "tokenVersion": 2}
     assert db.users.find_one({"_id": nils.id}) == before | new
 
 
 def test_what_was_not_touched_stays_as_it_is_by_now(
-    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+    account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"capacity": 2, "skills": ["SAP"]}})
-    changed = edit(desk_people, admin, nils, role="admin")
+    changed = edit(account_admin, admin, nils, role="admin")
     assert (changed.capacity, changed.skills, changed.role) == (2, ("SAP",), Role.ADMIN)
 
 
 def test_somebody_elses_change_of_the_same_field_is_not_overwritten(
-    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+    account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": ["SAP"]}})
     with pytest.raises(InvalidValue) as refused:
-        edit(desk_people, admin, nils, skills="Printer", capacity="3")
+        edit(account_admin, admin, nils, skills="Printer", capacity="3")
     assert (refused.value.field, str(refused.value)) == (
         "skills",
         "Somebody has changed this to “SAP” meanwhile. Close this form and open it again, then "
         "decide.",
     )
-    unchanged = desk_people.get(actor=Actor.from_user(admin), user_id=str(nils.id))
+    unchanged = account_admin.get(actor=Actor.from_user(admin), user_id=str(nils.id))
     assert (unchanged.skills, unchanged.capacity) == (("SAP",), nils.capacity)
 
 
 def test_the_same_change_by_two_is_fine(
-    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+    account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
-    edit(desk_people, admin, nils, role="admin")
-    edit(desk_people, admin, nils, role="admin")
+    edit(account_admin, admin, nils, role="admin")
+    edit(account_admin, admin, nils, role="admin")
     assert (db.users.find_one({"_id": nils.id}) or {})["tokenVersion"] == 2
 
 
 def test_nothing_changed_writes_nothing(
-    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+    account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     before = db.users.find_one({"_id": nils.id})
-    edit(desk_people, admin, nils)
+    edit(account_admin, admin, nils)
     assert db.users.find_one({"_id": nils.id}) == before
 
 
 def test_skills_too_many_to_show_are_kept_when_nobody_touched_them(
-    desk_people: AccountAdmin, admin: User, nils: User, db: Mongo
+    account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     many = [f"{'a skill of many words'} {n:028d}" for n in range(100)]
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": many}})
-    user = desk_people.get(actor=Actor.from_user(admin), user_id=str(nils.id))
+    user = account_admin.get(actor=Actor.from_user(admin), user_id=str(nils.id))
     assert len(PersonFields.from_user(user).skills) <= SKILLS_TEXT_MAX
-    assert edit(desk_people, admin, user, capacity="3").skills == tuple(many)
+    assert edit(account_admin, admin, user, capacity="3").skills == tuple(many)
 
 
 def test_skills_as_they_are_typed() -> None:
@@ -137,19 +137,19 @@ def test_skills_as_they_are_typed() -> None:
     ],
 )
 def test_what_is_not_acceptable_is_said_at_its_field(
-    desk_people: AccountAdmin, admin: User, nils: User, field: str, value: str, sentence: str
+    account_admin: AccountAdmin, admin: User, nils: User, field: str, value: str, sentence: str
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        edit(desk_people, admin, nils, **{field: value})
+        edit(account_admin, admin, nils, **{field: value})
     assert (refused.value.field, str(refused.value)) == (field, sentence)
 
 
 @pytest.mark.parametrize("user_id", ["", "nonsense", "6b0368971218f597fece92d1", '{"$gt": ""}'])
 def test_an_unknown_account_is_not_found(
-    desk_people: AccountAdmin, admin: User, user_id: str
+    account_admin: AccountAdmin, admin: User, user_id: str
 ) -> None:
     with pytest.raises(NotFound) as refused:
-        desk_people.get(actor=Actor.from_user(admin), user_id=user_id)
+        account_admin.get(actor=Actor.from_user(admin), user_id=user_id)
     assert str(refused.value) == UNKNOWN_ACCOUNT
 
 
@@ -170,7 +170,7 @@ def test_an_unknown_account_is_not_found(
     ids=["page", "get", "release_tickets", "update"],
 )
 def test_only_admins_manage_people(
-    desk_people: AccountAdmin,
+    account_admin: AccountAdmin,
     nils: User,
     db: Mongo,
     role: Role,
@@ -178,7 +178,7 @@ def test_only_admins_manage_people(
 ) -> None:
     before = list(db.users.find())
     with pytest.raises(PermissionDenied) as denied:
-        use(desk_people, Actor(nils.id, role), nils)
+        use(account_admin, Actor(nils.id, role), nils)
     assert str(denied.value) == MANAGE
     assert list(db.users.find()) == before
 
@@ -190,18 +190,18 @@ def test_only_admins_manage_people(
     "wanted", [{"role": "user"}, {"role": "moderator"}, {"active": "deactivated"}]
 )
 def test_the_last_active_admin_stays(
-    desk_people: AccountAdmin, people: People, admin: User, db: Mongo, wanted: dict[str, str]
+    account_admin: AccountAdmin, people: People, admin: User, db: Mongo, wanted: dict[str, str]
 ) -> None:
     people.add(Role.ADMIN, active=False)
     before = list(db.users.find())
     with pytest.raises(InvalidValue) as refused:
-        edit(desk_people, admin, admin, **wanted)
+        edit(account_admin, admin, admin, **wanted)
     assert str(refused.value) == LAST_ADMIN_MESSAGE
     assert list(db.users.find()) == before
     second = people.add(Role.ADMIN)
-    edit(desk_people, admin, admin, **wanted)
+    edit(account_admin, admin, admin, **wanted)
     with pytest.raises(InvalidValue):
-        edit(desk_people, second, second, **wanted)
+        edit(account_admin, second, second, **wanted)
 
 
 def test_the_command_line_leaves_one_too(users: UserService, admin: User) -> None:
@@ -212,12 +212,12 @@ def test_the_command_line_leaves_one_too(users: UserService, admin: User) -> Non
 
 @pytest.mark.parametrize("round_", range(5))
 def test_two_admins_who_demote_each_other_at_once_leave_one(
-    desk_people: AccountAdmin, people: People, db: Mongo, round_: int
+    account_admin: AccountAdmin, people: People, db: Mongo, round_: int
 ) -> None:
     one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
     results = at_once(
-        lambda: edit(desk_people, one, other, role="user"),
-        lambda: edit(desk_people, other, one, active="deactivated"),
+        lambda: edit(account_admin, one, other, role="user"),
+        lambda: edit(account_admin, other, one, active="deactivated"),
     )
     refusals = [result for result in results if isinstance(result, DomainError)]
     assert [str(refusal) for refusal in refusals] == [LAST_ADMIN_MESSAGE]
@@ -225,11 +225,11 @@ def test_two_admins_who_demote_each_other_at_once_leave_one(
 
 
 def test_of_many_who_leave_at_once_one_stays(
-    desk_people: AccountAdmin, people: People, db: Mongo
+    account_admin: AccountAdmin, people: People, db: Mongo
 ) -> None:
-    leaving = [people.add(Role.ADMIN) for _ in range(6)]
+    demoted = [people.add(Role.ADMIN) for _ in range(6)]
     results = at_once(
-        *[lambda user=user: edit(desk_people, user, user, role="moderator") for user in leaving]
+        *[lambda user=user: edit(account_admin, user, user, role="moderator") for user in demoted]
     )
     assert [str(result) for result in results if isinstance(result, Exception)] == [
         LAST_ADMIN_MESSAGE
@@ -239,15 +239,15 @@ def test_of_many_who_leave_at_once_one_stays(
 
 
 def test_who_died_while_taking_one_away_counts_for_a_minute(
-    desk_people: AccountAdmin, people: People, clock: FixedClock, db: Mongo
+    account_admin: AccountAdmin, people: People, clock: FixedClock, db: Mongo
 ) -> None:
     one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
     dead = {"id": ObjectId(), "user": other.id, "until": clock() + ANNOUNCEMENT_TTL}
     db.meta.insert_one({"_id": "admins", "turn": 7, "leaving": [dead]})
     with pytest.raises(InvalidValue):
-        edit(desk_people, one, one, role="user")
+        edit(account_admin, one, one, role="user")
     clock.advance(seconds=61)
-    assert edit(desk_people, one, one, role="user").role is Role.USER
+    assert edit(account_admin, one, one, role="user").role is Role.USER
 
 
 def test_who_was_changed_meanwhile_is_looked_at_again(
@@ -270,8 +270,8 @@ def test_who_was_changed_meanwhile_is_looked_at_again(
         ({"role": "user"}, "the account no longer works on tickets"),
     ],
 )
-def test_open_tickets_go_back_to_assignment(
-    desk_people: AccountAdmin,
+def test_open_tickets_are_released_for_assignment(
+    account_admin: AccountAdmin,
     tickets: TicketService,
     people: People,
     admin: User,
@@ -283,8 +283,8 @@ def test_open_tickets_go_back_to_assignment(
     states = {"IN_PROGRESS": "TODO", "WAITING": "TODO", "REOPENED": "REOPENED"}
     theirs = {state: given(db, tickets, people, nils, state) for state in states}
     done = given(db, tickets, people, nils, "COMPLETED")
-    edit(desk_people, admin, nils, **wanted)
-    handed = desk_people.release_tickets(actor=Actor.from_user(admin), user_id=nils.id)
+    edit(account_admin, admin, nils, **wanted)
+    handed = account_admin.release_tickets(actor=Actor.from_user(admin), user_id=nils.id)
     assert set(handed) == {ticket.id for ticket in theirs.values()}
     for state, ticket in theirs.items():
         now = reload(db, ticket)
@@ -306,35 +306,35 @@ def given(
 
 
 def test_an_admin_made_moderator_keeps_their_tickets(
-    desk_people: AccountAdmin, tickets: TicketService, people: People, admin: User, db: Mongo
+    account_admin: AccountAdmin, tickets: TicketService, people: People, admin: User, db: Mongo
 ) -> None:
     other = people.add(Role.ADMIN)
     ticket = given(db, tickets, people, other)
-    edit(desk_people, admin, other, role="moderator")
-    assert desk_people.release_tickets(actor=Actor.from_user(admin), user_id=other.id) == []
+    edit(account_admin, admin, other, role="moderator")
+    assert account_admin.release_tickets(actor=Actor.from_user(admin), user_id=other.id) == []
     assert reload(db, ticket).assigned_to == other.id
 
 
 def test_who_is_made_active_again_keeps_what_is_left(
-    desk_people: AccountAdmin, tickets: TicketService, people: People, admin: User, nils: User,
+    account_admin: AccountAdmin, tickets: TicketService, people: People, admin: User, nils: User,
     db: Mongo,
 ) -> None:  # fmt: skip
     ticket = given(db, tickets, people, nils)
-    away = edit(desk_people, admin, nils, active="deactivated")
-    edit(desk_people, admin, away, active="active")
-    assert desk_people.release_tickets(actor=Actor.from_user(admin), user_id=nils.id) == []
+    away = edit(account_admin, admin, nils, active="deactivated")
+    edit(account_admin, admin, away, active="active")
+    assert account_admin.release_tickets(actor=Actor.from_user(admin), user_id=nils.id) == []
     assert reload(db, ticket).assigned_to == nils.id
     assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
 
 
-def test_a_change_wakes_the_tickets_that_wait_for_somebody(
-    desk_people: AccountAdmin, tickets: TicketService, people: People, admin: User, nils: User,
+def test_a_change_retries_unassigned_tickets(
+    account_admin: AccountAdmin, tickets: TicketService, people: People, admin: User, nils: User,
     db: Mongo, clock: FixedClock,
 ) -> None:  # fmt: skip
     waiting = file_ticket(tickets, people.add())
     changes: list[Callable[[], object]] = [
-        lambda: edit(desk_people, admin, nils, capacity="9"),
-        lambda: desk_people.update_own(actor=Actor.from_user(nils), skills="VPN"),
+        lambda: edit(account_admin, admin, nils, capacity="9"),
+        lambda: account_admin.update_own(actor=Actor.from_user(nils), skills="VPN"),
     ]
     for change in changes:
         later = clock() + timedelta(minutes=5)
@@ -346,13 +346,13 @@ def test_a_change_wakes_the_tickets_that_wait_for_somebody(
 # One's own profile
 
 
-def test_ones_own_skills(desk_people: AccountAdmin, nils: User, db: Mongo) -> None:
+def test_ones_own_skills(account_admin: AccountAdmin, nils: User, db: Mongo) -> None:
     before = db.users.find_one({"_id": nils.id}) or {}
-    changed = desk_people.update_own(actor=Actor.from_user(nils), skills="SAP, VPN")
+    changed = account_admin.update_own(actor=Actor.from_user(nils), skills="SAP, VPN")
     assert changed.skills == ("SAP", "VPN")
     assert db.users.find_one({"_id": nils.id}) == before | {"skills": ["SAP", "VPN"]}
 
 
-def test_everybody_has_a_profile(desk_people: AccountAdmin, people: People) -> None:
+def test_everybody_has_a_profile(account_admin: AccountAdmin, people: People) -> None:
     user = people.add()
-    assert desk_people.get_own(actor=Actor.from_user(user)).id == user.id
+    assert account_admin.get_own(actor=Actor.from_user(user)).id == user.id

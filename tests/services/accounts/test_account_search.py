@@ -77,7 +77,7 @@ def test_two_hundred_people_stand_on_twenty_pages(db: Mongo) -> None:
     ]
 
 
-def test_twins_in_address_are_each_listed_once(db: Mongo) -> None:
+def test_accounts_with_one_address_are_each_listed_once(db: Mongo) -> None:
     db.users.insert_many([{"email": "same@example.com", "name": str(n)} for n in range(25)])
     first = account_search.account_page(db, AccountCursor())
     assert first.next is not None
@@ -127,7 +127,7 @@ def test_a_page_that_has_emptied_is_the_first(db: Mongo) -> None:
         AccountCursor(anchor_id=ObjectId()),
     ],
 )
-def test_a_place_fits_a_button_and_comes_back(place: AccountCursor) -> None:
+def test_a_cursor_fits_a_button_and_comes_back(place: AccountCursor) -> None:
     written = place.encode()
     assert "|" not in written
     assert len(written) < 1_500

@@ -15,7 +15,7 @@ UNKNOWN = "There is no account with that address."
 SEVERAL = "Several accounts have that address. Remove all but one first."
 
 
-def test_an_invitation_is_stored_as_the_predecessor_would_and_more(
+def test_an_invitation_is_stored_as_the_legacy_app_would_and_more(
     users: UserService, db: Mongo, clock: FixedClock
 ) -> None:
     user = users.create(
@@ -182,9 +182,7 @@ def test_an_unknown_address_is_not_found(users: UserService) -> None:
     assert str(role.value) == str(skills.value) == UNKNOWN
 
 
-def test_the_predecessors_accounts_are_found_whatever_their_capitals(
-    users: UserService, db: Mongo
-) -> None:
+def test_legacy_accounts_are_found_whatever_their_capitals(users: UserService, db: Mongo) -> None:
     db.users.insert_many(
         [{"email": " Jo@Example.com", "password": "hash"}, {"email": None}, {"role": "user"}]
     )

@@ -33,10 +33,10 @@ def requester(people: People) -> User:
     return people.add()
 
 
-class Desk:
-    def __init__(self, db: Mongo, edits: TicketEdits, clock: FixedClock) -> None:
+class HelpDesk:
+    def __init__(self, db: Mongo, ticket_edits: TicketEdits, clock: FixedClock) -> None:
         self._db = db
-        self._edits = edits
+        self._edits = ticket_edits
         self._clock = clock
 
     def read(self, ticket: Ticket, analysis: Analysis) -> Ticket:
@@ -54,8 +54,8 @@ class Desk:
 
 
 @pytest.fixture
-def desk(db: Mongo, edits: TicketEdits, clock: FixedClock) -> Desk:
-    return Desk(db, edits, clock)
+def help_desk(db: Mongo, ticket_edits: TicketEdits, clock: FixedClock) -> HelpDesk:
+    return HelpDesk(db, ticket_edits, clock)
 
 
 def weighed(ticket: Ticket) -> tuple[object, ...]:
@@ -64,20 +64,20 @@ def weighed(ticket: Ticket) -> tuple[object, ...]:
 
 
 def test_the_models_urgent_takes_a_second_signal(
-    desk: Desk, tickets: TicketService, requester: User
+    help_desk: HelpDesk, tickets: TicketService, requester: User
 ) -> None:
-    ticket = desk.read(file_ticket(tickets, requester), URGENT)
+    ticket = help_desk.read(file_ticket(tickets, requester), URGENT)
     assert weighed(ticket) == ("high", "model", None)
     assert [event.type for event in ticket.events] == ["filed", "analysed"]
-    ticket = desk.read(ticket, BACKED)
+    ticket = help_desk.read(ticket, BACKED)
     assert weighed(ticket) == ("urgent", "model", "outage")
-    assert weighed(desk.read(ticket, LOW)) == ("low", None, None)
+    assert weighed(help_desk.read(ticket, LOW)) == ("low", None, None)
 
 
 def test_a_requesters_urgent_takes_a_second_signal_and_is_remembered(
-    desk: Desk, tickets: TicketService, requester: User
+    help_desk: HelpDesk, tickets: TicketService, requester: User
 ) -> None:
-    ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
+    ticket = help_desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
     assert weighed(ticket) == ("high", "requester", None)
     lowered = ticket.events[-1]
     assert (lowered.by, lowered.type, lowered.field) == ("system", "edited", "priority")
@@ -85,55 +85,59 @@ def test_a_requesters_urgent_takes_a_second_signal_and_is_remembered(
     assert requested_priority(ticket) is Priority.URGENT
 
     seen = len(ticket.events)
-    ticket = desk.read(ticket, LOW)  # read again: it is said once
+    ticket = help_desk.read(ticket, LOW)  # read again: it is said once
     assert weighed(ticket) == ("high", "requester", None)
     assert [event.type for event in ticket.events[seen:]] == ["analysed"]
-    ticket = desk.read(ticket, replace(LOW, signal=UrgencySignal.PEOPLE))
+    ticket = help_desk.read(ticket, replace(LOW, signal=UrgencySignal.PEOPLE))
     assert weighed(ticket) == ("urgent", "requester", "people")
 
 
 @pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
 def test_whoever_works_on_tickets_is_believed(
-    desk: Desk, tickets: TicketService, people: People, role: Role
+    help_desk: HelpDesk, tickets: TicketService, people: People, role: Role
 ) -> None:
     ticket = file_ticket(tickets, people.add(role), priority="urgent")
     for analysis in (LOW, URGENT):
-        ticket = desk.read(ticket, analysis)
+        ticket = help_desk.read(ticket, analysis)
         assert weighed(ticket) == ("urgent", None, None)
     assert "edited" not in [event.type for event in ticket.events]
 
 
 def test_a_moderator_who_is_none_any_more_is_not(
-    desk: Desk, db: Mongo, tickets: TicketService, people: People
+    help_desk: HelpDesk, db: Mongo, tickets: TicketService, people: People
 ) -> None:
     former = people.add(Role.MODERATOR)
     ticket = file_ticket(tickets, former, priority="urgent")
     db.users.update_one({"_id": former.id}, {"$set": {"active": False}})
-    assert weighed(desk.read(ticket, LOW)) == ("high", "requester", None)
+    assert weighed(help_desk.read(ticket, LOW)) == ("high", "requester", None)
 
 
 def test_a_moderator_may_raise_what_was_lowered(
-    desk: Desk, tickets: TicketService, people: People, requester: User
+    help_desk: HelpDesk, tickets: TicketService, people: People, requester: User
 ) -> None:
-    ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
-    ticket = desk.set(ticket, people.add(Role.MODERATOR), priority="urgent")
+    ticket = help_desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
+    ticket = help_desk.set(ticket, people.add(Role.MODERATOR), priority="urgent")
     assert requested_priority(ticket) is Priority.URGENT
-    assert weighed(desk.read(ticket, LOW)) == ("urgent", None, None)
+    assert weighed(help_desk.read(ticket, LOW)) == ("urgent", None, None)
 
 
 @pytest.mark.parametrize("priority", ["low", None])
 def test_a_moderators_other_priority_ends_the_claim(
-    desk: Desk, tickets: TicketService, people: People, requester: User, priority: str | None
+    help_desk: HelpDesk,
+    tickets: TicketService,
+    people: People,
+    requester: User,
+    priority: str | None,
 ) -> None:
-    ticket = desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
-    ticket = desk.set(ticket, people.add(Role.MODERATOR), priority=priority)
+    ticket = help_desk.read(file_ticket(tickets, requester, priority="urgent"), LOW)
+    ticket = help_desk.set(ticket, people.add(Role.MODERATOR), priority=priority)
     assert requested_priority(ticket) == priority
-    assert weighed(desk.read(ticket, LOW)) == ("low", None, None)
+    assert weighed(help_desk.read(ticket, LOW)) == ("low", None, None)
 
 
 def test_a_ticket_that_changed_meanwhile_is_left_alone(
-    desk: Desk, db: Mongo, tickets: TicketService, people: People, requester: User
+    help_desk: HelpDesk, db: Mongo, tickets: TicketService, people: People, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester, priority="urgent")
-    desk.set(ticket, people.add(Role.MODERATOR), title="Another one")
+    help_desk.set(ticket, people.add(Role.MODERATOR), title="Another one")
     assert store_analysis(db, ticket, URGENT, now=FixedClock()()) is None

@@ -9,34 +9,35 @@ from hypothesis import strategies as st
 from services.analysis.model_answer import Precedent
 from services.analysis.prompt import INSTRUCTION, build_prompt, new_fence_token
 
-MARK = "0f" * 16
+FENCE = "0f" * 16
 VPN = Precedent("The tunnel\ndrops.", ("VPN", "DNS"))
-LINES = {f"TICKET-{MARK}", f"RESOLVED-{MARK}"}
+LINES = {f"TICKET-{FENCE}", f"RESOLVED-{FENCE}"}
 
 
 def test_a_ticket_alone() -> None:
-    assert build_prompt(title="VPN drops", description="Every hour.", fence_token=MARK) == (
-        f"The ticket stands between the two lines TICKET-{MARK}.\n"
-        f"TICKET-{MARK}\n"
+    assert build_prompt(title="VPN drops", description="Every hour.", fence_token=FENCE) == (
+        f"The ticket stands between the two lines TICKET-{FENCE}.\n"
+        f"TICKET-{FENCE}\n"
         "Title: VPN drops\n"
         "\n"
         "Every hour.\n"
-        f"TICKET-{MARK}"
+        f"TICKET-{FENCE}"
     )
 
 
 def test_what_is_known_comes_before_it_in_a_fence_of_its_own() -> None:
     known = (VPN, Precedent("Forgot to say which."))
     told = build_prompt(
-        title="VPN drops", description="Every hour.", precedents=known, fence_token=MARK
+        title="VPN drops", description="Every hour.", precedents=known, fence_token=FENCE
     )
     assert told.startswith(
-        f"Resolved tickets, with the skills they took, stand between the two lines RESOLVED-{MARK}."
-        f"\nRESOLVED-{MARK}\n"
+        f"Resolved tickets, with the skills they took, "
+        f"stand between the two lines RESOLVED-{FENCE}."
+        f"\nRESOLVED-{FENCE}\n"
         "- VPN, DNS: The tunnel drops.\n"
         "- no skill: Forgot to say which.\n"
-        f"RESOLVED-{MARK}\n"
-        f"The ticket stands between the two lines TICKET-{MARK}.\n"
+        f"RESOLVED-{FENCE}\n"
+        f"The ticket stands between the two lines TICKET-{FENCE}.\n"
     )
 
 
@@ -46,7 +47,7 @@ def test_secrets_and_what_cannot_be_seen_are_taken_out_everywhere() -> None:
         title=secret,
         description=secret,
         precedents=(Precedent(secret, ("VPN",)),),
-        fence_token=MARK,
+        fence_token=FENCE,
     )
     assert "hunter2" not in told
     assert "\u202e" not in told
@@ -55,17 +56,17 @@ def test_secrets_and_what_cannot_be_seen_are_taken_out_everywhere() -> None:
 
 @pytest.mark.parametrize("title", ["My new VPN password:", "PIN ="])
 def test_a_secret_that_the_title_announces_is_taken_out(title: str) -> None:
-    told = build_prompt(title=title, description="Sommer2026! does not work.", fence_token=MARK)
+    told = build_prompt(title=title, description="Sommer2026! does not work.", fence_token=FENCE)
     assert told.split("\n")[2:5] == [f"Title: {title}", "", "[password removed] does not work."]
 
 
-def test_the_predecessors_long_texts_are_cut() -> None:
+def test_long_legacy_texts_are_cut() -> None:
     key = "AKIA" + "A" * 16
     told = build_prompt(
         title="x" * 50_000,
         description="y " * 9_994 + key,  # torn apart at 20,000 characters
         precedents=(Precedent("z" * 5_000),),
-        fence_token=MARK,
+        fence_token=FENCE,
     )
     assert len(told) < 21_000
     assert "z" * 300 in told
@@ -73,10 +74,10 @@ def test_the_predecessors_long_texts_are_cut() -> None:
     assert "AKIA" not in told
 
 
-def test_every_mark_is_another_one() -> None:
-    marks = {new_fence_token() for _ in range(100)}
-    assert len(marks) == 100
-    assert all(re.fullmatch(r"[0-9a-f]{32}", mark) for mark in marks)
+def test_every_fence_token_is_unique() -> None:
+    tokens = {new_fence_token() for _ in range(100)}
+    assert len(tokens) == 100
+    assert all(re.fullmatch(r"[0-9a-f]{32}", token) for token in tokens)
 
 
 @given(
@@ -86,11 +87,11 @@ def test_nothing_gets_out_of_its_fence(
     title: str, description: str, precedents: list[Precedent]
 ) -> None:
     told = build_prompt(
-        title=title, description=description, precedents=precedents, fence_token=MARK
+        title=title, description=description, precedents=precedents, fence_token=FENCE
     )
     fences = [line for line in told.split("\n") if line in LINES]
-    wanted = [f"RESOLVED-{MARK}"] * 2 if precedents else []
-    assert fences == [*wanted, *[f"TICKET-{MARK}"] * 2]
+    wanted = [f"RESOLVED-{FENCE}"] * 2 if precedents else []
+    assert fences == [*wanted, *[f"TICKET-{FENCE}"] * 2]
     assert told.endswith(fences[-1])
 
 

@@ -113,7 +113,7 @@ def test_only_what_nobody_has_is_claimed(
     assert bool(store.claim(ticket.id, now=clock())) is claimable
 
 
-def test_the_predecessors_tickets_do_not_enter_by_themselves() -> None:
+def test_legacy_tickets_do_not_enter_by_themselves() -> None:
     assert not needs_assignment(Ticket.from_doc({"_id": ObjectId(), "status": "TODO"}))
 
 
@@ -172,7 +172,7 @@ def test_other_words_need_another_analysis(
     assert not is_analysed(reload(db, ticket))
 
 
-def test_a_ticket_is_handed_over(
+def test_a_ticket_is_reassigned(
     store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"later": {"kept": True}}})
@@ -223,25 +223,25 @@ def test_of_two_assignments_at_once_one_counts(
     assert [answer for answer in answers if answer] == [reload(db, ticket)]
 
 
-def test_who_was_told_that_nobody_can_is_told_once(
+def test_who_was_notified_that_nobody_can_is_notified_once(
     store: AssignmentService, db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     for _ in range(3):
         claimed = store.claim(ticket.id, now=clock())
         assert claimed is not None
-        parked = store.queue_unassigned(claimed, now=clock())
-        assert parked is not None
-        assert parked.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
-        assert not needs_assignment(parked)
+        unassigned = store.queue_unassigned(claimed, now=clock())
+        assert unassigned is not None
+        assert unassigned.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
+        assert not needs_assignment(unassigned)
         retry_unassigned(db, now=clock())
         assert needs_assignment(reload(db, ticket))
     types = [event.type for event in reload(db, ticket).events]
     assert types == ["filed", "nobody_available"]
 
 
-def test_it_is_told_again_of_a_ticket_that_somebody_had_meanwhile(
+def test_a_ticket_unassigned_again_is_notified_again(
     store: AssignmentService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     people: People,
     db: Mongo,
     clock: FixedClock,
@@ -250,8 +250,8 @@ def test_it_is_told_again_of_a_ticket_that_somebody_had_meanwhile(
     moderator = people.add(Role.MODERATOR)
     ids: dict[str, Any] = {"actor": Actor.from_user(moderator), "ticket_id": str(ticket.id)}
     assert store.queue_unassigned(ticket, now=clock())
-    moves.take(**ids)
-    moves.reassign(**ids, assignee_id=None)
+    ticket_actions.take(**ids)
+    ticket_actions.reassign(**ids, assignee_id=None)
     for _ in range(2):
         assert store.queue_unassigned(reload(db, ticket), now=clock())
     types = [event.type for event in reload(db, ticket).events]
@@ -260,7 +260,7 @@ def test_it_is_told_again_of_a_ticket_that_somebody_had_meanwhile(
 
 
 def test_those_it_was_taken_from_are_not_chosen_again(
-    moves: TicketActions, people: People, db: Mongo, ticket: Ticket
+    ticket_actions: TicketActions, people: People, db: Mongo, ticket: Ticket
 ) -> None:
     ben, cleo, admin = (
         people.add(Role.MODERATOR),
@@ -269,17 +269,21 @@ def test_those_it_was_taken_from_are_not_chosen_again(
     )
     ids = {"ticket_id": str(ticket.id)}
     for had, by in ((ben, ben), (cleo, admin)):
-        moves.take(actor=Actor.from_user(had), **ids)
-        moves.reassign(actor=Actor.from_user(by), **ids, assignee_id=None)
-    moves.take(actor=Actor.from_user(admin), **ids)
+        ticket_actions.take(actor=Actor.from_user(had), **ids)
+        ticket_actions.reassign(actor=Actor.from_user(by), **ids, assignee_id=None)
+    ticket_actions.take(actor=Actor.from_user(admin), **ids)
     assert declined_by(reload(db, ticket)) == {ben.id, cleo.id}
 
 
 def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
-    store: AssignmentService, edits: TicketEdits, people: People, ticket: Ticket, clock: FixedClock
+    store: AssignmentService,
+    ticket_edits: TicketEdits,
+    people: People,
+    ticket: Ticket,
+    clock: FixedClock,
 ) -> None:
     moderator = people.add(Role.MODERATOR, "SAP")
-    edited = edits.update(
+    edited = ticket_edits.update(
         actor=Actor.from_user(moderator),
         ticket_id=str(ticket.id),
         expected_seq=ticket.seq,

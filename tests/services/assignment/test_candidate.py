@@ -32,7 +32,7 @@ def test_what_stands_in_the_way(change: dict[str, Any], found: Obstacle | None) 
     assert find_obstacle(replace(WHO, **change), requester=None, now=NOW) is found
 
 
-def test_the_requester_and_whoever_handed_it_back() -> None:
+def test_the_requester_and_who_declined_it() -> None:
     assert find_obstacle(WHO, requester=WHO.user_id, now=NOW) is Obstacle.REQUESTER
     declined = {WHO.user_id}
     assert find_obstacle(WHO, requester=None, now=NOW, declined=declined) is Obstacle.DECLINED

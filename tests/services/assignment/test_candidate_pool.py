@@ -112,10 +112,10 @@ def test_it_knows_when_somebody_works_by_their_own_word_or_the_teams(
     assert BERLIN
     found = candidates(staff, clock)
     assert (found[told.id].week, found[untold.id].week) == (WorkWeek(BERLIN, country="DE"), None)
-    office = BusinessHoursStore(db).write(
+    hours = BusinessHoursStore(db).write(
         actor=OPERATOR, zone="UTC", days=frozenset({0}), start="09:00", end="12:00"
     )
-    assert candidates(staff, clock)[untold.id].week == office.work_week
+    assert candidates(staff, clock)[untold.id].week == hours.work_week
 
 
 def hire(db: Mongo, count: int, *skills: str, **fields: Any) -> list[ObjectId]:

@@ -177,7 +177,7 @@ def test_an_unread_ticket_is_read_offline_in_memory(
     assert reload(db, ticket).assignment == {}
 
 
-def test_words_that_have_changed_are_read_anew(
+def test_words_that_have_changed_are_read_again(
     service: ExplainService, db: Mongo, store: AssignmentService, ticket: Ticket
 ) -> None:
     assert store.store_analysis(ticket, READ, now=MONDAY)
@@ -247,7 +247,7 @@ def test_the_analysis(
 def test_why_it_is_as_urgent_as_it_is(
     service: ExplainService,
     store: AssignmentService,
-    edits: TicketEdits,
+    ticket_edits: TicketEdits,
     db: Mongo,
     nils: User,
     ticket: Ticket,
@@ -257,7 +257,7 @@ def test_why_it_is_as_urgent_as_it_is(
     claimed = replace(READ, priority=Priority.URGENT, signal=signal)
     assert store.store_analysis(ticket, claimed, now=MONDAY)
     assert f"  Priority    {told}" in lines(service)
-    edits.update(
+    ticket_edits.update(
         actor=Actor.from_user(nils),
         ticket_id=str(ticket.id),
         expected_seq=reload(db, ticket).seq,
@@ -267,9 +267,9 @@ def test_why_it_is_as_urgent_as_it_is(
 
 
 def test_skills_that_somebody_has_set_stay(
-    service: ExplainService, edits: TicketEdits, nils: User, ticket: Ticket
+    service: ExplainService, ticket_edits: TicketEdits, nils: User, ticket: Ticket
 ) -> None:
-    edits.update(
+    ticket_edits.update(
         actor=Actor.from_user(nils),
         ticket_id=str(ticket.id),
         expected_seq=ticket.seq,
@@ -291,7 +291,7 @@ def test_what_was_learned_counts(
     assert able[0].parts["history"] > able[1].parts["history"]
 
 
-def test_a_parked_ticket(
+def test_an_unassigned_ticket(
     service: ExplainService, runtime: Runtime, db: Mongo, ticket: Ticket, nils: User
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"capacity": 0}})
@@ -310,9 +310,9 @@ def test_a_parked_ticket(
 
 
 def test_a_resolved_ticket(
-    service: ExplainService, moves: TicketActions, story: Ticket, nils: User
+    service: ExplainService, ticket_actions: TicketActions, story: Ticket, nils: User
 ) -> None:
-    moves.resolve(
+    ticket_actions.resolve(
         actor=Actor.from_user(nils), ticket_id=str(story.id), resolution="A new certificate."
     )
     said = lines(service, "12")
@@ -324,9 +324,7 @@ def test_a_resolved_ticket(
     assert "certificate" not in "\n".join(said)
 
 
-def test_one_of_the_predecessors_is_found_by_its_id(
-    service: ExplainService, db: Mongo, nils: User
-) -> None:
+def test_a_legacy_one_is_found_by_its_id(service: ExplainService, db: Mongo, nils: User) -> None:
     old = {"title": "VPN", "description": "Slow", "status": "TODO", "createdAt": MONDAY}
     ticket_id = db.tickets.insert_one(old).inserted_id
     said = lines(service, str(ticket_id))
@@ -348,18 +346,20 @@ def test_corrections_stand_below_and_in_the_parts(
     db: Mongo,
     users: UserService,
     links: LinkService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     clock: FixedClock,
     story: Ticket,
     nils: User,
 ) -> None:
-    on = Reassignment(db, users, links, moves, ModelStore(db, clock=clock), clock=clock)
+    on = Reassignment(db, users, links, ticket_actions, ModelStore(db, clock=clock), clock=clock)
     clock.advance(minutes=5)
     on.decline(actor=Actor.from_user(nils), ticket_id=str(story.id), details="Ask <Olga>")
     (anna,) = db.users.find({"name": "Anna Berg"})
     boss, to = Actor(anna["_id"], Role.ADMIN), str(anna["_id"])
     clock.advance(minutes=5)
-    moves.reassign(actor=boss, ticket_id=str(story.id), assignee_id=to, reason="I know why")
+    ticket_actions.reassign(
+        actor=boss, ticket_id=str(story.id), assignee_id=to, reason="I know why"
+    )
     record_corrections(db, reload(db, story), now=clock())
     said = lines(service, "12")
     assert section(said, "Corrections") == [
@@ -381,7 +381,7 @@ def test_corrections_stand_below_and_in_the_parts(
     assert parts[nils.id] == pytest.approx(-0.05, abs=1e-3)
 
 
-def test_names_do_not_move_the_cursor_and_twins_are_told_apart(
+def test_names_do_not_move_the_cursor_and_namesakes_are_told_apart(
     service: ExplainService, people: People, ticket: Ticket
 ) -> None:
     people.add(Role.MODERATOR, "VPN", name="\x1b[2JÅsa\nBerg")

@@ -1,4 +1,4 @@
-"""How everybody stands for a ticket: asked of what chooses, so that both say the same."""
+"""The explanation of each candidate, by the code that chooses, so that both agree."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""Corrections: what counts as one, that each is kept once, and what they come to later."""
+"""Corrections: what counts as one, that each is stored once, and how they score later."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -134,12 +134,12 @@ def kept(db: Mongo, ticket: Ticket) -> list[tuple[Any, ...]]:
     return [tuple(doc[name] for name in fields) for doc in db.corrections.find().sort("at")]
 
 
-def test_whoever_hands_their_ticket_back_says_not_mine(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+def test_an_assignee_who_unassigns_a_ticket_declines_it(
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     clock.advance(seconds=1)
-    given_back = moves.reassign(
+    given_back = ticket_actions.reassign(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine"
     )
     assert kept(db, ticket) == [
@@ -160,17 +160,17 @@ def test_whoever_hands_their_ticket_back_says_not_mine(
 
 
 def test_a_reassignment_is_for_one_and_against_the_other(
-    moves: TicketActions, db: Mongo, people: People, ticket: Ticket, ben: User, cleo: User,
+    ticket_actions: TicketActions, db: Mongo, people: People, ticket: Ticket, ben: User, cleo: User,
     clock: FixedClock,
 ) -> None:  # fmt: skip
     admin, at = people.add(Role.ADMIN), str(ticket.id)
     for actor, to in ((admin, ben), (ben, cleo), (admin, None)):
         clock.advance(seconds=1)
-        moves.reassign(
+        ticket_actions.reassign(
             actor=Actor.from_user(actor), ticket_id=at, assignee_id=str(to.id) if to else None
         )
     clock.advance(seconds=1)
-    moves.take(actor=Actor.from_user(ben), ticket_id=at)
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=at)
     assert kept(db, ticket) == [
         ("reassigned", admin.id, None, ben.id),
         ("reassigned", ben.id, ben.id, cleo.id),
@@ -180,12 +180,12 @@ def test_a_reassignment_is_for_one_and_against_the_other(
 
 
 def test_so_is_one_by_the_form(
-    edits: TicketEdits, db: Mongo, ticket: Ticket, ben: User, cleo: User, clock: FixedClock
+    ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, ben: User, cleo: User, clock: FixedClock
 ) -> None:
     for to in (ben, cleo):
         clock.advance(seconds=1)
         now = reload(db, ticket)
-        edits.update(
+        ticket_edits.update(
             actor=Actor.from_user(ben),
             ticket_id=str(ticket.id),
             expected_seq=now.seq,
@@ -197,9 +197,9 @@ def test_so_is_one_by_the_form(
     ]
 
 
-def test_what_assignment_does_is_none_nor_what_follows_from_leaving(
+def test_what_assignment_does_is_none_nor_what_follows_from_a_release(
     runtime: Runtime,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     people: People,
     ticket: Ticket,
@@ -210,7 +210,7 @@ def test_what_assignment_does_is_none_nor_what_follows_from_leaving(
     choice = store.choose(ticket, now=clock())
     assert choice is not None
     store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
-    moves.accept(actor=Actor.from_user(who), ticket_id=str(ticket.id))
+    ticket_actions.accept(actor=Actor.from_user(who), ticket_id=str(ticket.id))
     mark = user.release_request(by=ObjectId(), now=clock(), reason="left")
     db.users.update_one({"_id": who.id}, {"$set": {"active": False, "handBack": mark}})
     assert release.release_tickets(db, who.id, now=clock()) == [ticket.id]
@@ -218,10 +218,10 @@ def test_what_assignment_does_is_none_nor_what_follows_from_leaving(
 
 
 def test_each_is_kept_once_however_often_it_is_said(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     def take() -> Ticket:
-        return moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        return ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     taken = at_once(*[take] * 4)[0]
     again: list[Callable[[], None]] = [lambda: record_corrections(db, taken, now=clock())] * 4
@@ -230,7 +230,7 @@ def test_each_is_kept_once_however_often_it_is_said(
 
 
 def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     runtime: Runtime,
     publisher: RecordingPublisher,
     db: Mongo,
@@ -241,8 +241,8 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
 ) -> None:
     """The step is all that the press stores. No hint of it arrives; the sweep makes up for it."""
     at = {"ticket_id": str(ticket.id)}
-    moves.reassign(actor=Actor.from_user(ben), **at, assignee_id=str(cleo.id))
-    moves.reassign(actor=Actor.from_user(cleo), **at, assignee_id=None)
+    ticket_actions.reassign(actor=Actor.from_user(ben), **at, assignee_id=str(cleo.id))
+    ticket_actions.reassign(actor=Actor.from_user(cleo), **at, assignee_id=None)
     publisher.asked.clear()
     assert db.corrections.count_documents({}) == 0
     clock.advance(minutes=1)
@@ -261,10 +261,10 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
 
 
 def test_it_is_about_the_skills_of_that_moment(
-    moves: TicketActions, edits: TicketEdits, db: Mongo, ticket: Ticket, ben: User
+    ticket_actions: TicketActions, ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
-    taken = moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    edits.update(
+    taken = ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_edits.update(
         actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
         expected_seq=taken.seq,
@@ -275,12 +275,12 @@ def test_it_is_about_the_skills_of_that_moment(
 
 
 def test_a_ticket_without_costs_no_query_and_one_with_costs_one(
-    watched_db: Mongo, commands: Commands, moves: TicketActions, db: Mongo, ticket: Ticket,
+    watched_db: Mongo, commands: Commands, ticket_actions: TicketActions, db: Mongo, ticket: Ticket,
     ben: User, clock: FixedClock,
 ) -> None:  # fmt: skip
     record_corrections(watched_db, ticket, now=clock())
     assert commands.sent == []
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     taken = reload(db, ticket)
     record_corrections(db, taken, now=clock())
     record_corrections(watched_db, taken, now=clock())
@@ -311,9 +311,9 @@ def test_they_are_read_in_one_query_for_the_skills_at_hand(
     assert [name for name, _ in commands.sent] == ["aggregate"]
 
 
-def test_not_mine_shifts_the_next_choice_and_is_seen_in_its_parts(
-    runtime: Runtime, moves: TicketActions, tickets: TicketService, db: Mongo, people: People,
-    ticket: Ticket, clock: FixedClock,
+def test_declining_shifts_the_next_choice_and_is_seen_in_its_parts(
+    runtime: Runtime, ticket_actions: TicketActions, tickets: TicketService, db: Mongo,
+    people: People, ticket: Ticket, clock: FixedClock,
 ) -> None:  # fmt: skip
     store = runtime.assignments
     first, second = sorted(
@@ -329,8 +329,8 @@ def test_not_mine_shifts_the_next_choice_and_is_seen_in_its_parts(
 
     assert next_choice() == (first.id, 0)
     admin, at = people.add(Role.ADMIN), str(ticket.id)
-    moves.reassign(actor=Actor.from_user(admin), ticket_id=at, assignee_id=str(first.id))
-    moves.reassign(actor=Actor.from_user(first), ticket_id=at, assignee_id=str(second.id))
+    ticket_actions.reassign(actor=Actor.from_user(admin), ticket_id=at, assignee_id=str(first.id))
+    ticket_actions.reassign(actor=Actor.from_user(first), ticket_id=at, assignee_id=str(second.id))
     assert len(kept(db, ticket)) == 2
     assert next_choice() == (second.id, 0.05)
     clock.advance(days=91)

@@ -55,7 +55,7 @@ AGAINST_1 = {VPN.user_id: -0.5}
 WEEK = WorkWeek(ZoneInfo("Europe/London"))
 
 
-def test_who_handed_it_back_is_not_chosen_again() -> None:
+def test_who_declined_it_is_not_chosen_again() -> None:
     candidates = [VPN, person(3, "VPN", load=7), ADMIN]
     ask: dict[str, Any] = {"skills": ("VPN",), "requester": REQUESTER, "now": NOW}
     gone: set[ObjectId] = set()
@@ -432,7 +432,7 @@ def test_a_moderator_chosen_for_skills_knows_one_of_them(
 
 
 @given(teams(), questions())
-def test_a_moderator_who_fits_is_never_passed_over(
+def test_a_moderator_with_the_skills_is_never_passed_over(
     team: list[Candidate], question: dict[str, Any]
 ) -> None:
     fit = person(100, *question["skills"])

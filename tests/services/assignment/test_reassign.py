@@ -1,4 +1,4 @@
-"""Not mine: who gets it then, what is kept of it, and what a second press or a stale card does."""
+"""Decline: who gets the ticket, what is stored, and what a second press or a stale card does."""
 
 from collections.abc import Callable
 
@@ -31,11 +31,15 @@ from tests.support.slack_workspace import TEAM_ID
 
 
 @pytest.fixture
-def handing_on(
-    db: Mongo, users: UserService, links: LinkService, moves: TicketActions, clock: FixedClock
+def reassignment(
+    db: Mongo,
+    users: UserService,
+    links: LinkService,
+    ticket_actions: TicketActions,
+    clock: FixedClock,
 ) -> Reassignment:
     models = ModelStore(db, clock=clock)
-    return Reassignment(db, users, links, moves, models, clock=clock)
+    return Reassignment(db, users, links, ticket_actions, models, clock=clock)
 
 
 @pytest.fixture
@@ -81,9 +85,9 @@ def types(ticket: Ticket, after: int) -> list[tuple[str, object]]:
 
 
 def test_it_goes_to_the_next_best_in_one_update(
-    handing_on: Reassignment, ticket: Ticket, ben: User, cleo: User
+    reassignment: Reassignment, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    done = handing_on.decline(
+    done = reassignment.decline(
         actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
         decline_reason=DeclineReason.SKILL,
@@ -106,9 +110,9 @@ def test_it_goes_to_the_next_best_in_one_update(
 
 
 def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
-    handing_on: Reassignment, ticket: Ticket, file: File, db: Mongo, ben: User, clock: FixedClock
+    reassignment: Reassignment, ticket: Ticket, file: File, db: Mongo, ben: User, clock: FixedClock
 ) -> None:
-    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    done = reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     record_corrections(db, done.ticket, now=clock())
     (kept,) = db.corrections.find()
     assert (kept["kind"], kept["from"], kept["to"]) == (CorrectionKind.NOT_MINE, ben.id, None)
@@ -122,43 +126,43 @@ def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
 
 
 def test_once_accepted_it_may_still_turn_out_not_to_be_theirs(
-    handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
+    reassignment: Reassignment, ticket_actions: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    done = reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (done.assignee, done.ticket.accepted_at) == (cleo, None)
 
 
 def test_a_reopened_one_goes_on_with_the_next(
-    handing_on: Reassignment,
-    moves: TicketActions,
+    reassignment: Reassignment,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     ben: User,
     cleo: User,
     employee: User,
 ) -> None:
-    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
-    moves.reopen(actor=Actor.from_user(employee), ticket_id=str(ticket.id))
-    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_actions.reopen(actor=Actor.from_user(employee), ticket_id=str(ticket.id))
+    done = reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (done.assignee, done.ticket.status) == (cleo, Status.IN_PROGRESS)
 
 
 def test_who_has_said_so_before_does_not_get_it_again(
-    handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
+    reassignment: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
 ) -> None:
     admin = people.add(Role.ADMIN)
     gone_to: list[User | None] = []
     for holder in (ben, cleo):
-        done = handing_on.decline(actor=Actor.from_user(holder), ticket_id=str(ticket.id))
+        done = reassignment.decline(actor=Actor.from_user(holder), ticket_id=str(ticket.id))
         gone_to.append(done.assignee)
     assert gone_to == [cleo, admin]
 
 
 def test_the_last_one_leaves_it_to_wait(
-    handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User, clock: FixedClock
+    reassignment: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User, clock: FixedClock
 ) -> None:
-    handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    done = handing_on.decline(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    done = reassignment.decline(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     assert (done.assignee, done.is_queued) == (None, True)
     assert types(done.ticket, done.ticket.seq - 2) == [
         (EventType.UNASSIGNED, cleo.id),
@@ -173,24 +177,24 @@ def test_the_last_one_leaves_it_to_wait(
 
 
 def test_what_was_never_read_is_left_to_the_workers(
-    handing_on: Reassignment,
-    moves: TicketActions,
+    reassignment: Reassignment,
+    ticket_actions: TicketActions,
     tickets: TicketService,
     employee: User,
     ben: User,
     cleo: User,
 ) -> None:
     filed = file_ticket(tickets, employee)
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(filed.id))
-    done = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(filed.id))
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(filed.id))
+    done = reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(filed.id))
     assert (done.assignee, done.is_queued, done.ticket.status) == (None, False, Status.TODO)
 
 
 def test_a_second_press_says_what_the_first_one_did(
-    handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
+    reassignment: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
 ) -> None:
     def press() -> ReassignResult:
-        return handing_on.decline(
+        return reassignment.decline(
             actor=Actor.from_user(ben),
             ticket_id=str(ticket.id),
             decline_reason=DeclineReason.TIME,
@@ -203,10 +207,10 @@ def test_a_second_press_says_what_the_first_one_did(
 
 
 def test_presses_at_once_hand_it_on_once(
-    handing_on: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
+    reassignment: Reassignment, ticket: Ticket, db: Mongo, ben: User, cleo: User
 ) -> None:
     def press() -> ReassignResult:
-        return handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        return reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
 
     done = at_once(press, press, press, press)
     assert [one.assignee for one in done] == [cleo] * 4
@@ -214,8 +218,8 @@ def test_presses_at_once_hand_it_on_once(
 
 
 def test_nobody_elses_and_nothing_that_moved_on(
-    handing_on: Reassignment,
-    moves: TicketActions,
+    reassignment: Reassignment,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     ben: User,
     cleo: User,
@@ -226,21 +230,21 @@ def test_nobody_elses_and_nothing_that_moved_on(
     has_it = f"Ticket 1 is in progress and {name} has it now, so this was not done. "
     again = "Look at it again, then decide."
     with pytest.raises(Conflict) as refused:
-        handing_on.decline(actor=Actor.from_user(cleo), **ids)
+        reassignment.decline(actor=Actor.from_user(cleo), **ids)
     assert str(refused.value) == has_it + again
     with pytest.raises(PermissionDenied):
-        handing_on.decline(actor=Actor.from_user(employee), **ids)
+        reassignment.decline(actor=Actor.from_user(employee), **ids)
     with pytest.raises(NotFound):
-        handing_on.decline(actor=Actor.from_user(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
+        reassignment.decline(actor=Actor.from_user(ben), ticket_id="65f0c0ffee65f0c0ffee0012")
     stale = state_token(ticket)
-    moves.ask_requester(actor=Actor.from_user(ben), **ids, question="Which one?")
+    ticket_actions.ask_requester(actor=Actor.from_user(ben), **ids, question="Which one?")
     with pytest.raises(Conflict) as refused:
-        handing_on.decline(actor=Actor.from_user(ben), **ids, expected_state=stale)
+        reassignment.decline(actor=Actor.from_user(ben), **ids, expected_state=stale)
     waits = "Ticket 1 is waiting for its requester and you have it now, so this was not done. "
     assert str(refused.value) == waits + again
-    moves.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
+    ticket_actions.resolve(actor=Actor.from_user(ben), **ids, resolution="Done.")
     with pytest.raises(Conflict) as refused:
-        handing_on.decline(actor=Actor.from_user(ben), **ids, expected_state=stale)
+        reassignment.decline(actor=Actor.from_user(ben), **ids, expected_state=stale)
     assert str(refused.value) == f"Ticket 1 is resolved now, so this was not done. {again}"
 
 
@@ -252,7 +256,7 @@ def test_nobody_elses_and_nothing_that_moved_on(
     ],
 )
 def test_what_is_refused_beside_its_field(
-    handing_on: Reassignment,
+    reassignment: Reassignment,
     ticket: Ticket,
     ben: User,
     field: str,
@@ -260,17 +264,17 @@ def test_what_is_refused_beside_its_field(
     sentence: str,
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id), **fields)
+        reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id), **fields)
     assert (refused.value.field, str(refused.value)) == (field, sentence)
 
 
 def test_the_others_are_those_assignment_would_choose_the_best_first(
-    handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
+    reassignment: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
 ) -> None:
     admin = people.add(Role.ADMIN)
     people.add(Role.MODERATOR, "VPN", capacity=0)
     people.add(Role.MODERATOR, "VPN", linked=False)
-    _, others = handing_on.assignee_options(
+    _, others = reassignment.assignee_options(
         actor=Actor.from_user(cleo),
         team_id=TEAM_ID,
         ticket_id=str(ticket.id),
@@ -280,14 +284,16 @@ def test_the_others_are_those_assignment_would_choose_the_best_first(
         (cleo, "knows VPN · 0 of 8 open"),
         (admin, "knows none of its skills · 0 of 8 open"),
     ]
-    following = handing_on.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    following = reassignment.decline(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert following.assignee == others[0].user
 
 
-def test_a_few_of_many(handing_on: Reassignment, ticket: Ticket, people: People, ben: User) -> None:
+def test_a_few_of_many(
+    reassignment: Reassignment, ticket: Ticket, people: People, ben: User
+) -> None:
     for _ in range(MAX_MATCHES):
         people.add(Role.MODERATOR, "VPN")
-    _, others = handing_on.assignee_options(
+    _, others = reassignment.assignee_options(
         actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
     )
     assert len(others) == MAX_MATCHES
@@ -295,13 +301,13 @@ def test_a_few_of_many(handing_on: Reassignment, ticket: Ticket, people: People,
 
 
 def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
-    handing_on: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
+    reassignment: Reassignment, ticket: Ticket, people: People, ben: User, cleo: User
 ) -> None:
     for _ in range(MIN_OPTIONS):
         people.add(Role.MODERATOR, "Printer")
 
     def offered() -> list[tuple[bool, str]]:
-        _, others = handing_on.assignee_options(
+        _, others = reassignment.assignee_options(
             actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
         )
         assert cleo in [fit.user for fit in others]
@@ -314,11 +320,11 @@ def test_who_knows_none_of_its_skills_is_offered_only_where_too_few_fit(
     assert offered() == [(True, fits)] * MIN_OPTIONS
 
 
-def test_of_a_ticket_without_skills_everybody_fits(
-    handing_on: Reassignment, tickets: TicketService, people: People, ben: User, cleo: User
+def test_everybody_qualifies_for_a_ticket_without_skills(
+    reassignment: Reassignment, tickets: TicketService, people: People, ben: User, cleo: User
 ) -> None:
     ticket = file_ticket(tickets, people.add(Role.USER))
-    _, others = handing_on.assignee_options(
+    _, others = reassignment.assignee_options(
         actor=Actor.from_user(ben), team_id=TEAM_ID, ticket_id=str(ticket.id)
     )
     assert {(fit.user.id, fit.reason, fit.is_match) for fit in others} == {
@@ -327,12 +333,12 @@ def test_of_a_ticket_without_skills_everybody_fits(
 
 
 def test_the_others_of_what_moved_on(
-    handing_on: Reassignment, moves: TicketActions, ticket: Ticket, ben: User, cleo: User
+    reassignment: Reassignment, ticket_actions: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     stale = state_token(ticket)
-    moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     with pytest.raises(Conflict):
-        handing_on.assignee_options(
+        reassignment.assignee_options(
             actor=Actor.from_user(ben),
             team_id=TEAM_ID,
             ticket_id=str(ticket.id),

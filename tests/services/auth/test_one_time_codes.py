@@ -101,7 +101,7 @@ def test_of_pages_opened_together_one_shows_the_code_that_counts(
     assert db.codes.count_documents({}) == 1
 
 
-def test_each_letter_carries_a_code_of_its_own(codes: OneTimeCodes) -> None:
+def test_each_email_carries_a_code_of_its_own(codes: OneTimeCodes) -> None:
     made = [issue(codes, CodeKind.RESET) for _ in range(3)]
     assert [codes.redeem(kind=CodeKind.RESET, code=code) for code in made] == [OWNER] * 3
 

@@ -143,7 +143,7 @@ def test_a_condition_is_no_address(services: AccountServices, db: Mongo, email: 
     assert mailed(db) == []
 
 
-def test_a_new_password_ends_every_session_and_is_told(
+def test_a_new_password_ends_every_session_and_is_notified(
     services: AccountServices, jo: User, db: Mongo
 ) -> None:
     session, before = services.sign_in.issue_token(jo), stored(db, jo)
@@ -158,8 +158,8 @@ def test_a_new_password_ends_every_session_and_is_told(
     assert services.sign_in.sign_in(email=jo.email, password=NEW) == user
     with pytest.raises(Unauthenticated):
         services.sign_in.sign_in(email=jo.email, password=PASSWORD)
-    letters = db.letters.find({"kind": EmailKind.PASSWORD_CHANGED})
-    assert [letter["userId"] for letter in letters] == [jo.id]
+    emails = db.letters.find({"kind": EmailKind.PASSWORD_CHANGED})
+    assert [queued_email["userId"] for queued_email in emails] == [jo.id]
     # A code works once, and ends all others.
     assert {refusal(services, code), refusal(services, other)} == {("code", INVALID_LINK)}
 

@@ -1,4 +1,4 @@
-"""Passwords, those of the predecessor included, and what each comparison costs."""
+"""Passwords, legacy hashes included, and what each comparison costs."""
 
 import threading
 from collections.abc import Callable
@@ -45,7 +45,7 @@ def test_the_cost_is_twelve() -> None:
 
 @pytest.mark.parametrize("prefix", ["$2a$", "$2b$", "$2y$"])
 @pytest.mark.parametrize("cost", [4, 5])
-def test_the_predecessors_hashes_match(prefix: str, cost: int) -> None:
+def test_legacy_hashes_match(prefix: str, cost: int) -> None:
     cheap = PasswordHasher(cost=CHEAP)
     stored = hashed("pässwörd \N{SNOWMAN}", cost=cost, prefix=prefix)
     assert cheap.matches("pässwörd \N{SNOWMAN}", stored)
@@ -66,7 +66,7 @@ def test_hashes_made_by_other_programs_match() -> None:
         assert cheap.is_outdated(stored)
 
 
-def test_letters_are_taken_as_they_come() -> None:
+def test_emails_are_sent_in_the_order_they_were_queued() -> None:
     """One letter written in two ways is two passwords, as it was to the predecessor."""
     cheap = PasswordHasher(cost=CHEAP)
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"

@@ -122,7 +122,7 @@ def test_what_is_bad_is_named_and_nothing_changes(
     assert stored(db, jo) == before
 
 
-def test_a_new_password_ends_every_session_and_is_told(
+def test_a_new_password_ends_every_session_and_is_notified(
     account_services: AccountServices, jo: User, db: Mongo
 ) -> None:
     sign_in, codes = account_services.sign_in, account_services.codes
@@ -138,11 +138,13 @@ def test_a_new_password_ends_every_session_and_is_told(
     assert (opens(account_services, NEW), opens(account_services, PASSWORD)) == (True, False)
     # Whoever has a link in an old mail cannot use it any more.
     assert codes.peek(kind=CodeKind.RESET, code=link) is None
-    letters = db.letters.find({"kind": "password_changed"})
-    assert [letter["userId"] for letter in letters] == [jo.id]
+    emails = db.letters.find({"kind": "password_changed"})
+    assert [queued_email["userId"] for queued_email in emails] == [jo.id]
 
 
-def test_each_new_password_is_told(account_services: AccountServices, jo: User, db: Mongo) -> None:
+def test_each_new_password_is_notified(
+    account_services: AccountServices, jo: User, db: Mongo
+) -> None:
     actor, change = Actor.from_user(jo), account_services.profiles.update_own
     change(actor=actor, password=NEW, current_password=PASSWORD)
     change(actor=actor, password=PASSWORD, current_password=NEW)
@@ -170,7 +172,7 @@ def test_of_two_new_passwords_at_once_one_counts(
     assert stored(db, jo)["tokenVersion"] == 2
 
 
-def test_guesses_with_a_stolen_session_are_throttled_like_others(
+def test_guesses_with_a_stolen_session_are_rate_limited_like_others(
     account_services: AccountServices, jo: User
 ) -> None:
     def guess(current: str) -> None:
@@ -294,7 +296,9 @@ def test_an_address_of_several_accounts(profiles: ProfileService, db: Mongo) -> 
     assert str(refused.value) == "Several accounts have that address. Remove all but one first."
 
 
-def test_a_demoted_moderator_hands_back(profiles: ProfileService, jo: User, db: Mongo) -> None:
+def test_a_demoted_moderators_tickets_are_released(
+    profiles: ProfileService, jo: User, db: Mongo
+) -> None:
     profiles.update_other(actor=ADMIN, email=jo.email, role="moderator")
     profiles.update_other(actor=ADMIN, email=jo.email, role="user")
     mark = stored(db, jo)["handBack"]

@@ -1,4 +1,4 @@
-"""How often one may try."""
+"""Rate limits of sign-in, sign-up and password reset."""
 
 from collections.abc import Callable
 from functools import partial
@@ -16,7 +16,7 @@ HERE, THERE = "198.51.100.7", "203.0.113.9"
 
 
 @pytest.fixture
-def throttle(clock: FixedClock) -> RateLimiter:
+def rate_limiter(clock: FixedClock) -> RateLimiter:
     """By the test's clock, which no Redis would follow."""
     return RateLimiter(NO_REDIS, clock=clock)
 
@@ -28,42 +28,44 @@ def refusal(call: Callable[[], object]) -> tuple[str, int | None]:
 
 
 def test_ten_failures_close_an_account_for_a_quarter_of_an_hour(
-    throttle: RateLimiter, clock: FixedClock
+    rate_limiter: RateLimiter, clock: FixedClock
 ) -> None:
     for _ in range(10):
-        throttle.check_sign_in(account="jo@example.com")
-        throttle.record_sign_in_failure(account="jo@example.com")
+        rate_limiter.check_sign_in(account="jo@example.com")
+        rate_limiter.record_sign_in_failure(account="jo@example.com")
 
     def check() -> None:
-        throttle.check_sign_in(account="jo@example.com", client_ip=THERE)
+        rate_limiter.check_sign_in(account="jo@example.com", client_ip=THERE)
 
     assert refusal(check) == ("Too many attempts. Try again in 15 minutes.", 900)
-    throttle.check_sign_in(account="al@example.com")
+    rate_limiter.check_sign_in(account="al@example.com")
     clock.advance(minutes=14, seconds=1)
     assert refusal(check) == ("Too many attempts. Try again in a minute.", 59)
     clock.advance(seconds=59)
     check()
 
 
-def test_a_success_begins_anew(throttle: RateLimiter) -> None:
+def test_a_success_resets_the_count(rate_limiter: RateLimiter) -> None:
     for _ in range(9):
-        throttle.record_sign_in_failure(account="jo@example.com")
-    throttle.clear_sign_in_failures(account="jo@example.com")
+        rate_limiter.record_sign_in_failure(account="jo@example.com")
+    rate_limiter.clear_sign_in_failures(account="jo@example.com")
     for _ in range(9):
-        throttle.record_sign_in_failure(account="jo@example.com")
-    throttle.check_sign_in(account="jo@example.com")
+        rate_limiter.record_sign_in_failure(account="jo@example.com")
+    rate_limiter.check_sign_in(account="jo@example.com")
 
 
-def test_thirty_failures_close_an_address_whatever_the_accounts(throttle: RateLimiter) -> None:
+def test_thirty_failures_close_an_address_whatever_the_accounts(rate_limiter: RateLimiter) -> None:
     for number in range(30):
-        throttle.check_sign_in(account=f"{number}@example.com", client_ip=HERE)
-        throttle.record_sign_in_failure(account=f"{number}@example.com", client_ip=HERE)
+        rate_limiter.check_sign_in(account=f"{number}@example.com", client_ip=HERE)
+        rate_limiter.record_sign_in_failure(account=f"{number}@example.com", client_ip=HERE)
         # An account of one's own opens nothing.
-        throttle.clear_sign_in_failures(account="mine@example.com")
-    words, _ = refusal(lambda: throttle.check_sign_in(account="new@example.com", client_ip=HERE))
+        rate_limiter.clear_sign_in_failures(account="mine@example.com")
+    words, _ = refusal(
+        lambda: rate_limiter.check_sign_in(account="new@example.com", client_ip=HERE)
+    )
     assert words == "Too many attempts. Try again in 15 minutes."
-    throttle.check_sign_in(account="new@example.com", client_ip=THERE)
-    throttle.check_sign_in(account="new@example.com", client_ip=None)
+    rate_limiter.check_sign_in(account="new@example.com", client_ip=THERE)
+    rate_limiter.check_sign_in(account="new@example.com", client_ip=None)
 
 
 @pytest.mark.parametrize(
@@ -76,46 +78,48 @@ def test_thirty_failures_close_an_address_whatever_the_accounts(throttle: RateLi
         ("198.51.100.7", "198.51.100.8", False),
     ],
 )
-def test_what_is_one_address(throttle: RateLimiter, one: str, other: str, same: bool) -> None:
+def test_what_is_one_address(rate_limiter: RateLimiter, one: str, other: str, same: bool) -> None:
     for number in range(30):
-        throttle.record_sign_in_failure(account=str(number), client_ip=one)
+        rate_limiter.record_sign_in_failure(account=str(number), client_ip=one)
     if same:
-        refusal(lambda: throttle.check_sign_in(account="x", client_ip=other))
+        refusal(lambda: rate_limiter.check_sign_in(account="x", client_ip=other))
     else:
-        throttle.check_sign_in(account="x", client_ip=other)
+        rate_limiter.check_sign_in(account="x", client_ip=other)
 
 
 @pytest.mark.parametrize("address", [None, "", "unknown", "example.com", "1.2.3", "\ud83d"])
-def test_nobodys_address_is_nobodys(throttle: RateLimiter, address: str | None) -> None:
+def test_nobodys_address_is_nobodys(rate_limiter: RateLimiter, address: str | None) -> None:
     for number in range(40):
-        throttle.record_sign_in_failure(account=str(number), client_ip=address)
-    throttle.check_sign_in(account="x", client_ip=address)
+        rate_limiter.record_sign_in_failure(account=str(number), client_ip=address)
+    rate_limiter.check_sign_in(account="x", client_ip=address)
 
 
 def test_sign_ups_are_counted_by_address_for_an_hour(
-    throttle: RateLimiter, clock: FixedClock
+    rate_limiter: RateLimiter, clock: FixedClock
 ) -> None:
     def sign_up() -> None:
-        throttle.record_attempt(RateLimitedAction.SIGN_UP, client_ip=HERE)
+        rate_limiter.record_attempt(RateLimitedAction.SIGN_UP, client_ip=HERE)
 
     for _ in range(30):
         sign_up()
     words = "Too many accounts were made from your network within an hour. Try again in 60 minutes."
     assert refusal(sign_up) == (words, 3_600)
-    throttle.record_attempt(RateLimitedAction.SIGN_UP, client_ip=THERE)
-    throttle.check_sign_in(account="x", client_ip=HERE)
+    rate_limiter.record_attempt(RateLimitedAction.SIGN_UP, client_ip=THERE)
+    rate_limiter.check_sign_in(account="x", client_ip=HERE)
     clock.advance(hours=1)
     sign_up()
 
 
-def test_three_mails_an_hour_for_an_account_there_is_or_is_not(throttle: RateLimiter) -> None:
+def test_three_mails_an_hour_for_an_account_there_is_or_is_not(rate_limiter: RateLimiter) -> None:
     for _ in range(3):
-        throttle.record_attempt(RateLimitedAction.RESET, account="jo@example.com", client_ip=HERE)
+        rate_limiter.record_attempt(
+            RateLimitedAction.RESET, account="jo@example.com", client_ip=HERE
+        )
     words, _ = refusal(
-        lambda: throttle.record_attempt(RateLimitedAction.RESET, account="jo@example.com")
+        lambda: rate_limiter.record_attempt(RateLimitedAction.RESET, account="jo@example.com")
     )
     assert words == "Too many attempts. Try again in 60 minutes."
-    throttle.record_attempt(RateLimitedAction.RESET, account="al@example.com", client_ip=HERE)
+    rate_limiter.record_attempt(RateLimitedAction.RESET, account="al@example.com", client_ip=HERE)
 
 
 def test_processes_count_together_and_keep_no_address(
@@ -126,8 +130,8 @@ def test_processes_count_together_and_keep_no_address(
     for _ in range(5):
         one.record_sign_in_failure(account="jo@example.com", client_ip=HERE)
         other.record_sign_in_failure(account="jo@example.com", client_ip=HERE)
-    for throttle in (one, other):
-        words, seconds = refusal(partial(throttle.check_sign_in, account="jo@example.com"))
+    for rate_limiter in (one, other):
+        words, seconds = refusal(partial(rate_limiter.check_sign_in, account="jo@example.com"))
         assert words == "Too many attempts. Try again in 15 minutes."
         assert seconds in range(840, 901)
     with connect_redis(redis.url) as client:

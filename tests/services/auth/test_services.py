@@ -1,4 +1,4 @@
-"""Put together as the bot has them."""
+"""The account services, composed as the bot has them."""
 
 import pytest
 

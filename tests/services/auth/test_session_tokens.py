@@ -120,14 +120,14 @@ def test_no_claim_may_be_another(
     assert tokens.verify(signed(claims(clock, **change))) is None
 
 
-def test_a_predecessors_token_is_none_of_ours(tokens: SessionTokens, clock: FixedClock) -> None:
+def test_a_legacy_token_is_not_valid(tokens: SessionTokens, clock: FixedClock) -> None:
     """It had the same secret, no end, and the role in it."""
     theirs = {"_id": str(JO.id), "role": "admin", "iat": int(clock().timestamp())}
     assert tokens.verify(signed(theirs, key=JWT_SECRET.encode())) is None
     assert tokens.verify(signed(claims(clock), key=JWT_SECRET.encode())) is None
 
 
-def test_the_predecessor_takes_none_of_ours(tokens: SessionTokens) -> None:
+def test_the_legacy_app_accepts_none_of_ours(tokens: SessionTokens) -> None:
     """It would: it asks for no claim, and sees a missing role as that of a moderator."""
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(

@@ -1,4 +1,4 @@
-"""Sign-up, sign-in and sessions: what the predecessor let pass, and what one may rely on."""
+"""Sign-up, sign-in and sessions: what the legacy app accepted, and what is guaranteed now."""
 
 import logging
 from collections.abc import Callable
@@ -102,8 +102,8 @@ def test_a_welcome_is_posted_once(sign_in: SignInService, db: Mongo) -> None:
     user = join(sign_in)
     with pytest.raises(Conflict):
         join(sign_in)
-    letters = [(doc["kind"], doc["userId"]) for doc in db.letters.find()]
-    assert letters == [(EmailKind.WELCOME, user.id)]
+    emails = [(doc["kind"], doc["userId"]) for doc in db.letters.find()]
+    assert emails == [(EmailKind.WELCOME, user.id)]
 
 
 @pytest.mark.parametrize(
@@ -294,7 +294,7 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
 
 
 @pytest.mark.parametrize(("cost", "prefix"), [(10, "$2b$"), (4, "$2a$"), (5, "$2y$")])
-def test_the_predecessors_hash_is_replaced_at_the_first_sign_in(
+def test_a_legacy_hash_is_replaced_at_the_first_sign_in(
     sign_in: SignInService, db: Mongo, cost: int, prefix: str
 ) -> None:
     user_id = legacy(db, cost=cost, prefix=prefix, email=" Jo@Example.com")
@@ -313,7 +313,7 @@ def test_the_predecessors_hash_is_replaced_at_the_first_sign_in(
     assert stored(db, user_id)["password"] == renewed
 
 
-def test_a_predecessors_hash_of_cost_fifteen_opens_once_and_is_replaced(
+def test_a_legacy_hash_of_cost_fifteen_opens_once_and_is_replaced(
     sign_in: SignInService, db: Mongo
 ) -> None:
     user_id = legacy(db)
@@ -426,7 +426,7 @@ def test_thirty_failures_close_an_address(sign_in: SignInService) -> None:
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip="203.0.113.9")
 
 
-def test_with_redis_away_one_signs_in_and_is_throttled_all_the_same(
+def test_with_redis_away_one_signs_in_and_is_rate_limited_all_the_same(
     db: Mongo, users: UserService, clock: FixedClock
 ) -> None:
     away = f"redis://127.0.0.1:{free_port()}/0"

@@ -1,4 +1,4 @@
-"""When somebody works and whether they are away, as they and admins set it."""
+"""Work hours and absences, as users and admins set them."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -44,7 +44,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return db.users.find_one({"_id": user.id}) or {}
 
 
-def look(service: AvailabilityService, user: User) -> Availability:
+def get_availability(service: AvailabilityService, user: User) -> Availability:
     return service.get(actor=Actor.from_user(user))
 
 
@@ -62,7 +62,7 @@ def test_at_first_the_teams_hours_count(
         end="16:30",
         country="DE",
     )
-    held = look(service, nils)
+    held = get_availability(service, nils)
     assert (held.absence, held.hours, held.has_own_hours) == (
         None, WorkHours(frozenset({0, 1}), "08:00", "16:30"), False
     )  # fmt: skip
@@ -93,7 +93,7 @@ def test_each_part_is_ones_own(
         "timezone": "Asia/Tokyo",
         "zoneSource": "self",
     }
-    held = look(service, nils)
+    held = get_availability(service, nils)
     assert (held.country, held.zone, held.own_zone) == ("AT", "Asia/Tokyo", "Asia/Tokyo")
     assert held.hours == WorkHours(frozenset({0, 6}), "22:00", "06:00")
     assert held.absence
@@ -117,14 +117,14 @@ def test_what_was_not_touched_stays(
 def test_whoever_chooses_the_teams_hours_follows_them(
     service: AvailabilityService, nils: User, db: Mongo
 ) -> None:
-    office: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}
+    hours: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="09:00"))
     assert "workHours" in stored(db, nils)  # nobody has said what the team's are
-    BusinessHoursStore(db).write(actor=OPERATOR, **office)
+    BusinessHoursStore(db).write(actor=OPERATOR, **hours)
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(days=WORKWEEK))
     assert "workHours" not in stored(db, nils)
-    assert not look(service, nils).has_own_hours
+    assert not get_availability(service, nils).has_own_hours
 
 
 def test_country_and_zone_are_given_back(
@@ -135,7 +135,7 @@ def test_country_and_zone_are_given_back(
     )
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(country="", zone=" "))
     assert {"country", "zoneSource"} & stored(db, nils).keys() == set()
-    assert look(service, nils).own_zone == ""
+    assert get_availability(service, nils).own_zone == ""
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 
 @pytest.fixture
-def offers(db: Mongo, clock: FixedClock) -> HandoverOffers:
+def handover_offers(db: Mongo, clock: FixedClock) -> HandoverOffers:
     return HandoverOffers(db, clock=clock)
 
 
@@ -64,62 +64,70 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return dict(doc.get("handOver", {}))
 
 
-def only(offers: HandoverOffers) -> HandoverOffer:
-    offer = offers.claim_next()
+def only(handover_offers: HandoverOffers) -> HandoverOffer:
+    offer = handover_offers.claim_next()
     assert offer is not None
-    assert offers.claim_next() is None
+    assert handover_offers.claim_next() is None
     return offer
 
 
 def test_over_a_day_it_is_offered_once_an_absence(
-    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], clock: FixedClock
+    handover_offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    clock: FixedClock,
 ) -> None:
     absence(hours=24)
-    assert not offers.has_due()
+    assert not handover_offers.has_due()
     absence(hours=24, seconds=1)
-    assert offers.has_due()
-    offer = only(offers)
+    assert handover_offers.has_due()
+    offer = only(handover_offers)
     assert (offer.user.id, offer.recipient_id, offer.ticket_count) == (nils.id, nils.id, 2)
-    offers.mark_sent(offer, channel="D1", ts="1.5")
+    handover_offers.mark_sent(offer, channel="D1", ts="1.5")
     absence(days=9)
     clock.advance(hours=1)
-    assert not offers.has_due()
+    assert not handover_offers.has_due()
 
 
 def test_the_next_absence_brings_another(
-    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], clock: FixedClock
+    handover_offers: HandoverOffers,
+    absence: Any,
+    nils: User,
+    theirs: list[Ticket],
+    clock: FixedClock,
 ) -> None:
     absence(days=2)
-    first = only(offers)
-    offers.mark_sent(first, channel="D1", ts="1.5")
+    first = only(handover_offers)
+    handover_offers.mark_sent(first, channel="D1", ts="1.5")
     clock.advance(days=3)
     absence(days=2)
-    assert only(offers).key != first.key
+    assert only(handover_offers).key != first.key
 
 
 def test_a_slack_status_brings_it_too(
-    offers: HandoverOffers, nils: User, theirs: list[Ticket], db: Mongo, clock: FixedClock
+    handover_offers: HandoverOffers, nils: User, theirs: list[Ticket], db: Mongo, clock: FixedClock
 ) -> None:
-    presences = StatusSync(db, clock=clock)
+    status_sync = StatusSync(db, clock=clock)
     away = MemberStatus(SlackStatus("Vacation", "", clock() + timedelta(days=4)))
-    assert presences.record_status(nils.id, away) is True
-    assert presences.record_status(nils.id, away) is False
-    assert only(offers).recipient_id == nils.id
+    assert status_sync.record_status(nils.id, away) is True
+    assert status_sync.record_status(nils.id, away) is False
+    assert only(handover_offers).recipient_id == nils.id
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_where_there_is_nothing_to_hand_over_nothing_is_offered(
-    offers: HandoverOffers, people: People, clock: FixedClock, db: Mongo, role: Role
+    handover_offers: HandoverOffers, people: People, clock: FixedClock, db: Mongo, role: Role
 ) -> None:
     user = people.add(role)
     wanted = AvailabilityChange(is_away=True, away_until=clock() + timedelta(days=9))
     AvailabilityService(db, clock=clock).update(actor=Actor.from_user(user), change=wanted)
-    assert offers.claim_next() is None
-    assert not offers.has_due()
+    assert handover_offers.claim_next() is None
+    assert not handover_offers.has_due()
 
 
 def test_who_is_back_before_it_is_sent_is_not_asked(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -128,41 +136,41 @@ def test_who_is_back_before_it_is_sent_is_not_asked(
 ) -> None:
     absence(days=2)
     clock.advance(days=2)
-    assert offers.claim_next() is None
+    assert handover_offers.claim_next() is None
     assert stored(db, nils) == {}
 
 
 def test_one_of_many_sends_it_and_a_dead_ones_is_sent_by_another(
-    offers: HandoverOffers, absence: Any, theirs: list[Ticket], clock: FixedClock
+    handover_offers: HandoverOffers, absence: Any, theirs: list[Ticket], clock: FixedClock
 ) -> None:
     absence(days=2)
-    claimed = at_once(*[offers.claim_next] * 4)
+    claimed = at_once(*[handover_offers.claim_next] * 4)
     assert len([one for one in claimed if isinstance(one, HandoverOffer)]) == 1
     clock.advance(seconds=59)
-    assert offers.claim_next() is None
+    assert handover_offers.claim_next() is None
     clock.advance(seconds=1)
-    assert only(offers).attempts == 2
+    assert only(handover_offers).attempts == 2
 
 
 def test_it_is_tried_later_and_later_or_when_slack_says(
-    offers: HandoverOffers, absence: Any, theirs: list[Ticket], clock: FixedClock
+    handover_offers: HandoverOffers, absence: Any, theirs: list[Ticket], clock: FixedClock
 ) -> None:
     absence(days=2)
     waits = []
     for _ in range(5):
-        offers.retry_later(only(offers))
+        handover_offers.retry_later(only(handover_offers))
         began = clock()
-        while not offers.has_due():
+        while not handover_offers.has_due():
             clock.advance(seconds=30)
         waits.append((clock() - began).total_seconds())
     assert waits == [120, 240, 480, 900, 900]
-    offers.retry_later(only(offers), wait=timedelta(seconds=30))
+    handover_offers.retry_later(only(handover_offers), wait=timedelta(seconds=30))
     clock.advance(seconds=30)
-    assert offers.has_due()
+    assert handover_offers.has_due()
 
 
 def test_what_slack_never_takes_is_given_up(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -170,9 +178,9 @@ def test_what_slack_never_takes_is_given_up(
     clock: FixedClock,
 ) -> None:
     absence(days=2)
-    offers.mark_failed(only(offers), error="user_disabled")
+    handover_offers.mark_failed(only(handover_offers), error="user_disabled")
     clock.advance(hours=1)
-    assert not offers.has_due()
+    assert not handover_offers.has_due()
     assert (stored(db, nils)["state"], stored(db, nils)["error"]) == ("failed", "user_disabled")
 
 
@@ -180,9 +188,9 @@ def test_what_slack_never_takes_is_given_up(
 
 
 def answered(
-    offers: HandoverOffers, by: User, user: User, key: str, *, hand_over: bool = True
+    handover_offers: HandoverOffers, by: User, user: User, key: str, *, hand_over: bool = True
 ) -> tuple[OfferAnswer, int, int]:
-    decision = offers.decide(
+    decision = handover_offers.decide(
         actor=Actor.from_user(by), user_id=str(user.id), key=key, hand_over=hand_over
     )
     assert decision is not None
@@ -190,11 +198,11 @@ def answered(
 
 
 def test_handed_over_they_go_back_to_assignment(
-    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+    handover_offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
 ) -> None:
     absence(days=2)
-    key = only(offers).key
-    assert answered(offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 2)
+    key = only(handover_offers).key
+    assert answered(handover_offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 2)
     for ticket in theirs:
         now = reload(db, ticket)
         assert (now.assigned_to, now.status, now.is_in_outbox) == (None, Status.TODO, True)
@@ -203,12 +211,16 @@ def test_handed_over_they_go_back_to_assignment(
             "handed_back", nils.id, nils.id, "the assignee is away"
         )  # fmt: skip
     # A second press says the same, and does nothing.
-    assert answered(offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 0)
-    assert answered(offers, nils, nils, key, hand_over=False) == (OfferAnswer.HANDED_OVER, 2, 0)
+    assert answered(handover_offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 0)
+    assert answered(handover_offers, nils, nils, key, hand_over=False) == (
+        OfferAnswer.HANDED_OVER,
+        2,
+        0,
+    )
 
 
 def test_what_is_given_to_them_afterwards_stays(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -218,7 +230,7 @@ def test_what_is_given_to_them_afterwards_stays(
     clock: FixedClock,
 ) -> None:
     absence(days=2)
-    answered(offers, nils, nils, only(offers).key)
+    answered(handover_offers, nils, nils, only(handover_offers).key)
     assert release.accounts_to_release(db, now=clock()) == [nils.id]
     assert release.release_tickets(db, nils.id, now=clock()) == []
     assert release.accounts_to_release(db, now=clock()) == []
@@ -228,13 +240,13 @@ def test_what_is_given_to_them_afterwards_stays(
 
 
 def test_once_they_are_back_they_may_have_them_again(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
     db: Mongo,
     runtime: Runtime,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     people: People,
     clock: FixedClock,
 ) -> None:
@@ -242,26 +254,28 @@ def test_once_they_are_back_they_may_have_them_again(
     ticket = theirs[0]
     db.tickets.update_many({}, {"$set": {"relatedSkills": ["VPN"]}})
     absence(days=2)
-    answered(offers, nils, nils, only(offers).key)
+    answered(handover_offers, nils, nils, only(handover_offers).key)
     store = runtime.assignments
     assert store.choose(reload(db, ticket), now=clock()) is None
     stand_in = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.from_user(stand_in), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(stand_in), ticket_id=str(ticket.id))
     clock.advance(days=2)
-    moves.reassign(actor=Actor.from_user(stand_in), ticket_id=str(ticket.id), assignee_id=None)
+    ticket_actions.reassign(
+        actor=Actor.from_user(stand_in), ticket_id=str(ticket.id), assignee_id=None
+    )
     chosen = store.choose(reload(db, ticket), now=clock())
     assert chosen is not None
     assert (chosen.user_id, chosen.score_parts["corrections"]) == (nils.id, 0)
     # To give it back oneself is another thing.
-    moves.reassign(
+    ticket_actions.reassign(
         actor=Actor.from_user(stand_in), ticket_id=str(ticket.id), assignee_id=str(nils.id)
     )
-    moves.reassign(actor=Actor.from_user(nils), ticket_id=str(ticket.id), assignee_id=None)
+    ticket_actions.reassign(actor=Actor.from_user(nils), ticket_id=str(ticket.id), assignee_id=None)
     assert store.choose(reload(db, ticket), now=clock()) is None
 
 
-def test_handing_over_for_want_of_presence_is_no_correction(
-    offers: HandoverOffers,
+def test_a_handover_during_an_absence_is_no_correction(
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -269,14 +283,14 @@ def test_handing_over_for_want_of_presence_is_no_correction(
     clock: FixedClock,
 ) -> None:
     absence(days=2)
-    answered(offers, nils, nils, only(offers).key)
+    answered(handover_offers, nils, nils, only(handover_offers).key)
     for ticket in theirs:
         feedback.record_corrections(db, reload(db, ticket), now=clock())
     assert db.corrections.count_documents({}) == 0
 
 
 def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     db: Mongo,
@@ -288,7 +302,11 @@ def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
     for _ in range(22):
         given(db, tickets, people, nils)
     absence(days=2)
-    assert answered(offers, nils, nils, only(offers).key) == (OfferAnswer.HANDED_OVER, 22, 20)
+    assert answered(handover_offers, nils, nils, only(handover_offers).key) == (
+        OfferAnswer.HANDED_OVER,
+        22,
+        20,
+    )
     AvailabilityService(db, clock=clock).update(
         actor=Actor.from_user(nils), change=AvailabilityChange(is_away=False)
     )
@@ -298,7 +316,7 @@ def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
 
 
 def test_more_than_a_few_are_left_to_the_sweep(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     db: Mongo,
@@ -309,45 +327,49 @@ def test_more_than_a_few_are_left_to_the_sweep(
     for _ in range(23):
         given(db, tickets, people, nils)
     absence(days=2)
-    assert answered(offers, nils, nils, only(offers).key) == (OfferAnswer.HANDED_OVER, 23, 20)
+    assert answered(handover_offers, nils, nils, only(handover_offers).key) == (
+        OfferAnswer.HANDED_OVER,
+        23,
+        20,
+    )
     assert len(release.release_tickets(db, nils.id, now=clock())) == 3
 
 
 def test_kept_they_stay_and_may_still_be_handed_over(
-    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+    handover_offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
 ) -> None:
     absence(days=2)
-    key = only(offers).key
-    assert answered(offers, nils, nils, key, hand_over=False) == (OfferAnswer.KEPT, 2, 0)
+    key = only(handover_offers).key
+    assert answered(handover_offers, nils, nils, key, hand_over=False) == (OfferAnswer.KEPT, 2, 0)
     assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
-    assert answered(offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 2)
+    assert answered(handover_offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 2)
 
 
 def test_who_presses_twice_at_once_hands_over_once(
-    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+    handover_offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
 ) -> None:
     absence(days=2)
-    key = only(offers).key
-    at_once(*[lambda: answered(offers, nils, nils, key)] * 4)
+    key = only(handover_offers).key
+    at_once(*[lambda: answered(handover_offers, nils, nils, key)] * 4)
     for ticket in theirs:
         types = [event.type for event in reload(db, ticket).events]
         assert types.count("handed_back") == 1
 
 
 def test_an_offer_that_is_answered_before_it_is_sent_is_not_sent(
-    offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
+    handover_offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
 ) -> None:
     """Its message had arrived, and only the record of that had not."""
     absence(days=2)
-    offer = only(offers)
-    answered(offers, nils, nils, offer.key)
-    offers.mark_sent(offer, channel="D1", ts="1.5")
+    offer = only(handover_offers)
+    answered(handover_offers, nils, nils, offer.key)
+    handover_offers.mark_sent(offer, channel="D1", ts="1.5")
     assert stored(db, nils)["state"] == "handed_over"
 
 
 @pytest.mark.parametrize("how", ["back", "another", "nonsense"])
 def test_what_is_out_of_date_changes_nothing(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -356,19 +378,19 @@ def test_what_is_out_of_date_changes_nothing(
     how: str,
 ) -> None:
     absence(days=2)
-    key = only(offers).key
+    key = only(handover_offers).key
     if how == "back":
         clock.advance(days=2)
     if how == "another":
         clock.advance(days=2)
         absence(days=2)
     used = "nonsense" if how == "nonsense" else key
-    assert answered(offers, nils, nils, used) == (OfferAnswer.EXPIRED, 0, 0)
+    assert answered(handover_offers, nils, nils, used) == (OfferAnswer.EXPIRED, 0, 0)
     assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
 
 
 def test_an_admin_is_asked_about_whom_they_have_set_away(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -377,15 +399,15 @@ def test_an_admin_is_asked_about_whom_they_have_set_away(
 ) -> None:
     ada = people.add(Role.ADMIN)
     absence(by=ada, days=2)
-    offer = only(offers)
+    offer = only(handover_offers)
     assert (offer.user.id, offer.recipient_id) == (nils.id, ada.id)
-    assert answered(offers, ada, nils, offer.key) == (OfferAnswer.HANDED_OVER, 2, 2)
+    assert answered(handover_offers, ada, nils, offer.key) == (OfferAnswer.HANDED_OVER, 2, 2)
     assert reload(db, theirs[0]).events[-1].by == ada.id
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_nobody_else_answers(
-    offers: HandoverOffers,
+    handover_offers: HandoverOffers,
     absence: Any,
     nils: User,
     theirs: list[Ticket],
@@ -394,15 +416,15 @@ def test_nobody_else_answers(
     role: Role,
 ) -> None:
     absence(days=2)
-    key = only(offers).key
+    key = only(handover_offers).key
     with pytest.raises(PermissionDenied):
-        answered(offers, people.add(role), nils, key)
+        answered(handover_offers, people.add(role), nils, key)
     assert all(reload(db, ticket).assigned_to == nils.id for ticket in theirs)
 
 
 @pytest.mark.parametrize("user_id", ["", "nonsense", str(ObjectId(b"nobody has 1"))])
 def test_of_an_unknown_account_there_is_nothing(
-    offers: HandoverOffers, people: People, user_id: str
+    handover_offers: HandoverOffers, people: People, user_id: str
 ) -> None:
     ada = Actor.from_user(people.add(Role.ADMIN))
-    assert offers.decide(actor=ada, user_id=user_id, key="k", hand_over=True) is None
+    assert handover_offers.decide(actor=ada, user_id=user_id, key="k", hand_over=True) is None

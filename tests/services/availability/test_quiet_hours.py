@@ -1,4 +1,4 @@
-"""When somebody is not to be disturbed."""
+"""Until when a user's notifications are paused."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +9,7 @@ from services.availability.quiet_hours import notifications_paused_until
 from services.availability.slack_status import NO_END
 from services.calendar.business_hours import BusinessHours
 
-OFFICE = BusinessHours(zone="Europe/Berlin", is_configured=True)
+BUSINESS_HOURS = BusinessHours(zone="Europe/Berlin", is_configured=True)
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -57,7 +57,7 @@ def dnd(start: datetime, end: datetime) -> dict[str, Any]:
     ],
 )
 def test_until(account: dict[str, Any], now: datetime, until: datetime | None) -> None:
-    assert notifications_paused_until(account, OFFICE, now=now) == until
+    assert notifications_paused_until(account, BUSINESS_HOURS, now=now) == until
 
 
 def test_where_nobody_has_said_when_they_work_nobody_is_kept_waiting() -> None:
@@ -73,4 +73,4 @@ def test_where_nobody_has_said_when_they_work_nobody_is_kept_waiting() -> None:
 )
 def test_the_end_of_all_calendars_is_as_good_as_never(account: dict[str, Any]) -> None:
     """Else one such account would stop the sweeps for everybody."""
-    assert notifications_paused_until(account, OFFICE, now=at(2, 9)) == NO_END
+    assert notifications_paused_until(account, BUSINESS_HOURS, now=at(2, 9)) == NO_END

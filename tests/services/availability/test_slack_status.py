@@ -1,4 +1,4 @@
-"""What in a Slack status says that somebody is away."""
+"""Which Slack statuses mean that a member is away."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -215,7 +215,7 @@ def test_slacks_own_object_of_a_user(user: dict[str, Any], member: MemberStatus)
     assert parse_member_status(user) == member
 
 
-def test_the_mark_tells_absences_apart_and_nothing_else() -> None:
+def test_the_fingerprint_tells_absences_apart_and_nothing_else() -> None:
     one = SlackStatus("Vacation", ":palm_tree:", LATER)
     assert status_fingerprint(one) == status_fingerprint(
         SlackStatus("Vacation", ":palm_tree:", LATER)

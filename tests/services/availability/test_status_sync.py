@@ -1,4 +1,4 @@
-"""What Slack says of somebody, kept beside what they say themselves."""
+"""Slack statuses, stored beside what users set themselves."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -23,7 +23,7 @@ HERE = MemberStatus(zone="Europe/Berlin")
 
 
 @pytest.fixture
-def presences(db: Mongo, clock: FixedClock) -> StatusSync:
+def status_sync(db: Mongo, clock: FixedClock) -> StatusSync:
     return StatusSync(db, clock=clock)
 
 
@@ -50,21 +50,21 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
 
 
 def test_slack_begins_an_absence_moves_it_and_ends_it(
-    presences: StatusSync, nils: User, db: Mongo, clock: FixedClock
+    status_sync: StatusSync, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
     friday = clock() + timedelta(days=4)
     for until in (friday, friday + timedelta(days=3), None):
-        presences.record_status(nils.id, on_holiday(until))
+        status_sync.record_status(nils.id, on_holiday(until))
         away = {"until": until or NO_END, "source": "slack"}
         assert stored(db, nils)["away"] == away
-    presences.record_status(nils.id, HERE)
+    status_sync.record_status(nils.id, HERE)
     assert "away" not in stored(db, nils)
     assert "handOver" not in stored(db, nils)
 
 
-def test_the_words_of_a_status_are_not_kept(presences: StatusSync, nils: User, db: Mongo) -> None:
-    presences.record_status(nils.id, on_holiday(None, "Vacation with Fido at Lake Garda"))
-    presences.record_status(
+def test_the_words_of_a_status_are_not_kept(status_sync: StatusSync, nils: User, db: Mongo) -> None:
+    status_sync.record_status(nils.id, on_holiday(None, "Vacation with Fido at Lake Garda"))
+    status_sync.record_status(
         nils.id, MemberStatus(SlackStatus("Therapy at noon", ":couch_and_lamp:"))
     )
     assert "Fido" not in str(stored(db, nils))
@@ -72,138 +72,138 @@ def test_the_words_of_a_status_are_not_kept(presences: StatusSync, nils: User, d
 
 
 def test_what_a_person_has_said_stays(
-    presences: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
+    status_sync: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
 ) -> None:
     mine = clock() + timedelta(days=2)
     own(is_away=True, away_until=mine)
     for member in (on_holiday(clock() + timedelta(days=9)), HERE):
-        presences.record_status(nils.id, member)
+        status_sync.record_status(nils.id, member)
         assert stored(db, nils)["away"] == {"until": mine, "source": "self"}
     # Once it is over, Slack counts again.
     clock.now = mine
-    presences.record_status(nils.id, on_holiday(mine + timedelta(days=7)))
+    status_sync.record_status(nils.id, on_holiday(mine + timedelta(days=7)))
     assert stored(db, nils)["away"]["source"] == "slack"
 
 
 def test_who_says_that_they_are_here_is_believed_until_the_status_is_another(
-    presences: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
+    status_sync: StatusSync, nils: User, own: Any, db: Mongo, clock: FixedClock
 ) -> None:
     until = clock() + timedelta(days=4)
-    presences.record_status(nils.id, on_holiday(until))
+    status_sync.record_status(nils.id, on_holiday(until))
     own(is_away=False)
     for _ in range(2):
-        presences.record_status(nils.id, on_holiday(until))
+        status_sync.record_status(nils.id, on_holiday(until))
         assert "away" not in stored(db, nils)
-    presences.record_status(nils.id, on_holiday(until + timedelta(days=1)))
+    status_sync.record_status(nils.id, on_holiday(until + timedelta(days=1)))
     assert stored(db, nils)["away"]["until"] == until + timedelta(days=1)
     assert "waived" not in stored(db, nils)["presence"]
 
 
 def test_a_status_that_is_cleared_and_set_again_counts_again(
-    presences: StatusSync, nils: User, own: Any, db: Mongo
+    status_sync: StatusSync, nils: User, own: Any, db: Mongo
 ) -> None:
-    presences.record_status(nils.id, on_holiday(None))
+    status_sync.record_status(nils.id, on_holiday(None))
     own(is_away=False)
-    presences.record_status(nils.id, HERE)
-    presences.record_status(nils.id, on_holiday(None))
+    status_sync.record_status(nils.id, HERE)
+    status_sync.record_status(nils.id, on_holiday(None))
     assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}
 
 
-def test_the_teams_own_words_count(presences: StatusSync, nils: User, db: Mongo) -> None:
+def test_the_teams_own_words_count(status_sync: StatusSync, nils: User, db: Mongo) -> None:
     StatusRulesStore(db).write(actor=OPERATOR, away=["Kur"], available=[":palm_tree:"])
-    presences.record_status(nils.id, MemberStatus(SlackStatus("", ":palm_tree:")))
+    status_sync.record_status(nils.id, MemberStatus(SlackStatus("", ":palm_tree:")))
     assert "away" not in stored(db, nils)
-    presences.record_status(nils.id, MemberStatus(SlackStatus("Zur Kur")))
+    status_sync.record_status(nils.id, MemberStatus(SlackStatus("Zur Kur")))
     assert stored(db, nils)["away"]["source"] == "slack"
 
 
 def test_the_zone_is_slacks_unless_they_have_set_one(
-    presences: StatusSync, nils: User, own: Any, db: Mongo
+    status_sync: StatusSync, nils: User, own: Any, db: Mongo
 ) -> None:
-    presences.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    status_sync.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
     assert stored(db, nils)["timezone"] == "Asia/Tokyo"
-    presences.record_status(nils.id, MemberStatus(zone="Nowhere/Atlantis"))
+    status_sync.record_status(nils.id, MemberStatus(zone="Nowhere/Atlantis"))
     assert stored(db, nils)["timezone"] == "Asia/Tokyo"
     own(zone="America/Lima")
-    presences.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    status_sync.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
     assert stored(db, nils)["timezone"] == "America/Lima"
     own(zone="")
-    presences.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
+    status_sync.record_status(nils.id, MemberStatus(zone="Asia/Tokyo"))
     assert stored(db, nils)["timezone"] == "Asia/Tokyo"
 
 
 def test_do_not_disturb_is_kept_until_it_is_known_to_be_another(
-    presences: StatusSync, nils: User, db: Mongo, clock: FixedClock, links: LinkService
+    status_sync: StatusSync, nils: User, db: Mongo, clock: FixedClock, links: LinkService
 ) -> None:
     end = clock() + timedelta(hours=2)
-    presences.record_status(nils.id, HERE, do_not_disturb=(DoNotDisturbSpan(clock(), end),))
-    presences.record_status(nils.id, HERE)  # it could not be asked
+    status_sync.record_status(nils.id, HERE, do_not_disturb=(DoNotDisturbSpan(clock(), end),))
+    status_sync.record_status(nils.id, HERE)  # it could not be asked
     store = AssignmentService(db, links)
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
     assert (candidate.do_not_disturb_until, candidate.away_until) == (end, None)
-    presences.record_status(nils.id, HERE, do_not_disturb=())
+    status_sync.record_status(nils.id, HERE, do_not_disturb=())
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
     assert candidate.do_not_disturb_until is None
 
 
-def test_unknown_fields_stay(presences: StatusSync, nils: User, db: Mongo) -> None:
+def test_unknown_fields_stay(status_sync: StatusSync, nils: User, db: Mongo) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"badge": {"colour": "green"}}})
     before = stored(db, nils)
-    presences.record_status(nils.id, on_holiday(None))
+    status_sync.record_status(nils.id, on_holiday(None))
     assert before.items() <= stored(db, nils).items()
 
 
-def test_nobody_is_kept_who_is_not_there(presences: StatusSync, db: Mongo) -> None:
-    assert presences.record_status(ObjectId(), on_holiday(None)) is False
+def test_nobody_is_kept_who_is_not_there(status_sync: StatusSync, db: Mongo) -> None:
+    assert status_sync.record_status(ObjectId(), on_holiday(None)) is False
     assert db.users.find_one() is None
 
 
 # Who is due
 
 
-def due(presences: StatusSync, limit: int = 9) -> set[ObjectId]:
-    return {user.id for user in presences.claim_due(limit=limit)}
+def due(status_sync: StatusSync, limit: int = 9) -> set[ObjectId]:
+    return {user.id for user in status_sync.claim_due(limit=limit)}
 
 
 def test_moderators_and_admins_are_due_in_turn(
-    presences: StatusSync, people: People, nils: User, clock: FixedClock
+    status_sync: StatusSync, people: People, nils: User, clock: FixedClock
 ) -> None:
     ada = people.add(Role.ADMIN)
     people.add()
-    assert presences.has_due()
-    assert due(presences) == {nils.id, ada.id}
-    assert not presences.has_due()
-    assert due(presences) == set()
+    assert status_sync.has_due()
+    assert due(status_sync) == {nils.id, ada.id}
+    assert not status_sync.has_due()
+    assert due(status_sync) == set()
     clock.advance(seconds=POLL_INTERVAL.total_seconds())
-    assert due(presences, limit=1) | due(presences, limit=1) == {nils.id, ada.id}
+    assert due(status_sync, limit=1) | due(status_sync, limit=1) == {nils.id, ada.id}
 
 
 def test_a_new_one_comes_first_and_then_who_waited_longest(
-    presences: StatusSync, people: People, nils: User, clock: FixedClock
+    status_sync: StatusSync, people: People, nils: User, clock: FixedClock
 ) -> None:
-    due(presences)
+    due(status_sync)
     clock.advance(minutes=1)
     lara = people.add(Role.MODERATOR)
-    due(presences)
+    due(status_sync)
     clock.advance(minutes=20)
     pia = people.add(Role.MODERATOR)
-    assert [due(presences, limit=1) for _ in range(3)] == [{pia.id}, {nils.id}, {lara.id}]
+    assert [due(status_sync, limit=1) for _ in range(3)] == [{pia.id}, {nils.id}, {lara.id}]
 
 
 def test_many_claim_at_once_and_each_is_one_ones(
-    presences: StatusSync, people: People, nils: User
+    status_sync: StatusSync, people: People, nils: User
 ) -> None:
     everybody = {nils.id} | {people.add(Role.MODERATOR).id for _ in range(7)}
-    found = at_once(*[lambda: due(presences)] * 4)
+    found = at_once(*[lambda: due(status_sync)] * 4)
     assert sorted(user_id for one in found for user_id in one) == sorted(everybody)
 
 
 def test_who_was_not_asked_about_is_put_back(
-    presences: StatusSync, nils: User, clock: FixedClock
+    status_sync: StatusSync, nils: User, clock: FixedClock
 ) -> None:
-    due(presences)
-    presences.release_claims([nils.id], due_at=clock())
-    assert due(presences) == {nils.id}
+    due(status_sync)
+    status_sync.release_claims([nils.id], due_at=clock())
+    assert due(status_sync) == {nils.id}
 
 
 # What Slack tells by itself
@@ -219,29 +219,31 @@ def test_who_was_not_asked_about_is_put_back(
     ],
 )
 def test_only_what_changes_something_is_asked_about(
-    presences: StatusSync, nils: User, member: MemberStatus, news: bool
+    status_sync: StatusSync, nils: User, member: MemberStatus, news: bool
 ) -> None:
-    presences.record_status(nils.id, HERE)
-    due(presences)
+    status_sync.record_status(nils.id, HERE)
+    due(status_sync)
     slack_id = People.slack_id(nils)
-    assert presences.on_status_event(team_id=TEAM_ID, slack_user_id=slack_id, member=member) is news
-    assert due(presences) == ({nils.id} if news else set())
+    assert (
+        status_sync.on_status_event(team_id=TEAM_ID, slack_user_id=slack_id, member=member) is news
+    )
+    assert due(status_sync) == ({nils.id} if news else set())
 
 
-def test_the_end_of_an_absence_is_heard_too(presences: StatusSync, nils: User) -> None:
-    presences.record_status(nils.id, on_holiday(None))
+def test_the_end_of_an_absence_is_recorded_too(status_sync: StatusSync, nils: User) -> None:
+    status_sync.record_status(nils.id, on_holiday(None))
     slack_id = People.slack_id(nils)
-    assert not presences.on_status_event(
+    assert not status_sync.on_status_event(
         team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None)
     )
-    assert presences.on_status_event(team_id=TEAM_ID, slack_user_id=slack_id, member=HERE)
+    assert status_sync.on_status_event(team_id=TEAM_ID, slack_user_id=slack_id, member=HERE)
 
 
-def test_of_others_nothing_is_heard(presences: StatusSync, people: People, db: Mongo) -> None:
+def test_others_notify_nobody(status_sync: StatusSync, people: People, db: Mongo) -> None:
     employee, gone = people.add(), people.add(Role.MODERATOR)
     db.links.update_one({"userId": gone.id}, {"$set": {"stopped": {"reason": "nobody"}}})
     for slack_id in (People.slack_id(employee), People.slack_id(gone), "U0NOBODY"):
-        assert not presences.on_status_event(
+        assert not status_sync.on_status_event(
             team_id=TEAM_ID, slack_user_id=slack_id, member=on_holiday(None)
         )
 
@@ -249,8 +251,8 @@ def test_of_others_nothing_is_heard(presences: StatusSync, people: People, db: M
 # Who is back
 
 
-def test_an_absence_ends_by_itself_and_wakes_what_waits(
-    presences: StatusSync,
+def test_an_absence_ends_by_itself_and_retries_assignment(
+    status_sync: StatusSync,
     nils: User,
     own: Any,
     db: Mongo,
@@ -260,20 +262,20 @@ def test_an_absence_ends_by_itself_and_wakes_what_waits(
     clock: FixedClock,
 ) -> None:
     own(is_away=True, away_until=clock() + timedelta(hours=2))
-    parked = AssignmentService(db, links).queue_unassigned(
+    unassigned = AssignmentService(db, links).queue_unassigned(
         file_ticket(tickets, people.add()), now=clock()
     )
-    assert parked
-    assert presences.end_absences() == 0
+    assert unassigned
+    assert status_sync.end_absences() == 0
     clock.advance(hours=2)
-    assert at_once(*[presences.end_absences] * 3).count(1) == 1
+    assert at_once(*[status_sync.end_absences] * 3).count(1) == 1
     assert "away" not in stored(db, nils)
-    assert needs_assignment(reload(db, parked))
+    assert needs_assignment(reload(db, unassigned))
 
 
 @pytest.mark.parametrize("how", ["slack", "self"])
-def test_whoever_is_back_earlier_wakes_what_waits(
-    presences: StatusSync,
+def test_an_early_return_retries_unassigned_tickets(
+    status_sync: StatusSync,
     nils: User,
     own: Any,
     db: Mongo,
@@ -283,26 +285,26 @@ def test_whoever_is_back_earlier_wakes_what_waits(
     clock: FixedClock,
     how: str,
 ) -> None:
-    presences.record_status(nils.id, on_holiday(None))
-    parked = AssignmentService(db, links).queue_unassigned(
+    status_sync.record_status(nils.id, on_holiday(None))
+    unassigned = AssignmentService(db, links).queue_unassigned(
         file_ticket(tickets, people.add()), now=clock()
     )
-    assert parked
-    presences.record_status(nils.id, on_holiday(None))  # nothing new
-    assert not needs_assignment(reload(db, parked))
+    assert unassigned
+    status_sync.record_status(nils.id, on_holiday(None))  # nothing new
+    assert not needs_assignment(reload(db, unassigned))
     if how == "slack":
-        presences.record_status(nils.id, HERE)
+        status_sync.record_status(nils.id, HERE)
     else:
         own(is_away=False)
-    assert needs_assignment(reload(db, parked))
+    assert needs_assignment(reload(db, unassigned))
 
 
 @pytest.mark.parametrize("away", [None, "yes", {}, {"until": "soon"}, {"until": None}])
 def test_what_makes_no_sense_is_no_absence(
-    presences: StatusSync, nils: User, db: Mongo, away: Any
+    status_sync: StatusSync, nils: User, db: Mongo, away: Any
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"away": away}})
-    presences.record_status(nils.id, HERE)
-    assert presences.end_absences() == 0
-    presences.record_status(nils.id, on_holiday(None))
+    status_sync.record_status(nils.id, HERE)
+    assert status_sync.end_absences() == 0
+    status_sync.record_status(nils.id, on_holiday(None))
     assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}

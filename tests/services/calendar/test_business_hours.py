@@ -129,7 +129,7 @@ def week(zone: Any, **fields: Any) -> WorkWeek:
 
 
 @pytest.mark.parametrize(
-    ("account", "office", "expected"),
+    ("account", "hours", "expected"),
     [
         ({}, BusinessHours(), None),
         ({"timezone": "Mars", "workHours": "late", "country": "DE"}, BusinessHours(), None),
@@ -162,6 +162,6 @@ def week(zone: Any, **fields: Any) -> WorkWeek:
     ],
 )  # fmt: skip
 def test_a_person_s_own_word_comes_first(
-    account: dict[str, Any], office: BusinessHours, expected: WorkWeek | None
+    account: dict[str, Any], hours: BusinessHours, expected: WorkWeek | None
 ) -> None:
-    assert account_work_week({"_id": ADMIN.user_id, **account}, office) == expected
+    assert account_work_week({"_id": ADMIN.user_id, **account}, hours) == expected

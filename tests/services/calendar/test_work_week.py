@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.calendar.work_week import WorkWeek, parse_time_zone
 
 BERLIN, YORK = ZoneInfo("Europe/Berlin"), ZoneInfo("America/New_York")
-OFFICE = WorkWeek(BERLIN)
+BERLIN_WEEK = WorkWeek(BERLIN)
 BAVARIA = WorkWeek(BERLIN, country="DE", subdivision="BY")
 NIGHTS = WorkWeek(BERLIN, frozenset(range(7)), time(22), time(6))
 ALWAYS = WorkWeek(BERLIN, frozenset(range(7)), time(0), time(0))
@@ -35,15 +35,15 @@ def told(at: datetime | None) -> str | None:
 @pytest.mark.parametrize(
     ("week", "at", "expected"),
     [
-        (OFFICE, "2026-03-02 08:59:59.999", False),
-        (OFFICE, "2026-03-02 09:00", True),
-        (OFFICE, "2026-03-02 16:59:59.999", True),
-        (OFFICE, "2026-03-02 17:00", False),
-        (OFFICE, "2026-03-07 12:00", False),
-        (OFFICE, "2026-03-30 09:00", True),  # the first Monday of summer time
-        (OFFICE, "2026-10-26 08:59", False),
+        (BERLIN_WEEK, "2026-03-02 08:59:59.999", False),
+        (BERLIN_WEEK, "2026-03-02 09:00", True),
+        (BERLIN_WEEK, "2026-03-02 16:59:59.999", True),
+        (BERLIN_WEEK, "2026-03-02 17:00", False),
+        (BERLIN_WEEK, "2026-03-07 12:00", False),
+        (BERLIN_WEEK, "2026-03-30 09:00", True),  # the first Monday of summer time
+        (BERLIN_WEEK, "2026-10-26 08:59", False),
         (BAVARIA, "2026-01-06 12:00", False),
-        (OFFICE, "2026-01-06 12:00", True),
+        (BERLIN_WEEK, "2026-01-06 12:00", True),
         (NIGHTS, "2026-03-02 05:59", True),
         (NIGHTS, "2026-03-02 12:00", False),
         (NIGHTS, "2026-03-02 22:00", True),
@@ -69,8 +69,8 @@ def test_a_zone_is_its_own() -> None:
 @pytest.mark.parametrize(
     ("week", "at", "end"),
     [
-        (OFFICE, "2026-03-02 09:00", "2026-03-02 17:00"),
-        (OFFICE, "2026-03-02 08:00", None),
+        (BERLIN_WEEK, "2026-03-02 09:00", "2026-03-02 17:00"),
+        (BERLIN_WEEK, "2026-03-02 08:00", None),
         (NIGHTS, "2026-03-28 23:00", "2026-03-29 06:00"),
         (DAYS_ROUND, "2026-03-02 12:00", "2026-03-07 00:00"),  # midnight is no end of work
         (ALWAYS, "2026-03-02 12:00", None),
@@ -84,10 +84,10 @@ def test_when_it_ends(week: WorkWeek, at: str, end: str | None) -> None:
 @pytest.mark.parametrize(
     ("week", "at", "start"),
     [
-        (OFFICE, "2026-03-02 08:59", "2026-03-02 09:00"),
-        (OFFICE, "2026-03-02 09:00", "2026-03-03 09:00"),
-        (OFFICE, "2026-03-06 18:00", "2026-03-09 09:00"),
-        (OFFICE, "2026-03-27 18:00", "2026-03-30 09:00"),
+        (BERLIN_WEEK, "2026-03-02 08:59", "2026-03-02 09:00"),
+        (BERLIN_WEEK, "2026-03-02 09:00", "2026-03-03 09:00"),
+        (BERLIN_WEEK, "2026-03-06 18:00", "2026-03-09 09:00"),
+        (BERLIN_WEEK, "2026-03-27 18:00", "2026-03-30 09:00"),
         (BAVARIA, "2026-12-31 18:00", "2027-01-04 09:00"),
         (BAVARIA, "2027-01-05 18:00", "2027-01-07 09:00"),
         (NIGHTS, "2026-03-02 05:00", "2026-03-02 22:00"),
@@ -101,13 +101,13 @@ def test_when_it_begins_again(week: WorkWeek, at: str, start: str | None) -> Non
 @pytest.mark.parametrize(
     ("week", "start", "duration", "done"),
     [
-        (OFFICE, "2026-03-02 09:00", hours(8), "2026-03-02 17:00"),
-        (OFFICE, "2026-03-02 12:00", hours(8), "2026-03-03 12:00"),
-        (OFFICE, "2026-03-06 16:00", hours(2), "2026-03-09 10:00"),
-        (OFFICE, "2026-03-07 16:00", hours(2), "2026-03-09 11:00"),
-        (OFFICE, "2026-03-07 16:00", hours(0), "2026-03-07 16:00"),
-        (OFFICE, "2026-03-27 16:00", hours(2), "2026-03-30 10:00"),
-        (OFFICE, "2026-01-01 09:00", hours(8 * 261), "2026-12-31 17:00"),
+        (BERLIN_WEEK, "2026-03-02 09:00", hours(8), "2026-03-02 17:00"),
+        (BERLIN_WEEK, "2026-03-02 12:00", hours(8), "2026-03-03 12:00"),
+        (BERLIN_WEEK, "2026-03-06 16:00", hours(2), "2026-03-09 10:00"),
+        (BERLIN_WEEK, "2026-03-07 16:00", hours(2), "2026-03-09 11:00"),
+        (BERLIN_WEEK, "2026-03-07 16:00", hours(0), "2026-03-07 16:00"),
+        (BERLIN_WEEK, "2026-03-27 16:00", hours(2), "2026-03-30 10:00"),
+        (BERLIN_WEEK, "2026-01-01 09:00", hours(8 * 261), "2026-12-31 17:00"),
         (BAVARIA, "2026-12-31 16:00", hours(2), "2027-01-04 10:00"),
         (NIGHTS, "2026-03-28 22:00", hours(8), "2026-03-29 23:00"),  # a night an hour shorter
         (NIGHTS, "2026-10-24 22:00", hours(9), "2026-10-25 06:00"),  # and one longer
@@ -124,16 +124,16 @@ def test_when_so_much_is_done(
 
 def test_time_is_not_taken_back() -> None:
     with pytest.raises(ValueError, match="not negative"):
-        OFFICE.add_working_time(berlin("2026-03-02 12:00"), hours(-1))
+        BERLIN_WEEK.add_working_time(berlin("2026-03-02 12:00"), hours(-1))
 
 
 @pytest.mark.parametrize(
     ("week", "first", "last", "expected"),
     [
-        (OFFICE, "2026-03-02 10:00", "2026-03-02 12:30", hours(2.5)),
-        (OFFICE, "2026-03-06 16:00", "2026-03-09 10:00", hours(2)),
-        (OFFICE, "2026-03-09 10:00", "2026-03-06 16:00", hours(-2)),
-        (OFFICE, "2026-03-07 10:00", "2026-03-08 10:00", hours(0)),
+        (BERLIN_WEEK, "2026-03-02 10:00", "2026-03-02 12:30", hours(2.5)),
+        (BERLIN_WEEK, "2026-03-06 16:00", "2026-03-09 10:00", hours(2)),
+        (BERLIN_WEEK, "2026-03-09 10:00", "2026-03-06 16:00", hours(-2)),
+        (BERLIN_WEEK, "2026-03-07 10:00", "2026-03-08 10:00", hours(0)),
         (BAVARIA, "2026-12-23 00:00", "2027-01-08 00:00", hours(8 * 9)),
         (NIGHTS, "2026-03-28 12:00", "2026-03-29 12:00", hours(7)),
         (NIGHTS, "2026-10-24 12:00", "2026-10-25 12:00", hours(9)),

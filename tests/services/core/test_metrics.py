@@ -38,19 +38,19 @@ def ours(text: str) -> list[str]:
 
 
 def test_it_counts_from_many_threads_at_once() -> None:
-    tally = InMemoryMeter()
+    meter = InMemoryMeter()
 
     def count() -> None:
         for _ in range(500):
-            tally.count(TASK_RUNS, "tasks.notify", "ok")
-            tally.observe(TASK_SECONDS, 0.5, "tasks.notify")
+            meter.count(TASK_RUNS, "tasks.notify", "ok")
+            meter.observe(TASK_SECONDS, 0.5, "tasks.notify")
 
     threads = [threading.Thread(target=count) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert tally.samples() == {
+    assert meter.samples() == {
         SampleKey("ticket_bot_tasks_total", ("tasks.notify", "ok")): 4_000,
         SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "0.5"): 4_000,
         SampleKey("ticket_bot_task_seconds", ("tasks.notify",), "sum"): 2_000,
@@ -58,10 +58,10 @@ def test_it_counts_from_many_threads_at_once() -> None:
 
 
 def test_a_histogram_is_cumulative_and_ends_without_bound() -> None:
-    tally = InMemoryMeter()
+    meter = InMemoryMeter()
     for seconds in (0.004, 0.01, 0.2, 2.9, 7.0):
-        tally.observe(ACK_SECONDS, seconds, "bot:1", "command:/ticket")
-    shown = ours(page(own=tally.samples()))
+        meter.observe(ACK_SECONDS, seconds, "bot:1", "command:/ticket")
+    shown = ours(page(own=meter.samples()))
     counts = {
         found[1]: float(found[2])
         for line in shown

@@ -14,10 +14,10 @@ def test_an_event_is_taken_once(db: Mongo) -> None:
 
 def test_of_many_processes_at_once_one_takes_it(mongo: MongoServer, db: Mongo) -> None:
     others = [connect(mongo.uri_for(db.name)) for _ in range(8)]
-    gate, taken = threading.Barrier(len(others)), []
+    barrier, taken = threading.Barrier(len(others)), []
 
     def ask(inbox: ProcessedEvents) -> None:
-        gate.wait()
+        barrier.wait()
         taken.append(inbox.claim("Ev1"))
 
     threads = [threading.Thread(target=ask, args=(ProcessedEvents(other),)) for other in others]

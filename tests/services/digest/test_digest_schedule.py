@@ -1,4 +1,4 @@
-"""When it is somebody's morning."""
+"""The window in which a user's digest is sent."""
 
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from services.calendar.business_hours import BusinessHours
 from services.digest.digest_schedule import MAX_CHECK_INTERVAL, DigestDay, SendWindow, send_window
 
 BERLIN = ZoneInfo("Europe/Berlin")
-OFFICE = BusinessHours(zone="Europe/Berlin", country="DE", is_configured=True)
+BUSINESS_HOURS = BusinessHours(zone="Europe/Berlin", country="DE", is_configured=True)
 WEEK = {"days": [0, 1, 2, 3, 4], "start": "09:00", "end": "17:00"}
 
 
@@ -22,7 +22,7 @@ def local(day: int, hour: int, minute: int = 0, *, month: int = 3) -> datetime:
 
 
 def today(now: datetime, **account: Any) -> DigestDay | None:
-    return send_window(account, OFFICE, now=now).today
+    return send_window(account, BUSINESS_HOURS, now=now).today
 
 
 @pytest.mark.parametrize(
@@ -99,22 +99,22 @@ def test_of_a_week_with_one_day_it_is_the_week_before() -> None:
 
 def test_who_is_away_has_none_until_they_are_back() -> None:
     away: dict[str, Any] = {"away": {"until": local(3, 10), "source": "self"}}
-    found = send_window({**away}, OFFICE, now=local(3, 9))
+    found = send_window({**away}, BUSINESS_HOURS, now=local(3, 9))
     assert (found.today, found.next_check) == (None, local(3, 10))
     assert today(local(3, 10), **away)
 
 
 def test_who_wants_no_interruption_has_none_for_now() -> None:
     spans = [{"start": local(2, 22), "end": local(3, 9, 30)}]
-    found = send_window({"presence": {"quiet": spans}}, OFFICE, now=local(3, 9))
+    found = send_window({"presence": {"quiet": spans}}, BUSINESS_HOURS, now=local(3, 9))
     assert (found.today, found.next_check) == (None, local(3, 9, 30))
 
 
 def test_it_is_looked_at_again_when_work_begins_or_soon() -> None:
-    assert send_window({}, OFFICE, now=local(3, 8, 30)).next_check == local(3, 9)
-    assert send_window({}, OFFICE, now=local(3, 4)).next_check == local(3, 6)
+    assert send_window({}, BUSINESS_HOURS, now=local(3, 8, 30)).next_check == local(3, 9)
+    assert send_window({}, BUSINESS_HOURS, now=local(3, 4)).next_check == local(3, 6)
     never = {"workHours": {"days": [], "start": "09:00", "end": "17:00"}}
-    assert send_window(never, OFFICE, now=local(3, 9)) == SendWindow(None, local(3, 11))
+    assert send_window(never, BUSINESS_HOURS, now=local(3, 9)) == SendWindow(None, local(3, 11))
 
 
 @given(
@@ -125,7 +125,7 @@ def test_it_is_looked_at_again_when_work_begins_or_soon() -> None:
     start=st.integers(0, 23),
     hours=st.integers(1, 23),
 )  # fmt: skip
-def test_it_is_a_morning_within_a_working_day(
+def test_the_send_window_is_within_a_working_day(
     now: datetime, zone: str, start: int, hours: int
 ) -> None:
     end = f"{(start + hours) % 24:02}:00"

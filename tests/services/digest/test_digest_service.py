@@ -1,4 +1,4 @@
-"""The morning's digest: who gets it, when, how often, and what it says."""
+"""The daily digest: who gets it, when, how often, and what it says."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -53,7 +53,7 @@ OFF = "This comes on the mornings you work. Turn it off in this app's Home."
 
 
 @pytest.fixture(autouse=True)
-def office(db: Mongo, clock: FixedClock) -> None:
+def hours(db: Mongo, clock: FixedClock) -> None:
     """Monday to Friday, 9 to 5 in UTC. It is Tuesday, 3 March 2026, seven in the morning."""
     claim_installation(db, team_id=TEAM_ID)
     days = frozenset(range(5))
@@ -113,7 +113,7 @@ def due(moment: datetime) -> str:
     return f"<!date^{int(moment.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
 
 
-def test_four_lines_in_the_morning(
+def test_a_digest_of_four_lines(
     runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock,
     people: People,
 ) -> None:  # fmt: skip
@@ -450,7 +450,7 @@ def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None
         DigestPreference(db).set_enabled(actor=actor, enabled=True)
 
 
-def test_the_job_hints_only_while_somebody_is_due(
+def test_the_job_publishes_only_while_an_account_is_due(
     db: Mongo, runtime: Runtime, publisher: RecordingPublisher, nils: User, filing: Filing,
     clock: FixedClock, monkeypatch: pytest.MonkeyPatch, slack: RecordingSlack,
 ) -> None:  # fmt: skip
@@ -522,10 +522,10 @@ def test_one_odd_account_holds_up_nobody_else(
     al = people.add(Role.MODERATOR)
     filing.file(deadline=at(4, 15))
 
-    def fails(account: dict[str, Any], office: BusinessHours, *, now: datetime) -> SendWindow:
+    def fails(account: dict[str, Any], hours: BusinessHours, *, now: datetime) -> SendWindow:
         if account["_id"] == nils.id:
             raise OverflowError("date value out of range")
-        return send_window(account, office, now=now)
+        return send_window(account, hours, now=now)
 
     clock.now = at(3, 9)
     with monkeypatch.context() as broken:

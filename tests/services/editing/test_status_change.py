@@ -1,4 +1,4 @@
-"""Status and assignee chosen in a form: the steps that lead there, and no others."""
+"""Status and assignee chosen in a form: the actions that lead there, and no others."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -66,7 +66,7 @@ def test_nobody_s_ticket_is_not_in_progress() -> None:
 
 
 @pytest.mark.parametrize("edit", [{"assignedTo": None}, {"status": "TODO"}])
-def test_taking_the_assignee_out_hands_it_back(edit: dict[str, Any]) -> None:
+def test_removing_the_assignee_unassigns_it(edit: dict[str, Any]) -> None:
     change = edited(a_ticket(Status.IN_PROGRESS), **edit)
     assert told(change) == [(EventType.UNASSIGNED, BEN, None)]
     assert change.values == {"assignedTo": None, "status": "TODO"}
@@ -83,7 +83,7 @@ def test_a_waiting_ticket_is_given_to_another_and_goes_on_waiting() -> None:
     assert "status" not in change.values
 
 
-def test_a_waiting_ticket_is_not_handed_back() -> None:
+def test_a_waiting_ticket_is_not_released() -> None:
     assert refusal(a_ticket(Status.WAITING), assignedTo=None) == (
         "assignedTo",
         "Choose somebody to give it to: ticket 12 is waiting for its requester.",

@@ -36,8 +36,8 @@ def ticket(tickets: TicketService, people: People, moderator: User) -> Ticket:
 class Editor:
     """One person's edits of one ticket, as somebody who has just opened it."""
 
-    def __init__(self, edits: TicketEdits, db: Mongo, ticket: Ticket, user: User) -> None:
-        self._edits, self._db, self._id = edits, db, ticket.id
+    def __init__(self, ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, user: User) -> None:
+        self._edits, self._db, self._id = ticket_edits, db, ticket.id
         self.actor = Actor.from_user(user)
 
     def __call__(self, *, seen: Any = None, told: Any = None, **changes: Any) -> Ticket:
@@ -52,8 +52,8 @@ class Editor:
 
 
 @pytest.fixture
-def update(edits: TicketEdits, db: Mongo, ticket: Ticket, moderator: User) -> Editor:
-    return Editor(edits, db, ticket, moderator)
+def update(ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, moderator: User) -> Editor:
+    return Editor(ticket_edits, db, ticket, moderator)
 
 
 def kinds(ticket: Ticket) -> list[str]:
@@ -164,15 +164,15 @@ def test_who_cannot_work_on_it_is_not_given_it(update: Editor, people: People, r
         update(assignedTo="6b0368971218f597fece92d1")
 
 
-def test_resolving_wakes_what_waits_for_somebody(
+def test_resolving_retries_unassigned_tickets(
     update: Editor, tickets: TicketService, people: People, db: Mongo, clock: FixedClock
 ) -> None:
     update(assignedTo=str(update.actor.user_id))
-    parked = file_ticket(tickets, people.add())
-    db.tickets.update_one({"_id": parked.id}, {"$set": {"assignment.next": clock()}})
+    unassigned = file_ticket(tickets, people.add())
+    db.tickets.update_one({"_id": unassigned.id}, {"$set": {"assignment.next": clock()}})
     done = update(status="COMPLETED", message="Renewed it.")
     assert (done.status, done.resolution) == (Status.COMPLETED, "Renewed it.")
-    assert "next" not in reload(db, parked).assignment
+    assert "next" not in reload(db, unassigned).assignment
 
 
 def test_other_words_or_skills_are_tried_again_at_once(
@@ -199,8 +199,8 @@ def test_a_reopened_ticket_whose_assignee_has_left_is_nobody_s(
 
 
 @pytest.fixture
-def other(edits: TicketEdits, db: Mongo, ticket: Ticket, people: People) -> Editor:
-    return Editor(edits, db, ticket, people.add(Role.ADMIN))
+def other(ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, people: People) -> Editor:
+    return Editor(ticket_edits, db, ticket, people.add(Role.ADMIN))
 
 
 def clashing(update: Editor, **changes: Any) -> EditConflict:
@@ -261,11 +261,11 @@ def test_wanting_the_same_is_no_clash(update: Editor, other: Editor, ticket: Tic
     assert update(seen=ticket.seq, priority="high") == now
 
 
-def test_somebody_else_s_step_is_told_of_too(
-    update: Editor, moves: TicketActions, other: Editor, ticket: Ticket, people: People
+def test_an_action_of_another_user_is_notified_too(
+    update: Editor, ticket_actions: TicketActions, other: Editor, ticket: Ticket, people: People
 ) -> None:
     ben = people.add(Role.MODERATOR)
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     found = clashing(
         update,
         seen=ticket.seq,
@@ -275,7 +275,7 @@ def test_somebody_else_s_step_is_told_of_too(
     )
     told = {clash.field: (clash.by, clash.value) for clash in found.conflicts}
     assert told == {"assignedTo": (ben.id, ben.id), "status": (ben.id, "IN_PROGRESS")}
-    moves.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None)
+    ticket_actions.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None)
     found = clashing(update, seen=ticket.seq, assignedTo=str(update.actor.user_id))
     assert [(clash.by, clash.value) for clash in found.conflicts] == [(ben.id, None)]
 
@@ -310,9 +310,9 @@ def test_a_comment_meanwhile_is_in_nobody_s_way(
 
 
 def test_at_the_same_moment_one_of_one_field_wins_and_all_of_different_ones_do(
-    edits: TicketEdits, db: Mongo, ticket: Ticket, people: People, clock: FixedClock
+    ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, people: People, clock: FixedClock
 ) -> None:
-    staff = [Editor(edits, db, ticket, people.add(Role.MODERATOR, "SAP")) for _ in range(6)]
+    staff = [Editor(ticket_edits, db, ticket, people.add(Role.MODERATOR, "SAP")) for _ in range(6)]
     different = (
         {"description": "New."},
         {"deadline": clock() + timedelta(days=1)},
@@ -343,7 +343,7 @@ def test_a_ticket_that_is_never_still_ends_in_a_sentence(
 
 
 def test_unknown_fields_and_long_legacy_texts_survive(
-    edits: TicketEdits, db: Mongo, moderator: User, people: People
+    ticket_edits: TicketEdits, db: Mongo, moderator: User, people: People
 ) -> None:
     legacy = {
         "_id": ObjectId(),
@@ -358,11 +358,13 @@ def test_unknown_fields_and_long_legacy_texts_survive(
         "mood": {"of": "the day"},
     }
     db.tickets.insert_one(legacy)
-    done = Editor(edits, db, Ticket.from_doc(legacy), moderator)(priority="high")
+    done = Editor(ticket_edits, db, Ticket.from_doc(legacy), moderator)(priority="high")
     after = db.tickets.find_one({"_id": legacy["_id"]}) or {}
     assert {name: after[name] for name in legacy} == {**legacy, "priority": "high"}
     assert (done.seq, kinds(done)) == (1, ["edited"])
-    changed = Editor(edits, db, done, moderator)(relatedSkills=["Cobol", "VPN"], helpfulNotes="x")
+    changed = Editor(ticket_edits, db, done, moderator)(
+        relatedSkills=["Cobol", "VPN"], helpfulNotes="x"
+    )
     assert (changed.related_skills, changed.helpful_notes) == (("Cobol", "VPN"), "x")
 
 
@@ -371,15 +373,17 @@ def test_unknown_fields_and_long_legacy_texts_survive(
 
 @pytest.mark.parametrize("role", list(Role))
 def test_only_staff_may(
-    edits: TicketEdits, db: Mongo, ticket: Ticket, people: People, role: Role
+    ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, people: People, role: Role
 ) -> None:
     user = people.add(role)
-    editor = Editor(edits, db, ticket, user)
+    editor = Editor(ticket_edits, db, ticket, user)
     asks: list[Callable[[], object]] = [
         partial(editor, title="VPN down"),
-        partial(edits.get_form, actor=editor.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)),
-        partial(edits.assignee_options, actor=editor.actor, team_id=TEAM_ID),
-        partial(edits.team_skills, actor=editor.actor),
+        partial(
+            ticket_edits.get_form, actor=editor.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)
+        ),
+        partial(ticket_edits.assignee_options, actor=editor.actor, team_id=TEAM_ID),
+        partial(ticket_edits.team_skills, actor=editor.actor),
     ]
     for ask in asks:
         if role is Role.USER:
@@ -392,18 +396,18 @@ def test_only_staff_may(
 
 
 def test_the_requester_may_not_either(
-    edits: TicketEdits, db: Mongo, tickets: TicketService, people: People
+    ticket_edits: TicketEdits, db: Mongo, tickets: TicketService, people: People
 ) -> None:
     requester = people.add()
     own = file_ticket(tickets, requester)
     with pytest.raises(PermissionDenied):
-        Editor(edits, db, own, requester)(priority="urgent")
+        Editor(ticket_edits, db, own, requester)(priority="urgent")
 
 
 @pytest.mark.parametrize("ticket_id", ["", "12", "6b0368971218f597fece92d1"])
-def test_no_such_ticket(edits: TicketEdits, moderator: User, ticket_id: str) -> None:
+def test_no_such_ticket(ticket_edits: TicketEdits, moderator: User, ticket_id: str) -> None:
     with pytest.raises(NotFound):
-        edits.update(
+        ticket_edits.update(
             actor=Actor.from_user(moderator),
             ticket_id=ticket_id,
             expected_seq=1,
@@ -415,11 +419,11 @@ def test_no_such_ticket(edits: TicketEdits, moderator: User, ticket_id: str) -> 
 
 
 def test_a_draft_holds_the_team_s_skills_and_how_the_assignee_stands(
-    edits: TicketEdits, update: Editor, people: People, ticket: Ticket
+    ticket_edits: TicketEdits, update: Editor, people: People, ticket: Ticket
 ) -> None:
     ben = people.add(Role.MODERATOR, "SAP")
     update(assignedTo=str(ben.id), relatedSkills=["SAP"])
-    draft = edits.get_form(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    draft = ticket_edits.get_form(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
     assert draft.team_skills == ("DNS", "SAP", "VPN")
     assert draft.assignee_option is not None
     assert (draft.assignee_option.user, draft.assignee_option.known_skills) == (ben, ("SAP",))
@@ -427,27 +431,29 @@ def test_a_draft_holds_the_team_s_skills_and_how_the_assignee_stands(
 
 
 def test_without_an_assignee_nobody_is_counted(
-    edits: TicketEdits, update: Editor, ticket: Ticket
+    ticket_edits: TicketEdits, update: Editor, ticket: Ticket
 ) -> None:
-    draft = edits.get_form(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
+    draft = ticket_edits.get_form(actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id))
     assert draft.assignee_option is None
 
 
 def test_assignees_are_ranked_for_the_ticket_and_found_by_what_is_typed(
-    edits: TicketEdits, update: Editor, people: People, ticket: Ticket
+    ticket_edits: TicketEdits, update: Editor, people: People, ticket: Ticket
 ) -> None:
     ben, unlinked = people.add(Role.MODERATOR, "SAP"), people.add(Role.ADMIN, linked=False)
     update(relatedSkills=["SAP"])
     ask = partial(
-        edits.assignee_options, actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)
+        ticket_edits.assignee_options, actor=update.actor, team_id=TEAM_ID, ticket_id=str(ticket.id)
     )
     found = ask()
     assert [fit.user.id for fit in found] == [ben.id, update.actor.user_id, unlinked.id]
     assert found[2].obstacle is Obstacle.UNLINKED
     assert [fit.user.id for fit in ask(query="sap")] == [ben.id]
-    anywhere = edits.assignee_options(actor=update.actor, team_id=TEAM_ID)
+    anywhere = ticket_edits.assignee_options(actor=update.actor, team_id=TEAM_ID)
     assert {fit.user.id for fit in anywhere} == {fit.user.id for fit in found}
 
 
-def test_the_team_s_skills_are_found_by_what_is_typed(edits: TicketEdits, update: Editor) -> None:
-    assert edits.team_skills(actor=update.actor, query=" vp") == ["VPN"]
+def test_the_team_s_skills_are_found_by_what_is_typed(
+    ticket_edits: TicketEdits, update: Editor
+) -> None:
+    assert ticket_edits.team_skills(actor=update.actor, query=" vp") == ["VPN"]

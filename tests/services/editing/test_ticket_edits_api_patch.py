@@ -10,9 +10,9 @@ from tests.conftest import People, at_once, file_ticket, reload
 
 
 def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
-    db: Mongo, edits: TicketEdits, people: People, tickets: TicketService
+    db: Mongo, ticket_edits: TicketEdits, people: People, tickets: TicketService
 ) -> None:
-    patches = TicketPatches(db, edits)
+    patches = TicketPatches(db, ticket_edits)
     ticket = file_ticket(tickets, people.add())
     actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
 
@@ -30,9 +30,9 @@ def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
 
 
 def test_of_those_who_take_a_ticket_at_once_one_has_it(
-    db: Mongo, edits: TicketEdits, people: People, tickets: TicketService
+    db: Mongo, ticket_edits: TicketEdits, people: People, tickets: TicketService
 ) -> None:
-    patches = TicketPatches(db, edits)
+    patches = TicketPatches(db, ticket_edits)
     ticket = file_ticket(tickets, people.add())
     actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
     progress = {"status": "IN_PROGRESS"}

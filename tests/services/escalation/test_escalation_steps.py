@@ -1,4 +1,4 @@
-"""What happens to tickets by the clock, with the database, the tasks and Slack."""
+"""Escalation steps, with the database, the tasks and Slack."""
 
 from datetime import UTC, datetime
 
@@ -50,7 +50,7 @@ def test_nobody_accepts_it(
     assert ticket.assigned_to == jo.id
     al = day.moderator("VPN")
     day.runs_until(at(2, 9, 55))
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
 
     day.runs_until(at(2, 10))
     (reminder,) = day.messages(jo)
@@ -63,20 +63,20 @@ def test_nobody_accepts_it(
 
     day.runs_until(at(2, 10, 30))
     assert day.now(ticket).assigned_to == al.id
-    passed_on = day.messages(jo)[-1]
-    assert passed_on["text"] == "Ticket 1 “VPN is down” was passed on"
-    assert texts(passed_on) == [
+    reassigned_message = day.messages(jo)[-1]
+    assert reassigned_message["text"] == "Ticket 1 “VPN is down” was passed on"
+    assert texts(reassigned_message) == [
         f"*Ticket 1* “VPN is down”\nIt was passed on to <@{People.slack_id(al)}>, because it was "
         "not accepted in time. There is nothing left for you to do."
     ]
-    assert buttons(passed_on) == ["Open"]
+    assert buttons(reassigned_message) == ["Open"]
     card = day.slack.messages(People.slack_id(al))[0]
     assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
     assert (
         "Why you: knows VPN · 0 of 8 open · passed on to you, because it was not accepted in time"
         in texts(card)
     )
-    assert day.told(al) == day.told(boss) == day.told(TRIAGE) == []
+    assert day.texts_to(al) == day.texts_to(boss) == day.texts_to(TRIAGE) == []
 
     day.runs_until(at(2, 11, 30))
     (channel,) = day.messages(TRIAGE)
@@ -85,7 +85,7 @@ def test_nobody_accepts_it(
         f"*Ticket 1* “VPN is down”\nIt has not been accepted yet. It is with {al.name}."
     ]
     assert buttons(channel) == ["Take it", "Open"]
-    assert day.told(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+    assert day.texts_to(al) == ["Ticket 1 “VPN is down” waits for you to accept it"]
 
     day.runs_until(at(2, 12, 30))
     (asked,) = day.messages(boss)
@@ -95,7 +95,7 @@ def test_nobody_accepts_it(
     ]
     assert buttons(asked) == ["Reassign", "Open"]
     day.runs_until(at(2, 14, 30))
-    assert [len(day.told(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
+    assert [len(day.texts_to(reader)) for reader in (jo, al, TRIAGE, boss)] == [2, 1, 1, 1]
     assert lines(day, ticket, users, links)[-5:] == [
         "The help desk reminded its assignee to accept it",
         "The help desk passed it on, because it was not accepted in time",
@@ -121,7 +121,7 @@ def test_who_accepts_is_left_alone(day: Day, employee: User) -> None:
     day.accept(ticket, jo)
     day.runs_until(at(2, 14))
     assert day.history(ticket) == []
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
 
 
 def test_who_answers_has_accepted(day: Day, employee: User, comments: CommentService) -> None:
@@ -138,8 +138,8 @@ def test_without_anybody_else_the_channel_is_next(day: Day, employee: User) -> N
     day.runs_until(at(2, 10, 30))
     assert day.history(ticket) == ["accept_reminder", "accept_triage"]
     assert day.now(ticket).assigned_to == jo.id
-    assert len(day.told(TRIAGE)) == 1
-    assert len(day.told(jo)) == 2
+    assert len(day.texts_to(TRIAGE)) == 1
+    assert len(day.texts_to(jo)) == 2
 
 
 def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None:
@@ -152,9 +152,9 @@ def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None
     assert day.now(ticket).assigned_to == boss.id
     day.runs_until(at(2, 13))
     assert day.history(ticket)[:3] == ["accept_reminder", "accept_next", "accept_admins"]
-    assert day.told(boss) == ["Ticket 1 “VPN is down” waits for you to accept it"]
-    assert day.told(TRIAGE) == day.told(other) == []
-    assert len(day.told(jo)) == 2
+    assert day.texts_to(boss) == ["Ticket 1 “VPN is down” waits for you to accept it"]
+    assert day.texts_to(TRIAGE) == day.texts_to(other) == []
+    assert len(day.texts_to(jo)) == 2
 
 
 def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -> None:
@@ -162,7 +162,9 @@ def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -
     ticket = day.file(employee)
     al = day.moderator("VPN")
     day.runs_until(at(2, 10, 30))
-    day.moves.reassign(actor=Actor.from_user(al), ticket_id=str(ticket.id), assignee_id=None)
+    day.ticket_actions.reassign(
+        actor=Actor.from_user(al), ticket_id=str(ticket.id), assignee_id=None
+    )
     day.publisher.publish_ticket(str(ticket.id))
     work(day.runtime, day.publisher)
     assert day.now(ticket).assigned_to is None
@@ -178,7 +180,7 @@ def test_nobody_is_disturbed_at_night(day: Day, employee: User) -> None:
     assert "accept_reminder" not in day.history(ticket)
     day.runs_until(at(3, 1))
     assert "accept_reminder" in day.history(ticket)
-    assert day.told(jo)
+    assert day.texts_to(jo)
 
 
 def test_but_for_what_is_urgent(day: Day, employee: User) -> None:
@@ -187,25 +189,25 @@ def test_but_for_what_is_urgent(day: Day, employee: User) -> None:
     ticket = day.file(employee, "VPN is down for everyone", priority="urgent")
     assert ticket.priority == "urgent"
     day.runs_until(at(2, 9, 15))
-    assert day.told(jo) == ["Ticket 1 “VPN is down for everyone” waits for you to accept it"]
+    assert day.texts_to(jo) == ["Ticket 1 “VPN is down for everyone” waits for you to accept it"]
 
 
-def test_what_is_told_at_night_waits_for_the_morning_and_comes_once(
-    day: Day, employee: User
-) -> None:
+def test_a_reminder_outside_working_hours_waits_and_is_sent_once(day: Day, employee: User) -> None:
     """An admin who has gone home reads in the morning what is still so, in one message."""
     boss = day.admin(timezone="America/Los_Angeles", capacity=0)
     jo = day.moderator("VPN")
     held = [day.file(employee, f"VPN {number}") for number in range(3)]
     day.runs_until(at(2, 16, 55))
     assert {"accept_admins"} <= set(day.history(held[0]))
-    assert day.told(boss) == []  # nine in the morning there is five in the afternoon here
+    assert day.texts_to(boss) == []  # nine in the morning there is five in the afternoon here
     day.accept(held[1], jo)
     day.runs_until(at(2, 17, 5))
-    assert day.told(boss) == ["2 tickets need a look: Ticket 1, Ticket 3"]
+    assert day.texts_to(boss) == ["2 tickets need a look: Ticket 1, Ticket 3"]
 
 
-def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: TicketEdits) -> None:
+def test_the_channel_is_notified_in_business_hours(
+    day: Day, employee: User, ticket_edits: TicketEdits
+) -> None:
     """Once an admin has said which those are; of what is urgent also at night."""
     boss = day.admin(capacity=0)
     BusinessHoursStore(day.db, clock=day.clock).write(
@@ -213,7 +215,7 @@ def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: Ti
     )
     for priority in ("high", "urgent"):
         ticket = day.file(employee, f"VPN is down for everyone ({priority})", priority=priority)
-        edits.update(
+        ticket_edits.update(
             actor=Actor.from_user(boss),
             ticket_id=str(ticket.id),
             expected_seq=ticket.seq,
@@ -221,12 +223,12 @@ def test_the_channel_is_told_in_office_hours(day: Day, employee: User, edits: Ti
         )
     day.clock.now = at(2, 20)  # the jobs begin again in the evening
     day.runs_until(at(2, 22))
-    (urgent,) = day.told(TRIAGE)
+    (urgent,) = day.texts_to(TRIAGE)
     assert urgent == "Ticket 2 “VPN is down for everyone (urgent)” is overdue"
     day.runs_until(at(3, 8, 59))
-    assert len(day.told(TRIAGE)) == 1
+    assert len(day.texts_to(TRIAGE)) == 1
     day.runs_until(at(3, 9, 1))
-    assert day.told(TRIAGE)[1:] == ["Ticket 1 “VPN is down for everyone (high)” is overdue"]
+    assert day.texts_to(TRIAGE)[1:] == ["Ticket 1 “VPN is down for everyone (high)” is overdue"]
 
 
 def test_who_is_away_is_not_asked(day: Day, employee: User) -> None:
@@ -239,7 +241,7 @@ def test_who_is_away_is_not_asked(day: Day, employee: User) -> None:
     day.runs_until(at(2, 10))
     assert day.history(ticket) == ["accept_next"]
     assert day.now(ticket).assigned_to == al.id
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
 
 
 def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
@@ -258,7 +260,7 @@ def test_the_way_to_its_due_time(day: Day, employee: User) -> None:
     assert day.history(ticket) == ["due_soon", "due_missed"]
     day.runs_until(at(3, 11))
     assert day.history(ticket) == ["due_soon", "due_missed", "due_triage", "due_admins"]
-    assert day.told(jo)[1:] == ["Ticket 1 “VPN is down” is overdue"]
+    assert day.texts_to(jo)[1:] == ["Ticket 1 “VPN is down” is overdue"]
     assert texts(day.messages(jo)[1]) == [f"*Ticket 1* “VPN is down”\nIt was due {due}."]
     (channel,) = day.messages(TRIAGE)
     assert texts(channel) == [f"*Ticket 1* “VPN is down”\nIt was due {due}. It is with {jo.name}."]
@@ -275,12 +277,12 @@ def test_nobodys_ticket_is_overdue_in_the_channel(day: Day, employee: User) -> N
     assert day.history(ticket) == ["due_triage", "due_admins"]
     (channel,) = day.messages(TRIAGE)
     assert texts(channel)[0].endswith("Nobody has it.")
-    assert "Ticket 1 “VPN is down” is overdue" in day.told(boss)
+    assert "Ticket 1 “VPN is down” is overdue" in day.texts_to(boss)
 
 
 @pytest.mark.parametrize("field", ["deadline", "priority"])
-def test_another_deadline_or_priority_begins_anew(
-    day: Day, employee: User, edits: TicketEdits, field: str
+def test_another_deadline_or_priority_starts_again(
+    day: Day, employee: User, ticket_edits: TicketEdits, field: str
 ) -> None:
     jo = day.moderator("VPN")
     ticket = day.file(employee)
@@ -291,7 +293,7 @@ def test_another_deadline_or_priority_begins_anew(
     if field == "deadline":
         # The target alone made it late; only a later one moves that.
         day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"priority": "low"}})
-    edits.update(
+    ticket_edits.update(
         actor=Actor.from_user(jo),
         ticket_id=str(ticket.id),
         expected_seq=day.now(ticket).seq,
@@ -335,10 +337,10 @@ def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
     assert day.history(filed[5]) == ["accept_reminder", "due_admins"]
     # One message each: who has them hears that they are late, the channel and the admins.
     assert len(day.slack.calls_to("chat.postMessage")) - before == 3
-    (late,) = day.told(jo)
+    (late,) = day.texts_to(jo)
     assert late.startswith("6 tickets need a look: ")
     for reader in (boss, TRIAGE):
-        (asked,) = day.told(reader)
+        (asked,) = day.texts_to(reader)
         assert asked.startswith("6 tickets need a look: ")
 
 
@@ -355,10 +357,10 @@ def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
     asked = [(task, to) for task, to in [("tasks.nudge", str(jo.id))] * 3]
     day.publisher.asked += asked
     work(day.runtime, day.publisher)
-    assert len(day.told(jo)) == 1
+    assert len(day.texts_to(jo)) == 1
 
 
-def test_a_step_is_told_though_the_hint_was_lost(
+def test_a_step_is_notified_although_its_task_was_lost(
     day: Day, employee: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     jo = day.moderator("VPN")
@@ -374,15 +376,15 @@ def test_a_step_is_told_though_the_hint_was_lost(
             day.sweep()
     day.sweep()
     assert day.history(ticket) == ["accept_reminder"]
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
     day.clock.advance(seconds=11)
     (due,) = pending.due_ticket_ids(day.db, now=day.clock(), limit=10)
     day.publisher.send(NOTIFY_TASK, str(due))
     work(day.runtime, day.publisher)
     day.clock.advance(seconds=30)
-    day.tell()
-    day.tell()
-    assert len(day.told(jo)) == 1
+    day.send_due_reminders()
+    day.send_due_reminders()
+    assert len(day.texts_to(jo)) == 1
 
 
 @pytest.mark.parametrize("status", [429, 500])
@@ -395,13 +397,13 @@ def test_slack_may_be_busy(day: Day, employee: User, status: int) -> None:
     day.clock.advance(seconds=20)
     if status == 429:
         with pytest.raises(Exception, match="rate limited for 7 s"):
-            day.tell()
+            day.send_due_reminders()
     else:
-        day.tell()
-    assert day.told(jo) == []
+        day.send_due_reminders()
+    assert day.texts_to(jo) == []
     day.clock.advance(seconds=11)
-    day.tell()
-    assert len(day.told(jo)) == 1
+    day.send_due_reminders()
+    assert len(day.texts_to(jo)) == 1
 
 
 def test_what_slack_refuses_for_good_is_given_up(day: Day, employee: User) -> None:
@@ -412,21 +414,21 @@ def test_what_slack_refuses_for_good_is_given_up(day: Day, employee: User) -> No
     day.slack.fail("chat.postMessage", error="user_disabled")
     for _ in range(3):
         day.clock.advance(minutes=2)
-        day.tell()
-    assert day.told(jo) == []
+        day.send_due_reminders()
+    assert day.texts_to(jo) == []
     assert day.db.nudges.count_documents({"at": {"$exists": True}}) == 0
 
 
-def test_what_is_no_longer_so_is_not_told(day: Day, employee: User) -> None:
+def test_what_is_no_longer_so_is_not_notified(day: Day, employee: User) -> None:
     jo = day.moderator("VPN")
     ticket = day.file(employee)
     day.clock.now = at(2, 10)
     day.sweep()
     day.accept(ticket, jo)
     day.clock.advance(minutes=1)
-    day.tell()
+    day.send_due_reminders()
     assert day.history(ticket) == ["accept_reminder"]
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
 
 
 def test_who_is_not_in_slack_holds_nobody_up(day: Day, employee: User) -> None:
@@ -435,7 +437,7 @@ def test_who_is_not_in_slack_holds_nobody_up(day: Day, employee: User) -> None:
     boss = day.admin(linked=False)
     day.runs_until(at(2, 13))
     assert day.history(ticket)[-1] == "accept_admins"
-    assert day.told(TRIAGE)
+    assert day.texts_to(TRIAGE)
     assert day.db.nudges.count_documents({"to": str(boss.id), "at": {"$exists": True}}) == 0
 
 
@@ -453,10 +455,10 @@ def test_another_target_moves_the_steps_without_a_sound(day: Day, employee: User
         at(2, 10),
     )
     assert stored.seq == ticket.seq
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
 
 
-def test_old_tickets_of_the_predecessor_wake_nobody(day: Day) -> None:
+def test_old_legacy_tickets_remind_nobody(day: Day) -> None:
     jo = day.moderator("VPN")
     old = {
         "title": "Old",
@@ -471,14 +473,16 @@ def test_old_tickets_of_the_predecessor_wake_nobody(day: Day) -> None:
 
     recompute_stale(day.db, now=day.clock())
     day.runs_until(at(2, 12))
-    assert day.told(jo) == []
+    assert day.texts_to(jo) == []
     assert (day.db.tickets.find_one({"_id": made}) or {}).get("alarm") is None
 
 
 def test_a_completed_ticket_is_left_alone(day: Day, employee: User) -> None:
     jo = day.moderator("VPN")
     ticket = day.file(employee)
-    day.moves.resolve(actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Done.")
+    day.ticket_actions.resolve(
+        actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Done."
+    )
     day.runs_until(at(3, 12))
     assert day.now(ticket).status is Status.COMPLETED
     assert day.history(ticket) == []
@@ -490,4 +494,4 @@ def test_an_admin_with_a_ticket_of_their_own_is_asked_as_its_assignee(
     boss = day.people.add(Role.ADMIN)
     day.file(employee)
     day.runs_until(at(2, 13))
-    assert set(day.told(boss)) == {"Ticket 1 “VPN is down” waits for you to accept it"}
+    assert set(day.texts_to(boss)) == {"Ticket 1 “VPN is down” waits for you to accept it"}

@@ -1,4 +1,4 @@
-"""What Home holds for whom, and how many queries that takes."""
+"""The content of App Home for each role, and how many queries it takes."""
 
 from dataclasses import replace
 
@@ -69,18 +69,18 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
     return reload(db, filed)
 
 
-def look(home: HomeService, user: User, screen: Screen | None = None) -> HomeContent:
+def open_home(home: HomeService, user: User, screen: Screen | None = None) -> HomeContent:
     return home.get(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen())
 
 
-def sheet(home: HomeService, user: User, ticket: Ticket) -> TicketPage:
-    found = look(home, user, Screen(ticket_id=ticket.id))
+def page_of(home: HomeService, user: User, ticket: Ticket) -> TicketPage:
+    found = open_home(home, user, Screen(ticket_id=ticket.id))
     assert isinstance(found, TicketPage)
     return found
 
 
 def overview(home: HomeService, user: User, screen: Screen | None = None) -> HomePage:
-    found = look(home, user, screen)
+    found = open_home(home, user, screen)
     assert isinstance(found, HomePage)
     return found
 
@@ -105,7 +105,7 @@ def test_it_names_the_reader_and_everybody_in_the_lists(
 
 
 def in_list(home: HomeService, user: User, selection: ListQuery) -> TicketListPage:
-    found = look(home, user, Screen(list_query=selection))
+    found = open_home(home, user, Screen(list_query=selection))
     assert isinstance(found, TicketListPage)
     return found
 
@@ -143,7 +143,7 @@ def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
     screen = Screen(list_query=ListQuery(ListKind.QUEUE), ticket_id=ticket.id)
     assert isinstance(in_list(home, moderator, ListQuery(ListKind.QUEUE)), TicketListPage)
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
-        look(home, employee, screen.parent)
+        open_home(home, employee, screen.parent)
     for place, kind in ((screen, TicketPage), (screen.parent, HomePage)):
         found = home.get_or_parent(actor=Actor.from_user(employee), team_id=TEAM_ID, screen=place)
         assert isinstance(found, kind)
@@ -158,7 +158,7 @@ def test_a_ticket_that_is_no_longer_theirs_is_left_for_the_list(
 
 
 def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator: User) -> None:
-    found = sheet(home, moderator, ticket)
+    found = page_of(home, moderator, ticket)
     assert found.ticket == ticket
     assert found.is_staff
     assert found.actions == allowed_actions(Actor.from_user(moderator), ticket)
@@ -167,7 +167,7 @@ def test_the_staff_reads_everything(home: HomeService, ticket: Ticket, moderator
 def test_the_requester_reads_nothing_internal(
     home: HomeService, ticket: Ticket, employee: User
 ) -> None:
-    found = sheet(home, employee, ticket)
+    found = page_of(home, employee, ticket)
     assert not found.is_staff
     assert found.actions == allowed_actions(Actor.from_user(employee), ticket)
     events = tuple(replace(event, note=None) for event in ticket.events[:2])
@@ -182,7 +182,7 @@ def test_that_nobody_is_available_is_no_secret(
     home: HomeService, ticket: Ticket, employee: User, db: Mongo
 ) -> None:
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment": {"next": "later", "x": 1}}})
-    assert sheet(home, employee, ticket).ticket.assignment == {"next": "later"}
+    assert page_of(home, employee, ticket).ticket.assignment == {"next": "later"}
 
 
 def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people: People) -> None:
@@ -190,17 +190,19 @@ def test_a_foreign_ticket_is_not_found(home: HomeService, ticket: Ticket, people
     for ticket_id in (ticket.id, ObjectId()):
         screen = Screen(ticket_id=ticket_id)
         with pytest.raises(NotFound, match="There is no such ticket, or you may not see it"):
-            look(home, stranger, screen)
+            open_home(home, stranger, screen)
         again = home.get_or_parent(actor=Actor.from_user(stranger), team_id=TEAM_ID, screen=screen)
         assert isinstance(again, HomePage)
         assert again.screen == Screen()
 
 
 def test_a_resolved_ticket_is_only_read(
-    home: HomeService, moves: TicketActions, ticket: Ticket, moderator: User
+    home: HomeService, ticket_actions: TicketActions, ticket: Ticket, moderator: User
 ) -> None:
-    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
-    found = sheet(home, moderator, ticket)
+    ticket_actions.resolve(
+        actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done."
+    )
+    found = page_of(home, moderator, ticket)
     assert found.ticket.status is Status.COMPLETED
     assert found.actions == {
         TicketAction.REOPEN,
@@ -242,7 +244,9 @@ def test_a_tickets_page_is_three_queries(
     event = {"seq": 9, "at": ticket.created_at, "by": moderator.id, "type": "edited"}
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"events": {"$each": [event] * 500}}})
     users = UserService(watched_db)
-    found = sheet(HomeService(watched_db, users, LinkService(watched_db, users)), moderator, ticket)
+    found = page_of(
+        HomeService(watched_db, users, LinkService(watched_db, users)), moderator, ticket
+    )
     assert len(found.ticket.events) == 504
     assert found.ticket.events[-1] == Event(
         9, found.ticket.events[-1].at, moderator.id, EventType.EDITED

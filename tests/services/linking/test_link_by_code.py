@@ -65,14 +65,14 @@ def said(error: type[DomainError], call: Any) -> str:
 
 
 def link(
-    linking: LinkByCode, codes: OneTimeCodes, user: User, member: SlackMember = JO
+    link_by_code: LinkByCode, codes: OneTimeCodes, user: User, member: SlackMember = JO
 ) -> LinkResult:
-    offer = linking.preview(member=member, code=issue(codes, user))
-    return linking.confirm(member=member, code_id=offer.code_id)
+    offer = link_by_code.preview(member=member, code=issue(codes, user))
+    return link_by_code.confirm(member=member, code_id=offer.code_id)
 
 
 def test_a_code_links(
-    linking: LinkByCode,
+    link_by_code: LinkByCode,
     links: LinkService,
     codes: OneTimeCodes,
     db: Mongo,
@@ -80,7 +80,7 @@ def test_a_code_links(
     clock: FixedClock,
 ) -> None:
     code = issue(codes, mona)
-    offer = linking.preview(member=JO, code=code.lower())
+    offer = link_by_code.preview(member=JO, code=code.lower())
     name = codes.code_id(kind=CodeKind.LINK, code=code)
     assert offer == LinkPreview(
         code_id=name,
@@ -89,9 +89,9 @@ def test_a_code_links(
         previous_user=None,
         open_ticket_count=0,
     )
-    assert linking.preview(member=JO, code=code) == offer  # until it is confirmed
+    assert link_by_code.preview(member=JO, code=code) == offer  # until it is confirmed
     assert links.find_user(team_id="T1", slack_user_id="U1") is None
-    done = linking.confirm(member=JO, code_id=offer.code_id)
+    done = link_by_code.confirm(member=JO, code_id=offer.code_id)
     assert (done.user, done.previous_user) == (mona, None)
     assert links.find_user(team_id="T1", slack_user_id="U1") == mona
     assert list(db.links.find()) == [
@@ -103,14 +103,14 @@ def test_a_code_links(
             "createdAt": clock(),
         }
     ]
-    letter = Emails(db, clock=clock).claim(done.email_ids[0])
-    assert letter is not None
-    assert (letter.kind, letter.user_id) == (EmailKind.LINKED, mona.id)
-    assert letter.facts == {"slack_name": "Jo in Slack"}
+    queued_email = Emails(db, clock=clock).claim(done.email_ids[0])
+    assert queued_email is not None
+    assert (queued_email.kind, queued_email.user_id) == (EmailKind.LINKED, mona.id)
+    assert queued_email.facts == {"slack_name": "Jo in Slack"}
 
 
 def test_an_offer_says_whether_the_address_is_the_one_in_slack(
-    linking: LinkByCode, codes: OneTimeCodes, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, mona: User
 ) -> None:
     code = issue(codes, mona)
     for address, is_slack_address in (
@@ -118,40 +118,44 @@ def test_an_offer_says_whether_the_address_is_the_one_in_slack(
         ("m@example.com", False),
         ("", False),
     ):
-        offer = linking.preview(member=replace(JO, email=address), code=code)
+        offer = link_by_code.preview(member=replace(JO, email=address), code=code)
         assert offer.is_slack_address is is_slack_address
 
 
 def test_whatever_is_wrong_with_a_code_is_said_alike(
-    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User, clock: FixedClock
+    link_by_code: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User, clock: FixedClock
 ) -> None:
     used = issue(codes, mona)
     name = codes.code_id(kind=CodeKind.LINK, code=used)
-    linking.confirm(member=JO, code_id=name)
+    link_by_code.confirm(member=JO, code_id=name)
     reset = codes.issue(kind=CodeKind.RESET, user_id=mona.id)
     gone = codes.issue(kind=CodeKind.LINK, user_id=ObjectId())
     for code in (used, "00000-00000", reset, gone):
         with pytest.raises(InvalidValue) as refused:
-            linking.preview(member=AL, code=code)
+            link_by_code.preview(member=AL, code=code)
         assert (refused.value.field, str(refused.value)) == ("code", WRONG)
-    assert said(InvalidValue, lambda: linking.confirm(member=AL, code_id=name)) == WRONG
+    assert said(InvalidValue, lambda: link_by_code.confirm(member=AL, code_id=name)) == WRONG
     expired = issue(codes, mona)
     clock.advance(minutes=10)
-    assert said(LimitReached, lambda: linking.preview(member=AL, code=expired)).startswith(
+    assert said(LimitReached, lambda: link_by_code.preview(member=AL, code=expired)).startswith(
         "Too many"
     )
-    assert said(InvalidValue, lambda: linking.preview(member=replace(JO), code=expired)) == WRONG
+    assert (
+        said(InvalidValue, lambda: link_by_code.preview(member=replace(JO), code=expired)) == WRONG
+    )
     assert db.links.count_documents({}) == 1
 
 
 def test_a_lock_is_for_right_codes_too(
-    linking: LinkByCode, codes: OneTimeCodes, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, mona: User
 ) -> None:
     for _ in range(5):
-        said(DomainError, lambda: linking.preview(member=JO, code="wrong"))
+        said(DomainError, lambda: link_by_code.preview(member=JO, code="wrong"))
     code = issue(codes, mona)
-    assert said(LimitReached, lambda: linking.preview(member=JO, code=code)).startswith("Too many")
-    assert linking.preview(member=AL, code=code).email == "M…@example.com"
+    assert said(LimitReached, lambda: link_by_code.preview(member=JO, code=code)).startswith(
+        "Too many"
+    )
+    assert link_by_code.preview(member=AL, code=code).email == "M…@example.com"
 
 
 @pytest.mark.parametrize(
@@ -167,7 +171,7 @@ def test_a_lock_is_for_right_codes_too(
     ],
 )
 def test_a_code_makes_nobody_a_member(
-    linking: LinkByCode,
+    link_by_code: LinkByCode,
     codes: OneTimeCodes,
     db: Mongo,
     mona: User,
@@ -176,37 +180,37 @@ def test_a_code_makes_nobody_a_member(
 ) -> None:
     code, other = issue(codes, mona), replace(JO, **what)
     name = codes.code_id(kind=CodeKind.LINK, code=code)
-    assert said(MemberRefused, lambda: linking.preview(member=other, code=code)) == sentence
-    assert said(MemberRefused, lambda: linking.confirm(member=other, code_id=name)) == sentence
-    assert said(MemberRefused, lambda: linking.link_by_email(member=other)) == sentence
+    assert said(MemberRefused, lambda: link_by_code.preview(member=other, code=code)) == sentence
+    assert said(MemberRefused, lambda: link_by_code.confirm(member=other, code_id=name)) == sentence
+    assert said(MemberRefused, lambda: link_by_code.link_by_email(member=other)) == sentence
     assert codes.peek(kind=CodeKind.LINK, code=code) == mona.id
     assert db.links.count_documents({}) == 0
 
 
 def test_a_code_needs_no_address_in_slack(
-    linking: LinkByCode, codes: OneTimeCodes, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, mona: User
 ) -> None:
     nameless = replace(JO, email="", email_confirmed=None, name=None)
-    assert link(linking, codes, mona, nameless).user == mona
+    assert link(link_by_code, codes, mona, nameless).user == mona
 
 
 def test_a_deactivated_account_is_not_linked(
-    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
 ) -> None:
     code = issue(codes, mona)
-    offer = linking.preview(member=JO, code=code)
+    offer = link_by_code.preview(member=JO, code=code)
     db.users.update_one({"_id": mona.id}, {"$set": {"active": False}})
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
-    assert said(MemberRefused, lambda: linking.preview(member=JO, code=code)) == deactivated
+    assert said(MemberRefused, lambda: link_by_code.preview(member=JO, code=code)) == deactivated
     assert (
-        said(MemberRefused, lambda: linking.confirm(member=JO, code_id=offer.code_id))
+        said(MemberRefused, lambda: link_by_code.confirm(member=JO, code_id=offer.code_id))
         == deactivated
     )
     assert db.links.count_documents({}) == 0
 
 
 def test_another_account_takes_the_place_of_ones_former(
-    linking: LinkByCode,
+    link_by_code: LinkByCode,
     links: LinkService,
     codes: OneTimeCodes,
     tickets: TicketService,
@@ -218,94 +222,97 @@ def test_another_account_takes_the_place_of_ones_former(
     ticket = file_ticket(tickets, former)
     open_one = {"assignedTo": former.id, "status": "IN_PROGRESS"}
     db.tickets.insert_many([dict(open_one), {**open_one, "status": "COMPLETED"}])
-    offer = linking.preview(member=JO, code=issue(codes, mona))
+    offer = link_by_code.preview(member=JO, code=issue(codes, mona))
     assert (offer.previous_user, offer.open_ticket_count) == (former, 1)
-    done = linking.confirm(member=JO, code_id=offer.code_id)
+    done = link_by_code.confirm(member=JO, code_id=offer.code_id)
     assert done.previous_user == former
     assert links.find_user(team_id="T1", slack_user_id="U1") == mona
     assert links.slack_ids(team_id="T1", user_ids={mona.id, former.id}) == {mona.id: "U1"}
     assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == former.id
-    letters = Emails(db, clock=clock)
-    written = [letters.claim(letter) for letter in done.email_ids]
-    told = [(letter.kind, letter.user_id) for letter in written if letter]
+    emails = Emails(db, clock=clock)
+    written = [emails.claim(queued_email) for queued_email in done.email_ids]
+    told = [(queued_email.kind, queued_email.user_id) for queued_email in written if queued_email]
     assert told == [(EmailKind.LINKED, mona.id), (EmailKind.UNLINKED, former.id)]
 
 
 def test_ones_own_account_is_not_linked_twice(
-    linking: LinkByCode, codes: OneTimeCodes, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, mona: User
 ) -> None:
-    link(linking, codes, mona)
+    link(link_by_code, codes, mona)
     code = issue(codes, mona)
     same = "You are linked to that account already."
-    assert said(InvalidValue, lambda: linking.preview(member=JO, code=code)) == same
+    assert said(InvalidValue, lambda: link_by_code.preview(member=JO, code=code)) == same
     name = codes.code_id(kind=CodeKind.LINK, code=code)
-    assert said(InvalidValue, lambda: linking.confirm(member=JO, code_id=name)) == same
+    assert said(InvalidValue, lambda: link_by_code.confirm(member=JO, code_id=name)) == same
 
 
 def test_an_account_linked_to_another_member_is_refused_and_the_code_spent(
-    linking: LinkByCode, links: LinkService, codes: OneTimeCodes, mona: User
+    link_by_code: LinkByCode, links: LinkService, codes: OneTimeCodes, mona: User
 ) -> None:
-    link(linking, codes, mona)
+    link(link_by_code, codes, mona)
     code = issue(codes, mona)
     with pytest.raises(AccountLinkedElsewhere) as held:
-        linking.preview(member=AL, code=code)
+        link_by_code.preview(member=AL, code=code)
     assert (str(held.value), held.value.slack_user_id, held.value.user) == (HELD, "U1", mona)
-    assert said(InvalidValue, lambda: linking.preview(member=AL, code=code)) == WRONG
+    assert said(InvalidValue, lambda: link_by_code.preview(member=AL, code=code)) == WRONG
     assert links.find_user(team_id="T1", slack_user_id="U2") is None
 
 
 def test_another_member_who_was_quicker_keeps_the_account(
-    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
 ) -> None:
-    offer = linking.preview(member=AL, code=issue(codes, mona))
+    offer = link_by_code.preview(member=AL, code=issue(codes, mona))
     db.links.insert_one({"_id": "T1:U1", "teamId": "T1", "slackUserId": "U1", "userId": mona.id})
     assert (
-        said(AccountLinkedElsewhere, lambda: linking.confirm(member=AL, code_id=offer.code_id))
+        said(AccountLinkedElsewhere, lambda: link_by_code.confirm(member=AL, code_id=offer.code_id))
         == HELD
     )
 
 
 def test_the_link_of_a_member_who_is_gone_makes_way(
-    linking: LinkByCode,
+    link_by_code: LinkByCode,
     links: LinkService,
     codes: OneTimeCodes,
     db: Mongo,
     mona: User,
     clock: FixedClock,
 ) -> None:
-    link(linking, codes, mona)
+    link(link_by_code, codes, mona)
     stopped = {"stopped": {"at": clock(), "reason": "nobody"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
     links.get_or_create_user(AL)  # who has an account already
-    assert link(linking, codes, mona, AL).user == mona
+    assert link(link_by_code, codes, mona, AL).user == mona
     assert [(doc["_id"], doc["userId"]) for doc in db.links.find()] == [("T1:U2", mona.id)]
 
 
 def test_ones_own_stopped_link_is_made_good_by_a_code(
-    linking: LinkByCode,
+    link_by_code: LinkByCode,
     links: LinkService,
     codes: OneTimeCodes,
     db: Mongo,
     mona: User,
     clock: FixedClock,
 ) -> None:
-    link(linking, codes, mona)
+    link(link_by_code, codes, mona)
     mark = {"at": clock(), "by": "system", "reason": "gone", "isGone": True}
     db.users.update_one({"_id": mona.id}, {"$set": {"handBack": mark}})
     stopped = {"stopped": {"at": clock(), "reason": "nobody"}}
     db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
-    assert link(linking, codes, mona).previous_user is None
+    assert link(link_by_code, codes, mona).previous_user is None
     assert links.find_user(team_id="T1", slack_user_id="U1") == mona
     assert "handBack" not in (db.users.find_one({"_id": mona.id}) or {})
 
 
 def test_of_two_who_take_one_code_one_links(
-    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
+    link_by_code: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User
 ) -> None:
     members = [replace(JO, slack_user_id=f"U{number}") for number in range(6)]
-    name = linking.preview(member=JO, code=issue(codes, mona)).code_id
+    name = link_by_code.preview(member=JO, code=issue(codes, mona)).code_id
     done = at_once(
-        *[lambda member=member: linking.confirm(member=member, code_id=name) for member in members]
+        *[
+            lambda member=member: link_by_code.confirm(member=member, code_id=name)
+            for member in members
+        ]
     )
     assert [type(outcome) for outcome in done].count(LinkResult) == 1
     assert {str(o) for o in done if not isinstance(o, LinkResult)} <= {WRONG, HELD}
@@ -313,7 +320,7 @@ def test_of_two_who_take_one_code_one_links(
 
 
 def test_of_two_members_who_link_one_account_at_once_one_does(
-    linking: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User, clock: FixedClock
+    link_by_code: LinkByCode, codes: OneTimeCodes, db: Mongo, mona: User, clock: FixedClock
 ) -> None:
     """Each with a code of their own, as a page shows it while the other's is being used."""
 
@@ -338,15 +345,15 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
 
 
 def test_the_address_of_a_newcomer_is_theirs_without_a_code(
-    linking: LinkByCode, links: LinkService
+    link_by_code: LinkByCode, links: LinkService
 ) -> None:
-    assert linking.can_link_by_email(team_id="T1", slack_user_id="U1")
-    user = linking.link_by_email(member=JO)
+    assert link_by_code.can_link_by_email(team_id="T1", slack_user_id="U1")
+    user = link_by_code.link_by_email(member=JO)
     assert user.email == "jo@slack.example"
     assert links.find_user(team_id="T1", slack_user_id="U1") == user
-    assert not linking.can_link_by_email(team_id="T1", slack_user_id="U1")
+    assert not link_by_code.can_link_by_email(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(InvalidValue, lambda: linking.link_by_email(member=JO)) == type_it
+    assert said(InvalidValue, lambda: link_by_code.link_by_email(member=JO)) == type_it
 
 
 def test_where_linking_is_strict_there_is_no_way_without_a_code(

@@ -197,7 +197,7 @@ def test_a_member_keeps_the_account_when_the_address_changes(links: LinkService)
 
 
 @pytest.mark.parametrize("invited", [False, True])
-def test_twin_first_uses_make_one_account_and_one_link(
+def test_concurrent_first_uses_make_one_account_and_one_link(
     links: LinkService, users: UserService, db: Mongo, invited: bool
 ) -> None:
     if invited:
@@ -209,7 +209,7 @@ def test_twin_first_uses_make_one_account_and_one_link(
     assert [link["userId"] for link in db.links.find()] == [answers[0].id]
 
 
-def test_a_twin_that_linked_just_before_is_no_other_member(users: UserService, db: Mongo) -> None:
+def test_a_concurrent_link_is_no_other_member(users: UserService, db: Mongo) -> None:
     class Late(LinkService):
         """Looks for the member's link just before the twin makes it."""
 
@@ -225,8 +225,10 @@ def test_of_two_members_for_one_invitation_one_wins(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:
     invitation = invite(users)
-    twins = [replace(JO, slack_user_id=f"U{number}") for number in range(8)]
-    answers = at_once(*[lambda member=member: links.get_or_create_user(member) for member in twins])
+    members = [replace(JO, slack_user_id=f"U{number}") for number in range(8)]
+    answers = at_once(
+        *[lambda member=member: links.get_or_create_user(member) for member in members]
+    )
     assert [answer for answer in answers if isinstance(answer, User)] == [invitation]
     assert {str(answer) for answer in answers if not isinstance(answer, User)} == {TAKEN}
     assert db.links.count_documents({}) == 1
@@ -240,7 +242,7 @@ def test_a_link_whose_account_was_never_written_is_healed(links: LinkService, db
     assert links.get_or_create_user(JO).id == user_id
 
 
-def test_whoever_is_invited_anew_after_a_deletion_is_linked_anew(
+def test_whoever_is_invited_again_after_a_deletion_is_linked_again(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:
     db.users.delete_one({"_id": links.get_or_create_user(JO).id})

@@ -1,4 +1,4 @@
-"""What Slack says of its members, and what becomes of their accounts."""
+"""Changes of Slack members, and what they do to the linked accounts."""
 
 from dataclasses import replace
 from typing import Any
@@ -35,7 +35,9 @@ ELSEWHERE = replace(JO, home_team_id="T2")
 
 
 @pytest.fixture
-def following(db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock) -> MemberSync:
+def member_sync(
+    db: Mongo, users: UserService, codes: OneTimeCodes, clock: FixedClock
+) -> MemberSync:
     return MemberSync(db, users, codes, clock=clock)
 
 
@@ -62,8 +64,8 @@ def assigned(db: Mongo, tickets: TicketService, requester: User, to: User) -> An
         (replace(JO, is_stranger=True), "the Slack member belongs to another organisation by now"),
     ],
 )
-def test_of_whoever_is_gone_the_link_stops_and_open_tickets_go_back(
-    following: MemberSync,
+def test_a_removed_members_link_is_suspended_and_open_tickets_are_released(
+    member_sync: MemberSync,
     links: LinkService,
     users: UserService,
     tickets: TicketService,
@@ -75,8 +77,8 @@ def test_of_whoever_is_gone_the_link_stops_and_open_tickets_go_back(
     emma = links.get_or_create_user(replace(JO, slack_user_id="U2", email="emma@example.com"))
     ticket = assigned(db, tickets, emma, jo)
     own = file_ticket(tickets, jo)
-    assert following.has_changes(member=member)
-    assert following.sync(member=member) == [ticket.id]
+    assert member_sync.has_changes(member=member)
+    assert member_sync.sync(member=member) == [ticket.id]
     assert links.find_user(team_id="T1", slack_user_id="U1") is None
     assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
     assert users.get(jo.id) == jo  # the account stays as it is
@@ -84,19 +86,19 @@ def test_of_whoever_is_gone_the_link_stops_and_open_tickets_go_back(
     assert (back.assigned_to, back.status) == (None, "TODO")
     assert (back.events[-1].by, back.events[-1].note) == ("system", note)
     assert reload(db, own).created_by == jo.id
-    assert not following.has_changes(member=member)
-    assert following.sync(member=member) == []
+    assert not member_sync.has_changes(member=member)
+    assert member_sync.sync(member=member) == []
 
 
-def test_what_comes_in_late_is_handed_back_by_the_sweep_and_then_it_ends(
-    following: MemberSync,
+def test_what_comes_in_late_is_released_by_the_sweep_and_then_it_ends(
+    member_sync: MemberSync,
     tickets: TicketService,
     db: Mongo,
     clock: FixedClock,
     jo: User,
     links: LinkService,
 ) -> None:
-    following.sync(member=DELETED)
+    member_sync.sync(member=DELETED)
     late = assigned(db, tickets, jo, jo)
     assert release.accounts_to_release(db, now=clock()) == [jo.id]
     assert release.release_tickets(db, jo.id, now=clock()) == [late.id]
@@ -106,9 +108,9 @@ def test_what_comes_in_late_is_handed_back_by_the_sweep_and_then_it_ends(
 
 
 def test_an_admins_edit_meanwhile_does_not_stop_it(
-    following: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
+    member_sync: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
 ) -> None:
-    following.sync(member=DELETED)
+    member_sync.sync(member=DELETED)
     ticket = assigned(db, tickets, jo, jo)
     people, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
     shown = PersonFields.from_user(jo)
@@ -118,42 +120,42 @@ def test_an_admins_edit_meanwhile_does_not_stop_it(
 
 
 def test_whoever_comes_back_works_again_and_keeps_what_is_left(
-    following: MemberSync,
+    member_sync: MemberSync,
     links: LinkService,
     tickets: TicketService,
     db: Mongo,
     clock: FixedClock,
     jo: User,
 ) -> None:
-    following.sync(member=DELETED)
+    member_sync.sync(member=DELETED)
     kept = assigned(db, tickets, jo, jo)
-    parked = {"assignment.next": clock()}
+    retry_fields = {"assignment.next": clock()}
     waiting = file_ticket(tickets, jo)
-    db.tickets.update_one({"_id": waiting.id}, {"$set": parked})
-    assert following.has_changes(member=JO)
-    assert following.sync(member=JO) == []
+    db.tickets.update_one({"_id": waiting.id}, {"$set": retry_fields})
+    assert member_sync.has_changes(member=JO)
+    assert member_sync.sync(member=JO) == []
     assert links.find_user(team_id="T1", slack_user_id="U1") == jo
     assert release.accounts_to_release(db, now=clock()) == []
     assert reload(db, kept).assigned_to == jo.id
     assert "next" not in reload(db, waiting).assignment  # they may take it
-    assert not following.has_changes(member=JO)
+    assert not member_sync.has_changes(member=JO)
 
 
-def test_a_demoted_accounts_tickets_go_back_though_its_owner_comes_back(
-    following: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
+def test_a_demoted_accounts_tickets_are_released_though_its_owner_comes_back(
+    member_sync: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
 ) -> None:
     doc = db.users.find_one({"_id": jo.id}) or {}
     account_users.update_account(db, doc, {"role": "user"}, by="system", now=clock())
-    following.sync(member=DELETED)
-    following.sync(member=JO)
+    member_sync.sync(member=DELETED)
+    member_sync.sync(member=JO)
     ticket = assigned(db, tickets, jo, jo)
     assert release.release_tickets(db, jo.id, now=clock()) == [ticket.id]
 
 
-def test_nothing_is_made_of_somebody_without_a_link(following: MemberSync, db: Mongo) -> None:
+def test_nothing_is_made_of_somebody_without_a_link(member_sync: MemberSync, db: Mongo) -> None:
     for member in (JO, DELETED):
-        assert not following.has_changes(member=member)
-        assert following.sync(member=member) == []
+        assert not member_sync.has_changes(member=member)
+        assert member_sync.sync(member=member) == []
     assert (db.users.count_documents({}), db.links.count_documents({})) == (0, 0)
 
 
@@ -166,7 +168,7 @@ RENAMED = replace(JO, email="Jo.Married@example.com")
 
 
 def test_an_account_made_from_slack_follows_the_new_address(
-    following: MemberSync,
+    member_sync: MemberSync,
     links: LinkService,
     codes: OneTimeCodes,
     db: Mongo,
@@ -175,15 +177,15 @@ def test_an_account_made_from_slack_follows_the_new_address(
 ) -> None:
     AccountAdmin(db).page(actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor())
     code = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
-    assert following.has_changes(member=RENAMED)
-    assert following.sync(member=RENAMED) == []
+    assert member_sync.has_changes(member=RENAMED)
+    assert member_sync.sync(member=RENAMED) == []
     assert address(db, jo) == ("Jo.Married@example.com", "jo.married@example.com")
     assert codes.peek(kind=CodeKind.RESET, code=code) is None
     found = AccountAdmin(db).page(
         actor=Actor(jo.id, Role.ADMIN), cursor=AccountCursor(search="married")
     )
     assert [user.id for user in found.users] == [jo.id]
-    assert not following.has_changes(member=RENAMED)
+    assert not member_sync.has_changes(member=RENAMED)
     assert links.get_or_create_user(RENAMED).id == jo.id
 
 
@@ -200,23 +202,23 @@ def test_an_account_made_from_slack_follows_the_new_address(
     ids=["unconfirmed", "silent", "blank", "capitals", "none", "taken"],
 )
 def test_the_address_stays_where_the_new_one_is_not_surely_theirs(
-    following: MemberSync, db: Mongo, jo: User, member: SlackMember
+    member_sync: MemberSync, db: Mongo, jo: User, member: SlackMember
 ) -> None:
     db.users.insert_one({"email": "Taken@example.com"})
-    assert following.sync(member=member) == []
+    assert member_sync.sync(member=member) == []
     assert address(db, jo) == ("jo@example.com", "jo@example.com")
 
 
 def test_an_account_with_a_password_keeps_its_address(
-    following: MemberSync, db: Mongo, jo: User
+    member_sync: MemberSync, db: Mongo, jo: User
 ) -> None:
     db.users.update_one({"_id": jo.id}, {"$set": {"password": "$2b$04$hash"}})
-    assert not following.has_changes(member=RENAMED)
-    assert following.sync(member=RENAMED) == []
+    assert not member_sync.has_changes(member=RENAMED)
+    assert member_sync.sync(member=RENAMED) == []
     assert address(db, jo) == ("jo@example.com", "jo@example.com")
 
 
-def test_a_twin_made_meanwhile_puts_the_address_back(
+def test_a_concurrent_duplicate_restores_the_address(
     db: Mongo, codes: OneTimeCodes, clock: FixedClock, jo: User
 ) -> None:
     class Late(UserService):

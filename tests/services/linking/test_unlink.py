@@ -30,12 +30,12 @@ def jo(links: LinkService) -> User:
 
 
 @pytest.fixture
-def unlinking(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> Unlink:
+def unlink_service(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> Unlink:
     return Unlink(db, users, links, Emails(db, clock=clock), clock=clock)
 
 
 def test_account_and_tickets_stay(
-    unlinking: Unlink,
+    unlink_service: Unlink,
     links: LinkService,
     users: UserService,
     tickets: TicketService,
@@ -44,26 +44,26 @@ def test_account_and_tickets_stay(
     jo: User,
 ) -> None:
     ticket = file_ticket(tickets, jo)
-    done = unlinking.unlink(
+    done = unlink_service.unlink(
         actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1", slack_name="Jo"
     )
     assert done.user == users.get(jo.id) == jo
     assert (db.tickets.find_one({"_id": ticket.id}) or {})["createdBy"] == jo.id
     assert links.find_user(team_id="T1", slack_user_id="U1") is None
     assert links.slack_ids(team_id="T1", user_ids={jo.id}) == {}
-    letter = Emails(db, clock=clock).claim(done.email_ids[0])
-    assert letter is not None
-    assert (letter.kind, letter.user_id, letter.facts) == (
+    queued_email = Emails(db, clock=clock).claim(done.email_ids[0])
+    assert queued_email is not None
+    assert (queued_email.kind, queued_email.user_id, queued_email.facts) == (
         EmailKind.UNLINKED,
         jo.id,
         {"slack_name": "Jo"},
     )
 
 
-def test_the_next_use_neither_links_again_nor_makes_a_twin(
-    unlinking: Unlink, links: LinkService, db: Mongo, jo: User
+def test_the_next_use_neither_links_again_nor_makes_a_duplicate(
+    unlink_service: Unlink, links: LinkService, db: Mongo, jo: User
 ) -> None:
-    unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+    unlink_service.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
     with pytest.raises(MemberRefused) as refused:
         links.get_or_create_user(JO)
     assert str(refused.value) == ACCOUNT_UNLINKED
@@ -71,34 +71,34 @@ def test_the_next_use_neither_links_again_nor_makes_a_twin(
     # Until they ask for it; and they may unlink it as often as they like.
     for _ in range(2):
         assert links.get_or_create_user(JO, allow_unlinked=True) == jo
-        unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+        unlink_service.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
 
 
-def test_only_ones_own_link_is_ended(unlinking: Unlink, links: LinkService, db: Mongo) -> None:
+def test_only_ones_own_link_is_ended(unlink_service: Unlink, links: LinkService, db: Mongo) -> None:
     jo = links.get_or_create_user(JO)
     al = Actor(ObjectId(), Role.ADMIN)
     db.users.insert_one({"_id": al.user_id, "email": "al@example.com"})
     with pytest.raises(Conflict) as refused:
-        unlinking.unlink(actor=al, team_id="T1", slack_user_id="U1")
+        unlink_service.unlink(actor=al, team_id="T1", slack_user_id="U1")
     assert str(refused.value) == STALE
     assert links.find_user(team_id="T1", slack_user_id="U1") == jo
     assert db.unlinked.count_documents({}) == 0
 
 
 def test_whoever_is_linked_to_another_account_by_now_is_told(
-    unlinking: Unlink, links: LinkService, db: Mongo, jo: User
+    unlink_service: Unlink, links: LinkService, db: Mongo, jo: User
 ) -> None:
     other = db.users.insert_one({"email": "other@example.com"}).inserted_id
     db.links.update_one({"_id": "T1:U1"}, {"$set": {"userId": other}})
     with pytest.raises(Conflict):
-        unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+        unlink_service.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
     assert (db.links.find_one() or {})["userId"] == other
     assert db.unlinked.count_documents({}) == 0
 
 
-def test_two_presses_are_one(unlinking: Unlink, db: Mongo, jo: User) -> None:
+def test_two_presses_are_one(unlink_service: Unlink, db: Mongo, jo: User) -> None:
     def unlink() -> object:
-        return unlinking.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
+        return unlink_service.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")
 
     done = at_once(*[unlink] * 6)
     assert sorted(type(outcome).__name__ for outcome in done) == ["Conflict"] * 5 + ["UnlinkResult"]
@@ -107,15 +107,15 @@ def test_two_presses_are_one(unlinking: Unlink, db: Mongo, jo: User) -> None:
 
 @pytest.mark.parametrize(("password", "by_address"), [(None, True), ("$2b$04$hash", False)])
 def test_what_to_know_before(
-    unlinking: Unlink, db: Mongo, jo: User, password: str | None, by_address: bool
+    unlink_service: Unlink, db: Mongo, jo: User, password: str | None, by_address: bool
 ) -> None:
     db.users.update_one({"_id": jo.id}, {"$set": {"password": password}})
     theirs = {"assignedTo": jo.id}
     db.tickets.insert_many(
         [{**theirs, "status": status} for status in ("TODO", "WAITING", "COMPLETED")]
     )
-    leaving = unlinking.preview(actor=Actor.from_user(jo))
-    assert (leaving.user.id, leaving.open_ticket_count, leaving.can_relink_by_email) == (
+    preview = unlink_service.preview(actor=Actor.from_user(jo))
+    assert (preview.user.id, preview.open_ticket_count, preview.can_relink_by_email) == (
         jo.id,
         2,
         by_address,
@@ -126,27 +126,29 @@ def test_where_linking_is_strict_only_a_code_leads_back(
     db: Mongo, users: UserService, clock: FixedClock, jo: User
 ) -> None:
     strict = LinkService(db, users, is_strict=True)
-    unlinking = Unlink(db, users, strict, Emails(db, clock=clock), clock=clock)
-    assert unlinking.preview(actor=Actor.from_user(jo)) == UnlinkPreview(
+    unlink_service = Unlink(db, users, strict, Emails(db, clock=clock), clock=clock)
+    assert unlink_service.preview(actor=Actor.from_user(jo)) == UnlinkPreview(
         jo, 0, can_relink_by_email=False
     )
 
 
-def test_an_account_that_is_gone_has_nothing_to_unlink(unlinking: Unlink) -> None:
+def test_an_account_that_is_gone_has_nothing_to_unlink(unlink_service: Unlink) -> None:
     nobody = Actor(ObjectId(), Role.USER)
     for call in (
-        lambda: unlinking.preview(actor=nobody),
-        lambda: unlinking.unlink(actor=nobody, team_id="T1", slack_user_id="U1"),
+        lambda: unlink_service.preview(actor=nobody),
+        lambda: unlink_service.unlink(actor=nobody, team_id="T1", slack_user_id="U1"),
     ):
         with pytest.raises(Conflict) as refused:
             call()
         assert str(refused.value) == STALE
 
 
-def test_ones_slack_identities(unlinking: Unlink, db: Mongo, jo: User, clock: FixedClock) -> None:
+def test_ones_slack_identities(
+    unlink_service: Unlink, db: Mongo, jo: User, clock: FixedClock
+) -> None:
     stopped = {"teamId": "T0", "slackUserId": "U9", "userId": jo.id, "stopped": {"at": clock()}}
     db.links.insert_one({"_id": "T0:U9", **stopped})
-    assert unlinking.linked_members(actor=Actor.from_user(jo)) == [
+    assert unlink_service.linked_members(actor=Actor.from_user(jo)) == [
         LinkedMember("T0", "U9", since=None, is_active=False),
         LinkedMember("T1", "U1", since=clock(), is_active=True),
     ]

@@ -1,4 +1,4 @@
-"""A requester with 10,000 tickets, who took the predecessor 0.6 to 0.9 s a call."""
+"""A requester with 10,000 tickets, whose list took the legacy app 0.6 to 0.9 s a call."""
 
 import statistics
 import time

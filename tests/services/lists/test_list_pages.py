@@ -244,7 +244,7 @@ def test_a_legacy_ticket_is_listed(lists: TicketLists, db: Mongo) -> None:
     assert (ticket.number, ticket.title, ticket.created_at) == (None, "Old", None)
 
 
-def test_what_the_predecessor_has_done_meanwhile_is_no_longer_in_the_queue(
+def test_what_the_legacy_app_completed_is_no_longer_in_the_queue(
     lists: TicketLists, db: Mongo, clock: FixedClock
 ) -> None:
     put(db, clock, 1, 2)

@@ -45,7 +45,7 @@ def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -
     return filed
 
 
-def look(lists: ListService, user: User, selection: ListQuery) -> ListResult:
+def open_list(lists: ListService, user: User, selection: ListQuery) -> ListResult:
     return lists.get_page(actor=Actor.from_user(user), team_id=TEAM_ID, list_query=selection)
 
 
@@ -56,29 +56,29 @@ def ids_in(listed: ListResult) -> list[ObjectId]:
 def test_each_list_holds_the_readers_tickets(
     lists: ListService, ticket: Ticket, employee: User, moderator: User
 ) -> None:
-    assert ids_in(look(lists, employee, OWN)) == [ticket.id]
-    assert ids_in(look(lists, moderator, OWN)) == []
-    assert ids_in(look(lists, moderator, ASSIGNED)) == [ticket.id]
-    assert ids_in(look(lists, moderator, QUEUE)) == [ticket.id]
+    assert ids_in(open_list(lists, employee, OWN)) == [ticket.id]
+    assert ids_in(open_list(lists, moderator, OWN)) == []
+    assert ids_in(open_list(lists, moderator, ASSIGNED)) == [ticket.id]
+    assert ids_in(open_list(lists, moderator, QUEUE)) == [ticket.id]
 
 
 @pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
 def test_a_plain_user_has_one_list(lists: ListService, employee: User, kind: ListKind) -> None:
     with pytest.raises(PermissionDenied, match="see other people's tickets"):
-        look(lists, employee, ListQuery(kind))
+        open_list(lists, employee, ListQuery(kind))
 
 
 def test_it_names_the_people_in_it(
     lists: ListService, ticket: Ticket, employee: User, moderator: User
 ) -> None:
-    listed = look(lists, moderator, QUEUE)
+    listed = open_list(lists, moderator, QUEUE)
     assert set(listed.people.users) == {employee.id, moderator.id}
     assert listed.people.slack_ids[employee.id] == People.slack_id(employee)
 
 
 def test_and_whoever_it_is_narrowed_by(lists: ListService, moderator: User, people: People) -> None:
     former = people.add(Role.MODERATOR, active=False)
-    listed = look(lists, moderator, replace(QUEUE, assignee=str(former.id)))
+    listed = open_list(lists, moderator, replace(QUEUE, assignee=str(former.id)))
     assert listed.people.users[former.id] == former
     assert former not in listed.assignees
 
@@ -89,11 +89,11 @@ def test_what_it_can_be_narrowed_by(
     people.add(Role.ADMIN, "DNS", "SAP", name="Zoe")
     people.add(Role.ADMIN, "Cobol", active=False)
     people.add(Role.USER, "Knitting")
-    listed = look(lists, moderator, QUEUE)
+    listed = open_list(lists, moderator, QUEUE)
     assert [user.display_name for user in listed.assignees] == ["Moderator 2", "Zoe"]
     assert list(listed.skills.values()) == ["DNS", "SAP", "VPN"]
-    assert look(lists, moderator, ASSIGNED).assignees == ()
-    own = look(lists, employee, OWN)
+    assert open_list(lists, moderator, ASSIGNED).assignees == ()
+    own = open_list(lists, employee, OWN)
     assert (own.assignees, own.skills) == ((), {})
 
 
@@ -103,16 +103,16 @@ def test_a_skill_is_found_however_it_is_spelled(
     people.add(Role.ADMIN, "vpn")
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"relatedSkills": ["vpn"]}})
     for kind in (ListKind.ASSIGNED, ListKind.QUEUE):
-        assert ids_in(look(lists, moderator, ListQuery(kind, skill=skill_key("VPN")))) == [
+        assert ids_in(open_list(lists, moderator, ListQuery(kind, skill=skill_key("VPN")))) == [
             ticket.id
         ]
-        assert ids_in(look(lists, moderator, ListQuery(kind, skill=skill_key("dns")))) == []
+        assert ids_in(open_list(lists, moderator, ListQuery(kind, skill=skill_key("dns")))) == []
 
 
 def test_a_skill_that_nobody_has_is_as_if_none_was_chosen(
     lists: ListService, ticket: Ticket, moderator: User
 ) -> None:
-    listed = look(lists, moderator, replace(QUEUE, skill=skill_key("Cobol")))
+    listed = open_list(lists, moderator, replace(QUEUE, skill=skill_key("Cobol")))
     assert listed.list_query == QUEUE
     assert ids_in(listed) == [ticket.id]
 
@@ -125,9 +125,9 @@ def test_a_requester_learns_nothing_internal_by_narrowing(
     for value in (skill_key("VPN"), skill_key("dns"), str(ObjectId())):
         asked = OWN.with_filter(by, value)
         assert asked == OWN
-        assert ids_in(look(lists, employee, asked)) == [ticket.id]
+        assert ids_in(open_list(lists, employee, asked)) == [ticket.id]
     forged = ListQuery(ListKind.OWN, skill=skill_key("dns"), assignee=str(ObjectId()))
-    assert ids_in(look(lists, employee, forged)) == [ticket.id]
+    assert ids_in(open_list(lists, employee, forged)) == [ticket.id]
 
 
 def test_what_is_resolved_is_a_filter_away(
@@ -136,8 +136,8 @@ def test_what_is_resolved_is_a_filter_away(
     db.tickets.update_one(
         {"_id": ticket.id}, {"$set": {"status": "COMPLETED"}, "$unset": {"queueKey": ""}}
     )
-    assert ids_in(look(lists, employee, OWN)) == []
-    assert ids_in(look(lists, employee, replace(OWN, status=Status.COMPLETED))) == [ticket.id]
+    assert ids_in(open_list(lists, employee, OWN)) == []
+    assert ids_in(open_list(lists, employee, replace(OWN, status=Status.COMPLETED))) == [ticket.id]
 
 
 def test_the_first_page_is_the_top_of_the_list(
@@ -146,9 +146,13 @@ def test_the_first_page_is_the_top_of_the_list(
     for _ in range(11):
         clock.advance(minutes=1)
         file_ticket(tickets, employee)
-    second = look(lists, employee, OWN.with_cursor(look(lists, employee, OWN).page.next_cursor))
+    second = open_list(
+        lists, employee, OWN.with_cursor(open_list(lists, employee, OWN).page.next_cursor)
+    )
     assert second.list_query.cursor is not None
-    assert look(lists, employee, OWN.with_cursor(second.page.previous_cursor)).list_query == OWN
+    assert (
+        open_list(lists, employee, OWN.with_cursor(second.page.previous_cursor)).list_query == OWN
+    )
 
 
 @pytest.mark.parametrize(
@@ -193,7 +197,7 @@ def test_the_number_of_queries_is_always_the_same(
     for _ in range(count):
         file_ticket(tickets, people.add())
     users = UserService(watched_db)
-    look(ListService(watched_db, users, LinkService(watched_db, users)), moderator, QUEUE)
+    open_list(ListService(watched_db, users, LinkService(watched_db, users)), moderator, QUEUE)
     assert [(name, command[name]) for name, command in commands.sent] == [
         ("distinct", "users"),
         ("find", "users"),

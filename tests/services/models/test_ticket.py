@@ -1,4 +1,4 @@
-"""Documents as the predecessor, an admin's shell or a fault may have left them."""
+"""Documents as the legacy app, an admin's shell or a fault may have left them."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +23,7 @@ def ticket(**fields: Any) -> Ticket:
     return Ticket.from_doc({"_id": ID, **fields})
 
 
-def test_the_predecessors_user() -> None:
+def test_a_legacy_user() -> None:
     doc = {
         "email": "Jo@Example.com",
         "password": "$2b$10$x",
@@ -97,7 +97,7 @@ def test_everybody_has_a_name_to_show(fields: dict[str, Any], name: str) -> None
     assert user(**fields).display_name == name
 
 
-def test_the_predecessors_ticket() -> None:
+def test_a_legacy_ticket() -> None:
     doc = {
         "title": "No VPN",
         "description": "It drops.",

@@ -140,11 +140,11 @@ def test_what_is_not_weak(change: dict[str, str]) -> None:
 
 # MongoDB
 
-Look = Callable[..., DatabaseChecks]
+CheckFactory = Callable[..., DatabaseChecks]
 
 
 @pytest.fixture
-def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[Look]:
+def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[CheckFactory]:
     made: list[DatabaseChecks] = []
 
     def make(uri: str | None = None, **options: Any) -> DatabaseChecks:
@@ -158,7 +158,7 @@ def checks(mongo: MongoServer, db: Mongo, clock: FixedClock) -> Iterator[Look]:
         one.close()
 
 
-def test_mongodb_answers_and_takes_a_write(checks: Look, db: Mongo) -> None:
+def test_mongodb_answers_and_takes_a_write(checks: CheckFactory, db: Mongo) -> None:
     version = db.client.server_info()["version"]
     assert said(checks().check_connection()) == [
         (CheckStatus.OK, f"{version}, replica set secantus; a majority takes writes", "")
@@ -182,12 +182,12 @@ def test_mongodb_answers_and_takes_a_write(checks: Look, db: Mongo) -> None:
         ),
     ],
 )
-def test_mongodb_is_away(checks: Look, uri: str, found: str, advice: str) -> None:
+def test_mongodb_is_away(checks: CheckFactory, uri: str, found: str, advice: str) -> None:
     assert said(checks(uri).check_connection()) == [(CheckStatus.FAIL, found, advice)]
 
 
 @pytest.mark.usefixtures("indexes_restored")
-def test_missing_indexes_are_named(checks: Look, db: Mongo) -> None:
+def test_missing_indexes_are_named(checks: CheckFactory, db: Mongo) -> None:
     assert said(checks().check_indexes()) == [(CheckStatus.OK, "every index is there", "")]
     db.tickets.drop_index("outbox_due")
     db.links.drop_index("teamId_1_userId_1")
@@ -200,7 +200,7 @@ def test_missing_indexes_are_named(checks: Look, db: Mongo) -> None:
     ]
 
 
-def test_an_empty_database_has_no_index(checks: Look, mongo: MongoServer) -> None:
+def test_an_empty_database_has_no_index(checks: CheckFactory, mongo: MongoServer) -> None:
     (finding,) = checks(mongo.uri_for("nobody-was-here")).check_indexes()
     assert finding.status is CheckStatus.FAIL
     assert finding.message.startswith("missing: users.emailKey_1, users.role_1_active_1, ")
@@ -210,7 +210,7 @@ def test_an_empty_database_has_no_index(checks: Look, mongo: MongoServer) -> Non
 # Accounts
 
 
-def test_who_there_is(checks: Look, people: People) -> None:
+def test_who_there_is(checks: CheckFactory, people: People) -> None:
     people.add()
     people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, active=False)
@@ -220,8 +220,8 @@ def test_who_there_is(checks: Look, people: People) -> None:
     ]
 
 
-def test_accounts_of_one_address_are_named_also_the_predecessors(
-    checks: Look, users: UserService, db: Mongo
+def test_accounts_of_one_address_are_named_also_legacy_ones(
+    checks: CheckFactory, users: UserService, db: Mongo
 ) -> None:
     users.create(actor=OPERATOR, email="admin@example.com", role=Role.ADMIN)
     users.create(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
@@ -238,7 +238,7 @@ def test_accounts_of_one_address_are_named_also_the_predecessors(
     assert "emailKey" not in (db.users.find_one({"_id": legacy["_id"]}) or {})
 
 
-def test_many_such_addresses_are_counted(checks: Look, db: Mongo) -> None:
+def test_many_such_addresses_are_counted(checks: CheckFactory, db: Mongo) -> None:
     db.users.insert_many(
         [{"email": f"{number}@example.com", "role": "admin"} for number in range(7)]
         + [{"email": f"{number}@EXAMPLE.com", "role": "moderator"} for number in range(7)]
@@ -248,7 +248,7 @@ def test_many_such_addresses_are_counted(checks: Look, db: Mongo) -> None:
     assert finding.message.endswith(") and 2 more")
 
 
-def test_nobody_to_take_tickets(checks: Look, people: People) -> None:
+def test_nobody_to_take_tickets(checks: CheckFactory, people: People) -> None:
     nobody = "no admin, so nobody hears of tickets that nobody can take"
     advice = "Set ADMIN_EMAILS, or run: python app.py users create ADDRESS --role admin"
     assert said(checks().check_accounts()) == [(CheckStatus.WARN, nobody, advice)]
@@ -265,7 +265,7 @@ def test_nobody_to_take_tickets(checks: Look, people: People) -> None:
     ]
 
 
-def test_whose_database_it_is(checks: Look, db: Mongo) -> None:
+def test_whose_database_it_is(checks: CheckFactory, db: Mongo) -> None:
     assert checks().team_id() is None
     db.meta.insert_one({"_id": "installation", "teamId": "T0TEAM"})
     assert checks().team_id() == "T0TEAM"
@@ -275,7 +275,7 @@ def test_whose_database_it_is(checks: Look, db: Mongo) -> None:
 
 
 def test_jobs_are_alive_while_one_holds_the_lease(
-    checks: Look, db: Mongo, clock: FixedClock
+    checks: CheckFactory, db: Mongo, clock: FixedClock
 ) -> None:
     none = [(CheckStatus.FAIL, "none leads", "Run: python app.py jobs")]
     assert said(checks().check_jobs()) == none
@@ -286,7 +286,7 @@ def test_jobs_are_alive_while_one_holds_the_lease(
 
 
 def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
-    checks: Look, db: Mongo, clock: FixedClock
+    checks: CheckFactory, db: Mongo, clock: FixedClock
 ) -> None:
     assert Lease(db, "jobs", clock=clock).acquire()
     runs, every = JobRuns(db, clock=clock), timedelta(seconds=10)
@@ -300,7 +300,7 @@ def test_it_says_when_the_jobs_last_ended_and_how_long_they_take(
 
 
 def test_the_outbox_is_as_old_as_its_oldest_change(
-    checks: Look, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
+    checks: CheckFactory, db: Mongo, clock: FixedClock, people: People, tickets: TicketService
 ) -> None:
     assert said(checks().check_outbox()) == [(CheckStatus.OK, "empty", "")]
     employee = people.add()
@@ -338,7 +338,7 @@ def test_the_age_counts_every_wait(db: Mongo, clock: FixedClock) -> None:
 
 
 def test_tickets_nobody_is_available_for(
-    checks: Look,
+    checks: CheckFactory,
     db: Mongo,
     clock: FixedClock,
     links: LinkService,

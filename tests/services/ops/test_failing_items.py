@@ -1,4 +1,4 @@
-"""What fails by the clock: tried again, later each time, and shown to whoever operates it."""
+"""Scheduled work that fails: retried with a growing delay, and shown to the operator."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -33,10 +33,10 @@ def odd(user: User) -> Iterator[None]:
     """As long as nobody can tell when that account's owner is at work."""
     usual = account_work_week
 
-    def fails(account: Document, office: BusinessHours) -> object:
+    def fails(account: Document, hours: BusinessHours) -> object:
         if account["_id"] == user.id:
             raise FAULT
-        return usual(account, office)
+        return usual(account, hours)
 
     with pytest.MonkeyPatch.context() as broken:
         broken.setattr(quiet_hours, "account_work_week", fails)
@@ -49,13 +49,13 @@ def said(db: Mongo, now: datetime) -> list[str]:
 
 
 def test_it_is_tried_again_later_each_time() -> None:
-    aside = record_failure(None, FAULT, now=at(2, 9))
-    assert aside == RetryState(at(2, 9), 1, "OverflowError")
-    waits = [aside.delay]
+    retry_state = record_failure(None, FAULT, now=at(2, 9))
+    assert retry_state == RetryState(at(2, 9), 1, "OverflowError")
+    waits = [retry_state.delay]
     for number in range(10):
-        aside = record_failure(aside, FAULT, now=at(2, 10 + number))
-        waits.append(aside.delay)
-    assert (aside.first_failed_at, aside.failure_count) == (at(2, 9), 11)
+        retry_state = record_failure(retry_state, FAULT, now=at(2, 10 + number))
+        waits.append(retry_state.delay)
+    assert (retry_state.first_failed_at, retry_state.failure_count) == (at(2, 9), 11)
     minutes = [wait // timedelta(minutes=1) for wait in waits]
     assert minutes == [5, 20, *[60] * 9]
 
@@ -73,18 +73,18 @@ def test_a_tickets_step(day: Day) -> None:
         tried = []
         while day.clock.now < at(2, 12):
             day.sweep()
-            alarm = day.now(ticket).next_step
-            assert alarm is not None
-            assert alarm.retry is not None
-            tried.append(alarm.retry.failure_count)
-            if alarm.retry.failure_count == 1:
+            next_step = day.now(ticket).next_step
+            assert next_step is not None
+            assert next_step.retry is not None
+            tried.append(next_step.retry.failure_count)
+            if next_step.retry.failure_count == 1:
                 assert said(day.db, day.clock()) == [
                     "warn  jobs:          what is due by the clock for ticket 1 failed 1 time "
                     "within 0 s (OverflowError) and is tried again by itself. Nobody is reminded "
                     "of it meanwhile, so have a look at it yourself. The log of the jobs says why, "
                     "at “set aside”."
                 ]
-            day.clock.now = alarm.at
+            day.clock.now = next_step.at
     assert tried == [1, 2, 3, 4]
     assert failing_items.count_failing(day.db) == {"step": 1, "digest": 0}
     (line,) = said(day.db, day.clock())
@@ -113,7 +113,7 @@ def test_a_step_that_was_only_put_off_is_well_again(day: Day) -> None:
     assert said(day.db, day.clock()) == []
 
 
-def test_a_step_that_cannot_be_read_is_set_aside_as_well(day: Day) -> None:
+def test_a_step_that_cannot_be_read_is_retried_later_too(day: Day) -> None:
     """As a later release may have left it."""
     jo = day.moderator("VPN")
     ticket = day.file(day.people.add())
@@ -130,8 +130,10 @@ def test_more_than_a_few_are_counted(day: Day) -> None:
     day.moderator("VPN", capacity=30)
     for _ in range(7):
         ticket = day.file(day.people.add())
-        aside = record_failure(None, FAULT, now=day.clock())
-        day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"alarm.aside": aside.to_doc()}})
+        retry_state = record_failure(None, FAULT, now=day.clock())
+        day.db.tickets.update_one(
+            {"_id": ticket.id}, {"$set": {"alarm.aside": retry_state.to_doc()}}
+        )
     assert len(said(day.db, day.clock())) == 6
     assert (
         said(day.db, day.clock())[-1] == "warn  jobs:          2 more are set aside. See the log."
@@ -171,14 +173,14 @@ def test_a_digest_that_nobody_wants_any_more_is_no_fault(day: Day) -> None:
 
 def test_whoever_has_left_the_help_desk_is_not_named(day: Day) -> None:
     jo = day.moderator()
-    aside = record_failure(None, FAULT, now=day.clock())
-    left = {"digestAside": aside.to_doc(), "role": Role.USER.value}
+    retry_state = record_failure(None, FAULT, now=day.clock())
+    left = {"digestAside": retry_state.to_doc(), "role": Role.USER.value}
     day.db.users.update_one({"_id": jo.id}, {"$set": left})
     assert said(day.db, day.clock()) == []
     assert failing_items.count_failing(day.db)["digest"] == 0
 
 
-def test_a_digest_that_cannot_be_written_is_set_aside_too(
+def test_a_digest_that_cannot_be_written_is_retried_later_too(
     day: Day, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     claim_installation(day.db, team_id=TEAM_ID)
@@ -194,13 +196,13 @@ def test_a_digest_that_cannot_be_written_is_set_aside_too(
     assert failing_items.count_failing(day.db)["digest"] == 1
     day.clock.advance(minutes=5)
     assert digest.run(day.runtime) == 1
-    assert len(day.told(jo)) == 1
+    assert len(day.texts_to(jo)) == 1
 
 
 def test_the_doctor_tells_of_it_with_the_jobs(day: Day, monkeypatch: pytest.MonkeyPatch) -> None:
     jo = day.people.add(Role.MODERATOR, email="jo@example.com")
-    aside = record_failure(None, FAULT, now=day.clock())
-    day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": aside.to_doc()}})
+    retry_state = record_failure(None, FAULT, now=day.clock())
+    day.db.users.update_one({"_id": jo.id}, {"$set": {"digestAside": retry_state.to_doc()}})
     checks = DatabaseChecks("mongodb://unused", missing_indexes=missing_indexes, clock=day.clock)
     monkeypatch.setitem(vars(checks), "_db", day.db)
     found = checks.check_jobs()

@@ -30,9 +30,9 @@ def ticket(tickets: TicketService, people: People) -> Ticket:
     return file_ticket(tickets, people.add())
 
 
-def only_notice(db: Mongo, ticket: Ticket) -> Any:
-    (notice,) = reload(db, ticket).deliveries
-    return notice
+def only_delivery(db: Mongo, ticket: Ticket) -> Any:
+    (delivery,) = reload(db, ticket).deliveries
+    return delivery
 
 
 def test_a_key_names_event_kind_and_recipient() -> None:
@@ -42,7 +42,7 @@ def test_a_key_names_event_kind_and_recipient() -> None:
 def test_one_of_many_claims_it(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     answers = at_once(*[lambda: claim(db, ticket.id, KEY, now=clock())] * 8)
     assert sorted(answers) == [False] * 7 + [True]
-    assert only_notice(db, ticket) == {
+    assert only_delivery(db, ticket) == {
         "key": KEY,
         "state": "claimed",
         "until": clock() + CLAIM_DURATION,
@@ -50,7 +50,7 @@ def test_one_of_many_claims_it(db: Mongo, clock: FixedClock, ticket: Ticket) -> 
     }
 
 
-def test_each_notice_has_its_own_claim(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
+def test_each_delivery_has_its_own_claim(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     assert claim(db, ticket.id, KEY, now=clock())
     assert claim(db, ticket.id, "2:assignee:x", now=clock())
     assert not claim(db, ObjectId(), KEY, now=clock())
@@ -87,7 +87,7 @@ def test_what_slack_refuses_for_good_is_finished(
     mark_failed(db, ticket.id, KEY, error="channel_not_found")
     assert is_finished(reload(db, ticket), KEY)
     assert not is_finished(reload(db, ticket), "2:assignee:x")
-    assert only_notice(db, ticket)["error"] == "channel_not_found"
+    assert only_delivery(db, ticket)["error"] == "channel_not_found"
     assert not claim(db, ticket.id, KEY, now=clock() + timedelta(days=1))
 
 
@@ -99,7 +99,7 @@ def test_what_was_sent_is_recorded_with_its_card(
     found = reload(db, ticket)
     assert is_finished(found, KEY)
     assert found.cards == (CARD,)
-    assert only_notice(db, ticket) | {"until": None} == {
+    assert only_delivery(db, ticket) | {"until": None} == {
         "key": KEY,
         "state": "sent",
         "until": None,
@@ -116,7 +116,7 @@ def test_what_was_sent_stays_sent(db: Mongo, clock: FixedClock, ticket: Ticket) 
     mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
     release_claim(db, ticket.id, KEY, until=clock())
     mark_failed(db, ticket.id, KEY, error="account_inactive")
-    assert only_notice(db, ticket)["state"] == "sent"
+    assert only_delivery(db, ticket)["state"] == "sent"
     assert reload(db, ticket).cards == ()
 
 
@@ -139,7 +139,7 @@ def test_a_card_keeps_what_it_shows(db: Mongo, clock: FixedClock, ticket: Ticket
     assert (other.seq, other.digest) == (1, "old")
 
 
-def test_a_card_painted_over_with_older_content_is_out_of_date(
+def test_a_card_overwritten_with_older_content_is_out_of_date(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     with_card(db, ticket, clock)
@@ -155,7 +155,7 @@ def test_a_card_painted_over_with_older_content_is_out_of_date(
     assert show(db, ticket, clock, seq=3, digest="new")
 
 
-def test_the_worker_that_was_painted_over_does_not_settle_the_ticket(
+def test_the_worker_whose_card_was_overwritten_does_not_mark_it_delivered(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     with_card(db, ticket, clock)
@@ -165,9 +165,7 @@ def test_the_worker_that_was_painted_over_does_not_settle_the_ticket(
     assert not mark_delivered(db, ticket.id, expected_seq=seen)
 
 
-def test_a_card_is_spoilt_by_whoever_knows_better(
-    db: Mongo, clock: FixedClock, ticket: Ticket
-) -> None:
+def test_an_invalidated_card_is_due_again(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
     with_card(db, ticket, clock)
     assert mark_delivered(db, ticket.id, expected_seq=1)
     assert invalidate_card(db, ticket.id, channel="D1", ts="2.5", now=clock())
@@ -177,7 +175,7 @@ def test_a_card_is_spoilt_by_whoever_knows_better(
     assert not invalidate_card(db, ticket.id, channel="D2", ts="2.5", now=clock())
 
 
-def test_unknown_cards_and_notices_change_nothing(
+def test_unknown_cards_and_deliveries_change_nothing(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     mark_failed(db, ticket.id, KEY, error="x")

@@ -30,7 +30,7 @@ def next_try(db: Mongo, ticket_id: ObjectId) -> datetime:
     return found
 
 
-def test_a_fresh_change_is_left_to_its_own_hint_first(
+def test_a_fresh_change_is_left_to_its_own_task_first(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
@@ -52,7 +52,7 @@ def test_the_longest_overdue_comes_first(
     assert due_ticket_ids(db, now=clock(), limit=2) == in_order[:2]
 
 
-def test_what_is_settled_is_never_due(
+def test_a_delivered_ticket_is_never_due(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
@@ -65,7 +65,7 @@ def test_what_is_settled_is_never_due(
 
 
 @pytest.mark.parametrize("seen", [0, 2])
-def test_only_what_was_seen_is_settled(
+def test_only_the_expected_version_is_marked_delivered(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User, seen: int
 ) -> None:
     ticket = file_ticket(tickets, requester)
@@ -82,7 +82,7 @@ def test_it_backs_off_to_fifteen_minutes(
     for _ in range(10):
         back_off(db, ticket.id, now=clock())
         waits.append(next_try(db, ticket.id) - clock())
-    doubled = [SWEEP_GRACE_PERIOD * 2**tries for tries in range(7)]
+    doubled = [SWEEP_GRACE_PERIOD * 2**attempts for attempts in range(7)]
     assert waits == [*doubled, *[MAX_DELIVERY_DELAY] * 3]
     assert timedelta(minutes=15) == MAX_DELIVERY_DELAY > doubled[-1]
 
@@ -96,7 +96,7 @@ def test_a_hundred_attempts_do_not_overflow(
     assert next_try(db, ticket.id) == clock() + MAX_DELIVERY_DELAY
 
 
-def test_a_change_starts_the_waits_anew(
+def test_a_change_restarts_the_waits(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)
@@ -107,7 +107,7 @@ def test_a_change_starts_the_waits_anew(
     assert next_try(db, ticket.id) == clock() + SWEEP_GRACE_PERIOD
 
 
-def test_a_settled_or_deleted_ticket_does_not_back_off(
+def test_a_delivered_or_deleted_ticket_does_not_back_off(
     db: Mongo, clock: FixedClock, tickets: TicketService, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester)

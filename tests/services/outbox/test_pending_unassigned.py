@@ -22,7 +22,7 @@ from tests.conftest import FixedClock, People, file_ticket, reload
 
 
 @pytest.fixture
-def parked(
+def unassigned(
     db: Mongo, clock: FixedClock, links: LinkService, tickets: TicketService, people: People
 ) -> Ticket:
     """A ticket nobody could take, of which everybody has been told."""
@@ -34,54 +34,54 @@ def parked(
     return reload(db, ticket)
 
 
-def test_a_parked_ticket_waits(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
-    assert parked.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
-    assert not needs_assignment(parked)
+def test_an_unassigned_ticket_waits(db: Mongo, clock: FixedClock, unassigned: Ticket) -> None:
+    assert unassigned.assignment == {"next": clock() + UNASSIGNED_RETRY_INTERVAL}
+    assert not needs_assignment(unassigned)
     retry_due_unassigned(db, now=clock() + UNASSIGNED_RETRY_INTERVAL - timedelta(milliseconds=1))
-    assert reload(db, parked) == parked
+    assert reload(db, unassigned) == unassigned
 
 
-def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, parked: Ticket) -> None:
+def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, unassigned: Ticket) -> None:
     clock.advance(seconds=UNASSIGNED_RETRY_INTERVAL.total_seconds())
     retry_due_unassigned(db, now=clock())
-    assert needs_assignment(reload(db, parked))
-    assert due_ticket_ids(db, now=clock(), limit=9) == [parked.id]
+    assert needs_assignment(reload(db, unassigned))
+    assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
 
 
 def test_it_is_tried_again_when_somebody_may_take_it(
-    db: Mongo, clock: FixedClock, parked: Ticket
+    db: Mongo, clock: FixedClock, unassigned: Ticket
 ) -> None:
     retry_unassigned(db, now=clock())
-    assert needs_assignment(reload(db, parked))
-    assert due_ticket_ids(db, now=clock(), limit=9) == [parked.id]
+    assert needs_assignment(reload(db, unassigned))
+    assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
 
 
-def test_whoever_saw_it_parked_does_not_settle_it_afterwards(
-    db: Mongo, clock: FixedClock, parked: Ticket
+def test_a_worker_that_saw_it_unassigned_does_not_mark_it_delivered(
+    db: Mongo, clock: FixedClock, unassigned: Ticket
 ) -> None:
     """Else it would be neither parked nor in the outbox, and so be forgotten."""
     retry_unassigned(db, now=clock())
-    assert not mark_delivered(db, parked.id, expected_seq=parked.seq)
-    assert due_ticket_ids(db, now=clock(), limit=9) == [parked.id]
+    assert not mark_delivered(db, unassigned.id, expected_seq=unassigned.seq)
+    assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
 
 
-def test_a_new_account_a_new_role_and_new_skills_wake_it(
-    db: Mongo, clock: FixedClock, parked: Ticket, users: UserService
+def test_a_new_account_a_new_role_and_new_skills_retry_it(
+    db: Mongo, clock: FixedClock, unassigned: Ticket, users: UserService
 ) -> None:
-    def woken() -> bool:
-        seen = reload(db, parked)
-        db.tickets.update_one({"_id": parked.id}, {"$set": {"assignment.next": clock()}})
+    def was_retried() -> bool:
+        seen = reload(db, unassigned)
+        db.tickets.update_one({"_id": unassigned.id}, {"$set": {"assignment.next": clock()}})
         return needs_assignment(seen)
 
     who = users.create(actor=OPERATOR, email="jo@example.com").email
-    assert woken()
+    assert was_retried()
     users.set_role(actor=OPERATOR, email=who, role=Role.MODERATOR)
-    assert woken()
+    assert was_retried()
     users.set_skills(actor=OPERATOR, email=who, skills=["VPN"])
-    assert woken()
+    assert was_retried()
 
 
-def test_what_is_not_parked_sleeps_on(
+def test_what_is_not_queued_is_not_retried(
     db: Mongo, clock: FixedClock, tickets: TicketService, people: People
 ) -> None:
     ticket = file_ticket(tickets, people.add())

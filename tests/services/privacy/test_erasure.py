@@ -1,4 +1,4 @@
-"""Somebody leaves for good: nothing leads to them any more, and their tickets stay."""
+"""Erasure: nothing identifies the user any more, and their tickets stay."""
 
 from datetime import timedelta
 from typing import Any
@@ -41,13 +41,13 @@ from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL
 
 EMAIL, NAME, SLACK_ID = "Zach.Quixote@example.com", "Zacharias Quixote", "U0ZACH"
-TRACES = (b"zach", b"quixote")
+ERASED_WORDS = (b"zach", b"quixote")
 PASSWORD = "correct horse"
 MEMBER = SlackMember(TEAM_ID, SLACK_ID, TEAM_ID, EMAIL, email_confirmed=True, name=NAME)
 
 
 @pytest.fixture
-def leaving(db: Mongo, users: UserService, clock: FixedClock) -> Erasure:
+def erasure(db: Mongo, users: UserService, clock: FixedClock) -> Erasure:
     return Erasure(db, users, clock=clock)
 
 
@@ -155,42 +155,42 @@ def _elsewhere(
         db.nudges.insert_one({"to": to, "ended": "sent", "shown": shown})
 
 
-def traces(db: Mongo) -> list[str]:
+def leftovers(db: Mongo) -> list[str]:
     """The collections in which something leads to them, looked for in the bytes as stored."""
     raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
     return [
         f"{name}: {doc.raw!r}"
         for name in db.list_collection_names()
         for doc in db.get_collection(name).with_options(codec_options=raw).find()
-        if any(trace in bytes(doc.raw).lower() for trace in TRACES)
+        if any(word in bytes(doc.raw).lower() for word in ERASED_WORDS)
     ]
 
 
-def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, leaving: Erasure) -> None:
-    found = {line.partition(":")[0] for line in traces(db)}
+def test_nothing_leads_to_them_any_more(db: Mongo, life: Life, erasure: Erasure) -> None:
+    found = {line.partition(":")[0] for line in leftovers(db)}
     assert found == {"users", "links", "unlinked", "linkTries", "letters", "tickets", "nudges"}
     assert db.codes.count_documents({}) == 1
-    (erased,) = leaving.erase(actor=OPERATOR, email=" zach.quixote@EXAMPLE.com")
-    assert traces(db) == []
+    (erased,) = erasure.erase(actor=OPERATOR, email=" zach.quixote@EXAMPLE.com")
+    assert leftovers(db) == []
     assert db.codes.count_documents({}) == 0
     assert (erased.released_tickets, erased.links, erased.removed_emails) == (2, 1, 2)
     assert erased.redacted_tickets == 3
 
 
-def test_also_where_cards_are_drawn_anew_afterwards(
+def test_also_where_cards_are_updated_afterwards(
     db: Mongo,
     life: Life,
-    leaving: Erasure,
+    erasure: Erasure,
     slack: RecordingSlack,
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> None:
     sent = len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     for ticket in (life.assigned, life.own, life.quoted):
         publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    assert traces(db) == []
+    assert leftovers(db) == []
     assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
     card, *_ = slack.messages(f"U{str(life.assigned.created_by)[-8:].upper()}")
     assert card["text"] == "Ticket 1 “The VPN drops”: to do"
@@ -199,23 +199,23 @@ def test_also_where_cards_are_drawn_anew_afterwards(
 def test_their_open_tickets_go_to_somebody_else(
     db: Mongo,
     life: Life,
-    leaving: Erasure,
+    erasure: Erasure,
     people: People,
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> None:
     assert life.assigned.status is Status.IN_PROGRESS
     other = people.add(Role.MODERATOR, "VPN")
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     publisher.publish_ticket(str(life.assigned.id))
     work(runtime, publisher)
     assert reload(db, life.assigned).assigned_to == other.id
 
 
 def test_tickets_and_what_was_written_in_them_stay(
-    db: Mongo, life: Life, leaving: Erasure, zach: User, users: UserService, links: LinkService
+    db: Mongo, life: Life, erasure: Erasure, zach: User, users: UserService, links: LinkService
 ) -> None:
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     own, assigned = reload(db, life.own), reload(db, life.assigned)
     assert (own.title, own.created_by, own.source) == ("My chair squeaks", zach.id, None)
     said, noted = assigned.comments
@@ -227,16 +227,16 @@ def test_tickets_and_what_was_written_in_them_stay(
     assert quoted.source is not None
     assert (quoted.source.channel, quoted.source.slack_user_id) == (GENERAL, None)
     boss = Actor(ObjectId(), Role.ADMIN)
-    sheet = HomeService(db, users, links).ticket_page(
+    page = HomeService(db, users, links).ticket_page(
         actor=boss, team_id=TEAM_ID, ticket_id=str(own.id)
     )
-    assert sheet.people.users[zach.id].display_name == "a former colleague"
+    assert page.people.users[zach.id].display_name == "a former colleague"
 
 
 def test_nothing_is_left_of_the_account(
-    db: Mongo, life: Life, leaving: Erasure, zach: User, clock: FixedClock
+    db: Mongo, life: Life, erasure: Erasure, zach: User, clock: FixedClock
 ) -> None:
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     doc = db.users.find_one({"_id": zach.id})
     assert doc is not None
     assert set(doc.pop("handBack")) == {"at", "by", "reason"}
@@ -255,22 +255,22 @@ def test_nothing_is_left_of_the_account(
 
 
 def test_every_session_ends_and_nobody_signs_in_again(
-    leaving: Erasure, zach: User, account_services: AccountServices
+    erasure: Erasure, zach: User, account_services: AccountServices
 ) -> None:
     sign_in = account_services.sign_in
     token = sign_in.issue_token(zach)
     assert sign_in.authenticate(token).id == zach.id
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     with pytest.raises(Unauthenticated):
         sign_in.authenticate(token)
     with pytest.raises(Unauthenticated):
         sign_in.sign_in(email=EMAIL, password=PASSWORD)
 
 
-def test_the_same_slack_member_begins_anew(
-    leaving: Erasure, zach: User, links: LinkService, life: Life, db: Mongo, tickets: TicketService
+def test_the_same_slack_member_starts_again(
+    erasure: Erasure, zach: User, links: LinkService, life: Life, db: Mongo, tickets: TicketService
 ) -> None:
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     fresh = links.get_or_create_user(MEMBER)
     assert fresh.id != zach.id
     assert (fresh.role, fresh.email, fresh.has_password) == (Role.USER, EMAIL, False)
@@ -278,16 +278,16 @@ def test_the_same_slack_member_begins_anew(
     assert TicketLists(db).page(actor=Actor.from_user(fresh), list_query=own).tickets == ()
 
 
-def test_erasing_again_finds_nobody(leaving: Erasure, life: Life, db: Mongo) -> None:
-    leaving.erase(actor=OPERATOR, email=EMAIL)
+def test_erasing_again_finds_nobody(erasure: Erasure, life: Life, db: Mongo) -> None:
+    erasure.erase(actor=OPERATOR, email=EMAIL)
     before = list(db.users.find()), list(db.tickets.find())
-    assert leaving.erase(actor=OPERATOR, email=EMAIL) == []
+    assert erasure.erase(actor=OPERATOR, email=EMAIL) == []
     assert (list(db.users.find()), list(db.tickets.find())) == before
 
 
 @pytest.mark.parametrize("step", ["_unlink", "_redact_ticket", "_anonymise"])
 def test_what_was_interrupted_is_finished_by_the_next_run(
-    db: Mongo, life: Life, leaving: Erasure, monkeypatch: pytest.MonkeyPatch, step: str
+    db: Mongo, life: Life, erasure: Erasure, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     whole = getattr(Erasure, step)
 
@@ -298,44 +298,44 @@ def test_what_was_interrupted_is_finished_by_the_next_run(
 
     monkeypatch.setattr(Erasure, step, breaks)
     with pytest.raises(AutoReconnect):
-        leaving.erase(actor=OPERATOR, email=EMAIL)
+        erasure.erase(actor=OPERATOR, email=EMAIL)
     monkeypatch.undo()
-    leaving.erase(actor=OPERATOR, email=EMAIL)
-    assert traces(db) == []
+    erasure.erase(actor=OPERATOR, email=EMAIL)
+    assert leftovers(db) == []
 
 
-def test_the_last_admin_stays(leaving: Erasure, users: UserService, db: Mongo) -> None:
+def test_the_last_admin_stays(erasure: Erasure, users: UserService, db: Mongo) -> None:
     users.create(actor=OPERATOR, email="boss@example.com", role=Role.ADMIN)
     before = list(db.users.find())
     with pytest.raises(Conflict, match="There has to be an active admin"):
-        leaving.erase(actor=OPERATOR, email="boss@example.com")
+        erasure.erase(actor=OPERATOR, email="boss@example.com")
     assert list(db.users.find()) == before
 
 
 @pytest.mark.usefixtures("indexes_restored")
-def test_who_has_several_accounts_loses_all_of_them(db: Mongo, leaving: Erasure) -> None:
+def test_who_has_several_accounts_loses_all_of_them(db: Mongo, erasure: Erasure) -> None:
     db.users.create_index([("email", ASCENDING)], unique=True)  # the predecessor has it so
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
-    assert len(leaving.erase(actor=OPERATOR, email="jo@example.com")) == 2
+    assert len(erasure.erase(actor=OPERATOR, email="jo@example.com")) == 2
     assert set(db.users.distinct("name")) == {"a former colleague"}
 
 
 def test_a_deactivated_account_can_be_erased(
-    db: Mongo, life: Life, leaving: Erasure, zach: User
+    db: Mongo, life: Life, erasure: Erasure, zach: User
 ) -> None:
     db.users.update_one({"_id": zach.id}, {"$set": {"active": False}})
-    leaving.erase(actor=OPERATOR, email=EMAIL)
-    assert traces(db) == []
+    erasure.erase(actor=OPERATOR, email=EMAIL)
+    assert leftovers(db) == []
     assert reload(db, life.assigned).assigned_to is None
 
 
-def test_in_between_they_are_locked_out(db: Mongo, leaving: Erasure, zach: User) -> None:
-    leaving._deactivate(zach.id, "system")
+def test_in_between_they_are_locked_out(db: Mongo, erasure: Erasure, zach: User) -> None:
+    erasure._deactivate(zach.id, "system")
     with pytest.raises(MemberRefused, match="deactivated"):
         LinkService(db, UserService(db)).get_or_create_user(MEMBER)
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
-def test_only_who_manages_people_may(leaving: Erasure, zach: User, role: Role) -> None:
+def test_only_who_manages_people_may(erasure: Erasure, zach: User, role: Role) -> None:
     with pytest.raises(PermissionDenied):
-        leaving.erase(actor=Actor(ObjectId(), role), email=EMAIL)
+        erasure.erase(actor=Actor(ObjectId(), role), email=EMAIL)

@@ -1,4 +1,4 @@
-"""What is kept about somebody, as JSON, and `app.py users export|erase`."""
+"""The export of a user's data as JSON, and `app.py users export|erase`."""
 
 import json
 import math
@@ -86,22 +86,22 @@ def test_it_holds_what_is_theirs_and_no_more(
         ("filed", 1),
         ("commented", 1),
     }
-    (letter,) = held["letters"]
-    assert (letter["kind"], letter["createdAt"]) == (EmailKind.WELCOME, iso(clock()))
+    (queued_email,) = held["letters"]
+    assert (queued_email["kind"], queued_email["createdAt"]) == (EmailKind.WELCOME, iso(clock()))
     text = json.dumps(found)
     assert "Him again" not in text
     assert "$2b$" not in text
 
 
-def test_the_predecessors_accounts_with_all_that_is_in_them(db: Mongo, users: UserService) -> None:
+def test_legacy_accounts_with_all_their_fields(db: Mongo, users: UserService) -> None:
     legacy_app.load_into(db, team_id=TEAM_ID)
     (held,) = DataExport(db, users).export(actor=OPERATOR, email="mo.derator@example.com")[
         "accounts"
     ]
     assert held["account"]["department"] == {"name": "IT", "floor": 3}
-    twins = DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")["accounts"]
-    assert [len(held["tickets"]) for held in twins] == [26, 0]
-    assert json.loads(json.dumps(twins, allow_nan=False)) == twins
+    accounts = DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")["accounts"]
+    assert [len(held["tickets"]) for held in accounts] == [26, 0]
+    assert json.loads(json.dumps(accounts, allow_nan=False)) == accounts
 
 
 def test_what_is_kept_of_whoever_works_on_tickets(

@@ -117,7 +117,7 @@ def test_every_index_is_made_once_whoever_asks_and_how_often(bare: Mongo) -> Non
     assert {f"{name}.{index}" for name, indexes in made.items() for index in indexes} == wanted
 
 
-def test_the_predecessors_documents_do_not_stand_in_the_way(bare: Mongo) -> None:
+def test_legacy_documents_do_not_stand_in_the_way(bare: Mongo) -> None:
     bare.users.insert_many([{"email": "jo@example.com"}, {"email": "jo@example.com"}])
     bare.tickets.insert_many([{"title": "a"}, {"title": "a"}, {"number": None}, {"number": None}])
     ensure_indexes(bare)
@@ -201,17 +201,19 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     deliveries.invalidate_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
     manage_people(db, invited.id, clock)
-    moves = TicketActions(db, users, clock=clock)
-    moves.resolve(actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done.")
-    moves.refresh_card(
+    ticket_actions = TicketActions(db, users, clock=clock)
+    ticket_actions.resolve(
+        actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done."
+    )
+    ticket_actions.refresh_card(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
     )
     _talk(db, Actor.from_user(invited), str(ticket.id), clock)
     _have_accounts(db, users, clock)
-    _write_letters(db, ticket.id, invited.id, clock)
+    _send_emails(db, ticket.id, invited.id, clock)
     _link(db, users, links, invited, clock)
     _be_away(db, Actor.from_user(invited), clock)
-    _have_a_morning(db, Actor.from_user(invited), clock)
+    _send_digests(db, Actor.from_user(invited), clock)
     DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")
     Erasure(db, users, clock=clock).erase(actor=OPERATOR, email="jo@example.com")
 
@@ -244,33 +246,35 @@ def _learn(db: Mongo, clock: FixedClock) -> None:
 
 
 def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
-    presences, offers = StatusSync(db, clock=clock), HandoverOffers(db, clock=clock)
+    status_sync, handover_offers = StatusSync(db, clock=clock), HandoverOffers(db, clock=clock)
     service, holiday = AvailabilityService(db, clock=clock), SlackStatus("Vacation")
-    presences.release_claims([user.id for user in presences.claim_due(limit=9)], due_at=clock())
-    presences.claim_due(limit=9)
-    presences.has_due()
-    presences.on_status_event(team_id=TEAM_ID, slack_user_id="U0", member=MemberStatus(holiday))
-    presences.record_status(actor.user_id, MemberStatus(holiday))
+    status_sync.release_claims([user.id for user in status_sync.claim_due(limit=9)], due_at=clock())
+    status_sync.claim_due(limit=9)
+    status_sync.has_due()
+    status_sync.on_status_event(team_id=TEAM_ID, slack_user_id="U0", member=MemberStatus(holiday))
+    status_sync.record_status(actor.user_id, MemberStatus(holiday))
     service.get(actor=actor)
     service.update(actor=actor, change=AvailabilityChange(away_until=clock() + timedelta(days=9)))
-    offers.has_due()
-    offer = offers.claim_next()
+    handover_offers.has_due()
+    offer = handover_offers.claim_next()
     if offer:
-        offers.retry_later(offer)
-        offers.mark_sent(offer, channel="D1", ts="1.5")
-        offers.mark_failed(offer, error="is_bot")
+        handover_offers.retry_later(offer)
+        handover_offers.mark_sent(offer, channel="D1", ts="1.5")
+        handover_offers.mark_failed(offer, error="is_bot")
     key = (db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
     for hand_over in (False, True):
-        offers.decide(actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over)
+        handover_offers.decide(
+            actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over
+        )
     clock.advance(days=10)
-    presences.end_absences()
+    status_sync.end_absences()
     clock.advance(days=-10)
     pause(db, "x", until=clock())
     is_paused(db, "x", now=clock())
     StatusRulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], available=[])
 
 
-def _have_a_morning(db: Mongo, actor: Actor, clock: FixedClock) -> None:
+def _send_digests(db: Mongo, actor: Actor, clock: FixedClock) -> None:
     switch, digests = DigestPreference(db), Digests(db, clock=clock)
     switch.set_enabled(actor=actor, enabled=True)
     digests.has_due()
@@ -295,21 +299,21 @@ def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
 
 def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
     """Everything about who acts as whom in Slack."""
-    codes, letters = OneTimeCodes(db, JWT_SECRET, clock), Emails(db, clock=clock)
-    linking = LinkByCode(db, users, links, codes, letters, clock=clock)
-    unlinking = Unlink(db, users, links, letters, clock=clock)
+    codes, emails = OneTimeCodes(db, JWT_SECRET, clock), Emails(db, clock=clock)
+    link_by_code = LinkByCode(db, users, links, codes, emails, clock=clock)
+    unlink_service = Unlink(db, users, links, emails, clock=clock)
     following = MemberSync(db, users, codes, clock=clock)
     member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
-    unlinking.linked_members(actor=Actor.from_user(user))
+    unlink_service.linked_members(actor=Actor.from_user(user))
     for _ in range(2):
-        unlinking.preview(actor=Actor.from_user(user))
-        unlinking.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
+        unlink_service.preview(actor=Actor.from_user(user))
+        unlink_service.unlink(actor=Actor.from_user(user), team_id=TEAM_ID, slack_user_id="U0")
         with pytest.raises(InvalidValue):
-            linking.preview(member=member, code="wrong")
-        offer = linking.preview(
+            link_by_code.preview(member=member, code="wrong")
+        offer = link_by_code.preview(
             member=member, code=codes.issue(kind=CodeKind.LINK, user_id=user.id)
         )
-        linking.confirm(member=member, code_id=offer.code_id)
+        link_by_code.confirm(member=member, code_id=offer.code_id)
         clock.advance(minutes=15)
     for changed in (replace(member, is_deleted=True), replace(member, email="new@example.com")):
         following.has_changes(member=changed)
@@ -344,41 +348,43 @@ def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: F
     began = {"accept": {"about": "a", "since": clock() - timedelta(days=9)}}
     was = db.tickets.find_one({"_id": ticket_id}) or {}
     for done in (None, "accept_reminder"):
-        ladders = {"accept": {**began["accept"], **({"done": done} if done else {})}}
-        values = {**given, "alarm": {"at": clock()}, "ladders": ladders}
+        tracks = {"accept": {**began["accept"], **({"done": done} if done else {})}}
+        values = {**given, "alarm": {"at": clock()}, "ladders": tracks}
         db.tickets.update_one({"_id": ticket_id}, {"$set": values})
         assert [steps.take(due) for due in steps.due()]
-    box = Reminders(db, clock=clock)
+    reminder_queue = Reminders(db, clock=clock)
     for key in ("held", "dropped"):
-        box.queue(key=key, recipient=user_id, ticket_id=ticket_id, seq=1, kind="due_soon")
+        reminder_queue.queue(
+            key=key, recipient=user_id, ticket_id=ticket_id, seq=1, kind="due_soon"
+        )
         clock.advance(minutes=1)
-        claim = box.claim(*box.due_recipients())
+        claim = reminder_queue.claim(*reminder_queue.due_recipients())
         assert claim
         if key == "held":
-            box.defer(claim, until=clock())
+            reminder_queue.defer(claim, until=clock())
         else:
-            box.discard(claim, claim.reminders)
-        box.release_claim(claim, until=clock())
-        box.finish(claim, why="sent")
+            reminder_queue.discard(claim, claim.reminders)
+        reminder_queue.release_claim(claim, until=clock())
+        reminder_queue.finish(claim, why="sent")
         clock.advance(minutes=-1)
     db.tickets.replace_one({"_id": ticket_id}, was)
 
 
-def _write_letters(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
-    letters, gate = (
+def _send_emails(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
+    emails, gate = (
         Emails(db, clock=clock),
         BackoffLock(db, "mail", lock_timeout=timedelta(1), clock=clock),
     )
     deliveries.mark_delegated(db, ticket_id, "1:mail:x")
     gate.acquire()
-    for end in (letters.mark_sent, lambda letter: letters.retry_later(letter, error="450")):
-        letter_id = letters.queue(EmailKind.WELCOME, user_id=user_id, key=str(end))
-        letter = letters.claim(letter_id)
+    for end in (emails.mark_sent, lambda letter: emails.retry_later(letter, error="450")):
+        email_id = emails.queue(EmailKind.WELCOME, user_id=user_id, key=str(end))
+        letter = emails.claim(email_id)
         assert letter
         end(letter)
-    letters.next_due_id()
-    letters.claim_next()
-    letters.discard_all(why="off")
+    emails.next_due_id()
+    emails.claim_next()
+    emails.discard_all(why="off")
     gate.back_off()
 
 

@@ -105,7 +105,7 @@ def test_the_same_summary_is_told_once(db: Mongo, past: Past) -> None:
     assert found(db, TEXT, "VPN", "Printer", "SAP") == ["The VPN tunnel drops."]
 
 
-def test_the_predecessors_odd_values_do_not_stop_it(db: Mongo, past: Past) -> None:
+def test_odd_legacy_values_do_not_stop_it(db: Mongo, past: Past) -> None:
     past.add("The VPN tunnel drops.", title=None, relatedSkills="VPN", completedAt=None)
     past.add("The VPN tunnel drops, too.", relatedSkills=["VPN", 7, None], completedAt="yesterday")
     assert len(found(db, TEXT, "VPN")) == 2

@@ -20,7 +20,7 @@ from services.sla.targets import PRIORITIES_BY_URGENCY, Targets
 from tests.conftest import sample_ticket
 
 BERLIN = ZoneInfo("Europe/Berlin")
-OFFICE = WorkWeek(BERLIN)
+BERLIN_WEEK = WorkWeek(BERLIN)
 TODO, IN_PROGRESS, WAITING, COMPLETED, REOPENED = Status
 USUAL = Targets()
 
@@ -71,12 +71,17 @@ def berlin(text: str) -> datetime:
 @pytest.mark.parametrize(
     ("week", "filed", "priority", "expected"),
     [
-        (OFFICE, "2026-03-02 10:00", Priority.URGENT, "2026-03-02 14:00"),
-        (OFFICE, "2026-03-02 16:00", Priority.URGENT, "2026-03-03 12:00"),
-        (OFFICE, "2026-03-06 16:59", Priority.HIGH, "2026-03-09 16:59"),  # over a weekend
-        (OFFICE, "2026-03-07 12:00", Priority.URGENT, "2026-03-09 13:00"),
-        (OFFICE, "2026-03-27 16:00", Priority.URGENT, "2026-03-30 12:00"),  # the clocks went on
-        (OFFICE, "2026-10-23 16:00", Priority.URGENT, "2026-10-26 12:00"),  # and back
+        (BERLIN_WEEK, "2026-03-02 10:00", Priority.URGENT, "2026-03-02 14:00"),
+        (BERLIN_WEEK, "2026-03-02 16:00", Priority.URGENT, "2026-03-03 12:00"),
+        (BERLIN_WEEK, "2026-03-06 16:59", Priority.HIGH, "2026-03-09 16:59"),  # over a weekend
+        (BERLIN_WEEK, "2026-03-07 12:00", Priority.URGENT, "2026-03-09 13:00"),
+        (
+            BERLIN_WEEK,
+            "2026-03-27 16:00",
+            Priority.URGENT,
+            "2026-03-30 12:00",
+        ),  # the clocks went on
+        (BERLIN_WEEK, "2026-10-23 16:00", Priority.URGENT, "2026-10-26 12:00"),  # and back
         (
             AROUND_THE_CLOCK,
             "2026-03-28 12:00",
@@ -84,11 +89,16 @@ def berlin(text: str) -> datetime:
             "2026-03-29 13:00",
         ),  # 24 hours all the same
         (AROUND_THE_CLOCK, "2026-10-24 12:00", Priority.MEDIUM, "2026-10-25 11:00"),
-        (OFFICE, "2026-12-31 16:00", Priority.URGENT, "2027-01-01 12:00"),
-        (replace(OFFICE, country="DE"), "2026-12-31 16:00", Priority.URGENT, "2027-01-04 12:00"),
-        (replace(OFFICE, country="DE"), "2026-12-24 16:00", Priority.HIGH, "2026-12-28 16:00"),
-        (OFFICE, "2026-03-02 10:00", None, "2026-03-05 10:00"),  # as medium
-        (OFFICE, "2026-03-02 09:00", Priority.LOW, "2026-03-06 17:00"),
+        (BERLIN_WEEK, "2026-12-31 16:00", Priority.URGENT, "2027-01-01 12:00"),
+        (
+            replace(BERLIN_WEEK, country="DE"),
+            "2026-12-31 16:00",
+            Priority.URGENT,
+            "2027-01-04 12:00",
+        ),
+        (replace(BERLIN_WEEK, country="DE"), "2026-12-24 16:00", Priority.HIGH, "2026-12-28 16:00"),
+        (BERLIN_WEEK, "2026-03-02 10:00", None, "2026-03-05 10:00"),  # as medium
+        (BERLIN_WEEK, "2026-03-02 09:00", Priority.LOW, "2026-03-06 17:00"),
     ],
 )
 def test_the_usual_targets(
@@ -99,8 +109,8 @@ def test_the_usual_targets(
 
 
 @given(week=WEEKS, filed=MOMENTS, targets=HOURS, zone=st.sampled_from(ZONES))
-@example(OFFICE, berlin("2026-03-28 23:00"), USUAL, "America/New_York")
-@example(replace(OFFICE, country="DE"), berlin("2025-12-31 23:59"), USUAL, "Asia/Kathmandu")
+@example(BERLIN_WEEK, berlin("2026-03-28 23:00"), USUAL, "America/New_York")
+@example(replace(BERLIN_WEEK, country="DE"), berlin("2025-12-31 23:59"), USUAL, "Asia/Kathmandu")
 def test_never_before_it_was_filed_nor_later_for_being_more_urgent(
     week: WorkWeek, filed: datetime, targets: Targets, zone: str
 ) -> None:
@@ -166,7 +176,7 @@ def test_the_earlier_of_deadline_and_target(
 
 
 @given(week=WEEKS, filed=MOMENTS, ran=LENGTHS, later=LENGTHS)
-def test_reopened_it_starts_anew(
+def test_reopened_it_starts_again(
     week: WorkWeek, filed: datetime, ran: timedelta, later: timedelta
 ) -> None:
     done = clock_after_change(since(filed), IN_PROGRESS, COMPLETED, now=filed + ran)
@@ -178,15 +188,15 @@ def test_reopened_it_starts_anew(
 def test_what_is_done_keeps_its_due_time() -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     done = ticket(since(at).stop(at), status=COMPLETED, due_at=at, deadline=at - timedelta(1))
-    assert due(done, OFFICE) == at
+    assert due(done, BERLIN_WEEK) == at
 
 
-def test_the_predecessors_tickets_have_no_target_until_they_are_reopened() -> None:
+def test_legacy_tickets_have_no_target_until_they_are_reopened() -> None:
     clock, now = SlaClock(), datetime(2026, 3, 2, tzinfo=UTC)
     for before, after in ((TODO, IN_PROGRESS), (IN_PROGRESS, WAITING), (WAITING, IN_PROGRESS)):
         clock = clock_after_change(clock, before, after, now=now)
         assert not clock.has_started
-        assert due_at(ticket(clock), targets=USUAL, week=OFFICE) is None
+        assert due_at(ticket(clock), targets=USUAL, week=BERLIN_WEEK) is None
     done = clock_after_change(clock, IN_PROGRESS, COMPLETED, now=now)
     assert clock_after_change(done, COMPLETED, REOPENED, now=now).has_started
 
@@ -195,7 +205,7 @@ def test_where_nobody_ever_works_there_is_no_target() -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)
     assert due_at(ticket(since(at)), targets=USUAL, week=WorkWeek(BERLIN, frozenset())) is None
     end = datetime(9999, 12, 31, tzinfo=UTC)
-    assert due_at(ticket(since(end)), targets=USUAL, week=OFFICE) is None
+    assert due_at(ticket(since(end)), targets=USUAL, week=BERLIN_WEEK) is None
 
 
 STEPS = st.lists(

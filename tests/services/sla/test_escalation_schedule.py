@@ -1,4 +1,4 @@
-"""When something happens to a ticket by the clock: the rules, without a database."""
+"""When escalation steps are due: the rules, without a database."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -68,11 +68,11 @@ def step(kind: EscalationStep) -> NewEvent:
 def walked(ticket: Ticket, rules: SlaPolicy = RULES) -> list[tuple[EscalationStep, datetime]]:
     """Every step, taken the moment it is due."""
     taken = []
-    while alarm := ticket.next_step:
-        assert due_steps(ticket, policy=rules, now=alarm.at - timedelta(milliseconds=1)) == []
-        assert alarm in due_steps(ticket, policy=rules, now=alarm.at)
-        taken.append((alarm.step, alarm.at))
-        ticket = planned(ticket, now=alarm.at, rules=rules, events=[step(alarm.step)])
+    while next_step := ticket.next_step:
+        assert due_steps(ticket, policy=rules, now=next_step.at - timedelta(milliseconds=1)) == []
+        assert next_step in due_steps(ticket, policy=rules, now=next_step.at)
+        taken.append((next_step.step, next_step.at))
+        ticket = planned(ticket, now=next_step.at, rules=rules, events=[step(next_step.step)])
     return taken
 
 
@@ -157,7 +157,7 @@ def ms(moment: datetime) -> int:
     return int(moment.timestamp() * 1000)
 
 
-def test_where_nobody_has_it_the_channel_is_told_at_once() -> None:
+def test_where_nobody_has_it_the_channel_is_notified_at_once() -> None:
     ticket = planned(sample_ticket(due_at=at(2, 12)))
     assert walked(ticket) == [
         (EscalationStep.DUE_TRIAGE, at(2, 12)),
@@ -175,7 +175,7 @@ def test_a_time_that_has_passed_when_it_is_set_is_missed_from_then_on() -> None:
     ]
 
 
-def test_what_was_late_before_anybody_looked_is_told_to_nobody() -> None:
+def test_what_was_late_before_the_first_run_notifies_nobody() -> None:
     """The predecessor's tickets, and all of them when an admin sets other targets."""
     late = assigned(due_at=MONDAY - timedelta(days=900))
     assert planned(late, is_recalculation=True).next_step is None
@@ -187,10 +187,10 @@ def test_what_was_late_before_anybody_looked_is_told_to_nobody() -> None:
 
 def test_after_a_pause_of_the_jobs_only_the_last_step_counts() -> None:
     ticket = planned(assigned(accepted_at=MONDAY, due_at=at(2, 12)))
-    assert [alarm.step for alarm in due_steps(ticket, policy=RULES, now=at(2, 12, 30))] == [
+    assert [next_step.step for next_step in due_steps(ticket, policy=RULES, now=at(2, 12, 30))] == [
         EscalationStep.DUE_MISSED
     ]
-    assert [alarm.step for alarm in due_steps(ticket, policy=RULES, now=at(3, 12))] == [
+    assert [next_step.step for next_step in due_steps(ticket, policy=RULES, now=at(3, 12))] == [
         EscalationStep.DUE_ADMINS
     ]
 
@@ -205,20 +205,20 @@ def test_nobody_loses_a_ticket_who_was_not_reminded() -> None:
     )
 
 
-def test_both_ladders_at_once() -> None:
+def test_both_tracks_at_once() -> None:
     ticket = planned(assigned(due_at=at(2, 10)))
-    assert [alarm.step for alarm in due_steps(ticket, policy=RULES, now=at(2, 10))] == [
+    assert [next_step.step for next_step in due_steps(ticket, policy=RULES, now=at(2, 10))] == [
         EscalationStep.ACCEPT_REMINDER,
         EscalationStep.DUE_MISSED,
     ]
 
 
-def test_a_ladder_that_is_put_off_does_not_hold_up_the_other() -> None:
+def test_a_postponed_track_does_not_delay_the_other() -> None:
     ticket = planned(assigned(due_at=at(2, 11)))
     held = {EscalationTrack.ACCEPT: at(3, 9)}
-    alarm = next_scheduled_step(ticket, policy=RULES, postponed=held)
-    assert alarm is not None
-    assert (alarm.step, alarm.at) == (EscalationStep.DUE_MISSED, at(2, 11))
+    next_step = next_scheduled_step(ticket, policy=RULES, postponed=held)
+    assert next_step is not None
+    assert (next_step.step, next_step.at) == (EscalationStep.DUE_MISSED, at(2, 11))
     missed = planned(ticket, now=at(2, 11), events=[step(EscalationStep.DUE_MISSED)])
     later = next_scheduled_step(
         missed, policy=RULES, postponed={**held, EscalationTrack.DUE: at(4, 9)}
@@ -286,7 +286,7 @@ def test_who_gets_it_by_the_clock_goes_on_with_the_next_step() -> None:
     [{"priority": Priority.MEDIUM}, {"due_at": at(4, 9)}],
     ids=["another priority", "another due time"],
 )
-def test_the_steps_begin_anew_with(change: dict[str, Any]) -> None:
+def test_the_steps_start_again_with(change: dict[str, Any]) -> None:
     due = [step(kind) for kind in EscalationTrack.DUE.steps]
     over = planned(BEGUN, now=at(3, 11), events=[*due, step(EscalationStep.ACCEPT_ADMINS)])
     assert over.next_step is None
@@ -326,7 +326,7 @@ def test_who_asked_the_requester_has_accepted() -> None:
     assert back.escalation_tracks[EscalationTrack.ACCEPT].is_ended
 
 
-def test_a_deadline_goes_on_after_the_wait_and_is_told_once() -> None:
+def test_a_deadline_goes_on_after_the_wait_and_is_notified_once() -> None:
     soon = planned(BEGUN, now=at(2, 15), events=[step(EscalationStep.DUE_SOON)])
     waits = planned(replace(soon, status=Status.WAITING), now=at(2, 16))
     back = planned(replace(waits, status=Status.IN_PROGRESS), now=at(2, 16, 30))
@@ -341,7 +341,7 @@ def test_waiting_is_counted_in_working_days() -> None:
     ]
 
 
-def test_what_is_done_has_nothing_left_and_begins_anew_when_reopened() -> None:
+def test_what_is_done_has_nothing_left_and_starts_again_when_reopened() -> None:
     done = replace(BEGUN, status=Status.COMPLETED)
     assert build_schedule(done, policy=RULES, now=at(2, 10)) == NO_SCHEDULE
     done = planned(done, now=at(2, 10))
@@ -351,7 +351,7 @@ def test_what_is_done_has_nothing_left_and_begins_anew_when_reopened() -> None:
     assert opened.escalation_tracks[EscalationTrack.ACCEPT].counted_from == at(4, 9)
 
 
-def test_the_predecessors_assignments_are_nobodys_to_accept() -> None:
+def test_legacy_assignments_need_no_acceptance() -> None:
     assert planned(assigned(assignment={})).next_step is None
 
 
@@ -382,10 +382,12 @@ def test_what_cannot_be_read_is_not_there(doc: Any) -> None:
 
 
 def test_it_is_read_as_it_was_written() -> None:
-    ladder = TrackState("a", MONDAY, EscalationStep.DUE_SOON, is_ended=True)
-    assert track_states_from_doc({"due": ladder.to_doc()}) == {EscalationTrack.DUE: ladder}
-    alarm = ScheduledStep(MONDAY, EscalationStep.DUE_SOON, "a")
-    assert ScheduledStep.from_doc(alarm.to_doc()) == alarm
+    track_state = TrackState("a", MONDAY, EscalationStep.DUE_SOON, is_ended=True)
+    assert track_states_from_doc({"due": track_state.to_doc()}) == {
+        EscalationTrack.DUE: track_state
+    }
+    next_step = ScheduledStep(MONDAY, EscalationStep.DUE_SOON, "a")
+    assert ScheduledStep.from_doc(next_step.to_doc()) == next_step
     assert ScheduledStep.from_doc({"kind": "unknown", "at": MONDAY}) is None
     assert ScheduledStep.from_doc({"kind": "due_soon", "at": "today"}) is None
 

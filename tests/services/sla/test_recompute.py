@@ -1,4 +1,4 @@
-"""Places in the queue for tickets that came without one."""
+"""Queue keys for tickets that were stored without one."""
 
 from typing import Any
 
@@ -77,7 +77,7 @@ def test_it_goes_at_the_end_and_comes_back(
     assert place(db, ticket.id) == queue_key(again)
 
 
-def test_the_predecessors_get_theirs_and_no_other_change(db: Mongo, clock: FixedClock) -> None:
+def test_legacy_tickets_get_a_queue_key_and_no_other_change(db: Mongo, clock: FixedClock) -> None:
     known = {"deadline": clock(), "priority": "low", "createdAt": clock(), "votes": 3}
     old, assigned, done = put(db, **known), put(db, assignedTo=BY), put(db, status="COMPLETED")
     before = db.tickets.find_one({"_id": old})

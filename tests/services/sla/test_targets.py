@@ -1,4 +1,4 @@
-"""The targets as they are stored, read and checked, and what is kept of them for a moment."""
+"""SLA targets as they are stored, read, checked and cached."""
 
 from dataclasses import replace
 from typing import Any
@@ -122,19 +122,19 @@ def test_what_makes_no_sense_is_as_if_it_were_not_set(stored: dict[str, Any] | N
     assert targets_from_doc(stored) == Targets()
 
 
-def test_the_mark_is_of_all_that_counts() -> None:
-    targets, office = Targets(), BusinessHours()
-    mark = SlaPolicy.build(targets, office).fingerprint
-    assert len(mark) == 8
-    assert SlaPolicy.build(Targets(), BusinessHours(is_configured=True)).fingerprint == mark
+def test_the_fingerprint_covers_all_that_counts() -> None:
+    targets, hours = Targets(), BusinessHours()
+    fingerprint = SlaPolicy.build(targets, hours).fingerprint
+    assert len(fingerprint) == 8
+    assert SlaPolicy.build(Targets(), BusinessHours(is_configured=True)).fingerprint == fingerprint
     others = [
-        SlaPolicy.build(replace(targets, counted_hours=CountedHours.AROUND_THE_CLOCK), office),
-        SlaPolicy.build(replace(targets, waiting_days=9), office),
-        SlaPolicy.build(checked_targets(replace(USUAL, accept_low="500")), office),
-        SlaPolicy.build(targets, replace(office, zone="Europe/Berlin")),
-        SlaPolicy.build(targets, replace(office, country="DE")),
+        SlaPolicy.build(replace(targets, counted_hours=CountedHours.AROUND_THE_CLOCK), hours),
+        SlaPolicy.build(replace(targets, waiting_days=9), hours),
+        SlaPolicy.build(checked_targets(replace(USUAL, accept_low="500")), hours),
+        SlaPolicy.build(targets, replace(hours, zone="Europe/Berlin")),
+        SlaPolicy.build(targets, replace(hours, country="DE")),
     ]
-    assert len({mark, *(other.fingerprint for other in others)}) == 6
+    assert len({fingerprint, *(other.fingerprint for other in others)}) == 6
     assert others[0].work_week is AROUND_THE_CLOCK
 
 
@@ -147,7 +147,7 @@ def test_a_process_keeps_them_a_moment_and_knows_of_its_own_changes(db: Mongo) -
     assert cached_policy(db).targets.waiting_days == 9
 
 
-def test_what_is_kept_is_read_anew_after_five_seconds(db: Mongo) -> None:
+def test_a_cached_value_is_read_again_after_five_seconds(db: Mongo) -> None:
     now, reads = [100.0], iter(range(9))
     kept: TtlCache[int] = TtlCache(timer=lambda: now[0])
 

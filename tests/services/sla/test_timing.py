@@ -69,7 +69,7 @@ def set_hours(db: Mongo, **changes: str) -> Targets:
 def test_a_tickets_life(
     db: Mongo,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     comments: CommentService,
     employee: User,
     boss: Actor,
@@ -79,53 +79,53 @@ def test_a_tickets_life(
     about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
     assert due(db, ticket) == at("02 17:00")
     clock.now = at("02 12:00")
-    moves.take(**about)
+    ticket_actions.take(**about)
     assert due(db, ticket) == at("02 17:00")
-    moves.ask_requester(**about, question="Which office?")  # after three hours of eight
+    ticket_actions.ask_requester(**about, question="Which office?")  # after three hours of eight
     assert due(db, ticket) is None
     clock.now = at("04 10:00")
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Berlin")
     assert due(db, ticket) == at("04 15:00")
     clock.now = at("04 11:00")
-    moves.resolve(**about, resolution="Done.")
+    ticket_actions.resolve(**about, resolution="Done.")
     done = reload(db, ticket)
     assert (done.due_at, done.queue_key) == (at("04 15:00"), None)
     clock.now = at("05 16:00")
-    moves.reopen(**about)
+    ticket_actions.reopen(**about)
     assert due(db, ticket) == at("06 16:00")
 
 
 def test_reopened_a_deadline_of_before_makes_it_late_no_more(
     db: Mongo,
     tickets: TicketService,
-    moves: TicketActions,
-    edits: TicketEdits,
+    ticket_actions: TicketActions,
+    ticket_edits: TicketEdits,
     employee: User,
     boss: Actor,
     clock: FixedClock,
 ) -> None:
     ticket = file_ticket(tickets, employee, priority="high")
     about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
-    edits.update(**about, expected_seq=ticket.seq, changes={"deadline": at("02 12:00")})
+    ticket_edits.update(**about, expected_seq=ticket.seq, changes={"deadline": at("02 12:00")})
     assert due(db, ticket) == at("02 12:00")
-    moves.resolve(**about, resolution="Done.")
-    moves.reopen(**about)
+    ticket_actions.resolve(**about, resolution="Done.")
+    ticket_actions.reopen(**about)
     assert due(db, ticket) == at("02 12:00")  # it is still to come
-    moves.resolve(**about, resolution="Done.")
+    ticket_actions.resolve(**about, resolution="Done.")
     clock.now = at("09 11:00")
-    moves.reopen(**about)
+    ticket_actions.reopen(**about)
     assert due(db, ticket) == at("10 11:00")
-    moves.take(**about)
-    moves.ask_requester(**about, question="Which office?")
+    ticket_actions.take(**about)
+    ticket_actions.ask_requester(**about, question="Which office?")
     assert due(db, ticket) is None
     assert reload(db, ticket).deadline == at("02 12:00")
 
 
-def test_what_the_edition_before_worked_out_is_worked_out_anew(
+def test_what_the_previous_version_computed_is_computed_again(
     db: Mongo,
     tickets: TicketService,
-    moves: TicketActions,
-    edits: TicketEdits,
+    ticket_actions: TicketActions,
+    ticket_edits: TicketEdits,
     employee: User,
     boss: Actor,
     clock: FixedClock,
@@ -135,10 +135,10 @@ def test_what_the_edition_before_worked_out_is_worked_out_anew(
     passed = at("02 12:00")
     ticket = file_ticket(tickets, employee, priority="high")
     about: dict[str, Any] = {"actor": boss, "ticket_id": str(ticket.id)}
-    edits.update(**about, expected_seq=ticket.seq, changes={"deadline": passed})
-    moves.resolve(**about, resolution="Done.")
+    ticket_edits.update(**about, expected_seq=ticket.seq, changes={"deadline": passed})
+    ticket_actions.resolve(**about, resolution="Done.")
     clock.now = at("09 11:00")
-    moves.reopen(**about)
+    ticket_actions.reopen(**about)
     with monkeypatch.context() as before:
         before.setattr(sla_policy, "_POLICY_VERSION", 1)
         stale = {"dueAt": passed, "target.rules": load_policy(db).fingerprint}
@@ -150,7 +150,7 @@ def test_what_the_edition_before_worked_out_is_worked_out_anew(
 def test_priority_and_deadline_move_it_and_nothing_else_does(
     db: Mongo,
     tickets: TicketService,
-    edits: TicketEdits,
+    ticket_edits: TicketEdits,
     employee: User,
     boss: Actor,
     clock: FixedClock,
@@ -160,7 +160,9 @@ def test_priority_and_deadline_move_it_and_nothing_else_does(
 
     def edit(**changes: Any) -> datetime | None:
         now = reload(db, ticket)
-        edits.update(actor=boss, ticket_id=str(ticket.id), expected_seq=now.seq, changes=changes)
+        ticket_edits.update(
+            actor=boss, ticket_id=str(ticket.id), expected_seq=now.seq, changes=changes
+        )
         return due(db, ticket)
 
     assert edit(priority="urgent") == at("02 13:00")
@@ -216,7 +218,7 @@ def test_new_targets_count_at_once_for_changes_and_by_the_sweep_for_the_rest(
     assert [reload(db, ticket).seq for ticket in old] == seqs
 
 
-def test_office_hours_count_too(
+def test_business_hours_count_too(
     db: Mongo, tickets: TicketService, employee: User, clock: FixedClock
 ) -> None:
     ticket = file_ticket(tickets, employee, priority="urgent")
@@ -232,7 +234,7 @@ def test_office_hours_count_too(
 def test_tickets_from_before_get_theirs_by_their_history(
     db: Mongo,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     comments: CommentService,
     employee: User,
     boss: Actor,
@@ -240,9 +242,9 @@ def test_tickets_from_before_get_theirs_by_their_history(
 ) -> None:
     ticket, waits = (file_ticket(tickets, employee, priority="high") for _ in range(2))
     for one in (ticket, waits):
-        moves.take(actor=boss, ticket_id=str(one.id))
+        ticket_actions.take(actor=boss, ticket_id=str(one.id))
         clock.advance(hours=1)
-        moves.ask_requester(actor=boss, ticket_id=str(one.id), question="Which?")
+        ticket_actions.ask_requester(actor=boss, ticket_id=str(one.id), question="Which?")
         clock.advance(hours=2)
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="This.")
     expected = reload(db, ticket)
@@ -254,7 +256,7 @@ def test_tickets_from_before_get_theirs_by_their_history(
     assert recompute_stale(db, now=clock()) == 0
 
 
-def test_of_the_predecessors_only_the_deadline_counts(db: Mongo, clock: FixedClock) -> None:
+def test_of_a_legacy_ticket_only_the_deadline_counts(db: Mongo, clock: FixedClock) -> None:
     legacy = {"title": "Old", "description": "Words.", "createdBy": ObjectId()}
     dated = {**legacy, "status": "IN_PROGRESS", "deadline": at("01 09:00"), "priority": "high"}
     old, bare = (
@@ -281,7 +283,7 @@ def test_what_changes_meanwhile_is_left_for_the_next_run(
     assert {doc["target"]["rules"] for doc in db.tickets.find()} == {load_policy(db).fingerprint}
 
 
-def test_what_the_predecessor_did_to_ours_is_left_to_see(
+def test_what_the_legacy_app_did_to_ours_is_left_to_see(
     db: Mongo, tickets: TicketService, employee: User, clock: FixedClock
 ) -> None:
     ticket = file_ticket(tickets, employee)

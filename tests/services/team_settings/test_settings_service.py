@@ -179,14 +179,14 @@ def test_two_admins_at_once(
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_it_is_for_admins(db: Mongo, people: People, role: Role) -> None:
     actor, settings = Actor.from_user(people.add(role)), TeamSettings(db)
-    targets, office = (
+    targets, hours = (
         TargetFields.from_targets(Targets()),
         BusinessHoursFields.from_business_hours(BusinessHours()),
     )
     for ask in (
         lambda: settings.get(actor=actor),
         lambda: settings.set_targets(actor=actor, original=targets, submitted=targets),
-        lambda: settings.set_business_hours(actor=actor, original=office, submitted=office),
+        lambda: settings.set_business_hours(actor=actor, original=hours, submitted=hours),
     ):
         with pytest.raises(PermissionDenied):
             ask()
@@ -197,12 +197,12 @@ def test_others_have_no_such_button(ticket_bot: Bot, slack: RecordingSlack, peop
 
 
 def test_slack_takes_all_of_it() -> None:
-    office = BusinessHours(
+    hours = BusinessHours(
         "America/Argentina/Buenos_Aires", frozenset(), "08:17", "08:18", "AR", "XX"
     )
-    assert check_view(views.settings_page(CurrentSettings(Targets(), office)), home=True) == []
+    assert check_view(views.settings_page(CurrentSettings(Targets(), hours)), home=True) == []
     assert check_view(views.sla_targets_modal(TargetFields.from_targets(Targets()))) == []
-    form = views.business_hours_modal(BusinessHoursFields.from_business_hours(office))
+    form = views.business_hours_modal(BusinessHoursFields.from_business_hours(hours))
     assert check_view(form) == []
     start, _ = find_element(form, "start", None)
     assert start["initial_option"]["value"] == "08:17"

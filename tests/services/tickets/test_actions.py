@@ -1,4 +1,4 @@
-"""Steps on a real database: what they store, who may take them, and who is too late."""
+"""Ticket actions on a real database: what they store, who may do them, and who is too late."""
 
 import itertools
 from collections.abc import Callable
@@ -44,16 +44,20 @@ def ticket(tickets: TicketService, requester: User) -> Ticket:
 
 
 def take_step(
-    moves: TicketActions, step: TicketAction, actor: Actor, ticket: Ticket, other: User
+    ticket_actions: TicketActions, step: TicketAction, actor: Actor, ticket: Ticket, other: User
 ) -> Ticket:
     call: dict[TicketAction, Callable[..., Ticket]] = {
-        TicketAction.ACCEPT: moves.accept,
-        TicketAction.TAKE: moves.take,
-        TicketAction.REASSIGN: lambda **ids: moves.reassign(**ids, assignee_id=str(other.id)),
-        TicketAction.ASK_REQUESTER: lambda **ids: moves.ask_requester(**ids, question="Which one?"),
-        TicketAction.RESOLVE: lambda **ids: moves.resolve(**ids, resolution="Done."),
-        TicketAction.CANCEL: moves.cancel,
-        TicketAction.REOPEN: moves.reopen,
+        TicketAction.ACCEPT: ticket_actions.accept,
+        TicketAction.TAKE: ticket_actions.take,
+        TicketAction.REASSIGN: lambda **ids: ticket_actions.reassign(
+            **ids, assignee_id=str(other.id)
+        ),
+        TicketAction.ASK_REQUESTER: lambda **ids: ticket_actions.ask_requester(
+            **ids, question="Which one?"
+        ),
+        TicketAction.RESOLVE: lambda **ids: ticket_actions.resolve(**ids, resolution="Done."),
+        TicketAction.CANCEL: ticket_actions.cancel,
+        TicketAction.REOPEN: ticket_actions.reopen,
     }
     return call[step](actor=actor, ticket_id=str(ticket.id))
 
@@ -72,7 +76,7 @@ LEADS_TO = {
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("relation", RELATIONS)
 def test_every_step_by_everybody_in_every_state(
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     people: People,
     requester: User,
@@ -98,36 +102,36 @@ def test_every_step_by_everybody_in_every_state(
             events=[],
         )
         if step in expected(role, relation, state):
-            after = take_step(moves, step, Actor.from_user(me), before, cleo)
+            after = take_step(ticket_actions, step, Actor.from_user(me), before, cleo)
             assert after.status in leads_to
             assert after.seq > before.seq
             assert after == reload(db, made)
         else:
             with pytest.raises((PermissionDenied, Conflict, NotFound)):
-                take_step(moves, step, Actor.from_user(me), before, cleo)
+                take_step(ticket_actions, step, Actor.from_user(me), before, cleo)
             assert reload(db, made) == before
 
 
 def test_accepting_says_so_and_no_more(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     before = in_progress(db, ticket, ben)
-    after = moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    after = ticket_actions.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (after.accepted_at, after.status) == (clock(), Status.IN_PROGRESS)
     assert last_events(after, 1) == [("accepted", ben.id, None, None, None, None)]
     assert after.assigned_to == before.assigned_to
 
 
 def test_a_reopened_ticket_goes_on_when_it_is_accepted(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, requester: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, requester: User
 ) -> None:
     in_progress(db, ticket, ben)
-    moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
-    reopened = moves.reopen(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
+    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="Done.")
+    reopened = ticket_actions.reopen(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     assert (reopened.status, reopened.assigned_to) == (Status.REOPENED, ben.id)
     assert (reopened.resolution, reopened.accepted_at) == (None, None)
     assert "completedAt" not in doc_of(db, ticket)
-    accepted = moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    accepted = ticket_actions.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert accepted.status is Status.IN_PROGRESS
     assert last_events(accepted, 2) == [
         ("accepted", ben.id, None, None, None, None),
@@ -136,10 +140,10 @@ def test_a_reopened_ticket_goes_on_when_it_is_accepted(
 
 
 def test_taking_a_ticket_nobody_has(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     put(db, ticket, **{"assignment.next": clock(), "assignment.analysis": {"model": "m"}})
-    after = moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    after = ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     assert (after.status, after.assigned_to) == (Status.IN_PROGRESS, ben.id)
     assert after.accepted_at == clock()
     assert after.assignment == {
@@ -156,10 +160,10 @@ def test_taking_a_ticket_nobody_has(
 
 @pytest.mark.parametrize("status", [Status.IN_PROGRESS, Status.WAITING])
 def test_taking_a_colleagues_ticket_leaves_its_status(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, status: Status
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, status: Status
 ) -> None:
     put(db, ticket, status=status.value, assignedTo=ben.id)
-    after = moves.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+    after = ticket_actions.take(actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
     assert (after.status, after.assigned_to) == (status, cleo.id)
     assert last_events(after, 1) == [
         ("assigned", cleo.id, "assignedTo", ben.id, cleo.id, "took it")
@@ -167,10 +171,10 @@ def test_taking_a_colleagues_ticket_leaves_its_status(
 
 
 def test_giving_it_to_somebody_else(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     put(db, in_progress(db, ticket, ben), acceptedAt=utcnow())
-    after = moves.reassign(
+    after = ticket_actions.reassign(
         actor=Actor.from_user(ben),
         ticket_id=str(ticket.id),
         assignee_id=str(cleo.id),
@@ -183,12 +187,12 @@ def test_giving_it_to_somebody_else(
     ]
 
 
-def test_handing_it_back(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
+def test_unassigning_a_ticket(
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, clock: FixedClock
 ) -> None:
     put(db, in_progress(db, ticket, ben), acceptedAt=utcnow(), **{"assignment.until": clock()})
     pending.mark_delivered(db, ticket.id, expected_seq=1)
-    after = moves.reassign(
+    after = ticket_actions.reassign(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None, reason="Not mine."
     )
     assert (after.status, after.assigned_to, after.accepted_at) == (Status.TODO, None, None)
@@ -199,22 +203,29 @@ def test_handing_it_back(
     assert declined_by(after) == {ben.id}
 
 
-def test_handing_back_a_reopened_ticket_leaves_it_reopened(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+def test_unassigning_a_reopened_ticket_leaves_it_reopened(
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     put(db, ticket, status="REOPENED", assignedTo=ben.id)
-    after = moves.reassign(actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None)
+    after = ticket_actions.reassign(
+        actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=None
+    )
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
 def test_whom_a_ticket_cannot_be_given_to(
-    moves: TicketActions, db: Mongo, people: People, ticket: Ticket, ben: User, requester: User
+    ticket_actions: TicketActions,
+    db: Mongo,
+    people: People,
+    ticket: Ticket,
+    ben: User,
+    requester: User,
 ) -> None:
     in_progress(db, ticket, ben)
     gone = people.add(Role.MODERATOR, active=False)
     for user_id in (str(requester.id), str(gone.id), str(ObjectId()), "no id", "{'$gt': ''}"):
         with pytest.raises(InvalidValue) as refused:
-            moves.reassign(
+            ticket_actions.reassign(
                 actor=Actor.from_user(ben), ticket_id=str(ticket.id), assignee_id=user_id
             )
         assert (refused.value.field, str(refused.value)) == (
@@ -258,7 +269,7 @@ def test_whom_a_ticket_cannot_be_given_to(
     ],
 )
 def test_what_else_a_reassignment_refuses(
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     ticket: Ticket,
     ben: User,
@@ -271,7 +282,7 @@ def test_what_else_a_reassignment_refuses(
 ) -> None:
     before = put(db, ticket, **({"assignedTo": ben.id} | values))
     with pytest.raises(InvalidValue) as refused:
-        moves.reassign(
+        ticket_actions.reassign(
             actor=Actor.from_user(cleo),
             ticket_id=str(ticket.id),
             assignee_id=str(ben.id) if chosen else None,
@@ -282,10 +293,10 @@ def test_what_else_a_reassignment_refuses(
 
 
 def test_waiting_asks_the_requester(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
     in_progress(db, ticket, ben)
-    after = moves.ask_requester(
+    after = ticket_actions.ask_requester(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=" Which VPN? "
     )
     assert (after.status, after.assigned_to) == (Status.WAITING, ben.id)
@@ -305,21 +316,33 @@ def test_waiting_asks_the_requester(
     ],
 )
 def test_the_question_is_checked(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, question: str, sentence: str
+    ticket_actions: TicketActions,
+    db: Mongo,
+    ticket: Ticket,
+    ben: User,
+    question: str,
+    sentence: str,
 ) -> None:
     in_progress(db, ticket, ben)
     with pytest.raises(InvalidValue) as refused:
-        moves.ask_requester(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=question)
+        ticket_actions.ask_requester(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=question
+        )
     assert (refused.value.field, str(refused.value)) == ("question", sentence)
 
 
 @pytest.mark.parametrize("status", ["TODO", "IN_PROGRESS", "WAITING", "REOPENED"])
 def test_a_ticket_is_resolved(
-    moves: TicketActions, db: Mongo, clock: FixedClock, ticket: Ticket, ben: User, status: str
+    ticket_actions: TicketActions,
+    db: Mongo,
+    clock: FixedClock,
+    ticket: Ticket,
+    ben: User,
+    status: str,
 ) -> None:
     put(db, ticket, **{"status": status, "assignment.next": clock(), "deadline": None, "later": 1})
     clock.advance(seconds=5)
-    done = moves.resolve(
+    done = ticket_actions.resolve(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=" Restarted. "
     )
     assert (done.status, done.resolution) == (Status.COMPLETED, "Restarted.")
@@ -339,24 +362,26 @@ def test_a_ticket_is_resolved(
 
 
 def test_a_completed_ticket_keeps_its_assignee(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User, requester: User
 ) -> None:
     in_progress(db, ticket, ben)
-    cancelled = moves.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
+    cancelled = ticket_actions.cancel(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     assert (cancelled.assigned_to, cancelled.resolution) == (ben.id, "cancelled")
     assert last_events(cancelled, 1) == [
         ("cancelled", requester.id, "status", "IN_PROGRESS", "COMPLETED", None)
     ]
     sentence = "Ticket 1 is cancelled now, so this was not done. Look at it again, then decide."
     assert (
-        refusal(Conflict, moves.take, actor=Actor.from_user(cleo), ticket_id=str(ticket.id))
+        refusal(
+            Conflict, ticket_actions.take, actor=Actor.from_user(cleo), ticket_id=str(ticket.id)
+        )
         == sentence
     )
 
 
 @pytest.mark.parametrize("change", [{"active": False}, {"role": "user"}, None])
 def test_who_has_left_does_not_get_it_back(
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     ticket: Ticket,
     ben: User,
@@ -368,37 +393,46 @@ def test_who_has_left_does_not_get_it_back(
         db.users.update_one({"_id": ben.id}, {"$set": change})
     else:
         db.users.delete_one({"_id": ben.id})
-    after = moves.reopen(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
+    after = ticket_actions.reopen(actor=Actor.from_user(requester), ticket_id=str(ticket.id))
     assert (after.status, after.assigned_to) == (Status.REOPENED, None)
 
 
 def test_a_role_is_asked_for_before_anything_is_read(
-    moves: TicketActions, ticket: Ticket, requester: User, people: People
+    ticket_actions: TicketActions, ticket: Ticket, requester: User, people: People
 ) -> None:
     stranger = people.add()
     ids = {"ticket_id": str(ticket.id)}
     for user in (requester, stranger):
-        assert refusal(PermissionDenied, moves.take, actor=Actor.from_user(user), **ids) == (
-            "Your role does not allow you to work on tickets. Ask an admin if it should."
-        )
+        assert refusal(
+            PermissionDenied, ticket_actions.take, actor=Actor.from_user(user), **ids
+        ) == ("Your role does not allow you to work on tickets. Ask an admin if it should.")
         assert (
             refusal(
-                PermissionDenied, moves.resolve, actor=Actor.from_user(user), **ids, resolution=""
+                PermissionDenied,
+                ticket_actions.resolve,
+                actor=Actor.from_user(user),
+                **ids,
+                resolution="",
             )
             == "Your role does not allow you to resolve tickets. Ask an admin if it should."
         )
-    for step in (moves.cancel, moves.reopen):
+    for step in (ticket_actions.cancel, ticket_actions.reopen):
         assert refusal(NotFound, step, actor=Actor.from_user(stranger), **ids) == NOT_FOUND
 
 
 @pytest.mark.parametrize("ticket_id", ["", "1", "65f0", "z" * 24, "{'$gt': ''}", "\x00"])
-def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id: str) -> None:
+def test_a_malformed_id_is_not_found(
+    ticket_actions: TicketActions, ben: User, ticket_id: str
+) -> None:
     asked = {"actor": Actor.from_user(ben), "ticket_id": ticket_id}
-    assert refusal(NotFound, moves.take, **asked) == NOT_FOUND
+    assert refusal(NotFound, ticket_actions.take, **asked) == NOT_FOUND
     assert (
-        refusal(NotFound, moves.get_for_action, **asked, action=TicketAction.RESOLVE) == NOT_FOUND
+        refusal(NotFound, ticket_actions.get_for_action, **asked, action=TicketAction.RESOLVE)
+        == NOT_FOUND
     )
-    assert refusal(NotFound, moves.refresh_card, **asked, channel="D1", ts="1.5") == NOT_FOUND
+    assert (
+        refusal(NotFound, ticket_actions.refresh_card, **asked, channel="D1", ts="1.5") == NOT_FOUND
+    )
 
 
 @pytest.mark.parametrize(
@@ -410,17 +444,19 @@ def test_a_malformed_id_is_not_found(moves: TicketActions, ben: User, ticket_id:
     ],
 )
 def test_the_note_is_checked(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User, note: str, sentence: str
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, note: str, sentence: str
 ) -> None:
     with pytest.raises(InvalidValue) as refused:
-        moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note)
+        ticket_actions.resolve(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note
+        )
     assert (refused.value.field, str(refused.value)) == ("resolution", sentence)
     assert reload(db, ticket) == ticket
 
 
 @pytest.mark.parametrize("step", ["resolve", "cancel", "reassign", "hand back", "take"])
 def test_whoever_gets_room_gets_what_waits(
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     db: Mongo,
     clock: FixedClock,
     tickets: TicketService,
@@ -430,25 +466,29 @@ def test_whoever_gets_room_gets_what_waits(
     cleo: User,
     step: str,
 ) -> None:
-    parked = file_ticket(tickets, requester)
-    put(db, parked, outbox=False, **{"assignment.next": clock()})
+    unassigned = file_ticket(tickets, requester)
+    put(db, unassigned, outbox=False, **{"assignment.next": clock()})
     in_progress(db, ticket, ben)
     ids = {"ticket_id": str(ticket.id)}
     steps: dict[str, Callable[[], Ticket]] = {
-        "resolve": lambda: moves.resolve(actor=Actor.from_user(ben), **ids, resolution="Done."),
-        "cancel": lambda: moves.cancel(actor=Actor.from_user(requester), **ids),
-        "reassign": lambda: moves.reassign(
+        "resolve": lambda: ticket_actions.resolve(
+            actor=Actor.from_user(ben), **ids, resolution="Done."
+        ),
+        "cancel": lambda: ticket_actions.cancel(actor=Actor.from_user(requester), **ids),
+        "reassign": lambda: ticket_actions.reassign(
             actor=Actor.from_user(ben), **ids, assignee_id=str(cleo.id)
         ),
-        "hand back": lambda: moves.reassign(actor=Actor.from_user(ben), **ids, assignee_id=None),
-        "take": lambda: moves.take(actor=Actor.from_user(cleo), **ids),
+        "hand back": lambda: ticket_actions.reassign(
+            actor=Actor.from_user(ben), **ids, assignee_id=None
+        ),
+        "take": lambda: ticket_actions.take(actor=Actor.from_user(cleo), **ids),
     }
     steps[step]()
-    assert (doc_of(db, parked)["assignment"], doc_of(db, parked)["outbox"]) == ({}, True)
+    assert (doc_of(db, unassigned)["assignment"], doc_of(db, unassigned)["outbox"]) == ({}, True)
 
 
-def test_a_card_that_was_pressed_in_vain_is_drawn_anew(
-    moves: TicketActions, db: Mongo, ticket: Ticket, requester: User, people: People
+def test_a_card_with_a_stale_button_is_updated(
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, requester: User, people: People
 ) -> None:
     for kind, ts in (("requester", "1.5"), ("assignee", "2.5")):
         card = Card(kind, requester.id, "D1", ts, seq=1, digest="shown")
@@ -456,35 +496,39 @@ def test_a_card_that_was_pressed_in_vain_is_drawn_anew(
         deliveries.mark_sent(db, ticket.id, kind, channel="D1", ts=ts, card=card)
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     ids: dict[str, Any] = {"ticket_id": str(ticket.id), "channel": "D1"}
-    assert moves.refresh_card(actor=Actor.from_user(requester), **ids, ts="2.5")
+    assert ticket_actions.refresh_card(actor=Actor.from_user(requester), **ids, ts="2.5")
     after = reload(db, ticket)
     assert [card.digest for card in after.cards] == ["shown", ""]
     assert (after.is_in_outbox, after.seq) == (True, 2)
-    assert not moves.refresh_card(actor=Actor.from_user(requester), **ids, ts="3.5")
+    assert not ticket_actions.refresh_card(actor=Actor.from_user(requester), **ids, ts="3.5")
     asked = {"actor": Actor.from_user(people.add()), **ids, "ts": "1.5"}
-    assert refusal(NotFound, moves.refresh_card, **asked) == NOT_FOUND
+    assert refusal(NotFound, ticket_actions.refresh_card, **asked) == NOT_FOUND
 
 
-def test_the_predecessors_ticket_goes_the_same_way(
-    moves: TicketActions, db: Mongo, ben: User
+def test_a_legacy_ticket_goes_the_same_way(
+    ticket_actions: TicketActions, db: Mongo, ben: User
 ) -> None:
     old = {"title": "x" * 9_000, "description": None, "status": "TODO", "deadline": "soon"}
     ticket_id = str(db.tickets.insert_one(old).inserted_id)
-    moves.take(actor=Actor.from_user(ben), ticket_id=ticket_id)
-    moves.resolve(actor=Actor.from_user(ben), ticket_id=ticket_id, resolution="Done.")
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=ticket_id)
+    ticket_actions.resolve(actor=Actor.from_user(ben), ticket_id=ticket_id, resolution="Done.")
     doc = db.tickets.find_one({"_id": ObjectId(ticket_id)}) or {}
     assert (doc["status"], doc["seq"], len(doc["events"])) == ("COMPLETED", 3, 3)
     assert (doc["title"], doc["description"], doc["deadline"]) == ("x" * 9_000, None, "soon")
 
 
 def test_nothing_of_it_is_evaluated(
-    moves: TicketActions, db: Mongo, ticket: Ticket, ben: User
+    ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User
 ) -> None:
-    moves.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+    ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
     for text in ("$teamId", "{$gt: ''}", "$$ROOT"):
-        moves.ask_requester(actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=text)
-        moves.resolve(actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=text)
+        ticket_actions.ask_requester(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), question=text
+        )
+        ticket_actions.resolve(
+            actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=text
+        )
         found = reload(db, ticket)
         assert (found.resolution, found.comments[-1].text) == (text, text)
-        moves.reopen(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-        moves.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        ticket_actions.reopen(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        ticket_actions.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))

@@ -1,4 +1,4 @@
-"""Comments: kept once, by whoever may, and followed when they change."""
+"""Comments: stored once, by who is allowed to, and updated when the message changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def happened(ticket: Ticket) -> list[tuple[str, Any]]:
     return [(event.type, event.by) for event in ticket.events[1:]]
 
 
-def test_a_comment_is_kept_with_its_author_and_place(
+def test_a_comment_is_stored_with_its_author_and_message(
     write: Write, requester: User, db: Mongo, ticket: Ticket, clock: FixedClock
 ) -> None:
     file = FileLink("log.txt", "https://example.slack.com/files/U1/F1/log.txt")
@@ -166,7 +166,7 @@ def test_only_what_can_be_opened_is_a_link() -> None:
 
 def test_the_requesters_answer_moves_a_waiting_ticket_on(
     write: Write,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     requester: User,
     moderator: User,
     people: People,
@@ -174,8 +174,8 @@ def test_the_requesters_answer_moves_a_waiting_ticket_on(
     ticket: Ticket,
 ) -> None:
     by = Actor.from_user(moderator)
-    moves.take(actor=by, ticket_id=str(ticket.id))
-    moves.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which printer?")
+    ticket_actions.take(actor=by, ticket_id=str(ticket.id))
+    ticket_actions.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which printer?")
     write(people.add(Role.ADMIN), "I am curious, too.")
     assert reload(db, ticket).status is Status.WAITING
     stored = write(requester, "The one on floor 3.").ticket
@@ -187,23 +187,25 @@ def test_the_requesters_answer_moves_a_waiting_ticket_on(
 
 
 def test_the_question_is_part_of_the_conversation(
-    moves: TicketActions, moderator: User, db: Mongo, ticket: Ticket
+    ticket_actions: TicketActions, moderator: User, db: Mongo, ticket: Ticket
 ) -> None:
     by = Actor.from_user(moderator)
-    moves.take(actor=by, ticket_id=str(ticket.id))
+    ticket_actions.take(actor=by, ticket_id=str(ticket.id))
     for _ in range(2):  # a double click
-        moves.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which printer?")
+        ticket_actions.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which printer?")
     (asked,) = reload(db, ticket).comments
     assert (asked.by, asked.text, asked.internal) == (moderator.id, "Which printer?", False)
 
 
 def test_an_internal_note_of_a_requester_who_is_staff_is_no_answer(
-    comments: CommentService, tickets: TicketService, moves: TicketActions, people: People
+    comments: CommentService, tickets: TicketService, ticket_actions: TicketActions, people: People
 ) -> None:
     asker, helper = people.add(Role.MODERATOR), people.add(Role.MODERATOR)
     own = file_ticket(tickets, asker)
-    moves.take(actor=Actor.from_user(helper), ticket_id=str(own.id))
-    moves.ask_requester(actor=Actor.from_user(helper), ticket_id=str(own.id), question="Which one?")
+    ticket_actions.take(actor=Actor.from_user(helper), ticket_id=str(own.id))
+    ticket_actions.ask_requester(
+        actor=Actor.from_user(helper), ticket_id=str(own.id), question="Which one?"
+    )
     noted = comments.add(
         actor=Actor.from_user(asker), ticket_id=str(own.id), text="Hm.", internal=True
     ).ticket
@@ -211,9 +213,11 @@ def test_an_internal_note_of_a_requester_who_is_staff_is_no_answer(
 
 
 def test_a_completed_ticket_takes_comments(
-    write: Write, moves: TicketActions, requester: User, moderator: User, ticket: Ticket
+    write: Write, ticket_actions: TicketActions, requester: User, moderator: User, ticket: Ticket
 ) -> None:
-    moves.resolve(actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(moderator), ticket_id=str(ticket.id), resolution="Done."
+    )
     assert write(requester, "Thank you!").ticket.status is Status.COMPLETED
 
 
@@ -365,7 +369,7 @@ def test_five_hundred_comments_are_enough(
 
 
 def test_a_full_ticket_still_asks_and_moves(
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     requester: User,
     moderator: User,
     db: Mongo,
@@ -375,8 +379,8 @@ def test_a_full_ticket_still_asks_and_moves(
     full = full_of(ticket, requester, at=clock())
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"comments": full}})
     by = Actor.from_user(moderator)
-    moves.take(actor=by, ticket_id=str(ticket.id))
-    asked = moves.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which one?")
+    ticket_actions.take(actor=by, ticket_id=str(ticket.id))
+    asked = ticket_actions.ask_requester(actor=by, ticket_id=str(ticket.id), question="Which one?")
     assert (asked.status, len(asked.comments)) == (Status.WAITING, 500)
 
 
@@ -401,7 +405,7 @@ def test_edits_have_a_limit_of_their_own(
     )
 
 
-def test_a_ticket_of_the_predecessors_takes_comments(
+def test_a_legacy_ticket_takes_comments(
     comments: CommentService, requester: User, db: Mongo
 ) -> None:
     legacy = {"title": "Old", "status": "TODO", "createdBy": requester.id, "comments": "none"}

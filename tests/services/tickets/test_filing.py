@@ -41,7 +41,7 @@ def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
     return doc
 
 
-def test_a_ticket_is_stored_with_its_first_event_and_outbox_mark(
+def test_a_ticket_is_stored_with_its_first_event_and_outbox_flag(
     tickets: TicketService, db: Mongo, clock: FixedClock
 ) -> None:
     filed = file(tickets, title=" No\nVPN ", description=" It drops.\r\nDaily. ", request_id="V1")
@@ -127,12 +127,12 @@ def test_the_limits_count_what_can_be_seen(
     "text", ["$teamId", "{$gt: ''}", '{"$gt": ""}', "$$ROOT", "<!channel>", "a.b.$[]", "__proto__"]
 )
 def test_what_could_be_code_stays_text(
-    tickets: TicketService, moves: TicketActions, db: Mongo, text: str
+    tickets: TicketService, ticket_actions: TicketActions, db: Mongo, text: str
 ) -> None:
     ticket = file(tickets, title=text, description=text, request_id="V1").ticket
     assert (stored(db, ticket)["title"], stored(db, ticket)["description"]) == (text, text)
     edited = file(tickets, title=f"{text}!", description=text, request_id="V1").ticket
-    done = moves.resolve(actor=MODERATOR, ticket_id=str(edited.id), resolution=text)
+    done = ticket_actions.resolve(actor=MODERATOR, ticket_id=str(edited.id), resolution=text)
     assert (stored(db, done)["title"], stored(db, done)["resolution"]) == (f"{text}!", text)
 
 

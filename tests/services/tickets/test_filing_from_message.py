@@ -19,7 +19,7 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 SOURCE = checked_source(
     team_url=TEAM_URL, channel="C0GENERAL", ts="1700000000.000001", slack_user_id="U0ANN"
 )
-TOLD = "Somebody has already made ticket 1 of this message."
+ALREADY_FILED = "Somebody has already made ticket 1 of this message."
 _forms = itertools.count(1)
 
 
@@ -102,7 +102,7 @@ def test_who_sees_the_ticket_that_is_there(
         tickets.check_not_filed(actor=Actor.from_user(person), team_id=TEAM_ID, source=SOURCE)
     with pytest.raises(AlreadyFiled) as filed:
         make(tickets, person)
-    assert [str(asked.value), str(filed.value)] == [TOLD, TOLD]
+    assert [str(asked.value), str(filed.value)] == [ALREADY_FILED, ALREADY_FILED]
     found = [error.value.ticket and error.value.ticket.id for error in (asked, filed)]
     assert found == [ticket.id if sees else None] * 2
 

@@ -1,4 +1,4 @@
-"""The predecessor's tickets become ours: what they get, what stays, and what is assigned."""
+"""Legacy tickets are adopted: what they get, what stays, and what is assigned."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ def test_only_what_waits_and_is_newer_is_to_be_assigned(shared: Mongo) -> None:
     assert [(event.type, event.by, event.at) for event in events] == [(EventType.FILED, USER, NEW)]
 
 
-def test_a_predecessor_beside_us_has_its_own_turn_first(shared: Mongo) -> None:
+def test_a_legacy_app_beside_us_gets_a_ticket_first(shared: Mongo) -> None:
     legacy_adopt.adopt_batch(shared, now=NEW)
     waits = stored(shared, number(125, at=NEW))
     assert waits["nextTryAt"] == NEW + legacy_adopt.LEGACY_ASSIGNMENT_DELAY

@@ -1,4 +1,4 @@
-"""The status table and the steps, walked through whole."""
+"""The status table and every ticket action in every state."""
 
 import itertools
 from dataclasses import replace
@@ -202,7 +202,7 @@ def test_the_status_table(old: Status, new: Status) -> None:
         check_transition(ticket, new)
 
 
-def test_a_glance_tells_status_and_assignee_apart() -> None:
+def test_a_state_token_tells_status_and_assignee_apart() -> None:
     tickets = [ticket_in(state, relation) for state in STATES for relation in ("stranger", "both")]
     seen = {(ticket.status, ticket.assigned_to) for ticket in tickets}
     assert len({state_token(ticket) for ticket in tickets}) == len(seen)

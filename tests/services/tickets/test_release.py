@@ -1,4 +1,4 @@
-"""The tickets of whoever has left, handed back in batches, whatever interrupts it."""
+"""Tickets of a removed user, unassigned in batches, whatever interrupts it."""
 
 from datetime import timedelta
 
@@ -47,7 +47,7 @@ def test_it_takes_as_many_as_it_is_told(
     assert left(db, gone) == 3
 
 
-def test_several_at_once_hand_each_back_once(
+def test_concurrent_runs_release_each_ticket_once(
     db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
 ) -> None:
     give(db, tickets, people, gone, 6)
@@ -75,7 +75,7 @@ def test_the_sweep_goes_on_where_it_was_interrupted(
     assert len(set(publisher.asked)) == BATCH_SIZE + 3
 
 
-def test_a_latecomer_is_handed_back_too(
+def test_a_ticket_assigned_late_is_released_too(
     db: Mongo, tickets: TicketService, people: People, gone: User, clock: FixedClock
 ) -> None:
     assert release_tickets(db, gone.id, now=clock()) == []
@@ -97,9 +97,7 @@ def test_who_came_back_keeps_theirs(
     assert left(db, gone) == 1
 
 
-def test_the_predecessors_ticket_is_handed_back_as_well(
-    db: Mongo, gone: User, clock: FixedClock
-) -> None:
+def test_a_legacy_ticket_is_released_as_well(db: Mongo, gone: User, clock: FixedClock) -> None:
     legacy = {"title": "Old", "status": "IN_PROGRESS", "assignedTo": gone.id}
     ticket_id = db.tickets.insert_one(legacy).inserted_id
     assert release_tickets(db, gone.id, now=clock()) == [ticket_id]
@@ -107,7 +105,7 @@ def test_the_predecessors_ticket_is_handed_back_as_well(
     assert (doc["status"], doc["assignedTo"], doc["seq"]) == ("TODO", None, 1)
 
 
-def test_who_has_no_mark_is_left_alone(
+def test_an_account_not_due_for_release_is_left_alone(
     db: Mongo, tickets: TicketService, people: People, clock: FixedClock
 ) -> None:
     inactive = people.add(Role.MODERATOR, active=False)

@@ -21,7 +21,7 @@ def ticket(people: People, tickets: TicketService) -> Ticket:
     return file_ticket(tickets, people.add())
 
 
-def test_a_change_carries_its_events_and_outbox_mark(
+def test_a_change_carries_its_events_and_outbox_flag(
     db: Mongo, clock: FixedClock, ticket: Ticket
 ) -> None:
     pending.mark_delivered(db, ticket.id, expected_seq=1)

@@ -1,4 +1,4 @@
-"""A ticket read by a model over real HTTP, and by plain code what its word is not enough for."""
+"""A ticket analysed by a model over real HTTP, and by plain code where that is not enough."""
 
 import dataclasses
 import json
@@ -28,7 +28,7 @@ def gemini() -> Iterator[BareGemini]:
 
 
 @pytest.fixture
-def reading(runtime: Runtime, gemini: BareGemini) -> Runtime:
+def ai_runtime(runtime: Runtime, gemini: BareGemini) -> Runtime:
     analyst = GeminiAnalyst(api_key="k", model="m", api_url=gemini.url, mark=lambda: "0f0f")
     return dataclasses.replace(runtime, analyst=analyst)
 
@@ -44,7 +44,7 @@ def requester(people: People) -> User:
     return people.add()
 
 
-def says(gemini: BareGemini, **answer: Any) -> None:
+def set_answer(gemini: BareGemini, **answer: Any) -> None:
     gemini.reply = Reply(gemini_body(answer_text(**answer)))
 
 
@@ -57,7 +57,7 @@ def prompt(gemini: BareGemini) -> str:
 class TestPrecedents:
     def test_summaries_of_similar_resolved_tickets_are_told_and_nothing_else_of_them(
         self,
-        reading: Runtime,
+        ai_runtime: Runtime,
         gemini: BareGemini,
         db: Mongo,
         tickets: TicketService,
@@ -74,8 +74,8 @@ class TestPrecedents:
             "comments": [{"text": "canary-e"}],
         }
         db.tickets.update_one({"_id": past.id}, {"$set": done})
-        says(gemini, skills=["VPN"])
-        analyse(reading, file_ticket(tickets, requester, "VPN tunnel drops", "Every hour."))
+        set_answer(gemini, skills=["VPN"])
+        analyse(ai_runtime, file_ticket(tickets, requester, "VPN tunnel drops", "Every hour."))
         assert (
             "RESOLVED-0f0f\n- VPN: The VPN tunnel drops; password: [password removed]\n"
             "RESOLVED-0f0f\n"
@@ -85,10 +85,10 @@ class TestPrecedents:
         assert "User" not in sent  # nobody's name either
 
     def test_without_any_the_ticket_stands_alone(
-        self, reading: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
+        self, ai_runtime: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
     ) -> None:
-        says(gemini, skills=["VPN"])
-        analyse(reading, file_ticket(tickets, requester, "VPN tunnel drops", "Every hour."))
+        set_answer(gemini, skills=["VPN"])
+        analyse(ai_runtime, file_ticket(tickets, requester, "VPN tunnel drops", "Every hour."))
         assert prompt(gemini).startswith("The ticket stands between the two lines TICKET-0f0f.")
 
 
@@ -105,7 +105,7 @@ class TestConfidence:
     )
     def test_where_it_is_not_sure_the_skills_are_those_named(
         self,
-        reading: Runtime,
+        ai_runtime: Runtime,
         gemini: BareGemini,
         tickets: TicketService,
         requester: User,
@@ -114,8 +114,8 @@ class TestConfidence:
         skills: tuple[str, ...],
         basis: SkillMatch | None,
     ) -> None:
-        says(gemini, skills=["SAP"], summary="By the model.", confidence=confidence)
-        found = analyse(reading, file_ticket(tickets, requester, title, "Please help."))
+        set_answer(gemini, skills=["SAP"], summary="By the model.", confidence=confidence)
+        found = analyse(ai_runtime, file_ticket(tickets, requester, title, "Please help."))
         assert (found.related_skills, found.basis) == (skills, basis)
         assert (found.source, found.summary) == (AnalysisSource.GEMINI, "By the model.")
         assert found.confidence == confidence
@@ -133,15 +133,15 @@ class TestUrgent:
     )
     def test_the_words_are_weighed(
         self,
-        reading: Runtime,
+        ai_runtime: Runtime,
         gemini: BareGemini,
         tickets: TicketService,
         requester: User,
         description: str,
         signal: UrgencySignal | None,
     ) -> None:
-        says(gemini, skills=None, priority="urgent")
-        found = analyse(reading, file_ticket(tickets, requester, "Nothing works", description))
+        set_answer(gemini, skills=None, priority="urgent")
+        found = analyse(ai_runtime, file_ticket(tickets, requester, "Nothing works", description))
         assert (found.priority, found.signal) == (Priority.URGENT, signal)
 
     def test_a_requesters_claim_is_weighed_without_a_model_too(
@@ -151,30 +151,30 @@ class TestUrgent:
         assert analyse(runtime, filed).signal is UrgencySignal.OUTAGE
 
     def test_nothing_is_weighed_where_nobody_claims_it(
-        self, reading: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
+        self, ai_runtime: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
     ) -> None:
-        says(gemini, skills=None, priority="high")
+        set_answer(gemini, skills=None, priority="high")
         filed = file_ticket(tickets, requester, "Outage", "All of us.", priority="low")
-        assert analyse(reading, filed).signal is None
+        assert analyse(ai_runtime, filed).signal is None
 
     def test_others_who_report_the_same_within_the_hour_are_a_signal(
         self,
-        reading: Runtime,
+        ai_runtime: Runtime,
         gemini: BareGemini,
         tickets: TicketService,
         people: People,
         requester: User,
     ) -> None:
-        says(gemini, skills=None, priority="urgent")
+        set_answer(gemini, skills=None, priority="urgent")
 
         def report(by: User) -> Ticket:
             return file_ticket(tickets, by, "Payroll page does not open", "It says 502.")
 
         other = people.add()
-        signals = [analyse(reading, report(by)).signal for by in (requester, requester, other)]
+        signals = [analyse(ai_runtime, report(by)).signal for by in (requester, requester, other)]
         assert signals == [None, None, None]
         report(people.add())
-        assert analyse(reading, report(requester)).signal is UrgencySignal.REPORTS
+        assert analyse(ai_runtime, report(requester)).signal is UrgencySignal.REPORTS
 
 
 class Broken:

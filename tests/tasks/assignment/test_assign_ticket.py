@@ -28,7 +28,7 @@ def gemini() -> Iterator[AIMock]:
 
 
 @pytest.fixture
-def reading(runtime: Runtime, gemini: AIMock) -> Runtime:
+def ai_runtime(runtime: Runtime, gemini: AIMock) -> Runtime:
     """A runtime whose tickets are read by Gemini."""
     gemini.reset()
     analyst = GeminiAnalyst(api_key="k", model="gemini-flash-latest", api_url=gemini.url, timeout=2)
@@ -55,13 +55,13 @@ def case(db: Mongo, tickets: TicketService, people: People) -> Case:
 
 
 def test_gemini_reads_and_the_expert_gets_it(
-    reading: Runtime, gemini: AIMock, people: People, publisher: RecordingPublisher, case: Case
+    ai_runtime: Runtime, gemini: AIMock, people: People, publisher: RecordingPublisher, case: Case
 ) -> None:
     expert = people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, "Printer")
     gemini.answer(skills=["VPN"], summary="No tunnel.", priority="high", notes="Check the client.")
 
-    ticket = case.assign(reading, case.file("Cannot reach the office"))
+    ticket = case.assign(ai_runtime, case.file("Cannot reach the office"))
 
     assert (ticket.status, ticket.assigned_to) == (Status.IN_PROGRESS, expert.id)
     assert (ticket.summary, ticket.helpful_notes) == ("No tunnel.", "Check the client.")
@@ -73,22 +73,22 @@ def test_gemini_reads_and_the_expert_gets_it(
 
 
 def test_the_requesters_priority_stays(
-    reading: Runtime, gemini: AIMock, people: People, case: Case
+    ai_runtime: Runtime, gemini: AIMock, people: People, case: Case
 ) -> None:
     people.add(Role.MODERATOR, "VPN")
     gemini.answer(skills=["VPN"], priority="high")
-    ticket = case.assign(reading, case.file(priority="low"))
+    ticket = case.assign(ai_runtime, case.file(priority="low"))
     assert ticket.priority is Priority.LOW
 
 
 @pytest.mark.parametrize(("status", "failure"), [(429, "quota"), (503, "unavailable")])
 def test_the_router_stands_in_when_gemini_fails(
-    reading: Runtime, gemini: AIMock, people: People, status: int, failure: str, case: Case
+    ai_runtime: Runtime, gemini: AIMock, people: People, status: int, failure: str, case: Case
 ) -> None:
     expert = people.add(Role.MODERATOR, "VPN")
     people.add(Role.MODERATOR, "Printer")
     gemini.fail(status)
-    ticket = case.assign(reading, case.file("My vpn is slow"))
+    ticket = case.assign(ai_runtime, case.file("My vpn is slow"))
     assert ticket.assigned_to == expert.id
     assert ticket.assignment["source"] == "router"
     assert ticket.assignment["analysis"]["failure"] == failure
@@ -110,13 +110,13 @@ def test_the_router_stands_in_when_the_time_limit_strikes(
 
 
 def test_gemini_is_asked_once_while_the_words_stay(
-    reading: Runtime, gemini: AIMock, people: People, case: Case
+    ai_runtime: Runtime, gemini: AIMock, people: People, case: Case
 ) -> None:
     gemini.answer(skills=None)
-    ticket = case.assign(reading, case.file())
+    ticket = case.assign(ai_runtime, case.file())
     assert ticket.status is Status.TODO
     moderator = people.add(Role.MODERATOR, "VPN")
-    ticket = case.assign(reading, ticket)
+    ticket = case.assign(ai_runtime, ticket)
     assert ticket.assigned_to == moderator.id
     assert len(gemini.prompts()) == 1
 

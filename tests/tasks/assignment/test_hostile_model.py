@@ -46,7 +46,7 @@ def answer(**changes: Any) -> str:
     return json.dumps(FAIR | changes)
 
 
-class Office:
+class ModelScenario:
     """Tickets filed and assigned while Gemini says what a test wants it to say."""
 
     def __init__(
@@ -103,15 +103,15 @@ def gemini() -> Iterator[BareGemini]:
 
 
 @pytest.fixture
-def office(
+def scenario(
     runtime: Runtime,
     gemini: BareGemini,
     people: People,
     tickets: TicketService,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-) -> Office:
-    return Office(
+) -> ModelScenario:
+    return ModelScenario(
         runtime=runtime,
         gemini=gemini,
         people=people,
@@ -153,16 +153,16 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("said", REFUSED.values(), ids=REFUSED)
-def test_what_is_off_the_schema_is_refused_whole(office: Office, said: str) -> None:
-    ticket = office.assigned(said)
+def test_what_is_off_the_schema_is_refused_whole(scenario: ModelScenario, said: str) -> None:
+    ticket = scenario.assigned(said)
     assert ticket.assignment["analysis"]["failure"] == "off_schema"
     assert ticket.assignment["source"] == "router"
-    assert (ticket.assigned_to, ticket.status) == (office.expert.id, Status.IN_PROGRESS)
+    assert (ticket.assigned_to, ticket.status) == (scenario.expert.id, Status.IN_PROGRESS)
     assert (ticket.summary, ticket.helpful_notes) == (None, None)
     assert (ticket.priority, ticket.related_skills) == (Priority.MEDIUM, ("VPN",))
 
 
-KEPT = {
+ALLOWED = {
     "other people's names": "Give it to Moderator 2 (moderator2@example.com), not Moderator 1.",
     "markup": MRKDWN,
     "HTML": HTML,
@@ -176,24 +176,24 @@ KEPT = {
 HARMFUL = ("<!channel>", "<https://evil", "<@UCEO>", "<script>", "<img", "\u202e", "\x00", "\x1b")
 
 
-@pytest.mark.parametrize("text", KEPT.values(), ids=KEPT)
-def test_what_the_schema_allows_stays_text(office: Office, text: str) -> None:
-    ticket = office.assigned(answer(summary=text, helpfulNotes=text, priority="urgent"))
+@pytest.mark.parametrize("text", ALLOWED.values(), ids=ALLOWED)
+def test_what_the_schema_allows_stays_text(scenario: ModelScenario, text: str) -> None:
+    ticket = scenario.assigned(answer(summary=text, helpfulNotes=text, priority="urgent"))
     assert ticket.assignment["source"] == "gemini"
-    assert (ticket.assigned_to, ticket.priority) == (office.expert.id, Priority.HIGH)
+    assert (ticket.assigned_to, ticket.priority) == (scenario.expert.id, Priority.HIGH)
     for kept in (ticket.summary, ticket.helpful_notes):
         assert kept
         assert not {"\u202e", "\u200b", "\x00", "\x1b", "\U000e0041", "\u2028"} & set(kept)
-    told = office.markup()
+    told = scenario.markup()
     assert len(told) > 4
     assert [line for line in told if any(harm in line for harm in HARMFUL)] == []
 
 
-def test_it_changes_nothing_but_the_analysis(office: Office, db: Mongo) -> None:
+def test_it_changes_nothing_but_the_analysis(scenario: ModelScenario, db: Mongo) -> None:
     before = list(db.users.find({}, {"lastAssignedAt": False}))
-    ticket = office.assigned(answer(summary=MRKDWN))
+    ticket = scenario.assigned(answer(summary=MRKDWN))
     stored = db.tickets.find_one({"_id": ticket.id}) or {}
-    assert (stored["title"], stored["createdBy"]) == ("VPN drops", office.requester.id)
+    assert (stored["title"], stored["createdBy"]) == ("VPN drops", scenario.requester.id)
     assert list(db.users.find({}, {"lastAssignedAt": False})) == before
     assert [event.type for event in ticket.events] == [
         "filed",
@@ -203,18 +203,18 @@ def test_it_changes_nothing_but_the_analysis(office: Office, db: Mongo) -> None:
     ]
 
 
-def test_what_it_says_of_itself_is_no_text_either(office: Office) -> None:
+def test_what_it_says_of_itself_is_no_text_either(scenario: ModelScenario) -> None:
     body = gemini_body(answer(), modelVersion=f"{MRKDWN}{LONG}")
     body["usageMetadata"] = {"totalTokenCount": -5}
-    analysis = office.assigned(body).assignment["analysis"]
+    analysis = scenario.assigned(body).assignment["analysis"]
     assert (analysis["model"], analysis["tokens"]) == ("gemini-x", None)
 
 
-def test_it_cannot_make_everything_urgent(office: Office) -> None:
+def test_it_cannot_make_everything_urgent(scenario: ModelScenario) -> None:
     said = answer(priority="urgent", confidence=1)
-    priorities = [office.assigned(said).priority for _ in range(3)]
+    priorities = [scenario.assigned(said).priority for _ in range(3)]
     assert priorities == [Priority.HIGH] * 3
-    told = office.assigned(said, description="The whole office is offline.")
+    told = scenario.assigned(said, description="The whole office is offline.")
     assert told.priority is Priority.URGENT
 
 
@@ -243,13 +243,15 @@ ORDERS = (
 
 
 @pytest.mark.parametrize(("order", "obeyed"), ORDERS, ids=[order[:20] for order, _ in ORDERS])
-def test_an_order_in_the_text_moves_nobody(office: Office, order: str, obeyed: str) -> None:
-    plain = office.assigned(answer())
+def test_an_order_in_the_text_moves_nobody(
+    scenario: ModelScenario, order: str, obeyed: str
+) -> None:
+    plain = scenario.assigned(answer())
     for place in ("title", "description"):
         words = {"title": "VPN drops", "description": "Since Monday."}
         words[place] = f"{words[place]} {order}"[:150]
-        ticket = office.assigned(obeyed, words["title"], description=words["description"])
-        assert ticket.assigned_to == plain.assigned_to == office.expert.id
+        ticket = scenario.assigned(obeyed, words["title"], description=words["description"])
+        assert ticket.assigned_to == plain.assigned_to == scenario.expert.id
         assert ticket.priority in (Priority.MEDIUM, Priority.HIGH)
         assert set(ticket.related_skills) <= {"VPN"}
 

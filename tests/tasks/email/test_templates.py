@@ -1,4 +1,4 @@
-"""What each letter says, and what none of them says."""
+"""What each email says, and what none of them says."""
 
 from dataclasses import replace
 
@@ -104,14 +104,16 @@ def test_a_ticket_without_a_number() -> None:
     assert said.body[-1] == "To work on it, open Slack: open the app's Home."
 
 
-def test_without_pages_no_letter_leads_there() -> None:
-    letters = [
+def test_without_pages_no_email_leads_there() -> None:
+    emails = [
         templates.welcome(EMMA, app_url=None),
         templates.password_changed(EMMA, app_url=None),
         templates.linked(EMMA, slack_name="Jo", app_url=None),
         templates.unlinked(EMMA, slack_name="Jo", app_url=None),
     ]
-    assert [part for letter in letters for part in letter.body if isinstance(part, Link)] == []
+    assert [
+        part for queued_email in emails for part in queued_email.body if isinstance(part, Link)
+    ] == []
 
 
 @pytest.mark.parametrize("name", [None, "", " \n", "\u202e\u200b"])

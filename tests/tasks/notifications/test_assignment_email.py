@@ -1,4 +1,4 @@
-"""Whoever is given a ticket gets a mail, too: once, and only while it is so."""
+"""A new assignee gets an email, too: once, and only while the ticket is theirs."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -75,7 +75,7 @@ def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
     return file_ticket(tickets, employee, "VPN is down")
 
 
-def look(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
+def deliver(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
     """Everything that follows from what has happened to the ticket."""
     publisher.publish_ticket(str(ticket.id))
     work(mailing, publisher)
@@ -89,9 +89,9 @@ def test_the_assignee_is_written_to_once(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, slack: RecordingSlack,
     ticket: Ticket, expert: User, employee: User, comments: CommentService, db: Mongo,
 ) -> None:  # fmt: skip
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Still so.")
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
     (text,) = mail_server.texts()
     assert text.startswith(
@@ -102,10 +102,10 @@ def test_the_assignee_is_written_to_once(
     )
     assert "knows VPN" in text
     assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as ever
-    settled = reload(db, ticket)
-    assert not settled.is_in_outbox
-    (notice,) = (n for n in settled.deliveries if ":mail:" in n["key"])
-    assert (notice["key"], notice["state"]) == (f"3:mail:{expert.id}", "sent")
+    delivered = reload(db, ticket)
+    assert not delivered.is_in_outbox
+    (delivery,) = (n for n in delivered.deliveries if ":mail:" in n["key"])
+    assert (delivery["key"], delivery["state"]) == (f"3:mail:{expert.id}", "sent")
 
 
 def test_markup_in_a_title_is_text(
@@ -113,7 +113,7 @@ def test_markup_in_a_title_is_text(
     tickets: TicketService, employee: User,
 ) -> None:  # fmt: skip
     title = "VPN <img src=x> & <a href='https://evil.example.com'>sign in</a>"
-    look(mailing, publisher, file_ticket(tickets, employee, title))
+    deliver(mailing, publisher, file_ticket(tickets, employee, title))
     (mail,) = mail_server.mails
     assert mail["Subject"] == f"Ticket 1 is yours: {title}"
     assert "<img" not in html(mail)
@@ -121,20 +121,20 @@ def test_markup_in_a_title_is_text(
     assert "&lt;img src=x&gt; &amp; &lt;a href=&#x27;https://evil" in html(mail)
 
 
-def test_who_hands_it_over_is_named_and_who_had_it_gets_no_second_mail(
+def test_who_reassigns_it_is_named_and_the_former_assignee_gets_no_second_mail(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
-    moves: TicketActions, people: People, expert: User,
+    ticket_actions: TicketActions, people: People, expert: User,
 ) -> None:  # fmt: skip
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     colleague = people.add(Role.MODERATOR)
-    moves.reassign(
+    ticket_actions.reassign(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), assignee_id=str(colleague.id)
     )
-    look(mailing, publisher, ticket)
-    moves.reassign(
+    deliver(mailing, publisher, ticket)
+    ticket_actions.reassign(
         actor=Actor.from_user(colleague), ticket_id=str(ticket.id), assignee_id=str(expert.id)
     )
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     subject = "Ticket 1 is yours: VPN is down"
     assert told(mail_server) == [f"{user.email}: {subject}" for user in (expert, colleague, expert)]
     assert f"Why you: {expert.name} gave it to you" in mail_server.texts()[1]
@@ -142,13 +142,13 @@ def test_who_hands_it_over_is_named_and_who_had_it_gets_no_second_mail(
 
 def test_nobody_is_written_to_for_what_they_took_themselves(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, people: People,
-    tickets: TicketService, employee: User, moves: TicketActions,
+    tickets: TicketService, employee: User, ticket_actions: TicketActions,
 ) -> None:  # fmt: skip
     taker = people.add(Role.MODERATOR, capacity=0)
     ticket = file_ticket(tickets, employee)
-    look(mailing, publisher, ticket)
-    moves.take(actor=Actor.from_user(taker), ticket_id=str(ticket.id))
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
+    ticket_actions.take(actor=Actor.from_user(taker), ticket_id=str(ticket.id))
+    deliver(mailing, publisher, ticket)
     assert told(mail_server) == []
 
 
@@ -171,7 +171,7 @@ def test_who_is_not_in_slack_gets_the_mail(
             "$push": {"events": given | status},
         },
     )
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     assert told(mail_server) == [f"{remote.email}: Ticket 1 is yours: VPN is down"]
     assert not reload(db, ticket).is_in_outbox
 
@@ -184,7 +184,7 @@ def test_slack_away_does_not_hold_up_the_mail(
     slack.fail("chat.postMessage", status=429, retry_after=60)
     with pytest.raises(SlackRateLimited):
         notify.run(mailing, str(ticket.id))
-    publisher.asked = [hint for hint in publisher.asked if hint[0] == EMAIL_TASK]
+    publisher.asked = [task for task in publisher.asked if task[0] == EMAIL_TASK]
     work(mailing, publisher)
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
 
@@ -194,7 +194,7 @@ def test_mail_away_does_not_hold_up_slack_nor_the_ticket(
     ticket: Ticket, expert: User, db: Mongo, clock: FixedClock,
 ) -> None:  # fmt: skip
     mail_server.stop()
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     assert len(slack.messages(People.slack_id(expert))) == 1
     assert not reload(db, ticket).is_in_outbox
     mail_server.start()
@@ -204,11 +204,11 @@ def test_mail_away_does_not_hold_up_slack_nor_the_ticket(
     assert told(mail_server) == [f"{expert.email}: Ticket 1 is yours: VPN is down"]
 
 
-def test_a_worker_that_dies_between_letter_and_notice_writes_no_second_one(
+def test_a_worker_that_dies_between_email_and_delivery_sends_no_second_one(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
     db: Mongo,
 ) -> None:  # fmt: skip
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     db.tickets.update_one({"_id": ticket.id}, {"$pull": {"notices": {"key": {"$regex": "mail"}}}})
     assignment_email.queue_assignment_email(mailing, reload(db, ticket))
     work(mailing, publisher)
@@ -218,16 +218,17 @@ def test_a_worker_that_dies_between_letter_and_notice_writes_no_second_one(
 @pytest.mark.parametrize("change", ["reassigned", "resolved", "demoted", "deleted"])
 def test_what_is_no_longer_so_is_not_mailed(
     mailing: Runtime, publisher: RecordingPublisher, mail_server: MailServer, ticket: Ticket,
-    expert: User, people: People, moves: TicketActions, db: Mongo, clock: FixedClock, change: str,
+    expert: User, people: People, ticket_actions: TicketActions, db: Mongo, clock: FixedClock,
+    change: str,
 ) -> None:  # fmt: skip
     mail_server.stop()
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     actor, ticket_id = Actor.from_user(expert), str(ticket.id)
     if change == "reassigned":
         colleague = people.add(Role.MODERATOR)
-        moves.reassign(actor=actor, ticket_id=ticket_id, assignee_id=str(colleague.id))
+        ticket_actions.reassign(actor=actor, ticket_id=ticket_id, assignee_id=str(colleague.id))
     elif change == "resolved":
-        moves.resolve(actor=actor, ticket_id=ticket_id, resolution="Done.")
+        ticket_actions.resolve(actor=actor, ticket_id=ticket_id, resolution="Done.")
     elif change == "demoted":
         db.users.update_one({"_id": expert.id}, {"$set": {"role": "user"}})
     else:
@@ -237,21 +238,21 @@ def test_what_is_no_longer_so_is_not_mailed(
     publisher.publish_email("")
     work(mailing, publisher)
     assert told(mail_server) == []
-    (letter,) = db.letters.find()
+    (queued_email,) = db.letters.find()
     why = "the account may not see the ticket" if change == "demoted" else "the ticket has moved on"
-    assert (letter["state"], letter["error"]) == ("dropped", why)
+    assert (queued_email["state"], queued_email["error"]) == ("dropped", why)
 
 
 def test_while_mail_is_off_nothing_is_noted_and_later_only_news_are_mailed(
     mailing: Runtime, runtime: Runtime, publisher: RecordingPublisher, mail_server: MailServer,
     ticket: Ticket, employee: User, comments: CommentService, db: Mongo, clock: FixedClock,
 ) -> None:  # fmt: skip
-    look(runtime, publisher, ticket)
+    deliver(runtime, publisher, ticket)
     assert [n for n in reload(db, ticket).deliveries if ":mail:" in n["key"]] == []
     assert db.letters.count_documents({}) == 0
     clock.advance(hours=24)
     comments.add(actor=Actor.from_user(employee), ticket_id=str(ticket.id), text="Still so.")
-    look(mailing, publisher, ticket)
+    deliver(mailing, publisher, ticket)
     assert told(mail_server) == []
     assert (EMAIL_TASK, "") not in publisher.asked
 

@@ -32,7 +32,7 @@ from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
 HERE = MessageRef("D0EMMA", "1700000000.000100")
-Say = Callable[..., None]
+AddComment = Callable[..., None]
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def ticket(
 
 
 @pytest.fixture
-def say(comments: CommentService, ticket: Ticket, emma: User) -> Say:
+def add_comment(comments: CommentService, ticket: Ticket, emma: User) -> AddComment:
     def said(text: str = "Hello", **more: Any) -> None:
         comments.add(actor=Actor.from_user(emma), ticket_id=str(ticket.id), text=text, **more)
 
@@ -72,12 +72,12 @@ def in_threads(args: dict[str, Any]) -> bool:
 
 
 def test_many_workers_send_each_comment_once_and_in_order(
-    runtime: Runtime, slack: RecordingSlack, say: Say, ticket: Ticket, nils: User
+    runtime: Runtime, slack: RecordingSlack, add_comment: AddComment, ticket: Ticket, nils: User
 ) -> None:
     for number in range(4):
-        say(f"Line {number}")
+        add_comment(f"Line {number}")
         notify.run(runtime, str(ticket.id))
-    say("The last")
+    add_comment("The last")
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: notify.run(runtime, str(ticket.id)), range(16)))
     assert in_thread(slack, nils, card_of(slack, nils)) == [
@@ -89,13 +89,13 @@ def test_many_workers_send_each_comment_once_and_in_order(
 def test_a_rate_limit_is_waited_for(
     runtime: Runtime,
     slack: RecordingSlack,
-    say: Say,
+    add_comment: AddComment,
     ticket: Ticket,
     nils: User,
     clock: FixedClock,
     db: Mongo,
 ) -> None:
-    say()
+    add_comment()
     slack.fail("chat.postMessage", status=429, retry_after=7, where=in_threads)
     with pytest.raises(SlackRateLimited):
         notify.run(runtime, str(ticket.id))
@@ -114,14 +114,14 @@ def test_it_handles_500(
     runtime: Runtime,
     slack: RecordingSlack,
     comments: CommentService,
-    say: Say,
+    add_comment: AddComment,
     ticket: Ticket,
     emma: User,
     nils: User,
     db: Mongo,
     method: str,
 ) -> None:
-    say(message=HERE)
+    add_comment(message=HERE)
     if method == "chat.update":
         notify.run(runtime, str(ticket.id))
     comments.edit(
@@ -136,11 +136,11 @@ def test_it_handles_500(
 
 
 def test_an_unanswered_comment_waits_for_its_claim_to_expire(
-    runtime: Runtime, slack: RecordingSlack, say: Say, ticket: Ticket, nils: User
+    runtime: Runtime, slack: RecordingSlack, add_comment: AddComment, ticket: Ticket, nils: User
 ) -> None:
     impatient = dataclasses.replace(runtime, slack=web_client(slack))
     impatient.slack.timeout = 1
-    say()
+    add_comment()
     slack.delay("chat.postMessage", 2, where=in_threads)
     notify.run(impatient, str(ticket.id))
     notify.run(runtime, str(ticket.id))
@@ -149,22 +149,27 @@ def test_an_unanswered_comment_waits_for_its_claim_to_expire(
 
 @pytest.mark.parametrize("error", ["thread_not_found", "cannot_reply_to_message"])
 def test_a_thread_that_is_gone_is_given_up(
-    runtime: Runtime, slack: RecordingSlack, say: Say, ticket: Ticket, db: Mongo, error: str
+    runtime: Runtime,
+    slack: RecordingSlack,
+    add_comment: AddComment,
+    ticket: Ticket,
+    db: Mongo,
+    error: str,
 ) -> None:
-    say()
+    add_comment()
     slack.fail("chat.postMessage", error=error, where=in_threads)
     for _ in range(2):
         notify.run(runtime, str(ticket.id))
-    settled = reload(db, ticket)
-    assert (settled.deliveries[-1]["state"], settled.is_in_outbox) == ("failed", False)
+    delivered = reload(db, ticket)
+    assert (delivered.deliveries[-1]["state"], delivered.is_in_outbox) == ("failed", False)
     assert len([c for c in slack.calls_to("chat.postMessage") if in_threads(c.args)]) == 1
 
 
-def test_a_message_painted_over_with_an_old_text_is_painted_again(
+def test_a_message_overwritten_with_an_old_text_is_updated_again(
     runtime: Runtime,
     slack: RecordingSlack,
     comments: CommentService,
-    say: Say,
+    add_comment: AddComment,
     ticket: Ticket,
     emma: User,
     nils: User,
@@ -175,7 +180,7 @@ def test_a_message_painted_over_with_an_old_text_is_painted_again(
         "ticket_id": str(ticket.id),
         "message": HERE,
     }
-    say("First", message=HERE)
+    add_comment("First", message=HERE)
     notify.run(runtime, str(ticket.id))
     comments.edit(**edit, text="Second")
     stale = reload(db, ticket)
@@ -258,10 +263,10 @@ def test_who_is_not_in_slack_is_no_obstacle(
 
 
 def test_the_longest_comment_fits(
-    runtime: Runtime, slack: RecordingSlack, say: Say, ticket: Ticket, nils: User
+    runtime: Runtime, slack: RecordingSlack, add_comment: AddComment, ticket: Ticket, nils: User
 ) -> None:
     for text in ("&" * 3_000, "😀" * 3_000, "<!channel> " * 270):
-        say(text)
+        add_comment(text)
     notify.run(runtime, str(ticket.id))
     assert len(in_thread(slack, nils, card_of(slack, nils))) == 3
     assert slack.refused == []
@@ -270,7 +275,7 @@ def test_the_longest_comment_fits(
 def test_five_hundred_comments_are_looked_through(
     runtime: Runtime,
     slack: RecordingSlack,
-    say: Say,
+    add_comment: AddComment,
     ticket: Ticket,
     emma: User,
     nils: User,
@@ -306,8 +311,8 @@ def test_five_hundred_comments_are_looked_through(
         },
     )
     clock.advance(minutes=11)
-    say("The last one")
+    add_comment("The last one")
     notify.run(runtime, str(ticket.id))
-    settled = reload(db, ticket)
-    assert (len(settled.comments), settled.is_in_outbox) == (500, False)
+    delivered = reload(db, ticket)
+    assert (len(delivered.comments), delivered.is_in_outbox) == (500, False)
     assert len(in_thread(slack, nils, card_of(slack, nils))) == 6

@@ -1,4 +1,4 @@
-"""Letters reach the mail server once, whatever it answers, and hold nobody up."""
+"""Emails reach the mail server once, whatever it answers, and do not delay each other."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -32,13 +32,13 @@ def mail_server() -> Iterator[MailServer]:
 
 
 @pytest.fixture
-def tally() -> InMemoryMeter:
+def meter() -> InMemoryMeter:
     return InMemoryMeter()
 
 
 @pytest.fixture
-def office(
-    mail_server: MailServer, db: Mongo, clock: FixedClock, tally: InMemoryMeter
+def email_config(
+    mail_server: MailServer, db: Mongo, clock: FixedClock, meter: InMemoryMeter
 ) -> EmailConfig:
     config, _ = parse_settings("worker", {"APP_URL": URL})
     return EmailConfig(
@@ -46,17 +46,17 @@ def office(
         sender=sender_address(config),
         app_url=config.app_url,
         codes=OneTimeCodes(db, JWT_SECRET, clock),
-        meter=tally,
+        meter=meter,
     )
 
 
 @pytest.fixture
-def mailing(runtime: Runtime, office: EmailConfig) -> Runtime:
-    return replace(runtime, email=office)
+def mailing(runtime: Runtime, email_config: EmailConfig) -> Runtime:
+    return replace(runtime, email=email_config)
 
 
 @pytest.fixture
-def letters(db: Mongo, clock: FixedClock) -> Emails:
+def emails(db: Mongo, clock: FixedClock) -> Emails:
     return Emails(db, clock=clock)
 
 
@@ -70,91 +70,89 @@ def states(db: Mongo) -> list[tuple[str, str | None]]:
     return [(doc["state"], doc.get("error")) for doc in db.letters.find().sort("facts.n")]
 
 
-def post(letters: Emails, user: User, key: int = 1, kind: EmailKind = EmailKind.LINKED) -> str:
+def post(emails: Emails, user: User, key: int = 1, kind: EmailKind = EmailKind.LINKED) -> str:
     facts = {"slack_name": "Emma P.", "n": key}
-    return letters.queue(kind, user_id=user.id, key=str(key), facts=facts)
+    return emails.queue(kind, user_id=user.id, key=str(key), facts=facts)
 
 
-def counted(tally: InMemoryMeter) -> dict[tuple[str, ...], Any]:
+def counted(meter: InMemoryMeter) -> dict[tuple[str, ...], Any]:
     return {
         key.labels: value
-        for key, value in tally.samples().items()
+        for key, value in meter.samples().items()
         if key.metric == "ticket_bot_mails_total"
     }
 
 
-def test_a_letter_is_sent_once_to_its_owner(
+def test_an_email_is_sent_once_to_its_recipient(
     mailing: Runtime,
     mail_server: MailServer,
-    letters: Emails,
+    emails: Emails,
     emma: User,
     db: Mongo,
-    tally: InMemoryMeter,
+    meter: InMemoryMeter,
 ) -> None:
-    letter_id = post(letters, emma)
+    email_id = post(emails, emma)
     for _ in range(3):
-        email_sender.run(mailing, letter_id)
+        email_sender.run(mailing, email_id)
     assert mail_server.envelopes == [("helpdesk@desk.example.com", [emma.email])]
     (sent,) = mail_server.mails
     assert sent["Subject"] == "Your account was linked to Slack"
     assert sent["From"] == "Help desk <helpdesk@desk.example.com>"
-    assert sent["Message-ID"] == f"<{letter_id}@desk.example.com>"
+    assert sent["Message-ID"] == f"<{email_id}@desk.example.com>"
     (text,) = mail_server.texts()
     assert text.startswith(f"Hello {emma.name},\n\nThe Slack member “Emma P.” was linked to your")
     assert f'<a href="{URL}/profile"' in html(sent)
     assert states(db) == [("sent", None)]
-    assert counted(tally) == {("linked", "sent"): 1}
+    assert counted(meter) == {("linked", "sent"): 1}
 
 
 @pytest.mark.parametrize(
     "kind", [kind for kind in EmailKind if kind is not EmailKind.ASSIGNED], ids=str
 )
 def test_every_kind_is_written(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, kind: EmailKind
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, kind: EmailKind
 ) -> None:
-    email_sender.run(mailing, post(letters, emma, kind=kind))
+    email_sender.run(mailing, post(emails, emma, kind=kind))
     assert len(mail_server.mails) == 1
 
 
-def test_one_hint_sends_all_that_are_due_over_one_connection(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
+def test_one_task_sends_all_due_emails_over_one_connection(
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People
 ) -> None:
-    ids = [post(letters, people.add(), key) for key in range(5)]
+    ids = [post(emails, people.add(), key) for key in range(5)]
     email_sender.run(mailing, ids[3])
     assert [mail["Message-ID"][1:33] for mail in mail_server.mails] == [ids[3], *ids[:3], ids[4]]
     assert mail_server.connections == 1
 
 
-def test_many_tasks_at_once_send_each_letter_once(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
+def test_many_tasks_at_once_send_each_email_once(
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People
 ) -> None:
-    ids = [post(letters, people.add(), key) for key in range(6)]
-    at_once(
-        *[lambda letter_id=letter_id: email_sender.run(mailing, letter_id) for letter_id in ids]
-    )
+    ids = [post(emails, people.add(), key) for key in range(6)]
+    at_once(*[lambda email_id=email_id: email_sender.run(mailing, email_id) for email_id in ids])
     assert sorted(mail["Message-ID"][1:33] for mail in mail_server.mails) == sorted(ids)
 
 
 def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
     mailing: Runtime,
     mail_server: MailServer,
-    letters: Emails,
+    emails: Emails,
     people: People,
     publisher: RecordingPublisher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    first, second = post(letters, people.add(), 1), ""
+    first, second = post(emails, people.add(), 1), ""
     leave = BackoffLock.release
 
-    def after_the_last_look(gate: BackoffLock) -> None:
+    def release_with_a_late_email(lock: BackoffLock) -> None:
         nonlocal second
         if not second:
-            second = post(letters, people.add(), 2)
+            second = post(emails, people.add(), 2)
             email_sender.run(mailing, second)  # finds the gate closed
             assert len(mail_server.mails) == 1
-        leave(gate)
+        leave(lock)
 
-    monkeypatch.setattr(BackoffLock, "release", after_the_last_look)
+    monkeypatch.setattr(BackoffLock, "release", release_with_a_late_email)
     email_sender.run(mailing, first)
     assert publisher.asked == [(EMAIL_TASK, second)]
     work(mailing, publisher)
@@ -164,13 +162,13 @@ def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
 def test_a_long_queue_is_worked_off_by_several_tasks(
     mailing: Runtime,
     mail_server: MailServer,
-    letters: Emails,
+    emails: Emails,
     people: People,
     publisher: RecordingPublisher,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(email_sender, "MAX_ROUND_SECONDS", 0.0)
-    ids = [post(letters, people.add(), key) for key in range(3)]
+    ids = [post(emails, people.add(), key) for key in range(3)]
     email_sender.run(mailing, ids[0])
     assert len(mail_server.mails) == 1
     assert publisher.asked == [(EMAIL_TASK, ids[1])]
@@ -178,184 +176,184 @@ def test_a_long_queue_is_worked_off_by_several_tasks(
     assert len(mail_server.mails) == 3
 
 
-def test_a_reset_letter_carries_a_code_made_as_it_is_sent(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
-    office: EmailConfig,
+def test_a_reset_email_carries_a_code_made_when_it_is_sent(
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
+    email_config: EmailConfig,
 ) -> None:  # fmt: skip
-    letter_id = post(letters, emma, kind=EmailKind.RESET)
+    email_id = post(emails, emma, kind=EmailKind.RESET)
     assert db.codes.count_documents({}) == 0
-    email_sender.run(mailing, letter_id)
+    email_sender.run(mailing, email_id)
     (text,) = mail_server.texts("Choose a new password")
     code = text.partition(f"{URL}/reset?code=")[2].split()[0]
-    assert office.codes.peek(kind=CodeKind.RESET, code=code) == emma.id
+    assert email_config.codes.peek(kind=CodeKind.RESET, code=code) == emma.id
     assert code not in str([*db.letters.find(), *db.codes.find()])
 
 
 def test_no_code_is_made_while_the_server_is_away(
-    mailing: Runtime, office: EmailConfig, mail_server: MailServer, letters: Emails, emma: User,
-    db: Mongo,
+    mailing: Runtime, email_config: EmailConfig, mail_server: MailServer, emails: Emails,
+    emma: User, db: Mongo,
 ) -> None:  # fmt: skip
     mail_server.stop()
-    email_sender.run(mailing, post(letters, emma, kind=EmailKind.RESET))
+    email_sender.run(mailing, post(emails, emma, kind=EmailKind.RESET))
     assert db.codes.count_documents({}) == 0
 
 
-def test_the_code_lives_as_long_as_the_letter_says() -> None:
+def test_the_code_lives_as_long_as_the_email_says() -> None:
     assert LIFETIMES[CodeKind.RESET] == timedelta(hours=1)
 
 
 def test_without_pages_there_is_no_link_to_a_new_password(
-    mailing: Runtime, office: EmailConfig, mail_server: MailServer, letters: Emails, emma: User,
-    db: Mongo, tally: InMemoryMeter,
+    mailing: Runtime, email_config: EmailConfig, mail_server: MailServer, emails: Emails,
+    emma: User, db: Mongo, meter: InMemoryMeter,
 ) -> None:  # fmt: skip
-    post(letters, emma, 1, EmailKind.RESET)
-    letter_id = post(letters, emma, 2, EmailKind.WELCOME)
-    email_sender.run(replace(mailing, email=replace(office, app_url=None)), letter_id)
+    post(emails, emma, 1, EmailKind.RESET)
+    email_id = post(emails, emma, 2, EmailKind.WELCOME)
+    email_sender.run(replace(mailing, email=replace(email_config, app_url=None)), email_id)
     assert states(db) == [("failed", "APP_URL is not set"), ("sent", None)]
-    assert counted(tally) == {("reset", "refused"): 1, ("welcome", "sent"): 1}
+    assert counted(meter) == {("reset", "refused"): 1, ("welcome", "sent"): 1}
 
 
 def test_a_server_that_is_down_gets_it_once_it_is_up(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
-    clock: FixedClock, tally: InMemoryMeter, caplog: pytest.LogCaptureFixture,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
+    clock: FixedClock, meter: InMemoryMeter, caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     mail_server.stop()
-    letter_id = post(letters, emma)
-    email_sender.run(mailing, letter_id)
+    email_id = post(emails, emma)
+    email_sender.run(mailing, email_id)
     assert states(db) == [("waiting", "ConnectionRefusedError")]
     assert "no mail for 10 s: ConnectionRefusedError" in caplog.text
     mail_server.start()
-    email_sender.run(mailing, letter_id)
+    email_sender.run(mailing, email_id)
     assert mail_server.mails == []  # not yet
     clock.advance(seconds=10)
-    email_sender.run(mailing, letter_id)
+    email_sender.run(mailing, email_id)
     assert len(mail_server.mails) == 1
     assert states(db) == [("sent", None)]
-    assert counted(tally) == {("linked", "delayed"): 1, ("linked", "sent"): 1}
+    assert counted(meter) == {("linked", "delayed"): 1, ("linked", "sent"): 1}
 
 
 def test_a_server_in_trouble_is_left_alone_whoever_comes(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People
 ) -> None:
     mail_server.answers = ["421 4.3.2 Shutting down"]
-    ids = [post(letters, people.add(), key) for key in range(4)]
-    for letter_id in ids:
-        email_sender.run(mailing, letter_id)
+    ids = [post(emails, people.add(), key) for key in range(4)]
+    for email_id in ids:
+        email_sender.run(mailing, email_id)
     assert mail_server.connections == 1
 
 
 def test_a_server_that_is_away_for_a_day_is_given_up_on(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
-    clock: FixedClock, tally: InMemoryMeter,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
+    clock: FixedClock, meter: InMemoryMeter,
 ) -> None:  # fmt: skip
     mail_server.stop()
-    post(letters, emma, 1, EmailKind.RESET)
-    post(letters, emma, 2)
+    post(emails, emma, 1, EmailKind.RESET)
+    post(emails, emma, 2)
     calls = 0
-    while letters.next_due_id():
-        email_sender.run(mailing, letters.next_due_id() or "")
+    while emails.next_due_id():
+        email_sender.run(mailing, emails.next_due_id() or "")
         calls += 1
         clock.advance(minutes=15)
         if calls == 5:  # an hour
             assert states(db)[0] == ("failed", "too late")
     assert states(db)[1] == ("failed", "too late")
     assert 90 < calls < 110
-    assert counted(tally)["reset", "given_up"] == counted(tally)["linked", "given_up"] == 1
+    assert counted(meter)["reset", "given_up"] == counted(meter)["linked", "given_up"] == 1
 
 
 def test_a_refused_recipient_fails_at_once_and_stops_nobody(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
-    tally: InMemoryMeter,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People, db: Mongo,
+    meter: InMemoryMeter,
 ) -> None:  # fmt: skip
     gone, here = people.add(), people.add()
     mail_server.recipients[gone.email] = "550 5.1.1 No such user"
-    email_sender.run(mailing, post(letters, gone, 1))
-    email_sender.run(mailing, post(letters, here, 2))
+    email_sender.run(mailing, post(emails, gone, 1))
+    email_sender.run(mailing, post(emails, here, 2))
     assert states(db) == [("failed", "550"), ("sent", None)]
-    assert counted(tally) == {("linked", "refused"): 1, ("linked", "sent"): 1}
+    assert counted(meter) == {("linked", "refused"): 1, ("linked", "sent"): 1}
 
 
 def test_a_delayed_recipient_is_tried_later_and_stops_nobody(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People, db: Mongo,
     clock: FixedClock,
 ) -> None:  # fmt: skip
     full, here = people.add(), people.add()
     mail_server.recipients[full.email] = "452 4.2.2 Mailbox full"
-    post(letters, full, 1)
-    email_sender.run(mailing, post(letters, here, 2))
+    post(emails, full, 1)
+    email_sender.run(mailing, post(emails, here, 2))
     assert states(db) == [("waiting", "452"), ("sent", None)]
     mail_server.recipients.clear()
     clock.advance(seconds=10)
-    email_sender.run(mailing, letters.next_due_id() or "")
+    email_sender.run(mailing, emails.next_due_id() or "")
     assert states(db) == [("sent", None)] * 2
 
 
-def test_a_letter_that_breaks_the_connection_each_time_lets_the_others_go_first(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+def test_an_email_that_always_breaks_the_connection_goes_last(
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People, db: Mongo,
     clock: FixedClock,
 ) -> None:  # fmt: skip
     poison, here = people.add(), people.add()
     mail_server.recipients[poison.email] = "421 4.7.0 Go away"
-    email_sender.run(mailing, post(letters, poison, 1))
-    post(letters, here, 2)
+    email_sender.run(mailing, post(emails, poison, 1))
+    post(emails, here, 2)
     clock.advance(seconds=10)
-    email_sender.run(mailing, letters.next_due_id() or "")
+    email_sender.run(mailing, emails.next_due_id() or "")
     assert states(db) == [("waiting", "421"), ("sent", None)]
 
 
 def test_a_slow_server_costs_one_task_its_time_and_no_other(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
     clock: FixedClock,
 ) -> None:  # fmt: skip
     mail_server.delay = 1.5  # longer than an answer is waited for
-    letter_id = post(letters, emma)
-    email_sender.run(mailing, letter_id)
+    email_id = post(emails, emma)
+    email_sender.run(mailing, email_id)
     assert states(db) == [("waiting", "SMTPServerDisconnected")]
     mail_server.delay = 0.0
     clock.advance(seconds=10)
-    email_sender.run(mailing, letter_id)
+    email_sender.run(mailing, email_id)
     assert states(db) == [("sent", None)]
     # It had taken the first one: who gets both can tell.
     assert len({mail["Message-ID"] for mail in mail_server.mails}) == 1
 
 
 def test_the_time_limit_ends_a_server_that_drips(
-    mailing: Runtime, letters: Emails, emma: User, db: Mongo, monkeypatch: pytest.MonkeyPatch,
+    mailing: Runtime, emails: Emails, emma: User, db: Mongo, monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     def drip(*_: object, **__: object) -> None:
         raise SoftTimeLimitExceeded
 
     monkeypatch.setattr("tasks.email.smtp.SmtpConnection.send", drip)
-    email_sender.run(mailing, post(letters, emma))
+    email_sender.run(mailing, post(emails, emma))
     assert states(db) == [("waiting", "time limit")]
     assert "no mail for 10 s: time limit" in caplog.text
 
 
 def test_a_fault_of_ours_lets_the_next_task_in_soon(
-    mailing: Runtime, letters: Emails, emma: User, db: Mongo, clock: FixedClock,
+    mailing: Runtime, emails: Emails, emma: User, db: Mongo, clock: FixedClock,
     monkeypatch: pytest.MonkeyPatch, mail_server: MailServer,
 ) -> None:  # fmt: skip
     def broken(*_: object) -> None:
         raise RuntimeError("out of order")
 
-    letter_id = post(letters, emma)
+    email_id = post(emails, emma)
     with monkeypatch.context() as patch:
         patch.setattr(email_sender, "compose", broken)
         with pytest.raises(RuntimeError):
-            email_sender.run(mailing, letter_id)
+            email_sender.run(mailing, email_id)
     clock.advance(seconds=45)
-    email_sender.run(mailing, letter_id)
+    email_sender.run(mailing, email_id)
     assert states(db) == [("sent", None)]
 
 
 @pytest.mark.parametrize("kind", list(EmailKind), ids=str)
 def test_who_may_no_longer_sign_in_is_told_only_who_else_could(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People, db: Mongo,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People, db: Mongo,
     kind: EmailKind,
 ) -> None:  # fmt: skip
     former = people.add(active=False)
-    email_sender.run(mailing, post(letters, former, kind=kind))
+    email_sender.run(mailing, post(emails, former, kind=kind))
     told = kind in {"password_changed", "linked", "unlinked"}
     assert states(db) == [("sent", None) if told else ("dropped", "the account is deactivated")]
     assert len(mail_server.mails) == told
@@ -371,40 +369,40 @@ def test_who_may_no_longer_sign_in_is_told_only_who_else_could(
     ids=["gone", "no address", "erased"],
 )
 def test_nobody_to_write_to(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, emma: User, db: Mongo,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
     fields: dict[str, str] | None, why: str,
 ) -> None:  # fmt: skip
     if fields:
         db.users.update_one({"_id": emma.id}, {"$set": fields})
     else:
         db.users.delete_one({"_id": emma.id})
-    email_sender.run(mailing, post(letters, emma))
+    email_sender.run(mailing, post(emails, emma))
     assert states(db) == [("dropped", why)]
     assert mail_server.mails == []
 
 
-def test_while_mail_is_off_letters_do_not_pile_up(
-    runtime: Runtime, letters: Emails, emma: User, db: Mongo, mailing: Runtime,
+def test_while_mail_is_off_emails_do_not_pile_up(
+    runtime: Runtime, emails: Emails, emma: User, db: Mongo, mailing: Runtime,
     mail_server: MailServer,
 ) -> None:  # fmt: skip
-    letter_id = post(letters, emma)
-    email_sender.run(runtime, letter_id)
+    email_id = post(emails, emma)
+    email_sender.run(runtime, email_id)
     off = "mail is off, because MAILTRAP_SMTP_HOST is not set"
     assert states(db) == [("dropped", off)]
-    email_sender.run(mailing, letter_id)  # turning it on does not bring back what is old
+    email_sender.run(mailing, email_id)  # turning it on does not bring back what is old
     assert mail_server.mails == []
 
 
 def test_no_address_and_no_word_of_it_is_logged(
-    mailing: Runtime, mail_server: MailServer, letters: Emails, people: People,
+    mailing: Runtime, mail_server: MailServer, emails: Emails, people: People,
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     caplog.set_level("DEBUG")
     for key, answer in enumerate(["550 No such user jo@canary", "450 jo@canary", "421 jo@canary"]):
         user = people.add(Role.MODERATOR)
         mail_server.recipients[user.email] = answer
-        post(letters, user, key)
-    email_sender.run(mailing, letters.next_due_id() or "")
+        post(emails, user, key)
+    email_sender.run(mailing, emails.next_due_id() or "")
     assert "is given up: 550" in caplog.text
     ours = [record.getMessage() for record in caplog.records if record.name.startswith("tasks")]
     assert len(ours) == 3
@@ -440,7 +438,7 @@ def test_a_bad_sender_is_a_problem_of_the_settings(bad: str) -> None:
     assert problems == ["MAIL_FROM must be an email address, such as helpdesk@example.com"]
 
 
-def test_the_settings_make_the_office(db: Mongo) -> None:
+def test_the_settings_make_the_email_config(db: Mongo) -> None:
     off, _ = parse_settings("worker", {})
     assert build_email_config(off, db, InMemoryMeter()) is None
     env = {"MAILTRAP_SMTP_HOST": HOST, "MAILTRAP_SMTP_USER": "u", "MAILTRAP_SMTP_PASS": "p"}

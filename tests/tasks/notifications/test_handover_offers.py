@@ -1,4 +1,4 @@
-"""Offers are sent: once, later where Slack is in trouble, never where nobody can be reached."""
+"""Handover offers are sent once, later if Slack fails, never if the member cannot be reached."""
 
 from dataclasses import replace
 from datetime import timedelta

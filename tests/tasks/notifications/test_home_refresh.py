@@ -1,4 +1,4 @@
-"""Homes that are brought up to date after a change: once, as they are looked at, and only they."""
+"""Open Home pages are refreshed after a change: once, as they are displayed, and no others."""
 
 from dataclasses import replace
 from typing import Any
@@ -52,7 +52,7 @@ def link_of(user: User) -> str:
     return f"{TEAM_ID}:{People.slack_id(user)}"
 
 
-def visit(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
+def open_home(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
     """As the bot does it when that user opens Home, or goes somewhere in it."""
     content = runtime.home.get(
         actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
@@ -86,15 +86,17 @@ def test_requester_and_assignee_see_the_change(
     ticket: Ticket,
     employee: User,
     expert: User,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
 ) -> None:
-    visit(runtime, employee)
-    visit(runtime, expert)
+    open_home(runtime, employee)
+    open_home(runtime, expert)
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert f"Assigned to <@{People.slack_id(expert)}>" in str(seen(slack, employee))
     assert "Ticket 1: VPN is down" in seen(slack, expert)
-    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
+    )
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert "Ticket 1: VPN is down" not in seen(slack, employee)
@@ -110,7 +112,7 @@ def test_several_changes_are_one_publish(
     employee: User,
     clock: FixedClock,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     for number in range(3):
         other = file_ticket(tickets, employee, f"Trouble {number}")
         notify.run(runtime, str(other.id))
@@ -124,14 +126,14 @@ def test_several_changes_are_one_publish(
     ] * 3
 
 
-def test_a_change_after_a_lost_hint_asks_again(
+def test_a_change_after_a_lost_task_publishes_again(
     runtime: Runtime,
     publisher: RecordingPublisher,
     ticket: Ticket,
     employee: User,
     clock: FixedClock,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     notify.run(runtime, str(ticket.id))
     publisher.asked.clear()
     clock.advance(seconds=3)
@@ -151,13 +153,15 @@ def test_a_refresh_throws_nobody_off_a_tickets_page(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     employee: User,
     expert: User,
 ) -> None:
-    visit(runtime, employee, Screen(ticket_id=ticket.id))
-    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New key.")
+    open_home(runtime, employee, Screen(ticket_id=ticket.id))
+    ticket_actions.resolve(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New key."
+    )
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     shown = seen(slack, employee)
@@ -173,7 +177,7 @@ def test_whoever_has_the_ticket_open_sees_the_change(
     people: People,
 ) -> None:
     reader = people.add(Role.ADMIN)
-    visit(runtime, reader, Screen(ticket_id=ticket.id))
+    open_home(runtime, reader, Screen(ticket_id=ticket.id))
     assert "*Status*\nTo do" in seen(slack, reader)
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
@@ -188,8 +192,8 @@ def test_whoever_looks_at_the_queue_sees_what_comes(
     people: People,
 ) -> None:
     reader, elsewhere = people.add(Role.ADMIN), people.add(Role.ADMIN)
-    visit(runtime, reader, Screen(list_query=ListQuery(ListKind.QUEUE)))
-    visit(runtime, elsewhere)
+    open_home(runtime, reader, Screen(list_query=ListQuery(ListKind.QUEUE)))
+    open_home(runtime, elsewhere)
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     assert "Ticket 1: VPN is down" in seen(slack, reader)
@@ -200,7 +204,7 @@ def test_whoever_looks_at_the_queue_sees_what_comes(
 def test_a_tickets_page_that_is_no_longer_theirs_becomes_the_lists(
     runtime: Runtime, slack: RecordingSlack, ticket: Ticket, expert: User, db: Mongo
 ) -> None:
-    visit(runtime, expert, Screen(ticket_id=ticket.id))
+    open_home(runtime, expert, Screen(ticket_id=ticket.id))
     db.users.update_one({"_id": expert.id}, {"$set": {"role": "user"}})
     asked(runtime, expert)
     home_refresh.run(runtime, link_of(expert))
@@ -211,7 +215,7 @@ def test_a_tickets_page_that_is_no_longer_theirs_becomes_the_lists(
 def test_a_deactivated_account_reads_why(
     runtime: Runtime, slack: RecordingSlack, employee: User, db: Mongo
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     db.users.update_one({"_id": employee.id}, {"$set": {"active": False}})
     asked(runtime, employee)
     home_refresh.run(runtime, link_of(employee))
@@ -224,7 +228,7 @@ def test_a_deactivated_account_reads_why(
 def test_an_account_that_is_gone_is_left_alone(
     runtime: Runtime, slack: RecordingSlack, employee: User, db: Mongo
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     db.users.delete_one({"_id": employee.id})
     asked(runtime, employee)
     home_refresh.run(runtime, link_of(employee))
@@ -239,9 +243,11 @@ def went_to(runtime: Runtime, user: User, ticket: Ticket) -> Any:
     """A fault that is none: while a refresh is on its way, its reader opens the ticket."""
 
     def meanwhile(_: dict[str, Any]) -> bool:
-        visits: HomeSessions = runtime.home_sessions
-        turn = visits.navigate(link_of(user), screen=Screen(ticket_id=ticket.id))
-        visits.record_view_hash(link_of(user), sequence=turn, view_hash="of the ticket's page")
+        home_sessions: HomeSessions = runtime.home_sessions
+        turn = home_sessions.navigate(link_of(user), screen=Screen(ticket_id=ticket.id))
+        home_sessions.record_view_hash(
+            link_of(user), sequence=turn, view_hash="of the ticket's page"
+        )
         return True
 
     return meanwhile
@@ -255,7 +261,7 @@ def test_a_reader_who_was_quicker_keeps_what_they_opened(
     employee: User,
     db: Mongo,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     slack.fail("views.publish", error="hash_conflict", where=went_to(runtime, employee, ticket))
     asked(runtime, employee)
     home_refresh.run(runtime, link_of(employee))
@@ -272,7 +278,7 @@ def test_an_unknown_hash_is_no_obstacle_for_long(
     ticket: Ticket,
     employee: User,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     slack.workspace.keep_view(
         slack.home(People.slack_id(employee))["id"], views.refusal_view("Old")
     )
@@ -290,7 +296,7 @@ def test_a_rate_limit_is_waited_for(
     employee: User,
     clock: FixedClock,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     asked(runtime, employee)
     slack.fail("views.publish", status=429, retry_after=7)
     with pytest.raises(SlackRateLimited) as busy:
@@ -320,7 +326,7 @@ def test_other_faults_leave_it_to_the_next_change(
     fault: dict[str, Any],
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     asked(runtime, employee)
     slack.fail("views.publish", **fault)
     home_refresh.run(runtime, link_of(employee))
@@ -341,7 +347,7 @@ def test_a_publish_is_eight_commands_however_many_tickets(
     commands: Commands,
     count: int,
 ) -> None:
-    visit(runtime, expert)
+    open_home(runtime, expert)
     for _ in range(count):
         file_ticket(tickets, expert)
     db.tickets.update_many({}, {"$set": {"assignedTo": expert.id}})
@@ -379,7 +385,7 @@ def test_a_worker_gathers_changes_and_waits_as_long_as_slack_asks(
     employee: User,
     expert: User,
 ) -> None:
-    visit(runtime, employee)
+    open_home(runtime, employee)
     slack.fail("views.publish", status=429, retry_after=2)
     worker = product.start("worker")
     publisher = CeleryPublisher(celery_for(redis.url))

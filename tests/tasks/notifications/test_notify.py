@@ -1,4 +1,4 @@
-"""Telling people: once, in the right order, and through whatever Slack answers."""
+"""Notifications: once, in the right order, and whatever Slack answers."""
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
@@ -28,7 +28,7 @@ from tests.conftest import (
     RecordingPublisher,
     file_ticket,
     reload,
-    tell,
+    send_due_reminders,
     web_client,
     work,
 )
@@ -71,9 +71,9 @@ def test_requester_and_assignee_get_one_card_each(
     ]
     (card,) = sent_to(slack, expert)
     assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
-    settled = reload(db, ticket)
-    assert not settled.is_in_outbox
-    assert {notice["state"] for notice in settled.deliveries} == {"sent"}
+    delivered = reload(db, ticket)
+    assert not delivered.is_in_outbox
+    assert {delivery["state"] for delivery in delivered.deliveries} == {"sent"}
 
     notify.run(runtime, str(ticket.id))
     assert len(slack.calls_to("chat.postMessage")) == 2
@@ -91,14 +91,14 @@ def test_the_resolution_reaches_the_requester_with_a_sound(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     employee: User,
     expert: User,
 ) -> None:
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    moves.resolve(
+    ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New certificate."
     )
     notify.run(runtime, str(ticket.id))
@@ -109,12 +109,12 @@ def test_the_resolution_reaches_the_requester_with_a_sound(
     assert theirs["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
 
 
-def test_nobody_is_told_of_what_they_did_themselves(
+def test_nobody_is_notified_of_what_they_did_themselves(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     people: People,
     expert: User,
 ) -> None:
@@ -122,14 +122,14 @@ def test_nobody_is_told_of_what_they_did_themselves(
     own = file_ticket(tickets, filer, "VPN for me")
     publisher.publish_ticket(str(own.id))
     work(runtime, publisher)
-    moves.resolve(
+    ticket_actions.resolve(
         actor=Actor.from_user(filer), ticket_id=str(own.id), resolution="Found it myself."
     )
     notify.run(runtime, str(own.id))
     assert len(sent_to(slack, filer)) == 1
 
 
-def test_admins_are_told_once_that_nobody_is_available(
+def test_admins_are_notified_once_that_nobody_is_available(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
@@ -144,7 +144,7 @@ def test_admins_are_told_once_that_nobody_is_available(
     for _ in range(3):
         publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)
-        tell(runtime, clock)
+        send_due_reminders(runtime, clock)
     assert [m["text"] for m in sent_to(slack, busy_admin)] == [
         "Ticket 1 “The roof leaks”: nobody is available to take it"
     ]
@@ -204,12 +204,12 @@ def test_it_gives_up_on_a_permanent_error(
     ticket = file_ticket(tickets, people.add())
     slack.fail("chat.postMessage", error=error)
     notify.run(runtime, str(ticket.id))
-    (notice,) = reload(db, ticket).deliveries
-    assert (notice["state"], notice["error"]) == ("failed", error)
+    (delivery,) = reload(db, ticket).deliveries
+    assert (delivery["state"], delivery["error"]) == ("failed", error)
 
 
 @pytest.mark.parametrize("error", ["invalid_auth", "missing_scope", "fatal_error"])
-def test_it_tries_again_after_other_errors(
+def test_it_retries_after_other_errors(
     runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, error: str
 ) -> None:
     slack.fail("chat.postMessage", error=error)
@@ -231,11 +231,11 @@ def test_a_deleted_card_is_not_updated_for_ever(
     assert not reload(db, ticket).is_in_outbox
 
 
-def test_a_card_painted_over_with_an_old_state_is_painted_again(
+def test_a_card_overwritten_with_an_old_state_is_updated_again(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     employee: User,
     expert: User,
@@ -244,7 +244,9 @@ def test_a_card_painted_over_with_an_old_state_is_painted_again(
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     stale = reload(db, ticket)
-    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
+    )
     notify.run(runtime, str(ticket.id))
 
     # A slow worker comes by with what it read before the resolution.
@@ -269,7 +271,7 @@ def test_two_that_meet_leave_nothing_to_the_sweep(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     ticket: Ticket,
     expert: User,
     db: Mongo,
@@ -279,10 +281,12 @@ def test_two_that_meet_leave_nothing_to_the_sweep(
     """Who finds a message in another's hands looks again: the other may have met theirs."""
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
-    moves.resolve(actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done.")
+    ticket_actions.resolve(
+        actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
+    )
     now = reload(db, ticket)
     listed = due_notices(now, people=TicketSender(runtime, now)._person)
-    (key,) = [notice.key for notice in listed if not deliveries.is_finished(now, notice.key)]
+    (key,) = [delivery.key for delivery in listed if not deliveries.is_finished(now, delivery.key)]
     assert deliveries.claim(db, ticket.id, key, now=clock())
 
     def other_ends(_: float) -> None:

@@ -1,4 +1,4 @@
-"""The line that a message's thread gets when a ticket was made of it."""
+"""The reply in a message's thread when a ticket was made of it."""
 
 import dataclasses
 import logging
@@ -50,8 +50,8 @@ def lines(slack: RecordingSlack, channel: str = GENERAL) -> list[dict[str, Any]]
 
 
 def state(db: Mongo, ticket: Ticket) -> Any:
-    notices = {notice["key"]: notice for notice in reload(db, ticket).deliveries}
-    return notices[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
+    deliveries_by_key = {delivery["key"]: delivery for delivery in reload(db, ticket).deliveries}
+    return deliveries_by_key[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
 
 
 @pytest.mark.parametrize(
@@ -76,9 +76,9 @@ def test_the_thread_gets_the_number_and_nothing_else(
     (call,) = [c for c in slack.calls_to("chat.postMessage") if c.args["channel"] == GENERAL]
     assert "printer" not in str(call.args)
     assert "reply_broadcast" not in call.args
-    settled = reload(db, ticket)
-    assert not settled.is_in_outbox
-    assert {card.kind for card in settled.cards} == {"requester", "assignee"}
+    delivered = reload(db, ticket)
+    assert not delivered.is_in_outbox
+    assert {card.kind for card in delivered.cards} == {"requester", "assignee"}
 
 
 def test_it_is_said_once_whatever_happens_to_the_ticket(
@@ -86,7 +86,7 @@ def test_it_is_said_once_whatever_happens_to_the_ticket(
     publisher: RecordingPublisher,
     slack: RecordingSlack,
     tickets: TicketService,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     employee: User,
     people: People,
 ) -> None:
@@ -94,7 +94,7 @@ def test_it_is_said_once_whatever_happens_to_the_ticket(
     publisher.publish_ticket(str(ticket.id))
     work(runtime, publisher)
     moderator = Actor.from_user(people.add(Role.MODERATOR))
-    moves.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
+    ticket_actions.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
     for _ in range(3):
         publisher.publish_ticket(str(ticket.id))
         work(runtime, publisher)

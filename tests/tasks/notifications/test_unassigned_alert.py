@@ -1,4 +1,4 @@
-"""Telling the admins that nobody is available: once a ticket, several of them in one message."""
+"""The alert to admins about unassigned tickets: once a ticket, several in one message."""
 
 from typing import Any
 
@@ -22,7 +22,7 @@ from tests.conftest import (
     at_once,
     file_ticket,
     reload,
-    tell,
+    send_due_reminders,
     work,
 )
 from tests.support import payloads
@@ -54,7 +54,7 @@ class Roofs:
         self._runtime, self._publisher = runtime, publisher
         self._tickets, self._employee = tickets, employee
 
-    def park(self, *titles: str, by: User | None = None) -> list[Ticket]:
+    def file_unassigned(self, *titles: str, by: User | None = None) -> list[Ticket]:
         requester = by or self._employee
         filed = [file_ticket(self._tickets, requester, title) for title in titles]
         for ticket in filed:
@@ -95,9 +95,9 @@ ONE = "Ticket 1 “The roof leaks”: nobody is available to take it"
 def test_it_gathers_for_a_moment(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
-    roofs.park("The roof leaks")
+    roofs.file_unassigned("The roof leaks")
     assert Reminders(runtime.db, clock=clock).due_recipients() == []
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     assert texts(slack, admin) == [ONE]
     assert buttons(sent_to(slack, admin)[0]) == ["Assign", "Details"]
 
@@ -110,9 +110,9 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
     admin: User,
     clock: FixedClock,
 ) -> None:
-    roofs.park(*(f"Leak {number}" for number in range(1, 16)))
-    roofs.park(*(f"Leak {number}" for number in range(16, 31)), by=people.add())
-    tell(runtime, clock)
+    roofs.file_unassigned(*(f"Leak {number}" for number in range(1, 16)))
+    roofs.file_unassigned(*(f"Leak {number}" for number in range(16, 31)), by=people.add())
+    send_due_reminders(runtime, clock)
     (message,) = sent_to(slack, admin)
     first = [f"Ticket {number}" for number in range(1, 11)]
     assert message["text"] == (
@@ -122,8 +122,8 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
     assert "and 20 more" in str(message["blocks"])
     assert buttons(message) == ["The queue"]
 
-    roofs.park("Leak 31")
-    tell(runtime, clock)
+    roofs.file_unassigned("Leak 31")
+    send_due_reminders(runtime, clock)
     (changed,) = sent_to(slack, admin)
     assert changed["ts"] == message["ts"]
     assert changed["text"] == (
@@ -136,20 +136,20 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
 def test_a_second_ticket_joins_the_first_for_five_minutes(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
-    roofs.park("The roof leaks")
-    tell(runtime, clock)
+    roofs.file_unassigned("The roof leaks")
+    send_due_reminders(runtime, clock)
     clock.advance(minutes=4)
-    roofs.park("The cellar, too")
-    tell(runtime, clock)
+    roofs.file_unassigned("The cellar, too")
+    send_due_reminders(runtime, clock)
     both = "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
     assert texts(slack, admin) == [both]
     assert rows(sent_to(slack, admin)[0]) == [
         "Ticket 1: The roof leaks",
         "Ticket 2: The cellar, too",
     ]
-    roofs.park("And the garage")  # five minutes after the first
+    roofs.file_unassigned("And the garage")  # five minutes after the first
     clock.advance(seconds=21)
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     third = "Ticket 3 “And the garage”: nobody is available to take it"
     assert texts(slack, admin) == [both, third]
 
@@ -158,17 +158,17 @@ def test_what_somebody_has_by_now_is_not_told(
     roofs: Roofs,
     runtime: Runtime,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     admin: User,
     clock: FixedClock,
 ) -> None:
-    roof, cellar = roofs.park("The roof leaks", "The cellar, too")
-    moves.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
-    tell(runtime, clock)
+    roof, cellar = roofs.file_unassigned("The roof leaks", "The cellar, too")
+    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    send_due_reminders(runtime, clock)
     assert texts(slack, admin) == ["Ticket 2 “The cellar, too”: nobody is available to take it"]
-    moves.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
-    roofs.park("And the garage")
-    tell(runtime, clock)  # the message that is there says what is so
+    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
+    roofs.file_unassigned("And the garage")
+    send_due_reminders(runtime, clock)  # the message that is there says what is so
     assert texts(slack, admin) == ["Ticket 3 “And the garage”: nobody is available to take it"]
     assert len(slack.calls_to("chat.postMessage")) == 4  # the requester's cards, and this
 
@@ -177,14 +177,14 @@ def test_nothing_left_to_tell_is_told_to_nobody(
     roofs: Roofs,
     runtime: Runtime,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     admin: User,
     clock: FixedClock,
     db: Mongo,
 ) -> None:
-    (roof,) = roofs.park("The roof leaks")
-    moves.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
-    tell(runtime, clock)
+    (roof,) = roofs.file_unassigned("The roof leaks")
+    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    send_due_reminders(runtime, clock)
     assert sent_to(slack, admin) == []
     assert db.nudges.count_documents({"at": {"$exists": True}}) == 0
 
@@ -193,21 +193,21 @@ def test_once_a_ticket_until_somebody_has_had_it(
     roofs: Roofs,
     runtime: Runtime,
     slack: RecordingSlack,
-    moves: TicketActions,
+    ticket_actions: TicketActions,
     admin: User,
     clock: FixedClock,
 ) -> None:
-    (roof,) = roofs.park("The roof leaks")
+    (roof,) = roofs.file_unassigned("The roof leaks")
     for _ in range(3):
         clock.advance(minutes=6)
         roofs.work(roof)
-        tell(runtime, clock)
+        send_due_reminders(runtime, clock)
     assert texts(slack, admin) == [ONE]
-    moves.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
-    moves.reassign(actor=Actor.from_user(admin), ticket_id=str(roof.id), assignee_id=None)
+    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    ticket_actions.reassign(actor=Actor.from_user(admin), ticket_id=str(roof.id), assignee_id=None)
     clock.advance(minutes=6)
     roofs.work(roof)
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     assert [text for text in texts(slack, admin) if text == ONE] == [ONE, ONE]
 
 
@@ -221,8 +221,8 @@ def test_each_admin_has_a_message_but_who_filed_it(
     clock: FixedClock,
 ) -> None:
     filing, unlinked = people.add(Role.ADMIN, capacity=0), people.add(Role.ADMIN, linked=False)
-    Roofs(runtime, publisher, tickets, filing).park("The roof leaks", "The cellar, too")
-    tell(runtime, clock)
+    Roofs(runtime, publisher, tickets, filing).file_unassigned("The roof leaks", "The cellar, too")
+    send_due_reminders(runtime, clock)
     assert texts(slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
     assert len(sent_to(slack, filing)) == 2  # their own cards
     assert runtime.db.nudges.count_documents({"to": f"nobody:{unlinked.id}"}) == 0
@@ -231,7 +231,7 @@ def test_each_admin_has_a_message_but_who_filed_it(
 def test_workers_at_once_send_one_message(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
-    roofs.park("The roof leaks", "The cellar, too")
+    roofs.file_unassigned("The roof leaks", "The cellar, too")
     clock.advance(seconds=20)
     (to,) = Reminders(runtime.db, clock=clock).due_recipients()
     assert at_once(*[lambda: reminders.run(runtime, to)] * 6) == [None] * 6
@@ -241,13 +241,13 @@ def test_workers_at_once_send_one_message(
 def test_who_comes_while_another_sends_waits_for_that(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
-    roofs.park("The roof leaks")
+    roofs.file_unassigned("The roof leaks")
     clock.advance(seconds=20)
-    box, to = Reminders(runtime.db, clock=clock), f"nobody:{admin.id}"
-    slow = box.claim(to)
+    reminder_queue, to = Reminders(runtime.db, clock=clock), f"nobody:{admin.id}"
+    slow = reminder_queue.claim(to)
     assert slow is not None
-    roofs.park("The cellar, too")
-    tell(runtime, clock)
+    roofs.file_unassigned("The cellar, too")
+    send_due_reminders(runtime, clock)
     assert sent_to(slack, admin) == []
     clock.advance(seconds=40)  # its claim has expired: whoever had it has died
     reminders.run(runtime, to)
@@ -257,39 +257,39 @@ def test_who_comes_while_another_sends_waits_for_that(
 def test_a_worker_that_dies_between_posting_lines_posts_none_twice(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
 ) -> None:
-    (roof,) = roofs.park("The roof leaks")
+    (roof,) = roofs.file_unassigned("The roof leaks")
     key = {"notices.key": {"$regex": ":unassigned:"}}
     db.tickets.update_one(key, {"$pull": {"notices": {"key": {"$regex": ":unassigned:"}}}})
     unassigned_alert.queue_alerts(runtime, reload(db, roof))
     assert db.nudges.count_documents({}) == 1
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     unassigned_alert.queue_alerts(runtime, reload(db, roof))
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     assert texts(slack, admin) == [ONE]
 
 
 def test_it_handles_500_and_429(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
-    roofs.park("The roof leaks")
+    roofs.file_unassigned("The roof leaks")
     theirs = People.slack_id(admin)
     slack.fail("chat.postMessage", status=500, where=lambda args: args["channel"] == theirs)
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     assert sent_to(slack, admin) == []
     slack.fail("chat.postMessage", status=429, retry_after=7)
     with pytest.raises(SlackRateLimited) as busy:
-        tell(runtime, clock)
+        send_due_reminders(runtime, clock)
     assert busy.value.seconds == 7
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     assert texts(slack, admin) == [ONE]
 
 
 def test_it_gives_up_on_a_permanent_error(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
 ) -> None:
-    roofs.park("The roof leaks")
+    roofs.file_unassigned("The roof leaks")
     slack.fail("chat.postMessage", error="user_disabled")
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     (line,) = db.nudges.find()
     assert (line["ended"], sent_to(slack, admin)) == ("user_disabled", [])
 
@@ -297,24 +297,24 @@ def test_it_gives_up_on_a_permanent_error(
 def test_a_message_that_cannot_be_changed_is_followed_by_another(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
 ) -> None:
-    roofs.park("The roof leaks")
-    tell(runtime, clock)
-    roofs.park("The cellar, too")
+    roofs.file_unassigned("The roof leaks")
+    send_due_reminders(runtime, clock)
+    roofs.file_unassigned("The cellar, too")
     slack.fail("chat.update", error="message_not_found")
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     cellar = "Ticket 2 “The cellar, too”: nobody is available to take it"
     assert texts(slack, admin) == [ONE, cellar]
-    roofs.park("And the garage")
-    tell(runtime, clock)
+    roofs.file_unassigned("And the garage")
+    send_due_reminders(runtime, clock)
     assert texts(slack, admin) == [ONE, "Nobody is available for 2 tickets: Ticket 2, Ticket 3"]
 
 
 def test_whoever_is_no_admin_by_then_is_not_told(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
 ) -> None:
-    roofs.park("The roof leaks")
+    roofs.file_unassigned("The roof leaks")
     db.users.update_one({"_id": admin.id}, {"$set": {"role": "user"}})
-    tell(runtime, clock)
+    send_due_reminders(runtime, clock)
     assert sent_to(slack, admin) == []
 
 
@@ -327,8 +327,8 @@ def test_its_buttons_lead_to_the_queue_and_to_somebody(
     ticket_bot: Bot,
     people: People,
 ) -> None:
-    first, _ = roofs.park("The roof leaks", "The cellar, too")
-    tell(runtime, clock)
+    first, _ = roofs.file_unassigned("The roof leaks", "The cellar, too")
+    send_due_reminders(runtime, clock)
     (message,) = sent_to(slack, admin)
     shown = slack.response_url()
     press = {"user": People.slack_id(admin), "response_url": shown}

@@ -50,7 +50,7 @@ def leading(db: Mongo, publisher: CeleryPublisher, clock: FixedClock) -> Schedul
     return jobs
 
 
-def test_a_lost_hint_is_published_again_later_and_later(
+def test_a_lost_task_is_published_again_with_a_growing_delay(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     jobs = leading(db, publisher, clock)
@@ -69,7 +69,7 @@ def test_a_lost_hint_is_published_again_later_and_later(
     assert waits == [10, 10, 20, 40, 80, 160, 320, 640]
 
 
-def test_a_settled_ticket_is_not_published(
+def test_a_delivered_ticket_is_not_published(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     mark_delivered(db, ticket.id, expected_seq=ticket.seq)
@@ -89,18 +89,18 @@ def test_a_ticket_nobody_could_take_comes_back(
     assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
-def test_letters_that_wait_are_hinted_at_by_one_of_them(
+def test_one_task_is_published_for_all_waiting_emails(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
-    letters, jobs = Emails(db, clock=clock), leading(db, publisher, clock)
+    emails, jobs = Emails(db, clock=clock), leading(db, publisher, clock)
     jobs.run("sweep")
     assert publisher.asked == []
-    first, _ = (letters.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
+    first, _ = (emails.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
     jobs.run("sweep")
     assert publisher.asked == [(EMAIL_TASK, first)]  # whoever sends it sends the other, too
     publisher.asked.clear()
-    while letter := letters.claim_next():
-        letters.mark_sent(letter)
+    while queued_email := emails.claim_next():
+        emails.mark_sent(queued_email)
     jobs.run("sweep")
     assert publisher.asked == []
 
@@ -157,15 +157,15 @@ def test_runs_are_counted(
         def send(self, task: str, ticket_id: str) -> None:
             raise PublishFailed("ConnectionError")
 
-    tally = InMemoryMeter()
-    jobs = Scheduler(db, Away(), clock=clock, meter=tally)
+    meter = InMemoryMeter()
+    jobs = Scheduler(db, Away(), clock=clock, meter=meter)
     jobs.run("sweep")
-    assert tally.samples() == {}  # who follows does not run
+    assert meter.samples() == {}  # who follows does not run
     jobs.renew_leadership()
     jobs.run("sweep")
     clock.advance(seconds=16)
     jobs.run("sweep")
-    counts = tally.samples()
+    counts = meter.samples()
     assert counts[SampleKey("ticket_bot_job_runs_total", ("sweep", "ok"))] == 1
     assert counts[SampleKey("ticket_bot_job_runs_total", ("sweep", "failed"))] == 1
     last = SampleKey("ticket_bot_job_last_run_timestamp_seconds", ("sweep",))
@@ -186,18 +186,20 @@ class Slow(RecordingPublisher):
 
 
 def many_due(db: Mongo, clock: FixedClock, count: int) -> None:
-    marks = {"outbox": True, "nextTryAt": clock(), "attempts": 0}
-    db.tickets.insert_many([{"seq": 1, "number": number, **marks} for number in range(1, count)])
+    outbox_fields = {"outbox": True, "nextTryAt": clock(), "attempts": 0}
+    db.tickets.insert_many(
+        [{"seq": 1, "number": number, **outbox_fields} for number in range(1, count)]
+    )
 
 
 def test_who_loses_the_lease_stops_in_the_middle(db: Mongo, clock: FixedClock) -> None:
     many_due(db, clock, 30)
-    slow, tally = Slow(clock), InMemoryMeter()
-    jobs = Scheduler(db, slow, clock=clock, meter=tally)
+    slow, meter = Slow(clock), InMemoryMeter()
+    jobs = Scheduler(db, slow, clock=clock, meter=meter)
     jobs.renew_leadership()
     jobs.run("sweep")
     assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
-    assert tally.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
+    assert meter.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
     other = leading(db, Slow(clock), clock)
     jobs.renew_leadership()
     jobs.run("sweep")
@@ -239,7 +241,7 @@ def test_a_lease_that_cannot_be_renewed_lasts_until_its_end(
     assert ran == [1]
 
 
-def test_how_each_went_is_kept_for_the_doctor(
+def test_the_result_of_each_run_is_stored_for_the_doctor(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
     faults: list[Exception] = []

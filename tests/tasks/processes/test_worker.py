@@ -12,7 +12,7 @@ from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket, reload
 from tests.support.aimock import AIMock
-from tests.support.processes import Product, celery_for, eventually, is_settled
+from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -38,7 +38,7 @@ def test_a_worker_asks_gemini_and_waits_as_long_as_slack_asks(
         worker = product.start("worker", GEMINI_API_KEY="key", GEMINI_API_URL=gemini.url)
         ticket = file_ticket(tickets, employee, "Cannot reach the office")
         publisher.publish_ticket(str(ticket.id))
-        eventually(lambda: is_settled(db), what="everybody was told")
+        eventually(lambda: is_outbox_empty(db), what="everybody was told")
     found = reload(db, ticket)
     assert (found.status, found.assigned_to) == (Status.IN_PROGRESS, expert.id)
     assert found.assignment["source"] == "gemini"

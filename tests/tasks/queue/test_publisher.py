@@ -1,4 +1,4 @@
-"""Hints through a real Redis, and what happens without one."""
+"""Tasks published through a real Redis, and what happens without one."""
 
 import json
 
@@ -11,7 +11,7 @@ from tasks.queue.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, c
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 
-def test_a_hint_is_a_task_with_the_tickets_id(redis: RedisServer) -> None:
+def test_a_published_task_carries_the_ticket_id(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
     CeleryPublisher(configure(redis_url=redis.url)).publish_ticket("6b034d3e158a02994a8b0c47")
@@ -39,7 +39,7 @@ def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
     client.close()
 
 
-def test_a_letter_is_hinted_at_by_name(redis: RedisServer) -> None:
+def test_an_email_task_carries_the_email_id(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
     CeleryPublisher(configure(redis_url=redis.url)).publish_email("5f2b")
@@ -52,7 +52,7 @@ def test_a_letter_is_hinted_at_by_name(redis: RedisServer) -> None:
     client.close()
 
 
-def test_a_letter_whose_hint_is_lost_is_left_to_the_sweep(
+def test_an_email_whose_task_is_lost_is_left_to_the_sweep(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Away(CeleryPublisher):

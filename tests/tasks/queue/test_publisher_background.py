@@ -1,4 +1,4 @@
-"""Hints that wait their turn, in front of a publisher that is slow or fails."""
+"""Tasks that wait to be published by a publisher that is slow or fails."""
 
 import threading
 
@@ -36,47 +36,47 @@ def said(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_nobody_waits_for_the_publisher() -> None:
     held = Held()
-    hints = BackgroundPublisher(held)
-    hints.publish_ticket("a")
-    hints.publish_ticket("b")
+    background = BackgroundPublisher(held)
+    background.publish_ticket("a")
+    background.publish_ticket("b")
     assert held.asked == []
     held.go.set()
     is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
-    hints.stop()
+    background.stop()
 
 
 def test_each_kind_is_passed_on(publisher: RecordingPublisher) -> None:
-    hints = BackgroundPublisher(publisher)
-    hints.publish_ticket("a")
-    hints.publish_email("b")
-    hints.publish_availability_check()
-    hints.stop()
+    background = BackgroundPublisher(publisher)
+    background.publish_ticket("a")
+    background.publish_email("b")
+    background.publish_availability_check()
+    background.stop()
     is_asked(publisher, (NOTIFY_TASK, "a"), (EMAIL_TASK, "b"), (STATUS_SYNC_TASK, ""))
 
 
 def test_the_request_is_known_behind_it() -> None:
     held = Held()
-    hints = BackgroundPublisher(held)
+    background = BackgroundPublisher(held)
     with request_context.bound_ids(request_id="r1"):
-        hints.publish_ticket("a")
-    hints.publish_ticket("b")
+        background.publish_ticket("a")
+    background.publish_ticket("b")
     held.go.set()
     is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
     assert held.requests == ["r1", None]
-    hints.stop()
+    background.stop()
 
 
 def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixture) -> None:
     held = Held()
-    hints = BackgroundPublisher(held, max_size=1)
-    hints.publish_ticket("a")
+    background = BackgroundPublisher(held, max_size=1)
+    background.publish_ticket("a")
     held.begun.wait()  # it has left the line
-    hints.publish_ticket("b")
-    hints.publish_ticket("c")
+    background.publish_ticket("b")
+    background.publish_ticket("c")
     assert said(caplog) == ["a hint is left to the sweep: too many wait"]
     held.go.set()
     is_asked(held, (NOTIFY_TASK, "a"), (NOTIFY_TASK, "b"))
-    hints.stop()
+    background.stop()
 
 
 def test_a_fault_is_logged_and_the_next_is_sent(caplog: pytest.LogCaptureFixture) -> None:
@@ -85,9 +85,9 @@ def test_a_fault_is_logged_and_the_next_is_sent(caplog: pytest.LogCaptureFixture
             raise RuntimeError(email_id)
 
     faulty = Faulty()
-    hints = BackgroundPublisher(faulty)
-    hints.publish_email("a")
-    hints.publish_ticket("b")
+    background = BackgroundPublisher(faulty)
+    background.publish_email("a")
+    background.publish_ticket("b")
     is_asked(faulty, (NOTIFY_TASK, "b"))
     assert said(caplog) == ["a hint is left to the sweep"]
-    hints.stop()
+    background.stop()

@@ -151,13 +151,13 @@ class Reader:
 def test_geminis_answers_and_failures_are_counted(
     error: BaseException | None, outcome: str
 ) -> None:
-    tally = InMemoryMeter()
-    analyst = MeasuredAnalyst(Reader(error), tally)
+    meter = InMemoryMeter()
+    analyst = MeasuredAnalyst(Reader(error), meter)
     if error:
         with pytest.raises(type(error)):
             analyst.analyse(title="t", description="d", skills=())
     else:
         analyst.analyse(title="t", description="d", skills=())
-    counts = tally.samples()
+    counts = meter.samples()
     assert counts[SampleKey(GEMINI_CALLS.name, (outcome,))] == 1
     assert len(counts) == 3  # with the one call's bucket and seconds

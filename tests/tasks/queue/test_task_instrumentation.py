@@ -11,7 +11,7 @@ from tasks.queue.shared_metrics import RedisMeter
 from tasks.queue.task_instrumentation import TaskInstrumentation, message_headers
 
 
-class Kept(RedisMeter):
+class LocalOnlyMeter(RedisMeter):
     """Keeps its counts to itself."""
 
     def flush(self) -> None:
@@ -29,7 +29,7 @@ class Kept(RedisMeter):
 def test_a_killed_task_is_counted_by_the_parent(
     error: Exception, counted: dict[tuple[str, str], float]
 ) -> None:
-    meter = Kept("redis://127.0.0.1:1/0")
+    meter = LocalOnlyMeter("redis://127.0.0.1:1/0")
     TaskInstrumentation(meter).on_failure(sender=notify, exception=error, task_id="1")
     assert meter.samples() == {
         SampleKey(TASK_RUNS.name, labels): n for labels, n in counted.items()
@@ -37,7 +37,7 @@ def test_a_killed_task_is_counted_by_the_parent(
 
 
 def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -> None:
-    meter = Kept("redis://127.0.0.1:1/0")
+    meter = LocalOnlyMeter("redis://127.0.0.1:1/0")
     TaskInstrumentation(meter).on_failure(
         sender=notify, exception=ServerSelectionTimeoutError("a:1"), task_id="1"
     )

@@ -201,7 +201,7 @@ def held(ticket: Ticket) -> dict[str, Any]:
     return dict(block)
 
 
-def test_handing_back_is_offered_to_who_can() -> None:
+def test_unassigning_is_offered_where_it_is_allowed() -> None:
     back = "Leave it empty to hand the ticket back: then somebody else is looked for."
     mine = held(sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId()))
     assert (mine["optional"], mine["hint"]["text"]) == (True, back)

@@ -320,7 +320,7 @@ def test_the_assignee_is_told_that_it_goes_on_or_is_over() -> None:
 @pytest.mark.parametrize(
     ("skills", "named"), [((), "none recognised"), (("VPN", "C++"), "VPN, C++")]
 )
-def test_admins_are_told_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
+def test_admins_are_notified_that_nobody_is_available(skills: tuple[str, ...], named: str) -> None:
     notice = unassigned.unassigned_message(sample_ticket(related_skills=skills), requester=ANN)
     assert read(notice) == [
         "Ticket 12",

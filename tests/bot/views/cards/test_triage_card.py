@@ -50,8 +50,8 @@ def test_a_ticket_that_nobody_is_looked_for() -> None:
 
 
 def test_a_ticket_that_nobody_is_available_for() -> None:
-    parked = Event(seq=2, at=DUE, by="system", type=EventType.NOBODY_AVAILABLE)
-    shown = read(card(sample_ticket(events=(parked,))))
+    unassigned_event = Event(seq=2, at=DUE, by="system", type=EventType.NOBODY_AVAILABLE)
+    shown = read(card(sample_ticket(events=(unassigned_event,))))
     assert "*Nobody is available for this.* Take it, or assign it to somebody." in shown
 
 

@@ -252,12 +252,12 @@ def test_it_greets_by_name(name: str | None, greeting: str) -> None:
     assert read(shown(people=people))[0] == greeting
 
 
-def test_a_ticket_takes_the_lists_place(a_sheet: Callable[[], TicketPage]) -> None:
-    assert read(overview.home_view(a_sheet()))[0] == "Ticket 12"
+def test_a_ticket_takes_the_lists_place(a_ticket_page: Callable[[], TicketPage]) -> None:
+    assert read(overview.home_view(a_ticket_page()))[0] == "Ticket 12"
 
 
 @pytest.fixture
-def a_sheet() -> Callable[[], TicketPage]:
+def a_ticket_page() -> Callable[[], TicketPage]:
     return lambda: TicketPage(
         screen=Screen(ticket_id=ObjectId()),
         ticket=a_ticket(),

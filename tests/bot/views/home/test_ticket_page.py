@@ -55,7 +55,7 @@ KNOWN: dict[str, Any] = {
 RESOLVED = {**KNOWN, "status": Status.COMPLETED, "resolution": "Renewed the certificate."}
 
 
-def sheet(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) -> TicketPage:
+def page_of(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) -> TicketPage:
     reader = Actor(BEN, Role.MODERATOR) if staff else Actor(ANN, Role.USER)
     return TicketPage(
         screen=SCREEN,
@@ -68,13 +68,13 @@ def sheet(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) ->
 
 
 def page(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) -> dict[str, Any]:
-    view = ticket_page(sheet(ticket, staff=staff, people=people))
+    view = ticket_page(page_of(ticket, staff=staff, people=people))
     assert check_view(view, home=True) == []
     return view
 
 
 def message(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) -> dict[str, Any]:
-    shown = ticket_message(sheet(ticket, staff=staff, people=people)).as_args()
+    shown = ticket_message(page_of(ticket, staff=staff, people=people)).as_args()
     assert check_message(shown) == []
     return shown
 

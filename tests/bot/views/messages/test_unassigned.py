@@ -1,4 +1,4 @@
-"""What admins read of tickets that nobody is available for."""
+"""The message to admins about unassigned tickets."""
 
 import pytest
 from bson import ObjectId

@@ -24,14 +24,14 @@ def somebody(**fields: Any) -> User:
 
 @pytest.mark.parametrize("role", Role)
 @pytest.mark.parametrize("app_url", [None, "https://help.example.com", "http://127.0.0.1:5000"])
-def test_the_sheet_holds_the_longest_account(role: Role, app_url: str | None) -> None:
+def test_the_summary_holds_the_longest_account(role: Role, app_url: str | None) -> None:
     shown = account.account_summary(somebody(role=role), slack_user_id="U0JO", app_url=app_url)
     assert check_message(shown.as_args()) == []
     assert "<!channel>" not in str(shown)
     assert "<https://evil" not in str(shown)
 
 
-def test_an_empty_account_has_a_sheet() -> None:
+def test_an_empty_account_has_a_summary() -> None:
     nobody = User(id=ObjectId(), email="", role=Role.USER)
     shown = account.account_summary(nobody, slack_user_id="U0JO", app_url=None)
     assert check_message(shown.as_args()) == []

@@ -1,4 +1,4 @@
-"""The modal to update a ticket, once somebody else was quicker."""
+"""The modal to update a ticket after a conflicting change by another user."""
 
 import json
 from datetime import UTC, datetime, timedelta

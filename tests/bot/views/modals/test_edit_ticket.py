@@ -96,7 +96,7 @@ def test_all_but_title_description_and_status_may_be_emptied() -> None:
     ]
 
 
-def test_what_the_predecessor_left_empty_keeps_nobody_from_saving() -> None:
+def test_what_the_legacy_app_left_empty_keeps_nobody_from_saving() -> None:
     view = blocks(form(sample_ticket(description=" ", title="")))
     assert view["title"]["optional"]
     assert view["description"]["optional"]

@@ -1,4 +1,4 @@
-"""What a message gives the form to begin with."""
+"""The quote of a message with which the form begins."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""An admin says by which words somebody is away."""
+"""The modal in which an admin sets the status words that mean away."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What an assignee reads who hands a ticket on, and who reassigns it."""
+"""The modals to decline and to reassign a ticket."""
 
 from dataclasses import replace
 
@@ -19,7 +19,7 @@ from tests.support.blockkit import check_view
 
 TICKET = sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId())
 NILS = User(ObjectId(), "nils@example.com", Role.MODERATOR, name="Nils <!channel>")
-PARKED = Event(3, NOW, "system", EventType.NOBODY_AVAILABLE)
+UNASSIGNED = Event(3, NOW, "system", EventType.NOBODY_AVAILABLE)
 
 
 def fit(user: User, reason: str, obstacle: Obstacle | None = None) -> AssigneeOption:
@@ -62,7 +62,7 @@ def test_it_stays_within_slacks_limits(number: int | None, title: str) -> None:
     [
         (ReassignResult(TICKET, NILS), "Ticket 12 goes to Nils <!channel>, who is told now."),
         (
-            ReassignResult(sample_ticket(events=(PARKED,)), None),
+            ReassignResult(sample_ticket(events=(UNASSIGNED,)), None),
             "Nobody else is available for ticket 12 right now. It stands at the top of the queue, "
             "the admins are told, and somebody gets it as soon as they can.",
         ),
@@ -114,7 +114,7 @@ def test_where_nobody_fits_it_does_not_ask_who_fits_best() -> None:
     assert view["blocks"][1]["label"]["text"] == "Who fits best?"
 
 
-def test_where_it_cannot_be_handed_back() -> None:
+def test_where_it_cannot_be_unassigned() -> None:
     view = reassign_ticket_modal(sample_ticket(), [fit(NILS, "knows VPN · 2 of 8 open")])
     hints = [block["hint"]["text"] for block in view["blocks"] if "hint" in block]
     assert hints[0] == "Whoever you choose here gets it."

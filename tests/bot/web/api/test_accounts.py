@@ -1,4 +1,4 @@
-"""The API's routes about accounts, and what the predecessor let pass there."""
+"""The API's account routes, and what the legacy app accepted there."""
 
 import itertools
 from typing import Any
@@ -58,7 +58,7 @@ def test_who_signs_up_is_signed_in(api: Api, db: Mongo, clock: FixedClock) -> No
         "nextCursor": None,
     }
     assert db.users.count_documents({"_id": ObjectId(user_id)}) == 1
-    assert [letter["kind"] for letter in db.letters.find()] == [EmailKind.WELCOME]
+    assert [queued_email["kind"] for queued_email in db.letters.find()] == [EmailKind.WELCOME]
 
 
 def test_nobody_makes_themselves_more_than_a_user(api: Api) -> None:
@@ -123,7 +123,7 @@ def test_signing_in_answers_as_signing_up(api: Api, clock: FixedClock) -> None:
         assert api.get("/api/tickets", by=token).status_code == 200
 
 
-def test_an_account_of_the_predecessors_signs_in(api: Api, db: Mongo) -> None:
+def test_a_legacy_account_signs_in(api: Api, db: Mongo) -> None:
     stored = PasswordHasher(cost=CHEAP).hash(PASSWORD).replace("$2b$", "$2a$")
     db.users.insert_one({"email": "Boss@Example.com", "password": stored, "role": "admin"})
     answer = api.post("/api/auth/login", json={"email": "boss@example.com", "password": PASSWORD})

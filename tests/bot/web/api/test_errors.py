@@ -147,16 +147,16 @@ def test_other_addresses_and_methods(api: Api) -> None:
 
 
 def test_without_mongodb_a_call_says_so(
-    people: People, redis: RedisServer, counter: ApiServices
+    people: People, redis: RedisServer, api_services: ApiServices
 ) -> None:
     away = connect(NOBODY_LISTENS)
     accounts = build_account_services(
         away, UserService(away), secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP
     )
     web = create_flask_app(
-        is_ready=lambda: False, blueprints=[api_of(replace(counter, sign_in=accounts.sign_in))]
+        is_ready=lambda: False, blueprints=[api_of(replace(api_services, sign_in=accounts.sign_in))]
     )
-    token = counter.sign_in.issue_token(people.add(Role.ADMIN))
+    token = api_services.sign_in.issue_token(people.add(Role.ADMIN))
     with WebServer(web, host="127.0.0.1", port=0) as server:
         answer = Api(f"http://127.0.0.1:{server.port}").get("/api/tickets", by=token)
     assert answer.headers["Retry-After"] == "5"

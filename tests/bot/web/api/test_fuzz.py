@@ -58,7 +58,7 @@ class Fuzzed:
         self._clock = FixedClock()
         self._users = UserService(db, clock=self._clock)
         self._tickets = TicketService(db, clock=self._clock)
-        edits = TicketEdits(db, self._users, LinkService(db, self._users), clock=self._clock)
+        ticket_edits = TicketEdits(db, self._users, LinkService(db, self._users), clock=self._clock)
         accounts = build_account_services(
             db,
             self._users,
@@ -68,10 +68,10 @@ class Fuzzed:
             cost=CHEAP,
         )
         self._sign_in = accounts.sign_in
-        counter = ApiServices(
+        api_services = ApiServices(
             tickets=self._tickets,
             ticket_pager=TicketPager(db, clock=self._clock),
-            ticket_patches=TicketPatches(db, edits),
+            ticket_patches=TicketPatches(db, ticket_edits),
             users=self._users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
@@ -80,7 +80,7 @@ class Fuzzed:
             team_id="T0TEAM",
             trusted_proxies=[ip_network("127.0.0.1/32")],
         )
-        self.web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(counter)])
+        self.web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(api_services)])
         self._db = db
         self._ids = [
             self._join(f"{number}@example.com", role) for number, role in enumerate(PEOPLE)

@@ -1,4 +1,4 @@
-"""`/api/openapi.json`: what it says of the predecessor's routes."""
+"""`/api/openapi.json`: what it says of the legacy app's routes."""
 
 import json
 
@@ -12,7 +12,7 @@ from services.models.user import Role, User
 from tests.conftest import People
 from tests.support.api_client import Api, Json
 
-PREDECESSORS = {
+LEGACY_ROUTES = {
     ("post", "/api/auth/signup"),
     ("post", "/api/auth/login"),
     ("post", "/api/auth/logout"),
@@ -36,9 +36,9 @@ def test_it_is_served(api: Api, described: Json) -> None:
     assert answer.json()["openapi"] == "3.1.0"
 
 
-def test_it_has_the_predecessors_nine_routes(described: Json) -> None:
+def test_it_has_the_nine_legacy_routes(described: Json) -> None:
     routes = {(method, path) for path, item in described["paths"].items() for method in item}
-    assert routes == PREDECESSORS
+    assert routes == LEGACY_ROUTES
     assert len({one.operation_id for one in OPERATIONS}) == len(OPERATIONS)
 
 

@@ -23,7 +23,9 @@ AWAY = "This could not be done, because the database is away. Try again in a min
 
 
 @pytest.fixture
-def url_without_database(desk: BotServices, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+def url_without_database(
+    bot_services: BotServices, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[str]:
     monkeypatch.setattr(bot.web.pages.blueprint, "VIEW_TIMEOUT_SECONDS", 0.2)
     away = connect(NOBODY_LISTENS)
     users = UserService(away)
@@ -31,7 +33,7 @@ def url_without_database(desk: BotServices, monkeypatch: pytest.MonkeyPatch) -> 
     cut_off = accounts_module.build_account_services(
         away, users, secret=JWT_SECRET, redis_url="redis://127.0.0.1:9/0", cost=4
     )
-    with serving(desk, cut_off, users) as address:
+    with serving(bot_services, cut_off, users) as address:
         yield address
     away.client.close()
 
@@ -69,7 +71,7 @@ def test_a_body_over_one_megabyte_is_refused(url: str) -> None:
 
 
 def test_a_fault_is_told_by_its_reference_alone(
-    desk: BotServices,
+    bot_services: BotServices,
     account_services: AccountServices,
     users: UserService,
     caplog: pytest.LogCaptureFixture,
@@ -81,7 +83,7 @@ def test_a_fault_is_told_by_its_reference_alone(
             raise RuntimeError(f"secret {PASSWORD}")
 
     broken = replace(account_services, sign_in=Broken())
-    with serving(desk, broken, users) as url, caplog.at_level(logging.ERROR):
+    with serving(bot_services, broken, users) as url, caplog.at_level(logging.ERROR):
         page = Browser(url).sign_in()
     [alert] = page.alerts
     reference = alert.rpartition(" ")[2]

@@ -1,4 +1,4 @@
-"""A forgotten password: asked for, and set anew by the link."""
+"""Password reset: the link is requested, then a new password is set."""
 
 import pytest
 
@@ -37,7 +37,7 @@ def link_for(user: User, accounts: AccountServices) -> str:
 
 def asked_for(db: Mongo) -> list[object]:
     """Whose mails with a link are waiting."""
-    return [letter["userId"] for letter in db.letters.find({"kind": EmailKind.RESET})]
+    return [queued_email["userId"] for queued_email in db.letters.find({"kind": EmailKind.RESET})]
 
 
 def test_the_answer_is_the_same_for_those_who_have_no_account(
@@ -72,11 +72,13 @@ def test_nobody_is_flooded_with_mail(browser: Browser, emma: User, db: Mongo) ->
 
 
 def test_without_mail_the_page_says_whom_to_ask(
-    desk: BotServices, account_services: AccountServices, users: UserService
+    bot_services: BotServices, account_services: AccountServices, users: UserService
 ) -> None:
     said = "This help desk sends no mail. Ask one of its admins for a link to set a new password"
     for app_url, has_mail in (("https://help.example.com", False), (None, True)):
-        with serving(desk, account_services, users, app_url=app_url, has_mail=has_mail) as address:
+        with serving(
+            bot_services, account_services, users, app_url=app_url, has_mail=has_mail
+        ) as address:
             page = Browser(address).open("/forgot")
         assert said in page.text
         assert "email" not in page.inputs

@@ -219,9 +219,12 @@ def test_unlinking_asks_once_more_and_tells(
     assert "That Slack member no longer acts as your account." in page.text
     assert "Nobody acts as this account in Slack yet." in page.text
     assert db.links.count_documents({}) == 0
-    [letter] = db.letters.find({"kind": EmailKind.UNLINKED})
-    assert (letter["userId"], letter["facts"]) == (emma.id, {"slack_name": "Emma in Slack"})
-    assert (EMAIL_TASK, letter["_id"]) in publisher.asked
+    [queued_email] = db.letters.find({"kind": EmailKind.UNLINKED})
+    assert (queued_email["userId"], queued_email["facts"]) == (
+        emma.id,
+        {"slack_name": "Emma in Slack"},
+    )
+    assert (EMAIL_TASK, queued_email["_id"]) in publisher.asked
     [told] = slack.calls_to("chat.postMessage")
     assert told.args["channel"] == member
     assert "was unlinked from you on its page" in told.args["text"]

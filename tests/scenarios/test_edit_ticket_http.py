@@ -9,7 +9,7 @@ from tests.conftest import People
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.http_bot import HttpBot, opened_by
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -50,7 +50,7 @@ def test_two_moderators_update_a_ticket_and_both_see_what_became_of_it(
     otto = Moderator(bot, slack, people.add(Role.ADMIN))
     requester = people.slack_id(people.add())
     bot.answer(bot.filled_in(slack, requester, title="VPN drops"))
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
 
     vera_s, otto_s = vera.opens("update 1"), otto.opens("update #1")
     (option,) = otto.is_offered(otto_s, "vpn")
@@ -72,7 +72,7 @@ def test_two_moderators_update_a_ticket_and_both_see_what_became_of_it(
     assert f"{otto.user.name} changed the description" in page[-1]
     assert f"{expert.name} set the priority to High" in page[-1]
 
-    eventually(lambda: is_settled(db), what="everybody was told")
+    eventually(lambda: is_outbox_empty(db), what="everybody was told")
     (card,) = slack.messages(vera.slack_id)
     assert "Her laptop drops it." in str(card["blocks"])
     (own,) = slack.messages(requester)

@@ -1,4 +1,4 @@
-"""A call that files a ticket, sent again with its key."""
+"""A request that files a ticket, sent again with its idempotency key."""
 
 from datetime import timedelta
 

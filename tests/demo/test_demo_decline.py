@@ -1,4 +1,4 @@
-"""Not mine and Reassign in the demo's Slack, with the whole product behind it."""
+"""Decline and reassign in the demo's Slack, with the whole product behind it."""
 
 from collections.abc import Iterator
 
@@ -17,7 +17,7 @@ def workspace() -> Iterator[SlackPage]:
         yield made
 
 
-def test_it_is_handed_on_and_given_back(workspace: SlackPage) -> None:
+def test_a_ticket_is_declined_and_reassigned(workspace: SlackPage) -> None:
     emma, nils, ada = (SlackUser(workspace, who) for who in ("U0EMMA", "U0NILS", "U0ADA"))
     emma.command("/ticket", "The VPN drops every hour")
     emma.fill(description="Since Monday")

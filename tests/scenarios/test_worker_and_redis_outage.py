@@ -15,7 +15,7 @@ from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import Bot, Inline, People
 from tests.support import payloads
-from tests.support.processes import Product, celery_for, eventually, is_settled
+from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -31,19 +31,19 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def desk_bot(redis: RedisServer, desk: BotServices, db: Mongo) -> Bot:
+def publishing_bot(redis: RedisServer, bot_services: BotServices, db: Mongo) -> Bot:
     """A bot that publishes to this test's Redis, and files at the real time."""
     publisher = CeleryPublisher(celery_for(redis.url))
-    real = replace(desk, tickets=TicketService(db), publisher=publisher)
+    real = replace(bot_services, tickets=TicketService(db), publisher=publisher)
     return Bot(bot.app.create_app(real, executor=Inline()))
 
 
-def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
+def file(publishing_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
     """File a ticket through the form; the title of the modal it ends in."""
     user = People.slack_id(person)
-    desk_bot.send(payloads.slash_command(user=user))
+    publishing_bot.send(payloads.slash_command(user=user))
     values = {"title": title, "description": f"{CANARY}: please help"}
-    answer = desk_bot.send(payloads.view_submission(slack.last_view(), values, user=user))
+    answer = publishing_bot.send(payloads.view_submission(slack.last_view(), values, user=user))
     assert answer.status == 200
     return str(answer.body)
 
@@ -52,7 +52,7 @@ def file(desk_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
 @pytest.mark.timeout(300)
 def test_nothing_is_lost(
     product: Product,
-    desk_bot: Bot,
+    publishing_bot: Bot,
     redis: RedisServer,
     slack: RecordingSlack,
     people: People,
@@ -65,7 +65,7 @@ def test_nothing_is_lost(
 
     slack.fail("chat.postMessage", status=500)
     slack.delay("chat.postMessage", 30)
-    file(desk_bot, slack, employee, "The VPN is down")
+    file(publishing_bot, slack, employee, "The VPN is down")
     # Killed between Slack's answer and the record of it, the expert's card would come twice.
     held = {"$and": [{"notices.state": "claimed"}, {"notices.state": "sent"}]}
     eventually(lambda: db.tickets.find_one(held) is not None, what="one notice is claimed")
@@ -73,13 +73,13 @@ def test_nothing_is_lost(
     redis.stop()
 
     for skill in ("Printer", "SAP", "VPN"):
-        assert "filed" in file(desk_bot, slack, employee, f"{skill} does not work")
+        assert "filed" in file(publishing_bot, slack, employee, f"{skill} does not work")
     assert db.tickets.count_documents({"status": Status.TODO}) >= 3
 
     slack.recover()
     redis.start()
     product.start("worker")
-    eventually(lambda: is_settled(db), what="nobody is behind any ticket", seconds=240)
+    eventually(lambda: is_outbox_empty(db), what="nobody is behind any ticket", seconds=240)
 
     tickets = list(db.tickets.find())
     assert len(tickets) == 4
@@ -87,7 +87,7 @@ def test_nothing_is_lost(
         skill = next(skill for skill in experts if skill in ticket["title"])
         assert ticket["assignedTo"] == experts[skill].id
         assert ticket["status"] == Status.IN_PROGRESS
-        assert {notice["state"] for notice in ticket["notices"]} == {"sent"}
+        assert {delivery["state"] for delivery in ticket["notices"]} == {"sent"}
         assert len(ticket["notices"]) == 2
     for expert in experts.values():
         cards = slack.messages(people.slack_id(expert))

@@ -1,4 +1,4 @@
-"""What is guessed from the first few resolved tickets: of texts like them, and of no others."""
+"""Learned matches from the first few resolved tickets: for similar texts, and for no others."""
 
 from dataclasses import replace
 from functools import cache

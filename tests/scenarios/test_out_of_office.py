@@ -15,7 +15,7 @@ from tests.conftest import Bot, FixedClock, People, RecordingPublisher, file_tic
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.http_bot import HttpBot
-from tests.support.processes import Product, eventually, is_settled
+from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
@@ -99,7 +99,7 @@ def test_the_same_with_real_processes(
     nils = people.add(Role.MODERATOR, "VPN")
     his, employee = people.slack_id(nils), people.slack_id(people.add())
     http_bot.answer(http_bot.filled_in(slack, employee, title="VPN drops"))
-    eventually(lambda: is_settled(db), what="Nils has it")
+    eventually(lambda: is_outbox_empty(db), what="Nils has it")
     assert (db.tickets.find_one() or {})["assignedTo"] == nils.id
 
     until = utcnow() + timedelta(days=4)
@@ -114,7 +114,7 @@ def test_the_same_with_real_processes(
     assert read(answer.args) == ["Handed over: your 1 open ticket goes to somebody else."]
 
     def is_hers() -> bool:
-        return (db.tickets.find_one() or {})["assignedTo"] == lara.id and is_settled(db)
+        return (db.tickets.find_one() or {})["assignedTo"] == lara.id and is_outbox_empty(db)
 
     eventually(is_hers, what="Lara has it")
     assert http_bot.answer(status(slack, nils)) == {}

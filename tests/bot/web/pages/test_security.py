@@ -141,14 +141,14 @@ def cookies_of(url: str, email: str) -> dict[str, str]:
 
 
 def test_the_cookies_are_for_this_host_alone_and_for_no_script(
-    desk: BotServices, account_services: AccountServices, users: UserService, url: str
+    bot_services: BotServices, account_services: AccountServices, users: UserService, url: str
 ) -> None:
     def flags(days: int, more: str) -> str:
         seconds = days * 86_400
         return rf"Expires=[^;]+; Max-Age={seconds};{more} HttpOnly; Path=/; SameSite=Lax"
 
     plain = cookies_of(url, "emma@example.com")
-    with serving(desk, account_services, users, app_url="https://help.example.com") as tls:
+    with serving(bot_services, account_services, users, app_url="https://help.example.com") as tls:
         secure = cookies_of(tls, "nils@example.com")
     for cookies, prefix, more in ((plain, "", ""), (secure, "__Host-", " Secure;")):
         assert list(cookies) == [f"{prefix}visitor", f"{prefix}session"]
@@ -176,9 +176,9 @@ def test_every_page_forbids_scripts_frames_and_referrers(browser: Browser, path:
 
 
 def test_over_tls_browsers_stay_there(
-    desk: BotServices, account_services: AccountServices, users: UserService
+    bot_services: BotServices, account_services: AccountServices, users: UserService
 ) -> None:
-    with serving(desk, account_services, users, app_url="https://help.example.com") as url:
+    with serving(bot_services, account_services, users, app_url="https://help.example.com") as url:
         for path in ("/signin", "/nothing", "/static/style.css"):
             answer = requests.get(url + path, timeout=20)
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"

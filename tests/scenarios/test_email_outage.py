@@ -1,4 +1,4 @@
-"""Worker and jobs as in production, and a mail server that falls silent and comes back."""
+"""Worker and jobs as in production, and a mail server that stops answering and comes back."""
 
 import socket
 
@@ -16,7 +16,7 @@ from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import SharedCounts
 from tests.conftest import People, file_ticket
 from tests.support.mail_server import HOST, MAIL_PASSWORD, MAIL_USER, MailServer
-from tests.support.processes import Product, celery_for, eventually, is_settled
+from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
 
 pytest_plugins = ["tests.support.product"]
@@ -65,7 +65,7 @@ def test_a_silent_mail_server_delays_nobody_and_a_killed_worker_mails_nobody_twi
         for number in range(6):
             ticket = file_ticket(tickets, employee, f"VPN fault {number}")
             publisher.publish_ticket(str(ticket.id))
-        eventually(lambda: is_settled(db), what="everybody was told in Slack")
+        eventually(lambda: is_outbox_empty(db), what="everybody was told in Slack")
         caller, _ = silent.accept()
         with caller:
             assert len(slack.messages(People.slack_id(expert))) == 6
@@ -79,15 +79,15 @@ def test_a_silent_mail_server_delays_nobody_and_a_killed_worker_mails_nobody_twi
         eventually(lambda: sent(redis) - before == 6, what="they are counted")
         assert sorted(mail["Subject"] for mail in mail_server.mails) == sorted(subjects)
         assert {to for _, (to,) in mail_server.envelopes} == {expert.email}
-    assert {letter["state"] for letter in db.letters.find()} == {"sent"}
+    assert {queued_email["state"] for queued_email in db.letters.find()} == {"sent"}
 
 
-def test_a_worker_without_a_mail_server_says_so_once_and_keeps_no_letters(
+def test_a_worker_without_a_mail_server_says_so_once_and_keeps_no_emails(
     product: Product, publisher: CeleryPublisher, db: Mongo
 ) -> None:
-    letter_id = Emails(db).queue(EmailKind.WELCOME, user_id=ObjectId(), key="k")
+    email_id = Emails(db).queue(EmailKind.WELCOME, user_id=ObjectId(), key="k")
     worker = product.start("worker")
-    publisher.publish_email(letter_id)
-    dropped = {"_id": letter_id, "state": "dropped", "error": EMAIL_OFF_REASON}
+    publisher.publish_email(email_id)
+    dropped = {"_id": email_id, "state": "dropped", "error": EMAIL_OFF_REASON}
     eventually(lambda: db.letters.find_one(dropped) is not None, what="it was dropped")
     assert worker.output().count(EMAIL_OFF_REASON) == 1

@@ -30,12 +30,12 @@ HELD = (Status.IN_PROGRESS, Status.WAITING)
 
 
 @dataclass(frozen=True)
-class Desk:
+class HelpDesk:
     """Everything that can move a ticket; `crew` are its requester, two moderators and an admin."""
 
     db: Mongo
-    moves: TicketActions
-    edits: TicketEdits
+    ticket_actions: TicketActions
+    ticket_edits: TicketEdits
     comments: CommentService
     store: AssignmentService
     crew: tuple[User, ...]
@@ -46,51 +46,53 @@ class Desk:
         return file_ticket(TicketService(self.db, clock=self.clock), self.crew[0])
 
 
-Deed = Callable[[Desk, Ticket, User, User], Any]
+Deed = Callable[[HelpDesk, Ticket, User, User], Any]
 
 
 def ids(ticket: Ticket, user: User) -> dict[str, Any]:
     return {"actor": Actor.from_user(user), "ticket_id": str(ticket.id)}
 
 
-def assigned(desk: Desk, ticket: Ticket, _: User, to: User) -> None:
+def assigned(help_desk: HelpDesk, ticket: Ticket, _: User, to: User) -> None:
     """Assignment does its work on the ticket, whether or not it should."""
-    claimed = desk.store.claim(ticket.id, now=utcnow()) or ticket
+    claimed = help_desk.store.claim(ticket.id, now=utcnow()) or ticket
     choice = AssigneeChoice(to.id, ChoiceReason.SKILLS, "knows it", 1.0, {})
-    desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
-    desk.store.release_claim(ticket.id)
+    help_desk.store.assign(claimed, choice, source=AnalysisSource.ROUTER, now=utcnow())
+    help_desk.store.release_claim(ticket.id)
 
 
 def set_status(status: Status) -> Deed:
-    def deed(desk: Desk, ticket: Ticket, by: User, _: User) -> None:
+    def deed(help_desk: HelpDesk, ticket: Ticket, by: User, _: User) -> None:
         ready = {Status.WAITING, Status.COMPLETED}
         message = {"message": "Well?"} if status in ready else {}
         wanted = {"status": status.value, **message}
-        desk.edits.update(**ids(ticket, by), expected_seq=ticket.seq, changes=wanted)
+        help_desk.ticket_edits.update(**ids(ticket, by), expected_seq=ticket.seq, changes=wanted)
 
     return deed
 
 
 DEEDS: dict[str, Deed] = {
-    "accept": lambda desk, ticket, by, _: desk.moves.accept(**ids(ticket, by)),
-    "take": lambda desk, ticket, by, _: desk.moves.take(**ids(ticket, by)),
-    "reassign": lambda desk, ticket, by, to: desk.moves.reassign(
+    "accept": lambda help_desk, ticket, by, _: help_desk.ticket_actions.accept(**ids(ticket, by)),
+    "take": lambda help_desk, ticket, by, _: help_desk.ticket_actions.take(**ids(ticket, by)),
+    "reassign": lambda help_desk, ticket, by, to: help_desk.ticket_actions.reassign(
         **ids(ticket, by), assignee_id=str(to.id)
     ),
-    "hand back": lambda desk, ticket, by, _: desk.moves.reassign(
+    "hand back": lambda help_desk, ticket, by, _: help_desk.ticket_actions.reassign(
         **ids(ticket, by), assignee_id=None
     ),
-    "wait": lambda desk, ticket, by, _: desk.moves.ask_requester(
+    "wait": lambda help_desk, ticket, by, _: help_desk.ticket_actions.ask_requester(
         **ids(ticket, by), question="Which?"
     ),
-    "resolve": lambda desk, ticket, by, _: desk.moves.resolve(
+    "resolve": lambda help_desk, ticket, by, _: help_desk.ticket_actions.resolve(
         **ids(ticket, by), resolution="Done."
     ),
-    "cancel": lambda desk, ticket, by, _: desk.moves.cancel(**ids(ticket, by)),
-    "reopen": lambda desk, ticket, by, _: desk.moves.reopen(**ids(ticket, by)),
-    "comment": lambda desk, ticket, by, _: desk.comments.add(**ids(ticket, by), text="This one."),
+    "cancel": lambda help_desk, ticket, by, _: help_desk.ticket_actions.cancel(**ids(ticket, by)),
+    "reopen": lambda help_desk, ticket, by, _: help_desk.ticket_actions.reopen(**ids(ticket, by)),
+    "comment": lambda help_desk, ticket, by, _: help_desk.comments.add(
+        **ids(ticket, by), text="This one."
+    ),
     "assign": assigned,
-    "park": lambda desk, ticket, _, __: desk.store.queue_unassigned(ticket, now=utcnow()),
+    "park": lambda help_desk, ticket, _, __: help_desk.store.queue_unassigned(ticket, now=utcnow()),
     **{f"set {status}": set_status(status) for status in Status},
 }
 
@@ -119,12 +121,12 @@ STAFF_FIRST = [1, 2, 3, 0]
 
 
 @pytest.fixture
-def desk(db: Mongo, users: UserService, links: LinkService, people: People) -> Desk:
+def help_desk(db: Mongo, users: UserService, links: LinkService, people: People) -> HelpDesk:
     roles = (Role.USER, Role.MODERATOR, Role.MODERATOR, Role.ADMIN)
-    return Desk(
+    return HelpDesk(
         db=db,
-        moves=TicketActions(db, users),
-        edits=TicketEdits(db, users, links),
+        ticket_actions=TicketActions(db, users),
+        ticket_edits=TicketEdits(db, users, links),
         comments=CommentService(db),
         store=AssignmentService(db, links),
         crew=tuple(people.add(role) for role in roles),
@@ -132,17 +134,17 @@ def desk(db: Mongo, users: UserService, links: LinkService, people: People) -> D
     )
 
 
-def walk(desk: Desk, deeds: Iterable[tuple[str, int, int]]) -> set[tuple[Status, Status]]:
+def walk(help_desk: HelpDesk, deeds: Iterable[tuple[str, int, int]]) -> set[tuple[Status, Status]]:
     """The steps from status to status that were taken on the way."""
-    ticket = desk.file()
+    ticket = help_desk.file()
     taken = set()
     for name, by, to in deeds:
-        before = reload(desk.db, ticket)
+        before = reload(help_desk.db, ticket)
         try:
-            DEEDS[name](desk, before, desk.crew[by], desk.crew[to])
+            DEEDS[name](help_desk, before, help_desk.crew[by], help_desk.crew[to])
         except DomainError:
-            assert reload(desk.db, ticket) == before, name
-        after = reload(desk.db, ticket)
+            assert reload(help_desk.db, ticket) == before, name
+        after = reload(help_desk.db, ticket)
         assert_sound(before, after, name)
         taken.add((before.status, after.status))
     return taken
@@ -164,11 +166,13 @@ def walk(desk: Desk, deeds: Iterable[tuple[str, int, int]]) -> set[tuple[Status,
     # Every example files a ticket of its own in the one database.
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
-def test_only_the_tables_steps_ever_happen(desk: Desk, deeds: list[tuple[str, int, int]]) -> None:
-    walk(desk, deeds)
+def test_only_the_tables_steps_ever_happen(
+    help_desk: HelpDesk, deeds: list[tuple[str, int, int]]
+) -> None:
+    walk(help_desk, deeds)
 
 
-def test_on_a_long_way_every_step_of_the_table_happens(desk: Desk) -> None:
+def test_on_a_long_way_every_step_of_the_table_happens(help_desk: HelpDesk) -> None:
     dice = random.Random(4)  # noqa: S311  always the same way
     taken: set[tuple[Status, Status]] = set()
     for _ in range(25):
@@ -176,6 +180,6 @@ def test_on_a_long_way_every_step_of_the_table_happens(desk: Desk) -> None:
             (dice.choice(NAMES), dice.choice(STAFF_FIRST), dice.choice(STAFF_FIRST))
             for _ in range(40)
         ]
-        taken |= walk(desk, way)
+        taken |= walk(help_desk, way)
     changed = {(old, new) for old, new in taken if old is not new}
     assert changed == {(old, new) for old in STATUS_TRANSITIONS for new in STATUS_TRANSITIONS[old]}

@@ -15,7 +15,7 @@ from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import People, file_ticket
 from tests.support.aimock import BareGemini, Received, Reply, answer_text, gemini_body
-from tests.support.processes import Product, celery_for, eventually, is_settled
+from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 
 pytest_plugins = ["tests.support.product"]
 
@@ -180,7 +180,7 @@ def test_every_ticket_is_assigned_once_by_a_path_that_says_which(
         for ticket_id in ids:
             for _ in range(2):  # two workers get it at the same time
                 publisher.publish_assignment(ticket_id)
-        eventually(lambda: is_settled(db), what="everybody was told", seconds=400)
+        eventually(lambda: is_outbox_empty(db), what="everybody was told", seconds=400)
         asked = Counter(number_of(received) for received in gemini.received)
     found = dict(enumerate(in_order(db, ids)))
     outcomes = {number: Outcome.of(ticket) for number, ticket in found.items()}

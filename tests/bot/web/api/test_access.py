@@ -1,4 +1,4 @@
-"""Every route of the API, as every role, on what is one's own and what is not."""
+"""Every route of the API, as every role, on own tickets and on others'."""
 
 from typing import Any
 

@@ -315,7 +315,7 @@ def test_a_ticket_that_is_gone_is_said_in_the_modal(
     assert read(slack.calls_to("views.update")[0].args["view"])[-1] == "There is no such ticket."
 
 
-def test_the_offline_routers_reading_is_not_kept(
+def test_the_offline_routers_analysis_is_not_stored(
     ticket_bot: Bot, slack: RecordingSlack, people: People, tickets: TicketService, db: Mongo,
     clock: FixedClock,
 ) -> None:  # fmt: skip

@@ -1,4 +1,4 @@
-"""`PATCH /api/tickets/ID`: what the predecessor ignored, stored anyway, or could not clear."""
+"""`PATCH /api/tickets/ID`: what the legacy app ignored, stored anyway, or could not clear."""
 
 from datetime import timedelta
 from typing import Any
@@ -175,28 +175,33 @@ def test_a_status_alone_does(
 
 
 def in_status(
-    moves: TicketActions, db: Mongo, ticket_id: str, status: Status, moderator: User
+    ticket_actions: TicketActions, db: Mongo, ticket_id: str, status: Status, moderator: User
 ) -> None:
     """Lead a new ticket there by the steps people take."""
     actor = Actor.from_user(moderator)
     if status is not Status.TODO:
-        moves.take(actor=actor, ticket_id=ticket_id)
+        ticket_actions.take(actor=actor, ticket_id=ticket_id)
     if status is Status.WAITING:
-        moves.ask_requester(actor=actor, ticket_id=ticket_id, question="Which one?")
+        ticket_actions.ask_requester(actor=actor, ticket_id=ticket_id, question="Which one?")
     if status in (Status.COMPLETED, Status.REOPENED):
-        moves.resolve(actor=actor, ticket_id=ticket_id, resolution="Done.")
+        ticket_actions.resolve(actor=actor, ticket_id=ticket_id, resolution="Done.")
     if status is Status.REOPENED:
-        moves.reopen(actor=actor, ticket_id=ticket_id)
+        ticket_actions.reopen(actor=actor, ticket_id=ticket_id)
 
 
 @pytest.mark.parametrize("status", list(Status))
 def test_the_status_table_is_kept(
-    api: Api, moderator: User, people: People, moves: TicketActions, db: Mongo, status: Status
+    api: Api,
+    moderator: User,
+    people: People,
+    ticket_actions: TicketActions,
+    db: Mongo,
+    status: Status,
 ) -> None:
     requester = people.add()
     for wanted in Status:
         ticket_id = api.filed(requester)["_id"]
-        in_status(moves, db, ticket_id, status, moderator)
+        in_status(ticket_actions, db, ticket_id, status, moderator)
         path = f"/api/tickets/{ticket_id}"
         answer = api.patch(path, by=moderator, json={"status": wanted})
         now = api.get(path, by=moderator).json()["ticket"]["status"]
@@ -245,9 +250,7 @@ def test_a_change_is_in_the_history(api: Api, path: str, moderator: User, db: Mo
     ]
 
 
-def test_the_predecessors_ticket_keeps_what_is_not_changed(
-    api: Api, moderator: User, db: Mongo
-) -> None:
+def test_a_legacy_ticket_keeps_what_is_not_changed(api: Api, moderator: User, db: Mongo) -> None:
     legacy = {
         "_id": ObjectId(),
         "title": "T" * 500,

@@ -1,4 +1,4 @@
-"""After a day without jobs: whatever fell due meanwhile is done, and makes no storm of messages."""
+"""After a day without jobs: everything that became due is done, without a storm of messages."""
 
 from collections import Counter
 from copy import deepcopy
@@ -15,7 +15,7 @@ from services.sla.queue_key import queue_key
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work
 from tests.support.escalation_day import TRIAGE, Day, at
-from tests.support.processes import is_settled
+from tests.support.processes import is_outbox_empty
 from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.business_day"]
@@ -64,7 +64,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     claim_installation(day.db, team_id=TEAM_ID)
     day.clock.now = THURSDAY
     asked = day.file(employee)
-    day.moves.ask_requester(
+    day.ticket_actions.ask_requester(
         actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?"
     )
     day.publisher.publish_ticket(str(asked.id))
@@ -101,14 +101,14 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
         TRIAGE: 1,
     }
     assert posted(day) == messages
-    digest, late_ones = sorted(day.told(jo))[::-1]
+    digest, late_ones = sorted(day.texts_to(jo))[::-1]
     assert digest.startswith("Open tickets this morning: 340 yours, 160 unassigned, 480 overdue")
     assert late_ones.startswith("320 tickets need a look: Ticket 2, ")
-    (channel,) = day.told(TRIAGE)
+    (channel,) = day.texts_to(TRIAGE)
     assert channel.startswith("480 tickets need a look: ")
-    assert any(text.startswith("160 tickets need a look: ") for text in day.told(boss))
+    assert any(text.startswith("160 tickets need a look: ") for text in day.texts_to(boss))
 
     run_all(day, jobs, minutes=1)
     assert posted(day) == messages
-    assert is_settled(day.db)
+    assert is_outbox_empty(day.db)
     assert find_problems(load_job_runs(day.db), now=day.clock()) == []

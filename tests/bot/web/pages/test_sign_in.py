@@ -32,7 +32,7 @@ def test_somebody_signs_up_and_reads_their_profile(
     assert page.inputs["skills"]["value"] == "VPN, dns"
     [user] = users.find_by_email("emma@example.com")
     assert (user.role, user.email, user.has_password) == (Role.USER, "Emma@Example.com", True)
-    assert [letter["kind"] for letter in db.letters.find()] == [EmailKind.WELCOME]
+    assert [queued_email["kind"] for queued_email in db.letters.find()] == [EmailKind.WELCOME]
 
 
 def test_no_form_makes_an_admin(browser: Browser, users: UserService) -> None:
@@ -164,17 +164,17 @@ def test_whoever_fails_too_often_waits(browser: Browser, url: str) -> None:
     assert page.inputs["email"]["value"] == "emma@example.com"
 
 
-def test_the_thirty_first_of_an_office_is_told_when_to_go_on(
+def test_the_thirty_first_from_one_address_is_told_when_to_retry(
     url: str, account_services: AccountServices
 ) -> None:
     """Who comes through a proxy that nobody told of is not counted; this browser comes straight."""
-    office = "203.0.113.7"
+    address = "203.0.113.7"
     for number in range(30):
         account_services.sign_in.sign_up(
-            email=f"{number}@example.com", password=PASSWORD, client_ip=office
+            email=f"{number}@example.com", password=PASSWORD, client_ip=address
         )
     with pytest.MonkeyPatch.context() as there:
-        there.setattr("bot.web.pages.browser_request.address_for_rate_limit", lambda *_: office)
+        there.setattr("bot.web.pages.browser_request.address_for_rate_limit", lambda *_: address)
         page = Browser(url).sign_up()
     words = "Too many accounts were made from your network within an hour. Try again in 60 minutes."
     assert (page.status, page.alerts) == (429, [words])
