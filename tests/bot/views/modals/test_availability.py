@@ -29,7 +29,7 @@ def shown(*, is_own: bool = True, **fields: Any) -> dict[str, Any]:
         "zone": "Europe/Berlin",
         "own_zone": "",
         "open_ticket_count": 2,
-        "office": BusinessHours(country="DE", is_configured=True),
+        "business_hours": BusinessHours(country="DE", is_configured=True),
     }
     view = availability_modal(Availability(**{**usual, **fields}), is_own=is_own)
     assert check_view(view) == []
@@ -97,7 +97,7 @@ def test_hours_that_no_half_hour_is() -> None:
 
 
 def test_what_is_unknown_is_left_empty() -> None:
-    view = shown(country="XX", office=BusinessHours())
+    view = shown(country="XX", business_hours=BusinessHours())
     assert "initial_option" not in element(view, "country")
     assert hint(view, "country").endswith("the team's count: none.")
 
