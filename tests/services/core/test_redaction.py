@@ -33,9 +33,12 @@ KEYS = {
 }
 
 
-@pytest.mark.parametrize("kind", KEYS)
-def test_it_removes_keys(kind: str) -> None:
-    assert mask(f"it says ({KEYS[kind]}), then stops") == "it says ([key removed]), then stops"
+def test_it_removes_keys() -> None:
+    assert [
+        kind
+        for kind in KEYS
+        if mask(f"it says ({KEYS[kind]}), then stops") != "it says ([key removed]), then stops"
+    ] == []
 
 
 def test_a_private_key_without_its_end_goes_to_the_end_of_the_text() -> None:
@@ -43,17 +46,18 @@ def test_a_private_key_without_its_end_goes_to_the_end_of_the_text() -> None:
     assert mask(cut) == "Here:\n[key removed]"
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
+def test_it_removes_what_is_called_a_password() -> None:
+    cases: list[tuple[str, str]] = [
         ("password: hunter2", "password: [password removed]"),
         ("Password:\nhunter2\nThanks", "Password:\n[password removed]\nThanks"),
         ("pwd is x", "pwd is [password removed]"),
         ("my password is swordfish please", "my password is [password removed] please"),
         ("the password is now 'a b'!", "the password is now [password removed]!"),
         ("password hunter2 fails", "password [password removed] fails"),
-        ("my password for the mail account: x1", "my password for the mail account: [password "
-         "removed]"),
+        (
+            "my password for the mail account: x1",
+            "my password for the mail account: [password removed]",
+        ),
         ("passcode=1234", "passcode=[password removed]"),
         ("PIN: 4711", "PIN: [password removed]"),
         ("the PIN is 4711", "the PIN is [password removed]"),
@@ -70,29 +74,23 @@ def test_a_private_key_without_its_end_goes_to_the_end_of_the_text() -> None:
         ("WLAN-Passwort: „drei Wörter hier“", "WLAN-Passwort: [password removed]"),
         ("Geheimzahl: 1234", "Geheimzahl: [password removed]"),
         ("Authorization: Basic dXNlcjpwYXNz", "Authorization: Basic [key removed]"),
-    ],
-)  # fmt: skip
-def test_it_removes_what_is_called_a_password(text: str, masked: str) -> None:
-    assert mask(text) == masked
+    ]
+    assert [(text, masked) for text, masked in cases if mask(text) != masked] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
+def test_it_removes_the_password_of_a_connection_string() -> None:
+    cases: list[tuple[str, str]] = [
         ("mongodb+srv://u:p@host/db", "mongodb+srv://u:[password removed]@host/db"),
         ("redis://:pw@127.0.0.1:6379/0", "redis://:[password removed]@127.0.0.1:6379/0"),
         ("postgres://u:a/b@c@host:5432", "postgres://u:[password removed]@host:5432"),
         ("amqp://u:1234-x@host", "amqp://u:[password removed]@host"),
         ("https://u:12345@host", "https://u:[password removed]@host"),
-    ],
-)
-def test_it_removes_the_password_of_a_connection_string(text: str, masked: str) -> None:
-    assert mask(text) == masked
+    ]
+    assert [(text, masked) for text, masked in cases if mask(text) != masked] == []
 
 
-@pytest.mark.parametrize(
-    "card",
-    [
+def test_it_removes_card_numbers() -> None:
+    cases: list[str] = [
         "4111 1111 1111 1111",
         "4111-1111-1111-1111",
         "4111.1111.1111.1111",
@@ -104,30 +102,30 @@ def test_it_removes_the_password_of_a_connection_string(text: str, masked: str) 
         "3056 930902 5904",
         "6011 1111 1111 1117",
         "3530111333300000",
-    ],
-)
-def test_it_removes_card_numbers(card: str) -> None:
-    assert mask(f"Paid with {card}.") == "Paid with [card number removed]."
+    ]
+    assert [
+        card for card in cases if mask(f"Paid with {card}.") != "Paid with [card number removed]."
+    ] == []
 
 
-@pytest.mark.parametrize(
-    "iban",
-    [
+def test_it_removes_ibans() -> None:
+    cases: list[str] = [
         "DE89 3704 0044 0532 0130 00",
         "DE89370400440532013000",
         "de89 3704 0044 0532 0130 00",
         "GB82 WEST 1234 5698 7654 32",
         "NO93 8601 1117 947",
         "MT84MALT011000012345MTLCAST001S",
-    ],
-)
-def test_it_removes_ibans(iban: str) -> None:
-    assert mask(f"IBAN {iban} BIC COBADEFF") == "IBAN [IBAN removed] BIC COBADEFF"
+    ]
+    assert [
+        iban
+        for iban in cases
+        if mask(f"IBAN {iban} BIC COBADEFF") != "IBAN [IBAN removed] BIC COBADEFF"
+    ] == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_it_leaves_ordinary_text_alone() -> None:
+    cases: list[str] = [
         "I forgot my password.",
         "My password is expired, the new password was not accepted",
         "Passwort vergessen, bitte zurücksetzen",
@@ -146,10 +144,8 @@ def test_it_removes_ibans(iban: str) -> None:
         "sk-learn-based-models-are-slow, ask-me-anything-about-it-please",
         "-----BEGIN CERTIFICATE-----\nMIIE\n-----END CERTIFICATE-----",
         "eyJ is how a token begins",
-    ],
-)
-def test_it_leaves_ordinary_text_alone(text: str) -> None:
-    assert mask(text) == text
+    ]
+    assert [text for text in cases if mask(text) != text] == []
 
 
 WORDS = [

@@ -13,9 +13,8 @@ from services.routing.trainer import Trainer
 LANGUAGES = ("C", "C++", "C#", "R", "Go", "Java", "JavaScript", "Node.js", ".NET")
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
+def test_it_finds_whole_words_in_order_of_first_mention() -> None:
+    cases: list[tuple[str, tuple[str, ...]]] = [
         ("The vpn is down", ("VPN",)),
         ("VPN-Zugang geht nicht", ("VPN",)),
         ("(VPN)", ("VPN",)),
@@ -28,15 +27,14 @@ LANGUAGES = ("C", "C++", "C#", "R", "Go", "Java", "JavaScript", "Node.js", ".NET
         ("überVPN", ()),
         ("VPN2 is a host", ()),
         ("", ()),
-    ],
-)
-def test_it_finds_whole_words_in_order_of_first_mention(text: str, named: tuple[str, ...]) -> None:
-    assert match_skills(text, ["VPN", "DNS"]) == named
+    ]
+    assert [
+        (text, named) for text, named in cases if match_skills(text, ["VPN", "DNS"]) != named
+    ] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
+def test_it_tells_languages_apart() -> None:
+    cases: list[tuple[str, tuple[str, ...]]] = [
         ("a C compiler", ("C",)),
         ("C++ build", ("C++",)),
         ("C# service", ("C#",)),
@@ -58,27 +56,24 @@ def test_it_finds_whole_words_in_order_of_first_mention(text: str, named: tuple[
         ("mail from example.net", ()),
         ("please go to the Go service", ("Go",)),
         ("let us go", ()),
-    ],
-)
-def test_it_tells_languages_apart(text: str, named: tuple[str, ...]) -> None:
-    assert match_skills(text, LANGUAGES) == named
+    ]
+    assert [(text, named) for text, named in cases if match_skills(text, LANGUAGES) != named] == []
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
+def test_everyday_words_count_only_as_the_skill_is_spelled() -> None:
+    cases: list[tuple[str, tuple[str, ...]]] = [
         ("it does not work", ()),
         ("IT does not answer", ("IT",)),
         ("I have no access to our teams' office", ()),
         ("Teams and Access fail", ("Teams", "Access")),
         ("ad-hoc question", ()),
         ("AD login", ("AD",)),
-    ],
-)
-def test_everyday_words_count_only_as_the_skill_is_spelled(
-    text: str, named: tuple[str, ...]
-) -> None:
-    assert match_skills(text, ["IT", "Access", "Teams", "Office", "AD"]) == named
+    ]
+    assert [
+        (text, named)
+        for text, named in cases
+        if match_skills(text, ["IT", "Access", "Teams", "Office", "AD"]) != named
+    ] == []
 
 
 @pytest.mark.parametrize(

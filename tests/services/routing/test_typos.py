@@ -10,9 +10,8 @@ SKILLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("text", "named"),
-    [
+def test_slips_of_the_fingers_are_understood() -> None:
+    cases: list[tuple[str, tuple[str, ...]]] = [
         ("the pritner is out of paper", ("Printer",)),
         ("printr, prinnter", ("Printer",)),
         ("PRITNER!", ("Printer",)),
@@ -21,15 +20,12 @@ SKILLS = [
         ("windwos update", ("Windows",)),
         ("Active Direcotry sync", ("Active Directory",)),
         ("sharepiont", ("SharePoint",)),
-    ],
-)
-def test_slips_of_the_fingers_are_understood(text: str, named: tuple[str, ...]) -> None:
-    assert match_skills(text, SKILLS) == named
+    ]
+    assert [(text, named) for text, named in cases if match_skills(text, SKILLS) != named] == []
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
+def test_real_words_are_no_slips() -> None:
+    cases: list[str] = [
         "I cannot reach anybody",  # no React
         "the pointer jumps",
         "a printed page",
@@ -42,10 +38,8 @@ def test_slips_of_the_fingers_are_understood(text: str, named: tuple[str, ...]) 
         "my steam account",
         "wrinter rinter",
         "",
-    ],
-)
-def test_real_words_are_no_slips(text: str) -> None:
-    assert match_skills(text, SKILLS) == ()
+    ]
+    assert [text for text in cases if match_skills(text, SKILLS) != ()] == []
 
 
 def test_what_could_be_a_slip_of_two_is_none() -> None:
@@ -73,9 +67,8 @@ def test_a_hostile_text_costs_little() -> None:
     match_skills(text, [f"printing{letter * 3}" for letter in "abcdefghijklmnop"])
 
 
-@pytest.mark.parametrize(
-    ("text", "skills", "named"),
-    [
+def test_other_words_for_a_skill_are_understood() -> None:
+    cases: list[tuple[str, list[str], tuple[str, ...]]] = [
         ("the wireless is gone", ["Wi-Fi"], ("Wi-Fi",)),
         ("wifi", ["Wireless network"], ("Wireless network",)),
         ("Outlook crashes", ["Email"], ("Email",)),
@@ -89,12 +82,12 @@ def test_a_hostile_text_costs_little() -> None:
         ("please mail me", ["Email"], ()),
         ("Windows 11 and Linux", ["Linux", "Windows"], ("Windows", "Linux")),
         ("my payslip", ["Payroll", "Human Resources"], ("Payroll",)),
-    ],
-)
-def test_other_words_for_a_skill_are_understood(
-    text: str, skills: list[str], named: tuple[str, ...]
-) -> None:
-    assert match_skills(text, skills) == named
+    ]
+    assert [
+        (text, skills, named)
+        for text, skills, named in cases
+        if match_skills(text, skills) != named
+    ] == []
 
 
 def test_an_alias_stands_for_what_the_team_has() -> None:
