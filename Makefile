@@ -1,6 +1,8 @@
 # Every target sets up what it needs: a Python environment in .venv, npm's packages in node_modules.
 PYTHON ?= python3
 BIN := .venv/bin
+# Where this is set, each of the processes that the tests start compiles the whole product again.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo smoke test test-all mutations fuzz-api lint screenshots bench bench-router clean
 
@@ -17,13 +19,20 @@ demo: .venv/ready node_modules/ready
 smoke: .venv/ready node_modules/ready
 	$(BIN)/python app.py demo --smoke
 
+# Compiles the tests once, for all of the processes that run them.
+define compiled
+@$(BIN)/python -m pytest -q --collect-only tests > /dev/null || true
+endef
+
 test: .venv/ready node_modules/ready
 	$(chromium)
+	$(compiled)
 	$(BIN)/python -m pytest -n 4 --dist loadscope -m "not long"
 
 # With the long runs.
 test-all: .venv/ready node_modules/ready
 	$(chromium)
+	$(compiled)
 	$(BIN)/python -m pytest -n 4 --dist loadscope
 
 # Breaks one rule at a time in a copy, and fails unless the tests notice: about five minutes of CPU time.

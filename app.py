@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from slack_bolt import App
     from slack_sdk import WebClient
 
-    from services.ops.checks import Check
+    from services.ops.check_runner import Check
 
 # The functions below import what their command alone needs: `users` starts in a third of the time
 # that all of it takes, and the bot does without the scheduler.
@@ -80,7 +80,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
 def _bot(config: settings.Settings, hooks: Hooks) -> int:
     from bot import bootstrap as bot_bootstrap
     from services.core import installation
-    from tasks.queue.celery_app import configure
+    from tasks.queue.celery_app import configure_celery
     from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
     from tasks.queue.shared_metrics import SharedCounts
 
@@ -92,7 +92,7 @@ def _bot(config: settings.Settings, hooks: Hooks) -> int:
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
     indexes.ensure_indexes(db)
-    publisher = BackgroundPublisher(CeleryPublisher(configure(redis_url=config.redis_url)))
+    publisher = BackgroundPublisher(CeleryPublisher(configure_celery(redis_url=config.redis_url)))
     bot_config = bot_bootstrap.BotConfig(
         db=db,
         client=client,
@@ -115,7 +115,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     from tasks import runtime as task_runtime
     from tasks.notifications.email_sender import EMAIL_OFF_REASON
     from tasks.processes import worker
-    from tasks.queue.celery_app import configure
+    from tasks.queue.celery_app import configure_celery
     from tasks.queue.shared_metrics import RedisMeter
 
     if not config.smtp_host:
@@ -128,19 +128,19 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
         )
         return task_runtime.build_runtime(config, slack=slack, meter=meter)
 
-    worker.run(configure(redis_url=config.redis_url), build, meter)
+    worker.run(configure_celery(redis_url=config.redis_url), build, meter)
     return 0
 
 
 def _jobs(config: settings.Settings, _: Hooks) -> int:
     from tasks.processes import scheduler
-    from tasks.queue.celery_app import configure
+    from tasks.queue.celery_app import configure_celery
     from tasks.queue.publisher import CeleryPublisher
     from tasks.queue.shared_metrics import RedisMeter
 
     db = database.connect(config.mongo_uri)
     indexes.ensure_indexes(db)
-    publisher = CeleryPublisher(configure(redis_url=config.redis_url))
+    publisher = CeleryPublisher(configure_celery(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
     made = scheduler.Scheduler(db, publisher, meter=meter, has_triage=bool(config.triage_channel))
     scheduler.run(made, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready"))
@@ -191,15 +191,17 @@ def _manifest(*, http: bool) -> int:
 
 def _doctor(hooks: Hooks) -> int:
     """It starts on anything: what is missing is a finding."""
-    from services.ops import checks as ops_checks
+    from services.ops import check_runner
 
     logging.disable()  # its lines say it all
     states = []
-    for about, finding in ops_checks.run_checks(_checks(settings.parse_settings("bot")[0], hooks)):
+    for about, finding in check_runner.run_checks(
+        _checks(settings.parse_settings("bot")[0], hooks)
+    ):
         print(finding.format_line(about), flush=True)
         states.append(finding.status)
-    print(ops_checks.summary(states))
-    return EXIT_FAILED if ops_checks.CheckStatus.FAIL in states else 0
+    print(check_runner.summary(states))
+    return EXIT_FAILED if check_runner.CheckStatus.FAIL in states else 0
 
 
 def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
@@ -207,10 +209,10 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     from bot import manifest
     from bot.doctor import SlackChecks
     from services.ops import database_checks
-    from services.ops.checks import Check
+    from services.ops.check_runner import Check
     from tasks import doctor as task_doctor
     from tasks import runtime as task_runtime
-    from tasks.queue.celery_app import configure
+    from tasks.queue.celery_app import configure_celery
 
     strict, app_url = config.is_linking_strict, config.app_url
     # Where linking is strict, no address makes an admin.
@@ -230,7 +232,7 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
         *stored.checks(),
         Check("linking", lambda: database_checks.check_linking(app_url=app_url, is_strict=strict)),
         *slack.checks(get_database_team_id=stored.team_id),
-        *task_doctor.checks(config, configure(redis_url=config.redis_url), gemini=gemini),
+        *task_doctor.checks(config, configure_celery(redis_url=config.redis_url), gemini=gemini),
         *stored.work_checks(),
     ]
 

@@ -6,7 +6,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
-from services.ops.checks import Check, Finding, fail, ok, warn
+from services.ops.check_runner import Check, Finding, fail, ok, warn
 from services.ops.database_checks import MONGODB
 
 TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from demo.block_translation import ORIGINAL_KEY, Json
-from demo.screen import ScreenMessage, ScreenModal, message_of, modal_of
+from demo.screen_text import ScreenMessage, ScreenModal, message_of, modal_of
 from demo.slack_page import TIMEOUT_SECONDS, NotSeenError, SlackPage
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from bot.views import ids
 from demo import seed
 from demo.local_stack import Stack
-from demo.screen import ScreenMessage
+from demo.screen_text import ScreenMessage
 from demo.slack_page import NotSeenError, SlackPage
 from demo.slack_user import SlackUser
 from demo.smoke_scenario import Plan, PlannedTicket, draw_plan

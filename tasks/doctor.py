@@ -11,7 +11,7 @@ from redis.exceptions import AuthenticationError, RedisError
 
 from services.analysis.model_answer import AnalysisFailed, FailureReason
 from services.core.settings import Settings
-from services.ops.checks import Check, Finding, fail, ok, warn
+from services.ops.check_runner import Check, Finding, fail, ok, warn
 from tasks.email.email_config import LOCAL_DOMAIN, sender_address, smtp_server
 from tasks.email.smtp import SmtpServer
 

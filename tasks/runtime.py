@@ -23,7 +23,7 @@ from services.home.sessions import HomeSessions
 from services.linking.links import LinkService
 from services.routing.model_store import ModelStore
 from tasks.email.email_config import EmailConfig, build_email_config
-from tasks.queue.celery_app import configure as configure_celery
+from tasks.queue.celery_app import configure_celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import MeasuredAnalyst
 
@@ -90,7 +90,7 @@ class _RuntimeHolder:
     instance: tuple[int, Runtime] | None = None
 
 
-def configure(build: Callable[[], Runtime]) -> None:
+def set_runtime_builder(build: Callable[[], Runtime]) -> None:
     """How each worker process makes its own; called once by the composition root."""
     _RuntimeHolder.build, _RuntimeHolder.instance = build, None
 
@@ -98,7 +98,7 @@ def configure(build: Callable[[], Runtime]) -> None:
 def current_runtime() -> Runtime:
     """This process's runtime, made at its first use in the process."""
     if _RuntimeHolder.build is None:
-        raise RuntimeError("tasks.runtime.configure was not called")
+        raise RuntimeError("tasks.runtime.set_runtime_builder was not called")
     if _RuntimeHolder.instance is None or _RuntimeHolder.instance[0] != os.getpid():
         _RuntimeHolder.instance = (os.getpid(), _RuntimeHolder.build())
     return _RuntimeHolder.instance[1]

@@ -8,7 +8,7 @@ from bot.handlers import app_home
 from bot.slack.bot_services import BotServices
 from bot.slack.members import fetch_member
 from bot.slack.request import Request
-from bot.views.modals import account, file_ticket, link_account
+from bot.views.modals import account, link_account, notice
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.link_by_code import AccountLinkedElsewhere
@@ -122,7 +122,7 @@ def _open_link_form(req: Request, *, note: str = "") -> None:
     try:
         check_member(_fetch_caller(req))
     except DomainError as refusal:
-        req.update_modal(file_ticket.notice_modal(str(refusal)))
+        req.update_modal(notice.notice_modal(str(refusal)))
 
 
 def _fetch_caller(req: Request) -> SlackMember:

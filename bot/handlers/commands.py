@@ -4,7 +4,7 @@ from pymongo.errors import PyMongoError
 
 from bot.slack.request import Request
 from bot.views.messages.help import help_message
-from bot.views.modals import file_ticket
+from bot.views.modals import file_ticket, notice
 from services.core.errors import DomainError
 from services.models.user import Role
 
@@ -25,7 +25,7 @@ def refuse_if_not_allowed(req: Request) -> None:
     try:
         _ = req.actor
     except DomainError as refusal:  # better told now than after a page of typing
-        req.update_modal(file_ticket.notice_modal(str(refusal)))
+        req.update_modal(notice.notice_modal(str(refusal)))
 
 
 def show_help(req: Request) -> None:

@@ -17,7 +17,7 @@ from bot.slack.request import Request
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
 from bot.views.messages import ticket_updates
-from bot.views.modals import file_ticket, ticket_actions
+from bot.views.modals import ticket_actions
 from services.core.errors import Conflict
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -59,7 +59,7 @@ def open_ask_requester_form(req: Request) -> None:
 
 
 def open_resolve_form(req: Request) -> None:
-    _open_form(req, TicketAction.RESOLVE, file_ticket.resolve_ticket_modal)
+    _open_form(req, TicketAction.RESOLVE, ticket_actions.resolve_ticket_modal)
 
 
 def open_cancel_form(req: Request) -> None:

@@ -1,4 +1,5 @@
-"""What assignment reads from and writes to the database; whom it chooses is in assignment.py."""
+"""What assignment reads from and writes to the database. Whom it chooses is in
+services/assignment/ranking.py."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -99,8 +100,8 @@ class AssignmentService:
         """The best person for it at the moment; None where nobody is available.
 
         `history` is as in `services.assignment.ranking.choose_assignee`. The number of queries is
-        the same however
-        many people there are; only where nobody on a large team's shortlist fits is everybody read.
+        the same however many people there are; only where nobody on a large team's shortlist fits
+        is everybody read.
         """
         return self.evaluate(ticket, now=now, history=history).choice
 

@@ -3,8 +3,7 @@
 First comes who knows at least one of the skills, then a moderator who has solved similar tickets,
 then an admin. Where no skill was recognised, any moderator may have it, and an admin only where
 there is none. Within each of these the score decides (services/assignment/scoring.py); among those
-who were
-taken for want of a skill fairness counts only between equals, so that load decides.
+who were taken for want of a skill fairness counts only between equals, so that load decides.
 """
 
 from collections.abc import Mapping, Sequence, Set

@@ -1,7 +1,7 @@
-"""A ticket in the wrong hands: to whom it could go instead, and handing it on to the next best.
+"""Reassignment of a ticket: to whom it could go instead, and declining it.
 
-Whoever says "not mine" gives a ticket back and assignment's next choice gets it in one update, so
-that it is with nobody at no time. Where nobody else is available, it waits like any such ticket.
+When an assignee declines a ticket, assignment's next choice gets it in one update, so the ticket is
+never unassigned. If no other candidate is available, it is queued like any unassigned ticket.
 """
 
 from collections.abc import Mapping

@@ -124,7 +124,7 @@ def parse_settings(command: str, env: Mapping[str, str] = os.environ) -> tuple[S
         for name in REQUIRED_VARIABLES[command]
         if not any(one in values for one in name.split(" or "))
     ]
-    problems += find_problems(values)
+    problems += settings_problems(values)
     config = Settings(
         mongo_uri=values.get("MONGO_URI", ""),
         redis_url=values.get("REDIS_URL", ""),
@@ -156,7 +156,7 @@ def parse_settings(command: str, env: Mapping[str, str] = os.environ) -> tuple[S
     return config, problems
 
 
-def find_problems(values: Mapping[str, str]) -> list[str]:
+def settings_problems(values: Mapping[str, str]) -> list[str]:
     """Return a sentence for each value that is set and cannot be used."""
     checks = (
         _bad_urls,

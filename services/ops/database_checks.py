@@ -16,7 +16,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, connect
 from services.models.user import Role, User
 from services.ops import failing_items, job_runs
-from services.ops.checks import (
+from services.ops.check_runner import (
     Check,
     CheckStatus,
     Finding,
@@ -32,6 +32,7 @@ MONGODB = "MongoDB"
 # Below the runner's bound, so that a finding says what it waited for.
 QUERY_TIMEOUT_SECONDS = 4.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
+STUCK_OUTBOX_AGE = retry.MAX_DELIVERY_DELAY
 MAX_LISTED_EMAILS = 5
 MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})
@@ -193,7 +194,7 @@ class DatabaseChecks:
             stuck = failing_items.find_failing(self._db, now=self._clock())
         if not held:
             return [*fail("none leads", "Run: python app.py jobs"), *stuck]
-        found = [*job_runs.find_problems(runs, now=self._clock()), *stuck]
+        found = [*job_runs.job_problems(runs, now=self._clock()), *stuck]
         went = job_runs.describe_runs(runs, now=self._clock())
         return found or ok(f"one process leads; {went}" if went else "one process leads")
 
@@ -209,7 +210,7 @@ class DatabaseChecks:
         if ages[0] < LATE_OUTBOX_AGE:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
-        return fail(found, advice) if ages[0] >= retry.MAX_DELIVERY_DELAY else warn(found, advice)
+        return fail(found, advice) if ages[0] >= STUCK_OUTBOX_AGE else warn(found, advice)
 
     def check_unassigned(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):

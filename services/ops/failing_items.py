@@ -6,7 +6,7 @@ from typing import Any
 from services.core.database import Document, Mongo
 from services.core.retry import RetryState
 from services.models.user import User, can_work_on_tickets
-from services.ops.checks import CheckStatus, Finding, format_duration, pluralize
+from services.ops.check_runner import CheckStatus, Finding, format_duration, pluralize
 
 # Once or twice may be chance.
 MAX_FAILURES_FOR_WARNING = 2

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.ops.checks import CheckStatus, Finding, format_duration, pluralize
+from services.ops.check_runner import CheckStatus, Finding, format_duration, pluralize
 
 # So much later than its turn a job may end; it may take that long.
 GRACE_PERIOD = timedelta(minutes=1)
@@ -93,7 +93,7 @@ def describe_runs(runs: Sequence[JobRun], *, now: datetime) -> str:
     )
 
 
-def find_problems(runs: Sequence[JobRun], *, now: datetime) -> list[Finding]:
+def job_problems(runs: Sequence[JobRun], *, now: datetime) -> list[Finding]:
     """A finding for each job that fails or is late; none where all is well."""
     return [finding for run in runs if (finding := _finding(run, now))]
 

@@ -1,8 +1,7 @@
 """A model learned from resolved tickets: a linear one, as plain numbers. Pure.
 
 It is read without scikit-learn, which made it (services/routing/trainer.py): a worker needs neither
-its
-memory nor its start.
+its memory nor its start.
 """
 
 import hashlib

@@ -102,8 +102,7 @@ def match_skills(text: str, skills: Sequence[str]) -> tuple[str, ...]:
     """The skills that `text` names, each once, in order of first mention.
 
     By their own name, by one of `services.routing.aliases` or mistyped, in the first 20,000
-    characters:
-    the predecessor's tickets may be of any length. A skill inside a longer one
+    characters: the predecessor's tickets may be of any length. A skill inside a longer one
     ("Windows" in "Windows Server") is not a mention of its own.
     """
     compiled = _skill_patterns(tuple(canonical_skills(skills).values()))

@@ -1,6 +1,5 @@
 """What goes by the clock (services/sla/timing.py), for open tickets that came without it or have it
-by
-other rules: the predecessor's, old ones and those it still makes, and all once an admin has
+by other rules: the predecessor's, old ones and those it still makes, and all once an admin has
 changed the targets. A ticket that changes here gets it with the change
 (services/tickets/ticket_store.py)."""
 

@@ -37,7 +37,7 @@ REGISTERED_TASKS = (
 
 def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> None:
     """Work until SIGTERM or SIGINT."""
-    runtime.configure(build)
+    runtime.set_runtime_builder(build)
     _connect_signals()
     # At each loss of the broker, of a setting that tasks/queue/celery_app.py makes.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)

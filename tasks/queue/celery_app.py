@@ -47,6 +47,6 @@ celery.conf.update(
 )
 
 
-def configure(*, redis_url: str) -> Celery:
+def configure_celery(*, redis_url: str) -> Celery:
     celery.conf.update(broker_url=redis_url)
     return celery

@@ -5,7 +5,7 @@ from slack_sdk import WebClient
 
 from bot.doctor import SlackChecks
 from bot.manifest import SCOPES
-from services.ops.checks import CheckStatus, Finding
+from services.ops.check_runner import CheckStatus, Finding
 from tests.conftest import web_client
 from tests.support.recording_slack import TOKEN, RecordingSlack
 

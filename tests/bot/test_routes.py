@@ -128,7 +128,7 @@ def file_form(user: User, _: Ticket) -> dict[str, Any]:
 
 
 def resolve_form(user: User, ticket: Ticket) -> dict[str, Any]:
-    view = {**modal_file_ticket.resolve_ticket_modal(ticket), "id": "V1"}
+    view = {**ticket_actions.resolve_ticket_modal(ticket), "id": "V1"}
     return payloads.view_submission(view, {"resolution": "Done."}, user=People.slack_id(user))
 
 

@@ -146,8 +146,10 @@ def job_names(table: Iterable[Any]) -> Iterator[str]:
 
 
 def indexes(db: Mongo) -> Iterator[str]:
+    """Of the collections that have any but the one on `_id`, which MongoDB makes by itself."""
     for collection in db.list_collection_names():
-        for name, index in db[collection].index_information().items():
+        found = db[collection].index_information()
+        for name, index in found.items() if len(found) > 1 else ():
             keys = " ".join(f"{field}:{int(order)}" for field, order in index["key"])
             options = {
                 key: index[key]

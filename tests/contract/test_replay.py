@@ -104,12 +104,12 @@ def _work(request: pytest.FixtureRequest, recording: Recording) -> Play:
     runtime: Runtime = replace(request.getfixturevalue("runtime"), triage_channel=channel)
 
     def play(message: Json) -> None:
-        process_runtime.configure(lambda: runtime)
+        process_runtime.set_runtime_builder(lambda: runtime)
         try:
             task = celery.tasks[message["task"]]
             task.apply(args=message["args"], kwargs=message["kwargs"], throw=True)
         finally:
-            process_runtime.configure(_not_here)
+            process_runtime.set_runtime_builder(_not_here)
 
     return play
 

@@ -6,7 +6,7 @@ import pytest
 
 from demo import seed
 from demo.local_stack import Stack
-from demo.screen import ScreenMessage
+from demo.screen_text import ScreenMessage
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
 

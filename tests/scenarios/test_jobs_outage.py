@@ -10,7 +10,7 @@ from bson import ObjectId
 from services.core.installation import claim_installation
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from services.ops.job_runs import find_problems, load_job_runs
+from services.ops.job_runs import job_problems, load_job_runs
 from services.sla.queue_key import queue_key
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work
@@ -111,4 +111,4 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     run_all(day, jobs, minutes=1)
     assert posted(day) == messages
     assert is_outbox_empty(day.db)
-    assert find_problems(load_job_runs(day.db), now=day.clock()) == []
+    assert job_problems(load_job_runs(day.db), now=day.clock()) == []

@@ -46,7 +46,7 @@ def test_a_second_press_changes_nothing(
 ) -> None:
     ids = {"ticket_id": str(ticket.id)}
     steps: list[tuple[Callable[..., Ticket], User, dict[str, Any]]] = [
-        (ticket_actions.take, ben, {"seen": state_token(ticket)}),
+        (ticket_actions.take, ben, {"expected_state": state_token(ticket)}),
         (ticket_actions.reassign, ben, {"assignee_id": str(cleo.id), "reason": "Hers."}),
         (ticket_actions.accept, cleo, {}),
         (ticket_actions.ask_requester, cleo, {"question": "Which one?"}),
@@ -69,7 +69,7 @@ def test_other_words_are_no_second_press(
     sentence = "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
     assert refusal(Conflict, ticket_actions.resolve, **ids, resolution="Replaced.") == sentence
     assert (
-        refusal(Conflict, ticket_actions.get_for_action, **ids, step=TicketAction.RESOLVE)
+        refusal(Conflict, ticket_actions.get_for_action, **ids, action=TicketAction.RESOLVE)
         == sentence
     )
     assert (
@@ -107,7 +107,7 @@ def test_who_decides_by_an_old_card_is_told(
     ask: dict[str, Any] = {
         "actor": Actor.from_user(cleo),
         "ticket_id": str(ticket.id),
-        "seen": state_token(ticket),
+        "expected_state": state_token(ticket),
     }
     sentence = (
         f"Ticket 1 is in progress and {ben.display_name} has it now, so this was not done. "
@@ -115,13 +115,15 @@ def test_who_decides_by_an_old_card_is_told(
     )
     assert refusal(Conflict, ticket_actions.take, **ask) == sentence
     assert (
-        refusal(Conflict, ticket_actions.get_for_action, **ask, step=TicketAction.RESOLVE)
+        refusal(Conflict, ticket_actions.get_for_action, **ask, action=TicketAction.RESOLVE)
         == sentence
     )
     assert refusal(Conflict, ticket_actions.reassign, **ask, assignee_id=str(cleo.id)) == sentence
     assert reload(db, ticket) == taken
     # Having looked again, one may.
-    assert ticket_actions.take(**(ask | {"seen": state_token(taken)})).assigned_to == cleo.id
+    assert (
+        ticket_actions.take(**(ask | {"expected_state": state_token(taken)})).assigned_to == cleo.id
+    )
 
 
 def test_of_many_who_take_it_at_once_one_does(

@@ -9,7 +9,7 @@ import redis as redis_client
 
 from demo.servers import RedisServer
 from services.core.settings import parse_settings
-from services.ops.checks import CheckStatus, Finding
+from services.ops.check_runner import CheckStatus, Finding
 from tasks.doctor import (
     check_email_settings,
     check_gemini,

@@ -1,4 +1,4 @@
-"""The modals: inputs and one submit each."""
+"""The form that files a ticket, and what it becomes: filed, or already filed."""
 
 from bot.views import ids, labels
 from bot.views.blocks import context, header, status_line
@@ -7,7 +7,7 @@ from bot.views.inputs import View, input_block, modal, option, select, text_inpu
 from bot.views.modals.message_quote import MessageQuote
 from bot.views.text import Block, DisplayPerson, plain_text
 from services.models.ticket import Priority, Ticket
-from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
+from services.tickets.validation import DESCRIPTION_MAX, TITLE_MAX
 
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
@@ -99,35 +99,6 @@ def already_filed_modal(
             {"type": "section", "text": plain_text(entered_text)},
         ]
     return modal(title="Already a ticket", close="Close", blocks=blocks)
-
-
-def notice_modal(sentence: str) -> View:
-    """One sentence, where a modal is the only place to say it."""
-    return modal(
-        title="Help desk",
-        close="Close",
-        blocks=[{"type": "section", "text": plain_text(sentence)}],
-    )
-
-
-def resolve_ticket_modal(ticket: Ticket) -> View:
-    return modal(
-        callback_id=ids.RESOLVE_TICKET,
-        title=f"Resolve ticket {ticket.number or ''}".strip()[:24],
-        submit="Resolve",
-        close="Cancel",
-        private_metadata=str(ticket.id),
-        blocks=[
-            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
-            text_input(
-                "resolution",
-                "What was done?",
-                max_length=RESOLUTION_MAX,
-                multiline=True,
-                hint="The requester reads this.",
-            ),
-        ],
-    )
 
 
 def _priority() -> Block:

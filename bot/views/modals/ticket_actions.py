@@ -1,4 +1,5 @@
-"""Modals of the ticket actions that need input: reassign, decline, ask, cancel, comment, note."""
+"""Modals of the ticket actions that need input: reassign, decline, ask, resolve, cancel, comment,
+note."""
 
 from collections.abc import Sequence
 
@@ -11,7 +12,7 @@ from services.assignment.assignee_options import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
-from services.tickets.validation import QUESTION_MAX, REASON_MAX, TITLE_MAX
+from services.tickets.validation import QUESTION_MAX, REASON_MAX, RESOLUTION_MAX, TITLE_MAX
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
 
@@ -106,6 +107,26 @@ def ask_requester_modal(ticket: Ticket) -> View:
                 max_length=QUESTION_MAX,
                 multiline=True,
                 hint="The requester reads this. The ticket waits until they have answered.",
+            ),
+        ],
+    )
+
+
+def resolve_ticket_modal(ticket: Ticket) -> View:
+    return modal(
+        callback_id=ids.RESOLVE_TICKET,
+        title=modal_title("Resolve", ticket),
+        submit="Resolve",
+        close="Cancel",
+        private_metadata=str(ticket.id),
+        blocks=[
+            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
+            text_input(
+                "resolution",
+                "What was done?",
+                max_length=RESOLUTION_MAX,
+                multiline=True,
+                hint="The requester reads this.",
             ),
         ],
     )

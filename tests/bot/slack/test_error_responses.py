@@ -21,7 +21,7 @@ from bot.slack.error_responses import (
     error_response,
 )
 from bot.views.inputs import View
-from bot.views.modals import file_ticket, ticket_actions
+from bot.views.modals import file_ticket, notice, ticket_actions
 from services.core.errors import (
     Conflict,
     DomainError,
@@ -123,7 +123,7 @@ def test_a_form_is_answered_beside_a_field(error: DomainError, field: str) -> No
 
 
 def test_another_form_has_other_fields() -> None:
-    view = file_ticket.resolve_ticket_modal(sample_ticket())
+    view = ticket_actions.resolve_ticket_modal(sample_ticket())
     assert answered(NotFound("None."), submission(view))["errors"] == {"resolution": "None."}
 
 
@@ -131,7 +131,7 @@ def test_a_modal_without_fields_becomes_the_sentence() -> None:
     view = ticket_actions.cancel_ticket_modal(sample_ticket())
     assert answered(Conflict("It is over."), submission(view)) == {
         "response_action": "update",
-        "view": file_ticket.notice_modal("It is over."),
+        "view": notice.notice_modal("It is over."),
     }
 
 

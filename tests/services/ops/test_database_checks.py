@@ -15,7 +15,7 @@ from services.core.leases import Lease
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR
 from services.models.user import Role
-from services.ops.checks import CheckStatus, Finding
+from services.ops.check_runner import CheckStatus, Finding
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
 from services.ops.job_runs import JobRuns
 from services.outbox import pending

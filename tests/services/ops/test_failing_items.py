@@ -15,7 +15,7 @@ from services.core.retry import RetryState, record_failure
 from services.digest.digest_service import Digests
 from services.models.user import Role, User
 from services.ops import failing_items
-from services.ops.checks import CheckStatus
+from services.ops.check_runner import CheckStatus
 from services.ops.database_checks import DatabaseChecks
 from services.ops.failing_items import find_failing
 from services.registry.indexes import missing_indexes

@@ -64,7 +64,7 @@ def test_a_comment_is_stored_with_its_author_and_message(
             "text": "It is\nback.",
             "internal": False,
             "files": [{"name": "log.txt", "url": "https://example.slack.com/files/U1/F1/log.txt"}],
-            "message": {"channel": "D0EMP", "ts": "1700000000.000100"},
+            "slack": {"channel": "D0EMP", "ts": "1700000000.000100"},
         }
     ]
     stored = reload(db, ticket)
@@ -233,7 +233,7 @@ def test_a_changed_message_changes_the_comment(
     write(requester, message=HERE)
     clock.advance(minutes=1)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
-    edit["slack"] = HERE
+    edit["message"] = HERE
     assert comments.edit(**edit, text="It is gone.") is not None
     other, changed = reload(db, ticket).comments
     assert (other.text, other.edited_at) == ("Another one", None)
@@ -284,7 +284,7 @@ def test_a_deleted_message_leaves_nothing_of_its_words(
     assert "hunter2" not in str(db.tickets.find_one())
     assert [kind for kind, _ in happened(reload(db, ticket))] == ["commented", "comment_deleted"]
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
-    edit["slack"] = HERE
+    edit["message"] = HERE
     comments.edit(**edit, text="Back again")
     assert reload(db, ticket).comments[0].deleted
 
@@ -339,7 +339,7 @@ def test_changes_count_for_a_flood(
 ) -> None:
     write(requester, message=HERE)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
-    edit["slack"] = HERE
+    edit["message"] = HERE
     for number in range(29):
         comments.edit(**edit, text=f"Take {number}")
     with pytest.raises(CommentRateLimitReached):
@@ -394,7 +394,7 @@ def test_edits_have_a_limit_of_their_own(
     monkeypatch.setattr(ticket_comments, "MAX_COMMENT_EDITS", 2)
     write(requester, message=HERE)
     edit: dict[str, Any] = {"actor": Actor.from_user(requester), "ticket_id": str(ticket.id)}
-    edit["slack"] = HERE
+    edit["message"] = HERE
     for number in range(2):
         comments.edit(**edit, text=f"Take {number}")
     with pytest.raises(CommentLimitReached) as full:

@@ -15,7 +15,7 @@ from services.core.leases import Lease
 from services.core.metrics import InMemoryMeter, SampleKey
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.ops.job_runs import find_problems, load_job_runs
+from services.ops.job_runs import job_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
 from services.tickets.filing import TicketService
@@ -252,7 +252,7 @@ def test_the_result_of_each_run_is_stored_for_the_doctor(
 
     def said() -> list[str]:
         jobs.renew_leadership()
-        found = find_problems(load_job_runs(db), now=clock())
+        found = job_problems(load_job_runs(db), now=clock())
         return [f"{finding.status} {finding.message}" for finding in found]
 
     db.meta.insert_many([{"_id": "job:gone", "dueBy": clock()}, {"_id": "installation"}])

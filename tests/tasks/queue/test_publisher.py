@@ -7,14 +7,16 @@ import redis as redis_client
 from celery import Celery
 
 from demo.servers import RedisServer
-from tasks.queue.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, configure
+from tasks.queue.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, configure_celery
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 
 def test_a_published_task_carries_the_ticket_id(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
-    CeleryPublisher(configure(redis_url=redis.url)).publish_ticket("6b034d3e158a02994a8b0c47")
+    CeleryPublisher(configure_celery(redis_url=redis.url)).publish_ticket(
+        "6b034d3e158a02994a8b0c47"
+    )
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
     assert headers["task"] == NOTIFY_TASK
@@ -26,7 +28,7 @@ def test_a_published_task_carries_the_ticket_id(redis: RedisServer) -> None:
 def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
-    CeleryPublisher(configure(redis_url=redis.url)).publish_home_refresh(
+    CeleryPublisher(configure_celery(redis_url=redis.url)).publish_home_refresh(
         "T0TEAM:U0ANN", countdown=3
     )
     (message,) = client.lrange("celery", 0, -1)
@@ -42,7 +44,7 @@ def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
 def test_an_email_task_carries_the_email_id(redis: RedisServer) -> None:
     client = redis_client.Redis.from_url(redis.url)
     client.flushdb()
-    CeleryPublisher(configure(redis_url=redis.url)).publish_email("5f2b")
+    CeleryPublisher(configure_celery(redis_url=redis.url)).publish_email("5f2b")
     (message,) = client.lrange("celery", 0, -1)
     headers = json.loads(message)["headers"]
     assert headers["task"] == EMAIL_TASK

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from bot.views.inputs import View
-from bot.views.modals import file_ticket
+from bot.views.modals import file_ticket, notice, ticket_actions
 from tests.conftest import sample_ticket
 from tests.support.blockkit import check_view
 from tests.support.view_state import state_values
@@ -83,11 +83,11 @@ def test_it_says_that_the_ticket_is_filed() -> None:
 def test_any_title_fits_the_modals(title: str) -> None:
     ticket = sample_ticket(title=title)
     assert check_view(file_ticket.filed_modal(ticket)) == []
-    assert check_view(file_ticket.resolve_ticket_modal(ticket)) == []
+    assert check_view(ticket_actions.resolve_ticket_modal(ticket)) == []
 
 
 def test_a_notice_has_no_inputs() -> None:
-    view = file_ticket.notice_modal("The help desk is not open to guests.")
+    view = notice.notice_modal("The help desk is not open to guests.")
     assert check_view(view) == []
     assert texts(view) == ["The help desk is not open to guests."]
     assert state_values(view, {}) == {}
@@ -95,7 +95,7 @@ def test_a_notice_has_no_inputs() -> None:
 
 def test_resolving_asks_what_was_done() -> None:
     ticket = sample_ticket(title=HOSTILE)
-    view = file_ticket.resolve_ticket_modal(ticket)
+    view = ticket_actions.resolve_ticket_modal(ticket)
     assert check_view(view) == []
     assert view["title"]["text"] == "Resolve ticket 12"
     assert view["private_metadata"] == str(ticket.id)
@@ -113,6 +113,6 @@ def test_resolving_asks_what_was_done() -> None:
     ],
 )
 def test_the_modals_title_stays_short(number: int | None, title: str) -> None:
-    view = file_ticket.resolve_ticket_modal(sample_ticket(number=number))
+    view = ticket_actions.resolve_ticket_modal(sample_ticket(number=number))
     assert check_view(view) == []
     assert view["title"]["text"] == title

@@ -4,7 +4,16 @@ import threading
 
 import pytest
 
-from services.ops.checks import Check, CheckStatus, Finding, fail, ok, run_checks, summary, warn
+from services.ops.check_runner import (
+    Check,
+    CheckStatus,
+    Finding,
+    fail,
+    ok,
+    run_checks,
+    summary,
+    warn,
+)
 
 
 def lines(*checks: Check, seconds: float = 5.0) -> list[str]:
