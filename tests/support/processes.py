@@ -16,19 +16,15 @@ from demo.servers import RedisServer
 from services.core.database import Mongo
 from tasks.queue.celery_app import celery
 from tests.conftest import JWT_SECRET
+from tests.support.forked_app import ForkedApp
 from tests.support.recording_slack import TOKEN, RecordingSlack
+
+FORKED_APP = ForkedApp()
 
 
 def run(command: str, *more: str, **env: str) -> subprocess.CompletedProcess[str]:
     """`app.py` with this environment and nothing else of the product's."""
-    return subprocess.run(  # noqa: S603  our own command
-        [sys.executable, ROOT / "app.py", *command.split(), *more],
-        env={"PATH": os.environ["PATH"], **env},
-        capture_output=True,
-        text=True,
-        timeout=60,  # only bounds a test that fails,
-        check=False,
-    )
+    return FORKED_APP.run([*command.split(), *more], env={"PATH": os.environ["PATH"], **env})
 
 
 class Product:

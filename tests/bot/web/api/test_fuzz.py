@@ -132,6 +132,7 @@ def is_as_made(case: Case[Any]) -> bool:
     return left == wrong or ParameterLocation.BODY in left
 
 
+@pytest.mark.long
 @SCHEMA.parametrize()
 @settings(
     max_examples=MORE or 25,
