@@ -6,7 +6,7 @@ from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.tickets.lifecycle import RESOLUTION_CODES
 from services.tickets.transitions import is_queued_unassigned
-from services.tickets.validation import TITLE_MAX
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 
 def header(text: str) -> Block:
@@ -14,7 +14,7 @@ def header(text: str) -> Block:
 
 
 def ticket_title(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
+    return {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)}
 
 
 def titled_section(label: str, text: str) -> list[Block]:

@@ -20,9 +20,9 @@ from services.models.user import User
 from services.outbox import pending
 from services.tickets import release
 
-CAPACITY_MAX = 100
+MAX_CAPACITY = 100
 # As much as a form's input holds.
-SKILLS_TEXT_MAX = 3_000
+MAX_SKILLS_TEXT_LENGTH = 3_000
 ACTIVE, DEACTIVATED = "active", "deactivated"
 _COUNT = re.compile(r"\d{1,3}", re.ASCII)
 
@@ -51,7 +51,9 @@ def format_skills(skills: Sequence[str]) -> str:
     text = ""
     for skill in map(strip_invisible, skills):
         longer = f"{text}, {skill}" if text else skill
-        if len(longer.encode("utf-16-le")) // 2 > SKILLS_TEXT_MAX:  # as Slack's clients count
+        if (
+            len(longer.encode("utf-16-le")) // 2 > MAX_SKILLS_TEXT_LENGTH
+        ):  # as Slack's clients count
             break
         text = longer
     return text
@@ -156,6 +158,6 @@ def _value(field: str, text: str) -> object:
         if text not in (ACTIVE, DEACTIVATED):
             raise InvalidValue("active", "Choose whether the account is active.")
         return text == ACTIVE
-    if not _COUNT.fullmatch(text) or int(text) > CAPACITY_MAX:
-        raise InvalidValue("capacity", f"Write a whole number from 0 to {CAPACITY_MAX}.")
+    if not _COUNT.fullmatch(text) or int(text) > MAX_CAPACITY:
+        raise InvalidValue("capacity", f"Write a whole number from 0 to {MAX_CAPACITY}.")
     return int(text)

@@ -31,7 +31,7 @@ from services.tickets.actions import ACTION_EVENTS, MAX_UPDATE_ATTEMPTS, TICKET_
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction, state_token
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import REASON_MAX, checked_required_text
+from services.tickets.validation import MAX_REASON_LENGTH, checked_required_text
 
 # How many other assignees are offered: of those who match; if these are too few, filled up with
 # others who are available.
@@ -196,7 +196,9 @@ def _decline_note(decline_reason: str, details: str) -> str:
     if details.strip():
         missing = "Say why in a few words, or leave it empty."
         parts.append(
-            checked_required_text(details, field="reason", limit=REASON_MAX, empty_message=missing)
+            checked_required_text(
+                details, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
+            )
         )
     return ": ".join(parts)
 

@@ -17,7 +17,7 @@ from services.models.permissions import Actor, Operator, Permission, require_per
 
 SETTINGS_ID = "presence"
 # As much as a form holds, in UTF-16 as Slack counts.
-TEXT_MAX, ENTRY_MAX = 3_000, 60
+MAX_TEXT_LENGTH, MAX_ENTRY_LENGTH = 3_000, 60
 
 
 class StatusRulesStore:
@@ -52,10 +52,10 @@ def format_entries(entries: Iterable[str]) -> str:
 
 def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
     entries = _entries([strip_invisible(entry) for entry in typed])
-    if len(format_entries(entries).encode("utf-16-le")) // 2 > TEXT_MAX:
-        raise InvalidValue(field, f"Write less: together at most {TEXT_MAX:,} characters.")
-    if any(len(entry) > ENTRY_MAX for entry in entries):
-        raise InvalidValue(field, f"A phrase has at most {ENTRY_MAX} characters.")
+    if len(format_entries(entries).encode("utf-16-le")) // 2 > MAX_TEXT_LENGTH:
+        raise InvalidValue(field, f"Write less: together at most {MAX_TEXT_LENGTH:,} characters.")
+    if any(len(entry) > MAX_ENTRY_LENGTH for entry in entries):
+        raise InvalidValue(field, f"A phrase has at most {MAX_ENTRY_LENGTH} characters.")
     return entries
 
 

@@ -13,7 +13,11 @@ from services.models.ticket import Status, Ticket
 from services.tickets import transitions
 from services.tickets.lifecycle import check_transition, describe_state
 from services.tickets.transitions import Change, with_change
-from services.tickets.validation import QUESTION_MAX, RESOLUTION_MAX, checked_required_text
+from services.tickets.validation import (
+    MAX_QUESTION_LENGTH,
+    MAX_RESOLUTION_LENGTH,
+    checked_required_text,
+)
 
 QUESTION_REQUIRED = "Ask what you need to know; the requester reads it."
 RESOLUTION_REQUIRED = "Say in a sentence what was done; the requester reads it."
@@ -95,9 +99,9 @@ def _status_transition(
         return transitions.unassign(by, ticket, reason="")
     if status is Status.WAITING:
         return transitions.wait_for_requester(
-            by, ticket, question=_message(message, QUESTION_MAX, QUESTION_REQUIRED)
+            by, ticket, question=_message(message, MAX_QUESTION_LENGTH, QUESTION_REQUIRED)
         )
-    note = _message(message, RESOLUTION_MAX, RESOLUTION_REQUIRED)
+    note = _message(message, MAX_RESOLUTION_LENGTH, RESOLUTION_REQUIRED)
     return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
 
 

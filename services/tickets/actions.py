@@ -32,9 +32,9 @@ from services.tickets.lifecycle import (
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import (
-    QUESTION_MAX,
-    REASON_MAX,
-    RESOLUTION_MAX,
+    MAX_QUESTION_LENGTH,
+    MAX_REASON_LENGTH,
+    MAX_RESOLUTION_LENGTH,
     checked_required_text,
 )
 
@@ -136,7 +136,7 @@ class TicketActions:
         asked = checked_required_text(
             question,
             field="question",
-            limit=QUESTION_MAX,
+            limit=MAX_QUESTION_LENGTH,
             empty_message="Ask what you need to know; the requester reads it.",
         )
 
@@ -152,7 +152,7 @@ class TicketActions:
         note = checked_required_text(
             resolution,
             field="resolution",
-            limit=RESOLUTION_MAX,
+            limit=MAX_RESOLUTION_LENGTH,
             empty_message="Say in a sentence what was done; the requester reads it.",
         )
 
@@ -267,7 +267,9 @@ def _checked_reason(reason: str) -> str:
     if not reason.strip():
         return ""
     missing = "Say why in a few words, or leave it empty."
-    return checked_required_text(reason, field="reason", limit=REASON_MAX, empty_message=missing)
+    return checked_required_text(
+        reason, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
+    )
 
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:

@@ -9,11 +9,11 @@ from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 from services.models.ticket import Priority
 
-TITLE_MIN, TITLE_MAX = 3, 150
-DESCRIPTION_MAX = 3_000
-RESOLUTION_MAX = 1_000
-QUESTION_MAX = 1_000  # to the requester
-REASON_MAX = 300  # why somebody else is to have it
+MIN_TITLE_LENGTH, MAX_TITLE_LENGTH = 3, 150
+MAX_DESCRIPTION_LENGTH = 3_000
+MAX_RESOLUTION_LENGTH = 1_000
+MAX_QUESTION_LENGTH = 1_000  # to the requester
+MAX_REASON_LENGTH = 300  # why somebody else is to have it
 LAST_YEAR = 2099
 
 
@@ -41,11 +41,12 @@ def checked_fields(*, title: str, description: str, priority: str | None) -> Tic
 def checked_title(title: str) -> str:
     """On one line: it stands in lists, subjects and notifications."""
     title = " ".join(strip_invisible(title).split())
-    if len(title) < TITLE_MIN:
-        raise InvalidValue("title", f"Give it a title of at least {TITLE_MIN} characters.")
-    if len(title) > TITLE_MAX:
+    if len(title) < MIN_TITLE_LENGTH:
+        raise InvalidValue("title", f"Give it a title of at least {MIN_TITLE_LENGTH} characters.")
+    if len(title) > MAX_TITLE_LENGTH:
         raise InvalidValue(
-            "title", f"A title has at most {TITLE_MAX} characters; this one has {len(title)}."
+            "title",
+            f"A title has at most {MAX_TITLE_LENGTH} characters; this one has {len(title)}.",
         )
     return title
 
@@ -54,7 +55,7 @@ def checked_description(description: str) -> str:
     return checked_required_text(
         description,
         field="description",
-        limit=DESCRIPTION_MAX,
+        limit=MAX_DESCRIPTION_LENGTH,
         empty_message="Describe what you need.",
     )
 

@@ -24,7 +24,7 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
 from services.tickets.lifecycle import allowed_actions
 from services.tickets.transitions import TAKEN_REASON
-from services.tickets.validation import TITLE_MAX
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 # What becomes of a reply in a card's thread.
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
@@ -110,7 +110,7 @@ def former_assignee_card(
 
 def ticket_reference(ticket: Ticket) -> str:
     """How a notification calls it."""
-    return f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, TITLE_MAX))}”"
+    return f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”"
 
 
 def status_with_assignee(

@@ -20,7 +20,7 @@ from bot.views.text import (
 from services.linking.directory import Directory
 from services.lists.list_query import ListKind
 from services.models.ticket import Ticket
-from services.tickets.validation import TITLE_MAX
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 
 def ticket_row(
@@ -37,7 +37,7 @@ def ticket_row(
     return [
         {
             "type": "section",
-            "text": plain_text(f"{name}: {truncate(ticket.title, TITLE_MAX)}"),
+            "text": plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
             "accessory": {**open_button, "accessibility_label": f"Open {name}"},
         },
         context(mrkdwn(" · ".join(_facts(ticket, kind, people, now, max_name_length)))),
@@ -52,7 +52,7 @@ def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str
     who = _assignee_phrase(ticket, kind, people, lambda someone: escape(someone.name))
     facts.append(who[0].lower() + who[1:])
     return (
-        f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, TITLE_MAX))}”: "
+        f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”: "
         f"{', '.join(facts)}"
     )
 

@@ -9,7 +9,7 @@ from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.text import Block, DisplayPerson, Message, mrkdwn, plain_text, truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
-from services.tickets.validation import TITLE_MAX
+from services.tickets.validation import MAX_TITLE_LENGTH
 
 # Of many tickets; the queue has them all, at its top.
 MAX_TICKETS = 10
@@ -58,6 +58,6 @@ def _ticket_section(ticket: Ticket) -> Block:
     assign = action_button(ticket, ids.REASSIGN)
     return {
         "type": "section",
-        "text": plain_text(f"{name}: {truncate(ticket.title, TITLE_MAX)}"),
+        "text": plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
         "accessory": {**assign, "accessibility_label": f"Assign {name}"},
     }

@@ -15,7 +15,11 @@ from services.editing.editable_fields import MAX_NOTES_LENGTH, MAX_SKILL_VALUE_L
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
-from services.tickets.validation import DESCRIPTION_MAX, RESOLUTION_MAX, TITLE_MAX
+from services.tickets.validation import (
+    MAX_DESCRIPTION_LENGTH,
+    MAX_RESOLUTION_LENGTH,
+    MAX_TITLE_LENGTH,
+)
 
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
 # In bytes, so that the view stays within its 250 kB whatever the alphabet.
@@ -31,9 +35,9 @@ def edit_ticket_modal(draft: EditForm) -> View:
     """Every field filled in as it is. A text too long for Slack is shown cut, and says so."""
     ticket = draft.ticket
     blocks = [
-        _long_text("title", "Title", ticket.title, TITLE_MAX, required=True),
+        _long_text("title", "Title", ticket.title, MAX_TITLE_LENGTH, required=True),
         _long_text(
-            "description", "Description", ticket.description, DESCRIPTION_MAX, required=True
+            "description", "Description", ticket.description, MAX_DESCRIPTION_LENGTH, required=True
         ),
         status_select(ticket.status),
         *_message(ticket.status),
@@ -83,7 +87,7 @@ def _message(status: Status) -> list[Block]:
         text_input(
             "message",
             "Message to the requester",
-            max_length=RESOLUTION_MAX,
+            max_length=MAX_RESOLUTION_LENGTH,
             multiline=True,
             optional=True,
             hint=f"With {labels.STATUS[Status.COMPLETED]}: what was done.{waiting_hint}",

@@ -7,7 +7,7 @@ from bot.views.inputs import View, input_block, modal, option, select, text_inpu
 from bot.views.modals.message_quote import MessageQuote
 from bot.views.text import Block, DisplayPerson, plain_text
 from services.models.ticket import Priority, Ticket
-from services.tickets.validation import DESCRIPTION_MAX, TITLE_MAX
+from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
 
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
@@ -38,14 +38,14 @@ def file_ticket_modal(
             text_input(
                 "title",
                 "Title",
-                max_length=TITLE_MAX,
+                max_length=MAX_TITLE_LENGTH,
                 initial=quote.title if quote else title,
                 placeholder="VPN drops every hour",
             ),
             text_input(
                 "description",
                 "Description",
-                max_length=DESCRIPTION_MAX,
+                max_length=MAX_DESCRIPTION_LENGTH,
                 multiline=True,
                 initial=quote.description if quote else "",
                 hint=hint,
@@ -64,7 +64,7 @@ def filed_modal(ticket: Ticket) -> View:
         close="Done",
         blocks=[
             {"type": "header", "text": plain_text(f"{labels.ticket_name(ticket)} filed")},
-            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
+            {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)},
             {
                 "type": "context",
                 "elements": [

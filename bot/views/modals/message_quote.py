@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from bot.views.text import truncate_utf16, utf16_length
 from services.core.text import strip_invisible
-from services.tickets.validation import DESCRIPTION_MAX, TITLE_MAX
+from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
 
 NOT_PUBLIC = (
     "Only a link to the message is filled in, because the message is not in a public channel of "
@@ -42,9 +42,9 @@ def full_quote(text: str, *, author: str, channel: str, permalink: str) -> Messa
         return link_only_quote(permalink, note=WITHOUT_TEXT)
     start = f"From a message of {_single_line(author)} in #{_single_line(channel)}:\n\n"
     end = f"\n\n{permalink}"
-    available_length = DESCRIPTION_MAX - utf16_length(start) - utf16_length(end)
+    available_length = MAX_DESCRIPTION_LENGTH - utf16_length(start) - utf16_length(end)
     return MessageQuote(
-        title=_single_line(text.splitlines()[0], TITLE_MAX),
+        title=_single_line(text.splitlines()[0], MAX_TITLE_LENGTH),
         description=f"{start}{truncate_utf16(text, available_length)}{end}",
         note=FILLED_IN,
     )
@@ -56,8 +56,8 @@ def direct_message_quote(text: str | None) -> MessageQuote:
         return MessageQuote(title="", description="", note=TOO_OLD)
     text = strip_invisible(text).strip()
     return MessageQuote(
-        title=_single_line(text.partition("\n")[0], TITLE_MAX),
-        description=truncate_utf16(text, DESCRIPTION_MAX),
+        title=_single_line(text.partition("\n")[0], MAX_TITLE_LENGTH),
+        description=truncate_utf16(text, MAX_DESCRIPTION_LENGTH),
         note=FILLED_IN,
     )
 

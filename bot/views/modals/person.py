@@ -7,9 +7,9 @@ from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
 from services.account_admin.account_admin import (
     ACTIVE,
-    CAPACITY_MAX,
     DEACTIVATED,
-    SKILLS_TEXT_MAX,
+    MAX_CAPACITY,
+    MAX_SKILLS_TEXT_LENGTH,
     PersonFields,
 )
 from services.accounts.account_search import MAX_SEARCH_LENGTH
@@ -48,7 +48,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
                 "Capacity",
                 max_length=3,
                 initial=initial.capacity,
-                hint=f"So many open tickets are enough, 0 to {CAPACITY_MAX}. Nobody gets more by "
+                hint=f"So many open tickets are enough, 0 to {MAX_CAPACITY}. Nobody gets more by "
                 "themselves.",
             ),
             _select(
@@ -107,7 +107,7 @@ def _skills(initial: str) -> Block:
     return text_input(
         "skills",
         "Skills",
-        max_length=SKILLS_TEXT_MAX,
+        max_length=MAX_SKILLS_TEXT_LENGTH,
         multiline=True,
         optional=True,
         initial=initial,

@@ -5,7 +5,7 @@ from bot.views.blocks import actions, button, header
 from bot.views.inputs import View, modal, text_input
 from bot.views.text import Block, plain_text
 from services.availability.slack_status import StatusRules
-from services.availability.status_rules import TEXT_MAX, format_entries
+from services.availability.status_rules import MAX_TEXT_LENGTH, format_entries
 
 STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
@@ -54,7 +54,7 @@ def _words_input(
     return text_input(
         field,
         label,
-        max_length=TEXT_MAX,
+        max_length=MAX_TEXT_LENGTH,
         multiline=True,
         optional=True,
         initial=format_entries(words),

@@ -12,7 +12,12 @@ from services.assignment.assignee_options import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
-from services.tickets.validation import QUESTION_MAX, REASON_MAX, RESOLUTION_MAX, TITLE_MAX
+from services.tickets.validation import (
+    MAX_QUESTION_LENGTH,
+    MAX_REASON_LENGTH,
+    MAX_RESOLUTION_LENGTH,
+    MAX_TITLE_LENGTH,
+)
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
 
@@ -51,7 +56,7 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
             text_input(
                 "reason",
                 "Why?",
-                max_length=REASON_MAX,
+                max_length=MAX_REASON_LENGTH,
                 optional=True,
                 hint="Whoever gets it reads this; the requester does not.",
             ),
@@ -79,7 +84,7 @@ def decline_modal(ticket: Ticket) -> View:
             text_input(
                 "reason",
                 "Anything to add?",
-                max_length=REASON_MAX,
+                max_length=MAX_REASON_LENGTH,
                 optional=True,
                 hint="Moderators and admins read this; the requester does not.",
             ),
@@ -104,7 +109,7 @@ def ask_requester_modal(ticket: Ticket) -> View:
             text_input(
                 "question",
                 "What do you need to know?",
-                max_length=QUESTION_MAX,
+                max_length=MAX_QUESTION_LENGTH,
                 multiline=True,
                 hint="The requester reads this. The ticket waits until they have answered.",
             ),
@@ -120,11 +125,11 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
         close="Cancel",
         private_metadata=str(ticket.id),
         blocks=[
-            {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)},
+            {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)},
             text_input(
                 "resolution",
                 "What was done?",
-                max_length=RESOLUTION_MAX,
+                max_length=MAX_RESOLUTION_LENGTH,
                 multiline=True,
                 hint="The requester reads this.",
             ),
@@ -179,7 +184,7 @@ def modal_title(action_label: str, ticket: Ticket) -> str:
 
 
 def ticket_title_section(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain_text(ticket.title, limit=TITLE_MAX)}
+    return {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)}
 
 
 def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:

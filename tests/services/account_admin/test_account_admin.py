@@ -9,7 +9,7 @@ import pytest
 from bson import ObjectId
 
 from services.account_admin.account_admin import (
-    SKILLS_TEXT_MAX,
+    MAX_SKILLS_TEXT_LENGTH,
     AccountAdmin,
     PersonFields,
     format_skills,
@@ -111,14 +111,14 @@ def test_skills_too_many_to_show_are_kept_when_nobody_touched_them(
     many = [f"{'a skill of many words'} {n:028d}" for n in range(100)]
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": many}})
     user = account_admin.get(actor=Actor.from_user(admin), user_id=str(nils.id))
-    assert len(PersonFields.from_user(user).skills) <= SKILLS_TEXT_MAX
+    assert len(PersonFields.from_user(user).skills) <= MAX_SKILLS_TEXT_LENGTH
     assert edit(account_admin, admin, user, capacity="3").skills == tuple(many)
 
 
 def test_skills_as_they_are_typed() -> None:
     assert format_skills([]) == ""
     assert format_skills(["VPN", "C++"]) == "VPN, C++"
-    assert format_skills(["x" * SKILLS_TEXT_MAX, "y"]) == "x" * SKILLS_TEXT_MAX
+    assert format_skills(["x" * MAX_SKILLS_TEXT_LENGTH, "y"]) == "x" * MAX_SKILLS_TEXT_LENGTH
 
 
 @pytest.mark.parametrize(
