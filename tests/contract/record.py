@@ -5,7 +5,7 @@
 It writes a file to tests/contract/recorded/ for each route, task, job and API operation that the
 tests use and that has no recording. Read the file before you commit it: the first use that a test
 makes is taken, and a use that is refused says less than one that changes something. RECORD=again
-replaces the recordings there are.
+replaces the recordings there are, and RECORD_TO names another folder.
 """
 
 import copy
@@ -24,9 +24,12 @@ from typing import Any
 import pytest
 
 from bot.routes import ROUTES
+from services.core.database import Mongo
 from tasks.processes import jobs, scheduler
+from tasks.processes.jobs import Job
 from tasks.queue.celery_app import celery
 from tasks.queue.publisher import CeleryPublisher
+from tasks.runtime import Runtime
 from tests import conftest
 from tests.contract import recordings
 from tests.contract.recordings import Broker, Json, Recording
@@ -35,8 +38,7 @@ from tests.support import api_client
 # A Wednesday so far ahead that no TTL index removes what expires after it.
 CLOCK = datetime(2035, 1, 17, 10, tzinfo=UTC)
 FIXTURES = ("db", "slack", "clock", "publisher", "bot_services", "ticket_bot", "runtime", "api")
-OUT = Path(os.environ.get("RECORD_TO", recordings.FOLDER))
-EVERY = "RECORD_TO" in os.environ
+FOLDER = Path(os.environ.get("RECORD_TO", recordings.FOLDER))
 
 
 class _Now:
@@ -81,15 +83,12 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     finally:
         _Now.item = None
     for recording in _Now.made:
-        _keep(recording, item.name)
+        _keep(recording)
 
 
-def _keep(recording: Recording, test: str) -> None:
-    path = OUT / f"{recording.filename}.json"
-    if EVERY:
-        number = len(list(OUT.glob(f"{recording.filename}~*.json")))
-        path = OUT / f"{recording.filename}~{number}.json"
-    if EVERY or os.environ.get("RECORD") == "again" or not path.exists():
+def _keep(recording: Recording) -> None:
+    path = FOLDER / f"{recording.filename}.json"
+    if os.environ.get("RECORD") == "again" or not path.exists():
         recording.save(path)
 
 
@@ -211,11 +210,11 @@ def _noting(name: str, method: Callable[..., Any]) -> Callable[..., Any]:
 
 def _recording_task(task: Any, run: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(run)
-    def running(runtime: Any, *values: Any) -> Any:
+    def running(runtime: Runtime, *values: Any) -> Any:
         def act() -> Any:
             return run(runtime, *values)
 
-        is_plain = runtime.mail is None and runtime.analyst is None
+        is_plain = runtime.email is None and runtime.analyst is None
         mine = runtime.db is _fixture("db") and runtime.publisher is _fixture("publisher")
         if not (is_plain and mine):
             return act()
@@ -226,8 +225,10 @@ def _recording_task(task: Any, run: Callable[..., Any]) -> Callable[..., Any]:
     return running
 
 
-def _recording_jobs(table: Callable[..., Any], db: Any, publisher: Any, **how: Any) -> Any:
-    def recorded(job: Any) -> Callable[[Any], Any]:
+def _recording_jobs(
+    table: Callable[..., tuple[Job, ...]], db: Mongo, publisher: CeleryPublisher, **how: Any
+) -> tuple[Job, ...]:
+    def recorded(job: Job) -> Callable[[Any], Any]:
         def work(go_on: Any) -> Any:
             def act() -> Any:
                 return job.work(go_on)
