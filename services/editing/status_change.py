@@ -13,14 +13,8 @@ from services.models.ticket import Status, Ticket
 from services.tickets import transitions
 from services.tickets.lifecycle import check_transition, describe_state
 from services.tickets.transitions import Change, with_change
-from services.tickets.validation import (
-    MAX_QUESTION_LENGTH,
-    MAX_RESOLUTION_LENGTH,
-    checked_required_text,
-)
+from services.tickets.validation import checked_question, checked_resolution
 
-QUESTION_REQUIRED = "Ask what you need to know; the requester reads it."
-RESOLUTION_REQUIRED = "Say in a sentence what was done; the requester reads it."
 MESSAGE_NOT_ALLOWED = (
     "This goes out with the status Resolved or Waiting. For anything else, add a comment."
 )
@@ -98,15 +92,10 @@ def _status_transition(
     if status is Status.TODO:
         return transitions.unassign(by, ticket, reason="")
     if status is Status.WAITING:
-        return transitions.wait_for_requester(
-            by, ticket, question=_message(message, MAX_QUESTION_LENGTH, QUESTION_REQUIRED)
-        )
-    note = _message(message, MAX_RESOLUTION_LENGTH, RESOLUTION_REQUIRED)
+        question = checked_question(message, field="message")
+        return transitions.ask_requester(by, ticket, question=question, now=now)
+    note = checked_resolution(message, field="message")
     return transitions.complete(by, ticket, EventType.RESOLVED, resolution=note, now=now, note=note)
-
-
-def _message(text: str, limit: int, missing: str) -> str:
-    return checked_required_text(text, field="message", limit=limit, empty_message=missing)
 
 
 def _check(ticket: Ticket, status: Status) -> None:

@@ -21,7 +21,8 @@ from services.assignment.assignment_service import AssignmentService, declined_b
 from services.assignment.feedback import correction_scores
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, InvalidValue
+from services.core.errors import InvalidValue
+from services.core.optimistic_retry import retry_on_conflict
 from services.editing.conflicts import EditConflict, FieldConflict, find_conflicts
 from services.editing.editable_fields import PLAIN_FIELDS, current_value, is_equal, validate_field
 from services.editing.status_change import build_status_change
@@ -36,10 +37,6 @@ from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
-MAX_UPDATE_ATTEMPTS = 5
-
-MAX_PATCH_ATTEMPTS = 5
-BUSY = "Several people are changing this ticket right now. Send it again in a moment."
 NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
 # `message` is for the requester: what was done, or a question.
 UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
@@ -116,7 +113,8 @@ class TicketEdits:
         require_permission(actor, Permission.WORK_ON_TICKETS)
         for unknown in sorted(changes.keys() - UPDATABLE_FIELDS):
             raise InvalidValue(unknown, "A ticket has no such field.")
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
             ticket = self._editable(actor, ticket_id)
             edit = self._changed_values(ticket, changes)
             conflicts = find_conflicts(
@@ -125,11 +123,9 @@ class TicketEdits:
             if conflicts:
                 raise EditConflict(conflicts, ticket, self._people_in(conflicts))
             change = self._build_change(actor, ticket, edit, changes.get("message"))
-            if not change.events:
-                return ticket
-            if done := self._store(ticket, change):
-                return done
-        raise Conflict(BUSY)
+            return self._store(ticket, change) if change.events else ticket
+
+        return retry_on_conflict(attempt)
 
     def _editable(self, actor: Actor, ticket_id: str) -> Ticket:
         require_permission(actor, Permission.WORK_ON_TICKETS)
@@ -206,14 +202,7 @@ class TicketEdits:
 
     def _store(self, ticket: Ticket, change: Change) -> Ticket | None:
         now = self._clock()
-        done = ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )
+        done = ticket_store.apply(self._db, ticket, change, now=now)
         if done and ticket.assigned_to and _lost_ticket(ticket, done):
             pending.retry_unassigned(self._db, now=now)  # its assignee has room for one more
         return done
@@ -236,7 +225,8 @@ class TicketPatches:
         A status alone is enough. An actor who puts an unassigned ticket in progress becomes its
         assignee.
         """
-        for _ in range(MAX_PATCH_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             require_permission(actor, Permission.WORK_ON_TICKETS)
             try:
@@ -247,8 +237,9 @@ class TicketPatches:
                     changes=_with_defaults(actor, ticket, changes),
                 )
             except EditConflict:  # changed since it was read
-                continue
-        raise Conflict(BUSY)
+                return None
+
+        return retry_on_conflict(attempt)
 
 
 def _lost_ticket(before: Ticket, now: Ticket) -> bool:

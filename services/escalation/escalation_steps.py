@@ -165,14 +165,7 @@ class EscalationSteps:
         return stored
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
-        return ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )
+        return ticket_store.apply(self._db, ticket, change, now=now)
 
     def _postpone(self, ticket: Ticket, scheduled_step: ScheduledStep | None) -> StepOutcome:
         """Look at the ticket again later. No change of the ticket, so no one is notified."""

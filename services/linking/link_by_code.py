@@ -13,7 +13,8 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, InvalidValue, MemberRefused
+from services.core.errors import InvalidValue, MemberRefused
+from services.core.optimistic_retry import retry_on_conflict
 from services.linking import suspension
 from services.linking.code_attempts import WRONG_CODE, CodeAttempts
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, check_member
@@ -29,8 +30,6 @@ LINKED_ELSEWHERE = (
     "type /account as that member, or open your profile on the page."
 )
 LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
-# Each further one means that another has changed the same links in between.
-MAX_LINK_ATTEMPTS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,21 +176,23 @@ class LinkByCode:
         key = link_id(member.team_id, member.slack_user_id)
         fresh = {"userId": user.id, "createdAt": self._clock()}
         member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
-        for _ in range(MAX_LINK_ATTEMPTS):
+
+        def attempt() -> Document | None:
             own = self._db.links.find_one({"_id": key})
             try:
                 if own is None:
                     self._db.links.insert_one({"_id": key, **member_ids, **fresh})
-                    return
+                    return fresh
                 changed = self._db.links.update_one(
                     {"_id": key, "userId": own["userId"]},
                     {"$set": fresh, "$unset": {"stopped": ""}},
                 )
-                if changed.matched_count:
-                    return
             except DuplicateKeyError:
                 self._remove_suspended_link(member, user)
-        raise Conflict(LINK_BUSY)
+                return None
+            return fresh if changed.matched_count else None
+
+        retry_on_conflict(attempt, busy_message=LINK_BUSY)
 
     def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
         """Remove the link of a member who is gone; one that works stays."""

@@ -14,12 +14,13 @@ from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue
+from services.core.optimistic_retry import retry_on_conflict
 from services.models.events import EventType
 from services.models.permissions import Actor, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import deliveries, pending
-from services.tickets import comments, ticket_store, transitions
+from services.tickets import ticket_store, transitions
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,
     CANCELLED_RESOLUTION,
@@ -32,15 +33,12 @@ from services.tickets.lifecycle import (
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import (
-    MAX_QUESTION_LENGTH,
     MAX_REASON_LENGTH,
-    MAX_RESOLUTION_LENGTH,
+    checked_question,
     checked_required_text,
+    checked_resolution,
 )
 
-# An attempt fails only because of a change that leaves the decision as it is, such as a comment.
-MAX_UPDATE_ATTEMPTS = 10
-TICKET_BUSY = "Many people are changing this ticket at the moment. Try again in a moment."
 # The events of actions; other events may come between a press and its repetition.
 ACTION_EVENTS = frozenset(
     {
@@ -133,28 +131,17 @@ class TicketActions:
     def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
         """Its requester has to answer first; `InvalidValue` for the question."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER])
-        asked = checked_required_text(
-            question,
-            field="question",
-            limit=MAX_QUESTION_LENGTH,
-            empty_message="Ask what you need to know; the requester reads it.",
-        )
+        checked = checked_question(question, field="question")
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
-            waits = transitions.wait_for_requester(actor.user_id, ticket, question=asked)
-            return waits.then(comments.add_question(ticket, by=actor.user_id, text=asked, at=now))
+            return transitions.ask_requester(actor.user_id, ticket, question=checked, now=now)
 
         return self._apply_action(actor, ticket_id, TicketAction.ASK_REQUESTER, build_change)
 
     def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
         """Complete it with a note for its requester; `InvalidValue` for the note."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
-        note = checked_required_text(
-            resolution,
-            field="resolution",
-            limit=MAX_RESOLUTION_LENGTH,
-            empty_message="Say in a sentence what was done; the requester reads it.",
-        )
+        note = checked_resolution(resolution, field="resolution")
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             by, done = actor.user_id, EventType.RESOLVED
@@ -206,7 +193,9 @@ class TicketActions:
         validate: Callable[[Ticket], None] | None = None,
     ) -> Ticket:
         require_permission(actor, ACTION_PERMISSIONS[action])
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
+            nonlocal expected_state
             ticket = require_visible(actor, load_ticket(self._db, ticket_id))
             now = self._clock()
             change = build_change(ticket, now)
@@ -216,19 +205,12 @@ class TicketActions:
             self.check_action(actor, ticket, action, expected_state)
             if validate:
                 validate(ticket)
-            stored = ticket_store.apply(
-                self._db,
-                ticket,
-                values=change.values,
-                events=change.events,
-                now=now,
-                remove=change.remove,
-                push=change.push,
-            )
+            stored = ticket_store.apply(self._db, ticket, change, now=now)
             if stored:
                 self._retry_unassigned(ticket, stored, now)
-                return stored
-        raise Conflict(TICKET_BUSY)
+            return stored
+
+        return retry_on_conflict(attempt)
 
     def check_action(
         self, actor: Actor, ticket: Ticket, action: TicketAction, expected_state: str

@@ -25,6 +25,7 @@ from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
 from services.tickets.queries import load_ticket
+from services.tickets.transitions import Change
 from services.tickets.validation import TicketFields, checked_deadline, checked_fields
 
 MAX_TICKETS_PER_HOUR = 20
@@ -202,18 +203,16 @@ class TicketService:
             raise Conflict(f"Ticket {ticket.number} is being worked on; it can't be edited here.")
         if "deadline" in edits:
             checked_deadline(fields.deadline, now=self._clock())
-        events = [
-            NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
-            for name, (old, new) in edits.items()
-        ]
-        edited = ticket_store.apply(
-            self._db,
-            ticket,
+        change = Change(
             values={name: new for name, (_, new) in edits.items()},
-            events=events,
-            now=self._clock(),
-            remove=["assignment.next"],  # other words may find an assignee
-            status=Status.TODO.value,
+            events=tuple(
+                NewEvent(EventType.EDITED, by=actor.user_id, field=name, from_=old, to=new)
+                for name, (old, new) in edits.items()
+            ),
+            remove=("assignment.next",),  # other words may find an assignee
+        )
+        edited = ticket_store.apply(
+            self._db, ticket, change, now=self._clock(), status=Status.TODO.value
         )
         if edited is None:
             raise Conflict(TICKET_CHANGED)

@@ -53,10 +53,8 @@ def _reconcile_ticket(db: Mongo, doc: Document, change: Change, now: datetime) -
     stored = ticket_store.apply(
         db,
         ticket,
-        values={**read, **change.values},
-        events=change.events,
+        Change(read).then(change),
         now=now,
-        remove=change.remove,
         status=doc.get("status"),
         assignedTo=doc.get("assignedTo"),
     )

@@ -70,13 +70,5 @@ def _release_ticket(db: Mongo, ticket: Ticket, request: dict[str, Any], now: dat
         resumed = resume(by, ticket)
         resumed_ticket = with_change(ticket, resumed)
         change = resumed.then(unassign(by, resumed_ticket, reason=reason, absent=True))
-    stored = ticket_store.apply(
-        db,
-        ticket,
-        values=change.values,
-        events=change.events,
-        remove=change.remove,
-        now=now,
-        assignedTo=ticket.assigned_to,
-    )
+    stored = ticket_store.apply(db, ticket, change, now=now, assignedTo=ticket.assigned_to)
     return stored is not None

@@ -1,16 +1,15 @@
 """What a requester says of a ticket that has waited for them: it is solved, or it is not."""
 
-from datetime import datetime
-
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, PermissionDenied
+from services.core.optimistic_retry import retry_on_conflict
 from services.models.events import EventType
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.outbox import pending
 from services.tickets import ticket_store, transitions
-from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
+from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.lifecycle import completed_by, stale_message
 from services.tickets.queries import load_ticket
@@ -39,18 +38,28 @@ class RequesterActions:
     def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
         """Complete it. Raises `Conflict` where somebody else has."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Ticket | None:
             ticket = self._own(actor, ticket_id)
             if ticket.status is Status.COMPLETED:
                 if completed_by(ticket) == actor.user_id:
                     return ticket
                 raise Conflict(stale_message(ticket))
             now = self._clock()
-            if stored := self._complete(ticket, actor, now):
-                if stored.assigned_to:
-                    pending.retry_unassigned(self._db, now=now)
-                return stored
-        raise Conflict(TICKET_BUSY)
+            change = transitions.complete(
+                actor.user_id,
+                ticket,
+                EventType.RESOLVED,
+                resolution=SOLVED_BY_REQUESTER,
+                now=now,
+                note=SOLVED_BY_REQUESTER,
+            )
+            stored = ticket_store.apply(self._db, ticket, change, now=now)
+            if stored and stored.assigned_to:
+                pending.retry_unassigned(self._db, now=now)
+            return stored
+
+        return retry_on_conflict(attempt)
 
     def report_unsolved(self, *, actor: Actor, ticket_id: str, request_id: str) -> Ticket:
         """Continue it, by a comment of the requester, one a `request_id`; reopen it if it was
@@ -69,21 +78,3 @@ class RequesterActions:
         if ticket.created_by != actor.user_id:
             raise PermissionDenied("Only its requester can say that.")
         return ticket
-
-    def _complete(self, ticket: Ticket, actor: Actor, now: datetime) -> Ticket | None:
-        change = transitions.complete(
-            actor.user_id,
-            ticket,
-            EventType.RESOLVED,
-            resolution=SOLVED_BY_REQUESTER,
-            now=now,
-            note=SOLVED_BY_REQUESTER,
-        )
-        return ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )

@@ -5,45 +5,43 @@ state one wins and the other is told. Only classic update operators: in a pipeli
 "$teamId" would be evaluated.
 """
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ReturnDocument
 
 from services.core.database import Document, Mongo
-from services.models.events import NewEvent, event_docs
+from services.models.events import event_docs
 from services.models.ticket import Ticket
 from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import compute_timing
+from services.tickets.transitions import Change
 
 
 def apply(
-    db: Mongo,
-    ticket: Ticket,
-    *,
-    values: Mapping[str, Any],
-    events: Sequence[NewEvent],
-    now: datetime,
-    remove: Sequence[str] = (),
-    push: Mapping[str, Any] | None = None,
-    **conditions: Any,
+    db: Mongo, ticket: Ticket, change: Change, *, now: datetime, **conditions: Any
 ) -> Ticket | None:
     """Store a change decided on `ticket`; None if the ticket has changed since.
 
-    `push` is what arrays get at their end, by field name; `conditions` are further conditions.
+    `conditions` are further conditions of the update's filter.
     """
     sla_update = compute_timing(
-        ticket, values=values, remove=remove, policy=cached_policy(db), now=now, events=events
+        ticket,
+        values=change.values,
+        remove=change.remove,
+        policy=cached_policy(db),
+        now=now,
+        events=change.events,
     )
+    new_events = event_docs(change.events, seq=ticket.seq, at=now)
     update: Document = {
-        "$set": {**values, **sla_update.values, **outbox_fields(now)},
-        "$inc": {"seq": len(events)},
-        "$push": {"events": {"$each": event_docs(events, seq=ticket.seq, at=now)}, **(push or {})},
+        "$set": {**change.values, **sla_update.values, **outbox_fields(now)},
+        "$inc": {"seq": len(change.events)},
+        "$push": {"events": {"$each": new_events}, **change.push},
     }
-    if gone := (*remove, *sla_update.removed):
-        update["$unset"] = dict.fromkeys(gone, "")
+    if removed := (*change.remove, *sla_update.removed):
+        update["$unset"] = dict.fromkeys(removed, "")
     doc = db.tickets.find_one_and_update(
         # The predecessor's tickets have no seq before their first change here.
         {"_id": ticket.id, "seq": ticket.seq or None, **conditions},

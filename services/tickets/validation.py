@@ -70,6 +70,24 @@ def checked_required_text(text: str, *, field: str, limit: int, empty_message: s
     return text
 
 
+def checked_question(text: str, *, field: str) -> str:
+    return checked_required_text(
+        text,
+        field=field,
+        limit=MAX_QUESTION_LENGTH,
+        empty_message="Ask what you need to know; the requester reads it.",
+    )
+
+
+def checked_resolution(text: str, *, field: str) -> str:
+    return checked_required_text(
+        text,
+        field=field,
+        limit=MAX_RESOLUTION_LENGTH,
+        empty_message="Say in a sentence what was done; the requester reads it.",
+    )
+
+
 def checked_priority(value: str | None) -> Priority | None:
     if value is None:
         return None

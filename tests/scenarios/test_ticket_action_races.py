@@ -9,14 +9,16 @@ from services.accounts.users import UserService
 from services.core.clock import utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, NotFound
+from services.core.optimistic_retry import BUSY, MAX_ATTEMPTS
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets import ticket_store
-from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketActions
+from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, state_token
+from services.tickets.transitions import Change
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 from tests.support.action_helpers import NOT_FOUND, in_progress, put, refusal
 
@@ -219,14 +221,14 @@ class Meanwhile(FixedClock):
 def edit(db: Mongo, ticket: Ticket) -> None:
     event = NewEvent(EventType.EDITED, by="system", field="priority", from_=None, to="low")
     now = reload(db, ticket)
-    assert ticket_store.apply(db, now, values={"priority": "low"}, events=[event], now=utcnow())
+    assert ticket_store.apply(db, now, Change({"priority": "low"}, (event,)), now=utcnow())
 
 
 def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     db: Mongo, users: UserService, ticket: Ticket, ben: User
 ) -> None:
     ticket_actions = TicketActions(
-        db, users, clock=Meanwhile(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
+        db, users, clock=Meanwhile(lambda: edit(db, ticket), MAX_ATTEMPTS - 1)
     )
     after = ticket_actions.take(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
@@ -234,7 +236,7 @@ def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     assert (after.assigned_to, after.priority, after.seq) == (
         ben.id,
         "low",
-        MAX_UPDATE_ATTEMPTS + 2,
+        MAX_ATTEMPTS + 2,
     )
 
 
@@ -243,7 +245,7 @@ def test_a_ticket_that_never_stands_still(
 ) -> None:
     ticket_actions = TicketActions(db, users, clock=Meanwhile(lambda: edit(db, ticket), 99))
     asked = {"actor": Actor.from_user(ben), "ticket_id": str(ticket.id)}
-    assert refusal(Conflict, ticket_actions.take, **asked) == TICKET_BUSY
+    assert refusal(Conflict, ticket_actions.take, **asked) == BUSY
     assert reload(db, ticket).assigned_to is None
 
 

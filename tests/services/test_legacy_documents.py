@@ -80,6 +80,7 @@ from services.tickets.filing import TicketService, check_not_filed
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_ticket
 from services.tickets.requester_actions import RequesterActions
+from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
 from tests.support.legacy_app import ADMIN, MODERATOR, NEW, PASSWORD, SECOND, TICKETS, USER, USERS
@@ -436,8 +437,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: ticket_store.apply(
             w.db,
             w.ticket(t),
-            values={"title": "Another"},
-            events=[NewEvent(EventType.EDITED, by=ADMIN, field="title", to="Another")],
+            Change(
+                {"title": "Another"},
+                (NewEvent(EventType.EDITED, by=ADMIN, field="title", to="Another"),),
+            ),
             now=w.now,
         ),
         "title",

@@ -99,8 +99,16 @@ def test_resolved_says_what_was_done() -> None:
 
 def test_waiting_says_what_is_asked() -> None:
     change = edited(a_ticket(Status.IN_PROGRESS), status="WAITING", message="Which floor?")
-    assert told(change) == [(EventType.WAITING, "IN_PROGRESS", "WAITING")]
-    assert change.events[0].note == "Which floor?"
+    comment = change.push["comments"]
+    assert told(change) == [
+        (EventType.WAITING, "IN_PROGRESS", "WAITING"),
+        (EventType.COMMENTED, None, comment["id"]),
+    ]
+    assert (change.events[0].note, comment["text"], comment["by"]) == (
+        "Which floor?",
+        "Which floor?",
+        ANN,
+    )
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from bson import ObjectId
 from services.assignment.candidate import Obstacle
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
+from services.core.optimistic_retry import BUSY
 from services.editing.conflicts import EditConflict
-from services.editing.ticket_edits import BUSY, TicketEdits
+from services.editing.ticket_edits import TicketEdits
 from services.models.events import EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
