@@ -5,19 +5,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
-from services.accounts import account_search, users
+from services.accounts import account_search
 from services.accounts.account_search import AccountCursor, AccountPage
-from services.accounts.users import UNKNOWN_ACCOUNT, load_account_doc
-from services.accounts.validation import checked_name, checked_role, checked_skills
+from services.accounts.users import load_account_doc, update_account
+from services.accounts.validation import checked_account_values, checked_role, checked_skills
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import Conflict, InvalidValue, NotFound
+from services.core.errors import Conflict, InvalidValue
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
-from services.outbox import pending
 from services.tickets import release
 
 MAX_CAPACITY = 100
@@ -83,23 +81,18 @@ class AccountAdmin:
         field that another admin has changed since, and for the last active admin.
         """
         require_permission(actor, Permission.MANAGE_USERS)
-        while True:
-            doc = load_account_doc(self._db, user_id)
-            user = User.from_doc(doc)
-            values = _checked(PersonFields.from_user(user), shown, wanted)
-            if not values:
-                return user
-            try:
-                stored = users.update_account(
-                    self._db, doc, values, by=actor.user_id, now=self._clock()
-                )
-            except Conflict as refusal:
-                raise InvalidValue(
-                    "active" if "active" in values else "role", str(refusal)
-                ) from None
-            if stored:
-                pending.retry_unassigned(self._db, now=self._clock())
-                return stored
+        try:
+            return update_account(
+                self._db,
+                lambda: load_account_doc(self._db, user_id),
+                lambda doc: _checked(PersonFields.from_user(User.from_doc(doc)), shown, wanted),
+                by=actor.user_id,
+                now=self._clock(),
+            )
+        except Conflict as refusal:  # for the last active admin
+            is_deactivation = wanted.active == DEACTIVATED != shown.active
+            field = "active" if is_deactivation else "role"
+            raise InvalidValue(field, str(refusal)) from None
 
     def release_tickets(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
         """Release the first of an account's open tickets and return them; the sweep does the
@@ -109,27 +102,22 @@ class AccountAdmin:
 
     def get_own(self, *, actor: Actor) -> User:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
-        return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
+        return User.from_doc(load_account_doc(self._db, actor.user_id))
 
     def update_own(
         self, *, actor: Actor, name: str | None = None, skills: str | None = None
     ) -> User:
-        """Set one's name and skills ("VPN, DNS"); None leaves as it is. Raises `InvalidValue`."""
+        """Set the actor's name and skills ("VPN, DNS"); None leaves as it is."""
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
-        values: Document = {}
-        if name is not None:
-            values |= {"name": checked_name(name), "searchKeys": None}  # found anew by a search
-        if skills is not None:
-            values["skills"] = checked_skills(skills.split(","))
-        if not values:
-            return User.from_doc(load_account_doc(self._db, str(actor.user_id)))
-        doc = self._db.users.find_one_and_update(
-            {"_id": actor.user_id}, {"$set": values}, return_document=ReturnDocument.AFTER
+        listed = None if skills is None else skills.split(",")
+        values = checked_account_values(name=name, skills=listed)
+        return update_account(
+            self._db,
+            lambda: load_account_doc(self._db, actor.user_id),
+            lambda _: values,
+            by=actor.user_id,
+            now=self._clock(),
         )
-        if doc is None:
-            raise NotFound(UNKNOWN_ACCOUNT)
-        pending.retry_unassigned(self._db, now=self._clock())
-        return User.from_doc(doc)
 
 
 def _checked(stored: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:

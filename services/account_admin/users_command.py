@@ -74,9 +74,9 @@ def manage_accounts(
         made = users.create(actor=OPERATOR, email=email, role=Role(role), skills=listed, name=name)
         return [_line(made)]
     if action == "role":
-        return [_line(users.set_role(actor=OPERATOR, email=email, role=Role(role)))]
+        return [_line(users.update(actor=OPERATOR, email=email, role=role))]
     if action == "skills":
-        return [_line(users.set_skills(actor=OPERATOR, email=email, skills=listed))]
+        return [_line(users.update(actor=OPERATOR, email=email, skills=listed))]
     return [_line(user) for user in users.list_all(actor=OPERATOR)]
 
 

@@ -15,8 +15,12 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.accounts import users as account_users
-from services.accounts.users import DEACTIVATED_REASON, UserService
+from services.accounts.users import (
+    DEACTIVATED_REASON,
+    UserService,
+    load_account_doc,
+    update_account,
+)
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
 from services.core.coerce import own_entries
@@ -74,15 +78,16 @@ class Erasure:
 
     def _deactivate(self, user_id: ObjectId, by: ObjectId | str) -> None:
         """From here on nobody can sign in with the account, and no ticket is assigned to it."""
-        while True:
-            doc = self._db.users.find_one({"_id": user_id})
-            now = self._clock()
-            if doc is None or account_users.update_account(
-                self._db, doc, {"active": False}, by=by, now=now
-            ):
-                break
-        # A plain user has tickets, too, where the predecessor gave them some.
-        request = model_user.release_request(by=by, now=self._clock(), reason=DEACTIVATED_REASON)
+        now = self._clock()
+        update_account(
+            self._db,
+            lambda: load_account_doc(self._db, user_id),
+            lambda _: {"active": False},
+            by=by,
+            now=now,
+        )
+        # A plain user may have tickets, too, from the predecessor.
+        request = model_user.release_request(by=by, now=now, reason=DEACTIVATED_REASON)
         unmarked = {"_id": user_id, "handBack": None}
         self._db.users.update_one(unmarked, {"$set": {"handBack": request}})
 

@@ -140,16 +140,14 @@ def a_role_by_an_admin(help_desk: HelpDesk) -> Way:
 def a_role_by_the_operator(help_desk: HelpDesk) -> Way:
     user = help_desk.people.add()
     yield None
-    help_desk.users.set_role(actor=OPERATOR, email=user.email, role=Role.MODERATOR)
+    help_desk.users.update(actor=OPERATOR, email=user.email, role=Role.MODERATOR)
     yield user
 
 
 def a_role_over_the_api(help_desk: HelpDesk) -> Way:
     user = help_desk.people.add()
     yield None
-    help_desk.account_services.profiles.update_other(
-        actor=help_desk.admin, email=user.email, role="moderator"
-    )
+    help_desk.users.update(actor=help_desk.admin, email=user.email, role="moderator")
     yield user
 
 
@@ -357,13 +355,13 @@ def test_a_skill_is_somebodys_chance_too(
     """Where nobody who knows it has room, and no admin either, they are the first who has."""
     user = help_desk.people.add(Role.MODERATOR, "Roofs")
     other = help_desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
-    help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])
+    help_desk.users.update(actor=OPERATOR, email=user.email, skills=[])
     unassigned = file_ticket(help_desk.tickets, help_desk.people.add(), "Roofs leak")
     publisher.publish_ticket(str(unassigned.id))
     work(runtime, publisher)
     assert reload(help_desk.db, unassigned).assigned_to is None
     if by == "operator":
-        help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=["Roofs"])
+        help_desk.users.update(actor=OPERATOR, email=user.email, skills=["Roofs"])
     elif by == "profile":
         help_desk.accounts.update_own(actor=Actor.from_user(user), skills="Roofs")
     else:

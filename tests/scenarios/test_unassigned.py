@@ -51,7 +51,7 @@ def test_many_tickets_make_one_message_an_admin(
 
     # Somebody for all of them: each is tried again at once, and nobody hears of it twice.
     expert = people.add(Role.MODERATOR, capacity=TICKETS)
-    users.set_skills(actor=OPERATOR, email=expert.email, skills=["Roofs"])
+    users.update(actor=OPERATOR, email=expert.email, skills=["Roofs"])
     eventually(
         lambda: db.tickets.count_documents({"assignedTo": expert.id}) == TICKETS,
         what="they have all of them",

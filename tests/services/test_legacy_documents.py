@@ -380,7 +380,7 @@ def filed(world: World) -> None:
 TABLE: Mapping[str, Entry] = {
     "accounts.users.update_account": once(
         lambda w: users.update_account(
-            w.db, w.doc(MODERATOR), {"role": "user"}, by=ADMIN, now=w.now
+            w.db, lambda: w.doc(MODERATOR), lambda _: {"role": "user"}, by=ADMIN, now=w.now
         ),
         "role",
     ),
@@ -702,10 +702,6 @@ TABLE: Mapping[str, Entry] = {
     "auth.profile.ProfileService.update_own": once(
         lambda w: w.accounts.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
     ),
-    "auth.profile.ProfileService.update_other": once(
-        lambda w: w.accounts.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
-        "role",
-    ),
     "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
     "auth.password_reset.PasswordResetService.request_link": once(
         lambda w: w.accounts.password_resets.request_link(email=MO_ADDRESS)
@@ -815,11 +811,12 @@ TABLE: Mapping[str, Entry] = {
     "accounts.users.UserService.create": once(
         lambda w: w.users.create(actor=OPERATOR, email="new@example.com")
     ),
-    "accounts.users.UserService.set_role": once(
-        lambda w: w.users.set_role(actor=OPERATOR, email=MO_ADDRESS, role=Role.USER), "role"
-    ),
-    "accounts.users.UserService.set_skills": once(
-        lambda w: w.users.set_skills(actor=OPERATOR, email="sec@example.com", skills=["DNS"]),
+    "accounts.users.UserService.update": once(
+        lambda w: [
+            w.users.update(actor=OPERATOR, email=MO_ADDRESS, role=Role.USER),
+            w.users.update(actor=OPERATOR, email="sec@example.com", skills=["DNS"]),
+        ],
+        "role",
         "skills",
     ),
     "accounts.users.UserService.find_by_email": once(

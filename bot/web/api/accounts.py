@@ -58,7 +58,7 @@ def _update_other(req: ApiRequest, body: UserPatch) -> UserChanged:
         raise InvalidValue(
             field, "Only the account's owner changes this, in a call without a role."
         )
-    user = req.services.profiles.update_other(
+    user = req.services.users.update(
         actor=req.actor,
         email=body.email or req.user.email,
         role=body.role,

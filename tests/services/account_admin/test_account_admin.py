@@ -14,10 +14,9 @@ from services.account_admin.account_admin import (
     PersonFields,
     format_skills,
 )
-from services.accounts import users as account_users
 from services.accounts.account_search import AccountCursor
 from services.accounts.last_admin import ANNOUNCEMENT_TTL, LAST_ADMIN_MESSAGE
-from services.accounts.users import UNKNOWN_ACCOUNT, UserService
+from services.accounts.users import UNKNOWN_ACCOUNT, UserService, update_account
 from services.core.database import Mongo
 from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
@@ -206,7 +205,7 @@ def test_the_last_active_admin_stays(
 
 def test_the_command_line_leaves_one_too(users: UserService, admin: User) -> None:
     with pytest.raises(Conflict) as refused:
-        users.set_role(actor=OPERATOR, email=admin.email, role=Role.USER)
+        users.update(actor=OPERATOR, email=admin.email, role=Role.USER)
     assert str(refused.value) == LAST_ADMIN_MESSAGE
 
 
@@ -255,9 +254,13 @@ def test_who_was_changed_meanwhile_is_looked_at_again(
 ) -> None:
     loaded = db.users.find_one({"_id": nils.id}) or {}
     db.users.update_one({"_id": nils.id}, {"$set": {"active": False}})
-    stored = account_users.update_account(db, loaded, {"role": "user"}, by=admin.id, now=clock())
-    assert stored is None
-    assert (db.users.find_one({"_id": nils.id}) or {})["role"] == "moderator"
+    loads = iter([loaded, db.users.find_one({"_id": nils.id}) or {}])
+    changed = update_account(
+        db, lambda: next(loads), lambda _: {"role": "user"}, by=admin.id, now=clock()
+    )
+    assert (changed.role, changed.active) == (Role.USER, False)
+    # The account could no longer work on tickets before this change.
+    assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
 
 
 # Handing back

@@ -178,7 +178,7 @@ def test_a_linked_account_that_was_deactivated_is_refused(links: LinkService, db
 
 def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> None:
     links.get_or_create_user(JO)
-    users.set_role(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
+    users.update(actor=OPERATOR, email="jo@example.com", role=Role.ADMIN)
     found = links.find_user(team_id="T1", slack_user_id="U1")
     assert found is not None
     assert found.role is Role.ADMIN

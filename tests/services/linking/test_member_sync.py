@@ -7,7 +7,6 @@ import pytest
 from bson import ObjectId
 
 from services.account_admin.account_admin import AccountAdmin, PersonFields
-from services.accounts import users as account_users
 from services.accounts.account_search import AccountCursor
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
@@ -142,10 +141,14 @@ def test_whoever_comes_back_works_again_and_keeps_what_is_left(
 
 
 def test_a_demoted_accounts_tickets_are_released_though_its_owner_comes_back(
-    member_sync: MemberSync, tickets: TicketService, db: Mongo, clock: FixedClock, jo: User
+    member_sync: MemberSync,
+    tickets: TicketService,
+    users: UserService,
+    db: Mongo,
+    clock: FixedClock,
+    jo: User,
 ) -> None:
-    doc = db.users.find_one({"_id": jo.id}) or {}
-    account_users.update_account(db, doc, {"role": "user"}, by="system", now=clock())
+    users.update(actor=OPERATOR, email=jo.email, role="user")
     member_sync.sync(member=DELETED)
     member_sync.sync(member=JO)
     ticket = assigned(db, tickets, jo, jo)

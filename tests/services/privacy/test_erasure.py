@@ -57,8 +57,8 @@ def zach(
 ) -> User:
     """A moderator with a password and a Slack identity."""
     user = account_services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
-    users.set_role(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
-    users.set_skills(actor=OPERATOR, email=EMAIL, skills=["VPN"])
+    users.update(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
+    users.update(actor=OPERATOR, email=EMAIL, skills=["VPN"])
     slack.add_member(SLACK_ID, email=EMAIL, name=NAME)
     link = {"teamId": TEAM_ID, "slackUserId": SLACK_ID, "userId": user.id}
     db.links.insert_one({"_id": link_id(TEAM_ID, SLACK_ID), **link})

@@ -149,7 +149,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     Lease(db, "jobs", clock=clock).acquire()
     _learn(db, clock)
     invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
-    users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
+    users.update(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     for number, email in enumerate(("jo@example.com", "al@example.com")):
         links.get_or_create_user(
             SlackMember(TEAM_ID, f"U{number}", TEAM_ID, email, email_confirmed=True)
@@ -336,7 +336,7 @@ def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
     made.profiles.update_own(
         actor=Actor.from_user(user), password="another horse", current_password=password
     )
-    made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
+    users.update(actor=OPERATOR, email=email, role="moderator", skills=[])
     made.password_resets.request_link(email=email)
     code = password_reset.issue_reset_code(users, made.codes, actor=OPERATOR, email=email)
     made.password_resets.reset(code=code, password=password)
