@@ -33,7 +33,6 @@ from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
-from services.tickets.requester_actions import RequesterActions
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +64,6 @@ class BotServices:
     status_rules: StatusRulesStore
     handover_offers: HandoverOffers
     digest_preference: DigestPreference
-    requester_actions: RequesterActions
     explanations: ExplainService
     is_ai_enabled: bool
     app_url: str | None
@@ -114,7 +112,6 @@ class BotServices:
             status_rules=StatusRulesStore(db, clock=clock),
             handover_offers=HandoverOffers(db, clock=clock),
             digest_preference=DigestPreference(db),
-            requester_actions=RequesterActions(db, ticket_actions, comments, clock=clock),
             explanations=ExplainService(db, users, links, models, clock=clock),
             client=client,
             publisher=publisher,

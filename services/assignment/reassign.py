@@ -144,10 +144,8 @@ class Reassignment:
         back = transitions.unassign(by, ticket, reason=note)
         change, choice = self._next_assignment(ticket, back, now)
         stored = ticket_store.apply(self._db, ticket, change, now=now)
-        if stored:
-            if choice:
-                self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # whoever had it has room for one more
+        if stored and choice:
+            self._assignments.record_chosen(choice, now=now)
         return stored
 
     def _next_assignment(

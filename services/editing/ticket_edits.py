@@ -29,9 +29,8 @@ from services.editing.status_change import build_status_change
 from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
-from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
-from services.outbox import pending
 from services.tickets import ticket_store
 from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
@@ -123,7 +122,31 @@ class TicketEdits:
             if conflicts:
                 raise EditConflict(conflicts, ticket, self._people_in(conflicts))
             change = self._build_change(actor, ticket, edit, changes.get("message"))
-            return self._store(ticket, change) if change.events else ticket
+            if not change.events:
+                return ticket
+            return ticket_store.apply(self._db, ticket, change, now=self._clock())
+
+        return retry_on_conflict(attempt)
+
+    def patch(self, *, actor: Actor, ticket_id: str, changes: Mapping[str, Any]) -> Ticket:
+        """Update the ticket as it is now: of two concurrent changes of a field the later counts.
+
+        A status alone is enough: the message gets a default, and an actor who puts an unassigned
+        ticket in progress becomes its assignee. Raises as `update`, but no `EditConflict`;
+        `NotFound` comes before `PermissionDenied`, because requesters know of their own tickets.
+        """
+
+        def attempt() -> Ticket | None:
+            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+            try:
+                return self.update(
+                    actor=actor,
+                    ticket_id=ticket_id,
+                    expected_seq=ticket.seq,
+                    changes=_with_defaults(actor, ticket, changes),
+                )
+            except EditConflict:  # changed since it was read
+                return None
 
         return retry_on_conflict(attempt)
 
@@ -200,53 +223,9 @@ class TicketEdits:
         user = self._users.get(user_id) if user_id else None
         return user is not None and can_work_on_tickets(user)
 
-    def _store(self, ticket: Ticket, change: Change) -> Ticket | None:
-        now = self._clock()
-        done = ticket_store.apply(self._db, ticket, change, now=now)
-        if done and ticket.assigned_to and _lost_ticket(ticket, done):
-            pending.retry_unassigned(self._db, now=now)  # its assignee has room for one more
-        return done
-
     def _people_in(self, conflicts: Sequence[FieldConflict]) -> dict[ObjectId, User]:
         named = [value for conflict in conflicts for value in (conflict.by, conflict.value)]
         return self._users.get_many({name for name in named if isinstance(name, ObjectId)})
-
-
-class TicketPatches:
-    def __init__(self, db: Mongo, edits: TicketEdits) -> None:
-        self._db = db
-        self._edits = edits
-
-    def apply(self, *, actor: Actor, ticket_id: str, changes: Mapping[str, Any]) -> Ticket:
-        """`TicketEdits.update` of the ticket as it is now: of two concurrent edits the later
-        counts. Raises `NotFound` before `PermissionDenied`, because a requester knows of their own
-        tickets.
-
-        A status alone is enough. An actor who puts an unassigned ticket in progress becomes its
-        assignee.
-        """
-
-        def attempt() -> Ticket | None:
-            ticket = require_visible(actor, load_ticket(self._db, ticket_id))
-            require_permission(actor, Permission.WORK_ON_TICKETS)
-            try:
-                return self._edits.update(
-                    actor=actor,
-                    ticket_id=ticket_id,
-                    expected_seq=ticket.seq,
-                    changes=_with_defaults(actor, ticket, changes),
-                )
-            except EditConflict:  # changed since it was read
-                return None
-
-        return retry_on_conflict(attempt)
-
-
-def _lost_ticket(before: Ticket, now: Ticket) -> bool:
-    is_open = now.status in OPEN_STATUSES
-    return before.status in OPEN_STATUSES and not (
-        is_open and now.assigned_to == before.assigned_to
-    )
 
 
 def _with_defaults(actor: Actor, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:

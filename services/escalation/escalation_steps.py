@@ -23,7 +23,6 @@ from services.models.escalation_track import EscalationStep, EscalationTrack, Sc
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
 from services.models.user import User, can_work_on_tickets
-from services.outbox import pending
 from services.sla.escalation_schedule import due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
@@ -142,14 +141,8 @@ class EscalationSteps:
                 return self._reassign(ticket, choice, now)
             step = self._with_fallback(EscalationStep.ACCEPT_TRIAGE)
         if step is EscalationStep.WAITING_CLOSE:
-            return self._close_unanswered(ticket, now)
+            return self._store(ticket, close_unanswered(ticket, now=now), now)
         return self._store(ticket, escalation_changes.record_step(ticket, step), now)
-
-    def _close_unanswered(self, ticket: Ticket, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, close_unanswered(ticket, now=now), now)
-        if stored and stored.assigned_to:
-            pending.retry_unassigned(self._db, now=now)
-        return stored
 
     def _next_candidate(self, ticket: Ticket, now: datetime) -> AssigneeChoice | None:
         had = Event(0, now, "system", EventType.REASSIGNED_BY_ESCALATION, from_=ticket.assigned_to)
@@ -161,7 +154,6 @@ class EscalationSteps:
         stored = self._store(ticket, escalation_changes.reassign(ticket, choice, now=now), now)
         if stored:
             self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # the former assignee has room for one more
         return stored
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:

@@ -68,7 +68,7 @@ def _timing_update(doc: Document, policy: SlaPolicy, now: datetime) -> UpdateOne
     timed = recompute_timing(ticket, policy=policy, now=now)
     new_key = timed.values.get(QUEUE_KEY_FIELD, "")
     if ticket.queue_key and new_key[:1] != ticket.queue_key[:1]:
-        # by that services/tickets/legacy_reconcile.py sees what the predecessor did, and tells of
+        # by that services/tickets/legacy.py sees what the predecessor did, and tells of
         # it
         return None
     update: dict[str, Any] = {"$set": timed.values}

@@ -13,19 +13,21 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
-from services.core.errors import Conflict, InvalidValue
+from services.core.errors import Conflict, InvalidValue, PermissionDenied
 from services.core.optimistic_retry import retry_on_conflict
 from services.models.events import EventType
-from services.models.permissions import Actor, require_permission, require_visible
+from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
 from services.models.user import User, can_work_on_tickets
-from services.outbox import deliveries, pending
+from services.outbox import deliveries
 from services.tickets import ticket_store, transitions
+from services.tickets.comments import CommentService
 from services.tickets.lifecycle import (
     ACTION_PERMISSIONS,
     CANCELLED_RESOLUTION,
     TicketAction,
     check_allowed,
+    completed_by,
     describe_state,
     stale_message,
     state_token,
@@ -39,6 +41,8 @@ from services.tickets.validation import (
     checked_resolution,
 )
 
+SOLVED_BY_REQUESTER = "Its requester says that it is solved."
+STILL_A_PROBLEM = "It is still a problem."
 # The events of actions; other events may come between a press and its repetition.
 ACTION_EVENTS = frozenset(
     {
@@ -63,6 +67,7 @@ class TicketActions:
     def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._users = users
+        self._comments = CommentService(db, clock=clock)
         self._clock = clock
 
     def get_for_action(
@@ -173,6 +178,38 @@ class TicketActions:
             actor, ticket_id, TicketAction.REOPEN, build_change, expected_state
         )
 
+    def confirm_solved(self, *, actor: Actor, ticket_id: str) -> Ticket:
+        """Complete the requester's own ticket, also if it has changed since they were asked.
+
+        Raises `Conflict` if another user has completed it.
+        """
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+
+        def attempt() -> Ticket | None:
+            ticket = self._own(actor, ticket_id)
+            if ticket.status is Status.COMPLETED:
+                if completed_by(ticket) == actor.user_id:
+                    return ticket
+                raise Conflict(stale_message(ticket))
+            now, by, note = self._clock(), actor.user_id, SOLVED_BY_REQUESTER
+            change = transitions.complete(
+                by, ticket, EventType.RESOLVED, resolution=note, note=note, now=now
+            )
+            return ticket_store.apply(self._db, ticket, change, now=now)
+
+        return retry_on_conflict(attempt)
+
+    def report_unsolved(self, *, actor: Actor, ticket_id: str, request_id: str) -> Ticket:
+        """Continue the requester's own ticket by a comment, once per `request_id`; reopen it if it
+        was completed."""
+        require_permission(actor, Permission.SEE_OWN_TICKET)
+        if self._own(actor, ticket_id).status is Status.COMPLETED:
+            return self.reopen(actor=actor, ticket_id=ticket_id)
+        written = self._comments.add(
+            actor=actor, ticket_id=ticket_id, text=STILL_A_PROBLEM, request_id=request_id
+        )
+        return written.ticket
+
     def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
         """Have the card of that message updated, because it is out of date.
 
@@ -205,10 +242,7 @@ class TicketActions:
             self.check_action(actor, ticket, action, expected_state)
             if validate:
                 validate(ticket)
-            stored = ticket_store.apply(self._db, ticket, change, now=now)
-            if stored:
-                self._retry_unassigned(ticket, stored, now)
-            return stored
+            return ticket_store.apply(self._db, ticket, change, now=now)
 
         return retry_on_conflict(attempt)
 
@@ -221,6 +255,12 @@ class TicketActions:
         check_allowed(actor, ticket, action, assignee_name=assignee_name)
         if expected_state != state_token(ticket):
             raise Conflict(stale_message(ticket, assignee_name=assignee_name))
+
+    def _own(self, actor: Actor, ticket_id: str) -> Ticket:
+        ticket = require_visible(actor, load_ticket(self._db, ticket_id))
+        if ticket.created_by != actor.user_id:
+            raise PermissionDenied("Only its requester can say that.")
+        return ticket
 
     def _assignee_name(self, actor: Actor, ticket: Ticket) -> str:
         """How a sentence for the actor calls the assignee."""
@@ -237,12 +277,6 @@ class TicketActions:
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
-
-    def _retry_unassigned(self, before: Ticket, after: Ticket, now: datetime) -> None:
-        """The former assignee has room for one more."""
-        is_done = after.status is Status.COMPLETED
-        if before.assigned_to and (is_done or after.assigned_to != before.assigned_to):
-            pending.retry_unassigned(self._db, now=now)
 
 
 def _checked_reason(reason: str) -> str:

@@ -32,7 +32,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
         IndexModel(ASSIGNEE_STATUS_NEWEST_INDEX),
         IndexModel(RESOLVED_INDEX),
         _unique_where_set("number", above=0),
-        # The predecessor's tickets that legacy_adopt.py has still to adopt, the oldest first.
+        # The predecessor's tickets that legacy.py has still to adopt, the oldest first.
         IndexModel(
             [("number", ASCENDING), ("_id", ASCENDING)],
             name="foreign",

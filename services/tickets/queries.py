@@ -7,7 +7,7 @@ from bson.errors import InvalidId
 
 from services.core.database import Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
-from services.tickets import legacy_adopt
+from services.tickets import legacy
 
 BATCH_SIZE = 500
 
@@ -21,8 +21,8 @@ def load_ticket(db: Mongo, ticket_id: str) -> Ticket | None:
         doc = db.tickets.find_one({"_id": ObjectId(ticket_id)})
     except InvalidId:
         return None
-    if doc and legacy_adopt.is_unadopted(doc):
-        doc = legacy_adopt.adopt(db, doc)
+    if doc and legacy.is_unadopted(doc):
+        doc = legacy.adopt(db, doc)
     return Ticket.from_doc(doc) if doc else None
 
 

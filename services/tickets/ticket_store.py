@@ -1,8 +1,7 @@
-"""How a ticket changes: one conditional update that carries its own audit trail and outbox mark.
+"""Store a ticket's change: one conditional update with its history events and the outbox flag.
 
-The filter holds the `seq` the change was decided on, so of two people who decide on the same
-state one wins and the other is told. Only classic update operators: in a pipeline a title such as
-"$teamId" would be evaluated.
+The filter holds the `seq` that the change was decided on, so of two concurrent changes one is
+stored. Only classic update operators: a pipeline would evaluate a title such as "$teamId".
 """
 
 from datetime import datetime
@@ -12,8 +11,8 @@ from pymongo import ReturnDocument
 
 from services.core.database import Document, Mongo
 from services.models.events import event_docs
-from services.models.ticket import Ticket
-from services.outbox.pending import outbox_fields
+from services.models.ticket import OPEN_STATUSES, Ticket
+from services.outbox import pending
 from services.sla.policy import cached_policy
 from services.sla.timing import compute_timing
 from services.tickets.transitions import Change
@@ -24,7 +23,8 @@ def apply(
 ) -> Ticket | None:
     """Store a change decided on `ticket`; None if the ticket has changed since.
 
-    `conditions` are further conditions of the update's filter.
+    `conditions` are further conditions of the update's filter. If the assignee has room for one
+    more ticket after this, tickets queued as unassigned are retried.
     """
     sla_update = compute_timing(
         ticket,
@@ -36,16 +36,27 @@ def apply(
     )
     new_events = event_docs(change.events, seq=ticket.seq, at=now)
     update: Document = {
-        "$set": {**change.values, **sla_update.values, **outbox_fields(now)},
+        "$set": {**change.values, **sla_update.values, **pending.outbox_fields(now)},
         "$inc": {"seq": len(change.events)},
         "$push": {"events": {"$each": new_events}, **change.push},
     }
     if removed := (*change.remove, *sla_update.removed):
         update["$unset"] = dict.fromkeys(removed, "")
     doc = db.tickets.find_one_and_update(
-        # The predecessor's tickets have no seq before their first change here.
+        # The predecessor's tickets have no seq before their first change.
         {"_id": ticket.id, "seq": ticket.seq or None, **conditions},
         update,
         return_document=ReturnDocument.AFTER,
     )
-    return Ticket.from_doc(doc) if doc else None
+    stored = Ticket.from_doc(doc) if doc else None
+    if stored and _is_assignee_freed(ticket, stored, change):
+        pending.retry_unassigned(db, now=now)
+    return stored
+
+
+def _is_assignee_freed(before: Ticket, after: Ticket, change: Change) -> bool:
+    """Return whether the former assignee can take one more ticket."""
+    if before.assigned_to is None or before.status not in OPEN_STATUSES:
+        return False
+    is_lost = after.status not in OPEN_STATUSES or after.assigned_to != before.assigned_to
+    return is_lost and not any(event.assignee_was_absent for event in change.events)

@@ -21,7 +21,7 @@ TAKEN_REASON = "took it"  # the reason of an assignment by taking the ticket
 MAX_COMMENTS_PER_TICKET = 500
 # The field of a comment's events: a requester does not read those of internal notes.
 EVENT_FIELD_BY_INTERNAL = {False: "comments", True: "notes"}
-_RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed: assignment is done with it
+RETRY_FIELDS = ("assignment.next", "assignment.until")  # removed: assignment is done with it
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def assign(
     if ticket.status in (Status.TODO, Status.REOPENED):
         values["status"] = Status.IN_PROGRESS.value
         events.append(_status_event(EventType.STATUS_CHANGED, by, ticket, Status.IN_PROGRESS))
-    removed = (*_RETRY_FIELDS, "assignment.score", "assignment.parts")
+    removed = (*RETRY_FIELDS, "assignment.score", "assignment.parts")
     return Change(values, tuple(events), removed if is_taken else (*removed, "acceptedAt"))
 
 
@@ -114,7 +114,7 @@ def unassign(by: ObjectId, ticket: Ticket, *, reason: str, absent: bool = False)
     values: dict[str, Any] = {"assignedTo": None}
     if ticket.status is Status.IN_PROGRESS:
         values["status"] = Status.TODO.value
-    return Change(values, (event,), ("acceptedAt", *_RETRY_FIELDS))
+    return Change(values, (event,), ("acceptedAt", *RETRY_FIELDS))
 
 
 def auto_assign(
@@ -138,7 +138,7 @@ def auto_assign(
         note=choice.reason_text,
     )
     status_event = _status_event(EventType.STATUS_CHANGED, "system", ticket, Status.IN_PROGRESS)
-    return Change(values, (assigned, status_event), _RETRY_FIELDS)
+    return Change(values, (assigned, status_event), RETRY_FIELDS)
 
 
 def queue_unassigned(ticket: Ticket, *, retry_at: datetime) -> Change:
@@ -171,7 +171,7 @@ def complete(
     return Change(
         {"status": Status.COMPLETED.value, "resolution": resolution, "completedAt": now},
         (_status_event(event, by, ticket, Status.COMPLETED, note=note),),
-        _RETRY_FIELDS,
+        RETRY_FIELDS,
     )
 
 

@@ -15,7 +15,7 @@ from services.outbox import pending
 from services.outbox.emails import Emails
 from services.routing.training import Training
 from services.sla import recompute
-from services.tickets import legacy_reconcile, release
+from services.tickets import legacy, release
 from tasks import escalation, slack_status_sync
 from tasks.notifications import digest
 from tasks.queue.celery_app import NOTIFY_TASK
@@ -102,7 +102,7 @@ class _JobFunctions:
     def run_upkeep(self, should_continue: ShouldContinue) -> None:
         """Put right what the predecessor and other targets have left behind."""
         now = self._clock()
-        legacy_reconcile.sync_legacy_tickets(self._db, now=now)
+        legacy.sync_legacy_tickets(self._db, now=now)
         for _ in range(MAX_RECOMPUTE_BATCHES):
             if not should_continue():
                 return

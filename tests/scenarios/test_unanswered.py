@@ -7,7 +7,6 @@ import pytest
 
 from bot.views.history import history_blocks
 from services.accounts.users import UserService
-from services.core.database import Mongo
 from services.core.errors import Conflict, NotFound, PermissionDenied
 from services.linking.directory import resolve_people
 from services.linking.links import LinkService
@@ -17,13 +16,9 @@ from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.sla.targets import TargetFields, Targets
 from services.team_settings.settings_service import TargetStore
+from services.tickets.actions import SOLVED_BY_REQUESTER, STILL_A_PROBLEM
 from services.tickets.comments import CommentService
 from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
-from services.tickets.requester_actions import (
-    SOLVED_BY_REQUESTER,
-    STILL_A_PROBLEM,
-    RequesterActions,
-)
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
 from tests.support.escalation_day import Day, at, buttons, texts
@@ -245,33 +240,25 @@ def test_what_somebody_else_has_resolved(
     assert day.now(ticket).resolution == "Mended."
 
 
-def test_only_its_requester_answers(
-    db: Mongo, day: Day, jo: User, ticket: Ticket, comments: CommentService, clock: FixedClock
-) -> None:
-    service, other = (
-        RequesterActions(db, day.ticket_actions, comments, clock=clock),
-        day.people.add(),
-    )
-    for user, error in ((jo, PermissionDenied), (other, NotFound)):
+def test_only_its_requester_answers(day: Day, jo: User, ticket: Ticket) -> None:
+    for user, error in ((jo, PermissionDenied), (day.people.add(), NotFound)):
+        ids: dict[str, Any] = {"actor": Actor.from_user(user), "ticket_id": str(ticket.id)}
         with pytest.raises(error):
-            service.confirm_solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
+            day.ticket_actions.confirm_solved(**ids)
         with pytest.raises(error):
-            service.report_unsolved(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id), request_id="x"
-            )
+            day.ticket_actions.report_unsolved(**ids, request_id="x")
     assert day.now(ticket).status is Status.WAITING
 
 
-def test_solved_and_closed_at_once(
-    db: Mongo, day: Day, eve: User, ticket: Ticket, comments: CommentService, clock: FixedClock
-) -> None:
+def test_solved_and_closed_at_once(day: Day, eve: User, ticket: Ticket, clock: FixedClock) -> None:
     day.runs_until(at(5, 12))
     clock.now = at(11, 12)
     (due,) = day.steps.due()
-    service = RequesterActions(db, day.ticket_actions, comments, clock=clock)
 
     def solve() -> Any:
-        return service.confirm_solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
+        return day.ticket_actions.confirm_solved(
+            actor=Actor.from_user(eve), ticket_id=str(ticket.id)
+        )
 
     outcomes = at_once(solve, lambda: day.steps.take(due))
     done = day.now(ticket)

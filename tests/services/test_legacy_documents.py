@@ -39,7 +39,7 @@ from services.core.database import Document, Mongo, connect
 from services.core.errors import DomainError
 from services.digest.digest_counts import DigestCounts
 from services.digest.digest_service import Digest, DigestPreference, Digests
-from services.editing.ticket_edits import TicketEdits, TicketPatches
+from services.editing.ticket_edits import TicketEdits
 from services.escalation.escalation_steps import EscalationSteps
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
@@ -72,14 +72,13 @@ from services.routing import similar_tickets
 from services.routing.model_store import ModelStore
 from services.routing.training import Training
 from services.sla import recompute
-from services.tickets import legacy_adopt, legacy_reconcile, release, ticket_store
+from services.tickets import legacy, release, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService, check_not_filed
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_ticket
-from services.tickets.requester_actions import RequesterActions
 from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
@@ -321,10 +320,6 @@ def escalation_steps(world: World) -> EscalationSteps:
     return EscalationSteps(world.db, world.store, lambda _: {}, has_triage=True, clock=world.clock)
 
 
-def answering(world: World) -> RequesterActions:
-    return RequesterActions(world.db, world.ticket_actions, world.comments, clock=world.clock)
-
-
 def digest_service(world: World) -> Digests:
     """A Tuesday's, at nine."""
     world.now = datetime(2037, 3, 3, 9, tzinfo=UTC)
@@ -394,12 +389,9 @@ TABLE: Mapping[str, Entry] = {
     "analysis.analysis_store.store_analysis": each(
         lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
-    "tickets.requester_actions.RequesterActions.confirm_solved": each(
-        lambda w, t: answering(w).confirm_solved(actor=JO, ticket_id=str(t)), *GROUNDS
-    ),
-    "tickets.requester_actions.RequesterActions.report_unsolved": each(
-        lambda w, t: answering(w).report_unsolved(actor=JO, ticket_id=str(t), request_id="V1"),
-        *GROUNDS,
+    "tickets.actions.TicketActions.confirm_solved": action("confirm_solved", *GROUNDS, actor=JO),
+    "tickets.actions.TicketActions.report_unsolved": action(
+        "report_unsolved", *GROUNDS, actor=JO, request_id="V1"
     ),
     "assignment.assignment_service.AssignmentService.claim": each(
         lambda w, t: w.store.claim(t, now=w.now)
@@ -560,10 +552,8 @@ TABLE: Mapping[str, Entry] = {
         *{name for doc in USERS for name in doc} - {"_id", "createdAt", "__v"},
         *GROUNDS,
     ),
-    "tickets.legacy_adopt.adopt": each(
-        lambda w, t: legacy_adopt.adopt(w.db, _raw(w, t), now=w.now)
-    ),
-    "tickets.legacy_adopt.adopt_batch": once(lambda w: legacy_adopt.adopt_batch(w.db, now=w.now)),
+    "tickets.legacy.adopt": each(lambda w, t: legacy.adopt(w.db, _raw(w, t), now=w.now)),
+    "tickets.legacy.adopt_batch": once(lambda w: legacy.adopt_batch(w.db, now=w.now)),
     "linking.suspension.suspend_link": once(stopped),
     "linking.suspension.resume_link": once(resumed),
     "linking.suspension.cancel_release": once(
@@ -647,14 +637,12 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.pending.outbox_ages": once(lambda w: pending.outbox_ages(w.db, now=w.now)),
     "outbox.pending.back_off": each(lambda w, t: pending.back_off(w.db, t, now=w.now)),
-    "tickets.legacy_reconcile.sync_legacy_tickets": once(
-        lambda w: legacy_reconcile.sync_legacy_tickets(w.db, now=w.now)
+    "tickets.legacy.sync_legacy_tickets": once(
+        lambda w: legacy.sync_legacy_tickets(w.db, now=w.now)
     ),
-    "tickets.legacy_reconcile.reconcile": once(
-        lambda w: legacy_reconcile.reconcile(w.db, now=w.now)
-    ),
-    "editing.ticket_edits.TicketPatches.apply": each(
-        lambda w, t: TicketPatches(w.db, w.ticket_edits).apply(
+    "tickets.legacy.reconcile": once(lambda w: legacy.reconcile(w.db, now=w.now)),
+    "editing.ticket_edits.TicketEdits.patch": each(
+        lambda w, t: w.ticket_edits.patch(
             actor=BOSS, ticket_id=str(t), changes={"description": "Other words."}
         ),
         "description",

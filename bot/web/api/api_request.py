@@ -15,7 +15,7 @@ from services.auth.sign_in import SignInService
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, Unauthenticated
 from services.core.settings import Network
-from services.editing.ticket_edits import TicketPatches
+from services.editing.ticket_edits import TicketEdits
 from services.lists.api_pages import MAX_PAGE_SIZE, TicketPager
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
@@ -34,7 +34,7 @@ class ApiServices:
 
     tickets: TicketService
     ticket_pager: TicketPager
-    ticket_patches: TicketPatches
+    ticket_edits: TicketEdits
     users: UserService
     sign_in: SignInService
     profiles: ProfileService
@@ -56,7 +56,7 @@ class ApiServices:
         return cls(
             tickets=bot_services.tickets,
             ticket_pager=TicketPager(db),
-            ticket_patches=TicketPatches(db, bot_services.ticket_edits),
+            ticket_edits=bot_services.ticket_edits,
             users=users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,

@@ -50,7 +50,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
 
 
 def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketChanged:
-    ticket = req.services.ticket_patches.apply(
+    ticket = req.services.ticket_edits.patch(
         actor=req.actor, ticket_id=ticket_id, changes=body.sent_fields()
     )
     req.changed_tickets.append(ticket)

@@ -16,7 +16,7 @@ from services.editing.conflicts import EditConflict
 from services.editing.ticket_edits import TicketEdits
 from services.models.events import EventType
 from services.models.permissions import Actor
-from services.models.ticket import Status, Ticket
+from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
@@ -458,3 +458,36 @@ def test_the_team_s_skills_are_found_by_what_is_typed(
     ticket_edits: TicketEdits, update: Editor
 ) -> None:
     assert ticket_edits.team_skills(actor=update.actor, query=" vp") == ["VPN"]
+
+
+# Changes by programs
+
+
+def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
+    db: Mongo, ticket_edits: TicketEdits, people: People, ticket: Ticket
+) -> None:
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
+
+    def change(actor: Actor, priority: Priority) -> str:
+        ticket_edits.patch(actor=actor, ticket_id=str(ticket.id), changes={"priority": priority})
+        return priority
+
+    calls = zip(actors, Priority, strict=True)
+    done = at_once(*[lambda pair=pair: change(*pair) for pair in calls])
+    assert sorted(done) == sorted(Priority)
+    stored = reload(db, ticket)
+    told = [event.to for event in stored.events if event.field == "priority"]
+    assert sorted(told) == sorted(Priority)
+    assert told[-1] == stored.priority
+
+
+def test_of_those_who_take_a_ticket_at_once_one_has_it(
+    db: Mongo, ticket_edits: TicketEdits, people: People, ticket: Ticket
+) -> None:
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
+    patch = partial(ticket_edits.patch, ticket_id=str(ticket.id), changes={"status": "IN_PROGRESS"})
+    answers = at_once(*[partial(patch, actor=actor) for actor in actors])
+    stored = reload(db, ticket)
+    assert stored.status is Status.IN_PROGRESS
+    assert {answer.assigned_to for answer in answers} == {stored.assigned_to}
+    assert kinds(stored).count("assigned") == 1

@@ -56,7 +56,7 @@ from services.routing import similar_tickets
 from services.routing.model_store import ModelStore
 from services.routing.training import Training
 from services.sla import recompute
-from services.tickets import legacy_reconcile, release
+from services.tickets import legacy, release
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
@@ -190,7 +190,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
     recompute.recompute_stale(db)
     db.tickets.insert_one({"title": "The predecessor's"})
-    legacy_reconcile.sync_legacy_tickets(db, now=clock())
+    legacy.sync_legacy_tickets(db, now=clock())
     _go_by_the_clock(db, ticket.id, invited.id, clock)
     pending.due_ticket_ids(db, now=clock(), limit=9)
     pending.back_off(db, ticket.id, now=clock())

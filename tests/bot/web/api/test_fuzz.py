@@ -25,7 +25,7 @@ from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
 from services.auth.services import build_account_services
 from services.core.database import Mongo, connect
-from services.editing.ticket_edits import TicketEdits, TicketPatches
+from services.editing.ticket_edits import TicketEdits
 from services.linking.links import LinkService
 from services.lists.api_pages import TicketPager
 from services.models.permissions import OPERATOR, Actor
@@ -71,7 +71,7 @@ class Fuzzed:
         api_services = ApiServices(
             tickets=self._tickets,
             ticket_pager=TicketPager(db, clock=self._clock),
-            ticket_patches=TicketPatches(db, ticket_edits),
+            ticket_edits=ticket_edits,
             users=self._users,
             sign_in=accounts.sign_in,
             profiles=accounts.profiles,
