@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 from bson import ObjectId
 from hypothesis import settings as hypothesis_settings
 from pymongo import DeleteMany, IndexModel, MongoClient
@@ -22,11 +23,12 @@ from pymongo.monitoring import (
     CommandStartedEvent,
     CommandSucceededEvent,
 )
+from services.auth.services import AccountServices
+from services.auth.services import build_account_services as build_accounts
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from bot.views import blocks
 from bot.views.cards.action_buttons import action_button
 from bot.web.api.api_request import ApiServices
@@ -36,8 +38,6 @@ from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
-from services.auth.services import AccountServices
-from services.auth.services import build_account_services as build_accounts
 from services.core import ttl_cache
 from services.core.clock import utcnow
 from services.core.database import Mongo, connect

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
+from services.auth.services import AccountServices
 
 from demo.binaries import ROOT
 from demo.servers import RedisServer, free_port
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.settings import REQUIRED_VARIABLES
 from services.models.user import Role

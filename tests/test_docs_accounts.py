@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from services.auth.services import AccountServices
 
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
 from bot.routes import Route, RouteKind
-from bot.slack.bot_services import BotServices
 from bot.slack.request import Request
 from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.text import plain_text

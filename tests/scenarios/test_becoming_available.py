@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
+from services.auth.services import AccountServices
 
 from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
 from services.assignment.reassign import Reassignment
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
-from services.auth.services import AccountServices
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.status_sync import StatusSync
 from services.core.database import Mongo

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from services.core import logs
 from services.core.database import Mongo
 from services.models.ticket import Ticket

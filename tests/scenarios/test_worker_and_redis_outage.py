@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from demo.servers import RedisServer
 from services.core.database import Mongo
 from services.models.ticket import Status

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from services.auth.services import build_account_services
 
 import services
 from demo.servers import MongoServer
@@ -30,7 +31,6 @@ from services.assignment.dry_run import ExplainService
 from services.assignment.reassign import Reassignment
 from services.assignment.shortlist import Shortlist
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import build_account_services
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.handover_offers import HandoverOffer, HandoverOffers, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field, replace
 from html.parser import HTMLParser
 
 import requests
-
 from bot.slack.bot_services import BotServices
+from services.auth.services import AccountServices
+
 from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import pages_blueprint
 from bot.web.pages.browser_request import PageServices
 from bot.web.pages.error_pages import make_error_page
 from bot.web.server import WebServer
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from tests.conftest import JWT_SECRET
 
 PASSWORD = "correct horse battery"

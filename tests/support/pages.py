@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 
 import pytest
-
 from bot.slack.bot_services import BotServices
-from services.accounts.users import UserService
 from services.auth.services import AccountServices
+
+from services.accounts.users import UserService
 from tests.support.page_client import Browser, serving
 
 

@@ -4,11 +4,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 from bson import ObjectId
 
 import bot.app
 from bot.handlers import account as handler_account
-from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService, new_account_doc
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo

@@ -5,9 +5,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from bot.views import ids
 from services.availability.slack_status import NO_END
 from services.availability.status_sync import StatusSync

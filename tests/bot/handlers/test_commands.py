@@ -2,9 +2,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from services.core.database import Mongo
 from services.linking.links import LinkService
 from services.models.user import Role

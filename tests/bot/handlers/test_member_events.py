@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo, connect

@@ -4,9 +4,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 from bot.app import create_app
-from bot.slack.bot_services import BotServices
 from bot.slack.message_events import parse_thread_reply
 from demo.servers import free_port
 from services.core.database import Mongo, connect

@@ -5,9 +5,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from bot.slack.error_responses import NOT_SAVED_DATABASE_UNAVAILABLE
 from demo.servers import free_port
 from services.core.database import Mongo

@@ -7,11 +7,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from bot.slack.bot_services import BotServices
 from slack_bolt import App, BoltRequest
 from werkzeug.test import Client
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from bot.slack.instrumentation import with_request_ids
 from services.core import request_context
 from services.core.database import connect

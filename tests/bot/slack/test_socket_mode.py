@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from bot.slack.bot_services import BotServices
 from slack_bolt import BoltRequest, BoltResponse
 from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
@@ -13,7 +14,6 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 
 import bot.app
 from bot.slack import socket_mode
-from bot.slack.bot_services import BotServices
 from bot.slack.socket_mode import SocketModeConnection
 from tests.conftest import Inline
 from tests.support import payloads

@@ -3,13 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from bot.slack.bot_services import BotServices
 from flask import Response
 from pymongo.errors import AutoReconnect
+from services.auth.services import AccountServices
 
-from bot.slack.bot_services import BotServices
 from bot.web.email_trigger import trigger_email_delivery
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core import request_context
 from services.core.database import Mongo
 from services.outbox.emails import Emails

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 import requests
+from bot.slack.bot_services import BotServices
 from flask import Blueprint
 
 import bot.app
-from bot.slack.bot_services import BotServices
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from services.auth.services import AccountServices, build_account_services
 
 from services.accounts.users import UserService
 from services.auth import password_reset
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.password_reset import INVALID_LINK
-from services.auth.services import AccountServices, build_account_services
 from services.core.database import Mongo
 from services.core.errors import (
     Conflict,

@@ -4,12 +4,12 @@ from typing import Any
 
 import pytest
 from bson import ObjectId
+from services.auth.services import AccountServices
 
 from services.accounts.account_search import AccountCursor, account_page
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.profile import ProfileService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import (
     Conflict,

@@ -1,11 +1,11 @@
 """The account services, composed as the bot has them."""
 
 import pytest
+from services.auth.services import build_account_services
 
 from demo.servers import RedisServer
 from services.accounts.users import UserService
 from services.auth.passwords import bcrypt_cost
-from services.auth.services import build_account_services
 from services.core.database import Mongo
 from services.core.errors import LimitReached, Unauthenticated
 from tests.conftest import JWT_SECRET

@@ -8,11 +8,11 @@ from typing import Any
 import bcrypt
 import pytest
 from bson import ObjectId
+from services.auth.services import AccountServices, build_account_services
 
 from demo.servers import RedisServer, free_port
 from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
-from services.auth.services import AccountServices, build_account_services
 from services.auth.sign_in import ACCOUNT_EXISTS, SESSION_ENDED, WRONG_CREDENTIALS, SignInService
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, Unauthenticated

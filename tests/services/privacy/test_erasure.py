@@ -9,11 +9,11 @@ from bson.codec_options import CodecOptions
 from bson.raw_bson import RawBSONDocument
 from pymongo import ASCENDING
 from pymongo.errors import AutoReconnect
+from services.auth.services import AccountServices
 
 from services.accounts import account_search
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import AccountServices
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated

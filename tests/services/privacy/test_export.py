@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
+from services.auth.services import AccountServices
 
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.models.permissions import OPERATOR, Actor

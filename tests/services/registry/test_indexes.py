@@ -9,6 +9,7 @@ import pytest
 from bson import ObjectId
 from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError
+from services.auth.services import build_account_services
 
 import services
 from demo.servers import MongoServer
@@ -19,7 +20,6 @@ from services.assignment.assignment_service import AssignmentService
 from services.assignment.dry_run import ExplainService
 from services.auth import password_reset
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
-from services.auth.services import build_account_services
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.handover_offers import HandoverOffers
 from services.availability.slack_status import MemberStatus, SlackStatus

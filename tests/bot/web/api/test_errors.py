@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import replace
 
 import pytest
+from services.auth.services import build_account_services
 
 from bot.web.api.api_request import ApiServices
 from bot.web.api.blueprint import api_blueprint as api_of
@@ -14,7 +15,6 @@ from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import RedisServer
 from services.accounts.users import UserService
-from services.auth.services import build_account_services
 from services.core.database import connect
 from services.lists.api_pages import TicketPager
 from services.models.user import Role, User

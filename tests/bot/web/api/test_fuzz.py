@@ -16,6 +16,7 @@ from schemathesis import Case
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
+from services.auth.services import build_account_services
 
 from bot.web.api.api_request import ApiServices
 from bot.web.api.blueprint import api_blueprint as api_of
@@ -23,7 +24,6 @@ from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.services import build_account_services
 from services.core.database import Mongo, connect
 from services.editing.ticket_edits import TicketEdits, TicketPatches
 from services.linking.links import LinkService

@@ -3,9 +3,9 @@
 from datetime import timedelta
 
 import pytest
+from bot.slack.bot_services import BotServices
 from bson import ObjectId
 
-from bot.slack.bot_services import BotServices
 from bot.web.api.response_bodies import _iso
 from demo.servers import free_port
 from services.calendar.business_hours import BusinessHours

@@ -6,12 +6,12 @@ from dataclasses import replace
 
 import pytest
 import requests
+from bot.slack.bot_services import BotServices
+from services.auth.services import AccountServices
 
 import bot.web.pages.blueprint
-from bot.slack.bot_services import BotServices
 from services.accounts.users import UserService
 from services.auth import services as accounts_module
-from services.auth.services import AccountServices
 from services.auth.sign_in import SignInService
 from services.core.database import connect
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS

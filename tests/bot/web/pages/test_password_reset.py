@@ -1,12 +1,12 @@
 """Password reset: the link is requested, then a new password is set."""
 
 import pytest
-
 from bot.slack.bot_services import BotServices
+from services.auth.services import AccountServices
+
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import User

@@ -4,10 +4,10 @@ import re
 
 import pytest
 from bson import ObjectId
+from services.auth.services import AccountServices
 
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.slack_member import link_id
 from services.models.user import Role, User

@@ -4,15 +4,15 @@ import re
 
 import pytest
 import requests
+from bot.slack.bot_services import BotServices
 from bson import ObjectId
 from flask import Flask
+from services.auth.services import AccountServices
 
-from bot.slack.bot_services import BotServices
 from bot.web.pages.blueprint import PAGE_ROUTES
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from tests.support.page_client import OUTSIDE, PASSWORD, Browser, Page, serving

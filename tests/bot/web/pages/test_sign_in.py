@@ -1,9 +1,9 @@
 """Sign up, sign in and sign out, on the real server."""
 
 import pytest
+from services.auth.services import AccountServices
 
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role
