@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from services.auth.password_reset import PasswordResetService
     from services.auth.passwords import PasswordHasher
     from services.auth.profile import ProfileService
+    from services.auth.rate_limit import RateLimiter
     from services.auth.sign_in import SignInService
     from services.editing.ticket_edits import TicketEdits, TicketPatches
     from services.escalation.escalation_steps import EscalationSteps
@@ -211,9 +212,14 @@ class Services:
         return PasswordHasher()
 
     @cached_property
+    def rate_limiter(self) -> "RateLimiter":
+        from services.auth.rate_limit import RateLimiter
+
+        return RateLimiter(self.redis_url, namespace=self.db.name, clock=self.clock)
+
+    @cached_property
     def _auth(self) -> "AuthDependencies":
         from services.auth.base import AuthDependencies
-        from services.auth.rate_limit import RateLimiter
         from services.auth.session_tokens import SessionTokens
 
         return AuthDependencies(
@@ -221,7 +227,7 @@ class Services:
             self.users,
             self.password_hasher,
             SessionTokens(self.jwt_secret, clock=self.clock),
-            RateLimiter(self.redis_url, namespace=self.db.name, clock=self.clock),
+            self.rate_limiter,
             self.codes,
             self.emails,
             self.clock,
