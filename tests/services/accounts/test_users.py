@@ -5,7 +5,6 @@ import pytest
 from bson import ObjectId
 
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import (
     Conflict,
@@ -16,6 +15,7 @@ from services.core.errors import (
 )
 from services.models.permissions import OPERATOR, Actor, Operator
 from services.models.user import Role, User
+from services.registry.services import Services
 from tests.conftest import FixedClock, at_once
 
 ADMIN = Actor(ObjectId(), Role.ADMIN)
@@ -165,18 +165,16 @@ def test_role_and_skills_are_set_by_address(
     assert db.users.find_one() == before | changed
 
 
-def test_only_a_new_role_ends_sessions(
-    users: UserService, account_services: AccountServices
-) -> None:
+def test_only_a_new_role_ends_sessions(users: UserService, services: Services) -> None:
     jo = users.create(actor=OPERATOR, email="jo@example.com")
-    token = account_services.sign_in.issue_token(jo)
+    token = services.sign_in.issue_token(jo)
     unchanged: list[dict[str, Any]] = [{}, {"skills": ["DNS"]}, {"role": "user"}]
     for same in unchanged:
         users.update(actor=ADMIN, email=jo.email, **same)
-        assert account_services.sign_in.authenticate(token).id == jo.id
+        assert services.sign_in.authenticate(token).id == jo.id
     users.update(actor=ADMIN, email=jo.email, role="admin")
     with pytest.raises(Unauthenticated):
-        account_services.sign_in.authenticate(token)
+        services.sign_in.authenticate(token)
 
 
 def test_the_last_admin_stays(users: UserService) -> None:
