@@ -42,6 +42,10 @@ class UserService:
         doc = self._db.users.find_one({"_id": user_id})
         return User.from_doc(doc) if doc else None
 
+    def can_work_on_tickets(self, user_id: ObjectId | None) -> bool:
+        user = self.get(user_id) if user_id else None
+        return user is not None and can_work_on_tickets(user)
+
     def get_many(self, user_ids: set[ObjectId]) -> dict[ObjectId, User]:
         docs = self._db.users.find({"_id": {"$in": list(user_ids)}})
         return {doc["_id"]: User.from_doc(doc) for doc in docs}

@@ -1,4 +1,4 @@
-"""A status and an assignee chosen in a form, as the steps that lead there. Pure."""
+"""A status and an assignee chosen in a form, as the transitions that lead there. Pure."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -29,11 +29,10 @@ def build_status_change(
     keep_assignee: bool,
     now: datetime,
 ) -> Change:
-    """The change for the `status` and `assignedTo` in `edit`, if it has them.
+    """Return the change for the `status` and `assignedTo` in `edit`, if it has them.
 
-    `message` is for the requester; `keep_assignee`: the present assignee is still there to
-    continue. Raises `NotAllowedInState` for what the status table does not allow, and
-    `InvalidValue`, naming the field.
+    `message` is for the requester; `keep_assignee`: the assignee still works on tickets. Raises
+    `NotAllowedInState` if the status table does not allow it, and `InvalidValue`.
     """
     status = Status(edit["status"]) if "status" in edit else None
     if status not in (Status.COMPLETED, Status.WAITING) and not _is_already_sent(
@@ -55,7 +54,7 @@ def build_status_change(
 
 
 def _is_already_sent(by: ObjectId, ticket: Ticket, message: str) -> bool:
-    """Also by the same form, sent twice: the first time it went out with the status."""
+    """Return whether there is no message, or a first submission of this form has sent it."""
     notes = [event.note for event in ticket.events if event.by == by]
     return not message.strip() or strip_invisible(message).strip() in notes
 
@@ -82,7 +81,7 @@ def _assignee_change(
 def _status_transition(
     by: ObjectId, ticket: Ticket, status: Status, message: str, now: datetime
 ) -> Change:
-    if status is ticket.status:  # giving it away or back has led there
+    if status is ticket.status:  # the change of the assignee has led there
         return Change()
     if status is Status.IN_PROGRESS and ticket.assigned_to is None:
         raise InvalidValue("assignedTo", "Choose who works on it.")

@@ -1,11 +1,10 @@
 """Edits of a ticket's fields, by a form or by a program.
 
-An edit says which `seq` of the ticket its author had read. Changes by others since then stay,
-unless the edit touches the same field. If it does, `EditConflict` says who changed what; having
-read that (`acknowledged`), the author may send the edit once more.
+A form's edit names the `seq` of the ticket that its author read. Changes by others since then stay,
+unless the edit changes the same field. If it does, `EditConflict` says who changed what; having
+read that (`acknowledged`), the author may submit the edit again.
 
-A program (`TicketPatches`) sees no form: it edits the ticket as it is, and what it leaves out gets
-a default.
+A program's edit (`patch`) changes the ticket as it is now.
 """
 
 from collections.abc import Mapping, Sequence
@@ -30,18 +29,18 @@ from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
 from services.models.permissions import Actor, Permission, require_permission, require_visible
 from services.models.ticket import Status, Ticket
-from services.models.user import User, can_work_on_tickets
+from services.models.user import User
 from services.tickets import ticket_store
 from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
 NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
-# `message` is for the requester: what was done, or a question.
+# `message` is for the requester: what was done (Resolved), or a question (Waiting).
 UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
-# A change of these may make it possible to assign a ticket that is queued as unassigned.
+# A change of these may give a queued ticket an assignee.
 _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
-# What the requester reads if a program sets only the status.
+# The message if a program sets only the status.
 DEFAULT_MESSAGES = {
     Status.COMPLETED: "Marked as completed.",
     Status.WAITING: "The help desk needs to know more. Please write a comment.",
@@ -50,7 +49,7 @@ DEFAULT_MESSAGES = {
 
 @dataclass(frozen=True, slots=True)
 class EditForm:
-    """What a form to edit a ticket is filled in with."""
+    """Initial values of the form to edit a ticket."""
 
     ticket: Ticket
     team_skills: tuple[str, ...]
@@ -67,7 +66,7 @@ class TicketEdits:
         self._clock = clock
 
     def get_form(self, *, actor: Actor, team_id: str, ticket_id: str) -> EditForm:
-        """The ticket as it is to be edited. Raises `NotFound`, `PermissionDenied`."""
+        """Return what the form shows. Raises `NotFound`, `PermissionDenied`."""
         ticket = self._editable(actor, ticket_id)
         options = self._options(team_id, ticket) if ticket.assigned_to else []
         assignee = (option for option in options if option.user.id == ticket.assigned_to)
@@ -80,15 +79,15 @@ class TicketEdits:
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str | None = None, query: str = ""
     ) -> list[AssigneeOption]:
-        """The users to whom a ticket may be assigned, the best fit first; by load if no ticket is
-        named."""
+        """Return the users a ticket may be assigned to, the best match first; without a ticket,
+        the least loaded first."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         return self._options(
             team_id, load_ticket(self._db, ticket_id) if ticket_id else None, query
         )
 
     def team_skills(self, *, actor: Actor, query: str = "") -> list[str]:
-        """The skills of the team whose name contains the query, whatever its capitals."""
+        """Return the team's skills that contain the query, ignoring case."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         wanted = " ".join(query.split()).casefold()
         return [skill for skill in self._users.team_skills() if wanted in skill.casefold()]
@@ -104,10 +103,10 @@ class TicketEdits:
     ) -> Ticket:
         """Store the `changes`, by field, in one update with an event for each field.
 
-        `acknowledged` says, by field, up to which seq the author knows of others' changes, if that
-        is further than `expected_seq`. A status or an assignee changes the ticket as the buttons
-        do; an `assignedTo` of None unassigns it. A value that is the same already is no change.
-        Raises `InvalidValue`, `EditConflict`, `NotFound`, `PermissionDenied`, `Conflict`.
+        `acknowledged` says, by field, up to which seq the author knows others' changes, if later
+        than `expected_seq`. A status or an assignee changes the ticket as the buttons do; an
+        `assignedTo` of None unassigns it. An equal value is no change. Raises `InvalidValue`,
+        `EditConflict`, `NotFound`, `PermissionDenied`, `Conflict`.
         """
         require_permission(actor, Permission.WORK_ON_TICKETS)
         for unknown in sorted(changes.keys() - UPDATABLE_FIELDS):
@@ -174,7 +173,7 @@ class TicketEdits:
         )
 
     def _changed_values(self, ticket: Ticket, changes: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that become different, each as it is to be stored."""
+        """Return the new values of the fields that differ, as they are stored."""
         skills = self._users.team_skills() if "relatedSkills" in changes else ()
         edit: dict[str, Any] = {}
         for field in (*PLAIN_FIELDS, "status", "assignedTo"):
@@ -192,7 +191,8 @@ class TicketEdits:
         self, actor: Actor, ticket: Ticket, edit: Mapping[str, Any], message: Any
     ) -> Change:
         by, plain = actor.user_id, [field for field in PLAIN_FIELDS if field in edit]
-        if (assignee_id := edit.get("assignedTo")) and not self._can_work_on_tickets(assignee_id):
+        assignee_id = edit.get("assignedTo")
+        if assignee_id and not self._users.can_work_on_tickets(assignee_id):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         change = Change(
             values={field: edit[field] for field in plain},
@@ -208,7 +208,7 @@ class TicketEdits:
             ),
             remove=("assignment.next",) if _ROUTING_FIELDS.intersection(plain) else (),
         )
-        keep_assignee = self._can_work_on_tickets(ticket.assigned_to)
+        keep_assignee = self._users.can_work_on_tickets(ticket.assigned_to)
         status_change = build_status_change(
             by,
             ticket,
@@ -218,10 +218,6 @@ class TicketEdits:
             now=self._clock(),
         )
         return change.then(status_change)
-
-    def _can_work_on_tickets(self, user_id: ObjectId | None) -> bool:
-        user = self._users.get(user_id) if user_id else None
-        return user is not None and can_work_on_tickets(user)
 
     def _people_in(self, conflicts: Sequence[FieldConflict]) -> dict[ObjectId, User]:
         named = [value for conflict in conflicts for value in (conflict.by, conflict.value)]

@@ -15,9 +15,13 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
-from services.linking import suspension
 from services.linking.code_attempts import WRONG_CODE, CodeAttempts
-from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, check_member
+from services.linking.links import (
+    ACCOUNT_DEACTIVATED,
+    LinkService,
+    cancel_release,
+    check_member,
+)
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_link_email
@@ -133,7 +137,7 @@ class LinkByCode:
         if self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id) is None:
             raise InvalidValue("code", WRONG_CODE)
         self._set_link(member, user)
-        suspension.cancel_release(self._db, {"userId": user.id}, now=self._clock())
+        cancel_release(self._db, {"userId": user.id}, now=self._clock())
         self._db.unlinked.delete_one({"_id": link_id(member.team_id, member.slack_user_id)})
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
         return LinkResult(

@@ -8,6 +8,9 @@ A link whose member Slack no longer lets work here is `stopped` (services/linkin
 gives no access until Slack says otherwise.
 """
 
+from datetime import datetime
+from enum import StrEnum
+
 from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
@@ -15,12 +18,10 @@ from pymongo.errors import DuplicateKeyError
 from services.accounts.users import UserService, new_account_doc
 from services.accounts.validation import email_key
 from services.core.clock import Clock, utcnow
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.errors import MemberRefused
-from services.linking import suspension
-from services.linking.suspension import ExclusionReason
 from services.models.slack_member import SlackMember, link_id
-from services.models.user import Role, User
+from services.models.user import Role, User, can_work_on_tickets, release_request
 from services.outbox import pending
 
 ASK_ADMIN = "Ask an admin of this help desk."
@@ -31,6 +32,22 @@ LINKING_REQUIRES_PROOF = (
     "Your email address already has an account with a password. Type /account to link it."
 )
 ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack member. {ASK_ADMIN}"
+
+
+class ExclusionReason(StrEnum):
+    """Why somebody cannot use the help desk, whatever their account."""
+
+    INACTIVE = "nobody"  # deleted, or a bot
+    GUEST = "guest"
+    OTHER_ORGANISATION = "elsewhere"  # in another organisation
+
+
+# What the history of each ticket that is released says.
+_REASONS = {
+    ExclusionReason.INACTIVE: "the Slack member was deactivated",
+    ExclusionReason.GUEST: "the Slack member is a guest by now",
+    ExclusionReason.OTHER_ORGANISATION: "the Slack member belongs to another organisation by now",
+}
 
 
 class LinkService:
@@ -106,7 +123,7 @@ class LinkService:
         link = self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
         if link is None or "stopped" not in link:
             return None
-        suspension.resume_link(self._db, link, now=self._clock())
+        resume_link(self._db, link, now=self._clock())
         return self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
 
     def _accept_invitation(self, member: SlackMember, user: User) -> User:
@@ -209,3 +226,36 @@ def check_email(member: SlackMember) -> None:
             "Slack has not confirmed your email address yet. Confirm it in your Slack profile, "
             "then try again."
         )
+
+
+def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: datetime) -> None:
+    """Safe to repeat: a suspended link keeps the date of the first time.
+
+    The release of its tickets is requested first, so that no interruption leaves them with an
+    account that cannot work on them.
+    """
+    doc = db.users.find_one({"_id": link["userId"]})
+    if doc and can_work_on_tickets(User.from_doc(doc)):
+        request = release_request(
+            by="system", now=now, reason=_REASONS[reason], member_removed=True
+        )
+        db.users.update_one({"_id": doc["_id"], "handBack": None}, {"$set": {"handBack": request}})
+    db.links.update_one(
+        {"_id": link["_id"], "userId": link["userId"]},
+        {"$set": {"stopped": {"at": now, "reason": reason.value}}},
+    )
+
+
+def resume_link(db: Mongo, link: Document, *, now: datetime) -> None:
+    """The member may work here again, and keeps what has not been released yet."""
+    db.links.update_one({"_id": link["_id"]}, {"$unset": {"stopped": ""}})
+    cancel_release(db, link, now=now)
+
+
+def cancel_release(db: Mongo, link: Document, *, now: datetime) -> None:
+    """The owner of the link's account is reachable: release no more tickets, and offer those that
+    are queued."""
+    db.users.update_one(
+        {"_id": link["userId"], "handBack.isGone": True}, {"$unset": {"handBack": ""}}
+    )
+    pending.retry_unassigned(db, now=now)

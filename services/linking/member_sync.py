@@ -8,8 +8,7 @@ from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
-from services.linking import suspension
-from services.linking.links import exclusion_reason
+from services.linking.links import exclusion_reason, resume_link, suspend_link
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.tickets import release
@@ -51,10 +50,10 @@ class MemberSync:
             return []
         now, reason = self._clock(), exclusion_reason(member)
         if reason:
-            suspension.suspend_link(self._db, link, reason, now=now)
+            suspend_link(self._db, link, reason, now=now)
             return release.release_tickets(self._db, link["userId"], now=now)
         if "stopped" in link:
-            suspension.resume_link(self._db, link, now=now)
+            resume_link(self._db, link, now=now)
         user = self._users.get(link["userId"])
         if user and member.email_confirmed is True and _has_new_email(user, member):
             self._sync_email(user, member)

@@ -73,11 +73,10 @@ def checked_source(
     `team_url` is the workspace's address as `auth.test` tells it, with a slash at its end: so the
     permalink leads into no other workspace, whatever the ids say.
     """
-    if not _fits(_TEAM_URL, team_url) or not _fits(_ID, channel) or not _fits(_TS, ts):
-        raise Conflict(MESSAGE_LOST)
-    if thread_ts is not None and not _fits(_TS, thread_ts):
-        raise Conflict(MESSAGE_LOST)
-    if slack_user_id is not None and not _fits(_ID, slack_user_id):
+    required = ((_TEAM_URL, team_url), (_ID, channel), (_TS, ts))
+    optional = ((_TS, thread_ts), (_ID, slack_user_id))
+    given = (*required, *((shape, value) for shape, value in optional if value is not None))
+    if not all(isinstance(value, str) and shape.fullmatch(value) for shape, value in given):
         raise Conflict(MESSAGE_LOST)
     reply_to = thread_ts if thread_ts != ts else None  # a thread's first message names itself
     return MessageSource(
@@ -87,10 +86,6 @@ def checked_source(
         thread_ts=reply_to,
         slack_user_id=slack_user_id,
     )
-
-
-def _fits(shape: re.Pattern[str], value: Any) -> bool:
-    return isinstance(value, str) and bool(shape.fullmatch(value))
 
 
 def _permalink(team_url: str, channel: str, ts: str, thread_ts: str | None) -> str:

@@ -1,8 +1,8 @@
 """Actions on a ticket: accept, take, reassign, ask, resolve, cancel, reopen.
 
-What each action changes is in `services.tickets.transitions`; here it is decided whether it is
-allowed. An action is one conditional update. If another user was quicker, `Conflict` describes the
-ticket's state; if it was the same user with the same action (a second press), nothing more happens.
+`services.tickets.transitions` says what an action changes; this module decides if it is allowed.
+An action is one conditional update. If another user was first, `Conflict` describes the ticket's
+state; a second press by the same user changes nothing.
 """
 
 from collections.abc import Callable
@@ -43,7 +43,7 @@ from services.tickets.validation import (
 
 SOLVED_BY_REQUESTER = "Its requester says that it is solved."
 STILL_A_PROBLEM = "It is still a problem."
-# The events of actions; other events may come between a press and its repetition.
+# Events of actions; other events may come between a press and its repetition.
 ACTION_EVENTS = frozenset(
     {
         EventType.ACCEPTED,
@@ -61,8 +61,8 @@ ChangeBuilder = Callable[[Ticket, datetime], Change]
 
 
 class TicketActions:
-    """`expected_state` is the `lifecycle.state_token` the user decided by: a later change is a
-    `Conflict`. Without it, the state in which the ticket is first read counts."""
+    """`expected_state` is the `lifecycle.state_token` the user decided by; a change since then is a
+    `Conflict`. Without it, the state at the first read counts."""
 
     def __init__(self, db: Mongo, users: UserService, *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -73,25 +73,24 @@ class TicketActions:
     def get_for_action(
         self, *, actor: Actor, ticket_id: str, action: TicketAction, expected_state: str = ""
     ) -> Ticket:
-        """The ticket, if the actor may take that action now; `NotFound`, `PermissionDenied` or
-        `Conflict`."""
+        """Return the ticket if the actor may take that action now. Raises `NotFound`,
+        `PermissionDenied`, `Conflict`."""
         require_permission(actor, ACTION_PERMISSIONS[action])
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         self.check_action(actor, ticket, action, expected_state or state_token(ticket))
         return ticket
 
     def accept(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """The assignee says that they are at it."""
-
-        def build_change(ticket: Ticket, now: datetime) -> Change:
-            return transitions.accept(actor.user_id, ticket, now=now)
-
         return self._apply_action(
-            actor, ticket_id, TicketAction.ACCEPT, build_change, expected_state
+            actor,
+            ticket_id,
+            TicketAction.ACCEPT,
+            lambda ticket, now: transitions.accept(actor.user_id, ticket, now=now),
+            expected_state,
         )
 
     def take(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """A moderator makes it their own, whoever had it. Taking it is accepting it."""
+        """Assign the ticket to the actor, accepted, also if another user is its assignee."""
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
             own = actor.user_id
@@ -109,7 +108,7 @@ class TicketActions:
         expected_state: str = "",
     ) -> Ticket:
         """Assign it to that moderator or admin; None returns it to assignment, which does not
-        choose the same assignee again. `InvalidValue` for either field."""
+        choose the same assignee again. Raises `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         why = _checked_reason(reason)
         person = self._assignable(assignee_id) if assignee_id else None
@@ -134,17 +133,20 @@ class TicketActions:
         )
 
     def ask_requester(self, *, actor: Actor, ticket_id: str, question: str) -> Ticket:
-        """Its requester has to answer first; `InvalidValue` for the question."""
+        """Ask the requester and wait for the answer. Raises `InvalidValue` for the question."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.ASK_REQUESTER])
         checked = checked_question(question, field="question")
-
-        def build_change(ticket: Ticket, now: datetime) -> Change:
-            return transitions.ask_requester(actor.user_id, ticket, question=checked, now=now)
-
-        return self._apply_action(actor, ticket_id, TicketAction.ASK_REQUESTER, build_change)
+        return self._apply_action(
+            actor,
+            ticket_id,
+            TicketAction.ASK_REQUESTER,
+            lambda ticket, now: transitions.ask_requester(
+                actor.user_id, ticket, question=checked, now=now
+            ),
+        )
 
     def resolve(self, *, actor: Actor, ticket_id: str, resolution: str) -> Ticket:
-        """Complete it with a note for its requester; `InvalidValue` for the note."""
+        """Complete it with a note for the requester. Raises `InvalidValue` for the note."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.RESOLVE])
         note = checked_resolution(resolution, field="resolution")
 
@@ -155,8 +157,6 @@ class TicketActions:
         return self._apply_action(actor, ticket_id, TicketAction.RESOLVE, build_change)
 
     def cancel(self, *, actor: Actor, ticket_id: str) -> Ticket:
-        """Its requester no longer needs it."""
-
         def build_change(ticket: Ticket, now: datetime) -> Change:
             by, done = actor.user_id, EventType.CANCELLED
             return transitions.complete(by, ticket, done, resolution=CANCELLED_RESOLUTION, now=now)
@@ -164,15 +164,11 @@ class TicketActions:
         return self._apply_action(actor, ticket_id, TicketAction.CANCEL, build_change)
 
     def reopen(self, *, actor: Actor, ticket_id: str, expected_state: str = "") -> Ticket:
-        """It was not done after all: back to its assignee, or to assignment if they have left."""
+        """Return it to its assignee, or to assignment if they no longer work on tickets."""
 
         def build_change(ticket: Ticket, _: datetime) -> Change:
-            assignee = self._users.get(ticket.assigned_to) if ticket.assigned_to else None
-            return transitions.reopen(
-                actor.user_id,
-                ticket,
-                keep_assignee=bool(assignee and can_work_on_tickets(assignee)),
-            )
+            keep_assignee = self._users.can_work_on_tickets(ticket.assigned_to)
+            return transitions.reopen(actor.user_id, ticket, keep_assignee=keep_assignee)
 
         return self._apply_action(
             actor, ticket_id, TicketAction.REOPEN, build_change, expected_state
@@ -211,10 +207,7 @@ class TicketActions:
         return written.ticket
 
     def refresh_card(self, *, actor: Actor, ticket_id: str, channel: str, ts: str) -> bool:
-        """Have the card of that message updated, because it is out of date.
-
-        False if that message is none of the ticket's cards.
-        """
+        """Request an update of the ticket's card in that message; False if it is no card."""
         ticket = require_visible(actor, load_ticket(self._db, ticket_id))
         return deliveries.invalidate_card(
             self._db, ticket.id, channel=channel, ts=ts, now=self._clock()
@@ -263,7 +256,7 @@ class TicketActions:
         return ticket
 
     def _assignee_name(self, actor: Actor, ticket: Ticket) -> str:
-        """How a sentence for the actor calls the assignee."""
+        """Return "you", a name or "", for a sentence to the actor."""
         if ticket.assigned_to is None or ticket.status is Status.COMPLETED:
             return ""
         if ticket.assigned_to == actor.user_id:
@@ -272,7 +265,6 @@ class TicketActions:
         return assignee.display_name if assignee else ""
 
     def _assignable(self, user_id: str) -> User:
-        """A moderator or admin who is still there."""
         user = self._users.get(ObjectId(user_id)) if ObjectId.is_valid(user_id) else None
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
@@ -289,7 +281,7 @@ def _checked_reason(reason: str) -> str:
 
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:
-    """Whether the last step taken was this one, by the same person, and still stands."""
+    """Return whether the last action was this one, by the same user, and is still in effect."""
     taken = (past for past in reversed(ticket.events) if past.type in ACTION_EVENTS)
     last, new = next(taken, None), change.events[0]
     return (

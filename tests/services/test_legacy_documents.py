@@ -35,8 +35,8 @@ from services.core.errors import DomainError
 from services.digest.digest_counts import DigestCounts
 from services.digest.digest_service import Digest, Digests
 from services.home.sessions import Screen
-from services.linking import suspension
-from services.linking.suspension import ExclusionReason
+from services.linking import links
+from services.linking.links import ExclusionReason
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
@@ -56,7 +56,6 @@ from services.routing import similar_tickets
 from services.sla import recompute
 from services.tickets import legacy, release, ticket_store
 from services.tickets import queries as ticket_queries
-from services.tickets.filing import check_not_filed
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
@@ -207,12 +206,12 @@ def linked(world: World) -> bool:
 
 def stopped(world: World) -> None:
     linked(world)
-    suspension.suspend_link(world.db, world.link, ExclusionReason.GUEST, now=world.now)
+    links.suspend_link(world.db, world.link, ExclusionReason.GUEST, now=world.now)
 
 
 def resumed(world: World) -> None:
     stopped(world)
-    suspension.resume_link(world.db, world.link, now=world.now)
+    links.resume_link(world.db, world.link, now=world.now)
 
 
 def watched(world: World) -> int:
@@ -501,11 +500,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "tickets.legacy.adopt": each(lambda w, t: legacy.adopt(w.db, _raw(w, t), now=w.now)),
     "tickets.legacy.adopt_batch": once(lambda w: legacy.adopt_batch(w.db, now=w.now)),
-    "linking.suspension.suspend_link": once(stopped),
-    "linking.suspension.resume_link": once(resumed),
-    "linking.suspension.cancel_release": once(
-        lambda w: suspension.cancel_release(w.db, w.link, now=w.now)
-    ),
+    "linking.links.suspend_link": once(stopped),
+    "linking.links.resume_link": once(resumed),
+    "linking.links.cancel_release": once(lambda w: links.cancel_release(w.db, w.link, now=w.now)),
     "linking.link_by_code.LinkByCode.can_link_by_email": once(
         lambda w: w.link_by_code.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
     ),
@@ -538,9 +535,6 @@ TABLE: Mapping[str, Entry] = {
     ),
     "lists.list_service.ListService.assignees": once(lambda w: w.lists.assignees(actor=BOSS)),
     "lists.list_service.ListService.skills": once(lambda w: w.lists.skills(actor=BOSS)),
-    "tickets.filing.check_not_filed": once(
-        lambda w: check_not_filed(w.db, actor=JO, team_id=TEAM_ID, source=SAID)
-    ),
     "tickets.actions.TicketActions.get_for_action": action(
         "get_for_action", action=TicketAction.RESOLVE
     ),
