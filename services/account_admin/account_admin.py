@@ -1,4 +1,4 @@
-"""Accounts as admins keep them, and what everybody may change of their own."""
+"""Accounts for admins, and the profile that every user may change."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from services.models.user import User
 from services.tickets import release
 
 MAX_CAPACITY = 100
-# As much as a form's input holds.
+# The maximum length of a form's input.
 MAX_SKILLS_TEXT_LENGTH = 3_000
 ACTIVE, DEACTIVATED = "active", "deactivated"
 _COUNT = re.compile(r"\d{1,3}", re.ASCII)
@@ -27,7 +27,7 @@ _COUNT = re.compile(r"\d{1,3}", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class PersonFields:
-    """An account as a form shows it and sends it back; each field in a form's words."""
+    """An account as a form shows and submits it: every field as text."""
 
     role: str
     skills: str
@@ -45,7 +45,7 @@ class PersonFields:
 
 
 def format_skills(skills: Sequence[str]) -> str:
-    """Skills as they are typed, with commas between; as many whole ones as a form holds."""
+    """Return the skills separated by commas, as many as the form's input holds."""
     text = ""
     for skill in map(strip_invisible, skills):
         longer = f"{text}, {skill}" if text else skill
@@ -63,7 +63,7 @@ class AccountAdmin:
         self._clock = clock
 
     def page(self, *, actor: Actor, cursor: AccountCursor) -> AccountPage:
-        """Ten accounts, by address."""
+        """Return a page of accounts, ordered by address."""
         require_permission(actor, Permission.MANAGE_USERS)
         return account_search.account_page(self._db, cursor)
 
@@ -74,11 +74,10 @@ class AccountAdmin:
     def update(
         self, *, actor: Actor, user_id: str, shown: PersonFields, wanted: PersonFields
     ) -> User:
-        """Store what differs from what the form showed, and leave the rest as it is now.
+        """Store the fields that differ from what the form showed, as `update_account` does.
 
-        A new role or a deactivation ends the account's sessions; if it can no longer work on
-        tickets, its tickets are released (`release_tickets`). Raises `InvalidValue`, also for a
-        field that another admin has changed since, and for the last active admin.
+        Raises `InvalidValue`, also if another admin has changed the field since, and for the last
+        active admin.
         """
         require_permission(actor, Permission.MANAGE_USERS)
         try:
@@ -95,8 +94,7 @@ class AccountAdmin:
             raise InvalidValue(field, str(refusal)) from None
 
     def release_tickets(self, *, actor: Actor, user_id: ObjectId) -> list[ObjectId]:
-        """Release the first of an account's open tickets and return them; the sweep does the
-        rest."""
+        """Release a batch of an account's open tickets and return them; the sweep continues."""
         require_permission(actor, Permission.MANAGE_USERS)
         return release.release_tickets(self._db, user_id, now=self._clock())
 
@@ -121,7 +119,7 @@ class AccountAdmin:
 
 
 def _checked(stored: PersonFields, shown: PersonFields, wanted: PersonFields) -> Document:
-    """What to store of the fields that were touched. Raises `InvalidValue`."""
+    """Return what to store of the fields the form changed. Raises `InvalidValue`."""
     values: Document = {}
     for field in (field.name for field in fields(PersonFields)):
         new, old, current = (getattr(form, field) for form in (wanted, shown, stored))

@@ -26,10 +26,10 @@ class ProfileService(AccountServiceBase):
         current_password: str | None = None,
         client_ip: str | None = None,
     ) -> User:
-        """Change what is given of one's own account; None leaves as it is, a name "" removes it.
+        """Change the given fields of the actor's account; None leaves one, a name "" removes it.
 
-        A new password ends every session, this one too, and the owner is notified. It takes the
-        current one, which is counted against guessing as at sign-in (`client_ip`: the caller's).
+        A new password ends every session, this one too, and the owner is notified. It requires the
+        current one; wrong guesses are limited as at sign-in (`client_ip` is the caller's address).
         Raises `InvalidValue`, `LimitReached`, and `Conflict` if the password has changed since.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -62,7 +62,7 @@ class ProfileService(AccountServiceBase):
     def _verify_current_password(
         self, user_id: ObjectId, current: str | None, client_ip: str | None
     ) -> str:
-        """The stored hash that `current` is the password of."""
+        """Return the stored hash after `current` has matched it."""
         doc = load_account_doc(self._db, user_id)
         stored = doc.get("password")
         if not stored:

@@ -1,11 +1,11 @@
 """Which account a Slack member acts as.
 
-The first use links the member: to a new account of role `user`, or to an invitation (an account
-without password and without links) of the address that Slack calls confirmed. If linking is strict,
+The first use links the member to a new account of role `user`, or to an invitation: an account
+without password and without links, of the address that Slack has confirmed. If linking is strict,
 or the member has unlinked themselves, only a code does (services/linking/link_by_code.py).
 
-A link whose member Slack no longer lets work here is `stopped` (services/linking/suspension.py): it
-gives no access until Slack says otherwise.
+A link is `stopped {at, reason}` while Slack does not let its member work here: it gives no access.
+Its account stays, and so do the tickets filed by it; those assigned to it are released.
 """
 
 from datetime import datetime
@@ -35,14 +35,14 @@ ACCOUNT_TAKEN = f"The account of your email address belongs to another Slack mem
 
 
 class ExclusionReason(StrEnum):
-    """Why somebody cannot use the help desk, whatever their account."""
+    """Why a Slack member cannot use the help desk, with any account."""
 
     INACTIVE = "nobody"  # deleted, or a bot
     GUEST = "guest"
     OTHER_ORGANISATION = "elsewhere"  # in another organisation
 
 
-# What the history of each ticket that is released says.
+# The reason in the history of each released ticket.
 _REASONS = {
     ExclusionReason.INACTIVE: "the Slack member was deactivated",
     ExclusionReason.GUEST: "the Slack member is a guest by now",
@@ -60,7 +60,7 @@ class LinkService:
         is_strict: bool = False,
         clock: Clock = utcnow,
     ) -> None:
-        """`is_strict`: an address opens no account, and only a code links to one."""
+        """`is_strict`: an address creates no account, and only a code links to one."""
         self._db = db
         self._users = users
         self._admin_emails = admin_emails
@@ -68,10 +68,7 @@ class LinkService:
         self._clock = clock
 
     def find_user(self, *, team_id: str, slack_user_id: str) -> User | None:
-        """The linked account, or None where there is none yet.
-
-        Raises `MemberRefused` where it has been deactivated.
-        """
+        """Return the linked account, or None. Raises `MemberRefused` if it is deactivated."""
         link = self._db.links.find_one({"_id": link_id(team_id, slack_user_id)})
         user = self._users.get(link["userId"]) if link and "stopped" not in link else None
         if user and not user.active:
@@ -79,9 +76,9 @@ class LinkService:
         return user
 
     def get_or_create_user(self, member: SlackMember, *, allow_unlinked: bool = False) -> User:
-        """The account of a member seen for the first time; `MemberRefused` says why there is none.
+        """Return the account of a member without an active link. Raises `MemberRefused`.
 
-        `allow_unlinked`: also of a member who had unlinked it.
+        `allow_unlinked`: also for a member who has unlinked themselves.
         """
         check_member(member)
         resumed = self._resume(member)
@@ -91,7 +88,7 @@ class LinkService:
             raise MemberRefused(LINK_REQUIRED)
         check_email(member)
         existing = self._users.find_by_email(member.email)
-        # A link is written before its account: whoever finds the account finds the link, too.
+        # A link is stored before its account, so if the account is found, the link is there.
         linked = self.find_user(team_id=member.team_id, slack_user_id=member.slack_user_id)
         if linked:
             return linked
@@ -99,7 +96,7 @@ class LinkService:
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
         account = self._account(member, existing)
-        if account.role is not Role.USER:  # somebody more who can be given tickets
+        if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
         if allow_unlinked:
             self._db.unlinked.delete_one(own)
@@ -113,13 +110,13 @@ class LinkService:
         return self._open_account(member)
 
     def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
-        """Where these users are reached in Slack; those without a link are left out."""
+        """Return the users' Slack ids; users without an active link are left out."""
         query = {"teamId": team_id, "userId": {"$in": list(user_ids)}}
         found = [link for link in self._db.links.find(query) if "stopped" not in link]
         return {link["userId"]: link["slackUserId"] for link in found}
 
     def _resume(self, member: SlackMember) -> User | None:
-        """The account of a member whom Slack lets work here again."""
+        """Return the account of a member whom Slack lets work here again."""
         link = self._db.links.find_one({"_id": link_id(member.team_id, member.slack_user_id)})
         if link is None or "stopped" not in link:
             return None
@@ -141,7 +138,7 @@ class LinkService:
         if self._db.links.find_one({"userId": user.id, "_id": {"$ne": own}}):
             raise MemberRefused(ACCOUNT_TAKEN)
         former = self._link(member, user.id)
-        if former != user.id:  # that account is gone, or admit() had found it
+        if former != user.id:  # the account of the former link is gone
             relink = {"$set": {"userId": user.id}}
             self._db.links.update_one({"_id": own, "userId": former}, relink)
         return user
@@ -155,7 +152,7 @@ class LinkService:
             name=member.name,
             user_id=user_id,
         )
-        # An upsert: of two first uses at once either may be the one that writes it.
+        # An upsert: of two concurrent first uses, either may create the account.
         stored = self._db.users.find_one_and_update(
             {"_id": user_id},
             {"$setOnInsert": doc},
@@ -182,7 +179,7 @@ class LinkService:
             self._db.links.insert_one({"_id": key, **link})
         except DuplicateKeyError:
             existing = self._db.links.find_one({"_id": key})
-            if existing is None:  # not our key: another member took this account meanwhile
+            if existing is None:  # not our key: another member has linked this account
                 raise MemberRefused(ACCOUNT_TAKEN) from None
             return ObjectId(existing["userId"])
         return user_id
@@ -202,7 +199,7 @@ _REFUSALS = {
 
 
 def exclusion_reason(member: SlackMember) -> ExclusionReason | None:
-    """What keeps somebody out; None for a full, living member of this workspace."""
+    """Return why the member is excluded; None for a full, active member of this workspace."""
     if member.is_bot or member.is_deleted:
         return ExclusionReason.INACTIVE
     if member.is_stranger or member.home_team_id != member.team_id:
@@ -218,7 +215,7 @@ def check_member(member: SlackMember) -> None:
 
 
 def check_email(member: SlackMember) -> None:
-    """Raise `MemberRefused` for a member without an address by which an account may be found."""
+    """Raise `MemberRefused` for a member without a usable address."""
     if not member.email.strip():
         raise MemberRefused(f"Slack does not tell your email address. {ASK_ADMIN}")
     if member.email_confirmed is False:
@@ -229,10 +226,10 @@ def check_email(member: SlackMember) -> None:
 
 
 def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: datetime) -> None:
-    """Safe to repeat: a suspended link keeps the date of the first time.
+    """Suspend a link. Safe to repeat.
 
-    The release of its tickets is requested first, so that no interruption leaves them with an
-    account that cannot work on them.
+    The release of its tickets is requested first, so that an interruption does not leave them with
+    an account that cannot work on them.
     """
     doc = db.users.find_one({"_id": link["userId"]})
     if doc and can_work_on_tickets(User.from_doc(doc)):
@@ -247,14 +244,13 @@ def suspend_link(db: Mongo, link: Document, reason: ExclusionReason, *, now: dat
 
 
 def resume_link(db: Mongo, link: Document, *, now: datetime) -> None:
-    """The member may work here again, and keeps what has not been released yet."""
+    """Resume a link; tickets that are not released yet stay with the account."""
     db.links.update_one({"_id": link["_id"]}, {"$unset": {"stopped": ""}})
     cancel_release(db, link, now=now)
 
 
 def cancel_release(db: Mongo, link: Document, *, now: datetime) -> None:
-    """The owner of the link's account is reachable: release no more tickets, and offer those that
-    are queued."""
+    """Release no more tickets of the link's account, and retry those that are queued."""
     db.users.update_one(
         {"_id": link["userId"], "handBack.isGone": True}, {"$unset": {"handBack": ""}}
     )

@@ -1,7 +1,7 @@
 """Comments on a ticket and the staff's internal notes: adding, editing, deleting, and their limits.
 
-Each is stored as one conditional update. A comment does not depend on the ticket's state, so if
-another change was quicker the comment is stored on top of it.
+Each is one conditional update. A comment does not depend on the ticket's state, so after a
+concurrent change it is stored on top of that.
 """
 
 from collections.abc import Callable, Iterable
@@ -39,12 +39,11 @@ _COMMENT_EVENTS = (EventType.COMMENTED, EventType.NOTED, EventType.COMMENT_EDITE
 
 
 class CommentLimitReached(LimitReached):
-    """The ticket has as many comments, or edits of them, as it can hold."""
+    """The ticket has the maximum number of comments, or of edits of them."""
 
 
 class CommentRateLimitReached(LimitReached):
-    """Too many by one user within a short time; `last_seq` is the event of the last that was
-    stored."""
+    """Too many comments by one user in a short time; `last_seq` is the event of the last one."""
 
     def __init__(self, message: str, *, last_seq: int) -> None:
         super().__init__(message)
@@ -66,7 +65,7 @@ class CommentService:
         self._clock = clock
 
     def get_for_comment(self, *, actor: Actor, ticket_id: str, internal: bool) -> Ticket:
-        """The ticket, if the actor may write that about it; `NotFound` or `PermissionDenied`."""
+        """Return the ticket if the actor may comment. Raises `NotFound`, `PermissionDenied`."""
         require_permission(
             actor, ACTION_PERMISSIONS[TicketAction.NOTE if internal else TicketAction.COMMENT]
         )
@@ -117,7 +116,7 @@ class CommentService:
         text: str,
         files: tuple[FileLink, ...] = (),
     ) -> Ticket | None:
-        """Store what a message's author has changed in it. None if it is no comment.
+        """Store an edit of a comment by its message's author; None if the message is no comment.
 
         Raises `InvalidValue`, `PermissionDenied` for another author's comment,
         `CommentLimitReached` and `CommentRateLimitReached`.
@@ -138,10 +137,10 @@ class CommentService:
         return self._sync_with_message(ticket_id, message, change)
 
     def delete(self, *, ticket_id: str, message: MessageRef) -> Ticket | None:
-        """Delete the comment of a message that was deleted. None if it was no comment.
+        """Delete the comment of a deleted message; None if it was no comment.
 
-        Slack lets the author delete a message, and the workspace's admins, and does not say who it
-        was: so there is no permission to check.
+        Without a permission check: Slack lets the author and workspace admins delete a message, and
+        does not say who did.
         """
 
         def change(_: Ticket, comment: Comment, __: datetime) -> Change | None:
@@ -174,7 +173,7 @@ class CommentService:
 
 
 def checked_comment_text(text: str, files: Iterable[FileLink] = ()) -> str:
-    """The text as it is stored. A file may come without text."""
+    """Return the text as it is stored; it may be empty if there are files."""
     if not text.strip() and any(files):
         return ""
     return checked_required_text(
@@ -204,7 +203,7 @@ def check_edit_limits(ticket: Ticket, actor: Actor, now: datetime) -> None:
 
 
 def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Change:
-    """The change of a comment in place: the filter's `seq` keeps positions in the array valid."""
+    """Change a comment in place: the filter's `seq` keeps its position in the array valid."""
     placed = {f"comments.{comment.position}.{name}": value for name, value in values.items()}
     event = NewEvent(
         kind, by=comment.by, field=EVENT_FIELD_BY_INTERNAL[comment.internal], to=comment.id
@@ -215,7 +214,7 @@ def _changed(comment: Comment, kind: EventType, values: dict[str, Any]) -> Chang
 def _find_duplicate(
     ticket: Ticket, message: MessageRef | None, request_id: str | None, *, by: ObjectId
 ) -> Comment | None:
-    """The comment that this one repeats."""
+    """Return the comment already stored for the same message or form."""
     for comment in ticket.comments:
         is_same_form = request_id is not None and (comment.submission_id, comment.by) == (
             request_id,
@@ -231,7 +230,6 @@ def _find_by_message(ticket: Ticket, message: MessageRef) -> Comment | None:
 
 
 def _check_rate_limit(ticket: Ticket, actor: Actor, now: datetime) -> None:
-    # The ticket is read with its events, the newest last.
     recent = [
         event.seq
         for event in ticket.events
