@@ -13,14 +13,7 @@ from services.models.slack_member import SlackMember
 from services.models.user import Role, User
 from tests.conftest import FixedClock, at_once
 
-JO = SlackMember(
-    team_id="T1",
-    slack_user_id="U1",
-    home_team_id="T1",
-    email="Jo@Example.com",
-    email_confirmed=True,
-    name="Jo",
-)
+JO = SlackMember("T1", "U1", "T1", "Jo@Example.com", email_confirmed=True, name="Jo")
 NO_PERSON = "Only people with a working Slack account can use the help desk."
 STRANGER = (
     "The help desk is for members of this workspace; you belong to another organisation. "

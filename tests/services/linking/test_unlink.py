@@ -13,14 +13,7 @@ from services.outbox.emails import EmailKind, Emails
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, at_once, file_ticket
 
-JO = SlackMember(
-    team_id="T1",
-    slack_user_id="U1",
-    home_team_id="T1",
-    email="jo@example.com",
-    email_confirmed=True,
-    name="Jo",
-)
+JO = SlackMember("T1", "U1", "T1", "jo@example.com", email_confirmed=True, name="Jo")
 STALE = "You are linked to another account by now, or to none. Type /account to see which."
 
 
