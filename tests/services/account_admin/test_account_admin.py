@@ -1,4 +1,4 @@
-"""Accounts as admins edit them, and what users may change of their own."""
+"""Accounts edited by admins, and the user's own profile."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -44,7 +44,7 @@ def account_admin(db: Mongo, clock: FixedClock) -> AccountAdmin:
 
 
 def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
-    """As a form that shows the account as `user` is and sends `wanted` back."""
+    """Submit a form that showed the account as `user` is, with the `wanted` values."""
     shown = PersonFields.from_user(user)
     return service.update(
         actor=Actor.from_user(by),
@@ -263,7 +263,7 @@ def test_who_was_changed_meanwhile_is_looked_at_again(
     assert "handBack" not in (db.users.find_one({"_id": nils.id}) or {})
 
 
-# Handing back
+# Release of tickets
 
 
 @pytest.mark.parametrize(
@@ -346,7 +346,7 @@ def test_a_change_retries_unassigned_tickets(
         assert "next" not in reload(db, waiting).assignment
 
 
-# One's own profile
+# The user's own profile
 
 
 def test_ones_own_skills(account_admin: AccountAdmin, nils: User, db: Mongo) -> None:

@@ -66,9 +66,9 @@ def test_what_cannot_be_seen_in_an_address_goes(users: UserService) -> None:
 @pytest.mark.parametrize(
     ("typed", "twin"),
     [
-        ("Ke\u0301vin@example.com", "K\xe9vin@example.com"),  # an accent of its own
-        ("\u212aevin@example.com", "Kevin@example.com"),  # the sign for Kelvin
-        ("\uff2bevin@\uff45xample.com", "Kevin@example.com"),  # letters as wide as Chinese ones
+        ("Ke\u0301vin@example.com", "K\xe9vin@example.com"),  # a combining accent
+        ("\u212aevin@example.com", "Kevin@example.com"),  # the Kelvin sign
+        ("\uff2bevin@\uff45xample.com", "Kevin@example.com"),  # full-width letters
     ],
 )
 def test_an_address_has_one_spelling(users: UserService, typed: str, twin: str) -> None:
@@ -86,7 +86,7 @@ def test_what_only_becomes_an_address_is_none(users: UserService) -> None:
 
 
 def test_a_long_row_of_accents_is_refused_unread(users: UserService) -> None:
-    """To put so many in their order takes minutes, which the test's timeout would end."""
+    """Normalising so many accents takes minutes; the test's timeout would fail it."""
     row = "\u0316\u0301" * 300_000
     assert users.find_by_email(f"a{row}@example.com") == []
     with pytest.raises(InvalidValue):
@@ -191,7 +191,7 @@ def test_a_new_role_leaves_all_else_alone(users: UserService, db: Mongo) -> None
     db.users.update_one({"_id": user.id}, {"$set": {"badge": {"colour": "green"}}})
     before = db.users.find_one({"_id": user.id}) or {}
     assert users.update(actor=OPERATOR, email="Jo@example.com", role=Role.ADMIN).role is Role.ADMIN
-    # Whoever is signed in with the old role is not any more.
+    # The new token version ends sessions with the old role.
     assert db.users.find_one({"_id": user.id}) == before | {"role": "admin", "tokenVersion": 2}
 
 
@@ -235,7 +235,7 @@ def test_legacy_accounts_are_found_whatever_their_capitals(users: UserService, d
         [{"email": " Jo@Example.com", "password": "hash"}, {"email": None}, {"role": "user"}]
     )
     assert [user.email for user in users.find_by_email("jo@example.COM ")] == [" Jo@Example.com"]
-    db.users.insert_one({"email": "LATER@example.com"})  # the predecessor goes on making them
+    db.users.insert_one({"email": "LATER@example.com"})  # the predecessor still creates accounts
     assert len(users.find_by_email("later@example.com")) == 1
     assert users.update(actor=OPERATOR, email="Later@Example.com", role=Role.ADMIN)
     with pytest.raises(Conflict):

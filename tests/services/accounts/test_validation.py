@@ -1,4 +1,4 @@
-"""What may stand in an account."""
+"""Validation of account fields."""
 
 from typing import Any
 

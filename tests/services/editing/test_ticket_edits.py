@@ -1,4 +1,4 @@
-"""Editing a ticket: each field, several people at once, and what is left alone."""
+"""Edits of a ticket: each field, concurrent edits, and what stays unchanged."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -35,7 +35,7 @@ def ticket(tickets: TicketService, people: People, moderator: User) -> Ticket:
 
 
 class Editor:
-    """One person's edits of one ticket, as somebody who has just opened it."""
+    """One user's edits of one ticket, read just before the edit unless `seen` says otherwise."""
 
     def __init__(self, ticket_edits: TicketEdits, db: Mongo, ticket: Ticket, user: User) -> None:
         self._edits, self._db, self._id = ticket_edits, db, ticket.id
@@ -196,7 +196,7 @@ def test_a_reopened_ticket_whose_assignee_has_left_is_nobody_s(
     assert (done.status, done.assigned_to, done.resolution) == (Status.REOPENED, None, None)
 
 
-# Several people at once
+# Concurrent edits
 
 
 @pytest.fixture
@@ -340,7 +340,7 @@ def test_a_ticket_that_is_never_still_ends_in_a_sentence(
     assert str(busy.value) == BUSY
 
 
-# What is left alone
+# What stays unchanged
 
 
 def test_unknown_fields_and_long_legacy_texts_survive(
@@ -369,7 +369,7 @@ def test_unknown_fields_and_long_legacy_texts_survive(
     assert (changed.related_skills, changed.helpful_notes) == (("Cobol", "VPN"), "x")
 
 
-# Who may
+# Permissions
 
 
 @pytest.mark.parametrize("role", list(Role))
@@ -416,7 +416,7 @@ def test_no_such_ticket(ticket_edits: TicketEdits, moderator: User, ticket_id: s
         )
 
 
-# What a form is filled in with
+# Initial values of the form
 
 
 def test_a_draft_holds_the_team_s_skills_and_how_the_assignee_stands(

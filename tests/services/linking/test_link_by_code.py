@@ -1,4 +1,4 @@
-"""Linking by a code: two steps, whose answers are the same whatever is wrong with a code."""
+"""Linking by a code in two steps; every kind of bad code gets the same answer."""
 
 from dataclasses import replace
 from typing import Any
@@ -41,7 +41,7 @@ GUEST = (
 
 @pytest.fixture
 def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
-    """A moderator of the predecessor's, with a password."""
+    """A moderator with a password, created by the predecessor."""
     doc = new_account_doc(email="Mona@example.com", role=Role.MODERATOR, now=clock())
     db.users.insert_one({**doc, "password": "$2b$04$hash"})
     return User.from_doc(db.users.find_one({"_id": doc["_id"]}) or {})
@@ -257,7 +257,7 @@ def test_the_link_of_a_member_who_is_gone_makes_way(services: Services, mona: Us
     link(services.link_by_code, services.codes, mona)
     stopped = {"stopped": {"at": services.clock(), "reason": "nobody"}}
     services.db.links.update_one({"_id": "T1:U1"}, {"$set": stopped})
-    services.links.get_or_create_user(AL)  # who has an account already
+    services.links.get_or_create_user(AL)  # has an account already
     assert link(services.link_by_code, services.codes, mona, AL).user == mona
     assert [(doc["_id"], doc["userId"]) for doc in services.db.links.find()] == [("T1:U2", mona.id)]
 
@@ -290,7 +290,7 @@ def test_of_two_who_take_one_code_one_links(services: Services, mona: User) -> N
 def test_of_two_members_who_link_one_account_at_once_one_does(
     services: Services, mona: User, clock: FixedClock
 ) -> None:
-    """Each with a code of their own, as a page shows it while the other's is being used."""
+    """Each member has a valid code of their own, so only the link can decide."""
 
     class Generous(OneTimeCodes):
         def redeem_by_id(self, *, kind: CodeKind, code_id: str) -> ObjectId | None:

@@ -71,7 +71,7 @@ def invite(users: UserService, role: Role = Role.MODERATOR) -> User:
 def test_who_gets_no_account(
     links: LinkService, db: Mongo, what: dict[str, Any], sentence: str
 ) -> None:
-    db.users.insert_one({"email": ""})  # must not become a blank address's account
+    db.users.insert_one({"email": ""})  # must not match a blank address
     assert refusal(links, replace(JO, **what)) == sentence
     assert (db.links.count_documents({}), db.users.count_documents({})) == (0, 1)
 
@@ -178,7 +178,7 @@ def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> N
 
 
 def test_somebody_elses_account_is_not_shared(links: LinkService) -> None:
-    """An address that was handed on to another member does not hand on the account."""
+    """If another member gets the address, they do not get the account."""
     links.get_or_create_user(JO)
     assert refusal(links, replace(JO, slack_user_id="U2")) == TAKEN
     assert links.find_user(team_id="T1", slack_user_id="U2") is None
@@ -204,7 +204,7 @@ def test_concurrent_first_uses_make_one_account_and_one_link(
 
 def test_a_concurrent_link_is_no_other_member(users: UserService, db: Mongo) -> None:
     class Late(LinkService):
-        """Looks for the member's link just before the twin makes it."""
+        """Look up the member's link just before a concurrent first use creates it."""
 
         def find_user(self, **_: str) -> None:
             LinkService(db, users).get_or_create_user(JO)

@@ -1,4 +1,4 @@
-"""Changes of Slack members, and what they do to the linked accounts."""
+"""Changes of Slack members, and their effect on the linked accounts."""
 
 from dataclasses import replace
 from typing import Any
@@ -106,7 +106,7 @@ def test_whoever_comes_back_works_again_and_keeps_what_is_left(
     assert services.links.find_user(team_id="T1", slack_user_id="U1") == jo
     assert release.accounts_to_release(services.db, now=services.clock()) == []
     assert reload(services.db, kept).assigned_to == jo.id
-    assert "next" not in reload(services.db, waiting).assignment  # they may take it
+    assert "next" not in reload(services.db, waiting).assignment  # it is retried, as they may get it
     assert not services.member_sync.has_changes(member=JO)
 
 
@@ -179,7 +179,7 @@ def test_an_account_with_a_password_keeps_its_address(services: Services, jo: Us
 
 def test_a_concurrent_duplicate_restores_the_address(services: Services, jo: User) -> None:
     class Late(UserService):
-        """Looks for the address just before somebody else takes it."""
+        """Look up the address just before another account gets it."""
 
         def find_by_email(self, email: str) -> list[User]:
             found = super().find_by_email(email)

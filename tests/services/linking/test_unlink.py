@@ -61,7 +61,7 @@ def test_the_next_use_neither_links_again_nor_makes_a_duplicate(
         links.get_or_create_user(JO)
     assert str(refused.value) == ACCOUNT_UNLINKED
     assert (db.users.count_documents({}), db.links.count_documents({})) == (1, 0)
-    # Until they ask for it; and they may unlink it as often as they like.
+    # They can link again on request, and unlink again.
     for _ in range(2):
         assert links.get_or_create_user(JO, allow_unlinked=True) == jo
         unlink_service.unlink(actor=Actor.from_user(jo), team_id="T1", slack_user_id="U1")

@@ -1,4 +1,4 @@
-"""The message a ticket was made of, told by ids from outside."""
+"""The message a ticket was filed from, given by untrusted ids."""
 
 from typing import Any
 

@@ -66,7 +66,7 @@ def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Service
 
 
 class Life:
-    """What they have left behind: a ticket to work on, their own one, and traces elsewhere."""
+    """The person's data: an assigned ticket, their own one, and references elsewhere."""
 
     def __init__(self, *, assigned: Ticket, own: Ticket, quoted: Ticket) -> None:
         self.assigned = assigned
@@ -154,7 +154,7 @@ def _elsewhere(
 
 
 def leftovers(db: Mongo) -> list[str]:
-    """The collections in which something leads to them, looked for in the bytes as stored."""
+    """Return the collections whose stored bytes refer to the person."""
     raw: CodecOptions[RawBSONDocument] = CodecOptions(document_class=RawBSONDocument)
     return [
         f"{name}: {doc.raw!r}"
@@ -302,7 +302,7 @@ def test_the_last_admin_stays(erasure: Erasure, users: UserService, db: Mongo) -
 
 @pytest.mark.usefixtures("indexes_restored")
 def test_who_has_several_accounts_loses_all_of_them(db: Mongo, erasure: Erasure) -> None:
-    db.users.create_index([("email", ASCENDING)], unique=True)  # the predecessor has it so
+    db.users.create_index([("email", ASCENDING)], unique=True)  # as the predecessor has
     db.users.insert_many([{"email": "jo@example.com"}, {"email": "JO@example.com", "name": "Jo"}])
     assert len(erasure.erase(actor=OPERATOR, email="jo@example.com")) == 2
     assert set(db.users.distinct("name")) == {"a former colleague"}

@@ -1,4 +1,4 @@
-"""Ticket actions on a real database: what they store, who may do them, and who is too late."""
+"""Ticket actions on a real database: changes, permissions and conflicts."""
 
 import itertools
 from collections.abc import Callable

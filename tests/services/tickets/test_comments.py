@@ -1,4 +1,4 @@
-"""Comments: stored once, by who is allowed to, and updated when the message changes."""
+"""Comments: stored once, with permission, and updated when their message changes."""
 
 from collections.abc import Callable
 from typing import Any
@@ -88,7 +88,7 @@ def test_the_same_message_or_modal_is_one_comment(
     form = write(requester, "By a form", request_id="V1")
     assert not write(requester, "By a form", request_id="V1").is_new
     assert form.comment.submission_id == "V1"
-    # Of a replayed form, somebody else's is not theirs.
+    # Another user who replays the form gets their own comment.
     assert write(moderator, "By a form", request_id="V1").is_new
     assert write(requester, message=MessageRef("D0EMP", "1700000000.000101")).is_new
     assert len(reload(db, ticket).comments) == 4
@@ -352,7 +352,7 @@ def test_changes_count_for_a_flood(
 
 
 def full_of(ticket: Ticket, by: User, *, at: Any) -> list[dict[str, Any]]:
-    text = "😀" * 3_000  # as long as they get, in as many bytes as they may have
+    text = "😀" * 3_000  # the maximum length in the largest number of bytes
     return [
         {**transitions.comment_doc(by=by.id, text=text, at=at, internal=number % 5 == 0)}
         for number in range(500)

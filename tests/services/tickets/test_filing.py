@@ -178,7 +178,7 @@ def test_other_words_in_the_same_form_are_an_edit(
     assert (edited.ticket.title, edited.ticket.description) == ("No DNS", "It drops.")
     doc = stored(db, ticket)
     assert (doc["priority"], doc["seq"], doc["outbox"], doc["later"]) == ("low", 3, True, 1)
-    assert doc["assignment"] == {}  # parked before: other words may find somebody
+    assert doc["assignment"] == {}  # queued before: the new text may match an assignee
     line = {"at": clock(), "by": EMPLOYEE.user_id, "type": "edited"}
     assert doc["events"][1:] == [
         line | {"seq": 2, "field": "title", "from": "No VPN", "to": "No DNS"},
@@ -201,7 +201,7 @@ def test_an_edit_of_what_is_worked_on_is_refused(
     before = stored(db, ticket)
     sentence = refusal(Conflict, file, tickets, request_id="V1", title="No DNS")
     assert sentence == "Ticket 1 is being worked on; it can't be edited here."
-    assert not file(tickets, request_id="V1").is_new  # the same words are no edit
+    assert not file(tickets, request_id="V1").is_new  # equal values are no edit
     assert stored(db, ticket) == before
 
 
@@ -373,7 +373,6 @@ def test_of_one_form_sent_many_times_at_once_nobody_is_told_off(
 def test_a_used_message_costs_nothing_of_the_limit(
     tickets: TicketService, people: People, clock: FixedClock
 ) -> None:
-    """Who has filed their twenty is told of the ticket, not of the limit."""
     user = people.add()
     file_from_message(tickets, user)
     for _ in range(19):

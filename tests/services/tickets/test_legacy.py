@@ -1,4 +1,4 @@
-"""Legacy tickets are adopted: what they get, what stays, and what is assigned."""
+"""Adoption of legacy tickets, and reconciliation of the predecessor's changes."""
 
 from typing import Any
 
@@ -182,7 +182,7 @@ def test_the_jobs_see_to_it(
 
 
 def change(db: Mongo, ticket: Ticket, **values: Any) -> None:
-    """As the predecessor does it: no seq, no event, no place in the queue."""
+    """Update as the predecessor does: without a seq, an event or a queue key."""
     db.tickets.update_one({"_id": ticket.id}, {"$set": values})
 
 

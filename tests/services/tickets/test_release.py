@@ -1,4 +1,4 @@
-"""Tickets of a removed user, unassigned in batches, whatever interrupts it."""
+"""Tickets of a removed user are unassigned in batches, also after an interruption."""
 
 from datetime import timedelta
 
@@ -18,7 +18,7 @@ LEFT = "the account was deactivated"
 
 @pytest.fixture
 def gone(people: People, db: Mongo, clock: FixedClock) -> User:
-    """Deactivated a moment ago by somebody."""
+    """A moderator who has just been deactivated."""
     asked = release_request(by=ObjectId(), now=clock(), reason=LEFT)
     return people.add(Role.MODERATOR, active=False, handBack=asked)
 
@@ -74,7 +74,7 @@ def test_a_ticket_assigned_late_is_released_too(
 ) -> None:
     assert release_tickets(services.db, gone.id, now=clock()) == []
     clock.advance(minutes=2)
-    give(services.db, services.tickets, people, gone, 1)  # an assignment that was under way
+    give(services.db, services.tickets, people, gone, 1)  # an assignment that had begun before
     assert accounts_to_release(services.db, now=clock()) == [gone.id]
     assert len(release_tickets(services.db, gone.id, now=clock())) == 1
     clock.advance(minutes=2)
