@@ -88,8 +88,8 @@ class Request:
         return FormState(self.body["view"])
 
     def field_value(self, field: str) -> str:
-        """A submitted text or the value of the chosen option; "" if it is empty or missing."""
-        return str(self.form.submitted(field) or "") if field in self.form else ""
+        """A submitted text or the value of the chosen option; "" if it is empty."""
+        return str(self.form.submitted(field) or "")
 
     @property
     def arguments(self) -> list[str]:
