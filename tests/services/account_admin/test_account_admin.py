@@ -65,7 +65,7 @@ def test_each_field_is_set_and_unknown_ones_stay(
     assert db.users.find_one({"_id": nils.id}) == before | new
 
 
-def test_what_was_not_touched_stays_as_it_is_by_now(
+def test_untouched_fields_keep_their_current_values(
     account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"capacity": 2, "skills": ["SAP"]}})
@@ -73,7 +73,7 @@ def test_what_was_not_touched_stays_as_it_is_by_now(
     assert (changed.capacity, changed.skills, changed.role) == (2, ("SAP",), Role.ADMIN)
 
 
-def test_somebody_elses_change_of_the_same_field_is_not_overwritten(
+def test_another_admins_change_of_the_same_field_is_not_overwritten(
     account_admin: AccountAdmin, admin: User, nils: User, db: Mongo
 ) -> None:
     db.users.update_one({"_id": nils.id}, {"$set": {"skills": ["SAP"]}})
@@ -249,7 +249,7 @@ def test_who_died_while_taking_one_away_counts_for_a_minute(
     assert edit(account_admin, one, one, role="user").role is Role.USER
 
 
-def test_who_was_changed_meanwhile_is_looked_at_again(
+def test_an_account_that_has_changed_is_read_again(
     admin: User, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
     loaded = db.users.find_one({"_id": nils.id}) or {}

@@ -143,7 +143,7 @@ def test_an_unknown_field_is_refused(update: Editor) -> None:
 # Status and assignee
 
 
-def test_giving_it_to_somebody_is_what_reassigning_does(
+def test_an_assignee_is_set_as_by_reassigning(
     update: Editor, people: People, db: Mongo, moderator: User
 ) -> None:
     ben = people.add(Role.MODERATOR)
@@ -302,7 +302,7 @@ def test_an_analysis_counts_where_it_found_something(
     assert {c.by for c in clash.conflicts} == {"ai"}
 
 
-def test_a_comment_meanwhile_is_in_nobody_s_way(
+def test_a_concurrent_comment_is_no_conflict(
     update: Editor, db: Mongo, ticket: Ticket, clock: FixedClock
 ) -> None:
     event = {"seq": 2, "at": clock(), "by": ObjectId(), "type": EventType.COMMENTED}

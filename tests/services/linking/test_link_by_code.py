@@ -317,7 +317,7 @@ def test_of_two_members_who_link_one_account_at_once_one_does(
     assert [doc["userId"] for doc in services.db.links.find()] == [mona.id]
 
 
-def test_the_address_of_a_newcomer_is_theirs_without_a_code(services: Services) -> None:
+def test_a_new_member_links_by_address_without_a_code(services: Services) -> None:
     assert services.link_by_code.can_link_by_email(team_id="T1", slack_user_id="U1")
     user = services.link_by_code.link_by_email(member=JO)
     assert user.email == "jo@slack.example"

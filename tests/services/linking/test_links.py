@@ -177,7 +177,7 @@ def test_the_role_is_read_each_time(links: LinkService, users: UserService) -> N
     assert found.role is Role.ADMIN
 
 
-def test_somebody_elses_account_is_not_shared(links: LinkService) -> None:
+def test_another_members_account_is_not_shared(links: LinkService) -> None:
     """If another member gets the address, they do not get the account."""
     links.get_or_create_user(JO)
     assert refusal(links, replace(JO, slack_user_id="U2")) == TAKEN
@@ -235,7 +235,7 @@ def test_a_link_whose_account_was_never_written_is_healed(links: LinkService, db
     assert links.get_or_create_user(JO).id == user_id
 
 
-def test_whoever_is_invited_again_after_a_deletion_is_linked_again(
+def test_a_new_invitation_after_a_deletion_is_linked_again(
     links: LinkService, users: UserService, db: Mongo
 ) -> None:
     db.users.delete_one({"_id": links.get_or_create_user(JO).id})
@@ -285,7 +285,7 @@ def test_where_linking_is_strict_a_link_works_as_ever(
     assert strict.find_user(team_id="T1", slack_user_id="U1") == user
 
 
-def test_whoever_has_unlinked_is_not_linked_by_the_next_use(
+def test_a_member_who_unlinked_is_not_linked_by_the_next_use(
     links: LinkService, db: Mongo, clock: FixedClock
 ) -> None:
     user = links.get_or_create_user(JO)

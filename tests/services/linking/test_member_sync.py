@@ -83,7 +83,7 @@ def test_what_comes_in_late_is_released_by_the_sweep_and_then_it_ends(
     assert release.accounts_to_release(services.db, now=clock()) == []
 
 
-def test_an_admins_edit_meanwhile_does_not_stop_it(services: Services, jo: User) -> None:
+def test_an_admins_concurrent_edit_does_not_stop_it(services: Services, jo: User) -> None:
     services.member_sync.sync(member=DELETED)
     ticket = assigned(services.db, services.tickets, jo, jo)
     people, admin = AccountAdmin(services.db, clock=services.clock), Actor(ObjectId(), Role.ADMIN)
@@ -93,9 +93,7 @@ def test_an_admins_edit_meanwhile_does_not_stop_it(services: Services, jo: User)
     assert release.release_tickets(services.db, jo.id, now=services.clock()) == [ticket.id]
 
 
-def test_whoever_comes_back_works_again_and_keeps_what_is_left(
-    services: Services, jo: User
-) -> None:
+def test_a_restored_member_works_again_and_keeps_what_is_left(services: Services, jo: User) -> None:
     services.member_sync.sync(member=DELETED)
     kept = assigned(services.db, services.tickets, jo, jo)
     retry_fields = {"assignment.next": services.clock()}
@@ -106,7 +104,9 @@ def test_whoever_comes_back_works_again_and_keeps_what_is_left(
     assert services.links.find_user(team_id="T1", slack_user_id="U1") == jo
     assert release.accounts_to_release(services.db, now=services.clock()) == []
     assert reload(services.db, kept).assigned_to == jo.id
-    assert "next" not in reload(services.db, waiting).assignment  # it is retried, as they may get it
+    assert (
+        "next" not in reload(services.db, waiting).assignment
+    )  # it is retried, as they may get it
     assert not services.member_sync.has_changes(member=JO)
 
 
@@ -120,7 +120,7 @@ def test_a_demoted_accounts_tickets_are_released_though_its_owner_comes_back(
     assert release.release_tickets(services.db, jo.id, now=services.clock()) == [ticket.id]
 
 
-def test_nothing_is_made_of_somebody_without_a_link(services: Services, db: Mongo) -> None:
+def test_a_member_without_a_link_changes_nothing(services: Services, db: Mongo) -> None:
     for member in (JO, DELETED):
         assert not services.member_sync.has_changes(member=member)
         assert services.member_sync.sync(member=member) == []
@@ -162,7 +162,7 @@ def test_an_account_made_from_slack_follows_the_new_address(services: Services, 
     ],
     ids=["unconfirmed", "silent", "blank", "capitals", "none", "taken"],
 )
-def test_the_address_stays_where_the_new_one_is_not_surely_theirs(
+def test_an_unconfirmed_address_changes_nothing(
     services: Services, jo: User, member: SlackMember
 ) -> None:
     services.db.users.insert_one({"email": "Taken@example.com"})

@@ -78,7 +78,7 @@ def test_only_ones_own_link_is_ended(unlink_service: Unlink, links: LinkService,
     assert db.unlinked.count_documents({}) == 0
 
 
-def test_whoever_is_linked_to_another_account_by_now_is_told(
+def test_a_link_that_has_changed_is_a_conflict(
     unlink_service: Unlink, links: LinkService, db: Mongo, jo: User
 ) -> None:
     other = db.users.insert_one({"email": "other@example.com"}).inserted_id

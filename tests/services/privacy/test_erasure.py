@@ -193,7 +193,7 @@ def test_also_where_cards_are_updated_afterwards(
     assert card["text"] == "Ticket 1 “The VPN drops”: to do"
 
 
-def test_their_open_tickets_go_to_somebody_else(
+def test_their_open_tickets_are_assigned_again(
     services: Services, life: Life, people: People, runtime: Runtime, publisher: RecordingPublisher
 ) -> None:
     assert life.assigned.status is Status.IN_PROGRESS

@@ -55,7 +55,7 @@ def ticket(jo: User, tickets: TicketService, comments: CommentService, people: P
     return ticket
 
 
-def test_it_holds_what_is_theirs_and_no_more(
+def test_it_holds_their_data_and_no_more(
     db: Mongo, users: UserService, jo: User, ticket: Ticket, clock: FixedClock
 ) -> None:
     found = DataExport(db, users).export(actor=OPERATOR, email=" JO@example.com")
@@ -104,7 +104,7 @@ def test_legacy_accounts_with_all_their_fields(db: Mongo, users: UserService) ->
     assert json.loads(json.dumps(accounts, allow_nan=False)) == accounts
 
 
-def test_what_is_kept_of_whoever_works_on_tickets(
+def test_it_holds_data_about_assignees(
     db: Mongo,
     jo: User,
     users: UserService,

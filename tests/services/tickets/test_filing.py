@@ -205,7 +205,7 @@ def test_an_edit_of_what_is_worked_on_is_refused(
     assert stored(db, ticket) == before
 
 
-def test_somebody_elses_form_is_not_found(tickets: TicketService, db: Mongo) -> None:
+def test_another_users_form_is_not_found(tickets: TicketService, db: Mongo) -> None:
     ticket = file(tickets, request_id="V1").ticket
     for thief in (COLLEAGUE, MODERATOR, ADMIN):
         sentence = refusal(NotFound, file, tickets, thief, request_id="V1", title="Mine now")

@@ -82,7 +82,9 @@ def test_a_ticket_assigned_late_is_released_too(
     assert accounts_to_release(services.db, now=clock()) == []
 
 
-def test_who_came_back_keeps_theirs(services: Services, people: People, gone: User) -> None:
+def test_a_returned_user_keeps_their_tickets(
+    services: Services, people: People, gone: User
+) -> None:
     give(services.db, services.tickets, people, gone, 1)
     services.db.users.update_one({"_id": gone.id}, {"$set": {"active": True}})
     assert release_tickets(services.db, gone.id, now=services.clock()) == []
