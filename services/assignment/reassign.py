@@ -32,7 +32,7 @@ from services.tickets.actions import ACTION_EVENTS, TicketActions
 from services.tickets.lifecycle import ACTION_PERMISSIONS, TicketAction, state_token
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
-from services.tickets.validation import MAX_REASON_LENGTH, checked_required_text
+from services.tickets.validation import checked_reason
 
 # How many other assignees are offered: of those who match; if these are too few, filled up with
 # others who are available.
@@ -40,7 +40,7 @@ MAX_MATCHES, MIN_OPTIONS = 5, 3
 
 
 class DeclineReason(StrEnum):
-    """Why it is not theirs; the values are what the history says."""
+    """Reasons to decline; the values are the texts in the history."""
 
     SKILL = "Not my subject"
     TIME = "No time right now"
@@ -182,18 +182,10 @@ def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:
 
 
 def _decline_note(decline_reason: str, details: str) -> str:
-    """What the history keeps, for the staff."""
+    """Return the internal note for the history."""
     if decline_reason and decline_reason not in set(DeclineReason):
         raise InvalidValue("why", "Choose one of these, or none.")
-    parts = [decline_reason] if decline_reason else []
-    if details.strip():
-        missing = "Say why in a few words, or leave it empty."
-        parts.append(
-            checked_required_text(
-                details, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
-            )
-        )
-    return ": ".join(parts)
+    return ": ".join(filter(None, (decline_reason, checked_reason(details))))
 
 
 def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:

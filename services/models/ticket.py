@@ -5,7 +5,7 @@ survive.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -76,14 +76,7 @@ class Card:
 
     @classmethod
     def from_doc(cls, doc: Mapping[str, Any]) -> "Card":
-        return cls(
-            kind=doc["kind"],
-            recipient=doc["recipient"],
-            channel=doc["channel"],
-            ts=doc["ts"],
-            seq=doc["seq"],
-            digest=doc["digest"],
-        )
+        return cls(**{each.name: doc[each.name] for each in fields(cls)})
 
     def to_doc(self) -> Document:
         return asdict(self)

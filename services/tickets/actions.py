@@ -35,9 +35,8 @@ from services.tickets.lifecycle import (
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import (
-    MAX_REASON_LENGTH,
     checked_question,
-    checked_required_text,
+    checked_reason,
     checked_resolution,
 )
 
@@ -110,7 +109,7 @@ class TicketActions:
         """Assign it to that moderator or admin; None returns it to assignment, which does not
         choose the same assignee again. Raises `InvalidValue` for either field."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
-        why = _checked_reason(reason)
+        why = checked_reason(reason)
         person = self._assignable(assignee_id) if assignee_id else None
 
         def build_change(ticket: Ticket, now: datetime) -> Change:
@@ -269,15 +268,6 @@ class TicketActions:
         if user is None or not can_work_on_tickets(user):
             raise InvalidValue("assignedTo", "Choose a moderator or an admin who is still active.")
         return user
-
-
-def _checked_reason(reason: str) -> str:
-    if not reason.strip():
-        return ""
-    missing = "Say why in a few words, or leave it empty."
-    return checked_required_text(
-        reason, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
-    )
 
 
 def _is_repeated(ticket: Ticket, change: Change) -> bool:

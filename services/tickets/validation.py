@@ -88,6 +88,16 @@ def checked_resolution(text: str, *, field: str) -> str:
     )
 
 
+def checked_reason(text: str) -> str:
+    """Return the stripped reason; it may be empty."""
+    if not text.strip():
+        return ""
+    missing = "Say why in a few words, or leave it empty."
+    return checked_required_text(
+        text, field="reason", limit=MAX_REASON_LENGTH, empty_message=missing
+    )
+
+
 def checked_priority(value: str | None) -> Priority | None:
     if value is None:
         return None
