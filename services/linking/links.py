@@ -95,19 +95,16 @@ class LinkService:
         own = {"_id": link_id(member.team_id, member.slack_user_id)}
         if not allow_unlinked and self._db.unlinked.find_one(own):
             raise MemberRefused(ACCOUNT_UNLINKED)
-        account = self._account(member, existing)
+        if len(existing) > 1:
+            raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
+        account = (
+            self._accept_invitation(member, existing[0]) if existing else self._open_account(member)
+        )
         if account.role is not Role.USER:  # one more candidate for queued tickets
             pending.retry_unassigned(self._db, now=self._clock())
         if allow_unlinked:
             self._db.unlinked.delete_one(own)
         return account
-
-    def _account(self, member: SlackMember, existing: list[User]) -> User:
-        if len(existing) > 1:
-            raise MemberRefused(f"Several accounts have your email address. {ASK_ADMIN}")
-        if existing:
-            return self._accept_invitation(member, existing[0])
-        return self._open_account(member)
 
     def slack_ids(self, *, team_id: str, user_ids: set[ObjectId]) -> dict[ObjectId, str]:
         """Return the users' Slack ids; users without an active link are left out."""

@@ -3,11 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from pymongo.errors import DuplicateKeyError
-
 from services.accounts.users import UserService
 from services.core.clock import Clock, utcnow
-from services.core.database import Document, Mongo
+from services.core.database import Mongo
 from services.core.errors import Conflict
 from services.linking.links import LinkService
 from services.models.permissions import Actor, Permission, require_permission
@@ -82,7 +80,7 @@ class Unlink:
         # Before the link is removed, so that a concurrent use does not create an account. The
         # record has no effect while there is a link.
         record = {"userId": user.id, "at": now}
-        self._remember(key, record)
+        self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
         gone = self._db.links.delete_one({"_id": key, "userId": user.id})
         if not gone.deleted_count:
             self._db.unlinked.delete_one({"_id": key, **record})
@@ -114,9 +112,3 @@ class Unlink:
         if user is None:
             raise Conflict(LINK_CHANGED)
         return user
-
-    def _remember(self, key: str, record: Document) -> None:
-        try:
-            self._db.unlinked.insert_one({"_id": key, **record})
-        except DuplicateKeyError:
-            self._db.unlinked.update_one({"_id": key}, {"$set": record})

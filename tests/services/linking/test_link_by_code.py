@@ -23,6 +23,7 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails
 from services.registry.services import Services
 from tests.conftest import FixedClock, at_once, file_ticket
+from tests.support.action_helpers import refusal
 
 JO = SlackMember("T1", "U1", "T1", "jo@slack.example", email_confirmed=True, name="Jo in Slack")
 AL = replace(JO, slack_user_id="U2", email="al@slack.example", name="Al")
@@ -49,12 +50,6 @@ def mona(db: Mongo, users: UserService, clock: FixedClock) -> User:
 
 def issue(codes: OneTimeCodes, user: User) -> str:
     return codes.issue(kind=CodeKind.LINK, user_id=user.id)
-
-
-def said(error: type[DomainError], call: Any) -> str:
-    with pytest.raises(error) as refused:
-        call()
-    return str(refused.value)
 
 
 def link(
@@ -121,15 +116,18 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
             services.link_by_code.preview(member=AL, code=code)
         assert (refused.value.field, str(refused.value)) == ("code", WRONG)
     assert (
-        said(InvalidValue, lambda: services.link_by_code.confirm(member=AL, code_id=name)) == WRONG
+        refusal(InvalidValue, lambda: services.link_by_code.confirm(member=AL, code_id=name))
+        == WRONG
     )
     expired = issue(services.codes, mona)
     clock.advance(minutes=10)
-    assert said(
+    assert refusal(
         LimitReached, lambda: services.link_by_code.preview(member=AL, code=expired)
     ).startswith("Too many")
     assert (
-        said(InvalidValue, lambda: services.link_by_code.preview(member=replace(JO), code=expired))
+        refusal(
+            InvalidValue, lambda: services.link_by_code.preview(member=replace(JO), code=expired)
+        )
         == WRONG
     )
     assert services.db.links.count_documents({}) == 1
@@ -137,9 +135,9 @@ def test_whatever_is_wrong_with_a_code_is_said_alike(
 
 def test_a_lock_is_for_right_codes_too(services: Services, mona: User) -> None:
     for _ in range(5):
-        said(DomainError, lambda: services.link_by_code.preview(member=JO, code="wrong"))
+        refusal(DomainError, lambda: services.link_by_code.preview(member=JO, code="wrong"))
     code = issue(services.codes, mona)
-    assert said(
+    assert refusal(
         LimitReached, lambda: services.link_by_code.preview(member=JO, code=code)
     ).startswith("Too many")
     assert services.link_by_code.preview(member=AL, code=code).email == "M…@example.com"
@@ -163,15 +161,16 @@ def test_a_code_makes_nobody_a_member(
     code, other = issue(services.codes, mona), replace(JO, **what)
     name = services.codes.code_id(kind=CodeKind.LINK, code=code)
     assert (
-        said(MemberRefused, lambda: services.link_by_code.preview(member=other, code=code))
+        refusal(MemberRefused, lambda: services.link_by_code.preview(member=other, code=code))
         == sentence
     )
     assert (
-        said(MemberRefused, lambda: services.link_by_code.confirm(member=other, code_id=name))
+        refusal(MemberRefused, lambda: services.link_by_code.confirm(member=other, code_id=name))
         == sentence
     )
     assert (
-        said(MemberRefused, lambda: services.link_by_code.link_by_email(member=other)) == sentence
+        refusal(MemberRefused, lambda: services.link_by_code.link_by_email(member=other))
+        == sentence
     )
     assert services.codes.peek(kind=CodeKind.LINK, code=code) == mona.id
     assert services.db.links.count_documents({}) == 0
@@ -188,11 +187,13 @@ def test_a_deactivated_account_is_not_linked(services: Services, mona: User) -> 
     services.db.users.update_one({"_id": mona.id}, {"$set": {"active": False}})
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
     assert (
-        said(MemberRefused, lambda: services.link_by_code.preview(member=JO, code=code))
+        refusal(MemberRefused, lambda: services.link_by_code.preview(member=JO, code=code))
         == deactivated
     )
     assert (
-        said(MemberRefused, lambda: services.link_by_code.confirm(member=JO, code_id=offer.code_id))
+        refusal(
+            MemberRefused, lambda: services.link_by_code.confirm(member=JO, code_id=offer.code_id)
+        )
         == deactivated
     )
     assert services.db.links.count_documents({}) == 0
@@ -220,10 +221,13 @@ def test_ones_own_account_is_not_linked_twice(services: Services, mona: User) ->
     link(services.link_by_code, services.codes, mona)
     code = issue(services.codes, mona)
     same = "You are linked to that account already."
-    assert said(InvalidValue, lambda: services.link_by_code.preview(member=JO, code=code)) == same
+    assert (
+        refusal(InvalidValue, lambda: services.link_by_code.preview(member=JO, code=code)) == same
+    )
     name = services.codes.code_id(kind=CodeKind.LINK, code=code)
     assert (
-        said(InvalidValue, lambda: services.link_by_code.confirm(member=JO, code_id=name)) == same
+        refusal(InvalidValue, lambda: services.link_by_code.confirm(member=JO, code_id=name))
+        == same
     )
 
 
@@ -235,7 +239,9 @@ def test_an_account_linked_to_another_member_is_refused_and_the_code_spent(
     with pytest.raises(AccountLinkedElsewhere) as held:
         services.link_by_code.preview(member=AL, code=code)
     assert (str(held.value), held.value.slack_user_id, held.value.user) == (HELD, "U1", mona)
-    assert said(InvalidValue, lambda: services.link_by_code.preview(member=AL, code=code)) == WRONG
+    assert (
+        refusal(InvalidValue, lambda: services.link_by_code.preview(member=AL, code=code)) == WRONG
+    )
     assert services.links.find_user(team_id="T1", slack_user_id="U2") is None
 
 
@@ -245,7 +251,7 @@ def test_another_member_who_was_quicker_keeps_the_account(services: Services, mo
         {"_id": "T1:U1", "teamId": "T1", "slackUserId": "U1", "userId": mona.id}
     )
     assert (
-        said(
+        refusal(
             AccountLinkedElsewhere,
             lambda: services.link_by_code.confirm(member=AL, code_id=offer.code_id),
         )
@@ -324,7 +330,7 @@ def test_a_new_member_links_by_address_without_a_code(services: Services) -> Non
     assert services.links.find_user(team_id="T1", slack_user_id="U1") == user
     assert not services.link_by_code.can_link_by_email(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(InvalidValue, lambda: services.link_by_code.link_by_email(member=JO)) == type_it
+    assert refusal(InvalidValue, lambda: services.link_by_code.link_by_email(member=JO)) == type_it
 
 
 def test_where_linking_is_strict_there_is_no_way_without_a_code(
@@ -341,7 +347,7 @@ def test_where_linking_is_strict_there_is_no_way_without_a_code(
     )
     assert not strict.can_link_by_email(team_id="T1", slack_user_id="U1")
     type_it = "Type the code that the page shows."
-    assert said(InvalidValue, lambda: strict.link_by_email(member=JO)) == type_it
+    assert refusal(InvalidValue, lambda: strict.link_by_email(member=JO)) == type_it
     assert link(strict, services.codes, mona).user == mona
     assert services.db.users.count_documents({}) == 1
 

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
 from services.core.database import Mongo
-from services.core.errors import Conflict, DomainError, InvalidValue, LimitReached, NotFound
+from services.core.errors import Conflict, InvalidValue, LimitReached, NotFound
 from services.models.message_source import MessageSource, checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
@@ -19,6 +19,7 @@ from services.tickets.actions import TicketActions
 from services.tickets.filing import AlreadyFiled, FilingResult, TicketService
 from services.tickets.queries import load_ticket
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
+from tests.support.action_helpers import refusal
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
 EMPLOYEE = Actor(ObjectId(), Role.USER)
@@ -32,12 +33,6 @@ NOT_FOUND = "There is no such ticket, or you may not see it."
 def file(tickets: TicketService, actor: Actor = EMPLOYEE, **fields: Any) -> FilingResult:
     form = {"title": "No VPN", "description": "It drops.", "request_id": uuid.uuid4().hex}
     return tickets.create(**{"actor": actor, "team_id": "T1", **form, **fields})
-
-
-def refusal(kind: type[DomainError], call: Any, *args: Any, **fields: Any) -> str:
-    with pytest.raises(kind) as refused:
-        call(*args, **fields)
-    return str(refused.value)
 
 
 def stored(db: Mongo, ticket: Ticket) -> dict[str, Any]:
