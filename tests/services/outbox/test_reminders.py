@@ -81,7 +81,7 @@ def test_what_is_held_or_dropped_is_not_ended_with_the_rest(
 def test_more_than_are_read_are_counted(
     reminders: Reminders, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reminders, "MAX_REMINDERS_READ", 3)
+    monkeypatch.setattr("services.outbox.reminders.MAX_REMINDERS_READ", 3)
     post(reminders, *"abcde")
     clock.advance(minutes=1)
     claim = reminders.claim(str(JO))
@@ -94,7 +94,7 @@ def test_more_than_are_read_are_counted(
 def test_only_urgent_reminders_are_sent_outside_working_hours(
     reminders: Reminders, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reminders, "MAX_REMINDERS_READ", 2)
+    monkeypatch.setattr("services.outbox.reminders.MAX_REMINDERS_READ", 2)
     post(reminders, *"abcd")
     post(reminders, "z", is_urgent=True)
     clock.advance(minutes=1)
@@ -112,7 +112,7 @@ def test_only_urgent_reminders_are_sent_outside_working_hours(
 def test_where_more_is_urgent_than_is_read_that_is_counted(
     reminders: Reminders, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reminders, "MAX_REMINDERS_READ", 2)
+    monkeypatch.setattr("services.outbox.reminders.MAX_REMINDERS_READ", 2)
     post(reminders, "a")
     post(reminders, *"xyz", is_urgent=True)
     clock.advance(minutes=1)
