@@ -6,13 +6,13 @@ from demo.servers import RedisServer
 from services.accounts.users import UserService
 from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, file_ticket, reload
+from tests.support.action_helpers import by
 from tests.support.escalation_day import buttons
 from tests.support.processes import Product, celery_for, eventually
 from tests.support.recording_slack import RecordingSlack
@@ -57,9 +57,7 @@ def test_its_assignee_is_reminded_and_then_it_is_reassigned(
     long_ago(db, ticket)
     eventually(lambda: reload(db, ticket).assigned_to == al.id, what="it was passed on")
     eventually(lambda: slack.messages(people.slack_id(al)) != [], what="Al has a card")
-    TicketActions(db, users, clock=clock).accept(
-        actor=Actor.from_user(al), ticket_id=str(ticket.id)
-    )
+    TicketActions(db, users, clock=clock).accept(**by(al, ticket))
     told = [event.to for event in reload(db, ticket).events if event.field == "alarm"]
     assert told == ["accept_reminder", "accept_next"]
     next_step = reload(db, ticket).next_step

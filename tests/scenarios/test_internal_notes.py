@@ -20,6 +20,7 @@ from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
 from tests.conftest import Bot, People, RecordingPublisher, file_ticket, pressed, reload, work
 from tests.support import payloads
+from tests.support.action_helpers import by
 from tests.support.comment_helpers import (
     card_of,
     changed,
@@ -126,7 +127,7 @@ def test_a_note_from_elsewhere_is_pointed_at_in_the_triage_thread(
     nils: User,
     deliver: Callable[[], None],
 ) -> None:
-    comments.add(actor=Actor.from_user(nils), ticket_id=str(ticket.id), text=CANARY, internal=True)
+    comments.add(**by(nils, ticket), text=CANARY, internal=True)
     deliver()
     assert texts(slack, TRIAGE, triage_card(slack)) == [
         "Ticket 1: Moderator 2 wrote an internal note."
@@ -185,7 +186,7 @@ def noted(
     form = {"text": f"{CANARY} 4"}
     view = slack.last_view()
     ticket_bot.answer(payloads.view_submission(view, form, user=People.slack_id(nils)))
-    comments.add(actor=Actor.from_user(nils), ticket_id=str(ticket.id), text="For everybody")
+    comments.add(**by(nils, ticket), text="For everybody")
     deliver()
     return ticket
 
@@ -316,7 +317,7 @@ def test_a_requester_it_was_given_to_in_spite_of_their_role(
     card = Card("assignee", emma.id, "D" + People.slack_id(emma)[1:], "1.5", seq=1, digest="")
     to_emma = {"$set": {"assignedTo": emma.id, "outbox": True}, "$push": {"cards": card.to_doc()}}
     db.tickets.update_one({"_id": ticket.id}, to_emma)
-    comments.add(actor=Actor.from_user(nils), ticket_id=str(ticket.id), text=CANARY, internal=True)
+    comments.add(**by(nils, ticket), text=CANARY, internal=True)
     deliver()
     assert CANARY not in reached(slack, emma)
 
@@ -356,11 +357,9 @@ def test_a_moderator_is_staff_on_their_own_ticket_too(
 ) -> None:
     asker = people.add(Role.MODERATOR)
     own = file_ticket(tickets, asker, "VPN is down")
-    ticket_actions.reassign(
-        actor=Actor.from_user(ina), ticket_id=str(own.id), assignee_id=str(nils.id)
-    )
+    ticket_actions.reassign(**by(ina, own), assignee_id=str(nils.id))
     deliver()
-    comments.add(actor=Actor.from_user(ina), ticket_id=str(own.id), text=CANARY, internal=True)
+    comments.add(**by(ina, own), text=CANARY, internal=True)
     deliver()
     assert CANARY in reached(slack, nils)
     assert CANARY not in reached(slack, asker)  # they may read it, but it is not sent to them

@@ -8,12 +8,12 @@ import pytest
 from bson import ObjectId
 
 from services.core.installation import claim_installation
-from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.ops.job_runs import job_problems, load_job_runs
 from services.sla.queue_key import queue_key
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work
+from tests.support.action_helpers import by
 from tests.support.escalation_day import TRIAGE, Day, at
 from tests.support.processes import is_outbox_empty
 from tests.support.slack_workspace import TEAM_ID
@@ -64,9 +64,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     claim_installation(day.db, team_id=TEAM_ID)
     day.clock.now = THURSDAY
     asked = day.file(employee)
-    day.ticket_actions.ask_requester(
-        actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?"
-    )
+    day.ticket_actions.ask_requester(**by(jo, asked), question="Which office?")
     day.publisher.publish_ticket(str(asked.id))
     work(day.runtime, day.publisher)
     day.clock.now = at(2, 9)

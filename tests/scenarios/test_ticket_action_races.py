@@ -18,7 +18,7 @@ from services.tickets.actions import MAX_UPDATE_ATTEMPTS, TICKET_BUSY, TicketAct
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, state_token
 from tests.conftest import FixedClock, People, at_once, file_ticket, reload
-from tests.support.action_helpers import NOT_FOUND, in_progress, put, refusal
+from tests.support.action_helpers import NOT_FOUND, by, in_progress, put, refusal
 
 
 @pytest.fixture
@@ -101,9 +101,7 @@ def test_the_same_question_may_be_asked_again(
 def test_who_decides_by_an_old_card_is_told(
     ticket_actions: TicketActions, db: Mongo, ticket: Ticket, ben: User, cleo: User
 ) -> None:
-    taken = ticket_actions.take(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
-    )
+    taken = ticket_actions.take(**by(ben, ticket), expected_state=state_token(ticket))
     ask: dict[str, Any] = {
         "actor": Actor.from_user(cleo),
         "ticket_id": str(ticket.id),
@@ -131,12 +129,7 @@ def test_of_many_who_take_it_at_once_one_does(
 ) -> None:
     staff = [people.add(Role.MODERATOR) for _ in range(8)]
     answers = at_once(
-        *[
-            lambda user=user: ticket_actions.take(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id)
-            )
-            for user in staff
-        ]
+        *[lambda user=user: ticket_actions.take(**by(user, ticket)) for user in staff]
     )
     taken = [answer for answer in answers if isinstance(answer, Ticket)]
     refused = [str(answer) for answer in answers if isinstance(answer, Conflict)]
@@ -156,9 +149,7 @@ def test_of_many_with_the_same_old_card_one_takes_it(
     seen = state_token(ticket)
     answers = at_once(
         *[
-            lambda user=user: ticket_actions.take(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id), expected_state=seen
-            )
+            lambda user=user: ticket_actions.take(**by(user, ticket), expected_state=seen)
             for user in staff
         ]
     )
@@ -190,9 +181,7 @@ def test_of_those_who_resolve_at_once_one_does(
     notes = [f"Note {number}" for number in range(8)]
     answers = at_once(
         *[
-            lambda note=note: ticket_actions.resolve(
-                actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution=note
-            )
+            lambda note=note: ticket_actions.resolve(**by(ben, ticket), resolution=note)
             for note in notes
         ]
     )
@@ -228,9 +217,7 @@ def test_what_does_not_matter_to_a_step_does_not_hinder_it(
     ticket_actions = TicketActions(
         db, users, clock=Meanwhile(lambda: edit(db, ticket), MAX_UPDATE_ATTEMPTS - 1)
     )
-    after = ticket_actions.take(
-        actor=Actor.from_user(ben), ticket_id=str(ticket.id), expected_state=state_token(ticket)
-    )
+    after = ticket_actions.take(**by(ben, ticket), expected_state=state_token(ticket))
     assert (after.assigned_to, after.priority, after.seq) == (
         ben.id,
         "low",
@@ -256,7 +243,7 @@ def test_who_is_overtaken_between_look_and_update_is_told(
     cleo: User,
 ) -> None:
     def quicker() -> None:
-        ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
+        ticket_actions.take(**by(ben, ticket))
 
     slow = TicketActions(db, users, clock=Meanwhile(quicker, 1))
     asked = {"actor": Actor.from_user(cleo), "ticket_id": str(ticket.id)}

@@ -12,7 +12,7 @@ from services.core.errors import Conflict, NotFound, PermissionDenied
 from services.linking.directory import resolve_people
 from services.linking.links import LinkService
 from services.models.events import EventType
-from services.models.permissions import OPERATOR, Actor
+from services.models.permissions import OPERATOR
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.sla.targets import TargetFields, Targets
@@ -26,6 +26,7 @@ from services.tickets.requester_actions import (
 )
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
+from tests.support.action_helpers import by
 from tests.support.escalation_day import Day, at, buttons, texts
 from tests.support.slack_workspace import TEAM_ID
 
@@ -55,9 +56,7 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
     day.clock.now = at(2, 12)
     ticket = day.file(eve, title)
     day.accept(ticket, jo)
-    day.ticket_actions.ask_requester(
-        actor=Actor.from_user(jo), ticket_id=str(ticket.id), question="Since <when>?"
-    )
+    day.ticket_actions.ask_requester(**by(jo, ticket), question="Since <when>?")
     delivered(day, ticket)
     return day.now(ticket)
 
@@ -154,7 +153,7 @@ def test_an_answer_ends_it(
     day: Day, eve: User, ticket: Ticket, comments: CommentService, after: Any
 ) -> None:
     day.runs_until(after)
-    comments.add(actor=Actor.from_user(eve), ticket_id=str(ticket.id), text="Since nine.")
+    comments.add(**by(eve, ticket), text="Since nine.")
     delivered(day, ticket)
     before = told(day, eve)
     day.runs_until(at(20, 9))
@@ -235,9 +234,7 @@ def test_what_somebody_else_has_resolved(
 ) -> None:
     day.runs_until(at(5, 12))
     asked = day.messages(eve)[-1]
-    day.ticket_actions.resolve(
-        actor=Actor.from_user(jo), ticket_id=str(ticket.id), resolution="Mended."
-    )
+    day.ticket_actions.resolve(**by(jo, ticket), resolution="Mended.")
     shown = press(ticket_bot, day, asked, "solved", eve)
     assert shown["text"] == (
         "Ticket 1 is resolved now, so this was not done. Look at it again, then decide."
@@ -254,11 +251,9 @@ def test_only_its_requester_answers(
     )
     for user, error in ((jo, PermissionDenied), (other, NotFound)):
         with pytest.raises(error):
-            service.confirm_solved(actor=Actor.from_user(user), ticket_id=str(ticket.id))
+            service.confirm_solved(**by(user, ticket))
         with pytest.raises(error):
-            service.report_unsolved(
-                actor=Actor.from_user(user), ticket_id=str(ticket.id), request_id="x"
-            )
+            service.report_unsolved(**by(user, ticket), request_id="x")
     assert day.now(ticket).status is Status.WAITING
 
 
@@ -271,7 +266,7 @@ def test_solved_and_closed_at_once(
     service = RequesterActions(db, day.ticket_actions, comments, clock=clock)
 
     def solve() -> Any:
-        return service.confirm_solved(actor=Actor.from_user(eve), ticket_id=str(ticket.id))
+        return service.confirm_solved(**by(eve, ticket))
 
     outcomes = at_once(solve, lambda: day.steps.take(due))
     done = day.now(ticket)
@@ -286,7 +281,7 @@ def test_who_is_written_to_again_has_all_the_time_again(
     day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
 ) -> None:
     day.runs_until(at(5, 11))
-    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Or is it the router?")
+    comments.add(**by(jo, ticket), text="Or is it the router?")
     day.runs_until(at(10, 10))
     assert "waiting_ask" not in day.history(ticket)
     day.runs_until(at(10, 12))
@@ -297,7 +292,7 @@ def test_a_note_is_no_question(
     day: Day, jo: User, eve: User, ticket: Ticket, comments: CommentService
 ) -> None:
     day.runs_until(at(5, 11))
-    comments.add(actor=Actor.from_user(jo), ticket_id=str(ticket.id), text="Away?", internal=True)
+    comments.add(**by(jo, ticket), text="Away?", internal=True)
     day.runs_until(at(5, 12))
     assert day.history(ticket) == ["waiting_ask"]
 

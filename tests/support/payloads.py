@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from tests.support.slack_workspace import APP_ID, BOT_USER_ID, GENERAL, TEAM_ID
-from tests.support.view_state import entered, find_element, state_values
+from tests.support.view_state import elements, entered, find_element, state_values
 
 Json = dict[str, Any]
 
@@ -147,8 +147,8 @@ def block_actions(
 
 
 def menu_choice(card: Mapping[str, Any], step: str, *, user: str, **overrides: Any) -> Json:
-    """That step, chosen in the overflow menu of a ticket's card."""
-    menu = next(e for e in card["blocks"][-1]["elements"] if e["type"] == "overflow")
+    """Choose `step` in the overflow menu of a ticket's card or page."""
+    menu = next(e for e, _ in elements(card) if e.get("action_id") == "more")
     (value,) = [o["value"] for o in menu["options"] if o["value"].startswith(f"{step}:")]
     return block_actions(card, "more", value, user=user, **overrides)
 
