@@ -17,10 +17,9 @@ from tests.support.comment_helpers import (
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.product"]
-
-TRIAGE = "C0TRIAGE"
 
 
 @pytest.fixture

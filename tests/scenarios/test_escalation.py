@@ -13,7 +13,7 @@ from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
 from tests.conftest import FixedClock, People, file_ticket, reload
 from tests.support.action_helpers import by
-from tests.support.escalation_day import buttons
+from tests.support.bot_and_workers import buttons
 from tests.support.processes import Product, celery_for, eventually
 from tests.support.recording_slack import RecordingSlack
 

@@ -14,7 +14,9 @@ from services.core.database import Document
 from services.models.ticket import Ticket
 from services.models.user import User
 from tests.conftest import work
-from tests.support.escalation_day import TRIAGE, Day, at, buttons, texts
+from tests.support.bot_and_workers import buttons
+from tests.support.escalation_day import Day, at, texts
+from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.business_day"]
 

@@ -14,9 +14,9 @@ from services.sla.queue_key import queue_key
 from tasks.processes.scheduler import Scheduler
 from tests.conftest import People, work
 from tests.support.action_helpers import by
-from tests.support.escalation_day import TRIAGE, Day, at
+from tests.support.escalation_day import Day, at
 from tests.support.processes import is_outbox_empty
-from tests.support.slack_workspace import TEAM_ID
+from tests.support.slack_workspace import TEAM_ID, TRIAGE
 
 pytest_plugins = ["tests.support.business_day"]
 

@@ -15,13 +15,12 @@ from tests.support.block_text import read
 from tests.support.http_bot import HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
-from tests.support.slack_workspace import GENERAL
+from tests.support.slack_workspace import GENERAL, TRIAGE
 from tests.support.view_state import elements
 
 pytest_plugins = ["tests.support.product"]
 
 Json = dict[str, Any]
-TRIAGE = "C0TRIAGE"
 
 
 @pytest.fixture

@@ -16,18 +16,9 @@ from tests.conftest import FixedClock, People, file_ticket
 from tests.support.action_helpers import by
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.recording_slack import TOKEN
+from tests.support.slack_workspace import TRIAGE
 
 pytest_plugins = ["tests.support.scenario"]
-
-TRIAGE = "C0TRIAGE"
-
-
-@pytest.fixture
-def triage(system: BotAndWorkers) -> BotAndWorkers:
-    """A help desk with a triage channel."""
-    system.slack.add_channel(TRIAGE)
-    system.runtime = replace(system.runtime, triage_channel=TRIAGE)
-    return system
 
 
 def card(triage: BotAndWorkers) -> dict[str, Any]:

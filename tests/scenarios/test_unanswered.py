@@ -27,7 +27,8 @@ from services.tickets.requester_actions import (
 from tests.conftest import Bot, FixedClock, People, at_once, work
 from tests.support import payloads
 from tests.support.action_helpers import by
-from tests.support.escalation_day import Day, at, buttons, texts
+from tests.support.bot_and_workers import buttons
+from tests.support.escalation_day import Day, at, texts
 from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.business_day"]

@@ -15,7 +15,7 @@ from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tests.conftest import People, file_ticket, reload
-from tests.support.escalation_day import buttons
+from tests.support.bot_and_workers import buttons
 from tests.support.processes import Product, eventually
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID

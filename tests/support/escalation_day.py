@@ -16,8 +16,7 @@ from tasks import escalation
 from tasks.runtime import Runtime
 from tests.conftest import FixedClock, People, RecordingPublisher, file_ticket, reload, work
 from tests.support.recording_slack import RecordingSlack
-
-TRIAGE = "C0TRIAGE"
+from tests.support.slack_workspace import TRIAGE
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
@@ -120,16 +119,6 @@ class Day:
 
 def _is_card(message: dict[str, Any]) -> bool:
     return bool(message["blocks"][0]["type"] == "header")
-
-
-def buttons(message: dict[str, Any]) -> list[str]:
-    """The labels, in order."""
-    return [
-        element["text"]["text"]
-        for block in message["blocks"]
-        if block["type"] == "actions"
-        for element in block["elements"]
-    ]
 
 
 def texts(message: dict[str, Any]) -> list[str]:

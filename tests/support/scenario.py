@@ -3,6 +3,8 @@
 A module uses them by naming this file in `pytest_plugins`.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from services.models.ticket import Ticket
@@ -13,6 +15,7 @@ from tasks.runtime import Runtime
 from tests.conftest import Bot, People, RecordingPublisher
 from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import TRIAGE
 
 
 @pytest.fixture
@@ -25,6 +28,14 @@ def system(
     ticket_actions: TicketActions,
 ) -> BotAndWorkers:
     return BotAndWorkers(ticket_bot, slack, runtime, publisher, tickets, ticket_actions)
+
+
+@pytest.fixture
+def triage(system: BotAndWorkers) -> BotAndWorkers:
+    """The help desk with a triage channel."""
+    system.slack.add_channel(TRIAGE, is_member=True)
+    system.runtime = replace(system.runtime, triage_channel=TRIAGE)
+    return system
 
 
 @pytest.fixture
