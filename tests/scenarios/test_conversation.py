@@ -76,6 +76,6 @@ def test_they_talk_in_the_threads_of_their_cards(
     ]
     assert message_of(question)["ts"] == ticket["comments"][0]["slack"]["ts"]
 
-    written = "".join(process.log.read_text() for process in product.processes)
+    written = product.logs()
     for canary in ("Which client", "Version 4", "Version 5", "Known since"):
         assert canary not in written

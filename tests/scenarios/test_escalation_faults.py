@@ -13,7 +13,6 @@ from services.calendar.business_hours import BusinessHours
 from services.core.database import Document
 from services.models.ticket import Ticket
 from services.models.user import User
-from tests.conftest import work
 from tests.support.bot_and_workers import buttons
 from tests.support.escalation_day import Day, at, texts
 from tests.support.slack_workspace import TRIAGE
@@ -81,9 +80,7 @@ def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
     """The workers are back, and are told of these twice."""
     day.clock.now = moment
     for _ in range(2):
-        for untold in (ticket, *more):
-            day.publisher.publish_ticket(str(untold.id))
-        work(day.runtime, day.publisher)
+        day.deliver(ticket, *more)
         day.clock.advance(minutes=1)
         day.send_due_reminders()
 
@@ -104,8 +101,7 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+    day.deliver(ticket)
     day.clock.advance(minutes=1)
     day.send_due_reminders()
     assert day.texts_to(late) == []

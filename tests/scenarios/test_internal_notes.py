@@ -51,11 +51,6 @@ def thread_of(triage: BotAndWorkers, user: User) -> list[str]:
     return in_thread(triage.slack, user, card_of(triage.slack, user))
 
 
-def home_opened(user: User) -> dict[str, Any]:
-    slack_id = People.slack_id(user)
-    return payloads.event({"type": "app_home_opened", "user": slack_id, "tab": "home"})
-
-
 def test_a_reply_in_the_triage_thread_is_an_internal_note(
     triage: BotAndWorkers, ticket: Ticket, ann: User, ben: User, ina: User
 ) -> None:
@@ -154,7 +149,7 @@ def looked_everywhere(triage: BotAndWorkers, user: User, ticket: Ticket) -> str:
         bot.answer(payloads.slash_command(text, user=slack_id))
         for text in ("view 1", "update 1", "list", "assigned", "queue", "help")
     ]
-    bot.answer(home_opened(user))
+    bot.answer(payloads.home_opened(slack_id))
     own = "U" + slack_id[1:]
     for step in (ids.DETAILS, ids.UPDATE, ids.COMMENT, ids.NOTE, ids.TAKE, ids.REASSIGN):
         body = pressed(step, ticket, user, response_url=triage.slack.response_url())

@@ -65,8 +65,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     day.clock.now = THURSDAY
     asked = day.file(employee)
     day.ticket_actions.ask_requester(**by(jo, asked), question="Which office?")
-    day.publisher.publish_ticket(str(asked.id))
-    work(day.runtime, day.publisher)
+    day.deliver(asked)
     day.clock.now = at(2, 9)
     unaccepted, late = day.file(employee), day.file(employee)
     day.accept(late, jo)

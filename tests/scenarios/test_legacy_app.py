@@ -177,8 +177,7 @@ def test_lists_show_them_before_and_after_they_are_adopted(
 
 def test_home_shows_them(ticket_bot: Bot, slack: RecordingSlack, shared: Mongo) -> None:
     for user in LINKED:
-        opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-        ticket_bot.answer(payloads.event(opened))
+        ticket_bot.answer(payloads.home_opened(user))
     assert len(slack.calls_to("views.publish")) == len(LINKED)
 
 

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import pytest
-
 from bot.views import ids
 from services.core.database import Mongo
 from services.models.user import Role
@@ -12,7 +10,7 @@ from tests.conftest import FixedClock, People, file_ticket
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.http_bot import HttpBot
-from tests.support.processes import Product, eventually
+from tests.support.processes import eventually
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL
 from tests.support.view_state import elements
@@ -20,11 +18,6 @@ from tests.support.view_state import elements
 pytest_plugins = ["tests.support.product"]
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def http_bot(product: Product) -> HttpBot:
-    return HttpBot(product)
 
 
 def numbers(shown: Json) -> list[int]:
@@ -105,8 +98,7 @@ def test_the_queue_in_home(
     user = people.slack_id(moderator)
     file_ticket(tickets, people.add(), "Trouble", priority="high")
     ben = Listener(http_bot, slack, user)
-    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-    assert http_bot.answer(payloads.event(opened)) == {}
+    assert http_bot.answer(payloads.home_opened(user)) == {}
     slack.wait_for("views.publish")
     assert numbers(ben.press_in_home(ids.HOME_QUEUE)) == [1]
     assert numbers(ben.press_in_home(ids.LIST_PRIORITY, "low")) == []

@@ -28,7 +28,7 @@ WORDS = {"title": "canary-7e1c: the VPN is down", "description": "canary-7e1c si
 
 @pytest.fixture
 def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
+    """A Redis that the test can stop."""
     with RedisServer() as server:
         yield server
 
@@ -150,7 +150,7 @@ def test_counts_of_all_processes_in_one_scrape_and_one_id_in_their_logs(
     assert alone[sample("ticket_bot_ack_seconds_count", **handled)] == 1
     assert not any("ticket_bot_tasks" in name for name in alone)
     assert all(process.stop(grace=10) for process in product.processes)
-    logs = "".join(process.log.read_text() for process in product.processes)
+    logs = product.logs()
     assert [canary for canary in CANARIES if canary in logs] == []
     for process in product.processes:
         lines(process)

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import pytest
@@ -83,13 +83,6 @@ def number_of(received: Received) -> int:
 def decide(received: Received) -> Reply:
     number = number_of(received)
     return good(number) if kind(number) == GOOD else FAULTS[kind(number)].reply
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
-    with RedisServer() as server:
-        yield server
 
 
 def filed(people: People, tickets: TicketService) -> list[str]:

@@ -31,11 +31,6 @@ def product(product: Product, slack: RecordingSlack) -> Product:
     return product
 
 
-@pytest.fixture
-def http_bot(product: Product) -> HttpBot:
-    return HttpBot(product)
-
-
 def last_dm(slack: RecordingSlack, user: str) -> Json:
     """What the bot wrote to them last, once it has."""
     eventually(lambda: any(m.get("bot_id") for m in slack.messages(user)), what="a DM came")
@@ -132,8 +127,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     pia = people.add(Role.MODERATOR, "VPN")
 
     ada = people.slack_id(admin)
-    opened = {"type": "app_home_opened", "user": ada, "tab": "home", "channel": f"D{ada[1:]}"}
-    assert http_bot.answer(payloads.event(opened)) == {}
+    assert http_bot.answer(payloads.home_opened(ada)) == {}
     slack.wait_for("views.publish")
     assert http_bot.answer(pressed(slack.home(ada), "People", ada)) == {}
     eventually(lambda: read(slack.home(ada))[0] == "People", what="the people are there")
@@ -152,7 +146,7 @@ def test_an_admin_deactivates_somebody_and_their_tickets_go_on(
     assert (db.tickets.find_one() or {})["status"] == Status.IN_PROGRESS
     deactivated = "Your help desk account has been deactivated. Ask an admin of this help desk."
     gone = people.slack_id(nils)
-    assert http_bot.answer(payloads.event({**opened, "user": gone})) == {}
+    assert http_bot.answer(payloads.home_opened(gone)) == {}
     slack.wait_for("views.publish", where=lambda call: call.args["user_id"] == gone)
     assert read(slack.home(gone)) == ["Help desk", deactivated]
 
@@ -164,8 +158,7 @@ def test_somebody_away_gets_nothing_until_they_are_back(
     product.start("jobs")
     nils = people.add(Role.MODERATOR, "VPN")
     user = people.slack_id(nils)
-    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
-    http_bot.answer(payloads.event(opened))
+    http_bot.answer(payloads.home_opened(user))
     slack.wait_for("views.publish")
     at = {"selected_date_time": int((utcnow() + timedelta(days=30)).timestamp())}
     form = pressed(slack.home(user), "My availability", user)

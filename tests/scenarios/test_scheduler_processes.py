@@ -1,8 +1,5 @@
 """Two jobs processes as in production; the one that leads is killed."""
 
-from collections.abc import Iterator
-
-import pytest
 from redis import Redis
 
 from demo.servers import RedisServer
@@ -14,13 +11,6 @@ from tests.conftest import People, file_ticket
 from tests.support.processes import Product, eventually
 
 pytest_plugins = ["tests.support.product"]
-
-
-@pytest.fixture
-def redis() -> Iterator[RedisServer]:
-    """Whose queue no other test's worker reads."""
-    with RedisServer() as server:
-        yield server
 
 
 def leader(db: Mongo) -> str:

@@ -121,8 +121,7 @@ def test_a_strangers_ticket_is_not_found(
 
 def in_home(system: BotAndWorkers, user: User, ticket: Ticket) -> Json:
     """The user's Home, with the ticket's page open."""
-    opened = {"type": "app_home_opened", "user": People.slack_id(user), "tab": "home"}
-    system.bot.answer(payloads.event({**opened, "channel": "D0X"}))
+    system.bot.answer(payloads.home_opened(People.slack_id(user)))
     home = dict(system.slack.calls_to("views.publish")[-1].answer["view"])
     button = {
         "type": "button",

@@ -58,13 +58,8 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
     ticket = day.file(eve, title)
     day.accept(ticket, jo)
     day.ticket_actions.ask_requester(**by(jo, ticket), question="Since <when>?")
-    delivered(day, ticket)
+    day.deliver(ticket)
     return day.now(ticket)
-
-
-def delivered(day: Day, ticket: Ticket) -> None:
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
 
 
 def told(day: Day, eve: User) -> list[str]:
@@ -155,7 +150,7 @@ def test_an_answer_ends_it(
 ) -> None:
     day.runs_until(after)
     comments.add(**by(eve, ticket), text="Since nine.")
-    delivered(day, ticket)
+    day.deliver(ticket)
     before = told(day, eve)
     day.runs_until(at(20, 9))
     assert day.now(ticket).status is Status.IN_PROGRESS
@@ -355,7 +350,7 @@ def test_closing_makes_room_for_one_more(day: Day, jo: User, eve: User, ticket: 
     unassigned = day.file(eve, "VPN again")
     assert unassigned.assigned_to is None
     day.runs_until(at(11, 12))
-    delivered(day, unassigned)
+    day.deliver(unassigned)
     assert day.now(unassigned).assigned_to == jo.id
 
 

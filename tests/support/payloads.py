@@ -102,6 +102,11 @@ def view_submission(
     }
 
 
+def home_opened(user: str, **overrides: Any) -> Json:
+    opened = {"type": "app_home_opened", "user": user, "tab": "home", "channel": f"D{user[1:]}"}
+    return event(opened, **overrides)
+
+
 def view_closed(
     view: Mapping[str, Any], *, user: str, team: str = TEAM_ID, **overrides: Any
 ) -> Json:
