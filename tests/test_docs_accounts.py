@@ -8,9 +8,9 @@ from typing import Any
 
 from demo.binaries import ROOT
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.models.permissions import OPERATOR
 from services.models.user import Role
+from services.registry.services import Services
 from tests.support.http_bot import HttpBot
 
 pytest_plugins = ["tests.support.product"]
@@ -66,9 +66,9 @@ def shape(value: Any) -> Any:
 
 
 def test_every_example_works_as_it_stands(
-    http_bot: HttpBot, users: UserService, account_services: AccountServices
+    http_bot: HttpBot, users: UserService, services: Services
 ) -> None:
-    sign_up = account_services.sign_in.sign_up
+    sign_up = services.sign_in.sign_up
     sign_up(email="mod@example.com", password="four words by chance")
     users.set_role(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
     shell, seen = Shell(http_bot.url), []

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.views import ids
 from services.home.sessions import Screen
 from services.models.permissions import Actor
@@ -185,11 +185,13 @@ def test_the_requester_reads_no_note_by_any_path(
 
 
 def test_what_the_services_give_a_requester_has_none_of_it(
-    bot_services: BotServices, noted: Ticket, ann: User, ben: User
+    bot_process: BotProcess, noted: Ticket, ann: User, ben: User
 ) -> None:
     def page(user: User) -> Ticket:
         screen = Screen(ticket_id=noted.id)
-        content = bot_services.home.get(actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen)
+        content = bot_process.services.home.get(
+            actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen
+        )
         found: Ticket = getattr(content, "ticket")  # noqa: B009  only pages of a ticket have it
         return found
 

@@ -30,6 +30,11 @@ def card_text(triage: BotAndWorkers) -> str:
     return str(card(triage)["text"])
 
 
+def is_card(arguments: dict[str, Any]) -> bool:
+    """Match calls of Slack's API for the triage channel."""
+    return bool(arguments["channel"] == TRIAGE)
+
+
 def posted_count(triage: BotAndWorkers) -> int:
     calls = triage.slack.calls_to("chat.postMessage")
     return sum(call.args["channel"] == TRIAGE for call in calls)
@@ -70,8 +75,7 @@ def test_a_busy_channel_keeps_nobody_waiting(
     triage: BotAndWorkers, ann: User, ben: User, clock: FixedClock
 ) -> None:
     ticket = file_ticket(triage.tickets, ann, "VPN is down")
-    is_card = {"where": lambda a: a["channel"] == TRIAGE}
-    triage.slack.fail("chat.postMessage", status=429, times=2, **is_card)
+    triage.slack.fail("chat.postMessage", status=429, times=2, where=is_card)
     with pytest.raises(SlackRateLimited):
         notify.run(triage.runtime, str(ticket.id))
     assign_ticket.run(triage.runtime, str(ticket.id))
@@ -111,8 +115,7 @@ def test_a_channel_the_bot_may_not_write_to_is_given_up(
     triage: BotAndWorkers, people: People, ann: User, error: str
 ) -> None:
     people.add(Role.MODERATOR)
-    is_card = {"where": lambda a: a["channel"] == TRIAGE}
-    triage.slack.fail("chat.postMessage", error=error, times=9, **is_card)
+    triage.slack.fail("chat.postMessage", error=error, times=9, where=is_card)
     ticket = triage.file(ann)
     assert not triage.now(ticket).is_in_outbox
     assert posted_count(triage) == 1

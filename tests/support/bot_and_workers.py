@@ -5,8 +5,6 @@ from typing import Any
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.tickets.actions import TicketActions
-from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
 from tests.conftest import (
     Bot,
@@ -28,16 +26,10 @@ class BotAndWorkers:
     """`tickets` and `actions` change tickets without Slack, as a request to the API does."""
 
     def __init__(
-        self,
-        bot: Bot,
-        slack: RecordingSlack,
-        runtime: Runtime,
-        publisher: RecordingPublisher,
-        tickets: TicketService,
-        actions: TicketActions,
+        self, bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
     ) -> None:
-        self.bot, self.slack, self.tickets, self.actions = bot, slack, tickets, actions
-        self.runtime, self.publisher = runtime, publisher
+        self.bot, self.slack, self.runtime, self.publisher = bot, slack, runtime, publisher
+        self.tickets, self.actions = runtime.services.tickets, runtime.services.ticket_actions
 
     @property
     def db(self) -> Mongo:

@@ -9,8 +9,6 @@ import pytest
 
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.tickets.actions import TicketActions
-from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
 from tests.conftest import Bot, People, RecordingPublisher
 from tests.support.bot_and_workers import BotAndWorkers
@@ -20,14 +18,9 @@ from tests.support.slack_workspace import TRIAGE
 
 @pytest.fixture
 def system(
-    ticket_bot: Bot,
-    slack: RecordingSlack,
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    tickets: TicketService,
-    ticket_actions: TicketActions,
+    ticket_bot: Bot, slack: RecordingSlack, runtime: Runtime, publisher: RecordingPublisher
 ) -> BotAndWorkers:
-    return BotAndWorkers(ticket_bot, slack, runtime, publisher, tickets, ticket_actions)
+    return BotAndWorkers(ticket_bot, slack, runtime, publisher)
 
 
 @pytest.fixture
