@@ -1,4 +1,4 @@
-"""The real servers the tests talk to, started once, and the app put together around them."""
+"""Shared fixtures: real servers, started once per process, and the product's services and apps."""
 
 import itertools
 import json
@@ -78,7 +78,7 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 JWT_SECRET = "the tests' own secret, 32 bytes or more"
 CHEAP = 4  # the lowest of bcrypt's costs
 APP_URL = "https://help.example.com"
-# The same examples each time, and none refused for a slow machine.
+# The same examples in each run, without a deadline for slow machines.
 hypothesis_settings.register_profile("tests", derandomize=True, deadline=None)
 hypothesis_settings.load_profile("tests")
 
@@ -93,14 +93,14 @@ def mongo() -> Iterator[MongoServer]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """The one Redis of this test process. Tests use `redis`."""
+    """The Redis of this test process. Tests use `redis`."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture
 def redis(redis_server: RedisServer) -> Iterator[RedisServer]:
-    """A Redis without a key. Leaves it so for the next test."""
+    """An empty Redis, emptied again after the test."""
     yield redis_server
     with connect_redis(redis_server.url) as client:
         client.flushall()
@@ -108,7 +108,7 @@ def redis(redis_server: RedisServer) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def database(mongo: MongoServer) -> Iterator[Mongo]:
-    """The one database of this test process, with every index. Tests use `db`."""
+    """The database of this test process, with all indexes. Tests use `db`."""
     made = connect(mongo.uri_for(f"test-{uuid.uuid4().hex}"))
     ensure_indexes(made)
     yield made
@@ -117,7 +117,7 @@ def database(mongo: MongoServer) -> Iterator[Mongo]:
 
 @pytest.fixture
 def db(database: Mongo) -> Iterator[Mongo]:
-    """The database with every index and no document. Leaves it so for the next test."""
+    """The database with all indexes and no documents, emptied again after the test."""
     yield database
     _empty(database)
     ttl_cache.invalidate_caches(database)
@@ -125,7 +125,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
 
 @pytest.fixture
 def indexes_restored(db: Mongo) -> Iterator[None]:
-    """For a test that makes or drops indexes: afterwards they are as before."""
+    """Restore the indexes after a test that creates or drops some."""
     yield
     _empty(db)
     for name in db.list_collection_names():
@@ -160,7 +160,7 @@ def _is_partial_unique(index: IndexModel) -> bool:
 
 
 class Commands(CommandListener):
-    """Notes the commands that reach MongoDB, as (name, command)."""
+    """Records the commands sent to MongoDB, as (name, command)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -180,7 +180,7 @@ def commands() -> Commands:
 
 @pytest.fixture
 def watched_db(mongo: MongoServer, db: Mongo, commands: Commands) -> Iterator[Mongo]:
-    """The test's database over a connection whose commands are noted."""
+    """The test's database over a connection whose commands are recorded."""
     client: MongoClient[dict[str, Any]] = MongoClient(
         mongo.uri, tz_aware=True, event_listeners=[commands]
     )
@@ -190,14 +190,14 @@ def watched_db(mongo: MongoServer, db: Mongo, commands: Commands) -> Iterator[Mo
 
 @pytest.fixture(scope="session")
 def slack_server() -> Iterator[RecordingSlack]:
-    """The one recording Slack of this test process. Tests use `slack`."""
+    """The recording Slack of this test process. Tests use `slack`."""
     with RecordingSlack() as server:
         yield server
 
 
 @pytest.fixture
 def slack(slack_server: RecordingSlack) -> Iterator[RecordingSlack]:
-    """A Slack as new, which by the end of the test must not have refused anything."""
+    """A reset recording Slack; it fails the test if it refused a call as invalid."""
     slack_server.reset()
     yield slack_server
     assert slack_server.refused == []
@@ -205,12 +205,12 @@ def slack(slack_server: RecordingSlack) -> Iterator[RecordingSlack]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory without anybody's .env."""
+    """Run the test in a directory without a .env file."""
     monkeypatch.chdir(tmp_path)
 
 
 class FixedClock:
-    """Time that passes when a test says so."""
+    """A clock that the test advances."""
 
     def __init__(self) -> None:
         self.now = utcnow()
@@ -228,7 +228,7 @@ def clock() -> FixedClock:
 
 
 class RecordingPublisher(CeleryPublisher):
-    """Remembers what it was asked to publish; `work` then does it as the workers would."""
+    """Records what is published; `work` then runs the tasks as a worker does."""
 
     def __init__(self) -> None:
         super().__init__(celery)
@@ -254,7 +254,7 @@ class RecordingPublisher(CeleryPublisher):
 
 
 class Inline(Executor):
-    """Runs a listener before Bolt looks for its answer, which makes dispatch deterministic."""
+    """Runs a listener immediately, which makes dispatch deterministic."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -263,7 +263,7 @@ class Inline(Executor):
 
 
 class People:
-    """Makes accounts that are linked to members of the recording Slack."""
+    """Creates accounts linked to members of the recording Slack."""
 
     def __init__(self, db: Mongo, slack: RecordingSlack, users: UserService) -> None:
         self._db = db
@@ -292,7 +292,7 @@ class People:
 
     @staticmethod
     def slack_id(user: User) -> str:
-        """The Slack member of an account."""
+        """Return the Slack member id of an account."""
         return f"U{str(user.id)[-8:].upper()}"
 
 
@@ -375,7 +375,7 @@ def runtime(services: Services, slack: RecordingSlack, publisher: RecordingPubli
 
 
 class Bot:
-    """The whole Bolt app in front of the recording Slack."""
+    """The Bolt app with the recording Slack."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -384,7 +384,7 @@ class Bot:
         return self._app.dispatch(BoltRequest(body=body, mode="socket_mode"))
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What Slack is given in the acknowledgement; {} where that carries nothing."""
+        """Send a payload and return the body of the acknowledgement, {} if it is empty."""
         response = self.send(body)
         assert response.status == 200
         return json.loads(response.body) if response.body else {}
@@ -413,7 +413,7 @@ def with_services(bot_process: BotProcess, **services: Any) -> BotProcess:
 
 @pytest.fixture
 def api(bot_process: BotProcess) -> Iterator[Api]:
-    """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
+    """The HTTP API on its own server."""
     web = create_flask_app(is_ready=lambda: True, blueprints=[api_blueprint(bot_process)])
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield Api(f"http://127.0.0.1:{server.port}", bot_process.services.sign_in)
@@ -438,14 +438,14 @@ def bot_without_database(bot_process: BotProcess) -> Iterator[Bot]:
 
 
 def filled_in(bot: Bot, slack: RecordingSlack, user: str, **values: str | None) -> dict[str, Any]:
-    """What Slack sends when somebody opens the form, fills it in and presses File."""
+    """Open the form, fill it in and return the submission that Slack sends."""
     bot.answer(payloads.slash_command(user=user))
     fine = {"title": "VPN drops", "description": "Every hour since Monday."}
     return payloads.view_submission(slack.last_view(), {**fine, **values}, user=user)
 
 
 def pressed(step: str, ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
-    """What Slack sends when somebody presses that button of the ticket, in a DM of theirs."""
+    """Return what Slack sends when the user presses that button in a DM."""
     slack_id = People.slack_id(user)
     shown = [blocks.actions(action_button(ticket, step))]
     message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
@@ -457,7 +457,7 @@ def pressed_resolve(ticket: Ticket, user: User, **overrides: Any) -> dict[str, A
 
 
 def sample_ticket(**fields: Any) -> Ticket:
-    """A ticket in memory, as freshly filed; `fields` replace what is asked for."""
+    """Return a new ticket that is not stored; `fields` replace the defaults."""
     return Ticket(
         **{
             "id": ObjectId("65f0c0ffee65f0c0ffee0012"),
@@ -495,14 +495,14 @@ def file_ticket(
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What the calls return when threads make them together; what one raises stands in place."""
+    """Run the calls concurrently and return their results, or the exceptions they raised."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
         start.wait()
         try:
             return call()
-        except Exception as error:  # noqa: BLE001  handed to the test, which looks at it
+        except Exception as error:  # noqa: BLE001  the test checks it
             return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
@@ -516,7 +516,7 @@ def reload(db: Mongo, ticket: Ticket) -> Ticket:
 
 
 def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
-    """Do what was published, and what that publishes, until nothing is left."""
+    """Run the published tasks, and those they publish, until none is left."""
     tasks = {
         NOTIFY_TASK: notify.run,
         ASSIGN_TASK: assign_ticket.run,
@@ -535,14 +535,14 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
 
 
 def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
-    """Let the time pass in which lines for one reader gather, and send what is due by then."""
+    """Advance the clock past the batch window and send the reminders that are due."""
     clock.advance(seconds=20)
     for to in runtime.services.reminders.due_recipients():
         reminders.run(runtime, to)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that tests measured, which no test asserts."""
+    """Print the figures that tests recorded."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{name}: {value}")

@@ -23,20 +23,8 @@ CHANGED_COLLECTIONS = ("tickets", "corrections", "nudges", "settings")
 
 
 @pytest.fixture(scope="module")
-def stack() -> Iterator[Stack]:
-    with Stack() as made:
-        yield made
-
-
-@pytest.fixture(scope="module")
 def db(stack: Stack) -> Mongo:
     return stack.database()
-
-
-@pytest.fixture(scope="module")
-def workspace(stack: Stack) -> Iterator[SlackPage]:
-    with SlackPage(stack.slack.url) as page:
-        yield page
 
 
 @pytest.fixture(autouse=True)
@@ -55,23 +43,8 @@ def reset(db: Mongo, workspace: SlackPage) -> Iterator[None]:
 
 
 @pytest.fixture
-def emma(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0EMMA")
-
-
-@pytest.fixture
-def nils(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0NILS")
-
-
-@pytest.fixture
 def lara(workspace: SlackPage) -> SlackUser:
     return SlackUser(workspace, "U0LARA")
-
-
-@pytest.fixture
-def ada(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0ADA")
 
 
 def file_ticket(user: SlackUser, title: str, description: str = "Since Monday.") -> str:

@@ -1,4 +1,4 @@
-"""What the buttons do, from card to card: who sees what, and who is notified."""
+"""Ticket actions by button: cards and notifications of every participant."""
 
 from collections.abc import Callable
 from typing import Any
@@ -279,7 +279,7 @@ ActionCall = Callable[..., Ticket]
 def test_each_is_notified_once_whatever_is_retried(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User, cleo: User
 ) -> None:
-    """A long life, with everything published three times."""
+    """Every action of a ticket's life, published three times."""
     ids = {"ticket_id": str(ticket.id)}
     steps: list[tuple[ActionCall, User, dict[str, Any]]] = [
         (system.actions.accept, ben, {}),

@@ -37,7 +37,7 @@ from tests.support.slack_workspace import TEAM_ID
 
 @dataclass
 class HelpDesk:
-    """A help desk whose one admin takes no tickets, and all that changes it."""
+    """A help desk whose only admin has no capacity, and the services that change that."""
 
     db: Mongo
     people: People
@@ -63,7 +63,7 @@ class HelpDesk:
         return Actor.from_user(self.boss)
 
     def with_one_open(self) -> tuple[User, Ticket]:
-        """A moderator who can take one ticket, and has it."""
+        """Add a moderator with a capacity of one ticket, and assign it."""
         full = self.people.add(Role.MODERATOR, capacity=1)
         ticket = file_ticket(self.tickets, self.people.add())
         self.ticket_actions.take(**by(full, ticket))
@@ -80,7 +80,7 @@ class HelpDesk:
         )
 
     def change(self, user: User, **fields: str) -> None:
-        """As an admin in Slack."""
+        """Edit the account as an admin does in Slack."""
         now = PersonFields.from_user(self.users.get(user.id) or user)
         self.accounts.update(
             actor=self.admin, user_id=str(user.id), shown=now, wanted=replace(now, **fields)
@@ -126,8 +126,8 @@ def help_desk(
     )
 
 
-# Each makes ready, stops for a ticket to wait in vain, goes on with what makes somebody available,
-# and tells who that is.
+# Each prepares a user, yields None while no assignee is available for the ticket, makes the user
+# available and yields the user.
 Way = Iterator[User | None]
 
 
@@ -350,7 +350,7 @@ def test_they_get_what_waited(
 def test_a_skill_is_somebodys_chance_too(
     help_desk: HelpDesk, runtime: Runtime, publisher: RecordingPublisher, by: str
 ) -> None:
-    """Where nobody who knows it has room, and no admin either, they are the first who has."""
+    """With a new skill, the user is the first with capacity who knows it."""
     user = help_desk.people.add(Role.MODERATOR, "Roofs")
     other = help_desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
     help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])

@@ -1,4 +1,4 @@
-"""A conversation over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+"""Comments in threads over signed HTTP, with bot, worker and jobs processes."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_they_talk_in_the_threads_of_their_cards(
     eventually(lambda: in_thread(slack, emma, emmas) == seen, what="Emma reads it")
 
     answer = said(slack, emma, emmas, "Version 4")
-    for bot in (http_bot, second, http_bot):  # Slack sends it again, to whichever process
+    for bot in (http_bot, second, http_bot):  # Slack repeats an event, perhaps to another process
         bot.answer(answer)
     seen = ["Ticket 1: User 1 wrote: Version 4"]
     eventually(lambda: in_thread(slack, nils, his) == seen, what="Nils reads it")

@@ -1,4 +1,4 @@
-"""What an assignee can do with a new ticket, from card to card."""
+"""Declining and reassigning a new ticket."""
 
 import pytest
 
@@ -15,7 +15,7 @@ pytest_plugins = ["tests.support.scenario"]
 
 @pytest.fixture
 def cleo(people: People, ben: User) -> User:
-    """Who is the next best."""
+    """The next best candidate."""
     return people.add(Role.MODERATOR, "VPN")
 
 

@@ -1,4 +1,4 @@
-"""The main job over signed HTTP: real bot, worker and jobs processes, and the recording Slack."""
+"""Filing and resolving tickets over signed HTTP, with bot, worker and jobs processes."""
 
 import socket
 
@@ -104,11 +104,11 @@ def test_an_event_is_handled_once_whoever_gets_it(
     retry = {"x-slack-retry-num": "1", "x-slack-retry-reason": "http_timeout"}
     assert second.answer(first_try, **retry) == {}
     assert http_bot.answer(first_try, **retry) == {}
-    # The header alone says nothing: of this one nobody has seen the first delivery.
+    # The header alone is no proof: the first delivery of this event never arrived.
     assert http_bot.answer(payloads.home_opened(user), **retry) == {}
     slack.wait_for("views.publish", 2)
     for process in (http_bot.process, second.process):
-        assert process.stop(grace=10)  # whatever was under way has been done
+        assert process.stop(grace=10)  # after it has finished its work
     assert len(slack.calls_to("views.publish")) == 2
 
 

@@ -1,4 +1,4 @@
-"""The lists over signed HTTP: typed for, narrowed, gone through, in a message and in Home."""
+"""Lists over signed HTTP: commands, filters and pages, in messages and in Home."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ def numbers(shown: Json) -> list[int]:
 
 
 class Listener:
-    """Somebody who presses on the list that they see, wherever that is."""
+    """A user who filters and pages lists, in messages and in Home."""
 
     def __init__(self, bot: HttpBot, slack: RecordingSlack, user: str) -> None:
         self._bot = bot
@@ -38,7 +38,7 @@ class Listener:
         return self._bot.answer(payloads.slash_command(text, user=self._user))
 
     def press(self, shown: Json, action_id: str, value: str | None = None) -> Json:
-        """What the message is changed into."""
+        """Press and return what replaces the message."""
         message = {"channel": GENERAL, "ts": "1700000000.000001", "blocks": shown["blocks"]}
         body = payloads.block_actions(
             message, action_id, value, user=self._user, response_url=self._slack.response_url()
@@ -108,6 +108,6 @@ def test_the_queue_in_home(
 
 
 def _value(shown: Json, label: str) -> str:
-    """Of the option that reads so."""
+    """Return the value of the option with this label."""
     options = [option for e, _ in elements(shown) for option in e.get("options", ())]
     return next(str(o["value"]) for o in options if o["text"]["text"] == label)

@@ -1,4 +1,4 @@
-"""Triage, intake and people over signed HTTP: real processes, and the recording Slack."""
+"""Triage, intake and People over signed HTTP, with real processes."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,20 +25,20 @@ Json = dict[str, Any]
 
 @pytest.fixture
 def product(product: Product, slack: RecordingSlack) -> Product:
-    """With a triage channel, and another emoji than usual."""
+    """With a triage channel and a custom emoji."""
     slack.add_channel(TRIAGE, is_member=True)
     product.settings |= {"TRIAGE_CHANNEL": TRIAGE, "TICKET_EMOJI": ":sos:"}
     return product
 
 
 def last_dm(slack: RecordingSlack, user: str) -> Json:
-    """What the bot wrote to them last, once it has."""
+    """Wait for a direct message of the bot and return the last one."""
     eventually(lambda: any(m.get("bot_id") for m in slack.messages(user)), what="a DM came")
     return [m for m in slack.messages(user) if m.get("bot_id")][-1]
 
 
 def submit(http_bot: HttpBot, slack: RecordingSlack, press: Json, user: str, **values: Any) -> Json:
-    """Press, wait for the form that comes of it, and send it in."""
+    """Press, wait for the form and submit it."""
     assert http_bot.answer(press) == {}
     view_id = opened_by(slack, press["trigger_id"])["id"]
     eventually(lambda: bool(slack.view(view_id).get("callback_id")), what="the form is there")
@@ -105,7 +105,7 @@ def test_a_marked_message_becomes_a_ticket(
 
 
 def pressed(home: Json, label: str, user: str, number: int = 0) -> Json:
-    """A press on the button of that label."""
+    """Return a press on the button with this label."""
     found = [
         (element, block)
         for element, block in elements(home)

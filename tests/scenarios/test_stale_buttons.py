@@ -1,4 +1,4 @@
-"""Buttons that are out of date or not for their user, and the pages they are on."""
+"""Outdated and unauthorised buttons, and the pages they are on."""
 
 import pytest
 
@@ -38,7 +38,7 @@ def test_an_old_card_says_how_it_stands_and_is_updated(
 def test_a_card_that_slack_shows_wrongly_is_updated(
     system: BotAndWorkers, ticket: Ticket, ann: User, ben: User
 ) -> None:
-    """Its digest says that it is up to date; whoever presses on it knows better."""
+    """The stored digest is current, but the press shows that Slack has an old card."""
     old = system.card(ann)
     system.actions.resolve(**by(ben, ticket), resolution="Done.")
     system.work(ticket)
@@ -120,7 +120,7 @@ def test_a_strangers_ticket_is_not_found(
 
 
 def in_home(system: BotAndWorkers, user: User, ticket: Ticket) -> Json:
-    """The user's Home, with the ticket's page open."""
+    """Open the ticket's page in the user's Home."""
     system.bot.answer(payloads.home_opened(People.slack_id(user)))
     home = dict(system.slack.calls_to("views.publish")[-1].answer["view"])
     button = {

@@ -1,4 +1,4 @@
-"""A ticket that waits for its requester: asked once more, then closed, unless they answer."""
+"""A ticket that waits for its requester asks once more, then is closed."""
 
 from datetime import timedelta
 from typing import Any
@@ -49,7 +49,7 @@ def eve(day: Day) -> User:
 
 @pytest.fixture
 def ticket(day: Day, jo: User, eve: User) -> Ticket:
-    """Since Monday noon it waits for an answer."""
+    """A ticket that waits for an answer since Monday noon."""
     return waiting(day, jo, eve)
 
 
@@ -63,12 +63,12 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
 
 
 def told(day: Day, eve: User) -> list[str]:
-    """What its requester was told since the question."""
+    """Return the requester's messages since the question."""
     return day.texts_to(eve)[1:]
 
 
 def press(bot: Bot, day: Day, message: dict[str, Any], action_id: str, user: User) -> Any:
-    """What then stands in place of the message, or what they are told instead."""
+    """Press and return what replaces the message, or the ephemeral message."""
     day.slack.clear()
     body = payloads.block_actions(message, action_id, user=People.slack_id(user))
     body["response_url"] = day.slack.response_url()
@@ -328,7 +328,7 @@ def test_each_once_whoever_takes_it(day: Day, jo: User, eve: User) -> None:
 
 
 def test_nobody_is_asked_at_night_or_while_away(day: Day, jo: User) -> None:
-    """Her day begins when the office's ends, and then she is away until Friday."""
+    """Eve's day begins when business hours end, and then she is absent until Friday."""
     eve = day.moderator(timezone="America/Los_Angeles")
     ticket = waiting(day, jo, eve)
     day.runs_until(at(5, 16, 30))
@@ -339,7 +339,7 @@ def test_nobody_is_asked_at_night_or_while_away(day: Day, jo: User) -> None:
     assert told(day, eve) == []
     day.runs_until(at(6, 19))
     assert told(day, eve) == [ASKED]
-    away["until"] = at(31, 19) + timedelta(days=9)  # gone for long: nobody waits for that
+    away["until"] = at(31, 19) + timedelta(days=9)  # a long absence does not hold up the ticket
     day.db.users.update_one({"_id": eve.id}, {"$set": {"away": away}})
     day.runs_until(at(13, 9))
     assert day.now(ticket).status is Status.COMPLETED

@@ -1,4 +1,4 @@
-"""A bad day: the worker is killed with a message in its hands, and Redis goes away."""
+"""The worker is killed during a delivery, and Redis goes down."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -31,14 +31,14 @@ def redis() -> Iterator[RedisServer]:
 
 @pytest.fixture
 def publishing_bot(redis: RedisServer, bot_process: BotProcess, db: Mongo) -> Bot:
-    """A bot that publishes to this test's Redis, and files at the real time."""
+    """A bot with this test's Redis and the real clock."""
     publisher = CeleryPublisher(celery_for(redis.url))
     real = with_services(bot_process, tickets=TicketService(db))
     return inline_bot(replace(real, publisher=publisher))
 
 
 def file(publishing_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:
-    """File a ticket through the form; the title of the modal it ends in."""
+    """File a ticket through the form and return the answer."""
     user = People.slack_id(person)
     publishing_bot.send(payloads.slash_command(user=user))
     values = {"title": title, "description": f"{CANARY}: please help"}

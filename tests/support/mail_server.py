@@ -1,4 +1,4 @@
-"""Mail servers to send to: one that behaves as it is told, and one that never says a word."""
+"""Mail servers: one with configurable answers, and one that never answers."""
 
 import asyncio
 import ssl
@@ -36,7 +36,7 @@ class _Controller(Controller):
 
 
 class MailServer:
-    """Takes mail, and keeps it. `with MailServer() as server: ...`; may be started anew after it.
+    """Accepts and stores emails: `with MailServer() as server: ...`. Can be started again.
 
     `auth` wants MAIL_USER and MAIL_PASSWORD, `starttls` offers TLS and `implicit_tls` speaks
     nothing else; `utf8` is for addresses. `answers` are for mail, each once, in order and before

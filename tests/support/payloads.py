@@ -168,7 +168,7 @@ def block_suggestion(
     team: str = TEAM_ID,
     **overrides: Any,
 ) -> Json:
-    """What Slack asks while somebody types into a menu whose options come from the app."""
+    """Return Slack's request for the options of a menu in which the user types."""
     _, block = find_element(source, action_id, block_id)
     return {
         "type": "block_suggestion",
