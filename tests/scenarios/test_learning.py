@@ -138,7 +138,8 @@ def test_two_processes_that_learn_at_once_keep_one_model(
     learn = (
         "import sys; from services.core.database import connect; "
         "from services.routing.training import Training; "
-        "import services.routing.trainer; print('ready', flush=True); sys.stdin.readline(); "
+        "import services.routing.trainer, sklearn.svm; "
+        "print('ready', flush=True); sys.stdin.readline(); "
         "print(Training(connect(sys.argv[1])).run_if_due())"
     )
     both = [
