@@ -94,7 +94,7 @@ def _ticket(who: Candidate, drawn: random.Random) -> Document:
 
 
 def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
-    """Everybody rated in full, each for themselves: with all that they share worked out anew."""
+    """Rate every candidate separately, and compute shared values again for each."""
     for who in team:
         rate_candidates(candidates=[who], skills=needed, requester=None, now=NOW)
     order = rate_candidates(candidates=team, skills=needed, requester=None, now=NOW)

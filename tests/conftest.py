@@ -343,7 +343,7 @@ def runtime(services: Services, slack: RecordingSlack, publisher: RecordingPubli
 
 
 class Bot:
-    """The whole Bolt app in front of the recording Slack."""
+    """The Bolt app with the recording Slack."""
 
     def __init__(self, app: App) -> None:
         self._app = app
