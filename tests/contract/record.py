@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 
 from bot.routes import ROUTES
-from services.core.database import Mongo
+from services.registry.services import Services
 from tasks.processes import jobs, scheduler
 from tasks.processes.jobs import Job
 from tasks.queue.celery_app import celery
@@ -37,7 +37,17 @@ from tests.support import api_client
 
 # A Wednesday in the far future, so that no TTL index deletes documents.
 CLOCK = datetime(2035, 1, 17, 10, tzinfo=UTC)
-FIXTURES = ("db", "slack", "clock", "publisher", "bot_process", "ticket_bot", "runtime", "api")
+FIXTURES = (
+    "db",
+    "slack",
+    "clock",
+    "publisher",
+    "services",
+    "bot_process",
+    "ticket_bot",
+    "runtime",
+    "api",
+)
 FOLDER = Path(os.environ.get("RECORD_TO", recordings.FOLDER))
 
 
@@ -226,18 +236,18 @@ def _recording_task(task: Any, run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _recording_jobs(
-    table: Callable[..., tuple[Job, ...]], db: Mongo, publisher: CeleryPublisher, **how: Any
+    table: Callable[..., tuple[Job, ...]], services: Services, publisher: CeleryPublisher
 ) -> tuple[Job, ...]:
     def recorded(job: Job) -> Callable[[Any], Any]:
         def work(go_on: Any) -> Any:
             def act() -> Any:
                 return job.work(go_on)
 
-            if db is not _fixture("db") or publisher is not _fixture("publisher"):
+            if services is not _fixture("services") or publisher is not _fixture("publisher"):
                 return act()
-            payload = {"job": job.name, "has_triage": how["has_triage"]}
+            payload = {"job": job.name, "has_triage": services.has_triage}
             return _record("job", job.name, payload, act, lambda _: None)
 
         return work
 
-    return tuple(replace(job, work=recorded(job)) for job in table(db, publisher, **how))
+    return tuple(replace(job, work=recorded(job)) for job in table(services, publisher))
