@@ -1,31 +1,23 @@
-"""What the escalation steps change in a ticket."""
+"""Changes of a ticket by escalation steps."""
 
 from datetime import datetime
 
 from services.core.database import Document
 from services.models.assignee_choice import AssigneeChoice
-from services.models.escalation_track import EscalationStep
+from services.models.escalation_track import EscalationStep, StepChange
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.tickets.transitions import Change
 
 NOT_ACCEPTED_REASON = "passed on to you, because it was not accepted in time"
-_REMINDERS = frozenset(
-    {
-        EscalationStep.ACCEPT_REMINDER,
-        EscalationStep.DUE_SOON,
-        EscalationStep.DUE_MISSED,
-        EscalationStep.WAITING_REMINDER,
-    }
-)
 
 
 def record_step(ticket: Ticket, step: EscalationStep) -> Change:
-    """A step of which someone is notified; nothing else changes."""
+    """The event of a step that only notifies its audience."""
     track_state = ticket.escalation_tracks[step.track]
     event = NewEvent(
-        EventType.REMINDED if step in _REMINDERS else EventType.ESCALATED,
+        EventType.REMINDED if step.rule.change is StepChange.REMIND else EventType.ESCALATED,
         by="system",
         field=NEXT_STEP_FIELD,
         from_=track_state.last_step.value if track_state.last_step else None,
@@ -35,7 +27,7 @@ def record_step(ticket: Ticket, step: EscalationStep) -> Change:
 
 
 def reassign(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change:
-    """From its assignee to the chosen one."""
+    """Reassign the ticket to the chosen user."""
     former, to, reason = (
         ticket.assigned_to,
         choice.user_id,
