@@ -1,4 +1,4 @@
-"""The doctor's look at Slack: the tokens, what they may do, and whose workspace they are for."""
+"""The doctor's checks of Slack: tokens, scopes, workspace and triage channel."""
 
 from collections.abc import Callable, Collection
 
@@ -10,14 +10,14 @@ from services.ops.check_runner import Check, Finding, fail, ok, warn
 from services.ops.database_checks import MONGODB
 
 TOKEN_CHECK = "Slack token"  # noqa: S105  a check's name
-# A ValueError is urllib's word for a URL it cannot read.
+# urllib raises a ValueError for a malformed URL.
 UNREACHABLE_ERRORS = (SlackClientError, OSError, ValueError)
 SHARED_CHANNEL_FLAGS = ("is_shared", "is_ext_shared", "is_org_shared")
 REINSTALL_ADVICE = 'reinstall the app under "Install App"'
 
 
 class SlackChecks:
-    """`client` gives up before the runner does, and asks once."""
+    """`client` has a timeout below the runner's, and does not retry."""
 
     def __init__(
         self,
@@ -64,7 +64,7 @@ class SlackChecks:
         return ok(f"{self._auth_response.get('user')} in the workspace {team} ({team_id})")
 
     def check_scopes(self) -> list[Finding]:
-        """What Slack says the token may do, against the manifest."""
+        """Compare the scopes that Slack granted with the manifest's."""
         headers = self._auth_response.headers if self._auth_response else {}
         headers_by_name = {name.lower(): value for name, value in headers.items()}
         granted = headers_by_name.get("x-oauth-scopes")
@@ -81,7 +81,7 @@ class SlackChecks:
         return findings or ok("those of manifest.yml, no more and no fewer")
 
     def check_workspace(self, get_database_team_id: Callable[[], str | None]) -> list[Finding]:
-        """Whether database and token are of one workspace."""
+        """Check that database and token belong to the same workspace."""
         token_team = self._auth_response.get("team_id") if self._auth_response else None
         database_team_id = get_database_team_id()
         if database_team_id is None:
@@ -94,7 +94,7 @@ class SlackChecks:
         )
 
     def check_app_token(self) -> list[Finding]:
-        """Asks for a connection, and does not make it."""
+        """Request a Socket Mode URL without connecting to it."""
         if not self._app_token:
             return ok("none, so no Socket Mode: Slack has to come over HTTP")
         try:
@@ -110,7 +110,7 @@ class SlackChecks:
         return ok("Socket Mode is open to it")
 
     def check_triage_channel(self) -> list[Finding]:
-        """Whether cards can be posted there, and what is answered to them is heard."""
+        """Check that the bot can post cards to the channel and receives the replies to them."""
         if not self._triage_channel:
             return ok("off, because TRIAGE_CHANNEL is not set")
         try:

@@ -1,4 +1,4 @@
-"""The Celery worker process: what it makes after a fork, and how it ends in time."""
+"""The Celery worker process: its runtime after a fork, and its shutdown in time."""
 
 import logging
 import os
@@ -20,9 +20,9 @@ from tasks.queue.task_instrumentation import TaskInstrumentation
 
 logger = logging.getLogger(__name__)
 
-# Mostly waiting for Gemini and Slack, so more than the machine's cores.
+# Tasks mostly wait for Gemini and Slack, so there are more processes than cores.
 CONCURRENCY = 4
-# A task still running so long after SIGTERM is cut short; the outbox brings it back.
+# A task that still runs so long after SIGTERM is killed; the outbox repeats it.
 SHUTDOWN_GRACE_SECONDS = 6.0
 REGISTERED_TASKS = (
     assign_ticket.assign_ticket,
@@ -39,7 +39,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
     """Work until SIGTERM or SIGINT."""
     runtime.set_runtime_builder(build)
     _connect_signals()
-    # At each loss of the broker, of a setting that tasks/queue/celery_app.py makes.
+    # Celery warns of a setting of tasks/queue/celery_app.py at each loss of the broker.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     TaskInstrumentation(meter).connect()
     celery.worker_main(
@@ -55,7 +55,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 
 
 def _connect_signals() -> None:
-    # Logging is ours, set up before the fork.
+    # Keeps Celery from replacing the logging that was set up before the fork.
     setup_logging.connect(_keep_logging, weak=False)
     worker_process_init.connect(_make_runtime, weak=False)
     worker_ready.connect(_log_ready, weak=False)
@@ -75,7 +75,7 @@ def _log_ready(**_: Any) -> None:
 
 
 def _limit_shutdown(**_: Any) -> None:
-    """Celery's warm shutdown waits for its tasks however long they take; SIGQUIT ends that."""
+    """Celery's warm shutdown waits for its tasks without a limit; SIGQUIT ends it."""
     timer = threading.Timer(SHUTDOWN_GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
     timer.daemon = True
     timer.start()

@@ -202,7 +202,7 @@ def test_without_do_not_disturb_the_rest_is_read_and_it_is_said_once(
             assert sync_due(runtime) == 1
             clock.advance(seconds=POLL_INTERVAL.total_seconds())
     assert [record.getMessage() for record in caplog.records] == [
-        f"do not disturb is not known, because slack says {error}"
+        f"do not disturb is unknown: slack answered {error}"
     ]
     assert "quiet" not in stored(db, nils)["presence"]
 

@@ -317,11 +317,11 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
     jobs.renew_leadership()
     assert caplog.messages == [
         "this process leads",
-        "the job mine waits until it can go on (the broker is away: ConnectionError)",
-        "the job mine waits until it can go on (the database: AutoReconnect)",
-        "the job mine goes on",
-        "the lease waits until it can go on (the database: AutoReconnect)",
-        "the lease goes on",
+        "the job mine fails and is retried (the broker is away: ConnectionError)",
+        "the job mine fails and is retried (the database: AutoReconnect)",
+        "the job mine works again",
+        "the lease fails and is retried (the database: AutoReconnect)",
+        "the lease works again",
     ]
 
 
