@@ -94,19 +94,6 @@ SCOPES: dict[str, Scope] = {
     "users:read.email": Scope("the account of a member, by email address", methods=("users.info",)),
 }
 
-# Web API methods that need no scope. apps.connections.open takes the app-level token.
-METHODS_WITHOUT_SCOPE = frozenset(
-    {
-        "apps.connections.open",
-        "auth.test",
-        "chat.getPermalink",
-        "views.open",
-        "views.publish",
-        "views.update",
-    }
-)
-# Events that need no scope.
-EVENTS_WITHOUT_SCOPE = frozenset({"app_home_opened"})
 SHORTCUT_TYPES = {RouteKind.SHORTCUT: "global", RouteKind.MESSAGE_SHORTCUT: "message"}
 
 

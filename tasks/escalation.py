@@ -14,7 +14,7 @@ from services.linking.links import LinkService
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminders
 from services.routing.model_store import ModelStore
-from tasks.queue.celery_app import NOTIFY_TASK
+from tasks.queue.celery_app import NOTIFY_TASK, REMINDER_TASK
 from tasks.queue.publisher import CeleryPublisher
 
 logger = logging.getLogger(__name__)
@@ -73,4 +73,4 @@ def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
 def request_due_reminders(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     """Publish the reminder task for each recipient with reminders that are due."""
     for recipient in Reminders(db, clock=clock).due_recipients():
-        publisher.publish_reminders(recipient)
+        publisher.send(REMINDER_TASK, to=recipient)

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 
 from bson import ObjectId
 
@@ -17,7 +18,6 @@ from services.availability import quiet_hours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.retry import record_failure
-from services.escalation import escalation_changes
 from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import (
     EscalationStep,
@@ -26,11 +26,11 @@ from services.models.escalation_track import (
     StepChange,
     StepCondition,
 )
-from services.models.events import Event, EventType
-from services.models.ticket import Priority, Ticket
+from services.models.events import Event, EventType, NewEvent
+from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import pending
-from services.sla.escalation_schedule import due_steps, next_scheduled_step
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
 from services.tickets.transitions import Change, close_unanswered
@@ -40,6 +40,7 @@ BATCH_SIZE = 200
 MAX_HOLD = timedelta(days=21)
 # Long arrays that no step depends on. Events stay: they name the former assignees.
 _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
+NOT_ACCEPTED_REASON = "passed on to you, because it was not accepted in time"
 
 History = Callable[[str], Mapping[ObjectId, float]]
 
@@ -148,7 +149,7 @@ class EscalationSteps:
         return CHANGES[step.rule.change](self, ticket, step, now)
 
     def _record(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        return self._store(ticket, escalation_changes.record_step(ticket, step), now)
+        return self._store(ticket, _record_step(ticket, step), now)
 
     def _close_unanswered(self, ticket: Ticket, _: EscalationStep, now: datetime) -> Ticket | None:
         stored = self._store(ticket, close_unanswered(ticket, now=now), now)
@@ -167,7 +168,7 @@ class EscalationSteps:
         choice = self._next_candidate(ticket, now)
         if choice is None:
             return self._take_step(ticket, self._effective_step(ticket, step.next), now)
-        stored = self._store(ticket, escalation_changes.reassign(ticket, choice, now=now), now)
+        stored = self._store(ticket, _reassign_change(ticket, choice, now=now), now)
         if stored:
             self._assignments.record_chosen(choice, now=now)
             pending.retry_unassigned(self._db, now=now)  # the former assignee has room for one more
@@ -200,6 +201,50 @@ CHANGES: Mapping[
     StepChange.REASSIGN: EscalationSteps._reassign,
     StepChange.CLOSE: EscalationSteps._close_unanswered,
 }
+
+
+def _record_step(ticket: Ticket, step: EscalationStep) -> Change:
+    """The event of a step that only notifies its audience."""
+    state = ticket.escalation_tracks[step.track]
+    is_reminder = step.rule.change is StepChange.REMIND
+    event = NewEvent(
+        EventType.REMINDED if is_reminder else EventType.ESCALATED,
+        by="system",
+        field=NEXT_STEP_FIELD,
+        from_=state.last_step.value if state.last_step else None,
+        to=step.value,
+    )
+    return Change(events=(event,))
+
+
+def _reassign_change(ticket: Ticket, choice: AssigneeChoice, *, now: datetime) -> Change:
+    former, reason = ticket.assigned_to, f"{choice.reason_text} · {NOT_ACCEPTED_REASON}"
+    by_system = partial(NewEvent, by="system")
+    events = [
+        by_system(
+            EventType.REASSIGNED_BY_ESCALATION,
+            field=NEXT_STEP_FIELD,
+            from_=former,
+            to=EscalationStep.ACCEPT_REASSIGN.value,
+        ),
+        by_system(
+            EventType.ASSIGNED, field="assignedTo", from_=former, to=choice.user_id, note=reason
+        ),
+    ]
+    before, after = ticket.status.value, Status.IN_PROGRESS.value
+    if before != after:
+        events.append(by_system(EventType.STATUS_CHANGED, field="status", from_=before, to=after))
+    values: Document = {
+        "assignedTo": choice.user_id,
+        "status": after,
+        "assignment.reason": reason,
+        "assignment.score": choice.score,
+        "assignment.parts": choice.score_parts,
+        "assignment.at": now,
+    }
+    if source := (ticket.assignment.get("analysis") or {}).get("source"):
+        values["assignment.source"] = source
+    return Change(values, tuple(events), ("acceptedAt",))
 
 
 def _unchanged_filter(ticket: Ticket) -> Document:

@@ -60,7 +60,7 @@ def run(runtime: Runtime) -> int:
 def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
     """The job: publish the task if digests are due."""
     if Digests(db, clock=clock).has_due():
-        publisher.publish_digests()
+        publisher.send(DIGEST_TASK)
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:

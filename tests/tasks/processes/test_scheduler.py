@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -135,7 +136,7 @@ def test_without_a_broker_nothing_counts_as_published(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str) -> None:
+        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
             raise PublishFailed("ConnectionError")
 
     jobs = leading(db, Away(), clock)
@@ -154,7 +155,7 @@ def test_runs_are_counted(
     db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str) -> None:
+        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
             raise PublishFailed("ConnectionError")
 
     meter = InMemoryMeter()
@@ -180,8 +181,8 @@ class Slow(RecordingPublisher):
         super().__init__()
         self._clock = clock
 
-    def send(self, task: str, ticket_id: str) -> None:
-        super().send(task, ticket_id)
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
+        super().send(task, ticket_id, **kwargs)
         self._clock.advance(seconds=1)
 
 
