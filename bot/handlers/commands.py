@@ -15,7 +15,7 @@ def open_filing_form(req: Request) -> None:
     """Open the form before checking the caller, because its trigger expires after three seconds."""
     req.open_modal(
         file_ticket.file_ticket_modal(
-            is_ai_enabled=req.services.is_ai_enabled, title=" ".join(req.arguments)
+            is_ai_enabled=req.bot.config.is_ai_enabled, title=" ".join(req.arguments)
         )
     )
     req.ack()
@@ -37,9 +37,8 @@ def show_help(req: Request, entries: Sequence[HelpEntry], *, unknown_command: st
 
 def _caller_role(req: Request) -> Role:
     """The caller's role. Help is shown even without an account, or if MongoDB is unreachable."""
-    services = req.services
     try:
-        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
+        user = req.find_user()
     except (DomainError, PyMongoError):
         return Role.USER
     return user.role if user else Role.USER
