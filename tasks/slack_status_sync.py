@@ -20,11 +20,10 @@ from services.availability.slack_status import (
 from services.availability.status_sync import StatusSync
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
-from services.registry.services import Services
 from tasks.notifications import handover_offers
 from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
-from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
@@ -73,11 +72,13 @@ def run(runtime: Runtime) -> None:
     handover_offers.send_due(runtime)
 
 
-def enqueue_due(services: Services, publisher: CeleryPublisher) -> None:
-    """The job: end absences that are over, and publish the task if something is due."""
+@job("availability", every=timedelta(seconds=30))
+def enqueue_due(context: JobContext) -> None:
+    """End absences that are over, and publish the task if something is due."""
+    services = context.services
     services.status_sync.end_absences()
     if services.status_sync.has_due() or services.handover_offers.has_due():
-        publisher.publish_availability_check()
+        context.publisher.publish_availability_check()
 
 
 def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, str]) -> int:

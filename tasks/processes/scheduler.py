@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection
 from datetime import timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -16,7 +16,8 @@ from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_runs import JobRuns
 from services.registry.services import Services
-from tasks.processes.jobs import Job, build_jobs
+from tasks.processes.jobs import ALL_JOBS
+from tasks.queue.job_registry import Job, JobContext
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 logger = logging.getLogger(__name__)
@@ -33,7 +34,7 @@ class Scheduler:
         publisher: CeleryPublisher,
         *,
         meter: Meter = NOOP_METER,
-        jobs: Sequence[Job] | None = None,
+        jobs: Collection[Job] = ALL_JOBS,
     ) -> None:
         self._clock = services.clock
         self._meter = meter
@@ -42,8 +43,7 @@ class Scheduler:
         self._was_leader = False
         self._faults: dict[str, str] = {}
         self._stopping = threading.Event()
-        if jobs is None:
-            jobs = build_jobs(services, publisher)
+        self._context = JobContext(services, publisher, self.is_leader)
         self.jobs = {job.name: job for job in jobs}
 
     def is_leader(self) -> bool:
@@ -65,7 +65,7 @@ class Scheduler:
         became_leader = self._was_leader and not was_leader
         if became_leader:
             self._record(
-                lambda: self._runs.register({job.name: job.interval for job in self.jobs.values()})
+                lambda: self._runs.register({job.name: job.every for job in self.jobs.values()})
             )
         return became_leader
 
@@ -76,7 +76,7 @@ class Scheduler:
         job, began, error = self.jobs[name], time.monotonic(), UNEXPECTED_ERROR
         try:
             with request_context.request_scope():
-                error = _attempt(job, self.is_leader)
+                error = _attempt(job, self._context)
                 self._log_change(f"the job {name}", error)
         finally:
             seconds = time.monotonic() - began
@@ -89,7 +89,7 @@ class Scheduler:
             if is_complete:
                 self._record(
                     lambda: self._runs.record(
-                        name, seconds=seconds, interval=job.interval, error=error
+                        name, seconds=seconds, interval=job.every, error=error
                     )
                 )
 
@@ -127,10 +127,10 @@ class Scheduler:
             logger.info("%s works again", what)
 
 
-def _attempt(job: Job, should_continue: Callable[[], bool]) -> str:
+def _attempt(job: Job, context: JobContext) -> str:
     """Run the job. Return a short description of the failure, or ""."""
     try:
-        job.work(should_continue)
+        job.run(context)
     except PublishFailed as error:
         return f"the broker is away: {error}"
     except PyMongoError as error:
@@ -173,7 +173,11 @@ def run(
     scheduler.add_job(lead, "interval", seconds=renew_every.total_seconds(), executor="lease")
     for job in job_scheduler.jobs.values():
         scheduler.add_job(
-            job_scheduler.run, "interval", [job.name], id=job.name, seconds=job.interval_seconds
+            job_scheduler.run,
+            "interval",
+            [job.name],
+            id=job.name,
+            seconds=job.every.total_seconds(),
         )
     scheduler.start()
     ready()

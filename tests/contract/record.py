@@ -24,10 +24,9 @@ from typing import Any
 import pytest
 
 from bot.routes import ROUTES
-from services.core.database import Mongo
-from tasks.processes import jobs, scheduler
-from tasks.processes.jobs import Job
+from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import celery
+from tasks.queue.job_registry import JOBS, Job, JobContext
 from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests import conftest
@@ -61,9 +60,8 @@ def pytest_configure() -> None:
         if task.name.startswith("tasks."):
             module = sys.modules[task.run.__module__]
             module.run = _recording_task(task, module.run)  # type: ignore[attr-defined]
-    made = jobs.build_jobs
-    for module in (jobs, scheduler):
-        module.build_jobs = functools.partial(_recording_jobs, made)  # type: ignore[attr-defined]
+    for job in tuple(ALL_JOBS):
+        JOBS[job.name] = replace(job, run=_recording_job(job))
 
 
 def _fix_clock() -> None:
@@ -225,19 +223,15 @@ def _recording_task(task: Any, run: Callable[..., Any]) -> Callable[..., Any]:
     return running
 
 
-def _recording_jobs(
-    table: Callable[..., tuple[Job, ...]], db: Mongo, publisher: CeleryPublisher, **how: Any
-) -> tuple[Job, ...]:
-    def recorded(job: Job) -> Callable[[Any], Any]:
-        def work(go_on: Any) -> Any:
-            def act() -> Any:
-                return job.work(go_on)
+def _recording_job(job: Job) -> Callable[[JobContext], Any]:
+    def run(context: JobContext) -> Any:
+        def act() -> Any:
+            return job.run(context)
 
-            if db is not _fixture("db") or publisher is not _fixture("publisher"):
-                return act()
-            payload = {"job": job.name, "has_triage": how["has_triage"]}
-            return _record("job", job.name, payload, act, lambda _: None)
+        mine = context.services.db is _fixture("db") and context.publisher is _fixture("publisher")
+        if not mine:
+            return act()
+        payload = {"job": job.name, "has_triage": context.services.has_triage}
+        return _record("job", job.name, payload, act, lambda _: None)
 
-        return work
-
-    return tuple(replace(job, work=recorded(job)) for job in table(db, publisher, **how))
+    return run

@@ -17,6 +17,7 @@ from services.registry.services import Services
 from tasks import slack_status_sync
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.celery_app import STATUS_SYNC_TASK
+from tasks.queue.job_registry import JobContext
 from tasks.runtime import Runtime
 from tasks.slack_status_sync import BATCH_SIZE, STATUS_LIMIT, enqueue_due, sync_due
 from tests.conftest import FixedClock, People, RecordingPublisher, at_once
@@ -250,11 +251,12 @@ def test_the_job_asks_only_while_somebody_is_due(
     publisher: RecordingPublisher,
     nils: User,
 ) -> None:
-    enqueue_due(services, publisher)
+    context = JobContext(services, publisher, lambda: True)
+    enqueue_due(context)
     assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     publisher.asked.clear()
     sync_due(runtime)
-    enqueue_due(services, publisher)
+    enqueue_due(context)
     assert publisher.asked == []
 
 
