@@ -46,7 +46,7 @@ def ignore_link_press(_: Request) -> None:
 def submit_link_code(req: Request) -> None:
     """The code, which is asked about once more; without one, the account of their address."""
     member = req.fetch_member()
-    code = req.field_value("code")
+    code = req.field_value("code") if "code" in req.form else ""  # no field without a page
     if not code:
         user = req.services.link_by_code.link_by_email(member=member)
         req.ack(response_action="update", view=link_account.linked_modal(user))

@@ -61,9 +61,7 @@ class TaskInstrumentation:
             self._meter.count(TASK_RUNS, sender.name, "killed")
         if isinstance(exception, PyMongoError):
             kind = type(exception).__name__
-            logger.error(
-                "%s is left to the sweep, because of a database error: %s", sender.name, kind
-            )
+            logger.error("%s is left to the sweep (database: %s)", sender.name, kind)
 
     def on_shutdown(self, **_: Any) -> None:
         self._meter.flush()
