@@ -337,7 +337,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 
 
 def test_a_long_job_keeps_neither_the_lease_nor_another_job(
-    services: Services, db: Mongo, publisher: RecordingPublisher
+    db: Mongo, publisher: RecordingPublisher
 ) -> None:
     """And who is told to stop ends it before its next batch."""
     begun, stop, ready = threading.Event(), threading.Event(), threading.Event()
@@ -353,7 +353,7 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
             time.sleep(0.01)
 
     jobs = Scheduler(
-        services,
+        Services(db),
         publisher,
         jobs=[
             Job("long", timedelta(seconds=1), long),
