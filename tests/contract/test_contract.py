@@ -1,4 +1,4 @@
-"""Holds the names that are stored or live outside to the list in contract.json.
+"""Compares names that are stored or used outside with the list in contract.json.
 
 A ticket's fields lie in MongoDB, a button's value lies in a message in Slack, a task's name lies in
 Redis, and a path in another program. None of them changes with a module's name, so each is compared
@@ -26,11 +26,11 @@ from demo.servers import RedisServer
 from services.core import metrics, settings
 from services.core.database import Mongo
 from services.registry.services import Services
-from tasks.processes import jobs
+from tasks.processes.jobs import ALL_JOBS
 from tasks.queue.celery_app import celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import RedisMeter
-from tests.conftest import JWT_SECRET, RecordingPublisher, build_services, web_client
+from tests.conftest import JWT_SECRET, RecordingPublisher, web_client
 from tests.contract import collect, recordings
 from tests.contract.recordings import Recording
 from tests.support.recording_slack import RecordingSlack
@@ -53,7 +53,6 @@ def collected(
     db: Mongo, slack: RecordingSlack, redis_url: str, publisher: RecordingPublisher
 ) -> Entries:
     recorded = [Recording.load(path) for path in recordings.paths()]
-    table = jobs.build_jobs(build_services(db), publisher)
     index_names = list(collect.indexes(db))
     meter = metrics.InMemoryMeter()
     secure, plain = (
@@ -71,7 +70,7 @@ def collected(
         "http json fields": collect.json_fields(document),
         "http operations": collect.operations(document),
         "http paths": collect.http_paths(secure),
-        "jobs": collect.job_names(table),
+        "jobs": (job.name for job in ALL_JOBS),
         "jwt claims": collect.token_claims(token),
         "metrics": collect.metrics(page_of_metrics(plain, meter)),
         "mongodb collections and fields": collect.field_names(recorded),
@@ -95,7 +94,7 @@ def made(
     meter: metrics.InMemoryMeter,
     app_url: str,
 ) -> Flask:
-    """What a bot process answers over HTTP, with everything set that adds a path."""
+    """Return a bot's HTTP app, with every setting that adds a path."""
     env = {
         "MONGO_URI": "mongodb://127.0.0.1/unused",
         "REDIS_URL": redis_url,
@@ -124,7 +123,7 @@ def made(
 
 
 def signed_in(web: Flask) -> FlaskClient:
-    """A browser that has signed in, after a sign-in that failed and a forgotten password."""
+    """A signed-in browser, after a failed sign-in and a password reset request."""
     client = web.test_client()
     base = "https://desk.example.com"
     sent = {"email": EMAIL, "password": PASSWORD}
@@ -137,7 +136,7 @@ def signed_in(web: Flask) -> FlaskClient:
 
 
 def token_of(client: FlaskClient) -> str:
-    """Of a sign-in; another one fails."""
+    """Return the token of a sign-in, after one that fails."""
     path, sent = "/api/auth/login", {"email": EMAIL, "password": PASSWORD}
     client.post(path, json={**sent, "email": "other@example.com"})
     return str(client.post(path, json=sent).get_json()["token"])
@@ -156,7 +155,7 @@ def page_of_metrics(web: Flask, meter: metrics.InMemoryMeter) -> str:
 
 
 def keys_in_redis(redis_url: str) -> None:
-    """Put a task message and a count there; the attempts to sign in are there already."""
+    """Add a task message and a counter; sign-in attempts are already there."""
     publisher = CeleryPublisher(Celery("contract", broker=redis_url))
     publisher.publish_ticket("65f0c0ffee65f0c0ffee0001")
     publisher.publish_home_refresh("T0TEAM:U0ANN", countdown=3)
@@ -173,7 +172,7 @@ def keys_of(redis_url: str) -> Iterable[str]:
 
 
 def complaints(listed: Entries, found: Entries) -> list[str]:
-    """A sentence for each difference."""
+    """Yield a sentence for each difference."""
     lines = []
     for category in sorted({*listed, *found}):
         old, new = set(listed.get(category, ())), set(found.get(category, ()))

@@ -38,11 +38,6 @@ def nils(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS")
 
 
-@pytest.fixture
-def account_admin(db: Mongo, clock: FixedClock) -> AccountAdmin:
-    return AccountAdmin(db, clock=clock)
-
-
 def edit(service: AccountAdmin, by: User, user: User, **wanted: str) -> User:
     """Submit a form that showed the account as `user` is, with the `wanted` values."""
     shown = PersonFields.from_user(user)
