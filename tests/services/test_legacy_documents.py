@@ -724,6 +724,9 @@ TABLE: Mapping[str, Entry] = {
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
     ),
     "accounts.users.UserService.get": once(lambda w: [w.users.get(doc["_id"]) for doc in USERS]),
+    "accounts.users.UserService.can_work_on_tickets": once(
+        lambda w: [w.users.can_work_on_tickets(doc["_id"]) for doc in USERS]
+    ),
     "accounts.users.UserService.get_many": once(
         lambda w: w.users.get_many({doc["_id"] for doc in USERS})
     ),
