@@ -12,9 +12,10 @@ from celery import Celery
 from celery.exceptions import CPendingDeprecationWarning
 from celery.signals import setup_logging, worker_process_init, worker_ready, worker_shutting_down
 
-from tasks import runtime, slack_status_sync
+from tasks import runtime
 from tasks.assignment import assign_ticket
-from tasks.notifications import digest, email_sender, home_refresh, notify, reminders
+from tasks.notifications import email_sender, home_refresh, notify, reminders
+from tasks.processes import jobs
 from tasks.queue.shared_metrics import RedisMeter
 from tasks.queue.task_instrumentation import TaskInstrumentation
 
@@ -24,15 +25,8 @@ logger = logging.getLogger(__name__)
 CONCURRENCY = 4
 # After SIGTERM; a task that runs longer is killed, and the outbox publishes it again.
 SHUTDOWN_GRACE_SECONDS = 6.0
-REGISTERED_TASKS = (
-    assign_ticket.assign_ticket,
-    notify.notify,
-    home_refresh.refresh_home,
-    email_sender.send_emails,
-    slack_status_sync.sync_availability,
-    reminders.send_reminders,
-    digest.send_digests,
-)
+# Importing a module registers its Celery tasks.
+TASK_MODULES = (assign_ticket, notify, home_refresh, email_sender, reminders, *jobs.MODULES)
 
 
 def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter) -> None:
