@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from bson import ObjectId
 
@@ -31,7 +32,7 @@ class NullPublisher(CeleryPublisher):
     def __init__(self) -> None:
         super().__init__(celery)
 
-    def send(self, task: str, ticket_id: str) -> None: ...
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None: ...
 
 
 def fill(db: Mongo, *, count: int, due: int) -> None:

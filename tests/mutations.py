@@ -241,7 +241,7 @@ MUTATIONS = (
         "services/models/sla_clock.py",
         "left -= worked",
         "left += worked",
-        ("tests/services/sla/test_due.py",),
+        ("tests/services/sla/test_timing.py",),
     ),
     Mutation(
         "urgent-queued-as-low",
