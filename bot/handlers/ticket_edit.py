@@ -5,9 +5,13 @@ from bot.slack.request import Request
 from bot.views.assignee_options import assignee_option
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import MAX_OPTIONS
-from bot.views.modals.edit_conflict import conflict_modal
-from bot.views.modals.edit_metadata import EditMetadata, ticket_id_from_view
-from bot.views.modals.edit_ticket import edit_ticket_modal, skill_select_options
+from bot.views.modals.edit_ticket import (
+    EditMetadata,
+    conflict_modal,
+    edit_ticket_modal,
+    skill_select_options,
+    ticket_id_from_view,
+)
 from services.editing.conflicts import EditConflict
 
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.views.inputs import INPUT_VALUE_KEYS
-from bot.views.modals.edit_metadata import EditMetadata
+from bot.views.modals.edit_ticket import EditMetadata
 from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 

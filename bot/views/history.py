@@ -15,6 +15,7 @@ from services.models.escalation_track import EscalationStep
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
+from services.tickets.fields import FIELDS
 
 MAX_EVENTS = 30
 MAX_TEXT_LENGTH = (
@@ -104,31 +105,39 @@ ESCALATION_PHRASES: dict[str, str] = {
 }
 
 
-def edit_phrase(field: str | None, to: Any) -> str:
-    """Somebody's change of one field, as the end of a sentence about them."""
-    if field == "status":
-        return f"set the status to {_enum_label(labels.STATUS, Status, to)}"
-    if field == "priority":
-        if to is None:
-            return "took the priority away"
-        return f"set the priority to {_enum_label(labels.PRIORITY, Priority, to)}"
-    if field == "deadline":
-        if not isinstance(to, datetime):
-            return "took the deadline away"
-        return f"set the deadline to {format_datetime(to)}"
-    return f"changed the {FIELD_LABELS.get(field or '', 'ticket')}"
+def edit_phrase(name: str | None, to: Any) -> str:
+    """Return the end of a sentence about someone who changed that field."""
+    if name in VALUE_PHRASES:
+        return VALUE_PHRASES[name](to)
+    field = FIELDS.get(name or "")
+    return f"changed the {field.label if field and field.label else 'ticket'}"
 
+
+def _status_phrase(to: Any) -> str:
+    return f"set the status to {_enum_label(labels.STATUS, Status, to)}"
+
+
+def _priority_phrase(to: Any) -> str:
+    if to is None:
+        return "took the priority away"
+    return f"set the priority to {_enum_label(labels.PRIORITY, Priority, to)}"
+
+
+def _deadline_phrase(to: Any) -> str:
+    if not isinstance(to, datetime):
+        return "took the deadline away"
+    return f"set the deadline to {format_datetime(to)}"
+
+
+# The fields whose new value is part of the phrase.
+VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
+    "status": _status_phrase,
+    "priority": _priority_phrase,
+    "deadline": _deadline_phrase,
+}
 
 # Whose note says why, or what is asked. What was done stands on the page itself.
 EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
-
-FIELD_LABELS = {
-    "title": "title",
-    "description": "description",
-    "summary": "summary",
-    "helpfulNotes": "notes",
-    "relatedSkills": "skills",
-}
 
 
 def _quoted(note: str) -> str:

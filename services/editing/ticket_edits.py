@@ -23,7 +23,6 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue
 from services.editing.conflicts import EditConflict, FieldConflict, find_conflicts
-from services.editing.editable_fields import PLAIN_FIELDS, current_value, is_equal, validate_field
 from services.editing.status_change import build_status_change
 from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
@@ -32,6 +31,7 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import User, can_work_on_tickets
 from services.outbox import pending
 from services.tickets import ticket_store
+from services.tickets.fields import EDITABLE_FIELDS, current_value, is_equal, validate_field
 from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
@@ -41,8 +41,11 @@ MAX_UPDATE_ATTEMPTS = 5
 MAX_PATCH_ATTEMPTS = 5
 BUSY = "Several people are changing this ticket right now. Send it again in a moment."
 NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
+# These change the ticket as the buttons do, not only their own field.
+_ACTION_FIELDS = ("status", "assignedTo")
+PLAIN_FIELDS = [field for field in EDITABLE_FIELDS if field not in _ACTION_FIELDS]
 # `message` is for the requester: what was done, or a question.
-UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
+UPDATABLE_FIELDS = frozenset({*EDITABLE_FIELDS, "message"})
 # A change of these may make it possible to assign a ticket that is queued as unassigned.
 _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
 # What the requester reads if a program sets only the status.
@@ -158,14 +161,14 @@ class TicketEdits:
         """The fields that become different, each as it is to be stored."""
         skills = self._users.team_skills() if "relatedSkills" in changes else ()
         edit: dict[str, Any] = {}
-        for field in (*PLAIN_FIELDS, "status", "assignedTo"):
+        for field in (*PLAIN_FIELDS, *_ACTION_FIELDS):
             old = current_value(ticket, field)
             if field not in changes or changes[field] == old:
                 continue
             new = validate_field(
                 field, changes[field], ticket=ticket, team_skills=skills, now=self._clock()
             )
-            if not is_equal(field, new, old):
+            if not is_equal(new, old):
                 edit[field] = new
         return edit
 

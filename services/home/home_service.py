@@ -18,16 +18,13 @@ from services.linking.links import LinkService
 from services.lists.list_pages import ListPage, TicketLists
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListResult, ListService
-from services.models.events import Event, EventType
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions
-from services.tickets.transitions import is_queued_unassigned
+from services.tickets.visibility import for_requester
 
-# What helps the staff is not for the requester, nor is that it was changed.
-INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes", "alarm")
 # Of each list on the first page. The whole of it is a press away.
 PREVIEW_SIZE = 5
 
@@ -158,7 +155,7 @@ class HomeService:
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         return TicketPage(
             screen=screen,
-            ticket=ticket if is_staff else without_internals(ticket),
+            ticket=ticket if is_staff else for_requester(ticket),
             is_staff=is_staff,
             actions=allowed_actions(actor, ticket),
             people=self._people(team_id, referenced_user_ids(ticket)),
@@ -178,31 +175,3 @@ class HomeService:
 
     def _people(self, team_id: str, user_ids: set[ObjectId]) -> Directory:
         return resolve_people(self._users, self._links, team_id=team_id, user_ids=user_ids)
-
-
-def without_internals(ticket: Ticket) -> Ticket:
-    """What its requester may read of a ticket."""
-    assignment = ticket.assignment
-    return replace(
-        ticket,
-        summary=None,
-        helpful_notes=None,
-        related_skills=(),
-        assignment={"next": assignment["next"]} if "next" in assignment else {},
-        events=tuple(
-            replace(event, note=None)
-            for event in ticket.events
-            if event.field not in INTERNAL_FIELDS and _is_visible_to_requester(ticket, event)
-        ),
-        comments=tuple(comment for comment in ticket.comments if not comment.internal),
-    )
-
-
-def _is_visible_to_requester(ticket: Ticket, event: Event) -> bool:
-    """A requester learns who has it, and not who would not."""
-    if event.type == EventType.ASSIGNED:
-        assignments = [past for past in ticket.events if past.type == EventType.ASSIGNED]
-        return event == assignments[-1] and event.to == ticket.assigned_to
-    if event.type == EventType.NOBODY_AVAILABLE:
-        return is_queued_unassigned(ticket)
-    return event.type not in (EventType.UNASSIGNED, EventType.NOTED)

@@ -26,26 +26,12 @@ from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.sla.indexes import ASSIGNEE_QUEUE_INDEX, IN_QUEUE_FILTER, QUEUE_INDEX
 from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
+from services.tickets.fields import FIELDS, Output
 from services.tickets.indexes import ASSIGNEE_STATUS_NEWEST_INDEX
 
 PAGE_SIZE = 10
-# What a row shows. A ticket's arrays and long texts stay in the database.
-ROW_FIELDS = (
-    "number",
-    "title",
-    "status",
-    "priority",
-    "createdBy",
-    "assignedTo",
-    "createdAt",
-    "deadline",
-    "dueAt",
-    "target",  # says which ones have a clock that stands
-    "resolution",  # says which ones were cancelled
-    "assignment.next",  # says for which ones nobody is available
-    QUEUE_KEY_FIELD,
-)
-
+# A ticket's arrays and long texts stay in the database.
+ROW_FIELDS = [name for name, field in FIELDS.items() if Output.LISTS in field.outputs]
 REQUIRED_PERMISSION = {
     ListKind.OWN: Permission.SEE_OWN_TICKET,
     ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,

@@ -25,6 +25,7 @@ from services.models.user import Role
 from services.tickets.lifecycle import allowed_actions
 from services.tickets.transitions import TAKEN_REASON
 from services.tickets.validation import MAX_TITLE_LENGTH
+from services.tickets.visibility import for_requester
 
 # What becomes of a reply in a card's thread.
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
@@ -34,21 +35,25 @@ ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thr
 def requester_card(
     ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
 ) -> Message:
-    """What the person who filed it sees: number, title, status, assignee, resolution."""
+    """The card of the requester: number, title, status, assignee, resolution."""
+    # Due phrase and buttons depend on events that the requester does not see.
+    due = due_phrase_for_card(ticket)
+    # As a requester, whatever their role: actions for the staff are on the ticket's page.
+    buttons = _buttons(ticket, ticket.created_by, Role.USER)
+    ticket = for_requester(ticket)
     blocks = [
         *_heading(ticket),
         status_line(
             ticket,
             assignee=assignee,
             done_by=done_by,
-            due=due_phrase_for_card(ticket),
+            due=due,
             is_for_requester=True,
         ),
         *source_link(ticket),
         *resolution_section(ticket),
         context(plain_text(REQUESTER_THREAD_HELP)),
-        # Whatever their role: what they may do as staff they find on its page.
-        actions(*_buttons(ticket, ticket.created_by, Role.USER)),
+        actions(*buttons),
     ]
     state = _status_phrase(ticket, assignee, done_by, is_for_requester=True)
     return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=blocks)

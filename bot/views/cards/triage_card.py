@@ -15,6 +15,7 @@ from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.transitions import is_queued_unassigned
+from services.tickets.visibility import for_requester
 
 NOBODY_YET = "Nobody has this yet."
 NOBODY_AVAILABLE = "Nobody is available for this."
@@ -30,12 +31,14 @@ def triage_card(
     assignee: DisplayPerson | None,
     done_by: DisplayPerson | None = None,
 ) -> Message:
+    due = due_phrase_for_card(ticket)
+    ticket = for_requester(ticket)
     is_open = ticket.status in OPEN_STATUSES
     is_unassigned = is_open and assignee is None
     blocks: list[Block] = [header(labels.ticket_name(ticket)), ticket_title(ticket)]
     if is_unassigned:
         blocks.append({"type": "section", "text": mrkdwn(_unassigned_text(ticket))})
-    blocks += [_fields(ticket, requester, assignee), *source_link(ticket)]
+    blocks += [_fields(ticket, requester, assignee, due), *source_link(ticket)]
     if done_by and not is_open:
         blocks.append(context(mrkdwn(f"{labels.status(ticket)} by {escape(done_by.name)}")))
     card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
@@ -58,14 +61,16 @@ def _unassigned_text(ticket: Ticket) -> str:
     return f"*{NOBODY_YET}* Take it, or assign it to somebody."
 
 
-def _fields(ticket: Ticket, requester: DisplayPerson, assignee: DisplayPerson | None) -> Block:
+def _fields(
+    ticket: Ticket, requester: DisplayPerson, assignee: DisplayPerson | None, due: str
+) -> Block:
     fields = {
         "Status": labels.status(ticket),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
         "Requester": escape(requester.name),
         "Assignee": escape(assignee.name) if assignee else "Nobody",
         **_accepted_field(ticket),
-        "Due": due_field(due_phrase_for_card(ticket)) or NOT_SET,
+        "Due": due_field(due) or NOT_SET,
     }
     return {
         "type": "section",

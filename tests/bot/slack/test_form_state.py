@@ -7,8 +7,7 @@ import pytest
 from bson import ObjectId
 
 from bot.slack.form_state import changed_fields
-from bot.views.modals.edit_metadata import EditMetadata
-from bot.views.modals.edit_ticket import edit_ticket_modal
+from bot.views.modals.edit_ticket import EditMetadata, edit_ticket_modal
 from services.assignment.assignee_options import AssigneeOption
 from services.core.errors import InvalidValue
 from services.editing.ticket_edits import EditForm

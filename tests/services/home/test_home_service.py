@@ -171,9 +171,7 @@ def test_the_requester_reads_nothing_internal(
     assert not found.is_staff
     assert found.actions == allowed_actions(Actor.from_user(employee), ticket)
     events = tuple(replace(event, note=None) for event in ticket.events[:2])
-    assert found.ticket == replace(
-        ticket, summary=None, helpful_notes=None, related_skills=(), assignment={}, events=events
-    )
+    assert found.ticket.events == events
     assert "knows fire" not in repr(found)
     assert "secret" not in repr(found)
 
