@@ -8,7 +8,7 @@ from bot.handlers import app_home
 from bot.slack.bot_services import BotServices
 from bot.slack.members import fetch_member
 from bot.slack.request import Request
-from bot.views.modals import account, link_account, notice
+from bot.views.modals import account, notice
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.link_by_code import AccountLinkedElsewhere
@@ -51,7 +51,7 @@ def submit_link_code(req: Request) -> None:
     code = _submitted_code(req)
     if not code:
         user = req.services.link_by_code.link_by_email(member=member)
-        req.ack(response_action="update", view=link_account.linked_modal(user))
+        req.ack(response_action="update", view=account.linked_modal(user))
         app_home.refresh_screen(req)
         return
     try:
@@ -59,15 +59,13 @@ def submit_link_code(req: Request) -> None:
     except AccountLinkedElsewhere as conflict:
         _warn_code_owner(req, conflict)
         raise
-    view = link_account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
+    view = account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
     req.ack(response_action="update", view=view)
 
 
 def confirm_link(req: Request) -> None:
     """The second press."""
-    name, owner_id = link_account.parse_confirm_metadata(
-        req.body["view"].get("private_metadata") or ""
-    )
+    name, owner_id = account.parse_confirm_metadata(req.body["view"].get("private_metadata") or "")
     if owner_id != req.slack_user_id:
         raise NotFound(NOT_YOURS)
     try:
@@ -75,7 +73,7 @@ def confirm_link(req: Request) -> None:
     except AccountLinkedElsewhere as conflict:
         _warn_code_owner(req, conflict)
         raise
-    req.ack(response_action="update", view=link_account.linked_modal(linked.user))
+    req.ack(response_action="update", view=account.linked_modal(linked.user))
     for email_id in linked.email_ids:
         req.services.publisher.publish_email(email_id)
     app_home.refresh_screen(req)
@@ -113,7 +111,7 @@ def _open_link_form(req: Request, *, note: str = "") -> None:
         team_id=services.team_id, slack_user_id=req.slack_user_id
     )
     req.open_modal(
-        link_account.link_account_modal(
+        account.link_account_modal(
             app_url=services.app_url, can_link_by_email=can_link_by_email, note=note
         )
     )

@@ -7,7 +7,7 @@ from bot.slack import source_messages
 from bot.slack.request import Request
 from bot.views.inputs import View
 from bot.views.modals import file_ticket
-from bot.views.modals.message_quote import MessageQuote
+from bot.views.modals.file_ticket import MessageQuote
 from bot.views.text import DisplayPerson
 from services.models.message_source import MessageSource
 from services.tickets.filing import AlreadyFiled

@@ -10,7 +10,7 @@ from bot.slack import source_messages
 from bot.slack.request import Request
 from bot.views import slack_markup
 from bot.views.messages import filing_offer
-from bot.views.modals import file_ticket, message_quote
+from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError
 from services.core.text import strip_invisible
@@ -76,7 +76,7 @@ def file_direct_message(req: Request) -> None:
     filing.fill_form(
         req,
         source,
-        lambda: message_quote.direct_message_quote(
+        lambda: file_ticket.direct_message_quote(
             req.services.processed_events.get_text(_offer_key(source))
         ),
     )

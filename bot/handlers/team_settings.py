@@ -8,7 +8,6 @@ from typing import Any, TypeVar
 from bot.handlers import app_home
 from bot.slack.request import Request
 from bot.views.inputs import INPUT_VALUE_KEYS
-from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.sla.targets import TargetFields
 from services.team_settings.settings_service import BusinessHoursFields
@@ -46,7 +45,7 @@ def save_business_hours(req: Request) -> None:
 
 
 def open_status_words_form(req: Request) -> None:
-    req.open_modal(status_words.status_words_modal(req.services.status_rules.read()))
+    req.open_modal(views.status_words_modal(req.services.status_rules.read()))
 
 
 def save_status_words(req: Request) -> None:

@@ -2,13 +2,13 @@
 
 from bot.handlers import app_home, ticket_page
 from bot.slack.request import Request
-from bot.views.home.list_filters import (
+from bot.views.home.ticket_list import (
     FILTER_ACTION_IDS,
     assignee_filter_options,
+    list_message,
     query_from_block_id,
     skill_filter_options,
 )
-from bot.views.home.ticket_list import list_message
 from bot.views.inputs import MAX_OPTIONS
 from bot.views.text import Block
 from services.core.errors import Conflict

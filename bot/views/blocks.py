@@ -1,5 +1,8 @@
 """The pieces that cards and pages are put together from."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from bot.views import labels
 from bot.views.due_text import due_field, format_datetime
 from bot.views.text import Block, DisplayPerson, escape, mrkdwn, plain_text
@@ -13,16 +16,37 @@ def header(text: str) -> Block:
     return {"type": "header", "text": plain_text(text, limit=150)}
 
 
+def section(text: Block, **properties: Any) -> Block:
+    return {"type": "section", "text": text, **properties}
+
+
+def text_section(text: str) -> Block:
+    return section(plain_text(text))
+
+
+def mrkdwn_section(text: str) -> Block:
+    return section(mrkdwn(text))
+
+
+def fields_section(fields: Mapping[str, str]) -> Block:
+    """Return labelled values, as mrkdwn, in two columns."""
+    return {
+        "type": "section",
+        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields.items()],
+    }
+
+
 def ticket_title(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)}
+    return section(plain_text(ticket.title, limit=MAX_TITLE_LENGTH))
+
+
+def ticket_heading(ticket: Ticket) -> list[Block]:
+    return [header(labels.ticket_name(ticket)), ticket_title(ticket)]
 
 
 def titled_section(label: str, text: str) -> list[Block]:
     """A label of ours over somebody's words, which stay plain text."""
-    return [
-        context(mrkdwn(f"*{label}*")),
-        {"type": "section", "text": plain_text(text)},
-    ]
+    return [context(mrkdwn(f"*{label}*")), text_section(text)]
 
 
 def context(*elements: Block) -> Block:
@@ -52,10 +76,7 @@ def ticket_fields(
         fields["Due"] = due_field(due)
     if done_by:
         fields[f"{labels.status(ticket)} by"] = done_by.mention
-    return {
-        "type": "section",
-        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields.items()],
-    }
+    return fields_section(fields)
 
 
 def status_line(

@@ -15,9 +15,8 @@ from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
 from services.linking.directory import Directory, referenced_user_ids, resolve_people
 from services.linking.links import LinkService
-from services.lists.list_pages import ListPage, TicketLists
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import ListResult, ListService
+from services.lists.list_service import ListPage, ListResult, ListService, TicketLists
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.team_settings.settings_service import CurrentSettings, TeamSettings

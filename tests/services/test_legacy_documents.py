@@ -50,9 +50,8 @@ from services.linking.member_sync import MemberSync
 from services.linking.suspension import ExclusionReason
 from services.linking.unlink import Unlink
 from services.lists.api_pages import TicketPager
-from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import ListService
+from services.lists.list_service import ListService, TicketLists
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent

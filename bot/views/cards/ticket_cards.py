@@ -1,4 +1,7 @@
-"""The messages that show a ticket and are kept up to date in place."""
+"""Cards: messages that show a ticket and are updated in place.
+
+People in the triage channel may have any role, so its card shows nothing internal, and each button
+checks permissions. It names people without mentioning them, so that they get no notification."""
 
 from bson import ObjectId
 
@@ -7,29 +10,44 @@ from bot.views.blocks import (
     accepted_time,
     actions,
     context,
-    header,
+    fields_section,
+    mrkdwn_section,
     resolution_section,
     source_link,
     status_line,
     ticket_fields,
-    ticket_title,
+    ticket_heading,
     titled_section,
 )
 from bot.views.cards.action_buttons import action_button, action_buttons
-from bot.views.due_text import due_phrase_for_card
-from bot.views.text import Block, DisplayPerson, Message, escape, fit_to_limit, plain_text, truncate
+from bot.views.due_text import due_field, due_phrase_for_card
+from bot.views.text import (
+    Block,
+    DisplayPerson,
+    Message,
+    escape,
+    fit_to_limit,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
 from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import allowed_actions
-from services.tickets.transitions import TAKEN_REASON
+from services.tickets.lifecycle import TicketAction, allowed_actions
+from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 from services.tickets.visibility import for_requester
 
 # What becomes of a reply in a card's thread.
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
 ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thread."
+NOBODY_YET = "Nobody has this yet."
+NOBODY_AVAILABLE = "Nobody is available for this."
+NOT_SET = "Not set"
+NOT_YET = "Not yet"
+TRIAGE_THREAD_HELP = "What moderators write in this message's thread is kept as an internal note."
 
 
 def requester_card(
@@ -42,7 +60,7 @@ def requester_card(
     buttons = _buttons(ticket, ticket.created_by, Role.USER)
     ticket = for_requester(ticket)
     blocks = [
-        *_heading(ticket),
+        *ticket_heading(ticket),
         status_line(
             ticket,
             assignee=assignee,
@@ -72,7 +90,7 @@ def assignee_card(
     `assigned_by` is who chose them; None where assignment did, or they themselves.
     """
     blocks = [
-        *_heading(ticket),
+        *ticket_heading(ticket),
         ticket_fields(
             ticket,
             requester=requester,
@@ -103,7 +121,7 @@ def former_assignee_card(
 ) -> Message:
     """What becomes of the card of somebody who no longer has the ticket."""
     blocks = [
-        *_heading(ticket),
+        *ticket_heading(ticket),
         status_line(ticket, assignee=assignee, done_by=done_by),
         actions(action_button(ticket, ids.DETAILS)),
     ]
@@ -127,10 +145,6 @@ def status_with_assignee(
         return state
     name = escape(assignee.name)
     return f"{state}, accepted by {name}" if accepted_time(ticket) else f"{state} ({name})"
-
-
-def _heading(ticket: Ticket) -> list[Block]:
-    return [header(labels.ticket_name(ticket)), ticket_title(ticket)]
 
 
 def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
@@ -165,3 +179,74 @@ def assignment_reason(ticket: Ticket, assigned_by: DisplayPerson | None) -> str:
         if ticket.assignment.get("source") == MANUAL_SOURCE
         else "given to you elsewhere"
     )
+
+
+def triage_card(
+    ticket: Ticket,
+    *,
+    requester: DisplayPerson,
+    assignee: DisplayPerson | None,
+    done_by: DisplayPerson | None = None,
+) -> Message:
+    due = due_phrase_for_card(ticket)
+    ticket = for_requester(ticket)
+    is_open = ticket.status in OPEN_STATUSES
+    is_unassigned = is_open and assignee is None
+    blocks = ticket_heading(ticket)
+    if is_unassigned:
+        blocks.append(mrkdwn_section(_unassigned_text(ticket)))
+    blocks += [_triage_fields(ticket, requester, assignee, due), *source_link(ticket)]
+    if done_by and not is_open:
+        blocks.append(context(mrkdwn(f"{labels.status(ticket)} by {escape(done_by.name)}")))
+    card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
+    buttons = [
+        action_button(ticket, action, primary=is_unassigned and action == ids.TAKE)
+        for action in card_actions
+    ]
+    blocks += [context(mrkdwn(TRIAGE_THREAD_HELP)), actions(*buttons)]
+    return Message(
+        text=f"{ticket_reference(ticket)}: {_triage_phrase(ticket, assignee, is_unassigned)}",
+        blocks=blocks,
+    )
+
+
+def _unassigned_text(ticket: Ticket) -> str:
+    if is_queued_unassigned(ticket):
+        return f"*{NOBODY_AVAILABLE}* Take it, or assign it to somebody."
+    if ticket.status is Status.TODO:
+        return f"*{NOBODY_YET}* The right person is being looked for; take it if that is you."
+    return f"*{NOBODY_YET}* Take it, or assign it to somebody."
+
+
+def _triage_fields(
+    ticket: Ticket, requester: DisplayPerson, assignee: DisplayPerson | None, due: str
+) -> Block:
+    fields = {
+        "Status": labels.status(ticket),
+        "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
+        "Requester": escape(requester.name),
+        "Assignee": escape(assignee.name) if assignee else "Nobody",
+        **_accepted_field(ticket),
+        "Due": due_field(due) or NOT_SET,
+    }
+    return fields_section(fields)
+
+
+def _accepted_field(ticket: Ticket) -> dict[str, str]:
+    """When its assignee did; nothing where they are not asked to, or there is none."""
+    who = ticket.assigned_to
+    is_asked = who is not None and TicketAction.ACCEPT in allowed_actions(
+        Actor(who, Role.MODERATOR), ticket
+    )
+    text = accepted_time(ticket) or (NOT_YET if is_asked else "")
+    return {"Accepted": text} if text else {}
+
+
+def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned: bool) -> str:
+    if is_unassigned:
+        return (
+            "nobody is available for this"
+            if is_queued_unassigned(ticket)
+            else "nobody has this yet"
+        )
+    return status_with_assignee(ticket, assignee)

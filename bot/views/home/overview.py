@@ -3,12 +3,11 @@
 from typing import Any
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, header
+from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import away_phrase
 from bot.views.home.people_list import people_page
-from bot.views.home.ticket_list import list_page
+from bot.views.home.ticket_list import list_page, ticket_row
 from bot.views.home.ticket_page import ticket_page
-from bot.views.home.ticket_row import ticket_row
 from bot.views.modals.team_settings import settings_page
 from bot.views.text import Block, display_person, mrkdwn, plain_text
 from services.accounts.account_search import AccountCursor
@@ -21,8 +20,8 @@ from services.home.home_service import (
     TicketPage,
 )
 from services.home.sessions import Screen
-from services.lists.list_pages import ListPage
 from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import ListPage
 from services.models.user import User
 
 View = dict[str, Any]
@@ -90,7 +89,7 @@ def overview_page(content: HomePage) -> View:
 
 def refusal_view(sentence: str) -> View:
     """For a member who gets no account."""
-    blocks = [header("Help desk"), {"type": "section", "text": plain_text(sentence)}]
+    blocks = [header("Help desk"), text_section(sentence)]
     return {"type": "home", "blocks": blocks}
 
 
@@ -104,7 +103,7 @@ def _away_notice(content: HomePage) -> list[Block]:
         f"You are *{away_phrase(until)}*, so no new tickets are assigned to you. "
         f"{AVAILABILITY_HELP}"
     )
-    return [{"type": "section", "text": mrkdwn(text)}]
+    return [mrkdwn_section(text)]
 
 
 def _ticket_preview(
@@ -112,7 +111,7 @@ def _ticket_preview(
 ) -> list[Block]:
     """The beginning of a list, and whether there is more of it."""
     if not page.tickets:
-        return [{"type": "section", "text": plain_text(empty)}]
+        return [text_section(empty)]
     blocks: list[Block] = []
     for ticket in page.tickets:
         to = Screen(ticket_id=ticket.id)

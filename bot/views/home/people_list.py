@@ -3,7 +3,7 @@
 from typing import Any
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, header
+from bot.views.blocks import actions, button, context, header, text_section
 from bot.views.due_text import away_phrase
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, escape, mrkdwn, plain_text, truncate
@@ -34,7 +34,7 @@ def people_page(content: PeoplePage) -> View:
     for user in page.users:
         blocks += _person_rows(user, content)
     if not page.users:
-        blocks.append({"type": "section", "text": plain_text(NO_MATCH)})
+        blocks.append(text_section(NO_MATCH))
     directions = (
         ("Previous", ids.PEOPLE_PREVIOUS, page.previous),
         ("Next", ids.PEOPLE_NEXT, page.next),

@@ -11,6 +11,7 @@ from bot.views.blocks import (
     header,
     resolution_section,
     source_link,
+    text_section,
     ticket_fields,
     ticket_title,
     titled_section,
@@ -147,7 +148,7 @@ def conversation_blocks(
     for comment in newest:
         blocks.append(context(mrkdwn(_heading(comment, people)), *_files(comment)))
         if comment.text and not comment.deleted:
-            blocks.append({"type": "section", "text": plain_text(comment.text)})
+            blocks.append(text_section(comment.text))
     return blocks
 
 

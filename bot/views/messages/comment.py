@@ -1,7 +1,7 @@
 """A comment as it stands in the thread of somebody else's card."""
 
 from bot.views import labels
-from bot.views.blocks import context, ticket_title
+from bot.views.blocks import context, text_section, ticket_title
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -37,7 +37,7 @@ def comment_message(
     wrote = "wrote an internal note" if comment.internal else "wrote"
     blocks.append(context(mrkdwn(f"*{name}* {wrote}:")))
     if comment.text:
-        blocks.append({"type": "section", "text": plain_text(comment.text)})
+        blocks.append(text_section(comment.text))
     blocks += file_link_blocks(comment)
     if comment.internal:
         blocks.append(context(plain_text(STAFF_ONLY)))

@@ -1,8 +1,8 @@
 """What the bot answers to a message that might become a ticket: an offer, with a button."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button
-from bot.views.text import Block, Message, escape, mrkdwn, plain_text, truncate
+from bot.views.blocks import actions, button, mrkdwn_section, text_section
+from bot.views.text import Block, Message, escape, truncate
 from services.core.text import strip_invisible
 
 MAX_SNIPPET_LENGTH = 200
@@ -14,8 +14,8 @@ def direct_message_offer(text: str, *, value: str) -> Message:
     """Below what somebody wrote to the bot; enough of it to tell two offers apart."""
     snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
     blocks: list[Block] = [
-        {"type": "section", "text": plain_text(f"“{snippet}”")},
-        {"type": "section", "text": plain_text(FILE_QUESTION)},
+        text_section(f"“{snippet}”"),
+        text_section(FILE_QUESTION),
         actions(button(FILE_BUTTON_LABEL, ids.FILE_DIRECT_MESSAGE, value, primary=True)),
     ]
     return Message(text=f"{FILE_QUESTION} “{escape(snippet)}”", blocks=blocks)
@@ -28,7 +28,7 @@ def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
         "You can change everything before it is filed."
     )
     blocks: list[Block] = [
-        {"type": "section", "text": mrkdwn(text)},
+        mrkdwn_section(text),
         actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
     ]
     return Message(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.views import ids, labels
-from bot.views.blocks import actions, context
+from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
 from bot.views.due_text import format_datetime
 from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text, truncate
@@ -39,7 +39,7 @@ def reminder_message(
     blocks: list[Block] = []
     if count > 1:
         heading = f"*{count:,} tickets need a look*"
-        blocks.append({"type": "section", "text": mrkdwn(heading)})
+        blocks.append(mrkdwn_section(heading))
     for line in shown:
         blocks += _blocks(line, is_channel)
     if count > len(shown):
@@ -63,7 +63,7 @@ def _blocks(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
     title = escape(truncate(" ".join(ticket.title.split()), MAX_TITLE_LENGTH))
     text = f"*{labels.ticket_name(ticket)}* “{title}”\n{_sentence(line, is_channel)}"
-    return [{"type": "section", "text": mrkdwn(text)}, actions(*_buttons(line, is_channel))]
+    return [mrkdwn_section(text), actions(*_buttons(line, is_channel))]
 
 
 def _status_phrase(line: ReminderLine) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import product
 
 from bot.views import ids
-from bot.views.blocks import context
+from bot.views.blocks import context, section
 from bot.views.due_text import away_phrase
 from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
@@ -142,4 +142,4 @@ def _zone(current: Availability, *, is_own: bool) -> Block:
 
 
 def _section(text: str) -> Block:
-    return {"type": "section", "text": plain_text(text, limit=200)}
+    return section(plain_text(text, limit=200))

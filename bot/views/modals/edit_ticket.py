@@ -11,6 +11,7 @@ from bson import ObjectId
 
 from bot.views import ids, labels
 from bot.views.assignee_options import assignee_option
+from bot.views.blocks import mrkdwn_section, text_section
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.history import VALUE_PHRASES, edit_phrase
 from bot.views.inputs import (
@@ -28,7 +29,6 @@ from bot.views.text import (
     display_person,
     escape,
     fit_view_to_limit,
-    mrkdwn,
     plain_text,
     truncate,
     utf16_length,
@@ -317,11 +317,11 @@ def _notice(
         f"{who[:1].upper()}{who[1:]} {_change_phrase(field_conflict, conflict, reader_id)} "
         "meanwhile."
     )
-    blocks: list[Block] = [{"type": "section", "text": mrkdwn(text)}]
+    blocks: list[Block] = [mrkdwn_section(text)]
     if field_conflict.field not in (*VALUE_PHRASES, "assignedTo"):
         value = field_conflict.value
         shown = truncate(", ".join(value), MAX_LIST_LENGTH) if isinstance(value, list) else value
-        blocks.append({"type": "section", "text": plain_text(shown or EMPTY_NOW)})
+        blocks.append(text_section(shown or EMPTY_NOW))
     return blocks
 
 

@@ -1,13 +1,81 @@
-"""The form that files a ticket, and what it becomes: filed, or already filed."""
+"""The form to file a ticket, its values from a message, and what it becomes after submission."""
+
+from dataclasses import dataclass
 
 from bot.views import ids, labels
-from bot.views.blocks import context, header, status_line
-from bot.views.blocks import ticket_title as title_of
+from bot.views.blocks import (
+    context,
+    status_line,
+    text_section,
+    ticket_heading,
+    ticket_title,
+)
 from bot.views.inputs import View, input_block, modal, option, select, text_input
-from bot.views.modals.message_quote import MessageQuote
-from bot.views.text import Block, DisplayPerson, plain_text
+from bot.views.text import Block, DisplayPerson, plain_text, truncate_utf16, utf16_length
+from services.core.text import strip_invisible
 from services.models.ticket import Priority, Ticket
 from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
+
+NOT_PUBLIC = (
+    "Only a link to the message is filled in, because the message is not in a public channel of "
+    "this workspace. Say in your own words what is needed."
+)
+WITHOUT_TEXT = (
+    "Only a link to the message is filled in, because the message has no text. Say in your own "
+    "words what is needed."
+)
+TEXT_UNAVAILABLE = (
+    "Only a link to the message is filled in, because Slack did not give its text. Say in your own "
+    "words what is needed."
+)
+TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
+FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuote:
+    """`note` tells the person what was filled in, and why no more."""
+
+    title: str
+    description: str
+    note: str
+
+
+def link_only_quote(permalink: str, *, note: str) -> MessageQuote:
+    return MessageQuote(title="", description=permalink, note=note)
+
+
+def full_quote(text: str, *, author: str, channel: str, permalink: str) -> MessageQuote:
+    """The message's words with who said them where, cut where they are too long; never the link."""
+    text = strip_invisible(text).strip()
+    if not text:
+        return link_only_quote(permalink, note=WITHOUT_TEXT)
+    start = f"From a message of {_single_line(author)} in #{_single_line(channel)}:\n\n"
+    end = f"\n\n{permalink}"
+    available_length = MAX_DESCRIPTION_LENGTH - utf16_length(start) - utf16_length(end)
+    return MessageQuote(
+        title=_single_line(text.splitlines()[0], MAX_TITLE_LENGTH),
+        description=f"{start}{truncate_utf16(text, available_length)}{end}",
+        note=FILLED_IN,
+    )
+
+
+def direct_message_quote(text: str | None) -> MessageQuote:
+    """What somebody wrote to the bot itself; None: that is no longer known."""
+    if text is None:
+        return MessageQuote(title="", description="", note=TOO_OLD)
+    text = strip_invisible(text).strip()
+    return MessageQuote(
+        title=_single_line(text.partition("\n")[0], MAX_TITLE_LENGTH),
+        description=truncate_utf16(text, MAX_DESCRIPTION_LENGTH),
+        note=FILLED_IN,
+    )
+
+
+def _single_line(text: str, limit: int = 80) -> str:
+    """On one line; 80 is as long as Slack lets names be."""
+    return truncate_utf16(" ".join(strip_invisible(text).split()), limit)
+
 
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
@@ -64,7 +132,7 @@ def filed_modal(ticket: Ticket) -> View:
         close="Done",
         blocks=[
             {"type": "header", "text": plain_text(f"{labels.ticket_name(ticket)} filed")},
-            {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)},
+            ticket_title(ticket),
             {
                 "type": "context",
                 "elements": [
@@ -80,7 +148,7 @@ def file_ticket_loading_modal() -> View:
     return modal(
         title="Make a ticket",
         close="Cancel",
-        blocks=[{"type": "section", "text": plain_text("One moment…")}],
+        blocks=[text_section("One moment…")],
     )
 
 
@@ -89,14 +157,13 @@ def already_filed_modal(
 ) -> View:
     """In place of a form for a message that has a ticket: the `sentence`, how that ticket stands
     (None: not for this person's eyes), and what they typed, so that it is not lost."""
-    blocks: list[Block] = [{"type": "section", "text": plain_text(sentence)}]
+    blocks: list[Block] = [text_section(sentence)]
     if ticket:
-        heading = [header(labels.ticket_name(ticket)), title_of(ticket)]
-        blocks += [*heading, status_line(ticket, assignee=assignee)]
+        blocks += [*ticket_heading(ticket), status_line(ticket, assignee=assignee)]
     if entered_text:
         blocks += [
             context(plain_text("What you typed was not filed. Copy it if it says something new:")),
-            {"type": "section", "text": plain_text(entered_text)},
+            text_section(entered_text),
         ]
     return modal(title="Already a ticket", close="Close", blocks=blocks)
 

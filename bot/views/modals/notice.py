@@ -1,7 +1,7 @@
 """A modal of one sentence, such as a refusal."""
 
+from bot.views.blocks import text_section
 from bot.views.inputs import View, modal
-from bot.views.text import plain_text
 
 
 def notice_modal(sentence: str) -> View:
@@ -9,5 +9,5 @@ def notice_modal(sentence: str) -> View:
     return modal(
         title="Help desk",
         close="Close",
-        blocks=[{"type": "section", "text": plain_text(sentence)}],
+        blocks=[text_section(sentence)],
     )

@@ -1,7 +1,7 @@
 """The modals about people: an account as an admin keeps it, one's own profile, the search."""
 
 from bot.views import ids
-from bot.views.blocks import context
+from bot.views.blocks import context, section
 from bot.views.inputs import View, modal, option, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
@@ -32,7 +32,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
         close="Cancel",
         private_metadata=str(user.id),
         blocks=[
-            {"type": "section", "text": plain_text(user.display_name, limit=200)},
+            section(plain_text(user.display_name, limit=200)),
             context(plain_text(user.email or "No email address", limit=300)),
             _select(
                 "role",

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.views.modals import message_quote
+from bot.views.modals import file_ticket
 from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.user import Role, User
@@ -134,7 +134,7 @@ def test_a_public_message_is_filled_in(
         "The VPN drops.",
         f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{LINK}",
     )
-    assert note(view) == message_quote.FILLED_IN
+    assert note(view) == file_ticket.FILLED_IN
     opened = slack.calls_to("views.open")[0].args["view"]
     assert [block["text"]["text"] for block in opened["blocks"]] == ["One moment…"]
     assert [call.method for call in slack.calls] == [
@@ -156,7 +156,7 @@ def test_an_archived_public_channel_is_public(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
 ) -> None:
     slack.add_channel("C0OLD", is_archived=True)
-    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == message_quote.FILLED_IN
+    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == file_ticket.FILLED_IN
 
 
 @pytest.mark.parametrize(
@@ -189,7 +189,7 @@ def test_elsewhere_only_the_link_is_taken(
     slack.clear()
     view = use(ticket_bot, slack, employee, written("canary"), channel)
     assert initial(view) == ("", f"https://example.slack.com/archives/{channel}/p1700000000000001")
-    assert note(view) == message_quote.NOT_PUBLIC
+    assert note(view) == file_ticket.NOT_PUBLIC
     assert "canary" not in str([call.args for call in slack.calls])
     assert slack.calls_to("users.info") == []
 
@@ -198,7 +198,7 @@ def test_a_conversation_with_the_bot_is_private_too(
     ticket_bot: Bot, slack: RecordingSlack, employee: User
 ) -> None:
     channel = f"D{People.slack_id(employee)[1:]}"
-    assert note(use(ticket_bot, slack, employee, written(), channel)) == message_quote.NOT_PUBLIC
+    assert note(use(ticket_bot, slack, employee, written(), channel)) == file_ticket.NOT_PUBLIC
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"error": "missing_scope"}])
@@ -207,7 +207,7 @@ def test_what_slack_does_not_tell_counts_as_private(
 ) -> None:
     slack.fail("conversations.info", **fault)
     view = use(ticket_bot, slack, employee, written("canary"))
-    assert (initial(view), note(view)) == (("", LINK), message_quote.NOT_PUBLIC)
+    assert (initial(view), note(view)) == (("", LINK), file_ticket.NOT_PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_a_message_without_text_gives_the_link(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any]
 ) -> None:
     view = use(ticket_bot, slack, employee, written(**fields))
-    assert (initial(view), note(view)) == (("", LINK), message_quote.WITHOUT_TEXT)
+    assert (initial(view), note(view)) == (("", LINK), file_ticket.WITHOUT_TEXT)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from bot.views import blocks
 from bot.views.messages import filing_offer
-from bot.views.modals import message_quote
+from bot.views.modals import file_ticket
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -98,7 +98,7 @@ def test_from_a_message_to_the_ticket(
     )
     view = press(ticket_bot, slack, offer, ann)
     words = "The VPN drops\nEvery hour, with <error 5>."
-    assert begun(view) == (message_quote.FILLED_IN, "The VPN drops", words)
+    assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops", words)
     filed = ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
     doc = db.tickets.find_one() or {}
@@ -146,7 +146,7 @@ def test_a_message_of_yesterday_is_no_longer_known(
     ticket_bot.answer(written(slack, ann, "Help"))
     db.inbox.delete_many({})  # as MongoDB does after a day
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view) == (message_quote.TOO_OLD, "", "")
+    assert begun(view) == (file_ticket.TOO_OLD, "", "")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_from_a_mark_to_the_ticket(
     assert [call.method for call in slack.calls] == ["chat.postMessage"]  # nothing was read
     view = press(ticket_bot, slack, offer, ann)
     words = f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{link}"
-    assert begun(view) == (message_quote.FILLED_IN, "The VPN drops.", words)
+    assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops.", words)
     ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
     assert (db.tickets.find_one() or {})["source"]["permalink"] == link
 
@@ -248,7 +248,7 @@ def test_of_a_closed_channel_only_the_link_is_taken(
     ticket_bot.answer(marked(message, ann))
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
     link = f"https://example.slack.com/archives/C0CLOSED/p{message['ts'].replace('.', '')}"
-    assert begun(view) == (message_quote.NOT_PUBLIC, "", link)
+    assert begun(view) == (file_ticket.NOT_PUBLIC, "", link)
     assert slack.calls_to("conversations.history") == []
     assert slack.calls_to("conversations.replies") == []
 
@@ -263,7 +263,7 @@ def test_what_slack_does_not_give_is_linked(
     slack.fail("chat.getPermalink", error=error)
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
     assert begun(view) == (
-        message_quote.TEXT_UNAVAILABLE,
+        file_ticket.TEXT_UNAVAILABLE,
         "",
         LINK + message["ts"].replace(".", ""),
     )
@@ -276,7 +276,7 @@ def test_a_message_deleted_meanwhile_is_linked(
     ticket_bot.answer(marked(message, ann))
     slack.workspace.messages[GENERAL].clear()
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view)[0] == message_quote.TEXT_UNAVAILABLE
+    assert begun(view)[0] == file_ticket.TEXT_UNAVAILABLE
 
 
 def test_the_ticket_there_is_already_is_shown(

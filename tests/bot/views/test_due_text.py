@@ -6,8 +6,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.cards.ticket_cards import assignee_card, requester_card
-from bot.views.cards.triage_card import triage_card
+from bot.views.cards.ticket_cards import assignee_card, requester_card, triage_card
 from bot.views.due_text import due_field, due_phrase, due_phrase_for_card, format_datetime
 from bot.views.text import DisplayPerson
 from services.models.events import Event

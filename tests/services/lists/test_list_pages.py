@@ -8,8 +8,8 @@ from bson import ObjectId
 
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
-from services.lists.list_pages import PAGE_SIZE, ROW_FIELDS, ListPage, TicketLists
 from services.lists.list_query import NO_ASSIGNEE, ListCursor, ListKind, ListQuery
+from services.lists.list_service import PAGE_SIZE, ROW_FIELDS, ListPage, TicketLists
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
 from services.models.user import Role

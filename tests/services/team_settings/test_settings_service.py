@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
@@ -64,7 +63,7 @@ def test_the_screen(ada: Visitor) -> None:
         "Change office hours",
         "---",
         "Who is away",
-        status_words.STATUS_WORDS_HELP,
+        views.STATUS_WORDS_HELP,
         "Change words",
     ]
     assert ada.press("Back")[0] == "Hello, Admin 1"

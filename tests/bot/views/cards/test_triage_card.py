@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.views.cards.triage_card import triage_card
+from bot.views.cards.ticket_cards import triage_card
 from bot.views.text import DisplayPerson
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status, Ticket

@@ -3,7 +3,7 @@
 import pytest
 
 from bot.views.modals import file_ticket
-from bot.views.modals.message_quote import FILLED_IN, WITHOUT_TEXT, full_quote
+from bot.views.modals.file_ticket import FILLED_IN, WITHOUT_TEXT, full_quote
 from tests.support.blockkit import check_view
 
 LINK = "https://example.slack.com/archives/C0GENERAL/p1700000000000001"

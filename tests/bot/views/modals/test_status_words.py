@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.views.modals import status_words
+from bot.views.modals import team_settings
 from services.availability.slack_status import StatusRules
 from services.availability.status_rules import StatusRulesStore
 from services.core.database import Mongo
@@ -49,6 +49,6 @@ def test_what_is_too_long_is_said_beside_its_field(ada: Visitor, db: Mongo) -> N
 def test_the_longest_lists_fit_the_form() -> None:
     longest = tuple(f"{number:058}" for number in range(50))
     assert (
-        check_view(status_words.status_words_modal(StatusRules(away=longest, available=longest)))
+        check_view(team_settings.status_words_modal(StatusRules(away=longest, available=longest)))
         == []
     )
