@@ -152,8 +152,8 @@ MUTATIONS = (
     Mutation(
         "requester-reads-the-summary",
         "services/tickets/fields.py",
-        '"summary", "summary", _STAFF',
-        '"summary", "summary", _REQUESTER',
+        '"summary", STAFF',
+        '"summary", ALL',
         ("tests/bot/views/home/test_ticket_page.py",),
     ),
     Mutation(

@@ -110,7 +110,7 @@ def edit_phrase(name: str | None, to: Any) -> str:
     if name in VALUE_PHRASES:
         return VALUE_PHRASES[name](to)
     field = FIELDS.get(name or "")
-    return f"changed the {field.label if field and field.label else 'ticket'}"
+    return f"changed the {field.label or field.name if field else 'ticket'}"
 
 
 def _status_phrase(to: Any) -> str:

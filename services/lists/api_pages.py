@@ -15,10 +15,10 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
-from services.tickets.fields import FIELDS, Output
+from services.tickets.fields import Output, fields_of
 
 MAX_PAGE_SIZE = 100
-TICKET_FIELDS = [name for name, field in FIELDS.items() if Output.API in field.outputs]
+TICKET_FIELDS = fields_of(Output.API)
 # A page is looked for in so long a time before its edge, then in a longer one: an engine that sorts
 # all that matches has little to sort then. MongoDB reads it from its index in order either way.
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))

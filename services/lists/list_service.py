@@ -34,12 +34,12 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import ACTIVE_STAFF, User
 from services.sla.indexes import ASSIGNEE_QUEUE_INDEX, IN_QUEUE_FILTER, QUEUE_INDEX
 from services.sla.queue_key import QUEUE_KEY_FIELD, QUEUE_KEY_PATTERN
-from services.tickets.fields import FIELDS, Output
+from services.tickets.fields import Output, fields_of
 from services.tickets.indexes import ASSIGNEE_STATUS_NEWEST_INDEX
 
 PAGE_SIZE = 10
 # A ticket's arrays and long texts stay in the database.
-ROW_FIELDS = [name for name, field in FIELDS.items() if Output.LISTS in field.outputs]
+ROW_FIELDS = fields_of(Output.LISTS)
 REQUIRED_PERMISSION = {
     ListKind.OWN: Permission.SEE_OWN_TICKET,
     ListKind.ASSIGNED: Permission.SEE_ANY_TICKET,

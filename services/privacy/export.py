@@ -14,15 +14,13 @@ from services.core.database import Document, Mongo
 from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.outbox.deliveries import parse_delivery_key
-from services.tickets.fields import FIELDS, Output
+from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
 
 # An account's secrets, and what is only made to look it up.
 _SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
-_REQUESTER_FIELDS = [name for name, field in FIELDS.items() if Output.EXPORT in field.outputs]
-_ASSIGNEE_FIELDS = [
-    name for name, field in FIELDS.items() if Output.ASSIGNEE_EXPORT in field.outputs
-]
+_REQUESTER_FIELDS = fields_of(Output.EXPORT)
+_ASSIGNEE_FIELDS = fields_of(Output.ASSIGNEE_EXPORT)
 _CHOICE = ("source", "reason", "score", "parts", "at")
 _EMAIL_FIELDS = ("kind", "state", "createdAt", "endedAt")
 _DELIVERY_FIELDS = ("state", "channel", "ts")

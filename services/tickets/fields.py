@@ -1,9 +1,10 @@
-"""The table of ticket fields: what each is called, who sees and edits it, where it is sent.
+"""The table of ticket fields: who sees and edits each, and where it is read.
 
 It is the only place that says so. `services/tickets/visibility.py` applies it to what a requester
 reads; the edit form, the lists, the API and the data export take their fields from it.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,12 +13,11 @@ from typing import Any
 
 from services.models.ticket import Ticket
 from services.tickets.validation import (
-    MAX_NOTES_LENGTH,
     TicketFields,
     checked_assignee_id,
     checked_deadline,
     checked_description,
-    checked_optional_text,
+    checked_notes,
     checked_priority,
     checked_skills,
     checked_status,
@@ -26,20 +26,11 @@ from services.tickets.validation import (
 
 
 class Audience(StrEnum):
-    """`REQUESTER` includes the staff; `NOBODY` means that only the program uses it."""
+    """`ALL` is the requester and the staff; `NOBODY`: only the program uses the field."""
 
-    REQUESTER = "requester"
+    ALL = "all"
     STAFF = "staff"
     NOBODY = "nobody"
-
-
-@dataclass(frozen=True, slots=True)
-class Edit:
-    """What a new value is checked against."""
-
-    ticket: Ticket
-    team_skills: Sequence[str]
-    now: datetime
 
 
 class Output(Flag):
@@ -57,135 +48,104 @@ class Output(Flag):
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """What a new value is checked against."""
+
+    ticket: Ticket
+    team_skills: Sequence[str]
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class TicketField:
     """A field of a ticket.
 
-    `name` is the field in MongoDB, in the API, in the history and the block_id in forms;
-    `attribute` that of `Ticket`, or "" if `Ticket` does not have it. `check` returns the value to
-    store, or raises `InvalidValue`. `label` is as in "changed the notes".
+    `name` is the field in MongoDB, in the API, in the history and the block_id in forms. The
+    requester fills in fields `edited_by` all when filing; the staff edit them in the form and by
+    PATCH. `check` returns the value to store, or raises `InvalidValue`.
     """
 
     name: str
-    attribute: str
     seen_by: Audience
     outputs: Output = Output.NONE
-    # `REQUESTER` fills it in when filing; the staff edit it in the form and by PATCH.
     edited_by: Audience = Audience.NOBODY
     check: Callable[[Any, Edit], Any] | None = None
-    label: str = ""
+    label: str = ""  # as in "changed the notes", if it is not the name
+    other_attribute: str | None = None  # "": `Ticket` does not have it
+
+    @property
+    def attribute(self) -> str:
+        """The attribute of `Ticket`: the name in snake case, if no other is given."""
+        if self.other_attribute is not None:
+            return self.other_attribute
+        return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", self.name)
 
 
-_REQUESTER, _STAFF, _NOBODY = Audience
-_API, _LISTS, _EXPORT, _ASSIGNEE_EXPORT = Output
+ALL, STAFF, NOBODY = Audience
+API, LISTS, EXPORT, ASSIGNEE_EXPORT = Output
+_ROWS = (
+    TicketField("_id", ALL, API | LISTS, other_attribute="id"),
+    TicketField("number", ALL, API | LISTS | EXPORT),
+    TicketField("title", ALL, API | LISTS | EXPORT, ALL, lambda value, _: checked_title(value)),
+    TicketField("description", ALL, API | EXPORT, ALL, lambda value, _: checked_description(value)),
+    TicketField(
+        "status", ALL, API | LISTS | EXPORT | ASSIGNEE_EXPORT, STAFF, lambda v, _: checked_status(v)
+    ),
+    TicketField(
+        "priority", ALL, API | LISTS | EXPORT, ALL, lambda value, _: checked_priority(value or None)
+    ),
+    TicketField(
+        "deadline",
+        ALL,
+        API | LISTS | EXPORT,
+        ALL,
+        lambda value, e: checked_deadline(value, now=e.now),
+    ),
+    TicketField("createdAt", ALL, API | LISTS | EXPORT),
+    TicketField("acceptedAt", ALL, ASSIGNEE_EXPORT),
+    TicketField("completedAt", ALL, EXPORT | ASSIGNEE_EXPORT, other_attribute=""),
+    TicketField("resolution", ALL, API | LISTS | EXPORT),  # in lists it says what was cancelled
+    TicketField("source", ALL, EXPORT),
+    TicketField("createdBy", ALL, API | LISTS),
+    TicketField("assignedTo", ALL, API | LISTS, STAFF, lambda value, _: checked_assignee_id(value)),
+    TicketField("dueAt", ALL, API | LISTS),
+    TicketField("target", ALL, LISTS, other_attribute="sla_clock"),  # says if the clock is paused
+    # Without internal notes and events for the staff, see `visibility.for_requester`.
+    TicketField("comments", ALL),
+    TicketField("events", ALL),
+    TicketField("summary", STAFF, API),
+    TicketField(
+        "relatedSkills",
+        STAFF,
+        API,
+        STAFF,
+        lambda v, e: checked_skills(v, e.ticket, e.team_skills),
+        "skills",
+    ),
+    TicketField("helpfulNotes", STAFF, API, STAFF, lambda value, _: checked_notes(value), "notes"),
+    TicketField("assignment", STAFF),
+    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # says that nobody is available
+    TicketField("alarm", STAFF, other_attribute="next_step"),
+    TicketField("ladders", NOBODY, other_attribute="escalation_tracks"),
+    TicketField("queueKey", NOBODY, LISTS),
+    TicketField("teamId", NOBODY),
+    TicketField("seq", NOBODY),
+    TicketField("outbox", NOBODY, other_attribute="is_in_outbox"),
+    TicketField("nextTryAt", NOBODY, other_attribute=""),
+    TicketField("attempts", NOBODY, other_attribute=""),
+    TicketField("cards", NOBODY),
+    TicketField("notices", NOBODY, other_attribute="deliveries"),
+    TicketField("requestId", NOBODY, other_attribute=""),
+    TicketField("requestDigest", NOBODY, other_attribute=""),
+)
+FIELDS: Mapping[str, TicketField] = {field.name: field for field in _ROWS}
+FILED_FIELDS = [field.name for field in _ROWS if field.edited_by is ALL]
+EDITABLE_FIELDS = [field.name for field in _ROWS if field.check]
 
-FIELDS: Mapping[str, TicketField] = {
-    field.name: field
-    for field in (
-        TicketField("_id", "id", _REQUESTER, _API | _LISTS),
-        TicketField("number", "number", _REQUESTER, _API | _LISTS | _EXPORT),
-        TicketField(
-            "title",
-            "title",
-            _REQUESTER,
-            _API | _LISTS | _EXPORT,
-            edited_by=_REQUESTER,
-            check=lambda value, _: checked_title(value),
-            label="title",
-        ),
-        TicketField(
-            "description",
-            "description",
-            _REQUESTER,
-            _API | _EXPORT,
-            edited_by=_REQUESTER,
-            check=lambda value, _: checked_description(value),
-            label="description",
-        ),
-        TicketField(
-            "status",
-            "status",
-            _REQUESTER,
-            _API | _LISTS | _EXPORT | _ASSIGNEE_EXPORT,
-            edited_by=_STAFF,
-            check=lambda value, _: checked_status(value),
-        ),
-        TicketField(
-            "priority",
-            "priority",
-            _REQUESTER,
-            _API | _LISTS | _EXPORT,
-            edited_by=_REQUESTER,
-            check=lambda value, _: checked_priority(value or None),
-        ),
-        TicketField(
-            "deadline",
-            "deadline",
-            _REQUESTER,
-            _API | _LISTS | _EXPORT,
-            edited_by=_REQUESTER,
-            check=lambda value, edit: checked_deadline(value, now=edit.now),
-        ),
-        TicketField("createdAt", "created_at", _REQUESTER, _API | _LISTS | _EXPORT),
-        TicketField("acceptedAt", "accepted_at", _REQUESTER, _ASSIGNEE_EXPORT),
-        TicketField("completedAt", "", _REQUESTER, _EXPORT | _ASSIGNEE_EXPORT),
-        # In lists it tells a cancelled ticket from a resolved one.
-        TicketField("resolution", "resolution", _REQUESTER, _API | _LISTS | _EXPORT),
-        TicketField("source", "source", _REQUESTER, _EXPORT),
-        TicketField("createdBy", "created_by", _REQUESTER, _API | _LISTS),
-        TicketField(
-            "assignedTo",
-            "assigned_to",
-            _REQUESTER,
-            _API | _LISTS,
-            edited_by=_STAFF,
-            check=lambda value, _: checked_assignee_id(value),
-        ),
-        TicketField("dueAt", "due_at", _REQUESTER, _API | _LISTS),
-        # Says if the clock is paused.
-        TicketField("target", "sla_clock", _REQUESTER, _LISTS),
-        # `visibility.for_requester` leaves out internal notes, and events for the staff.
-        TicketField("comments", "comments", _REQUESTER),
-        TicketField("events", "events", _REQUESTER),
-        TicketField("summary", "summary", _STAFF, _API, label="summary"),
-        TicketField(
-            "relatedSkills",
-            "related_skills",
-            _STAFF,
-            _API,
-            edited_by=_STAFF,
-            check=lambda value, edit: checked_skills(value, edit.ticket, edit.team_skills),
-            label="skills",
-        ),
-        TicketField(
-            "helpfulNotes",
-            "helpful_notes",
-            _STAFF,
-            _API,
-            edited_by=_STAFF,
-            check=lambda value, _: checked_optional_text(
-                value, field="helpfulNotes", limit=MAX_NOTES_LENGTH
-            ),
-            label="notes",
-        ),
-        TicketField("assignment", "assignment", _STAFF),
-        # When assignment tries again: says that nobody is available.
-        TicketField("assignment.next", "", _REQUESTER, _LISTS),
-        TicketField("alarm", "next_step", _STAFF),
-        TicketField("ladders", "escalation_tracks", _NOBODY),
-        TicketField("queueKey", "queue_key", _NOBODY, _LISTS),
-        TicketField("teamId", "team_id", _NOBODY),
-        TicketField("seq", "seq", _NOBODY),
-        TicketField("outbox", "is_in_outbox", _NOBODY),
-        TicketField("nextTryAt", "", _NOBODY),
-        TicketField("attempts", "", _NOBODY),
-        TicketField("cards", "cards", _NOBODY),
-        TicketField("notices", "deliveries", _NOBODY),
-        TicketField("requestId", "", _NOBODY),
-        TicketField("requestDigest", "", _NOBODY),
-    )
-}
-FILED_FIELDS = [name for name, field in FIELDS.items() if field.edited_by is Audience.REQUESTER]
-EDITABLE_FIELDS = [name for name, field in FIELDS.items() if field.check]
+
+def fields_of(output: Output) -> list[str]:
+    """Return the names of the fields that are read there."""
+    return [field.name for field in _ROWS if output in field.outputs]
 
 
 def current_value(ticket: Ticket | TicketFields, name: str) -> Any:
@@ -205,8 +165,7 @@ def validate_field(
 ) -> Any:
     """Return the value as it is stored. Raises `InvalidValue` if the field does not accept it."""
     check = FIELDS[name].check
-    if check is None:
-        raise KeyError(name)
+    assert check is not None  # noqa: S101  callers take the name from EDITABLE_FIELDS
     return _as_stored(check(value, Edit(ticket, team_skills, now)))
 
 

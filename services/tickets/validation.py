@@ -84,6 +84,10 @@ def checked_optional_text(value: Any, *, field: str, limit: int) -> str | None:
     return text or None
 
 
+def checked_notes(value: Any) -> str | None:
+    return checked_optional_text(value, field="helpfulNotes", limit=MAX_NOTES_LENGTH)
+
+
 def checked_priority(value: Any) -> Priority | None:
     if value is None:
         return None

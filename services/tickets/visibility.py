@@ -8,7 +8,7 @@ from services.models.ticket import Ticket
 from services.tickets.fields import FIELDS, Audience
 from services.tickets.transitions import is_queued_unassigned
 
-_NAMES = {name for name, field in FIELDS.items() if field.seen_by is Audience.REQUESTER}
+_NAMES = {name for name, field in FIELDS.items() if field.seen_by is Audience.ALL}
 _ATTRIBUTES = {FIELDS[name].attribute for name in _NAMES} - {""}
 # Escalation, internal notes, and who declined the ticket are for the staff.
 _EVENT_TYPES = frozenset(

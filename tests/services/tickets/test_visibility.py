@@ -19,7 +19,7 @@ BEN, VERA = ObjectId("6b0368971218f597fece92cf"), ObjectId("6b0368971218f597fece
 HIDDEN = [
     field.attribute
     for field in FIELDS.values()
-    if field.attribute and field.seen_by is not Audience.REQUESTER
+    if field.attribute and field.seen_by is not Audience.ALL
 ]
 
 
