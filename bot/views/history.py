@@ -1,4 +1,4 @@
-"""A ticket's history in words: who did what, and when."""
+"""A ticket's history in words."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -18,9 +18,7 @@ from services.sla.escalation_schedule import NEXT_STEP_FIELD
 from services.tickets.fields import FIELDS
 
 MAX_EVENTS = 30
-MAX_TEXT_LENGTH = (
-    3_000  # of one text object; a line is far shorter, because names and notes are cut
-)
+MAX_TEXT_LENGTH = 3_000  # Slack's limit for a text object; a line is far shorter
 MAX_NOTE_LENGTH = 120
 
 DisplayPersonLookup = Callable[[Any], DisplayPerson]
@@ -29,7 +27,7 @@ DisplayPersonLookup = Callable[[Any], DisplayPerson]
 def history_blocks(
     events: Sequence[Event], people: Directory, *, max_events: int = MAX_EVENTS
 ) -> list[Block]:
-    """The newest events, the last one last, in as few blocks as hold them."""
+    """Return the newest events, the last one last, in as few blocks as possible."""
     newest = events[max(len(events) - max_events, 0) :]
     lines = [_line(event, lambda user_id: display_person(people, user_id)) for event in newest]
     if older := len(events) - len(lines):
@@ -106,7 +104,7 @@ ESCALATION_PHRASES: dict[str, str] = {
 
 
 def edit_phrase(name: str | None, to: Any) -> str:
-    """Return the end of a sentence about someone who changed that field."""
+    """Return the end of a sentence about a user who changed that field."""
     if name in VALUE_PHRASES:
         return VALUE_PHRASES[name](to)
     field = FIELDS.get(name or "")
@@ -136,12 +134,11 @@ VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
     "deadline": _deadline_phrase,
 }
 
-# Whose note says why, or what is asked. What was done stands on the page itself.
+# Events whose note is a reason or a question. The page itself shows a resolution.
 EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
 
 def _quoted(note: str) -> str:
-    """Somebody's words within a line."""
     return escape(truncate(" ".join(note.split()), MAX_NOTE_LENGTH))
 
 
@@ -150,7 +147,7 @@ def _enum_label(labels_by_value: dict[Any, str], kind: Any, value: Any) -> str:
 
 
 def _joined_texts(lines: Sequence[str]) -> Iterator[str]:
-    """The lines, one below the other, in texts that Slack takes."""
+    """Join the lines to texts within Slack's limit."""
     text = ""
     for line in lines:
         if text and len(text) + 1 + len(line) > MAX_TEXT_LENGTH:

@@ -1,6 +1,6 @@
-"""What modals are made of: the frame, and one input for each kind of field.
+"""Modals and their inputs.
 
-A field's `block_id` and `action_id` are both its name in the domain.
+The `block_id` and `action_id` of a field are both its domain name.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ View = dict[str, Any]
 
 MAX_OPTION_TEXT_LENGTH = 75
 MAX_OPTIONS = 100
-# By kind of input: where a submission tells what it holds, and what a view fills it in with.
+# By type of input: the keys of its submitted and of its initial value.
 INPUT_VALUE_KEYS = {
     "plain_text_input": ("value", "initial_value"),
     "static_select": ("selected_option", "initial_option"),
@@ -71,7 +71,7 @@ def select(
     optional: bool = False,
     hint: str = "",
 ) -> Block:
-    """One of at most 100 options."""
+    """Return a menu of at most 100 options."""
     element: Block = {
         "type": "static_select",
         "action_id": field,

@@ -51,7 +51,7 @@ IndexKeys = tuple[tuple[str, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class ListPage:
-    """`previous_cursor` and `next_cursor` are None if there is nothing more on that side."""
+    """`previous_cursor` and `next_cursor` are None if nothing follows on that side."""
 
     tickets: tuple[Ticket, ...]
     previous_cursor: ListCursor | None = None
@@ -60,8 +60,7 @@ class ListPage:
 
 @dataclass(frozen=True, slots=True)
 class _Lookup:
-    """What is asked of the database: `sort_field` is what the list is sorted by, in that
-    `order`."""
+    """A query, the index it uses, and the field and `order` of the list."""
 
     query: Document
     index: IndexKeys
@@ -81,9 +80,9 @@ class TicketLists:
         skills: Sequence[str] = (),
         size: int = PAGE_SIZE,
     ) -> ListPage:
-        """The page at the selection's position, or the first where that one has emptied meanwhile.
+        """Return the page at the query's cursor, or the first page if that one is empty now.
 
-        `skills` are the spellings of the selection's skill.
+        `skills` are the spellings of the query's skill.
         """
         require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
         lookup = _build_lookup(actor, list_query, skills)
@@ -91,7 +90,7 @@ class TicketLists:
         range_filter = _range_filter(lookup, cursor) if cursor else None
         if cursor and range_filter:
             tickets, more = self._read(lookup, range_filter, size, backwards=cursor.is_backward)
-            # Back at the start, the first page is asked for: a full one, that knows of the newest.
+            # Back at the start, read the first page instead: a full one, with the newest tickets.
             if more if cursor.is_backward else tickets:
                 return _build_page(lookup, tickets, before=True, after=more or cursor.is_backward)
         tickets, more = self._read(lookup, lookup.query, size)
@@ -100,13 +99,14 @@ class TicketLists:
     def _read(
         self, lookup: _Lookup, query: Document, size: int, *, backwards: bool = False
     ) -> tuple[list[Ticket], bool]:
-        """A page's tickets in the list's order, and whether more follow on the side looked at."""
+        """Return a page's tickets in the list's order, and whether more follow in the read
+        direction."""
         order = -lookup.order if backwards else lookup.order
         docs = list(
             self._db.tickets.find(query, dict.fromkeys(ROW_FIELDS, True))
             .sort([(lookup.sort_field, order), ("_id", order)])
             .limit(size + 1)
-            # It holds the list in its order, so that a page reads a page.
+            # The index is in the list's order, so that only one page is read.
             .hint(list(lookup.index))
         )
         tickets = [Ticket.from_doc(doc) for doc in docs[:size]]
@@ -144,7 +144,7 @@ def _build_lookup(actor: Actor, list_query: ListQuery, skills: Sequence[str]) ->
 
 
 def _range_filter(lookup: _Lookup, cursor: ListCursor) -> Document | None:
-    """The query for what is on that side of the position; None for one of another list."""
+    """Return the query for one side of the cursor; None for a cursor of another list."""
     value: Any = (
         cursor.sort_key
         if QUEUE_KEY_PATTERN.fullmatch(cursor.sort_key)
@@ -172,15 +172,15 @@ def _cursor_at(lookup: _Lookup, ticket: Ticket, *, is_before: bool) -> ListCurso
     at = ticket.created_at
     newest = created_at_key(at) if at else None
     key = ticket.queue_key if lookup.sort_field == QUEUE_KEY_FIELD else newest
-    if key is None:  # no date: never written so, by us or by the predecessor
+    if key is None:  # only a direct write leaves no date
         return None
     return ListCursor(is_backward=is_before, sort_key=key, ticket_id=ticket.id)
 
 
 @dataclass(frozen=True, slots=True)
 class ListResult:
-    """A page of a list. `assignees` and `skills` (by `skill_key`) are what its filters can be set
-    to; empty where it has no such filter."""
+    """A page of a list. `assignees` and `skills` (by `skill_key`) are the choices of its
+    filters, empty if it has no such filter."""
 
     list_query: ListQuery
     page: ListPage
@@ -203,9 +203,9 @@ class ListService:
     def get_page(
         self, *, actor: Actor, team_id: str, list_query: ListQuery, size: int = PAGE_SIZE
     ) -> ListResult:
-        """The page of that list. A skill that nobody has is as if none was chosen.
+        """Return a page of that list. A skill that no one has is ignored.
 
-        Raises `PermissionDenied` where the list is not for the actor's role.
+        Raises `PermissionDenied` if the actor's role has no such list.
         """
         require_permission(actor, REQUIRED_PERMISSION[list_query.kind])
         by = FILTERS[list_query.kind]
@@ -220,7 +220,7 @@ class ListService:
         if list_query.assignee not in ("", NO_ASSIGNEE):
             named.add(ObjectId(list_query.assignee))
         return ListResult(
-            # The first page is the top of the list, whichever way it was come to.
+            # The first page has no cursor, whichever way it was reached.
             list_query=list_query if page.previous_cursor else list_query.with_cursor(None),
             page=page,
             people=resolve_people(self._users, self._links, team_id=team_id, user_ids=named),
@@ -230,7 +230,7 @@ class ListService:
         )
 
     def assignees(self, *, actor: Actor, query: str = "") -> tuple[User, ...]:
-        """Who can have tickets and whose name has those letters, by name."""
+        """Return the active staff whose name contains the query, by name."""
         require_permission(actor, Permission.SEE_ANY_TICKET)
         wanted = query.casefold().strip()
         found = [User.from_doc(doc) for doc in self._db.users.find(ACTIVE_STAFF)]
@@ -238,7 +238,8 @@ class ListService:
         return tuple(sorted(named, key=lambda user: (user.display_name.casefold(), user.id)))
 
     def skills(self, *, actor: Actor, query: str = "") -> dict[str, tuple[str, ...]]:
-        """The team's skills that have those letters, by `skill_key`, each in all its spellings."""
+        """Return the team's skills that contain the query, by `skill_key`, each in all
+        spellings."""
         require_permission(actor, Permission.SEE_ANY_TICKET)
         wanted = query.casefold().strip()
         found = as_string_list(self._db.users.distinct("skills", ACTIVE_STAFF))

@@ -40,7 +40,6 @@ from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
 from services.tickets.visibility import for_requester
 
-# What becomes of a reply in a card's thread.
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
 ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thread."
 NOBODY_YET = "Nobody has this yet."
@@ -53,10 +52,9 @@ TRIAGE_THREAD_HELP = "What moderators write in this message's thread is kept as 
 def requester_card(
     ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
 ) -> Message:
-    """The card of the requester: number, title, status, assignee, resolution."""
-    # Due phrase and buttons depend on events that the requester does not see.
+    # The due phrase and the buttons depend on fields that the requester does not see.
     due = due_phrase_for_card(ticket)
-    # As a requester, whatever their role: actions for the staff are on the ticket's page.
+    # The actions of a requester, whatever their role: the page has those of the staff.
     buttons = _buttons(ticket, ticket.created_by, Role.USER)
     ticket = for_requester(ticket)
     blocks = [
@@ -85,9 +83,10 @@ def assignee_card(
     assigned_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
 ) -> Message:
-    """What the person who has to work on it sees, with the reason why it is they.
+    """Return the assignee's card, with the reason for the assignment.
 
-    `assigned_by` is who chose them; None where assignment did, or they themselves.
+    `assigned_by` is the person who chose the assignee; None after an automatic assignment or a
+    Take.
     """
     blocks = [
         *ticket_heading(ticket),
@@ -119,7 +118,7 @@ def assignee_card(
 def former_assignee_card(
     ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
 ) -> Message:
-    """What becomes of the card of somebody who no longer has the ticket."""
+    """Return what replaces the card of a former assignee."""
     blocks = [
         *ticket_heading(ticket),
         status_line(ticket, assignee=assignee, done_by=done_by),
@@ -132,14 +131,14 @@ def former_assignee_card(
 
 
 def ticket_reference(ticket: Ticket) -> str:
-    """How a notification calls it."""
+    """Return number and title for a notification, escaped."""
     return f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”"
 
 
 def status_with_assignee(
     ticket: Ticket, assignee: DisplayPerson | None, *, is_for_requester: bool = False
 ) -> str:
-    """How it stands and who has it, escaped, as "in progress (Nils)"."""
+    """Return the status and the assignee, escaped, as "in progress (Nils)"."""
     state = labels.status_in_sentence(ticket, is_for_requester=is_for_requester)
     if assignee is None:
         return state
@@ -148,7 +147,7 @@ def status_with_assignee(
 
 
 def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
-    """`role` is what such a card's reader has at least: a press is checked against theirs."""
+    """`role` is the lowest of the card's readers: permissions are checked again on a press."""
     actions = allowed_actions(Actor(reader, role), ticket) if reader else frozenset()
     return action_buttons(ticket, actions)
 
@@ -160,7 +159,6 @@ def _status_phrase(
     *,
     is_for_requester: bool = False,
 ) -> str:
-    """Where it stands and with whom, escaped."""
     if ticket.status is not Status.COMPLETED:
         return status_with_assignee(ticket, assignee, is_for_requester=is_for_requester)
     state = labels.status_in_sentence(ticket)
@@ -168,7 +166,7 @@ def _status_phrase(
 
 
 def assignment_reason(ticket: Ticket, assigned_by: DisplayPerson | None) -> str:
-    """Why it is its assignee who got it, as a phrase."""
+    """Return why the assignee got the ticket, as a phrase."""
     reason = str(ticket.assignment.get("reason") or "")
     if assigned_by:
         return f"{assigned_by.name} gave it to you{': ' if reason else ''}{reason}"
@@ -233,7 +231,7 @@ def _triage_fields(
 
 
 def _accepted_field(ticket: Ticket) -> dict[str, str]:
-    """When its assignee did; nothing where they are not asked to, or there is none."""
+    """Return when the assignee accepted; nothing if no one is asked to accept."""
     who = ticket.assigned_to
     is_asked = who is not None and TicketAction.ACCEPT in allowed_actions(
         Actor(who, Role.MODERATOR), ticket

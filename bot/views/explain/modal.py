@@ -1,4 +1,4 @@
-"""The modal behind "Why?": a dry run of a ticket's assignment."""
+"""The modal of the button "Why?": a dry run of a ticket's assignment."""
 
 from collections.abc import Sequence
 
@@ -21,14 +21,14 @@ from services.assignment.dry_run import DryRun
 from services.assignment.explanation import LastAssignment
 from services.assignment.feedback import Correction
 
-# Of each list: a view holds 100 blocks.
+# A view has at most 100 blocks, so each list is cut.
 MAX_CANDIDATES = 20
 MAX_CORRECTIONS = 10
 MAX_TEXT_LENGTH = 500
 
 
 def explanation_modal(dry_run: DryRun) -> View:
-    """`dry_run` with `MAX_CANDIDATES` people of each kind at most."""
+    """`dry_run` has at most `MAX_CANDIDATES` eligible and as many excluded people."""
     formatter = Formatter(
         name=lambda user_id: display_person(dry_run.people, user_id).mention,
         time=format_datetime,
@@ -58,7 +58,7 @@ def explanation_modal(dry_run: DryRun) -> View:
 
 
 def explanation_loading_modal() -> View:
-    """Until it is found out."""
+    """Return what is shown until the dry run is done."""
     loading_text = context(plain_text("Looking at everybody who could have it…"))
     return modal(title="Why?", close="Close", blocks=[loading_text])
 

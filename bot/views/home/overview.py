@@ -1,4 +1,4 @@
-"""Home: the first page, with a member's open tickets and what is assigned to them."""
+"""The first page of Home: the reader's open and assigned tickets. Also chooses the page to show."""
 
 from typing import Any
 
@@ -38,7 +38,6 @@ DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
 def home_view(content: HomeContent) -> View:
-    """What that member looks at."""
     if isinstance(content, TicketPage):
         return ticket_page(content)
     if isinstance(content, PeoplePage):
@@ -88,13 +87,13 @@ def overview_page(content: HomePage) -> View:
 
 
 def refusal_view(sentence: str) -> View:
-    """For a member who gets no account."""
+    """Return what a member without an account sees."""
     blocks = [header("Help desk"), text_section(sentence)]
     return {"type": "home", "blocks": blocks}
 
 
 def _away_notice(content: HomePage) -> list[Block]:
-    """Else somebody wonders why no ticket comes: their Slack status alone may have said so."""
+    """Explain why no tickets arrive: a Slack status alone may have set the reader away."""
     reader = content.people.users.get(content.user_id)
     until = reader.away_until if reader else None
     if until is None or until <= content.now:
@@ -109,7 +108,6 @@ def _away_notice(content: HomePage) -> list[Block]:
 def _ticket_preview(
     content: HomePage, page: ListPage, kind: ListKind, *, empty: str
 ) -> list[Block]:
-    """The beginning of a list, and whether there is more of it."""
     if not page.tickets:
         return [text_section(empty)]
     blocks: list[Block] = []

@@ -1,4 +1,4 @@
-"""Home's screen of people, for admins."""
+"""The People page in Home, for admins."""
 
 from typing import Any
 

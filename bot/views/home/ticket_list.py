@@ -43,7 +43,7 @@ def ticket_row(
     open_button: Block,
     max_name_length: int = MAX_NAME_LENGTH,
 ) -> list[Block]:
-    """Number, title, status, priority, age and people, with the button that opens it."""
+    """Return a row: number, title, status, priority, age, people, and the button Open."""
     name = labels.ticket_name(ticket)
     return [
         section(
@@ -55,7 +55,7 @@ def ticket_row(
 
 
 def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
-    """The row as a line of text, escaped: for whoever has it read out."""
+    """Return the row as a line of escaped text, for screen readers."""
     facts = [labels.status_in_sentence(ticket, is_for_requester=kind is ListKind.OWN)]
     if ticket.priority:
         facts.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
@@ -87,7 +87,7 @@ def _facts(
 def _assignee_phrase(
     ticket: Ticket, kind: ListKind, people: Directory, format_name: Callable[[DisplayPerson], str]
 ) -> str:
-    """Who has it; of one's own work, whom it is for."""
+    """Return the assignee; in the reader's own work, the requester."""
     if kind is ListKind.ASSIGNED:
         return f"From {format_name(display_person(people, ticket.created_by))}"
     if ticket.assigned_to is None:
@@ -115,12 +115,10 @@ CLOSED_LABEL = "Resolved or cancelled"
 
 
 def filter_menus(listed: ListResult, max_options: int) -> Block:
-    """A menu for each, holding up to `max_options` options itself; longer ones ask as the user
-    types.
+    """Return a menu for each filter. Menus longer than `max_options` become a search.
 
-    What it is narrowed by stands in the block's id: a press on an element always brings that.
-
-    And as it changes with the filters, Slack shows them as they are now, not as they were set.
+    The block_id holds the current filters, because Slack sends it with every press. As it changes
+    with the filters, Slack does not restore the previous choice in the menus.
     """
     list_query = listed.list_query.with_cursor(None)
     elements = [_filter_menu(by, listed, max_options) for by in FILTERS[list_query.kind]]
@@ -134,7 +132,7 @@ def _filter_menu(by: Filter, listed: ListResult, max_options: int) -> Block:
     options = _options(by, listed)
     chosen = str(getattr(listed.list_query, by) or ANY_VALUE)
     initial = next((option for option in options if option["value"] == chosen), None)
-    if initial is None:  # of somebody who is no longer among those to choose from
+    if initial is None:  # a person who can no longer be chosen
         initial = option(display_person(listed.people, ObjectId(chosen)).name, chosen)
         options.append(initial)
     element: Block = {
@@ -148,7 +146,7 @@ def _filter_menu(by: Filter, listed: ListResult, max_options: int) -> Block:
 
 
 def query_from_block_id(block_id: str) -> ListQuery:
-    """What a list was narrowed by when its filters were drawn, from their block's id."""
+    """Return the list and its filters, from the block_id of the filter menus."""
     return Screen.decode(block_id.partition("|")[2]).list_query or ListQuery(ListKind.OWN)
 
 
@@ -162,7 +160,7 @@ def assignee_filter_options(users: Sequence[User]) -> list[Block]:
 
 
 def skill_filter_options(skills: Mapping[str, str]) -> list[Block]:
-    """`skills` by `skill_key`."""
+    """`skills` are by `skill_key`."""
     return [
         option(ANY_LABELS[Filter.SKILL], ANY_VALUE),
         *(option(skill, key) for key, skill in skills.items()),
@@ -208,15 +206,15 @@ EMPTY_MESSAGES = {
 }
 NO_MATCH = "No ticket here matches these filters. Press Clear filters to see all that are open."
 
-# How many options a menu holds itself, and how much of a name is shown: the most that fits. In a
-# message options count as much as rows; beyond these a menu asks for them as somebody types.
+# Tried in turn until the message fits: the options in a menu, and the length of names. In a message
+# options count as much as rows; with more options a menu becomes a search.
 MESSAGE_SIZES = ((12, MAX_NAME_LENGTH), (0, MAX_NAME_LENGTH), (0, 20))
 MAX_HOME_OPTIONS = 100
 MAX_NOTIFICATION_LENGTH = 3_800
 
 
 def list_message(listed: ListResult) -> Message:
-    """For whoever typed the command."""
+    """Return the list as an answer to a command."""
 
     def open_button(ticket: Ticket) -> Block:
         return button("Open", ids.LIST_OPEN, str(ticket.id))
@@ -290,7 +288,7 @@ def _list(
 
 
 def _notification_text(listed: ListResult) -> str:
-    """What is read out: the rows, as many as Slack advises to have in a text."""
+    """Return the rows as text, up to the length Slack recommends."""
     kind, page = listed.list_query.kind, listed.page
     if not page.tickets:
         return NO_MATCH if listed.list_query.has_filters else EMPTY_MESSAGES[kind]

@@ -1,4 +1,4 @@
-"""The daily digest of a help desk member: four lines."""
+"""The daily digest of a moderator or admin: four lines."""
 
 from bot.views import ids
 from bot.views.blocks import actions, button, context, mrkdwn_section
@@ -63,7 +63,7 @@ def _ticket_count(number: int) -> str:
 
 
 def _since(today: DigestDay) -> str:
-    """On a Monday it is the weekend, too."""
+    """On a Monday this includes the weekend."""
     return "Yesterday" if today.is_consecutive else f"Since {today.previous_workday:%A}"
 
 

@@ -1,4 +1,4 @@
-"""What the bot answers to a message that might become a ticket: an offer, with a button."""
+"""The offer to file a message as a ticket."""
 
 from bot.views import ids
 from bot.views.blocks import actions, button, mrkdwn_section, text_section
@@ -11,7 +11,7 @@ FILE_BUTTON_LABEL = "File this as a ticket"
 
 
 def direct_message_offer(text: str, *, value: str) -> Message:
-    """Below what somebody wrote to the bot; enough of it to tell two offers apart."""
+    """For a message to the bot; a snippet tells two offers apart."""
     snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
     blocks: list[Block] = [
         text_section(f"“{snippet}”"),
@@ -22,7 +22,7 @@ def direct_message_offer(text: str, *, value: str) -> Message:
 
 
 def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
-    """To whoever marked a message with the emoji."""
+    """For a member who added the emoji to a message."""
     text = (
         f"You marked <{escape(permalink)}|a message> with :{emoji}:. Shall I file it as a ticket? "
         "You can change everything before it is filed."

@@ -1,4 +1,4 @@
-"""The offer to hand over somebody's open tickets, and what it becomes once it is answered."""
+"""The offer to hand over a person's open tickets, and what replaces it after the answer."""
 
 from bot.views import ids
 from bot.views.blocks import actions, button, mrkdwn_section
@@ -12,7 +12,7 @@ MAX_NAME_LENGTH = 80
 
 
 def offer_message(handover: HandoverOffer) -> Message:
-    """For the account's owner, or for the admin who has said that they are away."""
+    """For the assignee, or for the admin who set them away."""
     value = f"{handover.user.id}:{handover.key}"
     if handover.recipient_id == handover.user.id:
         absence_text, whose, keep = f"You are *{away_phrase(handover.until)}*", "my", "Keep"
@@ -39,7 +39,7 @@ def offer_message(handover: HandoverOffer) -> Message:
 
 
 def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
-    """Replaces the offer once it is answered."""
+    """Return what replaces the offer after the answer."""
     name, ticket_count = _name(decision.user), open_ticket_count(decision.ticket_count)
     if decision.answer is OfferAnswer.EXPIRED:
         text = "This offer is out of date. Nothing was handed over."
@@ -59,7 +59,7 @@ def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
 
 
 def parse_offer_value(text: str) -> tuple[str, str]:
-    """Of a pressed button: the account's id and the offer's key."""
+    """Return the account's id and the offer's key, from a button's value."""
     user_id, _, key = text.partition(":")
     return user_id, key
 

@@ -1,7 +1,7 @@
 """Messages that notify a requester or an assignee of one update of a ticket.
 
-Unlike a card, which changes silently, each is a new message. Also what such a message becomes once
-one of its buttons is pressed.
+Unlike a card, which changes silently, each is a new message. Also what replaces such a message
+after a press on one of its buttons.
 """
 
 from bot.views import ids, labels
@@ -27,13 +27,13 @@ THREAD_HELP = "You can also write in this message's thread."
 
 
 def filed_message(ticket: Ticket) -> Message:
-    """All that the readers of a message learn of the ticket made of it."""
+    """Return the reply to the message a ticket was filed from. Anyone there may read it."""
     text = f"{labels.ticket_name(ticket)} was filed from this message."
     return Message(text=text, blocks=[text_section(text)])
 
 
 def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:
-    """For the requester: the work goes on once they have answered."""
+    """For the requester: a question that the ticket waits for."""
     blocks = [
         mrkdwn_section(f"{by.mention} waits for your answer on *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
@@ -70,7 +70,7 @@ def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
 
 
 def closed_unanswered_message(ticket: Ticket) -> Message:
-    """For the requester: the ticket is closed, and can be reopened."""
+    """For the requester."""
     sorry = "If you still need help, press Reopen: it goes on where it was."
     return Message(
         text=f"{ticket_reference(ticket)} was closed, because there was no answer",
@@ -86,7 +86,7 @@ def closed_unanswered_message(ticket: Ticket) -> Message:
 
 
 def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the requester: the work is done."""
+    """For the requester."""
     blocks = [
         mrkdwn_section(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
@@ -104,7 +104,7 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 
 
 def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: it is theirs again."""
+    """For the assignee."""
     blocks = [
         mrkdwn_section(f"{by.mention} reopened *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
@@ -114,7 +114,7 @@ def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 
 
 def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: there is nothing left to do."""
+    """For the assignee."""
     blocks = [
         mrkdwn_section(f"{by.mention} cancelled *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
@@ -126,7 +126,7 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 
 
 def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: the requester needs nothing more."""
+    """For the assignee: the requester says that it is solved."""
     return Message(
         text=f"{ticket_reference(ticket)}: solved, says {escape(by.name)}",
         blocks=[
@@ -146,7 +146,6 @@ def solved_confirmation(ticket: Ticket) -> Message:
 
 
 def still_a_problem_confirmation(ticket: Ticket) -> Message:
-    """Replaces the message once its button is pressed."""
     text = (
         f"You said that *{labels.ticket_name(ticket)}* is still a problem. It goes on. "
         f"{THREAD_HELP}"
@@ -157,7 +156,7 @@ def still_a_problem_confirmation(ticket: Ticket) -> Message:
 
 
 def _auto_close_sentence(ticket: Ticket) -> str:
-    """When it is closed without an answer, where that is the next thing to come."""
+    """Return when the ticket is closed without an answer, if that is its next step."""
     scheduled_step = ticket.next_step
     if scheduled_step is None or scheduled_step.step is not EscalationStep.WAITING_CLOSE:
         return ""

@@ -1,4 +1,4 @@
-"""Messages for admins about tickets that nobody is available for."""
+"""Messages to admins about tickets that no one is available for."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 from services.tickets.validation import MAX_TITLE_LENGTH
 
-# Of many tickets; the queue has them all, at its top.
+# The queue shows all of them, at its top.
 MAX_TICKETS = 10
 UNASSIGNED_REASON = (
     "whoever could take it is away, at their capacity, not linked to Slack, its requester, or has "

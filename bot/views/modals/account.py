@@ -20,12 +20,11 @@ from services.linking.link_by_code import LinkPreview
 from services.linking.unlink import UnlinkPreview
 from services.models.user import Role, User
 
-# Escaped, a character may be five, and Slack takes 2,000 in a field.
+# Escaping makes up to five characters of one, and a field has at most 2,000.
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
 
 
 def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
-    """The account that a member acts as."""
     facts = {
         "Name": escape(truncate(user.name or "not set", MAX_NAME_LENGTH)),
         "Email": escape(truncate(user.email or "none", MAX_EMAIL_LENGTH)),
@@ -51,14 +50,13 @@ def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> M
 
 
 def _availability(user: User) -> list[Block]:
-    """For whoever tickets are assigned to."""
     if user.role is Role.USER:
         return []
     return [button("My availability", ids.OPEN_AVAILABILITY, "own")]
 
 
 def unlink_modal(preview: UnlinkPreview) -> View:
-    """Asked once more, with what follows from it."""
+    """Ask for confirmation, and say what follows from it."""
     user = preview.user
     blocks = [
         header("Unlink your account?"),
@@ -96,7 +94,7 @@ def unlinked_modal(user: User) -> View:
 
 
 def code_used_warning(email: str, *, by: str) -> Message:
-    """For the member whom an account is linked to: somebody else knew a code of theirs."""
+    """For the member an account is linked to: another member entered one of their codes."""
     text = (
         f"<@{by}> typed a one-time code of your account {escape(email)} into Slack, to link it. "
         "It was refused, because the account is linked to you. Was that not you? Then somebody "
@@ -106,7 +104,7 @@ def code_used_warning(email: str, *, by: str) -> Message:
 
 
 def unlinked_message(email: str) -> Message:
-    """For a member whose link was ended on the page."""
+    """For a member whose account was unlinked on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."
@@ -115,13 +113,13 @@ def unlinked_message(email: str) -> Message:
 
 
 def still_assigned_text(number: int, to: str) -> str:
-    """What becomes of the open tickets of whoever unlinks."""
+    """Say what happens to the open tickets after unlinking."""
     if number == 1:
         return f"1 open ticket is assigned to {to} and stays so until somebody else takes it."
     return f"{number} open tickets are assigned to {to} and stay so until somebody takes them."
 
 
-MAX_CODE_LENGTH = 40  # so that one may type blanks between
+MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
 NO_APP_URL = (
     "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
     "admin of this help desk to set APP_URL."
@@ -137,9 +135,9 @@ ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
 def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: str = "") -> View:
-    """Asks for the code that the page shows. `can_link_by_email`: there is a way without one, too.
+    """Ask for the code that the page shows; optional if `can_link_by_email`.
 
-    The address stands there as text as well: one may want to open it on another device.
+    The page's address is shown as text as well, to open it on another device.
     """
     if not app_url and not can_link_by_email:
         return modal(title="Link an account", close="Close", blocks=[text_section(NO_APP_URL)])
@@ -184,9 +182,9 @@ def _code_blocks(url: str, *, can_link_by_email: bool) -> list[Block]:
 
 
 def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
-    """Asked once more, with whose account it is: what one typed may be a stranger's code."""
+    """Ask for confirmation, and name the account: the code may be another person's."""
     blocks = [header(f"Link to {offer.email}?")]
-    if not offer.is_slack_address:  # masked, a stranger's may look like one's own
+    if not offer.is_slack_address:  # masked addresses may look the same
         blocks.append(text_section(DIFFERENT_EMAIL))
     blocks.append(
         text_section(
@@ -203,14 +201,14 @@ def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
         title="Link an account",
         submit="Link",
         close="Cancel",
-        # What Slack keeps of the code is what our database keeps: not the code.
+        # Slack stores the id of the code, never the code.
         private_metadata=json.dumps({"code": offer.code_id, "user": slack_user_id}),
         blocks=blocks,
     )
 
 
 def parse_confirm_metadata(metadata: str) -> tuple[str, str]:
-    """The code's id and whose form it is; empty for what `confirm_link_modal` did not write."""
+    """Return the code's id and the member's; empty if `confirm_link_modal` did not write it."""
     try:
         data: Any = json.loads(metadata or "null")
     except (ValueError, RecursionError):

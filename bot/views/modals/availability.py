@@ -1,4 +1,4 @@
-"""The modal in which somebody says when they work and whether they are away."""
+"""The modal for a person's working hours and absence."""
 
 from collections.abc import Sequence
 from itertools import product
@@ -21,12 +21,12 @@ AWAY_SOURCE_TEXT = {
     AbsenceSource.ADMIN: "as an admin has set",
 }
 MAX_ZONE_LENGTH = 60
-# What Slack takes as an initial date: ten digits.
+# Slack requires an initial date of ten digits.
 _MAX_PICKER_TIMESTAMP = 9_999_999_999
 
 
 def availability_modal(current: Availability, *, is_own: bool) -> View:
-    """What was not touched in it is not changed."""
+    """Fields that are left alone are not changed."""
     return modal(
         callback_id=ids.EDIT_AVAILABILITY,
         title="My availability" if is_own else "Availability",
@@ -52,7 +52,6 @@ def country_options(found: Sequence[tuple[str, str]]) -> list[Block]:
 
 
 def _load_and_absence(current: Availability) -> str:
-    """How many tickets they have, and by whose word they are away."""
     load = (
         f"{open_ticket_count(current.open_ticket_count)}, at most {current.user.capacity} are "
         "assigned "
@@ -101,7 +100,7 @@ def _days(current: Availability) -> Block:
 
 
 def time_select(field: str, label: str, chosen: str) -> Block:
-    """Every half hour, and whatever else it is now."""
+    """Offer every half hour, and the current value."""
     half_hours = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
     times = sorted({chosen, *half_hours})
     options = {text: option(text, text) for text in times}
@@ -111,7 +110,7 @@ def time_select(field: str, label: str, chosen: str) -> Block:
 
 
 def country_select(chosen: str, *, placeholder: str, hint: str) -> Block:
-    """`placeholder` is what it shows while none is chosen."""
+    """`placeholder` is shown while none is chosen."""
     element: Block = {
         "type": "external_select",
         "action_id": ids.COUNTRY,

@@ -251,7 +251,6 @@ def _skills(ticket: Ticket, team_skills: Sequence[str]) -> list[Block]:
 
 
 def _within_bytes(options: list[Block], max_bytes: int) -> list[Block]:
-    """Return the first options, up to `max_bytes` of JSON in all."""
     sizes = accumulate(len(json.dumps(menu_option)) for menu_option in options)
     return [one for one, size in zip(options, sizes, strict=True) if size <= max_bytes]
 
@@ -346,7 +345,6 @@ def _change_phrase(
 
 
 def _with_submitted_value(block: Mapping[str, Any], values: Mapping[str, Any]) -> Block:
-    """Return the input with its submitted value as its initial one."""
     if block["type"] != "input":
         return dict(block)
     element = dict(block["element"])

@@ -34,7 +34,7 @@ FILLED_IN = "Filled in from the message. Change whatever you like before you fil
 
 @dataclass(frozen=True, slots=True)
 class MessageQuote:
-    """`note` tells the person what was filled in, and why no more."""
+    """Initial values of the form. `note` says what was filled in, and why no more."""
 
     title: str
     description: str
@@ -46,7 +46,7 @@ def link_only_quote(permalink: str, *, note: str) -> MessageQuote:
 
 
 def full_quote(text: str, *, author: str, channel: str, permalink: str) -> MessageQuote:
-    """The message's words with who said them where, cut where they are too long; never the link."""
+    """Quote the message with its author, channel and link. The text is cut if it is too long."""
     text = strip_invisible(text).strip()
     if not text:
         return link_only_quote(permalink, note=WITHOUT_TEXT)
@@ -61,7 +61,7 @@ def full_quote(text: str, *, author: str, channel: str, permalink: str) -> Messa
 
 
 def direct_message_quote(text: str | None) -> MessageQuote:
-    """What somebody wrote to the bot itself; None: that is no longer known."""
+    """Quote a message to the bot. `text` is None if it is no longer stored."""
     if text is None:
         return MessageQuote(title="", description="", note=TOO_OLD)
     text = strip_invisible(text).strip()
@@ -73,7 +73,7 @@ def direct_message_quote(text: str | None) -> MessageQuote:
 
 
 def _single_line(text: str, limit: int = 80) -> str:
-    """On one line; 80 is as long as Slack lets names be."""
+    """80 is Slack's limit for names."""
     return truncate_utf16(" ".join(strip_invisible(text).split()), limit)
 
 
@@ -90,9 +90,9 @@ AI_DISCLOSURE = (
 def file_ticket_modal(
     *, is_ai_enabled: bool, title: str = "", quote: MessageQuote | None = None, metadata: str = ""
 ) -> View:
-    """The form for a new ticket; `title`, or what a message gave, is filled in already.
+    """Return the form for a new ticket, with a `title` or the `quote` of a message filled in.
 
-    `metadata` is what the submission brings back of that message: its ids.
+    `metadata` holds that message's ids, for the submission.
     """
     hint = f"{NO_SECRETS} {AI_DISCLOSURE}" if is_ai_enabled else NO_SECRETS
     return modal(
@@ -126,7 +126,7 @@ def file_ticket_modal(
 
 
 def filed_modal(ticket: Ticket) -> View:
-    """What the form becomes once the ticket is stored."""
+    """Return what replaces the form once the ticket is stored."""
     return modal(
         title="Ticket filed",
         close="Done",
@@ -144,7 +144,7 @@ def filed_modal(ticket: Ticket) -> View:
 
 
 def file_ticket_loading_modal() -> View:
-    """Open at once, while what fills the form is looked up."""
+    """Return what is opened first, because a trigger_id expires after three seconds."""
     return modal(
         title="Make a ticket",
         close="Cancel",
@@ -155,8 +155,8 @@ def file_ticket_loading_modal() -> View:
 def already_filed_modal(
     sentence: str, *, ticket: Ticket | None, assignee: DisplayPerson | None, entered_text: str = ""
 ) -> View:
-    """In place of a form for a message that has a ticket: the `sentence`, how that ticket stands
-    (None: not for this person's eyes), and what they typed, so that it is not lost."""
+    """Return what replaces the form if the message has a ticket already: the `sentence`, the
+    ticket's state (if the reader may see it), and the entered text, so that it is not lost."""
     blocks: list[Block] = [text_section(sentence)]
     if ticket:
         blocks += [*ticket_heading(ticket), status_line(ticket, assignee=assignee)]
@@ -180,7 +180,7 @@ def _priority() -> Block:
 
 
 def _deadline() -> Block:
-    """Day and time, in the zone of whoever fills it in."""
+    """The picker uses the time zone of its reader."""
     return input_block(
         "Deadline",
         {"type": "datetimepicker", "action_id": "deadline"},

@@ -46,7 +46,7 @@ def settings_page(settings: CurrentSettings) -> View:
 
 
 def sla_targets_modal(initial: TargetFields) -> View:
-    """A number each, as text: what is no number is refused beside its field."""
+    """Numbers are text inputs, so that an error appears beside its field."""
     return modal(
         callback_id=ids.EDIT_SLA_TARGETS,
         title="Due times",
@@ -204,7 +204,6 @@ STATUS_WORDS_HELP = (
 
 
 def status_words_section() -> list[Block]:
-    """On the screen of settings."""
     return [
         header("Who is away"),
         text_section(STATUS_WORDS_HELP),

@@ -1,5 +1,4 @@
-"""Modals of the ticket actions that need input: reassign, decline, ask, resolve, cancel, comment,
-note."""
+"""Modals of the ticket actions that need input."""
 
 from collections.abc import Sequence
 
@@ -23,8 +22,8 @@ MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
 
 
 def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
-    """Asks for the new assignee: one of the best `suggestions`, or anyone. If the ticket can be
-    unassigned, the choice can be left to assignment."""
+    """Ask for the new assignee: one of the `suggestions`, or anyone. If the ticket can be
+    unassigned, both may stay empty."""
     can_unassign = ticket.assigned_to is not None and ticket.status is not Status.WAITING
     assignee_select: Block = {
         "type": "external_select",
@@ -41,7 +40,7 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
         title=modal_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
         submit="Assign",
         close="Close",
-        # With the state its reader saw: another user may be quicker while this is open.
+        # Includes the state the reader saw, to detect a change while this is open.
         private_metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
             ticket_title(ticket),
@@ -49,7 +48,7 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
             input_block(
                 "Or anybody else" if suggestions else "Who is to have it?",
                 assignee_select,
-                # With two inputs for one answer neither can be asked for: the service does.
+                # Slack cannot require one of two inputs; the service checks that.
                 optional=can_unassign or bool(suggestions),
                 hint=hint,
             ),
@@ -75,7 +74,7 @@ def decline_modal(ticket: Ticket) -> View:
         title=modal_title("Not mine:", ticket),
         submit="Hand it on",
         close="Keep it",
-        # With the state its reader saw: another user may be quicker while this is open.
+        # Includes the state the reader saw, to detect a change while this is open.
         private_metadata=button_value(ticket, ids.DECLINE),
         blocks=[
             ticket_title(ticket),
@@ -93,7 +92,7 @@ def decline_modal(ticket: Ticket) -> View:
 
 
 def declined_modal(outcome: ReassignResult) -> View:
-    """Who the ticket was reassigned to."""
+    """Return who the ticket was reassigned to."""
     return modal(title="Handed on", close="Done", blocks=[text_section(_declined_text(outcome))])
 
 
@@ -138,7 +137,7 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
 
 
 def cancel_ticket_modal(ticket: Ticket) -> View:
-    """Asks for confirmation. A modal of its own, because a `confirm` can make its parent vanish."""
+    """Ask for confirmation, in a modal because a `confirm` dialog can close its parent modal."""
     return modal(
         callback_id=ids.CANCEL_TICKET,
         title=modal_title("Cancel", ticket),
