@@ -1,4 +1,4 @@
-"""`/account`: which account one acts as, and the ways to another one or to none."""
+"""`/account`: shows the linked account, links another one, unlinks it."""
 
 import logging
 
@@ -22,11 +22,11 @@ NOT_YOURS = "This form is not yours. Open a new one with /account."
 
 
 def show_account(req: Request) -> None:
-    """The account; for whoever acts as none, the way to one. Open to all: it is how one begins."""
+    """Show the account, or the form to link one. Needs no permission: every member begins here."""
     services, note = req.services, ""
     try:
         user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
-    except MemberRefused as refusal:  # deactivated; they may have another
+    except MemberRefused as refusal:  # the account is deactivated; the member may link another
         user, note = None, str(refusal)
     if user:
         summary = account.account_summary(
@@ -42,11 +42,12 @@ def open_link_form(req: Request) -> None:
 
 
 def ignore_link_press(_: Request) -> None:
-    """Slack tells of a press on a link, too. The browser does the rest."""
+    """Slack also sends a press on a link button; the browser opens the link."""
 
 
 def submit_link_code(req: Request) -> None:
-    """The code, which is asked about once more; without one, the account of their address."""
+    """Ask for confirmation of the code; without a code, link the account of the Slack email
+    address."""
     member = _fetch_caller(req)
     code = _submitted_code(req)
     if not code:
@@ -64,7 +65,6 @@ def submit_link_code(req: Request) -> None:
 
 
 def confirm_link(req: Request) -> None:
-    """The second press."""
     name, owner_id = account.parse_confirm_metadata(req.body["view"].get("private_metadata") or "")
     if owner_id != req.slack_user_id:
         raise NotFound(NOT_YOURS)
@@ -81,7 +81,7 @@ def confirm_link(req: Request) -> None:
 
 def open_unlink_form(req: Request) -> None:
     preview = req.services.unlink_service.preview(actor=req.actor)
-    if req.button_value != str(preview.user.id):  # pressed on an old answer
+    if req.button_value != str(preview.user.id):  # pressed on an old message
         raise Conflict(LINK_CHANGED)
     req.open_modal(account.unlink_modal(preview))
 
@@ -100,12 +100,13 @@ def unlink_account(req: Request) -> None:
 
 
 def notify_unlinked(services: BotServices, *, slack_user_id: str, email: str) -> None:
-    """For the page: its reader's Slack member hears of it where they were linked."""
+    """Notify a Slack member that their account was unlinked on the page."""
     _notify_member(services, slack_user_id, account.unlinked_message(email))
 
 
 def _open_link_form(req: Request, *, note: str = "") -> None:
-    """The form first, because its trigger lives three seconds; who asks is checked behind it."""
+    """Open the form first, because a trigger_id expires after three seconds; then check the
+    member."""
     services = req.services
     can_link_by_email = services.link_by_code.can_link_by_email(
         team_id=services.team_id, slack_user_id=req.slack_user_id
@@ -129,13 +130,13 @@ def _fetch_caller(req: Request) -> SlackMember:
 
 
 def _submitted_code(req: Request) -> str:
-    """Where there is no page for it, the form has no such field."""
+    """The form has no such field if there is no page that shows codes."""
     has_field = "code" in req.body["view"]["state"]["values"]
     return req.field_value("code").strip() if has_field else ""
 
 
 def _warn_code_owner(req: Request, conflict: AccountLinkedElsewhere) -> None:
-    """Whoever has the account hears that somebody else knew a code of it."""
+    """Warn the account's member that another member entered a code of it."""
     message = account.code_used_warning(conflict.user.email, by=req.slack_user_id)
     _notify_member(req.services, conflict.slack_user_id, message)
 
@@ -146,4 +147,4 @@ def _notify_member(services: BotServices, slack_user_id: str, message: Message) 
             channel=slack_user_id, unfurl_links=False, unfurl_media=False, **message.as_args()
         )
     except (SlackApiError, SlackClientError, OSError) as error:
-        logger.warning("a member was not told about their link: %s", type(error).__name__)
+        logger.warning("could not notify a member of their link: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""Who is here: the form about it, the answer to an offer, and what Slack tells of a member."""
+"""Availability: its modal, the answer to a hand-over offer, and Slack's status events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -19,14 +19,14 @@ OWN_VALUE = "own"
 
 
 def open_availability_form(req: Request) -> None:
-    """One's own, or that of the account whose button was pressed."""
+    """Open it for the reader, or for the account in the button's value."""
     user_id = None if req.button_value == OWN_VALUE else req.button_value
     current = req.services.availability.get(actor=req.actor, user_id=user_id)
     req.open_modal(form.availability_modal(current, is_own=user_id is None))
 
 
 def save_availability(req: Request) -> None:
-    """What was touched. Whoever goes away for long is offered to hand over, in a message."""
+    """Store the changed fields. A long absence leads to a message that offers to hand over."""
     view = req.body["view"]
     user_id = view.get("private_metadata") or None
     req.services.availability.update(
@@ -51,7 +51,7 @@ def decline_handover(req: Request) -> None:
 
 
 def record_status(req: Request, user: Mapping[str, Any]) -> None:
-    """Slack tells of a member's status or zone, among other things."""
+    """Slack sends a member's status and time zone with other changes of the member."""
     services = req.services
     if services.status_sync.on_status_event(
         team_id=services.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
@@ -128,7 +128,7 @@ def _initial_value(element: Mapping[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    """An option or several by their values; nothing is None, however it is said."""
+    """Return an option's value, several options' values, or a text; None if it is empty."""
     if isinstance(value, dict):
         return value["value"]
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""What follows `/ticket`."""
+"""`/ticket`: the form to file a ticket, and the help text."""
 
 from pymongo.errors import PyMongoError
 
@@ -10,7 +10,8 @@ from services.models.user import Role
 
 
 def open_filing_form(req: Request) -> None:
-    """The form at once, because its trigger lives three seconds; who asks is checked behind it."""
+    """Open the form first, because a trigger_id expires after three seconds; then check the
+    caller."""
     req.open_modal(
         file_ticket.file_ticket_modal(
             is_ai_enabled=req.services.is_ai_enabled, title=" ".join(req.arguments)
@@ -21,10 +22,10 @@ def open_filing_form(req: Request) -> None:
 
 
 def refuse_if_not_allowed(req: Request) -> None:
-    """Behind an open form: turn it into the refusal for whoever may not file."""
+    """Replace the open form with the reason if the caller may not file."""
     try:
         _ = req.actor
-    except DomainError as refusal:  # better told now than after a page of typing
+    except DomainError as refusal:  # now, before the user fills in the form
         req.update_modal(notice.notice_modal(str(refusal)))
 
 
@@ -39,7 +40,7 @@ def show_help_for_unknown_command(req: Request) -> None:
 
 
 def _caller_role(req: Request) -> Role:
-    """The role of whoever asks. Help is for everybody: also without an account, or a database."""
+    """Help works without an account, and without the database."""
     services = req.services
     try:
         user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)

@@ -1,6 +1,6 @@
-"""Tickets that begin as a message: one written to the bot, or one marked with the emoji.
+"""Tickets from a message to the bot, or from a message marked with the emoji.
 
-Neither event carries a trigger for a form, so the answer is a message with a button.
+Neither event carries a trigger_id for a modal, so the answer is a message with a button.
 """
 
 from typing import Any
@@ -17,12 +17,12 @@ from services.core.text import strip_invisible
 from services.models.message_source import MessageSource, checked_source
 from services.tickets.filing import AlreadyFiled
 
-# What people write themselves. The rest are edits, deletions and Slack's own notes.
+# Messages that people write; other subtypes are edits, deletions and notices of Slack.
 PERSON_SUBTYPES = (None, "file_share", "me_message")
 
 
 def on_direct_message(req: Request) -> None:
-    """A message written to the bot: offer to file it, once."""
+    """Offer to file a message to the bot, once."""
     event = req.body["event"]
     if not _is_new_direct_message(event):
         return
@@ -42,8 +42,10 @@ def on_direct_message(req: Request) -> None:
 
 
 def on_reaction(req: Request) -> None:
-    """A message was marked with the emoji: ask whoever did. Nobody else is told of it, and who
-    gets no account is not told anything: people mark messages for many a reason."""
+    """Offer the member who added the emoji to file the message; no one else sees that.
+
+    A member without an account is not answered, because the emoji may have another meaning to them.
+    """
     event = req.body["event"]
     source = _reacted_message(req, event)
     if source is None:
@@ -70,7 +72,6 @@ def on_reaction(req: Request) -> None:
 
 
 def file_direct_message(req: Request) -> None:
-    """The offer below a message to the bot was taken up."""
     req.open_modal(file_ticket.file_ticket_loading_modal())
     source = _source_from_button(req)
     filing.fill_form(
@@ -83,7 +84,7 @@ def file_direct_message(req: Request) -> None:
 
 
 def file_reacted_message(req: Request) -> None:
-    """The offer for a marked message was taken up: only now is anything read of it."""
+    """The message's text is read only now that the offer is accepted."""
     req.open_modal(file_ticket.file_ticket_loading_modal())
     _ = req.actor
     services, source = (
@@ -100,7 +101,7 @@ def file_reacted_message(req: Request) -> None:
 
 
 def _is_new_direct_message(event: dict[str, Any]) -> bool:
-    """Of a person, not an app, and no reply: those belong to a ticket's conversation."""
+    """Replies belong to a ticket's conversation, and apps are ignored."""
     is_reply = event.get("thread_ts") not in (None, event.get("ts"))
     return (
         event.get("channel_type") == "im"
@@ -112,7 +113,7 @@ def _is_new_direct_message(event: dict[str, Any]) -> bool:
 
 
 def _readable_text(req: Request, event: dict[str, Any]) -> str:
-    """The words, as people see them, and a link to each file."""
+    """Return the text as Slack shows it, and a link to each file."""
     text = str(event.get("text") or "")
     names = source_messages.fetch_display_names(req.services, slack_markup.mentioned_user_ids(text))
     files = [
@@ -124,7 +125,7 @@ def _readable_text(req: Request, event: dict[str, Any]) -> str:
 
 
 def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | None:
-    """The message, where it is one and the emoji is ours, whatever its skin tone."""
+    """Return the message if the emoji is ours, in any skin tone."""
     item = event.get("item") or {}
     name = str(event.get("reaction")).partition("::")[0]
     if name != req.services.ticket_emoji or item.get("type") != "message":
@@ -140,13 +141,13 @@ def _checked_source(req: Request, message: dict[str, Any]) -> MessageSource | No
             ts=message.get("ts"),
             slack_user_id=message.get("user") or None,
         )
-    except Conflict:  # no ids that Slack would send
+    except Conflict:  # not ids of Slack
         return None
 
 
 def _source_from_button(req: Request) -> MessageSource:
     source = source_messages.decode_source(req.services, req.button_value or "{}")
-    assert source is not None  # noqa: S101  only of an empty text there is none
+    assert source is not None  # noqa: S101  None only for an empty text
     return source
 
 

@@ -1,4 +1,4 @@
-"""Team settings, for admins: SLA targets, business hours, and what a Slack status says."""
+"""Team settings, for admins: SLA targets, business hours, and words of a Slack status."""
 
 import re
 from collections.abc import Mapping
@@ -68,7 +68,7 @@ def _initial_and_submitted(view: Mapping[str, Any], form: type[Form]) -> tuple[F
 
 
 def _as_text(value: Any) -> str:
-    """A text as it is, an option by its value, several by theirs in order, with commas."""
+    """Return a text, an option's value, or the sorted values of several with commas."""
     if isinstance(value, list):
         return ",".join(sorted(str(option["value"]) for option in value))
     return str((value["value"] if isinstance(value, dict) else value) or "").strip()

@@ -1,4 +1,4 @@
-"""The modal to update a ticket, and what its menus offer."""
+"""The modal to update a ticket, and the options of its menus."""
 
 from bot.slack.form_state import changed_fields
 from bot.slack.request import Request
@@ -16,7 +16,6 @@ from services.editing.conflicts import EditConflict
 
 
 def open_edit_form(req: Request) -> None:
-    """The button Update."""
     ticket_id, _ = parse_button_value(req.button_value)
     open_edit_form_for(req, ticket_id)
 
@@ -53,7 +52,7 @@ def save_ticket(req: Request) -> None:
 
 
 def suggest_assignees(req: Request) -> None:
-    """Those whose name or skills hold what was typed, the best fit for the ticket first."""
+    """Suggest people whose name or skills contain the query, the best fit first."""
     options = req.services.ticket_edits.assignee_options(
         actor=req.actor,
         team_id=req.services.team_id,
@@ -64,7 +63,7 @@ def suggest_assignees(req: Request) -> None:
 
 
 def suggest_skills(req: Request) -> None:
-    """For teams with more skills than a menu holds."""
+    """For teams with more skills than a menu may have."""
     skills = req.services.ticket_edits.team_skills(
         actor=req.actor, query=str(req.body.get("value") or "")
     )

@@ -1,4 +1,5 @@
-"""Modals sent in. Stored first, then answered, so that a failure keeps the modal and its text."""
+"""Submitted modals. The change is stored before the acknowledgement, so that an error keeps the
+modal open with its text."""
 
 from datetime import datetime
 from typing import Any
@@ -27,7 +28,7 @@ def file_ticket(req: Request) -> None:
             deadline=_deadline(view),
             source=source_messages.decode_source(req.services, view.get("private_metadata") or ""),
         )
-    except AlreadyFiled as error:  # of the same message, and quicker
+    except AlreadyFiled as error:  # a concurrent submission filed the same message
         entered_text = req.field_value("description")
         view = filing.already_filed_view(req, error, entered_text=entered_text)
         req.ack(response_action="update", view=view)
@@ -52,7 +53,7 @@ def reassign_ticket(req: Request) -> None:
         req.services.ticket_actions.reassign(
             actor=req.actor,
             ticket_id=ticket_id,
-            # Radio buttons cannot be cleared again, so whoever is searched for counts.
+            # Radio buttons cannot be cleared, so the searched assignee takes precedence.
             assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
             reason=req.field_value("reason"),
             expected_state=expected_state,
@@ -61,7 +62,7 @@ def reassign_ticket(req: Request) -> None:
 
 
 def decline_ticket(req: Request) -> None:
-    """The assignee declines; the ticket goes to the next best assignee."""
+    """The ticket goes to the next best assignee."""
     ticket_id, expected_state = parse_button_value(_metadata(req))
     outcome = req.services.reassignment.decline(
         actor=req.actor,
@@ -90,14 +91,14 @@ def cancel_ticket(req: Request) -> None:
 
 
 def _deadline(view: dict[str, Any]) -> datetime | None:
-    """A form that was opened before there was the field comes without."""
+    """A form opened by an older version has no such field."""
     state = view["state"]["values"].get("deadline", {}).get("deadline", {})
     seconds = state.get("selected_date_time")
     return None if seconds is None else parse_timestamp(seconds)
 
 
 def _suggested_assignee(req: Request) -> str:
-    """Nobody is offered where nobody else is available."""
+    """The form has no suggestions if no one is available."""
     return req.field_value("nextBest") if "nextBest" in req.body["view"]["state"]["values"] else ""
 
 
