@@ -6,9 +6,9 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +25,31 @@ from pymongo.monitoring import (
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.app import create_app
+from bot.slack.bot_process import BotProcess
 from bot.views import blocks
 from bot.views.cards.action_buttons import action_button
-from bot.web.api.api_request import ApiServices
-from bot.web.api.blueprint import api_blueprint as api_of
+from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
-from services.auth.services import AccountServices
-from services.auth.services import build_account_services as build_accounts
+from services.auth.passwords import PasswordHasher
 from services.core import ttl_cache
-from services.core.clock import utcnow
+from services.core.clock import Clock, utcnow
 from services.core.database import Mongo, connect
-from services.core.processed_events import ProcessedEvents
 from services.core.redis_client import connect_redis
+from services.core.settings import Settings, parse_settings
 from services.editing.ticket_edits import TicketEdits
-from services.home.sessions import HomeSessions
 from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
-from services.outbox.deliveries import TicketThreads
-from services.outbox.emails import Emails
-from services.outbox.reminders import Reminders
 from services.registry.indexes import INDEXES, ensure_indexes
+from services.registry.services import Services
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
@@ -301,59 +296,66 @@ class People:
         return f"U{str(user.id)[-8:].upper()}"
 
 
-@pytest.fixture
-def users(db: Mongo, clock: FixedClock) -> UserService:
-    return UserService(db, clock=clock)
+def make_config(**env: str) -> Settings:
+    """The bot's settings in that environment; "" unsets a variable."""
+    default = {"JWT_SECRET": JWT_SECRET, "ADMIN_EMAILS": "boss@example.com", "APP_URL": APP_URL}
+    return parse_settings("bot", {**default, **env})[0]
+
+
+def build_services(db: Mongo, clock: Clock = utcnow, **env: str) -> Services:
+    """All services, with passwords that are hashed in a millisecond."""
+    services = Services.build(db, make_config(**env), clock)
+    services.password_hasher = PasswordHasher(cost=CHEAP)
+    return services
 
 
 @pytest.fixture
-def account_services(
-    db: Mongo, users: UserService, redis: RedisServer, clock: FixedClock
-) -> AccountServices:
-    """With passwords that are hashed in a millisecond."""
-    return build_accounts(
-        db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP
-    )
+def services(db: Mongo, redis_server: RedisServer, clock: FixedClock) -> Iterator[Services]:
+    made = build_services(db, clock, REDIS_URL=redis_server.url)
+    yield made
+    if "rate_limiter" in vars(made):
+        with connect_redis(redis_server.url) as client:
+            client.flushall()
 
 
 @pytest.fixture
-def links(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
-    admins = frozenset({"boss@example.com"})
-    return LinkService(db, users, admin_emails=admins, clock=clock)
+def users(services: Services) -> UserService:
+    return services.users
 
 
 @pytest.fixture
-def codes(db: Mongo, clock: FixedClock) -> OneTimeCodes:
-    return OneTimeCodes(db, JWT_SECRET, clock)
+def links(services: Services) -> LinkService:
+    return services.links
 
 
 @pytest.fixture
-def link_by_code(
-    db: Mongo, users: UserService, links: LinkService, codes: OneTimeCodes, clock: FixedClock
-) -> LinkByCode:
-    return LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
+def codes(services: Services) -> OneTimeCodes:
+    return services.codes
 
 
 @pytest.fixture
-def tickets(db: Mongo, clock: FixedClock) -> TicketService:
-    return TicketService(db, clock=clock)
+def link_by_code(services: Services) -> LinkByCode:
+    return services.link_by_code
 
 
 @pytest.fixture
-def ticket_actions(db: Mongo, users: UserService, clock: FixedClock) -> TicketActions:
-    return TicketActions(db, users, clock=clock)
+def tickets(services: Services) -> TicketService:
+    return services.tickets
 
 
 @pytest.fixture
-def ticket_edits(
-    db: Mongo, users: UserService, links: LinkService, clock: FixedClock
-) -> TicketEdits:
-    return TicketEdits(db, users, links, clock=clock)
+def ticket_actions(services: Services) -> TicketActions:
+    return services.ticket_actions
 
 
 @pytest.fixture
-def comments(db: Mongo, clock: FixedClock) -> CommentService:
-    return CommentService(db, clock=clock)
+def ticket_edits(services: Services) -> TicketEdits:
+    return services.ticket_edits
+
+
+@pytest.fixture
+def comments(services: Services) -> CommentService:
+    return services.comments
 
 
 @pytest.fixture
@@ -367,18 +369,9 @@ def publisher() -> RecordingPublisher:
 
 
 @pytest.fixture
-def runtime(
-    db: Mongo,
-    slack: RecordingSlack,
-    users: UserService,
-    links: LinkService,
-    publisher: RecordingPublisher,
-    clock: FixedClock,
-) -> Runtime:
-    """What a worker has, without a model."""
-    return Runtime.build(
-        db, users, links, slack=web_client(slack), publisher=publisher, clock=clock
-    )
+def runtime(services: Services, slack: RecordingSlack, publisher: RecordingPublisher) -> Runtime:
+    """The runtime of a worker, without a model."""
+    return Runtime(services, slack=web_client(slack), publisher=publisher)
 
 
 class Bot:
@@ -398,67 +391,49 @@ class Bot:
 
 
 @pytest.fixture
-def bot_services(
-    db: Mongo,
-    slack: RecordingSlack,
-    users: UserService,
-    links: LinkService,
-    codes: OneTimeCodes,
-    publisher: RecordingPublisher,
-    clock: FixedClock,
-) -> BotServices:
-    return BotServices.build(
-        db,
-        users,
-        links,
-        codes,
-        Emails(db, clock=clock),
+def bot_process(
+    services: Services, slack: RecordingSlack, publisher: RecordingPublisher
+) -> BotProcess:
+    return BotProcess(
+        services,
+        config=make_config(TRUSTED_PROXIES="127.0.0.1/32"),
         client=web_client(slack),
         publisher=publisher,
         team_id=TEAM_ID,
         team_url=TEAM_URL,
-        app_url=APP_URL,
-        clock=clock,
     )
 
 
-@pytest.fixture
-def api_services(
-    db: Mongo, bot_services: BotServices, account_services: AccountServices, users: UserService
-) -> ApiServices:
-    proxies = [ip_network("127.0.0.1/32")]
-    return ApiServices.build(db, bot_services, account_services, users, trusted_proxies=proxies)
+def with_services(bot_process: BotProcess, **services: Any) -> BotProcess:
+    """The bot with those services in place of its own."""
+    changed = copy(bot_process.services)
+    vars(changed).update(services)
+    return replace(bot_process, services=changed)
 
 
 @pytest.fixture
-def api(api_services: ApiServices) -> Iterator[Api]:
+def api(bot_process: BotProcess) -> Iterator[Api]:
     """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
-    web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(api_services)])
+    web = create_flask_app(is_ready=lambda: True, blueprints=[api_blueprint(bot_process)])
     with WebServer(web, host="127.0.0.1", port=0) as server:
-        yield Api(f"http://127.0.0.1:{server.port}", api_services.sign_in)
+        yield Api(f"http://127.0.0.1:{server.port}", bot_process.services.sign_in)
+
+
+def inline_bot(bot_process: BotProcess) -> Bot:
+    """Its listeners run before Bolt looks for their answer."""
+    return Bot(create_app(bot_process, executor=Inline()))
 
 
 @pytest.fixture
-def ticket_bot(bot_services: BotServices) -> Bot:
-    return Bot(bot.app.create_app(bot_services, executor=Inline()))
+def ticket_bot(bot_process: BotProcess) -> Bot:
+    return inline_bot(bot_process)
 
 
 @pytest.fixture
-def bot_without_database(bot_services: BotServices) -> Iterator[Bot]:
+def bot_without_database(bot_process: BotProcess) -> Iterator[Bot]:
     """Its MongoDB is a port where nobody listens."""
     away = connect(NOBODY_LISTENS)
-    cut_off = replace(
-        bot_services,
-        tickets=TicketService(away),
-        ticket_actions=TicketActions(away, UserService(away)),
-        comments=CommentService(away),
-        ticket_threads=TicketThreads(away),
-        ticket_edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
-        links=LinkService(away, UserService(away)),
-        home_sessions=HomeSessions(away),
-        processed_events=ProcessedEvents(away),
-    )
-    yield Bot(bot.app.create_app(cut_off, executor=Inline()))
+    yield inline_bot(replace(bot_process, services=build_services(away)))
     away.client.close()
 
 
@@ -562,7 +537,7 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
 def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
     """Let the time pass in which lines for one reader gather, and send what is due by then."""
     clock.advance(seconds=20)
-    for to in Reminders(runtime.db, clock=clock).due_recipients():
+    for to in runtime.services.reminders.due_recipients():
         reminders.run(runtime, to)
 
 

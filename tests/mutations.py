@@ -252,10 +252,10 @@ MUTATIONS = (
     ),
     Mutation(
         "page-repeats-its-edge",
-        "services/lists/list_pages.py",
+        "services/lists/list_service.py",
         '("$lte", "$lt")',
         '("$lte", "$lte")',
-        ("tests/services/lists/test_list_pages.py",),
+        ("tests/services/lists/test_list_service.py",),
     ),
     # Accounts
     Mutation(

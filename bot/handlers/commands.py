@@ -14,7 +14,7 @@ def open_filing_form(req: Request) -> None:
     caller."""
     req.open_modal(
         file_ticket.file_ticket_modal(
-            is_ai_enabled=req.services.is_ai_enabled, title=" ".join(req.arguments)
+            is_ai_enabled=req.bot.config.is_ai_enabled, title=" ".join(req.arguments)
         )
     )
     req.ack()
@@ -41,9 +41,8 @@ def show_help_for_unknown_command(req: Request) -> None:
 
 def _caller_role(req: Request) -> Role:
     """Help works without an account, and without the database."""
-    services = req.services
     try:
-        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
+        user = req.find_user()
     except (DomainError, PyMongoError):
         return Role.USER
     return user.role if user else Role.USER

@@ -46,7 +46,7 @@ def on_message(req: Request) -> None:
         message_intake.on_direct_message(req)
         return
     thread = req.services.ticket_threads.find_ticket(
-        team_id=req.services.team_id, message=reply.thread_ref
+        team_id=req.bot.team_id, message=reply.thread_ref
     )
     if thread is None:
         req.ack()  # a thread of another conversation
@@ -61,7 +61,7 @@ def on_message(req: Request) -> None:
         return
     req.ack()
     if outcome.ticket:
-        req.services.publisher.publish_ticket(str(outcome.ticket.id))
+        req.bot.publisher.publish_ticket(str(outcome.ticket.id))
     for sentence, notice_key in outcome.notices:
         _post_ephemeral_once(req, reply, sentence, key=notice_key)
 
@@ -102,7 +102,7 @@ def _save_comment(req: Request, *, internal: bool) -> None:
         request_id=view["id"],
     )
     req.ack()
-    req.services.publisher.publish_ticket(str(added.ticket.id))
+    req.bot.publisher.publish_ticket(str(added.ticket.id))
 
 
 def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
@@ -151,7 +151,7 @@ _HANDLERS = {
 
 def _readable_text(req: Request, event: MessageEvent) -> str:
     names = source_messages.fetch_display_names(
-        req.services, slack_markup.mentioned_user_ids(event.text)
+        req.bot, slack_markup.mentioned_user_ids(event.text)
     )
     return slack_markup.to_readable_text(event.text, names)
 
@@ -175,7 +175,7 @@ def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent)
 def _post_ephemeral_once(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
     if not req.services.processed_events.claim(key):
         return
-    req.services.client.chat_postEphemeral(
+    req.bot.client.chat_postEphemeral(
         channel=event.thread_ref.channel,
         thread_ts=event.thread_ref.ts,
         user=event.author_id,

@@ -2,7 +2,6 @@
 modal open with its text."""
 
 from datetime import datetime
-from typing import Any
 
 from bot.handlers import filing
 from bot.slack import source_messages
@@ -20,13 +19,13 @@ def file_ticket(req: Request) -> None:
     try:
         filed = req.services.tickets.create(
             actor=req.actor,
-            team_id=req.services.team_id,
+            team_id=req.bot.team_id,
             request_id=view["id"],
             title=req.field_value("title"),
             description=req.field_value("description"),
             priority=req.field_value("priority") or None,
-            deadline=_deadline(view),
-            source=source_messages.decode_source(req.services, view.get("private_metadata") or ""),
+            deadline=_deadline(req),
+            source=source_messages.decode_source(req.bot, view.get("private_metadata") or ""),
         )
     except AlreadyFiled as error:  # a concurrent submission filed the same message
         entered_text = req.field_value("description")
@@ -34,7 +33,7 @@ def file_ticket(req: Request) -> None:
         req.ack(response_action="update", view=view)
         return
     req.ack(response_action="update", view=modal_file_ticket.filed_modal(filed.ticket))
-    req.services.publisher.publish_ticket(str(filed.ticket.id))
+    req.bot.publisher.publish_ticket(str(filed.ticket.id))
 
 
 def resolve_ticket(req: Request) -> None:
@@ -54,7 +53,7 @@ def reassign_ticket(req: Request) -> None:
             actor=req.actor,
             ticket_id=ticket_id,
             # Radio buttons cannot be cleared, so the searched assignee takes precedence.
-            assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
+            assignee_id=req.field_value("assignedTo") or req.field_value("nextBest") or None,
             reason=req.field_value("reason"),
             expected_state=expected_state,
         ),
@@ -72,7 +71,7 @@ def decline_ticket(req: Request) -> None:
         expected_state=expected_state,
     )
     req.ack(response_action="update", view=declined_modal(outcome))
-    req.services.publisher.publish_ticket(ticket_id)
+    req.bot.publisher.publish_ticket(ticket_id)
 
 
 def ask_requester(req: Request) -> None:
@@ -90,16 +89,9 @@ def cancel_ticket(req: Request) -> None:
     )
 
 
-def _deadline(view: dict[str, Any]) -> datetime | None:
-    """A form opened by an older version has no such field."""
-    state = view["state"]["values"].get("deadline", {}).get("deadline", {})
-    seconds = state.get("selected_date_time")
-    return None if seconds is None else parse_timestamp(seconds)
-
-
-def _suggested_assignee(req: Request) -> str:
-    """The form has no suggestions if no one is available."""
-    return req.field_value("nextBest") if "nextBest" in req.body["view"]["state"]["values"] else ""
+def _deadline(req: Request) -> datetime | None:
+    seconds = req.field_value("deadline")  # missing in a form opened before an update of the bot
+    return parse_timestamp(seconds) if seconds else None
 
 
 def _metadata(req: Request) -> str:
@@ -108,4 +100,4 @@ def _metadata(req: Request) -> str:
 
 def _ack_and_publish(req: Request, ticket: Ticket) -> None:
     req.ack()
-    req.services.publisher.publish_ticket(str(ticket.id))
+    req.bot.publisher.publish_ticket(str(ticket.id))

@@ -72,7 +72,7 @@ def show_error(error: Exception, req: Request) -> None:
     """The sentence for whoever pressed a button or used a shortcut, whose answer carries none:
     in the modal just opened, beside the message, or in a modal of its own."""
     text = error_message(error)
-    trigger, client = req.body.get("trigger_id"), req.services.client
+    trigger, client = req.body.get("trigger_id"), req.bot.client
     channel = (req.body.get("channel") or {}).get("id")
     try:
         if req.opened_view:
@@ -89,7 +89,7 @@ def _post_ephemeral(req: Request, channel: str, text: str) -> bool:
     if req.body["type"] != "block_actions":
         return False
     try:
-        req.services.client.chat_postEphemeral(
+        req.bot.client.chat_postEphemeral(
             channel=channel,
             user=req.slack_user_id,
             text=escape(text),

@@ -4,13 +4,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
+from bot.slack.form_state import FormState
 from bot.slack.members import fetch_member
 from bot.slack.response_url import Respond
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.slack_member import SlackMember
 from services.models.user import User
+from services.registry.services import Services
 
 
 @dataclass(slots=True)
@@ -18,13 +21,17 @@ class Request:
     """One payload from Slack. `permission` is what its route asks for."""
 
     body: dict[str, Any]
-    services: BotServices
+    bot: BotProcess
     permission: Permission | None
     _ack: Callable[..., Any]
     _respond: Respond | None = None
     is_acked: bool = False
     opened_view: dict[str, Any] | None = None
     _actor: Actor | None = None
+
+    @property
+    def services(self) -> Services:
+        return self.bot.services
 
     @property
     def slack_user_id(self) -> str:
@@ -56,15 +63,13 @@ class Request:
 
     def open_modal(self, view: dict[str, Any]) -> None:
         """Open a modal. A trigger lives three seconds and opens one: do it first, do it once."""
-        answer = self.services.client.views_open(trigger_id=self.body["trigger_id"], view=view)
+        answer = self.bot.client.views_open(trigger_id=self.body["trigger_id"], view=view)
         self.opened_view = dict(answer["view"])
 
     def update_modal(self, view: dict[str, Any]) -> None:
         """Change the modal that `open_modal` opened; Slack refuses if the user was quicker."""
         opened_view = self.opened_view or {}
-        self.services.client.views_update(
-            view_id=opened_view["id"], hash=opened_view["hash"], view=view
-        )
+        self.bot.client.views_update(view_id=opened_view["id"], hash=opened_view["hash"], view=view)
 
     def replace_message(self, message: Message) -> bool:
         """Change the message that the button stands on; False where Slack no longer lets us."""
@@ -77,11 +82,14 @@ class Request:
     def _send_response(self, message: Message, **options: Any) -> bool:
         return self._respond is not None and self._respond({**message.as_args(), **options})
 
-    def field_value(self, name: str) -> str:
-        """A submitted field: the text or the chosen option's value, "" where it was left empty."""
-        state = self.body["view"]["state"]["values"][name][name]
-        option = state.get("selected_option") or {}
-        return str(state.get("value") or option.get("value") or "")
+    @property
+    def form(self) -> FormState:
+        """The inputs of the submitted modal."""
+        return FormState(self.body["view"])
+
+    def field_value(self, field: str) -> str:
+        """A submitted text or the value of the chosen option; "" if it is empty or missing."""
+        return str(self.form.submitted(field) or "") if field in self.form else ""
 
     @property
     def arguments(self) -> list[str]:
@@ -98,11 +106,16 @@ class Request:
         """The value of the option that was chosen in a menu."""
         return str((self.body["actions"][0].get("selected_option") or {}).get("value") or "")
 
-    def _find_or_create_account(self) -> User:
-        links, team = self.services.links, self.services.team_id
-        user = links.find_user(team_id=team, slack_user_id=self.slack_user_id)
-        if user:
-            return user
-        return links.get_or_create_user(
-            fetch_member(self.services.client, team_id=team, slack_user_id=self.slack_user_id)
+    def find_user(self) -> User | None:
+        """The account linked to the member, None if there is none. Raises `MemberRefused`."""
+        return self.services.links.find_user(
+            team_id=self.bot.team_id, slack_user_id=self.slack_user_id
         )
+
+    def fetch_member(self) -> SlackMember:
+        return fetch_member(
+            self.bot.client, team_id=self.bot.team_id, slack_user_id=self.slack_user_id
+        )
+
+    def _find_or_create_account(self) -> User:
+        return self.find_user() or self.services.links.get_or_create_user(self.fetch_member())

@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.views import slack_markup
 from bot.views.modals import file_ticket
 from bot.views.modals.file_ticket import MessageQuote
@@ -24,11 +24,11 @@ MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
 
 
-def source_from_shortcut(services: BotServices, body: dict[str, Any]) -> MessageSource:
+def source_from_shortcut(bot: BotProcess, body: dict[str, Any]) -> MessageSource:
     """The message in a shortcut's payload."""
     message = body["message"]
     return checked_source(
-        team_url=services.team_url,
+        team_url=bot.team_url,
         channel=body["channel"]["id"],
         ts=message["ts"],
         thread_ts=message.get("thread_ts"),
@@ -42,7 +42,7 @@ def encode_source(source: MessageSource) -> str:
     return json.dumps({name: doc[name] for name in ("channel", "ts", "threadTs", "slackUserId")})
 
 
-def decode_source(services: BotServices, metadata: str) -> MessageSource | None:
+def decode_source(bot: BotProcess, metadata: str) -> MessageSource | None:
     """The message a submitted form belongs to; None for a form of its own.
 
     Raises `Conflict` for what `metadata` would not have made.
@@ -56,7 +56,7 @@ def decode_source(services: BotServices, metadata: str) -> MessageSource | None:
     if not isinstance(ids, dict):
         raise Conflict(MESSAGE_LOST)
     return checked_source(
-        team_url=services.team_url,
+        team_url=bot.team_url,
         channel=ids.get("channel"),
         ts=ids.get("ts"),
         thread_ts=ids.get("threadTs"),
@@ -65,13 +65,13 @@ def decode_source(services: BotServices, metadata: str) -> MessageSource | None:
 
 
 def quote_message(
-    services: BotServices, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
+    bot: BotProcess, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
 ) -> MessageQuote:
     """The message's words where everybody here may read them anyway, else only the link to it.
 
     `load_message` is called only then; None: Slack does not give the message.
     """
-    channel = _public_channel_name(services, source.channel)
+    channel = _public_channel_name(bot, source.channel)
     if channel is None:
         return file_ticket.link_only_quote(source.permalink, note=file_ticket.NOT_PUBLIC)
     message = load_message()
@@ -81,7 +81,7 @@ def quote_message(
     if not text.strip():
         return file_ticket.link_only_quote(source.permalink, note=file_ticket.WITHOUT_TEXT)
     author = str(message.get("user") or "")
-    names = fetch_display_names(services, [author, *slack_markup.mentioned_user_ids(text)])
+    names = fetch_display_names(bot, [author, *slack_markup.mentioned_user_ids(text)])
     return file_ticket.full_quote(
         slack_markup.to_readable_text(text, names),
         author=f"@{names[author]}" if author in names else _app_name(message),
@@ -90,10 +90,10 @@ def quote_message(
     )
 
 
-def _public_channel_name(services: BotServices, channel_id: str) -> str | None:
+def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:
     """Its name; None where it is not public, is shared, or Slack does not say."""
     try:
-        channel = services.client.conversations_info(channel=channel_id)["channel"]
+        channel = bot.client.conversations_info(channel=channel_id)["channel"]
     except SLACK_ERRORS as error:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
         logger.info("channel %s stays closed: %s", channel_id, code or type(error).__name__)
@@ -103,16 +103,16 @@ def _public_channel_name(services: BotServices, channel_id: str) -> str | None:
     return str(channel.get("name") or channel_id)
 
 
-def with_thread(services: BotServices, source: MessageSource) -> MessageSource:
+def with_thread(bot: BotProcess, source: MessageSource) -> MessageSource:
     """With the thread it replies in, which a reaction does not tell; as it is where Slack does
     not either."""
     try:
-        answer = services.client.chat_getPermalink(channel=source.channel, message_ts=source.ts)
+        answer = bot.client.chat_getPermalink(channel=source.channel, message_ts=source.ts)
     except SLACK_ERRORS:
         return source
     thread_ts = parse_qs(urlsplit(str(answer.get("permalink"))).query).get("thread_ts")
     return checked_source(
-        team_url=services.team_url,
+        team_url=bot.team_url,
         channel=source.channel,
         ts=source.ts,
         thread_ts=thread_ts[0] if thread_ts else None,
@@ -120,7 +120,7 @@ def with_thread(services: BotServices, source: MessageSource) -> MessageSource:
     )
 
 
-def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any] | None:
+def fetch_message(bot: BotProcess, source: MessageSource) -> dict[str, Any] | None:
     """One message; None where Slack does not give it.
 
     Slack allows few such calls: for a press on a button, never for an event.
@@ -128,7 +128,7 @@ def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any
     try:
         if source.thread_ts and source.thread_ts != source.ts:
             # The thread's first message comes with every page of it.
-            answer = services.client.conversations_replies(
+            answer = bot.client.conversations_replies(
                 channel=source.channel,
                 ts=source.thread_ts,
                 latest=source.ts,
@@ -137,7 +137,7 @@ def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any
                 limit=2,
             )
         else:
-            answer = services.client.conversations_history(
+            answer = bot.client.conversations_history(
                 channel=source.channel,
                 latest=source.ts,
                 oldest=source.ts,
@@ -152,12 +152,12 @@ def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any
     return next((message for message in messages if message.get("ts") == source.ts), None)
 
 
-def fetch_display_names(services: BotServices, user_ids: Iterable[str]) -> dict[str, str]:
+def fetch_display_names(bot: BotProcess, user_ids: Iterable[str]) -> dict[str, str]:
     """How Slack shows the first few of them; who cannot be asked for is left out."""
     names = {}
     for user_id in list(dict.fromkeys(filter(None, user_ids)))[:MAX_NAME_LOOKUPS]:
         try:
-            user = services.client.users_info(user=user_id)["user"]
+            user = bot.client.users_info(user=user_id)["user"]
         except SLACK_ERRORS:
             continue
         profile = user.get("profile") or {}

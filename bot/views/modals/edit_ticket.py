@@ -15,7 +15,6 @@ from bot.views.blocks import mrkdwn_section, text_section
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.history import VALUE_PHRASES, edit_phrase
 from bot.views.inputs import (
-    INPUT_VALUE_KEYS,
     MAX_OPTIONS,
     View,
     input_block,
@@ -276,16 +275,16 @@ def _assignee(draft: EditForm) -> Block:
 
 
 def conflict_modal(
-    view: Mapping[str, Any],
+    inputs: Sequence[Block],
     conflict: EditConflict,
     *,
     metadata: EditMetadata,
     changed_fields: frozenset[str],
     reader_id: ObjectId,
 ) -> View:
-    """Return the submitted form with its values, below a notice for each conflict.
+    """Return the submitted form below a notice for each conflict.
 
-    `view` is the form as submitted, with its state; `changed_fields` are the fields changed in it.
+    `inputs` are filled in as submitted; `changed_fields` are the fields the user changed.
     """
     acknowledged = {
         **metadata.acknowledged,
@@ -294,10 +293,6 @@ def conflict_modal(
     notices = [
         block for clash in conflict.conflicts for block in _notice(clash, conflict, reader_id)
     ]
-    filled_blocks = [
-        _with_submitted_value(block, view["state"]["values"]) for block in view["blocks"]
-    ]
-    inputs = [block for block in filled_blocks if block["type"] == "input"]
     blocks = [
         *notices,
         {"type": "context", "elements": [plain_text(FORM_KEPT_NOTICE)]},
@@ -342,18 +337,6 @@ def _change_phrase(
     if field_conflict.value == reader_id:
         return "gave it to you"
     return f"gave it to {escape(_name(field_conflict.value, conflict))}"
-
-
-def _with_submitted_value(block: Mapping[str, Any], values: Mapping[str, Any]) -> Block:
-    if block["type"] != "input":
-        return dict(block)
-    element = dict(block["element"])
-    value_key, initial_key = INPUT_VALUE_KEYS[element["type"]]
-    value = values[block["block_id"]][element["action_id"]].get(value_key)
-    element.pop(initial_key, None)
-    if value:
-        element[initial_key] = value
-    return {**block, "element": element}
 
 
 def _with_current_choices(block: Block, status: Status) -> Block:
