@@ -1,4 +1,4 @@
-"""The modal in which an admin sets the status words that mean away."""
+"""The modal for the words and emoji of a Slack status that mean away."""
 
 import pytest
 
