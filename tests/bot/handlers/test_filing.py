@@ -1,4 +1,4 @@
-"""The shortcuts: the form from anywhere, and a ticket made of a message."""
+"""The shortcuts: the form to file a ticket, and a ticket from a message."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -42,7 +42,7 @@ def written(text: str = "The VPN drops.", **fields: Any) -> dict[str, Any]:
 def use(
     bot: Bot, slack: RecordingSlack, user: User, message: dict[str, Any], channel: str = GENERAL
 ) -> dict[str, Any]:
-    """Press "Make a ticket" on the message; the modal it ends in."""
+    """Use the message shortcut; return the last modal."""
     body = payloads.message_shortcut(
         "make_ticket", message, user=People.slack_id(user), channel=channel
     )
@@ -51,7 +51,7 @@ def use(
 
 
 def initial(view: dict[str, Any]) -> tuple[str, str]:
-    """Title and description as the form begins."""
+    """Return the initial title and description."""
     assert view["callback_id"] == "file_ticket"
     fields = {block["block_id"]: block["element"] for block in view["blocks"][1:]}
     return tuple(fields[name].get("initial_value", "") for name in ("title", "description"))
@@ -63,7 +63,7 @@ def note(view: dict[str, Any]) -> str:
 
 
 def texts(view: dict[str, Any]) -> list[str]:
-    """What a modal without inputs says."""
+    """Return the texts of a modal without inputs."""
     assert view["submit"] is None
     blocks = view["blocks"]
     return [(b["elements"][0] if b["type"] == "context" else b["text"])["text"] for b in blocks]
@@ -122,7 +122,7 @@ def test_it_says_that_the_database_is_away(
     ]
 
 
-# Make a ticket: what the form begins with
+# Make a ticket: the initial form
 
 
 def test_a_public_message_is_filled_in(
@@ -235,7 +235,7 @@ def test_a_message_without_text_gives_the_link(
         ({"user": "U0GONE"}, "someone"),
     ],
 )
-def test_whoever_wrote_it_is_named(
+def test_its_author_is_named(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any], name: str
 ) -> None:
     view = use(ticket_bot, slack, employee, written(**fields))
@@ -365,7 +365,7 @@ def test_no_form_leads_into_another_workspace(
 def taken(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo
 ) -> dict[str, Any]:
-    """The employee has made a ticket of the message, which nobody has yet."""
+    """The employee has filed a ticket from the message; it is unassigned."""
     view = use(ticket_bot, slack, employee, written())
     ticket_bot.answer(submitted(view, employee, title="<!channel> VPN"))
     return db.tickets.find_one() or {}

@@ -1,4 +1,4 @@
-"""A message to the bot, or one marked with the emoji, becomes a ticket."""
+"""Tickets from a message to the bot, or one marked with the emoji."""
 
 from typing import Any
 
@@ -39,20 +39,20 @@ def wilma(slack: RecordingSlack) -> str:
 
 
 def written(slack: RecordingSlack, user: str, text: str, **fields: Any) -> dict[str, Any]:
-    """What Slack sends when somebody writes to the bot."""
+    """Return the event of a message to the bot."""
     said = slack.say(f"D{user[1:]}", text, user=user, **fields)
     return payloads.event({**said, "channel_type": "im"})
 
 
 def marked(message: dict[str, Any], user: str, reaction: str = "ticket") -> dict[str, Any]:
-    """What Slack sends when somebody reacts to it."""
+    """Return the event of a reaction to the message."""
     item = {"type": "message", "channel": message["channel"], "ts": message["ts"]}
     body = {"type": "reaction_added", "user": user, "reaction": reaction, "item": item}
     return payloads.event({**body, "item_user": message["user"]})
 
 
 def offered(slack: RecordingSlack, user: str) -> list[dict[str, Any]]:
-    """What the bot has answered."""
+    """Return the bot's messages."""
     return [message for message in slack.messages(user) if message.get("bot_id")]
 
 
@@ -64,21 +64,21 @@ def texts(message: dict[str, Any]) -> list[str]:
 
 
 def press(bot: Bot, slack: RecordingSlack, message: dict[str, Any], user: str) -> dict[str, Any]:
-    """File this as a ticket; the modal it ends in."""
+    """Press "File this as a ticket"; return the last modal."""
     action_id = message["blocks"][-1]["elements"][0]["action_id"]
     assert bot.answer(payloads.block_actions(message, action_id, user=user)) == {}
     return slack.last_view()
 
 
 def begun(view: dict[str, Any]) -> tuple[str, str, str]:
-    """Note, title and description as the form begins."""
+    """Return the note and the initial title and description."""
     assert view["callback_id"] == "file_ticket"
     fields = {block.get("block_id"): block for block in view["blocks"][1:]}
     first = [fields[name]["element"].get("initial_value", "") for name in ("title", "description")]
     return view["blocks"][0]["elements"][0]["text"], first[0], first[1]
 
 
-# Written to the bot
+# A message to the bot
 
 
 def test_from_a_message_to_the_ticket(
@@ -104,7 +104,7 @@ def test_from_a_message_to_the_ticket(
     doc = db.tickets.find_one() or {}
     assert (doc["title"], doc["description"]) == ("The VPN drops", words)
     assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])
-    # Nobody else could follow a link to it.
+    # No one else could open a link to it.
     assert blocks.source_link(Ticket.from_doc(doc)) == []
     again = press(ticket_bot, slack, offer, ann)
     assert again["title"]["text"] == "Already a ticket"
@@ -191,7 +191,7 @@ def test_a_guest_who_presses_reads_why_not(
     assert view["blocks"][0]["text"]["text"] == GUEST
 
 
-# Marked with the emoji
+# A message marked with the emoji
 
 
 def test_from_a_mark_to_the_ticket(
@@ -207,7 +207,7 @@ def test_from_a_mark_to_the_ticket(
         "change everything before it is filed.",
         "File this as a ticket",
     ]
-    assert [call.method for call in slack.calls] == ["chat.postMessage"]  # nothing was read
+    assert [call.method for call in slack.calls] == ["chat.postMessage"]  # no message was fetched
     view = press(ticket_bot, slack, offer, ann)
     words = f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{link}"
     assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops.", words)
@@ -269,7 +269,7 @@ def test_what_slack_does_not_give_is_linked(
     )
 
 
-def test_a_message_deleted_meanwhile_is_linked(
+def test_a_message_deleted_since_is_linked(
     ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
@@ -291,7 +291,7 @@ def test_the_ticket_there_is_already_is_shown(
     late = press(ticket_bot, slack, offered(slack, bob)[0], bob)
     already = "Somebody has already made ticket 1 of this message."
     assert late["blocks"][0]["text"]["text"] == already
-    assert len(late["blocks"]) == 1  # Bob may not know more of it
+    assert len(late["blocks"]) == 1  # Bob may not see more of it
     ticket_bot.answer(marked(message, moderator))
     (told,) = offered(slack, moderator)
     assert told["text"] == already

@@ -71,7 +71,7 @@ def test_a_card_says_that_it_is_late_once_its_people_were_told() -> None:
         due_phrase_for_card(ticket(due_at=NOW, events=(told,)))
         == f"due {format_datetime(NOW)} · *late*"
     )
-    later = NOW + timedelta(hours=1)  # somebody has set another deadline since
+    later = NOW + timedelta(hours=1)  # the deadline was changed since
     assert (
         due_phrase_for_card(ticket(due_at=later, events=(told,))) == f"due {format_datetime(later)}"
     )

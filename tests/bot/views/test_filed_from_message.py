@@ -1,4 +1,4 @@
-"""What people see of a ticket that was made of a message."""
+"""How a ticket filed from a message is shown."""
 
 from typing import Any
 

@@ -47,7 +47,7 @@ def pages(db: Mongo) -> TicketLists:
 
 
 def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields: Any) -> None:
-    """Tickets with these numbers, each filed `apart` seconds after the one before."""
+    """Insert tickets with these numbers, each filed `apart` seconds after the one before."""
     for number in numbers:
         clock.advance(seconds=apart)
         doc = {"_id": ObjectId(), "number": number, "title": "T", "status": "TODO"}
@@ -93,7 +93,7 @@ def test_so_does_what_is_assigned(pages: TicketLists, db: Mongo, clock: FixedClo
     put(db, clock, 3, assignedTo=SOMEBODY, status="IN_PROGRESS")
     put(db, clock, 4, 5, assignedTo=ME, status="COMPLETED")
     assert seen(pages, ASSIGNED) == [2, 1]
-    # What is done is looked for by when it was filed.
+    # Completed tickets are in the order they were filed.
     assert seen(pages, ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED)) == [5, 4]
 
 
@@ -186,7 +186,7 @@ def test_a_position_of_another_list_is_the_first_page(
     assert seen(pages, OWN.with_cursor(beyond)) == seen(pages, OWN)
 
 
-def test_only_what_is_open_and_theirs(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+def test_only_open_tickets_of_the_reader(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
     for number, status in enumerate(Status):
         put(db, clock, number, status=status.value, assignedTo=ME, createdBy=SOMEBODY)
         put(db, clock, number + 10, status=status.value, assignedTo=SOMEBODY)
@@ -348,7 +348,7 @@ def moderator(people: People) -> User:
 
 @pytest.fixture
 def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -> Ticket:
-    """The moderator's."""
+    """Assigned to the moderator."""
     filed = file_ticket(tickets, employee)
     known = {"assignedTo": moderator.id, "status": "IN_PROGRESS", "relatedSkills": ["VPN"]}
     db.tickets.update_one({"_id": filed.id}, {"$set": known})
@@ -386,7 +386,9 @@ def test_it_names_the_people_in_it(
     assert listed.people.slack_ids[employee.id] == People.slack_id(employee)
 
 
-def test_and_whoever_it_is_narrowed_by(lists: ListService, moderator: User, people: People) -> None:
+def test_it_names_the_assignee_it_is_filtered_by(
+    lists: ListService, moderator: User, people: People
+) -> None:
     former = people.add(Role.MODERATOR, active=False)
     listed = open_list(lists, moderator, replace(QUEUE, assignee=str(former.id)))
     assert listed.people.users[former.id] == former
@@ -431,7 +433,7 @@ def test_a_skill_that_nobody_has_is_as_if_none_was_chosen(
 def test_a_requester_learns_nothing_internal_by_narrowing(
     lists: ListService, ticket: Ticket, employee: User, by: Filter
 ) -> None:
-    """A filter that a list does not have does nothing, whoever forges it."""
+    """A list ignores filters it does not have, also forged ones."""
     for value in (skill_key("VPN"), skill_key("dns"), str(ObjectId())):
         asked = OWN.with_filter(by, value)
         assert asked == OWN

@@ -20,11 +20,11 @@ from services.team_settings.settings_service import (
     TeamSettings,
 )
 from services.tickets.filing import TicketService
-from tests.bot.handlers.test_people import Visitor
 from tests.conftest import Bot, FixedClock, People, file_ticket
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.blockkit import check_view
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.view_state import find_element
 

@@ -216,7 +216,9 @@ def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
         (None, None, "given to you elsewhere"),
     ],
 )
-def test_why_it_is_theirs(reason: str | None, given_by: DisplayPerson | None, why: str) -> None:
+def test_why_the_assignee_got_it(
+    reason: str | None, given_by: DisplayPerson | None, why: str
+) -> None:
     ticket = sample_ticket(**{**ASSIGNED, "assignment": {"reason": reason}})
     card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, assigned_by=given_by)
     assert f"Why you: {why}" in read(card)

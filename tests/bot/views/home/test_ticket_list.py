@@ -1,4 +1,4 @@
-"""What a list says, in a message and in Home, and that Slack takes it."""
+"""The text of a list, in a message and in Home, and that Slack accepts it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -30,7 +30,7 @@ from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
 from tests.support.view_state import elements, find_element
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # of the parametrised names, too: xdist compares them
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # fixed, because test names include it
 ANN, BEN, GONE = (ObjectId() for _ in range(3))
 USERS = (
     User(ANN, "ann@example.com", Role.USER, name="Ann Employee"),
@@ -76,13 +76,13 @@ def in_home(content: ListResult) -> dict[str, Any]:
 
 
 def rows(shown: dict[str, Any]) -> list[str]:
-    """What stands below the filters."""
+    """Return the texts below the filters."""
     kept = [block for block in shown["blocks"] if "filters|" not in block.get("block_id", "")]
     return read({"blocks": kept})
 
 
 def offered(shown: dict[str, Any], action_id: str) -> tuple[list[str], str]:
-    """What a filter can be set to, and what it is set to."""
+    """Return the options of a filter, and its current one."""
     element, _ = find_element(shown, action_id, None)
     texts = [option["text"]["text"] for option in element["options"]]
     return texts, element["initial_option"]["text"]["text"]

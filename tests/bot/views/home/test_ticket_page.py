@@ -1,4 +1,4 @@
-"""What is read on a ticket's page, by its requester and by the staff, in Home and as a message."""
+"""A ticket's page for its requester and for the staff, in Home and as a message."""
 
 import json
 from dataclasses import replace
@@ -183,7 +183,7 @@ def test_a_deadline_stands_beside_the_day_it_was_filed() -> None:
     assert f"Deadline {WHEN}" in read(page(sample_ticket(created_by=ANN, deadline=AT)))
 
 
-# What was said
+# The conversation
 
 
 def a_comment(text: str = "Which floor?", **fields: Any) -> Comment:

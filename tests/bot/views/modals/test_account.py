@@ -1,6 +1,4 @@
-"""The views of one's account at their limits; how they read is in
-tests/bot/handlers/test_account.py.
-"""
+"""Limits of the account views; tests/bot/handlers/test_account.py tests their texts."""
 
 from typing import Any
 
@@ -80,7 +78,7 @@ def test_messages_hold_the_longest_address() -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_availability_is_for_whoever_tickets_are_assigned_to(role: Role) -> None:
+def test_availability_is_for_the_staff(role: Role) -> None:
     shown = account.account_summary(somebody(role=role), slack_user_id="U0JO", app_url=None)
     buttons = [(e["text"]["text"], e["action_id"]) for e in shown.blocks[-1]["elements"]]
     own = [] if role is Role.USER else [("My availability", "open_availability")]

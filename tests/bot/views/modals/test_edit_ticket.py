@@ -240,7 +240,7 @@ def test_the_longest_form_fits(sign: str) -> None:
     form(sample_ticket(**{**fields, "related_skills": legacy}), skills=skills, fit=fit)
 
 
-# Who could have it
+# Assignees
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_an_option_says_in_a_line_why_and_how_much(about: dict[str, Any], label:
     assert option["value"] == str(BEN.id)
 
 
-# What it brings back
+# Private metadata
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_the_longest_text_is_cut_and_the_link_is_kept(letter: str, name: str) ->
     quote = full_quote(letter * 40_000, author=f"@{name}", channel=name, permalink=LINK)
     assert quote.description.endswith(f"…\n\n{LINK}")
     assert quote.description.startswith(f"From a message of @{name[:4]}")
-    # However a client counts: in code points, or in UTF-16.
+    # Clients count in code points or in UTF-16.
     assert len(quote.description) <= 3_000
     assert 2_990 <= len(quote.description.encode("utf-16-le")) // 2 <= 3_000
     view = file_ticket.file_ticket_modal(is_ai_enabled=True, quote=quote, metadata="{}")

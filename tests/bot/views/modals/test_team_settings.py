@@ -7,9 +7,9 @@ from services.availability.slack_status import StatusRules
 from services.availability.status_rules import StatusRulesStore
 from services.core.database import Mongo
 from services.models.user import Role
-from tests.bot.handlers.test_people import Visitor
 from tests.conftest import Bot, People
 from tests.support.blockkit import check_view
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 
 
