@@ -37,7 +37,7 @@ def test_every_field_is_classified() -> None:
     assert attributes == {field.name for field in fields(Ticket)}
     paths = json.loads(CONTRACT.read_text())["mongodb collections and fields"]
     stored = {path.split(".")[1] for path in paths if path.startswith("tickets.")}
-    assert stored == {name for name in FIELDS if "." not in name}
+    assert stored <= FIELDS.keys()
 
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=str)
