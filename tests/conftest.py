@@ -339,6 +339,26 @@ def link_by_code(services: Services) -> LinkByCode:
 
 
 @pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def moderator(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def admin(people: People) -> User:
+    return people.add(Role.ADMIN)
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
+@pytest.fixture
 def tickets(services: Services) -> TicketService:
     return services.tickets
 

@@ -22,11 +22,6 @@ NOT_FOUND = "There is no such ticket, or you may not see it."
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def moderator(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 

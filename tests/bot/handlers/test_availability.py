@@ -37,11 +37,6 @@ Json = dict[str, Any]
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def his(ticket_bot: Bot, slack: RecordingSlack, nils: User) -> Visitor:
     visitor = Visitor(ticket_bot, slack, nils)
     visitor.open()

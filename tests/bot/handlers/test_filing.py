@@ -25,11 +25,6 @@ GUEST = (
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def author(slack: RecordingSlack) -> str:
     slack.add_member("U0WRITER", email="writer@example.com", name="Wilma Writer")
     return "U0WRITER"

@@ -22,11 +22,6 @@ LINK = f"https://example.slack.com/archives/{GENERAL}/p"
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ann(employee: User) -> str:
     return People.slack_id(employee)
 

@@ -29,11 +29,6 @@ LAST = "There has to be an active admin. Make somebody else an admin first."
 
 
 @pytest.fixture
-def admin(people: People) -> User:
-    return people.add(Role.ADMIN)
-
-
-@pytest.fixture
 def ada(ticket_bot: Bot, slack: RecordingSlack, admin: User) -> Visitor:
     return Visitor(ticket_bot, slack, admin)
 

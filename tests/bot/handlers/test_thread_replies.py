@@ -56,11 +56,6 @@ def emma(people: People) -> User:
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def conversation(
     ticket_bot: Bot,
     slack: RecordingSlack,

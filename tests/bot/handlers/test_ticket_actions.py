@@ -19,11 +19,6 @@ def requester(people: People) -> User:
 
 
 @pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) -> Ticket:
     """Assigned to the moderator."""
     filed = file_ticket(tickets, requester, title="VPN drops")

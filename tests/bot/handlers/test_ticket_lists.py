@@ -80,11 +80,6 @@ def numbers(seen: list[str]) -> list[int]:
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def moderator(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 

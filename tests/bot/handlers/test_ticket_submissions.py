@@ -35,11 +35,6 @@ FilledIn = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def form(ticket_bot: Bot, slack: RecordingSlack, employee: User) -> FilledIn:
     """The employee's form, filled in and submitted."""
     return lambda **values: filled_in(ticket_bot, slack, People.slack_id(employee), **values)
@@ -315,11 +310,6 @@ def test_a_fault_before_the_answer_names_a_reference(
 @pytest.fixture
 def ticket(tickets: TicketService, employee: User) -> Ticket:
     return file_ticket(tickets, employee)
-
-
-@pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
 
 
 @pytest.fixture

@@ -31,11 +31,6 @@ def service(db: Mongo, clock: FixedClock) -> AvailabilityService:
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def ada(people: People) -> User:
     return people.add(Role.ADMIN)
 

@@ -29,11 +29,6 @@ def handover_offers(db: Mongo, clock: FixedClock) -> HandoverOffers:
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def theirs(db: Mongo, tickets: TicketService, people: People, nils: User) -> list[Ticket]:
     """Two open tickets of Nils."""
     return [given(db, tickets, people, nils) for _ in range(2)]

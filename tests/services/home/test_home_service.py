@@ -21,7 +21,7 @@ from services.lists.list_query import ListKind, ListQuery
 from services.models.events import Event, EventType
 from services.models.permissions import Actor
 from services.models.ticket import Status, Ticket
-from services.models.user import Role, User
+from services.models.user import User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions
@@ -32,16 +32,6 @@ from tests.support.slack_workspace import TEAM_ID
 @pytest.fixture
 def home(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> HomeService:
     return HomeService(db, users, links, clock=clock)
-
-
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
 
 
 @pytest.fixture

@@ -24,11 +24,6 @@ def home_sessions(db: Mongo, clock: FixedClock) -> HomeSessions:
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, employee: User) -> Ticket:
     return file_ticket(tickets, employee)
 

@@ -337,11 +337,6 @@ def lists(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) 
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def moderator(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "dns")
 

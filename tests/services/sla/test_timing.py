@@ -43,11 +43,6 @@ def boss(people: People) -> Actor:
     return Actor.from_user(people.add(Role.MODERATOR))
 
 
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
 def at(text: str) -> datetime:
     """A day and a time of that March, in UTC, as the team's hours are."""
     return datetime.fromisoformat(f"2026-03-{text}").replace(tzinfo=UTC)

@@ -32,11 +32,6 @@ GERMANY = {"value": "DE", "text": {"type": "plain_text", "text": "Germany"}}
 
 
 @pytest.fixture
-def admin(people: People) -> User:
-    return people.add(Role.ADMIN)
-
-
-@pytest.fixture
 def ada(ticket_bot: Bot, slack: RecordingSlack, admin: User) -> Visitor:
     return Visitor(ticket_bot, slack, admin)
 

@@ -28,11 +28,6 @@ def requester(people: People) -> User:
 
 
 @pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User) -> Ticket:
     return file_ticket(tickets, requester)
 

@@ -31,11 +31,6 @@ pytest_plugins = ["tests.support.product"]
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def expert(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 
