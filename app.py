@@ -1,7 +1,7 @@
-"""The command line and the composition root: everything is made from here and handed in.
+"""The command line and the composition root.
 
-Each command imports what it alone needs, in its function: all of it takes more than twice as long
-as what `users` needs, and the bot does without the scheduler.
+Each command imports its modules in its function: all of them take twice as long as those of
+`users`, and the bot needs no scheduler.
 """
 
 import argparse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("app")
 
-# In a handler Slack waits three seconds for us, and so we wait less for Slack.
+# In seconds. In a handler it is less than the three that Slack waits for us.
 HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -45,7 +45,7 @@ def _ignore_app(_: "App") -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where the demo puts its adapter. `on_app_built` is given the bot's app."""
+    """How the demo adds its adapter. `on_app_built` receives the bot's app."""
 
     wrap_client: "Callable[[WebClient], WebClient]" = _keep_client
     middleware: Sequence[Callable[..., Any]] = ()
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
-    load_dotenv(".env")  # the one here; by itself it would look beside this file
+    load_dotenv(".env")  # of the working directory; the default is that of this file
     if command == "manifest":
         return _manifest(http=args.http)
     if command == "doctor":
@@ -201,10 +201,10 @@ def _manifest(*, http: bool) -> int:
 
 
 def _doctor(hooks: Hooks) -> int:
-    """It starts on anything: what is missing is a finding."""
+    """Run with any settings: a missing one is a finding."""
     from services.ops import check_runner
 
-    logging.disable()  # its lines say it all
+    logging.disable()  # print the findings only
     states = []
     for about, finding in check_runner.run_checks(
         _checks(settings.parse_settings("bot")[0], hooks)
@@ -216,7 +216,7 @@ def _doctor(hooks: Hooks) -> int:
 
 
 def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
-    """In the order in which they are looked at and said."""
+    """Return the checks in the order of their output."""
     from bot import manifest
     from bot.doctor import SlackChecks
     from services.ops import database_checks
@@ -226,7 +226,7 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     from tasks.queue.celery_app import configure_celery
 
     strict, app_url = config.is_linking_strict, config.app_url
-    # Where linking is strict, no address makes an admin.
+    # With strict linking, no email address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
     stored = database_checks.DatabaseChecks(
         config.mongo_uri, missing_indexes=indexes.missing_indexes, admin_emails=named
@@ -262,7 +262,7 @@ def _web_client(
     meter: Meter = NOOP_METER,
     process: str = "",
 ) -> "WebClient":
-    """The one factory. No retries of its own: every caller knows better whether one may help."""
+    """Return a client without retries: each caller knows whether one may help."""
     from slack_sdk import WebClient
 
     from bot.slack.client import MeasuredClient

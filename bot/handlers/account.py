@@ -47,7 +47,7 @@ def submit_link_code(req: Request) -> None:
     """Ask for confirmation of the code; without a code, link the account of the Slack email
     address."""
     member = req.fetch_member()
-    code = req.field_value("code")
+    code = req.field_value("code") if "code" in req.form else ""  # no field without a page
     if not code:
         user = req.services.link_by_code.link_by_email(member=member)
         req.ack(response_action="update", view=account.linked_modal(user))

@@ -53,7 +53,7 @@ def reassign_ticket(req: Request) -> None:
             actor=req.actor,
             ticket_id=ticket_id,
             # Radio buttons cannot be cleared, so the searched assignee takes precedence.
-            assignee_id=req.field_value("assignedTo") or req.field_value("nextBest") or None,
+            assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
             reason=req.field_value("reason"),
             expected_state=expected_state,
         ),
@@ -90,8 +90,14 @@ def cancel_ticket(req: Request) -> None:
 
 
 def _deadline(req: Request) -> datetime | None:
-    seconds = req.field_value("deadline")  # missing in a form opened before an update of the bot
-    return parse_timestamp(seconds) if seconds else None
+    form = req.form  # one opened before an update of the bot may lack the field
+    seconds = form.submitted("deadline") if "deadline" in form else None
+    return None if seconds is None else parse_timestamp(seconds)
+
+
+def _suggested_assignee(req: Request) -> str:
+    """The choice among the suggestions, "" if there were none."""
+    return req.field_value("nextBest") if "nextBest" in req.form else ""
 
 
 def _metadata(req: Request) -> str:

@@ -1,4 +1,4 @@
-"""A message that a ticket is made of: which it is, and what may be taken from it."""
+"""The message that a ticket is filed from: its identity, and what may be quoted from it."""
 
 import json
 import logging
@@ -17,9 +17,9 @@ from services.models.message_source import MESSAGE_LOST, MessageSource, checked_
 
 logger = logging.getLogger(__name__)
 
-# All false, said by Slack itself: only then is it a public channel of this workspace alone.
+# If Slack says that all are false, it is a public channel of this workspace alone.
 NON_PUBLIC_FLAGS = ("is_private", "is_im", "is_mpim", "is_shared", "is_ext_shared", "is_org_shared")
-# How many people are asked for by name; a message may mention hundreds.
+# A message may mention hundreds of members.
 MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
 
@@ -37,21 +37,21 @@ def source_from_shortcut(bot: BotProcess, body: dict[str, Any]) -> MessageSource
 
 
 def encode_source(source: MessageSource) -> str:
-    """What a form carries of its message: ids, from which the rest is made again."""
+    """Encode the ids of the message for a form's metadata."""
     doc = source.to_doc()
     return json.dumps({name: doc[name] for name in ("channel", "ts", "threadTs", "slackUserId")})
 
 
 def decode_source(bot: BotProcess, metadata: str) -> MessageSource | None:
-    """The message a submitted form belongs to; None for a form of its own.
+    """Return the message of a submitted form, None if the form is of no message.
 
-    Raises `Conflict` for what `metadata` would not have made.
+    Raises `Conflict` for metadata that `encode_source` cannot have made.
     """
     if not metadata:
         return None
     try:
         ids = json.loads(metadata)
-    except (ValueError, RecursionError):  # the latter for deep nesting
+    except (ValueError, RecursionError):  # RecursionError: deeply nested
         ids = None
     if not isinstance(ids, dict):
         raise Conflict(MESSAGE_LOST)
@@ -67,9 +67,9 @@ def decode_source(bot: BotProcess, metadata: str) -> MessageSource | None:
 def quote_message(
     bot: BotProcess, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
 ) -> MessageQuote:
-    """The message's words where everybody here may read them anyway, else only the link to it.
+    """Quote the message if its channel is public, otherwise only link to it.
 
-    `load_message` is called only then; None: Slack does not give the message.
+    `load_message` is called for a public channel only; it returns None if Slack refuses.
     """
     channel = _public_channel_name(bot, source.channel)
     if channel is None:
@@ -91,12 +91,12 @@ def quote_message(
 
 
 def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:
-    """Its name; None where it is not public, is shared, or Slack does not say."""
+    """Return the name, None if the channel is not public, is shared, or cannot be read."""
     try:
         channel = bot.client.conversations_info(channel=channel_id)["channel"]
     except SLACK_ERRORS as error:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
-        logger.info("channel %s stays closed: %s", channel_id, code or type(error).__name__)
+        logger.info("channel %s cannot be read: %s", channel_id, code or type(error).__name__)
         return None
     if any(channel.get(flag) is not False for flag in NON_PUBLIC_FLAGS):
         return None
@@ -104,8 +104,7 @@ def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:
 
 
 def with_thread(bot: BotProcess, source: MessageSource) -> MessageSource:
-    """With the thread it replies in, which a reaction does not tell; as it is where Slack does
-    not either."""
+    """Add the thread of a reply, which a reaction event lacks. Unchanged if Slack refuses."""
     try:
         answer = bot.client.chat_getPermalink(channel=source.channel, message_ts=source.ts)
     except SLACK_ERRORS:
@@ -121,9 +120,9 @@ def with_thread(bot: BotProcess, source: MessageSource) -> MessageSource:
 
 
 def fetch_message(bot: BotProcess, source: MessageSource) -> dict[str, Any] | None:
-    """One message; None where Slack does not give it.
+    """Return the message, None if Slack refuses.
 
-    Slack allows few such calls: for a press on a button, never for an event.
+    Slack allows few such calls: use it for a button, never for an event.
     """
     try:
         if source.thread_ts and source.thread_ts != source.ts:
@@ -146,14 +145,14 @@ def fetch_message(bot: BotProcess, source: MessageSource) -> dict[str, Any] | No
             )
     except SLACK_ERRORS as error:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
-        logger.info("a message stays unread: %s", code or type(error).__name__)
+        logger.info("a message cannot be read: %s", code or type(error).__name__)
         return None
     messages: list[dict[str, Any]] = answer.get("messages") or []
     return next((message for message in messages if message.get("ts") == source.ts), None)
 
 
 def fetch_display_names(bot: BotProcess, user_ids: Iterable[str]) -> dict[str, str]:
-    """How Slack shows the first few of them; who cannot be asked for is left out."""
+    """Return the display names of the first `MAX_NAME_LOOKUPS` users that Slack knows."""
     names = {}
     for user_id in list(dict.fromkeys(filter(None, user_ids)))[:MAX_NAME_LOOKUPS]:
         try:

@@ -1,4 +1,4 @@
-"""The `app.py users` command: its arguments, what it does to accounts, and the lines it prints.
+"""The `app.py users` command: its arguments, its actions, and the lines it prints.
 
 It runs as the operator: anyone with a shell on the server.
 """

@@ -125,7 +125,7 @@ def test_faults_of_ours(
     body = filled_in(broken, slack, canary, **WORDS)
     del body["view"]["state"]["values"]["priority"]
     broken.answer(body)
-    assert "after the answer to file_ticket" in log.getvalue()
+    assert "file_ticket failed after its acknowledgement" in log.getvalue()
     assert_no_canary(log, because="unexpected fault, reference")
 
 

@@ -846,7 +846,8 @@ def methods() -> Iterator[str]:
             if inspect.isfunction(made) and "db" in inspect.signature(made).parameters:
                 yield f"{place}.{name}"
             makes = getattr(made, "__init__", None) if inspect.isclass(made) else None
-            if inspect.isfunction(makes) and "db" in inspect.signature(makes).parameters:
+            given = inspect.signature(makes).parameters if inspect.isfunction(makes) else {}
+            if "db" in given or "dependencies" in given:
                 own = [key for key, of in vars(made).items() if inspect.isfunction(of)]
                 public = [key for key in own if not key.startswith("_")]
                 yield from (f"{place}.{name}.{key}" for key in public)

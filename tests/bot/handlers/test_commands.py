@@ -170,7 +170,7 @@ def test_the_form_stays_while_the_database_is_away(
     body = payloads.slash_command("VPN is down", user=employee)
     assert bot_without_database.answer(body) == {}
     assert is_form(slack.last_view())
-    assert "after the answer to /ticket" in caplog.text
+    assert "/ticket failed after its acknowledgement" in caplog.text
 
 
 def test_it_says_that_slack_failed(
@@ -206,7 +206,7 @@ def test_a_refusal_that_slack_does_not_take_is_only_logged(
     slack.fail("views.update", error="not_found")  # the form was closed concurrently
     assert ticket_bot.answer(payloads.slash_command(user="U0ANN")) == {}
     assert is_form(slack.last_view())
-    assert "after the answer to /ticket" in caplog.text
+    assert "/ticket failed after its acknowledgement" in caplog.text
 
 
 def test_an_address_of_the_admins_list_makes_an_admin(

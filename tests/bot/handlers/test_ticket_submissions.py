@@ -291,7 +291,7 @@ def test_a_fault_after_the_answer_keeps_the_answer(
     assert headline(Bot(app).answer(form())) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     app.listener_runner.listener_executor.shutdown()  # waits for the work after the response
-    assert "after the answer to file_ticket" in caplog.text
+    assert "file_ticket failed after its acknowledgement" in caplog.text
 
 
 def test_a_fault_before_the_answer_names_a_reference(

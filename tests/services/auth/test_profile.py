@@ -136,7 +136,7 @@ def test_a_new_password_ends_every_session_and_is_notified(
         sign_in.authenticate(session)
     assert sign_in.authenticate(sign_in.issue_token(user)) == user
     assert (opens(services, NEW), opens(services, PASSWORD)) == (True, False)
-    # Whoever has a link in an old mail cannot use it any more.
+    # A link in an older email no longer works.
     assert codes.peek(kind=CodeKind.RESET, code=link) is None
     emails = db.letters.find({"kind": "password_changed"})
     assert [queued_email["userId"] for queued_email in emails] == [jo.id]

@@ -262,7 +262,7 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
     users.create(actor=OPERATOR, email="invited@example.com")
     legacy(watched_db, cost=4, prefix="$2a$")
     join(sign_in, "al@example.com")
-    users.find_by_email("any")  # all are found by their address by now
+    users.find_by_email("any")  # fills in the search key of every address
     spent: list[int] = []
     hash_, check = bcrypt.hashpw, bcrypt.checkpw
 
