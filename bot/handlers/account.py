@@ -7,7 +7,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.handlers import app_home
 from bot.slack.bot_process import BotProcess
 from bot.slack.request import Request
-from bot.views.modals import account, notice
+from bot.views.inputs import notice_modal
+from bot.views.modals import account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.link_by_code import AccountLinkedElsewhere
@@ -118,7 +119,7 @@ def _open_link_form(req: Request, *, note: str = "") -> None:
     try:
         check_member(req.fetch_member())
     except DomainError as refusal:
-        req.update_modal(notice.notice_modal(str(refusal)))
+        req.update_modal(notice_modal(str(refusal)))
 
 
 def _warn_code_owner(req: Request, conflict: AccountLinkedElsewhere) -> None:

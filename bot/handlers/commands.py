@@ -3,8 +3,9 @@
 from pymongo.errors import PyMongoError
 
 from bot.slack.request import Request
+from bot.views.inputs import notice_modal
 from bot.views.messages.help import help_message
-from bot.views.modals import file_ticket, notice
+from bot.views.modals import file_ticket
 from services.core.errors import DomainError
 from services.models.user import Role
 
@@ -26,7 +27,7 @@ def refuse_if_not_allowed(req: Request) -> None:
     try:
         _ = req.actor
     except DomainError as refusal:  # now, before the user fills in the form
-        req.update_modal(notice.notice_modal(str(refusal)))
+        req.update_modal(notice_modal(str(refusal)))
 
 
 def show_help(req: Request) -> None:

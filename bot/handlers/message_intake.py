@@ -9,7 +9,6 @@ from bot.handlers import filing
 from bot.slack import source_messages
 from bot.slack.request import Request
 from bot.views import slack_markup
-from bot.views.messages import filing_offer
 from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError
@@ -37,7 +36,7 @@ def on_direct_message(req: Request) -> None:
         _post_message(
             req,
             event["channel"],
-            filing_offer.direct_message_offer(text, value=source_messages.encode_source(source)),
+            file_ticket.direct_message_offer(text, value=source_messages.encode_source(source)),
         )
 
 
@@ -67,7 +66,7 @@ def on_reaction(req: Request) -> None:
     _post_message(
         req,
         user,
-        filing_offer.reaction_offer(
+        file_ticket.reaction_offer(
             source.permalink, emoji=req.bot.config.ticket_emoji, value=value
         ),
     )

@@ -38,6 +38,15 @@ def modal(*, title: str, close: str, blocks: list[Block], **properties: Any) -> 
     }
 
 
+def notice_modal(sentence: str) -> View:
+    """Return a modal with one sentence, such as an error."""
+    return modal(
+        title="Help desk",
+        close="Close",
+        blocks=[{"type": "section", "text": plain_text(sentence)}],
+    )
+
+
 def text_input(
     field: str,
     label: str,

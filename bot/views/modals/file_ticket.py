@@ -1,17 +1,29 @@
-"""The form to file a ticket, its values from a message, and what it becomes after submission."""
+"""The form to file a ticket, the offer to file a message, and what the form becomes."""
 
 from dataclasses import dataclass
 
 from bot.views import ids, labels
 from bot.views.blocks import (
+    actions,
+    button,
     context,
+    mrkdwn_section,
     status_line,
     text_section,
     ticket_heading,
     ticket_title,
 )
 from bot.views.inputs import View, input_block, modal, option, select, text_input
-from bot.views.text import Block, DisplayPerson, plain_text, truncate_utf16, utf16_length
+from bot.views.text import (
+    Block,
+    DisplayPerson,
+    Message,
+    escape,
+    plain_text,
+    truncate,
+    truncate_utf16,
+    utf16_length,
+)
 from services.core.text import strip_invisible
 from services.models.ticket import Priority, Ticket
 from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
@@ -186,4 +198,35 @@ def _deadline() -> Block:
         {"type": "datetimepicker", "action_id": "deadline"},
         optional=True,
         hint="Only if it has to be done by then. Leave it empty otherwise.",
+    )
+
+
+MAX_SNIPPET_LENGTH = 200
+FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
+FILE_BUTTON_LABEL = "File this as a ticket"
+
+
+def direct_message_offer(text: str, *, value: str) -> Message:
+    """For a message to the bot; a snippet tells two offers apart."""
+    snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
+    blocks: list[Block] = [
+        text_section(f"“{snippet}”"),
+        text_section(FILE_QUESTION),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_DIRECT_MESSAGE, value, primary=True)),
+    ]
+    return Message(text=f"{FILE_QUESTION} “{escape(snippet)}”", blocks=blocks)
+
+
+def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
+    """For a member who added the emoji to a message."""
+    text = (
+        f"You marked <{escape(permalink)}|a message> with :{emoji}:. Shall I file it as a ticket? "
+        "You can change everything before it is filed."
+    )
+    blocks: list[Block] = [
+        mrkdwn_section(text),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
+    ]
+    return Message(
+        text="You marked a message for the help desk. Shall I file it as a ticket?", blocks=blocks
     )

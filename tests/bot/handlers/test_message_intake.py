@@ -5,7 +5,6 @@ from typing import Any
 import pytest
 
 from bot.views import blocks
-from bot.views.messages import filing_offer
 from bot.views.modals import file_ticket
 from services.core.database import Mongo
 from services.models.ticket import Ticket
@@ -345,7 +344,7 @@ def test_a_file_that_was_marked_is_no_message(
 def test_a_forged_button_says_so(
     ticket_bot: Bot, slack: RecordingSlack, ann: str, action: str, value: str
 ) -> None:
-    offer = filing_offer.direct_message_offer("Help", value="x")
+    offer = file_ticket.direct_message_offer("Help", value="x")
     offer.blocks[-1]["elements"][0]["action_id"] = action
     message = {"channel": f"D{ann[1:]}", "ts": "1.000001", "blocks": offer.blocks}
     ticket_bot.answer(payloads.block_actions(message, action, value, user=ann))

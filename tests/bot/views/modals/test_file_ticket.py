@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from bot.views.inputs import View
-from bot.views.modals import file_ticket, notice, ticket_actions
+from bot.views.inputs import View, notice_modal
+from bot.views.modals import file_ticket, ticket_actions
 from bot.views.modals.file_ticket import FILLED_IN, WITHOUT_TEXT, full_quote
 from tests.conftest import sample_ticket
 from tests.support.blockkit import check_view
@@ -136,7 +136,7 @@ def test_any_title_fits_the_modals(title: str) -> None:
 
 
 def test_a_notice_has_no_inputs() -> None:
-    view = notice.notice_modal("The help desk is not open to guests.")
+    view = notice_modal("The help desk is not open to guests.")
     assert check_view(view) == []
     assert texts(view) == ["The help desk is not open to guests."]
     assert state_values(view, {}) == {}
