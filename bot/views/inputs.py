@@ -4,6 +4,7 @@ The `block_id` and `action_id` of a field are both its domain name.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.views.text import Block, plain_text, truncate_utf16
@@ -91,6 +92,14 @@ def select(
     if initial:
         element["initial_option"] = initial
     return input_block(label, element, optional=optional, hint=hint)
+
+
+def datetime_picker(field: str, at: datetime | None = None) -> Block:
+    element: Block = {"type": "datetimepicker", "action_id": field}
+    # Slack requires an initial date of ten digits.
+    if at and 10**9 <= (seconds := int(at.timestamp())) < 10**10:
+        element["initial_date_time"] = seconds
+    return element
 
 
 def input_block(label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:

@@ -6,7 +6,16 @@ from itertools import product
 from bot.views import ids
 from bot.views.blocks import context, section
 from bot.views.due_text import away_phrase
-from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
+from bot.views.inputs import (
+    MAX_OPTIONS,
+    View,
+    datetime_picker,
+    input_block,
+    modal,
+    option,
+    select,
+    text_input,
+)
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, mrkdwn, plain_text
 from services.availability.absence import AbsenceSource
@@ -21,12 +30,11 @@ AWAY_SOURCE_TEXT = {
     AbsenceSource.ADMIN: "as an admin has set",
 }
 MAX_ZONE_LENGTH = 60
-# Slack requires an initial date of ten digits.
-_MAX_PICKER_TIMESTAMP = 9_999_999_999
 
 
 def availability_modal(current: Availability, *, is_own: bool) -> View:
     """Fields that are left alone are not changed."""
+    until = current.absence.until if current.absence else None
     return modal(
         callback_id=ids.EDIT_AVAILABILITY,
         title="My availability" if is_own else "Availability",
@@ -34,10 +42,10 @@ def availability_modal(current: Availability, *, is_own: bool) -> View:
         close="Cancel",
         private_metadata="" if is_own else str(current.user.id),
         blocks=[
-            *([] if is_own else [_section(current.user.display_name)]),
+            *([] if is_own else [section(plain_text(current.user.display_name, limit=200))]),
             context(mrkdwn(_load_and_absence(current))),
             _presence(current, is_own=is_own),
-            _away_until(current),
+            input_block("Away until", datetime_picker("awayUntil", until), optional=True),
             _days(current),
             time_select("start", "Work begins at", current.hours.start),
             time_select("end", "Work ends at", current.hours.end),
@@ -78,14 +86,6 @@ def _presence(current: Availability, *, is_own: bool) -> Block:
         hint=f"While away no new tickets are assigned to {who}. A Slack status such as "
         "“Vacationing” counts, too, until “Here” is chosen.",
     )
-
-
-def _away_until(current: Availability) -> Block:
-    element: Block = {"type": "datetimepicker", "action_id": "awayUntil"}
-    seconds = int(current.absence.until.timestamp()) if current.absence else 0
-    if 0 < seconds <= _MAX_PICKER_TIMESTAMP:
-        element["initial_date_time"] = seconds
-    return input_block("Away until", element, optional=True)
 
 
 def _days(current: Availability) -> Block:
@@ -138,7 +138,3 @@ def _zone(current: Availability, *, is_own: bool) -> Block:
         hint=f"Leave it empty to go by {'your' if is_own else 'their'} Slack, now {current.zone}.",
         placeholder=current.zone,
     )
-
-
-def _section(text: str) -> Block:
-    return section(plain_text(text, limit=200))

@@ -17,6 +17,7 @@ from bot.views.history import VALUE_PHRASES, edit_phrase
 from bot.views.inputs import (
     MAX_OPTIONS,
     View,
+    datetime_picker,
     input_block,
     modal,
     option,
@@ -51,8 +52,6 @@ TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good
 # In bytes, because a view may have 250 kB, whatever the alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
 UNAVAILABLE_ASSIGNEE = "Somebody who can take no tickets any more"
-# Slack requires an initial date of ten digits.
-_MIN_PICKER_TIMESTAMP, _MAX_PICKER_TIMESTAMP = 1_000_000_000, 9_999_999_999
 # These need a message to the requester.
 _STATUSES_WITH_MESSAGE = {Status.COMPLETED, Status.WAITING}
 FORM_KEPT_NOTICE = (
@@ -212,11 +211,7 @@ def _priority(priority: Priority | None) -> Block:
 
 
 def _deadline(deadline: datetime | None) -> list[Block]:
-    element: Block = {"type": "datetimepicker", "action_id": "deadline"}
-    seconds = int(deadline.timestamp()) if deadline else 0
-    if _MIN_PICKER_TIMESTAMP <= seconds <= _MAX_PICKER_TIMESTAMP:
-        element["initial_date_time"] = seconds
-    picker = input_block("Deadline", element, optional=True)
+    picker = input_block("Deadline", datetime_picker("deadline", deadline), optional=True)
     if deadline is None:
         return [picker]
     # Not every Slack client can empty the picker.

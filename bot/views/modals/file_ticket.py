@@ -13,7 +13,7 @@ from bot.views.blocks import (
     ticket_heading,
     ticket_title,
 )
-from bot.views.inputs import View, input_block, modal, option, select, text_input
+from bot.views.inputs import View, datetime_picker, input_block, modal, option, select, text_input
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -195,7 +195,7 @@ def _deadline() -> Block:
     """The picker uses the time zone of its reader."""
     return input_block(
         "Deadline",
-        {"type": "datetimepicker", "action_id": "deadline"},
+        datetime_picker("deadline"),
         optional=True,
         hint="Only if it has to be done by then. Leave it empty otherwise.",
     )
