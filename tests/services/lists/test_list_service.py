@@ -332,11 +332,6 @@ def _explained(command: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture
-def lists(db: Mongo, users: UserService, links: LinkService, clock: FixedClock) -> ListService:
-    return ListService(db, users, links, clock=clock)
-
-
-@pytest.fixture
 def moderator(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "dns")
 
