@@ -1,13 +1,12 @@
 """The first page of Home: the reader's open and assigned tickets. Also chooses the page to show."""
 
-from typing import Any
-
 from bot.views import ids
 from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import away_phrase
 from bot.views.home.people_list import people_page
 from bot.views.home.ticket_list import list_page, ticket_row
 from bot.views.home.ticket_page import ticket_page
+from bot.views.inputs import View
 from bot.views.modals.team_settings import settings_page
 from bot.views.text import Block, display_person, mrkdwn, plain_text
 from services.accounts.account_search import AccountCursor
@@ -23,8 +22,6 @@ from services.home.sessions import Screen
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ListPage
 from services.models.user import User
-
-View = dict[str, Any]
 
 HELP = "Type `/ticket help` in any conversation to read what else you can do."
 NO_OWN_TICKETS = "You have no open tickets. When something does not work, press File a ticket."

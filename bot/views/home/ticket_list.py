@@ -3,14 +3,13 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
 
 from bson import ObjectId
 
 from bot.views import ids, labels
 from bot.views.blocks import accepted_time, actions, button, context, header, section, text_section
 from bot.views.due_text import due_phrase, time_ago
-from bot.views.inputs import option
+from bot.views.inputs import View, option
 from bot.views.text import (
     MAX_NAME_LENGTH,
     Block,
@@ -181,8 +180,6 @@ def _options(by: Filter, listed: ListResult) -> list[Block]:
     named = {**named, Status.COMPLETED: CLOSED_LABEL}
     return [every, *(option(named[one], one.value) for one in STATUSES[kind])]
 
-
-View = dict[str, Any]
 
 LIST_TITLES = {
     ListKind.OWN: "Your tickets",

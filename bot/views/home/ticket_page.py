@@ -1,7 +1,6 @@
 """A ticket's page with its conversation, in Home or as an ephemeral message."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from bot.views import ids, labels
 from bot.views.blocks import (
@@ -20,6 +19,7 @@ from bot.views.cards.action_buttons import action_buttons
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import due_phrase, format_datetime
 from bot.views.history import MAX_EVENTS, history_blocks
+from bot.views.inputs import View
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -38,8 +38,6 @@ from services.linking.directory import Directory
 from services.models.comment import Comment
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import completed_by
-
-View = dict[str, Any]
 
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
