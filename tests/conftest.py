@@ -321,6 +321,11 @@ def _service_fixture(name: str) -> Any:
 
 
 @pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
 def employee(people: People) -> User:
     return people.add()
 

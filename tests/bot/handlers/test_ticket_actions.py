@@ -14,11 +14,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) -> Ticket:
     """Assigned to the moderator."""
     filed = file_ticket(tickets, requester, title="VPN drops")

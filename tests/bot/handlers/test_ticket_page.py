@@ -15,11 +15,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User) -> Ticket:
     return file_ticket(tickets, requester, title="VPN drops")
 

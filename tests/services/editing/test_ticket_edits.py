@@ -12,10 +12,10 @@ from services.assignment.candidate import Obstacle
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, NotFound, PermissionDenied
 from services.editing.conflicts import EditConflict
-from services.editing.ticket_edits import BUSY, TicketEdits
+from services.editing.ticket_edits import BUSY, TicketEdits, TicketPatches
 from services.models.events import EventType
 from services.models.permissions import Actor
-from services.models.ticket import Status, Ticket
+from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
@@ -457,3 +457,46 @@ def test_the_team_s_skills_are_found_by_what_is_typed(
     ticket_edits: TicketEdits, update: Editor
 ) -> None:
     assert ticket_edits.team_skills(actor=update.actor, query=" vp") == ["VPN"]
+
+
+# By programs
+
+
+def test_of_two_who_write_at_once_both_are_kept_and_the_later_counts(
+    db: Mongo, ticket_edits: TicketEdits, people: People, tickets: TicketService
+) -> None:
+    patches = TicketPatches(db, ticket_edits)
+    ticket = file_ticket(tickets, people.add())
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
+
+    def change(actor: Actor, priority: Priority) -> str:
+        patches.apply(actor=actor, ticket_id=str(ticket.id), changes={"priority": priority})
+        return priority
+
+    calls = zip(actors, Priority, strict=True)
+    done = at_once(*[lambda pair=pair: change(*pair) for pair in calls])
+    assert sorted(done) == sorted(Priority)
+    stored = reload(db, ticket)
+    told = [event.to for event in stored.events if event.field == "priority"]
+    assert sorted(told) == sorted(Priority)
+    assert told[-1] == stored.priority
+
+
+def test_of_those_who_take_a_ticket_at_once_one_has_it(
+    db: Mongo, ticket_edits: TicketEdits, people: People, tickets: TicketService
+) -> None:
+    patches = TicketPatches(db, ticket_edits)
+    ticket = file_ticket(tickets, people.add())
+    actors = [Actor.from_user(people.add(Role.MODERATOR)) for _ in range(4)]
+    progress = {"status": "IN_PROGRESS"}
+    answers = at_once(
+        *[
+            lambda actor=actor: (
+                patches.apply(actor=actor, ticket_id=str(ticket.id), changes=progress).assigned_to
+            )
+            for actor in actors
+        ]
+    )
+    stored = reload(db, ticket)
+    assert (stored.status, set(answers)) == (Status.IN_PROGRESS, {stored.assigned_to})
+    assert [event.type for event in stored.events].count("assigned") == 1

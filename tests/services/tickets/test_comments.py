@@ -23,11 +23,6 @@ Write = Callable[..., ticket_comments.CommentResult]
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User) -> Ticket:
     return file_ticket(tickets, requester)
 
