@@ -1,4 +1,4 @@
-"""What a member sees in the app's Home."""
+"""The pages of App Home for each member."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -24,14 +24,14 @@ from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.visibility import for_requester
 
-# Of each list on the first page. The whole of it is a press away.
+# Tickets of each list on the first page.
 PREVIEW_SIZE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """The first page: the beginnings of two lists. `assigned` is None for whoever is assigned
-    nothing, by their role."""
+    """The first page: the beginnings of two lists. `assigned` is None if the role gets no
+    tickets assigned."""
 
     screen: Screen
     user_id: ObjectId
@@ -52,9 +52,9 @@ class TicketListPage:
 
 @dataclass(frozen=True, slots=True)
 class TicketPage:
-    """A ticket's page. For a plain requester `ticket` comes without what is internal.
+    """A ticket's page. For a requester, `ticket` has only what they may see.
 
-    `actions` are what the reader may do with it now.
+    `actions` are what the reader may do now.
     """
 
     screen: Screen
@@ -68,7 +68,7 @@ class TicketPage:
 
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
-    """A page of the accounts, for admins; `slack_ids` of those who are linked."""
+    """A page of accounts, for admins; `slack_ids` of the linked ones."""
 
     screen: Screen
     page: AccountPage
@@ -78,7 +78,7 @@ class PeoplePage:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:
-    """What is set for the whole team, for admins."""
+    """The team's settings, for admins."""
 
     screen: Screen
     settings: CurrentSettings
@@ -101,8 +101,8 @@ class HomeService:
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """What that screen shows the actor. `NotFound` for a ticket they may not know of,
-        `PermissionDenied` for a list that is not for their role."""
+        """Return the content of the screen for the actor. Raises `NotFound` for a ticket the
+        actor may not see, `PermissionDenied` for a list their role does not have."""
         if screen.ticket_id:
             return self._build_ticket_page(actor, team_id, screen)
         if screen.list_query:
@@ -117,12 +117,12 @@ class HomeService:
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
-        """A ticket's page, wherever it is shown. `NotFound` as for `get`."""
+        """Return a ticket's page, for Home or a message. Raises `NotFound` as `get` does."""
         ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
         return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """As `get`, but the parent screen if the reader may no longer see this one."""
+        """Return the screen, or its parent if the actor may no longer see it."""
         for candidate in (screen, screen.parent):
             try:
                 return self.get(actor=actor, team_id=team_id, screen=candidate)

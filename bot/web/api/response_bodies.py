@@ -1,4 +1,4 @@
-"""What the calls answer, from domain objects. Pure; the models describe it in the document, too."""
+"""Responses of the API, built from domain objects; the models also describe them in OpenAPI."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
