@@ -1,7 +1,8 @@
 """Pages of ticket lists, with the people in them and what they can be filtered by.
 
 A page is found from the sort key and _id of a ticket at its edge, not by counting: each page costs
-the same however long the list is, and a ticket filed in between moves nothing to another page."""
+the same however long the list is, and a ticket filed in between moves nothing to another page.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -1,7 +1,8 @@
 """Cards: messages that show a ticket and are updated in place.
 
 People in the triage channel may have any role, so its card shows nothing internal, and each button
-checks permissions. It names people without mentioning them, so that they get no notification."""
+checks permissions. It names people without mentioning them, so that they get no notification.
+"""
 
 from bson import ObjectId
 

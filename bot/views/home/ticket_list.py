@@ -32,6 +32,48 @@ from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User
 from services.tickets.validation import MAX_TITLE_LENGTH
 
+FILTER_ACTION_IDS = {
+    Filter.STATUS: ids.LIST_STATUS,
+    Filter.PRIORITY: ids.LIST_PRIORITY,
+    Filter.ASSIGNEE: ids.LIST_ASSIGNEE,
+    Filter.SKILL: ids.LIST_SKILL,
+}
+ANY_LABELS = {
+    Filter.STATUS: "All that are open",
+    Filter.PRIORITY: "Any priority",
+    Filter.ASSIGNEE: "Anybody",
+    Filter.SKILL: "Any skill",
+}
+ANY_VALUE = "any"
+SEARCHABLE_FILTERS = (Filter.ASSIGNEE, Filter.SKILL)
+CLOSED_LABEL = "Resolved or cancelled"
+LIST_TITLES = {
+    ListKind.OWN: "Your tickets",
+    ListKind.ASSIGNED: "Assigned to you",
+    ListKind.QUEUE: "The queue",
+}
+ORDER_NOTES = {
+    ListKind.OWN: "The newest first.",
+    ListKind.ASSIGNED: "What is due first, then the most urgent, then the oldest.",
+    ListKind.QUEUE: (
+        "What nobody has yet first, then what is due first, then the most urgent, then the oldest."
+    ),
+}
+EMPTY_MESSAGES = {
+    ListKind.OWN: "You have no open tickets. When something does not work, type /ticket.",
+    ListKind.ASSIGNED: (
+        "Nothing is assigned to you. A new ticket comes to you as a direct message; /ticket queue "
+        "shows what you could take."
+    ),
+    ListKind.QUEUE: "No ticket is open. New ones stand here as soon as they are filed.",
+}
+NO_MATCH = "No ticket here matches these filters. Press Clear filters to see all that are open."
+# Tried in turn until the message fits: the options in a menu, and the length of names. In a message
+# options count as much as rows; with more options a menu becomes a search.
+MESSAGE_SIZES = ((12, MAX_NAME_LENGTH), (0, MAX_NAME_LENGTH), (0, 20))
+MAX_HOME_OPTIONS = 100
+MAX_NOTIFICATION_LENGTH = 3_800
+
 
 def ticket_row(
     ticket: Ticket,
@@ -94,23 +136,6 @@ def _assignee_phrase(
         return "Nobody is available yet" if retry_at else "Not assigned yet"
     prefix = "Accepted by" if accepted_time(ticket) else "Assigned to"
     return f"{prefix} {format_name(display_person(people, ticket.assigned_to))}"
-
-
-FILTER_ACTION_IDS = {
-    Filter.STATUS: ids.LIST_STATUS,
-    Filter.PRIORITY: ids.LIST_PRIORITY,
-    Filter.ASSIGNEE: ids.LIST_ASSIGNEE,
-    Filter.SKILL: ids.LIST_SKILL,
-}
-ANY_LABELS = {
-    Filter.STATUS: "All that are open",
-    Filter.PRIORITY: "Any priority",
-    Filter.ASSIGNEE: "Anybody",
-    Filter.SKILL: "Any skill",
-}
-ANY_VALUE = "any"
-SEARCHABLE_FILTERS = (Filter.ASSIGNEE, Filter.SKILL)
-CLOSED_LABEL = "Resolved or cancelled"
 
 
 def filter_menus(listed: ListResult, max_options: int) -> Block:
@@ -179,35 +204,6 @@ def _options(by: Filter, listed: ListResult) -> list[Block]:
     named = labels.REQUESTER_STATUS if kind is ListKind.OWN else labels.STATUS
     named = {**named, Status.COMPLETED: CLOSED_LABEL}
     return [every, *(option(named[one], one.value) for one in STATUSES[kind])]
-
-
-LIST_TITLES = {
-    ListKind.OWN: "Your tickets",
-    ListKind.ASSIGNED: "Assigned to you",
-    ListKind.QUEUE: "The queue",
-}
-ORDER_NOTES = {
-    ListKind.OWN: "The newest first.",
-    ListKind.ASSIGNED: "What is due first, then the most urgent, then the oldest.",
-    ListKind.QUEUE: (
-        "What nobody has yet first, then what is due first, then the most urgent, then the oldest."
-    ),
-}
-EMPTY_MESSAGES = {
-    ListKind.OWN: "You have no open tickets. When something does not work, type /ticket.",
-    ListKind.ASSIGNED: (
-        "Nothing is assigned to you. A new ticket comes to you as a direct message; /ticket queue "
-        "shows what you could take."
-    ),
-    ListKind.QUEUE: "No ticket is open. New ones stand here as soon as they are filed.",
-}
-NO_MATCH = "No ticket here matches these filters. Press Clear filters to see all that are open."
-
-# Tried in turn until the message fits: the options in a menu, and the length of names. In a message
-# options count as much as rows; with more options a menu becomes a search.
-MESSAGE_SIZES = ((12, MAX_NAME_LENGTH), (0, MAX_NAME_LENGTH), (0, 20))
-MAX_HOME_OPTIONS = 100
-MAX_NOTIFICATION_LENGTH = 3_800
 
 
 def list_message(listed: ListResult) -> Message:

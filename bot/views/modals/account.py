@@ -24,6 +24,21 @@ from services.models.user import Role, User
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
 
 
+MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
+NO_APP_URL = (
+    "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
+    "admin of this help desk to set APP_URL."
+)
+LINK_STEPS = (
+    "1. Open the page, and sign in or sign up there.",
+    "2. It shows a one-time code. Type it here.",
+)
+BY_EMAIL = "use the account of your Slack email address"
+CODE_WARNING = "Never type a code that somebody else gave you, and pass yours on to nobody."
+DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
+ACCOUNT_HELP = "Type /account whenever you want to change something."
+
+
 def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
     facts = {
         "Name": escape(truncate(user.name or "not set", MAX_NAME_LENGTH)),
@@ -117,21 +132,6 @@ def still_assigned_text(number: int, to: str) -> str:
     if number == 1:
         return f"1 open ticket is assigned to {to} and stays so until somebody else takes it."
     return f"{number} open tickets are assigned to {to} and stay so until somebody takes them."
-
-
-MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
-NO_APP_URL = (
-    "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
-    "admin of this help desk to set APP_URL."
-)
-LINK_STEPS = (
-    "1. Open the page, and sign in or sign up there.",
-    "2. It shows a one-time code. Type it here.",
-)
-BY_EMAIL = "use the account of your Slack email address"
-CODE_WARNING = "Never type a code that somebody else gave you, and pass yours on to nobody."
-DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
-ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
 def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: str = "") -> View:

@@ -44,6 +44,19 @@ TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or
 FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
 
 
+NO_SECRETS = "No passwords or keys here, please."
+PRIORITY_HINT = (
+    "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
+    "people or endangers security."
+)
+AI_DISCLOSURE = (
+    "An AI service (Google Gemini) reads the title and this text to find the right person."
+)
+MAX_SNIPPET_LENGTH = 200
+FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
+FILE_BUTTON_LABEL = "File this as a ticket"
+
+
 @dataclass(frozen=True, slots=True)
 class MessageQuote:
     """Initial values of the form. `note` says what was filled in, and why no more."""
@@ -87,16 +100,6 @@ def direct_message_quote(text: str | None) -> MessageQuote:
 def _single_line(text: str, limit: int = 80) -> str:
     """80 is Slack's limit for names."""
     return truncate_utf16(" ".join(strip_invisible(text).split()), limit)
-
-
-NO_SECRETS = "No passwords or keys here, please."
-PRIORITY_HINT = (
-    "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
-    "people or endangers security."
-)
-AI_DISCLOSURE = (
-    "An AI service (Google Gemini) reads the title and this text to find the right person."
-)
 
 
 def file_ticket_modal(
@@ -199,11 +202,6 @@ def _deadline() -> Block:
         optional=True,
         hint="Only if it has to be done by then. Leave it empty otherwise.",
     )
-
-
-MAX_SNIPPET_LENGTH = 200
-FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
-FILE_BUTTON_LABEL = "File this as a ticket"
 
 
 def direct_message_offer(text: str, *, value: str) -> Message:

@@ -24,6 +24,13 @@ RECALCULATION_NOTICE = (
 )
 
 
+STATUS_WORDS_HELP = (
+    "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
+    ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
+    "your own here."
+)
+
+
 def settings_page(settings: CurrentSettings) -> View:
     return {
         "type": "home",
@@ -194,13 +201,6 @@ def _days(chosen: str) -> Block:
     if chosen:
         element["initial_options"] = [options[int(day)] for day in chosen.split(",")]
     return input_block("Working days", element)
-
-
-STATUS_WORDS_HELP = (
-    "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
-    ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
-    "your own here."
-)
 
 
 def status_words_section() -> list[Block]:
