@@ -22,8 +22,6 @@ from services.models.user import Role, User
 
 # Escaping makes up to five characters of one, and a field has at most 2,000.
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
-
-
 MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
 NO_APP_URL = (
     "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "

@@ -42,8 +42,6 @@ TEXT_UNAVAILABLE = (
 )
 TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
 FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
-
-
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
     "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "

@@ -22,8 +22,6 @@ RECALCULATION_NOTICE = (
     "Tickets that are open get their new due time within minutes; a card in a conversation shows "
     "it with the ticket's next change."
 )
-
-
 STATUS_WORDS_HELP = (
     "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
     ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
