@@ -25,7 +25,7 @@ from services.tickets.validation import (
 )
 
 
-class Audience(StrEnum):
+class Access(StrEnum):
     """`ALL` is the requester and the staff; `NOBODY`: only the program uses the field."""
 
     ALL = "all"
@@ -66,9 +66,9 @@ class TicketField:
     """
 
     name: str
-    seen_by: Audience
+    seen_by: Access
     outputs: Output = Output.NONE
-    edited_by: Audience = Audience.NOBODY
+    edited_by: Access = Access.NOBODY
     check: Callable[[Any, Edit], Any] | None = None
     label: str = ""  # as in "changed the notes", if it is not the name
     other_attribute: str | None = None  # "": `Ticket` does not have it
@@ -81,7 +81,7 @@ class TicketField:
         return re.sub("[A-Z]", lambda found: f"_{found[0].lower()}", self.name)
 
 
-ALL, STAFF, NOBODY = Audience
+ALL, STAFF, NOBODY = Access
 API, LISTS, EXPORT, ASSIGNEE_EXPORT = Output
 _ROWS = (
     TicketField("_id", ALL, API | LISTS, other_attribute="id"),

@@ -5,10 +5,10 @@ from typing import Any
 
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
-from services.tickets.fields import FIELDS, Audience
+from services.tickets.fields import FIELDS, Access
 from services.tickets.transitions import is_queued_unassigned
 
-_NAMES = {name for name, field in FIELDS.items() if field.seen_by is Audience.ALL}
+_NAMES = {name for name, field in FIELDS.items() if field.seen_by is Access.ALL}
 _ATTRIBUTES = {FIELDS[name].attribute for name in _NAMES} - {""}
 # Escalation, internal notes, and who declined the ticket are for the staff.
 _EVENT_TYPES = frozenset(

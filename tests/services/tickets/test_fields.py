@@ -13,7 +13,7 @@ from services.core.errors import InvalidValue
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.fields import (
     FIELDS,
-    Audience,
+    Access,
     Output,
     TicketField,
     current_value,
@@ -42,13 +42,13 @@ def test_every_field_is_classified() -> None:
 
 @pytest.mark.parametrize("field", FIELDS.values(), ids=str)
 def test_what_leaves_the_program_is_visible_to_someone(field: TicketField) -> None:
-    is_edited, audience = field.edited_by is not Audience.NOBODY, field.seen_by
+    is_edited, audience = field.edited_by is not Access.NOBODY, field.seen_by
     assert is_edited is (field.check is not None)
     if field.outputs & Output.API or is_edited:
-        assert audience is not Audience.NOBODY
+        assert audience is not Access.NOBODY
     # Requesters read rows of lists and data exports unfiltered.
     if field.outputs & (Output.LISTS | Output.EXPORT) and field.name != "queueKey":
-        assert audience is Audience.ALL
+        assert audience is Access.ALL
 
 
 def stored_as(field: str, value: Any, **ticket: Any) -> Any:

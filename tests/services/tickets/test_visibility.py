@@ -10,7 +10,7 @@ from bson import ObjectId
 from services.models.comment import Comment
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
-from services.tickets.fields import FIELDS, Audience
+from services.tickets.fields import FIELDS, Access
 from services.tickets.visibility import for_requester
 from tests.conftest import sample_ticket
 
@@ -19,7 +19,7 @@ BEN, VERA = ObjectId("6b0368971218f597fece92cf"), ObjectId("6b0368971218f597fece
 HIDDEN = [
     field.attribute
     for field in FIELDS.values()
-    if field.attribute and field.seen_by is not Audience.ALL
+    if field.attribute and field.seen_by is not Access.ALL
 ]
 
 
