@@ -25,8 +25,8 @@ from bench import sweeping
 from bench.figures import Figure, milliseconds
 from services.core.database import Document, Mongo
 from services.core.sequences import allocate_numbers
-from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import TicketLists
 from services.models.permissions import Actor
 from services.models.user import Role
 from services.sla.indexes import IN_QUEUE_FILTER

@@ -306,6 +306,26 @@ def _service_fixture(name: str) -> Any:
     return pytest.fixture(service, name=name)
 
 
+@pytest.fixture
+def employee(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
+def moderator(people: People) -> User:
+    return people.add(Role.MODERATOR)
+
+
+@pytest.fixture
+def admin(people: People) -> User:
+    return people.add(Role.ADMIN)
+
+
+@pytest.fixture
+def nils(people: People) -> User:
+    return people.add(Role.MODERATOR, "VPN")
+
+
 # A fixture for each service, of the service's name.
 for _name, _attribute in vars(Services).items():
     if isinstance(_attribute, cached_property) and not _name.startswith("_"):

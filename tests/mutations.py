@@ -137,7 +137,7 @@ MUTATIONS = (
     ),
     Mutation(
         "requester-reads-internal-notes",
-        "services/home/home_service.py",
+        "services/tickets/visibility.py",
         " if not comment.internal",
         "",
         ("tests/scenarios/test_internal_notes.py",),
@@ -150,17 +150,17 @@ MUTATIONS = (
         ("tests/bot/handlers/test_thread_replies.py", "tests/scenarios/test_internal_notes.py"),
     ),
     Mutation(
-        "ai-notes-on-the-requester-card",
-        "bot/views/cards/ticket_cards.py",
-        "*source_link(ticket),",
-        '*source_link(ticket), header(ticket.helpful_notes or "-"),',
-        ("tests/bot/views/cards/test_ticket_cards.py",),
+        "requester-reads-the-summary",
+        "services/tickets/fields.py",
+        '"summary", STAFF',
+        '"summary", ALL',
+        ("tests/bot/views/home/test_ticket_page.py",),
     ),
     Mutation(
         "api-shows-notes-to-the-requester",
         "bot/web/api/response_bodies.py",
-        "helpful_notes if is_staff else None",
-        "helpful_notes",
+        "ticket if is_staff else for_requester(ticket)",
+        "ticket",
         ("tests/bot/web/api/test_tickets.py",),
     ),
     Mutation(
@@ -252,10 +252,10 @@ MUTATIONS = (
     ),
     Mutation(
         "page-repeats-its-edge",
-        "services/lists/list_pages.py",
+        "services/lists/list_service.py",
         '("$lte", "$lt")',
         '("$lte", "$lte")',
-        ("tests/services/lists/test_list_pages.py",),
+        ("tests/services/lists/test_list_service.py",),
     ),
     # Accounts
     Mutation(

@@ -1,4 +1,4 @@
-"""`/account`: which account one acts as, and the ways to another one or to none."""
+"""`/account`: shows the linked account, links another one, unlinks it."""
 
 import logging
 
@@ -7,7 +7,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 from bot.handlers import app_home
 from bot.slack.bot_process import BotProcess
 from bot.slack.request import Request
-from bot.views.modals import account, link_account, notice
+from bot.views.inputs import notice_modal
+from bot.views.modals import account
 from bot.views.text import Message
 from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.link_by_code import AccountLinkedElsewhere
@@ -20,11 +21,11 @@ NOT_YOURS = "This form is not yours. Open a new one with /account."
 
 
 def show_account(req: Request) -> None:
-    """The account; for whoever acts as none, the way to one. Open to all: it is how one begins."""
+    """Show the account, or the form to link one. Needs no permission: every member begins here."""
     note = ""
     try:
         user = req.find_user()
-    except MemberRefused as refusal:  # deactivated; they may have another
+    except MemberRefused as refusal:  # the account is deactivated; the member may link another
         user, note = None, str(refusal)
     if user:
         summary = account.account_summary(
@@ -40,16 +41,17 @@ def open_link_form(req: Request) -> None:
 
 
 def ignore_link_press(_: Request) -> None:
-    """Slack tells of a press on a link, too. The browser does the rest."""
+    """Slack also sends a press on a link button; the browser opens the link."""
 
 
 def submit_link_code(req: Request) -> None:
-    """The code, which is asked about once more; without one, the account of their address."""
+    """Ask for confirmation of the code; without a code, link the account of the Slack email
+    address."""
     member = req.fetch_member()
     code = req.field_value("code") if "code" in req.form else ""  # no field without a page
     if not code:
         user = req.services.link_by_code.link_by_email(member=member)
-        req.ack(response_action="update", view=link_account.linked_modal(user))
+        req.ack(response_action="update", view=account.linked_modal(user))
         app_home.refresh_screen(req)
         return
     try:
@@ -57,15 +59,12 @@ def submit_link_code(req: Request) -> None:
     except AccountLinkedElsewhere as conflict:
         _warn_code_owner(req, conflict)
         raise
-    view = link_account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
+    view = account.confirm_link_modal(offer, slack_user_id=req.slack_user_id)
     req.ack(response_action="update", view=view)
 
 
 def confirm_link(req: Request) -> None:
-    """The second press."""
-    name, owner_id = link_account.parse_confirm_metadata(
-        req.body["view"].get("private_metadata") or ""
-    )
+    name, owner_id = account.parse_confirm_metadata(req.body["view"].get("private_metadata") or "")
     if owner_id != req.slack_user_id:
         raise NotFound(NOT_YOURS)
     try:
@@ -73,7 +72,7 @@ def confirm_link(req: Request) -> None:
     except AccountLinkedElsewhere as conflict:
         _warn_code_owner(req, conflict)
         raise
-    req.ack(response_action="update", view=link_account.linked_modal(linked.user))
+    req.ack(response_action="update", view=account.linked_modal(linked.user))
     for email_id in linked.email_ids:
         req.bot.publisher.publish_email(email_id)
     app_home.refresh_screen(req)
@@ -81,7 +80,7 @@ def confirm_link(req: Request) -> None:
 
 def open_unlink_form(req: Request) -> None:
     preview = req.services.unlink_service.preview(actor=req.actor)
-    if req.button_value != str(preview.user.id):  # pressed on an old answer
+    if req.button_value != str(preview.user.id):  # pressed on an old message
         raise Conflict(LINK_CHANGED)
     req.open_modal(account.unlink_modal(preview))
 
@@ -100,17 +99,18 @@ def unlink_account(req: Request) -> None:
 
 
 def notify_unlinked(bot: BotProcess, *, slack_user_id: str, email: str) -> None:
-    """For the page: its reader's Slack member hears of it where they were linked."""
+    """Notify a Slack member that their account was unlinked on the page."""
     _notify_member(bot, slack_user_id, account.unlinked_message(email))
 
 
 def _open_link_form(req: Request, *, note: str = "") -> None:
-    """The form first, because its trigger lives three seconds; who asks is checked behind it."""
+    """Open the form first, because a trigger_id expires after three seconds; then check the
+    member."""
     can_link_by_email = req.services.link_by_code.can_link_by_email(
         team_id=req.bot.team_id, slack_user_id=req.slack_user_id
     )
     req.open_modal(
-        link_account.link_account_modal(
+        account.link_account_modal(
             app_url=req.bot.config.app_url, can_link_by_email=can_link_by_email, note=note
         )
     )
@@ -119,11 +119,11 @@ def _open_link_form(req: Request, *, note: str = "") -> None:
     try:
         check_member(req.fetch_member())
     except DomainError as refusal:
-        req.update_modal(notice.notice_modal(str(refusal)))
+        req.update_modal(notice_modal(str(refusal)))
 
 
 def _warn_code_owner(req: Request, conflict: AccountLinkedElsewhere) -> None:
-    """Whoever has the account hears that somebody else knew a code of it."""
+    """Warn the account's member that another member entered a code of it."""
     message = account.code_used_warning(conflict.user.email, by=req.slack_user_id)
     _notify_member(req.bot, conflict.slack_user_id, message)
 
@@ -134,4 +134,4 @@ def _notify_member(bot: BotProcess, slack_user_id: str, message: Message) -> Non
             channel=slack_user_id, unfurl_links=False, unfurl_media=False, **message.as_args()
         )
     except (SlackApiError, SlackClientError, OSError) as error:
-        logger.warning("a member was not told about their link: %s", type(error).__name__)
+        logger.warning("could not notify a member of their link: %s", type(error).__name__)

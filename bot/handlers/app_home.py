@@ -1,4 +1,4 @@
-"""The app's Home: opened, and gone through with its buttons."""
+"""App Home: opening it, and its navigation."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from services.models.slack_member import link_id
 
 
 def on_home_opened(req: Request) -> None:
-    """Show what they looked at a moment ago, as it is now, or why there is nothing to see."""
+    """Show the last screen with its current content, or why there is nothing to see."""
     event = req.body["event"]
     if event.get("tab") != "home":
         return
@@ -27,12 +27,11 @@ def on_home_opened(req: Request) -> None:
 
 
 def navigate(req: Request) -> None:
-    """The screen whose button was pressed. A ticket that is not theirs leaves Home as it is."""
+    """Show the screen of the pressed button. Home stays as it is if the ticket is not visible."""
     show_screen(req, Screen.decode(req.button_value))
 
 
 def set_digest(req: Request) -> None:
-    """On or off, as the button says."""
     req.services.digest_preference.set_enabled(
         actor=req.actor, enabled=req.button_value == overview.DIGEST_ON
     )
@@ -40,7 +39,7 @@ def set_digest(req: Request) -> None:
 
 
 def show_screen(req: Request, screen: Screen) -> None:
-    """That screen, for somebody who used something in Home, or a modal that leads there."""
+    """Show a screen after a press in Home, or in a modal that leads there."""
     view = req.body.get("view") or {}
     content = req.services.home.get(actor=req.actor, team_id=req.bot.team_id, screen=screen)
     _publish_content(
@@ -49,7 +48,7 @@ def show_screen(req: Request, screen: Screen) -> None:
 
 
 def refresh_screen(req: Request) -> None:
-    """What they look at, after a change by them that may be of what they may see."""
+    """Show the current screen again after a change, which may also change what is visible."""
     try:
         user = req.find_user()
     except DomainError as refusal:
@@ -60,7 +59,7 @@ def refresh_screen(req: Request) -> None:
 
 
 def show_refusal(req: Request, sentence: str) -> None:
-    """For whoever has no account, or none any more: why there is nothing to see."""
+    """Say why a member without an account sees nothing."""
     _publish(req, overview.refusal_view(sentence), view_hash=None)
 
 
@@ -72,7 +71,7 @@ def _show_last_screen(req: Request, actor: Actor, *, view_hash: str | None) -> N
 
 
 def _publish_content(req: Request, content: HomeContent, *, view_hash: str | None) -> None:
-    """Whoever pressed wins over a refresh that came in between; a later press wins over this."""
+    """Win over a refresh that came in between; lose to a later press."""
     sessions, link = req.services.home_sessions, link_id(req.bot.team_id, req.slack_user_id)
     sequence = sessions.navigate(link, screen=content.screen)
     view = overview.home_view(content)
@@ -84,7 +83,7 @@ def _publish_content(req: Request, content: HomeContent, *, view_hash: str | Non
 
 
 def _publish(req: Request, view: dict[str, Any], *, view_hash: str | None) -> str | None:
-    """The hash of the view as Slack shows it; None where it shows another than `view_hash`."""
+    """Return the hash of the published view; None if Slack shows a view other than `view_hash`."""
     try:
         answer = req.bot.client.views_publish(user_id=req.slack_user_id, view=view, hash=view_hash)
     except SlackApiError as error:

@@ -1,4 +1,4 @@
-"""Who is here: the form about it, the answer to an offer, and what Slack tells of a member."""
+"""Availability: its modal, the answer to a hand-over offer, and Slack's status events."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,14 +18,14 @@ OWN_VALUE = "own"
 
 
 def open_availability_form(req: Request) -> None:
-    """One's own, or that of the account whose button was pressed."""
+    """Open it for the reader, or for the account in the button's value."""
     user_id = None if req.button_value == OWN_VALUE else req.button_value
     current = req.services.availability.get(actor=req.actor, user_id=user_id)
     req.open_modal(form.availability_modal(current, is_own=user_id is None))
 
 
 def save_availability(req: Request) -> None:
-    """What was touched. Whoever goes away for long is offered to hand over, in a message."""
+    """Store the changed fields. A long absence leads to a message that offers to hand over."""
     user_id = req.body["view"].get("private_metadata") or None
     req.services.availability.update(
         actor=req.actor, user_id=user_id, change=_requested_change(req.form)
@@ -49,7 +49,7 @@ def decline_handover(req: Request) -> None:
 
 
 def record_status(req: Request, user: Mapping[str, Any]) -> None:
-    """Slack tells of a member's status or zone, among other things."""
+    """Slack sends a member's status and time zone with other changes of the member."""
     if req.services.status_sync.on_status_event(
         team_id=req.bot.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
     ):

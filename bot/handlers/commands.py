@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from pymongo.errors import PyMongoError
 
 from bot.slack.request import Request
+from bot.views.inputs import notice_modal
 from bot.views.messages.help import HelpEntry, help_message
-from bot.views.modals import file_ticket, notice
+from bot.views.modals import file_ticket
 from services.core.errors import DomainError
 from services.models.user import Role
 
@@ -27,7 +28,7 @@ def refuse_if_not_allowed(req: Request) -> None:
     try:
         _ = req.actor
     except DomainError as refusal:  # better now than after the form is filled in
-        req.update_modal(notice.notice_modal(str(refusal)))
+        req.update_modal(notice_modal(str(refusal)))
 
 
 def show_help(req: Request, entries: Sequence[HelpEntry], *, unknown_command: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Shortcuts: the form from anywhere, and a ticket made of a message."""
+"""Shortcuts: the form to file a ticket, and a ticket from a message."""
 
 from collections.abc import Callable
 
@@ -7,20 +7,19 @@ from bot.slack import source_messages
 from bot.slack.request import Request
 from bot.views.inputs import View
 from bot.views.modals import file_ticket
-from bot.views.modals.message_quote import MessageQuote
+from bot.views.modals.file_ticket import MessageQuote
 from bot.views.text import DisplayPerson
 from services.models.message_source import MessageSource
 from services.tickets.filing import AlreadyFiled
 
 
 def open_form_from_shortcut(req: Request) -> None:
-    """The form that `/ticket` opens."""
     req.open_modal(file_ticket.file_ticket_modal(is_ai_enabled=req.bot.config.is_ai_enabled))
     commands.refuse_if_not_allowed(req)
 
 
 def file_from_message(req: Request) -> None:
-    """A modal at once, because its trigger lives three seconds; then the form in it, filled in."""
+    """Open a modal first, because a trigger_id expires after three seconds; then fill it in."""
     req.open_modal(file_ticket.file_ticket_loading_modal())
     source = source_messages.source_from_shortcut(req.bot, req.body)
     fill_form(
@@ -31,7 +30,7 @@ def file_from_message(req: Request) -> None:
 
 
 def fill_form(req: Request, source: MessageSource, make_quote: Callable[[], MessageQuote]) -> None:
-    """The form, filled in, in the modal just opened; or the ticket there is of that message."""
+    """Replace the loading modal with the form, or with the ticket the message already has."""
     try:
         req.services.tickets.check_not_filed(
             actor=req.actor, team_id=req.bot.team_id, source=source
@@ -49,7 +48,6 @@ def fill_form(req: Request, source: MessageSource, make_quote: Callable[[], Mess
 
 
 def already_filed_view(req: Request, error: AlreadyFiled, *, entered_text: str = "") -> View:
-    """What somebody reads who wanted to make a second ticket of a message."""
     assignee: DisplayPerson | None = None
     if error.ticket and (user_id := error.ticket.assigned_to):
         linked = req.services.links.slack_ids(team_id=req.bot.team_id, user_ids={user_id})

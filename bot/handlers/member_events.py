@@ -1,4 +1,4 @@
-"""Slack's members change: Slack tells of each, and their accounts follow."""
+"""Changes of Slack members, which their accounts follow."""
 
 from typing import Any
 
@@ -13,8 +13,7 @@ UNKNOWN_MEMBER_ERRORS = ("user_not_found", "user_not_visible")
 
 
 def on_user_change(req: Request) -> None:
-    """Followed before Slack is told that it arrived: should the database be away, Slack sends it
-    again."""
+    """Store before acknowledging: if the database is away, Slack sends the event again."""
     services, user = req.services, req.body["event"]["user"]
     if services.member_sync.has_changes(
         member=slack_member_from_user(user, team_id=req.bot.team_id)
@@ -26,7 +25,7 @@ def on_user_change(req: Request) -> None:
 
 
 def _current_member(req: Request, event_user: dict[str, Any]) -> SlackMember:
-    """As Slack says it now: events come late, twice and out of order."""
+    """Fetch the member, because events arrive late, twice and out of order."""
     try:
         return req.fetch_member()
     except SlackApiError as error:

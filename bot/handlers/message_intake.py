@@ -1,6 +1,6 @@
-"""Tickets that begin as a message: one written to the bot, or one marked with the emoji.
+"""Tickets from a message to the bot, or from a message marked with the emoji.
 
-Neither event carries a trigger for a form, so the answer is a message with a button.
+Neither event carries a trigger_id for a modal, so the answer is a message with a button.
 """
 
 from typing import Any
@@ -9,20 +9,19 @@ from bot.handlers import filing
 from bot.slack import source_messages
 from bot.slack.request import Request
 from bot.views import slack_markup
-from bot.views.messages import filing_offer
-from bot.views.modals import file_ticket, message_quote
+from bot.views.modals import file_ticket
 from bot.views.text import Message, escape
 from services.core.errors import Conflict, DomainError
 from services.core.text import strip_invisible
 from services.models.message_source import MessageSource, checked_source
 from services.tickets.filing import AlreadyFiled
 
-# What people write themselves. The rest are edits, deletions and Slack's own notes.
+# Messages that people write; other subtypes are edits, deletions and notices of Slack.
 PERSON_SUBTYPES = (None, "file_share", "me_message")
 
 
 def on_direct_message(req: Request) -> None:
-    """A message written to the bot: offer to file it, once."""
+    """Offer to file a message to the bot, once."""
     event = req.body["event"]
     if not _is_new_direct_message(event):
         return
@@ -37,13 +36,15 @@ def on_direct_message(req: Request) -> None:
         _post_message(
             req,
             event["channel"],
-            filing_offer.direct_message_offer(text, value=source_messages.encode_source(source)),
+            file_ticket.direct_message_offer(text, value=source_messages.encode_source(source)),
         )
 
 
 def on_reaction(req: Request) -> None:
-    """A message was marked with the emoji: ask whoever did. Nobody else is told of it, and who
-    gets no account is not told anything: people mark messages for many a reason."""
+    """Offer the member who added the emoji to file the message; no one else sees that.
+
+    A member without an account is not answered, because the emoji may have another meaning to them.
+    """
     event = req.body["event"]
     source = _reacted_message(req, event)
     if source is None:
@@ -65,27 +66,26 @@ def on_reaction(req: Request) -> None:
     _post_message(
         req,
         user,
-        filing_offer.reaction_offer(
+        file_ticket.reaction_offer(
             source.permalink, emoji=req.bot.config.ticket_emoji, value=value
         ),
     )
 
 
 def file_direct_message(req: Request) -> None:
-    """The offer below a message to the bot was taken up."""
     req.open_modal(file_ticket.file_ticket_loading_modal())
     source = _source_from_button(req)
     filing.fill_form(
         req,
         source,
-        lambda: message_quote.direct_message_quote(
+        lambda: file_ticket.direct_message_quote(
             req.services.processed_events.get_text(_offer_key(source))
         ),
     )
 
 
 def file_reacted_message(req: Request) -> None:
-    """The offer for a marked message was taken up: only now is anything read of it."""
+    """The message's text is read only now that the offer is accepted."""
     req.open_modal(file_ticket.file_ticket_loading_modal())
     _ = req.actor
     bot, source = req.bot, source_messages.with_thread(req.bot, _source_from_button(req))
@@ -99,7 +99,7 @@ def file_reacted_message(req: Request) -> None:
 
 
 def _is_new_direct_message(event: dict[str, Any]) -> bool:
-    """Of a person, not an app, and no reply: those belong to a ticket's conversation."""
+    """Replies belong to a ticket's conversation, and apps are ignored."""
     is_reply = event.get("thread_ts") not in (None, event.get("ts"))
     return (
         event.get("channel_type") == "im"
@@ -111,7 +111,7 @@ def _is_new_direct_message(event: dict[str, Any]) -> bool:
 
 
 def _readable_text(req: Request, event: dict[str, Any]) -> str:
-    """The words, as people see them, and a link to each file."""
+    """Return the text as Slack shows it, and a link to each file."""
     text = str(event.get("text") or "")
     names = source_messages.fetch_display_names(req.bot, slack_markup.mentioned_user_ids(text))
     files = [
@@ -123,7 +123,7 @@ def _readable_text(req: Request, event: dict[str, Any]) -> str:
 
 
 def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | None:
-    """The message, where it is one and the emoji is ours, whatever its skin tone."""
+    """Return the message if the emoji is ours, in any skin tone."""
     item = event.get("item") or {}
     name = str(event.get("reaction")).partition("::")[0]
     if name != req.bot.config.ticket_emoji or item.get("type") != "message":
@@ -139,13 +139,13 @@ def _checked_source(req: Request, message: dict[str, Any]) -> MessageSource | No
             ts=message.get("ts"),
             slack_user_id=message.get("user") or None,
         )
-    except Conflict:  # no ids that Slack would send
+    except Conflict:  # not ids of Slack
         return None
 
 
 def _source_from_button(req: Request) -> MessageSource:
     source = source_messages.decode_source(req.bot, req.button_value or "{}")
-    assert source is not None  # noqa: S101  only of an empty text there is none
+    assert source is not None  # noqa: S101  None only for an empty text
     return source
 
 

@@ -1,4 +1,4 @@
-"""People: admins search them in Home and edit one in a modal; everybody has a profile."""
+"""People in Home, for admins: search and editing; and everyone's own profile."""
 
 from dataclasses import fields
 
@@ -28,7 +28,8 @@ def open_person_form(req: Request) -> None:
 
 
 def save_person(req: Request) -> None:
-    """Stored, and what follows from it begun; jobs go on with that."""
+    """Store the changes and release tickets if needed. Jobs continue a release that is
+    interrupted."""
     form, people = req.form, req.services.account_admin
     names = [field.name for field in fields(PersonFields)]
     user = people.update(
@@ -50,7 +51,7 @@ def open_profile_form(req: Request) -> None:
 
 
 def save_profile(req: Request) -> None:
-    """What was not touched stays."""
+    """Fields that are left alone are not changed."""
     req.services.account_admin.update_own(actor=req.actor, **req.form.changed())
     req.ack()
     app_home.refresh_screen(req)

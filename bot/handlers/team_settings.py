@@ -1,4 +1,4 @@
-"""Team settings, for admins: SLA targets, business hours, and what a Slack status says."""
+"""Team settings, for admins: SLA targets, business hours, and words of a Slack status."""
 
 import re
 from dataclasses import fields
@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 from bot.handlers import app_home
 from bot.slack.form_state import FormState
 from bot.slack.request import Request
-from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.sla.targets import TargetFields
 from services.team_settings.settings_service import BusinessHoursFields
@@ -45,7 +44,7 @@ def save_business_hours(req: Request) -> None:
 
 
 def open_status_words_form(req: Request) -> None:
-    req.open_modal(status_words.status_words_modal(req.services.status_rules.read()))
+    req.open_modal(views.status_words_modal(req.services.status_rules.read()))
 
 
 def save_status_words(req: Request) -> None:
@@ -64,5 +63,5 @@ def _initial_and_submitted(state: FormState, form: type[Form]) -> tuple[Form, Fo
 
 
 def _as_text(value: Any) -> str:
-    """Several options in order, with commas between them."""
+    """Return a text, an option's value, or the sorted values of several with commas."""
     return ",".join(sorted(value)) if isinstance(value, list) else str(value or "")

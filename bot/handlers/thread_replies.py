@@ -1,7 +1,7 @@
-"""The conversation about a ticket: replies in the threads of its messages, and two modals.
+"""Comments: replies in the threads of a ticket's messages, and the comment and note modals.
 
-A message is kept before Slack is told that it arrived: should the database be away, Slack sends it
-again. Twice the same message is one comment.
+A reply is stored before it is acknowledged: if the database is away, Slack sends it again. The same
+message sent twice is one comment.
 """
 
 from collections.abc import Sequence
@@ -32,15 +32,14 @@ FILES_NOTICE = (
 
 @dataclass(frozen=True, slots=True)
 class ReplyOutcome:
-    """What became of a message: the ticket it changed, and what its author is told, each sentence
-    with the key that it is told once for."""
+    """The changed ticket, and the notices for the author, each with the key it is sent once for."""
 
     ticket: Ticket | None
     notices: Sequence[tuple[str, str]] = ()
 
 
 def on_message(req: Request) -> None:
-    """A message, wherever the bot is: in a ticket's thread, or the beginning of a ticket."""
+    """Handle a reply in a ticket's thread, or a message that may become a ticket."""
     reply = message_events.parse_thread_reply(req.body["event"])
     if reply is None:
         req.ack()
@@ -50,7 +49,7 @@ def on_message(req: Request) -> None:
         team_id=req.bot.team_id, message=reply.thread_ref
     )
     if thread is None:
-        req.ack()  # of the many conversations that are no concern of ours
+        req.ack()  # a thread of another conversation
         return
     try:
         outcome = _HANDLERS[reply.change](req, reply, thread)
@@ -126,7 +125,7 @@ def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> Rep
 
 
 def _edit_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
-    """What was refused before, because it was too long, may be kept after the change."""
+    """A message that was too long at first may be accepted after an edit."""
     edited = req.services.comments.edit(
         actor=req.actor,
         ticket_id=thread.ticket_id,
@@ -151,7 +150,6 @@ _HANDLERS = {
 
 
 def _readable_text(req: Request, event: MessageEvent) -> str:
-    """As people see them."""
     names = source_messages.fetch_display_names(
         req.bot, slack_markup.mentioned_user_ids(event.text)
     )
@@ -160,13 +158,13 @@ def _readable_text(req: Request, event: MessageEvent) -> str:
 
 def _refusal_text(refusal: DomainError, event: MessageEvent) -> str:
     if isinstance(refusal, LimitReached):
-        return str(refusal)  # which says what becomes of it
+        return str(refusal)  # says what happens to the message
     what = "change" if event.change is MessageChange.CHANGED else "message"
     return f"{refusal} This {what} was not passed on."
 
 
 def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent) -> str:
-    """A full ticket is told of once a day, a flood once, anything else for each message."""
+    """A full ticket is reported once a day, a rate limit once, anything else for each message."""
     if isinstance(refusal, CommentLimitReached):
         return f"full:{thread.ticket_id}:{event.author_id}"
     if isinstance(refusal, CommentRateLimitReached):
@@ -175,7 +173,6 @@ def _notice_key(refusal: DomainError, thread: TicketThread, event: MessageEvent)
 
 
 def _post_ephemeral_once(req: Request, event: MessageEvent, sentence: str, *, key: str) -> None:
-    """Below what they wrote, for their eyes only."""
     if not req.services.processed_events.claim(key):
         return
     req.bot.client.chat_postEphemeral(

@@ -1,8 +1,8 @@
-"""Buttons of a ticket that take an action, directly or through a modal.
+"""Buttons of a ticket: actions that are applied directly, and those that open a modal.
 
-A button carries the ticket's state as its reader saw it. If that has changed, nothing is done: the
-user reads the current state, and the card or page is refreshed. The answers to a reminder of a
-question carry the ticket's id only.
+A button carries the state its reader saw. If the ticket has changed since, nothing is done: the
+user reads the current state, and the card or page is refreshed. Buttons of a question reminder
+carry only the ticket's id.
 """
 
 import logging
@@ -121,11 +121,11 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
 
 
 def _refresh_page(req: Request, ticket_id: str) -> None:
-    """Refresh the page, if the button is on one: no worker updates it right away."""
+    """Refresh the page if the button is on one, because no worker updates pages immediately."""
     try:
         if (req.body.get("view") or {}).get("type") == "home":
             app_home.refresh_screen(req)
         elif (req.body.get("container") or {}).get("is_ephemeral"):
             ticket_page.refresh_ticket(req, ticket_id)
     except (SlackApiError, SlackClientError, OSError):
-        logger.warning("ticket %s: the page it was pressed on stays as it was", ticket_id)
+        logger.warning("ticket %s: could not refresh the page", ticket_id)

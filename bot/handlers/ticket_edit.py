@@ -1,4 +1,4 @@
-"""The modal to update a ticket, and what its menus offer."""
+"""The modal to update a ticket, and the options of its menus."""
 
 from typing import Any
 
@@ -7,14 +7,17 @@ from bot.slack.request import Request
 from bot.views.assignee_options import assignee_option
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import MAX_OPTIONS
-from bot.views.modals.edit_conflict import conflict_modal
-from bot.views.modals.edit_metadata import EditMetadata, ticket_id_from_view
-from bot.views.modals.edit_ticket import edit_ticket_modal, skill_select_options
+from bot.views.modals.edit_ticket import (
+    EditMetadata,
+    conflict_modal,
+    edit_ticket_modal,
+    skill_select_options,
+    ticket_id_from_view,
+)
 from services.editing.conflicts import EditConflict
 
 
 def open_edit_form(req: Request) -> None:
-    """The button Update."""
     ticket_id, _ = parse_button_value(req.button_value)
     open_edit_form_for(req, ticket_id)
 
@@ -68,7 +71,7 @@ def changed_fields(form: FormState, metadata: EditMetadata) -> dict[str, Any]:
 
 
 def suggest_assignees(req: Request) -> None:
-    """Those whose name or skills hold what was typed, the best fit for the ticket first."""
+    """Suggest people whose name or skills contain the query, the best fit first."""
     options = req.services.ticket_edits.assignee_options(
         actor=req.actor,
         team_id=req.bot.team_id,
@@ -79,7 +82,7 @@ def suggest_assignees(req: Request) -> None:
 
 
 def suggest_skills(req: Request) -> None:
-    """For teams with more skills than a menu holds."""
+    """For teams with more skills than a menu may have."""
     skills = req.services.ticket_edits.team_skills(
         actor=req.actor, query=str(req.body.get("value") or "")
     )

@@ -1,14 +1,14 @@
-"""Lists of tickets: typed for, narrowed, and gone through, in a message or in Home."""
+"""Lists of tickets in a message or in Home: commands, filters and pages."""
 
 from bot.handlers import app_home, ticket_page
 from bot.slack.request import Request
-from bot.views.home.list_filters import (
+from bot.views.home.ticket_list import (
     FILTER_ACTION_IDS,
     assignee_filter_options,
+    list_message,
     query_from_block_id,
     skill_filter_options,
 )
-from bot.views.home.ticket_list import list_message
 from bot.views.inputs import MAX_OPTIONS
 from bot.views.text import Block
 from services.core.errors import Conflict
@@ -37,7 +37,7 @@ def show_queue(req: Request) -> None:
 
 
 def show_list_below(req: Request) -> None:
-    """The list that a message's button names, below that."""
+    """Show the list of a message's button below that message."""
     list_query = ListQuery.decode(req.button_value)
     if not req.post_below(list_message(_get_list(req, list_query))):
         raise Conflict(
@@ -46,12 +46,11 @@ def show_list_below(req: Request) -> None:
 
 
 def show_page(req: Request) -> None:
-    """Another page, or all that are open."""
+    """Show another page, or clear the filters."""
     _navigate(req, Screen.decode(req.button_value).list_query or ListQuery(ListKind.OWN))
 
 
 def apply_filter(req: Request) -> None:
-    """A filter was set, or taken away."""
     action = req.body["actions"][0]
     list_query = query_from_block_id(action["block_id"])
     _navigate(
@@ -60,7 +59,6 @@ def apply_filter(req: Request) -> None:
 
 
 def open_ticket(req: Request) -> None:
-    """The ticket's page, below the list."""
     ticket_page.show_ticket_below(req, req.button_value)
 
 
@@ -102,5 +100,5 @@ def _typed_text(req: Request) -> str:
 
 
 def _ack_options(req: Request, options: list[Block], *, fixed: int) -> None:
-    """As many as Slack takes. The first `fixed` are the ways back, for who has typed nothing."""
+    """Send as many as Slack allows. The first `fixed` clear the filter: only without a query."""
     req.ack(options=options[fixed if _typed_text(req).strip() else 0 :][:MAX_OPTIONS])

@@ -1,4 +1,4 @@
-"""A ticket by its number or a button: its page, its edit form, and why its assignee was chosen."""
+"""A ticket's page and edit form by its number, and the explanation of its assignment."""
 
 import re
 
@@ -34,19 +34,19 @@ def show_details(req: Request) -> None:
 
 
 def show_ticket_below(req: Request, ticket_id: str) -> None:
-    """The ticket's page, for whoever pressed a button on a message, below that."""
+    """Show the ticket's page below the message with the pressed button."""
     if not req.post_below(_page_message(req, ticket_id)):
         raise Conflict(CANNOT_SHOW)
 
 
 def refresh_ticket(req: Request, ticket_id: str) -> None:
-    """The page in place of itself, as it is now."""
+    """Replace the page with its current content."""
     req.replace_message(_page_message(req, ticket_id))
 
 
 def show_explanation(req: Request) -> None:
-    """Open the modal before the dry run: evaluating a large team takes a while, and a trigger lives
-    three seconds."""
+    """Open a loading modal first: the dry run of a large team may take longer than the three
+    seconds a trigger_id is valid."""
     actor = req.actor
     req.open_modal(explanation_loading_modal())
     dry_run = req.services.explanations.explain(
@@ -63,7 +63,7 @@ def _page_message(req: Request, ticket_id: str) -> Message:
 
 
 def _ticket_by_number(req: Request) -> Ticket:
-    """The ticket whose number follows the command."""
+    """Return the ticket whose number follows the command."""
     command, *more = req.arguments
     match = _NUMBER.fullmatch(more[0]) if more else None
     if match is None:

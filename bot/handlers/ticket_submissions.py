@@ -1,4 +1,5 @@
-"""Modals sent in. Stored first, then answered, so that a failure keeps the modal and its text."""
+"""Submitted modals. The change is stored before the acknowledgement, so that an error keeps the
+modal open with its text."""
 
 from datetime import datetime
 
@@ -26,7 +27,7 @@ def file_ticket(req: Request) -> None:
             deadline=_deadline(req),
             source=source_messages.decode_source(req.bot, view.get("private_metadata") or ""),
         )
-    except AlreadyFiled as error:  # of the same message, and quicker
+    except AlreadyFiled as error:  # a concurrent submission filed the same message
         entered_text = req.field_value("description")
         view = filing.already_filed_view(req, error, entered_text=entered_text)
         req.ack(response_action="update", view=view)
@@ -51,7 +52,7 @@ def reassign_ticket(req: Request) -> None:
         req.services.ticket_actions.reassign(
             actor=req.actor,
             ticket_id=ticket_id,
-            # Radio buttons cannot be cleared, so the person searched for counts.
+            # Radio buttons cannot be cleared, so the searched assignee takes precedence.
             assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
             reason=req.field_value("reason"),
             expected_state=expected_state,
@@ -60,7 +61,7 @@ def reassign_ticket(req: Request) -> None:
 
 
 def decline_ticket(req: Request) -> None:
-    """The assignee declines; the ticket goes to the next best assignee."""
+    """The ticket goes to the next best assignee."""
     ticket_id, expected_state = parse_button_value(_metadata(req))
     outcome = req.services.reassignment.decline(
         actor=req.actor,

@@ -10,7 +10,7 @@ from slack_bolt import BoltResponse
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.request import Request
-from bot.views.modals import notice
+from bot.views.inputs import notice_modal
 from bot.views.text import escape
 from services.core.errors import DomainError, InvalidValue
 
@@ -69,7 +69,7 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
         block_id = _error_block_id(error, body["view"])
         text = error_message(error, database_unavailable=NOT_SAVED_DATABASE_UNAVAILABLE)
         if block_id is None:
-            response_body = {"response_action": "update", "view": notice.notice_modal(text)}
+            response_body = {"response_action": "update", "view": notice_modal(text)}
             return BoltResponse(status=200, body=response_body)
         return BoltResponse(
             status=200, body={"response_action": "errors", "errors": {block_id: text}}
@@ -98,9 +98,9 @@ def show_error(error: Exception, req: Request) -> None:
     channel = (req.body.get("channel") or {}).get("id")
     try:
         if req.opened_view:
-            req.update_modal(notice.notice_modal(text))
+            req.update_modal(notice_modal(text))
         elif not (channel and _post_ephemeral(req, channel, text)) and trigger:
-            client.views_open(trigger_id=trigger, view=notice.notice_modal(text))
+            client.views_open(trigger_id=trigger, view=notice_modal(text))
     except (SlackApiError, SlackClientError, OSError):
         logger.exception("the error of a %s was not shown", req.body.get("type"))
 

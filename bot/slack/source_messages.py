@@ -10,8 +10,8 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.slack.bot_process import BotProcess
 from bot.views import slack_markup
-from bot.views.modals import message_quote
-from bot.views.modals.message_quote import MessageQuote
+from bot.views.modals import file_ticket
+from bot.views.modals.file_ticket import MessageQuote
 from services.core.errors import Conflict
 from services.models.message_source import MESSAGE_LOST, MessageSource, checked_source
 
@@ -73,16 +73,16 @@ def quote_message(
     """
     channel = _public_channel_name(bot, source.channel)
     if channel is None:
-        return message_quote.link_only_quote(source.permalink, note=message_quote.NOT_PUBLIC)
+        return file_ticket.link_only_quote(source.permalink, note=file_ticket.NOT_PUBLIC)
     message = load_message()
     if message is None:
-        return message_quote.link_only_quote(source.permalink, note=message_quote.TEXT_UNAVAILABLE)
+        return file_ticket.link_only_quote(source.permalink, note=file_ticket.TEXT_UNAVAILABLE)
     text = str(message.get("text") or "")
     if not text.strip():
-        return message_quote.link_only_quote(source.permalink, note=message_quote.WITHOUT_TEXT)
+        return file_ticket.link_only_quote(source.permalink, note=file_ticket.WITHOUT_TEXT)
     author = str(message.get("user") or "")
     names = fetch_display_names(bot, [author, *slack_markup.mentioned_user_ids(text)])
-    return message_quote.full_quote(
+    return file_ticket.full_quote(
         slack_markup.to_readable_text(text, names),
         author=f"@{names[author]}" if author in names else _app_name(message),
         channel=channel,

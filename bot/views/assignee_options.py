@@ -1,4 +1,4 @@
-"""Who could take a ticket, as the options of a menu."""
+"""Possible assignees of a ticket, as menu options and radio buttons."""
 
 from collections.abc import Sequence
 
@@ -16,12 +16,12 @@ OBSTACLE_LABELS = {
     Obstacle.INACTIVE: "deactivated",
     Obstacle.DECLINED: "handed it back",
 }
-# Of the name at least so much is read, however much there is to say of its owner.
+# A name keeps at least this many characters when the rest is long.
 MIN_NAME_LENGTH = 25
 
 
 def assignee_option(assignee: AssigneeOption) -> Block:
-    """For example “Nils · knows VPN · 2 of 8 open”; the value is the account's id."""
+    """Return an option such as “Nils · knows VPN · 2 of 8 open”; its value is the account's id."""
     load = f"{assignee.open_tickets} of {assignee.capacity} open"
     parts = [load, OBSTACLE_LABELS[assignee.obstacle]] if assignee.obstacle else [load]
     name = _name(assignee)
@@ -37,7 +37,7 @@ def assignee_option(assignee: AssigneeOption) -> Block:
 
 
 def suggested_assignee_radios(suggestions: Sequence[AssigneeOption]) -> Block:
-    """As radio buttons, each with what speaks for them below their name."""
+    """Return radio buttons, each with the reason for the suggestion below the name."""
     return {
         "type": "radio_buttons",
         "action_id": "nextBest",

@@ -1,4 +1,7 @@
-"""The pieces that cards and pages are put together from."""
+"""Blocks that cards, messages and pages share."""
+
+from collections.abc import Mapping
+from typing import Any
 
 from bot.views import labels
 from bot.views.due_text import due_field, format_datetime
@@ -13,16 +16,37 @@ def header(text: str) -> Block:
     return {"type": "header", "text": plain_text(text, limit=150)}
 
 
+def section(text: Block, **properties: Any) -> Block:
+    return {"type": "section", "text": text, **properties}
+
+
+def text_section(text: str) -> Block:
+    return section(plain_text(text))
+
+
+def mrkdwn_section(text: str) -> Block:
+    return section(mrkdwn(text))
+
+
+def fields_section(fields: Mapping[str, str]) -> Block:
+    """Return labelled values, as mrkdwn, in two columns."""
+    return {
+        "type": "section",
+        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields.items()],
+    }
+
+
 def ticket_title(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)}
+    return section(plain_text(ticket.title, limit=MAX_TITLE_LENGTH))
+
+
+def ticket_heading(ticket: Ticket) -> list[Block]:
+    return [header(labels.ticket_name(ticket)), ticket_title(ticket)]
 
 
 def titled_section(label: str, text: str) -> list[Block]:
-    """A label of ours over somebody's words, which stay plain text."""
-    return [
-        context(mrkdwn(f"*{label}*")),
-        {"type": "section", "text": plain_text(text)},
-    ]
+    """Return a label above a user's text, which stays plain text."""
+    return [context(mrkdwn(f"*{label}*")), text_section(text)]
 
 
 def context(*elements: Block) -> Block:
@@ -38,8 +62,10 @@ def ticket_fields(
     due: str = "",
     is_for_requester: bool = False,
 ) -> Block:
-    """`done_by` is who resolved or cancelled it; `due`, words of bot/views/due_text.py.
-    `is_for_requester`: its requester reads it."""
+    """Return status, priority, people and due date in two columns.
+
+    `done_by` resolved or cancelled the ticket; `due` is a phrase of `bot.views.due_text`.
+    """
     fields = {
         "Status": labels.status(ticket, is_for_requester=is_for_requester),
         "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else "Not set",
@@ -52,10 +78,7 @@ def ticket_fields(
         fields["Due"] = due_field(due)
     if done_by:
         fields[f"{labels.status(ticket)} by"] = done_by.mention
-    return {
-        "type": "section",
-        "fields": [mrkdwn(f"*{label}*\n{value}") for label, value in fields.items()],
-    }
+    return fields_section(fields)
 
 
 def status_line(
@@ -66,8 +89,8 @@ def status_line(
     due: str = "",
     is_for_requester: bool = False,
 ) -> Block:
-    """Status and assignee in a line, and when it is `due`; at the end, who resolved or cancelled
-    it. `is_for_requester`: its requester reads it."""
+    """Return status, assignee and due phrase in one line; for a completed ticket, who completed
+    it."""
     status = f"*{labels.status(ticket, is_for_requester=is_for_requester)}*"
     if ticket.status is Status.COMPLETED:
         return context(mrkdwn(f"{status} by {done_by.mention}" if done_by else status))
@@ -83,14 +106,13 @@ def status_line(
 
 
 def accepted_time(ticket: Ticket) -> str:
-    """When whoever has it said that they are at it, for mrkdwn; "" where they have not, or it is
-    done."""
+    """Return when the assignee accepted the ticket, as mrkdwn; "" if not accepted, or completed."""
     is_assigned = ticket.status in OPEN_STATUSES and ticket.assigned_to is not None
     return format_datetime(ticket.accepted_at) if is_assigned and ticket.accepted_at else ""
 
 
 def resolution_section(ticket: Ticket) -> list[Block]:
-    """What was done; nothing while it is open, or where it was cancelled."""
+    """Return what was done, if the ticket is resolved."""
     if ticket.status is not Status.COMPLETED or not ticket.resolution:
         return []
     if ticket.resolution in RESOLUTION_CODES:
@@ -99,7 +121,7 @@ def resolution_section(ticket: Ticket) -> list[Block]:
 
 
 def source_link(ticket: Ticket) -> list[Block]:
-    """A link to the message it was made of. Who may not read that there is told so by Slack."""
+    """Return a link to the message the ticket was filed from. Slack checks who may open it."""
     if ticket.source is None or ticket.source.is_direct_message:
         return []
     return [context(mrkdwn(f"Filed from <{escape(ticket.source.permalink)}|the message>"))]

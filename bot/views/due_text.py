@@ -1,7 +1,7 @@
 """Due dates, absences and elapsed times in words, as mrkdwn.
 
-Phrases relative to now are for what is rendered on demand; a card names the due date itself, so
-that it does not have to be updated every minute. Slack shows a date in each reader's time zone.
+Phrases relative to now are for views that are rendered on demand. A card names the due date itself,
+so that it needs no update every minute. Slack shows dates in the reader's time zone.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -13,15 +13,15 @@ from services.sla.escalation_schedule import NEXT_STEP_FIELD
 
 PAUSED_TEXT = "paused while waiting"
 LATE_TEXT = "late"
-# Beyond that, the day and the time say more.
+# If there is more time left, a phrase names the day and time.
 SOON_THRESHOLD = timedelta(hours=6)
 _MINUTE, _HOUR, _DAY = timedelta(minutes=1), timedelta(hours=1), timedelta(days=1)
 _UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def due_phrase(ticket: Ticket, *, now: datetime) -> str:
-    """As "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or "paused while
-    waiting", for mrkdwn; "" where it is done, or nothing says when it is due."""
+    """Return "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or
+    "paused while waiting", as mrkdwn; "" if the ticket is completed or has no due date."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
@@ -37,8 +37,8 @@ def due_phrase(ticket: Ticket, *, now: datetime) -> str:
 
 
 def due_phrase_for_card(ticket: Ticket) -> str:
-    """For a card, which is not drawn anew as time goes by: it says that the ticket is late from
-    when its people are told so."""
+    """Return the due phrase of a card. It says late once people were notified of that, because a
+    card is not updated as time passes."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
@@ -48,7 +48,7 @@ def due_phrase_for_card(ticket: Ticket) -> str:
 
 
 def is_notified_late(ticket: Ticket) -> bool:
-    """Whether its history says that its present due time was missed."""
+    """Return whether people were notified that the current due date was missed."""
     at = ticket.due_at
     return at is not None and any(
         event.field == NEXT_STEP_FIELD and event.to in LATE_STEPS and event.at >= at
@@ -57,24 +57,23 @@ def is_notified_late(ticket: Ticket) -> bool:
 
 
 def due_field(phrase: str) -> str:
-    """The same under the label "Due"."""
+    """Return the phrase as the value of a field labelled "Due"."""
     text = phrase.removeprefix("due ")
     return f"{text[:1].upper()}{text[1:]}"
 
 
 def format_datetime(at: datetime) -> str:
-    """Day and time; where Slack cannot format it, in UTC."""
+    """Return day and time in the reader's zone; in UTC if Slack cannot format it."""
     fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
 
 
 def away_phrase(until: datetime) -> str:
-    """For a user who is away; most say until when."""
     return "away" if until >= NO_END else f"away until {format_datetime(until)}"
 
 
 def time_ago(at: datetime, *, now: datetime) -> str:
-    """How long ago, counted by Slack when it is read; else as it was at `now`."""
+    """Return the elapsed time, counted by Slack when it is read; the fallback is as of `now`."""
     return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed_phrase(at, now)}>"
 
 
@@ -84,14 +83,14 @@ def _paused_phrase(ticket: Ticket) -> str:
 
 
 def _remaining(time: timedelta) -> str:
-    """In hours and minutes: of "1 h" nearly half could be missing."""
+    """In hours and minutes, because "1 h" could hide 59 minutes."""
     hours, rest = divmod(time, _HOUR)
     minutes = rest // _MINUTE
     return f"{hours} h {minutes} min" if hours and minutes else _duration(time)
 
 
 def _duration(time: timedelta) -> str:
-    """The largest unit that there is one of, and never nothing."""
+    """In the largest unit that is not zero, at least one minute."""
     if time >= _DAY:
         days = time // _DAY
         return f"{days} day{'' if days == 1 else 's'}"

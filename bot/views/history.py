@@ -1,4 +1,4 @@
-"""A ticket's history in words: who did what, and when."""
+"""A ticket's history in words."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -15,11 +15,10 @@ from services.models.escalation_track import STEP_RULES
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status
 from services.sla.escalation_schedule import NEXT_STEP_FIELD
+from services.tickets.fields import FIELDS
 
 MAX_EVENTS = 30
-MAX_TEXT_LENGTH = (
-    3_000  # of one text object; a line is far shorter, because names and notes are cut
-)
+MAX_TEXT_LENGTH = 3_000  # Slack's limit for a text object; a line is far shorter
 MAX_NOTE_LENGTH = 120
 
 DisplayPersonLookup = Callable[[Any], DisplayPerson]
@@ -28,7 +27,7 @@ DisplayPersonLookup = Callable[[Any], DisplayPerson]
 def history_blocks(
     events: Sequence[Event], people: Directory, *, max_events: int = MAX_EVENTS
 ) -> list[Block]:
-    """The newest events, the last one last, in as few blocks as hold them."""
+    """Return the newest events, the last one last, in as few blocks as possible."""
     newest = events[max(len(events) - max_events, 0) :]
     lines = [_line(event, lambda user_id: display_person(people, user_id)) for event in newest]
     if older := len(events) - len(lines):
@@ -92,35 +91,42 @@ EVENT_PHRASES: dict[str, str] = {
 }
 
 
-def edit_phrase(field: str | None, to: Any) -> str:
-    """Somebody's change of one field, as the end of a sentence about them."""
-    if field == "status":
-        return f"set the status to {_enum_label(labels.STATUS, Status, to)}"
-    if field == "priority":
-        if to is None:
-            return "took the priority away"
-        return f"set the priority to {_enum_label(labels.PRIORITY, Priority, to)}"
-    if field == "deadline":
-        if not isinstance(to, datetime):
-            return "took the deadline away"
-        return f"set the deadline to {format_datetime(to)}"
-    return f"changed the {FIELD_LABELS.get(field or '', 'ticket')}"
+def edit_phrase(name: str | None, to: Any) -> str:
+    """Return the end of a sentence about a user who changed that field."""
+    if name in VALUE_PHRASES:
+        return VALUE_PHRASES[name](to)
+    field = FIELDS.get(name or "")
+    return f"changed the {field.label or field.name if field else 'ticket'}"
 
 
-# Whose note says why, or what is asked. What was done stands on the page itself.
-EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
+def _status_phrase(to: Any) -> str:
+    return f"set the status to {_enum_label(labels.STATUS, Status, to)}"
 
-FIELD_LABELS = {
-    "title": "title",
-    "description": "description",
-    "summary": "summary",
-    "helpfulNotes": "notes",
-    "relatedSkills": "skills",
+
+def _priority_phrase(to: Any) -> str:
+    if to is None:
+        return "took the priority away"
+    return f"set the priority to {_enum_label(labels.PRIORITY, Priority, to)}"
+
+
+def _deadline_phrase(to: Any) -> str:
+    if not isinstance(to, datetime):
+        return "took the deadline away"
+    return f"set the deadline to {format_datetime(to)}"
+
+
+# The fields whose new value is part of the phrase.
+VALUE_PHRASES: dict[str, Callable[[Any], str]] = {
+    "status": _status_phrase,
+    "priority": _priority_phrase,
+    "deadline": _deadline_phrase,
 }
+
+# Events whose note is a reason or a question. The page itself shows a resolution.
+EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
 
 def _quoted(note: str) -> str:
-    """Somebody's words within a line."""
     return escape(truncate(" ".join(note.split()), MAX_NOTE_LENGTH))
 
 
@@ -129,7 +135,7 @@ def _enum_label(labels_by_value: dict[Any, str], kind: Any, value: Any) -> str:
 
 
 def _joined_texts(lines: Sequence[str]) -> Iterator[str]:
-    """The lines, one below the other, in texts that Slack takes."""
+    """Join the lines to texts within Slack's limit."""
     text = ""
     for line in lines:
         if text and len(text) + 1 + len(line) > MAX_TEXT_LENGTH:

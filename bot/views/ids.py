@@ -1,4 +1,4 @@
-"""Every callback_id and action_id. A field's block_id and action_id are both its domain name."""
+"""All callback_ids and action_ids. The block_id and action_id of a field are its domain name."""
 
 FILE_TICKET = "file_ticket"
 RESOLVE_TICKET = "resolve_ticket"
@@ -7,7 +7,7 @@ FILE_FROM_MESSAGE = "make_ticket"
 HOME_FILE = "home_file"
 HOME_OPEN = "home_open"
 HOME_BACK = "home_back"
-# The steps of services.tickets.lifecycle.TicketAction, by its values, and what stands beside them.
+# The values of services.tickets.lifecycle.TicketAction, and the other buttons of a ticket.
 ACCEPT = "accept"
 TAKE = "take"
 REASSIGN = "reassign"

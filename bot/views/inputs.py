@@ -1,9 +1,10 @@
-"""What modals are made of: the frame, and one input for each kind of field.
+"""Modals and their inputs.
 
-A field's `block_id` and `action_id` are both its name in the domain.
+The `block_id` and `action_id` of a field are both its domain name.
 """
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from bot.views.text import Block, plain_text, truncate_utf16
@@ -36,6 +37,15 @@ def modal(*, title: str, close: str, blocks: list[Block], **properties: Any) -> 
         "blocks": blocks,
         **properties,
     }
+
+
+def notice_modal(sentence: str) -> View:
+    """Return a modal with one sentence, such as an error."""
+    return modal(
+        title="Help desk",
+        close="Close",
+        blocks=[{"type": "section", "text": plain_text(sentence)}],
+    )
 
 
 def text_input(
@@ -72,7 +82,7 @@ def select(
     optional: bool = False,
     hint: str = "",
 ) -> Block:
-    """One of at most 100 options."""
+    """Return a menu of at most 100 options."""
     element: Block = {
         "type": "static_select",
         "action_id": field,
@@ -82,6 +92,14 @@ def select(
     if initial:
         element["initial_option"] = initial
     return input_block(label, element, optional=optional, hint=hint)
+
+
+def datetime_picker(field: str, at: datetime | None = None) -> Block:
+    element: Block = {"type": "datetimepicker", "action_id": field}
+    # Slack requires an initial date of ten digits.
+    if at and 10**9 <= (seconds := int(at.timestamp())) < 10**10:
+        element["initial_date_time"] = seconds
+    return element
 
 
 def input_block(label: str, element: Block, *, optional: bool = False, hint: str = "") -> Block:

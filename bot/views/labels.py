@@ -1,4 +1,4 @@
-"""The words people read for states, priorities and sources."""
+"""Labels of states, priorities and sources of an analysis."""
 
 from collections.abc import Mapping, Set
 from typing import Any
@@ -26,10 +26,10 @@ PRIORITY = {
     Priority.URGENT: "Urgent",
 }
 
-# For the requester themselves.
+# As the requester reads them.
 REQUESTER_STATUS = {**STATUS, Status.WAITING: "Waiting for your answer"}
 
-# Why the offline router stood in for the model.
+# Why the offline router was used instead of the model.
 FAILURE = {
     FailureReason.TIMEOUT: "did not answer in time",
     FailureReason.QUOTA: "is over its quota",
@@ -43,10 +43,10 @@ FAILURE = {
     FailureReason.REFUSED_REQUEST: "refused the request",
 }
 
-# What an analysis fills in and somebody may edit, except the summary.
+# Fields that an analysis fills in. Staff may edit all but the summary.
 _ANALYSIS_FIELDS = {"summary": "summary", "relatedSkills": "skills", "helpfulNotes": "notes"}
 
-# What besides somebody's word speaks for urgent.
+# Evidence for urgent other than the requester's or the model's claim.
 SIGNAL = {
     UrgencySignal.OUTAGE: "it speaks of an outage",
     UrgencySignal.BREACH: "it speaks of a breach of security",
@@ -56,8 +56,7 @@ SIGNAL = {
 
 
 def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
-    """A cancelled ticket is completed, but nobody resolved it. `is_for_requester`: its requester
-    reads it."""
+    """Return the label of the status. A cancelled ticket has the status of a resolved one."""
     if ticket.status is Status.COMPLETED and ticket.resolution == CANCELLED_RESOLUTION:
         return "Cancelled"
     if ticket.status is Status.COMPLETED and ticket.resolution == NO_ANSWER_RESOLUTION:
@@ -66,7 +65,7 @@ def status(ticket: Ticket, *, is_for_requester: bool = False) -> str:
 
 
 def status_in_sentence(ticket: Ticket, *, is_for_requester: bool = False) -> str:
-    """The same within a sentence."""
+    """Return the same in lower case."""
     label = status(ticket, is_for_requester=is_for_requester)
     return label[0].lower() + label[1:]
 
@@ -76,7 +75,7 @@ def ticket_name(ticket: Ticket) -> str:
 
 
 def analysis_notes(ticket: Ticket) -> list[str]:
-    """Where the analysis came from, and what became of somebody's "urgent"."""
+    """Return where the analysis came from, and what became of a claim that it is urgent."""
     return [
         sentence
         for sentence in (analysis_source_text(ticket), urgency_explanation(ticket))
@@ -85,7 +84,7 @@ def analysis_notes(ticket: Ticket) -> list[str]:
 
 
 def analysis_source_text(ticket: Ticket) -> str | None:
-    """Where the analysis came from, and what of it somebody has set since; None without one."""
+    """Return where the analysis came from and what was edited since; None without an analysis."""
     analysis = ticket.assignment.get("analysis") or {}
     if not analysis:
         return None
@@ -99,7 +98,7 @@ def analysis_source_text(ticket: Ticket) -> str | None:
     if is_learned:
         skills_source = "Skills guessed offline: similar resolved tickets needed them"
     if analysis.get("failure"):
-        why = FAILURE.get(analysis["failure"], "gave no answer")  # perhaps a newer version's word
+        why = FAILURE.get(analysis["failure"], "gave no answer")  # may be stored by a newer version
         return (
             f"{skills_source} (Gemini {why})."
             if is_learned
@@ -128,8 +127,8 @@ def _by_gemini(analysis: Mapping[str, Any], by_hand: Set[str]) -> str:
 
 
 def urgency_explanation(ticket: Ticket) -> str | None:
-    """Why a ticket that somebody calls urgent is so, or is not; None where nobody's word was
-    weighed, or somebody has set the priority since."""
+    """Return why a ticket that was called urgent is or is not; None if no claim was weighed, or
+    the priority was edited since."""
     analysis = ticket.assignment.get("analysis") or {}
     claim, analysed_priority = analysis.get("claim"), analysis.get("priority")
     if not claim or ticket.priority is None or ticket.priority != analysed_priority:

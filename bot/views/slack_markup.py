@@ -1,11 +1,11 @@
-"""Slack's markup in a message's text, turned into words that read well as plain text."""
+"""Conversion of Slack's markup to readable plain text."""
 
 import re
 from collections.abc import Mapping
 
 from bot.views.text import unescape
 
-# What stands between < and >: https://docs.slack.dev/messaging/formatting-message-text
+# The tokens: https://docs.slack.dev/messaging/formatting-message-text
 _TOKEN = re.compile(r"<([^<>|]+)(?:\|([^<>]*))?>")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)(?:\|[^<>]*)?>")
 _BROADCASTS = ("channel", "here", "everyone")
@@ -13,16 +13,16 @@ UNKNOWN_NAME = "someone"
 
 
 def mentioned_user_ids(text: str) -> list[str]:
-    """The members a text names, each once, in order."""
+    """Return the ids of the mentioned members, each once, in order."""
     return list(dict.fromkeys(_MENTION.findall(text)))
 
 
 def to_readable_text(text: str, names_by_id: Mapping[str, str]) -> str:
-    """The text as people see it; `names_by_id` holds the names of the members mentioned."""
+    """Return the text as Slack shows it; `names_by_id` has the names of mentioned members."""
     words: list[str] = []
     end = 0
     for token in _TOKEN.finditer(text):
-        # Unescaped piece by piece: what somebody typed as "<!channel>" must not become a token.
+        # Unescaped piece by piece: a typed "<!channel>" must not become a token.
         words.append(unescape(text[end : token.start()]))
         words.append(_token_text(unescape(token[1]), unescape(token[2] or "").strip(), names_by_id))
         end = token.end()
@@ -48,4 +48,4 @@ def _special_token_text(target: str, label: str) -> str:
         return f"@{kind}"
     if kind == "subteam":
         return f"@{label.removeprefix('@') or 'a group'}"
-    return label or kind  # a date's fallback
+    return label or kind  # the fallback text of a date

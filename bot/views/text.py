@@ -1,6 +1,6 @@
-"""Text and messages for Slack: escaping, length limits, and how people are named.
+"""Text and messages for Slack: escaping, length limits, names of people.
 
-What a user or the model wrote never becomes markup.
+Text of a user or the model never becomes markup.
 """
 
 import json
@@ -15,33 +15,33 @@ from services.linking.directory import Directory
 
 Block = dict[str, Any]
 
-# What Slack takes in all blocks of a message together.
+# Slack's limit for all blocks of a message.
 MAX_BLOCKS_LENGTH = 13_000
 MAX_MESSAGE_BLOCKS = 50
-# A view may have 250 kB; this leaves room for what stands around its blocks.
+# A view may have 250 kB; the rest is for what surrounds its blocks.
 MAX_VIEW_BYTES = 240_000
 MIN_TEXT_LENGTH = 40
-# Slack's own limit for a real name is 80; the predecessor's accounts know none.
+# Slack's limit for a real name. The predecessor had none.
 MAX_NAME_LENGTH = 80
 
 
 def escape(text: str) -> str:
-    """For mrkdwn and for a message's top-level text: no mention, channel or link survives."""
+    """Escape text for mrkdwn and for the top-level text: no mention, channel or link survives."""
     return strip_invisible(text).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def unescape(text: str) -> str:
-    """What was typed after a command, where Slack sends `&`, `<` and `>` escaped."""
+    """Undo Slack's escaping of `&`, `<` and `>` in the text after a command."""
     return text.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&")
 
 
 def truncate(text: str, limit: int) -> str:
-    """At most `limit` characters, with an ellipsis where something is missing."""
+    """Return at most `limit` characters, with an ellipsis if something was cut."""
     return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"
 
 
 def truncate_utf16(text: str, limit: int) -> str:
-    """As `truncate`, in UTF-16: an input's limit counts as Slack's clients do, an emoji as two."""
+    """As `truncate`, counted in UTF-16 as Slack's clients count inputs: an emoji is two."""
     if utf16_length(text) <= limit:
         return text
     truncated = text.encode("utf-16-le")[: 2 * (limit - 1)].decode("utf-16-le", errors="ignore")
@@ -53,7 +53,7 @@ def utf16_length(text: str) -> int:
 
 
 def plain_text(text: str, *, limit: int = 3_000) -> Block:
-    """Exactly as typed: nothing in it is markup, not even an emoji's name."""
+    """Return a plain_text object without any markup or emoji codes."""
     return {
         "type": "plain_text",
         "text": truncate(strip_invisible(text), limit).strip() or "–",
@@ -62,7 +62,7 @@ def plain_text(text: str, *, limit: int = 3_000) -> Block:
 
 
 def fit_to_limit(blocks: list[Block]) -> list[Block]:
-    """The blocks, their longest plain texts cut until Slack takes all of them in one message."""
+    """Cut the longest plain texts until the blocks fit in one message."""
     return _truncate_to_fit(blocks, MAX_BLOCKS_LENGTH, _escaped_length)
 
 
@@ -72,14 +72,14 @@ def fit_view_to_limit(blocks: list[Block]) -> list[Block]:
 
 
 def fits_limit(blocks: list[Block]) -> bool:
-    """Whether Slack takes them in one message. What `fit_to_limit` leaves may still be too many."""
+    """Return whether the blocks fit in one message. `fit_to_limit` cannot always achieve that."""
     return len(blocks) <= MAX_MESSAGE_BLOCKS and _escaped_length(blocks) <= MAX_BLOCKS_LENGTH
 
 
 def _truncate_to_fit(
     blocks: list[Block], max_size: int, measure: Callable[[Any], int]
 ) -> list[Block]:
-    """The blocks, every longer text cut to one length: the greatest that is light enough."""
+    """Cut all longer texts to one length, the greatest that fits."""
     if measure(blocks) <= max_size:
         return blocks
     sections = [block["text"] for block in blocks if block["type"] == "section" and "text" in block]
@@ -99,30 +99,30 @@ def _truncate_all(originals: list[tuple[Block, str]], length: int) -> None:
 
 
 def _escaped_length(blocks: Any) -> int:
-    """How long they are as JSON, counted as unkindly as Slack may: escaped, and in UTF-16."""
+    """Return the length as escaped JSON in UTF-16, the most that Slack may count."""
     return utf16_length(escape(json.dumps(blocks, ensure_ascii=False)))
 
 
 def mrkdwn(text: str) -> Block:
-    """Our own words. Anything quoted in them must have gone through `escape`."""
+    """Return our own text as mrkdwn. Quoted parts must have gone through `escape`."""
     return {"type": "mrkdwn", "text": text, "verbatim": True}
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """`text` is what notifications and screen readers read, already escaped."""
+    """`text`, escaped, is for notifications and screen readers."""
 
     text: str
     blocks: list[Block]
 
     def as_args(self) -> dict[str, Any]:
-        """For `chat.postMessage` and `chat.update`: Slack adds no links, names or previews."""
+        """Return the arguments for `chat.postMessage` and `chat.update`, without link previews."""
         return {"text": self.text, "blocks": self.blocks, "parse": "none", "link_names": False}
 
 
 @dataclass(frozen=True, slots=True)
 class DisplayPerson:
-    """How somebody is named on a card: by mention where Slack knows them."""
+    """How a person is named: by mention if they are in Slack."""
 
     name: str
     slack_user_id: str | None = None
@@ -133,9 +133,9 @@ class DisplayPerson:
 
 
 def display_person(directory: Directory, user_id: ObjectId | str | None) -> DisplayPerson:
-    """Whoever has no account any more has left; None is nobody."""
+    """An id without an account is someone who has left; None is nobody."""
     user = directory.users.get(user_id) if isinstance(user_id, ObjectId) else None
     if user is None:
         return DisplayPerson("someone who has left" if user_id else "nobody")
-    name = " ".join(user.display_name.split())  # one line: it stands within sentences
+    name = " ".join(user.display_name.split())  # one line, because it is used within sentences
     return DisplayPerson(truncate(name, MAX_NAME_LENGTH), directory.slack_ids.get(user.id))

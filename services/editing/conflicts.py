@@ -7,10 +7,10 @@ from typing import Any
 from bson import ObjectId
 
 from services.core.errors import Conflict
-from services.editing.editable_fields import current_value
 from services.models.events import Event, EventType
 from services.models.ticket import Ticket
 from services.models.user import User
+from services.tickets.fields import current_value
 
 
 @dataclass(frozen=True, slots=True)

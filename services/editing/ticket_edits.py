@@ -23,7 +23,6 @@ from services.core.database import Mongo
 from services.core.errors import InvalidValue
 from services.core.optimistic_retry import retry_on_conflict
 from services.editing.conflicts import EditConflict, FieldConflict, find_conflicts
-from services.editing.editable_fields import PLAIN_FIELDS, current_value, is_equal, validate_field
 from services.editing.status_change import build_status_change
 from services.linking.links import LinkService
 from services.models.events import EventType, NewEvent
@@ -31,14 +30,18 @@ from services.models.permissions import Actor, Permission, require_permission, r
 from services.models.ticket import Status, Ticket
 from services.models.user import User
 from services.tickets import ticket_store
+from services.tickets.fields import EDITABLE_FIELDS, current_value, is_equal, validate_field
 from services.tickets.lifecycle import TicketAction, check_allowed
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 
 NONE_ACKNOWLEDGED: Mapping[str, int] = MappingProxyType({})
-# `message` is for the requester: what was done (Resolved), or a question (Waiting).
-UPDATABLE_FIELDS = frozenset({*PLAIN_FIELDS, "status", "assignedTo", "message"})
-# A change of these may give a queued ticket an assignee.
+# These change the ticket as the buttons do, not only their own field.
+_ACTION_FIELDS = ("status", "assignedTo")
+PLAIN_FIELDS = [field for field in EDITABLE_FIELDS if field not in _ACTION_FIELDS]
+# `message` is for the requester: what was done, or a question.
+UPDATABLE_FIELDS = frozenset({*EDITABLE_FIELDS, "message"})
+# A change of these may make it possible to assign a ticket that is queued as unassigned.
 _ROUTING_FIELDS = frozenset({"title", "description", "relatedSkills"})
 # The message if a program sets only the status.
 DEFAULT_MESSAGES = {
@@ -176,14 +179,14 @@ class TicketEdits:
         """Return the new values of the fields that differ, as they are stored."""
         skills = self._users.team_skills() if "relatedSkills" in changes else ()
         edit: dict[str, Any] = {}
-        for field in (*PLAIN_FIELDS, "status", "assignedTo"):
+        for field in (*PLAIN_FIELDS, *_ACTION_FIELDS):
             old = current_value(ticket, field)
             if field not in changes or changes[field] == old:
                 continue
             new = validate_field(
                 field, changes[field], ticket=ticket, team_skills=skills, now=self._clock()
             )
-            if not is_equal(field, new, old):
+            if not is_equal(new, old):
                 edit[field] = new
         return edit
 

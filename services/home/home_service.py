@@ -1,4 +1,4 @@
-"""What a member sees in the app's Home."""
+"""The pages of App Home for each member."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,27 +15,23 @@ from services.core.errors import NotFound, PermissionDenied
 from services.home.sessions import Screen
 from services.linking.directory import Directory, referenced_user_ids, resolve_people
 from services.linking.links import LinkService
-from services.lists.list_pages import ListPage, TicketLists
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import ListResult, ListService
-from services.models.events import Event, EventType
+from services.lists.list_service import ListPage, ListResult, ListService, TicketLists
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.team_settings.settings_service import CurrentSettings, TeamSettings
 from services.tickets.filing import TicketService
 from services.tickets.lifecycle import TicketAction, allowed_actions
-from services.tickets.transitions import is_queued_unassigned
+from services.tickets.visibility import for_requester
 
-# What helps the staff is not for the requester, nor is that it was changed.
-INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes", "alarm")
-# Of each list on the first page. The whole of it is a press away.
+# Tickets of each list on the first page.
 PREVIEW_SIZE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """The first page: the beginnings of two lists. `assigned` is None for whoever is assigned
-    nothing, by their role."""
+    """The first page: the beginnings of two lists. `assigned` is None if the role gets no
+    tickets assigned."""
 
     screen: Screen
     user_id: ObjectId
@@ -56,9 +52,9 @@ class TicketListPage:
 
 @dataclass(frozen=True, slots=True)
 class TicketPage:
-    """A ticket's page. For a plain requester `ticket` comes without what is internal.
+    """A ticket's page. For a requester, `ticket` has only what they may see.
 
-    `actions` are what the reader may do with it now.
+    `actions` are what the reader may do now.
     """
 
     screen: Screen
@@ -72,7 +68,7 @@ class TicketPage:
 
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
-    """A page of the accounts, for admins; `slack_ids` of those who are linked."""
+    """A page of accounts, for admins; `slack_ids` of the linked ones."""
 
     screen: Screen
     page: AccountPage
@@ -82,7 +78,7 @@ class PeoplePage:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:
-    """What is set for the whole team, for admins."""
+    """The team's settings, for admins."""
 
     screen: Screen
     settings: CurrentSettings
@@ -105,8 +101,8 @@ class HomeService:
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """What that screen shows the actor. `NotFound` for a ticket they may not know of,
-        `PermissionDenied` for a list that is not for their role."""
+        """Return the content of the screen for the actor. Raises `NotFound` for a ticket the
+        actor may not see, `PermissionDenied` for a list their role does not have."""
         if screen.ticket_id:
             return self._build_ticket_page(actor, team_id, screen)
         if screen.list_query:
@@ -121,12 +117,12 @@ class HomeService:
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
-        """A ticket's page, wherever it is shown. `NotFound` as for `get`."""
+        """Return a ticket's page, for Home or a message. Raises `NotFound` as `get` does."""
         ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
         return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """As `get`, but the parent screen if the reader may no longer see this one."""
+        """Return the screen, or its parent if the actor may no longer see it."""
         for candidate in (screen, screen.parent):
             try:
                 return self.get(actor=actor, team_id=team_id, screen=candidate)
@@ -158,7 +154,7 @@ class HomeService:
         is_staff = actor.has_permission(Permission.SEE_ANY_TICKET)
         return TicketPage(
             screen=screen,
-            ticket=ticket if is_staff else without_internals(ticket),
+            ticket=ticket if is_staff else for_requester(ticket),
             is_staff=is_staff,
             actions=allowed_actions(actor, ticket),
             people=self._people(team_id, referenced_user_ids(ticket)),
@@ -178,31 +174,3 @@ class HomeService:
 
     def _people(self, team_id: str, user_ids: set[ObjectId]) -> Directory:
         return resolve_people(self._users, self._links, team_id=team_id, user_ids=user_ids)
-
-
-def without_internals(ticket: Ticket) -> Ticket:
-    """What its requester may read of a ticket."""
-    assignment = ticket.assignment
-    return replace(
-        ticket,
-        summary=None,
-        helpful_notes=None,
-        related_skills=(),
-        assignment={"next": assignment["next"]} if "next" in assignment else {},
-        events=tuple(
-            replace(event, note=None)
-            for event in ticket.events
-            if event.field not in INTERNAL_FIELDS and _is_visible_to_requester(ticket, event)
-        ),
-        comments=tuple(comment for comment in ticket.comments if not comment.internal),
-    )
-
-
-def _is_visible_to_requester(ticket: Ticket, event: Event) -> bool:
-    """A requester learns who has it, and not who would not."""
-    if event.type == EventType.ASSIGNED:
-        assignments = [past for past in ticket.events if past.type == EventType.ASSIGNED]
-        return event == assignments[-1] and event.to == ticket.assigned_to
-    if event.type == EventType.NOBODY_AVAILABLE:
-        return is_queued_unassigned(ticket)
-    return event.type not in (EventType.UNASSIGNED, EventType.NOTED)

@@ -132,8 +132,8 @@ class HomeSessions:
         self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
 
     def watchers(self, ticket: Ticket) -> list[str]:
-        """The links of those who have opened Home and whose Home a change of it concerns:
-        its requester, whoever has or had it, whoever has it open or looks at the queue."""
+        """Return the links with an open Home that a change of the ticket concerns: its
+        requester, its current and former assignees, and readers of its page or of the queue."""
         concerned = referenced_user_ids(ticket)
         opened = {"home.turn": {"$gt": 0}}
         found = list(self._db.links.find({"userId": {"$in": list(concerned)}, **opened}, ["_id"]))
@@ -163,6 +163,6 @@ class HomeSessions:
         return HomeSession.from_doc(doc) if doc else None
 
     def clear_view_hash(self, session: HomeSession) -> None:
-        """Slack shows another view by now, and its hash is not known here."""
+        """Forget the hash, because Slack shows another view now, whose hash is not known here."""
         this = {"_id": session.link_id, "home.hash": session.view_hash}
         self._db.links.update_one(this, {"$unset": {"home.hash": ""}})

@@ -1,7 +1,7 @@
-"""Whole tickets, the newest first, a page at a time: for programs that read them all.
+"""Pages of tickets for the API, the newest first.
 
-A page is found from the ticket before it (createdAt and _id), not by counting: however long the
-list, each page costs the same. Tickets without a date, which direct writes may leave, come last.
+A page is found from createdAt and _id of the ticket before it, not by counting, so each page costs
+the same however long the list is. Tickets without a date, which direct writes may leave, come last.
 """
 
 from collections.abc import Iterator
@@ -15,29 +15,14 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.ticket import Ticket
+from services.tickets.fields import Output, fields_of
 
 MAX_PAGE_SIZE = 100
-# A ticket without the arrays that grow with its history.
-TICKET_FIELDS = (
-    "number",
-    "title",
-    "description",
-    "status",
-    "priority",
-    "deadline",
-    "dueAt",
-    "createdBy",
-    "assignedTo",
-    "createdAt",
-    "summary",
-    "helpfulNotes",
-    "relatedSkills",
-    "resolution",
-)
-# A page is looked for in so long a time before its edge, then in a longer one: an engine that sorts
-# all that matches has little to sort then. MongoDB reads it from its index in order either way.
+TICKET_FIELDS = fields_of(Output.API)
+# Searched in turn, each from the cursor back: an engine that sorts all matches then has few to
+# sort. MongoDB reads them in index order either way.
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
-# Whose lists are short is kept for so many: theirs are looked for among all at once.
+# Requesters with short lists are remembered, up to this many: one query finds all their tickets.
 _MAX_SHORT_LISTS = 10_000
 _EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
@@ -67,7 +52,7 @@ class TicketPager:
     def newest_page(
         self, *, actor: Actor, size: int = MAX_PAGE_SIZE, after: PageCursor | None = None
     ) -> NewestPage:
-        """The actor's tickets after that cursor; all tickets for those who may see them."""
+        """Return the actor's tickets after the cursor; all tickets if the actor may see them."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
         owner_filter: Document = {}
         if not actor.has_permission(Permission.SEE_ANY_TICKET):
@@ -110,7 +95,7 @@ class TicketPager:
 
 
 def _date_windows(after: PageCursor) -> Iterator[Document]:
-    """Where to look for what has a date: further and further back, at last among all."""
+    """Yield filters for dated tickets, further and further back, at last without a limit."""
     if at := after.created_at:
         beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
         spans = (span for span in _SEARCH_WINDOWS if span < at - _EARLIEST)
@@ -119,7 +104,7 @@ def _date_windows(after: PageCursor) -> Iterator[Document]:
 
 
 def _undated_filter(after: PageCursor) -> Document:
-    """What has none comes last."""
+    """Tickets without a date come last."""
     if after.created_at:
         return {"createdAt": None}
     return {"createdAt": None, "_id": {"$lt": after.ticket_id}}

@@ -1,4 +1,4 @@
-"""The indexes of lists that no other package reads. Each holds its list in the list's order."""
+"""Indexes that only lists use, each in the order of its list."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,4 @@
-"""Which list somebody looks at: whose tickets, which of them, and which page."""
+"""A list, its filters and its page, as encoded in buttons."""
 
 import hashlib
 import re
@@ -31,7 +31,7 @@ class Filter(StrEnum):
     SKILL = "skill"
 
 
-# A ticket's skills are not for its requester; who has the assigned ones is no question.
+# Skills are not for the requester; assigned tickets have one assignee.
 FILTERS: dict[ListKind, tuple[Filter, ...]] = {
     ListKind.OWN: (Filter.STATUS, Filter.PRIORITY),
     ListKind.ASSIGNED: (Filter.STATUS, Filter.PRIORITY, Filter.SKILL),
@@ -47,10 +47,9 @@ NO_ASSIGNEE = "nobody"
 
 @dataclass(frozen=True, slots=True)
 class ListCursor:
-    """The page on one side of a ticket: those after it in the list, or those before.
+    """The page before or after a ticket.
 
-    `sort_key` is what the list is sorted by: a queue key, or in lists with the newest first the
-    milliseconds of createdAt.
+    `sort_key` is a queue key, or the milliseconds of createdAt in lists with the newest first.
     """
 
     is_backward: bool
@@ -62,17 +61,17 @@ class ListCursor:
 
     @classmethod
     def decode(cls, text: str) -> Self | None:
-        """None for whatever `encode` would not have written: the first page."""
+        """Return None, for the first page, if `encode` did not write the text."""
         found = _CURSOR_PATTERN.fullmatch(text)
         return cls(found[1] == "<", found[2], ObjectId(found[3])) if found else None
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """A list, its filters, and a page of it.
+    """A list, its filters and a page of it.
 
-    `status` None: all that are open. `assignee` is an account's id, `NO_ASSIGNEE`, or "" for any;
-    `skill` a `skill_key`, or "" for any.
+    `status` None means all open tickets. `assignee` is an account's id, `NO_ASSIGNEE`, or "" for
+    any; `skill` is a `skill_key`, or "" for any.
     """
 
     kind: ListKind
@@ -88,13 +87,12 @@ class ListQuery:
 
     @property
     def without_filters(self) -> "ListQuery":
-        """The same list without filters."""
         return ListQuery(self.kind)
 
     @property
     def is_queue_order(self) -> bool:
-        """In the order of work, or else the newest first: what is done stands in no queue, and
-        who filed a ticket looks for it by when they did."""
+        """Whether the list is in the order of work. Completed tickets have no place in the
+        queue, and requesters look for a ticket by its date: those lists have the newest first."""
         is_done = self.kind is ListKind.ASSIGNED and self.status is Status.COMPLETED
         return self.kind is not ListKind.OWN and not is_done
 
@@ -102,35 +100,35 @@ class ListQuery:
         return replace(self, cursor=cursor)
 
     def with_filter(self, by: Filter, value: str) -> "ListQuery":
-        """With that filter set to a value from Slack; what it cannot be set to takes it away."""
+        """Set a filter to a value from Slack; a value that is not allowed removes the filter."""
         words = {name.value: str(getattr(self, name) or "") for name in Filter}
         return _parse(self.kind.value, **{**words, by.value: value})
 
     def encode(self) -> str:
-        """For a button's value or a block's id: at most 130 characters."""
+        """Return at most 130 characters, for a button's value or a block_id."""
         words = [str(getattr(self, name) or "") for name in Filter]
         return ",".join([self.kind, *words, self.cursor.encode() if self.cursor else ""])
 
     @classmethod
     def decode(cls, text: str) -> "ListQuery":
-        """What cannot be read is left away: a forged text is somebody's own list."""
+        """Ignore what is not valid; a forged text becomes the reader's own list."""
         kind, status, priority, assignee, skill, cursor = (text.split(",") + [""] * 6)[:6]
         read = _parse(kind, status=status, priority=priority, assignee=assignee, skill=skill)
         return read.with_cursor(ListCursor.decode(cursor))
 
 
 def skill_key(skill: str) -> str:
-    """What a skill is called in a payload: short, and the same however it is spelled."""
+    """Return a short key of the skill for payloads, the same for every spelling."""
     return hashlib.sha256(skill.casefold().encode()).hexdigest()[:12]
 
 
 def created_at_key(at: datetime) -> str:
-    """The `sort_key` of a `ListCursor` for that time."""
+    """Return the `sort_key` of a `ListCursor` for that time."""
     return str(max(at - _EPOCH, timedelta()) // timedelta(milliseconds=1))
 
 
 def parse_created_at_key(key: str) -> datetime | None:
-    """The time of a `ListCursor`'s `sort_key`; None for a queue key."""
+    """Return the time of a `sort_key`; None if it is a queue key."""
     return _EPOCH + timedelta(milliseconds=int(key)) if key.isdecimal() else None
 
 

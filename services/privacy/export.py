@@ -14,25 +14,13 @@ from services.core.database import Document, Mongo
 from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor, Operator, Permission, require_permission
 from services.outbox.deliveries import parse_delivery_key
+from services.tickets.fields import Output, fields_of
 from services.tickets.queries import iter_tickets
 
 # Secrets and derived keys of an account, which are not exported.
 _SECRET = ("password", "tokenVersion", "emailKey", "searchKeys", "handBack")
-# Ticket fields that the requester may read.
-_REQUESTER_FIELDS = (
-    "number",
-    "title",
-    "description",
-    "status",
-    "priority",
-    "deadline",
-    "createdAt",
-    "completedAt",
-    "resolution",
-    "source",
-)
-# Fields about the assignee that the assignee did not write.
-_ASSIGNEE_FIELDS = ("status", "acceptedAt", "completedAt")
+_REQUESTER_FIELDS = fields_of(Output.EXPORT)
+_ASSIGNEE_FIELDS = fields_of(Output.ASSIGNEE_EXPORT)
 _CHOICE = ("source", "reason", "score", "parts", "at")
 _EMAIL_FIELDS = ("kind", "state", "createdAt", "endedAt")
 _DELIVERY_FIELDS = ("state", "channel", "ts")

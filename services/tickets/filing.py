@@ -24,6 +24,7 @@ from services.outbox.pending import outbox_fields
 from services.sla.policy import cached_policy
 from services.sla.timing import timing_for_new_ticket
 from services.tickets import ticket_store
+from services.tickets.fields import FILED_FIELDS, current_value
 from services.tickets.queries import load_ticket
 from services.tickets.transitions import Change
 from services.tickets.validation import TicketFields, checked_deadline, checked_fields
@@ -227,17 +228,13 @@ class TicketService:
 
 
 def _edits(ticket: Ticket, fields: TicketFields) -> dict[str, tuple[Any, Any]]:
-    """Return the fields a resubmission changes, with their old and new values."""
-    pairs = {
-        "title": (ticket.title, fields.title),
-        "description": (ticket.description, fields.description),
-    }
-    edits: dict[str, tuple[Any, Any]] = {
-        name: pair for name, pair in pairs.items() if pair[0] != pair[1]
-    }
-    # An empty choice is no edit: analysis or staff may have set the field since then.
-    if fields.priority and fields.priority != ticket.priority:
-        edits["priority"] = (ticket.priority, fields.priority.value)
-    if fields.deadline and fields.deadline != ticket.deadline:
-        edits["deadline"] = (ticket.deadline, fields.deadline)
+    """Return the fields a resubmission changes, with their old and new values.
+
+    An empty field is no change: analysis or staff may have set the priority since then.
+    """
+    edits: dict[str, tuple[Any, Any]] = {}
+    for name in FILED_FIELDS:
+        old, new = current_value(ticket, name), current_value(fields, name)
+        if new and new != old:
+            edits[name] = (old, new)
     return edits

@@ -1,19 +1,28 @@
-"""Validation of a ticket's fields before they are stored."""
+"""Checks of ticket fields: each returns the value to store, or raises `InvalidValue`."""
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
+
+from bson import ObjectId
 
 from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
-from services.models.ticket import Priority
+from services.models.ticket import Priority, Status, Ticket
 
 MIN_TITLE_LENGTH, MAX_TITLE_LENGTH = 3, 150
 MAX_DESCRIPTION_LENGTH = 3_000
 MAX_RESOLUTION_LENGTH = 1_000
 MAX_QUESTION_LENGTH = 1_000  # to the requester
-MAX_REASON_LENGTH = 300  # of a reassignment
+MAX_REASON_LENGTH = 300  # why the ticket is reassigned or declined
+MAX_NOTES_LENGTH = 3_000
+MAX_SKILLS = 100
+# Slack's limit for an option's value. The predecessor had no limit for a skill's name.
+# https://docs.slack.dev/reference/block-kit/composition-objects/option-object
+MAX_SKILL_VALUE_LENGTH = 150
 LAST_YEAR = 2099
 
 
@@ -32,15 +41,15 @@ class TicketFields:
 
 
 def checked_fields(*, title: str, description: str, priority: str | None) -> TicketFields:
-    """Return the fields as they are stored; `InvalidValue` names the first bad one."""
+    """Check the texts and the priority of a new ticket."""
     title = checked_title(title)
     description = checked_description(description)
     return TicketFields(title=title, description=description, priority=checked_priority(priority))
 
 
-def checked_title(title: str) -> str:
-    """Return the title on one line, for lists, subjects and notifications."""
-    title = " ".join(strip_invisible(title).split())
+def checked_title(value: Any) -> str:
+    """Return the title on one line, because lists, subjects and notifications show it."""
+    title = " ".join(strip_invisible(_text("title", value)).split())
     if len(title) < MIN_TITLE_LENGTH:
         raise InvalidValue("title", f"Give it a title of at least {MIN_TITLE_LENGTH} characters.")
     if len(title) > MAX_TITLE_LENGTH:
@@ -51,9 +60,9 @@ def checked_title(title: str) -> str:
     return title
 
 
-def checked_description(description: str) -> str:
+def checked_description(value: Any) -> str:
     return checked_required_text(
-        description,
+        _text("description", value),
         field="description",
         limit=MAX_DESCRIPTION_LENGTH,
         empty_message="Describe what you need.",
@@ -62,12 +71,18 @@ def checked_description(description: str) -> str:
 
 def checked_required_text(text: str, *, field: str, limit: int, empty_message: str) -> str:
     """Return the stripped text, of 1 to `limit` characters."""
-    text = strip_invisible(text).strip()
-    if not text:
+    checked = checked_optional_text(text, field=field, limit=limit)
+    if checked is None:
         raise InvalidValue(field, empty_message)
+    return checked
+
+
+def checked_optional_text(value: Any, *, field: str, limit: int) -> str | None:
+    """Return the stripped text, or None if it is empty."""
+    text = strip_invisible(_text(field, value)).strip()
     if len(text) > limit:
         raise InvalidValue(field, f"At most {limit:,} characters; this text has {len(text):,}.")
-    return text
+    return text or None
 
 
 def checked_question(text: str, *, field: str) -> str:
@@ -98,10 +113,14 @@ def checked_reason(text: str) -> str:
     )
 
 
-def checked_priority(value: str | None) -> Priority | None:
+def checked_notes(value: Any) -> str | None:
+    return checked_optional_text(value, field="helpfulNotes", limit=MAX_NOTES_LENGTH)
+
+
+def checked_priority(value: Any) -> Priority | None:
     if value is None:
         return None
-    if value not in set(Priority):
+    if _text("priority", value) not in set(Priority):
         raise InvalidValue("priority", f"Choose one of {', '.join(Priority)}.")
     return Priority(value)
 
@@ -118,3 +137,49 @@ def checked_deadline(value: datetime | None, *, now: datetime) -> datetime | Non
     if value.year > LAST_YEAR:
         raise InvalidValue("deadline", f"Choose a deadline before the year {LAST_YEAR + 1}.")
     return value
+
+
+def checked_status(value: Any) -> Status:
+    if _text("status", value) not in set(Status):
+        raise InvalidValue("status", f"Choose one of {', '.join(Status)}.")
+    return Status(value)
+
+
+def checked_assignee_id(value: Any) -> ObjectId | None:
+    if value is None:
+        return None
+    if not ObjectId.is_valid(value):
+        raise InvalidValue("assignedTo", "Choose somebody from the list.")
+    return ObjectId(value)
+
+
+def checked_skills(value: Any, ticket: Ticket, team_skills: Sequence[str]) -> list[str]:
+    if value is not None and not isinstance(value, (list, tuple)):
+        raise InvalidValue("relatedSkills", "Give the skills as a list.")
+    choices = skill_choices(ticket, team_skills)
+    known = {skill[:MAX_SKILL_VALUE_LENGTH].casefold(): skill for skill in choices}
+    chosen: dict[str, str] = {}
+    for name in value or ():
+        key = str(name)[:MAX_SKILL_VALUE_LENGTH].casefold()
+        if key not in known:
+            raise InvalidValue(
+                "relatedSkills", f"Nobody in the team knows “{name}”. Choose from the list."
+            )
+        chosen[key] = known[key]
+    if len(chosen) > MAX_SKILLS:
+        raise InvalidValue("relatedSkills", f"Choose at most {MAX_SKILLS} skills.")
+    return list(chosen.values())
+
+
+def skill_choices(ticket: Ticket, team_skills: Sequence[str]) -> list[str]:
+    """Return the skills to choose from, by name: the team's, and the ticket's in its spelling."""
+    spelled = {skill.casefold(): skill for skill in ticket.related_skills}
+    for skill in team_skills:
+        spelled.setdefault(skill.casefold(), skill)
+    return sorted(spelled.values(), key=str.casefold)
+
+
+def _text(field: str, value: Any) -> str:
+    if value is not None and not isinstance(value, str):
+        raise InvalidValue(field, "Give this as a text.")
+    return value or ""

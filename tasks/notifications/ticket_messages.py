@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bson import ObjectId
 
 from bot.views.cards import ticket_cards
-from bot.views.cards.triage_card import triage_card
+from bot.views.cards.ticket_cards import triage_card
 from bot.views.messages import ticket_updates
 from bot.views.text import DisplayPerson, Message
 from services.models.events import Event, EventType

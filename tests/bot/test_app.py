@@ -25,11 +25,6 @@ FOREIGN = "This help desk serves another workspace. Ask your contact there to fi
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, employee: User) -> Ticket:
     return file_ticket(tickets, employee)
 

@@ -15,9 +15,7 @@ from bot.views.cards.action_buttons import button_value
 from bot.views.modals import (
     account,
     availability,
-    link_account,
     person,
-    status_words,
     team_settings,
     ticket_actions,
 )
@@ -299,7 +297,7 @@ def why_pressed(user: User, ticket: Ticket) -> dict[str, Any]:
 
 
 def code_typed(user: User, _: Ticket) -> dict[str, Any]:
-    view = {**link_account.link_account_modal(app_url=APP_URL, can_link_by_email=True), "id": "V1"}
+    view = {**account.link_account_modal(app_url=APP_URL, can_link_by_email=True), "id": "V1"}
     return payloads.view_submission(view, {"code": "0A1B2-C3D4E"}, user=People.slack_id(user))
 
 
@@ -312,7 +310,7 @@ def code_confirmed(user: User, _: Ticket) -> dict[str, Any]:
         open_ticket_count=0,
     )
     slack_id = People.slack_id(user)
-    view = {**link_account.confirm_link_modal(offer, slack_user_id=slack_id), "id": "V1"}
+    view = {**account.confirm_link_modal(offer, slack_user_id=slack_id), "id": "V1"}
     return payloads.view_submission(view, {}, user=slack_id)
 
 
@@ -454,7 +452,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "view edit_availability": availability_sent,
     "options country": typed_into(ids.COUNTRY),
     "action open_away_words": pressed_in_home(ids.OPEN_STATUS_WORDS),
-    "view edit_away_words": sent(lambda _: status_words.status_words_modal(StatusRules())),
+    "view edit_away_words": sent(lambda _: team_settings.status_words_modal(StatusRules())),
     "action hand_over": button_pressed(ids.HAND_OVER, offer_out_of_date),
     "action keep_tickets": button_pressed(ids.KEEP_TICKETS, offer_out_of_date),
     "view edit_profile": sent(lambda user: person.profile_modal(user, is_staff=True)),

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE
-from bot.views.modals.edit_metadata import EditMetadata
+from bot.views.modals.edit_ticket import FORM_KEPT_NOTICE, EditMetadata
 from services.core.database import Mongo
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User

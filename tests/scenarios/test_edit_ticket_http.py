@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE
+from bot.views.modals.edit_ticket import FORM_KEPT_NOTICE
 from services.core.database import Mongo
 from services.models.user import Role, User
 from tests.conftest import People

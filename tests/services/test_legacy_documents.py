@@ -37,8 +37,8 @@ from services.digest.digest_service import Digest, Digests
 from services.home.sessions import Screen
 from services.linking import links
 from services.linking.links import ExclusionReason
-from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import TicketLists
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
@@ -522,7 +522,7 @@ TABLE: Mapping[str, Entry] = {
     "linking.links.LinkService.slack_ids": once(
         lambda w: w.links.slack_ids(team_id=TEAM_ID, user_ids={MODERATOR})
     ),
-    "lists.list_pages.TicketLists.page": once(
+    "lists.list_service.TicketLists.page": once(
         lambda w: [
             TicketLists(w.db).page(actor=BOSS, list_query=ListQuery(kind)) for kind in ListKind
         ]

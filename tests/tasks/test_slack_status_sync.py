@@ -32,11 +32,6 @@ def ours(db: Mongo) -> None:
     claim_installation(db, team_id=TEAM_ID)
 
 
-@pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
 def stored(db: Mongo, user: User) -> dict[str, Any]:
     return db.users.find_one({"_id": user.id}) or {}
 

@@ -1,4 +1,4 @@
-"""The buttons of a ticket: what its reader may do with it, the most likely first."""
+"""The buttons of a ticket: the actions its reader may take, the most likely first."""
 
 from collections.abc import Set
 
@@ -10,7 +10,7 @@ from services.tickets.lifecycle import TicketAction, state_token
 
 MAX_BUTTONS, MAX_MENU_CHOICES = 3, 5
 
-# For whoever has been given it: the three answers first.
+# For an assignee who has not accepted yet: the three answers first.
 ACCEPT_ORDER = (
     ids.ACCEPT,
     ids.REASSIGN,
@@ -23,7 +23,7 @@ ACCEPT_ORDER = (
     ids.NOTE,
     ids.CANCEL,
 )
-# For whoever works on it, and for its requester.
+# For an assignee who has accepted, and for the requester.
 DEFAULT_ORDER = (
     ids.REOPEN,
     ids.RESOLVE,
@@ -36,7 +36,7 @@ DEFAULT_ORDER = (
     ids.UPDATE,
     ids.CANCEL,
 )
-# For staff who could have it.
+# For staff who are not the assignee.
 TAKE_ORDER = (
     ids.TAKE,
     ids.REASSIGN,
@@ -62,7 +62,7 @@ ACTION_LABELS = {
     ids.CANCEL: "Cancel ticket",
     ids.DETAILS: "Details",
 }
-# What is no mistake however the ticket stands by now, and so carries its id alone.
+# These are right in any state of the ticket, so their value has no state.
 STATELESS_ACTIONS = frozenset({ids.UPDATE, ids.COMMENT, ids.NOTE, ids.DETAILS})
 PRIMARY_ACTIONS = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
 
@@ -70,11 +70,10 @@ PRIMARY_ACTIONS = frozenset({ids.ACCEPT, ids.TAKE, ids.RESOLVE})
 def action_buttons(
     ticket: Ticket, allowed_actions: Set[TicketAction], *, has_details: bool = True
 ) -> list[Block]:
-    """For one block of actions: three buttons, and an overflow menu with the rest.
+    """Return the elements of one actions block: three buttons, and an overflow menu with the rest.
 
-    `allowed_actions` come from `services.tickets.lifecycle`; `has_details` is for wherever the
-    ticket is not shown whole: what does not fit there is left to its page, which has a button more
-    where it has to.
+    `allowed_actions` come from `services.tickets.lifecycle`. `has_details` adds the button to the
+    ticket's page; without it, on the page itself, there is a button more if the menu is full.
     """
     offered = {*map(str, allowed_actions), *([ids.DETAILS] if has_details else [])}
     ordered = [action for action in _order(allowed_actions) if action in offered]
@@ -100,18 +99,18 @@ def action_button(ticket: Ticket, action: str, *, primary: bool = False) -> Bloc
 
 
 def button_value(ticket: Ticket, action: str) -> str:
-    """The ticket's id and, where the step depends on it, what its reader decided by."""
+    """Return the ticket's id and, if the action depends on it, the state the reader sees."""
     return str(ticket.id) if action in STATELESS_ACTIONS else f"{ticket.id}:{state_token(ticket)}"
 
 
 def parse_button_value(text: str) -> tuple[str, str]:
-    """The ticket's id, and the state its reader saw or ""."""
+    """Return the ticket's id and the state the reader saw, or ""."""
     ticket_id, _, expected_state = text.partition(":")
     return ticket_id, expected_state
 
 
 def parse_menu_value(text: str) -> tuple[str, str]:
-    """Of a choice in the overflow menu: the step, and what its button would carry."""
+    """Return the action of an overflow option, and what its button would carry."""
     action, _, value_text = text.partition(":")
     return action, value_text
 

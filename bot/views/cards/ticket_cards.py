@@ -1,4 +1,8 @@
-"""The messages that show a ticket and are kept up to date in place."""
+"""Cards: messages that show a ticket and are updated in place.
+
+People in the triage channel may have any role, so its card shows nothing internal, and each button
+checks permissions. It names people without mentioning them, so that they get no notification.
+"""
 
 from bson import ObjectId
 
@@ -7,48 +11,66 @@ from bot.views.blocks import (
     accepted_time,
     actions,
     context,
-    header,
+    fields_section,
+    mrkdwn_section,
     resolution_section,
     source_link,
     status_line,
     ticket_fields,
-    ticket_title,
+    ticket_heading,
     titled_section,
 )
 from bot.views.cards.action_buttons import action_button, action_buttons
-from bot.views.due_text import due_phrase_for_card
-from bot.views.text import Block, DisplayPerson, Message, escape, fit_to_limit, plain_text, truncate
+from bot.views.due_text import due_field, due_phrase_for_card
+from bot.views.text import (
+    Block,
+    DisplayPerson,
+    Message,
+    escape,
+    fit_to_limit,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
 from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
 from services.models.ticket import OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
-from services.tickets.lifecycle import allowed_actions
-from services.tickets.transitions import TAKEN_REASON
+from services.tickets.lifecycle import TicketAction, allowed_actions
+from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
+from services.tickets.visibility import for_requester
 
-# What becomes of a reply in a card's thread.
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
 ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thread."
+NOBODY_YET = "Nobody has this yet."
+NOBODY_AVAILABLE = "Nobody is available for this."
+NOT_SET = "Not set"
+NOT_YET = "Not yet"
+TRIAGE_THREAD_HELP = "What moderators write in this message's thread is kept as an internal note."
 
 
 def requester_card(
     ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
 ) -> Message:
-    """What the person who filed it sees: number, title, status, assignee, resolution."""
+    # The due phrase and the buttons depend on fields that the requester does not see.
+    due = due_phrase_for_card(ticket)
+    # The actions of a requester, whatever their role: the page has those of the staff.
+    buttons = _buttons(ticket, ticket.created_by, Role.USER)
+    ticket = for_requester(ticket)
     blocks = [
-        *_heading(ticket),
+        *ticket_heading(ticket),
         status_line(
             ticket,
             assignee=assignee,
             done_by=done_by,
-            due=due_phrase_for_card(ticket),
+            due=due,
             is_for_requester=True,
         ),
         *source_link(ticket),
         *resolution_section(ticket),
         context(plain_text(REQUESTER_THREAD_HELP)),
-        # Whatever their role: what they may do as staff they find on its page.
-        actions(*_buttons(ticket, ticket.created_by, Role.USER)),
+        actions(*buttons),
     ]
     state = _status_phrase(ticket, assignee, done_by, is_for_requester=True)
     return Message(text=f"{ticket_reference(ticket)}: {state}", blocks=blocks)
@@ -62,12 +84,13 @@ def assignee_card(
     assigned_by: DisplayPerson | None = None,
     done_by: DisplayPerson | None = None,
 ) -> Message:
-    """What the person who has to work on it sees, with the reason why it is they.
+    """Return the assignee's card, with the reason for the assignment.
 
-    `assigned_by` is who chose them; None where assignment did, or they themselves.
+    `assigned_by` is the person who chose the assignee; None after an automatic assignment or a
+    Take.
     """
     blocks = [
-        *_heading(ticket),
+        *ticket_heading(ticket),
         ticket_fields(
             ticket,
             requester=requester,
@@ -96,9 +119,9 @@ def assignee_card(
 def former_assignee_card(
     ticket: Ticket, *, assignee: DisplayPerson | None, done_by: DisplayPerson | None = None
 ) -> Message:
-    """What becomes of the card of somebody who no longer has the ticket."""
+    """Return what replaces the card of a former assignee."""
     blocks = [
-        *_heading(ticket),
+        *ticket_heading(ticket),
         status_line(ticket, assignee=assignee, done_by=done_by),
         actions(action_button(ticket, ids.DETAILS)),
     ]
@@ -109,14 +132,14 @@ def former_assignee_card(
 
 
 def ticket_reference(ticket: Ticket) -> str:
-    """How a notification calls it."""
+    """Return number and title for a notification, escaped."""
     return f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”"
 
 
 def status_with_assignee(
     ticket: Ticket, assignee: DisplayPerson | None, *, is_for_requester: bool = False
 ) -> str:
-    """How it stands and who has it, escaped, as "in progress (Nils)"."""
+    """Return the status and the assignee, escaped, as "in progress (Nils)"."""
     state = labels.status_in_sentence(ticket, is_for_requester=is_for_requester)
     if assignee is None:
         return state
@@ -124,12 +147,8 @@ def status_with_assignee(
     return f"{state}, accepted by {name}" if accepted_time(ticket) else f"{state} ({name})"
 
 
-def _heading(ticket: Ticket) -> list[Block]:
-    return [header(labels.ticket_name(ticket)), ticket_title(ticket)]
-
-
 def _buttons(ticket: Ticket, reader: ObjectId | None, role: Role) -> list[Block]:
-    """`role` is what such a card's reader has at least: a press is checked against theirs."""
+    """`role` is the lowest of the card's readers: permissions are checked again on a press."""
     actions = allowed_actions(Actor(reader, role), ticket) if reader else frozenset()
     return action_buttons(ticket, actions)
 
@@ -141,7 +160,6 @@ def _status_phrase(
     *,
     is_for_requester: bool = False,
 ) -> str:
-    """Where it stands and with whom, escaped."""
     if ticket.status is not Status.COMPLETED:
         return status_with_assignee(ticket, assignee, is_for_requester=is_for_requester)
     state = labels.status_in_sentence(ticket)
@@ -149,7 +167,7 @@ def _status_phrase(
 
 
 def assignment_reason(ticket: Ticket, assigned_by: DisplayPerson | None) -> str:
-    """Why it is its assignee who got it, as a phrase."""
+    """Return why the assignee got the ticket, as a phrase."""
     reason = str(ticket.assignment.get("reason") or "")
     if assigned_by:
         return f"{assigned_by.name} gave it to you{': ' if reason else ''}{reason}"
@@ -160,3 +178,74 @@ def assignment_reason(ticket: Ticket, assigned_by: DisplayPerson | None) -> str:
         if ticket.assignment.get("source") == MANUAL_SOURCE
         else "given to you elsewhere"
     )
+
+
+def triage_card(
+    ticket: Ticket,
+    *,
+    requester: DisplayPerson,
+    assignee: DisplayPerson | None,
+    done_by: DisplayPerson | None = None,
+) -> Message:
+    due = due_phrase_for_card(ticket)
+    ticket = for_requester(ticket)
+    is_open = ticket.status in OPEN_STATUSES
+    is_unassigned = is_open and assignee is None
+    blocks = ticket_heading(ticket)
+    if is_unassigned:
+        blocks.append(mrkdwn_section(_unassigned_text(ticket)))
+    blocks += [_triage_fields(ticket, requester, assignee, due), *source_link(ticket)]
+    if done_by and not is_open:
+        blocks.append(context(mrkdwn(f"{labels.status(ticket)} by {escape(done_by.name)}")))
+    card_actions = (ids.TAKE, ids.REASSIGN, ids.DETAILS) if is_open else (ids.DETAILS,)
+    buttons = [
+        action_button(ticket, action, primary=is_unassigned and action == ids.TAKE)
+        for action in card_actions
+    ]
+    blocks += [context(mrkdwn(TRIAGE_THREAD_HELP)), actions(*buttons)]
+    return Message(
+        text=f"{ticket_reference(ticket)}: {_triage_phrase(ticket, assignee, is_unassigned)}",
+        blocks=blocks,
+    )
+
+
+def _unassigned_text(ticket: Ticket) -> str:
+    if is_queued_unassigned(ticket):
+        return f"*{NOBODY_AVAILABLE}* Take it, or assign it to somebody."
+    if ticket.status is Status.TODO:
+        return f"*{NOBODY_YET}* The right person is being looked for; take it if that is you."
+    return f"*{NOBODY_YET}* Take it, or assign it to somebody."
+
+
+def _triage_fields(
+    ticket: Ticket, requester: DisplayPerson, assignee: DisplayPerson | None, due: str
+) -> Block:
+    fields = {
+        "Status": labels.status(ticket),
+        "Priority": labels.PRIORITY[ticket.priority] if ticket.priority else NOT_SET,
+        "Requester": escape(requester.name),
+        "Assignee": escape(assignee.name) if assignee else "Nobody",
+        **_accepted_field(ticket),
+        "Due": due_field(due) or NOT_SET,
+    }
+    return fields_section(fields)
+
+
+def _accepted_field(ticket: Ticket) -> dict[str, str]:
+    """Return when the assignee accepted; nothing if no one is asked to accept."""
+    who = ticket.assigned_to
+    is_asked = who is not None and TicketAction.ACCEPT in allowed_actions(
+        Actor(who, Role.MODERATOR), ticket
+    )
+    text = accepted_time(ticket) or (NOT_YET if is_asked else "")
+    return {"Accepted": text} if text else {}
+
+
+def _triage_phrase(ticket: Ticket, assignee: DisplayPerson | None, is_unassigned: bool) -> str:
+    if is_unassigned:
+        return (
+            "nobody is available for this"
+            if is_queued_unassigned(ticket)
+            else "nobody has this yet"
+        )
+    return status_with_assignee(ticket, assignee)

@@ -1,9 +1,9 @@
-"""The modal behind "Why?": a dry run of a ticket's assignment."""
+"""The modal of the button "Why?": a dry run of a ticket's assignment."""
 
 from collections.abc import Sequence
 
 from bot.views import labels
-from bot.views.blocks import context, header
+from bot.views.blocks import context, header, mrkdwn_section
 from bot.views.due_text import format_datetime
 from bot.views.explain import wording
 from bot.views.explain.wording import MAX_PARTS, Formatter, format_score
@@ -21,14 +21,14 @@ from services.assignment.dry_run import DryRun
 from services.assignment.explanation import LastAssignment
 from services.assignment.feedback import Correction
 
-# Of each list: a view holds 100 blocks.
+# A view has at most 100 blocks, so each list is cut.
 MAX_CANDIDATES = 20
 MAX_CORRECTIONS = 10
 MAX_TEXT_LENGTH = 500
 
 
 def explanation_modal(dry_run: DryRun) -> View:
-    """`dry_run` with `MAX_CANDIDATES` people of each kind at most."""
+    """`dry_run` has at most `MAX_CANDIDATES` eligible and as many excluded people."""
     formatter = Formatter(
         name=lambda user_id: display_person(dry_run.people, user_id).mention,
         time=format_datetime,
@@ -36,12 +36,12 @@ def explanation_modal(dry_run: DryRun) -> View:
     )
     analysis = wording.analysis_rows(dry_run, formatter).items()
     blocks = [
-        _section(wording.assignment_state(dry_run, formatter)),
+        mrkdwn_section(wording.assignment_state(dry_run, formatter)),
         header("Analysis"),
-        _section("\n".join(f"*{label}:* {value}" for label, value in analysis)),
+        mrkdwn_section("\n".join(f"*{label}:* {value}" for label, value in analysis)),
         *(_last_assignment(dry_run.last_assignment, formatter) if dry_run.last_assignment else []),
         header("Now"),
-        _section(wording.current_choice(dry_run, formatter)),
+        mrkdwn_section(wording.current_choice(dry_run, formatter)),
         context(plain_text(wording.ranking_rule(dry_run))),
         header("Who could have it, the best first"),
         *_eligible(dry_run, formatter),
@@ -58,20 +58,16 @@ def explanation_modal(dry_run: DryRun) -> View:
 
 
 def explanation_loading_modal() -> View:
-    """Until it is found out."""
+    """Return what is shown until the dry run is done."""
     loading_text = context(plain_text("Looking at everybody who could have it…"))
     return modal(title="Why?", close="Close", blocks=[loading_text])
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": mrkdwn(text)}
 
 
 def _last_assignment(last: LastAssignment, formatter: Formatter) -> list[Block]:
     texts = [last.reason, wording.score_sum(last.score, last.parts)]
     return [
         header("Then"),
-        _section(wording.last_choice(last, formatter)),
+        mrkdwn_section(wording.last_choice(last, formatter)),
         *(context(plain_text(text, limit=MAX_TEXT_LENGTH)) for text in texts if text),
     ]
 
@@ -82,7 +78,7 @@ def _eligible(dry_run: DryRun, formatter: Formatter) -> list[Block]:
         numbers = wording.format_parts(candidate.score, candidate.parts)
         parts = " · ".join(f"{name} {numbers[name]} of {MAX_PARTS[name]}" for name in MAX_PARTS)
         blocks += [
-            _section(
+            mrkdwn_section(
                 f"*{rank}.* {formatter.name(candidate.user_id)} · *{format_score(candidate.score)}*"
             ),
             context(plain_text(candidate.reason, limit=MAX_TEXT_LENGTH), plain_text(parts)),

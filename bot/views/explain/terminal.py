@@ -1,4 +1,4 @@
-"""A dry run for a terminal: aligned columns, times in UTC, nothing that could move a cursor."""
+"""A dry run for a terminal: aligned columns, times in UTC, no control characters."""
 
 import textwrap
 import unicodedata
@@ -17,7 +17,7 @@ from services.assignment.explanation import CandidateScore
 from services.core.text import strip_invisible
 
 INDENT = "  "
-WIDTH = 90  # of sentences; a table is as wide as what stands in it
+WIDTH = 90  # of sentences; tables may be wider
 
 
 def explanation_lines(dry_run: DryRun) -> list[str]:
@@ -85,7 +85,7 @@ def _excluded(dry_run: DryRun, formatter: Formatter) -> list[str]:
 
 
 class UniqueNames:
-    """What people are called; with their address where two are called the same."""
+    """Names of people, with the email address if two people have the same name."""
 
     def __init__(self, dry_run: DryRun) -> None:
         self._people = dry_run.people
@@ -106,12 +106,12 @@ def _format_datetime(at: datetime) -> str:
 
 
 def _line(text: str) -> str:
-    """One line, without what cannot be seen; blanks within stay for the columns' sake."""
+    """Return one line without invisible characters. Inner spaces stay, for the columns."""
     return strip_invisible(text).replace("\n", " ").replace("\t", " ").rstrip()
 
 
 def _columns(rows: Sequence[Sequence[str]], *, right: Iterable[int] = ()) -> list[str]:
-    """The cells one below the other, those of the `right` columns at their right edge."""
+    """Return the rows as aligned text; columns in `right` are right-aligned."""
     cells = [[_line(cell) for cell in row] for row in rows]
     widths = [max(map(_width, column)) for column in zip(*cells, strict=True)]
     edges = set(right)
@@ -130,7 +130,7 @@ def _padded(cell: str, width: int, *, at_right: bool) -> str:
 
 
 def _width(text: str) -> int:
-    """In a terminal's cells: two for what is wide, none for what stands on the letter before."""
+    """Return the width in terminal cells: two for wide characters, none for combining ones."""
     return sum(
         0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
         for c in text

@@ -1,4 +1,4 @@
-"""What is said of a dry run, in a terminal as in Slack."""
+"""The texts of a dry run, shared by the terminal and the modal."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -35,7 +35,7 @@ BASIS_LABELS = {
 
 @dataclass(frozen=True, slots=True)
 class Formatter:
-    """How people and moments are written where it is read, and what somebody wrote is quoted."""
+    """How names, times and quoted text are written for a medium."""
 
     name: Callable[[ObjectId | str | None], str]
     time: Callable[[datetime], str]
@@ -43,7 +43,6 @@ class Formatter:
 
 
 def assignment_state(dry_run: DryRun, formatter: Formatter) -> str:
-    """How the ticket stands with assignment."""
     ticket = dry_run.ticket
     if ticket.status is Status.COMPLETED:
         status = labels.status(ticket)
@@ -69,7 +68,7 @@ def assignment_state(dry_run: DryRun, formatter: Formatter) -> str:
 
 
 def analysis_rows(dry_run: DryRun, formatter: Formatter) -> dict[str, str]:
-    """The analysis, by what each line is about. Nothing of the ticket's own words."""
+    """Return the analysis by label, without any text of the ticket."""
     analysis = dry_run.ticket.assignment.get("analysis") or {}
     at = as_datetime(analysis.get("at"))
     return {
@@ -101,7 +100,7 @@ def current_choice(dry_run: DryRun, formatter: Formatter) -> str:
 
 
 def ranking_rule(dry_run: DryRun) -> str:
-    """In which order people are considered."""
+    """Return the order in which people are considered."""
     if dry_run.ticket.related_skills:
         return (
             "First come moderators who know a skill it needs, then those who have solved similar "
@@ -114,7 +113,7 @@ def ranking_rule(dry_run: DryRun) -> str:
 
 
 def score_sum(score: float | None, parts: Mapping[str, float]) -> str:
-    """As "0.742 = skills 0.400 + load 0.192"."""
+    """Return "0.742 = skills 0.400 + load 0.192"."""
     terms = " + ".join(f"{name} {value}" for name, value in format_parts(score, parts).items())
     if score is None:
         return terms
@@ -122,7 +121,7 @@ def score_sum(score: float | None, parts: Mapping[str, float]) -> str:
 
 
 def format_parts(score: float | None, parts: Mapping[str, float]) -> dict[str, str]:
-    """The parts as they are read: so rounded that they add up to the score as that is read."""
+    """Return the parts, rounded so that they add up to the rounded score."""
     millionths = {name: round(value * 1_000_000) for name, value in parts.items()}
     if score is None or sum(millionths.values()) != round(score * 1_000_000):
         return {name: format_score(value) for name, value in parts.items()}
@@ -141,7 +140,7 @@ def format_score(value: float) -> str:
 
 
 def exclusion_text(dry_run: DryRun, candidate_score: CandidateScore, formatter: Formatter) -> str:
-    """Why they would not be chosen."""
+    """Return why the candidate would not be chosen."""
     candidate = candidate_score.candidate
     match candidate_score.exclusion:
         case Obstacle.AWAY:
@@ -173,7 +172,7 @@ def correction_sentence(made: Correction, formatter: Formatter) -> str:
 
 
 def _capitalized(sentence: str) -> str:
-    """With a capital, where it begins with no name."""
+    """Capitalise the sentence, unless it begins with a name."""
     is_name = not sentence.startswith(("someone ", "nobody "))
     return sentence if is_name else sentence[0].upper() + sentence[1:]
 
@@ -219,7 +218,6 @@ def _confidence(stored: object) -> str:
 
 
 def _priority(dry_run: DryRun) -> str:
-    """And why, where somebody called it urgent."""
     priority = dry_run.ticket.priority
     if text := labels.urgency_explanation(dry_run.ticket):
         return text

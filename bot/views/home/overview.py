@@ -1,14 +1,12 @@
-"""Home: the first page, with a member's open tickets and what is assigned to them."""
-
-from typing import Any
+"""The first page of Home: the reader's open and assigned tickets. Also chooses the page to show."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, header
+from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.due_text import away_phrase
 from bot.views.home.people_list import people_page
-from bot.views.home.ticket_list import list_page
+from bot.views.home.ticket_list import list_page, ticket_row
 from bot.views.home.ticket_page import ticket_page
-from bot.views.home.ticket_row import ticket_row
+from bot.views.inputs import View
 from bot.views.modals.team_settings import settings_page
 from bot.views.text import Block, display_person, mrkdwn, plain_text
 from services.accounts.account_search import AccountCursor
@@ -21,11 +19,9 @@ from services.home.home_service import (
     TicketPage,
 )
 from services.home.sessions import Screen
-from services.lists.list_pages import ListPage
 from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import ListPage
 from services.models.user import User
-
-View = dict[str, Any]
 
 HELP = "Type `/ticket help` in any conversation to read what else you can do."
 NO_OWN_TICKETS = "You have no open tickets. When something does not work, press File a ticket."
@@ -39,7 +35,6 @@ DIGEST_ON, DIGEST_OFF = "on", "off"
 
 
 def home_view(content: HomeContent) -> View:
-    """What that member looks at."""
     if isinstance(content, TicketPage):
         return ticket_page(content)
     if isinstance(content, PeoplePage):
@@ -89,13 +84,13 @@ def overview_page(content: HomePage) -> View:
 
 
 def refusal_view(sentence: str) -> View:
-    """For a member who gets no account."""
-    blocks = [header("Help desk"), {"type": "section", "text": plain_text(sentence)}]
+    """Return what a member without an account sees."""
+    blocks = [header("Help desk"), text_section(sentence)]
     return {"type": "home", "blocks": blocks}
 
 
 def _away_notice(content: HomePage) -> list[Block]:
-    """Else somebody wonders why no ticket comes: their Slack status alone may have said so."""
+    """Explain why no tickets arrive: a Slack status alone may have set the reader away."""
     reader = content.people.users.get(content.user_id)
     until = reader.away_until if reader else None
     if until is None or until <= content.now:
@@ -104,15 +99,14 @@ def _away_notice(content: HomePage) -> list[Block]:
         f"You are *{away_phrase(until)}*, so no new tickets are assigned to you. "
         f"{AVAILABILITY_HELP}"
     )
-    return [{"type": "section", "text": mrkdwn(text)}]
+    return [mrkdwn_section(text)]
 
 
 def _ticket_preview(
     content: HomePage, page: ListPage, kind: ListKind, *, empty: str
 ) -> list[Block]:
-    """The beginning of a list, and whether there is more of it."""
     if not page.tickets:
-        return [{"type": "section", "text": plain_text(empty)}]
+        return [text_section(empty)]
     blocks: list[Block] = []
     for ticket in page.tickets:
         to = Screen(ticket_id=ticket.id)

@@ -1,18 +1,15 @@
-"""Home's screen of people, for admins."""
-
-from typing import Any
+"""The People page in Home, for admins."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, header
+from bot.views.blocks import actions, button, context, header, text_section
 from bot.views.due_text import away_phrase
+from bot.views.inputs import View
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, escape, mrkdwn, plain_text, truncate
 from services.accounts.account_search import AccountCursor
 from services.home.home_service import PeoplePage
 from services.home.sessions import Screen
 from services.models.user import User, can_work_on_tickets
-
-View = dict[str, Any]
 
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 100, 300
 NO_MATCH = "Nobody has a name or an address that begins like that. Search for something else."
@@ -34,7 +31,7 @@ def people_page(content: PeoplePage) -> View:
     for user in page.users:
         blocks += _person_rows(user, content)
     if not page.users:
-        blocks.append({"type": "section", "text": plain_text(NO_MATCH)})
+        blocks.append(text_section(NO_MATCH))
     directions = (
         ("Previous", ids.PEOPLE_PREVIOUS, page.previous),
         ("Next", ids.PEOPLE_NEXT, page.next),

@@ -1,21 +1,52 @@
-"""A list of tickets with its filters and pages, as an answer to a command and in Home."""
+"""A list of tickets, in a message and in Home: its filters, rows and page buttons."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 
-from bot.views import ids
-from bot.views.blocks import actions, button, context, header
-from bot.views.home.list_filters import filter_menus
-from bot.views.home.ticket_row import ticket_row, ticket_row_text
-from bot.views.text import MAX_NAME_LENGTH, Block, Message, fit_to_limit, fits_limit, plain_text
+from bson import ObjectId
+
+from bot.views import ids, labels
+from bot.views.blocks import accepted_time, actions, button, context, header, section, text_section
+from bot.views.due_text import due_phrase, time_ago
+from bot.views.inputs import View, option
+from bot.views.text import (
+    MAX_NAME_LENGTH,
+    Block,
+    DisplayPerson,
+    Message,
+    display_person,
+    escape,
+    fit_to_limit,
+    fits_limit,
+    mrkdwn,
+    plain_text,
+    truncate,
+)
 from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
-from services.lists.list_query import ListKind
+from services.linking.directory import Directory
+from services.lists.list_query import FILTERS, NO_ASSIGNEE, STATUSES, Filter, ListKind, ListQuery
 from services.lists.list_service import ListResult
-from services.models.ticket import Ticket
+from services.models.ticket import Priority, Status, Ticket
+from services.models.user import User
+from services.tickets.validation import MAX_TITLE_LENGTH
 
-View = dict[str, Any]
-
+FILTER_ACTION_IDS = {
+    Filter.STATUS: ids.LIST_STATUS,
+    Filter.PRIORITY: ids.LIST_PRIORITY,
+    Filter.ASSIGNEE: ids.LIST_ASSIGNEE,
+    Filter.SKILL: ids.LIST_SKILL,
+}
+ANY_LABELS = {
+    Filter.STATUS: "All that are open",
+    Filter.PRIORITY: "Any priority",
+    Filter.ASSIGNEE: "Anybody",
+    Filter.SKILL: "Any skill",
+}
+ANY_VALUE = "any"
+SEARCHABLE_FILTERS = (Filter.ASSIGNEE, Filter.SKILL)
+CLOSED_LABEL = "Resolved or cancelled"
 LIST_TITLES = {
     ListKind.OWN: "Your tickets",
     ListKind.ASSIGNED: "Assigned to you",
@@ -37,16 +68,146 @@ EMPTY_MESSAGES = {
     ListKind.QUEUE: "No ticket is open. New ones stand here as soon as they are filed.",
 }
 NO_MATCH = "No ticket here matches these filters. Press Clear filters to see all that are open."
-
-# How many options a menu holds itself, and how much of a name is shown: the most that fits. In a
-# message options count as much as rows; beyond these a menu asks for them as somebody types.
+# Tried in turn until the message fits: the options in a menu, and the length of names. In a message
+# options count as much as rows; with more options a menu becomes a search.
 MESSAGE_SIZES = ((12, MAX_NAME_LENGTH), (0, MAX_NAME_LENGTH), (0, 20))
 MAX_HOME_OPTIONS = 100
 MAX_NOTIFICATION_LENGTH = 3_800
 
 
+def ticket_row(
+    ticket: Ticket,
+    *,
+    kind: ListKind,
+    people: Directory,
+    now: datetime,
+    open_button: Block,
+    max_name_length: int = MAX_NAME_LENGTH,
+) -> list[Block]:
+    """Return a row: number, title, status, priority, age, people, and the button Open."""
+    name = labels.ticket_name(ticket)
+    return [
+        section(
+            plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
+            accessory={**open_button, "accessibility_label": f"Open {name}"},
+        ),
+        context(mrkdwn(" · ".join(_facts(ticket, kind, people, now, max_name_length)))),
+    ]
+
+
+def ticket_row_text(ticket: Ticket, *, kind: ListKind, people: Directory) -> str:
+    """Return the row as a line of escaped text, for screen readers."""
+    facts = [labels.status_in_sentence(ticket, is_for_requester=kind is ListKind.OWN)]
+    if ticket.priority:
+        facts.append(f"{labels.PRIORITY[ticket.priority].lower()} priority")
+    who = _assignee_phrase(ticket, kind, people, lambda someone: escape(someone.name))
+    facts.append(who[0].lower() + who[1:])
+    return (
+        f"{labels.ticket_name(ticket)} “{escape(truncate(ticket.title, MAX_TITLE_LENGTH))}”: "
+        f"{', '.join(facts)}"
+    )
+
+
+def _facts(
+    ticket: Ticket, kind: ListKind, people: Directory, now: datetime, max_name_length: int
+) -> list[str]:
+    def format_name(someone: DisplayPerson) -> str:
+        return replace(someone, name=truncate(someone.name, max_name_length)).mention
+
+    facts = [f"*{labels.status(ticket, is_for_requester=kind is ListKind.OWN)}*"]
+    if ticket.priority:
+        facts.append(f"{labels.PRIORITY[ticket.priority]} priority")
+    facts.append(_assignee_phrase(ticket, kind, people, format_name))
+    if due_text := due_phrase(ticket, now=now):
+        facts.append(due_text)
+    if ticket.created_at:
+        facts.append(f"filed {time_ago(ticket.created_at, now=now)}")
+    return facts
+
+
+def _assignee_phrase(
+    ticket: Ticket, kind: ListKind, people: Directory, format_name: Callable[[DisplayPerson], str]
+) -> str:
+    """Return the assignee; in the reader's own work, the requester."""
+    if kind is ListKind.ASSIGNED:
+        return f"From {format_name(display_person(people, ticket.created_by))}"
+    if ticket.assigned_to is None:
+        retry_at = ticket.assignment.get("next")
+        return "Nobody is available yet" if retry_at else "Not assigned yet"
+    prefix = "Accepted by" if accepted_time(ticket) else "Assigned to"
+    return f"{prefix} {format_name(display_person(people, ticket.assigned_to))}"
+
+
+def filter_menus(listed: ListResult, max_options: int) -> Block:
+    """Return a menu for each filter. Menus longer than `max_options` become a search.
+
+    The block_id holds the current filters, because Slack sends it with every press. As it changes
+    with the filters, Slack does not restore the previous choice in the menus.
+    """
+    list_query = listed.list_query.with_cursor(None)
+    elements = [_filter_menu(by, listed, max_options) for by in FILTERS[list_query.kind]]
+    if list_query.has_filters:
+        everything = Screen(list_query=list_query.without_filters)
+        elements.append(button("Clear filters", ids.LIST_CLEAR, everything.encode()))
+    return {**actions(*elements), "block_id": f"filters|{Screen(list_query=list_query).encode()}"}
+
+
+def _filter_menu(by: Filter, listed: ListResult, max_options: int) -> Block:
+    options = _options(by, listed)
+    chosen = str(getattr(listed.list_query, by) or ANY_VALUE)
+    initial = next((option for option in options if option["value"] == chosen), None)
+    if initial is None:  # a person who can no longer be chosen
+        initial = option(display_person(listed.people, ObjectId(chosen)).name, chosen)
+        options.append(initial)
+    element: Block = {
+        "action_id": FILTER_ACTION_IDS[by],
+        "initial_option": initial,
+        "placeholder": plain_text(ANY_LABELS[by]),
+    }
+    if by in SEARCHABLE_FILTERS and len(options) > max_options:
+        return {**element, "type": "external_select", "min_query_length": 0}
+    return {**element, "type": "static_select", "options": options}
+
+
+def query_from_block_id(block_id: str) -> ListQuery:
+    """Return the list and its filters, from the block_id of the filter menus."""
+    return Screen.decode(block_id.partition("|")[2]).list_query or ListQuery(ListKind.OWN)
+
+
+def assignee_filter_options(users: Sequence[User]) -> list[Block]:
+    named = [option(user.display_name, str(user.id)) for user in users]
+    return [
+        option(ANY_LABELS[Filter.ASSIGNEE], ANY_VALUE),
+        option("Nobody yet", NO_ASSIGNEE),
+        *named,
+    ]
+
+
+def skill_filter_options(skills: Mapping[str, str]) -> list[Block]:
+    """`skills` are by `skill_key`."""
+    return [
+        option(ANY_LABELS[Filter.SKILL], ANY_VALUE),
+        *(option(skill, key) for key, skill in skills.items()),
+    ]
+
+
+def _options(by: Filter, listed: ListResult) -> list[Block]:
+    if by is Filter.ASSIGNEE:
+        return assignee_filter_options(listed.assignees)
+    if by is Filter.SKILL:
+        return skill_filter_options(listed.skills)
+    every = option(ANY_LABELS[by], ANY_VALUE)
+    if by is Filter.PRIORITY:
+        priorities = reversed(Priority)
+        return [every, *(option(labels.PRIORITY[value], value.value) for value in priorities)]
+    kind = listed.list_query.kind
+    named = labels.REQUESTER_STATUS if kind is ListKind.OWN else labels.STATUS
+    named = {**named, Status.COMPLETED: CLOSED_LABEL}
+    return [every, *(option(named[one], one.value) for one in STATUSES[kind])]
+
+
 def list_message(listed: ListResult) -> Message:
-    """For whoever typed the command."""
+    """Return the list as an answer to a command."""
 
     def open_button(ticket: Ticket) -> Block:
         return button("Open", ids.LIST_OPEN, str(ticket.id))
@@ -92,7 +253,7 @@ def _list(
     blocks = [filter_menus(listed, max_options)]
     if not page.tickets:
         text = NO_MATCH if list_query.has_filters else EMPTY_MESSAGES[list_query.kind]
-        return [*blocks, {"type": "section", "text": plain_text(text)}]
+        return [*blocks, text_section(text)]
     blocks.append(
         context(
             plain_text(ORDER_NOTES[list_query.kind if list_query.is_queue_order else ListKind.OWN])
@@ -120,7 +281,7 @@ def _list(
 
 
 def _notification_text(listed: ListResult) -> str:
-    """What is read out: the rows, as many as Slack advises to have in a text."""
+    """Return the rows as text, up to the length Slack recommends."""
     kind, page = listed.list_query.kind, listed.page
     if not page.tickets:
         return NO_MATCH if listed.list_query.has_filters else EMPTY_MESSAGES[kind]

@@ -1,7 +1,6 @@
 """A ticket's page with its conversation, in Home or as an ephemeral message."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from bot.views import ids, labels
 from bot.views.blocks import (
@@ -11,6 +10,7 @@ from bot.views.blocks import (
     header,
     resolution_section,
     source_link,
+    text_section,
     ticket_fields,
     ticket_title,
     titled_section,
@@ -19,6 +19,7 @@ from bot.views.cards.action_buttons import action_buttons
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import due_phrase, format_datetime
 from bot.views.history import MAX_EVENTS, history_blocks
+from bot.views.inputs import View
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -38,23 +39,21 @@ from services.models.comment import Comment
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import completed_by
 
-View = dict[str, Any]
-
 MAX_SHORT_TEXT_LENGTH = 500
 MAX_FILES, MAX_FILE_NAME_LENGTH = 3, 60
-# How much of the conversation and of the history a message holds: the most that fits.
+# Tried in turn until a message fits: the number of comments and of events.
 MESSAGE_SIZES = ((10, 10), (5, 5), (2, 2), (0, 1))
 
 
 def ticket_page(page: TicketPage) -> View:
-    """What the staff or the requester may know of the ticket, and what they may do with it."""
+    """Return the page in Home; `page` holds only what its reader may see."""
     back = button("Back", ids.HOME_BACK, page.screen.parent.encode())
     buttons = [back, *_buttons(page)]
     return {"type": "home", "blocks": fit_view_to_limit(_page_blocks(page, buttons))}
 
 
 def ticket_message(page: TicketPage) -> Message:
-    """The same page as an answer to a command or a button."""
+    """Return the page as an answer to a command or a button."""
     buttons = _buttons(page)
     for comments, events in MESSAGE_SIZES:
         blocks = fit_to_limit(_page_blocks(page, buttons, max_comments=comments, max_events=events))
@@ -117,7 +116,7 @@ def _dates(ticket: Ticket) -> list[Block]:
 
 
 def _staff_section(ticket: Ticket) -> list[Block]:
-    """What the requester never reads."""
+    """Return what the requester does not see."""
     blocks: list[Block] = [{"type": "divider"}, header("For the help desk only")]
     if ticket.summary:
         blocks += titled_section("Summary", ticket.summary)
@@ -125,7 +124,7 @@ def _staff_section(ticket: Ticket) -> list[Block]:
         blocks += titled_section("Notes", ticket.helpful_notes)
     skills = ", ".join(ticket.related_skills) or "None recognised"
     blocks += titled_section("Skills", truncate(skills, MAX_SHORT_TEXT_LENGTH))
-    if ticket.assigned_to and ticket.assignment:  # of the predecessor's nobody knows why
+    if ticket.assigned_to and ticket.assignment:  # the predecessor stored no reason
         reason = str(ticket.assignment.get("reason") or "chosen by hand")
         blocks += titled_section("Why this assignee", truncate(reason, MAX_SHORT_TEXT_LENGTH))
     if ticket.assignment.get("analysis"):
@@ -136,7 +135,7 @@ def _staff_section(ticket: Ticket) -> list[Block]:
 def conversation_blocks(
     comments: Sequence[Comment], people: Directory, *, max_comments: int
 ) -> list[Block]:
-    """The newest, the last one last. Whoever may not read internal notes is given none."""
+    """Return the newest comments, the last one last."""
     if not comments or not max_comments:
         return []
     newest = comments[-max_comments:]
@@ -147,7 +146,7 @@ def conversation_blocks(
     for comment in newest:
         blocks.append(context(mrkdwn(_heading(comment, people)), *_files(comment)))
         if comment.text and not comment.deleted:
-            blocks.append({"type": "section", "text": plain_text(comment.text)})
+            blocks.append(text_section(comment.text))
     return blocks
 
 

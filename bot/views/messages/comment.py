@@ -1,7 +1,7 @@
-"""A comment as it stands in the thread of somebody else's card."""
+"""A comment as a message in the thread of another person's card."""
 
 from bot.views import labels
-from bot.views.blocks import context, ticket_title
+from bot.views.blocks import context, text_section, ticket_title
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -27,7 +27,7 @@ MAX_SNIPPET_LENGTH = 300
 def comment_message(
     ticket: Ticket, comment: Comment, *, author: DisplayPerson, is_outside_thread: bool
 ) -> Message:
-    """`is_outside_thread`: in no thread, so that it has to say which ticket it is about."""
+    """`is_outside_thread`: the message is in no thread, so it names the ticket."""
     name = escape(author.name)
     about: list[Block] = [context(mrkdwn(f"*{labels.ticket_name(ticket)}*")), ticket_title(ticket)]
     blocks: list[Block] = about if is_outside_thread else []
@@ -37,7 +37,7 @@ def comment_message(
     wrote = "wrote an internal note" if comment.internal else "wrote"
     blocks.append(context(mrkdwn(f"*{name}* {wrote}:")))
     if comment.text:
-        blocks.append({"type": "section", "text": plain_text(comment.text)})
+        blocks.append(text_section(comment.text))
     blocks += file_link_blocks(comment)
     if comment.internal:
         blocks.append(context(plain_text(STAFF_ONLY)))
@@ -50,8 +50,8 @@ def comment_message(
 
 
 def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPerson) -> Message:
-    """That there is an internal note, for a channel: whoever is in it, or joins it later, reads
-    what stands there, and may be the requester. Details asks for permission."""
+    """Return a notice without the note's text, for a channel: its members, now and later, may
+    include the requester. The button Details checks permissions."""
     wrote = DELETED if comment.deleted else f"{author.name} wrote an internal note."
     notice = wrote if comment.deleted else f"{wrote} {READ_ON_CARD}"
     return Message(
@@ -60,6 +60,6 @@ def internal_note_notice(ticket: Ticket, comment: Comment, *, author: DisplayPer
 
 
 def file_link_blocks(comment: Comment) -> list[Block]:
-    """Links to its files, which stay where they are."""
+    """Return links to the comment's files, which stay in Slack."""
     links = [mrkdwn(f"<{escape(file.url)}|{escape(file.name)}>") for file in comment.files]
     return [context(*links)] if links else []

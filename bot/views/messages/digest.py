@@ -1,9 +1,9 @@
-"""The daily digest of a help desk member: four lines."""
+"""The daily digest of a moderator or admin: four lines."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context
+from bot.views.blocks import actions, button, context, mrkdwn_section
 from bot.views.due_text import format_datetime
-from bot.views.text import Message, mrkdwn, plain_text
+from bot.views.text import Message, plain_text
 from services.digest.digest_counts import AssigneeCounts, TeamActivity
 from services.digest.digest_schedule import DigestDay
 from services.digest.digest_service import Digest
@@ -24,7 +24,7 @@ def digest_message(counts: Digest) -> Message:
     return Message(
         text=_notification_text(counts),
         blocks=[
-            {"type": "section", "text": mrkdwn(text)},
+            mrkdwn_section(text),
             actions(
                 button("Assigned to you", ids.SHOW_ASSIGNED, ASSIGNED_QUERY.encode()),
                 button("The queue", ids.SHOW_LIST, QUEUE_QUERY.encode()),
@@ -63,7 +63,7 @@ def _ticket_count(number: int) -> str:
 
 
 def _since(today: DigestDay) -> str:
-    """On a Monday it is the weekend, too."""
+    """On a Monday this includes the weekend."""
     return "Yesterday" if today.is_consecutive else f"Since {today.previous_workday:%A}"
 
 

@@ -1,9 +1,9 @@
-"""The offer to hand over somebody's open tickets, and what it becomes once it is answered."""
+"""The offer to hand over a person's open tickets, and what replaces it after the answer."""
 
 from bot.views import ids
-from bot.views.blocks import actions, button
+from bot.views.blocks import actions, button, mrkdwn_section
 from bot.views.due_text import away_phrase
-from bot.views.text import Block, Message, escape, mrkdwn, truncate
+from bot.views.text import Block, Message, escape, truncate
 from services.availability.absence import AbsenceSource
 from services.availability.handover_offers import HandoverOffer, OfferAnswer, OfferDecision
 from services.models.user import User
@@ -12,7 +12,7 @@ MAX_NAME_LENGTH = 80
 
 
 def offer_message(handover: HandoverOffer) -> Message:
-    """For the account's owner, or for the admin who has said that they are away."""
+    """For the assignee, or for the admin who set them away."""
     value = f"{handover.user.id}:{handover.key}"
     if handover.recipient_id == handover.user.id:
         absence_text, whose, keep = f"You are *{away_phrase(handover.until)}*", "my", "Keep"
@@ -29,7 +29,7 @@ def offer_message(handover: HandoverOffer) -> Message:
         f"{absence_text}, so no new tickets are assigned to {to} meanwhile. {have} {ticket_count}."
     )
     blocks: list[Block] = [
-        _section(f"{text} Shall somebody else take {they}?"),
+        mrkdwn_section(f"{text} Shall somebody else take {they}?"),
         actions(
             button(f"Hand over {whose} {ticket_count}", ids.HAND_OVER, value, primary=True),
             button(f"{keep} {they}", ids.KEEP_TICKETS, value),
@@ -39,7 +39,7 @@ def offer_message(handover: HandoverOffer) -> Message:
 
 
 def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
-    """Replaces the offer once it is answered."""
+    """Return what replaces the offer after the answer."""
     name, ticket_count = _name(decision.user), open_ticket_count(decision.ticket_count)
     if decision.answer is OfferAnswer.EXPIRED:
         text = "This offer is out of date. Nothing was handed over."
@@ -55,11 +55,11 @@ def decision_message(decision: OfferDecision, *, is_own: bool) -> Message:
         )
     else:
         text = "There is nothing left to hand over."
-    return Message(text=text, blocks=[_section(text)])
+    return Message(text=text, blocks=[mrkdwn_section(text)])
 
 
 def parse_offer_value(text: str) -> tuple[str, str]:
-    """Of a pressed button: the account's id and the offer's key."""
+    """Return the account's id and the offer's key, from a button's value."""
     user_id, _, key = text.partition(":")
     return user_id, key
 
@@ -74,7 +74,3 @@ def _go_verb(number: int) -> str:
 
 def _name(user: User) -> str:
     return escape(truncate(user.display_name, MAX_NAME_LENGTH))
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": mrkdwn(text)}

@@ -1,10 +1,10 @@
-"""Reminders of tickets that are overdue, due soon or not accepted; one message for several."""
+"""Reminders of tickets that are overdue, due soon or not accepted, several in one message."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.views import ids, labels
-from bot.views.blocks import actions, context
+from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
 from bot.views.due_text import format_datetime
 from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text, truncate
@@ -14,15 +14,15 @@ from services.models.ticket import Ticket
 from services.models.user import Role
 from services.tickets.lifecycle import TicketAction, allowed_actions
 
-# With two blocks each they stay well below what Slack takes in one message.
+# With two blocks each, well below the 50 blocks of a message.
 MAX_TICKETS = 10
 MAX_TITLE_LENGTH = 80
 
 
 @dataclass(frozen=True, slots=True)
 class ReminderLine:
-    """`is_for_assignee`: the ticket's assignee reads it; otherwise `assignee` is who that is, None
-    for nobody."""
+    """A ticket in a reminder. `is_for_assignee`: the reader is the assignee; otherwise
+    `assignee` names them, or is None."""
 
     ticket: Ticket
     step: EscalationStep
@@ -33,13 +33,12 @@ class ReminderLine:
 def reminder_message(
     lines: Sequence[ReminderLine], *, count: int, is_channel: bool = False
 ) -> Message:
-    """`lines` are the first of `count`. Whoever is in a channel reads it, so that people are named
-    there and not mentioned."""
+    """`lines` are the first of `count`. In a channel, people are named but not mentioned."""
     shown = lines[:MAX_TICKETS]
     blocks: list[Block] = []
     if count > 1:
         heading = f"*{count:,} tickets need a look*"
-        blocks.append({"type": "section", "text": mrkdwn(heading)})
+        blocks.append(mrkdwn_section(heading))
     for line in shown:
         blocks += _blocks(line, is_channel)
     if count > len(shown):
@@ -63,7 +62,7 @@ def _blocks(line: ReminderLine, is_channel: bool) -> list[Block]:
     ticket = line.ticket
     title = escape(truncate(" ".join(ticket.title.split()), MAX_TITLE_LENGTH))
     text = f"*{labels.ticket_name(ticket)}* “{title}”\n{_sentence(line, is_channel)}"
-    return [{"type": "section", "text": mrkdwn(text)}, actions(*_buttons(line, is_channel))]
+    return [mrkdwn_section(text), actions(*_buttons(line, is_channel))]
 
 
 def _status_phrase(line: ReminderLine) -> str:

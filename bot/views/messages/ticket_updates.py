@@ -1,15 +1,23 @@
 """Messages that notify a requester or an assignee of one update of a ticket.
 
-Unlike a card, which changes silently, each is a new message. Also what such a message becomes once
-one of its buttons is pressed.
+Unlike a card, which changes silently, each is a new message. Also what replaces such a message
+after a press on one of its buttons.
 """
 
 from bot.views import ids, labels
-from bot.views.blocks import actions, button, context, ticket_title, titled_section
+from bot.views.blocks import (
+    actions,
+    button,
+    context,
+    mrkdwn_section,
+    text_section,
+    ticket_title,
+    titled_section,
+)
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.due_text import format_datetime
-from bot.views.text import Block, DisplayPerson, Message, escape, fit_to_limit, mrkdwn, plain_text
+from bot.views.text import DisplayPerson, Message, escape, fit_to_limit, mrkdwn, plain_text
 from services.models.escalation_track import EscalationStep
 from services.models.ticket import Ticket
 from services.tickets.lifecycle import CANCELLED_RESOLUTION
@@ -19,15 +27,15 @@ THREAD_HELP = "You can also write in this message's thread."
 
 
 def filed_message(ticket: Ticket) -> Message:
-    """All that the readers of a message learn of the ticket made of it."""
+    """Return the reply to the message a ticket was filed from. Anyone there may read it."""
     text = f"{labels.ticket_name(ticket)} was filed from this message."
-    return Message(text=text, blocks=[{"type": "section", "text": plain_text(text)}])
+    return Message(text=text, blocks=[text_section(text)])
 
 
 def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -> Message:
-    """For the requester: the work goes on once they have answered."""
+    """For the requester: a question that the ticket waits for."""
     blocks = [
-        _section(f"{by.mention} waits for your answer on *{labels.ticket_name(ticket)}*"),
+        mrkdwn_section(f"{by.mention} waits for your answer on *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
     ]
     if question_text:
@@ -41,7 +49,7 @@ def question_message(ticket: Ticket, *, by: DisplayPerson, question_text: str) -
 def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
     """For the requester: the question again, and when the ticket is closed without an answer."""
     blocks = [
-        _section(f"*{labels.ticket_name(ticket)}* still waits for your answer"),
+        mrkdwn_section(f"*{labels.ticket_name(ticket)}* still waits for your answer"),
         ticket_title(ticket),
     ]
     if question_text:
@@ -62,12 +70,14 @@ def question_reminder_message(ticket: Ticket, *, question_text: str) -> Message:
 
 
 def closed_unanswered_message(ticket: Ticket) -> Message:
-    """For the requester: the ticket is closed, and can be reopened."""
+    """For the requester."""
     sorry = "If you still need help, press Reopen: it goes on where it was."
     return Message(
         text=f"{ticket_reference(ticket)} was closed, because there was no answer",
         blocks=[
-            _section(f"*{labels.ticket_name(ticket)}* was closed, because there was no answer"),
+            mrkdwn_section(
+                f"*{labels.ticket_name(ticket)}* was closed, because there was no answer"
+            ),
             ticket_title(ticket),
             context(plain_text(sorry)),
             actions(action_button(ticket, ids.REOPEN), action_button(ticket, ids.DETAILS)),
@@ -76,9 +86,9 @@ def closed_unanswered_message(ticket: Ticket) -> Message:
 
 
 def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the requester: the work is done."""
+    """For the requester."""
     blocks = [
-        _section(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
+        mrkdwn_section(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
     ]
     if ticket.resolution and ticket.resolution != CANCELLED_RESOLUTION:
@@ -94,9 +104,9 @@ def resolved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 
 
 def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: it is theirs again."""
+    """For the assignee."""
     blocks = [
-        _section(f"{by.mention} reopened *{labels.ticket_name(ticket)}*"),
+        mrkdwn_section(f"{by.mention} reopened *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
         context(plain_text("It is yours again: press Accept on its card when you are at it.")),
     ]
@@ -104,9 +114,9 @@ def reopened_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 
 
 def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: there is nothing left to do."""
+    """For the assignee."""
     blocks = [
-        _section(f"{by.mention} cancelled *{labels.ticket_name(ticket)}*"),
+        mrkdwn_section(f"{by.mention} cancelled *{labels.ticket_name(ticket)}*"),
         ticket_title(ticket),
         context(plain_text("There is nothing left to do.")),
     ]
@@ -116,11 +126,11 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
 
 
 def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
-    """For the assignee: the requester needs nothing more."""
+    """For the assignee: the requester says that it is solved."""
     return Message(
         text=f"{ticket_reference(ticket)}: solved, says {escape(by.name)}",
         blocks=[
-            _section(f"{by.mention} says that *{labels.ticket_name(ticket)}* is solved"),
+            mrkdwn_section(f"{by.mention} says that *{labels.ticket_name(ticket)}* is solved"),
             ticket_title(ticket),
             context(plain_text("There is nothing left to do.")),
         ],
@@ -132,25 +142,22 @@ def solved_confirmation(ticket: Ticket) -> Message:
         f"You said that *{labels.ticket_name(ticket)}* is solved. Thank you. If it comes back, "
         "press Reopen on its card."
     )
-    return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[_section(text)])
+    return Message(text=f"{ticket_reference(ticket)}: solved", blocks=[mrkdwn_section(text)])
 
 
 def still_a_problem_confirmation(ticket: Ticket) -> Message:
-    """Replaces the message once its button is pressed."""
     text = (
         f"You said that *{labels.ticket_name(ticket)}* is still a problem. It goes on. "
         f"{THREAD_HELP}"
     )
-    return Message(text=f"{ticket_reference(ticket)}: still a problem", blocks=[_section(text)])
+    return Message(
+        text=f"{ticket_reference(ticket)}: still a problem", blocks=[mrkdwn_section(text)]
+    )
 
 
 def _auto_close_sentence(ticket: Ticket) -> str:
-    """When it is closed without an answer, where that is the next thing to come."""
+    """Return when the ticket is closed without an answer, if that is its next step."""
     scheduled_step = ticket.next_step
     if scheduled_step is None or scheduled_step.step is not EscalationStep.WAITING_CLOSE:
         return ""
     return f"Without an answer it is closed {format_datetime(scheduled_step.at)}. "
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": mrkdwn(text)}

@@ -1,9 +1,9 @@
-"""Messages for admins about tickets that nobody is available for."""
+"""Messages to admins about tickets that no one is available for."""
 
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.blocks import actions, button, context, header, ticket_title
+from bot.views.blocks import actions, button, context, header, section, text_section, ticket_title
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
 from bot.views.text import Block, DisplayPerson, Message, mrkdwn, plain_text, truncate
@@ -11,7 +11,7 @@ from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 from services.tickets.validation import MAX_TITLE_LENGTH
 
-# Of many tickets; the queue has them all, at its top.
+# The queue shows all of them, at its top.
 MAX_TICKETS = 10
 UNASSIGNED_REASON = (
     "whoever could take it is away, at their capacity, not linked to Slack, its requester, or has "
@@ -31,7 +31,7 @@ def unassigned_message(ticket: Ticket, *, requester: DisplayPerson) -> Message:
         header(labels.ticket_name(ticket)),
         ticket_title(ticket),
         context(mrkdwn(f"Filed by {requester.mention}"), plain_text(f"Skills: {skills}")),
-        {"type": "section", "text": why},
+        section(why),
         actions(action_button(ticket, ids.REASSIGN), action_button(ticket, ids.DETAILS)),
     ]
     return Message(
@@ -43,7 +43,7 @@ def unassigned_summary(tickets: Sequence[Ticket], *, count: int) -> Message:
     """`tickets` are the first of `count`, which is more than one."""
     heading = f"Nobody is available for {count:,} tickets"
     more = count - len(tickets)
-    blocks = [header(heading), {"type": "section", "text": plain_text(UNASSIGNED_REASON_PLURAL)}]
+    blocks = [header(heading), text_section(UNASSIGNED_REASON_PLURAL)]
     blocks += [_ticket_section(ticket) for ticket in tickets]
     if more:
         blocks.append(context(plain_text(f"and {more:,} more")))
@@ -56,8 +56,7 @@ def unassigned_summary(tickets: Sequence[Ticket], *, count: int) -> Message:
 def _ticket_section(ticket: Ticket) -> Block:
     name = labels.ticket_name(ticket)
     assign = action_button(ticket, ids.REASSIGN)
-    return {
-        "type": "section",
-        "text": plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
-        "accessory": {**assign, "accessibility_label": f"Assign {name}"},
-    }
+    return section(
+        plain_text(f"{name}: {truncate(ticket.title, MAX_TITLE_LENGTH)}"),
+        accessory={**assign, "accessibility_label": f"Assign {name}"},
+    )

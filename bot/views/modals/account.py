@@ -1,20 +1,43 @@
-"""The account of a member: the summary that `/account` shows, the modal to unlink it, and the
-notice of a change to its owner."""
+"""A member's account: the answer to /account, the modals to link and unlink it, and warnings."""
+
+import json
+from typing import Any
 
 from bot.views import ids
-from bot.views.blocks import actions, button, context, header
-from bot.views.inputs import View, modal
+from bot.views.blocks import (
+    actions,
+    button,
+    context,
+    fields_section,
+    header,
+    mrkdwn_section,
+    text_section,
+)
+from bot.views.inputs import View, modal, text_input
 from bot.views.modals.person import ROLE_LABELS
 from bot.views.text import Block, Message, escape, mrkdwn, plain_text, truncate
+from services.linking.link_by_code import LinkPreview
 from services.linking.unlink import UnlinkPreview
 from services.models.user import Role, User
 
-# Escaped, a character may be five, and Slack takes 2,000 in a field.
+# Escaping makes up to five characters of one, and a field has at most 2,000.
 MAX_NAME_LENGTH, MAX_EMAIL_LENGTH, MAX_SKILLS_LENGTH = 80, 300, 300
+MAX_CODE_LENGTH = 40  # longer than a code, which may be typed with spaces
+NO_APP_URL = (
+    "Accounts cannot be linked yet, because this help desk has no address for its pages. Ask an "
+    "admin of this help desk to set APP_URL."
+)
+LINK_STEPS = (
+    "1. Open the page, and sign in or sign up there.",
+    "2. It shows a one-time code. Type it here.",
+)
+BY_EMAIL = "use the account of your Slack email address"
+CODE_WARNING = "Never type a code that somebody else gave you, and pass yours on to nobody."
+DIFFERENT_EMAIL = "That is another address than the one you have in Slack."
+ACCOUNT_HELP = "Type /account whenever you want to change something."
 
 
 def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> Message:
-    """The account that a member acts as."""
     facts = {
         "Name": escape(truncate(user.name or "not set", MAX_NAME_LENGTH)),
         "Email": escape(truncate(user.email or "none", MAX_EMAIL_LENGTH)),
@@ -25,10 +48,7 @@ def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> M
     page = f"{app_url}/profile" if app_url else ""
     blocks = [
         header("Your account"),
-        {
-            "type": "section",
-            "fields": [mrkdwn(f"*{label}*\n{fact}") for label, fact in facts.items()],
-        },
+        fields_section(facts),
         *([context(mrkdwn(f"Password and sessions: <{escape(page)}>"))] if page else []),
         actions(
             button("Edit profile", ids.OPEN_PROFILE, "own"),
@@ -43,14 +63,13 @@ def account_summary(user: User, *, slack_user_id: str, app_url: str | None) -> M
 
 
 def _availability(user: User) -> list[Block]:
-    """For whoever tickets are assigned to."""
     if user.role is Role.USER:
         return []
     return [button("My availability", ids.OPEN_AVAILABILITY, "own")]
 
 
 def unlink_modal(preview: UnlinkPreview) -> View:
-    """Asked once more, with what follows from it."""
+    """Ask for confirmation, and say what follows from it."""
     user = preview.user
     blocks = [
         header("Unlink your account?"),
@@ -88,30 +107,132 @@ def unlinked_modal(user: User) -> View:
 
 
 def code_used_warning(email: str, *, by: str) -> Message:
-    """For the member whom an account is linked to: somebody else knew a code of theirs."""
+    """For the member an account is linked to: another member entered one of their codes."""
     text = (
         f"<@{by}> typed a one-time code of your account {escape(email)} into Slack, to link it. "
         "It was refused, because the account is linked to you. Was that not you? Then somebody "
         "can sign in as you: change your password on the page."
     )
-    return Message(text=text, blocks=[{"type": "section", "text": mrkdwn(text)}])
+    return Message(text=text, blocks=[mrkdwn_section(text)])
 
 
 def unlinked_message(email: str) -> Message:
-    """For a member whose link was ended on the page."""
+    """For a member whose account was unlinked on the page."""
     text = (
         f"Your account {escape(email)} was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."
     )
-    return Message(text=text, blocks=[{"type": "section", "text": mrkdwn(text)}])
+    return Message(text=text, blocks=[mrkdwn_section(text)])
 
 
 def still_assigned_text(number: int, to: str) -> str:
-    """What becomes of the open tickets of whoever unlinks."""
+    """Say what happens to the open tickets after unlinking."""
     if number == 1:
         return f"1 open ticket is assigned to {to} and stays so until somebody else takes it."
     return f"{number} open tickets are assigned to {to} and stay so until somebody takes them."
 
 
-def text_section(text: str) -> Block:
-    return {"type": "section", "text": plain_text(text)}
+def link_account_modal(*, app_url: str | None, can_link_by_email: bool, note: str = "") -> View:
+    """Ask for the code that the page shows; optional if `can_link_by_email`.
+
+    The page's address is shown as text as well, to open it on another device.
+    """
+    if not app_url and not can_link_by_email:
+        return modal(title="Link an account", close="Close", blocks=[text_section(NO_APP_URL)])
+    blocks = [text_section(note)] if note else []
+    if app_url:
+        blocks += _code_blocks(f"{app_url}/link", can_link_by_email=can_link_by_email)
+    else:
+        blocks.append(text_section(f"Press Link to {BY_EMAIL}."))
+    return modal(
+        callback_id=ids.LINK_ACCOUNT,
+        title="Link an account",
+        submit="Link",
+        close="Cancel",
+        blocks=blocks,
+    )
+
+
+def _code_blocks(url: str, *, can_link_by_email: bool) -> list[Block]:
+    page_button = {
+        "type": "button",
+        "action_id": ids.LINK_PAGE,
+        "text": plain_text("Open the page"),
+        "url": url,
+        "style": "primary",
+    }
+    hint = CODE_WARNING
+    if can_link_by_email:
+        hint += f" Or leave this empty, to {BY_EMAIL}."
+    return [
+        text_section("\n".join(LINK_STEPS)),
+        actions(page_button),
+        context(plain_text(url)),
+        text_input(
+            "code",
+            "One-time code",
+            max_length=MAX_CODE_LENGTH,
+            optional=can_link_by_email,
+            hint=hint,
+            placeholder="7KQ2M-9XV4D",
+        ),
+    ]
+
+
+def confirm_link_modal(offer: LinkPreview, *, slack_user_id: str) -> View:
+    """Ask for confirmation, and name the account: the code may be another person's."""
+    blocks = [header(f"Link to {offer.email}?")]
+    if not offer.is_slack_address:  # masked addresses may look the same
+        blocks.append(text_section(DIFFERENT_EMAIL))
+    blocks.append(
+        text_section(
+            "If that is not your own address, press Cancel: somebody gave you a code of theirs, "
+            "and would read what you write to the help desk."
+        )
+    )
+    if offer.previous_user:
+        blocks.append(
+            text_section(_former_account_text(offer.previous_user, offer.open_ticket_count))
+        )
+    return modal(
+        callback_id=ids.CONFIRM_LINK,
+        title="Link an account",
+        submit="Link",
+        close="Cancel",
+        # Slack stores the id of the code, never the code.
+        private_metadata=json.dumps({"code": offer.code_id, "user": slack_user_id}),
+        blocks=blocks,
+    )
+
+
+def parse_confirm_metadata(metadata: str) -> tuple[str, str]:
+    """Return the code's id and the member's; empty if `confirm_link_modal` did not write it."""
+    try:
+        data: Any = json.loads(metadata or "null")
+    except (ValueError, RecursionError):
+        data = None
+    fields = data if isinstance(data, dict) else {}
+    return str(fields.get("code") or ""), str(fields.get("user") or "")
+
+
+def linked_modal(user: User) -> View:
+    return modal(
+        title="Account linked",
+        close="Done",
+        blocks=[
+            header("Your account is linked"),
+            text_section(
+                f"In Slack you act as {user.email}, with the role {ROLE_LABELS[user.role]}."
+            ),
+            context(plain_text(ACCOUNT_HELP)),
+        ],
+    )
+
+
+def _former_account_text(former: User, open_tickets: int) -> str:
+    text = (
+        f"Until now you are linked to {former.email}. That account keeps its tickets, but you no "
+        "longer act as it here, and its messages no longer reach you."
+    )
+    tickets_text = still_assigned_text(open_tickets, "it") if open_tickets else ""
+    return f"{text} {tickets_text}".strip()

@@ -1,12 +1,21 @@
-"""The modal in which somebody says when they work and whether they are away."""
+"""The modal for a person's working hours and absence."""
 
 from collections.abc import Sequence
 from itertools import product
 
 from bot.views import ids
-from bot.views.blocks import context
+from bot.views.blocks import context, section
 from bot.views.due_text import away_phrase
-from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
+from bot.views.inputs import (
+    MAX_OPTIONS,
+    View,
+    datetime_picker,
+    input_block,
+    modal,
+    option,
+    select,
+    text_input,
+)
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, mrkdwn, plain_text
 from services.availability.absence import AbsenceSource
@@ -21,12 +30,11 @@ AWAY_SOURCE_TEXT = {
     AbsenceSource.ADMIN: "as an admin has set",
 }
 MAX_ZONE_LENGTH = 60
-# What Slack takes as an initial date: ten digits.
-_MAX_PICKER_TIMESTAMP = 9_999_999_999
 
 
 def availability_modal(current: Availability, *, is_own: bool) -> View:
-    """What was not touched in it is not changed."""
+    """Fields that are left alone are not changed."""
+    until = current.absence.until if current.absence else None
     return modal(
         callback_id=ids.EDIT_AVAILABILITY,
         title="My availability" if is_own else "Availability",
@@ -34,10 +42,10 @@ def availability_modal(current: Availability, *, is_own: bool) -> View:
         close="Cancel",
         private_metadata="" if is_own else str(current.user.id),
         blocks=[
-            *([] if is_own else [_section(current.user.display_name)]),
+            *([] if is_own else [section(plain_text(current.user.display_name, limit=200))]),
             context(mrkdwn(_load_and_absence(current))),
             _presence(current, is_own=is_own),
-            _away_until(current),
+            input_block("Away until", datetime_picker("awayUntil", until), optional=True),
             _days(current),
             time_select("start", "Work begins at", current.hours.start),
             time_select("end", "Work ends at", current.hours.end),
@@ -52,7 +60,6 @@ def country_options(found: Sequence[tuple[str, str]]) -> list[Block]:
 
 
 def _load_and_absence(current: Availability) -> str:
-    """How many tickets they have, and by whose word they are away."""
     load = (
         f"{open_ticket_count(current.open_ticket_count)}, at most {current.user.capacity} are "
         "assigned "
@@ -81,14 +88,6 @@ def _presence(current: Availability, *, is_own: bool) -> Block:
     )
 
 
-def _away_until(current: Availability) -> Block:
-    element: Block = {"type": "datetimepicker", "action_id": "awayUntil"}
-    seconds = int(current.absence.until.timestamp()) if current.absence else 0
-    if 0 < seconds <= _MAX_PICKER_TIMESTAMP:
-        element["initial_date_time"] = seconds
-    return input_block("Away until", element, optional=True)
-
-
 def _days(current: Availability) -> Block:
     options = [option(name, str(number)) for number, name in enumerate(WEEKDAYS)]
     element: Block = {"type": "checkboxes", "action_id": "days", "options": options}
@@ -101,7 +100,7 @@ def _days(current: Availability) -> Block:
 
 
 def time_select(field: str, label: str, chosen: str) -> Block:
-    """Every half hour, and whatever else it is now."""
+    """Offer every half hour, and the current value."""
     half_hours = (f"{hour:02}:{minute:02}" for hour, minute in product(range(24), (0, 30)))
     times = sorted({chosen, *half_hours})
     options = {text: option(text, text) for text in times}
@@ -111,7 +110,7 @@ def time_select(field: str, label: str, chosen: str) -> Block:
 
 
 def country_select(chosen: str, *, placeholder: str, hint: str) -> Block:
-    """`placeholder` is what it shows while none is chosen."""
+    """`placeholder` is shown while none is chosen."""
     element: Block = {
         "type": "external_select",
         "action_id": ids.COUNTRY,
@@ -139,7 +138,3 @@ def _zone(current: Availability, *, is_own: bool) -> Block:
         hint=f"Leave it empty to go by {'your' if is_own else 'their'} Slack, now {current.zone}.",
         placeholder=current.zone,
     )
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": plain_text(text, limit=200)}

@@ -1,38 +1,122 @@
-"""The modal to update a ticket, and what it becomes where somebody else was quicker."""
+"""The modal to update a ticket, its private metadata, and the same modal after a conflict."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import accumulate
+from typing import Any
+
+from bson import ObjectId
 
 from bot.views import ids, labels
 from bot.views.assignee_options import assignee_option
-from bot.views.inputs import MAX_OPTIONS, View, input_block, modal, option, select, text_input
-from bot.views.modals.edit_metadata import EditMetadata
-from bot.views.text import Block, plain_text, utf16_length
+from bot.views.blocks import mrkdwn_section, text_section
+from bot.views.cards.action_buttons import parse_button_value
+from bot.views.history import VALUE_PHRASES, edit_phrase
+from bot.views.inputs import (
+    MAX_OPTIONS,
+    View,
+    datetime_picker,
+    input_block,
+    modal,
+    option,
+    select,
+    text_input,
+)
+from bot.views.text import (
+    Block,
+    display_person,
+    escape,
+    fit_view_to_limit,
+    plain_text,
+    truncate,
+    utf16_length,
+)
 from services.core.text import strip_invisible
-from services.editing.editable_fields import MAX_NOTES_LENGTH, MAX_SKILL_VALUE_LENGTH, skill_choices
+from services.editing.conflicts import EditConflict, FieldConflict
 from services.editing.ticket_edits import EditForm
+from services.linking.directory import Directory
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.lifecycle import STATUS_TRANSITIONS
 from services.tickets.validation import (
     MAX_DESCRIPTION_LENGTH,
+    MAX_NOTES_LENGTH,
     MAX_RESOLUTION_LENGTH,
+    MAX_SKILL_VALUE_LENGTH,
     MAX_TITLE_LENGTH,
+    skill_choices,
 )
 
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
-# In bytes, so that the view stays within its 250 kB whatever the alphabet.
+# In bytes, because a view may have 250 kB, whatever the alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
 UNAVAILABLE_ASSIGNEE = "Somebody who can take no tickets any more"
-# What Slack takes as an initial date: ten digits.
-_MIN_PICKER_TIMESTAMP, _MAX_PICKER_TIMESTAMP = 1_000_000_000, 9_999_999_999
-# Both need words for the requester.
+# These need a message to the requester.
 _STATUSES_WITH_MESSAGE = {Status.COMPLETED, Status.WAITING}
+FORM_KEPT_NOTICE = (
+    "Your form is as you left it. Press Save to put yours in place of that, or Cancel to leave it. "
+    "What you did not touch stays as others set it, even where this form still shows it as it was."
+)
+EMPTY_NOW = "It is empty now."
+# For a list of skills, so that the form stays in sight.
+MAX_LIST_LENGTH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class EditMetadata:
+    """The modal's private metadata. `seq` is the ticket's when the form was opened.
+
+    After a conflict, `changed_fields` are the fields the user had changed, and `acknowledged` is,
+    by field, the `seq` up to which the user has seen other people's changes.
+    """
+
+    ticket_id: str
+    seq: int
+    changed_fields: frozenset[str] = frozenset()
+    acknowledged: Mapping[str, int] = field(default_factory=dict)
+
+    def encode(self) -> str:
+        data = {"id": self.ticket_id, "seq": self.seq}
+        conflict_data = {"touched": sorted(self.changed_fields), "told": dict(self.acknowledged)}
+        return json.dumps(data | conflict_data if self.changed_fields else data)
+
+    @classmethod
+    def decode(cls, text: str) -> "EditMetadata":
+        """Return an empty ticket id if the text is not ours."""
+        try:
+            loaded = json.loads(text)
+        except ValueError:
+            loaded = None
+        data: dict[str, Any] = loaded if isinstance(loaded, dict) else {}
+        changed_fields, acknowledged = data.get("touched"), data.get("told")
+        return cls(
+            ticket_id=str(data.get("id") or ""),
+            seq=_as_int(data.get("seq")),
+            changed_fields=frozenset(map(str, changed_fields))
+            if isinstance(changed_fields, list)
+            else frozenset(),
+            acknowledged={str(name): _as_int(seq) for name, seq in acknowledged.items()}
+            if isinstance(acknowledged, dict)
+            else {},
+        )
+
+
+def _as_int(value: Any) -> int:
+    return value if isinstance(value, int) else 0
+
+
+def ticket_id_from_view(view: Mapping[str, Any]) -> str | None:
+    """Return the id of the ticket a modal is about, for any of the ticket modals."""
+    text = str(view.get("private_metadata") or "")
+    ticket_id, _ = parse_button_value(text)
+    return (
+        ticket_id if ObjectId.is_valid(ticket_id) else EditMetadata.decode(text).ticket_id or None
+    )
 
 
 def edit_ticket_modal(draft: EditForm) -> View:
-    """Every field filled in as it is. A text too long for Slack is shown cut, and says so."""
+    """Return the form with all current values. A text too long for Slack is cut, with a hint."""
     ticket = draft.ticket
     blocks = [
         _long_text("title", "Title", ticket.title, MAX_TITLE_LENGTH, required=True),
@@ -64,7 +148,7 @@ def edit_ticket_frame(ticket: Ticket, blocks: list[Block], metadata: EditMetadat
 
 
 def status_select(status: Status, *selected: Status) -> Block:
-    """The present status first, then what the table allows; `selected`: what the user chose."""
+    """Return a menu of the current status, the allowed transitions and what the user `selected`."""
     allowed = [status, *(to for to in Status if to in STATUS_TRANSITIONS[status])]
     listed = dict.fromkeys([*allowed, *selected])
     return select(
@@ -105,7 +189,7 @@ def _long_text(
         label,
         max_length=limit,
         multiline=field != "title",
-        # What the predecessor left empty must not keep anybody from saving the rest.
+        # The predecessor left some empty: the rest can still be saved.
         optional=not (required and visible_text.strip()),
         initial=visible_text,
         hint=f"Cut: it has {utf16_length(visible_text):,} characters. {TRUNCATION_WARNING}"
@@ -127,21 +211,17 @@ def _priority(priority: Priority | None) -> Block:
 
 
 def _deadline(deadline: datetime | None) -> list[Block]:
-    element: Block = {"type": "datetimepicker", "action_id": "deadline"}
-    seconds = int(deadline.timestamp()) if deadline else 0
-    if _MIN_PICKER_TIMESTAMP <= seconds <= _MAX_PICKER_TIMESTAMP:
-        element["initial_date_time"] = seconds
-    picker = input_block("Deadline", element, optional=True)
+    picker = input_block("Deadline", datetime_picker("deadline", deadline), optional=True)
     if deadline is None:
         return [picker]
-    # Not every client has a way to empty the picker.
+    # Not every Slack client can empty the picker.
     none = option("Take the deadline away", "none")
     box: Block = {"type": "checkboxes", "action_id": "noDeadline", "options": [none]}
     return [picker, input_block("No deadline", box, optional=True)]
 
 
 def _skills(ticket: Ticket, team_skills: Sequence[str]) -> list[Block]:
-    """A menu; where it would be too long for one, a search."""
+    """Return a menu, or a search if there are too many skills for a menu."""
     choices = skill_choices(ticket, team_skills)
     if not choices:
         return []
@@ -165,7 +245,6 @@ def _skills(ticket: Ticket, team_skills: Sequence[str]) -> list[Block]:
 
 
 def _within_bytes(options: list[Block], max_bytes: int) -> list[Block]:
-    """As many of them as have at most so many bytes."""
     sizes = accumulate(len(json.dumps(menu_option)) for menu_option in options)
     return [one for one, size in zip(options, sizes, strict=True) if size <= max_bytes]
 
@@ -188,3 +267,78 @@ def _assignee(draft: EditForm) -> Block:
     return input_block(
         "Assignee", element, optional=True, hint="Empty it to hand the ticket back to assignment."
     )
+
+
+def conflict_modal(
+    inputs: Sequence[Block],
+    conflict: EditConflict,
+    *,
+    metadata: EditMetadata,
+    changed_fields: frozenset[str],
+    reader_id: ObjectId,
+) -> View:
+    """Return the submitted form below a notice for each conflict.
+
+    `inputs` are filled in as submitted; `changed_fields` are the fields the user changed.
+    """
+    acknowledged = {
+        **metadata.acknowledged,
+        **{field_conflict.field: conflict.ticket.seq for field_conflict in conflict.conflicts},
+    }
+    notices = [
+        block for clash in conflict.conflicts for block in _notice(clash, conflict, reader_id)
+    ]
+    blocks = [
+        *notices,
+        {"type": "context", "elements": [plain_text(FORM_KEPT_NOTICE)]},
+        {"type": "divider"},
+        *[_with_current_choices(block, conflict.ticket.status) for block in inputs],
+    ]
+    new_metadata = replace(metadata, changed_fields=changed_fields, acknowledged=acknowledged)
+    return edit_ticket_frame(conflict.ticket, fit_view_to_limit(blocks), new_metadata)
+
+
+def _notice(
+    field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
+) -> list[Block]:
+    who = "you" if field_conflict.by == reader_id else escape(_name(field_conflict.by, conflict))
+    text = (
+        f"{who[:1].upper()}{who[1:]} {_change_phrase(field_conflict, conflict, reader_id)} "
+        "meanwhile."
+    )
+    blocks: list[Block] = [mrkdwn_section(text)]
+    if field_conflict.field not in (*VALUE_PHRASES, "assignedTo"):
+        value = field_conflict.value
+        shown = truncate(", ".join(value), MAX_LIST_LENGTH) if isinstance(value, list) else value
+        blocks.append(text_section(shown or EMPTY_NOW))
+    return blocks
+
+
+def _name(by: ObjectId | str, conflict: EditConflict) -> str:
+    if isinstance(by, ObjectId):
+        return display_person(Directory(conflict.people, {}), by).name
+    return {"ai": "Gemini"}.get(by, "the help desk")
+
+
+def _change_phrase(
+    field_conflict: FieldConflict, conflict: EditConflict, reader_id: ObjectId
+) -> str:
+    if field_conflict.field != "assignedTo":
+        return edit_phrase(field_conflict.field, field_conflict.value)
+    if field_conflict.value is None:
+        return "handed it back"
+    if field_conflict.value == field_conflict.by:
+        return "took it"
+    if field_conflict.value == reader_id:
+        return "gave it to you"
+    return f"gave it to {escape(_name(field_conflict.value, conflict))}"
+
+
+def _with_current_choices(block: Block, status: Status) -> Block:
+    """Return the status menu with what is allowed now and what was chosen; others unchanged."""
+    if block["block_id"] != "status":
+        return block
+    chosen = block["element"]["initial_option"]
+    current = status_select(status, Status(chosen["value"]))["element"]
+    initial = next(choice for choice in current["options"] if choice["value"] == chosen["value"])
+    return {**block, "element": {**current, "initial_option": initial}}

@@ -1,14 +1,47 @@
-"""The form that files a ticket, and what it becomes: filed, or already filed."""
+"""The form to file a ticket, the offer to file a message, and what the form becomes."""
+
+from dataclasses import dataclass
 
 from bot.views import ids, labels
-from bot.views.blocks import context, header, status_line
-from bot.views.blocks import ticket_title as title_of
-from bot.views.inputs import View, input_block, modal, option, select, text_input
-from bot.views.modals.message_quote import MessageQuote
-from bot.views.text import Block, DisplayPerson, plain_text
+from bot.views.blocks import (
+    actions,
+    button,
+    context,
+    mrkdwn_section,
+    status_line,
+    text_section,
+    ticket_heading,
+    ticket_title,
+)
+from bot.views.inputs import View, datetime_picker, input_block, modal, option, select, text_input
+from bot.views.text import (
+    Block,
+    DisplayPerson,
+    Message,
+    escape,
+    plain_text,
+    truncate,
+    truncate_utf16,
+    utf16_length,
+)
+from services.core.text import strip_invisible
 from services.models.ticket import Priority, Ticket
 from services.tickets.validation import MAX_DESCRIPTION_LENGTH, MAX_TITLE_LENGTH
 
+NOT_PUBLIC = (
+    "Only a link to the message is filled in, because the message is not in a public channel of "
+    "this workspace. Say in your own words what is needed."
+)
+WITHOUT_TEXT = (
+    "Only a link to the message is filled in, because the message has no text. Say in your own "
+    "words what is needed."
+)
+TEXT_UNAVAILABLE = (
+    "Only a link to the message is filled in, because Slack did not give its text. Say in your own "
+    "words what is needed."
+)
+TOO_OLD = "Your message is too old to be filled in. Say again what is needed, or copy it here."
+FILLED_IN = "Filled in from the message. Change whatever you like before you file it."
 NO_SECRETS = "No passwords or keys here, please."
 PRIORITY_HINT = (
     "Leave it empty if you are not sure; it is set for you. Urgent is for what stops several "
@@ -17,14 +50,62 @@ PRIORITY_HINT = (
 AI_DISCLOSURE = (
     "An AI service (Google Gemini) reads the title and this text to find the right person."
 )
+MAX_SNIPPET_LENGTH = 200
+FILE_QUESTION = "Shall I file this as a ticket? You can change everything before it is filed."
+FILE_BUTTON_LABEL = "File this as a ticket"
+
+
+@dataclass(frozen=True, slots=True)
+class MessageQuote:
+    """Initial values of the form. `note` says what was filled in, and why no more."""
+
+    title: str
+    description: str
+    note: str
+
+
+def link_only_quote(permalink: str, *, note: str) -> MessageQuote:
+    return MessageQuote(title="", description=permalink, note=note)
+
+
+def full_quote(text: str, *, author: str, channel: str, permalink: str) -> MessageQuote:
+    """Quote the message with its author, channel and link. The text is cut if it is too long."""
+    text = strip_invisible(text).strip()
+    if not text:
+        return link_only_quote(permalink, note=WITHOUT_TEXT)
+    start = f"From a message of {_single_line(author)} in #{_single_line(channel)}:\n\n"
+    end = f"\n\n{permalink}"
+    available_length = MAX_DESCRIPTION_LENGTH - utf16_length(start) - utf16_length(end)
+    return MessageQuote(
+        title=_single_line(text.splitlines()[0], MAX_TITLE_LENGTH),
+        description=f"{start}{truncate_utf16(text, available_length)}{end}",
+        note=FILLED_IN,
+    )
+
+
+def direct_message_quote(text: str | None) -> MessageQuote:
+    """Quote a message to the bot. `text` is None if it is no longer stored."""
+    if text is None:
+        return MessageQuote(title="", description="", note=TOO_OLD)
+    text = strip_invisible(text).strip()
+    return MessageQuote(
+        title=_single_line(text.partition("\n")[0], MAX_TITLE_LENGTH),
+        description=truncate_utf16(text, MAX_DESCRIPTION_LENGTH),
+        note=FILLED_IN,
+    )
+
+
+def _single_line(text: str, limit: int = 80) -> str:
+    """80 is Slack's limit for names."""
+    return truncate_utf16(" ".join(strip_invisible(text).split()), limit)
 
 
 def file_ticket_modal(
     *, is_ai_enabled: bool, title: str = "", quote: MessageQuote | None = None, metadata: str = ""
 ) -> View:
-    """The form for a new ticket; `title`, or what a message gave, is filled in already.
+    """Return the form for a new ticket, with a `title` or the `quote` of a message filled in.
 
-    `metadata` is what the submission brings back of that message: its ids.
+    `metadata` holds that message's ids, for the submission.
     """
     hint = f"{NO_SECRETS} {AI_DISCLOSURE}" if is_ai_enabled else NO_SECRETS
     return modal(
@@ -58,13 +139,13 @@ def file_ticket_modal(
 
 
 def filed_modal(ticket: Ticket) -> View:
-    """What the form becomes once the ticket is stored."""
+    """Return what replaces the form once the ticket is stored."""
     return modal(
         title="Ticket filed",
         close="Done",
         blocks=[
             {"type": "header", "text": plain_text(f"{labels.ticket_name(ticket)} filed")},
-            {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)},
+            ticket_title(ticket),
             {
                 "type": "context",
                 "elements": [
@@ -76,27 +157,26 @@ def filed_modal(ticket: Ticket) -> View:
 
 
 def file_ticket_loading_modal() -> View:
-    """Open at once, while what fills the form is looked up."""
+    """Return what is opened first, because a trigger_id expires after three seconds."""
     return modal(
         title="Make a ticket",
         close="Cancel",
-        blocks=[{"type": "section", "text": plain_text("One moment…")}],
+        blocks=[text_section("One moment…")],
     )
 
 
 def already_filed_modal(
     sentence: str, *, ticket: Ticket | None, assignee: DisplayPerson | None, entered_text: str = ""
 ) -> View:
-    """In place of a form for a message that has a ticket: the `sentence`, how that ticket stands
-    (None: not for this person's eyes), and what they typed, so that it is not lost."""
-    blocks: list[Block] = [{"type": "section", "text": plain_text(sentence)}]
+    """Return what replaces the form if the message has a ticket already: the `sentence`, the
+    ticket's state (if the reader may see it), and the entered text, so that it is not lost."""
+    blocks: list[Block] = [text_section(sentence)]
     if ticket:
-        heading = [header(labels.ticket_name(ticket)), title_of(ticket)]
-        blocks += [*heading, status_line(ticket, assignee=assignee)]
+        blocks += [*ticket_heading(ticket), status_line(ticket, assignee=assignee)]
     if entered_text:
         blocks += [
             context(plain_text("What you typed was not filed. Copy it if it says something new:")),
-            {"type": "section", "text": plain_text(entered_text)},
+            text_section(entered_text),
         ]
     return modal(title="Already a ticket", close="Close", blocks=blocks)
 
@@ -113,10 +193,36 @@ def _priority() -> Block:
 
 
 def _deadline() -> Block:
-    """Day and time, in the zone of whoever fills it in."""
+    """The picker uses the time zone of its reader."""
     return input_block(
         "Deadline",
-        {"type": "datetimepicker", "action_id": "deadline"},
+        datetime_picker("deadline"),
         optional=True,
         hint="Only if it has to be done by then. Leave it empty otherwise.",
+    )
+
+
+def direct_message_offer(text: str, *, value: str) -> Message:
+    """For a message to the bot; a snippet tells two offers apart."""
+    snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
+    blocks: list[Block] = [
+        text_section(f"“{snippet}”"),
+        text_section(FILE_QUESTION),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_DIRECT_MESSAGE, value, primary=True)),
+    ]
+    return Message(text=f"{FILE_QUESTION} “{escape(snippet)}”", blocks=blocks)
+
+
+def reaction_offer(permalink: str, *, emoji: str, value: str) -> Message:
+    """For a member who added the emoji to a message."""
+    text = (
+        f"You marked <{escape(permalink)}|a message> with :{emoji}:. Shall I file it as a ticket? "
+        "You can change everything before it is filed."
+    )
+    blocks: list[Block] = [
+        mrkdwn_section(text),
+        actions(button(FILE_BUTTON_LABEL, ids.FILE_REACTED_MESSAGE, value, primary=True)),
+    ]
+    return Message(
+        text="You marked a message for the help desk. Shall I file it as a ticket?", blocks=blocks
     )

@@ -1,7 +1,7 @@
-"""The modals about people: an account as an admin keeps it, one's own profile, the search."""
+"""Modals about people: editing an account, the own profile, the search."""
 
 from bot.views import ids
-from bot.views.blocks import context
+from bot.views.blocks import context, section
 from bot.views.inputs import View, modal, option, select, text_input
 from bot.views.messages.handover_offer import open_ticket_count
 from bot.views.text import Block, plain_text
@@ -22,7 +22,7 @@ SKILLS_HINT = "With commas between, at most 20. Tickets that need one of them fi
 
 
 def person_modal(user: User, *, open_tickets: int = 0) -> View:
-    """An account; what was not touched in it is not changed."""
+    """Fields that are left alone are not changed."""
     initial = PersonFields.from_user(user)
     ticket_count = open_ticket_count(open_tickets) if open_tickets else "open tickets"
     return modal(
@@ -32,7 +32,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
         close="Cancel",
         private_metadata=str(user.id),
         blocks=[
-            {"type": "section", "text": plain_text(user.display_name, limit=200)},
+            section(plain_text(user.display_name, limit=200)),
             context(plain_text(user.email or "No email address", limit=300)),
             _select(
                 "role",
@@ -64,7 +64,7 @@ def person_modal(user: User, *, open_tickets: int = 0) -> View:
 
 
 def profile_modal(user: User, *, is_staff: bool) -> View:
-    """One's own. Skills are for those who work on tickets."""
+    """Only people who work on tickets have skills."""
     return modal(
         callback_id=ids.EDIT_PROFILE,
         title="My profile",

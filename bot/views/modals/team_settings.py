@@ -1,11 +1,12 @@
-"""Home's screen of settings, for admins, and the modals they are changed in."""
+"""The settings screen in Home, for admins, and its modals."""
 
 from bot.views import ids, labels
-from bot.views.blocks import actions, button, context, header
+from bot.views.blocks import actions, button, context, header, mrkdwn_section, text_section
 from bot.views.inputs import View, input_block, modal, option, select, text_input
-from bot.views.modals import status_words
 from bot.views.modals.availability import WEEKDAYS, country_select, time_select
-from bot.views.text import Block, mrkdwn, plain_text
+from bot.views.text import Block, plain_text
+from services.availability.slack_status import StatusRules
+from services.availability.status_rules import MAX_TEXT_LENGTH, format_entries
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
 from services.home.sessions import Screen
@@ -21,6 +22,11 @@ RECALCULATION_NOTICE = (
     "Tickets that are open get their new due time within minutes; a card in a conversation shows "
     "it with the ticket's next change."
 )
+STATUS_WORDS_HELP = (
+    "Words such as “out of office”, “sick” or “on leave”, in many languages, and emoji such as "
+    ":palm_tree: in a Slack status mean away; “working from home” or “in a meeting” do not. Add "
+    "your own here."
+)
 
 
 def settings_page(settings: CurrentSettings) -> View:
@@ -35,17 +41,17 @@ def settings_page(settings: CurrentSettings) -> View:
             actions(button("Change due times", ids.OPEN_SLA_TARGETS, "all")),
             {"type": "divider"},
             header("Office hours"),
-            {"type": "section", "text": plain_text(_business_hours_text(settings.business_hours))},
+            text_section(_business_hours_text(settings.business_hours)),
             context(plain_text(_holidays_text(settings.business_hours))),
             actions(button("Change office hours", ids.OPEN_BUSINESS_HOURS, "all")),
             {"type": "divider"},
-            *status_words.status_words_section(),
+            *status_words_section(),
         ],
     }
 
 
 def sla_targets_modal(initial: TargetFields) -> View:
-    """A number each, as text: what is no number is refused beside its field."""
+    """Numbers are text inputs, so that an error appears beside its field."""
     return modal(
         callback_id=ids.EDIT_SLA_TARGETS,
         title="Due times",
@@ -121,7 +127,7 @@ def _targets(targets: Targets) -> list[Block]:
         f"{_working_days(targets.auto_complete_days)} later the ticket is closed."
     )
     return [
-        {"type": "section", "text": mrkdwn("\n".join(lines))},
+        mrkdwn_section("\n".join(lines)),
         context(plain_text(f"{CLOCK_LABELS[targets.counted_hours]}. {waiting}")),
     ]
 
@@ -193,3 +199,51 @@ def _days(chosen: str) -> Block:
     if chosen:
         element["initial_options"] = [options[int(day)] for day in chosen.split(",")]
     return input_block("Working days", element)
+
+
+def status_words_section() -> list[Block]:
+    return [
+        header("Who is away"),
+        text_section(STATUS_WORDS_HELP),
+        actions(button("Change words", ids.OPEN_STATUS_WORDS, "all")),
+    ]
+
+
+def status_words_modal(rules: StatusRules) -> View:
+    return modal(
+        callback_id=ids.EDIT_STATUS_WORDS,
+        title="Who is away",
+        submit="Save",
+        close="Cancel",
+        blocks=[
+            _words_input(
+                "away",
+                "Also away",
+                rules.away,
+                hint="Words and emoji with commas between. Whose status has one is away.",
+                example="at the spa, :sailboat:",
+            ),
+            _words_input(
+                "here",
+                "Here all the same",
+                rules.available,
+                hint="Whose status has one of these is here, whatever else it says.",
+                example="holiday season, :palm_tree:",
+            ),
+        ],
+    )
+
+
+def _words_input(
+    field: str, label: str, words: tuple[str, ...], *, hint: str, example: str
+) -> Block:
+    return text_input(
+        field,
+        label,
+        max_length=MAX_TEXT_LENGTH,
+        multiline=True,
+        optional=True,
+        initial=format_entries(words),
+        hint=hint,
+        placeholder=example,
+    )

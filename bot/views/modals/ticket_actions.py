@@ -1,10 +1,10 @@
-"""Modals of the ticket actions that need input: reassign, decline, ask, resolve, cancel, comment,
-note."""
+"""Modals of the ticket actions that need input."""
 
 from collections.abc import Sequence
 
 from bot.views import ids, labels
 from bot.views.assignee_options import suggested_assignee_radios
+from bot.views.blocks import text_section, ticket_title
 from bot.views.cards.action_buttons import button_value
 from bot.views.inputs import View, input_block, modal, option, text_input
 from bot.views.text import Block, plain_text
@@ -16,15 +16,14 @@ from services.tickets.validation import (
     MAX_QUESTION_LENGTH,
     MAX_REASON_LENGTH,
     MAX_RESOLUTION_LENGTH,
-    MAX_TITLE_LENGTH,
 )
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
 
 
 def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
-    """Asks for the new assignee: one of the best `suggestions`, or anyone. If the ticket can be
-    unassigned, the choice can be left to assignment."""
+    """Ask for the new assignee: one of the `suggestions`, or anyone. If the ticket can be
+    unassigned, both may stay empty."""
     can_unassign = ticket.assigned_to is not None and ticket.status is not Status.WAITING
     assignee_select: Block = {
         "type": "external_select",
@@ -41,15 +40,15 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
         title=modal_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
         submit="Assign",
         close="Close",
-        # With the state its reader saw: another user may be quicker while this is open.
+        # Includes the state the reader saw, to detect a change while this is open.
         private_metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
-            ticket_title_section(ticket),
+            ticket_title(ticket),
             *_suggestions_input(suggestions),
             input_block(
                 "Or anybody else" if suggestions else "Who is to have it?",
                 assignee_select,
-                # With two inputs for one answer neither can be asked for: the service does.
+                # Slack cannot require one of two inputs; the service checks that.
                 optional=can_unassign or bool(suggestions),
                 hint=hint,
             ),
@@ -75,11 +74,11 @@ def decline_modal(ticket: Ticket) -> View:
         title=modal_title("Not mine:", ticket),
         submit="Hand it on",
         close="Keep it",
-        # With the state its reader saw: another user may be quicker while this is open.
+        # Includes the state the reader saw, to detect a change while this is open.
         private_metadata=button_value(ticket, ids.DECLINE),
         blocks=[
-            ticket_title_section(ticket),
-            _section("It goes to whoever fits next best. Its requester only sees who that is."),
+            ticket_title(ticket),
+            text_section("It goes to whoever fits next best. Its requester only sees who that is."),
             input_block("Why is it not yours?", radios, optional=True),
             text_input(
                 "reason",
@@ -93,8 +92,8 @@ def decline_modal(ticket: Ticket) -> View:
 
 
 def declined_modal(outcome: ReassignResult) -> View:
-    """Who the ticket was reassigned to."""
-    return modal(title="Handed on", close="Done", blocks=[_section(_declined_text(outcome))])
+    """Return who the ticket was reassigned to."""
+    return modal(title="Handed on", close="Done", blocks=[text_section(_declined_text(outcome))])
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
@@ -105,7 +104,7 @@ def ask_requester_modal(ticket: Ticket) -> View:
         close="Close",
         private_metadata=str(ticket.id),
         blocks=[
-            ticket_title_section(ticket),
+            ticket_title(ticket),
             text_input(
                 "question",
                 "What do you need to know?",
@@ -125,7 +124,7 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
         close="Cancel",
         private_metadata=str(ticket.id),
         blocks=[
-            {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)},
+            ticket_title(ticket),
             text_input(
                 "resolution",
                 "What was done?",
@@ -138,7 +137,7 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
 
 
 def cancel_ticket_modal(ticket: Ticket) -> View:
-    """Asks for confirmation. A modal of its own, because a `confirm` can make its parent vanish."""
+    """Ask for confirmation, in a modal because a `confirm` dialog can close its parent modal."""
     return modal(
         callback_id=ids.CANCEL_TICKET,
         title=modal_title("Cancel", ticket),
@@ -146,13 +145,10 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
         close="Keep it",
         private_metadata=str(ticket.id),
         blocks=[
-            ticket_title_section(ticket),
-            {
-                "type": "section",
-                "text": plain_text(
-                    "Nobody will work on it any more. You can reopen it later if you need to."
-                ),
-            },
+            ticket_title(ticket),
+            text_section(
+                "Nobody will work on it any more. You can reopen it later if you need to."
+            ),
         ],
     )
 
@@ -181,10 +177,6 @@ def note_modal(ticket: Ticket) -> View:
 
 def modal_title(action_label: str, ticket: Ticket) -> str:
     return f"{action_label} ticket {ticket.number or ''}".strip()[:MAX_MODAL_TITLE_LENGTH]
-
-
-def ticket_title_section(ticket: Ticket) -> Block:
-    return {"type": "section", "text": plain_text(ticket.title, limit=MAX_TITLE_LENGTH)}
 
 
 def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
@@ -217,11 +209,7 @@ def _comment_form(
         close="Close",
         private_metadata=str(ticket.id),
         blocks=[
-            ticket_title_section(ticket),
+            ticket_title(ticket),
             text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
         ],
     )
-
-
-def _section(text: str) -> Block:
-    return {"type": "section", "text": plain_text(text)}

@@ -1,4 +1,4 @@
-"""What the calls answer, from domain objects. Pure; the models describe it in the document, too."""
+"""Responses of the API, built from domain objects; the models also describe them in OpenAPI."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from services.models.ticket import Priority, Status
 from services.models.ticket import Ticket as StoredTicket
 from services.models.user import Role
 from services.models.user import User as StoredUser
+from services.tickets.visibility import for_requester
 
 
 def _iso(at: datetime) -> str:
@@ -125,7 +126,7 @@ class Ticket(_Ticket):
         return cls(
             created_by=str(by) if by else None,
             assigned_to=str(to) if to else None,
-            **_common_fields(ticket, is_staff=is_staff),
+            **_values(ticket, is_staff=is_staff),
         )
 
 
@@ -143,26 +144,15 @@ class TicketWithPeople(_Ticket):
         return cls(
             created_by=Person.from_user(people.get(by) if by else None),
             assigned_to=Person.from_user(people.get(to) if to else None),
-            **_common_fields(ticket, is_staff=is_staff),
+            **_values(ticket, is_staff=is_staff),
         )
 
 
-def _common_fields(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
-    return {
-        "id": str(ticket.id),
-        "number": ticket.number,
-        "title": ticket.title,
-        "description": ticket.description,
-        "status": ticket.status,
-        "priority": ticket.priority,
-        "deadline": ticket.deadline,
-        "due_at": ticket.due_at,
-        "created_at": ticket.created_at,
-        "resolution": ticket.resolution,
-        "related_skills": list(ticket.related_skills) if is_staff else [],
-        "helpful_notes": ticket.helpful_notes if is_staff else None,
-        "summary": ticket.summary if is_staff else None,
-    }
+def _values(ticket: StoredTicket, *, is_staff: bool) -> dict[str, Any]:
+    """Return the fields of `_Ticket`, those for the staff empty unless `is_staff`."""
+    visible = ticket if is_staff else for_requester(ticket)
+    values = {name: getattr(visible, name) for name in _Ticket.model_fields}
+    return {**values, "id": str(ticket.id), "related_skills": list(visible.related_skills)}
 
 
 class Session(ResponseBody):

@@ -1,4 +1,4 @@
-"""`/account`: show, link, link another account, unlink; and what other users cannot do to it."""
+"""`/account`: show, link, link another account, unlink; and that others' forms are refused."""
 
 from dataclasses import replace
 from typing import Any
@@ -44,19 +44,19 @@ GUEST = (
 
 
 def seen(view: Json) -> list[str]:
-    """A modal's title, and what it reads."""
+    """Return the title and the texts of a modal."""
     return [view["title"]["text"], *read(view)]
 
 
 class Visitor:
-    """A Slack member who types `/account` and goes on from there."""
+    """A Slack member who uses `/account`."""
 
     def __init__(self, bot: Bot, slack: RecordingSlack, slack_id: str) -> None:
         self._bot, self._slack, self.slack_id = bot, slack, slack_id
         self.answer: Json = {}
 
     def account(self, text: str = "") -> list[str]:
-        """The sheet, or the form that opened, as it reads."""
+        """Return the texts of the account summary, or of the form that opens."""
         self._slack.clear()
         body = payloads.slash_command(text, user=self.slack_id, command="/account")
         self.answer = self._bot.answer(body)
@@ -66,7 +66,7 @@ class Visitor:
         return seen(self._slack.last_view())
 
     def press(self, action_id: str, value: str | None = None) -> list[str]:
-        """A button of the sheet; the modal that opens."""
+        """Press a button of the summary; return the texts of the modal that opens."""
         shown = {"ts": "1700000000.000001", "channel": GENERAL, **self.answer}
         body = payloads.block_actions(shown, action_id, value, user=self.slack_id)
         body["container"]["is_ephemeral"] = True
@@ -74,7 +74,7 @@ class Visitor:
         return seen(self._slack.last_view())
 
     def submit(self, **values: str | None) -> Json:
-        """Send the open modal in; it becomes what the answer says."""
+        """Submit the open modal, which becomes what the response says."""
         return self.send(self._slack.last_view(), **values)
 
     def send(self, view: Json, **values: str | None) -> Json:
@@ -84,7 +84,7 @@ class Visitor:
         return answer
 
     def links(self, code: str) -> list[str]:
-        """Both steps; the modal at the end."""
+        """Submit the code and confirm it; return the texts of the last modal."""
         assert self.submit(code=code)["response_action"] == "update"
         return seen(self.submit()["view"])
 
@@ -94,7 +94,7 @@ class Visitor:
 
 @pytest.fixture
 def mona(db: Mongo, clock: FixedClock) -> User:
-    """A moderator of the predecessor's, with a password."""
+    """A moderator with a password, created by the predecessor."""
     doc = new_account_doc(
         email="mona@example.com", role=Role.MODERATOR, now=clock(), skills=["VPN"], name="Mona"
     )
@@ -146,10 +146,10 @@ def test_a_moderator_with_a_password_links_by_a_code(
     ]
     assert links.find_user(team_id="T0TEAM", slack_user_id=JO) == mona
     assert jo.home()[0] == "Hello, Mona"
-    assert "The queue" in jo.home()  # their role has changed
+    assert "The queue" in jo.home()  # the role has changed since
     assert [task for task, _ in publisher.asked] == [EMAIL_TASK]
     assert (db.letters.find_one() or {})["facts"] == {"slack_name": "Jo in Slack"}
-    assert db.users.count_documents({}) == 1  # no account was made by the way
+    assert db.users.count_documents({}) == 1  # no account was created
 
 
 def test_the_account_and_its_edits(
@@ -198,7 +198,7 @@ def test_whatever_is_wrong_with_a_code_stands_at_the_field(
     for _ in range(4):
         answer = jo.submit(code="7KQ2M-9XV4D")
         assert answer == {"response_action": "errors", "errors": {"code": WRONG}}
-    assert slack.last_view() == form  # with what was typed
+    assert slack.last_view() == form  # with the entered text
     locked = jo.submit(code="7KQ2M-9XV4D")["errors"]["code"]
     assert locked.startswith("Too many wrong codes. Try again in 15 minutes, at ")
     code = issue(codes, mona)
@@ -226,7 +226,7 @@ def test_two_presses_link_once(
     assert db.letters.count_documents({}) == 1
 
 
-def test_somebody_elses_second_press_is_refused(
+def test_another_users_confirmation_is_refused(
     jo: Visitor, codes: OneTimeCodes, mona: User, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     jo.account()
@@ -248,7 +248,7 @@ def test_a_form_that_was_not_opened_here_links_nothing(
     assert db.links.count_documents({}) == 0
 
 
-def test_an_account_of_somebody_else_stays_theirs_and_they_are_told(
+def test_another_members_account_stays_linked_and_they_are_warned(
     jo: Visitor, codes: OneTimeCodes, slack: RecordingSlack, people: People
 ) -> None:
     owner = people.add()
@@ -365,7 +365,7 @@ def test_an_old_answers_buttons_unlink_nothing_else(
     assert db.links.count_documents({"userId": mona.id}) == 1
 
 
-def test_somebody_elses_unlink_form_ends_no_link(
+def test_another_users_unlink_form_ends_no_link(
     jo: Visitor, slack: RecordingSlack, people: People, db: Mongo
 ) -> None:
     owner, other = people.add(), people.add()

@@ -1,4 +1,4 @@
-"""App Home, opened and navigated by each kind of member."""
+"""App Home for each kind of member: opening and navigation."""
 
 from typing import Any
 
@@ -11,18 +11,14 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
-from tests.bot.views.home.test_overview import pressed, read
+from tests.bot.views.home.test_overview import pressed
 from tests.conftest import Bot, FixedClock, People, file_ticket
 from tests.support import payloads
+from tests.support.block_text import read
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
-from tests.support.view_state import elements
 
 NOT_FOUND = "There is no such ticket, or you may not see it."
-
-
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
 
 
 @pytest.fixture
@@ -32,50 +28,11 @@ def moderator(people: People) -> User:
 
 @pytest.fixture
 def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -> Ticket:
-    """The moderator's."""
+    """Assigned to the moderator."""
     filed = file_ticket(tickets, employee, title="VPN drops")
     known = {"assignedTo": moderator.id, "status": "IN_PROGRESS", "summary": "No tunnel."}
     db.tickets.update_one({"_id": filed.id}, {"$set": known})
     return filed
-
-
-class Visitor:
-    """Somebody in front of their Home."""
-
-    def __init__(self, bot: Bot, slack: RecordingSlack, user: User) -> None:
-        self._bot = bot
-        self._slack = slack
-        self.slack_id = People.slack_id(user)
-
-    def open(self, tab: str = "home", **event: Any) -> list[str]:
-        """Click on the app; what they then see."""
-        body = {"type": "app_home_opened", "user": self.slack_id, "channel": "D0X", "tab": tab}
-        assert self._bot.answer(payloads.event({**body, **event})) == {}
-        return self.see()
-
-    def see(self) -> list[str]:
-        return read(self._slack.home(self.slack_id))
-
-    def press(self, label: str, *, on: dict[str, Any] | None = None, **forged: Any) -> list[str]:
-        """The first button of that label, on the Home they see or saw (`on`)."""
-        view = on or self._slack.home(self.slack_id)
-        element, block = next(
-            (e, block)
-            for e, block in elements(view)
-            if e["type"] == "button" and e["text"]["text"] == label
-        )
-        body = payloads.block_actions(
-            view, element["action_id"], user=self.slack_id, block_id=block, **forged
-        )
-        assert self._bot.answer(body) == {}
-        return self.see()
-
-    def choose(self, action_id: str, value: str) -> list[str]:
-        """An option of the first menu of that kind."""
-        view = self._slack.home(self.slack_id)
-        body = payloads.block_actions(view, action_id, value, user=self.slack_id)
-        assert self._bot.answer(body) == {}
-        return self.see()
 
 
 @pytest.fixture
@@ -202,7 +159,7 @@ def test_the_queue_is_narrowed_and_gone_through(
     assert numbers(ben.press("Next")) == ["Ticket 13"]
     assert ben.press("Open")[0] == "Ticket 13"
     assert numbers(ben.press("Back")) == ["Ticket 13"]
-    assert ben.open()[0] == "The queue"  # still there a moment later
+    assert ben.open()[0] == "The queue"  # still there after the next opening
     assert "No ticket here matches these filters." in str(ben.choose(ids.LIST_STATUS, "WAITING"))
     assert numbers(ben.press("Clear filters")) == [f"Ticket {n}" for n in range(1, 11)]
     assert ben.press("Back")[0] == "Hello, Moderator 1"
@@ -269,7 +226,11 @@ def test_a_demoted_moderator_presses_an_old_button(
 
 
 def test_opening_it_again_stays_on_the_ticket_for_an_hour(
-    ann: Visitor, ticket: Ticket, ticket_actions: TicketActions, moderator: User, clock: FixedClock
+    ann: Visitor,
+    ticket: Ticket,
+    ticket_actions: TicketActions,
+    moderator: User,
+    clock: FixedClock,
 ) -> None:
     ann.open()
     ann.press("Open")
@@ -309,7 +270,7 @@ def test_a_later_press_wins_over_an_earlier_one(
     ann.open()
 
     def went_elsewhere(_: Any) -> bool:
-        """While this one is on its way, a later press has been answered."""
+        """A later press is answered while this one is in progress."""
         db.links.update_one({"home": {"$exists": True}}, {"$inc": {"home.turn": 1}})
         return True
 

@@ -1,4 +1,4 @@
-"""My availability, others' for admins, and the answer to an offer, in front of the whole bot."""
+"""The availability modal, own and others' for admins, and the hand-over offer."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,6 @@ from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tasks.queue.celery_app import STATUS_SYNC_TASK
 from tasks.runtime import Runtime
-from tests.bot.handlers.test_people import Visitor
 from tests.conftest import (
     NOBODY_LISTENS,
     Bot,
@@ -30,15 +29,11 @@ from tests.conftest import (
 )
 from tests.support import payloads
 from tests.support.block_text import read
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
 Json = dict[str, Any]
-
-
-@pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
 
 
 @pytest.fixture
@@ -61,7 +56,7 @@ def stored(db: Mongo, user: User) -> Json:
 
 
 def at(moment: datetime) -> Json:
-    """As the picker tells it."""
+    """Return the state of the date and time picker."""
     return {"selected_date_time": int(moment.timestamp())}
 
 
@@ -80,7 +75,7 @@ def test_away_until_a_time_and_back(
     his.press("My availability")
     assert fields(slack)["presence"]["initial_option"]["value"] == "away"
     assert fields(slack)["awayUntil"]["initial_date_time"] == int(until.timestamp())
-    assert his.submit() == {}  # nothing was touched
+    assert his.submit() == {}  # no field was changed
     assert stored(db, nils)["away"]["until"] == until
     his.press("My availability")
     assert his.submit(presence="here") == {}
@@ -102,7 +97,7 @@ def test_a_time_alone_means_away_and_an_emptied_one_back(
 def test_a_seconds_difference_is_none(
     his: Visitor, nils: User, slack: RecordingSlack, db: Mongo, clock: FixedClock
 ) -> None:
-    """The picker shows minutes, and Slack sends those."""
+    """The picker shows minutes only, and Slack sends those."""
     until = (clock() + timedelta(hours=3)).replace(second=42, microsecond=0)
     db.users.update_one({"_id": nils.id}, {"$set": {"away": {"until": until, "source": "admin"}}})
     his.press("My availability")
@@ -233,7 +228,7 @@ def test_a_moderator_may_not_whatever_is_forged(
     assert stored(db, lara) == before
 
 
-# What Slack tells by itself
+# Slack's status events
 
 
 def changed(slack: RecordingSlack, user: User, **profile: Any) -> Json:
@@ -256,7 +251,7 @@ def test_a_new_status_is_asked_about_at_once(
     assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     work(runtime, publisher)
     assert stored(db, nils)["away"] == {"until": NO_END, "source": "slack"}
-    # What is known already, and what changes nothing here, is nothing to ask about.
+    # Events without a relevant change cause no calls.
     slack.clear()
     for status in (":palm_tree:", ":desert_island:", ":bus:"):
         event = changed(slack, nils, status_emoji=status)
@@ -293,7 +288,7 @@ def test_what_could_not_be_kept_is_sent_again(
     nowhere.client.close()
 
 
-# The offer
+# The hand-over offer
 
 
 @pytest.fixture
@@ -308,7 +303,7 @@ def offered(
     runtime: Runtime,
     publisher: RecordingPublisher,
 ) -> Json:
-    """Nils has two open tickets and goes away: the message that asks about them."""
+    """Nils has two open tickets and goes away; return the offer to hand them over."""
     claim_installation(db, team_id=TEAM_ID)
     for _ in range(2):
         ticket = file_ticket(tickets, people.add())
@@ -324,7 +319,7 @@ def offered(
 def press(
     bot: Bot, slack: RecordingSlack, message: Json, action_id: str, *, user: str
 ) -> list[str]:
-    """What then stands in the message."""
+    """Press a button of the message; return the texts of what replaces it."""
     url = slack.response_url()
     body = payloads.block_actions(message, action_id, user=user, response_url=url)
     assert bot.answer(body) == {}
@@ -333,7 +328,7 @@ def press(
     return read(answer.args)
 
 
-def test_handed_over_somebody_else_gets_them(
+def test_handed_over_tickets_go_to_another_moderator(
     ticket_bot: Bot,
     slack: RecordingSlack,
     his: Visitor,
@@ -354,7 +349,7 @@ def test_handed_over_somebody_else_gets_them(
     assert {doc["assignedTo"] for doc in found} == {lara.id}
     assert {doc["status"] for doc in found} == {Status.IN_PROGRESS}
     assert len(slack.messages(People.slack_id(lara))) == 2
-    assert len(slack.messages(his.slack_id)) == 1  # nobody is told twice of their own doing
+    assert len(slack.messages(his.slack_id)) == 1  # no one is notified of their own action
 
 
 def test_kept_they_stay(
@@ -375,7 +370,7 @@ def test_after_the_return_the_offer_is_over(
     assert db.tickets.count_documents({"assignedTo": nils.id}) == 2
 
 
-def test_somebody_else_who_presses_is_refused(
+def test_a_press_by_another_user_is_refused(
     ticket_bot: Bot,
     slack: RecordingSlack,
     his: Visitor,

@@ -15,7 +15,7 @@ TRY_AGAIN = "Slack had a problem just now. Try again in a moment. (Reference "
 
 @pytest.fixture
 def employee(slack: RecordingSlack) -> str:
-    """A member the help desk has not met yet."""
+    """A member without an account."""
     slack.add_member("U0ANN", email="ann@example.com", name="Ann Employee")
     return "U0ANN"
 
@@ -203,7 +203,7 @@ def test_a_refusal_that_slack_does_not_take_is_only_logged(
     ticket_bot: Bot, slack: RecordingSlack, caplog: pytest.LogCaptureFixture
 ) -> None:
     slack.add_member("U0ANN", email="ann@example.com", name="Ann", is_restricted=True)
-    slack.fail("views.update", error="not_found")  # the form was closed meanwhile
+    slack.fail("views.update", error="not_found")  # the form was closed concurrently
     assert ticket_bot.answer(payloads.slash_command(user="U0ANN")) == {}
     assert is_form(slack.last_view())
     assert "/ticket failed after its acknowledgement" in caplog.text

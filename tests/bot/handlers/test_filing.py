@@ -1,4 +1,4 @@
-"""The shortcuts: the form from anywhere, and a ticket made of a message."""
+"""The shortcuts: the form to file a ticket, and a ticket from a message."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.views.modals import message_quote
+from bot.views.modals import file_ticket
 from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.user import Role, User
@@ -25,11 +25,6 @@ GUEST = (
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def author(slack: RecordingSlack) -> str:
     slack.add_member("U0WRITER", email="writer@example.com", name="Wilma Writer")
     return "U0WRITER"
@@ -42,7 +37,7 @@ def written(text: str = "The VPN drops.", **fields: Any) -> dict[str, Any]:
 def use(
     bot: Bot, slack: RecordingSlack, user: User, message: dict[str, Any], channel: str = GENERAL
 ) -> dict[str, Any]:
-    """Press "Make a ticket" on the message; the modal it ends in."""
+    """Use the message shortcut; return the last modal."""
     body = payloads.message_shortcut(
         "make_ticket", message, user=People.slack_id(user), channel=channel
     )
@@ -51,7 +46,7 @@ def use(
 
 
 def initial(view: dict[str, Any]) -> tuple[str, str]:
-    """Title and description as the form begins."""
+    """Return the initial title and description."""
     assert view["callback_id"] == "file_ticket"
     fields = {block["block_id"]: block["element"] for block in view["blocks"][1:]}
     return tuple(fields[name].get("initial_value", "") for name in ("title", "description"))
@@ -63,7 +58,7 @@ def note(view: dict[str, Any]) -> str:
 
 
 def texts(view: dict[str, Any]) -> list[str]:
-    """What a modal without inputs says."""
+    """Return the texts of a modal without inputs."""
     assert view["submit"] is None
     blocks = view["blocks"]
     return [(b["elements"][0] if b["type"] == "context" else b["text"])["text"] for b in blocks]
@@ -122,7 +117,7 @@ def test_it_says_that_the_database_is_away(
     ]
 
 
-# Make a ticket: what the form begins with
+# Make a ticket: the initial form
 
 
 def test_a_public_message_is_filled_in(
@@ -134,7 +129,7 @@ def test_a_public_message_is_filled_in(
         "The VPN drops.",
         f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{LINK}",
     )
-    assert note(view) == message_quote.FILLED_IN
+    assert note(view) == file_ticket.FILLED_IN
     opened = slack.calls_to("views.open")[0].args["view"]
     assert [block["text"]["text"] for block in opened["blocks"]] == ["One moment…"]
     assert [call.method for call in slack.calls] == [
@@ -156,7 +151,7 @@ def test_an_archived_public_channel_is_public(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str
 ) -> None:
     slack.add_channel("C0OLD", is_archived=True)
-    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == message_quote.FILLED_IN
+    assert note(use(ticket_bot, slack, employee, written(), "C0OLD")) == file_ticket.FILLED_IN
 
 
 @pytest.mark.parametrize(
@@ -189,7 +184,7 @@ def test_elsewhere_only_the_link_is_taken(
     slack.clear()
     view = use(ticket_bot, slack, employee, written("canary"), channel)
     assert initial(view) == ("", f"https://example.slack.com/archives/{channel}/p1700000000000001")
-    assert note(view) == message_quote.NOT_PUBLIC
+    assert note(view) == file_ticket.NOT_PUBLIC
     assert "canary" not in str([call.args for call in slack.calls])
     assert slack.calls_to("users.info") == []
 
@@ -198,7 +193,7 @@ def test_a_conversation_with_the_bot_is_private_too(
     ticket_bot: Bot, slack: RecordingSlack, employee: User
 ) -> None:
     channel = f"D{People.slack_id(employee)[1:]}"
-    assert note(use(ticket_bot, slack, employee, written(), channel)) == message_quote.NOT_PUBLIC
+    assert note(use(ticket_bot, slack, employee, written(), channel)) == file_ticket.NOT_PUBLIC
 
 
 @pytest.mark.parametrize("fault", [{"status": 500}, {"status": 429}, {"error": "missing_scope"}])
@@ -207,7 +202,7 @@ def test_what_slack_does_not_tell_counts_as_private(
 ) -> None:
     slack.fail("conversations.info", **fault)
     view = use(ticket_bot, slack, employee, written("canary"))
-    assert (initial(view), note(view)) == (("", LINK), message_quote.NOT_PUBLIC)
+    assert (initial(view), note(view)) == (("", LINK), file_ticket.NOT_PUBLIC)
 
 
 @pytest.mark.parametrize(
@@ -223,7 +218,7 @@ def test_a_message_without_text_gives_the_link(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any]
 ) -> None:
     view = use(ticket_bot, slack, employee, written(**fields))
-    assert (initial(view), note(view)) == (("", LINK), message_quote.WITHOUT_TEXT)
+    assert (initial(view), note(view)) == (("", LINK), file_ticket.WITHOUT_TEXT)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +230,7 @@ def test_a_message_without_text_gives_the_link(
         ({"user": "U0GONE"}, "someone"),
     ],
 )
-def test_whoever_wrote_it_is_named(
+def test_its_author_is_named(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, fields: dict[str, Any], name: str
 ) -> None:
     view = use(ticket_bot, slack, employee, written(**fields))
@@ -365,7 +360,7 @@ def test_no_form_leads_into_another_workspace(
 def taken(
     ticket_bot: Bot, slack: RecordingSlack, employee: User, author: str, db: Mongo
 ) -> dict[str, Any]:
-    """The employee has made a ticket of the message, which nobody has yet."""
+    """The employee has filed a ticket from the message; it is unassigned."""
     view = use(ticket_bot, slack, employee, written())
     ticket_bot.answer(submitted(view, employee, title="<!channel> VPN"))
     return db.tickets.find_one() or {}

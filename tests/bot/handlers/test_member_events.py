@@ -1,4 +1,4 @@
-"""`user_change` events: a member has changed."""
+"""`user_change` events: a Slack member has changed."""
 
 from typing import Any
 
@@ -50,7 +50,7 @@ def test_the_tickets_of_a_member_deactivated_in_slack_are_released(
     at_work = {"assignedTo": nils.id, "status": Status.IN_PROGRESS}
     db.tickets.update_one({"_id": ticket.id}, {"$set": at_work})
     event = changed(slack, slack_id, nils.email, deleted=True)
-    for _ in range(2):  # Slack may repeat itself
+    for _ in range(2):  # Slack may repeat an event
         assert ticket_bot.answer(event) == {}
     assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
     assert reload(db, ticket).assigned_to is None
@@ -70,7 +70,7 @@ def test_a_guest_is_refused_from_then_on_and_let_in_again(
         "The help desk is not open to guests. Ask a full member of this workspace to file the "
         "ticket."
     )
-    # They are a full member again, and the event about it was lost.
+    # The member is a full one again, but that event was lost.
     slack.add_member(slack_id, email=user.email, name="Changed")
     assert "blocks" in ticket_bot.answer(payloads.slash_command("list", user=slack_id))
     assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user
@@ -80,7 +80,7 @@ def test_a_guest_is_refused_from_then_on_and_let_in_again(
 def test_what_slack_says_now_counts_not_what_it_said_then(
     ticket_bot: Bot, slack: RecordingSlack, people: People, links: LinkService
 ) -> None:
-    """Events come late and out of order."""
+    """Events arrive late and out of order."""
     user = people.add()
     slack_id = People.slack_id(user)
     old = changed(slack, slack_id, user.email, deleted=True)

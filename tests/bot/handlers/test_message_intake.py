@@ -1,12 +1,11 @@
-"""A message to the bot, or one marked with the emoji, becomes a ticket."""
+"""Tickets from a message to the bot, or one marked with the emoji."""
 
 from typing import Any
 
 import pytest
 
 from bot.views import blocks
-from bot.views.messages import filing_offer
-from bot.views.modals import message_quote
+from bot.views.modals import file_ticket
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -22,11 +21,6 @@ LINK = f"https://example.slack.com/archives/{GENERAL}/p"
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ann(employee: User) -> str:
     return People.slack_id(employee)
 
@@ -39,20 +33,20 @@ def wilma(slack: RecordingSlack) -> str:
 
 
 def written(slack: RecordingSlack, user: str, text: str, **fields: Any) -> dict[str, Any]:
-    """What Slack sends when somebody writes to the bot."""
+    """Return the event of a message to the bot."""
     said = slack.say(f"D{user[1:]}", text, user=user, **fields)
     return payloads.event({**said, "channel_type": "im"})
 
 
 def marked(message: dict[str, Any], user: str, reaction: str = "ticket") -> dict[str, Any]:
-    """What Slack sends when somebody reacts to it."""
+    """Return the event of a reaction to the message."""
     item = {"type": "message", "channel": message["channel"], "ts": message["ts"]}
     body = {"type": "reaction_added", "user": user, "reaction": reaction, "item": item}
     return payloads.event({**body, "item_user": message["user"]})
 
 
 def offered(slack: RecordingSlack, user: str) -> list[dict[str, Any]]:
-    """What the bot has answered."""
+    """Return the bot's messages."""
     return [message for message in slack.messages(user) if message.get("bot_id")]
 
 
@@ -64,21 +58,21 @@ def texts(message: dict[str, Any]) -> list[str]:
 
 
 def press(bot: Bot, slack: RecordingSlack, message: dict[str, Any], user: str) -> dict[str, Any]:
-    """File this as a ticket; the modal it ends in."""
+    """Press "File this as a ticket"; return the last modal."""
     action_id = message["blocks"][-1]["elements"][0]["action_id"]
     assert bot.answer(payloads.block_actions(message, action_id, user=user)) == {}
     return slack.last_view()
 
 
 def begun(view: dict[str, Any]) -> tuple[str, str, str]:
-    """Note, title and description as the form begins."""
+    """Return the note and the initial title and description."""
     assert view["callback_id"] == "file_ticket"
     fields = {block.get("block_id"): block for block in view["blocks"][1:]}
     first = [fields[name]["element"].get("initial_value", "") for name in ("title", "description")]
     return view["blocks"][0]["elements"][0]["text"], first[0], first[1]
 
 
-# Written to the bot
+# A message to the bot
 
 
 def test_from_a_message_to_the_ticket(
@@ -98,13 +92,13 @@ def test_from_a_message_to_the_ticket(
     )
     view = press(ticket_bot, slack, offer, ann)
     words = "The VPN drops\nEvery hour, with <error 5>."
-    assert begun(view) == (message_quote.FILLED_IN, "The VPN drops", words)
+    assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops", words)
     filed = ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
     assert filed["view"]["blocks"][0]["text"]["text"] == "Ticket 1 filed"
     doc = db.tickets.find_one() or {}
     assert (doc["title"], doc["description"]) == ("The VPN drops", words)
     assert (doc["createdBy"], doc["source"]["ts"]) == (employee.id, event["event"]["ts"])
-    # Nobody else could follow a link to it.
+    # No one else could open a link to it.
     assert blocks.source_link(Ticket.from_doc(doc)) == []
     again = press(ticket_bot, slack, offer, ann)
     assert again["title"]["text"] == "Already a ticket"
@@ -146,7 +140,7 @@ def test_a_message_of_yesterday_is_no_longer_known(
     ticket_bot.answer(written(slack, ann, "Help"))
     db.inbox.delete_many({})  # as MongoDB does after a day
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view) == (message_quote.TOO_OLD, "", "")
+    assert begun(view) == (file_ticket.TOO_OLD, "", "")
 
 
 @pytest.mark.parametrize(
@@ -191,7 +185,7 @@ def test_a_guest_who_presses_reads_why_not(
     assert view["blocks"][0]["text"]["text"] == GUEST
 
 
-# Marked with the emoji
+# A message marked with the emoji
 
 
 def test_from_a_mark_to_the_ticket(
@@ -207,10 +201,10 @@ def test_from_a_mark_to_the_ticket(
         "change everything before it is filed.",
         "File this as a ticket",
     ]
-    assert [call.method for call in slack.calls] == ["chat.postMessage"]  # nothing was read
+    assert [call.method for call in slack.calls] == ["chat.postMessage"]  # no message was fetched
     view = press(ticket_bot, slack, offer, ann)
     words = f"From a message of @wilma in #general:\n\nThe VPN drops.\nEvery hour.\n\n{link}"
-    assert begun(view) == (message_quote.FILLED_IN, "The VPN drops.", words)
+    assert begun(view) == (file_ticket.FILLED_IN, "The VPN drops.", words)
     ticket_bot.answer(payloads.view_submission(view, {}, user=ann))
     assert (db.tickets.find_one() or {})["source"]["permalink"] == link
 
@@ -248,7 +242,7 @@ def test_of_a_closed_channel_only_the_link_is_taken(
     ticket_bot.answer(marked(message, ann))
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
     link = f"https://example.slack.com/archives/C0CLOSED/p{message['ts'].replace('.', '')}"
-    assert begun(view) == (message_quote.NOT_PUBLIC, "", link)
+    assert begun(view) == (file_ticket.NOT_PUBLIC, "", link)
     assert slack.calls_to("conversations.history") == []
     assert slack.calls_to("conversations.replies") == []
 
@@ -263,20 +257,20 @@ def test_what_slack_does_not_give_is_linked(
     slack.fail("chat.getPermalink", error=error)
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
     assert begun(view) == (
-        message_quote.TEXT_UNAVAILABLE,
+        file_ticket.TEXT_UNAVAILABLE,
         "",
         LINK + message["ts"].replace(".", ""),
     )
 
 
-def test_a_message_deleted_meanwhile_is_linked(
+def test_a_message_deleted_since_is_linked(
     ticket_bot: Bot, slack: RecordingSlack, ann: str, wilma: str
 ) -> None:
     message = slack.say(GENERAL, "The VPN drops.", user=wilma)
     ticket_bot.answer(marked(message, ann))
     slack.workspace.messages[GENERAL].clear()
     view = press(ticket_bot, slack, offered(slack, ann)[0], ann)
-    assert begun(view)[0] == message_quote.TEXT_UNAVAILABLE
+    assert begun(view)[0] == file_ticket.TEXT_UNAVAILABLE
 
 
 def test_the_ticket_there_is_already_is_shown(
@@ -291,7 +285,7 @@ def test_the_ticket_there_is_already_is_shown(
     late = press(ticket_bot, slack, offered(slack, bob)[0], bob)
     already = "Somebody has already made ticket 1 of this message."
     assert late["blocks"][0]["text"]["text"] == already
-    assert len(late["blocks"]) == 1  # Bob may not know more of it
+    assert len(late["blocks"]) == 1  # Bob may not see more of it
     ticket_bot.answer(marked(message, moderator))
     (told,) = offered(slack, moderator)
     assert told["text"] == already
@@ -350,7 +344,7 @@ def test_a_file_that_was_marked_is_no_message(
 def test_a_forged_button_says_so(
     ticket_bot: Bot, slack: RecordingSlack, ann: str, action: str, value: str
 ) -> None:
-    offer = filing_offer.direct_message_offer("Help", value="x")
+    offer = file_ticket.direct_message_offer("Help", value="x")
     offer.blocks[-1]["elements"][0]["action_id"] = action
     message = {"channel": f"D{ann[1:]}", "ts": "1.000001", "blocks": offer.blocks}
     ticket_bot.answer(payloads.block_actions(message, action, value, user=ann))

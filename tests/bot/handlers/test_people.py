@@ -1,4 +1,4 @@
-"""People in Home: admins search and edit them, everybody keeps a profile."""
+"""People in Home: admins search and edit them; everyone edits their own profile."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -20,52 +20,12 @@ from tests.conftest import Bot, People, RecordingPublisher, file_ticket, reload,
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.blockkit import check_view
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.view_state import elements
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 LAST = "There has to be an active admin. Make somebody else an admin first."
-
-
-def _says(element: dict[str, Any], label: str) -> bool:
-    return bool(element["type"] == "button" and element["text"]["text"] == label)
-
-
-class Visitor:
-    """Somebody in front of their Home."""
-
-    def __init__(self, bot: Bot, slack: RecordingSlack, user: User) -> None:
-        self._bot = bot
-        self._slack = slack
-        self.slack_id = People.slack_id(user)
-
-    def open(self) -> list[str]:
-        body = {"type": "app_home_opened", "user": self.slack_id, "channel": "D0X", "tab": "home"}
-        assert self._bot.answer(payloads.event(body)) == {}
-        return self.see()
-
-    def see(self) -> list[str]:
-        return read(self._slack.home(self.slack_id))
-
-    def press(self, label: str, *, number: int = 0, **forged: Any) -> list[str]:
-        view = self._slack.home(self.slack_id)
-        found = [(e, b) for e, b in elements(view) if _says(e, label)]
-        element, block = found[number]
-        body = payloads.block_actions(
-            view, element["action_id"], user=self.slack_id, block_id=block, **forged
-        )
-        assert self._bot.answer(body) == {}
-        return self.see()
-
-    def submit(self, **values: Any) -> dict[str, Any]:
-        """Send the open modal in; {} where it closes."""
-        view = self._slack.last_view()
-        return self._bot.answer(payloads.view_submission(view, values, user=self.slack_id))
-
-
-@pytest.fixture
-def admin(people: People) -> User:
-    return people.add(Role.ADMIN)
 
 
 @pytest.fixture
@@ -116,7 +76,7 @@ def test_a_search_that_finds_nobody_says_what_to_do(ada: Visitor) -> None:
         "Found for “<!channel>”",
         "Nobody has a name or an address that begins like that. Search for something else.",
     ]
-    ada.press("Search")  # begins with what was searched for
+    ada.press("Search")  # the current search is filled in
     ada.submit(search="")
     assert named(ada.see()) == ["Admin 1 · admin1@example.com"]
 
@@ -254,7 +214,7 @@ def test_a_moderator_says_what_they_know(
     doc = db.users.find_one({"_id": nils.id}) or {}
     assert doc["skills"] == ["VPN", "DNS"]
     visitor.press("My profile")
-    assert visitor.submit() == {}  # nothing was touched
+    assert visitor.submit() == {}  # no field was changed
     assert db.users.find_one({"_id": nils.id}) == doc
 
 

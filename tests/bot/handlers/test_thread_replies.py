@@ -1,4 +1,4 @@
-"""Replies in the threads of a ticket's messages, and the two modals."""
+"""Replies in the threads of a ticket's messages, and the comment and note modals."""
 
 from dataclasses import replace
 from typing import Any
@@ -57,11 +57,6 @@ def emma(people: People) -> User:
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def conversation(
     ticket_bot: Bot,
     slack: RecordingSlack,
@@ -79,7 +74,7 @@ def conversation(
 
 @pytest.fixture
 def ticket(tickets: TicketService, emma: User, nils: User, conversation: Conversation) -> Ticket:
-    """Nils has it, and both have their cards."""
+    """Assigned to Nils; both people have their cards."""
     ticket = file_ticket(tickets, emma, "VPN is down")
     conversation.deliver()
     return ticket
@@ -134,7 +129,7 @@ def test_a_reply_to_a_question_moves_the_ticket_on(
     conversation.deliver()
     question = slack.messages(People.slack_id(emma))[-1]
     assert "waits for your answer" in question["text"]
-    assert conversation.replies_to(emma) == []  # it was asked once, not twice
+    assert conversation.replies_to(emma) == []  # asked once
     conversation.answer(said(slack, emma, question, "Berlin"))
     assert reload(db, ticket).status is Status.IN_PROGRESS
     conversation.deliver()
@@ -255,7 +250,7 @@ def test_a_changed_message_that_was_lost_is_kept_as_it_is_now(
     ]
     conversation.answer(changed(event, "Shorter"))
     assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
-    conversation.answer(event)  # which comes late, and once more
+    conversation.answer(event)  # which arrives late, and twice
     assert [comment.text for comment in reload(db, ticket).comments] == ["Shorter"]
 
 
@@ -339,7 +334,7 @@ def test_what_is_no_persons_reply_to_a_ticket_is_left_alone(
     assert slack.calls == []
 
 
-def test_whoever_talks_elsewhere_gets_no_account(
+def test_a_message_elsewhere_creates_no_account(
     conversation: Conversation, slack: RecordingSlack, db: Mongo, ticket: Ticket
 ) -> None:
     slack.add_member("U0PASSER", email="passer@example.com", name="Passer")
@@ -412,7 +407,7 @@ def test_a_deactivated_member_is_told_why_nothing_happens(
     assert reload(db, ticket).comments == ()
 
 
-def test_a_deletion_follows_whoever_its_author_is_by_now(
+def test_a_deletion_follows_its_author_to_another_account(
     conversation: Conversation, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     event = conversation.said(emma, "Hello")

@@ -1,4 +1,4 @@
-"""Buttons of a ticket: what each opens, and the ephemeral message that its user gets."""
+"""Buttons of a ticket: what each opens, and its ephemeral messages."""
 
 import pytest
 
@@ -14,18 +14,8 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) -> Ticket:
-    """The moderator's."""
+    """Assigned to the moderator."""
     filed = file_ticket(tickets, requester, title="VPN drops")
     assigned = {"assignedTo": moderator.id, "status": "IN_PROGRESS"}
     db.tickets.update_one({"_id": filed.id}, {"$set": assigned})
@@ -33,7 +23,7 @@ def ticket(tickets: TicketService, requester: User, moderator: User, db: Mongo) 
 
 
 def ephemeral_messages(slack: RecordingSlack) -> list[tuple[str, str]]:
-    """Who was told what, seen by them alone."""
+    """Return the ephemeral messages, by user."""
     calls = slack.calls_to("chat.postEphemeral")
     assert {call.args["channel"] for call in calls} <= {f"D{c.args['user'][1:]}" for c in calls}
     return [(call.args["user"], call.args["text"]) for call in calls]
@@ -88,7 +78,7 @@ def test_a_guest_who_presses_it_is_refused(
     ]
 
 
-def test_a_ticket_resolved_meanwhile(
+def test_a_ticket_resolved_concurrently(
     ticket_bot: Bot,
     slack: RecordingSlack,
     ticket: Ticket,

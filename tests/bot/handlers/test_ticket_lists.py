@@ -1,5 +1,4 @@
-"""Lists of tickets, typed for and gone through, in a message that only its reader sees and in
-Home."""
+"""Lists of tickets in an ephemeral message and in Home: commands, filters, pages."""
 
 from typing import Any
 
@@ -25,7 +24,7 @@ NOT_FOUND = "There is no such ticket, or you may not see it."
 
 
 class Reader:
-    """Somebody with a list before them, which a command has made and buttons change."""
+    """A user with a list from a command, which buttons change."""
 
     def __init__(self, bot: Bot, slack: RecordingSlack, user: User) -> None:
         self._bot = bot
@@ -35,7 +34,7 @@ class Reader:
         self.response_url = ""
 
     def type(self, text: str) -> list[str]:
-        """`/ticket` and that; what the answer says."""
+        """Send `/ticket` with that text; return the texts of the answer."""
         body = payloads.slash_command(text, user=self.slack_id)
         answer = self._bot.answer(body)
         assert answer["response_type"] == "ephemeral"
@@ -44,7 +43,7 @@ class Reader:
         return self.see()
 
     def see(self) -> list[str]:
-        """Its rows and buttons, and what its filters are set to."""
+        """Return the rows and buttons."""
         if "blocks" not in self.shown:
             return [self.shown["text"]]
         return read({"blocks": [b for b in self.shown["blocks"] if not _is_filters(b)]})
@@ -54,13 +53,13 @@ class Reader:
         return [menu["initial_option"]["text"]["text"] for menu in menus]
 
     def press(self, action_id: str, value: str | None = None, **forged: Any) -> list[str]:
-        """Press a button, or choose a value from a menu; what the list is then."""
+        """Press a button, or choose a value from a menu; return the updated list."""
         self.response_url = self.response_url or self._slack.response_url()
         message = {"channel": GENERAL, "ts": "1700000000.000001", "blocks": self.shown["blocks"]}
         body = payloads.block_actions(
             message, action_id, value, user=self.slack_id, response_url=self.response_url, **forged
         )
-        # Of a message that one member alone sees, Slack tells the place and not the content.
+        # For an ephemeral message, Slack sends its place but not its content.
         del body["message"]
         body["container"]["is_ephemeral"] = True
         before = len(self._slack.calls_to("response_url"))
@@ -81,11 +80,6 @@ def numbers(seen: list[str]) -> list[int]:
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def moderator(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 
@@ -102,7 +96,7 @@ def ben(ticket_bot: Bot, slack: RecordingSlack, moderator: User) -> Reader:
 
 @pytest.fixture
 def twelve(tickets: TicketService, employee: User, clock: FixedClock) -> None:
-    """The employee's, a minute apart; every third is urgent."""
+    """Filed by the employee, one minute apart; every third is urgent."""
     for number in range(1, 13):
         clock.advance(minutes=1)
         priority = "low" if number % 3 else "urgent"
@@ -234,7 +228,7 @@ def test_a_forged_option_is_none(ben: Reader, twelve: None) -> None:
         assert ben.press(menu, "any", actions=[body]) == before
 
 
-def test_somebody_elses_button_shows_ones_own_list(
+def test_another_users_button_shows_ones_own_list(
     ann: Reader, twelve: None, ticket_bot: Bot, slack: RecordingSlack, people: People
 ) -> None:
     ann.type("list")

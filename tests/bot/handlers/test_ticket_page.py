@@ -1,4 +1,4 @@
-"""One ticket by its number or by the button Details, through the whole app."""
+"""A ticket's page by its number or the button Details, through the whole app."""
 
 from typing import Any
 
@@ -12,11 +12,6 @@ from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.blockkit import check_message
 from tests.support.recording_slack import RecordingSlack
-
-
-@pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
 
 
 @pytest.fixture
@@ -58,9 +53,7 @@ def test_there_is_no_such_ticket(
     assert answer == {"response_type": "ephemeral", "text": sentence, "parse": "none"}
 
 
-def test_somebody_else_s_ticket_is_as_good_as_none(
-    ticket_bot: Bot, ticket: Ticket, people: People
-) -> None:
+def test_another_users_ticket_is_not_found(ticket_bot: Bot, ticket: Ticket, people: People) -> None:
     answer = ticket_bot.answer(typed("view 1", people.add()))
     assert answer["text"] == "There is no ticket 1, or you may not see it."
 
@@ -77,7 +70,7 @@ def test_a_number_that_is_none_is_told_how_to_write_it(
     assert slack.calls_to("views.open") == []
 
 
-def test_details_are_shown_below_the_card_and_to_whoever_pressed(
+def test_details_are_shown_below_the_card_to_their_user_only(
     ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, requester: User
 ) -> None:
     url = slack.response_url()
@@ -99,7 +92,7 @@ def test_where_slack_no_longer_lets_us_they_are_told_the_command(
     )
 
 
-def test_the_details_of_somebody_else_s_ticket_are_not_shown(
+def test_the_details_of_another_users_ticket_are_not_shown(
     ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, people: People
 ) -> None:
     url = slack.response_url()

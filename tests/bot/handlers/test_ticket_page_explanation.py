@@ -1,4 +1,4 @@
-"""The button "Why?" on a ticket's page, and the modal behind it."""
+"""The button "Why?" on a ticket's page, and its modal."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -25,12 +25,12 @@ from services.models.permissions import Permission
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
-from tests.bot.handlers.test_app_home import Visitor
 from tests.conftest import Bot, FixedClock, People, file_ticket, reload, sample_ticket
 from tests.services.assignment.test_dry_run import READ
 from tests.support import payloads
 from tests.support.block_text import read as read_blocks
 from tests.support.blockkit import check_view
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 
 AT = datetime(2026, 3, 5, 14, 7, tzinfo=UTC)
@@ -264,7 +264,7 @@ def test_an_admin_asks_why_in_home(
         f"*1.* <@{People.slack_id(nils)}> · *"
     )
     assert db.tickets.find_one({"_id": ticket.id}) == before
-    # Home stays as it was.
+    # Home is unchanged.
     assert slack.calls_to("views.publish") == []
 
 

@@ -35,13 +35,8 @@ FilledIn = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def form(ticket_bot: Bot, slack: RecordingSlack, employee: User) -> FilledIn:
-    """The employee's own form, filled in and sent."""
+    """The employee's form, filled in and submitted."""
     return lambda **values: filled_in(ticket_bot, slack, People.slack_id(employee), **values)
 
 
@@ -87,7 +82,7 @@ def test_a_deadline_goes_with_it(
     assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
     (doc,) = db.tickets.find()
     assert (doc["deadline"], doc["dueAt"]) == (due, due)
-    clock.advance(minutes=5)  # the same once more, when it has passed
+    clock.advance(minutes=5)  # submitted again after the deadline
     assert headline(ticket_bot.answer(body)) == "Ticket 1 filed"
     words = {"title": "VPN drops", "description": "Every hour since Monday."}
     later = {**words, "deadline": int((due + timedelta(days=1)).timestamp())}
@@ -272,7 +267,7 @@ def test_redis_away_costs_no_ticket(
 
 
 class BrokenPublisher:
-    """Breaks its promise never to raise."""
+    """Raises, which a publisher must not."""
 
     def publish_ticket(self, ticket_id: str) -> None:
         raise RuntimeError("out of order")
@@ -295,7 +290,7 @@ def test_a_fault_after_the_answer_keeps_the_answer(
     app = bot.app.create_app(replace(bot_process, publisher=BrokenPublisher()), executor=executor)
     assert headline(Bot(app).answer(form())) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
-    app.listener_runner.listener_executor.shutdown()  # waits for what comes after the answer
+    app.listener_runner.listener_executor.shutdown()  # waits for the work after the response
     assert "file_ticket failed after its acknowledgement" in caplog.text
 
 
@@ -318,13 +313,8 @@ def ticket(tickets: TicketService, employee: User) -> Ticket:
 
 
 @pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
 def resolution(ticket_bot: Bot, slack: RecordingSlack, ticket: Ticket, moderator: User) -> FilledIn:
-    """The moderator's modal to resolve the ticket, filled in and sent."""
+    """The moderator's modal to resolve the ticket, filled in and submitted."""
 
     def sent(text: str | None = "Renewed the certificate.") -> dict[str, Any]:
         ticket_bot.answer(pressed_resolve(ticket, moderator))
@@ -377,7 +367,7 @@ def test_a_ticket_is_resolved_once(
     body, other = resolution(), resolution("Another way.")
     ticket_bot.answer(body)
     resolved = reload(db, ticket)
-    assert ticket_bot.answer(body) == {}  # the same once more, as a retry brings it
+    assert ticket_bot.answer(body) == {}  # Slack retries the submission
     assert errors(ticket_bot.answer(other)) == {
         "resolution": "Ticket 1 is resolved now, so this was not done. Look at it again, then "
         "decide."

@@ -20,8 +20,8 @@ from bot.slack.error_responses import (
     error_message,
     error_response,
 )
-from bot.views.inputs import View
-from bot.views.modals import file_ticket, notice, ticket_actions
+from bot.views.inputs import View, notice_modal
+from bot.views.modals import file_ticket, ticket_actions
 from services.core.errors import (
     Conflict,
     DomainError,
@@ -131,7 +131,7 @@ def test_a_modal_without_fields_becomes_the_sentence() -> None:
     view = ticket_actions.cancel_ticket_modal(sample_ticket())
     assert answered(Conflict("It is over."), submission(view)) == {
         "response_action": "update",
-        "view": notice.notice_modal("It is over."),
+        "view": notice_modal("It is over."),
     }
 
 

@@ -1,14 +1,13 @@
-"""When a ticket is due, in words."""
+"""Due dates, elapsed times and dates in words."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from bot.views.cards.ticket_cards import assignee_card, requester_card
-from bot.views.cards.triage_card import triage_card
-from bot.views.due_text import due_field, due_phrase, due_phrase_for_card, format_datetime
+from bot.views.cards.ticket_cards import assignee_card, requester_card, triage_card
+from bot.views.due_text import due_field, due_phrase, due_phrase_for_card, format_datetime, time_ago
 from bot.views.text import DisplayPerson
 from services.models.events import Event
 from services.models.sla_clock import SlaClock
@@ -16,7 +15,7 @@ from services.models.ticket import Status, Ticket
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # of the parametrised names, too: xdist compares them
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # fixed, because test names include it
 ANN, BEN = (DisplayPerson(name, f"U0{name.upper()}") for name in ("Ann", "Ben"))
 
 
@@ -72,7 +71,7 @@ def test_a_card_says_that_it_is_late_once_its_people_were_told() -> None:
         due_phrase_for_card(ticket(due_at=NOW, events=(told,)))
         == f"due {format_datetime(NOW)} · *late*"
     )
-    later = NOW + timedelta(hours=1)  # somebody has set another deadline since
+    later = NOW + timedelta(hours=1)  # the deadline was changed since
     assert (
         due_phrase_for_card(ticket(due_at=later, events=(told,))) == f"due {format_datetime(later)}"
     )
@@ -90,3 +89,27 @@ def test_it_stands_on_every_card() -> None:
     waits = ticket(status=Status.WAITING, sla_clock=SlaClock(running_since=NOW))
     card = assignee_card(waits, requester=ANN, assignee=BEN)
     assert "*Due*\nPaused while waiting" in read(card.as_args())
+
+
+@pytest.mark.parametrize(
+    ("passed", "said"),
+    [
+        ({"seconds": -5}, "just now"),
+        ({"seconds": 59}, "just now"),
+        ({"seconds": 60}, "1 minute ago"),
+        ({"minutes": 59, "seconds": 59}, "59 minutes ago"),
+        ({"hours": 1}, "1 hour ago"),
+        ({"hours": 47}, "1 day ago"),
+        ({"days": 400}, "400 days ago"),
+    ],
+)
+def test_how_long_ago(passed: dict[str, int], said: str) -> None:
+    at = NOW - timedelta(**passed)
+    assert time_ago(at, now=NOW) == f"<!date^{int(at.timestamp())}^{{ago}}|{said}>"
+
+
+def test_a_moment_falls_back_to_utc() -> None:
+    at = NOW.replace(month=7, day=4, hour=1, minute=5)
+    elsewhere = at.astimezone(timezone(timedelta(hours=-8)))
+    expected = f"{{date_short_pretty}} at {{time}}|4 Jul {at.year}, 01:05 UTC>"
+    assert format_datetime(elsewhere) == f"<!date^{int(at.timestamp())}^{expected}"

@@ -1,4 +1,4 @@
-"""What people see of a ticket that was made of a message."""
+"""How a ticket filed from a message is shown."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ import pytest
 from bot.views.cards import ticket_cards
 from bot.views.messages import ticket_updates, unassigned
 from bot.views.modals import file_ticket
-from bot.views.modals.message_quote import NOT_PUBLIC, link_only_quote
+from bot.views.modals.file_ticket import NOT_PUBLIC, link_only_quote
 from bot.views.text import DisplayPerson, Message
 from services.models.message_source import checked_source
 from services.models.ticket import Status, Ticket

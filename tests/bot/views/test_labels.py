@@ -112,11 +112,11 @@ def test_it_says_where_the_analysis_came_from(analysis: dict[str, Any], sentence
             {"claim": "requester", "priority": "urgent", "signal": "people"},
             "Urgent, because it speaks of several people.",
         ),
-        # somebody has set it since
+        # edited since
         (Priority.URGENT, {"claim": "model", "priority": "high"}, None),
         (Priority.LOW, {"claim": "requester", "priority": "high"}, None),
         (None, {"claim": "requester", "priority": "high"}, None),
-        # nobody claimed it, or a newer version's word
+        # no claim, or the value of a newer version
         (Priority.HIGH, {"priority": "high"}, None),
         (Priority.URGENT, {"claim": "model", "priority": "urgent", "signal": "moon"}, None),
     ],
@@ -161,7 +161,7 @@ def test_of_a_ticket_nobody_has_read_nothing_is_said() -> None:
         ),
     ],
 )
-def test_what_somebody_has_edited_is_not_called_an_analysis(
+def test_an_edited_field_is_not_called_an_analysis(
     analysis: dict[str, Any], fields: list[str], sentence: str
 ) -> None:
     at = datetime(2026, 3, 2, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Slack's markup, as words."""
+"""Slack's markup as readable text."""
 
 import pytest
 
@@ -48,6 +48,6 @@ def test_it_names_everybody_mentioned_once() -> None:
 
 @pytest.mark.parametrize("text", ["<" * 40_000, "<a" * 20_000, "<@U1|" * 10_000, "<a|" * 15_000])
 def test_hostile_text_takes_no_time(text: str) -> None:
-    """Slack's own limit is 40,000 characters; a quadratic match would run into the timeout."""
+    """Slack's limit is 40,000 characters; a quadratic match would exceed the timeout."""
     assert to_readable_text(text, {}) == text
     assert mentioned_user_ids(text) == []

@@ -29,11 +29,6 @@ MANAGE = "Your role does not allow you to manage people. Ask an admin if it shou
 
 
 @pytest.fixture
-def admin(people: People) -> User:
-    return people.add(Role.ADMIN)
-
-
-@pytest.fixture
 def nils(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS")
 

@@ -45,11 +45,6 @@ ROUTED = Analysis(
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User) -> Ticket:
     return file_ticket(tickets, requester)
 

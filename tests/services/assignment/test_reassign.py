@@ -43,11 +43,6 @@ def reassignment(
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ben(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS")
 

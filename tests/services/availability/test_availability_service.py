@@ -26,11 +26,6 @@ WORKWEEK = frozenset(range(5))
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def ada(people: People) -> User:
     return people.add(Role.ADMIN)
 

@@ -24,11 +24,6 @@ from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 
 @pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
 def theirs(db: Mongo, tickets: TicketService, people: People, nils: User) -> list[Ticket]:
     """Two open tickets of Nils."""
     return [given(db, tickets, people, nils) for _ in range(2)]

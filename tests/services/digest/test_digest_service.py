@@ -63,11 +63,6 @@ def hours(db: Mongo, clock: FixedClock) -> None:
     clock.now = at(3, 7)
 
 
-@pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
 class Filing:
     """Puts tickets where the test wants them."""
 

@@ -10,7 +10,6 @@ from services.accounts.users import UserService
 from services.calendar.business_hours import WORKDAYS
 from services.editing.ticket_edits import TicketEdits
 from services.escalation.escalation_steps import CHANGES
-from services.home.home_service import without_internals
 from services.linking.directory import referenced_user_ids, resolve_people
 from services.linking.links import LinkService
 from services.models.escalation_track import EscalationStep, EscalationTrack, StepChange
@@ -21,6 +20,7 @@ from services.models.user import Role, User
 from services.outbox import pending
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.comments import CommentService
+from services.tickets.visibility import for_requester
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.queue.publisher import PublishFailed
 from tests.conftest import People, at_once, work
@@ -120,7 +120,7 @@ def test_its_requester_does_not_read_who_was_late(day: Day, employee: User) -> N
     ticket = day.file(employee)
     day.moderator("VPN")
     day.runs_until(at(2, 11))
-    types = {event.type for event in without_internals(day.now(ticket)).events}
+    types = {event.type for event in for_requester(day.now(ticket)).events}
     assert EventType.ASSIGNED in types
     assert not {EventType.REMINDED, EventType.REASSIGNED_BY_ESCALATION, EventType.ESCALATED} & types
 

@@ -19,11 +19,6 @@ SOON = timedelta(seconds=3)
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, employee: User) -> Ticket:
     return file_ticket(tickets, employee)
 

@@ -1,4 +1,4 @@
-"""A requester with 10,000 tickets, whose list took the legacy app 0.6 to 0.9 s a call."""
+"""Pages of a requester with 10,000 tickets. The legacy app took 0.6 to 0.9 s for the whole list."""
 
 import statistics
 import time
@@ -23,7 +23,7 @@ ARRAYS = {"events", "comments", "cards", "notices"}
 
 
 def pile(db: Mongo, creator: ObjectId, number: int, *, apart: timedelta) -> None:
-    """That many tickets of theirs, each older than the one before."""
+    """Insert that many tickets of the requester, each older than the one before."""
     now = utcnow()
     arrays: dict[str, Any] = {name: [{"text": "x" * 100}] * 5 for name in ARRAYS}
     db.tickets.insert_many(
@@ -79,7 +79,7 @@ def test_a_short_list_is_one_query_from_the_second_time_on(
     for most in (
         1,
         1,
-    ):  # it is found out that the list is long, and then looked for in the last hour
+    ):  # the first query finds a long list, the next look in the last hour
         assert len(pages.newest_page(actor=actor).tickets) == 100
         assert len(queries(commands)) == most
 

@@ -1,4 +1,4 @@
-"""Which list somebody looks at, as it travels in buttons and blocks."""
+"""List queries as encoded in buttons and block_ids."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +45,7 @@ EVERYTHING = ListQuery(
 )
 def test_it_survives_a_button(selection: ListQuery) -> None:
     assert ListQuery.decode(selection.encode()) == selection
-    assert len(selection.encode()) <= 130  # beside it a block's id has room for more
+    assert len(selection.encode()) <= 130  # leaves room for the rest of a block_id
 
 
 @settings(deadline=None)
@@ -141,5 +141,5 @@ def test_moments() -> None:
     for at in (now, now - timedelta(days=365 * 40)):
         assert parse_created_at_key(created_at_key(at)) == at
     assert created_at_key(datetime(1950, 1, 1, tzinfo=UTC)) == "0"
-    assert parse_created_at_key("9" * 14) is not None  # a forged one is a moment, too
+    assert parse_created_at_key("9" * 14) is not None  # a forged one is read as a time, too
     assert parse_created_at_key(KEY) is None

@@ -1,6 +1,8 @@
-"""Lists for those who look at them: what is in them, who may, and what they can be narrowed by."""
+"""Pages of ticket lists: whose tickets, which, in which order; people and filters."""
 
+import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from bson import ObjectId
@@ -9,21 +11,324 @@ from services.accounts.users import UserService
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.linking.links import LinkService
-from services.lists.list_query import Filter, ListKind, ListQuery, skill_key
-from services.lists.list_service import ListResult, ListService
+from services.lists.list_query import (
+    NO_ASSIGNEE,
+    Filter,
+    ListCursor,
+    ListKind,
+    ListQuery,
+    skill_key,
+)
+from services.lists.list_service import (
+    PAGE_SIZE,
+    ROW_FIELDS,
+    ListPage,
+    ListResult,
+    ListService,
+    TicketLists,
+)
 from services.models.permissions import Actor
-from services.models.ticket import Status, Ticket
+from services.models.ticket import OPEN_STATUSES, Priority, Status, Ticket
 from services.models.user import Role, User
+from services.sla.queue_key import queue_key
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket
+from tests.support.index_coverage import filters, is_served_by
 from tests.support.slack_workspace import TEAM_ID
 
+ME, SOMEBODY = ObjectId(), ObjectId()
+EMPLOYEE, MODERATOR = Actor(ME, Role.USER), Actor(ME, Role.MODERATOR)
 OWN, ASSIGNED, QUEUE = (ListQuery(kind) for kind in ListKind)
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
+def pages(db: Mongo) -> TicketLists:
+    return TicketLists(db)
+
+
+def put(db: Mongo, clock: FixedClock, *numbers: int, apart: float = 60, **fields: Any) -> None:
+    """Insert tickets with these numbers, each filed `apart` seconds after the one before."""
+    for number in numbers:
+        clock.advance(seconds=apart)
+        doc = {"_id": ObjectId(), "number": number, "title": "T", "status": "TODO"}
+        doc |= {"createdBy": ME, "createdAt": clock(), **fields}
+        place = queue_key(Ticket.from_doc(doc))
+        db.tickets.insert_one({**doc, **({"queueKey": place} if place else {})})
+
+
+def read(page: ListPage) -> list[int | None]:
+    return [ticket.number for ticket in page.tickets]
+
+
+def seen(pages: TicketLists, selection: ListQuery, **more: Any) -> list[int | None]:
+    return read(pages.page(actor=MODERATOR, list_query=selection, **more))
+
+
+def test_ones_own_come_with_the_newest_first(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    put(db, clock, 1, 2, 3)
+    page = pages.page(actor=EMPLOYEE, list_query=OWN)
+    assert read(page) == [3, 2, 1]
+    assert (page.previous_cursor, page.next_cursor) == (None, None)
+
+
+def test_the_queue_comes_in_the_order_of_work(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    taken: dict[str, Any] = {"assignedTo": SOMEBODY, "status": "IN_PROGRESS"}
+    put(db, clock, 1, **taken, priority="urgent")
+    put(db, clock, 2, priority="low")
+    put(db, clock, 3, 4, priority="high")
+    put(db, clock, 5, **taken, deadline=clock())
+    put(db, clock, 6, priority="low", deadline=clock())
+    put(db, clock, 7, status="COMPLETED")
+    assert seen(pages, QUEUE) == [6, 3, 4, 2, 5, 1]
+
+
+def test_so_does_what_is_assigned(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+    mine: dict[str, Any] = {"assignedTo": ME, "status": "IN_PROGRESS"}
+    put(db, clock, 1, **mine, priority="low")
+    put(db, clock, 2, **mine, priority="urgent")
+    put(db, clock, 3, assignedTo=SOMEBODY, status="IN_PROGRESS")
+    put(db, clock, 4, 5, assignedTo=ME, status="COMPLETED")
+    assert seen(pages, ASSIGNED) == [2, 1]
+    # Completed tickets are in the order they were filed.
+    assert seen(pages, ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED)) == [5, 4]
+
+
+WALKS = [
+    pytest.param(selection, apart, id=f"{selection.kind} {how}")
+    for selection in (OWN, ASSIGNED, QUEUE)
+    for how, apart in (("at different times", 60), ("all at once", 0))
+]
+
+
+@pytest.mark.parametrize(("selection", "apart"), WALKS)
+def test_there_and_back(
+    pages: TicketLists, db: Mongo, clock: FixedClock, selection: ListQuery, apart: float
+) -> None:
+    put(db, clock, *range(1, 24), apart=apart, assignedTo=ME, status="IN_PROGRESS")
+    order = list(range(1, 24)) if selection.is_queue_order else list(range(23, 0, -1))
+
+    def turn(to: ListCursor | None) -> ListPage:
+        assert to is not None
+        return pages.page(actor=MODERATOR, list_query=selection.with_cursor(to))
+
+    first = pages.page(actor=MODERATOR, list_query=selection)
+    second = turn(first.next_cursor)
+    third = turn(second.next_cursor)
+    assert [read(page) for page in (first, second, third)] == [order[:10], order[10:20], order[20:]]
+    assert (first.previous_cursor, third.next_cursor) == (None, None)
+    assert read(turn(third.previous_cursor)) == read(second)
+    back = turn(second.previous_cursor)
+    assert (read(back), back.previous_cursor) == (read(first), None)
+
+
+@pytest.mark.parametrize("count", [0, 1, PAGE_SIZE, PAGE_SIZE + 1])
+def test_a_next_page_only_where_there_is_one(
+    pages: TicketLists, db: Mongo, clock: FixedClock, count: int
+) -> None:
+    put(db, clock, *range(count))
+    page = pages.page(actor=EMPLOYEE, list_query=OWN)
+    assert (page.next_cursor is not None) == (count > PAGE_SIZE)
+
+
+def test_fewer_a_page_where_that_is_asked_for(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    put(db, clock, *range(8))
+    page = pages.page(actor=EMPLOYEE, list_query=OWN, size=5)
+    assert (read(page), page.next_cursor is not None) == ([7, 6, 5, 4, 3], True)
+
+
+def test_a_page_stays_while_others_are_filed(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    put(db, clock, *range(1, 13))
+    after = pages.page(actor=EMPLOYEE, list_query=OWN).next_cursor
+    put(db, clock, 13, 14)
+    assert seen(pages, OWN.with_cursor(after)) == [2, 1]
+
+
+@pytest.mark.parametrize("selection", [OWN, QUEUE])
+def test_a_page_that_has_emptied_is_the_first(
+    pages: TicketLists, db: Mongo, clock: FixedClock, selection: ListQuery
+) -> None:
+    put(db, clock, *range(1, 13))
+    first = pages.page(actor=MODERATOR, list_query=selection)
+    last = pages.page(actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor))
+    db.tickets.delete_many({"_id": {"$in": [ticket.id for ticket in last.tickets]}})
+    assert seen(pages, selection.with_cursor(first.next_cursor)) == read(first)
+
+
+def test_back_at_the_start_the_page_is_full(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    put(db, clock, *range(1, 23))
+    first = pages.page(actor=EMPLOYEE, list_query=OWN)
+    second = pages.page(actor=EMPLOYEE, list_query=OWN.with_cursor(first.next_cursor))
+    db.tickets.delete_many({"number": {"$in": [14, 16]}})
+    page = pages.page(actor=EMPLOYEE, list_query=OWN.with_cursor(second.previous_cursor))
+    assert read(page) == [22, 21, 20, 19, 18, 17, 15, 13, 12, 11]
+    assert page.previous_cursor is None
+
+
+def test_a_position_of_another_list_is_the_first_page(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    put(db, clock, *range(1, 13))
+    in_queue = pages.page(actor=MODERATOR, list_query=QUEUE).next_cursor
+    in_own = pages.page(actor=MODERATOR, list_query=OWN).next_cursor
+    assert seen(pages, OWN.with_cursor(in_queue)) == seen(pages, OWN)
+    assert seen(pages, QUEUE.with_cursor(in_own)) == seen(pages, QUEUE)
+    beyond = ListCursor(is_backward=False, sort_key="9" * 14, ticket_id=ObjectId())
+    assert seen(pages, OWN.with_cursor(beyond)) == seen(pages, OWN)
+
+
+def test_only_open_tickets_of_the_reader(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+    for number, status in enumerate(Status):
+        put(db, clock, number, status=status.value, assignedTo=ME, createdBy=SOMEBODY)
+        put(db, clock, number + 10, status=status.value, assignedTo=SOMEBODY)
+    is_open = [n for n, status in enumerate(Status) if status in OPEN_STATUSES]
+    assert seen(pages, ASSIGNED) == is_open
+    assert seen(pages, OWN) == [n + 10 for n in is_open[::-1]]
+    assert sorted(map(int, map(str, seen(pages, QUEUE)))) == is_open + [n + 10 for n in is_open]
+
+
+@pytest.mark.parametrize("status", Status)
+@pytest.mark.parametrize("kind", ListKind)
+def test_by_status(
+    pages: TicketLists, db: Mongo, clock: FixedClock, kind: ListKind, status: Status
+) -> None:
+    for number, each in enumerate(Status):
+        put(db, clock, number, status=each.value, assignedTo=ME)
+    done_in_queue = kind is ListKind.QUEUE and status is Status.COMPLETED
+    expected = [] if done_in_queue else [list(Status).index(status)]
+    assert seen(pages, ListQuery(kind, status=status)) == expected
+
+
+@pytest.mark.parametrize("kind", ListKind)
+def test_by_priority(pages: TicketLists, db: Mongo, clock: FixedClock, kind: ListKind) -> None:
+    for number, each in enumerate(Priority):
+        put(db, clock, number, priority=each.value, assignedTo=ME, status="WAITING")
+    for number, each in enumerate(Priority):
+        assert seen(pages, ListQuery(kind, priority=each)) == [number]
+
+
+def test_by_assignee(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+    for number, assignee in enumerate([None, ME, SOMEBODY]):
+        put(db, clock, number, assignedTo=assignee)
+    asked = [NO_ASSIGNEE, str(ME), str(SOMEBODY), str(ObjectId())]
+    found = [seen(pages, ListQuery(ListKind.QUEUE, assignee=who)) for who in asked]
+    assert found == [[0], [1], [2], []]
+
+
+def test_by_skill_in_all_its_spellings(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+    for number, skills in enumerate([["VPN"], ["vpn", "DNS"], ["SAP"], []]):
+        put(db, clock, number, relatedSkills=skills, assignedTo=ME, status="IN_PROGRESS")
+    for kind in (ListKind.ASSIGNED, ListKind.QUEUE):
+        assert seen(pages, ListQuery(kind), skills=["VPN", "vpn"]) == [0, 1]
+
+
+def test_by_everything_at_once(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+    fields = itertools.product(("TODO", "WAITING"), ("low", "high"), (None, ME), ("VPN", "SAP"))
+    for number, (status, priority, assignee, skill) in enumerate(fields):
+        held: dict[str, Any] = {"assignedTo": assignee, "relatedSkills": [skill]}
+        put(db, clock, number, status=status, priority=priority, **held)
+    narrow = ListQuery(
+        ListKind.QUEUE, status=Status.WAITING, priority=Priority.HIGH, assignee=str(ME)
+    )
+    assert seen(pages, narrow, skills=["VPN"]) == [14]
+
+
+def test_pages_keep_the_filters(pages: TicketLists, db: Mongo, clock: FixedClock) -> None:
+    for number in range(1, 25):
+        put(db, clock, number, priority="high" if number % 2 else "low")
+    narrow = ListQuery(ListKind.QUEUE, priority=Priority.HIGH)
+    first = pages.page(actor=MODERATOR, list_query=narrow)
+    assert read(first) == list(range(1, 21, 2))
+    assert seen(pages, narrow.with_cursor(first.next_cursor)) == [21, 23]
+
+
+@pytest.mark.parametrize("kind", [ListKind.ASSIGNED, ListKind.QUEUE])
+def test_only_staff_sees_more_than_their_own(pages: TicketLists, kind: ListKind) -> None:
+    with pytest.raises(PermissionDenied, match="see other people's tickets"):
+        pages.page(actor=EMPLOYEE, list_query=ListQuery(kind))
+
+
+def test_a_legacy_ticket_is_listed(pages: TicketLists, db: Mongo) -> None:
+    db.tickets.insert_one({"title": "Old", "status": "TODO", "createdBy": ME})
+    (ticket,) = pages.page(actor=EMPLOYEE, list_query=OWN).tickets
+    assert (ticket.number, ticket.title, ticket.created_at) == (None, "Old", None)
+
+
+def test_what_the_legacy_app_completed_is_no_longer_in_the_queue(
+    pages: TicketLists, db: Mongo, clock: FixedClock
+) -> None:
+    put(db, clock, 1, 2)
+    done = db.tickets.find_one({}, sort=[("_id", 1)])
+    db.tickets.update_one({"_id": done and done["_id"]}, {"$set": {"status": "COMPLETED"}})
+    assert seen(pages, QUEUE) == [2]
+
+
+SELECTIONS = {
+    "own": OWN,
+    "own, done": ListQuery(ListKind.OWN, status=Status.COMPLETED),
+    "assigned": ASSIGNED,
+    "assigned, done": ListQuery(ListKind.ASSIGNED, status=Status.COMPLETED),
+    "assigned, by skill": ListQuery(ListKind.ASSIGNED, skill="skill"),
+    "queue": QUEUE,
+    "queue, waiting": ListQuery(ListKind.QUEUE, status=Status.WAITING),
+    "queue, high": ListQuery(ListKind.QUEUE, priority=Priority.HIGH),
+    "queue, unassigned": ListQuery(ListKind.QUEUE, assignee=NO_ASSIGNEE),
+    "queue, somebody's": ListQuery(ListKind.QUEUE, assignee=str(ME)),
+    "queue, by skill": ListQuery(ListKind.QUEUE, skill="skill"),
+    "queue, somebody's by skill": ListQuery(ListKind.QUEUE, assignee=str(ME), skill="skill"),
+}
+
+
+@pytest.mark.parametrize("side", ["first", "before", "after"])
+@pytest.mark.parametrize("name", SELECTIONS)
+def test_one_query_of_its_index_that_fetches_no_arrays(
+    db: Mongo, watched_db: Mongo, commands: Commands, clock: FixedClock, name: str, side: str
+) -> None:
+    selection = SELECTIONS[name]
+    put(db, clock, *range(33), status=(selection.status or Status.WAITING).value, priority="high")
+    long = {"events": [{"seq": 1}] * 100, "description": "long", "relatedSkills": ["VPN"]}
+    assignee = None if selection.assignee == NO_ASSIGNEE else ME
+    db.tickets.update_many({}, {"$set": {**long, "assignedTo": assignee}})
+    skills = ["VPN"] if selection.skill else []
+    first = TicketLists(db).page(actor=MODERATOR, list_query=selection, skills=skills)
+    second = TicketLists(db).page(
+        actor=MODERATOR, list_query=selection.with_cursor(first.next_cursor), skills=skills
+    )
+    third = TicketLists(db).page(
+        actor=MODERATOR, list_query=selection.with_cursor(second.next_cursor), skills=skills
+    )
+    at = {"first": None, "before": third.previous_cursor, "after": first.next_cursor}[side]
+    commands.sent.clear()
+    page = TicketLists(watched_db).page(
+        actor=MODERATOR, list_query=selection.with_cursor(at), skills=skills
+    )
+    assert len(page.tickets) == PAGE_SIZE
+    assert {(ticket.events, ticket.description) for ticket in page.tickets} == {((), "")}
+    ((sent, command),) = commands.sent
+    assert set(command["projection"]) == set(ROW_FIELDS)
+    assert command["limit"] == PAGE_SIZE + 1
+    ((_, query),) = filters(sent, command)
+    assert is_served_by(query, list(command["hint"].items()))
+    plan = str(db.command({"explain": _explained(command)})["queryPlanner"]["winningPlan"])
+    assert "IXSCAN" in plan
+    assert "COLLSCAN" not in plan
+
+
+def _explained(command: dict[str, Any]) -> dict[str, Any]:
+    kept = ("find", "filter", "sort", "projection", "limit", "hint")
+    return {name: command[name] for name in kept if name in command}
+
+
+# With people and filters
 
 
 @pytest.fixture
@@ -33,7 +338,7 @@ def moderator(people: People) -> User:
 
 @pytest.fixture
 def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -> Ticket:
-    """The moderator's."""
+    """Assigned to the moderator."""
     filed = file_ticket(tickets, employee)
     known = {"assignedTo": moderator.id, "status": "IN_PROGRESS", "relatedSkills": ["VPN"]}
     db.tickets.update_one({"_id": filed.id}, {"$set": known})
@@ -71,7 +376,9 @@ def test_it_names_the_people_in_it(
     assert listed.people.slack_ids[employee.id] == People.slack_id(employee)
 
 
-def test_and_whoever_it_is_narrowed_by(lists: ListService, moderator: User, people: People) -> None:
+def test_it_names_the_assignee_it_is_filtered_by(
+    lists: ListService, moderator: User, people: People
+) -> None:
     former = people.add(Role.MODERATOR, active=False)
     listed = open_list(lists, moderator, replace(QUEUE, assignee=str(former.id)))
     assert listed.people.users[former.id] == former
@@ -116,7 +423,7 @@ def test_a_skill_that_nobody_has_is_as_if_none_was_chosen(
 def test_a_requester_learns_nothing_internal_by_narrowing(
     lists: ListService, ticket: Ticket, employee: User, by: Filter
 ) -> None:
-    """A filter that a list does not have does nothing, whoever forges it."""
+    """A list ignores filters it does not have, also forged ones."""
     for value in (skill_key("VPN"), skill_key("dns"), str(ObjectId())):
         asked = OWN.with_filter(by, value)
         assert asked == OWN

@@ -14,12 +14,7 @@ from services.outbox.pending import (
     outbox_fields,
 )
 from services.tickets.filing import TicketService
-from tests.conftest import FixedClock, People, file_ticket, reload
-
-
-@pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
+from tests.conftest import FixedClock, file_ticket, reload
 
 
 def next_try(db: Mongo, ticket_id: ObjectId) -> datetime:

@@ -20,8 +20,8 @@ from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
 from services.linking.code_attempts import CodeAttempts
 from services.linking.links import LinkService
-from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
+from services.lists.list_service import TicketLists
 from services.models.comment import FileLink
 from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source

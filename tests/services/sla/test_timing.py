@@ -274,11 +274,6 @@ def boss(people: People) -> Actor:
     return Actor.from_user(people.add(Role.MODERATOR))
 
 
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
 def at(text: str) -> datetime:
     """A day and time of March 2026 in UTC, as the business hours are."""
     return datetime.fromisoformat(f"2026-03-{text}").replace(tzinfo=UTC)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
@@ -21,20 +20,15 @@ from services.team_settings.settings_service import (
     TeamSettings,
 )
 from services.tickets.filing import TicketService
-from tests.bot.handlers.test_people import Visitor
 from tests.conftest import Bot, FixedClock, People, file_ticket
 from tests.support import payloads
 from tests.support.block_text import read
 from tests.support.blockkit import check_view
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 from tests.support.view_state import find_element
 
 GERMANY = {"value": "DE", "text": {"type": "plain_text", "text": "Germany"}}
-
-
-@pytest.fixture
-def admin(people: People) -> User:
-    return people.add(Role.ADMIN)
 
 
 @pytest.fixture
@@ -64,7 +58,7 @@ def test_the_screen(ada: Visitor) -> None:
         "Change office hours",
         "---",
         "Who is away",
-        status_words.STATUS_WORDS_HELP,
+        views.STATUS_WORDS_HELP,
         "Change words",
     ]
     assert ada.press("Back")[0] == "Hello, Admin 1"

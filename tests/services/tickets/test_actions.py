@@ -24,11 +24,6 @@ from tests.support.action_helpers import NOT_FOUND, doc_of, in_progress, last_ev
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def ben(people: People) -> User:
     return people.add(Role.MODERATOR)
 

@@ -28,16 +28,6 @@ Write = Callable[..., CommentResult]
 
 
 @pytest.fixture
-def requester(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
-def moderator(people: People) -> User:
-    return people.add(Role.MODERATOR)
-
-
-@pytest.fixture
 def ticket(tickets: TicketService, requester: User) -> Ticket:
     return file_ticket(tickets, requester)
 

@@ -61,11 +61,6 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def expert(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 

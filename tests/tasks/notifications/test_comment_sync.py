@@ -11,7 +11,7 @@ from services.core.database import Mongo
 from services.models.comment import MessageRef
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
-from services.models.user import Role, User
+from services.models.user import User
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from services.tickets.transitions import comment_doc
@@ -39,11 +39,6 @@ AddComment = Callable[..., None]
 @pytest.fixture
 def emma(people: People) -> User:
     return people.add()
-
-
-@pytest.fixture
-def nils(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
 
 
 @pytest.fixture

@@ -21,18 +21,13 @@ from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.queue.celery_app import HOME_TASK
 from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
-from tests.bot.views.home.test_overview import read
 from tests.conftest import Commands, FixedClock, People, RecordingPublisher, file_ticket, work
+from tests.support.block_text import read
 from tests.support.processes import Product, celery_for, eventually
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
 pytest_plugins = ["tests.support.product"]
-
-
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
 
 
 @pytest.fixture

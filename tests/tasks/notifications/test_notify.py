@@ -36,11 +36,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def expert(people: People) -> User:
     return people.add(Role.MODERATOR, "VPN")
 

@@ -31,11 +31,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def admin(people: People) -> User:
     """Nobody is available: the only one at the help roofs takes no tickets."""
     return people.add(Role.ADMIN, capacity=0)

@@ -1,4 +1,4 @@
-"""Which buttons a ticket's reader gets, in which order, and what they carry."""
+"""The buttons of a ticket: which a reader gets, in which order, and their values."""
 
 from typing import Any
 
@@ -29,7 +29,7 @@ T, P, W, C, R = list(Status)
 
 
 def labels(elements: list[dict[str, Any]]) -> str:
-    """`[A] [B] (C, D)`: buttons, and what the menu holds."""
+    """Return `[A] [B] (C, D)`: the buttons, and the options of the menu."""
     shown = []
     for element in elements:
         if element["type"] == "overflow":

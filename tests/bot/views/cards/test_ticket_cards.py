@@ -1,4 +1,4 @@
-"""What each person reads on a card, in every state, and that Slack takes it."""
+"""What each person reads on a card, in every state, and that Slack accepts it."""
 
 import json
 from datetime import UTC, datetime
@@ -10,8 +10,10 @@ from bson import ObjectId
 from bot.views.cards import ticket_cards
 from bot.views.messages import ticket_updates, unassigned
 from bot.views.text import DisplayPerson, Message
-from services.models.ticket import Priority, Status
+from services.models.events import Event, EventType
+from services.models.ticket import Priority, Status, Ticket
 from tests.conftest import sample_ticket
+from tests.support.block_text import read as read_blocks
 from tests.support.blockkit import check_message
 
 ANN = DisplayPerson("Ann", "U0ANN")
@@ -38,19 +40,8 @@ RESOLVED = {**ASSIGNED, "status": Status.COMPLETED, "resolution": "Renewed the c
 
 
 def read(message: Message) -> list[str]:
-    """The texts and buttons of a message, as they stand."""
     assert check_message(message.as_args()) == []
-    found: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict) and isinstance(node.get("text"), str):
-            found.append(node["text"])
-        elif isinstance(node, (dict, list)):
-            for held in node.values() if isinstance(node, dict) else node:
-                walk(held)
-
-    walk(message.blocks)
-    return found
+    return read_blocks({"blocks": message.blocks})
 
 
 def assignee_card(**fields: Any) -> Message:
@@ -225,7 +216,9 @@ def test_of_a_ticket_one_gave_oneself_it_says_so() -> None:
         (None, None, "given to you elsewhere"),
     ],
 )
-def test_why_it_is_theirs(reason: str | None, given_by: DisplayPerson | None, why: str) -> None:
+def test_why_the_assignee_got_it(
+    reason: str | None, given_by: DisplayPerson | None, why: str
+) -> None:
     ticket = sample_ticket(**{**ASSIGNED, "assignment": {"reason": reason}})
     card = ticket_cards.assignee_card(ticket, requester=ANN, assignee=BEN, assigned_by=given_by)
     assert f"Why you: {why}" in read(card)
@@ -426,3 +419,114 @@ def test_titles_nobody_would_accept_now_are_shown(title: str, shown: str) -> Non
 
 def test_a_ticket_without_number_has_a_name() -> None:
     assert assignee_card(number=None).text == "Ticket “VPN drops”: assigned to you"
+
+
+# In the triage channel
+
+BOB = DisplayPerson("Ben <b>", "U0BEN")
+DUE = datetime(2026, 3, 1, 9, 30, tzinfo=UTC)
+TRIAGE_THREAD = "What moderators write in this message's thread is kept as an internal note."
+
+
+def in_triage(ticket: Ticket, **people: Any) -> dict[str, Any]:
+    shown = ticket_cards.triage_card(ticket, **{"requester": ANN, "assignee": None, **people})
+    assert check_message({**shown.as_args(), "unfurl_links": False}) == []
+    return {"text": shown.text, "blocks": shown.blocks}
+
+
+def test_a_ticket_that_nobody_has_stands_out_in_words() -> None:
+    shown = in_triage(sample_ticket())
+    assert shown["text"] == "Ticket 12 “VPN drops”: nobody has this yet"
+    assert read_blocks(shown) == [
+        "Ticket 12",
+        "VPN drops",
+        "*Nobody has this yet.* The right person is being looked for; take it if that is you.",
+        "*Status*\nTo do",
+        "*Priority*\nNot set",
+        "*Requester*\nAnn",
+        "*Assignee*\nNobody",
+        "*Due*\nNot set",
+        TRIAGE_THREAD,
+        "Take it",
+        "Assign",
+        "Details",
+    ]
+    assert shown["blocks"][-1]["elements"][0]["style"] == "primary"
+
+
+def test_a_ticket_that_nobody_is_looked_for() -> None:
+    shown = read_blocks(in_triage(sample_ticket(status=Status.REOPENED)))
+    assert "*Nobody has this yet.* Take it, or assign it to somebody." in shown
+
+
+def test_a_ticket_that_nobody_is_available_for() -> None:
+    unassigned_event = Event(seq=2, at=DUE, by="system", type=EventType.NOBODY_AVAILABLE)
+    shown = read_blocks(in_triage(sample_ticket(events=(unassigned_event,))))
+    assert "*Nobody is available for this.* Take it, or assign it to somebody." in shown
+
+
+def test_a_ticket_in_progress() -> None:
+    ticket = sample_ticket(
+        status=Status.IN_PROGRESS, priority=Priority.URGENT, due_at=DUE, assigned_to="x"
+    )
+    shown = in_triage(ticket, assignee=BOB)
+    assert shown["text"] == "Ticket 12 “VPN drops”: in progress (Ben &lt;b&gt;)"
+    assert read_blocks(shown)[2:] == [
+        "*Status*\nIn progress",
+        "*Priority*\nUrgent",
+        "*Requester*\nAnn",
+        "*Assignee*\nBen &lt;b&gt;",
+        "*Accepted*\nNot yet",
+        f"*Due*\n<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 "
+        "UTC>",
+        TRIAGE_THREAD,
+        "Take it",
+        "Reassign",
+        "Details",
+    ]
+
+
+def test_once_it_is_accepted_the_channel_reads_when() -> None:
+    ticket = sample_ticket(status=Status.IN_PROGRESS, assigned_to="x", accepted_at=DUE)
+    shown = in_triage(ticket, assignee=BOB)
+    assert shown["text"] == "Ticket 12 “VPN drops”: in progress, accepted by Ben &lt;b&gt;"
+    at = f"<!date^{int(DUE.timestamp())}^{{date_short_pretty}} at {{time}}|1 Mar 2026, 09:30 UTC>"
+    assert read_blocks(shown)[5:7] == ["*Assignee*\nBen &lt;b&gt;", f"*Accepted*\n{at}"]
+
+
+@pytest.mark.parametrize("status", [Status.TODO, Status.WAITING, Status.COMPLETED])
+def test_of_what_nobody_is_to_accept_now_it_says_nothing(status: Status) -> None:
+    has_it = {} if status is Status.TODO else {"assigned_to": "x"}
+    assert "Accepted" not in str(in_triage(sample_ticket(status=status, **has_it)))
+
+
+def test_a_resolved_ticket_has_nothing_to_take() -> None:
+    ticket = sample_ticket(status=Status.COMPLETED, assigned_to="x", resolution="Secret detail.")
+    shown = read_blocks(in_triage(ticket, assignee=BOB, done_by=ANN))
+    assert "Resolved by Ann" in shown
+    assert shown[-3:] == ["Resolved by Ann", TRIAGE_THREAD, "Details"]
+
+
+def test_nobody_is_pinged_and_nothing_internal_is_told() -> None:
+    ticket = sample_ticket(
+        title="<!channel> & <@U0ANN>",
+        description="The description",
+        summary="The summary",
+        helpful_notes="The notes",
+        related_skills=("The skill",),
+        resolution="The resolution",
+        assignment={"reason": "The reason"},
+        assigned_to="x",
+        status=Status.IN_PROGRESS,
+    )
+    shown = in_triage(ticket, assignee=BOB)
+    said = str(shown)
+    assert "The " not in said
+    assert "<@" not in str([block for block in shown["blocks"] if block != shown["blocks"][1]])
+    assert shown["blocks"][1]["text"]["type"] == "plain_text"
+    assert shown["text"].startswith("Ticket 12 “&lt;!channel&gt; &amp; &lt;@U0ANN&gt;”")
+
+
+def test_the_longest_texts_still_fit() -> None:
+    name = DisplayPerson("&" * 80)
+    in_triage(sample_ticket(title="&" * 150), requester=name, assignee=name, done_by=name)

@@ -1,4 +1,4 @@
-"""What a member reads in Home, and that Slack takes it."""
+"""The first page of Home, and that Slack accepts it."""
 
 import json
 from collections.abc import Callable
@@ -15,14 +15,15 @@ from services.availability.slack_status import NO_END
 from services.home.home_service import HomePage, TicketPage
 from services.home.sessions import Screen
 from services.linking.directory import Directory
-from services.lists.list_pages import ListPage
 from services.lists.list_query import ListCursor, ListKind, ListQuery
+from services.lists.list_service import ListPage
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from tests.conftest import sample_ticket
+from tests.support.block_text import read
 from tests.support.blockkit import check_view
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # of the parametrised names, too: xdist compares them
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # fixed, because test names include it
 ANN, BEN, GONE = (ObjectId() for _ in range(3))
 PEOPLE = Directory(
     users={
@@ -48,26 +49,8 @@ def shown(**fields: Any) -> dict[str, Any]:
     return view
 
 
-def read(view: dict[str, Any]) -> list[str]:
-    """Texts and buttons, in reading order; a rule between lists as "---"."""
-    found: list[str] = []
-
-    def walk(node: Any) -> None:
-        if isinstance(node, dict):
-            if node.get("type") == "divider":
-                found.append("---")
-            if isinstance(node.get("text"), str):
-                found.append(node["text"])
-        for held in node.values() if isinstance(node, dict) else node:
-            if isinstance(held, (dict, list)):
-                walk(held)
-
-    walk(view["blocks"])
-    return found
-
-
 def pressed(view: dict[str, Any], label: str) -> list[Screen]:
-    """Where the buttons of that label lead."""
+    """Return the screens that the buttons of that label lead to."""
     parts = [
         part
         for block in view["blocks"]

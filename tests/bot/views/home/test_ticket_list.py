@@ -1,4 +1,4 @@
-"""What a list says, in a message and in Home, and that Slack takes it."""
+"""The text of a list, in a message and in Home, and that Slack accepts it."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -9,12 +9,11 @@ import pytest
 from bson import ObjectId
 
 from bot.views import ids
-from bot.views.home import list_filters, overview, ticket_list
+from bot.views.home import overview, ticket_list
 from bot.views.text import fits_limit
 from services.home.home_service import TicketListPage
 from services.home.sessions import Screen
 from services.linking.directory import Directory
-from services.lists.list_pages import ListPage
 from services.lists.list_query import (
     NO_ASSIGNEE,
     Filter,
@@ -23,7 +22,7 @@ from services.lists.list_query import (
     ListQuery,
     skill_key,
 )
-from services.lists.list_service import ListResult
+from services.lists.list_service import ListPage, ListResult
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from tests.conftest import sample_ticket
@@ -31,7 +30,7 @@ from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
 from tests.support.view_state import elements, find_element
 
-NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # of the parametrised names, too: xdist compares them
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)  # fixed, because test names include it
 ANN, BEN, GONE = (ObjectId() for _ in range(3))
 USERS = (
     User(ANN, "ann@example.com", Role.USER, name="Ann Employee"),
@@ -77,13 +76,13 @@ def in_home(content: ListResult) -> dict[str, Any]:
 
 
 def rows(shown: dict[str, Any]) -> list[str]:
-    """What stands below the filters."""
+    """Return the texts below the filters."""
     kept = [block for block in shown["blocks"] if "filters|" not in block.get("block_id", "")]
     return read({"blocks": kept})
 
 
 def offered(shown: dict[str, Any], action_id: str) -> tuple[list[str], str]:
-    """What a filter can be set to, and what it is set to."""
+    """Return the options of a filter, and its current one."""
     element, _ = find_element(shown, action_id, None)
     texts = [option["text"]["text"] for option in element["options"]]
     return texts, element["initial_option"]["text"]["text"]
@@ -226,7 +225,7 @@ def test_the_filters_show_what_they_are_set_to() -> None:
         skill=skill_key("vpn"),
     )
     shown = message(listed(narrow, a_ticket()))
-    assert [offered(shown, each)[1] for each in list_filters.FILTER_ACTION_IDS.values()] == [
+    assert [offered(shown, each)[1] for each in ticket_list.FILTER_ACTION_IDS.values()] == [
         "Waiting for the requester",
         "Urgent",
         "Nobody yet",
@@ -248,7 +247,7 @@ def test_a_press_brings_what_the_list_is_narrowed_by(
     narrow = replace(QUEUE, priority=Priority.HIGH, assignee=str(BEN), cursor=AFTER)
     shown = drawn(listed(narrow, a_ticket(), page=ListPage((a_ticket(),), BEFORE, AFTER)))
     _, block_id = find_element(shown, ids.LIST_STATUS, None)
-    assert list_filters.query_from_block_id(block_id) == narrow.with_cursor(None)
+    assert ticket_list.query_from_block_id(block_id) == narrow.with_cursor(None)
     assert leads(shown, "Previous") == [Screen(list_query=narrow.with_cursor(BEFORE))]
     assert leads(shown, "Next") == [Screen(list_query=narrow.with_cursor(AFTER))]
 
@@ -263,7 +262,7 @@ def test_open_in_home_comes_back_to_the_list() -> None:
 
 @pytest.mark.parametrize("forged", ["", "filters", "filters|", "filters|||", "x|queue,$where"])
 def test_a_forged_block_is_one_of_our_lists(forged: str) -> None:
-    assert list_filters.query_from_block_id(forged) in (OWN, QUEUE)
+    assert ticket_list.query_from_block_id(forged) in (OWN, QUEUE)
 
 
 def test_only_the_ways_there_are() -> None:

@@ -1,4 +1,4 @@
-"""What is read on a ticket's page, by its requester and by the staff, in Home and as a message."""
+"""A ticket's page for its requester and for the staff, in Home and as a message."""
 
 import json
 from dataclasses import replace
@@ -10,7 +10,7 @@ from bson import ObjectId
 
 from bot.views import ids
 from bot.views.home.ticket_page import ticket_message, ticket_page
-from services.home.home_service import TicketPage, without_internals
+from services.home.home_service import TicketPage
 from services.home.sessions import Screen
 from services.linking.directory import Directory
 from services.lists.list_query import ListKind, ListQuery
@@ -21,6 +21,7 @@ from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.tickets.lifecycle import allowed_actions
+from services.tickets.visibility import for_requester
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
@@ -59,7 +60,7 @@ def page_of(ticket: Ticket, *, staff: bool = False, people: Directory = PEOPLE) 
     reader = Actor(BEN, Role.MODERATOR) if staff else Actor(ANN, Role.USER)
     return TicketPage(
         screen=SCREEN,
-        ticket=ticket if staff else without_internals(ticket),
+        ticket=ticket if staff else for_requester(ticket),
         is_staff=staff,
         actions=allowed_actions(reader, ticket),
         people=people,
@@ -182,7 +183,7 @@ def test_a_deadline_stands_beside_the_day_it_was_filed() -> None:
     assert f"Deadline {WHEN}" in read(page(sample_ticket(created_by=ANN, deadline=AT)))
 
 
-# What was said
+# The conversation
 
 
 def a_comment(text: str = "Which floor?", **fields: Any) -> Comment:

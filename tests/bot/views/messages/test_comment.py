@@ -1,4 +1,4 @@
-"""A comment in the thread of somebody else's card, and that Slack takes it whatever it says."""
+"""A comment in the thread of another person's card, and that Slack accepts any text in it."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""The message to admins about unassigned tickets."""
+"""The messages to admins about unassigned tickets."""
 
 import pytest
 from bson import ObjectId

@@ -1,13 +1,11 @@
-"""The views of one's account at their limits; how they read is in
-tests/bot/handlers/test_account.py.
-"""
+"""Limits of the account views; tests/bot/handlers/test_account.py tests their texts."""
 
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
-from bot.views.modals import account, link_account
+from bot.views.modals import account
 from services.linking.link_by_code import LinkPreview, mask_email
 from services.linking.unlink import UnlinkPreview
 from services.models.user import Role, User
@@ -40,9 +38,7 @@ def test_an_empty_account_has_a_summary() -> None:
 @pytest.mark.parametrize("by_address", [True, False])
 @pytest.mark.parametrize("app_url", [None, "https://help.example.com"])
 def test_every_form_is_one_slack_takes(app_url: str | None, by_address: bool) -> None:
-    form = link_account.link_account_modal(
-        app_url=app_url, can_link_by_email=by_address, note=NASTY
-    )
+    form = account.link_account_modal(app_url=app_url, can_link_by_email=by_address, note=NASTY)
     assert check_view(form) == []
 
 
@@ -56,10 +52,10 @@ def test_every_question_is_one_slack_takes(former: User | None) -> None:
         previous_user=former,
         open_ticket_count=10**9,
     )
-    view = link_account.confirm_link_modal(offer, slack_user_id="U0JO")
+    view = account.confirm_link_modal(offer, slack_user_id="U0JO")
     assert check_view(view) == []
-    assert link_account.parse_confirm_metadata(view["private_metadata"]) == ("f" * 64, "U0JO")
-    assert (link_account.DIFFERENT_EMAIL in str(view)) is not offer.is_slack_address
+    assert account.parse_confirm_metadata(view["private_metadata"]) == ("f" * 64, "U0JO")
+    assert (account.DIFFERENT_EMAIL in str(view)) is not offer.is_slack_address
 
 
 @pytest.mark.parametrize("tickets", [0, 1, 10**9])
@@ -68,7 +64,7 @@ def test_every_end_is_one_slack_takes(tickets: int) -> None:
     for by_address in (True, False):
         assert check_view(account.unlink_modal(UnlinkPreview(user, tickets, by_address))) == []
     assert check_view(account.unlinked_modal(user)) == []
-    assert check_view(link_account.linked_modal(user)) == []
+    assert check_view(account.linked_modal(user)) == []
 
 
 def test_messages_hold_the_longest_address() -> None:
@@ -82,7 +78,7 @@ def test_messages_hold_the_longest_address() -> None:
 
 
 @pytest.mark.parametrize("role", Role)
-def test_availability_is_for_whoever_tickets_are_assigned_to(role: Role) -> None:
+def test_availability_is_for_the_staff(role: Role) -> None:
     shown = account.account_summary(somebody(role=role), slack_user_id="U0JO", app_url=None)
     buttons = [(e["text"]["text"], e["action_id"]) for e in shown.blocks[-1]["elements"]]
     own = [] if role is Role.USER else [("My availability", "open_availability")]

@@ -80,7 +80,7 @@ def test_by_whose_word_they_are_away(away: Absence, words: str) -> None:
     assert ("initial_date_time" in element(view, "awayUntil")) == (away.until == FRIDAY)
 
 
-def test_somebody_elses() -> None:
+def test_another_persons() -> None:
     view = shown(is_own=False)
     assert (view["title"]["text"], view["private_metadata"]) == ("Availability", str(NILS.id))
     assert "Nils" in read(view)

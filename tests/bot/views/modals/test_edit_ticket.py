@@ -1,22 +1,33 @@
-"""The modal to update a ticket, as Slack is given it."""
+"""The modal to update a ticket, and what it becomes after a conflict."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
 
+from bot.handlers.ticket_edit import changed_fields
+from bot.slack.form_state import FormState
 from bot.views.assignee_options import assignee_option
-from bot.views.modals.edit_metadata import EditMetadata, ticket_id_from_view
-from bot.views.modals.edit_ticket import edit_ticket_modal
+from bot.views.modals.edit_ticket import (
+    FORM_KEPT_NOTICE,
+    EditMetadata,
+    conflict_modal,
+    edit_ticket_modal,
+    ticket_id_from_view,
+)
 from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
+from services.editing.conflicts import EditConflict, FieldConflict
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
+from services.tickets.fields import EDITABLE_FIELDS
 from tests.conftest import sample_ticket
+from tests.support.block_text import read
 from tests.support.blockkit import check_view
+from tests.support.view_state import state_values
 
 AT = datetime(2026, 3, 5, 14, 7, 31, tzinfo=UTC)
 BEN = User(ObjectId(), "ben@example.com", Role.MODERATOR, name="Ben")
@@ -64,6 +75,7 @@ def test_it_is_a_form_with_one_submit_and_knows_ticket_and_seq() -> None:
         ticket_id="65f0c0ffee65f0c0ffee0012", seq=7
     )
     assert [block["element"]["action_id"] for block in view["blocks"]] == [*blocks(view)]
+    assert {*blocks(view)} == {*EDITABLE_FIELDS, "message", "noDeadline"}
 
 
 def test_every_field_is_filled_in_as_it_is() -> None:
@@ -228,7 +240,7 @@ def test_the_longest_form_fits(sign: str) -> None:
     form(sample_ticket(**{**fields, "related_skills": legacy}), skills=skills, fit=fit)
 
 
-# Who could have it
+# Assignees
 
 
 @pytest.mark.parametrize(
@@ -263,7 +275,7 @@ def test_an_option_says_in_a_line_why_and_how_much(about: dict[str, Any], label:
     assert option["value"] == str(BEN.id)
 
 
-# What it brings back
+# Private metadata
 
 
 @pytest.mark.parametrize(
@@ -294,3 +306,180 @@ def test_a_menu_s_ticket_is_known_in_whichever_modal_it_stands() -> None:
     for text in (ticket_id, f"{ticket_id}:TODO:", EditMetadata(ticket_id, 7).encode()):
         assert ticket_id_from_view({"private_metadata": text}) == ticket_id
     assert ticket_id_from_view({}) is None
+
+
+# After a conflicting change by another user
+
+DAY = f"<!date^{int(AT.timestamp())}^{{date_short_pretty}} at {{time}}|5 Mar 2026, 14:07 UTC>"
+BO = User(ObjectId(), "bo@example.com", Role.MODERATOR, name="Bo <b>")
+ANN = User(ObjectId(), "ann@example.com", Role.ADMIN, name="Ann")
+NOW = sample_ticket(status=Status.IN_PROGRESS, assigned_to=BO.id, seq=9)
+
+
+def sent_in(values: dict[str, Any], ticket: Ticket | None = None, **about: Any) -> dict[str, Any]:
+    """The form as Slack submits it, with `values` entered."""
+    fit = AssigneeOption(BO, (), open_tickets=2, capacity=8, obstacle=None)
+    fields = {"status": Status.IN_PROGRESS, "assigned_to": BO.id, "deadline": AT, **about}
+    view = edit_ticket_modal(EditForm(ticket or sample_ticket(**fields), ("DNS", "VPN"), fit))
+    return {**view, "state": {"values": state_values(view, values)}}
+
+
+def answered(view: dict[str, Any], *clashes: FieldConflict, now: Ticket = NOW) -> dict[str, Any]:
+    found = EditConflict(clashes, now, {user.id: user for user in (ANN, BO)})
+    metadata = EditMetadata("65f0c0ffee65f0c0ffee0012", 7)
+    form = FormState(view)
+    again = conflict_modal(
+        form.filled_inputs(),
+        found,
+        metadata=metadata,
+        changed_fields=frozenset(changed_fields(form, metadata)),
+        reader_id=ANN.id,
+    )
+    assert check_view(again) == []
+    return again
+
+
+def notice(field: str, value: Any, by: ObjectId | str = BO.id) -> list[str]:
+    shown = read(answered(sent_in({"title": "Mine"}), FieldConflict(field, by, value)))
+    return shown[: shown.index(FORM_KEPT_NOTICE)]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "told"),
+    [
+        ("title", "New <x>", ["Bo &lt;b&gt; changed the title meanwhile.", "New <x>"]),
+        ("description", "New", ["Bo &lt;b&gt; changed the description meanwhile.", "New"]),
+        ("helpfulNotes", None, ["Bo &lt;b&gt; changed the notes meanwhile.", "It is empty now."]),
+        ("status", "COMPLETED", ["Bo &lt;b&gt; set the status to Resolved meanwhile."]),
+        ("priority", "urgent", ["Bo &lt;b&gt; set the priority to Urgent meanwhile."]),
+        ("priority", None, ["Bo &lt;b&gt; took the priority away meanwhile."]),
+        ("deadline", AT, [f"Bo &lt;b&gt; set the deadline to {DAY} meanwhile."]),
+        ("deadline", None, ["Bo &lt;b&gt; took the deadline away meanwhile."]),
+        (
+            "relatedSkills",
+            ["VPN", "DNS"],
+            ["Bo &lt;b&gt; changed the skills meanwhile.", "VPN, DNS"],
+        ),
+        ("relatedSkills", [], ["Bo &lt;b&gt; changed the skills meanwhile.", "It is empty now."]),
+        ("assignedTo", BO.id, ["Bo &lt;b&gt; took it meanwhile."]),
+        ("assignedTo", ANN.id, ["Bo &lt;b&gt; gave it to you meanwhile."]),
+        ("assignedTo", ObjectId(), ["Bo &lt;b&gt; gave it to someone who has left meanwhile."]),
+        ("assignedTo", None, ["Bo &lt;b&gt; handed it back meanwhile."]),
+    ],
+)
+def test_a_conflict_says_who_changed_what_and_what_it_is_now(
+    field: str, value: Any, told: list[str]
+) -> None:
+    assert notice(field, value) == told
+
+
+@pytest.mark.parametrize(
+    ("by", "told"),
+    [
+        (ANN.id, "You changed the title meanwhile."),
+        ("ai", "Gemini changed the title meanwhile."),
+        ("system", "The help desk changed the title meanwhile."),
+        (ObjectId(), "Someone who has left changed the title meanwhile."),
+    ],
+)
+def test_a_conflict_names_its_author(by: ObjectId | str, told: str) -> None:
+    assert notice("title", "New", by)[0] == told
+
+
+TYPED: dict[str, Any] = {
+    "title": "Mine",
+    "description": "All of this was typed.",
+    "status": "WAITING",
+    "message": "Which floor?",
+    "priority": "low",
+    "deadline": int(AT.timestamp()) + 3_600,
+    "relatedSkills": ["DNS"],
+    "assignedTo": str(ANN.id),
+    "helpfulNotes": "Mine too.",
+}
+
+
+def inputs(view: dict[str, Any]) -> dict[str, Any]:
+    return {block["block_id"]: block for block in view["blocks"] if block["type"] == "input"}
+
+
+def test_everything_entered_is_still_there() -> None:
+    view = sent_in(TYPED)
+    again = answered(view, FieldConflict("title", BO.id, "Theirs"))
+    assert [*inputs(again)] == [*inputs(view)]
+    state = state_values(again, {})
+    assert state == view["state"]["values"]
+
+
+def test_what_was_emptied_is_still_empty() -> None:
+    emptied = dict.fromkeys(("priority", "deadline", "assignedTo", "helpfulNotes"))
+    view = sent_in(emptied, priority=Priority.HIGH, helpful_notes="Look.")
+    again = answered(view, FieldConflict("priority", BO.id, "low"))
+    assert state_values(again, {}) == view["state"]["values"]
+
+
+def sent_again(again: dict[str, Any], values: dict[str, Any] | None = None) -> dict[str, Any]:
+    state = {"values": state_values(again, values or {})}
+    metadata = EditMetadata.decode(again["private_metadata"])
+    return changed_fields(FormState({**again, "state": state}), metadata)
+
+
+def test_sent_again_it_changes_the_same() -> None:
+    view = sent_in(TYPED)
+    first = changed_fields(FormState(view), EditMetadata("", 7))
+    again = answered(view, FieldConflict("title", BO.id, "Theirs"))
+    assert sent_again(again) == first
+    assert sent_again(again, {"priority": "urgent"}) == {**first, "priority": "urgent"}
+
+
+def test_a_deadline_taken_away_stays_taken_away() -> None:
+    view = sent_in({"noDeadline": ["none"]})
+    again = answered(view, FieldConflict("deadline", BO.id, AT + timedelta(days=1)))
+    assert sent_again(again) == {"deadline": None}
+    assert sent_again(again, {"noDeadline": []}) == {"deadline": AT}
+
+
+def test_it_remembers_the_conflicts_it_showed() -> None:
+    view = sent_in({"title": "Mine", "priority": "low"})
+    metadata = EditMetadata.decode(
+        answered(view, FieldConflict("title", BO.id, "x"))["private_metadata"]
+    )
+    assert metadata.seq == 7
+    assert metadata.changed_fields == {"title", "priority"}
+    assert metadata.acknowledged == {"title": 9}
+
+
+def test_a_third_time_the_older_notice_gives_way_to_the_new_one() -> None:
+    first = answered(sent_in({"title": "Mine"}), FieldConflict("title", BO.id, "Theirs"))
+    sent = {**first, "state": {"values": state_values(first, {})}}
+    second = read(answered(sent, FieldConflict("title", ANN.id, "Yet another")))
+    assert "Yet another" in second
+    assert "Theirs" not in second
+    assert second.count(FORM_KEPT_NOTICE) == 1
+
+
+def test_the_status_menu_offers_what_is_allowed_now_and_what_was_chosen() -> None:
+    view = sent_in({"status": "TODO"}, status=Status.IN_PROGRESS)
+    done = sample_ticket(status=Status.COMPLETED, assigned_to=BO.id, seq=9)
+    again = answered(view, FieldConflict("status", BO.id, "COMPLETED"), now=done)
+    status = inputs(again)["status"]["element"]
+    assert [option["value"] for option in status["options"]] == ["COMPLETED", "REOPENED", "TODO"]
+    assert status["initial_option"]["value"] == "TODO"
+
+
+@pytest.mark.parametrize("sign", ["x", "本", "🔥", "&"])
+def test_the_longest_conflict_fits(sign: str) -> None:
+    skills = [f"{sign * 40}{number:03}" for number in range(100)]
+    text = sign * 1_500
+    ticket = sample_ticket(
+        title=sign * 70, description=text, helpful_notes=text, related_skills=tuple(skills)
+    )
+    view = sent_in({"message": text[:900]}, ticket)
+    again = answered(
+        view,
+        FieldConflict("title", BO.id, sign * 9_000),
+        FieldConflict("description", BO.id, sign * 9_000),
+        FieldConflict("helpfulNotes", BO.id, sign * 9_000),
+        FieldConflict("relatedSkills", BO.id, skills),
+    )
+    assert len(json.dumps(again).encode()) < 250_000

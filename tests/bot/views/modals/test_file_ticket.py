@@ -1,12 +1,61 @@
+"""The form that files a ticket, the quote of a message in it, and what it becomes."""
+
 from typing import Any
 
 import pytest
 
-from bot.views.inputs import View
-from bot.views.modals import file_ticket, notice, ticket_actions
+from bot.views.inputs import View, notice_modal
+from bot.views.modals import file_ticket, ticket_actions
+from bot.views.modals.file_ticket import FILLED_IN, WITHOUT_TEXT, full_quote
 from tests.conftest import sample_ticket
 from tests.support.blockkit import check_view
 from tests.support.view_state import state_values
+
+LINK = "https://example.slack.com/archives/C0GENERAL/p1700000000000001"
+
+
+def test_the_words_stand_between_who_said_them_and_the_link() -> None:
+    quote = full_quote("VPN drops\n\nEvery hour.", author="@ann", channel="general", permalink=LINK)
+    assert quote.title == "VPN drops"
+    assert quote.description == (
+        f"From a message of @ann in #general:\n\nVPN drops\n\nEvery hour.\n\n{LINK}"
+    )
+    assert quote.note == FILLED_IN
+
+
+@pytest.mark.parametrize("text", ["", " \n\t", "\u200b\ufeff"])
+def test_without_text_there_is_the_link(text: str) -> None:
+    quote = full_quote(text, author="@ann", channel="general", permalink=LINK)
+    assert (quote.title, quote.description, quote.note) == ("", LINK, WITHOUT_TEXT)
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("\n\n  The   VPN\tdrops \nmore", "The VPN drops"),
+        ("x" * 151, "x" * 149 + "…"),
+        ("x" * 150, "x" * 150),
+        ("word " * 100, ("word " * 30)[:149] + "…"),
+        ("😀" * 100, "😀" * 74 + "…"),
+    ],
+)
+def test_the_first_line_becomes_the_title(text: str, title: str) -> None:
+    assert full_quote(text, author="@ann", channel="general", permalink=LINK).title == title
+
+
+@pytest.mark.parametrize("letter", ["x", "ü", "😀", "👩‍👩‍👧‍👦", "<&>", "a\n"])
+@pytest.mark.parametrize("name", ["ann", "n" * 500, "name\nof two lines"])
+def test_the_longest_text_is_cut_and_the_link_is_kept(letter: str, name: str) -> None:
+    quote = full_quote(letter * 40_000, author=f"@{name}", channel=name, permalink=LINK)
+    assert quote.description.endswith(f"…\n\n{LINK}")
+    assert quote.description.startswith(f"From a message of @{name[:4]}")
+    # Clients count in code points or in UTF-16.
+    assert len(quote.description) <= 3_000
+    assert 2_990 <= len(quote.description.encode("utf-16-le")) // 2 <= 3_000
+    view = file_ticket.file_ticket_modal(is_ai_enabled=True, quote=quote, metadata="{}")
+    assert check_view(view) == []
+    assert view["blocks"][2]["element"]["initial_value"] == quote.description
+
 
 AI = "An AI service (Google Gemini) reads the title and this text to find the right person."
 NO_SECRETS = "No passwords or keys here, please."
@@ -87,7 +136,7 @@ def test_any_title_fits_the_modals(title: str) -> None:
 
 
 def test_a_notice_has_no_inputs() -> None:
-    view = notice.notice_modal("The help desk is not open to guests.")
+    view = notice_modal("The help desk is not open to guests.")
     assert check_view(view) == []
     assert texts(view) == ["The help desk is not open to guests."]
     assert state_values(view, {}) == {}

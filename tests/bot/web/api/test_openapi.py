@@ -9,6 +9,7 @@ from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS
 from services.accounts.users import UserService
 from services.models.user import Role, User
+from services.tickets.fields import EDITABLE_FIELDS, FILED_FIELDS, Output, fields_of
 from tests.conftest import People
 from tests.support.api_client import Api, Json
 
@@ -55,6 +56,15 @@ def test_every_answer_is_described(described: Json) -> None:
         assert {"500", "503"} <= set(answers)
         assert ("401" in answers) >= operation.requires_token
         assert ({"400", "413", "415"} <= set(answers)) >= bool(operation.request_model)
+
+
+def test_its_tickets_have_the_fields_of_the_table(described: Json) -> None:
+    schemas = described["components"]["schemas"]
+    read = set(fields_of(Output.API))
+    assert set(schemas["Ticket"]["properties"]) == read
+    assert set(schemas["TicketWithPeople"]["properties"]) == read
+    assert set(schemas["NewTicket"]["properties"]) == set(FILED_FIELDS)
+    assert set(schemas["TicketPatch"]["properties"]) == {*EDITABLE_FIELDS, "message"}
 
 
 def test_its_references_lead_somewhere(described: Json) -> None:

@@ -1,15 +1,15 @@
-"""The modal in which an admin sets the status words that mean away."""
+"""The modal for the words and emoji of a Slack status that mean away."""
 
 import pytest
 
-from bot.views.modals import status_words
+from bot.views.modals import team_settings
 from services.availability.slack_status import StatusRules
 from services.availability.status_rules import StatusRulesStore
 from services.core.database import Mongo
 from services.models.user import Role
-from tests.bot.handlers.test_people import Visitor
 from tests.conftest import Bot, People
 from tests.support.blockkit import check_view
+from tests.support.home_visitor import Visitor
 from tests.support.recording_slack import RecordingSlack
 
 
@@ -49,6 +49,6 @@ def test_what_is_too_long_is_said_beside_its_field(ada: Visitor, db: Mongo) -> N
 def test_the_longest_lists_fit_the_form() -> None:
     longest = tuple(f"{number:058}" for number in range(50))
     assert (
-        check_view(status_words.status_words_modal(StatusRules(away=longest, available=longest)))
+        check_view(team_settings.status_words_modal(StatusRules(away=longest, available=longest)))
         == []
     )
