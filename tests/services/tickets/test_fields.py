@@ -40,7 +40,7 @@ def test_every_field_is_classified() -> None:
     assert stored <= FIELDS.keys()
 
 
-@pytest.mark.parametrize("field", FIELDS.values(), ids=str)
+@pytest.mark.parametrize("field", FIELDS.values(), ids=[field.name for field in FIELDS.values()])
 def test_what_leaves_the_program_is_visible_to_someone(field: TicketField) -> None:
     is_edited, audience = field.edited_by is not Access.NOBODY, field.seen_by
     assert is_edited is (field.check is not None)
