@@ -28,7 +28,7 @@ MEGABYTE = 1_048_576
 
 
 class NullPublisher(CeleryPublisher):
-    """Nobody works on what is published."""
+    """Drops what is published."""
 
     def __init__(self) -> None:
         super().__init__(celery)

@@ -20,8 +20,8 @@ _UNIT_SECONDS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
 def due_phrase(ticket: Ticket, *, now: datetime) -> str:
-    """As "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or "paused while
-    waiting", for mrkdwn; "" where it is done, or nothing says when it is due."""
+    """Return "due in 40 min", "due in 1 h 50 min", "due tomorrow at 14:00", "2 h late" or "paused
+    while waiting", as mrkdwn; "" for a completed ticket, or one without a due time."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
@@ -37,8 +37,8 @@ def due_phrase(ticket: Ticket, *, now: datetime) -> str:
 
 
 def due_phrase_for_card(ticket: Ticket) -> str:
-    """For a card, which is not drawn anew as time goes by: it says that the ticket is late from
-    when its people are told so."""
+    """The phrase for a card, which is only updated with the ticket: it says that the ticket is late
+    once a reminder has said so."""
     at = ticket.due_at
     if ticket.status not in OPEN_STATUSES:
         return ""
@@ -48,7 +48,7 @@ def due_phrase_for_card(ticket: Ticket) -> str:
 
 
 def is_notified_late(ticket: Ticket) -> bool:
-    """Whether its history says that its present due time was missed."""
+    """Whether the history has a step that says that the current due time was missed."""
     at = ticket.due_at
     return at is not None and any(
         event.field == NEXT_STEP_FIELD and event.to in LATE_STEPS and event.at >= at
@@ -57,24 +57,24 @@ def is_notified_late(ticket: Ticket) -> bool:
 
 
 def due_field(phrase: str) -> str:
-    """The same under the label "Due"."""
+    """The phrase for a field with the label "Due"."""
     text = phrase.removeprefix("due ")
     return f"{text[:1].upper()}{text[1:]}"
 
 
 def format_datetime(at: datetime) -> str:
-    """Day and time; where Slack cannot format it, in UTC."""
+    """Day and time in the reader's time zone; the fallback is in UTC."""
     fallback = at.astimezone(UTC).strftime("%-d %b %Y, %H:%M UTC")
     return f"<!date^{int(at.timestamp())}^{{date_short_pretty}} at {{time}}|{fallback}>"
 
 
 def away_phrase(until: datetime) -> str:
-    """For a user who is away; most say until when."""
+    """The phrase for a user who is away, with the end if it is known."""
     return "away" if until >= NO_END else f"away until {format_datetime(until)}"
 
 
 def time_ago(at: datetime, *, now: datetime) -> str:
-    """How long ago, counted by Slack when it is read; else as it was at `now`."""
+    """The elapsed time, computed by Slack when it is read; the fallback is as of `now`."""
     return f"<!date^{int(at.timestamp())}^{{ago}}|{_elapsed_phrase(at, now)}>"
 
 
@@ -84,14 +84,14 @@ def _paused_phrase(ticket: Ticket) -> str:
 
 
 def _remaining(time: timedelta) -> str:
-    """In hours and minutes: of "1 h" nearly half could be missing."""
+    """Hours and minutes: "1 h" alone could be nearly an hour off."""
     hours, rest = divmod(time, _HOUR)
     minutes = rest // _MINUTE
     return f"{hours} h {minutes} min" if hours and minutes else _duration(time)
 
 
 def _duration(time: timedelta) -> str:
-    """The largest unit that there is one of, and never nothing."""
+    """The time in its largest unit, at least a minute."""
     if time >= _DAY:
         days = time // _DAY
         return f"{days} day{'' if days == 1 else 's'}"

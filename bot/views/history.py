@@ -1,4 +1,4 @@
-"""A ticket's history in words: who did what, and when."""
+"""A ticket's history: the author, action and time of each event."""
 
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
@@ -28,7 +28,7 @@ DisplayPersonLookup = Callable[[Any], DisplayPerson]
 def history_blocks(
     events: Sequence[Event], people: Directory, *, max_events: int = MAX_EVENTS
 ) -> list[Block]:
-    """The newest events, the last one last, in as few blocks as hold them."""
+    """The newest events, oldest first, in as few blocks as possible."""
     newest = events[max(len(events) - max_events, 0) :]
     lines = [_line(event, lambda user_id: display_person(people, user_id)) for event in newest]
     if older := len(events) - len(lines):
@@ -93,7 +93,7 @@ EVENT_PHRASES: dict[str, str] = {
 
 
 def edit_phrase(field: str | None, to: Any) -> str:
-    """Somebody's change of one field, as the end of a sentence about them."""
+    """The change of a field, as the end of a sentence about its author."""
     if field == "status":
         return f"set the status to {_enum_label(labels.STATUS, Status, to)}"
     if field == "priority":
@@ -107,7 +107,7 @@ def edit_phrase(field: str | None, to: Any) -> str:
     return f"changed the {FIELD_LABELS.get(field or '', 'ticket')}"
 
 
-# Whose note says why, or what is asked. What was done stands on the page itself.
+# Events whose note is the reason or the question. The page itself shows what was done.
 EVENTS_WITH_NOTE = frozenset({EventType.UNASSIGNED, EventType.WAITING, EventType.UNANSWERED})
 
 FIELD_LABELS = {
@@ -120,7 +120,7 @@ FIELD_LABELS = {
 
 
 def _quoted(note: str) -> str:
-    """Somebody's words within a line."""
+    """A user's text, on one line and truncated."""
     return escape(truncate(" ".join(note.split()), MAX_NOTE_LENGTH))
 
 
@@ -129,7 +129,7 @@ def _enum_label(labels_by_value: dict[Any, str], kind: Any, value: Any) -> str:
 
 
 def _joined_texts(lines: Sequence[str]) -> Iterator[str]:
-    """The lines, one below the other, in texts that Slack takes."""
+    """Join the lines into texts within Slack's limit."""
     text = ""
     for line in lines:
         if text and len(text) + 1 + len(line) > MAX_TEXT_LENGTH:

@@ -46,7 +46,7 @@ class Priority(StrEnum):
 
 
 def parse_status(value: Any) -> Status | None:
-    """The status that somebody's word for it means; None where it means none."""
+    """The status that a word stands for, None for an unknown word."""
     word = match_word(value, Status, STATUS_ALIASES)
     return Status(word) if word else None
 

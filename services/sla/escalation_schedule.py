@@ -6,7 +6,7 @@ triage channel is notified, then the admins. Until it is resolved: its assignee 
 quarter of the time is left and when the due time has passed, then the triage channel is notified,
 then the admins. While it waits for its requester: they are asked once more, then it is closed.
 
-Times are working time, as the targets are (services/sla/targets.py). A status change pauses or ends
+Times are working time, as the targets are (services/sla/policy.py). A status change pauses or ends
 the tracks. Another assignment, priority or due time restarts its steps.
 """
 

@@ -17,9 +17,8 @@ from services.models.events import Event
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
 from services.sla.escalation_schedule import EventLike, build_schedule
-from services.sla.policy import SlaPolicy
+from services.sla.policy import SlaPolicy, Targets
 from services.sla.queue_key import QUEUE_KEY_FIELD, effective_deadline, queue_key
-from services.sla.targets import Targets
 
 DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD = (
     "dueAt",

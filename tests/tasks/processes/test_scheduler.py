@@ -1,4 +1,4 @@
-"""The jobs and who leads them."""
+"""The jobs, and the lease of the process that runs them."""
 
 import logging
 import threading
@@ -61,7 +61,7 @@ def test_a_lost_task_is_published_again_with_a_growing_delay(
 ) -> None:
     jobs = leading(services, publisher)
     jobs.run("sweep")
-    assert publisher.asked == []  # its own hint may still be on its way
+    assert publisher.asked == []  # its own task may still be in the queue
     waits = []
     for _ in range(8):
         before = clock()
@@ -103,7 +103,7 @@ def test_one_task_is_published_for_all_waiting_emails(
     assert publisher.asked == []
     first, _ = (emails.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
     jobs.run("sweep")
-    assert publisher.asked == [(EMAIL_TASK, first)]  # whoever sends it sends the other, too
+    assert publisher.asked == [(EMAIL_TASK, first)]  # its task sends the other, too
     publisher.asked.clear()
     while queued_email := emails.claim_next():
         emails.mark_sent(queued_email)
@@ -120,7 +120,7 @@ def test_only_the_leader_sweeps_and_another_takes_over(
     assert publisher.asked == []
     first.run("sweep")
     assert len(publisher.asked) == 1
-    clock.advance(seconds=21)  # the first one has died
+    clock.advance(seconds=21)  # the first process has died
     second.renew_leadership()
     second.run("sweep")
     assert len(publisher.asked) == 2
@@ -166,7 +166,7 @@ def test_runs_are_counted(
     meter = InMemoryMeter()
     jobs = Scheduler(services, Away(), meter=meter)
     jobs.run("sweep")
-    assert meter.samples() == {}  # who follows does not run
+    assert meter.samples() == {}  # a follower runs no job
     jobs.renew_leadership()
     jobs.run("sweep")
     clock.advance(seconds=16)
@@ -180,7 +180,7 @@ def test_runs_are_counted(
 
 
 class Slow(RecordingPublisher):
-    """A broker that takes a second for each hint."""
+    """A broker that takes a second for each task."""
 
     def __init__(self, clock: FixedClock) -> None:
         super().__init__()
@@ -206,7 +206,7 @@ def test_who_loses_the_lease_stops_in_the_middle(
     jobs = Scheduler(services, slow, meter=meter)
     jobs.renew_leadership()
     jobs.run("sweep")
-    assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
+    assert len(slow.asked) == 20  # until the lease expires, which is not renewed
     assert meter.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
     other = leading(services, Slow(clock))
     jobs.renew_leadership()
@@ -339,7 +339,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 def test_a_long_job_keeps_neither_the_lease_nor_another_job(
     db: Mongo, publisher: RecordingPublisher
 ) -> None:
-    """And who is told to stop ends it before its next batch."""
+    """When the process stops, the job ends before its next batch."""
     begun, stop, ready = threading.Event(), threading.Event(), threading.Event()
     others: list[datetime | None] = []
 
@@ -390,7 +390,7 @@ def test_each_may_run_beside_itself_and_again(
     ticket: Ticket,
     name: str,
 ) -> None:
-    """As if two led for a moment: nothing is left of one run that the next would stumble over."""
+    """As if two processes led for a moment: concurrent runs do not break each other."""
     first = leading(services, publisher)
     context = JobContext(services, publisher, lambda: True)
     clock.advance(minutes=10)
