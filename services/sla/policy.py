@@ -94,14 +94,8 @@ class TargetFields:
     @classmethod
     def from_targets(cls, targets: Targets) -> "TargetFields":
         return cls(
-            **{
-                f"hours_{priority.value}": f"{targets.resolution_hours[priority]:g}"
-                for priority in PRIORITIES_BY_URGENCY
-            },
-            **{
-                f"accept_{of.value}": f"{targets.acceptance_minutes[of]}"
-                for of in PRIORITIES_BY_URGENCY
-            },
+            **{f"hours_{of.value}": f"{hours:g}" for of, hours in targets.resolution_hours.items()},
+            **{f"accept_{of.value}": str(time) for of, time in targets.acceptance_minutes.items()},
             clock=targets.counted_hours.value,
             waiting_days=f"{targets.waiting_days}",
             auto_complete_days=f"{targets.auto_complete_days}",
@@ -117,9 +111,7 @@ def targets_from_doc(doc: Mapping[str, Any] | None) -> Targets:
     is_around = stored.get("clock") == CountedHours.AROUND_THE_CLOCK.value
     return Targets(
         resolution_hours=MappingProxyType(hours) if hours else usual.resolution_hours,
-        acceptance_minutes=MappingProxyType(
-            {priority: int(accept[priority]) for priority in accept}
-        )
+        acceptance_minutes=MappingProxyType({of: int(accept[of]) for of in accept})
         if accept
         else usual.acceptance_minutes,
         counted_hours=CountedHours.AROUND_THE_CLOCK if is_around else CountedHours.BUSINESS,

@@ -56,6 +56,13 @@ def leading(services: Services, publisher: CeleryPublisher) -> Scheduler:
     return jobs
 
 
+class Away(RecordingPublisher):
+    """A broker that is unreachable."""
+
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
+        raise PublishFailed("ConnectionError")
+
+
 def test_a_lost_task_is_published_again_with_a_growing_delay(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
@@ -140,10 +147,6 @@ def test_a_leader_that_stops_hands_over_at_once(
 def test_without_a_broker_nothing_counts_as_published(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
-            raise PublishFailed("ConnectionError")
-
     jobs = leading(services, Away())
     clock.advance(seconds=16)
     for _ in range(5):
@@ -159,10 +162,6 @@ def test_without_a_broker_nothing_counts_as_published(
 def test_runs_are_counted(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
-            raise PublishFailed("ConnectionError")
-
     meter = InMemoryMeter()
     jobs = Scheduler(services, Away(), meter=meter)
     jobs.run("sweep")
