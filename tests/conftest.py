@@ -318,6 +318,11 @@ def people(db: Mongo, slack: RecordingSlack, users: UserService) -> People:
 
 
 @pytest.fixture
+def requester(people: People) -> User:
+    return people.add()
+
+
+@pytest.fixture
 def publisher() -> RecordingPublisher:
     return RecordingPublisher()
 

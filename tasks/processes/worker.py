@@ -50,22 +50,10 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 
 def _connect_signals() -> None:
     # Keep our logging, which is configured before the fork.
-    setup_logging.connect(_keep_logging, weak=False)
-    worker_process_init.connect(_build_runtime, weak=False)
-    worker_ready.connect(_log_ready, weak=False)
+    setup_logging.connect(lambda **_: None, weak=False)
+    worker_process_init.connect(lambda **_: runtime.current_runtime(), weak=False)
+    worker_ready.connect(lambda **_: logger.info("the worker is ready"), weak=False)
     worker_shutting_down.connect(_limit_shutdown, weak=False)
-
-
-def _keep_logging(**_: Any) -> None:
-    pass
-
-
-def _build_runtime(**_: Any) -> None:
-    runtime.current_runtime()
-
-
-def _log_ready(**_: Any) -> None:
-    logger.info("the worker is ready")
 
 
 def _limit_shutdown(**_: Any) -> None:
