@@ -131,8 +131,8 @@ MUTATIONS = (
     Mutation(
         "requester-and-assignee-swapped",
         "tasks/recipients.py",
-        "yield kind, ticket.assigned_to",
-        "yield kind, ticket.created_by",
+        "(kind, ticket.assigned_to,",
+        "(kind, ticket.created_by,",
         ("tests/tasks/notifications/test_notify.py",),
     ),
     Mutation(
