@@ -44,7 +44,6 @@ class Day:
             self.slack.add_channel(TRIAGE)
             self.runtime = replace(self.runtime, triage_channel=TRIAGE)
         self.runtime.services.has_triage = self.has_triage
-        vars(self.runtime.services).pop("escalation_steps", None)  # built with the other value
 
     @property
     def steps(self) -> EscalationSteps:
