@@ -8,7 +8,7 @@ from bot.handlers import app_home
 from bot.slack.form_state import FormState
 from bot.slack.request import Request
 from bot.views.modals import team_settings as views
-from services.sla.targets import TargetFields
+from services.sla.policy import TargetFields
 from services.team_settings.settings_service import BusinessHoursFields
 
 Form = TypeVar("Form", TargetFields, BusinessHoursFields)

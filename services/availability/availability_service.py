@@ -18,7 +18,7 @@ from services.core.errors import InvalidValue, NotFound
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
 from services.outbox import pending
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 from services.tickets.queries import count_open_tickets
 
 MAX_ABSENCE = timedelta(days=366)
@@ -70,13 +70,13 @@ class AvailabilityService:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
-        self._business_hours = BusinessHoursStore(db, clock=clock)
+        self._team_settings = TeamSettings(db)
 
     def get(self, *, actor: Actor, user_id: str | None = None) -> Availability:
         """One's own, or for admins that of the account with that id."""
         doc = self._load(actor, user_id)
         team, own = (
-            self._business_hours.read(),
+            self._team_settings.business_hours(),
             business_hours.parse_work_hours(doc.get("workHours")),
         )
         country, zone = doc.get("country"), business_hours.account_time_zone(doc)
@@ -144,7 +144,7 @@ class AvailabilityService:
         if change.days is None and change.start is None and change.end is None:
             return {}, {}
         team, stored = (
-            self._business_hours.read(),
+            self._team_settings.business_hours(),
             business_hours.parse_work_hours(account.get("workHours")),
         )
         days, start, end = stored or (team.days, team.start, team.end)

@@ -39,13 +39,6 @@ def has_holidays(country: str, subdivision: str = "") -> bool:
     return parts is not None and (not subdivision or subdivision in parts)
 
 
-def known_countries() -> dict[str, tuple[str, ...]]:
-    """Each country by its code: the library's key ("united_states") and all codes (US, USA)."""
-    from holidays import registry  # noqa: PLC0415  see above
-
-    return {names[1]: (key, *names[1:]) for key, names in registry.COUNTRIES.items()}
-
-
 def country_name(code: str) -> str:
     """The country's name, or "" for an unknown code."""
     return _names().get(code, "")
@@ -69,12 +62,17 @@ def _names() -> dict[str, str]:
     """Names by code, made from the library's keys, such as "united_states"."""
     return {
         code: " ".join(_AS_IS.get(word, word.capitalize()) for word in key.split("_"))
-        for code, (key, *_) in known_countries().items()
+        for code, (key, *_) in _countries().items()
     }
 
 
 @lru_cache(maxsize=1)
 def _by_any_code() -> dict[str, str]:
-    return {
-        other.casefold(): code for code, (_, *codes) in known_countries().items() for other in codes
-    }
+    return {other.casefold(): code for code, (_, *codes) in _countries().items() for other in codes}
+
+
+def _countries() -> dict[str, tuple[str, ...]]:
+    """Each country by its code: the library's key ("united_states") and all codes (US, USA)."""
+    from holidays import registry  # noqa: PLC0415  see above
+
+    return {names[1]: (key, *names[1:]) for key, names in registry.COUNTRIES.items()}

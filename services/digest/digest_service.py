@@ -19,7 +19,7 @@ from services.digest.digest_counts import AssigneeCounts, DigestCounts, QueueCou
 from services.digest.digest_schedule import DigestDay, send_window
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import STAFF, Role, User
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 
 # How long sending one may take; what is not sent by then is tried again, each time later.
 CLAIM_DURATION = timedelta(seconds=60)
@@ -158,7 +158,7 @@ class Digests:
 
     @cached_property
     def _business_hours(self) -> BusinessHours:
-        return BusinessHoursStore(self._db).read()
+        return TeamSettings(self._db).business_hours()
 
     @cached_property
     def _counts(self) -> DigestCounts:

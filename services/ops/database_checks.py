@@ -18,7 +18,6 @@ from services.models.user import Role, User
 from services.ops import failing_items, job_runs
 from services.ops.check_runner import (
     Check,
-    CheckStatus,
     Finding,
     fail,
     format_duration,
@@ -44,10 +43,9 @@ def check_settings(env: Mapping[str, str]) -> list[Finding]:
     problems: dict[str, None] = {}
     for command in ("bot", "worker", "jobs"):
         problems |= dict.fromkeys(settings.parse_settings(command, env)[1])
-    findings = [
-        Finding(CheckStatus.FAIL, problem, "Set it in the environment or in .env.")
-        for problem in problems
-    ]
+    findings = []
+    for problem in problems:
+        findings += fail(problem, "Set it in the environment or in .env.")
     findings += _weak(env)
     return findings or ok("all that bot, worker and jobs need is set")
 
@@ -141,7 +139,7 @@ class DatabaseChecks:
                 version = self._db.client.server_info()["version"]
                 self._write()
         except PyMongoError as error:
-            return [_connection_failure(error)]
+            return _connection_failure(error)
         return _described(hello, version)
 
     def _write(self) -> None:
@@ -230,17 +228,15 @@ def _described(hello: Document, version: str) -> list[Finding]:
     return warn(f"{version}, a single server, which takes writes", advice)
 
 
-def _connection_failure(error: PyMongoError) -> Finding:
+def _connection_failure(error: PyMongoError) -> list[Finding]:
     kind = type(error).__name__
     if isinstance(error, ConfigurationError):
-        return Finding(
-            CheckStatus.FAIL, f"MONGO_URI cannot be used ({kind})", "Check how it is written."
-        )
+        return fail(f"MONGO_URI cannot be used ({kind})", "Check how it is written.")
     if isinstance(error, OperationFailure) and error.code in UNAUTHORIZED:
         advice = "Check name and password in MONGO_URI, and that the user may write."
-        return Finding(CheckStatus.FAIL, f"it refuses the user of MONGO_URI ({error.code})", advice)
+        return fail(f"it refuses the user of MONGO_URI ({error.code})", advice)
     advice = "Start it, or check host, port and firewall (for Atlas: the IP access list)."
-    return Finding(CheckStatus.FAIL, f"it cannot be reached at MONGO_URI ({kind})", advice)
+    return fail(f"it cannot be reached at MONGO_URI ({kind})", advice)
 
 
 def _duplicate_emails(docs: list[Document]) -> list[Finding]:

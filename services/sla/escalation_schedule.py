@@ -6,7 +6,7 @@ triage channel is notified, then the admins. Until it is resolved: its assignee 
 quarter of the time is left and when the due time has passed, then the triage channel is notified,
 then the admins. While it waits for its requester: they are asked once more, then it is closed.
 
-Times are working time, as the targets are (services/sla/targets.py). A status change pauses or ends
+Times are working time, as the targets are (services/sla/policy.py). A status change pauses or ends
 the tracks. Another assignment, priority or due time restarts its steps.
 """
 
@@ -15,9 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from itertools import takewhile
 from types import MappingProxyType
-from typing import Protocol
-
-from bson import ObjectId
 
 from services.calendar.work_week import ZERO_DURATION, WorkWeek
 from services.core.coerce import as_datetime
@@ -30,6 +27,7 @@ from services.models.escalation_track import (
     TrackState,
     TrackStates,
 )
+from services.models.events import NewEvent
 from services.models.ticket import Priority, Status, Ticket
 from services.sla.policy import SlaPolicy
 
@@ -45,17 +43,6 @@ MAX_WORKING_TIME_RANGE = timedelta(days=366)
 _NOTHING_POSTPONED: Mapping[EscalationTrack, datetime] = MappingProxyType({})
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _IN_WORK = frozenset({Status.IN_PROGRESS, Status.REOPENED})
-
-
-class EventLike(Protocol):
-    """The fields of an event that the schedule depends on."""
-
-    @property
-    def by(self) -> ObjectId | str: ...
-    @property
-    def field(self) -> str | None: ...
-    @property
-    def to(self) -> object: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +61,7 @@ def build_schedule(
     *,
     policy: SlaPolicy,
     now: datetime,
-    events: Sequence[EventLike] = (),
+    events: Sequence[NewEvent] = (),
     is_recalculation: bool = False,
 ) -> EscalationSchedule:
     """The schedule for a ticket with its new values and its previous tracks.
@@ -214,7 +201,7 @@ def _due_state(
 
 
 def _waiting_state(
-    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], events: Sequence[EventLike]
+    ticket: Ticket, *, now: datetime, taken: set[EscalationStep], events: Sequence[NewEvent]
 ) -> TrackState | None:
     """A further comment gives the requester the whole time again."""
     if ticket.status is not Status.WAITING:

@@ -13,13 +13,12 @@ from typing import Any
 
 from services.calendar.work_week import WorkWeek
 from services.core.database import Document
-from services.models.events import Event
+from services.models.events import Event, NewEvent
 from services.models.sla_clock import SlaClock
 from services.models.ticket import Priority, Status, Ticket
-from services.sla.escalation_schedule import EventLike, build_schedule
-from services.sla.policy import SlaPolicy
+from services.sla.escalation_schedule import build_schedule
+from services.sla.policy import SlaPolicy, Targets
 from services.sla.queue_key import QUEUE_KEY_FIELD, effective_deadline, queue_key
-from services.sla.targets import Targets
 
 DUE_AT_FIELD, SLA_CLOCK_FIELD, SCHEDULED_STEP_FIELD, TRACKS_FIELD = (
     "dueAt",
@@ -87,7 +86,7 @@ def compute_timing(
     remove: Sequence[str],
     policy: SlaPolicy,
     now: datetime,
-    events: Sequence[EventLike] = (),
+    events: Sequence[NewEvent] = (),
 ) -> Timing:
     """The timing of a ticket after a change: stored fields get `values`, those in `remove` are
     unset. `events` are the events of the change."""
@@ -112,7 +111,7 @@ def _timing(
     before: Status | None,
     policy: SlaPolicy,
     now: datetime,
-    events: Sequence[EventLike] = (),
+    events: Sequence[NewEvent] = (),
     *,
     is_recalculation: bool = False,
 ) -> Timing:
@@ -149,7 +148,7 @@ def _ticket_with(ticket: Ticket, values: Mapping[str, Any], remove: Sequence[str
     def then(field: str, now: Any) -> Any:
         return None if field in remove else values.get(field, now)
 
-    priority = then("priority", ticket.priority)
+    priority, assigned_at = then("priority", ticket.priority), values.get("assignment.at")
     return replace(
         ticket,
         status=Status(values.get("status", ticket.status)),
@@ -157,10 +156,5 @@ def _ticket_with(ticket: Ticket, values: Mapping[str, Any], remove: Sequence[str
         accepted_at=then("acceptedAt", ticket.accepted_at),
         deadline=then("deadline", ticket.deadline),
         priority=Priority(priority) if priority else None,
-        assignment={**ticket.assignment, **_assigned(values)},
+        assignment={**ticket.assignment, **({"at": assigned_at} if assigned_at else {})},
     )
-
-
-def _assigned(values: Mapping[str, Any]) -> Document:
-    at = values.get("assignment.at")
-    return {"at": at} if at else {}

@@ -3,7 +3,7 @@
 A form sends all of its fields; a field that the admin did not change keeps its current value.
 """
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from typing import TypeVar
 
 from services.calendar.business_hours import (
@@ -19,7 +19,7 @@ from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
 from services.core.ttl_cache import invalidate_caches
 from services.models.permissions import Actor, Operator, Permission, require_permission
-from services.sla.targets import (
+from services.sla.policy import (
     PRIORITIES_BY_URGENCY,
     TARGETS_ID,
     TargetFields,
@@ -63,32 +63,38 @@ Form = TypeVar("Form", TargetFields, BusinessHoursFields)
 
 class TeamSettings:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
-        self._targets = TargetStore(db, clock=clock)
-        self._business_hours = BusinessHoursStore(db, clock=clock)
+        self._db = db
+        self._clock = clock
 
     def get(self, *, actor: Actor) -> CurrentSettings:
         require_permission(actor, Permission.MANAGE_USERS)
-        return CurrentSettings(self._targets.read(), self._business_hours.read())
+        return CurrentSettings(self.targets(), self.business_hours())
+
+    def targets(self) -> Targets:
+        """The stored targets, with the defaults for what is not set."""
+        return targets_from_doc(self._db.settings.find_one({"_id": TARGETS_ID}))
+
+    def business_hours(self) -> BusinessHours:
+        """The stored business hours; the default is Monday to Friday, 9:00 to 17:00 UTC."""
+        return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
 
     def set_targets(
         self, *, actor: Actor, original: TargetFields, submitted: TargetFields
     ) -> Targets:
-        """Raises `InvalidValue`, also for a field that another admin changed in the meantime."""
+        """Store the fields that differ from `original`. Raises `InvalidValue`, also for a field
+        that another admin changed in the meantime."""
         require_permission(actor, Permission.MANAGE_USERS)
-        current = TargetFields.from_targets(self._targets.read())
-        return self._targets.write(actor=actor, submitted=_merge_form(current, original, submitted))
+        current = TargetFields.from_targets(self.targets())
+        return self.write_targets(actor=actor, submitted=_merge_form(current, original, submitted))
 
     def set_business_hours(
         self, *, actor: Actor, original: BusinessHoursFields, submitted: BusinessHoursFields
     ) -> BusinessHours:
         """As `set_targets`."""
         require_permission(actor, Permission.MANAGE_USERS)
-        merged = _merge_form(
-            BusinessHoursFields.from_business_hours(self._business_hours.read()),
-            original,
-            submitted,
-        )
-        return self._business_hours.write(
+        current = BusinessHoursFields.from_business_hours(self.business_hours())
+        merged = _merge_form(current, original, submitted)
+        return self.write_business_hours(
             actor=actor,
             zone=merged.zone.strip(),
             days=frozenset(int(day) for day in merged.days.split(",") if day.isdecimal()),
@@ -98,17 +104,24 @@ class TeamSettings:
             subdivision=merged.subdivision.strip().upper(),
         )
 
+    def write_targets(self, *, actor: Actor | Operator, submitted: TargetFields) -> Targets:
+        """Store all targets. Raises `InvalidValue`, naming the field.
 
-class BusinessHoursStore:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
-        self._db = db
-        self._clock = clock
+        A job recomputes the due times of open tickets (services/sla/recompute.py).
+        """
+        require_permission(actor, Permission.MANAGE_USERS)
+        targets = checked_targets(submitted)
+        values: Document = {
+            "hours": {of.value: targets.resolution_hours[of] for of in PRIORITIES_BY_URGENCY},
+            "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
+            "clock": targets.counted_hours.value,
+            "waitingDays": targets.waiting_days,
+            "autoCompleteDays": targets.auto_complete_days,
+        }
+        self._store(TARGETS_ID, values, actor)
+        return targets
 
-    def read(self) -> BusinessHours:
-        """The stored business hours; the default is Monday to Friday, 9:00 to 17:00 UTC."""
-        return business_hours_from_doc(self._db.settings.find_one({"_id": BUSINESS_HOURS_ID}))
-
-    def write(
+    def write_business_hours(
         self,
         *,
         actor: Actor | Operator,
@@ -121,58 +134,19 @@ class BusinessHoursStore:
     ) -> BusinessHours:
         """Store all fields. Raises `InvalidValue`, naming the field."""
         require_permission(actor, Permission.MANAGE_USERS)
-        business_hours = BusinessHours(
-            zone, days, start, end, country, subdivision, is_configured=True
-        )
+        hours = BusinessHours(zone, days, start, end, country, subdivision, is_configured=True)
         check_zone(zone)
         check_hours(days=days, start=start, end=end)
         check_country(country, subdivision)
-        values = {
-            "zone": zone,
-            "days": sorted(days),
-            "start": start,
-            "end": end,
-            "country": country,
-            "subdivision": subdivision,
-            "at": self._clock(),
-            "by": actor.event_author,
-        }
-        self._db.settings.update_one({"_id": BUSINESS_HOURS_ID}, {"$set": values}, upsert=True)
+        values = asdict(hours) | {"days": sorted(days)}
+        del values["is_configured"]
+        self._store(BUSINESS_HOURS_ID, values, actor)
+        return hours
+
+    def _store(self, settings_id: str, values: Document, actor: Actor | Operator) -> None:
+        change = {**values, "at": self._clock(), "by": actor.event_author}
+        self._db.settings.update_one({"_id": settings_id}, {"$set": change}, upsert=True)
         invalidate_caches(self._db)
-        return business_hours
-
-
-class TargetStore:
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
-        self._db = db
-        self._clock = clock
-
-    def read(self) -> Targets:
-        """The stored targets, with the defaults for what is not set."""
-        return targets_from_doc(self._db.settings.find_one({"_id": TARGETS_ID}))
-
-    def write(self, *, actor: Actor | Operator, submitted: TargetFields) -> Targets:
-        """Store all targets. Raises `InvalidValue`, naming the field.
-
-        A job recomputes the due times of open tickets (services/sla/recompute.py).
-        """
-        require_permission(actor, Permission.MANAGE_USERS)
-        targets = checked_targets(submitted)
-        values: Document = {
-            "hours": {
-                priority.value: targets.resolution_hours[priority]
-                for priority in PRIORITIES_BY_URGENCY
-            },
-            "accept": {of.value: targets.acceptance_minutes[of] for of in PRIORITIES_BY_URGENCY},
-            "clock": targets.counted_hours.value,
-            "waitingDays": targets.waiting_days,
-            "autoCompleteDays": targets.auto_complete_days,
-            "at": self._clock(),
-            "by": actor.event_author,
-        }
-        self._db.settings.update_one({"_id": TARGETS_ID}, {"$set": values}, upsert=True)
-        invalidate_caches(self._db)
-        return targets
 
 
 def _merge_form(current: Form, original: Form, submitted: Form) -> Form:

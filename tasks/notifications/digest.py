@@ -24,7 +24,7 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# Most accounts get no message. What is left then comes with the next task.
+# Most accounts get no message. The rest is left to the next task.
 MAX_BATCHES = 20
 MAX_MESSAGES = 100
 
@@ -33,12 +33,12 @@ MAX_MESSAGES = 100
     name=DIGEST_TASK, soft_time_limit=DIGEST_LIMIT_SECONDS, time_limit=DIGEST_LIMIT_SECONDS + 10
 )
 def send_digests() -> None:
-    """Send what is due. A fault leaves it to the jobs."""
+    """Send the digests that are due. After a failure the job repeats it."""
     run(current_runtime())
 
 
 def run(runtime: Runtime) -> int:
-    """Return how many were sent. What Slack does not take now is sent later in the morning."""
+    """Return how many were sent. A digest that Slack does not take is sent later in the morning."""
     team = get_installation(runtime.db)
     if team is None:
         return 0
@@ -64,13 +64,13 @@ def enqueue_due(context: JobContext) -> None:
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
-    """None where there is nothing to send."""
+    """The digest and its message; None if there is nothing to send."""
     try:
         digest = digests.claim(account)
         return (digest, digest_message(digest)) if digest else None
-    except (PyMongoError, SoftTimeLimitExceeded):  # it is not the account
+    except (PyMongoError, SoftTimeLimitExceeded):  # not the account's fault
         raise
-    except Exception as error:  # whatever it is, everybody after them would get none
+    except Exception as error:  # would end every run at the same account
         logger.exception("the digest of user %s is set aside", account["_id"])
         digests.schedule_retry(account, error)
         return None
@@ -79,7 +79,7 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
 ) -> bool | None:
-    """Whether it was sent; None where Slack is not to be asked for more just now."""
+    """Whether it was sent; None if Slack should not be called for now."""
     reader = digest.user.id
     slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
@@ -90,7 +90,7 @@ def _send(
     except SlackApiError as error:
         return _handle_error(digests, digest, error)
     except (SlackClientError, OSError) as error:
-        # Slack may have taken it: only when the claim has expired is it sent again.
+        # Slack may have taken it, so it is sent again only after the claim has expired.
         logger.warning("the digest of user %s: %s", reader, type(error).__name__)
         return None
     digests.mark_done(digest)

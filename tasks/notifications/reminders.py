@@ -24,7 +24,7 @@ from services.outbox.reminders import (
     ReminderClaim,
     Reminders,
 )
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 from tasks.notifications import unassigned_alert
 from tasks.notifications.reminder_rules import DueReminder, due_reminders
 from tasks.notifications.reminders_delivery import load_tickets, send_claimed
@@ -142,7 +142,7 @@ def _defer_until_at_work(
     account: Document = {}
     if claim.recipient != TRIAGE_RECIPIENT:
         account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
-    business_hours = BusinessHoursStore(runtime.db).read()
+    business_hours = TeamSettings(runtime.db).business_hours()
     until = notifications_paused_until(account, business_hours, now=runtime.clock())
     return reminders.defer(claim, until=until) if until else claim
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from functools import partial
+from typing import Any
 
 from celery import Celery
 from celery.exceptions import CeleryError
@@ -96,17 +97,9 @@ class CeleryPublisher:
         except (RedisError, KombuError, CeleryError, OSError) as error:
             raise PublishFailed(type(error).__name__) from error
 
-    def _send_or_log(
-        self,
-        failure: str,
-        task: str,
-        ticket_id: str | None = None,
-        *,
-        countdown: float | None = None,
-        **kwargs: str,
-    ) -> None:
+    def _send_or_log(self, failure: str, task: str, *args: str, **kwargs: Any) -> None:
         try:
-            self.send(task, ticket_id, countdown=countdown, **kwargs)
+            self.send(task, *args, **kwargs)
             logger.info("%s is published", task)
         except PublishFailed as error:
             logger.warning("%s: %s", failure, error)

@@ -1,4 +1,4 @@
-"""The middleware that rejects other workspaces, and what Bolt does around our listeners."""
+"""The middleware that rejects other workspaces, and Bolt's behaviour around the listeners."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The table of entry points: complete, and as permissive as the permissions say, no more."""
+"""The route table is complete, and each route allows exactly what its permission grants."""
 
 import json
 from collections.abc import Callable
@@ -35,7 +35,7 @@ from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import ROLE_PERMISSIONS
 from services.models.ticket import Ticket
 from services.models.user import Role, User
-from services.sla.targets import TargetFields, Targets
+from services.sla.policy import TargetFields, Targets
 from services.team_settings.settings_service import BusinessHoursFields
 from services.tickets.filing import TicketService
 from tests.conftest import APP_URL, Bot, People, file_ticket, pressed, reload, sample_ticket
@@ -46,16 +46,16 @@ from tests.support.slack_workspace import GENERAL
 GUEST = (
     "The help desk is not open to guests. Ask a full member of this workspace to file the ticket."
 )
-# Wherever a button of Home's says it leads, its value is what counts.
+# Buttons of App Home that open the ticket in their value.
 TO_A_TICKET = (ids.HOME_OPEN, ids.HOME_BACK, ids.HOME_OWN)
 NO_SUCH = "There is no such ticket, or you may not see it."
-# What only its requester may do, whatever somebody's role.
+# Actions for the ticket's requester only, in any role.
 OF_THE_REQUESTER = (ids.CANCEL, ids.CANCEL_TICKET, ids.ACTIONS_MENU)
-# What its requester and the staff may do.
+# Actions for the requester and the staff.
 ABOUT_A_TICKET = (ids.REOPEN, ids.DETAILS, ids.COMMENT, ids.WRITE_COMMENT, ids.LIST_OPEN)
 NOT_THEIRS = "Only its requester can cancel ticket 1. Resolve it, and say why."
 ANSWERS, NOT_ASKED = (ids.STILL_A_PROBLEM, ids.SOLVED), "Only its requester can say that."
-# What each role is told of somebody else's ticket.
+# The refusal for another user's ticket, by role.
 FOREIGN: dict[Role, dict[str, str]] = {
     Role.USER: {
         **dict.fromkeys((*TO_A_TICKET, *OF_THE_REQUESTER, *ABOUT_A_TICKET), NO_SUCH),
@@ -71,7 +71,7 @@ FOREIGN: dict[Role, dict[str, str]] = {
         **dict.fromkeys(ANSWERS, NOT_ASKED),
     },
 }
-# Open to every full member; what they type or send here is no code of anybody's.
+# Open to every full member. The code that the tests send is wrong.
 FOR_MEMBERS = {
     "/account": None,
     ids.OPEN_LINK: None,
@@ -79,7 +79,7 @@ FOR_MEMBERS = {
     ids.CONFIRM_LINK: WRONG_CODE,
 }
 NOTHING = "nothing to choose from"
-# Who asks, and the role they have by the time they are asked about; None: they get no account.
+# The kind of caller and their role; None: they get no account.
 ASKERS = {
     "guest": None,
     "newcomer": Role.USER,
@@ -114,7 +114,7 @@ def test_what_is_open_to_those_without_an_account() -> None:
         "action link_page",
         "view link_account",
         "view confirm_link",
-        # Slack says it, nobody else.
+        # Sent by Slack itself.
         "event user_change",
     ]
 
@@ -131,7 +131,7 @@ def resolve_form(user: User, ticket: Ticket) -> dict[str, Any]:
 
 
 def pressed_in_home(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """A button of Home's, which leads to the ticket."""
+    """Press a button of App Home that has the ticket in its value."""
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
         button = blocks.button("Go", action_id, Screen(ticket_id=ticket.id).encode())
@@ -160,7 +160,7 @@ def marked(user: User, _: Ticket) -> dict[str, Any]:
 
 
 def in_a_message(user: User, *shown: dict[str, Any]) -> dict[str, Any]:
-    """What the bot wrote to somebody: buttons or menus, in a row."""
+    """A message of the bot to the user, with these elements in a row."""
     slack_id, row = People.slack_id(user), blocks.actions(*shown)
     return {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": [row]}
 
@@ -168,7 +168,7 @@ def in_a_message(user: User, *shown: dict[str, Any]) -> dict[str, Any]:
 def button_pressed(
     action_id: str, value: Callable[[User, Ticket], str]
 ) -> Callable[[User, Ticket], dict[str, Any]]:
-    """A button with that value of a message to somebody."""
+    """Press a button with that value in a message to the user."""
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
         message = in_a_message(user, blocks.button("Go", action_id, value(user, ticket)))
@@ -188,7 +188,7 @@ def person_pressed(user: User, _: Ticket) -> dict[str, Any]:
 
 
 def sent(form: Callable[[User], dict[str, Any]]) -> Callable[[User, Ticket], dict[str, Any]]:
-    """A form about the user, as it was opened."""
+    """Submit a form about the user without a change."""
 
     def body(user: User, _: Ticket) -> dict[str, Any]:
         view = {**form(user), "id": "V1"}
@@ -207,7 +207,7 @@ def updated(user: User, ticket: Ticket) -> dict[str, Any]:
 
 
 def typed_into(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """A menu of the form that asks the app for its options."""
+    """Type into a menu that requests its options from the app."""
 
     def body(user: User, ticket: Ticket) -> dict[str, Any]:
         menu = {"type": "multi_external_select", "action_id": action_id}
@@ -222,7 +222,7 @@ def typed(text: str) -> Callable[[User, Ticket], dict[str, Any]]:
 
 
 def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
-    """On a list of one's own, or where there is no such filter there, on the queue."""
+    """Use a list of the user's tickets, or of the queue if the former has no such filter."""
     is_staffs = action_id in (ids.LIST_ASSIGNEE, ids.LIST_SKILL)
     screen = Screen(list_query=ListQuery(ListKind.QUEUE if is_staffs else ListKind.OWN)).encode()
     menu = {"type": "static_select", "options": [{"text": {}, "value": "any"}]}
@@ -239,7 +239,7 @@ def in_a_list(action_id: str) -> Callable[[User, Ticket], dict[str, Any]]:
     return body
 
 
-# The steps that this module presses; what they need of a ticket stands in READY.
+# The actions pressed here. READY has the state of the ticket that they need.
 STEPS_AT_HAND = (
     ids.ACCEPT,
     ids.TAKE,
@@ -252,7 +252,7 @@ STEPS_AT_HAND = (
     ids.COMMENT,
     ids.NOTE,
 )
-# A ticket in which somebody may take that step, where a fresh one will not do.
+# The state of the ticket in which the action is allowed, if not in a new one.
 READY: dict[str, Callable[[User], dict[str, Any]]] = {
     ids.ACCEPT: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
     ids.DECLINE: lambda user: {"status": "IN_PROGRESS", "assignedTo": user.id},
@@ -268,7 +268,7 @@ def step_pressed(step: str) -> Callable[[User, Ticket], dict[str, Any]]:
 
 
 def chosen_in_the_menu(user: User, ticket: Ticket) -> dict[str, Any]:
-    """Cancel, as the overflow menu has it."""
+    """Choose Cancel in the overflow menu."""
     choice = f"{ids.CANCEL}:{button_value(ticket, ids.CANCEL)}"
     option = {"text": {"type": "plain_text", "text": "Cancel ticket"}, "value": choice}
     menu = {"type": "overflow", "action_id": ids.ACTIONS_MENU, "options": [option]}
@@ -348,7 +348,7 @@ def the_whole(kind: ListKind) -> Callable[[User, Ticket], str]:
     return lambda _, __: ListQuery(kind).encode()
 
 
-# How each row of the table is used.
+# A payload for each route.
 USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
     "command /ticket": lambda user, _: payloads.slash_command("lsit", user=People.slack_id(user)),
     "subcommand": lambda user, _: payloads.slash_command(user=People.slack_id(user)),
@@ -461,7 +461,7 @@ USES: dict[str, Callable[[User, Ticket], dict[str, Any]]] = {
 
 
 def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None:
-    """What the person is told instead of getting what they asked for."""
+    """The text of the refusal, None if the caller is not refused."""
     slack.clear()
     if "response_url" in body:
         body["response_url"] = slack.response_url()
@@ -481,7 +481,7 @@ def refusal(bot: Bot, slack: RecordingSlack, body: dict[str, Any]) -> str | None
     ]
     homes = [call.args["view"]["blocks"] for call in slack.calls_to("views.publish")]
     said += [home[1]["text"]["text"] for home in homes if len(home) == 2]
-    # A refusal is words alone; what is offered has buttons.
+    # A refusal has no buttons.
     if answer.get("response_action") == "update" and not answer["view"].get("submit"):
         held = answer["view"]["blocks"][0]["text"]["text"]
         said += [held] if answer["view"]["title"]["text"] == "Help desk" else []
@@ -499,7 +499,7 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
     if route.permission is None:
         return None
     if role and route.id == ids.UNLINK_ACCOUNT:
-        return ACCOUNT_UNLINKED  # done, and what Home says from then on
+        return ACCOUNT_UNLINKED  # unlinked, as App Home then says
     if role is None:
         return None if route.id == "reaction_added" else GUEST
     if owner == "foreign" and route.id in FOREIGN[role]:
@@ -510,13 +510,13 @@ def refused_words(route: Route, role: Role | None, owner: str) -> str | None:
 
 
 def expected_refusal(route: Route, role: Role | None, owner: str) -> str | None:
-    """A menu has no place for words."""
+    """An options menu cannot show a text."""
     words = refused_words(route, role, owner)
     return NOTHING if words and route.kind is RouteKind.OPTIONS else words
 
 
 def carries_a_ticket(route: Route) -> bool:
-    """Whether what is sent names the ticket, so that it matters whose that is."""
+    """Whether the payload names the ticket, so that its requester matters."""
     user = User(ObjectId("65f0c0ffee65f0c0ffee0099"), "ann@example.com", Role.USER)
     ticket = sample_ticket(number=918_273_645)  # no other number or id has these digits
     sent = json.dumps(USES[name(route)](user, ticket))
@@ -532,7 +532,7 @@ CASES = [
 
 
 class EveryRoute:
-    """Each route, used by one kind of member. A class each, so that test processes share them."""
+    """Each route, used by one kind of member. A class each, to distribute them over processes."""
 
     asker: str
 

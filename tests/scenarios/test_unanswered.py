@@ -14,8 +14,8 @@ from services.models.events import EventType
 from services.models.permissions import OPERATOR
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
-from services.sla.targets import TargetFields, Targets
-from services.team_settings.settings_service import TargetStore
+from services.sla.policy import TargetFields, Targets
+from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import SOLVED_BY_REQUESTER, STILL_A_PROBLEM
 from services.tickets.comments import CommentService
 from services.tickets.lifecycle import NO_ANSWER_RESOLUTION
@@ -281,7 +281,7 @@ def test_a_note_is_no_question(
 
 def test_as_many_days_as_the_admins_say(day: Day, jo: User, eve: User) -> None:
     wanted = TargetFields.from_targets(Targets(waiting_days=1, auto_complete_days=2))
-    TargetStore(day.db).write(actor=OPERATOR, submitted=wanted)
+    TeamSettings(day.db).write_targets(actor=OPERATOR, submitted=wanted)
     ticket = waiting(day, jo, eve)
     day.runs_until(at(3, 12))
     assert told(day, eve) == [ASKED]

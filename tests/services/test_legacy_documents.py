@@ -86,7 +86,6 @@ ELSEWHERE = frozenset(
         "routing.model_store",
         "outbox.reminders",
         "calendar.business_hours",
-        "sla.targets",
         "team_settings.settings_service",
         "sla.policy",
         "availability.status_rules",

@@ -1,4 +1,4 @@
-"""What the doctor finds of Redis, the worker, Gemini and mail, on real servers."""
+"""The doctor's checks of Redis, worker, Gemini and mail, on real servers."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -202,7 +202,7 @@ def email_problems(**env: str) -> list[str]:
 
 def test_emails_lack_no_setting() -> None:
     assert email_problems(APP_URL="https://desk.example.com") == []
-    assert email_problems(MAILTRAP_SMTP_HOST="") == []  # off, and said so already
+    assert email_problems(MAILTRAP_SMTP_HOST="") == []  # off, which another finding says
 
 
 def test_without_app_url_some_emails_cannot_be_written() -> None:

@@ -1,4 +1,4 @@
-"""The contract with Gemini, over HTTP alone: a successor of google-generativeai must pass it."""
+"""Gemini over HTTP only: a replacement of google-generativeai has to pass these tests."""
 
 import functools
 import json
@@ -59,7 +59,7 @@ def failure(who: GeminiAnalyst, **changes: Any) -> FailureReason:
     return failed.value.reason
 
 
-# What comes back
+# Responses
 
 
 def test_it_returns_what_gemini_says(aimock: AIMock) -> None:
@@ -100,7 +100,7 @@ def test_it_asks_a_team_without_skills_for_none(bare: BareGemini) -> None:
     assert "relatedSkills" not in schema["properties"]
 
 
-# What is sent
+# Requests
 
 
 def sent(bare: BareGemini, **changes: Any) -> Any:
@@ -164,7 +164,7 @@ def test_text_that_gives_orders_stays_data(bare: BareGemini, attack: str) -> Non
 
 
 def _fence(text: str) -> tuple[str, str, str, str]:
-    """The prompt as: what stands before the fence, its mark, what it holds, what follows."""
+    """The parts of the prompt: before the fence, its token, inside it, after it."""
     intro, _, rest = text.partition("\n")
     mark = intro.removesuffix(".").rpartition(" ")[2]
     before, inside, end = rest.split(mark)
@@ -189,7 +189,7 @@ def test_two_analysts_keep_their_own_url(bare: BareGemini, aimock: AIMock) -> No
     assert ask(second).summary == "second"
 
 
-# What goes wrong
+# Failures
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_it_works_again_after_a_failure(aimock: AIMock) -> None:
 
 @pytest.fixture
 def soft_limit() -> Iterator[Callable[[float], object]]:
-    """Celery's soft time limit: an exception out of a signal handler, wherever the code is."""
+    """Celery's soft time limit, which is raised in a signal handler at any point."""
 
     def stop(_: int, __: FrameType | None) -> None:
         raise SoftTimeLimitExceeded
@@ -346,7 +346,7 @@ def test_celerys_soft_limit_passes_through(
         ask(who)
 
 
-# What stays inside
+# Secrets and logs
 
 
 class Recorder(logging.Handler):
@@ -360,7 +360,7 @@ class Recorder(logging.Handler):
 
 @pytest.fixture
 def debug_log() -> Iterator[Recorder]:
-    """Every logger's records at DEBUG, with what they carry besides their message."""
+    """All log records at DEBUG, with their extra fields."""
     recorder, loggers = Recorder(), [logging.getLogger(), logging.getLogger("google")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -382,7 +382,7 @@ def test_nothing_of_the_ticket_the_answer_or_the_key_is_logged(
             ask(who, title=CANARY, description=CANARY)
         except AnalysisFailed:
             logging.getLogger("x").exception("failed")
-    assert "generateContent" in debug_log.told  # urllib3's line: something was listened to
+    assert "generateContent" in debug_log.told  # urllib3's line shows that logs are captured
     for secret in (CANARY, KEY):
         assert secret not in debug_log.told
 

@@ -1,4 +1,4 @@
-"""Slack statuses are read in batches, and less often while Slack fails."""
+"""The status sync reads in batches, and pauses while Slack fails."""
 
 import logging
 from dataclasses import replace
@@ -66,7 +66,7 @@ def test_status_zone_and_do_not_disturb_are_read(
         People.slack_id(nils)
     ]
     slack.clear()
-    assert sync_due(runtime) == 0  # not again so soon
+    assert sync_due(runtime) == 0  # not due again yet
     assert slack.calls == []
 
 
@@ -91,7 +91,7 @@ def test_a_large_team_is_read_in_turns(
     assert sync_due(runtime) == 3
     assert set(asked(slack)) == everybody
     assert len(asked(slack)) == len(everybody)
-    # So soon after the first question about do not disturb there is no second one.
+    # Do not disturb is not requested again within its interval.
     assert len(slack.calls_to("dnd.teamInfo")) == 1
     clock.advance(seconds=POLL_INTERVAL.total_seconds())
     sync_due(runtime)
@@ -115,7 +115,7 @@ def test_before_the_first_bot_there_is_nobody_to_ask_about(
     assert slack.calls == []
 
 
-# Trouble
+# Failures
 
 
 def test_when_slack_says_to_wait_nobody_asks_before(
@@ -264,7 +264,7 @@ def test_of_two_processes_the_leader_asks(
     for jobs in (first, second):
         jobs.run("availability")
     assert publisher.asked == [(STATUS_SYNC_TASK, "")]
-    clock.advance(seconds=21)  # the first one has died
+    clock.advance(seconds=21)  # the first process has died
     second.renew_leadership()
     second.run("availability")
     assert publisher.asked == [(STATUS_SYNC_TASK, "")] * 2

@@ -11,7 +11,7 @@ from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
 from services.home.sessions import Screen
 from services.models.ticket import Priority
-from services.sla.targets import PRIORITIES_BY_URGENCY, CountedHours, TargetFields, Targets
+from services.sla.policy import PRIORITIES_BY_URGENCY, CountedHours, TargetFields, Targets
 from services.team_settings.settings_service import BusinessHoursFields, CurrentSettings
 
 CLOCK_LABELS = {

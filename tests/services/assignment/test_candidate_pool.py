@@ -21,7 +21,7 @@ from services.models.permissions import OPERATOR
 from services.models.ticket import Ticket
 from services.models.user import Role
 from services.registry.indexes import INDEXES
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 from services.tickets.filing import TicketService
 from tests.conftest import Commands, FixedClock, People, file_ticket, reload
 from tests.support.index_coverage import filters, is_served
@@ -112,7 +112,7 @@ def test_it_knows_when_somebody_works_by_their_own_word_or_the_teams(
     assert BERLIN
     found = candidates(staff, clock)
     assert (found[told.id].week, found[untold.id].week) == (WorkWeek(BERLIN, country="DE"), None)
-    hours = BusinessHoursStore(db).write(
+    hours = TeamSettings(db).write_business_hours(
         actor=OPERATOR, zone="UTC", days=frozenset({0}), start="09:00", end="12:00"
     )
     assert candidates(staff, clock)[untold.id].week == hours.work_week

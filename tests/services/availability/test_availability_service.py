@@ -18,7 +18,7 @@ from services.core.database import Mongo
 from services.core.errors import DomainError, InvalidValue, NotFound, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket
 
@@ -44,7 +44,7 @@ def test_at_first_the_teams_hours_count(
     ticket = file_ticket(tickets, people.add())
     busy = {"assignedTo": nils.id, "status": "IN_PROGRESS"}
     db.tickets.update_one({"_id": ticket.id}, {"$set": busy})
-    BusinessHoursStore(db).write(
+    TeamSettings(db).write_business_hours(
         actor=OPERATOR,
         zone="Europe/Berlin",
         days=frozenset({0, 1}),
@@ -113,7 +113,7 @@ def test_whoever_chooses_the_teams_hours_follows_them(
     availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
     availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="09:00"))
     assert "workHours" in stored(db, nils)  # nobody has said what the team's are
-    BusinessHoursStore(db).write(actor=OPERATOR, **hours)
+    TeamSettings(db).write_business_hours(actor=OPERATOR, **hours)
     availability.update(actor=Actor.from_user(nils), change=AvailabilityChange(days=WORKWEEK))
     assert "workHours" not in stored(db, nils)
     assert not get_availability(availability, nils).has_own_hours

@@ -14,7 +14,7 @@ from services.core.database import Mongo
 from services.core.errors import InvalidValue, PermissionDenied
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 from tests.conftest import FixedClock
 
 ADMIN = Actor(ObjectId("65f0c0ffee65f0c0ffee0009"), Role.ADMIN)
@@ -31,32 +31,36 @@ SET = BusinessHours(**TEAM, is_configured=True)
 
 
 @pytest.fixture
-def store(db: Mongo, clock: FixedClock) -> BusinessHoursStore:
-    return BusinessHoursStore(db, clock=clock)
+def store(db: Mongo, clock: FixedClock) -> TeamSettings:
+    return TeamSettings(db, clock=clock)
 
 
-def test_nine_to_five_until_somebody_says_otherwise(store: BusinessHoursStore) -> None:
-    assert store.read() == BusinessHours()
-    assert not store.read().is_configured
+def test_nine_to_five_until_somebody_says_otherwise(store: TeamSettings) -> None:
+    assert store.business_hours() == BusinessHours()
+    assert not store.business_hours().is_configured
     utc = parse_time_zone("UTC")
     assert utc
     assert BusinessHours().work_week == WorkWeek(utc, frozenset(range(5)), time(9), time(17))
 
 
-def test_what_is_written_is_read(store: BusinessHoursStore, db: Mongo, clock: FixedClock) -> None:
+def test_what_is_written_is_read(store: TeamSettings, db: Mongo, clock: FixedClock) -> None:
     db.settings.insert_one({"_id": "office", "later": 1})
-    assert store.write(actor=ADMIN, **TEAM) == store.read() == SET
+    assert store.write_business_hours(actor=ADMIN, **TEAM) == store.business_hours() == SET
     kept = db.settings.find_one({"_id": "office"}) or {}
     assert (kept["by"], kept["at"], kept["later"]) == (ADMIN.user_id, clock(), 1)
     plain = {name: TEAM[name] for name in ("zone", "days", "start", "end")}
-    assert store.write(actor=OPERATOR, **plain).country == store.read().country == ""
+    assert (
+        store.write_business_hours(actor=OPERATOR, **plain).country
+        == store.business_hours().country
+        == ""
+    )
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
-def test_admins_set_it(store: BusinessHoursStore, role: Role) -> None:
+def test_admins_set_it(store: TeamSettings, role: Role) -> None:
     with pytest.raises(PermissionDenied):
-        store.write(actor=Actor(ADMIN.user_id, role), **TEAM)
-    assert store.read() == BusinessHours()
+        store.write_business_hours(actor=Actor(ADMIN.user_id, role), **TEAM)
+    assert store.business_hours() == BusinessHours()
 
 
 @pytest.mark.parametrize(
@@ -92,12 +96,12 @@ def test_admins_set_it(store: BusinessHoursStore, role: Role) -> None:
     ],
 )
 def test_what_makes_no_sense_is_refused(
-    store: BusinessHoursStore, change: dict[str, Any], field: str, said: str
+    store: TeamSettings, change: dict[str, Any], field: str, said: str
 ) -> None:
     with pytest.raises(InvalidValue) as refusal:
-        store.write(actor=ADMIN, **(TEAM | change))
+        store.write_business_hours(actor=ADMIN, **(TEAM | change))
     assert (refusal.value.field, str(refusal.value)) == (field, said)
-    assert store.read() == BusinessHours()
+    assert store.business_hours() == BusinessHours()
 
 
 @pytest.mark.parametrize(

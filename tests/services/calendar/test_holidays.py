@@ -1,4 +1,4 @@
-"""Real calendars of the pinned library; dates that no parliament will move."""
+"""Real calendars of the pinned library, on dates that will not be moved."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Working time across changes of the clocks, holidays, year ends and zones."""
+"""Working time across clock changes, holidays, year ends and time zones."""
 
 from datetime import UTC, datetime, time, timedelta
 from zoneinfo import ZoneInfo
@@ -28,7 +28,7 @@ def hours(count: float) -> timedelta:
 
 
 def told(at: datetime | None) -> str | None:
-    """As a clock in Berlin shows it."""
+    """The local time in Berlin."""
     return f"{at.astimezone(BERLIN):%Y-%m-%d %H:%M}" if at else None
 
 
@@ -72,7 +72,11 @@ def test_a_zone_is_its_own() -> None:
         (BERLIN_WEEK, "2026-03-02 09:00", "2026-03-02 17:00"),
         (BERLIN_WEEK, "2026-03-02 08:00", None),
         (NIGHTS, "2026-03-28 23:00", "2026-03-29 06:00"),
-        (DAYS_ROUND, "2026-03-02 12:00", "2026-03-07 00:00"),  # midnight is no end of work
+        (
+            DAYS_ROUND,
+            "2026-03-02 12:00",
+            "2026-03-07 00:00",
+        ),  # midnight does not end the working time
         (ALWAYS, "2026-03-02 12:00", None),
         (NEVER, "2026-03-02 12:00", None),
     ],
@@ -109,8 +113,13 @@ def test_when_it_begins_again(week: WorkWeek, at: str, start: str | None) -> Non
         (BERLIN_WEEK, "2026-03-27 16:00", hours(2), "2026-03-30 10:00"),
         (BERLIN_WEEK, "2026-01-01 09:00", hours(8 * 261), "2026-12-31 17:00"),
         (BAVARIA, "2026-12-31 16:00", hours(2), "2027-01-04 10:00"),
-        (NIGHTS, "2026-03-28 22:00", hours(8), "2026-03-29 23:00"),  # a night an hour shorter
-        (NIGHTS, "2026-10-24 22:00", hours(9), "2026-10-25 06:00"),  # and one longer
+        (
+            NIGHTS,
+            "2026-03-28 22:00",
+            hours(8),
+            "2026-03-29 23:00",
+        ),  # an hour shorter
+        (NIGHTS, "2026-10-24 22:00", hours(9), "2026-10-25 06:00"),  # an hour longer
         (ALWAYS, "2026-03-28 12:00", hours(24), "2026-03-29 13:00"),
         (ALWAYS, "2026-03-02 12:00", timedelta(days=1_000), "2028-11-26 12:00"),
         (NEVER, "2026-03-02 12:00", hours(1), None),
@@ -166,7 +175,7 @@ def test_a_zone_by_its_name() -> None:
     assert parse_time_zone("Europe/Berlin") is BERLIN
 
 
-# Around changes of the clocks, a leap day and year ends.
+# Around clock changes, a leap day and year ends.
 MOMENTS = st.builds(
     lambda start, minutes: (
         datetime.fromisoformat(start).replace(tzinfo=UTC) + timedelta(minutes=minutes)
@@ -192,7 +201,7 @@ def test_what_is_added_lies_between(week: WorkWeek, start: datetime, work: timed
     done = week.add_working_time(start, work)
     assert done is not None
     assert week.working_time_between(start, done) == work
-    if work:  # and no earlier moment would do
+    if work:  # and at no earlier moment
         assert week.working_time_between(start, done - timedelta(minutes=1)) < work
 
 
@@ -230,7 +239,7 @@ def test_an_end_and_a_beginning_are_such(week: WorkWeek, now: datetime) -> None:
 def test_a_day_shift_is_what_the_clock_on_the_wall_says(week: WorkWeek, now: datetime) -> None:
     here = now.astimezone(week.zone)
     if here.utcoffset() != (here - timedelta(days=1)).utcoffset():
-        return  # on the day of a change a time may be there twice, or not at all
+        return  # on the day of a clock change a time may occur twice, or not at all
     if not week.country:
         by_clock = here.weekday() in week.days and week.start <= here.time() < week.end
         assert week.is_working_time(now) is by_clock

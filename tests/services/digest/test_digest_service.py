@@ -21,7 +21,7 @@ from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.sla.queue_key import queue_key
-from services.team_settings.settings_service import BusinessHoursStore
+from services.team_settings.settings_service import TeamSettings
 from services.tickets.filing import TicketService
 from tasks.notifications import digest
 from tasks.processes.scheduler import Scheduler
@@ -59,7 +59,9 @@ def hours(db: Mongo, clock: FixedClock) -> None:
     """Monday to Friday, 9 to 5 in UTC. It is Tuesday, 3 March 2026, seven in the morning."""
     claim_installation(db, team_id=TEAM_ID)
     days = frozenset(range(5))
-    BusinessHoursStore(db).write(actor=OPERATOR, zone="UTC", days=days, start="09:00", end="17:00")
+    TeamSettings(db).write_business_hours(
+        actor=OPERATOR, zone="UTC", days=days, start="09:00", end="17:00"
+    )
     clock.now = at(3, 7)
 
 

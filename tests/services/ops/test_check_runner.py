@@ -1,4 +1,4 @@
-"""The doctor's runner: in order, bounded, and nothing in the way of the next check."""
+"""The runner of the doctor's checks: order, timeout, and independence of the checks."""
 
 import threading
 

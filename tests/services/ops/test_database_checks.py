@@ -1,4 +1,4 @@
-"""What the doctor finds in the settings and in MongoDB."""
+"""The doctor's checks of settings and MongoDB."""
 
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -291,7 +291,7 @@ def test_the_outbox_is_as_old_as_its_oldest_change(
     clock.advance(seconds=15)
     assert checks().check_outbox() == ok("1 ticket, the oldest change 15 s old")
     advice = "If worker and jobs are alive, the worker's log says what keeps it."
-    # Published again and again by the jobs, and taken by nobody.
+    # Published repeatedly by the sweep, and taken by no worker.
     for _ in range(4):
         pending.back_off(db, ticket.id, now=clock())
         clock.advance(seconds=60)

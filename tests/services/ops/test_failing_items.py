@@ -30,7 +30,7 @@ FAULT = OverflowError("date value out of range of jo@example.com")
 
 @contextmanager
 def odd(user: User) -> Iterator[None]:
-    """As long as nobody can tell when that account's owner is at work."""
+    """Fails while the working hours of the account are unreadable."""
     usual = account_work_week
 
     def fails(account: Document, hours: BusinessHours) -> object:
@@ -114,7 +114,7 @@ def test_a_step_that_was_only_put_off_is_well_again(day: Day) -> None:
 
 
 def test_a_step_that_cannot_be_read_is_retried_later_too(day: Day) -> None:
-    """As a later release may have left it."""
+    """As a later release may have stored it."""
     jo = day.moderator("VPN")
     ticket = day.file(day.people.add())
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"alarm.kind": "accept_sooner"}})

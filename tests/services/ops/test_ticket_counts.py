@@ -41,7 +41,7 @@ def test_tickets_outbox_and_leader(
     counts = count_tickets(db, clock=clock)
     assert counts.by_status == {**NONE, "TODO": 2, "COMPLETED": 1}
     assert (counts.outbox, counts.most_attempts) == (2, 2)
-    assert counts.oldest_due_seconds == 0  # both have time yet
+    assert counts.oldest_due_seconds == 0  # both are not due yet
     clock.advance(seconds=15)
     assert count_tickets(db, clock=clock).oldest_due_seconds == 5
     assert counts.leader == (db.leases.find_one({"_id": "jobs"}) or {})["holder"]
@@ -51,7 +51,7 @@ def test_tickets_outbox_and_leader(
     assert count_tickets(db, clock=clock).outbox == 1
 
 
-# Of those that begin with the status either will do: a whole status is counted.
+# Either index that begins with the status will do: the whole status is counted.
 SERVED_BY = (
     "status_1_queueKey_1",
     "status_1_completedAt_-1__id_-1",

@@ -28,8 +28,7 @@ from services.sla.escalation_schedule import (
     is_current_step,
     next_scheduled_step,
 )
-from services.sla.policy import SlaPolicy
-from services.sla.targets import CountedHours, Targets
+from services.sla.policy import CountedHours, SlaPolicy, Targets
 from tests.conftest import sample_ticket
 
 MONDAY = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)

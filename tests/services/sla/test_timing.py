@@ -25,12 +25,17 @@ from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
 from services.registry.services import Services
 from services.sla import policy as sla_policy
-from services.sla.policy import AROUND_THE_CLOCK, load_policy
+from services.sla.policy import (
+    AROUND_THE_CLOCK,
+    PRIORITIES_BY_URGENCY,
+    TargetFields,
+    Targets,
+    load_policy,
+)
 from services.sla.queue_key import queue_key
 from services.sla.recompute import recompute_stale
-from services.sla.targets import PRIORITIES_BY_URGENCY, TargetFields, Targets
 from services.sla.timing import clock_after_change, clock_from_events, due_at
-from services.team_settings.settings_service import TargetStore
+from services.team_settings.settings_service import TeamSettings
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
@@ -289,8 +294,8 @@ def stored_due(db: Mongo, ticket: Ticket) -> datetime | None:
 
 
 def set_hours(db: Mongo, **changes: str) -> Targets:
-    fields = replace(TargetFields.from_targets(TargetStore(db).read()), **changes)
-    return TargetStore(db).write(actor=OPERATOR, submitted=fields)
+    fields = replace(TargetFields.from_targets(TeamSettings(db).targets()), **changes)
+    return TeamSettings(db).write_targets(actor=OPERATOR, submitted=fields)
 
 
 def test_a_tickets_life(

@@ -1,4 +1,4 @@
-"""The admins' settings in Home: what they show, and what becomes of a change."""
+"""The team settings in App Home: the screen, and changes by admins."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -11,12 +11,10 @@ from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.models.permissions import Actor
 from services.models.user import Role, User
-from services.sla.targets import CountedHours, TargetFields, Targets
+from services.sla.policy import CountedHours, TargetFields, Targets
 from services.team_settings.settings_service import (
     BusinessHoursFields,
-    BusinessHoursStore,
     CurrentSettings,
-    TargetStore,
     TeamSettings,
 )
 from services.tickets.filing import TicketService
@@ -77,7 +75,7 @@ def test_an_admin_changes_the_targets(
     assert seen[5].startswith(
         "Around the clock. A requester who does not answer is asked again after 1 w"
     )
-    assert TargetStore(db).read().counted_hours is CountedHours.AROUND_THE_CLOCK
+    assert TeamSettings(db).targets().counted_hours is CountedHours.AROUND_THE_CLOCK
     clock.now = datetime(2026, 3, 7, 3, tzinfo=UTC)
     filed = file_ticket(tickets, people.add(), priority="urgent")
     assert filed.due_at == datetime(2026, 3, 7, 3, 30, tzinfo=UTC)
@@ -97,7 +95,7 @@ def test_an_admin_changes_the_hours(ada: Visitor, db: Mongo) -> None:
         )
         == {}
     )
-    assert BusinessHoursStore(db).read() == BusinessHours(
+    assert TeamSettings(db).business_hours() == BusinessHours(
         "Europe/Berlin", frozenset({0, 1, 2}), "08:30", "17:00", "DE", "BY", is_configured=True
     )
     assert ada.see()[-7:-5] == [
@@ -165,7 +163,7 @@ def test_two_admins_at_once(
         "again, then decide."
     }
     assert submit(auto_complete_days="9") == {}
-    held = TargetStore(db).read()
+    held = TeamSettings(db).targets()
     assert (held.waiting_days, held.auto_complete_days) == (5, 9)
     assert submit(auto_complete_days="9") == {}  # sent twice
 

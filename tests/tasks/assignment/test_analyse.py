@@ -1,4 +1,4 @@
-"""A ticket analysed by a model over real HTTP, and by plain code where that is not enough."""
+"""Analysis by a model over real HTTP, and in code if the model's answer is not enough."""
 
 import dataclasses
 import json
@@ -77,7 +77,7 @@ class TestPrecedents:
         ) in prompt(gemini)
         sent = json.dumps(gemini.received[-1].body)
         assert "canary" not in sent
-        assert "User" not in sent  # nobody's name either
+        assert "User" not in sent  # no user's name either
 
     def test_without_any_the_ticket_stands_alone(
         self, ai_runtime: Runtime, gemini: BareGemini, tickets: TicketService, requester: User
@@ -173,7 +173,7 @@ class TestUrgent:
 
 
 class Broken:
-    """A model's library that stumbles."""
+    """A model library that raises an unexpected error."""
 
     def analyse(self, **_: Any) -> Analysis:
         raise AttributeError("my password is hunter2")

@@ -1,4 +1,4 @@
-"""Assignment, run as a worker runs it, against a real Gemini over HTTP where one is asked."""
+"""Assignment as a worker runs it, with Gemini over real HTTP."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -29,14 +29,14 @@ def gemini() -> Iterator[AIMock]:
 
 @pytest.fixture
 def ai_runtime(runtime: Runtime, gemini: AIMock) -> Runtime:
-    """A runtime whose tickets are read by Gemini."""
+    """A runtime with Gemini."""
     gemini.reset()
     analyst = GeminiAnalyst(api_key="k", model="gemini-flash-latest", api_url=gemini.url, timeout=2)
     return dataclasses.replace(runtime, analyst=analyst)
 
 
 class Case:
-    """Tickets of one employee's, as they are filed and as a worker leaves them."""
+    """Tickets of one requester, before and after their assignment."""
 
     def __init__(self, db: Mongo, tickets: TicketService, employee: User) -> None:
         self._db, self._tickets, self._employee = db, tickets, employee
@@ -149,7 +149,7 @@ def test_a_ticket_edited_during_its_analysis_is_read_again(
     ticket = case.file("VPN is gone")
 
     class Editing(Analyst):
-        """The requester corrects the title while the model reads."""
+        """The requester edits the title during the analysis."""
 
         def analyse(self, **_: object) -> Analysis:
             new = {"$set": {"title": "Printer is gone"}, "$inc": {"seq": 1}}

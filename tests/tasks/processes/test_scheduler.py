@@ -1,4 +1,4 @@
-"""The jobs and who leads them."""
+"""The jobs, and the lease of the process that runs them."""
 
 import logging
 import threading
@@ -56,12 +56,19 @@ def leading(services: Services, publisher: CeleryPublisher) -> Scheduler:
     return jobs
 
 
+class Away(RecordingPublisher):
+    """A broker that is unreachable."""
+
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
+        raise PublishFailed("ConnectionError")
+
+
 def test_a_lost_task_is_published_again_with_a_growing_delay(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     jobs = leading(services, publisher)
     jobs.run("sweep")
-    assert publisher.asked == []  # its own hint may still be on its way
+    assert publisher.asked == []  # its own task may still be in the queue
     waits = []
     for _ in range(8):
         before = clock()
@@ -103,7 +110,7 @@ def test_one_task_is_published_for_all_waiting_emails(
     assert publisher.asked == []
     first, _ = (emails.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
     jobs.run("sweep")
-    assert publisher.asked == [(EMAIL_TASK, first)]  # whoever sends it sends the other, too
+    assert publisher.asked == [(EMAIL_TASK, first)]  # its task sends the other, too
     publisher.asked.clear()
     while queued_email := emails.claim_next():
         emails.mark_sent(queued_email)
@@ -120,7 +127,7 @@ def test_only_the_leader_sweeps_and_another_takes_over(
     assert publisher.asked == []
     first.run("sweep")
     assert len(publisher.asked) == 1
-    clock.advance(seconds=21)  # the first one has died
+    clock.advance(seconds=21)  # the first process has died
     second.renew_leadership()
     second.run("sweep")
     assert len(publisher.asked) == 2
@@ -140,10 +147,6 @@ def test_a_leader_that_stops_hands_over_at_once(
 def test_without_a_broker_nothing_counts_as_published(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
-            raise PublishFailed("ConnectionError")
-
     jobs = leading(services, Away())
     clock.advance(seconds=16)
     for _ in range(5):
@@ -159,14 +162,10 @@ def test_without_a_broker_nothing_counts_as_published(
 def test_runs_are_counted(
     services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    class Away(RecordingPublisher):
-        def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None:
-            raise PublishFailed("ConnectionError")
-
     meter = InMemoryMeter()
     jobs = Scheduler(services, Away(), meter=meter)
     jobs.run("sweep")
-    assert meter.samples() == {}  # who follows does not run
+    assert meter.samples() == {}  # a follower runs no job
     jobs.renew_leadership()
     jobs.run("sweep")
     clock.advance(seconds=16)
@@ -180,7 +179,7 @@ def test_runs_are_counted(
 
 
 class Slow(RecordingPublisher):
-    """A broker that takes a second for each hint."""
+    """A broker that takes a second for each task."""
 
     def __init__(self, clock: FixedClock) -> None:
         super().__init__()
@@ -206,7 +205,7 @@ def test_who_loses_the_lease_stops_in_the_middle(
     jobs = Scheduler(services, slow, meter=meter)
     jobs.renew_leadership()
     jobs.run("sweep")
-    assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
+    assert len(slow.asked) == 20  # until the lease expires, which is not renewed
     assert meter.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
     other = leading(services, Slow(clock))
     jobs.renew_leadership()
@@ -339,7 +338,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 def test_a_long_job_keeps_neither_the_lease_nor_another_job(
     db: Mongo, publisher: RecordingPublisher
 ) -> None:
-    """And who is told to stop ends it before its next batch."""
+    """When the process stops, the job ends before its next batch."""
     begun, stop, ready = threading.Event(), threading.Event(), threading.Event()
     others: list[datetime | None] = []
 
@@ -390,7 +389,7 @@ def test_each_may_run_beside_itself_and_again(
     ticket: Ticket,
     name: str,
 ) -> None:
-    """As if two led for a moment: nothing is left of one run that the next would stumble over."""
+    """As if two processes led for a moment: concurrent runs do not break each other."""
     first = leading(services, publisher)
     context = JobContext(services, publisher, lambda: True)
     clock.advance(minutes=10)

@@ -1,4 +1,4 @@
-"""The worker and jobs processes as they run in production: started, used, stopped."""
+"""The worker and jobs processes as in production: started, used, stopped."""
 
 from pathlib import Path
 

@@ -1,6 +1,7 @@
 """Tasks published through a real Redis, and what happens without one."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,47 +13,35 @@ from tasks.queue.celery_app import EMAIL_TASK, HOME_TASK, NOTIFY_TASK, celery, c
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
 
+def headers_of(redis: RedisServer, publish: Callable[[CeleryPublisher], None]) -> dict[str, Any]:
+    """The headers of the one message that is published."""
+    with redis_client.Redis.from_url(redis.url) as client:
+        client.flushdb()
+        publish(CeleryPublisher(configure_celery(redis_url=redis.url)))
+        (message,) = client.lrange("celery", 0, -1)
+        client.flushdb()
+    headers: dict[str, Any] = json.loads(message)["headers"]
+    return headers
+
+
 def test_a_published_task_carries_the_ticket_id(redis: RedisServer) -> None:
-    client = redis_client.Redis.from_url(redis.url)
-    client.flushdb()
-    CeleryPublisher(configure_celery(redis_url=redis.url)).publish_ticket(
-        "6b034d3e158a02994a8b0c47"
-    )
-    (message,) = client.lrange("celery", 0, -1)
-    headers = json.loads(message)["headers"]
+    headers = headers_of(redis, lambda by: by.publish_ticket("6b034d3e158a02994a8b0c47"))
     assert headers["task"] == NOTIFY_TASK
     assert headers["argsrepr"] == "['6b034d3e158a02994a8b0c47']"
-    client.flushdb()
-    client.close()
 
 
 def test_a_home_is_refreshed_after_a_while(redis: RedisServer) -> None:
-    client = redis_client.Redis.from_url(redis.url)
-    client.flushdb()
-    CeleryPublisher(configure_celery(redis_url=redis.url)).publish_home_refresh(
-        "T0TEAM:U0ANN", countdown=3
-    )
-    (message,) = client.lrange("celery", 0, -1)
-    headers = json.loads(message)["headers"]
+    headers = headers_of(redis, lambda by: by.publish_home_refresh("T0TEAM:U0ANN", countdown=3))
     assert headers["task"] == HOME_TASK
     # By position it would be logged as a ticket's id.
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'link_id': 'T0TEAM:U0ANN'}")
     assert headers["eta"]
-    client.flushdb()
-    client.close()
 
 
 def test_an_email_task_carries_the_email_id(redis: RedisServer) -> None:
-    client = redis_client.Redis.from_url(redis.url)
-    client.flushdb()
-    CeleryPublisher(configure_celery(redis_url=redis.url)).publish_email("5f2b")
-    (message,) = client.lrange("celery", 0, -1)
-    headers = json.loads(message)["headers"]
+    headers = headers_of(redis, lambda by: by.publish_email("5f2b"))
     assert headers["task"] == EMAIL_TASK
-    # By position it would be logged as a ticket's id.
     assert (headers["argsrepr"], headers["kwargsrepr"]) == ("()", "{'letter_id': '5f2b'}")
-    client.flushdb()
-    client.close()
 
 
 def test_an_email_whose_task_is_lost_is_left_to_the_sweep(

@@ -1,4 +1,4 @@
-"""Tasks that wait to be published by a publisher that is slow or fails."""
+"""The background publisher, over a publisher that is slow or fails."""
 
 import threading
 from typing import Any
@@ -71,7 +71,7 @@ def test_what_finds_no_room_is_left_to_the_sweep(caplog: pytest.LogCaptureFixtur
     held = Held()
     background = BackgroundPublisher(held, max_size=1)
     background.publish_ticket("a")
-    held.begun.wait()  # it has left the line
+    held.begun.wait()  # it has left the queue
     background.publish_ticket("b")
     background.publish_ticket("c")
     assert said(caplog) == ["a task is left to the sweep: the queue is full"]

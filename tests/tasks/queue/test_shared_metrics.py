@@ -36,7 +36,7 @@ def url(redis: RedisServer) -> Iterator[str]:
 
 @pytest.fixture
 def silent() -> Iterator[str]:
-    """A Redis that takes connections and never says a word."""
+    """A Redis that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield f"redis://127.0.0.1:{server.getsockname()[1]}/0"
 
@@ -72,10 +72,10 @@ def _count_and_leave(meter: RedisMeter) -> None:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*:DeprecationWarning")
 def test_a_fork_counts_for_itself(url: str) -> None:
-    """As in Celery's worker: made before the fork, used on both sides of it."""
+    """As in Celery's worker: created before the fork, used before and after it."""
     meter = RedisMeter(url)
     meter.flush()
-    with meter._lock:  # a fork may come in the middle of anything
+    with meter._lock:  # a fork may happen at any point
         meter._sums[DONE] += 1
         children = [
             multiprocessing.get_context("fork").Process(target=_count_and_leave, args=(meter,))
@@ -102,7 +102,7 @@ def test_without_redis_counts_are_lost_and_nothing_else() -> None:
 def test_counting_does_not_wait_for_a_silent_redis(silent: str) -> None:
     meter = RedisMeter(silent)
     flushing = threading.Thread(target=meter.flush)
-    for _ in range(10_000):  # each of them half a second, if it were sent at once
+    for _ in range(10_000):  # half a second each, if each was sent immediately
         meter.count(TASK_RUNS, "tasks.notify", "ok")
     flushing.start()
     for _ in range(10_000):
@@ -125,7 +125,7 @@ def test_a_redis_that_comes_back_is_used_again(url: str) -> None:
         own.start()
         meter.count(TASK_RUNS, "tasks.notify", "ok")
         meter.flush()
-        assert (shared() or {})[DONE] in (1, 2)  # as much as that Redis kept of the first
+        assert (shared() or {})[DONE] in (1, 2)  # whatever Redis kept of the first
 
 
 class Reader:

@@ -1,4 +1,4 @@
-"""What a worker says of its tasks; test_metrics_of_processes.py has a real worker."""
+"""Logs and metrics of tasks; test_metrics_of_processes.py has a real worker."""
 
 import pytest
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
@@ -12,7 +12,7 @@ from tasks.queue.task_instrumentation import TaskInstrumentation, message_header
 
 
 class LocalOnlyMeter(RedisMeter):
-    """Keeps its counts to itself."""
+    """Keeps its counts in memory."""
 
     def flush(self) -> None:
         pass
@@ -45,7 +45,7 @@ def test_an_outage_of_the_database_is_a_line(caplog: pytest.LogCaptureFixture) -
         "tasks.notify is left to the sweep (database: ServerSelectionTimeoutError)"
     ]
     assert caplog.records[0].exc_info is None
-    # Celery would add the traceback, but of what a task is known to throw.
+    # Celery logs a traceback only of errors that the task does not list in `throws`.
     assert issubclass(ServerSelectionTimeoutError, notify.throws)
 
 

@@ -12,16 +12,19 @@ from services.core.ttl_cache import TtlCache, invalidate_caches
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority
 from services.models.user import Role
-from services.sla.policy import AROUND_THE_CLOCK, SlaPolicy, cached_policy, load_policy
-from services.sla.targets import (
+from services.sla.policy import (
+    AROUND_THE_CLOCK,
     PRIORITIES_BY_URGENCY,
     CountedHours,
+    SlaPolicy,
     TargetFields,
     Targets,
+    cached_policy,
     checked_targets,
+    load_policy,
     targets_from_doc,
 )
-from services.team_settings.settings_service import TargetStore
+from services.team_settings.settings_service import TeamSettings
 from tests.conftest import People, at_once
 
 USUAL = TargetFields.from_targets(Targets())
@@ -50,10 +53,10 @@ def test_the_usual_ones() -> None:
 
 
 def test_what_is_written_is_read(db: Mongo, people: People) -> None:
-    store, wanted = TargetStore(db), replace(USUAL, hours_urgent="1,5", clock="around")
-    assert store.read() == Targets()
-    written = store.write(actor=Actor.from_user(people.add(Role.ADMIN)), submitted=wanted)
-    assert store.read() == written
+    store, wanted = TeamSettings(db), replace(USUAL, hours_urgent="1,5", clock="around")
+    assert store.targets() == Targets()
+    written = store.write_targets(actor=Actor.from_user(people.add(Role.ADMIN)), submitted=wanted)
+    assert store.targets() == written
     assert (written.resolution_hours[Priority.URGENT], written.counted_hours) == (
         1.5,
         CountedHours.AROUND_THE_CLOCK,
@@ -64,7 +67,7 @@ def test_what_is_written_is_read(db: Mongo, people: People) -> None:
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])
 def test_only_admins_set_them(db: Mongo, people: People, role: Role) -> None:
     with pytest.raises(PermissionDenied):
-        TargetStore(db).write(actor=Actor.from_user(people.add(role)), submitted=USUAL)
+        TeamSettings(db).write_targets(actor=Actor.from_user(people.add(role)), submitted=USUAL)
     assert db.settings.count_documents({}) == 0
 
 
@@ -102,7 +105,7 @@ def test_what_is_refused(field: str, text: str, words: str | None) -> None:
         checked_targets(replace(USUAL, **{field: text}))
     if words:
         assert (refused.value.field, str(refused.value)) == (field, words)
-    else:  # the other of the two that are out of order
+    else:  # the lower of the two priorities that are out of order
         assert refused.value.field == "hours_high"
 
 
@@ -143,7 +146,7 @@ def test_a_process_keeps_them_a_moment_and_knows_of_its_own_changes(db: Mongo) -
     db.settings.insert_one({"_id": "targets", "clock": "around"})
     assert cached_policy(db) is before
     assert load_policy(db).targets.counted_hours is CountedHours.AROUND_THE_CLOCK
-    TargetStore(db).write(actor=OPERATOR, submitted=replace(USUAL, waiting_days="9"))
+    TeamSettings(db).write_targets(actor=OPERATOR, submitted=replace(USUAL, waiting_days="9"))
     assert cached_policy(db).targets.waiting_days == 9
 
 
