@@ -185,14 +185,13 @@ def update_account(
         update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
     # An absent field equals None here, as it does in what was loaded.
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
-    last_of = (
-        last_admin.removing_admin(db, before.id, now=now)
-        if _loses_admin_rights(before, wanted)
-        else None
-    )
-    with last_of or nullcontext():
+    is_removal = _is_active_admin(before) and not _is_active_admin(wanted)
+    guard = last_admin.removing_admin(db, before.id, now=now) if is_removal else nullcontext({})
+    with guard as condition:
         stored = db.users.find_one_and_update(
-            {"_id": before.id, **expected}, update, return_document=ReturnDocument.AFTER
+            {"_id": before.id, **expected, **condition},
+            update,
+            return_document=ReturnDocument.AFTER,
         )
     return User.from_doc(stored) if stored else None
 
@@ -205,8 +204,5 @@ def load_account_doc(db: Mongo, user_id: str) -> Document:
     return doc
 
 
-def _loses_admin_rights(before: User, wanted: User) -> bool:
-    def leads(user: User) -> bool:
-        return user.active and user.role is Role.ADMIN
-
-    return leads(before) and not leads(wanted)
+def _is_active_admin(user: User) -> bool:
+    return user.active and user.role is Role.ADMIN

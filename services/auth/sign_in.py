@@ -1,8 +1,7 @@
 """Accounts with a password: sign up, sign in, sessions."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 from bson import ObjectId
 
@@ -19,7 +18,7 @@ from services.auth.passwords import check_password_length, checked_password
 from services.auth.rate_limit import RateLimitedAction
 from services.core.database import Document
 from services.core.errors import Conflict, LimitReached, Unauthenticated
-from services.core.leases import Lease
+from services.core.leases import Lease, LeaseUnavailable
 from services.core.text import strip_invisible
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, queue_account_email
@@ -58,13 +57,12 @@ class SignInService(AccountServiceBase):
         self._refuse_known(email)
         doc = new_account_doc(email=email, role=Role.USER, now=self._clock()) | values
         doc["password"] = self._hasher.hash(password)
-        with self._sign_up_lease(email):
-            self._refuse_known(email)
-            self._db.users.insert_one(doc)
-            # An admin who invites, or a first use of Slack, does not ask whether one is alone.
-            if len(self._users.find_by_email(email)) > 1:
-                self._db.users.delete_one({"_id": doc["_id"]})
-                raise Conflict(ACCOUNT_EXISTS)
+        lease_name = f"sign-up:{hashlib.sha256(email_key(email).encode()).hexdigest()[:32]}"
+        try:
+            with Lease(self._db, lease_name, clock=self._clock):
+                self._insert_account(doc, email)
+        except LeaseUnavailable as error:  # a concurrent sign-up with the same address
+            raise Conflict(ACCOUNT_EXISTS) from error
         queue_account_email(
             self._emails, EmailKind.WELCOME, user_id=doc["_id"], key=str(doc["_id"])
         )
@@ -134,18 +132,14 @@ class SignInService(AccountServiceBase):
             return
         self._db.users.update_one({"_id": doc["_id"], "password": old}, {"$set": {"password": new}})
 
+    def _insert_account(self, doc: Document, email: str) -> None:
+        self._refuse_known(email)
+        self._db.users.insert_one(doc)
+        # An invitation by an admin, or a first use of Slack, takes no lease.
+        if len(self._users.find_by_email(email)) > 1:
+            self._db.users.delete_one({"_id": doc["_id"]})
+            raise Conflict(ACCOUNT_EXISTS)
+
     def _refuse_known(self, email: str) -> None:
         if self._users.find_by_email(email):
             raise Conflict(ACCOUNT_EXISTS)
-
-    @contextmanager
-    def _sign_up_lease(self, email: str) -> Iterator[None]:
-        """Of several who sign up with one address at once, one goes on."""
-        name = hashlib.sha256(email_key(email).encode()).hexdigest()
-        lease = Lease(self._db, f"sign-up:{name[:32]}", clock=self._clock)
-        if not lease.acquire():
-            raise Conflict(ACCOUNT_EXISTS)
-        try:
-            yield
-        finally:
-            lease.release()

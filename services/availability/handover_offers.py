@@ -16,7 +16,7 @@ from services.availability import absence
 from services.availability.absence import AbsenceSource
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models import user as model_user
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User

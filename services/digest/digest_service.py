@@ -14,7 +14,7 @@ from functools import cached_property
 from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import RetryState, record_failure
+from services.core.work_queue import RetryState, record_failure
 from services.digest.digest_counts import AssigneeCounts, DigestCounts, QueueCounts, TeamActivity
 from services.digest.digest_schedule import DigestDay, send_window
 from services.models.permissions import Actor, Permission, require_permission
@@ -104,7 +104,7 @@ class Digests:
 
     def schedule_retry(self, account: Document, error: Exception) -> None:
         """Put off a digest that could not be made, so that the others do not wait for it
-        (services/core/retry.py)."""
+        (services/core/work_queue.py)."""
         now = self._clock()
         retry = record_failure(RetryState.from_doc(account.get("digestAside")), error, now=now)
         values = {"digestAt": now + retry.delay, "digestAside": retry.to_doc()}

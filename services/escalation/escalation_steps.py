@@ -16,7 +16,7 @@ from services.assignment.assignment_service import AssignmentService
 from services.availability import quiet_hours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import record_failure
+from services.core.work_queue import record_failure
 from services.escalation import escalation_changes
 from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import EscalationStep, EscalationTrack, ScheduledStep
@@ -85,7 +85,7 @@ class EscalationSteps:
 
     def schedule_retry(self, ticket: Ticket, error: Exception) -> None:
         """Put off a step that could not be taken, so that the others do not wait for it
-        (services/core/retry.py).
+        (services/core/work_queue.py).
 
         What is stored of the step is left as it is, also if it cannot be read.
         """

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from services.core.coerce import as_datetime
-from services.core.retry import RetryState
+from services.core.work_queue import RetryState
 
 
 class EscalationStep(StrEnum):
@@ -50,7 +50,7 @@ class EscalationTrack(StrEnum):
 class ScheduledStep:
     """The next step, and its `subject`: of another subject its time would be another.
 
-    `retry`: the back-off state, if it could not be taken so far (services/core/retry.py).
+    `retry`: the back-off state, if it could not be taken so far (services/core/work_queue.py).
     """
 
     at: datetime

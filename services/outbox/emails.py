@@ -20,7 +20,7 @@ from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import User
 
 logger = logging.getLogger(__name__)

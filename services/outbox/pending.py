@@ -15,7 +15,7 @@ from typing import Protocol
 from bson import ObjectId
 
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY
 
 # How long a change is left to its own publication before the sweep publishes it again.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)

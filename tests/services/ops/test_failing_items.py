@@ -11,7 +11,7 @@ from services.calendar.business_hours import BusinessHours, account_work_week
 from services.core.database import Document, Mongo
 from services.core.installation import claim_installation
 from services.core.leases import Lease
-from services.core.retry import RetryState, record_failure
+from services.core.work_queue import RetryState, record_failure
 from services.digest.digest_service import Digests
 from services.models.user import Role, User
 from services.ops import failing_items

@@ -4,7 +4,7 @@ import pytest
 from bson import ObjectId
 
 from services.core.database import Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import User
 from services.outbox.pending import (
     SWEEP_GRACE_PERIOD,
