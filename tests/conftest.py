@@ -125,7 +125,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
     """The database with every index and no document. Leaves it so for the next test."""
     yield database
     _empty(database)
-    ttl_cache.invalidate_caches(database)
+    ttl_cache.invalidate_caches()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from services.availability.status_rules import StatusRulesStore
 from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
+from services.core.work_queue import WorkQueue
 from services.models.slack_member import link_id
 from services.models.user import STAFF, User
 from services.outbox import pending
@@ -34,27 +35,19 @@ class StatusSync:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._clock = clock
+        self._queue = WorkQueue(db.users, "presence.dueAt", condition=STAFF, includes_new=True)
         self._rules = StatusRulesStore(db, clock=clock)
 
     def claim_due(self, *, limit: int) -> list[User]:
-        """Whom Slack is to be asked about now: never asked first, then the longest ago.
-
-        They are the caller's: nobody else is given them before they are due again.
-        """
+        """Claim the users whose Slack status is due to be read, the longest ago first. No other
+        caller gets them before they are due again."""
         now = self._clock()
-        projection = {"presence.dueAt": True, "role": True, "active": True}
-        found = list(
-            self._db.users.find({**STAFF, "presence.dueAt": None}, projection).limit(limit)
-        )
-        if len(found) < limit:
-            due = self._db.users.find({**STAFF, "presence.dueAt": {"$lte": now}}, projection)
-            found += due.sort("presence.dueAt").limit(limit - len(found))
-        return [User.from_doc(doc) for doc in found if self._claim(doc, now)]
+        found = self._queue.due(now, limit=limit, fields=("presence.dueAt", "role", "active"))
+        claims = (self._queue.claim(doc, until=now + POLL_INTERVAL) for doc in found)
+        return [User.from_doc(doc) for doc in claims if doc]
 
     def has_due(self) -> bool:
-        """Whether `claim_due` would give anybody."""
-        ask = ({"presence.dueAt": None}, {"presence.dueAt": {"$lte": self._clock()}})
-        return any(self._db.users.find_one({**STAFF, **due}, {"_id": True}) for due in ask)
+        return self._queue.has_due(self._clock())
 
     def release_claims(self, user_ids: Iterable[ObjectId], *, due_at: datetime) -> None:
         """They were not asked about after all."""
@@ -120,11 +113,6 @@ class StatusSync:
         if ended:
             pending.retry_unassigned(self._db, now=now)
         return ended
-
-    def _claim(self, doc: Document, now: datetime) -> bool:
-        same = {"_id": doc["_id"], "presence.dueAt": _presence(doc).get("dueAt")}
-        change = {"$set": {"presence.dueAt": now + POLL_INTERVAL}}
-        return self._db.users.update_one(same, change).modified_count == 1
 
 
 def _after(account: Document, reading: StatusReading, now: datetime) -> tuple[Document, Document]:

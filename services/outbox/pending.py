@@ -15,7 +15,7 @@ from typing import Protocol
 from bson import ObjectId
 
 from services.core.database import Document, Mongo
-from services.core.work_queue import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 
 # How long a change is left to its own publication before the sweep publishes it again.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
@@ -63,9 +63,7 @@ def is_unchanged(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool:
 
 def due_ticket_ids(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
     """The tickets to publish again, the longest overdue first."""
-    overdue = {"outbox": True, "nextTryAt": {"$lte": now}}
-    found = db.tickets.find(overdue, {"_id": True}).sort("nextTryAt").limit(limit)
-    return [doc["_id"] for doc in found]
+    return [doc["_id"] for doc in _queue(db).due(now, limit=limit, fields=["_id"])]
 
 
 def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedelta]:
@@ -86,18 +84,14 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
 
 
 def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
-    """Postpone the next publication: after twice the wait each time, at most 15 minutes."""
-    doc = db.tickets.find_one_and_update(
-        {"_id": ticket_id, "outbox": True}, {"$inc": {"attempts": 1}}
-    )
-    if doc is None:
-        return
-    wait = _wait(doc.get("attempts", 0))
-    db.tickets.update_one(
-        # If a change, or a user who became available, has reset the attempts, leave them.
-        {"_id": ticket_id, "outbox": True, "attempts": doc.get("attempts", 0) + 1},
-        {"$set": {"nextTryAt": now + wait}},
-    )
+    """Postpone the next publication: after twice the wait each time, at most 15 minutes.
+
+    If the ticket has changed, or a user became available, concurrently, its date stays.
+    """
+    outbox = {"_id": ticket_id, "outbox": True}
+    doc = db.tickets.find_one(outbox, {"nextTryAt": True, "attempts": True})
+    if doc:
+        _queue(db).claim(doc, until=now + _wait(doc.get("attempts", 0)))
 
 
 def retry_unassigned(db: Mongo, *, now: datetime) -> None:
@@ -129,10 +123,15 @@ def count_unassigned(db: Mongo) -> int:
     return db.tickets.count_documents({"assignment.next": {"$gt": _ANY_TIME}})
 
 
+def _queue(db: Mongo) -> WorkQueue:
+    """The publications due. `mark_delivered` ends them, by the ticket's version and not by a claim:
+    publishing a ticket twice does no harm, and each delivery has a claim of its own."""
+    return WorkQueue(db.tickets, "nextTryAt", condition={"outbox": True}, attempts_field="attempts")
+
+
 def _wait(attempts: int) -> timedelta:
-    """The wait after so many attempts and one more."""
-    doubled: int = 2 ** min(attempts, 10)
-    return min(SWEEP_GRACE_PERIOD * doubled, MAX_DELIVERY_DELAY)
+    """The wait after that many attempts and one more."""
+    return backoff(attempts + 1, initial=SWEEP_GRACE_PERIOD, maximum=MAX_DELIVERY_DELAY)
 
 
 def _back_to_outbox(db: Mongo, which: Document, now: datetime) -> None:

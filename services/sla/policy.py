@@ -13,7 +13,7 @@ from services.calendar.business_hours import (
 )
 from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
-from services.core.ttl_cache import TtlCache
+from services.core.ttl_cache import ttl_cached
 from services.sla.targets import (
     PRIORITIES_BY_URGENCY,
     TARGETS_ID,
@@ -52,9 +52,10 @@ class SlaPolicy:
         )
 
 
+@ttl_cached
 def cached_policy(db: Mongo) -> SlaPolicy:
-    """As they were within the last few seconds: for every change of a ticket."""
-    return _POLICY_CACHE.get(db, load_policy)
+    """Return the policy as it was within the last few seconds."""
+    return load_policy(db)
 
 
 def load_policy(db: Mongo) -> SlaPolicy:
@@ -63,9 +64,6 @@ def load_policy(db: Mongo) -> SlaPolicy:
     return SlaPolicy.build(
         targets_from_doc(docs.get(TARGETS_ID)), business_hours_from_doc(docs.get(BUSINESS_HOURS_ID))
     )
-
-
-_POLICY_CACHE: TtlCache[SlaPolicy] = TtlCache()
 
 
 def _fingerprint(targets: Targets, business_hours: BusinessHours) -> str:

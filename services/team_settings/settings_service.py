@@ -138,7 +138,7 @@ class BusinessHoursStore:
             "by": actor.event_author,
         }
         self._db.settings.update_one({"_id": BUSINESS_HOURS_ID}, {"$set": values}, upsert=True)
-        invalidate_caches(self._db)
+        invalidate_caches()
         return business_hours
 
 
@@ -171,7 +171,7 @@ class TargetStore:
             "by": actor.event_author,
         }
         self._db.settings.update_one({"_id": TARGETS_ID}, {"$set": values}, upsert=True)
-        invalidate_caches(self._db)
+        invalidate_caches()
         return targets
 
 

@@ -67,13 +67,13 @@ class _EmailSender:
         """Send that email, then those due. Raises `ServerUnavailable`, and sends no more."""
         until = time.monotonic() + MAX_ROUND_SECONDS
         with SmtpConnection(self._config.server.connect) as connection:
-            email = self._emails.claim(email_id) or self._emails.claim_next()
+            email = self._emails.claim(email_id) or self._emails.claim()
             while email:
                 outcome = self._send(email, connection)
                 self._count(email, outcome)
                 if time.monotonic() >= until:
                     return
-                email = self._emails.claim_next()
+                email = self._emails.claim()
 
     def _send(self, email: Email, connection: SmtpConnection) -> str:
         """Send one email; return the outcome."""

@@ -37,8 +37,7 @@ from services.availability.slack_status import MemberStatus, SlackStatus
 from services.availability.status_sync import StatusSync
 from services.core.database import Document, Mongo, connect
 from services.core.errors import DomainError
-from services.digest.digest_counts import DigestCounts
-from services.digest.digest_service import Digest, DigestPreference, Digests
+from services.digest.digest_service import Digest, DigestCounts, DigestPreference, Digests
 from services.editing.ticket_edits import TicketEdits, TicketPatches
 from services.escalation.escalation_steps import EscalationSteps
 from services.home.home_service import HomeService
@@ -467,13 +466,13 @@ TABLE: Mapping[str, Entry] = {
     "assignment.dry_run.ExplainService.explain_reference": each(
         lambda w, t: dry(w).explain_reference(actor=OPERATOR, reference=str(t))
     ),
-    "digest.digest_counts.DigestCounts.for_assignee": once(
+    "digest.digest_service.DigestCounts.for_assignee": once(
         lambda w: [DigestCounts(w.db, now=w.now).for_assignee(doc["_id"]) for doc in USERS]
     ),
-    "digest.digest_counts.DigestCounts.queue": once(
+    "digest.digest_service.DigestCounts.queue": once(
         lambda w: DigestCounts(w.db, now=w.now).queue()
     ),
-    "digest.digest_counts.DigestCounts.activity": once(
+    "digest.digest_service.DigestCounts.activity": once(
         lambda w: DigestCounts(w.db, now=w.now).activity(w.now - timedelta(days=1), w.now)
     ),
     "digest.digest_service.DigestPreference.set_enabled": once(

@@ -14,9 +14,15 @@ from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.core.installation import claim_installation
-from services.digest.digest_counts import AssigneeCounts, DigestCounts, QueueCounts, TeamActivity
 from services.digest.digest_schedule import SendWindow, send_window
-from services.digest.digest_service import DigestPreference, Digests
+from services.digest.digest_service import (
+    AssigneeCounts,
+    DigestCounts,
+    DigestPreference,
+    Digests,
+    QueueCounts,
+    TeamActivity,
+)
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.sla.queue_key import queue_key

@@ -29,8 +29,7 @@ from services.core.database import Mongo, connect
 from services.core.errors import InvalidValue
 from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
-from services.digest.digest_counts import DigestCounts
-from services.digest.digest_service import DigestPreference, Digests
+from services.digest.digest_service import DigestCounts, DigestPreference, Digests
 from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
 from services.linking.member_sync import MemberSync
@@ -383,7 +382,7 @@ def _send_emails(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: Fixed
         assert letter
         end(letter)
     emails.next_due_id()
-    emails.claim_next()
+    emails.claim()
     emails.discard_all(why="off")
     gate.back_off()
 
