@@ -5,7 +5,7 @@ from it.
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from bson import ObjectId
@@ -186,7 +186,9 @@ def update_account(
     # An absent field equals None here, as it does in what was loaded.
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
     is_removal = _is_active_admin(before) and not _is_active_admin(wanted)
-    guard = last_admin.removing_admin(db, before.id, now=now) if is_removal else nullcontext({})
+    guard: AbstractContextManager[Document] = (
+        last_admin.removing_admin(db, before.id, now=now) if is_removal else nullcontext({})
+    )
     with guard as condition:
         stored = db.users.find_one_and_update(
             {"_id": before.id, **expected, **condition},
