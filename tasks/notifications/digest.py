@@ -1,11 +1,9 @@
 """Sends the daily digests that are due."""
 
 import logging
-from datetime import timedelta
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.messages.digest import digest_message
 from bot.views.text import Message
@@ -13,12 +11,7 @@ from services.core.clock import Clock
 from services.core.database import Document, Mongo
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from tasks.notifications.slack_delivery import (
-    error_code,
-    is_permanent,
-    post_message,
-    rate_limit_error,
-)
+from tasks.notifications.slack_delivery import post_message
 from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime, current_runtime
@@ -85,25 +78,12 @@ def _send(
     if slack_id is None:
         digests.mark_done(digest)
         return False
-    try:
-        post_message(runtime.slack, message, channel=slack_id)
-    except SlackApiError as error:
-        return _handle_error(digests, digest, error)
-    except (SlackClientError, OSError) as error:
-        # Slack may have taken it: only when the claim has expired is it sent again.
-        logger.warning("the digest of user %s: %s", reader, type(error).__name__)
-        return None
-    digests.mark_done(digest)
-    return True
-
-
-def _handle_error(digests: Digests, digest: Digest, error: SlackApiError) -> bool | None:
-    code, wait = error_code(error), rate_limit_error(error)
-    logger.warning("the digest of user %s is not sent: %s", digest.user.id, code)
-    if wait:
-        digests.retry_later(digest, wait=timedelta(seconds=wait.seconds))
-        return None
-    if is_permanent(error):
+    outcome = post_message(runtime.slack, message, channel=slack_id)
+    if not outcome.answer:
+        logger.warning("digest to user %s not sent: %s", reader, outcome.error)
+    if outcome.answer or outcome.is_permanent:
         digests.mark_done(digest)
-        return False
+        return outcome.answer is not None
+    if outcome.wait:
+        digests.retry_later(digest, wait=outcome.wait)
     return None

@@ -1,6 +1,5 @@
 """Compose an email at the moment it is sent, from the current state."""
 
-from collections.abc import Callable, Mapping
 from email.headerregistry import Address
 from email.message import EmailMessage
 
@@ -9,6 +8,7 @@ from bson import ObjectId
 from bot.views.cards.ticket_cards import assignment_reason
 from bot.views.text import display_person
 from services.auth.one_time_codes import CodeKind
+from services.auth.password_reset import reset_path
 from services.linking.directory import resolve_people
 from services.models.events import EventType
 from services.models.ticket import OPEN_STATUSES
@@ -18,7 +18,6 @@ from services.tickets.queries import load_ticket
 from tasks.email import templates
 from tasks.email.email_config import EmailConfig
 from tasks.email.mime import BadAddressError, build_email, parse_address
-from tasks.email.templates import EmailContent
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
@@ -45,8 +44,11 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
         recipient = parse_address(user.email)
     except BadAddressError as error:
         raise EmailNotNeeded("the account has no address") from error
+    content = templates.render(
+        email.kind, user, app_url=config.app_url, **_values(runtime, config, email, user)
+    )
     mail = build_email(
-        COMPOSERS[email.kind](runtime, config, email, user),
+        content,
         sender=config.sender,
         recipient=recipient,
         message_id=email.id,
@@ -55,34 +57,20 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
     return mail, recipient
 
 
-def _welcome(_: Runtime, config: EmailConfig, __: Email, user: User) -> EmailContent:
-    return templates.welcome(user, app_url=config.app_url)
+def _values(runtime: Runtime, config: EmailConfig, email: Email, user: User) -> dict[str, str]:
+    if email.kind is EmailKind.RESET:
+        if not config.app_url:
+            raise EmailSettingMissing("APP_URL is not set")
+        code = config.codes.issue(kind=CodeKind.RESET, user_id=user.id)
+        return {"reset_path": reset_path(code)}
+    if email.kind in (EmailKind.LINKED, EmailKind.UNLINKED):
+        return templates.link_values(str(email.facts.get("slack_name") or ""))
+    if email.kind is EmailKind.ASSIGNED:
+        return _assignment_values(runtime, email, user)
+    return {}
 
 
-def _reset(_: Runtime, config: EmailConfig, __: Email, user: User) -> EmailContent:
-    if not config.app_url:
-        raise EmailSettingMissing("APP_URL is not set")
-    code = config.codes.issue(kind=CodeKind.RESET, user_id=user.id)
-    return templates.reset(user, app_url=config.app_url, code=code)
-
-
-def _password_changed(_: Runtime, config: EmailConfig, __: Email, user: User) -> EmailContent:
-    return templates.password_changed(user, app_url=config.app_url)
-
-
-def _linked(_: Runtime, config: EmailConfig, email: Email, user: User) -> EmailContent:
-    return templates.linked(user, slack_name=_slack_name(email), app_url=config.app_url)
-
-
-def _unlinked(_: Runtime, config: EmailConfig, email: Email, user: User) -> EmailContent:
-    return templates.unlinked(user, slack_name=_slack_name(email), app_url=config.app_url)
-
-
-def _slack_name(email: Email) -> str:
-    return str(email.facts.get("slack_name") or "")
-
-
-def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> EmailContent:
+def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, str]:
     """Only while it applies: the ticket may have been reassigned after the email was queued."""
     ticket = load_ticket(runtime.db, str(email.facts["ticket"]))
     event = last_event(ticket, EventType.ASSIGNED) if ticket else None
@@ -97,20 +85,8 @@ def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> Ema
     people = resolve_people(
         runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
     )
-    return templates.assigned(
-        user,
+    return templates.assignment_values(
         ticket,
         requester=display_person(people, ticket.created_by).name,
         reason=assignment_reason(ticket, display_person(people, assigner) if assigner else None),
     )
-
-
-Composer = Callable[[Runtime, EmailConfig, Email, User], EmailContent]
-COMPOSERS: Mapping[EmailKind, Composer] = {
-    EmailKind.WELCOME: _welcome,
-    EmailKind.RESET: _reset,
-    EmailKind.PASSWORD_CHANGED: _password_changed,
-    EmailKind.LINKED: _linked,
-    EmailKind.UNLINKED: _unlinked,
-    EmailKind.ASSIGNED: _assigned,
-}

@@ -13,7 +13,7 @@ from services.outbox import pending
 from services.tickets.queries import load_ticket
 from tasks.notifications import assignment_email, reminders, unassigned_alert
 from tasks.notifications.home_refresh import request_refreshes
-from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender
 from tasks.queue.celery_app import NOTIFY_TASK, celery
 from tasks.runtime import Runtime, current_runtime
@@ -31,11 +31,9 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
     """Send what is due. Slack's rate limit is waited for; any other fault is left to the sweep."""
     try:
         run(current_runtime(), ticket_id)
-    except SlackRateLimited as busy:
-        if busy.seconds > MAX_COUNTDOWN_SECONDS:
-            return
-        logger.info("slack is busy: ticket %s again in %s s", ticket_id, busy.seconds)
-        raise self.retry(countdown=busy.seconds) from busy
+    except SlackRateLimited as limit:
+        logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
+        limit.retry(self)
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:

@@ -1,7 +1,6 @@
 """Send reminders of escalation steps: one message to a recipient for all that are due."""
 
 from datetime import timedelta
-from functools import partial
 from typing import Any
 
 from bson import ObjectId
@@ -27,8 +26,8 @@ from services.outbox.reminders import (
 from services.team_settings.settings_service import BusinessHoursStore
 from tasks.notifications import unassigned_alert
 from tasks.notifications.reminder_rules import DueReminder, due_reminders
-from tasks.notifications.reminders_delivery import load_tickets, send_claimed
-from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited, post_message
+from tasks.notifications.reminders_delivery import load_tickets, record_outcome
+from tasks.notifications.slack_delivery import SlackRateLimited, post_message
 from tasks.queue.celery_app import REMINDER_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
@@ -62,10 +61,8 @@ def send_reminders(self: Task[Any, Any], to: str) -> None:
     left to the sweep."""
     try:
         run(current_runtime(), to)
-    except SlackRateLimited as wait:
-        if wait.seconds > MAX_COUNTDOWN_SECONDS:
-            return
-        raise self.retry(countdown=wait.seconds) from wait
+    except SlackRateLimited as limit:
+        limit.retry(self)
 
 
 def run(runtime: Runtime, recipient: str) -> None:
@@ -82,13 +79,10 @@ def run(runtime: Runtime, recipient: str) -> None:
     if not pairs or channel is None:  # a user without a Slack account gets no reminder
         reminders.finish(claim, why="dropped")
         return
-    _send(
-        runtime,
-        reminders,
-        claim,
-        channel,
-        _message(runtime, recipient, pairs, unread=claim.unread_count),
-    )
+    message = _message(runtime, recipient, pairs, unread=claim.unread_count)
+    outcome = post_message(runtime.slack, message, channel=channel)
+    if record_outcome(runtime, reminders, claim, outcome):
+        reminders.finish(claim, why="sent")
 
 
 ReminderPair = tuple[Reminder, Ticket]
@@ -176,11 +170,3 @@ def _message(
     return views.reminder_message(
         lines, count=len(pairs) + unread, is_channel=recipient == TRIAGE_RECIPIENT
     )
-
-
-def _send(
-    runtime: Runtime, reminders: Reminders, claim: ReminderClaim, channel: str, message: Message
-) -> None:
-    send = partial(post_message, runtime.slack, message, channel=channel)
-    if send_claimed(runtime, reminders, claim, send):
-        reminders.finish(claim, why="sent")

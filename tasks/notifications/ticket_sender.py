@@ -7,20 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.text import DisplayPerson, Message, display_person
 from services.linking.directory import referenced_user_ids, resolve_people
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries
 from tasks.notifications.comment_sync import CommentSync
-from tasks.notifications.slack_delivery import (
-    error_code,
-    is_permanent,
-    post_message,
-    rate_limit_error,
-    update_message,
-)
+from tasks.notifications.slack_delivery import SlackOutcome, post_message, update_message
 from tasks.notifications.ticket_messages import (
     Notice,
     build_message,
@@ -78,16 +71,14 @@ class TicketSender:
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
             self.has_concurrent_sender = True
             return False
-        try:
-            answer = post_message(self._runtime.slack, notice.message, **address)
-        except SlackApiError as error:
-            return self._handle_error(notice, error)
-        except (SlackClientError, OSError) as error:
-            # Slack may have taken it: only when the claim has expired is it sent again.
-            logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
-            return False
-        self._record_sent(notice, answer["channel"], answer["ts"])
-        return True
+        outcome = post_message(self._runtime.slack, notice.message, **address)
+        if outcome.answer:
+            self._record_sent(notice, outcome.answer["channel"], outcome.answer["ts"])
+        elif outcome.is_answered:
+            return self._handle_error(notice, outcome)
+        else:
+            logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
+        return outcome.answer is not None
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
@@ -113,21 +104,19 @@ class TicketSender:
         slack_id = self._people.slack_ids.get(recipient)
         return {"channel": slack_id} if slack_id else None
 
-    def _handle_error(self, notice: Notice, error: SlackApiError) -> bool:
+    def _handle_error(self, notice: Notice, outcome: SlackOutcome) -> bool:
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
-        code = error_code(error)
-        if is_permanent(error):
-            # Many messages are in channels where the bot may not write: no warning for those.
+        if outcome.is_permanent:
+            # The bot may not write in many users' channels: no warning for those.
             level = logging.INFO if isinstance(notice.recipient, SlackThread) else logging.WARNING
-            logger.log(level, "ticket %s: %s is given up: %s", ticket_id, notice.key, code)
-            deliveries.mark_failed(db, ticket_id, notice.key, error=code)
+            logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
+            deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
             return True
-        wait = rate_limit_error(error)
-        pause = timedelta(seconds=wait.seconds if wait else 0)
-        deliveries.release_claim(db, ticket_id, notice.key, until=now + pause)
-        if wait:
-            raise wait from error
-        logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
+        until = now + (outcome.wait or timedelta())
+        deliveries.release_claim(db, ticket_id, notice.key, until=until)
+        if outcome.rate_limit:
+            raise outcome.rate_limit
+        logger.warning("ticket %s: retry %s later: %s", ticket_id, notice.key, outcome.error)
         return False
 
     def _version_fields(self, notice: Notice) -> dict[str, Any] | None:

@@ -8,8 +8,6 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from bson import ObjectId
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web import SlackResponse
 
 from bot.views.messages import unassigned as views
 from bot.views.text import Message, display_person
@@ -21,8 +19,8 @@ from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, Reminders, SentMessage
 from services.tickets.transitions import is_queued_unassigned
-from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, send_claimed
-from tasks.notifications.slack_delivery import is_permanent, post_message
+from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, record_outcome
+from tasks.notifications.slack_delivery import SlackOutcome, call_slack, post_message
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
@@ -71,13 +69,10 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
     if channel is None:
         reminders.finish(claim, why="dropped")
         return
-    with_new = _message(runtime, tickets.values())
-
-    def send() -> SlackResponse:
-        added = _append(runtime, before, with_new) if before else None
-        return added or post_message(runtime.slack, _message(runtime, new), channel=channel)
-
-    answer = send_claimed(runtime, reminders, claim, send)
+    outcome = _append(runtime, before, _message(runtime, tickets.values())) if before else None
+    if outcome is None or outcome.is_permanent:  # nothing to append to
+        outcome = post_message(runtime.slack, _message(runtime, new), channel=channel)
+    answer = record_outcome(runtime, reminders, claim, outcome)
     if answer:
         place = answer["channel"], answer["ts"]
         stays = before is not None and (before.channel, before.ts) == place
@@ -129,11 +124,7 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
 
 
-def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackResponse | None:
-    """Change what that message says; None where Slack no longer lets us."""
-    try:
-        return runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())
-    except SlackApiError as error:
-        if not is_permanent(error):
-            raise
-    return None
+def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackOutcome:
+    return call_slack(
+        lambda: runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())
+    )

@@ -330,7 +330,7 @@ def test_other_faults_leave_it_to_the_next_change(
     asked(runtime, employee)
     slack.fail("views.publish", **fault)
     home_refresh.run(runtime, link_of(employee))
-    assert f"the home of {link_of(employee)}: " in caplog.text
+    assert f"home of {link_of(employee)}: " in caplog.text
     asked(runtime, employee)
     home_refresh.run(runtime, link_of(employee))
     assert [answer["ok"] for answer in published(slack, employee)] == [True, False, True]
