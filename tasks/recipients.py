@@ -87,7 +87,7 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
 
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
     """A question's reminder, for the requester. Assignees and admins get reminders of several
-    tickets in one message (tasks/notifications/reminder_rules.py)."""
+    tickets in one message (tasks/notifications/reminders.py)."""
     is_reminder = event.to == EscalationStep.WAITING_REMINDER and _is_newest(event, ticket)
     if (
         is_reminder

@@ -1,6 +1,12 @@
-"""Send reminders of escalation steps: one message to a recipient for all that are due."""
+"""Reminders of escalation steps: which a ticket calls for, and one message per recipient.
 
-from datetime import timedelta
+A reminder that no longer applies is not sent, even if it was queued while it did.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from bson import ObjectId
@@ -13,9 +19,11 @@ from services.availability.quiet_hours import notifications_paused_until
 from services.core.database import Document
 from services.linking.directory import resolve_people
 from services.models.escalation_track import EscalationStep, EscalationTrack
+from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
+from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import (
     TRIAGE_RECIPIENT,
     UNASSIGNED_ALERT_PREFIX,
@@ -23,20 +31,45 @@ from services.outbox.reminders import (
     ReminderClaim,
     Reminders,
 )
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import BusinessHoursStore
 from tasks.notifications import unassigned_alert
-from tasks.notifications.reminder_rules import DueReminder, due_reminders
 from tasks.notifications.reminders_delivery import load_tickets, record_outcome
 from tasks.notifications.slack_delivery import SlackRateLimited, post_message
 from tasks.queue.celery_app import REMINDER_TASK, celery
+from tasks.recipients import last_event
 from tasks.runtime import Runtime, current_runtime
 
 # A new admin gets no older reminder that was sent to others already.
 NEW_ADMIN_WINDOW = timedelta(days=1)
+_ASSIGNEE_STEPS = frozenset(
+    {EscalationStep.ACCEPT_REMINDER, EscalationStep.DUE_SOON, EscalationStep.DUE_MISSED}
+)
+_CHANNEL_STEPS = frozenset({EscalationStep.ACCEPT_TRIAGE, EscalationStep.DUE_TRIAGE})
+_ADMIN_STEPS = frozenset({EscalationStep.ACCEPT_ADMINS, EscalationStep.DUE_ADMINS})
+# After one of these the assignee has not been reminded yet that the due date is missed.
+_BEFORE_MISSED = frozenset({None, EscalationStep.DUE_SOON})
+# The same for the channel.
+_BEFORE_CHANNEL = _BEFORE_MISSED | {EscalationStep.DUE_MISSED}
+
+
+@dataclass(frozen=True, slots=True)
+class DueReminder:
+    """A reminder for a recipient; `key` identifies it."""
+
+    seq: int
+    at: datetime
+    kind: EscalationStep
+    recipient: ObjectId | str
+
+    @property
+    def key(self) -> str:
+        return delivery_key(seq=self.seq, kind=self.kind.value, recipient=self.recipient)
 
 
 def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue the reminders that the ticket calls for; from then on they wait, not the ticket."""
+    """Queue the reminders that the ticket calls for, so that the ticket itself need not wait for
+    them."""
     oldest = runtime.clock() - NEW_ADMIN_WINDOW
     for due in due_reminders(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
         was_sent = deliveries.has_finished_delivery(ticket, seq=due.seq, kind=due.kind.value)
@@ -57,8 +90,8 @@ def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
 
 @celery.task(name=REMINDER_TASK, bind=True, max_retries=None)
 def send_reminders(self: Task[Any, Any], to: str) -> None:
-    """Send what is due for that recipient. Slack's rate limit is waited for; any other fault is
-    left to the sweep."""
+    """Send what is due for that recipient. Wait for Slack's rate limit; leave any other failure to
+    the sweep."""
     try:
         run(current_runtime(), to)
     except SlackRateLimited as limit:
@@ -106,7 +139,8 @@ def _still_relevant(
 
 
 def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
-    """That it is late says the most, and has the button to accept it as well."""
+    """Keep the most relevant reminder per ticket. The one of a missed due date also has the button
+    to accept the ticket."""
     by_ticket = {
         ticket.id: (reminder, ticket) for reminder, ticket in sorted(pairs, key=_relevance)
     }
@@ -128,8 +162,8 @@ def _key(ticket: Ticket, due: DueReminder) -> str:
 def _defer_until_at_work(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> ReminderClaim:
-    """Defer what is not urgent while the recipient's notifications are paused. The triage channel
-    goes by the business hours."""
+    """Defer what is not urgent while the recipient's notifications are paused. The business hours
+    apply to the triage channel."""
     account: Document = {}
     if claim.recipient != TRIAGE_RECIPIENT:
         account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
@@ -151,7 +185,7 @@ def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str
 def _message(
     runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, unread: int
 ) -> Message:
-    """The most urgent first."""
+    """List the most urgent tickets first."""
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
     shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
@@ -170,3 +204,71 @@ def _message(
     return views.reminder_message(
         lines, count=len(pairs) + unread, is_channel=recipient == TRIAGE_RECIPIENT
     )
+
+
+def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
+    """Return the reminders that the ticket calls for now, sent already or not.
+
+    For each escalation track, a person gets one reminder: of the last step that concerns them. It
+    stays after later steps that concern others, because it may still wait for a worker, for Slack
+    or for the person's working day. Pure.
+    """
+    found: dict[tuple[ObjectId | str, EscalationTrack], DueReminder] = {}
+    for event in _current_steps(ticket):
+        kind = EscalationStep(event.to)
+        for recipient in _recipients(event, kind, ticket, admins):
+            found[recipient, kind.track] = DueReminder(event.seq, event.at, kind, recipient)
+    return list(found.values())
+
+
+def _current_steps(ticket: Ticket) -> list[Event]:
+    """Return the events of each escalation track since it last restarted, in order, unless the
+    ticket has left the state of the last one."""
+    runs: dict[EscalationTrack, list[Event]] = {}
+    for event in ticket.events:
+        if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):
+            track = EscalationStep(event.to).track
+            continues = event.from_ in track.steps
+            runs[track] = [*(runs.get(track, ()) if continues else ()), event]
+    current = (run for run in runs.values() if is_current_step(ticket, EscalationStep(run[-1].to)))
+    return sorted(chain.from_iterable(current), key=lambda event: event.seq)
+
+
+def _recipients(
+    event: Event, kind: EscalationStep, ticket: Ticket, admins: Sequence[ObjectId]
+) -> Iterator[ObjectId | str]:
+    if kind is EscalationStep.ACCEPT_REASSIGN and isinstance(event.from_, ObjectId):
+        yield event.from_  # the new assignee gets a card
+    if kind in _CHANNEL_STEPS or (
+        kind is EscalationStep.DUE_ADMINS and _previous_step(event) in _BEFORE_CHANNEL
+    ):
+        yield TRIAGE_RECIPIENT
+    if kind in _ADMIN_STEPS:
+        yield from admins
+    was_assignee = _was_assignee_then(ticket, event)
+    if ticket.assigned_to and was_assignee and (kind in _ASSIGNEE_STEPS or _is_news(event, kind)):
+        yield ticket.assigned_to
+
+
+def _was_assignee_then(ticket: Ticket, event: Event) -> bool:
+    """An assignee since then sees the state on the card."""
+    assigned = last_event(ticket, EventType.ASSIGNED)
+    return assigned is None or assigned.seq < event.seq
+
+
+def _is_news(event: Event, kind: EscalationStep) -> bool:
+    """Return whether a step for others is also the assignee's first reminder: because the ticket
+    was reassigned since the last one, or the jobs were down and skipped a step."""
+    before = _previous_step(event)
+    if kind is EscalationStep.ACCEPT_TRIAGE:
+        return True
+    if kind is EscalationStep.ACCEPT_ADMINS:
+        return before is not EscalationStep.ACCEPT_TRIAGE
+    return (
+        kind in (EscalationStep.DUE_TRIAGE, EscalationStep.DUE_ADMINS) and before in _BEFORE_MISSED
+    )
+
+
+def _previous_step(event: Event) -> EscalationStep | None:
+    """Return the step before it; None if it was the first, or since a reassignment."""
+    return EscalationStep(event.from_) if event.from_ in tuple(EscalationStep) else None
