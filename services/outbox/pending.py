@@ -1,12 +1,11 @@
 """The outbox of tickets, and the queue of tickets that could not be assigned.
 
 A ticket with `outbox: true` has changes that the workers have yet to deliver. Publishing its id
-only speeds that up: if the message is lost, or its consumer dies, the sweep publishes the ticket
-again.
+only speeds that up: if the message is lost, or its consumer dies, the sweep publishes it again.
 
 A ticket that could not be assigned has a date in `assignment.next`. At that time, or when a user
 becomes available, it goes back to the outbox and so to assignment. So every change that makes a
-user available, or gives one more capacity, calls `retry_unassigned`.
+user available, or gives a user more capacity, calls `retry_unassigned`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -17,7 +16,7 @@ from bson import ObjectId
 from services.core.database import Document, Mongo
 from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 
-# How long a change is left to its own publication before the sweep publishes it again.
+# How long the sweep waits for a change's own publication to take effect.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
 
 UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
@@ -67,10 +66,10 @@ def due_ticket_ids(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
 
 
 def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedelta]:
-    """For how long the tickets in the outbox have been there, the longest first.
+    """Return for how long each ticket has been in the outbox, the longest first.
 
-    Counted back from the next attempt over all waits before it: an event's date would not do,
-    because not every entry comes from an event.
+    Calculated from the next attempt and all waits before it: not every change has an event with a
+    date.
     """
     found = db.tickets.find({"outbox": True}, {"nextTryAt": True, "attempts": True}).limit(limit)
     since = [
@@ -95,10 +94,10 @@ def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
 
 
 def retry_unassigned(db: Mongo, *, now: datetime) -> None:
-    """Retry the unassigned tickets whose turn is next, for a user who became available or has room.
+    """Retry the next unassigned tickets, for a user who became available or has free capacity.
 
-    At most `MAX_RETRIED_ON_CHANGE`, more than one user takes, so that it costs a handler little.
-    The others follow with `retry_due_unassigned`.
+    At most `MAX_RETRIED_ON_CHANGE`, more than one user can take, to keep handlers fast. The others
+    follow with `retry_due_unassigned`.
     """
     unassigned = {"assignment.next": {"$gt": _ANY_TIME}}
     found = (
