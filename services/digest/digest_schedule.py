@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from services.availability.quiet_hours import notifications_paused_until
+from services.availability.absence import notifications_paused_until
 from services.calendar.business_hours import BusinessHours, account_work_week
 from services.calendar.work_week import DAY, WorkWeek
 from services.core.database import Document

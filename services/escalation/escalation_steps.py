@@ -13,7 +13,7 @@ from enum import StrEnum
 from bson import ObjectId
 
 from services.assignment.assignment_service import AssignmentService
-from services.availability import quiet_hours
+from services.availability import absence
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.work_queue import record_failure
@@ -126,7 +126,7 @@ class EscalationSteps:
         else:
             return None
         until = (
-            quiet_hours.notifications_paused_until(account, policy.business_hours, now=now)
+            absence.notifications_paused_until(account, policy.business_hours, now=now)
             if account
             else None
         )

@@ -15,7 +15,7 @@ from celery import Task
 from bot.views.messages import reminder_message as views
 from bot.views.messages.reminder_message import ReminderLine
 from bot.views.text import Message, display_person
-from services.availability.quiet_hours import notifications_paused_until
+from services.availability.absence import notifications_paused_until
 from services.core.database import Document
 from services.linking.directory import resolve_people
 from services.models.escalation_track import EscalationStep, EscalationTrack

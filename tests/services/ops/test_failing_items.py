@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.availability import quiet_hours
 from services.calendar.business_hours import BusinessHours, account_work_week
 from services.core.database import Document, Mongo
 from services.core.installation import claim_installation
@@ -39,7 +38,7 @@ def odd(user: User) -> Iterator[None]:
         return usual(account, hours)
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(quiet_hours, "account_work_week", fails)
+        broken.setattr(absence, "account_work_week", fails)
         broken.setattr("services.digest.digest_schedule.account_work_week", fails)
         yield
 

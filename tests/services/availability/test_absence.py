@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.availability.quiet_hours import notifications_paused_until
+from services.availability.absence import notifications_paused_until
 from services.availability.slack_status import NO_END
 from services.calendar.business_hours import BusinessHours
 
