@@ -1,8 +1,9 @@
-"""Taking the escalation steps that services/sla/escalation_schedule.py says are due.
+"""Take the escalation steps that are due by services/sla/escalation_schedule.py.
 
-Each is one conditional update, with its event, the outbox fields and the next step: of several
-processes one takes it, and once. No assignee is asked to accept a ticket outside their working
-hours, unless it is urgent; and an assignee who is away is not asked at all.
+A step is one conditional update, with its event, the outbox fields and the next step, so of several
+processes one takes it. This update is the claim, so the steps are no `WorkQueue`
+(services/core/work_queue.py). Assignees get no acceptance reminder outside their work hours, unless
+the ticket is urgent, and none at all while they are away.
 """
 
 from collections.abc import Callable, Mapping
@@ -30,9 +31,9 @@ from services.tickets import ticket_store
 from services.tickets.transitions import Change, close_unanswered
 
 BATCH_SIZE = 200
-# A step is put off while its user is away, but not for an absence longer than this.
+# A step is postponed while its user is away, but not for an absence longer than this.
 MAX_HOLD = timedelta(days=21)
-# Arrays that may be long and that no step depends on. The history tells who has had a ticket.
+# Arrays that may be long and that no step depends on; former assignees are in the events.
 _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 History = Callable[[str], Mapping[ObjectId, float]]
@@ -41,11 +42,12 @@ History = Callable[[str], Mapping[ObjectId, float]]
 class StepOutcome(StrEnum):
     TAKEN = "taken"
     POSTPONED = "put_off"
-    STALE = "missed"  # it changed meanwhile
+    STALE = "missed"  # the ticket changed concurrently
 
 
 class EscalationSteps:
-    """`history` tells who has solved what resembles a text; `has_triage`: there is a channel."""
+    """`history` returns who solved similar tickets, by text; `has_triage`: a triage channel is
+    set."""
 
     def __init__(
         self,
@@ -63,12 +65,12 @@ class EscalationSteps:
         self._clock = clock
 
     def due(self, *, limit: int = BATCH_SIZE) -> list[Ticket]:
-        """Tickets with a step to take, the longest overdue first."""
+        """Return the tickets with a due step, the longest overdue first."""
         found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _EXCLUDED_FIELDS)
         return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
 
     def take(self, ticket: Ticket) -> StepOutcome:
-        """Take the ticket's step, or put off what is not to be taken now."""
+        """Take the ticket's first step that need not be postponed."""
         now, policy = self._clock(), cached_policy(self._db)
         postponed: dict[EscalationTrack, datetime] = {}
         for scheduled_step in due_steps(ticket, policy=policy, now=now):
@@ -84,10 +86,9 @@ class EscalationSteps:
         )
 
     def schedule_retry(self, ticket: Ticket, error: Exception) -> None:
-        """Put off a step that could not be taken, so that the others do not wait for it
-        (services/core/work_queue.py).
+        """Postpone a step that raised an error, so that the others do not wait (`RetryState`).
 
-        What is stored of the step is left as it is, also if it cannot be read.
+        The other fields of the step stay as they are, even if they are invalid.
         """
         now = self._clock()
         retry = record_failure(ticket.next_step.retry if ticket.next_step else None, error, now=now)
@@ -96,19 +97,19 @@ class EscalationSteps:
         self._db.tickets.update_one(unchanged, {"$set": later})
 
     def _effective_step(self, ticket: Ticket, kind: EscalationStep) -> EscalationStep:
-        """What is done in place of a step that makes no sense."""
+        """Replace a step that makes no sense: a reminder to an assignee who cannot accept."""
         if kind is EscalationStep.ACCEPT_REMINDER and not self._can_accept(ticket):
             return EscalationStep.ACCEPT_REASSIGN
         return self._with_fallback(kind)
 
     def _with_fallback(self, kind: EscalationStep) -> EscalationStep:
-        """Where there is no triage channel, the admins are next."""
+        """Without a triage channel, notify the admins."""
         if self._has_triage:
             return kind
         return _WITHOUT_TRIAGE.get(kind, kind)
 
     def _can_accept(self, ticket: Ticket) -> bool:
-        """Whether the assignee still works on tickets, and is not away."""
+        """Return whether the assignee still works on tickets, and is not away."""
         account = self._account(ticket)
         user = User.from_doc(account) if account else None
         if user is None or not can_work_on_tickets(user):
@@ -118,7 +119,8 @@ class EscalationSteps:
     def _postponed_until(
         self, ticket: Ticket, step: EscalationStep, policy: SlaPolicy, now: datetime
     ) -> datetime | None:
-        """Until when the user who is to answer is not at work, or away; None for a long absence."""
+        """Return until when the user who should answer is not at work; None: at work, or away for
+        too long to wait."""
         if step.track is EscalationTrack.WAITING:
             account = self._db.users.find_one({"_id": ticket.created_by})
         elif step is EscalationStep.ACCEPT_REMINDER and ticket.priority is not Priority.URGENT:
@@ -161,7 +163,7 @@ class EscalationSteps:
         stored = self._store(ticket, escalation_changes.reassign(ticket, choice, now=now), now)
         if stored:
             self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # the former assignee has room for one more
+            pending.retry_unassigned(self._db, now=now)  # the former assignee has free capacity
         return stored
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
@@ -175,7 +177,7 @@ class EscalationSteps:
         )
 
     def _postpone(self, ticket: Ticket, scheduled_step: ScheduledStep | None) -> StepOutcome:
-        """Look at the ticket again later. No change of the ticket, so no one is notified."""
+        """Schedule the next step. The version stays: no one is notified."""
         change: Document = {"$unset": {"alarm": ""}}
         if scheduled_step:
             change = {"$set": {"alarm": scheduled_step.to_doc()}}

@@ -1,4 +1,4 @@
-"""What a member sees in the app's Home."""
+"""The pages of the app's Home."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -28,14 +28,13 @@ from services.tickets.transitions import is_queued_unassigned
 
 # What helps the staff is not for the requester, nor is that it was changed.
 INTERNAL_FIELDS = ("summary", "helpfulNotes", "relatedSkills", "notes", "alarm")
-# Of each list on the first page. The whole of it is a press away.
+# Tickets of each list on the first page.
 PREVIEW_SIZE = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HomePage:
-    """The first page: the beginnings of two lists. `assigned` is None for whoever is assigned
-    nothing, by their role."""
+    """The first page: the beginnings of two lists. `assigned` is None for requesters."""
 
     screen: Screen
     user_id: ObjectId
@@ -56,10 +55,8 @@ class TicketListPage:
 
 @dataclass(frozen=True, slots=True)
 class TicketPage:
-    """A ticket's page. For a plain requester `ticket` comes without what is internal.
-
-    `actions` are what the reader may do with it now.
-    """
+    """A ticket's page. For a requester, `ticket` is without internal fields. `actions` are what the
+    reader may do with it now."""
 
     screen: Screen
     ticket: Ticket
@@ -72,7 +69,7 @@ class TicketPage:
 
 @dataclass(frozen=True, slots=True)
 class PeoplePage:
-    """A page of the accounts, for admins; `slack_ids` of those who are linked."""
+    """A page of the accounts, for admins; `slack_ids` of those that are linked."""
 
     screen: Screen
     page: AccountPage
@@ -82,7 +79,7 @@ class PeoplePage:
 
 @dataclass(frozen=True, slots=True)
 class SettingsPage:
-    """What is set for the whole team, for admins."""
+    """The team's settings, for admins."""
 
     screen: Screen
     settings: CurrentSettings
@@ -105,8 +102,8 @@ class HomeService:
         self._clock = clock
 
     def get(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """What that screen shows the actor. `NotFound` for a ticket they may not know of,
-        `PermissionDenied` for a list that is not for their role."""
+        """Return the content of a screen for the actor. Raises `NotFound` for a ticket they may not
+        see, `PermissionDenied` for a list that their role may not see."""
         if screen.ticket_id:
             return self._build_ticket_page(actor, team_id, screen)
         if screen.list_query:
@@ -121,12 +118,12 @@ class HomeService:
         return self._build_home_page(actor, team_id)
 
     def ticket_page(self, *, actor: Actor, team_id: str, ticket_id: str) -> TicketPage:
-        """A ticket's page, wherever it is shown. `NotFound` as for `get`."""
+        """Return a ticket's page, for Home or a modal. Raises `NotFound` as `get`."""
         ticket = self._tickets.get(actor=actor, ticket_id=ticket_id)
         return self._build_ticket_page(actor, team_id, Screen(ticket_id=ticket.id))
 
     def get_or_parent(self, *, actor: Actor, team_id: str, screen: Screen) -> HomeContent:
-        """As `get`, but the parent screen if the reader may no longer see this one."""
+        """As `get`, but for the parent screen if the reader may no longer see this one."""
         for candidate in (screen, screen.parent):
             try:
                 return self.get(actor=actor, team_id=team_id, screen=candidate)
