@@ -1,4 +1,4 @@
-"""Queues an email to the assignee of a ticket, in addition to the card in Slack."""
+"""Queue an email to the assignee of a ticket, in addition to the card in Slack."""
 
 from datetime import datetime
 
@@ -16,8 +16,8 @@ EMAIL_KIND = "mail"
 
 
 def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
-    """Once per assignment. The email then waits for the mail server by itself, so that neither the
-    ticket nor any message in Slack does."""
+    """Queue one email per assignment. It has an outbox of its own, so that neither the ticket nor
+    its Slack messages wait for the mail server."""
     event = assignment_to_announce(ticket, now=runtime.clock()) if runtime.email else None
     if event is None:
         return
@@ -39,7 +39,7 @@ def assignment_to_announce(ticket: Ticket, *, now: datetime) -> Event | None:
     event = last_event(ticket, EventType.ASSIGNED)
     if event is None or not isinstance(event.to, ObjectId) or event.by == event.to:
         return None
-    # What is older was made while mail was off.
+    # An older assignment is from a time when email was off.
     is_recent = now < event.at + MAX_AGE_BY_KIND[EmailKind.ASSIGNED]
     is_current = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
     return event if is_current and is_recent else None

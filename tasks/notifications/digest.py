@@ -1,4 +1,4 @@
-"""Sends the daily digests that are due."""
+"""Send the daily digests that are due."""
 
 import logging
 
@@ -18,7 +18,7 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# Most accounts get no message. What is left then comes with the next task.
+# Most accounts get no message. The rest is left to the next task.
 MAX_BATCHES = 20
 MAX_MESSAGES = 100
 
@@ -27,12 +27,12 @@ MAX_MESSAGES = 100
     name=DIGEST_TASK, soft_time_limit=DIGEST_LIMIT_SECONDS, time_limit=DIGEST_LIMIT_SECONDS + 10
 )
 def send_digests() -> None:
-    """Send what is due. A fault leaves it to the jobs."""
+    """Send what is due. After a failure, the jobs publish the task again."""
     run(current_runtime())
 
 
 def run(runtime: Runtime) -> int:
-    """Return how many were sent. What Slack does not take now is sent later in the morning."""
+    """Send what is due; return how many were sent. After an error of Slack, retry later."""
     team = get_installation(runtime.db)
     if team is None:
         return 0
@@ -57,13 +57,13 @@ def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
-    """None where there is nothing to send."""
+    """Return None if there is nothing to send."""
     try:
         digest = digests.claim(account)
         return (digest, digest_message(digest)) if digest else None
-    except (PyMongoError, SoftTimeLimitExceeded):  # it is not the account
+    except (PyMongoError, SoftTimeLimitExceeded):  # not the account's fault
         raise
-    except Exception as error:  # whatever it is, everybody after them would get none
+    except Exception as error:  # any error would stop the digests of all accounts after it
         logger.exception("the digest of user %s is set aside", account["_id"])
         digests.schedule_retry(account, error)
         return None
@@ -72,7 +72,7 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
 ) -> bool | None:
-    """Whether it was sent; None where Slack is not to be asked for more just now."""
+    """Return whether it was sent; None if Slack should get no more calls now."""
     reader = digest.user.id
     slack_id = runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:

@@ -1,4 +1,4 @@
-"""Refresh the App Homes that a change concerns, once for several changes."""
+"""Refresh the Homes that show a changed ticket, once for several changes."""
 
 import logging
 from datetime import timedelta
@@ -22,14 +22,14 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# What changes within this time after a change is shown together with it.
+# Changes within this time after the first are shown together.
 DEBOUNCE = timedelta(seconds=3)
 
 
 def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
-    """Publish a refresh of each Home the ticket concerns, unless one is on its way.
+    """Publish a refresh of each Home that shows the ticket, unless one is already requested.
 
-    If publishing fails, its reader sees the change at the next refresh, or on opening Home.
+    If publishing fails, the user sees the change at the next refresh, or on opening Home.
     """
     for link_id in runtime.home_sessions.watchers(ticket):
         _request_refresh(runtime, link_id)
@@ -37,7 +37,7 @@ def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
 
 @celery.task(name=HOME_TASK, bind=True, max_retries=None)
 def refresh_home(self: Task[Any, Any], link_id: str) -> None:
-    """Publish that member's Home anew. Slack's rate limit is waited for; no other fault is."""
+    """Publish that member's Home again. Wait for Slack's rate limit; retry no other failure."""
     try:
         run(current_runtime(), link_id)
     except SlackRateLimited as limit:
@@ -65,7 +65,7 @@ def run(runtime: Runtime, link_id: str) -> None:
 
 
 def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
-    """None for an account that is gone."""
+    """Return None if there is no such account any more."""
     try:
         user = runtime.links.find_user(team_id=session.team_id, slack_user_id=session.slack_user_id)
         if user is None:

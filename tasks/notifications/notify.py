@@ -1,4 +1,4 @@
-"""Deliver a ticket's updates to its people since the last delivery."""
+"""Deliver the changes of a ticket since the last delivery to its recipients."""
 
 import logging
 from time import sleep
@@ -20,15 +20,15 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# A ticket that changes faster than this is left to the next task or the sweep.
+# A ticket that changes faster is left to the next task or the sweep.
 MAX_ROUNDS = 5
-# Two that meet in the middle of a ticket must not both leave the rest to the sweep.
+# Of two tasks that deliver one ticket concurrently, one has to finish it.
 CONTENTION_DELAY_SECONDS = 0.2
 
 
 @celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
-    """Send what is due. Slack's rate limit is waited for; any other fault is left to the sweep."""
+    """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
     try:
         run(current_runtime(), ticket_id)
     except SlackRateLimited as limit:
@@ -37,7 +37,7 @@ def notify(self: Task[Any, Any], ticket_id: str) -> None:
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    """Send until nobody is behind the ticket's last change."""
+    """Send until the ticket's last change is delivered."""
     for attempt in range(MAX_ROUNDS):
         ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or not ticket.is_in_outbox:
@@ -54,15 +54,15 @@ def run(runtime: Runtime, ticket_id: str) -> None:
             continue
         if not delivered:
             return
-        # What waits for assignment stays in the outbox. But whoever assigned it meanwhile may have
-        # found these messages in our hands, and left what followed from it to us.
+        # A ticket that waits for assignment stays in the outbox. If it was assigned concurrently,
+        # that task may have found these messages claimed and left the rest to this one: repeat.
         finish = pending.is_unchanged if is_unassigned else pending.mark_delivered
         if finish(runtime.db, ticket.id, expected_seq=ticket.seq):
             return
 
 
 def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
-    """First: these wait for no answer, and Slack may be away."""
+    """Queue before sending anything: Slack may not answer."""
     feedback.record_corrections(runtime.db, ticket, now=runtime.clock())
     assignment_email.queue_assignment_email(runtime, ticket)
     reminders.queue_reminders(runtime, ticket)

@@ -1,4 +1,4 @@
-"""Load the tickets of claimed reminders, send them, and record the outcome."""
+"""Load the tickets of claimed reminders, and record the outcome of sending them."""
 
 import logging
 from collections.abc import Iterable, Iterator
@@ -18,7 +18,7 @@ _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
 def load_tickets(runtime: Runtime, reminders: Iterable[Reminder]) -> Iterator[Ticket]:
-    """The tickets of those reminders, as they are now, without fields that no reminder shows."""
+    """Load the tickets of those reminders, without fields that no reminder shows."""
     ids = list({reminder.ticket_id for reminder in reminders})
     return map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _EXCLUDED_FIELDS))
 

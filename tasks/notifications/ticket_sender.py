@@ -1,4 +1,4 @@
-"""Brings one ticket's messages to Slack and keeps its cards up to date."""
+"""Send one ticket's messages to Slack and keep its cards up to date."""
 
 import hashlib
 import json
@@ -30,9 +30,9 @@ class TicketSender:
     def __init__(self, runtime: Runtime, ticket: Ticket) -> None:
         self._runtime = runtime
         self._ticket = ticket
-        self._cards = list(ticket.cards)  # and those that are sent on the way
+        self._cards = list(ticket.cards)  # and those sent by `deliver`
         self.has_concurrent_sender = False
-        """Whether something is being sent by another process just now."""
+        """Whether another process has claimed a message."""
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = resolve_people(
@@ -50,7 +50,8 @@ class TicketSender:
         outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
         comment_sync = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
-        # The channel last: it takes a message a second, and nobody's own card is to wait for that.
+        # The channel last: Slack accepts one message a second there, for which no user's card
+        # should wait.
         outcomes += [self._send(notice) for notice in self._triage_notices()]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
@@ -96,7 +97,7 @@ class TicketSender:
             self._cards.append(card)
 
     def _address(self, recipient: Recipient) -> dict[str, str] | None:
-        """Where `chat.postMessage` finds them; None for who has no Slack account."""
+        """Return the arguments for `chat.postMessage`; None if the user has no Slack account."""
         if isinstance(recipient, SlackThread):
             return {"channel": recipient.channel, "thread_ts": recipient.ts}
         if isinstance(recipient, str):
@@ -120,14 +121,14 @@ class TicketSender:
         return False
 
     def _version_fields(self, notice: Notice) -> dict[str, Any] | None:
-        """Lets a later run see whether a message that is kept up to date is outdated."""
+        """Return the fields by which a later run sees that the message is outdated."""
         if not notice.version:
             return None
         is_outside_thread = not isinstance(notice.recipient, SlackThread)
         return {"version": notice.version, "seq": self._ticket.seq, "alone": is_outside_thread}
 
     def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
-        """What to keep up to date of a message just sent; None where that is nothing."""
+        """Return the card to keep up to date; None if the message is none."""
         if not notice.is_card or isinstance(notice.recipient, SlackThread):
             return None
         return Card(
@@ -158,5 +159,5 @@ class TicketSender:
 
 
 def content_hash(content: Message) -> str:
-    """What tells two contents of a card apart."""
+    """Return what differs between two contents of a card."""
     return hashlib.sha256(json.dumps([content.text, content.blocks]).encode()).hexdigest()

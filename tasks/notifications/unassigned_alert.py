@@ -1,7 +1,7 @@
-"""Alert the admins to tickets nobody is available for: each once, several in one message.
+"""Alert the admins to tickets that no one is available for: each once, several in one message.
 
-A message that was sent a moment ago takes up what comes after it, so that many tickets within a few
-minutes notify once. It does not wait for working hours: an admin has to decide.
+Further tickets are added to a message sent within the last minutes, so that many tickets notify
+once. An alert does not wait for working hours: an admin has to decide.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -25,12 +25,12 @@ from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
 ALERT_KIND = "unassigned"
-# For so long a message takes up further tickets, without a sound.
+# For how long further tickets are added to a message, which notifies no one.
 APPEND_WINDOW = timedelta(minutes=5)
 
 
 def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue an alert for each admin whom Slack reaches, except the requester."""
+    """Queue an alert for each admin with a Slack account, except the requester."""
     event = _alert_event(ticket)
     if event is None:
         return
@@ -51,7 +51,7 @@ def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
 
 
 def send_alerts(runtime: Runtime, recipient: str) -> None:
-    """Send what is due for that recipient, or add it to what was sent a moment ago."""
+    """Send what is due for that recipient, or add it to the last message."""
     reminders, now = Reminders(runtime.db, clock=runtime.clock), runtime.clock()
     claim = reminders.claim(recipient)
     if claim is None:
@@ -82,7 +82,7 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
 
 
 def _alert_event(ticket: Ticket) -> Event | None:
-    """The event to alert to: nobody was available, and the ticket is still unassigned."""
+    """Return the event to alert to: no one was available, and the ticket is still unassigned."""
     is_still_unassigned = (
         ticket.assigned_to is None
         and ticket.status in OPEN_STATUSES
@@ -113,7 +113,6 @@ def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str
 
 
 def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
-    """In the order of the queue."""
     ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
     if len(ordered) > 1:
         return views.unassigned_summary(ordered[: views.MAX_TICKETS], count=len(ordered))

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from services.availability import absence
 from services.calendar.business_hours import BusinessHours, account_work_week
 from services.core.database import Document, Mongo
 from services.core.installation import claim_installation
