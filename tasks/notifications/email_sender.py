@@ -59,7 +59,7 @@ def send_emails(letter_id: str) -> None:
 
 
 def run(runtime: Runtime, email_id: str) -> None:
-    emails = Emails(runtime.db, clock=runtime.clock)
+    emails = runtime.services.emails
     if runtime.email is None:
         emails.discard_all(why=EMAIL_OFF_REASON)
         return
@@ -139,7 +139,7 @@ class _EmailSender:
 
 def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailMessage, Address]:
     """The message and its recipient. Raises `EmailNotNeeded` and `EmailSettingMissing`."""
-    user = runtime.users.get(email.user_id)
+    user = runtime.services.users.get(email.user_id)
     if user is None:
         raise EmailNotNeeded("the account is gone")
     if not user.active and email.kind not in KINDS_FOR_INACTIVE:
@@ -187,7 +187,7 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
     assigner = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, assigner) if named}
     people = resolve_people(
-        runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
+        runtime.services.users, runtime.services.links, team_id=ticket.team_id or "", user_ids=ids
     )
     return templates.assignment_values(
         ticket,

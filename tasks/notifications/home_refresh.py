@@ -31,7 +31,7 @@ def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
 
     If publishing fails, the user sees the change at the next refresh, or on opening Home.
     """
-    for link_id in runtime.home_sessions.watchers(ticket):
+    for link_id in runtime.services.home_sessions.watchers(ticket):
         _request_refresh(runtime, link_id)
 
 
@@ -45,7 +45,7 @@ def refresh_home(self: Task[Any, Any], link_id: str) -> None:
 
 
 def run(runtime: Runtime, link_id: str) -> None:
-    session = runtime.home_sessions.claim_refresh(link_id)
+    session = runtime.services.home_sessions.claim_refresh(link_id)
     if session is None:
         return
     view = _view(runtime, session)
@@ -57,7 +57,7 @@ def run(runtime: Runtime, link_id: str) -> None:
         )
     )
     if outcome.answer:
-        runtime.home_sessions.record_view_hash(
+        runtime.services.home_sessions.record_view_hash(
             link_id, sequence=session.sequence, view_hash=outcome.answer["view"]["hash"]
         )
     else:
@@ -67,10 +67,12 @@ def run(runtime: Runtime, link_id: str) -> None:
 def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
     """Return None if there is no such account any more."""
     try:
-        user = runtime.links.find_user(team_id=session.team_id, slack_user_id=session.slack_user_id)
+        user = runtime.services.links.find_user(
+            team_id=session.team_id, slack_user_id=session.slack_user_id
+        )
         if user is None:
             return None
-        content = runtime.home.get_or_parent(
+        content = runtime.services.home.get_or_parent(
             actor=Actor.from_user(user), team_id=session.team_id, screen=session.screen
         )
     except DomainError as refusal:
@@ -79,7 +81,7 @@ def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
 
 
 def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome) -> None:
-    sessions, link_id = runtime.home_sessions, session.link_id
+    sessions, link_id = runtime.services.home_sessions, session.link_id
     if outcome.rate_limit and outcome.rate_limit.seconds <= MAX_COUNTDOWN_SECONDS:
         sessions.request_refresh(link_id, within=timedelta(seconds=outcome.rate_limit.seconds))
         raise outcome.rate_limit
@@ -92,5 +94,5 @@ def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome)
 
 
 def _request_refresh(runtime: Runtime, link_id: str) -> None:
-    if runtime.home_sessions.request_refresh(link_id, within=DEBOUNCE):
+    if runtime.services.home_sessions.request_refresh(link_id, within=DEBOUNCE):
         runtime.publisher.publish_home_refresh(link_id, countdown=DEBOUNCE.total_seconds())
