@@ -515,8 +515,11 @@ def reload(db: Mongo, ticket: Ticket) -> Ticket:
     return found
 
 
-def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
-    """Run what was published, and what that publishes, until nothing is left."""
+def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None = None) -> None:
+    """Run what was published, and what that publishes, until nothing is left. Publish `ticket`
+    first, if given."""
+    if ticket:
+        publisher.publish_ticket(str(ticket.id))
     tasks = {
         NOTIFY_TASK: notify.run,
         ASSIGN_TASK: assign_ticket.run,

@@ -335,8 +335,7 @@ def test_they_get_what_waited(
     steps = way(help_desk)
     next(steps)
     unassigned = file_ticket(help_desk.tickets, help_desk.people.add(), "The roof leaks")
-    publisher.publish_ticket(str(unassigned.id))
-    work(runtime, publisher)
+    work(runtime, publisher, unassigned)
     assert reload(help_desk.db, unassigned).assigned_to is None
     assert due_ticket_ids(help_desk.db, now=help_desk.clock(), limit=10) == []
 
@@ -359,8 +358,7 @@ def test_a_skill_is_somebodys_chance_too(
     other = help_desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
     help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=[])
     unassigned = file_ticket(help_desk.tickets, help_desk.people.add(), "Roofs leak")
-    publisher.publish_ticket(str(unassigned.id))
-    work(runtime, publisher)
+    work(runtime, publisher, unassigned)
     assert reload(help_desk.db, unassigned).assigned_to is None
     if by == "operator":
         help_desk.users.set_skills(actor=OPERATOR, email=user.email, skills=["Roofs"])

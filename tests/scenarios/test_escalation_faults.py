@@ -80,8 +80,7 @@ def back(day: Day, ticket: Ticket, moment: datetime, *more: Ticket) -> None:
     day.clock.now = moment
     for _ in range(2):
         for untold in (ticket, *more):
-            day.publisher.publish_ticket(str(untold.id))
-        work(day.runtime, day.publisher)
+            work(day.runtime, day.publisher, untold)
         day.clock.advance(minutes=1)
         day.send_due_reminders()
 
@@ -102,8 +101,7 @@ def test_the_workers_were_away_for_days(day: Day, employee: User) -> None:
 
     late = day.admin()
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"outbox": True}})
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+    work(day.runtime, day.publisher, ticket)
     day.clock.advance(minutes=1)
     day.send_due_reminders()
     assert day.texts_to(late) == []

@@ -67,8 +67,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
     day.ticket_actions.ask_requester(
         actor=Actor.from_user(jo), ticket_id=str(asked.id), question="Which office?"
     )
-    day.publisher.publish_ticket(str(asked.id))
-    work(day.runtime, day.publisher)
+    work(day.runtime, day.publisher, asked)
     day.clock.now = at(2, 9)
     unaccepted, late = day.file(employee), day.file(employee)
     day.accept(late, jo)

@@ -59,8 +59,7 @@ def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
     jobs.run("learn")
 
     ticket = file_ticket(tickets, employee, "My tunnel to the office drops", "It does so today.")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
 
     found = reload(db, ticket)
     assert (found.assigned_to, found.related_skills) == (expert.id, ("VPN",))
@@ -83,8 +82,7 @@ def test_a_damaged_model_leaves_the_names_in_the_text(
     Training(db, clock=clock).run_if_due()
     db.models.update_many({}, {"$set": {"checksum": "0"}})
     ticket = file_ticket(tickets, employee, "The vpn drops")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert reload(db, ticket).related_skills == ("VPN",)
 
 

@@ -50,8 +50,7 @@ def test_a_palm_tree_until_friday(
 
     def filed(title: str) -> Ticket:
         ticket = file_ticket(tickets, employee, title=title)
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
+        work(runtime, publisher, ticket)
         return reload(db, ticket)
 
     first = filed("VPN drops")

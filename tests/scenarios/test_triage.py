@@ -52,20 +52,17 @@ def test_one_card_follows_the_ticket(
     db: Mongo,
 ) -> None:
     ticket = file_ticket(tickets, employee, "VPN is down")
-    publisher.publish_ticket(str(ticket.id))
-    work(watched, publisher)
+    work(watched, publisher, ticket)
     assert card(slack)["text"] == "Ticket 1 “VPN is down”: nobody is available for this"
     assert "*Nobody is available for this.* Take it, or assign it to somebody." in str(card(slack))
     ben = people.add(Role.MODERATOR)
     ticket_actions.take(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
-    publisher.publish_ticket(str(ticket.id))
-    work(watched, publisher)
+    work(watched, publisher, ticket)
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: in progress, accepted by {ben.name}"
     ticket_actions.resolve(
         actor=Actor.from_user(ben), ticket_id=str(ticket.id), resolution="New key."
     )
-    publisher.publish_ticket(str(ticket.id))
-    work(watched, publisher)
+    work(watched, publisher, ticket)
     assert card(slack)["text"] == f"Ticket 1 “VPN is down”: resolved ({ben.name})"
     assert not reload(db, ticket).is_in_outbox
     posted = [c for c in slack.calls_to("chat.postMessage") if c.args["channel"] == TRIAGE]
@@ -95,8 +92,7 @@ def test_what_was_resolved_before_there_was_a_channel_is_not_announced(
 ) -> None:
     ticket = file_ticket(tickets, employee)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"status": Status.COMPLETED}})
-    publisher.publish_ticket(str(ticket.id))
-    work(watched, publisher)
+    work(watched, publisher, ticket)
     assert slack.messages(TRIAGE) == []
     assert not reload(db, ticket).is_in_outbox
 
@@ -168,8 +164,7 @@ def test_a_channel_the_bot_may_not_write_to_is_given_up(
     people.add(Role.MODERATOR)
     slack.fail("chat.postMessage", error=error, times=9, where=lambda a: a["channel"] == TRIAGE)
     ticket = file_ticket(tickets, employee)
-    publisher.publish_ticket(str(ticket.id))
-    work(watched, publisher)
+    work(watched, publisher, ticket)
     assert not reload(db, ticket).is_in_outbox
     refused = [c for c in slack.calls_to("chat.postMessage") if c.args["channel"] == TRIAGE]
     assert len(refused) == 1
@@ -187,8 +182,7 @@ def posted(
 ) -> Ticket:
     """A ticket that nobody has, with its card in the channel."""
     ticket = file_ticket(tickets, employee, "VPN is down")
-    publisher.publish_ticket(str(ticket.id))
-    work(watched, publisher)
+    work(watched, publisher, ticket)
     return ticket
 
 

@@ -63,8 +63,7 @@ def waiting(day: Day, jo: User, eve: User, title: str = "VPN is down") -> Ticket
 
 
 def delivered(day: Day, ticket: Ticket) -> None:
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+    work(day.runtime, day.publisher, ticket)
 
 
 def told(day: Day, eve: User) -> list[str]:

@@ -21,8 +21,7 @@ class BotAndWorkers:
 
     def work(self, ticket: Ticket | None = None) -> None:
         if ticket:
-            self._publisher.publish_ticket(str(ticket.id))
-        work(self._runtime, self._publisher)
+            work(self._runtime, self._publisher, ticket)
 
     def send_due_reminders(self) -> None:
         """What gathers before it is told, a moment later."""

@@ -55,8 +55,7 @@ class Day:
     ) -> Ticket:
         """Filed and assigned to whoever fits."""
         ticket = file_ticket(self.tickets, requester, title, priority=priority)
-        self.publisher.publish_ticket(str(ticket.id))
-        work(self.runtime, self.publisher)
+        work(self.runtime, self.publisher, ticket)
         return self.now(ticket)
 
     def now(self, ticket: Ticket) -> Ticket:
@@ -64,8 +63,7 @@ class Day:
 
     def accept(self, ticket: Ticket, by: User) -> None:
         self.ticket_actions.accept(actor=Actor.from_user(by), ticket_id=str(ticket.id))
-        self.publisher.publish_ticket(str(ticket.id))
-        work(self.runtime, self.publisher)
+        work(self.runtime, self.publisher, ticket)
 
     def sweep(self) -> None:
         """One run of the job, and what the workers make of it."""

@@ -271,6 +271,28 @@ def test_after_a_day_of_downtime_only_todays_and_none_in_the_afternoon(
     assert digest.run(runtime) == 1
 
 
+def test_a_long_lived_process_reads_hours_and_counts_again_each_round(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
+    db: Mongo,
+) -> None:
+    filing.file(nils)
+    clock.now = at(3, 9)
+    assert digest.run(runtime) == 1
+    filing.file()
+    days = frozenset(range(5))
+    BusinessHoursStore(db).write(actor=OPERATOR, zone="UTC", days=days, start="11:00", end="17:00")
+    clock.now = at(4, 9)
+    assert digest.run(runtime) == 0
+    clock.now = at(4, 11)
+    assert digest.run(runtime) == 1
+    is_all_assigned = ["*Unassigned*: none" in str(message) for message in read(slack, nils)]
+    assert is_all_assigned == [True, False]
+
+
 def test_each_in_their_own_zone(
     runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
 ) -> None:

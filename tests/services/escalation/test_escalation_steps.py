@@ -165,8 +165,7 @@ def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -
     day.ticket_actions.reassign(
         actor=Actor.from_user(al), ticket_id=str(ticket.id), assignee_id=None
     )
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+    work(day.runtime, day.publisher, ticket)
     assert day.now(ticket).assigned_to is None
 
 
@@ -351,8 +350,7 @@ def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
     at_once(*[lambda: [day.steps.take(ticket) for ticket in day.steps.due()]] * 3)
     assert [day.history(ticket) for ticket in filed] == [["accept_reminder"]] * 8
     for ticket in filed:
-        day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+        work(day.runtime, day.publisher, ticket)
     day.clock.advance(seconds=30)
     asked = [(task, to) for task, to in [("tasks.nudge", str(jo.id))] * 3]
     day.publisher.asked += asked

@@ -95,8 +95,7 @@ def life(
     own = _of_message(tickets, actor, "My chair squeaks", direct)
     quoted = _of_message(tickets, Actor.from_user(jo), "Somebody's printer", said)
     for ticket in (assigned, own, quoted):
-        publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+        work(runtime, publisher, ticket)
     log = FileLink("log.txt", f"{TEAM_URL}files/{SLACK_ID}/F1/log.txt")
     also = FileLink("map.png", "https://example.com/map.png")
     ticket_id = str(assigned.id)
@@ -186,8 +185,7 @@ def test_also_where_cards_are_updated_afterwards(
     sent = len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))
     erasure.erase(actor=OPERATOR, email=EMAIL)
     for ticket in (life.assigned, life.own, life.quoted):
-        publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+        work(runtime, publisher, ticket)
     assert leftovers(db) == []
     assert (len(slack.messages(GENERAL)), len(slack.messages(SLACK_ID))) == sent
     card, *_ = slack.messages(f"U{str(life.assigned.created_by)[-8:].upper()}")
@@ -205,8 +203,7 @@ def test_their_open_tickets_go_to_somebody_else(
     assert life.assigned.status is Status.IN_PROGRESS
     other = people.add(Role.MODERATOR, "VPN")
     erasure.erase(actor=OPERATOR, email=EMAIL)
-    publisher.publish_ticket(str(life.assigned.id))
-    work(runtime, publisher)
+    work(runtime, publisher, life.assigned)
     assert reload(db, life.assigned).assigned_to == other.id
 
 

@@ -1,6 +1,5 @@
 """A new assignee gets an email, too: once, and only while the ticket is theirs."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -40,12 +39,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    with MailServer() as server:
-        yield server
-
-
-@pytest.fixture
 def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailServer) -> Runtime:
     config, _ = parse_settings("worker", {"APP_URL": "https://desk.example.com"})
     return replace(
@@ -60,25 +53,9 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
     )
 
 
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
-def expert(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
-    return file_ticket(tickets, employee, "VPN is down")
-
-
 def deliver(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
     """Everything that follows from what has happened to the ticket."""
-    publisher.publish_ticket(str(ticket.id))
-    work(mailing, publisher)
+    work(mailing, publisher, ticket)
 
 
 def told(mail_server: MailServer) -> list[str]:

@@ -54,8 +54,7 @@ def ticket(
     publisher: RecordingPublisher,
 ) -> Ticket:
     ticket = file_ticket(tickets, emma, "VPN is down")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     return ticket
 
 
@@ -207,8 +206,7 @@ def test_a_card_that_is_still_to_come_is_waited_for(
     comments.add(actor=Actor.from_user(emma), ticket_id=str(fresh.id), text="It is urgent.")
     slack.fail("chat.postMessage", status=500, times=2)
     for _ in range(4):
-        publisher.publish_ticket(str(fresh.id))
-        work(runtime, publisher)
+        work(runtime, publisher, fresh)
     (card, comment) = slack.messages(People.slack_id(nils))
     assert comment["thread_ts"] == card["ts"]
     assert comment["text"] == "Ticket 1: User 1 wrote: It is urgent."
@@ -254,8 +252,7 @@ def test_who_is_not_in_slack_is_no_obstacle(
     db: Mongo,
 ) -> None:
     fresh = file_ticket(tickets, people.add(linked=False))
-    publisher.publish_ticket(str(fresh.id))
-    work(runtime, publisher)
+    work(runtime, publisher, fresh)
     comments.add(actor=Actor.from_user(nils), ticket_id=str(fresh.id), text="Hello?")
     notify.run(runtime, str(fresh.id))
     assert not reload(db, fresh).is_in_outbox

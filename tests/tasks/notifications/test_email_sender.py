@@ -1,6 +1,5 @@
 """Emails reach the mail server once, whatever it answers, and do not delay each other."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -23,12 +22,6 @@ from tests.conftest import JWT_SECRET, FixedClock, People, RecordingPublisher, a
 from tests.support.mail_server import HOST, MailServer, html
 
 URL = "https://desk.example.com"
-
-
-@pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    with MailServer() as server:
-        yield server
 
 
 @pytest.fixture

@@ -30,22 +30,6 @@ from tests.support.slack_workspace import TEAM_ID
 pytest_plugins = ["tests.support.product"]
 
 
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
-def expert(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
-    """Filed, and nobody has been told yet."""
-    return file_ticket(tickets, employee, "VPN is down")
-
-
 def link_of(user: User) -> str:
     return f"{TEAM_ID}:{People.slack_id(user)}"
 
@@ -88,15 +72,13 @@ def test_requester_and_assignee_see_the_change(
 ) -> None:
     open_home(runtime, employee)
     open_home(runtime, expert)
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert f"Assigned to <@{People.slack_id(expert)}>" in str(seen(slack, employee))
     assert "Ticket 1: VPN is down" in seen(slack, expert)
     ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
     )
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert "Ticket 1: VPN is down" not in seen(slack, employee)
     assert "Ticket 1: VPN is down" not in seen(slack, expert)
 
@@ -142,8 +124,7 @@ def test_a_change_after_a_lost_task_publishes_again(
 def test_who_never_opened_home_is_left_alone(
     runtime: Runtime, publisher: RecordingPublisher, slack: RecordingSlack, ticket: Ticket
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert slack.calls_to("views.publish") == []
 
 
@@ -160,8 +141,7 @@ def test_a_refresh_throws_nobody_off_a_tickets_page(
     ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New key."
     )
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     shown = seen(slack, employee)
     assert shown[:3] == ["Ticket 1", "VPN is down", "Back"]
     assert "New key." in shown
@@ -177,8 +157,7 @@ def test_whoever_has_the_ticket_open_sees_the_change(
     reader = people.add(Role.ADMIN)
     open_home(runtime, reader, Screen(ticket_id=ticket.id))
     assert "*Status*\nTo do" in seen(slack, reader)
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert "*Status*\nIn progress" in seen(slack, reader)
 
 
@@ -192,8 +171,7 @@ def test_whoever_looks_at_the_queue_sees_what_comes(
     reader, elsewhere = people.add(Role.ADMIN), people.add(Role.ADMIN)
     open_home(runtime, reader, Screen(list_query=ListQuery(ListKind.QUEUE)))
     open_home(runtime, elsewhere)
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert "Ticket 1: VPN is down" in seen(slack, reader)
     assert "*In progress*" in str(seen(slack, reader))
     assert len(published(slack, elsewhere)) == 1

@@ -35,22 +35,6 @@ from tests.conftest import (
 from tests.support.recording_slack import RecordingSlack
 
 
-@pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
-def expert(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
-    """Filed, and nobody has been told yet."""
-    return file_ticket(tickets, employee, "VPN is down")
-
-
 def sent_to(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
     return slack.messages(People.slack_id(user))
 
@@ -64,8 +48,7 @@ def test_requester_and_assignee_get_one_card_each(
     expert: User,
     db: Mongo,
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert [m["text"] for m in sent_to(slack, employee)] == [
         "Ticket 1 “VPN is down”: in progress (Moderator 2)"
     ]
@@ -96,8 +79,7 @@ def test_the_resolution_reaches_the_requester_with_a_sound(
     employee: User,
     expert: User,
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New certificate."
     )
@@ -120,8 +102,7 @@ def test_nobody_is_notified_of_what_they_did_themselves(
 ) -> None:
     filer = people.add(Role.MODERATOR)
     own = file_ticket(tickets, filer, "VPN for me")
-    publisher.publish_ticket(str(own.id))
-    work(runtime, publisher)
+    work(runtime, publisher, own)
     ticket_actions.resolve(
         actor=Actor.from_user(filer), ticket_id=str(own.id), resolution="Found it myself."
     )
@@ -142,8 +123,7 @@ def test_admins_are_notified_once_that_nobody_is_available(
     filing_admin = people.add(Role.ADMIN, capacity=0)
     ticket = file_ticket(tickets, filing_admin, "The roof leaks")
     for _ in range(3):
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
+        work(runtime, publisher, ticket)
         send_due_reminders(runtime, clock)
     assert [m["text"] for m in sent_to(slack, busy_admin)] == [
         "Ticket 1 “The roof leaks”: nobody is available to take it"
@@ -226,8 +206,7 @@ def test_a_deleted_card_is_not_updated_for_ever(
     db: Mongo,
 ) -> None:
     slack.fail("chat.update", error="message_not_found")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert not reload(db, ticket).is_in_outbox
 
 
@@ -241,8 +220,7 @@ def test_a_card_overwritten_with_an_old_state_is_updated_again(
     expert: User,
     db: Mongo,
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     stale = reload(db, ticket)
     ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
@@ -279,8 +257,7 @@ def test_two_that_meet_leave_nothing_to_the_sweep(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Who finds a message in another's hands looks again: the other may have met theirs."""
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
     )
@@ -307,8 +284,7 @@ def test_a_requester_without_slack_is_no_obstacle(
 ) -> None:
     expert = people.add(Role.MODERATOR)
     ticket = file_ticket(tickets, people.add(linked=False))
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert len(sent_to(slack, expert)) == 1
     assert not reload(db, ticket).is_in_outbox
 

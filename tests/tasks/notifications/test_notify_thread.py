@@ -68,8 +68,7 @@ def test_the_thread_gets_the_number_and_nothing_else(
     thread: str,
 ) -> None:
     ticket = made(tickets, employee, thread_ts=thread_ts)
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     (line,) = lines(slack)
     assert (line["text"], line["thread_ts"]) == (LINE, thread)
     assert [block["text"]["text"] for block in line["blocks"]] == [LINE]
@@ -91,13 +90,11 @@ def test_it_is_said_once_whatever_happens_to_the_ticket(
     people: People,
 ) -> None:
     ticket = made(tickets, employee)
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     moderator = Actor.from_user(people.add(Role.MODERATOR))
     ticket_actions.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
     for _ in range(3):
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
+        work(runtime, publisher, ticket)
     assert [line["text"] for line in lines(slack)] == [LINE]
 
 
@@ -178,8 +175,7 @@ def test_where_the_bot_cannot_write_it_gives_up_quietly(
         slack.add_channel(channel, **info)
     ticket = made(tickets, employee, channel=channel)
     with caplog.at_level(logging.WARNING):
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
+        work(runtime, publisher, ticket)
     assert (state(db, ticket), reload(db, ticket).is_in_outbox) == ("failed", False)
     assert caplog.text == ""
     assert len(slack.messages(People.slack_id(employee))) == 1
@@ -207,8 +203,7 @@ def test_a_refusal_ends_the_attempts(
     ticket = made(tickets, employee)
     slack.fail("chat.postMessage", error=error, where=to_general)
     for _ in range(2):
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
+        work(runtime, publisher, ticket)
     assert (lines(slack), state(db, ticket)) == ([], "failed")
     assert not reload(db, ticket).is_in_outbox
 

@@ -31,11 +31,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def employee(people: People) -> User:
-    return people.add()
-
-
-@pytest.fixture
 def admin(people: People) -> User:
     """Nobody is available: the only one at the help roofs takes no tickets."""
     return people.add(Role.ADMIN, capacity=0)
@@ -62,8 +57,7 @@ class Roofs:
         return [reload(self._runtime.db, ticket) for ticket in filed]
 
     def work(self, ticket: Ticket) -> None:
-        self._publisher.publish_ticket(str(ticket.id))
-        work(self._runtime, self._publisher)
+        work(self._runtime, self._publisher, ticket)
 
 
 @pytest.fixture
