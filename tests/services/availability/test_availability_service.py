@@ -114,13 +114,13 @@ def test_what_was_not_touched_stays(
     assert stored(db, nils)["workHours"]["start"] == "07:00"
 
 
-def test_whoever_chooses_the_teams_hours_follows_them(
+def test_hours_equal_to_the_teams_follow_them(
     service: AvailabilityService, nils: User, db: Mongo
 ) -> None:
     hours: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="07:00"))
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(start="09:00"))
-    assert "workHours" in stored(db, nils)  # nobody has said what the team's are
+    assert "workHours" in stored(db, nils)  # the team's are not set
     BusinessHoursStore(db).write(actor=OPERATOR, **hours)
     service.update(actor=Actor.from_user(nils), change=AvailabilityChange(days=WORKWEEK))
     assert "workHours" not in stored(db, nils)

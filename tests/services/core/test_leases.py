@@ -117,7 +117,7 @@ def test_who_dies_inside_has_it_for_a_while(db: Mongo, clock: FixedClock) -> Non
     assert not second.acquire()
     clock.advance(seconds=1)
     assert second.acquire()
-    dead.release()  # was not so dead, but has lost it
+    dead.release()  # returns late, without its claim
     assert not lock(db, clock).acquire()
 
 

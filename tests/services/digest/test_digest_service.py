@@ -51,7 +51,7 @@ from tests.support.slack_workspace import TEAM_ID
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """Of March 2026, whose second day is a Monday."""
+    """March 2026; the 2nd is a Monday."""
     return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
 
 
@@ -61,7 +61,7 @@ OFF = "This comes on the mornings you work. Turn it off in this app's Home."
 
 @pytest.fixture(autouse=True)
 def hours(db: Mongo, clock: FixedClock) -> None:
-    """Monday to Friday, 9 to 5 in UTC. It is Tuesday, 3 March 2026, seven in the morning."""
+    """Monday to Friday, 9 to 5 in UTC. Now: Tuesday, 3 March 2026, 07:00."""
     claim_installation(db, team_id=TEAM_ID)
     days = frozenset(range(5))
     BusinessHoursStore(db).write(actor=OPERATOR, zone="UTC", days=days, start="09:00", end="17:00")
@@ -74,7 +74,7 @@ def nils(people: People) -> User:
 
 
 class Filing:
-    """Puts tickets where the test wants them."""
+    """Files tickets with the given fields."""
 
     def __init__(self, db: Mongo, tickets: TicketService, clock: FixedClock, by: User) -> None:
         self._db, self._tickets, self._clock, self._by = db, tickets, clock, by
@@ -217,13 +217,13 @@ def test_where_there_is_nothing_to_tell_there_is_no_message(
     assert digest.run(runtime) == 0
     filing.file()
     clock.now = at(3, 11)
-    assert digest.run(runtime) == 0  # that day's is done with
+    assert digest.run(runtime) == 0  # that day's is done
     assert read(slack, nils) == []
     clock.now = at(4, 9)
     assert digest.run(runtime) == 1
 
 
-def test_once_a_day_whoever_looks_and_how_often(
+def test_once_a_day_however_often_it_runs(
     runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     filing.file(nils)
@@ -314,8 +314,7 @@ def test_each_in_their_own_zone(
 def test_who_gets_it(
     runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
 ) -> None:
-    """An admin who works on tickets, or has asked for it, and nobody who is not at the help desk
-    or not in Slack."""
+    """Admins who work on tickets or asked for it; no requesters, and no one without Slack."""
     busy, skilled, keen, boss = (
         people.add(Role.ADMIN),
         people.add(Role.ADMIN, "VPN"),
@@ -356,7 +355,7 @@ def test_slack_is_in_trouble_all_morning(
     clock: FixedClock,
     db: Mongo,
 ) -> None:
-    """It is tried again, each time later, and not in the afternoon."""
+    """Retried with back-off, but not in the afternoon."""
     filing.file(nils)
     clock.now = at(3, 9)
     slack.fail("chat.postMessage", status=500, times=99)
@@ -399,7 +398,7 @@ def test_a_process_that_dies_makes_it_late(
     clock.now = at(3, 9)
     digests = Digests(db, clock=clock)
     (account,) = digests.due()
-    assert digests.claim(account)  # and then it is killed
+    assert digests.claim(account)  # killed after this
     assert digest.run(runtime) == 0
     clock.advance(seconds=60)
     assert digest.run(runtime) == 1
@@ -448,7 +447,7 @@ def test_it_is_turned_off_and_on_in_home(
     clock.now = at(3, 9)
     assert digest.run(runtime) == 0
     press("Turn off the morning digest")
-    assert digest.run(runtime) == 1  # the morning is not over
+    assert digest.run(runtime) == 1  # still morning
     press("Turn on the morning digest")
     press("Turn off the morning digest")
     assert digest.run(runtime) == 0
@@ -505,7 +504,7 @@ def test_the_job_publishes_only_while_an_account_is_due(services: Services,
 
     monkeypatch.setattr(publisher, "publish_digests", away)
     leader.renew_leadership()
-    leader.run("digest")  # the broker's absence ends no process
+    leader.run("digest")  # a missing broker ends no process
 
 
 def test_the_number_of_queries_does_not_grow(

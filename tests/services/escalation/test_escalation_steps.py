@@ -35,7 +35,7 @@ def employee(day: Day) -> User:
 
 
 def lines(day: Day, ticket: Ticket, users: UserService, links: LinkService) -> list[str]:
-    """The history as its page shows it, without the times."""
+    """The history as on the page, without the times."""
     found = day.now(ticket)
     people = resolve_people(users, links, team_id=TEAM_ID, user_ids=referenced_user_ids(found))
     (shown,) = texts({"blocks": history_blocks(found.events, people)})
@@ -148,7 +148,7 @@ def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None
     other = day.moderator(capacity=0)
     ticket = day.file(employee)
     day.runs_until(at(2, 12))
-    # An admin may have it in a moderator's place.
+    # An admin may be the assignee, too.
     assert day.now(ticket).assigned_to == boss.id
     day.runs_until(at(2, 13))
     assert day.history(ticket)[:3] == ["accept_reminder", "accept_next", "accept_admins"]
@@ -157,7 +157,7 @@ def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None
     assert len(day.texts_to(jo)) == 2
 
 
-def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -> None:
+def test_it_is_not_reassigned_to_a_former_assignee(day: Day, employee: User) -> None:
     day.moderator("VPN")
     ticket = day.file(employee)
     al = day.moderator("VPN")
@@ -170,7 +170,7 @@ def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -
 
 
 def test_nobody_is_disturbed_at_night(day: Day, employee: User) -> None:
-    """It is nine in the office, and evening for Jo, who begins when it is one in the morning."""
+    """It is 09:00 in the office and evening for Jo, whose workday begins at 01:00 office time."""
     hours = {"workHours": {"days": [0, 1, 2, 3, 4], "start": "10:00", "end": "18:00"}}
     jo = day.moderator("VPN", timezone="Asia/Tokyo", **hours)
     ticket = day.file(employee, priority="high")
@@ -192,13 +192,13 @@ def test_but_for_what_is_urgent(day: Day, employee: User) -> None:
 
 
 def test_a_reminder_outside_working_hours_waits_and_is_sent_once(day: Day, employee: User) -> None:
-    """An admin who has gone home reads in the morning what is still so, in one message."""
+    """After work, an admin gets what still applies the next morning, in one message."""
     boss = day.admin(timezone="America/Los_Angeles", capacity=0)
     jo = day.moderator("VPN")
     held = [day.file(employee, f"VPN {number}") for number in range(3)]
     day.runs_until(at(2, 16, 55))
     assert {"accept_admins"} <= set(day.history(held[0]))
-    assert day.texts_to(boss) == []  # nine in the morning there is five in the afternoon here
+    assert day.texts_to(boss) == []  # 09:00 there is 17:00 here
     day.accept(held[1], jo)
     day.runs_until(at(2, 17, 5))
     assert day.texts_to(boss) == ["2 tickets need a look: Ticket 1, Ticket 3"]
@@ -207,7 +207,7 @@ def test_a_reminder_outside_working_hours_waits_and_is_sent_once(day: Day, emplo
 def test_the_channel_is_notified_in_business_hours(
     day: Day, employee: User, ticket_edits: TicketEdits
 ) -> None:
-    """Once an admin has said which those are; of what is urgent also at night."""
+    """If business hours are set; urgent reminders at night, too."""
     boss = day.admin(capacity=0)
     BusinessHoursStore(day.db, clock=day.clock).write(
         actor=Actor.from_user(boss), zone="UTC", days=WORKDAYS, start="09:00", end="17:00"
@@ -220,7 +220,7 @@ def test_the_channel_is_notified_in_business_hours(
             expected_seq=ticket.seq,
             changes={"deadline": at(2, 9, 30)},
         )
-    day.clock.now = at(2, 20)  # the jobs begin again in the evening
+    day.clock.now = at(2, 20)  # the jobs restart in the evening
     day.runs_until(at(2, 22))
     (urgent,) = day.texts_to(TRIAGE)
     assert urgent == "Ticket 2 “VPN is down for everyone (urgent)” is overdue"
@@ -290,7 +290,7 @@ def test_another_deadline_or_priority_starts_again(
     assert day.history(ticket) == ["due_soon", "due_missed"]
     change = {"deadline": at(3, 15)} if field == "deadline" else {"priority": "medium"}
     if field == "deadline":
-        # The target alone made it late; only a later one moves that.
+        # Overdue by the target; only a later target changes that.
         day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"priority": "low"}})
     ticket_edits.update(
         actor=Actor.from_user(jo),
@@ -334,7 +334,7 @@ def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
     day.runs_until(at(3, 15, 10))
     assert day.history(filed[0]) == ["due_admins"]
     assert day.history(filed[5]) == ["accept_reminder", "due_admins"]
-    # One message each: who has them hears that they are late, the channel and the admins.
+    # One message each to the assignee, the channel and the admins.
     assert len(day.slack.calls_to("chat.postMessage")) - before == 3
     (late,) = day.texts_to(jo)
     assert late.startswith("6 tickets need a look: ")
@@ -343,7 +343,7 @@ def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
         assert asked.startswith("6 tickets need a look: ")
 
 
-def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
+def test_each_step_is_taken_once(day: Day, employee: User) -> None:
     jo = day.moderator("VPN", capacity=30)
     filed = [day.file(employee, f"VPN {number}") for number in range(8)]
     day.clock.now = at(2, 10)
@@ -440,7 +440,7 @@ def test_who_is_not_in_slack_holds_nobody_up(day: Day, employee: User) -> None:
 
 
 def test_another_target_moves_the_steps_without_a_sound(day: Day, employee: User) -> None:
-    """The jobs find by the alarm that it is too early by what the admins have set since."""
+    """The jobs find that a step is too early by the new settings."""
     jo = day.moderator("VPN")
     ticket = day.file(employee)
     day.db.tickets.update_one({"_id": ticket.id}, {"$set": {"alarm.at": day.clock()}})

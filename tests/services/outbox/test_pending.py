@@ -137,7 +137,7 @@ def test_the_sweep_needs_no_sort(db: Mongo, clock: FixedClock) -> None:
 def unassigned(
     db: Mongo, clock: FixedClock, links: LinkService, tickets: TicketService, people: People
 ) -> Ticket:
-    """A ticket nobody could take, of which everybody has been told."""
+    """A delivered ticket that no one was available for."""
     ticket = AssignmentService(db, links).queue_unassigned(
         file_ticket(tickets, people.add()), now=clock()
     )
@@ -160,7 +160,7 @@ def test_it_is_tried_again_after_a_while(db: Mongo, clock: FixedClock, unassigne
     assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
 
 
-def test_it_is_tried_again_when_somebody_may_take_it(
+def test_it_is_retried_when_a_user_becomes_available(
     db: Mongo, clock: FixedClock, unassigned: Ticket
 ) -> None:
     retry_unassigned(db, now=clock())
@@ -171,7 +171,7 @@ def test_it_is_tried_again_when_somebody_may_take_it(
 def test_a_worker_that_saw_it_unassigned_does_not_mark_it_delivered(
     db: Mongo, clock: FixedClock, unassigned: Ticket
 ) -> None:
-    """Else it would be neither parked nor in the outbox, and so be forgotten."""
+    """It must be either queued or in the outbox."""
     retry_unassigned(db, now=clock())
     assert not mark_delivered(db, unassigned.id, expected_seq=unassigned.seq)
     assert due_ticket_ids(db, now=clock(), limit=9) == [unassigned.id]
@@ -205,7 +205,7 @@ def test_what_is_not_queued_is_not_retried(
 def test_whose_turn_is_next_is_tried_first_and_not_all_at_once(
     db: Mongo, clock: FixedClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A handler waits for it, and nobody takes a hundred thousand."""
+    """A handler waits for it."""
     monkeypatch.setattr(pending, "MAX_RETRIED_ON_CHANGE", 2)
     ends = [
         {"_id": n, "seq": 1, "assignment": {"next": clock() + timedelta(minutes=n)}}

@@ -1,4 +1,4 @@
-"""Reminders wait to be sent together: each once, whichever worker sends it."""
+"""Reminders wait to be sent together, each once."""
 
 from datetime import timedelta
 
@@ -42,7 +42,7 @@ def test_it_waits_for_others_and_is_sent_with_them(
     assert claim is not None
     assert sorted(reminder.id for reminder in claim.reminders) == ["a", "b"]
     reminder_queue.finish(claim, why="sent")
-    post(reminder_queue, "a", "b")  # told already
+    post(reminder_queue, "a", "b")  # already sent
     clock.advance(hours=1)
     assert reminder_queue.due_recipients() == ["triage"]
 
@@ -55,7 +55,9 @@ def test_each_reminder_is_claimed_once(reminder_queue: Reminders, clock: FixedCl
     assert sorted(told) == list("abcdefgh")
 
 
-def test_whoever_dies_leaves_it_to_the_next(reminder_queue: Reminders, clock: FixedClock) -> None:
+def test_a_worker_that_dies_leaves_it_to_the_next(
+    reminder_queue: Reminders, clock: FixedClock
+) -> None:
     post(reminder_queue, "a")
     clock.advance(minutes=1)
     assert reminder_queue.claim(str(JO)) is not None

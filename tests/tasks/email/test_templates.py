@@ -1,4 +1,4 @@
-"""What each email says, and what none of them says."""
+"""The texts of the emails, and what they must not contain."""
 
 from dataclasses import replace
 

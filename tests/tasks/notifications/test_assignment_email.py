@@ -1,4 +1,4 @@
-"""A new assignee gets an email, too: once, and only while the ticket is theirs."""
+"""A new assignee gets one email, and only while they have the ticket."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -54,7 +54,7 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
 
 
 def deliver(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
-    """Everything that follows from what has happened to the ticket."""
+    """Run all tasks for the ticket."""
     work(mailing, publisher, ticket)
 
 
@@ -78,7 +78,7 @@ def test_the_assignee_is_written_to_once(
         f"Filed by {employee.name}. Why you: "
     )
     assert "knows VPN" in text
-    assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as ever
+    assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as usual
     delivered = reload(db, ticket)
     assert not delivered.is_in_outbox
     (delivery,) = (n for n in delivered.deliveries if ":mail:" in n["key"])

@@ -1,4 +1,4 @@
-"""Comments on their way to the threads: once, in order, and in step with what they say."""
+"""Comments reach the threads once, in order, and stay up to date."""
 
 import dataclasses
 from collections.abc import Callable
@@ -185,7 +185,7 @@ def test_a_message_overwritten_with_an_old_text_is_updated_again(
     stale = reload(db, ticket)
     comments.edit(**edit, text="Third")
     notify.run(runtime, str(ticket.id))
-    TicketSender(runtime, stale).deliver()  # a slow worker comes by with what it read before
+    TicketSender(runtime, stale).deliver()  # a slow worker with an old version
     assert in_thread(slack, nils, card_of(slack, nils)) == ["Ticket 1: User 1 wrote: Second"]
     notify.run(runtime, str(ticket.id))
     assert in_thread(slack, nils, card_of(slack, nils)) == ["Ticket 1: User 1 wrote: Third"]

@@ -1,4 +1,4 @@
-"""Emails reach the mail server once, whatever it answers, and do not delay each other."""
+"""Emails reach the mail server once and do not delay each other."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -59,7 +59,7 @@ def emma(people: People) -> User:
 
 
 def states(db: Mongo) -> list[tuple[str, str | None]]:
-    """Of the letters, as they were posted."""
+    """The states of the emails, in the order of queueing."""
     return [(doc["state"], doc.get("error")) for doc in db.letters.find().sort("facts.n")]
 
 
@@ -141,7 +141,7 @@ def test_what_is_posted_while_another_is_at_it_is_not_left_behind(
         nonlocal second
         if not second:
             second = post(emails, people.add(), 2)
-            email_sender.run(mailing, second)  # finds the gate closed
+            email_sender.run(mailing, second)  # finds the lock closed
             assert len(mail_server.mails) == 1
         leave(lock)
 
@@ -225,7 +225,7 @@ def test_a_server_that_is_down_gets_it_once_it_is_up(
     assert counted(meter) == {("linked", "delayed"): 1, ("linked", "sent"): 1}
 
 
-def test_a_server_in_trouble_is_left_alone_whoever_comes(
+def test_a_failing_server_gets_no_email_during_the_back_off(
     mailing: Runtime, mail_server: MailServer, emails: Emails, people: People
 ) -> None:
     mail_server.answers = ["421 4.3.2 Shutting down"]
@@ -298,7 +298,7 @@ def test_a_slow_server_costs_one_task_its_time_and_no_other(
     mailing: Runtime, mail_server: MailServer, emails: Emails, emma: User, db: Mongo,
     clock: FixedClock,
 ) -> None:  # fmt: skip
-    mail_server.delay = 1.5  # longer than an answer is waited for
+    mail_server.delay = 1.5  # longer than the timeout
     email_id = post(emails, emma)
     email_sender.run(mailing, email_id)
     assert states(db) == [("waiting", "SMTPServerDisconnected")]
@@ -306,7 +306,7 @@ def test_a_slow_server_costs_one_task_its_time_and_no_other(
     clock.advance(seconds=10)
     email_sender.run(mailing, email_id)
     assert states(db) == [("sent", None)]
-    # It had taken the first one: who gets both can tell.
+    # The server accepted the first; the Message-ID identifies the repeat.
     assert len({mail["Message-ID"] for mail in mail_server.mails}) == 1
 
 
@@ -382,7 +382,7 @@ def test_while_mail_is_off_emails_do_not_pile_up(
     email_sender.run(runtime, email_id)
     off = "mail is off, because MAILTRAP_SMTP_HOST is not set"
     assert states(db) == [("dropped", off)]
-    email_sender.run(mailing, email_id)  # turning it on does not bring back what is old
+    email_sender.run(mailing, email_id)  # old emails stay discarded
     assert mail_server.mails == []
 
 

@@ -35,7 +35,7 @@ def link_of(user: User) -> str:
 
 
 def open_home(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
-    """As the bot does it when that user opens Home, or goes somewhere in it."""
+    """As the bot does when the user opens or navigates Home."""
     content = runtime.services.home.get(
         actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
     )
@@ -147,7 +147,7 @@ def test_a_refresh_throws_nobody_off_a_tickets_page(
     assert "New key." in shown
 
 
-def test_whoever_has_the_ticket_open_sees_the_change(
+def test_members_who_have_the_ticket_open_see_the_change(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
@@ -161,7 +161,7 @@ def test_whoever_has_the_ticket_open_sees_the_change(
     assert "*Status*\nIn progress" in seen(slack, reader)
 
 
-def test_whoever_looks_at_the_queue_sees_what_comes(
+def test_members_who_have_the_queue_open_see_new_tickets(
     runtime: Runtime,
     publisher: RecordingPublisher,
     slack: RecordingSlack,
@@ -177,7 +177,7 @@ def test_whoever_looks_at_the_queue_sees_what_comes(
     assert len(published(slack, elsewhere)) == 1
 
 
-def test_a_tickets_page_that_is_no_longer_theirs_becomes_the_lists(
+def test_a_ticket_page_no_longer_visible_becomes_the_lists(
     runtime: Runtime, slack: RecordingSlack, ticket: Ticket, expert: User, db: Mongo
 ) -> None:
     open_home(runtime, expert, Screen(ticket_id=ticket.id))
@@ -218,7 +218,7 @@ def asked(runtime: Runtime, user: User) -> None:
 
 
 def went_to(runtime: Runtime, user: User, ticket: Ticket) -> Any:
-    """A fault that is none: while a refresh is on its way, its reader opens the ticket."""
+    """No failure: the user opens the ticket during a refresh."""
 
     def meanwhile(_: dict[str, Any]) -> bool:
         home_sessions: HomeSessions = runtime.services.home_sessions
@@ -245,7 +245,7 @@ def test_a_reader_who_was_quicker_keeps_what_they_opened(
     home_refresh.run(runtime, link_of(employee))
     assert [answer["ok"] for answer in published(slack, employee)] == [True, False]
     assert db.links.distinct("home.hash") == ["of the ticket's page"]
-    # What they were shown may be older than the change: a look at it follows.
+    # The view may be older than the change: another refresh follows.
     assert refreshes(publisher) == [link_of(employee)]
 
 
@@ -281,7 +281,7 @@ def test_a_rate_limit_is_waited_for(
         home_refresh.run(runtime, link_of(employee))
     assert busy.value.seconds == 7
     clock.advance(seconds=6)
-    notify.run(runtime, str(ticket.id))  # a change meanwhile does not press on
+    notify.run(runtime, str(ticket.id))  # another change does not hurry
     assert refreshes(publisher) == []
     clock.advance(seconds=1)
     home_refresh.run(runtime, link_of(employee))
@@ -369,5 +369,5 @@ def test_a_worker_gathers_changes_and_waits_as_long_as_slack_asks(
     first, refused, *again = published(slack, employee)
     assert (first["ok"], refused["ok"]) == (True, False)
     assert all(answer["ok"] for answer in again)
-    assert len(again) < 6  # each of the three has changed twice and more
+    assert len(again) < 6  # each of the three has changed twice or more
     assert worker.stop(grace=10)

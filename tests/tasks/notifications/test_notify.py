@@ -1,4 +1,4 @@
-"""Notifications: once, in the right order, and whatever Slack answers."""
+"""Notifications: once, in the right order, for every answer of Slack."""
 
 import dataclasses
 from concurrent.futures import ThreadPoolExecutor
@@ -62,7 +62,7 @@ def test_requester_and_assignee_get_one_card_each(
     assert len(slack.calls_to("chat.postMessage")) == 2
 
 
-def test_a_ticket_that_needs_somebody_stays_in_the_outbox(
+def test_an_unassigned_ticket_stays_in_the_outbox(
     runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket, db: Mongo
 ) -> None:
     notify.run(runtime, str(ticket.id))
@@ -140,7 +140,7 @@ def test_a_rate_limit_is_waited_for(
     with pytest.raises(SlackRateLimited) as busy:
         notify.run(runtime, str(ticket.id))
     assert busy.value.seconds == 7
-    notify.run(runtime, str(ticket.id))  # a sweep meanwhile does not press on
+    notify.run(runtime, str(ticket.id))  # a sweep does not hurry
     assert sent_to(slack, employee) == []
     clock.advance(seconds=7)
     notify.run(runtime, str(ticket.id))
@@ -162,7 +162,7 @@ def test_an_unanswered_message_waits_for_its_claim_to_expire(
 ) -> None:
     impatient = dataclasses.replace(runtime, slack=web_client(slack))
     impatient.slack.timeout = 1
-    slack.delay("chat.postMessage", 2)  # Slack takes it, but its answer is late
+    slack.delay("chat.postMessage", 2)  # Slack accepts it, but answers late
     notify.run(impatient, str(ticket.id))
     notify.run(runtime, str(ticket.id))
     assert len(sent_to(slack, employee)) == 1
@@ -227,7 +227,7 @@ def test_a_card_overwritten_with_an_old_state_is_updated_again(
     )
     notify.run(runtime, str(ticket.id))
 
-    # A slow worker comes by with what it read before the resolution.
+    # A slow worker with the state before the resolution.
     edited = dataclasses.replace(stale, title="Old title")
     TicketSender(runtime, edited).deliver()
     assert "Old title" in str(sent_to(slack, employee)[0])
@@ -256,7 +256,7 @@ def test_two_that_meet_leave_nothing_to_the_sweep(
     clock: FixedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Who finds a message in another's hands looks again: the other may have met theirs."""
+    """A task that finds a claimed message reads the ticket again."""
     work(runtime, publisher, ticket)
     ticket_actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
@@ -296,7 +296,7 @@ def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_onc
     employee: User,
 ) -> None:
     class SlowPoster(WebClient):
-        """While it posts the first card, another worker assigns the ticket and notifies."""
+        """Another worker assigns and notifies while the first card is posted."""
 
         overtaken = False
 

@@ -1,4 +1,4 @@
-"""The reply in a message's thread when a ticket was made of it."""
+"""The reply in the thread of a message from which a ticket was filed."""
 
 import dataclasses
 import logging

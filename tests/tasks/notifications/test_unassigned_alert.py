@@ -32,12 +32,12 @@ from tests.support.recording_slack import RecordingSlack
 
 @pytest.fixture
 def admin(people: People) -> User:
-    """Nobody is available: the only one at the help roofs takes no tickets."""
+    """The only member of the staff, with no capacity."""
     return people.add(Role.ADMIN, capacity=0)
 
 
 class Roofs:
-    """Files tickets that nobody is available for."""
+    """Files tickets that no one is available for."""
 
     def __init__(
         self,
@@ -148,7 +148,7 @@ def test_a_second_ticket_joins_the_first_for_five_minutes(
     assert texts(slack, admin) == [both, third]
 
 
-def test_what_somebody_has_by_now_is_not_told(
+def test_an_assigned_ticket_needs_no_alert(
     roofs: Roofs,
     runtime: Runtime,
     slack: RecordingSlack,
@@ -162,7 +162,7 @@ def test_what_somebody_has_by_now_is_not_told(
     assert texts(slack, admin) == ["Ticket 2 “The cellar, too”: nobody is available to take it"]
     ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
     roofs.file_unassigned("And the garage")
-    send_due_reminders(runtime, clock)  # the message that is there says what is so
+    send_due_reminders(runtime, clock)  # the existing message is up to date
     assert texts(slack, admin) == ["Ticket 3 “And the garage”: nobody is available to take it"]
     assert len(slack.calls_to("chat.postMessage")) == 4  # the requester's cards, and this
 
@@ -183,7 +183,7 @@ def test_nothing_left_to_tell_is_told_to_nobody(
     assert db.nudges.count_documents({"at": {"$exists": True}}) == 0
 
 
-def test_once_a_ticket_until_somebody_has_had_it(
+def test_one_alert_a_ticket_until_it_was_assigned(
     roofs: Roofs,
     runtime: Runtime,
     slack: RecordingSlack,
@@ -243,7 +243,7 @@ def test_who_comes_while_another_sends_waits_for_that(
     roofs.file_unassigned("The cellar, too")
     send_due_reminders(runtime, clock)
     assert sent_to(slack, admin) == []
-    clock.advance(seconds=40)  # its claim has expired: whoever had it has died
+    clock.advance(seconds=40)  # its claim has expired: the worker died
     reminders.run(runtime, to)
     assert texts(slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
 
@@ -303,7 +303,7 @@ def test_a_message_that_cannot_be_changed_is_followed_by_another(
     assert texts(slack, admin) == [ONE, "Nobody is available for 2 tickets: Ticket 2, Ticket 3"]
 
 
-def test_whoever_is_no_admin_by_then_is_not_told(
+def test_a_former_admin_gets_no_alert(
     roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
 ) -> None:
     roofs.file_unassigned("The roof leaks")
@@ -312,7 +312,7 @@ def test_whoever_is_no_admin_by_then_is_not_told(
     assert sent_to(slack, admin) == []
 
 
-def test_its_buttons_lead_to_the_queue_and_to_somebody(
+def test_its_buttons_open_the_queue_and_assign(
     roofs: Roofs,
     runtime: Runtime,
     slack: RecordingSlack,
