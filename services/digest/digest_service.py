@@ -125,21 +125,6 @@ class Digest:
         return any(counts) or bool(self.activity.filed or self.activity.closed)
 
 
-class DigestPreference:
-    """Stores the preference that `User.wants_digest` reads."""
-
-    def __init__(self, db: Mongo) -> None:
-        self._db = db
-
-    def set_enabled(self, *, actor: Actor, enabled: bool) -> None:
-        """Takes effect from the next digest on, or from today's while its window is open."""
-        require_permission(actor, Permission.WORK_ON_TICKETS)
-        change: Document = {"$set": {"digest": enabled}}
-        if enabled:
-            change["$unset"] = {"digestAt": ""}
-        self._db.users.update_one({"_id": actor.user_id}, change)
-
-
 class Digests:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -147,6 +132,15 @@ class Digests:
             db.users, "digestAt", condition=STAFF, attempts_field="digestTries", includes_new=True
         )
         self._clock = clock
+
+    def set_enabled(self, *, actor: Actor, enabled: bool) -> None:
+        """Store what `User.wants_digest` reads. It applies from the next digest on, even today's if
+        its window is open."""
+        require_permission(actor, Permission.WORK_ON_TICKETS)
+        change: Document = {"$set": {"digest": enabled}}
+        if enabled:
+            change["$unset"] = {"digestAt": ""}
+        self._db.users.update_one({"_id": actor.user_id}, change)
 
     def has_due(self) -> bool:
         return self._queue.has_due(self._clock())

@@ -1,11 +1,12 @@
 """Send emails: one task at a time, so that a slow mail server does not hold up other work.
 
-An email is composed when it is sent, from the current state.
+An email is composed when it is sent, from the current state. The assignee of a ticket gets one in
+addition to the card in Slack.
 """
 
 import logging
 import time
-from datetime import timedelta
+from datetime import datetime, timedelta
 from email.headerregistry import Address
 from email.message import EmailMessage
 
@@ -19,10 +20,12 @@ from services.auth.password_reset import reset_path
 from services.core.leases import BackoffLock
 from services.core.metrics import EMAIL_ATTEMPTS
 from services.linking.directory import resolve_people
-from services.models.events import EventType
-from services.models.ticket import OPEN_STATUSES
+from services.models.events import Event, EventType
+from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role, User
-from services.outbox.emails import Email, EmailKind, Emails
+from services.outbox import deliveries
+from services.outbox.deliveries import delivery_key
+from services.outbox.emails import MAX_AGE_BY_KIND, Email, EmailKind, Emails
 from services.tickets.queries import load_ticket
 from tasks.email import templates
 from tasks.email.email_config import EmailConfig
@@ -34,6 +37,7 @@ from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
+DELIVERY_KIND = "mail"
 EMAIL_OFF_REASON = "mail is off, because MAILTRAP_SMTP_HOST is not set"
 HARD_LIMIT_SECONDS = EMAIL_LIMIT_SECONDS + 5
 # Longer than a task may run, so that no other task uses the mail server.
@@ -80,6 +84,36 @@ def run(runtime: Runtime, email_id: str) -> None:
     # Emails may have been queued since this task's last query, while the lock was taken.
     if more := emails.next_due_id():
         runtime.publisher.publish_email(more)
+
+
+def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
+    """Queue one email per assignment. It has an outbox of its own, so that neither the ticket nor
+    its Slack messages wait for the mail server."""
+    event = assignment_to_announce(ticket, now=runtime.clock()) if runtime.email else None
+    if event is None:
+        return
+    key = delivery_key(seq=event.seq, kind=DELIVERY_KIND, recipient=event.to)
+    if deliveries.is_finished(ticket, key):
+        return
+    email_id = runtime.services.emails.queue(
+        EmailKind.ASSIGNED,
+        user_id=event.to,
+        key=f"{ticket.id}:{key}",
+        facts={"ticket": ticket.id, "seq": event.seq},
+    )
+    deliveries.mark_delegated(runtime.db, ticket.id, key)
+    runtime.publisher.publish_email(email_id)
+
+
+def assignment_to_announce(ticket: Ticket, *, now: datetime) -> Event | None:
+    """The assignment to announce: by another user, current, and recent."""
+    event = last_event(ticket, EventType.ASSIGNED)
+    if event is None or not isinstance(event.to, ObjectId) or event.by == event.to:
+        return None
+    # An older assignment is from a time when email was off.
+    is_recent = now < event.at + MAX_AGE_BY_KIND[EmailKind.ASSIGNED]
+    is_current = ticket.assigned_to == event.to and ticket.status in OPEN_STATUSES
+    return event if is_current and is_recent else None
 
 
 class _EmailSender:

@@ -11,7 +11,7 @@ from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.tickets.queries import load_ticket
-from tasks.notifications import assignment_email, reminders, unassigned_alert
+from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.home_refresh import request_refreshes
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender
@@ -64,6 +64,6 @@ def run(runtime: Runtime, ticket_id: str) -> None:
 def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
     """Queue before sending anything: Slack may not answer."""
     feedback.record_corrections(runtime.db, ticket, now=runtime.clock())
-    assignment_email.queue_assignment_email(runtime, ticket)
+    email_sender.queue_assignment_email(runtime, ticket)
     reminders.queue_reminders(runtime, ticket)
     unassigned_alert.queue_alerts(runtime, ticket)

@@ -424,8 +424,8 @@ TABLE: Mapping[str, Entry] = {
     "digest.digest_service.DigestCounts.activity": once(
         lambda w: DigestCounts(w.db, now=w.now).activity(w.now - timedelta(days=1), w.now)
     ),
-    "digest.digest_service.DigestPreference.set_enabled": once(
-        lambda w: w.digest_preference.set_enabled(actor=MO, enabled=True)
+    "digest.digest_service.Digests.set_enabled": once(
+        lambda w: w.digests.set_enabled(actor=MO, enabled=True)
     ),
     "digest.digest_service.Digests.has_due": once(lambda w: digest_service(w).has_due()),
     "digest.digest_service.Digests.due": once(lambda w: digest_service(w).due()),

@@ -18,7 +18,6 @@ from services.digest.digest_schedule import SendWindow, send_window
 from services.digest.digest_service import (
     AssigneeCounts,
     DigestCounts,
-    DigestPreference,
     Digests,
     QueueCounts,
     TeamActivity,
@@ -475,7 +474,7 @@ def test_its_buttons_show_the_lists(
 def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None:
     actor = Actor.from_user(people.add())
     with pytest.raises(PermissionDenied):
-        DigestPreference(db).set_enabled(actor=actor, enabled=True)
+        Digests(db).set_enabled(actor=actor, enabled=True)
 
 
 def test_the_job_publishes_only_while_an_account_is_due(services: Services,

@@ -251,8 +251,8 @@ def _be_away(made: Services, actor: Actor, clock: FixedClock) -> None:
 
 
 def _send_digests(made: Services, actor: Actor) -> None:
-    switch, digests = made.digest_preference, made.digests
-    switch.set_enabled(actor=actor, enabled=True)
+    digests = made.digests
+    digests.set_enabled(actor=actor, enabled=True)
     digests.has_due()
     for account in digests.due():
         digests.claim(account)

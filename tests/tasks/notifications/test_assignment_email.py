@@ -20,7 +20,7 @@ from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.email.email_config import EmailConfig, sender_address
-from tasks.notifications import assignment_email, notify
+from tasks.notifications import email_sender, notify
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.queue.celery_app import EMAIL_TASK
 from tasks.runtime import Runtime
@@ -187,7 +187,7 @@ def test_a_worker_that_dies_between_email_and_delivery_sends_no_second_one(
 ) -> None:  # fmt: skip
     deliver(mailing, publisher, ticket)
     db.tickets.update_one({"_id": ticket.id}, {"$pull": {"notices": {"key": {"$regex": "mail"}}}})
-    assignment_email.queue_assignment_email(mailing, reload(db, ticket))
+    email_sender.queue_assignment_email(mailing, reload(db, ticket))
     work(mailing, publisher)
     assert len(mail_server.mails) == db.letters.count_documents({}) == 1
 
@@ -249,19 +249,16 @@ def given(**fields: object) -> Ticket:
 def test_which_assignment_is_written_of(clock: FixedClock) -> None:
     now = clock()
     fresh = given(at=now)
-    assert assignment_email.assignment_to_announce(fresh, now=now) == fresh.events[0]
+    assert email_sender.assignment_to_announce(fresh, now=now) == fresh.events[0]
     assert (
-        assignment_email.assignment_to_announce(fresh, now=now + timedelta(hours=23))
-        == fresh.events[0]
+        email_sender.assignment_to_announce(fresh, now=now + timedelta(hours=23)) == fresh.events[0]
     )
-    assert assignment_email.assignment_to_announce(fresh, now=now + timedelta(hours=24)) is None
-    assert assignment_email.assignment_to_announce(given(at=now, by=NILS), now=now) is None
-    assert assignment_email.assignment_to_announce(given(at=now, to="legacy"), now=now) is None
+    assert email_sender.assignment_to_announce(fresh, now=now + timedelta(hours=24)) is None
+    assert email_sender.assignment_to_announce(given(at=now, by=NILS), now=now) is None
+    assert email_sender.assignment_to_announce(given(at=now, to="legacy"), now=now) is None
+    assert email_sender.assignment_to_announce(replace(fresh, assigned_to=None), now=now) is None
     assert (
-        assignment_email.assignment_to_announce(replace(fresh, assigned_to=None), now=now) is None
-    )
-    assert (
-        assignment_email.assignment_to_announce(replace(fresh, status=Status.COMPLETED), now=now)
+        email_sender.assignment_to_announce(replace(fresh, status=Status.COMPLETED), now=now)
         is None
     )
-    assert assignment_email.assignment_to_announce(replace(fresh, events=()), now=now) is None
+    assert email_sender.assignment_to_announce(replace(fresh, events=()), now=now) is None
