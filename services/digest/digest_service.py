@@ -126,6 +126,8 @@ class Digest:
 
 
 class Digests:
+    """Create one per round: what many readers share is read once in it."""
+
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
         self._queue = WorkQueue(
@@ -146,10 +148,7 @@ class Digests:
         return self._queue.has_due(self._clock())
 
     def due(self, *, limit: int = BATCH_SIZE) -> list[Document]:
-        """Start a round: return the accounts to check now, new ones first, then the longest
-        overdue. What many readers share is read once per round."""
-        for shared in ("_business_hours", "_counts"):
-            vars(self).pop(shared, None)
+        """Return the accounts to check now: new ones first, then the longest overdue."""
         return self._queue.due(self._clock(), limit=limit)
 
     def claim(self, account: Document) -> Digest | None:
