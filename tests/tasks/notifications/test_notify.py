@@ -1,6 +1,8 @@
 """Notifications: once, in the right order, for every answer of Slack."""
 
 import dataclasses
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,6 +11,7 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
 from services.core.database import Mongo
+from services.models.message_source import checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -33,6 +36,7 @@ from tests.conftest import (
     work,
 )
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL
 
 
 def sent_to(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
@@ -312,3 +316,193 @@ def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_onc
     notify.run(dataclasses.replace(runtime, slack=slow), str(ticket.id))
     (card,) = sent_to(slack, employee)
     assert card["text"].endswith("in progress (Moderator 2)")
+
+
+# The reply in the thread of a message from which a ticket was filed
+
+TS = "1700000000.000001"
+LINE = "Ticket 1 was filed from this message."
+FileFromMessage = Callable[..., Ticket]
+
+
+@pytest.fixture
+def file_from_message(tickets: TicketService, employee: User, expert: User) -> FileFromMessage:
+    def file(*, channel: str = GENERAL, thread_ts: str | None = None) -> Ticket:
+        return tickets.create(
+            actor=Actor.from_user(employee),
+            team_id=TEAM_ID,
+            request_id="V1",
+            title="The printer is on fire",
+            description="Smoke comes out of it.",
+            source=checked_source(team_url=TEAM_URL, channel=channel, ts=TS, thread_ts=thread_ts),
+        ).ticket
+
+    return file
+
+
+def lines(slack: RecordingSlack, channel: str = GENERAL) -> list[dict[str, Any]]:
+    return slack.messages(channel)
+
+
+def state(db: Mongo, ticket: Ticket) -> Any:
+    deliveries_by_key = {delivery["key"]: delivery for delivery in reload(db, ticket).deliveries}
+    return deliveries_by_key[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
+
+
+@pytest.mark.parametrize(
+    ("thread_ts", "thread"), [(None, TS), (TS, TS), ("1690000000.000009", "1690000000.000009")]
+)
+def test_the_thread_gets_the_number_and_nothing_else(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    file_from_message: FileFromMessage,
+    db: Mongo,
+    thread_ts: str | None,
+    thread: str,
+) -> None:
+    ticket = file_from_message(thread_ts=thread_ts)
+    work(runtime, publisher, ticket)
+    (line,) = lines(slack)
+    assert (line["text"], line["thread_ts"]) == (LINE, thread)
+    assert [block["text"]["text"] for block in line["blocks"]] == [LINE]
+    (call,) = [c for c in slack.calls_to("chat.postMessage") if c.args["channel"] == GENERAL]
+    assert "printer" not in str(call.args)
+    assert "reply_broadcast" not in call.args
+    delivered = reload(db, ticket)
+    assert not delivered.is_in_outbox
+    assert {card.kind for card in delivered.cards} == {"requester", "assignee"}
+
+
+def test_the_thread_gets_one_line_for_all_changes_of_the_ticket(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    file_from_message: FileFromMessage,
+    ticket_actions: TicketActions,
+    people: People,
+) -> None:
+    ticket = file_from_message()
+    work(runtime, publisher, ticket)
+    moderator = Actor.from_user(people.add(Role.MODERATOR))
+    ticket_actions.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
+    for _ in range(3):
+        work(runtime, publisher, ticket)
+    assert [line["text"] for line in lines(slack)] == [LINE]
+
+
+def test_many_workers_say_it_once(
+    runtime: Runtime, slack: RecordingSlack, file_from_message: FileFromMessage
+) -> None:
+    ticket = file_from_message()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: notify.run(runtime, str(ticket.id)), range(16)))
+    assert len(lines(slack)) == 1
+
+
+def to_general(args: dict[str, Any]) -> bool:
+    return bool(args["channel"] == GENERAL)
+
+
+def test_a_rate_limit_is_waited_for_in_the_thread(
+    runtime: Runtime,
+    slack: RecordingSlack,
+    file_from_message: FileFromMessage,
+    employee: User,
+    clock: FixedClock,
+) -> None:
+    ticket = file_from_message()
+    slack.fail("chat.postMessage", status=429, retry_after=7, where=to_general)
+    with pytest.raises(SlackRateLimited):
+        notify.run(runtime, str(ticket.id))
+    clock.advance(seconds=7)
+    for _ in range(2):
+        notify.run(runtime, str(ticket.id))
+    assert len(lines(slack)) == 1
+    assert len(slack.messages(People.slack_id(employee))) == 1
+
+
+def test_it_handles_500_in_the_thread(
+    runtime: Runtime, slack: RecordingSlack, file_from_message: FileFromMessage, db: Mongo
+) -> None:
+    ticket = file_from_message()
+    slack.fail("chat.postMessage", status=500, where=to_general)
+    notify.run(runtime, str(ticket.id))
+    assert (len(lines(slack)), reload(db, ticket).is_in_outbox) == (0, True)
+    notify.run(runtime, str(ticket.id))
+    assert (len(lines(slack)), state(db, ticket)) == (1, "sent")
+
+
+def test_an_unanswered_line_waits_for_its_claim_to_expire(
+    runtime: Runtime, slack: RecordingSlack, file_from_message: FileFromMessage
+) -> None:
+    ticket = file_from_message()
+    impatient = dataclasses.replace(runtime, slack=web_client(slack))
+    impatient.slack.timeout = 1
+    slack.delay("chat.postMessage", 2, where=to_general)
+    notify.run(impatient, str(ticket.id))
+    notify.run(runtime, str(ticket.id))
+    assert len(lines(slack)) == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "info"),
+    [
+        ("C0SECRET", {"is_private": True, "is_member": False}),
+        ("C0GONE", None),
+        ("D0OTHERS", None),
+    ],
+)
+def test_where_the_bot_cannot_write_it_gives_up_quietly(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    file_from_message: FileFromMessage,
+    employee: User,
+    db: Mongo,
+    caplog: pytest.LogCaptureFixture,
+    channel: str,
+    info: dict[str, Any] | None,
+) -> None:
+    if info is not None:
+        slack.add_channel(channel, **info)
+    ticket = file_from_message(channel=channel)
+    with caplog.at_level(logging.WARNING):
+        work(runtime, publisher, ticket)
+    assert (state(db, ticket), reload(db, ticket).is_in_outbox) == ("failed", False)
+    assert caplog.text == ""
+    assert len(slack.messages(People.slack_id(employee))) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "not_in_channel",
+        "cannot_reply_to_message",
+        "is_archived",
+        "restricted_action_thread_locked",
+        "restricted_action_read_only_channel",
+    ],
+)
+def test_a_refusal_ends_the_attempts(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    file_from_message: FileFromMessage,
+    db: Mongo,
+    error: str,
+) -> None:
+    ticket = file_from_message()
+    slack.fail("chat.postMessage", error=error, where=to_general)
+    for _ in range(2):
+        work(runtime, publisher, ticket)
+    assert (lines(slack), state(db, ticket)) == ([], "failed")
+    assert not reload(db, ticket).is_in_outbox
+
+
+def test_a_private_channel_with_the_bot_in_it_gets_the_line(
+    runtime: Runtime, slack: RecordingSlack, file_from_message: FileFromMessage
+) -> None:
+    slack.add_channel("C0SECRET", is_private=True, is_member=True)
+    notify.run(runtime, str(file_from_message(channel="C0SECRET").id))
+    assert [line["text"] for line in lines(slack, "C0SECRET")] == [LINE]
