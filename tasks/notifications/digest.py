@@ -1,6 +1,7 @@
 """Send the daily digests that are due."""
 
 import logging
+from datetime import timedelta
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
@@ -10,10 +11,9 @@ from bot.views.text import Message
 from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from services.registry.services import Services
 from tasks.notifications.slack_delivery import post_message
 from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
-from tasks.queue.publisher import CeleryPublisher
+from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
@@ -50,10 +50,11 @@ def run(runtime: Runtime) -> int:
     return sent
 
 
-def enqueue_due(services: Services, publisher: CeleryPublisher) -> None:
-    """The job: publish the task if digests are due."""
-    if services.digests.has_due():
-        publisher.publish_digests()
+@job("digest", every=timedelta(seconds=30))
+def enqueue_due(context: JobContext) -> None:
+    """Publish the task if digests are due."""
+    if context.services.digests.has_due():
+        context.publisher.send(DIGEST_TASK)
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:

@@ -18,7 +18,7 @@ from bot.views.text import Message, display_person
 from services.availability.absence import notifications_paused_until
 from services.core.database import Document
 from services.linking.directory import resolve_people
-from services.models.escalation_track import EscalationStep, EscalationTrack
+from services.models.escalation_track import Audience, EscalationStep, EscalationTrack
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role
@@ -42,15 +42,6 @@ from tasks.runtime import Runtime, current_runtime
 
 # A new admin gets no older reminder that was sent to others already.
 NEW_ADMIN_WINDOW = timedelta(days=1)
-_ASSIGNEE_STEPS = frozenset(
-    {EscalationStep.ACCEPT_REMINDER, EscalationStep.DUE_SOON, EscalationStep.DUE_MISSED}
-)
-_CHANNEL_STEPS = frozenset({EscalationStep.ACCEPT_TRIAGE, EscalationStep.DUE_TRIAGE})
-_ADMIN_STEPS = frozenset({EscalationStep.ACCEPT_ADMINS, EscalationStep.DUE_ADMINS})
-# After one of these the assignee has not been reminded yet that the due date is missed.
-_BEFORE_MISSED = frozenset({None, EscalationStep.DUE_SOON})
-# The same for the channel.
-_BEFORE_CHANNEL = _BEFORE_MISSED | {EscalationStep.DUE_MISSED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +132,8 @@ def _still_relevant(
 
 
 def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
-    """Keep the most relevant reminder per ticket. The one of a missed due date also has the button
-    to accept the ticket."""
+    """Keep the most relevant reminder of each ticket: an overdue one, which also has the Accept
+    button."""
     by_ticket = {
         ticket.id: (reminder, ticket) for reminder, ticket in sorted(pairs, key=_relevance)
     }
@@ -151,10 +142,10 @@ def _one_per_ticket(pairs: list[ReminderPair]) -> list[ReminderPair]:
 
 def _relevance(pair: ReminderPair) -> tuple[int, int]:
     reminder, _ = pair
-    kind = EscalationStep(reminder.kind)
-    if kind is EscalationStep.DUE_SOON:
-        return 0, reminder.seq
-    return (2 if kind.track is EscalationTrack.DUE else 1), reminder.seq
+    step = EscalationStep(reminder.kind)
+    if step.rule.is_late:
+        return 2, reminder.seq
+    return (0 if step.track is EscalationTrack.DUE else 1), reminder.seq
 
 
 def _key(ticket: Ticket, due: DueReminder) -> str:
@@ -212,12 +203,10 @@ def _message(
 
 
 def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
-    """Return the reminders that the ticket calls for now, sent already or not.
-
-    For each escalation track, a person gets one reminder: of the last step that concerns them. It
-    stays after later steps that concern others, because it may still wait for a worker, for Slack
-    or for the person's working day. Pure.
-    """
+    """Return every reminder that the ticket calls for in its present state, whether sent or not:
+    one per recipient and escalation track, for the last step with that recipient in its audience.
+    Later steps for others do not replace it: it may still wait for a worker, for Slack, or for the
+    recipient's working hours."""
     found: dict[tuple[ObjectId | str, EscalationTrack], DueReminder] = {}
     for event in _current_steps(ticket):
         kind = EscalationStep(event.to)
@@ -227,8 +216,8 @@ def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueRemi
 
 
 def _current_steps(ticket: Ticket) -> list[Event]:
-    """Return the events of each escalation track since it last restarted, in order, unless the
-    ticket has left the state of the last one."""
+    """The events of each escalation track since its last restart, oldest first, without tracks
+    whose last step is not current any more."""
     runs: dict[EscalationTrack, list[Event]] = {}
     for event in ticket.events:
         if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):
@@ -240,40 +229,33 @@ def _current_steps(ticket: Ticket) -> list[Event]:
 
 
 def _recipients(
-    event: Event, kind: EscalationStep, ticket: Ticket, admins: Sequence[ObjectId]
+    event: Event, step: EscalationStep, ticket: Ticket, admins: Sequence[ObjectId]
 ) -> Iterator[ObjectId | str]:
-    if kind is EscalationStep.ACCEPT_REASSIGN and isinstance(event.from_, ObjectId):
-        yield event.from_  # the new assignee gets a card
-    if kind in _CHANNEL_STEPS or (
-        kind is EscalationStep.DUE_ADMINS and _previous_step(event) in _BEFORE_CHANNEL
-    ):
+    audience = _audience(event, step)
+    if Audience.FORMER_ASSIGNEE in audience and isinstance(event.from_, ObjectId):
+        yield event.from_  # the new assignee gets the card
+        return
+    if Audience.TRIAGE_CHANNEL in audience:
         yield TRIAGE_RECIPIENT
-    if kind in _ADMIN_STEPS:
+    if Audience.ADMINS in audience:
         yield from admins
-    was_assignee = _was_assignee_then(ticket, event)
-    if ticket.assigned_to and was_assignee and (kind in _ASSIGNEE_STEPS or _is_news(event, kind)):
+    if Audience.ASSIGNEE in audience and ticket.assigned_to and _was_assignee_then(ticket, event):
         yield ticket.assigned_to
 
 
+def _audience(event: Event, step: EscalationStep) -> frozenset[Audience]:
+    """The audience of the step, and of the steps that were skipped: after a pause of the jobs, or
+    because there was no triage channel."""
+    # The step before; None if it was the first, or the ticket had another assignee then.
+    previous = EscalationStep(event.from_) if event.from_ in tuple(EscalationStep) else None
+    skipped = step.steps_after(previous)[:-1]
+    missed = frozenset(reader for step in skipped for reader in step.rule.audience)
+    if step.track.is_sequential:  # it skips the channel only if there is none
+        missed -= {Audience.TRIAGE_CHANNEL}
+    return step.rule.audience | missed
+
+
 def _was_assignee_then(ticket: Ticket, event: Event) -> bool:
-    """An assignee since then sees the state on the card."""
+    """A later assignee sees the state on the card."""
     assigned = last_event(ticket, EventType.ASSIGNED)
     return assigned is None or assigned.seq < event.seq
-
-
-def _is_news(event: Event, kind: EscalationStep) -> bool:
-    """Return whether a step for others is also the assignee's first reminder: because the ticket
-    was reassigned since the last one, or the jobs were down and skipped a step."""
-    before = _previous_step(event)
-    if kind is EscalationStep.ACCEPT_TRIAGE:
-        return True
-    if kind is EscalationStep.ACCEPT_ADMINS:
-        return before is not EscalationStep.ACCEPT_TRIAGE
-    return (
-        kind in (EscalationStep.DUE_TRIAGE, EscalationStep.DUE_ADMINS) and before in _BEFORE_MISSED
-    )
-
-
-def _previous_step(event: Event) -> EscalationStep | None:
-    """Return the step before it; None if it was the first, or since a reassignment."""
-    return EscalationStep(event.from_) if event.from_ in tuple(EscalationStep) else None

@@ -485,10 +485,10 @@ def test_the_job_publishes_only_while_an_account_is_due(
     assert len(read(system.slack, nils)) == 1
     clock.now = at(4, 9)
 
-    def away() -> None:
+    def away(_: str) -> None:
         raise PublishFailed("ConnectionError")
 
-    monkeypatch.setattr(system.publisher, "publish_digests", away)
+    monkeypatch.setattr(system.publisher, "send", away)
     leader.renew_leadership()
     leader.run("digest")  # a missing broker ends no process
 
