@@ -122,17 +122,17 @@ MUTATIONS = (
     ),
     Mutation(
         "unknown-account-fields-lost",
-        "services/auth/profile.py",
-        "find_one_and_update(\n            expected, update,",
-        'find_one_and_replace(\n            expected, update["$set"],',
+        "services/accounts/users.py",
+        'find_one_and_update(\n            {"_id": before.id, **expected}, update,',
+        'find_one_and_replace(\n            {"_id": before.id, **expected}, values,',
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what
     Mutation(
         "requester-and-assignee-swapped",
         "tasks/recipients.py",
-        "yield kind, ticket.assigned_to",
-        "yield kind, ticket.created_by",
+        "(kind, ticket.assigned_to,",
+        "(kind, ticket.created_by,",
         ("tests/tasks/notifications/test_notify.py",),
     ),
     Mutation(

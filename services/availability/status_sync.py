@@ -17,6 +17,7 @@ from services.availability.status_rules import StatusRulesStore
 from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, update_for
+from services.core.optimistic_retry import retry_on_conflict
 from services.core.work_queue import WorkQueue
 from services.models.slack_member import link_id
 from services.models.user import STAFF, User
@@ -25,8 +26,6 @@ from services.outbox import pending
 # How often each user's status is read; events report changes in between.
 POLL_INTERVAL = timedelta(minutes=10)
 BATCH_SIZE = 200
-# Only a concurrent change of the same absence makes an attempt fail.
-MAX_UPDATE_ATTEMPTS = 3
 
 
 class StatusSync:
@@ -66,18 +65,21 @@ class StatusSync:
         `do_not_disturb` is as in `services.availability.slack_status.StatusReading`.
         """
         reading = member.read(self._rules.read(), now=self._clock(), do_not_disturb=do_not_disturb)
-        for _ in range(MAX_UPDATE_ATTEMPTS):
+
+        def attempt() -> Document | None:
             doc = self._db.users.find_one({"_id": user_id})
             if doc is None:
-                return False
+                return {}
             now = self._clock()
             changes = _changes(doc, reading, now)
             unchanged = {"_id": user_id, **availability_absence.unchanged_absence(doc)}
-            if self._db.users.update_one(unchanged, update_for(changes)).matched_count:
-                if changes.get("away", ...) is None:  # the user is back
-                    pending.retry_unassigned(self._db, now=now)
-                return changes.get("handOver") is not None
-        return False
+            if not self._db.users.update_one(unchanged, update_for(changes)).matched_count:
+                return None  # a concurrent change of the same absence
+            if changes.get("away", ...) is None:  # the user is back
+                pending.retry_unassigned(self._db, now=now)
+            return changes
+
+        return retry_on_conflict(attempt).get("handOver") is not None
 
     def on_status_event(self, *, team_id: str, slack_user_id: str, member: MemberStatus) -> bool:
         """Return whether an event of Slack changes anything. Then the status is due to be read,
