@@ -45,7 +45,7 @@ def test_one_odd_ticket_holds_up_no_other(
         broken.setattr(absence, "notifications_paused_until", fails)
         day.clock.now = at(2, 10, 1)
         day.sweep()
-    assert caplog.messages == [f"a step of ticket {odd.id} is set aside"]
+    assert caplog.messages == [f"an escalation step of ticket {odd.id} is set aside"]
     assert day.history(ticket) == ["accept_reminder"]
     assert day.history(odd) == []
     assert day.now(odd).seq == odd.seq
