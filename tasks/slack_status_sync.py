@@ -7,10 +7,9 @@ import logging
 import time
 from collections.abc import Mapping
 from datetime import timedelta
-from functools import cache
+from functools import cache, partial
 
 from bson import ObjectId
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from services.availability.slack_status import (
     DoNotDisturbSpan,
@@ -21,7 +20,7 @@ from services.availability.status_sync import StatusSync
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
 from tasks.notifications import handover_offers
-from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
+from tasks.notifications.slack_delivery import call_slack
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
@@ -88,18 +87,14 @@ def _sync(runtime: Runtime, status_sync: StatusSync, remaining: dict[ObjectId, s
     for user_id, slack_id in list(remaining.items()):
         if time.monotonic() >= until:
             break
-        try:
-            member = parse_member_status(runtime.slack.users_info(user=slack_id)["user"])
-        except SlackApiError as error:
-            wait = rate_limit_error(error)
-            if not wait and is_permanent(error):
-                del remaining[user_id]  # left Slack: `user_change` handles that
-                continue
-            _pause(runtime, STATUS_LIMIT, error_code(error), wait.seconds if wait else None)
+        outcome = call_slack(partial(runtime.slack.users_info, user=slack_id))
+        if outcome.is_permanent:
+            del remaining[user_id]  # for a member who left Slack, an event arrives
+            continue
+        if not outcome.answer:
+            _pause(runtime, STATUS_LIMIT, outcome.error, outcome.wait)
             break
-        except (SlackClientError, OSError) as error:
-            _pause(runtime, STATUS_LIMIT, type(error).__name__)
-            break
+        member = parse_member_status(outcome.answer["user"])
         status_sync.record_status(user_id, member, do_not_disturb=do_not_disturb.get(slack_id))
         del remaining[user_id]
         count += 1
@@ -114,18 +109,14 @@ def _do_not_disturb(
     if not slack_ids or is_paused(runtime.db, DND_LIMIT, now=now):
         return {}
     pause(runtime.db, DND_LIMIT, until=now + DND_INTERVAL)
-    try:
-        answer = runtime.slack.dnd_teamInfo(users=slack_ids).get("users") or {}
-    except SlackApiError as error:
-        wait = rate_limit_error(error)
-        if wait:
-            _pause(runtime, DND_LIMIT, error_code(error), wait.seconds)
+    outcome = call_slack(lambda: runtime.slack.dnd_teamInfo(users=slack_ids))
+    if not outcome.answer:
+        if outcome.is_answered and not outcome.wait:
+            _warn_once(outcome.error)
         else:
-            _warn_once(error_code(error))
+            _pause(runtime, DND_LIMIT, outcome.error, outcome.wait)
         return {}
-    except (SlackClientError, OSError) as error:
-        _pause(runtime, DND_LIMIT, type(error).__name__)
-        return {}
+    answer = outcome.answer.get("users") or {}
     return {
         slack_id: parse_do_not_disturb(entry)
         for slack_id, entry in answer.items()
@@ -133,9 +124,9 @@ def _do_not_disturb(
     }
 
 
-def _pause(runtime: Runtime, what: str, why: str, seconds: int | None = None) -> None:
-    length = PAUSE_AFTER_ERROR if seconds is None else timedelta(seconds=seconds)
-    logger.warning("%s: %s; not called again for %.0f s", what, why, length.total_seconds())
+def _pause(runtime: Runtime, what: str, why: str, length: timedelta | None) -> None:
+    length = length or PAUSE_AFTER_ERROR
+    logger.warning("%s: %s; paused for %.0f s", what, why, length.total_seconds())
     pause(runtime.db, what, until=runtime.clock() + length)
 
 

@@ -115,7 +115,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
     """The database with every index and no document. It is emptied again after the test."""
     yield database
     _empty(database)
-    ttl_cache.invalidate_caches(database)
+    ttl_cache.invalidate_caches()
 
 
 @pytest.fixture
@@ -494,8 +494,11 @@ def reload(db: Mongo, ticket: Ticket) -> Ticket:
     return found
 
 
-def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
-    """Run what was published, and what that publishes, until nothing is left."""
+def work(runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket | None = None) -> None:
+    """Run what was published, and what that publishes, until nothing is left. Publish `ticket`
+    first, if given."""
+    if ticket:
+        publisher.publish_ticket(str(ticket.id))
     tasks = {
         NOTIFY_TASK: notify.run,
         ASSIGN_TASK: assign_ticket.run,

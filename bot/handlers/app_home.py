@@ -32,7 +32,7 @@ def navigate(req: Request) -> None:
 
 
 def set_digest(req: Request) -> None:
-    req.services.digest_preference.set_enabled(
+    req.services.digests.set_enabled(
         actor=req.actor, enabled=req.button_value == overview.DIGEST_ON
     )
     refresh_screen(req)

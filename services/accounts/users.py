@@ -1,7 +1,7 @@
 """User accounts: look-up, invitation and changes."""
 
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from bson import ObjectId
@@ -212,10 +212,15 @@ def _store(
         reason = DEMOTED_REASON if after.active else DEACTIVATED_REASON
         update["$set"]["handBack"] = model_user.release_request(by=by, now=now, reason=reason)
     expected = {name: doc.get(name) for name in ("role", "active", *values)}
-    is_removing_admin = _is_active_admin(before) and not _is_active_admin(after)
-    with last_admin.removing_admin(db, before.id, now=now) if is_removing_admin else nullcontext():
+    is_removal = _is_active_admin(before) and not _is_active_admin(after)
+    guard: AbstractContextManager[Document] = (
+        last_admin.removing_admin(db, before.id, now=now) if is_removal else nullcontext({})
+    )
+    with guard as condition:
         stored = db.users.find_one_and_update(
-            {"_id": before.id, **expected}, update, return_document=ReturnDocument.AFTER
+            {"_id": before.id, **expected, **condition},
+            update,
+            return_document=ReturnDocument.AFTER,
         )
     if stored and _ASSIGNMENT_FIELDS & values.keys():
         pending.retry_unassigned(db, now=now)

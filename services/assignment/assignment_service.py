@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
 from services.analysis.analysis_store import store_analysis
 from services.analysis.model_answer import Analysis
@@ -16,6 +15,7 @@ from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee
 from services.assignment.scoring import NO_SCORES
 from services.core.database import Mongo
+from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.events import EventType
@@ -71,16 +71,14 @@ class Evaluation:
 class AssignmentService:
     def __init__(self, db: Mongo, links: LinkService) -> None:
         self._db = db
+        self._queue = WorkQueue(
+            db.tickets, "assignment.until", condition=UNASSIGNED, includes_new=True
+        )
         self._candidate_loader = CandidateLoader(db, links)
 
     def claim(self, ticket_id: ObjectId, *, now: datetime) -> Ticket | None:
         """Take the ticket for 90 s, so that two tasks never both ask the model; None: taken."""
-        free = {"$or": [{"assignment.until": None}, {"assignment.until": {"$lte": now}}]}
-        doc = self._db.tickets.find_one_and_update(
-            {"_id": ticket_id, **UNASSIGNED, **free},
-            {"$set": {"assignment.until": now + CLAIM_DURATION}},
-            return_document=ReturnDocument.AFTER,
-        )
+        doc = self._queue.claim_next(now, duration=CLAIM_DURATION, item_id=ticket_id)
         return Ticket.from_doc(doc) if doc else None
 
     def release_claim(self, ticket_id: ObjectId) -> None:

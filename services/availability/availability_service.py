@@ -1,4 +1,4 @@
-"""When somebody works and whether they are away, as they see and set it; admins for others, too."""
+"""Work hours and absences, as users see and set them, and admins for others."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from services.availability.absence import Absence, AbsenceSource
 from services.calendar import business_hours
 from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
-from services.core.database import Document, Mongo
+from services.core.database import Document, Mongo, update_for
 from services.core.errors import InvalidValue, NotFound
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
@@ -36,7 +36,7 @@ class WorkHours:
 @dataclass(frozen=True, slots=True)
 class Availability:
     """`hours` are the user's own, or the team's if `has_own_hours` is False. `country` is "" if it
-    is the team's, `zone` the user's own or Slack's, and `own_zone` "" if they have set none."""
+    is the team's. `zone` is the user's own or Slack's; `own_zone` is "" if the user set none."""
 
     user: User
     absence: Absence | None
@@ -51,10 +51,10 @@ class Availability:
 
 @dataclass(frozen=True, slots=True)
 class AvailabilityChange:
-    """What somebody has changed; None leaves as it is.
+    """The requested changes; None leaves a value as it is.
 
-    `is_away` False ends an absence; True, or a time in `away_until`, begins or changes one. With
-    `country` or `zone` "" the team's or Slack's counts.
+    `is_away` False ends an absence; True, or a time in `away_until`, begins or changes one. A
+    `country` of "" means the team's, a `zone` of "" Slack's.
     """
 
     is_away: bool | None = None
@@ -73,7 +73,7 @@ class AvailabilityService:
         self._team_settings = TeamSettings(db)
 
     def get(self, *, actor: Actor, user_id: str | None = None) -> Availability:
-        """One's own, or for admins that of the account with that id."""
+        """Return the actor's own, or for admins that of the account with that id."""
         doc = self._load(actor, user_id)
         team, own = (
             self._team_settings.business_hours(),
@@ -96,53 +96,51 @@ class AvailabilityService:
     def update(
         self, *, actor: Actor, change: AvailabilityChange, user_id: str | None = None
     ) -> User:
-        """Store what is wanted. Raises `InvalidValue`, naming the field.
+        """Store the changes. Raises `InvalidValue`, naming the field.
 
-        A long absence brings an offer to hand over (services/availability/handover_offers.py) to
-        whoever says so.
+        For a long absence, the actor gets an offer to hand over the tickets
+        (services/availability/handover_offers.py).
         """
         doc = self._load(actor, user_id)
         now = self._clock()
-        away, gone = self._absence(doc, change, actor, now)
-        values: Document = {**away}
-        for part, missing in (self._hours(doc, change), _country(change), _zone(change)):
-            values |= part
-            gone |= missing
-        if not values and not gone:
+        changes = {
+            **self._absence(doc, change, actor, now),
+            **self._hours(doc, change),
+            **_country(change),
+            **_zone(change),
+        }
+        if not changes:
             return User.from_doc(doc)
-        update: Document = {"$set": values} if values else {}
-        if gone:
-            update["$unset"] = gone
         stored = self._db.users.find_one_and_update(
-            {"_id": doc["_id"]}, update, return_document=ReturnDocument.AFTER
+            {"_id": doc["_id"]}, update_for(changes), return_document=ReturnDocument.AFTER
         )
         if stored is None:
             raise NotFound(UNKNOWN_ACCOUNT)
-        if "away" not in values:  # nobody is here who was not, where one goes away
+        if changes.get("away") is None:  # a new absence makes no one available
             pending.retry_unassigned(self._db, now=now)
         return User.from_doc(stored)
 
     def _absence(
         self, account: Document, change: AvailabilityChange, actor: Actor, now: datetime
-    ) -> tuple[Document, Document]:
+    ) -> Document:
         if change.is_away is False:
-            # Of a status that says otherwise nothing is believed until it is another one.
+            # The current Slack status is ignored until it changes.
             presence = account.get("presence")
             fingerprint = presence.get("mark") if isinstance(presence, Mapping) else None
             waived = {"presence.waived": fingerprint} if fingerprint else {}
-            return waived, dict.fromkeys(absence.FIELDS_CLEARED_ON_RETURN, "")
+            return {**absence.REMOVED, **waived}
         if change.is_away is None and change.away_until is None:
-            return {}, {}
+            return {}
         until = _checked_return(change.away_until, now)
         source = AbsenceSource.SELF if account["_id"] == actor.user_id else AbsenceSource.ADMIN
         return absence.absence_update(
             account, Absence(until, source), offer_to=actor.user_id, now=now
-        ), {}
+        )
 
-    def _hours(self, account: Document, change: AvailabilityChange) -> tuple[Document, Document]:
-        """What equals the team's hours goes on following them."""
+    def _hours(self, account: Document, change: AvailabilityChange) -> Document:
+        """Hours equal to the team's are removed, to follow later changes of the team's."""
         if change.days is None and change.start is None and change.end is None:
-            return {}, {}
+            return {}
         team, stored = (
             self._team_settings.business_hours(),
             business_hours.parse_work_hours(account.get("workHours")),
@@ -152,8 +150,8 @@ class AvailabilityService:
         start, end = change.start or start, change.end or end
         business_hours.check_hours(days=days, start=start, end=end)
         if team.is_configured and (days, start, end) == (team.days, team.start, team.end):
-            return {}, {"workHours": ""}
-        return {"workHours": {"days": sorted(days), "start": start, "end": end}}, {}
+            return {"workHours": None}
+        return {"workHours": {"days": sorted(days), "start": start, "end": end}}
 
     def _load(self, actor: Actor, user_id: str | None) -> Document:
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -162,23 +160,23 @@ class AvailabilityService:
         return load_account_doc(self._db, str(actor.user_id) if user_id is None else user_id)
 
 
-def _country(change: AvailabilityChange) -> tuple[Document, Document]:
+def _country(change: AvailabilityChange) -> Document:
     if change.country is None:
-        return {}, {}
+        return {}
     code = change.country.strip().upper()
     business_hours.check_country(code)
-    return ({"country": code}, {}) if code else ({}, {"country": ""})
+    return {"country": code or None}
 
 
-def _zone(change: AvailabilityChange) -> tuple[Document, Document]:
-    """Without one of their own Slack's is taken again, as soon as Slack is asked."""
+def _zone(change: AvailabilityChange) -> Document:
+    """Without a zone of the user's own, Slack's is stored at the next sync, which is due now."""
     if change.zone is None:
-        return {}, {}
+        return {}
     name = change.zone.strip()
     if not name:
-        return {}, {"zoneSource": "", "presence.dueAt": ""}
+        return {"zoneSource": None, "presence.dueAt": None}
     business_hours.check_zone(name)
-    return {"timezone": ZoneInfo(name).key, "zoneSource": AbsenceSource.SELF.value}, {}
+    return {"timezone": ZoneInfo(name).key, "zoneSource": AbsenceSource.SELF.value}
 
 
 def _checked_return(until: datetime | None, now: datetime) -> datetime:

@@ -1,8 +1,8 @@
 """Offers to hand over the open tickets of a user who is away for long.
 
 `handOver {key, to, state, nextTryAt, tries}` of an account is an outbox of one message to `to`: the
-account's owner, or the admin who has set the absence. It is removed with the absence. Beside these
-it stores the result: `channel` and `ts`, `error`, or `count`.
+account's owner, or the admin who set the absence. It also stores the result: `channel` and `ts`,
+`error`, or `count`. It is removed with the absence.
 """
 
 from dataclasses import dataclass, field
@@ -10,13 +10,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 
 from services.availability import absence
 from services.availability.absence import AbsenceSource
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 from services.models import user as model_user
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.user import User
@@ -24,6 +23,7 @@ from services.tickets import release
 from services.tickets.queries import count_open_tickets
 
 CLAIM_DURATION = timedelta(seconds=60)
+INITIAL_RETRY_DELAY = timedelta(minutes=2)
 AWAY_REASON = "the assignee is away"  # in the history of each ticket
 
 
@@ -37,7 +37,8 @@ class OfferState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class HandoverOffer:
-    """`ticket_count` is how many tickets `user` has open; the user `recipient_id` decides."""
+    """A claimed offer. `ticket_count` is how many tickets `user` has open; the user `recipient_id`
+    decides."""
 
     user: User
     key: str
@@ -46,18 +47,19 @@ class HandoverOffer:
     until: datetime
     source: AbsenceSource
     attempts: int
+    claimed_until: datetime
 
 
 class OfferAnswer(StrEnum):
     HANDED_OVER = "handed_over"
     KEPT = "kept"
-    EXPIRED = "over"  # the absence has ended, or there is another one by now
+    EXPIRED = "over"  # the absence has ended, or another one has replaced it
 
 
 @dataclass(frozen=True, slots=True)
 class OfferDecision:
-    """The answer to an offer. `released` are the first tickets that are released; the sweep does
-    the rest."""
+    """The answer to an offer. `released` are the first tickets released; the sweep does the
+    rest."""
 
     answer: OfferAnswer
     user: User
@@ -68,51 +70,41 @@ class OfferDecision:
 class HandoverOffers:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._queue = WorkQueue(db.users, "handOver.nextTryAt", attempts_field="handOver.tries")
         self._clock = clock
 
     def has_due(self) -> bool:
-        return self._db.users.find_one(self._due(), {"_id": True}) is not None
+        return self._queue.has_due(self._clock())
 
     def claim_next(self) -> HandoverOffer | None:
-        """The next to be sent, for a minute. One about nothing, or out of date, is dropped."""
-        while True:
-            now = self._clock()
-            doc = self._db.users.find_one_and_update(
-                self._due(),
-                {
-                    "$set": {"handOver.nextTryAt": now + CLAIM_DURATION},
-                    "$inc": {"handOver.tries": 1},
-                },
-                return_document=ReturnDocument.AFTER,
-            )
-            if doc is None:
-                return None
+        """Claim the next offer to send, for a minute. Drop the offers that no longer apply."""
+        now = self._clock()
+        while doc := self._queue.claim_next(now, duration=CLAIM_DURATION):
             offer = self._offer(doc, now)
             if offer:
                 return offer
             self._db.users.update_one(_this(doc), {"$unset": {"handOver": ""}})
+        return None
 
     def mark_sent(self, offer: HandoverOffer, *, channel: str, ts: str) -> None:
-        """Decided in the meantime, it stays so."""
-        self._end(offer, {"channel": channel, "ts": ts}, OfferState.SENT)
+        self._finish(offer, OfferState.SENT, {"handOver.channel": channel, "handOver.ts": ts})
 
     def mark_failed(self, offer: HandoverOffer, *, error: str) -> None:
         """Slack will never accept it; `error` is Slack's error code."""
-        self._end(offer, {"error": error}, OfferState.FAILED)
+        self._finish(offer, OfferState.FAILED, {"handOver.error": error})
 
     def retry_later(self, offer: HandoverOffer, *, wait: timedelta | None = None) -> None:
-        """Not sent: again after `wait`, or later each time."""
-        doubled: timedelta = min(CLAIM_DURATION * 2 ** min(offer.attempts, 10), MAX_DELIVERY_DELAY)
-        at = self._clock() + (doubled if wait is None else wait)
-        this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
-        self._db.users.update_one(this, {"$set": {"handOver.nextTryAt": at}})
+        """Try an offer that was not sent again: after `wait`, or later each time."""
+        delay = backoff(offer.attempts, initial=INITIAL_RETRY_DELAY, maximum=MAX_DELIVERY_DELAY)
+        at = self._clock() + (delay if wait is None else wait)
+        self._queue.retry(offer.user.id, offer.claimed_until, at=at)
 
     def decide(
         self, *, actor: Actor, user_id: str, key: str, hand_over: bool
     ) -> OfferDecision | None:
-        """The answer to an offer; None where there is no such account any more.
+        """Record the answer to an offer; None if the account no longer exists.
 
-        A second press changes nothing. Once handed over, nothing is left to keep.
+        A second press changes nothing. After a hand-over there is nothing left to keep.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
         if user_id != str(actor.user_id):
@@ -141,9 +133,6 @@ class HandoverOffers:
         released = release.release_tickets(self._db, user.id, now=now)
         return OfferDecision(OfferAnswer.HANDED_OVER, user, count, released)
 
-    def _due(self) -> Document:
-        return {"handOver.nextTryAt": {"$lte": self._clock()}}
-
     def _offer(self, doc: Document, now: datetime) -> HandoverOffer | None:
         user, stored = User.from_doc(doc), doc["handOver"]
         away = absence.current_absence(doc, now=now)
@@ -153,21 +142,23 @@ class HandoverOffers:
         if not tickets:
             return None
         return HandoverOffer(
-            user, stored["key"], stored["to"], tickets, away.until, away.source, stored["tries"]
+            user=user,
+            key=stored["key"],
+            recipient_id=stored["to"],
+            ticket_count=tickets,
+            until=away.until,
+            source=away.source,
+            attempts=stored["tries"],
+            claimed_until=stored["nextTryAt"],
         )
 
     def _decided(self, doc: Document, values: Document) -> None:
         change = {"$set": values, "$unset": {"handOver.nextTryAt": ""}}
         self._db.users.update_one(_this(doc), change)
 
-    def _end(self, offer: HandoverOffer, values: Document, state: OfferState) -> None:
-        this = {"_id": offer.user.id, "handOver.key": offer.key, "handOver.state": OfferState.DUE}
-        fields = {f"handOver.{name}": value for name, value in values.items()}
-        change = {
-            "$set": {"handOver.state": state.value, **fields},
-            "$unset": {"handOver.nextTryAt": ""},
-        }
-        self._db.users.update_one(this, change)
+    def _finish(self, offer: HandoverOffer, state: OfferState, result: Document) -> None:
+        values = {"handOver.state": state.value, **result}
+        self._queue.finish(offer.user.id, offer.claimed_until, values=values)
 
 
 def _this(doc: Document) -> Document:

@@ -1,4 +1,4 @@
-"""The indexes of who is here: status_sync.py and handover_offers.py."""
+"""Indexes for status_sync.py and handover_offers.py."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,7 @@
-"""Whether a Slack status says that somebody does not work, and until when. Pure.
+"""Whether a Slack status means an absence, and until when. Pure.
 
-It is told by fixed rules, never by a model: words first, because they say more than a picture.
-Do not disturb is no absence: its owner is at work and wants no interruption for now.
+By fixed rules, never by the AI: words before emoji, because words are more specific. Do not disturb
+is no absence: the user is at work and wants no interruption for now.
 """
 
 import hashlib
@@ -17,17 +17,17 @@ from services.availability import status_words
 from services.core.database import Document
 from services.core.text import UNSPACED_SCRIPT_RANGES
 
-# Until when somebody is away who does not say until when.
+# The end of an absence without a date.
 NO_END = datetime(3000, 1, 1, tzinfo=UTC)
 _WORDS = re.compile(r"\w+")
-# What is denied is denied within its own part of a sentence: "No, sick".
+# A negation applies within its own part of a sentence: "No, sick".
 _PARTS = re.compile(r"[,;:!?()|\n\u2013\u2014]|\.\s|\s-\s")
 _UNSPACED = re.compile(f"[{UNSPACED_SCRIPT_RANGES}]")
 
 
 @dataclass(frozen=True, slots=True)
 class SlackStatus:
-    """As its owner set it in Slack; `expires_at` is None where they clear it themselves."""
+    """As the member set it in Slack; `expires_at` is None if they clear it themselves."""
 
     text: str = ""
     emoji: str = ""
@@ -36,26 +36,24 @@ class SlackStatus:
 
 @dataclass(frozen=True, slots=True)
 class DoNotDisturbSpan:
-    """A span in which somebody wants not to be disturbed."""
-
     start: datetime
     end: datetime
 
 
-# Whether somebody is away by one of these.
+# Phrases or emoji, and whether they mean an absence.
 RuleLevel = tuple[bool, tuple[str, ...]]
 
 
 @dataclass(frozen=True)
 class StatusRules:
-    """What a team has set itself, before the usual rules: phrases, and emoji such as ":sailboat:",
-    by which a member is `away`, or is `available` whatever the usual rules say."""
+    """A team's own rules, which come before the usual ones: phrases, and emoji such as
+    ":sailboat:", that mean `away` or `available`."""
 
     away: tuple[str, ...] = ()
     available: tuple[str, ...] = ()
 
     def away_until(self, status: SlackStatus, *, now: datetime) -> datetime | None:
-        """Until when that status says its owner is away; None where it does not."""
+        """Return the end of the absence that the status means; None if it means none."""
         if status.expires_at is not None and status.expires_at <= now:
             return None
         emoji = emoji_name(status.emoji)
@@ -68,7 +66,7 @@ class StatusRules:
 
     @cached_property
     def _phrases(self) -> tuple[RuleLevel, ...]:
-        """The levels in their order; of two phrases of one level `available` wins."""
+        """The levels in their order: `available` wins over `away`."""
         own_available, own_away = (
             _comparable(_phrases(own)) for own in (self.available, self.away)
         )
@@ -82,8 +80,8 @@ class StatusRules:
 
 @dataclass(frozen=True, slots=True)
 class StatusReading:
-    """What Slack says of a member. `fingerprint` tells one absence from another, "" if there is
-    none; `do_not_disturb` is None if it could not be asked."""
+    """A member's status, interpreted. `fingerprint` identifies the status that means the absence,
+    "" if there is none; `do_not_disturb` is None if it could not be read."""
 
     away_until: datetime | None
     fingerprint: str = ""
@@ -93,7 +91,7 @@ class StatusReading:
 
 @dataclass(frozen=True, slots=True)
 class MemberStatus:
-    """What of Slack's own object of a user counts here."""
+    """The relevant fields of Slack's user object."""
 
     status: SlackStatus = field(default_factory=SlackStatus)
     zone: str = ""
@@ -112,7 +110,7 @@ class MemberStatus:
 
 
 def parse_member_status(user: Mapping[str, Any]) -> MemberStatus:
-    """From `users.info` or an event; whatever is missing or odd says nothing."""
+    """Parse `users.info` or an event; ignore missing and invalid fields."""
     profile = user.get("profile")
     fields = profile if isinstance(profile, Mapping) else {}
     status = SlackStatus(
@@ -124,7 +122,7 @@ def parse_member_status(user: Mapping[str, Any]) -> MemberStatus:
 
 
 def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan, ...]:
-    """From one member's part of `dnd.teamInfo`: the span under way or the next one."""
+    """Parse one member's part of `dnd.teamInfo`: the current span or the next one."""
     if dnd_info.get("dnd_enabled") is not True:
         return ()
     start, end = (_as_datetime(dnd_info.get(f"next_dnd_{side}_ts")) for side in ("start", "end"))
@@ -132,7 +130,7 @@ def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan,
 
 
 def do_not_disturb_until(account: Document, *, now: datetime) -> datetime | None:
-    """Until when the owner of that account wants not to be disturbed; None: they may be."""
+    """Return the end of the owner's current do not disturb; None if there is none."""
     presence = account.get("presence")
     spans = presence.get("quiet") if isinstance(presence, Mapping) else None
     found = [
@@ -146,14 +144,14 @@ def do_not_disturb_until(account: Document, *, now: datetime) -> datetime | None
 
 
 def status_fingerprint(status: SlackStatus) -> str:
-    """The same for the same status; its words cannot be read from it."""
+    """Return a hash of the status, from which its words cannot be read."""
     ends = int(status.expires_at.timestamp()) if status.expires_at else 0
     content = f"{status.text}\0{status.emoji}\0{ends}"
     return hashlib.sha256(content.encode()).hexdigest()[:16]
 
 
 def emoji_name(emoji: str) -> str:
-    """Without its colons and the tone of its skin."""
+    """Return the name without colons and skin tone."""
     return emoji.strip().strip(":").partition(":")[0].lower()
 
 
@@ -172,12 +170,12 @@ def _names(entries: Iterable[str]) -> tuple[str, ...]:
 def _first(
     text: str, levels: Iterable[RuleLevel], has: Callable[[str, tuple[str, ...]], bool]
 ) -> bool | None:
-    """What the first level that applies says; None where none does."""
+    """Return what the first matching level means; None if none matches."""
     return next((is_away for is_away, entries in levels if has(text, entries)), None)
 
 
 def _default_verdict(text: str) -> bool | None:
-    """Whether the usual phrases say it, those apart that are denied: of those the contrary."""
+    """Apply the usual phrases, without negated ones. Only negated ones mean: not away."""
     parts = [_spaced(part) for part in _PARTS.split(text)]
     left = [_DENIED.sub(" ", part) for part in parts]
     if _holds(_spaced(" ".join(left)), _AWAY):
@@ -196,8 +194,8 @@ def _comparable(phrases: Iterable[str]) -> tuple[str, ...]:
 
 
 def _spaced(text: str) -> str:
-    """Its words, without accents, with a blank on both sides of each: so that a phrase is found
-    as whole words."""
+    """Return the words without accents, with a blank on both sides of each, so that phrases match
+    whole words only."""
     bare = (c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     plain = unicodedata.normalize("NFKC", "".join(bare)).casefold()
     return f" {' '.join(_WORDS.findall(plain))} "
@@ -223,11 +221,11 @@ def _text(value: Any) -> str:
 
 
 def _as_datetime(seconds: Any) -> datetime | None:
-    """Slack's 0 is no moment, and neither is 1, which it says of who is never quiet."""
+    """Parse seconds. Slack sends 0 for no date, and 1 for members without do not disturb."""
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds <= 1:
         return None
     try:
-        # Slack takes any date of whoever sets it; so late, there is no calendar any more.
+        # Slack accepts any date; the calendar of Python ends in the year 9999.
         return min(datetime.fromtimestamp(int(seconds), UTC), NO_END)
     except (OverflowError, ValueError, OSError):
         return None

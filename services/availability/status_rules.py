@@ -1,8 +1,8 @@
-"""The words and emoji that mean an absence to a team, beside the usual ones
+"""A team's own words and emoji for an absence, in addition to the usual ones
 (services/availability/status_words.py).
 
 Stored in `settings` as `_id: "presence"`: `away` and `here`, lists of phrases and of emoji such as
-":sailboat:". Reading is forgiving, entry by entry.
+":sailboat:". Invalid entries are ignored.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from services.core.text import strip_invisible
 from services.models.permissions import Actor, Operator, Permission, require_permission
 
 SETTINGS_ID = "presence"
-# As much as a form holds, in UTF-16 as Slack counts.
+# As much as a Slack form field holds, in UTF-16 code units.
 MAX_TEXT_LENGTH, MAX_ENTRY_LENGTH = 3_000, 60
 
 
@@ -46,7 +46,7 @@ class StatusRulesStore:
 
 
 def format_entries(entries: Iterable[str]) -> str:
-    """As they are typed."""
+    """Format the entries as the form shows them."""
     return ", ".join(entries)
 
 
@@ -60,7 +60,7 @@ def _checked(field: str, typed: Iterable[str]) -> tuple[str, ...]:
 
 
 def _entries(listed: Any) -> tuple[str, ...]:
-    """Each once, without blanks."""
+    """Return the distinct entries, with white space normalised."""
     entries = listed if isinstance(listed, list) else []
     texts = (" ".join(entry.split()) for entry in entries if isinstance(entry, str))
     return tuple(dict.fromkeys(filter(None, texts)))

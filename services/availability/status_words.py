@@ -1,11 +1,11 @@
-"""What in a Slack status says that somebody does not work: words and emoji, in many languages.
+"""Words and emoji of a Slack status that mean an absence, in many languages.
 
-Phrases are compared word by word and without capitals; an emoji is its name in Slack.
+Phrases are compared word by word, in lower case; an emoji is its name in Slack.
 """
 
 
 def _listed(text: str) -> tuple[str, ...]:
-    """What stands between commas, and after the name of a language at the beginning of a line."""
+    """Split by commas; drop the name of a language at the beginning of a line."""
     words = (word.rpartition(":")[2] for word in text.split(","))
     return tuple(" ".join(word.split()) for word in words)
 
@@ -42,7 +42,7 @@ Japanese / Chinese / Korean: 休暇, 有給, 休み, 病欠, 育休, 欠勤, 休
   휴가, 병가, 연차, 휴무
 """)
 
-# Where one of these stands, its writer works, whatever else stands there.
+# One of these means that the member works, whatever other phrases the status has.
 AVAILABLE_PHRASES = _listed("""
 wfh, wfx, working from, working remotely, remote, home office, homeoffice, in a meeting, in
 meetings, at lunch, commuting, focus time, focusing, back from, returned from, recovered from,
@@ -53,18 +53,18 @@ tornato dalle, tornata dalle, rientrato dalle, rientrata dalle, de volta das, th
 van, tillbaka från, tilbake fra, tilbage fra, praca zdalna, 在宅, 昼休み, 休み明け, 在家办公, 재택
 """)
 
-# What denies a phrase that it stands before: "not sick", "Nicht mehr im Urlaub".
+# Words that negate the phrase after them: "not sick", "Nicht mehr im Urlaub".
 NEGATIONS = _listed("""
 not, no, never, isn t, nicht, kein, keine, keinen, nie, pas, plus, jamais, non, não, sin, niet,
 geen, inte, ikke, не
 """)
-# And what may stand between the two.
+# Words that may come between the two.
 NEGATION_FILLERS = _listed("""
 a, an, any, at, in, longer, more, my, on, the, im, mehr, de, en, estoy, estou, mais, più, sono,
 ya, jestem, meer, op, på
 """)
 
-# Slack offers the first two itself: "Vacationing" and "Out sick".
+# The first two are Slack's own suggestions: "Vacationing" and "Out sick".
 AWAY_EMOJI = _listed("""
 palm_tree, face_with_thermometer, desert_island, beach_with_umbrella, beach_umbrella,
 umbrella_on_ground, camping, thermometer, mask, sneezing_face, face_with_head_bandage,

@@ -1,4 +1,4 @@
-"""Time as the database keeps it: aware, UTC, whole milliseconds."""
+"""Time as MongoDB stores it: aware, UTC, in whole milliseconds."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -7,6 +7,6 @@ Clock = Callable[[], datetime]
 
 
 def utcnow() -> datetime:
-    """Now, cut to milliseconds, because BSON keeps no more."""
+    """Return the current time, truncated to milliseconds as BSON does."""
     now = datetime.now(UTC)
     return now.replace(microsecond=now.microsecond // 1000 * 1000)

@@ -1,7 +1,7 @@
-"""Lenient conversion of stored values to our types.
+"""Lenient conversion of stored values. None of these functions raises.
 
-The predecessor checks little of what it writes: it stores a status and a priority as whatever it is
-given, and each edition of it has its own words. None of these functions raises.
+The predecessor validates little: it stores any status and priority that it gets, and each version
+of it has its own words.
 """
 
 import re
@@ -13,8 +13,8 @@ from typing import Any
 from bson import ObjectId
 
 _BETWEEN = re.compile(r"[\s_-]+")
-_LARGEST = 2**31  # beyond this, and for NaN, a number is nobody's capacity
-# Seen in editions of the predecessor.
+_LARGEST = 2**31  # larger numbers, and NaN, are invalid
+# From versions of the predecessor.
 STATUS_ALIASES: Mapping[str, str] = MappingProxyType(
     {
         "open": "TODO",
@@ -32,7 +32,7 @@ def as_str(value: Any) -> str:
 
 
 def as_int(value: Any) -> int | None:
-    """The mongo shell writes every number as a double."""
+    """Accept doubles as well: the mongo shell stores every number as one."""
     return int(value) if isinstance(value, (int, float)) and abs(value) < _LARGEST else None
 
 
@@ -41,21 +41,21 @@ def as_datetime(value: Any) -> datetime | None:
 
 
 def as_object_id(value: Any) -> ObjectId | None:
-    """Some of the predecessor's references are texts, which its own library reads as ids."""
+    """Accept texts as well: the predecessor stores some references so."""
     if isinstance(value, str) and ObjectId.is_valid(value):
         return ObjectId(value)
     return value if isinstance(value, ObjectId) else None
 
 
 def as_string_list(value: Any) -> tuple[str, ...]:
-    """The texts of a list, stripped and without blanks; of a lone text, that one."""
+    """Return the non-empty texts of a list, or of a single text, with white space normalised."""
     listed = value if isinstance(value, list) else [value]
     names = (" ".join(name.split()) for name in listed if isinstance(name, str))
     return tuple(name for name in names if name)
 
 
 def own_entries(value: Any, key: str) -> list[Mapping[str, Any]]:
-    """The entries of an array that were written here: those have that key."""
+    """Return the entries of an array that this product wrote: those with that key."""
     listed = value if isinstance(value, list) else []
     return [entry for entry in listed if isinstance(entry, Mapping) and key in entry]
 
@@ -63,8 +63,7 @@ def own_entries(value: Any, key: str) -> list[Mapping[str, Any]]:
 def match_word(
     value: object, words: Iterable[str], aliases: Mapping[str, str] = MappingProxyType({})
 ) -> str | None:
-    """Return the one of `words` that is meant, whatever its capitals and the separators between its
-    parts. None if it is none of them.
+    """Return the one of `words` that equals `value` apart from case and separators, else None.
 
     `aliases` maps other spellings, in lower case, to a known word.
     """

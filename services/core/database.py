@@ -13,20 +13,20 @@ Document = dict[str, Any]
 Mongo = Database[Document]
 
 DEFAULT_DATABASE_NAME = "ai-ticket-assistant"
-# A call without a handler's tighter deadline around it gives up after this long.
+# The deadline of each call, unless a handler sets a tighter one around it.
 TIMEOUT_MS = 5_000
 PING_TIMEOUT_SECONDS = 1.0
 
 
 def connect(uri: str) -> Mongo:
-    """The database the URI names. Lazy: nothing is reached before the first query.
+    """Return the database that the URI names. Connects lazily, at the first query.
 
-    One client a process, made after any fork. An acknowledged write is on a majority's disks.
+    Call it once per process, after any fork. An acknowledged write is on a majority's disks.
     """
     client: MongoClient[Document] = MongoClient(
         uri,
         tz_aware=True,
-        # A deadline mistyped in the predecessor, say the year 20260, is read as a `DatetimeMS`.
+        # A date mistyped in the predecessor, for instance the year 20260, becomes a `DatetimeMS`.
         datetime_conversion="DATETIME_AUTO",
         timeoutMS=TIMEOUT_MS,
         w="majority",
@@ -39,8 +39,17 @@ def connect(uri: str) -> Mongo:
         return client[DEFAULT_DATABASE_NAME]
 
 
+def update_for(values: Document) -> Document:
+    """Return the update that sets these fields, and removes those whose value is None."""
+    update = {
+        "$set": {name: value for name, value in values.items() if value is not None},
+        "$unset": {name: "" for name, value in values.items() if value is None},
+    }
+    return {operator: fields for operator, fields in update.items() if fields}
+
+
 def is_reachable(db: Mongo) -> bool:
-    """Whether the server is there, said within a second."""
+    """Return whether the server answers, within a second."""
     try:
         with pymongo.timeout(PING_TIMEOUT_SECONDS):
             db.command("ping")

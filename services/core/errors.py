@@ -1,12 +1,12 @@
-"""What can go wrong in the domain. `str(error)` is a sentence its user may read."""
+"""Domain errors. `str(error)` is a sentence for the user."""
 
 
 class DomainError(Exception):
-    """The base: bad input or a refusal, never a fault of ours."""
+    """The base class: invalid input or a refusal, never a bug."""
 
 
 class InvalidValue(DomainError):
-    """A value is not acceptable; `field` names the form's field it is about."""
+    """A value is invalid; `field` is the name of the form field."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(message)
@@ -14,27 +14,27 @@ class InvalidValue(DomainError):
 
 
 class NotAllowedInState(InvalidValue):
-    """The value would do, but not in the state that the thing is in."""
+    """The value is valid, but not in the object's current state."""
 
 
 class NotFound(DomainError):
-    """There is no such thing, or none that this person may know of."""
+    """The object does not exist, or the user may not know of it."""
 
 
 class PermissionDenied(DomainError):
-    """The person's role does not allow this."""
+    """The user's role does not allow this."""
 
 
 class Conflict(DomainError):
-    """The thing changed meanwhile, or its state does not allow this step."""
+    """The object changed concurrently, or its state does not allow this action."""
 
 
 class Unauthenticated(DomainError):
-    """Nobody knows who asks. The sentence is the same whatever the reason."""
+    """The user is not signed in. The sentence is the same for all reasons."""
 
 
 class LimitReached(DomainError):
-    """Too many, too fast. `retry_after` is in seconds, None where nobody knows when."""
+    """Too many requests. `retry_after` is in seconds, None if unknown."""
 
     def __init__(self, message: str, *, retry_after: int | None = None) -> None:
         super().__init__(message)
@@ -42,4 +42,4 @@ class LimitReached(DomainError):
 
 
 class MemberRefused(DomainError):
-    """This Slack member gets no account; the sentence says why and what to do."""
+    """The Slack member gets no account; the sentence says why, and what to do."""

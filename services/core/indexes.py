@@ -1,11 +1,11 @@
-"""The indexes of what Slack's events are remembered by."""
+"""Index for the processed events (processed_events.py)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from pymongo import IndexModel
 
-# Longer than Slack goes on repeating an event.
+# Longer than Slack repeats an event.
 EVENT_RETENTION = timedelta(days=1)
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {

@@ -10,14 +10,12 @@ from services.core.errors import Conflict
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """Whose it is, and since when."""
-
     team_id: str
     created_at: datetime
 
 
 def get_installation(db: Mongo) -> Installation | None:
-    """None before the first bot has been started."""
+    """Return None before the first start of a bot."""
     known = db.meta.find_one({"_id": "installation"})
     if known is None or not isinstance(known.get("createdAt"), datetime):
         return None
@@ -25,7 +23,7 @@ def get_installation(db: Mongo) -> Installation | None:
 
 
 def claim_installation(db: Mongo, *, team_id: str, clock: Clock = utcnow) -> None:
-    """Remember whose installation this is; `Conflict` where it is another workspace's."""
+    """Store the workspace at the first start. Raises `Conflict` if it is another one."""
     known = db.meta.find_one({"_id": "installation"})
     if known is None:
         first = {"$setOnInsert": {"teamId": team_id, "createdAt": clock()}}

@@ -1,36 +1,51 @@
 """Leases and locks in MongoDB, shared by all processes.
 
-`Lease` elects one process as the leader and expires when its holder dies. `BackoffLock` lets one
-task at a time through and stays closed for a while after a failure. `pause` closes something for
-all processes until a given time.
+`Lease` lets one process at a time do something and expires when its holder dies. `BackoffLock` lets
+one task at a time through and stays closed for a while after a failure. `pause` closes something
+for all processes until a given time.
 """
 
 import os
 import socket
+import time
 import uuid
 from datetime import datetime, timedelta
+from types import TracebackType
+from typing import Self
 
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 
 LEASE_DURATION = timedelta(seconds=20)
 LEASE_RENEW_INTERVAL = timedelta(seconds=5)
+LEASE_POLL_SECONDS = 0.02
 
 INITIAL_BACKOFF = timedelta(seconds=10)
 
 
-class Lease:
-    """The right to be the only process that does `name`. Not thread-safe; one a process."""
+class LeaseUnavailable(Exception):
+    """Another process holds the lease."""
 
-    def __init__(self, db: Mongo, name: str, *, clock: Clock = utcnow) -> None:
+
+class Lease:
+    """The right to be the only process that does `name`. Not thread-safe; create one per use.
+
+    `with Lease(...)` waits for the lease for `max_wait_seconds` and raises `LeaseUnavailable` after
+    that. A lease that expires while its holder is still at work does not stop the holder: if two of
+    them would do harm, make the update conditional as well.
+    """
+
+    def __init__(
+        self, db: Mongo, name: str, *, clock: Clock = utcnow, max_wait_seconds: float = 0.0
+    ) -> None:
         self._db = db
         self._name = name
         self._clock = clock
-        # Host and pid are for the reader of the database; the suffix makes the name unique.
+        self._max_wait_seconds = max_wait_seconds
+        # Host and pid are for operators who read the database; the suffix makes the name unique.
         self._holder = f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self._until: datetime | None = None
 
@@ -64,15 +79,28 @@ class Lease:
         self._until = None
         self._db.leases.delete_one({"_id": self._name, "holder": self._holder})
 
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + self._max_wait_seconds
+        while not self.acquire():
+            if time.monotonic() >= deadline:
+                raise LeaseUnavailable(self._name)
+            time.sleep(LEASE_POLL_SECONDS)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None
+    ) -> None:
+        self.release()
+
 
 def is_lease_held(db: Mongo, name: str, *, now: datetime) -> bool:
-    """Whether any process holds the lease."""
-    return db.leases.find_one({"_id": name, "until": {"$gt": now}}) is not None
+    """Return whether any process holds the lease."""
+    return is_paused(db, name, now=now)
 
 
 class BackoffLock:
     """Lock with a back-off, for a service that is slow or down at times, so that many tasks do not
-    all wait for it.
+    all wait for it: a work queue of one document in `leases`.
 
     A holder that dies keeps the lock for `lock_timeout`. Not thread-safe; one a task.
     """
@@ -81,45 +109,43 @@ class BackoffLock:
         self, db: Mongo, name: str, *, lock_timeout: timedelta, clock: Clock = utcnow
     ) -> None:
         self._db = db
+        self._queue = WorkQueue(db.leases, "until", attempts_field="faults")
         self._name = name
         self._lock_timeout = lock_timeout
         self._clock = clock
-        self._holder = uuid.uuid4().hex
-        self._failures = 0
+        self._claim: Document = {}
 
     def acquire(self) -> bool:
         """Return False while another holder has the lock, or it is closed after a failure."""
         now = self._clock()
-        mine = {"holder": self._holder, "until": now + self._lock_timeout}
-        found = self._db.leases.find_one_and_update(
-            {"_id": self._name, "until": {"$lte": now}},
-            {"$set": mine},
-            return_document=ReturnDocument.BEFORE,
-        )
-        if found:
-            self._failures = int(found.get("faults", 0))
-            return True
-        try:
-            self._db.leases.insert_one({"_id": self._name, **mine})
-        except DuplicateKeyError:  # held by another, or closed
-            return False
-        return True
+        claim = self._try_claim(now)
+        if claim is None:  # closed, or never used: then this creates it, open
+            pause(self._db, self._name, until=now)
+            claim = self._try_claim(now)
+        self._claim = claim or {}
+        return claim is not None
 
     def release(self) -> None:
         """Open the lock after a success."""
-        self._release_until(self._clock(), failures=0)
+        self._release_at(self._clock(), {"faults": 0})
 
     def back_off(self) -> timedelta:
         """Close the lock after a failure and return for how long: longer after each failure in a
         row, at most 15 minutes."""
-        doubled: int = 2 ** min(self._failures, 10)
-        pause = min(INITIAL_BACKOFF * doubled, MAX_DELIVERY_DELAY)
-        self._release_until(self._clock() + pause, failures=self._failures + 1)
-        return pause
+        failures = self._claim.get("faults", 1)  # each claim counts as one until its release
+        delay = backoff(failures, initial=INITIAL_BACKOFF, maximum=MAX_DELIVERY_DELAY)
+        self._release_at(self._clock() + delay)
+        return delay
 
-    def _release_until(self, until: datetime, *, failures: int) -> None:
-        change: Document = {"$set": {"until": until, "faults": failures}, "$unset": {"holder": ""}}
-        self._db.leases.update_one({"_id": self._name, "holder": self._holder}, change)
+    def _try_claim(self, now: datetime) -> Document | None:
+        return self._queue.claim_next(now, duration=self._lock_timeout, item_id=self._name)
+
+    def _release_at(self, at: datetime, values: Document | None = None) -> None:
+        self._queue.retry(self._name, self._claim.get("until"), at=at, values=values)
+
+
+def is_paused(db: Mongo, name: str, *, now: datetime) -> bool:
+    return db.leases.find_one({"_id": name, "until": {"$gt": now}}, {"_id": True}) is not None
 
 
 def pause(db: Mongo, name: str, *, until: datetime) -> None:
@@ -128,7 +154,3 @@ def pause(db: Mongo, name: str, *, until: datetime) -> None:
         db.leases.update_one({"_id": name}, {"$max": {"until": until}}, upsert=True)
     except DuplicateKeyError:  # another process inserted it concurrently
         db.leases.update_one({"_id": name}, {"$max": {"until": until}})
-
-
-def is_paused(db: Mongo, name: str, *, now: datetime) -> bool:
-    return db.leases.find_one({"_id": name, "until": {"$gt": now}}, {"_id": True}) is not None

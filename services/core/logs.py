@@ -1,4 +1,4 @@
-"""Logging: to standard error, without anything a person wrote, a token or an address."""
+"""Logging to standard error, without users' texts, tokens and email addresses."""
 
 import contextlib
 import json
@@ -13,25 +13,25 @@ from typing import Any, TextIO
 from services.core import request_context
 
 _TOKEN = re.compile(r"\b(?:xox[a-z]|xapp)-[\w-]+|\bAIza[\w-]{20,}")
-# Each begins where its run of characters does: a long line without an @ takes no longer.
+# Anchored to the beginning of a run of characters, for linear time on long lines without an @.
 _EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
-# Up to the last @, since a password that holds one itself is a common mistake.
+# Up to the last @, because unescaped passwords may contain one.
 _USERINFO = re.compile(r"(?<=://)[^\s'\"]{1,500}@")
-# Of a URL: an API key, or the ticket of a Socket Mode connection.
+# In a URL: an API key, or the ticket of a Socket Mode connection.
 _SECRET = re.compile(r"(?<=[?&])(key|token|ticket|secret|password)=[^&\s'\"]+", re.IGNORECASE)
 
-# Ours follow LOG_LEVEL; libraries write whole payloads at DEBUG, so they never go below this.
+# These follow LOG_LEVEL. Libraries log whole payloads at DEBUG, so they stay at this level.
 PRODUCT_LOGGERS = ("app", "bot", "demo", "services", "tasks")
 LIBRARY_LOG_LEVEL = logging.WARNING
-# Their errors quote the documents they are about.
+# Their errors quote documents.
 DOCUMENT_QUOTING_LIBRARIES = ("pymongo", "bson")
 
-# JSON lets these stand in a text, but there are readers to whom they end a line.
+# Allowed in JSON strings, but some log readers treat them as line ends.
 _LINE_ENDS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "\x85\u2028\u2029"}
 
 
 def redact_log_text(text: str) -> str:
-    """The last line of defence: what should not be in a log line is taken out of it."""
+    """Remove secrets and addresses from a log line, as a last safeguard."""
     text = _TOKEN.sub("[token]", text)
     text = _USERINFO.sub("[credentials]@", text)
     text = _SECRET.sub(r"\1=[removed]", text)
@@ -40,7 +40,7 @@ def redact_log_text(text: str) -> str:
 
 class _Formatter(logging.Formatter):
     def formatException(self, ei: Any) -> str:  # noqa: N802  the library's name
-        """Without the driver's own words: a duplicate key or a failed validation quotes values."""
+        """Remove the driver's messages: duplicate key and validation errors quote values."""
         text = super().formatException(ei)
         error: BaseException | None = ei[1]
         while error is not None:
@@ -53,7 +53,7 @@ class _Formatter(logging.Formatter):
 
 
 class TextFormatter(_Formatter):
-    """For a person at a terminal."""
+    """Format for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
         known = "".join(f" {name}={value}" for name, value in request_context.current_ids().items())
@@ -61,7 +61,7 @@ class TextFormatter(_Formatter):
 
 
 class JsonFormatter(_Formatter):
-    """For whatever collects logs: one object, one line."""
+    """Format for log collectors: one JSON object per line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = {
@@ -79,21 +79,21 @@ class JsonFormatter(_Formatter):
         if record.stack_info:
             line["stack"] = redact_log_text(record.stack_info)
         text = json.dumps(line, ensure_ascii=False).translate(_LINE_ENDS)
-        # Half a surrogate pair cannot be written; written as an escape, JSON takes it.
+        # An unpaired surrogate cannot be encoded, but JSON accepts its escape.
         return text.encode(errors="backslashreplace").decode()
 
 
 class _Handler(logging.StreamHandler[TextIO]):
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802  the library's name
-        """Says that a line is missing; the library would print its arguments, as they are."""
+        """Log that a line is missing. The library would print its arguments unredacted."""
         lost = f"a line by {record.name}:{record.lineno} could not be written"
         error = logging.LogRecord(__name__, logging.ERROR, __file__, 0, lost, None, None)
-        with contextlib.suppress(OSError, ValueError):  # the stream itself is gone
+        with contextlib.suppress(OSError, ValueError):  # the stream is closed
             self.stream.write(self.format(error) + self.terminator)
 
 
 def configure_logging(level: str) -> None:
-    """Set up logging for a process; called once, by its main function."""
+    """Configure logging; called once per process, by its main function."""
     handler = _Handler(sys.stderr)
     plain = TextFormatter("%(asctime)s %(levelname)s %(name)s %(message)s")
     handler.setFormatter(plain if sys.stderr.isatty() else JsonFormatter())
@@ -102,7 +102,7 @@ def configure_logging(level: str) -> None:
     root.setLevel(LIBRARY_LOG_LEVEL)
     for name in PRODUCT_LOGGERS:
         logging.getLogger(name).setLevel(level)
-    # What nobody caught would otherwise be printed past the formatters.
+    # By default, uncaught exceptions bypass the formatters.
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_uncaught
     threading.excepthook = lambda args: _log_uncaught(
@@ -113,6 +113,6 @@ def configure_logging(level: str) -> None:
 def _log_uncaught(
     kind: type[BaseException], error: BaseException, traceback: TracebackType | None
 ) -> None:
-    if issubclass(kind, (KeyboardInterrupt, SystemExit)):  # somebody meant it
+    if issubclass(kind, (KeyboardInterrupt, SystemExit)):  # intended
         return
     logging.getLogger("app").critical("nobody caught it", exc_info=(kind, error, traceback))

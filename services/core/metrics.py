@@ -1,4 +1,4 @@
-"""What is counted, under which names, and where the counts of one process are kept."""
+"""The metrics, and a meter that collects them in one process."""
 
 import threading
 from bisect import bisect_left
@@ -17,9 +17,9 @@ class MetricKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """`buckets` are a histogram's upper bounds in seconds; one without end follows the last.
+    """`buckets` are a histogram's upper bounds in seconds; the last is followed by infinity.
 
-    The names of labels are few and their values from closed lists: never an id, never a text.
+    Label values come from closed lists: never an id, never a text.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Metric:
     buckets: tuple[float, ...] = ()
 
 
-# Slack waits 3 s for an answer, so the bounds are close together below it.
+# Slack waits 3 s for an answer, so the bounds are narrow up to that.
 _ANSWER = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 1.5, 2.0, 2.5, 3.0)
 _CALL = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 _TASK = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 20.0, 40.0)
@@ -121,12 +121,12 @@ ALL_METRICS = (
     JOB_LAST_SECONDS,
 )
 
-# Beside a histogram's buckets, which are called by their upper bounds.
+# Parts of a histogram; its other buckets are named by their upper bounds.
 SUM, INF_BUCKET = "sum", "+Inf"
 
 
 class SampleKey(NamedTuple):
-    """One number: a counter's or gauge's own (`part` ""), or one of those of a histogram."""
+    """The key of one number: of a counter or gauge (`part` ""), or of a part of a histogram."""
 
     metric: str
     labels: tuple[str, ...]
@@ -137,7 +137,7 @@ Samples = Mapping[SampleKey, float]
 
 
 class Meter(Protocol):
-    """Counts. Never raises and never waits: nothing may fail or be late because it is counted."""
+    """Collects metrics. Never raises and never blocks, so that metrics cause no failure."""
 
     def count(self, metric: Metric, *labels: str) -> None: ...
 
@@ -147,7 +147,7 @@ class Meter(Protocol):
 
 
 class NoopMeter:
-    """For where nobody looks."""
+    """Collects nothing, for processes without metrics."""
 
     def count(self, metric: Metric, *labels: str) -> None:
         pass
@@ -163,7 +163,7 @@ NOOP_METER = NoopMeter()
 
 
 class InMemoryMeter:
-    """Sums up in this process's memory. Thread-safe."""
+    """Collects in this process's memory. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

@@ -1,6 +1,6 @@
-"""Which of Slack's events were taken up.
+"""Slack's events that have been processed.
 
-Slack sends an event again when it does not hear back in time, to whichever bot process answers.
+Slack repeats an event that is not acknowledged in time, to any of the bot processes.
 """
 
 from pymongo.errors import DuplicateKeyError
@@ -15,10 +15,9 @@ class ProcessedEvents:
         self._clock = clock
 
     def claim(self, event_id: str, *, text: str | None = None) -> bool:
-        """True for the first who asks for this event, in whichever process; False for the rest.
+        """Return True for the first call with this event, in any process.
 
-        `text` is what `get_text` returns for a day: what an event brought need not be fetched
-        again.
+        `text` is stored for a day, for `get_text`: so an event's content is fetched once.
         """
         kept = {} if text is None else {"text": text}
         try:
@@ -28,6 +27,6 @@ class ProcessedEvents:
         return True
 
     def get_text(self, event_id: str) -> str | None:
-        """None where it is not known, or no longer."""
+        """Return the stored text, if any."""
         doc = self._db.inbox.find_one({"_id": event_id})
         return doc.get("text") if doc else None

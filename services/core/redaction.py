@@ -1,32 +1,31 @@
 """Removal of secrets from ticket texts: keys, passwords, bank and card numbers.
 
-It runs before the text leaves this machine. A safety net with known holes (a password in plain
-prose, a card number in words), not a promise: the form says that no passwords belong in a ticket.
-Where it must choose, it removes too much.
+It runs before a text leaves this machine. A safeguard with known gaps (a password in plain prose, a
+card number in words): the form says that no passwords belong in a ticket. If in doubt, it removes.
 
-Looked at before writing this: detect-secrets (last release May 2024, scans files for developers'
-keys), datafog and presidio (persons and addresses, no keys; presidio needs spaCy). None of them
-knows "das Passwort lautet …".
+Alternatives considered: detect-secrets (last release May 2024, scans files for developers' keys),
+datafog and presidio (persons and addresses, no keys; presidio needs spaCy). None of them detects
+"das Passwort lautet …".
 
-Bank and card numbers are told from order numbers by length, grouping and check digits.
+Bank and card numbers are distinguished from order numbers by length, grouping and check digits.
 
 Every pattern takes linear time: repeats are bounded or possessive, and a run of token characters
-can match from its first character only.
+matches only from its first character.
 """
 
 import re
 
 KEY_LABEL = "[key removed]"
-PASSWORD_LABEL = "[password removed]"  # noqa: S105  it is what stands where one was
+PASSWORD_LABEL = "[password removed]"  # noqa: S105  a label, no password
 CARD_LABEL = "[card number removed]"
 IBAN_LABEL = "[IBAN removed]"
 LABEL_PATTERN = r"\[[A-Za-z ]{2,20} removed\]"
 
 KEY_BOUNDARY = r"(?<![A-Za-z0-9])"
 
-# Shapes as their makers document them or as gitleaks' rules (config/gitleaks.toml) give them.
+# From the issuers' documentation or gitleaks' rules (config/gitleaks.toml).
 KEY_PATTERNS = (
-    # RFC 7468 and OpenSSH/PGP private keys; one whose end was cut off runs to the end of the text
+    # RFC 7468 and OpenSSH/PGP private keys; a truncated key extends to the end of the text
     r"-----BEGIN [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"[\s\S]*?(?:-----END [A-Z0-9 ]{0,30}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     # RFC 7519: three base64url parts, the first begins with {"
@@ -48,26 +47,26 @@ KEY_PATTERNS = (
     KEY_BOUNDARY + r"AQ\.[A-Za-z0-9_-]{30,255}",
     KEY_BOUNDARY + r"GOCSPX-[A-Za-z0-9_-]{20,255}",
     KEY_BOUNDARY + r"ya29\.[A-Za-z0-9._-]{20,1024}",
-    # OpenAI (sk-, sk-proj-, sk-svcacct-) and Anthropic (sk-ant-): no key is without a digit
+    # OpenAI (sk-, sk-proj-, sk-svcacct-) and Anthropic (sk-ant-): every key has a digit
     KEY_BOUNDARY + r"sk-(?=[A-Za-z_-]{0,64}[0-9])[A-Za-z0-9_-]{20,255}",
     # Stripe: secret and restricted keys, webhook secrets
     KEY_BOUNDARY + r"[sr]k_(?:live|test)_[A-Za-z0-9]{10,255}",
     KEY_BOUNDARY + r"whsec_[A-Za-z0-9+/=]{20,255}",
-    # RFC 6750 and RFC 7617: what a pasted `Authorization:` header carries
+    # RFC 6750 and RFC 7617: the value of a pasted `Authorization:` header
     KEY_BOUNDARY + r"(?i:bearer)[ \t]{1,4}(?=[A-Za-z._~+/-]{0,64}[0-9])[A-Za-z0-9._~+/=-]{16,2048}",
     r"(?i:(?<=authorization: basic )|(?<=authorization:basic ))[A-Za-z0-9+/=]{6,1024}",
 )
 ANY_KEY_PATTERN = re.compile("|".join(f"(?:{shape})" for shape in KEY_PATTERNS))
 
-# RFC 3986 `scheme://user:password@host`, but up to the last @ as drivers read it, for people do
-# not percent-encode. Digits and then a slash are a port.
+# RFC 3986 `scheme://user:password@host`, but up to the last @ as drivers parse it, because users do
+# not percent-encode. Digits followed by a slash are a port.
 CONNECTION_URL_PATTERN = re.compile(
     r"(?P<before>(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,30}+://[^\s:/?#@\"'<>]{0,128}+:)"
     rf"(?![0-9]{{1,5}}[/?#])(?!{LABEL_PATTERN})[^\s\"'<>]{{1,256}}(?=@)"
 )
 
-# What announces a secret. The first kind is also found inside words (DB_PASSWORD,
-# Windowspasswort); the second would be found in too many, so it stands alone.
+# Words before a secret. The strong ones also match inside words (DB_PASSWORD, Windowspasswort); the
+# weak ones would match in too many, so they match as whole words only.
 STRONG_KEYWORDS = r"pass(?:word|wort|wd|code|phrase)|kennwort|pwd"
 WEAK_KEYWORDS = (
     r"(?<![^\W_])(?:pw|pass|pin(?:[ -]?(?:code|nummer|number))?|token|secret|geheimzahl|cv[vc]2?"
@@ -81,7 +80,7 @@ COPULA_PATTERN = (
 SEPARATOR_PATTERN = r"[ \t]*(?:[:=\uff1a]{1,2}+>?+|->|→)\s{0,3}"
 QUOTED_VALUE_PATTERN = r"\"[^\"\n]{1,256}\"|'[^'\n]{1,256}'|`[^`\n]{1,256}`|[„“][^“”\n]{1,256}[“”]"
 ANNOUNCED_SECRET_PATTERN = re.compile(
-    rf"(?P<label>{LABEL_PATTERN})"  # names a password, holds none
+    rf"(?P<label>{LABEL_PATTERN})"  # a label, no password
     rf"|(?P<before>(?:(?P<strong>{STRONG_KEYWORDS})|{WEAK_KEYWORDS})s?[0-9]?(?![^\W_])[\"'`*]{{0,3}}"
     rf"(?:{QUALIFIER_PATTERN}"
     rf"(?:(?P<given>{SEPARATOR_PATTERN})|[ \t]+{COPULA_PATTERN})|(?P<bare>[ \t]+)))"
@@ -96,7 +95,7 @@ COMMAND_OPTION_PATTERN = re.compile(
     rf"(?!{LABEL_PATTERN}|-)(?P<value>{QUOTED_VALUE_PATTERN}|\S+)",
     re.IGNORECASE,
 )
-# "The password is expired" tells what is wrong; taking "expired" out would hide that.
+# "The password is expired" describes the problem: "expired" must stay.
 NON_SECRET_WORDS = frozenset(
     re.findall(
         r"\w+",
@@ -114,7 +113,7 @@ NON_SECRET_WORDS = frozenset(
     )
 )
 
-# Length of an IBAN by country: the registry of ISO 13616, kept by SWIFT.
+# Length of an IBAN by country: the registry of ISO 13616, maintained by SWIFT.
 IBAN_LENGTHS = {
     country: int(length)
     for length, countries in {
@@ -130,7 +129,7 @@ IBAN_LENGTHS = {
 IBAN_CHARACTER_PATTERN = re.compile(r"[ \u00a0-]?([A-Za-z0-9])")
 IBAN_HEAD = re.compile(r"(?<![A-Za-z0-9])(?P<country>[A-Za-z]{2})[0-9]{2}")
 
-# ISO/IEC 7812 lengths, written in one piece or grouped as on the card, with one kind of separator.
+# ISO/IEC 7812 lengths, without separators or grouped as on the card, with one kind of separator.
 CARD_NUMBER_PATTERN = re.compile(
     r"(?<![0-9])(?:"
     r"[0-9]{4}(?P<a>[ .\u00a0-])[0-9]{4}(?P=a)[0-9]{4}(?P=a)[0-9]{4}(?:(?P=a)[0-9]{3})?"
@@ -138,8 +137,8 @@ CARD_NUMBER_PATTERN = re.compile(
     r"|[0-9]{14,19}"
     r")(?![0-9])"
 )
-# The leading digits that are issued for payment cards; other numbers of that length (orders,
-# parcels, meters) begin with anything.
+# The leading digits of payment cards; other numbers of that length (orders, parcels, meters) may
+# begin with any.
 CARD_ISSUER_PATTERN = re.compile(
     r"4(?:.{15}|.{18})"  # Visa; its 13 digits of old look like phone numbers
     r"|5[1-5].{14}|2(?:22[1-9]|2[3-9].|[3-6]..|7[01].|720).{12}"  # Mastercard
@@ -152,10 +151,10 @@ CARD_ISSUER_PATTERN = re.compile(
 
 
 def mask(text: str) -> str:
-    """`text` with each secret replaced by a label such as [password removed].
+    """Replace each secret by a label such as [password removed].
 
-    Masking a masked text changes nothing: a removal can uncover another secret's edge, so this
-    goes on until there is nothing left to remove. Each round removes text that is no label.
+    Idempotent: a removal can expose the edge of another secret, so it repeats until nothing
+    changes. Each round removes text that is no label, so it ends.
     """
     while (masked := _mask_once(text)) != text:
         text = masked
@@ -201,7 +200,7 @@ def _mask_announced(match: re.Match[str]) -> str:
     letter = any(character.isalpha() for character in word)
     if match["bare"]:  # "password policy" against "password hunter2"
         secret = digit and letter and len(word) >= 6 and "://" not in word
-    else:  # "the pin is bent": said of these, a secret has a digit in it
+    else:  # "the pin is bent": after a weak word, a secret has a digit
         secret = digit or bool(match["strong"] or match["given"])
     return _mask_value(match) if secret else match[0]
 
@@ -218,7 +217,8 @@ def _luhn(digits: str) -> bool:
 
 
 def _iban_end(text: str, head: re.Match[str]) -> int | None:
-    """Where the IBAN that begins at `head` ends; None if none does. Groups may be spaced."""
+    """Return the end of the IBAN that begins at `head`; None if it is none. Groups may be
+    separated by spaces."""
     length = IBAN_LENGTHS.get(head["country"].upper())
     if length is None:
         return None

@@ -1,7 +1,7 @@
-"""Which request, ticket and task the code at hand works for: every log line says so.
+"""Ids of the current request, ticket and task, for the log lines.
 
-A request is what came from outside: a payload of Slack's, an HTTP request, a run of the sweep.
-Its id travels in the headers of the tasks it causes, and of those that they cause.
+A request comes from outside: a payload from Slack, an HTTP request, a run of the sweep. The headers
+of the tasks that it publishes, directly or not, carry its id.
 """
 
 import uuid
@@ -20,13 +20,13 @@ def new_request_id() -> str:
 
 
 def current_ids() -> Mapping[str, str]:
-    """Those that are known here and now, by their names above."""
+    """Return the ids that are set, by name."""
     return _ids.get()
 
 
 @contextmanager
 def bound_ids(**known: str | None) -> Iterator[None]:
-    """Know these ids, too, until the end of the block; None leaves one as it is."""
+    """Set these ids for the block; None leaves one unchanged."""
     token = _ids.set({**_ids.get(), **{name: value for name, value in known.items() if value}})
     try:
         yield
@@ -36,11 +36,11 @@ def bound_ids(**known: str | None) -> Iterator[None]:
 
 @contextmanager
 def request_scope() -> Iterator[None]:
-    """Something came from outside. Within a request that has its id already, that one stays."""
+    """Set a new request id for the block, unless one is set."""
     with bound_ids(request_id=_ids.get().get(REQUEST_ID) or new_request_id()):
         yield
 
 
 def reset_ids(**known: str | None) -> None:
-    """Know these ids and no others, until somebody begins anew. For callbacks without a block."""
+    """Replace all ids. For callbacks, which have no block."""
     _ids.set({name: value for name, value in known.items() if value})

@@ -1,4 +1,4 @@
-"""Numbers people can say aloud: 1, 2, 3, per team. Gaps are allowed, doubles are not."""
+"""Ticket numbers: 1, 2, 3, per team. Unique; gaps are allowed."""
 
 import threading
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from services.core.database import Document, Mongo
 
 
 def allocate_numbers(db: Mongo, *, team_id: str, count: int) -> range:
-    """So many at once, one after the other."""
-    # Of several that count a team's first tickets at once, SecantusDB gives some no answer. Then
-    # the counter exists, and asking again leaves a gap.
+    """Allocate consecutive numbers."""
+    # For concurrent upserts of a team's first number SecantusDB returns None to some callers. The
+    # counter exists then, and a second call leaves a gap.
     counter = _count(db, team_id, count) or _count(db, team_id, count)
     last = int(cast(Document, counter)["value"])
     return range(last - count + 1, last + 1)
@@ -36,11 +36,11 @@ class _Waiter:
 
 
 class NumberSequence:
-    """The next numbers for a process's threads.
+    """The next numbers for the threads of a process.
 
-    The sequence is one document, and each write to it waits for a disk. So the thread that asks the
-    database asks for all that wait by then: twenty tickets filed at the same time cost a few writes
-    and not twenty.
+    The sequence is one document, and each write to it waits for a disk. So the thread that queries
+    the database allocates for all waiting threads: twenty tickets filed at the same time cost a few
+    writes instead of twenty.
     """
 
     def __init__(self, db: Mongo) -> None:
@@ -57,8 +57,7 @@ class NumberSequence:
             return self._allocate_for_waiters(waiter) if waiter.number is None else waiter.number
 
     def _allocate_for_waiters(self, waiter: _Waiter) -> int:
-        """Allocate a number for each waiter. If the thread that asked for all of them failed, each
-        asks for itself."""
+        """Allocate a number for each waiter. If this fails, each waiter allocates its own."""
         with self._queue_lock:
             others = [p for p in self._waiters if p.team_id == waiter.team_id and p is not waiter]
             self._waiters = [p for p in self._waiters if p.team_id != waiter.team_id]

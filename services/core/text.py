@@ -1,18 +1,18 @@
-"""What can be seen of a text, what its words are made of, and what an email address looks like."""
+"""Patterns of texts: invisible characters, scripts without spaces, email addresses."""
 
 import re
 
-# Within the brackets of a pattern: letters of scripts that put no blank between words, or, as
-# Korean's, none between a word and its ending (Thai and Lao, Burmese, Khmer, kana, Han, Hangul).
+# For a character class: letters of scripts without spaces between words (Thai and Lao, Burmese,
+# Khmer, kana, Han) or between a word and its ending (Hangul).
 UNSPACED_SCRIPT_RANGES = (
     "\u0e00-\u0e3a\u0e40-\u0eff\u1000-\u109f\u1780-\u17d3\u1100-\u11ff\u3005-\u3007\u3041-\u30fa"
     "\u30fc-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff\U00020000-\U0003ffff"
 )
 EMAIL_PATTERN = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;.]+")
 
-# What could disguise what a text says, hide words for the model in it, or be refused by the
-# database: control and bidirectional characters, zero-width ones, blank fillers, tags, halves of
-# an emoji that a client cut in two. Line breaks and tabs are none of these.
+# Characters that can disguise a text, hide words for the AI in it, or are rejected by the database:
+# control and bidirectional characters, zero-width ones, blank fillers, tags, halves of an emoji
+# that a client truncated. Without line breaks and tabs.
 _INVISIBLE_CHARACTERS = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5"
     "\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u2800\u3164\ud800-\udfff"
@@ -26,5 +26,5 @@ _LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 
 
 def strip_invisible(text: str) -> str:
-    """The text less what cannot be seen; line breaks and tabs stay."""
+    """Remove invisible characters; line breaks and tabs stay."""
     return _STRAY.sub("", _INVISIBLE_CHARACTERS.sub("", _LINE_BREAK.sub("\n", text)))

@@ -1,58 +1,34 @@
-"""What is read of the settings at every change of a ticket, kept for a few seconds a process."""
+"""Cache of settings that are read at every change of a ticket, for a few seconds per process."""
 
 import threading
 import time
-import weakref
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar
+from typing import TypeVar
+
+from cachetools import TTLCache, cached
 
 from services.core.database import Mongo
 
 TTL_SECONDS = 5.0
 # A process has one database; tests have many.
-_MOST = 8
+MAX_DATABASES = 8
 
 T = TypeVar("T")
 
-
-class TtlCache(Generic[T]):
-    """One answer a database; thread-safe."""
-
-    def __init__(self, *, timer: Callable[[], float] = time.monotonic) -> None:
-        self._timer = timer
-        self._lock = threading.Lock()
-        self._entries: dict[Mongo, tuple[float, T]] = {}
-        self._invalidations = 0
-        _instances.add(self)
-
-    def get(self, db: Mongo, load: Callable[[Mongo], T]) -> T:
-        """Return what `load` returns, or what it returned a moment ago."""
-        now = self._timer()
-        with self._lock:
-            found, before = self._entries.get(db), self._invalidations
-        if found and now < found[0] + TTL_SECONDS:
-            return found[1]
-        answer = load(db)
-        with self._lock:
-            if (
-                before == self._invalidations
-            ):  # else it may be from before what was written meanwhile
-                self._entries.pop(db, None)
-                self._entries[db] = (now, answer)
-                while len(self._entries) > _MOST:
-                    del self._entries[next(iter(self._entries))]
-        return answer
-
-    def invalidate(self, db: Mongo) -> None:
-        with self._lock:
-            self._invalidations += 1
-            self._entries.pop(db, None)
+# Part of every key. So a value that was loaded before a change is not used after it, even if the
+# load ends later.
+_generation = object()
 
 
-_instances: "weakref.WeakSet[TtlCache[Any]]" = weakref.WeakSet()
+def ttl_cached(
+    load: Callable[[Mongo], T], *, timer: Callable[[], float] = time.monotonic
+) -> Callable[[Mongo], T]:
+    """Decorate a function that reads settings of a database; thread-safe."""
+    values: TTLCache[tuple[Mongo, object], T] = TTLCache(MAX_DATABASES, TTL_SECONDS, timer)
+    return cached(values, key=lambda db: (db, _generation), lock=threading.Lock())(load)
 
 
-def invalidate_caches(db: Mongo) -> None:
-    """This process has changed that database's settings: they are read anew."""
-    for cache in _instances:
-        cache.invalidate(db)
+def invalidate_caches() -> None:
+    """Read all settings again, after this process changed some."""
+    global _generation  # noqa: PLW0603  one assignment: another process-wide holder would not differ
+    _generation = object()

@@ -1,9 +1,9 @@
-"""The time for a user's digest: the beginning of their working day. Pure."""
+"""When to send a user's digest: at the beginning of their workday. Pure."""
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 
-from services.availability.quiet_hours import notifications_paused_until
+from services.availability.absence import notifications_paused_until
 from services.calendar.business_hours import BusinessHours, account_work_week
 from services.calendar.work_week import DAY, WorkWeek
 from services.core.database import Document
@@ -20,7 +20,7 @@ _MILLISECOND = timedelta(milliseconds=1)
 
 @dataclass(frozen=True, slots=True)
 class DigestDay:
-    """A day in its owner's own zone: when it began, and `previous_workday` with when that began."""
+    """A day in the user's own zone: when it began, and the same of the previous workday."""
 
     day: date
     started_at: datetime
@@ -29,22 +29,22 @@ class DigestDay:
 
     @property
     def is_consecutive(self) -> bool:
-        """Whether the working day before was yesterday."""
+        """Whether the previous workday was yesterday."""
         return self.day - self.previous_workday == DAY
 
 
 @dataclass(frozen=True, slots=True)
 class SendWindow:
-    """`today` is None outside the window of a working day, and while the owner is away or wants no
-    interruption. `next_check` is when that may have changed."""
+    """`today` is None outside the window of a workday, while the user is away, and during do not
+    disturb. `next_check` is when that may have changed."""
 
     today: DigestDay | None
     next_check: datetime
 
 
 def send_window(account: Document, business_hours: BusinessHours, *, now: datetime) -> SendWindow:
-    """The window for the owner of that account. If no zone is set in it, the team's business hours
-    apply."""
+    """Return the window for the owner of that account. Without a zone of their own, the team's
+    business hours apply."""
     week = account_work_week(account, business_hours) or business_hours.work_week
     day = now.astimezone(week.zone).date()
     begins, latest = week.next_start(now), now + MAX_CHECK_INTERVAL
@@ -60,19 +60,19 @@ def send_window(account: Document, business_hours: BusinessHours, *, now: dateti
 
 
 def _work_start(week: WorkWeek, day: date) -> datetime | None:
-    """When that day's work begins; None where there is none."""
+    """Return when that day's work begins; None on a day off."""
     begins = week.next_start(_midnight(week, day) - _MILLISECOND)
     return begins if begins and begins.astimezone(week.zone).date() == day else None
 
 
 def _window_end(week: WorkWeek, day: date, start: datetime) -> datetime:
-    """When it is too late for what was meant for the beginning of the day."""
+    """Return when it is too late for a message that belongs to the beginning of the day."""
     noon = datetime.combine(day, NOON, week.zone).astimezone(UTC)
     return noon if start < noon else start + LATE_SHIFT_WINDOW
 
 
 def _previous_workday(week: WorkWeek, day: date) -> date:
-    """The working day before; yesterday where there was none for long."""
+    """Return the workday before; yesterday if there was none for `MAX_LOOKBACK_DAYS`."""
     before = (day - number * DAY for number in range(1, MAX_LOOKBACK_DAYS + 1))
     return next((day for day in before if _work_start(week, day)), day - DAY)
 

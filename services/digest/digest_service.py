@@ -1,30 +1,110 @@
 """The daily digest for everyone who works on tickets: once a day, unless it would be empty.
 
-An account holds `digest` (False: its owner wants none; True: they have said that they do),
-`digestOn` (the day of the last one, in their own zone), `digestAt` (when to check it next),
-`digestTries` and, if it could not be made, `digestAside`. It is its own outbox: a worker that
-claims a digest puts `digestAt` off for as long as sending may take, so that a digest is late, and
-not lost, if the worker dies.
+An account holds `digest` (False: its owner wants none; True: they asked for it), `digestOn` (the
+day of the last one, in their own zone), `digestAt` (when to check it next), `digestTries` and, if
+it could not be built, `digestAside`. Accounts are the work queue: a worker that claims a digest
+moves `digestAt` to the end of its claim, so that a digest is late, not lost, if the worker dies.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 
+from bson import ObjectId
+
 from services.calendar.business_hours import BusinessHours
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import RetryState, record_failure
-from services.digest.digest_counts import AssigneeCounts, DigestCounts, QueueCounts, TeamActivity
+from services.core.work_queue import RetryState, WorkQueue, backoff, record_failure
 from services.digest.digest_schedule import DigestDay, send_window
 from services.models.permissions import Actor, Permission, require_permission
+from services.models.ticket import Status, Ticket
 from services.models.user import STAFF, Role, User
+from services.sla.indexes import IN_QUEUE_FILTER
+from services.sla.queue_key import QUEUE_KEY_FIELD, queue_key_bound
 from services.team_settings.settings_service import TeamSettings
+from services.tickets.queries import count_open_tickets
 
-# How long sending one may take; what is not sent by then is tried again, each time later.
-CLAIM_DURATION = timedelta(seconds=60)
-BACKOFF_FACTOR, MAX_BACKOFF_TRIES = 4, 4
+# How long sending a digest may take. If it is not sent by then, the next claim lasts longer.
+CLAIM_DURATION, BACKOFF_FACTOR = timedelta(seconds=60), 4
+MAX_CLAIM_DURATION = CLAIM_DURATION * BACKOFF_FACTOR**4
 BATCH_SIZE = 50
+
+
+@dataclass(frozen=True, slots=True)
+class AssigneeCounts:
+    """One assignee's tickets. `next_due` is the next due date that has not passed, if any."""
+
+    open: int
+    overdue: int
+    next_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class QueueCounts:
+    """The whole team's open tickets."""
+
+    unassigned: int
+    overdue: int
+
+
+@dataclass(frozen=True, slots=True)
+class TeamActivity:
+    """How many tickets the whole team filed and completed within a time."""
+
+    filed: int
+    closed: int
+
+
+class DigestCounts:
+    """Counts at one moment, in a few queries: what many readers share is counted once."""
+
+    def __init__(self, db: Mongo, *, now: datetime) -> None:
+        self._db = db
+        self._now = now
+        self._queue: QueueCounts | None = None
+        self._activity: dict[tuple[datetime, datetime], TeamActivity] = {}
+
+    def for_assignee(self, user_id: ObjectId) -> AssigneeCounts:
+        late, never = (
+            queue_key_bound(self._now, is_assigned=True),
+            queue_key_bound(None, is_assigned=True),
+        )
+        assigned = {"assignedTo": user_id}
+        to_come = self._db.tickets.find(
+            {**assigned, **_queue_range(late, never)}, {"dueAt": True, "deadline": True}
+        )
+        first = next(iter(to_come.sort(QUEUE_KEY_FIELD).limit(1)), None)
+        ticket = Ticket.from_doc(first) if first else None
+        return AssigneeCounts(
+            open=count_open_tickets(self._db, user_id),
+            overdue=self._count({**assigned, **_queue_range("1", late)}),
+            next_due=ticket.due_at or ticket.deadline if ticket else None,
+        )
+
+    def queue(self) -> QueueCounts:
+        if self._queue is None:
+            late = {kind: queue_key_bound(self._now, is_assigned=kind) for kind in (False, True)}
+            overdue = (_queue_range("0", late[False]), _queue_range("1", late[True]))
+            self._queue = QueueCounts(
+                unassigned=self._count(_queue_range("0", "1")),
+                overdue=sum(self._count(query) for query in overdue),
+            )
+        return self._queue
+
+    def activity(self, since: datetime, until: datetime) -> TeamActivity:
+        if (since, until) not in self._activity:
+            within = {"$gte": since, "$lt": until}
+            done = {"status": Status.COMPLETED.value, "completedAt": within}
+            self._activity[since, until] = TeamActivity(
+                filed=self._count({"createdAt": within}),
+                closed=self._count(done),
+            )
+        return self._activity[since, until]
+
+    def _count(self, query: Document) -> int:
+        # Without a hint, with which SecantusDB scans the whole index.
+        return self._db.tickets.count_documents(query)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,66 +125,60 @@ class Digest:
         return any(counts) or bool(self.activity.filed or self.activity.closed)
 
 
-class DigestPreference:
-    """Whether somebody wants it is `User.wants_digest`."""
+class Digests:
+    """Create one per round: what many readers share is read once in it."""
 
-    def __init__(self, db: Mongo) -> None:
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._queue = WorkQueue(
+            db.users, "digestAt", condition=STAFF, attempts_field="digestTries", includes_new=True
+        )
+        self._clock = clock
 
     def set_enabled(self, *, actor: Actor, enabled: bool) -> None:
-        """Takes effect from the next digest on, or today's while its window is open."""
+        """Store what `User.wants_digest` reads. It applies from the next digest on, even today's if
+        its window is open."""
         require_permission(actor, Permission.WORK_ON_TICKETS)
         change: Document = {"$set": {"digest": enabled}}
         if enabled:
             change["$unset"] = {"digestAt": ""}
         self._db.users.update_one({"_id": actor.user_id}, change)
 
-
-class Digests:
-    """Made anew for each round: what many readers share is read once in it."""
-
-    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
-        self._db = db
-        self._clock = clock
-
     def has_due(self) -> bool:
-        """Whether `due` would give anybody."""
-        return any(self._db.users.find_one(which, {"_id": True}) for which in self._due_filters())
+        return self._queue.has_due(self._clock())
 
     def due(self, *, limit: int = BATCH_SIZE) -> list[Document]:
-        """The accounts to look at now: those that nobody has looked at yet, then the longest
-        overdue."""
-        found: list[Document] = []
-        for which in self._due_filters():
-            if len(found) < limit:
-                docs = self._db.users.find(which).sort("digestAt").limit(limit - len(found))
-                found += docs
-        return found
+        """Return the accounts to check now: new ones first, then the longest overdue."""
+        return self._queue.due(self._clock(), limit=limit)
 
     def claim(self, account: Document) -> Digest | None:
-        """The digest to send to the owner of an account from `due`; None where there is none to
-        send, or another process has looked at it."""
+        """Claim the digest to send to the owner of an account from `due`; None if there is none to
+        send, or another process has checked the account."""
         now = self._clock()
-        found = send_window(account, self._business_hours, now=now)
-        if found.today is None:
-            self._schedule_check(account, found.next_check)
+        window = send_window(account, self._business_hours, now=now)
+        if window.today is None:
+            self._reschedule(account, window.next_check, "digestTries")
             return None
-        if not _is_due(account, found.today):
-            self._schedule_check(account, found.next_check, remove=("digestTries", "digestAside"))
+        if not _is_due(account, window.today):
+            self._reschedule(account, window.next_check, "digestTries", "digestAside")
             return None
-        tries = _tries(account)
-        until = now + CLAIM_DURATION * BACKOFF_FACTOR**tries
-        if not self._schedule_check(account, until, tries=tries + 1):
+        until = now + backoff(
+            account.get("digestTries", 0) + 1,
+            initial=CLAIM_DURATION,
+            factor=BACKOFF_FACTOR,
+            maximum=MAX_CLAIM_DURATION,
+        )
+        if self._queue.claim(account, until=until) is None:
             return None
-        digest = self._digest(account, found.today, until, found.next_check)
+        digest = self._digest(account, window.today, until, window.next_check)
         if _is_recipient(account, digest) and digest.has_content:
             return digest
         self.mark_done(digest)
         return None
 
     def schedule_retry(self, account: Document, error: Exception) -> None:
-        """Put off a digest that could not be made, so that the others do not wait for it
-        (services/core/retry.py)."""
+        """Postpone a digest that could not be built, so that the others do not wait for it
+        (`RetryState`)."""
         now = self._clock()
         retry = record_failure(RetryState.from_doc(account.get("digestAside")), error, now=now)
         values = {"digestAt": now + retry.delay, "digestAside": retry.to_doc()}
@@ -112,35 +186,22 @@ class Digests:
         self._db.users.update_one({"_id": account["_id"]}, change)
 
     def mark_done(self, digest: Digest) -> None:
-        """Sent, or not to be sent on that day any more."""
-        change = {
-            "$set": {"digestOn": digest.today.day.isoformat(), "digestAt": digest.next_check},
-            "$unset": {"digestTries": "", "digestAside": ""},
-        }
-        self._db.users.update_one(_claim_filter(digest), change)
+        """Record a digest as sent, or as not to be sent on that day."""
+        self._queue.retry(
+            digest.user.id,
+            digest.claimed_until,
+            at=digest.next_check,
+            values={"digestOn": digest.today.day.isoformat()},
+            remove=("digestTries", "digestAside"),
+        )
 
     def retry_later(self, digest: Digest, *, wait: timedelta) -> None:
-        """Slack has taken nothing, and asks to wait for so long."""
-        change = {"$set": {"digestAt": self._clock() + wait}, "$unset": {"digestTries": ""}}
-        self._db.users.update_one(_claim_filter(digest), change)
+        """Try again after the wait that Slack asked for; it has taken nothing."""
+        at = self._clock() + wait
+        self._queue.retry(digest.user.id, digest.claimed_until, at=at, remove=("digestTries",))
 
-    def _due_filters(self) -> tuple[Document, Document]:
-        return {**STAFF, "digestAt": None}, {**STAFF, "digestAt": {"$lte": self._clock()}}
-
-    def _schedule_check(
-        self,
-        account: Document,
-        at: datetime,
-        *,
-        tries: int = 0,
-        remove: tuple[str, ...] = ("digestTries",),
-    ) -> bool:
-        """Check it again then; False if another process was quicker."""
-        unchanged = {"_id": account["_id"], "digestAt": account.get("digestAt")}
-        change: Document = {"$set": {"digestAt": at}, "$unset": dict.fromkeys(remove, "")}
-        if tries:
-            change = {"$set": {"digestAt": at, "digestTries": tries}}
-        return self._db.users.update_one(unchanged, change).modified_count == 1
+    def _reschedule(self, account: Document, at: datetime, *remove: str) -> None:
+        self._queue.retry(account["_id"], account.get("digestAt"), at=at, remove=remove)
 
     def _digest(
         self, account: Document, today: DigestDay, until: datetime, next_check: datetime
@@ -172,16 +233,12 @@ def _is_due(account: Document, today: DigestDay) -> bool:
 
 
 def _is_recipient(account: Document, digest: Digest) -> bool:
-    """Many an admin works on no tickets: they get it where they have some, or could."""
+    """Admins who asked for no digest get it only if they have tickets, or skills for them."""
     is_asked_for = account.get("digest") is True
     user = digest.user
     return is_asked_for or user.role is not Role.ADMIN or bool(user.skills or digest.assignee.open)
 
 
-def _tries(account: Document) -> int:
-    tries = account.get("digestTries")
-    return min(tries, MAX_BACKOFF_TRIES) if isinstance(tries, int) and tries > 0 else 0
-
-
-def _claim_filter(digest: Digest) -> Document:
-    return {"_id": digest.user.id, "digestAt": digest.claimed_until}
+def _queue_range(first: str, last: str) -> Document:
+    """Tickets with a queue key from `first` up to, but without, `last`."""
+    return {QUEUE_KEY_FIELD: {**IN_QUEUE_FILTER[QUEUE_KEY_FIELD], "$gte": first, "$lt": last}}

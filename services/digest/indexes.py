@@ -1,4 +1,4 @@
-"""The index of accounts whose digest may be due: digest_service.py."""
+"""Index for the digests that are due (digest_service.py)."""
 
 from collections.abc import Mapping, Sequence
 

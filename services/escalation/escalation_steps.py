@@ -1,7 +1,8 @@
 """Take the escalation steps that are due by services/sla/escalation_schedule.py.
 
 A step is one conditional update that stores its event, the outbox fields and the next step, so
-only one of several processes takes it. An assignee is not asked to accept a ticket outside their
+only one of several processes takes it: this update is the claim, so the steps are no `WorkQueue`
+(services/core/work_queue.py). An assignee is not asked to accept a ticket outside their
 working hours, unless it is urgent, and not at all while away.
 """
 
@@ -14,10 +15,10 @@ from functools import partial
 from bson import ObjectId
 
 from services.assignment.assignment_service import AssignmentService
-from services.availability import quiet_hours
+from services.availability import absence
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import record_failure
+from services.core.work_queue import record_failure
 from services.models.assignee_choice import AssigneeChoice
 from services.models.escalation_track import (
     EscalationStep,
@@ -70,7 +71,7 @@ class EscalationSteps:
         self._clock = clock
 
     def due(self, *, limit: int = BATCH_SIZE) -> list[Ticket]:
-        """Tickets with a step to take, the longest overdue first."""
+        """Return the tickets with a due step, the longest overdue first."""
         found = self._db.tickets.find({"alarm.at": {"$lte": self._clock()}}, _EXCLUDED_FIELDS)
         return [Ticket.from_doc(doc) for doc in found.sort("alarm.at").limit(limit)]
 
@@ -91,7 +92,7 @@ class EscalationSteps:
         )
 
     def schedule_retry(self, ticket: Ticket, error: Exception) -> None:
-        """Postpone a step that failed, with back-off (services/core/retry.py).
+        """Postpone a step that failed, with back-off (services/core/work_queue.py).
 
         The rest of the stored step is left unchanged, even if it is malformed.
         """
@@ -135,7 +136,7 @@ class EscalationSteps:
         else:
             return None
         until = (
-            quiet_hours.notifications_paused_until(account, policy.business_hours, now=now)
+            absence.notifications_paused_until(account, policy.business_hours, now=now)
             if account
             else None
         )

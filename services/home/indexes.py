@@ -1,4 +1,4 @@
-"""The indexes of links by what is open in the App Home: sessions.py."""
+"""Indexes of links by what is open in Home (sessions.py)."""
 
 from collections.abc import Mapping, Sequence
 

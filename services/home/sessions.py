@@ -1,8 +1,11 @@
-"""Home sessions: what each member looks at in the app's Home, and when to refresh it.
+"""Home sessions: which screen of Home each member has open, and when to refresh it.
 
-The link of a member who has opened Home holds `home`: `screen`, `ticket` (of a ticket's page),
-`at`, `queueAt` (the same while they look at the queue), `turn` (counts their navigations), `hash`
-(Slack's, of the view it was last given) and `due` (when a refresh that was asked for is to come).
+The link of a member who has opened Home holds `home`: `screen`, `ticket` (on a ticket's page),
+`at` (of the last navigation), `queueAt` (the same, on the queue), `turn` (counts the navigations),
+`hash` (Slack's, of the view published last) and `due` (of a requested refresh).
+
+A refresh is debounced, not queued, so this is no `WorkQueue` (services/core/work_queue.py): the
+request sets `due`, the claim removes it, and after a failure the next change requests it again.
 """
 
 from dataclasses import dataclass, replace
@@ -18,15 +21,15 @@ from services.linking.directory import referenced_user_ids
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 
-# Who comes back later than this begins at the top, not where they were.
+# A member who returns later than this starts at the first page.
 SESSION_TIMEOUT = timedelta(hours=1)
 _SETTINGS = "settings"
 
 
 @dataclass(frozen=True, slots=True)
 class Screen:
-    """A screen of Home: its first page, or a list (`list_query`), and the ticket opened over
-    either; or the `people`, or the team's `settings`."""
+    """A screen of Home: the first page or a list (`list_query`), with a ticket opened from either;
+    or the accounts (`people`), or the team's `settings`."""
 
     list_query: ListQuery | None = None
     ticket_id: ObjectId | None = None
@@ -34,7 +37,7 @@ class Screen:
     settings: bool = False
 
     def encode(self) -> str:
-        """For a button's value or a block's id."""
+        """Encode for a button's value or a block's id."""
         if self.settings:
             return _SETTINGS
         people = f"|{self.people.encode()}" if self.people else ""
@@ -44,7 +47,7 @@ class Screen:
 
     @classmethod
     def decode(cls, text: str) -> "Screen":
-        """What cannot be read is the first page."""
+        """Decode; invalid text is the first page."""
         if text == _SETTINGS:
             return cls(settings=True)
         listed, ticket_id, people = (text.split("|") + [""] * 3)[:3]
@@ -63,8 +66,6 @@ class Screen:
 
 @dataclass(frozen=True, slots=True)
 class HomeSession:
-    """Whose Home it is, what they look at, and the hash of the view that shows it."""
-
     link_id: str
     team_id: str
     slack_user_id: str
@@ -93,7 +94,7 @@ class HomeSessions:
         self._clock = clock
 
     def last_screen(self, link_id: str) -> Screen:
-        """Where a member was a moment ago, or the top of the lists."""
+        """Return the member's last screen, or the first page after `SESSION_TIMEOUT`."""
         doc = self._db.links.find_one({"_id": link_id}, {"home": True})
         home = (doc or {}).get("home")
         if not home or home["at"] < self._clock() - SESSION_TIMEOUT:
@@ -101,7 +102,7 @@ class HomeSessions:
         return Screen.decode(home["screen"])
 
     def navigate(self, link_id: str, *, screen: Screen) -> int:
-        """Remember what a member looks at from now on; return the new sequence number."""
+        """Store the screen that a member opens; return the new sequence number."""
         now = self._clock()
         in_queue = (
             screen.list_query and screen.list_query.kind is ListKind.QUEUE and not screen.ticket_id
@@ -122,12 +123,12 @@ class HomeSessions:
         return int(doc["home"]["turn"]) if doc else 0
 
     def is_current(self, link_id: str, *, sequence: int) -> bool:
-        """Whether the member has not navigated since."""
+        """Return whether the member has not navigated since."""
         this = {"_id": link_id, "home.turn": sequence}
         return self._db.links.find_one(this, {"_id": True}) is not None
 
     def record_view_hash(self, link_id: str, *, sequence: int, view_hash: str) -> None:
-        """Record that Slack shows the screen of that `sequence`, in the view of this hash."""
+        """Record the hash of the view that Slack shows for the screen of that `sequence`."""
         this = {"_id": link_id, "home.turn": sequence}
         self._db.links.update_one(this, {"$set": {"home.hash": view_hash}})
 
@@ -143,7 +144,7 @@ class HomeSessions:
         return sorted({str(doc["_id"]) for doc in found})
 
     def request_refresh(self, link_id: str, *, within: timedelta) -> bool:
-        """Whether a refresh has to be sent for; False where one is on its way already."""
+        """Return whether to publish a refresh; False if one is already requested."""
         now = self._clock()
         nothing_due = {"$or": [{"home.due": None}, {"home.due": {"$lte": now}}]}
         asked = self._db.links.update_one(
@@ -153,9 +154,9 @@ class HomeSessions:
         return asked.modified_count == 1
 
     def claim_refresh(self, link_id: str) -> HomeSession | None:
-        """The session to refresh, for one caller; None if it has been refreshed already.
+        """Claim the session to refresh; None if another worker has refreshed it.
 
-        Claimed before anything is read: a change after that asks for another refresh.
+        Claim before reading anything: a later change requests another refresh.
         """
         doc = self._db.links.find_one_and_update(
             {"_id": link_id, "home.due": {"$ne": None}}, {"$unset": {"home.due": ""}}

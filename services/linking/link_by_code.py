@@ -24,7 +24,7 @@ from services.linking.links import (
 )
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
-from services.outbox.emails import EmailKind, Emails, queue_link_email
+from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
 CODE_REQUIRED = "Type the code that the page shows."
@@ -146,8 +146,8 @@ class LinkByCode:
                 email_id
                 for kind, owner in recipients.items()
                 if owner
-                for email_id in queue_link_email(
-                    self._emails, kind, owner, key=code_id, member_name=member.name
+                for email_id in queue_account_email(
+                    self._emails, kind, user_id=owner.id, key=code_id, slack_name=member.name
                 )
             ),
         )

@@ -11,7 +11,7 @@ from services.linking.links import LinkService
 from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import link_id
 from services.models.user import User
-from services.outbox.emails import EmailKind, Emails, queue_link_email
+from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
 LINK_CHANGED = "You are linked to another account by now, or to none. Type /account to see which."
@@ -85,12 +85,12 @@ class Unlink:
         if not gone.deleted_count:
             self._db.unlinked.delete_one({"_id": key, **record})
             raise Conflict(LINK_CHANGED)
-        email_ids = queue_link_email(
+        email_ids = queue_account_email(
             self._emails,
             EmailKind.UNLINKED,
-            user,
+            user_id=user.id,
             key=f"{key}:{now.isoformat()}",
-            member_name=slack_name,
+            slack_name=slack_name,
         )
         return UnlinkResult(user, email_ids)
 

@@ -6,7 +6,7 @@ The steps of one kind that follow each other are a track. How far a ticket is on
 
 `STEP_RULES` is the one table of steps. It holds names only: services/sla/escalation_schedule.py
 maps the delays to times, services/escalation/escalation_steps.py the conditions and changes to
-functions, and tasks/notifications/reminder_rules.py the audiences to recipients.
+functions, and tasks/notifications/reminders.py the audiences to recipients.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from enum import Enum, StrEnum, auto
 from typing import Any
 
 from services.core.coerce import as_datetime
-from services.core.retry import RetryState
+from services.core.work_queue import RetryState
 
 
 class EscalationTrack(StrEnum):
@@ -204,7 +204,7 @@ LATE_STEPS = frozenset(step for step, rule in STEP_RULES.items() if rule.is_late
 class ScheduledStep:
     """A step with its time. `subject` is what the time was computed for: an assignment or due time.
 
-    `retry`: the back-off state, if the step could not be taken so far (services/core/retry.py).
+    `retry`: the back-off state, if the step could not be taken (services/core/work_queue.py).
     """
 
     at: datetime

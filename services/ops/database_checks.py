@@ -11,9 +11,10 @@ from bson import ObjectId
 from pymongo.errors import ConfigurationError, OperationFailure, PyMongoError
 
 from services.accounts.validation import email_key
-from services.core import leases, retry, settings
+from services.core import leases, settings
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, connect
+from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
 from services.ops import failing_items, job_runs
 from services.ops.check_runner import (
@@ -31,7 +32,7 @@ MONGODB = "MongoDB"
 # Below the runner's timeout, so that a finding names what did not answer.
 QUERY_TIMEOUT_SECONDS = 4.0
 LATE_OUTBOX_AGE = timedelta(minutes=1)
-STUCK_OUTBOX_AGE = retry.MAX_DELIVERY_DELAY
+STUCK_OUTBOX_AGE = MAX_DELIVERY_DELAY
 MAX_LISTED_EMAILS = 5
 MIN_METRICS_TOKEN_LENGTH = 16
 LOCAL_HOSTS = frozenset({None, "localhost", "127.0.0.1", "::1"})

@@ -1,10 +1,10 @@
-"""Scheduled work that fails and is being retried (services/core/retry.py), for operators."""
+"""Scheduled work that fails and is being retried (services/core/work_queue.py), for operators."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from services.core.database import Document, Mongo
-from services.core.retry import RetryState
+from services.core.work_queue import RetryState
 from services.models.user import User, can_work_on_tickets
 from services.ops.check_runner import CheckStatus, Finding, format_duration, pluralize
 

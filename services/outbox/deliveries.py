@@ -3,8 +3,9 @@
 A claim expires after a minute, so that the message of a killed worker is sent by another: at least
 once, and twice only if a process dies between Slack's answer and the record of it.
 
-A delivery is an entry of the ticket's `notices`. By these, `TicketThreads` finds the ticket that a
-thread in Slack is about.
+A delivery is an entry of the ticket's `notices`, so its claim updates an array, not a document with
+a due date (services/core/work_queue.py); the ticket's outbox retries it. By the deliveries,
+`TicketThreads` finds the ticket that a thread in Slack is about.
 """
 
 from dataclasses import dataclass
@@ -20,8 +21,8 @@ from services.outbox.pending import outbox_fields
 
 CLAIM_DURATION = timedelta(seconds=60)
 
-TRIAGE_CARD_KIND = "triage"  # the kind of the card that the staff reads together
-# The reply below a message from which a ticket was filed: a conversation of other people.
+TRIAGE_CARD_KIND = "triage"  # the kind of the card in the triage channel
+# The reply to a message from which a ticket was filed: other people's conversation.
 _THREAD_REPLY_KIND = "thread"
 
 
@@ -36,7 +37,7 @@ CLAIMED_FILTER: Document = {"state": DeliveryState.CLAIMED.value}
 
 @dataclass(frozen=True, slots=True)
 class TicketThread:
-    """`internal`: what is written there is for the staff only."""
+    """`internal`: messages in the thread are for the staff only."""
 
     ticket_id: str
     internal: bool
@@ -47,7 +48,7 @@ class TicketThreads:
         self._db = db
 
     def find_ticket(self, *, team_id: str, message: MessageRef) -> TicketThread | None:
-        """The ticket that `message` tells of; None if it is not one of the bot's messages.
+        """Return the ticket that `message` is about; None if it is not the bot's message.
 
         No permission check: returns only an id.
         """
@@ -65,19 +66,19 @@ class TicketThreads:
 
 
 def delivery_key(*, seq: int, kind: str, recipient: ObjectId | str) -> str:
-    """`recipient` is a user, or a channel."""
+    """`recipient` is a user or a channel."""
     return f"{seq}:{kind}:{recipient}"
 
 
 def parse_delivery_key(key: str) -> tuple[str, str, str]:
-    """The parts that `delivery_key` joined, as text: seq, kind and recipient."""
+    """Return seq, kind and recipient of a `delivery_key`, as text."""
     seq, _, rest = key.partition(":")
     kind, _, recipient = rest.partition(":")
     return seq, kind, recipient
 
 
 def is_finished(ticket: Ticket, key: str) -> bool:
-    """Sent, or refused by Slack for good."""
+    """Return whether the message was sent, or Slack will never accept it."""
     states = (delivery["state"] for delivery in ticket.deliveries if delivery["key"] == key)
     return next(states, None) in (DeliveryState.SENT, DeliveryState.FAILED)
 
@@ -93,52 +94,34 @@ def has_finished_delivery(ticket: Ticket, *, seq: int, kind: str) -> bool:
 
 def claim(db: Mongo, ticket_id: ObjectId, key: str, *, now: datetime) -> bool:
     """Return whether this caller is the one to send the message."""
-    fresh = {
-        "key": key,
-        "state": DeliveryState.CLAIMED.value,
-        "until": now + CLAIM_DURATION,
-        "tries": 1,
-    }
-    first = db.tickets.update_one(
-        {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": fresh}}
-    )
-    if first.modified_count:
+    until = now + CLAIM_DURATION
+    fresh = {"key": key, "state": DeliveryState.CLAIMED.value, "until": until, "tries": 1}
+    if _append(db, ticket_id, fresh):
         return True
     return _update_element(
         db,
         ticket_id,
         "notices",
         {"key": key},
-        {
-            "$set": {"notices.$[this].until": now + CLAIM_DURATION},
-            "$inc": {"notices.$[this].tries": 1},
-        },
+        {"$set": {"notices.$[this].until": until}, "$inc": {"notices.$[this].tries": 1}},
         only_if=CLAIMED_FILTER | {"until": {"$lte": now}},
     )
 
 
 def mark_delegated(db: Mongo, ticket_id: ObjectId, key: str) -> None:
-    """Record that another process sends the message, once."""
-    delivery = {"key": key, "state": DeliveryState.SENT.value, "tries": 1}
-    db.tickets.update_one(
-        {"_id": ticket_id, "notices.key": {"$ne": key}}, {"$push": {"notices": delivery}}
-    )
+    """Record that another outbox sends the message, once."""
+    _append(db, ticket_id, {"key": key, "state": DeliveryState.SENT.value, "tries": 1})
 
 
 def release_claim(db: Mongo, ticket_id: ObjectId, key: str, *, until: datetime) -> None:
-    """Not sent: another attempt may take it from `until` on."""
-    values = {"notices.$[this].until": until}
-    _update_element(
-        db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED_FILTER
-    )
+    """Release an unsent message: another attempt may claim it from `until` on."""
+    _set(db, ticket_id, key, {"until": until}, only_if=CLAIMED_FILTER)
 
 
 def mark_failed(db: Mongo, ticket_id: ObjectId, key: str, *, error: str) -> None:
     """Record that Slack will never accept the message; `error` is Slack's error code."""
-    values = {"notices.$[this].state": DeliveryState.FAILED.value, "notices.$[this].error": error}
-    _update_element(
-        db, ticket_id, "notices", {"key": key}, {"$set": values}, only_if=CLAIMED_FILTER
-    )
+    values = {"state": DeliveryState.FAILED.value, "error": error}
+    _set(db, ticket_id, key, values, only_if=CLAIMED_FILTER)
 
 
 def mark_sent(
@@ -155,16 +138,9 @@ def mark_sent(
 
     `extra_fields` are stored with the delivery, to tell later whether the message is out of date.
     """
-    values = {
-        "notices.$[this].state": DeliveryState.SENT.value,
-        "notices.$[this].channel": channel,
-        "notices.$[this].ts": ts,
-        **{f"notices.$[this].{name}": value for name, value in (extra_fields or {}).items()},
-    }
-    update: Document = {"$set": values}
-    if card:
-        update["$push"] = {"cards": card.to_doc()}
-    _update_element(db, ticket_id, "notices", {"key": key}, update)
+    sent = {"state": DeliveryState.SENT.value, "channel": channel, "ts": ts}
+    push = {"$push": {"cards": card.to_doc()}} if card else {}
+    _set(db, ticket_id, key, sent | (extra_fields or {}), also=push)
 
 
 def record_card_update(
@@ -187,17 +163,12 @@ def record_card_update(
 def record_message_update(
     db: Mongo, ticket_id: ObjectId, key: str, *, seq: int, version: str, now: datetime
 ) -> bool:
-    """As `record_card_update`, for a message that is kept in step with what it tells of: `version`
-    is of that, `seq` the ticket's."""
-    shown = {"notices.$[this].seq": seq, "notices.$[this].version": version}
-    not_newer = {"seq": {"$lte": seq}}
-    if _update_element(db, ticket_id, "notices", {"key": key}, {"$set": shown}, only_if=not_newer):
+    """As `record_card_update`, for a message that shows a comment: `version` is the comment's,
+    `seq` the ticket's."""
+    shown, not_newer = {"seq": seq, "version": version}, {"seq": {"$lte": seq}}
+    if _set(db, ticket_id, key, shown, only_if=not_newer):
         return True
-    stale: Document = {
-        "$set": {"notices.$[this].version": "", **outbox_fields(now)},
-        "$inc": {"seq": 1},
-    }
-    _update_element(db, ticket_id, "notices", {"key": key}, stale)
+    _set(db, ticket_id, key, {"version": ""}, also=_back_to_outbox(now))
     return False
 
 
@@ -205,10 +176,36 @@ def invalidate_card(
     db: Mongo, ticket_id: ObjectId, *, channel: str, ts: str, now: datetime
 ) -> bool:
     """Mark the card as out of date and put the ticket back in the outbox. False: no such card."""
-    stale = {"cards.$[this].digest": "", **outbox_fields(now)}
-    # A worker that read the ticket before must not mark it delivered: hence the new seq.
-    update: Document = {"$set": stale, "$inc": {"seq": 1}}
+    update = _back_to_outbox(now)
+    update["$set"]["cards.$[this].digest"] = ""
     return _update_element(db, ticket_id, "cards", {"channel": channel, "ts": ts}, update)
+
+
+def _back_to_outbox(now: datetime) -> Document:
+    """A new `seq`, so that a worker that read the ticket before does not mark it delivered."""
+    return {"$set": outbox_fields(now), "$inc": {"seq": 1}}
+
+
+def _append(db: Mongo, ticket_id: ObjectId, delivery: Document) -> bool:
+    """Add a delivery, unless there is one with its key."""
+    unknown = {"_id": ticket_id, "notices.key": {"$ne": delivery["key"]}}
+    return db.tickets.update_one(unknown, {"$push": {"notices": delivery}}).modified_count == 1
+
+
+def _set(
+    db: Mongo,
+    ticket_id: ObjectId,
+    key: str,
+    values: Document,
+    *,
+    only_if: Document | None = None,
+    also: Document | None = None,
+) -> bool:
+    """Set values of the delivery with that key, with further operators for the ticket in `also`."""
+    update = dict(also or {})
+    own = {f"notices.$[this].{name}": value for name, value in values.items()}
+    update["$set"] = own | update.get("$set", {})
+    return _update_element(db, ticket_id, "notices", {"key": key}, update, only_if=only_if)
 
 
 def _update_element(
@@ -225,7 +222,7 @@ def _update_element(
     found = db.tickets.update_one(
         {"_id": ticket_id, array: {"$elemMatch": element | (only_if or {})}},
         update,
-        # By what never changes: SecantusDB applies the filter anew after each field it has set.
+        # Only by what never changes: SecantusDB applies the filter again after each field it sets.
         array_filters=[{f"this.{name}": value for name, value in element.items()}],
     )
     return found.matched_count == 1

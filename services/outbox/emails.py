@@ -1,8 +1,8 @@
 """Emails to an account's owner: an outbox in the collection `letters`.
 
-They tell of what the owner, or an admin for them, has just done, and of who acts as them in Slack.
-An email is queued as a kind with facts; its text is written, and a secret is made, when it is sent.
-So nothing is stored that could be used to sign in.
+They confirm what the owner, or an admin for them, has just done, and who acts as them in Slack. An
+email is queued as a kind with facts; its text, and any secret in it, is made when it is sent. So
+nothing is stored that could be used to sign in.
 """
 
 import hashlib
@@ -15,20 +15,20 @@ from enum import StrEnum
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError, PyMongoError
 
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
-from services.models.user import User
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 
 logger = logging.getLogger(__name__)
 
-# Longer than it takes to send one, however slow the server: until then one task has it.
+# Longer than sending one email takes on the slowest server that the time limits allow.
 CLAIM_DURATION = timedelta(seconds=45)
 INITIAL_RETRY_DELAY = timedelta(seconds=10)
 RETENTION = timedelta(days=30)
+# Removed when the email is finished: it may not be the name of the account's owner.
+_SLACK_NAME = "facts.slack_name"
 
 
 class EmailKind(StrEnum):
@@ -56,12 +56,13 @@ MAX_AGE_BY_KIND[EmailKind.RESET] = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True)
 class Email:
-    """`id` is the same for the same kind and key, and reveals neither."""
+    """A claimed email. `id` is the same for the same kind and key, and reveals neither."""
 
     id: str
     kind: EmailKind
     user_id: ObjectId
     created_at: datetime
+    claimed_until: datetime
     attempts: int = 0
     facts: Mapping[str, Any] = field(default_factory=dict)
 
@@ -72,6 +73,7 @@ class Email:
             kind=EmailKind(doc["kind"]),
             user_id=doc["userId"],
             created_at=doc["createdAt"],
+            claimed_until=doc["nextTryAt"],
             attempts=doc["attempts"],
             facts=doc["facts"],
         )
@@ -83,6 +85,12 @@ class Email:
 class Emails:
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
+        self._queue = WorkQueue(
+            db.letters,
+            "nextTryAt",
+            condition={"state": EmailState.WAITING.value},
+            attempts_field="attempts",
+        )
         self._clock = clock
 
     def queue(
@@ -95,7 +103,7 @@ class Emails:
     ) -> str:
         """Queue an email and return its id, for `Publisher.publish_email`.
 
-        One a kind and key, however often it is queued. `facts` are ids and names: never a secret.
+        Idempotent: one email per kind and key. `facts` are ids and names: never a secret.
         """
         now = self._clock()
         email_id = hashlib.sha256(f"{kind}:{key}".encode()).hexdigest()[:32]
@@ -116,17 +124,16 @@ class Emails:
 
     def next_due_id(self) -> str | None:
         """The id of the email that has waited longest for its next attempt."""
-        query, order = self._due_filter(), [("nextTryAt", 1)]
-        doc = self._db.letters.find_one(query, {"_id": True}, sort=order)
-        return str(doc["_id"]) if doc else None
+        due = self._queue.due(self._clock(), limit=1, fields=["_id"])
+        return str(due[0]["_id"]) if due else None
 
-    def claim(self, email_id: str) -> Email | None:
-        """Claim that email to send it; None if another worker has it, or it needs no sending."""
-        return self._claim({"_id": email_id, **self._due_filter()})
+    def claim(self, email_id: str | None = None) -> Email | None:
+        """Claim the email that has waited longest, or the one with that id, to send it.
 
-    def claim_next(self) -> Email | None:
-        """Claim the email that has waited longest."""
-        return self._claim(self._due_filter())
+        None if there is none, another worker has it, or it needs no sending.
+        """
+        doc = self._queue.claim_next(self._clock(), duration=CLAIM_DURATION, item_id=email_id)
+        return Email.from_doc(doc) if doc else None
 
     def mark_sent(self, email: Email) -> None:
         self._finish(email, EmailState.SENT)
@@ -139,45 +146,43 @@ class Emails:
 
     def retry_later(self, email: Email, *, error: str) -> None:
         """Try again later: after twice the wait each time, at most 15 minutes."""
-        doubled: int = 2 ** min(email.attempts - 1, 10)
-        wait = min(INITIAL_RETRY_DELAY * doubled, MAX_DELIVERY_DELAY)
-        self._update(email, {"$set": {"nextTryAt": self._clock() + wait, "error": error}})
+        wait = backoff(email.attempts, initial=INITIAL_RETRY_DELAY, maximum=MAX_DELIVERY_DELAY)
+        self._queue.retry(
+            email.id, email.claimed_until, at=self._clock() + wait, values={"error": error}
+        )
 
     def discard_all(self, *, why: str) -> int:
         """Discard all that are due, because no worker will send them; return how many there
         were."""
-        ended = _finished_update(EmailState.DISCARDED, why, now=self._clock())
-        return self._db.letters.update_many(self._due_filter(), ended).modified_count
-
-    def _due_filter(self) -> Document:
-        return {"state": EmailState.WAITING.value, "nextTryAt": {"$lte": self._clock()}}
-
-    def _claim(self, query: Document) -> Email | None:
-        doc = self._db.letters.find_one_and_update(
-            query,
-            {"$set": {"nextTryAt": self._clock() + CLAIM_DURATION}, "$inc": {"attempts": 1}},
-            sort=[("nextTryAt", 1)],
-            return_document=ReturnDocument.AFTER,
-        )
-        return Email.from_doc(doc) if doc else None
+        now = self._clock()
+        (due,) = self._queue.due_filters(now)
+        change = {
+            "$set": _result(EmailState.DISCARDED, why, now=now),
+            "$unset": dict.fromkeys(("nextTryAt", _SLACK_NAME), ""),
+        }
+        return self._db.letters.update_many(due, change).modified_count
 
     def _finish(self, email: Email, state: EmailState, error: str | None = None) -> None:
-        self._update(email, _finished_update(state, error, now=self._clock()))
-
-    def _update(self, email: Email, change: Document) -> None:
-        """Update the email unless its claim has passed to another worker."""
-        waiting, mine = EmailState.WAITING.value, email.attempts
-        claimed = {"_id": email.id, "state": waiting, "attempts": mine}
-        self._db.letters.update_one(claimed, change)
+        result = _result(state, error, now=self._clock())
+        self._queue.finish(email.id, email.claimed_until, values=result, remove=[_SLACK_NAME])
 
 
-def queue_account_email(emails: Emails, kind: EmailKind, *, user_id: ObjectId, key: str) -> None:
-    """Queue the email. Log failures instead of raising: the change it tells of is already
-    stored."""
+def queue_account_email(
+    emails: Emails,
+    kind: EmailKind,
+    *,
+    user_id: ObjectId,
+    key: str,
+    slack_name: str | None = None,
+) -> tuple[str, ...]:
+    """Queue the email and return the ids to publish: one, or none if it failed. Log failures
+    instead of raising: the change that the email is about is already stored."""
+    facts = {"slack_name": slack_name} if slack_name else {}
     try:
-        emails.queue(kind, user_id=user_id, key=key)
+        return (emails.queue(kind, user_id=user_id, key=key, facts=facts),)
     except PyMongoError as error:
-        logger.warning("no letter %s to account %s: %s", kind, user_id, type(error).__name__)
+        logger.warning("no %s email to account %s: %s", kind, user_id, type(error).__name__)
+        return ()
 
 
 def queue_new_password_email(emails: Emails, *, user_id: ObjectId, token_version: int) -> None:
@@ -185,22 +190,5 @@ def queue_new_password_email(emails: Emails, *, user_id: ObjectId, token_version
     queue_account_email(emails, EmailKind.PASSWORD_CHANGED, user_id=user_id, key=key)
 
 
-def queue_link_email(
-    emails: Emails, kind: EmailKind, owner: User, *, key: str, member_name: str | None
-) -> tuple[str, ...]:
-    """Queue the email and return the ids to publish: one, or none if it failed, because the link or
-    its end is already stored. `member_name` is the Slack member's name, if known."""
-    facts = {"slack_name": member_name} if member_name else {}
-    try:
-        return (emails.queue(kind, user_id=owner.id, key=key, facts=facts),)
-    except PyMongoError as error:
-        logger.warning("no letter %s to account %s: %s", kind, owner.id, type(error).__name__)
-        return ()
-
-
-def _finished_update(state: EmailState, error: str | None, *, now: datetime) -> Document:
-    """Remove the Slack name from the facts: it may not be that of the account's owner."""
-    return {
-        "$set": {"state": state.value, "error": error, "endedAt": now},
-        "$unset": {"nextTryAt": "", "facts.slack_name": ""},
-    }
+def _result(state: EmailState, error: str | None, *, now: datetime) -> Document:
+    return {"state": state.value, "error": error, "endedAt": now}

@@ -1,4 +1,4 @@
-"""The indexes of what is still to be delivered."""
+"""Indexes for deliveries, emails and reminders."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,7 +6,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "tickets": (
-        IndexModel("notices.ts", sparse=True),  # the thread of a message that tells of it
+        IndexModel("notices.ts", sparse=True),  # to find the ticket of a thread
         IndexModel("nextTryAt", name="outbox_due", partialFilterExpression={"outbox": True}),
         IndexModel("assignment.next", name="waiting_for_somebody", sparse=True),
     ),

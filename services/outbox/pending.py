@@ -1,12 +1,11 @@
 """The outbox of tickets, and the queue of tickets that could not be assigned.
 
 A ticket with `outbox: true` has changes that the workers have yet to deliver. Publishing its id
-only speeds that up: if the message is lost, or its consumer dies, the sweep publishes the ticket
-again.
+only speeds that up: if the message is lost, or its consumer dies, the sweep publishes it again.
 
 A ticket that could not be assigned has a date in `assignment.next`. At that time, or when a user
 becomes available, it goes back to the outbox and so to assignment. So every change that makes a
-user available, or gives one more capacity, calls `retry_unassigned`.
+user available, or gives a user more capacity, calls `retry_unassigned`.
 """
 
 from datetime import UTC, datetime, timedelta
@@ -15,9 +14,9 @@ from typing import Protocol
 from bson import ObjectId
 
 from services.core.database import Document, Mongo
-from services.core.retry import MAX_DELIVERY_DELAY
+from services.core.work_queue import MAX_DELIVERY_DELAY, WorkQueue, backoff
 
-# How long a change is left to its own publication before the sweep publishes it again.
+# How long the sweep waits for a change's own publication to take effect.
 SWEEP_GRACE_PERIOD = timedelta(seconds=10)
 
 UNASSIGNED_RETRY_INTERVAL = timedelta(minutes=5)
@@ -63,16 +62,14 @@ def is_unchanged(db: Mongo, ticket_id: ObjectId, *, expected_seq: int) -> bool:
 
 def due_ticket_ids(db: Mongo, *, now: datetime, limit: int) -> list[ObjectId]:
     """The tickets to publish again, the longest overdue first."""
-    overdue = {"outbox": True, "nextTryAt": {"$lte": now}}
-    found = db.tickets.find(overdue, {"_id": True}).sort("nextTryAt").limit(limit)
-    return [doc["_id"] for doc in found]
+    return [doc["_id"] for doc in _queue(db).due(now, limit=limit, fields=["_id"])]
 
 
 def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedelta]:
-    """For how long the tickets in the outbox have been there, the longest first.
+    """Return for how long each ticket has been in the outbox, the longest first.
 
-    Counted back from the next attempt over all waits before it: an event's date would not do,
-    because not every entry comes from an event.
+    Calculated from the next attempt and all waits before it: not every change has an event with a
+    date.
     """
     found = db.tickets.find({"outbox": True}, {"nextTryAt": True, "attempts": True}).limit(limit)
     since = [
@@ -86,25 +83,21 @@ def outbox_ages(db: Mongo, *, now: datetime, limit: int = 1_000) -> list[timedel
 
 
 def back_off(db: Mongo, ticket_id: ObjectId, *, now: datetime) -> None:
-    """Postpone the next publication: after twice the wait each time, at most 15 minutes."""
-    doc = db.tickets.find_one_and_update(
-        {"_id": ticket_id, "outbox": True}, {"$inc": {"attempts": 1}}
-    )
-    if doc is None:
-        return
-    wait = _wait(doc.get("attempts", 0))
-    db.tickets.update_one(
-        # If a change, or a user who became available, has reset the attempts, leave them.
-        {"_id": ticket_id, "outbox": True, "attempts": doc.get("attempts", 0) + 1},
-        {"$set": {"nextTryAt": now + wait}},
-    )
+    """Postpone the next publication: after twice the wait each time, at most 15 minutes.
+
+    If the ticket has changed, or a user became available, concurrently, its date stays.
+    """
+    outbox = {"_id": ticket_id, "outbox": True}
+    doc = db.tickets.find_one(outbox, {"nextTryAt": True, "attempts": True})
+    if doc:
+        _queue(db).claim(doc, until=now + _wait(doc.get("attempts", 0)))
 
 
 def retry_unassigned(db: Mongo, *, now: datetime) -> None:
-    """Retry the unassigned tickets whose turn is next, for a user who became available or has room.
+    """Retry the next unassigned tickets, for a user who became available or has free capacity.
 
-    At most `MAX_RETRIED_ON_CHANGE`, more than one user takes, so that it costs a handler little.
-    The others follow with `retry_due_unassigned`.
+    At most `MAX_RETRIED_ON_CHANGE`, more than one user can take, to keep handlers fast. The others
+    follow with `retry_due_unassigned`.
     """
     unassigned = {"assignment.next": {"$gt": _ANY_TIME}}
     found = (
@@ -129,10 +122,15 @@ def count_unassigned(db: Mongo) -> int:
     return db.tickets.count_documents({"assignment.next": {"$gt": _ANY_TIME}})
 
 
+def _queue(db: Mongo) -> WorkQueue:
+    """The publications due. `mark_delivered` ends them, by the ticket's version and not by a claim:
+    publishing a ticket twice does no harm, and each delivery has a claim of its own."""
+    return WorkQueue(db.tickets, "nextTryAt", condition={"outbox": True}, attempts_field="attempts")
+
+
 def _wait(attempts: int) -> timedelta:
-    """The wait after so many attempts and one more."""
-    doubled: int = 2 ** min(attempts, 10)
-    return min(SWEEP_GRACE_PERIOD * doubled, MAX_DELIVERY_DELAY)
+    """The wait after that many attempts and one more."""
+    return backoff(attempts + 1, initial=SWEEP_GRACE_PERIOD, maximum=MAX_DELIVERY_DELAY)
 
 
 def _back_to_outbox(db: Mongo, which: Document, now: datetime) -> None:

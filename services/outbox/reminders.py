@@ -1,7 +1,9 @@
 """Reminders: short messages to one recipient, grouped so that several arrive as one.
 
 A reminder may be queued any number of times and is sent once. It waits a moment for others, and for
-its reader's working day; the collection is its own outbox. Its text is written when it is sent.
+the recipient's working day; the collection `nudges` is its own outbox. Its text is written when it
+is sent. One claim, with a token, covers all documents of a recipient, so this is no `WorkQueue`
+(services/core/work_queue.py). After a failure the claim is released for a fixed time.
 """
 
 import uuid
@@ -20,10 +22,10 @@ from services.core.database import Document, Mongo
 BATCH_WINDOW = timedelta(seconds=20)
 CLAIM_DURATION = timedelta(seconds=60)
 RETENTION = timedelta(days=7)
-# A recipient who is not at work may be back sooner than they said. Full hours, so that reminders
-# queued at different times are still sent together.
+# A recipient who is not at work may return early. On the hour, so that reminders queued at
+# different times are still sent together.
 RECHECK_INTERVAL = timedelta(hours=1)
-# More in one message are counted and not read.
+# Further ones in a message are only counted.
 MAX_REMINDERS_READ = 2_000
 TRIAGE_RECIPIENT = "triage"  # the channel, as a recipient
 # Before an account's id: an alert in a message of its own
@@ -33,8 +35,8 @@ UNASSIGNED_ALERT_PREFIX = "nobody:"
 
 @dataclass(frozen=True, slots=True)
 class Reminder:
-    """`recipient` is an account's id or `TRIAGE_RECIPIENT`; `kind` says what it tells of the
-    ticket's event `seq`. One that `is_urgent` does not wait for a working day."""
+    """`recipient` is an account's id or `TRIAGE_RECIPIENT`; `kind` says what the reminder is about,
+    `seq` which event of the ticket. If `is_urgent`, it does not wait for a working day."""
 
     id: str
     recipient: str
@@ -57,7 +59,7 @@ class Reminder:
 
 @dataclass(frozen=True, slots=True)
 class ReminderClaim:
-    """All reminders due for one recipient, claimed by one caller for a minute, the urgent first;
+    """All reminders due for one recipient, claimed by one worker for a minute, urgent first;
     `unread_count` counts further ones."""
 
     recipient: str
@@ -68,7 +70,7 @@ class ReminderClaim:
 
 @dataclass(frozen=True, slots=True)
 class SentMessage:
-    """A message, when it was sent, and the lines it tells."""
+    """A message, when it was sent, and the reminders in it."""
 
     channel: str
     ts: str
@@ -91,7 +93,7 @@ class Reminders:
         kind: str,
         is_urgent: bool = False,
     ) -> None:
-        """Store a reminder until it is sent; one a `key`, however often it is queued."""
+        """Store a reminder until it is sent. Idempotent: one per `key`."""
         now = self._clock()
         doc = {
             "_id": key,
@@ -103,7 +105,7 @@ class Reminders:
             "at": now + BATCH_WINDOW,
             "expiresAt": now + RETENTION,
         }
-        with suppress(DuplicateKeyError):  # posted before
+        with suppress(DuplicateKeyError):  # queued before
             self._db.nudges.insert_one(doc)
 
     def due_recipients(self, *, limit: int = 500) -> list[str]:
@@ -119,7 +121,7 @@ class Reminders:
         return [row["_id"] for row in rows]
 
     def claim(self, recipient: str) -> ReminderClaim | None:
-        """What is due for that recipient; None if nothing is, or another worker has claimed it."""
+        """Claim what is due for that recipient; None if nothing is, or another worker has it."""
         now = self._clock()
         token = uuid.uuid4().hex
         taken = self._db.nudges.update_many(
@@ -135,8 +137,8 @@ class Reminders:
         )
 
     def defer(self, claim: ReminderClaim, *, until: datetime) -> ReminderClaim:
-        """Defer all but the urgent reminders, which are left in the claim: the others are looked at
-        again at `until`, or before. They are never discarded for waiting."""
+        """Defer all but the urgent reminders, which stay in the claim, until `until` or earlier.
+        Deferred reminders do not expire."""
         now = self._clock()
         next_hour = now.replace(minute=0, second=0, microsecond=0) + RECHECK_INTERVAL
         later = {"at": min(until, next_hour), "expiresAt": now + RETENTION}
@@ -144,7 +146,7 @@ class Reminders:
             {**_claim_filter(claim), "urgent": False}, {"$set": later, "$unset": {"claim": ""}}
         )
         urgent = [reminder for reminder in claim.reminders if reminder.is_urgent]
-        # Where anything else was read, all that is urgent was.
+        # The urgent are read first: if any other was read, all of the urgent were.
         unread = (
             claim.unread_count - deferred.modified_count
             if len(urgent) == len(claim.reminders)
@@ -154,16 +156,12 @@ class Reminders:
 
     def finish(self, claim: ReminderClaim, *, why: str) -> None:
         """Finish all that were not deferred: sent, or no longer needed."""
-        self._db.nudges.update_many(
-            _claim_filter(claim), {"$set": {"ended": why}, "$unset": {"at": "", "claim": ""}}
-        )
+        self._finish(_claim_filter(claim), {"ended": why})
 
     def discard(self, claim: ReminderClaim, reminders: Iterable[Reminder]) -> None:
-        """What these tell of is no longer so."""
-        self._db.nudges.update_many(
-            {"_id": {"$in": [reminder.id for reminder in reminders]}, **_claim_filter(claim)},
-            {"$set": {"ended": "dropped"}, "$unset": {"at": "", "claim": ""}},
-        )
+        """Finish reminders that no longer apply."""
+        ids = [reminder.id for reminder in reminders]
+        self._finish({"_id": {"$in": ids}, **_claim_filter(claim)}, {"ended": "dropped"})
 
     def is_sole_claimer(self, claim: ReminderClaim) -> bool:
         """Return whether no other caller has claimed reminders for that recipient."""
@@ -172,18 +170,15 @@ class Reminders:
         return self._db.nudges.find_one(claimed_by_others, {"_id": True}) is None
 
     def mark_sent(self, claim: ReminderClaim, message: SentMessage) -> None:
-        """Record the message in which they were sent, and to which more may be added."""
+        """Record the message in which they were sent; more reminders may be added to it."""
         location = {"channel": message.channel, "ts": message.ts, "since": message.sent_at}
-        self._db.nudges.update_many(
-            _claim_filter(claim),
-            {"$set": {"ended": "sent", "shown": location}, "$unset": {"at": "", "claim": ""}},
-        )
+        self._finish(_claim_filter(claim), {"ended": "sent", "shown": location})
 
     def last_sent(self, recipient: str, *, since: datetime) -> SentMessage | None:
         """The last message to that recipient, if it was sent after `since`."""
-        theirs = {"to": recipient, "shown.since": {"$gt": since}}
+        sent = {"to": recipient, "shown.since": {"$gt": since}}
         docs = list(
-            self._db.nudges.find(theirs)
+            self._db.nudges.find(sent)
             .sort([("shown.since", -1), ("_id", 1)])
             .limit(MAX_REMINDERS_READ)
         )
@@ -198,6 +193,9 @@ class Reminders:
         self._db.nudges.update_many(
             _claim_filter(claim), {"$set": {"at": until}, "$unset": {"claim": ""}}
         )
+
+    def _finish(self, query: Document, values: Document) -> None:
+        self._db.nudges.update_many(query, {"$set": values, "$unset": {"at": "", "claim": ""}})
 
 
 def _claim_filter(claim: ReminderClaim) -> Document:

@@ -16,7 +16,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.processed_events import ProcessedEvents
 from services.core.settings import Settings
-from services.digest.digest_service import DigestPreference, Digests
+from services.digest.digest_service import Digests
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions
 from services.linking.link_by_code import LinkByCode
@@ -122,7 +122,6 @@ class Services:
     team_settings = _lazy(lambda s: TeamSettings(s.db, clock=s.clock))
 
     reminders = _lazy(lambda s: Reminders(s.db, clock=s.clock))
-    digest_preference = _lazy(lambda s: DigestPreference(s.db))
     ticket_threads = _lazy(lambda s: TicketThreads(s.db))
     # Their index expires them by MongoDB's clock.
     processed_events = _lazy(lambda s: ProcessedEvents(s.db))

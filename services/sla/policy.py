@@ -23,7 +23,7 @@ from services.calendar.business_hours import (
 from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
 from services.core.errors import InvalidValue
-from services.core.ttl_cache import TtlCache
+from services.core.ttl_cache import ttl_cached
 from services.models.ticket import Priority
 
 TARGETS_ID = "targets"
@@ -214,9 +214,10 @@ class SlaPolicy:
         )
 
 
+@ttl_cached
 def cached_policy(db: Mongo) -> SlaPolicy:
     """The policy, at most a few seconds old."""
-    return _POLICY_CACHE.get(db, load_policy)
+    return load_policy(db)
 
 
 def load_policy(db: Mongo) -> SlaPolicy:
@@ -225,9 +226,6 @@ def load_policy(db: Mongo) -> SlaPolicy:
     return SlaPolicy.build(
         targets_from_doc(docs.get(TARGETS_ID)), business_hours_from_doc(docs.get(BUSINESS_HOURS_ID))
     )
-
-
-_POLICY_CACHE: TtlCache[SlaPolicy] = TtlCache()
 
 
 def _fingerprint(targets: Targets, business_hours: BusinessHours) -> str:

@@ -146,7 +146,7 @@ class TeamSettings:
     def _store(self, settings_id: str, values: Document, actor: Actor | Operator) -> None:
         change = {**values, "at": self._clock(), "by": actor.event_author}
         self._db.settings.update_one({"_id": settings_id}, {"$set": change}, upsert=True)
-        invalidate_caches(self._db)
+        invalidate_caches()
 
 
 def _merge_form(current: Form, original: Form, submitted: Form) -> Form:

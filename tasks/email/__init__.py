@@ -1,4 +1,4 @@
 """Email templates, MIME and SMTP.
 
-Which emails wait is in `services.outbox.emails`; `tasks.notifications.email_sender` sends them.
+`services.outbox.emails` is the queue; `tasks.notifications.email_sender` sends.
 """

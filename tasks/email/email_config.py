@@ -1,4 +1,4 @@
-"""Email settings: server, sender and links; None where mail is off."""
+"""Email settings: server, sender and links; None if email is off."""
 
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ LOCAL_DOMAIN = "localhost"
 
 @dataclass(frozen=True, slots=True)
 class EmailConfig:
-    """`app_url` is where the pages are; without it no email can link to them."""
+    """`app_url` is the address of the pages; without it emails have no links."""
 
     server: SmtpServer
     sender: Address
@@ -26,7 +26,7 @@ class EmailConfig:
 
 
 def build_email_config(config: Settings, codes: OneTimeCodes, meter: Meter) -> EmailConfig | None:
-    """None where no mail server is set."""
+    """Return None if no mail server is set."""
     if not config.smtp_host:
         return None
     return EmailConfig(
@@ -48,15 +48,15 @@ def smtp_server(config: Settings) -> SmtpServer:
 
 
 def sender_address(config: Settings) -> Address:
-    """Who the mails are from: as set, else as one signs in, else of where the pages are."""
+    """Return the sender: MAIL_FROM, else the SMTP user, else an address at the pages' host."""
     for email in (config.mail_from, config.smtp_user):
-        with suppress(BadAddressError):  # many sign in with a name
+        with suppress(BadAddressError):  # the SMTP user may be no address
             return parse_address(email, name=SENDER_NAME)
     return Address(display_name=SENDER_NAME, username="helpdesk", domain=_host(config.app_url))
 
 
 def _host(app_url: str | None) -> str:
-    """A name and no number: an address with a number is refused by many."""
+    """Return the host's name. Not an IP address: many servers reject senders at one."""
     host = urlsplit(app_url or "").hostname or LOCAL_DOMAIN
     is_name = host.isascii() and "." in host and not host.replace(".", "").isdecimal()
     return host if is_name and ":" not in host else LOCAL_DOMAIN

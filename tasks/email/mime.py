@@ -1,4 +1,4 @@
-"""Builds an email message: plain text and HTML, safe from header injection."""
+"""Build an email message: plain text and HTML, safe from header injection."""
 
 import re
 from datetime import datetime
@@ -13,10 +13,10 @@ from tasks.email.templates import EmailContent, Link, one_line
 SENDER_NAME = "Help desk"
 FOOTER = "Sent by the help desk's bot. Nobody reads replies to this address."
 MAX_SUBJECT_LENGTH = 200
-# Quoted-printable is ASCII in short lines, which every server passes on unchanged.
+# ASCII in short lines, which every server forwards unchanged.
 TRANSFER_ENCODING = "quoted-printable"
-# Begins an encoded word (RFC 2047). The standard library decodes those in what it is given for a
-# header, a line break among it, and so writes a header of the sender's choice.
+# Begins an encoded word (RFC 2047). The standard library decodes it in a header's value, including
+# line breaks, so that a sender could add headers.
 ENCODED_WORD_START = "=?"
 DOMAIN_PATTERN = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
 
@@ -36,8 +36,7 @@ overflow-wrap:anywhere">
 </html>
 """
 _PARAGRAPH = '<p style="margin:0 0 16px">{text}</p>'
-# What the email is for stands out, as the pages' own buttons do. Where a mail program draws less
-# than that, it is a link.
+# A button, as on the pages; mail programs without such styles show a link.
 _LINK = """\
 <p style="margin:24px 0"><a href="{url}" style="display:inline-block;padding:11px 18px;\
 border-radius:8px;background:#1d4ed8;color:#ffffff;font-weight:600;text-decoration:none">\
@@ -45,13 +44,14 @@ border-radius:8px;background:#1d4ed8;color:#ffffff;font-weight:600;text-decorati
 
 
 class BadAddressError(ValueError):
-    """No mail can be sent there."""
+    """Not an address that email can be sent to."""
 
 
 def build_email(
     content: EmailContent, *, sender: Address, recipient: Address, message_id: str, now: datetime
 ) -> EmailMessage:
-    """`message_id` stands left of the @ of its Message-ID: one that comes twice can be told."""
+    """Build the message. `message_id` is the part of its Message-ID before the @, so that mail
+    programs recognise a repeated email."""
     mail = EmailMessage(policy=SMTP)
     mail["From"] = sender
     mail["To"] = recipient
@@ -60,7 +60,7 @@ def build_email(
     )
     mail["Date"] = now
     mail["Message-ID"] = f"<{message_id}@{sender.domain}>"
-    # RFC 3834: no out-of-office notice answers it.
+    # RFC 3834: prevents automatic replies.
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(_text(content), cte=TRANSFER_ENCODING)
     mail.add_alternative(_html(content), subtype="html", cte=TRANSFER_ENCODING)
@@ -79,7 +79,7 @@ def parse_address(email: str, *, name: str = "") -> Address:
         if not DOMAIN_PATTERN.fullmatch(domain):
             raise BadAddressError("not an address")
         return Address(display_name=name, username=local, domain=domain)
-    except ValueError as error:  # UnicodeError, too: such a domain cannot be
+    except ValueError as error:  # also UnicodeError, for an invalid domain
         raise BadAddressError("not an address") from error
 
 

@@ -1,6 +1,6 @@
-"""Brings mails to the mail server by SMTP, and says what its answers mean.
+"""Send emails by SMTP, and classify the server's answers.
 
-No answer's text is kept: servers quote the address in it.
+The text of an answer is never stored: servers quote the address in it.
 """
 
 import smtplib
@@ -15,16 +15,16 @@ from typing import Self
 
 IMPLICIT_TLS_PORT = 465
 TIMEOUT_SECONDS = 10.0
-# 421: the server goes away. The others ask for a sign-in or for TLS: an operator mends that, and
-# then the mail is still wanted.
+# 421: the server closes the connection. The others require authentication or TLS: an operator
+# corrects that, and then the email is still wanted.
 SERVER_ERROR_CODES = frozenset({421, 530, 534, 535, 538})
-# Mailtrap says "550 5.7.0 Requested action not taken: too many emails per second", and does not
-# mean for good.
+# Mailtrap answers "550 5.7.0 Requested action not taken: too many emails per second", which is
+# temporary despite its code.
 RATE_LIMIT_TEXT = b"too many"
 
 
 class EmailNotSent(Exception):
-    """Not sent. `error` is a code of SMTP or the name of an exception, for logs and operators."""
+    """Not sent. `error` is an SMTP code or the name of an exception, for logs and operators."""
 
     def __init__(self, error: str) -> None:
         super().__init__(error)
@@ -32,21 +32,20 @@ class EmailNotSent(Exception):
 
 
 class EmailRejected(EmailNotSent):
-    """The server will never take this mail."""
+    """The server will never accept this email."""
 
 
 class EmailDeferred(EmailNotSent):
-    """The server does not take this mail now. It may well take others."""
+    """The server does not accept this email now, but may accept others."""
 
 
 class ServerUnavailable(EmailNotSent):
-    """The server takes no mail now: away, slow, or set up otherwise than we are."""
+    """The server accepts no email now: it is down, slow, or configured differently."""
 
 
 @dataclass(frozen=True, slots=True)
 class SmtpServer:
-    """Where mail goes. `timeout_seconds` bounds each step: connecting, and the wait for each
-    answer."""
+    """The mail server. `timeout_seconds` limits each step: connecting, and each answer."""
 
     host: str
     port: int
@@ -55,25 +54,26 @@ class SmtpServer:
     timeout_seconds: float = TIMEOUT_SECONDS
 
     def connect(self) -> smtplib.SMTP:
-        """Encrypted wherever the server can, its certificate checked, and signed in.
+        """Connect, encrypted if the server supports it (and then with a valid certificate), and
+        sign in.
 
-        Raises `smtplib.SMTPException`, `OSError`, or `ValueError` for what SMTP cannot carry.
+        Raises `smtplib.SMTPException`, `OSError`, or `ValueError` for values SMTP cannot transmit.
         """
         server = self._open()
         try:
             server.ehlo_or_helo_if_needed()
             if self.port != IMPLICIT_TLS_PORT and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
-                server.ehlo_or_helo_if_needed()  # what it offers may be another thing now
+                server.ehlo_or_helo_if_needed()  # the server may offer other extensions now
             if self.user:
                 server.login(self.user, self.password)
-        except BaseException:  # a time limit of the task too
+        except BaseException:  # also the task's time limit
             server.close()
             raise
         return server
 
     def _open(self) -> smtplib.SMTP:
-        # By a literal: smtplib would ask the resolver for this machine's name, however long.
+        # By default smtplib resolves this machine's name, without a time limit.
         name = "[127.0.0.1]"
         if self.port == IMPLICIT_TLS_PORT:
             context = ssl.create_default_context()
@@ -84,7 +84,7 @@ class SmtpServer:
 
 
 class SmtpConnection:
-    """A connection for several emails, made when it is needed.
+    """A connection for several emails, opened when it is needed.
 
     `with SmtpConnection(server.connect) as connection:`. Not usable after `ServerUnavailable`.
     """
@@ -94,7 +94,7 @@ class SmtpConnection:
         self._server: smtplib.SMTP | None = None
 
     def open(self) -> None:
-        """Connect, if that has not been done. Raises `ServerUnavailable`."""
+        """Connect, unless connected. Raises `ServerUnavailable`."""
         if self._server is None:
             try:
                 self._server = self._connect()
@@ -104,7 +104,7 @@ class SmtpConnection:
                 raise ServerUnavailable(type(error).__name__) from error
 
     def send(self, mail: EmailMessage, *, sender: str, recipient: str) -> None:
-        """Return once the server has taken it; the addresses are the envelope's.
+        """Return when the server has accepted the email; the addresses are the envelope's.
 
         Raises `EmailRejected`, `EmailDeferred` or `ServerUnavailable`.
         """
@@ -120,7 +120,7 @@ class SmtpConnection:
         except smtplib.SMTPResponseException as error:
             raise _error_for(error.smtp_code, error.smtp_error) from error
         except (smtplib.SMTPNotSupportedError, ValueError) as error:
-            # An address that this server, or SMTP itself, cannot carry.
+            # An address that this server, or SMTP itself, does not support.
             raise EmailRejected(type(error).__name__) from error
         except (smtplib.SMTPException, OSError) as error:
             raise ServerUnavailable(type(error).__name__) from error
@@ -133,15 +133,15 @@ class SmtpConnection:
     ) -> None:
         if self._server is None:
             return
-        if kind is not None:  # a server in trouble might not even answer QUIT
+        if kind is not None:  # a failing server may not answer QUIT
             self._server.close()
             return
-        with suppress(smtplib.SMTPException, OSError):  # what it was given it has taken
+        with suppress(smtplib.SMTPException, OSError):  # the emails have been accepted
             self._server.quit()
 
 
 def _send(server: smtplib.SMTP, mail: EmailMessage, *, sender: str, recipient: str) -> None:
-    """As `SMTP.send_message`, which would write ">From" where a line begins with that word."""
+    """As `SMTP.send_message`, which would change "From" at the beginning of a line to ">From"."""
     if recipient.isascii():
         server.sendmail(sender, [recipient], mail.as_bytes(policy=SMTP))
         return

@@ -1,4 +1,4 @@
-"""Delivers a ticket's comments to the threads of its cards, and keeps them up to date.
+"""Deliver a ticket's comments to the threads of its cards, and keep them up to date.
 
 `comment_deliveries` says who reads a comment and in which thread; it is pure.
 """
@@ -25,7 +25,7 @@ from tasks.recipients import ASSIGNEE, REQUESTER, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime
 
 COMMENT_KIND = "comment"
-# Of the comments from before the assignment, the thread of the assignee's card holds so many.
+# How many comments from before the assignment the thread of the assignee's card gets.
 MAX_EARLIER_COMMENTS = 10
 
 SendNotice = Callable[[Notice], bool]
@@ -63,8 +63,8 @@ class CommentSync:
     def send_to_people(self, cards: Sequence[Card], *, has_all_cards: bool) -> bool:
         """Send and update what is due. False if something has to be tried again later.
 
-        `has_all_cards` says that no card is still to come: a recipient without one then gets a
-        message outside a thread.
+        `has_all_cards`: every card is sent, so a recipient without one gets a message outside a
+        thread.
         """
         due = [reply for reply in self._due(cards) if isinstance(reply.recipient, ObjectId)]
         ready = [reply for reply in due if reply.card or has_all_cards]
@@ -103,7 +103,7 @@ class CommentSync:
         )
 
     def _outdated(self, *, is_channel: bool) -> Iterable[Mapping[str, Any]]:
-        """Notices that show a comment as it no longer is, and whose reader may see what it is."""
+        """Return the notices that show an old version of a comment that the reader may see."""
         for key, notice in self._notices.items():
             seq, kind, recipient = deliveries.parse_delivery_key(key)
             comment = self._comments.get(seq) if kind == COMMENT_KIND else None
@@ -114,13 +114,12 @@ class CommentSync:
                 yield notice
 
     def _may_see(self, comment: Comment, recipient: str) -> bool:
-        """What was shown to somebody who is no longer staff stays as it was, unless it goes."""
+        """Former staff see no changes of internal notes, except that they are deleted."""
         if comment.deleted or not comment.internal or _is_channel(recipient):
             return True
         return self._is_staff(ObjectId(recipient))
 
     def _update_message(self, notice: Mapping[str, Any]) -> bool:
-        """Change the message where the comment was changed."""
         seq, _, recipient = deliveries.parse_delivery_key(str(notice["key"]))
         comment, is_channel = self._comments[seq], _is_channel(recipient)
         channel, ts = str(notice["channel"]), str(notice["ts"])
@@ -153,12 +152,12 @@ class CommentSync:
 
 
 def _is_channel(recipient: str) -> bool:
-    """Of a notice's key: people are named by their accounts."""
+    """Return whether the recipient in a delivery's key is no account."""
     return not ObjectId.is_valid(recipient)
 
 
 def _version(comment: Comment, *, is_channel: bool) -> str:
-    """What tells two states of a message apart."""
+    """Return what differs between two versions of a message."""
     if comment.deleted:
         return "deleted"
     content = "" if is_channel else repr((comment.text, comment.files))
@@ -168,9 +167,9 @@ def _version(comment: Comment, *, is_channel: bool) -> str:
 def comment_deliveries(
     ticket: Ticket, cards: Sequence[Card], *, is_staff: IsStaff
 ) -> Iterator[CommentDelivery]:
-    """Every comment with each of its recipients, whether it was delivered already or not.
+    """Yield every comment for each of its recipients, delivered already or not.
 
-    Never its author. An internal note goes to staff only, whoever the ticket is assigned to.
+    Never for its author; an internal note only for staff, even if the assignee is none.
     """
     for_assignee, questions = _for_assignee(ticket), _questions(ticket)
     for event, comment in comment_events(ticket):
@@ -187,21 +186,21 @@ def comment_deliveries(
 
 
 def comment_events(ticket: Ticket) -> list[tuple[Event, Comment]]:
-    """What was written, in order."""
+    """Return the comments and notes with their events, in order."""
     by_id = {comment.id: comment for comment in ticket.comments}
     written = (EventType.COMMENTED, EventType.NOTED)
     return [(e, by_id[e.to]) for e in ticket.events if e.type in written and e.to in by_id]
 
 
 def _for_triage(event: Event, comment: Comment, cards: Sequence[Card]) -> Iterator[CommentDelivery]:
-    """Unless it was written there."""
+    """Yield the delivery to the triage channel, unless the note was written there."""
     card = next((card for card in reversed(cards) if card.kind == TRIAGE), None)
     if card and not (comment.slack_message and comment.slack_message.channel == card.channel):
         yield CommentDelivery(event.seq, comment, card.recipient, card)
 
 
 def _for_assignee(ticket: Ticket) -> set[int]:
-    """By the events' numbers: what was said since they got the ticket, and the last before."""
+    """Return the `seq` of the comments since the assignment, and of the last ones before."""
     assigned = last_event(ticket, EventType.ASSIGNED)
     assigned_seq = assigned.seq if assigned else 0
     seqs = [event.seq for event, _ in comment_events(ticket)]
@@ -210,7 +209,8 @@ def _for_assignee(ticket: Ticket) -> set[int]:
 
 
 def _questions(ticket: Ticket) -> set[int]:
-    """Its requester gets a message of its own for each of these, with a button to answer."""
+    """Return the `seq` of the questions: the requester gets each as a message with a button to
+    answer, not as a comment."""
     waiting = {
         event.seq + 1: event.by for event in ticket.events if event.type == EventType.WAITING
     }
@@ -218,6 +218,5 @@ def _questions(ticket: Ticket) -> set[int]:
 
 
 def _card(cards: Sequence[Card], kind: str, user_id: ObjectId) -> Card | None:
-    """The newest."""
     matching = (card for card in reversed(cards) if (card.kind, card.recipient) == (kind, user_id))
     return next(matching, None)

@@ -1,23 +1,17 @@
-"""Sends the daily digests that are due."""
+"""Send the daily digests that are due."""
 
 import logging
 from datetime import timedelta
 
 from billiard.exceptions import SoftTimeLimitExceeded
 from pymongo.errors import PyMongoError
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.messages.digest import digest_message
 from bot.views.text import Message
 from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
-from tasks.notifications.slack_delivery import (
-    error_code,
-    is_permanent,
-    post_message,
-    rate_limit_error,
-)
+from tasks.notifications.slack_delivery import post_message
 from tasks.queue.celery_app import DIGEST_LIMIT_SECONDS, DIGEST_TASK, celery
 from tasks.queue.job_registry import JobContext, job
 from tasks.runtime import Runtime, current_runtime
@@ -33,12 +27,12 @@ MAX_MESSAGES = 100
     name=DIGEST_TASK, soft_time_limit=DIGEST_LIMIT_SECONDS, time_limit=DIGEST_LIMIT_SECONDS + 10
 )
 def send_digests() -> None:
-    """Send the digests that are due. After a failure the job repeats it."""
+    """Send what is due. After a failure, the jobs publish the task again."""
     run(current_runtime())
 
 
 def run(runtime: Runtime) -> int:
-    """Return how many were sent. A digest that Slack does not take is sent later in the morning."""
+    """Send what is due; return how many were sent. After an error of Slack, retry later."""
     team = get_installation(runtime.db)
     if team is None:
         return 0
@@ -64,13 +58,13 @@ def enqueue_due(context: JobContext) -> None:
 
 
 def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None:
-    """The digest and its message; None if there is nothing to send."""
+    """Return None if there is nothing to send."""
     try:
         digest = digests.claim(account)
         return (digest, digest_message(digest)) if digest else None
     except (PyMongoError, SoftTimeLimitExceeded):  # not the account's fault
         raise
-    except Exception as error:  # would end every run at the same account
+    except Exception as error:  # any error would stop the digests of all accounts after it
         logger.exception("the digest of user %s is set aside", account["_id"])
         digests.schedule_retry(account, error)
         return None
@@ -79,31 +73,18 @@ def _build(digests: Digests, account: Document) -> tuple[Digest, Message] | None
 def _send(
     runtime: Runtime, digests: Digests, digest: Digest, message: Message, team_id: str
 ) -> bool | None:
-    """Whether it was sent; None if Slack should not be called for now."""
+    """Return whether it was sent; None if Slack should get no more calls now."""
     reader = digest.user.id
     slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
         digests.mark_done(digest)
         return False
-    try:
-        post_message(runtime.slack, message, channel=slack_id)
-    except SlackApiError as error:
-        return _handle_error(digests, digest, error)
-    except (SlackClientError, OSError) as error:
-        # Slack may have taken it, so it is sent again only after the claim has expired.
-        logger.warning("the digest of user %s: %s", reader, type(error).__name__)
-        return None
-    digests.mark_done(digest)
-    return True
-
-
-def _handle_error(digests: Digests, digest: Digest, error: SlackApiError) -> bool | None:
-    code, wait = error_code(error), rate_limit_error(error)
-    logger.warning("the digest of user %s is not sent: %s", digest.user.id, code)
-    if wait:
-        digests.retry_later(digest, wait=timedelta(seconds=wait.seconds))
-        return None
-    if is_permanent(error):
+    outcome = post_message(runtime.slack, message, channel=slack_id)
+    if not outcome.answer:
+        logger.warning("digest to user %s not sent: %s", reader, outcome.error)
+    if outcome.answer or outcome.is_permanent:
         digests.mark_done(digest)
-        return False
+        return outcome.answer is not None
+    if outcome.wait:
+        digests.retry_later(digest, wait=outcome.wait)
     return None

@@ -1,19 +1,11 @@
-"""Sends hand-over offers to users who are away for long, for their open tickets."""
+"""Send hand-over offers to users who are away for long, for their open tickets."""
 
 import logging
-from datetime import timedelta
-
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.messages.handover_offer import offer_message
 from services.availability.handover_offers import HandoverOffer, HandoverOffers
 from services.core.installation import get_installation
-from tasks.notifications.slack_delivery import (
-    error_code,
-    is_permanent,
-    post_message,
-    rate_limit_error,
-)
+from tasks.notifications.slack_delivery import post_message
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -22,7 +14,7 @@ MAX_OFFERS = 20
 
 
 def send_due(runtime: Runtime) -> int:
-    """Return how many were sent; what fails is tried again later."""
+    """Send the offers that are due; return how many were sent. A failed offer is retried later."""
     team, offers = get_installation(runtime.db), runtime.services.handover_offers
     if team is None:
         return 0
@@ -40,21 +32,14 @@ def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_i
     if offer.recipient_id not in slack_ids:
         offers.mark_failed(offer, error="not linked")
         return False
-    try:
-        answer = post_message(
-            runtime.slack, offer_message(offer), channel=slack_ids[offer.recipient_id]
-        )
-    except SlackApiError as error:
-        code, wait = error_code(error), rate_limit_error(error)
-        if not wait and is_permanent(error):
-            offers.mark_failed(offer, error=code)
-        else:
-            offers.retry_later(offer, wait=timedelta(seconds=wait.seconds) if wait else None)
-        logger.warning("the offer to user %s is not sent: %s", offer.recipient_id, code)
-        return False
-    except (SlackClientError, OSError) as error:
-        # Slack may have taken it: only when the claim has expired is it sent again.
-        logger.warning("the offer to user %s: %s", offer.recipient_id, type(error).__name__)
-        return False
-    offers.mark_sent(offer, channel=answer["channel"], ts=answer["ts"])
-    return True
+    channel = slack_ids[offer.recipient_id]
+    outcome = post_message(runtime.slack, offer_message(offer), channel=channel)
+    if outcome.answer:
+        offers.mark_sent(offer, channel=outcome.answer["channel"], ts=outcome.answer["ts"])
+        return True
+    logger.warning("offer to user %s not sent: %s", offer.recipient_id, outcome.error)
+    if outcome.is_permanent:
+        offers.mark_failed(offer, error=outcome.error)
+    elif outcome.is_answered:
+        offers.retry_later(offer, wait=outcome.wait)
+    return False

@@ -1,11 +1,10 @@
-"""Refresh the App Homes that a change concerns, once for several changes."""
+"""Refresh the Homes that show a changed ticket, once for several changes."""
 
 import logging
 from datetime import timedelta
 from typing import Any
 
 from celery import Task
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.home import overview
 from services.core.errors import DomainError
@@ -14,36 +13,35 @@ from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from tasks.notifications.slack_delivery import (
     MAX_COUNTDOWN_SECONDS,
+    SlackOutcome,
     SlackRateLimited,
-    error_code,
-    rate_limit_error,
+    call_slack,
 )
 from tasks.queue.celery_app import HOME_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# What changes within this time after a change is shown together with it.
+# Changes within this time after the first are shown together.
 DEBOUNCE = timedelta(seconds=3)
 
 
 def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
-    """Publish a refresh of each Home the ticket concerns, unless one is on its way.
+    """Publish a refresh of each Home that shows the ticket, unless one is already requested.
 
-    If publishing fails, its reader sees the change at the next refresh, or on opening Home.
+    If publishing fails, the user sees the change at the next refresh, or on opening Home.
     """
     for link_id in runtime.services.home_sessions.watchers(ticket):
-        if runtime.services.home_sessions.request_refresh(link_id, within=DEBOUNCE):
-            runtime.publisher.publish_home_refresh(link_id, countdown=DEBOUNCE.total_seconds())
+        _request_refresh(runtime, link_id)
 
 
 @celery.task(name=HOME_TASK, bind=True, max_retries=None)
 def refresh_home(self: Task[Any, Any], link_id: str) -> None:
-    """Publish that member's Home anew. Slack's rate limit is waited for; no other fault is."""
+    """Publish that member's Home again. Wait for Slack's rate limit; retry no other failure."""
     try:
         run(current_runtime(), link_id)
-    except SlackRateLimited as wait:
-        raise self.retry(countdown=wait.seconds) from wait
+    except SlackRateLimited as limit:
+        limit.retry(self)
 
 
 def run(runtime: Runtime, link_id: str) -> None:
@@ -53,22 +51,21 @@ def run(runtime: Runtime, link_id: str) -> None:
     view = _view(runtime, session)
     if view is None:
         return
-    try:
-        answer = runtime.slack.views_publish(
+    outcome = call_slack(
+        lambda: runtime.slack.views_publish(
             user_id=session.slack_user_id, view=view, hash=session.view_hash
         )
-    except SlackApiError as error:
-        _handle_error(runtime, session, error)
-    except (SlackClientError, OSError) as error:
-        logger.warning("the home of %s: %s", link_id, type(error).__name__)
-    else:
+    )
+    if outcome.answer:
         runtime.services.home_sessions.record_view_hash(
-            link_id, sequence=session.sequence, view_hash=answer["view"]["hash"]
+            link_id, sequence=session.sequence, view_hash=outcome.answer["view"]["hash"]
         )
+    else:
+        _handle_error(runtime, session, outcome)
 
 
 def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
-    """None for an account that is gone."""
+    """Return None if there is no such account any more."""
     try:
         user = runtime.services.links.find_user(
             team_id=session.team_id, slack_user_id=session.slack_user_id
@@ -83,19 +80,19 @@ def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
     return overview.home_view(content)
 
 
-def _handle_error(runtime: Runtime, session: HomeSession, error: SlackApiError) -> None:
-    if wait := rate_limit_error(error):
-        if wait.seconds <= MAX_COUNTDOWN_SECONDS:
-            runtime.services.home_sessions.request_refresh(
-                session.link_id, within=timedelta(seconds=wait.seconds)
-            )
-            raise wait from error
-    elif error_code(error) == "hash_conflict":
-        # Its reader was quicker, and may have been shown what was true before this change.
-        runtime.services.home_sessions.clear_view_hash(session)
-        if runtime.services.home_sessions.request_refresh(session.link_id, within=DEBOUNCE):
-            runtime.publisher.publish_home_refresh(
-                session.link_id, countdown=DEBOUNCE.total_seconds()
-            )
+def _handle_error(runtime: Runtime, session: HomeSession, outcome: SlackOutcome) -> None:
+    sessions, link_id = runtime.services.home_sessions, session.link_id
+    if outcome.rate_limit and outcome.rate_limit.seconds <= MAX_COUNTDOWN_SECONDS:
+        sessions.request_refresh(link_id, within=timedelta(seconds=outcome.rate_limit.seconds))
+        raise outcome.rate_limit
+    if outcome.error == "hash_conflict":
+        # The user navigated concurrently, and may see the state before this change.
+        sessions.clear_view_hash(session)
+        _request_refresh(runtime, link_id)
         return
-    logger.warning("the home of %s: %s", session.link_id, error_code(error))
+    logger.warning("home of %s: %s", link_id, outcome.error)
+
+
+def _request_refresh(runtime: Runtime, link_id: str) -> None:
+    if runtime.services.home_sessions.request_refresh(link_id, within=DEBOUNCE):
+        runtime.publisher.publish_home_refresh(link_id, countdown=DEBOUNCE.total_seconds())

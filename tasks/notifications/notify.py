@@ -1,4 +1,4 @@
-"""Deliver a ticket's updates to its people since the last delivery."""
+"""Deliver the changes of a ticket since the last delivery to its recipients."""
 
 import logging
 from time import sleep
@@ -11,35 +11,33 @@ from services.assignment.assignment_service import needs_assignment
 from services.models.ticket import Ticket
 from services.outbox import pending
 from services.tickets.queries import load_ticket
-from tasks.notifications import assignment_email, reminders, unassigned_alert
+from tasks.notifications import email_sender, reminders, unassigned_alert
 from tasks.notifications.home_refresh import request_refreshes
-from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited
+from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.notifications.ticket_sender import TicketSender
 from tasks.queue.celery_app import NOTIFY_TASK, celery
 from tasks.runtime import Runtime, current_runtime
 
 logger = logging.getLogger(__name__)
 
-# A ticket that changes faster than this is left to the next task or the sweep.
+# A ticket that changes faster is left to the next task or the sweep.
 MAX_ROUNDS = 5
-# Two that meet in the middle of a ticket must not both leave the rest to the sweep.
+# Of two tasks that deliver one ticket concurrently, one has to finish it.
 CONTENTION_DELAY_SECONDS = 0.2
 
 
 @celery.task(name=NOTIFY_TASK, bind=True, max_retries=None)
 def notify(self: Task[Any, Any], ticket_id: str) -> None:
-    """Send what is due. Slack's rate limit is waited for; any other fault is left to the sweep."""
+    """Send what is due. Wait for Slack's rate limit; leave any other failure to the sweep."""
     try:
         run(current_runtime(), ticket_id)
-    except SlackRateLimited as busy:
-        if busy.seconds > MAX_COUNTDOWN_SECONDS:
-            return
-        logger.info("slack is busy: ticket %s again in %s s", ticket_id, busy.seconds)
-        raise self.retry(countdown=busy.seconds) from busy
+    except SlackRateLimited as limit:
+        logger.info("ticket %s: Slack asks to wait for %s s", ticket_id, limit.seconds)
+        limit.retry(self)
 
 
 def run(runtime: Runtime, ticket_id: str) -> None:
-    """Send until nobody is behind the ticket's last change."""
+    """Send until the ticket's last change is delivered."""
     for attempt in range(MAX_ROUNDS):
         ticket = load_ticket(runtime.db, ticket_id)
         if ticket is None or not ticket.is_in_outbox:
@@ -56,16 +54,16 @@ def run(runtime: Runtime, ticket_id: str) -> None:
             continue
         if not delivered:
             return
-        # What waits for assignment stays in the outbox. But whoever assigned it meanwhile may have
-        # found these messages in our hands, and left what followed from it to us.
+        # A ticket that waits for assignment stays in the outbox. If it was assigned concurrently,
+        # that task may have found these messages claimed and left the rest to this one: repeat.
         finish = pending.is_unchanged if is_unassigned else pending.mark_delivered
         if finish(runtime.db, ticket.id, expected_seq=ticket.seq):
             return
 
 
 def _queue_messages(runtime: Runtime, ticket: Ticket) -> None:
-    """First: these wait for no answer, and Slack may be away."""
+    """Queue before sending anything: Slack may not answer."""
     feedback.record_corrections(runtime.db, ticket, now=runtime.clock())
-    assignment_email.queue_assignment_email(runtime, ticket)
+    email_sender.queue_assignment_email(runtime, ticket)
     reminders.queue_reminders(runtime, ticket)
     unassigned_alert.queue_alerts(runtime, ticket)

@@ -1,7 +1,12 @@
-"""Send reminders of escalation steps: one message to a recipient for all that are due."""
+"""Reminders of escalation steps: which a ticket calls for, and one message per recipient.
 
-from datetime import timedelta
-from functools import partial
+A reminder that no longer applies is not sent, even if it was queued while it did.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import chain
 from typing import Any
 
 from bson import ObjectId
@@ -10,13 +15,15 @@ from celery import Task
 from bot.views.messages import reminder_message as views
 from bot.views.messages.reminder_message import ReminderLine
 from bot.views.text import Message, display_person
-from services.availability.quiet_hours import notifications_paused_until
+from services.availability.absence import notifications_paused_until
 from services.core.database import Document
 from services.linking.directory import resolve_people
-from services.models.escalation_track import EscalationStep, EscalationTrack
+from services.models.escalation_track import Audience, EscalationStep, EscalationTrack
+from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
+from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import (
     TRIAGE_RECIPIENT,
     UNASSIGNED_ALERT_PREFIX,
@@ -24,20 +31,36 @@ from services.outbox.reminders import (
     ReminderClaim,
     Reminders,
 )
+from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
 from tasks.notifications import unassigned_alert
-from tasks.notifications.reminder_rules import DueReminder, due_reminders
-from tasks.notifications.reminders_delivery import load_tickets, send_claimed
-from tasks.notifications.slack_delivery import MAX_COUNTDOWN_SECONDS, SlackRateLimited, post_message
+from tasks.notifications.reminders_delivery import load_tickets, record_outcome
+from tasks.notifications.slack_delivery import SlackRateLimited, post_message
 from tasks.queue.celery_app import REMINDER_TASK, celery
+from tasks.recipients import last_event
 from tasks.runtime import Runtime, current_runtime
 
 # A new admin gets no older reminder that was sent to others already.
 NEW_ADMIN_WINDOW = timedelta(days=1)
 
 
+@dataclass(frozen=True, slots=True)
+class DueReminder:
+    """A reminder for a recipient; `key` identifies it."""
+
+    seq: int
+    at: datetime
+    kind: EscalationStep
+    recipient: ObjectId | str
+
+    @property
+    def key(self) -> str:
+        return delivery_key(seq=self.seq, kind=self.kind.value, recipient=self.recipient)
+
+
 def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue the reminders that the ticket calls for; from then on they wait, not the ticket."""
+    """Queue the reminders that the ticket calls for, so that the ticket itself need not wait for
+    them."""
     oldest = runtime.clock() - NEW_ADMIN_WINDOW
     for due in due_reminders(
         ticket, admins=runtime.services.users.active_ids_with_role(Role.ADMIN)
@@ -60,14 +83,12 @@ def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
 
 @celery.task(name=REMINDER_TASK, bind=True, max_retries=None)
 def send_reminders(self: Task[Any, Any], to: str) -> None:
-    """Send what is due for that recipient. Slack's rate limit is waited for; any other fault is
-    left to the sweep."""
+    """Send what is due for that recipient. Wait for Slack's rate limit; leave any other failure to
+    the sweep."""
     try:
         run(current_runtime(), to)
-    except SlackRateLimited as wait:
-        if wait.seconds > MAX_COUNTDOWN_SECONDS:
-            return
-        raise self.retry(countdown=wait.seconds) from wait
+    except SlackRateLimited as limit:
+        limit.retry(self)
 
 
 def run(runtime: Runtime, recipient: str) -> None:
@@ -84,13 +105,10 @@ def run(runtime: Runtime, recipient: str) -> None:
     if not pairs or channel is None:  # a user without a Slack account gets no reminder
         reminders.finish(claim, why="dropped")
         return
-    _send(
-        runtime,
-        reminders,
-        claim,
-        channel,
-        _message(runtime, recipient, pairs, unread=claim.unread_count),
-    )
+    message = _message(runtime, recipient, pairs, unread=claim.unread_count)
+    outcome = post_message(runtime.slack, message, channel=channel)
+    if record_outcome(runtime, reminders, claim, outcome):
+        reminders.finish(claim, why="sent")
 
 
 ReminderPair = tuple[Reminder, Ticket]
@@ -137,8 +155,8 @@ def _key(ticket: Ticket, due: DueReminder) -> str:
 def _defer_until_at_work(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> ReminderClaim:
-    """Defer what is not urgent while the recipient's notifications are paused. The triage channel
-    goes by the business hours."""
+    """Defer what is not urgent while the recipient's notifications are paused. The business hours
+    apply to the triage channel."""
     account: Document = {}
     if claim.recipient != TRIAGE_RECIPIENT:
         account = runtime.db.users.find_one({"_id": ObjectId(claim.recipient)}) or {}
@@ -160,7 +178,7 @@ def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str
 def _message(
     runtime: Runtime, recipient: str, pairs: list[ReminderPair], *, unread: int
 ) -> Message:
-    """The most urgent first."""
+    """List the most urgent tickets first."""
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
     shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
@@ -184,9 +202,60 @@ def _message(
     )
 
 
-def _send(
-    runtime: Runtime, reminders: Reminders, claim: ReminderClaim, channel: str, message: Message
-) -> None:
-    send = partial(post_message, runtime.slack, message, channel=channel)
-    if send_claimed(runtime, reminders, claim, send):
-        reminders.finish(claim, why="sent")
+def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueReminder]:
+    """Return every reminder that the ticket calls for in its present state, whether sent or not:
+    one per recipient and escalation track, for the last step with that recipient in its audience.
+    Later steps for others do not replace it: it may still wait for a worker, for Slack, or for the
+    recipient's working hours."""
+    found: dict[tuple[ObjectId | str, EscalationTrack], DueReminder] = {}
+    for event in _current_steps(ticket):
+        kind = EscalationStep(event.to)
+        for recipient in _recipients(event, kind, ticket, admins):
+            found[recipient, kind.track] = DueReminder(event.seq, event.at, kind, recipient)
+    return list(found.values())
+
+
+def _current_steps(ticket: Ticket) -> list[Event]:
+    """The events of each escalation track since its last restart, oldest first, without tracks
+    whose last step is not current any more."""
+    runs: dict[EscalationTrack, list[Event]] = {}
+    for event in ticket.events:
+        if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):
+            track = EscalationStep(event.to).track
+            continues = event.from_ in track.steps
+            runs[track] = [*(runs.get(track, ()) if continues else ()), event]
+    current = (run for run in runs.values() if is_current_step(ticket, EscalationStep(run[-1].to)))
+    return sorted(chain.from_iterable(current), key=lambda event: event.seq)
+
+
+def _recipients(
+    event: Event, step: EscalationStep, ticket: Ticket, admins: Sequence[ObjectId]
+) -> Iterator[ObjectId | str]:
+    audience = _audience(event, step)
+    if Audience.FORMER_ASSIGNEE in audience and isinstance(event.from_, ObjectId):
+        yield event.from_  # the new assignee gets the card
+        return
+    if Audience.TRIAGE_CHANNEL in audience:
+        yield TRIAGE_RECIPIENT
+    if Audience.ADMINS in audience:
+        yield from admins
+    if Audience.ASSIGNEE in audience and ticket.assigned_to and _was_assignee_then(ticket, event):
+        yield ticket.assigned_to
+
+
+def _audience(event: Event, step: EscalationStep) -> frozenset[Audience]:
+    """The audience of the step, and of the steps that were skipped: after a pause of the jobs, or
+    because there was no triage channel."""
+    # The step before; None if it was the first, or the ticket had another assignee then.
+    previous = EscalationStep(event.from_) if event.from_ in tuple(EscalationStep) else None
+    skipped = step.steps_after(previous)[:-1]
+    missed = frozenset(reader for step in skipped for reader in step.rule.audience)
+    if step.track.is_sequential:  # it skips the channel only if there is none
+        missed -= {Audience.TRIAGE_CHANNEL}
+    return step.rule.audience | missed
+
+
+def _was_assignee_then(ticket: Ticket, event: Event) -> bool:
+    """A later assignee sees the state on the card."""
+    assigned = last_event(ticket, EventType.ASSIGNED)
+    return assigned is None or assigned.seq < event.seq

@@ -1,15 +1,14 @@
-"""Load the tickets of claimed reminders, send them, and record the outcome."""
+"""Load the tickets of claimed reminders, and record the outcome of sending them."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import timedelta
 
-from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
 
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminder, ReminderClaim, Reminders
-from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
+from tasks.notifications.slack_delivery import SlackOutcome
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -19,31 +18,23 @@ _EXCLUDED_FIELDS = dict.fromkeys(("comments", "notices", "cards"), False)
 
 
 def load_tickets(runtime: Runtime, reminders: Iterable[Reminder]) -> Iterator[Ticket]:
-    """The tickets of those reminders, as they are now, without fields that no reminder shows."""
+    """Load the tickets of those reminders, without fields that no reminder shows."""
     ids = list({reminder.ticket_id for reminder in reminders})
     return map(Ticket.from_doc, runtime.db.tickets.find({"_id": {"$in": ids}}, _EXCLUDED_FIELDS))
 
 
-def send_claimed(
-    runtime: Runtime, reminders: Reminders, claim: ReminderClaim, send: Callable[[], SlackResponse]
+def record_outcome(
+    runtime: Runtime, reminders: Reminders, claim: ReminderClaim, outcome: SlackOutcome
 ) -> SlackResponse | None:
-    """Slack's answer; None where it took nothing: then the claim is given up, for a while or, where
-    Slack will never take it, for good. Raises `SlackRateLimited`."""
-    try:
-        return send()
-    except SlackApiError as error:
-        code = error_code(error)
-        if is_permanent(error):
-            logger.warning("what %s is to be told is given up: %s", claim.recipient, code)
-            reminders.finish(claim, why=code)
-            return None
-        wait = rate_limit_error(error)
-        pause = timedelta(seconds=wait.seconds) if wait else RETRY_DELAY
-        reminders.release_claim(claim, until=runtime.clock() + pause)
-        if wait:
-            raise wait from error
-        logger.warning("what %s is to be told is tried again: %s", claim.recipient, code)
-    except (SlackClientError, OSError) as error:
-        # Slack may have taken it: only when the claim has expired is it sent again.
-        logger.warning("slack did not answer for %s: %s", claim.recipient, type(error).__name__)
+    """Return Slack's answer. If there is none, release the claim, or finish it if Slack will never
+    accept the message. Raises `SlackRateLimited`."""
+    if outcome.answer:
+        return outcome.answer
+    logger.warning("reminders to %s not sent: %s", claim.recipient, outcome.error)
+    if outcome.is_permanent:
+        reminders.finish(claim, why=outcome.error)
+    elif outcome.is_answered:
+        reminders.release_claim(claim, until=runtime.clock() + (outcome.wait or RETRY_DELAY))
+    if outcome.rate_limit:
+        raise outcome.rate_limit
     return None

@@ -1,7 +1,12 @@
-"""Sending to Slack, and what its errors mean: try later, try again, or never."""
+"""Calls to Slack, and what their errors mean: wait, retry, or give up."""
 
 import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
+from celery import Task
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.web import SlackResponse
@@ -10,10 +15,10 @@ from bot.views.text import Message
 
 logger = logging.getLogger(__name__)
 
-# A longer wait is the sweep's: a countdown must stay below Redis's visibility timeout.
+# Longer waits are left to the sweep: a countdown must stay below Redis's visibility timeout.
 MAX_COUNTDOWN_SECONDS = 300
-# Slack's own words for "this message will never arrive". Errors of the token or its scopes are not
-# among them: an operator mends those, and then the message is still wanted.
+# Slack's error codes for a message that will never arrive. Without the errors of the token or its
+# scopes: an operator corrects those, and then the message is still wanted.
 PERMANENT_ERRORS = frozenset(
     {
         "account_inactive",
@@ -53,53 +58,79 @@ class SlackRateLimited(Exception):
         super().__init__(f"rate limited for {seconds} s")
         self.seconds = seconds
 
-
-def error_code(error: SlackApiError) -> str:
-    return str(error.response.get("error") or "unknown")
-
-
-def is_permanent(error: SlackApiError) -> bool:
-    return error_code(error) in PERMANENT_ERRORS
+    def retry(self, task: Task[Any, Any]) -> None:
+        """Retry the task after the wait. A longer wait is left to the sweep."""
+        if self.seconds <= MAX_COUNTDOWN_SECONDS:
+            raise task.retry(countdown=self.seconds) from self
 
 
-def rate_limit_error(error: SlackApiError) -> SlackRateLimited | None:
-    """The wait that a 429 asks for; None for any other error."""
-    if error.response.status_code != 429:
-        return None
-    after = str(error.response.headers.get("Retry-After", ""))
-    return SlackRateLimited(int(after) if after.isdigit() else 1)
+@dataclass(frozen=True, slots=True)
+class SlackOutcome:
+    """The outcome of a call: Slack's answer, or an `error`, which is Slack's code or, if Slack did
+    not answer, the exception's name. Without an answer Slack may have taken the message: it is sent
+    again only after its claim has expired."""
+
+    answer: SlackResponse | None = None
+    error: str = ""
+    is_answered: bool = True
+    rate_limit: SlackRateLimited | None = None
+
+    @property
+    def is_permanent(self) -> bool:
+        """Whether a retry cannot help."""
+        return self.error in PERMANENT_ERRORS
+
+    @property
+    def wait(self) -> timedelta | None:
+        """How long Slack asks to wait, if it does."""
+        return timedelta(seconds=self.rate_limit.seconds) if self.rate_limit else None
+
+
+def call_slack(call: Callable[[], SlackResponse]) -> SlackOutcome:
+    try:
+        return SlackOutcome(call())
+    except SlackApiError as error:
+        code = str(error.response.get("error") or "unknown")
+        return SlackOutcome(error=code, rate_limit=_rate_limit(error))
+    except (SlackClientError, OSError) as error:
+        return SlackOutcome(error=type(error).__name__, is_answered=False)
 
 
 def post_message(
     slack: WebClient, message: Message, *, channel: str, thread_ts: str | None = None
-) -> SlackResponse:
-    """Post a message, without previews of what it links to."""
-    return slack.chat_postMessage(
-        channel=channel,
-        thread_ts=thread_ts,
-        unfurl_links=False,
-        unfurl_media=False,
-        **message.as_args(),
+) -> SlackOutcome:
+    """Post a message, without link previews."""
+    return call_slack(
+        lambda: slack.chat_postMessage(
+            channel=channel,
+            thread_ts=thread_ts,
+            unfurl_links=False,
+            unfurl_media=False,
+            **message.as_args(),
+        )
     )
 
 
 def update_message(
     slack: WebClient, message: Message, *, channel: str, ts: str, about: str
 ) -> bool:
-    """Change what a message shows. False where that has to be tried again later.
+    """Change what a message shows. False if that has to be tried again later.
 
-    A message that is deleted, or too old to edit, counts as changed, so that nobody tries for ever.
+    A message that is deleted, or too old to edit, counts as changed, so that nothing tries forever.
     Raises `SlackRateLimited`.
     """
-    try:
-        slack.chat_update(channel=channel, ts=ts, **message.as_args())
-    except SlackApiError as error:
-        if wait := rate_limit_error(error):
-            raise wait from error
-        if not is_permanent(error):
-            logger.warning("%s: %s", about, error_code(error))
-            return False
-    except (SlackClientError, OSError) as error:
-        logger.warning("%s: %s", about, type(error).__name__)
-        return False
-    return True
+    outcome = call_slack(lambda: slack.chat_update(channel=channel, ts=ts, **message.as_args()))
+    if outcome.rate_limit:
+        raise outcome.rate_limit
+    if outcome.answer or outcome.is_permanent:
+        return True
+    logger.warning("%s: %s", about, outcome.error)
+    return False
+
+
+def _rate_limit(error: SlackApiError) -> SlackRateLimited | None:
+    """The wait that a 429 asks for; None for any other error."""
+    if error.response.status_code != 429:
+        return None
+    after = str(error.response.headers.get("Retry-After", ""))
+    return SlackRateLimited(max(int(after), 1) if after.isdigit() else 1)

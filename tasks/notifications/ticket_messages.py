@@ -1,4 +1,4 @@
-"""Which messages a ticket calls for at this moment. Pure."""
+"""Build the messages that a ticket calls for now. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,13 +37,13 @@ PersonLookup = Callable[[ObjectId | str | None], DisplayPerson]
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A message to be sent once. A card is kept up to date from then on."""
+    """A message to send once. A card is kept up to date after that."""
 
     key: str
     kind: str
     recipient: Recipient
     message: Message
-    version: str = ""  # of what it tells of, where it is kept in step with that
+    version: str = ""  # of the comment that it shows, if any
 
     @property
     def is_card(self) -> bool:
@@ -51,7 +51,7 @@ class Notice:
 
 
 def build_notices(ticket: Ticket, *, people: PersonLookup) -> list[Notice]:
-    """Every message the ticket's history calls for, sent already or not."""
+    """Build every message that the ticket's events call for, sent already or not."""
     return [
         Notice(
             key=delivery_key(seq=event.seq, kind=kind, recipient=_recipient_id(recipient)),
@@ -65,7 +65,7 @@ def build_notices(ticket: Ticket, *, people: PersonLookup) -> list[Notice]:
 
 
 def triage_notice(ticket: Ticket, *, channel: str, people: PersonLookup) -> list[Notice]:
-    """The card of an open ticket in the triage channel, sent already or not; "" is no channel."""
+    """Build an open ticket's card in the triage channel, sent already or not; "" is no channel."""
     filed = next((event for event in ticket.events if event.type == EventType.FILED), None)
     if not channel or filed is None or ticket.status not in OPEN_STATUSES:
         return []
@@ -81,7 +81,7 @@ def build_message(
     recipient: Recipient | None = None,
     event: Event | None = None,
 ) -> Message:
-    """What a message of that kind says now; `event` is what a notice tells of."""
+    """Build a message of that kind from the current state; `event` is what a notice is about."""
     if kind == REQUESTER:
         return _requester_card(ticket, people)
     if kind == ASSIGNEE:
@@ -125,7 +125,7 @@ def _requester_card(ticket: Ticket, people: PersonLookup) -> Message:
 
 
 def _assignee_card(ticket: Ticket, people: PersonLookup, recipient: Recipient | None) -> Message:
-    """For whoever has it; another's card says who that is."""
+    """Build the card of the assignee, or of a former one."""
     assignee, done_by = _assignee(ticket, people), _done_by(ticket, people)
     if assignee is None or recipient != ticket.assigned_to:
         return ticket_cards.former_assignee_card(ticket, assignee=assignee, done_by=done_by)

@@ -1,4 +1,4 @@
-"""Brings one ticket's messages to Slack and keeps its cards up to date."""
+"""Send one ticket's messages to Slack and keep its cards up to date."""
 
 import hashlib
 import json
@@ -7,20 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from bson import ObjectId
-from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.text import DisplayPerson, Message, display_person
 from services.linking.directory import referenced_user_ids, resolve_people
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries
 from tasks.notifications.comment_sync import CommentSync
-from tasks.notifications.slack_delivery import (
-    error_code,
-    is_permanent,
-    post_message,
-    rate_limit_error,
-    update_message,
-)
+from tasks.notifications.slack_delivery import SlackOutcome, post_message, update_message
 from tasks.notifications.ticket_messages import (
     Notice,
     build_message,
@@ -37,9 +30,9 @@ class TicketSender:
     def __init__(self, runtime: Runtime, ticket: Ticket) -> None:
         self._runtime = runtime
         self._ticket = ticket
-        self._cards = list(ticket.cards)  # and those that are sent on the way
+        self._cards = list(ticket.cards)  # and those sent by `deliver`
         self.has_concurrent_sender = False
-        """Whether something is being sent by another process just now."""
+        """Whether another process has claimed a message."""
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = resolve_people(
@@ -60,7 +53,8 @@ class TicketSender:
         outcomes += [self._update_card(card) for card in cards if card.kind != TRIAGE]
         comment_sync = CommentSync(self._runtime, self._ticket, self._people, send=self._send)
         outcomes.append(comment_sync.send_to_people(self._cards, has_all_cards=all(outcomes)))
-        # The channel last: it takes a message a second, and nobody's own card is to wait for that.
+        # The channel last: Slack accepts one message a second there, for which no user's card
+        # should wait.
         outcomes += [self._send(notice) for notice in self._triage_notices()]
         outcomes += [self._update_card(card) for card in cards if card.kind == TRIAGE]
         outcomes.append(comment_sync.send_to_channel(self._cards))
@@ -81,16 +75,14 @@ class TicketSender:
         if not deliveries.claim(db, ticket_id, notice.key, now=now):
             self.has_concurrent_sender = True
             return False
-        try:
-            answer = post_message(self._runtime.slack, notice.message, **address)
-        except SlackApiError as error:
-            return self._handle_error(notice, error)
-        except (SlackClientError, OSError) as error:
-            # Slack may have taken it: only when the claim has expired is it sent again.
-            logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
-            return False
-        self._record_sent(notice, answer["channel"], answer["ts"])
-        return True
+        outcome = post_message(self._runtime.slack, notice.message, **address)
+        if outcome.answer:
+            self._record_sent(notice, outcome.answer["channel"], outcome.answer["ts"])
+        elif outcome.is_answered:
+            return self._handle_error(notice, outcome)
+        else:
+            logger.warning("ticket %s: no answer from Slack: %s", ticket_id, outcome.error)
+        return outcome.answer is not None
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
@@ -108,7 +100,7 @@ class TicketSender:
             self._cards.append(card)
 
     def _address(self, recipient: Recipient) -> dict[str, str] | None:
-        """Where `chat.postMessage` finds them; None for who has no Slack account."""
+        """Return the arguments for `chat.postMessage`; None if the user has no Slack account."""
         if isinstance(recipient, SlackThread):
             return {"channel": recipient.channel, "thread_ts": recipient.ts}
         if isinstance(recipient, str):
@@ -116,32 +108,30 @@ class TicketSender:
         slack_id = self._people.slack_ids.get(recipient)
         return {"channel": slack_id} if slack_id else None
 
-    def _handle_error(self, notice: Notice, error: SlackApiError) -> bool:
+    def _handle_error(self, notice: Notice, outcome: SlackOutcome) -> bool:
         db, ticket_id, now = self._runtime.db, self._ticket.id, self._runtime.clock()
-        code = error_code(error)
-        if is_permanent(error):
-            # Many messages are in channels where the bot may not write: no warning for those.
+        if outcome.is_permanent:
+            # The bot may not write in many users' channels: no warning for those.
             level = logging.INFO if isinstance(notice.recipient, SlackThread) else logging.WARNING
-            logger.log(level, "ticket %s: %s is given up: %s", ticket_id, notice.key, code)
-            deliveries.mark_failed(db, ticket_id, notice.key, error=code)
+            logger.log(level, "ticket %s: %s failed: %s", ticket_id, notice.key, outcome.error)
+            deliveries.mark_failed(db, ticket_id, notice.key, error=outcome.error)
             return True
-        wait = rate_limit_error(error)
-        pause = timedelta(seconds=wait.seconds if wait else 0)
-        deliveries.release_claim(db, ticket_id, notice.key, until=now + pause)
-        if wait:
-            raise wait from error
-        logger.warning("ticket %s: %s is tried again: %s", ticket_id, notice.key, code)
+        until = now + (outcome.wait or timedelta())
+        deliveries.release_claim(db, ticket_id, notice.key, until=until)
+        if outcome.rate_limit:
+            raise outcome.rate_limit
+        logger.warning("ticket %s: retry %s later: %s", ticket_id, notice.key, outcome.error)
         return False
 
     def _version_fields(self, notice: Notice) -> dict[str, Any] | None:
-        """Lets a later run see whether a message that is kept up to date is outdated."""
+        """Return the fields by which a later run sees that the message is outdated."""
         if not notice.version:
             return None
         is_outside_thread = not isinstance(notice.recipient, SlackThread)
         return {"version": notice.version, "seq": self._ticket.seq, "alone": is_outside_thread}
 
     def _card(self, notice: Notice, channel: str, ts: str) -> Card | None:
-        """What to keep up to date of a message just sent; None where that is nothing."""
+        """Return the card to keep up to date; None if the message is none."""
         if not notice.is_card or isinstance(notice.recipient, SlackThread):
             return None
         return Card(
@@ -172,5 +162,5 @@ class TicketSender:
 
 
 def content_hash(content: Message) -> str:
-    """What tells two contents of a card apart."""
+    """Return what differs between two contents of a card."""
     return hashlib.sha256(json.dumps([content.text, content.blocks]).encode()).hexdigest()

@@ -1,15 +1,13 @@
-"""Alert the admins to tickets nobody is available for: each once, several in one message.
+"""Alert the admins to tickets that no one is available for: each once, several in one message.
 
-A message that was sent a moment ago takes up what comes after it, so that many tickets within a few
-minutes notify once. It does not wait for working hours: an admin has to decide.
+Further tickets are added to a message sent within the last minutes, so that many tickets notify
+once. An alert does not wait for working hours: an admin has to decide.
 """
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
 from bson import ObjectId
-from slack_sdk.errors import SlackApiError
-from slack_sdk.web import SlackResponse
 
 from bot.views.messages import unassigned as views
 from bot.views.text import Message, display_person
@@ -21,18 +19,18 @@ from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, SentMessage
 from services.tickets.transitions import is_queued_unassigned
-from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, send_claimed
-from tasks.notifications.slack_delivery import is_permanent, post_message
+from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, record_outcome
+from tasks.notifications.slack_delivery import SlackOutcome, call_slack, post_message
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
 ALERT_KIND = "unassigned"
-# For so long a message takes up further tickets, without a sound.
+# For how long further tickets are added to a message, which notifies no one.
 APPEND_WINDOW = timedelta(minutes=5)
 
 
 def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue an alert for each admin whom Slack reaches, except the requester."""
+    """Queue an alert for each admin with a Slack account, except the requester."""
     event = _alert_event(ticket)
     if event is None:
         return
@@ -53,7 +51,7 @@ def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
 
 
 def send_alerts(runtime: Runtime, recipient: str) -> None:
-    """Send what is due for that recipient, or add it to what was sent a moment ago."""
+    """Send what is due for that recipient, or add it to the last message."""
     reminders, now = runtime.services.reminders, runtime.clock()
     claim = reminders.claim(recipient)
     if claim is None:
@@ -71,13 +69,10 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
     if channel is None:
         reminders.finish(claim, why="dropped")
         return
-    with_new = _message(runtime, tickets.values())
-
-    def send() -> SlackResponse:
-        added = _append(runtime, before, with_new) if before else None
-        return added or post_message(runtime.slack, _message(runtime, new), channel=channel)
-
-    answer = send_claimed(runtime, reminders, claim, send)
+    outcome = _append(runtime, before, _message(runtime, tickets.values())) if before else None
+    if outcome is None or outcome.is_permanent:  # nothing to append to
+        outcome = post_message(runtime.slack, _message(runtime, new), channel=channel)
+    answer = record_outcome(runtime, reminders, claim, outcome)
     if answer:
         place = answer["channel"], answer["ts"]
         stays = before is not None and (before.channel, before.ts) == place
@@ -87,7 +82,7 @@ def send_alerts(runtime: Runtime, recipient: str) -> None:
 
 
 def _alert_event(ticket: Ticket) -> Event | None:
-    """The event to alert to: nobody was available, and the ticket is still unassigned."""
+    """Return the event to alert to: no one was available, and the ticket is still unassigned."""
     is_still_unassigned = (
         ticket.assigned_to is None
         and ticket.status in OPEN_STATUSES
@@ -118,7 +113,6 @@ def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str
 
 
 def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
-    """In the order of the queue."""
     ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
     if len(ordered) > 1:
         return views.unassigned_summary(ordered[: views.MAX_TICKETS], count=len(ordered))
@@ -131,11 +125,7 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
 
 
-def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackResponse | None:
-    """Change what that message says; None where Slack no longer lets us."""
-    try:
-        return runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())
-    except SlackApiError as error:
-        if not is_permanent(error):
-            raise
-    return None
+def _append(runtime: Runtime, before: SentMessage, message: Message) -> SlackOutcome:
+    return call_slack(
+        lambda: runtime.slack.chat_update(channel=before.channel, ts=before.ts, **message.as_args())
+    )

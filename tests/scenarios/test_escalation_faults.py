@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from services.availability import quiet_hours
+from services.availability import absence
 from services.availability.slack_status import NO_END
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Document
@@ -34,7 +34,7 @@ def test_one_odd_ticket_holds_up_no_other(
     day.clock.now += timedelta(minutes=1)
     ticket = day.file(employee, "Mail is down")
     assert (odd.assigned_to, ticket.assigned_to) == (jo.id, al.id)
-    usual = quiet_hours.notifications_paused_until
+    usual = absence.notifications_paused_until
 
     def fails(account: Document, hours: BusinessHours, *, now: datetime) -> datetime | None:
         if account["_id"] == jo.id:
@@ -42,10 +42,10 @@ def test_one_odd_ticket_holds_up_no_other(
         return usual(account, hours, now=now)
 
     with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
-        broken.setattr(quiet_hours, "notifications_paused_until", fails)
+        broken.setattr(absence, "notifications_paused_until", fails)
         day.clock.now = at(2, 10, 1)
         day.sweep()
-    assert caplog.messages == [f"a step of ticket {odd.id} is set aside"]
+    assert caplog.messages == [f"an escalation step of ticket {odd.id} is set aside"]
     assert day.history(ticket) == ["accept_reminder"]
     assert day.history(odd) == []
     assert day.now(odd).seq == odd.seq

@@ -183,8 +183,7 @@ def test_whose_tickets_are_released_and_to_whom(
 ) -> None:
     nils = people.add(Role.MODERATOR, "VPN")
     ticket = file_ticket(tickets, people.add(), "VPN is down")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
+    work(runtime, publisher, ticket)
     assert reload(db, ticket).assigned_to == nils.id
     pia = people.add(Role.MODERATOR, "VPN")
     ada.open()

@@ -1,8 +1,9 @@
 """Accounts edited by admins, and the user's own profile."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,11 +15,13 @@ from services.account_admin.account_admin import (
     PersonFields,
     format_skills,
 )
+from services.accounts import last_admin
 from services.accounts.account_search import AccountCursor
-from services.accounts.last_admin import ANNOUNCEMENT_TTL, LAST_ADMIN_MESSAGE
+from services.accounts.last_admin import BUSY_MESSAGE, LAST_ADMIN_MESSAGE
 from services.accounts.users import UNKNOWN_ACCOUNT, UserService, update_account
-from services.core.database import Mongo
+from services.core.database import Document, Mongo
 from services.core.errors import Conflict, DomainError, InvalidValue, NotFound, PermissionDenied
+from services.core.leases import LEASE_DURATION, Lease
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
@@ -224,19 +227,51 @@ def test_of_many_who_leave_at_once_one_stays(
         LAST_ADMIN_MESSAGE
     ]
     assert db.users.count_documents({"role": "admin"}) == 1
-    assert (db.meta.find_one({"_id": "admins"}) or {})["leaving"] == []
+    assert db.users.count_documents({"adminRemoval": {"$ne": None}}) == 0
+    assert db.leases.count_documents({}) == 0
 
 
-def test_who_died_while_taking_one_away_counts_for_a_minute(
-    account_admin: AccountAdmin, people: People, clock: FixedClock, db: Mongo
+def test_a_removal_whose_process_died_blocks_others_until_its_lease_expires(
+    account_admin: AccountAdmin,
+    people: People,
+    clock: FixedClock,
+    db: Mongo,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(last_admin, "MAX_WAIT_SECONDS", 0.0)
+    one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
+    assert Lease(db, "admins", clock=clock).acquire()
+    db.users.update_one({"_id": other.id}, {"$set": {"adminRemoval": ObjectId()}})
+    with pytest.raises(InvalidValue) as refused:
+        edit(account_admin, one, one, role="user")
+    assert str(refused.value) == BUSY_MESSAGE
+    clock.advance(seconds=LEASE_DURATION.total_seconds())
+    assert edit(account_admin, one, one, role="user").role is Role.USER
+
+
+def test_a_removal_that_outlasts_its_lease_leaves_an_admin(
+    account_admin: AccountAdmin,
+    people: People,
+    clock: FixedClock,
+    db: Mongo,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     one, other = people.add(Role.ADMIN), people.add(Role.ADMIN)
-    dead = {"id": ObjectId(), "user": other.id, "until": clock() + ANNOUNCEMENT_TTL}
-    db.meta.insert_one({"_id": "admins", "turn": 7, "leaving": [dead]})
-    with pytest.raises(InvalidValue):
+    removing_admin = last_admin.removing_admin
+
+    @contextmanager
+    def stopped_after_the_check(db: Mongo, user_id: ObjectId, now: datetime) -> Iterator[Document]:
+        monkeypatch.undo()
+        with removing_admin(db, user_id, now=now) as condition:
+            clock.advance(seconds=LEASE_DURATION.total_seconds())
+            edit(account_admin, other, other, role="user")
+            yield condition
+
+    monkeypatch.setattr(last_admin, "removing_admin", stopped_after_the_check)
+    with pytest.raises(InvalidValue) as refused:
         edit(account_admin, one, one, role="user")
-    clock.advance(seconds=61)
-    assert edit(account_admin, one, one, role="user").role is Role.USER
+    assert str(refused.value) == LAST_ADMIN_MESSAGE
+    assert [doc["_id"] for doc in db.users.find({"role": "admin"})] == [one.id]
 
 
 def test_an_account_that_has_changed_is_read_again(

@@ -106,7 +106,7 @@ def test_what_was_not_touched_stays(
     assert stored(db, nils)["workHours"]["start"] == "07:00"
 
 
-def test_whoever_chooses_the_teams_hours_follows_them(
+def test_hours_equal_to_the_teams_follow_them(
     availability: AvailabilityService, nils: User, db: Mongo
 ) -> None:
     hours: dict[str, Any] = {"zone": "UTC", "days": WORKWEEK, "start": "09:00", "end": "17:00"}

@@ -1,4 +1,4 @@
-"""The offer to hand over what is open: made once, sent once, answered once."""
+"""The offer to hand over open tickets: made, sent and answered once."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,13 +25,13 @@ from tests.conftest import FixedClock, People, at_once, file_ticket, reload
 
 @pytest.fixture
 def theirs(db: Mongo, tickets: TicketService, people: People, nils: User) -> list[Ticket]:
-    """Two open tickets of Nils."""
+    """Two open tickets assigned to Nils."""
     return [given(db, tickets, people, nils) for _ in range(2)]
 
 
 @pytest.fixture
 def absence(db: Mongo, clock: FixedClock, nils: User) -> Any:
-    """Nils is away for so long, by his own word or an admin's."""
+    """Set Nils away, by himself or an admin."""
 
     def begin(*, by: User | None = None, **ahead: float) -> None:
         wanted = AvailabilityChange(is_away=True, away_until=clock() + timedelta(**ahead))
@@ -200,7 +200,7 @@ def test_handed_over_they_go_back_to_assignment(
         assert (event.type, event.by, event.from_, event.note) == (
             "handed_back", nils.id, nils.id, "the assignee is away"
         )  # fmt: skip
-    # A second press says the same, and does nothing.
+    # A second press has the same answer and no effect.
     assert answered(handover_offers, nils, nils, key) == (OfferAnswer.HANDED_OVER, 2, 0)
     assert answered(handover_offers, nils, nils, key, hand_over=False) == (
         OfferAnswer.HANDED_OVER,
@@ -240,7 +240,7 @@ def test_once_they_are_back_they_may_have_them_again(
     people: People,
     clock: FixedClock,
 ) -> None:
-    """An absence counts as long as it lasts. It says nothing of whether a ticket suits them."""
+    """An absence lowers no score after its end."""
     ticket = theirs[0]
     db.tickets.update_many({}, {"$set": {"relatedSkills": ["VPN"]}})
     absence(days=2)
@@ -256,7 +256,7 @@ def test_once_they_are_back_they_may_have_them_again(
     chosen = store.choose(reload(db, ticket), now=clock())
     assert chosen is not None
     assert (chosen.user_id, chosen.score_parts["corrections"]) == (nils.id, 0)
-    # To give it back oneself is another thing.
+    # Declining it is something else.
     ticket_actions.reassign(
         actor=Actor.from_user(stand_in), ticket_id=str(ticket.id), assignee_id=str(nils.id)
     )
@@ -288,7 +288,7 @@ def test_who_is_back_early_keeps_what_was_still_to_be_handed_over(
     people: People,
     clock: FixedClock,
 ) -> None:
-    """Else the sweep would take from them what assignment gives back to them."""
+    """The sweep must not release tickets assigned after the return."""
     for _ in range(22):
         given(db, tickets, people, nils)
     absence(days=2)
@@ -349,7 +349,7 @@ def test_who_presses_twice_at_once_hands_over_once(
 def test_an_offer_that_is_answered_before_it_is_sent_is_not_sent(
     handover_offers: HandoverOffers, absence: Any, nils: User, theirs: list[Ticket], db: Mongo
 ) -> None:
-    """Its message had arrived, and only the record of that had not."""
+    """The message arrived, but was not recorded."""
     absence(days=2)
     offer = only(handover_offers)
     answered(handover_offers, nils, nils, offer.key)

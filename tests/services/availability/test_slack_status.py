@@ -32,7 +32,7 @@ def test_who_is_away() -> None:
         # Slack's own suggestions
         ("Vacationing", ":palm_tree:"),
         ("Out sick", ":face_with_thermometer:"),
-        # Others' words
+        # Other words
         ("OOO", ""),
         ("o.o.o. until Monday", ""),
         ("Out of office", ":calendar:"),
@@ -59,14 +59,14 @@ def test_who_is_away() -> None:
         ("в отпуске до 5.03", ""),
         ("İzinliyim", ""),
         ("ลาพักร้อนวันนี้", ""),
-        # What is denied is something else.
+        # Negated phrases
         ("Not available, on holiday", ""),
         ("No. Sick.", ""),
         ("Not in: ill", ""),
         ("Vacation - no meetings", ""),
         ("not sick but on vacation", ""),
         ("휴가 중", ""),
-        # The picture alone, or with words that say nothing of it
+        # Emoji alone, or with neutral words
         ("", ":palm_tree:"),
         ("Back on Monday", ":palm_tree:"),
         ("", ":face_with_thermometer::skin-tone-3:"),
@@ -166,7 +166,7 @@ def test_what_a_team_has_said() -> None:
             SlackStatus("Working from my boat", ":sailboat:"),
             False,
         ),
-        # What a team says counts before what is usual, and of its own words "here" first.
+        # The team's own rules come first, "here" before "away".
         (StatusRules(away=("remote",)), SlackStatus("Remote island"), True),
         (StatusRules(available=("holiday",)), SlackStatus("Holiday season!"), False),
         (StatusRules(available=("holiday",)), SlackStatus("On vacation, holiday season"), False),

@@ -29,7 +29,7 @@ def nils(people: People, db: Mongo) -> User:
 
 @pytest.fixture
 def own(db: Mongo, clock: FixedClock, nils: User) -> Any:
-    """What Nils says of himself."""
+    """The status that Nils set."""
     service = AvailabilityService(db, clock=clock)
     return lambda **wanted: service.update(
         actor=Actor.from_user(nils), change=AvailabilityChange(**wanted)
@@ -74,7 +74,7 @@ def test_what_a_person_has_said_stays(
     for member in (on_holiday(clock() + timedelta(days=9)), HERE):
         status_sync.record_status(nils.id, member)
         assert stored(db, nils)["away"] == {"until": mine, "source": "self"}
-    # Once it is over, Slack counts again.
+    # After its end, the Slack status applies again.
     clock.now = mine
     status_sync.record_status(nils.id, on_holiday(mine + timedelta(days=7)))
     assert stored(db, nils)["away"]["source"] == "slack"
@@ -132,7 +132,7 @@ def test_do_not_disturb_is_kept_until_it_is_known_to_be_another(
 ) -> None:
     end = clock() + timedelta(hours=2)
     status_sync.record_status(nils.id, HERE, do_not_disturb=(DoNotDisturbSpan(clock(), end),))
-    status_sync.record_status(nils.id, HERE)  # it could not be asked
+    status_sync.record_status(nils.id, HERE)  # could not be read
     store = AssignmentService(db, links)
     (candidate,) = store.candidates(team_id=TEAM_ID, now=clock())
     assert (candidate.do_not_disturb_until, candidate.away_until) == (end, None)
@@ -201,7 +201,7 @@ def test_who_was_not_asked_about_is_put_back(
     assert due(status_sync) == {nils.id}
 
 
-# What Slack tells by itself
+# Slack's events
 
 
 @pytest.mark.parametrize(
@@ -243,7 +243,7 @@ def test_others_notify_nobody(status_sync: StatusSync, people: People, db: Mongo
         )
 
 
-# Who is back
+# Ended absences
 
 
 def test_an_absence_ends_by_itself_and_retries_assignment(

@@ -12,7 +12,7 @@ from services.core.database import DEFAULT_DATABASE_NAME, connect
     ],
 )
 def test_the_uri_names_the_database(path: str, name: str) -> None:
-    db = connect(f"mongodb://127.0.0.1:9/{path}")  # nobody listens there: nothing is reached yet
+    db = connect(f"mongodb://127.0.0.1:9/{path}")  # no server there: connects lazily
     assert db.name == name
     assert db.client.codec_options.tz_aware
     assert db.client.write_concern.document == {"w": "majority", "j": True}

@@ -106,7 +106,7 @@ def test_each_line_is_one_object(capsys: pytest.CaptureFixture[str]) -> None:
         "logger": "bot.app",
         "message": "two\nlines, \x85 one\u2028 still, \udc80 Zoë \x1b[31m",
     }
-    assert "Zoë" in line  # for whoever searches the log for a name
+    assert "Zoë" in line  # for a search for a name
 
 
 def test_a_line_says_what_it_is_about(capsys: pytest.CaptureFixture[str]) -> None:

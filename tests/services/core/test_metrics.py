@@ -1,4 +1,4 @@
-"""Counting in memory, and the page made of it."""
+"""The in-memory meter and the metrics page."""
 
 import re
 import threading
@@ -33,7 +33,7 @@ def page(
 
 
 def ours(text: str) -> list[str]:
-    """The samples of ours, without their help."""
+    """Return the product's samples, without help texts."""
     return [line for line in text.splitlines() if line.startswith("ticket_bot_")]
 
 
@@ -131,7 +131,7 @@ def test_tickets_outbox_and_leader() -> None:
 def test_with_everything_away_it_says_so() -> None:
     text = page()
     assert ours(text) == ["ticket_bot_redis_up 0.0", "ticket_bot_mongodb_up 0.0"]
-    assert "process_cpu_seconds_total" in text  # Python's own are there all the same
+    assert "process_cpu_seconds_total" in text  # Python's own metrics
 
 
 def test_a_label_can_hold_any_text() -> None:

@@ -1,4 +1,4 @@
-"""Ids belong to the work at hand: to its block, its thread, its request."""
+"""Ids are local to a block, a thread and a request."""
 
 import threading
 

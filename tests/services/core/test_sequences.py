@@ -21,7 +21,7 @@ def test_each_team_counts_for_itself(db: Mongo) -> None:
 @pytest.mark.parametrize("team_id", ["T1", "T2", "T3", "T4", "T5"])
 def test_no_number_is_given_twice(db: Mongo, team_id: str) -> None:
     def take_five() -> list[int]:
-        numbers = core_Sequence(db)  # as another process has its own
+        numbers = core_Sequence(db)  # as in another process
         return [numbers.next_number(team_id=team_id) for _ in range(5)]
 
     numbers = [number for five in at_once(*[take_five] * 8) for number in five]
@@ -30,7 +30,7 @@ def test_no_number_is_given_twice(db: Mongo, team_id: str) -> None:
 
 
 class Held(core_Sequence):
-    """Its first question waits for `go`; the questions in `failing` are not answered."""
+    """The first query waits for `go`; those in `failing` raise."""
 
     def __init__(self, db: Mongo, *, failing: Sequence[int] = ()) -> None:
         super().__init__(db)
@@ -47,7 +47,7 @@ class Held(core_Sequence):
         return super()._allocate(team_id, count)
 
     def taken(self, *behind: str) -> list[Any]:
-        """What one of T1 gets, and those of the teams `behind` who come while it asks."""
+        """Return the results of a caller of T1, and of callers of `behind` during its query."""
         teams = ["T1", *behind]
 
         def take(place: int) -> int:
@@ -79,7 +79,7 @@ def test_another_team_is_asked_for_by_itself(db: Mongo) -> None:
     assert held.counts == [1, 1]
 
 
-def test_a_failed_question_is_asked_again_by_whoever_waited(db: Mongo) -> None:
+def test_a_failed_query_is_repeated_by_each_waiter(db: Mongo) -> None:
     held = Held(db, failing=[2])
     first, *behind = held.taken("T1", "T1", "T1")
     assert first == 1

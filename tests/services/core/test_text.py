@@ -14,7 +14,7 @@ from services.core.text import EMAIL_PATTERN, strip_invisible
         "Größe, naïve, 日本語, שלום",
         "C++ <!channel> *bold* :tada: &amp; $teamId",
         "👩‍💻 and ❤️ stay whole",
-        "نمی‌خواهم",  # Persian: without its joiner it is misspelt
+        "نمی‌خواهم",  # Persian: misspelt without its joiner
     ],
 )
 def test_what_can_be_seen_stays(text: str) -> None:
@@ -29,7 +29,7 @@ def test_what_can_be_seen_stays(text: str) -> None:
         ("\u061cx\u2066y\u2069", "xy"),
         ("\x00nul\x1b[31m\x7f\x9b", "nul[31m"),
         ("half an emoji \ud83d", "half an emoji "),
-        ("tagged\U000e0068\U000e0069", "tagged"),  # letters that only a model reads
+        ("tagged\U000e0068\U000e0069", "tagged"),  # tags, which only the AI reads
         ("\u200d\u200c\u200d", ""),
         ("\ufe0f \u200d", " "),
         ("\u3164\u115f\u2800\xad", ""),

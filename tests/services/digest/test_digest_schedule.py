@@ -17,7 +17,7 @@ WEEK = {"days": [0, 1, 2, 3, 4], "start": "09:00", "end": "17:00"}
 
 
 def local(day: int, hour: int, minute: int = 0, *, month: int = 3) -> datetime:
-    """Of 2026 in Berlin, where 2 March is a Monday and the clocks go forward on the 29th."""
+    """2026 in Berlin: 2 March is a Monday, summer time begins on the 29th."""
     return datetime(2026, month, day, hour, minute, tzinfo=BERLIN).astimezone(UTC)
 
 
@@ -35,7 +35,7 @@ def today(now: datetime, **account: Any) -> DigestDay | None:
         (local(3, 23), False),
         (local(7, 9), False),  # a Saturday
         (local(3, 9, month=4), False),  # Good Friday
-        (local(30, 9), True),  # after the clocks have gone forward
+        (local(30, 9), True),  # summer time
     ],
 )
 def test_from_when_work_begins_until_noon(now: datetime, is_so: bool) -> None:

@@ -14,9 +14,14 @@ from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.core.installation import claim_installation
-from services.digest.digest_counts import AssigneeCounts, DigestCounts, QueueCounts, TeamActivity
 from services.digest.digest_schedule import SendWindow, send_window
-from services.digest.digest_service import DigestPreference, Digests
+from services.digest.digest_service import (
+    AssigneeCounts,
+    DigestCounts,
+    Digests,
+    QueueCounts,
+    TeamActivity,
+)
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.registry.services import Services
@@ -27,26 +32,25 @@ from tasks.notifications import digest
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.celery_app import DIGEST_TASK
 from tasks.queue.publisher import PublishFailed
-from tasks.runtime import Runtime
 from tests.conftest import (
     Bot,
     Commands,
     FixedClock,
     People,
-    RecordingPublisher,
     at_once,
     reload,
-    work,
 )
 from tests.support import payloads
-from tests.support.bot_and_workers import buttons
+from tests.support.bot_and_workers import BotAndWorkers, buttons
 from tests.support.escalation_day import texts
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
 
+pytest_plugins = ["tests.support.scenario"]
+
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """Of March 2026, whose second day is a Monday."""
+    """March 2026; the 2nd is a Monday."""
     return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
 
 
@@ -56,7 +60,7 @@ OFF = "This comes on the mornings you work. Turn it off in this app's Home."
 
 @pytest.fixture(autouse=True)
 def hours(db: Mongo, clock: FixedClock) -> None:
-    """Monday to Friday, 9 to 5 in UTC. It is Tuesday, 3 March 2026, seven in the morning."""
+    """Monday to Friday, 9 to 5 in UTC. Now: Tuesday, 3 March 2026, 07:00."""
     claim_installation(db, team_id=TEAM_ID)
     days = frozenset(range(5))
     TeamSettings(db).write_business_hours(
@@ -66,7 +70,7 @@ def hours(db: Mongo, clock: FixedClock) -> None:
 
 
 class Filing:
-    """Puts tickets where the test wants them."""
+    """Files tickets with the given fields."""
 
     def __init__(self, db: Mongo, tickets: TicketService, clock: FixedClock, by: User) -> None:
         self._db, self._tickets, self._clock, self._by = db, tickets, clock, by
@@ -113,9 +117,8 @@ def due(moment: datetime) -> str:
 
 
 def test_a_digest_of_four_lines(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock,
-    people: People,
-) -> None:  # fmt: skip
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock, people: People
+) -> None:
     al = people.add(Role.MODERATOR)
     filing.file(nils, deadline=at(3, 15))
     filing.file(nils, deadline=at(4, 15))
@@ -125,10 +128,10 @@ def test_a_digest_of_four_lines(
     filing.file(filed=at(2, 0), deadline=at(5, 9))
     filing.file(filed=at(2, 23, 59), status="COMPLETED", completedAt=at(2, 23, 59))
     filing.file(filed=at(3, 0), status="COMPLETED", completedAt=at(3, 0))
-    assert digest.run(runtime) == 0
+    assert digest.run(system.runtime) == 0
     clock.now = at(3, 9)
-    assert digest.run(runtime) == 2
-    (message,) = read(slack, nils)
+    assert digest.run(system.runtime) == 2
+    (message,) = read(system.slack, nils)
     assert texts(message) == [
         f"*Yours*: 3 open, the next is due {due(at(3, 15))}\n"
         "*Unassigned*: 2 tickets\n"
@@ -140,7 +143,7 @@ def test_a_digest_of_four_lines(
         "Open tickets this morning: 3 yours, 2 unassigned, 3 overdue; yesterday 2 filed, 1 closed"
     )
     assert buttons(message) == ["Assigned to you", "The queue"]
-    (other,) = read(slack, al)
+    (other,) = read(system.slack, al)
     assert texts(other)[0].split("\n")[::2] == [
         "*Yours*: 1 open",
         "*Overdue*: 3 tickets, 1 of them yours",
@@ -191,58 +194,55 @@ def test_its_words(
 
 
 def test_on_a_monday_the_weekend_is_in_it(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     for filed in (at(5, 23, 59), at(6, 0), at(8, 12), at(9, 8)):
         filing.file(filed=filed)
     clock.now = at(9, 9)
-    digest.run(runtime)
-    (message,) = read(slack, nils)
+    digest.run(system.runtime)
+    (message,) = read(system.slack, nils)
     assert texts(message)[0].endswith("*Since Friday*: 2 filed, 0 closed")
     assert message["text"].endswith("; since Friday 2 filed, 0 closed")
 
 
 def test_where_there_is_nothing_to_tell_there_is_no_message(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     clock.now = at(3, 9)
-    assert digest.run(runtime) == 0
+    assert digest.run(system.runtime) == 0
     filing.file()
     clock.now = at(3, 11)
-    assert digest.run(runtime) == 0  # that day's is done with
-    assert read(slack, nils) == []
+    assert digest.run(system.runtime) == 0  # that day's is done
+    assert read(system.slack, nils) == []
     clock.now = at(4, 9)
-    assert digest.run(runtime) == 1
+    assert digest.run(system.runtime) == 1
 
 
-def test_once_a_day_whoever_looks_and_how_often(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+def test_once_a_day_however_often_it_runs(
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     filing.file(nils)
     clock.now = at(3, 9)
-    assert sum(at_once(*[lambda: digest.run(runtime)] * 4)) == 1
+    assert sum(at_once(*[lambda: digest.run(system.runtime)] * 4)) == 1
     while clock.now < at(10, 9):
         clock.advance(hours=1)
-        digest.run(runtime)
-    assert len(read(slack, nils)) == 6  # Tuesday to Friday, Monday, Tuesday
+        digest.run(system.runtime)
+    assert len(read(system.slack, nils)) == 6  # Tuesday to Friday, Monday, Tuesday
 
 
 def test_not_while_away_on_a_holiday_or_at_a_weekend(
-    runtime: Runtime,
-    slack: RecordingSlack,
-    nils: User,
-    filing: Filing,
-    clock: FixedClock,
-    db: Mongo,
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     filing.file(nils)
     away = {"away": {"until": at(4, 12), "source": "self"}, "country": "DE"}
-    db.users.update_one({"_id": nils.id}, {"$set": away})
+    system.db.users.update_one({"_id": nils.id}, {"$set": away})
     sent = []
     clock.now = datetime(2026, 3, 31, 7, tzinfo=UTC)  # before Easter
-    db.users.update_one({"_id": nils.id}, {"$set": {"away.until": clock.now + timedelta(hours=26)}})
+    system.db.users.update_one(
+        {"_id": nils.id}, {"$set": {"away.until": clock.now + timedelta(hours=26)}}
+    )
     while clock.now < datetime(2026, 4, 8, 7, tzinfo=UTC):
-        if digest.run(runtime):
+        if digest.run(system.runtime):
             sent.append(clock.now)
         clock.advance(hours=1)
     days = [datetime(2026, 4, day, 9, tzinfo=UTC) for day in (1, 2, 7)]
@@ -250,21 +250,40 @@ def test_not_while_away_on_a_holiday_or_at_a_weekend(
 
 
 def test_after_a_day_of_downtime_only_todays_and_none_in_the_afternoon(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     filing.file(nils)
-    digest.run(runtime)
+    digest.run(system.runtime)
     clock.now = at(5, 11, 59)
-    assert digest.run(runtime) == 1
-    assert len(read(slack, nils)) == 1
+    assert digest.run(system.runtime) == 1
+    assert len(read(system.slack, nils)) == 1
     clock.now = at(9, 12)
-    assert digest.run(runtime) == 0
+    assert digest.run(system.runtime) == 0
     clock.now = at(10, 9)
-    assert digest.run(runtime) == 1
+    assert digest.run(system.runtime) == 1
+
+
+def test_a_long_lived_process_reads_hours_and_counts_again_each_round(
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
+) -> None:
+    filing.file(nils)
+    clock.now = at(3, 9)
+    assert digest.run(system.runtime) == 1
+    filing.file()
+    days = frozenset(range(5))
+    TeamSettings(system.db).write_business_hours(
+        actor=OPERATOR, zone="UTC", days=days, start="11:00", end="17:00"
+    )
+    clock.now = at(4, 9)
+    assert digest.run(system.runtime) == 0
+    clock.now = at(4, 11)
+    assert digest.run(system.runtime) == 1
+    is_all_assigned = ["*Unassigned*: none" in str(message) for message in read(system.slack, nils)]
+    assert is_all_assigned == [True, False]
 
 
 def test_each_in_their_own_zone(
-    runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, people: People, filing: Filing, clock: FixedClock
 ) -> None:
     zones = ["Asia/Tokyo", "Europe/Berlin", "America/New_York", "America/Los_Angeles"]
     staff = [people.add(Role.MODERATOR, timezone=zone) for zone in zones]
@@ -272,20 +291,19 @@ def test_each_in_their_own_zone(
     begun: dict[ObjectId, datetime] = {}
     clock.now = at(3, 0)
     while clock.now < at(4, 0):
-        digest.run(runtime)
+        digest.run(system.runtime)
         for user in staff:
-            if read(slack, user):
+            if read(system.slack, user):
                 begun.setdefault(user.id, clock.now)
         clock.advance(hours=1)
     assert [begun[user.id] for user in staff] == [at(3, 0), at(3, 8), at(3, 14), at(3, 17)]
-    assert [len(read(slack, user)) for user in staff] == [1, 1, 1, 1]
+    assert [len(read(system.slack, user)) for user in staff] == [1, 1, 1, 1]
 
 
 def test_who_gets_it(
-    runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, people: People, filing: Filing, clock: FixedClock
 ) -> None:
-    """An admin who works on tickets, or has asked for it, and nobody who is not at the help desk
-    or not in Slack."""
+    """Admins who work on tickets or asked for it; no requesters, and no one without Slack."""
     busy, skilled, keen, boss = (
         people.add(Role.ADMIN),
         people.add(Role.ADMIN, "VPN"),
@@ -298,147 +316,137 @@ def test_who_gets_it(
     filing.file(busy)
     filing.file()
     clock.now = at(3, 9)
-    assert digest.run(runtime) == 3
-    told = [len(read(slack, u)) for u in (busy, skilled, keen, boss, user, gone, off)]
+    assert digest.run(system.runtime) == 3
+    told = [len(read(system.slack, u)) for u in (busy, skilled, keen, boss, user, gone, off)]
     assert told == [1, 1, 1, 0, 0, 0, 0]
 
 
 def test_slack_asks_to_wait(
-    runtime: Runtime, slack: RecordingSlack, people: People, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, people: People, filing: Filing, clock: FixedClock
 ) -> None:
     staff = [people.add(Role.MODERATOR) for _ in range(3)]
     filing.file()
     clock.now = at(3, 9)
-    slack.fail("chat.postMessage", status=429, retry_after=90)
-    assert digest.run(runtime) == 0
-    assert len(slack.calls_to("chat.postMessage")) == 1
-    assert digest.run(runtime) == 2
+    system.slack.fail("chat.postMessage", status=429, retry_after=90)
+    assert digest.run(system.runtime) == 0
+    assert len(system.slack.calls_to("chat.postMessage")) == 1
+    assert digest.run(system.runtime) == 2
     clock.advance(seconds=90)
-    assert digest.run(runtime) == 1
-    assert [len(read(slack, user)) for user in staff] == [1, 1, 1]
+    assert digest.run(system.runtime) == 1
+    assert [len(read(system.slack, user)) for user in staff] == [1, 1, 1]
 
 
 def test_slack_is_in_trouble_all_morning(
-    runtime: Runtime,
-    slack: RecordingSlack,
-    nils: User,
-    filing: Filing,
-    clock: FixedClock,
-    db: Mongo,
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
-    """It is tried again, each time later, and not in the afternoon."""
+    """Retried with back-off, but not in the afternoon."""
     filing.file(nils)
     clock.now = at(3, 9)
-    slack.fail("chat.postMessage", status=500, times=99)
+    system.slack.fail("chat.postMessage", status=500, times=99)
     tried = []
     while clock.now < at(3, 12, 30):
-        before = len(slack.calls_to("chat.postMessage"))
-        digest.run(runtime)
-        if len(slack.calls_to("chat.postMessage")) > before:
+        before = len(system.slack.calls_to("chat.postMessage"))
+        digest.run(system.runtime)
+        if len(system.slack.calls_to("chat.postMessage")) > before:
             tried.append(clock.now)
         clock.advance(minutes=1)
     minutes = [int((moment - at(3, 9)).total_seconds() // 60) for moment in tried]
     assert minutes == [0, 1, 5, 21, 85]
     clock.now = at(3, 17)
-    digest.run(runtime)
-    assert "digestTries" not in (db.users.find_one({"_id": nils.id}) or {})
-    assert read(slack, nils) == []
+    digest.run(system.runtime)
+    assert "digestTries" not in (system.db.users.find_one({"_id": nils.id}) or {})
+    assert read(system.slack, nils) == []
 
 
 def test_what_slack_refuses_for_good_is_given_up_for_the_day(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     filing.file(nils)
     clock.now = at(3, 9)
-    slack.fail("chat.postMessage", error="user_disabled")
-    assert digest.run(runtime) == 0
+    system.slack.fail("chat.postMessage", error="user_disabled")
+    assert digest.run(system.runtime) == 0
     clock.advance(minutes=90)
-    assert digest.run(runtime) == 0
-    assert len(slack.calls_to("chat.postMessage")) == 1
+    assert digest.run(system.runtime) == 0
+    assert len(system.slack.calls_to("chat.postMessage")) == 1
 
 
 def test_a_process_that_dies_makes_it_late(
-    db: Mongo,
-    runtime: Runtime,
-    slack: RecordingSlack,
-    nils: User,
-    filing: Filing,
-    clock: FixedClock,
-) -> None:  # fmt: skip
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
+) -> None:
     filing.file(nils)
     clock.now = at(3, 9)
-    digests = Digests(db, clock=clock)
+    digests = Digests(system.db, clock=clock)
     (account,) = digests.due()
-    assert digests.claim(account)  # and then it is killed
-    assert digest.run(runtime) == 0
+    assert digests.claim(account)  # killed after this
+    assert digest.run(system.runtime) == 0
     clock.advance(seconds=60)
-    assert digest.run(runtime) == 1
-    assert digest.run(runtime) == 0
-    assert len(read(slack, nils)) == 1
+    assert digest.run(system.runtime) == 1
+    assert digest.run(system.runtime) == 0
+    assert len(read(system.slack, nils)) == 1
 
 
 def test_a_slack_that_is_away_ends_the_round(
-    runtime: Runtime, people: People, filing: Filing, clock: FixedClock, db: Mongo
+    system: BotAndWorkers, people: People, filing: Filing, clock: FixedClock
 ) -> None:
     for _ in range(2):
         people.add(Role.MODERATOR)
     filing.file()
     clock.now = at(3, 9)
     nobody = WebClient(token=TOKEN, base_url="http://127.0.0.1:9/", timeout=1, retry_handlers=[])
-    assert digest.run(replace(runtime, slack=nobody)) == 0
-    assert db.users.count_documents({"digestTries": 1}) == 1
+    assert digest.run(replace(system.runtime, slack=nobody)) == 0
+    assert system.db.users.count_documents({"digestTries": 1}) == 1
 
 
 def test_before_the_first_bot_there_is_nobody_to_tell(
-    db: Mongo, runtime: Runtime, nils: User, filing: Filing, clock: FixedClock
+    system: BotAndWorkers, nils: User, filing: Filing, clock: FixedClock
 ) -> None:
     filing.file()
-    db.meta.delete_many({})
+    system.db.meta.delete_many({})
     clock.now = at(3, 9)
-    assert digest.run(runtime) == 0
+    assert digest.run(system.runtime) == 0
 
 
 def test_it_is_turned_off_and_on_in_home(
-    ticket_bot: Bot, runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing,
-    clock: FixedClock,
-) -> None:  # fmt: skip
+    system: BotAndWorkers, ticket_bot: Bot, nils: User, filing: Filing, clock: FixedClock
+) -> None:
     slack_id = People.slack_id(nils)
     filing.file(nils)
 
     def press(label: str) -> None:
-        view = slack.home(slack_id)
+        view = system.slack.home(slack_id)
         shown = {**view, "type": "home"}
         ticket_bot.answer(payloads.block_actions(shown, "turn_digest", user=slack_id))
-        assert label in buttons({"blocks": slack.home(slack_id)["blocks"]})
+        assert label in buttons({"blocks": system.slack.home(slack_id)["blocks"]})
 
     opened = {"type": "app_home_opened", "user": slack_id, "tab": "home"}
     ticket_bot.answer(payloads.event(opened))
-    assert "Turn off the morning digest" in buttons({"blocks": slack.home(slack_id)["blocks"]})
+    assert "Turn off the morning digest" in buttons(
+        {"blocks": system.slack.home(slack_id)["blocks"]}
+    )
     press("Turn on the morning digest")
     clock.now = at(3, 9)
-    assert digest.run(runtime) == 0
+    assert digest.run(system.runtime) == 0
     press("Turn off the morning digest")
-    assert digest.run(runtime) == 1  # the morning is not over
+    assert digest.run(system.runtime) == 1  # still morning
     press("Turn on the morning digest")
     press("Turn off the morning digest")
-    assert digest.run(runtime) == 0
-    assert len(read(slack, nils)) == 1
+    assert digest.run(system.runtime) == 0
+    assert len(read(system.slack, nils)) == 1
 
 
 def test_its_buttons_show_the_lists(
-    ticket_bot: Bot, runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing,
-    clock: FixedClock,
-) -> None:  # fmt: skip
+    system: BotAndWorkers, ticket_bot: Bot, nils: User, filing: Filing, clock: FixedClock
+) -> None:
     filing.file(nils)
     clock.now = at(3, 9)
-    digest.run(runtime)
-    (message,) = read(slack, nils)
+    digest.run(system.runtime)
+    (message,) = read(system.slack, nils)
     for action_id, title in (("show_assigned", "Assigned to you"), ("show_list", "The queue")):
-        slack.clear()
+        system.slack.clear()
         body = payloads.block_actions(message, action_id, user=People.slack_id(nils))
-        body["response_url"] = slack.response_url()
+        body["response_url"] = system.slack.response_url()
         ticket_bot.answer(body)
-        (shown,) = slack.calls_to("response_url")
+        (shown,) = system.slack.calls_to("response_url")
         assert shown.args["blocks"][0]["text"]["text"] == title
         assert shown.args["response_type"] == "ephemeral"
 
@@ -446,36 +454,40 @@ def test_its_buttons_show_the_lists(
 def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None:
     actor = Actor.from_user(people.add())
     with pytest.raises(PermissionDenied):
-        DigestPreference(db).set_enabled(actor=actor, enabled=True)
+        Digests(db).set_enabled(actor=actor, enabled=True)
 
 
-def test_the_job_publishes_only_while_an_account_is_due(services: Services,
-    runtime: Runtime, publisher: RecordingPublisher, nils: User, filing: Filing,
-    clock: FixedClock, monkeypatch: pytest.MonkeyPatch, slack: RecordingSlack,
-) -> None:  # fmt: skip
+def test_the_job_publishes_only_while_an_account_is_due(
+    system: BotAndWorkers,
+    services: Services,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     filing.file(nils)
-    publisher.asked.clear()
-    leader, follower = (Scheduler(services, publisher) for _ in range(2))
+    system.publisher.asked.clear()
+    leader, follower = (Scheduler(services, system.publisher) for _ in range(2))
     for jobs in (leader, follower):
         jobs.renew_leadership()
         jobs.run("digest")
-    assert publisher.asked == [(DIGEST_TASK, "")]
-    work(runtime, publisher)
+    assert system.publisher.asked == [(DIGEST_TASK, "")]
+    system.work()
     leader.run("digest")
-    assert publisher.asked == []
+    assert system.publisher.asked == []
     clock.now = at(3, 9)
     leader.renew_leadership()
     leader.run("digest")
-    work(runtime, publisher)
-    assert len(read(slack, nils)) == 1
+    system.work()
+    assert len(read(system.slack, nils)) == 1
     clock.now = at(4, 9)
 
     def away(_: str) -> None:
         raise PublishFailed("ConnectionError")
 
-    monkeypatch.setattr(publisher, "send", away)
+    monkeypatch.setattr(system.publisher, "send", away)
     leader.renew_leadership()
-    leader.run("digest")  # the broker's absence ends no process
+    leader.run("digest")  # a missing broker ends no process
 
 
 def test_the_number_of_queries_does_not_grow(
@@ -515,9 +527,14 @@ def test_the_counts(db: Mongo, nils: User, filing: Filing, clock: FixedClock) ->
 
 
 def test_one_odd_account_holds_up_nobody_else(
-    runtime: Runtime, slack: RecordingSlack, nils: User, filing: Filing, clock: FixedClock,
-    people: People, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture,
-) -> None:  # fmt: skip
+    system: BotAndWorkers,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
+    people: People,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     al = people.add(Role.MODERATOR)
     filing.file(deadline=at(4, 15))
 
@@ -529,18 +546,21 @@ def test_one_odd_account_holds_up_nobody_else(
     clock.now = at(3, 9)
     with monkeypatch.context() as broken:
         broken.setattr("services.digest.digest_service.send_window", fails)
-        assert digest.run(runtime) == 1
+        assert digest.run(system.runtime) == 1
     assert caplog.messages == [f"the digest of user {nils.id} is set aside"]
-    assert (len(read(slack, nils)), len(read(slack, al))) == (0, 1)
+    assert (len(read(system.slack, nils)), len(read(system.slack, al))) == (0, 1)
     clock.now = at(3, 11)
-    assert digest.run(runtime) == 1
-    assert len(read(slack, nils)) == 1
+    assert digest.run(system.runtime) == 1
+    assert len(read(system.slack, nils)) == 1
 
 
 def test_the_end_of_the_time_is_no_fault_of_an_account(
-    runtime: Runtime, nils: User, filing: Filing, clock: FixedClock, db: Mongo,
+    system: BotAndWorkers,
+    nils: User,
+    filing: Filing,
+    clock: FixedClock,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+) -> None:
     filing.file(deadline=at(4, 15))
     clock.now = at(3, 9)
 
@@ -549,5 +569,5 @@ def test_the_end_of_the_time_is_no_fault_of_an_account(
 
     monkeypatch.setattr("services.digest.digest_service.send_window", struck)
     with pytest.raises(SoftTimeLimitExceeded):
-        digest.run(runtime)
-    assert db.users.find_one({"_id": nils.id, "digestAside": {"$exists": True}}) is None
+        digest.run(system.runtime)
+    assert system.db.users.find_one({"_id": nils.id, "digestAside": {"$exists": True}}) is None

@@ -167,7 +167,7 @@ def test_without_a_channel_the_admins_are_next(day: Day, employee: User) -> None
     assert len(day.texts_to(jo)) == 2
 
 
-def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -> None:
+def test_it_is_not_reassigned_to_a_former_assignee(day: Day, employee: User) -> None:
     day.moderator("VPN")
     ticket = day.file(employee)
     al = day.moderator("VPN")
@@ -175,8 +175,7 @@ def test_it_does_not_come_back_to_whoever_let_it_lie(day: Day, employee: User) -
     day.ticket_actions.reassign(
         actor=Actor.from_user(al), ticket_id=str(ticket.id), assignee_id=None
     )
-    day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+    work(day.runtime, day.publisher, ticket)
     assert day.now(ticket).assigned_to is None
 
 
@@ -354,15 +353,14 @@ def test_a_day_of_downtime_makes_no_storm(day: Day, employee: User) -> None:
         assert asked.startswith("6 tickets need a look: ")
 
 
-def test_each_step_once_whoever_takes_it(day: Day, employee: User) -> None:
+def test_each_step_is_taken_once(day: Day, employee: User) -> None:
     jo = day.moderator("VPN", capacity=30)
     filed = [day.file(employee, f"VPN {number}") for number in range(8)]
     day.clock.now = at(2, 10)
     at_once(*[lambda: [day.steps.take(ticket) for ticket in day.steps.due()]] * 3)
     assert [day.history(ticket) for ticket in filed] == [["accept_reminder"]] * 8
     for ticket in filed:
-        day.publisher.publish_ticket(str(ticket.id))
-    work(day.runtime, day.publisher)
+        work(day.runtime, day.publisher, ticket)
     day.clock.advance(seconds=30)
     asked = [(task, to) for task, to in [("tasks.nudge", str(jo.id))] * 3]
     day.publisher.asked += asked

@@ -31,7 +31,7 @@ from tests.support.slack_workspace import TEAM_ID
 
 @pytest.fixture
 def ticket(tickets: TicketService, employee: User, moderator: User, db: Mongo) -> Ticket:
-    """The moderator's, with everything the staff knows of it."""
+    """A ticket of the moderator's, with all internal fields."""
     filed = file_ticket(tickets, employee)
     at = {"at": filed.created_at, "by": "system"}
     events = [
@@ -122,7 +122,7 @@ def test_a_page_that_became_the_first_is_forgotten(
     assert again.screen == Screen(list_query=own)
 
 
-def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
+def test_a_list_no_longer_permitted_falls_back_to_the_first_page(
     home: HomeService, ticket: Ticket, employee: User, moderator: User
 ) -> None:
     screen = Screen(list_query=ListQuery(ListKind.QUEUE), ticket_id=ticket.id)
@@ -134,7 +134,7 @@ def test_a_list_that_is_no_longer_theirs_is_left_for_the_first_page(
         assert isinstance(found, kind)
 
 
-def test_a_ticket_that_is_no_longer_theirs_is_left_for_the_list(
+def test_a_ticket_no_longer_visible_falls_back_to_the_list(
     home: HomeService, employee: User
 ) -> None:
     screen = Screen(list_query=ListQuery(ListKind.OWN), ticket_id=ObjectId())

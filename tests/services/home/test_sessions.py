@@ -63,7 +63,7 @@ def test_one_comes_back_to_where_one_was(
     assert home_sessions.last_screen(link) == Screen()
 
 
-def test_whoever_has_no_link_is_nowhere(home_sessions: HomeSessions, db: Mongo) -> None:
+def test_a_member_without_a_link_has_no_session(home_sessions: HomeSessions, db: Mongo) -> None:
     assert home_sessions.navigate("T0TEAM:U0NOBODY", screen=Screen()) == 0
     assert home_sessions.last_screen("T0TEAM:U0NOBODY") == Screen()
     assert db.links.count_documents({}) == 0
@@ -146,7 +146,7 @@ def test_whom_a_change_concerns(
     assert home_sessions.watchers(reload(db, ticket)) == sorted(link_of(user) for user in concerned)
 
 
-def test_a_change_concerns_whoever_looks_at_the_queue(
+def test_a_change_concerns_members_who_have_the_queue_open(
     home_sessions: HomeSessions, people: People, ticket: Ticket, clock: FixedClock
 ) -> None:
     here, elsewhere, inside, gone = (people.add(Role.MODERATOR) for _ in range(4))

@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from services.availability import quiet_hours
+from services.availability import absence
 from services.calendar.business_hours import BusinessHours, account_work_week
 from services.core.database import Document, Mongo
 from services.core.installation import claim_installation
 from services.core.leases import Lease
-from services.core.retry import RetryState, record_failure
+from services.core.work_queue import RetryState, record_failure
 from services.digest.digest_service import Digests
 from services.models.user import Role, User
 from services.ops import failing_items
@@ -39,7 +39,7 @@ def odd(user: User) -> Iterator[None]:
         return usual(account, hours)
 
     with pytest.MonkeyPatch.context() as broken:
-        broken.setattr(quiet_hours, "account_work_week", fails)
+        broken.setattr(absence, "account_work_week", fails)
         broken.setattr("services.digest.digest_schedule.account_work_week", fails)
         yield
 

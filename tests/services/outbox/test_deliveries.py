@@ -111,7 +111,7 @@ def test_what_was_sent_is_recorded_with_its_card(
 
 
 def test_what_was_sent_stays_sent(db: Mongo, clock: FixedClock, ticket: Ticket) -> None:
-    """A slow worker whose claim had expired reports last."""
+    """A worker whose claim has expired reports last."""
     claim(db, ticket.id, KEY, now=clock())
     mark_sent(db, ticket.id, KEY, channel="D1", ts="1.5")
     release_claim(db, ticket.id, KEY, until=clock())
@@ -161,7 +161,7 @@ def test_the_worker_whose_card_was_overwritten_does_not_mark_it_delivered(
     with_card(db, ticket, clock)
     seen = reload(db, ticket).seq
     assert show(db, ticket, clock, seq=seen, digest="new")
-    assert not show(db, ticket, clock, seq=seen - 1, digest="stale")  # another one, meanwhile
+    assert not show(db, ticket, clock, seq=seen - 1, digest="stale")  # another worker, concurrently
     assert not mark_delivered(db, ticket.id, expected_seq=seen)
 
 

@@ -5,9 +5,16 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from services.core.database import Mongo
-from services.outbox.emails import Email, EmailKind, Emails, EmailState
-from tests.conftest import FixedClock, at_once
+from services.core.database import Mongo, connect
+from services.outbox.emails import (
+    Email,
+    EmailKind,
+    Emails,
+    EmailState,
+    queue_account_email,
+    queue_new_password_email,
+)
+from tests.conftest import NOBODY_LISTENS, FixedClock, at_once
 
 USER = ObjectId("65f0c0ffee65f0c0ffee0001")
 
@@ -25,7 +32,7 @@ def test_an_email_is_kept_until_it_is_sent(db: Mongo, emails: Emails, clock: Fix
     assert (queued_email.kind, queued_email.user_id) == (EmailKind.LINKED, USER)
     assert (queued_email.facts, queued_email.attempts) == ({"slack_name": "Jo"}, 1)
     emails.mark_sent(queued_email)
-    assert (emails.next_due_id(), emails.claim(email_id), emails.claim_next()) == (
+    assert (emails.next_due_id(), emails.claim(email_id), emails.claim()) == (
         None,
         None,
         None,
@@ -59,7 +66,7 @@ def test_its_id_tells_nothing_of_its_key(emails: Emails) -> None:
 
 def test_of_many_tasks_one_gets_it(emails: Emails) -> None:
     email_id = emails.queue(EmailKind.WELCOME, user_id=USER, key="k")
-    found = at_once(*[lambda: emails.claim(email_id), emails.claim_next] * 4)
+    found = at_once(*[lambda: emails.claim(email_id), emails.claim] * 4)
     assert [type(one) for one in found if one is not None] == [Email]
 
 
@@ -69,7 +76,7 @@ def test_a_task_that_dies_leaves_it_to_the_next_and_can_no_longer_end_it(
     email_id = emails.queue(EmailKind.WELCOME, user_id=USER, key="k")
     lost = claimed(emails, email_id)
     clock.advance(seconds=44)
-    assert emails.claim_next() is None
+    assert emails.claim() is None
     clock.advance(seconds=1)
     found = claimed(emails, email_id)
     assert found.attempts == 2
@@ -86,7 +93,7 @@ def test_the_longest_wait_comes_first(emails: Emails, clock: FixedClock) -> None
         ids.append(emails.queue(EmailKind.WELCOME, user_id=USER, key=key))
         clock.advance(seconds=1)
     assert emails.next_due_id() == ids[0]
-    taken = [emails.claim_next() for _ in range(4)]
+    taken = [emails.claim() for _ in range(4)]
     assert [queued_email and queued_email.id for queued_email in taken] == [*ids, None]
 
 
@@ -128,3 +135,17 @@ def test_all_can_be_dropped(db: Mongo, emails: Emails) -> None:
     assert emails.discard_all(why="mail is off") == 3
     assert emails.next_due_id() is None
     assert {doc["state"] for doc in db.letters.find()} == {EmailState.DISCARDED}
+
+
+def test_each_new_password_is_an_email_of_its_own(db: Mongo, emails: Emails) -> None:
+    for version in (2, 2, 3):
+        queue_new_password_email(emails, user_id=USER, token_version=version)
+    kept = [(doc["kind"], doc["userId"]) for doc in db.letters.find()]
+    assert kept == [(EmailKind.PASSWORD_CHANGED, USER)] * 2
+
+
+def test_a_failed_email_undoes_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
+    queue_account_email(Emails(away), EmailKind.WELCOME, user_id=USER, key="x")
+    away.client.close()
+    assert caplog.messages == [f"no welcome email to account {USER}: ServerSelectionTimeoutError"]

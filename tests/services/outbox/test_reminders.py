@@ -1,4 +1,4 @@
-"""Reminders wait to be sent together: each once, whichever worker sends it."""
+"""Reminders wait to be sent together, each once."""
 
 from datetime import timedelta
 
@@ -34,7 +34,7 @@ def test_it_waits_for_others_and_is_sent_with_them(reminders: Reminders, clock: 
     assert claim is not None
     assert sorted(reminder.id for reminder in claim.reminders) == ["a", "b"]
     reminders.finish(claim, why="sent")
-    post(reminders, "a", "b")  # told already
+    post(reminders, "a", "b")  # already sent
     clock.advance(hours=1)
     assert reminders.due_recipients() == ["triage"]
 
@@ -47,7 +47,7 @@ def test_each_reminder_is_claimed_once(reminders: Reminders, clock: FixedClock) 
     assert sorted(told) == list("abcdefgh")
 
 
-def test_whoever_dies_leaves_it_to_the_next(reminders: Reminders, clock: FixedClock) -> None:
+def test_a_worker_that_dies_leaves_it_to_the_next(reminders: Reminders, clock: FixedClock) -> None:
     post(reminders, "a")
     clock.advance(minutes=1)
     assert reminders.claim(str(JO)) is not None

@@ -22,7 +22,7 @@ from services.core.database import Mongo, connect
 from services.core.errors import InvalidValue
 from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
-from services.digest.digest_counts import DigestCounts
+from services.digest.digest_service import DigestCounts
 from services.lists.list_query import ListKind, ListQuery, skill_key
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef as SlackPlace
@@ -251,8 +251,8 @@ def _be_away(made: Services, actor: Actor, clock: FixedClock) -> None:
 
 
 def _send_digests(made: Services, actor: Actor) -> None:
-    switch, digests = made.digest_preference, made.digests
-    switch.set_enabled(actor=actor, enabled=True)
+    digests = made.digests
+    digests.set_enabled(actor=actor, enabled=True)
     digests.has_due()
     for account in digests.due():
         digests.claim(account)
@@ -356,7 +356,7 @@ def _send_emails(made: Services, ticket_id: ObjectId, user_id: ObjectId) -> None
         assert letter
         end(letter)
     emails.next_due_id()
-    emails.claim_next()
+    emails.claim()
     emails.discard_all(why="off")
     gate.back_off()
 

@@ -8,7 +8,7 @@ import pytest
 from services.calendar.business_hours import BusinessHours
 from services.core.database import Mongo
 from services.core.errors import InvalidValue, PermissionDenied
-from services.core.ttl_cache import TtlCache, invalidate_caches
+from services.core.ttl_cache import invalidate_caches, ttl_cached
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority
 from services.models.user import Role
@@ -152,27 +152,26 @@ def test_a_process_keeps_them_a_moment_and_knows_of_its_own_changes(db: Mongo) -
 
 def test_a_cached_value_is_read_again_after_five_seconds(db: Mongo) -> None:
     now, reads = [100.0], iter(range(9))
-    kept: TtlCache[int] = TtlCache(timer=lambda: now[0])
-
-    def get() -> int:
-        return kept.get(db, lambda _: next(reads))
-
-    assert [get(), get()] == [0, 0]
+    get = ttl_cached(lambda _: next(reads), timer=lambda: now[0])
+    assert [get(db), get(db)] == [0, 0]
     now[0] += 5
-    assert [get(), get()] == [1, 1]
-    invalidate_caches(db)
-    assert get() == 2
-    assert kept.get(db.client["another"], lambda _: -1) == -1
-    assert get() == 2
+    assert [get(db), get(db)] == [1, 1]
+    invalidate_caches()
+    assert get(db) == 2
+    assert get(db.client["another"]) == 3
+    assert get(db) == 2
 
 
 def test_what_was_read_before_a_change_is_not_kept_after_it(db: Mongo) -> None:
-    kept: TtlCache[str] = TtlCache()
+    values, changes = iter(["old", "new", "other"]), iter([invalidate_caches])
 
-    def read_while_it_changes(_: Mongo) -> str:
-        invalidate_caches(db)
-        return "old"
+    @ttl_cached
+    def get(_: Mongo) -> str:
+        value = next(values)
+        for change in changes:  # the first time, while the value is read
+            change()
+        return value
 
-    assert kept.get(db, read_while_it_changes) == "old"
-    assert kept.get(db, lambda _: "new") == "new"
-    assert at_once(*[lambda: kept.get(db, lambda _: "other")] * 4) == ["new"] * 4
+    assert get(db) == "old"
+    assert get(db) == "new"
+    assert at_once(*[lambda: get(db)] * 4) == ["new"] * 4

@@ -1,4 +1,4 @@
-"""A mail as it goes out: its headers, both its texts, and what cannot be slipped into them."""
+"""An email: headers, text and HTML, and no header injection."""
 
 from datetime import UTC, datetime
 from email import message_from_bytes
@@ -23,7 +23,7 @@ HEADERS = ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIM
 
 
 def received(words: EmailContent, *, to: str = "jo@example.com") -> EmailMessage:
-    """As whoever gets it reads it."""
+    """Parse it as the recipient does."""
     recipient = parse_address(to)
     mail = build_email(words, sender=SENDER, recipient=recipient, message_id="ab12", now=NOW)
     policy = SMTP if recipient.addr_spec.isascii() else SMTPUTF8
@@ -119,7 +119,7 @@ EMAILS = st.from_regex(EMAIL_PATTERN, fullmatch=True) | st.builds(
 
 
 def test_an_encoded_line_break_is_no_line_break() -> None:
-    """`EmailMessage` would decode it, and write the header that follows it."""
+    """`EmailMessage` would decode it and add the injected header."""
     mail = received(EmailContent("VPN =?utf-8?q?a=0d=0aBcc:_al@example.com?=", ("Hello,",)))
     assert mail.keys() == HEADERS
     assert mail["Subject"] == "VPN = ?utf-8?q?a=0d=0aBcc:_al@example.com?="

@@ -1,4 +1,4 @@
-"""What the mail server is given, and what its answers are taken for."""
+"""What is sent to the mail server, and how its answers are classified."""
 
 import socket
 from collections.abc import Iterator
@@ -46,7 +46,7 @@ def mail_to(recipient: Address, text: str = "Hello.") -> EmailMessage:
 
 
 def send(server: SmtpServer, *emails: str) -> None:
-    """One mail to each address, over one connection."""
+    """Send one email to each address, over one connection."""
     with SmtpConnection(server.connect) as line:
         for email in emails:
             to = parse_address(email)
@@ -61,7 +61,7 @@ def fault(server: SmtpServer, email: str = "jo@example.com") -> EmailNotSent:
 
 @contextmanager
 def saying(*said: bytes) -> Iterator[SmtpServer]:
-    """A server that says that to whoever calls, whatever they say, and nothing more."""
+    """A server that sends each client this line and nothing more."""
     with socket.create_server((HOST, 0)) as listener:
         callers = []
 
@@ -102,7 +102,7 @@ def test_it_signs_in_where_it_has_a_name() -> None:
         assert len(mail_server.mails) == 1
         wrong = fault(mail_server.server(user=MAIL_USER, password="wrong"))
         assert (type(wrong), wrong.error) == (ServerUnavailable, "535")
-        # An operator mends this, too, so that the mail is kept.
+        # An operator corrects this, too, so the email is kept.
         nobody = fault(mail_server.server())
         assert (type(nobody), nobody.error) == (ServerUnavailable, "530")
         odd = fault(mail_server.server(user=MAIL_USER, password="pässwörd"))

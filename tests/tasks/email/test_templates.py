@@ -1,13 +1,15 @@
-"""What each email says, and what none of them says."""
+"""The texts of the emails, and what they must not contain."""
 
 from dataclasses import replace
 
 import pytest
 from bson import ObjectId
 
+from services.auth.password_reset import reset_path
+from services.models.ticket import Ticket
 from services.models.user import Role, User
-from tasks.email import templates
-from tasks.email.templates import EmailContent, Link
+from services.outbox.emails import EmailKind
+from tasks.email.templates import EmailContent, Link, assignment_values, link_values, render
 from tests.conftest import sample_ticket
 
 URL = "https://desk.example.com"
@@ -15,8 +17,15 @@ EMMA = User(ObjectId("65f0c0ffee65f0c0ffee0001"), "emma@example.com", Role.USER,
 PROFILE = Link("Your profile", f"{URL}/profile")
 
 
+def assigned(
+    user: User, ticket: Ticket, *, requester: str = "Jo", reason: str = "knows VPN"
+) -> EmailContent:
+    values = assignment_values(ticket, requester=requester, reason=reason)
+    return render(EmailKind.ASSIGNED, user, app_url=URL, **values)
+
+
 def test_welcome() -> None:
-    assert templates.welcome(EMMA, app_url=URL) == EmailContent(
+    assert render(EmailKind.WELCOME, EMMA, app_url=URL) == EmailContent(
         "Welcome to the help desk",
         (
             "Hello Emma,",
@@ -28,7 +37,9 @@ def test_welcome() -> None:
 
 
 def test_reset() -> None:
-    assert templates.reset(EMMA, app_url=URL, code="s3-_cret") == EmailContent(
+    assert render(
+        EmailKind.RESET, EMMA, app_url=URL, reset_path=reset_path("s3-_cret")
+    ) == EmailContent(
         "Choose a new password",
         (
             "Hello Emma,",
@@ -42,7 +53,7 @@ def test_reset() -> None:
 
 
 def test_password_changed() -> None:
-    assert templates.password_changed(EMMA, app_url=URL) == EmailContent(
+    assert render(EmailKind.PASSWORD_CHANGED, EMMA, app_url=URL) == EmailContent(
         "Your password was changed",
         (
             "Hello Emma,",
@@ -56,7 +67,7 @@ def test_password_changed() -> None:
 
 
 def test_linked() -> None:
-    assert templates.linked(EMMA, slack_name="Emma P.", app_url=URL) == EmailContent(
+    assert render(EmailKind.LINKED, EMMA, app_url=URL, **link_values("Emma P.")) == EmailContent(
         "Your account was linked to Slack",
         (
             "Hello Emma,",
@@ -70,7 +81,7 @@ def test_linked() -> None:
 
 
 def test_unlinked() -> None:
-    assert templates.unlinked(EMMA, slack_name="", app_url=URL) == EmailContent(
+    assert render(EmailKind.UNLINKED, EMMA, app_url=URL, **link_values("")) == EmailContent(
         "Your account was unlinked from Slack",
         (
             "Hello Emma,",
@@ -84,7 +95,7 @@ def test_unlinked() -> None:
 
 def test_assigned() -> None:
     ticket = sample_ticket(title="VPN drops")
-    assert templates.assigned(EMMA, ticket, requester="Jo", reason="knows VPN") == EmailContent(
+    assert assigned(EMMA, ticket) == EmailContent(
         "Ticket 12 is yours: VPN drops",
         (
             "Hello Emma,",
@@ -98,33 +109,28 @@ def test_assigned() -> None:
 
 def test_a_ticket_without_a_number() -> None:
     ticket = sample_ticket(number=None, title="VPN drops")
-    said = templates.assigned(EMMA, ticket, requester="Jo", reason="knows VPN")
+    said = assigned(EMMA, ticket)
     assert said.subject == "A ticket is yours: VPN drops"
     assert said.body[1] == "A ticket is assigned to you:"
     assert said.body[-1] == "To work on it, open Slack: open the app's Home."
 
 
-def test_without_pages_no_email_leads_there() -> None:
-    emails = [
-        templates.welcome(EMMA, app_url=None),
-        templates.password_changed(EMMA, app_url=None),
-        templates.linked(EMMA, slack_name="Jo", app_url=None),
-        templates.unlinked(EMMA, slack_name="Jo", app_url=None),
-    ]
-    assert [
-        part for queued_email in emails for part in queued_email.body if isinstance(part, Link)
-    ] == []
+def test_without_pages_no_email_has_a_link() -> None:
+    values = {"reset_path": "/x", "member": "Jo", "title": "x", "requester": "Jo"}
+    values |= {"name": "Ticket 1", "reason": "x", "find": ""}
+    emails = [render(kind, EMMA, app_url=None, **values) for kind in EmailKind]
+    assert [part for email in emails for part in email.body if isinstance(part, Link)] == []
 
 
 @pytest.mark.parametrize("name", [None, "", " \n", "\u202e\u200b"])
 def test_who_has_no_name_is_greeted_all_the_same(name: str | None) -> None:
-    assert templates.welcome(replace(EMMA, name=name), app_url=URL).body[0] == "Hello,"
+    assert render(EmailKind.WELCOME, replace(EMMA, name=name), app_url=URL).body[0] == "Hello,"
 
 
 def test_what_people_wrote_is_one_line_and_not_longer_than_needed() -> None:
     named = replace(EMMA, name="Em\r\nBcc: all@example.com" + "a" * 200)
     ticket = sample_ticket(title="VPN\r\nBcc: all@example.com\u202e " + "x" * 10_000)
-    said = templates.assigned(named, ticket, requester="Jo\nFrom", reason="knows\nVPN")
+    said = assigned(named, ticket, requester="Jo\nFrom", reason="knows\nVPN")
     assert said.subject.startswith("Ticket 12 is yours: VPN Bcc: all@example.com xxx")
     assert said.subject.endswith("x…")
     assert len(said.subject) == len("Ticket 12 is yours: ") + 150
@@ -139,6 +145,4 @@ def test_what_is_for_moderators_in_slack_is_not_in_the_mail() -> None:
         description="canary description",
         assignment={"analysis": {"notes": "canary"}},
     )
-    assert "canary" not in repr(
-        templates.assigned(EMMA, ticket, requester="Jo", reason="knows VPN")
-    )
+    assert "canary" not in repr(assigned(EMMA, ticket))

@@ -1,6 +1,5 @@
-"""A new assignee gets an email, too: once, and only while the ticket is theirs."""
+"""A new assignee gets one email, and only while they have the ticket."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 
@@ -21,7 +20,7 @@ from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.email.email_config import EmailConfig, sender_address
-from tasks.notifications import assignment_email, notify
+from tasks.notifications import email_sender, notify
 from tasks.notifications.slack_delivery import SlackRateLimited
 from tasks.queue.celery_app import EMAIL_TASK
 from tasks.runtime import Runtime
@@ -40,12 +39,6 @@ from tests.support.recording_slack import RecordingSlack
 
 
 @pytest.fixture
-def mail_server() -> Iterator[MailServer]:
-    with MailServer() as server:
-        yield server
-
-
-@pytest.fixture
 def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailServer) -> Runtime:
     config, _ = parse_settings("worker", {"APP_URL": "https://desk.example.com"})
     return replace(
@@ -60,20 +53,9 @@ def mailing(runtime: Runtime, db: Mongo, clock: FixedClock, mail_server: MailSer
     )
 
 
-@pytest.fixture
-def expert(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
-    return file_ticket(tickets, employee, "VPN is down")
-
-
 def deliver(mailing: Runtime, publisher: RecordingPublisher, ticket: Ticket) -> None:
-    """Everything that follows from what has happened to the ticket."""
-    publisher.publish_ticket(str(ticket.id))
-    work(mailing, publisher)
+    """Run all tasks for the ticket."""
+    work(mailing, publisher, ticket)
 
 
 def told(mail_server: MailServer) -> list[str]:
@@ -96,7 +78,7 @@ def test_the_assignee_is_written_to_once(
         f"Filed by {employee.name}. Why you: "
     )
     assert "knows VPN" in text
-    assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as ever
+    assert len(slack.messages(People.slack_id(expert))) >= 1  # in Slack as usual
     delivered = reload(db, ticket)
     assert not delivered.is_in_outbox
     (delivery,) = (n for n in delivered.deliveries if ":mail:" in n["key"])
@@ -205,7 +187,7 @@ def test_a_worker_that_dies_between_email_and_delivery_sends_no_second_one(
 ) -> None:  # fmt: skip
     deliver(mailing, publisher, ticket)
     db.tickets.update_one({"_id": ticket.id}, {"$pull": {"notices": {"key": {"$regex": "mail"}}}})
-    assignment_email.queue_assignment_email(mailing, reload(db, ticket))
+    email_sender.queue_assignment_email(mailing, reload(db, ticket))
     work(mailing, publisher)
     assert len(mail_server.mails) == db.letters.count_documents({}) == 1
 
@@ -267,19 +249,16 @@ def given(**fields: object) -> Ticket:
 def test_which_assignment_is_written_of(clock: FixedClock) -> None:
     now = clock()
     fresh = given(at=now)
-    assert assignment_email.assignment_to_announce(fresh, now=now) == fresh.events[0]
+    assert email_sender.assignment_to_announce(fresh, now=now) == fresh.events[0]
     assert (
-        assignment_email.assignment_to_announce(fresh, now=now + timedelta(hours=23))
-        == fresh.events[0]
+        email_sender.assignment_to_announce(fresh, now=now + timedelta(hours=23)) == fresh.events[0]
     )
-    assert assignment_email.assignment_to_announce(fresh, now=now + timedelta(hours=24)) is None
-    assert assignment_email.assignment_to_announce(given(at=now, by=NILS), now=now) is None
-    assert assignment_email.assignment_to_announce(given(at=now, to="legacy"), now=now) is None
+    assert email_sender.assignment_to_announce(fresh, now=now + timedelta(hours=24)) is None
+    assert email_sender.assignment_to_announce(given(at=now, by=NILS), now=now) is None
+    assert email_sender.assignment_to_announce(given(at=now, to="legacy"), now=now) is None
+    assert email_sender.assignment_to_announce(replace(fresh, assigned_to=None), now=now) is None
     assert (
-        assignment_email.assignment_to_announce(replace(fresh, assigned_to=None), now=now) is None
-    )
-    assert (
-        assignment_email.assignment_to_announce(replace(fresh, status=Status.COMPLETED), now=now)
+        email_sender.assignment_to_announce(replace(fresh, status=Status.COMPLETED), now=now)
         is None
     )
-    assert assignment_email.assignment_to_announce(replace(fresh, events=()), now=now) is None
+    assert email_sender.assignment_to_announce(replace(fresh, events=()), now=now) is None

@@ -39,7 +39,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return dict(doc.get("handOver", {}))
 
 
-def test_it_is_sent_once_whoever_sends_and_how_often(
+def test_it_is_sent_once(
     runtime: Runtime, slack: RecordingSlack, nils: User, db: Mongo, clock: FixedClock
 ) -> None:
     assert sorted(at_once(*[lambda: send_due(runtime)] * 3)) == [0, 0, 1]
@@ -84,7 +84,7 @@ def test_a_slack_that_does_not_answer_is_asked_again_after_a_minute(
 
 
 @pytest.mark.parametrize("why", ["user_disabled", "not linked"])
-def test_whoever_cannot_be_reached_is_given_up(
+def test_an_offer_to_an_unreachable_member_fails(
     runtime: Runtime, slack: RecordingSlack, nils: User, db: Mongo, clock: FixedClock, why: str
 ) -> None:
     if why == "not linked":

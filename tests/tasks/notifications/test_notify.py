@@ -1,6 +1,8 @@
-"""Notifications: once, in the right order, and whatever Slack answers."""
+"""Notifications: once, in the right order, for every answer of Slack."""
 
 import dataclasses
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -9,11 +11,11 @@ from slack_sdk import WebClient
 from slack_sdk.web import SlackResponse
 
 from services.core.database import Mongo
+from services.models.message_source import checked_source
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox import deliveries
-from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.assignment import assign_ticket
 from tasks.notifications import notify
@@ -21,29 +23,19 @@ from tasks.notifications.slack_delivery import PERMANENT_ERRORS, SlackRateLimite
 from tasks.notifications.ticket_messages import build_notices as due_notices
 from tasks.notifications.ticket_sender import TicketSender
 from tasks.queue.celery_app import ASSIGN_TASK
-from tasks.runtime import Runtime
 from tests.conftest import (
     FixedClock,
     People,
-    RecordingPublisher,
     file_ticket,
     reload,
     send_due_reminders,
     web_client,
-    work,
 )
+from tests.support.bot_and_workers import BotAndWorkers
 from tests.support.recording_slack import RecordingSlack
+from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL
 
-
-@pytest.fixture
-def expert(people: People) -> User:
-    return people.add(Role.MODERATOR, "VPN")
-
-
-@pytest.fixture
-def ticket(tickets: TicketService, employee: User, expert: User) -> Ticket:
-    """Filed, and nobody has been told yet."""
-    return file_ticket(tickets, employee, "VPN is down")
+pytest_plugins = ["tests.support.scenario"]
 
 
 def sent_to(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
@@ -51,283 +43,382 @@ def sent_to(slack: RecordingSlack, user: User) -> list[dict[str, Any]]:
 
 
 def test_requester_and_assignee_get_one_card_each(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    employee: User,
-    expert: User,
-    db: Mongo,
+    system: BotAndWorkers, ticket: Ticket, employee: User, expert: User
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    assert [m["text"] for m in sent_to(slack, employee)] == [
+    system.work(ticket)
+    assert [m["text"] for m in sent_to(system.slack, employee)] == [
         "Ticket 1 “VPN is down”: in progress (Moderator 2)"
     ]
-    (card,) = sent_to(slack, expert)
+    (card,) = sent_to(system.slack, expert)
     assert card["text"] == "Ticket 1 “VPN is down”: assigned to you"
-    delivered = reload(db, ticket)
+    delivered = system.now(ticket)
     assert not delivered.is_in_outbox
     assert {delivery["state"] for delivery in delivered.deliveries} == {"sent"}
 
-    notify.run(runtime, str(ticket.id))
-    assert len(slack.calls_to("chat.postMessage")) == 2
+    notify.run(system.runtime, str(ticket.id))
+    assert len(system.slack.calls_to("chat.postMessage")) == 2
 
 
-def test_a_ticket_that_needs_somebody_stays_in_the_outbox(
-    runtime: Runtime, publisher: RecordingPublisher, ticket: Ticket, db: Mongo
-) -> None:
-    notify.run(runtime, str(ticket.id))
-    assert publisher.asked == [(ASSIGN_TASK, str(ticket.id))]
-    assert reload(db, ticket).is_in_outbox
+def test_an_unassigned_ticket_stays_in_the_outbox(system: BotAndWorkers, ticket: Ticket) -> None:
+    notify.run(system.runtime, str(ticket.id))
+    assert system.publisher.asked == [(ASSIGN_TASK, str(ticket.id))]
+    assert system.now(ticket).is_in_outbox
 
 
 def test_the_resolution_reaches_the_requester_with_a_sound(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    ticket_actions: TicketActions,
-    ticket: Ticket,
-    employee: User,
-    expert: User,
+    system: BotAndWorkers, ticket: Ticket, employee: User, expert: User
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    ticket_actions.resolve(
+    system.work(ticket)
+    system.actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="New certificate."
     )
-    notify.run(runtime, str(ticket.id))
-    card, told = sent_to(slack, employee)
+    notify.run(system.runtime, str(ticket.id))
+    card, told = sent_to(system.slack, employee)
     assert card["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
     assert told["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
-    (theirs,) = sent_to(slack, expert)
+    (theirs,) = sent_to(system.slack, expert)
     assert theirs["text"] == "Ticket 1 “VPN is down”: resolved by Moderator 2"
 
 
 def test_nobody_is_notified_of_what_they_did_themselves(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    tickets: TicketService,
-    ticket_actions: TicketActions,
-    people: People,
-    expert: User,
+    system: BotAndWorkers, people: People, expert: User
 ) -> None:
     filer = people.add(Role.MODERATOR)
-    own = file_ticket(tickets, filer, "VPN for me")
-    publisher.publish_ticket(str(own.id))
-    work(runtime, publisher)
-    ticket_actions.resolve(
+    own = file_ticket(system.tickets, filer, "VPN for me")
+    system.work(own)
+    system.actions.resolve(
         actor=Actor.from_user(filer), ticket_id=str(own.id), resolution="Found it myself."
     )
-    notify.run(runtime, str(own.id))
-    assert len(sent_to(slack, filer)) == 1
+    notify.run(system.runtime, str(own.id))
+    assert len(sent_to(system.slack, filer)) == 1
 
 
 def test_admins_are_notified_once_that_nobody_is_available(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    tickets: TicketService,
-    people: People,
-    db: Mongo,
-    clock: FixedClock,
+    system: BotAndWorkers, people: People, clock: FixedClock
 ) -> None:
     busy_admin = people.add(Role.ADMIN, capacity=0)
     filing_admin = people.add(Role.ADMIN, capacity=0)
-    ticket = file_ticket(tickets, filing_admin, "The roof leaks")
+    ticket = file_ticket(system.tickets, filing_admin, "The roof leaks")
     for _ in range(3):
-        publisher.publish_ticket(str(ticket.id))
-        work(runtime, publisher)
-        send_due_reminders(runtime, clock)
-    assert [m["text"] for m in sent_to(slack, busy_admin)] == [
+        system.work(ticket)
+        send_due_reminders(system.runtime, clock)
+    assert [m["text"] for m in sent_to(system.slack, busy_admin)] == [
         "Ticket 1 “The roof leaks”: nobody is available to take it"
     ]
-    (card,) = sent_to(slack, filing_admin)
+    (card,) = sent_to(system.slack, filing_admin)
     assert "Nobody is available right now" in str(card["blocks"])
-    assert not reload(db, ticket).is_in_outbox
+    assert not system.now(ticket).is_in_outbox
 
 
 def test_a_rate_limit_is_waited_for(
-    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, clock: FixedClock
+    system: BotAndWorkers, ticket: Ticket, employee: User, clock: FixedClock
 ) -> None:
-    slack.fail("chat.postMessage", status=429, retry_after=7)
+    system.slack.fail("chat.postMessage", status=429, retry_after=7)
     with pytest.raises(SlackRateLimited) as busy:
-        notify.run(runtime, str(ticket.id))
+        notify.run(system.runtime, str(ticket.id))
     assert busy.value.seconds == 7
-    notify.run(runtime, str(ticket.id))  # a sweep meanwhile does not press on
-    assert sent_to(slack, employee) == []
+    notify.run(system.runtime, str(ticket.id))  # a sweep does not hurry
+    assert sent_to(system.slack, employee) == []
     clock.advance(seconds=7)
-    notify.run(runtime, str(ticket.id))
-    assert len(sent_to(slack, employee)) == 1
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1
 
 
-def test_it_handles_500(
-    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, db: Mongo
-) -> None:
-    slack.fail("chat.postMessage", status=500)
-    notify.run(runtime, str(ticket.id))
-    assert reload(db, ticket).is_in_outbox
-    notify.run(runtime, str(ticket.id))
-    assert len(sent_to(slack, employee)) == 1
+def test_it_handles_500(system: BotAndWorkers, ticket: Ticket, employee: User) -> None:
+    system.slack.fail("chat.postMessage", status=500)
+    notify.run(system.runtime, str(ticket.id))
+    assert system.now(ticket).is_in_outbox
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1
 
 
 def test_an_unanswered_message_waits_for_its_claim_to_expire(
-    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, clock: FixedClock
+    system: BotAndWorkers, ticket: Ticket, employee: User, clock: FixedClock
 ) -> None:
-    impatient = dataclasses.replace(runtime, slack=web_client(slack))
+    impatient = dataclasses.replace(system.runtime, slack=web_client(system.slack))
     impatient.slack.timeout = 1
-    slack.delay("chat.postMessage", 2)  # Slack takes it, but its answer is late
+    system.slack.delay("chat.postMessage", 2)  # Slack accepts it, but answers late
     notify.run(impatient, str(ticket.id))
-    notify.run(runtime, str(ticket.id))
-    assert len(sent_to(slack, employee)) == 1
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1
     clock.advance(seconds=61)
-    notify.run(runtime, str(ticket.id))
-    assert len(sent_to(slack, employee)) == 2  # at least once
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 2  # at least once
 
 
 @pytest.mark.parametrize("error", sorted(PERMANENT_ERRORS))
 def test_it_gives_up_on_a_permanent_error(
-    runtime: Runtime,
-    slack: RecordingSlack,
-    people: People,
-    tickets: TicketService,
-    db: Mongo,
-    error: str,
+    system: BotAndWorkers, people: People, error: str
 ) -> None:
     people.add(Role.MODERATOR, capacity=0)
-    ticket = file_ticket(tickets, people.add())
-    slack.fail("chat.postMessage", error=error)
-    notify.run(runtime, str(ticket.id))
-    (delivery,) = reload(db, ticket).deliveries
+    ticket = file_ticket(system.tickets, people.add())
+    system.slack.fail("chat.postMessage", error=error)
+    notify.run(system.runtime, str(ticket.id))
+    (delivery,) = system.now(ticket).deliveries
     assert (delivery["state"], delivery["error"]) == ("failed", error)
 
 
 @pytest.mark.parametrize("error", ["invalid_auth", "missing_scope", "fatal_error"])
 def test_it_retries_after_other_errors(
-    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User, error: str
+    system: BotAndWorkers, ticket: Ticket, employee: User, error: str
 ) -> None:
-    slack.fail("chat.postMessage", error=error)
-    notify.run(runtime, str(ticket.id))
-    notify.run(runtime, str(ticket.id))
-    assert len(sent_to(slack, employee)) == 1
+    system.slack.fail("chat.postMessage", error=error)
+    notify.run(system.runtime, str(ticket.id))
+    notify.run(system.runtime, str(ticket.id))
+    assert len(sent_to(system.slack, employee)) == 1
 
 
-def test_a_deleted_card_is_not_updated_for_ever(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    db: Mongo,
-) -> None:
-    slack.fail("chat.update", error="message_not_found")
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    assert not reload(db, ticket).is_in_outbox
+def test_a_deleted_card_is_not_updated_for_ever(system: BotAndWorkers, ticket: Ticket) -> None:
+    system.slack.fail("chat.update", error="message_not_found")
+    system.work(ticket)
+    assert not system.now(ticket).is_in_outbox
 
 
 def test_a_card_overwritten_with_an_old_state_is_updated_again(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    ticket_actions: TicketActions,
-    ticket: Ticket,
-    employee: User,
-    expert: User,
-    db: Mongo,
+    system: BotAndWorkers, ticket: Ticket, employee: User, expert: User
 ) -> None:
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    stale = reload(db, ticket)
-    ticket_actions.resolve(
+    system.work(ticket)
+    stale = system.now(ticket)
+    system.actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
     )
-    notify.run(runtime, str(ticket.id))
+    notify.run(system.runtime, str(ticket.id))
 
-    # A slow worker comes by with what it read before the resolution.
+    # A slow worker with the state before the resolution.
     edited = dataclasses.replace(stale, title="Old title")
-    TicketSender(runtime, edited).deliver()
-    assert "Old title" in str(sent_to(slack, employee)[0])
+    TicketSender(system.runtime, edited).deliver()
+    assert "Old title" in str(sent_to(system.slack, employee)[0])
 
-    notify.run(runtime, str(ticket.id))
-    assert sent_to(slack, employee)[0]["text"].endswith("resolved by Moderator 2")
-    assert not reload(db, ticket).is_in_outbox
+    notify.run(system.runtime, str(ticket.id))
+    assert sent_to(system.slack, employee)[0]["text"].endswith("resolved by Moderator 2")
+    assert not system.now(ticket).is_in_outbox
 
 
 def test_many_workers_send_each_message_once(
-    runtime: Runtime, slack: RecordingSlack, ticket: Ticket, employee: User
+    system: BotAndWorkers, ticket: Ticket, employee: User
 ) -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: notify.run(runtime, str(ticket.id)), range(16)))
-    assert len(sent_to(slack, employee)) == 1
+        list(pool.map(lambda _: notify.run(system.runtime, str(ticket.id)), range(16)))
+    assert len(sent_to(system.slack, employee)) == 1
 
 
 def test_two_that_meet_leave_nothing_to_the_sweep(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    ticket_actions: TicketActions,
+    system: BotAndWorkers,
     ticket: Ticket,
     expert: User,
-    db: Mongo,
     clock: FixedClock,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Who finds a message in another's hands looks again: the other may have met theirs."""
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    ticket_actions.resolve(
+    """A task that finds a claimed message reads the ticket again."""
+    system.work(ticket)
+    system.actions.resolve(
         actor=Actor.from_user(expert), ticket_id=str(ticket.id), resolution="Done."
     )
-    now = reload(db, ticket)
-    listed = due_notices(now, people=TicketSender(runtime, now)._person)
+    now = system.now(ticket)
+    listed = due_notices(now, people=TicketSender(system.runtime, now)._person)
     (key,) = [delivery.key for delivery in listed if not deliveries.is_finished(now, delivery.key)]
-    assert deliveries.claim(db, ticket.id, key, now=clock())
+    assert deliveries.claim(system.db, ticket.id, key, now=clock())
 
     def other_ends(_: float) -> None:
-        deliveries.mark_sent(db, ticket.id, key, channel="D0OTHER", ts="1.000001")
+        deliveries.mark_sent(system.db, ticket.id, key, channel="D0OTHER", ts="1.000001")
 
     monkeypatch.setattr("tasks.notifications.notify.sleep", other_ends)
-    notify.run(runtime, str(ticket.id))
-    assert not reload(db, ticket).is_in_outbox
+    notify.run(system.runtime, str(ticket.id))
+    assert not system.now(ticket).is_in_outbox
 
 
-def test_a_requester_without_slack_is_no_obstacle(
-    runtime: Runtime,
-    slack: RecordingSlack,
-    publisher: RecordingPublisher,
-    people: People,
-    tickets: TicketService,
-    db: Mongo,
-) -> None:
+def test_a_requester_without_slack_is_no_obstacle(system: BotAndWorkers, people: People) -> None:
     expert = people.add(Role.MODERATOR)
-    ticket = file_ticket(tickets, people.add(linked=False))
-    publisher.publish_ticket(str(ticket.id))
-    work(runtime, publisher)
-    assert len(sent_to(slack, expert)) == 1
-    assert not reload(db, ticket).is_in_outbox
+    ticket = file_ticket(system.tickets, people.add(linked=False))
+    system.work(ticket)
+    assert len(sent_to(system.slack, expert)) == 1
+    assert not system.now(ticket).is_in_outbox
 
 
 def test_an_assignment_that_lands_while_the_first_card_is_posted_is_shown_at_once(
-    runtime: Runtime,
-    slack: RecordingSlack,
-    ticket: Ticket,
-    employee: User,
+    system: BotAndWorkers, ticket: Ticket, employee: User
 ) -> None:
     class SlowPoster(WebClient):
-        """While it posts the first card, another worker assigns the ticket and notifies."""
+        """Another worker assigns and notifies while the first card is posted."""
 
         overtaken = False
 
         def chat_postMessage(self, **args: Any) -> SlackResponse:  # noqa: N802  the library's name
             if not self.overtaken:
                 self.overtaken = True
-                assign_ticket.run(runtime, str(ticket.id))
-                notify.run(runtime, str(ticket.id))
+                assign_ticket.run(system.runtime, str(ticket.id))
+                notify.run(system.runtime, str(ticket.id))
             return super().chat_postMessage(**args)
 
-    theirs = runtime.slack
+    theirs = system.runtime.slack
     slow = SlowPoster(token=theirs.token, base_url=theirs.base_url, retry_handlers=[])
-    notify.run(dataclasses.replace(runtime, slack=slow), str(ticket.id))
-    (card,) = sent_to(slack, employee)
+    notify.run(dataclasses.replace(system.runtime, slack=slow), str(ticket.id))
+    (card,) = sent_to(system.slack, employee)
     assert card["text"].endswith("in progress (Moderator 2)")
+
+
+# The reply in the thread of a message from which a ticket was filed
+
+TS = "1700000000.000001"
+LINE = "Ticket 1 was filed from this message."
+FileFromMessage = Callable[..., Ticket]
+
+
+@pytest.fixture
+def file_from_message(tickets: TicketService, employee: User, expert: User) -> FileFromMessage:
+    def file(*, channel: str = GENERAL, thread_ts: str | None = None) -> Ticket:
+        return tickets.create(
+            actor=Actor.from_user(employee),
+            team_id=TEAM_ID,
+            request_id="V1",
+            title="The printer is on fire",
+            description="Smoke comes out of it.",
+            source=checked_source(team_url=TEAM_URL, channel=channel, ts=TS, thread_ts=thread_ts),
+        ).ticket
+
+    return file
+
+
+def lines(slack: RecordingSlack, channel: str = GENERAL) -> list[dict[str, Any]]:
+    return slack.messages(channel)
+
+
+def state(db: Mongo, ticket: Ticket) -> Any:
+    deliveries_by_key = {delivery["key"]: delivery for delivery in reload(db, ticket).deliveries}
+    return deliveries_by_key[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
+
+
+@pytest.mark.parametrize(
+    ("thread_ts", "thread"), [(None, TS), (TS, TS), ("1690000000.000009", "1690000000.000009")]
+)
+def test_the_thread_gets_the_number_and_nothing_else(
+    system: BotAndWorkers, file_from_message: FileFromMessage, thread_ts: str | None, thread: str
+) -> None:
+    ticket = file_from_message(thread_ts=thread_ts)
+    system.work(ticket)
+    (line,) = lines(system.slack)
+    assert (line["text"], line["thread_ts"]) == (LINE, thread)
+    assert [block["text"]["text"] for block in line["blocks"]] == [LINE]
+    (call,) = [c for c in system.slack.calls_to("chat.postMessage") if c.args["channel"] == GENERAL]
+    assert "printer" not in str(call.args)
+    assert "reply_broadcast" not in call.args
+    delivered = system.now(ticket)
+    assert not delivered.is_in_outbox
+    assert {card.kind for card in delivered.cards} == {"requester", "assignee"}
+
+
+def test_the_thread_gets_one_line_for_all_changes_of_the_ticket(
+    system: BotAndWorkers, file_from_message: FileFromMessage, people: People
+) -> None:
+    ticket = file_from_message()
+    system.work(ticket)
+    moderator = Actor.from_user(people.add(Role.MODERATOR))
+    system.actions.resolve(actor=moderator, ticket_id=str(ticket.id), resolution="Put out.")
+    for _ in range(3):
+        system.work(ticket)
+    assert [line["text"] for line in lines(system.slack)] == [LINE]
+
+
+def test_many_workers_say_it_once(
+    system: BotAndWorkers, file_from_message: FileFromMessage
+) -> None:
+    ticket = file_from_message()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: notify.run(system.runtime, str(ticket.id)), range(16)))
+    assert len(lines(system.slack)) == 1
+
+
+def to_general(args: dict[str, Any]) -> bool:
+    return bool(args["channel"] == GENERAL)
+
+
+def test_a_rate_limit_is_waited_for_in_the_thread(
+    system: BotAndWorkers, file_from_message: FileFromMessage, employee: User, clock: FixedClock
+) -> None:
+    ticket = file_from_message()
+    system.slack.fail("chat.postMessage", status=429, retry_after=7, where=to_general)
+    with pytest.raises(SlackRateLimited):
+        notify.run(system.runtime, str(ticket.id))
+    clock.advance(seconds=7)
+    for _ in range(2):
+        notify.run(system.runtime, str(ticket.id))
+    assert len(lines(system.slack)) == 1
+    assert len(system.slack.messages(People.slack_id(employee))) == 1
+
+
+def test_it_handles_500_in_the_thread(
+    system: BotAndWorkers, file_from_message: FileFromMessage
+) -> None:
+    ticket = file_from_message()
+    system.slack.fail("chat.postMessage", status=500, where=to_general)
+    notify.run(system.runtime, str(ticket.id))
+    assert (len(lines(system.slack)), system.now(ticket).is_in_outbox) == (0, True)
+    notify.run(system.runtime, str(ticket.id))
+    assert (len(lines(system.slack)), state(system.db, ticket)) == (1, "sent")
+
+
+def test_an_unanswered_line_waits_for_its_claim_to_expire(
+    system: BotAndWorkers, file_from_message: FileFromMessage
+) -> None:
+    ticket = file_from_message()
+    impatient = dataclasses.replace(system.runtime, slack=web_client(system.slack))
+    impatient.slack.timeout = 1
+    system.slack.delay("chat.postMessage", 2, where=to_general)
+    notify.run(impatient, str(ticket.id))
+    notify.run(system.runtime, str(ticket.id))
+    assert len(lines(system.slack)) == 1
+
+
+@pytest.mark.parametrize(
+    ("channel", "info"),
+    [
+        ("C0SECRET", {"is_private": True, "is_member": False}),
+        ("C0GONE", None),
+        ("D0OTHERS", None),
+    ],
+)
+def test_where_the_bot_cannot_write_it_gives_up_quietly(
+    system: BotAndWorkers,
+    file_from_message: FileFromMessage,
+    employee: User,
+    caplog: pytest.LogCaptureFixture,
+    channel: str,
+    info: dict[str, Any] | None,
+) -> None:
+    if info is not None:
+        system.slack.add_channel(channel, **info)
+    ticket = file_from_message(channel=channel)
+    with caplog.at_level(logging.WARNING):
+        system.work(ticket)
+    assert (state(system.db, ticket), system.now(ticket).is_in_outbox) == ("failed", False)
+    assert caplog.text == ""
+    assert len(system.slack.messages(People.slack_id(employee))) == 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "not_in_channel",
+        "cannot_reply_to_message",
+        "is_archived",
+        "restricted_action_thread_locked",
+        "restricted_action_read_only_channel",
+    ],
+)
+def test_a_refusal_ends_the_attempts(
+    system: BotAndWorkers, file_from_message: FileFromMessage, error: str
+) -> None:
+    ticket = file_from_message()
+    system.slack.fail("chat.postMessage", error=error, where=to_general)
+    for _ in range(2):
+        system.work(ticket)
+    assert (lines(system.slack), state(system.db, ticket)) == ([], "failed")
+    assert not system.now(ticket).is_in_outbox
+
+
+def test_a_private_channel_with_the_bot_in_it_gets_the_line(
+    system: BotAndWorkers, file_from_message: FileFromMessage
+) -> None:
+    system.slack.add_channel("C0SECRET", is_private=True, is_member=True)
+    notify.run(system.runtime, str(file_from_message(channel="C0SECRET").id))
+    assert [line["text"] for line in lines(system.slack, "C0SECRET")] == [LINE]

@@ -4,12 +4,10 @@ from typing import Any
 
 import pytest
 
-from services.core.database import Mongo
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.reminders import Reminders
-from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
 from tasks.notifications import notify, reminders, unassigned_alert
 from tasks.notifications.slack_delivery import SlackRateLimited
@@ -26,18 +24,20 @@ from tests.conftest import (
     work,
 )
 from tests.support import payloads
-from tests.support.bot_and_workers import buttons
+from tests.support.bot_and_workers import BotAndWorkers, buttons
 from tests.support.recording_slack import RecordingSlack
+
+pytest_plugins = ["tests.support.scenario"]
 
 
 @pytest.fixture
 def admin(people: People) -> User:
-    """Nobody is available: the only one at the help roofs takes no tickets."""
+    """The only member of the staff, with no capacity."""
     return people.add(Role.ADMIN, capacity=0)
 
 
 class Roofs:
-    """Files tickets that nobody is available for."""
+    """Files tickets that no one is available for."""
 
     def __init__(
         self,
@@ -57,8 +57,7 @@ class Roofs:
         return [reload(self._runtime.db, ticket) for ticket in filed]
 
     def work(self, ticket: Ticket) -> None:
-        self._publisher.publish_ticket(str(ticket.id))
-        work(self._runtime, self._publisher)
+        work(self._runtime, self._publisher, ticket)
 
 
 @pytest.fixture
@@ -88,27 +87,22 @@ ONE = "Ticket 1 “The roof leaks”: nobody is available to take it"
 
 
 def test_it_gathers_for_a_moment(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
-    assert Reminders(runtime.db, clock=clock).due_recipients() == []
-    send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == [ONE]
-    assert buttons(sent_to(slack, admin)[0]) == ["Assign", "Details"]
+    assert Reminders(system.runtime.db, clock=clock).due_recipients() == []
+    send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == [ONE]
+    assert buttons(sent_to(system.slack, admin)[0]) == ["Assign", "Details"]
 
 
 def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
-    roofs: Roofs,
-    runtime: Runtime,
-    slack: RecordingSlack,
-    people: People,
-    admin: User,
-    clock: FixedClock,
+    system: BotAndWorkers, roofs: Roofs, people: People, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned(*(f"Leak {number}" for number in range(1, 16)))
     roofs.file_unassigned(*(f"Leak {number}" for number in range(16, 31)), by=people.add())
-    send_due_reminders(runtime, clock)
-    (message,) = sent_to(slack, admin)
+    send_due_reminders(system.runtime, clock)
+    (message,) = sent_to(system.slack, admin)
     first = [f"Ticket {number}" for number in range(1, 11)]
     assert message["text"] == (
         f"Nobody is available for 30 tickets: {', '.join(first)} and 20 more"
@@ -118,228 +112,216 @@ def test_thirty_at_once_are_one_message_and_one_more_is_one_more_line(
     assert buttons(message) == ["The queue"]
 
     roofs.file_unassigned("Leak 31")
-    send_due_reminders(runtime, clock)
-    (changed,) = sent_to(slack, admin)
+    send_due_reminders(system.runtime, clock)
+    (changed,) = sent_to(system.slack, admin)
     assert changed["ts"] == message["ts"]
     assert changed["text"] == (
         f"Nobody is available for 31 tickets: {', '.join(first)} and 21 more"
     )
-    in_place = [call for call in slack.calls_to("chat.update") if call.args["ts"] == message["ts"]]
+    in_place = [
+        call for call in system.slack.calls_to("chat.update") if call.args["ts"] == message["ts"]
+    ]
     assert len(in_place) == 1
 
 
 def test_a_second_ticket_joins_the_first_for_five_minutes(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
-    send_due_reminders(runtime, clock)
+    send_due_reminders(system.runtime, clock)
     clock.advance(minutes=4)
     roofs.file_unassigned("The cellar, too")
-    send_due_reminders(runtime, clock)
+    send_due_reminders(system.runtime, clock)
     both = "Nobody is available for 2 tickets: Ticket 1, Ticket 2"
-    assert texts(slack, admin) == [both]
-    assert rows(sent_to(slack, admin)[0]) == [
+    assert texts(system.slack, admin) == [both]
+    assert rows(sent_to(system.slack, admin)[0]) == [
         "Ticket 1: The roof leaks",
         "Ticket 2: The cellar, too",
     ]
     roofs.file_unassigned("And the garage")  # five minutes after the first
     clock.advance(seconds=21)
-    send_due_reminders(runtime, clock)
+    send_due_reminders(system.runtime, clock)
     third = "Ticket 3 “And the garage”: nobody is available to take it"
-    assert texts(slack, admin) == [both, third]
+    assert texts(system.slack, admin) == [both, third]
 
 
-def test_what_somebody_has_by_now_is_not_told(
-    roofs: Roofs,
-    runtime: Runtime,
-    slack: RecordingSlack,
-    ticket_actions: TicketActions,
-    admin: User,
-    clock: FixedClock,
+def test_an_assigned_ticket_needs_no_alert(
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roof, cellar = roofs.file_unassigned("The roof leaks", "The cellar, too")
-    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
-    send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == ["Ticket 2 “The cellar, too”: nobody is available to take it"]
-    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
+    system.actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == [
+        "Ticket 2 “The cellar, too”: nobody is available to take it"
+    ]
+    system.actions.take(actor=Actor.from_user(admin), ticket_id=str(cellar.id))
     roofs.file_unassigned("And the garage")
-    send_due_reminders(runtime, clock)  # the message that is there says what is so
-    assert texts(slack, admin) == ["Ticket 3 “And the garage”: nobody is available to take it"]
-    assert len(slack.calls_to("chat.postMessage")) == 4  # the requester's cards, and this
+    send_due_reminders(system.runtime, clock)  # the existing message is up to date
+    assert texts(system.slack, admin) == [
+        "Ticket 3 “And the garage”: nobody is available to take it"
+    ]
+    assert len(system.slack.calls_to("chat.postMessage")) == 4  # the requester's cards, and this
 
 
 def test_nothing_left_to_tell_is_told_to_nobody(
-    roofs: Roofs,
-    runtime: Runtime,
-    slack: RecordingSlack,
-    ticket_actions: TicketActions,
-    admin: User,
-    clock: FixedClock,
-    db: Mongo,
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     (roof,) = roofs.file_unassigned("The roof leaks")
-    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
-    send_due_reminders(runtime, clock)
-    assert sent_to(slack, admin) == []
-    assert db.nudges.count_documents({"at": {"$exists": True}}) == 0
+    system.actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    send_due_reminders(system.runtime, clock)
+    assert sent_to(system.slack, admin) == []
+    assert system.db.nudges.count_documents({"at": {"$exists": True}}) == 0
 
 
-def test_once_a_ticket_until_somebody_has_had_it(
-    roofs: Roofs,
-    runtime: Runtime,
-    slack: RecordingSlack,
-    ticket_actions: TicketActions,
-    admin: User,
-    clock: FixedClock,
+def test_one_alert_a_ticket_until_it_was_assigned(
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     (roof,) = roofs.file_unassigned("The roof leaks")
     for _ in range(3):
         clock.advance(minutes=6)
         roofs.work(roof)
-        send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == [ONE]
-    ticket_actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
-    ticket_actions.reassign(actor=Actor.from_user(admin), ticket_id=str(roof.id), assignee_id=None)
+        send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == [ONE]
+    system.actions.take(actor=Actor.from_user(admin), ticket_id=str(roof.id))
+    system.actions.reassign(actor=Actor.from_user(admin), ticket_id=str(roof.id), assignee_id=None)
     clock.advance(minutes=6)
     roofs.work(roof)
-    send_due_reminders(runtime, clock)
-    assert [text for text in texts(slack, admin) if text == ONE] == [ONE, ONE]
+    send_due_reminders(system.runtime, clock)
+    assert [text for text in texts(system.slack, admin) if text == ONE] == [ONE, ONE]
 
 
 def test_each_admin_has_a_message_but_who_filed_it(
-    runtime: Runtime,
-    publisher: RecordingPublisher,
-    slack: RecordingSlack,
-    tickets: TicketService,
-    people: People,
-    admin: User,
-    clock: FixedClock,
+    system: BotAndWorkers, people: People, admin: User, clock: FixedClock
 ) -> None:
     filing, unlinked = people.add(Role.ADMIN, capacity=0), people.add(Role.ADMIN, linked=False)
-    Roofs(runtime, publisher, tickets, filing).file_unassigned("The roof leaks", "The cellar, too")
-    send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
-    assert len(sent_to(slack, filing)) == 2  # their own cards
-    assert runtime.db.nudges.count_documents({"to": f"nobody:{unlinked.id}"}) == 0
+    Roofs(system.runtime, system.publisher, system.tickets, filing).file_unassigned(
+        "The roof leaks", "The cellar, too"
+    )
+    send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
+    assert len(sent_to(system.slack, filing)) == 2  # their own cards
+    assert system.runtime.db.nudges.count_documents({"to": f"nobody:{unlinked.id}"}) == 0
 
 
 def test_workers_at_once_send_one_message(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks", "The cellar, too")
     clock.advance(seconds=20)
-    (to,) = Reminders(runtime.db, clock=clock).due_recipients()
-    assert at_once(*[lambda: reminders.run(runtime, to)] * 6) == [None] * 6
-    assert len(sent_to(slack, admin)) == 1
+    (to,) = Reminders(system.runtime.db, clock=clock).due_recipients()
+    assert at_once(*[lambda: reminders.run(system.runtime, to)] * 6) == [None] * 6
+    assert len(sent_to(system.slack, admin)) == 1
 
 
 def test_who_comes_while_another_sends_waits_for_that(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
     clock.advance(seconds=20)
-    reminder_queue, to = Reminders(runtime.db, clock=clock), f"nobody:{admin.id}"
+    reminder_queue, to = Reminders(system.runtime.db, clock=clock), f"nobody:{admin.id}"
     slow = reminder_queue.claim(to)
     assert slow is not None
     roofs.file_unassigned("The cellar, too")
-    send_due_reminders(runtime, clock)
-    assert sent_to(slack, admin) == []
-    clock.advance(seconds=40)  # its claim has expired: whoever had it has died
-    reminders.run(runtime, to)
-    assert texts(slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
+    send_due_reminders(system.runtime, clock)
+    assert sent_to(system.slack, admin) == []
+    clock.advance(seconds=40)  # its claim has expired: the worker died
+    reminders.run(system.runtime, to)
+    assert texts(system.slack, admin) == ["Nobody is available for 2 tickets: Ticket 1, Ticket 2"]
 
 
 def test_a_worker_that_dies_between_posting_lines_posts_none_twice(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     (roof,) = roofs.file_unassigned("The roof leaks")
     key = {"notices.key": {"$regex": ":unassigned:"}}
-    db.tickets.update_one(key, {"$pull": {"notices": {"key": {"$regex": ":unassigned:"}}}})
-    unassigned_alert.queue_alerts(runtime, reload(db, roof))
-    assert db.nudges.count_documents({}) == 1
-    send_due_reminders(runtime, clock)
-    unassigned_alert.queue_alerts(runtime, reload(db, roof))
-    send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == [ONE]
+    system.db.tickets.update_one(key, {"$pull": {"notices": {"key": {"$regex": ":unassigned:"}}}})
+    unassigned_alert.queue_alerts(system.runtime, system.now(roof))
+    assert system.db.nudges.count_documents({}) == 1
+    send_due_reminders(system.runtime, clock)
+    unassigned_alert.queue_alerts(system.runtime, system.now(roof))
+    send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == [ONE]
 
 
 def test_it_handles_500_and_429(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
     theirs = People.slack_id(admin)
-    slack.fail("chat.postMessage", status=500, where=lambda args: args["channel"] == theirs)
-    send_due_reminders(runtime, clock)
-    assert sent_to(slack, admin) == []
-    slack.fail("chat.postMessage", status=429, retry_after=7)
+    system.slack.fail("chat.postMessage", status=500, where=lambda args: args["channel"] == theirs)
+    send_due_reminders(system.runtime, clock)
+    assert sent_to(system.slack, admin) == []
+    system.slack.fail("chat.postMessage", status=429, retry_after=7)
     with pytest.raises(SlackRateLimited) as busy:
-        send_due_reminders(runtime, clock)
+        send_due_reminders(system.runtime, clock)
     assert busy.value.seconds == 7
-    send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == [ONE]
+    send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == [ONE]
 
 
 def test_it_gives_up_on_a_permanent_error(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
-    slack.fail("chat.postMessage", error="user_disabled")
-    send_due_reminders(runtime, clock)
-    (line,) = db.nudges.find()
-    assert (line["ended"], sent_to(slack, admin)) == ("user_disabled", [])
+    system.slack.fail("chat.postMessage", error="user_disabled")
+    send_due_reminders(system.runtime, clock)
+    (line,) = system.db.nudges.find()
+    assert (line["ended"], sent_to(system.slack, admin)) == ("user_disabled", [])
 
 
 def test_a_message_that_cannot_be_changed_is_followed_by_another(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
-    send_due_reminders(runtime, clock)
+    send_due_reminders(system.runtime, clock)
     roofs.file_unassigned("The cellar, too")
-    slack.fail("chat.update", error="message_not_found")
-    send_due_reminders(runtime, clock)
+    system.slack.fail("chat.update", error="message_not_found")
+    send_due_reminders(system.runtime, clock)
     cellar = "Ticket 2 “The cellar, too”: nobody is available to take it"
-    assert texts(slack, admin) == [ONE, cellar]
+    assert texts(system.slack, admin) == [ONE, cellar]
     roofs.file_unassigned("And the garage")
-    send_due_reminders(runtime, clock)
-    assert texts(slack, admin) == [ONE, "Nobody is available for 2 tickets: Ticket 2, Ticket 3"]
+    send_due_reminders(system.runtime, clock)
+    assert texts(system.slack, admin) == [
+        ONE,
+        "Nobody is available for 2 tickets: Ticket 2, Ticket 3",
+    ]
 
 
-def test_whoever_is_no_admin_by_then_is_not_told(
-    roofs: Roofs, runtime: Runtime, slack: RecordingSlack, admin: User, clock: FixedClock, db: Mongo
+def test_a_former_admin_gets_no_alert(
+    system: BotAndWorkers, roofs: Roofs, admin: User, clock: FixedClock
 ) -> None:
     roofs.file_unassigned("The roof leaks")
-    db.users.update_one({"_id": admin.id}, {"$set": {"role": "user"}})
-    send_due_reminders(runtime, clock)
-    assert sent_to(slack, admin) == []
+    system.db.users.update_one({"_id": admin.id}, {"$set": {"role": "user"}})
+    send_due_reminders(system.runtime, clock)
+    assert sent_to(system.slack, admin) == []
 
 
-def test_its_buttons_lead_to_the_queue_and_to_somebody(
+def test_its_buttons_open_the_queue_and_assign(
+    system: BotAndWorkers,
     roofs: Roofs,
-    runtime: Runtime,
-    slack: RecordingSlack,
     admin: User,
     clock: FixedClock,
     ticket_bot: Bot,
     people: People,
 ) -> None:
     first, _ = roofs.file_unassigned("The roof leaks", "The cellar, too")
-    send_due_reminders(runtime, clock)
-    (message,) = sent_to(slack, admin)
-    shown = slack.response_url()
+    send_due_reminders(system.runtime, clock)
+    (message,) = sent_to(system.slack, admin)
+    shown = system.slack.response_url()
     press = {"user": People.slack_id(admin), "response_url": shown}
     assert ticket_bot.answer(payloads.block_actions(message, "show_list", **press)) == {}
-    (answer,) = slack.calls_to("response_url")
+    (answer,) = system.slack.calls_to("response_url")
     assert answer.args["text"].splitlines() == [
         "The queue:",
         "Ticket 1 “The roof leaks”: to do, medium priority, nobody is available yet",
         "Ticket 2 “The cellar, too”: to do, medium priority, nobody is available yet",
     ]
     assert ticket_bot.answer(payloads.block_actions(message, "reassign", **press)) == {}
-    assert slack.last_view()["title"]["text"] == "Assign ticket 1"
+    assert system.slack.last_view()["title"]["text"] == "Assign ticket 1"
     moderator = people.add(Role.MODERATOR)
     form = payloads.view_submission(
-        slack.last_view(), {"assignedTo": str(moderator.id)}, user=People.slack_id(admin)
+        system.slack.last_view(), {"assignedTo": str(moderator.id)}, user=People.slack_id(admin)
     )
     assert ticket_bot.answer(form) == {}
-    notify.run(runtime, str(first.id))
-    assert texts(slack, moderator) == ["Ticket 1 “The roof leaks”: assigned to you"]
+    notify.run(system.runtime, str(first.id))
+    assert texts(system.slack, moderator) == ["Ticket 1 “The roof leaks”: assigned to you"]

@@ -112,7 +112,7 @@ def test_one_task_is_published_for_all_waiting_emails(
     jobs.run("sweep")
     assert publisher.asked == [(EMAIL_TASK, first)]  # its task sends the other, too
     publisher.asked.clear()
-    while queued_email := emails.claim_next():
+    while queued_email := emails.claim():
         emails.mark_sent(queued_email)
     jobs.run("sweep")
     assert publisher.asked == []

@@ -31,7 +31,7 @@ def offered(
     until: datetime = FRIDAY,
     source: AbsenceSource = AbsenceSource.SELF,
 ) -> Message:
-    message = offer_message(HandoverOffer(user, "k3y", to, number, until, source, attempts=1))
+    message = offer_message(HandoverOffer(user, "k3y", to, number, until, source, 1, until))
     assert check_message({"text": message.text, "blocks": message.blocks}) == []
     return message
 

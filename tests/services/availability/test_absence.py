@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from services.availability.quiet_hours import notifications_paused_until
+from services.availability.absence import notifications_paused_until
 from services.availability.slack_status import NO_END
 from services.calendar.business_hours import BusinessHours
 
@@ -13,7 +13,7 @@ BUSINESS_HOURS = BusinessHours(zone="Europe/Berlin", is_configured=True)
 
 
 def at(day: int, hour: int, minute: int = 0) -> datetime:
-    """Of March 2026 in UTC, an hour behind Berlin; the second is a Monday."""
+    """March 2026 in UTC, an hour behind Berlin; the 2nd is a Monday."""
     return datetime(2026, 3, day, hour, minute, tzinfo=UTC)
 
 
@@ -72,5 +72,5 @@ def test_where_nobody_has_said_when_they_work_nobody_is_kept_waiting() -> None:
     ],
 )
 def test_the_end_of_all_calendars_is_as_good_as_never(account: dict[str, Any]) -> None:
-    """Else one such account would stop the sweeps for everybody."""
+    """One such account must not stop the sweeps."""
     assert notifications_paused_until(account, BUSINESS_HOURS, now=at(2, 9)) == NO_END
