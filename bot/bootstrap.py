@@ -152,7 +152,7 @@ def _build_page_services(
         users,
         secret=settings.jwt_secret,
         trusted_proxies=settings.trusted_proxies,
-        has_smtp=bool(settings.smtp_host),
+        has_smtp=bool(settings.mailtrap_smtp_host),
     )
 
 

@@ -1,7 +1,6 @@
 """README.md holds what it says: its variables, commands, targets, files and pictures are there."""
 
 import argparse
-import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -20,7 +19,6 @@ CODE = re.compile(r"^ *```\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
 LARGEST = 150_000
 PNG = b"\x89PNG\r\n\x1a\n"
-VARIABLE = re.compile(r"[A-Z]{2,}(_[A-Z]+)*")
 READ_BY_NAME = re.compile(r"(?:environ(?:\.get\(|\[)|getenv\()\s*\"(\w+)\"")
 
 
@@ -48,18 +46,12 @@ def variables() -> dict[str, str]:
 
 def read_variables() -> set[str]:
     """Every variable that the product reads."""
-    reader = ROOT / "services" / "core" / "settings.py"
-    texts = [
-        node.value
-        for node in ast.walk(ast.parse(reader.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    names = {part for text in texts for part in text.split(" or ") if VARIABLE.fullmatch(part)}
+    names = {name.upper() for name in settings.Settings.model_fields}
     for folder in ("bot", "services", "tasks"):
         for file in (ROOT / folder).rglob("*.py"):
             names |= set(READ_BY_NAME.findall(file.read_text()))
     names |= set(READ_BY_NAME.findall((ROOT / "app.py").read_text()))
-    return names - set(settings.LOG_LEVELS)
+    return names
 
 
 def test_the_table_names_every_variable_that_is_read_and_no_other() -> None:
@@ -81,8 +73,7 @@ def test_the_table_tells_the_true_defaults() -> None:
     config, _ = settings.parse_settings("bot", {})
 
     def default(name: str) -> object:
-        field = name.lower().replace("mailtrap_", "").replace("_pass", "_password")
-        return getattr(config, field)
+        return getattr(config, name.lower())
 
     told = {name: text.strip("`") for name, text in variables().items() if text.startswith("`")}
     assert told == {name: str(default(name)) for name in told}

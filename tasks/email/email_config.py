@@ -28,7 +28,7 @@ class EmailConfig:
 
 def build_email_config(config: Settings, db: Mongo, meter: Meter) -> EmailConfig | None:
     """None where no mail server is set."""
-    if not config.smtp_host:
+    if not config.mailtrap_smtp_host:
         return None
     return EmailConfig(
         server=smtp_server(config),
@@ -41,16 +41,16 @@ def build_email_config(config: Settings, db: Mongo, meter: Meter) -> EmailConfig
 
 def smtp_server(config: Settings) -> SmtpServer:
     return SmtpServer(
-        config.smtp_host,
-        config.smtp_port,
-        user=config.smtp_user,
-        password=config.smtp_password,
+        config.mailtrap_smtp_host,
+        config.mailtrap_smtp_port,
+        user=config.mailtrap_smtp_user,
+        password=config.mailtrap_smtp_pass,
     )
 
 
 def sender_address(config: Settings) -> Address:
     """Who the mails are from: as set, else as one signs in, else of where the pages are."""
-    for email in (config.mail_from, config.smtp_user):
+    for email in (config.mail_from, config.mailtrap_smtp_user):
         with suppress(BadAddressError):  # many sign in with a name
             return parse_address(email, name=SENDER_NAME)
     return Address(display_name=SENDER_NAME, username="helpdesk", domain=_host(config.app_url))

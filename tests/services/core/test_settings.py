@@ -57,15 +57,15 @@ def test_missing_and_bad_values_are_named_together_and_never_quoted() -> None:
     assert problems("bot", env) == [
         "REDIS_URL is missing",
         "MONGO_URI must begin with mongodb:// or mongodb+srv://",
-        "SLACK_API_URL must begin with http:// or https://",
-        "GEMINI_API_URL must begin with http:// or https://",
-        "SLACK_BOT_TOKEN must begin with xoxb-",
-        "SLACK_APP_TOKEN must begin with xapp-",
-        "ADMIN_EMAILS must be email addresses with commas between them",
         SHORT,
         "ACCOUNT_LINKING must be auto or strict",
-        "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR",
+        "SLACK_BOT_TOKEN must begin with xoxb-",
+        "SLACK_APP_TOKEN must begin with xapp-",
+        "SLACK_API_URL must begin with http:// or https://",
+        "GEMINI_API_URL must begin with http:// or https://",
         "GEMINI_TIMEOUT must be whole seconds, from 1 to 30",
+        "ADMIN_EMAILS must be email addresses with commas between them",
+        "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR",
     ]
 
 
@@ -161,6 +161,11 @@ def test_space_around_a_value_does_not_matter() -> None:
     assert settings.slack_api_url == "http://127.0.0.1:3000/api/"
     assert settings.admin_emails == {"boss@example.com", "second@example.com"}
     assert settings.log_level == "DEBUG"
+
+
+def test_bytes_that_are_no_text_are_a_problem_and_not_a_crash() -> None:
+    (problem,) = problems("bot", BOT | {"GEMINI_MODEL": "\udcff"})
+    assert problem.startswith("GEMINI_MODEL Input should be a valid string")
 
 
 def test_blank_is_as_good_as_missing() -> None:
