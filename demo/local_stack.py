@@ -1,4 +1,4 @@
-"""Servers and product together: started in order, watched, and stopped without a trace."""
+"""Start, watch and stop the servers and the product together."""
 
 import secrets
 import shutil
@@ -42,7 +42,7 @@ class Stack:
         self._open = ExitStack()
 
     def start(self) -> Self:
-        """Return once everything is at work; on a failure stop what was started."""
+        """Return once everything is ready; on a failure stop what was started."""
         try:
             self._start()
         except BaseException:  # Ctrl-C too
@@ -52,7 +52,7 @@ class Stack:
 
     def _start(self) -> None:
         self._open.callback(shutil.rmtree, self.logs, ignore_errors=True)
-        # The Slack first: a taken port is the likeliest trouble, and is told at once.
+        # Slack first: a taken port is the most likely failure.
         for server in (self.slack, self.mongo, self.redis):
             self._open.enter_context(server)
         seed.seed_accounts(self.database(), self.staff)
@@ -63,7 +63,7 @@ class Stack:
             workspace.wait_for_bot()
 
     def database(self) -> core_database.Mongo:
-        """Closed with the stack."""
+        """Return a connection that is closed with the stack."""
         db = core_database.connect(self.mongo.uri_for(DATABASE))
         self._open.callback(db.client.close)
         return db
@@ -83,7 +83,7 @@ class Stack:
         }
 
     def check(self) -> None:
-        """`ProcessError` if anything has ended by itself."""
+        """Raise `ProcessError` if a process has ended."""
         servers: list[Server] = [self.slack, self.mongo, self.redis]
         for server in servers:
             if server.process and not server.running:
@@ -91,7 +91,7 @@ class Stack:
         self.product.check()
 
     def stop(self) -> None:
-        """Product first, then servers."""
+        """Stop the product, then the servers."""
         self._open.close()
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""The product's three processes: bot, worker and jobs, each with a log of its own."""
+"""The product's three processes: bot, worker and jobs, each with its own log."""
 
 import os
 import sys
@@ -9,15 +9,15 @@ from pathlib import Path
 from demo.binaries import ROOT
 from demo.process import Process, ProcessError
 
-# The line in its log that says it is at work.
+# The log line that says that the process is ready.
 READY = {
     "worker": "the worker is ready",
     "jobs": "the jobs are ready",
     "bot": "the bot is ready",
 }
 START_SECONDS = 30.0
-# What the product may find in a developer's environment or .env and the demo must not obey.
-# Set empty, because an absent one would be read from .env after all.
+# Variables of a developer's environment or .env that the demo ignores. They are set to "", because
+# an absent one would be read from .env.
 UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_SECRET",
             "TICKET_EMOJI", "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
             "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "GEMINI_API_KEY", "GEMINI_MODEL",
@@ -26,7 +26,7 @@ UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
-    """This process's environment with these settings of the product and no others."""
+    """Return this process's environment with only these settings of the product."""
     return {**os.environ, **dict.fromkeys(UNWANTED, ""), "PYTHONUNBUFFERED": "1", **settings}
 
 
@@ -51,7 +51,7 @@ class ProductProcesses:
         }
 
     def start(self) -> None:
-        """All at once; returns when each is at work."""
+        """Start all processes; return when each is ready."""
         for process in self.processes.values():
             process.start()
         for command in self.processes:
@@ -65,13 +65,13 @@ class ProductProcesses:
         return self.processes[command]
 
     def check(self) -> None:
-        """`ProcessError` with its last output if one has ended by itself."""
+        """Raise `ProcessError` with the last output if a process has ended."""
         for process in self.processes.values():
             if not process.running:
                 raise ProcessError(process.describe_end())
 
     def stop(self, *, grace: float = 10.0) -> list[str]:
-        """SIGTERM to all, SIGKILL after `grace` seconds; the names of those it took."""
+        """Send SIGTERM to all, SIGKILL after `grace` seconds; return the names of those killed."""
         for process in self.processes.values():
             process.terminate()
         deadline = time.monotonic() + grace

@@ -1,30 +1,10 @@
 """People who talk about a ticket in the demo's Slack, with the whole product behind it."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from demo import seed
-from demo.local_stack import Stack
 from demo.screen_text import ScreenMessage
-from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[SlackPage]:
-    with Stack(staff=seed.staff()) as stack, SlackPage(stack.slack.url) as made:
-        yield made
-
-
-@pytest.fixture
-def emma(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0EMMA")
-
-
-@pytest.fixture
-def nils(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0NILS")
 
 
 @pytest.fixture

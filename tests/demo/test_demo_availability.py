@@ -1,23 +1,13 @@
 """Away and back in the demo, whose Slack shows neither time pickers nor searches."""
 
-from collections.abc import Iterator
 from datetime import timedelta
-
-import pytest
 
 from bot.views import ids
 from demo import seed
-from demo.local_stack import Stack
+from demo.block_translation import DATE
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
-from demo.text_inputs import DATE
 from services.core.clock import utcnow
-
-
-@pytest.fixture
-def workspace() -> Iterator[SlackPage]:
-    with Stack() as stack, SlackPage(stack.slack.url) as seen:
-        yield seen
 
 
 def test_a_moderator_goes_away_hands_over_and_is_back(workspace: SlackPage) -> None:

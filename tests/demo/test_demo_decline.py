@@ -1,20 +1,8 @@
 """Decline and reassign in the demo's Slack, with the whole product behind it."""
 
-from collections.abc import Iterator
-
-import pytest
-
-from demo import seed
-from demo.local_stack import Stack
 from demo.screen_text import ScreenMessage
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[SlackPage]:
-    with Stack(staff=seed.staff()) as stack, SlackPage(stack.slack.url) as made:
-        yield made
 
 
 def test_a_ticket_is_declined_and_reassigned(workspace: SlackPage) -> None:

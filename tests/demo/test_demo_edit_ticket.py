@@ -1,19 +1,8 @@
 """A ticket looked at and updated in the demo, where fields are typed that Slack has menus for."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from demo import seed
-from demo.local_stack import Stack
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
-
-
-@pytest.fixture
-def workspace() -> Iterator[SlackPage]:
-    with Stack() as stack, SlackPage(stack.slack.url) as seen:
-        yield seen
 
 
 def test_a_moderator_updates_a_ticket_looks_at_it_and_empties_it(workspace: SlackPage) -> None:

@@ -1,34 +1,8 @@
 """Triage, intake and people in the demo's Slack, with the whole product behind it."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from demo import seed
-from demo.local_stack import Stack
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
-
-
-@pytest.fixture(scope="module")
-def workspace() -> Iterator[SlackPage]:
-    with Stack(staff=seed.staff()) as stack, SlackPage(stack.slack.url) as made:
-        yield made
-
-
-@pytest.fixture
-def emma(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0EMMA")
-
-
-@pytest.fixture
-def nils(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0NILS")
-
-
-@pytest.fixture
-def ada(workspace: SlackPage) -> SlackUser:
-    return SlackUser(workspace, "U0ADA")
 
 
 def test_a_message_to_the_bot_is_filed_and_taken_in_triage(emma: SlackUser, ada: SlackUser) -> None:

@@ -18,8 +18,8 @@ from demo.binaries import ROOT
 from demo.process import ProcessError
 from demo.product_processes import ProductProcesses
 from demo.servers import free_port
-from demo.smoke_scenario import SKILLS, draw_plan
-from services.routing.router import match_skills
+from demo.smoke import SKILLS, draw_plan
+from services.routing.skill_matching import match_skills
 from tests.demo.test_process import wait_until_gone
 
 SECONDS = 60

@@ -1,19 +1,8 @@
 """Due times in the demo: an admin sets the targets and the hours, and a ticket has a deadline."""
 
-from collections.abc import Iterator
-
-import pytest
-
 from demo import seed
-from demo.local_stack import Stack
 from demo.slack_page import SlackPage
 from demo.slack_user import SlackUser
-
-
-@pytest.fixture
-def workspace() -> Iterator[SlackPage]:
-    with Stack() as stack, SlackPage(stack.slack.url) as seen:
-        yield seen
 
 
 def test_an_admin_sets_what_tickets_are_due_by(workspace: SlackPage) -> None:
