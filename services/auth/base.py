@@ -1,4 +1,4 @@
-"""What sign-in, profiles and resets work with, and share."""
+"""What sign-in, profiles and password resets share."""
 
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
@@ -11,7 +11,7 @@ from services.outbox.emails import Emails
 
 
 class AccountServiceBase:
-    """One bound on hashes at a time and one throttle for all three of them."""
+    """One limit of concurrent hashes and one rate limiter for all three."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What people change of their own account over pages and API, and admins of anybody's."""
+"""Edit accounts over pages and API: one's own, and as an admin any."""
 
 from collections.abc import Sequence
 
@@ -36,10 +36,10 @@ class ProfileService(AccountServiceBase):
         current_password: str | None = None,
         client_ip: str | None = None,
     ) -> User:
-        """Change what is given of one's own account; None leaves as it is, a name "" removes it.
+        """Change the given fields of the actor's account; None: unchanged, name "": removed.
 
-        A new password ends every session, this one too, and the owner is notified. It takes the
-        current one, which is counted against guessing as at sign-in (`client_ip`: the caller's).
+        A new password needs the current one, rate-limited as at sign-in. It ends all sessions, this
+        one too, and the owner is notified by email.
         Raises `InvalidValue`, `LimitReached`, and `Conflict` if the password has changed since.
         """
         require_permission(actor, Permission.EDIT_OWN_PROFILE)
@@ -78,7 +78,7 @@ class ProfileService(AccountServiceBase):
         role: str | None = None,
         skills: Sequence[str] | None = None,
     ) -> User:
-        """Change what is given of the account with that address; None leaves as it is.
+        """Change the given fields of the account with that address; None: unchanged.
 
         A new role ends its sessions. Raises `InvalidValue`; `NotFound`; `Conflict` for the last
         active admin, and if several accounts have the address.
@@ -104,7 +104,7 @@ class ProfileService(AccountServiceBase):
     def _verify_current_password(
         self, user_id: ObjectId, current: str | None, client_ip: str | None
     ) -> str:
-        """The stored hash that `current` is the password of."""
+        """Return the stored hash if `current` is its password."""
         doc = self._load(user_id)
         stored = doc.get("password")
         if not stored:
@@ -130,11 +130,10 @@ class ProfileService(AccountServiceBase):
 
 
 def _profile(name: str | None, skills: Sequence[str] | None) -> Document:
-    """The update of what stands in a profile."""
     update: Document = {}
     if name is not None:
         update["$set"] = {"name": checked_name(name)}
-        update["$unset"] = {"searchKeys": ""}  # made anew at the next search
+        update["$unset"] = {"searchKeys": ""}  # rebuilt by the next search
     if skills is not None:
         update.setdefault("$set", {})["skills"] = checked_skill_list(skills)
     return update

@@ -1,4 +1,4 @@
-"""Everything behind sign-up, sign-in, profiles and passwords, put together once a process."""
+"""The services for sign-up, sign-in, profiles and passwords, built once per process."""
 
 from dataclasses import dataclass
 

@@ -31,8 +31,7 @@ ACCOUNT_EXISTS = (
     "There is an account with that address already. Sign in, or set a password by “Forgot your "
     "password?”."
 )
-# Of more accounts than these with one address, all but the oldest have to be removed first:
-# comparing takes a quarter of a second each.
+# Of the accounts with one address only the oldest are tried: comparing takes 0.25 s each.
 MAX_ACCOUNTS_PER_EMAIL = 5
 
 
@@ -46,10 +45,10 @@ class SignInService(AccountServiceBase):
         name: str | None = None,
         client_ip: str | None = None,
     ) -> User:
-        """A new account, of role `user` whoever asks. `client_ip` is the caller's.
+        """Create an account, always with the role `user`.
 
-        Raises `InvalidValue`, `LimitReached`, and `Conflict` if the address has an account, be it
-        an invitation: the address's owner sets its password by email.
+        Raises `InvalidValue`, `LimitReached`, and `Conflict` if the address has an account, also an
+        invited one: the address's owner sets its password by email.
         """
         email = checked_email(checked_string("email", email))
         values = {"skills": checked_skill_list(skills), "name": checked_name(name)}
@@ -61,7 +60,7 @@ class SignInService(AccountServiceBase):
         with self._sign_up_lease(email):
             self._refuse_known(email)
             self._db.users.insert_one(doc)
-            # An admin who invites, or a first use of Slack, does not ask whether one is alone.
+            # An invitation or a first use of Slack takes no lease, so it may have been first.
             if len(self._users.find_by_email(email)) > 1:
                 self._db.users.delete_one({"_id": doc["_id"]})
                 raise Conflict(ACCOUNT_EXISTS)
@@ -71,11 +70,11 @@ class SignInService(AccountServiceBase):
         return User.from_doc(doc)
 
     def sign_in(self, *, email: str, password: str, client_ip: str | None = None) -> User:
-        """The account whose address and password these are. `client_ip` is the caller's.
+        """Return the account with that address and password.
 
-        Raises `Unauthenticated`, in the same words and after the same time whatever is wrong;
-        `LimitReached` after many failures and while many sign in; `InvalidValue` for what is no
-        text, and for a password that is too long for any account's.
+        Raises `Unauthenticated`, with the same text and after the same time whatever is wrong;
+        `LimitReached` after many failures and while many users sign in; `InvalidValue` for a value
+        that is not a string, and for a password that is too long.
         """
         email, password = (
             strip_invisible(checked_string("email", email)),
@@ -93,7 +92,7 @@ class SignInService(AccountServiceBase):
         return User.from_doc(doc)
 
     def authenticate(self, token: str) -> User:
-        """Whose session it is, as the account is at this moment. Raises `Unauthenticated`."""
+        """Return the session's account, freshly read. Raises `Unauthenticated`."""
         claims = self._tokens.verify(token)
         user = self._users.get(claims.user_id) if claims else None
         if claims is None or user is None:
@@ -103,16 +102,16 @@ class SignInService(AccountServiceBase):
         return user
 
     def issue_token(self, user: User) -> str:
-        """A new session for somebody who has just signed in or up, or set a password."""
+        """Return the token of a new session. The caller has authenticated the user."""
         return self._tokens.issue(user)
 
     def sign_out(self, *, user_id: ObjectId) -> None:
-        """End every session of the account."""
+        """End all sessions of the account."""
         self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
 
     def _matching(self, email: str, password: str) -> Document | None:
-        """Of an address's active accounts the one with that password: first the one whose address
-        is written like this, then the oldest. Where there is none, that takes as long.
+        """Return the address's active account with that password: the one with the same spelling of
+        the address is tried first, then the oldest. Without any account it takes as long.
         """
         docs = [doc for doc in self._users.find_docs_by_email(email) if User.from_doc(doc).active]
         docs.sort(key=lambda doc: (doc.get("email") != email.strip(), doc["_id"]))
@@ -124,7 +123,7 @@ class SignInService(AccountServiceBase):
         return None
 
     def _rehash_if_outdated(self, doc: Document, password: str) -> None:
-        """Replace a hash of another kind or cost than today's, unless it has changed since."""
+        """Replace a hash of an old kind or cost, unless the password has changed since."""
         old = doc["password"]
         if not self._hasher.is_outdated(old):
             return
@@ -140,7 +139,7 @@ class SignInService(AccountServiceBase):
 
     @contextmanager
     def _sign_up_lease(self, email: str) -> Iterator[None]:
-        """Of several who sign up with one address at once, one goes on."""
+        """Let only one of several concurrent sign-ups with one address continue."""
         name = hashlib.sha256(email_key(email).encode()).hexdigest()
         lease = Lease(self._db, f"sign-up:{name[:32]}", clock=self._clock)
         if not lease.acquire():

@@ -9,7 +9,7 @@ from bson import ObjectId
 from bot.slack.form_state import changed_fields
 from bot.views.modals.edit_metadata import EditMetadata
 from bot.views.modals.edit_ticket import edit_ticket_modal
-from services.assignment.assignee_options import AssigneeOption
+from services.assignment.ranking import AssigneeOption
 from services.core.errors import InvalidValue
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status

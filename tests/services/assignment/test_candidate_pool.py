@@ -10,9 +10,13 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
-from services.assignment.candidate_pool import LARGE_TEAM_SIZE, CandidateLoader
-from services.assignment.shortlist import LARGE_TEAM_TTL, Shortlist
-from services.assignment.shortlist import SHORTLIST_SIZE as SHORTLIST
+from services.assignment.candidate_pool import (
+    LARGE_TEAM_SIZE,
+    LARGE_TEAM_TTL,
+    CandidateLoader,
+    Shortlist,
+)
+from services.assignment.candidate_pool import SHORTLIST_SIZE as SHORTLIST
 from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import Mongo
 from services.linking.links import LinkService

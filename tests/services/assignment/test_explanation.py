@@ -34,18 +34,11 @@ def explained(
     holders: dict[str, int] | None = None,
     **asked: Any,
 ) -> Explanation:
-    grounds = Criteria(
-        skills=(),
-        requester=REQUESTER,
-        now=NOW,
-        declined=frozenset(),
-        history={},
-        corrections={},
-    )
+    grounds = Criteria(skills=(), requester=REQUESTER, now=NOW, skill_counts=holders)
     grounds.update(cast("Criteria", asked))
     everybody = frozenset(who.user_id for who in team)
     looked_at = everybody if listed is None else listed
-    return explain(team, shortlisted=looked_at, skill_counts=holders, criteria=grounds)
+    return explain(team, shortlisted=looked_at, criteria=grounds)
 
 
 def reasons(standings: tuple[CandidateScore, ...]) -> list[str]:
@@ -59,7 +52,7 @@ def test_the_first_who_is_able_is_whom_it_chooses(
     some = data.draw(st.lists(st.sampled_from(team), unique=True)) if team else []
     for looked_at in (team, some):
         listed = frozenset(who.user_id for who in looked_at)
-        found = explain(team, shortlisted=listed, skill_counts=None, criteria=question)
+        found = explain(team, shortlisted=listed, criteria=question)
         chosen = choose_assignee(candidates=looked_at, **question)
         assert (found.chosen and found.chosen.user_id) == (chosen and chosen.user_id)
         if found.chosen and chosen:
@@ -76,7 +69,7 @@ def test_everybody_stands_in_it_once_with_their_own_parts(
     team: list[Candidate], question: Any
 ) -> None:
     everybody = frozenset(who.user_id for who in team)
-    found = explain(team, shortlisted=everybody, skill_counts=None, criteria=question)
+    found = explain(team, shortlisted=everybody, criteria=question)
     standings = [*found.eligible, *found.excluded]
     assert [one.candidate for one in standings] == [
         rating.candidate for rating in rate_candidates(candidates=team, **question)

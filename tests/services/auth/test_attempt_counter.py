@@ -110,7 +110,7 @@ def test_without_redis_the_process_counts_for_itself(
             assert attempts.increment("a", window=WINDOW) == AttemptCount(number, 900)
     assert attempts.get_many(["a", "b"]) == [AttemptCount(5, 900), NONE]
     assert [record.getMessage() for record in caplog.records] == [
-        "Redis is away (ConnectionError): each process counts attempts for itself"
+        "Redis is unavailable (ConnectionError): each process counts attempts itself"
     ]
     clock.advance(minutes=10)
     assert attempts.increment("a", window=WINDOW) == AttemptCount(6, 300)
@@ -164,7 +164,7 @@ def test_redis_stops_and_comes_back(
     assert AttemptCounter(own_redis.url).get_many(["b"]) != [NONE]
     # What was counted meanwhile still holds here.
     assert attempts.get_many(["a"])[0].attempts == 2
-    assert "attempts to sign in are counted in Redis again" in caplog.messages
+    assert "sign-in attempts are counted in Redis again" in caplog.messages
 
 
 def test_a_restart_between_two_attempts_goes_unnoticed(

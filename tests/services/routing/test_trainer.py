@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from services.routing.learned_model import Example, LearnedModel, to_doc
-from services.routing.router import match_skills, rank_skills
+from services.routing.router import rank_skills
+from services.routing.skill_matching import match_skills
 from services.routing.trainer import Trainer
 from tests.support.resolved_tickets import WORDS, examples
 

@@ -180,6 +180,6 @@ def test_of_processes_that_learn_at_once_one_makes_each_version(
     said = [r.message for r in caplog.records if r.name == "services.routing.training"]
     store = ModelStore(db, clock=clock)
     for kind in ModelKind:
-        made = said.count(f"learned {kind.value} from 1 tickets")
+        made = said.count(f"trained the model of {kind.value} on 1 tickets")
         assert store.stored_info(kind).version == made >= 1
     assert not Training(db, clock=clock).run_if_due()

@@ -11,7 +11,7 @@ from bot.slack.form_state import changed_fields
 from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE, conflict_modal
 from bot.views.modals.edit_metadata import EditMetadata
 from bot.views.modals.edit_ticket import edit_ticket_modal
-from services.assignment.assignee_options import AssigneeOption
+from services.assignment.ranking import AssigneeOption
 from services.editing.conflicts import EditConflict, FieldConflict
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket

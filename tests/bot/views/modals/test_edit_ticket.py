@@ -10,8 +10,8 @@ from bson import ObjectId
 from bot.views.assignee_options import assignee_option
 from bot.views.modals.edit_metadata import EditMetadata, ticket_id_from_view
 from bot.views.modals.edit_ticket import edit_ticket_modal
-from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
+from services.assignment.ranking import AssigneeOption
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
