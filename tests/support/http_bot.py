@@ -48,7 +48,7 @@ class HttpBot:
         return dict(json.loads(response.text)) if response.text else {}
 
     def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
-        """What Slack sends when somebody has opened the form, filled it in and presses File."""
+        """Return the payload of a form that the user opens, fills in and submits."""
         command = payloads.slash_command(user=user)
         self.answer(command)
         view = opened_by(slack, command["trigger_id"])
