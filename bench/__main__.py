@@ -1,4 +1,4 @@
-"""Figures of one run on this machine, with a MongoDB of its own: `make bench`."""
+"""`make bench`: measure on this machine, with a MongoDB started for it."""
 
 from bench import choosing, open_tickets
 from bench.figures import table

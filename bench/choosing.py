@@ -1,4 +1,4 @@
-"""How long the choice of an assignee takes: 1,000 candidates at hand, and 10,000 in a database."""
+"""Time to choose an assignee: among 1,000 candidates in memory, and 10,000 in a database."""
 
 import random
 from collections.abc import Iterator, Sequence
@@ -32,7 +32,7 @@ TICKETS_EACH = 4
 
 
 def candidates(count: int) -> list[Candidate]:
-    """Moderators with four skills each, in 40 different weeks of work."""
+    """Return moderators with four skills each and 40 different work weeks."""
     drawn = random.Random(1)  # noqa: S311  the same each time
     return [
         Candidate(
@@ -50,7 +50,7 @@ def candidates(count: int) -> list[Candidate]:
 
 
 def fill(db: Mongo, *, people: int, needs: Sequence[str] = NEEDED) -> Ticket:
-    """A team of so many linked moderators, their tickets, and one that nobody has yet."""
+    """Insert linked moderators, their tickets, and an unassigned ticket, which is returned."""
     ensure_indexes(db)
     drawn = random.Random(2)  # noqa: S311  the same each time
     team = candidates(people)
@@ -95,7 +95,7 @@ def _ticket(who: Candidate, drawn: random.Random) -> Document:
 
 
 def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice | None:
-    """Everybody rated in full, each for themselves: with all that they share worked out anew."""
+    """Rate each candidate separately, without sharing any computation."""
     for who in team:
         rate_candidates(candidates=[who], skills=needed, requester=None, now=NOW)
     order = rate_candidates(candidates=team, skills=needed, requester=None, now=NOW)
@@ -105,7 +105,7 @@ def baseline(team: Sequence[Candidate], needed: Sequence[str]) -> AssigneeChoice
 
 def measure_in_memory() -> Figure:
     team = candidates(IN_MEMORY_COUNT)
-    # Each its own, so that the plain way shares nothing by accident.
+    # Copies, so that the baseline shares no cache.
     alone = [replace(who) for who in team]
 
     def ask() -> AssigneeChoice | None:
@@ -120,7 +120,7 @@ def measure_in_memory() -> Figure:
 
 
 def measure_database(db: Mongo, *, people: int = DATABASE_COUNT) -> Iterator[Figure]:
-    """With every query; the plain way reads everybody."""
+    """Measure with all queries; the baseline reads all candidates."""
     ticket = fill(db, people=people)
     links = LinkService(db, UserService(db))
     for name, needed in (("two skills", NEEDED), ("no skill", ())):

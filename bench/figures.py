@@ -1,5 +1,5 @@
-"""How a figure is measured and shown: the least of several rounds, because whatever else runs on
-the machine only adds to it, beside its bound and the plain way to do the same in the same run."""
+"""Measure and show figures: the minimum of several rounds, because other load only adds time,
+beside a bound and the baseline ("plain way") of the same run."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,8 +10,7 @@ ROUNDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`ms` of one run; `bound` is what it may take, `baseline_ms` what the plain way took, if there
-    is one. `note` says what else was found."""
+    """`ms` of one run, the most it may take (`bound`), and the baseline's time, if there is one."""
 
     name: str
     ms: float
@@ -21,7 +20,7 @@ class Figure:
 
 
 def milliseconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
-    """The least, after one round that nobody counts."""
+    """Return the minimum, after a round that is not counted."""
     work()
     taken = []
     for _ in range(rounds):
@@ -49,7 +48,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def _beside(figure: Figure) -> tuple[str, str]:
-    """What the plain way took, and how many times as long that is."""
+    """Return the baseline's time, and its ratio to the measured one."""
     if figure.baseline_ms is None:
         return "", ""
     ratio = f"{figure.baseline_ms / figure.ms:.1f}x" if figure.ms else ""

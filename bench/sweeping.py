@@ -1,5 +1,4 @@
-"""How long one look at what is due by the clock takes among many open tickets, and how much of
-them is in memory at once."""
+"""Time and memory of the escalation sweep among many open tickets."""
 
 import time
 import tracemalloc
@@ -27,7 +26,7 @@ MEGABYTE = 1_048_576
 
 
 class NullPublisher(CeleryPublisher):
-    """Nobody works on what is published."""
+    """Publishes nothing."""
 
     def __init__(self) -> None:
         super().__init__(celery)
@@ -36,7 +35,7 @@ class NullPublisher(CeleryPublisher):
 
 
 def fill(db: Mongo, *, count: int, due: int) -> None:
-    """So many open tickets, of which some were missed a moment ago; the others have all day."""
+    """Insert `count` open tickets; `due` of them are just overdue, the others are not."""
     ensure_indexes(db)
     people = [ObjectId() for _ in range(50)]
     docs = (ticket(number, people, is_due=number < due) for number in range(count))
@@ -79,7 +78,7 @@ def sweep(db: Mongo) -> int:
 
 
 def baseline(db: Mongo) -> int:
-    """Every open ticket read and looked at; how many have a step to take."""
+    """Read every open ticket and count those with a due step."""
     by = load_policy(db)
     found = db.tickets.find({"status": {"$in": list(OPEN_STATUSES)}})
     return sum(bool(due_steps(Ticket.from_doc(doc), policy=by, now=NOW)) for doc in found)
@@ -104,7 +103,7 @@ def figures(db: Mongo, *, count: int = OPEN, due: int = DUE) -> Iterator[Figure]
 
 
 def _measured(work: Callable[[], int]) -> tuple[int, float, float]:
-    """What it returns, its time, and the most of our own memory it takes at once."""
+    """Return its result, its time in ms, and its peak Python memory in MB."""
     tracemalloc.start()
     begun = time.perf_counter()
     done = work()

@@ -1,4 +1,4 @@
-"""docs/accounts.md holds what it says: its examples are run against a bot, as they stand there."""
+"""The examples of docs/accounts.md, run against a bot."""
 
 import json
 import os
@@ -44,7 +44,7 @@ def bot(
 
 
 class Shell:
-    """Somebody who tries the examples one after the other, with what was answered before."""
+    """Runs the examples in order; later ones use the answers of earlier ones."""
 
     def __init__(self, url: str) -> None:
         self._lines = ["set -e"]
@@ -52,7 +52,7 @@ class Shell:
         self._token = self._ticket = ""
 
     def run(self, example: str) -> Any:
-        """What the example prints. Its assignments are there for those that follow."""
+        """Return the example's output. Its variables are kept for the next ones."""
         example = example.replace("https://desk.example.com", self._url)
         example = example.replace("eyJ…", self._token).replace(TICKET, self._ticket)
         set_, _, call = example.rpartition("curl ")
@@ -73,7 +73,7 @@ class Shell:
 
 
 def shape(value: Any) -> Any:
-    """The answer without what differs from one run to the next."""
+    """The answer without values that differ from run to run."""
     if isinstance(value, dict):
         return {name: shape(held) for name, held in value.items()}
     if isinstance(value, list):

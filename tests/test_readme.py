@@ -1,4 +1,4 @@
-"""README.md holds what it says: its variables, commands, targets, files and pictures are there."""
+"""README.md: its variables, commands, targets, files and pictures exist."""
 
 import argparse
 import re
@@ -13,8 +13,9 @@ from services.core import settings
 from tests.support.processes import run
 
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
-# Blocks first, so that no backtick of theirs begins a span.
+# Blocks first, so that a backtick in one does not begin a span.
 CODE = re.compile(r"^ *```\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
 LARGEST = 150_000
@@ -28,24 +29,24 @@ def code_lines() -> Iterator[str]:
 
 
 def commands() -> list[str]:
-    """What follows `app.py`, as in a shell."""
+    """The arguments of `app.py` in all examples."""
     found = (re.search(r"(?:^|\s)app\.py\b(.*)", line) for line in code_lines())
     return list(dict.fromkeys(match.group(1) for match in found if match))
 
 
 def table(heading: str) -> list[list[str]]:
-    """The cells of the rows below the first table row that begins with `heading`."""
+    """The cells of the table whose first column is `heading`."""
     rows = README[README.index(f"| {heading} |") :].split("\n\n")[0].splitlines()[2:]
     return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
 
 
 def variables() -> dict[str, str]:
-    """Every variable of the table with its default."""
+    """The variables of the table with their defaults."""
     return {name.strip("`"): default for name, _, default in table("variable")}
 
 
 def read_variables() -> set[str]:
-    """Every variable that the product reads."""
+    """The variables that the product reads."""
     names = {name.upper() for name in settings.Settings.model_fields}
     for folder in ("bot", "services", "tasks"):
         for file in (ROOT / folder).rglob("*.py"):
@@ -106,19 +107,24 @@ def test_the_table_of_targets_is_that_of_the_makefile() -> None:
 
 
 def test_every_target_exists() -> None:
-    named = {name for line in code_lines() for name in re.findall(r"\bmake ([a-z][\w-]*)", line)}
-    assert named
+    lines = [*code_lines(), *(span for _, span in CODE.findall(CONTRIBUTING))]
+    named = {name for line in lines for name in re.findall(r"\bmake ([a-z][\w-]*)", line)}
+    assert {"test", "lint", "test-all", "mutations"} <= named
     targets = set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
     assert named <= targets
 
 
 def test_every_link_leads_somewhere() -> None:
-    linked = re.findall(r"\]\(([^)]+)\)", README)
-    assert linked
+    linked = re.findall(r"\]\(([^)]+)\)", README + CONTRIBUTING)
+    assert "CONTRIBUTING.md" in linked
     for link in linked:
         assert (ROOT / link).is_file(), link
-    for section in re.findall(r"`(\w+/(?:[\w/]+\.py)?)`", README):
+    for section in re.findall(r"`(\w+/(?:[\w/]+\.py)?)`", README + CONTRIBUTING):
         assert (ROOT / section).exists(), section
+
+
+def test_contributing_has_ten_points() -> None:
+    assert re.findall(r"^(\d+)\. ", CONTRIBUTING, re.MULTILINE) == [str(n) for n in range(1, 11)]
 
 
 def test_every_picture_is_there_and_small_and_says_what_it_shows() -> None:

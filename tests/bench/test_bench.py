@@ -1,4 +1,4 @@
-"""The bench measures what it says; how long it takes here does not matter."""
+"""The benchmarks measure what they say; the times do not matter here."""
 
 from bench import choosing
 from bench.figures import Figure, milliseconds, table

@@ -1,4 +1,4 @@
-"""The bench among many open tickets measures what it says."""
+"""The benchmarks among many open tickets measure what they say."""
 
 from bench import open_tickets
 from bench.figures import Figure, table

@@ -1,4 +1,4 @@
-"""The bot with the adapter around it: what reaches local-slack, and what reaches the bot."""
+"""The adapter: what local-slack receives, and what the bot receives."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -47,7 +47,7 @@ def last_message(client: WebClient) -> Json:
 
 
 class SmallBot:
-    """An app with one listener, which answers with `answer` and keeps what it was given."""
+    """An app with one listener, which answers with `answer` and records its arguments."""
 
     def __init__(self, client: WebClient, **answer: Any) -> None:
         self.app = App(client=client, listener_executor=Inline())

@@ -1,4 +1,4 @@
-"""Blocks that local-slack cannot show are translated, and so is what it sends back."""
+"""Translation of blocks for local-slack, and of its submissions."""
 
 from datetime import datetime
 from typing import Any
@@ -33,7 +33,7 @@ def view_of(element: Json) -> Json:
 
 
 def submitted(view: Json, state: Json) -> Json:
-    """The bot's view after a way through local-slack and back, with what was submitted."""
+    """The bot's view after a round trip through local-slack, with the submitted state."""
     sent_back = {**translate_view(view), "state": {"values": {"field": {"field": state}}}}
     return restore_view(sent_back)
 

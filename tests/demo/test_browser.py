@@ -1,4 +1,4 @@
-"""What somebody reads who has no browser. That it works, its pictures show."""
+"""The error without a browser. The screenshots show that it works with one."""
 
 from pathlib import Path
 

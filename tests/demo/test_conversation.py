@@ -1,4 +1,4 @@
-"""People who talk about a ticket in the demo's Slack, with the whole product behind it."""
+"""A conversation about a ticket in the demo's Slack, with the whole product."""
 
 import pytest
 
@@ -9,7 +9,7 @@ from demo.slack_user import SlackUser
 
 @pytest.fixture
 def cards(emma: SlackUser, nils: SlackUser) -> tuple[ScreenMessage, ScreenMessage]:
-    """Of a ticket that Nils has: Emma's and his."""
+    """Emma's and Nils's messages of a ticket assigned to him."""
     emma.command("/ticket")
     emma.fill(title="VPN is down", description="Since Monday")
     assert emma.submit().errors == {}

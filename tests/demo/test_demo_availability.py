@@ -1,4 +1,4 @@
-"""Away and back in the demo, whose Slack shows neither time pickers nor searches."""
+"""Away and back in the demo, whose Slack has neither time pickers nor external menus."""
 
 from datetime import timedelta
 
@@ -33,7 +33,7 @@ def test_a_moderator_goes_away_hands_over_and_is_back(workspace: SlackPage) -> N
     (offer,) = nils.wait_for_dm("You have 1 open ticket. Shall somebody else take it?")
     nils.click(offer, ids.HAND_OVER)
     nils.wait_for_dm("Handed over: your 1 open ticket goes to somebody else.")
-    # Nobody else knows VPN, so an admin gets it.
+    # No other moderator knows VPN, so an admin gets it.
     ada.wait_for_dm("Ticket 1", "VPN drops")
 
     nils.press("My availability")

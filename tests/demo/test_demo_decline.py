@@ -1,4 +1,4 @@
-"""Decline and reassign in the demo's Slack, with the whole product behind it."""
+"""Decline and reassign in the demo's Slack, with the whole product."""
 
 from demo.screen_text import ScreenMessage
 from demo.slack_page import SlackPage

@@ -1,4 +1,4 @@
-"""A ticket looked at and updated in the demo, where fields are typed that Slack has menus for."""
+"""View and update a ticket in the demo, where some menus are text inputs."""
 
 from demo import seed
 from demo.slack_page import SlackPage

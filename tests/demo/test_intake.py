@@ -1,4 +1,4 @@
-"""Triage, intake and people in the demo's Slack, with the whole product behind it."""
+"""Triage, intake and people in the demo's Slack, with the whole product."""
 
 from demo import seed
 from demo.slack_page import SlackPage
@@ -43,7 +43,7 @@ def test_a_marked_message_is_filed(workspace: SlackPage, emma: SlackUser, nils: 
     nils.wait_for_dm("The projector shows nothing", "Assigned to")
 
 
-def test_an_admin_edits_somebody_in_home(ada: SlackUser, nils: SlackUser) -> None:
+def test_an_admin_edits_a_person_in_home(ada: SlackUser, nils: SlackUser) -> None:
     ada.open_home()
     ada.press("People")
     ada.wait_for(lambda: ada.home and "nils@example.com" in ada.home.text, "the people")

@@ -1,4 +1,4 @@
-"""Due times in the demo: an admin sets the targets and the hours, and a ticket has a deadline."""
+"""Due times in the demo: an admin sets targets and business hours; a ticket has a deadline."""
 
 from demo import seed
 from demo.slack_page import SlackPage

@@ -1,4 +1,4 @@
-"""The predecessor's routes about accounts."""
+"""API routes for accounts, as in the predecessor."""
 
 from bot.web.api.api_request import ApiRequest
 from bot.web.api.request_bodies import SignIn, SignUp, UserPatch
@@ -47,7 +47,7 @@ def _session(req: ApiRequest, user: StoredUser) -> Session:
 
 
 def _is_about_others(req: ApiRequest, body: UserPatch) -> bool:
-    """A role is never one's own to give, whosever it is."""
+    """A role is always an admin's to set, even of one's own account."""
     is_own = body.email is None or email_key(body.email) == email_key(req.user.email)
     return body.role is not None or not is_own
 

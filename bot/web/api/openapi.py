@@ -1,4 +1,4 @@
-"""`/api/openapi.json`, made from the table of operations and the models of bodies and answers."""
+"""`/api/openapi.json`, generated from the table of operations and the models of the bodies."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ _HEADERS: dict[int, Json] = {
 
 
 def openapi_document() -> Json:
-    """The whole document, OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document."""
     schemas = _schemas()
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
@@ -120,8 +120,7 @@ def _content(model: type[BaseModel]) -> Json:
 
 
 class _SchemaGenerator(GenerateJsonSchema):
-    """Without a title for each field, which says no more than its name, and without the defaults
-    of what was not sent."""
+    """Omit the titles of fields, which repeat their names, and defaults."""
 
     def field_title_should_be_set(self, _: Any) -> bool:
         return False

@@ -1,4 +1,4 @@
-"""The table of the API: its routes are registered from it, and described in the document."""
+"""The table of the API's operations: routes and OpenAPI document are generated from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ ACCOUNTS_TAG, TICKETS_TAG = "accounts", "tickets"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call. `errors` are those of its own; what all with a body or a token share is added."""
+    """One call. `errors` are its own; those of all calls with a body or a token are added."""
 
     operation_id: str
     method: str
@@ -44,23 +44,21 @@ class Operation:
     requires_token: bool = True
     errors: tuple[int, ...] = ()
     parameters: tuple[Json, ...] = ()
-    # With MongoDB away it takes this long to say so. Comparing an old hash of a high cost takes
-    # seconds by itself.
+    # Calls that compare a password need more: an old hash of a high cost takes seconds.
     timeout_seconds: float = 2.0
 
     @property
     def tag(self) -> str:
-        """What it is about."""
         return TICKETS_TAG if self.path.startswith("/api/tickets") else ACCOUNTS_TAG
 
     @property
     def flask_rule(self) -> str:
-        """The path as Flask spells it."""
+        """The path in Flask's syntax."""
         return self.path.replace("{", "<").replace("}", ">")
 
     @property
     def error_statuses(self) -> list[int]:
-        """Of every error it may answer."""
+        """The status of every error it may answer."""
         shared = [INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE]
         if self.requires_token:
             shared.append(UNAUTHORIZED)

@@ -1,4 +1,4 @@
-"""What the calls answer, from domain objects. Pure; the models describe it in the document, too."""
+"""Response bodies of the API, built from domain objects. Pure."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -40,7 +40,7 @@ _EXAMPLE: JsonDict = {
 
 
 class ResponseBody(BaseModel):
-    """Each field is always there."""
+    """All fields are always present."""
 
     model_config = ConfigDict(
         frozen=True,

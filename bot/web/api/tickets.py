@@ -1,4 +1,4 @@
-"""The predecessor's routes about tickets."""
+"""API routes for tickets, as in the predecessor."""
 
 import hashlib
 import re
@@ -60,7 +60,7 @@ def update_ticket(req: ApiRequest, body: TicketPatch, ticket_id: str) -> TicketC
 
 
 def _request_id(req: ApiRequest, key: str) -> str:
-    """One's keys are one's own. Only a hash is kept, because a key may be anything."""
+    """Keys are per user, and stored as a hash because a key may be anything."""
     if not _IDEMPOTENCY_KEY.fullmatch(key):
         raise InvalidValue(IDEMPOTENCY_KEY_HEADER, _INVALID_IDEMPOTENCY_KEY)
     return f"api:{req.user.id}:{hashlib.sha256(key.encode()).hexdigest()[:32]}"

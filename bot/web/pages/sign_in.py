@@ -2,8 +2,7 @@
 
 from werkzeug.wrappers import Response
 
-from bot.web.pages.browser_request import NEXT_PATHS, PROFILE_PATH, BrowserRequest
-from bot.web.pages.forms import Form
+from bot.web.pages.browser_request import NEXT_PATHS, PROFILE_PATH, BrowserRequest, Form
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.models.user import User
 

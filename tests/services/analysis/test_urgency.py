@@ -9,21 +9,21 @@ LOW, MEDIUM, HIGH, URGENT = Priority
 @pytest.mark.parametrize(
     ("asked", "is_trusted", "found", "signal", "priority", "claim"),
     [
-        # nobody asked: the analysis's
+        # no request: the analysis decides
         (None, False, None, None, MEDIUM, None),
         (None, False, None, UrgencySignal.OUTAGE, MEDIUM, None),
         (None, False, LOW, UrgencySignal.OUTAGE, LOW, None),
         (None, False, HIGH, None, HIGH, None),
         (None, False, URGENT, None, HIGH, UrgencyClaim.MODEL),
         (None, False, URGENT, UrgencySignal.PEOPLE, URGENT, UrgencyClaim.MODEL),
-        # a requester's stays, and their urgent where something speaks for it
+        # a requester's stays; their urgent only with a signal
         (LOW, False, URGENT, UrgencySignal.OUTAGE, LOW, None),
         (HIGH, False, LOW, None, HIGH, None),
         (URGENT, False, LOW, None, HIGH, UrgencyClaim.REQUESTER),
-        # two who say so are one claim: the model has read the requester's
+        # two claims count as one: the model has read the requester's
         (URGENT, False, URGENT, None, HIGH, UrgencyClaim.REQUESTER),
         (URGENT, False, None, UrgencySignal.REPORTS, URGENT, UrgencyClaim.REQUESTER),
-        # whoever works on tickets knows
+        # staff are trusted
         (URGENT, True, LOW, None, URGENT, None),
         (LOW, True, URGENT, UrgencySignal.OUTAGE, LOW, None),
     ],

@@ -78,7 +78,7 @@ def test_everybody_stands_in_it_once_with_their_own_parts(
     assert all(one.exclusion for one in found.excluded)
 
 
-def test_why_somebody_is_left_out() -> None:
+def test_why_a_candidate_is_excluded() -> None:
     team = [
         person(1, "VPN"),
         person(2, "DNS"),
@@ -132,7 +132,7 @@ def test_of_a_large_team_only_those_who_were_looked_at_could_be_chosen() -> None
     ]
 
 
-def test_whoever_has_left_makes_no_skill_less_rare() -> None:
+def test_a_former_member_makes_no_skill_less_rare() -> None:
     here, gone = person(1, "VPN"), person(2, "DNS", active=False)
     asked: Any = {"skills": ("VPN", "DNS"), "listed": frozenset({here.user_id})}
     with_them, without = explained(here, gone, **asked), explained(here, **asked)
@@ -155,7 +155,7 @@ CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"sk
             LastAssignment(NILS, "system", AT, "knows VPN", 0.5, {"skills": 0.4}),
         ),
         (
-            # Whoever had it has given it back.
+            # The assignee has declined it.
             {"events": (given_to(NILS, "system"),), "assignment": CHOSEN},
             LastAssignment(NILS, "system", AT, "knows VPN", 0.5, {"skills": 0.4}),
         ),
@@ -168,7 +168,7 @@ CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"sk
             LastAssignment(NILS, OLGA, AT, "Your subject.", None, {}),
         ),
         (
-            # The predecessor has given it to somebody while it ran beside us.
+            # The predecessor, which ran at the same time, has assigned it.
             {
                 "assigned_to": NILS,
                 "events": (given_to(NILS, "system"),),

@@ -179,7 +179,7 @@ def test_a_score_is_the_sum_of_its_parts() -> None:
     assert found.score == 0.5125
 
 
-def test_whoever_has_everything_for_them_scores_one() -> None:
+def test_the_best_possible_candidate_scores_one() -> None:
     ideal = {VPN.user_id: 1.0}
     found = chosen(VPN, skills=("VPN",), history=ideal, corrections=ideal)
     assert found.score == 1
@@ -197,7 +197,7 @@ def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> N
     assert found.user_id == VPN.user_id
 
 
-def test_where_nobody_knows_it_whoever_solved_such_tickets_comes_before_an_admin() -> None:
+def test_without_the_skill_a_solver_of_similar_tickets_comes_before_an_admin() -> None:
     found = chosen(person(1, "VPN", load=8), DNS, ADMIN, skills=("VPN",), history=SOLVED_BY_DNS)
     assert (found.user_id, found.main_reason) == (DNS.user_id, ChoiceReason.HISTORY)
     assert found.reason_text == "solved similar tickets · 0 of 8 open"
@@ -213,7 +213,7 @@ def test_where_no_skill_was_recognised_such_a_history_outweighs_a_few_tickets() 
     assert chosen(VPN, full, history=SOLVED_BY_DNS).user_id == VPN.user_id
 
 
-def test_whoever_is_at_work_comes_before_whoever_is_back_on_monday() -> None:
+def test_a_candidate_at_work_comes_before_one_back_on_monday() -> None:
     here = person(1, "VPN", load=3, week=WEEK)
     asleep = person(2, "VPN", week=replace(WEEK, zone=ZoneInfo("Pacific/Auckland")))
     assert chosen(here, asleep, skills=("VPN",)).reason_text == (
@@ -267,7 +267,7 @@ def test_how_many_know_a_skill_may_be_said_of_more_people_than_the_candidates() 
     "candidates",
     [
         [],
-        [VPN],  # no admin for a skill that nobody has
+        [VPN],  # no admin for a skill that no one has
         [person(1, "DNS", load=8)],
         [person(1, "DNS", load=9)],
         [person(1, "DNS", capacity=0)],
@@ -283,7 +283,7 @@ def test_nobody(candidates: list[Candidate]) -> None:
     assert choice(*candidates, skills=("DNS",)) is None
 
 
-def test_whoever_is_back_is_available_again() -> None:
+def test_a_candidate_who_is_back_is_available_again() -> None:
     assert chosen(person(1, away_until=NOW)).user_id == person(1).user_id
 
 
@@ -296,7 +296,7 @@ def assert_within_bounds(found: AssigneeChoice | Rating) -> None:
     assert -CORRECTIONS_WEIGHT <= found.score <= 1
 
 
-# What follows holds for every team that Hypothesis thinks of.
+# Properties of every team that Hypothesis generates.
 SKILLS = ("VPN", "DNS", "SAP", "Printer")
 IDS = [person(number).user_id for number in range(12)]
 WEEKS = [
@@ -351,7 +351,7 @@ declining = st.frozensets(st.sampled_from(IDS), max_size=3)
 
 @st.composite
 def questions(draw: st.DrawFn) -> dict[str, Any]:
-    """All that `choose` and `assess` are asked with, but for the candidates."""
+    """The criteria of a choice."""
     return {
         "skills": draw(asked),
         "requester": draw(st.sampled_from([REQUESTER, *IDS[:3]])),
@@ -363,7 +363,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def standing(team: list[Candidate], who: Candidate, question: dict[str, Any]) -> int:
-    """How many come before them."""
+    """The candidate's position."""
     order = [rating.candidate.user_id for rating in rate_candidates(candidates=team, **question)]
     return order.index(who.user_id)
 
@@ -376,7 +376,7 @@ def test_the_order_of_candidates_changes_nothing(
         choose_assignee(candidates=team, **question),
         rate_candidates(candidates=team, **question),
     )
-    assert choose_assignee(candidates=team, **question) == first  # nor does asking again
+    assert choose_assignee(candidates=team, **question) == first  # nor does a repeated call
     random.shuffle(team)
     assert choose_assignee(candidates=team, **question) == first
     assert rate_candidates(candidates=team, **question) == order
@@ -451,7 +451,7 @@ def test_a_moderator_with_the_skills_is_never_passed_over(
 
 
 @given(teams(1), questions(), st.data())
-def test_somebody_away_is_never_chosen_while_another_fits(
+def test_an_absent_candidate_is_never_chosen_while_another_fits(
     team: list[Candidate], question: dict[str, Any], data: st.DataObject
 ) -> None:
     before = choose_assignee(candidates=team, **question)
@@ -493,7 +493,7 @@ def test_more_load_never_raises_a_score_or_a_rank(
 
 
 @given(people(**AVAILABLE), asked, st.integers(1, 5))
-def test_more_load_lowers_the_score_of_whoever_has_room(
+def test_more_load_lowers_the_score_of_a_candidate_with_capacity(
     who: Candidate, skills: tuple[str, ...], more: int
 ) -> None:
     free = replace(who, load=None)
@@ -528,7 +528,7 @@ def test_a_worse_correction_never_raises_a_rank_and_a_longer_history_never_lower
 
 
 @given(teams(1), questions(), st.data())
-def test_whoever_comes_to_work_never_falls_behind(
+def test_a_candidate_who_starts_work_never_falls_behind(
     team: list[Candidate], question: dict[str, Any], data: st.DataObject
 ) -> None:
     who = data.draw(st.sampled_from(team))

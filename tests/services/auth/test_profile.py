@@ -1,4 +1,4 @@
-"""What people change of their own account, and admins of anybody's."""
+"""Changes of one's own account, and by admins of other accounts."""
 
 from typing import Any
 

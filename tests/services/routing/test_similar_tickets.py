@@ -20,7 +20,7 @@ TEXT = "VPN drops\nThe tunnel drops every hour since Monday."
 
 
 class Past:
-    """Files and resolves tickets, each a minute after the one before."""
+    """Files and resolves tickets, one per minute."""
 
     def __init__(self, db: Mongo, clock: FixedClock) -> None:
         self._db = db
