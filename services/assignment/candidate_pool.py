@@ -132,16 +132,21 @@ class CandidateLoader:
         counts, loads = self._open_counts(ids)
         recent = self._recent_counts(ids, now)
         return [
-            _candidate(
-                doc,
-                business_hours,
-                linked=doc["_id"] in linked,
-                open_tickets=counts[doc["_id"]],
-                load=loads[doc["_id"]],
-                recent_assignments=recent.get(doc["_id"], 0),
-                now=now,
+            Candidate(
+                user_id=user.id,
+                role=user.role,
+                skills=user.skills,
+                open_tickets=counts[user.id],
+                capacity=user.capacity,
+                recent_assignments=recent.get(user.id, 0),
+                linked=user.id in linked,
+                away_until=user.away_until,
+                active=user.active,
+                load=loads[user.id],
+                week=account_work_week(doc, business_hours),
+                do_not_disturb_until=do_not_disturb_until(doc, now=now),
             )
-            for doc in docs
+            for doc, user in ((doc, User.from_doc(doc)) for doc in docs)
         ]
 
     def _open_counts(
@@ -201,33 +206,6 @@ def without_ticket(
 def _is_moderator(doc: Document) -> bool:
     user = User.from_doc(doc)
     return user.active and user.role is Role.MODERATOR
-
-
-def _candidate(
-    doc: Document,
-    business_hours: BusinessHours,
-    *,
-    linked: bool,
-    open_tickets: int,
-    load: float,
-    recent_assignments: int,
-    now: datetime,
-) -> Candidate:
-    user = User.from_doc(doc)
-    return Candidate(
-        user_id=user.id,
-        role=user.role,
-        skills=user.skills,
-        open_tickets=open_tickets,
-        capacity=user.capacity,
-        recent_assignments=recent_assignments,
-        linked=linked,
-        away_until=user.away_until,
-        active=user.active,
-        load=load,
-        week=account_work_week(doc, business_hours),
-        do_not_disturb_until=do_not_disturb_until(doc, now=now),
-    )
 
 
 class Shortlist:

@@ -15,8 +15,8 @@ import psutil
 import pytest
 
 from demo.binaries import ROOT
+from demo.local_stack import ProductProcesses
 from demo.process import ProcessError
-from demo.product_processes import ProductProcesses
 from demo.servers import free_port
 from demo.smoke import SKILLS, draw_plan
 from services.routing.skill_matching import match_skills

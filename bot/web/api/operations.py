@@ -12,20 +12,6 @@ from services.lists.api_pages import MAX_PAGE_SIZE
 
 Json = dict[str, Any]
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY_REQUESTS = (
-    400,
-    401,
-    403,
-    404,
-    409,
-    429,
-)
-CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE = (
-    413,
-    415,
-    500,
-    503,
-)
 ACCOUNTS_TAG, TICKETS_TAG = "accounts", "tickets"
 
 
@@ -59,11 +45,15 @@ class Operation:
     @property
     def error_statuses(self) -> list[int]:
         """The status of every error it may answer."""
-        shared = [INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE]
+        shared = [500, 503]
         if self.requires_token:
-            shared.append(UNAUTHORIZED)
+            shared.append(401)
         if self.request_model:
-            shared += [BAD_REQUEST, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE]
+            shared += [
+                400,
+                413,
+                415,
+            ]
         return sorted({*self.errors, *shared})
 
 
@@ -105,7 +95,7 @@ OPERATIONS: tuple[Operation, ...] = (
         status=201,
         request_model=request_bodies.SignUp,
         requires_token=False,
-        errors=(CONFLICT, TOO_MANY_REQUESTS),
+        errors=(409, 429),
         timeout_seconds=5.0,
     ),
     Operation(
@@ -117,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
         response_bodies.Session,
         request_model=request_bodies.SignIn,
         requires_token=False,
-        errors=(UNAUTHORIZED, TOO_MANY_REQUESTS),
+        errors=(401, 429),
         timeout_seconds=5.0,
     ),
     Operation(
@@ -136,7 +126,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change one's own name, skills and password; for admins, anybody's role and skills.",
         response_bodies.UserChanged,
         request_model=request_bodies.UserPatch,
-        errors=(FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY_REQUESTS),
+        errors=(
+            403,
+            404,
+            409,
+            429,
+        ),
         timeout_seconds=5.0,
     ),
     Operation(
@@ -146,7 +141,7 @@ OPERATIONS: tuple[Operation, ...] = (
         accounts.list_users,
         "Every account, for admins.",
         response_bodies.Users,
-        errors=(FORBIDDEN,),
+        errors=(403,),
     ),
     Operation(
         "listTickets",
@@ -155,7 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tickets.list_tickets,
         "One's own tickets; everybody's for moderators and admins. The newest first.",
         response_bodies.Tickets,
-        errors=(BAD_REQUEST,),
+        errors=(400,),
         parameters=(_LIMIT, _CURSOR),
     ),
     Operation(
@@ -167,7 +162,7 @@ OPERATIONS: tuple[Operation, ...] = (
         response_bodies.TicketChanged,
         status=201,
         request_model=request_bodies.NewTicket,
-        errors=(CONFLICT, TOO_MANY_REQUESTS),
+        errors=(409, 429),
         parameters=(_IDEMPOTENCY_KEY,),
     ),
     Operation(
@@ -177,7 +172,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tickets.get_ticket,
         "One ticket. Somebody else's is not found, but for moderators and admins.",
         response_bodies.OneTicket,
-        errors=(NOT_FOUND,),
+        errors=(404,),
         parameters=(_TICKET_ID,),
     ),
     Operation(
@@ -188,7 +183,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change what is given of a ticket, for moderators and admins.",
         response_bodies.TicketChanged,
         request_model=request_bodies.TicketPatch,
-        errors=(FORBIDDEN, NOT_FOUND, CONFLICT),
+        errors=(403, 404, 409),
         parameters=(_TICKET_ID,),
     ),
 )

@@ -13,7 +13,6 @@ from services.assignment.assignment_service import (
 )
 from services.core.database import Mongo
 from services.editing.ticket_edits import TicketEdits
-from services.linking.links import LinkService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
@@ -43,11 +42,6 @@ ROUTED = Analysis(
     source=AnalysisSource.ROUTER,
     failure=FailureReason.TIMEOUT.value,
 )
-
-
-@pytest.fixture
-def store(db: Mongo, links: LinkService) -> AssignmentService:
-    return AssignmentService(db, links)
 
 
 @pytest.fixture

@@ -155,11 +155,6 @@ def ticket(db: Mongo, tickets: TicketService, people: People) -> Ticket:
     return needing(db, tickets, people)
 
 
-@pytest.fixture
-def store(db: Mongo, links: LinkService) -> AssignmentService:
-    return AssignmentService(db, links)
-
-
 def choose(
     store: AssignmentService, ticket: Ticket, clock: FixedClock, **asked: Any
 ) -> AssigneeChoice:

@@ -62,11 +62,6 @@ def service(db: Mongo, users: UserService, links: LinkService, clock: FixedClock
 
 
 @pytest.fixture
-def store(db: Mongo, links: LinkService) -> AssignmentService:
-    return AssignmentService(db, links)
-
-
-@pytest.fixture
 def nils(service: ExplainService, people: People) -> User:
     return people.add(Role.MODERATOR, "VPN", "DNS", name="Nils Holm", timezone="Europe/Berlin")
 
