@@ -9,7 +9,13 @@ from slack_bolt import Ack, App, BoltContext, BoltRequest
 from slack_sdk import WebClient
 
 from bot.views.slack_markup import to_readable_text
-from demo.adapter import MIDDLEWARE, escape_message, register_app, wrap_client
+from demo.adapter import (
+    MIDDLEWARE,
+    TranslatingAck,
+    escape_message,
+    register_app,
+    wrap_client,
+)
 from demo.servers import LocalSlack
 from tests.conftest import Inline
 
@@ -238,3 +244,18 @@ def test_changed_and_deleted_messages_as_well() -> None:
         "previous_message": {"ts": "1"},
     }
     assert event["message"] == {"text": "<"}
+
+
+def test_bolt_never_sees_an_answer_before_it_is_translated() -> None:
+    """Bolt's listener runner polls `response` from another thread."""
+    seen: list[str] = []
+
+    class WatchedAck(TranslatingAck):
+        def __setattr__(self, name: str, value: Any) -> None:
+            if name == "response" and value is not None:
+                seen.append(value.body)
+            super().__setattr__(name, value)
+
+    WatchedAck()(text="a", blocks=[ESCAPED])  # type: ignore[no-untyped-call]
+    (body,) = seen
+    assert json.loads(body)["blocks"] == [DRAWN]

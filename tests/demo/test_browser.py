@@ -1,4 +1,4 @@
-"""The error without a browser. The screenshots show that it works with one."""
+"""Errors if Chromium is missing or ends. The screenshots show that it works."""
 
 from pathlib import Path
 

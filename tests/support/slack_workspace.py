@@ -19,6 +19,7 @@ APP_ID = "A0APP"
 BOT_ID = "B0BOT"
 BOT_USER_ID = "U0BOT"
 GENERAL = "C0GENERAL"
+TRIAGE = "C0TRIAGE"
 
 
 class SlackError(Exception):
