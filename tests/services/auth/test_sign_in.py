@@ -21,6 +21,7 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
 from tests.conftest import CHEAP, Commands, FixedClock, at_once, build_services
+from tests.services.auth.test_passwords import Work
 
 PASSWORD = "correct horse"
 COST_15 = "$2b$15$TW1gj9hhxx8nlhVPenzZtOK2Sv7RwryAFNw6WSXvLsMzh1iYKHENW"
@@ -258,25 +259,13 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
     legacy(watched_db, cost=4, prefix="$2a$")
     join(sign_in, "al@example.com")
     users.find_by_email("any")  # fills in the search key of every address
-    spent: list[int] = []
-    hash_, check = bcrypt.hashpw, bcrypt.checkpw
-
-    def counting_hash(text: bytes, salt: bytes) -> bytes:
-        spent.append(2 ** int(salt[4:6]))
-        return hash_(text, salt)
-
-    def counting_check(text: bytes, old: bytes) -> bool:
-        spent.append(2 ** int(old[4:6]))
-        return check(text, old)
-
-    monkeypatch.setattr(bcrypt, "hashpw", counting_hash)
-    monkeypatch.setattr(bcrypt, "checkpw", counting_check)
+    work = Work(monkeypatch)
     seen = []
     for email in ("nobody", "invited", "jo", "al"):
-        spent.clear()
+        work.spent = 0
         commands.sent.clear()
         refusal(sign_in, f"{email}@example.com", "wrong horse")
-        seen.append((sum(spent), [name for name, _ in commands.sent]))
+        seen.append((work.spent, [name for name, _ in commands.sent]))
     assert seen == [(2**5, ["find", "find"])] * 4
 
 
