@@ -1,4 +1,4 @@
-"""`make bench`: measure on this machine, with a MongoDB started for it."""
+"""Measure on this machine, with a separate MongoDB: `make bench`."""
 
 from bench import choosing, open_tickets
 from bench.figures import table

@@ -1,5 +1,5 @@
-"""Measure and show figures: the minimum of several rounds, because other load only adds time,
-beside a bound and the baseline ("plain way") of the same run."""
+"""Measure and format a figure: the minimum of several rounds, because other load only adds to it,
+with its bound and the time of a simple implementation (the baseline) in the same run."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -10,7 +10,8 @@ ROUNDS = 15
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """`ms` of one run, the most it may take (`bound`), and the baseline's time, if there is one."""
+    """`ms` is the time of one run, `bound` its limit, `baseline_ms` the time of the baseline, if
+    there is one. `note` has further results."""
 
     name: str
     ms: float
@@ -20,7 +21,7 @@ class Figure:
 
 
 def milliseconds(work: Callable[[], object], *, rounds: int = ROUNDS) -> float:
-    """Return the minimum, after a round that is not counted."""
+    """Return the minimum, after a warm-up round."""
     work()
     taken = []
     for _ in range(rounds):
@@ -48,7 +49,7 @@ def table(figures: Iterable[Figure]) -> str:
 
 
 def _beside(figure: Figure) -> tuple[str, str]:
-    """Return the baseline's time, and its ratio to the measured one."""
+    """Format the time of the baseline and its ratio."""
     if figure.baseline_ms is None:
         return "", ""
     ratio = f"{figure.baseline_ms / figure.ms:.1f}x" if figure.ms else ""

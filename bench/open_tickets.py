@@ -1,8 +1,8 @@
-"""Times that must not grow with the number of open tickets: the escalation sweep, a page of the
-queue, filing a ticket. Each is measured among 1,000 and among 100,000 open tickets.
+"""Time of work that must not grow with the number of open tickets: finding due steps, a page of the
+queue, and filing a ticket, each with 1,000 and with 100,000 open tickets.
 
-SecantusDB, which this runs on, scans all tickets if a filter has more than `_id`, as updates have,
-and sorts what an index returns sorted: there the times do grow.
+In SecantusDB, which this runs on, the page and every change of a ticket do grow: it scans all
+tickets if a filter has more than `_id`, and sorts results that an index has sorted already.
 """
 
 import time
@@ -35,7 +35,7 @@ from services.tickets.filing import TicketService
 
 TEAM = "T0BENCH"
 FEW, MANY = 1_000, 100_000
-# Tickets due at one moment: more than the jobs take at a time.
+# More than one batch of the jobs.
 DUE = 250
 FILED_COUNT, CONCURRENCY = 160, 8
 PAGE = 10
@@ -43,7 +43,7 @@ BOSS = Actor(ObjectId("b055" * 6), Role.ADMIN)
 
 
 class Reads(CommandListener):
-    """Counts the tickets that the database returns, and the most in one reply."""
+    """Counts the tickets that the database returns, and the maximum in one reply."""
 
     def __init__(self) -> None:
         self.tickets = self.most = 0
@@ -63,7 +63,8 @@ class Reads(CommandListener):
 
 @dataclass(frozen=True, slots=True)
 class Sweep:
-    """One run of the job: steps taken, time per step, tickets read, most tickets in one reply."""
+    """One run of the job: steps taken, milliseconds per step, tickets read, and the maximum in
+    one reply."""
 
     taken: int
     ms: float
@@ -72,7 +73,7 @@ class Sweep:
 
 
 class BenchDatabase:
-    """A database with `size` open tickets, inserted by `sweeping.fill`."""
+    """A database with `size` open tickets, filled by `sweeping.fill`."""
 
     def __init__(self, uri: str, name: str, *, size: int) -> None:
         self._reads = Reads()
@@ -83,14 +84,14 @@ class BenchDatabase:
         self.size = size
 
     def reserve_numbers(self) -> None:
-        """Allocate the numbers that the inserted tickets have."""
+        """Reserve the numbers of the existing tickets."""
         allocate_numbers(self.db, team_id=TEAM, count=self.size)
 
     def close(self) -> None:
         self.db.client.close()
 
     def sweep(self, *, due: int) -> Sweep:
-        """Sweep after `due` more tickets have become due."""
+        """Run the job after `due` more tickets have become due."""
         people = [ObjectId() for _ in range(50)]
         numbers = allocate_numbers(self.db, team_id=TEAM, count=due)
         late = [sweeping.ticket(number - 1, people, is_due=True) for number in numbers]
@@ -102,7 +103,7 @@ class BenchDatabase:
         return Sweep(taken, ms / max(taken, 1), self._reads.tickets, self._reads.most)
 
     def check_due(self) -> float:
-        """Return the milliseconds to find nothing due."""
+        """Return the milliseconds to find that nothing is due."""
         return milliseconds(lambda: sweeping.sweep(self.db))
 
     def page(self) -> int:
@@ -110,18 +111,18 @@ class BenchDatabase:
         return len(lists.page(actor=BOSS, list_query=queue, size=PAGE).tickets)
 
     def sort_all(self) -> int:
-        """The baseline of `page`: read the queue key of each open ticket and sort all."""
+        """Return a page by the baseline: load the sort key of every open ticket, and sort all."""
         found = list(self.db.tickets.find(IN_QUEUE_FILTER, {QUEUE_KEY_FIELD: True}))
         found.sort(key=lambda doc: (doc[QUEUE_KEY_FIELD], doc["_id"]))
         return len(found[:PAGE])
 
     def file(self) -> float:
-        """Return the milliseconds per ticket, filed concurrently and written to disk."""
+        """Return the milliseconds per ticket, filed concurrently and stored on disk."""
         tickets = TicketService(self.db)
 
         def one(_: int) -> bool:
             return tickets.create(
-                actor=Actor(ObjectId(), Role.USER),  # one requester each, because of the rate limit
+                actor=Actor(ObjectId(), Role.USER),  # a new requester, because of the rate limit
                 team_id=TEAM,
                 request_id=uuid.uuid4().hex,
                 title="The VPN is down",
@@ -135,7 +136,7 @@ class BenchDatabase:
 
 
 def figures(uri: str, *, few: int = FEW, many: int = MANY, due: int = DUE) -> Iterator[Figure]:
-    """Measure in two databases, whose indexes exist before their tickets."""
+    """Measure in two new databases, with indexes created before the tickets."""
     small, large = (BenchDatabase(uri, f"bench-{ObjectId()}", size=size) for size in (few, many))
     try:
         sweeping.fill(small.db, count=few, due=0)

@@ -1,10 +1,10 @@
-"""Accuracy of the offline router: how often its first answer, or one of its first three, is right.
+"""Measure the top-1 and top-3 accuracy of the offline router.
 
     make bench-router DATA=tickets.csv
 
-The file has the columns `text` and `group`, the oldest ticket first. The model is trained on the
-first 1,000 rows and tested on the rest. The code is that of production: `Trainer` and
-`rank_skills`; the groups stand for skills.
+The file has the columns `text` and `group`, the oldest ticket first. The first 1,000 rows are the
+training set; accuracy is measured on the rest. The code is that of production: `Trainer` learns,
+`rank_skills` answers; groups are used as skills.
 """
 
 import argparse
@@ -34,7 +34,7 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """How many of `asked` new tickets had their group first, or among the first three."""
+    """Of `asked` new tickets, how many had their group first or among the first three."""
 
     asked: int
     first: int
@@ -45,7 +45,7 @@ class Result:
 
 
 def read(path: Path) -> list[Row]:
-    """Raises `ValueError` with a message for the user."""
+    """Read the CSV file. Raises `ValueError` with a message for the user."""
     csv.field_size_limit(1_000_000)
     with path.open(encoding="utf-8", newline="") as file:
         rows = csv.DictReader(file)
@@ -55,7 +55,7 @@ def read(path: Path) -> list[Row]:
 
 
 def measure(rows: Sequence[Row]) -> Result:
-    """Raises `ValueError` if there are no new tickets."""
+    """Train and measure. Raises `ValueError` if there are no new tickets."""
     history, new = rows[:HISTORY], rows[HISTORY:]
     if not new:
         raise ValueError(f"{len(rows)} rows are too few: the first {HISTORY:,} are history")
@@ -78,7 +78,7 @@ def measure(rows: Sequence[Row]) -> Result:
 
 
 def interval(right: int, asked: int) -> tuple[float, float]:
-    """Return Wilson's 95% interval: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212."""
+    """Return the 95% Wilson interval: E. B. Wilson, J. Am. Stat. Assoc. 22 (1927), 209-212."""
     share, square = right / asked, Z_95 * Z_95
     middle = (share + square / (2 * asked)) / (1 + square / asked)
     spread = share * (1 - share) / asked + square / (4 * asked * asked)

@@ -1,10 +1,11 @@
-"""Time and memory of the escalation sweep among many open tickets."""
+"""Time and memory of one run of the escalation job with many open tickets."""
 
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import islice
+from typing import Any
 
 from bson import ObjectId
 
@@ -26,16 +27,16 @@ MEGABYTE = 1_048_576
 
 
 class NullPublisher(CeleryPublisher):
-    """Publishes nothing."""
+    """Drops what is published."""
 
     def __init__(self) -> None:
         super().__init__(celery)
 
-    def send(self, task: str, ticket_id: str) -> None: ...
+    def send(self, task: str, ticket_id: str | None = None, **kwargs: Any) -> None: ...
 
 
 def fill(db: Mongo, *, count: int, due: int) -> None:
-    """Insert `count` open tickets; `due` of them are just overdue, the others are not."""
+    """Insert open tickets, `due` of which have just missed their due date."""
     ensure_indexes(db)
     people = [ObjectId() for _ in range(50)]
     docs = (ticket(number, people, is_due=number < due) for number in range(count))
@@ -78,7 +79,7 @@ def sweep(db: Mongo) -> int:
 
 
 def baseline(db: Mongo) -> int:
-    """Read every open ticket and count those with a due step."""
+    """Load every open ticket and return how many have a step to take."""
     by = load_policy(db)
     found = db.tickets.find({"status": {"$in": list(OPEN_STATUSES)}})
     return sum(bool(due_steps(Ticket.from_doc(doc), policy=by, now=NOW)) for doc in found)
@@ -103,7 +104,7 @@ def figures(db: Mongo, *, count: int = OPEN, due: int = DUE) -> Iterator[Figure]
 
 
 def _measured(work: Callable[[], int]) -> tuple[int, float, float]:
-    """Return its result, its time in ms, and its peak Python memory in MB."""
+    """Return the result of `work`, its milliseconds, and its peak memory in megabytes."""
     tracemalloc.start()
     begun = time.perf_counter()
     done = work()

@@ -107,7 +107,7 @@ class Ticket:
     resolution: str | None = None
     deadline: datetime | None = None
     accepted_at: datetime | None = None
-    # The earlier of the deadline and the target (services/sla/due.py), whose clock is `sla_clock`.
+    # The earlier of deadline and target (services/sla/timing.py), whose clock is `sla_clock`.
     due_at: datetime | None = None
     sla_clock: SlaClock | None = None
     queue_key: str | None = None

@@ -1,4 +1,4 @@
-"""Queue keys for tickets that were stored without one."""
+"""Queue keys of tickets that were stored without one."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ BY = ObjectId()
 
 
 def put(db: Mongo, **fields: Any) -> ObjectId:
-    """A ticket as the predecessor makes it."""
+    """A ticket as the legacy backend stores it."""
     legacy = {"title": "Old", "description": "Words.", "status": "TODO", "createdBy": BY}
     stored: ObjectId = db.tickets.insert_one({**legacy, **fields}).inserted_id
     return stored
@@ -125,7 +125,7 @@ def test_the_jobs_see_to_it(services: Services, db: Mongo, publisher: RecordingP
     old = put(db)
     jobs = Scheduler(services, publisher)
     jobs.run("upkeep")
-    assert place(db, old) is None  # a follower leaves it to whoever leads
+    assert place(db, old) is None  # a follower runs no job
     jobs.renew_leadership()
     jobs.run("upkeep")
     assert place(db, old)
