@@ -122,9 +122,9 @@ MUTATIONS = (
     ),
     Mutation(
         "unknown-account-fields-lost",
-        "services/auth/profile.py",
-        "find_one_and_update(\n            expected, update,",
-        'find_one_and_replace(\n            expected, update["$set"],',
+        "services/accounts/users.py",
+        'find_one_and_update(\n            {"_id": before.id, **expected}, update,',
+        'find_one_and_replace(\n            {"_id": before.id, **expected}, values,',
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what

@@ -29,7 +29,6 @@ from services.models.escalation_track import (
 from services.models.events import Event, EventType, NewEvent
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import User, can_work_on_tickets
-from services.outbox import pending
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, due_steps, next_scheduled_step
 from services.sla.policy import SlaPolicy, cached_policy
 from services.tickets import ticket_store
@@ -152,10 +151,7 @@ class EscalationSteps:
         return self._store(ticket, _record_step(ticket, step), now)
 
     def _close_unanswered(self, ticket: Ticket, _: EscalationStep, now: datetime) -> Ticket | None:
-        stored = self._store(ticket, close_unanswered(ticket, now=now), now)
-        if stored and stored.assigned_to:
-            pending.retry_unassigned(self._db, now=now)
-        return stored
+        return self._store(ticket, close_unanswered(ticket, now=now), now)
 
     def _next_candidate(self, ticket: Ticket, now: datetime) -> AssigneeChoice | None:
         had = Event(0, now, "system", EventType.REASSIGNED_BY_ESCALATION, from_=ticket.assigned_to)
@@ -171,18 +167,10 @@ class EscalationSteps:
         stored = self._store(ticket, _reassign_change(ticket, choice, now=now), now)
         if stored:
             self._assignments.record_chosen(choice, now=now)
-            pending.retry_unassigned(self._db, now=now)  # the former assignee has room for one more
         return stored
 
     def _store(self, ticket: Ticket, change: Change, now: datetime) -> Ticket | None:
-        return ticket_store.apply(
-            self._db,
-            ticket,
-            values=change.values,
-            events=change.events,
-            now=now,
-            remove=change.remove,
-        )
+        return ticket_store.apply(self._db, ticket, change, now=now)
 
     def _postpone(self, ticket: Ticket, scheduled_step: ScheduledStep | None) -> StepOutcome:
         """Store a later time for the step. This raises no event, so no one is notified."""

@@ -70,7 +70,7 @@ def _timing_update(doc: Document, policy: SlaPolicy, now: datetime) -> UpdateOne
     timed = recompute_timing(ticket, policy=policy, now=now)
     new_key = timed.values.get(QUEUE_KEY_FIELD, "")
     if ticket.queue_key and new_key[:1] != ticket.queue_key[:1]:
-        # services/tickets/legacy_reconcile.py finds the legacy backend's changes by this.
+        # services/tickets/legacy.py finds the legacy backend's changes by this.
         return None
     update: dict[str, Any] = {"$set": timed.values}
     if timed.removed:

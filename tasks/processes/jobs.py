@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from services.outbox import pending
 from services.sla import recompute
-from services.tickets import legacy_reconcile, release
+from services.tickets import legacy, release
 from tasks import escalation, slack_status_sync
 from tasks.notifications import digest
 from tasks.queue.celery_app import NOTIFY_TASK
@@ -57,7 +57,7 @@ def release_tickets(context: JobContext) -> None:
 def run_upkeep(context: JobContext) -> None:
     """Adopt changes of the legacy backend, and recompute the timing of tickets."""
     db, now = context.services.db, context.services.clock()
-    legacy_reconcile.sync_legacy_tickets(db, now=now)
+    legacy.sync_legacy_tickets(db, now=now)
     for _ in range(MAX_RECOMPUTE_BATCHES):
         if not context.should_continue():
             return

@@ -78,16 +78,14 @@ def a_role_by_an_admin(help_desk: HelpDesk) -> Way:
 def a_role_by_the_operator(help_desk: HelpDesk) -> Way:
     user = help_desk.people.add()
     yield None
-    help_desk.services.users.set_role(actor=OPERATOR, email=user.email, role=Role.MODERATOR)
+    help_desk.services.users.update(actor=OPERATOR, email=user.email, role=Role.MODERATOR)
     yield user
 
 
 def a_role_over_the_api(help_desk: HelpDesk) -> Way:
     user = help_desk.people.add()
     yield None
-    help_desk.services.profiles.update_other(
-        actor=help_desk.admin, email=user.email, role="moderator"
-    )
+    help_desk.services.users.update(actor=help_desk.admin, email=user.email, role="moderator")
     yield user
 
 
@@ -290,13 +288,13 @@ def test_a_skill_is_somebodys_chance_too(
     """With a new skill, the user is the first with capacity who knows it."""
     user = help_desk.people.add(Role.MODERATOR, "Roofs")
     other = help_desk.people.add(Role.MODERATOR, "Roofs", capacity=0)
-    help_desk.services.users.set_skills(actor=OPERATOR, email=user.email, skills=[])
+    help_desk.services.users.update(actor=OPERATOR, email=user.email, skills=[])
     unassigned = file_ticket(help_desk.services.tickets, help_desk.people.add(), "Roofs leak")
     publisher.publish_ticket(str(unassigned.id))
     work(runtime, publisher)
     assert reload(help_desk.services.db, unassigned).assigned_to is None
     if by == "operator":
-        help_desk.services.users.set_skills(actor=OPERATOR, email=user.email, skills=["Roofs"])
+        help_desk.services.users.update(actor=OPERATOR, email=user.email, skills=["Roofs"])
     elif by == "profile":
         help_desk.services.account_admin.update_own(actor=Actor.from_user(user), skills="Roofs")
     else:
