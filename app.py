@@ -117,7 +117,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
     from tasks.queue.celery_app import configure_celery
     from tasks.queue.shared_metrics import RedisMeter
 
-    if not config.smtp_host:
+    if not config.mailtrap_smtp_host:
         logger.info(EMAIL_OFF_REASON)
     meter = RedisMeter(config.redis_url)
 

@@ -18,7 +18,8 @@ from pathlib import Path
 from time import perf_counter
 
 from services.routing.learned_model import Example
-from services.routing.router import match_skills, rank_skills
+from services.routing.router import rank_skills
+from services.routing.skill_matching import match_skills
 from services.routing.trainer import Trainer
 
 HISTORY = 1_000

@@ -1,4 +1,4 @@
 """The whole product on one machine, with a Slack in the browser: `make demo`.
 
-The product does not import it; `adapter` holds what the demo's Slack needs.
+The product does not import it; `adapter` adapts the product to the demo's Slack.
 """

@@ -1,10 +1,11 @@
-"""Between the bot and local-slack: everything the product does not know about the demo's Slack.
+"""Adapt the product to local-slack, the demo's Slack.
 
-`wrap_client` goes around every WebClient (bot, worker, jobs), `MIDDLEWARE` in front of Bolt.
+`wrap_client` wraps each WebClient (bot, worker, jobs), `MIDDLEWARE` runs before Bolt's listeners.
 """
 
 import contextvars
 import json
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,20 +20,20 @@ from demo.block_translation import (
     translate_view,
     with_options,
 )
-from demo.slack_escaping import escape_message
 
-# Whoever the payload being handled comes from, as Slack would say it in a question of theirs.
+# The user and team of the current payload, for the `block_suggestion` that Slack would send.
 _current_user: contextvars.ContextVar[Json] = contextvars.ContextVar("asker", default={})  # noqa: B039
 _apps: list[App] = []
+_TOKEN = re.compile(r"(<(?:[@#!]|https?://|mailto:)[^<>]*>)")
 
 
 def register_app(app: App) -> None:
-    """The bot whose menus are asked for their options."""
+    """Register the bot that is asked for the options of menus."""
     _apps[:] = [app]
 
 
 class LocalSlackClient(WebClient):
-    """Rewrites what goes out, and completes what comes back."""
+    """Translate requests for local-slack, and complete its responses."""
 
     def api_call(self, api_method: str, **options: Any) -> SlackResponse:
         for place in ("json", "params", "data"):
@@ -46,7 +47,7 @@ class LocalSlackClient(WebClient):
 
 
 def wrap_client(client: WebClient) -> WebClient:
-    """The same connection with the rewriting around it."""
+    """Return a client for the same connection that translates."""
     if isinstance(client, LocalSlackClient):
         return client
     return LocalSlackClient(
@@ -62,7 +63,7 @@ def wrap_client(client: WebClient) -> WebClient:
 
 
 class TranslatingAck(Ack):
-    """An answer may carry a view or a message too, and does not pass the client."""
+    """Translate the view or message in an acknowledgement, which does not pass the client."""
 
     def __call__(self, *args: Any, **options: Any) -> BoltResponse:
         # Not super().__call__(): Bolt polls `response`, and could send it before it is translated.
@@ -80,7 +81,7 @@ def adapt(
     body: Json,
     next: Callable[[], None],  # noqa: A002  Bolt's name for it
 ) -> None:
-    """Bolt middleware: the submission as Slack would send it; client and ack that rewrite."""
+    """Bolt middleware: restore a submission to Slack's form; install translating client and ack."""
     if (body.get("event") or {}).get("type") == "message":
         body["event"].update(escape_message(body["event"]))
     if body.get("type") == "view_submission":
@@ -112,7 +113,7 @@ def _translate(arguments: Json) -> Json:
 
 
 def _offered(view: Json, block: Json) -> list[Json]:
-    """What the bot answers Slack when somebody opens a menu of its own making."""
+    """Return the options that the bot answers for an external menu."""
     action_id = block["element"]["action_id"]
     asked = {"type": "block_suggestion", "action_id": action_id, "block_id": block["block_id"]}
     about = {"value": "", "view": {"private_metadata": view.get("private_metadata") or ""}}
@@ -122,7 +123,7 @@ def _offered(view: Json, block: Json) -> list[Json]:
 
 
 def _place_in_home(body: Json) -> None:
-    """local-slack says of a press in Home that it was on a message, in a channel without name."""
+    """local-slack sends a click in Home like one on a message, in a channel without a name."""
     for key in ("channel", "message", "response_url"):
         body.pop(key, None)
     body["view"] = {"type": "home", "blocks": []}
@@ -135,13 +136,13 @@ def _team(body: Json) -> Json:
 
 def _answer(answer: Json) -> Json:
     drawn = _translate(answer)
-    if "text" in drawn:  # local-slack shows an answer to everybody unless told otherwise
+    if "text" in drawn:  # local-slack's default is visible to all
         drawn.setdefault("response_type", "ephemeral")
     return drawn
 
 
 def _complete_channel(answer: Json) -> None:
-    """Slack says of a channel with whom it is shared; local-slack knows of nobody it could be."""
+    """Add the flags of shared channels, which local-slack lacks."""
     channel = answer.get("channel")
     if isinstance(channel, dict) and "is_private" in channel:
         for flag in ("is_mpim", "is_shared", "is_ext_shared", "is_org_shared"):
@@ -149,11 +150,24 @@ def _complete_channel(answer: Json) -> None:
 
 
 def _confirm_addresses(answer: Json) -> None:
-    """Slack says of its members whether their address is confirmed; local-slack has no such field.
-
-    Without it nobody who was invited could link. Its members are made up, so all are confirmed.
-    """
+    """Add `is_email_confirmed`, which local-slack lacks: no invitation could be accepted."""
     members = [answer.get("user"), *(answer.get("members") or [])]
     for member in members:
         if isinstance(member, dict) and (member.get("profile") or {}).get("email"):
             member.setdefault("is_email_confirmed", True)
+
+
+def escape_message(event: Json) -> Json:
+    """Escape the texts of a message event as Slack does, but not mentions and links."""
+    escaped = dict(event)
+    if isinstance(event.get("text"), str):
+        parts = _TOKEN.split(event["text"])
+        escaped["text"] = "".join(p if _TOKEN.fullmatch(p) else _escape(p) for p in parts)
+    for inner in ("message", "previous_message"):
+        if isinstance(event.get(inner), dict):
+            escaped[inner] = escape_message(event[inner])
+    return escaped
+
+
+def _escape(text: str) -> str:
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,4 +1,4 @@
-"""Where the embedded servers' programs are, and what to run if one is not there."""
+"""Find the programs of the embedded servers, or say what to run to install them."""
 
 import importlib.util
 import platform

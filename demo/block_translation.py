@@ -1,34 +1,38 @@
-"""What local-slack cannot draw, said in what it can; and its answers put right again.
+"""Translate blocks that local-slack cannot render into ones it can, and its submissions back.
 
-Pure functions on Slack's JSON. They return new objects and leave the given ones alone.
-
-A view keeps, in an element that was exchanged, the original element under `ORIGINAL_KEY`:
-local-slack stores views as they come, so the submission brings it back.
+Pure functions on Slack's JSON; the given objects are not changed. A replaced element keeps the
+original under `ORIGINAL_KEY`: local-slack stores views unchanged, so the submission returns it.
 """
 
 import re
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
-
-from demo.text_inputs import choices_as_text, date_as_text, text_as_choices, text_as_date
 
 Json = dict[str, Any]
 
 ORIGINAL_KEY = "stands_for"
-# Invisible, and enough to keep local-slack from making a link or mention of quoted text.
+# Keeps local-slack from making a link or mention of quoted text.
 ZERO_WIDTH_SPACE = "\u200b"
+
+# Dates and multiple choices are typed as text: local-slack has no input for them. A date is in this
+# machine's time zone, which is that of the demo's user.
+DATE = "%Y-%m-%d %H:%M"
+DATE_HINT = "YYYY-MM-DD HH:MM"
+# For unreadable dates: in the past, so that the bot refuses it beside the field.
+NO_DATE = 0
 
 MORE_PLACEHOLDER: Json = {"type": "plain_text", "text": "More…"}
 
 
 def show_initial_option(element: Json) -> Json:
-    """local-slack ignores `initial_option`; what it shows while nothing is chosen it does draw."""
+    """local-slack ignores `initial_option`, but shows a placeholder."""
     initial = element.get("initial_option")
     return {**element, "placeholder": initial["text"]} if initial else element
 
 
 def radio_as_select(element: Json) -> Json:
-    """Radio buttons are drawn, but none is ever marked at first, and none with what is below it."""
+    """local-slack shows radio buttons, but neither an initial choice nor descriptions."""
     if any("description" in option for option in element["options"]):
         element = {**element, "options": [_with_description(o) for o in element["options"]]}
     if "initial_option" not in element:
@@ -42,21 +46,74 @@ def _with_description(option: Json) -> Json:
 
 
 def search_as_menu(element: Json) -> Json:
-    """Its options are those the app offers, which came with it (see `with_options`)."""
+    """The options are those that `with_options` added."""
     return show_initial_option({**element, "type": "static_select"})
 
 
 def menu_as_select(element: Json) -> Json:
-    """An overflow menu is a menu without words of its own."""
+    """An overflow menu becomes a select with a placeholder."""
     return {**element, "type": "static_select", "placeholder": MORE_PLACEHOLDER}
 
 
 def ticked_as_text(element: Json) -> Json:
-    """Boxes are drawn, but none is ever ticked at first, and unticked they come back."""
+    """local-slack shows checkboxes, but none is ticked initially."""
     return choices_as_text(element) if element.get("initial_options") else element
 
 
-# One row for each element that needs help: how it is drawn instead.
+def date_as_text(element: Json) -> Json:
+    seconds = element.get("initial_date_time")
+    shown = datetime.fromtimestamp(seconds).astimezone().strftime(DATE) if seconds else ""
+    return _line(element, shown, DATE_HINT)
+
+
+def text_as_date(element: Json, typed: str | None) -> Json:
+    """`typed` is None if the user has not changed it."""
+    return {"selected_date_time": _seconds(typed, element.get("initial_date_time"))}
+
+
+def _seconds(typed: str | None, initial: int | None) -> int | None:
+    if typed is None:
+        return initial
+    if not typed.strip():
+        return None
+    try:
+        return int(datetime.strptime(typed.strip(), DATE).astimezone().timestamp())
+    except ValueError:
+        return NO_DATE
+
+
+def choices_as_text(element: Json) -> Json:
+    """Show the chosen options with commas between them."""
+    shown = ", ".join(option["text"]["text"] for option in element.get("initial_options") or [])
+    return _line(element, shown, "one, another")
+
+
+def text_as_choices(element: Json, typed: str | None) -> Json:
+    """Text that is no option is passed on as typed, so that the bot refuses it."""
+    initial = element.get("initial_options") or []
+    if typed is None:
+        return {"selected_options": initial}
+    known = {
+        one["text"]["text"].casefold(): one for one in [*(element.get("options") or []), *initial]
+    }
+    names = [name.strip() for name in typed.split(",") if name.strip()]
+    return {"selected_options": [known.get(name.casefold()) or _option(name) for name in names]}
+
+
+def _option(name: str) -> Json:
+    return {"text": {"type": "plain_text", "text": name}, "value": name}
+
+
+def _line(element: Json, shown: str, placeholder: str) -> Json:
+    line: Json = {
+        "type": "plain_text_input",
+        "action_id": element["action_id"],
+        "placeholder": {"type": "plain_text", "text": placeholder},
+    }
+    return {**line, "initial_value": shown} if shown else line
+
+
+# How each element that local-slack cannot render is replaced.
 ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
     "static_select": show_initial_option,
     "radio_buttons": radio_as_select,
@@ -68,7 +125,7 @@ ELEMENT_TRANSLATIONS: dict[str, Callable[[Json], Json]] = {
     "multi_external_select": choices_as_text,
 }
 
-# One row for each element that is typed instead: what was typed as that element's state.
+# How the text typed for a replaced element becomes the element's state.
 TEXT_PARSERS: dict[str, Callable[[Json, str | None], Json]] = {
     "datetimepicker": text_as_date,
     "checkboxes": text_as_choices,
@@ -76,8 +133,8 @@ TEXT_PARSERS: dict[str, Callable[[Json, str | None], Json]] = {
     "multi_external_select": text_as_choices,
 }
 
-# One row for each element that starts with a value: (key in a submission, key in the element).
-# Nobody having touched it, local-slack submits null in place of the initial value.
+# For an element with an initial value: (key in a submission, key in the element). If the user has
+# not changed it, local-slack submits null instead of the initial value.
 INITIAL_VALUE_KEYS: dict[str, tuple[str, str]] = {
     "plain_text_input": ("value", "initial_value"),
     "static_select": ("selected_option", "initial_option"),
@@ -87,7 +144,7 @@ INITIAL_VALUE_KEYS: dict[str, tuple[str, str]] = {
     "checkboxes": ("selected_options", "initial_options"),
 }
 
-# A menu in local-slack has no way back to nothing.
+# A menu of local-slack cannot be cleared.
 NONE_OPTION: Json = {"text": {"type": "plain_text", "text": "(none)"}, "value": "none_of_them"}
 _MENUS = ("static_select", "external_select")
 
@@ -97,7 +154,7 @@ def translate_view(view: Json) -> Json:
 
 
 def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
-    """The view, each of its searches with what the app offers for it."""
+    """Add the app's options to each external menu of the view."""
     blocks = [
         {**block, "element": {**block["element"], "options": offered(block)}}
         if (block.get("element") or {}).get("type") == "external_select"
@@ -108,13 +165,13 @@ def with_options(view: Json, offered: Callable[[Json], list[Json]]) -> Json:
 
 
 def translate_message(message: Json) -> Json:
-    """The arguments of a `chat.*` call, or the body of an answer to a command."""
-    drawn = dict(message)
+    """Translate the arguments of a `chat.*` call, or the body of an answer to a command."""
+    shown = dict(message)
     if isinstance(message.get("blocks"), list):
-        drawn["blocks"] = translate_blocks(message["blocks"])
+        shown["blocks"] = translate_blocks(message["blocks"])
     if isinstance(message.get("text"), str):
-        drawn["text"] = translate_mrkdwn(message["text"], links=message.get("parse") != "none")
-    return drawn
+        shown["text"] = translate_mrkdwn(message["text"], links=message.get("parse") != "none")
+    return shown
 
 
 def translate_blocks(blocks: list[Json]) -> list[Json]:
@@ -122,27 +179,27 @@ def translate_blocks(blocks: list[Json]) -> list[Json]:
 
 
 def _translate_block(block: Json) -> Json:
-    drawn = dict(block)
+    shown = dict(block)
     for key in ("text", "accessory", "element"):
         if isinstance(block.get(key), dict):
-            drawn[key] = _translate_object(block[key])
+            shown[key] = _translate_object(block[key])
     element = block.get("element") or {}
     if block.get("optional") and element.get("type") in _MENUS and "initial_option" in element:
-        options = [NONE_OPTION, *drawn["element"].get("options", [])]
-        drawn["element"] = {**drawn["element"], "options": options, ORIGINAL_KEY: element}
+        options = [NONE_OPTION, *shown["element"].get("options", [])]
+        shown["element"] = {**shown["element"], "options": options, ORIGINAL_KEY: element}
     for key in ("fields", "elements"):
         if isinstance(block.get(key), list):
-            drawn[key] = [_translate_object(item) for item in block[key]]
-    return drawn
+            shown[key] = [_translate_object(item) for item in block[key]]
+    return shown
 
 
 def _translate_object(item: Json) -> Json:
-    """A text object or an element."""
+    """Translate a text object or an element."""
     if item.get("type") == "mrkdwn":
         return {**item, "text": translate_mrkdwn(item["text"], links=not item.get("verbatim"))}
-    draw = ELEMENT_TRANSLATIONS.get(item.get("type", ""))
-    drawn = draw(item) if draw else item
-    return drawn if drawn is item else {**drawn, ORIGINAL_KEY: item}
+    translate = ELEMENT_TRANSLATIONS.get(item.get("type", ""))
+    shown = translate(item) if translate else item
+    return shown if shown is item else {**shown, ORIGINAL_KEY: item}
 
 
 _DATE = re.compile(r"<!date\^[^|>]*\|([^>]*)>")
@@ -152,9 +209,9 @@ _CHARACTER = {"lt": "<" + ZERO_WIDTH_SPACE, "gt": ">", "amp": "&"}
 
 
 def translate_mrkdwn(text: str, *, links: bool) -> str:
-    """Dates as their fallback, escapes as what they stand for, and neither becomes markup.
+    """Replace dates by their fallback and unescape text, without creating markup.
 
-    `links` is whether Slack would make a link of a bare address; local-slack always does.
+    `links`: Slack makes links of bare addresses; local-slack always does.
     """
     parts = _MARKUP.split(_DATE.sub(r"\1", text))
     return "".join(
@@ -168,7 +225,7 @@ def _unescaped(text: str, *, links: bool) -> str:
 
 
 def restore_view(view: Json) -> Json:
-    """A submitted view as Slack would have sent it: our elements back, untouched inputs filled."""
+    """Return a submitted view as Slack sends it: original elements, initial values filled in."""
     values = (view.get("state") or {}).get("values") or {}
     blocks = [_restore_block(block) for block in view.get("blocks") or []]
     restored = {block_id: dict(states) for block_id, states in values.items()}
@@ -196,7 +253,7 @@ def _inputs(blocks: list[Json]) -> list[tuple[Json, str]]:
 
 def _filled(element: Json, state: Json) -> Json:
     kind = element["type"]
-    if kind in TEXT_PARSERS and "selected_options" not in state:  # else it was drawn as it is
+    if kind in TEXT_PARSERS and "selected_options" not in state:  # else it was not replaced
         return {"type": kind, **TEXT_PARSERS[kind](element, state.get("value"))}
     if kind not in INITIAL_VALUE_KEYS:
         return state

@@ -1,9 +1,9 @@
-"""A headless Chromium, driven over its DevTools protocol: enough to take pictures of a page.
+"""A headless Chromium, driven over its DevTools protocol.
 
 with Browser(directory=Path("/tmp/profile")) as browser:
     page = browser.open("http://localhost:3000", width=1000, height=800)
     page.wait_for("document.querySelector('.message')", "a message")
-    page.picture("document.querySelector('.message')", Path("message.png"))
+    page.screenshot("document.querySelector('.message')", Path("message.png"))
 """
 
 import base64
@@ -12,7 +12,6 @@ import re
 import shutil
 import time
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import requests
@@ -25,7 +24,7 @@ PROGRAMS = ("chromium", "chromium-browser", "google-chrome")
 TIMEOUT_SECONDS = 20.0
 PORT_PATTERN = re.compile(r"DevTools listening on ws://127\.0\.0\.1:(\d+)/")
 NAVIGATED_PATTERN = re.compile(r"navigated or closed|execution context", re.IGNORECASE)
-# Without a sandbox, since it refuses one to root; it sees nothing but our own page.
+# Without the sandbox, which Chromium refuses for root; it opens only our own pages.
 FLAGS = (
     "--headless=new",
     "--no-sandbox",
@@ -42,7 +41,7 @@ FLAGS = (
 
 
 class PageNavigated(ProcessError):
-    """The page was being left as it was asked."""
+    """The page was navigated during the call."""
 
 
 class Browser:
@@ -59,7 +58,7 @@ class Browser:
     def open(
         self, url: str, *, width: int, height: int, scale: float = 1, is_phone: bool = False
     ) -> "Page":
-        """A tab of that size, in CSS pixels of `scale` pixels each, once its page has loaded."""
+        """Open a tab of that size in CSS pixels (`scale` pixels each), and wait for its load."""
         found = PORT_PATTERN.search(self._process.output())
         if found is None:
             raise ProcessError("Chromium is not running.")
@@ -70,7 +69,7 @@ class Browser:
         self._pages.append(page)
         size = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": is_phone}
         page.call("Emulation.setDeviceMetricsOverride", **size)
-        for domain in ("Log", "Runtime"):  # what it complains of comes as their events
+        for domain in ("Log", "Runtime"):  # console errors are events of these
             page.call(f"{domain}.enable")
         page.go(url)
         return page
@@ -86,19 +85,14 @@ class Browser:
             raise
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for page in self._pages:
             page.close()
         self._process.stop(grace=5.0)
 
 
 class Page:
-    """One tab. Elements are named by a JavaScript expression whose value they are."""
+    """One tab. An element is given as a JavaScript expression."""
 
     def __init__(self, debugger_url: str) -> None:
         self._socket = websocket.create_connection(
@@ -109,18 +103,18 @@ class Page:
 
     @property
     def console_errors(self) -> list[str]:
-        """What the console shows of errors, those of the page's security policy among them."""
-        self.evaluate("0")  # with its answer comes what happened before
+        """The errors in the console, including those of the page's security policy."""
+        self.evaluate("0")  # earlier events arrive before its answer
         return list(self._console_errors)
 
     def go(self, url: str) -> None:
-        """To another page, which leads to no further one, once it has loaded."""
+        """Open a page that does not redirect, and wait until it has loaded."""
         self.call("Page.navigate", url=url)
         self.wait_for(f"location.href.startsWith({json.dumps(url)})", "the page to open")
         self.wait_for("document.readyState === 'complete'", "the page to load")
 
     def call(self, method: str, **params: Any) -> Json:
-        """One call of the protocol; `ProcessError` if the browser refuses it."""
+        """Call the protocol. Raises `ProcessError` if the browser refuses it."""
         self._calls += 1
         self._socket.send(json.dumps({"id": self._calls, "method": method, "params": params}))
         while True:
@@ -136,7 +130,7 @@ class Page:
         return result
 
     def evaluate(self, expression: str) -> Any:
-        """The value of a JavaScript expression; `ProcessError` if it throws."""
+        """Return the value of a JavaScript expression. Raises `ProcessError` if it throws."""
         answer = self.call("Runtime.evaluate", expression=expression, returnByValue=True)
         if "exceptionDetails" in answer:
             thrown = answer["exceptionDetails"].get("exception", {}).get("description")
@@ -144,7 +138,7 @@ class Page:
         return answer["result"].get("value")
 
     def wait_for(self, expression: str, what: str, *, seconds: float = TIMEOUT_SECONDS) -> None:
-        """Until `expression` is true; `what` completes the sentence "Waited ... for"."""
+        """Wait until `expression` is true; `what` completes the sentence "Waited ... for"."""
         deadline = time.monotonic() + seconds
         while not self._holds(expression):
             if time.monotonic() > deadline:
@@ -155,7 +149,7 @@ class Page:
     def _holds(self, expression: str) -> bool:
         try:
             return bool(self.evaluate(f"Boolean({expression})"))
-        except PageNavigated:  # for the next one, which may be what is waited for
+        except PageNavigated:  # retried on the next page
             return False
 
     def click(self, element: str) -> None:
@@ -163,13 +157,13 @@ class Page:
         self.evaluate(f"({element}).click()")
 
     def type(self, element: str, text: str) -> None:
-        """Replace what an input holds, as a keyboard would."""
+        """Replace an input's text as if typed."""
         self.wait_for(element, element)
         self.evaluate(f"(({element}).focus(), ({element}).select())")
         self.call("Input.insertText", text=text)
 
     def choose(self, select: str, value: str) -> None:
-        """Choose an option of a select, and tell the page as a mouse would."""
+        """Choose an option of a select, and fire its change event."""
         self.wait_for(select, select)
         self.evaluate(
             f"(select => {{ select.value = {json.dumps(value)};"
@@ -177,7 +171,7 @@ class Page:
         )
 
     def screenshot(self, element: str, file: Path, *, margin: int = 0) -> None:
-        """A PNG of one element with so many CSS pixels around it. It must be in sight."""
+        """Write a PNG of one visible element with `margin` CSS pixels around it."""
         self.wait_for(element, element)
         box = self.evaluate(
             f"(({{x, y, width, height}}) => ({{x, y, width, height}}))"
@@ -198,7 +192,7 @@ class Page:
 
 
 def _console_error(event: Json) -> list[str]:
-    """The text of an event that tells of an error."""
+    """Return the text of an event that reports an error."""
     method, params = event.get("method"), event.get("params", {})
     if method == "Log.entryAdded" and params["entry"]["level"] == "error":
         return [str(params["entry"]["text"])]

@@ -1,21 +1,95 @@
-"""Servers and product together: started in order, watched, and stopped without a trace."""
+"""Start, watch and stop the servers and the product: bot, worker and jobs, each with its log."""
 
+import os
 import secrets
 import shutil
+import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
 from demo import seed
-from demo.process import ProcessError
-from demo.product_processes import ProductProcesses
+from demo.binaries import ROOT
+from demo.process import Process, ProcessError
 from demo.servers import LocalSlack, MongoServer, RedisServer, Server, free_port
 from demo.slack_page import SlackPage
 from services.core import database as core_database
 
 DATABASE = "helpdesk"
+# The log line that says that the process is ready.
+READY = {
+    "worker": "the worker is ready",
+    "jobs": "the jobs are ready",
+    "bot": "the bot is ready",
+}
+START_SECONDS = 30.0
+# Variables of a developer's environment or .env that the demo ignores. They are set to "", because
+# an absent one would be read from .env.
+UNWANTED = ("ADMIN_EMAILS", "TRIAGE_CHANNEL", "ACCOUNT_LINKING", "SLACK_SIGNING_SECRET",
+            "TICKET_EMOJI", "HOST", "PORT", "METRICS_TOKEN", "TRUSTED_PROXIES",
+            "SLACK_CLIENT_ID", "SLACK_CLIENT_SECRET", "GEMINI_API_KEY", "GEMINI_MODEL",
+            "GEMINI_API_URL", "MAILTRAP_SMTP_HOST", "MAILTRAP_SMTP_PORT", "MAIL_FROM",
+            "APP_URL", "LOG_LEVEL")  # fmt: skip
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """Return this process's environment with only these settings of the product."""
+    return {**os.environ, **dict.fromkeys(UNWANTED, ""), "PYTHONUNBUFFERED": "1", **settings}
+
+
+class ProductProcesses:
+    def __init__(
+        self,
+        settings: Mapping[str, str],
+        *,
+        logs: Path,
+        commands: Iterable[str] = READY,
+    ) -> None:
+        """`settings` are the product's environment variables; logs go to `logs`/NAME.log."""
+        self.processes = {
+            command: Process(
+                command,
+                [sys.executable, "-m", "demo.run_process", command],
+                log=logs / f"{command}.log",
+                env=environment(settings),
+                cwd=ROOT,
+            )
+            for command in commands
+        }
+
+    def start(self) -> None:
+        """Start all processes; return when each is ready."""
+        for process in self.processes.values():
+            process.start()
+        for command in self.processes:
+            self.wait_until_ready(command)
+
+    def wait_until_ready(self, command: str) -> None:
+        process = self.processes[command]
+        process.wait_until(lambda: READY[command] in process.output(), timeout=START_SECONDS)
+
+    def __getitem__(self, command: str) -> Process:
+        return self.processes[command]
+
+    def check(self) -> None:
+        """Raise `ProcessError` with the last output if a process has ended."""
+        for process in self.processes.values():
+            if not process.running:
+                raise ProcessError(process.describe_end())
+
+    def stop(self, *, grace: float = 10.0) -> list[str]:
+        """Send SIGTERM to all, SIGKILL after `grace` seconds; return the names of those killed."""
+        for process in self.processes.values():
+            process.terminate()
+        deadline = time.monotonic() + grace
+        return [
+            process.name
+            for process in self.processes.values()
+            if not process.stop(grace=max(0.1, deadline - time.monotonic()))
+        ]
 
 
 class Stack:
@@ -42,7 +116,7 @@ class Stack:
         self._open = ExitStack()
 
     def start(self) -> Self:
-        """Return once everything is at work; on a failure stop what was started."""
+        """Return once everything is ready; on a failure stop what was started."""
         try:
             self._start()
         except BaseException:  # Ctrl-C too
@@ -52,7 +126,7 @@ class Stack:
 
     def _start(self) -> None:
         self._open.callback(shutil.rmtree, self.logs, ignore_errors=True)
-        # The Slack first: a taken port is the likeliest trouble, and is told at once.
+        # Slack first: a taken port is the most likely failure.
         for server in (self.slack, self.mongo, self.redis):
             self._open.enter_context(server)
         seed.seed_accounts(self.database(), self.staff)
@@ -63,7 +137,7 @@ class Stack:
             workspace.wait_for_bot()
 
     def database(self) -> core_database.Mongo:
-        """Closed with the stack."""
+        """Return a connection that is closed with the stack."""
         db = core_database.connect(self.mongo.uri_for(DATABASE))
         self._open.callback(db.client.close)
         return db
@@ -83,7 +157,7 @@ class Stack:
         }
 
     def check(self) -> None:
-        """`ProcessError` if anything has ended by itself."""
+        """Raise `ProcessError` if a process has ended."""
         servers: list[Server] = [self.slack, self.mongo, self.redis]
         for server in servers:
             if server.process and not server.running:
@@ -91,7 +165,7 @@ class Stack:
         self.product.check()
 
     def stop(self) -> None:
-        """Product first, then servers."""
+        """Stop the product, then the servers."""
         self._open.close()
 
     def __enter__(self) -> Self:

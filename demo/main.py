@@ -1,4 +1,4 @@
-"""`app.py demo`: the whole product on this machine, for a person or (`--smoke`) without one."""
+"""`app.py demo`: the whole product on this machine, interactive or (`--smoke`) as a test."""
 
 import os
 import signal
@@ -15,7 +15,7 @@ WATCH_SECONDS = 0.3
 
 
 def main(*, smoke: bool = False) -> int:
-    """0 when ended by a person or passed, 1 when something went wrong."""
+    """Return the exit code: 0 if stopped by the user or passed, else 1."""
     for number in (signal.SIGTERM, signal.SIGINT):  # a shell's background job ignores SIGINT
         signal.signal(number, _interrupt)
     try:
@@ -31,7 +31,7 @@ def main(*, smoke: bool = False) -> int:
 
 
 def _interrupt(*_: object) -> None:
-    """Once: while everything is being stopped, another Ctrl-C must not leave half of it behind."""
+    """Ignore further signals: another Ctrl-C must not interrupt the shutdown."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
     raise KeyboardInterrupt
@@ -54,7 +54,7 @@ def _port() -> int:
 
 
 def _gemini() -> dict[str, str]:
-    """A person's own key may be tried in the demo; only from the environment, never from .env."""
+    """Return Gemini's settings from the environment; those of .env are not used."""
     names = ("GEMINI_API_KEY", "GEMINI_MODEL", "GEMINI_API_URL")
     return {name: os.environ[name] for name in names if os.environ.get(name)}
 

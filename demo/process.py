@@ -1,4 +1,4 @@
-"""One child process: its output in a file, its end certain."""
+"""A child process that writes to a log file and is always stopped."""
 
 import os
 import signal
@@ -13,21 +13,21 @@ DIE_WITH_PARENT = Path(__file__).with_name("die_with_parent.py")
 POLL_SECONDS = 0.03
 MAX_LINE_LENGTH = 600  # characters of an output line that are shown
 
-# The kernel's "your parent died" fires when the *thread* that forked ends, so all children are
-# forked by one thread that lives as long as this process.
+# The parent-death signal fires when the *thread* that forked ends, so one thread that lives as long
+# as this process forks all children.
 _forker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="forker")
 
 
 class ProcessError(RuntimeError):
-    """A child could not be started or ended too early; `str(error)` is for a person to read."""
+    """A child could not be started or ended too early; `str(error)` is shown to the user."""
 
 
 class PortTakenError(ProcessError):
-    """Somebody else listens on the port."""
+    """Another process listens on the port."""
 
 
 class Process:
-    """A command in a session of its own, so that a terminal's Ctrl-C reaches only us."""
+    """A command in a new session, so that the terminal's Ctrl-C reaches only this process."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class Process:
             )
 
     def wait_until(self, ready: Callable[[], bool], *, timeout: float) -> None:
-        """Return once `ready()`; `ProcessError` if the child ends first or `timeout` s pass."""
+        """Wait for `ready()`. Raises `ProcessError` if the child ends or after `timeout` s."""
         deadline = time.monotonic() + timeout
         while not ready():
             if not self.running:
@@ -98,13 +98,13 @@ class Process:
         return f"{self.name} ended by itself (exit {self.exit_code}). {self._last_output()}"
 
     def output(self) -> str:
-        """What it has written since its last start."""
+        """Return the output since the last start."""
         if not self.log.exists():
             return ""
         return self.log.read_bytes()[self._log_start :].decode(errors="replace")
 
     def tail(self, lines: int = 15) -> str:
-        """The last lines of its output."""
+        """Return the last lines of the output."""
         return "\n".join(_truncate(line) for line in self.output().strip().splitlines()[-lines:])
 
     def _last_output(self) -> str:
@@ -112,12 +112,12 @@ class Process:
         return f"Its last output:\n{tail}" if tail else "It said nothing."
 
     def terminate(self) -> None:
-        """SIGTERM, without waiting."""
+        """Send SIGTERM without waiting."""
         if self.running:
             self._started().terminate()
 
     def stop(self, *, grace: float = 10.0) -> bool:
-        """SIGTERM, then SIGKILL after `grace` seconds. False if it had to be killed."""
+        """Send SIGTERM, and SIGKILL after `grace` seconds. Return False if it had to be killed."""
         if self._popen is None:
             return True
         obeyed = True
@@ -130,7 +130,7 @@ class Process:
         return obeyed
 
     def kill(self) -> None:
-        """SIGKILL to it and to whatever it left in its group, as a power cut would."""
+        """Send SIGKILL to its process group."""
         if self._popen is None:
             return
         self._signal_group(signal.SIGKILL)
@@ -141,7 +141,7 @@ class Process:
         try:
             os.killpg(self._started().pid, number)
         except (ProcessLookupError, PermissionError):
-            return  # nobody is left (macOS says it with the second)
+            return  # no process is left (macOS raises PermissionError)
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._popen is None:
@@ -150,7 +150,7 @@ class Process:
 
 
 def _truncate(line: str) -> str:
-    """A log line may hold a whole traceback, and ends with what it is about."""
+    """Keep the beginning and the end: a line may hold a traceback, which ends with the error."""
     return (
         line
         if len(line) <= MAX_LINE_LENGTH

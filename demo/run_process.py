@@ -1,7 +1,4 @@
-"""One of the product's own processes, with the adapter for local-slack around it.
-
-`python -m demo.run_process bot|worker|jobs`, with the environment the product asks for.
-"""
+"""`python -m demo.run_process bot|worker|jobs`: a product process with the local-slack adapter."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""What a person reads: messages and modals as text, as local-slack's page draws them."""
+"""Messages and modals as the text that local-slack's page shows."""
 
 import re
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ _MENTION = re.compile(r"<@([A-Z0-9]+)>")
 
 @dataclass(frozen=True, slots=True)
 class ScreenMessage:
-    """`text` is what is read in it, a line for each piece; mentions are written @name."""
+    """`text` has a line for each text of the message; mentions are written @name."""
 
     ts: str
     channel: str
@@ -25,13 +25,12 @@ class ScreenMessage:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What its buttons say."""
         return tuple(button["text"]["text"] for button in self.buttons)
 
 
 @dataclass(frozen=True, slots=True)
 class ScreenModal:
-    """`fields` are its inputs by block_id; `errors` stand beside them by block_id."""
+    """`fields` are its inputs and `errors` their messages, by block_id."""
 
     id: str
     title: str

@@ -1,7 +1,7 @@
-"""`make screenshots`: the README's pictures, taken of the demo in a headless Chromium.
+"""`make screenshots`: take the README's pictures of the demo in a headless Chromium.
 
-First of the bot's own pages, as on a phone, then of the Slack's. Other people's tickets are filed
-without a page, the one in the pictures by hand in it.
+First the account pages in a phone's size, then Slack. Only the ticket in the pictures is filed in
+the browser.
 """
 
 import json
@@ -19,7 +19,7 @@ IMAGES = ROOT / "docs" / "images"
 # Tall enough that nothing has to be scrolled, and narrow enough for a page of text.
 WIDTH, HEIGHT, SCALE, MARGIN = 820, 2400, 1.5, 12
 PHONE_WIDTH = 400
-# No shade around a form, and a message apart from its neighbours, no wider than what it says.
+# No shadow around a form; a message apart from its neighbours and no wider than its text.
 STYLE = f"""
     .modal-overlay {{ background: #fff }}
     .modal {{ box-shadow: none; border: 1px solid #ccc }}
@@ -27,13 +27,13 @@ STYLE = f"""
     .msg-hover-actions {{ display: none }}
 """
 
-# A message that two workers were about to change at once waits for the sweep.
+# A message that two workers update concurrently waits for the sweep.
 NOTIFICATION_TIMEOUT_SECONDS = 40.0
 # The entry under Apps.
 BOT = "Help desk"
 TITLE = "VPN drops every hour"
 DESCRIPTION = "Since this morning, at home and in the office alike."
-# Who files, who gets it, title, description.
+# Requester, assignee, title, description.
 EARLIER = (
     ("Emma", "Nils", "DNS finds no intranet pages", "Other addresses work."),
     ("Emma", "Lara", "The printer prints blank pages", "The one on the second floor, since noon."),
@@ -41,7 +41,7 @@ EARLIER = (
 )
 
 
-# What somebody types to sign up.
+# The values of the sign-up form.
 NEWCOMER = {
     "email": "robin@example.com",
     "name": "Robin",
@@ -63,7 +63,6 @@ class Photographer:
         )
 
     def take_all(self) -> None:
-        """In the order of a ticket's way."""
         self._file_earlier()
         self._file()
         emma, nils = self._members["Emma"], self._members["Nils"]
@@ -114,7 +113,7 @@ class Photographer:
         self._page.choose("document.querySelector('.actas select')", member.slack_id)
 
     def _open_entry(self, entry: str, *, member: Member) -> None:
-        """As `member`, what the entry at the left opens."""
+        """Open an entry of the sidebar as `member`."""
         self._act_as(member)
         self._page.click(_element_with(".sidebar-item", entry))
 
@@ -123,7 +122,7 @@ class Photographer:
 
 
 def take_pages(phone: Page, url: str) -> None:
-    """Of somebody who signs up: the profile, and the code to link it to a Slack member by."""
+    """Sign up, and take pictures of the profile and the linking code."""
     for name, text in NEWCOMER.items():
         phone.type(f"document.querySelector('#{name}')", text)
     phone.click("document.querySelector('main button')")
@@ -166,7 +165,7 @@ def main() -> int:
 
 
 def _element_with(selector: str, *texts: str) -> str:
-    """JavaScript for the first element of the selector that shows all of the texts."""
+    """Return JavaScript for the first element of the selector that contains all texts."""
     return (
         f"[...document.querySelectorAll({json.dumps(selector)})]"
         f".find(e => {json.dumps(texts)}.every(text => e.textContent.includes(text)))"

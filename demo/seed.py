@@ -1,4 +1,4 @@
-"""Who works in the demo's workspace: one employee, three moderators with skills, one admin."""
+"""The members of the demo's workspace: an employee, three moderators with skills, an admin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class Member:
 
     @property
     def real_name(self) -> str:
-        """With what they do, so that whoever plays them in the page knows who is who."""
+        """With skills or role, so that the user of the demo knows who is who."""
         known = ", ".join(self.skills) or ("employee" if self.role is Role.USER else self.role)
         return f"{self.first_name} ({known})"
 
@@ -47,7 +47,7 @@ ADMIN = Member("Ada", Role.ADMIN)
 
 
 def staff(skills: Sequence[tuple[str, ...]] = SKILLS) -> list[Member]:
-    """The three moderators, each with one of the groups of skills, and the admin."""
+    """Return the three moderators, each with one group of skills, and the admin."""
     moderators = [
         Member(name, Role.MODERATOR, known) for name, known in zip(MODERATORS, skills, strict=True)
     ]
@@ -55,7 +55,7 @@ def staff(skills: Sequence[tuple[str, ...]] = SKILLS) -> list[Member]:
 
 
 def workspace_config(members: Sequence[Member]) -> dict[str, Any]:
-    """local-slack's configuration."""
+    """Return local-slack's configuration."""
     everybody = [*(member.slack_id for member in members), BOT_USER_ID]
     return {
         "workspace": {"name": "Help desk demo", "domain": "demo", "teamId": TEAM_ID},
@@ -85,9 +85,9 @@ def workspace_config(members: Sequence[Member]) -> dict[str, Any]:
 
 
 def seed_accounts(db: Mongo, members: Sequence[Member], *, team_id: str = TEAM_ID) -> None:
-    """Invite them and link them, as if each had used the help desk once already.
+    """Create and link the accounts of the staff, as if each had used the help desk already.
 
-    The employee is not among them: a first use makes that account.
+    The employee's account is created by their first use.
     """
     ensure_indexes(db)
     services = Services(db)

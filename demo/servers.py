@@ -2,8 +2,8 @@
 
     with MongoServer() as mongo, RedisServer() as redis: ...
 
-`start()` returns once the server answers; `kill()` is a power cut; `start()` again brings it back
-on the same port with the same data. Leaving the `with` ends it and removes a directory it made.
+`start()` returns once the server answers; `kill()` is like a power cut; another `start()` uses the
+same port and data. Leaving the `with` stops it and removes a directory it created.
 """
 
 import json
@@ -16,7 +16,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from itertools import chain
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 import pymongo
@@ -32,10 +31,10 @@ START_SECONDS = 20.0
 
 
 class Server(ABC):
-    """What the three have in common. `port=0` takes a free one and then keeps it."""
+    """A server. With `port=0` it takes a free port and keeps it."""
 
     name: str
-    announces_port: re.Pattern[str] | None = None  # how its output tells the port it took
+    announces_port: re.Pattern[str] | None = None  # in its output
     listens_on = HOST
     _remove: "weakref.finalize[..., Server] | None" = None
 
@@ -54,7 +53,7 @@ class Server(ABC):
     def _answers(self) -> bool: ...
 
     def start(self) -> Self:
-        """Return once it answers; `ProcessError` with its last output if it does not."""
+        """Return once it answers. Raises `ProcessError` with its last output if it does not."""
         if self.port:
             require_free(self.listens_on, self.port, wanted_by=self.name)
         elif self.announces_port is None:
@@ -100,17 +99,12 @@ class Server(ABC):
     def __enter__(self) -> Self:
         return self if self.running else self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
 
 class MongoServer(Server):
-    """SecantusDB: speaks MongoDB's protocol, keeps acknowledged writes through a SIGKILL."""
+    """SecantusDB: MongoDB's protocol; acknowledged writes survive a SIGKILL."""
 
     name = "MongoDB"
     announces_port = re.compile(r"listening on 127\.0\.0\.1:(\d+)")
@@ -128,7 +122,7 @@ class MongoServer(Server):
             "--port": str(self.port),
             "--storage-path": self.directory / "data",
             "--cache-size": "256M",
-            # With the default of 2 GB the start after a SIGKILL takes 11 s in place of 1.
+            # With the default of 2 GB a start after SIGKILL takes 11 s instead of 1.
             "--log-file-max": "128MB",
         }
         # Without --sync-on-commit acknowledged writes are lost when the process is killed.
@@ -180,10 +174,10 @@ class RedisServer(Server):
 
 
 class LocalSlack(Server):
-    """A Slack in the browser, with Web API, Socket Mode and a control API that asks nobody.
+    """A Slack in the browser, with Web API, Socket Mode and a control API without authentication.
 
     `config` is its workspace file as a dict (keys `workspace`, `app`, `users`, `channels`).
-    It listens on every interface of the machine and cannot be told otherwise.
+    It always listens on all interfaces of the machine.
     """
 
     name = "local-slack"
@@ -234,7 +228,7 @@ def free_port() -> int:
 
 
 def require_free(host: str, port: int, *, wanted_by: str) -> None:
-    """`PortTakenError` if somebody listens on the port already."""
+    """Raise `PortTakenError` if another process listens on the port."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

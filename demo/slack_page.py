@@ -1,4 +1,4 @@
-"""A live picture of local-slack: what its page shows, over the page's own WebSocket."""
+"""The live state of local-slack's page, received over the page's WebSocket."""
 
 import json
 import threading
@@ -18,12 +18,12 @@ TIMEOUT_SECONDS = 15.0
 
 
 class NotSeenError(AssertionError):
-    """What was waited for did not come; `str(error)` says what is there in its place."""
+    """A wait timed out; `str(error)` says what is shown instead."""
 
 
 @dataclass
 class PageState:
-    """The page's state, as local-slack sends it and keeps it up to date."""
+    """The page's state, built from local-slack's events."""
 
     users: dict[str, Json] = field(default_factory=dict)
     channels: dict[str, Json] = field(default_factory=dict)
@@ -85,7 +85,7 @@ class PageState:
 
 
 class SlackPage:
-    """`with Workspace(local_slack.url) as workspace:` and then `workspace.person("U1")`."""
+    """`with SlackPage(local_slack.url) as workspace:`, then `SlackUser(workspace, "U1")`."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -110,11 +110,11 @@ class SlackPage:
                 self._changed.notify_all()
 
     def send(self, kind: str, **fields: Any) -> None:
-        """What the page sends when a person does something there."""
+        """Send what the page sends for a user's action."""
         self._socket.send(json.dumps({"t": kind, **fields}))
 
     def control(self, action: str, /, **fields: Any) -> None:
-        """The control API: as `send`, but returns once the bot has answered and it is seen here."""
+        """Act over the control API; return once the bot has answered and the state is current."""
         answer = requests.post(
             f"{self.url}/_control/{action}", json=fields, timeout=TIMEOUT_SECONDS
         )
@@ -122,9 +122,9 @@ class SlackPage:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        """Until the picture holds all that local-slack knew before this call.
+        """Wait until the state holds all that local-slack knew before this call.
 
-        It logs every Web API call, unknown ones too, to the page: what came earlier is drawn then.
+        It reports each Web API call, even an unknown one, to the page: earlier events come first.
         """
         fence = uuid.uuid4().hex
         requests.post(f"{self.url}/api/fence", data={"fence": fence}, timeout=TIMEOUT_SECONDS)
@@ -133,9 +133,9 @@ class SlackPage:
     def wait_for(
         self, condition: Callable[[], T | None], what: str, *, seconds: float = TIMEOUT_SECONDS
     ) -> T:
-        """The first true value of `see()`, asked again at each change of the picture.
+        """Return the first true value of `condition()`, called again after each change.
 
-        `NotSeenError` after `seconds`; `what` completes the sentence "Waited ... for".
+        Raises `NotSeenError` after `seconds`; `what` completes the sentence "Waited ... for".
         """
         deadline = time.monotonic() + seconds
         with self._changed:
@@ -147,7 +147,7 @@ class SlackPage:
         return seen
 
     def wait_for_bot(self, *, seconds: float = TIMEOUT_SECONDS) -> None:
-        """Until a bot is connected by Socket Mode."""
+        """Wait until a bot is connected by Socket Mode."""
         self.wait_for(lambda: self.state.connected, "the bot to connect", seconds=seconds)
 
     def close(self) -> None:

@@ -1,12 +1,12 @@
-"""Somebody who uses local-slack: types commands, fills in forms, presses buttons, reads.
+"""A user of local-slack: types commands, fills in forms, presses buttons, reads.
 
-    with Workspace(local_slack.url) as workspace:
-        anna = SlackPerson(workspace, "UANNA")
+    with SlackPage(local_slack.url) as workspace:
+        anna = SlackUser(workspace, "UANNA")
         anna.command("/ticket")
         anna.fill(title="VPN is down", description="Since this morning")
         assert anna.submit().errors == {}
 
-local-slack has one pile of modals for all: let people take turns.
+local-slack has one stack of modals for all users, so they must take turns.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of a form: `errors` beside its fields, or `modal`, which is None if it closed."""
+    """The result of a form: `errors` of its fields, or `modal`, None if it closed."""
 
     errors: dict[str, str]
     modal: ScreenModal | None
@@ -30,7 +30,7 @@ class Submission:
 
 class SlackUser:
     def __init__(self, workspace: SlackPage, user_id: str, *, channel: str | None = None) -> None:
-        """`channel` is where commands are typed; the first public one if not given."""
+        """Commands are typed in `channel`; by default in the first public one."""
         self.workspace = workspace
         self.user_id = user_id
         self.channel = channel or next(
@@ -47,7 +47,7 @@ class SlackUser:
     # Doing
 
     def command(self, command: str, text: str = "") -> None:
-        """Type a slash command; returns once the bot has answered it."""
+        """Type a slash command; return once the bot has answered."""
         self._values = {}
         self.workspace.control(
             "command", user=self.user_id, channel=self.channel, command=command, text=text
@@ -59,17 +59,15 @@ class SlackUser:
         )
 
     def reply(self, message: ScreenMessage, text: str) -> ScreenMessage:
-        """Write in that message's thread; what was written."""
+        """Reply in that message's thread; return the reply."""
         place = {"user": self.user_id, "channel": message.channel}
         self.workspace.control("message", **place, thread_ts=message.ts, text=text)
         return self.thread(message)[-1]
 
     def edit_message(self, message: ScreenMessage, text: str) -> None:
-        """Edit a message of one's own."""
         self._own("edit-message", message, text=text)
 
     def delete_message(self, message: ScreenMessage) -> None:
-        """Delete a message of one's own."""
         self._own("delete-message", message)
 
     def _own(self, action: str, message: ScreenMessage, **fields: str) -> None:
@@ -77,7 +75,7 @@ class SlackUser:
         self.workspace.control(action, **place, **fields)
 
     def fill(self, **fields: str) -> "SlackUser":
-        """Type into the open form's inputs, or choose an option by its words or its value."""
+        """Fill in the open form: text, or an option by its text or value."""
         modal = self.wait_for_modal()
         for name, value in fields.items():
             if name not in modal.fields:
@@ -87,28 +85,28 @@ class SlackUser:
         return self
 
     def submit(self, *, seconds: float = TIMEOUT_SECONDS) -> Submission:
-        """Press the form's submit button; returns once it changed, closed or showed errors."""
+        """Submit the form; return once it has changed, closed or shown errors."""
         if not self.wait_for_modal().can_submit:
             raise NotSeenError("The open modal has no submit button.")
-        picture = self.workspace.state
-        before = picture.answers
+        state = self.workspace.state
+        before = state.answers
         self.workspace.send("view_submit", user=self.user_id, values=self._values)
         self.workspace.wait_for(
-            lambda: picture.answers > before, "an answer to the form", seconds=seconds
+            lambda: state.answers > before, "an answer to the form", seconds=seconds
         )
-        errors = dict(picture.errors or {})
+        errors = dict(state.errors or {})
         if not errors:
             self._values = {}
         return Submission(errors=errors, modal=self.modal)
 
     def dismiss(self) -> None:
-        """Close the modal with its close button or the cross."""
+        """Close the modal."""
         self._values = {}
         self.workspace.send("view_close", user=self.user_id)
         self.workspace.wait_for(lambda: not self.workspace.state.modals, "the modal to close")
 
     def click(self, message: ScreenMessage, action_id: str) -> None:
-        """Press a button on a message; returns once the bot has answered."""
+        """Press a button on a message; return once the bot has answered."""
         button = next((b for b in message.buttons if b["action_id"] == action_id), None)
         if button is None:
             raise NotSeenError(f"There is no button {action_id} on:\n{message.text}")
@@ -122,7 +120,7 @@ class SlackUser:
         )
 
     def choose(self, message: ScreenMessage, action_id: str, label: str) -> None:
-        """Choose in a menu on a message; returns once the bot has answered."""
+        """Choose in a menu on a message; return once the bot has answered."""
         for block in message.raw.get("blocks") or ():
             for element in block.get("elements", ()):
                 options = {o["text"]["text"]: o for o in element.get("options", ())}
@@ -139,12 +137,12 @@ class SlackUser:
         raise NotSeenError(f"There is no menu {action_id} with {label} on:\n{message.text}")
 
     def open_home(self) -> None:
-        """Click on the app; returns once there is something to see."""
+        """Open the app's Home; return once it is shown."""
         self.workspace.control("open-home", user=self.user_id)
         self.wait_for(lambda: self.home, "the app's Home")
 
     def press(self, label: str) -> None:
-        """Press a button in Home, by what it says or, of several, by what is read out for it."""
+        """Press a button in Home, given by its text or its accessibility label."""
         home = self.home
         for button in home.buttons if home else ():
             if label in (button["text"]["text"], button.get("accessibility_label")):
@@ -158,19 +156,18 @@ class SlackUser:
 
     @property
     def home(self) -> ScreenMessage | None:
-        """The app's Home, as if it were a message; None before it was opened."""
+        """The app's Home as a message; None before it was opened."""
         view = self.workspace.state.homes.get(self.user_id)
         return message_of({"ts": "", "channel": "", **view}, self._names()) if view else None
 
     @property
     def modal(self) -> ScreenModal | None:
-        """The modal that is open now."""
-        picture = self.workspace.state
-        modals = picture.modals
-        return modal_of(modals[-1], picture.errors, self._names()) if modals else None
+        state = self.workspace.state
+        modals = state.modals
+        return modal_of(modals[-1], state.errors, self._names()) if modals else None
 
     def dm(self) -> list[ScreenMessage]:
-        """Messages between this person and the bot, oldest first."""
+        """Return the messages between this user and the bot, oldest first."""
         ims = [
             channel["id"]
             for channel in list(self.workspace.state.channels.values())
@@ -179,20 +176,20 @@ class SlackUser:
         return self.read(ims[0]) if ims else []
 
     def read(self, channel: str | None = None) -> list[ScreenMessage]:
-        """A channel's messages that this person may see, oldest first."""
+        """Return the messages of a channel that this user can see, oldest first."""
         names = self._names()
         raw = list(self.workspace.state.messages.get(channel or self.channel, ()))
         seen = [message_of(message, names) for message in raw]
         return [message for message in seen if message.only_for in (None, self.user_id)]
 
     def thread(self, message: ScreenMessage) -> list[ScreenMessage]:
-        """The replies to a message, oldest first."""
+        """Return the replies to a message, oldest first."""
         return [m for m in self.read(message.channel) if m.raw.get("thread_ts") == message.ts]
 
     def wait_for(
         self, condition: Callable[[], T | None], what: str, *, seconds: float = TIMEOUT_SECONDS
     ) -> T:
-        """The first true value of `see()`; `NotSeenError` tells what this person sees instead."""
+        """Return the first true value of `condition()`. `NotSeenError` says what the user sees."""
         try:
             return self.workspace.wait_for(condition, what, seconds=seconds)
         except NotSeenError as error:
@@ -208,7 +205,7 @@ class SlackUser:
     def wait_for_dm(
         self, *parts: str, count: int = 1, seconds: float = TIMEOUT_SECONDS
     ) -> list[ScreenMessage]:
-        """The DMs that hold all of `parts`, once there are `count` or more."""
+        """Return the DMs that contain all of `parts`, once there are at least `count`."""
 
         def see() -> list[ScreenMessage] | None:
             found = [m for m in self.dm() if all(part in m.text for part in parts)]
@@ -229,7 +226,7 @@ class SlackUser:
 
 
 def _entered(element: Json, value: str) -> Json:
-    """What the page submits for an input that was used."""
+    """Return what the page submits for an input with this value."""
     kind = element["type"]
     if kind == "plain_text_input":
         return {"type": kind, "value": value}

@@ -101,7 +101,7 @@ def check_smtp(server: SmtpServer) -> list[Finding]:
 
 def check_email_settings(config: Settings) -> list[Finding]:
     """Check for settings without which emails are incomplete or refused."""
-    if not config.smtp_host:
+    if not config.mailtrap_smtp_host:
         return []
     found = []
     if not config.app_url:

@@ -1,4 +1,4 @@
-"""docs/architecture.md names what is there, and each package says what it is for."""
+"""docs/architecture.md names existing paths and names; each package has a docstring."""
 
 import ast
 import importlib
@@ -20,11 +20,11 @@ FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 PATH = re.compile(r"[\w*.]+(?:/[\w*.-]+)*/?")
 NAME = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*")
 FILE_ENDING = re.compile(r"\.(?:py|md|toml|yml|json|html|txt|env)$")
-# Where a list item, a row or a paragraph begins: a name belongs to the files named with it.
+# The start of a list item, row or paragraph: names belong to the files named in the same one.
 BLOCK_START = re.compile(r"^(?:\s*[-\d]|\||#|$)")
 SENTENCE_END = re.compile(r"\.(?=\s|$)")
 PACKAGES = ("bot", "services", "tasks", "demo")
-# Words of the product in backticks that are neither a path nor a Python name.
+# Other words in backticks, neither paths nor Python names.
 VALUES = frozenset({"long", "RECORD=again"})
 
 
@@ -78,7 +78,7 @@ def is_command(span: str) -> bool:
     if words[0] == "make":
         return f"\n{words[1]}:" in MAKEFILE
     if words[:2] == ["python", "app.py"]:
-        _parser().parse_args(words[2:3])  # which exits for a command that is unknown
+        _parser().parse_args(words[2:3])  # which exits for an unknown command
         return True
     if words[:2] == ["python", "-m"]:
         return True
@@ -98,7 +98,7 @@ def complaint(span: str, modules: Sequence[ModuleType]) -> str | None:
 
 
 def complaints(text: str) -> list[str]:
-    """What is wrong in a block: each name is to be in one of the files that the block names."""
+    """Yield the errors of a block: each name must be in one of the files that it names."""
     spans = SPAN.findall(text)
     modules = [
         importlib.import_module(span.removesuffix(".py").replace("/", "."))

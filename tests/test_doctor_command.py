@@ -1,4 +1,4 @@
-"""`python app.py doctor` as a real process: all well, then each thing broken in turn."""
+"""`python app.py doctor` as a real process: everything fine, then each part broken."""
 
 import socket
 import subprocess
@@ -33,7 +33,7 @@ def doctor(env: Mapping[str, str], **changes: str) -> subprocess.CompletedProces
 
 
 def lines(done: subprocess.CompletedProcess[str], *about: str) -> list[str]:
-    """Those lines of its answer, without what they are about."""
+    """The lines with that status or name, without it."""
     split = [line.split(":", 1) for line in done.stdout.splitlines()[:-1]]
     return [f"{start[:4].strip()} {said.strip()}" for start, said in split if start[6:] in about]
 
@@ -46,7 +46,7 @@ def failed(done: subprocess.CompletedProcess[str]) -> list[str]:
 def env(
     mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, people: People
 ) -> Mapping[str, str]:
-    """All that is needed; a workspace in which everything is as it should be."""
+    """A complete environment and a correct workspace."""
     slack.scopes = ",".join(SCOPES)
     slack.app_tokens.add(APP_TOKEN)
     claim_installation(db, team_id=TEAM_ID)
@@ -66,7 +66,7 @@ def env(
 def product(
     mongo: MongoServer, slack: RecordingSlack, db: Mongo, tmp_path: Path
 ) -> Iterator[Product]:
-    """With a Redis of its own, so that no other worker answers."""
+    """With its own Redis, so that no other worker answers."""
     with RedisServer() as own:
         made = Product(mongo_uri=mongo.uri_for(db.name), redis=own, slack=slack, directory=tmp_path)
         yield made
@@ -118,7 +118,7 @@ def test_all_is_well(
             GEMINI_API_URL=gemini.url,
         )
     said = done.stdout.splitlines()
-    # A test's Slack is not Slack's own.
+    # A test's Slack is not Slack's API.
     assert said.pop(0).startswith("warn  settings:      SLACK_API_URL is not Slack's")
     assert said.pop() == "It works; 1 warn: have a look at this."
     assert [line[:6] for line in said] == ["ok    "] * len(said)

@@ -1,7 +1,6 @@
 """README.md names existing variables, commands, make targets, files and pictures."""
 
 import argparse
-import ast
 import re
 import shlex
 from collections.abc import Iterator
@@ -14,13 +13,13 @@ from services.core import settings
 from tests.support.processes import run
 
 README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
 # Blocks first, so that no backtick in a block starts a span.
 CODE = re.compile(r"^ *```\n(.*?)^ *```$|`([^`\n]+)`", re.MULTILINE | re.DOTALL)
 IMAGE = re.compile(r'<img src="([^"]+)" width="\d+" alt="([^"]+)">')
 LARGEST = 150_000
 PNG = b"\x89PNG\r\n\x1a\n"
-VARIABLE = re.compile(r"[A-Z]{2,}(_[A-Z]+)*")
 READ_BY_NAME = re.compile(r"(?:environ(?:\.get\(|\[)|getenv\()\s*\"(\w+)\"")
 
 
@@ -48,18 +47,12 @@ def variables() -> dict[str, str]:
 
 def read_variables() -> set[str]:
     """Return the variables that the product reads."""
-    reader = ROOT / "services" / "core" / "settings.py"
-    texts = [
-        node.value
-        for node in ast.walk(ast.parse(reader.read_text()))
-        if isinstance(node, ast.Constant) and isinstance(node.value, str)
-    ]
-    names = {part for text in texts for part in text.split(" or ") if VARIABLE.fullmatch(part)}
+    names = {name.upper() for name in settings.Settings.model_fields}
     for folder in ("bot", "services", "tasks"):
         for file in (ROOT / folder).rglob("*.py"):
             names |= set(READ_BY_NAME.findall(file.read_text()))
     names |= set(READ_BY_NAME.findall((ROOT / "app.py").read_text()))
-    return names - set(settings.LOG_LEVELS)
+    return names
 
 
 def test_the_table_names_every_variable_that_is_read_and_no_other() -> None:
@@ -81,8 +74,7 @@ def test_the_table_tells_the_true_defaults() -> None:
     config, _ = settings.parse_settings("bot", {})
 
     def default(name: str) -> object:
-        field = name.lower().replace("mailtrap_", "").replace("_pass", "_password")
-        return getattr(config, field)
+        return getattr(config, name.lower())
 
     told = {name: text.strip("`") for name, text in variables().items() if text.startswith("`")}
     assert told == {name: str(default(name)) for name in told}
@@ -115,19 +107,24 @@ def test_the_table_of_targets_is_that_of_the_makefile() -> None:
 
 
 def test_every_target_exists() -> None:
-    named = {name for line in code_lines() for name in re.findall(r"\bmake ([a-z][\w-]*)", line)}
-    assert named
+    lines = [*code_lines(), *(span for _, span in CODE.findall(CONTRIBUTING))]
+    named = {name for line in lines for name in re.findall(r"\bmake ([a-z][\w-]*)", line)}
+    assert {"test", "lint", "test-all", "mutations"} <= named
     targets = set(re.findall(r"^([a-z][\w-]*):", MAKEFILE, re.MULTILINE))
     assert named <= targets
 
 
 def test_every_link_leads_somewhere() -> None:
-    linked = re.findall(r"\]\(([^)]+)\)", README)
-    assert linked
+    linked = re.findall(r"\]\(([^)]+)\)", README + CONTRIBUTING)
+    assert "CONTRIBUTING.md" in linked
     for link in linked:
         assert (ROOT / link).is_file(), link
-    for section in re.findall(r"`(\w+/(?:[\w/]+\.py)?)`", README):
+    for section in re.findall(r"`(\w+/(?:[\w/]+\.py)?)`", README + CONTRIBUTING):
         assert (ROOT / section).exists(), section
+
+
+def test_contributing_has_ten_points() -> None:
+    assert re.findall(r"^(\d+)\. ", CONTRIBUTING, re.MULTILINE) == [str(n) for n in range(1, 11)]
 
 
 def test_every_picture_is_there_and_small_and_says_what_it_shows() -> None:

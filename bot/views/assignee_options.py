@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, option
 from bot.views.text import Block, plain_text, truncate
-from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
+from services.assignment.ranking import AssigneeOption
 from services.core.text import strip_invisible
 
 OBSTACLE_LABELS = {

@@ -11,16 +11,16 @@ from services.core.settings import Network
 
 logger = logging.getLogger(__name__)
 IpAddress = IPv4Address | IPv6Address
-# Other marks that proxies leave.
+# Other headers that proxies set.
 PROXY_HEADERS = ("Forwarded", "Via", "X-Real-IP", "X-Forwarded-Host", "X-Forwarded-Proto")
 
 
 def client_address(http_request: Request, trusted_proxies: Sequence[Network]) -> IpAddress | None:
-    """Who asks: the last address on the way here that is no trusted proxy's; None: unknown.
+    """Return the client's address behind the trusted proxies; None if unknown.
 
-    Each proxy appends whom it was asked by, so the list is believed from its end, and only as
-    far as trusted proxies wrote it. A peer that is none and yet forwards is a proxy nobody told
-    us of, perhaps on this very machine: who asks it cannot be known.
+    Each proxy appends its caller's address, so the list is trusted from its end, as far as trusted
+    proxies wrote it. A peer that forwards but is not trusted is an unknown proxy, perhaps on this
+    machine: its client is unknown.
     """
     address = _parse_address(http_request.remote_addr)
     forwarded_for = ",".join(http_request.headers.getlist("X-Forwarded-For"))
@@ -35,11 +35,10 @@ def client_address(http_request: Request, trusted_proxies: Sequence[Network]) ->
 
 
 def address_for_rate_limit(http_request: Request, trusted_proxies: Sequence[Network]) -> str | None:
-    """The address a caller's attempts are counted for; None: only a proxy's is known.
+    """Return the address that a caller's attempts are counted for; None if only a proxy's is known.
 
-    Whoever comes straight from the internet is counted even if they say that they are a proxy. A
-    proxy nobody told us of stands nearby, on this machine or in its network, and whoever comes
-    through it must not be shut out for all the others.
+    A peer with a public address is counted even if it claims to be a proxy. A peer with a private
+    one may be an unknown proxy: counting it would lock out all clients behind it together.
     """
     client = client_address(http_request, trusted_proxies)
     peer = client or _parse_address(http_request.remote_addr)
@@ -50,17 +49,17 @@ def address_for_rate_limit(http_request: Request, trusted_proxies: Sequence[Netw
 
 
 def bearer_token(http_request: Request) -> str:
-    """Of `Authorization: Bearer TOKEN`; "" for none."""
+    """Return the token of `Authorization: Bearer TOKEN`, or ""."""
     scheme, _, token = http_request.headers.get("Authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
 @cache
 def _warn_unknown_proxy() -> None:
-    """Once a process."""
+    """Warn once per process."""
     logger.warning(
-        "requests come through a proxy that TRUSTED_PROXIES does not name: attempts to sign in "
-        "are counted by account, but not by the caller's address"
+        "requests come through a proxy that TRUSTED_PROXIES does not name: sign-in attempts are "
+        "limited per account, but not per client address"
     )
 
 

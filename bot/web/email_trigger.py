@@ -17,8 +17,8 @@ QUERY_TIMEOUT_SECONDS = 2.0
 
 
 def trigger_email_delivery(response: Response, emails: Emails, publisher: Publisher) -> None:
-    """Once the answer is out: nobody waits for the queue, and whatever is lost the jobs repeat."""
-    # The request is over by then; in its context what is asked for carries its id.
+    """Trigger it after the response is sent; if it fails, the jobs do it."""
+    # Run in a copy of the request's context, so that the task carries the request's id.
     response.call_on_close(partial(copy_context().run, _publish_due_email, emails, publisher))
 
 
@@ -27,7 +27,7 @@ def _publish_due_email(emails: Emails, publisher: Publisher) -> None:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
             email_id = emails.next_due_id()
     except PyMongoError as error:
-        logger.warning("a letter is left to the sweep: %s", type(error).__name__)
+        logger.warning("an email is left to the jobs: %s", type(error).__name__)
         return
-    if email_id:  # whoever follows it sends all that are due
+    if email_id:  # its task sends all due emails
         publisher.publish_email(email_id)

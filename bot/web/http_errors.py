@@ -1,6 +1,6 @@
-"""Errors over HTTP: `{"error": SENTENCE, "code": CODE}`, and nothing of what went wrong inside.
+"""HTTP errors: `{"error": SENTENCE, "code": CODE}`, without internal details.
 
-What people read in a browser may have pages for its errors instead; programs always get JSON.
+Addresses that people open may answer with a page instead; programs always get JSON.
 """
 
 import logging
@@ -29,10 +29,10 @@ from services.core.errors import (
 logger = logging.getLogger(__name__)
 
 MAX_BODY_BYTES = 1_000_000
-# What is read beyond the limit, so that the sender comes to read the answer; more is cut off.
+# Read and discarded beyond the limit, so that the client can read the response.
 MAX_DISCARDED_BYTES = 8_000_000
 _CHUNK_BYTES = 65_536
-# Below these nobody comes with a browser.
+# Addresses for programs.
 _JSON_PREFIXES = ("/api", "/slack", "/metrics", "/healthz", "/readyz")
 _RETRY_AFTER_SECONDS = 5
 
@@ -47,7 +47,7 @@ STATUS_MESSAGES = {
     415: "Send the body as JSON, with the header Content-Type: application/json.",
 }
 _DATABASE_UNAVAILABLE = "The tickets cannot be reached at the moment. Try again in a minute."
-# The first that fits counts.
+# The first match counts.
 _STATUS_BY_ERROR: tuple[tuple[type[DomainError], int, str], ...] = (
     (NotAllowedInState, 409, "conflict"),
     (InvalidValue, 400, "invalid"),
@@ -61,13 +61,13 @@ _STATUS_BY_ERROR: tuple[tuple[type[DomainError], int, str], ...] = (
 
 
 class MalformedBody(BadRequest):
-    """A body that cannot be read; its description is a sentence of ours."""
+    """A body that cannot be parsed; its description is shown to the client."""
 
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """An error as it is answered: `code` is for programs, `message` for people, and `field` names
-    the value it is about, if it is about one."""
+    """An error response: `code` is for programs, `message` for people; `field` names the bad value,
+    if any."""
 
     status: int
     code: str
@@ -89,9 +89,9 @@ ErrorPage = Callable[[Problem], Response]
 
 
 def register_error_handler(flask_app: Flask, *, error_page: ErrorPage | None = None) -> None:
-    """Have `flask_app` answer every error so, whichever blueprint it comes from.
+    """Handle all errors of `flask_app`.
 
-    `error_page` makes the answer at addresses that people open; without it they get JSON, too.
+    `error_page` renders them at addresses that people open; without it these get JSON, too.
     """
 
     def answer(error: Exception) -> Response:
@@ -104,7 +104,7 @@ def register_error_handler(flask_app: Flask, *, error_page: ErrorPage | None = N
 
 
 def problem_response(status: int, code: str, message: str) -> Response:
-    """An error answer of a route for programs."""
+    """Return an error response for programs."""
     return Problem(status, code, message).to_json_response()
 
 
@@ -113,7 +113,7 @@ def _is_json_path(path: str) -> bool:
 
 
 def problem_from_error(error: Exception) -> Problem:
-    """How that error is answered. One that nobody foresaw is logged, with the reference told."""
+    """Map the error to a response. An unexpected one is logged with the reference shown."""
     if isinstance(error, DomainError):
         return _domain_problem(error)
     if isinstance(error, HTTPException):
@@ -130,7 +130,6 @@ def problem_from_error(error: Exception) -> Problem:
 
 
 def _domain_problem(error: DomainError) -> Problem:
-    """A domain error's sentence is its user's to read."""
     status, code = next((s, c) for kind, s, c in _STATUS_BY_ERROR if isinstance(error, kind))
     base = Problem(status, code, str(error))
     if isinstance(error, InvalidValue):
@@ -143,7 +142,7 @@ def _domain_problem(error: DomainError) -> Problem:
 
 
 def _challenge() -> str:
-    """RFC 6750, 3: what is wrong is only said to those who have sent a token."""
+    """RFC 6750, 3: `error` only if the request had a token."""
     return 'Bearer realm="api"' + (', error="invalid_token"' if bearer_token(request) else "")
 
 
@@ -175,7 +174,7 @@ def _internal_problem(error: Exception) -> Problem:
 
 
 def _discard_body() -> None:
-    """A connection closed on unread data is reset, and its sender would not see the answer."""
+    """Closing a connection with unread data resets it, and the client gets no response."""
     with suppress(OSError, ValueError):
         for _ in range(MAX_DISCARDED_BYTES // _CHUNK_BYTES):
             if not request.environ["wsgi.input"].read(_CHUNK_BYTES):

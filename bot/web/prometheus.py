@@ -1,6 +1,6 @@
-"""`/metrics` for Prometheus: this process's counts, those shared in Redis, and the tickets'.
+"""`/metrics` for Prometheus: the counts of this process, those shared in Redis, and of tickets.
 
-With METRICS_TOKEN set it takes that token; without, callers on this machine only.
+With METRICS_TOKEN it requires that token; without, only callers on this machine are allowed.
 """
 
 import hmac
@@ -30,12 +30,12 @@ from services.ops.ticket_counts import TicketCounts
 def metrics_blueprint(
     render: Callable[[], tuple[bytes, str]], *, token: str, trusted_proxies: Sequence[Network]
 ) -> Blueprint:
-    """`render` makes the text and its content type. `token` "": callers on this machine only."""
+    """`render` returns the text and its content type. `token` "": only this machine may read."""
     blueprint = Blueprint("metrics", __name__)
 
     @blueprint.get("/metrics")
     def show() -> Response:
-        # Compared as bytes: of other than ASCII characters compare_digest takes no text.
+        # compare_digest accepts only ASCII strings, but any bytes.
         if token and not hmac.compare_digest(bearer_token(request).encode(), token.encode()):
             answer = problem_response(401, "unauthorized", "Send METRICS_TOKEN as a bearer token.")
             answer.headers["WWW-Authenticate"] = 'Bearer realm="metrics"'
@@ -51,10 +51,8 @@ def metrics_blueprint(
 
 
 class MetricsPage:
-    """The page, made anew each time. `shared` and `tickets` answer None where their server is away.
-
-    They must answer soon: whoever scrapes waits for them.
-    """
+    """The page, rendered for each request. `shared` and `tickets` return None if their server is
+    unavailable, and must return soon: the scraper waits for them."""
 
     def __init__(
         self,
@@ -69,12 +67,11 @@ class MetricsPage:
         self._registry.register(_BotCollector(own, shared, tickets))
 
     def __call__(self) -> tuple[bytes, str]:
-        """The text and its content type."""
         return generate_latest(self._registry), CONTENT_TYPE_PLAIN_0_0_4
 
 
 def metric_families(counts: Samples) -> Iterator[Metric]:
-    """Every metric of ours that has been counted. Names and buckets of other releases stay out."""
+    """Yield the metrics that have counts; names and buckets of other releases are ignored."""
     by_metric: defaultdict[str, dict[SampleKey, float]] = defaultdict(dict)
     for key, value in counts.items():
         by_metric[key.metric][key] = value
@@ -100,7 +97,7 @@ class _BotCollector(Collector):
         self._tickets = tickets
 
     def describe(self) -> Iterable[Metric]:
-        return ()  # otherwise registering would collect, and so connect
+        return ()  # otherwise registering would collect, and connect
 
     def collect(self) -> Iterator[Metric]:
         shared, tickets = self._shared(), self._tickets()

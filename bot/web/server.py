@@ -1,6 +1,6 @@
-"""HTTP server of a bot process: bounded threads, bounded requests, graceful shutdown.
+"""HTTP server of a bot process: cheroot with bounded threads and requests and graceful shutdown.
 
-cheroot with a deadline for each request and answer, against clients that are slow on purpose.
+Each request and response has a deadline, against clients that are slow on purpose.
 """
 
 import json
@@ -10,7 +10,6 @@ import socket
 import threading
 from contextlib import suppress
 from time import monotonic
-from types import TracebackType
 from typing import Any, Self
 
 from cheroot import wsgi
@@ -22,21 +21,20 @@ from bot.web.http_errors import MAX_DISCARDED_BYTES, STATUS_MESSAGES
 from services.core.errors import Conflict
 
 logger = logging.getLogger(__name__)
-# As many as may wait for a listener (bot.bootstrap.LISTENER_THREADS), and as many again that still
-# read or probe.
+# As many as may wait for a listener (bot.bootstrap.LISTENER_THREADS), and as many again for reading
+# and health checks.
 SERVER_THREADS = 40
-# More wait in line, but not so many that Slack would have given up on the last; then 503.
+# Few enough that Slack does not time out on the last; above this 503.
 MAX_QUEUED_CONNECTIONS = 200
 MAX_HEADER_BYTES = 32_768
 IDLE_TIMEOUT_SECONDS = 10
-# What is under way gets an answer within this, well inside the ten seconds a process has to exit.
+# Requests in progress at shutdown get this long; a process has ten seconds to exit.
 DRAIN_SECONDS = 5
-# A request must have arrived whole after this long, however many pieces it comes in. Slack waits
-# no longer for the answer.
+# For receiving the whole request. Slack waits no longer for the response.
 READ_TIMEOUT_SECONDS = 3.0
-# A client that does not take its answer is given up after this long.
+# For a client to read the response.
 WRITE_TIMEOUT_SECONDS = 5.0
-# A request that follows within this is served by the same thread, without the selector.
+# The same thread serves a request that follows within this time, without the selector.
 KEEP_ALIVE_POLL_MS = 3
 _STATUS_MESSAGES = {
     **STATUS_MESSAGES,
@@ -48,7 +46,7 @@ class WebServer:
     """Serves from `start` (or `with`) until `stop`. Several processes may share one port."""
 
     def __init__(self, app: Flask, *, host: str, port: int) -> None:
-        """With `port` 0 a free one is taken, which `port` then tells."""
+        """With `port=0` a free port is taken, see the property `port`."""
         self._host, self._port = host, port
         self._server = _Server(
             (host, port),
@@ -69,7 +67,7 @@ class WebServer:
         return int(self._server.bind_addr[1])
 
     def start(self) -> None:
-        """Return once it listens; `Conflict` where it cannot."""
+        """Return once it listens. Raises `Conflict` if it cannot."""
         try:
             self._server.prepare()
         except OSError as error:
@@ -81,7 +79,7 @@ class WebServer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Accept no new connection, and wait for the answers in progress. May be called again."""
+        """Accept no new connection, and wait for the requests in progress. Idempotent."""
         self._server.stop()
         if self._thread.ident is not None:
             self._thread.join()
@@ -90,18 +88,12 @@ class WebServer:
         self.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()
 
 
 class _RequestHeaders(dict[bytes, bytes]):
-    """The headers of a request. A second Content-Length is refused: proxies disagree on which
-    counts."""
+    """Request headers. A second Content-Length is refused: proxies disagree on which counts."""
 
     def __setitem__(self, name: bytes, value: bytes) -> None:
         if name == b"Content-Length" and name in self:
@@ -110,7 +102,7 @@ class _RequestHeaders(dict[bytes, bytes]):
 
 
 class _ResponseHeaders(list[tuple[bytes, bytes]]):
-    """The headers of an answer, without cheroot's own name and version."""
+    """Response headers without cheroot's name and version."""
 
     def append(self, header: tuple[bytes, bytes]) -> None:
         if header[0] != b"Server":
@@ -118,16 +110,14 @@ class _ResponseHeaders(list[tuple[bytes, bytes]]):
 
 
 class _StrictHeaderReader(HeaderReader):
-    """Leaves out names with an underscore, which WSGI takes for those with a hyphen.
-
-    A proxy that removes `X-Forwarded-For` would let `X_Forwarded_For` pass.
-    """
+    """Drop header names with an underscore: WSGI treats them like those with a hyphen, so
+    `X_Forwarded_For` would pass a proxy that removes `X-Forwarded-For`."""
 
     def _allow_header(self, key_name: bytes) -> bool:
         return b"_" not in key_name
 
     def _transform_key(self, key_name: bytes) -> bytes:
-        if key_name != key_name.strip():  # a proxy may take it for another header
+        if key_name != key_name.strip():  # a proxy may read another name
             raise ValueError("a blank beside a header's name")
         return key_name.title()
 
@@ -141,19 +131,19 @@ class _Request(HTTPRequest):
         self.outheaders = _ResponseHeaders()
 
     def read_request_headers(self) -> bool:
-        # cheroot leaves it so
+        # cheroot leaves it unannotated
         if not super().read_request_headers():  # type: ignore[no-untyped-call]
             return False
-        if not self.inheaders.get(b"Content-Length", b"0").isdigit():  # -5, for one, is a number
+        if not self.inheaders.get(b"Content-Length", b"0").isdigit():  # "-5" would be an int
             self.simple_response("400 Bad Request")
             return False
-        if self.chunked_read:  # Slack sends none, and what is left unread would desynchronise
+        if self.chunked_read:  # Slack sends none; unread chunks would desynchronise
             self.simple_response("411 Length Required")
             return False
         return True
 
     def simple_response(self, status: str, _: str = "") -> None:
-        """A refusal of the server's own, before any application is asked: JSON like theirs."""
+        """Send a refusal by the server itself, as JSON like the application's."""
         number, name = int(status[:3]), status[4:]
         sentence = _STATUS_MESSAGES.get(number, f"{name}.")
         body = json.dumps({"error": sentence, "code": name.lower().replace(" ", "_")}).encode()
@@ -163,11 +153,11 @@ class _Request(HTTPRequest):
             f"Content-Length: {len(body)}\r\nCache-Control: no-store\r\n"
             "X-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
         )
-        with suppress(OSError):  # who asked has gone
+        with suppress(OSError):  # the client has disconnected
             self.conn.wfile.write(head.encode() + body)
 
     def send_headers(self) -> None:
-        if self.conn.is_past_deadline:  # what is missing of its body is not waited for any more
+        if self.conn.is_past_deadline:  # do not wait for the rest of the body
             self.close_connection = True
         self.conn.wfile.hold_head()
         super().send_headers()
@@ -180,7 +170,7 @@ class _Request(HTTPRequest):
 
 
 class _DeadlineSocket(socket.socket):
-    """Receives until a deadline. cheroot's own timeout begins anew with every byte."""
+    """Receives until a deadline; cheroot's own timeout restarts with every byte."""
 
     deadline = 0.0
 
@@ -198,25 +188,25 @@ class _DeadlineSocket(socket.socket):
 
 
 class _CoalescingWriter(StreamWriter):
-    """Sends an answer's head together with the beginning of its body, in one packet."""
+    """Sends the headers and the beginning of the body in one packet."""
 
     _is_held = False
     _head = b""
 
     def hold_head(self) -> None:
-        """Hold what is written next back, to send it with what follows."""
+        """Hold back the next write, and send it with the one after it."""
         self._is_held = True
 
-    def write(self, val: bytes) -> int:  # type: ignore[override]  # cheroot's own two differ
+    def write(self, val: bytes) -> int:  # type: ignore[override]  # cheroot's two signatures differ
         if self._is_held:
             self._is_held, self._head = False, bytes(val)
             return len(val)
         head, self._head = self._head, b""
-        # cheroot leaves it so
+        # cheroot leaves it unannotated
         return int(super().write(head + val))  # type: ignore[no-untyped-call]
 
     def flush_head(self) -> None:
-        """Send a held head: nothing follows."""
+        """Send held headers, if no body follows."""
         self._is_held = False
         if self._head:
             self.write(b"")
@@ -237,7 +227,7 @@ class DeadlineConnection(HTTPConnection):
         return monotonic() > float(self.socket.deadline)
 
     def communicate(self) -> bool:
-        """Serve one request, and those that follow at once. True where the connection is kept."""
+        """Serve one request and those that follow directly. True if the connection is kept."""
         while self._serve_one():
             if not self._has_next_request():
                 return True
@@ -245,10 +235,10 @@ class DeadlineConnection(HTTPConnection):
 
     def _serve_one(self) -> bool:
         self.socket.deadline = monotonic() + READ_TIMEOUT_SECONDS
-        return bool(super().communicate())  # type: ignore[no-untyped-call]  # cheroot leaves it so
+        return bool(super().communicate())  # type: ignore[no-untyped-call]  # unannotated
 
     def _has_next_request(self) -> bool:
-        """Not waited for where others wait for a thread, or the server is to end."""
+        """Do not wait for it if other connections wait for a thread, or at shutdown."""
         if self.server.requests.qsize or not self.server.ready:
             return False
         poller = select.poll()
@@ -259,14 +249,14 @@ class DeadlineConnection(HTTPConnection):
 class _Server(wsgi.Server):
     ConnectionClass = DeadlineConnection
     max_request_header_size = MAX_HEADER_BYTES
-    # Above this a body is not even read; smaller ones that are too large get their answer.
+    # A larger body is not read; below this, one that is too large gets a response.
     max_request_body_size = MAX_DISCARDED_BYTES
     keep_alive_conn_limit = 400
-    # How often it looks whether it is to stop.
+    # Seconds between checks for a stop.
     expiration_interval = 0.1
 
     def process_conn(self, conn: DeadlineConnection) -> None:
-        """A new connection waits for its first byte without a thread, as an idle one does."""
+        """A new connection waits for its first byte in the selector, like an idle one."""
         if conn.last_used is None and self.can_add_keepalive_connection:
             self.put_conn(conn)
         else:
@@ -277,7 +267,7 @@ class _Server(wsgi.Server):
         try:
             socket_.bind(bind_addr)
         except OSError:
-            socket_.close()  # cheroot would leave it open
+            socket_.close()  # cheroot leaves it open
             raise
         return socket_
 

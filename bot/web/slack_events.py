@@ -9,7 +9,7 @@ from bot.web.http_errors import problem_response
 
 
 def slack_events_blueprint(app: App, *, signing_secret: str) -> Blueprint:
-    """Hands to `app` what Slack signed within the last five minutes, and refuses the rest."""
+    """Pass requests that Slack signed within the last five minutes to `app`; refuse others."""
     blueprint = Blueprint("slack", __name__)
     handler = SlackRequestHandler(app)
     verifier = SignatureVerifier(signing_secret)
@@ -26,16 +26,13 @@ def slack_events_blueprint(app: App, *, signing_secret: str) -> Blueprint:
 
 
 def _has_valid_signature(verifier: SignatureVerifier, http_request: Request) -> bool:
-    """Checked before Bolt looks at all.
-
-    Bolt reads a body before it verifies it, and takes the error of a malformed header or body for
-    one of a handler's, which it would answer as if it were the sender's.
-    """
+    """Check the signature before Bolt: Bolt parses the body first, and treats the error of a
+    malformed header or body like a handler's."""
     try:
         return verifier.is_valid(
             http_request.get_data(),
             http_request.headers.get("X-Slack-Request-Timestamp"),
             http_request.headers.get("X-Slack-Signature"),
         )
-    except (ValueError, TypeError):  # no number, not UTF-8, not ASCII
+    except (ValueError, TypeError):  # not a number, UTF-8 or ASCII
         return False

@@ -1,4 +1,4 @@
-"""The analysis a ticket carries: what it is of, and how it is stored."""
+"""Store the analysis of a ticket, and tell whether it is current."""
 
 import hashlib
 from dataclasses import replace
@@ -17,12 +17,12 @@ from services.models.user import User, can_work_on_tickets
 from services.tickets import ticket_store
 from services.tickets.transitions import Change
 
-# What a moderator may edit of an analysis. Other words of the ticket bring another analysis.
+# The fields of an analysis that a moderator may edit. A changed text gets a new analysis.
 _EDITABLE_FIELDS = frozenset({"helpfulNotes", "relatedSkills"})
 
 
 def is_analysed(ticket: Ticket) -> bool:
-    """Whether the stored analysis is of the words the ticket has now."""
+    """Whether the stored analysis is of the current title and description."""
     return bool(_stored(ticket).get("digest") == _content_hash(ticket))
 
 
@@ -31,7 +31,7 @@ def analysis_source(ticket: Ticket) -> AnalysisSource:
 
 
 def requested_priority(ticket: Ticket) -> Priority | None:
-    """The priority a person gave the ticket, also where an analysis made less of it."""
+    """Return the priority a person set, even if an analysis has lowered it."""
     before = _stored(ticket)
     if ticket.priority != before.get("priority"):
         return ticket.priority
@@ -41,10 +41,10 @@ def requested_priority(ticket: Ticket) -> Priority | None:
 def store_analysis(
     db: Mongo, ticket: Ticket, analysis: Analysis, *, now: datetime
 ) -> Ticket | None:
-    """Store what was found before an assignee is chosen; None if the ticket has changed since.
+    """Store the analysis before an assignee is chosen; None if the ticket has changed since.
 
-    A priority chosen by a person stays, unless it is a requester's urgent that nothing else speaks
-    for; and so do the notes and skills that a person has edited.
+    A priority set by a person stays, except a requester's "urgent" without a second signal. Notes
+    and skills that a person has edited stay.
     """
     requested = requested_priority(ticket)
     is_trusted = requested is Priority.URGENT and _is_by_staff(db, ticket)
@@ -73,7 +73,7 @@ def store_analysis(
 
 
 def _found(ticket: Ticket, analysis: Analysis, priority: PriorityDecision) -> Document:
-    """The fields it fills in: not those that somebody has edited."""
+    """Return the fields that the analysis sets: those that no person has edited."""
     read = {
         "summary": analysis.summary,
         "priority": priority.priority.value,
@@ -85,7 +85,7 @@ def _found(ticket: Ticket, analysis: Analysis, priority: PriorityDecision) -> Do
 
 
 def with_analysis(ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket:
-    """The ticket as assignment would find it with that analysis. Nothing is stored."""
+    """Return the ticket as assignment would see it with that analysis. Nothing is stored."""
     keeps = "relatedSkills" in edited_fields(ticket)
     return replace(
         ticket,
@@ -95,13 +95,12 @@ def with_analysis(ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticke
 
 
 def edited_fields(ticket: Ticket) -> frozenset[str]:
-    """The fields that somebody has edited."""
     edits = (event.field for event in ticket.events if event.type == EventType.EDITED)
     return frozenset(field for field in edits if field)
 
 
 def _lowered(ticket: Ticket, priority: PriorityDecision) -> list[NewEvent]:
-    """Said in the history, where it is a person's that is made less of."""
+    """Return the history event if the analysis lowers a priority that a person set."""
     old, new = ticket.priority, priority.priority
     if priority.claim is not UrgencyClaim.REQUESTER or old is None or old is new:
         return []
@@ -111,7 +110,7 @@ def _lowered(ticket: Ticket, priority: PriorityDecision) -> list[NewEvent]:
 
 
 def _is_by_staff(db: Mongo, ticket: Ticket) -> bool:
-    """Whether who set the priority works on tickets. Others edit none but their own."""
+    """Whether the user who set the priority works on tickets. Others edit only their own."""
     set_by = [
         event.by
         for event in ticket.events

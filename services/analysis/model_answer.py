@@ -1,4 +1,4 @@
-"""What a ticket is about, what analysed it, and the strict parser for a model's answer."""
+"""The result of an analysis, and the strict parser for a model's answer."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -15,19 +15,19 @@ from services.models.ticket import Priority
 
 MAX_SUMMARY = 500
 MAX_NOTES = 2_000
-# A model that is less confident than this is not taken at its word.
+# Below this, a model's answer is not trusted.
 MIN_CONFIDENCE = 0.4
 
 
 class SkillMatch(StrEnum):
-    """By what the offline router found the skills."""
+    """How the offline router found the skills."""
 
     KEYWORD = "named"
     LEARNED = "learned"
 
 
 class FailureReason(StrEnum):
-    """Why there is no answer from the model. Stored with the ticket and shown on the card."""
+    """Why the model gave no usable answer. Stored with the ticket and shown on the card."""
 
     TIMEOUT = "timeout"
     QUOTA = "quota"
@@ -42,7 +42,7 @@ class FailureReason(StrEnum):
 
 
 class AnalysisFailed(Exception):
-    """No answer from the model. Holds the reason alone, never the ticket's or the model's text."""
+    """No usable answer from the model. Holds only the reason, no text of ticket or model."""
 
     def __init__(self, reason: FailureReason) -> None:
         super().__init__(reason.value)
@@ -51,10 +51,10 @@ class AnalysisFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Analysis:
-    """What was found out about a ticket. `tokens` and `ms` are the model call's cost.
+    """The analysis of a ticket. `tokens` and `ms` are the cost of the model call.
 
-    `failure` is set where the router stands in for a model that failed, and says why; `basis` where
-    the router found skills, and says how. `signal` is what besides a claim speaks for urgent.
+    `failure` says why the router replaced a model that failed; `basis`, how the router found
+    skills. `signal` is what supports "urgent" besides a claim.
     """
 
     summary: str | None
@@ -73,21 +73,19 @@ class Analysis:
 
 @dataclass(frozen=True, slots=True)
 class Precedent:
-    """A resolved ticket: what a model wrote about it, and the skills it took. Nobody's own words
-    and no names."""
+    """A resolved ticket: a model's summary and the skills it needed. No text by people, no
+    names."""
 
     summary: str
     skills: tuple[str, ...] = ()
 
 
 def is_low_confidence(confidence: float | None) -> bool:
-    """Whether a model that says so is not to be taken at its word. None: nobody was asked."""
+    """Whether an answer of this confidence is not trusted. None: no model was called."""
     return confidence is not None and confidence < MIN_CONFIDENCE
 
 
 class Analyst(Protocol):
-    """Somebody who reads tickets."""
-
     def analyse(
         self,
         *,
@@ -102,7 +100,7 @@ class Analyst(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ModelAnswer:
-    """A model's answer that kept to the schema. `confidence` is 0 to 1."""
+    """A model's answer that follows the schema. `confidence` is 0 to 1."""
 
     summary: str
     priority: Priority
@@ -112,7 +110,7 @@ class ModelAnswer:
 
 
 def answer_schema(skills: Sequence[str]) -> dict[str, Any]:
-    """The answer's shape in the OpenAPI subset that Gemini's `responseSchema` takes."""
+    """Return the schema of the answer, in the OpenAPI subset of Gemini's `responseSchema`."""
     properties: dict[str, Any] = {
         "summary": {
             "type": "STRING",
@@ -136,7 +134,7 @@ def answer_schema(skills: Sequence[str]) -> dict[str, Any]:
 
 
 def canonical_skills(skills: Sequence[str]) -> Mapping[str, str]:
-    """Case-folded skill to its spelling. Of two spellings the first one stands for both."""
+    """Map each casefolded skill to its first spelling."""
     canonical: dict[str, str] = {}
     for skill in skills:
         if name := skill.strip():
@@ -145,7 +143,7 @@ def canonical_skills(skills: Sequence[str]) -> Mapping[str, str]:
 
 
 class _Wire(BaseModel):
-    """The answer as it arrives: no other keys, no other types, nothing coerced."""
+    """The answer as received: no other keys, no other types, nothing coerced."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -161,7 +159,7 @@ class _Wire(BaseModel):
 
 
 def parse_answer(raw: str, *, skills: Sequence[str]) -> ModelAnswer:
-    """Parse the model's JSON text; anything off the schema is `AnalysisFailed`."""
+    """Parse the model's JSON. Raises `AnalysisFailed` for anything off the schema."""
     choices = canonical_skills(skills)
     wire = _read(raw)
     if wire is None or (choices and "related_skills" not in wire.model_fields_set):
@@ -181,8 +179,8 @@ def parse_answer(raw: str, *, skills: Sequence[str]) -> ModelAnswer:
 
 
 def _read(raw: str) -> _Wire | None:
-    # pydantic's error quotes the values it refused. Returning, rather than raising from in here,
-    # keeps it out of the raised error's context too, where a log or a crash reporter would look.
+    # pydantic's error quotes the values it refused. Returning None instead of raising keeps it out
+    # of the raised error's context, and so out of logs and crash reports.
     try:
         wire = _Wire.model_validate_json(raw)
     except ValidationError:
@@ -191,7 +189,7 @@ def _read(raw: str) -> _Wire | None:
 
 
 def _has_unique_keys(raw: str) -> bool:
-    """Of a key that comes twice pydantic takes the last, and another reader the first."""
+    """Refuse duplicate keys: pydantic takes the last value, another parser may take the first."""
     lengths: list[tuple[int, int]] = []
 
     def note(pairs: list[tuple[str, Any]]) -> None:
@@ -199,6 +197,6 @@ def _has_unique_keys(raw: str) -> bool:
 
     try:
         json.loads(raw, object_pairs_hook=note)
-    except (ValueError, RecursionError):  # in what the second of two hid from pydantic
+    except (ValueError, RecursionError):  # in a value that pydantic dropped as a duplicate
         return False
     return all(count == different for count, different in lengths)

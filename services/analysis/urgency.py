@@ -1,12 +1,11 @@
 """The rule whether a ticket is urgent. Pure.
 
-Anyone could claim it: a requester for their own ticket, a model because the text told it to. So a
-claim alone makes a ticket high; urgent takes a second signal, found by plain code. A moderator's
-word needs none.
+A requester may call any ticket urgent, and a model may follow the text. So a claim alone makes a
+ticket high; urgent needs a second signal, found by plain code. A moderator's claim needs none.
 
-`find_signal` finds an outage, a breach or several affected people in a ticket's words, in eight
-languages. It need not find them all: a ticket that it misses is high in place of urgent. A false
-match makes no ticket urgent that was not claimed to be.
+`find_signal` finds an outage, a breach or several affected people in a ticket's text, in eight
+languages. If it misses one, the ticket is high instead of urgent. A false match alone does not make
+a ticket urgent.
 """
 
 import re
@@ -30,16 +29,13 @@ class UrgencySignal(StrEnum):
 
 
 class UrgencyClaim(StrEnum):
-    """Who called it urgent."""
-
     REQUESTER = "requester"
     MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
 class PriorityDecision:
-    """`claim` is set if the ticket was called urgent by a requester or a model, whose word alone is
-    not enough."""
+    """`claim` is set if a requester or a model called the ticket urgent."""
 
     priority: Priority
     claim: UrgencyClaim | None = None
@@ -52,7 +48,7 @@ def decide_priority(
     suggested: Priority | None,
     signal: UrgencySignal | None,
 ) -> PriorityDecision:
-    """The priority of a ticket: what a person `requested`, else what the analysis `suggested`.
+    """Return what a person `requested`, else what the analysis `suggested`.
 
     `is_trusted`: the person works on tickets.
     """
@@ -66,7 +62,7 @@ def decide_priority(
 
 
 def find_signal(text: str) -> UrgencySignal | None:
-    """What the words of a ticket say: an outage, a breach of security, several people affected."""
+    """Return the first signal in a ticket's text, or None."""
     plain = " ".join(unicodedata.normalize("NFKC", text[:MAX_TEXT]).casefold().split())
     plain = plain.replace("\u2019", "'")
     for signal, pattern in _PATTERNS.items():
@@ -86,8 +82,7 @@ def _words(*phrases: str) -> re.Pattern[str]:
     return re.compile(rf"(?<!\w)(?:{'|'.join(phrases)})(?!\w)")
 
 
-# "It is not an outage", "kein Ausfall": what is denied right before is no signal. Good morning to
-# everyone is none either.
+# "It is not an outage", "kein Ausfall": a negation or a greeting right before rules the match out.
 _NEGATED = re.compile(
     r"(?:\b(?:no|not|never|isn't|wasn't|without|kein\w{0,2}|nicht|ohne|pas|sans|sin|no es|senza"
     r"|nessun\w?|non|sem|não|geen|zonder|bez|brak)"
@@ -96,7 +91,7 @@ _NEGATED = re.compile(
     r" ?$"
 )
 
-# What a whole team depends on: one person's laptop is down too, but that is no outage.
+# What a whole team depends on; one laptop that is down is not an outage.
 _SHARED_EN = (
     r"(?:production|prod|network|internet|intranet|website|web ?shop|servers?|database|systems?"
     r"|data ?cent(?:er|re)|phone (?:system|lines?)|file share|mail server|power)"

@@ -1,4 +1,4 @@
-"""What assignment reads from and writes to the database. Whom it chooses is in
+"""Assignment's reads and writes in the database. The choice itself is made in
 services/assignment/ranking.py."""
 
 from collections.abc import Mapping
@@ -25,19 +25,18 @@ from services.tickets import ticket_store, transitions
 from services.tickets.transitions import Change
 
 CLAIM_DURATION = timedelta(seconds=90)
-# How many are looked at for what they have solved or been given, beside a large team's shortlist.
+# Candidates added to a large team's shortlist for their history or corrections.
 MAX_FAVOURED = 10
 UNASSIGNED = {"status": {"$in": [Status.TODO, Status.REOPENED]}, "assignedTo": None}
 
-# Filed since this is installed, or given back by somebody here. The predecessor's old tickets,
-# which have none of these, do not enter by themselves.
+# Tickets filed or given back with this product. The predecessor's old tickets have none of these
+# events and are not assigned automatically.
 _ENTRY_EVENTS = frozenset({EventType.FILED, EventType.UNASSIGNED, EventType.REOPENED})
 _DECLINE_EVENTS = frozenset({EventType.UNASSIGNED, EventType.REASSIGNED_BY_ESCALATION})
 
 
 def needs_assignment(ticket: Ticket) -> bool:
-    """Whether the ticket waits for assignment now, rather than for a person or for somebody's
-    return."""
+    """Whether the ticket waits for assignment now, and not for a person or for a retry."""
     return (
         any(event.type in _ENTRY_EVENTS for event in ticket.events)
         and ticket.status in (Status.TODO, Status.REOPENED)
@@ -47,9 +46,9 @@ def needs_assignment(ticket: Ticket) -> bool:
 
 
 def declined_by(ticket: Ticket) -> frozenset[ObjectId]:
-    """Those who have declined it, or from whom it was reassigned: they are not chosen for it again.
+    """Return the users who declined it or from whom it was reassigned. They are not chosen again.
 
-    Not those who were away or had left, which rules them out only while it lasts.
+    Users from whom it was taken because they were away or had left are not among them.
     """
     former_assignees = (
         event.from_
@@ -61,7 +60,7 @@ def declined_by(ticket: Ticket) -> frozenset[ObjectId]:
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
-    """A choice, from whom it was made, and what it went by."""
+    """A choice, the candidates it was made from, and its criteria."""
 
     choice: AssigneeChoice | None
     pool: CandidatePool
@@ -89,24 +88,25 @@ class AssignmentService:
         return store_analysis(self._db, ticket, analysis, now=now)
 
     def candidates(self, *, team_id: str, now: datetime) -> list[Candidate]:
-        """Everybody who may be assigned tickets, for a person to choose from."""
+        """Return all who may be assigned tickets, for a person to choose from."""
         return self._candidate_loader.load_all(team_id=team_id, now=now)
 
     def choose(
         self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
     ) -> AssigneeChoice | None:
-        """The best person for it at the moment; None where nobody is available.
+        """Return the best assignee at the moment; None if no candidate is available.
 
-        `history` is as in `services.assignment.ranking.choose_assignee`. The number of queries is
-        the same however many people there are; only where nobody on a large team's shortlist fits
-        is everybody read.
+        `history` is as in `services.assignment.ranking.Criteria`. The number of queries does not
+        depend on the team's size, except if no one on a large team's shortlist matches: then all
+        candidates are read.
         """
         return self.evaluate(ticket, now=now, history=history).choice
 
     def evaluate(
         self, ticket: Ticket, *, now: datetime, history: Mapping[ObjectId, float] = NO_SCORES
     ) -> Evaluation:
-        """The choice, and how it came about. Nobody is the fuller for having this very ticket."""
+        """Return the choice and its basis. The ticket itself does not count towards its assignee's
+        load."""
         team_id, skills = ticket.team_id or "", ticket.related_skills
         criteria = Criteria(
             skills=skills,
@@ -131,18 +131,18 @@ class AssignmentService:
     def assign(
         self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
     ) -> Ticket | None:
-        """Hand the ticket to the chosen one; None where it changed meanwhile."""
+        """Assign the ticket; None if it has changed since it was loaded."""
         self.record_chosen(choice, now=now)
         return self._store(
             ticket, transitions.auto_assign(ticket, choice, source=source, now=now), now
         )
 
     def record_chosen(self, choice: AssigneeChoice, *, now: datetime) -> None:
-        """Whoever else stores what came of `choose` says so here."""
+        """Record that `choose`'s result was stored. For callers that store it themselves."""
         self._candidate_loader.record_chosen(choice.user_id, now=now)
 
     def queue_unassigned(self, ticket: Ticket, *, now: datetime) -> Ticket | None:
-        """Nobody can take it: look again in five minutes."""
+        """Queue a ticket that no candidate can take; it is retried in five minutes."""
         return self._store(
             ticket,
             transitions.queue_unassigned(ticket, retry_at=now + UNASSIGNED_RETRY_INTERVAL),
@@ -155,11 +155,12 @@ class AssignmentService:
 
 def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evaluation:
     candidates = without_ticket(pool.candidates, ticket, now=criteria["now"])
-    choice = choose_assignee(candidates=candidates, skill_counts=pool.skill_counts, **criteria)
+    criteria = {**criteria, "skill_counts": pool.skill_counts}
+    choice = choose_assignee(candidates=candidates, **criteria)
     return Evaluation(choice, replace(pool, candidates=candidates), criteria)
 
 
 def _top_users(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:
-    """The few of whom most speaks for them."""
+    """Return the users with the highest positive shares."""
     spoken_for = (who for who in shares if shares[who] > 0)
     return frozenset(sorted(spoken_for, key=lambda who: (-shares[who], who))[:MAX_FAVOURED])

@@ -1,4 +1,4 @@
-"""Who could be given a ticket, and what stands in the way. Pure."""
+"""Candidates for a ticket, and the obstacles to assigning it to them. Pure."""
 
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from services.calendar.work_week import WorkWeek
 from services.models.ticket import Priority, Status
 from services.models.user import Role
 
-# How much of a person's time an open ticket takes, a medium one being the measure.
+# The load of an open ticket, relative to a medium one.
 PRIORITY_LOAD: Mapping[Priority, float] = {
     Priority.URGENT: 2.0,
     Priority.HIGH: 1.5,
@@ -25,10 +25,9 @@ WAITING_LOAD = 0.5  # the requester has to answer first
 class Candidate:
     """A moderator or admin.
 
-    `load` is `open_tickets` weighed by `ticket_load`, and if that is not known each counts 1;
-    `recent_assignments` counts tickets assigned to them in the last week. `week` is None if no
-    working hours are set. Until `do_not_disturb_until` they want not to be disturbed, which is no
-    absence.
+    `load` is `open_tickets` weighed by `ticket_load`; None: each counts 1. `recent_assignments`
+    counts tickets assigned in the last week. `week` is None if no working hours are set. Do not
+    disturb (`do_not_disturb_until`) is not an absence.
     """
 
     user_id: ObjectId
@@ -50,7 +49,7 @@ class Candidate:
 
 
 class Obstacle(StrEnum):
-    """Why assignment would not choose somebody by itself. A person may, all the same."""
+    """Why assignment would not choose a candidate. A person still can."""
 
     REQUESTER = "requester"
     INACTIVE = "inactive"
@@ -67,8 +66,8 @@ def find_obstacle(
     now: datetime,
     declined: Set[ObjectId] = frozenset(),
 ) -> Obstacle | None:
-    """The first thing that keeps the ticket from them. Off hours and holidays are none: they lower
-    a score. `declined` have had it and handed it back, or it was passed on from them."""
+    """Return the first obstacle. Time outside business hours and holidays are none: they lower the
+    score. `declined` are the users who declined it or from whom it was reassigned."""
     away = candidate.away_until is not None and candidate.away_until > now
     found = {
         Obstacle.REQUESTER: candidate.user_id == requester,
@@ -82,6 +81,5 @@ def find_obstacle(
 
 
 def ticket_load(priority: Priority | None, status: Status) -> float:
-    """What an open ticket weighs."""
     weight = PRIORITY_LOAD[priority or Priority.MEDIUM]
     return weight * WAITING_LOAD if status is Status.WAITING else weight

@@ -1,21 +1,22 @@
-"""The moderators and admins as candidates for a ticket, read from the database.
+"""Read the moderators and admins from the database as candidates for a ticket.
 
-In a team of up to `LARGE_TEAM_SIZE` everyone is read, in a larger one a shortlist
-(services/assignment/shortlist.py): neither the number of queries nor of documents grows with the
-team.
+In a team of up to `LARGE_TEAM_SIZE` everyone is read, in a larger one a shortlist, so that neither
+the number of queries nor of documents grows with the team. The shortlist starts with the moderators
+who know most of the needed skills, among these with the least recently assigned. An account's
+`lastAssignedAt` is kept while a team is large, and only this order depends on it.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
 from bson import ObjectId
 
 from services.assignment.candidate import Candidate, ticket_load
-from services.assignment.shortlist import Shortlist
+from services.assignment.scoring import skills_by_key
 from services.availability.slack_status import do_not_disturb_until
 from services.calendar.business_hours import (
     BUSINESS_HOURS_ID,
@@ -30,8 +31,14 @@ from services.models.ticket import OPEN_STATUSES, Ticket, parse_priority, parse_
 from services.models.user import ACTIVE_STAFF, Role, User
 
 LARGE_TEAM_SIZE = 200
-# For so many at once it is asked what they have; a list of ids is no faster for being longer.
+# Users per query of their tickets; a longer list of ids is no faster.
 BATCH_SIZE = 250
+SHORTLIST_SIZE = 40
+# The team is not counted again for this long.
+LARGE_TEAM_TTL = timedelta(minutes=5)
+# How many shortlists ahead the order is known after it was read.
+_LOOKAHEAD_LISTS = 5
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 FAIRNESS_WINDOW = timedelta(days=7)
 DEACTIVATED_STAFF: Document = {**ACTIVE_STAFF, "active": False}
 _CANDIDATE_FIELDS = dict.fromkeys(
@@ -50,10 +57,13 @@ _CANDIDATE_FIELDS = dict.fromkeys(
 )
 
 
+SkillGroup = tuple[frozenset[str], list[ObjectId]]
+
+
 @dataclass(frozen=True, slots=True)
 class CandidatePool:
-    """Some of the staff, or all. `skill_counts` is how many of all know each skill (casefolded);
-    None if that is to be counted among these candidates."""
+    """Some or all of the staff. `skill_counts` is how many of all know each skill (casefolded);
+    None: count it among these candidates."""
 
     candidates: list[Candidate]
     is_complete: bool = True
@@ -67,15 +77,15 @@ class CandidateLoader:
         self._shortlist = Shortlist(db)
 
     def load_all(self, *, team_id: str, now: datetime) -> list[Candidate]:
-        """Whoever may be assigned tickets; five queries, and three more for every 250 people."""
+        """Return all who may be assigned tickets; five queries, and three more per 250 users."""
         return self._candidates(self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS), team_id, now)
 
     def count(self) -> int:
-        """How many `load_all` returns."""
+        """Return how many candidates `load_all` returns."""
         return self._db.users.count_documents(ACTIVE_STAFF)
 
     def load_deactivated(self, *, team_id: str, now: datetime) -> list[Candidate]:
-        """Whoever would be among them with an account that is active."""
+        """Return the staff whose accounts are deactivated."""
         return self._candidates(
             self._db.users.find(DEACTIVATED_STAFF, _CANDIDATE_FIELDS), team_id, now
         )
@@ -83,7 +93,7 @@ class CandidateLoader:
     def load_pool(
         self, *, team_id: str, skills: Sequence[str], favoured: Set[ObjectId], now: datetime
     ) -> CandidatePool:
-        """Whom to choose from for a ticket. `favoured` are moderators to look at in any case."""
+        """Return the candidates for a ticket. `favoured` moderators are always among them."""
         if not self._shortlist.is_large(now):
             docs = list(
                 self._db.users.find(ACTIVE_STAFF, _CANDIDATE_FIELDS).limit(LARGE_TEAM_SIZE + 1)
@@ -95,7 +105,7 @@ class CandidateLoader:
             ids, skill_counts = self._shortlist.find_by_skills(skills, now=now)
         else:
             ids, skill_counts = self._shortlist.least_recently_assigned(now=now), None
-        # By their ids alone: SecantusDB scans the collection where there is a second condition.
+        # Only by id: with a second condition SecantusDB scans the collection.
         found = self._db.users.find({"_id": {"$in": sorted({*ids, *favoured})}}, _CANDIDATE_FIELDS)
         docs = [doc for doc in found if _is_moderator(doc)]
         return CandidatePool(
@@ -122,22 +132,27 @@ class CandidateLoader:
         counts, loads = self._open_counts(ids)
         recent = self._recent_counts(ids, now)
         return [
-            _candidate(
-                doc,
-                business_hours,
-                linked=doc["_id"] in linked,
-                open_tickets=counts[doc["_id"]],
-                load=loads[doc["_id"]],
-                recent_assignments=recent.get(doc["_id"], 0),
-                now=now,
+            Candidate(
+                user_id=user.id,
+                role=user.role,
+                skills=user.skills,
+                open_tickets=counts[user.id],
+                capacity=user.capacity,
+                recent_assignments=recent.get(user.id, 0),
+                linked=user.id in linked,
+                away_until=user.away_until,
+                active=user.active,
+                load=loads[user.id],
+                week=account_work_week(doc, business_hours),
+                do_not_disturb_until=do_not_disturb_until(doc, now=now),
             )
-            for doc in docs
+            for doc, user in ((doc, User.from_doc(doc)) for doc in docs)
         ]
 
     def _open_counts(
         self, user_ids: list[ObjectId]
     ) -> tuple[Mapping[ObjectId, int], Mapping[ObjectId, float]]:
-        """How many open tickets each has, and what they weigh."""
+        """Return the number of open tickets per user, and their load."""
         key = {"who": "$assignedTo", "status": "$status", "priority": "$priority"}
         rows = self._count_by(user_ids, {"status": {"$in": list(OPEN_STATUSES)}}, key)
         counts: defaultdict[ObjectId, int] = defaultdict(int)
@@ -154,8 +169,8 @@ class CandidateLoader:
         return {row["_id"]: row["count"] for row in self._count_by(user_ids, lately, "$assignedTo")}
 
     def _count_by(self, user_ids: list[ObjectId], which: Document, key: Any) -> list[Document]:
-        # In two stages, which MongoDB makes one of, because SecantusDB scans the collection for a
-        # list of ids beside another condition.
+        # Two stages, which MongoDB merges: SecantusDB scans the collection if a list of ids and
+        # another condition share one stage.
         pipeline: list[Document] = [
             {"$match": {"assignedTo": {"$in": user_ids}}},
             {"$match": which},
@@ -167,7 +182,8 @@ class CandidateLoader:
 def without_ticket(
     candidates: list[Candidate], ticket: Ticket, *, now: datetime
 ) -> list[Candidate]:
-    """As if nobody had that ticket, so that whoever has it is measured like the others."""
+    """Return the candidates as if the ticket were unassigned: it does not count towards its
+    assignee's load."""
     if ticket.assigned_to is None:
         return candidates
     at = as_datetime(ticket.assignment.get("at"))
@@ -192,28 +208,104 @@ def _is_moderator(doc: Document) -> bool:
     return user.active and user.role is Role.MODERATOR
 
 
-def _candidate(
-    doc: Document,
-    business_hours: BusinessHours,
-    *,
-    linked: bool,
-    open_tickets: int,
-    load: float,
-    recent_assignments: int,
-    now: datetime,
-) -> Candidate:
-    user = User.from_doc(doc)
-    return Candidate(
-        user_id=user.id,
-        role=user.role,
-        skills=user.skills,
-        open_tickets=open_tickets,
-        capacity=user.capacity,
-        recent_assignments=recent_assignments,
-        linked=linked,
-        away_until=user.away_until,
-        active=user.active,
-        load=load,
-        week=account_work_week(doc, business_hours),
-        do_not_disturb_until=do_not_disturb_until(doc, now=now),
-    )
+class Shortlist:
+    """One per process. Without a lock: a race between threads costs one more query at most."""
+
+    def __init__(self, db: Mongo) -> None:
+        self._db = db
+        self._large_until: datetime | None = None
+        self._horizon: datetime | None = None
+
+    def is_large(self, now: datetime) -> bool:
+        """Whether the team was found large within `LARGE_TEAM_TTL`."""
+        until = self._large_until
+        return until is not None and now < until
+
+    def mark_large(self, now: datetime) -> None:
+        self._large_until = now + LARGE_TEAM_TTL
+
+    def record_chosen(self, user_id: ObjectId, *, now: datetime) -> None:
+        """Move the user to the end of the next shortlists."""
+        if self.is_large(now):
+            self._db.users.update_one({"_id": user_id}, {"$set": {"lastAssignedAt": now}})
+
+    def find_by_skills(
+        self, skills: Sequence[str], *, now: datetime
+    ) -> tuple[list[ObjectId], dict[str, int]]:
+        """Return the shortlist for these skills, and how many know each (casefolded). One query.
+
+        Only the usual capitalisations of a skill are found: an account with "vPn" may be missed.
+        """
+        spelled = sorted({as_written for skill in skills for as_written in _spellings(skill)})
+        own: Document = {"$cond": [{"$isArray": ["$skills"]}, "$skills", ["$skills"]]}
+        known = {"$setIntersection": [own, spelled]}
+        rows = self._db.users.aggregate(
+            [
+                {"$match": {"skills": {"$in": spelled}}},
+                {"$match": _available_moderators(now)},
+                {"$project": {"known": known, "lastAssignedAt": True}},
+                {"$sort": {"lastAssignedAt": 1, "_id": 1}},
+                {"$group": {"_id": "$known", "count": {"$sum": 1}, "ids": {"$push": "$_id"}}},
+                {"$project": {"count": True, "ids": {"$slice": ["$ids", SHORTLIST_SIZE]}}},
+            ]
+        )
+        groups: list[SkillGroup] = []
+        skill_counts: defaultdict[str, int] = defaultdict(int)
+        for row in rows:
+            keys = frozenset(skills_by_key(row["_id"]))
+            groups.append((keys, row["ids"]))
+            for key in keys:
+                skill_counts[key] += row["count"]
+
+        def sort_key(group: SkillGroup) -> tuple[float, list[str]]:
+            keys = sorted(group[0])
+            return -sum(1 / skill_counts[key] for key in keys), keys
+
+        ids = [user_id for _, found in sorted(groups, key=sort_key) for user_id in found]
+        return ids[:SHORTLIST_SIZE], dict(skill_counts)
+
+    def least_recently_assigned(self, *, now: datetime) -> list[ObjectId]:
+        """Return the shortlist for a ticket without a needed skill. One to three queries.
+
+        Moderators who were never assigned come first, in any order. The order of the others is
+        long; usually only its beginning is read, up to the time that its first 200 reached when it
+        was last read.
+        """
+        ids = self._by_last_assignment(None, now=now, sort=False)
+        horizon = self._horizon
+        if len(ids) < SHORTLIST_SIZE and horizon:
+            until = {"$gt": _EPOCH, "$lte": horizon}
+            ids = {**ids, **self._by_last_assignment(until, now=now)}
+        if len(ids) < SHORTLIST_SIZE:
+            rest = self._by_last_assignment(
+                {"$gt": _EPOCH}, now=now, limit=SHORTLIST_SIZE * _LOOKAHEAD_LISTS
+            )
+            ids = {**ids, **rest}
+            self._horizon = max(rest.values(), default=None)
+        return list(ids)[:SHORTLIST_SIZE]
+
+    def _by_last_assignment(
+        self, chosen_at: Any, *, now: datetime, sort: bool = True, limit: int = SHORTLIST_SIZE
+    ) -> dict[ObjectId, Any]:
+        """Return when each moderator was last assigned."""
+        order: list[Document] = [{"$sort": {"lastAssignedAt": 1, "_id": 1}}] if sort else []
+        rows = self._db.users.aggregate(
+            [
+                {"$match": {"role": Role.MODERATOR, "lastAssignedAt": chosen_at}},
+                {"$match": _available_moderators(now)},
+                *order,
+                {"$limit": limit},
+                {"$project": {"lastAssignedAt": True}},
+            ]
+        )
+        return {row["_id"]: row.get("lastAssignedAt") for row in rows}
+
+
+def _available_moderators(now: datetime) -> Document:
+    """Return the filter for moderators who are not away."""
+    back = [{"away.until": None}, {"away.until": {"$lte": now}}]
+    return {"role": Role.MODERATOR, "active": {"$ne": False}, "$or": back}
+
+
+def _spellings(skill: str) -> set[str]:
+    return {skill, skill.lower(), skill.upper(), skill.capitalize(), skill.title()}

@@ -1,7 +1,7 @@
-"""A dry run of a ticket's assignment: what would be done now and why, and what was done.
+"""A dry run of a ticket's assignment: whom it would choose now and why, and what it did before.
 
-It reads and reckons as the workers do, but stores, sends and publishes nothing, and asks no model:
-a ticket that nobody has read yet is read by the offline router, in memory.
+It reads and scores as the workers do, but stores, sends and publishes nothing, and calls no model:
+the offline router analyses a ticket without an analysis, in memory.
 """
 
 import re
@@ -32,18 +32,18 @@ from services.models.ticket import Ticket
 from services.routing import router
 from services.routing.model_store import ModelStore
 
-# Beyond, somebody who waits for an answer is shown the shortlist alone.
+# In a larger team, an interactive caller gets only the shortlist.
 MAX_CANDIDATES_READ = 2_000
 _NUMBER = re.compile(r"#?([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)
 class DryRun:
-    """`ticket` has the analysis it was evaluated with; if `is_analysed` that is the stored one,
-    else what the router makes of it now. `was_analysed`: there is one, of other words.
+    """`ticket` has the analysis it was evaluated with: the stored one if `is_analysed`, else the
+    router's of now. `was_analysed`: the stored one is of an earlier text.
 
-    `more_eligible` and `more_excluded` people are not in `explanation`, which begins with the
-    first.
+    `more_eligible` and `more_excluded` count the candidates that `explanation` leaves out at the
+    end.
     """
 
     ticket: Ticket
@@ -80,8 +80,8 @@ class ExplainService:
     def explain(
         self, *, actor: Actor | Operator, ticket_id: str, limit: int | None = None
     ) -> DryRun:
-        """A dry run for the ticket with that id, with at most `limit` of those who are eligible and
-        of those who are not. Raises `PermissionDenied`, `NotFound`."""
+        """Return a dry run for that ticket, with at most `limit` eligible and `limit` excluded
+        candidates. Raises `PermissionDenied`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         doc = self._by_id(ticket_id)
         if doc is None:
@@ -89,9 +89,8 @@ class ExplainService:
         return self._dry_run(doc, limit)
 
     def explain_reference(self, *, actor: Actor | Operator, reference: str) -> DryRun:
-        """A dry run for the ticket that people call so: by its number, or by its id, since one of
-        the predecessor's has no number yet. Raises `PermissionDenied`, `InvalidValue`,
-        `NotFound`."""
+        """Return a dry run for a ticket's number, or its id: one of the predecessor's has no number
+        yet. Raises `PermissionDenied`, `InvalidValue`, `NotFound`."""
         require_permission(actor, Permission.MANAGE_USERS)
         number = _NUMBER.fullmatch(reference.strip())
         if number is None and not ObjectId.is_valid(reference.strip()):
@@ -104,8 +103,7 @@ class ExplainService:
             )
         return self._dry_run(doc, None)
 
-    # Read as they are: `services.tickets.queries.load` would give a ticket of the predecessor's a
-    # number.
+    # Not by `services.tickets.queries`, which gives a ticket of the predecessor's a number.
     def _by_id(self, ticket_id: str) -> Document | None:
         if not ObjectId.is_valid(ticket_id):
             return None
@@ -143,7 +141,7 @@ class ExplainService:
         )
 
     def _route_offline(self, ticket: Ticket, now: datetime) -> Ticket:
-        """As the workers would without a model."""
+        """Analyse the ticket as the workers do without a model."""
         found = router.route(
             title=ticket.title,
             description=ticket.description,
@@ -153,14 +151,14 @@ class ExplainService:
         return with_analysis(ticket, found, now=now)
 
     def _with_team(self, ticket: Ticket) -> Ticket:
-        """With whose it will be once it is adopted."""
+        """Add the team that the ticket gets when it is adopted."""
         home = None if ticket.team_id else get_installation(self._db)
         return replace(ticket, team_id=home.team_id) if home else ticket
 
     def _evaluate(
         self, ticket: Ticket, words: str, now: datetime, *, is_interactive: bool
     ) -> tuple[Explanation, int]:
-        """And how many were not even read."""
+        """Return the explanation, and how many candidates were not read."""
         evaluation = self._assignments.evaluate(
             ticket, now=now, history=self._models.resolver_scores(words)
         )
@@ -175,7 +173,6 @@ class ExplainService:
         found = explain(
             [*pool.candidates, *rest],
             shortlisted=listed,
-            skill_counts=pool.skill_counts,
             criteria=evaluation.criteria,
         )
         return found, 0 if rest or pool.is_complete else max(size - len(listed), 0)
@@ -183,7 +180,7 @@ class ExplainService:
     def _other_candidates(
         self, ticket: Ticket, pool: CandidatePool, listed: Set[ObjectId], now: datetime
     ) -> list[Candidate]:
-        """Whom assignment does not even look at."""
+        """Return the candidates that assignment does not consider."""
         team_id = ticket.team_id or ""
         gone = self._candidate_loader.load_deactivated(team_id=team_id, now=now)
         if pool.is_complete:

@@ -1,6 +1,6 @@
-"""Why a ticket is somebody's, or would be: everybody's parts, and who is left out. Pure.
+"""Why a ticket has its assignee: every candidate's score parts, and who is excluded and why. Pure.
 
-Nothing is scored here: how people stand is asked of what chooses (services/assignment/ranking.py).
+Nothing is scored here: the scores are those of the choice (services/assignment/ranking.py).
 """
 
 import math
@@ -29,16 +29,16 @@ from services.models.ticket import Ticket
 
 
 class CandidateExclusion(StrEnum):
-    """Why somebody is left out in whose way nothing stands."""
+    """Why a candidate without an `Obstacle` is excluded."""
 
     NO_MATCH = "no_fit"
-    NOT_SHORTLISTED = "not_listed"  # of a large team some are looked at at a time
+    NOT_SHORTLISTED = "not_listed"  # only a part of a large team is considered at a time
 
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """How a candidate ranks for a ticket. `reason` is what speaks for them, for the first in the
-    words of their card; `exclusion` None: they could be chosen."""
+    """How a candidate ranks for a ticket. `reason` says what speaks for them; the first one's is
+    that of their card. `exclusion` is None if they could be chosen."""
 
     candidate: Candidate
     score: float
@@ -65,10 +65,10 @@ class Explanation:
 
 @dataclass(frozen=True, slots=True)
 class LastAssignment:
-    """How the ticket came to whom it was assigned last, as stored at that time.
+    """The ticket's last assignment, as stored at that time.
 
-    `by` is who did it: a person's id, "system" for assignment, or "" for nobody here. What was not
-    assignment's choice was not scored: `score` is None and `parts` are empty.
+    `by` is a person's id, "system" for assignment, or "" for another program. A person's choice has
+    no score: `score` is None and `parts` are empty.
     """
 
     to: ObjectId
@@ -83,17 +83,20 @@ def explain(
     candidates: Sequence[Candidate],
     *,
     shortlisted: Set[ObjectId],
-    skill_counts: Mapping[str, int] | None,
     criteria: Criteria,
 ) -> Explanation:
-    """How all of these rank; the one whom `choose_assignee` would choose, from those who are
-    `shortlisted` and by the same criteria and skill counts, is the first who is eligible."""
+    """Return how all candidates rank. The first eligible one is whom `choose_assignee` would choose
+    from those who are `shortlisted`, by the same criteria."""
     considered = [who for who in candidates if who.user_id in shortlisted]
-    # Whoever has left is shown, but makes no skill less rare.
+    # Users who have left are shown, but do not make a skill less rare.
     context = ScoringContext.build(
-        considered, skills=criteria["skills"], now=criteria["now"], skill_counts=skill_counts
+        considered,
+        skills=criteria["skills"],
+        now=criteria["now"],
+        skill_counts=criteria.get("skill_counts"),
     )
-    ratings = rate_candidates(candidates=candidates, **criteria, skill_counts=context.skill_counts)
+    criteria = {**criteria, "skill_counts": context.skill_counts}
+    ratings = rate_candidates(candidates=candidates, **criteria)
     why_not = [(rating, _exclusion(rating, shortlisted)) for rating in ratings]
     eligible = [rating for rating, reason in why_not if reason is None]
     return Explanation(
@@ -109,7 +112,7 @@ def explain(
 
 
 def last_assignment(ticket: Ticket) -> LastAssignment | None:
-    """None for a ticket that nobody has had."""
+    """Return None for a ticket that never had an assignee."""
     given = [event for event in ticket.events if event.type == EventType.ASSIGNED]
     last = given[-1] if given else None
     to = last.to if last and isinstance(last.to, ObjectId) else ticket.assigned_to
@@ -117,7 +120,7 @@ def last_assignment(ticket: Ticket) -> LastAssignment | None:
         return None
     assignment = ticket.assignment
     score = _number(assignment.get("score"))
-    # Somebody may also have been found to have it, given by another program.
+    # "system" and MANUAL_SOURCE: another program assigned it.
     is_ours = last is not None and (
         last.by != "system" or assignment.get("source") != MANUAL_SOURCE
     )
@@ -161,7 +164,7 @@ def _exclusion(rating: Rating, shortlisted: Set[ObjectId]) -> Obstacle | Candida
 
 
 def _parts(stored: Any) -> dict[str, float]:
-    """Perhaps another version's, by other names."""
+    """Read stored parts; another version may have other names."""
     parts = stored if isinstance(stored, Mapping) else {}
     read = {str(name): _number(value) for name, value in parts.items()}
     return {name: value for name, value in read.items() if value is not None}

@@ -23,7 +23,7 @@ from services.models.ticket import Ticket
 
 CORRECTION_LIFETIME = timedelta(days=90)
 CORRECTION_HALF_LIFE = timedelta(days=30)
-# The newest of so many: more of one skill within three months tell nothing new.
+# Only the newest: more corrections of one skill within three months add no information.
 MAX_CORRECTIONS = 1_000
 
 
@@ -78,12 +78,12 @@ def record_corrections(db: Mongo, ticket: Ticket, *, now: datetime) -> None:
     for missing in made.keys() - known:
         try:
             db.corrections.insert_one(made[missing])
-        except DuplicateKeyError:  # by another worker, meanwhile
+        except DuplicateKeyError:  # another worker was first
             continue
 
 
 def correction_scores(db: Mongo, *, skills: Sequence[str], now: datetime) -> dict[ObjectId, float]:
-    """By person, what corrections for these skills come to: -1 (against them) to 1. One query."""
+    """Return the weight of corrections for these skills by user, -1 (against) to 1. One query."""
     if not skills:
         return {}
     found = db.corrections.aggregate(
@@ -99,7 +99,7 @@ def correction_scores(db: Mongo, *, skills: Sequence[str], now: datetime) -> dic
 
 
 def ticket_corrections(db: Mongo, ticket_id: ObjectId) -> list[Correction]:
-    """Those that were made on this ticket, the oldest first."""
+    """Return the corrections on this ticket, the oldest first."""
     found = db.corrections.find({"_id": {"$gt": f"{ticket_id}:", "$lt": f"{ticket_id};"}})
     return sorted(filter(None, map(Correction.from_doc, found)), key=_age_key)
 
@@ -107,8 +107,8 @@ def ticket_corrections(db: Mongo, ticket_id: ObjectId) -> list[Correction]:
 def score_corrections(
     corrections: Iterable[Correction], *, skills: Sequence[str], now: datetime
 ) -> dict[ObjectId, float]:
-    """The same of corrections at hand. One of today about all the skills makes a half, two make
-    two thirds; those about a part of the skills and the older ones count less. Pure."""
+    """Score corrections that are loaded already. One of today about all the skills makes 1/2, two
+    make 2/3; older ones, and those about a part of the skills, count less. Pure."""
     needed = skills_by_key(skills).keys()
     sums: defaultdict[ObjectId, float] = defaultdict(float)
     for correction in sorted(corrections, key=_age_key):
@@ -125,12 +125,13 @@ def score_corrections(
 
 
 def _age_key(correction: Correction) -> tuple[datetime, list[str]]:
-    """An order of their own, so that a sum is the same to the last digit whoever read them."""
+    """A fixed order, so that a floating-point sum is always the same."""
     return correction.at, sorted(correction.skills)
 
 
 def _correction(ticket: Ticket, event: Event) -> dict[str, Any] | None:
-    """None for what assignment, an absence or an account's end did, and for any other event."""
+    """Return None for any other event, and for what assignment, an absence or a deactivation
+    did."""
     if event.skills is None or not isinstance(event.by, ObjectId):
         return None
     not_mine = event.type == EventType.UNASSIGNED and event.by == event.from_

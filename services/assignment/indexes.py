@@ -1,13 +1,13 @@
-"""The indexes of the choice of an assignee, and of the corrections it learns from."""
+"""Indexes of candidates and corrections."""
 
 from collections.abc import Mapping, Sequence
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 INDEXES: Mapping[str, Sequence[IndexModel]] = {
-    # What each candidate was given lately: candidate_pool.py.
+    # Recent assignments of each candidate.
     "tickets": (IndexModel([("assignedTo", ASCENDING), ("assignment.at", DESCENDING)]),),
-    # The shortlist of a large team: shortlist.py.
+    # The shortlist of a large team.
     "users": (
         IndexModel("skills"),
         IndexModel([("role", ASCENDING), ("lastAssignedAt", ASCENDING)]),

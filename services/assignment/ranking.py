@@ -1,32 +1,32 @@
-"""Who gets a ticket, and why. Pure: the same input always gives the same choice.
+"""Rank the candidates for a ticket. Pure: the same input always gives the same choice.
 
-First comes who knows at least one of the skills, then a moderator who has solved similar tickets,
-then an admin. Where no skill was recognised, any moderator may have it, and an admin only where
-there is none. Within each of these the score decides (services/assignment/scoring.py); among those
-who were taken for want of a skill fairness counts only between equals, so that load decides.
+Moderators who know at least one of the skills come first, then moderators who have solved similar
+tickets, then admins. If no skill was recognised, any moderator is eligible, and an admin only if no
+moderator is. Within each tier the score decides (services/assignment/scoring.py); among candidates
+without a needed skill, fairness only breaks ties, so that load decides.
 """
 
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import datetime
 from enum import IntEnum
-from typing import TypedDict
+from typing import NotRequired, TypedDict, Unpack
 
 from bson import ObjectId
 
 from services.assignment.candidate import Candidate, Obstacle, find_obstacle
-from services.assignment.reasons import describe_candidate
+from services.assignment.reasons import KNOWS_NO_SKILL, describe_candidate
 from services.assignment.scoring import NO_SCORES, WEIGHTS, ScoringContext
 from services.models.assignee_choice import AssigneeChoice, ChoiceReason
-from services.models.user import Role
+from services.models.user import Role, User
 
-# From this share of what resembles a ticket on, somebody is said to have solved such tickets.
+# From this share of similar tickets on, a candidate counts as having solved such tickets.
 MIN_HISTORY_SHARE = 0.2
 _SCORE_DECIMALS = 6
 
 
 class Tier(IntEnum):
-    """In which order people are considered; the last two are not."""
+    """The order in which candidates are considered; those of the last two are not chosen."""
 
     KNOWS_SKILL = 0
     HAS_SOLVED = 1
@@ -37,21 +37,26 @@ class Tier(IntEnum):
 
 
 class Criteria(TypedDict):
-    """What a choice depends on besides the candidates: arguments of `choose_assignee` and
-    `rate_candidates`."""
+    """What a choice depends on besides the candidates.
+
+    `declined` have declined the ticket, or it was reassigned from them; `history` is how much of
+    what resembles the ticket each has solved (0 to 1), `corrections` how people have corrected such
+    choices (-1 to 1). `skill_counts` is how many know each skill (casefolded), needed if the
+    candidates are not the whole team.
+    """
 
     skills: Sequence[str]
     requester: ObjectId | None
     now: datetime
-    declined: Set[ObjectId]
-    history: Mapping[ObjectId, float]
-    corrections: Mapping[ObjectId, float]
+    declined: NotRequired[Set[ObjectId]]
+    history: NotRequired[Mapping[ObjectId, float]]
+    corrections: NotRequired[Mapping[ObjectId, float]]
+    skill_counts: NotRequired[Mapping[str, int] | None]
 
 
 @dataclass(frozen=True, slots=True)
 class Rating:
-    """How one candidate ranks for one ticket. `unrounded_score` is the score before it is
-    rounded."""
+    """How one candidate ranks for one ticket."""
 
     candidate: Candidate
     tier: Tier
@@ -71,67 +76,93 @@ class Rating:
 
 
 def choose_assignee(
-    *,
-    candidates: Sequence[Candidate],
-    skills: Sequence[str],
-    requester: ObjectId | None,
-    now: datetime,
-    declined: Set[ObjectId] = frozenset(),
-    history: Mapping[ObjectId, float] = NO_SCORES,
-    corrections: Mapping[ObjectId, float] = NO_SCORES,
-    skill_counts: Mapping[str, int] | None = None,
+    *, candidates: Sequence[Candidate], **criteria: Unpack[Criteria]
 ) -> AssigneeChoice | None:
-    """The assignee for a ticket that needs `skills`; None if no candidate is available.
-
-    `declined` have declined it, or it was reassigned from them; `history` is how much of what
-    resembles the ticket each has solved (0 to 1), `corrections` how people have corrected such
-    choices (-1 to 1). `skill_counts` is how many know each skill (casefolded), if `candidates` are
-    not all of them.
-    """
-    context = ScoringContext.build(
-        candidates,
-        skills=skills,
-        now=now,
-        history=history,
-        corrections=corrections,
-        skill_counts=skill_counts,
-    )
-    ratings = (_rate(c, context, requester, declined) for c in candidates)
+    """Return the assignee for a ticket; None if no candidate is available."""
+    context = _context(candidates, criteria)
+    ratings = (_rate(c, context, criteria) for c in candidates)
     best = min((r for r in ratings if r.tier < Tier.NO_MATCH), key=_rank_key, default=None)
     return _choice(best, context) if best else None
 
 
 def rate_candidates(
+    *, candidates: Sequence[Candidate], **criteria: Unpack[Criteria]
+) -> list[Rating]:
+    """Return the ratings of all candidates: the one whom `choose_assignee` would take first, then
+    the others who are available, then the rest, the least loaded first."""
+    context = _context(candidates, criteria)
+    return sorted((_rate(c, context, criteria) for c in candidates), key=_rank_key)
+
+
+@dataclass(frozen=True, slots=True)
+class AssigneeOption:
+    """A candidate for a person to choose.
+
+    `known_skills` are those of the ticket's skills they have; `open_tickets` is out of `capacity`.
+    `reason` says what speaks for them. `is_match`: they know a skill it needs or have solved such
+    tickets, or no needed skill is known.
+    """
+
+    user: User
+    known_skills: tuple[str, ...]
+    open_tickets: int
+    capacity: int
+    obstacle: Obstacle | None
+    reason: str = ""
+    is_match: bool = True
+
+
+def rank_options(
     *,
     candidates: Sequence[Candidate],
-    skills: Sequence[str],
-    requester: ObjectId | None,
-    now: datetime,
-    declined: Set[ObjectId] = frozenset(),
-    history: Mapping[ObjectId, float] = NO_SCORES,
-    corrections: Mapping[ObjectId, float] = NO_SCORES,
-    skill_counts: Mapping[str, int] | None = None,
-) -> list[Rating]:
-    """All candidates, for a person to choose from or to see why: the one whom `choose_assignee`
-    would take first, then the others who are available, then the rest, the least loaded first."""
-    context = ScoringContext.build(
-        candidates,
-        skills=skills,
-        now=now,
-        history=history,
-        corrections=corrections,
-        skill_counts=skill_counts,
+    users: Mapping[ObjectId, User],
+    query: str = "",
+    **criteria: Unpack[Criteria],
+) -> list[AssigneeOption]:
+    """Return the candidates whose name or skills contain `query` in any case, in the order in which
+    assignment would choose them."""
+    wanted = " ".join(query.split()).casefold()
+    context = ScoringContext.build(candidates, skills=criteria["skills"], now=criteria["now"])
+    return [
+        _to_option(rating, user, context)
+        for rating in rate_candidates(candidates=candidates, **criteria)
+        if (user := users.get(rating.candidate.user_id))
+        and any(wanted in text.casefold() for text in (user.display_name, *user.skills))
+    ]
+
+
+def _to_option(rating: Rating, user: User, context: ScoringContext) -> AssigneeOption:
+    who, reason = rating.candidate, strengths(rating, context)
+    is_match = bool(rating.known_skills) or rating.has_solved or not context.needed_skills
+    return AssigneeOption(
+        user=user,
+        known_skills=rating.known_skills,
+        open_tickets=who.open_tickets,
+        capacity=who.capacity,
+        obstacle=rating.obstacle,
+        reason=reason if is_match else f"{KNOWS_NO_SKILL} · {reason}",
+        is_match=is_match,
     )
-    return sorted((_rate(c, context, requester, declined) for c in candidates), key=_rank_key)
 
 
-def _rate(
-    candidate: Candidate,
-    context: ScoringContext,
-    requester: ObjectId | None,
-    declined: Set[ObjectId],
-) -> Rating:
-    found = find_obstacle(candidate, requester=requester, now=context.now, declined=declined)
+def _context(candidates: Sequence[Candidate], criteria: Criteria) -> ScoringContext:
+    return ScoringContext.build(
+        candidates,
+        skills=criteria["skills"],
+        now=criteria["now"],
+        history=criteria.get("history", NO_SCORES),
+        corrections=criteria.get("corrections", NO_SCORES),
+        skill_counts=criteria.get("skill_counts"),
+    )
+
+
+def _rate(candidate: Candidate, context: ScoringContext, criteria: Criteria) -> Rating:
+    found = find_obstacle(
+        candidate,
+        requester=criteria["requester"],
+        now=context.now,
+        declined=criteria.get("declined", frozenset()),
+    )
     known = tuple(context.known_skills(candidate))
     parts = context.score_parts(candidate)
     has_solved = parts["history"] >= MIN_HISTORY_SHARE * WEIGHTS["history"]
@@ -159,13 +190,13 @@ def _tier(candidate: Candidate, context: ScoringContext, knows: bool, has_solved
 
 
 def _rank_key(rating: Rating) -> tuple[Tier, bool, float, float, ObjectId]:
-    """The smallest is the best. The id last: a tie has one answer whatever the order."""
+    """The smallest key is the best. The id breaks ties, so that input order plays no part."""
     who, score = rating.candidate, round(rating.unrounded_score, 12)
     if rating.tier is Tier.UNAVAILABLE:
         return rating.tier, False, who.effective_load, 0.0, who.user_id
-    for_room = rating.tier in (Tier.HAS_CAPACITY, Tier.ADMIN) and not rating.known_skills
+    by_load = rating.tier in (Tier.HAS_CAPACITY, Tier.ADMIN) and not rating.known_skills
     before_fairness = (
-        round(rating.unrounded_score - rating.parts["fairness"], 12) if for_room else score
+        round(rating.unrounded_score - rating.parts["fairness"], 12) if by_load else score
     )
     return rating.tier, not rating.known_skills, -before_fairness, -score, who.user_id
 
@@ -182,12 +213,12 @@ def _choice(rating: Rating, context: ScoringContext) -> AssigneeChoice:
 
 
 def describe_reason(rating: Rating, context: ScoringContext) -> str:
-    """What speaks for somebody, as their card would say it."""
+    """Return what speaks for the candidate, as their card would say it."""
     return _describe(rating, context, _reason(rating, context))
 
 
 def strengths(rating: Rating, context: ScoringContext) -> str:
-    """What speaks for them among others who could have it: no more than their load, perhaps."""
+    """Return what speaks for the candidate in a list of candidates; it may be only their load."""
     why = _reason(rating, context)
     return _describe(
         rating, context, why if why in (ChoiceReason.SKILLS, ChoiceReason.HISTORY) else None

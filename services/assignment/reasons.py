@@ -1,8 +1,7 @@
-"""Why somebody was chosen, in words that they and the help desk understand. Pure.
+"""The reason for a choice of assignee, as text for the assignee and the help desk. Pure.
 
-Times of day are those of the person who was chosen: they read it on their card, and for a
-moderator elsewhere "at work until 18:00" is about the colleague's day. Where not all who were
-considered have the same time, it says whose: "at work until 18:00 (Tokyo time)".
+Times are in the assignee's time zone. If the candidates are in several zones, the text names it:
+"at work until 18:00 (Tokyo time)".
 """
 
 from collections.abc import Sequence
@@ -35,7 +34,7 @@ def describe_candidate(
 ) -> str:
     """For example "knows VPN and DNS · 2 of 8 open · at work until 18:00".
 
-    `end` is when the work under way ends, None if it never does; `has_several_zones` is as in
+    `end` is when the current working time ends, None if it never does; `has_several_zones` is as in
     `services.assignment.scoring.ScoringContext`.
     """
     parts = [
@@ -77,7 +76,7 @@ def _hours(
 
 
 def zone_name(zone: ZoneInfo, now: datetime) -> str:
-    """As "New York time", "CET" or "UTC-05"."""
+    """Return for example "New York time", "CET" or "UTC-05"."""
     area, _, city = zone.key.rpartition("/")
     if area and area != "Etc":
         return f"{city.replace('_', ' ')} time"
@@ -111,7 +110,7 @@ def _when(
 
 
 def _ending(end: datetime, now: datetime, week: WorkWeek) -> str:
-    """The time alone where it comes but once until then."""
+    """Return the time, with a day only if the time alone would be ambiguous."""
     at = end.astimezone(week.zone)
     if end - now <= timedelta(days=1):
         return f"{at:%H:%M}"

@@ -1,4 +1,4 @@
-"""Reassignment of a ticket: to whom it could go instead, and declining it.
+"""Reassign a ticket: list other assignees, or decline it.
 
 When an assignee declines a ticket, assignment's next choice gets it in one update, so the ticket is
 never unassigned. If no other candidate is available, it is queued like any unassigned ticket.
@@ -13,8 +13,8 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.analysis.analysis_store import analysis_source, is_analysed
-from services.assignment.assignee_options import AssigneeOption, rank_options
 from services.assignment.assignment_service import AssignmentService
+from services.assignment.ranking import AssigneeOption, rank_options
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import InvalidValue
@@ -49,8 +49,7 @@ class DeclineReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ReassignResult:
-    """`assignee` is the new one. None: the ticket waits for one (`is_queued`), or is analysed
-    again."""
+    """`assignee` is the new one; None if the ticket is queued (`is_queued`) or analysed again."""
 
     ticket: Ticket
     assignee: User | None
@@ -81,9 +80,9 @@ class Reassignment:
     def assignee_options(
         self, *, actor: Actor, team_id: str, ticket_id: str, expected_state: str = ""
     ) -> tuple[Ticket, list[AssigneeOption]]:
-        """The ticket, and who is available for it in place of its assignee: the first few who
-        match, in the order in which assignment would choose them, and others only if those are too
-        few. Raises as `TicketActions.get_for_action`."""
+        """Return the ticket, and the first few available candidates who match, in the order in
+        which assignment would choose them, filled up with others if these are too few. Raises as
+        `TicketActions.get_for_action`."""
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.REASSIGN])
         ticket = self._ticket_actions.get_for_action(
             actor=actor,
@@ -98,7 +97,6 @@ class Reassignment:
         ordered = rank_options(
             candidates=candidates,
             users=self._users.get_many({candidate.user_id for candidate in candidates}),
-            skill_counts=evaluation.pool.skill_counts,
             **evaluation.criteria,
         )
         free = [
@@ -123,7 +121,8 @@ class Reassignment:
         `DeclineReason`, or "".
 
         A second press returns what the first one did. Raises `InvalidValue` for either field,
-        `NotFound`, `PermissionDenied`, and `Conflict` if the ticket has changed since they saw it.
+        `NotFound`, `PermissionDenied`, and `Conflict` if the ticket has changed since
+        `expected_state`.
         """
         require_permission(actor, ACTION_PERMISSIONS[TicketAction.DECLINE])
         note = _decline_note(decline_reason, details)
@@ -140,7 +139,7 @@ class Reassignment:
         return self._result(retry_on_conflict(attempt))
 
     def _decline(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
-        """None where it has changed meanwhile."""
+        """Return None if the ticket has changed since it was loaded."""
         back = transitions.unassign(by, ticket, reason=note)
         change, choice = self._next_assignment(ticket, back, now)
         stored = ticket_store.apply(self._db, ticket, change, now=now)
@@ -151,8 +150,8 @@ class Reassignment:
     def _next_assignment(
         self, ticket: Ticket, back: Change, now: datetime
     ) -> tuple[Change, AssigneeChoice | None]:
-        """That and who gets it then. What nobody has read since its words changed is left to the
-        workers, who ask the model first."""
+        """Return `back` with the next assignment added. A ticket without a current analysis is left
+        to the workers, who call the model first."""
         free = _after_unassign(ticket, back, now)
         if not is_analysed(free):
             return back, None
@@ -174,7 +173,7 @@ class Reassignment:
 
 
 def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:
-    """As it stands once it is given back, with that in its history."""
+    """Return the ticket as it is after `back`, with its events in the history."""
     added = [
         Event(0, now, event.by, event.type, from_=event.from_, to=event.to) for event in back.events
     ]
@@ -189,7 +188,7 @@ def _decline_note(decline_reason: str, details: str) -> str:
 
 
 def _is_repeated(ticket: Ticket, by: ObjectId, note: str) -> bool:
-    """Whether the last that a person did with it was this, by the same one."""
+    """Whether the last action on the ticket was the same one by the same user."""
     steps = [event for event in ticket.events if event.type in ACTION_EVENTS]
     if steps and (steps[-1].type, steps[-1].by) == (EventType.ASSIGNED, "system"):
         steps.pop()

@@ -1,7 +1,7 @@
-"""How good a choice somebody is, part by part. Pure.
+"""Score a candidate, part by part. Pure.
 
-Each part lies between 0 and its weight, corrections between the weight and its negative. Together
-they are the score: at most 1, and below 0 only where corrections outweigh everything else.
+Each part lies between 0 and its weight, corrections between the negative weight and the weight. The
+sum is the score: at most 1, and below 0 only if corrections outweigh everything else.
 """
 
 import math
@@ -22,18 +22,18 @@ WEIGHTS: Mapping[str, float] = {
     "fairness": 0.05,
 }
 CORRECTIONS_WEIGHT = 0.1
-# As full as anybody can be: each of their tickets weighs twice a medium one at most.
+# A ticket weighs at most twice as much as a medium one.
 MAX_LOAD_PER_TICKET = 2
-# So many tickets within the last week count as a full share.
+# From this many tickets within the last week on, the fairness part is 0.
 MAX_WEEKLY_TICKETS = 20
-# Who is back after so long counts half as much as who is at work.
+# A candidate who is back after this time counts half as much as one at work.
 AVAILABILITY_HALF_LIFE = timedelta(hours=8)
 NO_SCORES: Mapping[ObjectId, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """Whether somebody is at work, or else when they are back; None: not within a year."""
+    """Whether a candidate is at work, else when they are back; None: not within a year."""
 
     is_at_work: bool
     back_at: datetime | None = None
@@ -41,12 +41,11 @@ class Presence:
 
 @dataclass(frozen=True, slots=True)
 class ScoringContext:
-    """What all candidates for one ticket are measured by.
+    """What the scores of all candidates for one ticket have in common.
 
-    `needed_skills` are its skills by their casefolded names, `skill_counts` how many know each.
-    `history` is, by person, how much of what resembles the ticket they have solved (0 to 1), and
-    `corrections` how people have corrected such choices (-1 to 1). `has_several_zones`: their
-    clocks show different times, so that a time of day needs its zone.
+    `needed_skills` are its skills by casefolded name; for the others see
+    `services.assignment.ranking.Criteria`. `has_several_zones`: the candidates' clocks show
+    different times, so a time needs its zone.
     """
 
     needed_skills: Mapping[str, str]
@@ -69,7 +68,7 @@ class ScoringContext:
         corrections: Mapping[ObjectId, float] = NO_SCORES,
         skill_counts: Mapping[str, int] | None = None,
     ) -> "ScoringContext":
-        """`skill_counts` are counted among the candidates if they are not given."""
+        """Skills are counted among the candidates if `skill_counts` is None."""
         needed = skills_by_key(skills)
         counted = dict.fromkeys(needed, 0)
         if needed and skill_counts is None:
@@ -87,7 +86,7 @@ class ScoringContext:
         )
 
     def known_skills(self, candidate: Candidate) -> list[str]:
-        """The needed skills they have, in the order and spelling of the ticket."""
+        """Return the needed skills the candidate has, in the ticket's order and spelling."""
         if not self.needed_skills:
             return []
         own = skills_by_key(candidate.skills)
@@ -112,7 +111,7 @@ class ScoringContext:
         }
 
     def presence(self, week: WorkWeek) -> Presence:
-        """Asked once a week however many people share it."""
+        """Cached per `WorkWeek`."""
         found = self._presences.get(week)
         if found is None:
             at_work = week.is_working_time(self.now)
@@ -121,14 +120,13 @@ class ScoringContext:
         return found
 
     def work_end(self, week: WorkWeek) -> datetime | None:
-        """When the work under way ends, as `WorkWeek.current_work_end`; cached per `WorkWeek`,
-        too."""
+        """`WorkWeek.current_work_end`, cached per `WorkWeek`."""
         if week not in self._ends:
             self._ends[week] = week.current_work_end(self.now)
         return self._ends[week]
 
     def _skill_coverage(self, candidate: Candidate) -> float:
-        """The share of the needed skills they have; the fewer know one, the more it counts."""
+        """Return the share of the needed skills; rarer skills count more."""
         known = skills_by_key(self.known_skills(candidate))
         if not known:
             return 0.0
@@ -136,8 +134,7 @@ class ScoringContext:
         return sum(weights[key] for key in known) / sum(weights.values())
 
     def _availability(self, candidate: Candidate) -> float:
-        """Of whose hours nothing is known, they count as at work, unless they want not to be
-        disturbed."""
+        """A candidate without working hours counts as at work, except in do-not-disturb time."""
         paused_until = candidate.do_not_disturb_until
         share = (
             self._return_share(paused_until) if paused_until and paused_until > self.now else 1.0
@@ -152,10 +149,10 @@ class ScoringContext:
 
 
 def skills_by_key(skills: Iterable[str]) -> dict[str, str]:
-    """Skills by what they are compared by."""
+    """Return the skills by casefolded name."""
     return {skill.casefold(): skill for skill in skills}
 
 
 def _clamp(share: float, least: float) -> float:
-    """The share, kept between `least` and 1; 0 for NaN."""
+    """Clamp the share to `least`..1; 0 for NaN."""
     return 0.0 if math.isnan(share) else min(max(share, least), 1.0)

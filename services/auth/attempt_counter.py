@@ -1,4 +1,4 @@
-"""Counts of attempts, each for a while from the first: in Redis of all processes, else of this."""
+"""Count attempts per key within a window: in Redis for all processes, else in this process."""
 
 import logging
 import math
@@ -15,21 +15,21 @@ from services.core.clock import Clock, utcnow
 logger = logging.getLogger(__name__)
 
 PREFIX = "ticket-bot:attempts:"
-# For so long a Redis that did not answer is not asked again, so that few pay for waiting.
+# After a failure Redis is not called for this long, so that few requests wait for it.
 REDIS_RETRY_DELAY = timedelta(seconds=30)
-# About a megabyte.
+# About 1 MB.
 MAX_LOCAL_KEYS = 10_000
 
 
 class AttemptCount(NamedTuple):
-    """How many there were, and in how many seconds they are forgotten (0: there are none)."""
+    """The attempts, and the seconds until they expire (0 if there are none)."""
 
     attempts: int
     expires_in_seconds: int
 
 
 class AttemptCounter:
-    """Thread-safe. If Redis does not answer within a second, this process counts for itself.
+    """Thread-safe. If Redis does not answer within a second, this process counts locally.
 
     `namespace` separates installations that share a Redis.
     """
@@ -43,7 +43,7 @@ class AttemptCounter:
         self._redis_down_until: datetime | None = None
 
     def get_many(self, keys: Sequence[str]) -> list[AttemptCount]:
-        """The counts of these keys, in their order."""
+        """Return the counts in the order of the keys."""
         local = self._local.get_many(keys)
         if not self._is_redis_available():
             return local
@@ -63,7 +63,7 @@ class AttemptCounter:
         return [max(pair) for pair in zip(local, shared, strict=True)]
 
     def increment(self, key: str, *, window: timedelta) -> AttemptCount:
-        """Count one more; what is counted with it, until `window` after the first."""
+        """Add one attempt and return the count. It expires `window` after the first attempt."""
         if not self._is_redis_available():
             return self._local.increment(key, window=window)
         try:
@@ -87,7 +87,7 @@ class AttemptCounter:
             self._mark_redis_down(error)
 
     def _is_redis_available(self) -> bool:
-        """Of several threads one finds out whether Redis is back; the others do not wait for it."""
+        """Only one thread checks whether Redis is back; the others do not wait for it."""
         with self._lock:
             if self._redis_down_until is None:
                 return True
@@ -101,7 +101,7 @@ class AttemptCounter:
             return False
         with self._lock:
             self._redis_down_until = None
-        logger.info("attempts to sign in are counted in Redis again")
+        logger.info("sign-in attempts are counted in Redis again")
         return True
 
     def _mark_redis_down(self, error: Exception) -> None:
@@ -112,17 +112,17 @@ class AttemptCounter:
             )
         if known is None:
             kind = type(error).__name__
-            logger.warning("Redis is away (%s): each process counts attempts for itself", kind)
+            logger.warning("Redis is unavailable (%s): each process counts attempts itself", kind)
 
 
 class LocalAttemptCounter:
-    """This process's counts, of at most `MAX_LOCAL_KEYS` keys: the oldest go first."""
+    """The counts of this process, for at most `max_keys` keys: the oldest are dropped first."""
 
     def __init__(self, clock: Clock = utcnow, *, max_keys: int = MAX_LOCAL_KEYS) -> None:
         self._clock = clock
         self._max_keys = max_keys
         self._lock = threading.Lock()
-        self._counts: dict[str, tuple[int, datetime]] = {}  # with when it ends; oldest first
+        self._counts: dict[str, tuple[int, datetime]] = {}  # count and expiry; oldest first
 
     def get_many(self, keys: Sequence[str]) -> list[AttemptCount]:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The indexes of one-time codes."""
+"""Indexes of one-time codes."""
 
 from collections.abc import Mapping, Sequence
 
@@ -8,7 +8,7 @@ INDEXES: Mapping[str, Sequence[IndexModel]] = {
     "codes": (
         IndexModel("expiresAt", expireAfterSeconds=0),
         IndexModel([("userId", ASCENDING), ("kind", ASCENDING)]),
-        # One live code to type, so that the page shown last is the one that counts.
+        # One link code per account: only the page shown last has a valid one.
         IndexModel(
             [("kind", ASCENDING), ("userId", ASCENDING)],
             unique=True,

@@ -1,6 +1,6 @@
-"""One-time codes: short ones to type from a page into Slack, long ones to follow from an email.
+"""One-time codes: short ones to type from a page into Slack, long ones in the links of emails.
 
-Stored is an HMAC of each: a reader of the database can neither use nor guess one.
+Only an HMAC is stored, so a reader of the database can neither use nor guess a code.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ from services.core.database import Mongo
 ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH, CODE_GROUP_LENGTH = 10, 5
 RESET_BYTES = 32
-# Nobody types or follows more than this, and nothing longer is worth an HMAC.
+# Longer input is cut before the HMAC.
 MAX_CODE_LENGTH = 100
 _LOOKALIKES = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
@@ -40,12 +40,12 @@ LIFETIMES: Mapping[CodeKind, timedelta] = {
 class OneTimeCodes:
     def __init__(self, db: Mongo, secret: str, clock: Clock = utcnow) -> None:
         self._db = db
-        # A key of its own: nothing signed elsewhere with this secret can be a code's HMAC.
+        # A derived key: nothing signed elsewhere with this secret can be a code's HMAC.
         self._key = hmac.digest(secret.encode(), b"one-time codes", hashlib.sha256)
         self._clock = clock
 
     def issue(self, *, kind: CodeKind, user_id: ObjectId) -> str:
-        """A new code for that account. Of `LINK` it ends the account's former one."""
+        """Return a new code for the account. A new `LINK` code revokes the previous one."""
         while True:
             code = _new(kind)
             doc = {
@@ -58,20 +58,20 @@ class OneTimeCodes:
                 self.revoke(kind=kind, user_id=user_id)
             try:
                 self._db.codes.insert_one(doc)
-            except DuplicateKeyError:  # another page of theirs was quicker, and the last one counts
+            except DuplicateKeyError:  # a concurrent request issued one; the last one counts
                 continue
             return code
 
     def peek(self, *, kind: CodeKind, code: str) -> ObjectId | None:
-        """Whose code it is, which it stays; None for a wrong, a used and an expired one alike."""
+        """Return the code's account without using it up; None if wrong, used or expired."""
         return self.peek_by_id(kind=kind, code_id=self.code_id(kind=kind, code=code))
 
     def redeem(self, *, kind: CodeKind, code: str) -> ObjectId | None:
-        """As `peek`, and it is used up: of any number of takers one gets it."""
+        """Return the code's account and use it up. Only one of several callers gets it."""
         return self.redeem_by_id(kind=kind, code_id=self.code_id(kind=kind, code=code))
 
     def code_id(self, *, kind: CodeKind, code: str) -> str:
-        """What a code is called without saying it, however it was typed."""
+        """Return the stored id (HMAC) of a code as typed."""
         text = _normal(code) if kind is CodeKind.LINK else code.strip()
         named = f"{kind.value}:{text[:MAX_CODE_LENGTH]}".encode("utf-8", "replace")
         return hmac.new(self._key, named, hashlib.sha256).hexdigest()
@@ -85,12 +85,12 @@ class OneTimeCodes:
         return doc["userId"] if doc else None
 
     def revoke(self, *, user_id: ObjectId, kind: CodeKind | None = None) -> None:
-        """End every code the account has, or those of one kind."""
+        """Delete all codes of the account, or those of one kind."""
         of_kind = {"kind": kind.value} if kind else {}
         self._db.codes.delete_many({"userId": user_id, **of_kind})
 
     def _unexpired(self, kind: CodeKind, code_id: str) -> dict[str, object]:
-        # MongoDB removes what has expired once a minute only.
+        # MongoDB's TTL monitor runs only once a minute.
         return {"_id": code_id, "kind": kind.value, "expiresAt": {"$gt": self._clock()}}
 
 
@@ -105,6 +105,6 @@ def _new(kind: CodeKind) -> str:
 
 
 def _normal(code: str) -> str:
-    """As it was shown, whatever the capitals, spaces, dashes and look-alikes it was typed with."""
+    """Normalise case, spaces, dashes and look-alike characters."""
     text = unicodedata.normalize("NFKC", code[:MAX_CODE_LENGTH]).upper()
     return "".join(filter(str.isalnum, text)).translate(_LOOKALIKES)

@@ -1,4 +1,4 @@
-"""A new password for whoever can read the account's mail, or was handed a link by an operator."""
+"""Reset a password by a link, sent by email or handed over by an operator."""
 
 from bson import ObjectId
 from pymongo import ReturnDocument
@@ -22,16 +22,16 @@ INVALID_LINK = (
 
 
 def reset_path(code: str) -> str:
-    """Where below APP_URL a new password is set with that code."""
+    """Return the path of the reset page below APP_URL."""
     return f"/reset?code={code}"
 
 
 def issue_reset_code(
     users: UserService, codes: OneTimeCodes, *, actor: Actor | Operator, email: str
 ) -> str:
-    """A code for that account's owner, for teams without mail: whoever has it is them.
+    """Return a reset code for an account, for teams without email. It grants access to the account.
 
-    Raises `NotFound`, and `Conflict` for an address of several accounts and a deactivated one.
+    Raises `NotFound`, and `Conflict` if several accounts have the address or it is deactivated.
     """
     require_permission(actor, Permission.MANAGE_USERS)
     user = User.from_doc(users.get_doc_by_email(email))
@@ -42,10 +42,10 @@ def issue_reset_code(
 
 class PasswordResetService(AccountServiceBase):
     def request_link(self, *, email: str, client_ip: str | None = None) -> None:
-        """Have a link emailed to the active accounts of that address, also to those without a
-        password. Whether there are any is not said. `client_ip` is the caller's.
+        """Queue an email with a reset link to the active accounts of that address, with or without
+        a password. The caller does not learn whether there are any.
 
-        Raises `LimitReached` after three in an hour, and `InvalidValue` for what is no text.
+        Raises `LimitReached` after three in an hour, and `InvalidValue` if `email` is not a string.
         """
         email = strip_invisible(checked_string("email", email))
         self._rate_limiter.record_attempt(
@@ -54,16 +54,16 @@ class PasswordResetService(AccountServiceBase):
         known = [user.id for user in self._users.find_by_email(email) if user.active]
         # An email to no account is discarded unsent, so that this takes as long as for an account.
         for user_id in known or [ObjectId()]:
-            # A double click sends one email. The code is made when the email is sent.
+            # A double click sends one email. The code is issued when the email is sent.
             key = f"{user_id}:{self._clock():%Y%m%d%H%M}"
             queue_account_email(self._emails, EmailKind.RESET, user_id=user_id, key=key)
 
     def reset(self, *, code: str, password: str) -> User:
-        """Set the password of the account to which that code was sent, which is then used up. It
-        ends all sessions, and the owner is notified.
+        """Set the password of the code's account, use the code up, end all sessions and notify the
+        owner by email.
 
-        Raises `InvalidValue` for the code and for the password, which leaves the code as it is, and
-        `LimitReached` while many sign in.
+        Raises `InvalidValue` for the code, and for the password without using the code up, and
+        `LimitReached` while many users sign in.
         """
         checked_string("code", code)
         checked_password(password)

@@ -1,7 +1,7 @@
-"""Passwords as bcrypt keeps them: the bytes of their UTF-8 as given, as the predecessor did.
+"""Hash and check passwords with bcrypt: their UTF-8 bytes as given, as the predecessor did.
 
-Nothing is normalised and nothing cut, because either would refuse somebody's old password or take
-a part of a new one for the whole.
+They are neither normalised, which would refuse some old passwords, nor truncated, which would
+accept a part of a new one.
 """
 
 import re
@@ -17,8 +17,8 @@ BCRYPT_COST = 12
 MAX_CONCURRENT_HASHES = 2
 MIN_PASSWORD_LENGTH = 8  # characters
 MAX_PASSWORD_BYTES = 72  # bytes: bcrypt reads no more
-# A hash of cost 16 takes four seconds, and each one more twice as long: none of ours or of the
-# predecessor's, and whoever could plant one could stop all others from signing in.
+# A hash of cost 16 takes four seconds, each step doubles that. Neither we nor the predecessor use
+# more, and a planted one of a higher cost could block all sign-ins.
 MAX_BCRYPT_COST = 16
 SIGN_IN_BUSY = "Many people are signing in at this moment. Try again in a few seconds."
 _HASH = re.compile(r"\$2[aby]\$(\d\d)\$[./A-Za-z0-9]{53}", re.ASCII)
@@ -26,7 +26,7 @@ _CURRENT = "$2b$"
 
 
 def checked_password(text: str) -> str:
-    """A password to set. Raises `InvalidValue`."""
+    """Validate a new password. Raises `InvalidValue`."""
     check_password_length(text)
     if len(text) < MIN_PASSWORD_LENGTH:
         raise InvalidValue(
@@ -40,9 +40,9 @@ def checked_password(text: str) -> str:
 
 
 def check_password_length(text: str) -> None:
-    """Refuse what bcrypt would read a part of only, also from whoever signs in with it.
+    """Refuse a password that bcrypt would truncate, also at sign-in. Raises `InvalidValue`.
 
-    The predecessor cut such a password: its owner sets another one by mail. Raises `InvalidValue`.
+    The predecessor truncated such a password: its owner sets a new one by email.
     """
     if not isinstance(text, str):
         raise InvalidValue("password", "Write the password as text.")
@@ -57,9 +57,11 @@ def check_password_length(text: str) -> None:
 
 
 class PasswordHasher:
-    """Hashes and compares. Thread-safe; at most `max_concurrent` of either at a time in this
-    process, because each takes a core for a quarter of a second, and `LimitReached` for the
-    next."""
+    """Hash and compare passwords. Thread-safe.
+
+    Each takes a core for 0.25 s, so only `max_concurrent` run in this process at a time; the next
+    one raises `LimitReached`.
+    """
 
     def __init__(
         self, *, cost: int = BCRYPT_COST, max_concurrent: int = MAX_CONCURRENT_HASHES
@@ -72,10 +74,10 @@ class PasswordHasher:
             return bcrypt.hashpw(text.encode(), bcrypt.gensalt(self._cost)).decode()
 
     def matches(self, text: str, stored: str | None) -> bool:
-        """Whether that is the password; False where there is none or the hash is none of bcrypt's.
+        """Whether that is the password; False if none is stored or the hash is not bcrypt's.
 
-        A refusal takes as long as a hash of today's cost, so that its time tells nothing about the
-        account. Only an old hash of a higher cost takes longer, until its owner signs in once.
+        A refusal takes as long as a hash of the current cost, so that its duration says nothing
+        about the account. An old hash of a higher cost takes longer until its owner signs in.
         """
         typed, cost = _bytes(text), bcrypt_cost(stored)
         with self._slot():
@@ -88,13 +90,13 @@ class PasswordHasher:
         return False
 
     def is_outdated(self, stored: str) -> bool:
-        """Whether it should be replaced by a hash of today's kind."""
+        """Whether it should be replaced by a hash of the current kind and cost."""
         return not stored.startswith(_CURRENT) or bcrypt_cost(stored) != self._cost
 
     @staticmethod
     def _simulate_hashing(*costs: int) -> None:
-        """As long as hashes of these costs take. Those from 10 to 11 and one of 10 make one of 12:
-        each takes twice the time of the one before.
+        """Take as long as hashes of these costs. Each step doubles the time, so a check of cost 10
+        plus hashes of 10 and 11 take as long as one of 12.
         """
         for cost in costs:
             bcrypt.hashpw(b"", bcrypt.gensalt(cost))
@@ -110,14 +112,14 @@ class PasswordHasher:
 
 
 def bcrypt_cost(stored: object) -> int | None:
-    """The cost of a hash, as the power of two; None for whatever bcrypt cannot compare with."""
+    """Return the cost (log2) of a hash; None for a hash that bcrypt cannot check."""
     found = _HASH.fullmatch(stored) if isinstance(stored, str) else None
     cost = int(found[1]) if found else 0
     return cost if 4 <= cost <= MAX_BCRYPT_COST else None
 
 
 def _bytes(text: str) -> bytes | None:
-    """None for what nobody can have typed and no hash can be of."""
+    """Return the UTF-8 bytes; None for text that cannot be a password."""
     try:
         typed = text.encode()
     except UnicodeEncodeError:  # half of an emoji

@@ -1,7 +1,7 @@
-"""How often one may try: to sign in, to sign up, to ask for a mail.
+"""Rate limits for sign-in, sign-up and password reset.
 
-Accounts that there are and accounts that there are not are counted alike, so that a refusal tells
-nothing. What is kept are hashes of addresses, for minutes.
+Existing and unknown accounts are counted alike, so a refusal reveals nothing. Only hashes of
+addresses are stored, until the window ends.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class RateLimitedAction(StrEnum):
     RESET = "reset"
 
 
-# An office has one address outside for many people.
+# Many users of one office share a public address.
 LIMITS_PER_ACCOUNT = {
     RateLimitedAction.SIGN_IN: RateLimit(10, timedelta(minutes=15)),
     RateLimitedAction.RESET: RateLimit(3, timedelta(hours=1)),
@@ -38,22 +38,22 @@ LIMITS_PER_CLIENT_IP = {
 }
 
 TOO_MANY_ATTEMPTS = "Too many attempts."
-# Most of those were of other people.
+# The caller may have made none of them.
 _OFTEN = {
     RateLimitedAction.SIGN_UP: "Too many accounts were made from your network within an hour."
 }
 
 
 class RateLimiter:
-    """An `account` is what its address is looked up by (`email_key`); `client_ip` is the caller's,
-    None if it is not known: then only the account counts."""
+    """`account` is the account's `email_key`; `client_ip` is the caller's, None if unknown: then
+    only the account is limited."""
 
     def __init__(self, redis_url: str, *, namespace: str = "", clock: Clock = utcnow) -> None:
-        """`namespace` is the installation's, should several share a Redis."""
+        """`namespace` separates installations that share a Redis."""
         self._attempts = AttemptCounter(redis_url, namespace=namespace, clock=clock)
 
     def check_sign_in(self, *, account: str, client_ip: str | None = None) -> None:
-        """Raise `LimitReached` where sign-in has failed too often."""
+        """Raise `LimitReached` if sign-in has failed too often."""
         keys = _limits_by_key(RateLimitedAction.SIGN_IN, account, client_ip)
         counts = zip(self._attempts.get_many(list(keys)), keys.values(), strict=True)
         _refuse([counted for counted, limit in counts if counted.attempts >= limit.max_attempts])
@@ -63,8 +63,8 @@ class RateLimiter:
             self._attempts.increment(key, window=limit.window)
 
     def clear_sign_in_failures(self, *, account: str) -> None:
-        """The account starts anew. Its caller's address does not: an account of one's own would
-        open all others to guessing.
+        """Reset the account's count, but not the client address's: otherwise an attacker could
+        reset it by signing in to an account of their own.
         """
         for key in _limits_by_key(RateLimitedAction.SIGN_IN, account, None):
             self._attempts.reset(key)
@@ -72,7 +72,7 @@ class RateLimiter:
     def record_attempt(
         self, action: RateLimitedAction, *, account: str = "", client_ip: str | None = None
     ) -> None:
-        """Count one more of what is limited however it ends; `LimitReached` for one too many."""
+        """Count an attempt, successful or not. Raises `LimitReached` above the limit."""
         keys = _limits_by_key(action, account, client_ip)
         over = []
         for key, limit in keys.items():
@@ -99,7 +99,7 @@ def _key(action: RateLimitedAction, kind: str, name: str) -> str:
 
 
 def _network(client_ip: str | None) -> str | None:
-    """Of IPv6 the network, because whoever has one address there has 2**64 of them."""
+    """Return the IPv4 address or the /64 network: an IPv6 client has 2**64 addresses."""
     try:
         found = ip_address((client_ip or "").strip("[]"))
     except ValueError:

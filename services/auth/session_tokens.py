@@ -1,8 +1,7 @@
-"""Session tokens: signed, dated, and for one version of an account only.
+"""Session tokens: signed, with an expiry, for one `tokenVersion` of an account.
 
-Every session of an account ends with its `tokenVersion`. The key is not JWT_SECRET itself but made
-from it: the predecessor, which may run beside this with the same secret, takes whatever is signed
-with that for a session of its own and asks for no role.
+A new `tokenVersion` ends all sessions of an account. The key is derived from JWT_SECRET: the
+predecessor may run with the same secret, and accepts any token signed with it, without a role.
 """
 
 import hashlib
@@ -23,13 +22,13 @@ AUDIENCE = "ai-ticket-assistant:session"
 SESSION_LIFETIME = timedelta(days=7)
 # By how much the clocks of two bot processes may differ.
 MAX_CLOCK_SKEW = timedelta(seconds=30)
-# Ours have about 300 characters. What is longer is not even parsed.
+# Ours have about 300 characters. A longer one is not parsed.
 MAX_TOKEN_LENGTH = 600
 
 
 @dataclass(frozen=True, slots=True)
 class SessionClaims:
-    """Who says to ask, and of which version of the account."""
+    """The account and `tokenVersion` that a token names."""
 
     user_id: ObjectId
     token_version: int
@@ -54,7 +53,7 @@ class SessionTokens:
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
 
     def verify(self, token: str) -> SessionClaims | None:
-        """None for whatever this did not sign, or no longer vouches for. Asks no database."""
+        """Return the claims; None if not signed by this product or expired. No database query."""
         if not isinstance(token, str) or len(token) > MAX_TOKEN_LENGTH:
             return None
         try:
@@ -67,7 +66,7 @@ class SessionTokens:
                 # The dates are compared below, with the clock that tests can set.
                 options={"require": _REQUIRED, "verify_exp": False, "verify_iat": False},
             )
-        except (jwt.PyJWTError, ValueError):  # ValueError: a half of an emoji among its characters
+        except (jwt.PyJWTError, ValueError):  # ValueError: a lone surrogate in the token
             return None
         return self._checked(claims)
 

@@ -44,10 +44,10 @@ class SignInService(AccountServiceBase):
         name: str | None = None,
         client_ip: str | None = None,
     ) -> User:
-        """Create an account with the role `user`. `client_ip` is the caller's.
+        """Create an account, always with the role `user`.
 
-        Raises `InvalidValue`, `LimitReached`, and `Conflict` if the address has an account, even
-        from an invitation: the address's owner sets its password by email.
+        Raises `InvalidValue`, `LimitReached`, and `Conflict` if the address has an account, also an
+        invited one: the address's owner sets its password by email.
         """
         email = checked_email(checked_string("email", email))
         values = {"skills": checked_skills(skills), "name": checked_name(name)}
@@ -104,7 +104,7 @@ class SignInService(AccountServiceBase):
         return self._tokens.issue(user)
 
     def sign_out(self, *, user_id: ObjectId) -> None:
-        """End every session of the account."""
+        """End all sessions of the account."""
         self._db.users.update_one({"_id": user_id}, {"$inc": {"tokenVersion": 1}})
 
     def _matching(self, email: str, password: str) -> Document | None:

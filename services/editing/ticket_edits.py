@@ -15,9 +15,9 @@ from typing import Any
 from bson import ObjectId
 
 from services.accounts.users import UserService
-from services.assignment.assignee_options import AssigneeOption, rank_options
 from services.assignment.assignment_service import AssignmentService, declined_by
 from services.assignment.feedback import correction_scores
+from services.assignment.ranking import AssigneeOption, rank_options
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo
 from services.core.errors import InvalidValue

@@ -1,11 +1,10 @@
-"""What a text is to the learned model: its words, as hashes, with how much each counts.
+"""The features of a text for the learned model: hashes of its words, with weights.
 
-Of a script without blanks between words, each two letters that follow each other count as one,
-unless both are hiragana: those are grammar and courtesy.
+In scripts without spaces between words each pair of letters counts as a word, unless both are
+hiragana: those are mostly grammar.
 
-Hashes and not words, so that a stored model can be read by nobody: no names, no addresses. Secrets
-are masked before. CRC-32 is the same in every process and version; that two of a team's words
-share one costs next to nothing.
+Hashes keep names and addresses out of a stored model; secrets are masked before. CRC-32 is the same
+in every process and version, and collisions among a team's words hardly matter.
 """
 
 import math
@@ -21,19 +20,17 @@ from services.core.text import UNSPACED_SCRIPT_RANGES
 
 # A ticket has at most 3,150 characters; the predecessor's may be of any length.
 MAX_TEXT_LENGTH = 20_000
-# The vowels of India's scripts are marks and no letters to `\w`, so their blocks are named.
+# `\w` does not match the vowel marks of India's scripts, so their blocks are listed.
 _WORD_PATTERN = re.compile(
     rf"(?P<unspaced>[{UNSPACED_SCRIPT_RANGES}]+)|(?:[^\W_{UNSPACED_SCRIPT_RANGES}]|[\u0900-\u0963\u0966-\u0dff])+"
 )
 _HIRAGANA = re.compile(r"[\u3041-\u309f]+")
-_MIN_WORD_LENGTH, _MAX_WORD_LENGTH = (
-    2,
-    30,
-)  # longer runs are keys and hashes, which never come again
+# Longer runs are keys and hashes, which do not recur.
+_MIN_WORD_LENGTH, _MAX_WORD_LENGTH = 2, 30
 
 
 def extract_features(text: str) -> Mapping[int, float]:
-    """Word hash to log(1 + count), by the first 20,000 characters."""
+    """Map each word's hash to log(1 + count), for the first 20,000 characters."""
     plain = unicodedata.normalize("NFKC", mask(text[:MAX_TEXT_LENGTH])).casefold()
     counts = Counter(zlib.crc32(word.encode()) for word in _words(plain))
     return {word: math.log1p(count) for word, count in counts.items()}

@@ -1,4 +1,4 @@
-"""The index of resolved tickets by skill: similar_tickets.py."""
+"""Index of resolved tickets by skill, for similar_tickets.py."""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,7 +1,7 @@
-"""A model learned from resolved tickets: a linear one, as plain numbers. Pure.
+"""A linear model learned from resolved tickets, as plain numbers. Pure.
 
-It is read without scikit-learn, which made it (services/routing/trainer.py): a worker needs neither
-its memory nor its start.
+services/routing/trainer.py trains it with scikit-learn. Reading it needs no scikit-learn, which
+saves every worker its memory and start-up time.
 """
 
 import hashlib
@@ -22,38 +22,37 @@ FORMAT_VERSION = 1
 # 30,000 words times 200 labels are 12 MB at two bytes each; MongoDB takes 16 MB.
 MAX_VOCABULARY = 30_000
 MAX_LABELS = 200
-COEFFICIENT_STEPS = 32_767  # of a coefficient, either way
+COEFFICIENT_STEPS = 32_767  # a coefficient is stored as a signed 16-bit integer
 
-# Turns margins into shares that come true as often as they say; found by cross-validation, and the
-# same for 40 examples as for 900.
+# Turns margins into calibrated shares; found by cross-validation, the same for 40 and 900 examples.
 _SHARPNESS = 4.0
-# A single word is shared by chance. Found by cross-validation: with one skill learned from ten
-# tickets, so few of other subjects are taken for it (4%, without it 40%).
+# A single common word is chance. By cross-validation, a model of one skill and ten tickets then
+# misroutes 4% of the tickets on other subjects, without this bound 40%.
 _MIN_KNOWN_WORDS = 2
-# So many tickets have met most subjects: there the bound would cost 2% of right guesses.
+# This many tickets cover most subjects; the bound would cost 2% of the right predictions.
 _LARGE_HISTORY = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A resolved ticket's text, and the skills it took or the person who resolved it."""
+    """A resolved ticket's text, and the skills it needed or the user who resolved it."""
 
     text: str
     labels: tuple[str, ...]
 
 
 class UnreadableModel(Exception):
-    """A stored model that is damaged, or another version's."""
+    """A stored model is damaged or of another version."""
 
 
 @dataclass(frozen=True, slots=True)
 class LearnedModel:
-    """`coefficients` has a row for each known word and a column for each label, in steps of the
-    column's `scales`.
+    """`coefficients` has a row per known word and a column per label, in units of the column's
+    `scales`.
 
-    `rows` finds a word's row by its hash; `weights` is how much a word tells at all, by row, and
-    `unknown_word_weight` that of a word never met. `is_preferred`: with the skills named in a text,
-    this model has shown on tickets it was not trained on that it knows better than those names.
+    `rows` maps a word's hash to its row; `weights` is how informative each row's word is, and
+    `unknown_word_weight` that of an unknown word. `is_preferred`: on tickets it was not trained on,
+    this model did better than the skills named in the text.
     """
 
     labels: tuple[str, ...] = ()
@@ -67,9 +66,9 @@ class LearnedModel:
     is_preferred: bool = False
 
     def rank(self, text: str) -> list[tuple[str, float]]:
-        """Every label with its share, the likeliest first; shares add up to at most 1.
+        """Return all labels with their shares, the likeliest first; the sum is at most 1.
 
-        What is left to 1 is doubt: few examples, or words the model never met.
+        The rest to 1 is doubt: few examples, or unknown words.
         """
         if not self.labels:
             return []
@@ -87,11 +86,10 @@ class LearnedModel:
         return [(self.labels[i], shares[i]) for i in order]
 
     def is_familiar_with(self, text: str) -> bool:
-        """Whether what a text is about was met before: two words that tell something, and by weight
-        half of all it has. Else it is like nothing that was learned, whatever `rank` says.
+        """Whether the text resembles the training texts: at least two informative words are known,
+        and by weight half of all. Otherwise `rank` means nothing.
 
-        So a short history speaks of texts much like its own, a longer one of more and more, and a
-        long one of all.
+        So a model of few tickets answers only for similar texts, and one of many for all.
         """
         if self.example_count >= _LARGE_HISTORY:
             return True
@@ -99,8 +97,8 @@ class LearnedModel:
         return met >= _MIN_KNOWN_WORDS and known >= strange
 
     def _informative_words(self, counts: Mapping[int, float]) -> tuple[int, float, float]:
-        """Of the words that tell something: how many it met before, how much these weigh, and how
-        much the others."""
+        """Return the number of known informative words, their weight, and that of the unknown
+        ones."""
         informative = [
             (n, self._row_of(word)) for word, n in counts.items() if word not in STOP_WORDS
         ]
@@ -126,7 +124,7 @@ class LearnedModel:
 
 
 def to_doc(model: LearnedModel) -> Document:
-    """As stored: numbers as packed little-endian bytes, and a checksum over everything."""
+    """Return the stored form: numbers as little-endian bytes, with a checksum of everything."""
     doc: Document = {
         "format": FORMAT_VERSION,
         "labels": list(model.labels),
@@ -143,7 +141,7 @@ def to_doc(model: LearnedModel) -> Document:
 
 
 def from_doc(doc: Mapping[str, Any]) -> LearnedModel:
-    """Raises `UnreadableModel`."""
+    """Read the stored form. Raises `UnreadableModel`."""
     try:
         if doc["format"] != FORMAT_VERSION:
             raise UnreadableModel(f"format {doc['format']!r}")
@@ -175,7 +173,6 @@ def from_doc(doc: Mapping[str, Any]) -> LearnedModel:
 
 
 def _checksum(doc: Mapping[str, Any]) -> str:
-    """Of a document with or without one."""
     parts = ("format", "labels", "examples", "leads", "strange")
     digest = hashlib.sha256(repr([doc[name] for name in parts]).encode())
     for name in ("words", "weights", "coefficients", "scales", "offsets"):
@@ -194,7 +191,6 @@ def _unpack(kind: str, packed: bytes) -> "array[Any]":
 
 
 def _little_endian(numbers: "array[Any]") -> "array[Any]":
-    """Little-endian, here as in the database."""
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers

@@ -1,7 +1,7 @@
-"""The learned models in the database, and each process's copy of them.
+"""The learned models in the database, and each process's cached copy.
 
-A model is one document of `models`, so a new one replaces the old one at once and whole. A process
-asks every ten seconds at most for the versions alone, and reads a model when its version is new.
+A model is one document of `models`, so it is replaced atomically. A process reads the versions at
+most every ten seconds, and a model only when its version is new.
 """
 
 import logging
@@ -34,7 +34,7 @@ class ModelKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StoredModelInfo:
-    """What there is of a model without reading it; `version` as stored, None in a foreign one."""
+    """A stored model's metadata; `version` is None if another program stored it."""
 
     exists: bool = False
     version: Any = None
@@ -43,7 +43,7 @@ class StoredModelInfo:
 
 
 class ModelStore:
-    """One a process, for all its threads."""
+    """One per process, shared by its threads."""
 
     def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
         self._db = db
@@ -53,15 +53,15 @@ class ModelStore:
         self._lock = threading.Lock()
 
     def skill_model(self) -> LearnedModel | None:
-        """Which skills a text needs; None before anything was learned."""
+        """Return the model of skills; None before the first training."""
         return self._cached(ModelKind.SKILLS)
 
     def resolver_scores(self, text: str) -> Mapping[ObjectId, float]:
-        """Who resolved tickets like this, from above 0 to 1: how far beyond an even share.
+        """Return who resolved similar tickets, above 0 to 1: how far their share exceeds an even
+        one.
 
-        Of words that tell nothing everybody has an even share, and nobody's says anything; of a
-        text that is like none of theirs neither. Of one person alone nothing can be told: with
-        nobody to compare them with, any text is like theirs.
+        Empty if the text resembles no resolved ticket, or if only one user has resolved any: then
+        any text would resemble those.
         """
         model = self._cached(ModelKind.PEOPLE)
         ranked = model.rank(text) if model and model.is_familiar_with(text) else []
@@ -105,8 +105,8 @@ class ModelStore:
                 self._refreshed_at = now
                 try:
                     self._refresh()
-                except PyMongoError as error:  # what is here is good enough, and so are names
-                    logger.warning("no look at the learned models: %s", type(error).__name__)
+                except PyMongoError as error:  # the cached models will do
+                    logger.warning("cannot read the learned models: %s", type(error).__name__)
             return self._cache.get(kind, (0, None))[1]
 
     def _refresh(self) -> None:
@@ -120,7 +120,7 @@ class ModelStore:
             del self._cache[gone]
 
     def _read(self, kind: ModelKind) -> LearnedModel | None:
-        """None for what cannot be read, said once a version: the names in the texts are left."""
+        """Return None, and log it once per version, if the model cannot be read."""
         doc = self._db.models.find_one({"_id": kind.value})
         try:
             model = from_doc(doc) if doc else None
@@ -128,5 +128,7 @@ class ModelStore:
             logger.error("the learned model of %s cannot be read: %s", kind.value, error)
             return None
         if model:
-            logger.info("a model of %s, learned from %d tickets", kind.value, model.example_count)
+            logger.info(
+                "read a model of %s, trained on %d tickets", kind.value, model.example_count
+            )
         return model

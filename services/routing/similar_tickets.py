@@ -1,7 +1,7 @@
 """Tickets similar to a given one: resolved ones as precedents, and reports within the last hour.
 
-At most a few hundred of the newest are read, by index, and compared here by their words, of which
-the rare ones count more.
+At most a few hundred of the newest are read, by index, and compared here by their words; rare words
+count more.
 """
 
 import math
@@ -21,14 +21,14 @@ from services.tickets.lifecycle import RESOLUTION_CODES
 MAX_PRECEDENTS = 4
 MAX_SEARCHED_SKILLS = 3
 MAX_COMPARED_TICKETS = 200
-# Texts about different things share less than half of this, by the words that all texts have.
+# Texts about different subjects reach less than half of this, by their common words.
 MIN_SIMILARITY = 0.2
 
-# A word counts at least once and at most twice. When everybody reports the same, the words that say
-# so are not rare, and must weigh all the same.
+# A word counts at least once and at most twice: when many report the same problem, its words are
+# not rare but must still count.
 MIN_WORD_WEIGHT, MAX_WORD_WEIGHT = 1.0, 2.0
 REPORT_WINDOW = timedelta(hours=1)
-COMPARED_LENGTH = 500  # characters of a text, enough to say what it is about
+COMPARED_LENGTH = 500  # characters of a text
 
 _COMPLETED: Document = {"status": Status.COMPLETED.value}
 _SUMMARISED = {"summary": True, "title": True, "relatedSkills": True, "resolution": True}
@@ -38,11 +38,11 @@ _REPORTED = {"title": True, "description": True, "createdBy": True}
 def find_precedents(
     db: Mongo, *, text: str, likely: Sequence[str], team_skills: Sequence[str]
 ) -> tuple[Precedent, ...]:
-    """The resolved tickets most like the text, best first: what a model wrote about them, and which
-    of the team's skills they took.
+    """Return the resolved tickets most similar to the text, best first: their summaries by a model,
+    and which of the team's skills they needed.
 
-    Looked for among the newest of the first three `likely` skills; where none is likely, among the
-    newest of all. Titles are compared, and go nowhere.
+    The newest tickets of the first three `likely` skills are compared; without a likely skill, the
+    newest of all. Titles are compared but not returned.
     """
     docs = {doc["_id"]: doc for doc in _resolved_tickets(db, likely[:MAX_SEARCHED_SKILLS])}
     done = (doc for doc in docs.values() if doc.get("resolution") not in RESOLUTION_CODES)
@@ -52,7 +52,7 @@ def find_precedents(
     )
     alike = [pair for pair in zip(shares, summarised, strict=True) if pair[0] >= MIN_SIMILARITY]
     alike.sort(key=lambda pair: (-pair[0], pair[1]["_id"]))
-    # Of several that say the same, the likest stands for all.
+    # Of several with the same summary, keep the most similar.
     once = {_summary(doc): doc for _, doc in reversed(alike)}
     best = [doc for _, doc in alike if once[_summary(doc)] is doc][:MAX_PRECEDENTS]
     choices = canonical_skills(team_skills)
@@ -60,7 +60,7 @@ def find_precedents(
 
 
 def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
-    """How many others have filed a ticket that says the same, within the last hour."""
+    """Return how many other requesters filed a similar ticket within the last hour."""
     found = db.tickets.find({"createdAt": {"$gt": now - REPORT_WINDOW}}, _REPORTED)
     newest = found.sort(list(NEWEST_INDEX)).limit(MAX_COMPARED_TICKETS)
     own = {None, ticket.created_by}
@@ -72,9 +72,9 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
 
 
 def similarities(text: str, others: Sequence[str]) -> list[float]:
-    """The similarity to each of the others, 0 to 1: the cosine of its words and the text's.
+    """Return the cosine similarity of the text to each of the others, 0 to 1.
 
-    Which words are rare is taken from these texts alone.
+    Rare words are those that are rare in these texts.
     """
     own, bags = extract_features(text), [extract_features(other) for other in others]
     spread = Counter(word for bag in (own, *bags) for word in bag)
@@ -99,7 +99,7 @@ def _summary(doc: Document) -> str:
 
 
 def _skills(doc: Document, choices: Mapping[str, str]) -> tuple[str, ...]:
-    """Those the team has, in its spelling."""
+    """Return the ticket's skills that the team has, in the team's spelling."""
     noted = (skill.casefold() for skill in as_string_list(doc.get("relatedSkills")))
     return tuple(dict.fromkeys(choices[key] for key in noted if key in choices))
 

@@ -1,11 +1,11 @@
-"""Learns from resolved tickets which label (a skill, a person) a text belongs to.
+"""Train a model on resolved tickets that predicts the label (skill, user) of a text.
 
-TF-IDF of words, each weighted besides by how well it tells one label from the others, and a linear
-support vector machine a label (liblinear, by scikit-learn). Chosen by cross-validation over naive
-Bayes, centroids, nearest neighbours, logistic and ridge regression, bigrams and character n-grams.
+TF-IDF of words, also weighted by how well they separate the labels, and a linear support vector
+machine per label (liblinear, by scikit-learn). Chosen by cross-validation over naive Bayes,
+centroids, nearest neighbours, logistic and ridge regression, bigrams and character n-grams.
 
-Importing this takes a second and 100 MB, so only who learns does it;
-`services.routing.learned_model` reads.
+Importing this takes a second and 100 MB, so only the process that trains does it;
+`services.routing.learned_model` reads the model.
 """
 
 import math
@@ -31,13 +31,13 @@ from services.routing.learned_model import (
 
 _Floats = NDArray[np.float64]
 
-# Found by cross-validation: liblinear's C, and what is added to a word's weight in each label so
-# that one met once says little.
+# Found by cross-validation: liblinear's C, and the smoothing that makes a word seen once count
+# little.
 _SVM_COST = 0.2
 _SMOOTHING = 0.1
-# A label's few tickets weigh as much as all the others', but each at most so many times its own.
+# A label's tickets weigh as much as all others together, but each at most this many times as much.
 _MAX_CLASS_WEIGHT = 25.0
-# So much of the history, the newest, tells whether the model may lead; it is learned from after.
+# The newest part of the history decides whether the model is preferred. The model learns it, too.
 _VALIDATION_SHARE, _MIN_VALIDATION_SIZE, _MAX_VALIDATION_SIZE = 0.2, 25, 500
 _CONFIDENCE_Z = 1.96  # standard errors: 95%
 
@@ -46,16 +46,17 @@ class Trainer:
     """Deterministic: the same examples in the same order make the same model."""
 
     def train(self, examples: Iterable[Example]) -> LearnedModel:
-        """Empty where no example has a label. Texts are not kept."""
+        """Return a model, an empty one if no example has a label. Texts are not kept."""
         return _fit([(extract_features(example.text), example.labels) for example in examples])
 
     def train_and_compare(
         self, examples: Sequence[Example], match_skills: Callable[[str], Sequence[str]]
     ) -> LearnedModel:
-        """As `train`, and whether it is to be preferred: whether it does better than the skills
-        that `match_skills` reads from the text itself.
+        """As `train`, and set `is_preferred` if the model does better than the skills that
+        `match_skills` finds in the text.
 
-        Tried on the newest fifth by a model of the older ones; `examples` are the oldest first.
+        A model of the older four fifths is tested on the newest fifth; `examples` are the oldest
+        first.
         """
         prepared = [(extract_features(example.text), example.labels) for example in examples]
         tried = min(int(len(prepared) * _VALIDATION_SHARE), _MAX_VALIDATION_SIZE)
@@ -69,7 +70,7 @@ class Trainer:
 def _outperforms(
     model: LearnedModel, unseen: Sequence[Example], match_skills: Callable[[str], Sequence[str]]
 ) -> bool:
-    """By a sign test where the two differ: better beyond chance, not just as good."""
+    """Whether the model is significantly better, by a sign test where the two differ."""
     won = lost = 0
     for example in unseen:
         names = match_skills(example.text)
@@ -96,7 +97,7 @@ def _fit(prepared: Iterable[tuple[Mapping[int, float], tuple[str, ...]]]) -> Lea
 
 
 def _matrix(bags: Sequence[Mapping[int, float]]) -> tuple[Any, list[int]]:
-    """A row a text, and the hash of each column's word; of very many words the commonest."""
+    """Return a row per text and the word hash of each column: only the most common words."""
     spread = Counter(word for bag in bags for word in bag)
     hashes = sorted(sorted(spread, key=lambda word: (-spread[word], word))[:MAX_VOCABULARY])
     columns = {word: column for column, word in enumerate(hashes)}
@@ -119,7 +120,7 @@ def _fit_matrix(
     spread = np.bincount(matrix.indices, minlength=width)
     rarity = np.log((1 + count) / (1 + spread)) + 1
     discrimination = _discrimination(normalize(_apply_weights(matrix, rarity)), belongs)
-    # With one label alone, no word tells anything, nor a rare one more: then all count alike.
+    # With only one label no word is informative: then all count the same.
     weights = rarity * np.sqrt(discrimination) if discrimination.any() else np.ones_like(rarity)
     matrix = normalize(_apply_weights(matrix, weights))
     coefficients = np.empty((width, len(labels)), dtype=np.int16)
@@ -145,7 +146,7 @@ def _apply_weights(matrix: Any, weights: _Floats) -> Any:
 
 
 def _discrimination(matrix: Any, belongs: Sequence[Sequence[bool]]) -> _Floats:
-    """How well each word tells a label from the rest: its largest log ratio between the two."""
+    """Return how well each word separates a label from the rest: its largest log ratio."""
     total = np.asarray(matrix.sum(axis=0)).ravel()
     largest = np.zeros(matrix.shape[1])
     for belonging in belongs:
@@ -159,9 +160,9 @@ def _discrimination(matrix: Any, belongs: Sequence[Sequence[bool]]) -> _Floats:
 
 
 def _fit_classifier(matrix: Any, belonging: Sequence[bool]) -> tuple[_Floats, float]:
-    """The line between a label's texts and the others, and its offset."""
+    """Return the coefficients and offset of the line between a label's texts and the others."""
     count, own = len(belonging), sum(belonging)
-    if own == count:  # nothing to tell it from
+    if own == count:  # only one label
         return np.zeros(matrix.shape[1]), 1.0
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.svm import LinearSVC
@@ -170,6 +171,6 @@ def _fit_classifier(matrix: Any, belonging: Sequence[bool]) -> tuple[_Floats, fl
     weight = {side: min(count / (2 * share), _MAX_CLASS_WEIGHT) for side, share in shares.items()}
     machine = LinearSVC(C=_SVM_COST, class_weight=weight, random_state=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is near enough
+        warnings.simplefilter("ignore", ConvergenceWarning)  # an approximate solution is enough
         machine.fit(matrix, np.array(belonging))
     return machine.coef_[0], float(machine.intercept_[0])

@@ -1,8 +1,8 @@
-"""When the models are learned again, and from what: the team's own resolved tickets.
+"""Retrain the models from the team's resolved tickets when enough of them are new.
 
-Of each the title and description, with secrets masked, and who resolved it. A skill counts as
-needed where a person put it there, or where who resolved the ticket has it: what the router only
-guessed and nobody confirmed must not teach it.
+A ticket gives its title and description, with secrets masked, and its resolver. A skill counts as
+needed if a person set it or the resolver has it: the router must not learn from its own unconfirmed
+answers.
 """
 
 import logging
@@ -21,17 +21,17 @@ from services.models.ticket import Status
 from services.models.user import ACTIVE_STAFF
 from services.routing.learned_model import Example
 from services.routing.model_store import ModelKind, ModelStore
-from services.routing.router import match_skills
+from services.routing.skill_matching import match_skills
 from services.tickets.indexes import RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 
 logger = logging.getLogger(__name__)
 
-# The newest; learned in seconds and within 150 MB.
+# Only the newest: training takes seconds and less than 150 MB.
 MAX_TICKETS = 10_000
-# At the latest after a day, so that people who left and skills nobody has are forgotten.
+# Retrained daily, so that users who left and skills no one has any more disappear.
 MAX_MODEL_AGE = timedelta(days=1)
-# At once for the first tickets; later for each twentieth more.
+# Retrained after 1/20 more tickets, and so after each of the first ones.
 RETRAIN_DIVISOR = 20
 
 _FIELDS = {
@@ -57,7 +57,7 @@ class Training:
         self._models = ModelStore(db, clock=clock)
 
     def run_if_due(self) -> bool:
-        """Learn both models where enough happened since; whether they were."""
+        """Retrain both models if enough tickets are new; return whether they were."""
         now = self._clock()
         before = {kind: self._models.stored_info(kind) for kind in ModelKind}
         at = [stored.trained_at for stored in before.values()]
@@ -65,7 +65,7 @@ class Training:
         examples = max(stored.example_count for stored in before.values())
         if not self._is_due(since, examples, now):
             return False
-        from services.routing.trainer import Trainer  # noqa: PLC0415  100 MB, for the leader's only
+        from services.routing.trainer import Trainer  # noqa: PLC0415  100 MB, only in the leading process
 
         skills, staff = self._team_skills()
         examples_by_ticket = self._load_examples(skills, staff)
@@ -78,7 +78,9 @@ class Training:
         }
         for kind, model in learned.items():
             if self._models.replace(kind, model, expected=before[kind], now=now):
-                logger.info("learned %s from %d tickets", kind.value, model.example_count)
+                logger.info(
+                    "trained the model of %s on %d tickets", kind.value, model.example_count
+                )
         return True
 
     def _is_due(self, since: datetime | None, examples: int, now: datetime) -> bool:
@@ -93,7 +95,7 @@ class Training:
     def _load_examples(
         self, skills: _Skills, staff: _Staff
     ) -> list[tuple[str, tuple[str, ...], str | None]]:
-        """Text, skills and resolver of each, the oldest first."""
+        """Return text, skills and resolver of each ticket, the oldest first."""
         newest = self._db.tickets.find(_COMPLETED, _FIELDS).sort(list(RESOLVED_INDEX)[1:])
         taught = [
             (_ticket_text(doc), *_labels(doc, skills, staff))
@@ -103,7 +105,7 @@ class Training:
         return taught[::-1]
 
     def _team_skills(self) -> tuple[_Skills, _Staff]:
-        """The team's skills by key in one spelling, and the keys of each one's."""
+        """Return the team's skills by key in one spelling, and each user's keys."""
         found = self._db.users.find(ACTIVE_STAFF, {"skills": True})
         staff = {doc["_id"]: as_string_list(doc.get("skills")) for doc in found}
         all_skills = sorted(skill for own in staff.values() for skill in own)
@@ -119,7 +121,7 @@ def _ticket_text(doc: Mapping[str, Any]) -> str:
 def _labels(
     doc: Mapping[str, Any], skills: _Skills, staff: _Staff
 ) -> tuple[tuple[str, ...], str | None]:
-    """The skills a ticket turned out to need, and who resolved it if they are still here."""
+    """Return the skills a ticket needed, and its resolver if still on the staff."""
     resolver = as_object_id(doc.get("assignedTo"))
     if resolver not in staff:
         resolver = None

@@ -27,7 +27,7 @@ class EmailConfig:
 
 def build_email_config(config: Settings, codes: OneTimeCodes, meter: Meter) -> EmailConfig | None:
     """Return None if no mail server is set."""
-    if not config.smtp_host:
+    if not config.mailtrap_smtp_host:
         return None
     return EmailConfig(
         server=smtp_server(config),
@@ -40,16 +40,16 @@ def build_email_config(config: Settings, codes: OneTimeCodes, meter: Meter) -> E
 
 def smtp_server(config: Settings) -> SmtpServer:
     return SmtpServer(
-        config.smtp_host,
-        config.smtp_port,
-        user=config.smtp_user,
-        password=config.smtp_password,
+        config.mailtrap_smtp_host,
+        config.mailtrap_smtp_port,
+        user=config.mailtrap_smtp_user,
+        password=config.mailtrap_smtp_pass,
     )
 
 
 def sender_address(config: Settings) -> Address:
     """Return the sender: MAIL_FROM, else the SMTP user, else an address at the pages' host."""
-    for email in (config.mail_from, config.smtp_user):
+    for email in (config.mail_from, config.mailtrap_smtp_user):
         with suppress(BadAddressError):  # the SMTP user may be no address
             return parse_address(email, name=SENDER_NAME)
     return Address(display_name=SENDER_NAME, username="helpdesk", domain=_host(config.app_url))

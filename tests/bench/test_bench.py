@@ -1,4 +1,4 @@
-"""The bench measures what it says; how long it takes here does not matter."""
+"""The benchmarks measure what they say; the times do not matter here."""
 
 from bench import choosing
 from bench.figures import Figure, milliseconds, table
@@ -8,11 +8,16 @@ from services.core.database import Mongo
 
 
 def test_a_table_of_figures() -> None:
-    figures = [Figure("one", 12.34, 25, 49.36), Figure("another", 0.5, 50, 1_000)]
+    figures = [
+        Figure("one", 12.34, 25, 49.36),
+        Figure("another", 0.5, 50, 1_000),
+        Figure("third", 0.5, 50, note="of three"),
+    ]
     assert table(figures).splitlines() == [
         "           ms  bound  plain way    ratio",
         "one      12.3     25       49.4     4.0x",
         "another   0.5     50     1000.0  2000.0x",
+        "third     0.5     50                      of three",
     ]
 
 

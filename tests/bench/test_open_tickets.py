@@ -1,7 +1,6 @@
-"""The bench among many open tickets measures what it says."""
+"""The benchmarks among many open tickets measure what they say."""
 
 from bench import open_tickets
-from bench.figures import Figure, table
 from demo.servers import MongoServer
 
 
@@ -19,12 +18,3 @@ def test_its_figures(mongo: MongoServer) -> None:
     assert paged.baseline_ms is not None
     assert filed.note.endswith(" stored a second")
     assert all(figure.ms > 0 for figure in figures)
-
-
-def test_a_note_stands_behind_the_figures() -> None:
-    figures = [Figure("one", 12.34, 25, 49.36), Figure("another", 0.5, 50, note="of two")]
-    assert table(figures).splitlines() == [
-        "           ms  bound  plain way  ratio",
-        "one      12.3     25       49.4   4.0x",
-        "another   0.5     50                    of two",
-    ]

@@ -1,4 +1,4 @@
-"""The bench of the escalation sweep finds what is due, and only that."""
+"""The benchmark of the escalation sweep finds only due tickets."""
 
 from bench import sweeping
 from services.core.database import Mongo

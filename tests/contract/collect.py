@@ -5,7 +5,6 @@ what is read are registries, indexes, answers over HTTP, keys in Redis, and the 
 tests/contract/test_replay.py holds to what the code does.
 """
 
-import ast
 import importlib
 import json
 import re
@@ -326,33 +325,16 @@ def redis_keys(keys: Iterable[str], *, database: str) -> Iterator[str]:
 
 
 def environment(read: Callable[[str, Mapping[str, str]], Any]) -> Iterator[str]:
-    """Return the names in the code that change the settings of a bot."""
-    nothing = repr_of(read("bot", {}))
-    for name in sorted(_capitals()):
-        if repr_of(read("bot", {name: "?"})) != nothing:
+    """Yield the names of the variables that make a difference to the settings of a bot."""
+    unset, missing = read("bot", {})
+    for name in sorted(field.upper() for field in unset.model_dump()):
+        found, problems = read("bot", {name: "?"})
+        if (found, problems) != (unset, missing):
             yield name
-
-
-def repr_of(settings: Any) -> str:
-    """Return the settings including secrets, which `repr` omits."""
-    found, problems = settings
-    fields = {name: getattr(found, name) for name in found.__slots__}
-    return f"{fields} {problems}"
 
 
 def _sources() -> list[Path]:
     return [ROOT / "app.py", *(file for one in PACKAGES for file in (ROOT / one).rglob("*.py"))]
-
-
-def _capitals() -> set[str]:
-    return {
-        node.value
-        for file in _sources()
-        for node in ast.walk(ast.parse(file.read_text()))
-        if isinstance(node, ast.Constant)
-        and isinstance(node.value, str)
-        and re.fullmatch(r"[A-Z][A-Z0-9_]{3,}", node.value)
-    }
 
 
 def metrics(page: str) -> Iterator[str]:

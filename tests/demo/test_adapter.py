@@ -1,4 +1,4 @@
-"""The bot with the adapter around it: what reaches local-slack, and what reaches the bot."""
+"""The adapter: what local-slack receives, and what the bot receives."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -8,7 +8,14 @@ import pytest
 from slack_bolt import Ack, App, BoltContext, BoltRequest
 from slack_sdk import WebClient
 
-from demo.adapter import MIDDLEWARE, TranslatingAck, register_app, wrap_client
+from bot.views.slack_markup import to_readable_text
+from demo.adapter import (
+    MIDDLEWARE,
+    TranslatingAck,
+    escape_message,
+    register_app,
+    wrap_client,
+)
 from demo.servers import LocalSlack
 from tests.conftest import Inline
 
@@ -46,7 +53,7 @@ def last_message(client: WebClient) -> Json:
 
 
 class SmallBot:
-    """An app with one listener, which answers with `answer` and keeps what it was given."""
+    """An app with one listener, which answers with `answer` and records its arguments."""
 
     def __init__(self, client: WebClient, **answer: Any) -> None:
         self.app = App(client=client, listener_executor=Inline())
@@ -207,6 +214,36 @@ def test_a_press_in_home_is_one_in_a_view(client: WebClient) -> None:
         "container": {"type": "view"},
         "view": {"type": "home", "blocks": []},
     }
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["<5 or >5", "a & b", "&lt;b&gt;", "<b>bold</b>", "a <- b", "<nobody> knows"],
+)
+def test_it_reads_as_it_was_typed(text: str) -> None:
+    event = escape_message({"type": "message", "text": text})
+    assert to_readable_text(event["text"], {}) == text
+
+
+@pytest.mark.parametrize(
+    "text", ["<@U0NILS> look", "<#C0GENERAL>", "<!here>", "<https://example.com|this>"]
+)
+def test_markup_stays_what_it_is(text: str) -> None:
+    assert escape_message({"text": text})["text"] == text
+
+
+def test_changed_and_deleted_messages_as_well() -> None:
+    event = {
+        "subtype": "message_changed",
+        "message": {"text": "<"},
+        "previous_message": {"ts": "1"},
+    }
+    assert escape_message(event) == {
+        "subtype": "message_changed",
+        "message": {"text": "&lt;"},
+        "previous_message": {"ts": "1"},
+    }
+    assert event["message"] == {"text": "<"}
 
 
 def test_bolt_never_sees_an_answer_before_it_is_translated() -> None:

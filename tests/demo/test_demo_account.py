@@ -1,4 +1,4 @@
-"""`/account` in the demo's Slack, with the page behind it."""
+"""`/account` in the demo's Slack, with the account pages."""
 
 import re
 
@@ -9,7 +9,7 @@ from demo.slack_user import SlackUser
 from tests.support.page_client import Browser
 
 
-def test_somebody_links_an_account_of_the_page_and_unlinks_it(
+def test_a_user_links_an_account_of_the_page_and_unlinks_it(
     stack: Stack, workspace: SlackPage
 ) -> None:
     emma = SlackUser(workspace, seed.EMPLOYEE.slack_id)
@@ -20,7 +20,7 @@ def test_somebody_links_an_account_of_the_page_and_unlinks_it(
 
     emma.command("/account")
     form = emma.wait_for_modal("Link an account")
-    assert f"{stack.pages_url}/link" in form.text  # its buttons are dead there, and no links
+    assert f"{stack.pages_url}/link" in form.text  # local-slack's link buttons do not work
     assert emma.fill(code="0A1B2-C3D4E").submit().errors["code"].startswith("This code is wrong")
     (code,) = re.findall(r"[0-9A-Z]{5}-[0-9A-Z]{5}", browser.open("/link").text)
     asked = emma.fill(code=code.lower()).submit()

@@ -1,4 +1,4 @@
-"""`app.py demo` from outside: it says what is wrong, and leaves no process behind."""
+"""`app.py demo` as a process: its errors, and that it leaves no process behind."""
 
 import os
 import signal
@@ -15,11 +15,11 @@ import psutil
 import pytest
 
 from demo.binaries import ROOT
+from demo.local_stack import ProductProcesses
 from demo.process import ProcessError
-from demo.product_processes import ProductProcesses
 from demo.servers import free_port
-from demo.smoke_scenario import SKILLS, draw_plan
-from services.routing.router import match_skills
+from demo.smoke import SKILLS, draw_plan
+from services.routing.skill_matching import match_skills
 from tests.demo.test_process import wait_until_gone
 
 SECONDS = 60
@@ -27,7 +27,7 @@ UP = "Ctrl-C stops everything."
 
 
 class Demo:
-    """`app.py demo` as a person starts it in a terminal."""
+    """`app.py demo` as started in a terminal."""
 
     def __init__(self, output: Path, *arguments: str, port: str) -> None:
         self._output = output
@@ -43,7 +43,7 @@ class Demo:
 
     @property
     def directory(self) -> Path:
-        """Where it makes its temporary files."""
+        """The directory of its temporary files."""
         return self._output.parent
 
     @property
@@ -51,7 +51,7 @@ class Demo:
         return self._output.read_text()
 
     def wait_until_up(self) -> list[psutil.Process]:
-        """Every process it has started, once it says that it is up."""
+        """Return all its processes once it is ready."""
         deadline = time.monotonic() + SECONDS
         while UP not in self.output:
             assert self._popen.poll() is None, self.output
@@ -82,7 +82,7 @@ class Demo:
 
 @pytest.fixture
 def demo() -> Iterator[Callable[..., Demo]]:
-    """Starts a demo whose files are removed even after it was killed."""
+    """Starts a demo whose files are removed even if it was killed."""
     with tempfile.TemporaryDirectory() as directory, ExitStack() as started:
 
         def start(*arguments: str, port: str | None = None) -> Demo:
@@ -116,7 +116,7 @@ def test_a_senseless_port_is_refused(demo: Callable[..., Demo], port: str) -> No
 def test_ctrl_c_stops_everything(demo: Callable[..., Demo]) -> None:
     run = demo()
     processes = run.wait_until_up()
-    # Three servers, three processes of ours and the worker's own children.
+    # Three servers, three product processes and the worker's children.
     assert len(processes) > 6
     run.send(signal.SIGINT)
     assert run.exit_code() == 0

@@ -1,4 +1,4 @@
-"""Children end when they are told to, when they must, and when we do."""
+"""Child processes end on SIGTERM, on SIGKILL and with their parent."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ STUBBORN = "import signal, time; signal.signal(15, signal.SIG_IGN); print('up');
 
 @pytest.fixture
 def python(tmp_path: Path) -> Iterator[Callable[[str], Process]]:
-    """Makes a process that runs some Python, and ends it after the test."""
+    """Start a process that runs Python code, and kill it after the test."""
     made: list[Process] = []
 
     def make(code: str) -> Process:

@@ -1,4 +1,4 @@
-"""The embedded servers: up when they say so, back with their data, gone without a trace."""
+"""The embedded servers: ready after start, data kept over a restart, nothing left behind."""
 
 import socket
 from collections.abc import Callable

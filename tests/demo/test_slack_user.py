@@ -1,4 +1,4 @@
-"""A made-up person against local-slack, with a small bot at the other end of Socket Mode."""
+"""`SlackUser` against local-slack, with a small bot in Socket Mode."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -68,7 +68,7 @@ def chosen(ack: Ack, body: Json, client: WebClient) -> None:
 
 
 def small_bot(client: WebClient) -> App:
-    """`/ask TEXT` opens the form; what is sent in comes back as a DM with a button on it."""
+    """`/ask TEXT` opens the form; a submission comes back as a DM with a button."""
     app = App(client=wrap_client(client))
     for layer in MIDDLEWARE:
         app.use(layer)
@@ -111,7 +111,7 @@ def small_bot(client: WebClient) -> App:
 
     @app.event("message")
     def heard() -> None:
-        """Answered, because local-slack waits five seconds for an answer."""
+        """Acknowledge: local-slack waits five seconds for it."""
 
     @app.action("done")
     def done(ack: Ack, body: Json, client: WebClient) -> None:
@@ -199,7 +199,7 @@ def test_an_answer_is_seen_by_who_asked_and_by_nobody_else(anna: SlackUser, ben:
     assert said not in [message.text for message in anna.read()]
 
 
-def test_somebody_without_messages_reads_none(ben: SlackUser) -> None:
+def test_a_user_without_messages_reads_none(ben: SlackUser) -> None:
     assert ben.dm() == []
 
 

@@ -23,8 +23,7 @@ from services.accounts import account_search, last_admin, users
 from services.analysis import analysis_store
 from services.analysis.model_answer import Analysis
 from services.assignment import feedback
-from services.assignment.candidate_pool import CandidateLoader
-from services.assignment.shortlist import Shortlist
+from services.assignment.candidate_pool import CandidateLoader, Shortlist
 from services.auth.one_time_codes import CodeKind
 from services.auth.passwords import PasswordHasher
 from services.availability.availability_service import AvailabilityChange
@@ -647,15 +646,17 @@ TABLE: Mapping[str, Entry] = {
     "accounts.account_search.account_page": once(
         lambda w: account_search.account_page(w.db, account_search.AccountCursor(search="mo"))
     ),
-    "assignment.shortlist.Shortlist.is_large": once(lambda w: Shortlist(w.db).is_large(w.now)),
-    "assignment.shortlist.Shortlist.mark_large": once(lambda w: Shortlist(w.db).mark_large(w.now)),
-    "assignment.shortlist.Shortlist.record_chosen": once(
+    "assignment.candidate_pool.Shortlist.is_large": once(lambda w: Shortlist(w.db).is_large(w.now)),
+    "assignment.candidate_pool.Shortlist.mark_large": once(
+        lambda w: Shortlist(w.db).mark_large(w.now)
+    ),
+    "assignment.candidate_pool.Shortlist.record_chosen": once(
         lambda w: large(w).record_chosen(MODERATOR, now=w.now)
     ),
-    "assignment.shortlist.Shortlist.find_by_skills": once(
+    "assignment.candidate_pool.Shortlist.find_by_skills": once(
         lambda w: large(w).find_by_skills(["VPN"], now=w.now)
     ),
-    "assignment.shortlist.Shortlist.least_recently_assigned": once(
+    "assignment.candidate_pool.Shortlist.least_recently_assigned": once(
         lambda w: large(w).least_recently_assigned(now=w.now)
     ),
     "ops.failing_items.count_failing": once(lambda w: failing_items.count_failing(w.db)),

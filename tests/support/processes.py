@@ -10,8 +10,8 @@ from time import monotonic, sleep
 from celery import Celery
 
 from demo.binaries import ROOT
+from demo.local_stack import READY, environment
 from demo.process import Process
-from demo.product_processes import READY, environment
 from demo.servers import RedisServer
 from services.core.database import Mongo
 from tasks.queue.celery_app import celery

@@ -8,7 +8,7 @@ from bot.views.blocks import text_section, ticket_title
 from bot.views.cards.action_buttons import button_value
 from bot.views.inputs import View, input_block, modal, option, text_input
 from bot.views.text import Block, plain_text
-from services.assignment.assignee_options import AssigneeOption
+from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH

@@ -1,4 +1,4 @@
-"""The predecessor's routes about accounts."""
+"""API routes for accounts, as in the predecessor."""
 
 from bot.web.api.api_request import ApiRequest
 from bot.web.api.request_bodies import SignIn, SignUp, UserPatch

@@ -1,6 +1,6 @@
-"""Where a page of tickets ends, as clients hand it back: opaque, and read as strictly as a form.
+"""Pagination cursors of the API: opaque, and parsed strictly.
 
-It is no secret and grants nothing: whose tickets are listed is decided by who asks.
+A cursor is no secret and grants nothing: the caller's permissions decide which tickets are listed.
 """
 
 import re
@@ -24,7 +24,7 @@ def encode_cursor(cursor: PageCursor) -> str:
 
 
 def decode_cursor(text: str) -> PageCursor:
-    """`InvalidValue` for whatever `encode_cursor` would not have written."""
+    """Raises `InvalidValue` for anything that `encode_cursor` does not return."""
     cursor = _parse(text)
     if cursor is None or encode_cursor(cursor) != text:
         raise InvalidValue("cursor", BAD_CURSOR)
@@ -38,6 +38,6 @@ def _parse(text: str) -> PageCursor | None:
         if match is None:
             return None
         at = _EPOCH + int(match[1]) * _MILLISECOND if match[1] else None
-    except (ValueError, OverflowError):  # no base64, no ASCII, no date
+    except (ValueError, OverflowError):  # not base64, ASCII or a date
         return None
     return PageCursor(at, ObjectId(match[2]))

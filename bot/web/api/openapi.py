@@ -1,4 +1,4 @@
-"""`/api/openapi.json`, made from the table of operations and the models of bodies and answers."""
+"""`/api/openapi.json`, generated from the table of operations and the models of the bodies."""
 
 from typing import Any
 
@@ -11,51 +11,31 @@ from pydantic.json_schema import (
 )
 from pydantic_core.core_schema import WithDefaultSchema
 
-from bot.web.api.operations import (
-    ACCOUNTS_TAG,
-    BAD_REQUEST,
-    CONFLICT,
-    CONTENT_TOO_LARGE,
-    FORBIDDEN,
-    INTERNAL_SERVER_ERROR,
-    NOT_FOUND,
-    OPERATIONS,
-    SERVICE_UNAVAILABLE,
-    TICKETS_TAG,
-    TOO_MANY_REQUESTS,
-    UNAUTHORIZED,
-    UNSUPPORTED_MEDIA_TYPE,
-    Json,
-    Operation,
-)
+from bot.web.api.operations import ACCOUNTS_TAG, OPERATIONS, TICKETS_TAG, Json, Operation
 from bot.web.api.response_bodies import Error
 
 _TOKEN = "token"  # noqa: S105  the name of the scheme
 _ERRORS = {
-    BAD_REQUEST: "The request cannot be taken as it is; `field` names the value that is to blame.",
-    UNAUTHORIZED: "Nobody knows who asks: no token, or one that has ended, or a wrong password.",
-    FORBIDDEN: "The account's role does not allow this.",
-    NOT_FOUND: "There is no such thing, or none that the caller may know of.",
-    CONFLICT: "What is stored does not allow this, or has changed meanwhile.",
-    CONTENT_TOO_LARGE: "The body is larger than 1 MB.",
-    UNSUPPORTED_MEDIA_TYPE: "The body is not said to be JSON.",
-    TOO_MANY_REQUESTS: "Too many, too fast.",
-    INTERNAL_SERVER_ERROR: "A fault of ours, with a reference for an admin.",
-    SERVICE_UNAVAILABLE: "The database cannot be reached at the moment.",
+    400: "The request cannot be taken as it is; `field` names the value that is to blame.",
+    401: "Nobody knows who asks: no token, or one that has ended, or a wrong password.",
+    403: "The account's role does not allow this.",
+    404: "There is no such thing, or none that the caller may know of.",
+    409: "What is stored does not allow this, or has changed meanwhile.",
+    413: "The body is larger than 1 MB.",
+    415: "The body is not said to be JSON.",
+    429: "Too many, too fast.",
+    500: "A fault of ours, with a reference for an admin.",
+    503: "The database cannot be reached at the moment.",
 }
 _HEADERS: dict[int, Json] = {
-    UNAUTHORIZED: {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    TOO_MANY_REQUESTS: {
-        "Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}
-    },
-    SERVICE_UNAVAILABLE: {
-        "Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}
-    },
+    401: {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    429: {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}},
+    503: {"Retry-After": {"description": "In seconds.", "schema": {"type": "integer"}}},
 }
 
 
 def openapi_document() -> Json:
-    """The whole document, OpenAPI 3.1."""
+    """Return the OpenAPI 3.1 document."""
     schemas = _schemas()
     paths: dict[str, Json] = {}
     for operation in OPERATIONS:
@@ -120,8 +100,7 @@ def _content(model: type[BaseModel]) -> Json:
 
 
 class _SchemaGenerator(GenerateJsonSchema):
-    """Without a title for each field, which says no more than its name, and without the defaults
-    of what was not sent."""
+    """Omit the titles of fields, which repeat their names, and defaults."""
 
     def field_title_should_be_set(self, _: Any) -> bool:
         return False

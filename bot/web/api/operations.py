@@ -1,4 +1,4 @@
-"""The table of the API: its routes are registered from it, and described in the document."""
+"""The table of the API's operations: routes and OpenAPI document are generated from it."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,26 +12,12 @@ from services.lists.api_pages import MAX_PAGE_SIZE
 
 Json = dict[str, Any]
 
-BAD_REQUEST, UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY_REQUESTS = (
-    400,
-    401,
-    403,
-    404,
-    409,
-    429,
-)
-CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE = (
-    413,
-    415,
-    500,
-    503,
-)
 ACCOUNTS_TAG, TICKETS_TAG = "accounts", "tickets"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One call. `errors` are those of its own; what all with a body or a token share is added."""
+    """One call. `errors` are its own; those of all calls with a body or a token are added."""
 
     operation_id: str
     method: str
@@ -44,28 +30,30 @@ class Operation:
     requires_token: bool = True
     errors: tuple[int, ...] = ()
     parameters: tuple[Json, ...] = ()
-    # With MongoDB away it takes this long to say so. Comparing an old hash of a high cost takes
-    # seconds by itself.
+    # Calls that compare a password need more: an old hash of a high cost takes seconds.
     timeout_seconds: float = 2.0
 
     @property
     def tag(self) -> str:
-        """What it is about."""
         return TICKETS_TAG if self.path.startswith("/api/tickets") else ACCOUNTS_TAG
 
     @property
     def flask_rule(self) -> str:
-        """The path as Flask spells it."""
+        """The path in Flask's syntax."""
         return self.path.replace("{", "<").replace("}", ">")
 
     @property
     def error_statuses(self) -> list[int]:
-        """Of every error it may answer."""
-        shared = [INTERNAL_SERVER_ERROR, SERVICE_UNAVAILABLE]
+        """The status of every error it may answer."""
+        shared = [500, 503]
         if self.requires_token:
-            shared.append(UNAUTHORIZED)
+            shared.append(401)
         if self.request_model:
-            shared += [BAD_REQUEST, CONTENT_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE]
+            shared += [
+                400,
+                413,
+                415,
+            ]
         return sorted({*self.errors, *shared})
 
 
@@ -107,7 +95,7 @@ OPERATIONS: tuple[Operation, ...] = (
         status=201,
         request_model=request_bodies.SignUp,
         requires_token=False,
-        errors=(CONFLICT, TOO_MANY_REQUESTS),
+        errors=(409, 429),
         timeout_seconds=5.0,
     ),
     Operation(
@@ -119,7 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
         response_bodies.Session,
         request_model=request_bodies.SignIn,
         requires_token=False,
-        errors=(UNAUTHORIZED, TOO_MANY_REQUESTS),
+        errors=(401, 429),
         timeout_seconds=5.0,
     ),
     Operation(
@@ -138,7 +126,12 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change one's own name, skills and password; for admins, anybody's role and skills.",
         response_bodies.UserChanged,
         request_model=request_bodies.UserPatch,
-        errors=(FORBIDDEN, NOT_FOUND, CONFLICT, TOO_MANY_REQUESTS),
+        errors=(
+            403,
+            404,
+            409,
+            429,
+        ),
         timeout_seconds=5.0,
     ),
     Operation(
@@ -148,7 +141,7 @@ OPERATIONS: tuple[Operation, ...] = (
         accounts.list_users,
         "Every account, for admins.",
         response_bodies.Users,
-        errors=(FORBIDDEN,),
+        errors=(403,),
     ),
     Operation(
         "listTickets",
@@ -157,7 +150,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tickets.list_tickets,
         "One's own tickets; everybody's for moderators and admins. The newest first.",
         response_bodies.Tickets,
-        errors=(BAD_REQUEST,),
+        errors=(400,),
         parameters=(_LIMIT, _CURSOR),
     ),
     Operation(
@@ -169,7 +162,7 @@ OPERATIONS: tuple[Operation, ...] = (
         response_bodies.TicketChanged,
         status=201,
         request_model=request_bodies.NewTicket,
-        errors=(CONFLICT, TOO_MANY_REQUESTS),
+        errors=(409, 429),
         parameters=(_IDEMPOTENCY_KEY,),
     ),
     Operation(
@@ -179,7 +172,7 @@ OPERATIONS: tuple[Operation, ...] = (
         tickets.get_ticket,
         "One ticket. Somebody else's is not found, but for moderators and admins.",
         response_bodies.OneTicket,
-        errors=(NOT_FOUND,),
+        errors=(404,),
         parameters=(_TICKET_ID,),
     ),
     Operation(
@@ -190,7 +183,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "Change what is given of a ticket, for moderators and admins.",
         response_bodies.TicketChanged,
         request_model=request_bodies.TicketPatch,
-        errors=(FORBIDDEN, NOT_FOUND, CONFLICT),
+        errors=(403, 404, 409),
         parameters=(_TICKET_ID,),
     ),
 )

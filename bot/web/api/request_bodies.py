@@ -1,7 +1,6 @@
-"""What the calls take, each as a model that both checks a body and describes it in the document.
+"""Request bodies of the API: models that validate a body and describe it in the OpenAPI document.
 
-Types are strict: `{"email": {"$gt": ""}}` is no text, wherever it is sent. What a value has to be
-besides is the services' to say.
+Types are strict, so `{"email": {"$gt": ""}}` is refused. All other rules are in the services.
 """
 
 import re
@@ -38,23 +37,23 @@ _INVALID_DATETIME = (
     "2026-12-24T18:00:00+01:00."
 )
 
-# What the document says beside: every value outside it is refused, though not every one within is
-# taken, because the services count what can be seen.
+# Documented limits: a value outside them is refused, but the services may refuse more, because they
+# count visible characters only.
 _AT_LEAST_3: JsonDict = {"minLength": 3}
 _NOT_EMPTY: JsonDict = {"minLength": 1}
 _ADDRESS: JsonDict = {"pattern": rf"^\s*{EMAIL_PATTERN.pattern}\s*$"}
 _PASSWORD_LENGTHS: JsonDict = {"minLength": 8, "maxLength": 72}
 _LENGTH_RULE = "8 characters or more, and at most 72 bytes of UTF-8."
-# Whose account the document's examples are about; they are those of docs/accounts.md.
+# The account of the document's examples, as in docs/accounts.md.
 EXAMPLE_EMAIL, EXAMPLE_PASSWORD = "ann@example.com", "correct horse battery"
 
 
 def _parse_datetime(value: object) -> datetime:
-    """In UTC, cut to milliseconds, because the database keeps no more."""
+    """Return the time in UTC, truncated to milliseconds as in the database."""
     text = value.upper() if isinstance(value, str) else ""
     try:
         at = datetime.fromisoformat(text).astimezone(UTC) if _DATETIME.fullmatch(text) else None
-    except (ValueError, OverflowError):  # the 31st of February, or before the year 1
+    except (ValueError, OverflowError):  # 31 February, or before the year 1
         at = None
     if at is None:
         raise PydanticCustomError("moment", _INVALID_DATETIME)
@@ -69,17 +68,17 @@ DateTime = Annotated[
 
 
 def _example(**fields: JsonValue) -> JsonDict:
-    """What the document shows of a body."""
+    """Return the example of a body."""
     return {"examples": [fields]}
 
 
 class RequestBody(BaseModel):
-    """A body that may have these fields and no other."""
+    """A body; unknown fields are refused."""
 
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, alias_generator=to_camel)
 
     def sent_fields(self) -> dict[str, Any]:
-        """The fields that were sent, null ones too, by the names they were sent with."""
+        """Return the fields that were sent, null ones too, by their names in JSON."""
         return {to_camel(name): getattr(self, name) for name in self.model_fields_set}
 
 
@@ -109,7 +108,7 @@ class SignIn(RequestBody):
 
 
 class UserPatch(RequestBody):
-    """What changes of one's own account; for an admin, with `email`, of somebody else's."""
+    """Changes to one's own account; for an admin, with `email`, to another one."""
 
     model_config = ConfigDict(json_schema_extra=_example(name="Ann", skills=["DNS", "VPN"]))
 
@@ -133,7 +132,7 @@ class NewTicket(RequestBody):
 
 
 class TicketPatch(RequestBody):
-    """What changes of a ticket. null clears `priority`, `deadline`, `relatedSkills`, `helpfulNotes`
+    """Changes to a ticket. null clears `priority`, `deadline`, `relatedSkills`, `helpfulNotes`
     and `assignedTo`."""
 
     model_config = ConfigDict(
@@ -163,8 +162,7 @@ class TicketPatch(RequestBody):
 
 
 def parse_body(http_request: Request, model: type[RequestBody]) -> RequestBody:
-    """The request's body. Raises `InvalidValue`, naming the field, and what `http_errors` has words
-    for."""
+    """Parse the request's body. Raises `InvalidValue` for a field, else an HTTP error."""
     data = http_request.get_data(cache=False)
     if data and not http_request.is_json:
         raise UnsupportedMediaType

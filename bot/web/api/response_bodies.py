@@ -41,7 +41,7 @@ _EXAMPLE: JsonDict = {
 
 
 class ResponseBody(BaseModel):
-    """Each field is always there."""
+    """All fields are always present."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -1,4 +1,4 @@
-"""The predecessor's routes about tickets."""
+"""API routes for tickets, as in the predecessor."""
 
 import hashlib
 import re

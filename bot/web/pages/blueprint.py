@@ -1,6 +1,6 @@
 """The pages of an account: sign up, sign in, profile, a new password, a code to link it by.
 
-Plain HTML forms without a script. Every address is in one table; whoever reads it reads all.
+Plain HTML forms without scripts. `PAGE_ROUTES` lists all addresses.
 """
 
 from collections.abc import Callable
@@ -19,12 +19,11 @@ from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 from bot.web.pages.security_headers import add_security_headers
 
-# Beyond this nobody waits. Longer than a handler of Slack's, because an old password of the
-# predecessor's takes two seconds to compare.
+# Longer than for a Slack handler: comparing an old password of the predecessor takes two seconds.
 VIEW_TIMEOUT_SECONDS = 10.0
 STATIC_DIR = Path(__file__).parent.parent / "static"
 
-# What is done there is told by mail.
+# A POST to these queues an email.
 EMAILING_PATHS = frozenset({"/signup", "/forgot", "/reset", "/profile/password"})
 
 PageView = Callable[[BrowserRequest], AnyResponse]
@@ -91,7 +90,7 @@ def _view_function(
 
 
 def _configure_templates(state: object) -> None:
-    """A template that names what it was not given is a fault, and no gap on the page."""
+    """Raise an error for an undefined name in a template, instead of leaving a gap."""
     env = state.app.jinja_env  # type: ignore[attr-defined]  # Flask's BlueprintSetupState
     env.undefined = StrictUndefined
     env.trim_blocks = env.lstrip_blocks = True

@@ -1,7 +1,7 @@
 """A request to the account pages."""
 
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property, wraps
 from http import HTTPStatus
 from typing import Any
@@ -12,14 +12,13 @@ from werkzeug.wrappers import Response
 
 from bot.slack.bot_process import BotProcess
 from bot.web.client_ip import address_for_rate_limit
-from bot.web.http_errors import problem_from_error
+from bot.web.http_errors import Problem, problem_from_error
 from bot.web.pages.csrf import CsrfProtection
-from bot.web.pages.forms import Form
 from services.core.errors import DomainError, InvalidValue, Unauthenticated
 from services.models.user import User
 
 PROFILE_PATH = "/profile"
-# Where sign-in leads: these words and no addresses, so that nobody is led elsewhere.
+# Where sign-in leads: words and not addresses, so that a link cannot redirect to another site.
 NEXT_PATHS = {"profile": PROFILE_PATH, "link": "/link"}
 NOTICES = {
     "saved": "Your profile is saved.",
@@ -33,6 +32,30 @@ PASSWORDS_DIFFER = "The two passwords differ. Write the same one twice."
 DATABASE_UNAVAILABLE = (
     "This could not be done, because the database is away. Try again in a minute."
 )
+# Never sent back to the browser.
+SECRET_FIELDS = frozenset({"password", "repeat", "currentPassword", "csrf"})
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """A form as shown: its values and what is wrong. A problem of no field is shown at the top."""
+
+    fields: tuple[str, ...]
+    values: Mapping[str, str] = field(default_factory=dict)
+    problem: Problem | None = None
+
+    def value(self, name: str) -> str:
+        return "" if name in SECRET_FIELDS else self.values.get(name, "")
+
+    def error(self, name: str) -> str:
+        """Return the error of that field, or ""."""
+        problem = self.problem
+        return problem.message if problem and problem.field == name else ""
+
+    @property
+    def general_error(self) -> str:
+        problem = self.problem
+        return problem.message if problem and problem.field not in self.fields else ""
 
 
 class BrowserRequest:
@@ -53,7 +76,7 @@ class BrowserRequest:
 
     @property
     def next_page(self) -> str:
-        """The word for where sign-in leads."""
+        """The key in `NEXT_PATHS` of the page after sign-in."""
         requested = request.values.get("next", "")
         return requested if requested in NEXT_PATHS else "profile"
 
@@ -61,14 +84,14 @@ class BrowserRequest:
         return request.form.get(name, "")
 
     def new_password(self) -> str:
-        """Written twice the same. Raises `InvalidValue`."""
+        """Return the password that was typed twice. Raises `InvalidValue` if they differ."""
         password = self.form_value("password")
         if password != self.form_value("repeat"):
             raise InvalidValue("repeat", PASSWORDS_DIFFER)
         return password
 
     def render(self, template: str, **values: Any) -> Response:
-        """The page. With a `form` that was refused, its status and headers are the refusal's."""
+        """Render the page. A refused `form` gives it the refusal's status and headers."""
         form = values.get("form")
         problem = form.problem if form else None
         page = render_template(
@@ -93,7 +116,7 @@ class BrowserRequest:
         *,
         render_form: Callable[[Form], Response],
     ) -> Response:
-        """Do it, or show the form again with what was typed and why it was not done."""
+        """Run `action`; if it is refused, show the form again with its values and the reason."""
         try:
             return action()
         except (DomainError, PyMongoError) as error:
@@ -103,7 +126,7 @@ class BrowserRequest:
         return render_form(Form(fields, request.form, problem))
 
     def start_session(self, user: User, *, notice: str = "") -> Response:
-        """A new session, and a redirect to the page that was asked for."""
+        """Start a session and redirect to the requested page."""
         response = self.redirect_to(NEXT_PATHS[self.next_page], notice=notice)
         self.cookies.set_session(response, self.services.sign_in.issue_token(user))
         return response
@@ -116,7 +139,7 @@ class BrowserRequest:
 def sign_in_required(
     view: Callable[[BrowserRequest, User], Response],
 ) -> Callable[[BrowserRequest], Response]:
-    """Others sign in first, and come back."""
+    """Redirect to sign-in, and back afterwards, if no one is signed in."""
 
     @wraps(view)
     def answer(req: BrowserRequest) -> Response:

@@ -1,4 +1,4 @@
-"""The two cookies: `session`, whose holder is signed in, and `visitor`, which names a browser."""
+"""The two cookies: `session`, the session token, and `visitor`, a random id of the browser."""
 
 import re
 import secrets
@@ -15,9 +15,9 @@ _VISITOR = re.compile(r"[\w-]{43}", re.ASCII)
 
 
 class Cookies:
-    """For this host alone and no script; sent along by links from elsewhere, but by no form there.
+    """Host-only, HttpOnly, SameSite=Lax: sent with links from other sites, but not with forms.
 
-    Over TLS their names begin with `__Host-`: a browser takes those from nobody but this host.
+    Over TLS the names begin with `__Host-`, which browsers accept only from this host.
     """
 
     def __init__(self, *, secure: bool) -> None:
@@ -29,7 +29,7 @@ class Cookies:
         )
 
     def session_token(self) -> str:
-        """The token that came with this request; "" for none."""
+        """Return the request's session token, or ""."""
         return request.cookies.get(self._session_cookie, "")
 
     def set_session(self, response: Response, token: str) -> None:
@@ -41,7 +41,7 @@ class Cookies:
         self._set_cookie(response, self._session_cookie, "", seconds=0)
 
     def visitor_id(self) -> str:
-        """The browser's name, for this request a new one where it has none."""
+        """Return the browser's id, a new one if it has none."""
         if "visitor" not in g:
             cookie_value = request.cookies.get(self._visitor_cookie, "")
             is_valid = _VISITOR.fullmatch(cookie_value)
@@ -49,7 +49,7 @@ class Cookies:
         return str(g.visitor)
 
     def remember_visitor(self, response: Response) -> None:
-        """Have the browser keep its name."""
+        """Set the cookie if the browser does not have it."""
         if self.visitor_id() != request.cookies.get(self._visitor_cookie):
             self._set_cookie(
                 response, self._visitor_cookie, self.visitor_id(), seconds=VISITOR_DAYS * 86_400

@@ -1,7 +1,8 @@
-"""Refuses forms that another site has a browser send, sign-in included.
+"""CSRF protection: refuse forms that other sites submit, sign-in included.
 
-Each form carries an HMAC over the browser's name and its session: nobody else can make one, and
-one of another browser, or of a session before, is none. Browsers also say where a form comes from.
+Each form has an HMAC of the browser's id and its session as a token, so a token of another browser
+or an earlier session is not valid. The headers Origin and Sec-Fetch-Site are checked, too.
+Flask-WTF checks neither, and needs a Flask session.
 """
 
 import base64
@@ -20,25 +21,25 @@ STALE_FORM = (
     "Nothing was done: this form is from before you last signed in or out, or your browser keeps "
     "no cookies here. Open the page again."
 )
-# A browser says "none" where its user has typed the address, or has reloaded the page.
+# "none": the user typed the address or reloaded the page.
 _SAME_SITE_VALUES = ("same-origin", "none")
 
 
 class CsrfProtection:
     def __init__(self, secret: str, cookies: Cookies, *, app_url: str | None) -> None:
-        # A key of its own: nothing signed elsewhere with this secret is a form's token.
+        # A derived key: nothing signed elsewhere with this secret is a valid token.
         self._key = hmac.digest(secret.encode(), b"page forms", hashlib.sha256)
         self.cookies = cookies
         self._public_host = urlsplit(app_url or "").netloc
 
     def make_token(self) -> str:
-        """For a form in the answer to this request."""
+        """Return the token for forms in the response to this request."""
         subject = f"{self.cookies.visitor_id()}.{self.cookies.session_token()}"
         digest = hmac.digest(self._key, subject.encode("utf-8", "replace"), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
     def verify(self) -> None:
-        """Raise `PermissionDenied` for a POST that is none of this browser's own forms."""
+        """Raise `PermissionDenied` for a POST without a valid token from this site."""
         if request.method in ("GET", "HEAD", "OPTIONS"):
             return
         if (
@@ -53,7 +54,7 @@ class CsrfProtection:
             raise PermissionDenied(STALE_FORM)
 
     def _is_own_origin(self) -> bool:
-        """A page without referrers, as ours are, has the origin "null": that says nothing."""
+        """Our pages send no referrer, so their Origin may be "null", which is accepted."""
         origin = request.headers.get("Origin", "null")
         own_hosts = {request.host, self._public_host or request.host}
         return origin == "null" or origin.partition("://")[2] in own_hosts

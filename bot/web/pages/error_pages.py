@@ -1,4 +1,4 @@
-"""What goes wrong at an address that people open, as a page."""
+"""Error pages for addresses that people open."""
 
 from flask import Response, make_response, render_template
 
@@ -14,7 +14,7 @@ ERROR_TITLES = {
     429: "Too many attempts",
     503: "Back in a minute",
 }
-# In place of sentences that are written for programs.
+# In place of messages for programs.
 ERROR_MESSAGES = {
     404: "There is no page at this address.",
     405: "This page cannot be opened like this.",
@@ -24,7 +24,7 @@ ERROR_MESSAGES = {
 
 
 def make_error_page(*, secure: bool) -> ErrorPage:
-    """Asks no database, which may be what went wrong."""
+    """Return the renderer. It needs no database, which may be the cause of the error."""
 
     def page(problem: Problem) -> Response:
         status = problem.status

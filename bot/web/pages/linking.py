@@ -10,8 +10,7 @@ from werkzeug.wrappers import Response
 from bot.handlers import account
 from bot.slack.bot_process import BotProcess
 from bot.slack.members import fetch_member
-from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, sign_in_required
-from bot.web.pages.forms import Form
+from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
 from services.linking.unlink import LinkedMember
@@ -23,7 +22,7 @@ MEMBER_NOT_LINKED = "That Slack member does not act as your account any more."
 
 @sign_in_required
 def show_code(req: BrowserRequest, user: User) -> Response:
-    """Each time a new one, and the one before no longer works: what is stored is not the code."""
+    """Issue a new code, which ends the previous one: only a hash is stored, not the code."""
     active = [identity for identity in _workspace_identities(req, user) if identity.is_active]
     return req.render(
         "link.html",
@@ -61,8 +60,7 @@ def unlink(req: BrowserRequest, user: User) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class DisplayMember:
-    """A linked Slack member as pages show it. `is_here`: in the workspace that this help desk
-    serves."""
+    """A linked Slack member as pages show it. `is_here`: in this help desk's workspace."""
 
     id: str
     name: str
@@ -77,7 +75,7 @@ def _unlink_page(req: BrowserRequest, user: User, member: DisplayMember, form: F
 
 
 def _requested_member(req: BrowserRequest, user: User) -> DisplayMember:
-    """Whom the page is about. Raises `Conflict` where they are not linked to the account."""
+    """Return the requested member. Raises `Conflict` if not linked to the account."""
     member_id = request.values.get("member", "")
     matches = [
         identity
@@ -95,7 +93,7 @@ def _workspace_identities(req: BrowserRequest, user: User) -> list[LinkedMember]
 
 
 def display_member(bot: BotProcess, identity: LinkedMember) -> DisplayMember:
-    """By the name Slack has for them; where it does not tell in time, by their id alone."""
+    """Add the name in Slack, "" if Slack does not answer in time."""
     is_here = identity.team_id == bot.team_id
     return DisplayMember(
         id=identity.slack_user_id,

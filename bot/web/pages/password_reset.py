@@ -1,10 +1,9 @@
-"""A new password by a link: asked for, mailed, and used once."""
+"""Password reset: ask for a link, and use it once."""
 
 from flask import request
 from werkzeug.wrappers import Response
 
-from bot.web.pages.browser_request import BrowserRequest
-from bot.web.pages.forms import Form
+from bot.web.pages.browser_request import BrowserRequest, Form
 from services.accounts.validation import checked_email
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import INVALID_LINK
@@ -20,7 +19,7 @@ def show_forgot(req: BrowserRequest) -> Response:
 
 
 def request_reset(req: BrowserRequest) -> Response:
-    """The same answer whether there is such an account or none."""
+    """The response does not reveal whether there is such an account."""
 
     def send_link() -> Response:
         email = checked_email(req.form_value("email"))
@@ -33,7 +32,7 @@ def request_reset(req: BrowserRequest) -> Response:
 
 
 def show_reset(req: BrowserRequest) -> Response:
-    """Opening the link uses nothing up: programs that look through mails open it, too."""
+    """Opening the link does not use the code up: email scanners open links, too."""
     code = request.args.get("code", "")
     form = Form(RESET_FIELDS, {"code": code})
     return req.submit_form(
@@ -60,12 +59,12 @@ def reset_password(req: BrowserRequest) -> Response:
 
 def _forgot_page(req: BrowserRequest, form: Form) -> Response:
     config = req.bot.config
-    sends_mail = bool(config.smtp_host and config.app_url)
+    sends_mail = bool(config.mailtrap_smtp_host and config.app_url)
     return req.render("forgot.html", form=form, sends_mail=sends_mail)
 
 
 def _reset_page(req: BrowserRequest, form: Form) -> Response:
-    """Raises `InvalidValue` for a code that is nobody's."""
+    """Raises `InvalidValue` for an invalid code."""
     user_id = req.services.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
     account = req.services.users.get(user_id) if user_id else None
     if account is None or not account.active:

@@ -1,10 +1,9 @@
-"""One's account: what stands in it, its password, who acts as it in Slack, its sessions."""
+"""The profile page: name and skills, password, linked Slack members."""
 
 from werkzeug.wrappers import Response
 
 from bot.views.modals.person import ROLE_LABELS
-from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, sign_in_required
-from bot.web.pages.forms import Form
+from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from bot.web.pages.linking import display_member
 from services.account_admin.account_admin import format_skills
 from services.models.permissions import Actor
@@ -23,7 +22,7 @@ def show_profile(req: BrowserRequest, user: User) -> Response:
 def save_profile_page(req: BrowserRequest, user: User) -> Response:
     def save() -> Response:
         name, skills = req.form_value("name"), req.form_value("skills")
-        # What nobody touched stays as it is, also where today's limits would not take it.
+        # An unchanged value stays, even if it exceeds today's limits.
         req.services.profiles.update_own(
             actor=Actor.from_user(user),
             name=None if name == (user.name or "") else name,
@@ -38,7 +37,7 @@ def save_profile_page(req: BrowserRequest, user: User) -> Response:
 
 @sign_in_required
 def change_password(req: BrowserRequest, user: User) -> Response:
-    """It ends every session; this browser gets a new one."""
+    """Ends all sessions; this browser gets a new one."""
 
     def change() -> Response:
         changed = req.services.profiles.update_own(
@@ -57,7 +56,7 @@ def change_password(req: BrowserRequest, user: User) -> Response:
 def _profile_page(
     req: BrowserRequest, user: User, *, details: Form | None = None, password: Form | None = None
 ) -> Response:
-    """With the form that was refused, where one was."""
+    """Render the page; a refused form replaces the stored values."""
     stored = {"name": user.name or "", "skills": format_skills(user.skills)}
     identities = req.services.unlink_service.linked_members(actor=Actor.from_user(user))
     return req.render(

@@ -1,8 +1,8 @@
-"""What browsers are told about every page: to run nothing, to frame nothing, to tell nobody."""
+"""Security headers of every page: no scripts, no framing, no referrer."""
 
 from flask import Response
 
-# No script at all, not even ours, and nothing from elsewhere.
+# No scripts at all, and no content from other sites.
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; style-src 'self'; img-src 'self'; form-action 'self'; "
     "frame-ancestors 'none'; base-uri 'none'"
@@ -11,7 +11,7 @@ SECURITY_HEADERS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",  # for browsers that do not know frame-ancestors
-    "Referrer-Policy": "no-referrer",  # a link to a new password stands in its page's address
+    "Referrer-Policy": "no-referrer",  # the address of the reset page contains the code
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }

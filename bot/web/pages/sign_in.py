@@ -2,8 +2,7 @@
 
 from werkzeug.wrappers import Response
 
-from bot.web.pages.browser_request import NEXT_PATHS, PROFILE_PATH, BrowserRequest
-from bot.web.pages.forms import Form
+from bot.web.pages.browser_request import NEXT_PATHS, PROFILE_PATH, BrowserRequest, Form
 from services.core.errors import Conflict, LimitReached, Unauthenticated
 from services.models.user import User
 
@@ -36,14 +35,16 @@ def sign_up(req: BrowserRequest) -> Response:
         return req.start_session(user, notice="welcome")
 
     return req.submit_form(
-        SIGN_UP_FIELDS, create_account, render_form=lambda form: _sign_up_page(req, form)
+        SIGN_UP_FIELDS,
+        create_account,
+        render_form=lambda form: req.render("signup.html", form=form),
     )
 
 
 def show_sign_in(req: BrowserRequest) -> Response:
     if req.user:
         return req.redirect_to(NEXT_PATHS[req.next_page])
-    return _sign_in_page(req, Form(SIGN_IN_FIELDS))
+    return req.render("signin.html", form=Form(SIGN_IN_FIELDS))
 
 
 def sign_in(req: BrowserRequest) -> Response:
@@ -56,7 +57,7 @@ def sign_in(req: BrowserRequest) -> Response:
         return req.start_session(user)
 
     return req.submit_form(
-        SIGN_IN_FIELDS, authenticate, render_form=lambda form: _sign_in_page(req, form)
+        SIGN_IN_FIELDS, authenticate, render_form=lambda form: req.render("signin.html", form=form)
     )
 
 
@@ -83,7 +84,3 @@ def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
 
 def _sign_up_page(req: BrowserRequest, form: Form) -> Response:
     return req.render("signup.html", form=form)
-
-
-def _sign_in_page(req: BrowserRequest, form: Form) -> Response:
-    return req.render("signin.html", form=form)

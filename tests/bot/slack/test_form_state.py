@@ -9,7 +9,7 @@ from bson import ObjectId
 from bot.handlers.ticket_edit import changed_fields
 from bot.slack.form_state import FormState
 from bot.views.modals.edit_ticket import EditMetadata, edit_ticket_modal
-from services.assignment.assignee_options import AssigneeOption
+from services.assignment.ranking import AssigneeOption
 from services.core.errors import InvalidValue
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status

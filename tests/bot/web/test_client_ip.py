@@ -1,4 +1,4 @@
-"""The client's address, for which attempts are counted. `/metrics` has its own tests of it."""
+"""The client's address for rate limits. `/metrics` has its own tests."""
 
 from ipaddress import ip_network
 
@@ -45,8 +45,8 @@ def test_of_a_proxy_that_nobody_told_us_of_it_is_told_once(
         ask(PROXY, X_Forwarded_For=STRANGER)
     ask(PROXY)
     assert caplog.messages == [
-        "requests come through a proxy that TRUSTED_PROXIES does not name: attempts to sign in "
-        "are counted by account, but not by the caller's address"
+        "requests come through a proxy that TRUSTED_PROXIES does not name: sign-in attempts "
+        "are limited per account, but not per client address"
     ]
 
 

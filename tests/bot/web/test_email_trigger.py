@@ -30,7 +30,7 @@ def is_asked_for(db: Mongo, publisher: RecordingPublisher, kind: str) -> bool:
 
 
 def forget(db: Mongo, publisher: RecordingPublisher) -> None:
-    """As if all of it had been sent."""
+    """Run the callbacks that run after the response is sent."""
     db.letters.delete_many({})
     publisher.asked.clear()
 
@@ -82,5 +82,5 @@ def test_whatever_is_away_is_the_jobs_matter(
     response = Response()
     trigger_email_delivery(response, emails, publisher)
     response.close()
-    assert caplog.messages == ["a letter is left to the sweep: AutoReconnect"]
+    assert caplog.messages == ["an email is left to the jobs: AutoReconnect"]
     assert publisher.asked == []

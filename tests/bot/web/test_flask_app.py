@@ -50,7 +50,7 @@ def url(bot_process: BotProcess, db: Mongo) -> Iterator[str]:
 
 @pytest.fixture
 def url_without_database() -> Iterator[str]:
-    """MongoDB is a port where nobody listens, and there is no signing secret."""
+    """Without MongoDB and without a signing secret."""
     away = connect(NOBODY_LISTENS)
     web = create_flask_app(is_ready=lambda: is_reachable(away))
     with WebServer(web, host="127.0.0.1", port=0) as server:
@@ -105,14 +105,14 @@ def test_a_signature_of_another_time_is_refused(url: str, age: int) -> None:
         {"X-Slack-Request-Timestamp": ""},
         {"X-Slack-Request-Timestamp": None},
         {"X-Slack-Signature": None},
-        # To WSGI these would look like the real ones.
+        # WSGI treats these like the real ones.
         {"X-Slack-Signature": None, "X_Slack_Signature": "the right one"},
     ],
 )
 def test_a_wrong_or_missing_signature_is_refused(
     url: str, slack: RecordingSlack, change: dict[str, str | None]
 ) -> None:
-    # Of a button, because its answer would be a message in the channel it names.
+    # A button, whose answer would be a message in the channel it names.
     card = {"channel": "C0GENERAL", "ts": "1.000001", "blocks": [BUTTON]}
     body, signed = payloads.signed(payloads.block_actions(card, "press", user="U1"), SECRET)
     headers: dict[str, Any] = {**signed, **change}

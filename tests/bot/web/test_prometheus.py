@@ -48,7 +48,7 @@ def test_nobody_becomes_this_machine_by_saying_so() -> None:
     assert get(web(), ELSEWHERE, X_Forwarded_For="127.0.0.1").status_code == 403
     trusting = web(proxies=(f"{PROXY}/32",))
     assert get(trusting, ELSEWHERE, X_Forwarded_For="127.0.0.1").status_code == 403
-    way = f"127.0.0.1, {ELSEWHERE}"  # the proxy added whom it was asked by
+    way = f"127.0.0.1, {ELSEWHERE}"  # added by the proxy
     assert get(trusting, PROXY, X_Forwarded_For=way).status_code == 403
 
 
@@ -59,7 +59,7 @@ def test_through_a_trusted_proxy_its_client_counts() -> None:
     assert get(trusting, "::1", X_Forwarded_For=f"{ELSEWHERE}, {PROXY}").status_code == 403
     assert get(trusting, PROXY, X_Forwarded_For="nonsense").status_code == 403
     assert get(trusting, PROXY, X_Forwarded_For=f"127.0.0.1, nonsense, {PROXY}").status_code == 403
-    assert get(trusting, PROXY).status_code == 403  # it asks for itself, from elsewhere
+    assert get(trusting, PROXY).status_code == 403  # its own request, from another machine
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The HTTP server: slow clients, malformed requests, its end, and its port."""
+"""The HTTP server: slow clients, malformed requests, shutdown and port."""
 
 import socket
 import threading
@@ -56,7 +56,7 @@ def server(web: Flask) -> Iterator[WebServer]:
 
 
 def raw(server: WebServer, *pieces: bytes) -> bytes:
-    """All that comes back for what is sent, and for nothing more being sent."""
+    """Send the bytes and return the whole response."""
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=30)) as sent:
         for piece in pieces:
             sent.sendall(piece)
@@ -90,7 +90,7 @@ def test_a_client_that_drips_gets_no_more_time(
     with closing(socket.create_connection(("127.0.0.1", server.port), timeout=0.05)) as sent:
         sent.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         answer = b""
-        for _ in range(600):  # each byte within any timeout of a single read
+        for _ in range(600):  # each read within its timeout
             try:
                 sent.sendall(b"x")
                 answer += sent.recv(4096)
@@ -152,7 +152,7 @@ def test_a_malformed_request_is_refused(server: WebServer, sent: bytes, status: 
 def test_after_a_length_that_is_none_nothing_is_taken_for_a_request(
     server: WebServer, length: bytes
 ) -> None:
-    """What looks like the next one was this one's body to a proxy that reads it otherwise."""
+    """Request smuggling: to a proxy, what looks like a second request may be the body."""
     head = b"POST /length HTTP/1.1\r\nHost: x\r\n" + length + b"\r\n\r\n"
     answer = raw(server, head + b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
     assert answer.startswith(b"HTTP/1.1 400 ")

@@ -1,4 +1,4 @@
-"""What becomes of a ticket's priority when its analysis is stored."""
+"""The priority of a ticket when its analysis is stored."""
 
 from dataclasses import replace
 
@@ -80,7 +80,7 @@ def test_a_requesters_urgent_takes_a_second_signal_and_is_remembered(
     assert requested_priority(ticket) is Priority.URGENT
 
     seen = len(ticket.events)
-    ticket = help_desk.read(ticket, LOW)  # read again: it is said once
+    ticket = help_desk.read(ticket, LOW)  # analysed again: one event
     assert weighed(ticket) == ("high", "requester", None)
     assert [event.type for event in ticket.events[seen:]] == ["analysed"]
     ticket = help_desk.read(ticket, replace(LOW, signal=UrgencySignal.PEOPLE))
@@ -88,7 +88,7 @@ def test_a_requesters_urgent_takes_a_second_signal_and_is_remembered(
 
 
 @pytest.mark.parametrize("role", [Role.MODERATOR, Role.ADMIN])
-def test_whoever_works_on_tickets_is_believed(
+def test_staff_are_trusted(
     help_desk: HelpDesk, tickets: TicketService, people: People, role: Role
 ) -> None:
     ticket = file_ticket(tickets, people.add(role), priority="urgent")
@@ -130,7 +130,7 @@ def test_a_moderators_other_priority_ends_the_claim(
     assert weighed(help_desk.read(ticket, LOW)) == ("low", None, None)
 
 
-def test_a_ticket_that_changed_meanwhile_is_left_alone(
+def test_a_ticket_that_has_changed_is_left_alone(
     help_desk: HelpDesk, db: Mongo, tickets: TicketService, people: People, requester: User
 ) -> None:
     ticket = file_ticket(tickets, requester, priority="urgent")

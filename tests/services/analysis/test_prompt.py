@@ -1,4 +1,4 @@
-"""What stands in a prompt, and what cannot get out of its fence."""
+"""The text of a prompt, and that a ticket cannot close its fence."""
 
 import re
 
@@ -64,7 +64,7 @@ def test_long_legacy_texts_are_cut() -> None:
     key = "AKIA" + "A" * 16
     told = build_prompt(
         title="x" * 50_000,
-        description="y " * 9_994 + key,  # torn apart at 20,000 characters
+        description="y " * 9_994 + key,  # split at 20,000 characters
         precedents=(Precedent("z" * 5_000),),
         fence_token=FENCE,
     )

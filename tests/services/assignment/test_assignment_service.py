@@ -189,7 +189,7 @@ def test_a_ticket_is_reassigned(
 @pytest.mark.parametrize(
     "change", [{"seq": 9}, {"status": "COMPLETED"}, {"assignedTo": ObjectId()}]
 )
-def test_a_ticket_that_changed_meanwhile_is_left_alone(
+def test_a_ticket_that_has_changed_is_left_alone(
     assignments: AssignmentService,
     db: Mongo,
     clock: FixedClock,
@@ -270,7 +270,7 @@ def test_those_it_was_taken_from_are_not_chosen_again(
     assert declined_by(reload(db, ticket)) == {ben.id, cleo.id}
 
 
-def test_what_somebody_edited_is_not_overwritten_by_an_analysis(
+def test_an_analysis_does_not_overwrite_edited_fields(
     assignments: AssignmentService,
     ticket_edits: TicketEdits,
     people: People,

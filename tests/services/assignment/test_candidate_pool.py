@@ -1,4 +1,4 @@
-"""Candidates as they are read: of a small team everybody, of a large one a shortlist."""
+"""Candidates from the database: all of a small team, a shortlist of a large one."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -10,9 +10,13 @@ from bson import ObjectId
 from services.accounts.users import UserService
 from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate import Candidate
-from services.assignment.candidate_pool import LARGE_TEAM_SIZE, CandidateLoader
-from services.assignment.shortlist import LARGE_TEAM_TTL, Shortlist
-from services.assignment.shortlist import SHORTLIST_SIZE as SHORTLIST
+from services.assignment.candidate_pool import (
+    LARGE_TEAM_SIZE,
+    LARGE_TEAM_TTL,
+    CandidateLoader,
+    Shortlist,
+)
+from services.assignment.candidate_pool import SHORTLIST_SIZE as SHORTLIST
 from services.calendar.work_week import WorkWeek, parse_time_zone
 from services.core.database import Mongo
 from services.linking.links import LinkService
@@ -96,7 +100,7 @@ def test_nobodys_odd_account_stops_the_others_tickets(
     assert candidates(staff, clock) == {who.id: Candidate(who.id, Role.MODERATOR, (), 0, 8, load=0)}
 
 
-def test_it_knows_until_when_somebody_is_away(
+def test_it_knows_until_when_a_candidate_is_away(
     staff: CandidateLoader, people: People, clock: FixedClock
 ) -> None:
     until = clock() + timedelta(days=3)
@@ -104,7 +108,7 @@ def test_it_knows_until_when_somebody_is_away(
     assert candidates(staff, clock)[who.id].away_until == until
 
 
-def test_it_knows_when_somebody_works_by_their_own_word_or_the_teams(
+def test_working_hours_are_the_candidates_own_or_the_teams(
     staff: CandidateLoader, db: Mongo, people: People, clock: FixedClock
 ) -> None:
     told = people.add(Role.MODERATOR, timezone="Europe/Berlin", country="DE")
@@ -119,7 +123,7 @@ def test_it_knows_when_somebody_works_by_their_own_word_or_the_teams(
 
 
 def hire(db: Mongo, count: int, *skills: str, **fields: Any) -> list[ObjectId]:
-    """So many linked moderators, in the order of their ids."""
+    """Insert linked moderators; return their ids in order."""
     ids = [ObjectId() for _ in range(count)]
     about = {"role": "moderator", "skills": list(skills), **fields}
     db.users.insert_many([{"_id": who, **about} for who in ids])
@@ -134,7 +138,7 @@ def hire(db: Mongo, count: int, *skills: str, **fields: Any) -> list[ObjectId]:
 
 @pytest.fixture
 def large(db: Mongo) -> list[ObjectId]:
-    """More who know nothing than are ever read at once."""
+    """More moderators without the skill than are read at a time."""
     return hire(db, LARGE_TEAM_SIZE)
 
 
@@ -160,17 +164,17 @@ def choose(
 
 
 def asked(commands: Commands) -> list[str]:
-    """The queries, less what fetches the rest of a longer answer."""
+    """The queries, without getMore."""
     return [name for name, _ in commands.sent if name != "getMore"]
 
 
 @pytest.mark.parametrize(
     ("team", "sent"),
     [
-        # corrections; staff; office, links, open tickets, recent ones
+        # corrections; staff; hours, links, open tickets, recent ones
         (3, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
         (LARGE_TEAM_SIZE, ["aggregate", "find", "find", "find", "aggregate", "aggregate"]),
-        # and for a large team: who knows it, and their accounts
+        # and for a large team: those with the skill, and their accounts
         (
             LARGE_TEAM_SIZE + 1,
             ["aggregate", "find", "aggregate", "find", "find", "find"] + ["aggregate"] * 2,
@@ -204,7 +208,7 @@ def test_of_a_large_team_a_shortlist_is_read(
     assert {who.user_id for who in pool.candidates} == {*experts[:SHORTLIST], large[7]}
 
 
-def test_the_shortlist_is_of_those_who_know_most_and_of_them_whoever_was_chosen_longest_ago(
+def test_the_shortlist_prefers_most_skills_then_the_least_recently_assigned(
     staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
 ) -> None:
     common = hire(db, SHORTLIST, "VPN", lastAssignedAt=clock() - timedelta(days=9))
@@ -217,13 +221,13 @@ def test_the_shortlist_is_of_those_who_know_most_and_of_them_whoever_was_chosen_
     assert pool.skill_counts == {"vpn": SHORTLIST + 4, "sap": 3}
 
 
-def test_whoever_is_away_takes_nobodys_place_on_it(
+def test_an_absent_candidate_takes_no_place_on_it(
     staff: CandidateLoader, db: Mongo, large: list[ObjectId], clock: FixedClock
 ) -> None:
     hire(db, SHORTLIST, "VPN", away={"until": clock() + timedelta(days=1)})
     hire(db, 1, "VPN", active=False)
     back = hire(db, 1, "VPN", away={"until": clock()})
-    db.users.update_one({"_id": large[0]}, {"$set": {"skills": "VPN"}})  # as a lone text
+    db.users.update_one({"_id": large[0]}, {"$set": {"skills": "VPN"}})  # a string, not a list
     pool = staff.load_pool(team_id=TEAM_ID, skills=["VPN"], favoured=set(), now=clock())
     assert {who.user_id for who in pool.candidates} == {*back, large[0]}
 
@@ -267,7 +271,7 @@ def test_in_a_large_team_too_an_admin_has_what_nobody_knows(
     assert choose(assignments, ticket, clock).user_id == admin.id
 
 
-def test_in_a_large_team_too_whoever_solved_such_tickets_is_looked_at(
+def test_solvers_of_similar_tickets_are_considered_in_a_large_team_too(
     assignments: AssignmentService, db: Mongo, tickets: TicketService, people: People,
     large: list[ObjectId], clock: FixedClock,
 ) -> None:  # fmt: skip
@@ -299,7 +303,7 @@ def test_a_small_teams_accounts_are_left_as_they_are(
     assert list(db.users.find()) == before
 
 
-def test_where_no_skill_is_needed_it_is_the_turn_of_whoever_was_chosen_longest_ago(
+def test_without_a_needed_skill_the_least_recently_assigned_come_first(
     watched_db: Mongo, commands: Commands, db: Mongo, clock: FixedClock
 ) -> None:
     shortlist = Shortlist(watched_db)
@@ -318,7 +322,7 @@ def test_where_no_skill_is_needed_it_is_the_turn_of_whoever_was_chosen_longest_a
         shortlist.record_chosen(first, now=clock())
         chosen.append(first)
     assert chosen == [new, *turns[: LARGE_TEAM_SIZE + 19]]
-    # Most rounds read the beginning of the order, and all of it is read anew when that is used up.
+    # Most rounds read only the beginning of the order; all of it is read when that is used up.
     rounds = [name for name, _ in commands.sent if name == "aggregate"]
     assert len(rounds) < (LARGE_TEAM_SIZE + 20) * 2 + 10
     matched = [command["pipeline"][0]["$match"] for name, command in commands.sent

@@ -1,4 +1,4 @@
-"""The dry run of an assignment: what it says in a terminal, and that it changes nothing."""
+"""The dry run of an assignment: its text in a terminal, and that it changes nothing."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -76,13 +76,13 @@ def lines(service: ExplainService, called: str = "1") -> list[str]:
 
 
 def section(said: list[str], heading: str) -> list[str]:
-    """What stands below that heading, up to the next."""
+    """The lines below that heading, up to the next."""
     after = said[said.index(heading) + 1 :]
     return after[: after.index("")] if "" in after else after
 
 
 def readme() -> str:
-    """What stands below the command in its example."""
+    """The lines below the command in the README's example."""
     text = (ROOT / "README.md").read_text()
     return text.partition("$ python app.py explain 12\n")[2].partition("\n```")[0]
 
@@ -96,7 +96,7 @@ def story(
     ticket: Ticket,
     nils: User,
 ) -> Ticket:
-    """Nils has it by assignment; who else there is, is able for various reasons, or not."""
+    """Assigned to Nils; the others are eligible, or excluded for various reasons."""
     people.add(Role.MODERATOR, "VPN", name="Olga Sand", timezone="Asia/Tokyo")
     people.add(Role.ADMIN, name="Anna Berg")
     people.add(Role.MODERATOR, "Printers", name="Lars Vik")
@@ -145,7 +145,7 @@ def test_it_says_what_assignment_then_does(
     assert (done.assigned_to, told.user_id) == (nils.id, nils.id)
     assert done.assignment["parts"] == told.parts
     assert (done.assignment["score"], done.assignment["reason"]) == (told.score, told.reason)
-    # And afterwards the ticket does not count against whoever got it.
+    # Afterwards the ticket does not count towards its assignee's load.
     again = service.explain_reference(actor=OPERATOR, reference="1")
     assert again.explanation.chosen == told
     assert again.last_assignment is not None
@@ -261,7 +261,7 @@ def test_why_it_is_as_urgent_as_it_is(
     assert "  Priority    Low (set by hand)" in lines(service)
 
 
-def test_skills_that_somebody_has_set_stay(
+def test_skills_set_by_a_person_stay(
     service: ExplainService, ticket_edits: TicketEdits, nils: User, ticket: Ticket
 ) -> None:
     ticket_edits.update(
@@ -389,7 +389,7 @@ def test_names_do_not_move_the_cursor_and_namesakes_are_told_apart(
         "井上 太郎",
         "Nils Holm (moderator5@example.com)",
     ]
-    # Two cells a letter for the wide ones: all scores stand in one column.
+    # Wide letters take two cells: all scores are in one column.
     assert {row.index(" 0.") + row.count("井上 太郎") * 4 for row in table[1:-1]} == {40}
 
 
@@ -427,7 +427,7 @@ def test_it_is_for_admins(
     with pytest.raises(PermissionDenied) as refused:
         service.explain(actor=actor, ticket_id=str(ticket.id))
     assert str(refused.value) == said
-    for called in ("1", "99", "twelve"):  # nor do they learn what there is
+    for called in ("1", "99", "twelve"):  # nor do they learn which tickets exist
         with pytest.raises(PermissionDenied) as refused:
             service.explain_reference(actor=actor, reference=called)
         assert str(refused.value) == said
@@ -442,7 +442,7 @@ def test_a_button_of_a_ticket_that_is_gone(service: ExplainService, ticket_id: s
 
 @pytest.fixture
 def large(db: Mongo, nils: User) -> int:
-    """How many moderators there are."""
+    """Insert moderators."""
     team = [
         {"_id": ObjectId(), "role": "moderator", "skills": ["VPN"], "capacity": 8}
         for _ in range(LARGE_TEAM_SIZE + 20)
@@ -474,7 +474,7 @@ def test_of_a_large_team_everybody_is_shown_and_the_shortlist_chosen_from(
     assert sum("not on the shortlist" in line for line in whole) == run.more_excluded + 20
 
 
-def test_of_a_very_large_one_whoever_waits_is_shown_the_shortlist(
+def test_an_interactive_caller_gets_the_shortlist_of_a_very_large_team(
     service: ExplainService, ticket: Ticket, large: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = service.explain(actor=OPERATOR, ticket_id=str(ticket.id), limit=20)
@@ -484,6 +484,6 @@ def test_of_a_very_large_one_whoever_waits_is_shown_the_shortlist(
     assert quick.more_eligible == whole.more_eligible
     assert quick.explanation.excluded == ()
     assert quick.more_excluded == 20 + whole.more_excluded
-    # In a terminal one waits.
+    # A terminal gets all of them.
     everybody = service.explain_reference(actor=OPERATOR, reference="1").explanation
     assert len(everybody.eligible) + len(everybody.excluded) == large

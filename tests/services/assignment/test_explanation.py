@@ -34,18 +34,11 @@ def explained(
     holders: dict[str, int] | None = None,
     **asked: Any,
 ) -> Explanation:
-    grounds = Criteria(
-        skills=(),
-        requester=REQUESTER,
-        now=NOW,
-        declined=frozenset(),
-        history={},
-        corrections={},
-    )
+    grounds = Criteria(skills=(), requester=REQUESTER, now=NOW, skill_counts=holders)
     grounds.update(cast("Criteria", asked))
     everybody = frozenset(who.user_id for who in team)
     looked_at = everybody if listed is None else listed
-    return explain(team, shortlisted=looked_at, skill_counts=holders, criteria=grounds)
+    return explain(team, shortlisted=looked_at, criteria=grounds)
 
 
 def reasons(standings: tuple[CandidateScore, ...]) -> list[str]:
@@ -59,7 +52,7 @@ def test_the_first_who_is_able_is_whom_it_chooses(
     some = data.draw(st.lists(st.sampled_from(team), unique=True)) if team else []
     for looked_at in (team, some):
         listed = frozenset(who.user_id for who in looked_at)
-        found = explain(team, shortlisted=listed, skill_counts=None, criteria=question)
+        found = explain(team, shortlisted=listed, criteria=question)
         chosen = choose_assignee(candidates=looked_at, **question)
         assert (found.chosen and found.chosen.user_id) == (chosen and chosen.user_id)
         if found.chosen and chosen:
@@ -76,7 +69,7 @@ def test_everybody_stands_in_it_once_with_their_own_parts(
     team: list[Candidate], question: Any
 ) -> None:
     everybody = frozenset(who.user_id for who in team)
-    found = explain(team, shortlisted=everybody, skill_counts=None, criteria=question)
+    found = explain(team, shortlisted=everybody, criteria=question)
     standings = [*found.eligible, *found.excluded]
     assert [one.candidate for one in standings] == [
         rating.candidate for rating in rate_candidates(candidates=team, **question)
@@ -85,7 +78,7 @@ def test_everybody_stands_in_it_once_with_their_own_parts(
     assert all(one.exclusion for one in found.excluded)
 
 
-def test_why_somebody_is_left_out() -> None:
+def test_why_a_candidate_is_excluded() -> None:
     team = [
         person(1, "VPN"),
         person(2, "DNS"),
@@ -139,7 +132,7 @@ def test_of_a_large_team_only_those_who_were_looked_at_could_be_chosen() -> None
     ]
 
 
-def test_whoever_has_left_makes_no_skill_less_rare() -> None:
+def test_a_former_member_makes_no_skill_less_rare() -> None:
     here, gone = person(1, "VPN"), person(2, "DNS", active=False)
     asked: Any = {"skills": ("VPN", "DNS"), "listed": frozenset({here.user_id})}
     with_them, without = explained(here, gone, **asked), explained(here, **asked)
@@ -162,7 +155,7 @@ CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"sk
             LastAssignment(NILS, "system", AT, "knows VPN", 0.5, {"skills": 0.4}),
         ),
         (
-            # Whoever had it has given it back.
+            # The assignee has declined it.
             {"events": (given_to(NILS, "system"),), "assignment": CHOSEN},
             LastAssignment(NILS, "system", AT, "knows VPN", 0.5, {"skills": 0.4}),
         ),
@@ -175,7 +168,7 @@ CHOSEN = {"source": "router", "reason": "knows VPN", "score": 0.5, "parts": {"sk
             LastAssignment(NILS, OLGA, AT, "Your subject.", None, {}),
         ),
         (
-            # The predecessor has given it to somebody while it ran beside us.
+            # The predecessor, which ran at the same time, has assigned it.
             {
                 "assigned_to": NILS,
                 "events": (given_to(NILS, "system"),),

@@ -92,7 +92,7 @@ _ASKED = st.lists(_SKILLS, max_size=3, unique=True).map(tuple)
 
 
 @given(st.lists(_CORRECTIONS, max_size=8), _ASKED, _CORRECTIONS)
-def test_one_more_against_somebody_never_raises_them(
+def test_one_more_against_a_user_never_raises_their_score(
     kept: list[Correction], skills: tuple[str, ...], more: Correction
 ) -> None:
     against = Correction(more.at, X, None, more.skills)
@@ -129,7 +129,7 @@ def ticket(tickets: TicketService, people: People, db: Mongo) -> Ticket:
 
 
 def kept(db: Mongo, ticket: Ticket) -> list[tuple[Any, ...]]:
-    """What is, once the outbox has been worked through."""
+    """The corrections after the outbox is processed."""
     record_corrections(db, reload(db, ticket), now=utcnow())
     fields = ("kind", "by", "from", "to")
     return [tuple(doc[name] for name in fields) for doc in db.corrections.find().sort("at")]
@@ -241,7 +241,7 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
     cleo: User,
     clock: FixedClock,
 ) -> None:
-    """The step is all that the press stores. No hint of it arrives; the sweep makes up for it."""
+    """The action stores only the event. Its task is lost; the sweep publishes it again."""
     at = {"ticket_id": str(ticket.id)}
     ticket_actions.reassign(actor=Actor.from_user(ben), **at, assignee_id=str(cleo.id))
     ticket_actions.reassign(actor=Actor.from_user(cleo), **at, assignee_id=None)
@@ -289,7 +289,7 @@ def test_a_ticket_without_costs_no_query_and_one_with_costs_one(
     assert [name for name, _ in commands.sent] == ["find"]
     clock.advance(days=90)
     commands.sent.clear()
-    record_corrections(watched_db, taken, now=clock())  # it would count for nothing
+    record_corrections(watched_db, taken, now=clock())  # its weight would be 0
     assert commands.sent == []
 
 

@@ -1,5 +1,6 @@
-"""Whom assignment chooses. Pure, so any case can be written down, and Hypothesis invents more."""
+"""Who is assigned, and in which order candidates are offered."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -7,15 +8,22 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from bson import ObjectId
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from services.assignment.candidate import Candidate
-from services.assignment.ranking import Rating, Tier, choose_assignee, rate_candidates
+from services.assignment.candidate import Candidate, Obstacle
+from services.assignment.ranking import (
+    AssigneeOption,
+    Rating,
+    Tier,
+    choose_assignee,
+    rank_options,
+    rate_candidates,
+)
 from services.assignment.scoring import CORRECTIONS_WEIGHT, WEIGHTS
 from services.calendar.work_week import WorkWeek
 from services.models.assignee_choice import AssigneeChoice, ChoiceReason
-from services.models.user import Role
+from services.models.user import Role, User
 
 NOW = datetime(2026, 3, 2, 9, tzinfo=UTC)
 REQUESTER = ObjectId("65f0c0ffee65f0c0ffee0000")
@@ -171,7 +179,7 @@ def test_a_score_is_the_sum_of_its_parts() -> None:
     assert found.score == 0.5125
 
 
-def test_whoever_has_everything_for_them_scores_one() -> None:
+def test_the_best_possible_candidate_scores_one() -> None:
     ideal = {VPN.user_id: 1.0}
     found = chosen(VPN, skills=("VPN",), history=ideal, corrections=ideal)
     assert found.score == 1
@@ -189,7 +197,7 @@ def test_but_to_know_a_skill_counts_more_than_to_have_solved_such_tickets() -> N
     assert found.user_id == VPN.user_id
 
 
-def test_where_nobody_knows_it_whoever_solved_such_tickets_comes_before_an_admin() -> None:
+def test_without_the_skill_a_solver_of_similar_tickets_comes_before_an_admin() -> None:
     found = chosen(person(1, "VPN", load=8), DNS, ADMIN, skills=("VPN",), history=SOLVED_BY_DNS)
     assert (found.user_id, found.main_reason) == (DNS.user_id, ChoiceReason.HISTORY)
     assert found.reason_text == "solved similar tickets · 0 of 8 open"
@@ -205,7 +213,7 @@ def test_where_no_skill_was_recognised_such_a_history_outweighs_a_few_tickets() 
     assert chosen(VPN, full, history=SOLVED_BY_DNS).user_id == VPN.user_id
 
 
-def test_whoever_is_at_work_comes_before_whoever_is_back_on_monday() -> None:
+def test_a_candidate_at_work_comes_before_one_back_on_monday() -> None:
     here = person(1, "VPN", load=3, week=WEEK)
     asleep = person(2, "VPN", week=replace(WEEK, zone=ZoneInfo("Pacific/Auckland")))
     assert chosen(here, asleep, skills=("VPN",)).reason_text == (
@@ -259,7 +267,7 @@ def test_how_many_know_a_skill_may_be_said_of_more_people_than_the_candidates() 
     "candidates",
     [
         [],
-        [VPN],  # no admin for a skill that nobody has
+        [VPN],  # no admin for a skill that no one has
         [person(1, "DNS", load=8)],
         [person(1, "DNS", load=9)],
         [person(1, "DNS", capacity=0)],
@@ -275,7 +283,7 @@ def test_nobody(candidates: list[Candidate]) -> None:
     assert choice(*candidates, skills=("DNS",)) is None
 
 
-def test_whoever_is_back_is_available_again() -> None:
+def test_a_candidate_who_is_back_is_available_again() -> None:
     assert chosen(person(1, away_until=NOW)).user_id == person(1).user_id
 
 
@@ -288,7 +296,7 @@ def assert_within_bounds(found: AssigneeChoice | Rating) -> None:
     assert -CORRECTIONS_WEIGHT <= found.score <= 1
 
 
-# What follows holds for every team that Hypothesis thinks of.
+# Properties of every team that Hypothesis generates.
 SKILLS = ("VPN", "DNS", "SAP", "Printer")
 IDS = [person(number).user_id for number in range(12)]
 WEEKS = [
@@ -343,7 +351,7 @@ declining = st.frozensets(st.sampled_from(IDS), max_size=3)
 
 @st.composite
 def questions(draw: st.DrawFn) -> dict[str, Any]:
-    """All that `choose` and `assess` are asked with, but for the candidates."""
+    """The criteria of a choice."""
     return {
         "skills": draw(asked),
         "requester": draw(st.sampled_from([REQUESTER, *IDS[:3]])),
@@ -355,7 +363,7 @@ def questions(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def standing(team: list[Candidate], who: Candidate, question: dict[str, Any]) -> int:
-    """How many come before them."""
+    """The candidate's position."""
     order = [rating.candidate.user_id for rating in rate_candidates(candidates=team, **question)]
     return order.index(who.user_id)
 
@@ -368,7 +376,7 @@ def test_the_order_of_candidates_changes_nothing(
         choose_assignee(candidates=team, **question),
         rate_candidates(candidates=team, **question),
     )
-    assert choose_assignee(candidates=team, **question) == first  # nor does asking again
+    assert choose_assignee(candidates=team, **question) == first  # nor does a repeated call
     random.shuffle(team)
     assert choose_assignee(candidates=team, **question) == first
     assert rate_candidates(candidates=team, **question) == order
@@ -443,7 +451,7 @@ def test_a_moderator_with_the_skills_is_never_passed_over(
 
 
 @given(teams(1), questions(), st.data())
-def test_somebody_away_is_never_chosen_while_another_fits(
+def test_an_absent_candidate_is_never_chosen_while_another_fits(
     team: list[Candidate], question: dict[str, Any], data: st.DataObject
 ) -> None:
     before = choose_assignee(candidates=team, **question)
@@ -485,7 +493,7 @@ def test_more_load_never_raises_a_score_or_a_rank(
 
 
 @given(people(**AVAILABLE), asked, st.integers(1, 5))
-def test_more_load_lowers_the_score_of_whoever_has_room(
+def test_more_load_lowers_the_score_of_a_candidate_with_capacity(
     who: Candidate, skills: tuple[str, ...], more: int
 ) -> None:
     free = replace(who, load=None)
@@ -520,7 +528,7 @@ def test_a_worse_correction_never_raises_a_rank_and_a_longer_history_never_lower
 
 
 @given(teams(1), questions(), st.data())
-def test_whoever_comes_to_work_never_falls_behind(
+def test_a_candidate_who_starts_work_never_falls_behind(
     team: list[Candidate], question: dict[str, Any], data: st.DataObject
 ) -> None:
     who = data.draw(st.sampled_from(team))
@@ -540,3 +548,122 @@ def test_without_a_skill_nobody_has_more_room_than_the_chosen_one(team: list[Can
     rivals = [other for other in team if other.role is who.role and choice(other) is not None]
     loads = [min(other.effective_load / other.capacity, 2) for other in rivals]
     assert min(who.effective_load / who.capacity, 2) == min(loads)
+
+
+# Options for a person to choose from
+
+
+def candidate(*skills: str, **fields: Any) -> Candidate:
+    return person(0, *skills, **{"user_id": ObjectId(), **fields})
+
+
+def ranked(
+    *candidates: Candidate, skills: Sequence[str] = (), query: str = ""
+) -> list[AssigneeOption]:
+    users = {
+        c.user_id: User(c.user_id, f"p{n}@example.com", c.role, c.skills, name=f"Person {n}")
+        for n, c in enumerate(candidates)
+    }
+    return rank_options(
+        candidates=candidates,
+        users=users,
+        skills=skills,
+        requester=REQUESTER,
+        now=NOW,
+        query=query,
+    )
+
+
+def named(found: list[AssigneeOption]) -> list[str]:
+    return [fit.user.display_name for fit in found]
+
+
+def test_who_knows_it_comes_first_then_admins_then_the_others_then_who_is_not_available() -> None:
+    found = ranked(
+        candidate("Printer"),
+        candidate(role=Role.ADMIN),
+        candidate("VPN", open_tickets=8),
+        candidate("VPN", open_tickets=3),
+        candidate("VPN"),
+        skills=["VPN"],
+    )
+    assert named(found) == ["Person 4", "Person 3", "Person 1", "Person 0", "Person 2"]
+
+
+def test_without_skills_the_least_loaded_moderator_comes_first_and_admins_after_all() -> None:
+    found = ranked(candidate(role=Role.ADMIN), candidate(open_tickets=2), candidate(open_tickets=1))
+    assert named(found) == ["Person 2", "Person 1", "Person 0"]
+
+
+def test_it_says_what_they_know_in_the_ticket_s_spelling_and_how_much_they_have() -> None:
+    [fit] = ranked(candidate("vpn", "DNS", open_tickets=2), skills=["VPN", "SAP"])
+    assert (fit.known_skills, fit.open_tickets, fit.capacity, fit.obstacle) == (
+        ("VPN",),
+        2,
+        8,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("about", "obstacle"),
+    [
+        ({"user_id": REQUESTER}, Obstacle.REQUESTER),
+        ({"away_until": NOW + timedelta(days=1)}, Obstacle.AWAY),
+        ({"away_until": NOW}, None),
+        ({"linked": False}, Obstacle.UNLINKED),
+        ({"open_tickets": 8}, Obstacle.FULL),
+        ({"capacity": 0}, Obstacle.FULL),
+    ],
+)
+def test_it_says_why_assignment_would_not_choose_a_candidate(
+    about: dict[str, Any], obstacle: Obstacle | None
+) -> None:
+    [fit] = ranked(candidate("VPN", **about), skills=["VPN"])
+    assert fit.obstacle == obstacle
+
+
+@pytest.mark.parametrize("query", ["person 1", " PERSON  1 ", "wi-fi", "I-F"])
+def test_a_query_finds_names_and_skills_whatever_their_capitals(query: str) -> None:
+    assert named(ranked(candidate("VPN"), candidate("Wi-Fi"), query=query)) == ["Person 1"]
+
+
+@pytest.mark.parametrize("query", [".*", "$ne", "<", "&amp;"])
+def test_a_query_is_no_pattern(query: str) -> None:
+    assert ranked(candidate("VPN"), query=query) == []
+
+
+def test_a_deleted_account_is_left_out() -> None:
+    gone = candidate("VPN")
+    assert rank_options(candidates=[gone], users={}, skills=(), requester=None, now=NOW) == []
+
+
+_SKILLS = st.lists(st.sampled_from(["VPN", "DNS", "SAP"]), unique=True)
+_CANDIDATES = st.builds(
+    lambda role, skills, taken, capacity, linked, away: candidate(
+        *skills,
+        role=role,
+        open_tickets=taken,
+        capacity=capacity,
+        linked=linked,
+        away_until=NOW + timedelta(hours=away),
+    ),
+    st.sampled_from([Role.MODERATOR, Role.ADMIN]),
+    _SKILLS,
+    st.integers(0, 4),
+    st.integers(0, 4),
+    st.booleans(),
+    st.integers(-1, 1),
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(_CANDIDATES, max_size=8), _SKILLS)
+def test_the_first_is_whom_assignment_would_choose(
+    candidates: list[Candidate], skills: list[str]
+) -> None:
+    found = ranked(*candidates, skills=skills)
+    choice = choose_assignee(candidates=candidates, skills=skills, requester=REQUESTER, now=NOW)
+    assert len(found) == len(candidates)
+    if choice:
+        assert found[0].user.id == choice.user_id

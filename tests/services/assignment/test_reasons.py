@@ -79,7 +79,7 @@ def test_why(about: dict[str, Any], expected: str) -> None:
          "back at 18:00"),
         ("2026-03-02 17:00", replace(YORK, days=frozenset(range(7)), start=time(0), end=time(0)),
          "at work"),
-        # Until Friday is over; on Friday the time alone says it.
+        # Until the end of Friday; on Friday the time is enough.
         ("2026-03-02 17:00", replace(YORK, start=time(0), end=time(0)),
          "at work until Saturday at 00:00"),
         ("2026-03-06 17:00", replace(YORK, start=time(0), end=time(0)), "at work until 00:00"),
@@ -133,7 +133,7 @@ def test_where_no_time_is_told_it_is_nobodys(week: WorkWeek | None) -> None:
         ("UTC", "UTC"),
         ("CET", "CET"),
         ("Etc/UTC", "UTC"),
-        ("Etc/GMT+5", "UTC-05"),  # that name's sign is the wrong way round
+        ("Etc/GMT+5", "UTC-05"),  # the sign in that name is reversed
     ],
 )
 def test_what_a_zone_is_called(zone: str, name: str) -> None:
@@ -158,7 +158,7 @@ def test_a_list_in_words() -> None:
         (YORK, "2026-03-20 12:00", "do not disturb until 20 March at 08:00"),
         (YORK, "2026-03-02 17:00", "at work until 18:00"),
         (None, "2026-03-02 18:30", "does not want to be disturbed now"),
-        # Who is not at work needs no other word for it.
+        # Outside working hours do-not-disturb is not mentioned.
         (replace(YORK, start=time(13)), "2026-03-02 18:30", "back at 13:00"),
     ],
 )

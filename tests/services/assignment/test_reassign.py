@@ -1,4 +1,4 @@
-"""Decline: who gets the ticket, what is stored, and what a second press or a stale card does."""
+"""Decline: the next assignee, what is stored, a repeated click and a stale card."""
 
 from collections.abc import Callable
 
@@ -57,7 +57,7 @@ File = Callable[[str], Ticket]
 
 @pytest.fixture
 def file(tickets: TicketService, employee: User, runtime: Runtime, db: Mongo) -> File:
-    """File a ticket and let assignment have its way."""
+    """File a ticket and run assignment."""
 
     def filed(title: str) -> Ticket:
         ticket = file_ticket(tickets, employee, title)
@@ -120,7 +120,7 @@ def test_it_is_kept_once_and_counts_in_the_next_tickets_parts(
     assert following.assignment["parts"]["corrections"] == pytest.approx(-0.05)
 
 
-def test_once_accepted_it_may_still_turn_out_not_to_be_theirs(
+def test_an_accepted_ticket_can_still_be_declined(
     reassignment: Reassignment, ticket_actions: TicketActions, ticket: Ticket, ben: User, cleo: User
 ) -> None:
     ticket_actions.accept(actor=Actor.from_user(ben), ticket_id=str(ticket.id))
@@ -166,7 +166,7 @@ def test_the_last_one_leaves_it_to_wait(
     assert (done.ticket.status, done.ticket.assigned_to) == (Status.TODO, None)
     assert done.ticket.queue_key is not None
     assert done.ticket.queue_key.startswith("0-")
-    # Their room may be somebody else's chance, so all that wait are tried again at once.
+    # Their free capacity may fit another ticket, so all queued tickets are retried.
     stored = db.tickets.find_one({"_id": ticket.id}) or {}
     assert (stored["outbox"], stored["nextTryAt"]) == (True, clock())
 

@@ -17,7 +17,7 @@ WEEK = WorkWeek(ZoneInfo("UTC"))
 
 
 def share(part: str, who: Candidate = WHO, *others: Candidate, **asked: Any) -> float:
-    """How much of a part's weight they get."""
+    """The share of a part's weight."""
     question: dict[str, Any] = {"skills": (), "now": MONDAY, **asked}
     parts = ScoringContext.build([who, *others], **question).score_parts(who)
     return parts[part] / {**WEIGHTS, "corrections": CORRECTIONS_WEIGHT}[part]
@@ -35,7 +35,7 @@ def test_the_weights_leave_room_for_corrections_below_one() -> None:
         (("vpn",), 1),
         (("DNS",), 0),
         (("VPN", "DNS"), 3 / 4),  # three know DNS, one knows VPN
-        (("VPN", "SAP"), 1 / 2),  # what nobody knows counts like what one knows
+        (("VPN", "SAP"), 1 / 2),  # a skill that no one has counts like one that one user has
     ],
 )
 def test_the_rarer_a_skill_the_more_it_counts(skills: tuple[str, ...], expected: float) -> None:
@@ -75,7 +75,7 @@ def test_a_busy_week_counts_up_to_twenty_tickets(recent: int, expected: float) -
         (replace(WEEK, days=frozenset()), MONDAY, 0),
     ],
 )
-def test_the_sooner_somebody_is_back_the_better(
+def test_the_sooner_a_candidate_is_back_the_better(
     week: WorkWeek | None, at: datetime, expected: float
 ) -> None:
     assert share("hours", replace(WHO, week=week), now=at) == expected
@@ -88,7 +88,7 @@ def test_the_sooner_somebody_is_back_the_better(
         (("Europe/Berlin",), False),
         (("Europe/Berlin", "Europe/Madrid"), False),
         (("Europe/Berlin", "Europe/London"), True),
-        # Alike in winter alone.
+        # Equal only in winter.
         (("Europe/London", "Atlantic/Reykjavik"), False),
     ],
 )
@@ -121,7 +121,7 @@ def test_history_and_corrections_are_of_the_person() -> None:
         (None, MONDAY, 1),  # it is over
         (None, MONDAY + timedelta(hours=8), 1 / 2),
         (WEEK, MONDAY + timedelta(hours=8), 1 / 2),
-        # Not at work before tomorrow: the later of both counts.
+        # Not at work before tomorrow: the later time counts.
         (replace(WEEK, start=time(17), end=time(18)), MONDAY + timedelta(hours=1), 1 / 2),
         (replace(WEEK, start=time(10)), MONDAY + timedelta(hours=8), 1 / 2),
     ],

@@ -1,4 +1,4 @@
-"""Counts of attempts in Redis, with Redis stopped, and with one that never answers."""
+"""Attempt counts in Redis, with Redis stopped, and with a Redis that never answers."""
 
 import logging
 import socket
@@ -29,7 +29,7 @@ def own_redis() -> Iterator[RedisServer]:
 
 
 class Silent:
-    """A Redis that takes connections and never says a word; it counts them."""
+    """A Redis that accepts connections, counts them and never answers."""
 
     def __init__(self) -> None:
         self._server = socket.create_server(("127.0.0.1", 0), backlog=50)
@@ -60,7 +60,7 @@ def silent() -> Iterator[Silent]:
 
 @pytest.fixture
 def space(request: pytest.FixtureRequest) -> str:
-    """The test's own."""
+    """A Redis of this test alone."""
     return str(request.node.name)
 
 
@@ -88,7 +88,7 @@ def test_redis_forgets_them_after_the_window(redis: RedisServer, space: str) -> 
     with connect_redis(redis.url) as client:
         (key,) = client.keys(f"*{space}*")
         client.expire(key, 7)
-        # A further one does not lengthen it.
+        # A further attempt does not extend the window.
         assert attempts.increment("a", window=WINDOW) <= AttemptCount(2, 7)
         client.persist(key)
         client.expire(key, 0)
@@ -110,7 +110,7 @@ def test_without_redis_the_process_counts_for_itself(
             assert attempts.increment("a", window=WINDOW) == AttemptCount(number, 900)
     assert attempts.get_many(["a", "b"]) == [AttemptCount(5, 900), NONE]
     assert [record.getMessage() for record in caplog.records] == [
-        "Redis is away (ConnectionError): each process counts attempts for itself"
+        "Redis is unavailable (ConnectionError): each process counts attempts itself"
     ]
     clock.advance(minutes=10)
     assert attempts.increment("a", window=WINDOW) == AttemptCount(6, 300)
@@ -156,7 +156,7 @@ def test_redis_stops_and_comes_back(
     assert attempts.increment("a", window=WINDOW).attempts == 2
     own_redis.start()
     attempts.increment("b", window=WINDOW)
-    # For a while it is not asked.
+    # It is not called for a while.
     assert AttemptCounter(own_redis.url).get_many(["b"]) == [NONE]
     clock.advance(seconds=30)
     with caplog.at_level(logging.INFO):
@@ -164,7 +164,7 @@ def test_redis_stops_and_comes_back(
     assert AttemptCounter(own_redis.url).get_many(["b"]) != [NONE]
     # What was counted locally still applies here.
     assert attempts.get_many(["a"])[0].attempts == 2
-    assert "attempts to sign in are counted in Redis again" in caplog.messages
+    assert "sign-in attempts are counted in Redis again" in caplog.messages
 
 
 def test_a_restart_between_two_attempts_goes_unnoticed(

@@ -1,4 +1,4 @@
-"""A new password by mail, or by a link from an operator."""
+"""Password reset by email, or by a link from an operator."""
 
 from typing import Any
 
@@ -41,12 +41,12 @@ def jo(services: Services) -> User:
 
 
 def mailed(db: Mongo) -> list[ObjectId]:
-    """To whom a link goes."""
+    """The recipients of a link."""
     return [doc["userId"] for doc in db.letters.find({"kind": EmailKind.RESET})]
 
 
 def a_code(services: Services, user: User) -> str:
-    """As the task makes it that sends the letter."""
+    """Issue a code like the task that sends the email."""
     return services.codes.issue(kind=CodeKind.RESET, user_id=user.id)
 
 
@@ -65,7 +65,7 @@ def test_a_link_is_mailed_to_the_account_of_that_address(
 ) -> None:
     services.password_resets.request_link(email=" JO@example.com ")
     assert mailed(db) == [jo.id]
-    assert db.codes.count_documents({}) == 0  # the task makes it as it sends
+    assert db.codes.count_documents({}) == 0  # issued when the email is sent
 
 
 def test_an_account_made_from_slack_gets_its_first_password(
@@ -88,7 +88,7 @@ def test_nobody_is_told_whether_there_is_an_account(
     for email in emails:
         services.password_resets.request_link(email=email)
     others = [user_id for user_id in mailed(db) if user_id != jo.id]
-    # Letters that reach nobody, so that each takes as long.
+    # Emails without a recipient, so that both take the same time.
     assert len(others) == len(emails) - 1
     assert db.users.count_documents({"_id": {"$in": others}}) == 0
 
@@ -220,9 +220,7 @@ def test_of_two_who_use_a_code_at_once_one_does(services: Services, jo: User) ->
     assert services.sign_in.sign_in(email=jo.email, password=winner).id == jo.id
 
 
-def test_whoever_was_deactivated_meanwhile_gets_none(
-    services: Services, jo: User, db: Mongo
-) -> None:
+def test_an_account_deactivated_since_gets_none(services: Services, jo: User, db: Mongo) -> None:
     code = a_code(services, jo)
     db.users.update_one({"_id": jo.id}, {"$set": {"active": False}})
     before = stored(db, jo)

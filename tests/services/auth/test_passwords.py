@@ -1,4 +1,4 @@
-"""Passwords, legacy hashes included, and what each comparison costs."""
+"""Passwords, legacy hashes included, and the cost of each comparison."""
 
 import threading
 from collections.abc import Callable
@@ -24,7 +24,7 @@ TOO_LONG = (
 
 
 def hashed(text: str, *, cost: int = CHEAP, prefix: str = "$2b$") -> str:
-    """A hash as it may stand in the predecessor's database."""
+    """A hash like those in the predecessor's database."""
     made = bcrypt.hashpw(text.encode(), bcrypt.gensalt(cost)).decode()
     return prefix + made.removeprefix("$2b$")
 
@@ -67,7 +67,7 @@ def test_hashes_made_by_other_programs_match() -> None:
 
 
 def test_emails_are_sent_in_the_order_they_were_queued() -> None:
-    """One letter written in two ways is two passwords, as it was to the predecessor."""
+    """Two Unicode forms of one letter are two passwords, as in the predecessor."""
     cheap = PasswordHasher(cost=CHEAP)
     composed, decomposed = "caf\u00e9 au lait", "cafe\u0301 au lait"
     assert cheap.matches(composed, hashed(composed))
@@ -100,7 +100,7 @@ def test_what_nobody_can_have_typed_matches_nothing(text: str) -> None:
 
 
 class Work:
-    """In front of bcrypt: sums up what is spent, in hashes of cost 0, and may make each wait."""
+    """Wraps bcrypt: adds up the cost in hashes of cost 0, and may delay each call."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.spent = 0
@@ -147,7 +147,7 @@ def test_every_refusal_costs_the_same(stored: str | None, text: str, work: Work)
 
 
 def test_an_old_hash_of_a_higher_cost_costs_what_it_costs(work: Work) -> None:
-    """A predecessor's of cost 15, here of 8 among those of 6: until its owner signs in once."""
+    """A hash of cost 15 (here 8 instead of 6) is replaced at the owner's next sign-in."""
     stored = hashed(PASSWORD, cost=8)
     work.spent = 0
     assert not PasswordHasher(cost=6).matches("wrong", stored)
@@ -224,7 +224,7 @@ def test_a_bad_password_is_refused(text: str, sentence: str) -> None:
     assert (refused.value.field, str(refused.value)) == ("password", sentence)
 
 
-def test_whoever_signs_in_may_have_a_short_one_but_none_that_would_be_cut() -> None:
+def test_sign_in_accepts_a_short_password_but_none_that_would_be_truncated() -> None:
     check_password_length("x")
     with pytest.raises(InvalidValue) as refused:
         check_password_length("x" * 73)

@@ -17,7 +17,7 @@ HERE, THERE = "198.51.100.7", "203.0.113.9"
 
 @pytest.fixture
 def rate_limiter(clock: FixedClock) -> RateLimiter:
-    """By the test's clock, which no Redis would follow."""
+    """Without Redis, which would not use the test's clock."""
     return RateLimiter(NO_REDIS, clock=clock)
 
 
@@ -58,7 +58,7 @@ def test_thirty_failures_close_an_address_whatever_the_accounts(rate_limiter: Ra
     for number in range(30):
         rate_limiter.check_sign_in(account=f"{number}@example.com", client_ip=HERE)
         rate_limiter.record_sign_in_failure(account=f"{number}@example.com", client_ip=HERE)
-        # An account of one's own opens nothing.
+        # Signing in to another account does not reset it.
         rate_limiter.clear_sign_in_failures(account="mine@example.com")
     words, _ = refusal(
         lambda: rate_limiter.check_sign_in(account="new@example.com", client_ip=HERE)

@@ -1,4 +1,4 @@
-"""Session tokens: ours and nobody else's, for as long as they last."""
+"""Session tokens: only our own, until they expire."""
 
 import base64
 import hashlib
@@ -32,7 +32,7 @@ def tokens(clock: FixedClock) -> SessionTokens:
 
 
 def claims(clock: FixedClock, **changes: Any) -> dict[str, Any]:
-    """Those of a good token; None leaves one out."""
+    """The claims of a valid token; None removes one."""
     now = int(clock().timestamp())
     good = {
         "iss": "ai-ticket-assistant",
@@ -69,7 +69,7 @@ def test_what_is_in_it(tokens: SessionTokens, clock: FixedClock) -> None:
 
 
 def test_our_own_forgery_with_the_key_is_read(tokens: SessionTokens, clock: FixedClock) -> None:
-    """So that the refusals below are for what each changes."""
+    """Unchanged it is valid, so each refusal below is due to its change."""
     assert tokens.verify(signed(claims(clock))) == SessionClaims(JO.id, 3)
 
 
@@ -121,14 +121,14 @@ def test_no_claim_may_be_another(
 
 
 def test_a_legacy_token_is_not_valid(tokens: SessionTokens, clock: FixedClock) -> None:
-    """It had the same secret, no end, and the role in it."""
+    """Same secret, no expiry, and the role as a claim."""
     theirs = {"_id": str(JO.id), "role": "admin", "iat": int(clock().timestamp())}
     assert tokens.verify(signed(theirs, key=JWT_SECRET.encode())) is None
     assert tokens.verify(signed(claims(clock), key=JWT_SECRET.encode())) is None
 
 
 def test_the_legacy_app_accepts_none_of_ours(tokens: SessionTokens) -> None:
-    """It would: it asks for no claim, and sees a missing role as that of a moderator."""
+    """It would: it requires no claim, and takes a missing role for a moderator's."""
     with pytest.raises(jwt.InvalidSignatureError):
         jwt.decode(
             tokens.issue(JO),
@@ -161,7 +161,7 @@ def test_an_unsigned_token_is_refused(
 
 
 def test_a_public_keys_signature_is_refused(tokens: SessionTokens, clock: FixedClock) -> None:
-    """The confusion of RS256 with HS256, in both directions."""
+    """RS256/HS256 confusion, in both directions."""
     private = rsa.generate_private_key(public_exponent=65537, key_size=2048)
     public = private.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo

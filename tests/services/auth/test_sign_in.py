@@ -1,4 +1,4 @@
-"""Sign-up, sign-in and sessions: what the legacy app accepted, and what is guaranteed now."""
+"""Sign-up, sign-in and sessions, and the faults of the legacy app."""
 
 import logging
 from collections.abc import Callable
@@ -21,6 +21,7 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.registry.services import Services
 from tests.conftest import CHEAP, Commands, FixedClock, at_once, build_services
+from tests.services.auth.test_passwords import Work
 
 PASSWORD = "correct horse"
 COST_15 = "$2b$15$TW1gj9hhxx8nlhVPenzZtOK2Sv7RwryAFNw6WSXvLsMzh1iYKHENW"
@@ -32,7 +33,7 @@ def join(sign_in: SignInService, email: str = "jo@example.com", **fields: Any) -
 
 
 def legacy(db: Mongo, password: str = PASSWORD, **fields: Any) -> ObjectId:
-    """An account as the predecessor made it, with its hash."""
+    """An account as the predecessor stored it."""
     cost, prefix = fields.pop("cost", CHEAP), fields.pop("prefix", "$2b$")
     made = bcrypt.hashpw(password.encode(), bcrypt.gensalt(cost)).decode()
     doc = {
@@ -59,7 +60,7 @@ def refusal(sign_in: SignInService, email: str = "jo@example.com", password: str
 # Signing up
 
 
-def test_whoever_signs_up_is_a_user_who_can_sign_in(
+def test_a_new_account_has_the_role_user_and_can_sign_in(
     sign_in: SignInService, db: Mongo, clock: FixedClock
 ) -> None:
     user = join(sign_in, " Jo@Example.com ", skills=[" VPN ", "vpn"], name=" Jo  Doe ")
@@ -83,7 +84,7 @@ def test_whoever_signs_up_is_a_user_who_can_sign_in(
 
 
 def test_nobody_signs_up_as_an_admin(sign_in: SignInService) -> None:
-    """The predecessor took the role that was sent. Here there is no such argument."""
+    """The predecessor accepted a role in the request. There is no such argument here."""
     assert join(sign_in).role is Role.USER
     with pytest.raises(TypeError):
         join(sign_in, "al@example.com", role="admin")
@@ -154,7 +155,7 @@ def test_an_address_has_one_account(
 def test_of_many_who_sign_up_with_one_address_at_once_one_does(
     db: Mongo, redis: RedisServer, clock: FixedClock
 ) -> None:
-    # Each a process of its own, or they would wait for each other's hashes.
+    # One hasher each, or they would wait for each other's hashes.
     bots = [build_services(db, clock, REDIS_URL=redis.url).sign_in for _ in range(8)]
     answers = at_once(*[lambda bot=bot: join(bot, password=f"{id(bot):016}") for bot in bots])
     made = [answer for answer in answers if isinstance(answer, User)]
@@ -258,25 +259,13 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
     legacy(watched_db, cost=4, prefix="$2a$")
     join(sign_in, "al@example.com")
     users.find_by_email("any")  # fills in the search key of every address
-    spent: list[int] = []
-    hash_, check = bcrypt.hashpw, bcrypt.checkpw
-
-    def counting_hash(text: bytes, salt: bytes) -> bytes:
-        spent.append(2 ** int(salt[4:6]))
-        return hash_(text, salt)
-
-    def counting_check(text: bytes, old: bytes) -> bool:
-        spent.append(2 ** int(old[4:6]))
-        return check(text, old)
-
-    monkeypatch.setattr(bcrypt, "hashpw", counting_hash)
-    monkeypatch.setattr(bcrypt, "checkpw", counting_check)
+    work = Work(monkeypatch)
     seen = []
     for email in ("nobody", "invited", "jo", "al"):
-        spent.clear()
+        work.spent = 0
         commands.sent.clear()
         refusal(sign_in, f"{email}@example.com", "wrong horse")
-        seen.append((sum(spent), [name for name, _ in commands.sent]))
+        seen.append((work.spent, [name for name, _ in commands.sent]))
     assert seen == [(2**5, ["find", "find"])] * 4
 
 
@@ -293,7 +282,7 @@ def test_a_legacy_hash_is_replaced_at_the_first_sign_in(
     assert after.pop("password") != before.pop("password")
     assert after == before | {"emailKey": "jo@example.com"}
     assert stored(db, user_id)["password"].startswith("$2b$04$")
-    # It ended no session, and it still is the password.
+    # No session ended, and the password is the same.
     assert sign_in.authenticate(session).id == user_id
     renewed = stored(db, user_id)["password"]
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD).role is Role.MODERATOR
@@ -309,7 +298,7 @@ def test_a_legacy_hash_of_cost_fifteen_opens_once_and_is_replaced(
     assert stored(db, user_id)["password"].startswith("$2b$04$")
 
 
-def test_a_new_password_set_meanwhile_is_not_undone_by_a_renewal(
+def test_a_concurrent_password_change_is_not_undone_by_a_rehash(
     services: Services, db: Mongo
 ) -> None:
     sign_in = services.sign_in
@@ -354,7 +343,7 @@ def test_of_accounts_with_one_address_the_password_decides(
 
     assert opened("jo@example.com", "first horse") == one
     assert opened("jo@example.com", "second horse") == two
-    # Of two with the same password the one that is written like that.
+    # Of two with the same password, the one with this spelling.
     assert opened("JO@EXAMPLE.COM", "first horse") == three
     db.users.update_one({"_id": one}, {"$set": {"active": False}})
     assert opened("Jo@example.com", "first horse") == three
@@ -374,7 +363,7 @@ def test_an_account_whose_hash_is_none_cannot_be_signed_in_to(
 def test_a_password_that_bcrypt_would_cut_is_refused_before_it_is_compared(
     sign_in: SignInService, db: Mongo
 ) -> None:
-    """The predecessor cut it: then any with the same beginning would open the account."""
+    """Truncated, as in the predecessor, any password with the same beginning would match."""
     legacy(db, "x" * 72)
     assert sign_in.sign_in(email="jo@example.com", password="x" * 72)
     for email in ("jo@example.com", "nobody@example.com"):
@@ -441,7 +430,7 @@ def ended(sign_in: SignInService, token: str) -> None:
 
 
 def test_a_session_ends_after_a_week(sign_in: SignInService, clock: FixedClock) -> None:
-    """The predecessor's had no end."""
+    """The predecessor's sessions did not expire."""
     token = sign_in.issue_token(join(sign_in))
     clock.advance(days=6, hours=23)
     assert sign_in.authenticate(token)
@@ -461,7 +450,7 @@ def test_signing_out_ends_every_session_and_no_other_accounts(sign_in: SignInSer
 
 
 def test_a_legacy_account_can_sign_out_too(sign_in: SignInService, db: Mongo) -> None:
-    """It has no version yet."""
+    """The account has no tokenVersion."""
     user_id = legacy(db)
     token = sign_in.issue_token(sign_in.sign_in(email="jo@example.com", password=PASSWORD))
     assert sign_in.authenticate(token).id == user_id
@@ -505,7 +494,7 @@ def test_a_session_ends_with_what_it_stood_for(
 
 
 def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignInService, db: Mongo) -> None:
-    """It raises no version."""
+    """The predecessor does not raise tokenVersion."""
     user = join(sign_in)
     token = sign_in.issue_token(user)
     db.users.update_one({"_id": user.id}, {"$set": {"active": False}})
@@ -513,7 +502,7 @@ def test_a_deactivation_by_another_program_ends_it_too(sign_in: SignInService, d
 
 
 def test_the_role_is_that_of_this_moment(sign_in: SignInService, db: Mongo) -> None:
-    """Also where the predecessor changed it, without a version."""
+    """Even if the predecessor changed it, without a new tokenVersion."""
     user = join(sign_in)
     token = sign_in.issue_token(user)
     db.users.update_one({"_id": user.id}, {"$set": {"role": "moderator"}})

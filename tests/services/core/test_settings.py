@@ -57,15 +57,15 @@ def test_missing_and_bad_values_are_named_together_and_never_quoted() -> None:
     assert problems("bot", env) == [
         "REDIS_URL is missing",
         "MONGO_URI must begin with mongodb:// or mongodb+srv://",
-        "SLACK_API_URL must begin with http:// or https://",
-        "GEMINI_API_URL must begin with http:// or https://",
-        "SLACK_BOT_TOKEN must begin with xoxb-",
-        "SLACK_APP_TOKEN must begin with xapp-",
-        "ADMIN_EMAILS must be email addresses with commas between them",
         SHORT,
         "ACCOUNT_LINKING must be auto or strict",
-        "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR",
+        "SLACK_BOT_TOKEN must begin with xoxb-",
+        "SLACK_APP_TOKEN must begin with xapp-",
+        "SLACK_API_URL must begin with http:// or https://",
+        "GEMINI_API_URL must begin with http:// or https://",
         "GEMINI_TIMEOUT must be whole seconds, from 1 to 30",
+        "ADMIN_EMAILS must be email addresses with commas between them",
+        "LOG_LEVEL must be one of DEBUG, INFO, WARNING, ERROR",
     ]
 
 

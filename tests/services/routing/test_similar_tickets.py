@@ -1,15 +1,18 @@
-"""Tickets like another one, looked for in a real database."""
+"""Similar tickets: by their words, and found in a real database."""
 
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from bson import ObjectId
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.analysis.model_answer import Precedent
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.routing import similar_tickets
+from services.routing.similar_tickets import similarities
 from tests.conftest import Commands, FixedClock, sample_ticket
 
 TEAM = ("VPN", "Printer", "SAP")
@@ -17,7 +20,7 @@ TEXT = "VPN drops\nThe tunnel drops every hour since Monday."
 
 
 class Past:
-    """Files and resolves tickets, each a minute after the one before."""
+    """Files and resolves tickets, one per minute."""
 
     def __init__(self, db: Mongo, clock: FixedClock) -> None:
         self._db = db
@@ -150,3 +153,32 @@ class TestReporters:
         filed = clock()
         assert similar_tickets.count_reporters(db, ticket, now=filed + timedelta(minutes=59)) == 1
         assert similar_tickets.count_reporters(db, ticket, now=filed + timedelta(hours=1)) == 0
+
+
+TEXTS = st.text(alphabet="abcé 1\n.", max_size=40)
+
+
+def test_what_shares_rare_words_is_liker() -> None:
+    same, near, far, empty = similarities(
+        "The printer on floor three is out of paper",
+        [
+            "The printer on floor three is out of paper",
+            "A printer is out of toner",
+            "The salary is not on the account",
+            "",
+        ],
+    )
+    assert same == pytest.approx(1)
+    assert same > near > far > empty == 0
+
+
+def test_nothing_is_like_nothing() -> None:
+    assert similarities("", ["", "printer"]) == [0, 0]
+    assert similarities("printer", []) == []
+
+
+@given(TEXTS, st.lists(TEXTS, max_size=5))
+def test_it_is_a_share_and_the_order_changes_nothing(text: str, others: list[str]) -> None:
+    shares = similarities(text, others)
+    assert all(0 <= share <= 1 + 1e-9 for share in shares)
+    assert similarities(text, others[::-1]) == shares[::-1]

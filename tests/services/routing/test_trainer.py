@@ -1,4 +1,4 @@
-"""What is learned. How well it does on real tickets, `make bench-router` says."""
+"""Training. `make bench-router` measures the accuracy on real tickets."""
 
 import random
 from collections.abc import Callable, Sequence
@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from services.routing.learned_model import Example, LearnedModel, to_doc
-from services.routing.router import match_skills, rank_skills
+from services.routing.router import rank_skills
+from services.routing.skill_matching import match_skills
 from services.routing.trainer import Trainer
 from tests.support.resolved_tickets import WORDS, examples
 
@@ -18,7 +19,7 @@ def named(text: str) -> tuple[str, ...]:
 
 
 def right(model: LearnedModel | None, unseen: Sequence[Example]) -> int:
-    """How often the first answer is right."""
+    """The share of right first answers."""
     return sum(
         rank_skills(example.text, SKILLS, model)[:1] == list(example.labels) for example in unseen
     )
@@ -72,12 +73,12 @@ def test_hostile_texts_teach_without_harm() -> None:
 
 
 def misleading(count: int, *, seed: int) -> list[Example]:
-    """Where people write VPN of everything that has to do with the network drive."""
+    """Tickets about the network drive that all mention VPN."""
     return [Example(f"{e.text} vpn", e.labels) for e in examples(count, seed=seed)]
 
 
 def telling(count: int, *, seed: int) -> list[Example]:
-    """Each names its skill, and the other words tell nothing."""
+    """Each names its skill; the other words are uninformative."""
     chance = random.Random(seed)  # noqa: S311  no secret
     wrong = examples(count, seed=seed)
     skills = [chance.choice(SKILLS) for _ in wrong]

@@ -1,4 +1,4 @@
-"""From what the models are learned, and when."""
+"""Which tickets the models are trained on, and when."""
 
 import logging
 from collections.abc import Callable
@@ -43,7 +43,7 @@ def resolve(db: Mongo, clock: FixedClock, expert: User) -> Resolve:
 
 
 def taught(db: Mongo, clock: FixedClock) -> tuple[dict[str, float], dict[ObjectId, float]]:
-    """What is known of a tunnel: the skills' shares, and the people's."""
+    """The shares of skills and users for a ticket about a tunnel."""
     model = ModelStore(db, clock=clock).skill_model()
     stored = db.models.find_one({"_id": ModelKind.PEOPLE.value})
     who = from_doc(stored).rank("tunnel") if stored else []
@@ -66,7 +66,7 @@ def test_the_first_resolved_ticket_teaches_skill_and_person(
     ("fields", "skills", "is_theirs"),
     [
         ({"relatedSkills": ["VPN", "Cooking"]}, {"VPN"}, True),
-        ({"relatedSkills": ["Printer"]}, set(), True),  # who resolved it does not know it
+        ({"relatedSkills": ["Printer"]}, set(), True),  # the resolver does not have the skill
         (
             {
                 "relatedSkills": ["Printer"],
@@ -168,13 +168,13 @@ def test_secrets_are_not_learned(
 def test_of_processes_that_learn_at_once_one_makes_each_version(
     db: Mongo, clock: FixedClock, resolve: Resolve, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """One that looks between another's two writes may learn both again, never the same version."""
+    """A process that reads between another's two writes may retrain both, but as a new version."""
     caplog.set_level(logging.INFO)
     resolve("The tunnel drops", "VPN")
     assert at_once(*[Training(db, clock=clock).run_if_due for _ in range(4)]).count(True) >= 1
     said = [r.message for r in caplog.records if r.name == "services.routing.training"]
     store = ModelStore(db, clock=clock)
     for kind in ModelKind:
-        made = said.count(f"learned {kind.value} from 1 tickets")
+        made = said.count(f"trained the model of {kind.value} on 1 tickets")
         assert store.stored_info(kind).version == made >= 1
     assert not Training(db, clock=clock).run_if_due()

@@ -17,8 +17,8 @@ from bot.views.modals.edit_ticket import (
     edit_ticket_modal,
     ticket_id_from_view,
 )
-from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
+from services.assignment.ranking import AssigneeOption
 from services.editing.conflicts import EditConflict, FieldConflict
 from services.editing.ticket_edits import EditForm
 from services.models.ticket import Priority, Status, Ticket

@@ -6,15 +6,15 @@ import pytest
 from bson import ObjectId
 
 from bot.views.modals.ticket_actions import decline_modal, declined_modal, reassign_ticket_modal
-from services.assignment.assignee_options import AssigneeOption
 from services.assignment.candidate import Obstacle
+from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import ReassignResult
 from services.models.events import Event, EventType
 from services.models.ticket import Status
 from services.models.user import Role, User
 from services.tickets.lifecycle import state_token
 from tests.conftest import sample_ticket
-from tests.services.assignment.test_assignee_options import NOW
+from tests.services.assignment.test_ranking import NOW
 from tests.support.blockkit import check_view
 
 TICKET = sample_ticket(status=Status.IN_PROGRESS, assigned_to=ObjectId())

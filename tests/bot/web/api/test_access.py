@@ -1,4 +1,4 @@
-"""Every route of the API, as every role, on own tickets and on others'."""
+"""Every API route as every role, on own and other tickets and accounts."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.api_client import FINE, Api
 
 OK, MADE, NO_TOKEN, DENIED, HIDDEN = 200, 201, 401, 403, 404
 
-# By operation and by whose it is about: what nobody, a user, a moderator and an admin are answered.
+# By operation and owner: the status for no one, a user, a moderator and an admin.
 TABLE: dict[tuple[str, str], tuple[int, int, int, int]] = {
     ("signUp", ""): (MADE, MADE, MADE, MADE),
     ("signIn", ""): (OK, OK, OK, OK),
@@ -65,7 +65,7 @@ def test_nobody_may_do_but_sign_in_and_up(api: Api, people: People) -> None:
 
 
 def body(name: str, owner: User, role: Role) -> dict[str, Any]:
-    """What such a call sends, about that account or a ticket of theirs."""
+    """The request of such a call, about that account or one of its tickets."""
     bodies: dict[str, dict[str, Any]] = {
         "signUp": {**ACCOUNT, "email": f"new-{role}@example.com"},
         "signIn": {**ACCOUNT, "email": f"new-{role}@example.com"},

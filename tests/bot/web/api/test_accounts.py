@@ -1,4 +1,4 @@
-"""The API's account routes, and what the legacy app accepted there."""
+"""The API's account routes, and the faults of the legacy app there."""
 
 import itertools
 from typing import Any
@@ -142,7 +142,7 @@ def test_a_wrong_password_and_an_unknown_address_are_answered_alike(
     api: Api, people: People
 ) -> None:
     joined(api)
-    people.add()  # made from Slack, without a password
+    people.add()  # created from Slack, without a password
     refused = [
         api.post("/api/auth/login", json=sent)
         for sent in (
@@ -198,7 +198,7 @@ def test_what_we_did_not_sign_is_no_token(api: Api) -> None:
 
 
 def test_a_session_cookie_is_no_token(api: Api) -> None:
-    """Or any page a browser is on could call the API in its user's name."""
+    """Otherwise any web page could call the API in its user's name."""
     token = joined(api)["token"]
     cookie = {"Cookie": f"session={token}; __Host-session={token}"}
     assert api.get("/api/tickets", headers=cookie).status_code == 401
@@ -225,7 +225,7 @@ def test_one_changes_ones_own_profile(api: Api) -> None:
     assert (answer.json()["message"], answer.json()["token"]) == ("User updated.", None)
     user = answer.json()["user"]
     assert (user["name"], user["skills"]) == ("Jo Doe", ["VPN"])
-    # As the predecessor's clients send it, with the address of whoever asks.
+    # As the predecessor's clients send it, with the caller's address.
     sent = {"email": "JO@example.com", "skills": []}
     user = api.post("/api/auth/update-user", by=token, json=sent).json()["user"]
     assert (user["name"], user["skills"], user["role"]) == ("Jo Doe", [], "user")

@@ -1,4 +1,4 @@
-"""What the API answers to what is no call of it: JSON, and a sentence, whatever it is."""
+"""The API's answers to invalid requests: always JSON with a sentence."""
 
 import json
 import logging

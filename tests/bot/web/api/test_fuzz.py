@@ -1,6 +1,6 @@
-"""Schemathesis, which makes calls of the document, against the real application.
+"""Schemathesis generates calls from the OpenAPI document, against the real application.
 
-The same calls at each run; `make fuzz-api` makes many more, and others each time.
+The calls are the same in each run; `make fuzz-api` makes more, and different ones each time.
 """
 
 import itertools
@@ -36,7 +36,7 @@ from tests.support.api_client import SCHEMA
 
 MORE = int(os.environ.get("FUZZ_EXAMPLES", "0"))
 load_all_checks()
-# Not that what fits the document is taken: it cannot say that a deadline must not be in the past.
+# A call that fits the document may be refused: it cannot express that a deadline is in the future.
 CHECKS = [
     checks.negative_data_rejection,
     not_a_server_error,
@@ -51,7 +51,7 @@ PEOPLE = tuple(role for role in Role for _ in range(2))
 
 
 class Fuzzed:
-    """The application, and who calls it next: one of every role in turn, or nobody."""
+    """The application, called in turn by each role and without a token."""
 
     def __init__(self, db: Mongo, redis: RedisServer) -> None:
         self._clock = FixedClock()
@@ -74,9 +74,9 @@ class Fuzzed:
         self._turns = itertools.count()
 
     def prepare(self, case: Case[Any]) -> dict[str, str]:
-        """The headers of its caller; every other call is about a ticket that exists."""
+        """Set the caller's headers; every other call is about an existing ticket."""
         turn = next(self._turns)
-        self._clock.advance(minutes=4)  # nobody has filed too many tickets
+        self._clock.advance(minutes=4)  # no rate limit of filing
         headers = {"X-Forwarded-For": f"198.19.{turn // 250 % 250}.{turn % 250}"}
         who = turn % (len(self._ids) + 1)
         if who == len(self._ids):
@@ -111,7 +111,7 @@ def fuzzed(mongo: MongoServer, redis_server: RedisServer) -> Iterator[tuple[Fuzz
 
 
 def is_as_made(case: Case[Any]) -> bool:
-    """Whether what is wrong with it is still there, its caller and its ticket having been set."""
+    """Whether the call is still invalid after its caller and ticket were set."""
     parts = case.meta.components if case.meta else {}
     wrong = {place for place, part in parts.items() if part.mode.is_negative}
     left = wrong - {ParameterLocation.PATH, ParameterLocation.HEADER}

@@ -1,4 +1,4 @@
-"""A request that files a ticket, sent again with its idempotency key."""
+"""Filing a ticket again with the same idempotency key."""
 
 from datetime import timedelta
 

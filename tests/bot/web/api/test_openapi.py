@@ -1,4 +1,4 @@
-"""`/api/openapi.json`: what it says of the legacy app's routes."""
+"""`/api/openapi.json` describes the legacy app's routes."""
 
 import json
 
@@ -93,7 +93,7 @@ def test_its_references_lead_somewhere(described: Json) -> None:
 def test_its_examples_work_one_after_the_other(
     api: Api, described: Json, people: People, users: UserService
 ) -> None:
-    """Each body's, by whom the operation is for."""
+    """The example bodies, by the role that the operation is for."""
     schemas = described["components"]["schemas"]
     token, ticket = "", ""
     for operation in OPERATIONS:

@@ -1,4 +1,4 @@
-"""Lists of tickets, a page at a time."""
+"""Pages of the ticket list."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -37,7 +37,7 @@ def stored(db: Mongo, requester: User, people: People, clock: FixedClock) -> lis
 
 
 def all_pages(api: Api, by: User, query: str, cursor: str = "") -> list[list[str]]:
-    """The ids on every page from there on."""
+    """The ids on all pages from there on."""
     found: list[list[str]] = []
     while True:
         answer = api.get(f"/api/tickets?{query}{cursor}", by=by)
@@ -68,7 +68,7 @@ def test_the_staff_see_them_all(
     assert [ticket for ticket in seen if ticket in set(stored)] == stored
 
 
-def test_a_ticket_filed_meanwhile_moves_nothing(
+def test_a_ticket_filed_between_pages_moves_nothing(
     api: Api, requester: User, stored: list[str], clock: FixedClock
 ) -> None:
     first = api.get("/api/tickets?limit=50", by=requester).json()
@@ -105,7 +105,7 @@ BAD_CURSORS = (
     "%C3%A9",
     "%00",
     "MTcwMC42NWYwYzBmZmVlNjVmMGMwZmZlZTAwMTI=",  # padded
-    "MDE3MDAuNjVmMGMwZmZlZTY1ZjBjMGZmZWUwMDEy",  # 01700: never written so
+    "MDE3MDAuNjVmMGMwZmZlZTY1ZjBjMGZmZWUwMDEy",  # 01700: not canonical
     "OTk5OTk5OTk5OTk5OTk5LjY1ZjBjMGZmZWU2NWYwYzBmZmVlMDAxMg",  # the year 33658
     "x" * 5_000,
 )

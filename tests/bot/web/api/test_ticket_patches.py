@@ -1,4 +1,4 @@
-"""`PATCH /api/tickets/ID`: what the legacy app ignored, stored anyway, or could not clear."""
+"""`PATCH /api/tickets/ID`, and the faults of the legacy app there."""
 
 from datetime import timedelta
 from typing import Any
@@ -177,7 +177,7 @@ def test_a_status_alone_does(
 def in_status(
     ticket_actions: TicketActions, db: Mongo, ticket_id: str, status: Status, moderator: User
 ) -> None:
-    """Lead a new ticket there by the steps people take."""
+    """Bring a new ticket into that status by actions."""
     actor = Actor.from_user(moderator)
     if status is not Status.TODO:
         ticket_actions.take(actor=actor, ticket_id=ticket_id)

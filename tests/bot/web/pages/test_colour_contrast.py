@@ -1,4 +1,4 @@
-"""The pages' colours can be read by those who see less, by day and by night."""
+"""The contrast of the pages' colours, light and dark."""
 
 import re
 
@@ -8,13 +8,13 @@ from demo.binaries import ROOT
 
 STYLE = (ROOT / "bot" / "web" / "static" / "style.css").read_text()
 COLOUR = re.compile(r"--([\w-]+): #([0-9a-f]{6});")
-# WCAG 2.2, 1.4.3 and 1.4.11: contrast of texts, and of what shows where an input is.
+# WCAG 2.2, 1.4.3 and 1.4.11: contrast of text and of the borders of inputs.
 TEXT, EDGE = 4.5, 3.0
 TEXTS = {
     ("text", "card"),
     ("text", "ground"),
     ("text", "quiet"),
-    ("text", "line"),  # a quiet button under the mouse
+    ("text", "line"),  # a secondary button, hovered
     ("muted", "card"),
     ("link", "card"),
     ("link", "ground"),

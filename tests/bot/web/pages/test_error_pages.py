@@ -1,4 +1,4 @@
-"""What goes wrong at an address that people open."""
+"""Error pages at addresses that people open."""
 
 import logging
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ AWAY = "This could not be done, because the database is away. Try again in a min
 def url_without_database(bot_process: BotProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(bot.web.pages.blueprint, "VIEW_TIMEOUT_SECONDS", 0.2)
     away = connect(NOBODY_LISTENS)
-    # Nobody listens on that port either: Redis is away, too.
+    # No server listens on that port, so Redis is unavailable, too.
     cut_off = build_services(away, REDIS_URL="redis://127.0.0.1:9/0")
     with serving(replace(bot_process, services=cut_off)) as address:
         yield address

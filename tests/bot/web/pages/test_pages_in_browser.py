@@ -1,4 +1,4 @@
-"""On a phone: an account's way through every page, in Chromium, served by `app.py`."""
+"""All account pages in Chromium in a phone's size, served by `app.py`."""
 
 import json
 from collections.abc import Iterator
@@ -33,14 +33,14 @@ class Phone:
         self._page.go(self._url + path)
 
     def fill(self, action: str, **typed: str) -> None:
-        """Type into that form as on a keyboard, and press its button."""
+        """Fill in the form and submit it."""
         form = f"main form[action='{action}']"
         for name, text in typed.items():
             self._page.type(f'document.querySelector("{form} #{name}")', text)
         self._page.click(f'document.querySelector("{form} button")')
 
     def sees(self, heading: str, *texts: str) -> None:
-        """Until the page of that heading says all of that; nothing of it is out of the screen."""
+        """Wait for the page with that heading and texts; check that nothing overflows."""
         self._page.wait_for(f"{HEADING} === {json.dumps(heading)}", heading)
         for text in texts:
             shown = f"document.body?.innerText.includes({json.dumps(text)})"
@@ -52,7 +52,7 @@ class Phone:
         return self._page.evaluate("document.activeElement.id")
 
     def has_in_focus(self, text: str) -> None:
-        """Until it is: so it is in sight, however long the page, and read out first."""
+        """Wait for the focus: a focused element is visible and read out first."""
         focused = f"document.activeElement.innerText === {json.dumps(text)}"
         self._page.wait_for(focused, f"the focus on {text}")
 
@@ -63,7 +63,7 @@ class Phone:
         return self._page.evaluate("document.cookie")
 
     def styles(self) -> object:
-        """How many rules of ours apply: a stylesheet that was refused has none."""
+        """The number of our CSS rules; a refused stylesheet has none."""
         return self._page.evaluate("document.styleSheets[0].cssRules.length")
 
     def slip_in(self, tag: str, content: str) -> None:

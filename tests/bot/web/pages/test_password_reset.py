@@ -31,12 +31,12 @@ def emma(url: str, users: UserService) -> User:
 
 
 def link_for(user: User, accounts: Services) -> str:
-    """What the mail leads to."""
+    """The page that the email links to."""
     return reset_path(accounts.codes.issue(kind=CodeKind.RESET, user_id=user.id))
 
 
 def asked_for(db: Mongo) -> list[object]:
-    """Whose mails with a link are waiting."""
+    """The accounts with a queued reset email."""
     return [queued_email["userId"] for queued_email in db.letters.find({"kind": EmailKind.RESET})]
 
 
@@ -68,7 +68,7 @@ def test_nobody_is_flooded_with_mail(browser: Browser, emma: User, db: Mongo) ->
     page = browser.fill(page, "/forgot", email="emma@example.com")
     assert (page.status, page.alerts) == (429, ["Too many attempts. Try again in 60 minutes."])
     assert page.headers["Retry-After"].isdecimal()
-    assert asked_for(db) == [emma.id]  # all within one minute, and so one mail
+    assert asked_for(db) == [emma.id]  # within one minute: one email
 
 
 def test_without_mail_the_page_says_whom_to_ask(bot_process: BotProcess) -> None:
@@ -86,7 +86,7 @@ def test_the_link_sets_a_new_password_once(
     old = Browser(url)
     old.sign_in()
     link = link_for(emma, services)
-    for _ in range(2):  # whatever looks through mails may open it
+    for _ in range(2):  # email scanners may open it
         page = browser.open(link)
         assert (page.status, page.title) == (200, "New password – Help desk")
     assert "For emma@example.com. Setting it ends every session of the account." in page.text

@@ -1,4 +1,4 @@
-"""One's own account on its page: details, password, Slack members, sessions, the code to link."""
+"""The profile page: details, password, Slack members, sessions, linking code."""
 
 import re
 
@@ -26,7 +26,7 @@ CODE = re.compile(r"[0-9A-HJKMNP-TV-Z]{5}-[0-9A-HJKMNP-TV-Z]{5}")
 
 @pytest.fixture
 def browser(url: str) -> Browser:
-    """Emma's, who is signed in."""
+    """Emma's browser, signed in."""
     made = Browser(url)
     made.sign_up("emma@example.com", name="Emma", skills="VPN, DNS")
     return made
@@ -81,7 +81,7 @@ def test_a_refused_detail_leaves_all_as_it_is(browser: Browser, users: UserServi
 
 
 def test_what_nobody_touched_stays_as_it_is(browser: Browser, db: Mongo, emma: User) -> None:
-    """Also where the predecessor took more than we do."""
+    """Even if the predecessor accepted more than we do."""
     many = [f"skill {number}" for number in range(30)]
     db.users.update_one({"_id": emma.id}, {"$set": {"skills": many, "name": "é" * 90}})
     page = browser.fill(browser.open("/profile"), "/profile", name="Emma")
@@ -127,7 +127,7 @@ def test_a_new_password_ends_the_other_sessions_and_not_this_one(
         ),
     ],
 )
-def test_a_password_is_changed_by_whoever_knows_it(
+def test_changing_a_password_requires_the_current_one(
     browser: Browser, url: str, current: str, new: str, repeat: str, field: str, sentence: str
 ) -> None:
     typed = {"currentPassword": current, "password": new, "repeat": repeat}
@@ -230,7 +230,7 @@ def test_unlinking_asks_once_more_and_tells(
     assert "was unlinked from you on its page" in told.args["text"]
 
 
-def test_nobody_unlinks_somebody_else(
+def test_a_user_cannot_unlink_another_account(
     browser: Browser, member: str, url: str, db: Mongo, users: UserService
 ) -> None:
     other = Browser(url)
@@ -244,7 +244,7 @@ def test_nobody_unlinks_somebody_else(
     assert db.links.count_documents({}) == 1
 
 
-def test_the_pages_of_an_account_are_for_whoever_is_signed_in(url: str) -> None:
+def test_the_account_pages_require_sign_in(url: str) -> None:
     for path in ("/profile", "/unlink?member=U1"):
         page = Browser(url).open(path)
         assert (page.status, page.path) == (200, "signin?next=profile")

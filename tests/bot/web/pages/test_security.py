@@ -1,4 +1,4 @@
-"""What keeps others out of the pages: tokens in forms, cookies, headers, escaping."""
+"""Security of the pages: CSRF tokens, cookies, headers, escaping."""
 
 import re
 
@@ -28,12 +28,12 @@ PAGES = sorted(path for method, path, _ in PAGE_ROUTES if method == "GET")
 
 
 def state(db: Mongo) -> object:
-    """All that a form could change."""
+    """The data that forms can change."""
     return [list(db[name].find()) for name in ("users", "links", "unlinked", "codes", "letters")]
 
 
 def submit(browser: Browser, path: str, csrf: str | None, **headers: str) -> Page:
-    """The form of that address as its page would send it, but for token and headers."""
+    """Submit that page's form with the given token and headers."""
     data = {"email": "emma@example.com", "password": PASSWORD, "repeat": PASSWORD, "name": "Eve"}
     data |= {"currentPassword": PASSWORD, "skills": "x", "code": "x", "member": "U1"}
     if csrf is not None:
@@ -93,7 +93,7 @@ def test_a_form_of_ours_is_taken_behind_a_proxy_too(browser: Browser, origin: st
 
 
 def test_nobody_is_signed_in_to_a_strangers_account(browser: Browser) -> None:
-    """The token of the attacker's own browser is none in this one."""
+    """The token of the attacker's browser is not valid in this one."""
     attacker = Browser(browser.url)
     attacker.sign_up()
     token = attacker.open("/forgot").inputs["csrf"]["value"]
@@ -180,7 +180,7 @@ def test_over_tls_browsers_stay_there(bot_process: BotProcess) -> None:
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
 
 
-def test_the_stylesheet_is_asked_for_anew_and_not_sent_again(url: str) -> None:
+def test_the_stylesheet_is_revalidated_and_not_sent_again(url: str) -> None:
     first = requests.get(f"{url}/static/style.css", timeout=20)
     assert (first.status_code, first.headers["Cache-Control"]) == (200, "no-cache")
     known = {"If-None-Match": first.headers["ETag"]}

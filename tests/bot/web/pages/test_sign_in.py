@@ -20,7 +20,7 @@ EXISTS = (
 )
 
 
-def test_somebody_signs_up_and_reads_their_profile(
+def test_a_user_signs_up_and_reads_their_profile(
     browser: Browser, users: UserService, db: Mongo
 ) -> None:
     page = browser.sign_up(" Emma@Example.com ", name="Emma Müller", skills="VPN, dns,, VPN")
@@ -115,7 +115,7 @@ def test_guesses_at_sign_up_are_counted_as_at_sign_in(browser: Browser, url: str
     assert browser.sign_in().alerts == ["Too many attempts. Try again in 15 minutes."]
 
 
-def test_somebody_signs_in_and_out_everywhere(browser: Browser, url: str) -> None:
+def test_a_user_signs_in_and_out_everywhere(browser: Browser, url: str) -> None:
     browser.sign_up()
     elsewhere = Browser(url)
     page = elsewhere.sign_in("EMMA@example.com")
@@ -154,7 +154,7 @@ def test_wrong_unknown_and_deactivated_look_alike(
     assert len(set(seen)) == 1
 
 
-def test_whoever_fails_too_often_waits(browser: Browser, url: str) -> None:
+def test_too_many_failures_are_refused_for_a_while(browser: Browser, url: str) -> None:
     browser.sign_up()
     for _ in range(10):
         assert Browser(url).sign_in(password="wrong password").status == 401
@@ -167,7 +167,7 @@ def test_whoever_fails_too_often_waits(browser: Browser, url: str) -> None:
 def test_the_thirty_first_from_one_address_is_told_when_to_retry(
     url: str, services: Services
 ) -> None:
-    """Who comes through a proxy that nobody told of is not counted; this browser comes straight."""
+    """A client behind an unknown proxy is not counted; this browser is direct."""
     address = "203.0.113.7"
     for number in range(30):
         services.sign_in.sign_up(
@@ -202,7 +202,7 @@ def test_a_session_ends_after_seven_days(browser: Browser, clock: FixedClock) ->
 
 
 @pytest.mark.parametrize("path", ["/signin", "/signup"])
-def test_whoever_is_signed_in_need_not_do_so_again(browser: Browser, path: str) -> None:
+def test_a_signed_in_user_is_redirected(browser: Browser, path: str) -> None:
     browser.sign_up()
     assert browser.open(path).path == "profile"
     assert browser.open(f"{path}?next=link").path == "link"
