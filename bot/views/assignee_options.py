@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, option
-from bot.views.text import Block, plain_text, truncate
+from bot.views.text import Block, plain_text
 from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 
 OBSTACLE_LABELS = {
     Obstacle.REQUESTER: "filed it",

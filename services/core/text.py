@@ -1,4 +1,4 @@
-"""Patterns of texts: invisible characters, scripts without spaces, email addresses."""
+"""Texts: invisible characters, length, scripts without spaces, email addresses."""
 
 import re
 
@@ -28,3 +28,8 @@ _LINE_BREAK = re.compile(r"\r\n?|[\x85\u2028\u2029]")
 def strip_invisible(text: str) -> str:
     """Remove invisible characters; line breaks and tabs stay."""
     return _STRAY.sub("", _INVISIBLE_CHARACTERS.sub("", _LINE_BREAK.sub("\n", text)))
+
+
+def truncate(text: str, limit: int) -> str:
+    """Return at most `limit` characters, with an ellipsis if something was cut."""
+    return text if len(text) <= limit else text[: limit - 1].rstrip() + "…"

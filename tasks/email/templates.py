@@ -6,8 +6,7 @@ For the account's owner only. Without internal fields and without the AI's text:
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.views.text import truncate
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.models.ticket import Ticket
 from services.models.user import User
 from services.outbox.emails import EmailKind

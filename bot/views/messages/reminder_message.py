@@ -7,7 +7,8 @@ from bot.views import ids, labels
 from bot.views.blocks import actions, context, mrkdwn_section
 from bot.views.cards.action_buttons import action_button
 from bot.views.due_text import format_datetime
-from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text, truncate
+from bot.views.text import Block, DisplayPerson, Message, escape, mrkdwn, plain_text
+from services.core.text import truncate
 from services.models.escalation_track import EscalationStep, EscalationTrack
 from services.models.permissions import Actor
 from services.models.ticket import Ticket

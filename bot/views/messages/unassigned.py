@@ -6,7 +6,8 @@ from bot.views import ids, labels
 from bot.views.blocks import actions, button, context, header, section, text_section, ticket_title
 from bot.views.cards.action_buttons import action_button
 from bot.views.cards.ticket_cards import ticket_reference
-from bot.views.text import Block, DisplayPerson, Message, mrkdwn, plain_text, truncate
+from bot.views.text import Block, DisplayPerson, Message, mrkdwn, plain_text
+from services.core.text import truncate
 from services.lists.list_query import ListKind, ListQuery
 from services.models.ticket import Ticket
 from services.tickets.validation import MAX_TITLE_LENGTH
