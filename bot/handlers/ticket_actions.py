@@ -18,6 +18,7 @@ from bot.views.cards.action_buttons import parse_button_value
 from bot.views.inputs import View
 from bot.views.messages import ticket_updates
 from bot.views.modals import ticket_actions
+from bot.views.text import DisplayPerson
 from services.core.errors import Conflict
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -47,7 +48,8 @@ def open_reassign_form(req: Request) -> None:
             ticket_id=ticket_id,
             expected_state=expected_state,
         )
-    req.open_modal(ticket_actions.reassign_ticket_modal(ticket, suggestions))
+    assignee = _accepted_colleague(req, ticket)
+    req.open_modal(ticket_actions.reassign_ticket_modal(ticket, suggestions, assignee=assignee))
 
 
 def open_decline_form(req: Request) -> None:
@@ -80,6 +82,14 @@ def answer_solved(req: Request) -> None:
     ticket = req.services.ticket_actions.confirm_solved(actor=req.actor, ticket_id=req.button_value)
     req.bot.publisher.publish_ticket(str(ticket.id))
     req.replace_message(ticket_updates.solved_confirmation(ticket))
+
+
+def _accepted_colleague(req: Request, ticket: Ticket) -> DisplayPerson | None:
+    """Return the assignee if another user has accepted the ticket."""
+    if ticket.accepted_at is None or ticket.assigned_to in (None, req.actor.user_id):
+        return None
+    user = req.services.users.get(ticket.assigned_to)
+    return DisplayPerson(user.display_name) if user else None
 
 
 class _Action(Protocol):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from bson import ObjectId
 
@@ -13,6 +14,7 @@ from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox.deliveries import delivery_key
 from services.tickets.lifecycle import completed_by
+from services.tickets.transitions import TAKEN_REASON
 from tasks.recipients import (
     ASKED_AGAIN,
     ASSIGNEE,
@@ -21,7 +23,9 @@ from tasks.recipients import (
     REOPENED,
     REQUESTER,
     RESOLVED,
+    RESOLVED_BY_OTHER,
     SOLVED,
+    TAKEN_OVER,
     THREAD,
     TRIAGE,
     UNANSWERED,
@@ -104,13 +108,15 @@ def build_message(
         return ticket_updates.question_message(
             ticket, by=by, question_text=(event.note if event else None) or ""
         )
-    build = {
+    builders: dict[str, Callable[..., Message]] = {
         RESOLVED: ticket_updates.resolved_message,
         REOPENED: ticket_updates.reopened_message,
         CANCELLED: ticket_updates.cancelled_message,
         SOLVED: ticket_updates.solved_message,
-    }[kind]
-    return build(ticket, by=by)
+        RESOLVED_BY_OTHER: ticket_updates.resolved_by_other_message,
+        TAKEN_OVER: partial(_taken_over_message, event=event, people=people),
+    }
+    return builders[kind](ticket, by=by)
 
 
 def _question(ticket: Ticket) -> str:
@@ -147,6 +153,15 @@ def _assignee(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
 def _done_by(ticket: Ticket, people: PersonLookup) -> DisplayPerson | None:
     by = completed_by(ticket)
     return people(by) if by else None
+
+
+def _taken_over_message(
+    ticket: Ticket, *, by: DisplayPerson, event: Event | None, people: PersonLookup
+) -> Message:
+    assignee = people(event.to) if event and event.to else None
+    note = (event.note if event else None) or ""
+    reason = "" if note == TAKEN_REASON else note
+    return ticket_updates.taken_over_message(ticket, by=by, assignee=assignee, reason=reason)
 
 
 def _recipient_id(recipient: Recipient) -> ObjectId | str:

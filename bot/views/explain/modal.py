@@ -15,11 +15,11 @@ from bot.views.text import (
     fit_view_to_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
 from services.assignment.dry_run import DryRun
 from services.assignment.explanation import LastAssignment
 from services.assignment.feedback import Correction
+from services.core.text import truncate
 
 # A view has at most 100 blocks, so each list is cut.
 MAX_CANDIDATES = 20

@@ -10,8 +10,8 @@ from bot.views.text import (
     fit_to_limit,
     mrkdwn,
     plain_text,
-    truncate,
 )
+from services.core.text import truncate
 from services.models.comment import Comment
 from services.models.ticket import Ticket
 

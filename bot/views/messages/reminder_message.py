@@ -111,7 +111,7 @@ def _buttons(line: ReminderLine, is_channel: bool) -> list[Block]:
     if line.step is EscalationStep.ACCEPT_REASSIGN:
         return [open_button]
     if is_channel:
-        return [action_button(ticket, ids.TAKE), open_button]
+        return [action_button(ticket, ids.TAKE, assignee=line.assignee), open_button]
     if not line.is_for_assignee:
         return [action_button(ticket, ids.REASSIGN), open_button]
     actions = (

@@ -125,6 +125,42 @@ def cancelled_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     )
 
 
+def taken_over_message(
+    ticket: Ticket, *, by: DisplayPerson, assignee: DisplayPerson | None, reason: str
+) -> Message:
+    """For the former assignee: `by` took the ticket over, gave it to the new `assignee`, or
+    returned it to the queue (no `assignee`)."""
+    name = f"*{labels.ticket_name(ticket)}*"
+    if assignee is None:
+        sentence, short = f"returned {name} to the queue", "returned to the queue"
+    elif assignee == by:
+        sentence, short = f"took over {name}", "taken over"
+    else:
+        sentence = f"reassigned {name} to {assignee.mention}"
+        short = f"reassigned to {escape(assignee.name)}"
+    blocks = [mrkdwn_section(f"{by.mention} {sentence}"), ticket_title(ticket)]
+    if reason:
+        blocks += titled_section("Why", reason)
+    blocks += [
+        context(plain_text("You no longer have this ticket.")),
+        actions(action_button(ticket, ids.DETAILS)),
+    ]
+    return Message(text=f"{ticket_reference(ticket)}: {short} by {escape(by.name)}", blocks=blocks)
+
+
+def resolved_by_other_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
+    """For the assignee: another user resolved the ticket."""
+    return Message(
+        text=f"{ticket_reference(ticket)}: resolved by {escape(by.name)}",
+        blocks=[
+            mrkdwn_section(f"{by.mention} resolved *{labels.ticket_name(ticket)}*"),
+            ticket_title(ticket),
+            context(plain_text("There is nothing left to do.")),
+            actions(action_button(ticket, ids.DETAILS)),
+        ],
+    )
+
+
 def solved_message(ticket: Ticket, *, by: DisplayPerson) -> Message:
     """For the assignee: the requester says that it is solved."""
     return Message(

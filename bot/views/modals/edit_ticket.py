@@ -30,10 +30,9 @@ from bot.views.text import (
     escape,
     fit_view_to_limit,
     plain_text,
-    truncate,
     utf16_length,
 )
-from services.core.text import strip_invisible
+from services.core.text import strip_invisible, truncate
 from services.editing.conflicts import EditConflict, FieldConflict
 from services.editing.ticket_edits import EditForm
 from services.linking.directory import Directory
