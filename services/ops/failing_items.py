@@ -16,9 +16,13 @@ TICKET_ADVICE = (
     "Nobody is reminded of it meanwhile, so have a look at it yourself. The log of the jobs says "
     "why, at “set aside”."
 )
+SET_ASIDE_ADVICE = (
+    "Repair the document in the collection tickets. It is looked at again every 15 minutes."
+)
 DIGEST_ADVICE = "The log of the worker says why, at “set aside”."
 _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 _STEPS: Document = {"alarm.aside.since": {"$gt": _ANY_TIME}}
+_SET_ASIDE: Document = {"aside.until": {"$gt": _ANY_TIME}}
 _DIGESTS: Document = {"digestAside.since": {"$gt": _ANY_TIME}}
 
 
@@ -27,6 +31,7 @@ def count_failing(db: Mongo) -> dict[str, int]:
     return {
         "step": db.tickets.count_documents(_STEPS),
         "digest": len(_digests(db)),
+        "ticket": db.tickets.count_documents(_SET_ASIDE),
     }
 
 
@@ -46,10 +51,22 @@ def find_failing(db: Mongo, *, now: datetime) -> list[Finding]:
         _finding(f"the digest of {doc.get('email')}", doc["digestAside"], DIGEST_ADVICE, now)
         for doc in _digests(db)[:MAX_LISTED]
     ]
+    found += [
+        Finding(CheckStatus.FAIL, _set_aside_message(doc), SET_ASIDE_ADVICE)
+        for doc in db.tickets.find(_SET_ASIDE, {"number": True, "aside": True})
+        .sort("aside.until")
+        .limit(MAX_LISTED)
+    ]
     more = sum(count_failing(db).values()) - len(found) if len(found) >= MAX_LISTED else 0
     if more > 0:
         found.append(Finding(CheckStatus.WARN, f"{more} more are set aside", "See the log."))
     return found
+
+
+def _set_aside_message(doc: Document) -> str:
+    reason, name = doc["aside"].get("reason"), _called(doc)
+    known = "" if name.endswith(str(doc["_id"])) else f" (_id {doc['_id']})"
+    return f"{name}{known} is set aside: {reason}"
 
 
 def _digests(db: Mongo) -> list[Document]:

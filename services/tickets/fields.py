@@ -132,6 +132,7 @@ _ROWS = (
     TicketField("seq", NOBODY),
     TicketField("outbox", NOBODY, other_attribute="is_in_outbox"),
     TicketField("nextTryAt", NOBODY, other_attribute=""),
+    TicketField("aside", NOBODY, other_attribute="defect"),
     TicketField("attempts", NOBODY, other_attribute=""),
     TicketField("cards", NOBODY),
     TicketField("notices", NOBODY, other_attribute="deliveries"),

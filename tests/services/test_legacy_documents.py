@@ -37,6 +37,7 @@ from services.linking import links
 from services.linking.links import ExclusionReason
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import TicketLists
+from services.models import set_aside
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
@@ -661,6 +662,16 @@ TABLE: Mapping[str, Entry] = {
     ),
     "ops.failing_items.count_failing": once(lambda w: failing_items.count_failing(w.db)),
     "ops.failing_items.find_failing": once(lambda w: failing_items.find_failing(w.db, now=w.now)),
+    "models.set_aside.isolated": each(
+        lambda w, t: set_aside.isolated(w.db, t, now=w.now).__enter__()
+    ),
+    "models.set_aside.recheck": once(lambda w: set_aside.recheck(w.db, now=w.now)),
+    "models.set_aside.set_aside": each(
+        lambda w, t: set_aside.set_aside(w.db, t, reason="x", now=w.now)
+    ),
+    "models.set_aside.write_isolated": once(
+        lambda w: set_aside.write_isolated(w.db, [], now=w.now)
+    ),
     "auth.sign_in.SignInService.sign_up": once(
         lambda w: w.sign_in.sign_up(email="new@example.com", password=PASSWORD)
     ),
