@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.slack.bot_process import BotProcess
+from bot.slack.client import Respond, fetch_member
 from bot.slack.form_state import FormState
-from bot.slack.members import fetch_member
-from bot.slack.response_url import Respond
 from bot.views.text import Message, unescape
 from services.core.text import strip_invisible
 from services.models.permissions import Actor, Permission, require_permission

@@ -10,7 +10,6 @@ from typing import Any
 from bson import ObjectId
 
 from bot.views import ids, labels
-from bot.views.assignee_options import assignee_option
 from bot.views.blocks import mrkdwn_section, text_section
 from bot.views.cards.action_buttons import parse_button_value
 from bot.views.history import VALUE_PHRASES, edit_phrase
@@ -24,6 +23,7 @@ from bot.views.inputs import (
     select,
     text_input,
 )
+from bot.views.modals.ticket_actions import assignee_option
 from bot.views.text import (
     Block,
     display_person,

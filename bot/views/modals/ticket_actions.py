@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from bot.views import ids, labels
-from bot.views.assignee_options import suggested_assignee_radios
 from bot.views.blocks import text_section, ticket_title
 from bot.views.cards.action_buttons import button_value
-from bot.views.inputs import View, input_block, modal, option, text_input
-from bot.views.text import Block, plain_text
+from bot.views.inputs import MAX_OPTION_TEXT_LENGTH, View, input_block, modal, option, text_input
+from bot.views.text import Block, plain_text, truncate
+from services.assignment.candidate import Obstacle
 from services.assignment.ranking import AssigneeOption
 from services.assignment.reassign import DeclineReason, ReassignResult
+from services.core.text import strip_invisible
 from services.models.ticket import Status, Ticket
 from services.tickets.comments import MAX_COMMENT_LENGTH
 from services.tickets.validation import (
@@ -19,6 +20,16 @@ from services.tickets.validation import (
 )
 
 MAX_MODAL_TITLE_LENGTH = 24  # Slack's limit
+OBSTACLE_LABELS = {
+    Obstacle.REQUESTER: "filed it",
+    Obstacle.AWAY: "away",
+    Obstacle.UNLINKED: "not in Slack",
+    Obstacle.FULL: "full",
+    Obstacle.INACTIVE: "deactivated",
+    Obstacle.DECLINED: "handed it back",
+}
+# A name keeps at least this many characters when the rest is long.
+MIN_NAME_LENGTH = 25
 
 
 def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] = ()) -> View:
@@ -184,7 +195,7 @@ def _suggestions_input(suggestions: Sequence[AssigneeOption]) -> list[Block]:
         return []
     has_match = any(suggestion.is_match for suggestion in suggestions)
     label = "Who fits best?" if has_match else "Nobody who fits is available. Who has room?"
-    return [input_block(label, suggested_assignee_radios(suggestions), optional=True)]
+    return [input_block(label, _suggested_assignee_radios(suggestions), optional=True)]
 
 
 def _declined_text(outcome: ReassignResult) -> str:
@@ -213,3 +224,38 @@ def _comment_form(
             text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
         ],
     )
+
+
+def assignee_option(assignee: AssigneeOption) -> Block:
+    """Return an option such as “Nils · knows VPN · 2 of 8 open”; its value is the account's id."""
+    load = f"{assignee.open_tickets} of {assignee.capacity} open"
+    parts = [load, OBSTACLE_LABELS[assignee.obstacle]] if assignee.obstacle else [load]
+    name = _assignee_name(assignee)
+    available_length = MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts]))
+    if assignee.known_skills:
+        skills_text = f"knows {', '.join(assignee.known_skills)}"
+        parts.insert(
+            0,
+            truncate(skills_text, available_length - min(len(name), MIN_NAME_LENGTH) - len(" · ")),
+        )
+    name = truncate(name, MAX_OPTION_TEXT_LENGTH - len(" · ".join(["", *parts])))
+    return option(" · ".join([name, *parts]), str(assignee.user.id))
+
+
+def _suggested_assignee_radios(suggestions: Sequence[AssigneeOption]) -> Block:
+    """Return radio buttons, each with the reason for the suggestion below the name."""
+    return {
+        "type": "radio_buttons",
+        "action_id": "nextBest",
+        "options": [
+            {
+                **option(_assignee_name(assignee), str(assignee.user.id)),
+                "description": plain_text(assignee.reason, limit=MAX_OPTION_TEXT_LENGTH),
+            }
+            for assignee in suggestions
+        ],
+    }
+
+
+def _assignee_name(assignee: AssigneeOption) -> str:
+    return " ".join(strip_invisible(assignee.user.display_name).split()) or "someone"

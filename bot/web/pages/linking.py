@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 
 from bot.handlers import account
 from bot.slack.bot_process import BotProcess
-from bot.slack.members import fetch_member
+from bot.slack.client import fetch_member
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, Form, sign_in_required
 from services.auth.one_time_codes import LIFETIMES, CodeKind
 from services.core.errors import Conflict
