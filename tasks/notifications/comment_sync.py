@@ -10,7 +10,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from bot.views.messages import comment as views
+from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
 from services.linking.directory import Directory
 from services.models.comment import Comment

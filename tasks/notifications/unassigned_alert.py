@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from bson import ObjectId
 
-from bot.views.messages import unassigned as views
+from bot.views.messages import ticket_updates as views
 from bot.views.text import Message, display_person
 from services.linking.directory import resolve_people
 from services.models.events import Event, EventType
@@ -115,7 +115,7 @@ def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str
 def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     ordered = sorted(tickets, key=lambda ticket: (ticket.queue_key or "", ticket.id))
     if len(ordered) > 1:
-        return views.unassigned_summary(ordered[: views.MAX_TICKETS], count=len(ordered))
+        return views.unassigned_summary(ordered[: views.MAX_UNASSIGNED_TICKETS], count=len(ordered))
     (ticket,) = ordered
     ids = {ticket.created_by} if ticket.created_by else set()
     team_id = ticket.team_id or ""

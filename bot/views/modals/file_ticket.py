@@ -7,13 +7,14 @@ from bot.views.blocks import (
     actions,
     button,
     context,
+    header,
     mrkdwn_section,
     status_line,
     text_section,
     ticket_heading,
     ticket_title,
 )
-from bot.views.inputs import View, datetime_picker, input_block, modal, option, select, text_input
+from bot.views.inputs import View, datetime_picker, input_block, modal, select, text_input
 from bot.views.text import (
     Block,
     DisplayPerson,
@@ -144,14 +145,11 @@ def filed_modal(ticket: Ticket) -> View:
         title="Ticket filed",
         close="Done",
         blocks=[
-            {"type": "header", "text": plain_text(f"{labels.ticket_name(ticket)} filed")},
+            header(f"{labels.ticket_name(ticket)} filed"),
             ticket_title(ticket),
-            {
-                "type": "context",
-                "elements": [
-                    plain_text("You get a direct message that shows who has it and how it stands.")
-                ],
-            },
+            context(
+                plain_text("You get a direct message that shows who has it and how it stands.")
+            ),
         ],
     )
 
@@ -185,7 +183,7 @@ def _priority() -> Block:
     return select(
         "priority",
         "Priority",
-        [option(labels.PRIORITY[priority], priority.value) for priority in Priority],
+        {one.value: labels.PRIORITY[one] for one in Priority},
         placeholder="Choose a priority",
         optional=True,
         hint=PRIORITY_HINT,

@@ -46,15 +46,14 @@ def reassign_ticket_modal(ticket: Ticket, suggestions: Sequence[AssigneeOption] 
     empty = "Choose nobody" if suggestions else "Leave it empty"
     release_hint = f"{empty} to hand the ticket back: then somebody else is looked for."
     hint = f"{precedence_hint}{release_hint if can_unassign else ''}".strip()
-    return modal(
-        callback_id=ids.REASSIGN_TICKET,
-        title=modal_title("Assign" if ticket.assigned_to is None else "Reassign", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.REASSIGN_TICKET,
+        title="Assign" if ticket.assigned_to is None else "Reassign",
         submit="Assign",
-        close="Close",
         # Includes the state the reader saw, to detect a change while this is open.
-        private_metadata=button_value(ticket, ids.REASSIGN),
+        metadata=button_value(ticket, ids.REASSIGN),
         blocks=[
-            ticket_title(ticket),
             *_suggestions_input(suggestions),
             input_block(
                 "Or anybody else" if suggestions else "Who is to have it?",
@@ -80,15 +79,14 @@ def decline_modal(ticket: Ticket) -> View:
         "action_id": "why",
         "options": [option(reason, reason) for reason in DeclineReason],
     }
-    return modal(
-        callback_id=ids.DECLINE_TICKET,
-        title=modal_title("Not mine:", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.DECLINE_TICKET,
+        title="Not mine:",
         submit="Hand it on",
         close="Keep it",
-        # Includes the state the reader saw, to detect a change while this is open.
-        private_metadata=button_value(ticket, ids.DECLINE),
+        metadata=button_value(ticket, ids.DECLINE),
         blocks=[
-            ticket_title(ticket),
             text_section("It goes to whoever fits next best. Its requester only sees who that is."),
             input_block("Why is it not yours?", radios, optional=True),
             text_input(
@@ -108,14 +106,12 @@ def declined_modal(outcome: ReassignResult) -> View:
 
 
 def ask_requester_modal(ticket: Ticket) -> View:
-    return modal(
-        callback_id=ids.ASK_REQUESTER,
-        title=modal_title("Ask about", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.ASK_REQUESTER,
+        title="Ask about",
         submit="Ask and wait",
-        close="Close",
-        private_metadata=str(ticket.id),
         blocks=[
-            ticket_title(ticket),
             text_input(
                 "question",
                 "What do you need to know?",
@@ -128,14 +124,13 @@ def ask_requester_modal(ticket: Ticket) -> View:
 
 
 def resolve_ticket_modal(ticket: Ticket) -> View:
-    return modal(
-        callback_id=ids.RESOLVE_TICKET,
-        title=modal_title("Resolve", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.RESOLVE_TICKET,
+        title="Resolve",
         submit="Resolve",
         close="Cancel",
-        private_metadata=str(ticket.id),
         blocks=[
-            ticket_title(ticket),
             text_input(
                 "resolution",
                 "What was done?",
@@ -149,14 +144,13 @@ def resolve_ticket_modal(ticket: Ticket) -> View:
 
 def cancel_ticket_modal(ticket: Ticket) -> View:
     """Ask for confirmation, in a modal because a `confirm` dialog can close its parent modal."""
-    return modal(
-        callback_id=ids.CANCEL_TICKET,
-        title=modal_title("Cancel", ticket),
+    return _ticket_modal(
+        ticket,
+        ids.CANCEL_TICKET,
+        title="Cancel",
         submit="Cancel the ticket",
         close="Keep it",
-        private_metadata=str(ticket.id),
         blocks=[
-            ticket_title(ticket),
             text_section(
                 "Nobody will work on it any more. You can reopen it later if you need to."
             ),
@@ -165,24 +159,24 @@ def cancel_ticket_modal(ticket: Ticket) -> View:
 
 
 def comment_modal(ticket: Ticket) -> View:
-    return _comment_form(
+    hint = "The requester and whoever works on the ticket read this."
+    return _ticket_modal(
         ticket,
-        callback_id=ids.WRITE_COMMENT,
-        title="Comment",
+        ids.WRITE_COMMENT,
+        title="Comment on",
         submit="Send",
-        label="Your comment",
-        hint="The requester and whoever works on the ticket read this.",
+        blocks=[_comment_input("Your comment", hint)],
     )
 
 
 def note_modal(ticket: Ticket) -> View:
-    return _comment_form(
+    hint = "Only the help desk reads this. The requester never does."
+    return _ticket_modal(
         ticket,
-        callback_id=ids.WRITE_NOTE,
-        title="Note",
+        ids.WRITE_NOTE,
+        title="Note on",
         submit="Keep",
-        label="Internal note",
-        hint="Only the help desk reads this. The requester never does.",
+        blocks=[_comment_input("Internal note", hint)],
     )
 
 
@@ -210,19 +204,28 @@ def _declined_text(outcome: ReassignResult) -> str:
     return f"{name} is not yours any more. Somebody else is looked for; its card says who has it."
 
 
-def _comment_form(
-    ticket: Ticket, *, callback_id: str, title: str, submit: str, label: str, hint: str
+def _comment_input(label: str, hint: str) -> Block:
+    return text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint)
+
+
+def _ticket_modal(
+    ticket: Ticket,
+    callback_id: str,
+    *,
+    title: str,
+    submit: str,
+    blocks: list[Block],
+    close: str = "Close",
+    metadata: str = "",
 ) -> View:
+    """Return a modal about the ticket, which it names. `metadata` is by default the ticket's id."""
     return modal(
         callback_id=callback_id,
-        title=modal_title(f"{title} on", ticket),
+        title=modal_title(title, ticket),
         submit=submit,
-        close="Close",
-        private_metadata=str(ticket.id),
-        blocks=[
-            ticket_title(ticket),
-            text_input("text", label, max_length=MAX_COMMENT_LENGTH, multiline=True, hint=hint),
-        ],
+        close=close,
+        private_metadata=metadata or str(ticket.id),
+        blocks=[ticket_title(ticket), *blocks],
     )
 
 
