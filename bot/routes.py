@@ -1,4 +1,4 @@
-"""The one table of entry points: what Slack may send, what handles it, and the permission it needs.
+"""The table of entry points: each payload of Slack, its handler, and the required permission.
 
 `/ticket help` (bot/views/messages/help.py) and the Slack manifest (bot/manifest.py) are derived
 from it.
@@ -140,7 +140,7 @@ ROUTES = (
     ),
     subcommand(
         "list",
-        ticket_lists.show_own,
+        ticket_lists.show_list,
         Permission.SEE_OWN_TICKET,
         help={"/ticket list": "your tickets, and who has them"},
     ),
@@ -152,13 +152,13 @@ ROUTES = (
     ),
     subcommand(
         "assigned",
-        ticket_lists.show_assigned,
+        ticket_lists.show_list,
         Permission.SEE_ANY_TICKET,
         help={"/ticket assigned": "what is assigned to you"},
     ),
     subcommand(
         "queue",
-        ticket_lists.show_queue,
+        ticket_lists.show_list,
         Permission.SEE_ANY_TICKET,
         help={"/ticket queue": "every open ticket, unassigned ones first"},
     ),
@@ -215,7 +215,7 @@ ROUTES = (
         manifest={"name": "Make a ticket", "description": "File a ticket about this message"},
     ),
     view(ids.FILE_TICKET, filing.file_ticket, Permission.FILE_TICKET),
-    # A message gets the refusal as a reply if its author may have no account, a reaction nothing.
+    # A refused message is answered with the refusal, a refused reaction is not answered.
     event(
         "message",
         thread_replies.on_message,

@@ -30,7 +30,7 @@ def open_availability_form(req: Request) -> None:
 
 def save_availability(req: Request) -> None:
     """Store the changed fields. A long absence leads to a message that offers to hand over."""
-    user_id = req.body["view"].get("private_metadata") or None
+    user_id = req.metadata or None
     req.services.availability.update(
         actor=req.actor, user_id=user_id, change=_requested_change(req.form)
     )
@@ -40,8 +40,7 @@ def save_availability(req: Request) -> None:
 
 
 def suggest_countries(req: Request) -> None:
-    found = search_countries(str(req.body.get("value") or ""))
-    req.ack(options=form.country_options(found))
+    req.ack(options=form.country_options(search_countries(req.query)))
 
 
 def accept_handover(req: Request) -> None:
@@ -83,7 +82,7 @@ def _decide(req: Request, *, hand_over: bool) -> None:
 
 
 def _requested_change(state: FormState) -> AvailabilityChange:
-    """A time that was chosen alone means away until then; one that was cleared alone, back."""
+    """A time chosen without a presence means away until then; a time cleared, back."""
     changed = state.changed()
     chosen, seconds = changed.get("presence"), changed.get("awayUntil")
     is_away = None if chosen is None else chosen == form.AWAY_VALUE

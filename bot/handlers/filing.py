@@ -94,7 +94,7 @@ def file_ticket(req: Request) -> None:
             description=req.field_value("description"),
             priority=req.field_value("priority") or None,
             deadline=_submitted_deadline(req),
-            source=source_messages.decode_source(req.bot, view.get("private_metadata") or ""),
+            source=source_messages.decode_source(req.bot, req.metadata),
         )
     except AlreadyFiled as error:  # a concurrent submission filed the same message
         entered_text = req.field_value("description")

@@ -90,13 +90,13 @@ def resolve_ticket(req: Request) -> None:
     _ack_and_publish(
         req,
         req.services.ticket_actions.resolve(
-            actor=req.actor, ticket_id=_metadata(req), resolution=req.field_value("resolution")
+            actor=req.actor, ticket_id=req.metadata, resolution=req.field_value("resolution")
         ),
     )
 
 
 def reassign_ticket(req: Request) -> None:
-    ticket_id, expected_state = parse_button_value(_metadata(req))
+    ticket_id, expected_state = parse_button_value(req.metadata)
     _ack_and_publish(
         req,
         req.services.ticket_actions.reassign(
@@ -112,7 +112,7 @@ def reassign_ticket(req: Request) -> None:
 
 def decline_ticket(req: Request) -> None:
     """The ticket goes to the next best assignee."""
-    ticket_id, expected_state = parse_button_value(_metadata(req))
+    ticket_id, expected_state = parse_button_value(req.metadata)
     outcome = req.services.reassignment.decline(
         actor=req.actor,
         ticket_id=ticket_id,
@@ -128,14 +128,14 @@ def ask_requester(req: Request) -> None:
     _ack_and_publish(
         req,
         req.services.ticket_actions.ask_requester(
-            actor=req.actor, ticket_id=_metadata(req), question=req.field_value("question")
+            actor=req.actor, ticket_id=req.metadata, question=req.field_value("question")
         ),
     )
 
 
 def cancel_ticket(req: Request) -> None:
     _ack_and_publish(
-        req, req.services.ticket_actions.cancel(actor=req.actor, ticket_id=_metadata(req))
+        req, req.services.ticket_actions.cancel(actor=req.actor, ticket_id=req.metadata)
     )
 
 
@@ -173,10 +173,6 @@ def _refresh_page(req: Request, ticket_id: str) -> None:
 def _suggested_assignee(req: Request) -> str:
     """The choice among the suggestions, "" if there were none."""
     return req.field_value("nextBest") if "nextBest" in req.form else ""
-
-
-def _metadata(req: Request) -> str:
-    return str(req.body["view"].get("private_metadata") or "")
 
 
 def _ack_and_publish(req: Request, ticket: Ticket) -> None:

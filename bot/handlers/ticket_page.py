@@ -68,7 +68,7 @@ def open_edit_form_by_number(req: Request) -> None:
 
 def save_ticket(req: Request) -> None:
     form, actor = req.form, req.actor
-    metadata = EditMetadata.decode(req.body["view"].get("private_metadata") or "")
+    metadata = EditMetadata.decode(req.metadata)
     changes = changed_fields(form, metadata)
     try:
         ticket = req.services.ticket_edits.update(
@@ -113,16 +113,14 @@ def suggest_assignees(req: Request) -> None:
         actor=req.actor,
         team_id=req.bot.team_id,
         ticket_id=edit_ticket.ticket_id_from_view(req.body.get("view") or {}),
-        query=str(req.body.get("value") or ""),
+        query=req.query,
     )
     req.ack(options=[assignee_option(assignee) for assignee in options[:MAX_OPTIONS]])
 
 
 def suggest_skills(req: Request) -> None:
     """For teams with more skills than a menu may have."""
-    skills = req.services.ticket_edits.team_skills(
-        actor=req.actor, query=str(req.body.get("value") or "")
-    )
+    skills = req.services.ticket_edits.team_skills(actor=req.actor, query=req.query)
     req.ack(options=edit_ticket.skill_select_options(skills[:MAX_OPTIONS]))
 
 
@@ -141,7 +139,7 @@ def _page_message(req: Request, ticket_id: str) -> Message:
 
 
 def _ticket_by_number(req: Request) -> Ticket:
-    """Return the ticket whose number follows the command."""
+    """Return the ticket with the number after the command."""
     command, *more = req.arguments
     match = _NUMBER.fullmatch(more[0]) if more else None
     if match is None:

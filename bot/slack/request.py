@@ -91,6 +91,16 @@ class Request:
         return str(self.form.submitted(field) or "")
 
     @property
+    def metadata(self) -> str:
+        """The private metadata of the submitted modal."""
+        return str(self.body["view"].get("private_metadata") or "")
+
+    @property
+    def query(self) -> str:
+        """The text typed into a menu that searches its options."""
+        return str(self.body.get("value") or "")
+
+    @property
     def arguments(self) -> list[str]:
         """The words after a command."""
         return strip_invisible(unescape(str(self.body.get("text") or ""))).split()

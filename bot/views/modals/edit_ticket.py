@@ -49,7 +49,7 @@ from services.tickets.validation import (
 )
 
 TRUNCATION_WARNING = "If you change it, the part you do not see is gone for good."
-# In bytes, because a view may have 250 kB, whatever the alphabet.
+# In bytes, because a view may have 250 kB in any alphabet.
 MAX_MENU_BYTES, MAX_SELECTED_BYTES = 40_000, 90_000
 UNAVAILABLE_ASSIGNEE = "Somebody who can take no tickets any more"
 # These need a message to the requester.

@@ -1,4 +1,4 @@
-"""The form to file a ticket, the offer to file a message, and what the form becomes."""
+"""The form to file a ticket, the modals that replace it, and the offer to file a message."""
 
 from dataclasses import dataclass
 
@@ -97,7 +97,7 @@ def direct_message_quote(text: str | None) -> MessageQuote:
 
 
 def _single_line(text: str, limit: int = 80) -> str:
-    """80 is Slack's limit for names."""
+    """Return one line, by default within Slack's limit for names."""
     return truncate_utf16(" ".join(strip_invisible(text).split()), limit)
 
 
@@ -201,7 +201,7 @@ def _deadline() -> Block:
 
 
 def direct_message_offer(text: str, *, value: str) -> Message:
-    """For a message to the bot; a snippet tells two offers apart."""
+    """For a message to the bot; the snippet distinguishes several offers."""
     snippet = truncate(" ".join(strip_invisible(text).split()), MAX_SNIPPET_LENGTH)
     blocks: list[Block] = [
         text_section(f"“{snippet}”"),

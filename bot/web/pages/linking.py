@@ -60,7 +60,7 @@ def unlink(req: BrowserRequest, user: User) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class DisplayMember:
-    """A linked Slack member as pages show it. `is_here`: in this help desk's workspace."""
+    """A linked Slack member as shown. `is_here`: a member of this help desk's workspace."""
 
     id: str
     name: str
