@@ -188,7 +188,7 @@ def filed(tickets: TicketService, employee: User) -> Ticket:
 
 @pytest.fixture
 def resolution(ticket_bot: Bot, slack: RecordingSlack, filed: Ticket, moderator: User) -> FilledIn:
-    """The moderator's modal to resolve the filed, filled in and submitted."""
+    """The moderator's modal to resolve the ticket, filled in and submitted."""
 
     def sent(text: str | None = "Renewed the certificate.") -> dict[str, Any]:
         ticket_bot.answer(pressed_resolve(filed, moderator))
@@ -276,7 +276,7 @@ def test_a_resolution_of_a_ticket_that_is_not_there(
     body = resolution()
     body["view"]["private_metadata"] = ticket_id
     assert errors(ticket_bot.answer(body)) == {
-        "resolution": "There is no such filed, or you may not see it."
+        "resolution": "There is no such ticket, or you may not see it."
     }
 
 
