@@ -3,10 +3,9 @@
 import time
 from collections.abc import Callable
 from http.client import HTTPException
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.error import URLError
 
-from slack_bolt import BoltContext
 from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackRequestError
 from slack_sdk.web import SlackResponse
@@ -14,6 +13,9 @@ from slack_sdk.webhook import WebhookClient
 
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
 from services.models.slack_member import SlackMember
+
+if TYPE_CHECKING:  # Bolt is not needed to call Slack
+    from slack_bolt import BoltContext
 
 # Slack has more than a hundred error codes. The metric has a few kinds, one for each reaction.
 _TOKEN_ERRORS = frozenset(
@@ -126,7 +128,7 @@ def respond_middleware(*, meter: Meter, process: str) -> Callable[..., None]:
     no other way. A response_url takes five calls in 30 minutes.
     """
 
-    def give_respond(context: BoltContext, next: Callable[[], Any]) -> None:  # noqa: A002  Bolt's name
+    def give_respond(context: "BoltContext", next: Callable[[], Any]) -> None:  # noqa: A002  Bolt's name
         url = context.response_url
 
         def respond(message: dict[str, Any]) -> bool:
