@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from slack_sdk import WebClient
 
-from services.analysis.model_answer import Analyst
+from services.analysis.model_exchange import Analyst
 from services.core import database
 from services.core.clock import Clock
 from services.core.database import Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
 from services.registry.services import Services
-from tasks.email.email_config import EmailConfig, build_email_config
+from tasks.email.smtp import EmailConfig, build_email_config
 from tasks.queue.celery_app import configure_celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import MeasuredAnalyst

@@ -201,10 +201,10 @@ MUTATIONS = (
     ),
     Mutation(
         "secrets-sent-to-the-model",
-        "services/analysis/prompt.py",
+        "services/analysis/model_exchange.py",
         '_clean(f"Title',
         'str(f"Title',
-        ("tests/services/analysis/test_prompt.py",),
+        ("tests/services/analysis/test_model_exchange.py",),
     ),
     Mutation(
         "urgent-on-a-requesters-word",
@@ -274,7 +274,7 @@ MUTATIONS = (
     ),
     Mutation(
         "attempts-never-counted",
-        "services/auth/attempt_counter.py",
+        "services/auth/rate_limit.py",
         "pipe.incr(self._prefix + key",
         "pipe.incr(self._prefix + key, 0",
         ("tests/services/auth/test_rate_limit.py",),

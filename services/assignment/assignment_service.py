@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from bson import ObjectId
 
 from services.analysis.analysis_store import store_analysis
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment.candidate import Candidate
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import correction_scores

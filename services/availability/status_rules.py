@@ -1,5 +1,5 @@
 """A team's own words and emoji for an absence, in addition to the usual ones
-(services/availability/status_words.py).
+(services/availability/slack_status.py).
 
 Stored in `settings` as `_id: "presence"`: `away` and `here`, lists of phrases and of emoji such as
 ":sailboat:". Invalid entries are ignored.

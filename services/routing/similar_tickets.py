@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from services.analysis.model_answer import Precedent, canonical_skills
+from services.analysis.model_exchange import Precedent, canonical_skills
 from services.core.coerce import as_object_id, as_str, as_string_list
 from services.core.database import Document, Mongo
 from services.models.ticket import Status, Ticket
-from services.routing.features import extract_features
 from services.routing.indexes import SKILL_RESOLVED_INDEX
+from services.routing.learned_model import extract_features
 from services.tickets.indexes import NEWEST_INDEX, RESOLVED_INDEX
 from services.tickets.lifecycle import RESOLUTION_CODES
 

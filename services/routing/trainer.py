@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from services.routing.features import extract_features
 from services.routing.learned_model import (
     COEFFICIENT_STEPS,
     MAX_LABELS,
     MAX_VOCABULARY,
     Example,
     LearnedModel,
+    extract_features,
 )
 
 _Floats = NDArray[np.float64]

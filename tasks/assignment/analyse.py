@@ -8,7 +8,7 @@ from billiard.exceptions import SoftTimeLimitExceeded
 
 from services.analysis import urgency
 from services.analysis.analysis_store import requested_priority
-from services.analysis.model_answer import (
+from services.analysis.model_exchange import (
     Analysis,
     AnalysisFailed,
     Analyst,

@@ -27,10 +27,21 @@ from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
 from services.outbox.emails import MAX_AGE_BY_KIND, Email, EmailKind, Emails
 from services.tickets.queries import load_ticket
-from tasks.email import templates
-from tasks.email.email_config import EmailConfig
-from tasks.email.mime import BadAddressError, build_email, parse_address
-from tasks.email.smtp import EmailDeferred, EmailRejected, ServerUnavailable, SmtpConnection
+from tasks.email.compose import (
+    BadAddressError,
+    assignment_values,
+    build_email,
+    link_values,
+    parse_address,
+    render,
+)
+from tasks.email.smtp import (
+    EmailConfig,
+    EmailDeferred,
+    EmailRejected,
+    ServerUnavailable,
+    SmtpConnection,
+)
 from tasks.queue.celery_app import EMAIL_LIMIT_SECONDS, EMAIL_TASK, celery
 from tasks.recipients import last_event
 from tasks.runtime import Runtime, current_runtime
@@ -182,7 +193,7 @@ def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailM
         recipient = parse_address(user.email)
     except BadAddressError as error:
         raise EmailNotNeeded("the account has no address") from error
-    content = templates.render(
+    content = render(
         email.kind, user, app_url=config.app_url, **_values(runtime, config, email, user)
     )
     mail = build_email(
@@ -202,7 +213,7 @@ def _values(runtime: Runtime, config: EmailConfig, email: Email, user: User) -> 
         code = config.codes.issue(kind=CodeKind.RESET, user_id=user.id)
         return {"reset_path": reset_path(code)}
     if email.kind in (EmailKind.LINKED, EmailKind.UNLINKED):
-        return templates.link_values(str(email.facts.get("slack_name") or ""))
+        return link_values(str(email.facts.get("slack_name") or ""))
     if email.kind is EmailKind.ASSIGNED:
         return _assignment_values(runtime, email, user)
     return {}
@@ -223,7 +234,7 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
     people = resolve_people(
         runtime.services.users, runtime.services.links, team_id=ticket.team_id or "", user_ids=ids
     )
-    return templates.assignment_values(
+    return assignment_values(
         ticket,
         requester=display_person(people, ticket.created_by).name,
         reason=assignment_reason(ticket, display_person(people, assigner) if assigner else None),

@@ -21,7 +21,7 @@ from demo.servers import MongoServer
 from services.account_admin.account_admin import PersonFields
 from services.accounts import account_search, last_admin, users
 from services.analysis import analysis_store
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment import feedback
 from services.assignment.candidate_pool import CandidateLoader, Shortlist
 from services.auth.one_time_codes import CodeKind
@@ -404,10 +404,10 @@ TABLE: Mapping[str, Entry] = {
     "assignment.feedback.ticket_corrections": each(
         lambda w, t: feedback.ticket_corrections(w.db, t)
     ),
-    "assignment.dry_run.ExplainService.explain": each(
+    "assignment.explanation.ExplainService.explain": each(
         lambda w, t: w.explanations.explain(actor=BOSS, ticket_id=str(t), limit=1)
     ),
-    "assignment.dry_run.ExplainService.explain_reference": each(
+    "assignment.explanation.ExplainService.explain_reference": each(
         lambda w, t: w.explanations.explain_reference(actor=OPERATOR, reference=str(t))
     ),
     "digest.digest_service.DigestCounts.for_assignee": once(

@@ -4,7 +4,7 @@ import pytest
 from bson import ObjectId
 
 from services.analysis.analysis_store import analysis_source, is_analysed
-from services.analysis.model_answer import Analysis, FailureReason
+from services.analysis.model_exchange import Analysis, FailureReason
 from services.assignment.assignment_service import (
     CLAIM_DURATION,
     AssignmentService,

@@ -6,6 +6,9 @@ from typing import Any
 import pytest
 
 from services.availability.slack_status import (
+    AVAILABLE_PHRASES,
+    AWAY_EMOJI,
+    AWAY_PHRASES,
     NO_END,
     DoNotDisturbSpan,
     MemberStatus,
@@ -17,7 +20,6 @@ from services.availability.slack_status import (
     parse_member_status,
     status_fingerprint,
 )
-from services.availability.status_words import AVAILABLE_PHRASES, AWAY_EMOJI, AWAY_PHRASES
 
 NOW = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(days=4)

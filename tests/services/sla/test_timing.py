@@ -11,7 +11,7 @@ from bson import ObjectId
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from services.analysis.model_answer import Analysis
+from services.analysis.model_exchange import Analysis
 from services.assignment.assignment_service import AssignmentService
 from services.calendar.work_week import WorkWeek
 from services.core.database import Mongo
