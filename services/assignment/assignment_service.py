@@ -7,13 +7,10 @@ from datetime import datetime, timedelta
 
 from bson import ObjectId
 
-from services.analysis.analysis_store import store_analysis
-from services.analysis.model_exchange import Analysis
-from services.assignment.candidate import Candidate
+from services.assignment.candidate import NO_SCORES, Candidate
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import correction_scores
 from services.assignment.ranking import Criteria, choose_assignee
-from services.assignment.scoring import NO_SCORES
 from services.core.database import Mongo
 from services.core.work_queue import WorkQueue
 from services.linking.links import LinkService
@@ -82,10 +79,6 @@ class AssignmentService:
 
     def release_claim(self, ticket_id: ObjectId) -> None:
         self._db.tickets.update_one({"_id": ticket_id}, {"$unset": {"assignment.until": ""}})
-
-    def store_analysis(self, ticket: Ticket, analysis: Analysis, *, now: datetime) -> Ticket | None:
-        """As `services.analysis.analysis_store.store_analysis`."""
-        return store_analysis(self._db, ticket, analysis, now=now)
 
     def candidates(self, *, team_id: str, now: datetime) -> list[Candidate]:
         """Return all who may be assigned tickets, for a person to choose from."""

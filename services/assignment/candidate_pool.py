@@ -15,8 +15,7 @@ from typing import Any
 
 from bson import ObjectId
 
-from services.assignment.candidate import Candidate, ticket_load
-from services.assignment.scoring import skills_by_key
+from services.assignment.candidate import Candidate, skills_by_key, ticket_load
 from services.availability.slack_status import do_not_disturb_until
 from services.calendar.business_hours import (
     BUSINESS_HOURS_ID,

@@ -19,7 +19,7 @@ from services.accounts.users import UserService
 from services.analysis.analysis_store import is_analysed, with_analysis
 from services.assignment import feedback
 from services.assignment.assignment_service import AssignmentService
-from services.assignment.candidate import Candidate, Obstacle
+from services.assignment.candidate import Candidate, Obstacle, ScoringContext
 from services.assignment.candidate_pool import CandidateLoader, CandidatePool, without_ticket
 from services.assignment.feedback import Correction
 from services.assignment.ranking import (
@@ -30,7 +30,6 @@ from services.assignment.ranking import (
     rate_candidates,
     strengths,
 )
-from services.assignment.scoring import ScoringContext
 from services.core.clock import Clock, utcnow
 from services.core.coerce import as_datetime, as_str
 from services.core.database import Document, Mongo

@@ -136,7 +136,9 @@ class Reassignment:
             self._ticket_actions.check_action(actor, ticket, TicketAction.DECLINE, expected_state)
             return self._decline(ticket, actor.user_id, note, self._clock())
 
-        return self._result(retry_on_conflict(attempt))
+        ticket = retry_on_conflict(attempt)
+        assignee_id = ticket.assigned_to
+        return ReassignResult(ticket, self._users.get(assignee_id) if assignee_id else None)
 
     def _decline(self, ticket: Ticket, by: ObjectId, note: str, now: datetime) -> Ticket | None:
         """Return None if the ticket has changed since it was loaded."""
@@ -166,10 +168,6 @@ class Reassignment:
 
     def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
         return self._models.resolver_scores(f"{ticket.title}\n{ticket.description}")
-
-    def _result(self, ticket: Ticket) -> ReassignResult:
-        assignee_id = ticket.assigned_to
-        return ReassignResult(ticket, self._users.get(assignee_id) if assignee_id else None)
 
 
 def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:

@@ -12,8 +12,12 @@ from bson import ObjectId
 
 from services.availability import absence as availability_absence
 from services.availability.absence import Absence, AbsenceSource
-from services.availability.slack_status import DoNotDisturbSpan, MemberStatus, StatusReading
-from services.availability.status_rules import StatusRulesStore
+from services.availability.slack_status import (
+    DoNotDisturbSpan,
+    MemberStatus,
+    StatusReading,
+    StatusRulesStore,
+)
 from services.calendar.work_week import parse_time_zone
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo, update_for

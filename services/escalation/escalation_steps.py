@@ -146,13 +146,13 @@ class EscalationSteps:
         return self._db.users.find_one({"_id": ticket.assigned_to})
 
     def _take_step(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        return CHANGES[step.rule.change](self, ticket, step, now)
-
-    def _record(self, ticket: Ticket, step: EscalationStep, now: datetime) -> Ticket | None:
-        return self._store(ticket, _record_step(ticket, step), now)
-
-    def _close_unanswered(self, ticket: Ticket, _: EscalationStep, now: datetime) -> Ticket | None:
-        return self._store(ticket, close_unanswered(ticket, now=now), now)
+        match step.rule.change:
+            case StepChange.REMIND | StepChange.ESCALATE:
+                return self._store(ticket, _record_step(ticket, step), now)
+            case StepChange.REASSIGN:
+                return self._reassign(ticket, step, now)
+            case StepChange.CLOSE:
+                return self._store(ticket, close_unanswered(ticket, now=now), now)
 
     def _next_candidate(self, ticket: Ticket, now: datetime) -> AssigneeChoice | None:
         had = Event(0, now, "system", EventType.REASSIGNED_BY_ESCALATION, from_=ticket.assigned_to)
@@ -180,16 +180,6 @@ class EscalationSteps:
             change = {"$set": {"alarm": scheduled_step.to_doc()}}
         done = self._db.tickets.update_one(_unchanged_filter(ticket), change)
         return StepOutcome.POSTPONED if done.modified_count else StepOutcome.STALE
-
-
-CHANGES: Mapping[
-    StepChange, Callable[[EscalationSteps, Ticket, EscalationStep, datetime], Ticket | None]
-] = {
-    StepChange.REMIND: EscalationSteps._record,
-    StepChange.ESCALATE: EscalationSteps._record,
-    StepChange.REASSIGN: EscalationSteps._reassign,
-    StepChange.CLOSE: EscalationSteps._close_unanswered,
-}
 
 
 def _record_step(ticket: Ticket, step: EscalationStep) -> Change:

@@ -10,7 +10,7 @@ from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.availability.availability_service import AvailabilityService
 from services.availability.handover_offers import HandoverOffers
-from services.availability.status_rules import StatusRulesStore
+from services.availability.slack_status import StatusRulesStore
 from services.availability.status_sync import StatusSync
 from services.core.clock import Clock, utcnow
 from services.core.database import Mongo

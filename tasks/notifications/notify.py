@@ -15,7 +15,7 @@ from celery import Task
 from bot.views.text import DisplayPerson, Message, display_person
 from services.assignment import feedback
 from services.assignment.assignment_service import needs_assignment
-from services.linking.directory import referenced_user_ids, resolve_people
+from services.linking.directory import referenced_user_ids
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries, pending
 from services.tickets.queries import load_ticket
@@ -98,12 +98,7 @@ class TicketSender:
         """Whether another process has claimed a message."""
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
-        self._people = resolve_people(
-            runtime.services.users,
-            runtime.services.links,
-            team_id=ticket.team_id or "",
-            user_ids=ids,
-        )
+        self._people = runtime.people(ticket, ids)
 
     def deliver(self) -> bool:
         """Send and update what is due. False if something has to be tried again later.

@@ -85,7 +85,7 @@ ELSEWHERE = frozenset(
         "calendar.business_hours",
         "team_settings.settings_service",
         "sla.policy",
-        "availability.status_rules",
+        "availability.slack_status",
         "core.ttl_cache",
         "core.installation",
         "account_admin.users_command",
@@ -344,9 +344,6 @@ TABLE: Mapping[str, Entry] = {
     ),
     "assignment.assignment_service.AssignmentService.release_claim": each(
         lambda w, t: w.assignments.release_claim(t)
-    ),
-    "assignment.assignment_service.AssignmentService.store_analysis": each(
-        lambda w, t: w.assignments.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
     "assignment.assignment_service.AssignmentService.candidates": once(
         lambda w: w.assignments.candidates(team_id=TEAM_ID, now=w.now)

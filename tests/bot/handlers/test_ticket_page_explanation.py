@@ -13,7 +13,7 @@ from bot.views import ids
 from bot.views.explain import wording
 from bot.views.explain.modal import explanation_modal
 from bot.views.explain.wording import MAX_PARTS
-from services.assignment.assignment_service import AssignmentService
+from services.analysis.analysis_store import store_analysis
 from services.assignment.candidate import Candidate, Obstacle
 from services.assignment.explanation import CandidateScore, DryRun, Explanation, LastAssignment
 from services.assignment.feedback import Correction, CorrectionKind
@@ -232,10 +232,9 @@ def ticket(
     people: People,
     db: Mongo,
     clock: FixedClock,
-    assignments: AssignmentService,
 ) -> Ticket:
     filed = file_ticket(tickets, people.add(), title="VPN drops")
-    assert assignments.store_analysis(filed, READ, now=clock())
+    assert store_analysis(db, filed, READ, now=clock())
     return reload(db, filed)
 
 

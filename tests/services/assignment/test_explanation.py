@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from bot.views.explain.terminal import explanation_lines
 from demo.binaries import ROOT
 from services.accounts.users import UserService
+from services.analysis.analysis_store import store_analysis
 from services.analysis.model_exchange import Analysis, FailureReason, SkillMatch
 from services.analysis.urgency import UrgencySignal
 from services.assignment import explanation
@@ -275,7 +276,6 @@ def readme() -> str:
 def story(
     db: Mongo,
     runtime: Runtime,
-    assignments: AssignmentService,
     people: People,
     ticket: Ticket,
     nils: User,
@@ -292,7 +292,7 @@ def story(
     busy = {"status": "IN_PROGRESS", "priority": "low"}
     db.tickets.insert_many([{**busy, "assignedTo": who} for who in (ida.id, nils.id, nils.id)])
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"number": 12}})
-    assert assignments.store_analysis(reload(db, ticket), READ, now=MONDAY)
+    assert store_analysis(db, reload(db, ticket), READ, now=MONDAY)
     assign_ticket.run(runtime, str(ticket.id))
     return reload(db, ticket)
 
@@ -357,9 +357,9 @@ def test_an_unread_ticket_is_read_offline_in_memory(
 
 
 def test_words_that_have_changed_are_read_again(
-    service: ExplainService, db: Mongo, assignments: AssignmentService, ticket: Ticket
+    service: ExplainService, db: Mongo, ticket: Ticket
 ) -> None:
-    assert assignments.store_analysis(ticket, READ, now=MONDAY)
+    assert store_analysis(db, ticket, READ, now=MONDAY)
     words = {"title": "DNS is slow", "description": "My password: hunter2-secret"}
     db.tickets.update_one({"_id": ticket.id}, {"$set": words})
     said = section(lines(service), "Analysis")
@@ -400,13 +400,13 @@ def test_words_that_have_changed_are_read_again(
     ],
 )
 def test_the_analysis(
+    db: Mongo,
     service: ExplainService,
-    assignments: AssignmentService,
     ticket: Ticket,
     fields: dict[str, Any],
     told: list[str],
 ) -> None:
-    assert assignments.store_analysis(ticket, replace(READ, **fields), now=MONDAY)
+    assert store_analysis(db, ticket, replace(READ, **fields), now=MONDAY)
     said = [line[14:] for line in section(lines(service), "Analysis")]
     assert said[1] == "2 Mar 2026, 09:00 UTC"
     assert said[:1] + said[2:3] == told[:2]
@@ -425,7 +425,6 @@ def test_the_analysis(
 )
 def test_why_it_is_as_urgent_as_it_is(
     service: ExplainService,
-    assignments: AssignmentService,
     ticket_edits: TicketEdits,
     db: Mongo,
     nils: User,
@@ -434,7 +433,7 @@ def test_why_it_is_as_urgent_as_it_is(
     told: str,
 ) -> None:
     claimed = replace(READ, priority=Priority.URGENT, signal=signal)
-    assert assignments.store_analysis(ticket, claimed, now=MONDAY)
+    assert store_analysis(db, ticket, claimed, now=MONDAY)
     assert f"  Priority    {told}" in lines(service)
     ticket_edits.update(
         actor=Actor.from_user(nils),
