@@ -1,4 +1,4 @@
-"""Store the analysis of a ticket, and tell whether it is current."""
+"""Store the analysis of a ticket, and check whether it is current."""
 
 import hashlib
 from dataclasses import replace

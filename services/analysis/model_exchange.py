@@ -59,7 +59,7 @@ class Analysis:
     """The analysis of a ticket. `tokens` and `ms` are the cost of the model call.
 
     `failure` says why the router replaced a model that failed; `basis`, how the router found
-    skills. `signal` is what supports "urgent" besides a claim.
+    skills. `signal` is the evidence for "urgent", in addition to a claim.
     """
 
     summary: str | None

@@ -118,8 +118,8 @@ class AssignmentService:
         is_match = choice is not None and (choice.main_reason is ChoiceReason.SKILLS or not skills)
         if is_match or pool.is_complete:
             return evaluation
-        everybody = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
-        return _evaluate(ticket, everybody, criteria)
+        whole_team = CandidatePool(self._candidate_loader.load_all(team_id=team_id, now=now))
+        return _evaluate(ticket, whole_team, criteria)
 
     def assign(
         self, ticket: Ticket, choice: AssigneeChoice, *, source: AnalysisSource, now: datetime
@@ -155,5 +155,6 @@ def _evaluate(ticket: Ticket, pool: CandidatePool, criteria: Criteria) -> Evalua
 
 def _top_users(shares: Mapping[ObjectId, float]) -> frozenset[ObjectId]:
     """Return the users with the highest positive shares."""
-    spoken_for = (who for who in shares if shares[who] > 0)
-    return frozenset(sorted(spoken_for, key=lambda who: (-shares[who], who))[:MAX_FAVOURED])
+    favoured = (user_id for user_id, share in shares.items() if share > 0)
+    ranked = sorted(favoured, key=lambda user_id: (-shares[user_id], user_id))
+    return frozenset(ranked[:MAX_FAVOURED])

@@ -55,8 +55,8 @@ class CandidateExclusion(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CandidateScore:
-    """How a candidate ranks for a ticket. `reason` says what speaks for them; the first one's is
-    that of their card. `exclusion` is None if they could be chosen."""
+    """How a candidate ranks for a ticket. `reason` is what counts in their favour; the
+    first candidate's is the text of the card. `exclusion` is None if they could be chosen."""
 
     candidate: Candidate
     score: float
@@ -103,8 +103,8 @@ def explain(
     shortlisted: Set[ObjectId],
     criteria: Criteria,
 ) -> Explanation:
-    """Return how all candidates rank. The first eligible one is whom `choose_assignee` would choose
-    from those who are `shortlisted`, by the same criteria."""
+    """Return how all candidates rank. The first eligible one is the choice of `choose_assignee`
+    from the `shortlisted` ones, by the same criteria."""
     considered = [who for who in candidates if who.user_id in shortlisted]
     # Users who have left are shown, but do not make a skill less rare.
     context = ScoringContext.build(
@@ -279,8 +279,7 @@ class ExplainService:
         now, stored = self._clock(), Ticket.from_doc(doc)
         is_read = is_analysed(stored)
         ticket = self._with_team(stored if is_read else self._route_offline(stored, now))
-        words = f"{ticket.title}\n{ticket.description}"
-        explanation, unread = self._evaluate(ticket, words, now, is_interactive=most is not None)
+        explanation, unread = self._evaluate(ticket, now, is_interactive=most is not None)
         shown = Explanation(explanation.eligible[:most], explanation.excluded[:most])
         last = last_assignment(stored)
         corrected = feedback.ticket_corrections(self._db, ticket.id)
@@ -288,7 +287,7 @@ class ExplainService:
             ticket=ticket,
             is_analysed=is_read,
             was_analysed=bool(stored.assignment.get("analysis")),
-            has_secrets=mask(words) != words,
+            has_secrets=mask(ticket.text) != ticket.text,
             explanation=shown,
             last_assignment=last,
             corrections=tuple(corrected),
@@ -314,11 +313,11 @@ class ExplainService:
         return replace(ticket, team_id=home.team_id) if home else ticket
 
     def _evaluate(
-        self, ticket: Ticket, words: str, now: datetime, *, is_interactive: bool
+        self, ticket: Ticket, now: datetime, *, is_interactive: bool
     ) -> tuple[Explanation, int]:
         """Return the explanation, and how many candidates were not read."""
         evaluation = self._assignments.evaluate(
-            ticket, now=now, history=self._models.resolver_scores(words)
+            ticket, now=now, history=self._models.resolver_scores(ticket.text)
         )
         pool = evaluation.pool
         listed = {who.user_id for who in pool.candidates}
@@ -340,7 +339,7 @@ class ExplainService:
     ) -> list[Candidate]:
         """Return the candidates that assignment does not consider."""
         team_id = ticket.team_id or ""
-        gone = self._candidate_loader.load_deactivated(team_id=team_id, now=now)
+        gone = self._candidate_loader.load_all(team_id=team_id, now=now, deactivated=True)
         if pool.is_complete:
             return gone
         staff = without_ticket(

@@ -101,8 +101,8 @@ def choose_assignee(
 def rate_candidates(
     *, candidates: Sequence[Candidate], **criteria: Unpack[Criteria]
 ) -> list[Rating]:
-    """Return the ratings of all candidates: the one whom `choose_assignee` would take first, then
-    the others who are available, then the rest, the least loaded first."""
+    """Return the ratings of all candidates: first the choice of `choose_assignee`, then the other
+    available ones, then the rest, the least loaded first."""
     context = _context(candidates, criteria)
     return sorted((_rate(c, context, criteria) for c in candidates), key=_rank_key)
 
@@ -112,8 +112,8 @@ class AssigneeOption:
     """A candidate for a person to choose.
 
     `known_skills` are those of the ticket's skills they have; `open_tickets` is out of `capacity`.
-    `reason` says what speaks for them. `is_match`: they know a skill it needs or have solved such
-    tickets, or no needed skill is known.
+    `reason` is what counts in their favour. `is_match`: they know a skill it needs or have solved
+    such tickets, or no needed skill is known.
     """
 
     user: User
@@ -132,8 +132,8 @@ def rank_options(
     query: str = "",
     **criteria: Unpack[Criteria],
 ) -> list[AssigneeOption]:
-    """Return the candidates whose name or skills contain `query` in any case, in the order in which
-    assignment would choose them."""
+    """Return the candidates with `query` in their name or skills, in any case, in the order in
+    which assignment would choose them."""
     wanted = " ".join(query.split()).casefold()
     context = ScoringContext.build(candidates, skills=criteria["skills"], now=criteria["now"])
     return [
@@ -225,12 +225,12 @@ def _choice(rating: Rating, context: ScoringContext) -> AssigneeChoice:
 
 
 def describe_reason(rating: Rating, context: ScoringContext) -> str:
-    """Return what speaks for the candidate, as their card would say it."""
+    """Return what counts in the candidate's favour, as their card would say it."""
     return _describe(rating, context, _reason(rating, context))
 
 
 def strengths(rating: Rating, context: ScoringContext) -> str:
-    """Return what speaks for the candidate in a list of candidates; it may be only their load."""
+    """Return what counts in the candidate's favour, for a list; it may be only their load."""
     why = _reason(rating, context)
     return _describe(
         rating, context, why if why in (ChoiceReason.SKILLS, ChoiceReason.HISTORY) else None

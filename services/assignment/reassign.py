@@ -4,7 +4,6 @@ When an assignee declines a ticket, assignment's next choice gets it in one upda
 never unassigned. If no other candidate is available, it is queued like any unassigned ticket.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -91,7 +90,9 @@ class Reassignment:
             expected_state=expected_state,
         )
         evaluation = self._assignments.evaluate(
-            replace(ticket, team_id=team_id), now=self._clock(), history=self._history(ticket)
+            replace(ticket, team_id=team_id),
+            now=self._clock(),
+            history=self._models.resolver_scores(ticket.text),
         )
         candidates = evaluation.pool.candidates
         ordered = rank_options(
@@ -157,7 +158,9 @@ class Reassignment:
         free = _after_unassign(ticket, back, now)
         if not is_analysed(free):
             return back, None
-        choice = self._assignments.choose(free, now=now, history=self._history(ticket))
+        choice = self._assignments.choose(
+            free, now=now, history=self._models.resolver_scores(ticket.text)
+        )
         if choice is None:
             queued = transitions.queue_unassigned(
                 free, retry_at=now + pending.UNASSIGNED_RETRY_INTERVAL
@@ -165,9 +168,6 @@ class Reassignment:
             return back.then(queued), None
         assigned = transitions.auto_assign(free, choice, source=analysis_source(free), now=now)
         return back.then(assigned), choice
-
-    def _history(self, ticket: Ticket) -> Mapping[ObjectId, float]:
-        return self._models.resolver_scores(f"{ticket.title}\n{ticket.description}")
 
 
 def _after_unassign(ticket: Ticket, back: Change, now: datetime) -> Ticket:

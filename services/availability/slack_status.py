@@ -17,6 +17,7 @@ from functools import cached_property
 from typing import Any
 
 from services.core.clock import Clock, utcnow
+from services.core.coerce import str_or_empty
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue
 from services.core.text import UNSPACED_SCRIPT_RANGES, strip_invisible
@@ -119,11 +120,11 @@ def parse_member_status(user: Mapping[str, Any]) -> MemberStatus:
     profile = user.get("profile")
     fields = profile if isinstance(profile, Mapping) else {}
     status = SlackStatus(
-        text=_text(fields.get("status_text")),
-        emoji=_text(fields.get("status_emoji")),
+        text=str_or_empty(fields.get("status_text")),
+        emoji=str_or_empty(fields.get("status_emoji")),
         expires_at=_as_datetime(fields.get("status_expiration")),
     )
-    return MemberStatus(status, _text(user.get("tz")))
+    return MemberStatus(status, str_or_empty(user.get("tz")))
 
 
 def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan, ...]:
@@ -134,10 +135,14 @@ def parse_do_not_disturb(dnd_info: Mapping[str, Any]) -> tuple[DoNotDisturbSpan,
     return (DoNotDisturbSpan(start, end),) if start and end and start < end else ()
 
 
+def stored_presence(account: Document) -> Mapping[str, Any]:
+    presence = account.get("presence")
+    return presence if isinstance(presence, Mapping) else {}
+
+
 def do_not_disturb_until(account: Document, *, now: datetime) -> datetime | None:
     """Return the end of the owner's current do not disturb; None if there is none."""
-    presence = account.get("presence")
-    spans = presence.get("quiet") if isinstance(presence, Mapping) else None
+    spans = stored_presence(account).get("quiet")
     found = [
         span["end"]
         for span in (spans if isinstance(spans, list) else [])
@@ -210,10 +215,6 @@ def _any_of(phrases: Iterable[str]) -> str:
     return "|".join(re.escape(phrase.strip()) for phrase in _comparable(phrases))
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
 def _as_datetime(seconds: Any) -> datetime | None:
     """Parse seconds. Slack sends 0 for no date, and 1 for members without do not disturb."""
     if not isinstance(seconds, (int, float)) or isinstance(seconds, bool) or seconds <= 1:
@@ -267,7 +268,7 @@ Japanese / Chinese / Korean: 休暇, 有給, 休み, 病欠, 育休, 欠勤, 休
   휴가, 병가, 연차, 휴무
 """)
 
-# One of these means that the member works, whatever other phrases the status has.
+# Each means that the member works, even if the status also has a phrase for an absence.
 AVAILABLE_PHRASES = _listed("""
 wfh, wfx, working from, working remotely, remote, home office, homeoffice, in a meeting, in
 meetings, at lunch, commuting, focus time, focusing, back from, returned from, recovered from,

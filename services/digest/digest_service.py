@@ -178,7 +178,7 @@ class DigestCounts:
         return self._activity[since, until]
 
     def _count(self, query: Document) -> int:
-        # Without a hint, with which SecantusDB scans the whole index.
+        # No hint: with one, SecantusDB scans the whole index.
         return self._db.tickets.count_documents(query)
 
 

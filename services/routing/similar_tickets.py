@@ -65,7 +65,7 @@ def count_reporters(db: Mongo, ticket: Ticket, *, now: datetime) -> int:
     newest = found.sort(list(NEWEST_INDEX)).limit(MAX_COMPARED_TICKETS)
     own = {None, ticket.created_by}
     others = [doc for doc in newest if as_object_id(doc.get("createdBy")) not in own]
-    text = f"{ticket.title}\n{ticket.description}"[:COMPARED_LENGTH]
+    text = ticket.text[:COMPARED_LENGTH]
     shares = similarities(text, [_beginning(doc, "description") for doc in others])
     alike = zip(shares, others, strict=True)
     return len({as_object_id(doc["createdBy"]) for share, doc in alike if share >= MIN_SIMILARITY})

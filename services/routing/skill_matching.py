@@ -125,7 +125,7 @@ def match_skills(text: str, skills: Sequence[str]) -> tuple[str, ...]:
         for match in pattern.finditer(text)
     )
     named: dict[str, None] = {}
-    covered = 0  # where the longest mention so far ends
+    covered = 0  # the end of the longest mention so far
     for start, negative_end, place in mentions:
         if -negative_end > covered or start >= covered:
             named.update(dict.fromkeys(compiled.patterns[place][1]))

@@ -70,7 +70,7 @@ class Trainer:
 def _outperforms(
     model: LearnedModel, unseen: Sequence[Example], match_skills: Callable[[str], Sequence[str]]
 ) -> bool:
-    """Whether the model is significantly better, by a sign test where the two differ."""
+    """Whether the model is significantly better, by a sign test on the tickets that differ."""
     won = lost = 0
     for example in unseen:
         names = match_skills(example.text)

@@ -97,7 +97,7 @@ def next_scheduled_step(
     policy: SlaPolicy,
     postponed: Mapping[EscalationTrack, datetime] = _NOTHING_POSTPONED,
 ) -> ScheduledStep | None:
-    """The next step of a ticket whose tracks are up to date. The next step of a track in
+    """The next step of a ticket with tracks that are up to date. The next step of a track in
     `postponed` is not taken before that time."""
     firsts = (
         _first_step(ticket, ticket.escalation_tracks, track, policy)
@@ -123,7 +123,7 @@ def due_steps(ticket: Ticket, *, policy: SlaPolicy, now: datetime) -> list[Sched
 def remaining_steps(
     ticket: Ticket, state: TrackState, track: EscalationTrack, policy: SlaPolicy
 ) -> Iterator[ScheduledStep]:
-    """The pending steps of a track whose time is known, in their order."""
+    """The pending steps of a track that have a known time, in their order."""
     is_paused = ticket.status is Status.WAITING and track is not EscalationTrack.WAITING
     if state.counted_from is None or is_paused:
         return

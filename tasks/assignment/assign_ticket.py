@@ -50,7 +50,7 @@ def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
 def _assign_or_queue(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     """Assign it to the best candidate, or queue it as unassigned; None if it has changed."""
     now = runtime.clock()
-    history = runtime.services.models.resolver_scores(f"{ticket.title}\n{ticket.description}")
+    history = runtime.services.models.resolver_scores(ticket.text)
     choice = runtime.services.assignments.choose(ticket, now=now, history=history)
     if choice is None:
         return runtime.services.assignments.queue_unassigned(ticket, now=now)

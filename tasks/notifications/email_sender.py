@@ -97,7 +97,7 @@ def run(runtime: Runtime, email_id: str) -> None:
 
 
 def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
-    """Queue one email per assignment. It has an outbox of its own, so that neither the ticket nor
+    """Queue one email per assignment. It has a separate outbox, so that neither the ticket nor
     its Slack messages wait for the mail server."""
     event = assignment_to_announce(ticket, now=runtime.clock()) if runtime.email else None
     if event is None:

@@ -143,16 +143,15 @@ class TicketSender:
         return outcome.answer is not None
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
-        db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)
-        version_fields = self._version_fields(notice)
+        card = self._card(notice, channel, ts)
         deliveries.mark_sent(
-            db,
-            ticket_id,
+            self._runtime.db,
+            self._ticket.id,
             notice.key,
             channel=channel,
             ts=ts,
             card=card,
-            extra_fields=version_fields,
+            extra_fields=self._version_fields(notice),
         )
         if card:
             self._cards.append(card)

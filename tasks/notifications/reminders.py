@@ -32,9 +32,9 @@ from services.outbox.reminders import (
 )
 from services.sla.escalation_schedule import NEXT_STEP_FIELD, is_current_step
 from services.team_settings.settings_service import TeamSettings
+from services.tickets.queries import load_for_reminders
 from tasks.notifications import unassigned_alert
-from tasks.notifications.reminders_delivery import load_tickets, record_outcome
-from tasks.notifications.slack_delivery import SlackRateLimited, post_message
+from tasks.notifications.slack_delivery import SlackRateLimited, post_message, record_outcome
 from tasks.queue.celery_app import REMINDER_TASK, celery
 from tasks.recipients import last_event
 from tasks.runtime import Runtime, current_runtime
@@ -106,7 +106,7 @@ def run(runtime: Runtime, recipient: str) -> None:
         return
     message = _message(runtime, recipient, pairs, unread=claim.unread_count)
     outcome = post_message(runtime.slack, message, channel=channel)
-    if record_outcome(runtime, reminders, claim, outcome):
+    if record_outcome(reminders, claim, outcome, now=runtime.clock()):
         reminders.finish(claim, why="sent")
 
 
@@ -119,7 +119,8 @@ def _still_relevant(
     """The reminders that still apply, with their tickets; the others are discarded."""
     admins = runtime.services.users.active_ids_with_role(Role.ADMIN)
     tickets: dict[str, Ticket] = {}
-    for ticket in load_tickets(runtime, claim.reminders):
+    ids = (reminder.ticket_id for reminder in claim.reminders)
+    for ticket in load_for_reminders(runtime.db, ids):
         for due in due_reminders(ticket, admins=admins):
             tickets[_key(ticket, due)] = ticket
     reminders.discard(
@@ -210,8 +211,8 @@ def due_reminders(ticket: Ticket, *, admins: Sequence[ObjectId]) -> list[DueRemi
 
 
 def _current_steps(ticket: Ticket) -> list[Event]:
-    """The events of each escalation track since its last restart, oldest first, without tracks
-    whose last step is not current any more."""
+    """The events of each escalation track since its last restart, oldest first, without tracks that
+    have ended."""
     runs: dict[EscalationTrack, list[Event]] = {}
     for event in ticket.events:
         if event.field == NEXT_STEP_FIELD and event.to in set(EscalationStep):

@@ -55,7 +55,7 @@ from services.sla import recompute
 from services.tickets import legacy, release, ticket_store
 from services.tickets import queries as ticket_queries
 from services.tickets.lifecycle import TicketAction, state_token
-from services.tickets.queries import load_ticket
+from services.tickets.queries import load_for_reminders, load_ticket
 from services.tickets.transitions import Change
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
@@ -678,11 +678,11 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: similar_tickets.count_reporters(w.db, w.ticket(t), now=w.now)
     ),
     "assignment.candidate_pool.CandidateLoader.count": once(lambda w: w.staff.count()),
-    "assignment.candidate_pool.CandidateLoader.load_deactivated": once(
-        lambda w: w.staff.load_deactivated(team_id=TEAM_ID, now=w.now)
-    ),
     "assignment.candidate_pool.CandidateLoader.load_all": once(
-        lambda w: w.staff.load_all(team_id=TEAM_ID, now=w.now)
+        lambda w: [
+            w.staff.load_all(team_id=TEAM_ID, now=w.now, deactivated=deactivated)
+            for deactivated in (False, True)
+        ]
     ),
     "assignment.candidate_pool.CandidateLoader.load_pool": once(
         lambda w: w.staff.load_pool(
@@ -721,6 +721,7 @@ TABLE: Mapping[str, Entry] = {
     "linking.unlink.Unlink.linked_members": once(
         lambda w: w.unlink_service.linked_members(actor=MO)
     ),
+    "tickets.queries.load_for_reminders": each(lambda w, t: load_for_reminders(w.db, [t])),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)
     ),
