@@ -123,8 +123,10 @@ MUTATIONS = (
     Mutation(
         "unknown-account-fields-lost",
         "services/accounts/users.py",
-        'find_one_and_update(\n            {"_id": before.id, **expected}, update,',
-        'find_one_and_replace(\n            {"_id": before.id, **expected}, values,',
+        'find_one_and_update(\n            {"_id": before.id, **expected, **condition},\n'
+        "            update,",
+        'find_one_and_replace(\n            {"_id": before.id, **expected, **condition},\n'
+        "            values,",
         ("tests/services/auth/test_profile.py",),
     ),
     # Who is told, and of what

@@ -24,6 +24,21 @@ PRIORITY_LOAD: Mapping[Priority, float] = {
     Priority.LOW: 0.5,
 }
 WAITING_LOAD = 0.5  # the requester has to answer first
+WEIGHTS: Mapping[str, float] = {
+    "skills": 0.4,
+    "history": 0.15,
+    "load": 0.2,
+    "hours": 0.1,
+    "fairness": 0.05,
+}
+CORRECTIONS_WEIGHT = 0.1
+# A ticket weighs at most twice as much as a medium one.
+MAX_LOAD_PER_TICKET = 2
+# From this many tickets within the last week on, the fairness part is 0.
+MAX_WEEKLY_TICKETS = 20
+# A candidate who is back after this time counts half as much as one at work.
+AVAILABILITY_HALF_LIFE = timedelta(hours=8)
+NO_SCORES: Mapping[ObjectId, float] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,23 +103,6 @@ def find_obstacle(
 def ticket_load(priority: Priority | None, status: Status) -> float:
     weight = PRIORITY_LOAD[priority or Priority.MEDIUM]
     return weight * WAITING_LOAD if status is Status.WAITING else weight
-
-
-WEIGHTS: Mapping[str, float] = {
-    "skills": 0.4,
-    "history": 0.15,
-    "load": 0.2,
-    "hours": 0.1,
-    "fairness": 0.05,
-}
-CORRECTIONS_WEIGHT = 0.1
-# A ticket weighs at most twice as much as a medium one.
-MAX_LOAD_PER_TICKET = 2
-# From this many tickets within the last week on, the fairness part is 0.
-MAX_WEEKLY_TICKETS = 20
-# A candidate who is back after this time counts half as much as one at work.
-AVAILABILITY_HALF_LIFE = timedelta(hours=8)
-NO_SCORES: Mapping[ObjectId, float] = {}
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,10 @@ from services.models.ticket import Ticket
 from services.routing import router
 from services.routing.model_store import ModelStore
 
+# In a larger team, an interactive caller gets only the shortlist.
+MAX_CANDIDATES_READ = 2_000
+_NUMBER = re.compile(r"#?([0-9]{1,9})")
+
 
 class CandidateExclusion(StrEnum):
     """Why a candidate without an `Obstacle` is excluded."""
@@ -190,11 +194,6 @@ def _parts(stored: Any) -> dict[str, float]:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and math.isfinite(value) else None
-
-
-# In a larger team, an interactive caller gets only the shortlist.
-MAX_CANDIDATES_READ = 2_000
-_NUMBER = re.compile(r"#?([0-9]{1,9})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,16 @@ from services.core.text import strip_invisible
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 
+# The same for an unknown address, a wrong password and a deactivated account.
+WRONG_CREDENTIALS = "Email or password is wrong, or the account has been deactivated."
+SESSION_ENDED = "Your session has ended, or there was none. Sign in."
+ACCOUNT_EXISTS = (
+    "There is an account with that address already. Sign in, or set a password by “Forgot your "
+    "password?”."
+)
+# How many accounts with one address are checked: each comparison takes a quarter of a second.
+MAX_ACCOUNTS_PER_EMAIL = 5
+
 
 class AuthDependencies(NamedTuple):
     """Shared, so that one `hasher` limits concurrent hashes and one `rate_limiter` attempts."""
@@ -44,17 +54,6 @@ class AccountServiceBase:
     def __init__(self, dependencies: AuthDependencies) -> None:
         self._db, self._users, self._hasher, self._tokens = dependencies[:4]
         self._rate_limiter, self._codes, self._emails, self._clock = dependencies[4:]
-
-
-# The same for an unknown address, a wrong password and a deactivated account.
-WRONG_CREDENTIALS = "Email or password is wrong, or the account has been deactivated."
-SESSION_ENDED = "Your session has ended, or there was none. Sign in."
-ACCOUNT_EXISTS = (
-    "There is an account with that address already. Sign in, or set a password by “Forgot your "
-    "password?”."
-)
-# How many accounts with one address are checked: each comparison takes a quarter of a second.
-MAX_ACCOUNTS_PER_EMAIL = 5
 
 
 class SignInService(AccountServiceBase):

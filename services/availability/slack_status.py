@@ -29,6 +29,9 @@ _WORDS = re.compile(r"\w+")
 # A negation applies within its own part of a sentence: "No, sick".
 _PARTS = re.compile(r"[,;:!?()|\n\u2013\u2014]|\.\s|\s-\s")
 _UNSPACED = re.compile(f"[{UNSPACED_SCRIPT_RANGES}]")
+SETTINGS_ID = "presence"
+# As much as a Slack form field holds, in UTF-16 code units.
+MAX_TEXT_LENGTH, MAX_ENTRY_LENGTH = 3_000, 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,11 +305,6 @@ _DENIED = re.compile(
     f" (?:{_any_of(NEGATIONS)})(?: (?:{_any_of(NEGATION_FILLERS)})){{0,3}}"
     f" (?:{_any_of(AWAY_PHRASES)})(?= )"
 )
-
-
-SETTINGS_ID = "presence"
-# As much as a Slack form field holds, in UTF-16 code units.
-MAX_TEXT_LENGTH, MAX_ENTRY_LENGTH = 3_000, 60
 
 
 class StatusRulesStore:

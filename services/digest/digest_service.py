@@ -35,6 +35,10 @@ LATE_SHIFT_WINDOW = timedelta(hours=3)
 # How far back the previous working day is searched.
 MAX_LOOKBACK_DAYS = 7
 _MILLISECOND = timedelta(milliseconds=1)
+# How long sending a digest may take. If it is not sent by then, the next claim lasts longer.
+CLAIM_DURATION, BACKOFF_FACTOR = timedelta(seconds=60), 4
+MAX_CLAIM_DURATION = CLAIM_DURATION * BACKOFF_FACTOR**4
+BATCH_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +102,6 @@ def _previous_workday(week: WorkWeek, day: date) -> date:
 
 def _midnight(week: WorkWeek, day: date) -> datetime:
     return datetime.combine(day, time(), week.zone).astimezone(UTC)
-
-
-# How long sending a digest may take. If it is not sent by then, the next claim lasts longer.
-CLAIM_DURATION, BACKOFF_FACTOR = timedelta(seconds=60), 4
-MAX_CLAIM_DURATION = CLAIM_DURATION * BACKOFF_FACTOR**4
-BATCH_SIZE = 50
 
 
 @dataclass(frozen=True, slots=True)

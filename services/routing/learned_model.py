@@ -38,25 +38,6 @@ _WORD_PATTERN = re.compile(
 _HIRAGANA = re.compile(r"[\u3041-\u309f]+")
 # Longer runs are keys and hashes, which do not recur.
 _MIN_WORD_LENGTH, _MAX_WORD_LENGTH = 2, 30
-
-
-def extract_features(text: str) -> Mapping[int, float]:
-    """Map each word's hash to log(1 + count), for the first 20,000 characters."""
-    plain = unicodedata.normalize("NFKC", mask(text[:MAX_TEXT_LENGTH])).casefold()
-    counts = Counter(zlib.crc32(word.encode()) for word in _words(plain))
-    return {word: math.log1p(count) for word, count in counts.items()}
-
-
-def _words(text: str) -> Iterator[str]:
-    for run in _WORD_PATTERN.finditer(text):
-        word = run[0]
-        if run["unspaced"]:
-            pairs = map("".join, pairwise(word)) if len(word) > 1 else (word,)
-            yield from (pair for pair in pairs if not _HIRAGANA.fullmatch(pair))
-        elif _MIN_WORD_LENGTH <= len(word) <= _MAX_WORD_LENGTH:
-            yield word
-
-
 FORMAT_VERSION = 1
 # 30,000 words times 200 labels are 12 MB at two bytes each; MongoDB takes 16 MB.
 MAX_VOCABULARY = 30_000
@@ -233,3 +214,20 @@ def _little_endian(numbers: "array[Any]") -> "array[Any]":
     if sys.byteorder == "big":
         numbers.byteswap()
     return numbers
+
+
+def extract_features(text: str) -> Mapping[int, float]:
+    """Map each word's hash to log(1 + count), for the first 20,000 characters."""
+    plain = unicodedata.normalize("NFKC", mask(text[:MAX_TEXT_LENGTH])).casefold()
+    counts = Counter(zlib.crc32(word.encode()) for word in _words(plain))
+    return {word: math.log1p(count) for word, count in counts.items()}
+
+
+def _words(text: str) -> Iterator[str]:
+    for run in _WORD_PATTERN.finditer(text):
+        word = run[0]
+        if run["unspaced"]:
+            pairs = map("".join, pairwise(word)) if len(word) > 1 else (word,)
+            yield from (pair for pair in pairs if not _HIRAGANA.fullmatch(pair))
+        elif _MIN_WORD_LENGTH <= len(word) <= _MAX_WORD_LENGTH:
+            yield word

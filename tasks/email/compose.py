@@ -20,6 +20,37 @@ from services.outbox.emails import EmailKind
 
 MAX_TITLE_LENGTH = 150
 MAX_NAME_LENGTH = 80
+SENDER_NAME = "Help desk"
+FOOTER = "Sent by the help desk's bot. Nobody reads replies to this address."
+MAX_SUBJECT_LENGTH = 200
+# ASCII in short lines, which every server forwards unchanged.
+TRANSFER_ENCODING = "quoted-printable"
+# Begins an encoded word (RFC 2047). The standard library decodes it in a header's value, including
+# line breaks, so that a sender could add headers.
+ENCODED_WORD_START = "=?"
+DOMAIN_PATTERN = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>{title}</title></head>
+<body style="margin:0;padding:24px;background:#f5f5f4;color:#1c1917;\
+font:16px/1.5 system-ui,sans-serif">
+<div style="max-width:560px;margin:0 auto;padding:24px;background:#ffffff;border-radius:8px;\
+overflow-wrap:anywhere">
+{body}
+<p style="margin:24px 0 0;color:#57534e;font-size:14px">{footer}</p>
+</div>
+</body>
+</html>
+"""
+_PARAGRAPH = '<p style="margin:0 0 16px">{text}</p>'
+# A button, as on the pages; mail programs without such styles show a link.
+_LINK = """\
+<p style="margin:24px 0"><a href="{url}" style="display:inline-block;padding:11px 18px;\
+border-radius:8px;background:#1d4ed8;color:#ffffff;font-weight:600;text-decoration:none">\
+{label}</a></p>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,39 +164,6 @@ def link_values(slack_name: str) -> dict[str, str]:
 def one_line(text: str) -> str:
     """Return the visible characters, in one line."""
     return " ".join(strip_invisible(text).split())
-
-
-SENDER_NAME = "Help desk"
-FOOTER = "Sent by the help desk's bot. Nobody reads replies to this address."
-MAX_SUBJECT_LENGTH = 200
-# ASCII in short lines, which every server forwards unchanged.
-TRANSFER_ENCODING = "quoted-printable"
-# Begins an encoded word (RFC 2047). The standard library decodes it in a header's value, including
-# line breaks, so that a sender could add headers.
-ENCODED_WORD_START = "=?"
-DOMAIN_PATTERN = re.compile(r"[\w-]+(\.[\w-]+)+", re.ASCII)
-
-_PAGE = """\
-<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title></head>
-<body style="margin:0;padding:24px;background:#f5f5f4;color:#1c1917;\
-font:16px/1.5 system-ui,sans-serif">
-<div style="max-width:560px;margin:0 auto;padding:24px;background:#ffffff;border-radius:8px;\
-overflow-wrap:anywhere">
-{body}
-<p style="margin:24px 0 0;color:#57534e;font-size:14px">{footer}</p>
-</div>
-</body>
-</html>
-"""
-_PARAGRAPH = '<p style="margin:0 0 16px">{text}</p>'
-# A button, as on the pages; mail programs without such styles show a link.
-_LINK = """\
-<p style="margin:24px 0"><a href="{url}" style="display:inline-block;padding:11px 18px;\
-border-radius:8px;background:#1d4ed8;color:#ffffff;font-weight:600;text-decoration:none">\
-{label}</a></p>"""
 
 
 class BadAddressError(ValueError):

@@ -28,6 +28,7 @@ SERVER_ERROR_CODES = frozenset({421, 530, 534, 535, 538})
 # Mailtrap answers "550 5.7.0 Requested action not taken: too many emails per second", which is
 # temporary despite its code.
 RATE_LIMIT_TEXT = b"too many"
+LOCAL_DOMAIN = "localhost"
 
 
 class EmailNotSent(Exception):
@@ -167,9 +168,6 @@ def _error_for(code: int, text: bytes | str) -> EmailNotSent:
     if 500 <= code < 600:
         return EmailRejected(str(code))
     return ServerUnavailable(str(code))  # not SMTP
-
-
-LOCAL_DOMAIN = "localhost"
 
 
 @dataclass(frozen=True, slots=True)
