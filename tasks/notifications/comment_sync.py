@@ -34,7 +34,7 @@ IsStaff = Callable[[ObjectId], bool]
 
 @dataclass(frozen=True, slots=True)
 class CommentDelivery:
-    """A comment for a user or a channel. `card` is the one whose thread it belongs in; None if the
+    """A comment for a user or a channel. `card` is the card with the thread for it; None if the
     recipient has none."""
 
     seq: int

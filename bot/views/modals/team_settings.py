@@ -5,8 +5,7 @@ from bot.views.blocks import actions, button, context, header, mrkdwn_section, t
 from bot.views.inputs import View, input_block, modal, option, select, text_input
 from bot.views.modals.availability import WEEKDAYS, country_select, time_select
 from bot.views.text import Block, plain_text
-from services.availability.slack_status import StatusRules
-from services.availability.status_rules import MAX_TEXT_LENGTH, format_entries
+from services.availability.slack_status import MAX_TEXT_LENGTH, StatusRules, format_entries
 from services.calendar.business_hours import BusinessHours
 from services.calendar.holidays import country_name
 from services.home.sessions import Screen
