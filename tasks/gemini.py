@@ -26,7 +26,7 @@ from services.analysis.model_answer import (
     parse_answer,
 )
 from services.analysis.prompt import INSTRUCTION, build_prompt, new_fence_token
-from services.models.assignee_choice import AnalysisSource
+from services.models.ticket import AnalysisSource
 
 with warnings.catch_warnings():  # the library's end-of-support notice
     warnings.simplefilter("ignore", FutureWarning)

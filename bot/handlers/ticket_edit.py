@@ -14,7 +14,7 @@ from bot.views.modals.edit_ticket import (
     skill_select_options,
     ticket_id_from_view,
 )
-from services.editing.conflicts import EditConflict
+from services.editing.ticket_edits import EditConflict
 
 
 def open_edit_form(req: Request) -> None:

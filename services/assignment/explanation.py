@@ -23,9 +23,8 @@ from services.assignment.ranking import (
 )
 from services.assignment.scoring import ScoringContext
 from services.core.coerce import as_datetime, as_str
-from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.events import EventType
-from services.models.ticket import Ticket
+from services.models.ticket import MANUAL_SOURCE, Ticket
 
 
 class CandidateExclusion(StrEnum):

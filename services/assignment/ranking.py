@@ -17,7 +17,7 @@ from bson import ObjectId
 from services.assignment.candidate import Candidate, Obstacle, find_obstacle
 from services.assignment.reasons import KNOWS_NO_SKILL, describe_candidate
 from services.assignment.scoring import NO_SCORES, WEIGHTS, ScoringContext
-from services.models.assignee_choice import AssigneeChoice, ChoiceReason
+from services.models.ticket import AssigneeChoice, ChoiceReason
 from services.models.user import Role, User
 
 # From this share of similar tickets on, a candidate counts as having solved such tickets.

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from services.assignment.candidate import Candidate
 from services.assignment.scoring import Presence
 from services.calendar.work_week import WorkWeek
-from services.models.assignee_choice import ChoiceReason
+from services.models.ticket import ChoiceReason
 
 SOLVED_SIMILAR = "solved similar tickets"
 KNOWS_NO_SKILL = "knows none of its skills"

@@ -4,8 +4,12 @@ The page shows the code to the signed-in user, who types it into Slack. In this 
 phished link cannot attach another Slack member to the user's account.
 """
 
+import math
 from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import NoReturn
 
+from pymongo import ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from services.accounts.users import UserService
@@ -13,9 +17,8 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import InvalidValue, MemberRefused
+from services.core.errors import InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
-from services.linking.code_attempts import WRONG_CODE, CodeAttempts
 from services.linking.links import (
     ACCOUNT_DEACTIVATED,
     LinkService,
@@ -27,6 +30,12 @@ from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
 from services.tickets.queries import count_open_tickets
 
+MAX_WRONG_CODES = 5
+LOCKOUT_DURATION = timedelta(minutes=15)
+WRONG_CODE = (
+    "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
+    "ten minutes."
+)
 CODE_REQUIRED = "Type the code that the page shows."
 ALREADY_LINKED = "You are linked to that account already."
 LINKED_ELSEWHERE = (
@@ -34,6 +43,69 @@ LINKED_ELSEWHERE = (
     "type /account as that member, or open your profile on the page."
 )
 LINK_BUSY = "Somebody else was linking that account at the same moment. Try again with a new code."
+
+
+class CodeAttempts:
+    """Limit on wrong codes per Slack member. `link_id`: the id that the member's link would have.
+
+    Counted in the database, so that it holds across processes, and before the code is checked, so
+    that concurrent guesses do not pass it.
+    """
+
+    def __init__(self, db: Mongo, *, clock: Clock = utcnow) -> None:
+        self._db = db
+        self._clock = clock
+
+    def record_attempt(self, link_id: str) -> int:
+        """Count an attempt; return the count in the current window. Raises `LimitReached`."""
+        while True:
+            counted = self._more(link_id) or self._first(link_id)
+            if counted is not None:
+                break
+        if counted["tries"] > MAX_WRONG_CODES:
+            raise self._locked(counted["expiresAt"])
+        return int(counted["tries"])
+
+    def forgive_attempt(self, link_id: str) -> None:
+        """Uncount a right code. Wrong ones stay counted, or valid codes would reset the limit."""
+        self._db.linkTries.update_one({"_id": link_id}, {"$inc": {"tries": -1}})
+
+    def raise_wrong_code(self, link_id: str, *, attempts: int) -> NoReturn:
+        """Raise the refusal; the fifth wrong code starts the lockout."""
+        if attempts < MAX_WRONG_CODES:
+            raise InvalidValue("code", WRONG_CODE)
+        until = self._clock() + LOCKOUT_DURATION
+        self._db.linkTries.update_one({"_id": link_id}, {"$set": {"expiresAt": until}})
+        raise self._locked(until)
+
+    def _more(self, link_id: str) -> Document | None:
+        """Return None if there is no current window."""
+        return self._db.linkTries.find_one_and_update(
+            {"_id": link_id, "expiresAt": {"$gt": self._clock()}},
+            {"$inc": {"tries": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def _first(self, link_id: str) -> Document | None:
+        """Return None if a concurrent attempt started the window."""
+        now = self._clock()
+        begun = {"tries": 1, "expiresAt": now + LOCKOUT_DURATION}
+        try:
+            self._db.linkTries.insert_one({"_id": link_id, **begun})
+        except DuplicateKeyError:  # MongoDB removes expired documents once a minute
+            over = {"_id": link_id, "expiresAt": {"$lte": now}}
+            replaced = self._db.linkTries.update_one(over, {"$set": begun})
+            return begun if replaced.modified_count else None
+        return begun
+
+    def _locked(self, until: datetime) -> LimitReached:
+        seconds = max(1, math.ceil((until - self._clock()).total_seconds()))
+        minutes = math.ceil(seconds / 60)
+        span = "a minute" if minutes == 1 else f"{minutes} minutes"
+        return LimitReached(
+            f"Too many wrong codes. Try again in {span}, at {until:%H:%M} UTC, with a new code.",
+            retry_after=seconds,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +180,7 @@ class LinkByCode:
         `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
         """
         check_member(member)
-        key = link_id(member.team_id, member.slack_user_id)
+        key = member.link_id
         attempts = self._attempts.record_attempt(key)
         code_id = self._codes.code_id(kind=CodeKind.LINK, code=code)
         user = self._owner(code_id)
@@ -137,7 +209,7 @@ class LinkByCode:
             raise InvalidValue("code", WRONG_CODE)
         self._set_link(member, user)
         cancel_release(self._db, {"userId": user.id}, now=self._clock())
-        self._db.unlinked.delete_one({"_id": link_id(member.team_id, member.slack_user_id)})
+        self._db.unlinked.delete_one({"_id": member.link_id})
         recipients = {EmailKind.LINKED: user, EmailKind.UNLINKED: previous_user}
         return LinkResult(
             user,
@@ -164,9 +236,7 @@ class LinkByCode:
         if own and own["userId"] == user.id and "stopped" not in own:
             raise InvalidValue("code", ALREADY_LINKED)
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
-        is_own = current_link and current_link["_id"] == link_id(
-            member.team_id, member.slack_user_id
-        )
+        is_own = current_link and current_link["_id"] == member.link_id
         if current_link and not is_own and "stopped" not in current_link:
             # Redeemed, so that the account's member is notified only once per code.
             self._codes.redeem_by_id(kind=CodeKind.LINK, code_id=code_id)
@@ -175,7 +245,7 @@ class LinkByCode:
 
     def _set_link(self, member: SlackMember, user: User) -> None:
         """Create the member's link to that account, or change the existing one."""
-        key = link_id(member.team_id, member.slack_user_id)
+        key = member.link_id
         fresh = {"userId": user.id, "createdAt": self._clock()}
         member_ids = {"teamId": member.team_id, "slackUserId": member.slack_user_id}
 
@@ -199,9 +269,7 @@ class LinkByCode:
     def _remove_suspended_link(self, member: SlackMember, user: User) -> None:
         """Remove the account's suspended link; raise for an active one."""
         current_link = self._db.links.find_one({"teamId": member.team_id, "userId": user.id})
-        if current_link is None or current_link["_id"] == link_id(
-            member.team_id, member.slack_user_id
-        ):
+        if current_link is None or current_link["_id"] == member.link_id:
             return
         if "stopped" not in current_link:
             raise AccountLinkedElsewhere(user, current_link["slackUserId"])
@@ -217,6 +285,6 @@ class LinkByCode:
 
 
 def mask_email(email: str) -> str:
-    """Return the first letter and the domain, enough for the owner to recognise."""
+    """Return the first letter and the domain, enough for the owner to recognise the address."""
     name, at, host = email.rpartition("@")
     return f"{name[:1]}…{at}{host}" if at else f"{email[:1]}…"

@@ -1,7 +1,7 @@
 """Pages of tickets for the API, the newest first.
 
-A page is found from createdAt and _id of the ticket before it, not by counting, so each page costs
-the same however long the list is. Tickets without a date, which direct writes may leave, come last.
+The cursor is createdAt and _id of the last ticket of the page before, so each page costs the same
+in a list of any length. Tickets without a date, which direct writes may leave, come last.
 """
 
 from collections.abc import Iterator
@@ -19,8 +19,8 @@ from services.tickets.fields import Output, fields_of
 
 MAX_PAGE_SIZE = 100
 TICKET_FIELDS = fields_of(Output.API)
-# Searched in turn, each from the cursor back: an engine that sorts all matches then has few to
-# sort. MongoDB reads them in index order either way.
+# Searched in turn, from the cursor back: a database that sorts all matches then has few to sort.
+# MongoDB reads them in index order either way.
 _SEARCH_WINDOWS = (timedelta(hours=1), timedelta(days=1), timedelta(days=60))
 # Requesters with short lists are remembered, up to this many: one query finds all their tickets.
 _MAX_SHORT_LISTS = 10_000
@@ -95,7 +95,7 @@ class TicketPager:
 
 
 def _date_windows(after: PageCursor) -> Iterator[Document]:
-    """Yield filters for dated tickets, further and further back, at last without a limit."""
+    """Yield filters for dated tickets in growing windows, the last one without a limit."""
     if at := after.created_at:
         beyond = {"$or": [{"createdAt": {"$lt": at}}, {"_id": {"$lt": after.ticket_id}}]}
         spans = (span for span in _SEARCH_WINDOWS if span < at - _EARLIEST)

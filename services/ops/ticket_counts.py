@@ -12,7 +12,7 @@ from pymongo.errors import PyMongoError
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.models.ticket import Status
-from services.ops import failing_items
+from services.ops import job_health
 
 CACHE_SECONDS = 15.0
 QUERY_TIMEOUT_SECONDS = 2.0
@@ -21,11 +21,11 @@ _ANY_TIME = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class TicketCounts:
-    """`oldest_due_seconds`: how long the oldest entry of the outbox has been due.
+    """`oldest_due_seconds`: the time since the oldest outbox entry became due.
 
     `most_attempts`: the highest number of times that a job has published a ticket again; each wait
     is twice as long as the one before. `leader`: the process that runs the jobs, None if there is
-    none. `failing`: the number of failing items by kind (services/ops/failing_items.py).
+    none. `failing`: the number of failing items by kind (services/ops/job_health.py).
     """
 
     by_status: Mapping[str, int]
@@ -60,7 +60,7 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
         oldest_due_seconds=max(0.0, (now - behind["first"]).total_seconds()) if behind else 0.0,
         most_attempts=(behind["attempts"] or 0) if behind else 0,
         leader=lease["holder"] if lease else None,
-        failing=failing_items.count_failing(db),
+        failing=job_health.count_failing(db),
     )
 
 

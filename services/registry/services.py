@@ -110,9 +110,9 @@ class Services:
     tickets = _lazy(lambda s: TicketService(s.db, clock=s.clock))
     ticket_actions = _lazy(lambda s: TicketActions(s.db, s.users, clock=s.clock))
     comments = _lazy(lambda s: CommentService(s.db, clock=s.clock))
-    lists = _lazy(lambda s: ListService(s.db, s.users, s.links, clock=s.clock))
+    lists = _lazy(lambda s: ListService(s.db, s.links, clock=s.clock))
     ticket_pager = _lazy(lambda s: TicketPager(s.db, clock=s.clock))
-    home = _lazy(lambda s: HomeService(s.db, s.users, s.links, clock=s.clock))
+    home = _lazy(lambda s: HomeService(s.db, s.links, clock=s.clock))
     home_sessions = _lazy(lambda s: HomeSessions(s.db, clock=s.clock))
 
     availability = _lazy(lambda s: AvailabilityService(s.db, clock=s.clock))

@@ -1,17 +1,19 @@
-"""The table of ticket fields: who sees and edits each, and where it is read.
+"""The table of ticket fields: who sees and edits each, and which outputs contain it.
 
-It is the only place that says so. `services/tickets/visibility.py` applies it to what a requester
-reads; the edit form, the lists, the API and the data export take their fields from it.
+It is the only place that says so. `for_requester` applies it to what a requester reads; the edit
+form, the lists, the API and the data export take their fields from it.
 """
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum, Flag, StrEnum, auto
 from typing import Any
 
+from services.models.events import Event, EventType
 from services.models.ticket import Ticket
+from services.tickets.transitions import is_queued_unassigned
 from services.tickets.validation import (
     TicketFields,
     checked_assignee_id,
@@ -26,7 +28,7 @@ from services.tickets.validation import (
 
 
 class Access(StrEnum):
-    """`ALL` is the requester and the staff; `NOBODY`: only the program uses the field."""
+    """`ALL`: the requester and the staff; `NOBODY`: only the program itself."""
 
     ALL = "all"
     STAFF = "staff"
@@ -34,7 +36,7 @@ class Access(StrEnum):
 
 
 class Output(Flag):
-    """Where a field is read: answers of the API, rows of lists, data exports.
+    """Which outputs contain a field: responses of the API, rows of lists, data exports.
 
     Comments, events, messages and the reasons for a choice are exported entry by entry
     (services/privacy/export.py).
@@ -61,8 +63,8 @@ class TicketField:
     """A field of a ticket.
 
     `name` is the field in MongoDB, in the API, in the history and the block_id in forms. The
-    requester fills in fields `edited_by` all when filing; the staff edit them in the form and by
-    PATCH. `check` returns the value to store, or raises `InvalidValue`.
+    requester fills in fields with `edited_by` ALL when filing; the staff edit fields in the form
+    and by PATCH. `check` returns the value to store, or raises `InvalidValue`.
     """
 
     name: str
@@ -110,7 +112,7 @@ _ROWS = (
     TicketField("assignedTo", ALL, API | LISTS, STAFF, lambda value, _: checked_assignee_id(value)),
     TicketField("dueAt", ALL, API | LISTS),
     TicketField("target", ALL, LISTS, other_attribute="sla_clock"),  # says if the clock is paused
-    # Without internal notes and events for the staff, see `visibility.for_requester`.
+    # Without internal notes and events for the staff, see `for_requester`.
     TicketField("comments", ALL),
     TicketField("events", ALL),
     TicketField("summary", STAFF, API),
@@ -124,7 +126,7 @@ _ROWS = (
     ),
     TicketField("helpfulNotes", STAFF, API, STAFF, lambda value, _: checked_notes(value), "notes"),
     TicketField("assignment", STAFF),
-    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # says that nobody is available
+    TicketField("assignment.next", ALL, LISTS, other_attribute=""),  # set while no assignee is free
     TicketField("alarm", STAFF, other_attribute="next_step"),
     TicketField("ladders", NOBODY, other_attribute="escalation_tracks"),
     TicketField("queueKey", NOBODY, LISTS),
@@ -144,7 +146,7 @@ EDITABLE_FIELDS = [field.name for field in _ROWS if field.check]
 
 
 def fields_of(output: Output) -> list[str]:
-    """Return the names of the fields that are read there."""
+    """Return the names of the fields in that output."""
     return [field.name for field in _ROWS if output in field.outputs]
 
 
@@ -173,3 +175,50 @@ def _as_stored(value: Any) -> Any:
     if isinstance(value, Enum):
         return value.value
     return list(value) if isinstance(value, tuple) else value
+
+
+_NAMES = {name for name, field in FIELDS.items() if field.seen_by is Access.ALL}
+_ATTRIBUTES = {FIELDS[name].attribute for name in _NAMES} - {""}
+# Escalation, internal notes, and who declined the ticket are for the staff.
+_EVENT_TYPES = frozenset(
+    {
+        EventType.FILED,
+        EventType.EDITED,
+        EventType.ANALYSED,
+        EventType.ASSIGNED,
+        EventType.NOBODY_AVAILABLE,
+        EventType.STATUS_CHANGED,
+        EventType.RESOLVED,
+        EventType.ACCEPTED,
+        EventType.WAITING,
+        EventType.ANSWERED,
+        EventType.CANCELLED,
+        EventType.REOPENED,
+        EventType.COMMENTED,
+        EventType.COMMENT_EDITED,
+        EventType.COMMENT_DELETED,
+        EventType.UNANSWERED,
+    }
+)
+
+
+def for_requester(ticket: Ticket) -> Ticket:
+    """Return the ticket with what its requester may read; every other field has its default."""
+    visible: dict[str, Any] = {name: getattr(ticket, name) for name in _ATTRIBUTES}
+    visible["assignment"] = {
+        key: value for key, value in ticket.assignment.items() if f"assignment.{key}" in _NAMES
+    }
+    visible["comments"] = tuple(comment for comment in ticket.comments if not comment.internal)
+    visible["events"] = tuple(
+        replace(event, note=None) for event in ticket.events if _is_visible(ticket, event)
+    )
+    return Ticket(**visible)
+
+
+def _is_visible(ticket: Ticket, event: Event) -> bool:
+    if event.type not in _EVENT_TYPES or (event.field and event.field not in _NAMES):
+        return False
+    if event.type == EventType.ASSIGNED:  # earlier assignees may have declined
+        assignments = [past for past in ticket.events if past.type == EventType.ASSIGNED]
+        return event == assignments[-1] and event.to == ticket.assigned_to
+    return event.type != EventType.NOBODY_AVAILABLE or is_queued_unassigned(ticket)

@@ -19,7 +19,6 @@ from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
 from services.core.leases import BackoffLock
 from services.core.metrics import EMAIL_ATTEMPTS
-from services.linking.directory import resolve_people
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role, User
@@ -220,9 +219,7 @@ def _assignment_values(runtime: Runtime, email: Email, user: User) -> dict[str, 
         raise EmailNotNeeded("the account may not see the ticket")
     assigner = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, assigner) if named}
-    people = resolve_people(
-        runtime.services.users, runtime.services.links, team_id=ticket.team_id or "", user_ids=ids
-    )
+    people = runtime.services.links.resolve_people(team_id=ticket.team_id, user_ids=ids)
     return templates.assignment_values(
         ticket,
         requester=display_person(people, ticket.created_by).name,

@@ -17,7 +17,6 @@ from bot.views.messages.reminder_message import ReminderLine
 from bot.views.text import Message, display_person
 from services.availability.absence import notifications_paused_until
 from services.core.database import Document
-from services.linking.directory import resolve_people
 from services.models.escalation_track import Audience, EscalationStep, EscalationTrack
 from services.models.events import Event, EventType
 from services.models.ticket import Priority, Ticket
@@ -182,12 +181,8 @@ def _message(
     pairs = sorted(pairs, key=lambda pair: (pair[1].queue_key or "", pair[1].id))
     shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
-    people = resolve_people(
-        runtime.services.users,
-        runtime.services.links,
-        team_id=shown[0][1].team_id or "",
-        user_ids=ids,
-    )
+    team_id = shown[0][1].team_id
+    people = runtime.services.links.resolve_people(team_id=team_id, user_ids=ids)
     lines = [
         ReminderLine(
             ticket=ticket,

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 
 from bot.views.text import DisplayPerson, Message, display_person
-from services.linking.directory import referenced_user_ids, resolve_people
+from services.linking.links import referenced_user_ids
 from services.models.ticket import Card, Ticket
 from services.outbox import deliveries
 from tasks.notifications.comment_sync import CommentSync
@@ -35,12 +35,7 @@ class TicketSender:
         """Whether another process has claimed a message."""
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
-        self._people = resolve_people(
-            runtime.services.users,
-            runtime.services.links,
-            team_id=ticket.team_id or "",
-            user_ids=ids,
-        )
+        self._people = runtime.services.links.resolve_people(team_id=ticket.team_id, user_ids=ids)
 
     def deliver(self) -> bool:
         """Send and update what is due. False if something has to be tried again later.

@@ -11,7 +11,6 @@ from bson import ObjectId
 
 from bot.views.messages import unassigned as views
 from bot.views.text import Message, display_person
-from services.linking.directory import resolve_people
 from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role
@@ -118,10 +117,7 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
         return views.unassigned_summary(ordered[: views.MAX_TICKETS], count=len(ordered))
     (ticket,) = ordered
     ids = {ticket.created_by} if ticket.created_by else set()
-    team_id = ticket.team_id or ""
-    people = resolve_people(
-        runtime.services.users, runtime.services.links, team_id=team_id, user_ids=ids
-    )
+    people = runtime.services.links.resolve_people(team_id=ticket.team_id, user_ids=ids)
     return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
 
 

@@ -32,14 +32,13 @@ from bot.views.text import (
     plain_text,
     truncate,
 )
-from services.models.assignee_choice import MANUAL_SOURCE
 from services.models.permissions import Actor
-from services.models.ticket import OPEN_STATUSES, Status, Ticket
+from services.models.ticket import MANUAL_SOURCE, OPEN_STATUSES, Status, Ticket
 from services.models.user import Role
+from services.tickets.fields import for_requester
 from services.tickets.lifecycle import TicketAction, allowed_actions
 from services.tickets.transitions import TAKEN_REASON, is_queued_unassigned
 from services.tickets.validation import MAX_TITLE_LENGTH
-from services.tickets.visibility import for_requester
 
 REQUESTER_THREAD_HELP = "Write in this message's thread to add a comment."
 ASSIGNEE_THREAD_HELP = "The requester reads what you write in this message's thread."

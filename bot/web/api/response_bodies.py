@@ -14,7 +14,7 @@ from services.models.ticket import Priority, Status
 from services.models.ticket import Ticket as StoredTicket
 from services.models.user import Role
 from services.models.user import User as StoredUser
-from services.tickets.visibility import for_requester
+from services.tickets.fields import for_requester
 
 
 def _iso(at: datetime) -> str:

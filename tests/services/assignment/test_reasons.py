@@ -10,7 +10,7 @@ from services.assignment.candidate import Candidate
 from services.assignment.reasons import describe_candidate, join_words, zone_name
 from services.assignment.scoring import ScoringContext
 from services.calendar.work_week import WorkWeek
-from services.models.assignee_choice import ChoiceReason
+from services.models.ticket import ChoiceReason
 from services.models.user import Role
 
 YORK = WorkWeek(ZoneInfo("America/New_York"), end=time(18))

@@ -17,7 +17,7 @@ from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.ops.check_runner import CheckStatus, fail, ok, warn
 from services.ops.database_checks import DatabaseChecks, check_linking, check_settings
-from services.ops.job_runs import JobRuns
+from services.ops.job_health import JobRuns
 from services.outbox import pending
 from services.registry.indexes import missing_indexes
 from services.tickets.filing import TicketService

@@ -24,14 +24,13 @@ from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
 from services.digest.digest_service import DigestCounts
 from services.lists.list_query import ListKind, ListQuery, skill_key
-from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import SlackMember
-from services.models.ticket import Card
+from services.models.ticket import AnalysisSource, AssigneeChoice, Card, ChoiceReason
 from services.models.user import Role, User
-from services.ops import failing_items
+from services.ops import job_health
 from services.outbox import deliveries, pending
 from services.outbox.emails import EmailKind
 from services.registry.indexes import INDEXES, collect_indexes, ensure_indexes, missing_indexes
@@ -147,7 +146,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     made.explanations.explain_reference(actor=OPERATOR, reference=str(ticket.number))
     pending.retry_due_unassigned(db, now=clock())
     pending.retry_unassigned(db, now=clock())
-    failing_items.find_failing(db, now=clock())
+    job_health.find_failing(db, now=clock())
     ticket = tickets.get(actor=Actor.from_user(invited), ticket_id=str(ticket.id))
     store.assign(
         ticket,

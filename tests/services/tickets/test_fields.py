@@ -1,7 +1,7 @@
 """The table of ticket fields: complete, consistent, and what each field accepts in an edit."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,8 @@ import pytest
 from bson import ObjectId
 
 from services.core.errors import InvalidValue
+from services.models.comment import Comment
+from services.models.events import Event, EventType
 from services.models.ticket import Priority, Status, Ticket
 from services.tickets.fields import (
     FIELDS,
@@ -17,6 +19,7 @@ from services.tickets.fields import (
     Output,
     TicketField,
     current_value,
+    for_requester,
     is_equal,
     validate_field,
 )
@@ -184,3 +187,71 @@ def test_what_a_ticket_holds() -> None:
 )
 def test_what_counts_as_the_same(one: Any, other: Any, same: bool) -> None:
     assert is_equal(one, other) is same
+
+
+VERA = ObjectId("6b0368971218f597fece92d0")
+HIDDEN = [
+    field.attribute
+    for field in FIELDS.values()
+    if field.attribute and field.seen_by is not Access.ALL
+]
+
+
+def event(seq: int, type_: str, **fields: Any) -> Event:
+    return Event(seq, NOW, BEN, type_, **fields)
+
+
+def seen(*events: Event, **fields: Any) -> list[int]:
+    return [e.seq for e in for_requester(sample_ticket(events=events, **fields)).events]
+
+
+@pytest.mark.parametrize("attribute", HIDDEN)
+def test_a_field_for_the_staff_is_left_out(attribute: str) -> None:
+    value: Any = {"a": "secret"}
+    ticket = replace(sample_ticket(), **{attribute: value})
+    assert "secret" not in repr(for_requester(ticket))
+
+
+def test_the_others_stay() -> None:
+    ticket = sample_ticket(assigned_to=BEN, deadline=NOW, due_at=NOW, resolution="Done.")
+    assert for_requester(ticket) == replace(ticket, seq=0, is_in_outbox=False, team_id=None)
+
+
+def test_of_the_assignment_only_its_next_attempt() -> None:
+    ticket = sample_ticket(assignment={"next": NOW, "reason": "knows VPN"})
+    assert for_requester(ticket).assignment == {"next": NOW}
+
+
+def test_internal_notes_are_left_out() -> None:
+    public = Comment(ObjectId(), NOW, BEN, "Hello", 0)
+    note = Comment(ObjectId(), NOW, BEN, "Him again", 1, internal=True)
+    assert for_requester(sample_ticket(comments=(public, note))).comments == (public,)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        event(1, EventType.EDITED, field="helpfulNotes"),
+        event(1, EventType.EDITED, field="unknown"),
+        event(1, EventType.COMMENT_EDITED, field="notes"),
+        event(1, EventType.NOTED),
+        event(1, EventType.UNASSIGNED, field="assignedTo"),
+        event(1, EventType.ESCALATED, field="alarm"),
+        event(1, "unknown"),
+        event(1, EventType.ASSIGNED, field="assignedTo", to=VERA),
+        event(1, EventType.NOBODY_AVAILABLE),
+    ],
+    ids=str,
+)
+def test_events_for_the_staff_are_left_out(hidden: Event) -> None:
+    assigned = event(2, EventType.ASSIGNED, field="assignedTo", to=BEN)
+    assert seen(hidden, assigned, assigned_to=BEN) == [2]
+
+
+def test_that_no_one_is_available_is_no_secret() -> None:
+    assert seen(event(1, EventType.NOBODY_AVAILABLE)) == [1]
+
+
+def test_events_come_without_their_notes() -> None:
+    ticket: Ticket = for_requester(sample_ticket(events=(event(1, EventType.WAITING, note="Why"),)))
+    assert [e.note for e in ticket.events] == [None]

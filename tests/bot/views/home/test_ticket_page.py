@@ -12,7 +12,7 @@ from bot.views import ids
 from bot.views.home.ticket_page import ticket_message, ticket_page
 from services.home.home_service import TicketPage
 from services.home.sessions import Screen
-from services.linking.directory import Directory
+from services.linking.links import Directory
 from services.lists.list_query import ListKind, ListQuery
 from services.models.comment import Comment, FileLink
 from services.models.events import Event, EventType
@@ -20,8 +20,8 @@ from services.models.message_source import MessageSource
 from services.models.permissions import Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
+from services.tickets.fields import for_requester
 from services.tickets.lifecycle import allowed_actions
-from services.tickets.visibility import for_requester
 from tests.conftest import sample_ticket
 from tests.support.block_text import read
 from tests.support.blockkit import check_message, check_view
