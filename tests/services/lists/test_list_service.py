@@ -1,4 +1,4 @@
-"""Pages of ticket lists: whose tickets, which, in which order; people and filters."""
+"""Pages of ticket lists: the tickets and their order, the people in them, and filters."""
 
 import itertools
 from dataclasses import replace
