@@ -61,9 +61,9 @@ def _lazy(build: Callable[["Services"], T]) -> cached_property[T]:
 class Services:
     """Each service is built at its first use, so that a command pays for those it needs only.
 
-    Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt,
-    pydantic or rapidfuzz are imported at first use, too: together they take 0.2 s of CPU, half as
-    long as `app.py users` takes as a whole. `has_triage` says if there is a triage channel.
+    Building connects to nothing: `db` connects at its first query. Modules that load redis, jwt or
+    rapidfuzz are imported at first use, too, so that a command starts fast. `has_triage` says if
+    there is a triage channel.
     """
 
     db: Mongo

@@ -280,7 +280,7 @@ def digest(world: World) -> Digest:
 
 
 def away(world: World) -> User:
-    """The moderator is, for long enough that somebody may have to take over."""
+    """The moderator is away long enough for a hand-over offer."""
     until = world.now + timedelta(days=9)
     return world.availability.update(
         actor=MO, change=AvailabilityChange(is_away=True, away_until=until)
