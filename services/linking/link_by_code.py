@@ -19,12 +19,7 @@ from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
 from services.core.errors import InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
-from services.linking.links import (
-    ACCOUNT_DEACTIVATED,
-    LinkService,
-    cancel_release,
-    check_member,
-)
+from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
@@ -188,14 +183,13 @@ class LinkByCode:
             self._attempts.raise_wrong_code(key, attempts=attempts)
         self._attempts.forgive_attempt(key)
         previous_user = self._previous_user(member, user, code_id)
+        open_tickets = count_open_tickets(self._db, previous_user.id) if previous_user else 0
         return LinkPreview(
             code_id=code_id,
             email=mask_email(user.email),
             is_slack_address=email_key(user.email) == email_key(member.email),
             previous_user=previous_user,
-            open_ticket_count=count_open_tickets(self._db, previous_user.id)
-            if previous_user
-            else 0,
+            open_ticket_count=open_tickets,
         )
 
     def confirm(self, *, member: SlackMember, code_id: str) -> LinkResult:

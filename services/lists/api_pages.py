@@ -54,15 +54,13 @@ class TicketPager:
     ) -> NewestPage:
         """Return the actor's tickets after the cursor; all tickets if the actor may see them."""
         require_permission(actor, Permission.SEE_OWN_TICKET)
-        owner_filter: Document = {}
-        if not actor.has_permission(Permission.SEE_ANY_TICKET):
-            owner_filter["createdBy"] = actor.user_id
+        sees_all = actor.has_permission(Permission.SEE_ANY_TICKET)
+        owner_filter: Document = {} if sees_all else {"createdBy": actor.user_id}
         found = self._read(owner_filter, after, size + 1)
         tickets = tuple(map(Ticket.from_doc, found[:size]))
-        next_cursor = (
-            PageCursor(tickets[-1].created_at, tickets[-1].id) if len(found) > size else None
-        )
-        return NewestPage(tickets, next_cursor)
+        has_more = len(found) > size
+        last = PageCursor(tickets[-1].created_at, tickets[-1].id) if has_more else None
+        return NewestPage(tickets, next_cursor=last)
 
     def _read(
         self, owner_filter: Document, after: PageCursor | None, wanted: int
@@ -74,7 +72,10 @@ class TicketPager:
             found = self._find(owner_filter | dated, wanted)
             if len(found) == wanted:
                 return found
-        return found + self._find(owner_filter | _undated_filter(after), wanted - len(found))
+        undated: Document = {"createdAt": None}  # they come last
+        if not after.created_at:
+            undated["_id"] = {"$lt": after.ticket_id}
+        return found + self._find(owner_filter | undated, wanted - len(found))
 
     def _read_first(self, owner_filter: Document, wanted: int) -> list[Document]:
         creator = owner_filter.get("createdBy")
@@ -101,10 +102,3 @@ def _date_windows(after: PageCursor) -> Iterator[Document]:
         spans = (span for span in _SEARCH_WINDOWS if span < at - _EARLIEST)
         for earliest in (*(at - span for span in spans), _EARLIEST):
             yield {"createdAt": {"$gte": earliest, "$lte": at}, **beyond}
-
-
-def _undated_filter(after: PageCursor) -> Document:
-    """Tickets without a date come last."""
-    if after.created_at:
-        return {"createdAt": None}
-    return {"createdAt": None, "_id": {"$lt": after.ticket_id}}

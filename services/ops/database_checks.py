@@ -17,15 +17,7 @@ from services.core.database import Document, Mongo, connect
 from services.core.work_queue import MAX_DELIVERY_DELAY
 from services.models.user import Role, User
 from services.ops import job_health
-from services.ops.check_runner import (
-    Check,
-    Finding,
-    fail,
-    format_duration,
-    ok,
-    pluralize,
-    warn,
-)
+from services.ops.check_runner import Check, Finding, fail, format_duration, ok, pluralize, warn
 from services.outbox import pending
 
 MONGODB = "MongoDB"
@@ -138,15 +130,12 @@ class DatabaseChecks:
                 if not hello.get("isWritablePrimary"):
                     return fail("no primary takes writes", "Look at the replica set's members.")
                 version = self._db.client.server_info()["version"]
-                self._write()
+                probe = {"_id": f"doctor-{ObjectId()}"}
+                self._db.meta.insert_one(dict(probe))
+                self._db.meta.delete_one(probe)
         except PyMongoError as error:
             return _connection_failure(error)
         return _described(hello, version)
-
-    def _write(self) -> None:
-        probe = {"_id": f"doctor-{ObjectId()}"}
-        self._db.meta.insert_one(dict(probe))
-        self._db.meta.delete_one(probe)
 
     def check_indexes(self) -> list[Finding]:
         with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
@@ -203,9 +192,8 @@ class DatabaseChecks:
             ages = pending.outbox_ages(self._db, now=self._clock())
         if not ages:
             return ok("empty")
-        found = (
-            f"{pluralize(len(ages), 'ticket')}, the oldest change {format_duration(ages[0])} old"
-        )
+        tickets, age = pluralize(len(ages), "ticket"), format_duration(ages[0])
+        found = f"{tickets}, the oldest change {age} old"
         if ages[0] < LATE_OUTBOX_AGE:
             return ok(found)
         advice = "If worker and jobs are alive, the worker's log says what keeps it."
@@ -250,10 +238,7 @@ def _duplicate_emails(docs: list[Document]) -> list[Finding]:
     ]
     if not duplicates:
         return []
-    more = (
-        f" and {len(duplicates) - MAX_LISTED_EMAILS} more"
-        if len(duplicates) > MAX_LISTED_EMAILS
-        else ""
-    )
+    unlisted = len(duplicates) - MAX_LISTED_EMAILS
+    more = f" and {unlisted} more" if unlisted > 0 else ""
     found = f"addresses with several accounts: {'; '.join(duplicates[:MAX_LISTED_EMAILS])}{more}"
     return warn(found, "They can use none of them: delete all but one each.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import pymongo
+from cachetools import TTLCache, cached
 from pymongo.errors import PyMongoError
 
 from services.core.clock import Clock, utcnow
@@ -64,33 +65,22 @@ def count_tickets(db: Mongo, *, clock: Clock = utcnow) -> TicketCounts:
     )
 
 
-class CachedTicketCounts:
-    """`count_tickets`, cached for 15 s. None while MongoDB is unreachable."""
+def cached_ticket_counts(
+    db: Mongo, *, clock: Clock = utcnow, monotonic: Callable[[], float] = time.monotonic
+) -> Callable[[], TicketCounts | None]:
+    """Return `count_tickets`, cached for 15 s; it returns None while MongoDB is unreachable."""
+    lock = threading.Lock()
 
-    def __init__(
-        self,
-        db: Mongo,
-        *,
-        clock: Clock = utcnow,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self._db = db
-        self._clock = clock
-        self._monotonic = monotonic
-        self._lock = threading.Lock()
-        self._cached: TicketCounts | None = None
-        self._expires_at: float | None = None
-
-    def __call__(self) -> TicketCounts | None:
-        with self._lock:  # concurrent callers wait for the same result
-            if self._expires_at is None or self._monotonic() >= self._expires_at:
-                self._cached = self._count()
-                self._expires_at = self._monotonic() + CACHE_SECONDS
-            return self._cached
-
-    def _count(self) -> TicketCounts | None:
+    @cached(TTLCache(1, CACHE_SECONDS, monotonic))
+    def count() -> TicketCounts | None:
         try:
             with pymongo.timeout(QUERY_TIMEOUT_SECONDS):
-                return count_tickets(self._db, clock=self._clock)
+                return count_tickets(db, clock=clock)
         except PyMongoError:
             return None
+
+    def count_once() -> TicketCounts | None:
+        with lock:  # concurrent callers wait for the same result
+            return count()
+
+    return count_once
