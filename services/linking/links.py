@@ -2,7 +2,7 @@
 
 The first use links the member to a new account of role `user`, or to an invitation: an account
 without password and without links, of the address that Slack has confirmed. If linking is strict,
-or the member has unlinked themselves, only a code links them (services/linking/link_by_code.py).
+or the member has unlinked themselves, only a code links them (services/linking/account_linking.py).
 
 A link has `stopped {at, reason}` while its member cannot use this workspace; it gives no access
 then. The account and the tickets it filed stay; the tickets assigned to it are released.

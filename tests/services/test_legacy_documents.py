@@ -83,7 +83,7 @@ ELSEWHERE = frozenset(
         "registry.services",
         "core.leases",
         "core.processed_events",
-        "linking.link_by_code.CodeAttempts",
+        "linking.account_linking.CodeAttempts",
         "ops.job_health.JobRuns",
         "outbox.emails",
         "routing.model_store",
@@ -244,12 +244,12 @@ def reset(world: World) -> User:
 
 def offered(world: World) -> str:
     code = world.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
-    return world.link_by_code.preview(member=world.member(), code=code).code_id
+    return world.account_linking.preview_code(member=world.member(), code=code).code_id
 
 
 def unlinked(world: World) -> None:
     linked(world)
-    world.unlink_service.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    world.account_linking.unlink(actor=MO, team_id=TEAM_ID, slack_user_id=SLACK_ID)
 
 
 def corrected(world: World, ticket_id: ObjectId) -> None:
@@ -511,15 +511,15 @@ TABLE: Mapping[str, Entry] = {
     "linking.links.suspend_link": once(stopped),
     "linking.links.resume_link": once(resumed),
     "linking.links.cancel_release": once(lambda w: links.cancel_release(w.db, w.link, now=w.now)),
-    "linking.link_by_code.LinkByCode.can_link_by_email": once(
-        lambda w: w.link_by_code.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
+    "linking.account_linking.AccountLinking.can_link_by_email": once(
+        lambda w: w.account_linking.can_link_by_email(team_id=TEAM_ID, slack_user_id=SLACK_ID)
     ),
-    "linking.link_by_code.LinkByCode.link_by_email": once(
-        lambda w: refused(lambda: w.link_by_code.link_by_email(member=w.member()))
+    "linking.account_linking.AccountLinking.link_by_email": once(
+        lambda w: refused(lambda: w.account_linking.link_by_email(member=w.member()))
     ),
-    "linking.link_by_code.LinkByCode.preview": once(offered),
-    "linking.link_by_code.LinkByCode.confirm": once(
-        lambda w: w.link_by_code.confirm(member=w.member(), code_id=offered(w))
+    "linking.account_linking.AccountLinking.preview_code": once(offered),
+    "linking.account_linking.AccountLinking.confirm_code": once(
+        lambda w: w.account_linking.confirm_code(member=w.member(), code_id=offered(w))
     ),
     "linking.links.LinkService.find_user": once(
         lambda w: (linked(w), w.links.find_user(team_id=TEAM_ID, slack_user_id=SLACK_ID))
@@ -729,10 +729,12 @@ TABLE: Mapping[str, Entry] = {
     ),
     "tickets.queries.load_ticket": each(lambda w, t: load_ticket(w.db, str(t))),
     "routing.training.Training.run_if_due": once(lambda w: w.training.run_if_due()),
-    "linking.unlink.Unlink.preview": once(lambda w: w.unlink_service.preview(actor=MO)),
-    "linking.unlink.Unlink.unlink": once(unlinked),
-    "linking.unlink.Unlink.linked_members": once(
-        lambda w: w.unlink_service.linked_members(actor=MO)
+    "linking.account_linking.AccountLinking.preview_unlink": once(
+        lambda w: w.account_linking.preview_unlink(actor=MO)
+    ),
+    "linking.account_linking.AccountLinking.unlink": once(unlinked),
+    "linking.account_linking.AccountLinking.linked_members": once(
+        lambda w: w.account_linking.linked_members(actor=MO)
     ),
     "tickets.queries.count_open_tickets": once(
         lambda w: ticket_queries.count_open_tickets(w.db, MODERATOR)

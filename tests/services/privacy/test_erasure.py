@@ -18,7 +18,7 @@ from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
 from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
-from services.linking.link_by_code import CodeAttempts
+from services.linking.account_linking import CodeAttempts
 from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
 from services.lists.list_service import ticket_list_page

@@ -1,7 +1,8 @@
-"""Linking a Slack member to an account by a one-time code.
+"""Linking of a Slack member to an account by a one-time code, and unlinking.
 
 The page shows the code to the signed-in user, who types it into Slack. In this direction, a
-phished link cannot attach another Slack member to the user's account.
+phished link cannot attach another Slack member to the user's account. Unlinking keeps the account
+and its tickets.
 """
 
 import math
@@ -17,9 +18,10 @@ from services.accounts.validation import email_key
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.clock import Clock, utcnow
 from services.core.database import Document, Mongo
-from services.core.errors import InvalidValue, LimitReached, MemberRefused
+from services.core.errors import Conflict, InvalidValue, LimitReached, MemberRefused
 from services.core.optimistic_retry import retry_on_conflict
 from services.linking.links import ACCOUNT_DEACTIVATED, LinkService, cancel_release, check_member
+from services.models.permissions import Actor, Permission, require_permission
 from services.models.slack_member import SlackMember, link_id
 from services.models.user import User
 from services.outbox.emails import EmailKind, Emails, queue_account_email
@@ -31,6 +33,7 @@ WRONG_CODE = (
     "This code is wrong, out of date or used already. Get a new one on the page; it is good for "
     "ten minutes."
 )
+LINK_CHANGED = "You are linked to another account by now, or to none. Type /account to see which."
 CODE_REQUIRED = "Type the code that the page shows."
 ALREADY_LINKED = "You are linked to that account already."
 LINKED_ELSEWHERE = (
@@ -53,10 +56,9 @@ class CodeAttempts:
 
     def record_attempt(self, link_id: str) -> int:
         """Count an attempt; return the count in the current window. Raises `LimitReached`."""
-        while True:
-            counted = self._more(link_id) or self._first(link_id)
-            if counted is not None:
-                break
+        counted = retry_on_conflict(
+            lambda: self._count_in_window(link_id) or self._start_window(link_id)
+        )
         if counted["tries"] > MAX_WRONG_CODES:
             raise self._locked(counted["expiresAt"])
         return int(counted["tries"])
@@ -73,7 +75,7 @@ class CodeAttempts:
         self._db.linkTries.update_one({"_id": link_id}, {"$set": {"expiresAt": until}})
         raise self._locked(until)
 
-    def _more(self, link_id: str) -> Document | None:
+    def _count_in_window(self, link_id: str) -> Document | None:
         """Return None if there is no current window."""
         return self._db.linkTries.find_one_and_update(
             {"_id": link_id, "expiresAt": {"$gt": self._clock()}},
@@ -81,7 +83,7 @@ class CodeAttempts:
             return_document=ReturnDocument.AFTER,
         )
 
-    def _first(self, link_id: str) -> Document | None:
+    def _start_window(self, link_id: str) -> Document | None:
         """Return None if a concurrent attempt started the window."""
         now = self._clock()
         begun = {"tries": 1, "expiresAt": now + LOCKOUT_DURATION}
@@ -101,6 +103,34 @@ class CodeAttempts:
             f"Too many wrong codes. Try again in {span}, at {until:%H:%M} UTC, with a new code.",
             retry_after=seconds,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkPreview:
+    """What the form to unlink says. `can_relink_by_email`: the user can link again by their Slack
+    address, without a password."""
+
+    user: User
+    open_ticket_count: int
+    can_relink_by_email: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UnlinkResult:
+    """`email_ids` are emails to send to the account's owner."""
+
+    user: User
+    email_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class LinkedMember:
+    """A Slack member linked to an account. `is_active`: they may use the help desk."""
+
+    team_id: str
+    slack_user_id: str
+    since: datetime | None
+    is_active: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +164,7 @@ class AccountLinkedElsewhere(MemberRefused):
         self.slack_user_id = slack_user_id
 
 
-class LinkByCode:
+class AccountLinking:
     def __init__(
         self,
         db: Mongo,
@@ -168,8 +198,8 @@ class LinkByCode:
             raise InvalidValue("code", CODE_REQUIRED)
         return self._links.get_or_create_user(member, allow_unlinked=True)
 
-    def preview(self, *, member: SlackMember, code: str) -> LinkPreview:
-        """Return what `confirm` would do; the code stays valid.
+    def preview_code(self, *, member: SlackMember, code: str) -> LinkPreview:
+        """Return what `confirm_code` would do; the code stays valid.
 
         Raises `InvalidValue` for a wrong, used or expired code, `LimitReached` after five of them,
         `AccountLinkedElsewhere` if the account is another member's, `MemberRefused`.
@@ -192,8 +222,8 @@ class LinkByCode:
             open_ticket_count=open_tickets,
         )
 
-    def confirm(self, *, member: SlackMember, code_id: str) -> LinkResult:
-        """Redeem the code and link its account. Raises as `preview`."""
+    def confirm_code(self, *, member: SlackMember, code_id: str) -> LinkResult:
+        """Redeem the code and link its account. Raises as `preview_code`."""
         check_member(member)
         user = self._owner(code_id)
         if user is None:
@@ -217,6 +247,58 @@ class LinkByCode:
                 )
             ),
         )
+
+    def preview_unlink(self, *, actor: Actor) -> UnlinkPreview:
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        user = self._own(actor)
+        can_relink_by_email = not self._links.is_strict and not user.has_password
+        return UnlinkPreview(user, count_open_tickets(self._db, user.id), can_relink_by_email)
+
+    def unlink(
+        self, *, actor: Actor, team_id: str, slack_user_id: str, slack_name: str | None = None
+    ) -> UnlinkResult:
+        """End the actor's link with that Slack member. `slack_name` is for the email.
+
+        After this, using the bot does not link or create an account automatically. Raises
+        `Conflict` if there is no such link.
+        """
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        user, key, now = self._own(actor), link_id(team_id, slack_user_id), self._clock()
+        # Before the link is removed, so that a concurrent use does not create an account. The
+        # record has no effect while there is a link.
+        record = {"userId": user.id, "at": now}
+        self._db.unlinked.update_one({"_id": key}, {"$set": record}, upsert=True)
+        gone = self._db.links.delete_one({"_id": key, "userId": user.id})
+        if not gone.deleted_count:
+            self._db.unlinked.delete_one({"_id": key, **record})
+            raise Conflict(LINK_CHANGED)
+        email_ids = queue_account_email(
+            self._emails,
+            EmailKind.UNLINKED,
+            user_id=user.id,
+            key=f"{key}:{now.isoformat()}",
+            slack_name=slack_name,
+        )
+        return UnlinkResult(user, email_ids)
+
+    def linked_members(self, *, actor: Actor) -> list[LinkedMember]:
+        """Return the Slack members linked to the actor's account."""
+        require_permission(actor, Permission.EDIT_OWN_PROFILE)
+        return [
+            LinkedMember(
+                team_id=link["teamId"],
+                slack_user_id=link["slackUserId"],
+                since=link.get("createdAt"),
+                is_active="stopped" not in link,
+            )
+            for link in self._db.links.find({"userId": actor.user_id}).sort("_id")
+        ]
+
+    def _own(self, actor: Actor) -> User:
+        user = self._users.get(actor.user_id)
+        if user is None:
+            raise Conflict(LINK_CHANGED)
+        return user
 
     def _owner(self, code_id: str) -> User | None:
         user_id = self._codes.peek_by_id(kind=CodeKind.LINK, code_id=code_id)
