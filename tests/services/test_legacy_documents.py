@@ -52,7 +52,7 @@ from services.models.ticket import (
 )
 from services.models.user import Role, User
 from services.ops import job_health
-from services.ops.ticket_counts import count_tickets
+from services.ops.ticket_counts import cached_ticket_counts, count_tickets
 from services.outbox import deliveries, pending
 from services.registry.indexes import ensure_indexes
 from services.registry.services import Services
@@ -710,6 +710,9 @@ TABLE: Mapping[str, Entry] = {
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
         lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
+    ),
+    "ops.ticket_counts.cached_ticket_counts": once(
+        lambda w: cached_ticket_counts(w.db, clock=w.clock)()
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
     "lists.api_pages.TicketPager.newest_page": once(
