@@ -77,6 +77,7 @@ from tasks.queue.publisher import CeleryPublisher
 from tasks.runtime import Runtime
 from tests.support import payloads
 from tests.support.api_client import Api
+from tests.support.blockkit import check_answer
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -391,10 +392,12 @@ class Bot:
         return self._app.dispatch(BoltRequest(body=body, mode="socket_mode"))
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What Slack is given in the acknowledgement; {} where that carries nothing."""
+        """What Slack is given in the acknowledgement; {} if that carries nothing."""
         response = self.send(body)
         assert response.status == 200
-        return json.loads(response.body) if response.body else {}
+        answer: dict[str, Any] = json.loads(response.body) if response.body else {}
+        assert check_answer(body, answer) == []
+        return answer
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import requests
 from demo.process import Process
 from demo.servers import free_port
 from tests.support import payloads
+from tests.support.blockkit import check_answer
 from tests.support.processes import Product
 from tests.support.recording_slack import RecordingSlack
 
@@ -42,10 +43,12 @@ class HttpBot:
         )
 
     def answer(self, payload: Mapping[str, Any], **headers: str) -> Json:
-        """What the acknowledgement carries; {} where that is nothing."""
+        """What the acknowledgement carries; {} if that is nothing."""
         response = self.send(payload, **headers)
         assert response.status_code == 200, response.text
-        return dict(json.loads(response.text)) if response.text else {}
+        answer: Json = json.loads(response.text) if response.text else {}
+        assert check_answer(payload, answer) == []
+        return answer
 
     def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
         """What Slack sends when somebody has opened the form, filled it in and presses File."""
