@@ -57,7 +57,7 @@ SCOPES: dict[str, Scope] = {
     # conversation that has to be opened first.
     "chat:write": Scope(
         "cards and notices, and sentences only their reader sees",
-        methods=("chat.postMessage", "chat.update", "chat.postEphemeral"),
+        methods=("chat.postMessage", "chat.update", "chat.delete", "chat.postEphemeral"),
     ),
     "chat:write.public": Scope(
         "the line under a message of a public channel that the bot is not in",

@@ -27,7 +27,7 @@ from tasks.notifications.ticket_messages import (
     build_notices,
     triage_notice,
 )
-from tasks.recipients import TRIAGE, Recipient, SlackThread
+from tasks.recipients import THREAD, TRIAGE, Recipient, SlackThread
 from tasks.runtime import Runtime
 
 logger = logging.getLogger(__name__)
@@ -86,8 +86,25 @@ class TicketSender:
             # Slack may have taken it: only when the claim has expired is it sent again.
             logger.warning("ticket %s: slack did not answer: %s", ticket_id, type(error).__name__)
             return False
-        self._record_sent(notice, answer["channel"], answer["ts"])
+        if notice.kind == THREAD and "thread_ts" not in (answer.get("message") or {}):
+            self._withdraw(notice, answer["channel"], answer["ts"])
+        else:
+            self._record_sent(notice, answer["channel"], answer["ts"])
         return True
+
+    def _withdraw(self, notice: Notice, channel: str, ts: str) -> None:
+        """Delete a reply that stands in the channel itself, where nothing says what it is about.
+
+        If the thread's first message was deleted, Slack does not refuse a reply but posts it
+        outside of any thread (https://github.com/slack-go/slack/issues/1571).
+        """
+        try:
+            self._runtime.slack.chat_delete(channel=channel, ts=ts)
+        except (SlackApiError, SlackClientError, OSError) as error:
+            logger.info("ticket %s: not withdrawn: %s", self._ticket.id, type(error).__name__)
+        deliveries.mark_failed(
+            self._runtime.db, self._ticket.id, notice.key, error="thread_not_found"
+        )
 
     def _record_sent(self, notice: Notice, channel: str, ts: str) -> None:
         db, ticket_id, card = self._runtime.db, self._ticket.id, self._card(notice, channel, ts)

@@ -106,7 +106,7 @@ class RecordingSlack:
         self.refused: list[Refused] = []
         self._faults: list[_Fault] = []
         self._response_urls: dict[str, _ResponseUrl] = {}
-        self.seconds_per_call = 0.0
+        self.seconds_per_call = 0.0  # how long each call takes by the clock of triggers
         self._ids = itertools.count(1)
 
     def reset(self) -> None:
@@ -300,6 +300,7 @@ class RecordingSlack:
                 self._respond(path, args) if is_response else self._call(method, args, token)
             )
             reply = (status, copy.deepcopy(body_out), {"x-oauth-scopes": self.scopes, **more})
+            self.clock.advance(self.seconds_per_call)
             self.calls.append(Call(method, args, token, time.monotonic(), path, status, reply[1]))
             self._changed.notify_all()
         self._stopping.wait(seconds)
@@ -322,7 +323,6 @@ class RecordingSlack:
         if method != "api.test" and token not in self.tokens:
             code = "invalid_auth" if token else "not_authed"
             return 200, SlackError(code).answer(), {}
-        self.clock.advance(self.seconds_per_call)
         scopes = [scope.strip() for scope in self.scopes.split(",")]
         try:
             body = answer(self.workspace, method, args, scopes=scopes, now=self.clock())

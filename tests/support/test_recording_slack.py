@@ -347,7 +347,8 @@ def test_a_trigger_lives_three_seconds(client: WebClient, slack: RecordingSlack)
     assert error_of(client.views_open, trigger_id=late, view=MODAL) == "expired_trigger_id"
     slack.seconds_per_call = 2
     slow = trigger_id()
-    client.auth_test()
+    for _ in range(2):
+        client.auth_test()
     assert error_of(client.views_open, trigger_id=slow, view=MODAL) == "expired_trigger_id"
 
 

@@ -21,7 +21,7 @@ from tests.conftest import FixedClock, People, RecordingPublisher, reload, web_c
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import GENERAL, TEAM_ID, TEAM_URL
 
-TS = "1700000000.000001"
+TS, OLDER_TS = "1700000000.000001", "1690000000.000009"
 LINE = "Ticket 1 was filed from this message."
 
 
@@ -45,8 +45,18 @@ def made(
     ).ticket
 
 
+@pytest.fixture(autouse=True)
+def said(slack: RecordingSlack) -> None:
+    """The message that tickets are made of, and one that starts another thread."""
+    slack.add_channel("C0SECRET", is_private=True, is_member=True)
+    for channel in (GENERAL, "C0SECRET"):
+        for ts in (TS, OLDER_TS):
+            slack.say(channel, "The printer is on fire.", user="U0WILMA", ts=ts)
+
+
 def lines(slack: RecordingSlack, channel: str = GENERAL) -> list[dict[str, Any]]:
-    return slack.messages(channel)
+    """What the bot wrote there."""
+    return [message for message in slack.messages(channel) if "bot_id" in message]
 
 
 def state(db: Mongo, ticket: Ticket) -> Any:
@@ -54,9 +64,7 @@ def state(db: Mongo, ticket: Ticket) -> Any:
     return deliveries_by_key[f"1:thread:{ticket.source.channel if ticket.source else ''}"]["state"]
 
 
-@pytest.mark.parametrize(
-    ("thread_ts", "thread"), [(None, TS), (TS, TS), ("1690000000.000009", "1690000000.000009")]
-)
+@pytest.mark.parametrize(("thread_ts", "thread"), [(None, TS), (TS, TS), (OLDER_TS, OLDER_TS)])
 def test_the_thread_gets_the_number_and_nothing_else(
     runtime: Runtime,
     publisher: RecordingPublisher,
@@ -183,6 +191,29 @@ def test_where_the_bot_cannot_write_it_gives_up_quietly(
     assert (state(db, ticket), reload(db, ticket).is_in_outbox) == ("failed", False)
     assert caplog.text == ""
     assert len(slack.messages(People.slack_id(employee))) == 1
+
+
+@pytest.mark.parametrize("is_deletable", [True, False])
+def test_below_a_message_that_was_deleted_no_line_stays(
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    slack: RecordingSlack,
+    tickets: TicketService,
+    employee: User,
+    db: Mongo,
+    is_deletable: bool,
+) -> None:
+    """Slack posts such a reply in the channel itself."""
+    ticket = made(tickets, employee)
+    slack.workspace.messages[GENERAL].clear()
+    if not is_deletable:
+        slack.fail("chat.delete", error="cant_delete_message")
+    for _ in range(2):
+        publisher.publish_ticket(str(ticket.id))
+        work(runtime, publisher)
+    assert len(lines(slack)) == (0 if is_deletable else 1)
+    assert len(slack.calls_to("chat.delete")) == 1
+    assert (state(db, ticket), reload(db, ticket).is_in_outbox) == ("failed", False)
 
 
 @pytest.mark.parametrize(
