@@ -51,7 +51,7 @@ def check_answer(payload: Mapping[str, Any], answer: Mapping[str, Any]) -> list[
         return _check_submission_answer(payload["view"], answer)
     if payload["type"] == "block_suggestion":
         return _check_options(answer)
-    return [said(f"Slack takes no answer to a {payload['type']}", "")]
+    return [said(f"Slack takes no answer to: {payload['type']}", "")]
 
 
 def _check_submission_answer(view: Mapping[str, Any], answer: Mapping[str, Any]) -> list[str]:
