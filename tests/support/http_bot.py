@@ -51,7 +51,7 @@ class HttpBot:
         return answer
 
     def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
-        """What Slack sends when somebody has opened the form, filled it in and presses File."""
+        """What Slack sends after a user opened the form, filled it in and pressed File."""
         command = payloads.slash_command(user=user)
         self.answer(command)
         view = opened_by(slack, command["trigger_id"])

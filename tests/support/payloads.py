@@ -166,7 +166,7 @@ def block_suggestion(
     team: str = TEAM_ID,
     **overrides: Any,
 ) -> Json:
-    """What Slack asks while somebody types into a menu whose options come from the app."""
+    """Slack's request for options while a user types into a menu that takes them from the app."""
     _, block = find_element(source, action_id, block_id)
     return {
         "type": "block_suggestion",

@@ -1,7 +1,7 @@
-"""The main job as in production: every call to Slack and Gemini goes over https.
+"""The main job over TLS, as in production: to Slack, Gemini, Redis and MongoDB.
 
 The certificates come from an authority of the test's own, which the processes trust as an operator
-makes them trust a company's: SSL_CERT_FILE for Slack, REQUESTS_CA_BUNDLE for Gemini.
+makes them trust a company's: SSL_CERT_FILE, and REQUESTS_CA_BUNDLE for Gemini.
 """
 
 from collections.abc import Callable, Iterator
@@ -10,16 +10,16 @@ from typing import Any
 
 import pytest
 
-from demo.servers import RedisServer, free_port
+from demo.servers import MongoServer, RedisServer, free_port
 from services.core.database import Mongo
 from services.models.user import Role
 from tests.conftest import People
 from tests.support import payloads
 from tests.support.aimock import BareGemini, Reply, answer_text, gemini_body
 from tests.support.certificates import CertificateAuthority
-from tests.support.connect_proxy import ConnectProxy
 from tests.support.http_bot import SECRET, HttpBot, opened_by
 from tests.support.processes import Product, eventually, is_outbox_empty, run
+from tests.support.proxies import ConnectProxy, TlsProxy
 from tests.support.recording_slack import TOKEN, RecordingSlack
 from tests.support.socket_mode_server import SocketModeServer
 
@@ -111,7 +111,7 @@ def the_main_story(
     eventually(lambda: is_outbox_empty(db), what="everyone was told")
 
 
-def test_over_http_to_addresses_of_a_test(
+def test_https_to_slack_and_gemini(
     product: Product,
     slack: RecordingSlack,
     gemini: BareGemini,
@@ -128,7 +128,7 @@ def test_over_http_to_addresses_of_a_test(
 
 
 @pytest.mark.parametrize("is_at_slack_com", [True], indirect=True)
-def test_over_socket_mode_to_slacks_and_googles_own_addresses(
+def test_socket_mode_and_the_addresses_of_production_through_a_proxy(
     product: Product,
     slack: RecordingSlack,
     gemini: BareGemini,
@@ -137,7 +137,7 @@ def test_over_socket_mode_to_slacks_and_googles_own_addresses(
     authority: CertificateAuthority,
     trust: dict[str, str],
 ) -> None:
-    """Behind a proxy, as in many companies, and with no address set: those of production."""
+    """With neither SLACK_API_URL nor GEMINI_API_URL set. slack_sdk speaks wss on port 443 only."""
     slack.app_tokens.add(APP_TOKEN)
     slack.socket_mode_url = f"wss://{WEBSOCKETS}/link/?ticket=1&app_id=A0APP"
     sockets = SocketModeServer(authority.server_context(WEBSOCKETS))
@@ -151,6 +151,34 @@ def test_over_socket_mode_to_slacks_and_googles_own_addresses(
         product.stop()
     assert set(proxy.connected) == {SLACK, WEBSOCKETS, GEMINI}
     assert proxy.refused == []
+
+
+def test_tls_to_redis_and_mongodb(
+    product: Product,
+    redis: RedisServer,
+    mongo: MongoServer,
+    slack: RecordingSlack,
+    people: People,
+    db: Mongo,
+    authority: CertificateAuthority,
+    trust: dict[str, str],
+) -> None:
+    tls = authority.server_context(LOCALHOST)
+    with TlsProxy(tls, redis.port) as redis_tls, TlsProxy(tls, mongo.port) as mongo_tls:
+        product.settings |= {
+            "REDIS_URL": f"rediss://{LOCALHOST}:{redis_tls.port}/0",
+            "MONGO_URI": f"mongodb://{LOCALHOST}:{mongo_tls.port}/{db.name}"
+            "?tls=true&directConnection=true",  # or it goes on to the address without TLS
+            **trust,
+        }
+        product.start("worker")
+        product.start("jobs")
+        bot = HttpBot(product)
+        requester, expert = people.add(), people.add(Role.MODERATOR, "VPN")
+        bot.answer(bot.filled_in(slack, people.slack_id(requester), title="The VPN drops"))
+        eventually(lambda: is_outbox_empty(db), what="the requester and the assignee have cards")
+        assert len(slack.messages(people.slack_id(expert))) == 1
+        product.stop()
 
 
 def test_it_refuses_a_certificate_of_an_authority_it_does_not_trust(
