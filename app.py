@@ -1,7 +1,7 @@
-"""The command line and the composition root: everything is made from here and handed in.
+"""The command line and the composition root.
 
-Each command imports what it alone needs, in its function: all of it takes more than twice as long
-as what `users` needs, and the bot does without the scheduler.
+Each command imports its modules in its function: all of them take twice as long as those of
+`users`, and the bot needs no scheduler.
 """
 
 import argparse
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("app")
 
-# In a handler Slack waits three seconds for us, and so we wait less for Slack.
+# In seconds. In a handler it is less than the three that Slack waits for us.
 HANDLER_TIMEOUT_SECONDS, CHECK_TIMEOUT_SECONDS, TASK_TIMEOUT_SECONDS = 2, 4, 10
 EXIT_FAILED, EXIT_USAGE = 1, 2
 
@@ -45,7 +45,7 @@ def _ignore_app(_: "App") -> None: ...
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """Where the demo puts its adapter. `on_app_built` is given the bot's app."""
+    """How the demo adds its adapter. `on_app_built` receives the bot's app."""
 
     wrap_client: "Callable[[WebClient], WebClient]" = _keep_client
     middleware: Sequence[Callable[..., Any]] = ()
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
     command = args.command or "bot"
     if command == "demo":
         return _demo(smoke=args.smoke)
-    load_dotenv(".env")  # the one here; by itself it would look beside this file
+    load_dotenv(".env")  # of the working directory; the default is that of this file
     if command == "manifest":
         return _manifest(http=args.http)
     if command == "doctor":
@@ -80,34 +80,39 @@ def main(argv: Sequence[str] | None = None, *, hooks: Hooks | None = None) -> in
 
 def _bot(config: settings.Settings, hooks: Hooks) -> int:
     from bot import bootstrap as bot_bootstrap
+    from bot.slack.bot_process import BotProcess
     from services.core import installation
+    from services.registry.services import Services
     from tasks.queue.celery_app import configure_celery
     from tasks.queue.publisher import BackgroundPublisher, CeleryPublisher
     from tasks.queue.shared_metrics import SharedCounts
 
     db = database.connect(config.mongo_uri)
-    tally, process = InMemoryMeter(), f"bot:{os.getpid()}"
+    meter, process = InMemoryMeter(), f"bot:{os.getpid()}"
     client = _web_client(
-        config, hooks, timeout=HANDLER_TIMEOUT_SECONDS, meter=tally, process=process
+        config, hooks, timeout=HANDLER_TIMEOUT_SECONDS, meter=meter, process=process
     )
     identity = client.auth_test()
     installation.claim_installation(db, team_id=identity["team_id"])
     indexes.ensure_indexes(db)
     publisher = BackgroundPublisher(CeleryPublisher(configure_celery(redis_url=config.redis_url)))
-    bot_config = bot_bootstrap.BotConfig(
-        db=db,
+    bot = BotProcess(
+        services=Services.build(db, config),
+        config=config,
         client=client,
         publisher=publisher,
         team_id=identity["team_id"],
         team_url=identity["url"],
-        meter=tally,
-        process=process,
-        shared_counts=SharedCounts(config.redis_url),
-        middleware=hooks.middleware,
+        name=process,
+        meter=meter,
     )
-    bot = bot_bootstrap.build_bot_process(config, bot_config)
-    hooks.on_app_built(bot.slack_app)
-    bot_bootstrap.serve(bot, _stop_on_signals(), on_ready=lambda: logger.info("the bot is ready"))
+    server = bot_bootstrap.build_bot_server(
+        bot, shared_counts=SharedCounts(config.redis_url), middleware=hooks.middleware
+    )
+    hooks.on_app_built(server.slack_app)
+    bot_bootstrap.serve(
+        server, _stop_on_signals(), on_ready=lambda: logger.info("the bot is ready")
+    )
     publisher.stop()
     return 0
 
@@ -134,6 +139,7 @@ def _worker(config: settings.Settings, hooks: Hooks) -> int:
 
 
 def _jobs(config: settings.Settings, _: Hooks) -> int:
+    from services.registry.services import Services
     from tasks.processes import scheduler
     from tasks.queue.celery_app import configure_celery
     from tasks.queue.publisher import CeleryPublisher
@@ -143,37 +149,41 @@ def _jobs(config: settings.Settings, _: Hooks) -> int:
     indexes.ensure_indexes(db)
     publisher = CeleryPublisher(configure_celery(redis_url=config.redis_url))
     meter = RedisMeter(config.redis_url)
-    made = scheduler.Scheduler(db, publisher, meter=meter, has_triage=bool(config.triage_channel))
-    scheduler.run(made, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready"))
+    job_scheduler = scheduler.Scheduler(Services.build(db, config), publisher, meter=meter)
+    scheduler.run(
+        job_scheduler, _stop_on_signals(), ready=lambda: logger.info("the jobs are ready")
+    )
     meter.flush()
     return 0
 
 
 def _users(config: settings.Settings, args: argparse.Namespace) -> int:
+    from services.registry.services import Services
+
     db = database.connect(config.mongo_uri)
     indexes.ensure_indexes(db)
-    for line in users_command.run_users_command(config, db, args):
+    services = Services.build(db, config)
+    for line in users_command.run_users_command(
+        args,
+        users=services.users,
+        codes=services.codes,
+        erasure=services.erasure,
+        data_export=services.data_export,
+        app_url=config.app_url or "",
+    ):
         print(line)
     return 0
 
 
 def _explain(config: settings.Settings, args: argparse.Namespace) -> int:
     from bot.views.explain.terminal import explanation_lines
-    from services.accounts.users import UserService
-    from services.assignment.dry_run import ExplainService
-    from services.linking.links import LinkService
     from services.models.permissions import OPERATOR
-    from services.routing.model_store import ModelStore
+    from services.registry.services import Services
 
-    logging.disable(logging.INFO)  # what it finds out is what it prints
-    db = database.connect(config.mongo_uri)
-    users = UserService(db)
-    service = ExplainService(db, users, LinkService(db, users), ModelStore(db))
-    print(
-        "\n".join(
-            explanation_lines(service.explain_reference(actor=OPERATOR, reference=args.ticket))
-        )
-    )
+    logging.disable(logging.INFO)  # print the explanation only
+    services = Services.build(database.connect(config.mongo_uri), config)
+    result = services.explanations.explain_reference(actor=OPERATOR, reference=args.ticket)
+    print("\n".join(explanation_lines(result)))
     return 0
 
 
@@ -191,10 +201,10 @@ def _manifest(*, http: bool) -> int:
 
 
 def _doctor(hooks: Hooks) -> int:
-    """It starts on anything: what is missing is a finding."""
+    """Run with any settings: a missing one is a finding."""
     from services.ops import check_runner
 
-    logging.disable()  # its lines say it all
+    logging.disable()  # print the findings only
     states = []
     for about, finding in check_runner.run_checks(
         _checks(settings.parse_settings("bot")[0], hooks)
@@ -206,7 +216,7 @@ def _doctor(hooks: Hooks) -> int:
 
 
 def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
-    """In the order in which they are looked at and said."""
+    """Return the checks in the order of their output."""
     from bot import manifest
     from bot.doctor import SlackChecks
     from services.ops import database_checks
@@ -216,7 +226,7 @@ def _checks(config: settings.Settings, hooks: Hooks) -> "list[Check]":
     from tasks.queue.celery_app import configure_celery
 
     strict, app_url = config.is_linking_strict, config.app_url
-    # Where linking is strict, no address makes an admin.
+    # With strict linking, no email address makes an admin.
     named = frozenset[str]() if strict else config.admin_emails
     stored = database_checks.DatabaseChecks(
         config.mongo_uri, missing_indexes=indexes.missing_indexes, admin_emails=named
@@ -252,7 +262,7 @@ def _web_client(
     meter: Meter = NOOP_METER,
     process: str = "",
 ) -> "WebClient":
-    """The one factory. No retries of its own: every caller knows better whether one may help."""
+    """Return a client without retries: each caller knows whether one may help."""
     from slack_sdk import WebClient
 
     from bot.slack.client import MeasuredClient

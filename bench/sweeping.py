@@ -13,6 +13,7 @@ from bench.figures import Figure, milliseconds
 from services.core.database import Document, Mongo
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.registry.indexes import ensure_indexes
+from services.registry.services import Services
 from services.sla.escalation_schedule import due_steps
 from services.sla.policy import load_policy
 from tasks import escalation
@@ -71,8 +72,10 @@ def ticket(number: int, people: list[ObjectId], *, is_due: bool) -> Document:
 
 
 def sweep(db: Mongo) -> int:
-    steps = escalation.build_steps(db, has_triage=True, clock=lambda: NOW)
-    return escalation.take_due_steps(steps, NullPublisher(), should_continue=lambda: True)
+    services = Services(db, clock=lambda: NOW, has_triage=True)
+    return escalation.take_due_steps(
+        services.escalation_steps, NullPublisher(), should_continue=lambda: True
+    )
 
 
 def baseline(db: Mongo) -> int:

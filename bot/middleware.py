@@ -9,14 +9,14 @@ from pymongo.errors import PyMongoError
 from slack_bolt import BoltResponse
 
 from bot.routes import ROUTES
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.error_responses import error_response, show_error
 from bot.slack.request import Request
 from services.core.errors import MemberRefused
 
 logger = logging.getLogger(__name__)
 
-# One deadline for all of a handler's queries together, so that the answer is within Slack's 3 s.
+# For all queries of a handler together, so that Slack has its answer within 3 s.
 HANDLER_TIMEOUT_SECONDS = 2.0
 
 SELF_ACKED_EVENTS = frozenset(route.id for route in ROUTES if route.has_own_ack)
@@ -29,29 +29,29 @@ Next = Callable[[], Any]
 Middleware = Callable[[dict[str, Any], Next], BoltResponse | None]
 
 
-def reject_other_workspaces(services: BotServices) -> Middleware:
+def reject_other_workspaces(bot: BotProcess) -> Middleware:
     """Bolt serves payloads of any team under a single token, so the workspace is checked here."""
 
     def only_this_workspace(body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002  Bolt's name
-        if _team_ids(body) <= {services.team_id}:
+        if _team_ids(body) <= {bot.team_id}:
             next()
             return None
-        return _reject(body, services)
+        return _reject(body, bot)
 
     return only_this_workspace
 
 
-def drop_repeated_events(services: BotServices) -> Middleware:
-    """Slack repeats an event it had no answer to, and another process may have taken it up.
+def drop_repeated_events(bot: BotProcess) -> Middleware:
+    """Slack sends an unanswered event again, when another process may already handle it.
 
-    Not so messages and what Slack tells of its members: what becomes of one is done once however
-    often it comes, and until it is kept Slack has to send it again.
+    Routes with their own acknowledgement get repeated events: they are idempotent, and Slack has
+    to repeat an event until it is stored.
     """
 
     def drop_repeats(body: dict[str, Any], next: Next) -> BoltResponse | None:  # noqa: A002  Bolt's name
         has_own_ack = (body.get("event") or {}).get("type") in SELF_ACKED_EVENTS
         refusal = (
-            _repeated_event_response(body["event_id"], services)
+            _repeated_event_response(body["event_id"], bot)
             if "event_id" in body and not has_own_ack
             else None
         )
@@ -62,23 +62,23 @@ def drop_repeated_events(services: BotServices) -> Middleware:
     return drop_repeats
 
 
-def _repeated_event_response(event_id: str, services: BotServices) -> BoltResponse | None:
-    """What ends the matter here; None where the event is this process's to handle."""
+def _repeated_event_response(event_id: str, bot: BotProcess) -> BoltResponse | None:
+    """Return the response to a repeated event, None if this process should handle the event."""
     try:
         with pymongo.timeout(HANDLER_TIMEOUT_SECONDS):
-            is_first_delivery = services.processed_events.claim(event_id)
+            is_first_delivery = bot.services.processed_events.claim(event_id)
     except PyMongoError as error:
-        logger.error("an event is left to Slack's next try: %s", type(error).__name__)
+        logger.error("an event is left for Slack to send again: %s", type(error).__name__)
         return BoltResponse(status=503, body="")
     return None if is_first_delivery else BoltResponse(status=200, body="")
 
 
-def _reject(body: dict[str, Any], services: BotServices) -> BoltResponse:
-    """Refuse a payload of another workspace's, in words where it comes from a person."""
+def _reject(body: dict[str, Any], bot: BotProcess) -> BoltResponse:
+    """Refuse a payload of another workspace, with a message if a person sent it."""
     if body.get("type") in ("block_actions", "shortcut", "message_action"):
         show_error(
             OTHER_WORKSPACE,
-            Request(body=body, services=services, permission=None, _ack=_no_ack, is_acked=True),
+            Request(body=body, bot=bot, permission=None, _ack=_no_ack, is_acked=True),
         )
     return error_response(OTHER_WORKSPACE, body)
 
@@ -88,7 +88,7 @@ def _no_ack() -> None:
 
 
 def _team_ids(body: dict[str, Any]) -> set[str]:
-    """Every workspace a payload names: where it happened and where its sender belongs."""
+    """Return the workspaces of the payload: where it happened, and its sender's."""
     user = body.get("user")
     team_ids = {
         body.get("team_id"),

@@ -5,31 +5,13 @@ from collections.abc import Callable
 
 from pymongo.errors import PyMongoError
 
-from services.accounts.users import UserService
-from services.assignment.assignment_service import AssignmentService
-from services.core.clock import Clock
-from services.core.database import Mongo
 from services.escalation.escalation_steps import BATCH_SIZE, EscalationSteps, StepOutcome
-from services.linking.links import LinkService
 from services.models.ticket import Ticket
 from services.outbox.reminders import Reminders
-from services.routing.model_store import ModelStore
 from tasks.queue.celery_app import NOTIFY_TASK
 from tasks.queue.publisher import CeleryPublisher
 
 logger = logging.getLogger(__name__)
-
-
-def build_steps(db: Mongo, *, has_triage: bool, clock: Clock) -> EscalationSteps:
-    """What the job works with; connects to nothing."""
-    links = LinkService(db, UserService(db, clock=clock), clock=clock)
-    return EscalationSteps(
-        db,
-        AssignmentService(db, links),
-        ModelStore(db, clock=clock).resolver_scores,
-        has_triage=has_triage,
-        clock=clock,
-    )
 
 
 def take_due_steps(
@@ -70,7 +52,7 @@ def _take(steps: EscalationSteps, ticket: Ticket) -> StepOutcome:
         return StepOutcome.POSTPONED
 
 
-def request_due_reminders(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+def request_due_reminders(reminders: Reminders, publisher: CeleryPublisher) -> None:
     """Publish the reminder task for each recipient with reminders that are due."""
-    for recipient in Reminders(db, clock=clock).due_recipients():
+    for recipient in reminders.due_recipients():
         publisher.publish_reminders(recipient)

@@ -1,7 +1,6 @@
-"""Who is notified of an event of a ticket. Pure.
+"""The recipients of an event's notifications. Pure.
 
-No one is notified of their own action. Who files or takes a ticket gets its card all the same: to
-see it by, and to work from.
+Nobody is notified of their own action, except that a requester or assignee gets the ticket's card.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,25 +21,25 @@ ASKED_AGAIN, UNANSWERED, SOLVED = "asked_again", "unanswered", "solved"
 
 @dataclass(frozen=True, slots=True)
 class SlackThread:
-    """A place in Slack, where a person is a recipient elsewhere."""
+    """A thread as the recipient, in place of a user."""
 
     channel: str
     ts: str
 
 
-# A text is a channel's id.
+# A string is a channel's id.
 Recipient = ObjectId | SlackThread | str
 RecipientPairs = Iterator[tuple[str, Recipient]]
 
 
 def recipients(event: Event, ticket: Ticket) -> RecipientPairs:
-    """The kinds of message an event calls for, each with its recipient, while it applies."""
+    """Yield the kinds of message to send for an event, each with its recipient."""
     rule = RECIPIENT_RULES.get(event.type)
     return rule(event, ticket) if rule else iter(())
 
 
 def last_event(ticket: Ticket, kind: str) -> Event | None:
-    """The newest event of that type."""
+    """Return the newest event of that type."""
     return next((event for event in reversed(ticket.events) if event.type == kind), None)
 
 
@@ -60,7 +59,7 @@ def _assigned(event: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def _requester_rule(kind: str) -> "RecipientRule":
-    """As long as the ticket has the status that this event gave it."""
+    """Notify as long as the ticket has the status that this event set."""
 
     def rule(event: Event, ticket: Ticket) -> RecipientPairs:
         if _is_current(event, ticket) and ticket.created_by and ticket.created_by != event.by:
@@ -70,7 +69,7 @@ def _requester_rule(kind: str) -> "RecipientRule":
 
 
 def _assignee_rule(kind: str) -> "RecipientRule":
-    """As long as the ticket has the status that this event gave it."""
+    """Notify as long as the ticket has the status that this event set."""
 
     def rule(event: Event, ticket: Ticket) -> RecipientPairs:
         if _is_current(event, ticket) and ticket.assigned_to and ticket.assigned_to != event.by:
@@ -86,8 +85,10 @@ def _resolved(event: Event, ticket: Ticket) -> RecipientPairs:
 
 
 def _reminded(event: Event, ticket: Ticket) -> RecipientPairs:
-    """A question's reminder, for the requester. Assignees and admins get reminders of several
-    tickets in one message (tasks/notifications/reminder_rules.py)."""
+    """Remind the requester of a question.
+
+    Assignees and admins get the reminders of several tickets in one message.
+    """
     is_reminder = event.to == EscalationStep.WAITING_REMINDER and _is_newest(event, ticket)
     if (
         is_reminder
@@ -111,13 +112,13 @@ RECIPIENT_RULES: dict[str, RecipientRule] = {
 
 
 def _is_current(event: Event, ticket: Ticket) -> bool:
-    """No later event has changed the status."""
+    """Whether no later event has changed the status."""
     status_events = (past for past in reversed(ticket.events) if past.field == "status")
     return ticket.status == event.to and next(status_events, None) == event
 
 
 def _is_newest(event: Event, ticket: Ticket) -> bool:
-    """Of its type. What an older one called for is out of date, if it was not sent by now."""
+    """Whether it is the newest of its type. An older event's unsent message is out of date."""
     return last_event(ticket, event.type) == event
 
 

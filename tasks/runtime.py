@@ -1,6 +1,6 @@
-"""What tasks work with, built from the settings once per worker process.
+"""The dependencies of the tasks, built once per worker process.
 
-After the fork: a database client must not cross one.
+They are built after the fork, because a database client must not be shared across one.
 """
 
 import os
@@ -10,18 +10,13 @@ from typing import TYPE_CHECKING
 
 from slack_sdk import WebClient
 
-from services.accounts.users import UserService
 from services.analysis.model_answer import Analyst
-from services.assignment.assignment_service import AssignmentService
 from services.core import database
-from services.core.clock import Clock, utcnow
+from services.core.clock import Clock
 from services.core.database import Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
-from services.home.home_service import HomeService
-from services.home.sessions import HomeSessions
-from services.linking.links import LinkService
-from services.routing.model_store import ModelStore
+from services.registry.services import Services
 from tasks.email.email_config import EmailConfig, build_email_config
 from tasks.queue.celery_app import configure_celery
 from tasks.queue.publisher import CeleryPublisher
@@ -33,56 +28,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """`analyst` is None where no key is set: then the offline router reads every ticket.
+    """`analyst` is None without an API key: then the offline router analyses every ticket.
 
-    `triage_channel` is a channel's id, or "" where there is none. `email` is None where mail is
-    off.
+    `triage_channel` is a channel's id, or "" if none is set. `email` is None if no mail server is.
     """
 
-    db: Mongo
-    users: UserService
-    links: LinkService
-    assignments: AssignmentService
-    models: ModelStore
-    home: HomeService
-    home_sessions: HomeSessions
+    services: Services
     slack: WebClient
     publisher: CeleryPublisher
-    analyst: Analyst | None
-    clock: Clock
-    triage_channel: str
-    email: EmailConfig | None
+    analyst: Analyst | None = None
+    triage_channel: str = ""
+    email: EmailConfig | None = None
 
-    @classmethod
-    def build(
-        cls,
-        db: Mongo,
-        users: UserService,
-        links: LinkService,
-        *,
-        slack: WebClient,
-        publisher: CeleryPublisher,
-        analyst: Analyst | None = None,
-        clock: Clock = utcnow,
-        triage_channel: str = "",
-        email: EmailConfig | None = None,
-    ) -> "Runtime":
-        """With the rest made here, on `db`."""
-        return cls(
-            db=db,
-            users=users,
-            links=links,
-            assignments=AssignmentService(db, links),
-            models=ModelStore(db, clock=clock),
-            home=HomeService(db, users, links, clock=clock),
-            home_sessions=HomeSessions(db, clock=clock),
-            slack=slack,
-            publisher=publisher,
-            analyst=analyst,
-            clock=clock,
-            triage_channel=triage_channel,
-            email=email,
-        )
+    @property
+    def db(self) -> Mongo:
+        return self.services.db
+
+    @property
+    def clock(self) -> Clock:
+        return self.services.clock
 
 
 class _RuntimeHolder:
@@ -91,12 +55,12 @@ class _RuntimeHolder:
 
 
 def set_runtime_builder(build: Callable[[], Runtime]) -> None:
-    """How each worker process makes its own; called once by the composition root."""
+    """Set how each worker process builds its runtime; app.py calls it once."""
     _RuntimeHolder.build, _RuntimeHolder.instance = build, None
 
 
 def current_runtime() -> Runtime:
-    """This process's runtime, made at its first use in the process."""
+    """Return this process's runtime, built at its first use."""
     if _RuntimeHolder.build is None:
         raise RuntimeError("tasks.runtime.set_runtime_builder was not called")
     if _RuntimeHolder.instance is None or _RuntimeHolder.instance[0] != os.getpid():
@@ -105,24 +69,23 @@ def current_runtime() -> Runtime:
 
 
 def build_runtime(config: Settings, *, slack: WebClient, meter: Meter) -> Runtime:
-    """Connects to MongoDB, as every process has to after its fork."""
-    db = database.connect(config.mongo_uri)
-    users = UserService(db)
-    admins, strict = config.admin_emails, config.is_linking_strict
-    return Runtime.build(
-        db,
-        users,
-        LinkService(db, users, admin_emails=admins, is_strict=strict),
+    """Connect to MongoDB, as every process has to after its fork."""
+    services = Services.build(database.connect(config.mongo_uri), config)
+    return Runtime(
+        services,
         slack=slack,
         publisher=CeleryPublisher(configure_celery(redis_url=config.redis_url)),
         analyst=_analyst(config, meter),
         triage_channel=config.triage_channel,
-        email=build_email_config(config, db, meter),
+        email=build_email_config(config, services.codes, meter),
     )
 
 
 def gemini_check(config: Settings, *, timeout: int) -> Callable[[], None] | None:
-    """Asks for one token, within `timeout` seconds. None where no key is set."""
+    """Return a check that asks Gemini for one token, None without an API key.
+
+    `timeout` is in seconds.
+    """
     return _gemini(config, timeout=timeout).check if config.is_ai_enabled else None
 
 
@@ -133,7 +96,7 @@ def _analyst(config: Settings, meter: Meter) -> MeasuredAnalyst | None:
 
 
 def _gemini(config: Settings, *, timeout: int) -> "GeminiAnalyst":
-    from tasks.gemini import GeminiAnalyst  # noqa: PLC0415  60 MB, for those who set a key only
+    from tasks.gemini import GeminiAnalyst  # noqa: PLC0415  60 MB, only needed with an API key
 
     return GeminiAnalyst(
         api_key=config.gemini_api_key,

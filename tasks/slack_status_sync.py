@@ -12,17 +12,15 @@ from functools import cache
 from bson import ObjectId
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from services.availability.handover_offers import HandoverOffers
 from services.availability.slack_status import (
     DoNotDisturbSpan,
     parse_do_not_disturb,
     parse_member_status,
 )
 from services.availability.status_sync import StatusSync
-from services.core.clock import Clock
-from services.core.database import Mongo
 from services.core.installation import get_installation
 from services.core.leases import is_paused, pause
+from services.registry.services import Services
 from tasks.notifications import handover_offers
 from tasks.notifications.slack_delivery import error_code, is_permanent, rate_limit_error
 from tasks.queue.celery_app import STATUS_SYNC_LIMIT_SECONDS, STATUS_SYNC_TASK, celery
@@ -48,11 +46,11 @@ def sync_due(runtime: Runtime) -> int:
     team = get_installation(runtime.db)
     if team is None or is_paused(runtime.db, STATUS_LIMIT, now=runtime.clock()):
         return 0
-    status_sync = StatusSync(runtime.db, clock=runtime.clock)
+    status_sync = runtime.services.status_sync
     claimed = {user.id for user in status_sync.claim_due(limit=BATCH_SIZE) if user.active}
     if not claimed:
         return 0
-    remaining = runtime.links.slack_ids(team_id=team.team_id, user_ids=claimed)
+    remaining = runtime.services.links.slack_ids(team_id=team.team_id, user_ids=claimed)
     try:
         return _sync(runtime, status_sync, remaining)
     finally:
@@ -75,11 +73,10 @@ def run(runtime: Runtime) -> None:
     handover_offers.send_due(runtime)
 
 
-def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+def enqueue_due(services: Services, publisher: CeleryPublisher) -> None:
     """The job: end absences that are over, and publish the task if something is due."""
-    status_sync = StatusSync(db, clock=clock)
-    status_sync.end_absences()
-    if status_sync.has_due() or HandoverOffers(db, clock=clock).has_due():
+    services.status_sync.end_absences()
+    if services.status_sync.has_due() or services.handover_offers.has_due():
         publisher.publish_availability_check()
 
 

@@ -1,4 +1,4 @@
-"""The real servers the tests talk to, started once, and the app put together around them."""
+"""The real servers of the tests, started once, and fixtures of the services and the bot."""
 
 import itertools
 import json
@@ -6,9 +6,9 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from copy import copy
 from dataclasses import replace
 from datetime import datetime, timedelta
-from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
 
@@ -25,36 +25,31 @@ from pymongo.monitoring import (
 from slack_bolt import App, BoltRequest, BoltResponse
 from slack_sdk import WebClient
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.app import create_app
+from bot.slack.bot_process import BotProcess
 from bot.views import blocks
 from bot.views.cards.action_buttons import action_button
-from bot.web.api.api_request import ApiServices
-from bot.web.api.blueprint import api_blueprint as api_of
+from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
-from services.auth.services import AccountServices
-from services.auth.services import build_account_services as build_accounts
+from services.auth.passwords import PasswordHasher
 from services.core import ttl_cache
-from services.core.clock import utcnow
+from services.core.clock import Clock, utcnow
 from services.core.database import Mongo, connect
-from services.core.processed_events import ProcessedEvents
 from services.core.redis_client import connect_redis
+from services.core.settings import Settings, parse_settings
 from services.editing.ticket_edits import TicketEdits
-from services.home.sessions import HomeSessions
 from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
 from services.models.permissions import OPERATOR, Actor
 from services.models.slack_member import link_id
 from services.models.ticket import Status, Ticket
 from services.models.user import Role, User
-from services.outbox.deliveries import TicketThreads
-from services.outbox.emails import Emails
-from services.outbox.reminders import Reminders
 from services.registry.indexes import INDEXES, ensure_indexes
+from services.registry.services import Services
 from services.tickets.actions import TicketActions
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
@@ -84,7 +79,7 @@ from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 JWT_SECRET = "the tests' own secret, 32 bytes or more"
 CHEAP = 4  # the lowest of bcrypt's costs
 APP_URL = "https://help.example.com"
-# The same examples each time, and none refused for a slow machine.
+# The same examples each time, and no deadline on a slow machine.
 hypothesis_settings.register_profile("tests", derandomize=True, deadline=None)
 hypothesis_settings.load_profile("tests")
 
@@ -99,14 +94,14 @@ def mongo() -> Iterator[MongoServer]:
 
 @pytest.fixture(scope="session")
 def redis_server() -> Iterator[RedisServer]:
-    """The one Redis of this test process. Tests use `redis`."""
+    """The Redis of this test process. Tests use `redis`."""
     with RedisServer() as server:
         yield server
 
 
 @pytest.fixture
 def redis(redis_server: RedisServer) -> Iterator[RedisServer]:
-    """A Redis without a key. Leaves it so for the next test."""
+    """An empty Redis. It is emptied again after the test."""
     yield redis_server
     with connect_redis(redis_server.url) as client:
         client.flushall()
@@ -114,7 +109,7 @@ def redis(redis_server: RedisServer) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="session")
 def database(mongo: MongoServer) -> Iterator[Mongo]:
-    """The one database of this test process, with every index. Tests use `db`."""
+    """The database of this test process, with every index. Tests use `db`."""
     made = connect(mongo.uri_for(f"test-{uuid.uuid4().hex}"))
     ensure_indexes(made)
     yield made
@@ -123,7 +118,7 @@ def database(mongo: MongoServer) -> Iterator[Mongo]:
 
 @pytest.fixture
 def db(database: Mongo) -> Iterator[Mongo]:
-    """The database with every index and no document. Leaves it so for the next test."""
+    """The database with every index and no document. It is emptied again after the test."""
     yield database
     _empty(database)
     ttl_cache.invalidate_caches(database)
@@ -131,7 +126,7 @@ def db(database: Mongo) -> Iterator[Mongo]:
 
 @pytest.fixture
 def indexes_restored(db: Mongo) -> Iterator[None]:
-    """For a test that makes or drops indexes: afterwards they are as before."""
+    """Restore the indexes after a test that creates or drops some."""
     yield
     _empty(db)
     for name in db.list_collection_names():
@@ -152,8 +147,8 @@ def _empty(db: Mongo) -> None:
 
 
 def _rebuild_partial_unique_indexes(db: Mongo, name: str) -> None:
-    """SecantusDB keeps an entry of such an index when an update changes the key or takes the
-    document out of the index; the next test's document would be called a duplicate of it."""
+    """Remove stale entries: SecantusDB keeps one if an update changes the key or takes the document
+    out of the index, and then reports the next test's document as a duplicate."""
     indexes = [index for index in INDEXES.get(name, ()) if _is_partial_unique(index)]
     for index in indexes:
         db[name].drop_index(index.document["name"])
@@ -166,7 +161,7 @@ def _is_partial_unique(index: IndexModel) -> bool:
 
 
 class Commands(CommandListener):
-    """Notes the commands that reach MongoDB, as (name, command)."""
+    """Records the commands sent to MongoDB, as (name, command)."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[str, dict[str, Any]]] = []
@@ -186,7 +181,7 @@ def commands() -> Commands:
 
 @pytest.fixture
 def watched_db(mongo: MongoServer, db: Mongo, commands: Commands) -> Iterator[Mongo]:
-    """The test's database over a connection whose commands are noted."""
+    """The test's database, over a connection whose commands are recorded."""
     client: MongoClient[dict[str, Any]] = MongoClient(
         mongo.uri, tz_aware=True, event_listeners=[commands]
     )
@@ -196,14 +191,14 @@ def watched_db(mongo: MongoServer, db: Mongo, commands: Commands) -> Iterator[Mo
 
 @pytest.fixture(scope="session")
 def slack_server() -> Iterator[RecordingSlack]:
-    """The one recording Slack of this test process. Tests use `slack`."""
+    """The recording Slack of this test process. Tests use `slack`."""
     with RecordingSlack() as server:
         yield server
 
 
 @pytest.fixture
 def slack(slack_server: RecordingSlack) -> Iterator[RecordingSlack]:
-    """A Slack as new, which by the end of the test must not have refused anything."""
+    """An empty Slack. The test fails if it refused a call."""
     slack_server.reset()
     yield slack_server
     assert slack_server.refused == []
@@ -211,12 +206,12 @@ def slack(slack_server: RecordingSlack) -> Iterator[RecordingSlack]:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A directory without anybody's .env."""
+    """An empty working directory, without a .env file."""
     monkeypatch.chdir(tmp_path)
 
 
 class FixedClock:
-    """Time that passes when a test says so."""
+    """A clock that only a test advances."""
 
     def __init__(self) -> None:
         self.now = utcnow()
@@ -234,7 +229,7 @@ def clock() -> FixedClock:
 
 
 class RecordingPublisher(CeleryPublisher):
-    """Remembers what it was asked to publish; `work` then does it as the workers would."""
+    """Records what is published. `work` then runs it as the workers do."""
 
     def __init__(self) -> None:
         super().__init__(celery)
@@ -260,7 +255,7 @@ class RecordingPublisher(CeleryPublisher):
 
 
 class Inline(Executor):
-    """Runs a listener before Bolt looks for its answer, which makes dispatch deterministic."""
+    """Runs a listener before Bolt looks for its answer, so that dispatch is deterministic."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
         future: Future[Any] = Future()
@@ -269,7 +264,7 @@ class Inline(Executor):
 
 
 class People:
-    """Makes accounts that are linked to members of the recording Slack."""
+    """Creates accounts that are linked to members of the recording Slack."""
 
     def __init__(self, db: Mongo, slack: RecordingSlack, users: UserService) -> None:
         self._db = db
@@ -298,63 +293,70 @@ class People:
 
     @staticmethod
     def slack_id(user: User) -> str:
-        """The Slack member of an account."""
+        """Return the id of the account's Slack member."""
         return f"U{str(user.id)[-8:].upper()}"
 
 
-@pytest.fixture
-def users(db: Mongo, clock: FixedClock) -> UserService:
-    return UserService(db, clock=clock)
+def make_config(**env: str) -> Settings:
+    """The bot's settings in that environment; "" unsets a variable."""
+    default = {"JWT_SECRET": JWT_SECRET, "ADMIN_EMAILS": "boss@example.com", "APP_URL": APP_URL}
+    return parse_settings("bot", {**default, **env})[0]
+
+
+def build_services(db: Mongo, clock: Clock = utcnow, **env: str) -> Services:
+    """All services, with passwords that are hashed in a millisecond."""
+    services = Services.build(db, make_config(**env), clock)
+    services.password_hasher = PasswordHasher(cost=CHEAP)
+    return services
 
 
 @pytest.fixture
-def account_services(
-    db: Mongo, users: UserService, redis: RedisServer, clock: FixedClock
-) -> AccountServices:
-    """With passwords that are hashed in a millisecond."""
-    return build_accounts(
-        db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP
-    )
+def services(db: Mongo, redis_server: RedisServer, clock: FixedClock) -> Iterator[Services]:
+    made = build_services(db, clock, REDIS_URL=redis_server.url)
+    yield made
+    if "rate_limiter" in vars(made):
+        with connect_redis(redis_server.url) as client:
+            client.flushall()
 
 
 @pytest.fixture
-def links(db: Mongo, users: UserService, clock: FixedClock) -> LinkService:
-    admins = frozenset({"boss@example.com"})
-    return LinkService(db, users, admin_emails=admins, clock=clock)
+def users(services: Services) -> UserService:
+    return services.users
 
 
 @pytest.fixture
-def codes(db: Mongo, clock: FixedClock) -> OneTimeCodes:
-    return OneTimeCodes(db, JWT_SECRET, clock)
+def links(services: Services) -> LinkService:
+    return services.links
 
 
 @pytest.fixture
-def link_by_code(
-    db: Mongo, users: UserService, links: LinkService, codes: OneTimeCodes, clock: FixedClock
-) -> LinkByCode:
-    return LinkByCode(db, users, links, codes, Emails(db, clock=clock), clock=clock)
+def codes(services: Services) -> OneTimeCodes:
+    return services.codes
 
 
 @pytest.fixture
-def tickets(db: Mongo, clock: FixedClock) -> TicketService:
-    return TicketService(db, clock=clock)
+def link_by_code(services: Services) -> LinkByCode:
+    return services.link_by_code
 
 
 @pytest.fixture
-def ticket_actions(db: Mongo, users: UserService, clock: FixedClock) -> TicketActions:
-    return TicketActions(db, users, clock=clock)
+def tickets(services: Services) -> TicketService:
+    return services.tickets
 
 
 @pytest.fixture
-def ticket_edits(
-    db: Mongo, users: UserService, links: LinkService, clock: FixedClock
-) -> TicketEdits:
-    return TicketEdits(db, users, links, clock=clock)
+def ticket_actions(services: Services) -> TicketActions:
+    return services.ticket_actions
 
 
 @pytest.fixture
-def comments(db: Mongo, clock: FixedClock) -> CommentService:
-    return CommentService(db, clock=clock)
+def ticket_edits(services: Services) -> TicketEdits:
+    return services.ticket_edits
+
+
+@pytest.fixture
+def comments(services: Services) -> CommentService:
+    return services.comments
 
 
 @pytest.fixture
@@ -368,18 +370,9 @@ def publisher() -> RecordingPublisher:
 
 
 @pytest.fixture
-def runtime(
-    db: Mongo,
-    slack: RecordingSlack,
-    users: UserService,
-    links: LinkService,
-    publisher: RecordingPublisher,
-    clock: FixedClock,
-) -> Runtime:
-    """What a worker has, without a model."""
-    return Runtime.build(
-        db, users, links, slack=web_client(slack), publisher=publisher, clock=clock
-    )
+def runtime(services: Services, slack: RecordingSlack, publisher: RecordingPublisher) -> Runtime:
+    """The runtime of a worker, without a model."""
+    return Runtime(services, slack=web_client(slack), publisher=publisher)
 
 
 class Bot:
@@ -392,7 +385,7 @@ class Bot:
         return self._app.dispatch(BoltRequest(body=body, mode="socket_mode"))
 
     def answer(self, body: dict[str, Any]) -> dict[str, Any]:
-        """What Slack is given in the acknowledgement; {} if that carries nothing."""
+        """Return the body of the acknowledgement, {} if it is empty."""
         response = self.send(body)
         assert response.status == 200
         answer: dict[str, Any] = json.loads(response.body) if response.body else {}
@@ -401,79 +394,61 @@ class Bot:
 
 
 @pytest.fixture
-def bot_services(
-    db: Mongo,
-    slack: RecordingSlack,
-    users: UserService,
-    links: LinkService,
-    codes: OneTimeCodes,
-    publisher: RecordingPublisher,
-    clock: FixedClock,
-) -> BotServices:
-    return BotServices.build(
-        db,
-        users,
-        links,
-        codes,
-        Emails(db, clock=clock),
+def bot_process(
+    services: Services, slack: RecordingSlack, publisher: RecordingPublisher
+) -> BotProcess:
+    return BotProcess(
+        services,
+        config=make_config(TRUSTED_PROXIES="127.0.0.1/32"),
         client=web_client(slack),
         publisher=publisher,
         team_id=TEAM_ID,
         team_url=TEAM_URL,
-        app_url=APP_URL,
-        clock=clock,
     )
 
 
-@pytest.fixture
-def api_services(
-    db: Mongo, bot_services: BotServices, account_services: AccountServices, users: UserService
-) -> ApiServices:
-    proxies = [ip_network("127.0.0.1/32")]
-    return ApiServices.build(db, bot_services, account_services, users, trusted_proxies=proxies)
+def with_services(bot_process: BotProcess, **services: Any) -> BotProcess:
+    """The bot with those services in place of its own."""
+    changed = copy(bot_process.services)
+    vars(changed).update(services)
+    return replace(bot_process, services=changed)
 
 
 @pytest.fixture
-def api(api_services: ApiServices) -> Iterator[Api]:
-    """The HTTP API on a server of its own; what it publishes, `publisher` is asked."""
-    web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(api_services)])
+def api(bot_process: BotProcess) -> Iterator[Api]:
+    """The HTTP API on a real server. `publisher` records what it publishes."""
+    web = create_flask_app(is_ready=lambda: True, blueprints=[api_blueprint(bot_process)])
     with WebServer(web, host="127.0.0.1", port=0) as server:
-        yield Api(f"http://127.0.0.1:{server.port}", api_services.sign_in)
+        yield Api(f"http://127.0.0.1:{server.port}", bot_process.services.sign_in)
+
+
+def inline_bot(bot_process: BotProcess) -> Bot:
+    """Return a bot whose listeners run inline, see `Inline`."""
+    return Bot(create_app(bot_process, executor=Inline()))
 
 
 @pytest.fixture
-def ticket_bot(bot_services: BotServices) -> Bot:
-    return Bot(bot.app.create_app(bot_services, executor=Inline()))
+def ticket_bot(bot_process: BotProcess) -> Bot:
+    return inline_bot(bot_process)
 
 
 @pytest.fixture
-def bot_without_database(bot_services: BotServices) -> Iterator[Bot]:
-    """Its MongoDB is a port where nobody listens."""
+def bot_without_database(bot_process: BotProcess) -> Iterator[Bot]:
+    """A bot whose MongoDB refuses connections."""
     away = connect(NOBODY_LISTENS)
-    cut_off = replace(
-        bot_services,
-        tickets=TicketService(away),
-        ticket_actions=TicketActions(away, UserService(away)),
-        comments=CommentService(away),
-        ticket_threads=TicketThreads(away),
-        ticket_edits=TicketEdits(away, UserService(away), LinkService(away, UserService(away))),
-        links=LinkService(away, UserService(away)),
-        home_sessions=HomeSessions(away),
-        processed_events=ProcessedEvents(away),
-    )
-    yield Bot(bot.app.create_app(cut_off, executor=Inline()))
+    yield inline_bot(replace(bot_process, services=build_services(away)))
     away.client.close()
 
 
 def filled_in(bot: Bot, slack: RecordingSlack, user: str, **values: str | None) -> dict[str, Any]:
-    """What Slack sends when somebody opens the form, fills it in and presses File."""
+    """Return the payload of a form that the user opens, fills in and submits."""
     bot.answer(payloads.slash_command(user=user))
     fine = {"title": "VPN drops", "description": "Every hour since Monday."}
     return payloads.view_submission(slack.last_view(), {**fine, **values}, user=user)
 
 
 def pressed(step: str, ticket: Ticket, user: User, **overrides: Any) -> dict[str, Any]:
-    """What Slack sends when somebody presses that button of the ticket, in a DM of theirs."""
+    """Return the payload of a press on the ticket's button, in the user's DM with the bot."""
     slack_id = People.slack_id(user)
     shown = [blocks.actions(action_button(ticket, step))]
     message = {"channel": f"D{slack_id[1:]}", "ts": "1700000000.000001", "blocks": shown}
@@ -485,7 +460,7 @@ def pressed_resolve(ticket: Ticket, user: User, **overrides: Any) -> dict[str, A
 
 
 def sample_ticket(**fields: Any) -> Ticket:
-    """A ticket in memory, as freshly filed; `fields` replace what is asked for."""
+    """A new ticket in memory; `fields` replace its defaults."""
     return Ticket(
         **{
             "id": ObjectId("65f0c0ffee65f0c0ffee0012"),
@@ -523,14 +498,14 @@ def file_ticket(
 
 
 def at_once(*calls: Callable[[], Any]) -> list[Any]:
-    """What the calls return when threads make them together; what one raises stands in place."""
+    """Call all concurrently, and return their results; an exception is returned as one."""
     start = threading.Barrier(len(calls))
 
     def run(call: Callable[[], Any]) -> Any:
         start.wait()
         try:
             return call()
-        except Exception as error:  # noqa: BLE001  handed to the test, which looks at it
+        except Exception as error:  # noqa: BLE001  returned to the test
             return error
 
     with ThreadPoolExecutor(len(calls)) as pool:
@@ -544,7 +519,7 @@ def reload(db: Mongo, ticket: Ticket) -> Ticket:
 
 
 def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
-    """Do what was published, and what that publishes, until nothing is left."""
+    """Run what was published, and what that publishes, until nothing is left."""
     tasks = {
         NOTIFY_TASK: notify.run,
         ASSIGN_TASK: assign_ticket.run,
@@ -563,14 +538,14 @@ def work(runtime: Runtime, publisher: RecordingPublisher) -> None:
 
 
 def send_due_reminders(runtime: Runtime, clock: FixedClock) -> None:
-    """Let the time pass in which lines for one reader gather, and send what is due by then."""
+    """Advance the clock past the time in which reminders are batched, and send what is due."""
     clock.advance(seconds=20)
-    for to in Reminders(runtime.db, clock=clock).due_recipients():
+    for to in runtime.services.reminders.due_recipients():
         reminders.run(runtime, to)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Print the figures that tests measured, which no test asserts."""
+    """Print the figures that tests measure but do not assert."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
             terminalreporter.write_line(f"{name}: {value}")

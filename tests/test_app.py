@@ -11,10 +11,10 @@ import pytest
 
 from demo.binaries import ROOT
 from demo.servers import RedisServer, free_port
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.settings import REQUIRED_VARIABLES
 from services.models.user import Role
+from services.registry.services import Services
 from tests.conftest import JWT_SECRET, NOBODY_LISTENS
 from tests.support.http_bot import SECRET
 from tests.support.processes import run
@@ -149,7 +149,7 @@ def test_it_refuses_in_sentences(manage: Users) -> None:
 
 
 def test_it_prints_a_link_to_set_a_password_by(
-    manage: Users, db: Mongo, account_services: AccountServices
+    manage: Users, db: Mongo, services: Services
 ) -> None:
     manage("create", "ann@example.com", "--role", "moderator")
     env = {
@@ -161,8 +161,8 @@ def test_it_prints_a_link_to_set_a_password_by(
     assert (done.returncode, done.stderr) == (0, "")
     at, _, code = done.stdout.rstrip("\n").partition("?code=")
     assert at == "https://desk.example.com/reset"
-    account_services.password_resets.reset(code=code, password="correct horse")
-    user = account_services.sign_in.sign_in(email="ann@example.com", password="correct horse")
+    services.password_resets.reset(code=code, password="correct horse")
+    user = services.sign_in.sign_in(email="ann@example.com", password="correct horse")
     assert user.role is Role.MODERATOR
     unknown = run("users reset", "x@example.com", **env)
     assert last_line(unknown) == (1, "There is no account with that address.")

@@ -13,10 +13,10 @@ import pytest
 from demo.binaries import ROOT
 from demo.servers import MongoServer, RedisServer
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role
+from services.registry.services import Services
 from tests.support.http_bot import HttpBot
 from tests.support.processes import Product
 from tests.support.recording_slack import RecordingSlack
@@ -83,9 +83,9 @@ def shape(value: Any) -> Any:
 
 
 def test_every_example_works_as_it_stands(
-    bot: HttpBot, users: UserService, account_services: AccountServices
+    bot: HttpBot, users: UserService, services: Services
 ) -> None:
-    sign_up = account_services.sign_in.sign_up
+    sign_up = services.sign_in.sign_up
     sign_up(email="mod@example.com", password="four words by chance")
     users.set_role(actor=OPERATOR, email="mod@example.com", role=Role.MODERATOR)
     shell, seen = Shell(bot.url), []

@@ -5,8 +5,7 @@ import logging
 from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.handlers import app_home
-from bot.slack.bot_services import BotServices
-from bot.slack.members import fetch_member
+from bot.slack.bot_process import BotProcess
 from bot.slack.request import Request
 from bot.views.modals import account, link_account, notice
 from bot.views.text import Message
@@ -14,7 +13,6 @@ from services.core.errors import Conflict, DomainError, MemberRefused, NotFound
 from services.linking.link_by_code import AccountLinkedElsewhere
 from services.linking.links import ACCOUNT_UNLINKED, check_member
 from services.linking.unlink import LINK_CHANGED
-from services.models.slack_member import SlackMember
 
 logger = logging.getLogger(__name__)
 
@@ -23,14 +21,14 @@ NOT_YOURS = "This form is not yours. Open a new one with /account."
 
 def show_account(req: Request) -> None:
     """The account; for whoever acts as none, the way to one. Open to all: it is how one begins."""
-    services, note = req.services, ""
+    note = ""
     try:
-        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
+        user = req.find_user()
     except MemberRefused as refusal:  # deactivated; they may have another
         user, note = None, str(refusal)
     if user:
         summary = account.account_summary(
-            user, slack_user_id=req.slack_user_id, app_url=services.app_url
+            user, slack_user_id=req.slack_user_id, app_url=req.bot.config.app_url
         )
         req.ack(response_type="ephemeral", text=summary.text, blocks=summary.blocks)
         return
@@ -47,8 +45,8 @@ def ignore_link_press(_: Request) -> None:
 
 def submit_link_code(req: Request) -> None:
     """The code, which is asked about once more; without one, the account of their address."""
-    member = _fetch_caller(req)
-    code = _submitted_code(req)
+    member = req.fetch_member()
+    code = req.field_value("code") if "code" in req.form else ""  # no field without a page
     if not code:
         user = req.services.link_by_code.link_by_email(member=member)
         req.ack(response_action="update", view=link_account.linked_modal(user))
@@ -71,13 +69,13 @@ def confirm_link(req: Request) -> None:
     if owner_id != req.slack_user_id:
         raise NotFound(NOT_YOURS)
     try:
-        linked = req.services.link_by_code.confirm(member=_fetch_caller(req), code_id=name)
+        linked = req.services.link_by_code.confirm(member=req.fetch_member(), code_id=name)
     except AccountLinkedElsewhere as conflict:
         _warn_code_owner(req, conflict)
         raise
     req.ack(response_action="update", view=link_account.linked_modal(linked.user))
     for email_id in linked.email_ids:
-        req.services.publisher.publish_email(email_id)
+        req.bot.publisher.publish_email(email_id)
     app_home.refresh_screen(req)
 
 
@@ -89,62 +87,50 @@ def open_unlink_form(req: Request) -> None:
 
 
 def unlink_account(req: Request) -> None:
-    services, actor = req.services, req.actor
+    actor = req.actor
     if req.body["view"].get("private_metadata") != str(actor.user_id):
         raise Conflict(LINK_CHANGED)
-    unlinked = services.unlink_service.unlink(
-        actor=actor, team_id=services.team_id, slack_user_id=req.slack_user_id
+    unlinked = req.services.unlink_service.unlink(
+        actor=actor, team_id=req.bot.team_id, slack_user_id=req.slack_user_id
     )
     req.ack(response_action="update", view=account.unlinked_modal(unlinked.user))
     for email_id in unlinked.email_ids:
-        services.publisher.publish_email(email_id)
+        req.bot.publisher.publish_email(email_id)
     app_home.show_refusal(req, ACCOUNT_UNLINKED)
 
 
-def notify_unlinked(services: BotServices, *, slack_user_id: str, email: str) -> None:
+def notify_unlinked(bot: BotProcess, *, slack_user_id: str, email: str) -> None:
     """For the page: its reader's Slack member hears of it where they were linked."""
-    _notify_member(services, slack_user_id, account.unlinked_message(email))
+    _notify_member(bot, slack_user_id, account.unlinked_message(email))
 
 
 def _open_link_form(req: Request, *, note: str = "") -> None:
     """The form first, because its trigger lives three seconds; who asks is checked behind it."""
-    services = req.services
-    can_link_by_email = services.link_by_code.can_link_by_email(
-        team_id=services.team_id, slack_user_id=req.slack_user_id
+    can_link_by_email = req.services.link_by_code.can_link_by_email(
+        team_id=req.bot.team_id, slack_user_id=req.slack_user_id
     )
     req.open_modal(
         link_account.link_account_modal(
-            app_url=services.app_url, can_link_by_email=can_link_by_email, note=note
+            app_url=req.bot.config.app_url, can_link_by_email=can_link_by_email, note=note
         )
     )
     if not req.is_acked:
         req.ack()
     try:
-        check_member(_fetch_caller(req))
+        check_member(req.fetch_member())
     except DomainError as refusal:
         req.update_modal(notice.notice_modal(str(refusal)))
-
-
-def _fetch_caller(req: Request) -> SlackMember:
-    services = req.services
-    return fetch_member(services.client, team_id=services.team_id, slack_user_id=req.slack_user_id)
-
-
-def _submitted_code(req: Request) -> str:
-    """Where there is no page for it, the form has no such field."""
-    has_field = "code" in req.body["view"]["state"]["values"]
-    return req.field_value("code").strip() if has_field else ""
 
 
 def _warn_code_owner(req: Request, conflict: AccountLinkedElsewhere) -> None:
     """Whoever has the account hears that somebody else knew a code of it."""
     message = account.code_used_warning(conflict.user.email, by=req.slack_user_id)
-    _notify_member(req.services, conflict.slack_user_id, message)
+    _notify_member(req.bot, conflict.slack_user_id, message)
 
 
-def _notify_member(services: BotServices, slack_user_id: str, message: Message) -> None:
+def _notify_member(bot: BotProcess, slack_user_id: str, message: Message) -> None:
     try:
-        services.client.chat_postMessage(
+        bot.client.chat_postMessage(
             channel=slack_user_id, unfurl_links=False, unfurl_media=False, **message.as_args()
         )
     except (SlackApiError, SlackClientError, OSError) as error:

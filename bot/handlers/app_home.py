@@ -23,10 +23,7 @@ def on_home_opened(req: Request) -> None:
     except DomainError as refusal:
         show_refusal(req, str(refusal))
         return
-    services = req.services
-    screen = services.home_sessions.last_screen(link_id(services.team_id, req.slack_user_id))
-    content = services.home.get_or_parent(actor=actor, team_id=services.team_id, screen=screen)
-    _publish_content(req, content, view_hash=(event.get("view") or {}).get("hash"))
+    _show_last_screen(req, actor, view_hash=(event.get("view") or {}).get("hash"))
 
 
 def navigate(req: Request) -> None:
@@ -44,8 +41,8 @@ def set_digest(req: Request) -> None:
 
 def show_screen(req: Request, screen: Screen) -> None:
     """That screen, for somebody who used something in Home, or a modal that leads there."""
-    services, view = req.services, req.body.get("view") or {}
-    content = services.home.get(actor=req.actor, team_id=services.team_id, screen=screen)
+    view = req.body.get("view") or {}
+    content = req.services.home.get(actor=req.actor, team_id=req.bot.team_id, screen=screen)
     _publish_content(
         req, content, view_hash=view.get("hash") if view.get("type") == "home" else None
     )
@@ -53,18 +50,13 @@ def show_screen(req: Request, screen: Screen) -> None:
 
 def refresh_screen(req: Request) -> None:
     """What they look at, after a change by them that may be of what they may see."""
-    services = req.services
     try:
-        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
+        user = req.find_user()
     except DomainError as refusal:
         show_refusal(req, str(refusal))
         return
     if user:
-        screen = services.home_sessions.last_screen(link_id(services.team_id, req.slack_user_id))
-        content = services.home.get_or_parent(
-            actor=Actor.from_user(user), team_id=services.team_id, screen=screen
-        )
-        _publish_content(req, content, view_hash=None)
+        _show_last_screen(req, Actor.from_user(user), view_hash=None)
 
 
 def show_refusal(req: Request, sentence: str) -> None:
@@ -72,9 +64,16 @@ def show_refusal(req: Request, sentence: str) -> None:
     _publish(req, overview.refusal_view(sentence), view_hash=None)
 
 
+def _show_last_screen(req: Request, actor: Actor, *, view_hash: str | None) -> None:
+    services, team = req.services, req.bot.team_id
+    screen = services.home_sessions.last_screen(link_id(team, req.slack_user_id))
+    content = services.home.get_or_parent(actor=actor, team_id=team, screen=screen)
+    _publish_content(req, content, view_hash=view_hash)
+
+
 def _publish_content(req: Request, content: HomeContent, *, view_hash: str | None) -> None:
     """Whoever pressed wins over a refresh that came in between; a later press wins over this."""
-    sessions, link = req.services.home_sessions, link_id(req.services.team_id, req.slack_user_id)
+    sessions, link = req.services.home_sessions, link_id(req.bot.team_id, req.slack_user_id)
     sequence = sessions.navigate(link, screen=content.screen)
     view = overview.home_view(content)
     published_hash = _publish(req, view, view_hash=view_hash)
@@ -87,9 +86,7 @@ def _publish_content(req: Request, content: HomeContent, *, view_hash: str | Non
 def _publish(req: Request, view: dict[str, Any], *, view_hash: str | None) -> str | None:
     """The hash of the view as Slack shows it; None where it shows another than `view_hash`."""
     try:
-        answer = req.services.client.views_publish(
-            user_id=req.slack_user_id, view=view, hash=view_hash
-        )
+        answer = req.bot.client.views_publish(user_id=req.slack_user_id, view=view, hash=view_hash)
     except SlackApiError as error:
         if error.response.get("error") == "hash_conflict":
             return None

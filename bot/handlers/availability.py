@@ -4,9 +4,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from bot.handlers import app_home
-from bot.slack.form_state import parse_timestamp
+from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
-from bot.views.inputs import INPUT_VALUE_KEYS
 from bot.views.messages import handover_offer
 from bot.views.modals import availability as form
 from services.accounts.users import UNKNOWN_ACCOUNT
@@ -27,13 +26,12 @@ def open_availability_form(req: Request) -> None:
 
 def save_availability(req: Request) -> None:
     """What was touched. Whoever goes away for long is offered to hand over, in a message."""
-    view = req.body["view"]
-    user_id = view.get("private_metadata") or None
+    user_id = req.body["view"].get("private_metadata") or None
     req.services.availability.update(
-        actor=req.actor, user_id=user_id, change=_requested_change(view)
+        actor=req.actor, user_id=user_id, change=_requested_change(req.form)
     )
     req.ack()
-    req.services.publisher.publish_availability_check()
+    req.bot.publisher.publish_availability_check()
     app_home.refresh_screen(req)
 
 
@@ -52,11 +50,10 @@ def decline_handover(req: Request) -> None:
 
 def record_status(req: Request, user: Mapping[str, Any]) -> None:
     """Slack tells of a member's status or zone, among other things."""
-    services = req.services
-    if services.status_sync.on_status_event(
-        team_id=services.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
+    if req.services.status_sync.on_status_event(
+        team_id=req.bot.team_id, slack_user_id=req.slack_user_id, member=parse_member_status(user)
     ):
-        services.publisher.publish_availability_check()
+        req.bot.publisher.publish_availability_check()
 
 
 def _decide(req: Request, *, hand_over: bool) -> None:
@@ -67,19 +64,19 @@ def _decide(req: Request, *, hand_over: bool) -> None:
     if decision is None:
         raise NotFound(UNKNOWN_ACCOUNT)
     for ticket_id in decision.released:
-        req.services.publisher.publish_ticket(str(ticket_id))
+        req.bot.publisher.publish_ticket(str(ticket_id))
     req.replace_message(
         handover_offer.decision_message(decision, is_own=decision.user.id == req.actor.user_id)
     )
 
 
-def _requested_change(view: Mapping[str, Any]) -> AvailabilityChange:
-    """A time that was chosen alone means away until then, one that was emptied alone back."""
-    changed = _changed_fields(view)
+def _requested_change(state: FormState) -> AvailabilityChange:
+    """A time that was chosen alone means away until then; one that was cleared alone, back."""
+    changed = state.changed()
     chosen, seconds = changed.get("presence"), changed.get("awayUntil")
     is_away = None if chosen is None else chosen == form.AWAY_VALUE
     if is_away and seconds is None:
-        seconds = _submitted_value(view, "awayUntil")
+        seconds = state.submitted("awayUntil")
     if is_away is None and "awayUntil" in changed:
         is_away = seconds is not None
     return AvailabilityChange(
@@ -93,48 +90,5 @@ def _requested_change(view: Mapping[str, Any]) -> AvailabilityChange:
     )
 
 
-def _changed_fields(view: Mapping[str, Any]) -> dict[str, Any]:
-    """By field, what differs from what the form showed."""
-    values = {
-        block["block_id"]: (
-            _submitted_value(view, block["block_id"]),
-            _initial_value(block["element"]),
-        )
-        for block in view["blocks"]
-        if block["type"] == "input"
-    }
-    return {
-        field: submitted
-        for field, (submitted, initial) in values.items()
-        if not _is_same(submitted, initial)
-    }
-
-
-def _is_same(one: Any, other: Any) -> bool:
-    """The picker of times knows no seconds."""
-    if isinstance(one, int) and isinstance(other, int):
-        return one // 60 == other // 60
-    return bool(one == other)
-
-
-def _submitted_value(view: Mapping[str, Any], field: str) -> Any:
-    state = view["state"]["values"][field][field]
-    elements = {b["block_id"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
-    return _plain(state.get(INPUT_VALUE_KEYS[elements[field]["type"]][0]))
-
-
-def _initial_value(element: Mapping[str, Any]) -> Any:
-    return _plain(element.get(INPUT_VALUE_KEYS[element["type"]][1]))
-
-
-def _plain(value: Any) -> Any:
-    """An option or several by their values; nothing is None, however it is said."""
-    if isinstance(value, dict):
-        return value["value"]
-    if isinstance(value, list):
-        return sorted(option["value"] for option in value) or None
-    return (value.strip() or None) if isinstance(value, str) else value
-
-
-def _weekday_numbers(chosen: list[str] | None) -> frozenset[int]:
-    return frozenset(int(day) for day in chosen or () if day.isdecimal())
+def _weekday_numbers(chosen: list[str]) -> frozenset[int]:
+    return frozenset(int(day) for day in chosen if day.isdecimal())

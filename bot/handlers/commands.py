@@ -13,7 +13,7 @@ def open_filing_form(req: Request) -> None:
     """The form at once, because its trigger lives three seconds; who asks is checked behind it."""
     req.open_modal(
         file_ticket.file_ticket_modal(
-            is_ai_enabled=req.services.is_ai_enabled, title=" ".join(req.arguments)
+            is_ai_enabled=req.bot.config.is_ai_enabled, title=" ".join(req.arguments)
         )
     )
     req.ack()
@@ -40,9 +40,8 @@ def show_help_for_unknown_command(req: Request) -> None:
 
 def _caller_role(req: Request) -> Role:
     """The role of whoever asks. Help is for everybody: also without an account, or a database."""
-    services = req.services
     try:
-        user = services.links.find_user(team_id=services.team_id, slack_user_id=req.slack_user_id)
+        user = req.find_user()
     except (DomainError, PyMongoError):
         return Role.USER
     return user.role if user else Role.USER

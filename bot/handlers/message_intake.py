@@ -56,7 +56,7 @@ def on_reaction(req: Request) -> None:
     if not services.processed_events.claim(f"{_offer_key(source)}:{user}"):
         return
     try:
-        services.tickets.check_not_filed(actor=actor, team_id=services.team_id, source=source)
+        services.tickets.check_not_filed(actor=actor, team_id=req.bot.team_id, source=source)
     except AlreadyFiled as error:
         view = filing.already_filed_view(req, error)
         _post_message(req, user, Message(text=escape(str(error)), blocks=view["blocks"]))
@@ -65,7 +65,9 @@ def on_reaction(req: Request) -> None:
     _post_message(
         req,
         user,
-        filing_offer.reaction_offer(source.permalink, emoji=services.ticket_emoji, value=value),
+        filing_offer.reaction_offer(
+            source.permalink, emoji=req.bot.config.ticket_emoji, value=value
+        ),
     )
 
 
@@ -86,15 +88,12 @@ def file_reacted_message(req: Request) -> None:
     """The offer for a marked message was taken up: only now is anything read of it."""
     req.open_modal(file_ticket.file_ticket_loading_modal())
     _ = req.actor
-    services, source = (
-        req.services,
-        source_messages.with_thread(req.services, _source_from_button(req)),
-    )
+    bot, source = req.bot, source_messages.with_thread(req.bot, _source_from_button(req))
     filing.fill_form(
         req,
         source,
         lambda: source_messages.quote_message(
-            services, source, lambda: source_messages.fetch_message(services, source)
+            bot, source, lambda: source_messages.fetch_message(bot, source)
         ),
     )
 
@@ -114,7 +113,7 @@ def _is_new_direct_message(event: dict[str, Any]) -> bool:
 def _readable_text(req: Request, event: dict[str, Any]) -> str:
     """The words, as people see them, and a link to each file."""
     text = str(event.get("text") or "")
-    names = source_messages.fetch_display_names(req.services, slack_markup.mentioned_user_ids(text))
+    names = source_messages.fetch_display_names(req.bot, slack_markup.mentioned_user_ids(text))
     files = [
         f"{file.get('name') or 'File'}: {file['permalink']}"
         for file in event.get("files") or []
@@ -127,7 +126,7 @@ def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | Non
     """The message, where it is one and the emoji is ours, whatever its skin tone."""
     item = event.get("item") or {}
     name = str(event.get("reaction")).partition("::")[0]
-    if name != req.services.ticket_emoji or item.get("type") != "message":
+    if name != req.bot.config.ticket_emoji or item.get("type") != "message":
         return None
     return _checked_source(req, {**item, "user": event.get("item_user")})
 
@@ -135,7 +134,7 @@ def _reacted_message(req: Request, event: dict[str, Any]) -> MessageSource | Non
 def _checked_source(req: Request, message: dict[str, Any]) -> MessageSource | None:
     try:
         return checked_source(
-            team_url=req.services.team_url,
+            team_url=req.bot.team_url,
             channel=message.get("channel"),
             ts=message.get("ts"),
             slack_user_id=message.get("user") or None,
@@ -145,7 +144,7 @@ def _checked_source(req: Request, message: dict[str, Any]) -> MessageSource | No
 
 
 def _source_from_button(req: Request) -> MessageSource:
-    source = source_messages.decode_source(req.services, req.button_value or "{}")
+    source = source_messages.decode_source(req.bot, req.button_value or "{}")
     assert source is not None  # noqa: S101  only of an empty text there is none
     return source
 
@@ -155,6 +154,6 @@ def _offer_key(source: MessageSource) -> str:
 
 
 def _post_message(req: Request, channel: str, message: Message) -> None:
-    req.services.client.chat_postMessage(
+    req.bot.client.chat_postMessage(
         channel=channel, unfurl_links=False, unfurl_media=False, **message.as_args()
     )

@@ -1,7 +1,6 @@
 """People: admins search them in Home and edit one in a modal; everybody has a profile."""
 
 from dataclasses import fields
-from typing import Any
 
 from bot.handlers import app_home
 from bot.slack.request import Request
@@ -30,17 +29,17 @@ def open_person_form(req: Request) -> None:
 
 def save_person(req: Request) -> None:
     """Stored, and what follows from it begun; jobs go on with that."""
-    view, people = req.body["view"], req.services.account_admin
+    form, people = req.form, req.services.account_admin
     names = [field.name for field in fields(PersonFields)]
     user = people.update(
         actor=req.actor,
-        user_id=view["private_metadata"],
-        shown=PersonFields(**{name: _initial_value(view, name) for name in names}),
+        user_id=req.body["view"]["private_metadata"],
+        shown=PersonFields(**{name: form.initial(name) or "" for name in names}),
         wanted=PersonFields(**{name: req.field_value(name) for name in names}),
     )
     req.ack()
     for ticket_id in people.release_tickets(actor=req.actor, user_id=user.id):
-        req.services.publisher.publish_ticket(str(ticket_id))
+        req.bot.publisher.publish_ticket(str(ticket_id))
     app_home.refresh_screen(req)
 
 
@@ -52,20 +51,6 @@ def open_profile_form(req: Request) -> None:
 
 def save_profile(req: Request) -> None:
     """What was not touched stays."""
-    view = req.body["view"]
-    values = {
-        name: req.field_value(name)
-        for name in ("name", "skills")
-        if name in view["state"]["values"] and req.field_value(name) != _initial_value(view, name)
-    }
-    req.services.account_admin.update_own(actor=req.actor, **values)
+    req.services.account_admin.update_own(actor=req.actor, **req.form.changed())
     req.ack()
     app_home.refresh_screen(req)
-
-
-def _initial_value(view: dict[str, Any], name: str) -> str:
-    """What the form began with in that field."""
-    elements = [block["element"] for block in view["blocks"] if block.get("block_id") == name]
-    element = elements[0] if elements else {}
-    option = element.get("initial_option") or {}
-    return str(element.get("initial_value") or option.get("value") or "")

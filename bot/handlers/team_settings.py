@@ -1,13 +1,12 @@
 """Team settings, for admins: SLA targets, business hours, and what a Slack status says."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, TypeVar
 
 from bot.handlers import app_home
+from bot.slack.form_state import FormState
 from bot.slack.request import Request
-from bot.views.inputs import INPUT_VALUE_KEYS
 from bot.views.modals import status_words
 from bot.views.modals import team_settings as views
 from services.sla.targets import TargetFields
@@ -23,7 +22,7 @@ def open_sla_targets_form(req: Request) -> None:
 
 
 def save_sla_targets(req: Request) -> None:
-    initial, submitted = _initial_and_submitted(req.body["view"], TargetFields)
+    initial, submitted = _initial_and_submitted(req.form, TargetFields)
     req.services.team_settings.set_targets(actor=req.actor, original=initial, submitted=submitted)
     req.ack()
     app_home.refresh_screen(req)
@@ -37,7 +36,7 @@ def open_business_hours_form(req: Request) -> None:
 
 
 def save_business_hours(req: Request) -> None:
-    initial, submitted = _initial_and_submitted(req.body["view"], BusinessHoursFields)
+    initial, submitted = _initial_and_submitted(req.form, BusinessHoursFields)
     req.services.team_settings.set_business_hours(
         actor=req.actor, original=initial, submitted=submitted
     )
@@ -57,19 +56,13 @@ def save_status_words(req: Request) -> None:
     app_home.refresh_screen(req)
 
 
-def _initial_and_submitted(view: Mapping[str, Any], form: type[Form]) -> tuple[Form, Form]:
-    """What the form showed, and what was submitted. Slack sends the view back with its blocks."""
-    initial, submitted = {}, {}
-    elements = {b["block_id"]: b["element"] for b in view["blocks"] if b["type"] == "input"}
-    for name in (field.name for field in fields(form)):
-        value_key, initial_key = INPUT_VALUE_KEYS[elements[name]["type"]]
-        initial[name] = _as_text(elements[name].get(initial_key))
-        submitted[name] = _as_text(view["state"]["values"][name][name].get(value_key))
-    return form(**initial), form(**submitted)
+def _initial_and_submitted(state: FormState, form: type[Form]) -> tuple[Form, Form]:
+    """The form as it was shown, and as it was submitted."""
+    names = [field.name for field in fields(form)]
+    initial = {name: _as_text(state.initial(name)) for name in names}
+    return form(**initial), form(**{name: _as_text(state.submitted(name)) for name in names})
 
 
 def _as_text(value: Any) -> str:
-    """A text as it is, an option by its value, several by theirs in order, with commas."""
-    if isinstance(value, list):
-        return ",".join(sorted(str(option["value"]) for option in value))
-    return str((value["value"] if isinstance(value, dict) else value) or "").strip()
+    """Several options in order, with commas between them."""
+    return ",".join(sorted(value)) if isinstance(value, list) else str(value or "")

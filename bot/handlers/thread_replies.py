@@ -47,7 +47,7 @@ def on_message(req: Request) -> None:
         message_intake.on_direct_message(req)
         return
     thread = req.services.ticket_threads.find_ticket(
-        team_id=req.services.team_id, message=reply.thread_ref
+        team_id=req.bot.team_id, message=reply.thread_ref
     )
     if thread is None:
         req.ack()  # of the many conversations that are no concern of ours
@@ -62,7 +62,7 @@ def on_message(req: Request) -> None:
         return
     req.ack()
     if outcome.ticket:
-        req.services.publisher.publish_ticket(str(outcome.ticket.id))
+        req.bot.publisher.publish_ticket(str(outcome.ticket.id))
     for sentence, notice_key in outcome.notices:
         _post_ephemeral_once(req, reply, sentence, key=notice_key)
 
@@ -103,7 +103,7 @@ def _save_comment(req: Request, *, internal: bool) -> None:
         request_id=view["id"],
     )
     req.ack()
-    req.services.publisher.publish_ticket(str(added.ticket.id))
+    req.bot.publisher.publish_ticket(str(added.ticket.id))
 
 
 def _add_comment(req: Request, event: MessageEvent, thread: TicketThread) -> ReplyOutcome:
@@ -153,7 +153,7 @@ _HANDLERS = {
 def _readable_text(req: Request, event: MessageEvent) -> str:
     """As people see them."""
     names = source_messages.fetch_display_names(
-        req.services, slack_markup.mentioned_user_ids(event.text)
+        req.bot, slack_markup.mentioned_user_ids(event.text)
     )
     return slack_markup.to_readable_text(event.text, names)
 
@@ -178,7 +178,7 @@ def _post_ephemeral_once(req: Request, event: MessageEvent, sentence: str, *, ke
     """Below what they wrote, for their eyes only."""
     if not req.services.processed_events.claim(key):
         return
-    req.services.client.chat_postEphemeral(
+    req.bot.client.chat_postEphemeral(
         channel=event.thread_ref.channel,
         thread_ts=event.thread_ref.ts,
         user=event.author_id,

@@ -43,7 +43,7 @@ def open_reassign_form(req: Request) -> None:
     with _refresh_if_stale(req, ticket_id):
         ticket, suggestions = req.services.reassignment.assignee_options(
             actor=req.actor,
-            team_id=req.services.team_id,
+            team_id=req.bot.team_id,
             ticket_id=ticket_id,
             expected_state=expected_state,
         )
@@ -72,7 +72,7 @@ def answer_still_a_problem(req: Request) -> None:
     ticket = req.services.requester_actions.report_unsolved(
         actor=req.actor, ticket_id=req.button_value, request_id=key
     )
-    req.services.publisher.publish_ticket(str(ticket.id))
+    req.bot.publisher.publish_ticket(str(ticket.id))
     req.replace_message(ticket_updates.still_a_problem_confirmation(ticket))
 
 
@@ -80,7 +80,7 @@ def answer_solved(req: Request) -> None:
     ticket = req.services.requester_actions.confirm_solved(
         actor=req.actor, ticket_id=req.button_value
     )
-    req.services.publisher.publish_ticket(str(ticket.id))
+    req.bot.publisher.publish_ticket(str(ticket.id))
     req.replace_message(ticket_updates.solved_confirmation(ticket))
 
 
@@ -92,7 +92,7 @@ def _apply_action(req: Request, action: _Action) -> None:
     ticket_id, expected_state = parse_button_value(req.button_value)
     with _refresh_if_stale(req, ticket_id):
         ticket = action(actor=req.actor, ticket_id=ticket_id, expected_state=expected_state)
-    req.services.publisher.publish_ticket(str(ticket.id))
+    req.bot.publisher.publish_ticket(str(ticket.id))
     _refresh_page(req, ticket_id)
 
 
@@ -117,7 +117,7 @@ def _refresh_if_stale(req: Request, ticket_id: str) -> Iterator[None]:
             ticket_actions_service.refresh_card(
                 actor=req.actor, ticket_id=ticket_id, channel=channel, ts=ts
             )
-            req.services.publisher.publish_ticket(ticket_id)
+            req.bot.publisher.publish_ticket(ticket_id)
         _refresh_page(req, ticket_id)
         raise
 

@@ -1,6 +1,8 @@
 """The modal to update a ticket, and what its menus offer."""
 
-from bot.slack.form_state import changed_fields
+from typing import Any
+
+from bot.slack.form_state import FormState, parse_timestamp
 from bot.slack.request import Request
 from bot.views.assignee_options import assignee_option
 from bot.views.cards.action_buttons import parse_button_value
@@ -18,17 +20,16 @@ def open_edit_form(req: Request) -> None:
 
 
 def open_edit_form_for(req: Request, ticket_id: str) -> None:
-    services = req.services
-    draft = services.ticket_edits.get_form(
-        actor=req.actor, team_id=services.team_id, ticket_id=ticket_id
+    draft = req.services.ticket_edits.get_form(
+        actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id
     )
     req.open_modal(edit_ticket_modal(draft))
 
 
 def save_ticket(req: Request) -> None:
-    view, actor = req.body["view"], req.actor
-    metadata = EditMetadata.decode(view.get("private_metadata") or "")
-    changes = changed_fields(view, metadata)
+    form, actor = req.form, req.actor
+    metadata = EditMetadata.decode(req.body["view"].get("private_metadata") or "")
+    changes = changed_fields(form, metadata)
     try:
         ticket = req.services.ticket_edits.update(
             actor=actor,
@@ -38,21 +39,39 @@ def save_ticket(req: Request) -> None:
             acknowledged=metadata.acknowledged,
         )
     except EditConflict as conflict:
-        changed = frozenset(changes)
         conflict_view = conflict_modal(
-            view, conflict, metadata=metadata, changed_fields=changed, reader_id=actor.user_id
+            form.filled_inputs(),
+            conflict,
+            metadata=metadata,
+            changed_fields=frozenset(changes),
+            reader_id=actor.user_id,
         )
         req.ack(response_action="update", view=conflict_view)
         return
     req.ack()
-    req.services.publisher.publish_ticket(str(ticket.id))
+    req.bot.publisher.publish_ticket(str(ticket.id))
+
+
+def changed_fields(form: FormState, metadata: EditMetadata) -> dict[str, Any]:
+    """The changes, as `TicketEdits.update` takes them. Raises `InvalidValue` for a bad date.
+
+    Fields changed in a submission that was refused count as changed: the modal was shown again
+    with those values filled in. So does a ticked box.
+    """
+    changed = form.changed(or_in=metadata.changed_fields)
+    changed.pop("noDeadline", None)
+    if "noDeadline" in form and form.submitted("noDeadline"):
+        changed["deadline"] = None
+    elif changed.get("deadline") is not None:
+        changed["deadline"] = parse_timestamp(changed["deadline"])
+    return changed
 
 
 def suggest_assignees(req: Request) -> None:
     """Those whose name or skills hold what was typed, the best fit for the ticket first."""
     options = req.services.ticket_edits.assignee_options(
         actor=req.actor,
-        team_id=req.services.team_id,
+        team_id=req.bot.team_id,
         ticket_id=ticket_id_from_view(req.body.get("view") or {}),
         query=str(req.body.get("value") or ""),
     )

@@ -93,7 +93,7 @@ def _navigate(req: Request, list_query: ListQuery) -> None:
 
 def _get_list(req: Request, list_query: ListQuery) -> ListResult:
     return req.services.lists.get_page(
-        actor=req.actor, team_id=req.services.team_id, list_query=list_query
+        actor=req.actor, team_id=req.bot.team_id, list_query=list_query
     )
 
 

@@ -56,8 +56,9 @@ def show_explanation(req: Request) -> None:
 
 
 def _page_message(req: Request, ticket_id: str) -> Message:
-    services = req.services
-    page = services.home.ticket_page(actor=req.actor, team_id=services.team_id, ticket_id=ticket_id)
+    page = req.services.home.ticket_page(
+        actor=req.actor, team_id=req.bot.team_id, ticket_id=ticket_id
+    )
     return ticket_message(page)
 
 
@@ -71,5 +72,5 @@ def _ticket_by_number(req: Request) -> Ticket:
             f"Write the ticket's number behind it, for example /ticket {command.lower()} 12.",
         )
     return req.services.tickets.get_by_number(
-        actor=req.actor, team_id=req.services.team_id, number=int(match[1])
+        actor=req.actor, team_id=req.bot.team_id, number=int(match[1])
     )

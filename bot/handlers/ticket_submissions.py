@@ -1,7 +1,6 @@
 """Modals sent in. Stored first, then answered, so that a failure keeps the modal and its text."""
 
 from datetime import datetime
-from typing import Any
 
 from bot.handlers import filing
 from bot.slack import source_messages
@@ -19,13 +18,13 @@ def file_ticket(req: Request) -> None:
     try:
         filed = req.services.tickets.create(
             actor=req.actor,
-            team_id=req.services.team_id,
+            team_id=req.bot.team_id,
             request_id=view["id"],
             title=req.field_value("title"),
             description=req.field_value("description"),
             priority=req.field_value("priority") or None,
-            deadline=_deadline(view),
-            source=source_messages.decode_source(req.services, view.get("private_metadata") or ""),
+            deadline=_deadline(req),
+            source=source_messages.decode_source(req.bot, view.get("private_metadata") or ""),
         )
     except AlreadyFiled as error:  # of the same message, and quicker
         entered_text = req.field_value("description")
@@ -33,7 +32,7 @@ def file_ticket(req: Request) -> None:
         req.ack(response_action="update", view=view)
         return
     req.ack(response_action="update", view=modal_file_ticket.filed_modal(filed.ticket))
-    req.services.publisher.publish_ticket(str(filed.ticket.id))
+    req.bot.publisher.publish_ticket(str(filed.ticket.id))
 
 
 def resolve_ticket(req: Request) -> None:
@@ -52,7 +51,7 @@ def reassign_ticket(req: Request) -> None:
         req.services.ticket_actions.reassign(
             actor=req.actor,
             ticket_id=ticket_id,
-            # Radio buttons cannot be cleared again, so whoever is searched for counts.
+            # Radio buttons cannot be cleared, so the person searched for counts.
             assignee_id=req.field_value("assignedTo") or _suggested_assignee(req) or None,
             reason=req.field_value("reason"),
             expected_state=expected_state,
@@ -71,7 +70,7 @@ def decline_ticket(req: Request) -> None:
         expected_state=expected_state,
     )
     req.ack(response_action="update", view=declined_modal(outcome))
-    req.services.publisher.publish_ticket(ticket_id)
+    req.bot.publisher.publish_ticket(ticket_id)
 
 
 def ask_requester(req: Request) -> None:
@@ -89,16 +88,15 @@ def cancel_ticket(req: Request) -> None:
     )
 
 
-def _deadline(view: dict[str, Any]) -> datetime | None:
-    """A form that was opened before there was the field comes without."""
-    state = view["state"]["values"].get("deadline", {}).get("deadline", {})
-    seconds = state.get("selected_date_time")
+def _deadline(req: Request) -> datetime | None:
+    form = req.form  # one opened before an update of the bot may lack the field
+    seconds = form.submitted("deadline") if "deadline" in form else None
     return None if seconds is None else parse_timestamp(seconds)
 
 
 def _suggested_assignee(req: Request) -> str:
-    """Nobody is offered where nobody else is available."""
-    return req.field_value("nextBest") if "nextBest" in req.body["view"]["state"]["values"] else ""
+    """The choice among the suggestions, "" if there were none."""
+    return req.field_value("nextBest") if "nextBest" in req.form else ""
 
 
 def _metadata(req: Request) -> str:
@@ -107,4 +105,4 @@ def _metadata(req: Request) -> str:
 
 def _ack_and_publish(req: Request, ticket: Ticket) -> None:
     req.ack()
-    req.services.publisher.publish_ticket(str(ticket.id))
+    req.bot.publisher.publish_ticket(str(ticket.id))

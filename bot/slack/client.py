@@ -1,4 +1,4 @@
-"""The WebClient that counts: every call by its method and what came of it."""
+"""A WebClient that counts every call by its method and outcome."""
 
 import time
 from http.client import HTTPException
@@ -11,7 +11,7 @@ from slack_sdk.web import SlackResponse
 
 from services.core.metrics import SLACK_CALLS, SLACK_SECONDS, Meter
 
-# Slack has some hundred error codes, and more each year; a handful of kinds is what one acts on.
+# Slack has more than a hundred error codes. The metric has a few kinds, one for each reaction.
 _TOKEN_ERRORS = frozenset(
     {
         "access_denied",
@@ -32,7 +32,7 @@ _INVALID_PREFIXES = ("invalid_", "msg_", "no_text", "missing_argument", "too_lon
 
 
 class MeasuredClient(WebClient):
-    """Asks `inner` and counts. It wraps, so that what the demo puts around a client counts too."""
+    """Call `inner` and count. It wraps a client, so that the demo's adapter is counted, too."""
 
     def __init__(self, inner: WebClient, *, meter: Meter, process: str) -> None:
         super().__init__(
@@ -53,7 +53,7 @@ class MeasuredClient(WebClient):
         try:
             response = self._inner.api_call(api_method, **options)
             outcome = "ok"
-        except Exception as error:  # counted by its kind, and raised on
+        except Exception as error:  # counted by its kind, and raised again
             outcome = slack_outcome(error)
             raise
         finally:
@@ -64,13 +64,13 @@ class MeasuredClient(WebClient):
 
 
 def slack_outcome(error: Exception) -> str:
-    """One of a closed list of words for why a call failed."""
+    """Return why a call failed, as one of a fixed set of labels."""
     if isinstance(error, SlackApiError):
         return _api_error_outcome(error)
     reason = error.reason if isinstance(error, URLError) else error
     if isinstance(reason, TimeoutError):
         return "timeout"
-    # Anything else is not Slack's: the task was cut short, say.
+    # Anything else is not Slack's error: the task's time limit, for example.
     return "unreachable" if isinstance(error, (OSError, HTTPException)) else "cancelled"
 
 

@@ -1,4 +1,4 @@
-"""What kind of error it is: what the user is told, and what is counted, both go by that."""
+"""Kinds of error: they decide what the user reads and what is counted."""
 
 from enum import StrEnum
 
@@ -9,7 +9,7 @@ from services.core.errors import DomainError
 
 
 class ErrorKind(StrEnum):
-    REFUSED = "refused"  # its sentence is for the user
+    REFUSED = "refused"  # the error's text is for the user
     DATABASE_UNAVAILABLE = "database_away"
     SLACK = "slack"
     INTERNAL = "fault"

@@ -1,4 +1,4 @@
-"""Exceptions turned into sentences, in the shape each kind of payload shows them."""
+"""Turn exceptions into sentences, in the form that each kind of payload can show."""
 
 import logging
 import uuid
@@ -25,7 +25,7 @@ SLACK_FAILED = "Slack had a problem just now. Try again in a moment."
 
 
 def error_message(error: Exception, *, database_unavailable: str = DATABASE_UNAVAILABLE) -> str:
-    """What the user reads. A fault of ours is logged, and named by a reference id."""
+    """Return the text for the user. An internal error is logged and gets a reference id."""
     kind = error_kind(error)
     if kind is ErrorKind.REFUSED:
         return str(error)
@@ -44,7 +44,7 @@ def error_message(error: Exception, *, database_unavailable: str = DATABASE_UNAV
 
 
 def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
-    """The acknowledgement that carries the sentence to whoever sent `body`."""
+    """Return the acknowledgement that shows the error to the sender of `body`."""
     if body.get("type") == "view_submission":
         block_id = _error_block_id(error, body["view"])
         text = error_message(error, database_unavailable=NOT_SAVED_DATABASE_UNAVAILABLE)
@@ -54,7 +54,7 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
         return BoltResponse(
             status=200, body={"response_action": "errors", "errors": {block_id: text}}
         )
-    if body.get("type") == "block_suggestion":  # a menu has no place for a sentence
+    if body.get("type") == "block_suggestion":  # a menu cannot show a text
         error_message(error)
         return BoltResponse(status=200, body={"options": []})
     if "command" in body:
@@ -63,16 +63,18 @@ def error_response(error: Exception, body: dict[str, Any]) -> BoltResponse:
             status=200, body={"response_type": "ephemeral", "text": text, "parse": "none"}
         )
     if body.get("type") == "event_callback" and error_kind(error) is not ErrorKind.REFUSED:
-        error_message(error)  # for the log; Slack sends the event again
+        error_message(error)  # logs it; Slack sends the event again
         return BoltResponse(status=503, body="")
     return BoltResponse(status=200, body="")
 
 
 def show_error(error: Exception, req: Request) -> None:
-    """The sentence for whoever pressed a button or used a shortcut, whose answer carries none:
-    in the modal just opened, beside the message, or in a modal of its own."""
+    """Show the error after a button or shortcut, whose acknowledgement cannot carry a text.
+
+    It appears in the modal just opened, below the message, or in a new modal.
+    """
     text = error_message(error)
-    trigger, client = req.body.get("trigger_id"), req.services.client
+    trigger, client = req.body.get("trigger_id"), req.bot.client
     channel = (req.body.get("channel") or {}).get("id")
     try:
         if req.opened_view:
@@ -80,16 +82,18 @@ def show_error(error: Exception, req: Request) -> None:
         elif not (channel and _post_ephemeral(req, channel, text)) and trigger:
             client.views_open(trigger_id=trigger, view=notice.notice_modal(text))
     except (SlackApiError, SlackClientError, OSError):
-        logger.exception("could not answer a %s", req.body.get("type"))
+        logger.exception("the error of a %s was not shown", req.body.get("type"))
 
 
 def _post_ephemeral(req: Request, channel: str, text: str) -> bool:
-    """Say it below the message whose button was pressed; False where it was none, or the bot may
-    not speak there: a command works in any channel."""
+    """Post the text below the message whose button was pressed.
+
+    Return False if no button was pressed, or if the bot may not post in that channel.
+    """
     if req.body["type"] != "block_actions":
         return False
     try:
-        req.services.client.chat_postEphemeral(
+        req.bot.client.chat_postEphemeral(
             channel=channel,
             user=req.slack_user_id,
             text=escape(text),
@@ -97,14 +101,16 @@ def _post_ephemeral(req: Request, channel: str, text: str) -> bool:
             link_names=False,
         )
     except SlackApiError:
-        logger.info("no answer beside the message, so it is a modal")
+        logger.info("the error is shown in a modal: the channel takes no message of the bot")
         return False
     return True
 
 
 def _error_block_id(error: Exception, view: dict[str, Any]) -> str | None:
-    """The input a sentence stands beside: Slack takes no other place, and keeps what was typed.
-    None for a modal without any, which only asks whether to go on."""
+    """Return the input that shows the error, None for a modal without inputs.
+
+    Slack shows errors at inputs only, and keeps what was typed.
+    """
     inputs = [str(block["block_id"]) for block in view["blocks"] if block["type"] == "input"]
     if isinstance(error, InvalidValue) and error.field in inputs:
         return error.field

@@ -1,99 +1,91 @@
-"""What somebody changed in the modal to update a ticket: what it holds against what it showed.
+"""Read the inputs of a submitted modal: the value of each now, and when the modal was shown."""
 
-Slack sends the view back with its blocks, so what each input was filled in with is known. A text
-that was shown cut and left alone is no change.
-"""
-
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from bot.views.inputs import INPUT_VALUE_KEYS
-from bot.views.modals.edit_metadata import EditMetadata
+from bot.views.text import Block
 from services.core.errors import InvalidValue
 from services.core.text import strip_invisible
 
-InputState = Mapping[str, Any]
+_EMPTY_VALUES: Mapping[str, Any] = {"value": "", "selected_options": []}
 
 
-def changed_fields(view: Mapping[str, Any], metadata: EditMetadata) -> dict[str, Any]:
-    """By field, as `TicketEdits.update` takes them; `InvalidValue` for a date that is none.
+class FormState:
+    """A value is a stripped text, an option's value, a list of those, or a time in seconds.
 
-    What had been changed when the form was sent in vain counts as changed, because it was then
-    filled in again with that.
+    An empty text is "", an empty list [], anything else None. Initial values are known because
+    Slack sends a view back with its blocks.
     """
-    changed: dict[str, Any] = {}
-    for block in view["blocks"]:
-        if block["type"] != "input":
-            continue
-        field, element = block["block_id"], block["element"]
-        submitted = _READERS[element["type"]](view["state"]["values"][field][element["action_id"]])
-        if field in metadata.changed_fields or not _is_same(
-            element, submitted, _initial_value(element)
-        ):
-            changed[field] = submitted
-    return _to_field_values(changed)
 
+    def __init__(self, view: Mapping[str, Any]) -> None:
+        self._inputs = {b["block_id"]: b for b in view["blocks"] if b["type"] == "input"}
+        self._states = view["state"]["values"]
 
-def _initial_value(element: Mapping[str, Any]) -> Any:
-    """What the input was filled in with; a box is ticked on purpose, however it came to be."""
-    value_key, initial_key = INPUT_VALUE_KEYS[element["type"]]
-    is_checkboxes = element["type"] == "checkboxes"
-    return _READERS[element["type"]](
-        {value_key: None if is_checkboxes else element.get(initial_key)}
-    )
+    def __contains__(self, field: str) -> bool:
+        """Whether the modal has that input."""
+        return field in self._states
 
+    def submitted(self, field: str) -> Any:
+        return _read(self._raw_value(field), self._value_keys(field)[0])
 
-def _to_field_values(changed: dict[str, Any]) -> dict[str, Any]:
-    if changed.pop("noDeadline", None):
-        changed["deadline"] = None
-    elif changed.get("deadline") is not None:
-        changed["deadline"] = parse_timestamp(changed["deadline"])
-    return changed
+    def initial(self, field: str) -> Any:
+        value_key, initial_key = self._value_keys(field)
+        return _read(self._inputs[field]["element"].get(initial_key), value_key)
+
+    def changed(self, *, or_in: frozenset[str] = frozenset()) -> dict[str, Any]:
+        """The submitted values of the fields that the user changed, and of those `or_in`."""
+        return {
+            field: self.submitted(field)
+            for field in self._inputs
+            if field in or_in or self.has_changed(field)
+        }
+
+    def has_changed(self, field: str) -> bool:
+        submitted, initial = self.submitted(field), self.initial(field)
+        element = self._inputs[field]["element"]
+        if isinstance(submitted, list):
+            return set(submitted) != set(initial)
+        if element["type"] == "plain_text_input" and not element.get("multiline"):
+            return bool(submitted.split() != initial.split())
+        if isinstance(submitted, int) and isinstance(initial, int):
+            return submitted // 60 != initial // 60  # the picker has no seconds
+        return bool(submitted != initial)
+
+    def filled_inputs(self) -> list[Block]:
+        """The input blocks, with the submitted values as their initial ones."""
+        return [self._filled_input(field) for field in self._inputs]
+
+    def _filled_input(self, field: str) -> Block:
+        element, value = dict(self._inputs[field]["element"]), self._raw_value(field)
+        initial_key = self._value_keys(field)[1]
+        element.pop(initial_key, None)
+        if value:
+            element[initial_key] = value
+        return {**self._inputs[field], "element": element}
+
+    def _raw_value(self, field: str) -> Any:
+        action_id = self._inputs[field]["element"]["action_id"]
+        return self._states[field][action_id].get(self._value_keys(field)[0])
+
+    def _value_keys(self, field: str) -> tuple[str, str]:
+        return INPUT_VALUE_KEYS[self._inputs[field]["element"]["type"]]
 
 
 def parse_timestamp(seconds: Any, *, field: str = "deadline") -> datetime:
-    """What a date and time picker says; `InvalidValue` for no moment there is."""
+    """The time of a date and time picker; `InvalidValue` if it is out of range."""
     try:
         return datetime.fromtimestamp(int(seconds), UTC)
     except (OverflowError, ValueError, OSError):
         raise InvalidValue(field, "Choose a day and a time.") from None
 
 
-def _text(state: InputState) -> str:
-    return strip_invisible(str(state.get("value") or "")).strip()
-
-
-def _choice(state: InputState) -> str | None:
-    option = state.get("selected_option")
-    return str(option["value"]) if option else None
-
-
-def _choices(state: InputState) -> list[str]:
-    return [str(option["value"]) for option in state.get("selected_options") or ()]
-
-
-def _seconds(state: InputState) -> int | None:
-    value = state.get("selected_date_time")
-    return int(value) if value is not None else None
-
-
-def _is_same(element: Mapping[str, Any], one: Any, other: Any) -> bool:
-    if element["type"] == "plain_text_input" and not element.get("multiline"):
-        return bool(one.split() == other.split())
-    if element["type"] == "datetimepicker" and None not in (one, other):
-        return bool(one // 60 == other // 60)  # the picker knows no seconds
-    if isinstance(one, list):
-        return set(one) == set(other)
-    return bool(one == other)
-
-
-_READERS: dict[str, Callable[[InputState], Any]] = {
-    "plain_text_input": _text,
-    "static_select": _choice,
-    "external_select": _choice,
-    "multi_static_select": _choices,
-    "multi_external_select": _choices,
-    "checkboxes": _choices,
-    "datetimepicker": _seconds,
-}
+def _read(value: Any, value_key: str) -> Any:
+    if value is None:
+        return _EMPTY_VALUES.get(value_key)
+    if isinstance(value, list):
+        return [str(option["value"]) for option in value]
+    if isinstance(value, dict):
+        return str(value["value"])
+    return strip_invisible(value).strip() if isinstance(value, str) else int(value)

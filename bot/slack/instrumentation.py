@@ -1,4 +1,4 @@
-"""Around every payload: the id its log lines carry, how soon it is answered, what came of it."""
+"""Middleware around every payload: request id, acknowledgement latency, outcome metric."""
 
 import contextvars
 import logging
@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class PayloadContext:
-    """One payload. `handler` is the innermost route that took it up; "none" so far."""
+    """One payload. `handler` is the innermost route that handles it, "none" before there is one."""
 
     meter: Meter
     process: str
@@ -29,23 +29,23 @@ class PayloadContext:
 
 
 _current: contextvars.ContextVar[PayloadContext | None] = contextvars.ContextVar(
-    "watched", default=None
+    "payload", default=None
 )
 
 
 def set_handler(handler: str) -> None:
-    """A route takes the payload up."""
+    """Record the route that handles the current payload."""
     if payload := _current.get():
         payload.handler = handler
 
 
 @contextmanager
 def count_outcome() -> Iterator[None]:
-    """Counts how what is inside ends, whoever catches the exception."""
+    """Count the outcome of the block, including an exception that is caught further out."""
     outcome_name = "ok"
     try:
         yield
-    except Exception as error:  # counted by its kind, and raised on
+    except Exception as error:  # counted by its kind, and raised again
         outcome_name = error_kind(error).value
         raise
     finally:
@@ -55,7 +55,7 @@ def count_outcome() -> Iterator[None]:
 
 
 class InstrumentedApp(App):
-    """Bolt's app; `dispatch` is what Socket Mode and HTTP both call."""
+    """Bolt's app. Socket Mode and HTTP both call `dispatch`."""
 
     def __init__(self, *, meter: Meter, process: str, **options: Any) -> None:
         super().__init__(**options)
@@ -75,7 +75,7 @@ class InstrumentedApp(App):
 
 
 class ContextExecutor(Executor):
-    """Runs what it is given in the context it was given in: a pool's threads have none of it."""
+    """Run each call in the context of its caller, which a pool's threads do not inherit."""
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
@@ -88,7 +88,7 @@ class ContextExecutor(Executor):
 
 
 def with_request_ids(app: WSGIApplication) -> WSGIApplication:
-    """The WSGI application, each of its requests with an id."""
+    """Wrap the WSGI application, so that each request has an id."""
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         with request_context.request_scope():

@@ -1,4 +1,4 @@
-"""What Slack says of a member."""
+"""Slack members, as read from Slack."""
 
 from typing import Any
 
@@ -8,13 +8,13 @@ from services.models.slack_member import SlackMember
 
 
 def fetch_member(client: WebClient, *, team_id: str, slack_user_id: str) -> SlackMember:
-    """Ask `users.info`; `email_confirmed` stays None where Slack leaves it out."""
+    """Call `users.info`. `email_confirmed` is None if Slack leaves it out."""
     user = client.users_info(user=slack_user_id)["user"]
     return slack_member_from_user({**user, "id": slack_user_id}, team_id=team_id)
 
 
 def slack_member_from_user(user: dict[str, Any], *, team_id: str) -> SlackMember:
-    """From Slack's own object of a user, which an event carries as well."""
+    """Convert Slack's user object, which `users.info` and events contain."""
     profile = user.get("profile") or {}
     return SlackMember(
         team_id=team_id,

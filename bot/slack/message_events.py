@@ -1,4 +1,4 @@
-"""What a `message` event of Slack's says: a reply was written, changed or deleted."""
+"""Parse Slack's `message` events: a reply was written, changed or deleted."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 from services.models.comment import FileLink, MessageRef, file_links
 
-# A message that a person wrote themselves. What else carries a subtype is Slack's or an app's.
+# Messages that a person wrote. Other subtypes are Slack's or an app's.
 _PERSON_SUBTYPES = frozenset({None, "file_share", "thread_broadcast", "me_message"})
 
 
@@ -31,7 +31,7 @@ class MessageEvent:
 
 
 def parse_thread_reply(event: Mapping[str, Any]) -> MessageEvent | None:
-    """None for what is no person's reply in a thread, and for a change that changes no words."""
+    """Return None unless a person wrote, changed or deleted the text of a reply in a thread."""
     change, message, ts = _changed_message(event)
     thread_ts, author = message.get("thread_ts"), message.get("user")
     if message.get("subtype") not in _PERSON_SUBTYPES or message.get("bot_id") or not author:
@@ -41,7 +41,7 @@ def parse_thread_reply(event: Mapping[str, Any]) -> MessageEvent | None:
     if change is MessageChange.CHANGED and _content(message) == _content(
         event.get("previous_message") or {}
     ):
-        return None  # Slack has added a preview, or counts a file's readers
+        return None  # Slack added a preview, or counted a file's readers
     text, files = _content(message)
     channel = str(event["channel"])
     return MessageEvent(
@@ -56,7 +56,7 @@ def parse_thread_reply(event: Mapping[str, Any]) -> MessageEvent | None:
 
 
 def _changed_message(event: Mapping[str, Any]) -> tuple[MessageChange, Mapping[str, Any], Any]:
-    """What was done to which message, and that message's time stamp."""
+    """Return the change, the message and the message's timestamp."""
     subtype = event.get("subtype")
     if subtype == "message_changed":
         message = event.get("message") or {}

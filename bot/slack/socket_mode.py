@@ -1,4 +1,4 @@
-"""Socket Mode that stops gracefully: who has been let in still gets an answer."""
+"""Socket Mode with a graceful stop: requests in progress are still answered."""
 
 import json
 import threading
@@ -10,7 +10,7 @@ from slack_sdk.socket_mode.builtin import SocketModeClient
 from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 
-# With what comes after the answers, well within the ten seconds a process has to exit.
+# Leaves time for work after the answers: a process has ten seconds to exit.
 DRAIN_SECONDS = 5.0
 
 
@@ -37,10 +37,10 @@ class SocketModeConnection(SocketModeHandler):
         self._running = 0
         self._stopping = False
 
-    # as the base's
+    # the base class has no annotations
     def handle(self, client: SocketModeClient, req: SocketModeRequest) -> Any:  # type: ignore[override]
         with self._change:
-            if self._stopping:  # unanswered, Slack offers it to another connection
+            if self._stopping:  # Slack sends an unanswered request to another connection
                 return
             self._running += 1
         try:
@@ -51,7 +51,7 @@ class SocketModeConnection(SocketModeHandler):
                 self._change.notify_all()
 
     def drain(self) -> None:
-        """Let nobody in any more, wait for the answers under way, then hang up."""
+        """Accept no more requests, wait for those in progress, then close."""
         with self._change:
             self._stopping = True
             self._change.wait_for(lambda: self._running == 0, timeout=DRAIN_SECONDS)

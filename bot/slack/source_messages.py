@@ -1,4 +1,4 @@
-"""A message that a ticket is made of: which it is, and what may be taken from it."""
+"""The message that a ticket is filed from: its identity, and what may be quoted from it."""
 
 import json
 import logging
@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from slack_sdk.errors import SlackApiError, SlackClientError
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.views import slack_markup
 from bot.views.modals import message_quote
 from bot.views.modals.message_quote import MessageQuote
@@ -17,18 +17,18 @@ from services.models.message_source import MESSAGE_LOST, MessageSource, checked_
 
 logger = logging.getLogger(__name__)
 
-# All false, said by Slack itself: only then is it a public channel of this workspace alone.
+# If Slack says that all are false, it is a public channel of this workspace alone.
 NON_PUBLIC_FLAGS = ("is_private", "is_im", "is_mpim", "is_shared", "is_ext_shared", "is_org_shared")
-# How many people are asked for by name; a message may mention hundreds.
+# A message may mention hundreds of members.
 MAX_NAME_LOOKUPS = 5
 SLACK_ERRORS = (SlackApiError, SlackClientError, OSError)
 
 
-def source_from_shortcut(services: BotServices, body: dict[str, Any]) -> MessageSource:
+def source_from_shortcut(bot: BotProcess, body: dict[str, Any]) -> MessageSource:
     """The message in a shortcut's payload."""
     message = body["message"]
     return checked_source(
-        team_url=services.team_url,
+        team_url=bot.team_url,
         channel=body["channel"]["id"],
         ts=message["ts"],
         thread_ts=message.get("thread_ts"),
@@ -37,26 +37,26 @@ def source_from_shortcut(services: BotServices, body: dict[str, Any]) -> Message
 
 
 def encode_source(source: MessageSource) -> str:
-    """What a form carries of its message: ids, from which the rest is made again."""
+    """Encode the ids of the message for a form's metadata."""
     doc = source.to_doc()
     return json.dumps({name: doc[name] for name in ("channel", "ts", "threadTs", "slackUserId")})
 
 
-def decode_source(services: BotServices, metadata: str) -> MessageSource | None:
-    """The message a submitted form belongs to; None for a form of its own.
+def decode_source(bot: BotProcess, metadata: str) -> MessageSource | None:
+    """Return the message of a submitted form, None if the form is of no message.
 
-    Raises `Conflict` for what `metadata` would not have made.
+    Raises `Conflict` for metadata that `encode_source` cannot have made.
     """
     if not metadata:
         return None
     try:
         ids = json.loads(metadata)
-    except (ValueError, RecursionError):  # the latter for deep nesting
+    except (ValueError, RecursionError):  # RecursionError: deeply nested
         ids = None
     if not isinstance(ids, dict):
         raise Conflict(MESSAGE_LOST)
     return checked_source(
-        team_url=services.team_url,
+        team_url=bot.team_url,
         channel=ids.get("channel"),
         ts=ids.get("ts"),
         thread_ts=ids.get("threadTs"),
@@ -65,13 +65,13 @@ def decode_source(services: BotServices, metadata: str) -> MessageSource | None:
 
 
 def quote_message(
-    services: BotServices, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
+    bot: BotProcess, source: MessageSource, load_message: Callable[[], dict[str, Any] | None]
 ) -> MessageQuote:
-    """The message's words where everybody here may read them anyway, else only the link to it.
+    """Quote the message if its channel is public, otherwise only link to it.
 
-    `load_message` is called only then; None: Slack does not give the message.
+    `load_message` is called for a public channel only; it returns None if Slack refuses.
     """
-    channel = _public_channel_name(services, source.channel)
+    channel = _public_channel_name(bot, source.channel)
     if channel is None:
         return message_quote.link_only_quote(source.permalink, note=message_quote.NOT_PUBLIC)
     message = load_message()
@@ -81,7 +81,7 @@ def quote_message(
     if not text.strip():
         return message_quote.link_only_quote(source.permalink, note=message_quote.WITHOUT_TEXT)
     author = str(message.get("user") or "")
-    names = fetch_display_names(services, [author, *slack_markup.mentioned_user_ids(text)])
+    names = fetch_display_names(bot, [author, *slack_markup.mentioned_user_ids(text)])
     return message_quote.full_quote(
         slack_markup.to_readable_text(text, names),
         author=f"@{names[author]}" if author in names else _app_name(message),
@@ -90,29 +90,28 @@ def quote_message(
     )
 
 
-def _public_channel_name(services: BotServices, channel_id: str) -> str | None:
-    """Its name; None where it is not public, is shared, or Slack does not say."""
+def _public_channel_name(bot: BotProcess, channel_id: str) -> str | None:
+    """Return the name, None if the channel is not public, is shared, or cannot be read."""
     try:
-        channel = services.client.conversations_info(channel=channel_id)["channel"]
+        channel = bot.client.conversations_info(channel=channel_id)["channel"]
     except SLACK_ERRORS as error:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
-        logger.info("channel %s stays closed: %s", channel_id, code or type(error).__name__)
+        logger.info("channel %s cannot be read: %s", channel_id, code or type(error).__name__)
         return None
     if any(channel.get(flag) is not False for flag in NON_PUBLIC_FLAGS):
         return None
     return str(channel.get("name") or channel_id)
 
 
-def with_thread(services: BotServices, source: MessageSource) -> MessageSource:
-    """With the thread it replies in, which a reaction does not tell; as it is where Slack does
-    not either."""
+def with_thread(bot: BotProcess, source: MessageSource) -> MessageSource:
+    """Add the thread of a reply, which a reaction event lacks. Unchanged if Slack refuses."""
     try:
-        answer = services.client.chat_getPermalink(channel=source.channel, message_ts=source.ts)
+        answer = bot.client.chat_getPermalink(channel=source.channel, message_ts=source.ts)
     except SLACK_ERRORS:
         return source
     thread_ts = parse_qs(urlsplit(str(answer.get("permalink"))).query).get("thread_ts")
     return checked_source(
-        team_url=services.team_url,
+        team_url=bot.team_url,
         channel=source.channel,
         ts=source.ts,
         thread_ts=thread_ts[0] if thread_ts else None,
@@ -120,15 +119,15 @@ def with_thread(services: BotServices, source: MessageSource) -> MessageSource:
     )
 
 
-def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any] | None:
-    """One message; None where Slack does not give it.
+def fetch_message(bot: BotProcess, source: MessageSource) -> dict[str, Any] | None:
+    """Return the message, None if Slack refuses.
 
-    Slack allows few such calls: for a press on a button, never for an event.
+    Slack allows few such calls: use it for a button, never for an event.
     """
     try:
         if source.thread_ts and source.thread_ts != source.ts:
             # The thread's first message comes with every page of it.
-            answer = services.client.conversations_replies(
+            answer = bot.client.conversations_replies(
                 channel=source.channel,
                 ts=source.thread_ts,
                 latest=source.ts,
@@ -137,7 +136,7 @@ def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any
                 limit=2,
             )
         else:
-            answer = services.client.conversations_history(
+            answer = bot.client.conversations_history(
                 channel=source.channel,
                 latest=source.ts,
                 oldest=source.ts,
@@ -146,18 +145,18 @@ def fetch_message(services: BotServices, source: MessageSource) -> dict[str, Any
             )
     except SLACK_ERRORS as error:
         code = error.response.get("error") if isinstance(error, SlackApiError) else None
-        logger.info("a message stays unread: %s", code or type(error).__name__)
+        logger.info("a message cannot be read: %s", code or type(error).__name__)
         return None
     messages: list[dict[str, Any]] = answer.get("messages") or []
     return next((message for message in messages if message.get("ts") == source.ts), None)
 
 
-def fetch_display_names(services: BotServices, user_ids: Iterable[str]) -> dict[str, str]:
-    """How Slack shows the first few of them; who cannot be asked for is left out."""
+def fetch_display_names(bot: BotProcess, user_ids: Iterable[str]) -> dict[str, str]:
+    """Return the display names of the first `MAX_NAME_LOOKUPS` users that Slack knows."""
     names = {}
     for user_id in list(dict.fromkeys(filter(None, user_ids)))[:MAX_NAME_LOOKUPS]:
         try:
-            user = services.client.users_info(user=user_id)["user"]
+            user = bot.client.users_info(user=user_id)["user"]
         except SLACK_ERRORS:
             continue
         profile = user.get("profile") or {}

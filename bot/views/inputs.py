@@ -13,9 +13,10 @@ View = dict[str, Any]
 
 MAX_OPTION_TEXT_LENGTH = 75
 MAX_OPTIONS = 100
-# By kind of input: where a submission tells what it holds, and what a view fills it in with.
+# By type of input: the key of its value in a submission, and of its initial value in a view.
 INPUT_VALUE_KEYS = {
     "plain_text_input": ("value", "initial_value"),
+    "radio_buttons": ("selected_option", "initial_option"),
     "static_select": ("selected_option", "initial_option"),
     "external_select": ("selected_option", "initial_option"),
     "multi_static_select": ("selected_options", "initial_options"),

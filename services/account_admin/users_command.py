@@ -1,4 +1,4 @@
-"""The `app.py users` command: its arguments, what it does to accounts, and the lines it prints.
+"""The `app.py users` command: its arguments, its actions, and the lines it prints.
 
 It runs as the operator: anyone with a shell on the server.
 """
@@ -7,11 +7,8 @@ import argparse
 import json
 
 from services.accounts.users import UserService
-from services.auth import password_reset
 from services.auth.one_time_codes import OneTimeCodes
-from services.core.database import Mongo
 from services.core.errors import NotFound
-from services.core.settings import Settings
 from services.models.permissions import OPERATOR
 from services.models.user import Role, User
 from services.privacy.erasure import ERASED_NAME, Erasure, ErasureResult
@@ -45,16 +42,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     export.add_argument("email")
 
 
-def run_users_command(config: Settings, db: Mongo, args: argparse.Namespace) -> list[str]:
+def run_users_command(
+    args: argparse.Namespace,
+    *,
+    users: UserService,
+    codes: OneTimeCodes,
+    erasure: Erasure,
+    data_export: DataExport,
+    app_url: str,
+) -> list[str]:
     """Run the action and return the lines to print. Raises the services' errors."""
-    users = UserService(db)
     if args.action == "reset":
-        codes, app_url = OneTimeCodes(db, config.jwt_secret), config.app_url or ""
         return [reset_link(users, codes, app_url=app_url, email=args.email)]
     if args.action == "erase":
-        return erase(Erasure(db, users), email=args.email)
+        return erase(erasure, email=args.email)
     if args.action == "export":
-        return [export(DataExport(db, users), email=args.email)]
+        return [export(data_export, email=args.email)]
     asked = {name: value for name, value in vars(args).items() if name != "command"}
     return manage_accounts(users, **asked)
 
@@ -68,7 +71,7 @@ def manage_accounts(
     skills: str = "",
     name: str | None = None,
 ) -> list[str]:
-    """`create`, `role`, `skills` or `list`. Raises the service's errors."""
+    """Run `create`, `role`, `skills` or `list`. Raises the service's errors."""
     listed = skills.split(",")
     if action == "create":
         made = users.create(actor=OPERATOR, email=email, role=Role(role), skills=listed, name=name)
@@ -81,13 +84,15 @@ def manage_accounts(
 
 
 def reset_link(users: UserService, codes: OneTimeCodes, *, app_url: str, email: str) -> str:
-    """A link by which the account's owner can set a new password, once, within an hour."""
+    """Return a link that sets the account's password, once, within an hour."""
+    from services.auth import password_reset  # noqa: PLC0415  loads redis and jwt
+
     code = password_reset.issue_reset_code(users, codes, actor=OPERATOR, email=email)
     return app_url + password_reset.reset_path(code)
 
 
 def erase(erasure: Erasure, *, email: str) -> list[str]:
-    """Does not ask for confirmation; the lines say what was done."""
+    """Erase without asking for confirmation; the lines say what was done."""
     done = erasure.erase(actor=OPERATOR, email=email)
     if not done:
         return ["There is no account with that address, so there is nothing to erase."]
@@ -95,7 +100,7 @@ def erase(erasure: Erasure, *, email: str) -> list[str]:
 
 
 def export(data_export: DataExport, *, email: str) -> str:
-    """JSON, to be read by people as well."""
+    """Return indented JSON, for programs and people."""
     found = data_export.export(actor=OPERATOR, email=email)
     if not found["accounts"]:
         raise NotFound("There is no account with that address.")

@@ -1,4 +1,6 @@
-"""What sign-in, profiles and resets work with, and share."""
+"""The dependencies that sign-in, profiles and password resets share."""
+
+from typing import NamedTuple
 
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
@@ -10,25 +12,20 @@ from services.core.database import Mongo
 from services.outbox.emails import Emails
 
 
-class AccountServiceBase:
-    """One bound on hashes at a time and one throttle for all three of them."""
+class AuthDependencies(NamedTuple):
+    """Shared, so that one `hasher` limits concurrent hashes and one `rate_limiter` attempts."""
 
-    def __init__(
-        self,
-        db: Mongo,
-        users: UserService,
-        hasher: PasswordHasher,
-        tokens: SessionTokens,
-        rate_limiter: RateLimiter,
-        codes: OneTimeCodes,
-        emails: Emails,
-        clock: Clock,
-    ) -> None:
-        self._db = db
-        self._users = users
-        self._hasher = hasher
-        self._tokens = tokens
-        self._rate_limiter = rate_limiter
-        self._codes = codes
-        self._emails = emails
-        self._clock = clock
+    db: Mongo
+    users: UserService
+    hasher: PasswordHasher
+    tokens: SessionTokens
+    rate_limiter: RateLimiter
+    codes: OneTimeCodes
+    emails: Emails
+    clock: Clock
+
+
+class AccountServiceBase:
+    def __init__(self, dependencies: AuthDependencies) -> None:
+        self._db, self._users, self._hasher, self._tokens = dependencies[:4]
+        self._rate_limiter, self._codes, self._emails, self._clock = dependencies[4:]

@@ -1,7 +1,7 @@
 """The MongoDB indexes of all packages, each declared by the package whose queries it serves.
 
-Where several packages query by an index, the lowest of them declares it, or the package below them
-all. Every query of the services is served by one.
+If several packages use an index, the lowest of them declares it, or the package below them all.
+Every query of the services is served by an index.
 """
 
 from collections import defaultdict
@@ -30,7 +30,7 @@ Declaration = Mapping[str, Sequence[IndexModel]]
 
 
 def collect_indexes(*declarations: Declaration) -> Declaration:
-    """All of them, by collection. Raises `ValueError` for two of one name in one collection."""
+    """Merge them by collection. Raises `ValueError` if a collection has two of one name."""
     collected: defaultdict[str, dict[str, IndexModel]] = defaultdict(dict)
     for declaration in declarations:
         for collection, indexes in declaration.items():
@@ -42,8 +42,7 @@ def collect_indexes(*declarations: Declaration) -> Declaration:
     return {collection: tuple(named.values()) for collection, named in collected.items()}
 
 
-# By collection. They may be created in any order: none depends on another. `doctor` names missing
-# ones in this order, accounts and links first.
+# `doctor` lists missing indexes in this order. They may be created in any order.
 INDEXES: Declaration = collect_indexes(
     accounts.INDEXES,
     linking.INDEXES,
@@ -64,13 +63,13 @@ INDEXES: Declaration = collect_indexes(
 
 
 def ensure_indexes(db: Mongo) -> None:
-    """Create what is missing; safe to run from several processes at once."""
+    """Create missing indexes. Safe to run in several processes concurrently."""
     for collection, indexes in INDEXES.items():
         db[collection].create_indexes(list(indexes))
 
 
 def missing_indexes(db: Mongo) -> list[str]:
-    """Those not there yet, as collection.name."""
+    """Return the names of missing indexes, as collection.name."""
     return [
         f"{collection}.{index.document['name']}"
         for collection, indexes in INDEXES.items()

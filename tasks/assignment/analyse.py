@@ -29,7 +29,7 @@ MIN_REPORTERS = 2
 
 def analyse(runtime: Runtime, ticket: Ticket) -> Analysis:
     """Gemini's reading of it, or the offline router's where there is no key or Gemini fails."""
-    skills = runtime.users.team_skills()
+    skills = runtime.services.users.team_skills()
     found: Analysis | FailureReason | None = None
     if runtime.analyst:
         found = _ask_model(runtime, runtime.analyst, ticket, skills)
@@ -45,7 +45,7 @@ def _ask_model(
 ) -> Analysis | FailureReason:
     try:
         text = f"{ticket.title}\n{ticket.description}"
-        likely = router.rank_skills(text, skills, runtime.models.skill_model())
+        likely = router.rank_skills(text, skills, runtime.services.models.skill_model())
         precedents = similar_tickets.find_precedents(
             runtime.db, text=text, likely=likely, team_skills=skills
         )
@@ -94,7 +94,7 @@ def _route_offline(
         description=ticket.description,
         skills=skills,
         failure=failure,
-        learned=runtime.models.skill_model(),
+        learned=runtime.services.models.skill_model(),
     )
 
 

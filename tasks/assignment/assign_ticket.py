@@ -25,7 +25,7 @@ def run(runtime: Runtime, ticket_id: str) -> None:
     ticket = load_ticket(runtime.db, ticket_id)
     if ticket is None or not needs_assignment(ticket):
         return
-    claimed = runtime.assignments.claim(ticket.id, now=runtime.clock())
+    claimed = runtime.services.assignments.claim(ticket.id, now=runtime.clock())
     if claimed is None:  # another task is at it
         return
     try:
@@ -33,7 +33,7 @@ def run(runtime: Runtime, ticket_id: str) -> None:
         outcome = _assign_or_queue(runtime, analysed) if analysed else None
     finally:
         # Also when nothing came of it: the next attempt need not wait for the claim to expire.
-        runtime.assignments.release_claim(ticket.id)
+        runtime.services.assignments.release_claim(ticket.id)
     if outcome is None:
         logger.info("ticket %s changed during its assignment; it is tried again", ticket_id)
     runtime.publisher.publish_ticket(ticket_id)
@@ -44,15 +44,17 @@ def _ensure_analysed(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     if is_analysed(ticket):
         return ticket
     analysis = analyse(runtime, ticket)
-    return runtime.assignments.store_analysis(ticket, analysis, now=runtime.clock())
+    return runtime.services.assignments.store_analysis(ticket, analysis, now=runtime.clock())
 
 
 def _assign_or_queue(runtime: Runtime, ticket: Ticket) -> Ticket | None:
     """Give it to the best candidate, or keep it for later; None where it changed meanwhile."""
     now = runtime.clock()
-    history = runtime.models.resolver_scores(f"{ticket.title}\n{ticket.description}")
-    choice = runtime.assignments.choose(ticket, now=now, history=history)
+    history = runtime.services.models.resolver_scores(f"{ticket.title}\n{ticket.description}")
+    choice = runtime.services.assignments.choose(ticket, now=now, history=history)
     if choice is None:
-        return runtime.assignments.queue_unassigned(ticket, now=now)
+        return runtime.services.assignments.queue_unassigned(ticket, now=now)
     logger.info("ticket %s goes to user %s", ticket.id, choice.user_id)
-    return runtime.assignments.assign(ticket, choice, source=analysis_source(ticket), now=now)
+    return runtime.services.assignments.assign(
+        ticket, choice, source=analysis_source(ticket), now=now
+    )

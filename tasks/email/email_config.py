@@ -6,7 +6,6 @@ from email.headerregistry import Address
 from urllib.parse import urlsplit
 
 from services.auth.one_time_codes import OneTimeCodes
-from services.core.database import Mongo
 from services.core.metrics import Meter
 from services.core.settings import Settings
 from tasks.email.mime import SENDER_NAME, BadAddressError, parse_address
@@ -26,7 +25,7 @@ class EmailConfig:
     meter: Meter
 
 
-def build_email_config(config: Settings, db: Mongo, meter: Meter) -> EmailConfig | None:
+def build_email_config(config: Settings, codes: OneTimeCodes, meter: Meter) -> EmailConfig | None:
     """None where no mail server is set."""
     if not config.smtp_host:
         return None
@@ -34,7 +33,7 @@ def build_email_config(config: Settings, db: Mongo, meter: Meter) -> EmailConfig
         server=smtp_server(config),
         sender=sender_address(config),
         app_url=config.app_url,
-        codes=OneTimeCodes(db, config.jwt_secret),
+        codes=codes,
         meter=meter,
     )
 

@@ -8,7 +8,7 @@ from services.models.events import Event, EventType
 from services.models.ticket import OPEN_STATUSES, Ticket
 from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
-from services.outbox.emails import MAX_AGE_BY_KIND, EmailKind, Emails
+from services.outbox.emails import MAX_AGE_BY_KIND, EmailKind
 from tasks.recipients import last_event
 from tasks.runtime import Runtime
 
@@ -24,7 +24,7 @@ def queue_assignment_email(runtime: Runtime, ticket: Ticket) -> None:
     key = delivery_key(seq=event.seq, kind=EMAIL_KIND, recipient=event.to)
     if deliveries.is_finished(ticket, key):
         return
-    email_id = Emails(runtime.db, clock=runtime.clock).queue(
+    email_id = runtime.services.emails.queue(
         EmailKind.ASSIGNED,
         user_id=event.to,
         key=f"{ticket.id}:{key}",

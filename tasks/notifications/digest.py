@@ -9,10 +9,10 @@ from slack_sdk.errors import SlackApiError, SlackClientError
 
 from bot.views.messages.digest import digest_message
 from bot.views.text import Message
-from services.core.clock import Clock
-from services.core.database import Document, Mongo
+from services.core.database import Document
 from services.core.installation import get_installation
 from services.digest.digest_service import Digest, Digests
+from services.registry.services import Services
 from tasks.notifications.slack_delivery import (
     error_code,
     is_permanent,
@@ -43,7 +43,7 @@ def run(runtime: Runtime) -> int:
     team = get_installation(runtime.db)
     if team is None:
         return 0
-    digests, sent = Digests(runtime.db, clock=runtime.clock), 0
+    digests, sent = runtime.services.digests, 0
     for _ in range(MAX_BATCHES):
         accounts = digests.due()
         for account in accounts:
@@ -57,9 +57,9 @@ def run(runtime: Runtime) -> int:
     return sent
 
 
-def enqueue_due(db: Mongo, publisher: CeleryPublisher, *, clock: Clock) -> None:
+def enqueue_due(services: Services, publisher: CeleryPublisher) -> None:
     """The job: publish the task if digests are due."""
-    if Digests(db, clock=clock).has_due():
+    if services.digests.has_due():
         publisher.publish_digests()
 
 
@@ -81,7 +81,7 @@ def _send(
 ) -> bool | None:
     """Whether it was sent; None where Slack is not to be asked for more just now."""
     reader = digest.user.id
-    slack_id = runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
+    slack_id = runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
     if slack_id is None:
         digests.mark_done(digest)
         return False

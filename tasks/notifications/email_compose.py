@@ -36,7 +36,7 @@ class EmailSettingMissing(Exception):
 
 def compose(runtime: Runtime, config: EmailConfig, email: Email) -> tuple[EmailMessage, Address]:
     """The message and its recipient. Raises `EmailNotNeeded` and `EmailSettingMissing`."""
-    user = runtime.users.get(email.user_id)
+    user = runtime.services.users.get(email.user_id)
     if user is None:
         raise EmailNotNeeded("the account is gone")
     if not user.active and email.kind not in KINDS_FOR_INACTIVE:
@@ -95,7 +95,7 @@ def _assigned(runtime: Runtime, _: EmailConfig, email: Email, user: User) -> Ema
     assigner = event.by if isinstance(event.by, ObjectId) else None
     ids = {named for named in (ticket.created_by, assigner) if named}
     people = resolve_people(
-        runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
+        runtime.services.users, runtime.services.links, team_id=ticket.team_id or "", user_ids=ids
     )
     return templates.assigned(
         user,

@@ -32,7 +32,7 @@ def send_emails(letter_id: str) -> None:
 
 
 def run(runtime: Runtime, email_id: str) -> None:
-    emails = Emails(runtime.db, clock=runtime.clock)
+    emails = runtime.services.emails
     if runtime.email is None:
         emails.discard_all(why=EMAIL_OFF_REASON)
         return

@@ -23,7 +23,7 @@ MAX_OFFERS = 20
 
 def send_due(runtime: Runtime) -> int:
     """Return how many were sent; what fails is tried again later."""
-    team, offers = get_installation(runtime.db), HandoverOffers(runtime.db, clock=runtime.clock)
+    team, offers = get_installation(runtime.db), runtime.services.handover_offers
     if team is None:
         return 0
     sent = 0
@@ -36,7 +36,7 @@ def send_due(runtime: Runtime) -> int:
 
 
 def _send(runtime: Runtime, offers: HandoverOffers, offer: HandoverOffer, team_id: str) -> bool:
-    slack_ids = runtime.links.slack_ids(team_id=team_id, user_ids={offer.recipient_id})
+    slack_ids = runtime.services.links.slack_ids(team_id=team_id, user_ids={offer.recipient_id})
     if offer.recipient_id not in slack_ids:
         offers.mark_failed(offer, error="not linked")
         return False

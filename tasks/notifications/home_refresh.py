@@ -32,8 +32,8 @@ def request_refreshes(runtime: Runtime, ticket: Ticket) -> None:
 
     If publishing fails, its reader sees the change at the next refresh, or on opening Home.
     """
-    for link_id in runtime.home_sessions.watchers(ticket):
-        if runtime.home_sessions.request_refresh(link_id, within=DEBOUNCE):
+    for link_id in runtime.services.home_sessions.watchers(ticket):
+        if runtime.services.home_sessions.request_refresh(link_id, within=DEBOUNCE):
             runtime.publisher.publish_home_refresh(link_id, countdown=DEBOUNCE.total_seconds())
 
 
@@ -47,7 +47,7 @@ def refresh_home(self: Task[Any, Any], link_id: str) -> None:
 
 
 def run(runtime: Runtime, link_id: str) -> None:
-    session = runtime.home_sessions.claim_refresh(link_id)
+    session = runtime.services.home_sessions.claim_refresh(link_id)
     if session is None:
         return
     view = _view(runtime, session)
@@ -62,7 +62,7 @@ def run(runtime: Runtime, link_id: str) -> None:
     except (SlackClientError, OSError) as error:
         logger.warning("the home of %s: %s", link_id, type(error).__name__)
     else:
-        runtime.home_sessions.record_view_hash(
+        runtime.services.home_sessions.record_view_hash(
             link_id, sequence=session.sequence, view_hash=answer["view"]["hash"]
         )
 
@@ -70,10 +70,12 @@ def run(runtime: Runtime, link_id: str) -> None:
 def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
     """None for an account that is gone."""
     try:
-        user = runtime.links.find_user(team_id=session.team_id, slack_user_id=session.slack_user_id)
+        user = runtime.services.links.find_user(
+            team_id=session.team_id, slack_user_id=session.slack_user_id
+        )
         if user is None:
             return None
-        content = runtime.home.get_or_parent(
+        content = runtime.services.home.get_or_parent(
             actor=Actor.from_user(user), team_id=session.team_id, screen=session.screen
         )
     except DomainError as refusal:
@@ -84,14 +86,14 @@ def _view(runtime: Runtime, session: HomeSession) -> dict[str, Any] | None:
 def _handle_error(runtime: Runtime, session: HomeSession, error: SlackApiError) -> None:
     if wait := rate_limit_error(error):
         if wait.seconds <= MAX_COUNTDOWN_SECONDS:
-            runtime.home_sessions.request_refresh(
+            runtime.services.home_sessions.request_refresh(
                 session.link_id, within=timedelta(seconds=wait.seconds)
             )
             raise wait from error
     elif error_code(error) == "hash_conflict":
         # Its reader was quicker, and may have been shown what was true before this change.
-        runtime.home_sessions.clear_view_hash(session)
-        if runtime.home_sessions.request_refresh(session.link_id, within=DEBOUNCE):
+        runtime.services.home_sessions.clear_view_hash(session)
+        if runtime.services.home_sessions.request_refresh(session.link_id, within=DEBOUNCE):
             runtime.publisher.publish_home_refresh(
                 session.link_id, countdown=DEBOUNCE.total_seconds()
             )

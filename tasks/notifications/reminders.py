@@ -39,13 +39,15 @@ NEW_ADMIN_WINDOW = timedelta(days=1)
 def queue_reminders(runtime: Runtime, ticket: Ticket) -> None:
     """Queue the reminders that the ticket calls for; from then on they wait, not the ticket."""
     oldest = runtime.clock() - NEW_ADMIN_WINDOW
-    for due in due_reminders(ticket, admins=runtime.users.active_ids_with_role(Role.ADMIN)):
+    for due in due_reminders(
+        ticket, admins=runtime.services.users.active_ids_with_role(Role.ADMIN)
+    ):
         was_sent = deliveries.has_finished_delivery(ticket, seq=due.seq, kind=due.kind.value)
         if due.recipient == TRIAGE_RECIPIENT and not runtime.triage_channel:
             continue
         if deliveries.is_finished(ticket, due.key) or (was_sent and due.at < oldest):
             continue
-        Reminders(runtime.db, clock=runtime.clock).queue(
+        runtime.services.reminders.queue(
             key=_key(ticket, due),
             recipient=due.recipient,
             ticket_id=ticket.id,
@@ -72,7 +74,7 @@ def run(runtime: Runtime, recipient: str) -> None:
     if recipient.startswith(UNASSIGNED_ALERT_PREFIX):
         unassigned_alert.send_alerts(runtime, recipient)
         return
-    reminders = Reminders(runtime.db, clock=runtime.clock)
+    reminders = runtime.services.reminders
     claim = reminders.claim(recipient)
     if claim is None:
         return
@@ -98,7 +100,7 @@ def _still_relevant(
     runtime: Runtime, reminders: Reminders, claim: ReminderClaim
 ) -> list[ReminderPair]:
     """The reminders that still apply, with their tickets; the others are discarded."""
-    admins = runtime.users.active_ids_with_role(Role.ADMIN)
+    admins = runtime.services.users.active_ids_with_role(Role.ADMIN)
     tickets: dict[str, Ticket] = {}
     for ticket in load_tickets(runtime, claim.reminders):
         for due in due_reminders(ticket, admins=admins):
@@ -148,10 +150,10 @@ def _channel(runtime: Runtime, recipient: str, pairs: list[ReminderPair]) -> str
     if recipient == TRIAGE_RECIPIENT:
         return runtime.triage_channel or None
     team_id, reader = pairs[0][1].team_id or "", ObjectId(recipient)
-    user = runtime.users.get(reader)
+    user = runtime.services.users.get(reader)
     if user is None or not user.active:
         return None
-    return runtime.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
+    return runtime.services.links.slack_ids(team_id=team_id, user_ids={reader}).get(reader)
 
 
 def _message(
@@ -162,7 +164,10 @@ def _message(
     shown = pairs[: views.MAX_TICKETS]
     ids = {ticket.assigned_to for _, ticket in shown if ticket.assigned_to}
     people = resolve_people(
-        runtime.users, runtime.links, team_id=shown[0][1].team_id or "", user_ids=ids
+        runtime.services.users,
+        runtime.services.links,
+        team_id=shown[0][1].team_id or "",
+        user_ids=ids,
     )
     lines = [
         ReminderLine(

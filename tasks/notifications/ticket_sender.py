@@ -43,7 +43,10 @@ class TicketSender:
         ids = referenced_user_ids(ticket)
         ids |= {card.recipient for card in ticket.cards if isinstance(card.recipient, ObjectId)}
         self._people = resolve_people(
-            runtime.users, runtime.links, team_id=ticket.team_id or "", user_ids=ids
+            runtime.services.users,
+            runtime.services.links,
+            team_id=ticket.team_id or "",
+            user_ids=ids,
         )
 
     def deliver(self) -> bool:

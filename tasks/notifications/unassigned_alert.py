@@ -19,7 +19,7 @@ from services.models.ticket import OPEN_STATUSES, Ticket
 from services.models.user import Role
 from services.outbox import deliveries
 from services.outbox.deliveries import delivery_key
-from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, Reminders, SentMessage
+from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX, Reminder, SentMessage
 from services.tickets.transitions import is_queued_unassigned
 from tasks.notifications.reminders_delivery import RETRY_DELAY, load_tickets, send_claimed
 from tasks.notifications.slack_delivery import is_permanent, post_message
@@ -36,13 +36,13 @@ def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
     event = _alert_event(ticket)
     if event is None:
         return
-    admins = set(runtime.users.active_ids_with_role(Role.ADMIN)) - {ticket.created_by}
-    reached = runtime.links.slack_ids(team_id=ticket.team_id or "", user_ids=admins)
+    admins = set(runtime.services.users.active_ids_with_role(Role.ADMIN)) - {ticket.created_by}
+    reached = runtime.services.links.slack_ids(team_id=ticket.team_id or "", user_ids=admins)
     for admin in sorted(reached):
         key = delivery_key(seq=event.seq, kind=ALERT_KIND, recipient=admin)
         if deliveries.is_finished(ticket, key):
             continue
-        Reminders(runtime.db, clock=runtime.clock).queue(
+        runtime.services.reminders.queue(
             key=f"{ticket.id}:{key}",
             recipient=f"{UNASSIGNED_ALERT_PREFIX}{admin}",
             ticket_id=ticket.id,
@@ -54,7 +54,7 @@ def queue_alerts(runtime: Runtime, ticket: Ticket) -> None:
 
 def send_alerts(runtime: Runtime, recipient: str) -> None:
     """Send what is due for that recipient, or add it to what was sent a moment ago."""
-    reminders, now = Reminders(runtime.db, clock=runtime.clock), runtime.clock()
+    reminders, now = runtime.services.reminders, runtime.clock()
     claim = reminders.claim(recipient)
     if claim is None:
         return
@@ -111,10 +111,10 @@ def _channel(runtime: Runtime, recipient: str, tickets: Sequence[Ticket]) -> str
     """None if no ticket still needs the alert, or the recipient is no longer an admin linked to
     Slack."""
     admin = ObjectId(recipient.removeprefix(UNASSIGNED_ALERT_PREFIX))
-    if not tickets or admin not in runtime.users.active_ids_with_role(Role.ADMIN):
+    if not tickets or admin not in runtime.services.users.active_ids_with_role(Role.ADMIN):
         return None
     team_id = tickets[0].team_id or ""
-    return runtime.links.slack_ids(team_id=team_id, user_ids={admin}).get(admin)
+    return runtime.services.links.slack_ids(team_id=team_id, user_ids={admin}).get(admin)
 
 
 def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
@@ -125,7 +125,9 @@ def _message(runtime: Runtime, tickets: Collection[Ticket]) -> Message:
     (ticket,) = ordered
     ids = {ticket.created_by} if ticket.created_by else set()
     team_id = ticket.team_id or ""
-    people = resolve_people(runtime.users, runtime.links, team_id=team_id, user_ids=ids)
+    people = resolve_people(
+        runtime.services.users, runtime.services.links, team_id=team_id, user_ids=ids
+    )
     return views.unassigned_message(ticket, requester=display_person(people, ticket.created_by))
 
 

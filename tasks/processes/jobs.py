@@ -9,11 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from services.core.clock import Clock
-from services.core.database import Mongo
 from services.outbox import pending
-from services.outbox.emails import Emails
-from services.routing.training import Training
+from services.registry.services import Services
 from services.sla import recompute
 from services.tickets import legacy_reconcile, release
 from tasks import escalation, slack_status_sync
@@ -43,35 +40,28 @@ class Job:
         return timedelta(seconds=self.interval_seconds)
 
 
-def build_jobs(
-    db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
-) -> tuple[Job, ...]:
+def build_jobs(services: Services, publisher: CeleryPublisher) -> tuple[Job, ...]:
     """All of them; connects to nothing."""
-    work = _JobFunctions(db, publisher, has_triage=has_triage, clock=clock)
+    work = _JobFunctions(services, publisher)
     return (
         Job("sweep", 10, work.publish_due),
         Job("waiting", 10, work.retry_due_unassigned),
         Job("handing_back", 10, work.release_tickets),
         Job("upkeep", 10, work.run_upkeep),
         Job("alarms", 10, work.take_escalation_steps),
-        Job(
-            "availability", 30, lambda _: slack_status_sync.enqueue_due(db, publisher, clock=clock)
-        ),
-        Job("digest", 30, lambda _: digest.enqueue_due(db, publisher, clock=clock)),
-        Job("learn", 60, lambda _: Training(db, clock=clock).run_if_due()),
+        Job("availability", 30, lambda _: slack_status_sync.enqueue_due(services, publisher)),
+        Job("digest", 30, lambda _: digest.enqueue_due(services, publisher)),
+        Job("learn", 60, lambda _: services.training.run_if_due()),
     )
 
 
 class _JobFunctions:
     """What some of them do, in steps."""
 
-    def __init__(
-        self, db: Mongo, publisher: CeleryPublisher, *, has_triage: bool, clock: Clock
-    ) -> None:
-        self._db = db
+    def __init__(self, services: Services, publisher: CeleryPublisher) -> None:
+        self._services = services
+        self._db, self._clock = services.db, services.clock
         self._publisher = publisher
-        self._clock = clock
-        self._escalation_steps = escalation.build_steps(db, has_triage=has_triage, clock=clock)
 
     def publish_due(self, should_continue: ShouldContinue) -> None:
         """Publish again what is in an outbox. Without a broker nothing counts as published."""
@@ -82,7 +72,7 @@ class _JobFunctions:
             self._publisher.send(NOTIFY_TASK, str(ticket_id))
             pending.back_off(self._db, ticket_id, now=now)
         # One task is enough: it sends every email that is due.
-        if email_id := Emails(self._db, clock=self._clock).next_due_id():
+        if email_id := self._services.emails.next_due_id():
             self._publisher.publish_email(email_id)
 
     def retry_due_unassigned(self, should_continue: ShouldContinue) -> None:
@@ -112,6 +102,6 @@ class _JobFunctions:
     def take_escalation_steps(self, should_continue: ShouldContinue) -> None:
         """Take the escalation steps that are due, and publish the reminders."""
         escalation.take_due_steps(
-            self._escalation_steps, self._publisher, should_continue=should_continue
+            self._services.escalation_steps, self._publisher, should_continue=should_continue
         )
-        escalation.request_due_reminders(self._db, self._publisher, clock=self._clock)
+        escalation.request_due_reminders(self._services.reminders, self._publisher)

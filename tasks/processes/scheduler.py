@@ -11,11 +11,11 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from pymongo.errors import PyMongoError
 
 from services.core import request_context
-from services.core.clock import Clock, utcnow
-from services.core.database import Mongo
+from services.core.clock import utcnow
 from services.core.leases import LEASE_RENEW_INTERVAL, Lease
 from services.core.metrics import JOB_LAST_RUN, JOB_LAST_SECONDS, JOB_RUNS, NOOP_METER, Meter
 from services.ops.job_runs import JobRuns
+from services.registry.services import Services
 from tasks.processes.jobs import Job, build_jobs
 from tasks.queue.publisher import CeleryPublisher, PublishFailed
 
@@ -29,23 +29,21 @@ class Scheduler:
 
     def __init__(
         self,
-        db: Mongo,
+        services: Services,
         publisher: CeleryPublisher,
         *,
-        clock: Clock = utcnow,
         meter: Meter = NOOP_METER,
-        has_triage: bool = False,
         jobs: Sequence[Job] | None = None,
     ) -> None:
-        self._clock = clock
+        self._clock = services.clock
         self._meter = meter
-        self._lease = Lease(db, "jobs", clock=clock)
-        self._runs = JobRuns(db, clock=clock)
+        self._lease = Lease(services.db, "jobs", clock=services.clock)
+        self._runs = JobRuns(services.db, clock=services.clock)
         self._was_leader = False
         self._faults: dict[str, str] = {}
         self._stopping = threading.Event()
         if jobs is None:
-            jobs = build_jobs(db, publisher, has_triage=has_triage, clock=clock)
+            jobs = build_jobs(services, publisher)
         self.jobs = {job.name: job for job in jobs}
 
     def is_leader(self) -> bool:

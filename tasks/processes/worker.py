@@ -1,4 +1,4 @@
-"""The Celery worker process: what it makes after a fork, and how it ends in time."""
+"""The Celery worker process: set-up after a fork, and shutdown in time."""
 
 import logging
 import os
@@ -20,9 +20,9 @@ from tasks.queue.task_instrumentation import TaskInstrumentation
 
 logger = logging.getLogger(__name__)
 
-# Mostly waiting for Gemini and Slack, so more than the machine's cores.
+# More than the machine's cores: tasks mostly wait for Gemini and Slack.
 CONCURRENCY = 4
-# A task still running so long after SIGTERM is cut short; the outbox brings it back.
+# After SIGTERM; a task that runs longer is killed, and the outbox publishes it again.
 SHUTDOWN_GRACE_SECONDS = 6.0
 REGISTERED_TASKS = (
     assign_ticket.assign_ticket,
@@ -39,7 +39,7 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
     """Work until SIGTERM or SIGINT."""
     runtime.set_runtime_builder(build)
     _connect_signals()
-    # At each loss of the broker, of a setting that tasks/queue/celery_app.py makes.
+    # Celery warns about a setting of tasks/queue/celery_app.py at each loss of the broker.
     warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
     TaskInstrumentation(meter).connect()
     celery.worker_main(
@@ -55,9 +55,9 @@ def run(celery: Celery, build: Callable[[], runtime.Runtime], meter: RedisMeter)
 
 
 def _connect_signals() -> None:
-    # Logging is ours, set up before the fork.
+    # Keep our logging, which is configured before the fork.
     setup_logging.connect(_keep_logging, weak=False)
-    worker_process_init.connect(_make_runtime, weak=False)
+    worker_process_init.connect(_build_runtime, weak=False)
     worker_ready.connect(_log_ready, weak=False)
     worker_shutting_down.connect(_limit_shutdown, weak=False)
 
@@ -66,7 +66,7 @@ def _keep_logging(**_: Any) -> None:
     pass
 
 
-def _make_runtime(**_: Any) -> None:
+def _build_runtime(**_: Any) -> None:
     runtime.current_runtime()
 
 
@@ -75,7 +75,7 @@ def _log_ready(**_: Any) -> None:
 
 
 def _limit_shutdown(**_: Any) -> None:
-    """Celery's warm shutdown waits for its tasks however long they take; SIGQUIT ends that."""
+    """End Celery's warm shutdown by SIGQUIT: it would wait for its tasks without a limit."""
     timer = threading.Timer(SHUTDOWN_GRACE_SECONDS, os.kill, (os.getpid(), signal.SIGQUIT))
     timer.daemon = True
     timer.start()

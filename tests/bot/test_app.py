@@ -9,7 +9,7 @@ import pytest
 
 import bot.app
 from bot.routes import Route, RouteKind
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.request import Request
 from bot.views.modals import file_ticket as modal_file_ticket
 from bot.views.text import plain_text
@@ -99,14 +99,14 @@ def test_an_event_from_elsewhere(ticket_bot: Bot, slack: RecordingSlack) -> None
 
 
 def test_bolts_oauth_stays_off(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     slack: RecordingSlack,
     employee: User,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("SLACK_CLIENT_ID", "1.2")
     monkeypatch.setenv("SLACK_CLIENT_SECRET", "secret")
-    app = bot.app.create_app(bot_services, executor=Inline())
+    app = bot.app.create_app(bot_process, executor=Inline())
     assert app.oauth_flow is None
     assert "SLACK_CLIENT_ID" not in os.environ
     assert Bot(app).answer(payloads.slash_command(user=People.slack_id(employee))) == {}
@@ -114,22 +114,22 @@ def test_bolts_oauth_stays_off(
 
 
 def test_middleware_stands_in_front_of_the_routes(
-    bot_services: BotServices, slack: RecordingSlack, employee: User
+    bot_process: BotProcess, slack: RecordingSlack, employee: User
 ) -> None:
     def retitled(body: dict[str, Any], next: Any) -> None:  # noqa: A002 - Bolt's name
         body["text"] = "VPN is down"
         next()
 
-    app = bot.app.create_app(bot_services, executor=Inline(), middleware=[retitled])
+    app = bot.app.create_app(bot_process, executor=Inline(), middleware=[retitled])
     Bot(app).answer(payloads.slash_command("help", user=People.slack_id(employee)))
     assert slack.last_view()["blocks"][0]["element"]["initial_value"] == "VPN is down"
 
 
 def test_a_thread_pool_answers_as_well(
-    bot_services: BotServices, slack: RecordingSlack, employee: User
+    bot_process: BotProcess, slack: RecordingSlack, employee: User
 ) -> None:
     with ThreadPoolExecutor(2) as threads:
-        threaded = Bot(bot.app.create_app(bot_services, executor=threads))
+        threaded = Bot(bot.app.create_app(bot_process, executor=threads))
         body = filled_in(threaded, slack, People.slack_id(employee), title="x")
         errors = threaded.answer(body)["errors"]
     assert errors == {"title": "Give it a title of at least 3 characters."}
@@ -140,11 +140,11 @@ def answer_nothing(req: Request) -> None:
 
 
 def test_a_listener_that_forgets_its_answer(
-    bot_services: BotServices, slack: RecordingSlack, monkeypatch: pytest.MonkeyPatch
+    bot_process: BotProcess, slack: RecordingSlack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forgetful = Route(RouteKind.COMMAND, "/ticket", answer_nothing, None)
     monkeypatch.setattr(bot.app, "top_level_routes", lambda: iter([forgetful]))
-    app = bot.app.create_app(bot_services, executor=Inline())
+    app = bot.app.create_app(bot_process, executor=Inline())
     slack.clear()
     response = Bot(app).send(payloads.slash_command(user="U0ANN"))
     assert response.status == 404

@@ -37,7 +37,7 @@ from tests.support import api_client
 
 # A Wednesday so far ahead that no TTL index removes what expires after it.
 CLOCK = datetime(2035, 1, 17, 10, tzinfo=UTC)
-FIXTURES = ("db", "slack", "clock", "publisher", "bot_services", "ticket_bot", "runtime", "api")
+FIXTURES = ("db", "slack", "clock", "publisher", "bot_process", "ticket_bot", "runtime", "api")
 FOLDER = Path(os.environ.get("RECORD_TO", recordings.FOLDER))
 
 
@@ -142,7 +142,7 @@ def _recording_bot(send: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(send)
     def sending(bot: Any, body: Json) -> Any:
-        if bot is not _fixture("ticket_bot") or _fixture("bot_services") is None:
+        if bot is not _fixture("ticket_bot") or _fixture("bot_process") is None:
             return send(bot, body)
         if _fixture("publisher") is None:
             return send(bot, body)

@@ -21,14 +21,16 @@ from flask.testing import FlaskClient
 
 from bot import bootstrap
 from bot.routes import ROUTES
+from bot.slack.bot_process import BotProcess
 from demo.servers import RedisServer
 from services.core import metrics, settings
 from services.core.database import Mongo
+from services.registry.services import Services
 from tasks.processes import jobs
 from tasks.queue.celery_app import celery
 from tasks.queue.publisher import CeleryPublisher
 from tasks.queue.shared_metrics import RedisMeter
-from tests.conftest import JWT_SECRET, FixedClock, RecordingPublisher, web_client
+from tests.conftest import JWT_SECRET, RecordingPublisher, build_services, web_client
 from tests.contract import collect, recordings
 from tests.contract.recordings import Recording
 from tests.support.recording_slack import RecordingSlack
@@ -51,7 +53,7 @@ def collected(
     db: Mongo, slack: RecordingSlack, redis_url: str, publisher: RecordingPublisher
 ) -> Entries:
     recorded = [Recording.load(path) for path in recordings.paths()]
-    table = jobs.build_jobs(db, publisher, has_triage=True, clock=FixedClock())
+    table = jobs.build_jobs(build_services(db), publisher)
     index_names = list(collect.indexes(db))
     meter = metrics.InMemoryMeter()
     secure, plain = (
@@ -103,17 +105,18 @@ def made(
         "APP_URL": app_url,
         "MAILTRAP_SMTP_HOST": "127.0.0.1",
     }
-    given = bootstrap.BotConfig(
-        db=db,
+    config = settings.load_settings("bot", env)
+    bot_process = BotProcess(
+        Services.build(db, config),
+        config=config,
         client=web_client(slack),
         publisher=publisher,
         team_id=TEAM_ID,
         team_url=TEAM_URL,
         meter=meter,
-        process="bot:1",
-        shared_counts=dict,
+        name="bot:1",
     )
-    parts = bootstrap.build_bot_process(settings.load_settings("bot", env), given)
+    parts = bootstrap.build_bot_server(bot_process, shared_counts=dict)
     parts.listener_executor.shutdown()
     web = parts.web_server._server.wsgi_app
     assert isinstance(web, Flask)

@@ -24,6 +24,7 @@ import pytest
 from bot.routes import ROUTES
 from bot.web.api.operations import OPERATIONS
 from services.core.database import Mongo
+from services.registry.services import Services
 from tasks import runtime as process_runtime
 from tasks.processes import jobs
 from tasks.queue.celery_app import celery
@@ -115,9 +116,9 @@ def _work(request: pytest.FixtureRequest, recording: Recording) -> Play:
 
 
 def _sweep(request: pytest.FixtureRequest, recording: Recording) -> Play:
-    db, publisher, clock = map(request.getfixturevalue, ("db", "publisher", "clock"))
-    has_triage = recording.payload["has_triage"]
-    table = jobs.build_jobs(db, publisher, has_triage=has_triage, clock=clock)
+    services, publisher = map(request.getfixturevalue, ("services", "publisher"))
+    services.has_triage = recording.payload["has_triage"]
+    table = jobs.build_jobs(services, publisher)
     (job,) = (job for job in table if job.name == recording.name)
 
     def play(_: Json) -> None:
@@ -164,6 +165,6 @@ def test_each_has_a_recording(kind: str, names: set[str]) -> None:
 
 
 def test_each_job_has_a_recording(db: Mongo, publisher: CeleryPublisher) -> None:
-    table = jobs.build_jobs(db, publisher, has_triage=True, clock=FixedClock())
+    table = jobs.build_jobs(Services(db), publisher)
     missing = sorted({job.name for job in table} - recorded("job"))
     assert not missing, f"no recording of {', '.join(missing)}: {HOW}"

@@ -10,7 +10,6 @@ from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
 from services.assignment.reassign import Reassignment
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
-from services.auth.services import AccountServices
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.availability.status_sync import StatusSync
 from services.core.database import Mongo
@@ -25,6 +24,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import Emails
 from services.outbox.pending import due_ticket_ids
+from services.registry.services import Services
 from services.routing.model_store import ModelStore
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
@@ -46,7 +46,7 @@ class HelpDesk:
     unlink_service: Unlink
     member_sync: MemberSync
     accounts: AccountAdmin
-    account_services: AccountServices
+    services: Services
     availability: AvailabilityService
     status_sync: StatusSync
     ticket_actions: TicketActions
@@ -93,7 +93,7 @@ def help_desk(
     users: UserService,
     links: LinkService,
     link_by_code: LinkByCode,
-    account_services: AccountServices,
+    services: Services,
     ticket_actions: TicketActions,
     ticket_edits: TicketEdits,
     tickets: TicketService,
@@ -110,7 +110,7 @@ def help_desk(
         unlink_service=Unlink(db, users, links, emails, clock=clock),
         member_sync=MemberSync(db, users, codes, clock=clock),
         accounts=AccountAdmin(db, clock=clock),
-        account_services=account_services,
+        services=services,
         availability=AvailabilityService(db, clock=clock),
         status_sync=StatusSync(db, clock=clock),
         ticket_actions=ticket_actions,
@@ -147,7 +147,7 @@ def a_role_by_the_operator(help_desk: HelpDesk) -> Way:
 def a_role_over_the_api(help_desk: HelpDesk) -> Way:
     user = help_desk.people.add()
     yield None
-    help_desk.account_services.profiles.update_other(
+    help_desk.services.profiles.update_other(
         actor=help_desk.admin, email=user.email, role="moderator"
     )
     yield user
@@ -367,7 +367,7 @@ def test_a_skill_is_somebodys_chance_too(
     elif by == "profile":
         help_desk.accounts.update_own(actor=Actor.from_user(user), skills="Roofs")
     else:
-        profiles = help_desk.account_services.profiles
+        profiles = help_desk.services.profiles
         profiles.update_own(actor=Actor.from_user(user), skills=["Roofs"])
     assert due_ticket_ids(help_desk.db, now=help_desk.clock(), limit=10) == [unassigned.id]
     publisher.send(NOTIFY_TASK, str(unassigned.id))

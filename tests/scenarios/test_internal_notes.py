@@ -273,8 +273,8 @@ def test_what_the_services_give_a_requester_has_none_of_it(
 
 
 @pytest.fixture
-def home(bot_services: Any) -> HomeService:
-    made: HomeService = bot_services.home
+def home(bot_process: Any) -> HomeService:
+    made: HomeService = bot_process.services.home
     return made
 
 

@@ -85,7 +85,7 @@ def test_five_hundred_tickets_are_a_handful_of_messages(day: Day) -> None:
 
     day.slack.clear()
     day.clock.now = at(3, 10)
-    jobs = Scheduler(day.db, day.publisher, clock=day.clock, has_triage=True)
+    jobs = Scheduler(day.runtime.services, day.publisher)
     run_all(day, jobs, minutes=2)
 
     assert steps_taken(day) == {

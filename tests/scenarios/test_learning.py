@@ -10,6 +10,7 @@ from demo.servers import MongoServer, RedisServer
 from services.core.database import Mongo
 from services.models.ticket import Ticket
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.routing.model_store import ModelKind, ModelStore
 from services.routing.training import Training
 from services.tickets.filing import TicketService
@@ -38,6 +39,7 @@ def resolved(db: Mongo, clock: FixedClock, by: User, skill: str, title: str) -> 
 
 
 def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
+    services: Services,
     runtime: Runtime,
     db: Mongo,
     people: People,
@@ -50,7 +52,7 @@ def test_after_one_resolved_ticket_the_next_like_it_finds_the_expert(
     people.add(Role.MODERATOR, "Printer")
     expert = people.add(Role.MODERATOR, "VPN")
     resolved(db, clock, expert, "VPN", "The tunnel to the office drops")
-    jobs = Scheduler(db, publisher, clock=clock)
+    jobs = Scheduler(services, publisher)
     jobs.run("learn")
     assert ModelStore(db, clock=clock).skill_model() is None  # who follows does not learn
     jobs.renew_leadership()

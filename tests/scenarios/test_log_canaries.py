@@ -9,8 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from services.core import logs
 from services.core.database import Mongo
 from services.models.ticket import Ticket
@@ -18,10 +17,10 @@ from services.models.user import Role
 from tasks.runtime import Runtime
 from tests.conftest import (
     Bot,
-    Inline,
     People,
     RecordingPublisher,
     filled_in,
+    inline_bot,
     pressed_resolve,
     reload,
     work,
@@ -109,7 +108,7 @@ def test_slack_failing(
 
 
 def test_faults_of_ours(
-    bot_services: BotServices, slack: RecordingSlack, canary: str, db: Mongo, log: io.StringIO
+    bot_process: BotProcess, slack: RecordingSlack, canary: str, db: Mongo, log: io.StringIO
 ) -> None:
     class Broken:
         def publish_ticket(self, ticket_id: str) -> None:
@@ -121,12 +120,12 @@ def test_faults_of_ours(
         def publish_availability_check(self) -> None:
             raise RuntimeError("out of order")
 
-    broken = Bot(bot.app.create_app(replace(bot_services, publisher=Broken()), executor=Inline()))
+    broken = inline_bot(replace(bot_process, publisher=Broken()))
     broken.answer(filled_in(broken, slack, canary, **WORDS))
     body = filled_in(broken, slack, canary, **WORDS)
     del body["view"]["state"]["values"]["priority"]
     broken.answer(body)
-    assert "after the answer to file_ticket" in log.getvalue()
+    assert "file_ticket failed after its acknowledgement" in log.getvalue()
     assert_no_canary(log, because="unexpected fault, reference")
 
 

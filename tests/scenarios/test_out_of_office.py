@@ -8,6 +8,7 @@ from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.models.ticket import Ticket
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.tickets.filing import TicketService
 from tasks.processes.scheduler import Scheduler
 from tasks.runtime import Runtime
@@ -34,6 +35,7 @@ def status(slack: RecordingSlack, user: User, emoji: str = "", until: float = 0)
 
 
 def test_a_palm_tree_until_friday(
+    services: Services,
     ticket_bot: Bot,
     slack: RecordingSlack,
     people: People,
@@ -72,7 +74,7 @@ def test_a_palm_tree_until_friday(
     assert reload(db, first).assigned_to is None
     lara = people.add(Role.MODERATOR, "VPN", capacity=1)  # which wakes what waits
     clock.advance(seconds=20)
-    jobs = Scheduler(db, publisher, clock=clock)
+    jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     jobs.run("sweep")
     work(runtime, publisher)

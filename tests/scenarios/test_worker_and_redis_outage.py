@@ -5,15 +5,14 @@ from dataclasses import replace
 
 import pytest
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from demo.servers import RedisServer
 from services.core.database import Mongo
 from services.models.ticket import Status
 from services.models.user import Role, User
 from services.tickets.filing import TicketService
 from tasks.queue.publisher import CeleryPublisher
-from tests.conftest import Bot, Inline, People
+from tests.conftest import Bot, People, inline_bot, with_services
 from tests.support import payloads
 from tests.support.processes import Product, celery_for, eventually, is_outbox_empty
 from tests.support.recording_slack import RecordingSlack
@@ -31,11 +30,11 @@ def redis() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def publishing_bot(redis: RedisServer, bot_services: BotServices, db: Mongo) -> Bot:
+def publishing_bot(redis: RedisServer, bot_process: BotProcess, db: Mongo) -> Bot:
     """A bot that publishes to this test's Redis, and files at the real time."""
     publisher = CeleryPublisher(celery_for(redis.url))
-    real = replace(bot_services, tickets=TicketService(db), publisher=publisher)
-    return Bot(bot.app.create_app(real, executor=Inline()))
+    real = with_services(bot_process, tickets=TicketService(db))
+    return inline_bot(replace(real, publisher=publisher))
 
 
 def file(publishing_bot: Bot, slack: RecordingSlack, person: User, title: str) -> str:

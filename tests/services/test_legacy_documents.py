@@ -18,41 +18,27 @@ from bson import ObjectId
 
 import services
 from demo.servers import MongoServer
-from services.account_admin.account_admin import AccountAdmin, PersonFields
+from services.account_admin.account_admin import PersonFields
 from services.accounts import account_search, users
-from services.accounts.users import UserService
 from services.analysis import analysis_store
 from services.analysis.model_answer import Analysis
 from services.assignment import feedback
-from services.assignment.assignment_service import AssignmentService
 from services.assignment.candidate_pool import CandidateLoader
-from services.assignment.dry_run import ExplainService
-from services.assignment.reassign import Reassignment
 from services.assignment.shortlist import Shortlist
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import build_account_services
-from services.availability.availability_service import AvailabilityChange, AvailabilityService
-from services.availability.handover_offers import HandoverOffer, HandoverOffers, OfferDecision
+from services.auth.passwords import PasswordHasher
+from services.availability.availability_service import AvailabilityChange
+from services.availability.handover_offers import HandoverOffer, OfferDecision
 from services.availability.slack_status import MemberStatus, SlackStatus
-from services.availability.status_sync import StatusSync
 from services.core.database import Document, Mongo, connect
 from services.core.errors import DomainError
 from services.digest.digest_counts import DigestCounts
-from services.digest.digest_service import Digest, DigestPreference, Digests
-from services.editing.ticket_edits import TicketEdits, TicketPatches
-from services.escalation.escalation_steps import EscalationSteps
-from services.home.home_service import HomeService
-from services.home.sessions import HomeSessions, Screen
+from services.digest.digest_service import Digest, Digests
+from services.home.sessions import Screen
 from services.linking import suspension
-from services.linking.link_by_code import LinkByCode
-from services.linking.links import LinkService
-from services.linking.member_sync import MemberSync
 from services.linking.suspension import ExclusionReason
-from services.linking.unlink import Unlink
-from services.lists.api_pages import TicketPager
 from services.lists.list_pages import TicketLists
 from services.lists.list_query import ListKind, ListQuery
-from services.lists.list_service import ListService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef
 from services.models.events import EventType, NewEvent
@@ -64,22 +50,15 @@ from services.models.user import Role, User
 from services.ops import failing_items
 from services.ops.ticket_counts import count_tickets
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import TicketThreads
-from services.privacy.erasure import Erasure
-from services.privacy.export import DataExport
 from services.registry.indexes import ensure_indexes
+from services.registry.services import Services
 from services.routing import similar_tickets
-from services.routing.model_store import ModelStore
-from services.routing.training import Training
 from services.sla import recompute
 from services.tickets import legacy_adopt, legacy_reconcile, release, ticket_store
 from services.tickets import queries as ticket_queries
-from services.tickets.actions import TicketActions
-from services.tickets.comments import CommentService
-from services.tickets.filing import TicketService, check_not_filed
+from services.tickets.filing import check_not_filed
 from services.tickets.lifecycle import TicketAction, state_token
 from services.tickets.queries import load_ticket
-from services.tickets.requester_actions import RequesterActions
 from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS
 from tests.support import legacy_app
 from tests.support.legacy_app import ADMIN, MODERATOR, NEW, PASSWORD, SECOND, TICKETS, USER, USERS
@@ -93,12 +72,12 @@ MO_ADDRESS = "mo.derator@example.com"
 # They touch neither accounts nor tickets.
 ELSEWHERE = frozenset(
     {
-        "auth.services",
         "accounts.last_admin",
         "auth.one_time_codes",
         "core.sequences",
         "core.database",
         "registry.indexes",
+        "registry.services",
         "core.leases",
         "core.processed_events",
         "ops.job_runs",
@@ -118,37 +97,16 @@ ELSEWHERE = frozenset(
 )
 
 
-class World:
-    """The services, as they are made for a request."""
+class World(Services):
+    """All services, an hour after the upgrade."""
 
     def __init__(self, db: Mongo) -> None:
-        self.db = db
         self.now = NEW + timedelta(hours=1)
-        self.users = UserService(db, clock=self.clock)
-        self.links = LinkService(db, self.users, clock=self.clock)
-        self.ticket_actions = TicketActions(db, self.users, clock=self.clock)
-        self.ticket_edits = TicketEdits(db, self.users, self.links, clock=self.clock)
-        self.tickets = TicketService(db, clock=self.clock)
-        self.comments = CommentService(db, clock=self.clock)
-        self.store = AssignmentService(db, self.links)
-        self.lists = ListService(db, self.users, self.links, clock=self.clock)
-        self.home = HomeService(db, self.users, self.links, clock=self.clock)
-        self.people = AccountAdmin(db, clock=self.clock)
-        self.home_sessions = HomeSessions(db, clock=self.clock)
-        self.availability = AvailabilityService(db, clock=self.clock)
-        self.handovers = HandoverOffers(db, clock=self.clock)
-        self.status_sync = StatusSync(db, clock=self.clock)
-        self.staff = CandidateLoader(db, self.links)
-        self.accounts = build_account_services(
-            db, self.users, secret=JWT_SECRET, redis_url=NO_REDIS, clock=self.clock, cost=CHEAP
+        super().__init__(
+            db, lambda: self.now, has_triage=True, jwt_secret=JWT_SECRET, redis_url=NO_REDIS
         )
-        emails, codes = self.accounts.emails, self.accounts.codes
-        self.link_by_code = LinkByCode(db, self.users, self.links, codes, emails, clock=self.clock)
-        self.unlink_service = Unlink(db, self.users, self.links, emails, clock=self.clock)
-        self.member_sync = MemberSync(db, self.users, codes, clock=self.clock)
-
-    def clock(self) -> datetime:
-        return self.now
+        self.password_hasher = PasswordHasher(cost=CHEAP)
+        self.staff = CandidateLoader(db, self.links)
 
     def ticket(self, ticket_id: ObjectId) -> Ticket:
         ticket = load_ticket(self.db, str(ticket_id))
@@ -272,16 +230,18 @@ def forgotten(world: World) -> None:
 def saved(world: World, **fields: str) -> User:
     shown = PersonFields.from_user(world.user(MODERATOR))
     wanted = replace(shown, **fields)
-    return world.people.update(actor=BOSS, user_id=str(MODERATOR), shown=shown, wanted=wanted)
+    return world.account_admin.update(
+        actor=BOSS, user_id=str(MODERATOR), shown=shown, wanted=wanted
+    )
 
 
 def reset(world: World) -> User:
-    code = world.accounts.codes.issue(kind=CodeKind.RESET, user_id=MODERATOR)
-    return world.accounts.password_resets.reset(code=code, password="another horse")
+    code = world.codes.issue(kind=CodeKind.RESET, user_id=MODERATOR)
+    return world.password_resets.reset(code=code, password="another horse")
 
 
 def offered(world: World) -> str:
-    code = world.accounts.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
+    code = world.codes.issue(kind=CodeKind.LINK, user_id=MODERATOR)
     return world.link_by_code.preview(member=world.member(), code=code).code_id
 
 
@@ -297,13 +257,6 @@ def corrected(world: World, ticket_id: ObjectId) -> None:
     feedback.record_corrections(world.db, moved, now=world.now)
 
 
-def reassignment(world: World) -> Reassignment:
-    models = ModelStore(world.db, clock=world.clock)
-    return Reassignment(
-        world.db, world.users, world.links, world.ticket_actions, models, clock=world.clock
-    )
-
-
 def large(world: World) -> Shortlist:
     """As where there are more moderators than are all read for a ticket."""
     made = Shortlist(world.db)
@@ -311,23 +264,10 @@ def large(world: World) -> Shortlist:
     return made
 
 
-def dry(world: World) -> ExplainService:
-    models = ModelStore(world.db, clock=world.clock)
-    return ExplainService(world.db, world.users, world.links, models, clock=world.clock)
-
-
-def escalation_steps(world: World) -> EscalationSteps:
-    return EscalationSteps(world.db, world.store, lambda _: {}, has_triage=True, clock=world.clock)
-
-
-def answering(world: World) -> RequesterActions:
-    return RequesterActions(world.db, world.ticket_actions, world.comments, clock=world.clock)
-
-
 def digest_service(world: World) -> Digests:
     """A Tuesday's, at nine."""
     world.now = datetime(2037, 3, 3, 9, tzinfo=UTC)
-    return Digests(world.db, clock=world.clock)
+    return world.digests
 
 
 def digest(world: World) -> Digest:
@@ -347,14 +287,14 @@ def away(world: World) -> User:
 
 def offer(world: World) -> HandoverOffer:
     away(world)
-    found = world.handovers.claim_next()
+    found = world.handover_offers.claim_next()
     assert found is not None
     return found
 
 
 def decided(world: World) -> OfferDecision | None:
     key = offer(world).key
-    return world.handovers.decide(actor=MO, user_id=str(MODERATOR), key=key, hand_over=True)
+    return world.handover_offers.decide(actor=MO, user_id=str(MODERATOR), key=key, hand_over=True)
 
 
 def edited(**fields: Any) -> OfTicket:
@@ -383,50 +323,54 @@ TABLE: Mapping[str, Entry] = {
         ),
         "role",
     ),
-    "escalation.escalation_steps.EscalationSteps.due": once(lambda w: escalation_steps(w).due()),
+    "escalation.escalation_steps.EscalationSteps.due": once(lambda w: w.escalation_steps.due()),
     "escalation.escalation_steps.EscalationSteps.schedule_retry": each(
-        lambda w, t: escalation_steps(w).schedule_retry(w.ticket(t), OverflowError())
+        lambda w, t: w.escalation_steps.schedule_retry(w.ticket(t), OverflowError())
     ),
     "escalation.escalation_steps.EscalationSteps.take": each(
-        lambda w, t: escalation_steps(w).take(w.ticket(t)), *GROUNDS
+        lambda w, t: w.escalation_steps.take(w.ticket(t)), *GROUNDS
     ),
     "analysis.analysis_store.store_analysis": each(
         lambda w, t: analysis_store.store_analysis(w.db, w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
     "tickets.requester_actions.RequesterActions.confirm_solved": each(
-        lambda w, t: answering(w).confirm_solved(actor=JO, ticket_id=str(t)), *GROUNDS
+        lambda w, t: w.requester_actions.confirm_solved(actor=JO, ticket_id=str(t)), *GROUNDS
     ),
     "tickets.requester_actions.RequesterActions.report_unsolved": each(
-        lambda w, t: answering(w).report_unsolved(actor=JO, ticket_id=str(t), request_id="V1"),
+        lambda w, t: w.requester_actions.report_unsolved(
+            actor=JO, ticket_id=str(t), request_id="V1"
+        ),
         *GROUNDS,
     ),
     "assignment.assignment_service.AssignmentService.claim": each(
-        lambda w, t: w.store.claim(t, now=w.now)
+        lambda w, t: w.assignments.claim(t, now=w.now)
     ),
     "assignment.assignment_service.AssignmentService.release_claim": each(
-        lambda w, t: w.store.release_claim(t)
+        lambda w, t: w.assignments.release_claim(t)
     ),
     "assignment.assignment_service.AssignmentService.store_analysis": each(
-        lambda w, t: w.store.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
+        lambda w, t: w.assignments.store_analysis(w.ticket(t), ANALYSIS, now=w.now), *FOUND
     ),
     "assignment.assignment_service.AssignmentService.candidates": once(
-        lambda w: w.store.candidates(team_id=TEAM_ID, now=w.now)
+        lambda w: w.assignments.candidates(team_id=TEAM_ID, now=w.now)
     ),
     "assignment.assignment_service.AssignmentService.choose": each(
-        lambda w, t: w.store.choose(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+        lambda w, t: w.assignments.choose(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
     "assignment.assignment_service.AssignmentService.evaluate": each(
-        lambda w, t: w.store.evaluate(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
+        lambda w, t: w.assignments.evaluate(w.ticket(t), now=w.now, history={MODERATOR: 1.0})
     ),
     "assignment.assignment_service.AssignmentService.assign": each(
-        lambda w, t: w.store.assign(w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now),
+        lambda w, t: w.assignments.assign(
+            w.ticket(t), CHOICE, source=AnalysisSource.ROUTER, now=w.now
+        ),
         *GROUNDS,
     ),
     "assignment.assignment_service.AssignmentService.record_chosen": once(
-        lambda w: w.store.record_chosen(CHOICE, now=w.now)
+        lambda w: w.assignments.record_chosen(CHOICE, now=w.now)
     ),
     "assignment.assignment_service.AssignmentService.queue_unassigned": each(
-        lambda w, t: w.store.queue_unassigned(w.ticket(t), now=w.now)
+        lambda w, t: w.assignments.queue_unassigned(w.ticket(t), now=w.now)
     ),
     "availability.availability_service.AvailabilityService.get": once(
         lambda w: [w.availability.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
@@ -462,10 +406,10 @@ TABLE: Mapping[str, Entry] = {
         lambda w, t: feedback.ticket_corrections(w.db, t)
     ),
     "assignment.dry_run.ExplainService.explain": each(
-        lambda w, t: dry(w).explain(actor=BOSS, ticket_id=str(t), limit=1)
+        lambda w, t: w.explanations.explain(actor=BOSS, ticket_id=str(t), limit=1)
     ),
     "assignment.dry_run.ExplainService.explain_reference": each(
-        lambda w, t: dry(w).explain_reference(actor=OPERATOR, reference=str(t))
+        lambda w, t: w.explanations.explain_reference(actor=OPERATOR, reference=str(t))
     ),
     "digest.digest_counts.DigestCounts.for_assignee": once(
         lambda w: [DigestCounts(w.db, now=w.now).for_assignee(doc["_id"]) for doc in USERS]
@@ -477,7 +421,7 @@ TABLE: Mapping[str, Entry] = {
         lambda w: DigestCounts(w.db, now=w.now).activity(w.now - timedelta(days=1), w.now)
     ),
     "digest.digest_service.DigestPreference.set_enabled": once(
-        lambda w: DigestPreference(w.db).set_enabled(actor=MO, enabled=True)
+        lambda w: w.digest_preference.set_enabled(actor=MO, enabled=True)
     ),
     "digest.digest_service.Digests.has_due": once(lambda w: digest_service(w).has_due()),
     "digest.digest_service.Digests.due": once(lambda w: digest_service(w).due()),
@@ -524,24 +468,24 @@ TABLE: Mapping[str, Entry] = {
         *GROUNDS,
     ),
     "availability.handover_offers.HandoverOffers.has_due": once(
-        lambda w: (away(w), w.handovers.has_due())
+        lambda w: (away(w), w.handover_offers.has_due())
     ),
     "availability.handover_offers.HandoverOffers.claim_next": once(offer),
     "availability.handover_offers.HandoverOffers.mark_sent": once(
-        lambda w: w.handovers.mark_sent(offer(w), channel="D0X", ts="1.5")
+        lambda w: w.handover_offers.mark_sent(offer(w), channel="D0X", ts="1.5")
     ),
     "availability.handover_offers.HandoverOffers.mark_failed": once(
-        lambda w: w.handovers.mark_failed(offer(w), error="is_bot")
+        lambda w: w.handover_offers.mark_failed(offer(w), error="is_bot")
     ),
     "availability.handover_offers.HandoverOffers.retry_later": once(
-        lambda w: w.handovers.retry_later(offer(w))
+        lambda w: w.handover_offers.retry_later(offer(w))
     ),
     "availability.handover_offers.HandoverOffers.decide": once(decided, *GROUNDS),
     "assignment.reassign.Reassignment.assignee_options": each(
-        lambda w, t: reassignment(w).assignee_options(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
+        lambda w, t: w.reassignment.assignee_options(actor=BOSS, team_id=TEAM_ID, ticket_id=str(t))
     ),
     "assignment.reassign.Reassignment.decline": each(
-        lambda w, t: reassignment(w).decline(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
+        lambda w, t: w.reassignment.decline(actor=MO, ticket_id=str(t)), *GROUNDS, *FOUND
     ),
     "home.home_service.HomeService.get": each(
         lambda w, t: w.home.get(actor=BOSS, team_id=TEAM_ID, screen=Screen(ticket_id=t))
@@ -553,7 +497,7 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.home.get_or_parent(actor=JO, team_id=TEAM_ID, screen=Screen())
     ),
     "privacy.erasure.Erasure.erase": once(
-        lambda w: Erasure(w.db, w.users, clock=w.clock).erase(actor=OPERATOR, email=MO_ADDRESS),
+        lambda w: w.erasure.erase(actor=OPERATOR, email=MO_ADDRESS),
         *{name for doc in USERS for name in doc} - {"_id", "createdAt", "__v"},
         *GROUNDS,
     ),
@@ -651,26 +595,28 @@ TABLE: Mapping[str, Entry] = {
         lambda w: legacy_reconcile.reconcile(w.db, now=w.now)
     ),
     "editing.ticket_edits.TicketPatches.apply": each(
-        lambda w, t: TicketPatches(w.db, w.ticket_edits).apply(
+        lambda w, t: w.ticket_patches.apply(
             actor=BOSS, ticket_id=str(t), changes={"description": "Other words."}
         ),
         "description",
     ),
     "account_admin.account_admin.AccountAdmin.page": once(
-        lambda w: w.people.page(actor=BOSS, cursor=account_search.AccountCursor())
+        lambda w: w.account_admin.page(actor=BOSS, cursor=account_search.AccountCursor())
     ),
     "account_admin.account_admin.AccountAdmin.get": once(
-        lambda w: [w.people.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
+        lambda w: [w.account_admin.get(actor=BOSS, user_id=str(doc["_id"])) for doc in USERS]
     ),
     "account_admin.account_admin.AccountAdmin.update": once(
         lambda w: saved(w, skills="VPN, DNS"), "skills"
     ),
     "account_admin.account_admin.AccountAdmin.release_tickets": once(
-        lambda w: w.people.release_tickets(actor=BOSS, user_id=MODERATOR)
+        lambda w: w.account_admin.release_tickets(actor=BOSS, user_id=MODERATOR)
     ),
-    "account_admin.account_admin.AccountAdmin.get_own": once(lambda w: w.people.get_own(actor=MO)),
+    "account_admin.account_admin.AccountAdmin.get_own": once(
+        lambda w: w.account_admin.get_own(actor=MO)
+    ),
     "account_admin.account_admin.AccountAdmin.update_own": once(
-        lambda w: w.people.update_own(actor=MO, name="Mo")
+        lambda w: w.account_admin.update_own(actor=MO, name="Mo")
     ),
     "accounts.users.load_account_doc": once(
         lambda w: [users.load_account_doc(w.db, str(doc["_id"])) for doc in USERS]
@@ -697,15 +643,15 @@ TABLE: Mapping[str, Entry] = {
         lambda w: (away(w), w.status_sync.end_absences())
     ),
     "auth.profile.ProfileService.update_own": once(
-        lambda w: w.accounts.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
+        lambda w: w.profiles.update_own(actor=MO, name="Mo", skills=["DNS"]), "skills"
     ),
     "auth.profile.ProfileService.update_other": once(
-        lambda w: w.accounts.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
+        lambda w: w.profiles.update_other(actor=BOSS, email=MO_ADDRESS, role="admin"),
         "role",
     ),
     "sla.recompute.recompute_stale": once(lambda w: recompute.recompute_stale(w.db)),
     "auth.password_reset.PasswordResetService.request_link": once(
-        lambda w: w.accounts.password_resets.request_link(email=MO_ADDRESS)
+        lambda w: w.password_resets.request_link(email=MO_ADDRESS)
     ),
     "auth.password_reset.PasswordResetService.reset": once(reset, "password"),
     "accounts.account_search.index_new_accounts": once(
@@ -728,20 +674,16 @@ TABLE: Mapping[str, Entry] = {
     "ops.failing_items.count_failing": once(lambda w: failing_items.count_failing(w.db)),
     "ops.failing_items.find_failing": once(lambda w: failing_items.find_failing(w.db, now=w.now)),
     "auth.sign_in.SignInService.sign_up": once(
-        lambda w: w.accounts.sign_in.sign_up(email="new@example.com", password=PASSWORD)
+        lambda w: w.sign_in.sign_up(email="new@example.com", password=PASSWORD)
     ),
     "auth.sign_in.SignInService.sign_in": once(
-        lambda w: w.accounts.sign_in.sign_in(email=MO_ADDRESS, password=PASSWORD), "password"
+        lambda w: w.sign_in.sign_in(email=MO_ADDRESS, password=PASSWORD), "password"
     ),
     "auth.sign_in.SignInService.authenticate": once(
-        lambda w: w.accounts.sign_in.authenticate(w.accounts.sign_in.issue_token(w.user(MODERATOR)))
+        lambda w: w.sign_in.authenticate(w.sign_in.issue_token(w.user(MODERATOR)))
     ),
-    "auth.sign_in.SignInService.issue_token": once(
-        lambda w: w.accounts.sign_in.issue_token(w.user(USER))
-    ),
-    "auth.sign_in.SignInService.sign_out": once(
-        lambda w: w.accounts.sign_in.sign_out(user_id=USER)
-    ),
+    "auth.sign_in.SignInService.issue_token": once(lambda w: w.sign_in.issue_token(w.user(USER))),
+    "auth.sign_in.SignInService.sign_out": once(lambda w: w.sign_in.sign_out(user_id=USER)),
     "routing.similar_tickets.find_precedents": once(
         lambda w: similar_tickets.find_precedents(
             w.db, text="VPN", likely=["VPN"], team_skills=["VPN", "DNS"]
@@ -766,16 +708,14 @@ TABLE: Mapping[str, Entry] = {
         lambda w: w.staff.record_chosen(MODERATOR, now=w.now)
     ),
     "privacy.export.DataExport.export": once(
-        lambda w: DataExport(w.db, w.users).export(actor=OPERATOR, email=MO_ADDRESS)
+        lambda w: w.data_export.export(actor=OPERATOR, email=MO_ADDRESS)
     ),
     "outbox.deliveries.TicketThreads.find_ticket": once(
-        lambda w: TicketThreads(w.db).find_ticket(team_id=TEAM_ID, message=PLACE)
+        lambda w: w.ticket_threads.find_ticket(team_id=TEAM_ID, message=PLACE)
     ),
     "ops.ticket_counts.count_tickets": once(lambda w: count_tickets(w.db, clock=w.clock)),
     "lists.api_pages.TicketPager.newest_page": once(
-        lambda w: [
-            TicketPager(w.db, clock=w.clock).newest_page(actor=actor) for actor in (BOSS, JO)
-        ]
+        lambda w: [w.ticket_pager.newest_page(actor=actor) for actor in (BOSS, JO)]
     ),
     "tickets.filing.TicketService.create": once(filed),
     "tickets.filing.TicketService.check_not_filed": once(
@@ -790,9 +730,7 @@ TABLE: Mapping[str, Entry] = {
         )
     ),
     "tickets.queries.load_ticket": each(lambda w, t: load_ticket(w.db, str(t))),
-    "routing.training.Training.run_if_due": once(
-        lambda w: Training(w.db, clock=w.clock).run_if_due()
-    ),
+    "routing.training.Training.run_if_due": once(lambda w: w.training.run_if_due()),
     "linking.unlink.Unlink.preview": once(lambda w: w.unlink_service.preview(actor=MO)),
     "linking.unlink.Unlink.unlink": once(unlinked),
     "linking.unlink.Unlink.linked_members": once(
@@ -908,7 +846,8 @@ def methods() -> Iterator[str]:
             if inspect.isfunction(made) and "db" in inspect.signature(made).parameters:
                 yield f"{place}.{name}"
             makes = getattr(made, "__init__", None) if inspect.isclass(made) else None
-            if inspect.isfunction(makes) and "db" in inspect.signature(makes).parameters:
+            given = inspect.signature(makes).parameters if inspect.isfunction(makes) else {}
+            if "db" in given or "dependencies" in given:
                 own = [key for key, of in vars(made).items() if inspect.isfunction(of)]
                 public = [key for key in own if not key.startswith("_")]
                 yield from (f"{place}.{name}.{key}" for key in public)

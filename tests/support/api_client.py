@@ -59,7 +59,7 @@ class Api:
         return self.call("PATCH", path, **sent)
 
     def filed(self, by: User | str, **fields: Any) -> Json:
-        """A ticket of theirs, as it is answered."""
+        """File a ticket and return the answer."""
         answer = self.post("/api/tickets", by=by, json={**FINE, **fields})
         assert answer.status_code == 201, answer.text
         return dict(answer.json()["ticket"])

@@ -44,10 +44,11 @@ class Day:
         if self.has_triage:
             self.slack.add_channel(TRIAGE)
             self.runtime = replace(self.runtime, triage_channel=TRIAGE)
+        self.runtime.services.has_triage = self.has_triage
 
     @property
     def steps(self) -> EscalationSteps:
-        return escalation.build_steps(self.db, has_triage=self.has_triage, clock=self.clock)
+        return self.runtime.services.escalation_steps
 
     def file(
         self, requester: User, title: str = "VPN is down", priority: str | None = "high"
@@ -73,7 +74,7 @@ class Day:
 
     def send_due_reminders(self) -> None:
         """What was posted by now is sent."""
-        escalation.request_due_reminders(self.db, self.publisher, clock=self.clock)
+        escalation.request_due_reminders(self.runtime.services.reminders, self.publisher)
         work(self.runtime, self.publisher)
 
     def goes_on_at(self, moment: datetime) -> None:

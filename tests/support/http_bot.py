@@ -51,7 +51,7 @@ class HttpBot:
         return answer
 
     def filled_in(self, slack: RecordingSlack, user: str, **values: str) -> Json:
-        """What Slack sends after a user opened the form, filled it in and pressed File."""
+        """Return the payload of a form that the user opens, fills in and submits."""
         command = payloads.slash_command(user=user)
         self.answer(command)
         view = opened_by(slack, command["trigger_id"])

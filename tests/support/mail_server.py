@@ -29,7 +29,7 @@ class _Controller(Controller):
 
 
 class MailServer:
-    """Takes mail, and keeps it. `with MailServer() as server: ...`; may be started again after it.
+    """Keeps the mail it receives. Use it in a `with` statement; it may be started again after it.
 
     `auth` wants MAIL_USER and MAIL_PASSWORD, `starttls` offers TLS and `implicit_tls` speaks
     nothing else; `utf8` is for addresses. `answers` are for mail, each once, in order and before

@@ -7,15 +7,13 @@ from html.parser import HTMLParser
 
 import requests
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.flask_app import create_flask_app
 from bot.web.pages.blueprint import pages_blueprint
-from bot.web.pages.browser_request import PageServices
+from bot.web.pages.browser_request import is_https
 from bot.web.pages.error_pages import make_error_page
 from bot.web.server import WebServer
-from services.accounts.users import UserService
-from services.auth.services import AccountServices
-from tests.conftest import JWT_SECRET
+from tests.conftest import make_config
 
 PASSWORD = "correct horse battery"
 OUTSIDE = "http://helpdesk.example.com"
@@ -116,20 +114,15 @@ class Browser(requests.Session):
 
 @contextmanager
 def serving(
-    bot_services: BotServices,
-    accounts: AccountServices,
-    users: UserService,
-    *,
-    app_url: str | None = OUTSIDE,
-    has_mail: bool = True,
+    bot_process: BotProcess, *, app_url: str = OUTSIDE, has_mail: bool = True
 ) -> Iterator[str]:
     """The pages on a real server; the address."""
-    bot_services = replace(bot_services, app_url=app_url)
-    site = PageServices.build(bot_services, accounts, users, secret=JWT_SECRET, has_smtp=has_mail)
+    smtp_host = "127.0.0.1" if has_mail else ""
+    config = make_config(APP_URL=app_url, MAILTRAP_SMTP_HOST=smtp_host)
     web = create_flask_app(
         is_ready=lambda: True,
-        blueprints=[pages_blueprint(site)],
-        error_page=make_error_page(secure=site.cookies.secure),
+        blueprints=[pages_blueprint(replace(bot_process, config=config))],
+        error_page=make_error_page(secure=is_https(app_url)),
     )
     with WebServer(web, host="127.0.0.1", port=0) as server:
         yield f"http://127.0.0.1:{server.port}"

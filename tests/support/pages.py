@@ -4,17 +4,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from bot.slack.bot_services import BotServices
-from services.accounts.users import UserService
-from services.auth.services import AccountServices
+from bot.slack.bot_process import BotProcess
 from tests.support.page_client import Browser, serving
 
 
 @pytest.fixture
-def url(
-    bot_services: BotServices, account_services: AccountServices, users: UserService
-) -> Iterator[str]:
-    with serving(bot_services, account_services, users) as address:
+def url(bot_process: BotProcess) -> Iterator[str]:
+    with serving(bot_process) as address:
         yield address
 
 

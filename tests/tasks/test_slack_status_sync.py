@@ -13,6 +13,7 @@ from services.core.database import Mongo
 from services.core.installation import claim_installation
 from services.core.leases import is_paused, pause
 from services.models.user import Role, User
+from services.registry.services import Services
 from tasks import slack_status_sync
 from tasks.processes.scheduler import Scheduler
 from tasks.queue.celery_app import STATUS_SYNC_TASK
@@ -244,20 +245,23 @@ def test_a_longer_pause_stays(db: Mongo, clock: FixedClock) -> None:
 
 
 def test_the_job_asks_only_while_somebody_is_due(
-    runtime: Runtime, publisher: RecordingPublisher, nils: User, db: Mongo, clock: FixedClock
+    services: Services,
+    runtime: Runtime,
+    publisher: RecordingPublisher,
+    nils: User,
 ) -> None:
-    enqueue_due(db, publisher, clock=clock)
+    enqueue_due(services, publisher)
     assert publisher.asked == [(STATUS_SYNC_TASK, "")]
     publisher.asked.clear()
     sync_due(runtime)
-    enqueue_due(db, publisher, clock=clock)
+    enqueue_due(services, publisher)
     assert publisher.asked == []
 
 
 def test_of_two_processes_the_leader_asks(
-    publisher: RecordingPublisher, nils: User, db: Mongo, clock: FixedClock
+    services: Services, publisher: RecordingPublisher, nils: User, clock: FixedClock
 ) -> None:
-    first, second = (Scheduler(db, publisher, clock=clock) for _ in range(2))
+    first, second = (Scheduler(services, publisher) for _ in range(2))
     for jobs in (first, second):
         jobs.renew_leadership()
     for jobs in (first, second):

@@ -1,14 +1,13 @@
 """The modal to update a ticket, once somebody else was quicker: what they changed, and one's own
 words, still there to be sent again."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from bson import ObjectId
 
 from bot.views.history import edit_phrase
-from bot.views.inputs import INPUT_VALUE_KEYS, View
+from bot.views.inputs import View
 from bot.views.modals.edit_metadata import EditMetadata
 from bot.views.modals.edit_ticket import edit_ticket_frame, status_select
 from bot.views.text import (
@@ -35,15 +34,14 @@ MAX_LIST_LENGTH = 500
 
 
 def conflict_modal(
-    view: Mapping[str, Any],
+    inputs: Sequence[Block],
     conflict: EditConflict,
     *,
     metadata: EditMetadata,
     changed_fields: frozenset[str],
     reader_id: ObjectId,
 ) -> View:
-    """`view` is the form as it was sent in, with its state; `changed_fields`, the fields changed in
-    it."""
+    """`inputs` are the form's, filled in as submitted; `changed_fields` are those changed in it."""
     acknowledged = {
         **metadata.acknowledged,
         **{field_conflict.field: conflict.ticket.seq for field_conflict in conflict.conflicts},
@@ -51,10 +49,6 @@ def conflict_modal(
     notices = [
         block for clash in conflict.conflicts for block in _notice(clash, conflict, reader_id)
     ]
-    filled_blocks = [
-        _with_submitted_value(block, view["state"]["values"]) for block in view["blocks"]
-    ]
-    inputs = [block for block in filled_blocks if block["type"] == "input"]
     blocks = [
         *notices,
         {"type": "context", "elements": [plain_text(FORM_KEPT_NOTICE)]},
@@ -100,19 +94,6 @@ def _change_phrase(
     if field_conflict.value == reader_id:
         return "gave it to you"
     return f"gave it to {escape(_name(field_conflict.value, conflict))}"
-
-
-def _with_submitted_value(block: Mapping[str, Any], values: Mapping[str, Any]) -> Block:
-    """An input filled in with what it held when the form was sent."""
-    if block["type"] != "input":
-        return dict(block)
-    element = dict(block["element"])
-    value_key, initial_key = INPUT_VALUE_KEYS[element["type"]]
-    value = values[block["block_id"]][element["action_id"]].get(value_key)
-    element.pop(initial_key, None)
-    if value:
-        element[initial_key] = value
-    return {**block, "element": element}
 
 
 def _with_current_choices(block: Block, status: Status) -> Block:

@@ -1,84 +1,39 @@
-"""One call of the API: what its handler is given."""
+"""One call of the API, as its handler receives it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from flask import Request
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.client_ip import address_for_rate_limit, bearer_token
-from services.accounts.users import UserService
-from services.auth.profile import ProfileService
-from services.auth.services import AccountServices
-from services.auth.sign_in import SignInService
-from services.core.database import Mongo
 from services.core.errors import InvalidValue, Unauthenticated
-from services.core.settings import Network
-from services.editing.ticket_edits import TicketPatches
-from services.lists.api_pages import MAX_PAGE_SIZE, TicketPager
+from services.lists.api_pages import MAX_PAGE_SIZE
 from services.models.permissions import Actor, Permission
 from services.models.ticket import Ticket
 from services.models.user import User
-from services.outbox.emails import Emails
-from services.outbox.pending import Publisher
-from services.tickets.filing import TicketService
+from services.registry.services import Services
 
 SIGN_IN_REQUIRED = "Send the token of a sign-in in the Authorization header, as Bearer TOKEN."
 _BAD_LIMIT = f"Give a whole number from 1 to {MAX_PAGE_SIZE}."
 
 
-@dataclass(frozen=True, slots=True)
-class ApiServices:
-    """Everything behind the API, made once a process."""
-
-    tickets: TicketService
-    ticket_pager: TicketPager
-    ticket_patches: TicketPatches
-    users: UserService
-    sign_in: SignInService
-    profiles: ProfileService
-    emails: Emails
-    publisher: Publisher
-    team_id: str
-    trusted_proxies: Sequence[Network] = ()
-
-    @classmethod
-    def build(
-        cls,
-        db: Mongo,
-        bot_services: BotServices,
-        accounts: AccountServices,
-        users: UserService,
-        *,
-        trusted_proxies: Sequence[Network] = (),
-    ) -> "ApiServices":
-        return cls(
-            tickets=bot_services.tickets,
-            ticket_pager=TicketPager(db),
-            ticket_patches=TicketPatches(db, bot_services.ticket_edits),
-            users=users,
-            sign_in=accounts.sign_in,
-            profiles=accounts.profiles,
-            emails=accounts.emails,
-            publisher=bot_services.publisher,
-            team_id=bot_services.team_id,
-            trusted_proxies=trusted_proxies,
-        )
-
-
 @dataclass
 class ApiRequest:
     http_request: Request
-    services: ApiServices
+    bot: BotProcess
     changed_tickets: list[Ticket] = field(default_factory=list)
-    """The workers are told of these."""
+    """Tickets to publish to the workers."""
     has_queued_email: bool = False
-    """A letter was posted: the workers are told of that as well."""
+    """Whether to publish the email that was queued, too."""
+
+    @property
+    def services(self) -> Services:
+        return self.bot.services
 
     @cached_property
     def user(self) -> User:
-        """The account whose session it is, as it is now. Raises `Unauthenticated`."""
+        """The account of the session, as it is stored now. Raises `Unauthenticated`."""
         token = bearer_token(self.http_request)
         if not token:
             raise Unauthenticated(SIGN_IN_REQUIRED)
@@ -94,7 +49,7 @@ class ApiRequest:
 
     @property
     def rate_limit_address(self) -> str | None:
-        return address_for_rate_limit(self.http_request, self.services.trusted_proxies)
+        return address_for_rate_limit(self.http_request, self.bot.config.trusted_proxies)
 
     @property
     def limit(self) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 import pymongo
 from flask import Blueprint, Response, jsonify, request
 
+from bot.slack.bot_process import BotProcess
 from bot.web.api import request_bodies
-from bot.web.api.api_request import ApiRequest, ApiServices
+from bot.web.api.api_request import ApiRequest
 from bot.web.api.openapi import openapi_document
 from bot.web.api.operations import OPERATIONS, Operation
 from bot.web.email_trigger import trigger_email_delivery
@@ -16,14 +17,14 @@ from bot.web.email_trigger import trigger_email_delivery
 logger = logging.getLogger(__name__)
 
 
-def api_blueprint(services: ApiServices) -> Blueprint:
+def api_blueprint(bot: BotProcess) -> Blueprint:
     """The calls of `OPERATIONS`, and `/api/openapi.json`, which describes them."""
     blueprint = Blueprint("api", __name__)
     for operation in OPERATIONS:
         blueprint.add_url_rule(
             operation.flask_rule,
             operation.operation_id,
-            _view_function(operation, services),
+            _view_function(operation, bot),
             methods=[operation.method],
             provide_automatic_options=False,
             strict_slashes=False,  # as Express takes them
@@ -37,13 +38,13 @@ def api_blueprint(services: ApiServices) -> Blueprint:
     return blueprint
 
 
-def _view_function(operation: Operation, services: ApiServices) -> Callable[..., Response]:
+def _view_function(operation: Operation, bot: BotProcess) -> Callable[..., Response]:
     def answer(**path: str) -> Response:
-        req = ApiRequest(request, services)
+        req = ApiRequest(request, bot)
         with pymongo.timeout(operation.timeout_seconds):
             arguments: dict[str, Any] = {**path}
             if operation.requires_token:
-                _ = req.user  # who asks is found out before anything is read
+                _ = req.user  # authenticate before reading the body
             if operation.request_model:
                 arguments["body"] = request_bodies.parse_body(request, operation.request_model)
             result = operation.handler(req, **arguments)
@@ -51,9 +52,9 @@ def _view_function(operation: Operation, services: ApiServices) -> Callable[...,
             result.model_dump_json(), status=operation.status, mimetype="application/json"
         )
         for ticket in req.changed_tickets:
-            services.publisher.publish_ticket(str(ticket.id))
+            bot.publisher.publish_ticket(str(ticket.id))
         if req.has_queued_email:
-            trigger_email_delivery(response, services.emails, services.publisher)
+            trigger_email_delivery(response, bot.services.emails, bot.publisher)
         logger.info("%s %s", operation.operation_id, operation.status)
         return response
 

@@ -34,7 +34,7 @@ def create_ticket(req: ApiRequest, body: NewTicket) -> TicketChanged:
     key = req.http_request.headers.get(IDEMPOTENCY_KEY_HEADER)
     filed = req.services.tickets.create(
         actor=req.actor,
-        team_id=req.services.team_id,
+        team_id=req.bot.team_id,
         request_id=_request_id(req, key) if key is not None else None,
         title=body.title,
         description=body.description,

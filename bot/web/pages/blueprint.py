@@ -11,9 +11,12 @@ from flask import Blueprint, Response, request
 from jinja2 import StrictUndefined
 from werkzeug.wrappers import Response as AnyResponse
 
+from bot.slack.bot_process import BotProcess
 from bot.web.email_trigger import trigger_email_delivery
 from bot.web.pages import linking, password_reset, profile, sign_in
-from bot.web.pages.browser_request import BrowserRequest, PageServices
+from bot.web.pages.browser_request import BrowserRequest, is_https
+from bot.web.pages.cookies import Cookies
+from bot.web.pages.csrf import CsrfProtection
 from bot.web.pages.security_headers import add_security_headers
 
 # Beyond this nobody waits. Longer than a handler of Slack's, because an old password of the
@@ -45,15 +48,17 @@ PAGE_ROUTES: tuple[tuple[str, str, PageView], ...] = (
 )
 
 
-def pages_blueprint(services: PageServices) -> Blueprint:
+def pages_blueprint(bot: BotProcess) -> Blueprint:
     """Their blueprint. A POST that does not come from one of these pages reaches no view."""
     blueprint = Blueprint("pages", __name__, static_folder=STATIC_DIR, static_url_path="/static")
     blueprint.record_once(_configure_templates)
-    blueprint.before_request(services.csrf.verify)
+    cookies = Cookies(secure=is_https(bot.config.app_url))
+    csrf = CsrfProtection(bot.config.jwt_secret, cookies, app_url=bot.config.app_url)
+    blueprint.before_request(csrf.verify)
 
     @blueprint.after_request
     def protect(response: Response) -> Response:
-        return add_security_headers(response, secure=services.cookies.secure)
+        return add_security_headers(response, secure=cookies.secure)
 
     @blueprint.after_request
     def mail(response: Response) -> Response:
@@ -62,25 +67,25 @@ def pages_blueprint(services: PageServices) -> Blueprint:
             and request.method == "POST"
             and response.status_code < 400
         ):
-            trigger_email_delivery(
-                response, services.accounts.emails, services.bot_services.publisher
-            )
+            trigger_email_delivery(response, bot.services.emails, bot.publisher)
         return response
 
     for method, path, view in PAGE_ROUTES:
         blueprint.add_url_rule(
             path,
             endpoint=f"{view.__module__.rpartition('.')[2]}_{view.__name__}",
-            view_func=_view_function(view, services),
+            view_func=_view_function(view, bot, csrf),
             methods=[method],
         )
     return blueprint
 
 
-def _view_function(view: PageView, services: PageServices) -> Callable[[], AnyResponse]:
+def _view_function(
+    view: PageView, bot: BotProcess, csrf: CsrfProtection
+) -> Callable[[], AnyResponse]:
     def answer() -> AnyResponse:
         with pymongo.timeout(VIEW_TIMEOUT_SECONDS):
-            return view(BrowserRequest(services))
+            return view(BrowserRequest(bot, csrf))
 
     return answer
 

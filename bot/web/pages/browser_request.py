@@ -1,7 +1,7 @@
-"""A request to the account pages, and the services that answer it."""
+"""A request to the account pages."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from functools import cached_property, wraps
 from http import HTTPStatus
 from typing import Any
@@ -10,16 +10,12 @@ from flask import make_response, redirect, render_template, request
 from pymongo.errors import PyMongoError
 from werkzeug.wrappers import Response
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.client_ip import address_for_rate_limit
 from bot.web.http_errors import problem_from_error
-from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
 from bot.web.pages.forms import Form
-from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.errors import DomainError, InvalidValue, Unauthenticated
-from services.core.settings import Network
 from services.models.user import User
 
 PROFILE_PATH = "/profile"
@@ -39,54 +35,19 @@ DATABASE_UNAVAILABLE = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class PageServices:
-    """`can_send_email` is whether a user who forgot the password can be emailed a link."""
-
-    accounts: AccountServices
-    users: UserService
-    bot_services: BotServices
-    cookies: Cookies
-    csrf: CsrfProtection
-    trusted_proxies: Sequence[Network]
-    can_send_email: bool
-
-    @classmethod
-    def build(
-        cls,
-        bot_services: BotServices,
-        accounts: AccountServices,
-        users: UserService,
-        *,
-        secret: str,
-        trusted_proxies: Sequence[Network] = (),
-        has_smtp: bool = False,
-    ) -> "PageServices":
-        """`secret` is JWT_SECRET; `has_smtp` says that a mail server is set."""
-        cookies = Cookies(secure=is_https(bot_services.app_url))
-        return cls(
-            accounts=accounts,
-            users=users,
-            bot_services=bot_services,
-            cookies=cookies,
-            csrf=CsrfProtection(secret, cookies, app_url=bot_services.app_url),
-            trusted_proxies=trusted_proxies,
-            can_send_email=has_smtp and bot_services.app_url is not None,
-        )
-
-
 class BrowserRequest:
-    def __init__(self, services: PageServices) -> None:
-        self.services = services
-        # For the rate limit; None if only a proxy's address is known.
-        self.rate_limit_address = address_for_rate_limit(request, services.trusted_proxies)
+    def __init__(self, bot: BotProcess, csrf: CsrfProtection) -> None:
+        self.bot, self.services = bot, bot.services
+        self.csrf, self.cookies = csrf, csrf.cookies
+        # None if only a proxy's address is known.
+        self.rate_limit_address = address_for_rate_limit(request, bot.config.trusted_proxies)
 
     @cached_property
     def user(self) -> User | None:
-        """Who is signed in, as the account is at this moment."""
-        token = self.services.cookies.session_token()
+        """The signed-in account, as it is stored now."""
+        token = self.cookies.session_token()
         try:
-            return self.services.accounts.sign_in.authenticate(token) if token else None
+            return self.services.sign_in.authenticate(token) if token else None
         except Unauthenticated:
             return None
 
@@ -112,7 +73,7 @@ class BrowserRequest:
         problem = form.problem if form else None
         page = render_template(
             template,
-            csrf=self.services.csrf.make_token(),
+            csrf=self.csrf.make_token(),
             user=self.user,
             goal=self.next_page,
             notice=NOTICES.get(request.args.get("notice", ""), ""),
@@ -122,7 +83,7 @@ class BrowserRequest:
         response = make_response(page, problem.status if problem else 200)
         if problem:
             response.headers.extend(problem.headers)
-        self.services.cookies.remember_visitor(response)
+        self.cookies.remember_visitor(response)
         return response
 
     def submit_form(
@@ -144,9 +105,7 @@ class BrowserRequest:
     def start_session(self, user: User, *, notice: str = "") -> Response:
         """A new session, and a redirect to the page that was asked for."""
         response = self.redirect_to(NEXT_PATHS[self.next_page], notice=notice)
-        self.services.cookies.set_session(
-            response, self.services.accounts.sign_in.issue_token(user)
-        )
+        self.cookies.set_session(response, self.services.sign_in.issue_token(user))
         return response
 
     @staticmethod

@@ -28,12 +28,12 @@ class CsrfProtection:
     def __init__(self, secret: str, cookies: Cookies, *, app_url: str | None) -> None:
         # A key of its own: nothing signed elsewhere with this secret is a form's token.
         self._key = hmac.digest(secret.encode(), b"page forms", hashlib.sha256)
-        self._cookies = cookies
+        self.cookies = cookies
         self._public_host = urlsplit(app_url or "").netloc
 
     def make_token(self) -> str:
         """For a form in the answer to this request."""
-        subject = f"{self._cookies.visitor_id()}.{self._cookies.session_token()}"
+        subject = f"{self.cookies.visitor_id()}.{self.cookies.session_token()}"
         digest = hmac.digest(self._key, subject.encode("utf-8", "replace"), hashlib.sha256)
         return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 

@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackClientError
 from werkzeug.wrappers import Response
 
 from bot.handlers import account
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.members import fetch_member
 from bot.web.pages.browser_request import PROFILE_PATH, BrowserRequest, sign_in_required
 from bot.web.pages.forms import Form
@@ -27,9 +27,9 @@ def show_code(req: BrowserRequest, user: User) -> Response:
     active = [identity for identity in _workspace_identities(req, user) if identity.is_active]
     return req.render(
         "link.html",
-        code=req.services.accounts.codes.issue(kind=CodeKind.LINK, user_id=user.id),
+        code=req.services.codes.issue(kind=CodeKind.LINK, user_id=user.id),
         minutes=int(LIFETIMES[CodeKind.LINK].total_seconds()) // 60,
-        member=display_member(req.services.bot_services, active[0]) if active else None,
+        member=display_member(req.bot, active[0]) if active else None,
     )
 
 
@@ -40,18 +40,18 @@ def show_unlink(req: BrowserRequest, user: User) -> Response:
 
 @sign_in_required
 def unlink(req: BrowserRequest, user: User) -> Response:
-    member, bot_services = _requested_member(req, user), req.services.bot_services
+    member, bot = _requested_member(req, user), req.bot
 
     def end_link() -> Response:
-        unlinked = bot_services.unlink_service.unlink(
+        unlinked = bot.services.unlink_service.unlink(
             actor=Actor.from_user(user),
-            team_id=bot_services.team_id,
+            team_id=bot.team_id,
             slack_user_id=member.id,
             slack_name=member.name or None,
         )
         for email_id in unlinked.email_ids:
-            bot_services.publisher.publish_email(email_id)
-        account.notify_unlinked(bot_services, slack_user_id=member.id, email=user.email)
+            bot.publisher.publish_email(email_id)
+        account.notify_unlinked(bot, slack_user_id=member.id, email=user.email)
         return req.redirect_to(PROFILE_PATH, notice="unlinked")
 
     return req.submit_form(
@@ -72,7 +72,7 @@ class DisplayMember:
 
 
 def _unlink_page(req: BrowserRequest, user: User, member: DisplayMember, form: Form) -> Response:
-    preview = req.services.bot_services.unlink_service.preview(actor=Actor.from_user(user))
+    preview = req.services.unlink_service.preview(actor=Actor.from_user(user))
     return req.render("unlink.html", form=form, member=member, preview=preview)
 
 
@@ -86,35 +86,29 @@ def _requested_member(req: BrowserRequest, user: User) -> DisplayMember:
     ]
     if not matches:
         raise Conflict(MEMBER_NOT_LINKED)
-    return display_member(req.services.bot_services, matches[0])
+    return display_member(req.bot, matches[0])
 
 
 def _workspace_identities(req: BrowserRequest, user: User) -> list[LinkedMember]:
-    identities = req.services.bot_services.unlink_service.linked_members(
-        actor=Actor.from_user(user)
-    )
-    return [
-        identity for identity in identities if identity.team_id == req.services.bot_services.team_id
-    ]
+    identities = req.services.unlink_service.linked_members(actor=Actor.from_user(user))
+    return [identity for identity in identities if identity.team_id == req.bot.team_id]
 
 
-def display_member(bot_services: BotServices, identity: LinkedMember) -> DisplayMember:
+def display_member(bot: BotProcess, identity: LinkedMember) -> DisplayMember:
     """By the name Slack has for them; where it does not tell in time, by their id alone."""
-    is_here = identity.team_id == bot_services.team_id
+    is_here = identity.team_id == bot.team_id
     return DisplayMember(
         id=identity.slack_user_id,
-        name=_member_name(bot_services, identity.slack_user_id) if is_here else "",
+        name=_member_name(bot, identity.slack_user_id) if is_here else "",
         since=identity.since,
         is_active=identity.is_active,
         is_here=is_here,
     )
 
 
-def _member_name(bot_services: BotServices, slack_user_id: str) -> str:
+def _member_name(bot: BotProcess, slack_user_id: str) -> str:
     try:
-        member = fetch_member(
-            bot_services.client, team_id=bot_services.team_id, slack_user_id=slack_user_id
-        )
+        member = fetch_member(bot.client, team_id=bot.team_id, slack_user_id=slack_user_id)
     except (SlackClientError, OSError):
         return ""
     return member.name or ""

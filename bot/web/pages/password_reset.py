@@ -24,9 +24,7 @@ def request_reset(req: BrowserRequest) -> Response:
 
     def send_link() -> Response:
         email = checked_email(req.form_value("email"))
-        req.services.accounts.password_resets.request_link(
-            email=email, client_ip=req.rate_limit_address
-        )
+        req.services.password_resets.request_link(email=email, client_ip=req.rate_limit_address)
         return req.render("forgot_sent.html", email=email)
 
     return req.submit_form(
@@ -49,7 +47,7 @@ def reset_password(req: BrowserRequest) -> Response:
     code = req.form_value("code")
 
     def set_password() -> Response:
-        user = req.services.accounts.password_resets.reset(code=code, password=req.new_password())
+        user = req.services.password_resets.reset(code=code, password=req.new_password())
         return req.start_session(user, notice="password")
 
     def render_form(form: Form) -> Response:
@@ -61,12 +59,14 @@ def reset_password(req: BrowserRequest) -> Response:
 
 
 def _forgot_page(req: BrowserRequest, form: Form) -> Response:
-    return req.render("forgot.html", form=form, sends_mail=req.services.can_send_email)
+    config = req.bot.config
+    sends_mail = bool(config.smtp_host and config.app_url)
+    return req.render("forgot.html", form=form, sends_mail=sends_mail)
 
 
 def _reset_page(req: BrowserRequest, form: Form) -> Response:
     """Raises `InvalidValue` for a code that is nobody's."""
-    user_id = req.services.accounts.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
+    user_id = req.services.codes.peek(kind=CodeKind.RESET, code=form.value("code"))
     account = req.services.users.get(user_id) if user_id else None
     if account is None or not account.active:
         raise InvalidValue("code", INVALID_LINK)

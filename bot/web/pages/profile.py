@@ -24,7 +24,7 @@ def save_profile_page(req: BrowserRequest, user: User) -> Response:
     def save() -> Response:
         name, skills = req.form_value("name"), req.form_value("skills")
         # What nobody touched stays as it is, also where today's limits would not take it.
-        req.services.accounts.profiles.update_own(
+        req.services.profiles.update_own(
             actor=Actor.from_user(user),
             name=None if name == (user.name or "") else name,
             skills=None if skills == format_skills(user.skills) else skills.split(","),
@@ -41,7 +41,7 @@ def change_password(req: BrowserRequest, user: User) -> Response:
     """It ends every session; this browser gets a new one."""
 
     def change() -> Response:
-        changed = req.services.accounts.profiles.update_own(
+        changed = req.services.profiles.update_own(
             actor=Actor.from_user(user),
             password=req.new_password(),
             current_password=req.form_value("currentPassword"),
@@ -59,14 +59,12 @@ def _profile_page(
 ) -> Response:
     """With the form that was refused, where one was."""
     stored = {"name": user.name or "", "skills": format_skills(user.skills)}
-    identities = req.services.bot_services.unlink_service.linked_members(
-        actor=Actor.from_user(user)
-    )
+    identities = req.services.unlink_service.linked_members(actor=Actor.from_user(user))
     return req.render(
         "profile.html",
         form=details or password,
         role=ROLE_LABELS[user.role],
         details=details or Form(DETAIL_FIELDS, stored),
         password=password or Form(PASSWORD_FIELDS),
-        members=[display_member(req.services.bot_services, identity) for identity in identities],
+        members=[display_member(req.bot, identity) for identity in identities],
     )

@@ -24,7 +24,7 @@ def show_sign_up(req: BrowserRequest) -> Response:
 def sign_up(req: BrowserRequest) -> Response:
     def create_account() -> Response:
         try:
-            user = req.services.accounts.sign_in.sign_up(
+            user = req.services.sign_in.sign_up(
                 email=req.form_value("email"),
                 password=req.new_password(),
                 name=req.form_value("name"),
@@ -48,7 +48,7 @@ def show_sign_in(req: BrowserRequest) -> Response:
 
 def sign_in(req: BrowserRequest) -> Response:
     def authenticate() -> Response:
-        user = req.services.accounts.sign_in.sign_in(
+        user = req.services.sign_in.sign_in(
             email=req.form_value("email"),
             password=req.form_value("password"),
             client_ip=req.rate_limit_address,
@@ -62,9 +62,9 @@ def sign_in(req: BrowserRequest) -> Response:
 
 def sign_out(req: BrowserRequest) -> Response:
     if req.user:
-        req.services.accounts.sign_in.sign_out(user_id=req.user.id)
+        req.services.sign_in.sign_out(user_id=req.user.id)
     response = req.redirect_to("/signin", notice="signed-out")
-    req.services.cookies.clear_session(response)
+    req.cookies.clear_session(response)
     return response
 
 
@@ -72,7 +72,7 @@ def _existing_user(req: BrowserRequest, conflict: Conflict) -> User:
     """The owner of the existing account, if the password matches: a browser shows the answer to the
     second click of two. Raises `conflict`; failed attempts count as at sign-in."""
     try:
-        return req.services.accounts.sign_in.sign_in(
+        return req.services.sign_in.sign_in(
             email=req.form_value("email"),
             password=req.form_value("password"),
             client_ip=req.rate_limit_address,

@@ -6,28 +6,25 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-import bot.app
 from bot.handlers import account as handler_account
-from bot.slack.bot_services import BotServices
-from services.accounts.users import UserService, new_account_doc
+from bot.slack.bot_process import BotProcess
+from services.accounts.users import new_account_doc
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.core.database import Mongo
-from services.linking.link_by_code import LinkByCode
 from services.linking.links import LinkService
-from services.linking.unlink import Unlink
 from services.models.user import Role, User
-from services.outbox.emails import Emails
 from services.tickets.filing import TicketService
 from tasks.queue.celery_app import EMAIL_TASK
 from tests.conftest import (
     APP_URL,
     Bot,
     FixedClock,
-    Inline,
     People,
     RecordingPublisher,
     at_once,
     file_ticket,
+    inline_bot,
+    make_config,
 )
 from tests.support import payloads
 from tests.support.block_text import read
@@ -113,19 +110,6 @@ def jo(ticket_bot: Bot, slack: RecordingSlack) -> Visitor:
 
 def issue(codes: OneTimeCodes, user: User) -> str:
     return codes.issue(kind=CodeKind.LINK, user_id=user.id)
-
-
-def strict(
-    bot_services: BotServices, db: Mongo, users: UserService, codes: OneTimeCodes, **more: Any
-) -> BotServices:
-    links, emails = LinkService(db, users, is_strict=True), Emails(db)
-    return replace(
-        bot_services,
-        links=links,
-        link_by_code=LinkByCode(db, users, links, codes, emails),
-        unlink_service=Unlink(db, users, links, emails),
-        **more,
-    )
 
 
 def test_a_moderator_with_a_password_links_by_a_code(
@@ -429,15 +413,16 @@ def test_an_address_with_a_password_account_is_led_to_the_code(
 
 
 def test_strict_linking_lets_nobody_in_without_a_code(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     slack: RecordingSlack,
     db: Mongo,
-    users: UserService,
     codes: OneTimeCodes,
     mona: User,
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
-    ticket_bot = Bot(bot.app.create_app(strict(bot_services, db, users, codes), executor=Inline()))
+    ticket_bot = inline_bot(
+        replace(bot_process, services=replace(bot_process.services, is_linking_strict=True))
+    )
     link_first = "Link your help desk account first: type /account."
     answer = ticket_bot.answer(payloads.slash_command("list", user=JO))
     assert answer["text"] == link_first
@@ -455,10 +440,10 @@ def test_strict_linking_lets_nobody_in_without_a_code(
 
 
 def test_without_a_page_ones_address_is_the_only_way(
-    bot_services: BotServices, slack: RecordingSlack, db: Mongo
+    bot_process: BotProcess, slack: RecordingSlack, db: Mongo
 ) -> None:
     slack.add_member(JO, email="jo@slack.example", name="Jo")
-    pageless = Bot(bot.app.create_app(replace(bot_services, app_url=None), executor=Inline()))
+    pageless = inline_bot(replace(bot_process, config=make_config(APP_URL="")))
     jo = Visitor(pageless, slack, JO)
     assert jo.account() == [
         "Link an account",
@@ -495,16 +480,16 @@ def test_a_press_on_the_link_is_answered(jo: Visitor, slack: RecordingSlack) -> 
 
 
 def test_who_is_unlinked_on_the_page_is_told(
-    bot_services: BotServices, slack: RecordingSlack, people: People
+    bot_process: BotProcess, slack: RecordingSlack, people: People
 ) -> None:
     user = people.add()
     slack_id = People.slack_id(user)
-    handler_account.notify_unlinked(bot_services, slack_user_id=slack_id, email="a&b@example.com")
+    handler_account.notify_unlinked(bot_process, slack_user_id=slack_id, email="a&b@example.com")
     (told,) = slack.messages(slack_id)
     assert told["text"] == (
         "Your account a&amp;b@example.com was unlinked from you on its page. Type /account to link "
         "one again. Was that not you? Then change your password on the page."
     )
     slack.fail("chat.postMessage", status=500)
-    handler_account.notify_unlinked(bot_services, slack_user_id=slack_id, email="x@example.com")
+    handler_account.notify_unlinked(bot_process, slack_user_id=slack_id, email="x@example.com")
     assert ObjectId.is_valid(str(user.id))

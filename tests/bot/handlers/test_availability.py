@@ -1,13 +1,11 @@
 """My availability, others' for admins, and the answer to an offer, in front of the whole bot."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.views import ids
 from services.availability.slack_status import NO_END
 from services.availability.status_sync import StatusSync
@@ -23,10 +21,11 @@ from tests.conftest import (
     NOBODY_LISTENS,
     Bot,
     FixedClock,
-    Inline,
     People,
     RecordingPublisher,
     file_ticket,
+    inline_bot,
+    with_services,
     work,
 )
 from tests.support import payloads
@@ -285,11 +284,11 @@ def test_an_old_event_does_not_count_against_what_slack_says_now(
 
 
 def test_what_could_not_be_kept_is_sent_again(
-    bot_services: BotServices, slack: RecordingSlack, nils: User
+    bot_process: BotProcess, slack: RecordingSlack, nils: User
 ) -> None:
     nowhere = connect(NOBODY_LISTENS)
-    cut_off = replace(bot_services, status_sync=StatusSync(nowhere))
-    bot_of = Bot(bot.app.create_app(cut_off, executor=Inline()))
+    cut_off = with_services(bot_process, status_sync=StatusSync(nowhere))
+    bot_of = inline_bot(cut_off)
     assert bot_of.send(changed(slack, nils, status_text="Vacation")).status == 503
     nowhere.client.close()
 

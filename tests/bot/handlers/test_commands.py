@@ -1,14 +1,11 @@
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from services.core.database import Mongo
-from services.linking.links import LinkService
 from services.models.user import Role
-from tests.conftest import Bot, Inline, People
+from tests.conftest import Bot, People, inline_bot
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 from tests.support.slack_workspace import TEAM_ID
@@ -173,7 +170,7 @@ def test_the_form_stays_while_the_database_is_away(
     body = payloads.slash_command("VPN is down", user=employee)
     assert bot_without_database.answer(body) == {}
     assert is_form(slack.last_view())
-    assert "after the answer to /ticket" in caplog.text
+    assert "/ticket failed after its acknowledgement" in caplog.text
 
 
 def test_it_says_that_slack_failed(
@@ -189,13 +186,13 @@ def test_it_says_that_slack_failed(
 
 
 def test_it_says_that_slack_is_slow(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     slack: RecordingSlack,
     employee: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    bot_services.client.timeout = 1  # a handler's two seconds, shortened
-    slow = Bot(bot.app.create_app(bot_services, executor=Inline()))
+    bot_process.client.timeout = 1  # a handler's two seconds, shortened
+    slow = inline_bot(bot_process)
     slack.delay("views.open", 5)
     answer = slow.answer(payloads.slash_command(user=employee))
     assert answer["text"].startswith(TRY_AGAIN)
@@ -209,13 +206,12 @@ def test_a_refusal_that_slack_does_not_take_is_only_logged(
     slack.fail("views.update", error="not_found")  # the form was closed meanwhile
     assert ticket_bot.answer(payloads.slash_command(user="U0ANN")) == {}
     assert is_form(slack.last_view())
-    assert "after the answer to /ticket" in caplog.text
+    assert "/ticket failed after its acknowledgement" in caplog.text
 
 
 def test_an_address_of_the_admins_list_makes_an_admin(
-    bot_services: BotServices, links: LinkService, slack: RecordingSlack, db: Mongo
+    bot_process: BotProcess, slack: RecordingSlack, db: Mongo
 ) -> None:
     slack.add_member("U0BOSS", email="Boss@Example.com", name="Boss")
-    app = bot.app.create_app(replace(bot_services, links=links), executor=Inline())
-    Bot(app).answer(payloads.slash_command(user="U0BOSS"))
+    inline_bot(bot_process).answer(payloads.slash_command(user="U0BOSS"))
     assert db.users.distinct("role") == ["admin"]

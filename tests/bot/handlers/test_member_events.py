@@ -1,12 +1,10 @@
 """`user_change` events: a member has changed."""
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
-import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from services.accounts.users import UserService
 from services.auth.one_time_codes import OneTimeCodes
 from services.core.database import Mongo, connect
@@ -19,11 +17,12 @@ from tasks.queue.celery_app import NOTIFY_TASK
 from tests.conftest import (
     NOBODY_LISTENS,
     Bot,
-    Inline,
     People,
     RecordingPublisher,
     file_ticket,
+    inline_bot,
     reload,
+    with_services,
 )
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
@@ -129,7 +128,7 @@ def test_slack_is_not_asked_about_every_new_status(
 
 @pytest.mark.parametrize("away", ["slack", "database"])
 def test_what_could_not_be_followed_is_sent_again(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     slack: RecordingSlack,
     people: People,
     links: LinkService,
@@ -144,7 +143,7 @@ def test_what_could_not_be_followed_is_sent_again(
         slack.fail("users.info", status=500)
     else:
         lost = MemberSync(nowhere, UserService(nowhere), codes)
-        bot_services = replace(bot_services, member_sync=lost)
-    assert Bot(bot.app.create_app(bot_services, executor=Inline())).send(event).status == 503
+        bot_process = with_services(bot_process, member_sync=lost)
+    assert inline_bot(bot_process).send(event).status == 503
     nowhere.client.close()
     assert links.find_user(team_id="T0TEAM", slack_user_id=slack_id) == user

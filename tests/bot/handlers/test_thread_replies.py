@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bot.app import create_app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.message_events import parse_thread_reply
 from demo.servers import free_port
 from services.core.database import Mongo, connect
@@ -28,8 +28,10 @@ from tests.conftest import (
     RecordingPublisher,
     at_once,
     file_ticket,
+    inline_bot,
     pressed,
     reload,
+    with_services,
     work,
 )
 from tests.support import payloads
@@ -359,31 +361,33 @@ def test_whoever_talks_elsewhere_gets_no_account(
 
 
 def test_the_line_below_a_message_is_no_conversation_of_ours(
-    slack: RecordingSlack, ticket: Ticket, db: Mongo, bot_services: BotServices
+    slack: RecordingSlack, ticket: Ticket, db: Mongo, bot_process: BotProcess
 ) -> None:
     delivery = {"key": f"1:thread:{GENERAL}", "state": "sent", "channel": GENERAL, "ts": "1.000001"}
     db.tickets.update_one({"_id": ticket.id}, {"$push": {"notices": delivery}})
     team = reload(db, ticket).team_id or ""
     assert (
-        bot_services.ticket_threads.find_ticket(
+        bot_process.services.ticket_threads.find_ticket(
             team_id=team, message=MessageRef(GENERAL, "1.000001")
         )
         is None
     )
     own = reload(db, ticket).cards[0]
-    found = bot_services.ticket_threads.find_ticket(
+    found = bot_process.services.ticket_threads.find_ticket(
         team_id=team, message=MessageRef(own.channel, own.ts)
     )
     assert found is not None
     assert (found.ticket_id, found.internal) == (str(ticket.id), False)
     assert (
-        bot_services.ticket_threads.find_ticket(
+        bot_process.services.ticket_threads.find_ticket(
             team_id="T0OTHER", message=MessageRef(own.channel, own.ts)
         )
         is None
     )
     assert (
-        bot_services.ticket_threads.find_ticket(team_id=team, message=MessageRef("D0OTHER", own.ts))
+        bot_process.services.ticket_threads.find_ticket(
+            team_id=team, message=MessageRef("D0OTHER", own.ts)
+        )
         is None
     )
 
@@ -520,11 +524,11 @@ def test_what_is_no_reply(event: dict[str, Any]) -> None:
 
 
 def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
-    conversation: Conversation, bot_services: BotServices, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, bot_process: BotProcess, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = connect(NOBODY_LISTENS)
     cut_off = Bot(
-        create_app(replace(bot_services, comments=CommentService(away)), executor=Inline())
+        create_app(with_services(bot_process, comments=CommentService(away)), executor=Inline())
     )
     event = conversation.said(emma, "Hello")
     assert cut_off.send(event).status == 503
@@ -534,10 +538,10 @@ def test_what_could_not_be_kept_is_taken_when_slack_sends_it_again(
 
 
 def test_redis_away_costs_no_comment(
-    conversation: Conversation, bot_services: BotServices, ticket: Ticket, emma: User, db: Mongo
+    conversation: Conversation, bot_process: BotProcess, ticket: Ticket, emma: User, db: Mongo
 ) -> None:
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
-    cut_off = Bot(create_app(replace(bot_services, publisher=away), executor=Inline()))
+    cut_off = inline_bot(replace(bot_process, publisher=away))
     assert cut_off.send(conversation.said(emma, "Hello")).status == 200
     assert (len(reload(db, ticket).comments), reload(db, ticket).is_in_outbox) == (1, True)
 

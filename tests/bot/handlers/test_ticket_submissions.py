@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.error_responses import NOT_SAVED_DATABASE_UNAVAILABLE
 from demo.servers import free_port
 from services.core.database import Mongo
@@ -260,11 +260,11 @@ def test_a_submission_says_that_it_was_not_saved(
 
 
 def test_redis_away_costs_no_ticket(
-    bot_services: BotServices, form: FilledIn, db: Mongo, caplog: pytest.LogCaptureFixture
+    bot_process: BotProcess, form: FilledIn, db: Mongo, caplog: pytest.LogCaptureFixture
 ) -> None:
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
     answer = Bot(
-        bot.app.create_app(replace(bot_services, publisher=away), executor=Inline())
+        bot.app.create_app(replace(bot_process, publisher=away), executor=Inline())
     ).answer(form())
     assert headline(answer) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
@@ -286,17 +286,17 @@ class BrokenPublisher:
 
 @pytest.mark.parametrize("executor", [Inline(), ThreadPoolExecutor(1)], ids=["inline", "threads"])
 def test_a_fault_after_the_answer_keeps_the_answer(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     form: FilledIn,
     db: Mongo,
     executor: Executor,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    app = bot.app.create_app(replace(bot_services, publisher=BrokenPublisher()), executor=executor)
+    app = bot.app.create_app(replace(bot_process, publisher=BrokenPublisher()), executor=executor)
     assert headline(Bot(app).answer(form())) == "Ticket 1 filed"
     assert db.tickets.count_documents({"outbox": True}) == 1
     app.listener_runner.listener_executor.shutdown()  # waits for what comes after the answer
-    assert "after the answer to file_ticket" in caplog.text
+    assert "file_ticket failed after its acknowledgement" in caplog.text
 
 
 def test_a_fault_before_the_answer_names_a_reference(

@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.slack.form_state import changed_fields
+from bot.handlers.ticket_edit import changed_fields
+from bot.slack.form_state import FormState
 from bot.views.modals.edit_metadata import EditMetadata
 from bot.views.modals.edit_ticket import edit_ticket_modal
 from services.assignment.assignee_options import AssigneeOption
@@ -37,7 +38,7 @@ def sent(touched: Any = (), values: Any = None, **fields: Any) -> dict[str, Any]
     fit = AssigneeOption(BEN, (), open_tickets=2, capacity=8, obstacle=None)
     view = edit_ticket_modal(EditForm(ticket, ("DNS", "VPN"), fit))
     submitted = {**view, "state": {"values": state_values(view, values or {})}}
-    return changed_fields(submitted, EditMetadata("", 7, frozenset(touched)))
+    return changed_fields(FormState(submitted), EditMetadata("", 7, frozenset(touched)))
 
 
 def test_an_untouched_form_changes_nothing() -> None:

@@ -11,14 +11,14 @@ from slack_bolt import App, BoltRequest
 from werkzeug.test import Client
 
 import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.instrumentation import with_request_ids
 from services.core import request_context
 from services.core.database import connect
 from services.core.metrics import ACK_SECONDS, HANDLED_PAYLOADS, InMemoryMeter, SampleKey
 from services.models.user import Role
 from services.tickets.filing import TicketService
-from tests.conftest import NOBODY_LISTENS, People
+from tests.conftest import NOBODY_LISTENS, People, with_services
 from tests.support import payloads
 from tests.support.recording_slack import RecordingSlack
 
@@ -35,8 +35,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield made
 
 
-def build(bot_services: BotServices, meter: InMemoryMeter, pool: ThreadPoolExecutor) -> App:
-    return bot.app.create_app(bot_services, executor=pool, meter=meter, process="bot:1")
+def build(bot_process: BotProcess, meter: InMemoryMeter, pool: ThreadPoolExecutor) -> App:
+    counted = replace(bot_process, meter=meter, name="bot:1")
+    return bot.app.create_app(counted, executor=pool)
 
 
 def send(app: App, body: dict[str, object]) -> str:
@@ -60,14 +61,14 @@ def answered(meter: InMemoryMeter) -> dict[str, float]:
 
 
 def test_by_the_innermost_route(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
     people: People,
 ) -> None:
     employee = People.slack_id(people.add())
-    app = build(bot_services, meter, pool)
+    app = build(bot_process, meter, pool)
     send(app, payloads.slash_command(user=employee))
     form = {"title": "The VPN is down", "description": "Since Monday."}
     send(app, payloads.view_submission(slack.last_view(), form, user=employee))
@@ -86,28 +87,28 @@ def test_by_the_innermost_route(
 
 
 def test_by_what_came_of_it(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
     people: People,
 ) -> None:
     employee = People.slack_id(people.add())
-    app = build(bot_services, meter, pool)
+    app = build(bot_process, meter, pool)
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
     send(app, payloads.view_submission(view, {"title": "ab", "description": "x"}, user=employee))
     slack.fail("views.open", status=500)
     send(app, payloads.slash_command(user=employee))
     away = connect(f"{NOBODY_LISTENS}?serverSelectionTimeoutMS=100")
-    cut_off = build(replace(bot_services, tickets=TicketService(away)), meter, pool)
+    cut_off = build(with_services(bot_process, tickets=TicketService(away)), meter, pool)
     form = {"title": "The VPN is down", "description": "Since Monday."}
     send(cut_off, payloads.view_submission(view, form, user=employee))
 
     class Broken(TicketService):
         create = None  # type: ignore[assignment]  # a fault of ours
 
-    broken = build(replace(bot_services, tickets=Broken(away)), meter, pool)
+    broken = build(with_services(bot_process, tickets=Broken(away)), meter, pool)
     send(broken, payloads.view_submission(view, form, user=employee))
     pool.shutdown(wait=True)
     away.client.close()
@@ -121,9 +122,9 @@ def test_by_what_came_of_it(
 
 
 def test_what_reaches_no_handler_is_timed_all_the_same(
-    bot_services: BotServices, meter: InMemoryMeter, pool: ThreadPoolExecutor, people: People
+    bot_process: BotProcess, meter: InMemoryMeter, pool: ThreadPoolExecutor, people: People
 ) -> None:
-    app = build(bot_services, meter, pool)
+    app = build(bot_process, meter, pool)
     send(app, payloads.slash_command(user="U0STRANGER", team="T0OTHER"))
     send(app, payloads.slash_command(user="U0ANN", command="/unknown"))
     assert handled(meter) == {}
@@ -131,7 +132,7 @@ def test_what_reaches_no_handler_is_timed_all_the_same(
 
 
 def test_one_id_from_the_payload_to_what_comes_after_the_answer(
-    bot_services: BotServices,
+    bot_process: BotProcess,
     meter: InMemoryMeter,
     pool: ThreadPoolExecutor,
     slack: RecordingSlack,
@@ -149,7 +150,7 @@ def test_one_id_from_the_payload_to_what_comes_after_the_answer(
 
     people.add(Role.MODERATOR)
     employee = People.slack_id(people.add())
-    app = build(replace(bot_services, publisher=Noting()), meter, pool)
+    app = build(replace(bot_process, publisher=Noting()), meter, pool)
     send(app, payloads.slash_command(user=employee))
     view = slack.last_view()
     with request_context.request_scope():

@@ -60,7 +60,7 @@ def test_it_handles_slacks_faults(slack: RecordingSlack, meter: InMemoryMeter, s
     slack.fail("response_url", status=status)
     with pytest.raises(SlackRequestError, match=f"by {status}$"):
         respond_to(slack.response_url(), meter)(dict(MESSAGE))
-    assert len(slack.calls_to("response_url")) == 1  # whoever pressed has no patience for retries
+    assert len(slack.calls_to("response_url")) == 1  # the user does not wait for retries
 
 
 def test_it_handles_silence(meter: InMemoryMeter) -> None:

@@ -15,7 +15,7 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 
 import bot.app
 from bot.slack import socket_mode
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.slack.socket_mode import SocketModeConnection
 from tests.conftest import Inline
 from tests.support import payloads
@@ -56,8 +56,8 @@ class SlowApp:
 
 
 @pytest.fixture
-def connection(bot_services: BotServices) -> SocketModeConnection:
-    made = SocketModeConnection(bot.app.create_app(bot_services, executor=Inline()), "xapp-test")
+def connection(bot_process: BotProcess) -> SocketModeConnection:
+    made = SocketModeConnection(bot.app.create_app(bot_process, executor=Inline()), "xapp-test")
     made.client.close()
     made.client = FakeClient()
     return made

@@ -6,10 +6,8 @@ import pytest
 from flask import Response
 from pymongo.errors import AutoReconnect
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.email_trigger import trigger_email_delivery
-from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core import request_context
 from services.core.database import Mongo
 from services.outbox.emails import Emails
@@ -21,10 +19,8 @@ from tests.support.processes import eventually
 
 
 @pytest.fixture
-def browser(
-    bot_services: BotServices, account_services: AccountServices, users: UserService
-) -> Iterator[Browser]:
-    with serving(bot_services, account_services, users) as url:
+def browser(bot_process: BotProcess) -> Iterator[Browser]:
+    with serving(bot_process) as url:
         yield Browser(url)
 
 

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +11,12 @@ import requests
 from flask import Blueprint
 
 import bot.app
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from bot.web.slack_events import slack_events_blueprint
 from services.core.database import Mongo, connect, is_reachable
-from tests.conftest import NOBODY_LISTENS, Inline, People
+from tests.conftest import NOBODY_LISTENS, Inline, People, make_config
 from tests.support import payloads
 from tests.support.http_bot import SECRET
 from tests.support.recording_slack import TOKEN, RecordingSlack
@@ -38,8 +39,9 @@ def broken() -> Blueprint:
 
 
 @pytest.fixture
-def url(bot_services: BotServices, db: Mongo) -> Iterator[str]:
-    app = bot.app.create_app(bot_services, executor=Inline(), signing_secret=SECRET)
+def url(bot_process: BotProcess, db: Mongo) -> Iterator[str]:
+    config = make_config(SLACK_SIGNING_SECRET=SECRET)
+    app = bot.app.create_app(replace(bot_process, config=config), executor=Inline())
     blueprints = [slack_events_blueprint(app, signing_secret=SECRET), broken()]
     web = create_flask_app(is_ready=lambda: is_reachable(db), blueprints=blueprints)
     with WebServer(web, host="127.0.0.1", port=0) as server:

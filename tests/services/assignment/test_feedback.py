@@ -23,6 +23,7 @@ from services.models.assignee_choice import AnalysisSource
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.tickets import release
 from services.tickets.actions import TicketActions
 from services.tickets.filing import TicketService
@@ -206,7 +207,7 @@ def test_what_assignment_does_is_none_nor_what_follows_from_a_release(
     clock: FixedClock,
 ) -> None:
     who = people.add(Role.MODERATOR, "VPN")
-    store = runtime.assignments
+    store = runtime.services.assignments
     choice = store.choose(ticket, now=clock())
     assert choice is not None
     store.assign(ticket, choice, source=AnalysisSource.ROUTER, now=clock())
@@ -230,6 +231,7 @@ def test_each_is_kept_once_however_often_it_is_said(
 
 
 def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
+    services: Services,
     ticket_actions: TicketActions,
     runtime: Runtime,
     publisher: RecordingPublisher,
@@ -246,7 +248,7 @@ def test_what_a_process_stored_before_it_died_is_kept_by_the_workers(
     publisher.asked.clear()
     assert db.corrections.count_documents({}) == 0
     clock.advance(minutes=1)
-    jobs = Scheduler(db, publisher, clock=clock)
+    jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     jobs.run("sweep")
     assert [ticket_id for _, ticket_id in publisher.asked] == [str(ticket.id)]
@@ -315,7 +317,7 @@ def test_declining_shifts_the_next_choice_and_is_seen_in_its_parts(
     runtime: Runtime, ticket_actions: TicketActions, tickets: TicketService, db: Mongo,
     people: People, ticket: Ticket, clock: FixedClock,
 ) -> None:  # fmt: skip
-    store = runtime.assignments
+    store = runtime.services.assignments
     first, second = sorted(
         [people.add(Role.MODERATOR, "VPN"), people.add(Role.MODERATOR, "VPN")], key=lambda u: u.id
     )

@@ -162,7 +162,7 @@ def test_redis_stops_and_comes_back(
     with caplog.at_level(logging.INFO):
         assert attempts.increment("b", window=WINDOW).attempts == 1
     assert AttemptCounter(own_redis.url).get_many(["b"]) != [NONE]
-    # What was counted meanwhile still holds here.
+    # What was counted locally still applies here.
     assert attempts.get_many(["a"])[0].attempts == 2
     assert "attempts to sign in are counted in Redis again" in caplog.messages
 

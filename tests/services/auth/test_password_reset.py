@@ -9,7 +9,6 @@ from services.accounts.users import UserService
 from services.auth import password_reset
 from services.auth.one_time_codes import CodeKind, OneTimeCodes
 from services.auth.password_reset import INVALID_LINK
-from services.auth.services import AccountServices, build_account_services
 from services.core.database import Mongo
 from services.core.errors import (
     Conflict,
@@ -22,21 +21,22 @@ from services.core.errors import (
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once
+from services.registry.services import Services
+from tests.conftest import Commands, FixedClock, at_once, build_services
 
 PASSWORD, NEW = "correct horse", "another horse"
 HERE = "198.51.100.7"
 
 
 @pytest.fixture
-def services(account_services: AccountServices, clock: FixedClock) -> AccountServices:
+def services(services: Services, clock: FixedClock) -> Services:
     # In the middle of a minute.
     clock.now = clock.now.replace(second=30)
-    return account_services
+    return services
 
 
 @pytest.fixture
-def jo(services: AccountServices) -> User:
+def jo(services: Services) -> User:
     return services.sign_in.sign_up(email="Jo@example.com", password=PASSWORD)
 
 
@@ -45,7 +45,7 @@ def mailed(db: Mongo) -> list[ObjectId]:
     return [doc["userId"] for doc in db.letters.find({"kind": EmailKind.RESET})]
 
 
-def a_code(services: AccountServices, user: User) -> str:
+def a_code(services: Services, user: User) -> str:
     """As the task makes it that sends the letter."""
     return services.codes.issue(kind=CodeKind.RESET, user_id=user.id)
 
@@ -54,14 +54,14 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return db.users.find_one({"_id": user.id}) or {}
 
 
-def refusal(services: AccountServices, code: str, password: str = NEW) -> tuple[str, str]:
+def refusal(services: Services, code: str, password: str = NEW) -> tuple[str, str]:
     with pytest.raises(InvalidValue) as refused:
         services.password_resets.reset(code=code, password=password)
     return refused.value.field, str(refused.value)
 
 
 def test_a_link_is_mailed_to_the_account_of_that_address(
-    services: AccountServices, jo: User, db: Mongo
+    services: Services, jo: User, db: Mongo
 ) -> None:
     services.password_resets.request_link(email=" JO@example.com ")
     assert mailed(db) == [jo.id]
@@ -69,7 +69,7 @@ def test_a_link_is_mailed_to_the_account_of_that_address(
 
 
 def test_an_account_made_from_slack_gets_its_first_password(
-    services: AccountServices, users: UserService, db: Mongo
+    services: Services, users: UserService, db: Mongo
 ) -> None:
     al = users.create(actor=OPERATOR, email="al@example.com", role=Role.MODERATOR)
     services.password_resets.request_link(email="al@example.com")
@@ -80,7 +80,7 @@ def test_an_account_made_from_slack_gets_its_first_password(
 
 
 def test_nobody_is_told_whether_there_is_an_account(
-    services: AccountServices, jo: User, db: Mongo
+    services: Services, jo: User, db: Mongo
 ) -> None:
     gone = services.sign_in.sign_up(email="gone@example.com", password=PASSWORD)
     db.users.update_one({"_id": gone.id}, {"$set": {"active": False}})
@@ -96,11 +96,8 @@ def test_nobody_is_told_whether_there_is_an_account(
 def test_known_and_unknown_addresses_ask_the_same_of_the_database(
     watched_db: Mongo, commands: Commands, clock: FixedClock
 ) -> None:
-    users = UserService(watched_db)
-    services = build_account_services(
-        watched_db, users, secret=JWT_SECRET, redis_url="redis://127.0.0.1:9", cost=CHEAP
-    )
-    users.create(actor=OPERATOR, email="jo@example.com")
+    services = build_services(watched_db, REDIS_URL="redis://127.0.0.1:9")
+    services.users.create(actor=OPERATOR, email="jo@example.com")
     asked = []
     for email in ("jo@example.com", "nobody@example.com"):
         commands.sent.clear()
@@ -109,14 +106,14 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database(
     assert asked == [["find", "find", "insert"]] * 2
 
 
-def test_every_account_of_an_address_gets_one(services: AccountServices, db: Mongo) -> None:
+def test_every_account_of_an_address_gets_one(services: Services, db: Mongo) -> None:
     made = db.users.insert_many([{"email": "Jo@example.com"}, {"email": "jo@example.com"}])
     services.password_resets.request_link(email="jo@example.com")
     assert sorted(mailed(db)) == sorted(made.inserted_ids)
 
 
 def test_a_double_click_is_one_mail(
-    services: AccountServices, jo: User, db: Mongo, clock: FixedClock
+    services: Services, jo: User, db: Mongo, clock: FixedClock
 ) -> None:
     services.password_resets.request_link(email=jo.email)
     services.password_resets.request_link(email=jo.email)
@@ -127,7 +124,7 @@ def test_a_double_click_is_one_mail(
 
 
 @pytest.mark.parametrize("email", ["jo@example.com", "nobody@example.com"])
-def test_three_mails_an_hour(services: AccountServices, jo: User, email: str) -> None:
+def test_three_mails_an_hour(services: Services, jo: User, email: str) -> None:
     for _ in range(3):
         services.password_resets.request_link(email=email, client_ip=HERE)
     with pytest.raises(LimitReached) as refused:
@@ -136,7 +133,7 @@ def test_three_mails_an_hour(services: AccountServices, jo: User, email: str) ->
 
 
 @pytest.mark.parametrize("email", [{"$gt": ""}, None, ["jo@example.com"]])
-def test_a_condition_is_no_address(services: AccountServices, db: Mongo, email: str) -> None:
+def test_a_condition_is_no_address(services: Services, db: Mongo, email: str) -> None:
     with pytest.raises(InvalidValue) as refused:
         services.password_resets.request_link(email=email)
     assert str(refused.value) == "Write the email as text."
@@ -144,7 +141,7 @@ def test_a_condition_is_no_address(services: AccountServices, db: Mongo, email: 
 
 
 def test_a_new_password_ends_every_session_and_is_notified(
-    services: AccountServices, jo: User, db: Mongo
+    services: Services, jo: User, db: Mongo
 ) -> None:
     session, before = services.sign_in.issue_token(jo), stored(db, jo)
     code, other = a_code(services, jo), a_code(services, jo)
@@ -164,9 +161,7 @@ def test_a_new_password_ends_every_session_and_is_notified(
     assert {refusal(services, code), refusal(services, other)} == {("code", INVALID_LINK)}
 
 
-def test_it_opens_an_account_that_was_closed_by_failures(
-    services: AccountServices, jo: User
-) -> None:
+def test_it_opens_an_account_that_was_closed_by_failures(services: Services, jo: User) -> None:
     for _ in range(10):
         with pytest.raises(Unauthenticated):
             services.sign_in.sign_in(email=jo.email, password="wrong")
@@ -175,7 +170,7 @@ def test_it_opens_an_account_that_was_closed_by_failures(
 
 
 def test_a_code_that_does_nothing(
-    services: AccountServices, jo: User, db: Mongo, clock: FixedClock
+    services: Services, jo: User, db: Mongo, clock: FixedClock
 ) -> None:
     before = stored(db, jo)
     late = a_code(services, jo)
@@ -192,7 +187,7 @@ def test_a_code_that_does_nothing(
     assert stored(db, jo) == before
 
 
-def test_a_bad_password_leaves_the_code_as_it_is(services: AccountServices, jo: User) -> None:
+def test_a_bad_password_leaves_the_code_as_it_is(services: Services, jo: User) -> None:
     code = a_code(services, jo)
     assert refusal(services, code, "short") == (
         "password",
@@ -201,9 +196,7 @@ def test_a_bad_password_leaves_the_code_as_it_is(services: AccountServices, jo: 
     assert services.password_resets.reset(code=code, password=NEW).id == jo.id
 
 
-def test_too_many_hashes_at_once_leave_the_code_as_it_is(
-    services: AccountServices, jo: User
-) -> None:
+def test_too_many_hashes_at_once_leave_the_code_as_it_is(services: Services, jo: User) -> None:
     code = a_code(services, jo)
     with services.password_resets._hasher._slot(), services.password_resets._hasher._slot():
         with pytest.raises(LimitReached) as refused:
@@ -212,7 +205,7 @@ def test_too_many_hashes_at_once_leave_the_code_as_it_is(
     assert services.password_resets.reset(code=code, password=NEW).id == jo.id
 
 
-def test_of_two_who_use_a_code_at_once_one_does(services: AccountServices, jo: User) -> None:
+def test_of_two_who_use_a_code_at_once_one_does(services: Services, jo: User) -> None:
     code = a_code(services, jo)
     passwords = ("first horse", "second horse")
     answers = at_once(
@@ -228,7 +221,7 @@ def test_of_two_who_use_a_code_at_once_one_does(services: AccountServices, jo: U
 
 
 def test_whoever_was_deactivated_meanwhile_gets_none(
-    services: AccountServices, jo: User, db: Mongo
+    services: Services, jo: User, db: Mongo
 ) -> None:
     code = a_code(services, jo)
     db.users.update_one({"_id": jo.id}, {"$set": {"active": False}})
@@ -240,13 +233,8 @@ def test_whoever_was_deactivated_meanwhile_gets_none(
 # From an operator
 
 
-@pytest.fixture
-def codes(services: AccountServices) -> OneTimeCodes:
-    return services.codes
-
-
 def test_an_operator_hands_out_a_code(
-    services: AccountServices, users: UserService, jo: User, db: Mongo
+    services: Services, users: UserService, jo: User, db: Mongo
 ) -> None:
     code = password_reset.issue_reset_code(
         users, services.codes, actor=OPERATOR, email="JO@example.com"

@@ -9,7 +9,6 @@ from services.accounts.account_search import AccountCursor, account_page
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.profile import ProfileService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import (
     Conflict,
@@ -21,6 +20,7 @@ from services.core.errors import (
 )
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
+from services.registry.services import Services
 from tests.conftest import at_once
 
 PASSWORD, NEW = "correct horse", "another horse"
@@ -28,13 +28,13 @@ HERE = "198.51.100.7"
 
 
 @pytest.fixture
-def profiles(account_services: AccountServices) -> ProfileService:
-    return account_services.profiles
+def profiles(services: Services) -> ProfileService:
+    return services.profiles
 
 
 @pytest.fixture
-def jo(account_services: AccountServices) -> User:
-    return account_services.sign_in.sign_up(
+def jo(services: Services) -> User:
+    return services.sign_in.sign_up(
         email="Jo@example.com", password=PASSWORD, skills=["VPN"], name="Jo"
     )
 
@@ -43,7 +43,7 @@ def stored(db: Mongo, user: User) -> dict[str, Any]:
     return db.users.find_one({"_id": user.id}) or {}
 
 
-def opens(services: AccountServices, password: str) -> bool:
+def opens(services: Services, password: str) -> bool:
     try:
         services.sign_in.sign_in(email="jo@example.com", password=password)
     except Unauthenticated:
@@ -123,39 +123,35 @@ def test_what_is_bad_is_named_and_nothing_changes(
 
 
 def test_a_new_password_ends_every_session_and_is_notified(
-    account_services: AccountServices, jo: User, db: Mongo
+    services: Services, jo: User, db: Mongo
 ) -> None:
-    sign_in, codes = account_services.sign_in, account_services.codes
+    sign_in, codes = services.sign_in, services.codes
     session = sign_in.issue_token(jo)
     link = codes.issue(kind=CodeKind.RESET, user_id=jo.id)
-    user = account_services.profiles.update_own(
+    user = services.profiles.update_own(
         actor=Actor.from_user(jo), password=NEW, current_password=PASSWORD, name="Al"
     )
     assert (user.name, user.token_version) == ("Al", 2)
     with pytest.raises(Unauthenticated):
         sign_in.authenticate(session)
     assert sign_in.authenticate(sign_in.issue_token(user)) == user
-    assert (opens(account_services, NEW), opens(account_services, PASSWORD)) == (True, False)
-    # Whoever has a link in an old mail cannot use it any more.
+    assert (opens(services, NEW), opens(services, PASSWORD)) == (True, False)
+    # A link in an older email no longer works.
     assert codes.peek(kind=CodeKind.RESET, code=link) is None
     emails = db.letters.find({"kind": "password_changed"})
     assert [queued_email["userId"] for queued_email in emails] == [jo.id]
 
 
-def test_each_new_password_is_notified(
-    account_services: AccountServices, jo: User, db: Mongo
-) -> None:
-    actor, change = Actor.from_user(jo), account_services.profiles.update_own
+def test_each_new_password_is_notified(services: Services, jo: User, db: Mongo) -> None:
+    actor, change = Actor.from_user(jo), services.profiles.update_own
     change(actor=actor, password=NEW, current_password=PASSWORD)
     change(actor=actor, password=PASSWORD, current_password=NEW)
     assert db.letters.count_documents({"kind": "password_changed"}) == 2
 
 
-def test_of_two_new_passwords_at_once_one_counts(
-    account_services: AccountServices, jo: User, db: Mongo
-) -> None:
+def test_of_two_new_passwords_at_once_one_counts(services: Services, jo: User, db: Mongo) -> None:
     changes = [
-        lambda new=new: account_services.profiles.update_own(
+        lambda new=new: services.profiles.update_own(
             actor=Actor.from_user(jo), password=new, current_password=PASSWORD
         )
         for new in ("first horse", "second horse")
@@ -168,15 +164,15 @@ def test_of_two_new_passwords_at_once_one_counts(
     }
     assert len(refused) == 1
     winner = ("first horse", "second horse")[isinstance(answers[1], User)]
-    assert opens(account_services, winner)
+    assert opens(services, winner)
     assert stored(db, jo)["tokenVersion"] == 2
 
 
 def test_guesses_with_a_stolen_session_are_rate_limited_like_others(
-    account_services: AccountServices, jo: User
+    services: Services, jo: User
 ) -> None:
     def guess(current: str) -> None:
-        account_services.profiles.update_own(
+        services.profiles.update_own(
             actor=Actor.from_user(jo), password=NEW, current_password=current, client_ip=HERE
         )
 
@@ -186,7 +182,7 @@ def test_guesses_with_a_stolen_session_are_rate_limited_like_others(
     with pytest.raises(LimitReached):
         guess(PASSWORD)
     with pytest.raises(LimitReached):
-        opens(account_services, PASSWORD)
+        opens(services, PASSWORD)
 
 
 def test_an_account_from_slack_gets_its_first_password_by_mail(
@@ -228,14 +224,14 @@ def test_an_admin_sets_role_and_skills_by_address(
     assert stored(db, jo) == before | changed
 
 
-def test_only_a_new_role_ends_sessions(account_services: AccountServices, jo: User) -> None:
-    token, change = account_services.sign_in.issue_token(jo), account_services.profiles.update_other
+def test_only_a_new_role_ends_sessions(services: Services, jo: User) -> None:
+    token, change = services.sign_in.issue_token(jo), services.profiles.update_other
     for same in ({}, {"skills": ["DNS"]}, {"role": "user"}):
         change(actor=ADMIN, email=jo.email, **same)
-        assert account_services.sign_in.authenticate(token).id == jo.id
+        assert services.sign_in.authenticate(token).id == jo.id
     change(actor=ADMIN, email=jo.email, role="admin")
     with pytest.raises(Unauthenticated):
-        account_services.sign_in.authenticate(token)
+        services.sign_in.authenticate(token)
 
 
 @pytest.mark.parametrize("role", [Role.USER, Role.MODERATOR])

@@ -59,7 +59,7 @@ def test_what_is_issued_is_read(tokens: SessionTokens) -> None:
 
 
 def test_what_is_in_it(tokens: SessionTokens, clock: FixedClock) -> None:
-    """For whoever has to look at one: no role, no address."""
+    """A token contains no role and no address."""
     token = tokens.issue(JO)
     assert jwt.get_unverified_header(token) == {"alg": "HS256", "typ": "JWT"}
     content = jwt.decode(token, options={"verify_signature": False})

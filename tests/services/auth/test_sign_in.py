@@ -12,14 +12,15 @@ from bson import ObjectId
 from demo.servers import RedisServer, free_port
 from services.account_admin.account_admin import AccountAdmin, PersonFields
 from services.accounts.users import UserService
-from services.auth.services import AccountServices, build_account_services
+from services.auth.passwords import PasswordHasher
 from services.auth.sign_in import ACCOUNT_EXISTS, SESSION_ENDED, WRONG_CREDENTIALS, SignInService
 from services.core.database import Mongo
 from services.core.errors import Conflict, InvalidValue, LimitReached, Unauthenticated
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
-from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once
+from services.registry.services import Services
+from tests.conftest import CHEAP, Commands, FixedClock, at_once, build_services
 
 PASSWORD = "correct horse"
 COST_15 = "$2b$15$TW1gj9hhxx8nlhVPenzZtOK2Sv7RwryAFNw6WSXvLsMzh1iYKHENW"
@@ -27,8 +28,8 @@ HERE = "198.51.100.7"
 
 
 @pytest.fixture
-def sign_in(account_services: AccountServices) -> SignInService:
-    return account_services.sign_in
+def sign_in(services: Services) -> SignInService:
+    return services.sign_in
 
 
 def join(sign_in: SignInService, email: str = "jo@example.com", **fields: Any) -> User:
@@ -156,15 +157,10 @@ def test_an_address_has_one_account(
 
 
 def test_of_many_who_sign_up_with_one_address_at_once_one_does(
-    db: Mongo, users: UserService, redis: RedisServer, clock: FixedClock
+    db: Mongo, redis: RedisServer, clock: FixedClock
 ) -> None:
     # Each a process of its own, or they would wait for each other's hashes.
-    bots = [
-        build_account_services(
-            db, users, secret=JWT_SECRET, redis_url=redis.url, clock=clock, cost=CHEAP
-        ).sign_in
-        for _ in range(8)
-    ]
+    bots = [build_services(db, clock, REDIS_URL=redis.url).sign_in for _ in range(8)]
     answers = at_once(*[lambda bot=bot: join(bot, password=f"{id(bot):016}") for bot in bots])
     made = [answer for answer in answers if isinstance(answer, User)]
     assert len(made) == 1
@@ -176,9 +172,9 @@ def test_of_many_who_sign_up_with_one_address_at_once_one_does(
 
 
 def test_an_invitation_that_comes_between_is_not_doubled(
-    account_services: AccountServices, users: UserService, db: Mongo
+    services: Services, users: UserService, db: Mongo
 ) -> None:
-    sign_in = account_services.sign_in
+    sign_in = services.sign_in
 
     class Meanwhile(UserService):
         """An admin invites that address right before the account is stored."""
@@ -244,10 +240,7 @@ def test_a_condition_in_place_of_a_text_reaches_no_query(
     watched_db: Mongo, commands: Commands, redis: RedisServer, field: str, value: Any
 ) -> None:
     """The predecessor opened an admin's session for {"email": {"$gt": ""}}."""
-    users = UserService(watched_db)
-    sign_in = build_account_services(
-        watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP
-    ).sign_in
+    sign_in = build_services(watched_db, REDIS_URL=redis.url).sign_in
     legacy(watched_db, email="admin@example.com", role="admin")
     commands.sent.clear()
     sent: dict[str, Any] = {"email": "admin@example.com", "password": PASSWORD}
@@ -263,14 +256,13 @@ def test_known_and_unknown_addresses_ask_the_same_of_the_database_and_of_bcrypt(
     redis: RedisServer,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    users = UserService(watched_db)
-    sign_in = build_account_services(
-        watched_db, users, secret=JWT_SECRET, redis_url=redis.url, cost=5
-    ).sign_in
+    services = build_services(watched_db, REDIS_URL=redis.url)
+    services.password_hasher = PasswordHasher(cost=5)
+    users, sign_in = services.users, services.sign_in
     users.create(actor=OPERATOR, email="invited@example.com")
     legacy(watched_db, cost=4, prefix="$2a$")
     join(sign_in, "al@example.com")
-    users.find_by_email("any")  # all are found by their address by now
+    users.find_by_email("any")  # fills in the search key of every address
     spent: list[int] = []
     hash_, check = bcrypt.hashpw, bcrypt.checkpw
 
@@ -323,9 +315,9 @@ def test_a_legacy_hash_of_cost_fifteen_opens_once_and_is_replaced(
 
 
 def test_a_new_password_set_meanwhile_is_not_undone_by_a_renewal(
-    account_services: AccountServices, db: Mongo
+    services: Services, db: Mongo
 ) -> None:
-    sign_in = account_services.sign_in
+    sign_in = services.sign_in
     user_id = legacy(db, cost=5)
     real = sign_in._hasher.hash
 
@@ -340,9 +332,9 @@ def test_a_new_password_set_meanwhile_is_not_undone_by_a_renewal(
 
 
 def test_a_renewal_that_finds_no_place_waits_for_the_next_time(
-    account_services: AccountServices, db: Mongo
+    services: Services, db: Mongo
 ) -> None:
-    sign_in = account_services.sign_in
+    sign_in = services.sign_in
     user_id = legacy(db, cost=5)
     before = stored(db, user_id)["password"]
 
@@ -427,12 +419,10 @@ def test_thirty_failures_close_an_address(sign_in: SignInService) -> None:
 
 
 def test_with_redis_away_one_signs_in_and_is_rate_limited_all_the_same(
-    db: Mongo, users: UserService, clock: FixedClock
+    db: Mongo, clock: FixedClock
 ) -> None:
     away = f"redis://127.0.0.1:{free_port()}/0"
-    sign_in = build_account_services(
-        db, users, secret=JWT_SECRET, redis_url=away, clock=clock, cost=CHEAP
-    ).sign_in
+    sign_in = build_services(db, clock, REDIS_URL=away).sign_in
     user = join(sign_in, client_ip=HERE)
     assert sign_in.sign_in(email="jo@example.com", password=PASSWORD, client_ip=HERE) == user
     for _ in range(10):

@@ -255,7 +255,7 @@ def test_once_they_are_back_they_may_have_them_again(
     db.tickets.update_many({}, {"$set": {"relatedSkills": ["VPN"]}})
     absence(days=2)
     answered(handover_offers, nils, nils, only(handover_offers).key)
-    store = runtime.assignments
+    store = runtime.services.assignments
     assert store.choose(reload(db, ticket), now=clock()) is None
     stand_in = people.add(Role.MODERATOR)
     ticket_actions.take(actor=Actor.from_user(stand_in), ticket_id=str(ticket.id))

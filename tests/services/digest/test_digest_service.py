@@ -19,6 +19,7 @@ from services.digest.digest_schedule import SendWindow, send_window
 from services.digest.digest_service import DigestPreference, Digests
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.sla.queue_key import queue_key
 from services.team_settings.settings_service import BusinessHoursStore
 from services.tickets.filing import TicketService
@@ -450,13 +451,13 @@ def test_plain_requesters_have_no_such_switch(db: Mongo, people: People) -> None
         DigestPreference(db).set_enabled(actor=actor, enabled=True)
 
 
-def test_the_job_publishes_only_while_an_account_is_due(
-    db: Mongo, runtime: Runtime, publisher: RecordingPublisher, nils: User, filing: Filing,
+def test_the_job_publishes_only_while_an_account_is_due(services: Services,
+    runtime: Runtime, publisher: RecordingPublisher, nils: User, filing: Filing,
     clock: FixedClock, monkeypatch: pytest.MonkeyPatch, slack: RecordingSlack,
 ) -> None:  # fmt: skip
     filing.file(nils)
     publisher.asked.clear()
-    leader, follower = (Scheduler(db, publisher, clock=clock) for _ in range(2))
+    leader, follower = (Scheduler(services, publisher) for _ in range(2))
     for jobs in (leader, follower):
         jobs.renew_leadership()
         jobs.run("digest")

@@ -13,7 +13,6 @@ from pymongo.errors import AutoReconnect
 from services.accounts import account_search
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import AccountServices
 from services.availability.availability_service import AvailabilityChange, AvailabilityService
 from services.core.database import Mongo
 from services.core.errors import Conflict, MemberRefused, PermissionDenied, Unauthenticated
@@ -33,6 +32,7 @@ from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.outbox.reminders import UNASSIGNED_ALERT_PREFIX
 from services.privacy.erasure import Erasure
+from services.registry.services import Services
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tasks.runtime import Runtime
@@ -52,11 +52,9 @@ def erasure(db: Mongo, users: UserService, clock: FixedClock) -> Erasure:
 
 
 @pytest.fixture
-def zach(
-    db: Mongo, slack: RecordingSlack, users: UserService, account_services: AccountServices
-) -> User:
+def zach(db: Mongo, slack: RecordingSlack, users: UserService, services: Services) -> User:
     """A moderator with a password and a Slack identity."""
-    user = account_services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
+    user = services.sign_in.sign_up(email=EMAIL, password=PASSWORD, name=NAME)
     users.set_role(actor=OPERATOR, email=EMAIL, role=Role.MODERATOR)
     users.set_skills(actor=OPERATOR, email=EMAIL, skills=["VPN"])
     slack.add_member(SLACK_ID, email=EMAIL, name=NAME)
@@ -85,7 +83,7 @@ def life(
     comments: CommentService,
     runtime: Runtime,
     publisher: RecordingPublisher,
-    account_services: AccountServices,
+    services: Services,
     clock: FixedClock,
 ) -> Life:
     jo, actor = people.add(), Actor.from_user(zach)
@@ -118,7 +116,7 @@ def life(
     )
     publisher.publish_ticket(ticket_id)
     work(runtime, publisher)
-    _elsewhere(db, zach, assigned, account_services, clock)
+    _elsewhere(db, zach, assigned, services, clock)
     return Life(assigned=reload(db, assigned), own=reload(db, own), quoted=reload(db, quoted))
 
 
@@ -134,7 +132,7 @@ def _of_message(tickets: TicketService, actor: Actor, title: str, source: Any) -
 
 
 def _elsewhere(
-    db: Mongo, zach: User, ticket: Ticket, accounts: AccountServices, clock: FixedClock
+    db: Mongo, zach: User, ticket: Ticket, accounts: Services, clock: FixedClock
 ) -> None:
     actor, link = Actor.from_user(zach), link_id(TEAM_ID, SLACK_ID)
     HomeSessions(db, clock=clock).navigate(link, screen=Screen(ticket_id=ticket.id))
@@ -255,9 +253,9 @@ def test_nothing_is_left_of_the_account(
 
 
 def test_every_session_ends_and_nobody_signs_in_again(
-    erasure: Erasure, zach: User, account_services: AccountServices
+    erasure: Erasure, zach: User, services: Services
 ) -> None:
-    sign_in = account_services.sign_in
+    sign_in = services.sign_in
     token = sign_in.issue_token(zach)
     assert sign_in.authenticate(token).id == zach.id
     erasure.erase(actor=OPERATOR, email=EMAIL)

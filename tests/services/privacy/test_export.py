@@ -10,7 +10,6 @@ from bson import ObjectId
 from bson.datetime_ms import DatetimeMS
 
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from services.models.permissions import OPERATOR, Actor
@@ -19,6 +18,7 @@ from services.models.ticket import Ticket
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
 from services.privacy.export import DataExport, to_json_value
+from services.registry.services import Services
 from services.tickets.comments import CommentService
 from services.tickets.filing import TicketService
 from tests.conftest import FixedClock, People, file_ticket
@@ -37,8 +37,8 @@ def iso(at: datetime) -> str:
 
 
 @pytest.fixture
-def jo(db: Mongo, account_services: AccountServices, clock: FixedClock) -> User:
-    user = account_services.sign_in.sign_up(email="Jo@example.com", password="correct horse")
+def jo(db: Mongo, services: Services, clock: FixedClock) -> User:
+    user = services.sign_in.sign_up(email="Jo@example.com", password="correct horse")
     link = {"teamId": TEAM_ID, "slackUserId": "U0JO", "userId": user.id, "createdAt": clock()}
     db.links.insert_one({"_id": link_id(TEAM_ID, "U0JO"), **link})
     return user

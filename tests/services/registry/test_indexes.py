@@ -12,31 +12,18 @@ from pymongo.errors import DuplicateKeyError
 
 import services
 from demo.servers import MongoServer
-from services.account_admin.account_admin import AccountAdmin, PersonFields
+from services.account_admin.account_admin import PersonFields
 from services.accounts.account_search import AccountCursor
-from services.accounts.users import UserService
-from services.assignment.assignment_service import AssignmentService
-from services.assignment.dry_run import ExplainService
 from services.auth import password_reset
-from services.auth.one_time_codes import CodeKind, OneTimeCodes
-from services.auth.services import build_account_services
-from services.availability.availability_service import AvailabilityChange, AvailabilityService
-from services.availability.handover_offers import HandoverOffers
+from services.auth.one_time_codes import CodeKind
+from services.availability.availability_service import AvailabilityChange
 from services.availability.slack_status import MemberStatus, SlackStatus
-from services.availability.status_rules import StatusRulesStore
-from services.availability.status_sync import StatusSync
 from services.core.database import Mongo, connect
 from services.core.errors import InvalidValue
 from services.core.installation import claim_installation
 from services.core.leases import BackoffLock, Lease, is_paused, pause
 from services.digest.digest_counts import DigestCounts
-from services.digest.digest_service import DigestPreference, Digests
-from services.linking.link_by_code import LinkByCode
-from services.linking.links import LinkService
-from services.linking.member_sync import MemberSync
-from services.linking.unlink import Unlink
 from services.lists.list_query import ListKind, ListQuery, skill_key
-from services.lists.list_service import ListService
 from services.models.assignee_choice import AnalysisSource, AssigneeChoice, ChoiceReason
 from services.models.comment import MessageRef as SlackPlace
 from services.models.message_source import checked_source
@@ -46,22 +33,13 @@ from services.models.ticket import Card
 from services.models.user import Role, User
 from services.ops import failing_items
 from services.outbox import deliveries, pending
-from services.outbox.deliveries import TicketThreads
-from services.outbox.emails import EmailKind, Emails
-from services.outbox.reminders import Reminders
-from services.privacy.erasure import Erasure
-from services.privacy.export import DataExport
+from services.outbox.emails import EmailKind
 from services.registry.indexes import INDEXES, collect_indexes, ensure_indexes, missing_indexes
+from services.registry.services import Services
 from services.routing import similar_tickets
-from services.routing.model_store import ModelStore
-from services.routing.training import Training
 from services.sla import recompute
 from services.tickets import legacy_reconcile, release
-from services.tickets.actions import TicketActions
-from services.tickets.comments import CommentService
-from services.tickets.filing import TicketService
-from tasks import escalation
-from tests.conftest import CHEAP, JWT_SECRET, Commands, FixedClock, at_once, file_ticket
+from tests.conftest import Commands, FixedClock, at_once, build_services, file_ticket
 from tests.support.index_coverage import filters, is_served
 from tests.support.slack_workspace import TEAM_ID, TEAM_URL
 
@@ -142,12 +120,11 @@ def test_what_must_be_unique_in_a_team_is(db: Mongo, collection: str, doc: dict[
 
 def use_all(db: Mongo, clock: FixedClock) -> None:
     """Everything the services do for filing, assigning, notifying and resolving."""
-    users, tickets = UserService(db, clock=clock), TicketService(db, clock=clock)
-    links = LinkService(db, users, clock=clock)
-    store = AssignmentService(db, links)
+    made = build_services(db, clock, REDIS_URL="redis://127.0.0.1:9/0", TRIAGE_CHANNEL="C0TRIAGE")
+    users, tickets, links, store = made.users, made.tickets, made.links, made.assignments
     claim_installation(db, team_id=TEAM_ID)
     Lease(db, "jobs", clock=clock).acquire()
-    _learn(db, clock)
+    _learn(made, clock)
     invited = users.create(actor=OPERATOR, email="jo@example.com", role=Role.MODERATOR)
     users.set_skills(actor=OPERATOR, email="jo@example.com", skills=["VPN"])
     for number, email in enumerate(("jo@example.com", "al@example.com")):
@@ -167,8 +144,7 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     similar_tickets.count_reporters(db, ticket, now=clock())
     store.candidates(team_id=TEAM_ID, now=clock())
     store.queue_unassigned(ticket, now=clock())
-    explained = ExplainService(db, users, links, ModelStore(db, clock=clock), clock=clock)
-    explained.explain_reference(actor=OPERATOR, reference=str(ticket.number))
+    made.explanations.explain_reference(actor=OPERATOR, reference=str(ticket.number))
     pending.retry_due_unassigned(db, now=clock())
     pending.retry_unassigned(db, now=clock())
     failing_items.find_failing(db, now=clock())
@@ -180,18 +156,19 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
         now=clock(),
     )
     store.release_claim(ticket.id)
-    lists = ListService(db, users, links, clock=clock)
     for kind in ListKind:
-        lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=ListQuery(kind))
+        made.lists.get_page(
+            actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=ListQuery(kind)
+        )
     for selection in (
         ListQuery(ListKind.QUEUE, assignee=str(invited.id)),
         ListQuery(ListKind.QUEUE, skill=skill_key("VPN")),
     ):
-        lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
+        made.lists.get_page(actor=Actor.from_user(invited), team_id=TEAM_ID, list_query=selection)
     recompute.recompute_stale(db)
     db.tickets.insert_one({"title": "The predecessor's"})
     legacy_reconcile.sync_legacy_tickets(db, now=clock())
-    _go_by_the_clock(db, ticket.id, invited.id, clock)
+    _go_by_the_clock(made, ticket.id, invited.id, clock)
     pending.due_ticket_ids(db, now=clock(), limit=9)
     pending.back_off(db, ticket.id, now=clock())
     card = Card("requester", invited.id, "D1", "1.5", seq=1, digest="d")
@@ -200,27 +177,26 @@ def use_all(db: Mongo, clock: FixedClock) -> None:
     deliveries.record_card_update(db, ticket.id, card, seq=2, digest="d", now=clock())
     pending.mark_delivered(db, ticket.id, expected_seq=1)
     deliveries.invalidate_card(db, ticket.id, channel="D1", ts="1.5", now=clock())
-    manage_people(db, invited.id, clock)
-    ticket_actions = TicketActions(db, users, clock=clock)
-    ticket_actions.resolve(
+    manage_people(made, invited.id)
+    made.ticket_actions.resolve(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), resolution="Done."
     )
-    ticket_actions.refresh_card(
+    made.ticket_actions.refresh_card(
         actor=Actor.from_user(invited), ticket_id=str(ticket.id), channel="D1", ts="1.5"
     )
-    _talk(db, Actor.from_user(invited), str(ticket.id), clock)
-    _have_accounts(db, users, clock)
-    _send_emails(db, ticket.id, invited.id, clock)
-    _link(db, users, links, invited, clock)
-    _be_away(db, Actor.from_user(invited), clock)
-    _send_digests(db, Actor.from_user(invited), clock)
-    DataExport(db, users).export(actor=OPERATOR, email="jo@example.com")
-    Erasure(db, users, clock=clock).erase(actor=OPERATOR, email="jo@example.com")
+    _talk(made, Actor.from_user(invited), str(ticket.id))
+    _have_accounts(made)
+    _send_emails(made, ticket.id, invited.id)
+    _link(made, invited, clock)
+    _be_away(made, Actor.from_user(invited), clock)
+    _send_digests(made, Actor.from_user(invited))
+    made.data_export.export(actor=OPERATOR, email="jo@example.com")
+    made.erasure.erase(actor=OPERATOR, email="jo@example.com")
 
 
-def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
+def manage_people(made: Services, moderator: ObjectId) -> None:
     """Everything admins do to accounts."""
-    service, admin = AccountAdmin(db, clock=clock), Actor(ObjectId(), Role.ADMIN)
+    service, admin = made.account_admin, Actor(ObjectId(), Role.ADMIN)
     first = service.page(actor=admin, cursor=AccountCursor(search="j jo"))
     service.page(actor=admin, cursor=AccountCursor(anchor_id=first.users[0].id))
     shown = PersonFields.from_user(service.get(actor=admin, user_id=str(moderator)))
@@ -228,26 +204,26 @@ def manage_people(db: Mongo, moderator: ObjectId, clock: FixedClock) -> None:
         wanted = replace(shown, **fields)
         service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
         service.release_tickets(actor=admin, user_id=moderator)
-        release.accounts_to_release(db, now=clock())
+        release.accounts_to_release(made.db, now=made.clock())
         shown = wanted
-    db.users.insert_one({"role": "admin"})
+    made.db.users.insert_one({"role": "admin"})
     wanted = replace(shown, role="moderator")
     service.update(actor=admin, user_id=str(moderator), shown=shown, wanted=wanted)
     service.update_own(actor=Actor(moderator, Role.MODERATOR), skills="VPN")
 
 
-def _learn(db: Mongo, clock: FixedClock) -> None:
-    db.tickets.insert_one({"status": "COMPLETED", "title": "old"})
+def _learn(made: Services, clock: FixedClock) -> None:
+    made.db.tickets.insert_one({"status": "COMPLETED", "title": "old"})
     for _ in range(2):
-        Training(db, clock=clock).run_if_due()
+        made.training.run_if_due()
         clock.advance(days=1)
     clock.advance(days=-2)
-    ModelStore(db, clock=clock).resolver_scores("old")
+    made.models.resolver_scores("old")
 
 
-def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
-    status_sync, handover_offers = StatusSync(db, clock=clock), HandoverOffers(db, clock=clock)
-    service, holiday = AvailabilityService(db, clock=clock), SlackStatus("Vacation")
+def _be_away(made: Services, actor: Actor, clock: FixedClock) -> None:
+    status_sync, handover_offers = made.status_sync, made.handover_offers
+    service, holiday = made.availability, SlackStatus("Vacation")
     status_sync.release_claims([user.id for user in status_sync.claim_due(limit=9)], due_at=clock())
     status_sync.claim_due(limit=9)
     status_sync.has_due()
@@ -261,7 +237,7 @@ def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
         handover_offers.retry_later(offer)
         handover_offers.mark_sent(offer, channel="D1", ts="1.5")
         handover_offers.mark_failed(offer, error="is_bot")
-    key = (db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
+    key = (made.db.users.find_one({"_id": actor.user_id}) or {}).get("handOver", {}).get("key", "")
     for hand_over in (False, True):
         handover_offers.decide(
             actor=actor, user_id=str(actor.user_id), key=key, hand_over=hand_over
@@ -269,40 +245,41 @@ def _be_away(db: Mongo, actor: Actor, clock: FixedClock) -> None:
     clock.advance(days=10)
     status_sync.end_absences()
     clock.advance(days=-10)
-    pause(db, "x", until=clock())
-    is_paused(db, "x", now=clock())
-    StatusRulesStore(db, clock=clock).write(actor=OPERATOR, away=["Kur"], available=[])
+    pause(made.db, "x", until=clock())
+    is_paused(made.db, "x", now=clock())
+    made.status_rules.write(actor=OPERATOR, away=["Kur"], available=[])
 
 
-def _send_digests(db: Mongo, actor: Actor, clock: FixedClock) -> None:
-    switch, digests = DigestPreference(db), Digests(db, clock=clock)
+def _send_digests(made: Services, actor: Actor) -> None:
+    switch, digests = made.digest_preference, made.digests
     switch.set_enabled(actor=actor, enabled=True)
     digests.has_due()
     for account in digests.due():
         digests.claim(account)
     digests.due()
-    counts = DigestCounts(db, now=clock())
+    clock = made.clock
+    counts = DigestCounts(made.db, now=clock())
     counts.for_assignee(actor.user_id)
     counts.queue()
     counts.activity(clock() - timedelta(days=1), clock())
 
 
-def _talk(db: Mongo, actor: Actor, ticket_id: str, clock: FixedClock) -> None:
-    comments, place = CommentService(db, clock=clock), SlackPlace("D1", "1.6")
-    assert TicketThreads(db).find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
+def _talk(made: Services, actor: Actor, ticket_id: str) -> None:
+    comments, place = made.comments, SlackPlace("D1", "1.6")
+    assert made.ticket_threads.find_ticket(team_id=TEAM_ID, message=SlackPlace("D1", "1.5"))
     comments.add(actor=actor, ticket_id=ticket_id, text="Hello", message=place)
     comments.edit(actor=actor, ticket_id=ticket_id, text="Hello!", message=place)
     comments.delete(ticket_id=ticket_id, message=place)
     ticket = comments.get_for_comment(actor=actor, ticket_id=ticket_id, internal=False)
-    deliveries.record_message_update(db, ticket.id, "k", seq=ticket.seq, version="v", now=clock())
+    deliveries.record_message_update(
+        made.db, ticket.id, "k", seq=ticket.seq, version="v", now=made.clock()
+    )
 
 
-def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: FixedClock) -> None:
+def _link(made: Services, user: User, clock: FixedClock) -> None:
     """Everything about who acts as whom in Slack."""
-    codes, emails = OneTimeCodes(db, JWT_SECRET, clock), Emails(db, clock=clock)
-    link_by_code = LinkByCode(db, users, links, codes, emails, clock=clock)
-    unlink_service = Unlink(db, users, links, emails, clock=clock)
-    following = MemberSync(db, users, codes, clock=clock)
+    codes, link_by_code = made.codes, made.link_by_code
+    unlink_service, following = made.unlink_service, made.member_sync
     member = SlackMember(TEAM_ID, "U0", TEAM_ID, "jo@example.com", email_confirmed=True)
     unlink_service.linked_members(actor=Actor.from_user(user))
     for _ in range(2):
@@ -321,12 +298,8 @@ def _link(db: Mongo, users: UserService, links: LinkService, user: User, clock: 
     codes.revoke(user_id=user.id)
 
 
-def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
+def _have_accounts(made: Services) -> None:
     """Everything behind pages and API that is about accounts."""
-    no_redis = "redis://127.0.0.1:9/0"
-    made = build_account_services(
-        db, users, secret=JWT_SECRET, redis_url=no_redis, clock=clock, cost=CHEAP
-    )
     sign_in, password, email = made.sign_in, "correct horse", "eve@example.com"
     sign_in.sign_up(email=email, password=password)
     user = sign_in.sign_in(email=email, password=password)
@@ -338,12 +311,14 @@ def _have_accounts(db: Mongo, users: UserService, clock: FixedClock) -> None:
     )
     made.profiles.update_other(actor=OPERATOR, email=email, role="moderator", skills=[])
     made.password_resets.request_link(email=email)
-    code = password_reset.issue_reset_code(users, made.codes, actor=OPERATOR, email=email)
+    code = password_reset.issue_reset_code(made.users, made.codes, actor=OPERATOR, email=email)
     made.password_resets.reset(code=code, password=password)
 
 
-def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
-    steps = escalation.build_steps(db, has_triage=True, clock=clock)
+def _go_by_the_clock(
+    made: Services, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock
+) -> None:
+    db, steps = made.db, made.escalation_steps
     given = {"status": "IN_PROGRESS", "assignedTo": user_id, "assignment.at": clock()}
     began = {"accept": {"about": "a", "since": clock() - timedelta(days=9)}}
     was = db.tickets.find_one({"_id": ticket_id}) or {}
@@ -352,7 +327,7 @@ def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: F
         values = {**given, "alarm": {"at": clock()}, "ladders": tracks}
         db.tickets.update_one({"_id": ticket_id}, {"$set": values})
         assert [steps.take(due) for due in steps.due()]
-    reminder_queue = Reminders(db, clock=clock)
+    reminder_queue = made.reminders
     for key in ("held", "dropped"):
         reminder_queue.queue(
             key=key, recipient=user_id, ticket_id=ticket_id, seq=1, kind="due_soon"
@@ -370,12 +345,10 @@ def _go_by_the_clock(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: F
     db.tickets.replace_one({"_id": ticket_id}, was)
 
 
-def _send_emails(db: Mongo, ticket_id: ObjectId, user_id: ObjectId, clock: FixedClock) -> None:
-    emails, gate = (
-        Emails(db, clock=clock),
-        BackoffLock(db, "mail", lock_timeout=timedelta(1), clock=clock),
-    )
-    deliveries.mark_delegated(db, ticket_id, "1:mail:x")
+def _send_emails(made: Services, ticket_id: ObjectId, user_id: ObjectId) -> None:
+    emails = made.emails
+    gate = BackoffLock(made.db, "mail", lock_timeout=timedelta(1), clock=made.clock)
+    deliveries.mark_delegated(made.db, ticket_id, "1:mail:x")
     gate.acquire()
     for end in (emails.mark_sent, lambda letter: emails.retry_later(letter, error="450")):
         email_id = emails.queue(EmailKind.WELCOME, user_id=user_id, key=str(end))

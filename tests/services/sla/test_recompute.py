@@ -8,6 +8,7 @@ from bson import ObjectId
 from services.core.database import Mongo
 from services.models.events import EventType, NewEvent
 from services.models.ticket import Status, Ticket
+from services.registry.services import Services
 from services.sla.queue_key import queue_key
 from services.sla.recompute import recompute_stale
 from services.tickets.filing import TicketService
@@ -120,9 +121,9 @@ def test_odd_documents_do_not_stand_in_the_way(db: Mongo) -> None:
     assert place(db, odd)
 
 
-def test_the_jobs_see_to_it(db: Mongo, publisher: RecordingPublisher, clock: FixedClock) -> None:
+def test_the_jobs_see_to_it(services: Services, db: Mongo, publisher: RecordingPublisher) -> None:
     old = put(db)
-    jobs = Scheduler(db, publisher, clock=clock)
+    jobs = Scheduler(services, publisher)
     jobs.run("upkeep")
     assert place(db, old) is None  # a follower leaves it to whoever leads
     jobs.renew_leadership()

@@ -16,6 +16,7 @@ from services.models.assignee_choice import AnalysisSource, AssigneeChoice, Choi
 from services.models.permissions import OPERATOR, Actor
 from services.models.ticket import Priority, Status, Ticket
 from services.models.user import Role, User
+from services.registry.services import Services
 from services.sla import policy as sla_policy
 from services.sla.policy import load_policy
 from services.sla.queue_key import queue_key
@@ -294,15 +295,15 @@ def test_what_the_legacy_app_did_to_ours_is_left_to_see(
 
 
 def test_the_jobs_see_to_it(
+    services: Services,
     db: Mongo,
     tickets: TicketService,
     employee: User,
     publisher: RecordingPublisher,
-    clock: FixedClock,
 ) -> None:
     ticket = file_ticket(tickets, employee)
     set_hours(db, hours_medium="16")
-    jobs = Scheduler(db, publisher, clock=clock)
+    jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     jobs.run("upkeep")
     assert due(db, ticket) == at("03 17:00")

@@ -10,6 +10,7 @@ from services.core.database import Mongo
 from services.core.sequences import NumberSequence
 from services.models.events import EventType
 from services.models.ticket import Status, Ticket, parse_priority, parse_status
+from services.registry.services import Services
 from services.tickets import legacy_adopt, legacy_reconcile
 from services.tickets.filing import TicketService
 from services.tickets.queries import load_ticket
@@ -169,7 +170,7 @@ def test_ours_are_left_alone(shared: Mongo, tickets: TicketService, people: Peop
 def test_the_jobs_see_to_it(
     shared: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
-    jobs = Scheduler(shared, publisher, clock=clock)
+    jobs = Scheduler(Services(shared, clock), publisher)
     jobs.renew_leadership()
     jobs.run("upkeep")
     assert shared.tickets.count_documents({"number": None}) == 0

@@ -7,6 +7,7 @@ from bson import ObjectId
 
 from services.core.database import Mongo
 from services.models.user import Role, User, release_request
+from services.registry.services import Services
 from services.tickets.filing import TicketService
 from services.tickets.release import BATCH_SIZE, accounts_to_release, release_tickets
 from tasks.processes.scheduler import Scheduler
@@ -57,15 +58,15 @@ def test_concurrent_runs_release_each_ticket_once(
 
 
 def test_the_sweep_goes_on_where_it_was_interrupted(
+    services: Services,
     db: Mongo,
     tickets: TicketService,
     people: People,
     gone: User,
-    clock: FixedClock,
     publisher: RecordingPublisher,
 ) -> None:
     give(db, tickets, people, gone, BATCH_SIZE + 3)
-    jobs = Scheduler(db, publisher, clock=clock)
+    jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     jobs.run("handing_back")
     assert left(db, gone) == 3

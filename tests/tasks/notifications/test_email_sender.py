@@ -438,11 +438,11 @@ def test_a_bad_sender_is_a_problem_of_the_settings(bad: str) -> None:
     assert problems == ["MAIL_FROM must be an email address, such as helpdesk@example.com"]
 
 
-def test_the_settings_make_the_email_config(db: Mongo) -> None:
+def test_the_settings_make_the_email_config(codes: OneTimeCodes) -> None:
     off, _ = parse_settings("worker", {})
-    assert build_email_config(off, db, InMemoryMeter()) is None
+    assert build_email_config(off, codes, InMemoryMeter()) is None
     env = {"MAILTRAP_SMTP_HOST": HOST, "MAILTRAP_SMTP_USER": "u", "MAILTRAP_SMTP_PASS": "p"}
-    made = build_email_config(parse_settings("worker", env)[0], db, InMemoryMeter())
+    made = build_email_config(parse_settings("worker", env)[0], codes, InMemoryMeter())
     assert made
     server = made.server
     assert (server.host, server.port, server.user, server.password) == (HOST, 2525, "u", "p")

@@ -7,11 +7,9 @@ import pytest
 
 from bot.views.home import overview as views
 from demo.servers import RedisServer
-from services.accounts.users import UserService
+from services.core.clock import utcnow
 from services.core.database import Mongo
-from services.home.home_service import HomeService
 from services.home.sessions import HomeSessions, Screen
-from services.linking.links import LinkService
 from services.lists.list_query import ListKind, ListQuery
 from services.models.permissions import Actor
 from services.models.ticket import Ticket
@@ -54,14 +52,14 @@ def link_of(user: User) -> str:
 
 def open_home(runtime: Runtime, user: User, screen: Screen | None = None) -> None:
     """As the bot does it when that user opens Home, or goes somewhere in it."""
-    content = runtime.home.get(
+    content = runtime.services.home.get(
         actor=Actor.from_user(user), team_id=TEAM_ID, screen=screen or Screen()
     )
-    turn = runtime.home_sessions.navigate(link_of(user), screen=content.screen)
+    turn = runtime.services.home_sessions.navigate(link_of(user), screen=content.screen)
     answer = runtime.slack.views_publish(
         user_id=People.slack_id(user), view=views.home_view(content)
     )
-    runtime.home_sessions.record_view_hash(
+    runtime.services.home_sessions.record_view_hash(
         link_of(user), sequence=turn, view_hash=answer["view"]["hash"]
     )
 
@@ -236,14 +234,16 @@ def test_an_account_that_is_gone_is_left_alone(
 
 
 def asked(runtime: Runtime, user: User) -> None:
-    assert runtime.home_sessions.request_refresh(link_of(user), within=home_refresh.DEBOUNCE)
+    assert runtime.services.home_sessions.request_refresh(
+        link_of(user), within=home_refresh.DEBOUNCE
+    )
 
 
 def went_to(runtime: Runtime, user: User, ticket: Ticket) -> Any:
     """A fault that is none: while a refresh is on its way, its reader opens the ticket."""
 
     def meanwhile(_: dict[str, Any]) -> bool:
-        home_sessions: HomeSessions = runtime.home_sessions
+        home_sessions: HomeSessions = runtime.services.home_sessions
         turn = home_sessions.navigate(link_of(user), screen=Screen(ticket_id=ticket.id))
         home_sessions.record_view_hash(
             link_of(user), sequence=turn, view_hash="of the ticket's page"
@@ -352,17 +352,8 @@ def test_a_publish_is_eight_commands_however_many_tickets(
         file_ticket(tickets, expert)
     db.tickets.update_many({}, {"$set": {"assignedTo": expert.id}})
     asked(runtime, expert)
-    users = UserService(watched_db)
-    links = LinkService(watched_db, users)
-    watched = replace(
-        runtime,
-        db=watched_db,
-        users=users,
-        links=links,
-        home=HomeService(watched_db, users, links),
-        home_sessions=HomeSessions(watched_db),
-    )
-    home_refresh.run(watched, link_of(expert))
+    watched = replace(runtime.services, db=watched_db, clock=utcnow)
+    home_refresh.run(replace(runtime, services=watched), link_of(expert))
     assert seen(slack, expert).count("There are more.") == (2 if count > 5 else 0)
     assert [(name, command[name]) for name, command in commands.sent] == [
         ("findAndModify", "links"),

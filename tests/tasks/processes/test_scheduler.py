@@ -18,6 +18,7 @@ from services.models.user import User
 from services.ops.job_runs import job_problems, load_job_runs
 from services.outbox.emails import EmailKind, Emails
 from services.outbox.pending import mark_delivered
+from services.registry.services import Services
 from services.tickets.filing import TicketService
 from tasks.processes.jobs import Job, ShouldContinue
 from tasks.processes.scheduler import Scheduler, run
@@ -44,16 +45,16 @@ def ticket(tickets: TicketService, people: People) -> Ticket:
     return file_ticket(tickets, employee)
 
 
-def leading(db: Mongo, publisher: CeleryPublisher, clock: FixedClock) -> Scheduler:
-    jobs = Scheduler(db, publisher, clock=clock)
+def leading(services: Services, publisher: CeleryPublisher) -> Scheduler:
+    jobs = Scheduler(services, publisher)
     jobs.renew_leadership()
     return jobs
 
 
 def test_a_lost_task_is_published_again_with_a_growing_delay(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    jobs = leading(db, publisher, clock)
+    jobs = leading(services, publisher)
     jobs.run("sweep")
     assert publisher.asked == []  # its own hint may still be on its way
     waits = []
@@ -70,29 +71,29 @@ def test_a_lost_task_is_published_again_with_a_growing_delay(
 
 
 def test_a_delivered_ticket_is_not_published(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     clock.advance(hours=1)
-    leading(db, publisher, clock).run("sweep")
+    leading(services, publisher).run("sweep")
     assert publisher.asked == []
 
 
 def test_a_ticket_nobody_could_take_comes_back(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     mark_delivered(db, ticket.id, expected_seq=ticket.seq)
     db.tickets.update_one({"_id": ticket.id}, {"$set": {"assignment.next": clock()}})
-    jobs = leading(db, publisher, clock)
+    jobs = leading(services, publisher)
     jobs.run("waiting")
     jobs.run("sweep")
     assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
 def test_one_task_is_published_for_all_waiting_emails(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock
+    services: Services, db: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
-    emails, jobs = Emails(db, clock=clock), leading(db, publisher, clock)
+    emails, jobs = Emails(db, clock=clock), leading(services, publisher)
     jobs.run("sweep")
     assert publisher.asked == []
     first, _ = (emails.queue(EmailKind.WELCOME, user_id=ObjectId(), key=key) for key in ("a", "b"))
@@ -106,9 +107,9 @@ def test_one_task_is_published_for_all_waiting_emails(
 
 
 def test_only_the_leader_sweeps_and_another_takes_over(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    first, second = leading(db, publisher, clock), leading(db, publisher, clock)
+    first, second = leading(services, publisher), leading(services, publisher)
     clock.advance(seconds=16)
     second.run("sweep")
     assert publisher.asked == []
@@ -121,9 +122,9 @@ def test_only_the_leader_sweeps_and_another_takes_over(
 
 
 def test_a_leader_that_stops_hands_over_at_once(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
-    first, second = leading(db, publisher, clock), leading(db, publisher, clock)
+    first, second = leading(services, publisher), leading(services, publisher)
     first.stop()
     second.renew_leadership()
     clock.advance(seconds=16)
@@ -132,33 +133,33 @@ def test_a_leader_that_stops_hands_over_at_once(
 
 
 def test_without_a_broker_nothing_counts_as_published(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     class Away(RecordingPublisher):
         def send(self, task: str, ticket_id: str) -> None:
             raise PublishFailed("ConnectionError")
 
-    jobs = leading(db, Away(), clock)
+    jobs = leading(services, Away())
     clock.advance(seconds=16)
     for _ in range(5):
         jobs.renew_leadership()
         jobs.run("sweep")
     jobs.stop()
-    jobs = leading(db, publisher, clock)
+    jobs = leading(services, publisher)
     jobs.run("waiting")
     jobs.run("sweep")
     assert publisher.asked == [(NOTIFY_TASK, str(ticket.id))]
 
 
 def test_runs_are_counted(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
+    services: Services, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket
 ) -> None:
     class Away(RecordingPublisher):
         def send(self, task: str, ticket_id: str) -> None:
             raise PublishFailed("ConnectionError")
 
     meter = InMemoryMeter()
-    jobs = Scheduler(db, Away(), clock=clock, meter=meter)
+    jobs = Scheduler(services, Away(), meter=meter)
     jobs.run("sweep")
     assert meter.samples() == {}  # who follows does not run
     jobs.renew_leadership()
@@ -192,15 +193,17 @@ def many_due(db: Mongo, clock: FixedClock, count: int) -> None:
     )
 
 
-def test_who_loses_the_lease_stops_in_the_middle(db: Mongo, clock: FixedClock) -> None:
+def test_who_loses_the_lease_stops_in_the_middle(
+    services: Services, db: Mongo, clock: FixedClock
+) -> None:
     many_due(db, clock, 30)
     slow, meter = Slow(clock), InMemoryMeter()
-    jobs = Scheduler(db, slow, clock=clock, meter=meter)
+    jobs = Scheduler(services, slow, meter=meter)
     jobs.renew_leadership()
     jobs.run("sweep")
     assert len(slow.asked) == 20  # as long as the lease lasts that nobody renews
     assert meter.samples()[SampleKey("ticket_bot_job_runs_total", ("sweep", "stopped"))] == 1
-    other = leading(db, Slow(clock), clock)
+    other = leading(services, Slow(clock))
     jobs.renew_leadership()
     jobs.run("sweep")
     assert len(slow.asked) == 20
@@ -209,7 +212,7 @@ def test_who_loses_the_lease_stops_in_the_middle(db: Mongo, clock: FixedClock) -
 
 
 def test_who_is_to_end_stops_in_the_middle(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock
+    services: Services, db: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
     many_due(db, clock, 5)
     done: list[bool] = []
@@ -219,7 +222,7 @@ def test_who_is_to_end_stops_in_the_middle(
         jobs.request_stop()
         done.append(go_on())
 
-    jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("long", 10, work)])
+    jobs = Scheduler(services, publisher, jobs=[Job("long", 10, work)])
     jobs.renew_leadership()
     jobs.run("long")
     jobs.run("long")
@@ -231,7 +234,9 @@ def test_a_lease_that_cannot_be_renewed_lasts_until_its_end(
 ) -> None:
     away = connect(mongo.uri_for("away"))
     ran: list[int] = []
-    jobs = Scheduler(away, publisher, clock=clock, jobs=[Job("it", 10, lambda _: ran.append(1))])
+    jobs = Scheduler(
+        Services(away, clock), publisher, jobs=[Job("it", 10, lambda _: ran.append(1))]
+    )
     jobs.renew_leadership()
     away.client.close()
     jobs.renew_leadership()
@@ -242,7 +247,7 @@ def test_a_lease_that_cannot_be_renewed_lasts_until_its_end(
 
 
 def test_the_result_of_each_run_is_stored_for_the_doctor(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock
+    services: Services, db: Mongo, publisher: RecordingPublisher, clock: FixedClock
 ) -> None:
     faults: list[Exception] = []
 
@@ -256,7 +261,7 @@ def test_the_result_of_each_run_is_stored_for_the_doctor(
         return [f"{finding.status} {finding.message}" for finding in found]
 
     db.meta.insert_many([{"_id": "job:gone", "dueBy": clock()}, {"_id": "installation"}])
-    jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
+    jobs = Scheduler(services, publisher, jobs=[Job("mine", 10, work)])
     assert said() == []
     clock.advance(seconds=70)
     assert said() == []
@@ -290,9 +295,8 @@ def test_the_result_of_each_run_is_stored_for_the_doctor(
 
 
 def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
-    db: Mongo,
+    services: Services,
     publisher: RecordingPublisher,
-    clock: FixedClock,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -305,7 +309,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
     def away(self: Lease) -> bool:
         raise AutoReconnect("gone")
 
-    jobs = Scheduler(db, publisher, clock=clock, jobs=[Job("mine", 10, work)])
+    jobs = Scheduler(services, publisher, jobs=[Job("mine", 10, work)])
     caplog.set_level(logging.INFO, logger="tasks.processes.scheduler")
     jobs.renew_leadership()
     for _ in range(8):
@@ -326,7 +330,7 @@ def test_an_outage_is_a_line_when_it_begins_and_one_when_it_ends(
 
 
 def test_a_long_job_keeps_neither_the_lease_nor_another_job(
-    db: Mongo, publisher: RecordingPublisher
+    services: Services, db: Mongo, publisher: RecordingPublisher
 ) -> None:
     """And who is told to stop ends it before its next batch."""
     begun, stop, ready = threading.Event(), threading.Event(), threading.Event()
@@ -342,7 +346,7 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
             time.sleep(0.01)
 
     jobs = Scheduler(
-        db,
+        services,
         publisher,
         jobs=[Job("long", 1, long), Job("short", 1, lambda _: others.append(until()))],
     )
@@ -362,17 +366,22 @@ def test_a_long_job_keeps_neither_the_lease_nor_another_job(
     assert until() is None
 
 
-def test_the_table_says_what_runs(db: Mongo, publisher: RecordingPublisher) -> None:
-    table = Scheduler(db, publisher).jobs
+def test_the_table_says_what_runs(services: Services, publisher: RecordingPublisher) -> None:
+    table = Scheduler(services, publisher).jobs
     assert {name: job.interval_seconds for name, job in table.items()} == EVERY
 
 
 @pytest.mark.parametrize("name", sorted(EVERY))
 def test_each_may_run_beside_itself_and_again(
-    db: Mongo, publisher: RecordingPublisher, clock: FixedClock, ticket: Ticket, name: str
+    services: Services,
+    db: Mongo,
+    publisher: RecordingPublisher,
+    clock: FixedClock,
+    ticket: Ticket,
+    name: str,
 ) -> None:
     """As if two led for a moment: nothing is left of one run that the next would stumble over."""
-    first = leading(db, publisher, clock)
+    first = leading(services, publisher)
     work = first.jobs[name].work
     clock.advance(minutes=10)
     faults = at_once(*[lambda: work(lambda: True)] * 3)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from bson import ObjectId
 
-from bot.slack.form_state import changed_fields
+from bot.handlers.ticket_edit import changed_fields
+from bot.slack.form_state import FormState
 from bot.views.modals.edit_conflict import FORM_KEPT_NOTICE, conflict_modal
 from bot.views.modals.edit_metadata import EditMetadata
 from bot.views.modals.edit_ticket import edit_ticket_modal
@@ -40,8 +41,14 @@ def answered(view: dict[str, Any], *clashes: FieldConflict, now: Ticket = NOW) -
     """What the form becomes."""
     found = EditConflict(clashes, now, {user.id: user for user in (ANN, BEN)})
     metadata = EditMetadata("65f0c0ffee65f0c0ffee0012", 7)
-    touched = frozenset(changed_fields(view, metadata))
-    again = conflict_modal(view, found, metadata=metadata, changed_fields=touched, reader_id=ANN.id)
+    form = FormState(view)
+    again = conflict_modal(
+        form.filled_inputs(),
+        found,
+        metadata=metadata,
+        changed_fields=frozenset(changed_fields(form, metadata)),
+        reader_id=ANN.id,
+    )
     assert check_view(again) == []
     return again
 
@@ -127,12 +134,13 @@ def test_what_was_emptied_is_still_empty() -> None:
 
 def sent_again(again: dict[str, Any], values: dict[str, Any] | None = None) -> dict[str, Any]:
     state = {"values": state_values(again, values or {})}
-    return changed_fields({**again, "state": state}, EditMetadata.decode(again["private_metadata"]))
+    metadata = EditMetadata.decode(again["private_metadata"])
+    return changed_fields(FormState({**again, "state": state}), metadata)
 
 
 def test_sent_again_it_changes_the_same() -> None:
     view = sent_in(TYPED)
-    first = changed_fields(view, EditMetadata("", 7))
+    first = changed_fields(FormState(view), EditMetadata("", 7))
     again = answered(view, FieldConflict("title", BEN.id, "Theirs"))
     assert sent_again(again) == first
     assert sent_again(again, {"priority": "urgent"}) == {**first, "priority": "urgent"}

@@ -8,17 +8,15 @@ from dataclasses import replace
 
 import pytest
 
-from bot.web.api.api_request import ApiServices
-from bot.web.api.blueprint import api_blueprint as api_of
+from bot.slack.bot_process import BotProcess
+from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import RedisServer
-from services.accounts.users import UserService
-from services.auth.services import build_account_services
 from services.core.database import connect
 from services.lists.api_pages import TicketPager
 from services.models.user import Role, User
-from tests.conftest import CHEAP, JWT_SECRET, NOBODY_LISTENS, People
+from tests.conftest import NOBODY_LISTENS, People, build_services
 from tests.support.api_client import FINE, PASSWORD, Api, problem
 
 NOT_JSON = {
@@ -147,16 +145,12 @@ def test_other_addresses_and_methods(api: Api) -> None:
 
 
 def test_without_mongodb_a_call_says_so(
-    people: People, redis: RedisServer, api_services: ApiServices
+    people: People, redis: RedisServer, bot_process: BotProcess
 ) -> None:
     away = connect(NOBODY_LISTENS)
-    accounts = build_account_services(
-        away, UserService(away), secret=JWT_SECRET, redis_url=redis.url, cost=CHEAP
-    )
-    web = create_flask_app(
-        is_ready=lambda: False, blueprints=[api_of(replace(api_services, sign_in=accounts.sign_in))]
-    )
-    token = api_services.sign_in.issue_token(people.add(Role.ADMIN))
+    cut_off = replace(bot_process, services=build_services(away, REDIS_URL=redis.url))
+    web = create_flask_app(is_ready=lambda: False, blueprints=[api_blueprint(cut_off)])
+    token = bot_process.services.sign_in.issue_token(people.add(Role.ADMIN))
     with WebServer(web, host="127.0.0.1", port=0) as server:
         answer = Api(f"http://127.0.0.1:{server.port}").get("/api/tickets", by=token)
     assert answer.headers["Retry-After"] == "5"

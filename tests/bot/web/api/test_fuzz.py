@@ -6,7 +6,6 @@ The same calls at each run; `make fuzz-api` makes many more, and others each tim
 import itertools
 import os
 from collections.abc import Iterator
-from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -16,23 +15,23 @@ from schemathesis import Case
 from schemathesis.checks import load_all_checks, not_a_server_error
 from schemathesis.core.parameters import ParameterLocation
 from schemathesis.specs.openapi import checks
+from slack_sdk import WebClient
 
-from bot.web.api.api_request import ApiServices
-from bot.web.api.blueprint import api_blueprint as api_of
+from bot.slack.bot_process import BotProcess
+from bot.web.api.blueprint import api_blueprint
 from bot.web.flask_app import create_flask_app
 from bot.web.server import WebServer
 from demo.servers import MongoServer, RedisServer
-from services.accounts.users import UserService
-from services.auth.services import build_account_services
 from services.core.database import Mongo, connect
-from services.editing.ticket_edits import TicketEdits, TicketPatches
-from services.linking.links import LinkService
-from services.lists.api_pages import TicketPager
 from services.models.permissions import OPERATOR, Actor
 from services.models.user import Role
 from services.registry.indexes import ensure_indexes
-from services.tickets.filing import TicketService
-from tests.conftest import CHEAP, JWT_SECRET, FixedClock, RecordingPublisher
+from tests.conftest import (
+    FixedClock,
+    RecordingPublisher,
+    build_services,
+    make_config,
+)
 from tests.support.api_client import SCHEMA
 
 MORE = int(os.environ.get("FUZZ_EXAMPLES", "0"))
@@ -56,31 +55,18 @@ class Fuzzed:
 
     def __init__(self, db: Mongo, redis: RedisServer) -> None:
         self._clock = FixedClock()
-        self._users = UserService(db, clock=self._clock)
-        self._tickets = TicketService(db, clock=self._clock)
-        ticket_edits = TicketEdits(db, self._users, LinkService(db, self._users), clock=self._clock)
-        accounts = build_account_services(
-            db,
-            self._users,
-            secret=JWT_SECRET,
-            redis_url=redis.url,
-            clock=self._clock,
-            cost=CHEAP,
-        )
-        self._sign_in = accounts.sign_in
-        api_services = ApiServices(
-            tickets=self._tickets,
-            ticket_pager=TicketPager(db, clock=self._clock),
-            ticket_patches=TicketPatches(db, ticket_edits),
-            users=self._users,
-            sign_in=accounts.sign_in,
-            profiles=accounts.profiles,
-            emails=accounts.emails,
+        services = build_services(db, self._clock, REDIS_URL=redis.url)
+        self._users, self._tickets = services.users, services.tickets
+        self._sign_in = services.sign_in
+        bot_process = BotProcess(
+            services,
+            config=make_config(TRUSTED_PROXIES="127.0.0.1/32"),
+            client=WebClient(),
             publisher=RecordingPublisher(),
             team_id="T0TEAM",
-            trusted_proxies=[ip_network("127.0.0.1/32")],
+            team_url="",
         )
-        self.web = create_flask_app(is_ready=lambda: True, blueprints=[api_of(api_services)])
+        self.web = create_flask_app(is_ready=lambda: True, blueprints=[api_blueprint(bot_process)])
         self._db = db
         self._ids = [
             self._join(f"{number}@example.com", role) for number, role in enumerate(PEOPLE)

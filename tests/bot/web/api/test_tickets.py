@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 from bson import ObjectId
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.api.response_bodies import _iso
 from demo.servers import free_port
 from services.calendar.business_hours import BusinessHours
@@ -216,11 +216,11 @@ def test_the_workers_are_told_under_the_requests_id(
 
 
 def test_with_the_queue_away_a_ticket_is_filed_once(
-    api: Api, bot_services: BotServices, people: People, db: Mongo, monkeypatch: pytest.MonkeyPatch
+    api: Api, bot_process: BotProcess, people: People, db: Mongo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The predecessor stored it and answered 500, and so the client's retry filed it twice."""
     away = CeleryPublisher(celery_for(f"redis://127.0.0.1:{free_port()}/0"))
-    monkeypatch.setattr(bot_services.publisher, "send", away.send)
+    monkeypatch.setattr(bot_process.publisher, "send", away.send)
     ticket = api.filed(people.add())
     assert db.tickets.count_documents({}) == 1
     doc = db.tickets.find_one({"_id": ObjectId(ticket["_id"])}) or {}

@@ -8,13 +8,10 @@ import pytest
 import requests
 
 import bot.web.pages.blueprint
-from bot.slack.bot_services import BotServices
-from services.accounts.users import UserService
-from services.auth import services as accounts_module
-from services.auth.services import AccountServices
+from bot.slack.bot_process import BotProcess
 from services.auth.sign_in import SignInService
 from services.core.database import connect
-from tests.conftest import JWT_SECRET, NOBODY_LISTENS
+from tests.conftest import NOBODY_LISTENS, build_services, with_services
 from tests.support.page_client import PASSWORD, Browser, Page, serving
 
 pytest_plugins = ["tests.support.pages"]
@@ -23,17 +20,12 @@ AWAY = "This could not be done, because the database is away. Try again in a min
 
 
 @pytest.fixture
-def url_without_database(
-    bot_services: BotServices, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+def url_without_database(bot_process: BotProcess, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     monkeypatch.setattr(bot.web.pages.blueprint, "VIEW_TIMEOUT_SECONDS", 0.2)
     away = connect(NOBODY_LISTENS)
-    users = UserService(away)
     # Nobody listens on that port either: Redis is away, too.
-    cut_off = accounts_module.build_account_services(
-        away, users, secret=JWT_SECRET, redis_url="redis://127.0.0.1:9/0", cost=4
-    )
-    with serving(bot_services, cut_off, users) as address:
+    cut_off = build_services(away, REDIS_URL="redis://127.0.0.1:9/0")
+    with serving(replace(bot_process, services=cut_off)) as address:
         yield address
     away.client.close()
 
@@ -71,9 +63,7 @@ def test_a_body_over_one_megabyte_is_refused(url: str) -> None:
 
 
 def test_a_fault_is_told_by_its_reference_alone(
-    bot_services: BotServices,
-    account_services: AccountServices,
-    users: UserService,
+    bot_process: BotProcess,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     class Broken(SignInService):
@@ -82,8 +72,8 @@ def test_a_fault_is_told_by_its_reference_alone(
         def sign_in(self, **_: object) -> object:  # type: ignore[override]
             raise RuntimeError(f"secret {PASSWORD}")
 
-    broken = replace(account_services, sign_in=Broken())
-    with serving(bot_services, broken, users) as url, caplog.at_level(logging.ERROR):
+    broken = with_services(bot_process, sign_in=Broken())
+    with serving(broken) as url, caplog.at_level(logging.ERROR):
         page = Browser(url).sign_in()
     [alert] = page.alerts
     reference = alert.rpartition(" ")[2]

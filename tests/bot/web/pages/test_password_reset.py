@@ -2,15 +2,15 @@
 
 import pytest
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
 from services.auth.password_reset import reset_path
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import User
 from services.outbox.emails import EmailKind
+from services.registry.services import Services
 from tests.conftest import FixedClock
 from tests.support.page_client import PASSWORD, Browser, serving
 
@@ -30,7 +30,7 @@ def emma(url: str, users: UserService) -> User:
     return user
 
 
-def link_for(user: User, accounts: AccountServices) -> str:
+def link_for(user: User, accounts: Services) -> str:
     """What the mail leads to."""
     return reset_path(accounts.codes.issue(kind=CodeKind.RESET, user_id=user.id))
 
@@ -71,25 +71,21 @@ def test_nobody_is_flooded_with_mail(browser: Browser, emma: User, db: Mongo) ->
     assert asked_for(db) == [emma.id]  # all within one minute, and so one mail
 
 
-def test_without_mail_the_page_says_whom_to_ask(
-    bot_services: BotServices, account_services: AccountServices, users: UserService
-) -> None:
+def test_without_mail_the_page_says_whom_to_ask(bot_process: BotProcess) -> None:
     said = "This help desk sends no mail. Ask one of its admins for a link to set a new password"
-    for app_url, has_mail in (("https://help.example.com", False), (None, True)):
-        with serving(
-            bot_services, account_services, users, app_url=app_url, has_mail=has_mail
-        ) as address:
+    for app_url, has_mail in (("https://help.example.com", False), ("", True)):
+        with serving(bot_process, app_url=app_url, has_mail=has_mail) as address:
             page = Browser(address).open("/forgot")
         assert said in page.text
         assert "email" not in page.inputs
 
 
 def test_the_link_sets_a_new_password_once(
-    browser: Browser, url: str, emma: User, account_services: AccountServices
+    browser: Browser, url: str, emma: User, services: Services
 ) -> None:
     old = Browser(url)
     old.sign_in()
-    link = link_for(emma, account_services)
+    link = link_for(emma, services)
     for _ in range(2):  # whatever looks through mails may open it
         page = browser.open(link)
         assert (page.status, page.title) == (200, "New password – Help desk")
@@ -105,9 +101,9 @@ def test_the_link_sets_a_new_password_once(
 
 
 def test_a_refused_password_leaves_the_link_good(
-    browser: Browser, emma: User, account_services: AccountServices
+    browser: Browser, emma: User, services: Services
 ) -> None:
-    page = browser.open(link_for(emma, account_services))
+    page = browser.open(link_for(emma, services))
     page = browser.fill(page, "/reset", password="short", repeat="short")
     assert (page.status, page.path) == (400, "reset")
     assert page.alerts == ["Choose a password of at least 8 characters."]
@@ -117,9 +113,9 @@ def test_a_refused_password_leaves_the_link_good(
 
 
 def test_a_link_that_is_used_or_old_or_made_up_is_refused(
-    browser: Browser, emma: User, account_services: AccountServices, clock: FixedClock
+    browser: Browser, emma: User, services: Services, clock: FixedClock
 ) -> None:
-    opened = browser.open(link_for(emma, account_services))
+    opened = browser.open(link_for(emma, services))
     clock.advance(minutes=61)
     late = browser.fill(opened, "/reset", password=NEW, repeat=NEW)
     assert (late.status, late.alerts) == (400, [SPENT])
@@ -128,14 +124,14 @@ def test_a_link_that_is_used_or_old_or_made_up_is_refused(
         assert (page.status, page.alerts) == (400, [SPENT])
         assert "<b>" not in page.html
     assert browser.open("/reset").status == 400
-    link = account_services.codes.issue(kind=CodeKind.LINK, user_id=emma.id)
+    link = services.codes.issue(kind=CodeKind.LINK, user_id=emma.id)
     assert browser.open(reset_path(link)).status == 400
 
 
 def test_a_deactivated_account_gets_no_password(
-    browser: Browser, emma: User, account_services: AccountServices, db: Mongo
+    browser: Browser, emma: User, services: Services, db: Mongo
 ) -> None:
-    link = link_for(emma, account_services)
+    link = link_for(emma, services)
     opened = browser.open(link)
     db.users.update_one({"_id": emma.id}, {"$set": {"active": False}})
     assert browser.open(link).status == 400
@@ -143,10 +139,10 @@ def test_a_deactivated_account_gets_no_password(
 
 
 def test_an_account_made_from_slack_gets_its_first_password(
-    browser: Browser, users: UserService, account_services: AccountServices
+    browser: Browser, users: UserService, services: Services
 ) -> None:
     invited = users.create(actor=OPERATOR, email="mod@example.com")
-    page = browser.open(link_for(invited, account_services))
+    page = browser.open(link_for(invited, services))
     page = browser.fill(page, "/reset", password=NEW, repeat=NEW)
     assert "Email mod@example.com" in page.text
     assert "/profile/password" in page.forms

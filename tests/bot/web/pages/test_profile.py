@@ -7,11 +7,11 @@ from bson import ObjectId
 
 from services.accounts.users import UserService
 from services.auth.one_time_codes import CodeKind
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.slack_member import link_id
 from services.models.user import Role, User
 from services.outbox.emails import EmailKind
+from services.registry.services import Services
 from tasks.queue.celery_app import EMAIL_TASK
 from tests.conftest import FixedClock, RecordingPublisher, sample_ticket
 from tests.support.page_client import PASSWORD, Browser, Page
@@ -164,7 +164,7 @@ def test_the_role_is_the_one_of_this_moment(browser: Browser, db: Mongo, emma: U
 
 
 def test_the_code_is_shown_once_and_leads_to_ones_account(
-    browser: Browser, account_services: AccountServices, emma: User
+    browser: Browser, services: Services, emma: User
 ) -> None:
     page = browser.open("/link")
     assert page.title == "Link your Slack account – Help desk"
@@ -174,7 +174,7 @@ def test_the_code_is_shown_once_and_leads_to_ones_account(
     assert "Never pass this code on: whoever types it into Slack acts as you." in page.text
     assert "You are signed in as emma@example.com." in page.text
     first, second = code_on(page), code_on(browser.open("/link"))
-    codes = account_services.codes
+    codes = services.codes
     assert codes.peek(kind=CodeKind.LINK, code=first) is None
     assert codes.peek(kind=CodeKind.LINK, code=second) == emma.id
 

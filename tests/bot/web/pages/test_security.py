@@ -7,12 +7,10 @@ import requests
 from bson import ObjectId
 from flask import Flask
 
-from bot.slack.bot_services import BotServices
+from bot.slack.bot_process import BotProcess
 from bot.web.pages.blueprint import PAGE_ROUTES
 from bot.web.pages.cookies import Cookies
 from bot.web.pages.csrf import CsrfProtection
-from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.core.errors import PermissionDenied
 from tests.support.page_client import OUTSIDE, PASSWORD, Browser, Page, serving
@@ -141,14 +139,14 @@ def cookies_of(url: str, email: str) -> dict[str, str]:
 
 
 def test_the_cookies_are_for_this_host_alone_and_for_no_script(
-    bot_services: BotServices, account_services: AccountServices, users: UserService, url: str
+    bot_process: BotProcess, url: str
 ) -> None:
     def flags(days: int, more: str) -> str:
         seconds = days * 86_400
         return rf"Expires=[^;]+; Max-Age={seconds};{more} HttpOnly; Path=/; SameSite=Lax"
 
     plain = cookies_of(url, "emma@example.com")
-    with serving(bot_services, account_services, users, app_url="https://help.example.com") as tls:
+    with serving(bot_process, app_url="https://help.example.com") as tls:
         secure = cookies_of(tls, "nils@example.com")
     for cookies, prefix, more in ((plain, "", ""), (secure, "__Host-", " Secure;")):
         assert list(cookies) == [f"{prefix}visitor", f"{prefix}session"]
@@ -175,10 +173,8 @@ def test_every_page_forbids_scripts_frames_and_referrers(browser: Browser, path:
     assert all(link.startswith("/") and not link.startswith("//") for link in page.links)
 
 
-def test_over_tls_browsers_stay_there(
-    bot_services: BotServices, account_services: AccountServices, users: UserService
-) -> None:
-    with serving(bot_services, account_services, users, app_url="https://help.example.com") as url:
+def test_over_tls_browsers_stay_there(bot_process: BotProcess) -> None:
+    with serving(bot_process, app_url="https://help.example.com") as url:
         for path in ("/signin", "/nothing", "/static/style.css"):
             answer = requests.get(url + path, timeout=20)
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"

@@ -3,11 +3,11 @@
 import pytest
 
 from services.accounts.users import UserService
-from services.auth.services import AccountServices
 from services.core.database import Mongo
 from services.models.permissions import OPERATOR
 from services.models.user import Role
 from services.outbox.emails import EmailKind
+from services.registry.services import Services
 from tests.conftest import FixedClock
 from tests.support.page_client import PASSWORD, Browser
 
@@ -165,12 +165,12 @@ def test_whoever_fails_too_often_waits(browser: Browser, url: str) -> None:
 
 
 def test_the_thirty_first_from_one_address_is_told_when_to_retry(
-    url: str, account_services: AccountServices
+    url: str, services: Services
 ) -> None:
     """Who comes through a proxy that nobody told of is not counted; this browser comes straight."""
     address = "203.0.113.7"
     for number in range(30):
-        account_services.sign_in.sign_up(
+        services.sign_in.sign_up(
             email=f"{number}@example.com", password=PASSWORD, client_ip=address
         )
     with pytest.MonkeyPatch.context() as there:

@@ -1,0 +1,27 @@
+"""What the Bolt handlers, the HTTP API and the account pages of one bot process share."""
+
+from dataclasses import dataclass, field
+
+from slack_sdk import WebClient
+
+from services.core.metrics import InMemoryMeter
+from services.core.settings import Settings
+from services.outbox.pending import Publisher
+from services.registry.services import Services
+
+
+@dataclass(frozen=True)
+class BotProcess:
+    """`team_id` and `team_url`, which ends in a slash, come from Slack's `auth.test`.
+
+    `meter` counts this process's metrics, labelled `name`.
+    """
+
+    services: Services
+    config: Settings
+    client: WebClient
+    publisher: Publisher
+    team_id: str
+    team_url: str
+    name: str = "bot"
+    meter: InMemoryMeter = field(default_factory=InMemoryMeter)
