@@ -47,7 +47,6 @@ def env(
     mongo: MongoServer, redis: RedisServer, slack: RecordingSlack, db: Mongo, people: People
 ) -> Mapping[str, str]:
     """All that is needed; a workspace in which everything is as it should be."""
-    slack.scopes = ",".join(SCOPES)
     slack.app_tokens.add(APP_TOKEN)
     claim_installation(db, team_id=TEAM_ID)
     people.add(Role.MODERATOR, "VPN")

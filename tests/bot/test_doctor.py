@@ -19,7 +19,6 @@ def said(findings: list[Finding]) -> list[tuple[CheckStatus, str, str]]:
 
 @pytest.fixture
 def checks(slack: RecordingSlack) -> SlackChecks:
-    slack.scopes = ",".join(SCOPES)
     return SlackChecks(web_client(slack), app_token=APP_TOKEN, scopes=SCOPES)
 
 

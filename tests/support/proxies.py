@@ -17,11 +17,11 @@ CHUNK_BYTES = 65_536
 class _Proxy:
     """Runs `server` in a thread while it is entered."""
 
-    def __init__(self, server: ThreadingTCPServer) -> None:
+    def __init__(self, server: ThreadingHTTPServer | ThreadingTCPServer) -> None:
         server.daemon_threads = True
         server.block_on_close = False  # a connection may stay open as long as the product runs
         self._server: BaseServer = server
-        self.port: int = server.server_address[1]
+        self.port: int = server.socket.getsockname()[1]
         self._thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
 
     def __enter__(self) -> Self:
