@@ -182,7 +182,10 @@ def update(workspace: Workspace, args: Json) -> Json:
     message = workspace.own_message(
         args.get("channel"), args.get("ts"), others="cant_update_message"
     )
-    message.update(_content(args))  # a text without blocks takes the old blocks away, as in Slack
+    changed = _content(args)
+    if "blocks" not in args:
+        del changed["blocks"]  # Slack keeps the old ones; an empty list removes them
+    message.update(changed)
     same = {key: message[key] for key in ("channel", "ts", "text")}
     return {**same, "message": message}
 

@@ -119,11 +119,13 @@ def test_it_keeps_messages_current(client: WebClient, slack: RecordingSlack) -> 
     first, second = post(client, blocks=[SECTION]), post(client, "Ticket 13")
     assert first["ts"] < second["ts"]
     place = {"channel": first["channel"], "ts": first["ts"]}
-    client.chat_update(**place, text="Ticket 12: done", parse="none", link_names=False)
-    assert [(m["ts"], m["text"], m["blocks"]) for m in slack.messages("U0EMP")] == [
-        (first["ts"], "Ticket 12: done", []),
-        (second["ts"], "Ticket 13", []),
-    ]
+    update = {**place, "text": "Ticket 12: done", "parse": "none", "link_names": False}
+    for blocks, left in (({}, [SECTION]), ({"blocks": []}, [])):
+        client.chat_update(**update, **blocks)
+        assert [(m["ts"], m["text"], m["blocks"]) for m in slack.messages("U0EMP")] == [
+            (first["ts"], "Ticket 12: done", left),
+            (second["ts"], "Ticket 13", []),
+        ]
     assert client.chat_getPermalink(channel=place["channel"], message_ts=place["ts"])["ok"]
     client.chat_delete(**place)
     assert [m["ts"] for m in slack.messages(first["channel"])] == [second["ts"]]
