@@ -26,8 +26,8 @@ TRIAGE = "C0TRIAGE"
 
 @pytest.fixture
 def watched(runtime: Runtime, slack: RecordingSlack) -> Runtime:
-    """A worker of an installation with a triage channel."""
-    slack.add_channel(TRIAGE)
+    """A worker of an installation with a triage channel, in which the bot and everyone are."""
+    slack.add_channel(TRIAGE, is_member=True, members=None)
     return replace(runtime, triage_channel=TRIAGE)
 
 
